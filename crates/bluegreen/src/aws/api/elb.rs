@@ -1,0 +1,124 @@
+//! Elastic Load Balancing v2.
+
+use std::fmt;
+
+use async_trait::async_trait;
+use aws_config::SdkConfig;
+use aws_sdk_elasticloadbalancingv2::{
+    Client,
+    operation::{
+        describe_listeners::{DescribeListenersOutput, builders::DescribeListenersInputBuilder},
+        describe_rules::{DescribeRulesOutput, builders::DescribeRulesInputBuilder},
+        describe_target_groups::{
+            DescribeTargetGroupsOutput, builders::DescribeTargetGroupsInputBuilder,
+        },
+        describe_target_health::{
+            DescribeTargetHealthOutput, builders::DescribeTargetHealthInputBuilder,
+        },
+        modify_listener::{ModifyListenerOutput, builders::ModifyListenerInputBuilder},
+        modify_rule::{ModifyRuleOutput, builders::ModifyRuleInputBuilder},
+    },
+};
+
+use super::error::{ApiError, Effect};
+
+#[cfg_attr(test, mockall::automock)]
+#[async_trait]
+pub(crate) trait ElbApi: fmt::Debug + Send + Sync {
+    async fn describe_rules(
+        &self,
+        input: DescribeRulesInputBuilder,
+    ) -> Result<DescribeRulesOutput, ApiError>;
+
+    async fn describe_listeners(
+        &self,
+        input: DescribeListenersInputBuilder,
+    ) -> Result<DescribeListenersOutput, ApiError>;
+
+    async fn describe_target_groups(
+        &self,
+        input: DescribeTargetGroupsInputBuilder,
+    ) -> Result<DescribeTargetGroupsOutput, ApiError>;
+
+    async fn describe_target_health(
+        &self,
+        input: DescribeTargetHealthInputBuilder,
+    ) -> Result<DescribeTargetHealthOutput, ApiError>;
+
+    async fn modify_rule(
+        &self,
+        input: ModifyRuleInputBuilder,
+    ) -> Result<ModifyRuleOutput, ApiError>;
+
+    async fn modify_listener(
+        &self,
+        input: ModifyListenerInputBuilder,
+    ) -> Result<ModifyListenerOutput, ApiError>;
+}
+
+/// The real service.
+#[derive(Debug)]
+pub(crate) struct RealElb {
+    reads: Client,
+    mutations: Client,
+}
+
+impl RealElb {
+    pub(crate) fn new(reads: &SdkConfig, mutations: &SdkConfig) -> Self {
+        Self {
+            reads: Client::new(reads),
+            mutations: Client::new(mutations),
+        }
+    }
+}
+
+#[async_trait]
+impl ElbApi for RealElb {
+    async fn describe_rules(
+        &self,
+        input: DescribeRulesInputBuilder,
+    ) -> Result<DescribeRulesOutput, ApiError> {
+        let sent = input.send_with(&self.reads).await;
+        sent.map_err(|error| ApiError::from_sdk("DescribeRules", Effect::Read, error))
+    }
+
+    async fn describe_listeners(
+        &self,
+        input: DescribeListenersInputBuilder,
+    ) -> Result<DescribeListenersOutput, ApiError> {
+        let sent = input.send_with(&self.reads).await;
+        sent.map_err(|error| ApiError::from_sdk("DescribeListeners", Effect::Read, error))
+    }
+
+    async fn describe_target_groups(
+        &self,
+        input: DescribeTargetGroupsInputBuilder,
+    ) -> Result<DescribeTargetGroupsOutput, ApiError> {
+        let sent = input.send_with(&self.reads).await;
+        sent.map_err(|error| ApiError::from_sdk("DescribeTargetGroups", Effect::Read, error))
+    }
+
+    async fn describe_target_health(
+        &self,
+        input: DescribeTargetHealthInputBuilder,
+    ) -> Result<DescribeTargetHealthOutput, ApiError> {
+        let sent = input.send_with(&self.reads).await;
+        sent.map_err(|error| ApiError::from_sdk("DescribeTargetHealth", Effect::Read, error))
+    }
+
+    async fn modify_rule(
+        &self,
+        input: ModifyRuleInputBuilder,
+    ) -> Result<ModifyRuleOutput, ApiError> {
+        let sent = input.send_with(&self.mutations).await;
+        sent.map_err(|error| ApiError::from_sdk("ModifyRule", Effect::Mutation, error))
+    }
+
+    async fn modify_listener(
+        &self,
+        input: ModifyListenerInputBuilder,
+    ) -> Result<ModifyListenerOutput, ApiError> {
+        let sent = input.send_with(&self.mutations).await;
+        sent.map_err(|error| ApiError::from_sdk("ModifyListener", Effect::Mutation, error))
+    }
+}

@@ -1,0 +1,191 @@
+//! [`ApiError`]: what an AWS call failed of, by what can be done about it.
+
+use std::{error::Error as StdError, fmt};
+
+use aws_smithy_runtime_api::client::result::SdkError;
+use aws_smithy_types::error::metadata::ProvideErrorMetadata;
+
+use crate::error::{Error, ErrorKind};
+
+/// The failure of one AWS call.
+#[derive(Debug)]
+pub(crate) struct ApiError {
+    pub(crate) kind: ErrorKind,
+    /// The operation: `ModifyRule`.
+    pub(crate) operation: &'static str,
+    /// AWS's own code: `RuleNotFound`.
+    pub(crate) code: Option<String>,
+    pub(crate) message: String,
+    pub(crate) request_id: Option<String>,
+}
+
+/// Whether a lost answer may hide an effect.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Effect {
+    Read,
+    Mutation,
+}
+
+impl ApiError {
+    /// Of `kind`, as AWS would have answered: what the simulation and unit tests make.
+    #[cfg(any(feature = "sim", test))]
+    pub(crate) fn new(
+        kind: ErrorKind,
+        operation: &'static str,
+        code: &str,
+        message: impl Into<String>,
+    ) -> Self {
+        Self {
+            kind,
+            operation,
+            code: Some(code.to_owned()),
+            message: message.into(),
+            request_id: None,
+        }
+    }
+
+    /// Sorts an error of the SDK. A mutation whose answer was lost, cut or not understood, or
+    /// that ended in a server error, has an unknown outcome; a read simply did not work.
+    pub(crate) fn from_sdk<E, R>(
+        operation: &'static str,
+        effect: Effect,
+        error: SdkError<E, R>,
+    ) -> Self
+    where
+        E: ProvideErrorMetadata + StdError + Send + Sync + 'static,
+        R: fmt::Debug + Send + Sync + 'static,
+    {
+        let lost = match effect {
+            Effect::Read => ErrorKind::Unavailable,
+            Effect::Mutation => ErrorKind::OutcomeUnknown,
+        };
+        let kind = match &error {
+            SdkError::ConstructionFailure(_) => ErrorKind::Invalid,
+            SdkError::ServiceError(context) => match context.err().code() {
+                Some(code) => kind_of_code(code, lost),
+                None => lost,
+            },
+            _ => lost,
+        };
+        let meta = error.meta();
+        let code = meta.code().map(str::to_owned);
+        let request_id = meta.extra("aws_request_id").map(str::to_owned);
+        let message = match meta.message() {
+            Some(message) => message.to_owned(),
+            None => chain(&error),
+        };
+        Self {
+            kind,
+            operation,
+            code,
+            message,
+            request_id,
+        }
+    }
+
+    /// As the error of a role trait; `attempted` is what was attempted, on what.
+    pub(crate) fn into_error(self, attempted: impl Into<String>) -> Error {
+        let hint = match self.kind {
+            ErrorKind::Denied => Some(format!(
+                "allow the action that `{}` needs in the IAM policy of the credentials in use",
+                self.operation
+            )),
+            _ => None,
+        };
+        let error = Error::new(self.kind, attempted).with_source(self);
+        match hint {
+            Some(hint) => error.with_hint(hint),
+            None => error,
+        }
+    }
+}
+
+/// The kind of an error code. Codes that AWS adds later are as good as unknown: a server error
+/// keeps a mutation's outcome open.
+fn kind_of_code(code: &str, lost: ErrorKind) -> ErrorKind {
+    match code {
+        "Throttling"
+        | "ThrottlingException"
+        | "ThrottledException"
+        | "RequestLimitExceeded"
+        | "RequestThrottled"
+        | "RequestThrottledException"
+        | "TooManyRequestsException"
+        | "LimitExceededException"
+        | "SlowDown"
+        | "BandwidthLimitExceeded" => ErrorKind::Throttled,
+        "AccessDenied"
+        | "AccessDeniedException"
+        | "UnauthorizedOperation"
+        | "UnrecognizedClientException"
+        | "InvalidClientTokenId"
+        | "ExpiredToken"
+        | "ExpiredTokenException"
+        | "SignatureDoesNotMatch"
+        | "NotAuthorized"
+        | "AuthFailure"
+        | "MissingAuthenticationToken"
+        | "IncompleteSignature"
+        | "OptInRequired" => ErrorKind::Denied,
+        "InternalFailure"
+        | "InternalError"
+        | "InternalServerError"
+        | "InternalServiceError"
+        | "InternalServiceFault"
+        | "ServiceUnavailable"
+        | "ServiceUnavailableException"
+        | "RequestTimeout"
+        | "RequestTimeoutException"
+        | "502"
+        | "503"
+        | "504" => lost,
+        code if code.ends_with("NotFound") || code.ends_with("NotFoundException") => {
+            ErrorKind::NotFound
+        }
+        "PriorityInUse"
+        | "ResourceInUse"
+        | "OperationNotPermitted"
+        | "ValidationError"
+        | "ValidationException" => ErrorKind::Invalid,
+        code if code.starts_with("Invalid")
+            || code.starts_with("Missing")
+            || code.starts_with("TooMany")
+            || code.starts_with("Malformed")
+            || code.starts_with("Unsupported")
+            || code.starts_with("Incompatible") =>
+        {
+            ErrorKind::Invalid
+        }
+        _ => lost,
+    }
+}
+
+fn chain(error: &dyn StdError) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        let cause_text = cause.to_string();
+        if !text.contains(&cause_text) {
+            text.push_str(": ");
+            text.push_str(&cause_text);
+        }
+        source = cause.source();
+    }
+    text
+}
+
+impl fmt::Display for ApiError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.operation)?;
+        if let Some(code) = &self.code {
+            write!(f, " answered {code}")?;
+        }
+        write!(f, ": {}", self.message)?;
+        if let Some(id) = &self.request_id {
+            write!(f, " (request {id})")?;
+        }
+        Ok(())
+    }
+}
+
+impl StdError for ApiError {}

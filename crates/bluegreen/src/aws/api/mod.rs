@@ -1,0 +1,16 @@
+//! The seam to AWS: one small trait per service with only the calls in use. A call takes the
+//! SDK's input builder and returns the SDK's output or [`ApiError`]. What can go wrong with
+//! paging, request shaping and the meaning of fields is above this seam, where mocks and the
+//! simulation exercise it; below it a call is one line.
+
+mod cloudwatch;
+mod elb;
+mod error;
+
+#[cfg(test)]
+pub(crate) use self::{cloudwatch::MockCloudWatchApi, elb::MockElbApi};
+pub(crate) use self::{
+    cloudwatch::{CloudWatchApi, RealCloudWatch},
+    elb::{ElbApi, RealElb},
+    error::ApiError,
+};

@@ -1,0 +1,1 @@
+//! CloudWatch: where requests, errors and latencies come from.

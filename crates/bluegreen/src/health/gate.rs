@@ -1,0 +1,223 @@
+//! The role that judges green: [`HealthGate`] looks, its [`Judge`] decides.
+
+use std::{fmt, sync::Arc, time::Duration};
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::{Observation, Verdict};
+use crate::{
+    error::Result,
+    traffic::{Percent, TrafficObservation},
+};
+
+/// Judges whether green serves well, in two halves.
+///
+/// [`observe`](Self::observe) does the I/O of one look and returns a value for the journal.
+/// [`judge`](Self::judge) starts a fresh fold over such values that does no I/O at all. So a
+/// verdict is a function of what the journal holds: a restarted controller goes on where the
+/// old one stopped, a recorded migration can be judged again with other settings, and gates are
+/// tested with tables.
+///
+/// # Mocking
+///
+/// Feature `mock` exports `MockHealthGate`. To write one of your own:
+///
+/// ```
+/// # mod embedder {
+/// use async_trait::async_trait;
+/// use bluegreen::{HealthGate, Result, health::{Judge, Look, Observation}};
+///
+/// mockall::mock! {
+///     #[derive(Debug)]
+///     pub Gate {}
+///     #[async_trait]
+///     impl HealthGate for Gate {
+///         async fn observe(&self, look: &Look) -> Result<Option<Observation>>;
+///         fn judge(&self) -> Box<dyn Judge>;
+///         fn settings(&self) -> serde_json::Value;
+///     }
+/// }
+/// # }
+/// # fn main() {}
+/// ```
+#[async_trait]
+pub trait HealthGate: fmt::Debug + Send + Sync {
+    /// Looks once. `None` means that there is nothing new since this gate's last observation,
+    /// and the standing verdict goes on standing until it expires.
+    ///
+    /// # Errors
+    ///
+    /// Where it could not look. The run takes that as inconclusive, never as healthy.
+    ///
+    /// # Cancel safety
+    ///
+    /// Must only read: the engine drops a look when somebody takes control.
+    async fn observe(&self, look: &Look) -> Result<Option<Observation>>;
+
+    /// Starts a fresh fold over this gate's observations.
+    fn judge(&self) -> Box<dyn Judge>;
+
+    /// The settings that decide what its judge says, for the journal. A resumed migration
+    /// compares them, so they hold everything that changes a verdict and nothing secret.
+    fn settings(&self) -> serde_json::Value;
+}
+
+#[async_trait]
+impl<T: HealthGate + ?Sized> HealthGate for Arc<T> {
+    async fn observe(&self, look: &Look) -> Result<Option<Observation>> {
+        (**self).observe(look).await
+    }
+
+    fn judge(&self) -> Box<dyn Judge> {
+        (**self).judge()
+    }
+
+    fn settings(&self) -> serde_json::Value {
+        (**self).settings()
+    }
+}
+
+#[async_trait]
+impl<T: HealthGate + ?Sized> HealthGate for Box<T> {
+    async fn observe(&self, look: &Look) -> Result<Option<Observation>> {
+        (**self).observe(look).await
+    }
+
+    fn judge(&self) -> Box<dyn Judge> {
+        (**self).judge()
+    }
+
+    fn settings(&self) -> serde_json::Value {
+        (**self).settings()
+    }
+}
+
+/// Folds a gate's observations into a verdict. Pure: the same observations and progress give the
+/// same verdicts, on any machine and at any time.
+///
+/// A judge sees every observation of its gate once, in order, through all steps of a migration.
+pub trait Judge: fmt::Debug + Send {
+    /// Takes the next observation and says what all of them together mean now.
+    ///
+    /// An observation that it cannot read is inconclusive, never healthy.
+    fn take(&mut self, observation: &Observation, progress: &Progress) -> Verdict;
+}
+
+impl<T: Judge + ?Sized> Judge for Box<T> {
+    fn take(&mut self, observation: &Observation, progress: &Progress) -> Verdict {
+        (**self).take(observation, progress)
+    }
+}
+
+/// What a gate is told when it is asked to look.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct Look {
+    /// When the look happens, and in which phase of the migration.
+    pub progress: Progress,
+    /// What this gate saw last, whatever step that was in.
+    pub last: Option<Observation>,
+    /// The split and the targets as they were read at this very look; `None` where that read
+    /// failed.
+    pub traffic: Option<TrafficObservation>,
+}
+
+impl Look {
+    /// A first look without any traffic observation.
+    #[must_use]
+    pub fn new(progress: Progress) -> Self {
+        Self {
+            progress,
+            last: None,
+            traffic: None,
+        }
+    }
+
+    /// Adds what this gate saw last.
+    #[must_use]
+    pub fn with_last(mut self, last: Observation) -> Self {
+        self.last = Some(last);
+        self
+    }
+
+    /// Adds the split and the targets of this look.
+    #[must_use]
+    pub fn with_traffic(mut self, traffic: TrafficObservation) -> Self {
+        self.traffic = Some(traffic);
+        self
+    }
+}
+
+/// Where a migration stands at a look: everything a judge may know beside its observations.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Progress {
+    /// The time of the look.
+    pub at: Timestamp,
+    /// What the migration is doing.
+    pub phase: Phase,
+    /// Green's share that the migration last wrote.
+    pub green: Percent,
+    /// Since when the split is as it is: the read-back of the last shift, or the start.
+    pub since: Timestamp,
+    /// How much after `since` does not count for green's health yet, since caches and
+    /// connections are cold.
+    pub warm_up: Duration,
+}
+
+impl Progress {
+    /// A phase that began at `since` without a warm-up.
+    #[must_use]
+    pub fn new(at: Timestamp, phase: Phase, green: Percent, since: Timestamp) -> Self {
+        Self {
+            at,
+            phase,
+            green,
+            since,
+            warm_up: Duration::ZERO,
+        }
+    }
+
+    /// Adds a warm-up after `since`.
+    #[must_use]
+    pub fn with_warm_up(mut self, warm_up: Duration) -> Self {
+        self.warm_up = warm_up;
+        self
+    }
+
+    /// From when on what green does counts for its health.
+    #[must_use]
+    pub fn warm_since(&self) -> Timestamp {
+        self.since
+            .checked_add(self.warm_up)
+            .unwrap_or(Timestamp::MAX)
+    }
+}
+
+/// What a migration is doing at a look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Phase {
+    /// Before the first shift; green has no traffic of ours.
+    Preflight,
+    /// Watching a step, counted from 0.
+    Step(usize),
+    /// All traffic is on green and the steps are done; blue is kept warm.
+    Bake,
+    /// Blue has everything again; waiting to see that no request reaches green.
+    Confirm,
+}
+
+impl fmt::Display for Phase {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Preflight => f.write_str("preflight"),
+            Self::Step(index) => write!(f, "step {}", index + 1),
+            Self::Bake => f.write_str("bake"),
+            Self::Confirm => f.write_str("confirm"),
+        }
+    }
+}

@@ -1,0 +1,295 @@
+//! [`Verdict`] and the evidence that it carries.
+
+use std::fmt;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::traffic::{Side, Sides};
+
+/// What a gate says of green, always with its evidence.
+///
+/// Only `Healthy` lets a migration go on. `Inconclusive` is neither a pass nor a failure: it
+/// waits, and at a deadline the plan decides.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "status", content = "evidence", rename_all = "snake_case")]
+pub enum Verdict {
+    /// The evidence says that green serves well.
+    Healthy(Evidence),
+    /// The evidence says that green does harm.
+    Unhealthy(Evidence),
+    /// The evidence does not suffice, or there is none.
+    Inconclusive(Evidence),
+}
+
+impl Verdict {
+    /// A healthy verdict with a summary.
+    pub fn healthy(summary: impl Into<String>) -> Self {
+        Self::Healthy(Evidence::new(summary))
+    }
+
+    /// An unhealthy verdict with a summary.
+    pub fn unhealthy(summary: impl Into<String>) -> Self {
+        Self::Unhealthy(Evidence::new(summary))
+    }
+
+    /// An inconclusive verdict with a summary.
+    pub fn inconclusive(summary: impl Into<String>) -> Self {
+        Self::Inconclusive(Evidence::new(summary))
+    }
+
+    /// What it rests on.
+    #[must_use]
+    pub fn evidence(&self) -> &Evidence {
+        match self {
+            Self::Healthy(evidence) | Self::Unhealthy(evidence) | Self::Inconclusive(evidence) => {
+                evidence
+            }
+        }
+    }
+
+    /// The same status with the evidence changed by `f`.
+    #[must_use]
+    pub fn map_evidence(self, f: impl FnOnce(Evidence) -> Evidence) -> Self {
+        match self {
+            Self::Healthy(evidence) => Self::Healthy(f(evidence)),
+            Self::Unhealthy(evidence) => Self::Unhealthy(f(evidence)),
+            Self::Inconclusive(evidence) => Self::Inconclusive(f(evidence)),
+        }
+    }
+
+    /// Whether it is `Healthy`.
+    #[must_use]
+    pub fn is_healthy(&self) -> bool {
+        matches!(self, Self::Healthy(_))
+    }
+
+    /// Whether it is `Unhealthy`.
+    #[must_use]
+    pub fn is_unhealthy(&self) -> bool {
+        matches!(self, Self::Unhealthy(_))
+    }
+
+    /// Whether it is `Inconclusive`.
+    #[must_use]
+    pub fn is_inconclusive(&self) -> bool {
+        matches!(self, Self::Inconclusive(_))
+    }
+
+    /// The status as a word.
+    #[must_use]
+    pub fn status(&self) -> &'static str {
+        match self {
+            Self::Healthy(_) => "healthy",
+            Self::Unhealthy(_) => "unhealthy",
+            Self::Inconclusive(_) => "inconclusive",
+        }
+    }
+}
+
+impl fmt::Display for Verdict {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.status(), self.evidence().summary)
+    }
+}
+
+/// What a [`Verdict`] rests on.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Evidence {
+    /// One sentence for people, with the largest reason.
+    pub summary: String,
+    /// The numbers behind it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub figures: Vec<Figure>,
+    /// What really reached each side in the newest minutes that were judged.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub traffic: Option<SeenTraffic>,
+    /// Until when a healthy verdict stands. A gate that hears nothing new must not vouch for
+    /// green for ever: after this instant the verdict counts as inconclusive.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires: Option<Timestamp>,
+    /// The verdicts of the judges that this one combines.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub parts: Vec<Part>,
+}
+
+impl Evidence {
+    /// Evidence with only a summary; add to it with the `with_…` methods.
+    pub fn new(summary: impl Into<String>) -> Self {
+        Self {
+            summary: summary.into(),
+            ..Self::default()
+        }
+    }
+
+    /// Adds a number.
+    #[must_use]
+    pub fn with_figure(mut self, figure: Figure) -> Self {
+        self.figures.push(figure);
+        self
+    }
+
+    /// Adds what really reached each side.
+    #[must_use]
+    pub fn with_traffic(mut self, traffic: SeenTraffic) -> Self {
+        self.traffic = Some(traffic);
+        self
+    }
+
+    /// Adds until when a healthy verdict stands.
+    #[must_use]
+    pub fn with_expiry(mut self, expires: Timestamp) -> Self {
+        self.expires = Some(expires);
+        self
+    }
+}
+
+/// The verdict of one judge inside a combined one.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Part {
+    /// Who judged.
+    pub judge: String,
+    /// What it said.
+    pub verdict: Verdict,
+}
+
+/// One number behind a verdict.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Figure {
+    /// What it measures: `error rate`, `mean latency`.
+    pub name: String,
+    /// Whose it is; `None` where it is about both.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub side: Option<Side>,
+    /// How much. Always finite.
+    pub value: f64,
+    /// The limit that it was held against.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limit: Option<f64>,
+    /// The unit of value and limit.
+    pub unit: Unit,
+}
+
+impl Figure {
+    /// A number without side and limit.
+    pub fn new(name: impl Into<String>, value: f64, unit: Unit) -> Self {
+        Self {
+            name: name.into(),
+            side: None,
+            value: if value.is_finite() { value } else { f64::MAX },
+            limit: None,
+            unit,
+        }
+    }
+
+    /// Says whose it is.
+    #[must_use]
+    pub fn of(mut self, side: Side) -> Self {
+        self.side = Some(side);
+        self
+    }
+
+    /// Adds the limit that it was held against.
+    #[must_use]
+    pub fn with_limit(mut self, limit: f64) -> Self {
+        self.limit = Some(limit);
+        self
+    }
+}
+
+impl fmt::Display for Figure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(side) = self.side {
+            write!(f, "{side} ")?;
+        }
+        write!(f, "{} {}", self.name, self.unit.show(self.value))?;
+        if let Some(limit) = self.limit {
+            write!(f, " (limit {})", self.unit.show(limit))?;
+        }
+        Ok(())
+    }
+}
+
+/// The unit of a [`Figure`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Unit {
+    /// A fraction of 0 to 1, shown as percent.
+    Fraction,
+    /// Milliseconds.
+    Milliseconds,
+    /// How many.
+    Count,
+    /// A natural logarithm of evidence.
+    LogEvidence,
+}
+
+impl Unit {
+    /// The value in this unit, for people.
+    #[must_use]
+    pub fn show(self, value: f64) -> String {
+        match self {
+            Self::Fraction => format!("{:.2}%", value * 100.0),
+            Self::Milliseconds => format!("{value:.0} ms"),
+            Self::Count => format!("{value:.0}"),
+            Self::LogEvidence => format!("{value:.2}"),
+        }
+    }
+}
+
+/// What really reached each side in a span of settled minutes.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct SeenTraffic {
+    /// Where the span begins.
+    pub from: Timestamp,
+    /// Where it ends, exclusive.
+    pub to: Timestamp,
+    /// What each side got and how it did.
+    pub sides: Sides<SeenSide>,
+}
+
+impl SeenTraffic {
+    /// What each side got from `from` to `to`, exclusive.
+    #[must_use]
+    pub fn new(from: Timestamp, to: Timestamp, sides: Sides<SeenSide>) -> Self {
+        Self { from, to, sides }
+    }
+
+    /// The share of requests that reached green, 0 to 1; `None` without requests.
+    #[must_use]
+    pub fn green_share(&self) -> Option<f64> {
+        #[expect(clippy::cast_precision_loss, reason = "a ratio for people")]
+        let share = |green: u64, all: u64| green as f64 / all as f64;
+        let all = self.sides.blue.requests + self.sides.green.requests;
+        (all > 0).then(|| share(self.sides.green.requests, all))
+    }
+}
+
+/// What one side got and how it did.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct SeenSide {
+    /// Requests.
+    pub requests: u64,
+    /// The fraction of them that failed, 0 to 1, where it is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error_rate: Option<f64>,
+    /// Their mean latency in milliseconds, where it is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mean_latency_ms: Option<f64>,
+}
+
+impl SeenSide {
+    /// So many requests, of which nothing else is known.
+    #[must_use]
+    pub fn of_requests(requests: u64) -> Self {
+        Self {
+            requests,
+            ..Self::default()
+        }
+    }
+}

@@ -1,0 +1,20 @@
+//! Moves live production traffic from one service to another.
+
+#[cfg(feature = "aws")]
+pub mod aws;
+pub mod clock;
+pub mod error;
+pub mod health;
+#[cfg(feature = "mock")]
+pub mod mock;
+pub mod traffic;
+
+#[cfg(feature = "aws")]
+#[doc(inline)]
+pub use self::aws::Aws;
+#[doc(inline)]
+pub use self::{
+    error::{Error, ErrorKind, Failure, Result},
+    health::{HealthGate, Verdict},
+    traffic::{Percent, TrafficSplit, TrafficSplitter},
+};

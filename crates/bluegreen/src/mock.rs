@@ -1,0 +1,52 @@
+//! Ready-made [`mockall`] mocks of the role traits, for unit tests of your own tooling.
+//!
+//! # Examples
+//!
+//! ```
+//! use bluegreen::{TrafficSplitter, mock::MockTrafficSplitter, traffic::{Sides, TargetCounts, TrafficObservation}};
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> bluegreen::Result<()> {
+//! let mut splitter = MockTrafficSplitter::new();
+//! splitter.expect_observe().returning(|| {
+//!     let healthy = TargetCounts::all_healthy(4);
+//!     Ok(TrafficObservation::new(Sides { blue: 100, green: 0 }, Sides { blue: healthy, green: healthy }, "v1:rule"))
+//! });
+//! assert!(splitter.observe().await?.is_all_blue());
+//! # Ok(())
+//! # }
+//! ```
+// mockall derives neither docs nor `Debug` for the expectations that it generates.
+#![allow(missing_docs, missing_debug_implementations)]
+
+use async_trait::async_trait;
+
+use crate::{
+    error::Result,
+    health::{HealthGate, Judge, Look, Observation},
+    traffic::{Finding, TrafficObservation, TrafficSplit, TrafficSplitter},
+};
+
+mockall::mock! {
+    #[derive(Debug)]
+    pub TrafficSplitter {}
+
+    #[async_trait]
+    impl TrafficSplitter for TrafficSplitter {
+        async fn preflight(&self) -> Result<Vec<Finding>>;
+        async fn observe(&self) -> Result<TrafficObservation>;
+        async fn shift(&self, from: &TrafficObservation, to: TrafficSplit) -> Result<TrafficObservation>;
+    }
+}
+
+mockall::mock! {
+    #[derive(Debug)]
+    pub HealthGate {}
+
+    #[async_trait]
+    impl HealthGate for HealthGate {
+        async fn observe(&self, look: &Look) -> Result<Option<Observation>>;
+        fn judge(&self) -> Box<dyn Judge>;
+        fn settings(&self) -> serde_json::Value;
+    }
+}

@@ -1,0 +1,11 @@
+//! Traffic: how much each side gets, and the role that changes it.
+
+mod observation;
+mod percent;
+mod splitter;
+
+pub use self::{
+    observation::{Side, Sides, TargetCounts, TrafficObservation},
+    percent::{Percent, PercentError, TrafficSplit},
+    splitter::{Acceptance, Finding, Severity, TrafficSplitter},
+};

@@ -1,0 +1,275 @@
+//! What a splitter saw.
+
+use std::{fmt, time::Duration};
+
+use serde::{Deserialize, Serialize};
+
+use super::{Percent, TrafficSplit};
+
+/// One of the two services.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Side {
+    /// The service that served before.
+    Blue,
+    /// The service that is to take over.
+    Green,
+}
+
+impl fmt::Display for Side {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Blue => "blue",
+            Self::Green => "green",
+        })
+    }
+}
+
+/// One value for each side.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Sides<T> {
+    /// Blue's.
+    pub blue: T,
+    /// Green's.
+    pub green: T,
+}
+
+impl<T> Sides<T> {
+    /// The value of one side.
+    #[must_use]
+    pub fn get(&self, side: Side) -> &T {
+        match side {
+            Side::Blue => &self.blue,
+            Side::Green => &self.green,
+        }
+    }
+
+    /// The value of one side, to change it.
+    pub fn get_mut(&mut self, side: Side) -> &mut T {
+        match side {
+            Side::Blue => &mut self.blue,
+            Side::Green => &mut self.green,
+        }
+    }
+
+    /// Both values through `f`.
+    pub fn map<U>(self, mut f: impl FnMut(T) -> U) -> Sides<U> {
+        Sides {
+            blue: f(self.blue),
+            green: f(self.green),
+        }
+    }
+}
+
+/// How many targets of a side are in which state, as the balancer sees them.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct TargetCounts {
+    /// Pass their health checks and get traffic.
+    pub healthy: u32,
+    /// Fail their health checks.
+    pub unhealthy: u32,
+    /// Registered; health checks have not decided yet.
+    pub initial: u32,
+    /// Finish the requests that they have and get no new ones.
+    pub draining: u32,
+    /// In any other state: not attached to a rule, or checks unavailable.
+    pub other: u32,
+}
+
+impl TargetCounts {
+    /// So many healthy targets and no others.
+    #[must_use]
+    pub fn all_healthy(healthy: u32) -> Self {
+        Self {
+            healthy,
+            ..Self::default()
+        }
+    }
+
+    /// All targets that are registered.
+    #[must_use]
+    pub fn registered(&self) -> u32 {
+        self.healthy + self.unhealthy + self.initial + self.draining + self.other
+    }
+}
+
+impl fmt::Display for TargetCounts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} of {} healthy", self.healthy, self.registered())
+    }
+}
+
+/// The traffic split as it was read, with everything a later decision may need.
+///
+/// A value for the journal: plain data, nothing borrowed, no secrets.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct TrafficObservation {
+    /// The relative weights as they stand; a share is a weight over the sum of both.
+    pub weights: Sides<u32>,
+    /// The targets of each side.
+    pub targets: Sides<TargetCounts>,
+    /// A versioned hash over everything else that routes this traffic. Two observations with
+    /// equal weights and equal fingerprints describe the same routing.
+    pub fingerprint: String,
+    /// How long a client stays on the side it first reached, whatever the weights say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stickiness: Option<Duration>,
+    /// The command by which a person puts everything back on blue without this program.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub restore_command: Option<String>,
+}
+
+impl TrafficObservation {
+    /// An observation without stickiness and without a command.
+    pub fn new(
+        weights: Sides<u32>,
+        targets: Sides<TargetCounts>,
+        fingerprint: impl Into<String>,
+    ) -> Self {
+        Self {
+            weights,
+            targets,
+            fingerprint: fingerprint.into(),
+            stickiness: None,
+            restore_command: None,
+        }
+    }
+
+    /// Adds how long clients stay on a side.
+    #[must_use]
+    pub fn with_stickiness(mut self, stickiness: Duration) -> Self {
+        self.stickiness = Some(stickiness);
+        self
+    }
+
+    /// Adds the command that restores blue by hand.
+    #[must_use]
+    pub fn with_restore_command(mut self, command: impl Into<String>) -> Self {
+        self.restore_command = Some(command.into());
+        self
+    }
+
+    /// Green's share as a fraction, 0 to 1; 0 where no side has weight.
+    #[must_use]
+    pub fn green_share(&self) -> f64 {
+        let sum = f64::from(self.weights.blue) + f64::from(self.weights.green);
+        if sum > 0.0 {
+            f64::from(self.weights.green) / sum
+        } else {
+            0.0
+        }
+    }
+
+    /// Whether blue gets everything. Two weights of 0 are not that.
+    #[must_use]
+    pub fn is_all_blue(&self) -> bool {
+        self.weights.green == 0 && self.weights.blue > 0
+    }
+
+    /// Whether the weights are exactly this split, in whatever scale they are written.
+    #[must_use]
+    pub fn is_at(&self, split: TrafficSplit) -> bool {
+        let tenths = u64::from(split.green().as_tenths());
+        let (blue, green) = (u64::from(self.weights.blue), u64::from(self.weights.green));
+        blue + green > 0 && green * 1000 == tenths * (blue + green)
+    }
+
+    /// Whether both describe the same routing: equal weights, equal fingerprint.
+    #[must_use]
+    pub fn is_same_routing(&self, other: &Self) -> bool {
+        self.weights == other.weights && self.fingerprint == other.fingerprint
+    }
+
+    /// The nearest split of a tenth of a percent, for people.
+    #[must_use]
+    pub fn nearest_split(&self) -> TrafficSplit {
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "a fraction of 0 to 1 times 1000 fits"
+        )]
+        let tenths = (self.green_share() * 1000.0).round() as u16;
+        TrafficSplit::to_green(Percent::from_tenths(tenths).unwrap_or(Percent::HUNDRED))
+    }
+
+    /// What differs from `expected`, a line each; empty where the routing is the same.
+    #[must_use]
+    pub fn drift_from(&self, expected: &Self) -> Vec<String> {
+        let mut lines = Vec::new();
+        for side in [Side::Blue, Side::Green] {
+            let (was, is) = (expected.weights.get(side), self.weights.get(side));
+            if was != is {
+                lines.push(format!("{side} weight: expected {was}, found {is}"));
+            }
+        }
+        if self.fingerprint != expected.fingerprint {
+            lines.push(format!(
+                "the rest of the rule: expected {}, found {}",
+                expected.fingerprint, self.fingerprint
+            ));
+        }
+        lines
+    }
+}
+
+impl fmt::Display for TrafficObservation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let green = (self.green_share() * 1000.0).round() / 10.0;
+        write!(
+            f,
+            "blue {}% / green {green}% (weights {}:{})",
+            (1000.0 - green * 10.0).round() / 10.0,
+            self.weights.blue,
+            self.weights.green
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn with_weights(blue: u32, green: u32) -> TrafficObservation {
+        TrafficObservation::new(Sides { blue, green }, Sides::default(), "v1:x")
+    }
+
+    /// The guide's rule reads weight 1 and prints "1%" while green gets everything.
+    #[test]
+    fn p04_weights_are_relative() {
+        let sole = with_weights(0, 1);
+        assert!(sole.is_at(TrafficSplit::ALL_GREEN));
+        assert_eq!(sole.to_string(), "blue 0% / green 100% (weights 0:1)");
+        assert!(with_weights(1, 0).is_all_blue());
+        assert!(!with_weights(0, 0).is_all_blue());
+        assert!(!with_weights(0, 0).is_at(TrafficSplit::ALL_BLUE));
+    }
+
+    #[test]
+    fn drift_names_each_difference() {
+        let mut found = with_weights(70, 30);
+        found.fingerprint = "v1:y".into();
+        assert_eq!(
+            found.drift_from(&with_weights(90, 10)),
+            [
+                "blue weight: expected 90, found 70",
+                "green weight: expected 10, found 30",
+                "the rest of the rule: expected v1:x, found v1:y",
+            ]
+        );
+        assert!(found.drift_from(&found).is_empty());
+    }
+
+    proptest! {
+        #[test]
+        fn nearest_split_of_an_exact_one_is_itself(tenths in 0_u16..=1000) {
+            let split = TrafficSplit::to_green(Percent::from_tenths(tenths).expect("in range"));
+            let seen = with_weights(1000 - u32::from(tenths), u32::from(tenths));
+            prop_assert!(seen.is_at(split));
+            prop_assert_eq!(seen.nearest_split(), split);
+        }
+    }
+}
