@@ -1,6 +1,6 @@
 //! Where wall-clock time comes from.
 
-use std::{fmt, sync::Arc};
+use std::{fmt, sync::Arc, time::Duration};
 
 use jiff::Timestamp;
 
@@ -44,4 +44,14 @@ impl Clock for SystemClock {
     fn is_virtual(&self) -> bool {
         false
     }
+}
+
+/// `at` plus `by`, at most the end of time.
+pub(crate) fn later(at: Timestamp, by: Duration) -> Timestamp {
+    at.checked_add(by).unwrap_or(Timestamp::MAX)
+}
+
+/// From `earlier` to `at`; zero where `earlier` is later.
+pub(crate) fn between(earlier: Timestamp, at: Timestamp) -> Duration {
+    Duration::try_from(at.duration_since(earlier)).unwrap_or_default()
 }

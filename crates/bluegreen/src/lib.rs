@@ -3,10 +3,14 @@
 #[cfg(feature = "aws")]
 pub mod aws;
 pub mod clock;
+pub mod engine;
 pub mod error;
 pub mod health;
+pub mod image;
+pub mod migration;
 #[cfg(feature = "mock")]
 pub mod mock;
+pub mod service;
 pub mod traffic;
 
 #[cfg(feature = "aws")]
@@ -16,5 +20,6 @@ pub use self::aws::Aws;
 pub use self::{
     error::{Error, ErrorKind, Failure, Result},
     health::{HealthGate, Verdict},
+    migration::{Migration, MigrationError, MigrationPlan, Outcome},
     traffic::{Percent, TrafficSplit, TrafficSplitter},
 };

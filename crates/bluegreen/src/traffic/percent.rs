@@ -24,13 +24,17 @@ use serde::{Deserialize, Serialize};
 /// assert_eq!(error.to_string(), "`10.25` is finer than a tenth of a percent");
 /// # Ok::<(), bluegreen::traffic::PercentError>(())
 /// ```
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "f64", into = "f64")]
 pub struct Percent(u16);
 
 impl Percent {
     /// No traffic.
     pub const ZERO: Self = Self(0);
+    /// The first step of the guide.
+    pub const TEN: Self = Self(100);
+    /// Half of it.
+    pub const FIFTY: Self = Self(500);
     /// All traffic.
     pub const HUNDRED: Self = Self(1000);
 

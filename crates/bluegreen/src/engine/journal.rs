@@ -1,0 +1,88 @@
+//! Where a run writes down what it was told and what it is about to do.
+
+use std::{
+    fmt,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::error::Result;
+
+/// One record of a journal: plain data with its place in the order.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Record {
+    /// The place in the journal, from 0 without gaps.
+    pub seq: u64,
+    /// When it was written.
+    pub at: Timestamp,
+    /// What was written; what it can be is up to the machine: see
+    /// [`migration::Entry`](crate::migration::Entry).
+    pub entry: serde_json::Value,
+}
+
+impl Record {
+    /// A record of `entry`.
+    #[must_use]
+    pub fn new(seq: u64, at: Timestamp, entry: serde_json::Value) -> Self {
+        Self { seq, at, entry }
+    }
+}
+
+/// An append-only log of everything that a machine was told, and of each change before its call.
+///
+/// From it a run can be replayed, compared and judged again.
+#[async_trait]
+pub trait Journal: fmt::Debug + Send + Sync {
+    /// Appends a record. When it returns, the record is as durable as this journal promises.
+    ///
+    /// # Errors
+    ///
+    /// Where the record could not be kept. The engine then raises green's share no further and
+    /// puts traffic back on blue; a failing journal never keeps it from doing so.
+    ///
+    /// # Cancel safety
+    ///
+    /// The engine never drops it.
+    async fn append(&self, record: Record) -> Result<()>;
+}
+
+#[async_trait]
+impl<T: Journal + ?Sized> Journal for Arc<T> {
+    async fn append(&self, record: Record) -> Result<()> {
+        (**self).append(record).await
+    }
+}
+
+/// A journal in memory: the default. It ends with the process.
+#[derive(Debug, Clone, Default)]
+pub struct MemoryJournal {
+    records: Arc<Mutex<Vec<Record>>>,
+}
+
+impl MemoryJournal {
+    /// An empty journal.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// All records so far.
+    #[must_use]
+    pub fn records(&self) -> Vec<Record> {
+        let records = self.records.lock().unwrap_or_else(PoisonError::into_inner);
+        records.clone()
+    }
+}
+
+#[async_trait]
+impl Journal for MemoryJournal {
+    async fn append(&self, record: Record) -> Result<()> {
+        let mut records = self.records.lock().unwrap_or_else(PoisonError::into_inner);
+        records.push(record);
+        Ok(())
+    }
+}

@@ -1,0 +1,24 @@
+//! What every machine runs on: the event envelope, the journal, the control handle, and the one
+//! asynchronous loop.
+//!
+//! A machine decides and does nothing; the loop does and decides nothing. The loop carries out
+//! one action at a time, tells the machine what came of it, and lets controls through at any
+//! moment: they end waits and reads at once, while a change that is under way is let to finish.
+
+mod control;
+mod event;
+mod journal;
+mod machine;
+mod run;
+
+pub(crate) use self::{
+    control::Controls,
+    machine::{BoxFuture, Host, Machine, Work},
+    run::{CancelFuture, Runner, Sink},
+};
+pub use self::{
+    control::{Control, ControlHandle, Operator},
+    event::{Event, RunId},
+    journal::{Journal, MemoryJournal, Record},
+    machine::{Next, Transition},
+};

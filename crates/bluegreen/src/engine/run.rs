@@ -1,0 +1,227 @@
+//! The one asynchronous loop.
+
+use std::{
+    fmt,
+    future::{Future, pending},
+    sync::Arc,
+    time::Duration,
+};
+
+use jiff::Timestamp;
+
+use super::{
+    Event, Journal, Record, RunId,
+    control::{Control, Controls},
+    machine::{BoxFuture, Host, Machine, Next, Work},
+};
+use crate::{
+    clock::{Clock, between},
+    error::Failure,
+};
+
+/// Where events go.
+pub(crate) type Sink<E> = Box<dyn FnMut(&Event<E>) + Send>;
+/// What cancels a run when it is ready.
+pub(crate) type CancelFuture = std::pin::Pin<Box<dyn Future<Output = ()> + Send>>;
+
+/// Everything around a machine and its host.
+pub(crate) struct Runner<E> {
+    pub(crate) run: RunId,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) journal: Arc<dyn Journal>,
+    pub(crate) sinks: Vec<Sink<E>>,
+    pub(crate) controls: Controls,
+    pub(crate) cancel: Option<CancelFuture>,
+    started: Option<Timestamp>,
+    next_event: u64,
+    next_record: u64,
+}
+
+impl<E> fmt::Debug for Runner<E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Runner")
+            .field("run", &self.run)
+            .finish_non_exhaustive()
+    }
+}
+
+/// What the outstanding work brought.
+enum Done<R> {
+    Host(R),
+    Waited { fault: bool },
+}
+
+impl<E: Clone + fmt::Debug> Runner<E> {
+    pub(crate) fn new(
+        run: RunId,
+        clock: Arc<dyn Clock>,
+        journal: Arc<dyn Journal>,
+        controls: Controls,
+    ) -> Self {
+        Self {
+            run,
+            clock,
+            journal,
+            sinks: Vec::new(),
+            controls,
+            cancel: None,
+            started: None,
+            next_event: 0,
+            next_record: 0,
+        }
+    }
+
+    /// Drives `machine` from `first` to its end, in which `opening` is the journal's first entry.
+    pub(crate) async fn drive<M, H>(
+        mut self,
+        mut machine: M,
+        mut host: H,
+        opening: serde_json::Value,
+        first: M::Input,
+    ) -> M::End
+    where
+        M: Machine<Event = E>,
+        H: Host<Machine = M>,
+    {
+        let mut outstanding: Option<BoxFuture<Done<H::Raw>>> = None;
+        let mut queue = std::collections::VecDeque::new();
+        queue.push_back(first);
+        let mut told = false;
+        if let Err(failed) = self.append(self.clock.now(), opening).await {
+            told = true;
+            queue.push_back(M::journal_failed(failed));
+        }
+        loop {
+            let input = match queue.pop_front() {
+                Some(input) => input,
+                None => self.next_input::<M, H>(&mut outstanding, &mut host).await,
+            };
+            let at = self.clock.now();
+            if let Err(failed) = self.append(at, M::input_entry(&input)).await {
+                // Told once; the machine raises nothing after that.
+                if !told {
+                    told = true;
+                    queue.push_back(M::journal_failed(failed));
+                }
+            }
+            let transition = machine.on(at, input);
+            for event in transition.events {
+                self.emit(at, event);
+            }
+            match transition.next {
+                Next::Keep => {}
+                Next::End => outstanding = None,
+                Next::Do(action) => {
+                    // Whatever was outstanding is dropped before anything else happens.
+                    outstanding = None;
+                    let work = M::work(&action);
+                    if let Work::Change { restores } = work {
+                        let kept = self.append(at, M::intent_entry(&action)).await;
+                        if let (Err(failed), false) = (kept, restores) {
+                            told = true;
+                            queue.push_back(M::journal_failed(failed.clone()));
+                            queue.push_back(M::not_begun(failed));
+                            continue;
+                        }
+                    }
+                    outstanding = Some(match work {
+                        Work::Wait(until) => {
+                            Box::pin(wait::<H::Raw>(between(at, until), self.clock.is_virtual()))
+                        }
+                        Work::Read | Work::Change { .. } => {
+                            let work = host.begin(&action);
+                            Box::pin(async move { Done::Host(work.await) })
+                        }
+                    });
+                }
+            }
+            if let Some(end) = machine.end() {
+                return end;
+            }
+        }
+    }
+
+    /// Waits for the next thing that happens. Controls come first, so that a stream of quick
+    /// results cannot starve them.
+    async fn next_input<M, H>(
+        &mut self,
+        outstanding: &mut Option<BoxFuture<Done<H::Raw>>>,
+        host: &mut H,
+    ) -> M::Input
+    where
+        M: Machine<Event = E>,
+        H: Host<Machine = M>,
+    {
+        let work = async {
+            match outstanding.as_mut() {
+                Some(work) => work.await,
+                None => pending().await,
+            }
+        };
+        let cancel = async {
+            match self.cancel.as_mut() {
+                Some(cancel) => cancel.await,
+                None => pending().await,
+            }
+        };
+        tokio::select! {
+            biased;
+            Some(control) = self.controls.recv() => M::control(control),
+            () = cancel => {
+                self.cancel = None;
+                M::control(Control::Cancel { reason: "cancelled by its caller".to_owned() })
+            }
+            done = work => {
+                *outstanding = None;
+                match done {
+                    Done::Host(raw) => host.complete(raw),
+                    Done::Waited { fault } => M::waited(fault),
+                }
+            }
+        }
+    }
+
+    async fn append(&mut self, at: Timestamp, entry: serde_json::Value) -> Result<(), Failure> {
+        let record = Record::new(self.next_record, at, entry);
+        self.next_record += 1;
+        self.journal.append(record).await.map_err(|error| {
+            tracing::error!(run = %self.run, %error, "the journal does not keep its records");
+            error.into()
+        })
+    }
+
+    fn emit(&mut self, at: Timestamp, kind: E) {
+        let started = *self.started.get_or_insert(at);
+        let event = Event {
+            run: self.run.clone(),
+            seq: self.next_event,
+            at,
+            elapsed: between(started, at),
+            kind,
+        };
+        self.next_event += 1;
+        tracing::debug!(run = %self.run, seq = event.seq, event = ?event.kind);
+        for sink in &mut self.sinks {
+            sink(&event);
+        }
+    }
+}
+
+/// Waits on tokio's clock. On a real clock the wait must have taken real time: a paused tokio
+/// clock would shift production traffic in seconds.
+async fn wait<R>(duration: Duration, is_virtual: bool) -> Done<R> {
+    /// Timers are coarse; only a wait that clearly did not happen counts.
+    const SLACK: Duration = Duration::from_secs(1);
+    let begun = real_now();
+    tokio::time::sleep(duration).await;
+    let fault = !is_virtual && begun.elapsed() + SLACK < duration;
+    Done::Waited { fault }
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "checks tokio's clock against the real one"
+)]
+fn real_now() -> std::time::Instant {
+    std::time::Instant::now()
+}

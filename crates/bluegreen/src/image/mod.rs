@@ -1,0 +1,1 @@
+//! Images: the role that turns sources into an image with a digest.

@@ -1,0 +1,151 @@
+//! What the machine asks for, and what it is told.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::{GateId, GatePolicy, MigrationPlan};
+use crate::{
+    engine::{Control, RunId},
+    error::Failure,
+    health::{Observation, Progress, Verdict},
+    traffic::{Finding, TrafficObservation, TrafficSplit},
+};
+
+/// What the machine wants done next.
+///
+/// # Stability
+///
+/// A value for journals: [`MACHINE_VERSION`](super::MACHINE_VERSION) counts its changes.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "action", rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Action {
+    /// Survey what could make the migration unsafe, and look once. A read.
+    Preflight {
+        /// What the gates are told.
+        progress: Progress,
+    },
+    /// Read the split, then let every gate look. A read.
+    Look {
+        /// What the gates are told.
+        progress: Progress,
+    },
+    /// Read the split alone. A read.
+    Observe,
+    /// Change the split. A change; answer it with [`Input::Shifted`] and drop it only to stop.
+    Shift {
+        /// The routing that it changes. Whatever else is found there is left alone.
+        from: TrafficObservation,
+        /// The split wanted.
+        to: TrafficSplit,
+        /// Whether it takes traffic off green, which goes ahead even without a journal.
+        restores: bool,
+    },
+    /// Wait.
+    Wait {
+        /// Until then.
+        until: Timestamp,
+    },
+}
+
+/// What happened, told to the machine with its time.
+///
+/// # Stability
+///
+/// A value for journals: [`MACHINE_VERSION`](super::MACHINE_VERSION) counts its changes.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "input", content = "with", rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Input {
+    /// The migration begins.
+    Start,
+    /// What [`Action::Preflight`] brought.
+    Preflighted {
+        /// What the splitter's survey found.
+        findings: Result<Vec<Finding>, Failure>,
+        /// The first look.
+        look: LookReport,
+    },
+    /// What [`Action::Look`] brought.
+    Looked(LookReport),
+    /// What [`Action::Observe`] brought.
+    Observed(Result<TrafficObservation, Failure>),
+    /// What [`Action::Shift`] brought.
+    Shifted(Result<TrafficObservation, Failure>),
+    /// [`Action::Wait`] is over.
+    Waited {
+        /// Real time did not pass with it: the run is on a clock that cannot be trusted.
+        clock_fault: bool,
+    },
+    /// Somebody takes control.
+    Control(Control),
+    /// The journal does not keep its records.
+    JournalFailed(Failure),
+}
+
+/// What one look brought.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct LookReport {
+    /// The split and the targets.
+    pub traffic: Result<TrafficObservation, Failure>,
+    /// What each gate saw, and what its judge says.
+    pub gates: Vec<GateReport>,
+}
+
+/// What one gate saw at one look.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct GateReport {
+    /// The gate.
+    pub gate: GateId,
+    /// What it saw; `None` where there was nothing new.
+    pub seen: Result<Option<Observation>, Failure>,
+    /// What its judge says, where it saw something.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub verdict: Option<Verdict>,
+}
+
+/// An entry of a migration's journal.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "entry", rename_all = "snake_case")]
+pub enum Entry {
+    /// The first: what was decided before the start.
+    Opened {
+        /// The version of the machine's values.
+        version: u32,
+        /// The run.
+        run: RunId,
+        /// The plan.
+        plan: MigrationPlan,
+        /// The gates, in order, with what their verdicts do and what decides them.
+        gates: Vec<OpenedGate>,
+    },
+    /// What the machine was told.
+    Input {
+        /// The input.
+        input: Input,
+    },
+    /// A change that is about to be made.
+    Intent {
+        /// The action.
+        intent: Action,
+    },
+}
+
+/// A gate as it was supplied at the start.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct OpenedGate {
+    /// Its name.
+    pub gate: GateId,
+    /// What its verdict does.
+    pub policy: GatePolicy,
+    /// What decides its verdicts.
+    pub settings: serde_json::Value,
+}
+
+impl Entry {
+    /// As a record's entry.
+    pub(crate) fn to_json(&self) -> serde_json::Value {
+        // Only maps with keys that are no text cannot be JSON, and there are none.
+        serde_json::to_value(self).unwrap_or_default()
+    }
+}

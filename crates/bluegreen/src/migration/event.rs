@@ -1,0 +1,333 @@
+//! What a migration tells while it goes on.
+
+use std::fmt;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::{Cause, GateId, GatePolicy, MigrationPlan, Outcome, Unresolved};
+use crate::{
+    engine::Control,
+    error::Failure,
+    health::{Phase, SeenTraffic, Verdict},
+    traffic::{Finding, Severity, TargetCounts, TrafficObservation, TrafficSplit},
+};
+
+/// One fact of a migration, with the numbers behind it. Its `Display` is one line for people;
+/// its JSON, one flat object named by `event`, is a contract.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum MigrationEvent {
+    /// It begins. Nothing was called yet.
+    Started {
+        /// The plan.
+        plan: MigrationPlan,
+        /// The gates.
+        gates: Vec<GateId>,
+    },
+    /// The preflight is over and stops nothing.
+    PreflightPassed {
+        /// What it found; only notes and accepted risks.
+        findings: Vec<Finding>,
+        /// The split and the targets at the start.
+        traffic: TrafficObservation,
+    },
+    /// Something could not be read; it is tried again.
+    ReadFailed {
+        /// Why.
+        failure: Failure,
+        /// When it is tried again.
+        retry_at: Timestamp,
+    },
+    /// Everything was looked at.
+    Looked {
+        /// In which phase.
+        phase: Phase,
+        /// The split and the targets, or why they could not be read.
+        traffic: Result<TrafficObservation, Failure>,
+        /// What each gate's verdict is at this moment.
+        gates: Vec<GateStanding>,
+        /// Whether a pause is on.
+        paused: bool,
+        /// From when on green may go on, once its gates are healthy.
+        bake_until: Timestamp,
+        /// When the phase ends at the latest.
+        deadline: Timestamp,
+        /// When the next look comes, if nothing else happens.
+        next_look: Timestamp,
+    },
+    /// Green could go on, but has too few healthy targets.
+    CapacityShort {
+        /// The split that waits.
+        to: TrafficSplit,
+        /// How many healthy targets green needs for it.
+        needed: u32,
+        /// Green's targets.
+        green: TargetCounts,
+    },
+    /// A step has passed: its gates are healthy, or an operator took it on himself.
+    StepPassed {
+        /// The step, counted from 0.
+        step: usize,
+        /// Who overrode the gates, if somebody did.
+        overridden: Option<Control>,
+    },
+    /// A change of the split is about to be written.
+    Shifting {
+        /// The split before.
+        from: TrafficObservation,
+        /// The split wanted.
+        to: TrafficSplit,
+        /// Which try this is, counted from 1.
+        attempt: u32,
+    },
+    /// A change of the split was written and read back.
+    Shifted {
+        /// What was read back.
+        traffic: TrafficObservation,
+    },
+    /// A change failed, or nobody knows whether it happened. It is observed before anything else.
+    WriteFailed {
+        /// The split that was wanted.
+        to: TrafficSplit,
+        /// Which try it was, counted from 1.
+        attempt: u32,
+        /// Why.
+        failure: Failure,
+    },
+    /// What an observation after a failed write showed.
+    WriteObserved {
+        /// The split.
+        traffic: TrafficObservation,
+        /// Whether the change had happened.
+        happened: bool,
+    },
+    /// All steps have passed; blue is kept warm.
+    Baking {
+        /// Until then.
+        until: Timestamp,
+    },
+    /// Somebody took control.
+    Controlled {
+        /// What was asked.
+        control: Control,
+        /// What it does.
+        effect: ControlEffect,
+    },
+    /// The journal does not keep its records any more.
+    JournalFailed {
+        /// Why.
+        failure: Failure,
+    },
+    /// Everything goes back to blue.
+    RollingBack {
+        /// Why.
+        cause: Cause,
+        /// Blue's targets as last read.
+        blue: Option<TargetCounts>,
+        /// How many it had when the migration began; with fewer, blue may be short of capacity.
+        blue_at_start: Option<u32>,
+    },
+    /// The read-back says that blue has everything.
+    Restored {
+        /// What was read back.
+        traffic: TrafficObservation,
+    },
+    /// A settled minute without a request on green.
+    Confirmed {
+        /// The minute.
+        seen: SeenTraffic,
+    },
+    /// Somebody else changed the rule.
+    Drifted {
+        /// What differs, a line each.
+        diff: Vec<String>,
+        /// What was found.
+        traffic: TrafficObservation,
+    },
+    /// It ended in a state that is known.
+    Ended {
+        /// How.
+        outcome: Outcome,
+        /// The exit code that says so.
+        exit_code: u8,
+    },
+    /// It ended, and somebody must look now.
+    Unresolved {
+        /// What is known.
+        unresolved: Unresolved,
+        /// The exit code that says so.
+        exit_code: u8,
+    },
+}
+
+/// A gate's verdict as it stands at a moment.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct GateStanding {
+    /// The gate.
+    pub gate: GateId,
+    /// What its verdict does.
+    pub policy: GatePolicy,
+    /// The verdict, with failures of looks and expiry taken into account.
+    pub verdict: Verdict,
+    /// Whether it saw something new at this look.
+    pub is_new: bool,
+}
+
+/// What a control does.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "effect", content = "why", rename_all = "snake_case")]
+pub enum ControlEffect {
+    /// It is carried out now.
+    Applied,
+    /// It is carried out once the change that is under way has finished.
+    AfterChange,
+    /// It does nothing, for this reason.
+    Ignored(String),
+}
+
+impl MigrationEvent {
+    /// The split that this event reports as read, if it reports one.
+    #[must_use]
+    pub fn traffic(&self) -> Option<&TrafficObservation> {
+        match self {
+            Self::PreflightPassed { traffic, .. }
+            | Self::Looked {
+                traffic: Ok(traffic),
+                ..
+            }
+            | Self::Shifted { traffic }
+            | Self::WriteObserved { traffic, .. }
+            | Self::Restored { traffic }
+            | Self::Drifted { traffic, .. } => Some(traffic),
+            Self::Ended { outcome, .. } => outcome.report().traffic.as_ref(),
+            Self::Unresolved { unresolved, .. } => unresolved.report.traffic.as_ref(),
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Display for MigrationEvent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Started { plan, gates } => {
+                let shares: Vec<String> =
+                    plan.steps().iter().map(|s| s.green.to_string()).collect();
+                let gates: Vec<&str> = gates.iter().map(GateId::as_str).collect();
+                write!(
+                    f,
+                    "green gets {} under {}",
+                    shares.join(", "),
+                    gates.join(", ")
+                )
+            }
+            Self::PreflightPassed { findings, traffic } => {
+                write!(
+                    f,
+                    "preflight passed: {traffic}; blue {}, green {}",
+                    traffic.targets.blue, traffic.targets.green
+                )?;
+                for finding in findings {
+                    let kind = match finding.severity {
+                        Severity::Note => "note",
+                        _ => "accepted",
+                    };
+                    write!(f, "\n      {kind}: {finding}")?;
+                }
+                Ok(())
+            }
+            Self::ReadFailed { failure, .. } => write!(f, "could not read: {failure}"),
+            Self::Looked {
+                phase,
+                traffic,
+                gates,
+                paused,
+                ..
+            } => {
+                write!(f, "{phase}: ")?;
+                match traffic {
+                    Ok(traffic) => write!(f, "{traffic}")?,
+                    Err(failure) => write!(f, "split unknown: {failure}")?,
+                }
+                for standing in gates {
+                    write!(f, "; {} {}", standing.gate, standing.verdict)?;
+                }
+                if *paused {
+                    f.write_str("; paused")?;
+                }
+                Ok(())
+            }
+            Self::CapacityShort { to, needed, green } => write!(
+                f,
+                "waiting for capacity: {to} needs {needed} healthy green targets, there are {}",
+                green.healthy
+            ),
+            Self::StepPassed { step, overridden } => {
+                write!(f, "step {} passed", step + 1)?;
+                match overridden {
+                    Some(control) => write!(f, ", overridden: {control}"),
+                    None => Ok(()),
+                }
+            }
+            Self::Shifting { from, to, attempt } => {
+                write!(f, "shifting from {from} to {to}")?;
+                if *attempt > 1 {
+                    write!(f, ", try {attempt}")?;
+                }
+                Ok(())
+            }
+            Self::Shifted { traffic } => write!(f, "read back: {traffic}"),
+            Self::WriteFailed { to, failure, .. } => {
+                write!(f, "could not write {to}: {failure}; observing")
+            }
+            Self::WriteObserved { traffic, happened } => {
+                let what = if *happened {
+                    "had happened"
+                } else {
+                    "had not happened"
+                };
+                write!(f, "the change {what}: {traffic}")
+            }
+            Self::Baking { until } => {
+                write!(f, "all steps passed; blue is kept warm until {until}")
+            }
+            Self::Controlled { control, effect } => match effect {
+                ControlEffect::Applied => write!(f, "{control}"),
+                ControlEffect::AfterChange => {
+                    write!(f, "{control}, once the change under way has finished")
+                }
+                ControlEffect::Ignored(why) => write!(f, "{control} does nothing: {why}"),
+            },
+            Self::JournalFailed { failure } => write!(f, "the journal failed: {failure}"),
+            Self::RollingBack {
+                cause,
+                blue,
+                blue_at_start,
+            } => {
+                write!(f, "rolling back, {cause}")?;
+                if let (Some(blue), Some(start)) = (blue, blue_at_start)
+                    && blue.healthy < *start
+                {
+                    write!(
+                        f,
+                        "; blue is short: {} healthy targets, {start} at the start",
+                        blue.healthy
+                    )?;
+                }
+                Ok(())
+            }
+            Self::Restored { traffic } => write!(f, "restored, read back: {traffic}"),
+            Self::Confirmed { seen } => write!(
+                f,
+                "confirmed: no request on green from {} to {}",
+                seen.from, seen.to
+            ),
+            Self::Drifted { diff, .. } => {
+                write!(f, "somebody else changed the rule: {}", diff.join("; "))
+            }
+            Self::Ended { outcome, .. } => write!(f, "{outcome}"),
+            Self::Unresolved { unresolved, .. } => write!(f, "{unresolved}"),
+        }
+    }
+}

@@ -1,0 +1,177 @@
+//! Carries the machine's actions out through the roles.
+
+use std::sync::Arc;
+
+use tokio::task::JoinSet;
+
+use super::{Action, GateId, GateReport, Input, LookReport, MigrationMachine};
+use crate::{
+    engine::{BoxFuture, Host},
+    error::{ErrorKind, Failure},
+    health::{HealthGate, Judge, Look, Observation, Progress},
+    traffic::{Finding, TrafficObservation, TrafficSplitter},
+};
+
+/// The splitter, the gates, and the folds of their judges.
+#[derive(Debug)]
+pub(crate) struct MigrationHost {
+    splitter: Arc<dyn TrafficSplitter>,
+    gates: Vec<GateSeat>,
+}
+
+#[derive(Debug)]
+struct GateSeat {
+    id: GateId,
+    gate: Arc<dyn HealthGate>,
+    judge: Box<dyn Judge>,
+    last: Option<Observation>,
+}
+
+/// What an action brought, before the judges have seen it.
+#[derive(Debug)]
+pub(crate) enum Raw {
+    Preflight {
+        findings: Result<Vec<Finding>, Failure>,
+        looked: Looked,
+    },
+    Look(Looked),
+    Observed(Result<TrafficObservation, Failure>),
+    Shifted(Result<TrafficObservation, Failure>),
+}
+
+#[derive(Debug)]
+pub(crate) struct Looked {
+    progress: Progress,
+    traffic: Result<TrafficObservation, Failure>,
+    /// In the order of the gates.
+    seen: Vec<Result<Option<Observation>, Failure>>,
+}
+
+impl MigrationHost {
+    pub(crate) fn new(
+        splitter: Arc<dyn TrafficSplitter>,
+        gates: impl IntoIterator<Item = (GateId, Arc<dyn HealthGate>)>,
+    ) -> Self {
+        let seat = |(id, gate): (GateId, Arc<dyn HealthGate>)| GateSeat {
+            id,
+            judge: gate.judge(),
+            gate,
+            last: None,
+        };
+        Self {
+            splitter,
+            gates: gates.into_iter().map(seat).collect(),
+        }
+    }
+
+    /// Reads the split first, since gates are told of it, then lets all gates look at once.
+    fn look(&self, progress: Progress) -> BoxFuture<Looked> {
+        let splitter = Arc::clone(&self.splitter);
+        let gates: Vec<_> = self
+            .gates
+            .iter()
+            .map(|seat| (Arc::clone(&seat.gate), seat.last.clone()))
+            .collect();
+        Box::pin(async move {
+            let traffic = splitter.observe().await.map_err(Failure::from);
+            let mut looks = JoinSet::new();
+            let mut order = Vec::new();
+            for (gate, last) in gates {
+                let look = Look {
+                    progress,
+                    last,
+                    traffic: traffic.as_ref().ok().cloned(),
+                };
+                // A task each: a gate of somebody else's that panics takes only its own look.
+                let task = looks.spawn(async move { gate.observe(&look).await });
+                order.push(task.id());
+            }
+            let mut seen: Vec<_> = order.iter().map(|_| Err(panicked())).collect();
+            while let Some(joined) = looks.join_next_with_id().await {
+                if let Ok((id, result)) = joined
+                    && let Some(place) = order.iter().position(|task| *task == id)
+                {
+                    seen[place] = result.map_err(Failure::from);
+                }
+            }
+            Looked {
+                progress,
+                traffic,
+                seen,
+            }
+        })
+    }
+
+    /// Lets each judge take what its gate saw.
+    fn judge(&mut self, looked: Looked) -> LookReport {
+        let seats = self.gates.iter_mut().zip(looked.seen);
+        let gates = seats.map(|(seat, seen)| {
+            let verdict = match &seen {
+                Ok(Some(observation)) => {
+                    seat.last = Some(observation.clone());
+                    Some(seat.judge.take(observation, &looked.progress))
+                }
+                _ => None,
+            };
+            GateReport {
+                gate: seat.id.clone(),
+                seen,
+                verdict,
+            }
+        });
+        LookReport {
+            gates: gates.collect(),
+            traffic: looked.traffic,
+        }
+    }
+}
+
+impl Host for MigrationHost {
+    type Machine = MigrationMachine;
+    type Raw = Raw;
+
+    fn begin(&self, action: &Action) -> BoxFuture<Raw> {
+        let splitter = Arc::clone(&self.splitter);
+        match action.clone() {
+            Action::Preflight { progress } => {
+                let look = self.look(progress);
+                Box::pin(async move {
+                    let findings = splitter.preflight().await.map_err(Failure::from);
+                    Raw::Preflight {
+                        findings,
+                        looked: look.await,
+                    }
+                })
+            }
+            Action::Look { progress } => {
+                let look = self.look(progress);
+                Box::pin(async move { Raw::Look(look.await) })
+            }
+            Action::Shift { from, to, .. } => Box::pin(async move {
+                let shifted = splitter.shift(&from, to).await;
+                Raw::Shifted(shifted.map_err(Failure::from))
+            }),
+            // Waits are the loop's own.
+            Action::Observe | Action::Wait { .. } => Box::pin(async move {
+                let observed = splitter.observe().await;
+                Raw::Observed(observed.map_err(Failure::from))
+            }),
+        }
+    }
+
+    fn complete(&mut self, raw: Raw) -> Input {
+        match raw {
+            Raw::Preflight { findings, looked } => Input::Preflighted {
+                findings,
+                look: self.judge(looked),
+            },
+            Raw::Look(looked) => Input::Looked(self.judge(looked)),
+            Raw::Observed(observed) => Input::Observed(observed),
+            Raw::Shifted(shifted) => Input::Shifted(shifted),
+        }
+    }
+}
+
+fn panicked() -> Failure {
+    Failure::new(ErrorKind::Unavailable, "the gate panicked while it looked")
+}

@@ -1,0 +1,217 @@
+//! Taking a migration in hand: what each control does in each state.
+
+use jiff::Timestamp;
+
+use super::{
+    Action, Cause, Control, Failure, HoldReason, MigrationEvent, MigrationMachine, Next, Stage,
+    State, Unchanged, Unresolved, Watch,
+};
+use crate::{
+    clock::{between, later},
+    migration::{ControlEffect, OnCancel},
+};
+
+impl MigrationMachine {
+    pub(super) fn on_control(
+        &mut self,
+        at: Timestamp,
+        state: State,
+        control: Control,
+    ) -> Next<Action> {
+        if let Control::Stop { reason } = &control {
+            let reason = reason.clone();
+            return self.on_stop(at, state, control, &reason);
+        }
+        match state {
+            State::New | State::Preflight(_) => self.control_unmoved(at, state, control),
+            State::Watching(watch) if watch.stage == Stage::Arming && is_ending(&control) => {
+                self.applied(&control);
+                self.unchanged(at, Unchanged::Cancelled { control })
+            }
+            State::Watching(watch) => self.control_watching(at, watch, control),
+            State::Writing(mut write) if !write.is_restore() && is_ending(&control) => {
+                self.effect(control.clone(), ControlEffect::AfterChange);
+                write.then = Some(control);
+                self.state = State::Writing(write);
+                Next::Keep
+            }
+            State::Verifying(mut write) if !write.is_restore() && is_ending(&control) => {
+                self.effect(control.clone(), ControlEffect::AfterChange);
+                write.then = Some(control);
+                self.state = State::Verifying(write);
+                Next::Keep
+            }
+            State::BackingOff(mut write) if !write.is_restore() && is_ending(&control) => {
+                self.effect(control.clone(), ControlEffect::AfterChange);
+                write.then = Some(control);
+                self.state = State::Verifying(write);
+                Next::Do(Action::Observe)
+            }
+            State::Confirming(confirm) if is_ending(&control) => {
+                self.applied(&control);
+                self.finish_restored(at, confirm, None)
+            }
+            state => {
+                let why = match &state {
+                    State::Writing(write) | State::Verifying(write) | State::BackingOff(write)
+                        if !write.is_restore() =>
+                    {
+                        "a change of the split is under way"
+                    }
+                    _ => "blue is being restored",
+                };
+                self.effect(control, ControlEffect::Ignored(why.to_owned()));
+                self.state = state;
+                Next::Keep
+            }
+        }
+    }
+
+    fn control_unmoved(&mut self, at: Timestamp, state: State, control: Control) -> Next<Action> {
+        if is_ending(&control) {
+            self.applied(&control);
+            return self.unchanged(at, Unchanged::Cancelled { control });
+        }
+        let why = "nothing has been shifted yet".to_owned();
+        self.effect(control, ControlEffect::Ignored(why));
+        self.state = state;
+        Next::Keep
+    }
+
+    fn control_watching(
+        &mut self,
+        at: Timestamp,
+        mut watch: Watch,
+        control: Control,
+    ) -> Next<Action> {
+        match &control {
+            Control::Abort { .. } => {
+                self.applied(&control);
+                return self.undo(at, Cause::Cancelled { control });
+            }
+            Control::Cancel { .. } => {
+                self.applied(&control);
+                return match self.plan.on_cancel() {
+                    OnCancel::RollBack => self.undo(at, Cause::Cancelled { control }),
+                    OnCancel::Hold => self.hold(at, HoldReason::Asked { control }),
+                };
+            }
+            Control::Hold { .. } => {
+                self.applied(&control);
+                return self.hold(at, HoldReason::Asked { control });
+            }
+            Control::Pause { .. } if watch.paused.is_none() => {
+                watch.paused = Some(at);
+                self.applied(&control);
+            }
+            Control::Resume { .. } => match watch.paused.take() {
+                Some(paused) => {
+                    let held = between(paused, at);
+                    watch.deadline = later(watch.deadline, held);
+                    self.deadline = later(self.deadline, held);
+                    self.applied(&control);
+                }
+                None => self.ignored(control, "there is no pause"),
+            },
+            Control::SkipWait { .. } if at < watch.bake_until => {
+                watch.bake_until = at;
+                self.applied(&control);
+                return self.look_soon(at, watch);
+            }
+            Control::Promote { .. } | Control::Complete { .. } if watch.stage != Stage::Arming => {
+                watch.promote = Some(control.clone());
+                self.applied(&control);
+                return self.look_soon(at, watch);
+            }
+            Control::Promote { .. } | Control::Complete { .. } => self.ignored(
+                control,
+                "the first step waits for nothing but green's capacity, which is not waived",
+            ),
+            Control::Pause { .. } => self.ignored(control, "a pause is on already"),
+            _ => self.ignored(control, "the minimum bake is over already"),
+        }
+        self.state = State::Watching(watch);
+        Next::Keep
+    }
+
+    /// Looks now, unless a look is under way.
+    fn look_soon(&mut self, at: Timestamp, watch: Watch) -> Next<Action> {
+        if watch.looking {
+            self.state = State::Watching(watch);
+            return Next::Keep;
+        }
+        self.look(at, watch)
+    }
+
+    fn on_stop(
+        &mut self,
+        at: Timestamp,
+        state: State,
+        control: Control,
+        reason: &str,
+    ) -> Next<Action> {
+        self.applied(&control);
+        let summary = format!("STOPPED AT ONCE ({reason}) while traffic was divided");
+        match state {
+            State::Confirming(confirm) => self.finish_restored(at, confirm, None),
+            State::Writing(mut write) => {
+                write.unseen = Some(self.wanted(&write));
+                self.give_up(at, write, summary)
+            }
+            State::Verifying(write) | State::BackingOff(write) => self.give_up(at, write, summary),
+            State::Watching(watch) if watch.stage != Stage::Arming => {
+                let unresolved = Unresolved {
+                    summary,
+                    cause: None,
+                    failure: None,
+                    change_unseen: false,
+                    report: self.report(at),
+                };
+                self.end_unresolved(unresolved)
+            }
+            _ => self.unchanged(at, Unchanged::Cancelled { control }),
+        }
+    }
+
+    pub(super) fn on_journal_failed(
+        &mut self,
+        at: Timestamp,
+        state: State,
+        failure: Failure,
+    ) -> Next<Action> {
+        self.tell(MigrationEvent::JournalFailed {
+            failure: failure.clone(),
+        });
+        self.journal_failure = Some(failure.clone());
+        match state {
+            State::Watching(_) | State::Preflight(_) => {
+                self.undo(at, Cause::JournalFailed { failure })
+            }
+            // A change under way is let to finish; what comes after it looks at the failure.
+            state => {
+                self.state = state;
+                Next::Keep
+            }
+        }
+    }
+
+    fn applied(&mut self, control: &Control) {
+        self.effect(control.clone(), ControlEffect::Applied);
+    }
+
+    fn ignored(&mut self, control: Control, why: &str) {
+        self.effect(control, ControlEffect::Ignored(why.to_owned()));
+    }
+
+    fn effect(&mut self, control: Control, effect: ControlEffect) {
+        self.tell(MigrationEvent::Controlled { control, effect });
+    }
+}
+
+/// Whether a control ends the run.
+fn is_ending(control: &Control) -> bool {
+    matches!(
+        control,
+        Control::Hold { .. } | Control::Abort { .. } | Control::Cancel { .. }
+    )
+}

@@ -1,0 +1,317 @@
+//! The migration as a pure state machine.
+//!
+//! ```text
+//!            ┌───────────┐ refused, cancelled                     ┌──────────┐
+//!  start ──▶ │ Preflight │ ─────────────────────────────────────▶ │          │
+//!            └─────┬─────┘                                        │          │
+//!                  ▼        deadline, cancelled, drift             │          │
+//!            ┌───────────┐ ─────────────────────────────────────▶ │          │
+//!        ┌──▶│  Watching │  unhealthy, deadline, cancelled         │          │
+//!        │   └─────┬─────┘ ───────────────┐                       │   Ended  │
+//!        │         │ gates healthy        │ restore               │          │
+//!        │         ▼ and capacity         ▼                       │          │
+//!        │   ┌───────────┐  fails   ┌───────────┐  drift, budget  │          │
+//!        └───│  Writing  │ ◀──────▶ │ Verifying │ ──────────────▶ │          │
+//!   rise     └─────┬─────┘          │ BackingOff│                 │          │
+//!   read back      │ restore        └───────────┘                 │          │
+//!                  │ read back                                    │          │
+//!                  ▼                                              │          │
+//!            ┌───────────┐ confirmed, or time is up               │          │
+//!            │ Confirming│ ─────────────────────────────────────▶ │          │
+//!            └───────────┘                                        └──────────┘
+//! ```
+
+mod control;
+mod preflight;
+mod standing;
+mod state;
+mod watch;
+mod write;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+pub(crate) use self::state::End;
+use self::{
+    standing::Standings,
+    state::{Stage, State, Watch},
+};
+use super::{
+    Action, Cause, Entry, GateId, GatePolicy, HoldReason, Input, MigrationEvent, MigrationPlan,
+    Outcome, Override, Report, Unchanged, Unresolved,
+};
+use crate::{
+    engine::{Control, Machine, Next, Transition, Work},
+    error::Failure,
+    traffic::{TrafficObservation, TrafficSplit},
+};
+
+/// The version of the machine's values in journals. It counts changes of inputs, actions and
+/// decisions; a journal of another version is refused, not guessed at.
+pub const MACHINE_VERSION: u32 = 1;
+
+/// The migration as a pure state machine: it says what to do next and is told what happened,
+/// each with its time. It has no clock, does no I/O, and is plain data.
+///
+/// [`Migration`](super::Migration) runs it. Whoever has another host, such as a workflow engine,
+/// runs it without our loop: start it with [`Input::Start`], carry out each action, tell it what
+/// came of it. [`Next::Do`] replaces whatever is outstanding; only a [`Action::Shift`] must be let
+/// to finish, and the machine never replaces one except to stop.
+///
+/// # Examples
+///
+/// ```
+/// use bluegreen::{MigrationPlan, engine::Next, migration::{Action, Input, MigrationMachine}};
+///
+/// let plan = MigrationPlan::builder().build()?;
+/// let mut machine = MigrationMachine::new(plan, [("errors".into(), Default::default())]);
+/// let transition = machine.on("2026-01-05T09:00:00Z".parse()?, Input::Start);
+/// assert!(matches!(transition.next, Next::Do(Action::Preflight { .. })));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[must_use]
+pub struct MigrationMachine {
+    plan: MigrationPlan,
+    standings: Standings,
+    state: State,
+    /// When it began; the time of `Start`.
+    started: Timestamp,
+    /// When it must be over; pauses move it.
+    deadline: Timestamp,
+    /// The routing that should be there: the first observation, then each read-back of ours.
+    expected: Option<TrafficObservation>,
+    /// The newest observation, ours or not, and when it was made.
+    last: Option<(Timestamp, TrafficObservation)>,
+    /// Blue's healthy targets at the start: what serves everything.
+    blue_at_start: Option<u32>,
+    /// Whether this run ever sent a change.
+    moved: bool,
+    journal_failure: Option<Failure>,
+    overrides: Vec<Override>,
+    events: Vec<MigrationEvent>,
+}
+
+/// A transition of the migration.
+pub type MigrationTransition = Transition<MigrationEvent, Action>;
+
+impl MigrationMachine {
+    /// A machine that waits for [`Input::Start`]. `gates` are those that will look, in the order
+    /// in which they are reported.
+    pub fn new(plan: MigrationPlan, gates: impl IntoIterator<Item = (GateId, GatePolicy)>) -> Self {
+        Self {
+            plan,
+            standings: Standings::new(gates),
+            state: State::New,
+            started: Timestamp::UNIX_EPOCH,
+            deadline: Timestamp::MAX,
+            expected: None,
+            last: None,
+            blue_at_start: None,
+            moved: false,
+            journal_failure: None,
+            overrides: Vec::new(),
+            events: Vec::new(),
+        }
+    }
+
+    /// Takes what happened at `at` and says what to do next.
+    ///
+    /// An answer to something that is not outstanding changes nothing. After the end every input
+    /// changes nothing.
+    #[must_use]
+    pub fn on(&mut self, at: Timestamp, input: Input) -> MigrationTransition {
+        // Each state takes the answers to its own action; the state is put back by the handler.
+        let state = std::mem::replace(&mut self.state, State::New);
+        let next = match (state, input) {
+            (State::Ended(end), _) => {
+                self.state = State::Ended(end);
+                Next::End
+            }
+            (state, Input::Control(control)) => self.on_control(at, state, control),
+            (state, Input::JournalFailed(failure)) => self.on_journal_failed(at, state, failure),
+            (State::New, Input::Start) => self.on_start(at),
+            (State::Preflight(preflight), Input::Preflighted { findings, look }) => {
+                self.on_preflighted(at, preflight, findings, look)
+            }
+            (State::Preflight(preflight), Input::Waited { clock_fault }) => {
+                self.on_preflight_waited(at, preflight, clock_fault)
+            }
+            (State::Watching(watch), Input::Looked(look)) => self.on_looked(at, watch, look),
+            (State::Watching(watch), Input::Waited { clock_fault }) => {
+                self.on_watch_waited(at, watch, clock_fault)
+            }
+            (State::Writing(write), Input::Shifted(shifted)) => self.on_shifted(at, write, shifted),
+            (State::Verifying(write), Input::Observed(observed)) => {
+                self.on_verified(at, write, observed)
+            }
+            (State::BackingOff(write), Input::Waited { clock_fault }) => {
+                self.on_backed_off(at, write, clock_fault)
+            }
+            (State::Confirming(confirm), Input::Looked(look)) => {
+                self.on_confirm_looked(at, confirm, look)
+            }
+            (State::Confirming(confirm), Input::Waited { .. }) => {
+                self.on_confirm_waited(at, confirm)
+            }
+            (state, _stale) => {
+                self.state = state;
+                Next::Keep
+            }
+        };
+        Transition {
+            events: std::mem::take(&mut self.events),
+            next,
+        }
+    }
+
+    /// How it ended, once it has.
+    #[must_use]
+    pub fn end(&self) -> Option<Result<&Outcome, &Unresolved>> {
+        match &self.state {
+            State::Ended(End::Known(outcome)) => Some(Ok(outcome)),
+            State::Ended(End::Unresolved(unresolved)) => Some(Err(unresolved)),
+            _ => None,
+        }
+    }
+
+    /// The split as it was last read.
+    #[must_use]
+    pub fn traffic(&self) -> Option<&TrafficObservation> {
+        self.last.as_ref().map(|(_, traffic)| traffic)
+    }
+
+    /// The plan that it follows.
+    pub fn plan(&self) -> &MigrationPlan {
+        &self.plan
+    }
+
+    fn tell(&mut self, event: MigrationEvent) {
+        self.events.push(event);
+    }
+
+    fn remember(&mut self, at: Timestamp, traffic: &TrafficObservation) {
+        self.last = Some((at, traffic.clone()));
+    }
+
+    fn report(&self, at: Timestamp) -> Report {
+        Report {
+            started: self.started,
+            ended: at,
+            traffic: self.last.as_ref().map(|(_, traffic)| traffic.clone()),
+            traffic_read_at: self.last.as_ref().map(|(read_at, _)| *read_at),
+            overrides: self.overrides.clone(),
+        }
+    }
+
+    fn end_known(&mut self, outcome: Outcome) -> Next<Action> {
+        self.tell(MigrationEvent::Ended {
+            exit_code: outcome.exit_code(),
+            outcome: outcome.clone(),
+        });
+        self.state = State::Ended(End::Known(outcome));
+        Next::End
+    }
+
+    fn end_unresolved(&mut self, unresolved: Unresolved) -> Next<Action> {
+        self.tell(MigrationEvent::Unresolved {
+            exit_code: 20,
+            unresolved: unresolved.clone(),
+        });
+        self.state = State::Ended(End::Unresolved(unresolved));
+        Next::End
+    }
+
+    fn unchanged(&mut self, at: Timestamp, reason: Unchanged) -> Next<Action> {
+        let report = self.report(at);
+        self.end_known(Outcome::Unchanged { reason, report })
+    }
+
+    fn hold(&mut self, at: Timestamp, reason: HoldReason) -> Next<Action> {
+        let report = self.report(at);
+        self.end_known(Outcome::Held { reason, report })
+    }
+
+    /// Somebody else changed the rule: say how and stop.
+    fn drifted(&mut self, at: Timestamp, found: TrafficObservation) -> Next<Action> {
+        let diff = match &self.expected {
+            Some(expected) => found.drift_from(expected),
+            None => Vec::new(),
+        };
+        self.remember(at, &found);
+        self.tell(MigrationEvent::Drifted {
+            diff: diff.clone(),
+            traffic: found,
+        });
+        if self.moved {
+            let unhealthy = self
+                .standings
+                .unhealthy(at)
+                .map(|(gate, verdict)| format!("{gate}: {}", verdict.evidence().summary));
+            self.hold(at, HoldReason::Drift { diff, unhealthy })
+        } else {
+            self.unchanged(at, Unchanged::Drift { diff })
+        }
+    }
+}
+
+impl Machine for MigrationMachine {
+    type Input = Input;
+    type Action = Action;
+    type Event = MigrationEvent;
+    type End = End;
+
+    fn on(&mut self, at: Timestamp, input: Input) -> MigrationTransition {
+        Self::on(self, at, input)
+    }
+
+    fn work(action: &Action) -> Work {
+        match action {
+            Action::Wait { until } => Work::Wait(*until),
+            Action::Preflight { .. } | Action::Look { .. } | Action::Observe => Work::Read,
+            Action::Shift { restores, .. } => Work::Change {
+                restores: *restores,
+            },
+        }
+    }
+
+    fn end(&self) -> Option<End> {
+        match &self.state {
+            State::Ended(end) => Some(end.clone()),
+            _ => None,
+        }
+    }
+
+    fn control(control: Control) -> Input {
+        Input::Control(control)
+    }
+
+    fn waited(clock_fault: bool) -> Input {
+        Input::Waited { clock_fault }
+    }
+
+    fn journal_failed(failure: Failure) -> Input {
+        Input::JournalFailed(failure)
+    }
+
+    fn not_begun(failure: Failure) -> Input {
+        Input::Shifted(Err(failure))
+    }
+
+    fn input_entry(input: &Input) -> serde_json::Value {
+        Entry::Input {
+            input: input.clone(),
+        }
+        .to_json()
+    }
+
+    fn intent_entry(action: &Action) -> serde_json::Value {
+        Entry::Intent {
+            intent: action.clone(),
+        }
+        .to_json()
+    }
+}
+
+#[cfg(test)]
+mod tests;

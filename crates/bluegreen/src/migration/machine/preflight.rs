@@ -1,0 +1,184 @@
+//! Before the first shift: what stops a migration while nothing has changed yet.
+
+use jiff::Timestamp;
+
+use super::{
+    Action, Failure, MigrationEvent, MigrationMachine, Next, Stage, State, TrafficObservation,
+    TrafficSplit, Unchanged, state::Preflight,
+};
+use crate::{
+    clock::later,
+    health::{Phase, Progress},
+    migration::{LookReport, machine::write::back_off, plan::span},
+    traffic::{Acceptance, Finding, Percent, Severity},
+};
+
+/// How often a preflight that cannot read is tried.
+const ATTEMPTS: u32 = 5;
+
+impl MigrationMachine {
+    pub(super) fn on_start(&mut self, at: Timestamp) -> Next<Action> {
+        self.started = at;
+        self.deadline = later(at, self.plan.deadline());
+        self.tell(MigrationEvent::Started {
+            plan: self.plan.clone(),
+            gates: self.standings.names(),
+        });
+        self.preflight(at, 1)
+    }
+
+    fn preflight(&mut self, at: Timestamp, attempt: u32) -> Next<Action> {
+        self.state = State::Preflight(Preflight { attempt });
+        let progress = Progress::new(at, Phase::Preflight, Percent::ZERO, self.started)
+            .with_warm_up(self.plan.warm_up());
+        Next::Do(Action::Preflight { progress })
+    }
+
+    pub(super) fn on_preflight_waited(
+        &mut self,
+        at: Timestamp,
+        preflight: Preflight,
+        clock_fault: bool,
+    ) -> Next<Action> {
+        if clock_fault {
+            return self.unchanged(at, Unchanged::ClockFault);
+        }
+        self.preflight(at, preflight.attempt + 1)
+    }
+
+    pub(super) fn on_preflighted(
+        &mut self,
+        at: Timestamp,
+        preflight: Preflight,
+        findings: Result<Vec<Finding>, Failure>,
+        look: LookReport,
+    ) -> Next<Action> {
+        let transient = [findings.as_ref().err(), look.traffic.as_ref().err()];
+        let transient = transient
+            .into_iter()
+            .flatten()
+            .find(|f| f.kind.is_transient());
+        if let (Some(failure), true) = (transient, preflight.attempt < ATTEMPTS) {
+            let retry_at = later(at, back_off(preflight.attempt));
+            self.tell(MigrationEvent::ReadFailed {
+                failure: failure.clone(),
+                retry_at,
+            });
+            self.state = State::Preflight(preflight);
+            return Next::Do(Action::Wait { until: retry_at });
+        }
+
+        let mut all = Vec::new();
+        match findings {
+            Ok(findings) => all.extend(findings),
+            Err(failure) => all.push(refusal_of(&failure)),
+        }
+        self.standings.take(at, look.gates, self.standing_time());
+        all.extend(self.refusals_of_gates(at));
+        let traffic = match look.traffic {
+            Ok(traffic) => {
+                self.remember(at, &traffic);
+                all.extend(self.refusals_of_traffic(&traffic));
+                Some(traffic)
+            }
+            Err(failure) => {
+                let refusal = refusal_of(&failure);
+                if !all.contains(&refusal) {
+                    all.push(refusal);
+                }
+                None
+            }
+        };
+        let stops = |finding: &Finding| match finding.severity {
+            Severity::Note => false,
+            Severity::Refuse => true,
+            Severity::RefuseUnless(acceptance) => !self.plan.accepts(acceptance),
+        };
+        let Some(traffic) = traffic.filter(|_| !all.iter().any(stops)) else {
+            return self.unchanged(at, Unchanged::Refused { findings: all });
+        };
+        self.blue_at_start = Some(traffic.targets.blue.healthy);
+        self.expected = Some(traffic.clone());
+        self.tell(MigrationEvent::PreflightPassed {
+            findings: all,
+            traffic,
+        });
+        let deadline = self.plan.deadline_of(&self.plan.steps()[0]);
+        let watch = self.watch(at, Stage::Arming, std::time::Duration::ZERO, deadline);
+        self.decide(at, watch, true)
+    }
+
+    fn refusals_of_gates(&self, at: Timestamp) -> Vec<Finding> {
+        let mut refusals = Vec::new();
+        if let Some((gate, verdict)) = self.standings.unhealthy(at) {
+            let message = format!("gate `{gate}` is {verdict} before anything has moved");
+            let hint = "mend it first, or make the gate advisory";
+            refusals.push(Finding::refusal(message).with_hint(hint));
+        }
+        for (gate, failure) in self.standings.lasting_failures() {
+            let finding = Finding::refusal(format!("gate `{gate}` cannot look: {failure}"));
+            refusals.push(match &failure.hint {
+                Some(hint) => finding.with_hint(hint),
+                None => finding,
+            });
+        }
+        refusals
+    }
+
+    fn refusals_of_traffic(&self, traffic: &TrafficObservation) -> Vec<Finding> {
+        let mut refusals = Vec::new();
+        if traffic.weights.blue == 0 && traffic.weights.green == 0 {
+            refusals.push(
+                Finding::refusal("neither side has any weight")
+                    .with_hint("give blue all the weight first"),
+            );
+        } else if traffic.is_at(TrafficSplit::ALL_GREEN) {
+            refusals.push(
+                Finding::refusal(format!("green serves everything already: {traffic}"))
+                    .with_hint("there is nothing to migrate; were blue and green mixed up?"),
+            );
+        } else if !traffic.is_all_blue() {
+            refusals.push(
+                Finding::refusal(format!("traffic is divided already: {traffic}")).with_hint(
+                    "somebody else may be migrating; else put it all on blue first, with a rollback",
+                ),
+            );
+        }
+        if traffic.targets.blue.healthy == 0 {
+            refusals.push(
+                Finding::refusal(format!(
+                    "blue has no healthy target: {}",
+                    traffic.targets.blue
+                ))
+                .with_hint("blue must serve at the start, since it is where a rollback goes"),
+            );
+        }
+        let shortest = self.plan.steps().iter().map(|s| self.plan.bake_of(s)).min();
+        if let (Some(stickiness), Some(shortest)) = (traffic.stickiness, shortest)
+            && stickiness > shortest
+        {
+            refusals.push(
+                Finding::refusal_unless(
+                    Acceptance::LongStickiness,
+                    format!(
+                        "clients stay on a side for {}, longer than a step of {}",
+                        span(stickiness),
+                        span(shortest)
+                    ),
+                )
+                .with_hint(
+                    "shorten the rule's stickiness, bake longer, or accept `long-stickiness`",
+                ),
+            );
+        }
+        refusals
+    }
+}
+
+fn refusal_of(failure: &Failure) -> Finding {
+    let finding = Finding::refusal(failure.to_string());
+    match &failure.hint {
+        Some(hint) => finding.with_hint(hint),
+        None => finding,
+    }
+}

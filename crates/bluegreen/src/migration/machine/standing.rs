@@ -1,0 +1,152 @@
+//! What each gate's verdict is at a moment.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    clock::later,
+    error::Failure,
+    health::Verdict,
+    migration::{GateId, GatePolicy, GateReport, GateStanding},
+};
+
+/// The standing verdicts of all gates since the last shift.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Standings(Vec<Standing>);
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+struct Standing {
+    gate: GateId,
+    policy: GatePolicy,
+    /// The newest verdict since the last shift, and until when it stands.
+    verdict: Option<(Verdict, Timestamp)>,
+    /// Why the newest look failed, if it did.
+    failure: Option<Failure>,
+    is_new: bool,
+}
+
+impl Standings {
+    pub(crate) fn new(gates: impl IntoIterator<Item = (GateId, GatePolicy)>) -> Self {
+        let standing = |(gate, policy)| Standing {
+            gate,
+            policy,
+            verdict: None,
+            failure: None,
+            is_new: false,
+        };
+        Self(gates.into_iter().map(standing).collect())
+    }
+
+    pub(crate) fn names(&self) -> Vec<GateId> {
+        self.0
+            .iter()
+            .map(|standing| standing.gate.clone())
+            .collect()
+    }
+
+    /// Forgets every verdict: a verdict is about the split under which it was reached.
+    pub(crate) fn clear(&mut self) {
+        for standing in &mut self.0 {
+            standing.verdict = None;
+            standing.failure = None;
+            standing.is_new = false;
+        }
+    }
+
+    /// Takes what each gate reported at `at`. A verdict without an expiry of its own stands for
+    /// `standing_time`.
+    pub(crate) fn take(
+        &mut self,
+        at: Timestamp,
+        reports: Vec<GateReport>,
+        standing_time: Duration,
+    ) {
+        for standing in &mut self.0 {
+            standing.is_new = false;
+        }
+        for report in reports {
+            let Some(standing) = self.0.iter_mut().find(|s| s.gate == report.gate) else {
+                continue;
+            };
+            match report.seen {
+                Ok(_) => {
+                    standing.failure = None;
+                    if let Some(verdict) = report.verdict {
+                        let expires = verdict.evidence().expires;
+                        let expires = expires.unwrap_or_else(|| later(at, standing_time));
+                        standing.verdict = Some((verdict, expires));
+                        standing.is_new = true;
+                    }
+                }
+                Err(failure) => standing.failure = Some(failure),
+            }
+        }
+    }
+
+    /// The verdicts as they are at `at`: a failed look and an expired pass are inconclusive.
+    pub(crate) fn at(&self, at: Timestamp) -> Vec<GateStanding> {
+        let standing = |standing: &Standing| GateStanding {
+            gate: standing.gate.clone(),
+            policy: standing.policy,
+            verdict: standing.at(at),
+            is_new: standing.is_new,
+        };
+        self.0.iter().map(standing).collect()
+    }
+
+    /// The first required gate that is unhealthy at `at`.
+    pub(crate) fn unhealthy(&self, at: Timestamp) -> Option<(GateId, Verdict)> {
+        self.required(at)
+            .find(|(_, verdict)| verdict.is_unhealthy())
+    }
+
+    /// Whether every required gate is healthy at `at`. Without a required gate nothing is.
+    pub(crate) fn are_healthy(&self, at: Timestamp) -> bool {
+        let mut required = self.required(at).peekable();
+        required.peek().is_some() && required.all(|(_, verdict)| verdict.is_healthy())
+    }
+
+    /// Why the required gates are not healthy at `at`, for people.
+    pub(crate) fn missing(&self, at: Timestamp) -> String {
+        let missing: Vec<String> = self
+            .required(at)
+            .filter(|(_, verdict)| !verdict.is_healthy())
+            .map(|(gate, verdict)| format!("gate `{gate}` is {verdict}"))
+            .collect();
+        missing.join("; ")
+    }
+
+    /// The failures of the newest looks that no waiting will mend.
+    pub(crate) fn lasting_failures(&self) -> impl Iterator<Item = (&GateId, &Failure)> {
+        self.0.iter().filter_map(|standing| {
+            let failure = standing.failure.as_ref()?;
+            (!failure.kind.is_transient()).then_some((&standing.gate, failure))
+        })
+    }
+
+    fn required(&self, at: Timestamp) -> impl Iterator<Item = (GateId, Verdict)> {
+        self.0
+            .iter()
+            .filter(|standing| standing.policy == GatePolicy::Required)
+            .map(move |standing| (standing.gate.clone(), standing.at(at)))
+    }
+}
+
+impl Standing {
+    fn at(&self, at: Timestamp) -> Verdict {
+        match (&self.failure, &self.verdict) {
+            // A harm that was seen stays seen, whatever a later look failed of.
+            (_, Some((verdict, _))) if verdict.is_unhealthy() => verdict.clone(),
+            (Some(failure), _) => Verdict::inconclusive(format!("could not look: {failure}")),
+            (None, None) => Verdict::inconclusive("nothing seen since the last shift"),
+            (None, Some((verdict, expires))) if verdict.is_healthy() && *expires < at => {
+                Verdict::inconclusive(format!(
+                    "nothing new since it was healthy, which stood until {expires}"
+                ))
+            }
+            (None, Some((verdict, _))) => verdict.clone(),
+        }
+    }
+}

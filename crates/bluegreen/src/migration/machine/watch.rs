@@ -1,0 +1,367 @@
+//! Watching a stage: looks through the whole wait, and what each of them decides.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use super::{
+    Action, Cause, Control, HoldReason, MigrationEvent, MigrationMachine, Next, Outcome, Override,
+    Stage, State, TrafficObservation, Unchanged, Watch,
+    state::{Confirm, Goal, Write},
+};
+use crate::{
+    clock::{between, later},
+    health::{Phase, Progress},
+    migration::{LookReport, OnInconclusive},
+    traffic::TrafficSplit,
+};
+
+impl MigrationMachine {
+    /// A stage that begins now.
+    pub(super) fn watch(
+        &self,
+        at: Timestamp,
+        stage: Stage,
+        bake: Duration,
+        deadline: Duration,
+    ) -> Watch {
+        Watch {
+            stage,
+            since: at,
+            bake_until: later(at, bake),
+            deadline: later(at, deadline),
+            paused: None,
+            promote: None,
+            failed_rises: 0,
+            looking: false,
+        }
+    }
+
+    /// How long a verdict without an expiry of its own stands.
+    pub(super) fn standing_time(&self) -> Duration {
+        (self.plan.look_every() * 2).max(Duration::from_secs(60))
+    }
+
+    /// Waits for the next look, which comes on a steady beat from the start of the stage, or for
+    /// the deadline if that comes first.
+    pub(super) fn wait(&mut self, at: Timestamp, mut watch: Watch) -> Next<Action> {
+        watch.looking = false;
+        let until = self.next_look(at, &watch);
+        self.state = State::Watching(watch);
+        Next::Do(Action::Wait { until })
+    }
+
+    fn next_look(&self, at: Timestamp, watch: &Watch) -> Timestamp {
+        let beat = next_beat(watch.since, self.plan.look_every(), at);
+        if watch.paused.is_some() {
+            return beat;
+        }
+        let deadlines = [watch.deadline, self.deadline];
+        let due = deadlines.into_iter().filter(|deadline| *deadline > at);
+        due.min().map_or(beat, |due| due.min(beat))
+    }
+
+    /// Looks now.
+    pub(super) fn look(&mut self, at: Timestamp, mut watch: Watch) -> Next<Action> {
+        watch.looking = true;
+        let phase = watch.stage.phase();
+        let since = watch.since;
+        self.state = State::Watching(watch);
+        Next::Do(Action::Look {
+            progress: self.progress(at, phase, since),
+        })
+    }
+
+    fn progress(&self, at: Timestamp, phase: Phase, since: Timestamp) -> Progress {
+        let green = self.expected.as_ref().map(|e| e.nearest_split().green());
+        Progress::new(at, phase, green.unwrap_or_default(), since).with_warm_up(self.plan.warm_up())
+    }
+
+    pub(super) fn on_watch_waited(
+        &mut self,
+        at: Timestamp,
+        watch: Watch,
+        clock_fault: bool,
+    ) -> Next<Action> {
+        if watch.looking {
+            // An answer to something that is not outstanding.
+            self.state = State::Watching(watch);
+            return Next::Keep;
+        }
+        if clock_fault {
+            return self.undo(at, Cause::ClockFault);
+        }
+        self.look(at, watch)
+    }
+
+    pub(super) fn on_looked(
+        &mut self,
+        at: Timestamp,
+        watch: Watch,
+        look: LookReport,
+    ) -> Next<Action> {
+        if !watch.looking {
+            self.state = State::Watching(watch);
+            return Next::Keep;
+        }
+        self.standings.take(at, look.gates, self.standing_time());
+        self.tell(MigrationEvent::Looked {
+            phase: watch.stage.phase(),
+            traffic: look.traffic.clone(),
+            gates: self.standings.at(at),
+            paused: watch.paused.is_some(),
+            bake_until: watch.bake_until,
+            deadline: watch.deadline.min(self.deadline),
+            next_look: self.next_look(at, &watch),
+        });
+        let seen = match look.traffic {
+            Ok(traffic) => {
+                if self.is_drift(&traffic) {
+                    return self.drifted(at, traffic);
+                }
+                self.remember(at, &traffic);
+                true
+            }
+            Err(_) => false,
+        };
+        self.decide(at, watch, seen)
+    }
+
+    fn is_drift(&self, traffic: &TrafficObservation) -> bool {
+        let expected = self.expected.as_ref();
+        expected.is_some_and(|expected| !traffic.is_same_routing(expected))
+    }
+
+    /// Decides at a look. `seen` says whether the split and the targets were read at this very
+    /// look: without that nothing rises.
+    pub(super) fn decide(&mut self, at: Timestamp, watch: Watch, seen: bool) -> Next<Action> {
+        if let Some((gate, verdict)) = self.standings.unhealthy(at) {
+            let summary = verdict.evidence().summary.clone();
+            return self.undo(at, Cause::Gate { gate, summary });
+        }
+        let ready = watch.paused.is_none()
+            && at >= watch.bake_until
+            && (watch.stage == Stage::Arming || self.standings.are_healthy(at));
+        let mut short = None;
+        if ready || watch.promote.is_some() {
+            match self.next_step(&watch) {
+                None => return self.pass_last(at, watch),
+                Some(step) if seen => match self.shortage(step) {
+                    None => return self.rise(at, watch, step),
+                    Some(shortage) => {
+                        short = Some(shortage.summary());
+                        self.tell(shortage.into_event());
+                    }
+                },
+                Some(_) => short = Some("the targets could not be read".to_owned()),
+            }
+        }
+        if watch.paused.is_none() && (at >= watch.deadline || at >= self.deadline) {
+            return self.on_deadline(at, &watch, short);
+        }
+        self.wait(at, watch)
+    }
+
+    /// The step that comes after this stage; `None` where nothing is left to shift.
+    fn next_step(&self, watch: &Watch) -> Option<usize> {
+        let last = self.plan.steps().len() - 1;
+        let next = match watch.stage {
+            Stage::Arming => 0,
+            Stage::Step(step) => step + 1,
+            Stage::Bake => return None,
+        };
+        let next = match watch.promote {
+            Some(Control::Complete { .. }) => next.max(last),
+            _ => next,
+        };
+        (next <= last).then_some(next)
+    }
+
+    /// What green lacks to carry a step.
+    fn shortage(&self, step: usize) -> Option<Shortage> {
+        let to = TrafficSplit::to_green(self.plan.steps()[step].green);
+        let blue = self.blue_at_start.unwrap_or(u32::MAX);
+        let needed = self.plan.green_targets_for(to.green(), blue);
+        let green = self.last.as_ref().map(|(_, t)| t.targets.green)?;
+        (green.healthy < needed).then_some(Shortage { to, needed, green })
+    }
+
+    fn rise(&mut self, at: Timestamp, watch: Watch, step: usize) -> Next<Action> {
+        if let Stage::Step(passed) = watch.stage {
+            self.pass(at, passed, &watch);
+        }
+        let goal = Goal::Rise {
+            step,
+            back: Box::new(watch),
+        };
+        self.write(at, Write::new(at, goal))
+    }
+
+    /// Tells that a step has passed, and writes down who took it on himself if somebody did.
+    fn pass(&mut self, at: Timestamp, step: usize, watch: &Watch) {
+        if let Some(Control::Promote { by } | Control::Complete { by }) = &watch.promote
+            && watch.failed_rises == 0
+        {
+            let missing = self.standings.missing(at);
+            let known = match missing.as_str() {
+                "" => "the gates were healthy".to_owned(),
+                missing => missing.to_owned(),
+            };
+            self.overrides.push(Override {
+                at,
+                by: by.clone(),
+                what: format!("went on from step {} while {known}", step + 1),
+            });
+        }
+        self.tell(MigrationEvent::StepPassed {
+            step,
+            overridden: watch.promote.clone(),
+        });
+    }
+
+    /// The last step or the bake has passed.
+    fn pass_last(&mut self, at: Timestamp, watch: Watch) -> Next<Action> {
+        if let Stage::Step(step) = watch.stage {
+            self.pass(at, step, &watch);
+            let bake = self.plan.final_bake();
+            if !bake.is_zero() {
+                let last = &self.plan.steps()[step];
+                let grace = self.plan.deadline_of(last) - self.plan.bake_of(last);
+                let watch = self.watch(at, Stage::Bake, bake, bake + grace);
+                self.tell(MigrationEvent::Baking {
+                    until: watch.bake_until,
+                });
+                return self.wait(at, watch);
+            }
+        }
+        let report = self.report(at);
+        self.end_known(Outcome::Promoted { report })
+    }
+
+    fn on_deadline(&mut self, at: Timestamp, watch: &Watch, short: Option<String>) -> Next<Action> {
+        let whose = match (watch.stage, at >= self.deadline) {
+            (_, true) => "the migration".to_owned(),
+            (stage, false) => stage.phase().to_string(),
+        };
+        let mut why: Vec<String> = short.into_iter().collect();
+        if watch.stage != Stage::Arming {
+            let missing = self.standings.missing(at);
+            if !missing.is_empty() {
+                why.push(missing);
+            }
+        }
+        if why.is_empty() {
+            why.push("the bake was not over".to_owned());
+        }
+        let summary = format!("the deadline of {whose} came while {}", why.join("; "));
+        if watch.stage == Stage::Arming {
+            return self.unchanged(at, Unchanged::NotReady { summary });
+        }
+        match self.plan.on_inconclusive() {
+            OnInconclusive::RollBack => self.undo(at, Cause::Deadline { summary }),
+            OnInconclusive::Hold => self.hold(at, HoldReason::Deadline { summary }),
+        }
+    }
+
+    /// Waits for the next look at a blue that was restored.
+    pub(super) fn wait_confirming(&mut self, at: Timestamp, mut confirm: Confirm) -> Next<Action> {
+        confirm.looking = false;
+        let beat = next_beat(confirm.restored_at, self.plan.look_every(), at);
+        let until = beat.min(confirm.until);
+        self.state = State::Confirming(confirm);
+        Next::Do(Action::Wait { until })
+    }
+
+    pub(super) fn on_confirm_waited(
+        &mut self,
+        at: Timestamp,
+        mut confirm: Confirm,
+    ) -> Next<Action> {
+        if confirm.looking {
+            self.state = State::Confirming(confirm);
+            return Next::Keep;
+        }
+        confirm.looking = true;
+        let progress = self.progress(at, Phase::Confirm, confirm.restored_at);
+        self.state = State::Confirming(confirm);
+        Next::Do(Action::Look { progress })
+    }
+
+    pub(super) fn on_confirm_looked(
+        &mut self,
+        at: Timestamp,
+        confirm: Confirm,
+        look: LookReport,
+    ) -> Next<Action> {
+        if !confirm.looking {
+            self.state = State::Confirming(confirm);
+            return Next::Keep;
+        }
+        self.standings.take(at, look.gates, self.standing_time());
+        self.tell(MigrationEvent::Looked {
+            phase: Phase::Confirm,
+            traffic: look.traffic.clone(),
+            gates: self.standings.at(at),
+            paused: false,
+            bake_until: confirm.restored_at,
+            deadline: confirm.until,
+            next_look: next_beat(confirm.restored_at, self.plan.look_every(), at)
+                .min(confirm.until),
+        });
+        if let Ok(traffic) = look.traffic {
+            if !traffic.is_all_blue() {
+                return self.drifted(at, traffic);
+            }
+            self.remember(at, &traffic);
+        }
+        let standings = self.standings.at(at);
+        let quiet = standings.iter().find_map(|standing| {
+            let seen = standing.verdict.evidence().traffic?;
+            let is_quiet = seen.from >= confirm.restored_at
+                && seen.sides.green.requests == 0
+                && seen.sides.blue.requests > 0;
+            is_quiet.then_some(seen)
+        });
+        if let Some(seen) = quiet {
+            self.tell(MigrationEvent::Confirmed { seen });
+            return self.finish_restored(at, confirm, Some(seen.to));
+        }
+        if at >= confirm.until {
+            return self.finish_restored(at, confirm, None);
+        }
+        self.wait_confirming(at, confirm)
+    }
+}
+
+/// The first beat after `at` of a rhythm that began at `since`.
+fn next_beat(since: Timestamp, every: Duration, at: Timestamp) -> Timestamp {
+    let beats = between(since, at).as_nanos() / every.as_nanos() + 1;
+    let beats = u32::try_from(beats).unwrap_or(u32::MAX);
+    later(since, every.saturating_mul(beats))
+}
+
+/// What green lacks to carry a share.
+struct Shortage {
+    to: TrafficSplit,
+    needed: u32,
+    green: crate::traffic::TargetCounts,
+}
+
+impl Shortage {
+    fn summary(&self) -> String {
+        let Self { to, needed, green } = self;
+        format!(
+            "green has {} healthy targets and needs {needed} for {}",
+            green.healthy,
+            to.green()
+        )
+    }
+
+    fn into_event(self) -> MigrationEvent {
+        MigrationEvent::CapacityShort {
+            to: self.to,
+            needed: self.needed,
+            green: self.green,
+        }
+    }
+}

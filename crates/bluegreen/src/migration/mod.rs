@@ -1,0 +1,28 @@
+//! The migration: moves live traffic from blue to green, step by step, under gates.
+
+mod action;
+mod event;
+mod host;
+mod machine;
+mod outcome;
+mod plan;
+mod preview;
+mod replay;
+mod run;
+
+pub use self::{
+    action::{Action, Entry, GateReport, Input, LookReport, OpenedGate},
+    event::{ControlEffect, GateStanding, MigrationEvent},
+    machine::{MACHINE_VERSION, MigrationMachine, MigrationTransition},
+    outcome::{
+        Cause, HoldReason, MigrationError, Outcome, Override, Report, Restored, Unchanged,
+        Unresolved,
+    },
+    plan::{
+        GateId, GatePolicy, MigrationPlan, MigrationPlanBuilder, OnCancel, OnInconclusive,
+        PlanError, Problem, Step,
+    },
+    preview::{Preview, PreviewStage},
+    replay::{Replay, ReplayError, replay},
+    run::Migration,
+};

@@ -1,0 +1,419 @@
+//! How a migration ends.
+
+use std::fmt;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::{GateId, PlanError, plan::span};
+use crate::{
+    clock::between,
+    engine::{Control, Operator},
+    error::Failure,
+    traffic::{Finding, TrafficObservation},
+};
+
+/// A migration that ended in a state that is known and was read back.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "outcome", rename_all = "snake_case")]
+#[must_use]
+pub enum Outcome {
+    /// Green serves everything.
+    Promoted {
+        /// What else there is to say.
+        report: Report,
+    },
+    /// Blue serves everything again.
+    RolledBack {
+        /// Why.
+        cause: Cause,
+        /// What was seen of it.
+        restored: Restored,
+        /// What else there is to say.
+        report: Report,
+    },
+    /// Traffic stays divided as the report says; a person goes on.
+    Held {
+        /// Why.
+        reason: HoldReason,
+        /// What else there is to say.
+        report: Report,
+    },
+    /// It ended before anything was changed.
+    Unchanged {
+        /// Why.
+        reason: Unchanged,
+        /// What else there is to say.
+        report: Report,
+    },
+}
+
+impl Outcome {
+    /// The exit code that says this to a script; a contract:
+    ///
+    /// | code | meaning |
+    /// |---|---|
+    /// | 0 | promoted |
+    /// | 3 | stopped before anything changed |
+    /// | 10 | rolled back by a gate, a deadline or a fault; restored and read back |
+    /// | 11 | cancelled; restored and read back |
+    /// | 12 | held |
+    #[must_use]
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            Self::Promoted { .. } => 0,
+            Self::Unchanged { .. } => 3,
+            Self::RolledBack { cause, .. } => match cause {
+                Cause::Cancelled { .. } => 11,
+                _ => 10,
+            },
+            Self::Held { .. } => 12,
+        }
+    }
+
+    /// What every ending has to say.
+    #[must_use]
+    pub fn report(&self) -> &Report {
+        match self {
+            Self::Promoted { report }
+            | Self::RolledBack { report, .. }
+            | Self::Held { report, .. }
+            | Self::Unchanged { report, .. } => report,
+        }
+    }
+}
+
+impl fmt::Display for Outcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let report = self.report();
+        match self {
+            Self::Promoted { .. } => write!(f, "promoted: {}", report.where_traffic_is())?,
+            Self::RolledBack {
+                cause, restored, ..
+            } => write!(f, "rolled back, {cause}: {restored}")?,
+            Self::Held { reason, .. } => {
+                write!(f, "held, {reason}: {}", report.where_traffic_is())?;
+            }
+            Self::Unchanged { reason, .. } => write!(f, "nothing was changed: {reason}")?,
+        }
+        for given in &report.overrides {
+            write!(f, "\n  override: {given}")?;
+        }
+        Ok(())
+    }
+}
+
+/// What every ending has to say.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Report {
+    /// When it began.
+    pub started: Timestamp,
+    /// When it ended.
+    pub ended: Timestamp,
+    /// The split as it was last read; `None` where it was never read.
+    pub traffic: Option<TrafficObservation>,
+    /// When it was last read.
+    pub traffic_read_at: Option<Timestamp>,
+    /// What operators took on themselves.
+    pub overrides: Vec<Override>,
+}
+
+impl Report {
+    pub(crate) fn where_traffic_is(&self) -> String {
+        match &self.traffic {
+            Some(traffic) => format!("{traffic}"),
+            None => "the split was never read".to_owned(),
+        }
+    }
+
+    /// How long it took.
+    #[must_use]
+    pub fn took(&self) -> std::time::Duration {
+        between(self.started, self.ended)
+    }
+}
+
+/// Something that an operator took on himself.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Override {
+    /// When.
+    pub at: Timestamp,
+    /// Who.
+    pub by: Operator,
+    /// What, and what was known at that moment.
+    pub what: String,
+}
+
+impl fmt::Display for Override {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} by {} at {}", self.what, self.by, self.at)
+    }
+}
+
+/// Why a migration rolls back.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "cause", rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Cause {
+    /// A required gate says that green does harm.
+    Gate {
+        /// The gate.
+        gate: GateId,
+        /// Its summary, with the value that failed.
+        summary: String,
+    },
+    /// A deadline came without healthy gates.
+    Deadline {
+        /// Which, and what was missing.
+        summary: String,
+    },
+    /// Green's rise could not be written.
+    WriteFailed {
+        /// The last failure.
+        failure: Failure,
+    },
+    /// The journal does not keep its records.
+    JournalFailed {
+        /// The failure.
+        failure: Failure,
+    },
+    /// Real time did not pass with the run's clock: tokio's clock is paused and the AWS is real.
+    ClockFault,
+    /// The run was cancelled.
+    Cancelled {
+        /// By what.
+        control: Control,
+    },
+}
+
+impl fmt::Display for Cause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Gate { gate, summary } => write!(f, "gate `{gate}`: {summary}"),
+            Self::Deadline { summary } => f.write_str(summary),
+            Self::WriteFailed { failure } => {
+                write!(f, "green's rise could not be written: {failure}")
+            }
+            Self::JournalFailed { failure } => write!(f, "the journal failed: {failure}"),
+            Self::ClockFault => f.write_str(
+                "waits took no real time, so tokio's clock is paused while the AWS is real",
+            ),
+            Self::Cancelled { control } => write!(f, "{control}"),
+        }
+    }
+}
+
+/// What was seen of a restore.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Restored {
+    /// When the read-back said that blue has everything.
+    pub at: Timestamp,
+    /// The end of the first settled minute in which no request reached green, where one was seen.
+    pub confirmed: Option<Timestamp>,
+    /// Until when clients that are pinned to green by stickiness may stay there.
+    pub pinned_until: Option<Timestamp>,
+}
+
+impl fmt::Display for Restored {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("blue serves everything, read back")?;
+        match self.confirmed {
+            Some(_) => f.write_str(" and confirmed by a minute without requests on green")?,
+            None => f.write_str(", not yet confirmed by the metrics")?,
+        }
+        if let Some(until) = self.pinned_until {
+            write!(f, "; pinned clients may stay on green until {until}")?;
+        }
+        Ok(())
+    }
+}
+
+/// Why a migration is held.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "reason", rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum HoldReason {
+    /// Somebody asked for it, or cancellation means it.
+    Asked {
+        /// By what.
+        control: Control,
+    },
+    /// Somebody else changed the rule. This run does not fight.
+    Drift {
+        /// What differs from what this run wrote, a line each.
+        diff: Vec<String>,
+        /// The gate that says that green does harm, if one does.
+        unhealthy: Option<String>,
+    },
+    /// A deadline came without healthy gates, and the plan says hold.
+    Deadline {
+        /// Which, and what was missing.
+        summary: String,
+    },
+}
+
+impl fmt::Display for HoldReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Asked { control } => write!(f, "{control}"),
+            Self::Drift { diff, unhealthy } => {
+                write!(f, "somebody else changed the rule ({})", diff.join("; "))?;
+                match unhealthy {
+                    Some(gate) => write!(f, " while green is unhealthy ({gate})"),
+                    None => Ok(()),
+                }
+            }
+            Self::Deadline { summary } => f.write_str(summary),
+        }
+    }
+}
+
+/// Why a migration ended before anything was changed.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "reason", rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Unchanged {
+    /// The preflight refused.
+    Refused {
+        /// Everything that it found, notes included.
+        findings: Vec<Finding>,
+    },
+    /// Green was not ready for the first step in time.
+    NotReady {
+        /// What was missing.
+        summary: String,
+    },
+    /// Somebody else changed the rule before the first shift.
+    Drift {
+        /// What differs, a line each.
+        diff: Vec<String>,
+    },
+    /// The first rise could not be written, and a read showed that blue still has everything.
+    WriteFailed {
+        /// The last failure.
+        failure: Failure,
+    },
+    /// The journal does not keep its records.
+    JournalFailed {
+        /// The failure.
+        failure: Failure,
+    },
+    /// Real time did not pass with the run's clock.
+    ClockFault,
+    /// It was cancelled.
+    Cancelled {
+        /// By what.
+        control: Control,
+    },
+}
+
+impl fmt::Display for Unchanged {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Refused { findings } => {
+                f.write_str("the preflight refuses")?;
+                for finding in findings {
+                    if finding.severity == crate::traffic::Severity::Note {
+                        continue;
+                    }
+                    write!(f, "\n  {finding}")?;
+                    if let Some(hint) = &finding.hint {
+                        write!(f, "\n    hint: {hint}")?;
+                    }
+                }
+                Ok(())
+            }
+            Self::NotReady { summary } => f.write_str(summary),
+            Self::Drift { diff } => {
+                write!(f, "somebody else changed the rule ({})", diff.join("; "))
+            }
+            Self::WriteFailed { failure } => write!(f, "the first shift failed: {failure}"),
+            Self::JournalFailed { failure } => write!(f, "the journal failed: {failure}"),
+            Self::ClockFault => f.write_str(
+                "waits take no real time, so tokio's clock is paused while the AWS is real",
+            ),
+            Self::Cancelled { control } => write!(f, "{control}"),
+        }
+    }
+}
+
+/// A migration that could not run, or whose traffic could not be restored or is not known.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum MigrationError {
+    /// Plan and gates do not fit together. Nothing was called.
+    #[error(transparent)]
+    Plan(#[from] PlanError),
+    /// Traffic could not be restored, or where it is cannot be told. Somebody must look now.
+    #[error("{0}")]
+    Unresolved(Box<Unresolved>),
+}
+
+impl MigrationError {
+    /// The exit code that says this to a script: 2 for a plan that does not fit, 20 where
+    /// somebody must look now.
+    #[must_use]
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            Self::Plan(_) => 2,
+            Self::Unresolved(_) => 20,
+        }
+    }
+}
+
+/// Traffic that is not where it should be, or not known.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Unresolved {
+    /// What happened.
+    pub summary: String,
+    /// Why blue was to be restored, where it was.
+    pub cause: Option<Cause>,
+    /// The last failure.
+    pub failure: Option<Failure>,
+    /// Whether a change was sent whose effect nobody has read since. The split below is then
+    /// the one before it.
+    pub change_unseen: bool,
+    /// The split as it was last read, and everything else there is to say.
+    pub report: Report,
+}
+
+impl Unresolved {
+    /// The command by which a person puts everything back on blue.
+    #[must_use]
+    pub fn restore_command(&self) -> Option<&str> {
+        self.report.traffic.as_ref()?.restore_command.as_deref()
+    }
+}
+
+impl fmt::Display for Unresolved {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.summary)?;
+        if let Some(cause) = &self.cause {
+            write!(f, "\n  wanted back on blue because: {cause}")?;
+        }
+        if let Some(failure) = &self.failure {
+            write!(f, "\n  last failure: {failure}")?;
+        }
+        write!(f, "\n  last read: {}", self.report.where_traffic_is())?;
+        if let Some(at) = self.report.traffic_read_at {
+            write!(
+                f,
+                ", {} before the end",
+                span(between(at, self.report.ended))
+            )?;
+        }
+        if self.change_unseen {
+            f.write_str("; a change was sent after that and may have happened")?;
+        }
+        if let Some(command) = self.restore_command() {
+            write!(
+                f,
+                "\n  to put everything back on blue by hand:\n    {command}"
+            )?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,777 @@
+//! [`MigrationPlan`]: everything that is decided before a migration starts.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+    time::Duration,
+};
+
+use serde::{Deserialize, Serialize};
+
+use super::Preview;
+use crate::traffic::{Acceptance, Percent};
+
+/// The name of a gate, the same in plan, events and journal.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct GateId(String);
+
+impl GateId {
+    /// A name such as `errors`.
+    pub fn new(name: impl Into<String>) -> Self {
+        Self(name.into())
+    }
+
+    /// The name as text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl<T: Into<String>> From<T> for GateId {
+    fn from(name: T) -> Self {
+        Self(name.into())
+    }
+}
+
+impl fmt::Display for GateId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// What a gate's verdict does.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum GatePolicy {
+    /// Green's share rises only while it is healthy, and an unhealthy verdict rolls back.
+    #[default]
+    Required,
+    /// Its verdicts are shown and journalled and decide nothing: for trying a gate out.
+    Advisory,
+}
+
+/// What happens when a deadline comes and the gates are not healthy.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum OnInconclusive {
+    /// Put everything back on blue: the default, since what nobody can judge should not serve.
+    #[default]
+    RollBack,
+    /// Leave the split as it is and end, for a person to decide.
+    Hold,
+}
+
+/// What happens when a run is cancelled.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum OnCancel {
+    /// Put everything back on blue: the default, since nobody watches green after that.
+    #[default]
+    RollBack,
+    /// Leave the split as it is and end.
+    Hold,
+}
+
+/// One step of a migration: a share for green and how long it is watched there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[non_exhaustive]
+pub struct Step {
+    /// Green's share.
+    pub green: Percent,
+    /// How long green is watched at this share at least, warm-up included; `None` is the plan's
+    /// bake.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::optional")]
+    pub bake: Option<Duration>,
+    /// How long after the shift the gates must be healthy at the latest; `None` is the plan's
+    /// step deadline.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::optional")]
+    pub deadline: Option<Duration>,
+}
+
+impl Step {
+    /// A step to `green` with the plan's bake and deadline.
+    #[must_use]
+    pub const fn to(green: Percent) -> Self {
+        Self {
+            green,
+            bake: None,
+            deadline: None,
+        }
+    }
+
+    /// Gives this step a bake of its own.
+    #[must_use]
+    pub fn with_bake(mut self, bake: Duration) -> Self {
+        self.bake = Some(bake);
+        self
+    }
+
+    /// Gives this step a deadline of its own.
+    #[must_use]
+    pub fn with_deadline(mut self, deadline: Duration) -> Self {
+        self.deadline = Some(deadline);
+        self
+    }
+}
+
+/// Everything that is decided before a migration starts. A value for files and journals.
+///
+/// # Examples
+///
+/// ```
+/// use std::time::Duration;
+/// use bluegreen::{MigrationPlan, Percent, migration::Step};
+///
+/// let plan = MigrationPlan::builder()
+///     .step(Step::to("0.5".parse()?).with_bake(Duration::from_secs(300)))
+///     .step(Step::to("10".parse()?))
+///     .step(Step::to(Percent::HUNDRED))
+///     .green_target_worth(4.0)
+///     .build()?;
+/// println!("{}", plan.preview());
+///
+/// // Every problem is reported at once.
+/// let error = MigrationPlan::builder()
+///     .steps(["50".parse()?, "10".parse()?])
+///     .look_every(Duration::ZERO)
+///     .build()
+///     .unwrap_err();
+/// assert_eq!(error.problems().len(), 3);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(try_from = "MigrationPlanBuilder", into = "MigrationPlanBuilder")]
+#[must_use]
+pub struct MigrationPlan {
+    fields: MigrationPlanBuilder,
+}
+
+/// Collects a [`MigrationPlan`]; see its methods for each setting and its default.
+///
+/// This is also the plan's form in files: every field may be left out.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "snake_case")]
+#[must_use]
+pub struct MigrationPlanBuilder {
+    steps: Vec<Step>,
+    #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
+    bake: Duration,
+    #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
+    step_deadline: Duration,
+    #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
+    look_every: Duration,
+    #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
+    warm_up: Duration,
+    #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
+    final_bake: Duration,
+    #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::optional")]
+    deadline: Option<Duration>,
+    #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
+    restore_within: Duration,
+    #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
+    confirm_within: Duration,
+    write_attempts: u32,
+    on_inconclusive: OnInconclusive,
+    on_cancel: OnCancel,
+    green_target_worth: f64,
+    accept: BTreeSet<Acceptance>,
+    gates: BTreeMap<GateId, GatePolicy>,
+}
+
+impl Default for MigrationPlanBuilder {
+    fn default() -> Self {
+        Self {
+            steps: Vec::new(),
+            bake: Duration::from_secs(10 * 60),
+            step_deadline: Duration::from_secs(30 * 60),
+            look_every: Duration::from_secs(15),
+            warm_up: Duration::from_secs(60),
+            final_bake: Duration::ZERO,
+            deadline: None,
+            restore_within: Duration::from_secs(10 * 60),
+            confirm_within: Duration::from_secs(5 * 60),
+            write_attempts: 3,
+            on_inconclusive: OnInconclusive::default(),
+            on_cancel: OnCancel::default(),
+            green_target_worth: 1.0,
+            accept: BTreeSet::new(),
+            gates: BTreeMap::new(),
+        }
+    }
+}
+
+impl MigrationPlanBuilder {
+    /// The shares of green, ascending, the last at 100 %. Default: 10, 50, 100.
+    pub fn steps(mut self, shares: impl IntoIterator<Item = Percent>) -> Self {
+        self.steps = shares.into_iter().map(Step::to).collect();
+        self
+    }
+
+    /// Adds one step. With at least one, the default steps are not used.
+    pub fn step(mut self, step: Step) -> Self {
+        self.steps.push(step);
+        self
+    }
+
+    /// The minimum bake of a step that has none of its own, warm-up included. Default: 10
+    /// minutes, so that a gate by the minute sees six settled minutes or more after the warm-up.
+    pub fn bake(mut self, bake: Duration) -> Self {
+        self.bake = bake;
+        self
+    }
+
+    /// The deadline of a step that has none of its own. Default: 30 minutes, three times the
+    /// bake.
+    pub fn step_deadline(mut self, deadline: Duration) -> Self {
+        self.step_deadline = deadline;
+        self
+    }
+
+    /// How often everything is looked at, at least every second. Default: 15 seconds, so that a
+    /// dead target is seen at the first look after the balancer marks it.
+    pub fn look_every(mut self, every: Duration) -> Self {
+        self.look_every = every;
+        self
+    }
+
+    /// How long after each shift green's figures do not count for its health, since caches and
+    /// connections are cold. Default: 1 minute, the finest grain of load balancer metrics.
+    pub fn warm_up(mut self, warm_up: Duration) -> Self {
+        self.warm_up = warm_up;
+        self
+    }
+
+    /// How long blue is kept warm, and green watched, after the last step has passed. Default:
+    /// none, since the last step bakes at 100 % itself.
+    pub fn final_bake(mut self, bake: Duration) -> Self {
+        self.final_bake = bake;
+        self
+    }
+
+    /// The deadline of the whole migration. Default: the sum of the steps' deadlines and the
+    /// final bake.
+    pub fn deadline(mut self, deadline: Duration) -> Self {
+        self.deadline = Some(deadline);
+        self
+    }
+
+    /// How long restoring blue is tried before a person is called. Default: 10 minutes.
+    pub fn restore_within(mut self, within: Duration) -> Self {
+        self.restore_within = within;
+        self
+    }
+
+    /// How long after a restore to wait for a settled minute without a request on green.
+    /// Default: 5 minutes, since a minute's figures settle two to three minutes after its end.
+    /// Zero does not wait, and the outcome says that nothing was confirmed.
+    pub fn confirm_within(mut self, within: Duration) -> Self {
+        self.confirm_within = within;
+        self
+    }
+
+    /// How often a rise is written at most before the migration rolls back. Default: 3.
+    /// Restoring blue is bounded by time instead.
+    pub fn write_attempts(mut self, attempts: u32) -> Self {
+        self.write_attempts = attempts;
+        self
+    }
+
+    /// What happens at a deadline without healthy gates. Default: roll back.
+    pub fn on_inconclusive(mut self, policy: OnInconclusive) -> Self {
+        self.on_inconclusive = policy;
+        self
+    }
+
+    /// What happens when the run is cancelled. Default: roll back.
+    pub fn on_cancel(mut self, policy: OnCancel) -> Self {
+        self.on_cancel = policy;
+        self
+    }
+
+    /// How many of blue's targets one target of green can stand in for. Default: 1. With 4, one
+    /// green target may take what four blue ones served.
+    pub fn green_target_worth(mut self, worth: f64) -> Self {
+        self.green_target_worth = worth;
+        self
+    }
+
+    /// Takes on a risk that a preflight would refuse.
+    pub fn accept(mut self, acceptance: Acceptance) -> Self {
+        self.accept.insert(acceptance);
+        self
+    }
+
+    /// Names a gate that must be supplied at the run, and what its verdict does. A gate that is
+    /// supplied without being named here is required.
+    pub fn gate(mut self, gate: impl Into<GateId>, policy: GatePolicy) -> Self {
+        self.gates.insert(gate.into(), policy);
+        self
+    }
+
+    /// Checks everything and makes the plan.
+    ///
+    /// # Errors
+    ///
+    /// [`PlanError`] with every problem at once.
+    pub fn build(mut self) -> Result<MigrationPlan, PlanError> {
+        if self.steps.is_empty() {
+            self.steps = GUIDE.to_vec();
+        }
+        let problems = self.problems();
+        if problems.is_empty() {
+            Ok(MigrationPlan { fields: self })
+        } else {
+            Err(PlanError { problems })
+        }
+    }
+
+    fn problems(&self) -> Vec<Problem> {
+        let mut problems = Vec::new();
+        let mut found = |field: &str, message: String, hint: &str| {
+            problems.push(Problem::new(field, message, hint));
+        };
+        for pair in self.steps.windows(2) {
+            if pair[0].green >= pair[1].green {
+                found(
+                    "steps",
+                    format!("{} is followed by {}", pair[0].green, pair[1].green),
+                    "give ascending shares such as `10,50,100`",
+                );
+            }
+        }
+        if let Some(step) = self.steps.first()
+            && step.green == Percent::ZERO
+        {
+            found("steps", "the first is 0%".into(), "start above 0");
+        }
+        if let Some(step) = self.steps.last()
+            && step.green != Percent::HUNDRED
+        {
+            found(
+                "steps",
+                format!("the last is {}, not 100%", step.green),
+                "end with `100`; to stop on the way, hold the run there",
+            );
+        }
+        for (index, step) in self.steps.iter().enumerate() {
+            let name = format!("steps[{index}]");
+            let bake = step.bake.unwrap_or(self.bake);
+            let deadline = step.deadline.unwrap_or(self.step_deadline);
+            if bake < self.warm_up || bake < self.look_every {
+                found(
+                    &name,
+                    format!(
+                        "its bake of {} is shorter than the warm-up of {} or the look interval of {}",
+                        span(bake),
+                        span(self.warm_up),
+                        span(self.look_every)
+                    ),
+                    "bake longer, so that green is seen warm",
+                );
+            }
+            if deadline <= bake {
+                found(
+                    &name,
+                    format!(
+                        "its deadline of {} does not come after its bake of {}",
+                        span(deadline),
+                        span(bake)
+                    ),
+                    "leave the gates time after the bake, at least as long as metrics take to settle",
+                );
+            }
+            if deadline > LONGEST {
+                found(
+                    &name,
+                    format!("its deadline of {} is too long", span(deadline)),
+                    "at most 30 days",
+                );
+            }
+        }
+        if self.look_every < SHORTEST_LOOK || self.look_every > LONGEST_LOOK {
+            found(
+                "look_every",
+                format!("{} is not between 1s and 10m", span(self.look_every)),
+                "15s sees a dead target soon and is gentle to AWS",
+            );
+        }
+        let bakes = self.steps.iter().map(|step| step.bake.unwrap_or(self.bake));
+        let least = bakes.sum::<Duration>() + self.final_bake;
+        if let Some(deadline) = self.deadline
+            && deadline <= least
+        {
+            found(
+                "deadline",
+                format!(
+                    "{} cannot hold all bakes, which take {}",
+                    span(deadline),
+                    span(least)
+                ),
+                "leave it out to get the sum of the steps' deadlines",
+            );
+        }
+        for (name, value) in [
+            ("deadline", self.deadline.unwrap_or_default()),
+            ("final_bake", self.final_bake),
+            ("restore_within", self.restore_within),
+            ("confirm_within", self.confirm_within),
+        ] {
+            if value > LONGEST {
+                found(
+                    name,
+                    format!("{} is too long", span(value)),
+                    "at most 30 days",
+                );
+            }
+        }
+        if self.restore_within < Duration::from_secs(60) {
+            found(
+                "restore_within",
+                format!("{} is shorter than a minute", span(self.restore_within)),
+                "a throttled load balancer API may need minutes",
+            );
+        }
+        if self.write_attempts == 0 {
+            found("write_attempts", "0 never writes".into(), "give at least 1");
+        }
+        if !(self.green_target_worth.is_finite() && self.green_target_worth > 0.0) {
+            found(
+                "green_target_worth",
+                format!("{} is not a positive number", self.green_target_worth),
+                "1 means that a green target serves as much as a blue one",
+            );
+        }
+        for gate in self.gates.keys() {
+            if gate.as_str().trim().is_empty() {
+                found(
+                    "gates",
+                    "a gate has no name".into(),
+                    "name it, such as `errors`",
+                );
+            }
+        }
+        problems
+    }
+}
+
+/// The guide's steps.
+const GUIDE: [Step; 3] = [
+    Step::to(Percent::TEN),
+    Step::to(Percent::FIFTY),
+    Step::to(Percent::HUNDRED),
+];
+const SHORTEST_LOOK: Duration = Duration::from_secs(1);
+const LONGEST_LOOK: Duration = Duration::from_secs(600);
+const LONGEST: Duration = Duration::from_secs(30 * 24 * 3600);
+
+impl MigrationPlan {
+    /// Starts from the defaults, which are the guide's: 10, 50, 100 percent, ten minutes each.
+    pub fn builder() -> MigrationPlanBuilder {
+        MigrationPlanBuilder::default()
+    }
+
+    /// Back to a builder, to change something.
+    pub fn to_builder(&self) -> MigrationPlanBuilder {
+        self.fields.clone()
+    }
+
+    /// What this plan does and when, for people.
+    #[must_use]
+    pub fn preview(&self) -> Preview {
+        Preview::of(self)
+    }
+
+    /// The steps, ascending, the last at 100 %.
+    #[must_use]
+    pub fn steps(&self) -> &[Step] {
+        &self.fields.steps
+    }
+
+    /// The minimum bake of a step.
+    #[must_use]
+    pub fn bake_of(&self, step: &Step) -> Duration {
+        step.bake.unwrap_or(self.fields.bake)
+    }
+
+    /// The deadline of a step, from its shift on.
+    #[must_use]
+    pub fn deadline_of(&self, step: &Step) -> Duration {
+        step.deadline.unwrap_or(self.fields.step_deadline)
+    }
+
+    /// How often everything is looked at.
+    #[must_use]
+    pub fn look_every(&self) -> Duration {
+        self.fields.look_every
+    }
+
+    /// How long after each shift green's figures do not count.
+    #[must_use]
+    pub fn warm_up(&self) -> Duration {
+        self.fields.warm_up
+    }
+
+    /// How long blue is kept warm after the last step has passed.
+    #[must_use]
+    pub fn final_bake(&self) -> Duration {
+        self.fields.final_bake
+    }
+
+    /// The deadline of the whole migration.
+    #[must_use]
+    pub fn deadline(&self) -> Duration {
+        self.fields.deadline.unwrap_or_else(|| {
+            let steps: Duration = self.steps().iter().map(|step| self.deadline_of(step)).sum();
+            steps + self.fields.final_bake
+        })
+    }
+
+    /// How long restoring blue is tried.
+    #[must_use]
+    pub fn restore_within(&self) -> Duration {
+        self.fields.restore_within
+    }
+
+    /// How long to wait for the confirmation of a restore.
+    #[must_use]
+    pub fn confirm_within(&self) -> Duration {
+        self.fields.confirm_within
+    }
+
+    /// How often a rise is written at most.
+    #[must_use]
+    pub fn write_attempts(&self) -> u32 {
+        self.fields.write_attempts
+    }
+
+    /// What happens at a deadline without healthy gates.
+    #[must_use]
+    pub fn on_inconclusive(&self) -> OnInconclusive {
+        self.fields.on_inconclusive
+    }
+
+    /// What happens when the run is cancelled.
+    #[must_use]
+    pub fn on_cancel(&self) -> OnCancel {
+        self.fields.on_cancel
+    }
+
+    /// How many of blue's targets one target of green can stand in for.
+    #[must_use]
+    pub fn green_target_worth(&self) -> f64 {
+        self.fields.green_target_worth
+    }
+
+    /// Whether this risk was taken on.
+    #[must_use]
+    pub fn accepts(&self, acceptance: Acceptance) -> bool {
+        self.fields.accept.contains(&acceptance)
+    }
+
+    /// The gates that must be supplied, with what their verdicts do.
+    #[must_use]
+    pub fn gates(&self) -> &BTreeMap<GateId, GatePolicy> {
+        &self.fields.gates
+    }
+
+    /// How many healthy targets green needs for `share`, where blue began with `blue`: as much
+    /// as blue served with, times the share, in targets of green; at least one.
+    #[must_use]
+    pub fn green_targets_for(&self, share: Percent, blue: u32) -> u32 {
+        let needed = f64::from(blue) * share.as_fraction() / self.green_target_worth();
+        // A hair below a whole number is that number: 0.1 has no exact fraction.
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "a target count times a fraction fits, and saturates where it does not"
+        )]
+        let whole = (needed - 1e-9).ceil().max(1.0) as u32;
+        whole
+    }
+}
+
+impl TryFrom<MigrationPlanBuilder> for MigrationPlan {
+    type Error = PlanError;
+
+    fn try_from(builder: MigrationPlanBuilder) -> Result<Self, Self::Error> {
+        builder.build()
+    }
+}
+
+impl From<MigrationPlan> for MigrationPlanBuilder {
+    fn from(plan: MigrationPlan) -> Self {
+        plan.fields
+    }
+}
+
+/// A span of time for people: `1m 30s`.
+pub(crate) fn span(duration: Duration) -> String {
+    let printer = jiff::fmt::friendly::SpanPrinter::new();
+    printer.unsigned_duration_to_string(&Duration::from_secs(duration.as_secs()))
+}
+
+/// One thing that is wrong with a plan.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Problem {
+    /// The setting.
+    pub field: String,
+    /// What is wrong with it.
+    pub message: String,
+    /// What to write instead.
+    pub hint: String,
+}
+
+impl Problem {
+    /// A problem of a setting.
+    pub fn new(
+        field: impl Into<String>,
+        message: impl Into<String>,
+        hint: impl Into<String>,
+    ) -> Self {
+        Self {
+            field: field.into(),
+            message: message.into(),
+            hint: hint.into(),
+        }
+    }
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {} (hint: {})", self.field, self.message, self.hint)
+    }
+}
+
+/// Everything that is wrong with a plan.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PlanError {
+    problems: Vec<Problem>,
+}
+
+impl PlanError {
+    pub(crate) fn new(problems: Vec<Problem>) -> Self {
+        Self { problems }
+    }
+
+    /// Each problem; at least one.
+    #[must_use]
+    pub fn problems(&self) -> &[Problem] {
+        &self.problems
+    }
+}
+
+impl fmt::Display for PlanError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the migration plan is not valid")?;
+        for problem in &self.problems {
+            write!(f, "\n  {problem}")?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for PlanError {}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn percent(text: &str) -> Percent {
+        text.parse().expect("a percent")
+    }
+
+    #[test]
+    fn the_default_plan_is_the_guides() {
+        let plan = MigrationPlan::builder().build().expect("valid");
+        let shares: Vec<String> = plan.steps().iter().map(|s| s.green.to_string()).collect();
+        assert_eq!(shares, ["10%", "50%", "100%"]);
+        assert_eq!(plan.deadline(), Duration::from_secs(90 * 60));
+    }
+
+    #[test]
+    fn reports_every_problem_at_once() {
+        let error = MigrationPlan::builder()
+            .steps([Percent::ZERO, percent("50"), percent("50")])
+            .bake(Duration::from_secs(5))
+            .step_deadline(Duration::from_secs(5))
+            .look_every(Duration::ZERO)
+            .restore_within(Duration::ZERO)
+            .write_attempts(0)
+            .green_target_worth(f64::NAN)
+            .deadline(Duration::from_secs(1))
+            .gate(" ", GatePolicy::Required)
+            .build()
+            .expect_err("nothing in it is right");
+        let fields: BTreeSet<&str> = error.problems().iter().map(|p| p.field.as_str()).collect();
+        let expected = [
+            "deadline",
+            "gates",
+            "green_target_worth",
+            "look_every",
+            "restore_within",
+            "steps",
+            "steps[0]",
+            "steps[1]",
+            "steps[2]",
+            "write_attempts",
+        ];
+        assert_eq!(fields, BTreeSet::from(expected));
+        assert!(error.problems().iter().all(|p| !p.hint.is_empty()));
+    }
+
+    #[test]
+    fn survives_json_and_is_checked_on_the_way_in() {
+        let plan = MigrationPlan::builder()
+            .steps([percent("0.1"), Percent::HUNDRED])
+            .gate("errors", GatePolicy::Advisory)
+            .accept(Acceptance::SharedTargets)
+            .build()
+            .expect("valid");
+        let json = serde_json::to_string(&plan).expect("plain data");
+        assert_eq!(
+            serde_json::from_str::<MigrationPlan>(&json).expect("the same"),
+            plan
+        );
+        let error = serde_json::from_str::<MigrationPlan>(r#"{"write_attempts": 0}"#);
+        assert!(
+            error
+                .expect_err("invalid")
+                .to_string()
+                .contains("write_attempts")
+        );
+        assert!(serde_json::from_str::<MigrationPlan>(r#"{"setps": []}"#).is_err());
+    }
+
+    #[test]
+    fn p02_one_task_cannot_take_what_four_served() {
+        let plan = MigrationPlan::builder().build().expect("valid");
+        assert_eq!(plan.green_targets_for(percent("10"), 4), 1);
+        assert_eq!(plan.green_targets_for(percent("50"), 4), 2);
+        assert_eq!(plan.green_targets_for(Percent::HUNDRED, 4), 4);
+        let plan = MigrationPlan::builder()
+            .green_target_worth(4.0)
+            .build()
+            .expect("valid");
+        assert_eq!(plan.green_targets_for(Percent::HUNDRED, 4), 1);
+    }
+
+    proptest! {
+        #[test]
+        fn p02_green_targets_cover_the_share(tenths in 1_u16..=1000, blue in 1_u32..500, worth in 0.1_f64..8.0) {
+            let plan = MigrationPlan::builder().green_target_worth(worth).build().expect("valid");
+            let share = Percent::from_tenths(tenths).expect("in range");
+            let needed = plan.green_targets_for(share, blue);
+            let load = f64::from(blue) * share.as_fraction();
+            prop_assert!(f64::from(needed) * worth >= load - 1e-6);
+            prop_assert!(needed == 1 || f64::from(needed - 1) * worth < load + 1e-6);
+        }
+    }
+}

@@ -1,0 +1,106 @@
+//! What a plan does and when, for people.
+
+use std::{fmt, time::Duration};
+
+use super::{MigrationPlan, OnInconclusive, plan::span};
+use crate::traffic::Percent;
+
+/// What a plan does and when: print it before a migration starts.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct Preview {
+    /// Each stage in order.
+    pub stages: Vec<PreviewStage>,
+    /// The shortest time in which all of it can pass.
+    pub shortest: Duration,
+    /// The longest time until it has passed or the plan's policy is carried out.
+    pub longest: Duration,
+    policy: OnInconclusive,
+    look_every: Duration,
+    warm_up: Duration,
+}
+
+/// One stage of a [`Preview`].
+#[derive(Debug, Clone, Copy, PartialEq)]
+#[non_exhaustive]
+pub struct PreviewStage {
+    /// Green's share.
+    pub green: Percent,
+    /// The earliest time of its shift, from the start.
+    pub earliest: Duration,
+    /// How long green is watched there at least.
+    pub bake: Duration,
+    /// How long after its shift the gates must be healthy at the latest.
+    pub deadline: Duration,
+    /// Whether it is the bake after the last step.
+    pub is_final_bake: bool,
+}
+
+impl Preview {
+    pub(super) fn of(plan: &MigrationPlan) -> Self {
+        let mut earliest = Duration::ZERO;
+        let mut stages = Vec::new();
+        for step in plan.steps() {
+            stages.push(PreviewStage {
+                green: step.green,
+                earliest,
+                bake: plan.bake_of(step),
+                deadline: plan.deadline_of(step),
+                is_final_bake: false,
+            });
+            earliest += plan.bake_of(step);
+        }
+        if !plan.final_bake().is_zero() {
+            stages.push(PreviewStage {
+                green: Percent::HUNDRED,
+                earliest,
+                bake: plan.final_bake(),
+                deadline: plan.final_bake(),
+                is_final_bake: true,
+            });
+            earliest += plan.final_bake();
+        }
+        Self {
+            stages,
+            shortest: earliest,
+            longest: plan.deadline(),
+            policy: plan.on_inconclusive(),
+            look_every: plan.look_every(),
+            warm_up: plan.warm_up(),
+        }
+    }
+}
+
+impl fmt::Display for Preview {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "  earliest   green   at least   gates healthy within")?;
+        for stage in &self.stages {
+            let what = if stage.is_final_bake {
+                "  (blue kept warm)"
+            } else {
+                ""
+            };
+            writeln!(
+                f,
+                "  {:>8}  {:>6}  {:>9}   {}{what}",
+                format!("+{}", span(stage.earliest)),
+                stage.green.to_string(),
+                span(stage.bake),
+                span(stage.deadline),
+            )?;
+        }
+        let policy = match self.policy {
+            OnInconclusive::RollBack => "back to blue",
+            OnInconclusive::Hold => "held where it is",
+        };
+        write!(
+            f,
+            "  looks every {}, {} after each shift not counted; done in {} at the earliest, \
+             {policy} after {} at the latest",
+            span(self.look_every),
+            span(self.warm_up),
+            span(self.shortest),
+            span(self.longest),
+        )
+    }
+}

@@ -1,0 +1,222 @@
+//! [`Migration`]: a plan, a splitter and gates, run to the end.
+
+use std::{collections::BTreeMap, fmt, future::Future, sync::Arc};
+
+use super::{
+    Entry, GateId, GatePolicy, Input, MACHINE_VERSION, MigrationError, MigrationEvent,
+    MigrationMachine, MigrationPlan, Outcome, PlanError, Problem, action::OpenedGate,
+    host::MigrationHost, machine::End,
+};
+use crate::{
+    clock::{Clock, SystemClock},
+    engine::{ControlHandle, Event, Journal, MemoryJournal, RunId, Runner, Sink},
+    health::HealthGate,
+    traffic::TrafficSplitter,
+};
+
+/// Moves live traffic from blue to green as a plan says, under gates.
+///
+/// # Examples
+///
+/// On the simulated AWS; on the real one only the first line differs, `Aws::from_env()`.
+///
+/// ```
+/// # #[cfg(feature = "sim")]
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use bluegreen::{Migration, MigrationPlan, gate_fn, Outcome, Verdict};
+/// use bluegreen::aws::{alb::AlbTrafficSplitter, sim::Scenario};
+///
+/// let simulation = Scenario::Healthy.simulation(7);
+/// simulation.start_paused();
+/// let aws = simulation.aws();
+///
+/// let splitter = AlbTrafficSplitter::new(&aws, simulation.rule(), simulation.blue(), simulation.green())?;
+/// let outcome = Migration::new(MigrationPlan::builder().build()?, splitter)
+///     .clock(aws.clock())
+///     .gate("queue", gate_fn(|_look| async { Ok(Verdict::healthy("no message waits")) }))
+///     .run()
+///     .await?;
+/// assert!(matches!(outcome, Outcome::Promoted { .. }));
+/// # Ok(())
+/// # }
+/// # #[cfg(not(feature = "sim"))]
+/// # fn main() {}
+/// ```
+#[must_use = "a migration does nothing until it is run"]
+pub struct Migration {
+    plan: MigrationPlan,
+    splitter: Arc<dyn TrafficSplitter>,
+    gates: Vec<(GateId, Arc<dyn HealthGate>)>,
+    run: Option<RunId>,
+    clock: Arc<dyn Clock>,
+    journal: Arc<dyn Journal>,
+    sinks: Vec<Sink<MigrationEvent>>,
+    cancel: Option<crate::engine::CancelFuture>,
+    handle: ControlHandle,
+    controls: crate::engine::Controls,
+}
+
+impl Migration {
+    /// A migration by `plan` through `splitter`, with a journal in memory and the system's
+    /// clock.
+    pub fn new(plan: MigrationPlan, splitter: impl TrafficSplitter + 'static) -> Self {
+        let (handle, controls) = ControlHandle::new();
+        Self {
+            plan,
+            splitter: Arc::new(splitter),
+            gates: Vec::new(),
+            run: None,
+            clock: Arc::new(SystemClock),
+            journal: Arc::new(MemoryJournal::new()),
+            sinks: Vec::new(),
+            cancel: None,
+            handle,
+            controls,
+        }
+    }
+
+    /// Adds a gate. It is required, unless the plan names it advisory.
+    pub fn gate(mut self, id: impl Into<GateId>, gate: impl HealthGate + 'static) -> Self {
+        self.gates.push((id.into(), Arc::new(gate)));
+        self
+    }
+
+    /// Calls `sink` with every event, in order. A slow sink holds the migration up.
+    pub fn on_event(mut self, sink: impl FnMut(&Event<MigrationEvent>) + Send + 'static) -> Self {
+        self.sinks.push(Box::new(sink));
+        self
+    }
+
+    /// Cancels the migration when `future` is ready: the plan says what that means, by default
+    /// roll back.
+    pub fn cancel_on(mut self, future: impl Future<Output = ()> + Send + 'static) -> Self {
+        self.cancel = Some(Box::pin(future));
+        self
+    }
+
+    /// Uses another clock: [`Aws::clock`](crate::Aws::clock) of a simulation.
+    pub fn clock(mut self, clock: impl Clock + 'static) -> Self {
+        self.clock = Arc::new(clock);
+        self
+    }
+
+    /// Keeps the journal elsewhere.
+    pub fn journal(mut self, journal: impl Journal + 'static) -> Self {
+        self.journal = Arc::new(journal);
+        self
+    }
+
+    /// Names the run. Default: the time at which it starts.
+    pub fn run_id(mut self, run: RunId) -> Self {
+        self.run = Some(run);
+        self
+    }
+
+    /// A handle by which the run can be paused, promoted, aborted and so on, from anywhere and
+    /// at any moment.
+    #[must_use]
+    pub fn handle(&self) -> ControlHandle {
+        self.handle.clone()
+    }
+
+    /// Runs it to its end.
+    ///
+    /// # Errors
+    ///
+    /// [`MigrationError::Plan`] where plan and gates do not fit together; nothing was called.
+    /// [`MigrationError::Unresolved`] where blue was to be restored and could not be, or where
+    /// nobody knows the split. A rollback that worked is an [`Outcome`].
+    ///
+    /// # Cancel safety
+    ///
+    /// Not cancel safe: dropping it leaves traffic where it is, at worst in the middle of a
+    /// change. End it with [`cancel_on`](Self::cancel_on) or the [`handle`](Self::handle).
+    #[tracing::instrument(name = "migration", skip_all)]
+    pub async fn run(self) -> Result<Outcome, MigrationError> {
+        let gates = self.seats()?;
+        let run = self
+            .run
+            .unwrap_or_else(|| RunId::from_start(self.clock.now()));
+        let settings = |(id, policy, gate): &Seat| OpenedGate {
+            gate: id.clone(),
+            policy: *policy,
+            settings: gate.settings(),
+        };
+        let opening = Entry::Opened {
+            version: MACHINE_VERSION,
+            run: run.clone(),
+            plan: self.plan.clone(),
+            gates: gates.iter().map(settings).collect(),
+        };
+        let machine = MigrationMachine::new(
+            self.plan,
+            gates.iter().map(|(id, policy, _)| (id.clone(), *policy)),
+        );
+        let host = MigrationHost::new(
+            self.splitter,
+            gates.into_iter().map(|(id, _, gate)| (id, gate)),
+        );
+        let mut runner = Runner::new(run, self.clock, self.journal, self.controls);
+        runner.sinks = self.sinks;
+        runner.cancel = self.cancel;
+        let end = runner
+            .drive(machine, host, opening.to_json(), Input::Start)
+            .await;
+        match end {
+            End::Known(outcome) => Ok(outcome),
+            End::Unresolved(unresolved) => Err(MigrationError::Unresolved(Box::new(unresolved))),
+        }
+    }
+
+    /// Each gate with its policy; every misfit of plan and gates at once.
+    fn seats(&self) -> Result<Vec<Seat>, PlanError> {
+        let mut problems = Vec::new();
+        let mut seats: BTreeMap<&GateId, usize> = BTreeMap::new();
+        for (id, _) in &self.gates {
+            *seats.entry(id).or_default() += 1;
+        }
+        for (id, count) in &seats {
+            if *count > 1 {
+                let message = format!("`{id}` was supplied {count} times");
+                problems.push(Problem::new(
+                    "gates",
+                    message,
+                    "give each gate its own name",
+                ));
+            }
+        }
+        for id in self.plan.gates().keys() {
+            if !seats.contains_key(id) {
+                let message = format!("the plan names `{id}`, which was not supplied");
+                problems.push(Problem::new("gates", message, "supply it, or take it out"));
+            }
+        }
+        let policy = |id: &GateId| self.plan.gates().get(id).copied().unwrap_or_default();
+        if !seats.keys().any(|id| policy(id) == GatePolicy::Required) {
+            problems.push(Problem::new(
+                "gates",
+                "none is required, so nothing could ever let green go on",
+                "supply at least one gate that is not advisory",
+            ));
+        }
+        if !problems.is_empty() {
+            return Err(PlanError::new(problems));
+        }
+        let seat =
+            |(id, gate): &(GateId, Arc<dyn HealthGate>)| (id.clone(), policy(id), Arc::clone(gate));
+        Ok(self.gates.iter().map(seat).collect())
+    }
+}
+
+type Seat = (GateId, GatePolicy, Arc<dyn HealthGate>);
+
+impl fmt::Debug for Migration {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Migration")
+            .field("plan", &self.plan)
+            .field("splitter", &self.splitter)
+            .field("gates", &self.gates)
+            .finish_non_exhaustive()
+    }
+}

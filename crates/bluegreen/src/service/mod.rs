@@ -1,0 +1,1 @@
+//! Services: the role that runs an image.
