@@ -20,6 +20,8 @@ pub use self::aws::Aws;
 pub use self::{
     error::{Error, ErrorKind, Failure, Result},
     health::{HealthGate, Verdict},
+    image::ImageBuilder,
     migration::{Migration, MigrationError, MigrationPlan, Outcome},
+    service::ServiceDeployer,
     traffic::{Percent, TrafficSplit, TrafficSplitter},
 };

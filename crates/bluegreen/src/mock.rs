@@ -24,6 +24,8 @@ use async_trait::async_trait;
 use crate::{
     error::Result,
     health::{HealthGate, Judge, Look, Observation},
+    image::{BuildRequest, ImageBuilder, ImageRef},
+    service::{DeploymentId, DeploymentProgress, RevisionId, ServiceDeployer, ServiceObservation},
     traffic::{Finding, TrafficObservation, TrafficSplit, TrafficSplitter},
 };
 
@@ -48,5 +50,29 @@ mockall::mock! {
         async fn observe(&self, look: &Look) -> Result<Option<Observation>>;
         fn judge(&self) -> Box<dyn Judge>;
         fn settings(&self) -> serde_json::Value;
+    }
+}
+
+mockall::mock! {
+    #[derive(Debug)]
+    pub ImageBuilder {}
+
+    #[async_trait]
+    impl ImageBuilder for ImageBuilder {
+        async fn find(&self, tag: &str) -> Result<Option<ImageRef>>;
+        async fn build(&self, request: &BuildRequest) -> Result<ImageRef>;
+    }
+}
+
+mockall::mock! {
+    #[derive(Debug)]
+    pub ServiceDeployer {}
+
+    #[async_trait]
+    impl ServiceDeployer for ServiceDeployer {
+        async fn observe(&self) -> Result<ServiceObservation>;
+        async fn register(&self, image: &ImageRef) -> Result<RevisionId>;
+        async fn update(&self, revision: &RevisionId) -> Result<DeploymentId>;
+        async fn follow(&self, deployment: &DeploymentId) -> Result<DeploymentProgress>;
     }
 }

@@ -1,1 +1,9 @@
-//! Images: the role that turns sources into an image with a digest.
+//! Images: what runs, by digest, and the role that makes it.
+
+mod builder;
+mod reference;
+
+pub use self::{
+    builder::{BuildRequest, ImageBuilder},
+    reference::{ImageDigest, ImageError, ImageRef},
+};

@@ -1,1 +1,8 @@
-//! Services: the role that runs an image.
+//! Services: what runs where, and the role that changes it.
+
+mod deployer;
+
+pub use self::deployer::{
+    DeploymentEnd, DeploymentId, DeploymentProgress, RevisionId, ServiceDeployer,
+    ServiceObservation,
+};

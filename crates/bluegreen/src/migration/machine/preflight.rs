@@ -28,7 +28,10 @@ impl MigrationMachine {
     }
 
     fn preflight(&mut self, at: Timestamp, attempt: u32) -> Next<Action> {
-        self.state = State::Preflight(Preflight { attempt });
+        self.state = State::Preflight(Preflight {
+            attempt,
+            waiting: false,
+        });
         let progress = Progress::new(at, Phase::Preflight, Percent::ZERO, self.started)
             .with_warm_up(self.plan.warm_up());
         Next::Do(Action::Preflight { progress })
@@ -40,6 +43,10 @@ impl MigrationMachine {
         preflight: Preflight,
         clock_fault: bool,
     ) -> Next<Action> {
+        if !preflight.waiting {
+            self.state = State::Preflight(preflight);
+            return Next::Keep;
+        }
         if clock_fault {
             return self.unchanged(at, Unchanged::ClockFault);
         }
@@ -53,6 +60,10 @@ impl MigrationMachine {
         findings: Result<Vec<Finding>, Failure>,
         look: LookReport,
     ) -> Next<Action> {
+        if preflight.waiting {
+            self.state = State::Preflight(preflight);
+            return Next::Keep;
+        }
         let transient = [findings.as_ref().err(), look.traffic.as_ref().err()];
         let transient = transient
             .into_iter()
@@ -64,7 +75,10 @@ impl MigrationMachine {
                 failure: failure.clone(),
                 retry_at,
             });
-            self.state = State::Preflight(preflight);
+            self.state = State::Preflight(Preflight {
+                waiting: true,
+                ..preflight
+            });
             return Next::Do(Action::Wait { until: retry_at });
         }
 

@@ -45,6 +45,8 @@ pub(crate) enum State {
 pub(crate) struct Preflight {
     /// Which try this is, counted from 1.
     pub(crate) attempt: u32,
+    /// Whether the wait before another try is outstanding, not the preflight itself.
+    pub(crate) waiting: bool,
 }
 
 /// The data of `Watching`.

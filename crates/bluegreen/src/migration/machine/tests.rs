@@ -1,1 +1,980 @@
+//! Tables for what each state does, and a property test that plays the world.
 
+use std::time::Duration;
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::{
+    error::ErrorKind,
+    health::{Evidence, Observation, SeenSide, SeenTraffic, Verdict},
+    migration::{
+        ControlEffect, GateReport, LookReport, MigrationTransition, OnCancel, OnInconclusive, Step,
+    },
+    traffic::{Finding, Percent, Sides, TargetCounts},
+};
+
+fn start() -> Timestamp {
+    "2026-01-05T09:00:00Z".parse().expect("a timestamp")
+}
+
+fn traffic(blue: u32, green: u32) -> TrafficObservation {
+    let four = TargetCounts::all_healthy(4);
+    let targets = Sides {
+        blue: four,
+        green: four,
+    };
+    TrafficObservation::new(Sides { blue, green }, targets, "v1:rule")
+        .with_restore_command("aws elbv2 modify-rule")
+}
+
+fn failure(kind: ErrorKind) -> Failure {
+    Failure::new(kind, "a call")
+}
+
+fn seen_by(verdict: Verdict) -> GateReport {
+    GateReport {
+        gate: "errors".into(),
+        seen: Ok(Some(Observation::new("test/1", &0).expect("a number"))),
+        verdict: Some(verdict),
+    }
+}
+
+fn look(traffic: TrafficObservation, verdict: Verdict) -> LookReport {
+    LookReport {
+        traffic: Ok(traffic),
+        gates: vec![seen_by(verdict)],
+    }
+}
+
+/// A machine with a clock that jumps to the end of each wait.
+struct Rig {
+    machine: MigrationMachine,
+    now: Timestamp,
+    next: Next<Action>,
+    events: Vec<MigrationEvent>,
+}
+
+impl Rig {
+    fn new(plan: MigrationPlan) -> Self {
+        let mut machine = MigrationMachine::new(plan, [("errors".into(), GatePolicy::Required)]);
+        let MigrationTransition { events, next } = machine.on(start(), Input::Start);
+        Self {
+            machine,
+            now: start(),
+            next,
+            events,
+        }
+    }
+
+    fn default() -> Self {
+        Self::new(MigrationPlan::builder().build().expect("valid"))
+    }
+
+    /// In the first step, watching, with green at 10 %.
+    fn at_ten() -> Self {
+        let mut rig = Self::default();
+        rig.pass_preflight();
+        rig.tell(Input::Shifted(Ok(traffic(90, 10))));
+        rig
+    }
+
+    fn tell(&mut self, input: Input) -> &mut Self {
+        let transition = self.machine.on(self.now, input);
+        self.events.extend(transition.events);
+        if transition.next != Next::Keep {
+            self.next = transition.next;
+        }
+        self
+    }
+
+    fn pass_preflight(&mut self) -> &mut Self {
+        self.tell(Input::Preflighted {
+            findings: Ok(Vec::new()),
+            look: look(traffic(100, 0), Verdict::inconclusive("no traffic yet")),
+        })
+    }
+
+    /// Lets the outstanding wait end.
+    fn wait(&mut self) -> &mut Self {
+        let Next::Do(Action::Wait { until }) = self.next else {
+            panic!("no wait is outstanding but {:?}", self.next);
+        };
+        self.now = until;
+        self.tell(Input::Waited { clock_fault: false })
+    }
+
+    /// Waits for looks and answers each with `report` until something else is wanted.
+    fn look_until_other(&mut self, report: impl Fn() -> LookReport) -> &mut Self {
+        loop {
+            match &self.next {
+                Next::Do(Action::Wait { .. }) => self.wait(),
+                Next::Do(Action::Look { .. }) => self.tell(Input::Looked(report())),
+                _ => return self,
+            };
+        }
+    }
+
+    fn wanted_shift(&self) -> (TrafficSplit, bool) {
+        match &self.next {
+            Next::Do(Action::Shift { to, restores, .. }) => (*to, *restores),
+            other => panic!("no shift is wanted but {other:?}"),
+        }
+    }
+
+    fn outcome(&self) -> &Outcome {
+        match self.machine.end() {
+            Some(Ok(outcome)) => outcome,
+            other => panic!("no known end but {other:?}"),
+        }
+    }
+
+    fn unresolved(&self) -> &Unresolved {
+        match self.machine.end() {
+            Some(Err(unresolved)) => unresolved,
+            other => panic!("not unresolved but {other:?}"),
+        }
+    }
+}
+
+fn healthy() -> Verdict {
+    Verdict::healthy("fine")
+}
+
+fn split(whole: u8) -> TrafficSplit {
+    TrafficSplit::to_green(Percent::from_whole(whole).expect("in range"))
+}
+
+#[test]
+fn p01_goes_through_the_steps_only_on_healthy_verdicts() {
+    let mut rig = Rig::default();
+    rig.pass_preflight();
+    assert_eq!(rig.wanted_shift(), (split(10), false));
+    rig.tell(Input::Shifted(Ok(traffic(90, 10))));
+    rig.look_until_other(|| look(traffic(90, 10), healthy()));
+    assert_eq!(rig.wanted_shift(), (split(50), false));
+    assert_eq!(between(rig.now), Duration::from_secs(600));
+    rig.tell(Input::Shifted(Ok(traffic(50, 50))));
+    rig.look_until_other(|| look(traffic(50, 50), healthy()));
+    assert_eq!(rig.wanted_shift(), (split(100), false));
+    rig.tell(Input::Shifted(Ok(traffic(0, 100))));
+    rig.look_until_other(|| look(traffic(0, 100), healthy()));
+    assert!(matches!(rig.outcome(), Outcome::Promoted { .. }));
+    assert_eq!(between(rig.now), Duration::from_secs(1800));
+}
+
+fn between(now: Timestamp) -> Duration {
+    crate::clock::between(start(), now)
+}
+
+#[test]
+fn p01_inconclusive_waits_for_the_deadline_and_rolls_back() {
+    let mut rig = Rig::at_ten();
+    rig.look_until_other(|| look(traffic(90, 10), Verdict::inconclusive("no data")));
+    assert_eq!(rig.wanted_shift(), (TrafficSplit::ALL_BLUE, true));
+    assert_eq!(between(rig.now), Duration::from_secs(30 * 60));
+}
+
+#[test]
+fn p01_inconclusive_at_the_deadline_is_held_where_the_plan_says_so() {
+    let plan = MigrationPlan::builder().on_inconclusive(OnInconclusive::Hold);
+    let mut rig = Rig::new(plan.build().expect("valid"));
+    rig.pass_preflight();
+    rig.tell(Input::Shifted(Ok(traffic(90, 10))));
+    rig.look_until_other(|| look(traffic(90, 10), Verdict::inconclusive("no data")));
+    assert_eq!(rig.outcome().exit_code(), 12);
+}
+
+#[test]
+fn p01_a_failed_look_and_an_expired_pass_are_inconclusive() {
+    let mut rig = Rig::at_ten();
+    let expires = later_by(start(), 120);
+    // Healthy once, then nothing new: the pass expires before the bake is over.
+    rig.wait();
+    let pass = Verdict::Healthy(Evidence::new("fine").with_expiry(expires));
+    rig.tell(Input::Looked(look(traffic(90, 10), pass)));
+    rig.look_until_other(|| LookReport {
+        traffic: Ok(traffic(90, 10)),
+        gates: vec![GateReport {
+            gate: "errors".into(),
+            seen: Ok(None),
+            verdict: None,
+        }],
+    });
+    assert_eq!(rig.wanted_shift(), (TrafficSplit::ALL_BLUE, true));
+    assert_eq!(between(rig.now), Duration::from_secs(30 * 60));
+
+    let mut rig = Rig::at_ten();
+    rig.look_until_other(|| LookReport {
+        traffic: Ok(traffic(90, 10)),
+        gates: vec![GateReport {
+            gate: "errors".into(),
+            seen: Err(failure(ErrorKind::Denied)),
+            verdict: None,
+        }],
+    });
+    assert_eq!(rig.wanted_shift(), (TrafficSplit::ALL_BLUE, true));
+}
+
+fn later_by(at: Timestamp, seconds: u64) -> Timestamp {
+    crate::clock::later(at, Duration::from_secs(seconds))
+}
+
+#[test]
+fn rolls_back_at_the_first_unhealthy_look() {
+    let mut rig = Rig::at_ten();
+    rig.wait();
+    rig.tell(Input::Looked(look(
+        traffic(90, 10),
+        Verdict::unhealthy("20% errors"),
+    )));
+    assert_eq!(rig.wanted_shift(), (TrafficSplit::ALL_BLUE, true));
+    assert_eq!(between(rig.now), Duration::from_secs(15));
+    rig.tell(Input::Shifted(Ok(traffic(100, 0))));
+    // A settled minute that began before the restore confirms nothing.
+    let minute = |from: Timestamp, green: u64| {
+        let sides = Sides {
+            blue: SeenSide::of_requests(600),
+            green: SeenSide::of_requests(green),
+        };
+        SeenTraffic::new(from, later_by(from, 60), sides)
+    };
+    let restored_at = rig.now;
+    let reports = [
+        minute(start(), 0),
+        minute(later_by(restored_at, 45), 3),
+        minute(later_by(restored_at, 105), 0),
+    ];
+    for seen in reports {
+        rig.wait();
+        let verdict = Verdict::Inconclusive(Evidence::new("confirming").with_traffic(seen));
+        rig.tell(Input::Looked(look(traffic(100, 0), verdict)));
+    }
+    let Outcome::RolledBack {
+        cause, restored, ..
+    } = rig.outcome()
+    else {
+        panic!("not rolled back");
+    };
+    assert!(matches!(cause, Cause::Gate { .. }));
+    assert_eq!(restored.confirmed, Some(later_by(restored_at, 165)));
+    assert_eq!(rig.outcome().exit_code(), 10);
+}
+
+#[test]
+fn p04_an_unconfirmed_restore_says_so() {
+    let mut rig = Rig::at_ten();
+    rig.tell(Input::Control(Control::Abort { by: "ann".into() }));
+    let sticky = traffic(100, 0).with_stickiness(Duration::from_secs(3600));
+    rig.tell(Input::Shifted(Ok(sticky)));
+    rig.look_until_other(|| look(traffic(100, 0), Verdict::inconclusive("nothing")));
+    let Outcome::RolledBack { restored, .. } = rig.outcome() else {
+        panic!("not rolled back");
+    };
+    assert_eq!(restored.confirmed, None);
+    assert_eq!(restored.pinned_until, Some(later_by(start(), 3600)));
+    assert_eq!(rig.outcome().exit_code(), 11);
+}
+
+#[test]
+fn p02_waits_for_capacity_and_gives_up_before_the_first_step() {
+    let mut rig = Rig::default();
+    let mut few = traffic(100, 0);
+    few.targets.green = TargetCounts::default();
+    rig.tell(Input::Preflighted {
+        findings: Ok(Vec::new()),
+        look: look(few.clone(), Verdict::inconclusive("no traffic yet")),
+    });
+    assert!(matches!(rig.next, Next::Do(Action::Wait { .. })));
+    rig.look_until_other(|| look(few.clone(), Verdict::inconclusive("no traffic yet")));
+    assert_eq!(rig.outcome().exit_code(), 3);
+
+    let mut rig = Rig::at_ten();
+    let mut one = traffic(90, 10);
+    one.targets.green = TargetCounts::all_healthy(1);
+    rig.look_until_other(|| look(one.clone(), healthy()));
+    assert_eq!(rig.wanted_shift(), (TrafficSplit::ALL_BLUE, true));
+    let short =
+        |event: &MigrationEvent| matches!(event, MigrationEvent::CapacityShort { needed: 2, .. });
+    assert!(rig.events.iter().any(short));
+}
+
+#[test]
+fn p02_an_override_does_not_waive_capacity() {
+    let mut rig = Rig::at_ten();
+    let mut one = traffic(90, 10);
+    one.targets.green = TargetCounts::all_healthy(1);
+    rig.tell(Input::Control(Control::Complete { by: "ann".into() }));
+    rig.tell(Input::Looked(look(one, Verdict::inconclusive("no data"))));
+    assert!(matches!(rig.next, Next::Do(Action::Wait { .. })));
+    rig.wait();
+    rig.tell(Input::Looked(look(
+        traffic(90, 10),
+        Verdict::inconclusive("no data"),
+    )));
+    assert_eq!(rig.wanted_shift(), (TrafficSplit::ALL_GREEN, false));
+}
+
+#[test]
+fn p01_an_override_is_named_in_the_outcome() {
+    let mut rig = Rig::at_ten();
+    for (share, weights) in [(50, (50, 50)), (100, (0, 100))] {
+        rig.tell(Input::Control(Control::Promote { by: "ann".into() }));
+        let before = rig.machine.traffic().cloned().expect("read");
+        rig.tell(Input::Looked(look(
+            before,
+            Verdict::inconclusive("no data"),
+        )));
+        assert_eq!(rig.wanted_shift(), (split(share), false));
+        rig.tell(Input::Shifted(Ok(traffic(weights.0, weights.1))));
+    }
+    rig.tell(Input::Control(Control::Promote { by: "ann".into() }));
+    rig.tell(Input::Looked(look(
+        traffic(0, 100),
+        Verdict::inconclusive("no data"),
+    )));
+    let overrides = &rig.outcome().report().overrides;
+    assert_eq!(overrides.len(), 3);
+    assert!(
+        overrides[0]
+            .what
+            .contains("gate `errors` is inconclusive: no data")
+    );
+}
+
+#[test]
+fn p10_a_failed_write_is_observed_before_anything_else() {
+    for kind in [
+        ErrorKind::Throttled,
+        ErrorKind::OutcomeUnknown,
+        ErrorKind::Denied,
+        ErrorKind::Conflict,
+        ErrorKind::Unavailable,
+    ] {
+        let mut rig = Rig::default();
+        rig.pass_preflight();
+        rig.tell(Input::Shifted(Err(failure(kind))));
+        assert_eq!(rig.next, Next::Do(Action::Observe), "{kind}");
+        // It had happened: go on.
+        let mut happened = Rig {
+            machine: rig.machine.clone(),
+            now: rig.now,
+            next: rig.next.clone(),
+            events: Vec::new(),
+        };
+        happened.tell(Input::Observed(Ok(traffic(90, 10))));
+        assert!(matches!(happened.next, Next::Do(Action::Wait { .. })));
+        // Somebody else's split: drift, held, the live split stated.
+        let mut drift = Rig {
+            machine: rig.machine.clone(),
+            now: rig.now,
+            next: rig.next.clone(),
+            events: Vec::new(),
+        };
+        drift.tell(Input::Observed(Ok(traffic(70, 30))));
+        assert_eq!(drift.outcome().exit_code(), 12);
+        assert_eq!(drift.outcome().report().traffic, Some(traffic(70, 30)));
+    }
+}
+
+#[test]
+fn a_first_rise_that_never_happens_changes_nothing() {
+    let mut rig = Rig::default();
+    rig.pass_preflight();
+    for _ in 0..3 {
+        assert_eq!(rig.wanted_shift(), (split(10), false));
+        rig.tell(Input::Shifted(Err(failure(ErrorKind::Throttled))));
+        rig.tell(Input::Observed(Ok(traffic(100, 0))));
+        rig.look_until_other(|| look(traffic(100, 0), Verdict::inconclusive("no traffic yet")));
+    }
+    assert_eq!(rig.outcome().exit_code(), 3);
+}
+
+#[test]
+fn a_later_rise_that_fails_rolls_back() {
+    let mut rig = Rig::at_ten();
+    rig.look_until_other(|| look(traffic(90, 10), healthy()));
+    rig.tell(Input::Shifted(Err(failure(ErrorKind::Denied))));
+    rig.tell(Input::Observed(Ok(traffic(90, 10))));
+    assert_eq!(rig.wanted_shift(), (TrafficSplit::ALL_BLUE, true));
+    rig.tell(Input::Shifted(Ok(traffic(100, 0))));
+    rig.look_until_other(|| look(traffic(100, 0), Verdict::inconclusive("nothing")));
+    assert_eq!(rig.outcome().exit_code(), 10);
+}
+
+/// The guide's rollback is hit by one throttle, ignores it and says that blue serves everything.
+#[test]
+fn p04_a_throttled_rollback_is_tried_again_until_it_is_read_back() {
+    let mut rig = Rig::at_ten();
+    rig.wait();
+    rig.tell(Input::Looked(look(
+        traffic(90, 10),
+        Verdict::unhealthy("20% errors"),
+    )));
+    for _ in 0..5 {
+        assert_eq!(rig.wanted_shift(), (TrafficSplit::ALL_BLUE, true));
+        rig.tell(Input::Shifted(Err(failure(ErrorKind::Throttled))));
+        rig.tell(Input::Observed(Ok(traffic(90, 10))));
+        rig.wait();
+    }
+    rig.tell(Input::Shifted(Ok(traffic(100, 0))));
+    let restored = |event: &MigrationEvent| matches!(event, MigrationEvent::Restored { .. });
+    assert!(rig.events.iter().any(restored));
+}
+
+#[test]
+fn p04_a_rollback_that_cannot_be_read_back_is_reported_as_failed() {
+    let mut rig = Rig::at_ten();
+    rig.wait();
+    rig.tell(Input::Looked(look(
+        traffic(90, 10),
+        Verdict::unhealthy("20% errors"),
+    )));
+    while rig.machine.end().is_none() {
+        match &rig.next {
+            Next::Do(Action::Shift { .. }) => {
+                rig.tell(Input::Shifted(Err(failure(ErrorKind::OutcomeUnknown))))
+            }
+            Next::Do(Action::Observe) => {
+                rig.tell(Input::Observed(Err(failure(ErrorKind::Unavailable))))
+            }
+            _ => rig.wait(),
+        };
+    }
+    let unresolved = rig.unresolved();
+    assert!(unresolved.change_unseen);
+    assert_eq!(unresolved.report.traffic, Some(traffic(90, 10)));
+    assert_eq!(unresolved.restore_command(), Some("aws elbv2 modify-rule"));
+    let text = unresolved.to_string();
+    assert!(text.contains("aws elbv2 modify-rule"), "{text}");
+}
+
+#[test]
+fn p07_drift_stops_the_run_and_nothing_is_written() {
+    let mut rig = Rig::at_ten();
+    rig.wait();
+    rig.tell(Input::Looked(look(
+        traffic(70, 30),
+        Verdict::unhealthy("20% errors"),
+    )));
+    let Outcome::Held {
+        reason: HoldReason::Drift { diff, unhealthy },
+        report,
+    } = rig.outcome()
+    else {
+        panic!("not held on drift");
+    };
+    assert_eq!(diff.len(), 2);
+    assert_eq!(unhealthy.as_deref(), Some("errors: 20% errors"));
+    assert_eq!(report.traffic, Some(traffic(70, 30)));
+}
+
+#[test]
+fn p11_a_cancel_during_a_change_waits_for_it_and_rolls_back() {
+    let cancel = || Control::Cancel {
+        reason: "SIGINT".into(),
+    };
+    let mut rig = Rig::default();
+    rig.pass_preflight();
+    rig.tell(Input::Control(cancel()));
+    assert_eq!(
+        rig.wanted_shift(),
+        (split(10), false),
+        "the change is let to finish"
+    );
+    rig.tell(Input::Shifted(Ok(traffic(90, 10))));
+    assert_eq!(rig.wanted_shift(), (TrafficSplit::ALL_BLUE, true));
+    rig.tell(Input::Shifted(Ok(traffic(100, 0))));
+    // A second one while only the confirmation is outstanding ends it.
+    rig.tell(Input::Control(cancel()));
+    assert_eq!(rig.outcome().exit_code(), 11);
+}
+
+#[test]
+fn p11_cancel_holds_where_the_plan_says_so() {
+    let plan = MigrationPlan::builder().on_cancel(OnCancel::Hold);
+    let mut rig = Rig::new(plan.build().expect("valid"));
+    rig.pass_preflight();
+    rig.tell(Input::Shifted(Ok(traffic(90, 10))));
+    rig.tell(Input::Control(Control::Cancel {
+        reason: "SIGTERM".into(),
+    }));
+    assert_eq!(rig.outcome().exit_code(), 12);
+}
+
+#[test]
+fn p11_stop_ends_at_once_and_says_what_is_not_known() {
+    let stop = || {
+        Input::Control(Control::Stop {
+            reason: "second SIGINT".into(),
+        })
+    };
+    let mut rig = Rig::at_ten();
+    rig.tell(stop());
+    assert!(!rig.unresolved().change_unseen);
+    let mut rig = Rig::default();
+    rig.pass_preflight();
+    rig.tell(stop());
+    assert!(rig.unresolved().change_unseen);
+    let mut rig = Rig::default();
+    rig.tell(stop());
+    assert_eq!(rig.outcome().exit_code(), 3);
+}
+
+#[test]
+fn a_pause_keeps_green_where_it_is_and_still_rolls_back() {
+    let mut rig = Rig::at_ten();
+    rig.tell(Input::Control(Control::Pause { by: "ann".into() }));
+    for _ in 0..400 {
+        rig.wait();
+        rig.tell(Input::Looked(look(traffic(90, 10), healthy())));
+    }
+    assert!(matches!(rig.next, Next::Do(Action::Wait { .. })));
+    rig.tell(Input::Control(Control::Resume { by: "ann".into() }));
+    rig.wait();
+    rig.tell(Input::Looked(look(traffic(90, 10), healthy())));
+    assert_eq!(rig.wanted_shift(), (split(50), false));
+
+    let mut rig = Rig::at_ten();
+    rig.tell(Input::Control(Control::Pause { by: "ann".into() }));
+    rig.wait();
+    rig.tell(Input::Looked(look(
+        traffic(90, 10),
+        Verdict::unhealthy("20% errors"),
+    )));
+    assert_eq!(rig.wanted_shift(), (TrafficSplit::ALL_BLUE, true));
+}
+
+#[test]
+fn skipping_the_wait_still_needs_a_healthy_verdict() {
+    let skip = || Input::Control(Control::SkipWait { by: "ann".into() });
+    let mut rig = Rig::at_ten();
+    rig.tell(skip());
+    rig.tell(Input::Looked(look(
+        traffic(90, 10),
+        Verdict::inconclusive("no data"),
+    )));
+    assert!(matches!(rig.next, Next::Do(Action::Wait { .. })));
+    rig.wait();
+    rig.tell(Input::Looked(look(traffic(90, 10), healthy())));
+    assert_eq!(rig.wanted_shift(), (split(50), false));
+    assert_eq!(between(rig.now), Duration::from_secs(15));
+    rig.tell(skip());
+    let ignored = rig.events.iter().any(|event| {
+        matches!(
+            event,
+            MigrationEvent::Controlled {
+                effect: ControlEffect::Ignored(_),
+                ..
+            }
+        )
+    });
+    assert!(ignored, "a wait is not skipped during a change");
+}
+
+#[test]
+fn a_preflight_refuses_with_everything_that_it_found() {
+    let mut divided = traffic(50, 50).with_stickiness(Duration::from_secs(86_400));
+    divided.targets.blue = TargetCounts::default();
+    let mut rig = Rig::default();
+    rig.tell(Input::Preflighted {
+        findings: Ok(vec![
+            Finding::note("the balancer takes 90s"),
+            Finding::refusal_unless(
+                crate::traffic::Acceptance::SharedTargets,
+                "green is in rule 7 too",
+            ),
+        ]),
+        look: look(divided, Verdict::unhealthy("alarm `api-5xx` fires")),
+    });
+    let Outcome::Unchanged {
+        reason: Unchanged::Refused { findings },
+        ..
+    } = rig.outcome()
+    else {
+        panic!("not refused");
+    };
+    assert_eq!(findings.len(), 6, "{findings:#?}");
+}
+
+#[test]
+fn a_preflight_that_cannot_read_is_tried_again() {
+    let mut rig = Rig::default();
+    for attempt in 1..=5 {
+        assert!(
+            matches!(rig.next, Next::Do(Action::Preflight { .. })),
+            "try {attempt}"
+        );
+        rig.tell(Input::Preflighted {
+            findings: Err(failure(ErrorKind::Throttled)),
+            look: look(traffic(100, 0), Verdict::inconclusive("no traffic yet")),
+        });
+        if attempt < 5 {
+            rig.wait();
+        }
+    }
+    assert_eq!(rig.outcome().exit_code(), 3);
+}
+
+#[test]
+fn a_failing_journal_rolls_back_and_never_blocks_it() {
+    let mut rig = Rig::at_ten();
+    rig.tell(Input::JournalFailed(failure(ErrorKind::Unavailable)));
+    assert_eq!(rig.wanted_shift(), (TrafficSplit::ALL_BLUE, true));
+    // The journal fails at the very record that announces a rise.
+    let mut rig = Rig::at_ten();
+    rig.look_until_other(|| look(traffic(90, 10), healthy()));
+    rig.tell(Input::JournalFailed(failure(ErrorKind::Unavailable)));
+    rig.tell(Input::Shifted(Err(failure(ErrorKind::Unavailable))));
+    rig.tell(Input::Observed(Ok(traffic(90, 10))));
+    assert_eq!(rig.wanted_shift(), (TrafficSplit::ALL_BLUE, true));
+}
+
+#[test]
+fn a_clock_that_cannot_be_trusted_rolls_back() {
+    let mut rig = Rig::at_ten();
+    rig.tell(Input::Waited { clock_fault: true });
+    assert_eq!(rig.wanted_shift(), (TrafficSplit::ALL_BLUE, true));
+}
+
+#[test]
+fn the_final_bake_keeps_watching() {
+    let plan = MigrationPlan::builder()
+        .step(Step::to(Percent::HUNDRED))
+        .final_bake(Duration::from_secs(3600));
+    let mut rig = Rig::new(plan.build().expect("valid"));
+    rig.pass_preflight();
+    rig.tell(Input::Shifted(Ok(traffic(0, 100))));
+    for _ in 0..100 {
+        rig.wait();
+        rig.tell(Input::Looked(look(traffic(0, 100), healthy())));
+    }
+    assert!(
+        rig.events
+            .iter()
+            .any(|e| matches!(e, MigrationEvent::Baking { .. }))
+    );
+    assert!(rig.machine.end().is_none());
+    rig.wait();
+    rig.tell(Input::Looked(look(
+        traffic(0, 100),
+        Verdict::unhealthy("20% errors"),
+    )));
+    assert_eq!(rig.wanted_shift(), (TrafficSplit::ALL_BLUE, true));
+}
+
+/// What the property test lets happen next.
+#[derive(Debug, Clone)]
+enum Chance {
+    /// The outstanding action works; a gate that looks says this.
+    Works(Mood),
+    /// The outstanding action fails, for a shift before or after its effect.
+    Fails(ErrorKind, bool),
+    /// Somebody else writes the weights.
+    Stranger(u32, u32),
+    /// Green's healthy targets change.
+    Targets(u32),
+    Control(Control),
+    /// An answer to something else than what is outstanding.
+    Stale(Input),
+    JournalFails,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Mood {
+    Healthy,
+    Unhealthy,
+    Inconclusive,
+    Silent,
+}
+
+fn mood() -> impl Strategy<Value = Mood> {
+    prop_oneof![
+        20 => Just(Mood::Healthy),
+        1 => Just(Mood::Unhealthy),
+        4 => Just(Mood::Inconclusive),
+        4 => Just(Mood::Silent),
+    ]
+}
+
+fn control() -> impl Strategy<Value = Control> {
+    let by = || crate::engine::Operator::new("ann");
+    let reason = || "SIGINT".to_owned();
+    prop_oneof![
+        3 => Just(Control::Pause { by: by() }),
+        4 => Just(Control::Resume { by: by() }),
+        6 => Just(Control::SkipWait { by: by() }),
+        4 => Just(Control::Promote { by: by() }),
+        1 => Just(Control::Complete { by: by() }),
+        1 => Just(Control::Hold { by: by() }),
+        1 => Just(Control::Abort { by: by() }),
+        2 => Just(Control::Cancel { reason: reason() }),
+        1 => Just(Control::Stop { reason: reason() }),
+    ]
+}
+
+fn kind() -> impl Strategy<Value = ErrorKind> {
+    prop_oneof![
+        Just(ErrorKind::Throttled),
+        Just(ErrorKind::OutcomeUnknown),
+        Just(ErrorKind::Denied),
+        Just(ErrorKind::Conflict),
+        Just(ErrorKind::Unavailable),
+    ]
+}
+
+fn stale() -> impl Strategy<Value = Input> {
+    prop_oneof![
+        Just(Input::Start),
+        Just(Input::Shifted(Ok(traffic(0, 100)))),
+        Just(Input::Observed(Ok(traffic(0, 100)))),
+        Just(Input::Looked(look(traffic(0, 100), healthy()))),
+        Just(Input::Waited { clock_fault: false }),
+    ]
+}
+
+fn chance() -> impl Strategy<Value = Chance> {
+    prop_oneof![
+        60 => mood().prop_map(Chance::Works),
+        8 => (kind(), any::<bool>()).prop_map(|(kind, after)| Chance::Fails(kind, after)),
+        1 => (0_u32..100, 0_u32..100).prop_map(|(blue, green)| Chance::Stranger(blue, green)),
+        2 => (0_u32..6).prop_map(Chance::Targets),
+        3 => control().prop_map(Chance::Control),
+        2 => stale().prop_map(Chance::Stale),
+        1 => Just(Chance::JournalFails),
+    ]
+}
+
+/// The truth behind the machine: the rule, and what the promises need to be checked against.
+struct World {
+    blue: u32,
+    green: u32,
+    targets: u32,
+    /// The newest verdict since the last change, and when it was reached.
+    newest: Option<(Mood, Timestamp)>,
+    /// The targets seen at the newest look; `None` where it failed.
+    seen_targets: Option<u32>,
+    overridden: bool,
+    last_read: Option<TrafficObservation>,
+    /// A shift has failed and nothing was observed since.
+    must_observe: bool,
+}
+
+impl World {
+    fn read(&mut self) -> TrafficObservation {
+        let mut seen = traffic(self.blue, self.green);
+        seen.targets.green = TargetCounts::all_healthy(self.targets);
+        self.last_read = Some(seen.clone());
+        self.must_observe = false;
+        seen
+    }
+
+    fn report(&mut self, at: Timestamp, mood: Mood) -> LookReport {
+        let traffic = self.read();
+        self.seen_targets = Some(self.targets);
+        if mood != Mood::Silent {
+            self.newest = Some((mood, at));
+        }
+        let verdict = match mood {
+            Mood::Healthy => healthy(),
+            Mood::Unhealthy => Verdict::unhealthy("20% errors"),
+            Mood::Inconclusive => Verdict::inconclusive("no data"),
+            Mood::Silent => {
+                return LookReport {
+                    traffic: Ok(traffic),
+                    gates: vec![GateReport {
+                        gate: "errors".into(),
+                        seen: Ok(None),
+                        verdict: None,
+                    }],
+                };
+            }
+        };
+        look(traffic, verdict)
+    }
+
+    fn write(&mut self, to: TrafficSplit) {
+        let green = u32::from(to.green().as_tenths());
+        (self.blue, self.green) = (1000 - green, green);
+    }
+}
+
+/// The answer to `action`, when it works.
+fn answer(world: &mut World, at: Timestamp, action: &Action, mood: Mood) -> Input {
+    match action {
+        Action::Preflight { .. } => Input::Preflighted {
+            findings: Ok(Vec::new()),
+            look: world.report(at, mood),
+        },
+        Action::Look { .. } => Input::Looked(world.report(at, mood)),
+        Action::Observe => Input::Observed(Ok(world.read())),
+        Action::Shift { from, to, .. } => {
+            let now = traffic(world.blue, world.green);
+            if now.weights != from.weights {
+                world.must_observe = true;
+                return Input::Shifted(Err(failure(ErrorKind::Conflict)));
+            }
+            world.write(*to);
+            world.newest = None;
+            Input::Shifted(Ok(world.read()))
+        }
+        Action::Wait { .. } => Input::Waited { clock_fault: false },
+    }
+}
+
+fn check_shift(
+    world: &World,
+    at: Timestamp,
+    from: &TrafficObservation,
+    to: TrafficSplit,
+    plan: &MigrationPlan,
+) -> Result<(), TestCaseError> {
+    prop_assert!(!world.must_observe, "P10: a change before an observation");
+    if to.green().as_fraction() <= from.green_share() {
+        prop_assert_eq!(to, TrafficSplit::ALL_BLUE);
+        return Ok(());
+    }
+    let (mood, reached) = world.newest.unwrap_or((Mood::Silent, at));
+    // Without an expiry of its own a verdict stands for two looks.
+    let stands = crate::clock::between(reached, at) <= plan.look_every() * 2;
+    let first = from.is_all_blue();
+    prop_assert!(
+        (mood == Mood::Healthy && stands) || world.overridden || (first && mood != Mood::Unhealthy),
+        "P1: a rise on {:?}",
+        mood
+    );
+    let needed = plan.green_targets_for(to.green(), 4);
+    let enough = world.seen_targets.is_some_and(|targets| targets >= needed);
+    prop_assert!(enough, "P2: too few targets, or none seen");
+    Ok(())
+}
+
+proptest! {
+    /// Any order of results, failures, controls, strangers' writes and stale answers keeps the
+    /// promises, and the run comes to an end.
+    #[test]
+    fn keeps_its_promises_in_any_order(chances in prop::collection::vec(chance(), 0..400)) {
+        let plan = MigrationPlan::builder().look_every(Duration::from_secs(60)).build().expect("valid");
+        let mut world = World {
+            blue: 100, green: 0, targets: 4, newest: None, seen_targets: None, overridden: false, last_read: None, must_observe: false,
+        };
+        let mut machine = MigrationMachine::new(plan.clone(), [("errors".into(), GatePolicy::Required)]);
+        let mut now = start();
+        let first = machine.on(now, Input::Start);
+        let Next::Do(mut outstanding) = first.next else { panic!("nothing to do") };
+        // After the chances the pause ends, everything works and no gate ever knows: the
+        // deadlines must end it.
+        let resume = Chance::Control(Control::Resume { by: "ann".into() });
+        let mut chances = chances.into_iter().chain([resume]);
+        let mut left = 3000;
+        loop {
+            left -= 1;
+            prop_assert!(left > 0, "it does not end");
+            let mut stops = false;
+            let input = match chances.next().unwrap_or(Chance::Works(Mood::Inconclusive)) {
+                Chance::Works(mood) => {
+                    if let Action::Wait { until } = outstanding {
+                        now = until.max(now);
+                    }
+                    answer(&mut world, now, &outstanding, mood)
+                }
+                Chance::Fails(kind, after) => match &outstanding {
+                    Action::Preflight { .. } | Action::Look { .. } => {
+                        let failed = |kind| GateReport {
+                            gate: "errors".into(),
+                            seen: Err(failure(kind)),
+                            verdict: None,
+                        };
+                        let report = LookReport {
+                            traffic: Err(failure(kind)),
+                            gates: vec![failed(kind)],
+                        };
+                        world.seen_targets = None;
+                        match &outstanding {
+                            Action::Look { .. } => Input::Looked(report),
+                            _ => Input::Preflighted { findings: Err(failure(kind)), look: report },
+                        }
+                    }
+                    Action::Observe => Input::Observed(Err(failure(kind))),
+                    Action::Shift { from, to, .. } => {
+                        let mine = traffic(world.blue, world.green).weights == from.weights;
+                        if after && mine && kind == ErrorKind::OutcomeUnknown {
+                            world.write(*to);
+                        }
+                        world.must_observe = true;
+                        Input::Shifted(Err(failure(kind)))
+                    }
+                    Action::Wait { .. } => continue,
+                },
+                Chance::Stranger(blue, green) => {
+                    (world.blue, world.green) = (blue, green);
+                    continue;
+                }
+                Chance::Targets(targets) => {
+                    world.targets = targets;
+                    continue;
+                }
+                Chance::Control(control) => {
+                    world.overridden |= matches!(control, Control::Promote { .. } | Control::Complete { .. });
+                    stops = matches!(control, Control::Stop { .. });
+                    Input::Control(control)
+                }
+                Chance::Stale(input) => {
+                    // Only what is not outstanding is stale.
+                    let fits = matches!(
+                        (&input, &outstanding),
+                        (Input::Shifted(_), Action::Shift { .. })
+                            | (Input::Observed(_), Action::Observe)
+                            | (Input::Looked(_), Action::Look { .. })
+                            | (Input::Waited { .. }, Action::Wait { .. })
+                    );
+                    if fits {
+                        continue;
+                    }
+                    let before = machine.clone();
+                    let transition = machine.on(now, input);
+                    prop_assert_eq!(transition.next, Next::Keep);
+                    prop_assert_eq!(&machine, &before, "a stale answer changes nothing");
+                    continue;
+                }
+                Chance::JournalFails => Input::JournalFailed(failure(ErrorKind::Unavailable)),
+            };
+            // What a journal would give back is the same machine.
+            let json = serde_json::to_string(&machine).expect("plain data");
+            machine = serde_json::from_str(&json).expect("the same");
+            let changing = matches!(outstanding, Action::Shift { .. });
+            let answers = matches!(input, Input::Shifted(_));
+            let transition = machine.on(now, input);
+            match transition.next {
+                Next::Keep => {}
+                Next::End => break,
+                Next::Do(action) => {
+                    prop_assert!(!changing || answers || stops, "a change is let to finish");
+                    if let Action::Shift { from, to, .. } = &action {
+                        check_shift(&world, now, from, *to, &plan)?;
+                        world.overridden = false;
+                    }
+                    outstanding = action;
+                }
+            }
+        }
+        let after = machine.on(now, Input::Waited { clock_fault: false });
+        prop_assert_eq!(after.next, Next::End);
+        prop_assert!(after.events.is_empty());
+        match machine.end().expect("ended") {
+            Ok(outcome) => {
+                let read = outcome.report().traffic.clone();
+                if let (Some(read), Some(last)) = (&read, &world.last_read) {
+                    prop_assert_eq!(read.weights, last.weights, "P4: reports what was read");
+                }
+                match outcome {
+                    Outcome::Promoted { .. } => prop_assert!(read.expect("read").is_at(TrafficSplit::ALL_GREEN)),
+                    Outcome::RolledBack { .. } => prop_assert!(read.expect("read").is_all_blue()),
+                    Outcome::Held { .. } => prop_assert!(read.is_some()),
+                    Outcome::Unchanged { .. } => {}
+                }
+            }
+            Err(unresolved) => prop_assert!(unresolved.restore_command().is_some()),
+        }
+    }
+}

@@ -1,0 +1,149 @@
+//! [`ImageDigest`] and [`ImageRef`].
+
+use std::{fmt, str::FromStr};
+
+use serde::{Deserialize, Serialize};
+
+/// The digest of an image manifest: `sha256:` and 64 hexadecimal digits.
+///
+/// A digest names one image for ever; a tag names whatever was pushed last
+/// ([OCI image spec](https://github.com/opencontainers/image-spec/blob/main/descriptor.md#digests)).
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct ImageDigest(String);
+
+impl ImageDigest {
+    /// The digest as text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for ImageDigest {
+    type Err = ImageError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let hex = text.strip_prefix("sha256:").unwrap_or_default();
+        let is_hex = |b: u8| b.is_ascii_digit() || (b'a'..=b'f').contains(&b);
+        if hex.len() == 64 && hex.bytes().all(is_hex) {
+            Ok(Self(text.to_owned()))
+        } else {
+            Err(ImageError::Digest(text.to_owned()))
+        }
+    }
+}
+
+/// An image by digest: `repository@sha256:…`, the only form that a task definition should hold.
+///
+/// # Examples
+///
+/// ```
+/// use bluegreen::image::ImageRef;
+///
+/// let digest = format!("sha256:{}", "a".repeat(64));
+/// let image: ImageRef = format!("127.0.0.1:5000/chatbot@{digest}").parse()?;
+/// assert_eq!(image.repository(), "127.0.0.1:5000/chatbot");
+/// assert!("127.0.0.1:5000/chatbot:latest".parse::<ImageRef>().is_err());
+/// # Ok::<(), bluegreen::image::ImageError>(())
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct ImageRef {
+    repository: String,
+    digest: ImageDigest,
+}
+
+impl ImageRef {
+    /// An image of a repository by its digest.
+    ///
+    /// # Errors
+    ///
+    /// [`ImageError`] where the repository is empty or holds a digest or white space.
+    pub fn new(repository: impl Into<String>, digest: ImageDigest) -> Result<Self, ImageError> {
+        let repository = repository.into();
+        let is_bad = |c: char| c == '@' || c.is_whitespace() || c.is_control();
+        if repository.is_empty() || repository.contains(is_bad) {
+            return Err(ImageError::Repository(repository));
+        }
+        Ok(Self { repository, digest })
+    }
+
+    /// The repository, registry included.
+    #[must_use]
+    pub fn repository(&self) -> &str {
+        &self.repository
+    }
+
+    /// The digest.
+    #[must_use]
+    pub fn digest(&self) -> &ImageDigest {
+        &self.digest
+    }
+}
+
+impl FromStr for ImageRef {
+    type Err = ImageError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let (repository, digest) = text
+            .split_once('@')
+            .ok_or_else(|| ImageError::NoDigest(text.to_owned()))?;
+        Self::new(repository, digest.parse()?)
+    }
+}
+
+impl fmt::Display for ImageRef {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}@{}", self.repository, self.digest)
+    }
+}
+
+impl fmt::Display for ImageDigest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl From<ImageDigest> for String {
+    fn from(digest: ImageDigest) -> Self {
+        digest.0
+    }
+}
+
+impl TryFrom<String> for ImageDigest {
+    type Error = ImageError;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        text.parse()
+    }
+}
+
+impl From<ImageRef> for String {
+    fn from(image: ImageRef) -> Self {
+        image.to_string()
+    }
+}
+
+impl TryFrom<String> for ImageRef {
+    type Error = ImageError;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        text.parse()
+    }
+}
+
+/// Why a text is no image by digest.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ImageError {
+    /// Not a `sha256` digest.
+    #[error("`{0}` is not `sha256:` and 64 lower-case hexadecimal digits")]
+    Digest(String),
+    /// A tag or nothing in the place of a digest.
+    #[error("`{0}` names no digest; a tag can move to another image")]
+    NoDigest(String),
+    /// Not a repository.
+    #[error("`{0}` is not a repository")]
+    Repository(String),
+}
