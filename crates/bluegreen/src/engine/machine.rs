@@ -34,8 +34,8 @@ pub(crate) trait Machine {
     fn not_begun(failure: Failure) -> Self::Input;
     /// An input as a journal entry.
     fn input_entry(input: &Self::Input) -> serde_json::Value;
-    /// An action that is about to be carried out as a journal entry.
-    fn intent_entry(action: &Self::Action) -> serde_json::Value;
+    /// A change that is about to be made as a journal entry.
+    fn change_entry(action: &Self::Action) -> serde_json::Value;
 }
 
 /// What came of an input: facts to tell, and what to do next.

@@ -116,7 +116,7 @@ impl<E: Clone + fmt::Debug> Runner<E> {
                     outstanding = None;
                     let work = M::work(&action);
                     if let Work::Change { restores } = work {
-                        let kept = self.append(at, M::intent_entry(&action)).await;
+                        let kept = self.append(at, M::change_entry(&action)).await;
                         if let (Err(failed), false) = (kept, restores) {
                             told = true;
                             queue.push_back(M::journal_failed(failed.clone()));

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{GateId, GatePolicy, MigrationPlan};
 use crate::{
-    engine::{Control, RunId},
+    engine::{Control, Operator, RunId},
     error::Failure,
     health::{Observation, Progress, Verdict},
     traffic::{Finding, TrafficObservation, TrafficSplit},
@@ -48,6 +48,28 @@ pub enum Action {
     },
 }
 
+/// What a run is for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "intent", rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Intent {
+    /// Move green up step by step, from all blue.
+    Migrate,
+    /// Override: move green to its last step at once, from whatever split is found. Capacity is
+    /// still needed, and the last step bakes under the gates as in a migration.
+    Complete {
+        /// Who takes the responsibility.
+        by: Operator,
+    },
+    /// Put everything back on blue, from whatever split is found.
+    Restore {
+        /// Who asks.
+        by: Operator,
+        /// Go ahead even where blue has no healthy target.
+        force: bool,
+    },
+}
+
 /// What happened, told to the machine with its time.
 ///
 /// # Stability
@@ -57,8 +79,8 @@ pub enum Action {
 #[serde(tag = "input", content = "with", rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Input {
-    /// The migration begins.
-    Start,
+    /// The run begins.
+    Start(Intent),
     /// What [`Action::Preflight`] brought.
     Preflighted {
         /// What the splitter's survey found.
@@ -125,9 +147,9 @@ pub enum Entry {
         input: Input,
     },
     /// A change that is about to be made.
-    Intent {
+    Change {
         /// The action.
-        intent: Action,
+        action: Action,
     },
 }
 

@@ -5,7 +5,7 @@ use std::fmt;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{Cause, GateId, GatePolicy, MigrationPlan, Outcome, Unresolved};
+use super::{Cause, GateId, GatePolicy, Intent, MigrationPlan, Outcome, Unresolved};
 use crate::{
     engine::Control,
     error::Failure,
@@ -21,6 +21,8 @@ use crate::{
 pub enum MigrationEvent {
     /// It begins. Nothing was called yet.
     Started {
+        /// What it is for.
+        intent: Intent,
         /// The plan.
         plan: MigrationPlan,
         /// The gates.
@@ -211,17 +213,25 @@ impl MigrationEvent {
 impl fmt::Display for MigrationEvent {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Started { plan, gates } => {
-                let shares: Vec<String> =
-                    plan.steps().iter().map(|s| s.green.to_string()).collect();
-                let gates: Vec<&str> = gates.iter().map(GateId::as_str).collect();
-                write!(
-                    f,
-                    "green gets {} under {}",
-                    shares.join(", "),
-                    gates.join(", ")
-                )
-            }
+            Self::Started {
+                intent,
+                plan,
+                gates,
+            } => match intent {
+                Intent::Migrate => {
+                    let shares: Vec<String> =
+                        plan.steps().iter().map(|s| s.green.to_string()).collect();
+                    let gates: Vec<&str> = gates.iter().map(GateId::as_str).collect();
+                    write!(
+                        f,
+                        "green gets {} under {}",
+                        shares.join(", "),
+                        gates.join(", ")
+                    )
+                }
+                Intent::Complete { by } => write!(f, "green gets everything at once, by {by}"),
+                Intent::Restore { by, .. } => write!(f, "everything goes back to blue, by {by}"),
+            },
             Self::PreflightPassed { findings, traffic } => {
                 write!(
                     f,

@@ -11,7 +11,7 @@ mod replay;
 mod run;
 
 pub use self::{
-    action::{Action, Entry, GateReport, Input, LookReport, OpenedGate},
+    action::{Action, Entry, GateReport, Input, Intent, LookReport, OpenedGate},
     event::{ControlEffect, GateStanding, MigrationEvent},
     machine::{MACHINE_VERSION, MigrationMachine, MigrationTransition},
     outcome::{

@@ -53,7 +53,7 @@ impl Outcome {
     ///
     /// | code | meaning |
     /// |---|---|
-    /// | 0 | promoted |
+    /// | 0 | promoted, or rolled back because that was asked for |
     /// | 3 | stopped before anything changed |
     /// | 10 | rolled back by a gate, a deadline or a fault; restored and read back |
     /// | 11 | cancelled; restored and read back |
@@ -65,6 +65,7 @@ impl Outcome {
             Self::Unchanged { .. } => 3,
             Self::RolledBack { cause, .. } => match cause {
                 Cause::Cancelled { .. } => 11,
+                Cause::Asked { .. } => 0,
                 _ => 10,
             },
             Self::Held { .. } => 12,
@@ -185,6 +186,11 @@ pub enum Cause {
         /// By what.
         control: Control,
     },
+    /// It is what the run was for.
+    Asked {
+        /// Who asked.
+        by: Operator,
+    },
 }
 
 impl fmt::Display for Cause {
@@ -200,6 +206,7 @@ impl fmt::Display for Cause {
                 "waits took no real time, so tokio's clock is paused while the AWS is real",
             ),
             Self::Cancelled { control } => write!(f, "{control}"),
+            Self::Asked { by } => write!(f, "as {by} asked"),
         }
     }
 }

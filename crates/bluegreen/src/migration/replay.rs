@@ -180,7 +180,7 @@ pub fn replay(
         machine,
         seats,
         outstanding: None,
-        intended: None,
+        wanted: None,
         events: Vec::new(),
         looks: 0,
         verdicts: 0,
@@ -189,7 +189,7 @@ pub fn replay(
         match entry(record)? {
             Entry::Opened { .. } => return Err(unreadable(record.seq, "opened a second time")),
             Entry::Input { input } => player.input(record, input)?,
-            Entry::Intent { intent } => player.intent(record, intent)?,
+            Entry::Change { action } => player.change(record, action)?,
         }
     }
     Ok(Replay {
@@ -204,7 +204,7 @@ struct Player {
     seats: Vec<(GateId, Box<dyn Judge>)>,
     outstanding: Option<Action>,
     /// The change that the machine wants and that the journal must hold next.
-    intended: Option<Action>,
+    wanted: Option<Action>,
     events: Vec<MigrationEvent>,
     looks: usize,
     verdicts: usize,
@@ -221,15 +221,15 @@ impl Player {
             Next::Keep => {}
             Next::End => self.outstanding = None,
             Next::Do(action) => {
-                self.intended = matches!(action, Action::Shift { .. }).then(|| action.clone());
+                self.wanted = matches!(action, Action::Shift { .. }).then(|| action.clone());
                 self.outstanding = Some(action);
             }
         }
         Ok(())
     }
 
-    fn intent(&mut self, record: &Record, recorded: Action) -> Result<(), ReplayError> {
-        let wanted = self.intended.take();
+    fn change(&mut self, record: &Record, recorded: Action) -> Result<(), ReplayError> {
+        let wanted = self.wanted.take();
         if wanted.as_ref() == Some(&recorded) {
             return Ok(());
         }

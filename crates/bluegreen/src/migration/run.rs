@@ -3,13 +3,13 @@
 use std::{collections::BTreeMap, fmt, future::Future, sync::Arc};
 
 use super::{
-    Entry, GateId, GatePolicy, Input, MACHINE_VERSION, MigrationError, MigrationEvent,
+    Entry, GateId, GatePolicy, Input, Intent, MACHINE_VERSION, MigrationError, MigrationEvent,
     MigrationMachine, MigrationPlan, Outcome, PlanError, Problem, action::OpenedGate,
     host::MigrationHost, machine::End,
 };
 use crate::{
     clock::{Clock, SystemClock},
-    engine::{ControlHandle, Event, Journal, MemoryJournal, RunId, Runner, Sink},
+    engine::{ControlHandle, Event, Journal, MemoryJournal, Operator, RunId, Runner, Sink},
     health::HealthGate,
     traffic::TrafficSplitter,
 };
@@ -132,9 +132,53 @@ impl Migration {
     ///
     /// Not cancel safe: dropping it leaves traffic where it is, at worst in the middle of a
     /// change. End it with [`cancel_on`](Self::cancel_on) or the [`handle`](Self::handle).
-    #[tracing::instrument(name = "migration", skip_all)]
     pub async fn run(self) -> Result<Outcome, MigrationError> {
         let gates = self.seats()?;
+        self.drive(Intent::Migrate, gates).await
+    }
+
+    /// Moves green to the plan's last step at once, from whatever split is found: an operator's
+    /// override. Capacity is still needed; the last step bakes under the gates, and an unhealthy
+    /// verdict rolls back.
+    ///
+    /// # Errors
+    ///
+    /// As [`run`](Self::run).
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`run`](Self::run).
+    pub async fn complete(self, by: impl Into<Operator>) -> Result<Outcome, MigrationError> {
+        let gates = self.seats()?;
+        self.drive(Intent::Complete { by: by.into() }, gates).await
+    }
+
+    /// Puts everything back on blue, from whatever split is found, as doggedly as a rollback
+    /// does. No gate is needed; gates that were supplied confirm that no request reaches green.
+    /// With `force` it goes ahead even where blue has no healthy target.
+    ///
+    /// # Errors
+    ///
+    /// As [`run`](Self::run).
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`run`](Self::run).
+    pub async fn restore(
+        self,
+        by: impl Into<Operator>,
+        force: bool,
+    ) -> Result<Outcome, MigrationError> {
+        let by = by.into();
+        let seat = |(id, gate): &(GateId, Arc<dyn HealthGate>)| {
+            (id.clone(), GatePolicy::Advisory, Arc::clone(gate))
+        };
+        let gates = self.gates.iter().map(seat).collect();
+        self.drive(Intent::Restore { by, force }, gates).await
+    }
+
+    #[tracing::instrument(name = "migration", skip_all)]
+    async fn drive(self, intent: Intent, gates: Vec<Seat>) -> Result<Outcome, MigrationError> {
         let run = self
             .run
             .unwrap_or_else(|| RunId::from_start(self.clock.now()));
@@ -161,7 +205,7 @@ impl Migration {
         runner.sinks = self.sinks;
         runner.cancel = self.cancel;
         let end = runner
-            .drive(machine, host, opening.to_json(), Input::Start)
+            .drive(machine, host, opening.to_json(), Input::Start(intent))
             .await;
         match end {
             End::Known(outcome) => Ok(outcome),

@@ -37,8 +37,8 @@ use self::{
     state::{Stage, State, Watch},
 };
 use super::{
-    Action, Cause, Entry, GateId, GatePolicy, HoldReason, Input, MigrationEvent, MigrationPlan,
-    Outcome, Override, Report, Unchanged, Unresolved,
+    Action, Cause, Entry, GateId, GatePolicy, HoldReason, Input, Intent, MigrationEvent,
+    MigrationPlan, Outcome, Override, Report, Unchanged, Unresolved,
 };
 use crate::{
     engine::{Control, Machine, Next, Transition, Work},
@@ -61,11 +61,11 @@ pub const MACHINE_VERSION: u32 = 1;
 /// # Examples
 ///
 /// ```
-/// use bluegreen::{MigrationPlan, engine::Next, migration::{Action, Input, MigrationMachine}};
+/// use bluegreen::{MigrationPlan, engine::Next, migration::{Action, Input, Intent, MigrationMachine}};
 ///
 /// let plan = MigrationPlan::builder().build()?;
 /// let mut machine = MigrationMachine::new(plan, [("errors".into(), Default::default())]);
-/// let transition = machine.on("2026-01-05T09:00:00Z".parse()?, Input::Start);
+/// let transition = machine.on("2026-01-05T09:00:00Z".parse()?, Input::Start(Intent::Migrate));
 /// assert!(matches!(transition.next, Next::Do(Action::Preflight { .. })));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
@@ -75,6 +75,7 @@ pub struct MigrationMachine {
     plan: MigrationPlan,
     standings: Standings,
     state: State,
+    intent: Intent,
     /// When it began; the time of `Start`.
     started: Timestamp,
     /// When it must be over; pauses move it.
@@ -103,6 +104,7 @@ impl MigrationMachine {
             plan,
             standings: Standings::new(gates),
             state: State::New,
+            intent: Intent::Migrate,
             started: Timestamp::UNIX_EPOCH,
             deadline: Timestamp::MAX,
             expected: None,
@@ -130,7 +132,7 @@ impl MigrationMachine {
             }
             (state, Input::Control(control)) => self.on_control(at, state, control),
             (state, Input::JournalFailed(failure)) => self.on_journal_failed(at, state, failure),
-            (State::New, Input::Start) => self.on_start(at),
+            (State::New, Input::Start(intent)) => self.on_start(at, intent),
             (State::Preflight(preflight), Input::Preflighted { findings, look }) => {
                 self.on_preflighted(at, preflight, findings, look)
             }
@@ -305,9 +307,9 @@ impl Machine for MigrationMachine {
         .to_json()
     }
 
-    fn intent_entry(action: &Action) -> serde_json::Value {
-        Entry::Intent {
-            intent: action.clone(),
+    fn change_entry(action: &Action) -> serde_json::Value {
+        Entry::Change {
+            action: action.clone(),
         }
         .to_json()
     }

@@ -1,10 +1,13 @@
 //! Before the first shift: what stops a migration while nothing has changed yet.
 
+use std::time::Duration;
+
 use jiff::Timestamp;
 
 use super::{
-    Action, Failure, MigrationEvent, MigrationMachine, Next, Stage, State, TrafficObservation,
-    TrafficSplit, Unchanged, state::Preflight,
+    Action, Cause, Control, Failure, Intent, MigrationEvent, MigrationMachine, Next, Stage, State,
+    TrafficObservation, TrafficSplit, Unchanged,
+    state::{Goal, Preflight, Write},
 };
 use crate::{
     clock::later,
@@ -17,14 +20,22 @@ use crate::{
 const ATTEMPTS: u32 = 5;
 
 impl MigrationMachine {
-    pub(super) fn on_start(&mut self, at: Timestamp) -> Next<Action> {
+    pub(super) fn on_start(&mut self, at: Timestamp, intent: Intent) -> Next<Action> {
         self.started = at;
         self.deadline = later(at, self.plan.deadline());
         self.tell(MigrationEvent::Started {
+            intent: intent.clone(),
             plan: self.plan.clone(),
             gates: self.standings.names(),
         });
-        self.preflight(at, 1)
+        self.intent = intent.clone();
+        match intent {
+            Intent::Migrate | Intent::Complete { .. } => self.preflight(at, 1),
+            Intent::Restore { by, .. } => {
+                let cause = Cause::Asked { by };
+                self.observe(Write::new(at, Goal::Restore { cause }))
+            }
+        }
     }
 
     fn preflight(&mut self, at: Timestamp, attempt: u32) -> Next<Action> {
@@ -118,7 +129,10 @@ impl MigrationMachine {
             traffic,
         });
         let deadline = self.plan.deadline_of(&self.plan.steps()[0]);
-        let watch = self.watch(at, Stage::Arming, std::time::Duration::ZERO, deadline);
+        let mut watch = self.watch(at, Stage::Arming, Duration::ZERO, deadline);
+        if let Intent::Complete { by } = &self.intent {
+            watch.promote = Some(Control::Complete { by: by.clone() });
+        }
         self.decide(at, watch, true)
     }
 
@@ -151,7 +165,7 @@ impl MigrationMachine {
                 Finding::refusal(format!("green serves everything already: {traffic}"))
                     .with_hint("there is nothing to migrate; were blue and green mixed up?"),
             );
-        } else if !traffic.is_all_blue() {
+        } else if !traffic.is_all_blue() && self.intent == Intent::Migrate {
             refusals.push(
                 Finding::refusal(format!("traffic is divided already: {traffic}")).with_hint(
                     "somebody else may be migrating; else put it all on blue first, with a rollback",

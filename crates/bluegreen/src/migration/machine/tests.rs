@@ -58,7 +58,8 @@ struct Rig {
 impl Rig {
     fn new(plan: MigrationPlan) -> Self {
         let mut machine = MigrationMachine::new(plan, [("errors".into(), GatePolicy::Required)]);
-        let MigrationTransition { events, next } = machine.on(start(), Input::Start);
+        let MigrationTransition { events, next } =
+            machine.on(start(), Input::Start(Intent::Migrate));
         Self {
             machine,
             now: start(),
@@ -725,7 +726,7 @@ fn kind() -> impl Strategy<Value = ErrorKind> {
 
 fn stale() -> impl Strategy<Value = Input> {
     prop_oneof![
-        Just(Input::Start),
+        Just(Input::Start(Intent::Migrate)),
         Just(Input::Shifted(Ok(traffic(0, 100)))),
         Just(Input::Observed(Ok(traffic(0, 100)))),
         Just(Input::Looked(look(traffic(0, 100), healthy()))),
@@ -794,6 +795,9 @@ impl World {
     }
 
     fn write(&mut self, to: TrafficSplit) {
+        // What was said of the split before says nothing of this one.
+        self.newest = None;
+        self.overridden = false;
         let green = u32::from(to.green().as_tenths());
         (self.blue, self.green) = (1000 - green, green);
     }
@@ -815,7 +819,6 @@ fn answer(world: &mut World, at: Timestamp, action: &Action, mood: Mood) -> Inpu
                 return Input::Shifted(Err(failure(ErrorKind::Conflict)));
             }
             world.write(*to);
-            world.newest = None;
             Input::Shifted(Ok(world.read()))
         }
         Action::Wait { .. } => Input::Waited { clock_fault: false },
@@ -860,7 +863,7 @@ proptest! {
         };
         let mut machine = MigrationMachine::new(plan.clone(), [("errors".into(), GatePolicy::Required)]);
         let mut now = start();
-        let first = machine.on(now, Input::Start);
+        let first = machine.on(now, Input::Start(Intent::Migrate));
         let Next::Do(mut outstanding) = first.next else { panic!("nothing to do") };
         // After the chances the pause ends, everything works and no gate ever knows: the
         // deadlines must end it.
@@ -952,7 +955,6 @@ proptest! {
                     prop_assert!(!changing || answers || stops, "a change is let to finish");
                     if let Action::Shift { from, to, .. } = &action {
                         check_shift(&world, now, from, *to, &plan)?;
-                        world.overridden = false;
                     }
                     outstanding = action;
                 }

@@ -8,6 +8,7 @@ use super::{
     Action, Cause, Control, HoldReason, MigrationEvent, MigrationMachine, Next, Outcome, Override,
     Stage, State, TrafficObservation, Unchanged, Watch,
     state::{Confirm, Goal, Write},
+    write::unchanged_by,
 };
 use crate::{
     clock::{between, later},
@@ -137,7 +138,11 @@ impl MigrationMachine {
     pub(super) fn decide(&mut self, at: Timestamp, watch: Watch, seen: bool) -> Next<Action> {
         if let Some((gate, verdict)) = self.standings.unhealthy(at) {
             let summary = verdict.evidence().summary.clone();
-            return self.undo(at, Cause::Gate { gate, summary });
+            let cause = Cause::Gate { gate, summary };
+            return match watch.stage {
+                Stage::Arming => self.unchanged(at, unchanged_by(cause)),
+                Stage::Step(_) | Stage::Bake => self.undo(at, cause),
+            };
         }
         let ready = watch.paused.is_none()
             && at >= watch.bake_until
@@ -187,9 +192,7 @@ impl MigrationMachine {
     }
 
     fn rise(&mut self, at: Timestamp, watch: Watch, step: usize) -> Next<Action> {
-        if let Stage::Step(passed) = watch.stage {
-            self.pass(at, passed, &watch);
-        }
+        self.pass(at, &watch);
         let goal = Goal::Rise {
             step,
             back: Box::new(watch),
@@ -197,11 +200,13 @@ impl MigrationMachine {
         self.write(at, Write::new(at, goal))
     }
 
-    /// Tells that a step has passed, and writes down who took it on himself if somebody did.
-    fn pass(&mut self, at: Timestamp, step: usize, watch: &Watch) {
-        if let Some(Control::Promote { by } | Control::Complete { by }) = &watch.promote
-            && watch.failed_rises == 0
-        {
+    /// Tells that a stage has passed, and writes down who took it on himself if somebody did.
+    fn pass(&mut self, at: Timestamp, watch: &Watch) {
+        if watch.failed_rises > 0 {
+            // Told at the first try.
+            return;
+        }
+        if let Some(Control::Promote { by } | Control::Complete { by }) = &watch.promote {
             let missing = self.standings.missing(at);
             let known = match missing.as_str() {
                 "" => "the gates were healthy".to_owned(),
@@ -210,19 +215,21 @@ impl MigrationMachine {
             self.overrides.push(Override {
                 at,
                 by: by.clone(),
-                what: format!("went on from step {} while {known}", step + 1),
+                what: format!("went on from {} while {known}", watch.stage.phase()),
             });
         }
-        self.tell(MigrationEvent::StepPassed {
-            step,
-            overridden: watch.promote.clone(),
-        });
+        if let Stage::Step(step) = watch.stage {
+            self.tell(MigrationEvent::StepPassed {
+                step,
+                overridden: watch.promote.clone(),
+            });
+        }
     }
 
     /// The last step or the bake has passed.
     fn pass_last(&mut self, at: Timestamp, watch: Watch) -> Next<Action> {
+        self.pass(at, &watch);
         if let Stage::Step(step) = watch.stage {
-            self.pass(at, step, &watch);
             let bake = self.plan.final_bake();
             if !bake.is_zero() {
                 let last = &self.plan.steps()[step];

@@ -5,11 +5,11 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::{
-    Action, Cause, Failure, MigrationEvent, MigrationMachine, Next, Outcome, Stage, State,
+    Action, Cause, Failure, Intent, MigrationEvent, MigrationMachine, Next, Outcome, Stage, State,
     TrafficObservation, TrafficSplit, Unchanged, Unresolved,
     state::{Confirm, Goal, Write},
 };
-use crate::{clock::later, error::ErrorKind, migration::Restored};
+use crate::{clock::later, error::ErrorKind, migration::Restored, traffic::Finding};
 
 /// How long to wait after the `attempt`th failure in a row: 2, 4, 8, 16 and then 30 seconds.
 pub(super) fn back_off(attempt: u32) -> Duration {
@@ -71,7 +71,7 @@ impl MigrationMachine {
         Next::Do(Action::Shift { from, to, restores })
     }
 
-    fn observe(&mut self, write: Write) -> Next<Action> {
+    pub(super) fn observe(&mut self, write: Write) -> Next<Action> {
         self.state = State::Verifying(write);
         Next::Do(Action::Observe)
     }
@@ -196,6 +196,9 @@ impl MigrationMachine {
             }
         };
         write.blind = 0;
+        if self.expected.is_none() {
+            return self.on_first_seen(at, write, traffic);
+        }
         let same_rule = |known: &TrafficObservation| known.fingerprint == traffic.fingerprint;
         let same_rule = self.expected.as_ref().is_some_and(same_rule);
         let is_back = write.is_restore() && traffic.is_all_blue();
@@ -239,6 +242,37 @@ impl MigrationMachine {
         }
     }
 
+    /// A restore that begins with an observation, from whatever split is found.
+    fn on_first_seen(
+        &mut self,
+        at: Timestamp,
+        write: Write,
+        traffic: TrafficObservation,
+    ) -> Next<Action> {
+        self.remember(at, &traffic);
+        self.expected = Some(traffic.clone());
+        if traffic.is_all_blue() {
+            return self.written(at, write, traffic);
+        }
+        let forced = matches!(self.intent, Intent::Restore { force: true, .. });
+        if traffic.targets.blue.healthy == 0 && !forced {
+            let message = format!("blue has no healthy target: {}", traffic.targets.blue);
+            let hint =
+                "everything would go to a side that cannot serve; `--force` does it all the same";
+            let findings = vec![Finding::refusal(message).with_hint(hint)];
+            return self.unchanged(at, Unchanged::Refused { findings });
+        }
+        let Goal::Restore { cause } = write.goal.clone() else {
+            return self.observe(write);
+        };
+        self.tell(MigrationEvent::RollingBack {
+            cause,
+            blue: Some(traffic.targets.blue),
+            blue_at_start: None,
+        });
+        self.write(at, write)
+    }
+
     fn is_changed(&self, traffic: &TrafficObservation) -> bool {
         let expected = self.expected.as_ref();
         !expected.is_some_and(|expected| traffic.is_same_routing(expected))
@@ -257,6 +291,10 @@ impl MigrationMachine {
 
     fn back_off(&mut self, at: Timestamp, write: Write) -> Next<Action> {
         if at >= later(write.since, self.plan.restore_within()) {
+            if self.expected.is_none() {
+                let failure = write.failure.unwrap_or_else(unknown);
+                return self.unchanged(at, Unchanged::WriteFailed { failure });
+            }
             let tries = write.attempt;
             let summary = if write.is_restore() {
                 format!("ROLLBACK FAILED: blue could not be restored in {tries} tries")
@@ -306,7 +344,7 @@ fn unknown() -> Failure {
 }
 
 /// Why nothing has changed, where a cause comes before anything left blue.
-fn unchanged_by(cause: Cause) -> Unchanged {
+pub(super) fn unchanged_by(cause: Cause) -> Unchanged {
     match cause {
         Cause::Gate { gate, summary } => Unchanged::NotReady {
             summary: format!("gate `{gate}`: {summary}"),
@@ -316,5 +354,8 @@ fn unchanged_by(cause: Cause) -> Unchanged {
         Cause::JournalFailed { failure } => Unchanged::JournalFailed { failure },
         Cause::ClockFault => Unchanged::ClockFault,
         Cause::Cancelled { control } => Unchanged::Cancelled { control },
+        Cause::Asked { .. } => Unchanged::NotReady {
+            summary: "blue serves everything already".to_owned(),
+        },
     }
 }
