@@ -172,3 +172,77 @@ fn object<const N: usize>(fields: [(&str, Value); N]) -> Value {
     let fields = fields.map(|(name, value)| (name.to_owned(), value));
     Value::Object(fields.collect::<Map<_, _>>())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::aws::alb::{edit, testing::*, weights::weights_of};
+    use crate::traffic::TrafficSplit;
+
+    fn restore(is_default: bool, actions: &[Action]) -> String {
+        let actions = edit::with_weights(actions, &groups(), weights_of(TrafficSplit::ALL_BLUE));
+        modify(&rule_arn(), is_default, &actions)
+    }
+
+    #[test]
+    fn p04_a_person_can_restore_blue_by_hand() {
+        let actions = [sticky(forward(&[(BLUE, 5), (GREEN, 95)]), 60)];
+        assert_eq!(
+            restore(false, &actions),
+            format!(
+                r#"aws elbv2 modify-rule --region us-east-1 --rule-arn {RULE} --actions '[{{"ForwardConfig":{{"TargetGroupStickinessConfig":{{"DurationSeconds":60,"Enabled":true}},"TargetGroups":[{{"TargetGroupArn":"{BLUE}","Weight":100}},{{"TargetGroupArn":"{GREEN}","Weight":0}}]}},"Order":50,"Type":"forward"}}]'"#
+            )
+        );
+    }
+
+    #[test]
+    fn p04_a_default_rule_is_restored_through_its_listener() {
+        let command = restore(true, &[forward(&[(BLUE, 5), (GREEN, 95)])]);
+        let head = format!(
+            "aws elbv2 modify-listener --region us-east-1 --listener-arn {LISTENER} --default-actions '[{{"
+        );
+        assert!(command.starts_with(&head), "{command}");
+    }
+
+    #[test]
+    fn p12_the_command_never_holds_a_client_secret() {
+        // Not even if nobody took it out before.
+        let command = modify(&rule_arn(), false, &[oidc_with_secret()]);
+        assert!(!command.contains(SECRET));
+        assert!(!command.contains("ClientSecret\":\""));
+        assert!(command.contains(r#""UseExistingClientSecret":true"#));
+    }
+
+    /// A shell must give back the very JSON; `it's you` is one of the parameters.
+    #[test]
+    fn quotes_are_safe_in_a_shell() {
+        let command = modify(&rule_arn(), false, &[oidc()]);
+        assert!(command.contains(r#""prompt":"it'\''s you""#), "{command}");
+        let word = command.split_once("--actions ").unwrap().1;
+        let inner = word
+            .strip_prefix('\'')
+            .and_then(|word| word.strip_suffix('\''));
+        let json: Value = serde_json::from_str(&inner.unwrap().replace(r"'\''", "'")).unwrap();
+        let config = &json[0]["AuthenticateOidcConfig"];
+        assert_eq!(
+            config["AuthenticationRequestExtraParams"]["prompt"],
+            "it's you"
+        );
+        assert_eq!(config["ClientId"], "chatbot");
+    }
+
+    #[test]
+    fn p03_the_command_holds_every_action() {
+        let command = modify(&rule_arn(), false, &[cognito(), jwt()]);
+        for text in [
+            r#""UserPoolClientId":"client""#,
+            r#""SessionTimeout":3600"#,
+            r#""Order":1"#,
+            r#""JwksEndpoint":"https://login.example.com/keys""#,
+            r#""AdditionalClaims":[{"Format":"string-array","Name":"aud","Values":["chatbot","admin"]}]"#,
+        ] {
+            assert!(command.contains(text), "{text} in {command}");
+        }
+        assert!(!command.contains("null"));
+    }
+}

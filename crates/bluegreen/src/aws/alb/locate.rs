@@ -208,3 +208,223 @@ impl Pages {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use aws_sdk_elasticloadbalancingv2::{
+        operation::describe_rules::DescribeRulesOutput, types::Action,
+    };
+    use mockall::Sequence;
+
+    use super::*;
+    use crate::{
+        aws::{
+            alb::testing::*,
+            api::{ApiError, MockElbApi},
+        },
+        traffic::TrafficSplitter,
+    };
+
+    fn other(priority: &str, actions: Vec<Action>) -> Rule {
+        Rule::builder()
+            .rule_arn(OTHER_RULE)
+            .priority(priority)
+            .is_default(priority == "default")
+            .set_actions(Some(actions))
+            .build()
+    }
+
+    fn by_priority() -> AlbRule {
+        AlbRule::Priority {
+            listener: listener_arn(),
+            priority: 100,
+        }
+    }
+
+    fn only() -> AlbRule {
+        AlbRule::Only(listener_arn())
+    }
+
+    /// The listener's rules come on these pages, the first one without a marker.
+    fn expect_pages(elb: &mut MockElbApi, sequence: &mut Sequence, pages: Vec<Vec<Rule>>) {
+        let count = pages.len();
+        for (index, rules) in pages.into_iter().enumerate() {
+            let marker = |index: usize| (index > 0).then(|| format!("page-{index}"));
+            let wanted = DescribeRulesInput::builder()
+                .listener_arn(LISTENER)
+                .set_marker(marker(index));
+            let next = if index + 1 < count {
+                marker(index + 1)
+            } else {
+                None
+            };
+            elb.expect_describe_rules()
+                .withf(move |input| *input == wanted)
+                .times(1)
+                .in_sequence(sequence)
+                .return_once(|_| {
+                    Ok(DescribeRulesOutput::builder()
+                        .set_rules(Some(rules))
+                        .set_next_marker(next)
+                        .build())
+                });
+        }
+    }
+
+    async fn located(rule: AlbRule, pages: Vec<Vec<Rule>>) -> Result<RuleArn> {
+        let mut elb = MockElbApi::new();
+        expect_pages(&mut elb, &mut Sequence::new(), pages);
+        splitter_of(elb, rule).locate().await
+    }
+
+    fn both() -> Vec<Action> {
+        vec![forward(&[(BLUE, 1), (GREEN, 0)])]
+    }
+
+    #[tokio::test]
+    async fn p04_finds_a_rule_on_the_second_page() {
+        for rule in [by_priority(), only()] {
+            let pages = vec![vec![other("1", vec![scalar(THIRD)])], vec![rule_of_test()]];
+            assert_eq!(located(rule, pages).await.unwrap(), rule_arn());
+        }
+        let pages = vec![vec![other("1", vec![])], vec![], vec![default_rule(both())]];
+        let default = AlbRule::Default(listener_arn());
+        assert_eq!(located(default, pages).await.unwrap(), rule_arn());
+    }
+
+    fn rule_of_test() -> Rule {
+        rule(both())
+    }
+
+    /// Somebody who reorders priorities in between changes nothing.
+    #[tokio::test]
+    async fn p04_a_rule_is_looked_up_once_and_then_followed_by_its_arn() {
+        let (mut elb, mut sequence) = (MockElbApi::new(), Sequence::new());
+        expect_pages(&mut elb, &mut sequence, vec![vec![rule_of_test()]]);
+        for _ in 0..2 {
+            expect_rule(&mut elb, &mut sequence, Ok(rule_of_test()));
+            expect_targets(&mut elb);
+        }
+        let splitter = splitter_of(elb, by_priority());
+        splitter.observe().await.unwrap();
+        splitter.observe().await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_look_up_that_failed_is_tried_again() {
+        let (mut elb, mut sequence) = (MockElbApi::new(), Sequence::new());
+        elb.expect_describe_rules()
+            .times(1)
+            .in_sequence(&mut sequence)
+            .return_once(|_| {
+                let kind = ErrorKind::Throttled;
+                Err(ApiError::new(
+                    kind,
+                    "DescribeRules",
+                    "Throttling",
+                    "Rate exceeded",
+                ))
+            });
+        expect_pages(&mut elb, &mut sequence, vec![vec![rule_of_test()]]);
+        let splitter = splitter_of(elb, by_priority());
+        let error = splitter.locate().await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Throttled);
+        assert_eq!(splitter.locate().await.unwrap(), rule_arn());
+    }
+
+    #[tokio::test]
+    async fn a_given_arn_needs_no_call() {
+        let splitter = splitter(MockElbApi::new());
+        assert_eq!(splitter.locate().await.unwrap(), rule_arn());
+    }
+
+    #[tokio::test]
+    async fn p04_a_missing_priority_is_not_found_with_those_there_are() {
+        let pages = vec![vec![other("1", vec![]), other("default", vec![])]];
+        let error = located(by_priority(), pages).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::NotFound);
+        let hint = error.hint().unwrap();
+        assert!(hint.ends_with("rules of priority 1, default"), "{hint}");
+    }
+
+    #[tokio::test]
+    async fn p04_an_empty_answer_is_not_found() {
+        for rule in [by_priority(), only(), AlbRule::Default(listener_arn())] {
+            let error = located(rule, vec![vec![]]).await.unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::NotFound);
+            assert!(error.hint().is_some());
+        }
+    }
+
+    #[tokio::test]
+    async fn p04_a_rule_with_blue_only_says_how_to_attach_green() {
+        let pages = vec![vec![rule(vec![oidc_with_secret(), scalar(BLUE)])]];
+        let error = located(only(), pages).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::NotFound);
+        let named = format!("rule {RULE} (priority 100) forwards to blue only");
+        assert!(error.message().contains(&named), "{error}");
+        let hint = error.hint().unwrap();
+        assert!(hint.contains(&format!(r#""{GREEN}","Weight":0"#)), "{hint}");
+        assert!(!hint.contains(SECRET));
+
+        let several = vec![vec![
+            rule(vec![scalar(BLUE)]),
+            other("7", vec![scalar(GREEN)]),
+        ]];
+        let error = located(only(), several).await.unwrap_err();
+        assert!(
+            error
+                .message()
+                .contains("(priority 7) forwards to green only"),
+            "{error}"
+        );
+        assert!(error.hint().unwrap().contains("--rule-arn"));
+    }
+
+    #[tokio::test]
+    async fn p04_two_rules_that_match_are_refused_by_name() {
+        let pages = vec![vec![rule_of_test()], vec![other("5", both())]];
+        let error = located(only(), pages).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Refused);
+        assert!(error.message().contains(RULE) && error.message().contains(OTHER_RULE));
+        let hint = error.hint().unwrap();
+        assert!(
+            hint.contains("--rule-arn") && hint.contains("--priority"),
+            "{hint}"
+        );
+    }
+
+    #[tokio::test]
+    async fn a_rule_whose_arn_is_not_one_is_refused() {
+        let mut nameless = rule_of_test();
+        nameless.rule_arn = None;
+        let error = located(only(), vec![vec![nameless]]).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Refused);
+    }
+
+    #[tokio::test]
+    async fn a_listing_that_goes_round_in_circles_ends() {
+        let mut elb = MockElbApi::new();
+        elb.expect_describe_rules()
+            .times(2)
+            .returning(|_| Ok(DescribeRulesOutput::builder().next_marker("again").build()));
+        let error = splitter_of(elb, only()).locate().await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Unavailable);
+        assert!(
+            error.message().contains("the same page came twice"),
+            "{error}"
+        );
+    }
+
+    #[tokio::test]
+    async fn an_empty_marker_is_the_end() {
+        let mut elb = MockElbApi::new();
+        elb.expect_describe_rules().times(1).returning(|_| {
+            Ok(DescribeRulesOutput::builder()
+                .rules(rule_of_test())
+                .next_marker("")
+                .build())
+        });
+        assert_eq!(splitter_of(elb, only()).locate().await.unwrap(), rule_arn());
+    }
+}

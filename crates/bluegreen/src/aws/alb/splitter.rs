@@ -223,6 +223,10 @@ impl TrafficSplitter for AlbTrafficSplitter {
     /// # Errors
     ///
     /// `NotFound` where the rule or a target group does not exist.
+    ///
+    /// # Cancel safety
+    ///
+    /// Only reads: dropping it leaves nothing behind.
     async fn preflight(&self) -> Result<Vec<Finding>> {
         let arn = self.locate().await?;
         let balancer = arn.listener().load_balancer();
@@ -257,6 +261,10 @@ impl TrafficSplitter for AlbTrafficSplitter {
     /// After it, `OutcomeUnknown` in two cases: the read-back failed, with its error as the source;
     /// or it shows something other than what was written. The latter is no `Conflict`, which
     /// promises that nothing was written. Observe, and what stands now decides.
+    ///
+    /// # Cancel safety
+    ///
+    /// Not cancel safe: a dropped call may have written. Observe afterwards.
     async fn shift(
         &self,
         from: &TrafficObservation,

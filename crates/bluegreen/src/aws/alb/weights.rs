@@ -34,7 +34,7 @@ impl From<AlbWeight> for u32 {
 /// the console, and of 1,000 for tenths, of which neither side then has more than 999.
 pub(super) fn weights_of(split: TrafficSplit) -> Sides<AlbWeight> {
     let green = split.green().as_tenths();
-    let scale = if green % 10 == 0 { 10 } else { 1 };
+    let scale = if green.is_multiple_of(10) { 10 } else { 1 };
     Sides {
         blue: AlbWeight((1000 - green) / scale),
         green: AlbWeight(green / scale),
