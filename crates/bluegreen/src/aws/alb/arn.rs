@@ -66,6 +66,12 @@ macro_rules! arn {
             pub fn resource(&self) -> &str {
                 self.0.rsplit(':').next().unwrap_or(&self.0)
             }
+
+            /// The region.
+            #[must_use]
+            pub fn region(&self) -> &str {
+                self.0.split(':').nth(3).unwrap_or_default()
+            }
         }
 
         impl FromStr for $name {

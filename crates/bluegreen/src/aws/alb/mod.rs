@@ -1,5 +1,19 @@
 //! Application Load Balancer: the rule that divides traffic, and the splitter that edits it.
 
 mod arn;
+mod command;
+mod edit;
+mod fingerprint;
+mod forward;
+mod locate;
+mod preflight;
+mod routing;
+mod splitter;
+#[cfg(test)]
+mod testing;
+mod weights;
 
-pub use self::arn::{AlbRule, ArnError, ListenerArn, LoadBalancerArn, RuleArn, TargetGroupArn};
+pub use self::{
+    arn::{AlbRule, ArnError, ListenerArn, LoadBalancerArn, RuleArn, TargetGroupArn},
+    splitter::AlbTrafficSplitter,
+};

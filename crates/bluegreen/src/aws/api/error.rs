@@ -118,9 +118,12 @@ fn kind_of_code(code: &str, lost: ErrorKind) -> ErrorKind {
         | "AccessDeniedException"
         | "UnauthorizedOperation"
         | "UnrecognizedClientException"
+        | "InvalidAccessKeyId"
         | "InvalidClientTokenId"
+        | "InvalidSignatureException"
         | "ExpiredToken"
         | "ExpiredTokenException"
+        | "RequestExpired"
         | "SignatureDoesNotMatch"
         | "NotAuthorized"
         | "AuthFailure"
@@ -189,3 +192,135 @@ impl fmt::Display for ApiError {
 }
 
 impl StdError for ApiError {}
+
+#[cfg(test)]
+mod tests {
+    use aws_sdk_elasticloadbalancingv2::{
+        error::ErrorMetadata, operation::modify_rule::ModifyRuleError,
+    };
+    use aws_smithy_runtime_api::client::result::ConnectorError;
+
+    use super::*;
+
+    type Sdk = SdkError<ModifyRuleError, &'static str>;
+
+    const EFFECTS: [(Effect, ErrorKind); 2] = [
+        (Effect::Read, ErrorKind::Unavailable),
+        (Effect::Mutation, ErrorKind::OutcomeUnknown),
+    ];
+
+    fn answered(code: &str) -> Sdk {
+        let meta = ErrorMetadata::builder()
+            .code(code)
+            .message("what AWS says")
+            .custom("aws_request_id", "request-1")
+            .build();
+        SdkError::service_error(ModifyRuleError::generic(meta), "raw")
+    }
+
+    #[test]
+    fn codes_are_sorted_by_what_can_be_done() {
+        use ErrorKind::{Denied, Invalid, NotFound, Throttled};
+        let table = [
+            ("Throttling", Throttled),
+            ("ThrottlingException", Throttled),
+            ("RequestLimitExceeded", Throttled),
+            ("TooManyRequestsException", Throttled),
+            ("AccessDenied", Denied),
+            ("AccessDeniedException", Denied),
+            ("UnauthorizedOperation", Denied),
+            ("ExpiredToken", Denied),
+            ("RequestExpired", Denied),
+            ("InvalidClientTokenId", Denied),
+            ("InvalidSignatureException", Denied),
+            ("SignatureDoesNotMatch", Denied),
+            ("RuleNotFound", NotFound),
+            ("ListenerNotFound", NotFound),
+            ("LoadBalancerNotFound", NotFound),
+            ("TargetGroupNotFound", NotFound),
+            ("ResourceNotFoundException", NotFound),
+            ("ValidationError", Invalid),
+            ("InvalidConfigurationRequest", Invalid),
+            ("InvalidLoadBalancerAction", Invalid),
+            ("MissingParameter", Invalid),
+            ("OperationNotPermitted", Invalid),
+            ("IncompatibleProtocols", Invalid),
+            ("TooManyActions", Invalid),
+            ("TooManyTargets", Invalid),
+            ("UnsupportedProtocol", Invalid),
+        ];
+        for (code, kind) in table {
+            for (effect, _) in EFFECTS {
+                let error = ApiError::from_sdk("ModifyRule", effect, answered(code));
+                assert_eq!(error.kind, kind, "{code} of a {effect:?}");
+                assert_eq!(error.code.as_deref(), Some(code));
+            }
+        }
+    }
+
+    #[test]
+    fn p10_a_server_error_leaves_a_mutation_open() {
+        for code in [
+            "InternalFailure",
+            "ServiceUnavailable",
+            "503",
+            "NobodyKnowsThis",
+        ] {
+            for (effect, kind) in EFFECTS {
+                let error = ApiError::from_sdk("ModifyRule", effect, answered(code));
+                assert_eq!(error.kind, kind, "{code} of a {effect:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn p10_a_lost_answer_leaves_a_mutation_open() {
+        let lost: [fn() -> Sdk; 5] = [
+            || SdkError::timeout_error("no answer within 10 s"),
+            || SdkError::dispatch_failure(ConnectorError::timeout("slow".into())),
+            || SdkError::dispatch_failure(ConnectorError::io("reset".into())),
+            || SdkError::response_error("not XML", "<html>"),
+            || SdkError::service_error(ModifyRuleError::unhandled("no code"), "raw"),
+        ];
+        for make in lost {
+            for (effect, kind) in EFFECTS {
+                let error = ApiError::from_sdk("ModifyRule", effect, make());
+                assert_eq!(error.kind, kind, "{error}");
+                assert_eq!(error.code, None);
+                assert!(!error.message.is_empty());
+            }
+        }
+    }
+
+    #[test]
+    fn a_request_that_was_never_made_is_invalid() {
+        for (effect, _) in EFFECTS {
+            let error: Sdk = SdkError::construction_failure("no region");
+            let error = ApiError::from_sdk("ModifyRule", effect, error);
+            assert_eq!(error.kind, ErrorKind::Invalid);
+            assert!(error.message.contains("no region"), "{error}");
+        }
+    }
+
+    #[test]
+    fn an_answer_names_operation_code_message_and_request() {
+        let error = ApiError::from_sdk("ModifyRule", Effect::Mutation, answered("RuleNotFound"));
+        assert_eq!(
+            error.to_string(),
+            "ModifyRule answered RuleNotFound: what AWS says (request request-1)"
+        );
+        let error = error.into_error("change rule `r`");
+        assert_eq!(error.to_string(), "change rule `r`: not found");
+        assert_eq!(error.hint(), None);
+    }
+
+    #[test]
+    fn denied_names_the_action_that_is_missing() {
+        let error = ApiError::from_sdk("ModifyRule", Effect::Mutation, answered("AccessDenied"));
+        let hint = error
+            .into_error("change rule `r`")
+            .hint()
+            .map(str::to_owned);
+        assert!(hint.is_some_and(|hint| hint.contains("`ModifyRule`")));
+    }
+}

@@ -1,0 +1,274 @@
+//! What a rule says about blue and green, once it is certain that an edit cannot damage it.
+
+use std::{fmt, time::Duration};
+
+use aws_sdk_elasticloadbalancingv2::types::{Action, ActionTypeEnum, Rule};
+
+use super::{
+    RuleArn, TargetGroupArn, command, edit, fingerprint::fingerprint, forward, locate,
+    weights::AlbWeight, weights::weights_of,
+};
+use crate::{
+    error::{Error, ErrorKind},
+    traffic::{Finding, Side, Sides, TargetCounts, TrafficObservation, TrafficSplit},
+};
+
+/// A rule that divides traffic between both groups.
+///
+/// Its actions hold no secret, so that its `Debug` cannot show one.
+#[derive(Debug)]
+pub(super) struct Routing {
+    arn: RuleArn,
+    actions: Vec<Action>,
+    groups: Sides<TargetGroupArn>,
+    is_default: bool,
+    weights: Sides<AlbWeight>,
+    stickiness: Option<Duration>,
+    fingerprint: String,
+}
+
+impl Routing {
+    /// Checks a rule as it was read. What is wrong with it comes all at once.
+    pub(super) fn read(
+        arn: &RuleArn,
+        mut rule: Rule,
+        groups: &Sides<TargetGroupArn>,
+    ) -> Result<Self, Problems> {
+        let mut actions = rule.actions.take().unwrap_or_default();
+        edit::without_secrets(&mut actions);
+        rule.actions = Some(actions);
+        let is_default = forward::is_default(&rule);
+
+        let mut problems = Problems::of(arn);
+        for action in rule.actions() {
+            problems.add_unreadable(action);
+        }
+        let forwards: Vec<&Action> = rule
+            .actions()
+            .iter()
+            .filter(|action| forward::is_forward(action))
+            .collect();
+        let mut weights = Sides::default();
+        let mut stickiness = None;
+        if let [forward] = forwards[..] {
+            problems.add_foreign(forward, groups);
+            weights = problems.weights(forward, groups, &rule);
+            stickiness = forward::stickiness(forward);
+        } else {
+            problems.add(
+                ErrorKind::Refused,
+                format!(
+                    "has {} forward actions where exactly one divides traffic",
+                    forwards.len()
+                ),
+                "name the rule that forwards to both target groups",
+            );
+        }
+        if !problems.found.is_empty() {
+            return Err(problems);
+        }
+        Ok(Self {
+            arn: arn.clone(),
+            fingerprint: fingerprint(&rule, groups),
+            actions: rule.actions.unwrap_or_default(),
+            groups: groups.clone(),
+            is_default,
+            weights,
+            stickiness,
+        })
+    }
+
+    pub(super) fn arn(&self) -> &RuleArn {
+        &self.arn
+    }
+
+    /// Whether the rule is changed through its listener.
+    pub(super) fn is_default(&self) -> bool {
+        self.is_default
+    }
+
+    pub(super) fn stickiness(&self) -> Option<Duration> {
+        self.stickiness
+    }
+
+    /// The actions to write for these weights.
+    pub(super) fn actions_with(&self, weights: Sides<AlbWeight>) -> Vec<Action> {
+        edit::with_weights(&self.actions, &self.groups, weights)
+    }
+
+    /// The command that puts everything on blue by hand.
+    fn restore_command(&self) -> String {
+        let actions = self.actions_with(weights_of(TrafficSplit::ALL_BLUE));
+        command::modify(&self.arn, self.is_default, &actions)
+    }
+
+    pub(super) fn observation(&self, targets: Sides<TargetCounts>) -> TrafficObservation {
+        let weights = self.weights.map(u32::from);
+        let seen = TrafficObservation::new(weights, targets, self.fingerprint.clone())
+            .with_restore_command(self.restore_command());
+        match self.stickiness {
+            Some(stickiness) => seen.with_stickiness(stickiness),
+            None => seen,
+        }
+    }
+}
+
+/// Why a rule cannot be used as it is.
+#[derive(Debug)]
+pub(super) struct Problems {
+    rule: RuleArn,
+    found: Vec<Problem>,
+}
+
+#[derive(Debug)]
+struct Problem {
+    kind: ErrorKind,
+    message: String,
+    hint: String,
+}
+
+impl Problems {
+    fn of(rule: &RuleArn) -> Self {
+        Self {
+            rule: rule.clone(),
+            found: Vec::new(),
+        }
+    }
+
+    fn add(&mut self, kind: ErrorKind, message: impl Into<String>, hint: impl Into<String>) {
+        self.found.push(Problem {
+            kind,
+            message: message.into(),
+            hint: hint.into(),
+        });
+    }
+
+    /// An action that the SDK's types do not hold in full would be lost by a write.
+    fn add_unreadable(&mut self, action: &Action) {
+        let is_held = match &action.r#type {
+            Some(ActionTypeEnum::Forward) => true,
+            Some(ActionTypeEnum::AuthenticateOidc) => action.authenticate_oidc_config.is_some(),
+            Some(ActionTypeEnum::AuthenticateCognito) => {
+                action.authenticate_cognito_config.is_some()
+            }
+            Some(ActionTypeEnum::JwtValidation) => action.jwt_validation_config.is_some(),
+            Some(ActionTypeEnum::Redirect) => action.redirect_config.is_some(),
+            Some(ActionTypeEnum::FixedResponse) => action.fixed_response_config.is_some(),
+            _ => false,
+        };
+        if !is_held {
+            let kind = action.r#type.as_ref().map_or("none", |kind| kind.as_str());
+            self.add(
+                ErrorKind::Refused,
+                format!("has an action of type `{kind}` that a write would lose"),
+                "update this program, or take the action out of the rule",
+            );
+        }
+    }
+
+    /// Other groups may be there but may not have weight, and none may be there twice.
+    fn add_foreign(&mut self, forward: &Action, groups: &Sides<TargetGroupArn>) {
+        let listed = forward::groups(forward);
+        for (index, group) in listed.iter().enumerate() {
+            if group.arn.is_empty() {
+                self.add(
+                    ErrorKind::Refused,
+                    "lists a target group without an ARN",
+                    "look at the rule in the console",
+                );
+            } else if listed[..index].iter().any(|other| other.arn == group.arn) {
+                self.add(
+                    ErrorKind::Refused,
+                    format!("lists target group {} more than once", group.arn),
+                    "list each target group once",
+                );
+            } else if ![&groups.blue, &groups.green]
+                .map(TargetGroupArn::as_str)
+                .contains(&group.arn)
+                && group.weight != 0
+            {
+                self.add(
+                    ErrorKind::Refused,
+                    format!(
+                        "also forwards to target group {} with weight {}",
+                        group.arn, group.weight
+                    ),
+                    "give that group weight 0: only blue and green may share the traffic",
+                );
+            }
+        }
+    }
+
+    /// The weights of both groups; 0 for one that is reported instead.
+    fn weights(
+        &mut self,
+        forward: &Action,
+        groups: &Sides<TargetGroupArn>,
+        rule: &Rule,
+    ) -> Sides<AlbWeight> {
+        let listed = forward::groups(forward);
+        let mut weights = Sides::default();
+        for side in [Side::Blue, Side::Green] {
+            let wanted = groups.get(side);
+            let found = listed.iter().find(|group| group.arn == wanted.as_str());
+            let Some(group) = found else {
+                self.add(
+                    ErrorKind::NotFound,
+                    format!("does not forward to {side}'s target group {wanted}"),
+                    locate::attach_hint(rule, wanted),
+                );
+                continue;
+            };
+            match AlbWeight::from_api(group.weight) {
+                Some(weight) => *weights.get_mut(side) = weight,
+                None => self.add(
+                    ErrorKind::Refused,
+                    format!("gives {side} the weight {}, which is not one", group.weight),
+                    format!("weights go from 0 to {}", AlbWeight::MAX),
+                ),
+            }
+        }
+        weights
+    }
+
+    /// As findings of a preflight, one each.
+    pub(super) fn into_findings(self) -> Vec<Finding> {
+        let rule = self.rule;
+        let found = self.found.into_iter();
+        found
+            .map(|problem| {
+                Finding::refusal(format!("rule {rule} {}", problem.message)).with_hint(problem.hint)
+            })
+            .collect()
+    }
+}
+
+impl From<Problems> for Error {
+    /// Refused rather than not found where both apply: attaching a group does not help then.
+    fn from(problems: Problems) -> Self {
+        let is_refused = |problem: &Problem| problem.kind == ErrorKind::Refused;
+        let kind = if problems.found.iter().any(is_refused) {
+            ErrorKind::Refused
+        } else {
+            ErrorKind::NotFound
+        };
+        let hints: Vec<&str> = problems
+            .found
+            .iter()
+            .map(|found| found.hint.as_str())
+            .collect();
+        let hint = hints.join("; ");
+        Error::new(kind, problems.to_string()).with_hint(hint)
+    }
+}
+
+impl fmt::Display for Problems {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "read rule {}", self.rule)?;
+        for (index, problem) in self.found.iter().enumerate() {
+            let between = if index == 0 { ": it " } else { "; it " };
+            write!(f, "{between}{}", problem.message)?;
+        }
+        Ok(())
+    }
+}

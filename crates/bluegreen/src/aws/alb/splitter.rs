@@ -1,0 +1,354 @@
+//! [`AlbTrafficSplitter`].
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use aws_sdk_elasticloadbalancingv2::{
+    operation::{
+        describe_target_health::DescribeTargetHealthInput, modify_listener::ModifyListenerInput,
+        modify_rule::ModifyRuleInput,
+    },
+    types::{TargetHealthDescription, TargetHealthStateEnum},
+};
+use tokio::sync::OnceCell;
+
+use super::{
+    AlbRule, RuleArn, TargetGroupArn, locate, preflight,
+    routing::Routing,
+    weights::{AlbWeight, weights_of},
+};
+use crate::{
+    aws::{Aws, api::ElbApi},
+    error::{Error, ErrorKind, Result},
+    traffic::{Finding, Sides, TargetCounts, TrafficObservation, TrafficSplit, TrafficSplitter},
+};
+
+/// Divides traffic by the weights of two target groups in one listener rule of an Application
+/// Load Balancer.
+///
+/// Both groups must already be in the rule's forward action: attach green at weight 0 first, since
+/// a group that no rule uses is not health-checked. What is missing is an error that names the
+/// command, never something that is quietly made.
+///
+/// # What a write changes
+///
+/// Two weights. `ModifyRule` replaces the whole list of actions
+/// ([ELB API](https://docs.aws.amazon.com/elasticloadbalancing/latest/APIReference/API_ModifyRule.html)),
+/// so the list is sent as it was read a moment before: log-in and token checks, order, stickiness
+/// and other groups at weight 0 included. Conditions and transforms are not sent, and so stay. The
+/// default rule is written with
+/// [`ModifyListener`](https://docs.aws.amazon.com/elasticloadbalancing/latest/APIReference/API_ModifyListener.html).
+/// The client secret of an OIDC action is never read; the write says `UseExistingClientSecret`.
+///
+/// A rule that an edit could damage is refused ([`ErrorKind::Refused`]): an action of unknown type,
+/// a third group with weight, a group listed twice, no forward action or several.
+///
+/// Whole percents are written as weights of 100, tenths as weights of 1,000. Never are both 0.
+///
+/// # Limits
+///
+/// - The API has no version to write against. Between the re-read and the write somebody else's
+///   change can be overwritten; the fingerprint detects changes, it does not prevent them.
+/// - A field that AWS added to known actions after this crate's SDK was made is invisible to it:
+///   no part of the fingerprint, and lost by a write.
+/// - A weight that the API leaves out is read as 1, which AWS shows for a group without one.
+/// - Stickiness is read, reported and left alone. A change of its duration while it is disabled
+///   does not count as a change.
+///
+/// # Calls
+///
+/// [`observe`](TrafficSplitter::observe) makes one `DescribeRules` by ARN and two
+/// `DescribeTargetHealth`; [`shift`](TrafficSplitter::shift) one `DescribeRules`, one write, and
+/// then those three again. Unless the rule is named by its ARN, the first of all lists the
+/// listener's rules once.
+///
+/// # IAM
+///
+/// `elasticloadbalancing:` `DescribeRules`, `DescribeListeners`, `DescribeTargetGroups`,
+/// `DescribeTargetHealth`, `ModifyRule`; `ModifyListener` for a default rule.
+#[derive(Debug)]
+pub struct AlbTrafficSplitter {
+    elb: Arc<dyn ElbApi>,
+    rule: AlbRule,
+    groups: Sides<TargetGroupArn>,
+    located: OnceCell<RuleArn>,
+}
+
+impl AlbTrafficSplitter {
+    /// A splitter for `rule`, which forwards to the target groups `blue` and `green`. Calls
+    /// nothing yet.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Invalid`] with all problems: one group for both sides, ARNs of different
+    /// partitions, regions or accounts, a region that is not the one of `aws`, a priority out of
+    /// 1 to 50,000.
+    pub fn new(
+        aws: &Aws,
+        rule: AlbRule,
+        blue: TargetGroupArn,
+        green: TargetGroupArn,
+    ) -> Result<Self> {
+        let mut problems = Vec::new();
+        if blue == green {
+            problems.push(format!("blue and green are the same target group {blue}"));
+        }
+        let listener = rule.listener();
+        let here = place(listener.as_str());
+        for (side, group) in [("blue", &blue), ("green", &green)] {
+            let there = place(group.as_str());
+            if there != here {
+                problems.push(format!(
+                    "{side}'s target group is in {there}, the rule in {here}"
+                ));
+            }
+        }
+        if let Some(region) = aws.region()
+            && region != listener.region()
+        {
+            problems.push(format!(
+                "the rule is in region {}, the configuration in use is for {region}",
+                listener.region()
+            ));
+        }
+        if let AlbRule::Priority { priority, .. } = &rule
+            && !(1..=50_000).contains(priority)
+        {
+            problems.push(format!("priority {priority} is not between 1 and 50000"));
+        }
+        if !problems.is_empty() {
+            return Err(Error::new(
+                ErrorKind::Invalid,
+                format!("divide traffic by {rule}: {}", problems.join("; ")),
+            ));
+        }
+        Ok(Self {
+            elb: Arc::clone(&aws.elb),
+            rule,
+            groups: Sides { blue, green },
+            located: OnceCell::new(),
+        })
+    }
+
+    /// The rule as it was named.
+    #[must_use]
+    pub fn rule(&self) -> &AlbRule {
+        &self.rule
+    }
+
+    /// The target groups.
+    #[must_use]
+    pub fn target_groups(&self) -> &Sides<TargetGroupArn> {
+        &self.groups
+    }
+
+    /// The ARN of the rule. Looked up once, on the first call of any method, and remembered from
+    /// then on, since anybody may reorder priorities.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::NotFound`] where no rule is the one that was named, with what was seen instead;
+    /// [`ErrorKind::Refused`] where several are.
+    ///
+    /// # Cancel safety
+    ///
+    /// Only reads: dropping it leaves nothing behind.
+    pub async fn locate(&self) -> Result<RuleArn> {
+        self.located
+            .get_or_try_init(|| locate::locate(&*self.elb, &self.rule, &self.groups))
+            .await
+            .cloned()
+    }
+
+    async fn routing(&self, arn: &RuleArn) -> Result<Routing> {
+        let rule = locate::rule_of(&*self.elb, arn).await?;
+        Ok(Routing::read(arn, rule, &self.groups)?)
+    }
+
+    async fn targets(&self) -> Result<Sides<TargetCounts>> {
+        let (blue, green) = tokio::join!(
+            self.targets_of(&self.groups.blue),
+            self.targets_of(&self.groups.green)
+        );
+        Ok(Sides {
+            blue: blue?,
+            green: green?,
+        })
+    }
+
+    async fn targets_of(&self, group: &TargetGroupArn) -> Result<TargetCounts> {
+        let input = DescribeTargetHealthInput::builder().target_group_arn(group.as_str());
+        let output = self
+            .elb
+            .describe_target_health(input)
+            .await
+            .map_err(|error| {
+                error.into_error(format!("describe the health of target group {group}"))
+            })?;
+        Ok(count(output.target_health_descriptions()))
+    }
+
+    /// Reads everything that an observation is made of, all at once.
+    async fn look(&self, arn: &RuleArn) -> Result<TrafficObservation> {
+        let (routing, targets) = tokio::join!(self.routing(arn), self.targets());
+        Ok(routing?.observation(targets?))
+    }
+
+    async fn write(&self, routing: &Routing, weights: Sides<AlbWeight>) -> Result<()> {
+        let arn = routing.arn();
+        let actions = Some(routing.actions_with(weights));
+        let sent = if routing.is_default() {
+            let input = ModifyListenerInput::builder()
+                .listener_arn(arn.listener().as_str())
+                .set_default_actions(actions);
+            self.elb.modify_listener(input).await.map(drop)
+        } else {
+            let input = ModifyRuleInput::builder()
+                .rule_arn(arn.as_str())
+                .set_actions(actions);
+            self.elb.modify_rule(input).await.map(drop)
+        };
+        sent.map_err(|error| error.into_error(format!("change the weights of rule {arn}")))
+    }
+}
+
+#[async_trait]
+impl TrafficSplitter for AlbTrafficSplitter {
+    /// Surveys all rules of all listeners of the load balancer for others that forward to blue or
+    /// green, and reads both target groups.
+    ///
+    /// What makes the rule itself unfit for an edit comes as refusals here, together with the rest,
+    /// not as an error.
+    ///
+    /// # Errors
+    ///
+    /// `NotFound` where the rule or a target group does not exist.
+    ///
+    /// # Cancel safety
+    ///
+    /// Only reads: dropping it leaves nothing behind.
+    async fn preflight(&self) -> Result<Vec<Finding>> {
+        let arn = self.locate().await?;
+        let balancer = arn.listener().load_balancer();
+        let rule = locate::rule_of(&*self.elb, &arn).await?;
+        let mut findings = match Routing::read(&arn, rule, &self.groups) {
+            Ok(routing) => routing
+                .stickiness()
+                .map(preflight::stickiness)
+                .into_iter()
+                .collect(),
+            Err(problems) => problems.into_findings(),
+        };
+        findings.extend(preflight::shared_targets(&*self.elb, &arn, &self.groups).await?);
+        findings.extend(preflight::target_groups(&*self.elb, &balancer, &self.groups).await?);
+        Ok(findings)
+    }
+
+    async fn observe(&self) -> Result<TrafficObservation> {
+        let arn = self.locate().await?;
+        self.look(&arn).await
+    }
+
+    /// Two weights change, or nothing.
+    ///
+    /// # Errors
+    ///
+    /// Before the write, with nothing written: `Conflict` where the routing is not that of `from`,
+    /// even if it happens to be `to`; `NotFound` and `Refused` as from `observe`.
+    ///
+    /// Of the write, whatever AWS answered, and `OutcomeUnknown` where no answer came.
+    ///
+    /// After it, `OutcomeUnknown` in two cases: the read-back failed, with its error as the source;
+    /// or it shows something other than what was written. The latter is no `Conflict`, which
+    /// promises that nothing was written. Observe, and what stands now decides.
+    ///
+    /// # Cancel safety
+    ///
+    /// Not cancel safe: a dropped call may have written. Observe afterwards.
+    async fn shift(
+        &self,
+        from: &TrafficObservation,
+        to: TrafficSplit,
+    ) -> Result<TrafficObservation> {
+        let arn = self.locate().await?;
+        let routing = self.routing(&arn).await?;
+        let current = routing.observation(Sides::default());
+        if !current.is_same_routing(from) {
+            return Err(Error::new(
+                ErrorKind::Conflict,
+                format!(
+                    "shift rule {arn} to {to}: {}",
+                    current.drift_from(from).join("; ")
+                ),
+            )
+            .with_hint("look who else changes this rule before anything else"));
+        }
+        if current.is_at(to) {
+            return Ok(routing.observation(self.targets().await?));
+        }
+
+        let weights = weights_of(to);
+        tracing::debug!(
+            rule = %arn,
+            from = %current,
+            to = %to,
+            blue = u32::from(weights.blue),
+            green = u32::from(weights.green),
+            "writing weights"
+        );
+        self.write(&routing, weights).await?;
+        let seen = self.look(&arn).await.map_err(|error| {
+            Error::new(
+                ErrorKind::OutcomeUnknown,
+                format!("read back rule {arn} after a shift to {to}"),
+            )
+            .with_source(error)
+        })?;
+        let mut wanted = current;
+        wanted.weights = weights.map(u32::from);
+        if !seen.is_same_routing(&wanted) {
+            return Err(Error::new(
+                ErrorKind::OutcomeUnknown,
+                format!(
+                    "read back rule {arn} after a shift to {to}: {}",
+                    seen.drift_from(&wanted).join("; ")
+                ),
+            )
+            .with_hint("somebody else may have changed the rule at the same moment"));
+        }
+        tracing::debug!(rule = %arn, split = %seen, "read back");
+        Ok(seen)
+    }
+}
+
+/// Partition, region and account of an ARN, which resources that work together share.
+fn place(arn: &str) -> String {
+    let fields: Vec<&str> = arn.split(':').collect();
+    match fields[..] {
+        [_, partition, _, region, account, ..] => format!("{partition}/{region}/{account}"),
+        _ => String::new(),
+    }
+}
+
+/// Counts targets by state
+/// ([ELB API](https://docs.aws.amazon.com/elasticloadbalancing/latest/APIReference/API_TargetHealth.html)).
+fn count(targets: &[TargetHealthDescription]) -> TargetCounts {
+    let mut counts = TargetCounts::default();
+    for target in targets {
+        let state = target.target_health().and_then(|health| health.state());
+        let counter = match state {
+            Some(TargetHealthStateEnum::Healthy) => &mut counts.healthy,
+            Some(TargetHealthStateEnum::Unhealthy) => &mut counts.unhealthy,
+            Some(TargetHealthStateEnum::Initial) => &mut counts.initial,
+            Some(TargetHealthStateEnum::Draining | TargetHealthStateEnum::UnhealthyDraining) => {
+                &mut counts.draining
+            }
+            _ => &mut counts.other,
+        };
+        *counter += 1;
+    }
+    counts
+}
+
+#[cfg(test)]
+mod tests;
