@@ -7,7 +7,8 @@ use std::{fmt, sync::Arc, time::Duration};
 
 use aws_config::{BehaviorVersion, SdkConfig, retry::RetryConfig, timeout::TimeoutConfig};
 
-use self::api::{CloudWatchApi, ElbApi, RealCloudWatch, RealElb};
+pub use self::api::CallCounts;
+use self::api::{CloudWatchApi, Counter, Counting, ElbApi, RealCloudWatch, RealElb};
 use crate::clock::{Clock, SystemClock};
 
 pub mod alb;
@@ -31,6 +32,7 @@ pub struct Aws {
     pub(crate) cloudwatch: Arc<dyn CloudWatchApi>,
     clock: Arc<dyn Clock>,
     region: Option<String>,
+    counter: Counter,
 }
 
 /// A read may take so long in all, its retries included.
@@ -75,12 +77,10 @@ impl Aws {
                     .build(),
             )
             .build();
-        Self {
-            elb: Arc::new(RealElb::new(&reads, &mutations)),
-            cloudwatch: Arc::new(RealCloudWatch::new(&reads)),
-            clock: Arc::new(SystemClock),
-            region: config.region().map(ToString::to_string),
-        }
+        let elb = Arc::new(RealElb::new(&reads, &mutations));
+        let cloudwatch = Arc::new(RealCloudWatch::new(&reads));
+        let region = config.region().map(ToString::to_string);
+        Self::counted(elb, cloudwatch, Arc::new(SystemClock), region)
     }
 
     /// From parts: what the simulation and unit tests use.
@@ -90,12 +90,29 @@ impl Aws {
         cloudwatch: Arc<dyn CloudWatchApi>,
         clock: Arc<dyn Clock>,
     ) -> Self {
+        Self::counted(elb, cloudwatch, clock, None)
+    }
+
+    fn counted(
+        elb: Arc<dyn ElbApi>,
+        cloudwatch: Arc<dyn CloudWatchApi>,
+        clock: Arc<dyn Clock>,
+        region: Option<String>,
+    ) -> Self {
+        let counter = Counter::default();
         Self {
-            elb,
-            cloudwatch,
+            elb: Arc::new(Counting::new(counter.clone(), elb)),
+            cloudwatch: Arc::new(Counting::new(counter.clone(), cloudwatch)),
             clock,
-            region: None,
+            region,
+            counter,
         }
+    }
+
+    /// How many calls were made through this handle and its clones.
+    #[must_use]
+    pub fn calls(&self) -> CallCounts {
+        self.counter.counts()
     }
 
     /// The clock that goes with this AWS: give it to the migration.

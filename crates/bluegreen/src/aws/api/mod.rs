@@ -4,13 +4,16 @@
 //! simulation exercise it; below it a call is one line.
 
 mod cloudwatch;
+mod counting;
 mod elb;
 mod error;
 
+pub use self::counting::CallCounts;
 #[cfg(test)]
 pub(crate) use self::{cloudwatch::MockCloudWatchApi, elb::MockElbApi};
 pub(crate) use self::{
     cloudwatch::{CloudWatchApi, RealCloudWatch},
+    counting::{Counter, Counting},
     elb::{ElbApi, RealElb},
     error::ApiError,
 };

@@ -1,0 +1,158 @@
+//! Counts calls, whoever answers them.
+
+use std::{
+    collections::BTreeMap,
+    fmt,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use async_trait::async_trait;
+use aws_sdk_cloudwatch::operation::{
+    describe_alarms::{DescribeAlarmsOutput, builders::DescribeAlarmsInputBuilder},
+    get_metric_data::{GetMetricDataOutput, builders::GetMetricDataInputBuilder},
+};
+use aws_sdk_elasticloadbalancingv2::operation::{
+    describe_listeners::{DescribeListenersOutput, builders::DescribeListenersInputBuilder},
+    describe_rules::{DescribeRulesOutput, builders::DescribeRulesInputBuilder},
+    describe_target_groups::{
+        DescribeTargetGroupsOutput, builders::DescribeTargetGroupsInputBuilder,
+    },
+    describe_target_health::{
+        DescribeTargetHealthOutput, builders::DescribeTargetHealthInputBuilder,
+    },
+    modify_listener::{ModifyListenerOutput, builders::ModifyListenerInputBuilder},
+    modify_rule::{ModifyRuleOutput, builders::ModifyRuleInputBuilder},
+};
+
+use super::{ApiError, CloudWatchApi, ElbApi};
+
+/// How many calls were made, by operation. What the SDK repeats by itself counts once.
+///
+/// Shown as one line: `DescribeRules 41, GetMetricData 31, …`.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct CallCounts(BTreeMap<&'static str, u64>);
+
+impl CallCounts {
+    /// The calls of one operation, such as `ModifyRule`.
+    #[must_use]
+    pub fn of(&self, operation: &str) -> u64 {
+        self.0.get(operation).copied().unwrap_or_default()
+    }
+
+    /// All calls.
+    #[must_use]
+    pub fn total(&self) -> u64 {
+        self.0.values().sum()
+    }
+}
+
+impl fmt::Display for CallCounts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} in all", self.total())?;
+        for (operation, count) in &self.0 {
+            write!(f, ", {operation} {count}")?;
+        }
+        Ok(())
+    }
+}
+
+/// A count that several layers share.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Counter(Arc<Mutex<CallCounts>>);
+
+impl Counter {
+    fn count(&self, operation: &'static str) {
+        let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        *counts.0.entry(operation).or_default() += 1;
+    }
+
+    pub(crate) fn counts(&self) -> CallCounts {
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+}
+
+/// Counts each call and passes it on.
+#[derive(Debug)]
+pub(crate) struct Counting<A: ?Sized> {
+    counter: Counter,
+    inner: Arc<A>,
+}
+
+impl<A: ?Sized> Counting<A> {
+    pub(crate) fn new(counter: Counter, inner: Arc<A>) -> Self {
+        Self { counter, inner }
+    }
+}
+
+#[async_trait]
+impl ElbApi for Counting<dyn ElbApi> {
+    async fn describe_rules(
+        &self,
+        input: DescribeRulesInputBuilder,
+    ) -> Result<DescribeRulesOutput, ApiError> {
+        self.counter.count("DescribeRules");
+        self.inner.describe_rules(input).await
+    }
+
+    async fn describe_listeners(
+        &self,
+        input: DescribeListenersInputBuilder,
+    ) -> Result<DescribeListenersOutput, ApiError> {
+        self.counter.count("DescribeListeners");
+        self.inner.describe_listeners(input).await
+    }
+
+    async fn describe_target_groups(
+        &self,
+        input: DescribeTargetGroupsInputBuilder,
+    ) -> Result<DescribeTargetGroupsOutput, ApiError> {
+        self.counter.count("DescribeTargetGroups");
+        self.inner.describe_target_groups(input).await
+    }
+
+    async fn describe_target_health(
+        &self,
+        input: DescribeTargetHealthInputBuilder,
+    ) -> Result<DescribeTargetHealthOutput, ApiError> {
+        self.counter.count("DescribeTargetHealth");
+        self.inner.describe_target_health(input).await
+    }
+
+    async fn modify_rule(
+        &self,
+        input: ModifyRuleInputBuilder,
+    ) -> Result<ModifyRuleOutput, ApiError> {
+        self.counter.count("ModifyRule");
+        self.inner.modify_rule(input).await
+    }
+
+    async fn modify_listener(
+        &self,
+        input: ModifyListenerInputBuilder,
+    ) -> Result<ModifyListenerOutput, ApiError> {
+        self.counter.count("ModifyListener");
+        self.inner.modify_listener(input).await
+    }
+}
+
+#[async_trait]
+impl CloudWatchApi for Counting<dyn CloudWatchApi> {
+    async fn get_metric_data(
+        &self,
+        input: GetMetricDataInputBuilder,
+    ) -> Result<GetMetricDataOutput, ApiError> {
+        self.counter.count("GetMetricData");
+        self.inner.get_metric_data(input).await
+    }
+
+    async fn describe_alarms(
+        &self,
+        input: DescribeAlarmsInputBuilder,
+    ) -> Result<DescribeAlarmsOutput, ApiError> {
+        self.counter.count("DescribeAlarms");
+        self.inner.describe_alarms(input).await
+    }
+}
