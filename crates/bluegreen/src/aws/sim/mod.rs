@@ -1,1 +1,59 @@
-//! A simulated AWS behind the same seam.
+//! A simulated AWS behind the same seam as the real one.
+//!
+//! Traffic flows second by second through a listener rule to two services whose behaviour you
+//! choose; a CloudWatch publishes what happened the way the real one does, late, in parts, and
+//! not at all where nothing is to be said; and any call can fail in any way, before or after its
+//! effect. Time is virtual and everything is the same for the same seed, however often you ask.
+//!
+//! It is made for tests of your own pipelines as much as for ours. Because it stands behind the
+//! seam, all of it goes through the real adapters.
+//!
+//! # Examples
+//!
+//! A write whose answer gets lost is observed, found to have happened, and not sent again:
+//!
+//! ```
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! use bluegreen::{ErrorKind, TrafficSplit, TrafficSplitter};
+//! use bluegreen::aws::{alb::AlbTrafficSplitter, sim::{Call, Fault, Simulation}};
+//!
+//! let simulation = Simulation::builder().seed(7).build();
+//! simulation.start_paused();
+//! simulation.fail(Call::ModifyRule.nth(1), Fault::TimeoutAfterEffect);
+//!
+//! let (rule, blue, green) = (simulation.rule(), simulation.blue(), simulation.green());
+//! let splitter = AlbTrafficSplitter::new(&simulation.aws(), rule, blue, green)?;
+//! let before = splitter.observe().await?;
+//! let error = splitter.shift(&before, TrafficSplit::ALL_GREEN).await.unwrap_err();
+//! assert_eq!(error.kind(), ErrorKind::OutcomeUnknown);
+//! assert!(splitter.observe().await?.is_at(TrafficSplit::ALL_GREEN));
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # What it leaves out
+//!
+//! Percentiles and trimmed statistics, listener certificates, and connections: a request is an
+//! event with an outcome and a latency.
+
+mod builder;
+mod cloudwatch;
+mod elb;
+mod fault;
+mod metrics;
+mod rules;
+mod scenario;
+mod service;
+mod simulation;
+mod time;
+mod world;
+
+pub use self::{
+    builder::SimulationBuilder,
+    fault::{AnyCall, Call, Fault, Selector},
+    scenario::{Scenario, UnknownScenario},
+    service::{Behaviour, Service, When},
+    simulation::{Change, Simulation, Writer},
+    time::Pacer,
+};

@@ -1,0 +1,31 @@
+"""Counts the tests that ran in each tier, and fails when a tier ran none."""
+
+import re
+import sys
+
+TIERS = {
+    "units and adapters": r"unittests src/lib\.rs \(target/debug/deps/bluegreen-",
+    "stories": r"tests/stories/main\.rs",
+    "faults": r"tests/faults/main\.rs",
+    "wire": r"tests/wire/main\.rs",
+    "conformance": r"tests/conformance/main\.rs",
+    "emulator": r"tests/emulator/main\.rs",
+    "components": r"tests/components/main\.rs",
+    "docs": r"Doc-tests bluegreen$",
+}
+
+counts = dict.fromkeys(TIERS, 0)
+tier = None
+for line in open(sys.argv[1], encoding="utf-8", errors="replace"):
+    running = re.match(r"\s*(Running|Doc-tests) ", line)
+    if running:
+        tier = next((name for name, sign in TIERS.items() if re.search(sign, line.strip())), None)
+    result = re.match(r"test result: \w+\. (\d+) passed; (\d+) failed; (\d+) ignored", line)
+    if result and tier:
+        counts[tier] += int(result[1])
+
+for name, count in counts.items():
+    print(f"{count:5} {name}")
+empty = [name for name, count in counts.items() if count == 0]
+if empty:
+    sys.exit(f"error: no test ran in: {', '.join(empty)}")

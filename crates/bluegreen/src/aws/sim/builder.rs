@@ -1,0 +1,181 @@
+//! Describing a world.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use super::{
+    Service, Simulation, When,
+    metrics::{Publication, Seconds},
+    rules::{Rules, Shape},
+    simulation::Writer,
+    world::{Alarm, World},
+};
+use crate::traffic::Sides;
+
+/// Describes a simulated world; see its methods for each setting and its default.
+#[derive(Debug, Clone)]
+#[must_use]
+pub struct SimulationBuilder {
+    seed: u64,
+    traffic: f64,
+    services: Sides<Service>,
+    publication_delay: Duration,
+    page_size: usize,
+    shape: Shape,
+    alarms: Vec<Alarm>,
+}
+
+/// Which rule divides the traffic.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Rule {
+    Named,
+    Default,
+}
+
+impl Default for SimulationBuilder {
+    fn default() -> Self {
+        Self {
+            seed: 1,
+            traffic: 10.0,
+            services: Sides {
+                blue: Service::new(4),
+                green: Service::new(4).with_latency(Duration::from_millis(90)),
+            },
+            publication_delay: Duration::from_secs(75),
+            page_size: 10,
+            shape: Shape::default(),
+            alarms: Vec::new(),
+        }
+    }
+}
+
+impl SimulationBuilder {
+    /// The seed of all randomness. Default: 1.
+    pub fn seed(mut self, seed: u64) -> Self {
+        self.seed = seed;
+        self
+    }
+
+    /// Requests a second, on average. Default: 10.
+    pub fn traffic(mut self, requests_a_second: f64) -> Self {
+        self.traffic = requests_a_second;
+        self
+    }
+
+    /// The service that serves before. Default: four targets, 0.1 % errors, 120 ms.
+    pub fn blue(mut self, service: Service) -> Self {
+        self.services.blue = service;
+        self
+    }
+
+    /// The service that is to take over. Default: four targets, 0.1 % errors, 90 ms.
+    pub fn green(mut self, service: Service) -> Self {
+        self.services.green = service;
+        self
+    }
+
+    /// How long after its end a minute of the balancer's metrics is complete; before that a part
+    /// of it shows, and before that nothing. Default: 75 seconds.
+    pub fn publication_delay(mut self, delay: Duration) -> Self {
+        self.publication_delay = delay;
+        self
+    }
+
+    /// How many rules a page holds, and, fifty times that, how many data points. Default: 10.
+    pub fn page_size(mut self, size: usize) -> Self {
+        self.page_size = size.max(1);
+        self
+    }
+
+    /// Traffic is divided by the listener's default rule, not by one of priority 100.
+    pub fn default_rule(mut self) -> Self {
+        self.shape.is_default = true;
+        self
+    }
+
+    /// A log-in (OIDC) stands before the forward; AWS never shows its client secret.
+    pub fn login(mut self) -> Self {
+        self.shape.has_login = true;
+        self
+    }
+
+    /// Clients stay on the group that they first reached, for this long.
+    pub fn sticky(mut self, stickiness: Duration) -> Self {
+        self.shape.stickiness = Some(stickiness);
+        self
+    }
+
+    /// A third group stands in the forward, at this weight.
+    pub fn third_group(mut self, weight: u16) -> Self {
+        self.shape.third = Some(i32::from(weight));
+        self
+    }
+
+    /// So many other rules come before the one that divides the traffic.
+    pub fn rules_before(mut self, rules: u32) -> Self {
+        self.shape.rules_before = rules;
+        self
+    }
+
+    /// Another rule forwards to green as well.
+    pub fn shared_green(mut self) -> Self {
+        self.shape.is_shared = true;
+        self
+    }
+
+    /// Green's group is in no rule yet.
+    pub fn detached_green(mut self) -> Self {
+        self.shape.is_detached = true;
+        self
+    }
+
+    /// The rule holds an action of a type that nobody knows yet.
+    pub fn unknown_action(mut self) -> Self {
+        self.shape.unknown_action = true;
+        self
+    }
+
+    /// The weights at the start. Default: 100 and 0.
+    pub fn weights(mut self, weights: Sides<u32>) -> Self {
+        self.shape.weights = Some(weights);
+        self
+    }
+
+    /// An alarm of this name, and when it fires.
+    pub fn alarm(mut self, name: impl Into<String>, fires: When) -> Self {
+        self.alarms.push(Alarm {
+            name: name.into(),
+            fires,
+        });
+        self
+    }
+
+    /// Makes the world. Its time begins with the first look at it.
+    #[must_use]
+    pub fn build(self) -> Simulation {
+        let rule = if self.shape.is_default {
+            Rule::Default
+        } else {
+            Rule::Named
+        };
+        let mut world = World {
+            seed: self.seed,
+            traffic: self.traffic,
+            services: self.services,
+            rules: Rules::new(&self.shape),
+            publication: Publication {
+                complete_after: self.publication_delay,
+            },
+            page_size: self.page_size,
+            alarms: self.alarms,
+            faults: Vec::new(),
+            scheduled: BTreeMap::new(),
+            seconds: Seconds::default(),
+            changes: Vec::new(),
+            rises: Sides::default(),
+            calls: BTreeMap::new(),
+            pinned: 0.0,
+        };
+        world.changed(Duration::ZERO, Writer::Start);
+        Simulation::new(world, rule)
+    }
+}

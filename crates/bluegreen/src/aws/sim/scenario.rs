@@ -1,0 +1,297 @@
+//! Named worlds.
+
+use std::{fmt, str::FromStr, time::Duration};
+
+use super::{Behaviour, Call, Fault, Service, Simulation, When};
+use crate::traffic::Sides;
+
+/// A named world, and how a migration by the default plan must end in it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Scenario {
+    /// Green serves well.
+    Healthy,
+    /// Green fails a fifth of its requests.
+    GreenErrors,
+    /// Green is slow.
+    GreenSlow,
+    /// Green dies on the way.
+    GreenDead,
+    /// Green warms up, and fails in the first seconds after each shift.
+    ColdStart,
+    /// Green fails more with every minute.
+    SlowLeak,
+    /// Green fails in the first minutes of the second step only.
+    EarlyErrors,
+    /// Both sides fail for a while.
+    CommonOutage,
+    /// Green publishes no metrics.
+    NoData,
+    /// Hardly any traffic.
+    LowTraffic,
+    /// AWS throttles a third of the reads, and the first write.
+    Throttled,
+    /// Somebody else changes the split.
+    Drift,
+    /// Green fails, and blue cannot be restored.
+    RollbackBlocked,
+    /// Green has one target and never gets more.
+    CapacityShort,
+    /// An alarm fires before the start.
+    AlarmFiring,
+    /// Green's group is in no rule.
+    GreenDetached,
+    /// Green's group is in another rule too.
+    SharedGroup,
+    /// Clients stay on a side for a day.
+    Sticky,
+}
+
+const fn minutes(minutes: u64) -> Duration {
+    Duration::from_secs(minutes * 60)
+}
+
+impl Scenario {
+    /// All of them.
+    pub const ALL: [Self; 18] = [
+        Self::Healthy,
+        Self::GreenErrors,
+        Self::GreenSlow,
+        Self::GreenDead,
+        Self::ColdStart,
+        Self::SlowLeak,
+        Self::EarlyErrors,
+        Self::CommonOutage,
+        Self::NoData,
+        Self::LowTraffic,
+        Self::Throttled,
+        Self::Drift,
+        Self::RollbackBlocked,
+        Self::CapacityShort,
+        Self::AlarmFiring,
+        Self::GreenDetached,
+        Self::SharedGroup,
+        Self::Sticky,
+    ];
+
+    /// Its name on the command line.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        self.facts().0
+    }
+
+    /// The exit code of a migration by the default plan.
+    #[must_use]
+    pub fn expected_exit(self) -> u8 {
+        self.facts().1
+    }
+
+    /// What happens in it, and how a migration must end.
+    #[must_use]
+    pub fn explanation(self) -> &'static str {
+        self.facts().2
+    }
+
+    fn facts(self) -> (&'static str, u8, &'static str) {
+        match self {
+            Self::Healthy => (
+                "healthy",
+                0,
+                "green serves as well as blue: promoted in half an hour",
+            ),
+            Self::GreenErrors => (
+                "green-errors",
+                10,
+                "green fails a fifth of its requests: rolled back from 10 %",
+            ),
+            Self::GreenSlow => (
+                "green-slow",
+                10,
+                "green takes four seconds to answer: rolled back from 10 %",
+            ),
+            Self::GreenDead => (
+                "green-dead",
+                10,
+                "green refuses connections from minute 12 on, and its metrics fall silent: rolled back",
+            ),
+            Self::ColdStart => (
+                "cold-start",
+                0,
+                "green's targets become healthy one by one, and fail in the first 40 s after each shift: waited for, warm-up not counted, promoted",
+            ),
+            Self::SlowLeak => (
+                "slow-leak",
+                10,
+                "from minute 8 on green fails more with every minute: rolled back once it is proved",
+            ),
+            Self::EarlyErrors => (
+                "early-errors",
+                10,
+                "green fails in the first five minutes of the second step and is well after that: rolled back, since looks go through the whole wait",
+            ),
+            Self::CommonOutage => (
+                "common-outage",
+                0,
+                "both sides fail a tenth of their requests for two minutes: not blamed on green, promoted",
+            ),
+            Self::NoData => (
+                "no-data",
+                10,
+                "green publishes no metrics: never promoted, rolled back at the deadline",
+            ),
+            Self::LowTraffic => (
+                "low-traffic",
+                10,
+                "a request every twenty seconds proves nothing: rolled back at the deadline",
+            ),
+            Self::Throttled => (
+                "throttled",
+                0,
+                "AWS throttles every third read, the first write and a whole minute of metrics: observed, tried again, promoted",
+            ),
+            Self::Drift => (
+                "drift",
+                12,
+                "somebody else writes 70/30 in minute 15: held with a diff, not fought",
+            ),
+            Self::RollbackBlocked => (
+                "rollback-blocked",
+                20,
+                "green fails and every write after the first is refused: somebody must look now, with the command to do it by hand",
+            ),
+            Self::CapacityShort => (
+                "capacity-short",
+                10,
+                "green has one target where blue has four: 10 % is fine, 50 % is waited for in vain, rolled back",
+            ),
+            Self::AlarmFiring => (
+                "alarm-firing",
+                3,
+                "an alarm fires before the start: refused, nothing changed",
+            ),
+            Self::GreenDetached => (
+                "green-detached",
+                3,
+                "green's group is in no rule, so nothing checks its health: refused, with the command that attaches it",
+            ),
+            Self::SharedGroup => (
+                "shared-group",
+                3,
+                "another rule sends traffic to green too: refused, unless accepted",
+            ),
+            Self::Sticky => (
+                "sticky",
+                3,
+                "clients stay on a side for a day, longer than a step: refused, unless accepted",
+            ),
+        }
+    }
+
+    /// The world of this scenario.
+    #[must_use]
+    pub fn simulation(self, seed: u64) -> Simulation {
+        let always = When::Always;
+        let from = |minute: u64| When::Between(minutes(minute), Duration::MAX);
+        let green = Service::new(4).with_latency(Duration::from_millis(90));
+        let world = Simulation::builder().seed(seed);
+        match self {
+            Self::Healthy => world.build(),
+            Self::GreenErrors => world
+                .green(green.with(always, Behaviour::Errors(0.2)))
+                .build(),
+            Self::GreenSlow => {
+                let slow = Behaviour::Latency(Duration::from_millis(4200));
+                world.green(green.with(always, slow)).build()
+            }
+            Self::GreenDead => world.green(green.with(from(12), Behaviour::Dead)).build(),
+            Self::ColdStart => {
+                let cold = When::AfterRise(Duration::ZERO, Duration::from_secs(40));
+                let green = green
+                    .warming(minutes(2), minutes(1))
+                    .with(cold, Behaviour::Errors(0.5));
+                world.green(green).build()
+            }
+            Self::SlowLeak => world
+                .green(green.with(from(8), Behaviour::Leak(0.01)))
+                .build(),
+            Self::EarlyErrors => {
+                let early = When::AfterNthRise(2, Duration::ZERO, minutes(5));
+                world
+                    .green(green.with(early, Behaviour::Errors(1.0)))
+                    .build()
+            }
+            Self::CommonOutage => {
+                let outage = When::Between(minutes(14), minutes(16));
+                let blue = Service::new(4).with(outage, Behaviour::Errors(0.1));
+                let green = green.with(outage, Behaviour::Errors(0.1));
+                world.blue(blue).green(green).build()
+            }
+            Self::NoData => world.green(green.with(always, Behaviour::Silent)).build(),
+            Self::LowTraffic => world.traffic(0.05).build(),
+            Self::Throttled => {
+                let simulation = world.build();
+                for read in [
+                    Call::DescribeRules,
+                    Call::DescribeTargetHealth,
+                    Call::GetMetricData,
+                ] {
+                    simulation.fail(read.each_nth(3), Fault::Throttle);
+                }
+                simulation.fail(Call::ModifyRule.nth(1), Fault::Throttle);
+                let minute = Call::GetMetricData.between(minutes(6), minutes(7));
+                simulation.fail(minute, Fault::Throttle);
+                simulation
+            }
+            Self::Drift => {
+                let simulation = world.build();
+                let weights = Sides {
+                    blue: 70,
+                    green: 30,
+                };
+                simulation.third_party_write_at(minutes(15), weights);
+                simulation
+            }
+            Self::RollbackBlocked => {
+                let errors = Behaviour::Errors(0.2);
+                let simulation = world.green(green.with(always, errors)).build();
+                simulation.fail(Call::ModifyRule.from_nth(2), Fault::Denied);
+                simulation
+            }
+            Self::CapacityShort => world.green(Service::new(1)).build(),
+            Self::AlarmFiring => world.alarm("chatbot-api-5xx", always).build(),
+            Self::GreenDetached => world.detached_green().build(),
+            Self::SharedGroup => world.shared_green().build(),
+            Self::Sticky => world.sticky(minutes(24 * 60)).build(),
+        }
+    }
+}
+
+impl fmt::Display for Scenario {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl FromStr for Scenario {
+    type Err = UnknownScenario;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let found = Self::ALL
+            .into_iter()
+            .find(|scenario| scenario.name() == text);
+        found.ok_or_else(|| UnknownScenario(text.to_owned()))
+    }
+}
+
+/// A name that is no scenario's.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UnknownScenario(String);
+
+impl fmt::Display for UnknownScenario {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names: Vec<&str> = Scenario::ALL.iter().map(|s| s.name()).collect();
+        write!(f, "`{}` is none of {}", self.0, names.join(", "))
+    }
+}
+
+impl std::error::Error for UnknownScenario {}

@@ -1,0 +1,77 @@
+//! Virtual time: tokio's clock, dated from a fixed epoch.
+
+use std::{sync::OnceLock, time::Duration};
+
+use jiff::Timestamp;
+use tokio::{task::JoinHandle, time::Instant};
+
+use crate::clock::{Clock, later};
+
+/// 2026-01-05T09:00:00Z, a Monday morning.
+const EPOCH_SECONDS: i64 = 1_767_603_600;
+
+/// The simulation's clock: the epoch plus what tokio's clock has passed since its first use.
+#[derive(Debug, Default)]
+pub(super) struct SimClock {
+    origin: OnceLock<Instant>,
+}
+
+impl SimClock {
+    pub(super) fn epoch() -> Timestamp {
+        Timestamp::from_second(EPOCH_SECONDS).unwrap_or(Timestamp::UNIX_EPOCH)
+    }
+
+    pub(super) fn elapsed(&self) -> Duration {
+        let now = Instant::now();
+        now.duration_since(*self.origin.get_or_init(|| now))
+    }
+}
+
+impl Clock for SimClock {
+    fn now(&self) -> Timestamp {
+        later(Self::epoch(), self.elapsed())
+    }
+
+    fn is_virtual(&self) -> bool {
+        true
+    }
+}
+
+/// Keeps virtual time at a pace for people while it lives.
+#[derive(Debug)]
+#[must_use = "time is paced while the pacer lives"]
+pub struct Pacer {
+    task: JoinHandle<()>,
+}
+
+/// The real time between two strokes of a [`Pacer`].
+const STROKE: Duration = Duration::from_millis(20);
+
+impl Pacer {
+    pub(super) fn new(speed: f64) -> Self {
+        let step = STROKE.mul_f64(speed.clamp(0.01, 1e6));
+        let task = tokio::spawn(async move {
+            loop {
+                // Blocks the runtime's only thread on purpose: were it idle, its paused clock
+                // would jump to the next timer at once.
+                sleep_for_real(STROKE);
+                tokio::time::advance(step).await;
+            }
+        });
+        Self { task }
+    }
+}
+
+impl Drop for Pacer {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "paces virtual time by real time, for people"
+)]
+fn sleep_for_real(duration: Duration) {
+    std::thread::sleep(duration);
+}

@@ -1,0 +1,214 @@
+//! The state of the simulated AWS and how it goes on.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use jiff::Timestamp;
+use rand::SeedableRng;
+use rand_chacha::ChaCha8Rng;
+use rand_distr::{Binomial, Distribution, LogNormal, Poisson};
+
+use super::{
+    fault::{Call, Fault, Selector},
+    metrics::{Publication, Second, Seconds},
+    rules::Rules,
+    service::{Conditions, Service, When},
+    simulation::{Change, Writer},
+    time::SimClock,
+};
+use crate::{
+    clock::later,
+    traffic::{Side, Sides, TargetCounts},
+};
+
+/// An alarm and when it fires.
+#[derive(Debug, Clone)]
+pub(super) struct Alarm {
+    pub(super) name: String,
+    pub(super) fires: When,
+}
+
+#[derive(Debug)]
+pub(super) struct World {
+    pub(super) seed: u64,
+    /// Requests a second.
+    pub(super) traffic: f64,
+    pub(super) services: Sides<Service>,
+    pub(super) rules: Rules,
+    pub(super) publication: Publication,
+    pub(super) page_size: usize,
+    pub(super) alarms: Vec<Alarm>,
+    pub(super) faults: Vec<(Selector, Fault)>,
+    /// Somebody else's writes, by time.
+    pub(super) scheduled: BTreeMap<Duration, Sides<u32>>,
+    pub(super) seconds: Seconds,
+    pub(super) changes: Vec<Change>,
+    /// When each side's share rose.
+    pub(super) rises: Sides<Vec<Duration>>,
+    pub(super) calls: BTreeMap<Call, u64>,
+    /// Green's share of the clients that are pinned to a side.
+    pub(super) pinned: f64,
+}
+
+/// The fraction of requests that come from clients with a sticky cookie, where it is enabled.
+const STICKY_CLIENTS: f64 = 0.8;
+/// The spread of latencies, as the sigma of their logarithm.
+const LATENCY_SIGMA: f64 = 0.5;
+/// The fraction of requests that the service answers with a 4xx.
+const CLIENT_ERRORS: f64 = 0.01;
+
+impl World {
+    /// Lets every second before `now` happen, and somebody else's writes that were due.
+    pub(super) fn advance(&mut self, now: Duration) {
+        let wanted = usize::try_from(now.as_secs()).unwrap_or(usize::MAX);
+        while self.seconds.len() < wanted {
+            let second = Duration::from_secs(self.seconds.len() as u64);
+            self.write_scheduled(second);
+            let happened = self.happen(second);
+            self.seconds.push(happened);
+        }
+        self.write_scheduled(now);
+    }
+
+    fn write_scheduled(&mut self, now: Duration) {
+        while let Some(due) = self.scheduled.first_entry() {
+            if *due.key() > now {
+                return;
+            }
+            let (at, weights) = due.remove_entry();
+            self.rules.write_weights(weights);
+            self.changed(at, Writer::Stranger);
+        }
+    }
+
+    /// Writes a change into the history.
+    pub(super) fn changed(&mut self, now: Duration, by: Writer) {
+        let share = |weights: Sides<u32>, side: Side| {
+            let sum = f64::from(weights.blue) + f64::from(weights.green);
+            if sum > 0.0 {
+                f64::from(*weights.get(side)) / sum
+            } else {
+                0.0
+            }
+        };
+        let weights = self.rules.weights();
+        let before = self.changes.last().map(|change| change.weights);
+        for side in [Side::Blue, Side::Green] {
+            if before.is_some_and(|before| share(weights, side) > share(before, side)) {
+                self.rises.get_mut(side).push(now);
+            }
+        }
+        let change = Change {
+            at: self.date(now),
+            weights,
+            by,
+            targets: self.targets(now),
+        };
+        self.changes.push(change);
+    }
+
+    pub(super) fn date(&self, now: Duration) -> Timestamp {
+        later(SimClock::epoch(), now)
+    }
+
+    pub(super) fn targets(&self, now: Duration) -> Sides<TargetCounts> {
+        let of = |side: Side| {
+            let counts = self.services.get(side).targets(now, self.rises.get(side));
+            if self.rules.is_attached(side) {
+                counts
+            } else {
+                let mut unused = TargetCounts::default();
+                unused.other = counts.registered();
+                unused
+            }
+        };
+        Sides {
+            blue: of(Side::Blue),
+            green: of(Side::Green),
+        }
+    }
+
+    /// One second of traffic. Its randomness is its own, so it does not matter who asks when.
+    fn happen(&mut self, second: Duration) -> Sides<Second> {
+        let mixed = self
+            .seed
+            .wrapping_mul(0x9E37_79B9_7F4A_7C15)
+            .wrapping_add(second.as_secs());
+        let mut random = ChaCha8Rng::seed_from_u64(mixed);
+        let requests = Poisson::new(self.traffic.max(1e-9))
+            .map_or(0, |poisson| whole(poisson.sample(&mut random)));
+        let green = binomial(&mut random, requests, self.green_share());
+        let mut of = |side: Side, requests: u32| {
+            let service = self.services.get(side);
+            let rises = self.rises.get(side);
+            let conditions = service.conditions(second, rises);
+            Second {
+                is_silent: service.is_silent(second, rises),
+                ..serve(&mut random, requests, conditions)
+            }
+        };
+        Sides {
+            blue: of(Side::Blue, requests - green),
+            green: of(Side::Green, green),
+        }
+    }
+
+    /// Green's share of this second's requests: by weight, but for clients that are pinned.
+    fn green_share(&mut self) -> f64 {
+        let weights = self.rules.weights();
+        let sum = f64::from(weights.blue) + f64::from(weights.green);
+        let weighted = if sum > 0.0 {
+            f64::from(weights.green) / sum
+        } else {
+            0.0
+        };
+        match self.rules.stickiness() {
+            None => weighted,
+            Some(stickiness) => {
+                // Pins run out one by one over their duration, and follow the weights then.
+                let renewed = 1.0 / stickiness.as_secs_f64().max(1.0);
+                self.pinned += (weighted - self.pinned) * renewed;
+                STICKY_CLIENTS * self.pinned + (1.0 - STICKY_CLIENTS) * weighted
+            }
+        }
+    }
+}
+
+fn serve(random: &mut ChaCha8Rng, requests: u32, conditions: Conditions) -> Second {
+    let mut second = Second {
+        requests,
+        ..Second::default()
+    };
+    if conditions.is_dead {
+        second.refused = requests;
+        return second;
+    }
+    second.errors = binomial(random, requests, conditions.error_rate);
+    second.client_errors = binomial(random, requests - second.errors, CLIENT_ERRORS);
+    second.ok = requests - second.errors - second.client_errors;
+    let median = conditions.latency.as_secs_f64().max(1e-6);
+    if let Ok(latencies) = LogNormal::new(median.ln(), LATENCY_SIGMA) {
+        second.latency_min = f64::INFINITY;
+        for _ in 0..requests {
+            let latency = latencies.sample(random);
+            second.latency_sum += latency;
+            second.latency_min = second.latency_min.min(latency);
+            second.latency_max = second.latency_max.max(latency);
+        }
+    }
+    second
+}
+
+fn binomial(random: &mut ChaCha8Rng, of: u32, rate: f64) -> u32 {
+    Binomial::new(u64::from(of), rate.clamp(0.0, 1.0)).map_or(0, |binomial| {
+        u32::try_from(binomial.sample(random)).unwrap_or(of)
+    })
+}
+
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "a Poisson sample is a small whole number, and saturates where it is not"
+)]
+fn whole(sample: f64) -> u32 {
+    sample as u32
+}
