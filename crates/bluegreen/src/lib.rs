@@ -19,7 +19,7 @@ pub use self::aws::Aws;
 #[doc(inline)]
 pub use self::{
     error::{Error, ErrorKind, Failure, Result},
-    health::{HealthGate, Verdict},
+    health::{HealthGate, Verdict, gate_fn},
     image::ImageBuilder,
     migration::{Migration, MigrationError, MigrationPlan, Outcome},
     service::ServiceDeployer,

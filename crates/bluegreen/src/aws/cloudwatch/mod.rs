@@ -1,1 +1,9 @@
-//! CloudWatch: where requests, errors and latencies come from.
+//! CloudWatch: where requests, errors and latencies come from, and alarms.
+
+mod alarms;
+mod alb;
+mod app;
+mod gate;
+mod query;
+
+pub use self::{alarms::AlarmGate, alb::AlbMetrics, app::AppMetrics, gate::CloudWatchGate};

@@ -116,9 +116,10 @@ impl World {
             if self.rules.is_attached(side) {
                 counts
             } else {
-                let mut unused = TargetCounts::default();
-                unused.other = counts.registered();
-                unused
+                TargetCounts {
+                    other: counts.registered(),
+                    ..TargetCounts::default()
+                }
             }
         };
         Sides {

@@ -1,0 +1,218 @@
+//! The command line.
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// Moves live traffic from blue to green behind an Application Load Balancer, step by step,
+/// under health gates, and puts everything back when green does harm.
+///
+/// Without --aws it runs on a simulated AWS, in virtual time, and touches nothing.
+#[derive(Debug, Parser)]
+#[command(name = "traffic_router", version, max_term_width = 100, after_help = AFTER)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Option<Command>,
+    #[command(flatten)]
+    pub(crate) place: Place,
+    #[command(flatten)]
+    pub(crate) rule: Rule,
+    #[command(flatten)]
+    pub(crate) plan: Plan,
+    #[command(flatten)]
+    pub(crate) gates: Gates,
+    /// Print one event a line as JSON on stdout, and nothing for people.
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+}
+
+const AFTER: &str = "\
+Exit codes:
+   0  promoted; an asked-for rollback restored; status read
+   2  bad arguments or plan; nothing was called
+   3  stopped before anything changed: the preflight refused, or green was not ready
+  10  rolled back by a gate, a deadline or a fault; restored and read back
+  11  cancelled (Ctrl-C, SIGTERM); restored and read back
+  12  held: on request, on somebody else's change, or inconclusive with --on-inconclusive hold
+  20  not restored, or not known: somebody must look now
+
+Ctrl-C rolls back and says so. A second Ctrl-C stops at once and says where traffic is.
+
+Examples:
+  traffic_router                              a healthy migration on the simulation
+  traffic_router --scenario green-errors      one that is rolled back
+  traffic_router --scenario list              all scenarios, and what each must end with
+  traffic_router status --aws --listener-arn ARN --priority 100 \\
+      --blue-target-group ARN --green-target-group ARN";
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Subcommand)]
+pub(crate) enum Command {
+    /// Show the split, the targets and the stickiness as they are. Reads only.
+    Status,
+    /// Move green up step by step (the default).
+    Migrate,
+    /// Move green to 100 % at once, from whatever split is found: your override of the gates for
+    /// the way there. Capacity is still needed, and the last step bakes under the gates.
+    Complete,
+    /// Put everything back on blue, from whatever split is found.
+    Rollback {
+        /// Go ahead even where blue has no healthy target.
+        #[arg(long)]
+        force: bool,
+    },
+}
+
+/// Where it runs.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Where")]
+pub(crate) struct Place {
+    /// Real AWS, through the usual credential chain; AWS_ENDPOINT_URL and its per-service forms
+    /// point it elsewhere.
+    #[arg(long, global = true)]
+    pub(crate) aws: bool,
+    /// The simulated world; `list` explains each.
+    #[arg(long, global = true, value_name = "NAME", default_value = "healthy")]
+    pub(crate) scenario: String,
+    /// The seed of the simulation's randomness; the same seed gives the same run.
+    #[arg(long, global = true, value_name = "N", default_value_t = 1)]
+    pub(crate) seed: u64,
+    /// Virtual seconds a second, or `max`. The default shows half an hour in 15 seconds.
+    #[arg(long, global = true, value_name = "N", default_value = "120")]
+    pub(crate) speed: String,
+    /// Who is responsible for `complete` and `rollback`, as it stands in the outcome.
+    #[arg(
+        long,
+        global = true,
+        env = "USER",
+        value_name = "NAME",
+        default_value = "operator"
+    )]
+    pub(crate) operator: String,
+}
+
+/// Which rule divides the traffic. Needed with --aws; the simulation has its own.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Rule (with --aws)")]
+pub(crate) struct Rule {
+    /// The rule itself.
+    #[arg(long, global = true, value_name = "ARN")]
+    pub(crate) rule_arn: Option<String>,
+    /// The listener; with --priority that rule, else the one rule that forwards to both groups.
+    #[arg(long, global = true, value_name = "ARN")]
+    pub(crate) listener_arn: Option<String>,
+    /// The rule's priority on the listener, or `default` for the default rule.
+    #[arg(long, global = true, value_name = "N")]
+    pub(crate) priority: Option<String>,
+    /// Where traffic is now.
+    #[arg(long, global = true, value_name = "ARN")]
+    pub(crate) blue_target_group: Option<String>,
+    /// Where it is to go.
+    #[arg(long, global = true, value_name = "ARN")]
+    pub(crate) green_target_group: Option<String>,
+}
+
+/// What happens when.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Plan")]
+pub(crate) struct Plan {
+    /// Green's shares in percent, ascending, the last 100; tenths are possible.
+    #[arg(long, global = true, value_name = "LIST", default_value = "10,50,100")]
+    pub(crate) steps: String,
+    /// How long green is watched at each step at least, such as 10m or 90s.
+    #[arg(long, global = true, value_name = "TIME", default_value = "10m")]
+    pub(crate) bake: String,
+    /// How long after a shift the gates must be healthy at the latest [default: three bakes].
+    #[arg(long, global = true, value_name = "TIME")]
+    pub(crate) step_deadline: Option<String>,
+    /// When the whole migration must be over [default: the sum of the steps' deadlines].
+    #[arg(long, global = true, value_name = "TIME")]
+    pub(crate) deadline: Option<String>,
+    /// How often everything is looked at.
+    #[arg(long, global = true, value_name = "TIME", default_value = "15s")]
+    pub(crate) look_every: String,
+    /// How long after each shift green's figures do not count.
+    #[arg(long, global = true, value_name = "TIME", default_value = "1m")]
+    pub(crate) warm_up: String,
+    /// How long blue is kept warm after the last step.
+    #[arg(long, global = true, value_name = "TIME", default_value = "0s")]
+    pub(crate) final_bake: String,
+    /// How many of blue's targets one target of green can stand in for.
+    #[arg(long, global = true, value_name = "X", default_value_t = 1.0)]
+    pub(crate) green_target_worth: f64,
+    /// At a deadline without healthy gates.
+    #[arg(long, global = true, value_enum, default_value = "roll-back")]
+    pub(crate) on_inconclusive: Policy,
+    /// On Ctrl-C or SIGTERM.
+    #[arg(long, global = true, value_enum, default_value = "roll-back")]
+    pub(crate) on_cancel: Policy,
+    /// Take on a risk that the preflight would refuse: shared-targets, long-stickiness.
+    #[arg(long, global = true, value_name = "RISK")]
+    pub(crate) accept: Vec<String>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Policy {
+    /// Put everything back on blue.
+    RollBack,
+    /// Leave the split as it is, for a person to decide.
+    Hold,
+}
+
+/// What must be healthy.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Gates")]
+pub(crate) struct Gates {
+    /// Where requests, errors and latencies come from: the load balancer's metrics per target
+    /// group, or the application's own.
+    #[arg(long, global = true, value_enum, default_value = "alb")]
+    pub(crate) metrics: Metrics,
+    /// The limit of green's error rate, in percent.
+    #[arg(long, global = true, value_name = "PERCENT", default_value_t = 5.0)]
+    pub(crate) max_error_rate: f64,
+    /// The limit of green's mean latency.
+    #[arg(long, global = true, value_name = "TIME", default_value = "3s")]
+    pub(crate) max_latency: String,
+    /// Seconds that one data point covers: a multiple of 60, or with --metrics app also
+    /// 1, 5, 10 or 30 for high-resolution metrics.
+    #[arg(long, global = true, value_name = "SECONDS", default_value_t = 60)]
+    pub(crate) period: u32,
+    /// Green's namespace, with --metrics app.
+    #[arg(
+        long,
+        global = true,
+        value_name = "NAME",
+        default_value = "ChatBot/FastAPI"
+    )]
+    pub(crate) namespace: String,
+    /// Blue's namespace, with --metrics app; empty where blue has no such metrics.
+    #[arg(
+        long,
+        global = true,
+        value_name = "NAME",
+        default_value = "ChatBot/Flask"
+    )]
+    pub(crate) blue_namespace: String,
+    /// Green's dimension `Endpoint`, with --metrics app.
+    #[arg(
+        long,
+        global = true,
+        value_name = "PATH",
+        default_value = "/api/v1/chat"
+    )]
+    pub(crate) endpoint: String,
+    /// Blue's dimension `Endpoint` [default: green's].
+    #[arg(long, global = true, value_name = "PATH")]
+    pub(crate) blue_endpoint: Option<String>,
+    /// A CloudWatch alarm that must not fire. May be given several times.
+    #[arg(long, global = true, value_name = "NAME")]
+    pub(crate) alarm: Vec<String>,
+    /// An alarm of these that may be firing already. May be given several times.
+    #[arg(long, global = true, value_name = "NAME")]
+    pub(crate) ignore_alarm: Vec<String>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Metrics {
+    /// AWS/ApplicationELB, per target group.
+    Alb,
+    /// ErrorCount, SuccessCount and RequestLatency of the application.
+    App,
+}

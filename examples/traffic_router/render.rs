@@ -1,0 +1,173 @@
+//! What a person sees, and what a program reads.
+
+use std::{fmt::Write as _, io::Write as _};
+
+use anstyle::{AnsiColor, Style};
+use bluegreen::{
+    Verdict,
+    engine::Event,
+    health::{SeenSide, SeenTraffic},
+    migration::{GateStanding, MigrationEvent},
+    traffic::TrafficObservation,
+};
+
+const GOOD: Style = AnsiColor::Green.on_default();
+const BAD: Style = AnsiColor::Red.on_default().bold();
+const UNSURE: Style = AnsiColor::Yellow.on_default();
+const DIM: Style = Style::new().dimmed();
+const STRONG: Style = Style::new().bold();
+
+/// One event a line as JSON on stdout. A reader that went away does not end a migration.
+pub(crate) fn json(event: &Event<MigrationEvent>) {
+    let mut out = std::io::stdout().lock();
+    if let Ok(line) = serde_json::to_string(event) {
+        let _ = writeln!(out, "{line}");
+        let _ = out.flush();
+    }
+}
+
+/// Progress for people, on stderr.
+#[derive(Debug, Default)]
+pub(crate) struct Progress {
+    steps: usize,
+    /// What the last look showed, to leave out looks that show nothing new.
+    shown: Option<(Vec<&'static str>, Option<SeenTraffic>)>,
+}
+
+impl Progress {
+    /// Prints an event. Colour and its absence (NO_COLOR, no terminal) are the stream's matter.
+    pub(crate) fn show(&mut self, event: &Event<MigrationEvent>) {
+        let Some(text) = self.text(&event.kind, event.at) else {
+            return;
+        };
+        let seconds = event.elapsed.as_secs();
+        let time = format!("{:02}:{:02}", seconds / 60, seconds % 60);
+        anstream::eprintln!("{DIM}{time}{DIM:#}  {text}");
+    }
+
+    fn text(&mut self, event: &MigrationEvent, at: jiff::Timestamp) -> Option<String> {
+        let style = match event {
+            MigrationEvent::Started { plan, .. } => {
+                self.steps = plan.steps().len();
+                return None;
+            }
+            MigrationEvent::Looked {
+                traffic,
+                gates,
+                paused,
+                next_look,
+                ..
+            } => return self.looked(traffic.as_ref().ok(), gates, *paused, at, *next_look),
+            MigrationEvent::StepPassed { step, .. } => {
+                self.shown = None;
+                return Some(format!("{GOOD}{event}{GOOD:#} of {}", self.steps).replace(
+                    &format!("step {} passed", step + 1),
+                    &format!("✓ step {} passed", step + 1),
+                ));
+            }
+            MigrationEvent::Restored { .. } | MigrationEvent::Confirmed { .. } => GOOD,
+            MigrationEvent::Shifting { .. } | MigrationEvent::Shifted { .. } => STRONG,
+            MigrationEvent::RollingBack { .. }
+            | MigrationEvent::Drifted { .. }
+            | MigrationEvent::JournalFailed { .. }
+            | MigrationEvent::Unresolved { .. } => BAD,
+            MigrationEvent::ReadFailed { .. }
+            | MigrationEvent::WriteFailed { .. }
+            | MigrationEvent::CapacityShort { .. }
+            | MigrationEvent::Controlled { .. } => UNSURE,
+            MigrationEvent::Ended { exit_code, .. } => match exit_code {
+                0 => GOOD,
+                _ => BAD,
+            },
+            _ => Style::new(),
+        };
+        // The last word says where a person must look, hints and commands included.
+        Some(format!("{style}{event}{style:#}"))
+    }
+
+    /// A look, if it shows something new: another verdict, or another settled minute.
+    fn looked(
+        &mut self,
+        traffic: Option<&TrafficObservation>,
+        gates: &[GateStanding],
+        paused: bool,
+        at: jiff::Timestamp,
+        next_look: jiff::Timestamp,
+    ) -> Option<String> {
+        let seen = gates.iter().find_map(|g| g.verdict.evidence().traffic);
+        let words = gates.iter().map(|g| g.verdict.status()).collect();
+        let now = Some((words, seen));
+        if self.shown == now {
+            return None;
+        }
+        self.shown = now;
+        let mut line = String::new();
+        match traffic {
+            Some(traffic) => {
+                let asked = traffic.green_share() * 100.0;
+                let _ = write!(line, "green {asked:.1}%");
+            }
+            None => line.push_str("split unknown"),
+        }
+        if let Some(seen) = seen {
+            if let Some(share) = seen.green_share() {
+                let _ = write!(line, " (seen {:.1}%)", share * 100.0);
+            }
+            let _ = write!(
+                line,
+                "  blue {}  green {}",
+                rates(&seen.sides.blue),
+                rates(&seen.sides.green)
+            );
+        }
+        for standing in gates {
+            let (style, sign) = match &standing.verdict {
+                Verdict::Healthy(_) => (GOOD, "✓"),
+                Verdict::Unhealthy(_) => (BAD, "✗"),
+                Verdict::Inconclusive(_) => (UNSURE, "…"),
+            };
+            let _ = write!(line, "  {style}{sign} {}{style:#}", standing.gate);
+            if !standing.verdict.is_healthy() {
+                let _ = write!(line, " {}", standing.verdict.evidence().summary);
+            }
+        }
+        if paused {
+            let _ = write!(line, "  {UNSURE}paused{UNSURE:#}");
+        }
+        let wait = next_look.duration_since(at).as_secs();
+        let _ = write!(line, "  {DIM}next look in {wait}s{DIM:#}");
+        Some(line)
+    }
+}
+
+fn rates(side: &SeenSide) -> String {
+    let mut text = format!("{} req", side.requests);
+    if let Some(rate) = side.error_rate {
+        let _ = write!(text, " {:.2}% err", rate * 100.0);
+    }
+    if let Some(latency) = side.mean_latency_ms {
+        let _ = write!(text, " {latency:.0} ms");
+    }
+    text
+}
+
+/// The split as `status` shows it.
+pub(crate) fn status(traffic: &TrafficObservation, json: bool) {
+    let mut out = anstream::stdout().lock();
+    if json {
+        if let Ok(line) = serde_json::to_string(traffic) {
+            let _ = writeln!(out, "{line}");
+        }
+        return;
+    }
+    let _ = writeln!(out, "{STRONG}{traffic}{STRONG:#}");
+    let _ = writeln!(out, "  blue   {}", traffic.targets.blue);
+    let _ = writeln!(out, "  green  {}", traffic.targets.green);
+    if let Some(stickiness) = traffic.stickiness {
+        let seconds = stickiness.as_secs();
+        let _ = writeln!(out, "  clients stay on a side for {seconds} s");
+    }
+    if let Some(command) = &traffic.restore_command {
+        let _ = writeln!(out, "  back to blue by hand:\n    {command}");
+    }
+}

@@ -1,0 +1,317 @@
+//! From the command line to a plan, a splitter and gates; every problem at once.
+
+use std::{str::FromStr, time::Duration};
+
+use bluegreen::{
+    Aws, Error, MigrationPlan, Percent,
+    aws::{
+        alb::{AlbRule, AlbTrafficSplitter, ListenerArn, RuleArn, TargetGroupArn},
+        cloudwatch::{AlarmGate, AlbMetrics, AppMetrics, CloudWatchGate},
+        sim::{Scenario, Simulation},
+    },
+    health::{HealthGate, Limits, TargetHealthGate},
+    migration::{GateId, OnCancel, OnInconclusive, Problem},
+    traffic::Acceptance,
+};
+
+use crate::args::{Cli, Metrics, Policy};
+
+/// Everything that the command line says, checked.
+pub(crate) struct Setup {
+    pub(crate) plan: MigrationPlan,
+    pub(crate) target: Target,
+    limits: Limits,
+}
+
+/// Which traffic it is about.
+pub(crate) struct Target {
+    pub(crate) rule: AlbRule,
+    pub(crate) blue: TargetGroupArn,
+    pub(crate) green: TargetGroupArn,
+    pub(crate) alarms: Vec<String>,
+}
+
+/// How fast a simulation runs.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) enum Speed {
+    Times(f64),
+    Max,
+}
+
+impl Setup {
+    /// Checks the whole command line. `simulation` is the world, unless it is about real AWS.
+    pub(crate) fn new(cli: &Cli, simulation: Option<&Simulation>) -> Result<Self, Vec<Problem>> {
+        let mut problems = Problems::default();
+        let target = match simulation {
+            Some(simulation) => Some(Target {
+                rule: simulation.rule(),
+                blue: simulation.blue(),
+                green: simulation.green(),
+                alarms: [simulation.alarms(), cli.gates.alarm.clone()].concat(),
+            }),
+            None => target(cli, &mut problems),
+        };
+        let plan = plan(cli, &mut problems);
+        let limits = limits(cli, &mut problems);
+        match (plan, target, limits) {
+            (Some(plan), Some(target), Some(limits)) if problems.0.is_empty() => Ok(Self {
+                plan,
+                target,
+                limits,
+            }),
+            _ => Err(problems.0),
+        }
+    }
+
+    pub(crate) fn splitter(&self, aws: &Aws) -> Result<AlbTrafficSplitter, Error> {
+        let Target {
+            rule, blue, green, ..
+        } = &self.target;
+        AlbTrafficSplitter::new(aws, rule.clone(), blue.clone(), green.clone())
+    }
+
+    /// The gates of a migration, with their names.
+    pub(crate) fn gates(&self, aws: &Aws, cli: &Cli) -> Result<Vec<NamedGate>, Error> {
+        let mut gates: Vec<NamedGate> = vec![("targets".into(), Box::new(TargetHealthGate::new()))];
+        let period = Duration::from_secs(u64::from(cli.gates.period));
+        let metrics = match cli.gates.metrics {
+            Metrics::Alb => {
+                let balancer = self.target.rule.listener().load_balancer();
+                let Target { blue, green, .. } = &self.target;
+                let source = AlbMetrics::new(aws, balancer, blue.clone(), green.clone())
+                    .with_period(period)?;
+                CloudWatchGate::alb(source, self.limits.clone())
+            }
+            Metrics::App => {
+                let endpoint = &cli.gates.endpoint;
+                let mut source =
+                    AppMetrics::new(aws, &cli.gates.namespace, endpoint).with_period(period)?;
+                if !cli.gates.blue_namespace.is_empty() {
+                    let blue = cli.gates.blue_endpoint.as_ref().unwrap_or(endpoint);
+                    source = source.with_blue(&cli.gates.blue_namespace, blue);
+                }
+                CloudWatchGate::app(source, self.limits.clone())
+            }
+        };
+        gates.push(("metrics".into(), Box::new(metrics)));
+        if !self.target.alarms.is_empty() {
+            let alarms = AlarmGate::new(aws, self.target.alarms.iter().cloned())
+                .with_ignored(cli.gates.ignore_alarm.iter().cloned());
+            gates.push(("alarms".into(), Box::new(alarms)));
+        }
+        Ok(gates)
+    }
+}
+
+pub(crate) type NamedGate = (GateId, Box<dyn HealthGate>);
+
+/// The world that the scenario names, with its explanation.
+pub(crate) fn scenario(cli: &Cli) -> Result<Scenario, Problem> {
+    cli.place.scenario.parse().map_err(|error| {
+        let hint = "`--scenario list` explains all of them";
+        Problem::new("--scenario", format!("{error}"), hint)
+    })
+}
+
+pub(crate) fn speed(cli: &Cli) -> Result<Speed, Problem> {
+    let text = cli.place.speed.as_str();
+    if text == "max" {
+        return Ok(Speed::Max);
+    }
+    match text.parse::<f64>() {
+        Ok(speed) if speed.is_finite() && (0.1..=100_000.0).contains(&speed) => {
+            Ok(Speed::Times(speed))
+        }
+        _ => Err(Problem::new(
+            "--speed",
+            format!("`{text}` is not a number from 0.1 to 100000"),
+            "120 shows two virtual minutes a second; `max` does not wait at all",
+        )),
+    }
+}
+
+#[derive(Default)]
+struct Problems(Vec<Problem>);
+
+impl Problems {
+    fn add(&mut self, field: &str, message: impl Into<String>, hint: impl Into<String>) {
+        self.0.push(Problem::new(field, message, hint));
+    }
+
+    fn span(&mut self, field: &str, text: &str) -> Option<Duration> {
+        let parsed = jiff::SignedDuration::from_str(text)
+            .ok()
+            .and_then(|span| Duration::try_from(span).ok());
+        if parsed.is_none() {
+            let message = format!("`{text}` is not a span of time");
+            self.add(field, message, "write it like `10m`, `90s` or `1h 30m`");
+        }
+        parsed
+    }
+
+    fn arn<T>(&mut self, field: &str, text: Option<&String>) -> Option<T>
+    where
+        T: FromStr<Err = bluegreen::aws::alb::ArnError>,
+    {
+        match text?.parse() {
+            Ok(arn) => Some(arn),
+            Err(error) => {
+                self.add(
+                    field,
+                    error.to_string(),
+                    format!("such as {}", error.example()),
+                );
+                None
+            }
+        }
+    }
+}
+
+fn target(cli: &Cli, problems: &mut Problems) -> Option<Target> {
+    let given = &cli.rule;
+    let rule_arn: Option<RuleArn> = problems.arn("--rule-arn", given.rule_arn.as_ref());
+    let listener: Option<ListenerArn> = problems.arn("--listener-arn", given.listener_arn.as_ref());
+    let hint = "`aws elbv2 describe-target-groups` lists the target groups";
+    let mut group = |field: &str, text: Option<&String>| {
+        if text.is_none() {
+            problems.add(field, "is needed with --aws", hint);
+        }
+        problems.arn::<TargetGroupArn>(field, text)
+    };
+    let blue = group("--blue-target-group", given.blue_target_group.as_ref());
+    let green = group("--green-target-group", given.green_target_group.as_ref());
+    if given.rule_arn.is_some() && given.priority.is_some() {
+        problems.add(
+            "--priority",
+            "does not go with --rule-arn, which names the rule already",
+            "leave one of them out",
+        );
+    }
+    if given.rule_arn.is_none() && given.listener_arn.is_none() {
+        problems.add(
+            "--listener-arn",
+            "this or --rule-arn is needed with --aws",
+            "`aws elbv2 describe-listeners --load-balancer-arn ARN` lists the listeners",
+        );
+    }
+    let priority = match given.priority.as_deref() {
+        None => None,
+        Some("default") => Some(None),
+        Some(text) => match text.parse::<u32>() {
+            Ok(priority) if (1..=50_000).contains(&priority) => Some(Some(priority)),
+            _ => {
+                let message = format!("`{text}` is not a number from 1 to 50000");
+                problems.add(
+                    "--priority",
+                    message,
+                    "write `default` for the default rule",
+                );
+                None
+            }
+        },
+    };
+    let rule = match (rule_arn, listener, priority) {
+        (Some(rule), _, _) => AlbRule::Arn(rule),
+        (None, Some(listener), Some(Some(priority))) => AlbRule::Priority { listener, priority },
+        (None, Some(listener), Some(None)) => AlbRule::Default(listener),
+        (None, Some(listener), None) => AlbRule::Only(listener),
+        (None, None, _) => return None,
+    };
+    Some(Target {
+        rule,
+        blue: blue?,
+        green: green?,
+        alarms: cli.gates.alarm.clone(),
+    })
+}
+
+fn plan(cli: &Cli, problems: &mut Problems) -> Option<MigrationPlan> {
+    let given = &cli.plan;
+    let mut steps = Vec::new();
+    for text in given.steps.split(',') {
+        match text.parse::<Percent>() {
+            Ok(step) => steps.push(step),
+            Err(error) => problems.add("--steps", error.to_string(), "such as `10,50,100`"),
+        }
+    }
+    let mut accepted = Vec::new();
+    for text in &given.accept {
+        match Acceptance::ALL.into_iter().find(|a| a.as_str() == text) {
+            Some(acceptance) => accepted.push(acceptance),
+            None => {
+                let known: Vec<&str> = Acceptance::ALL.iter().map(|a| a.as_str()).collect();
+                let message = format!("`{text}` is no risk that can be accepted");
+                problems.add("--accept", message, format!("one of {}", known.join(", ")));
+            }
+        }
+    }
+    let bake = problems.span("--bake", &given.bake);
+    let look_every = problems.span("--look-every", &given.look_every);
+    let warm_up = problems.span("--warm-up", &given.warm_up);
+    let final_bake = problems.span("--final-bake", &given.final_bake);
+    let mut optional = |field: &str, text: Option<&String>| match text {
+        Some(text) => problems.span(field, text).map(Some),
+        None => Some(None),
+    };
+    let step_deadline = optional("--step-deadline", given.step_deadline.as_ref());
+    let deadline = optional("--deadline", given.deadline.as_ref());
+    let bake = bake?;
+    let mut builder = MigrationPlan::builder()
+        .bake(bake)
+        .step_deadline(step_deadline?.unwrap_or(bake.saturating_mul(3)))
+        .look_every(look_every?)
+        .warm_up(warm_up?)
+        .final_bake(final_bake?)
+        .green_target_worth(given.green_target_worth)
+        .on_inconclusive(match given.on_inconclusive {
+            Policy::RollBack => OnInconclusive::RollBack,
+            Policy::Hold => OnInconclusive::Hold,
+        })
+        .on_cancel(match given.on_cancel {
+            Policy::RollBack => OnCancel::RollBack,
+            Policy::Hold => OnCancel::Hold,
+        })
+        .steps(steps);
+    if let Some(deadline) = deadline? {
+        builder = builder.deadline(deadline);
+    }
+    for acceptance in accepted {
+        builder = builder.accept(acceptance);
+    }
+    match builder.build() {
+        Ok(plan) => Some(plan),
+        Err(error) => {
+            for problem in error.problems() {
+                let field = format!("--{}", problem.field.replace('_', "-"));
+                problems.add(&field, problem.message.clone(), problem.hint.clone());
+            }
+            None
+        }
+    }
+}
+
+fn limits(cli: &Cli, problems: &mut Problems) -> Option<Limits> {
+    let given = &cli.gates;
+    let is_rate = given.max_error_rate.is_finite() && (0.0..100.0).contains(&given.max_error_rate);
+    if !is_rate || given.max_error_rate == 0.0 {
+        let message = format!("{} is not between 0 and 100", given.max_error_rate);
+        problems.add(
+            "--max-error-rate",
+            message,
+            "5 means five of a hundred requests",
+        );
+    }
+    let is_period = matches!(given.period, 1 | 5 | 10 | 30)
+        || (given.period > 0 && given.period.is_multiple_of(60));
+    if !is_period || (given.period < 60 && given.metrics == Metrics::Alb) {
+        let message = format!("CloudWatch keeps no such points of {} s", given.period);
+        let hint = "a multiple of 60; with --metrics app also 1, 5, 10 or 30";
+        problems.add("--period", message, hint);
+    }
+    let latency = problems.span("--max-latency", &given.max_latency)?;
+    Some(
+        Limits::default()
+            .with_max_error_rate(given.max_error_rate / 100.0)
+            .with_max_mean_latency(latency),
+    )
+}
