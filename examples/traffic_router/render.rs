@@ -6,7 +6,7 @@ use anstyle::{AnsiColor, Style};
 use bluegreen::{
     Verdict,
     engine::Event,
-    health::{SeenSide, SeenTraffic},
+    health::{Phase, SeenSide, SeenTraffic},
     migration::{GateStanding, MigrationEvent},
     traffic::TrafficObservation,
 };
@@ -52,18 +52,30 @@ impl Progress {
                 return None;
             }
             MigrationEvent::Looked {
+                phase,
                 traffic,
                 gates,
                 paused,
                 next_look,
                 ..
-            } => return self.looked(traffic.as_ref().ok(), gates, *paused, at, *next_look),
-            MigrationEvent::StepPassed { step, .. } => {
+            } => {
+                // After a restore gates decide nothing more.
+                let deciding: &[_] = match phase {
+                    Phase::Confirm => &[],
+                    _ => gates,
+                };
+                let seen = gates.iter().find_map(|g| g.verdict.evidence().traffic);
+                let traffic = traffic.as_ref().ok();
+                return self.looked(traffic, seen, deciding, *paused, at, *next_look);
+            }
+            MigrationEvent::StepPassed { step, overridden } => {
                 self.shown = None;
-                return Some(format!("{GOOD}{event}{GOOD:#} of {}", self.steps).replace(
-                    &format!("step {} passed", step + 1),
-                    &format!("✓ step {} passed", step + 1),
-                ));
+                let (step, of) = (step + 1, self.steps);
+                let by = match overridden {
+                    Some(control) => format!(", overridden: {control}"),
+                    None => String::new(),
+                };
+                return Some(format!("{GOOD}✓ step {step} of {of} passed{GOOD:#}{by}"));
             }
             MigrationEvent::Restored { .. } | MigrationEvent::Confirmed { .. } => GOOD,
             MigrationEvent::Shifting { .. } | MigrationEvent::Shifted { .. } => STRONG,
@@ -89,12 +101,12 @@ impl Progress {
     fn looked(
         &mut self,
         traffic: Option<&TrafficObservation>,
+        seen: Option<SeenTraffic>,
         gates: &[GateStanding],
         paused: bool,
         at: jiff::Timestamp,
         next_look: jiff::Timestamp,
     ) -> Option<String> {
-        let seen = gates.iter().find_map(|g| g.verdict.evidence().traffic);
         let words = gates.iter().map(|g| g.verdict.status()).collect();
         let now = Some((words, seen));
         if self.shown == now {
@@ -134,7 +146,7 @@ impl Progress {
         if paused {
             let _ = write!(line, "  {UNSURE}paused{UNSURE:#}");
         }
-        let wait = next_look.duration_since(at).as_secs();
+        let wait = next_look.duration_since(at).as_secs_f64().round();
         let _ = write!(line, "  {DIM}next look in {wait}s{DIM:#}");
         Some(line)
     }

@@ -89,9 +89,10 @@ fn any_of(parts: Vec<Part>) -> Verdict {
 /// expiry of those that decide.
 fn merged(parts: Vec<Part>, decides: fn(&Verdict) -> bool) -> Evidence {
     let deciding = || parts.iter().filter(|part| decides(&part.verdict));
-    let summaries: Vec<&str> = deciding()
+    let mut summaries: Vec<&str> = deciding()
         .map(|part| part.verdict.evidence().summary.as_str())
         .collect();
+    summaries.dedup();
     let mut evidence = Evidence::new(if summaries.is_empty() {
         "there are no judges".to_owned()
     } else {

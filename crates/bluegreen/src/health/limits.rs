@@ -9,7 +9,7 @@ use super::{
     combine::unreadable,
     counts::fraction,
     martingale::RiskEvidence,
-    step::{Place, Steps, stands_until},
+    step::{NOTHING_YET, Place, Steps, stands_until},
 };
 use crate::traffic::Side;
 
@@ -90,6 +90,7 @@ impl Limits {
             steps: Steps::default(),
             evidence: RiskEvidence::default(),
             slow: [None, None],
+            proved: None,
         }
     }
 }
@@ -106,6 +107,9 @@ struct LimitsJudge {
     evidence: RiskEvidence,
     /// The two newest warm buckets with a latency of green above the limit, if they are.
     slow: [Option<LatencySum>; 2],
+    /// What was proved against green, once it was: evidence that has reached its border is not
+    /// taken back.
+    proved: Option<String>,
 }
 
 impl Judge for LimitsJudge {
@@ -125,7 +129,13 @@ impl Judge for LimitsJudge {
             }
         }
         let newest = placed.last().map(|(_, bucket)| bucket);
-        let verdict = self.verdict();
+        if self.proved.is_none() {
+            self.proved = self.proof();
+        }
+        let verdict = match &self.proved {
+            Some(proved) => Verdict::unhealthy(proved),
+            None => self.verdict(),
+        };
         verdict.map_evidence(|evidence| self.with_numbers(evidence, newest))
     }
 }
@@ -162,23 +172,31 @@ impl LimitsJudge {
         self.slow = [self.slow[1], slow];
     }
 
-    fn verdict(&self) -> Verdict {
+    /// What is proved against green now, if anything is.
+    fn proof(&self) -> Option<String> {
         if self.evidence.ln() >= (1.0 / self.limits.alpha).ln() {
-            return Verdict::unhealthy(format!(
+            return Some(format!(
                 "green's error rate is above {}{}",
                 Unit::Fraction.show(self.limits.max_error_rate),
                 self.rate_text()
             ));
         }
-        if let [Some(before), Some(now)] = self.slow
-            && before.samples + now.samples >= self.limits.min_requests
-        {
-            return Verdict::unhealthy(format!(
-                "green's mean latency of {} is above {}",
-                Unit::Milliseconds.show(before.and(now).mean_ms().unwrap_or_default()),
-                Unit::Milliseconds.show(self.limits.max_mean_latency_ms)
-            ));
+        match self.slow {
+            [Some(before), Some(now)]
+                if before.samples + now.samples >= self.limits.min_requests =>
+            {
+                let mean = before.and(now).mean_ms().unwrap_or_default();
+                Some(format!(
+                    "green's mean latency of {} is above {}",
+                    Unit::Milliseconds.show(mean),
+                    Unit::Milliseconds.show(self.limits.max_mean_latency_ms)
+                ))
+            }
+            _ => None,
         }
+    }
+
+    fn verdict(&self) -> Verdict {
         match self.missing() {
             Some(missing) => Verdict::inconclusive(missing),
             None => {
@@ -222,7 +240,7 @@ impl LimitsJudge {
     /// Why green is not healthy, if it is not.
     fn missing(&self) -> Option<String> {
         let Some(newest) = self.steps.recent().back() else {
-            return Some("no minute since the warm-up has settled yet".to_owned());
+            return Some(NOTHING_YET.to_owned());
         };
         match newest.sides.green.requests {
             None => return Some("no data of green in the newest settled minute".to_owned()),

@@ -91,7 +91,7 @@ impl MetricsGate {
         if let Some((until, failure)) = &reading.leave_alone
             && now < *until
         {
-            let message = format!("{}; not asked again before {until}", failure.message);
+            let message = format!("{}; not asked again before {until:.0}", failure.message);
             return Err(Error::new(failure.kind, message));
         }
         if reading.settler.is_none() {

@@ -76,7 +76,7 @@ impl Steps {
             .rposition(|(since, _)| *since < bucket.end());
         match under {
             None => Place::Before,
-            Some(index) if bucket.start < self.shifts[index].1 => Place::WarmUp,
+            Some(index) if begins(bucket) < self.shifts[index].1 => Place::WarmUp,
             Some(index) if index + 1 < self.shifts.len() => Place::Earlier,
             Some(_) => Place::Now,
         }
@@ -87,6 +87,15 @@ impl Steps {
         &self.recent
     }
 }
+
+/// Where a bucket begins, give or take: a tenth of it may lie in the warm-up, since a shift at a
+/// whole minute is read back a moment after it.
+fn begins(bucket: &Bucket) -> Timestamp {
+    later(bucket.start, bucket.period / 10)
+}
+
+/// What judges say before the first bucket that counts.
+pub(super) const NOTHING_YET: &str = "no minute since the warm-up has settled yet";
 
 /// Until when a verdict stands whose newest bucket is this one: until the next one should have
 /// settled, and one more may be missed.

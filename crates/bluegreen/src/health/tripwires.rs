@@ -7,7 +7,7 @@ use super::{
     combine::unreadable,
     counts::fraction,
     martingale::RiskEvidence,
-    step::{Place, Steps, stands_until},
+    step::{NOTHING_YET, Place, Steps, stands_until},
 };
 use crate::traffic::Side;
 
@@ -48,6 +48,7 @@ impl ConnectionErrors {
             settings: self.clone(),
             steps: Steps::default(),
             evidence: RiskEvidence::default(),
+            proved: None,
         }
     }
 }
@@ -57,6 +58,8 @@ struct ConnectionJudge {
     settings: ConnectionErrors,
     steps: Steps,
     evidence: RiskEvidence,
+    /// What was proved against green, once it was.
+    proved: Option<String>,
 }
 
 /// How many of the newest buckets a healthy verdict looks at.
@@ -79,6 +82,12 @@ impl Judge for ConnectionJudge {
                 let trials = requests.max(errors);
                 self.evidence
                     .take(errors, trials, self.settings.max_rate, false);
+                let enough = (1.0 / self.settings.alpha).ln();
+                if self.proved.is_none() && self.evidence.ln() >= enough {
+                    let text =
+                        format!("{errors} refused connections for {requests} green requests");
+                    self.proved = Some(text);
+                }
             }
         }
         let (mut errors, mut requests) = (0, 0);
@@ -92,8 +101,10 @@ impl Judge for ConnectionJudge {
         let is_known = newest.is_some_and(|green| {
             green.requests.is_some_and(|requests| requests > 0) && green.connection_errors.is_some()
         });
-        let verdict = if self.evidence.ln() >= (1.0 / self.settings.alpha).ln() {
-            Verdict::unhealthy(text)
+        let verdict = if let Some(proved) = &self.proved {
+            Verdict::unhealthy(proved)
+        } else if newest.is_none() {
+            Verdict::inconclusive(NOTHING_YET)
         } else if !is_known {
             Verdict::inconclusive("no request of green in the newest settled minute")
         } else if rate > self.settings.max_rate {
@@ -191,7 +202,10 @@ impl Judge for ShortfallJudge {
         let newest = placed.last().map(|(_, bucket)| bucket);
         let minutes = self.steps.recent().len();
         let Some((excess, requests)) = self.excess().filter(|_| minutes == 2) else {
-            let verdict = Verdict::inconclusive("green's responses are not known for two minutes");
+            let verdict = Verdict::inconclusive(match minutes {
+                0 => NOTHING_YET,
+                _ => "green's responses are not known for two minutes",
+            });
             return verdict.map_evidence(|evidence| standing(evidence, newest));
         };
         let text = format!(

@@ -300,7 +300,7 @@ impl fmt::Display for MigrationEvent {
                 write!(f, "the change {what}: {traffic}")
             }
             Self::Baking { until } => {
-                write!(f, "all steps passed; blue is kept warm until {until}")
+                write!(f, "all steps passed; blue is kept warm until {until:.0}")
             }
             Self::Controlled { control, effect } => match effect {
                 ControlEffect::Applied => write!(f, "{control}"),
@@ -330,7 +330,7 @@ impl fmt::Display for MigrationEvent {
             Self::Restored { traffic } => write!(f, "restored, read back: {traffic}"),
             Self::Confirmed { seen } => write!(
                 f,
-                "confirmed: no request on green from {} to {}",
+                "confirmed: no request on green from {:.0} to {:.0}",
                 seen.from, seen.to
             ),
             Self::Drifted { diff, .. } => {

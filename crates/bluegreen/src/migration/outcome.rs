@@ -148,7 +148,7 @@ pub struct Override {
 
 impl fmt::Display for Override {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} by {} at {}", self.what, self.by, self.at)
+        write!(f, "{} (taken by {} at {:.0})", self.what, self.by, self.at)
     }
 }
 
@@ -231,7 +231,7 @@ impl fmt::Display for Restored {
             None => f.write_str(", not yet confirmed by the metrics")?,
         }
         if let Some(until) = self.pinned_until {
-            write!(f, "; pinned clients may stay on green until {until}")?;
+            write!(f, "; pinned clients may stay on green until {until:.0}")?;
         }
         Ok(())
     }

@@ -80,7 +80,8 @@ impl AppMetrics {
     /// `Invalid` for any other period; CloudWatch keeps no such data points.
     pub fn with_period(mut self, period: Duration) -> Result<Self> {
         let seconds = period.as_secs();
-        let is_kept = matches!(seconds, 1 | 5 | 10 | 30) || (seconds > 0 && seconds.is_multiple_of(60));
+        let is_kept =
+            matches!(seconds, 1 | 5 | 10 | 30) || (seconds > 0 && seconds.is_multiple_of(60));
         if period.subsec_nanos() != 0 || !is_kept {
             return Err(Error::new(
                 ErrorKind::Invalid,

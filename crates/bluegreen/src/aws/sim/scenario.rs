@@ -29,7 +29,7 @@ pub enum Scenario {
     NoData,
     /// Hardly any traffic.
     LowTraffic,
-    /// AWS throttles a third of the reads, and the first write.
+    /// AWS throttles reads now and then, and the first write.
     Throttled,
     /// Somebody else changes the split.
     Drift,
@@ -45,6 +45,8 @@ pub enum Scenario {
     SharedGroup,
     /// Clients stay on a side for a day.
     Sticky,
+    /// Traffic is divided before the start.
+    Divided,
 }
 
 const fn minutes(minutes: u64) -> Duration {
@@ -53,7 +55,7 @@ const fn minutes(minutes: u64) -> Duration {
 
 impl Scenario {
     /// All of them.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 19] = [
         Self::Healthy,
         Self::GreenErrors,
         Self::GreenSlow,
@@ -72,6 +74,7 @@ impl Scenario {
         Self::GreenDetached,
         Self::SharedGroup,
         Self::Sticky,
+        Self::Divided,
     ];
 
     /// Its name on the command line.
@@ -147,7 +150,7 @@ impl Scenario {
             Self::Throttled => (
                 "throttled",
                 0,
-                "AWS throttles every third read, the first write and a whole minute of metrics: observed, tried again, promoted",
+                "AWS throttles reads now and then, the first write, and a whole minute of metrics: observed, tried again, promoted",
             ),
             Self::Drift => (
                 "drift",
@@ -183,6 +186,11 @@ impl Scenario {
                 "sticky",
                 3,
                 "clients stay on a side for a day, longer than a step: refused, unless accepted",
+            ),
+            Self::Divided => (
+                "divided",
+                3,
+                "somebody left traffic at 50/50: refused; `rollback` and `complete` take it from there",
             ),
         }
     }
@@ -230,13 +238,9 @@ impl Scenario {
             Self::LowTraffic => world.traffic(0.05).build(),
             Self::Throttled => {
                 let simulation = world.build();
-                for read in [
-                    Call::DescribeRules,
-                    Call::DescribeTargetHealth,
-                    Call::GetMetricData,
-                ] {
-                    simulation.fail(read.each_nth(3), Fault::Throttle);
-                }
+                simulation.fail(Call::DescribeRules.each_nth(7), Fault::Throttle);
+                simulation.fail(Call::DescribeTargetHealth.each_nth(5), Fault::Throttle);
+                simulation.fail(Call::GetMetricData.each_nth(3), Fault::Throttle);
                 simulation.fail(Call::ModifyRule.nth(1), Fault::Throttle);
                 let minute = Call::GetMetricData.between(minutes(6), minutes(7));
                 simulation.fail(minute, Fault::Throttle);
@@ -262,6 +266,12 @@ impl Scenario {
             Self::GreenDetached => world.detached_green().build(),
             Self::SharedGroup => world.shared_green().build(),
             Self::Sticky => world.sticky(minutes(24 * 60)).build(),
+            Self::Divided => world
+                .weights(Sides {
+                    blue: 50,
+                    green: 50,
+                })
+                .build(),
         }
     }
 }

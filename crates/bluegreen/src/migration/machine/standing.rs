@@ -143,7 +143,7 @@ impl Standing {
             (None, None) => Verdict::inconclusive("nothing seen since the last shift"),
             (None, Some((verdict, expires))) if verdict.is_healthy() && *expires < at => {
                 Verdict::inconclusive(format!(
-                    "nothing new since it was healthy, which stood until {expires}"
+                    "nothing new since it was healthy, which stood until {expires:.0}"
                 ))
             }
             (None, Some((verdict, _))) => verdict.clone(),
