@@ -1,1 +1,8 @@
-fn main() {}
+//! Stories: whole migrations on the simulated AWS, in virtual time.
+
+#[path = "../common/mod.rs"]
+mod common;
+mod control;
+mod guide;
+mod scenarios;
+mod thrift;

@@ -127,11 +127,11 @@ impl Judge for LimitsJudge {
                     self.take_latency(bucket);
                 }
             }
+            if self.proved.is_none() {
+                self.proved = self.proof(bucket);
+            }
         }
         let newest = placed.last().map(|(_, bucket)| bucket);
-        if self.proved.is_none() {
-            self.proved = self.proof();
-        }
         let verdict = match &self.proved {
             Some(proved) => Verdict::unhealthy(proved),
             None => self.verdict(),
@@ -172,13 +172,17 @@ impl LimitsJudge {
         self.slow = [self.slow[1], slow];
     }
 
-    /// What is proved against green now, if anything is.
-    fn proof(&self) -> Option<String> {
+    /// What is proved against green with this bucket, if anything is.
+    fn proof(&self, bucket: &Bucket) -> Option<String> {
         if self.evidence.ln() >= (1.0 / self.limits.alpha).ln() {
+            let green = &bucket.sides.green;
             return Some(format!(
-                "green's error rate is above {}{}",
+                "green's error rate is above {}: {} errors in {} requests from {:.0} to {:.0}",
                 Unit::Fraction.show(self.limits.max_error_rate),
-                self.rate_text()
+                green.errors.map_or(0, |errors| errors.low),
+                green.requests.unwrap_or(0),
+                bucket.start,
+                bucket.end()
             ));
         }
         match self.slow {

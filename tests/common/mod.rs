@@ -1,0 +1,297 @@
+//! What the tiers on the simulated AWS share: running a migration, and holding every run against
+//! the promises.
+
+#![allow(dead_code, reason = "each tier uses its own part")]
+
+use std::sync::{Arc, Mutex};
+
+use bluegreen::{
+    Aws, HealthGate, Migration, MigrationError, MigrationPlan, Outcome,
+    aws::{
+        alb::AlbTrafficSplitter,
+        cloudwatch::{AlarmGate, AlbMetrics, CloudWatchGate},
+        sim::{Call, Simulation, Writer},
+    },
+    engine::{ControlHandle, Event, MemoryJournal},
+    health::{Limits, TargetHealthGate},
+    migration::{GateId, Intent, MigrationEvent, replay},
+};
+
+/// A migration that has ended, with everything that there is to say of it.
+pub struct Run {
+    pub ended: Result<Outcome, MigrationError>,
+    pub events: Vec<Event<MigrationEvent>>,
+    pub simulation: Simulation,
+    pub aws: Aws,
+    pub plan: MigrationPlan,
+    pub journal: MemoryJournal,
+    pub gates: Vec<(GateId, Arc<dyn HealthGate>)>,
+    rule_before: String,
+}
+
+/// What a test does when it sees an event: take the run in hand, or break the world.
+pub type Hand = Box<dyn FnMut(&Event<MigrationEvent>, &ControlHandle, &Simulation) + Send>;
+
+/// The gates of `traffic_router`.
+pub fn gates(aws: &Aws, simulation: &Simulation) -> Vec<(GateId, Arc<dyn HealthGate>)> {
+    let metrics = AlbMetrics::new(
+        aws,
+        simulation.listener().load_balancer(),
+        simulation.blue(),
+        simulation.green(),
+    );
+    let metrics = CloudWatchGate::alb(metrics, Limits::default());
+    let mut gates: Vec<(GateId, Arc<dyn HealthGate>)> = vec![
+        ("targets".into(), Arc::new(TargetHealthGate::new())),
+        ("metrics".into(), Arc::new(metrics)),
+    ];
+    if !simulation.alarms().is_empty() {
+        let alarms = AlarmGate::new(aws, simulation.alarms());
+        gates.push(("alarms".into(), Arc::new(alarms)));
+    }
+    gates
+}
+
+/// Runs a migration by `plan` to its end.
+pub async fn migrate(simulation: &Simulation, plan: MigrationPlan) -> Run {
+    run(simulation, plan, Intent::Migrate, None).await
+}
+
+/// Runs a migration by `plan` to its end, with a hand in it.
+pub async fn run(
+    simulation: &Simulation,
+    plan: MigrationPlan,
+    intent: Intent,
+    hand: Option<Hand>,
+) -> Run {
+    let aws = simulation.aws();
+    let (rule, blue, green) = (simulation.rule(), simulation.blue(), simulation.green());
+    let splitter = AlbTrafficSplitter::new(&aws, rule, blue, green).expect("well-formed");
+    let gates = gates(&aws, simulation);
+    let journal = MemoryJournal::new();
+    let events = Arc::new(Mutex::new(Vec::new()));
+    let rule_before = simulation.rule_without_weights();
+    let mut migration = Migration::new(plan.clone(), splitter)
+        .clock(aws.clock())
+        .journal(journal.clone());
+    for (id, gate) in &gates {
+        migration = migration.gate(id.clone(), Arc::clone(gate));
+    }
+    let seen = Arc::clone(&events);
+    migration = migration.on_event(move |event| {
+        seen.lock()
+            .expect("no test panics in it")
+            .push(event.clone());
+    });
+    if let Some(mut hand) = hand {
+        let (handle, world) = (migration.handle(), simulation.clone());
+        migration = migration.on_event(move |event| hand(event, &handle, &world));
+    }
+    let ended = match intent {
+        Intent::Complete { by } => migration.complete(by).await,
+        Intent::Restore { by, force } => migration.restore(by, force).await,
+        _ => migration.run().await,
+    };
+    let events = events.lock().expect("no test panics in it").clone();
+    Run {
+        ended,
+        events,
+        simulation: simulation.clone(),
+        aws,
+        plan,
+        journal,
+        gates,
+        rule_before,
+    }
+}
+
+impl Run {
+    pub fn exit_code(&self) -> u8 {
+        match &self.ended {
+            Ok(outcome) => outcome.exit_code(),
+            Err(error) => error.exit_code(),
+        }
+    }
+
+    /// The last words, for messages of failed tests.
+    pub fn last_words(&self) -> String {
+        self.events
+            .last()
+            .map(ToString::to_string)
+            .unwrap_or_default()
+    }
+
+    /// Green's highest share that this run wrote, in percent.
+    pub fn highest_share(&self) -> f64 {
+        let written = self.simulation.changes();
+        let written = written.iter().filter(|change| change.by == Writer::Caller);
+        let shares = written.map(|change| {
+            let sum = change.weights.blue + change.weights.green;
+            f64::from(change.weights.green) * 100.0 / f64::from(sum)
+        });
+        shares.fold(0.0, f64::max)
+    }
+
+    /// Holds the run against every promise that can be told from outside. `raced` says that a
+    /// stranger's write was put between a re-read and its write, which nothing can prevent.
+    pub fn check_promises(&self, raced: bool) {
+        self.check_order();
+        self.check_rises();
+        self.check_observes_after_failures();
+        self.check_last_split();
+        self.check_strangers(raced);
+        self.check_replay();
+        assert_eq!(
+            self.rule_before,
+            self.simulation.rule_without_weights(),
+            "P3: more than two weights changed"
+        );
+    }
+
+    /// Events are in total order without gaps, and time goes forward.
+    fn check_order(&self) {
+        for (index, event) in self.events.iter().enumerate() {
+            assert_eq!(event.seq, index as u64);
+        }
+        assert!(self.events.is_sorted_by_key(|event| event.at));
+    }
+
+    /// P1 and P2, from the events and from what the simulated world saw.
+    fn check_rises(&self) {
+        let mut healthy = false;
+        let mut overridden = false;
+        for event in &self.events {
+            match &event.kind {
+                MigrationEvent::Looked { gates, traffic, .. } => {
+                    healthy = traffic.is_ok() && gates.iter().all(|g| g.verdict.is_healthy());
+                }
+                MigrationEvent::StepPassed { overridden: by, .. } => overridden = by.is_some(),
+                MigrationEvent::Shifting { from, to, .. } => {
+                    let rises = to.green().as_fraction() > from.green_share();
+                    let first = from.is_all_blue();
+                    assert!(!rises || first || healthy || overridden, "P1: {event}");
+                    healthy = false;
+                }
+                _ => {}
+            }
+        }
+        let changes = self.simulation.changes();
+        let blue_at_start = changes[0].targets.blue.healthy;
+        for pair in changes.windows(2) {
+            let (before, change) = (&pair[0].weights, &pair[1]);
+            let share = |w: &bluegreen::traffic::Sides<u32>| {
+                f64::from(w.green) / f64::from((w.blue + w.green).max(1))
+            };
+            if change.by != Writer::Caller || share(&change.weights) <= share(before) {
+                continue;
+            }
+            #[expect(
+                clippy::cast_possible_truncation,
+                clippy::cast_sign_loss,
+                reason = "0 to 1000"
+            )]
+            let tenths = (share(&change.weights) * 1000.0).round() as u16;
+            let share = bluegreen::Percent::from_tenths(tenths).expect("a share");
+            let needed = self.plan.green_targets_for(share, blue_at_start);
+            let there = change.targets.green.healthy;
+            assert!(there >= needed, "P2: {there} targets for {share}");
+        }
+    }
+
+    /// P10: nothing is written after a failed write before an observation.
+    fn check_observes_after_failures(&self) {
+        let mut blind = false;
+        for event in &self.events {
+            match &event.kind {
+                MigrationEvent::WriteFailed { .. } => blind = true,
+                MigrationEvent::WriteObserved { .. } | MigrationEvent::Drifted { .. } => {
+                    blind = false;
+                }
+                MigrationEvent::Shifting { .. } => assert!(!blind, "P10: {event}"),
+                _ => {}
+            }
+        }
+    }
+
+    /// P4 and P5: what is reported is the live rule, or the report says that it may not be.
+    fn check_last_split(&self) {
+        let live = self.simulation.weights();
+        let changes = self.simulation.changes();
+        let last = &self.events.last().expect("at least one event").kind;
+        match &self.ended {
+            Ok(outcome) => {
+                let report = outcome.report();
+                // What a stranger writes after the last read nobody can report.
+                let newest = changes.last().expect("the start at least");
+                let unread =
+                    newest.by == Writer::Stranger && Some(newest.at) >= report.traffic_read_at;
+                if let (Some(traffic), false) = (&report.traffic, unread) {
+                    assert_eq!(traffic.weights, live, "P4: {}", self.last_words());
+                }
+                match outcome {
+                    Outcome::Promoted { .. } if !unread => assert_eq!(live.blue, 0),
+                    Outcome::RolledBack { .. } if !unread => assert_eq!(live.green, 0),
+                    _ => {}
+                }
+                assert!(
+                    matches!(last, MigrationEvent::Ended { exit_code, .. } if *exit_code == outcome.exit_code())
+                );
+            }
+            Err(MigrationError::Unresolved(unresolved)) => {
+                let read = unresolved
+                    .report
+                    .traffic
+                    .as_ref()
+                    .expect("it was read once");
+                assert!(read.weights == live || unresolved.change_unseen, "P4");
+                assert!(unresolved.restore_command().is_some());
+                assert!(matches!(
+                    last,
+                    MigrationEvent::Unresolved { exit_code: 20, .. }
+                ));
+            }
+            Err(error) => panic!("{error}"),
+        }
+    }
+
+    /// P7: after somebody else's write this run writes no more.
+    fn check_strangers(&self, raced: bool) {
+        let changes = self.simulation.changes();
+        let stranger = changes
+            .iter()
+            .position(|change| change.by == Writer::Stranger);
+        if let (Some(stranger), false) = (stranger, raced) {
+            let after = &changes[stranger + 1..];
+            assert!(
+                after.iter().all(|change| change.by != Writer::Caller),
+                "P7: {changes:#?}"
+            );
+        }
+    }
+
+    /// P9: the journal gives the same verdicts, changes and events again.
+    fn check_replay(&self) {
+        let gates: Vec<_> = self
+            .gates
+            .iter()
+            .map(|(id, gate)| (id.clone(), &**gate as &dyn HealthGate))
+            .collect();
+        let replayed = replay(&self.journal.records(), &gates).expect("P9: the same again");
+        let kinds: Vec<_> = self.events.iter().map(|event| event.kind.clone()).collect();
+        assert_eq!(replayed.events, kinds, "P9");
+    }
+}
+
+/// A plan that is over in a few minutes and looks once a minute.
+pub fn short_plan() -> bluegreen::migration::MigrationPlanBuilder {
+    let minutes = |n: u64| std::time::Duration::from_secs(n * 60);
+    MigrationPlan::builder()
+        .bake(minutes(6))
+        .step_deadline(minutes(15))
+        .look_every(minutes(1))
+}
+
+/// Whether the `n`th call of a run without faults is a write.
+pub fn writes(calls: &Simulation) -> u64 {
+    calls.calls(Call::ModifyRule) + calls.calls(Call::ModifyListener)
+}

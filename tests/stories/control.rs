@@ -1,0 +1,187 @@
+//! Taking a migration in hand, and ending it at any moment.
+
+use std::time::Duration;
+
+use bluegreen::{
+    MigrationError, Outcome,
+    aws::sim::{Behaviour, Scenario, Service, Simulation, When},
+    engine::Control,
+    migration::{Intent, MigrationEvent, OnCancel},
+};
+
+use crate::common::{Hand, migrate, run, short_plan};
+
+/// A hand that does something once, at the `n`th event.
+fn at_event(n: u64, control: Control) -> Option<Hand> {
+    let mut control = Some(control);
+    Some(Box::new(move |event, handle, _world| {
+        if event.seq == n
+            && let Some(control) = control.take()
+        {
+            handle.send(control);
+        }
+    }))
+}
+
+fn cancel() -> Control {
+    Control::Cancel {
+        reason: "SIGINT".to_owned(),
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn p11_a_cancel_at_any_event_ends_all_blue() {
+    let whole = migrate(
+        &Simulation::builder().build(),
+        short_plan().build().expect("valid"),
+    )
+    .await;
+    // The last look, the step that it lets pass and the end are one moment.
+    let last = whole.events.len() as u64 - 3;
+    for n in 0..last {
+        let simulation = Simulation::builder().build();
+        let plan = short_plan().build().expect("valid");
+        let run = run(&simulation, plan, Intent::Migrate, at_event(n, cancel())).await;
+        assert!(
+            [3, 11].contains(&run.exit_code()),
+            "event {n}: {}",
+            run.last_words()
+        );
+        assert_eq!(simulation.weights().green, 0, "event {n}");
+        run.check_promises(false);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn p11_a_cancel_at_any_event_holds_where_the_plan_says_so() {
+    for n in (0..25).step_by(3) {
+        let simulation = Simulation::builder().build();
+        let plan = short_plan()
+            .on_cancel(OnCancel::Hold)
+            .build()
+            .expect("valid");
+        let run = run(&simulation, plan, Intent::Migrate, at_event(n, cancel())).await;
+        assert!(
+            [3, 12].contains(&run.exit_code()),
+            "event {n}: {}",
+            run.last_words()
+        );
+        run.check_promises(false);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn p11_a_stop_at_any_event_says_where_traffic_is() {
+    for n in 0..25 {
+        let simulation = Simulation::builder().build();
+        let stop = Control::Stop {
+            reason: "a second SIGINT".to_owned(),
+        };
+        let plan = short_plan().build().expect("valid");
+        let run = run(&simulation, plan, Intent::Migrate, at_event(n, stop)).await;
+        match &run.ended {
+            Ok(outcome) => assert_eq!(outcome.exit_code(), 3),
+            Err(MigrationError::Unresolved(unresolved)) => {
+                assert!(unresolved.restore_command().is_some());
+            }
+            Err(error) => panic!("{error}"),
+        }
+        run.check_promises(false);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn p11_a_cancelled_future_rolls_back() {
+    use bluegreen::{Migration, aws::alb::AlbTrafficSplitter, health::TargetHealthGate};
+    let simulation = Simulation::builder().build();
+    let aws = simulation.aws();
+    let (rule, blue, green) = (simulation.rule(), simulation.blue(), simulation.green());
+    let splitter = AlbTrafficSplitter::new(&aws, rule, blue, green).expect("well-formed");
+    let outcome = Migration::new(short_plan().build().expect("valid"), splitter)
+        .clock(aws.clock())
+        .gate("targets", TargetHealthGate::new())
+        .cancel_on(tokio::time::sleep(Duration::from_secs(500)))
+        .run()
+        .await
+        .expect("restored");
+    assert_eq!(outcome.exit_code(), 11);
+    assert_eq!(simulation.weights().green, 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_paused_migration_waits_and_goes_on() {
+    let simulation = Simulation::builder().build();
+    let plan = short_plan().build().expect("valid");
+    let hand: Hand = Box::new(|event, handle, _world| {
+        if matches!(event.kind, MigrationEvent::Shifted { .. }) && event.elapsed.is_zero() {
+            handle.pause("ann");
+        }
+        if event.seq == 60 {
+            handle.resume("ann");
+        }
+    });
+    let run = run(&simulation, plan, Intent::Migrate, Some(hand)).await;
+    assert_eq!(run.exit_code(), 0, "{}", run.last_words());
+    run.check_promises(false);
+}
+
+#[tokio::test(start_paused = true)]
+async fn p01_an_override_goes_on_without_data_and_stands_in_the_outcome() {
+    let simulation = Scenario::NoData.simulation(1);
+    let plan = short_plan().build().expect("valid");
+    let hand: Hand = Box::new(|event, handle, _world| {
+        if matches!(event.kind, MigrationEvent::Shifted { .. }) {
+            handle.promote("ann");
+        }
+    });
+    let run = run(&simulation, plan, Intent::Migrate, Some(hand)).await;
+    let Ok(Outcome::Promoted { report }) = &run.ended else {
+        panic!("{}", run.last_words());
+    };
+    assert_eq!(report.overrides.len(), 3);
+    run.check_promises(false);
+}
+
+#[tokio::test(start_paused = true)]
+async fn complete_takes_over_from_any_split() {
+    let simulation = Scenario::Divided.simulation(1);
+    let plan = short_plan().build().expect("valid");
+    let intent = Intent::Complete { by: "ann".into() };
+    let run = run(&simulation, plan, intent, None).await;
+    assert_eq!(run.exit_code(), 0, "{}", run.last_words());
+    assert_eq!(simulation.weights().blue, 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn restore_takes_over_from_any_split() {
+    let simulation = Scenario::Divided.simulation(1);
+    let plan = short_plan().build().expect("valid");
+    let intent = |force| Intent::Restore {
+        by: "ann".into(),
+        force,
+    };
+    let restored = run(&simulation, plan.clone(), intent(false), None).await;
+    assert_eq!(restored.exit_code(), 0, "{}", restored.last_words());
+    assert_eq!(simulation.weights().green, 0);
+
+    let dead = Service::new(4).with(When::Always, Behaviour::Dead);
+    let world = || {
+        let weights = bluegreen::traffic::Sides {
+            blue: 50,
+            green: 50,
+        };
+        Simulation::builder()
+            .blue(dead.clone())
+            .weights(weights)
+            .build()
+    };
+    let simulation = world();
+    tokio::time::sleep(Duration::from_secs(100)).await;
+    simulation.elapsed();
+    tokio::time::sleep(Duration::from_secs(100)).await;
+    let refused = run(&simulation, plan.clone(), intent(false), None).await;
+    assert_eq!(refused.exit_code(), 3, "{}", refused.last_words());
+    let forced = run(&simulation, plan, intent(true), None).await;
+    assert_eq!(forced.exit_code(), 0, "{}", forced.last_words());
+    assert_eq!(simulation.weights().green, 0);
+}

@@ -1,0 +1,99 @@
+//! Every named world ends as its explanation says.
+
+use bluegreen::{MigrationPlan, aws::sim::Scenario, migration::MigrationEvent};
+use expect_test::expect;
+
+use crate::common::migrate;
+
+fn default_plan() -> MigrationPlan {
+    MigrationPlan::builder().build().expect("valid")
+}
+
+#[tokio::test(start_paused = true)]
+async fn every_scenario_ends_as_promised_and_keeps_the_promises() {
+    for scenario in Scenario::ALL {
+        for seed in [1, 2, 3] {
+            let simulation = scenario.simulation(seed);
+            let run = migrate(&simulation, default_plan()).await;
+            assert_eq!(
+                run.exit_code(),
+                scenario.expected_exit(),
+                "{scenario}, seed {seed}: {}",
+                run.last_words()
+            );
+            run.check_promises(false);
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_same_seed_gives_the_same_run() {
+    let first = migrate(&Scenario::GreenErrors.simulation(9), default_plan()).await;
+    let second = migrate(&Scenario::GreenErrors.simulation(9), default_plan()).await;
+    let kinds = |run: &crate::common::Run| -> Vec<MigrationEvent> {
+        run.events.iter().map(|event| event.kind.clone()).collect()
+    };
+    // Virtual time has a millisecond's grain, so timestamps inside may differ by that much.
+    let words = |kinds: Vec<MigrationEvent>| -> Vec<String> {
+        kinds
+            .iter()
+            .map(std::mem::discriminant)
+            .map(|d| format!("{d:?}"))
+            .collect()
+    };
+    assert_eq!(words(kinds(&first)), words(kinds(&second)));
+    assert_eq!(first.exit_code(), second.exit_code());
+}
+
+/// The event log of a failing run, without the looks that say nothing new.
+#[tokio::test(start_paused = true)]
+async fn tells_the_story_of_a_rollback() {
+    let run = migrate(&Scenario::EarlyErrors.simulation(1), default_plan()).await;
+    let story: Vec<String> = run
+        .events
+        .iter()
+        .filter(|event| !matches!(event.kind, MigrationEvent::Looked { .. }))
+        .map(ToString::to_string)
+        .collect();
+    expect![[r#"
+        00:00 green gets 10%, 50%, 100% under targets, metrics
+        00:00 preflight passed: blue 100% / green 0% (weights 100:0); blue 4 of 4 healthy, green 4 of 4 healthy
+              note: the balancer takes about 90 s to notice a dead target of blue (target group chatbot-flask-tg, interval 30 s × 3)
+              note: the balancer takes about 90 s to notice a dead target of green (target group chatbot-fastapi-tg, interval 30 s × 3)
+        00:00 shifting from blue 100% / green 0% (weights 100:0) to blue 90% / green 10%
+        00:00 read back: blue 90% / green 10% (weights 90:10)
+        10:00 step 1 passed
+        10:00 shifting from blue 90% / green 10% (weights 90:10) to blue 50% / green 50%
+        10:00 read back: blue 50% / green 50% (weights 50:50)
+        13:00 rolling back, gate `metrics`: green's error rate is above 5.00%: 305 errors in 305 requests from 2026-01-05T09:10:00Z to 2026-01-05T09:11:00Z
+        13:00 shifting from blue 50% / green 50% (weights 50:50) to blue 100% / green 0%
+        13:00 read back: blue 100% / green 0% (weights 100:0)
+        13:00 restored, read back: blue 100% / green 0% (weights 100:0)
+        16:00 confirmed: no request on green from 2026-01-05T09:13:00Z to 2026-01-05T09:14:00Z
+        16:00 rolled back, gate `metrics`: green's error rate is above 5.00%: 305 errors in 305 requests from 2026-01-05T09:10:00Z to 2026-01-05T09:11:00Z: blue serves everything, read back and confirmed by a minute without requests on green"#]].assert_eq(&story.join("\n"));
+}
+
+/// What a program reads of the first event is a contract.
+#[tokio::test(start_paused = true)]
+async fn events_are_flat_json_objects() {
+    let run = migrate(&Scenario::AlarmFiring.simulation(1), default_plan()).await;
+    let json: Vec<serde_json::Value> = run
+        .events
+        .iter()
+        .map(|event| serde_json::to_value(event).expect("plain data"))
+        .collect();
+    for event in &json {
+        let fields = event.as_object().expect("an object");
+        for field in ["run", "seq", "at", "elapsed", "event"] {
+            assert!(fields.contains_key(field), "{field} in {event}");
+        }
+    }
+    assert_eq!(json[0]["event"], "started");
+    assert_eq!(json.last().expect("some")["exit_code"], 3);
+    // And back.
+    for (event, json) in run.events.iter().zip(json) {
+        let back: bluegreen::engine::Event<MigrationEvent> =
+            serde_json::from_value(json).expect("the same");
+        assert_eq!(&back.kind, &event.kind);
+    }
+}
