@@ -1,4 +1,83 @@
-//! Moves live production traffic from one service to another.
+//! Moves live production traffic from one service to another behind an AWS Application Load
+//! Balancer: a step at a time, under gates that watch what users get, and back again when green
+//! does harm.
+//!
+//! Blue is the service that serves now, green the one that is to take over. A [`Migration`] runs
+//! a [`MigrationPlan`] through a [`TrafficSplitter`] under [`HealthGate`]s, and ends in an
+//! [`Outcome`] that was read back, never assumed.
+//!
+//! # Examples
+//!
+//! ```
+//! # #[cfg(feature = "sim")]
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! use bluegreen::aws::alb::AlbTrafficSplitter;
+//! use bluegreen::aws::cloudwatch::{AlbMetrics, CloudWatchGate};
+//! use bluegreen::aws::sim::Scenario;
+//! use bluegreen::health::{Limits, TargetHealthGate};
+//! use bluegreen::{Migration, MigrationPlan};
+//!
+//! // The simulated AWS; on the real one this is `let aws = Aws::from_env().await;`.
+//! let simulation = Scenario::GreenErrors.simulation(7);
+//! simulation.start_paused();
+//! let aws = simulation.aws();
+//!
+//! let (rule, blue, green) = (simulation.rule(), simulation.blue(), simulation.green());
+//! let balancer = rule.listener().load_balancer();
+//! let metrics = AlbMetrics::new(&aws, balancer, blue.clone(), green.clone());
+//!
+//! let outcome = Migration::new(
+//!         MigrationPlan::builder().build()?,
+//!         AlbTrafficSplitter::new(&aws, rule, blue, green)?,
+//!     )
+//!     .clock(aws.clock())
+//!     .gate("targets", TargetHealthGate::new())
+//!     .gate("metrics", CloudWatchGate::alb(metrics, Limits::default()))
+//!     .on_event(|event| eprintln!("{event}"))
+//!     .run()
+//!     .await?;
+//!
+//! assert_eq!(outcome.exit_code(), 10, "rolled back: {outcome}");
+//! # Ok(())
+//! # }
+//! # #[cfg(not(feature = "sim"))]
+//! # fn main() {}
+//! ```
+//!
+//! # What it promises
+//!
+//! - Green's share rises only after a healthy verdict, or by a named operator's override. No data
+//!   never passes, inconclusive never promotes, and a healthy verdict expires.
+//! - No write gives weight to a target group with too few healthy targets for it.
+//! - An edit of a rule changes two weights and nothing else; what cannot be kept is refused.
+//! - Every write is read back. A write whose outcome is not known is observed before any
+//!   decision. A rollback is *restored* when the read-back says so and *confirmed* when a settled
+//!   minute shows no request on green, and the outcome says which.
+//! - Somebody else's change stops the run with a diff; it does not fight.
+//! - Cancelling ends in the plan's policy, roll back by default, and in a state that is stated.
+//! - Every decision leaves its evidence in the journal, from which [`migration::replay`] judges
+//!   it again.
+//! - Secrets reach no event, journal, error, log or `Debug`.
+//!
+//! # What it does not do
+//!
+//! - It cannot prevent a race with somebody else's write: the load balancer's API has no version
+//!   to write against. It detects the change at the next look.
+//! - It does not survive its own death yet: a killed run leaves the split as it is, and
+//!   [`Migration::restore`] puts it back. The journal is in memory.
+//! - It does not compare green with blue statistically yet; [`health::Limits`] are absolute, and
+//!   spare green where blue fails alike.
+//! - It builds no images and deploys no services yet; [`ImageBuilder`] and [`ServiceDeployer`]
+//!   are the roles for it.
+//!
+//! # Features
+//!
+//! | feature | default | adds |
+//! |---|---|---|
+//! | `aws` | yes | [`aws`]: the load balancer and CloudWatch |
+//! | `sim` | no | [`aws::sim`]: a simulated AWS behind the same adapters |
+//! | `mock` | no | [`mock`]: `mockall` mocks of the role traits |
 
 #[cfg(feature = "aws")]
 pub mod aws;
@@ -25,3 +104,8 @@ pub use self::{
     service::ServiceDeployer,
     traffic::{Percent, TrafficSplit, TrafficSplitter},
 };
+
+/// The examples of the project's front page are tests too.
+#[cfg(all(doctest, feature = "sim"))]
+#[doc = include_str!("../../../README.md")]
+struct Readme;
