@@ -10,7 +10,6 @@ TIERS = {
     "wire": r"tests/wire/main\.rs",
     "conformance": r"tests/conformance/main\.rs",
     "emulator": r"tests/emulator/main\.rs",
-    "components": r"tests/components/main\.rs",
     "docs": r"Doc-tests bluegreen$",
 }
 

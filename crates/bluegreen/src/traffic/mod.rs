@@ -1,5 +1,6 @@
 //! Traffic: how much each side gets, and the role that changes it.
 
+pub mod conformance;
 mod observation;
 mod percent;
 mod splitter;

@@ -1,8 +1,8 @@
 //! [`ApiError`]: what an AWS call failed of, by what can be done about it.
 
-use std::{error::Error as StdError, fmt};
+use std::{any::Any, error::Error as StdError, fmt};
 
-use aws_smithy_runtime_api::client::result::SdkError;
+use aws_smithy_runtime_api::client::{orchestrator::HttpResponse, result::SdkError};
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 
 use crate::error::{Error, ErrorKind};
@@ -69,10 +69,19 @@ impl ApiError {
         };
         let meta = error.meta();
         let code = meta.code().map(str::to_owned);
-        let request_id = meta.extra("aws_request_id").map(str::to_owned);
-        let message = match meta.message() {
-            Some(message) => message.to_owned(),
-            None => chain(&error),
+        // An answer that the SDK could not read (a proxy's page, an empty one) has no metadata.
+        let response = error.raw_response().map(|raw| raw as &dyn Any);
+        let response = response.and_then(|raw| raw.downcast_ref::<HttpResponse>());
+        let request_id = meta
+            .extra("aws_request_id")
+            .or_else(|| response?.headers().get("x-amzn-requestid"))
+            .map(str::to_owned);
+        let message = match (meta.message(), response) {
+            (Some(message), _) => message.to_owned(),
+            (None, Some(response)) => {
+                format!("HTTP {}: {}", response.status().as_u16(), chain(&error))
+            }
+            (None, None) => chain(&error),
         };
         Self {
             kind,

@@ -1,0 +1,92 @@
+//! Servers for the tests: made once, shared by the tests that run at one time, and ended.
+
+mod server;
+mod venv;
+
+use std::{
+    env,
+    io::Write as _,
+    sync::{Arc, Mutex, OnceLock, PoisonError, Weak},
+};
+
+use aws_config::{BehaviorVersion, Region, SdkConfig};
+use aws_credential_types::{Credentials, provider::SharedCredentialsProvider};
+
+pub(crate) use self::server::Emulator;
+use self::{server::Server, venv::Venv};
+
+/// Where everything is.
+pub(crate) const REGION: &str = "us-east-1";
+
+/// A configuration for one emulator, kept alive while it is held; `None`, with the reason
+/// printed, where there is none on this machine.
+///
+/// It takes nothing from the environment, so the machine's own AWS settings never matter.
+pub(crate) fn start(emulator: Emulator) -> Option<Endpoint> {
+    let venv = match venv() {
+        Ok(venv) => venv,
+        Err(reason) => {
+            skip(reason);
+            return None;
+        }
+    };
+    let server = shared(emulator, venv);
+    let credentials = Credentials::new("testing", "testing", None, None, "tests");
+    let config = SdkConfig::builder()
+        .behavior_version(BehaviorVersion::latest())
+        .region(Region::new(REGION))
+        .endpoint_url(server.url())
+        .credentials_provider(SharedCredentialsProvider::new(credentials))
+        .build();
+    Some(Endpoint { config, server })
+}
+
+/// An emulator to send calls to.
+#[derive(Debug)]
+pub(crate) struct Endpoint {
+    pub(crate) config: SdkConfig,
+    server: Arc<Server>,
+}
+
+impl Endpoint {
+    /// Posts a form without the SDK; see [`Server::post`].
+    pub(crate) fn post(&self, service: &str, form: &str) -> Result<String, String> {
+        self.server.post(service, form)
+    }
+}
+
+/// The server of this emulator that is running, or a new one. The last test that holds it ends
+/// it.
+fn shared(emulator: Emulator, venv: &Venv) -> Arc<Server> {
+    static MOTO: Mutex<Weak<Server>> = Mutex::new(Weak::new());
+    static MINISTACK: Mutex<Weak<Server>> = Mutex::new(Weak::new());
+    let slot = match emulator {
+        Emulator::Moto => &MOTO,
+        Emulator::Ministack => &MINISTACK,
+    };
+    // Another test's panic while it held the lock left no half-made state.
+    let mut running = slot.lock().unwrap_or_else(PoisonError::into_inner);
+    running.upgrade().unwrap_or_else(|| {
+        let server = Arc::new(Server::start(emulator, venv));
+        *running = Arc::downgrade(&server);
+        server
+    })
+}
+
+fn venv() -> &'static Result<Venv, String> {
+    static VENV: OnceLock<Result<Venv, String>> = OnceLock::new();
+    VENV.get_or_init(Venv::ready)
+}
+
+/// Says why a test does not run. To standard error itself: what a test prints is only shown
+/// when it fails.
+fn skip(reason: &str) {
+    let is_required = env::var_os("BLUEGREEN_REQUIRE_EMULATOR").is_some_and(|value| value == "1");
+    assert!(
+        !is_required,
+        "BLUEGREEN_REQUIRE_EMULATOR is 1 and there is no emulator: {reason}"
+    );
+    let thread = std::thread::current();
+    let test = thread.name().unwrap_or("a test");
+    let _ = writeln!(std::io::stderr(), "SKIPPED {test}: no emulator: {reason}");
+}

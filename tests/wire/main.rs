@@ -1,0 +1,310 @@
+//! What AWS may answer on the wire, and what becomes of it in the public API.
+//!
+//! The real SDK, its serializers, retries and time limits are all in play; only the connection is
+//! replaced. No socket is behind it, so the clock may be paused.
+
+#![expect(clippy::unwrap_used, reason = "all of it is test code")]
+
+mod connection;
+
+use std::time::Duration;
+
+use bluegreen::{
+    Error, ErrorKind, Failure, Percent, Result, TrafficSplit, TrafficSplitter as _,
+    aws::alb::{AlbRule, AlbTrafficSplitter},
+    traffic::TrafficObservation,
+};
+use tokio::time::Instant;
+
+use crate::connection::{Answer, BLUE, Connection, GREEN, REQUEST, RULE};
+
+use ErrorKind::{Denied, Invalid, NotFound, OutcomeUnknown, Throttled, Unavailable};
+
+/// One answer and what is to become of it.
+struct Case {
+    answer: Answer,
+    /// The kind of a read's error, and how often the read is sent in all.
+    read: (ErrorKind, usize),
+    /// The kind of a mutation's error. It is sent once, always.
+    mutation: ErrorKind,
+    /// What the cause says behind the operation.
+    cause: &'static str,
+}
+
+const THROTTLED: Answer = Answer::error(400, "Throttling", "Rate exceeded");
+
+fn cases() -> Vec<Case> {
+    let case = |answer, read, mutation, cause| Case {
+        answer,
+        read,
+        mutation,
+        cause,
+    };
+    vec![
+        case(
+            THROTTLED,
+            (Throttled, 3),
+            Throttled,
+            " answered Throttling: Rate exceeded (request 3ac7d2f1)",
+        ),
+        case(
+            Answer::error(503, "RequestLimitExceeded", "Slow down"),
+            (Throttled, 3),
+            Throttled,
+            " answered RequestLimitExceeded: Slow down (request 3ac7d2f1)",
+        ),
+        case(
+            Answer::error(403, "AccessDenied", "User is not authorized"),
+            (Denied, 1),
+            Denied,
+            " answered AccessDenied: User is not authorized (request 3ac7d2f1)",
+        ),
+        case(
+            Answer::error(403, "ExpiredToken", "The token has expired"),
+            (Denied, 1),
+            Denied,
+            " answered ExpiredToken: The token has expired (request 3ac7d2f1)",
+        ),
+        case(
+            Answer::error(400, "RuleNotFound", "One or more rules not found"),
+            (NotFound, 1),
+            NotFound,
+            " answered RuleNotFound: One or more rules not found (request 3ac7d2f1)",
+        ),
+        case(
+            Answer::error(400, "ValidationError", "Weight must be below 1000"),
+            (Invalid, 1),
+            Invalid,
+            " answered ValidationError: Weight must be below 1000 (request 3ac7d2f1)",
+        ),
+        case(
+            Answer::error(500, "InternalFailure", "We are sorry"),
+            (Unavailable, 3),
+            OutcomeUnknown,
+            " answered InternalFailure: We are sorry (request 3ac7d2f1)",
+        ),
+        case(
+            Answer::error(400, "NobodyKnowsThis", "A code of next year"),
+            (Unavailable, 1),
+            OutcomeUnknown,
+            " answered NobodyKnowsThis: A code of next year (request 3ac7d2f1)",
+        ),
+        case(
+            Answer::Http(503, "<html><body>Service Unavailable</body></html>"),
+            (Unavailable, 3),
+            OutcomeUnknown,
+            ": HTTP 503: ",
+        ),
+        case(
+            Answer::Http(500, ""),
+            (Unavailable, 3),
+            OutcomeUnknown,
+            ": HTTP 500: ",
+        ),
+        case(
+            Answer::Http(403, ""),
+            (Unavailable, 1),
+            OutcomeUnknown,
+            ": HTTP 403: ",
+        ),
+        case(
+            Answer::Http(400, "<ErrorResponse><Error><Code>Throttl"),
+            (Unavailable, 1),
+            OutcomeUnknown,
+            " answered Throttl: HTTP 400: ",
+        ),
+        case(
+            Answer::Http(200, ""),
+            (Unavailable, 1),
+            OutcomeUnknown,
+            ": HTTP 200: ",
+        ),
+        case(
+            Answer::Http(200, "\u{0}\u{1}no answer at all"),
+            (Unavailable, 1),
+            OutcomeUnknown,
+            ": HTTP 200: ",
+        ),
+        case(
+            Answer::Http(200, "<SomethingElse></SomethingElse>"),
+            (Unavailable, 1),
+            OutcomeUnknown,
+            ": HTTP 200: ",
+        ),
+        case(
+            Answer::NotConnected,
+            (Unavailable, 3),
+            OutcomeUnknown,
+            "connection refused",
+        ),
+        case(
+            Answer::Reset,
+            (Unavailable, 3),
+            OutcomeUnknown,
+            "connection reset",
+        ),
+        case(Answer::Never, (Unavailable, 3), OutcomeUnknown, "timeout"),
+    ]
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_read_that_fails_is_retried_where_that_can_help() {
+    for case in cases() {
+        let connection = Connection::failing("DescribeRules", case.answer);
+        let error = splitter(&connection).observe().await.unwrap_err();
+        let (kind, sent) = case.read;
+        assert_eq!(error.kind(), kind, "{:?}: {error:?}", case.answer);
+        assert_eq!(connection.sent("DescribeRules"), sent, "{:?}", case.answer);
+        assert_eq!(connection.sent("ModifyRule"), 0);
+        assert_eq!(error.message(), format!("describe rule {RULE}"));
+        assert_cause(&error, "DescribeRules", case.cause);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn p10_a_mutation_that_fails_is_sent_once() {
+    for case in cases() {
+        let connection = Connection::failing("ModifyRule", case.answer);
+        let error = shift(&connection).await.unwrap_err();
+        assert_eq!(error.kind(), case.mutation, "{:?}: {error:?}", case.answer);
+        assert_eq!(connection.sent("ModifyRule"), 1, "{:?}", case.answer);
+        let attempted = format!("change the weights of rule {RULE}");
+        assert_eq!(error.message(), attempted);
+        assert_cause(&error, "ModifyRule", case.cause);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn p10_a_mutation_without_an_answer_ends_unknown_after_ten_seconds() {
+    let connection = Connection::failing("ModifyRule", Answer::Never);
+    let started = Instant::now();
+    let error = shift(&connection).await.unwrap_err();
+    assert_eq!(error.kind(), OutcomeUnknown, "{error:?}");
+    assert_eq!(started.elapsed(), Duration::from_secs(10));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_read_without_an_answer_ends_after_thirty_seconds() {
+    let connection = Connection::failing("DescribeRules", Answer::Never);
+    let started = Instant::now();
+    let error = splitter(&connection).observe().await.unwrap_err();
+    assert_eq!(error.kind(), Unavailable, "{error:?}");
+    assert_eq!(started.elapsed(), Duration::from_secs(30));
+}
+
+#[tokio::test(start_paused = true)]
+async fn two_throttles_of_a_read_are_ridden_out() {
+    let connection = Connection::failing("DescribeRules", THROTTLED).only(0..2);
+    let seen = splitter(&connection).observe().await.unwrap();
+    assert_eq!((seen.weights.blue, seen.weights.green), (90, 10));
+    assert_eq!(connection.sent("DescribeRules"), 3);
+}
+
+/// The write itself was answered; what cannot be had is the proof.
+#[tokio::test(start_paused = true)]
+async fn p04_a_write_that_cannot_be_read_back_ends_unknown() {
+    let connection = Connection::failing("DescribeRules", THROTTLED).only(2..usize::MAX);
+    let error = shift(&connection).await.unwrap_err();
+    assert_eq!(error.kind(), OutcomeUnknown, "{error:?}");
+    assert_eq!(connection.sent("ModifyRule"), 1);
+    assert_eq!(connection.sent("DescribeRules"), 5);
+    let text = Failure::from(&error).to_string();
+    assert!(text.contains("read back rule"), "{text}");
+    assert!(text.contains("DescribeRules answered Throttling"), "{text}");
+}
+
+/// The SDK takes a cut answer to a write for a whole one. The read-back does not.
+#[tokio::test(start_paused = true)]
+async fn p04_a_cut_answer_to_a_write_proves_nothing() {
+    let cut = Answer::Http(200, "<ModifyRuleResponse><ModifyRuleResult><Rules><mem");
+    let connection = Connection::failing("ModifyRule", cut);
+    let error = shift(&connection).await.unwrap_err();
+    assert_eq!(error.kind(), OutcomeUnknown, "{error:?}");
+    assert!(error.message().starts_with("read back rule"), "{error}");
+}
+
+/// The SDK takes a cut answer to a read for a whole one, too, so a rule could come without its
+/// last group or its stickiness. The fingerprint notices: a write sends all or is not sent.
+#[tokio::test(start_paused = true)]
+async fn p03_a_cut_rule_is_never_written() {
+    let whole = Connection::healthy();
+    shift(&whole).await.unwrap_err();
+    let wanted = whole.forms("ModifyRule");
+    assert_eq!(wanted.len(), 1);
+
+    let rule = connection::usual("DescribeRules");
+    let mut refused = 0;
+    for end in 0..rule.len() {
+        // The second read is the one right before the write.
+        let cut = Answer::Http(200, &rule[..end]);
+        let connection = Connection::failing("DescribeRules", cut).only(1..2);
+        let error = shift(&connection).await.unwrap_err();
+        let written = connection.forms("ModifyRule");
+        if written.is_empty() {
+            refused += 1;
+        } else {
+            assert_eq!(written, wanted, "cut after {}: {error:?}", &rule[..end]);
+        }
+    }
+    assert!(refused > 0);
+}
+
+/// The write was answered and did not happen.
+#[tokio::test(start_paused = true)]
+async fn p04_a_write_that_is_not_there_ends_unknown() {
+    let connection = Connection::healthy();
+    let error = shift(&connection).await.unwrap_err();
+    assert_eq!(error.kind(), OutcomeUnknown, "{error:?}");
+    let diff = "blue weight: expected 50, found 90; green weight: expected 50, found 10";
+    assert!(error.message().ends_with(diff), "{error}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_target_group_that_is_gone_is_named() {
+    let gone = Answer::error(400, "TargetGroupNotFound", "One or more target groups");
+    let connection = Connection::failing("DescribeTargetHealth", gone);
+    let error = splitter(&connection).observe().await.unwrap_err();
+    assert_eq!(error.kind(), NotFound, "{error:?}");
+    assert!(error.message().ends_with(BLUE), "{error}");
+    assert_cause(
+        &error,
+        "DescribeTargetHealth",
+        " answered TargetGroupNotFound",
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_denied_names_the_action_to_allow() {
+    let denied = Answer::error(403, "AccessDenied", "no");
+    let connection = Connection::failing("ModifyRule", denied);
+    let error = shift(&connection).await.unwrap_err();
+    assert!(error.hint().unwrap().contains("`ModifyRule`"));
+}
+
+fn splitter(connection: &Connection) -> AlbTrafficSplitter {
+    let rule = AlbRule::Arn(RULE.parse().unwrap());
+    let (blue, green) = (BLUE.parse().unwrap(), GREEN.parse().unwrap());
+    AlbTrafficSplitter::new(&connection.aws(), rule, blue, green).unwrap()
+}
+
+/// Observes, and shifts to half and half.
+async fn shift(connection: &Connection) -> Result<TrafficObservation> {
+    let splitter = splitter(connection);
+    let from = splitter.observe().await.unwrap();
+    splitter
+        .shift(&from, TrafficSplit::to_green(Percent::FIFTY))
+        .await
+}
+
+/// The cause starts with the operation and goes on to say what is expected of it; an answer of
+/// AWS's names its request.
+#[track_caller]
+fn assert_cause(error: &Error, operation: &str, cause: &str) {
+    let text = std::error::Error::source(error).unwrap().to_string();
+    assert!(text.starts_with(operation), "{text}");
+    assert!(text.contains(cause), "{text} lacks {cause}");
+    let is_answer = text.contains(" answered ") || text.contains(" HTTP ");
+    let named = format!(" (request {REQUEST})");
+    assert_eq!(is_answer, text.ends_with(&named), "{text}");
+    assert!(!error.to_string().contains(&text), "{error}");
+}
