@@ -18,22 +18,22 @@ use bluegreen::{
 };
 
 /// A migration that has ended, with everything that there is to say of it.
-pub struct Run {
-    pub ended: Result<Outcome, MigrationError>,
-    pub events: Vec<Event<MigrationEvent>>,
-    pub simulation: Simulation,
-    pub aws: Aws,
-    pub plan: MigrationPlan,
-    pub journal: MemoryJournal,
-    pub gates: Vec<(GateId, Arc<dyn HealthGate>)>,
+pub(crate) struct Run {
+    pub(crate) ended: Result<Outcome, MigrationError>,
+    pub(crate) events: Vec<Event<MigrationEvent>>,
+    pub(crate) simulation: Simulation,
+    pub(crate) aws: Aws,
+    pub(crate) plan: MigrationPlan,
+    pub(crate) journal: MemoryJournal,
+    pub(crate) gates: Vec<(GateId, Arc<dyn HealthGate>)>,
     rule_before: String,
 }
 
 /// What a test does when it sees an event: take the run in hand, or break the world.
-pub type Hand = Box<dyn FnMut(&Event<MigrationEvent>, &ControlHandle, &Simulation) + Send>;
+pub(crate) type Hand = Box<dyn FnMut(&Event<MigrationEvent>, &ControlHandle, &Simulation) + Send>;
 
 /// The gates of `traffic_router`.
-pub fn gates(aws: &Aws, simulation: &Simulation) -> Vec<(GateId, Arc<dyn HealthGate>)> {
+pub(crate) fn gates(aws: &Aws, simulation: &Simulation) -> Vec<(GateId, Arc<dyn HealthGate>)> {
     let metrics = AlbMetrics::new(
         aws,
         simulation.listener().load_balancer(),
@@ -53,12 +53,12 @@ pub fn gates(aws: &Aws, simulation: &Simulation) -> Vec<(GateId, Arc<dyn HealthG
 }
 
 /// Runs a migration by `plan` to its end.
-pub async fn migrate(simulation: &Simulation, plan: MigrationPlan) -> Run {
+pub(crate) async fn migrate(simulation: &Simulation, plan: MigrationPlan) -> Run {
     run(simulation, plan, Intent::Migrate, None).await
 }
 
 /// Runs a migration by `plan` to its end, with a hand in it.
-pub async fn run(
+pub(crate) async fn run(
     simulation: &Simulation,
     plan: MigrationPlan,
     intent: Intent,
@@ -106,7 +106,7 @@ pub async fn run(
 }
 
 impl Run {
-    pub fn exit_code(&self) -> u8 {
+    pub(crate) fn exit_code(&self) -> u8 {
         match &self.ended {
             Ok(outcome) => outcome.exit_code(),
             Err(error) => error.exit_code(),
@@ -114,7 +114,7 @@ impl Run {
     }
 
     /// The last words, for messages of failed tests.
-    pub fn last_words(&self) -> String {
+    pub(crate) fn last_words(&self) -> String {
         self.events
             .last()
             .map(ToString::to_string)
@@ -122,7 +122,7 @@ impl Run {
     }
 
     /// Green's highest share that this run wrote, in percent.
-    pub fn highest_share(&self) -> f64 {
+    pub(crate) fn highest_share(&self) -> f64 {
         let written = self.simulation.changes();
         let written = written.iter().filter(|change| change.by == Writer::Caller);
         let shares = written.map(|change| {
@@ -134,7 +134,7 @@ impl Run {
 
     /// Holds the run against every promise that can be told from outside. `raced` says that a
     /// stranger's write was put between a re-read and its write, which nothing can prevent.
-    pub fn check_promises(&self, raced: bool) {
+    pub(crate) fn check_promises(&self, raced: bool) {
         self.check_order();
         self.check_rises();
         self.check_observes_after_failures();
@@ -283,7 +283,7 @@ impl Run {
 }
 
 /// A plan that is over in a few minutes and looks once a minute.
-pub fn short_plan() -> bluegreen::migration::MigrationPlanBuilder {
+pub(crate) fn short_plan() -> bluegreen::migration::MigrationPlanBuilder {
     let minutes = |n: u64| std::time::Duration::from_secs(n * 60);
     MigrationPlan::builder()
         .bake(minutes(6))
@@ -292,6 +292,6 @@ pub fn short_plan() -> bluegreen::migration::MigrationPlanBuilder {
 }
 
 /// Whether the `n`th call of a run without faults is a write.
-pub fn writes(calls: &Simulation) -> u64 {
+pub(crate) fn writes(calls: &Simulation) -> u64 {
     calls.calls(Call::ModifyRule) + calls.calls(Call::ModifyListener)
 }

@@ -1,5 +1,10 @@
 //! Faults: each kind at each call of a whole migration, and the promises on every run.
 
+#![allow(
+    clippy::print_stdout,
+    reason = "a failed test shows it, and with it the fault that broke a promise"
+)]
+
 #[path = "../common/mod.rs"]
 mod common;
 
@@ -15,8 +20,10 @@ fn plan() -> MigrationPlan {
     short_plan().build().expect("valid")
 }
 
+type World = (&'static str, fn() -> Simulation);
+
 /// A world that is promoted, and one that is rolled back.
-fn worlds() -> [(&'static str, fn() -> Simulation); 2] {
+fn worlds() -> [World; 2] {
     [
         ("healthy", || Simulation::builder().login().build()),
         ("failing", || {

@@ -1,0 +1,83 @@
+//! How fast the pure machine takes what a healthy migration tells it, and how fast a whole
+//! simulated migration runs, side by side.
+//!
+//! ```text
+//! cargo bench -p bluegreen --features sim
+//! ```
+
+#![allow(missing_docs, reason = "criterion's macros document nothing")]
+
+use bluegreen::{
+    Migration, MigrationPlan,
+    aws::{
+        alb::AlbTrafficSplitter,
+        cloudwatch::{AlbMetrics, CloudWatchGate},
+        sim::Scenario,
+    },
+    engine::{MemoryJournal, Record},
+    health::{Limits, TargetHealthGate},
+    migration::{Entry, MigrationMachine},
+};
+use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+
+/// A whole healthy migration on the simulated AWS, and its journal.
+fn migrate() -> Vec<Record> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .build()
+        .expect("a runtime");
+    runtime.block_on(async {
+        let simulation = Scenario::Healthy.simulation(1);
+        simulation.start_paused();
+        let aws = simulation.aws();
+        let (rule, blue, green) = (simulation.rule(), simulation.blue(), simulation.green());
+        let balancer = rule.listener().load_balancer();
+        let metrics = AlbMetrics::new(&aws, balancer, blue.clone(), green.clone());
+        let plan = MigrationPlan::builder().build().expect("valid");
+        let splitter = AlbTrafficSplitter::new(&aws, rule, blue, green).expect("well-formed");
+        let journal = MemoryJournal::new();
+        Migration::new(plan, splitter)
+            .clock(aws.clock())
+            .journal(journal.clone())
+            .gate("targets", TargetHealthGate::new())
+            .gate("metrics", CloudWatchGate::alb(metrics, Limits::default()))
+            .run()
+            .await
+            .expect("promoted");
+        journal.records()
+    })
+}
+
+fn machine(c: &mut Criterion) {
+    let records = migrate();
+    let mut inputs = Vec::new();
+    let mut new = None;
+    for record in &records {
+        match serde_json::from_value(record.entry.clone()).expect("an entry") {
+            Entry::Opened { plan, gates, .. } => {
+                let gates: Vec<_> = gates.into_iter().map(|g| (g.gate, g.policy)).collect();
+                new = Some(MigrationMachine::new(plan, gates));
+            }
+            Entry::Input { input } => inputs.push((record.at, input)),
+            Entry::Change { .. } => {}
+        }
+    }
+    let new = new.expect("opened");
+    let mut group = c.benchmark_group("healthy migration");
+    group.throughput(Throughput::Elements(inputs.len() as u64));
+    group.bench_function("pure machine", |b| {
+        b.iter(|| {
+            let mut machine = new.clone();
+            for (at, input) in &inputs {
+                std::hint::black_box(machine.on(*at, input.clone()));
+            }
+            assert!(machine.end().is_some());
+        });
+    });
+    group.sample_size(10);
+    group.bench_function("on the simulated AWS", |b| b.iter(migrate));
+    group.finish();
+}
+
+criterion_group!(benches, machine);
+criterion_main!(benches);
