@@ -36,14 +36,15 @@ fn migrate() -> Vec<Record> {
         let plan = MigrationPlan::builder().build().expect("valid");
         let splitter = AlbTrafficSplitter::new(&aws, rule, blue, green).expect("well-formed");
         let journal = MemoryJournal::new();
-        Migration::new(plan, splitter)
+        let outcome = Migration::new(plan, splitter)
             .clock(aws.clock())
             .journal(journal.clone())
             .gate("targets", TargetHealthGate::new())
             .gate("metrics", CloudWatchGate::alb(metrics, Limits::default()))
             .run()
             .await
-            .expect("promoted");
+            .expect("known");
+        assert_eq!(outcome.exit_code(), 0);
         journal.records()
     })
 }
