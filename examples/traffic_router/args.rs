@@ -165,8 +165,8 @@ pub(crate) struct Gates {
     #[arg(long, global = true, value_enum, default_value = "alb")]
     pub(crate) metrics: Metrics,
     /// The limit of green's error rate, in percent.
-    #[arg(long, global = true, value_name = "PERCENT", default_value_t = 5.0)]
-    pub(crate) max_error_rate: f64,
+    #[arg(long, global = true, value_name = "PERCENT", default_value = "5")]
+    pub(crate) max_error_rate: String,
     /// The limit of green's mean latency.
     #[arg(long, global = true, value_name = "TIME", default_value = "3s")]
     pub(crate) max_latency: String,

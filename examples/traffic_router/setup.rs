@@ -6,7 +6,7 @@ use bluegreen::{
     Aws, Error, MigrationPlan, Percent,
     aws::{
         alb::{AlbRule, AlbTrafficSplitter, ListenerArn, RuleArn, TargetGroupArn},
-        cloudwatch::{AlarmGate, AlbMetrics, AppMetrics, CloudWatchGate},
+        cloudwatch::{AlarmGate, AlbMetrics, AppMetrics, AppNamespace, CloudWatchGate},
         sim::{Scenario, Simulation},
     },
     health::{HealthGate, Limits, TargetHealthGate},
@@ -84,19 +84,24 @@ impl Setup {
             }
             Metrics::App => {
                 let endpoint = &cli.gates.endpoint;
-                let mut source =
-                    AppMetrics::new(aws, &cli.gates.namespace, endpoint).with_period(period)?;
+                let place = |namespace: &str, endpoint: &str| {
+                    AppNamespace::new(namespace).with_endpoint(endpoint)
+                };
+                let green = place(&cli.gates.namespace, endpoint);
+                let mut source = AppMetrics::new(aws, green).with_period(period)?;
                 if !cli.gates.blue_namespace.is_empty() {
-                    let blue = cli.gates.blue_endpoint.as_ref().unwrap_or(endpoint);
-                    source = source.with_blue(&cli.gates.blue_namespace, blue);
+                    let of_blue = cli.gates.blue_endpoint.as_ref().unwrap_or(endpoint);
+                    source = source.with_blue(place(&cli.gates.blue_namespace, of_blue));
                 }
                 CloudWatchGate::app(source, self.limits.clone())
             }
         };
         gates.push(("metrics".into(), Box::new(metrics)));
         if !self.target.alarms.is_empty() {
-            let alarms = AlarmGate::new(aws, self.target.alarms.iter().cloned())
-                .with_ignored(cli.gates.ignore_alarm.iter().cloned());
+            let mut alarms = AlarmGate::new(aws, self.target.alarms.iter().cloned())?;
+            for ignored in &cli.gates.ignore_alarm {
+                alarms = alarms.ignoring(ignored);
+            }
             gates.push(("alarms".into(), Box::new(alarms)));
         }
         Ok(gates)
@@ -292,15 +297,20 @@ fn plan(cli: &Cli, problems: &mut Problems) -> Option<MigrationPlan> {
 
 fn limits(cli: &Cli, problems: &mut Problems) -> Option<Limits> {
     let given = &cli.gates;
-    let is_rate = given.max_error_rate.is_finite() && (0.0..100.0).contains(&given.max_error_rate);
-    if !is_rate || given.max_error_rate == 0.0 {
-        let message = format!("{} is not between 0 and 100", given.max_error_rate);
-        problems.add(
-            "--max-error-rate",
-            message,
-            "5 means five of a hundred requests",
-        );
-    }
+    let rate = match given.max_error_rate.parse::<Percent>() {
+        Ok(rate) if rate > Percent::ZERO && rate < Percent::HUNDRED => Some(rate),
+        Ok(rate) => {
+            let message = format!("{rate} is not between 0 and 100");
+            let hint = "5 means five of a hundred requests";
+            problems.add("--max-error-rate", message, hint);
+            None
+        }
+        Err(error) => {
+            let hint = "5 means five of a hundred requests; tenths are possible";
+            problems.add("--max-error-rate", error.to_string(), hint);
+            None
+        }
+    };
     let is_period = matches!(given.period, 1 | 5 | 10 | 30)
         || (given.period > 0 && given.period.is_multiple_of(60));
     if !is_period || (given.period < 60 && given.metrics == Metrics::Alb) {
@@ -311,7 +321,7 @@ fn limits(cli: &Cli, problems: &mut Problems) -> Option<Limits> {
     let latency = problems.span("--max-latency", &given.max_latency)?;
     Some(
         Limits::default()
-            .with_max_error_rate(given.max_error_rate / 100.0)
+            .with_max_error_rate(rate?)
             .with_max_mean_latency(latency),
     )
 }

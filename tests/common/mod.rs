@@ -46,7 +46,7 @@ pub(crate) fn gates(aws: &Aws, simulation: &Simulation) -> Vec<(GateId, Arc<dyn 
         ("metrics".into(), Arc::new(metrics)),
     ];
     if !simulation.alarms().is_empty() {
-        let alarms = AlarmGate::new(aws, simulation.alarms());
+        let alarms = AlarmGate::new(aws, simulation.alarms()).expect("named");
         gates.push(("alarms".into(), Arc::new(alarms)));
     }
     gates

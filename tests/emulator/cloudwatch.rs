@@ -14,7 +14,7 @@ use aws_sdk_cloudwatch::{
 };
 use bluegreen::{
     Aws, ErrorKind, HealthGate as _, Percent,
-    aws::cloudwatch::{AlarmGate, AlbMetrics, AppMetrics},
+    aws::cloudwatch::{AlarmGate, AlbMetrics, AppMetrics, AppNamespace},
     clock::{Clock as _, SystemClock},
     health::{Look, MetricSource as _, Phase, Progress, Tally},
 };
@@ -197,11 +197,11 @@ async fn the_balancers_metrics_are_counted_by_minute_and_side() {
     assert_eq!(buckets.len(), 2);
     let green = &buckets[0].sides.green;
     assert_eq!(green.requests, Some(10));
-    assert_eq!(green.errors, Some(Tally::exactly(3)));
+    assert_eq!(green.errors, Some(Tally::exact(3)));
     assert_eq!(green.latency.unwrap().mean_ms(), Some(500.0));
-    assert_eq!(buckets[0].sides.blue.errors, Some(Tally::exactly(0)));
+    assert_eq!(buckets[0].sides.blue.errors, Some(Tally::exact(0)));
     // Two requests without an answer may have been errors, and green got none in this minute.
-    assert_eq!(buckets[1].sides.blue.errors, Some(Tally::up_to(2)));
+    assert_eq!(buckets[1].sides.blue.errors, Some(Tally::between(0, 2)));
     assert_eq!(buckets[1].sides.green.requests, Some(0));
 }
 
@@ -228,15 +228,16 @@ async fn the_applications_metrics_are_counted() {
         let put = metrics.raw.put_metric_data().namespace("ChatBot/FastAPI");
         put.metric_data(datum.build()).send().await.unwrap();
     }
-    let source = AppMetrics::new(&metrics.aws, "ChatBot/FastAPI", "/api/v1/chat")
-        .with_blue("ChatBot/Flask", "/api/v1/chat");
+    let place = |namespace: &str| AppNamespace::new(namespace).with_endpoint("/api/v1/chat");
+    let source =
+        AppMetrics::new(&metrics.aws, place("ChatBot/FastAPI")).with_blue(place("ChatBot/Flask"));
     let from = Timestamp::from_second(at).unwrap();
     let to = Timestamp::from_second(minutes_ago(0)).unwrap();
     let buckets = source.read(from, to).await.unwrap();
     assert_eq!(buckets.len(), 1);
     let sides = &buckets[0].sides;
     assert_eq!(sides.green.requests, Some(40));
-    assert_eq!(sides.green.errors, Some(Tally::exactly(0)));
+    assert_eq!(sides.green.errors, Some(Tally::exact(0)));
     assert_eq!(sides.green.latency.unwrap().mean_ms(), Some(100.0));
     assert_eq!(sides.blue.requests, None);
 }
@@ -248,7 +249,7 @@ async fn an_alarm_that_does_not_exist_is_an_error_that_names_it() {
     };
     let now = SystemClock.now();
     let look = Look::new(Progress::new(now, Phase::Preflight, Percent::ZERO, now));
-    let gate = AlarmGate::new(&metrics.aws, ["no-such-alarm"]);
+    let gate = AlarmGate::new(&metrics.aws, ["no-such-alarm"]).unwrap();
     let error = gate.observe(&look).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::NotFound);
     assert!(error.to_string().contains("no-such-alarm"));

@@ -65,12 +65,12 @@ async fn tells_the_story_of_a_rollback() {
         10:00 step 1 passed
         10:00 shifting from blue 90% / green 10% (weights 90:10) to blue 50% / green 50%
         10:00 read back: blue 50% / green 50% (weights 50:50)
-        13:00 rolling back, gate `metrics`: green's error rate is above 5.00%: 305 errors in 305 requests from 2026-01-05T09:10:00Z to 2026-01-05T09:11:00Z
+        13:00 rolling back, gate `metrics`: limits: errors: green's error rate is above 5.00%: 306 of the last 544 requests
         13:00 shifting from blue 50% / green 50% (weights 50:50) to blue 100% / green 0%
         13:00 read back: blue 100% / green 0% (weights 100:0)
         13:00 restored, read back: blue 100% / green 0% (weights 100:0)
         16:00 confirmed: no request on green from 2026-01-05T09:13:00Z to 2026-01-05T09:14:00Z
-        16:00 rolled back, gate `metrics`: green's error rate is above 5.00%: 305 errors in 305 requests from 2026-01-05T09:10:00Z to 2026-01-05T09:11:00Z: blue serves everything, read back and confirmed by a minute without requests on green"#]].assert_eq(&story.join("\n"));
+        16:00 rolled back, gate `metrics`: limits: errors: green's error rate is above 5.00%: 306 of the last 544 requests: blue serves everything, read back and confirmed by a minute without requests on green"#]].assert_eq(&story.join("\n"));
 }
 
 /// What a program reads of the first event is a contract.

@@ -51,6 +51,11 @@ pub(crate) fn later(at: Timestamp, by: Duration) -> Timestamp {
     at.checked_add(by).unwrap_or(Timestamp::MAX)
 }
 
+/// `at` less `by`, at least the beginning of time.
+pub(crate) fn sooner(at: Timestamp, by: Duration) -> Timestamp {
+    at.checked_sub(by).unwrap_or(Timestamp::MIN)
+}
+
 /// From `earlier` to `at`; zero where `earlier` is later.
 pub(crate) fn between(earlier: Timestamp, at: Timestamp) -> Duration {
     Duration::try_from(at.duration_since(earlier)).unwrap_or_default()

@@ -1,308 +1,389 @@
-//! Putting judges and gates together.
+//! Combinators: verdicts of several judges made one.
 
-use std::{fmt, future::Future, pin::Pin};
+use std::fmt;
 
-use async_trait::async_trait;
+use super::{Evidence, Judge, Observation, Part, Progress, Verdict};
 
-use super::{Evidence, HealthGate, Judge, Look, Observation, Part, Progress, Verdict};
-use crate::error::Result;
-
-/// All judges must agree: unhealthy where any is, healthy where all are, else inconclusive. Of no
-/// judges at all it is inconclusive.
+/// Unhealthy if any of its judges says so, healthy if all do, else inconclusive. Without judges
+/// it is inconclusive.
+///
+/// The combined evidence carries every judge's verdict as a [`Part`]; its healthy verdict stands
+/// only as long as the first of theirs to expire.
 #[derive(Debug, Default)]
+#[must_use]
 pub struct AllOf {
     judges: Vec<(String, Box<dyn Judge>)>,
 }
 
-/// One judge is enough: healthy where any is, unhealthy where all are, else inconclusive.
+impl AllOf {
+    /// No judges yet.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Adds a judge under a name.
+    pub fn with(mut self, name: impl Into<String>, judge: impl Judge + 'static) -> Self {
+        self.judges.push((name.into(), Box::new(judge)));
+        self
+    }
+}
+
+impl Judge for AllOf {
+    fn take(&mut self, observation: &Observation, progress: &Progress) -> Verdict {
+        all_of(ask(&mut self.judges, observation, progress))
+    }
+}
+
+/// Healthy if any of its judges says so, unhealthy if all do, else inconclusive. Without judges
+/// it is inconclusive.
+///
+/// For sources that stand in for each other. Its healthy verdict stands as long as the last of
+/// the healthy ones among theirs.
 #[derive(Debug, Default)]
+#[must_use]
 pub struct AnyOf {
     judges: Vec<(String, Box<dyn Judge>)>,
 }
 
-macro_rules! named_judges {
-    ($name:ident, $verdict:ident) => {
-        impl $name {
-            /// Of no judges yet.
-            #[must_use]
-            pub fn new() -> Self {
-                Self::default()
-            }
+impl AnyOf {
+    /// No judges yet.
+    pub fn new() -> Self {
+        Self::default()
+    }
 
-            /// Adds a judge; its name stands in the evidence.
-            #[must_use]
-            pub fn with(mut self, name: impl Into<String>, judge: impl Judge + 'static) -> Self {
-                self.judges.push((name.into(), Box::new(judge)));
-                self
-            }
-        }
-
-        impl Judge for $name {
-            fn take(&mut self, observation: &Observation, progress: &Progress) -> Verdict {
-                let judges = self.judges.iter_mut();
-                let parts = judges.map(|(name, judge)| Part {
-                    judge: name.clone(),
-                    verdict: judge.take(observation, progress),
-                });
-                $verdict(parts.collect())
-            }
-        }
-    };
-}
-
-named_judges!(AllOf, all_of);
-named_judges!(AnyOf, any_of);
-
-fn all_of(parts: Vec<Part>) -> Verdict {
-    let any_unhealthy = parts.iter().any(|part| part.verdict.is_unhealthy());
-    let all_healthy = !parts.is_empty() && parts.iter().all(|part| part.verdict.is_healthy());
-    let deciding: fn(&Verdict) -> bool = match (any_unhealthy, all_healthy) {
-        (true, _) => Verdict::is_unhealthy,
-        (_, true) => Verdict::is_healthy,
-        _ => Verdict::is_inconclusive,
-    };
-    let evidence = merged(parts, deciding);
-    match (any_unhealthy, all_healthy) {
-        (true, _) => Verdict::Unhealthy(evidence),
-        (_, true) => Verdict::Healthy(evidence),
-        _ => Verdict::Inconclusive(evidence),
+    /// Adds a judge under a name.
+    pub fn with(mut self, name: impl Into<String>, judge: impl Judge + 'static) -> Self {
+        self.judges.push((name.into(), Box::new(judge)));
+        self
     }
 }
 
-fn any_of(parts: Vec<Part>) -> Verdict {
-    let any_healthy = parts.iter().any(|part| part.verdict.is_healthy());
-    let all_unhealthy = !parts.is_empty() && parts.iter().all(|part| part.verdict.is_unhealthy());
-    let deciding: fn(&Verdict) -> bool = match (any_healthy, all_unhealthy) {
-        (true, _) => Verdict::is_healthy,
-        (_, true) => Verdict::is_unhealthy,
-        _ => Verdict::is_inconclusive,
-    };
-    let evidence = merged(parts, deciding);
-    match (any_healthy, all_unhealthy) {
-        (true, _) => Verdict::Healthy(evidence),
-        (_, true) => Verdict::Unhealthy(evidence),
-        _ => Verdict::Inconclusive(evidence),
+impl Judge for AnyOf {
+    fn take(&mut self, observation: &Observation, progress: &Progress) -> Verdict {
+        any_of(ask(&mut self.judges, observation, progress))
     }
 }
 
-/// The summaries of the judges that decide, every number, the first traffic, and the earliest
-/// expiry of those that decide.
-fn merged(parts: Vec<Part>, decides: fn(&Verdict) -> bool) -> Evidence {
-    let deciding = || parts.iter().filter(|part| decides(&part.verdict));
-    let mut summaries: Vec<&str> = deciding()
-        .map(|part| part.verdict.evidence().summary.as_str())
-        .collect();
-    summaries.dedup();
-    let mut evidence = Evidence::new(if summaries.is_empty() {
-        "there are no judges".to_owned()
-    } else {
-        summaries.join("; ")
-    });
-    evidence.expires = deciding()
-        .filter_map(|part| part.verdict.evidence().expires)
-        .min();
-    for part in &parts {
-        let of_part = part.verdict.evidence();
-        evidence.figures.extend(of_part.figures.iter().cloned());
-        evidence.traffic = evidence.traffic.or(of_part.traffic);
-    }
-    evidence.parts = parts;
-    evidence
-}
-
-/// Believes a verdict only once it was reached several times in a row; until then it is
-/// inconclusive. See [`JudgeExt::sustained`].
+/// Says unhealthy only after so many unhealthy verdicts in a row, and healthy only after so many
+/// healthy ones; before that it is inconclusive. A verdict of another kind ends a row, and so
+/// does a new step for healthy ones: a step is never passed on the merits of the one before.
 #[derive(Debug)]
 pub struct Sustained<J> {
     judge: J,
+    needed: [u32; 2],
     unhealthy: u32,
     healthy: u32,
-    /// The status of the run of verdicts so far, and its length.
-    run: Option<(&'static str, u32)>,
+    since: Option<jiff::Timestamp>,
+}
+
+impl<J: Judge> Sustained<J> {
+    /// Needs `unhealthy` and `healthy` verdicts in a row; 0 counts as 1.
+    pub fn new(judge: J, unhealthy: u32, healthy: u32) -> Self {
+        Self {
+            judge,
+            needed: [unhealthy.max(1), healthy.max(1)],
+            unhealthy: 0,
+            healthy: 0,
+            since: None,
+        }
+    }
 }
 
 impl<J: Judge> Judge for Sustained<J> {
     fn take(&mut self, observation: &Observation, progress: &Progress) -> Verdict {
         let verdict = self.judge.take(observation, progress);
-        let status = verdict.status();
-        let length = match self.run {
-            Some((before, length)) if before == status => length.saturating_add(1),
-            _ => 1,
+        if self.since.replace(progress.since) != Some(progress.since) {
+            self.healthy = 0;
+        }
+        let (row, needed) = match &verdict {
+            Verdict::Unhealthy(_) => {
+                self.healthy = 0;
+                self.unhealthy = self.unhealthy.saturating_add(1);
+                (self.unhealthy, self.needed[0])
+            }
+            Verdict::Healthy(_) => {
+                self.unhealthy = 0;
+                self.healthy = self.healthy.saturating_add(1);
+                (self.healthy, self.needed[1])
+            }
+            Verdict::Inconclusive(_) => {
+                (self.unhealthy, self.healthy) = (0, 0);
+                return verdict;
+            }
         };
-        self.run = Some((status, length));
-        let needed = match &verdict {
-            Verdict::Unhealthy(_) => self.unhealthy,
-            Verdict::Healthy(_) => self.healthy,
-            Verdict::Inconclusive(_) => 0,
-        };
-        if length >= needed {
+        if row >= needed {
             return verdict;
         }
-        let mut evidence = verdict.evidence().clone();
-        evidence.summary = format!("{status} {length} of {needed} times: {}", evidence.summary);
+        let status = verdict.status();
+        let (Verdict::Healthy(mut evidence)
+        | Verdict::Unhealthy(mut evidence)
+        | Verdict::Inconclusive(mut evidence)) = verdict;
+        evidence.summary = format!("{status} {row} of {needed} times: {}", evidence.summary);
         Verdict::Inconclusive(evidence)
     }
 }
 
-/// Combinators on judges.
+/// Combinators as methods of every [`Judge`].
+///
+/// # Examples
+///
+/// ```
+/// use bluegreen::health::{Judge, JudgeExt, Limits, Shortfall};
+///
+/// let judge = Limits::default().start().and(Shortfall::default().start()).sustained(2, 1);
+/// # let _: Box<dyn Judge> = Box::new(judge);
+/// ```
 pub trait JudgeExt: Judge + Sized + 'static {
-    /// Both must agree; see [`AllOf`].
-    #[must_use]
+    /// [`AllOf`] both, named `first` and `second`.
     fn and(self, other: impl Judge + 'static) -> AllOf {
         AllOf::new().with("first", self).with("second", other)
     }
 
-    /// One is enough; see [`AnyOf`].
-    #[must_use]
+    /// [`AnyOf`] both, named `first` and `second`.
     fn or(self, other: impl Judge + 'static) -> AnyOf {
         AnyOf::new().with("first", self).with("second", other)
     }
 
-    /// Believes `unhealthy` only after so many unhealthy verdicts in a row, and `healthy` after
-    /// so many healthy ones.
-    #[must_use]
+    /// [`Sustained`] over this one.
     fn sustained(self, unhealthy: u32, healthy: u32) -> Sustained<Self> {
-        Sustained {
-            judge: self,
-            unhealthy,
-            healthy,
-            run: None,
-        }
+        Sustained::new(self, unhealthy, healthy)
     }
 }
 
 impl<J: Judge + 'static> JudgeExt for J {}
 
-/// A gate whose judge is changed by a function. See [`GateExt::map_judge`].
-pub struct MapJudge<G, F> {
-    gate: G,
-    name: String,
-    change: F,
+/// Starts judges of one kind with the same settings: what a gate holds, since each run and each
+/// replay starts a fresh one.
+pub trait JudgeFactory: fmt::Debug + Send + Sync {
+    /// Starts a fresh fold.
+    fn judge(&self) -> Box<dyn Judge>;
+
+    /// Everything that changes its verdicts, for the journal.
+    fn settings(&self) -> serde_json::Value;
 }
 
-impl<G: fmt::Debug, F> fmt::Debug for MapJudge<G, F> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("MapJudge")
-            .field("gate", &self.gate)
-            .field("name", &self.name)
-            .finish_non_exhaustive()
-    }
-}
-
-#[async_trait]
-impl<G, F> HealthGate for MapJudge<G, F>
-where
-    G: HealthGate,
-    F: Fn(Box<dyn Judge>) -> Box<dyn Judge> + Send + Sync,
-{
-    async fn observe(&self, look: &Look) -> Result<Option<Observation>> {
-        self.gate.observe(look).await
-    }
-
+impl<T: JudgeFactory + ?Sized> JudgeFactory for Box<T> {
     fn judge(&self) -> Box<dyn Judge> {
-        (self.change)(self.gate.judge())
+        (**self).judge()
     }
 
     fn settings(&self) -> serde_json::Value {
-        serde_json::json!({ "judged_by": self.name, "gate": self.gate.settings() })
+        (**self).settings()
     }
 }
 
-/// Combinators on gates.
-pub trait GateExt: HealthGate + Sized {
-    /// Changes how this gate's observations are judged. The name stands for the change in the
-    /// journal: give another change another name.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use bluegreen::health::{GateExt, JudgeExt, TargetHealthGate};
-    ///
-    /// let patient = TargetHealthGate::new()
-    ///     .map_judge("twice in a row", |judge| Box::new(judge.sustained(2, 1)));
-    /// ```
-    fn map_judge<F>(self, name: impl Into<String>, change: F) -> MapJudge<Self, F>
-    where
-        F: Fn(Box<dyn Judge>) -> Box<dyn Judge> + Send + Sync,
-    {
-        MapJudge {
-            gate: self,
-            name: name.into(),
-            change,
-        }
+impl<T: JudgeFactory + ?Sized> JudgeFactory for std::sync::Arc<T> {
+    fn judge(&self) -> Box<dyn Judge> {
+        (**self).judge()
+    }
+
+    fn settings(&self) -> serde_json::Value {
+        (**self).settings()
     }
 }
 
-impl<G: HealthGate> GateExt for G {}
-
-/// The schema of a verdict that stands for itself.
-const VERDICT_SCHEMA: &str = "bluegreen.verdict/1";
-
-/// A gate from a function that says what it thinks at each look.
+/// A [`JudgeFactory`] from a closure; `settings` must hold everything that changes its verdicts.
 ///
 /// # Examples
 ///
 /// ```
-/// use bluegreen::{Verdict, health::gate_fn};
+/// use bluegreen::health::{JudgeExt, JudgeFactory, Limits, judge_fn};
 ///
-/// let gate = gate_fn(|look| async move {
-///     Ok(match look.traffic {
-///         Some(_) => Verdict::healthy("the rule could be read"),
-///         None => Verdict::inconclusive("the rule could not be read"),
-///     })
+/// let factory = judge_fn(serde_json::json!({ "limits": Limits::default(), "sustained": [2, 1] }), || {
+///     Box::new(Limits::default().start().sustained(2, 1))
 /// });
+/// # let _ = factory.judge();
 /// ```
-pub fn gate_fn<F, Fut>(function: F) -> GateFn
+pub fn judge_fn<F>(settings: serde_json::Value, start: F) -> JudgeFn<F>
 where
-    F: Fn(Look) -> Fut + Send + Sync + 'static,
-    Fut: Future<Output = Result<Verdict>> + Send + 'static,
+    F: Fn() -> Box<dyn Judge> + Send + Sync,
 {
-    GateFn {
-        function: Box::new(move |look| Box::pin(function(look))),
-    }
+    JudgeFn { settings, start }
 }
 
-type Judging = Pin<Box<dyn Future<Output = Result<Verdict>> + Send>>;
-
-/// A gate from a function; see [`gate_fn`].
-pub struct GateFn {
-    function: Box<dyn Fn(Look) -> Judging + Send + Sync>,
+/// What [`judge_fn`] makes.
+#[derive(Clone)]
+pub struct JudgeFn<F> {
+    settings: serde_json::Value,
+    start: F,
 }
 
-impl fmt::Debug for GateFn {
+impl<F> fmt::Debug for JudgeFn<F> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("GateFn")
+        f.debug_struct("JudgeFn")
+            .field("settings", &self.settings)
+            .finish_non_exhaustive()
     }
 }
 
-#[async_trait]
-impl HealthGate for GateFn {
-    async fn observe(&self, look: &Look) -> Result<Option<Observation>> {
-        let verdict = (self.function)(look.clone()).await?;
-        Observation::new(VERDICT_SCHEMA, &verdict).map(Some)
-    }
-
+impl<F: Fn() -> Box<dyn Judge> + Send + Sync> JudgeFactory for JudgeFn<F> {
     fn judge(&self) -> Box<dyn Judge> {
-        Box::new(Verbatim)
+        (self.start)()
     }
 
     fn settings(&self) -> serde_json::Value {
-        serde_json::json!({ "schema": VERDICT_SCHEMA })
+        self.settings.clone()
     }
 }
 
-#[derive(Debug)]
-struct Verbatim;
+fn ask(
+    judges: &mut [(String, Box<dyn Judge>)],
+    observation: &Observation,
+    progress: &Progress,
+) -> Vec<Part> {
+    let parts = judges.iter_mut().map(|(name, judge)| Part {
+        judge: name.clone(),
+        verdict: judge.take(observation, progress),
+    });
+    parts.collect()
+}
 
-impl Judge for Verbatim {
-    fn take(&mut self, observation: &Observation, _progress: &Progress) -> Verdict {
-        observation
-            .read(VERDICT_SCHEMA)
-            .unwrap_or_else(|error| unreadable(&error))
+/// Combines parts as [`AllOf`] says.
+pub(super) fn all_of(parts: Vec<Part>) -> Verdict {
+    let expires = parts.iter().filter_map(|p| p.verdict.evidence().expires);
+    let expires = expires.min();
+    if let Some(worst) = find(&parts, Verdict::is_unhealthy) {
+        return Verdict::Unhealthy(combined(worst, parts, None));
+    }
+    if let Some(unsure) = find(&parts, Verdict::is_inconclusive) {
+        return Verdict::Inconclusive(combined(unsure, parts, None));
+    }
+    if parts.is_empty() {
+        return Verdict::inconclusive("nobody judged");
+    }
+    let summaries: Vec<String> = parts.iter().map(say).collect();
+    Verdict::Healthy(combined(summaries.join("; "), parts, expires))
+}
+
+/// Combines parts as [`AnyOf`] says.
+pub(super) fn any_of(parts: Vec<Part>) -> Verdict {
+    if let Some(healthy) = find(&parts, Verdict::is_healthy) {
+        let standing = parts.iter().filter(|part| part.verdict.is_healthy());
+        let expires: Option<Vec<_>> = standing.map(|p| p.verdict.evidence().expires).collect();
+        let last = expires.and_then(|all| all.into_iter().max());
+        return Verdict::Healthy(combined(healthy, parts, last));
+    }
+    if let Some(unsure) = find(&parts, Verdict::is_inconclusive) {
+        return Verdict::Inconclusive(combined(unsure, parts, None));
+    }
+    match parts.first().map(say) {
+        Some(worst) => Verdict::Unhealthy(combined(worst, parts, None)),
+        None => Verdict::inconclusive("nobody judged"),
     }
 }
 
-/// What a judge says of an observation that it cannot read.
-pub(crate) fn unreadable(error: &crate::Error) -> Verdict {
-    Verdict::inconclusive(crate::Failure::from(error).to_string())
+fn find(parts: &[Part], is: fn(&Verdict) -> bool) -> Option<String> {
+    parts.iter().find(|part| is(&part.verdict)).map(say)
+}
+
+fn say(part: &Part) -> String {
+    format!("{}: {}", part.judge, part.verdict.evidence().summary)
+}
+
+fn combined(summary: String, parts: Vec<Part>, expires: Option<jiff::Timestamp>) -> Evidence {
+    let mut evidence = Evidence::new(summary);
+    evidence.traffic = parts
+        .iter()
+        .find_map(|part| part.verdict.evidence().traffic);
+    evidence.expires = expires;
+    evidence.parts = parts;
+    evidence
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use jiff::Timestamp;
+
+    use super::*;
+    use crate::{health::Phase, traffic::Percent};
+
+    /// Says one letter of its script after the other.
+    #[derive(Debug)]
+    struct Script(std::vec::IntoIter<char>);
+
+    fn script(letters: &str) -> Script {
+        Script(letters.chars().collect::<Vec<_>>().into_iter())
+    }
+
+    fn verdict(letter: char) -> Verdict {
+        match letter {
+            'H' => Verdict::healthy("fine"),
+            'U' => Verdict::unhealthy("bad"),
+            _ => Verdict::inconclusive("who knows"),
+        }
+    }
+
+    fn letter(verdict: &Verdict) -> char {
+        match verdict {
+            Verdict::Healthy(_) => 'H',
+            Verdict::Unhealthy(_) => 'U',
+            Verdict::Inconclusive(_) => 'I',
+        }
+    }
+
+    impl Judge for Script {
+        fn take(&mut self, _: &Observation, _: &Progress) -> Verdict {
+            verdict(self.0.next().unwrap_or('I'))
+        }
+    }
+
+    fn play(mut judge: impl Judge, times: usize) -> String {
+        let nothing = Observation::new("test.nothing/1", &()).expect("encodes");
+        let epoch = Timestamp::UNIX_EPOCH;
+        let progress = Progress::new(epoch, Phase::Step(0), Percent::HUNDRED, epoch);
+        (0..times)
+            .map(|_| letter(&judge.take(&nothing, &progress)))
+            .collect()
+    }
+
+    #[test]
+    fn truth_tables() {
+        let (left, right) = ("HHHUUUIII", "HUIHUIHUI");
+        assert_eq!(play(script(left).and(script(right)), 9), "HUIUUUIUI");
+        assert_eq!(play(script(left).or(script(right)), 9), "HHHHUIHII");
+        assert_eq!(play(AllOf::new(), 1), "I");
+        assert_eq!(play(AnyOf::new(), 1), "I");
+    }
+
+    #[test]
+    fn sustained_needs_rows() {
+        assert_eq!(play(script("UUUIUHUU").sustained(2, 1), 8), "IUUIIHIU");
+        assert_eq!(play(script("HHUHHH").sustained(1, 3), 6), "IIUIIH");
+        assert_eq!(play(script("HU").sustained(0, 0), 2), "HU");
+    }
+
+    #[test]
+    fn a_healthy_row_starts_again_with_a_step() {
+        let mut judge = script("HHHH").sustained(1, 2);
+        let nothing = Observation::new("test.nothing/1", &()).expect("encodes");
+        let epoch = Timestamp::UNIX_EPOCH;
+        let letters: String = [0_u64, 0, 60, 60]
+            .map(|since| {
+                let since = epoch + Duration::from_secs(since);
+                let progress = Progress::new(since, Phase::Step(0), Percent::HUNDRED, since);
+                letter(&judge.take(&nothing, &progress))
+            })
+            .iter()
+            .collect();
+        assert_eq!(letters, "IHIH");
+    }
+
+    #[test]
+    fn expiry_is_the_first_of_all_and_the_last_of_any() {
+        let part = |seconds: Option<i64>| Part {
+            judge: "j".into(),
+            verdict: verdict('H').map_evidence(|mut evidence| {
+                evidence.expires = seconds.map(|s| Timestamp::from_second(s).expect("in range"));
+                evidence
+            }),
+        };
+        let second = |verdict: &Verdict| verdict.evidence().expires.map(Timestamp::as_second);
+        let parts = || vec![part(Some(9)), part(Some(5))];
+        assert_eq!(second(&all_of(parts())), Some(5));
+        assert_eq!(second(&any_of(parts())), Some(9));
+        assert_eq!(second(&all_of(vec![part(None), part(Some(5))])), Some(5));
+        assert_eq!(second(&any_of(vec![part(None), part(Some(5))])), None);
+    }
 }

@@ -1,97 +1,166 @@
-//! What reached each side in a span of time, counted.
+//! What a source counted: [`Bucket`], [`Counts`], [`Tally`].
 
 use std::time::Duration;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{SeenSide, SeenTraffic};
-use crate::{clock::later, traffic::Sides};
+use super::Observation;
+use crate::{clock::later, error::Result, traffic::Sides};
 
-/// The schema of the observations that the judges of this crate read.
-pub const COUNTS_SCHEMA: &str = "bluegreen.counts/1";
-
-/// The body of an observation of [`COUNTS_SCHEMA`]: buckets that have settled since the last one,
-/// oldest first, each once.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[non_exhaustive]
-pub struct CountsSeen {
-    /// The buckets.
-    pub buckets: Vec<Bucket>,
+/// A count that is known exactly, or only to lie between two bounds, both inclusive.
+///
+/// A counter that a service publishes only when it is not zero is the reason: where it is absent
+/// and the others leave something unaccounted for, its count is not zero but *at most that*. A
+/// judge takes the low bound for blame and the high bound for trust.
+///
+/// # Examples
+///
+/// ```
+/// use bluegreen::health::Tally;
+///
+/// let errors = Tally::exact(3) + Tally::between(0, 4);
+/// assert_eq!((errors.low(), errors.high()), (3, 7));
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(from = "[u64; 2]", into = "[u64; 2]")]
+pub struct Tally {
+    low: u64,
+    high: u64,
 }
 
-impl CountsSeen {
-    /// An observation's body of these buckets.
+impl Tally {
+    /// A count that is known.
     #[must_use]
-    pub fn new(buckets: Vec<Bucket>) -> Self {
-        Self { buckets }
-    }
-}
-
-/// What both sides got in one span of time.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-#[non_exhaustive]
-pub struct Bucket {
-    /// Where it begins.
-    pub start: Timestamp,
-    /// How long it is.
-    #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
-    pub period: Duration,
-    /// What each side got.
-    pub sides: Sides<Counts>,
-}
-
-impl Bucket {
-    /// A bucket of which nothing is known yet.
-    #[must_use]
-    pub fn unknown(start: Timestamp, period: Duration) -> Self {
+    pub const fn exact(count: u64) -> Self {
         Self {
-            start,
-            period,
-            sides: Sides::default(),
+            low: count,
+            high: count,
         }
     }
 
-    /// Where it ends, exclusive.
+    /// A count somewhere between two bounds, in whatever order they are given.
     #[must_use]
-    pub fn end(&self) -> Timestamp {
-        later(self.start, self.period)
+    pub fn between(a: u64, b: u64) -> Self {
+        Self {
+            low: a.min(b),
+            high: a.max(b),
+        }
     }
 
-    /// What reached each side, where the requests of both are known.
+    /// It is at least this.
     #[must_use]
-    pub fn seen(&self) -> Option<SeenTraffic> {
-        let sides = Sides {
-            blue: self.sides.blue.seen()?,
-            green: self.sides.green.seen()?,
-        };
-        Some(SeenTraffic::new(self.start, self.end(), sides))
+    pub const fn low(self) -> u64 {
+        self.low
+    }
+
+    /// It is at most this.
+    #[must_use]
+    pub const fn high(self) -> u64 {
+        self.high
+    }
+
+    /// Whether it is known exactly.
+    #[must_use]
+    pub const fn is_exact(self) -> bool {
+        self.low == self.high
     }
 }
 
-/// What one side got. `None` is not known, and never zero.
+impl std::ops::Add for Tally {
+    type Output = Self;
+
+    fn add(self, other: Self) -> Self {
+        Self {
+            low: self.low.saturating_add(other.low),
+            high: self.high.saturating_add(other.high),
+        }
+    }
+}
+
+impl From<[u64; 2]> for Tally {
+    fn from([a, b]: [u64; 2]) -> Self {
+        Self::between(a, b)
+    }
+}
+
+impl From<Tally> for [u64; 2] {
+    fn from(tally: Tally) -> Self {
+        [tally.low, tally.high]
+    }
+}
+
+/// Latencies that were added up.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
-#[serde(default)]
+pub struct LatencySum {
+    /// Their sum in milliseconds; finite and not negative.
+    pub sum_ms: f64,
+    /// How many there are.
+    pub samples: u64,
+}
+
+impl LatencySum {
+    /// So many samples that add up to so many milliseconds.
+    #[must_use]
+    pub const fn new(sum_ms: f64, samples: u64) -> Self {
+        Self { sum_ms, samples }
+    }
+
+    /// The mean in milliseconds; `None` without samples, or where the sum is no sum of latencies.
+    #[must_use]
+    pub fn mean_ms(self) -> Option<f64> {
+        let is_sum = self.sum_ms.is_finite() && self.sum_ms >= 0.0;
+        (self.samples > 0 && is_sum).then(|| self.sum_ms / as_f64(self.samples))
+    }
+}
+
+impl std::ops::Add for LatencySum {
+    type Output = Self;
+
+    fn add(self, other: Self) -> Self {
+        Self {
+            sum_ms: self.sum_ms + other.sum_ms,
+            samples: self.samples.saturating_add(other.samples),
+        }
+    }
+}
+
+/// What one side did in one bucket. `None` is *unknown*, never zero.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Counts {
-    /// Requests that were sent to it.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    /// Requests that reached this side.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub requests: Option<u64>,
-    /// Requests that it failed itself.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    /// Those of them that failed by the service's own fault.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub errors: Option<Tally>,
-    /// Requests that it answered, however.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    /// Responses of the service's own, whatever their status. A balancer that answers for a dead
+    /// target leaves a gap between these and the requests.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub responses: Option<u64>,
-    /// Connections that it did not take.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    /// Connections to the service that failed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub connection_errors: Option<u64>,
-    /// How long its answers took.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    /// Requests that were sent to targets although all of them fail their health checks.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unhealthy_routing: Option<u64>,
+    /// How long the requests took.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub latency: Option<LatencySum>,
 }
 
 impl Counts {
+    /// So many requests, of which so many failed; nothing else is known.
+    #[must_use]
+    pub fn of(requests: u64, errors: u64) -> Self {
+        Self {
+            requests: Some(requests),
+            errors: Some(Tally::exact(errors)),
+            ..Self::default()
+        }
+    }
+
     /// So many requests, of which nothing else is known.
     #[must_use]
     pub fn of_requests(requests: u64) -> Self {
@@ -101,107 +170,187 @@ impl Counts {
         }
     }
 
-    /// Adds how many of them failed.
+    /// Adds the errors.
     #[must_use]
     pub fn with_errors(mut self, errors: Tally) -> Self {
         self.errors = Some(errors);
         self
     }
 
-    /// Adds how many of them were answered.
+    /// Adds the responses.
     #[must_use]
     pub fn with_responses(mut self, responses: u64) -> Self {
         self.responses = Some(responses);
         self
     }
 
-    /// Adds how many connections were not taken.
+    /// Adds the failed connections.
     #[must_use]
     pub fn with_connection_errors(mut self, errors: u64) -> Self {
         self.connection_errors = Some(errors);
         self
     }
 
-    /// Adds how long the answers took.
+    /// Adds the requests that were sent to unhealthy targets.
+    #[must_use]
+    pub fn with_unhealthy_routing(mut self, requests: u64) -> Self {
+        self.unhealthy_routing = Some(requests);
+        self
+    }
+
+    /// Adds the latencies.
     #[must_use]
     pub fn with_latency(mut self, latency: LatencySum) -> Self {
         self.latency = Some(latency);
         self
     }
 
-    fn seen(&self) -> Option<SeenSide> {
-        let requests = self.requests?;
-        let mut seen = SeenSide::of_requests(requests);
-        let errors = self.errors.filter(|_| requests > 0);
-        seen.error_rate = errors.map(|errors| fraction(errors.low, requests));
-        seen.mean_latency_ms = self.latency.and_then(|latency| latency.mean_ms());
-        Some(seen)
+    /// Whether nothing at all is known.
+    #[must_use]
+    pub fn is_unknown(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// Whether it is known that requests came.
+    #[must_use]
+    pub fn has_traffic(&self) -> bool {
+        self.requests.is_some_and(|requests| requests > 0)
+    }
+
+    /// What fraction of the requests the service did not answer itself: requests less responses
+    /// over requests. Negative where responses to the requests of an earlier bucket came.
+    #[must_use]
+    pub fn shortfall(&self) -> Option<f64> {
+        let (requests, responses) = (self.requests?, self.responses?);
+        (requests > 0).then(|| (as_f64(requests) - as_f64(responses)) / as_f64(requests))
     }
 }
 
-/// A count that is known exactly, or between two bounds.
-///
-/// A balancer that shows no count of server errors may have had none, or as many as its other
-/// counts leave unexplained. Harm is judged by the lower bound, health by the upper one.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub struct Tally {
-    /// At least so many.
-    pub low: u64,
-    /// At most so many.
-    pub high: u64,
+/// One span of time and what each side did in it.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Bucket {
+    /// Where it begins: a multiple of its period since the epoch.
+    pub start: Timestamp,
+    /// How long it is.
+    pub period: Duration,
+    /// What each side did.
+    pub sides: Sides<Counts>,
 }
 
-impl Tally {
-    /// Exactly so many.
+impl Bucket {
+    /// A bucket of `period` that begins at `start`.
     #[must_use]
-    pub fn exactly(count: u64) -> Self {
+    pub fn new(start: Timestamp, period: Duration, sides: Sides<Counts>) -> Self {
         Self {
-            low: count,
-            high: count,
+            start,
+            period,
+            sides,
         }
     }
 
-    /// Somewhere from nothing to so many.
+    /// Where it ends, exclusive.
     #[must_use]
-    pub fn up_to(high: u64) -> Self {
-        Self { low: 0, high }
+    pub fn end(&self) -> Timestamp {
+        later(self.start, self.period)
+    }
+
+    /// Whether nothing is known of either side.
+    #[must_use]
+    pub fn is_unknown(&self) -> bool {
+        self.sides.blue.is_unknown() && self.sides.green.is_unknown()
     }
 }
 
-/// The sum of latencies, and over how many answers.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
-pub struct LatencySum {
-    /// The sum in milliseconds. Always finite.
-    pub sum_ms: f64,
-    /// Over so many answers.
-    pub samples: u64,
+/// Buckets that settled since the last observation, in order and without holes: the body of an
+/// observation of schema [`SettledBuckets::SCHEMA`].
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct SettledBuckets {
+    /// The buckets, oldest first. One of which nothing is known is there as such, so that time
+    /// goes on.
+    pub buckets: Vec<Bucket>,
 }
 
-impl LatencySum {
-    /// The mean in milliseconds, where there is an answer.
+impl SettledBuckets {
+    /// The schema under which they are journalled.
+    pub const SCHEMA: &'static str = "bluegreen.counts/1";
+
+    /// These buckets.
     #[must_use]
-    pub fn mean_ms(&self) -> Option<f64> {
-        #[expect(clippy::cast_precision_loss, reason = "a mean")]
-        let mean = self.sum_ms / self.samples as f64;
-        (self.samples > 0).then_some(mean)
+    pub fn new(buckets: Vec<Bucket>) -> Self {
+        Self { buckets }
     }
 
-    /// Both together.
+    /// Encodes them for the journal.
+    ///
+    /// # Errors
+    ///
+    /// `Invalid` where a latency is not finite.
+    pub fn observe(&self) -> Result<Observation> {
+        Observation::new(Self::SCHEMA, self)
+    }
+
+    /// Reads what [`observe`](Self::observe) wrote.
+    ///
+    /// # Errors
+    ///
+    /// `Invalid` where the observation is of another schema.
+    pub fn read(observation: &Observation) -> Result<Self> {
+        observation.read(Self::SCHEMA)
+    }
+
+    /// Where the newest bucket ends.
     #[must_use]
-    pub fn and(self, other: Self) -> Self {
-        Self {
-            sum_ms: self.sum_ms + other.sum_ms,
-            samples: self.samples + other.samples,
-        }
+    pub fn end(&self) -> Option<Timestamp> {
+        self.buckets.last().map(Bucket::end)
     }
 }
 
-/// `part` of `all`, 0 to 1; 0 where there is nothing.
-#[expect(clippy::cast_precision_loss, reason = "a ratio")]
-pub(crate) fn fraction(part: u64, all: u64) -> f64 {
-    if all == 0 {
-        0.0
-    } else {
-        part as f64 / all as f64
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "counts stay far below 2^53, where every integer is exact"
+)]
+pub(super) fn as_f64(count: u64) -> f64 {
+    count as f64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn unknown_survives_the_journal_as_unknown() {
+        let bucket = Bucket::new(
+            Timestamp::UNIX_EPOCH,
+            Duration::from_secs(60),
+            Sides {
+                blue: Counts::of(7, 1).with_latency(LatencySum::new(0.1 + 0.2, 7)),
+                green: Counts::default(),
+            },
+        );
+        let seen = SettledBuckets::new(vec![bucket]);
+        let observation = seen.observe().expect("encodes");
+        let text = serde_json::to_string(&observation).expect("encodes");
+        let back: Observation = serde_json::from_str(&text).expect("decodes");
+        assert_eq!(SettledBuckets::read(&back).expect("decodes"), seen);
+        assert!(text.contains(r#""green":{}"#), "{text}");
+    }
+
+    #[test]
+    fn a_mean_needs_samples_and_a_sum() {
+        assert_eq!(LatencySum::new(9.0, 3).mean_ms(), Some(3.0));
+        assert_eq!(LatencySum::new(9.0, 0).mean_ms(), None);
+        assert_eq!(LatencySum::new(f64::NAN, 3).mean_ms(), None);
+        assert_eq!(LatencySum::new(-1.0, 3).mean_ms(), None);
+    }
+
+    #[test]
+    fn shortfall_is_signed_and_needs_requests() {
+        let counts = Counts::of_requests(10);
+        assert_eq!(counts.shortfall(), None);
+        assert_eq!(counts.with_responses(4).shortfall(), Some(0.6));
+        assert_eq!(counts.with_responses(11).shortfall(), Some(-0.1));
+        assert_eq!(Counts::of_requests(0).with_responses(0).shortfall(), None);
     }
 }

@@ -1,5 +1,12 @@
 //! Health: who looks at green, what was seen, and what it means.
+//!
+//! A [`HealthGate`] looks and its [`Judge`] decides. Gates that ship: [`MetricsGate`] over any
+//! [`MetricSource`] with the judges [`Limits`], [`ConnectionErrors`], [`UnhealthyRouting`] and
+//! [`Shortfall`]; [`TargetHealthGate`]; and [`gate_fn`] for a closure of yours. [`JudgeExt`] and
+//! [`GateExt`] put them together.
 
+mod adapt;
+mod backoff;
 mod combine;
 mod counts;
 mod gate;
@@ -7,22 +14,29 @@ mod limits;
 mod martingale;
 mod metrics_gate;
 mod observation;
+mod rate;
 mod settle;
 mod source;
-mod step;
+mod span;
 mod targets;
+#[cfg(test)]
+mod testing;
+mod timeline;
 mod tripwires;
 mod verdict;
 
 pub use self::{
-    combine::{AllOf, AnyOf, GateExt, GateFn, JudgeExt, MapJudge, Sustained, gate_fn},
-    counts::{Bucket, COUNTS_SCHEMA, Counts, CountsSeen, LatencySum, Tally},
+    adapt::{GateExt, GateFn, JudgedBy, MapJudge, gate_fn},
+    backoff::Backoff,
+    combine::{AllOf, AnyOf, JudgeExt, JudgeFactory, JudgeFn, Sustained, judge_fn},
+    counts::{Bucket, Counts, LatencySum, SettledBuckets, Tally},
     gate::{HealthGate, Judge, Look, Phase, Progress},
-    limits::Limits,
+    limits::{Limits, LimitsJudge},
     metrics_gate::MetricsGate,
     observation::Observation,
+    settle::{Settler, Window},
     source::MetricSource,
     targets::TargetHealthGate,
-    tripwires::{ConnectionErrors, Shortfall},
+    tripwires::{ConnectionErrors, RateJudge, Shortfall, ShortfallJudge, UnhealthyRouting},
     verdict::{Evidence, Figure, Part, SeenSide, SeenTraffic, Unit, Verdict},
 };

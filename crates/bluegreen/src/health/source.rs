@@ -1,4 +1,4 @@
-//! The role that counts.
+//! The role that counts: [`MetricSource`].
 
 use std::{fmt, sync::Arc, time::Duration};
 
@@ -8,43 +8,80 @@ use jiff::Timestamp;
 use super::Bucket;
 use crate::error::Result;
 
-/// Where counts of requests, errors and latencies come from.
+/// Tells what blue and green did, in buckets of time.
 ///
-/// A source only reads. When a bucket is complete is decided by [`MetricsGate`](super::MetricsGate),
-/// which reads each of them at least twice.
+/// A source only reports what it sees now. That its newest buckets are partial, that it states
+/// old ones again, that some are missing: all of this is for a [`Settler`](super::Settler) to
+/// deal with. Two rules are the source's own:
+///
+/// - what it does not know is `None`, never zero;
+/// - one look is one batched call for both sides, so that both are of the same moment.
+///
+/// Ships for CloudWatch; a source of your own makes a [`MetricsGate`](super::MetricsGate) with
+/// all its judges.
+///
+/// # Mocking
+///
+/// ```
+/// # mod embedder {
+/// use std::time::Duration;
+/// use async_trait::async_trait;
+/// use bluegreen::{Result, health::{Bucket, MetricSource}};
+/// use jiff::Timestamp;
+///
+/// mockall::mock! {
+///     #[derive(Debug)]
+///     pub Source {}
+///     #[async_trait]
+///     impl MetricSource for Source {
+///         fn period(&self) -> Duration;
+///         async fn read(&self, from: Timestamp, to: Timestamp) -> Result<Vec<Bucket>>;
+///         fn settings(&self) -> serde_json::Value;
+///     }
+/// }
+/// # }
+/// # fn main() {}
+/// ```
 #[async_trait]
 pub trait MetricSource: fmt::Debug + Send + Sync {
-    /// How long a bucket is. Buckets begin at multiples of it since 1970-01-01T00:00:00Z.
+    /// How long a bucket is: whole seconds, at least one. Buckets begin at multiples of it since
+    /// the epoch.
     fn period(&self) -> Duration;
 
-    /// Reads the buckets that begin from `from` on and end by `to`, both at multiples of the
-    /// period: for both sides in as few calls as possible. What has no data is left out; the
-    /// order does not matter; what is not known is `None`, never zero.
+    /// Reads the buckets that begin in `from..to`, both multiples of the period. In any order; a
+    /// bucket of which nothing is known may be missing.
     ///
     /// # Errors
     ///
-    /// Where it could not read, or read only a part.
+    /// Where any part could not be read: half an answer is none.
     ///
     /// # Cancel safety
     ///
-    /// Only reads: dropping it leaves nothing behind.
+    /// Must only read.
     async fn read(&self, from: Timestamp, to: Timestamp) -> Result<Vec<Bucket>>;
 
-    /// What decides its counts, for the journal; nothing secret.
+    /// What decides what it counts, for the journal; nothing secret.
     fn settings(&self) -> serde_json::Value;
 }
 
-#[async_trait]
-impl<T: MetricSource + ?Sized> MetricSource for Arc<T> {
-    fn period(&self) -> Duration {
-        (**self).period()
-    }
+macro_rules! forward {
+    ($pointer:ident) => {
+        #[async_trait]
+        impl<T: MetricSource + ?Sized> MetricSource for $pointer<T> {
+            fn period(&self) -> Duration {
+                (**self).period()
+            }
 
-    async fn read(&self, from: Timestamp, to: Timestamp) -> Result<Vec<Bucket>> {
-        (**self).read(from, to).await
-    }
+            async fn read(&self, from: Timestamp, to: Timestamp) -> Result<Vec<Bucket>> {
+                (**self).read(from, to).await
+            }
 
-    fn settings(&self) -> serde_json::Value {
-        (**self).settings()
-    }
+            fn settings(&self) -> serde_json::Value {
+                (**self).settings()
+            }
+        }
+    };
 }
+
+forward!(Arc);
+forward!(Box);

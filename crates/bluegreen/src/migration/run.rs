@@ -34,7 +34,7 @@ use crate::{
 /// let splitter = AlbTrafficSplitter::new(&aws, simulation.rule(), simulation.blue(), simulation.green())?;
 /// let outcome = Migration::new(MigrationPlan::builder().build()?, splitter)
 ///     .clock(aws.clock())
-///     .gate("queue", gate_fn(|_look| async { Ok(Verdict::healthy("no message waits")) }))
+///     .gate("queue", gate_fn("queue", |_look| async { Ok(Verdict::healthy("no message waits")) }))
 ///     .run()
 ///     .await?;
 /// assert!(matches!(outcome, Outcome::Promoted { .. }));

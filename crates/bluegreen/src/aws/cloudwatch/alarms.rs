@@ -1,133 +1,211 @@
-//! CloudWatch alarms as a gate.
+//! [`AlarmGate`]: alarms that somebody already has.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
-    sync::Arc,
+    collections::BTreeSet,
+    sync::{Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
 use async_trait::async_trait;
 use aws_sdk_cloudwatch::{
-    operation::describe_alarms::DescribeAlarmsInput,
+    operation::describe_alarms::builders::DescribeAlarmsInputBuilder,
     types::{AlarmType, StateValue},
 };
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
 
 use crate::{
-    aws::{Aws, api::CloudWatchApi},
-    clock::{between, later},
+    aws::Aws,
     error::{Error, ErrorKind, Result},
-    health::{Evidence, HealthGate, Judge, Look, Observation, Phase, Progress, Verdict},
+    health::{Backoff, HealthGate, Judge, Look, Observation, Phase, Progress, Verdict},
 };
 
-const SCHEMA: &str = "bluegreen.alarms/1";
-/// Names that one call may hold
-/// ([API](https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_DescribeAlarms.html)).
-const NAMES_A_CALL: usize = 100;
-/// How often alarms are asked for: they are evaluated by the minute, most of them.
-const EVERY: Duration = Duration::from_secs(30);
-/// A healthy verdict stands for so long.
-const STANDS: Duration = Duration::from_secs(120);
-
-/// CloudWatch alarms, metric and composite, that must not fire.
+/// Judges green by CloudWatch alarms, metric alarms and composite ones.
 ///
-/// An alarm that fires already at the start refuses the migration, unless it is ignored by name:
-/// it could not tell a harm of green's from its own. An alarm without enough data is inconclusive;
-/// one that does not exist is an error.
+/// *Unhealthy* when any of them is in `ALARM`, before the first shift too: an alarm that fires
+/// already must be [ignored by name](Self::ignoring) or cleared. *Inconclusive* when any has
+/// insufficient data, unless [accepted](Self::accepting_insufficient_data). *Healthy* when all
+/// others are `OK`, for three times the interval of asking. While a rollback is confirmed it is
+/// inconclusive.
+///
+/// An alarm shows its state alone; how late that is, and what it takes missing data for, is the
+/// alarm's own affair. It is a net below the other gates.
+///
+/// Asks
+/// [DescribeAlarms](https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_DescribeAlarms.html)
+/// at most every 30 s by default, by name. Composite alarms need that permission on all alarms
+/// (resource `*`).
+///
+/// # Errors
+///
+/// `NotFound` names every alarm that does not exist. After a failed read it asks nothing for
+/// 15 s, then 30 s, 60 s and 120 s; a look in that time fails with the last failure's kind.
 #[derive(Debug)]
+#[must_use]
 pub struct AlarmGate {
-    api: Arc<dyn CloudWatchApi>,
+    aws: Aws,
     names: BTreeSet<String>,
     ignored: BTreeSet<String>,
+    insufficient_data: InsufficientData,
+    every: Duration,
+    backoff: Mutex<Backoff>,
 }
 
+/// What an alarm without enough data means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum InsufficientData {
+    Inconclusive,
+    Accepted,
+}
+
+/// So many names fit into one call.
+const NAMES_A_CALL: usize = 100;
+/// So many pages are enough for them.
+const MOST_PAGES: usize = 50;
+const SCHEMA: &str = "bluegreen.alarms/1";
+
 impl AlarmGate {
-    /// A gate of these alarms.
-    #[must_use]
-    pub fn new(aws: &Aws, names: impl IntoIterator<Item = impl Into<String>>) -> Self {
-        Self {
-            api: Arc::clone(&aws.cloudwatch),
-            names: names.into_iter().map(Into::into).collect(),
-            ignored: BTreeSet::new(),
+    /// Over the alarms of these names.
+    ///
+    /// # Errors
+    ///
+    /// `Invalid` where there is no name, or an empty one.
+    pub fn new<N: Into<String>>(aws: &Aws, names: impl IntoIterator<Item = N>) -> Result<Self> {
+        let names: BTreeSet<String> = names.into_iter().map(Into::into).collect();
+        if names.is_empty() || names.contains("") {
+            return Err(Error::new(
+                ErrorKind::Invalid,
+                "watch alarms without a name",
+            ));
         }
+        Ok(Self {
+            aws: aws.clone(),
+            names,
+            ignored: BTreeSet::new(),
+            insufficient_data: InsufficientData::Inconclusive,
+            every: Duration::from_secs(30),
+            backoff: Mutex::default(),
+        })
     }
 
-    /// Alarms of these whose state is shown and decides nothing.
-    #[must_use]
-    pub fn with_ignored(mut self, names: impl IntoIterator<Item = impl Into<String>>) -> Self {
-        self.ignored = names.into_iter().map(Into::into).collect();
+    /// Does not judge by this alarm, whatever its state: the override for one that fires for
+    /// another reason. Its state is still journalled.
+    pub fn ignoring(mut self, name: impl Into<String>) -> Self {
+        self.ignored.insert(name.into());
         self
     }
 
-    async fn states(&self) -> Result<BTreeMap<String, State>> {
-        let names: Vec<String> = self.names.iter().cloned().collect();
-        let mut states = BTreeMap::new();
+    /// Takes an alarm with insufficient data for one that is `OK`. For alarms on metrics that
+    /// exist only when something is wrong.
+    pub fn accepting_insufficient_data(mut self) -> Self {
+        self.insufficient_data = InsufficientData::Accepted;
+        self
+    }
+
+    /// How far apart two reads are at least. 30 s by default: alarms evaluate once a minute.
+    pub fn with_interval(mut self, every: Duration) -> Self {
+        self.every = every;
+        self
+    }
+
+    async fn read(&self) -> Result<Vec<Alarm>> {
+        let names: Vec<&String> = self.names.iter().collect();
+        let mut alarms = Vec::with_capacity(names.len());
         for chunk in names.chunks(NAMES_A_CALL) {
-            let mut token: Option<String> = None;
-            loop {
-                let input = DescribeAlarmsInput::builder()
-                    .set_alarm_names(Some(chunk.to_vec()))
-                    .alarm_types(AlarmType::MetricAlarm)
-                    .alarm_types(AlarmType::CompositeAlarm)
-                    .set_next_token(token.clone());
-                let output = self.api.describe_alarms(input).await.map_err(|error| {
-                    error.into_error(format!("describe {} alarms", chunk.len()))
-                })?;
-                let metric = output.metric_alarms().iter();
-                let metric = metric.map(|a| (a.alarm_name(), a.state_value(), a.state_reason()));
-                let composite = output.composite_alarms().iter();
-                let composite =
-                    composite.map(|a| (a.alarm_name(), a.state_value(), a.state_reason()));
-                for (name, state, reason) in metric.chain(composite) {
-                    let name = name.unwrap_or_default().to_owned();
-                    states.insert(name, State::of(state, reason));
-                }
-                match output.next_token() {
-                    Some(next) if !next.is_empty() && token.as_deref() != Some(next) => {
-                        token = Some(next.to_owned());
-                    }
-                    _ => break,
-                }
-            }
+            self.read_chunk(chunk, &mut alarms).await?;
         }
-        let missing: Vec<&str> = names
+        let missing: Vec<&str> = self
+            .names
             .iter()
-            .filter(|name| !states.contains_key(*name))
+            .filter(|name| !alarms.iter().any(|alarm| alarm.name == **name))
             .map(String::as_str)
             .collect();
         if !missing.is_empty() {
             return Err(Error::new(
                 ErrorKind::NotFound,
-                format!("describe alarms {}", missing.join(", ")),
+                format!("describe alarms `{}`", missing.join("`, `")),
             )
-            .with_hint("`aws cloudwatch describe-alarms` lists the alarms of the region"));
+            .with_hint("check names and region; metric and composite alarms are looked for"));
         }
-        Ok(states)
+        alarms.sort_by(|a, b| a.name.cmp(&b.name));
+        Ok(alarms)
+    }
+
+    async fn read_chunk(&self, names: &[&String], alarms: &mut Vec<Alarm>) -> Result<()> {
+        let attempted = || {
+            let names: Vec<&str> = names.iter().map(|name| name.as_str()).collect();
+            format!("describe alarms `{}`", names.join("`, `"))
+        };
+        let request = DescribeAlarmsInputBuilder::default()
+            .set_alarm_names(Some(names.iter().map(|name| (*name).clone()).collect()))
+            .alarm_types(AlarmType::MetricAlarm)
+            .alarm_types(AlarmType::CompositeAlarm)
+            .max_records(100);
+        let mut token: Option<String> = None;
+        for _ in 0..MOST_PAGES {
+            let page = request.clone().set_next_token(token.clone());
+            let page = self.aws.cloudwatch.describe_alarms(page).await;
+            let page = page.map_err(|error| error.into_error(attempted()))?;
+            let metric = page.metric_alarms.unwrap_or_default().into_iter();
+            let metric = metric.map(|a| (a.alarm_name, a.state_value, a.state_reason));
+            let composite = page.composite_alarms.unwrap_or_default().into_iter();
+            let composite = composite.map(|a| (a.alarm_name, a.state_value, a.state_reason));
+            alarms.extend(metric.chain(composite).map(|(name, state, reason)| Alarm {
+                name: name.unwrap_or_default(),
+                state: State::from(state),
+                reason,
+            }));
+            let next = page.next_token.filter(|token| !token.is_empty());
+            if next.is_none() {
+                return Ok(());
+            }
+            if next == token {
+                break;
+            }
+            token = next;
+        }
+        Err(Error::new(ErrorKind::Unavailable, attempted())
+            .with_source("CloudWatch's pages do not end"))
+    }
+
+    fn backoff(&self) -> MutexGuard<'_, Backoff> {
+        self.backoff.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-#[derive(Debug, Serialize, Deserialize)]
-struct Seen {
+/// The alarms at one look.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct SeenAlarms {
     at: Timestamp,
-    alarms: BTreeMap<String, State>,
+    alarms: Vec<Alarm>,
 }
 
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "state", rename_all = "snake_case")]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct Alarm {
+    name: String,
+    state: State,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    reason: Option<String>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 enum State {
     Ok,
-    Firing { reason: String },
+    Alarm,
+    InsufficientData,
+    /// A state of which this crate knows nothing.
     Unknown,
 }
 
-impl State {
-    fn of(state: Option<&StateValue>, reason: Option<&str>) -> Self {
+impl From<Option<StateValue>> for State {
+    fn from(state: Option<StateValue>) -> Self {
         match state {
             Some(StateValue::Ok) => Self::Ok,
-            Some(StateValue::Alarm) => Self::Firing {
-                reason: reason.unwrap_or_default().to_owned(),
-            },
+            Some(StateValue::Alarm) => Self::Alarm,
+            Some(StateValue::InsufficientData) => Self::InsufficientData,
             _ => Self::Unknown,
         }
     }
@@ -136,61 +214,293 @@ impl State {
 #[async_trait]
 impl HealthGate for AlarmGate {
     async fn observe(&self, look: &Look) -> Result<Option<Observation>> {
-        let at = look.progress.at;
-        if let Some(last) = &look.last
-            && look.progress.phase != Phase::Preflight
-        {
-            let last: Seen = last.read(SCHEMA)?;
-            let of_this_split = last.at >= look.progress.since;
-            if of_this_split && between(last.at, at) < EVERY {
+        let now = look.progress.at;
+        if let Some(last) = &look.last {
+            let last: SeenAlarms = last.read(SCHEMA)?;
+            if last.at <= now && after(last.at, self.every) > now {
                 return Ok(None);
             }
         }
-        let alarms = self.states().await?;
-        Observation::new(SCHEMA, &Seen { at, alarms }).map(Some)
+        self.backoff().check(now, "describe alarms")?;
+        let read = self.read().await;
+        match read {
+            Ok(alarms) => {
+                self.backoff().succeeded();
+                Observation::new(SCHEMA, &SeenAlarms { at: now, alarms }).map(Some)
+            }
+            Err(error) => {
+                self.backoff().failed(now, &error);
+                Err(error)
+            }
+        }
     }
 
     fn judge(&self) -> Box<dyn Judge> {
         Box::new(AlarmJudge {
             ignored: self.ignored.clone(),
+            insufficient_data: self.insufficient_data,
+            valid: self.every.max(Duration::from_secs(30)).saturating_mul(3),
         })
     }
 
-    fn settings(&self) -> serde_json::Value {
-        serde_json::json!({ "alarms": self.names, "ignored": self.ignored })
+    fn settings(&self) -> Value {
+        json!({
+            "alarms": self.names,
+            "ignored": self.ignored,
+            "insufficient_data": self.insufficient_data,
+            "every_s": self.every.as_secs_f64(),
+        })
     }
 }
 
 #[derive(Debug)]
 struct AlarmJudge {
     ignored: BTreeSet<String>,
+    insufficient_data: InsufficientData,
+    valid: Duration,
 }
 
 impl Judge for AlarmJudge {
-    fn take(&mut self, observation: &Observation, _progress: &Progress) -> Verdict {
-        let seen: Seen = match observation.read(SCHEMA) {
+    fn take(&mut self, observation: &Observation, progress: &Progress) -> Verdict {
+        let seen: SeenAlarms = match observation.read(SCHEMA) {
             Ok(seen) => seen,
             Err(error) => return Verdict::inconclusive(error.to_string()),
         };
-        let mut firing = Vec::new();
-        let mut unknown = Vec::new();
-        for (name, state) in &seen.alarms {
-            if self.ignored.contains(name) {
-                continue;
-            }
-            match state {
-                State::Ok => {}
-                State::Firing { reason } => firing.push(format!("alarm `{name}` fires: {reason}")),
-                State::Unknown => unknown.push(format!("alarm `{name}` has too little data")),
-            }
+        let verdict = match progress.phase {
+            Phase::Confirm => Verdict::inconclusive("green carries no traffic any more"),
+            Phase::Preflight | Phase::Step(_) | Phase::Bake => self.judge(&seen),
+        };
+        let expires = after(seen.at, self.valid);
+        verdict.map_evidence(|evidence| evidence.with_expiry(expires))
+    }
+}
+
+impl AlarmJudge {
+    fn judge(&self, seen: &SeenAlarms) -> Verdict {
+        let alarms = seen.alarms.iter();
+        let judged: Vec<&Alarm> = alarms.filter(|a| !self.ignored.contains(&a.name)).collect();
+        let named = |is: fn(State) -> bool| -> Option<String> {
+            let said: Vec<String> = judged
+                .iter()
+                .filter(|alarm| is(alarm.state))
+                .map(|alarm| match &alarm.reason {
+                    Some(reason) => format!("`{}` ({reason})", alarm.name),
+                    None => format!("`{}`", alarm.name),
+                })
+                .collect();
+            (!said.is_empty()).then(|| said.join(", "))
+        };
+        if judged.is_empty() {
+            return Verdict::inconclusive("no alarm to judge by");
         }
-        let evidence = |summary: String| Evidence::new(summary).with_expiry(later(seen.at, STANDS));
-        match (firing.as_slice(), unknown.as_slice()) {
-            ([], []) => {
-                Verdict::Healthy(evidence(format!("{} alarms are quiet", seen.alarms.len())))
-            }
-            ([], unknown) => Verdict::Inconclusive(evidence(unknown.join("; "))),
-            (firing, _) => Verdict::Unhealthy(evidence(firing.join("; "))),
+        if let Some(names) = named(|state| state == State::Alarm) {
+            return Verdict::unhealthy(format!("in alarm: {names}"));
         }
+        if let Some(names) = named(|state| state == State::Unknown) {
+            return Verdict::inconclusive(format!("in an unknown state: {names}"));
+        }
+        if self.insufficient_data == InsufficientData::Inconclusive
+            && let Some(names) = named(|state| state == State::InsufficientData)
+        {
+            return Verdict::inconclusive(format!("insufficient data: {names}"));
+        }
+        Verdict::healthy(format!("{} alarms are quiet", judged.len()))
+    }
+}
+
+fn after(at: Timestamp, span: Duration) -> Timestamp {
+    at.checked_add(span).unwrap_or(Timestamp::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use aws_sdk_cloudwatch::{
+        operation::describe_alarms::DescribeAlarmsOutput,
+        types::{CompositeAlarm, MetricAlarm},
+    };
+    use mockall::{Sequence, predicate::eq};
+
+    use super::*;
+    use crate::{
+        aws::{
+            api::{ApiError, MockCloudWatchApi},
+            cloudwatch::testing::{at, aws},
+        },
+        traffic::Percent,
+    };
+
+    fn look(second: i64, phase: Phase) -> Look {
+        Look::new(Progress::new(at(second), phase, Percent::ZERO, at(0)))
+    }
+
+    fn request(names: &[&str]) -> DescribeAlarmsInputBuilder {
+        DescribeAlarmsInputBuilder::default()
+            .set_alarm_names(Some(names.iter().map(ToString::to_string).collect()))
+            .alarm_types(AlarmType::MetricAlarm)
+            .alarm_types(AlarmType::CompositeAlarm)
+            .max_records(100)
+    }
+
+    fn metric(name: &str, state: StateValue) -> MetricAlarm {
+        MetricAlarm::builder()
+            .alarm_name(name)
+            .state_value(state)
+            .state_reason("Threshold Crossed")
+            .build()
+    }
+
+    fn page(alarms: Vec<MetricAlarm>) -> DescribeAlarmsOutput {
+        DescribeAlarmsOutput::builder()
+            .set_metric_alarms(Some(alarms))
+            .build()
+    }
+
+    fn answering(states: Vec<(&'static str, StateValue)>) -> MockCloudWatchApi {
+        let mut api = MockCloudWatchApi::new();
+        api.expect_describe_alarms().returning(move |_| {
+            let alarms = states
+                .iter()
+                .map(|(name, state)| metric(name, state.clone()));
+            Ok(page(alarms.collect()))
+        });
+        api
+    }
+
+    async fn judge(gate: &AlarmGate, phase: Phase) -> Verdict {
+        let look = look(0, phase);
+        let seen = gate.observe(&look).await.expect("reads").expect("new");
+        gate.judge().take(&seen, &look.progress)
+    }
+
+    #[tokio::test]
+    async fn asks_for_metric_and_composite_alarms_by_name_page_by_page() {
+        let mut api = MockCloudWatchApi::new();
+        let mut order = Sequence::new();
+        api.expect_describe_alarms()
+            .with(eq(request(&["all", "errors"])))
+            .times(1)
+            .in_sequence(&mut order)
+            .returning(|_| {
+                let mut first = page(vec![metric("errors", StateValue::Ok)]);
+                first.next_token = Some("2".into());
+                Ok(first)
+            });
+        api.expect_describe_alarms()
+            .with(eq(request(&["all", "errors"]).next_token("2")))
+            .times(1)
+            .in_sequence(&mut order)
+            .returning(|_| {
+                let composite = CompositeAlarm::builder()
+                    .alarm_name("all")
+                    .state_value(StateValue::Alarm)
+                    .state_reason("errors is in alarm")
+                    .build();
+                Ok(DescribeAlarmsOutput::builder()
+                    .composite_alarms(composite)
+                    .build())
+            });
+        let gate = AlarmGate::new(&aws(api), ["errors", "all"]).expect("names");
+        let verdict = judge(&gate, Phase::Preflight).await;
+        assert!(verdict.is_unhealthy(), "one that fires already is refused");
+        assert_eq!(
+            verdict.evidence().summary,
+            "in alarm: `all` (errors is in alarm)"
+        );
+    }
+
+    #[tokio::test]
+    async fn asks_for_a_hundred_names_a_call() {
+        let mut api = MockCloudWatchApi::new();
+        api.expect_describe_alarms().times(2).returning(|input| {
+            let names = input.get_alarm_names().clone().expect("names");
+            assert!(names.len() <= 100);
+            let alarms = names.iter().map(|name| metric(name, StateValue::Ok));
+            Ok(page(alarms.collect()))
+        });
+        let names = (0..150).map(|index| format!("alarm-{index}"));
+        let gate = AlarmGate::new(&aws(api), names).expect("names");
+        assert!(judge(&gate, Phase::Step(0)).await.is_healthy());
+    }
+
+    #[tokio::test]
+    async fn names_every_alarm_that_does_not_exist() {
+        let api = answering(vec![("here", StateValue::Ok)]);
+        let gate = AlarmGate::new(&aws(api), ["here", "gone", "lost"]).expect("names");
+        let error = gate.observe(&look(0, Phase::Preflight)).await;
+        let error = error.expect_err("missing");
+        assert_eq!(error.kind(), ErrorKind::NotFound);
+        assert_eq!(error.message(), "describe alarms `gone`, `lost`");
+        assert!(AlarmGate::new(&aws(answering(vec![])), [""; 0]).is_err());
+    }
+
+    #[tokio::test]
+    async fn states_mean_what_they_say() {
+        use StateValue::{Alarm, InsufficientData, Ok as Quiet};
+        let gate = |states| {
+            let api = answering(states);
+            AlarmGate::new(&aws(api), ["a", "b"]).expect("names")
+        };
+        let step = Phase::Step(0);
+        let quiet = gate(vec![("a", Quiet), ("b", Quiet)]);
+        let verdict = judge(&quiet, step).await;
+        assert!(verdict.is_healthy());
+        assert_eq!(verdict.evidence().expires, Some(at(90)));
+        assert!(judge(&quiet, Phase::Confirm).await.is_inconclusive());
+
+        let blind = || gate(vec![("a", Quiet), ("b", InsufficientData)]);
+        assert!(judge(&blind(), step).await.is_inconclusive());
+        let accepting = blind().accepting_insufficient_data();
+        assert!(judge(&accepting, step).await.is_healthy());
+
+        let firing = || gate(vec![("a", Quiet), ("b", Alarm)]);
+        assert!(judge(&firing(), step).await.is_unhealthy());
+        assert!(judge(&firing().ignoring("b"), step).await.is_healthy());
+        let nothing = firing().ignoring("a").ignoring("b");
+        assert!(judge(&nothing, step).await.is_inconclusive());
+
+        let strange = gate(vec![("a", Quiet), ("b", StateValue::from("SNOOZED"))]);
+        let strange = strange.accepting_insufficient_data();
+        assert!(judge(&strange, step).await.is_inconclusive());
+    }
+
+    #[tokio::test]
+    async fn asks_at_most_every_30_s_and_backs_off_when_throttled() {
+        let api = answering(vec![("a", StateValue::Ok)]);
+        let gate = AlarmGate::new(&aws(api), ["a"]).expect("names");
+        let step = Phase::Step(0);
+        let seen = gate.observe(&look(0, step)).await.expect("reads");
+        let seen = seen.expect("new");
+        let again = |second| look(second, step).with_last(seen.clone());
+        assert_eq!(gate.observe(&again(29)).await.expect("waits"), None);
+        assert!(gate.observe(&again(30)).await.expect("reads").is_some());
+
+        let mut api = MockCloudWatchApi::new();
+        api.expect_describe_alarms().times(2).returning(|_| {
+            let kind = ErrorKind::Throttled;
+            Err(ApiError::new(
+                kind,
+                "DescribeAlarms",
+                "Throttling",
+                "Rate exceeded",
+            ))
+        });
+        let gate = AlarmGate::new(&aws(api), ["a"]).expect("names");
+        for second in [0, 5, 14, 15, 44] {
+            let error = gate.observe(&look(second, step)).await.expect_err("fails");
+            assert_eq!(error.kind(), ErrorKind::Throttled);
+        }
+    }
+
+    #[tokio::test]
+    async fn pages_that_do_not_end_are_an_error() {
+        let mut api = MockCloudWatchApi::new();
+        api.expect_describe_alarms().times(2).returning(|_| {
+            let mut endless = page(vec![metric("a", StateValue::Ok)]);
+            endless.next_token = Some("same".into());
+            Ok(endless)
+        });
+        let gate = AlarmGate::new(&aws(api), ["a"]).expect("names");
+        let error = gate.observe(&look(0, Phase::Step(0))).await;
+        assert_eq!(error.expect_err("endless").kind(), ErrorKind::Unavailable);
     }
 }

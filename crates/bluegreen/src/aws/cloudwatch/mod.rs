@@ -1,9 +1,20 @@
-//! CloudWatch: where requests, errors and latencies come from, and alarms.
+//! CloudWatch: where requests, errors and latencies come from.
+//!
+//! [`CloudWatchGate`] is the usual gate, over [`AlbMetrics`] (what the balancer counts) or
+//! [`AppMetrics`] (what the applications publish); [`AlarmGate`] judges by alarms that exist.
 
 mod alarms;
 mod alb;
 mod app;
+mod buckets;
 mod gate;
 mod query;
+#[cfg(test)]
+mod testing;
 
-pub use self::{alarms::AlarmGate, alb::AlbMetrics, app::AppMetrics, gate::CloudWatchGate};
+pub use self::{
+    alarms::AlarmGate,
+    alb::AlbMetrics,
+    app::{AppMetrics, AppNamespace},
+    gate::CloudWatchGate,
+};
