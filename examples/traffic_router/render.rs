@@ -59,14 +59,12 @@ impl Progress {
                 next_look,
                 ..
             } => {
-                // After a restore gates decide nothing more.
-                let deciding: &[_] = match phase {
-                    Phase::Confirm => &[],
-                    _ => gates,
-                };
                 let seen = gates.iter().find_map(|g| g.verdict.evidence().traffic);
+                if *phase == Phase::Confirm {
+                    return self.confirming(seen);
+                }
                 let traffic = traffic.as_ref().ok();
-                return self.looked(traffic, seen, deciding, *paused, at, *next_look);
+                return self.looked(traffic, seen, gates, *paused, at, *next_look);
             }
             MigrationEvent::StepPassed { step, overridden } => {
                 self.shown = None;
@@ -95,6 +93,26 @@ impl Progress {
         };
         // The last word says where a person must look, hints and commands included.
         Some(format!("{style}{event}{style:#}"))
+    }
+
+    /// A look at a restored blue, where gates decide nothing more.
+    fn confirming(&mut self, seen: Option<SeenTraffic>) -> Option<String> {
+        let now = Some((Vec::new(), seen));
+        if self.shown == now {
+            return None;
+        }
+        self.shown = now;
+        let mut line = "blue has everything".to_owned();
+        if let Some(seen) = seen {
+            let share = seen.green_share().unwrap_or_default() * 100.0;
+            let (blue, green) = (rates(&seen.sides.blue), rates(&seen.sides.green));
+            let _ = write!(
+                line,
+                " (seen on green {share:.1}%)  blue {blue}  green {green}"
+            );
+        }
+        line.push_str("  waiting for a settled minute without requests on green");
+        Some(line)
     }
 
     /// A look, if it shows something new: another verdict, or another settled minute.

@@ -57,3 +57,6 @@ pub use self::{
     simulation::{Change, Simulation, Writer},
     time::Pacer,
 };
+
+#[cfg(test)]
+mod tests;
