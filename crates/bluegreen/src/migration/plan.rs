@@ -268,7 +268,8 @@ impl MigrationPlanBuilder {
 
     /// How long after a restore to wait for a settled minute without a request on green.
     /// Default: 5 minutes, since a minute's figures settle two to three minutes after its end.
-    /// Zero does not wait, and the outcome says that nothing was confirmed.
+    /// Zero does not wait, and the outcome says that nothing was confirmed; neither does a run
+    /// that was cancelled, since the grace of a signal is shorter than that.
     pub fn confirm_within(mut self, within: Duration) -> Self {
         self.confirm_within = within;
         self

@@ -470,11 +470,14 @@ fn p07_drift_stops_the_run_and_nothing_is_written() {
     assert_eq!(report.traffic, Some(traffic(70, 30)));
 }
 
+fn cancel() -> Control {
+    Control::Cancel {
+        reason: "SIGINT".into(),
+    }
+}
+
 #[test]
 fn p11_a_cancel_during_a_change_waits_for_it_and_rolls_back() {
-    let cancel = || Control::Cancel {
-        reason: "SIGINT".into(),
-    };
     let mut rig = Rig::default();
     rig.pass_preflight();
     rig.tell(Input::Control(cancel()));
@@ -486,7 +489,16 @@ fn p11_a_cancel_during_a_change_waits_for_it_and_rolls_back() {
     rig.tell(Input::Shifted(Ok(traffic(90, 10))));
     assert_eq!(rig.wanted_shift(), (TrafficSplit::ALL_BLUE, true));
     rig.tell(Input::Shifted(Ok(traffic(100, 0))));
-    // A second one while only the confirmation is outstanding ends it.
+    // Whoever cancels does not wait for the metrics.
+    assert_eq!(rig.outcome().exit_code(), 11);
+}
+
+#[test]
+fn p11_a_cancel_ends_the_wait_for_a_confirmation() {
+    let mut rig = Rig::at_ten();
+    rig.tell(Input::Control(Control::Abort { by: "ann".into() }));
+    rig.tell(Input::Shifted(Ok(traffic(100, 0))));
+    assert!(matches!(rig.next, Next::Do(Action::Wait { .. })));
     rig.tell(Input::Control(cancel()));
     assert_eq!(rig.outcome().exit_code(), 11);
 }

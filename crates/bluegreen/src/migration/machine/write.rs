@@ -5,8 +5,8 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::{
-    Action, Cause, Failure, Intent, MigrationEvent, MigrationMachine, Next, Outcome, Stage, State,
-    TrafficObservation, TrafficSplit, Unchanged, Unresolved,
+    Action, Cause, Control, Failure, Intent, MigrationEvent, MigrationMachine, Next, Outcome,
+    Stage, State, TrafficObservation, TrafficSplit, Unchanged, Unresolved,
     state::{Confirm, Goal, Write},
 };
 use crate::{clock::later, error::ErrorKind, migration::Restored, traffic::Finding};
@@ -154,7 +154,14 @@ impl MigrationMachine {
                     stickiness,
                     looking: false,
                 };
-                if self.plan.confirm_within().is_zero() {
+                // Whoever cancels is in a hurry: a signal's grace ends before metrics settle.
+                let is_hurried = matches!(
+                    confirm.cause,
+                    Cause::Cancelled {
+                        control: Control::Cancel { .. }
+                    }
+                );
+                if is_hurried || self.plan.confirm_within().is_zero() {
                     return self.finish_restored(at, confirm, None);
                 }
                 self.wait_confirming(at, confirm)
