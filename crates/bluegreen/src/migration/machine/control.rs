@@ -102,6 +102,8 @@ impl MigrationMachine {
             }
             Control::Pause { .. } if watch.paused.is_none() => {
                 watch.paused = Some(at);
+                // Who pauses after an override that still waits takes it back.
+                watch.promote = None;
                 self.applied(&control);
             }
             Control::Resume { .. } => match watch.paused.take() {

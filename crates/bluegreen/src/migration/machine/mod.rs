@@ -153,8 +153,8 @@ impl MigrationMachine {
             (State::Confirming(confirm), Input::Looked(look)) => {
                 self.on_confirm_looked(at, confirm, look)
             }
-            (State::Confirming(confirm), Input::Waited { .. }) => {
-                self.on_confirm_waited(at, confirm)
+            (State::Confirming(confirm), Input::Waited { clock_fault }) => {
+                self.on_confirm_waited(at, confirm, clock_fault)
             }
             (state, _stale) => {
                 self.state = state;

@@ -203,7 +203,7 @@ impl MigrationMachine {
     }
 }
 
-fn refusal_of(failure: &Failure) -> Finding {
+pub(super) fn refusal_of(failure: &Failure) -> Finding {
     let finding = Finding::refusal(failure.to_string());
     match &failure.hint {
         Some(hint) => finding.with_hint(hint),

@@ -46,6 +46,10 @@ impl Standings {
             .collect()
     }
 
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// Forgets every verdict: a verdict is about the split under which it was reached.
     pub(crate) fn clear(&mut self) {
         for standing in &mut self.0 {

@@ -5,8 +5,8 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::{
-    Action, Cause, Control, HoldReason, MigrationEvent, MigrationMachine, Next, Outcome, Override,
-    Stage, State, TrafficObservation, Unchanged, Watch,
+    Action, Cause, Control, HoldReason, Intent, MigrationEvent, MigrationMachine, Next, Outcome,
+    Override, Stage, State, TrafficObservation, Unchanged, Watch,
     state::{Confirm, Goal, Write},
     write::unchanged_by,
 };
@@ -175,10 +175,9 @@ impl MigrationMachine {
             Stage::Step(step) => step + 1,
             Stage::Bake => return None,
         };
-        let next = match watch.promote {
-            Some(Control::Complete { .. }) => next.max(last),
-            _ => next,
-        };
+        let completes = matches!(watch.promote, Some(Control::Complete { .. }))
+            || matches!(self.intent, Intent::Complete { .. });
+        let next = if completes { next.max(last) } else { next };
         (next <= last).then_some(next)
     }
 
@@ -283,10 +282,15 @@ impl MigrationMachine {
         &mut self,
         at: Timestamp,
         mut confirm: Confirm,
+        clock_fault: bool,
     ) -> Next<Action> {
         if confirm.looking {
             self.state = State::Confirming(confirm);
             return Next::Keep;
+        }
+        if clock_fault {
+            // Waits take no time, so it would look without end.
+            return self.finish_restored(at, confirm, None);
         }
         confirm.looking = true;
         let progress = self.progress(at, Phase::Confirm, confirm.restored_at);

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
+use super::preflight::refusal_of;
 use super::{
     Action, Cause, Control, Failure, Intent, MigrationEvent, MigrationMachine, Next, Outcome,
     Stage, State, TrafficObservation, TrafficSplit, Unchanged, Unresolved,
@@ -15,6 +16,10 @@ use crate::{clock::later, error::ErrorKind, migration::Restored, traffic::Findin
 pub(super) fn back_off(attempt: u32) -> Duration {
     Duration::from_secs(2_u64.saturating_pow(attempt.clamp(1, 5)).min(30))
 }
+
+/// How often restoring is tried where waits take no time: without pauses between them, more tries
+/// would only hammer a service that asks for fewer.
+const MOST_TRIES_WITHOUT_TIME: u32 = 10;
 
 impl Write {
     pub(super) fn new(at: Timestamp, goal: Goal) -> Self {
@@ -78,11 +83,8 @@ impl MigrationMachine {
 
     /// Puts everything back on blue; ends at once where nothing has left it.
     pub(super) fn undo(&mut self, at: Timestamp, cause: Cause) -> Next<Action> {
-        let is_all_blue = self
-            .expected
-            .as_ref()
-            .is_none_or(TrafficObservation::is_all_blue);
-        if is_all_blue {
+        let expected = self.expected.as_ref();
+        if !self.moved || expected.is_none_or(TrafficObservation::is_all_blue) {
             return self.unchanged(at, unchanged_by(cause));
         }
         self.tell(MigrationEvent::RollingBack {
@@ -161,7 +163,8 @@ impl MigrationMachine {
                         control: Control::Cancel { .. }
                     }
                 );
-                if is_hurried || self.plan.confirm_within().is_zero() {
+                let nobody_looks = self.standings.is_empty();
+                if is_hurried || nobody_looks || self.plan.confirm_within().is_zero() {
                     return self.finish_restored(at, confirm, None);
                 }
                 self.wait_confirming(at, confirm)
@@ -292,16 +295,17 @@ impl MigrationMachine {
             failure: failure.clone(),
             retry_at,
         });
+        if self.expected.is_none() && !failure.kind.is_transient() {
+            // A restore that cannot even begin: the rule is not there, or may not be read.
+            let findings = vec![refusal_of(&failure)];
+            return self.unchanged(at, Unchanged::Refused { findings });
+        }
         write.failure = Some(failure);
         self.back_off(at, write)
     }
 
     fn back_off(&mut self, at: Timestamp, write: Write) -> Next<Action> {
         if at >= later(write.since, self.plan.restore_within()) {
-            if self.expected.is_none() {
-                let failure = write.failure.unwrap_or_else(unknown);
-                return self.unchanged(at, Unchanged::WriteFailed { failure });
-            }
             let tries = write.attempt;
             let summary = if write.is_restore() {
                 format!("ROLLBACK FAILED: blue could not be restored in {tries} tries")
@@ -319,9 +323,13 @@ impl MigrationMachine {
         &mut self,
         at: Timestamp,
         write: Write,
-        // Restoring goes on whatever the clock does.
-        _clock_fault: bool,
+        clock_fault: bool,
     ) -> Next<Action> {
+        if clock_fault && write.attempt + write.blind > MOST_TRIES_WITHOUT_TIME {
+            let summary =
+                "ROLLBACK FAILED: waits take no time on this clock, and quick tries failed";
+            return self.give_up(at, write, summary.to_owned());
+        }
         if write.unseen.is_some() || write.blind > 0 {
             self.observe(write)
         } else {
