@@ -1,5 +1,7 @@
 //! The command by which a person writes a rule's actions without this program.
 
+use std::collections::BTreeMap;
+
 use aws_sdk_elasticloadbalancingv2::types::{
     Action, AuthenticateCognitoActionConfig, AuthenticateOidcActionConfig, ForwardActionConfig,
     JwtValidationActionConfig,
@@ -166,11 +168,14 @@ fn jwt_json(config: &JwtValidationActionConfig) -> Value {
     ])
 }
 
-/// A JSON object of the fields that are there.
+/// A JSON object of the fields that are there, sorted: whether `serde_json` sorts them depends on
+/// what else is built with it.
 fn object<const N: usize>(fields: [(&str, Value); N]) -> Value {
     let fields = fields.into_iter().filter(|(_, value)| !value.is_null());
-    let fields = fields.map(|(name, value)| (name.to_owned(), value));
-    Value::Object(fields.collect::<Map<_, _>>())
+    let fields: BTreeMap<_, _> = fields
+        .map(|(name, value)| (name.to_owned(), value))
+        .collect();
+    Value::Object(fields.into_iter().collect::<Map<_, _>>())
 }
 
 #[cfg(test)]

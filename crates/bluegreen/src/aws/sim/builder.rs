@@ -175,6 +175,7 @@ impl SimulationBuilder {
             calls: BTreeMap::new(),
             pinned: 0.0,
         };
+        world.pinned = world.weighted_share();
         world.changed(Duration::ZERO, Writer::Start);
         Simulation::new(world, rule)
     }

@@ -62,7 +62,8 @@ impl World {
         let wanted = usize::try_from(now.as_secs()).unwrap_or(usize::MAX);
         while self.seconds.len() < wanted {
             let second = Duration::from_secs(self.seconds.len() as u64);
-            self.write_scheduled(second);
+            // A second sees whatever was written within it, whether or not somebody asked then.
+            self.write_scheduled(second + Duration::from_nanos(999_999_999));
             let happened = self.happen(second);
             self.seconds.push(happened);
         }
@@ -153,15 +154,20 @@ impl World {
         }
     }
 
-    /// Green's share of this second's requests: by weight, but for clients that are pinned.
-    fn green_share(&mut self) -> f64 {
+    /// Green's share by weight.
+    pub(super) fn weighted_share(&self) -> f64 {
         let weights = self.rules.weights();
         let sum = f64::from(weights.blue) + f64::from(weights.green);
-        let weighted = if sum > 0.0 {
+        if sum > 0.0 {
             f64::from(weights.green) / sum
         } else {
             0.0
-        };
+        }
+    }
+
+    /// Green's share of this second's requests: by weight, but for clients that are pinned.
+    fn green_share(&mut self) -> f64 {
+        let weighted = self.weighted_share();
         match self.rules.stickiness() {
             None => weighted,
             Some(stickiness) => {
