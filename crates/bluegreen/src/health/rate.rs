@@ -23,6 +23,8 @@ pub(super) struct RateTest {
     pub(super) pick: fn(&Counts) -> Option<Tally>,
     pub(super) evidence: RateAbove,
     pub(super) peak: f64,
+    /// Whether failures count where requests are not known.
+    counts_alone: bool,
 }
 
 impl RateTest {
@@ -41,7 +43,15 @@ impl RateTest {
             pick,
             evidence: RateAbove::new(),
             peak: 0.0,
+            counts_alone: false,
         }
+    }
+
+    /// Takes failures for requests that failed where requests are not known: a connection that
+    /// was refused may never have become a request.
+    pub(super) fn counting_alone(mut self) -> Self {
+        self.counts_alone = true;
+        self
     }
 
     /// Takes the buckets of one observation. If the evidence sufficed after any of them, the
@@ -55,7 +65,7 @@ impl RateTest {
                 Standing::Full => self.limit,
             };
             let green = &bucket.sides.green;
-            if let (Some(requests), Some(failed)) = (green.requests, (self.pick)(green)) {
+            if let (Some(requests), Some(failed)) = (self.requests(green), (self.pick)(green)) {
                 let is_excused = self.fails(&bucket.sides.blue);
                 self.evidence
                     .push(requests, failed.low(), limit, is_excused);
@@ -67,6 +77,12 @@ impl RateTest {
         } else {
             self.evidence.ln_value()
         };
+    }
+
+    /// Green's requests, or what failed alone.
+    fn requests(&self, green: &Counts) -> Option<u64> {
+        let alone = (self.pick)(green).filter(|_| self.counts_alone);
+        green.requests.or(alone.map(Tally::low))
     }
 
     /// Whether blue itself is above half the limit: then green's failures may be everybody's.
@@ -145,7 +161,7 @@ impl RateTest {
         let mut seen = Seen::default();
         for bucket in buckets {
             let green = &bucket.sides.green;
-            let Some(requests) = green.requests.filter(|requests| *requests > 0) else {
+            let Some(requests) = self.requests(green).filter(|requests| *requests > 0) else {
                 continue;
             };
             seen.buckets += 1;

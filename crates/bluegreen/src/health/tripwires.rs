@@ -62,12 +62,13 @@ macro_rules! rate_tripwire {
             /// Starts a fresh judge.
             pub fn start(&self) -> RateJudge {
                 let pick = |counts: &Counts| {
-                    let (requests, count) = (counts.requests?, counts.$field?);
-                    Some(Tally::exact(count.min(requests)))
+                    let count = counts.$field?;
+                    // A retried connection counts twice, a request fails once.
+                    Some(Tally::exact(count.min(counts.requests.unwrap_or(count))))
                 };
                 RateJudge {
                     timeline: Timeline::new(self.window),
-                    test: RateTest::new($what, self.max_rate, self.alpha, 1, pick),
+                    test: RateTest::new($what, self.max_rate, self.alpha, 1, pick).counting_alone(),
                 }
             }
         }
@@ -329,6 +330,15 @@ mod tests {
             .with_unhealthy_routing(0)
     }
 
+    /// Whether a balancer counts a request whose connection was refused is not known.
+    #[test]
+    fn refused_connections_count_where_no_request_is_counted() {
+        let mut judge = ConnectionErrors::default().start();
+        let refused = Counts::default().with_connection_errors(30);
+        let verdict = play(&mut judge, &[(whole(300), refused)]);
+        assert!(verdict.is_unhealthy(), "{verdict}");
+    }
+
     #[test]
     fn a_green_that_refuses_connections_is_unhealthy_in_a_minute() {
         let mut judge = ConnectionErrors::default().start();
@@ -359,9 +369,9 @@ mod tests {
     }
 
     #[test]
-    fn connections_without_known_requests_are_inconclusive() {
+    fn p01_quiet_connections_without_requests_are_inconclusive() {
         for green in [
-            Counts::default().with_connection_errors(9),
+            Counts::default().with_connection_errors(0),
             Counts::of_requests(0).with_connection_errors(0),
             Counts::of_requests(100),
         ] {
