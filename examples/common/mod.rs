@@ -1,3 +1,4 @@
 //! What several examples share.
 
+pub(crate) mod say;
 pub(crate) mod signals;

@@ -5,6 +5,8 @@ use std::thread;
 
 use bluegreen::engine::ControlHandle;
 
+use super::say::say_line;
+
 /// The first SIGINT, SIGTERM or SIGHUP cancels the run, a second one stops it at once.
 pub(crate) fn control(handle: ControlHandle) -> std::io::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -20,7 +22,7 @@ pub(crate) fn control(handle: ControlHandle) -> std::io::Result<()> {
             std::io::Result::Ok(())
         });
         if let Err(error) = listened {
-            anstream::eprintln!("warning: signals cannot be heard, Ctrl-C ends at once: {error}");
+            say_line!("warning: signals cannot be heard, Ctrl-C ends at once: {error}");
         }
     };
     thread::Builder::new()

@@ -34,7 +34,8 @@ Exit codes:
   12  held: on request, on somebody else's change, or inconclusive with --on-inconclusive hold
   20  not restored, or not known: somebody must look now
 
-Ctrl-C rolls back and says so. A second Ctrl-C stops at once and says where traffic is.
+Ctrl-C, SIGTERM and SIGHUP roll back and say so; while blue is only being confirmed they end the
+wait. A second one stops at once and says where traffic is.
 
 Examples:
   traffic_router                              a healthy migration on the simulation
@@ -68,15 +69,15 @@ pub(crate) struct Place {
     /// point it elsewhere.
     #[arg(long, global = true)]
     pub(crate) aws: bool,
-    /// The simulated world; `list` explains each.
-    #[arg(long, global = true, value_name = "NAME", default_value = "healthy")]
-    pub(crate) scenario: String,
+    /// The simulated world; `list` explains each [default: healthy].
+    #[arg(long, global = true, value_name = "NAME")]
+    pub(crate) scenario: Option<String>,
     /// The seed of the simulation's randomness; the same seed gives the same run.
     #[arg(long, global = true, value_name = "N", default_value_t = 1)]
     pub(crate) seed: u64,
-    /// Virtual seconds a second, or `max`. The default shows half an hour in 15 seconds.
-    #[arg(long, global = true, value_name = "N", default_value = "120")]
-    pub(crate) speed: String,
+    /// Virtual seconds a second, or `max` [default: 120, half an hour in 15 seconds].
+    #[arg(long, global = true, value_name = "N", allow_hyphen_values = true)]
+    pub(crate) speed: Option<String>,
     /// Who is responsible for `complete` and `rollback`, as it stands in the outcome.
     #[arg(
         long,
@@ -117,22 +118,46 @@ pub(crate) struct Plan {
     #[arg(long, global = true, value_name = "LIST", default_value = "10,50,100")]
     pub(crate) steps: String,
     /// How long green is watched at each step at least, such as 10m or 90s.
-    #[arg(long, global = true, value_name = "TIME", default_value = "10m")]
+    #[arg(
+        long,
+        global = true,
+        value_name = "TIME",
+        allow_hyphen_values = true,
+        default_value = "10m"
+    )]
     pub(crate) bake: String,
     /// How long after a shift the gates must be healthy at the latest [default: three bakes].
-    #[arg(long, global = true, value_name = "TIME")]
+    #[arg(long, global = true, value_name = "TIME", allow_hyphen_values = true)]
     pub(crate) step_deadline: Option<String>,
     /// When the whole migration must be over [default: the sum of the steps' deadlines].
-    #[arg(long, global = true, value_name = "TIME")]
+    #[arg(long, global = true, value_name = "TIME", allow_hyphen_values = true)]
     pub(crate) deadline: Option<String>,
     /// How often everything is looked at.
-    #[arg(long, global = true, value_name = "TIME", default_value = "15s")]
+    #[arg(
+        long,
+        global = true,
+        value_name = "TIME",
+        allow_hyphen_values = true,
+        default_value = "15s"
+    )]
     pub(crate) look_every: String,
     /// How long after each shift green's figures do not count.
-    #[arg(long, global = true, value_name = "TIME", default_value = "1m")]
+    #[arg(
+        long,
+        global = true,
+        value_name = "TIME",
+        allow_hyphen_values = true,
+        default_value = "1m"
+    )]
     pub(crate) warm_up: String,
     /// How long blue is kept warm after the last step.
-    #[arg(long, global = true, value_name = "TIME", default_value = "0s")]
+    #[arg(
+        long,
+        global = true,
+        value_name = "TIME",
+        allow_hyphen_values = true,
+        default_value = "0s"
+    )]
     pub(crate) final_bake: String,
     /// How many of blue's targets one target of green can stand in for.
     #[arg(long, global = true, value_name = "X", default_value_t = 1.0)]
@@ -143,7 +168,8 @@ pub(crate) struct Plan {
     /// On Ctrl-C or SIGTERM.
     #[arg(long, global = true, value_enum, default_value = "roll-back")]
     pub(crate) on_cancel: Policy,
-    /// Take on a risk that the preflight would refuse: shared-targets, long-stickiness.
+    /// Take on a risk that the preflight would refuse: shared-targets, long-stickiness. May be
+    /// given several times.
     #[arg(long, global = true, value_name = "RISK")]
     pub(crate) accept: Vec<String>,
 }
@@ -165,10 +191,22 @@ pub(crate) struct Gates {
     #[arg(long, global = true, value_enum, default_value = "alb")]
     pub(crate) metrics: Metrics,
     /// The limit of green's error rate, in percent.
-    #[arg(long, global = true, value_name = "PERCENT", default_value = "5")]
+    #[arg(
+        long,
+        global = true,
+        value_name = "PERCENT",
+        allow_hyphen_values = true,
+        default_value = "5"
+    )]
     pub(crate) max_error_rate: String,
     /// The limit of green's mean latency.
-    #[arg(long, global = true, value_name = "TIME", default_value = "3s")]
+    #[arg(
+        long,
+        global = true,
+        value_name = "TIME",
+        allow_hyphen_values = true,
+        default_value = "3s"
+    )]
     pub(crate) max_latency: String,
     /// Seconds that one data point covers: a multiple of 60, or with --metrics app also
     /// 1, 5, 10 or 30 for high-resolution metrics.

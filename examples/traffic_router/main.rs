@@ -10,7 +10,7 @@ mod common;
 mod render;
 mod setup;
 
-use std::process::ExitCode;
+use std::{io::Write as _, process::ExitCode};
 
 use bluegreen::{
     Aws, Migration, MigrationError, Outcome, TrafficSplitter,
@@ -19,6 +19,7 @@ use bluegreen::{
 };
 use clap::Parser;
 
+use self::common::say::say_line;
 use self::{
     args::{Cli, Command},
     render::Progress,
@@ -32,7 +33,7 @@ const UNCHANGED: u8 = 3;
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
-    if cli.place.scenario == "list" {
+    if cli.place.scenario.as_deref() == Some("list") {
         list_scenarios();
         return ExitCode::SUCCESS;
     }
@@ -43,7 +44,7 @@ fn main() -> ExitCode {
     let runtime = match runtime {
         Ok(runtime) => runtime,
         Err(error) => {
-            anstream::eprintln!("error: cannot start: {error}");
+            say_line!("error: cannot start: {error}");
             return ExitCode::from(UNCHANGED);
         }
     };
@@ -51,10 +52,14 @@ fn main() -> ExitCode {
 }
 
 fn list_scenarios() {
-    anstream::println!("The simulated worlds of --scenario NAME, and the exit code of each:\n");
+    let mut out = anstream::stdout().lock();
+    let _ = writeln!(
+        out,
+        "The simulated worlds of --scenario NAME, and the exit code of each:\n"
+    );
     for scenario in Scenario::ALL {
         let (name, exit) = (scenario.name(), scenario.expected_exit());
-        anstream::println!("  {name:<18} {exit:>2}  {}", scenario.explanation());
+        let _ = writeln!(out, "  {name:<18} {exit:>2}  {}", scenario.explanation());
     }
 }
 
@@ -65,30 +70,29 @@ async fn run(cli: &Cli) -> u8 {
             Err(problems) => bad_arguments(&problems),
         };
     }
-    let (scenario, speed) = match (setup::scenario(cli), setup::speed(cli)) {
-        (Ok(scenario), Ok(speed)) => (scenario, speed),
-        (scenario, speed) => {
-            let problems: Vec<_> = scenario.err().into_iter().chain(speed.err()).collect();
+    let scenario = setup::scenario(cli);
+    // Whatever the world, the rest of the command line can be checked.
+    let simulation = scenario.as_ref().map_or(Scenario::Healthy, |s| *s);
+    let simulation = simulation.simulation(cli.place.seed);
+    let speed = setup::speed(cli);
+    let (scenario, speed, setup) = match (scenario, speed, Setup::new(cli, Some(&simulation))) {
+        (Ok(scenario), Ok(speed), Ok(setup)) => (scenario, speed, setup),
+        (scenario, speed, setup) => {
+            let mut problems: Vec<_> = scenario.err().into_iter().chain(speed.err()).collect();
+            problems.extend(setup.err().into_iter().flatten());
             return bad_arguments(&problems);
         }
-    };
-    let simulation = scenario.simulation(cli.place.seed);
-    let setup = match Setup::new(cli, Some(&simulation)) {
-        Ok(setup) => setup,
-        Err(problems) => return bad_arguments(&problems),
     };
     simulation.start_paused();
     let pacer = match speed {
         Speed::Times(speed) => Some(simulation.pace(speed)),
         Speed::Max => None,
     };
-    if !cli.json {
-        anstream::eprintln!(
-            "simulated AWS, scenario {}: {}",
-            scenario.name(),
-            scenario.explanation()
-        );
-    }
+    say_line!(
+        "simulated AWS, scenario {}: {}",
+        scenario.name(),
+        scenario.explanation()
+    );
     let code = go(cli, &setup, &simulation.aws(), Some(&simulation)).await;
     drop(pacer);
     code
@@ -103,15 +107,18 @@ async fn go(cli: &Cli, setup: &Setup, aws: &Aws, simulation: Option<&Simulation>
     let command = cli.command.unwrap_or(Command::Migrate);
     if command == Command::Status {
         return match splitter.observe().await {
-            Ok(traffic) => {
-                render::status(&traffic, cli.json);
-                0
-            }
+            Ok(traffic) => match render::status(&traffic, cli.json) {
+                Ok(()) => 0,
+                Err(error) => {
+                    say_line!("error: the answer could not be written: {error}");
+                    UNCHANGED
+                }
+            },
             Err(error) => failed(&error, UNCHANGED),
         };
     }
     if !cli.json && command == Command::Migrate {
-        anstream::eprintln!("{}\n", setup.plan.preview());
+        say_line!("{}\n", setup.plan.preview());
     }
     let gates = match setup.gates(aws, cli) {
         Ok(gates) => gates,
@@ -128,7 +135,7 @@ async fn go(cli: &Cli, setup: &Setup, aws: &Aws, simulation: Option<&Simulation>
         migration.on_event(move |event| progress.show(event))
     };
     if let Err(error) = common::signals::control(migration.handle()) {
-        anstream::eprintln!("error: cannot listen to signals, so nothing was started: {error}");
+        say_line!("error: cannot listen to signals, so nothing was started: {error}");
         return UNCHANGED;
     }
     let operator = cli.place.operator.as_str();
@@ -138,11 +145,12 @@ async fn go(cli: &Cli, setup: &Setup, aws: &Aws, simulation: Option<&Simulation>
         Command::Rollback { force } => migration.restore(operator, force).await,
     };
     if !cli.json {
-        anstream::eprintln!("API calls: {}", aws.calls());
+        say_line!("API calls: {}", aws.calls());
         if let Some(simulation) = simulation {
             let weights = simulation.weights();
-            anstream::eprintln!("the simulated rule: {}:{}", weights.blue, weights.green);
+            say_line!("the simulated rule: {}:{}", weights.blue, weights.green);
         }
+        render::ending(&ended);
     }
     exit_code(ended)
 }
@@ -162,19 +170,19 @@ fn bad_arguments(problems: &[Problem]) -> u8 {
     } else {
         "problems"
     };
-    anstream::eprintln!("error: {} {problem_s}, nothing was called", problems.len());
+    say_line!("error: {} {problem_s}, nothing was called", problems.len());
     for problem in problems {
-        anstream::eprintln!("  {}: {}", problem.field, problem.message);
-        anstream::eprintln!("    hint: {}", problem.hint);
+        say_line!("  {}: {}", problem.field, problem.message);
+        say_line!("    hint: {}", problem.hint);
     }
     BAD_ARGUMENTS
 }
 
 fn failed(error: &bluegreen::Error, code: u8) -> u8 {
     let failure = bluegreen::Failure::from(error);
-    anstream::eprintln!("error: {failure}");
+    say_line!("error: {failure}");
     if let Some(hint) = &failure.hint {
-        anstream::eprintln!("  hint: {hint}");
+        say_line!("  hint: {hint}");
     }
     code
 }

@@ -4,12 +4,14 @@ use std::{fmt::Write as _, io::Write as _};
 
 use anstyle::{AnsiColor, Style};
 use bluegreen::{
-    Verdict,
+    MigrationError, Outcome, Verdict,
     engine::Event,
     health::{Phase, SeenSide, SeenTraffic},
     migration::{GateStanding, MigrationEvent},
     traffic::TrafficObservation,
 };
+
+use crate::common::say::say_line;
 
 const GOOD: Style = AnsiColor::Green.on_default();
 const BAD: Style = AnsiColor::Red.on_default().bold();
@@ -42,7 +44,7 @@ impl Progress {
         };
         let seconds = event.elapsed.as_secs();
         let time = format!("{:02}:{:02}", seconds / 60, seconds % 60);
-        anstream::eprintln!("{DIM}{time}{DIM:#}  {text}");
+        say_line!("{DIM}{time}{DIM:#}  {text}");
     }
 
     fn text(&mut self, event: &MigrationEvent, at: jiff::Timestamp) -> Option<String> {
@@ -79,19 +81,15 @@ impl Progress {
             MigrationEvent::Shifting { .. } | MigrationEvent::Shifted { .. } => STRONG,
             MigrationEvent::RollingBack { .. }
             | MigrationEvent::Drifted { .. }
-            | MigrationEvent::JournalFailed { .. }
-            | MigrationEvent::Unresolved { .. } => BAD,
+            | MigrationEvent::JournalFailed { .. } => BAD,
             MigrationEvent::ReadFailed { .. }
             | MigrationEvent::WriteFailed { .. }
             | MigrationEvent::CapacityShort { .. }
             | MigrationEvent::Controlled { .. } => UNSURE,
-            MigrationEvent::Ended { exit_code, .. } => match exit_code {
-                0 => GOOD,
-                _ => BAD,
-            },
+            // The last line is for where traffic is: see `ending`.
+            MigrationEvent::Ended { .. } | MigrationEvent::Unresolved { .. } => return None,
             _ => Style::new(),
         };
-        // The last word says where a person must look, hints and commands included.
         Some(format!("{style}{event}{style:#}"))
     }
 
@@ -170,6 +168,16 @@ impl Progress {
     }
 }
 
+/// The last words: how it ended, and where traffic is.
+pub(crate) fn ending(ended: &Result<Outcome, MigrationError>) {
+    match ended {
+        Ok(outcome) if outcome.exit_code() == 0 => say_line!("{GOOD}{outcome}{GOOD:#}"),
+        Ok(outcome) => say_line!("{BAD}{outcome}{BAD:#}"),
+        Err(MigrationError::Plan(_)) => {}
+        Err(error) => say_line!("{BAD}{error}{BAD:#}"),
+    }
+}
+
 fn rates(side: &SeenSide) -> String {
     let mut text = format!("{} req", side.requests);
     if let Some(rate) = side.error_rate {
@@ -182,22 +190,26 @@ fn rates(side: &SeenSide) -> String {
 }
 
 /// The split as `status` shows it.
-pub(crate) fn status(traffic: &TrafficObservation, json: bool) {
+///
+/// # Errors
+///
+/// Where the answer could not be written: without it, there is none.
+pub(crate) fn status(traffic: &TrafficObservation, json: bool) -> std::io::Result<()> {
     let mut out = anstream::stdout().lock();
     if json {
-        if let Ok(line) = serde_json::to_string(traffic) {
-            let _ = writeln!(out, "{line}");
-        }
-        return;
+        let line = serde_json::to_string(traffic)?;
+        writeln!(out, "{line}")?;
+        return out.flush();
     }
-    let _ = writeln!(out, "{STRONG}{traffic}{STRONG:#}");
-    let _ = writeln!(out, "  blue   {}", traffic.targets.blue);
-    let _ = writeln!(out, "  green  {}", traffic.targets.green);
+    writeln!(out, "{STRONG}{traffic}{STRONG:#}")?;
+    writeln!(out, "  blue   {}", traffic.targets.blue)?;
+    writeln!(out, "  green  {}", traffic.targets.green)?;
     if let Some(stickiness) = traffic.stickiness {
         let seconds = stickiness.as_secs();
-        let _ = writeln!(out, "  clients stay on a side for {seconds} s");
+        writeln!(out, "  clients stay on a side for {seconds} s")?;
     }
     if let Some(command) = &traffic.restore_command {
-        let _ = writeln!(out, "  back to blue by hand:\n    {command}");
+        writeln!(out, "  back to blue by hand:\n    {command}")?;
     }
+    out.flush()
 }

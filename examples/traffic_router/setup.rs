@@ -42,6 +42,7 @@ impl Setup {
     /// Checks the whole command line. `simulation` is the world, unless it is about real AWS.
     pub(crate) fn new(cli: &Cli, simulation: Option<&Simulation>) -> Result<Self, Vec<Problem>> {
         let mut problems = Problems::default();
+        misplaced(cli, simulation.is_some(), &mut problems);
         let target = match simulation {
             Some(simulation) => Some(Target {
                 rule: simulation.rule(),
@@ -108,18 +109,22 @@ impl Setup {
     }
 }
 
+/// How long after its end a data point has settled at the latest.
+const SETTLING: Duration = Duration::from_secs(150);
+
 pub(crate) type NamedGate = (GateId, Box<dyn HealthGate>);
 
 /// The world that the scenario names, with its explanation.
 pub(crate) fn scenario(cli: &Cli) -> Result<Scenario, Problem> {
-    cli.place.scenario.parse().map_err(|error| {
+    let name = cli.place.scenario.as_deref().unwrap_or("healthy");
+    name.parse().map_err(|error| {
         let hint = "`--scenario list` explains all of them";
         Problem::new("--scenario", format!("{error}"), hint)
     })
 }
 
 pub(crate) fn speed(cli: &Cli) -> Result<Speed, Problem> {
-    let text = cli.place.speed.as_str();
+    let text = cli.place.speed.as_deref().unwrap_or("120");
     if text == "max" {
         return Ok(Speed::Max);
     }
@@ -169,6 +174,51 @@ impl Problems {
                 None
             }
         }
+    }
+}
+
+/// Options that say nothing where they stand, so that the command was meant otherwise.
+fn misplaced(cli: &Cli, is_simulated: bool, problems: &mut Problems) {
+    let rule = &cli.rule;
+    let of_aws = [
+        ("--rule-arn", &rule.rule_arn),
+        ("--listener-arn", &rule.listener_arn),
+        ("--priority", &rule.priority),
+        ("--blue-target-group", &rule.blue_target_group),
+        ("--green-target-group", &rule.green_target_group),
+    ];
+    let of_simulation = [
+        ("--scenario", &cli.place.scenario),
+        ("--speed", &cli.place.speed),
+    ];
+    if is_simulated {
+        for (field, given) in of_aws {
+            if given.is_some() {
+                let hint = "add --aws for the real one, or leave it out";
+                problems.add(field, "names a real rule, but this is the simulation", hint);
+            }
+        }
+    } else {
+        for (field, given) in of_simulation {
+            if given.is_some() {
+                problems.add(
+                    field,
+                    "is for the simulation, not for --aws",
+                    "leave it out",
+                );
+            }
+        }
+    }
+    let mut empty = |field: &str, text: &str| {
+        if text.trim().is_empty() || text.contains(char::is_control) {
+            problems.add(field, "is not a name", "give a line of text");
+        }
+    };
+    empty("--operator", &cli.place.operator);
+    empty("--namespace", &cli.gates.namespace);
+    empty("--endpoint", &cli.gates.endpoint);
+    for alarm in cli.gates.alarm.iter().chain(&cli.gates.ignore_alarm) {
+        empty("--alarm", alarm);
     }
 }
 
@@ -260,10 +310,30 @@ fn plan(cli: &Cli, problems: &mut Problems) -> Option<MigrationPlan> {
     };
     let step_deadline = optional("--step-deadline", given.step_deadline.as_ref());
     let deadline = optional("--deadline", given.deadline.as_ref());
+    let only_steps = MigrationPlan::builder().steps(steps.clone()).build();
+    if let (Err(error), true) = (&only_steps, bake.is_none() || look_every.is_none()) {
+        // The rest of the plan cannot be checked, the steps can.
+        for problem in error.problems() {
+            problems.add("--steps", problem.message.clone(), problem.hint.clone());
+        }
+    }
     let bake = bake?;
+    let period = Duration::from_secs(u64::from(cli.gates.period));
+    let deadline_of_step = step_deadline.flatten().unwrap_or(bake.saturating_mul(3));
+    let settled = warm_up.unwrap_or_default() + period * 2 + SETTLING;
+    if deadline_of_step <= settled {
+        let message = format!(
+            "{} s are over before a point of {} s after the warm-up has settled, at {} s",
+            deadline_of_step.as_secs(),
+            period.as_secs(),
+            settled.as_secs()
+        );
+        let hint = "bake longer, or give a longer --step-deadline or a shorter --period";
+        problems.add("--step-deadline", message, hint);
+    }
     let mut builder = MigrationPlan::builder()
         .bake(bake)
-        .step_deadline(step_deadline?.unwrap_or(bake.saturating_mul(3)))
+        .step_deadline(deadline_of_step)
         .look_every(look_every?)
         .warm_up(warm_up?)
         .final_bake(final_bake?)
@@ -300,8 +370,8 @@ fn limits(cli: &Cli, problems: &mut Problems) -> Option<Limits> {
     let rate = match given.max_error_rate.parse::<Percent>() {
         Ok(rate) if rate > Percent::ZERO && rate < Percent::HUNDRED => Some(rate),
         Ok(rate) => {
-            let message = format!("{rate} is not between 0 and 100");
-            let hint = "5 means five of a hundred requests";
+            let message = format!("{rate} limits nothing, or everything");
+            let hint = "give more than 0 and less than 100; 5 means five of a hundred requests";
             problems.add("--max-error-rate", message, hint);
             None
         }
@@ -319,6 +389,13 @@ fn limits(cli: &Cli, problems: &mut Problems) -> Option<Limits> {
         problems.add("--period", message, hint);
     }
     let latency = problems.span("--max-latency", &given.max_latency)?;
+    if latency.is_zero() {
+        problems.add(
+            "--max-latency",
+            "no answer takes 0s",
+            "such as `3s` or `800ms`",
+        );
+    }
     Some(
         Limits::default()
             .with_max_error_rate(rate?)

@@ -70,7 +70,8 @@ async fn tells_the_story_of_a_rollback() {
         13:00 read back: blue 100% / green 0% (weights 100:0)
         13:00 restored, read back: blue 100% / green 0% (weights 100:0)
         16:00 confirmed: no request on green from 2026-01-05T09:13:00Z to 2026-01-05T09:14:00Z
-        16:00 rolled back, gate `metrics`: limits: errors: green's error rate is above 5.00%: 306 of the last 544 requests: blue serves everything, read back and confirmed by a minute without requests on green"#]].assert_eq(&story.join("\n"));
+        16:00 rolled back: blue serves everything, read back and confirmed by a minute without requests on green
+          why: gate `metrics`: limits: errors: green's error rate is above 5.00%: 306 of the last 544 requests"#]].assert_eq(&story.join("\n"));
 }
 
 /// What a program reads of the first event is a contract.

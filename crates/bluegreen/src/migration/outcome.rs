@@ -91,9 +91,16 @@ impl fmt::Display for Outcome {
             Self::Promoted { .. } => write!(f, "promoted: {}", report.where_traffic_is())?,
             Self::RolledBack {
                 cause, restored, ..
-            } => write!(f, "rolled back, {cause}: {restored}")?,
+            } => write!(f, "rolled back: {restored}\n  why: {cause}")?,
             Self::Held { reason, .. } => {
-                write!(f, "held, {reason}: {}", report.where_traffic_is())?;
+                write!(f, "held: {}\n  why: {reason}", report.where_traffic_is())?;
+                let traffic = report.traffic.as_ref();
+                if let Some(command) = traffic.and_then(|t| t.restore_command.as_deref()) {
+                    write!(
+                        f,
+                        "\n  to put everything back on blue by hand:\n    {command}"
+                    )?;
+                }
             }
             Self::Unchanged { reason, .. } => write!(f, "nothing was changed: {reason}")?,
         }

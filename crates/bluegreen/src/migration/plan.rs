@@ -613,7 +613,11 @@ impl From<MigrationPlan> for MigrationPlanBuilder {
 /// A span of time for people: `1m 30s`.
 pub(crate) fn span(duration: Duration) -> String {
     let printer = jiff::fmt::friendly::SpanPrinter::new();
-    printer.unsigned_duration_to_string(&Duration::from_secs(duration.as_secs()))
+    let shown = match duration.as_secs() {
+        0 => duration,
+        seconds => Duration::from_secs(seconds),
+    };
+    printer.unsigned_duration_to_string(&shown)
 }
 
 /// One thing that is wrong with a plan.

@@ -47,6 +47,12 @@ impl MigrationMachine {
                 self.state = State::Verifying(write);
                 Next::Do(Action::Observe)
             }
+            State::Verifying(_) | State::BackingOff(_)
+                if self.expected.is_none() && is_ending(&control) =>
+            {
+                self.applied(&control);
+                self.unchanged(at, Unchanged::Cancelled { control })
+            }
             State::Confirming(confirm) if is_ending(&control) => {
                 self.applied(&control);
                 self.finish_restored(at, confirm, None)
@@ -160,7 +166,9 @@ impl MigrationMachine {
                 write.unseen = Some(self.wanted(&write));
                 self.give_up(at, write, summary)
             }
-            State::Verifying(write) | State::BackingOff(write) => self.give_up(at, write, summary),
+            State::Verifying(write) | State::BackingOff(write) if self.expected.is_some() => {
+                self.give_up(at, write, summary)
+            }
             State::Watching(watch) if watch.stage != Stage::Arming => {
                 let unresolved = Unresolved {
                     summary,

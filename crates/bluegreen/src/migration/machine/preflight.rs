@@ -16,8 +16,8 @@ use crate::{
     traffic::{Acceptance, Finding, Percent, Severity},
 };
 
-/// How often a preflight that cannot read is tried.
-const ATTEMPTS: u32 = 5;
+/// How often a run that cannot read at its start tries to.
+pub(super) const ATTEMPTS: u32 = 5;
 
 impl MigrationMachine {
     pub(super) fn on_start(&mut self, at: Timestamp, intent: Intent) -> Next<Action> {
@@ -107,9 +107,10 @@ impl MigrationMachine {
                 Some(traffic)
             }
             Err(failure) => {
-                let refusal = refusal_of(&failure);
-                if !all.contains(&refusal) {
-                    all.push(refusal);
+                // What the survey refuses is mostly why this failed too.
+                let is_known = all.iter().any(|f| f.severity == Severity::Refuse);
+                if failure.kind.is_transient() || !is_known {
+                    all.push(refusal_of(&failure));
                 }
                 None
             }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::preflight::refusal_of;
+use super::preflight::{ATTEMPTS, refusal_of};
 use super::{
     Action, Cause, Control, Failure, Intent, MigrationEvent, MigrationMachine, Next, Outcome,
     Stage, State, TrafficObservation, TrafficSplit, Unchanged, Unresolved,
@@ -305,6 +305,10 @@ impl MigrationMachine {
     }
 
     fn back_off(&mut self, at: Timestamp, write: Write) -> Next<Action> {
+        if self.expected.is_none() && write.blind >= ATTEMPTS {
+            let summary = "UNKNOWN: the split could not be read, so nothing was written";
+            return self.give_up(at, write, summary.to_owned());
+        }
         if at >= later(write.since, self.plan.restore_within()) {
             let tries = write.attempt;
             let summary = if write.is_restore() {
