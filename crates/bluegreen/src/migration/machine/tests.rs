@@ -727,7 +727,12 @@ fn a_restore_begins_with_an_observation_and_tells_what_it_cannot() {
     let mut rig = restore();
     rig.tell(Input::Observed(Err(failure(ErrorKind::NotFound))));
     assert_eq!(rig.outcome().exit_code(), 3);
-    // It cannot be read for as long as restoring is tried: somebody must look.
+    // Whoever cancels before anything was read has changed nothing.
+    let mut rig = restore();
+    rig.tell(Input::Observed(Err(failure(ErrorKind::Throttled))));
+    rig.tell(Input::Control(cancel()));
+    assert_eq!(rig.outcome().exit_code(), 3);
+    // It cannot be read at all: somebody must look, soon.
     let mut rig = restore();
     while rig.machine.end().is_none() {
         match &rig.next {
@@ -738,6 +743,7 @@ fn a_restore_begins_with_an_observation_and_tells_what_it_cannot() {
         };
     }
     assert!(!rig.unresolved().change_unseen);
+    assert!(between(rig.now) <= Duration::from_secs(60));
 }
 
 #[test]
