@@ -10,7 +10,7 @@ use bluegreen::{
     aws::{
         alb::AlbTrafficSplitter,
         cloudwatch::{AlarmGate, AlbMetrics, CloudWatchGate},
-        sim::{Call, Simulation, Writer},
+        sim::{Simulation, Writer},
     },
     engine::{ControlHandle, Event, MemoryJournal},
     health::{Limits, TargetHealthGate},
@@ -289,9 +289,4 @@ pub(crate) fn short_plan() -> bluegreen::migration::MigrationPlanBuilder {
         .bake(minutes(6))
         .step_deadline(minutes(15))
         .look_every(minutes(1))
-}
-
-/// Whether the `n`th call of a run without faults is a write.
-pub(crate) fn writes(calls: &Simulation) -> u64 {
-    calls.calls(Call::ModifyRule) + calls.calls(Call::ModifyListener)
 }

@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::preflight::{ATTEMPTS, refusal_of};
 use super::{
     Action, Cause, Control, Failure, Intent, MigrationEvent, MigrationMachine, Next, Outcome,
     Stage, State, TrafficObservation, TrafficSplit, Unchanged, Unresolved,
+    preflight::{ATTEMPTS, refusal_of},
     state::{Confirm, Goal, Write},
 };
 use crate::{clock::later, error::ErrorKind, migration::Restored, traffic::Finding};
