@@ -11,7 +11,7 @@ use bluegreen::{
     },
     health::{HealthGate, Limits, TargetHealthGate},
     migration::{GateId, OnCancel, OnInconclusive, Problem},
-    traffic::Acceptance,
+    preflight::Acceptance,
 };
 
 use crate::args::{Cli, Metrics, Policy};

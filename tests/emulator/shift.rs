@@ -4,7 +4,8 @@ use aws_sdk_elasticloadbalancingv2::types::Rule;
 use bluegreen::{
     TrafficSplitter as _,
     aws::alb::{AlbRule, RuleArn},
-    traffic::{Acceptance, Severity, Sides, TargetCounts},
+    preflight::{Acceptance, Severity},
+    traffic::{Sides, TargetCounts},
 };
 use serde_json::Value;
 

@@ -89,6 +89,7 @@ pub mod image;
 pub mod migration;
 #[cfg(feature = "mock")]
 pub mod mock;
+pub mod preflight;
 pub mod service;
 pub mod traffic;
 

@@ -25,8 +25,9 @@ use crate::{
     error::Result,
     health::{HealthGate, Judge, Look, Observation},
     image::{BuildRequest, ImageBuilder, ImageRef},
+    preflight::Finding,
     service::{DeploymentId, DeploymentProgress, RevisionId, ServiceDeployer, ServiceObservation},
-    traffic::{Finding, TrafficObservation, TrafficSplit, TrafficSplitter},
+    traffic::{TrafficObservation, TrafficSplit, TrafficSplitter},
 };
 
 mockall::mock! {

@@ -8,7 +8,8 @@ use crate::{
     engine::{Control, Operator, RunId},
     error::Failure,
     health::{Observation, Progress, Verdict},
-    traffic::{Finding, TrafficObservation, TrafficSplit},
+    preflight::Finding,
+    traffic::{TrafficObservation, TrafficSplit},
 };
 
 /// What the machine wants done next.

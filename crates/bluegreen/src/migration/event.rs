@@ -10,7 +10,8 @@ use crate::{
     engine::Control,
     error::Failure,
     health::{Phase, SeenTraffic, Verdict},
-    traffic::{Finding, Severity, TargetCounts, TrafficObservation, TrafficSplit},
+    preflight::{Finding, Severity},
+    traffic::{TargetCounts, TrafficObservation, TrafficSplit},
 };
 
 /// One fact of a migration, with the numbers behind it. Its `Display` is one line for people;

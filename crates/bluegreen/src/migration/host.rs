@@ -9,7 +9,8 @@ use crate::{
     engine::{BoxFuture, Host},
     error::{ErrorKind, Failure},
     health::{HealthGate, Judge, Look, Observation, Progress},
-    traffic::{Finding, TrafficObservation, TrafficSplitter},
+    preflight::Finding,
+    traffic::{TrafficObservation, TrafficSplitter},
 };
 
 /// The splitter, the gates, and the folds of their judges.

@@ -10,7 +10,8 @@ use crate::{
     clock::between,
     engine::{Control, Operator},
     error::Failure,
-    traffic::{Finding, TrafficObservation},
+    preflight::Finding,
+    traffic::TrafficObservation,
 };
 
 /// A migration that ended in a state that is known and was read back.
@@ -329,7 +330,7 @@ impl fmt::Display for Unchanged {
             Self::Refused { findings } => {
                 f.write_str("the preflight refuses")?;
                 for finding in findings {
-                    if finding.severity == crate::traffic::Severity::Note {
+                    if finding.severity == crate::preflight::Severity::Note {
                         continue;
                     }
                     write!(f, "\n  {finding}")?;

@@ -9,7 +9,7 @@ use std::{
 use serde::{Deserialize, Serialize};
 
 use super::Preview;
-use crate::traffic::{Acceptance, Percent};
+use crate::{preflight::Acceptance, traffic::Percent};
 
 /// The name of a gate, the same in plan, events and journal.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

@@ -8,5 +8,5 @@ mod splitter;
 pub use self::{
     observation::{Side, Sides, TargetCounts, TrafficObservation},
     percent::{Percent, PercentError, TrafficSplit},
-    splitter::{Acceptance, Finding, Severity, TrafficSplitter},
+    splitter::TrafficSplitter,
 };

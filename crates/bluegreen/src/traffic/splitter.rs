@@ -3,10 +3,9 @@
 use std::{fmt, sync::Arc};
 
 use async_trait::async_trait;
-use serde::{Deserialize, Serialize};
 
 use super::{TrafficObservation, TrafficSplit};
-use crate::error::Result;
+use crate::{error::Result, preflight::Finding};
 
 /// Divides live traffic between blue and green.
 ///
@@ -20,7 +19,7 @@ use crate::error::Result;
 /// ```
 /// # mod embedder {
 /// use async_trait::async_trait;
-/// use bluegreen::{Result, TrafficSplit, TrafficSplitter, traffic::{Finding, TrafficObservation}};
+/// use bluegreen::{Result, TrafficSplit, TrafficSplitter, preflight::Finding, traffic::TrafficObservation};
 ///
 /// mockall::mock! {
 ///     #[derive(Debug)]
@@ -101,101 +100,5 @@ impl<T: TrafficSplitter + ?Sized> TrafficSplitter for Arc<T> {
         to: TrafficSplit,
     ) -> Result<TrafficObservation> {
         (**self).shift(from, to).await
-    }
-}
-
-/// One thing that a preflight found.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[non_exhaustive]
-pub struct Finding {
-    /// Whether the migration may start.
-    pub severity: Severity,
-    /// What was seen.
-    pub message: String,
-    /// What to do about it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub hint: Option<String>,
-}
-
-impl Finding {
-    /// Worth knowing; stops nothing.
-    pub fn note(message: impl Into<String>) -> Self {
-        Self::new(Severity::Note, message)
-    }
-
-    /// Stops the migration before it changes anything.
-    pub fn refusal(message: impl Into<String>) -> Self {
-        Self::new(Severity::Refuse, message)
-    }
-
-    /// Stops the migration, unless its plan accepts exactly this.
-    pub fn refusal_unless(acceptance: Acceptance, message: impl Into<String>) -> Self {
-        Self::new(Severity::RefuseUnless(acceptance), message)
-    }
-
-    /// Adds what to do about it.
-    #[must_use]
-    pub fn with_hint(mut self, hint: impl Into<String>) -> Self {
-        self.hint = Some(hint.into());
-        self
-    }
-
-    fn new(severity: Severity, message: impl Into<String>) -> Self {
-        Self {
-            severity,
-            message: message.into(),
-            hint: None,
-        }
-    }
-}
-
-impl fmt::Display for Finding {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.message)
-    }
-}
-
-/// What a [`Finding`] does to the start of a migration.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Severity {
-    /// Shown; stops nothing.
-    Note,
-    /// Stops it.
-    Refuse,
-    /// Stops it unless the plan accepts this by name.
-    RefuseUnless(Acceptance),
-}
-
-/// A risk that a plan can take on by name.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-#[non_exhaustive]
-pub enum Acceptance {
-    /// Blue's or green's targets also get traffic that this migration does not steer, so shares,
-    /// capacity and metrics include it.
-    SharedTargets,
-    /// Clients stay on a side for longer than a step bakes, so a step says less about new
-    /// clients, and a rollback does not move pinned ones at once.
-    LongStickiness,
-}
-
-impl Acceptance {
-    /// All of them, for help texts.
-    pub const ALL: [Self; 2] = [Self::SharedTargets, Self::LongStickiness];
-
-    /// The name as it is written in plans and on the command line.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::SharedTargets => "shared-targets",
-            Self::LongStickiness => "long-stickiness",
-        }
-    }
-}
-
-impl fmt::Display for Acceptance {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
     }
 }

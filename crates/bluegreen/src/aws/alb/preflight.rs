@@ -11,7 +11,8 @@ use super::{LoadBalancerArn, RuleArn, TargetGroupArn, forward, locate};
 use crate::{
     aws::api::ElbApi,
     error::{Error, ErrorKind, Result},
-    traffic::{Acceptance, Finding, Side, Sides},
+    preflight::{Acceptance, Finding},
+    traffic::{Side, Sides},
 };
 
 /// Rules of the same balancer, but the one at `own`, that send traffic to blue or green too. A
@@ -202,7 +203,8 @@ mod tests {
             alb::testing::*,
             api::{ApiError, MockElbApi},
         },
-        traffic::{Severity, TrafficSplitter},
+        preflight::Severity,
+        traffic::TrafficSplitter,
     };
 
     const HTTPS: &str = "arn:aws:elasticloadbalancing:us-east-1:123456789012:listener/app/chatbot/50dc6c495c0c9188/aaaabbbbccccdddd";

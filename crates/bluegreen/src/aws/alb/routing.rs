@@ -10,7 +10,8 @@ use super::{
 };
 use crate::{
     error::{Error, ErrorKind},
-    traffic::{Finding, Side, Sides, TargetCounts, TrafficObservation, TrafficSplit},
+    preflight::Finding,
+    traffic::{Side, Sides, TargetCounts, TrafficObservation, TrafficSplit},
 };
 
 /// A rule that divides traffic between both groups.

@@ -20,7 +20,8 @@ use super::{
 use crate::{
     aws::{Aws, api::ElbApi},
     error::{Error, ErrorKind, Result},
-    traffic::{Finding, Sides, TargetCounts, TrafficObservation, TrafficSplit, TrafficSplitter},
+    preflight::Finding,
+    traffic::{Sides, TargetCounts, TrafficObservation, TrafficSplit, TrafficSplitter},
 };
 
 /// Divides traffic by the weights of two target groups in one listener rule of an Application

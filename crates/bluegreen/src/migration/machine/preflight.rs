@@ -13,7 +13,8 @@ use crate::{
     clock::later,
     health::{Phase, Progress},
     migration::{LookReport, machine::write::back_off, plan::span},
-    traffic::{Acceptance, Finding, Percent, Severity},
+    preflight::{Acceptance, Finding, Severity},
+    traffic::Percent,
 };
 
 /// How often a run that cannot read at its start tries to.

@@ -11,7 +11,8 @@ use crate::{
     migration::{
         ControlEffect, GateReport, LookReport, MigrationTransition, OnCancel, OnInconclusive, Step,
     },
-    traffic::{Finding, Percent, Sides, TargetCounts},
+    preflight::Finding,
+    traffic::{Percent, Sides, TargetCounts},
 };
 
 fn start() -> Timestamp {
@@ -601,7 +602,7 @@ fn a_preflight_refuses_with_everything_that_it_found() {
         findings: Ok(vec![
             Finding::note("the balancer takes 90s"),
             Finding::refusal_unless(
-                crate::traffic::Acceptance::SharedTargets,
+                crate::preflight::Acceptance::SharedTargets,
                 "green is in rule 7 too",
             ),
         ]),

@@ -10,7 +10,7 @@ use super::{
     preflight::{ATTEMPTS, refusal_of},
     state::{Confirm, Goal, Write},
 };
-use crate::{clock::later, error::ErrorKind, migration::Restored, traffic::Finding};
+use crate::{clock::later, error::ErrorKind, migration::Restored, preflight::Finding};
 
 /// How long to wait after the `attempt`th failure in a row: 2, 4, 8, 16 and then 30 seconds.
 pub(super) fn back_off(attempt: u32) -> Duration {

@@ -3,10 +3,7 @@
 use std::sync::{Arc, Mutex};
 
 use super::*;
-use crate::{
-    error::Error,
-    traffic::{Finding, TargetCounts},
-};
+use crate::{error::Error, preflight::Finding, traffic::TargetCounts};
 
 /// A way of being wrong.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

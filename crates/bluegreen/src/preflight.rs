@@ -1,0 +1,105 @@
+//! What a preflight finds: notes, refusals, and refusals that a plan may accept.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+/// One thing that a preflight found.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Finding {
+    /// Whether the run may start.
+    pub severity: Severity,
+    /// What was seen.
+    pub message: String,
+    /// What to do about it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hint: Option<String>,
+}
+
+impl Finding {
+    /// Worth knowing; stops nothing.
+    pub fn note(message: impl Into<String>) -> Self {
+        Self::new(Severity::Note, message)
+    }
+
+    /// Stops the run before it changes anything.
+    pub fn refusal(message: impl Into<String>) -> Self {
+        Self::new(Severity::Refuse, message)
+    }
+
+    /// Stops the run, unless its plan accepts exactly this.
+    pub fn refusal_unless(acceptance: Acceptance, message: impl Into<String>) -> Self {
+        Self::new(Severity::RefuseUnless(acceptance), message)
+    }
+
+    /// Adds what to do about it.
+    #[must_use]
+    pub fn with_hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+
+    fn new(severity: Severity, message: impl Into<String>) -> Self {
+        Self {
+            severity,
+            message: message.into(),
+            hint: None,
+        }
+    }
+}
+
+impl fmt::Display for Finding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+/// What a [`Finding`] does to the start of a run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Severity {
+    /// Shown; stops nothing.
+    Note,
+    /// Stops it.
+    Refuse,
+    /// Stops it unless the plan accepts this by name.
+    RefuseUnless(Acceptance),
+}
+
+/// A risk that a plan can take on by name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum Acceptance {
+    /// Blue's or green's targets also get traffic that this migration does not steer, so shares,
+    /// capacity and metrics include it.
+    SharedTargets,
+    /// Clients stay on a side for longer than a step bakes, so a step says less about new
+    /// clients, and a rollback does not move pinned ones at once.
+    LongStickiness,
+    /// The service that is deployed gets live traffic already, so the deployment itself replaces
+    /// what users are served by, without a blue beside it.
+    InPlace,
+}
+
+impl Acceptance {
+    /// All of them, for help texts.
+    pub const ALL: [Self; 3] = [Self::SharedTargets, Self::LongStickiness, Self::InPlace];
+
+    /// The name as it is written in plans and on the command line.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::SharedTargets => "shared-targets",
+            Self::LongStickiness => "long-stickiness",
+            Self::InPlace => "in-place",
+        }
+    }
+}
+
+impl fmt::Display for Acceptance {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
