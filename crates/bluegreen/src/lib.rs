@@ -75,12 +75,14 @@
 //!
 //! | feature | default | adds |
 //! |---|---|---|
-//! | `aws` | yes | [`aws`]: the load balancer and CloudWatch |
+//! | `aws` | yes | [`aws`]: load balancer, CloudWatch, ECS and ECR |
+//! | `check` | yes | HTTP health checks and smoke tests in [`check`] |
 //! | `sim` | no | [`aws::sim`]: a simulated AWS behind the same adapters |
 //! | `mock` | no | [`mock`]: `mockall` mocks of the role traits |
 
 #[cfg(feature = "aws")]
 pub mod aws;
+pub mod check;
 pub mod clock;
 pub mod engine;
 pub mod error;
@@ -98,6 +100,7 @@ pub mod traffic;
 pub use self::aws::Aws;
 #[doc(inline)]
 pub use self::{
+    check::ServiceCheck,
     error::{Error, ErrorKind, Failure, Result},
     health::{HealthGate, Verdict, gate_fn},
     image::ImageBuilder,

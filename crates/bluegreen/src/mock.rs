@@ -22,11 +22,14 @@
 use async_trait::async_trait;
 
 use crate::{
+    check::{CheckReport, ServiceCheck},
     error::Result,
     health::{HealthGate, Judge, Look, Observation},
-    image::{BuildRequest, ImageBuilder, ImageRef},
+    image::{BuildRequest, ImageBuilder, ImageRef, ImageTag, Tagging},
     preflight::Finding,
-    service::{DeploymentId, DeploymentProgress, RevisionId, ServiceDeployer, ServiceObservation},
+    service::{
+        DeploymentId, DeploymentProgress, Registration, ServiceDeployer, ServiceObservation, Update,
+    },
     traffic::{TrafficObservation, TrafficSplit, TrafficSplitter},
 };
 
@@ -60,8 +63,10 @@ mockall::mock! {
 
     #[async_trait]
     impl ImageBuilder for ImageBuilder {
-        async fn find(&self, tag: &str) -> Result<Option<ImageRef>>;
+        async fn preflight(&self) -> Result<Vec<Finding>>;
+        async fn find(&self, tag: &ImageTag) -> Result<Option<ImageRef>>;
         async fn build(&self, request: &BuildRequest) -> Result<ImageRef>;
+        async fn tag(&self, image: &ImageRef, tag: &ImageTag) -> Result<Tagging>;
     }
 }
 
@@ -71,9 +76,21 @@ mockall::mock! {
 
     #[async_trait]
     impl ServiceDeployer for ServiceDeployer {
-        async fn observe(&self) -> Result<ServiceObservation>;
-        async fn register(&self, image: &ImageRef) -> Result<RevisionId>;
-        async fn update(&self, revision: &RevisionId) -> Result<DeploymentId>;
+        async fn preflight(&self) -> Result<Vec<Finding>>;
+        async fn observe(&self) -> Result<Option<ServiceObservation>>;
+        async fn register(&self, image: &ImageRef) -> Result<Registration>;
+        async fn update(&self, update: &Update) -> Result<DeploymentId>;
         async fn follow(&self, deployment: &DeploymentId) -> Result<DeploymentProgress>;
+    }
+}
+
+mockall::mock! {
+    #[derive(Debug)]
+    pub ServiceCheck {}
+
+    #[async_trait]
+    impl ServiceCheck for ServiceCheck {
+        fn name(&self) -> &str;
+        async fn check(&self) -> CheckReport;
     }
 }

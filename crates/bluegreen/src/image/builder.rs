@@ -5,8 +5,8 @@ use std::{fmt, path::PathBuf, sync::Arc};
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
-use super::ImageRef;
-use crate::error::Result;
+use super::{ImageRef, ImageTag};
+use crate::{error::Result, preflight::Finding};
 
 /// Turns a source into an image in a registry.
 ///
@@ -20,15 +20,18 @@ use crate::error::Result;
 /// ```
 /// # mod embedder {
 /// use async_trait::async_trait;
-/// use bluegreen::{ImageBuilder, Result, image::{BuildRequest, ImageRef}};
+/// use bluegreen::{ImageBuilder, Result, preflight::Finding};
+/// use bluegreen::image::{BuildRequest, ImageRef, ImageTag, Tagging};
 ///
 /// mockall::mock! {
 ///     #[derive(Debug)]
 ///     pub Builder {}
 ///     #[async_trait]
 ///     impl ImageBuilder for Builder {
-///         async fn find(&self, tag: &str) -> Result<Option<ImageRef>>;
+///         async fn preflight(&self) -> Result<Vec<Finding>>;
+///         async fn find(&self, tag: &ImageTag) -> Result<Option<ImageRef>>;
 ///         async fn build(&self, request: &BuildRequest) -> Result<ImageRef>;
+///         async fn tag(&self, image: &ImageRef, tag: &ImageTag) -> Result<Tagging>;
 ///     }
 /// }
 /// # }
@@ -36,6 +39,19 @@ use crate::error::Result;
 /// ```
 #[async_trait]
 pub trait ImageBuilder: fmt::Debug + Send + Sync {
+    /// Looks, before anything starts, for what would keep a build or a push from working: a
+    /// missing tool, an engine that does not run, credentials that are absent or expired. Reads
+    /// only.
+    ///
+    /// # Errors
+    ///
+    /// Where it could not look. What it found is no error but a [`Finding`].
+    ///
+    /// # Cancel safety
+    ///
+    /// Only reads: dropping it leaves nothing behind.
+    async fn preflight(&self) -> Result<Vec<Finding>>;
+
     /// The image that the registry holds under `tag`, if there is one: a build that was already
     /// done need not be done again.
     ///
@@ -46,7 +62,7 @@ pub trait ImageBuilder: fmt::Debug + Send + Sync {
     /// # Cancel safety
     ///
     /// Only reads: dropping it leaves nothing behind.
-    async fn find(&self, tag: &str) -> Result<Option<ImageRef>>;
+    async fn find(&self, tag: &ImageTag) -> Result<Option<ImageRef>>;
 
     /// Builds the source, pushes the image under the tag that is asked for, and returns it by
     /// the digest that the registry confirms.
@@ -60,45 +76,72 @@ pub trait ImageBuilder: fmt::Debug + Send + Sync {
     /// Dropping it ends the build; layers that were pushed already may stay in the registry,
     /// where no tag names them.
     async fn build(&self, request: &BuildRequest) -> Result<ImageRef>;
+
+    /// Gives an image that is in the registry a further name, such as `latest`, once it has
+    /// proved itself. A registry that does not let the tag move is no error.
+    ///
+    /// # Errors
+    ///
+    /// Where the registry could not be asked, or the answer was lost.
+    ///
+    /// # Cancel safety
+    ///
+    /// A dropped call may have moved the tag. Doing it again is harmless.
+    async fn tag(&self, image: &ImageRef, tag: &ImageTag) -> Result<Tagging>;
 }
 
 #[async_trait]
 impl<T: ImageBuilder + ?Sized> ImageBuilder for Arc<T> {
-    async fn find(&self, tag: &str) -> Result<Option<ImageRef>> {
+    async fn preflight(&self) -> Result<Vec<Finding>> {
+        (**self).preflight().await
+    }
+
+    async fn find(&self, tag: &ImageTag) -> Result<Option<ImageRef>> {
         (**self).find(tag).await
     }
 
     async fn build(&self, request: &BuildRequest) -> Result<ImageRef> {
         (**self).build(request).await
     }
+
+    async fn tag(&self, image: &ImageRef, tag: &ImageTag) -> Result<Tagging> {
+        (**self).tag(image, tag).await
+    }
 }
 
-/// What is to be built.
+/// What is to be built. How it is built (platform, arguments, secrets, cache) is the builder's
+/// own: a request is journalled, and an argument may hold what a journal must not.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct BuildRequest {
     /// The folder of the source.
     pub context: PathBuf,
     /// The tag, best a commit: it says what was built.
-    pub tag: String,
-    /// The platform, such as `linux/amd64`; `None` is the builder's own.
-    pub platform: Option<String>,
+    pub tag: ImageTag,
 }
 
 impl BuildRequest {
-    /// A build of `context` under `tag` for the builder's own platform.
-    pub fn new(context: impl Into<PathBuf>, tag: impl Into<String>) -> Self {
+    /// A build of `context` under `tag`.
+    pub fn new(context: impl Into<PathBuf>, tag: ImageTag) -> Self {
         Self {
             context: context.into(),
-            tag: tag.into(),
-            platform: None,
+            tag,
         }
     }
+}
 
-    /// Builds for a platform such as `linux/amd64`.
-    #[must_use]
-    pub fn with_platform(mut self, platform: impl Into<String>) -> Self {
-        self.platform = Some(platform.into());
-        self
-    }
+/// What came of giving an image a further name.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "tagging", rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Tagging {
+    /// The tag names this image now.
+    Moved,
+    /// It did before.
+    AlreadyThere,
+    /// The registry does not let this tag move.
+    Refused {
+        /// Why.
+        reason: String,
+    },
 }

@@ -1,8 +1,58 @@
-//! [`ImageDigest`] and [`ImageRef`].
+//! [`ImageTag`], [`ImageDigest`] and [`ImageRef`].
 
 use std::{fmt, str::FromStr};
 
 use serde::{Deserialize, Serialize};
+
+/// A tag: a letter, digit or `_`, then up to 127 letters, digits, `_`, `.` or `-`
+/// ([OCI distribution spec](https://github.com/opencontainers/distribution-spec/blob/main/spec.md#pulling-manifests)).
+///
+/// A tag can move to another image; only a digest says what runs.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct ImageTag(String);
+
+impl ImageTag {
+    /// The tag as text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for ImageTag {
+    type Err = ImageError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let is_word = |c: char| c.is_ascii_alphanumeric() || c == '_';
+        let starts = text.starts_with(is_word);
+        if starts && text.len() <= 128 && text.chars().all(|c| is_word(c) || c == '.' || c == '-') {
+            Ok(Self(text.to_owned()))
+        } else {
+            Err(ImageError::Tag(text.to_owned()))
+        }
+    }
+}
+
+impl fmt::Display for ImageTag {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl From<ImageTag> for String {
+    fn from(tag: ImageTag) -> Self {
+        tag.0
+    }
+}
+
+impl TryFrom<String> for ImageTag {
+    type Error = ImageError;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        text.parse()
+    }
+}
 
 /// The digest of an image manifest: `sha256:` and 64 hexadecimal digits.
 ///
@@ -133,10 +183,15 @@ impl TryFrom<String> for ImageRef {
     }
 }
 
-/// Why a text is no image by digest.
+/// Why a text is no tag, no digest, or no image by digest.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ImageError {
+    /// Not a tag.
+    #[error(
+        "`{0}` is no tag: up to 128 letters, digits, `_`, `.` and `-`, the first no `.` or `-`"
+    )]
+    Tag(String),
     /// Not a `sha256` digest.
     #[error("`{0}` is not `sha256:` and 64 lower-case hexadecimal digits")]
     Digest(String),

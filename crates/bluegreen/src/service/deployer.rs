@@ -3,9 +3,10 @@
 use std::{fmt, sync::Arc};
 
 use async_trait::async_trait;
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::{error::Result, image::ImageRef};
+use crate::{error::Result, image::ImageRef, preflight::Finding};
 
 /// Runs an image as a service, and follows what it started to its end.
 ///
@@ -19,17 +20,20 @@ use crate::{error::Result, image::ImageRef};
 /// ```
 /// # mod embedder {
 /// use async_trait::async_trait;
-/// use bluegreen::{Result, ServiceDeployer, image::ImageRef};
-/// use bluegreen::service::{DeploymentId, DeploymentProgress, RevisionId, ServiceObservation};
+/// use bluegreen::{Result, ServiceDeployer, image::ImageRef, preflight::Finding};
+/// use bluegreen::service::{
+///     DeploymentId, DeploymentProgress, Registration, ServiceObservation, Update,
+/// };
 ///
 /// mockall::mock! {
 ///     #[derive(Debug)]
 ///     pub Deployer {}
 ///     #[async_trait]
 ///     impl ServiceDeployer for Deployer {
-///         async fn observe(&self) -> Result<ServiceObservation>;
-///         async fn register(&self, image: &ImageRef) -> Result<RevisionId>;
-///         async fn update(&self, revision: &RevisionId) -> Result<DeploymentId>;
+///         async fn preflight(&self) -> Result<Vec<Finding>>;
+///         async fn observe(&self) -> Result<Option<ServiceObservation>>;
+///         async fn register(&self, image: &ImageRef) -> Result<Registration>;
+///         async fn update(&self, update: &Update) -> Result<DeploymentId>;
 ///         async fn follow(&self, deployment: &DeploymentId) -> Result<DeploymentProgress>;
 ///     }
 /// }
@@ -38,46 +42,62 @@ use crate::{error::Result, image::ImageRef};
 /// ```
 #[async_trait]
 pub trait ServiceDeployer: fmt::Debug + Send + Sync {
-    /// Reads the service as it is. The revision that runs before a change is where a rollback
-    /// goes: record it.
+    /// Looks, once before anything starts, for what would make a deployment unsafe or impossible,
+    /// and reports all of it. Reads only.
     ///
     /// # Errors
     ///
-    /// `NotFound` where the service does not exist; never a made-up default.
+    /// Where it could not look. What it found is no error but a [`Finding`].
     ///
     /// # Cancel safety
     ///
     /// Only reads: dropping it leaves nothing behind.
-    async fn observe(&self) -> Result<ServiceObservation>;
+    async fn preflight(&self) -> Result<Vec<Finding>>;
+
+    /// Reads the service as it is; `None` where there is none. The revision that runs before a
+    /// change is where a rollback goes: record it.
+    ///
+    /// # Errors
+    ///
+    /// Where it could not be read; never a made-up default.
+    ///
+    /// # Cancel safety
+    ///
+    /// Only reads: dropping it leaves nothing behind.
+    async fn observe(&self) -> Result<Option<ServiceObservation>>;
 
     /// Registers a revision that runs `image`, or finds the one that does already.
     ///
     /// # Errors
     ///
-    /// Where it could not be registered. A revision that nothing runs does no harm.
+    /// Where it could not be registered. A revision that nothing runs does no harm. Doing it
+    /// again after a lost answer finds what the first call registered.
     ///
     /// # Cancel safety
     ///
     /// A dropped call may have registered a revision that nothing runs.
-    async fn register(&self, image: &ImageRef) -> Result<RevisionId>;
+    async fn register(&self, image: &ImageRef) -> Result<Registration>;
 
-    /// Starts a deployment of a revision and returns its id. A rollback is an update to the
-    /// revision that was recorded.
+    /// Starts a deployment and returns its id; makes the service where `from` says that there is
+    /// none. Where a rollback point is given, it is kept with the service, durably, before
+    /// anything else changes.
     ///
     /// # Errors
     ///
+    /// `Conflict` where the service is no longer as `from` says: nothing was changed.
     /// `OutcomeUnknown` where it may or may not have started: observe before anything else.
     ///
     /// # Cancel safety
     ///
     /// Not cancel safe: a dropped call may have started a deployment. Observe afterwards.
-    async fn update(&self, revision: &RevisionId) -> Result<DeploymentId>;
+    async fn update(&self, update: &Update) -> Result<DeploymentId>;
 
     /// Reads how far a deployment is.
     ///
     /// # Errors
     ///
-    /// `NotFound` where the service knows no such deployment.
+    /// Where it could not be read. A deployment that the service does not know any more is no
+    /// error: something else took its place, and the end says what.
     ///
     /// # Cancel safety
     ///
@@ -87,16 +107,20 @@ pub trait ServiceDeployer: fmt::Debug + Send + Sync {
 
 #[async_trait]
 impl<T: ServiceDeployer + ?Sized> ServiceDeployer for Arc<T> {
-    async fn observe(&self) -> Result<ServiceObservation> {
+    async fn preflight(&self) -> Result<Vec<Finding>> {
+        (**self).preflight().await
+    }
+
+    async fn observe(&self) -> Result<Option<ServiceObservation>> {
         (**self).observe().await
     }
 
-    async fn register(&self, image: &ImageRef) -> Result<RevisionId> {
+    async fn register(&self, image: &ImageRef) -> Result<Registration> {
         (**self).register(image).await
     }
 
-    async fn update(&self, revision: &RevisionId) -> Result<DeploymentId> {
-        (**self).update(revision).await
+    async fn update(&self, update: &Update) -> Result<DeploymentId> {
+        (**self).update(update).await
     }
 
     async fn follow(&self, deployment: &DeploymentId) -> Result<DeploymentProgress> {
@@ -141,28 +165,165 @@ id!(
     DeploymentId
 );
 
+/// A revision that runs the image that was asked for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Registration {
+    /// The revision.
+    pub revision: RevisionId,
+    /// Whether it was registered now, or was there already.
+    pub is_new: bool,
+    /// What it changes against the revision that runs, a line each, as in a unified diff.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub diff: Vec<String>,
+}
+
+/// What a service is to run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "target", content = "revision", rename_all = "snake_case")]
+pub enum Target {
+    /// This revision.
+    Revision(RevisionId),
+    /// Nothing: no copy at all. Where a deployment of a service that did not exist goes back to.
+    Nothing,
+}
+
+impl fmt::Display for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Revision(revision) => write!(f, "{revision}"),
+            Self::Nothing => f.write_str("nothing"),
+        }
+    }
+}
+
+/// A change of what a service runs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Update {
+    /// The service as it was observed; `None` where there is none.
+    pub from: Option<ServiceObservation>,
+    /// What it is to run.
+    pub to: Target,
+    /// What to keep with the service before anything else changes.
+    pub rollback_point: Option<RollbackPoint>,
+}
+
+/// Where a rollback of a deployment goes: what ran before it. It is kept with the service, so
+/// that it is known after any crash, on any machine.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RollbackPoint {
+    /// The revision that was deployed.
+    pub deployed: RevisionId,
+    /// What ran before.
+    pub previous: Target,
+}
+
 /// A service as it was read.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct ServiceObservation {
+    /// The service, as people know it.
+    pub service: String,
     /// The revision that the service is to run.
     pub revision: RevisionId,
+    /// The deployment that brings that about.
+    pub deployment: DeploymentId,
+    /// How far that deployment is.
+    pub rollout: Rollout,
     /// How many copies it is to run.
     pub desired: u32,
     /// How many copies run.
     pub running: u32,
+    /// How many other deployments still have copies.
+    pub others: u32,
+    /// Who takes the service back when a rollout fails.
+    pub rollback_owner: RollbackOwner,
+    /// What an earlier deployment kept here.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rollback_point: Option<RollbackPoint>,
+    /// The command by which a person makes the service run what the rollback point says, or,
+    /// where there is none, `revision` again.
+    pub restore_command: String,
 }
 
 impl ServiceObservation {
-    /// A service that runs all its copies.
+    /// A service that runs all its copies, whose failed rollouts are ours to take back.
     #[must_use]
-    pub fn steady(revision: RevisionId, copies: u32) -> Self {
+    pub fn steady(
+        service: impl Into<String>,
+        revision: RevisionId,
+        deployment: DeploymentId,
+        copies: u32,
+    ) -> Self {
         Self {
+            service: service.into(),
             revision,
+            deployment,
+            rollout: Rollout::Completed,
             desired: copies,
             running: copies,
+            others: 0,
+            rollback_owner: RollbackOwner::Us,
+            rollback_point: None,
+            restore_command: String::new(),
         }
     }
+
+    /// Whether nothing is under way: its deployment is complete, alone, and has all its copies.
+    #[must_use]
+    pub fn is_steady(&self) -> bool {
+        self.rollout == Rollout::Completed && self.running == self.desired && self.others == 0
+    }
+
+    /// Whether it runs this, in full, with nothing under way.
+    #[must_use]
+    pub fn runs(&self, target: &Target) -> bool {
+        match target {
+            Target::Revision(revision) => self.is_steady() && self.revision == *revision,
+            Target::Nothing => self.desired == 0 && self.running == 0,
+        }
+    }
+}
+
+impl fmt::Display for ServiceObservation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (running, desired) = (self.running, self.desired);
+        write!(f, "{} has {} ", self.service, self.revision)?;
+        write!(f, "({}, {running} of {desired} run)", self.rollout)
+    }
+}
+
+/// How far a rollout is, as the service says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Rollout {
+    /// Under way.
+    InProgress,
+    /// All copies were up once.
+    Completed,
+    /// Given up.
+    Failed,
+}
+
+impl fmt::Display for Rollout {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::InProgress => "rolling out",
+            Self::Completed => "rolled out",
+            Self::Failed => "rollout failed",
+        })
+    }
+}
+
+/// Who takes a service back to its old revision when a rollout fails. Never both: two rollbacks
+/// race, and the later one may undo the earlier.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RollbackOwner {
+    /// Whoever deploys.
+    Us,
+    /// The service itself: on ECS the circuit breaker or an alarm with rollback on. While a
+    /// rollout goes on it alone acts; after the rollout has succeeded, we do.
+    Service,
 }
 
 /// How far a deployment is.
@@ -173,8 +334,19 @@ pub struct DeploymentProgress {
     pub desired: u32,
     /// How many run.
     pub running: u32,
+    /// How many are on their way.
+    pub pending: u32,
     /// How many have failed to start.
     pub failed: u32,
+    /// What the service itself goes back to, while it does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rolling_back_to: Option<RevisionId>,
+    /// What the service said of late, oldest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub events: Vec<ServiceEvent>,
+    /// Copies of this deployment that stopped, and why, oldest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub stopped: Vec<StoppedTask>,
     /// How it ended; `None` while it goes on.
     pub end: Option<DeploymentEnd>,
 }
@@ -186,7 +358,11 @@ impl DeploymentProgress {
         Self {
             desired,
             running,
+            pending: desired.saturating_sub(running),
             failed,
+            rolling_back_to: None,
+            events: Vec::new(),
+            stopped: Vec::new(),
             end: None,
         }
     }
@@ -196,6 +372,39 @@ impl DeploymentProgress {
     pub fn ended(mut self, end: DeploymentEnd) -> Self {
         self.end = Some(end);
         self
+    }
+}
+
+/// Something that a service said.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ServiceEvent {
+    /// Its name; the same event keeps it.
+    pub id: String,
+    /// When.
+    pub at: Timestamp,
+    /// What.
+    pub message: String,
+}
+
+/// A copy of a service that stopped.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StoppedTask {
+    /// Its name.
+    pub task: String,
+    /// Why it stopped, with the exit codes and reasons of its containers.
+    pub reason: String,
+    /// Where its last log lines are.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub logs: Option<String>,
+}
+
+impl fmt::Display for StoppedTask {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "task {} stopped: {}", self.task, self.reason)?;
+        match &self.logs {
+            Some(logs) => write!(f, "; logs: {logs}"),
+            None => Ok(()),
+        }
     }
 }
 
@@ -215,10 +424,14 @@ pub enum DeploymentEnd {
     RolledBack {
         /// The revision that runs now.
         to: RevisionId,
+        /// Why, as the service says.
+        reason: String,
     },
     /// A later deployment took its place.
     Superseded {
         /// The later one.
         by: DeploymentId,
+        /// What that one brings.
+        revision: RevisionId,
     },
 }

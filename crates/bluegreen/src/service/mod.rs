@@ -3,6 +3,7 @@
 mod deployer;
 
 pub use self::deployer::{
-    DeploymentEnd, DeploymentId, DeploymentProgress, RevisionId, ServiceDeployer,
-    ServiceObservation,
+    DeploymentEnd, DeploymentId, DeploymentProgress, Registration, RevisionId, RollbackOwner,
+    RollbackPoint, Rollout, ServiceDeployer, ServiceEvent, ServiceObservation, StoppedTask, Target,
+    Update,
 };

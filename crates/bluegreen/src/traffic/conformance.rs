@@ -18,8 +18,9 @@
 //! use async_trait::async_trait;
 //! use bluegreen::{
 //!     Error, ErrorKind, Result, TrafficSplit, TrafficSplitter,
+//!     preflight::Finding,
 //!     traffic::{
-//!         Finding, Sides, TargetCounts, TrafficObservation,
+//!         Sides, TargetCounts, TrafficObservation,
 //!         conformance::{self, Fixture, Truth},
 //!     },
 //! };
@@ -101,8 +102,9 @@
 //! # use async_trait::async_trait;
 //! # use bluegreen::{
 //! #     Result, TrafficSplit, TrafficSplitter,
+//! #     preflight::Finding,
 //! #     traffic::{
-//! #         Finding, Sides, TargetCounts, TrafficObservation,
+//! #         Sides, TargetCounts, TrafficObservation,
 //! #         conformance::{self, Behaviour, Fixture, Truth},
 //! #     },
 //! # };

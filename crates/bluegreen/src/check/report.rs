@@ -1,0 +1,93 @@
+//! What a check brought.
+
+use std::{fmt, time::Duration};
+
+use serde::{Deserialize, Serialize};
+
+/// What one try of a check brought. It passed if nothing failed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct CheckReport {
+    /// The check.
+    pub check: String,
+    /// What was asked, without secrets: `GET https://chatbot.company.com/health`.
+    pub asked: String,
+    /// What was answered; `None` where no answer came.
+    pub answer: Option<Answer>,
+    /// Everything that is not as it should be.
+    pub failures: Vec<CheckFailure>,
+}
+
+/// An answer in short.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Answer {
+    /// The HTTP status, or what stands for it.
+    pub status: u16,
+    /// How long it took, from the request to the last byte.
+    #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
+    pub took: Duration,
+}
+
+/// One thing that is not as it should be.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CheckFailure {
+    /// What was looked at: `status`, `header content-type`, `$.response`.
+    pub what: String,
+    /// What it should be.
+    pub wanted: String,
+    /// What it was.
+    pub got: String,
+}
+
+impl CheckReport {
+    /// A check that passed, until a failure is added.
+    pub fn new(check: impl Into<String>, asked: impl Into<String>, answer: Option<Answer>) -> Self {
+        Self {
+            check: check.into(),
+            asked: asked.into(),
+            answer,
+            failures: Vec::new(),
+        }
+    }
+
+    /// Adds something that is not as it should be.
+    #[must_use]
+    pub fn failing(
+        mut self,
+        what: impl Into<String>,
+        wanted: impl Into<String>,
+        got: impl Into<String>,
+    ) -> Self {
+        self.failures.push(CheckFailure {
+            what: what.into(),
+            wanted: wanted.into(),
+            got: got.into(),
+        });
+        self
+    }
+
+    /// Whether everything was as it should be.
+    #[must_use]
+    pub fn is_passed(&self) -> bool {
+        self.failures.is_empty()
+    }
+}
+
+impl fmt::Display for CheckReport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.check, self.asked)?;
+        if let Some(answer) = &self.answer {
+            write!(f, " → {} in {} ms", answer.status, answer.took.as_millis())?;
+        }
+        for failure in &self.failures {
+            write!(f, "; {failure}")?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Display for CheckFailure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: wanted {}, got {}", self.what, self.wanted, self.got)
+    }
+}

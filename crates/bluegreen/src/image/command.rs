@@ -1,0 +1,145 @@
+//! The seam to the programs of the machine: one command in, what came of it out.
+
+use std::{ffi::OsString, fmt, path::PathBuf, sync::Arc};
+
+use async_trait::async_trait;
+
+use crate::error::Result;
+
+/// Runs the programs of the machine (`docker`, `git`).
+///
+/// The seam has this one method, so that a simulation or a test stands in for all of them and no
+/// child process is ever awaited under a paused clock.
+#[async_trait]
+pub trait CommandRunner: fmt::Debug + Send + Sync {
+    /// Runs a command to its end, handing each line of its output to `lines` as it comes.
+    ///
+    /// # Errors
+    ///
+    /// `NotFound` where there is no such program, `Unavailable` where it could not be started. A
+    /// program that ran and failed is no error: [`Finished::code`] says so.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping it kills the program and its children.
+    async fn run(&self, command: Command, lines: LineSink) -> Result<Finished>;
+}
+
+/// Where lines of output go.
+pub type LineSink = Arc<dyn Fn(Stream, &str) + Send + Sync>;
+
+/// Which stream a line came on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Stream {
+    /// Standard output.
+    Out,
+    /// Standard error.
+    Err,
+}
+
+/// A program with its arguments.
+///
+/// `Debug` and `Display` show program and arguments, never standard input or the values of
+/// environment variables: secrets go there.
+#[derive(Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Command {
+    /// The program.
+    pub program: OsString,
+    /// Its arguments.
+    pub arguments: Vec<OsString>,
+    /// Variables set beside those of this process.
+    pub environment: Vec<(OsString, OsString)>,
+    /// What it reads on standard input; nothing where `None`.
+    pub input: Option<Vec<u8>>,
+    /// Where it runs; this process's folder where `None`.
+    pub folder: Option<PathBuf>,
+}
+
+impl Command {
+    /// A program without arguments.
+    pub fn new(program: impl Into<OsString>) -> Self {
+        Self {
+            program: program.into(),
+            arguments: Vec::new(),
+            environment: Vec::new(),
+            input: None,
+            folder: None,
+        }
+    }
+
+    /// Adds an argument.
+    #[must_use]
+    pub fn arg(mut self, argument: impl Into<OsString>) -> Self {
+        self.arguments.push(argument.into());
+        self
+    }
+
+    /// Adds arguments.
+    #[must_use]
+    pub fn args<A: Into<OsString>>(mut self, arguments: impl IntoIterator<Item = A>) -> Self {
+        self.arguments.extend(arguments.into_iter().map(Into::into));
+        self
+    }
+
+    /// Sets a variable.
+    #[must_use]
+    pub fn env(mut self, name: impl Into<OsString>, value: impl Into<OsString>) -> Self {
+        self.environment.push((name.into(), value.into()));
+        self
+    }
+
+    /// Gives it something to read.
+    #[must_use]
+    pub fn with_input(mut self, input: impl Into<Vec<u8>>) -> Self {
+        self.input = Some(input.into());
+        self
+    }
+
+    /// Runs it in a folder.
+    #[must_use]
+    pub fn in_folder(mut self, folder: impl Into<PathBuf>) -> Self {
+        self.folder = Some(folder.into());
+        self
+    }
+}
+
+impl fmt::Display for Command {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.program.to_string_lossy())?;
+        for argument in &self.arguments {
+            write!(f, " {}", argument.to_string_lossy())?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Debug for Command {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names: Vec<_> = self.environment.iter().map(|(name, _)| name).collect();
+        f.debug_struct("Command")
+            .field("command", &self.to_string())
+            .field("environment", &names)
+            .field("folder", &self.folder)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A program that ran to its end.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Finished {
+    /// Its exit code; `None` where a signal ended it.
+    pub code: Option<i32>,
+    /// What it wrote on standard output, a line each.
+    pub out: Vec<String>,
+    /// The end of what it wrote on standard error, at most 200 lines.
+    pub err: Vec<String>,
+}
+
+impl Finished {
+    /// Whether it ended with code 0.
+    #[must_use]
+    pub fn is_success(&self) -> bool {
+        self.code == Some(0)
+    }
+}

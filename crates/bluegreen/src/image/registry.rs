@@ -1,0 +1,151 @@
+//! The seam between a builder and the registry that it pushes to.
+
+use std::{fmt, sync::Arc};
+
+use async_trait::async_trait;
+
+use super::{ImageDigest, ImageTag, Tagging};
+use crate::{error::Result, preflight::Finding};
+
+/// Where images are pushed to, and whom a digest is confirmed with.
+///
+/// On AWS this is `EcrRegistry`; a registry of your own needs these few questions answered.
+#[async_trait]
+pub trait ImageRegistry: fmt::Debug + Send + Sync {
+    /// What would keep a push from working, and what is worth knowing. Reads only.
+    ///
+    /// # Errors
+    ///
+    /// Where it could not look.
+    ///
+    /// # Cancel safety
+    ///
+    /// Only reads: dropping it leaves nothing behind.
+    async fn preflight(&self) -> Result<Vec<Finding>>;
+
+    /// The repository's name as an image reference spells it, registry included:
+    /// `123456789012.dkr.ecr.us-east-1.amazonaws.com/chatbot-fastapi`.
+    ///
+    /// # Errors
+    ///
+    /// `NotFound` where there is no such repository.
+    ///
+    /// # Cancel safety
+    ///
+    /// Only reads: dropping it leaves nothing behind.
+    async fn repository(&self) -> Result<String>;
+
+    /// Makes the repository where it is absent and that was asked for, and gives its name as
+    /// [`repository`](Self::repository) does. Called right before a push.
+    ///
+    /// # Errors
+    ///
+    /// `NotFound` where there is none and none is to be made.
+    ///
+    /// # Cancel safety
+    ///
+    /// A dropped call may have made the repository. Doing it again is harmless.
+    async fn ensure_repository(&self) -> Result<String>;
+
+    /// What a push needs to log in with; `None` where the registry asks for nothing. Fresh
+    /// enough for a push that starts now.
+    ///
+    /// # Errors
+    ///
+    /// Where there are none, or they have expired.
+    ///
+    /// # Cancel safety
+    ///
+    /// Only reads: dropping it leaves nothing behind.
+    async fn credentials(&self) -> Result<Option<RegistryCredentials>>;
+
+    /// The digest that `tag` names now; `None` where the tag or the repository is absent.
+    ///
+    /// # Errors
+    ///
+    /// Where the registry could not be asked.
+    ///
+    /// # Cancel safety
+    ///
+    /// Only reads: dropping it leaves nothing behind.
+    async fn digest(&self, tag: &ImageTag) -> Result<Option<ImageDigest>>;
+
+    /// Lets `tag` name an image that the registry already holds, without a transfer.
+    ///
+    /// # Errors
+    ///
+    /// Where the registry could not be asked, or the answer was lost.
+    ///
+    /// # Cancel safety
+    ///
+    /// A dropped call may have moved the tag. Doing it again is harmless.
+    async fn tag(&self, digest: &ImageDigest, tag: &ImageTag) -> Result<Tagging>;
+}
+
+#[async_trait]
+impl<T: ImageRegistry + ?Sized> ImageRegistry for Arc<T> {
+    async fn preflight(&self) -> Result<Vec<Finding>> {
+        (**self).preflight().await
+    }
+
+    async fn repository(&self) -> Result<String> {
+        (**self).repository().await
+    }
+
+    async fn ensure_repository(&self) -> Result<String> {
+        (**self).ensure_repository().await
+    }
+
+    async fn credentials(&self) -> Result<Option<RegistryCredentials>> {
+        (**self).credentials().await
+    }
+
+    async fn digest(&self, tag: &ImageTag) -> Result<Option<ImageDigest>> {
+        (**self).digest(tag).await
+    }
+
+    async fn tag(&self, digest: &ImageDigest, tag: &ImageTag) -> Result<Tagging> {
+        (**self).tag(digest, tag).await
+    }
+}
+
+/// User and password of a registry. The password shows in no `Debug`, and is no serde value.
+#[derive(Clone, PartialEq, Eq)]
+pub struct RegistryCredentials {
+    /// The host to log in at, port included, without a scheme.
+    pub host: String,
+    /// The user; on ECR `AWS`.
+    pub user: String,
+    password: String,
+}
+
+impl RegistryCredentials {
+    /// Credentials for `host`.
+    pub fn new(
+        host: impl Into<String>,
+        user: impl Into<String>,
+        password: impl Into<String>,
+    ) -> Self {
+        Self {
+            host: host.into(),
+            user: user.into(),
+            password: password.into(),
+        }
+    }
+
+    /// The password, for the one who logs in.
+    #[must_use]
+    pub fn password(&self) -> &str {
+        &self.password
+    }
+}
+
+impl fmt::Debug for RegistryCredentials {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RegistryCredentials")
+            .field("host", &self.host)
+            .field("user", &self.user)
+            .field("password", &"[redacted]")
+            .finish()
+    }
+}
