@@ -8,7 +8,10 @@ use std::{fmt, sync::Arc, time::Duration};
 use aws_config::{BehaviorVersion, SdkConfig, retry::RetryConfig, timeout::TimeoutConfig};
 
 pub use self::api::CallCounts;
-use self::api::{CloudWatchApi, Counter, Counting, ElbApi, RealCloudWatch, RealElb};
+use self::api::{
+    CloudWatchApi, Counter, Counting, EcrApi, EcsApi, ElbApi, RealCloudWatch, RealEcr, RealEcs,
+    RealElb,
+};
 use crate::clock::{Clock, SystemClock};
 
 pub mod alb;
@@ -30,9 +33,34 @@ pub mod sim;
 pub struct Aws {
     pub(crate) elb: Arc<dyn ElbApi>,
     pub(crate) cloudwatch: Arc<dyn CloudWatchApi>,
+    pub(crate) ecs: Arc<dyn EcsApi>,
+    pub(crate) ecr: Arc<dyn EcrApi>,
     clock: Arc<dyn Clock>,
     region: Option<String>,
     counter: Counter,
+}
+
+/// What a handle is made of: who answers each service's calls.
+pub(crate) struct Parts {
+    pub(crate) elb: Arc<dyn ElbApi>,
+    pub(crate) cloudwatch: Arc<dyn CloudWatchApi>,
+    pub(crate) ecs: Arc<dyn EcsApi>,
+    pub(crate) ecr: Arc<dyn EcrApi>,
+    pub(crate) clock: Arc<dyn Clock>,
+}
+
+#[cfg(test)]
+impl Parts {
+    /// Parts that expect no call at all; a test puts its own in their place.
+    pub(crate) fn untouched() -> Self {
+        Self {
+            elb: Arc::new(api::MockElbApi::new()),
+            cloudwatch: Arc::new(api::MockCloudWatchApi::new()),
+            ecs: Arc::new(api::MockEcsApi::new()),
+            ecr: Arc::new(api::MockEcrApi::new()),
+            clock: Arc::new(SystemClock),
+        }
+    }
 }
 
 /// A read may take so long in all, its retries included.
@@ -77,33 +105,25 @@ impl Aws {
                     .build(),
             )
             .build();
-        let elb = Arc::new(RealElb::new(&reads, &mutations));
-        let cloudwatch = Arc::new(RealCloudWatch::new(&reads));
-        let region = config.region().map(ToString::to_string);
-        Self::counted(elb, cloudwatch, Arc::new(SystemClock), region)
+        let parts = Parts {
+            elb: Arc::new(RealElb::new(&reads, &mutations)),
+            cloudwatch: Arc::new(RealCloudWatch::new(&reads)),
+            ecs: Arc::new(RealEcs::new(&reads, &mutations)),
+            ecr: Arc::new(RealEcr::new(&reads, &mutations)),
+            clock: Arc::new(SystemClock),
+        };
+        Self::from_parts(parts, config.region().map(ToString::to_string))
     }
 
-    /// From parts: what the simulation and unit tests use.
-    #[cfg(any(feature = "sim", test))]
-    pub(crate) fn from_parts(
-        elb: Arc<dyn ElbApi>,
-        cloudwatch: Arc<dyn CloudWatchApi>,
-        clock: Arc<dyn Clock>,
-    ) -> Self {
-        Self::counted(elb, cloudwatch, clock, None)
-    }
-
-    fn counted(
-        elb: Arc<dyn ElbApi>,
-        cloudwatch: Arc<dyn CloudWatchApi>,
-        clock: Arc<dyn Clock>,
-        region: Option<String>,
-    ) -> Self {
+    /// From parts: the real ones, or those of the simulation and of unit tests.
+    pub(crate) fn from_parts(parts: Parts, region: Option<String>) -> Self {
         let counter = Counter::default();
         Self {
-            elb: Arc::new(Counting::new(counter.clone(), elb)),
-            cloudwatch: Arc::new(Counting::new(counter.clone(), cloudwatch)),
-            clock,
+            elb: Arc::new(Counting::new(counter.clone(), parts.elb)),
+            cloudwatch: Arc::new(Counting::new(counter.clone(), parts.cloudwatch)),
+            ecs: Arc::new(Counting::new(counter.clone(), parts.ecs)),
+            ecr: Arc::new(Counting::new(counter.clone(), parts.ecr)),
+            clock: parts.clock,
             region,
             counter,
         }

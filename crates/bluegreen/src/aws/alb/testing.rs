@@ -25,10 +25,9 @@ use proptest::prelude::*;
 use super::{AlbRule, AlbTrafficSplitter, ListenerArn, RuleArn, TargetGroupArn};
 use crate::{
     aws::{
-        Aws,
-        api::{ApiError, MockCloudWatchApi, MockElbApi},
+        Aws, Parts,
+        api::{ApiError, MockElbApi},
     },
-    clock::SystemClock,
     traffic::Sides,
 };
 
@@ -69,11 +68,11 @@ pub(super) fn listener_arn() -> ListenerArn {
 }
 
 pub(super) fn aws(elb: MockElbApi) -> Aws {
-    Aws::from_parts(
-        Arc::new(elb),
-        Arc::new(MockCloudWatchApi::new()),
-        Arc::new(SystemClock),
-    )
+    let parts = Parts {
+        elb: Arc::new(elb),
+        ..Parts::untouched()
+    };
+    Aws::from_parts(parts, None)
 }
 
 /// A splitter of the rule by its ARN.

@@ -11,6 +11,18 @@ use aws_sdk_cloudwatch::operation::{
     describe_alarms::{DescribeAlarmsOutput, builders::DescribeAlarmsInputBuilder},
     get_metric_data::{GetMetricDataOutput, builders::GetMetricDataInputBuilder},
 };
+use aws_sdk_ecr::operation::{
+    batch_get_image::{BatchGetImageOutput, builders::BatchGetImageInputBuilder},
+    create_repository::{CreateRepositoryOutput, builders::CreateRepositoryInputBuilder},
+    describe_images::{DescribeImagesOutput, builders::DescribeImagesInputBuilder},
+    describe_repositories::{
+        DescribeRepositoriesOutput, builders::DescribeRepositoriesInputBuilder,
+    },
+    get_authorization_token::{
+        GetAuthorizationTokenOutput, builders::GetAuthorizationTokenInputBuilder,
+    },
+    put_image::{PutImageOutput, builders::PutImageInputBuilder},
+};
 use aws_sdk_elasticloadbalancingv2::operation::{
     describe_listeners::{DescribeListenersOutput, builders::DescribeListenersInputBuilder},
     describe_rules::{DescribeRulesOutput, builders::DescribeRulesInputBuilder},
@@ -23,8 +35,9 @@ use aws_sdk_elasticloadbalancingv2::operation::{
     modify_listener::{ModifyListenerOutput, builders::ModifyListenerInputBuilder},
     modify_rule::{ModifyRuleOutput, builders::ModifyRuleInputBuilder},
 };
+use serde_json::Value;
 
-use super::{ApiError, CloudWatchApi, ElbApi};
+use super::{ApiError, CloudWatchApi, EcrApi, EcsApi, EcsCall, ElbApi};
 
 /// How many calls were made, by operation. What the SDK repeats by itself counts once.
 ///
@@ -154,5 +167,61 @@ impl CloudWatchApi for Counting<dyn CloudWatchApi> {
     ) -> Result<DescribeAlarmsOutput, ApiError> {
         self.counter.count("DescribeAlarms");
         self.inner.describe_alarms(input).await
+    }
+}
+
+#[async_trait]
+impl EcsApi for Counting<dyn EcsApi> {
+    async fn call(&self, call: EcsCall, input: Value) -> Result<Value, ApiError> {
+        self.counter.count(call.operation());
+        self.inner.call(call, input).await
+    }
+}
+
+#[async_trait]
+impl EcrApi for Counting<dyn EcrApi> {
+    async fn get_authorization_token(
+        &self,
+        input: GetAuthorizationTokenInputBuilder,
+    ) -> Result<GetAuthorizationTokenOutput, ApiError> {
+        self.counter.count("GetAuthorizationToken");
+        self.inner.get_authorization_token(input).await
+    }
+
+    async fn describe_repositories(
+        &self,
+        input: DescribeRepositoriesInputBuilder,
+    ) -> Result<DescribeRepositoriesOutput, ApiError> {
+        self.counter.count("DescribeRepositories");
+        self.inner.describe_repositories(input).await
+    }
+
+    async fn create_repository(
+        &self,
+        input: CreateRepositoryInputBuilder,
+    ) -> Result<CreateRepositoryOutput, ApiError> {
+        self.counter.count("CreateRepository");
+        self.inner.create_repository(input).await
+    }
+
+    async fn describe_images(
+        &self,
+        input: DescribeImagesInputBuilder,
+    ) -> Result<DescribeImagesOutput, ApiError> {
+        self.counter.count("DescribeImages");
+        self.inner.describe_images(input).await
+    }
+
+    async fn batch_get_image(
+        &self,
+        input: BatchGetImageInputBuilder,
+    ) -> Result<BatchGetImageOutput, ApiError> {
+        self.counter.count("BatchGetImage");
+        self.inner.batch_get_image(input).await
+    }
+
+    async fn put_image(&self, input: PutImageInputBuilder) -> Result<PutImageOutput, ApiError> {
+        self.counter.count("PutImage");
+        self.inner.put_image(input).await
     }
 }

@@ -1,19 +1,25 @@
 //! The seam to AWS: one small trait per service with only the calls in use. A call takes the
-//! SDK's input builder and returns the SDK's output or [`ApiError`]. What can go wrong with
+//! SDK's input builder and returns the SDK's output or [`ApiError`]; ECS speaks JSON, see there. What can go wrong with
 //! paging, request shaping and the meaning of fields is above this seam, where mocks and the
 //! simulation exercise it; below it a call is one line.
 
 mod cloudwatch;
 mod counting;
+mod ecr;
+mod ecs;
 mod elb;
 mod error;
 
 pub use self::counting::CallCounts;
 #[cfg(test)]
-pub(crate) use self::{cloudwatch::MockCloudWatchApi, elb::MockElbApi};
+pub(crate) use self::{
+    cloudwatch::MockCloudWatchApi, ecr::MockEcrApi, ecs::MockEcsApi, elb::MockElbApi,
+};
 pub(crate) use self::{
     cloudwatch::{CloudWatchApi, RealCloudWatch},
     counting::{Counter, Counting},
+    ecr::{EcrApi, RealEcr},
+    ecs::{EcsApi, EcsCall, RealEcs},
     elb::{ElbApi, RealElb},
     error::ApiError,
 };

@@ -9,13 +9,7 @@ use aws_sdk_cloudwatch::{
 use aws_smithy_types::DateTime;
 use jiff::Timestamp;
 
-use crate::{
-    aws::{
-        Aws,
-        api::{MockCloudWatchApi, MockElbApi},
-    },
-    clock::SystemClock,
-};
+use crate::aws::{Aws, Parts, api::MockCloudWatchApi};
 
 pub(super) const START: i64 = 1_800_000_000;
 
@@ -24,11 +18,11 @@ pub(super) fn at(second: i64) -> Timestamp {
 }
 
 pub(super) fn aws(cloudwatch: MockCloudWatchApi) -> Aws {
-    Aws::from_parts(
-        Arc::new(MockElbApi::new()),
-        Arc::new(cloudwatch),
-        Arc::new(SystemClock),
-    )
+    let parts = Parts {
+        cloudwatch: Arc::new(cloudwatch),
+        ..Parts::untouched()
+    };
+    Aws::from_parts(parts, None)
 }
 
 /// An answer to one query, with datapoints at these seconds.

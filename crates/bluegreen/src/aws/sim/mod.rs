@@ -39,6 +39,8 @@
 
 mod builder;
 mod cloudwatch;
+mod ecr;
+mod ecs;
 mod elb;
 mod fault;
 mod metrics;

@@ -12,6 +12,8 @@ use super::{
     SimulationBuilder,
     builder::Rule,
     cloudwatch::SimCloudWatch,
+    ecr::SimEcr,
+    ecs::SimEcs,
     elb::SimElb,
     fault::{Call, Fault, Selector, TIME_OUT, answer, lost},
     rules,
@@ -20,7 +22,7 @@ use super::{
 };
 use crate::{
     aws::{
-        Aws,
+        Aws, Parts,
         alb::{AlbRule, ListenerArn, RuleArn, TargetGroupArn},
         api::ApiError,
     },
@@ -111,11 +113,14 @@ impl Simulation {
     /// The AWS handle of this world: every adapter takes it, as it takes the real one.
     #[must_use]
     pub fn aws(&self) -> Aws {
-        Aws::from_parts(
-            Arc::new(SimElb(Arc::clone(&self.shared))),
-            Arc::new(SimCloudWatch(Arc::clone(&self.shared))),
-            Arc::clone(&self.shared.clock) as Arc<dyn Clock>,
-        )
+        let parts = Parts {
+            elb: Arc::new(SimElb(Arc::clone(&self.shared))),
+            cloudwatch: Arc::new(SimCloudWatch(Arc::clone(&self.shared))),
+            ecs: Arc::new(SimEcs(Arc::clone(&self.shared))),
+            ecr: Arc::new(SimEcr(Arc::clone(&self.shared))),
+            clock: Arc::clone(&self.shared.clock) as Arc<dyn Clock>,
+        };
+        Aws::from_parts(parts, Some("us-east-1".to_owned()))
     }
 
     /// The rule that divides the traffic, as an operator would name it.

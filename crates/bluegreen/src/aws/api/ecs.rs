@@ -1,0 +1,202 @@
+//! Elastic Container Service, as JSON.
+//!
+//! A task definition has some sixty structures that grow with AWS, and a copy of one must lose
+//! nothing that a register accepts. So this seam speaks ECS's own protocol, which is JSON spelt
+//! as the AWS CLI prints it: the SDK finds credentials and endpoint, signs, retries and sorts
+//! errors, and bodies go through it as they are, fields that it does not know included.
+
+use std::{
+    fmt,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use async_trait::async_trait;
+use aws_config::SdkConfig;
+use aws_sdk_ecs::Client;
+use aws_smithy_runtime_api::{
+    box_error::BoxError,
+    client::{
+        interceptors::{
+            Intercept,
+            context::{
+                AfterDeserializationInterceptorContextRef, BeforeTransmitInterceptorContextMut,
+            },
+        },
+        runtime_components::RuntimeComponents,
+    },
+};
+use aws_smithy_types::{body::SdkBody, config_bag::ConfigBag};
+use serde_json::Value;
+
+use super::error::{ApiError, Effect};
+use crate::error::ErrorKind;
+
+/// An operation of ECS that is in use.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) enum EcsCall {
+    CreateService,
+    DescribeServices,
+    DescribeTaskDefinition,
+    DescribeTasks,
+    ListTaskDefinitions,
+    ListTasks,
+    RegisterTaskDefinition,
+    TagResource,
+    UpdateService,
+}
+
+impl EcsCall {
+    /// The operation as AWS spells it.
+    pub(crate) fn operation(self) -> &'static str {
+        match self {
+            Self::CreateService => "CreateService",
+            Self::DescribeServices => "DescribeServices",
+            Self::DescribeTaskDefinition => "DescribeTaskDefinition",
+            Self::DescribeTasks => "DescribeTasks",
+            Self::ListTaskDefinitions => "ListTaskDefinitions",
+            Self::ListTasks => "ListTasks",
+            Self::RegisterTaskDefinition => "RegisterTaskDefinition",
+            Self::TagResource => "TagResource",
+            Self::UpdateService => "UpdateService",
+        }
+    }
+
+    pub(crate) fn effect(self) -> Effect {
+        match self {
+            Self::CreateService
+            | Self::RegisterTaskDefinition
+            | Self::TagResource
+            | Self::UpdateService => Effect::Mutation,
+            _ => Effect::Read,
+        }
+    }
+}
+
+#[cfg_attr(test, mockall::automock)]
+#[async_trait]
+pub(crate) trait EcsApi: fmt::Debug + Send + Sync {
+    /// Sends `input` and gives the answer, both as ECS spells them.
+    async fn call(&self, call: EcsCall, input: Value) -> Result<Value, ApiError>;
+}
+
+/// The real service.
+#[derive(Debug)]
+pub(crate) struct RealEcs {
+    reads: Client,
+    mutations: Client,
+}
+
+impl RealEcs {
+    pub(crate) fn new(reads: &SdkConfig, mutations: &SdkConfig) -> Self {
+        Self {
+            reads: Client::new(reads),
+            mutations: Client::new(mutations),
+        }
+    }
+}
+
+#[async_trait]
+impl EcsApi for RealEcs {
+    async fn call(&self, call: EcsCall, input: Value) -> Result<Value, ApiError> {
+        let (operation, effect) = (call.operation(), call.effect());
+        let client = match effect {
+            Effect::Read => &self.reads,
+            Effect::Mutation => &self.mutations,
+        };
+        let raw = RawJson::new(&input);
+        macro_rules! send {
+            ($operation:ident) => {{
+                let request = client.$operation().customize().interceptor(raw.clone());
+                let sent = request.send().await;
+                sent.map(drop)
+                    .map_err(|error| ApiError::from_sdk(operation, effect, error))?
+            }};
+        }
+        match call {
+            EcsCall::CreateService => send!(create_service),
+            EcsCall::DescribeServices => send!(describe_services),
+            EcsCall::DescribeTaskDefinition => send!(describe_task_definition),
+            EcsCall::DescribeTasks => send!(describe_tasks),
+            EcsCall::ListTaskDefinitions => send!(list_task_definitions),
+            EcsCall::ListTasks => send!(list_tasks),
+            EcsCall::RegisterTaskDefinition => send!(register_task_definition),
+            EcsCall::TagResource => send!(tag_resource),
+            EcsCall::UpdateService => send!(update_service),
+        }
+        raw.answer().ok_or_else(|| ApiError {
+            kind: match effect {
+                Effect::Read => ErrorKind::Unavailable,
+                Effect::Mutation => ErrorKind::OutcomeUnknown,
+            },
+            operation,
+            code: None,
+            message: "the answer is no JSON".to_owned(),
+            request_id: None,
+        })
+    }
+}
+
+/// Puts a body in place of the one that the SDK made, and keeps the answer's.
+#[derive(Clone)]
+struct RawJson {
+    body: Arc<[u8]>,
+    answer: Arc<Mutex<Option<Value>>>,
+}
+
+impl RawJson {
+    fn new(input: &Value) -> Self {
+        Self {
+            body: input.to_string().into_bytes().into(),
+            answer: Arc::default(),
+        }
+    }
+
+    fn answer(&self) -> Option<Value> {
+        let mut answer = self.answer.lock().unwrap_or_else(PoisonError::into_inner);
+        answer.take()
+    }
+}
+
+impl fmt::Debug for RawJson {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // A body may hold environment variables, which may hold anything.
+        f.debug_struct("RawJson").finish_non_exhaustive()
+    }
+}
+
+const CONTENT_TYPE: &str = "application/x-amz-json-1.1";
+
+impl Intercept for RawJson {
+    fn name(&self) -> &'static str {
+        "RawJson"
+    }
+
+    fn modify_before_retry_loop(
+        &self,
+        context: &mut BeforeTransmitInterceptorContextMut<'_>,
+        _runtime_components: &RuntimeComponents,
+        _config: &mut ConfigBag,
+    ) -> Result<(), BoxError> {
+        let request = context.request_mut();
+        let headers = request.headers_mut();
+        // Should the SDK come to speak another protocol with ECS, nothing is sent at all.
+        if headers.get("content-type") != Some(CONTENT_TYPE) {
+            return Err(format!("the SDK does not send {CONTENT_TYPE} any more").into());
+        }
+        headers.insert("content-length", self.body.len().to_string());
+        *request.body_mut() = SdkBody::from(self.body.to_vec());
+        Ok(())
+    }
+
+    fn read_after_deserialization(
+        &self,
+        context: &AfterDeserializationInterceptorContextRef<'_>,
+        _runtime_components: &RuntimeComponents,
+        _config: &mut ConfigBag,
+    ) -> Result<(), BoxError> {
+        let body = context.response().body().bytes();
+        let answer = body.and_then(|bytes| serde_json::from_slice(bytes).ok());
+        *self.answer.lock().unwrap_or_else(PoisonError::into_inner) = answer;
+        Ok(())
+    }
+}
