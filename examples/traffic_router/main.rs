@@ -15,7 +15,7 @@ use std::{io::Write as _, process::ExitCode};
 use bluegreen::{
     Aws, Migration, MigrationError, Outcome, TrafficSplitter,
     aws::sim::{Scenario, Simulation},
-    migration::Problem,
+    problem::Problem,
 };
 use clap::Parser;
 

@@ -9,9 +9,11 @@ use bluegreen::{
         cloudwatch::{AlarmGate, AlbMetrics, AppMetrics, AppNamespace, CloudWatchGate},
         sim::{Scenario, Simulation},
     },
+    engine::OnCancel,
     health::{HealthGate, Limits, TargetHealthGate},
-    migration::{GateId, OnCancel, OnInconclusive, Problem},
+    migration::{GateId, OnInconclusive},
     preflight::Acceptance,
+    problem::Problem,
 };
 
 use crate::args::{Cli, Metrics, Policy};

@@ -5,8 +5,8 @@ use std::time::Duration;
 use bluegreen::{
     MigrationError, Outcome,
     aws::sim::{Behaviour, Scenario, Service, Simulation, When},
-    engine::Control,
-    migration::{Intent, MigrationEvent, OnCancel},
+    engine::{Control, OnCancel},
+    migration::{Intent, MigrationEvent},
 };
 
 use crate::common::{Hand, migrate, run, short_plan};

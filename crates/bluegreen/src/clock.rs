@@ -60,3 +60,13 @@ pub(crate) fn sooner(at: Timestamp, by: Duration) -> Timestamp {
 pub(crate) fn between(earlier: Timestamp, at: Timestamp) -> Duration {
     Duration::try_from(at.duration_since(earlier)).unwrap_or_default()
 }
+
+/// A span of time for people: `1m 30s`.
+pub(crate) fn span(duration: Duration) -> String {
+    let printer = jiff::fmt::friendly::SpanPrinter::new();
+    let shown = match duration.as_secs() {
+        0 => duration,
+        seconds => Duration::from_secs(seconds),
+    };
+    printer.unsigned_duration_to_string(&shown)
+}

@@ -92,6 +92,7 @@ pub mod migration;
 #[cfg(feature = "mock")]
 pub mod mock;
 pub mod preflight;
+pub mod problem;
 pub mod service;
 pub mod traffic;
 

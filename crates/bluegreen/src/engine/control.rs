@@ -99,6 +99,29 @@ impl fmt::Display for Control {
     }
 }
 
+/// What happens when a run is cancelled.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum OnCancel {
+    /// Put back what was there before: the default, since nobody watches the new after that.
+    #[default]
+    RollBack,
+    /// Leave everything as it is and end.
+    Hold,
+}
+
+/// What a control does.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "effect", content = "why", rename_all = "snake_case")]
+pub enum ControlEffect {
+    /// It is carried out now.
+    Applied,
+    /// It is carried out once the change that is under way has finished.
+    AfterChange,
+    /// It does nothing, for this reason.
+    Ignored(String),
+}
+
 /// Takes a run in hand from anywhere: another task, a signal handler's thread, a web server.
 ///
 /// Sending never blocks and never fails; what comes after the end of the run is dropped.

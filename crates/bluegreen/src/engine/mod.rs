@@ -17,7 +17,7 @@ pub(crate) use self::{
     run::{CancelFuture, Runner, Sink},
 };
 pub use self::{
-    control::{Control, ControlHandle, Operator},
+    control::{Control, ControlEffect, ControlHandle, OnCancel, Operator},
     event::{Event, RunId},
     journal::{Journal, MemoryJournal, Record},
     machine::{Next, Transition},

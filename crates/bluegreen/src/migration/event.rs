@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Cause, GateId, GatePolicy, Intent, MigrationPlan, Outcome, Unresolved};
 use crate::{
-    engine::Control,
+    engine::{Control, ControlEffect},
     error::Failure,
     health::{Phase, SeenTraffic, Verdict},
     preflight::{Finding, Severity},
@@ -176,18 +176,6 @@ pub struct GateStanding {
     pub verdict: Verdict,
     /// Whether it saw something new at this look.
     pub is_new: bool,
-}
-
-/// What a control does.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "effect", content = "why", rename_all = "snake_case")]
-pub enum ControlEffect {
-    /// It is carried out now.
-    Applied,
-    /// It is carried out once the change that is under way has finished.
-    AfterChange,
-    /// It does nothing, for this reason.
-    Ignored(String),
 }
 
 impl MigrationEvent {

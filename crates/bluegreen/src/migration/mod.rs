@@ -12,16 +12,13 @@ mod run;
 
 pub use self::{
     action::{Action, Entry, GateReport, Input, Intent, LookReport, OpenedGate},
-    event::{ControlEffect, GateStanding, MigrationEvent},
+    event::{GateStanding, MigrationEvent},
     machine::{MACHINE_VERSION, MigrationMachine, MigrationTransition},
     outcome::{
         Cause, HoldReason, MigrationError, Outcome, Override, Report, Restored, Unchanged,
         Unresolved,
     },
-    plan::{
-        GateId, GatePolicy, MigrationPlan, MigrationPlanBuilder, OnCancel, OnInconclusive,
-        PlanError, Problem, Step,
-    },
+    plan::{GateId, GatePolicy, MigrationPlan, MigrationPlanBuilder, OnInconclusive, Step},
     preview::{Preview, PreviewStage},
     replay::{Replay, ReplayError, replay},
     run::Migration,

@@ -5,12 +5,13 @@ use std::fmt;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{GateId, PlanError, plan::span};
+use super::GateId;
 use crate::{
-    clock::between,
+    clock::{between, span},
     engine::{Control, Operator},
     error::Failure,
     preflight::Finding,
+    problem::PlanError,
     traffic::TrafficObservation,
 };
 

@@ -9,7 +9,13 @@ use std::{
 use serde::{Deserialize, Serialize};
 
 use super::Preview;
-use crate::{preflight::Acceptance, traffic::Percent};
+use crate::{
+    clock::span,
+    engine::OnCancel,
+    preflight::Acceptance,
+    problem::{PlanError, Problem},
+    traffic::Percent,
+};
 
 /// The name of a gate, the same in plan, events and journal.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -60,17 +66,6 @@ pub enum OnInconclusive {
     #[default]
     RollBack,
     /// Leave the split as it is and end, for a person to decide.
-    Hold,
-}
-
-/// What happens when a run is cancelled.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum OnCancel {
-    /// Put everything back on blue: the default, since nobody watches green after that.
-    #[default]
-    RollBack,
-    /// Leave the split as it is and end.
     Hold,
 }
 
@@ -327,7 +322,7 @@ impl MigrationPlanBuilder {
         if problems.is_empty() {
             Ok(MigrationPlan { fields: self })
         } else {
-            Err(PlanError { problems })
+            Err(PlanError::new(problems))
         }
     }
 
@@ -609,79 +604,6 @@ impl From<MigrationPlan> for MigrationPlanBuilder {
         plan.fields
     }
 }
-
-/// A span of time for people: `1m 30s`.
-pub(crate) fn span(duration: Duration) -> String {
-    let printer = jiff::fmt::friendly::SpanPrinter::new();
-    let shown = match duration.as_secs() {
-        0 => duration,
-        seconds => Duration::from_secs(seconds),
-    };
-    printer.unsigned_duration_to_string(&shown)
-}
-
-/// One thing that is wrong with a plan.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[non_exhaustive]
-pub struct Problem {
-    /// The setting.
-    pub field: String,
-    /// What is wrong with it.
-    pub message: String,
-    /// What to write instead.
-    pub hint: String,
-}
-
-impl Problem {
-    /// A problem of a setting.
-    pub fn new(
-        field: impl Into<String>,
-        message: impl Into<String>,
-        hint: impl Into<String>,
-    ) -> Self {
-        Self {
-            field: field.into(),
-            message: message.into(),
-            hint: hint.into(),
-        }
-    }
-}
-
-impl fmt::Display for Problem {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {} (hint: {})", self.field, self.message, self.hint)
-    }
-}
-
-/// Everything that is wrong with a plan.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PlanError {
-    problems: Vec<Problem>,
-}
-
-impl PlanError {
-    pub(crate) fn new(problems: Vec<Problem>) -> Self {
-        Self { problems }
-    }
-
-    /// Each problem; at least one.
-    #[must_use]
-    pub fn problems(&self) -> &[Problem] {
-        &self.problems
-    }
-}
-
-impl fmt::Display for PlanError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the migration plan is not valid")?;
-        for problem in &self.problems {
-            write!(f, "\n  {problem}")?;
-        }
-        Ok(())
-    }
-}
-
-impl std::error::Error for PlanError {}
 
 #[cfg(test)]
 mod tests {

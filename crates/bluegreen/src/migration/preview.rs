@@ -2,7 +2,8 @@
 
 use std::{fmt, time::Duration};
 
-use super::{MigrationPlan, OnInconclusive, plan::span};
+use super::{MigrationPlan, OnInconclusive};
+use crate::clock::span;
 use crate::traffic::Percent;
 
 /// What a plan does and when: print it before a migration starts.

@@ -4,13 +4,14 @@ use std::{collections::BTreeMap, fmt, future::Future, sync::Arc};
 
 use super::{
     Entry, GateId, GatePolicy, Input, Intent, MACHINE_VERSION, MigrationError, MigrationEvent,
-    MigrationMachine, MigrationPlan, Outcome, PlanError, Problem, action::OpenedGate,
-    host::MigrationHost, machine::End,
+    MigrationMachine, MigrationPlan, Outcome, action::OpenedGate, host::MigrationHost,
+    machine::End,
 };
 use crate::{
     clock::{Clock, SystemClock},
     engine::{ControlHandle, Event, Journal, MemoryJournal, Operator, RunId, Runner, Sink},
     health::HealthGate,
+    problem::{PlanError, Problem},
     traffic::TrafficSplitter,
 };
 

@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     clock::{between, later},
-    migration::{ControlEffect, OnCancel},
+    engine::{ControlEffect, OnCancel},
 };
 
 impl MigrationMachine {

@@ -10,9 +10,9 @@ use super::{
     state::{Goal, Preflight, Write},
 };
 use crate::{
-    clock::later,
+    clock::{later, span},
     health::{Phase, Progress},
-    migration::{LookReport, machine::write::back_off, plan::span},
+    migration::{LookReport, machine::write::back_off},
     preflight::{Acceptance, Finding, Severity},
     traffic::Percent,
 };

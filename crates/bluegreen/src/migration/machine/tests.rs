@@ -6,11 +6,10 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::{
+    engine::{ControlEffect, OnCancel},
     error::ErrorKind,
     health::{Evidence, Observation, SeenSide, SeenTraffic, Verdict},
-    migration::{
-        ControlEffect, GateReport, LookReport, MigrationTransition, OnCancel, OnInconclusive, Step,
-    },
+    migration::{GateReport, LookReport, MigrationTransition, OnInconclusive, Step},
     preflight::Finding,
     traffic::{Percent, Sides, TargetCounts},
 };
