@@ -84,6 +84,7 @@
 pub mod aws;
 pub mod check;
 pub mod clock;
+pub mod deployment;
 pub mod engine;
 pub mod error;
 pub mod health;
@@ -102,6 +103,7 @@ pub use self::aws::Aws;
 #[doc(inline)]
 pub use self::{
     check::ServiceCheck,
+    deployment::{Deployment, DeploymentError, DeploymentPlan},
     error::{Error, ErrorKind, Failure, Result},
     health::{HealthGate, Verdict, gate_fn},
     image::ImageBuilder,

@@ -1,0 +1,337 @@
+//! Before the service is changed: preflight, image, revision.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use super::{
+    Action, Cause, DeploymentEvent, DeploymentMachine, Failure, ImageRef, Intent, Next,
+    RollbackPoint, State, Target, Unchanged,
+    state::{Follow, Probe, Registering, Retry, Smoke},
+};
+use crate::{
+    clock::later,
+    deployment::ImageSource,
+    image::BuildRequest,
+    preflight::{Finding, Severity},
+    service::{Registration, Rollout, ServiceObservation},
+};
+
+/// How often something that cannot be read at the start is tried.
+const ATTEMPTS: u32 = 5;
+
+/// The wait after a failed try: 2 s, 4 s and so on, at most half a minute.
+pub(super) fn back_off(attempt: u32) -> Duration {
+    Duration::from_secs(1 << attempt.clamp(1, 5)).min(Duration::from_secs(30))
+}
+
+impl DeploymentMachine {
+    pub(super) fn on_start(&mut self, at: Timestamp, intent: Intent) -> Next<Action> {
+        self.started = at;
+        self.intent = intent.clone();
+        self.tell(DeploymentEvent::Started {
+            intent: intent.clone(),
+            plan: self.plan.clone(),
+        });
+        match intent {
+            Intent::Deploy { .. } | Intent::RollBack { .. } => self.survey(Retry { attempt: 1 }),
+            Intent::CheckHealth => self.start_probing(at),
+            Intent::Smoke => self.start_smoking(at),
+        }
+    }
+
+    pub(super) fn survey(&mut self, retry: Retry) -> Next<Action> {
+        self.state = State::Preflight(retry);
+        // A rollback needs no survey: whatever it would find, going back is better.
+        match &self.intent {
+            Intent::Deploy { image } => Next::Do(Action::Preflight {
+                builds: matches!(image, ImageSource::Build { .. }),
+            }),
+            _ => Next::Do(Action::Observe),
+        }
+    }
+
+    pub(super) fn on_preflighted(
+        &mut self,
+        at: Timestamp,
+        retry: Retry,
+        findings: Result<Vec<Finding>, Failure>,
+        service: Result<Option<ServiceObservation>, Failure>,
+    ) -> Next<Action> {
+        let (findings, service) = match (findings, service) {
+            (Ok(findings), Ok(service)) => (findings, service),
+            (Err(failure), _) | (_, Err(failure)) => {
+                let retry_at = self.read_failed(at, retry.attempt, &failure);
+                let Some(until) = retry_at else {
+                    return self.unchanged(at, Unchanged::ReadFailed { failure });
+                };
+                self.state = State::Preflight(Retry {
+                    attempt: retry.attempt + 1,
+                });
+                return Next::Do(Action::Wait { until });
+            }
+        };
+        self.remember(at, service.clone());
+        let accepted = self.plan.accepted();
+        let refuses = |finding: &Finding| match finding.severity {
+            Severity::Note => false,
+            Severity::Refuse => true,
+            Severity::RefuseUnless(risk) => !accepted.contains(&risk),
+        };
+        if findings.iter().any(refuses) {
+            return self.unchanged(at, Unchanged::Refused { findings });
+        }
+        self.tell(DeploymentEvent::PreflightPassed { findings, service });
+        match self.intent.clone() {
+            Intent::Deploy { image } => match image {
+                ImageSource::Given { image } => self.register(image),
+                ImageSource::Build {
+                    request,
+                    reuse: true,
+                } => self.find(Retry { attempt: 1 }, request),
+                ImageSource::Build { request, .. } => self.build(request),
+            },
+            // Only a deployment is surveyed.
+            _ => self.unchanged(
+                at,
+                Unchanged::NothingToRollBack {
+                    why: "nothing was asked for".to_owned(),
+                },
+            ),
+        }
+    }
+
+    /// When a failed read is tried again, if it is.
+    fn read_failed(&mut self, at: Timestamp, attempt: u32, failure: &Failure) -> Option<Timestamp> {
+        if attempt >= ATTEMPTS || !failure.kind.is_transient() {
+            return None;
+        }
+        let retry_at = later(at, back_off(attempt));
+        self.tell(DeploymentEvent::ReadFailed {
+            failure: failure.clone(),
+            retry_at,
+        });
+        Some(retry_at)
+    }
+
+    pub(super) fn find(&mut self, retry: Retry, request: BuildRequest) -> Next<Action> {
+        let tag = request.tag.clone();
+        self.state = State::Finding(retry, request);
+        Next::Do(Action::FindImage { tag })
+    }
+
+    pub(super) fn on_image_found(
+        &mut self,
+        at: Timestamp,
+        retry: Retry,
+        request: BuildRequest,
+        found: Result<Option<ImageRef>, Failure>,
+    ) -> Next<Action> {
+        match found {
+            Ok(Some(image)) => {
+                self.tell(DeploymentEvent::ImageReused {
+                    image: image.clone(),
+                });
+                self.register(image)
+            }
+            Ok(None) => self.build(request),
+            Err(failure) => match self.read_failed(at, retry.attempt, &failure) {
+                Some(until) => {
+                    let attempt = retry.attempt + 1;
+                    self.state = State::Finding(Retry { attempt }, request);
+                    Next::Do(Action::Wait { until })
+                }
+                None => self.unchanged(at, Unchanged::ReadFailed { failure }),
+            },
+        }
+    }
+
+    fn build(&mut self, request: BuildRequest) -> Next<Action> {
+        self.tell(DeploymentEvent::Building {
+            request: request.clone(),
+        });
+        self.state = State::Building;
+        Next::Do(Action::Build { request })
+    }
+
+    pub(super) fn on_built(
+        &mut self,
+        at: Timestamp,
+        built: Result<ImageRef, Failure>,
+    ) -> Next<Action> {
+        match built {
+            Ok(image) => {
+                self.tell(DeploymentEvent::Built {
+                    image: image.clone(),
+                });
+                self.left_behind.push(format!("the image {image}"));
+                self.register(image)
+            }
+            Err(failure) => self.unchanged(at, Unchanged::BuildFailed { failure }),
+        }
+    }
+
+    fn register(&mut self, image: ImageRef) -> Next<Action> {
+        self.image = Some(image.clone());
+        self.state = State::Registering(Registering {
+            image: image.clone(),
+            attempt: 1,
+            then: None,
+        });
+        Next::Do(Action::Register { image })
+    }
+
+    pub(super) fn register_again(&mut self, registering: Registering) -> Next<Action> {
+        let image = registering.image.clone();
+        self.state = State::Registering(registering);
+        Next::Do(Action::Register { image })
+    }
+
+    pub(super) fn on_registered(
+        &mut self,
+        at: Timestamp,
+        mut registering: Registering,
+        registered: Result<Registration, Failure>,
+    ) -> Next<Action> {
+        let registration = match (registered, registering.then.take()) {
+            (Ok(registration), then) => {
+                if registration.is_new {
+                    let revision = &registration.revision;
+                    self.left_behind.push(format!("the revision {revision}"));
+                }
+                self.tell(DeploymentEvent::Registered {
+                    registration: registration.clone(),
+                });
+                if let Some(control) = then {
+                    return self.unchanged(at, Unchanged::Cancelled { control });
+                }
+                registration
+            }
+            (Err(_), Some(control)) => return self.unchanged(at, Unchanged::Cancelled { control }),
+            (Err(failure), None) => {
+                return match self.read_failed(at, registering.attempt, &failure) {
+                    Some(until) => {
+                        registering.attempt += 1;
+                        self.state = State::Registering(registering);
+                        Next::Do(Action::Wait { until })
+                    }
+                    None => self.unchanged(at, Unchanged::RegisterFailed { failure }),
+                };
+            }
+        };
+        let revision = registration.revision;
+        self.deployed = Some(revision.clone());
+        let Some(service) = self.service().cloned() else {
+            let previous = Target::Nothing;
+            return self.update(
+                at,
+                None,
+                RollbackPoint {
+                    deployed: revision,
+                    previous,
+                },
+            );
+        };
+        let recorded = service.rollback_point.clone();
+        if service.revision == revision && service.is_steady() && service.desired > 0 {
+            self.point = recorded.filter(|point| point.deployed == revision);
+            self.tell(DeploymentEvent::AlreadyRuns { service });
+            return self.start_probing(at);
+        }
+        if service.revision == revision && service.rollout == Rollout::InProgress {
+            return self.adopt(
+                at,
+                service,
+                recorded.filter(|point| point.deployed == revision),
+            );
+        }
+        let previous = before(&service);
+        self.update(
+            at,
+            Some(service),
+            RollbackPoint {
+                deployed: revision,
+                previous,
+            },
+        )
+    }
+
+    /// Goes on with a rollout that an earlier run began.
+    fn adopt(
+        &mut self,
+        at: Timestamp,
+        service: ServiceObservation,
+        point: Option<RollbackPoint>,
+    ) -> Next<Action> {
+        self.moved = true;
+        self.left_behind.clear();
+        self.tell(DeploymentEvent::Adopted {
+            previous: point.as_ref().map(|point| point.previous.clone()),
+            service: service.clone(),
+        });
+        self.point = point;
+        self.start_following(at, service.deployment)
+    }
+
+    pub(super) fn follow(&mut self, follow: Follow) -> Next<Action> {
+        let deployment = follow.deployment.clone();
+        self.state = State::Following(follow);
+        Next::Do(Action::Follow { deployment })
+    }
+
+    pub(super) fn on_not_begun(
+        &mut self,
+        at: Timestamp,
+        state: State,
+        failure: Failure,
+    ) -> Next<Action> {
+        // The journal could not announce the change, so it was not begun.
+        match state {
+            State::Updating(_) | State::Restoring(_) if self.moved => {
+                self.take_back(at, Cause::JournalFailed { failure })
+            }
+            State::Tagging => self.on_tagged(at, Err(failure)),
+            State::Building | State::Registering(_) | State::Updating(_) => {
+                self.unchanged(at, Unchanged::JournalFailed { failure })
+            }
+            state => {
+                self.state = state;
+                Next::Keep
+            }
+        }
+    }
+}
+
+/// What a rollback of the next deployment goes to: what runs, unless that is itself a rollout
+/// that never succeeded; then what ran before that.
+fn before(service: &ServiceObservation) -> Target {
+    match &service.rollback_point {
+        Some(point)
+            if service.rollout != Rollout::Completed && point.deployed == service.revision =>
+        {
+            point.previous.clone()
+        }
+        _ if service.desired == 0 => Target::Nothing,
+        _ => Target::Revision(service.revision.clone()),
+    }
+}
+
+impl Probe {
+    pub(super) fn new(deadline: Timestamp) -> Self {
+        Self {
+            index: 0,
+            in_a_row: 0,
+            deadline,
+            failed: None,
+        }
+    }
+}
+
+impl Smoke {
+    pub(super) fn new() -> Self {
+        Self {
+            index: 0,
+            failed: Vec::new(),
+        }
+    }
+}

@@ -1,0 +1,130 @@
+//! Taking a deployment in hand: what each control, a failing journal and a clock that cannot be
+//! trusted do in each state.
+
+use jiff::Timestamp;
+
+use super::{
+    Action, Cause, Control, DeploymentEvent, DeploymentMachine, Failure, Next, State, Unchanged,
+};
+use crate::engine::ControlEffect;
+
+impl DeploymentMachine {
+    pub(super) fn on_control(
+        &mut self,
+        at: Timestamp,
+        state: State,
+        control: Control,
+    ) -> Next<Action> {
+        if let Control::Stop { .. } = &control {
+            self.effect(control.clone(), ControlEffect::Applied);
+            return if self.moved || matches!(state, State::Updating(_) | State::Verifying(..)) {
+                self.unresolved(at, format!("{control}"), None)
+            } else {
+                self.unchanged(at, Unchanged::Cancelled { control })
+            };
+        }
+        if !is_ending(&control) {
+            let why = "a deployment knows only cancel, abort, hold and stop".to_owned();
+            return self.ignore(state, control, why);
+        }
+        match state {
+            State::Registering(mut registering) => {
+                self.effect(control.clone(), ControlEffect::AfterChange);
+                registering.then = Some(control);
+                self.state = State::Registering(registering);
+                Next::Keep
+            }
+            State::Updating(mut write) => {
+                self.effect(control.clone(), ControlEffect::AfterChange);
+                write.then = Some(control);
+                self.state = State::Updating(write);
+                Next::Keep
+            }
+            State::Verifying(mut write, failure) => {
+                self.effect(control.clone(), ControlEffect::AfterChange);
+                write.then = Some(control);
+                self.state = State::Verifying(write, failure);
+                Next::Do(Action::Observe)
+            }
+            State::Restoring(restore) => {
+                let why = "the service is being taken back".to_owned();
+                self.ignore(State::Restoring(restore), control, why)
+            }
+            State::Tagging => {
+                self.effect(control, ControlEffect::Applied);
+                self.deployed(at)
+            }
+            _ => {
+                self.effect(control.clone(), ControlEffect::Applied);
+                if self.moved {
+                    self.end_by(at, control)
+                } else {
+                    self.unchanged(at, Unchanged::Cancelled { control })
+                }
+            }
+        }
+    }
+
+    fn ignore(&mut self, state: State, control: Control, why: String) -> Next<Action> {
+        self.effect(control, ControlEffect::Ignored(why));
+        self.state = state;
+        Next::Keep
+    }
+
+    fn effect(&mut self, control: Control, effect: ControlEffect) {
+        self.tell(DeploymentEvent::Controlled { control, effect });
+    }
+
+    /// A journal that does not keep its records blocks what raises a risk, never a way back.
+    pub(super) fn on_journal_failed(
+        &mut self,
+        at: Timestamp,
+        state: State,
+        failure: Failure,
+    ) -> Next<Action> {
+        self.tell(DeploymentEvent::JournalFailed {
+            failure: failure.clone(),
+        });
+        self.journal_failure = Some(failure.clone());
+        match state {
+            // Its end is awaited; `on_not_begun` says if there is none.
+            State::Updating(_)
+            | State::Registering(_)
+            | State::Building
+            | State::Tagging
+            | State::Restoring(_) => {
+                self.state = state;
+                Next::Keep
+            }
+            State::New => {
+                self.state = State::New;
+                Next::Keep
+            }
+            State::Verifying(write, earlier) => {
+                self.state = State::Verifying(write, earlier);
+                Next::Do(Action::Observe)
+            }
+            _ if self.moved => self.take_back(at, Cause::JournalFailed { failure }),
+            _ => self.unchanged(at, Unchanged::JournalFailed { failure }),
+        }
+    }
+
+    pub(super) fn on_clock_fault(&mut self, at: Timestamp, state: State) -> Next<Action> {
+        match state {
+            State::Restoring(restore) => self.restore_read(restore),
+            State::Verifying(write, failure) => {
+                self.state = State::Verifying(write, failure);
+                Next::Do(Action::Observe)
+            }
+            _ if self.moved => self.take_back(at, Cause::ClockFault),
+            _ => self.unchanged(at, Unchanged::ClockFault),
+        }
+    }
+}
+
+fn is_ending(control: &Control) -> bool {
+    matches!(
+        control,
+        Control::Cancel { .. } | Control::Abort { .. } | Control::Hold { .. }
+    )
+}

@@ -1,0 +1,109 @@
+//! Following a rollout to its end.
+
+use jiff::Timestamp;
+
+use super::{
+    Action, Cause, DeploymentEvent, DeploymentMachine, Failure, Next, State, Target, state::Follow,
+};
+use crate::{
+    clock::{later, span},
+    service::{DeploymentEnd, DeploymentProgress},
+};
+
+impl DeploymentMachine {
+    pub(super) fn on_followed(
+        &mut self,
+        at: Timestamp,
+        mut follow: Follow,
+        followed: Result<DeploymentProgress, Failure>,
+    ) -> Next<Action> {
+        let progress = match followed {
+            Ok(progress) => progress,
+            Err(failure) if at >= follow.deadline => {
+                let summary = format!("it could not be read to its end: {failure}");
+                return self.stalled(at, follow, summary);
+            }
+            Err(failure) => {
+                let retry_at = later(at, self.plan.poll_every());
+                self.tell(DeploymentEvent::ReadFailed { failure, retry_at });
+                self.state = State::Following(follow);
+                return Next::Do(Action::Wait { until: retry_at });
+            }
+        };
+        self.tell_progress(&mut follow, &progress);
+        match progress.end {
+            Some(DeploymentEnd::Won) => {
+                self.tell(DeploymentEvent::RolledOut {
+                    deployment: follow.deployment,
+                });
+                self.start_probing(at)
+            }
+            Some(DeploymentEnd::Failed { reason }) => {
+                let stopped = follow.stopped;
+                self.take_back(at, Cause::RolloutFailed { reason, stopped })
+            }
+            Some(DeploymentEnd::RolledBack { to, reason }) => {
+                let stopped = follow.stopped;
+                let cause = Cause::RolloutFailed { reason, stopped };
+                self.went_back(at, cause, Target::Revision(to))
+            }
+            Some(DeploymentEnd::Superseded { by, revision }) => self.superseded(at, by, revision),
+            None => {
+                if at >= follow.deadline {
+                    let summary = format!(
+                        "{} of {} run after {}, {} failed",
+                        progress.running,
+                        progress.desired,
+                        span(self.plan.rollout_deadline()),
+                        progress.failed
+                    );
+                    return self.stalled(at, follow, summary);
+                }
+                if let (Some(to), false) = (progress.rolling_back_to, follow.goes_back) {
+                    // The service alone acts now; it gets the time that a rollback may take.
+                    follow.goes_back = true;
+                    follow.deadline = later(at, self.plan.rollback_deadline());
+                    self.tell(DeploymentEvent::ServiceRollsBack { to });
+                }
+                let until = later(at, self.plan.poll_every());
+                self.state = State::Following(follow);
+                Next::Do(Action::Wait { until })
+            }
+        }
+    }
+
+    fn stalled(&mut self, at: Timestamp, follow: Follow, summary: String) -> Next<Action> {
+        let stopped = follow.stopped;
+        self.take_back(at, Cause::Stalled { summary, stopped })
+    }
+
+    fn tell_progress(&mut self, follow: &mut Follow, progress: &DeploymentProgress) {
+        for said in &progress.events {
+            if self.said.is_new_event(said) {
+                self.tell(DeploymentEvent::ServiceSaid { said: said.clone() });
+            }
+        }
+        for task in &progress.stopped {
+            if self.said.is_new_task(task) {
+                follow.stopped.push(task.clone());
+                self.tell(DeploymentEvent::TaskStopped { task: task.clone() });
+            }
+        }
+        let counts = [
+            progress.desired,
+            progress.running,
+            progress.pending,
+            progress.failed,
+        ];
+        if follow.told != Some(counts) {
+            follow.told = Some(counts);
+            self.tell(DeploymentEvent::Rollout {
+                deployment: follow.deployment.clone(),
+                desired: progress.desired,
+                running: progress.running,
+                pending: progress.pending,
+                failed: progress.failed,
+            });
+        }
+    }
+}

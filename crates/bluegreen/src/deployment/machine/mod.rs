@@ -1,0 +1,363 @@
+//! The deployment as a pure state machine.
+//!
+//! ```text
+//!  Preflight ▶ Finding ▶ Building ▶ Registering ▶ Updating ▶ Following ▶ Probing ▶ Smoking ▶ Confirming ▶ Tagging
+//!      │           │         │           │          ▲  │         │          │         │           │          │
+//!      ▼           ▼         ▼           ▼          │  ▼         ▼          ▼         ▼           ▼          ▼
+//!    Unchanged: the service was not touched      Verifying     Restoring: read, change, read again      Deployed
+//!                                                                 │
+//!                                                                 ▼
+//!                                                    RolledBack, Held, or somebody must look
+//! ```
+
+mod before;
+mod check;
+mod control;
+mod follow;
+mod restore;
+mod state;
+mod write;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+pub(crate) use self::state::End;
+use self::state::{RestoreStage, Said, State};
+use super::{
+    Action, Cause, DeploymentEvent, DeploymentPlan, Entry, HoldReason, Input, Intent, Outcome,
+    Report, Unchanged, Unresolved,
+};
+use crate::{
+    engine::{Control, Machine, Next, Transition, Work},
+    error::Failure,
+    image::ImageRef,
+    service::{DeploymentId, RevisionId, RollbackPoint, ServiceObservation, Target},
+};
+
+/// The version of the machine's values in journals. It counts changes of inputs, actions and
+/// decisions; a journal of another version is refused, not guessed at.
+pub const MACHINE_VERSION: u32 = 1;
+
+/// The deployment as a pure state machine: it says what to do next and is told what happened,
+/// each with its time. It has no clock, does no I/O, and is plain data.
+///
+/// [`Deployment`](super::Deployment) runs it. Whoever has another host runs it without our loop:
+/// start it with [`Input::Start`], carry out each action, tell it what came of it. [`Next::Do`]
+/// replaces whatever is outstanding; only an [`Action::Update`] must be let to finish, and the
+/// machine never replaces one except to stop.
+///
+/// # Examples
+///
+/// ```
+/// use bluegreen::{DeploymentPlan, engine::Next};
+/// use bluegreen::deployment::{Action, DeploymentMachine, Input, Intent};
+///
+/// let mut machine = DeploymentMachine::new(DeploymentPlan::builder().build()?, 1, 0);
+/// let transition = machine.on("2026-01-05T09:00:00Z".parse()?, Input::Start(Intent::CheckHealth));
+/// assert!(matches!(transition.next, Next::Do(Action::Check { .. })));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[must_use]
+pub struct DeploymentMachine {
+    plan: DeploymentPlan,
+    health_checks: usize,
+    smoke_tests: usize,
+    state: State,
+    intent: Intent,
+    started: Timestamp,
+    image: Option<ImageRef>,
+    /// What is deployed, or, in a rollback that was asked for, what is taken back.
+    deployed: Option<RevisionId>,
+    /// Where a rollback goes.
+    point: Option<RollbackPoint>,
+    /// The service as it was last read, ours or not, and when.
+    last: Option<(Timestamp, Option<ServiceObservation>)>,
+    /// Whether this run ever sent a change of the service, or took over one that is under way.
+    moved: bool,
+    /// Whether a change was sent since the service was last read.
+    unseen: bool,
+    cause: Option<Cause>,
+    said: Said,
+    left_behind: Vec<String>,
+    journal_failure: Option<Failure>,
+    events: Vec<DeploymentEvent>,
+}
+
+/// A transition of the deployment.
+pub type DeploymentTransition = Transition<DeploymentEvent, Action>;
+
+impl DeploymentMachine {
+    /// A machine that waits for [`Input::Start`], for a run with so many health checks and smoke
+    /// tests.
+    pub fn new(plan: DeploymentPlan, health_checks: usize, smoke_tests: usize) -> Self {
+        Self {
+            plan,
+            health_checks,
+            smoke_tests,
+            state: State::New,
+            intent: Intent::CheckHealth,
+            started: Timestamp::UNIX_EPOCH,
+            image: None,
+            deployed: None,
+            point: None,
+            last: None,
+            moved: false,
+            unseen: false,
+            cause: None,
+            said: Said::default(),
+            left_behind: Vec::new(),
+            journal_failure: None,
+            events: Vec::new(),
+        }
+    }
+
+    /// Takes what happened at `at` and says what to do next.
+    ///
+    /// An answer to something that is not outstanding changes nothing. After the end every input
+    /// changes nothing.
+    #[must_use]
+    pub fn on(&mut self, at: Timestamp, input: Input) -> DeploymentTransition {
+        let state = std::mem::replace(&mut self.state, State::New);
+        let next = match (state, input) {
+            (State::Ended(end), _) => {
+                self.state = State::Ended(end);
+                Next::End
+            }
+            (state, Input::Control(control)) => self.on_control(at, state, control),
+            (state, Input::JournalFailed(failure)) => self.on_journal_failed(at, state, failure),
+            (state, Input::Waited { clock_fault: true }) => self.on_clock_fault(at, state),
+            (state, Input::NotBegun(failure)) => self.on_not_begun(at, state, failure),
+            (State::New, Input::Start(intent)) => self.on_start(at, intent),
+            (State::Preflight(retry), Input::Preflighted { findings, service }) => {
+                self.on_preflighted(at, retry, findings, service)
+            }
+            (State::Preflight(retry), Input::Observed(observed)) => {
+                self.on_rollback_surveyed(at, retry, observed)
+            }
+            (State::Preflight(retry), Input::Waited { .. }) => self.survey(retry),
+            (State::Finding(retry, request), Input::ImageFound(found)) => {
+                self.on_image_found(at, retry, request, found)
+            }
+            (State::Finding(retry, request), Input::Waited { .. }) => self.find(retry, request),
+            (State::Building, Input::Built(built)) => self.on_built(at, built),
+            (State::Registering(registering), Input::Registered(registered)) => {
+                self.on_registered(at, registering, registered)
+            }
+            (State::Registering(registering), Input::Waited { .. }) => {
+                self.register_again(registering)
+            }
+            (State::Updating(write), Input::Updated(updated)) => {
+                self.on_updated(at, write, updated)
+            }
+            (State::Verifying(write, failure), Input::Waited { .. }) => {
+                self.state = State::Verifying(write, failure);
+                Next::Do(Action::Observe)
+            }
+            (State::Verifying(write, failure), Input::Observed(observed)) => {
+                self.on_verified(at, write, failure, observed)
+            }
+            (State::Following(follow), Input::Followed(followed)) => {
+                self.on_followed(at, follow, followed)
+            }
+            (State::Following(follow), Input::Waited { .. }) => self.follow(follow),
+            (State::Probing(probe), Input::Checked(report)) => self.on_probed(at, probe, report),
+            (State::Probing(probe), Input::Waited { .. }) => self.probe(probe),
+            (State::Smoking(smoke), Input::Checked(report)) => self.on_smoked(at, smoke, report),
+            (State::Confirming { until }, Input::Observed(observed)) => {
+                self.on_confirmed(at, until, observed)
+            }
+            (State::Confirming { until }, Input::Waited { .. }) => {
+                self.state = State::Confirming { until };
+                Next::Do(Action::Observe)
+            }
+            (State::Tagging, Input::Tagged(result)) => self.on_tagged(at, result),
+            (State::Restoring(restore), Input::Observed(observed)) => {
+                self.on_restore_seen(at, restore, observed)
+            }
+            (State::Restoring(restore), Input::Updated(updated)) => {
+                self.on_restore_sent(at, restore, updated)
+            }
+            (State::Restoring(restore), Input::Waited { .. }) => self.restore_read(restore),
+            (state, _stale) => {
+                self.state = state;
+                Next::Keep
+            }
+        };
+        Transition {
+            events: std::mem::take(&mut self.events),
+            next,
+        }
+    }
+
+    /// How it ended, once it has.
+    #[must_use]
+    pub fn end(&self) -> Option<Result<&Outcome, &Unresolved>> {
+        let State::Ended(end) = &self.state else {
+            return None;
+        };
+        Some(match &**end {
+            End::Known(outcome) => Ok(outcome),
+            End::Unresolved(unresolved) => Err(unresolved),
+        })
+    }
+
+    /// The service as it was last read.
+    #[must_use]
+    pub fn service(&self) -> Option<&ServiceObservation> {
+        self.last.as_ref()?.1.as_ref()
+    }
+
+    /// The plan that it follows.
+    pub fn plan(&self) -> &DeploymentPlan {
+        &self.plan
+    }
+
+    fn tell(&mut self, event: DeploymentEvent) {
+        self.events.push(event);
+    }
+
+    fn remember(&mut self, at: Timestamp, service: Option<ServiceObservation>) {
+        self.unseen = false;
+        self.last = Some((at, service));
+    }
+
+    fn report(&self, at: Timestamp) -> Report {
+        Report {
+            started: self.started,
+            ended: at,
+            service: self.service().cloned(),
+            service_read_at: self.last.as_ref().map(|(read_at, _)| *read_at),
+            image: self.image.clone(),
+            left_behind: self.left_behind.clone(),
+        }
+    }
+
+    fn end_known(&mut self, outcome: Outcome) -> Next<Action> {
+        self.tell(DeploymentEvent::Ended {
+            exit_code: outcome.exit_code(),
+            outcome: outcome.clone(),
+        });
+        self.state = State::Ended(Box::new(End::Known(outcome)));
+        Next::End
+    }
+
+    fn unchanged(&mut self, at: Timestamp, reason: Unchanged) -> Next<Action> {
+        let report = self.report(at);
+        self.end_known(Outcome::Unchanged { reason, report })
+    }
+
+    fn hold(&mut self, at: Timestamp, reason: HoldReason) -> Next<Action> {
+        let report = self.report(at);
+        self.end_known(Outcome::Held { reason, report })
+    }
+
+    /// Somebody else deployed.
+    fn superseded(
+        &mut self,
+        at: Timestamp,
+        by: DeploymentId,
+        revision: RevisionId,
+    ) -> Next<Action> {
+        if self.moved {
+            self.hold(at, HoldReason::Superseded { by, revision })
+        } else {
+            self.unchanged(at, Unchanged::Superseded { revision })
+        }
+    }
+
+    fn unresolved(
+        &mut self,
+        at: Timestamp,
+        summary: impl Into<String>,
+        failure: Option<Failure>,
+    ) -> Next<Action> {
+        let unresolved = Unresolved {
+            summary: summary.into(),
+            cause: self.cause.clone(),
+            wanted: self.point.as_ref().map(|point| point.previous.clone()),
+            failure,
+            change_unseen: self.unseen,
+            report: self.report(at),
+        };
+        self.tell(DeploymentEvent::Unresolved {
+            exit_code: 20,
+            unresolved: unresolved.clone(),
+        });
+        self.state = State::Ended(Box::new(End::Unresolved(unresolved)));
+        Next::End
+    }
+
+    /// What the service should run, once all is well.
+    fn wanted(&self) -> Option<Target> {
+        self.deployed.clone().map(Target::Revision)
+    }
+}
+
+impl Machine for DeploymentMachine {
+    type Input = Input;
+    type Action = Action;
+    type Event = DeploymentEvent;
+    type End = End;
+
+    fn on(&mut self, at: Timestamp, input: Input) -> DeploymentTransition {
+        Self::on(self, at, input)
+    }
+
+    fn work(action: &Action) -> Work {
+        match action {
+            Action::Wait { until } => Work::Wait(*until),
+            Action::Update { restores, .. } => Work::Change {
+                restores: *restores,
+            },
+            Action::Build { .. } | Action::Register { .. } | Action::Tag { .. } => {
+                Work::Change { restores: false }
+            }
+            Action::Preflight { .. }
+            | Action::FindImage { .. }
+            | Action::Observe
+            | Action::Follow { .. }
+            | Action::Check { .. } => Work::Read,
+        }
+    }
+
+    fn end(&self) -> Option<End> {
+        match &self.state {
+            State::Ended(end) => Some((**end).clone()),
+            _ => None,
+        }
+    }
+
+    fn control(control: Control) -> Input {
+        Input::Control(control)
+    }
+
+    fn waited(clock_fault: bool) -> Input {
+        Input::Waited { clock_fault }
+    }
+
+    fn journal_failed(failure: Failure) -> Input {
+        Input::JournalFailed(failure)
+    }
+
+    fn not_begun(failure: Failure) -> Input {
+        Input::NotBegun(failure)
+    }
+
+    fn input_entry(input: &Input) -> serde_json::Value {
+        Entry::Input {
+            input: input.clone(),
+        }
+        .to_json()
+    }
+
+    fn change_entry(action: &Action) -> serde_json::Value {
+        Entry::Change {
+            action: action.clone(),
+        }
+        .to_json()
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,153 @@
+//! The states of a deployment; each carries exactly what is valid in it.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    check::CheckReport,
+    deployment::{Outcome, Unresolved},
+    engine::Control,
+    error::Failure,
+    image::{BuildRequest, ImageRef},
+    service::{DeploymentId, ServiceEvent, StoppedTask, Target, Update},
+};
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) enum State {
+    /// Before [`Input::Start`](crate::deployment::Input::Start).
+    New,
+    /// The surveys are out, or are waited to be tried again. Left for the image, or a rollback.
+    Preflight(Retry),
+    /// The registry is asked for the tag, or is to be asked again. Left to build or register.
+    Finding(Retry, BuildRequest),
+    /// The image is being built and pushed. Left to register.
+    Building,
+    /// A revision is being registered. Left to update, to follow, or to check.
+    Registering(Registering),
+    /// A change of the service is under way. Left to follow it or to verify.
+    Updating(Write),
+    /// A change failed or is unknown: the service is being read, or will be. Left to follow, to
+    /// try again, or to give up.
+    Verifying(Write, Failure),
+    /// A rollout is followed. Left to check, or to take it back.
+    Following(Follow),
+    /// Health checks are asked. Left to the smoke tests, or to take it back.
+    Probing(Probe),
+    /// Smoke tests are asked. Left to confirm, or to take it back.
+    Smoking(Smoke),
+    /// The service is read once more, after its checks. Left to the further tag.
+    Confirming { until: Timestamp },
+    /// The image gets its further tag. Left to the end, whatever comes of it.
+    Tagging,
+    /// The service is on its way back: read, changed, read again, until it runs what it ran.
+    Restoring(Restore),
+    /// Over.
+    Ended(Box<End>),
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum End {
+    Known(Outcome),
+    Unresolved(Unresolved),
+}
+
+/// A read that is tried again.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Retry {
+    pub(super) attempt: u32,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Registering {
+    pub(super) image: ImageRef,
+    pub(super) attempt: u32,
+    /// What ends the run once the register has finished.
+    pub(super) then: Option<Control>,
+}
+
+/// A change forward.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Write {
+    pub(super) update: Update,
+    pub(super) attempt: u32,
+    pub(super) give_up: Timestamp,
+    /// What takes it back once the change has finished.
+    pub(super) then: Option<Control>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Follow {
+    pub(super) deployment: DeploymentId,
+    pub(super) deadline: Timestamp,
+    /// The counts that were told last.
+    pub(super) told: Option<[u32; 4]>,
+    /// The service goes back by itself, and was told to.
+    pub(super) goes_back: bool,
+    pub(super) stopped: Vec<StoppedTask>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Probe {
+    pub(super) index: usize,
+    pub(super) in_a_row: u32,
+    pub(super) deadline: Timestamp,
+    pub(super) failed: Option<CheckReport>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Smoke {
+    pub(super) index: usize,
+    pub(super) failed: Vec<CheckReport>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Restore {
+    pub(super) to: Target,
+    pub(super) stage: RestoreStage,
+    pub(super) attempt: u32,
+    /// When changes are no longer tried again.
+    pub(super) write_until: Timestamp,
+    /// When somebody must look.
+    pub(super) deadline: Timestamp,
+    pub(super) failure: Option<Failure>,
+    /// What was told last of it.
+    pub(super) told: Option<String>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) enum RestoreStage {
+    Reading,
+    Writing,
+    Waiting,
+}
+
+/// What the service said already, so that nothing is told twice.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Said {
+    events: Vec<String>,
+    tasks: Vec<String>,
+}
+
+/// A service repeats itself; this many of its words are remembered.
+const REMEMBERED: usize = 200;
+
+impl Said {
+    pub(super) fn is_new_event(&mut self, event: &ServiceEvent) -> bool {
+        is_new(&mut self.events, &event.id)
+    }
+
+    pub(super) fn is_new_task(&mut self, task: &StoppedTask) -> bool {
+        is_new(&mut self.tasks, &task.task)
+    }
+}
+
+fn is_new(known: &mut Vec<String>, id: &str) -> bool {
+    if known.iter().any(|one| one == id) {
+        return false;
+    }
+    if known.len() == REMEMBERED {
+        known.remove(0);
+    }
+    known.push(id.to_owned());
+    true
+}

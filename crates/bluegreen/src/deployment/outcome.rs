@@ -1,0 +1,490 @@
+//! How a deployment ends.
+
+use std::fmt;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    check::CheckReport,
+    clock::{between, span},
+    engine::{Control, Operator},
+    error::Failure,
+    image::ImageRef,
+    preflight::{Finding, Severity},
+    problem::PlanError,
+    service::{DeploymentId, RevisionId, ServiceObservation, StoppedTask, Target},
+};
+
+/// A deployment that ended in a state that is known and was read.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "outcome", rename_all = "snake_case")]
+#[must_use]
+pub enum Outcome {
+    /// The service runs the revision in full, and every check passed.
+    Deployed {
+        /// The revision.
+        revision: RevisionId,
+        /// What else there is to say.
+        report: Report,
+    },
+    /// The service runs again what it ran before, in full.
+    RolledBack {
+        /// Why.
+        cause: Cause,
+        /// What it runs.
+        to: Target,
+        /// What else there is to say.
+        report: Report,
+    },
+    /// The service stays as the report says; a person goes on.
+    Held {
+        /// Why.
+        reason: HoldReason,
+        /// What else there is to say.
+        report: Report,
+    },
+    /// It ended before the service was changed.
+    Unchanged {
+        /// Why.
+        reason: Unchanged,
+        /// What else there is to say.
+        report: Report,
+    },
+    /// Checks that were asked for on their own have passed.
+    ChecksPassed {
+        /// What else there is to say.
+        report: Report,
+    },
+    /// A check that was asked for on its own has failed.
+    CheckFailed {
+        /// The last answer that was not as it should be.
+        failed: CheckReport,
+        /// What else there is to say.
+        report: Report,
+    },
+}
+
+impl Outcome {
+    /// The exit code that says this to a script; a contract:
+    ///
+    /// | code | meaning |
+    /// |---|---|
+    /// | 0 | deployed; checks passed; rolled back because that was asked for |
+    /// | 1 | a check that was asked for on its own failed |
+    /// | 3 | stopped before the service was changed |
+    /// | 10 | rolled back by a failed rollout or check; read back |
+    /// | 11 | cancelled; rolled back and read back |
+    /// | 12 | held: on request, or superseded by somebody else's deployment |
+    #[must_use]
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            Self::Deployed { .. } | Self::ChecksPassed { .. } => 0,
+            Self::CheckFailed { .. } => 1,
+            Self::Unchanged { .. } => 3,
+            Self::RolledBack { cause, .. } => match cause {
+                Cause::Cancelled { .. } => 11,
+                Cause::Asked { .. } => 0,
+                _ => 10,
+            },
+            Self::Held { .. } => 12,
+        }
+    }
+
+    /// What every ending has to say.
+    #[must_use]
+    pub fn report(&self) -> &Report {
+        match self {
+            Self::Deployed { report, .. }
+            | Self::RolledBack { report, .. }
+            | Self::Held { report, .. }
+            | Self::Unchanged { report, .. }
+            | Self::ChecksPassed { report }
+            | Self::CheckFailed { report, .. } => report,
+        }
+    }
+}
+
+impl fmt::Display for Outcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let report = self.report();
+        match self {
+            Self::Deployed { revision, .. } => {
+                write!(
+                    f,
+                    "deployed: {revision} runs in full and every check passed"
+                )?;
+            }
+            Self::RolledBack { cause, to, .. } => {
+                write!(
+                    f,
+                    "rolled back: the service runs {to}, read back\n  why: {cause}"
+                )?;
+            }
+            Self::Held { reason, .. } => {
+                write!(f, "held: {}\n  why: {reason}", report.what_runs())?;
+                report.write_command(f)?;
+            }
+            Self::Unchanged { reason, .. } => {
+                write!(f, "the service was not changed: {reason}")?;
+            }
+            Self::ChecksPassed { .. } => f.write_str("passed")?,
+            Self::CheckFailed { failed, .. } => write!(f, "failed: {failed}")?,
+        }
+        for left in &report.left_behind {
+            write!(f, "\n  left behind: {left}")?;
+        }
+        Ok(())
+    }
+}
+
+/// What every ending has to say.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Report {
+    /// When it began.
+    pub started: Timestamp,
+    /// When it ended.
+    pub ended: Timestamp,
+    /// The service as it was last read; `None` where it was never read, or does not exist.
+    pub service: Option<ServiceObservation>,
+    /// When it was last read.
+    pub service_read_at: Option<Timestamp>,
+    /// The image, by digest.
+    pub image: Option<ImageRef>,
+    /// What this run made and nothing uses: an image, a revision, an emptied service.
+    pub left_behind: Vec<String>,
+}
+
+impl Report {
+    fn what_runs(&self) -> String {
+        match (&self.service, self.service_read_at) {
+            (Some(service), _) => service.to_string(),
+            (None, Some(_)) => "there is no such service".to_owned(),
+            (None, None) => "the service was never read".to_owned(),
+        }
+    }
+
+    fn write_command(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.restore_command() {
+            Some(command) => write!(f, "\n  to take it back by hand:\n    {command}"),
+            None => Ok(()),
+        }
+    }
+
+    /// The command by which a person takes the service back.
+    #[must_use]
+    pub fn restore_command(&self) -> Option<&str> {
+        let command = self.service.as_ref()?.restore_command.as_str();
+        (!command.is_empty()).then_some(command)
+    }
+
+    /// How long it took.
+    #[must_use]
+    pub fn took(&self) -> std::time::Duration {
+        between(self.started, self.ended)
+    }
+}
+
+/// Why a service is taken back.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "cause", rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Cause {
+    /// The rollout failed.
+    RolloutFailed {
+        /// Why, as the service says.
+        reason: String,
+        /// Copies that stopped.
+        stopped: Vec<StoppedTask>,
+    },
+    /// The rollout did not end in time.
+    Stalled {
+        /// How far it was.
+        summary: String,
+        /// Copies that stopped.
+        stopped: Vec<StoppedTask>,
+    },
+    /// The service did not become healthy in time.
+    NeverHealthy {
+        /// The last answer that was not as it should be.
+        failed: CheckReport,
+    },
+    /// Smoke tests failed.
+    SmokeFailed {
+        /// Those that did.
+        failed: Vec<CheckReport>,
+    },
+    /// After the checks the service did not run in full.
+    NotSteady {
+        /// What was seen.
+        summary: String,
+    },
+    /// The update could not be written, or its outcome could not be told, in time.
+    UpdateFailed {
+        /// The last failure.
+        failure: Failure,
+    },
+    /// The journal does not keep its records.
+    JournalFailed {
+        /// The failure.
+        failure: Failure,
+    },
+    /// Real time did not pass with the run's clock: tokio's clock is paused and the AWS is real.
+    ClockFault,
+    /// The run was cancelled.
+    Cancelled {
+        /// By what.
+        control: Control,
+    },
+    /// It is what the run was for.
+    Asked {
+        /// Who asked.
+        by: Operator,
+    },
+}
+
+const CLOCK_FAULT: &str =
+    "waits took no real time, so tokio's clock is paused while the AWS is real";
+
+impl fmt::Display for Cause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::RolloutFailed { reason, stopped } => {
+                write!(f, "the rollout failed: {reason}")?;
+                write_stopped(f, stopped)
+            }
+            Self::Stalled { summary, stopped } => {
+                write!(f, "the rollout stalled: {summary}")?;
+                write_stopped(f, stopped)
+            }
+            Self::NeverHealthy { failed } => write!(f, "it never became healthy: {failed}"),
+            Self::SmokeFailed { failed } => {
+                f.write_str("smoke tests failed:")?;
+                for report in failed {
+                    write!(f, "\n    {report}")?;
+                }
+                Ok(())
+            }
+            Self::NotSteady { summary } => f.write_str(summary),
+            Self::UpdateFailed { failure } => write!(f, "the update failed: {failure}"),
+            Self::JournalFailed { failure } => write!(f, "the journal failed: {failure}"),
+            Self::ClockFault => f.write_str(CLOCK_FAULT),
+            Self::Cancelled { control } => write!(f, "{control}"),
+            Self::Asked { by } => write!(f, "as {by} asked"),
+        }
+    }
+}
+
+fn write_stopped(f: &mut fmt::Formatter<'_>, stopped: &[StoppedTask]) -> fmt::Result {
+    for task in stopped {
+        write!(f, "\n    {task}")?;
+    }
+    Ok(())
+}
+
+/// Why a deployment is held.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "reason", rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum HoldReason {
+    /// Somebody asked for it, or cancellation means it.
+    Asked {
+        /// By what.
+        control: Control,
+    },
+    /// Somebody else's deployment took its place. This run does not fight.
+    Superseded {
+        /// That deployment.
+        by: DeploymentId,
+        /// What it brings.
+        revision: RevisionId,
+    },
+    /// The service is gone.
+    Gone,
+}
+
+impl fmt::Display for HoldReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Asked { control } => write!(f, "{control}"),
+            Self::Superseded { by, revision } => {
+                write!(f, "somebody else deployed {revision} ({by}) meanwhile")
+            }
+            Self::Gone => f.write_str("somebody else deleted the service"),
+        }
+    }
+}
+
+/// Why a deployment ended before the service was changed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "reason", rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Unchanged {
+    /// The preflight refused.
+    Refused {
+        /// Everything that it found, notes included.
+        findings: Vec<Finding>,
+    },
+    /// The surroundings could not be read.
+    ReadFailed {
+        /// The last failure.
+        failure: Failure,
+    },
+    /// The image could not be built or pushed.
+    BuildFailed {
+        /// Why, with the last words of the builder.
+        failure: Failure,
+    },
+    /// The revision could not be registered.
+    RegisterFailed {
+        /// Why.
+        failure: Failure,
+    },
+    /// The update was refused, and a read showed that nothing changed.
+    UpdateFailed {
+        /// Why.
+        failure: Failure,
+    },
+    /// Somebody else deployed before this run did.
+    Superseded {
+        /// What the service runs now.
+        revision: RevisionId,
+    },
+    /// A check failed while this run had changed nothing: the service ran the revision before.
+    CheckFailed {
+        /// Those that did.
+        failed: Vec<CheckReport>,
+    },
+    /// There is nothing to take back.
+    NothingToRollBack {
+        /// Why not.
+        why: String,
+    },
+    /// The journal does not keep its records.
+    JournalFailed {
+        /// The failure.
+        failure: Failure,
+    },
+    /// Real time did not pass with the run's clock.
+    ClockFault,
+    /// It was cancelled.
+    Cancelled {
+        /// By what.
+        control: Control,
+    },
+}
+
+impl fmt::Display for Unchanged {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Refused { findings } => {
+                f.write_str("the preflight refuses")?;
+                for finding in findings.iter().filter(|one| one.severity != Severity::Note) {
+                    write!(f, "\n  {finding}")?;
+                    if let Some(hint) = &finding.hint {
+                        write!(f, "\n    hint: {hint}")?;
+                    }
+                }
+                Ok(())
+            }
+            Self::ReadFailed { failure } => write_failure(f, "it could not be read", failure),
+            Self::BuildFailed { failure } => {
+                write_failure(f, "the image could not be made", failure)
+            }
+            Self::RegisterFailed { failure } => {
+                write_failure(f, "the revision could not be registered", failure)
+            }
+            Self::UpdateFailed { failure } => write_failure(f, "the update failed", failure),
+            Self::Superseded { revision } => {
+                write!(f, "somebody else deployed {revision} meanwhile")
+            }
+            Self::CheckFailed { failed } => {
+                f.write_str("it ran this revision before, and a check fails")?;
+                for report in failed {
+                    write!(f, "\n    {report}")?;
+                }
+                f.write_str("\n  hint: `rollback` takes it back to what ran before it")
+            }
+            Self::NothingToRollBack { why } => f.write_str(why),
+            Self::JournalFailed { failure } => write_failure(f, "the journal failed", failure),
+            Self::ClockFault => f.write_str(CLOCK_FAULT),
+            Self::Cancelled { control } => write!(f, "{control}"),
+        }
+    }
+}
+
+fn write_failure(f: &mut fmt::Formatter<'_>, what: &str, failure: &Failure) -> fmt::Result {
+    write!(f, "{what}: {failure}")?;
+    match &failure.hint {
+        Some(hint) => write!(f, "\n  hint: {hint}"),
+        None => Ok(()),
+    }
+}
+
+/// A deployment that could not run, or whose service is not as it should be and not taken back.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum DeploymentError {
+    /// What was supplied does not fit together. Nothing was called.
+    #[error(transparent)]
+    Plan(#[from] PlanError),
+    /// The service could not be taken back, or what it runs cannot be told. Somebody must look
+    /// now.
+    #[error("{0}")]
+    Unresolved(Box<Unresolved>),
+}
+
+impl DeploymentError {
+    /// The exit code that says this to a script: 2 for what does not fit, 20 where somebody must
+    /// look now.
+    #[must_use]
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            Self::Plan(_) => 2,
+            Self::Unresolved(_) => 20,
+        }
+    }
+}
+
+/// A service that is not as it should be, or not known.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Unresolved {
+    /// What happened.
+    pub summary: String,
+    /// Why the service was to be taken back, where it was.
+    pub cause: Option<Cause>,
+    /// To what.
+    pub wanted: Option<Target>,
+    /// The last failure.
+    pub failure: Option<Failure>,
+    /// Whether a change was sent whose effect nobody has read since.
+    pub change_unseen: bool,
+    /// The service as it was last read, and everything else there is to say.
+    pub report: Report,
+}
+
+impl fmt::Display for Unresolved {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.summary)?;
+        if let (Some(cause), Some(wanted)) = (&self.cause, &self.wanted) {
+            write!(f, "\n  wanted back to {wanted} because: {cause}")?;
+        }
+        if let Some(failure) = &self.failure {
+            write!(f, "\n  last failure: {failure}")?;
+        }
+        write!(f, "\n  last read: {}", self.report.what_runs())?;
+        if let Some(at) = self.report.service_read_at {
+            write!(
+                f,
+                ", {} before the end",
+                span(between(at, self.report.ended))
+            )?;
+        }
+        if self.change_unseen {
+            f.write_str("; a change was sent after that and may have happened")?;
+        }
+        self.report.write_command(f)
+    }
+}

@@ -1,0 +1,125 @@
+//! Replaying a journal: the same inputs must give the same changes and events.
+
+use std::fmt;
+
+use super::{Action, DeploymentEvent, DeploymentMachine, Entry, MACHINE_VERSION};
+use crate::engine::{Next, Record};
+
+/// What a replay gave.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Replay {
+    /// Every event, in order.
+    pub events: Vec<DeploymentEvent>,
+    /// The machine as the journal left it.
+    pub machine: DeploymentMachine,
+}
+
+/// Where a journal does not replay.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ReplayError {
+    /// The record is not one of a deployment's journal.
+    Unreadable {
+        /// The record's place.
+        seq: u64,
+        /// Why.
+        why: String,
+    },
+    /// The journal was written by another version of the machine.
+    Version {
+        /// The version that wrote it.
+        found: u32,
+    },
+    /// The machine wants another change than the one that was made.
+    Action {
+        /// The record's place.
+        seq: u64,
+        /// What the journal says.
+        recorded: Box<Action>,
+        /// What the machine wants now.
+        wanted: Option<Box<Action>>,
+    },
+}
+
+impl fmt::Display for ReplayError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unreadable { seq, why } => write!(f, "record {seq} cannot be read: {why}"),
+            Self::Version { found } => write!(
+                f,
+                "the journal is of version {found}, this program reads version {MACHINE_VERSION}"
+            ),
+            Self::Action {
+                seq,
+                recorded,
+                wanted,
+            } => write!(
+                f,
+                "record {seq}: the journal holds {recorded:?}, the machine wants {wanted:?}"
+            ),
+        }
+    }
+}
+
+impl std::error::Error for ReplayError {}
+
+/// Plays a journal again: feeds the machine every recorded input, and compares each change with
+/// what was recorded.
+///
+/// # Errors
+///
+/// [`ReplayError`] at the first difference.
+pub fn replay(records: &[Record]) -> Result<Replay, ReplayError> {
+    let unreadable = |seq: u64, why: String| ReplayError::Unreadable { seq, why };
+    let entry = |record: &Record| {
+        serde_json::from_value::<Entry>(record.entry.clone())
+            .map_err(|error| unreadable(record.seq, error.to_string()))
+    };
+    let mut records = records.iter();
+    let first = records
+        .next()
+        .ok_or_else(|| unreadable(0, "the journal is empty".to_owned()))?;
+    let Entry::Opened {
+        version,
+        plan,
+        health,
+        smoke,
+        ..
+    } = entry(first)?
+    else {
+        let why = "the first record does not open a journal".to_owned();
+        return Err(unreadable(first.seq, why));
+    };
+    if version != MACHINE_VERSION {
+        return Err(ReplayError::Version { found: version });
+    }
+    let mut machine = DeploymentMachine::new(plan, health.len(), smoke.len());
+    let mut events = Vec::new();
+    let mut wanted = None;
+    for record in records {
+        match entry(record)? {
+            Entry::Opened { .. } => {
+                return Err(unreadable(record.seq, "opened a second time".to_owned()));
+            }
+            Entry::Input { input } => {
+                let transition = machine.on(record.at, input);
+                events.extend(transition.events);
+                if let Next::Do(action) = transition.next {
+                    wanted = Some(action);
+                }
+            }
+            Entry::Change { action } => {
+                let expected = wanted.take();
+                if expected.as_ref() != Some(&action) {
+                    return Err(ReplayError::Action {
+                        seq: record.seq,
+                        recorded: Box::new(action),
+                        wanted: expected.map(Box::new),
+                    });
+                }
+            }
+        }
+    }
+    Ok(Replay { events, machine })
+}

@@ -1,0 +1,262 @@
+//! [`Deployment`]: a plan, a deployer, a builder and checks, run to the end.
+
+use std::{fmt, future::Future, sync::Arc};
+
+use super::{
+    DeploymentError, DeploymentEvent, DeploymentMachine, DeploymentPlan, Entry, ImageSource, Input,
+    Intent, MACHINE_VERSION, Outcome, host::DeploymentHost, machine::End,
+};
+use crate::{
+    check::ServiceCheck,
+    clock::{Clock, SystemClock},
+    engine::{ControlHandle, Event, Journal, MemoryJournal, Operator, RunId, Runner, Sink},
+    image::{BuildRequest, ImageBuilder, ImageRef},
+    problem::{PlanError, Problem},
+    service::{RevisionId, ServiceDeployer},
+};
+
+/// Runs an image as a service, follows the rollout to its end, checks it, and takes it back when
+/// anything fails after the update.
+///
+/// Doing it again is harmless and is how a run that was killed goes on: an image that the registry
+/// has is not built again, a revision that exists is not registered again, a rollout that is under
+/// way is followed, and where a rollback goes is kept with the service.
+#[must_use = "a deployment does nothing until it is run"]
+pub struct Deployment {
+    plan: DeploymentPlan,
+    host: DeploymentHost,
+    run: Option<RunId>,
+    clock: Arc<dyn Clock>,
+    journal: Arc<dyn Journal>,
+    sinks: Vec<Sink<DeploymentEvent>>,
+    cancel: Option<crate::engine::CancelFuture>,
+    handle: ControlHandle,
+    controls: crate::engine::Controls,
+}
+
+impl Deployment {
+    /// A deployment by `plan` through `deployer`, with a journal in memory and the system's clock.
+    pub fn new(plan: DeploymentPlan, deployer: impl ServiceDeployer + 'static) -> Self {
+        let (handle, controls) = ControlHandle::new();
+        Self {
+            plan,
+            host: DeploymentHost {
+                builder: None,
+                deployer: Arc::new(deployer),
+                health: Vec::new(),
+                smoke: Vec::new(),
+            },
+            run: None,
+            clock: Arc::new(SystemClock),
+            journal: Arc::new(MemoryJournal::new()),
+            sinks: Vec::new(),
+            cancel: None,
+            handle,
+            controls,
+        }
+    }
+
+    /// Sets the builder. It also gives the image its further tag at the end.
+    pub fn builder(mut self, builder: impl ImageBuilder + 'static) -> Self {
+        self.host.builder = Some(Arc::new(builder));
+        self
+    }
+
+    /// Adds a health check: asked until it is good so many times in a row as the plan says.
+    pub fn health(mut self, check: impl ServiceCheck + 'static) -> Self {
+        self.host.health.push(Arc::new(check));
+        self
+    }
+
+    /// Adds a smoke test: asked once, after the health checks.
+    pub fn smoke(mut self, check: impl ServiceCheck + 'static) -> Self {
+        self.host.smoke.push(Arc::new(check));
+        self
+    }
+
+    /// Calls `sink` with every event, in order. A slow sink holds the deployment up.
+    pub fn on_event(mut self, sink: impl FnMut(&Event<DeploymentEvent>) + Send + 'static) -> Self {
+        self.sinks.push(Box::new(sink));
+        self
+    }
+
+    /// Cancels the deployment when `future` is ready: the plan says what that means once the
+    /// service was changed, by default roll back.
+    pub fn cancel_on(mut self, future: impl Future<Output = ()> + Send + 'static) -> Self {
+        self.cancel = Some(Box::pin(future));
+        self
+    }
+
+    /// Uses another clock: that of a simulation.
+    pub fn clock(mut self, clock: impl Clock + 'static) -> Self {
+        self.clock = Arc::new(clock);
+        self
+    }
+
+    /// Keeps the journal elsewhere.
+    pub fn journal(mut self, journal: impl Journal + 'static) -> Self {
+        self.journal = Arc::new(journal);
+        self
+    }
+
+    /// Names the run. Default: the time at which it starts.
+    pub fn run_id(mut self, run: RunId) -> Self {
+        self.run = Some(run);
+        self
+    }
+
+    /// A handle by which the run can be cancelled, aborted, held or stopped from anywhere.
+    #[must_use]
+    pub fn handle(&self) -> ControlHandle {
+        self.handle.clone()
+    }
+
+    /// Builds and deploys a source. An image that the registry holds under the tag already is
+    /// taken as it is.
+    ///
+    /// # Errors
+    ///
+    /// [`DeploymentError::Plan`] without a builder; nothing was called.
+    /// [`DeploymentError::Unresolved`] where the service was to be taken back and could not be,
+    /// or what it runs cannot be told. A rollback that worked is an [`Outcome`].
+    ///
+    /// # Cancel safety
+    ///
+    /// Not cancel safe: dropping it leaves the service where it is, at worst in the middle of a
+    /// rollout. End it with [`cancel_on`](Self::cancel_on) or the [`handle`](Self::handle).
+    pub async fn run(self, request: BuildRequest) -> Result<Outcome, DeploymentError> {
+        let image = ImageSource::Build {
+            request,
+            reuse: true,
+        };
+        self.run_image(image).await
+    }
+
+    /// Deploys an image, wherever it comes from.
+    ///
+    /// # Errors
+    ///
+    /// As [`run`](Self::run).
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`run`](Self::run).
+    pub async fn run_image(self, image: ImageSource) -> Result<Outcome, DeploymentError> {
+        let builds = matches!(image, ImageSource::Build { .. });
+        if builds && self.host.builder.is_none() {
+            let problem = Problem::new(
+                "builder",
+                "there is none, and an image is to be built",
+                "supply a builder, or give the image by digest",
+            );
+            return Err(PlanError::new(vec![problem]).into());
+        }
+        self.drive(Intent::Deploy { image }).await
+    }
+
+    /// Deploys an image that is in a registry.
+    ///
+    /// # Errors
+    ///
+    /// As [`run`](Self::run).
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`run`](Self::run).
+    pub async fn run_given(self, image: ImageRef) -> Result<Outcome, DeploymentError> {
+        self.run_image(ImageSource::Given { image }).await
+    }
+
+    /// Takes the service back to what ran before the last recorded deployment, or to a revision
+    /// of yours.
+    ///
+    /// # Errors
+    ///
+    /// As [`run`](Self::run).
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`run`](Self::run).
+    pub async fn roll_back(
+        self,
+        by: impl Into<Operator>,
+        to: Option<RevisionId>,
+    ) -> Result<Outcome, DeploymentError> {
+        let by = by.into();
+        self.drive(Intent::RollBack { by, to }).await
+    }
+
+    /// Asks the health checks until they are good, or the plan's deadline; changes nothing.
+    ///
+    /// # Errors
+    ///
+    /// [`DeploymentError::Plan`] where there are none.
+    ///
+    /// # Cancel safety
+    ///
+    /// Changes nothing; dropping it ends the request that is out.
+    pub async fn check_health(self) -> Result<Outcome, DeploymentError> {
+        some(self.host.health.len(), "health")?;
+        self.drive(Intent::CheckHealth).await
+    }
+
+    /// Asks each smoke test once; changes nothing that the tests themselves do not change.
+    ///
+    /// # Errors
+    ///
+    /// [`DeploymentError::Plan`] where there are none.
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`check_health`](Self::check_health).
+    pub async fn smoke_test(self) -> Result<Outcome, DeploymentError> {
+        some(self.host.smoke.len(), "smoke")?;
+        self.drive(Intent::Smoke).await
+    }
+
+    #[tracing::instrument(name = "deployment", skip_all)]
+    async fn drive(self, intent: Intent) -> Result<Outcome, DeploymentError> {
+        let run = self
+            .run
+            .unwrap_or_else(|| RunId::from_start(self.clock.now()));
+        let names = |checks: &[Arc<dyn ServiceCheck>]| {
+            checks.iter().map(|check| check.name().to_owned()).collect()
+        };
+        let opening = Entry::Opened {
+            version: MACHINE_VERSION,
+            run: run.clone(),
+            plan: self.plan.clone(),
+            health: names(&self.host.health),
+            smoke: names(&self.host.smoke),
+        };
+        let machine =
+            DeploymentMachine::new(self.plan, self.host.health.len(), self.host.smoke.len());
+        let mut runner = Runner::new(run, self.clock, self.journal, self.controls);
+        runner.sinks = self.sinks;
+        runner.cancel = self.cancel;
+        let end = runner
+            .drive(machine, self.host, opening.to_json(), Input::Start(intent))
+            .await;
+        match end {
+            End::Known(outcome) => Ok(outcome),
+            End::Unresolved(unresolved) => Err(DeploymentError::Unresolved(Box::new(unresolved))),
+        }
+    }
+}
+
+fn some(count: usize, field: &str) -> Result<(), PlanError> {
+    if count > 0 {
+        return Ok(());
+    }
+    let problem = Problem::new(field, "there is no such check", "supply at least one");
+    Err(PlanError::new(vec![problem]))
+}
+
+impl fmt::Debug for Deployment {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Deployment")
+            .field("plan", &self.plan)
+            .field("host", &self.host)
+            .finish_non_exhaustive()
+    }
+}
