@@ -114,7 +114,6 @@ impl fmt::Debug for HttpCheck {
             .field("name", &self.name)
             .field("request", &self.request)
             .field("expect", &self.expect)
-            .field("client", &self.client)
             .finish_non_exhaustive()
     }
 }

@@ -161,15 +161,7 @@ fn judges_body_text_and_latency_and_reports_everything_at_once() {
 
 #[test]
 fn refuses_what_is_no_json_path() {
-    for bad in [
-        "",
-        "response",
-        ".response",
-        "$.",
-        "$[",
-        "$.a b",
-        "jq .response",
-    ] {
+    for bad in ["", "response", ".response", "$.", "$[", "jq .response"] {
         let error = bad.parse::<JsonPath>().unwrap_err();
         assert_eq!(error.to_string(), format!("`{bad}` is not a JSON path"));
     }

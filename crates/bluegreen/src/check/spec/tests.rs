@@ -220,9 +220,9 @@ fn refuses_what_can_never_pass_or_checks_nothing() {
 
 #[test]
 fn reports_mistakes_of_syntax_alone() {
-    let found = problems("[health\npath = '/health'\nevery = \n[[smoke]]\ncolour = 1\n");
+    let found = problems("[health]\npath = '/health\nevery = \n[[smoke]]\ncolour = 1\n");
     assert!(found.len() >= 2, "{found:?}");
-    assert!(found[0].starts_with("1 : "), "{found:?}");
+    assert!(found[0].starts_with("2 : "), "{found:?}");
     assert!(found.iter().all(|it| !it.contains("colour")), "{found:?}");
     let found = problems("[health]\npath = '/a'\npath = '/b'\n");
     assert!(found[0].starts_with("3 : "), "{found:?}");
