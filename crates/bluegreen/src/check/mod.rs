@@ -1,9 +1,30 @@
 //! Checks: asking a service something and holding the answer against what it should be.
+//!
+//! [`ServiceCheck`] is the role. `HttpCheck` plays it over [`HttpClient`], the seam of one
+//! request; `CheckSuite` reads health checks and smoke tests from a file. Both come with the
+//! feature `check`, as does `ReqwestClient`, which sends requests for real.
 
+#[cfg(feature = "check")]
+mod expect;
+mod http;
+#[cfg(feature = "check")]
+mod http_check;
 mod report;
+#[cfg(feature = "check")]
+mod reqwest_client;
 mod role;
+#[cfg(feature = "check")]
+mod spec;
 
+#[cfg(feature = "check")]
 pub use self::{
+    expect::{Expect, ExpectJson, JsonPath, ParseExpectError, StatusSet},
+    http_check::HttpCheck,
+    reqwest_client::ReqwestClient,
+    spec::{CheckSuite, HealthSpec, SmokeSpec, SpecError, SpecProblem},
+};
+pub use self::{
+    http::{HttpClient, HttpFailure, HttpRequest, HttpResponse},
     report::{Answer, CheckFailure, CheckReport},
     role::ServiceCheck,
 };

@@ -1,0 +1,397 @@
+//! What an answer should be.
+
+use std::{collections::BTreeMap, fmt, ops::RangeInclusive, str::FromStr, time::Duration};
+
+use jsonpath_rust::{parser::model::JpQuery, query::js_path_process};
+use serde_json::Value;
+
+use super::{CheckFailure, HttpResponse, http::shown_url};
+
+/// What an answer should be. The default wants status 200 and nothing else.
+///
+/// # Examples
+///
+/// ```
+/// use bluegreen::check::{Expect, ExpectJson, HttpResponse};
+///
+/// let expect = Expect::default()
+///     .with_json(ExpectJson::present("$.qps".parse()?).at_least(1.0));
+///
+/// let answer = HttpResponse::new(200, r#"{"qps": 12.5}"#);
+/// assert!(expect.failures(&answer).is_empty());
+///
+/// let answer = HttpResponse::new(503, r#"{"qps": 0}"#);
+/// let failures = expect.failures(&answer);
+/// assert_eq!(failures[0].to_string(), "status: wanted 200, got 503");
+/// assert_eq!(failures[1].to_string(), "$.qps: wanted at least 1, got 0");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug, Clone, PartialEq)]
+#[must_use]
+pub struct Expect {
+    status: StatusSet,
+    headers: BTreeMap<String, Option<String>>,
+    json: Vec<ExpectJson>,
+    contains: Vec<String>,
+    max_latency: Option<Duration>,
+}
+
+impl Default for Expect {
+    fn default() -> Self {
+        Self {
+            status: StatusSet(vec![200..=200]),
+            headers: BTreeMap::new(),
+            json: Vec::new(),
+            contains: Vec::new(),
+            max_latency: None,
+        }
+    }
+}
+
+impl Expect {
+    /// Wants one of these statuses instead of 200.
+    pub fn with_status(mut self, status: StatusSet) -> Self {
+        self.status = status;
+        self
+    }
+
+    /// Wants a header, whatever its value.
+    pub fn with_header(mut self, name: impl Into<String>) -> Self {
+        self.headers.insert(name.into(), None);
+        self
+    }
+
+    /// Wants a header with exactly this value.
+    pub fn with_header_value(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        self.headers.insert(name.into(), Some(value.into()));
+        self
+    }
+
+    /// Wants something of the answer's JSON.
+    pub fn with_json(mut self, json: ExpectJson) -> Self {
+        self.json.push(json);
+        self
+    }
+
+    /// Wants this text somewhere in the body.
+    pub fn with_body_containing(mut self, text: impl Into<String>) -> Self {
+        self.contains.push(text.into());
+        self
+    }
+
+    /// Wants the whole answer within this time.
+    pub fn with_max_latency(mut self, latency: Duration) -> Self {
+        self.max_latency = Some(latency);
+        self
+    }
+
+    /// Everything about the answer that is not as it should be. What was got is shortened to 200
+    /// characters.
+    #[must_use]
+    pub fn failures(&self, answer: &HttpResponse) -> Vec<CheckFailure> {
+        let mut failures = self.judge(answer);
+        for failure in &mut failures {
+            failure.got = shortened(&failure.got);
+        }
+        failures
+    }
+
+    /// [`failures`](Self::failures) at full length, so that secrets can be taken out before a cut
+    /// goes through one of them.
+    pub(super) fn judge(&self, answer: &HttpResponse) -> Vec<CheckFailure> {
+        let mut failures = Failures::default();
+        if !self.status.contains(answer.status) {
+            let mut got = answer.status.to_string();
+            if let Some(place) = answer.header("location").next() {
+                got = format!("{got} to {}", shown_url(place));
+            }
+            failures.add("status", &self.status, got);
+        }
+        for (name, wanted) in &self.headers {
+            let got: Vec<&str> = answer.header(name).collect();
+            match wanted {
+                _ if got.is_empty() => failures.add(format!("header {name}"), "it", "none"),
+                Some(wanted) if !got.contains(&wanted.as_str()) => {
+                    failures.add(format!("header {name}"), wanted, got.join(", "));
+                }
+                _ => {}
+            }
+        }
+        let text = String::from_utf8_lossy(&answer.body);
+        self.judge_json(&answer.body, &text, &mut failures);
+        for wanted in &self.contains {
+            if !text.contains(wanted.as_str()) {
+                failures.add("body", format!("`{wanted}` in it"), shown_body(&text));
+            }
+        }
+        if let Some(most) = self.max_latency
+            && answer.took > most
+        {
+            let ms = |span: Duration| format!("{} ms", span.as_millis());
+            failures.add("latency", format!("at most {}", ms(most)), ms(answer.took));
+        }
+        failures.0
+    }
+
+    fn judge_json(&self, body: &[u8], text: &str, failures: &mut Failures) {
+        if self.json.is_empty() {
+            return;
+        }
+        match serde_json::from_slice::<Value>(body) {
+            Ok(document) => {
+                for expected in &self.json {
+                    expected.judge(&document, failures);
+                }
+            }
+            Err(_) => failures.add("body", "JSON", shown_body(text)),
+        }
+    }
+}
+
+/// What one place of a JSON answer should be.
+///
+/// A path may find several values; then each must be as wanted. A path that finds none fails,
+/// whatever is wanted of the value.
+#[derive(Debug, Clone, PartialEq)]
+#[must_use]
+pub struct ExpectJson {
+    path: JsonPath,
+    equals: Option<Value>,
+    at_least: Option<f64>,
+    at_most: Option<f64>,
+}
+
+impl ExpectJson {
+    /// Wants a value that is neither `null` nor `false`, as `jq -e` judges it. Empty text and 0
+    /// are values. The other wants replace this one.
+    pub fn present(path: JsonPath) -> Self {
+        Self {
+            path,
+            equals: None,
+            at_least: None,
+            at_most: None,
+        }
+    }
+
+    /// Wants this value. Numbers are equal where their values are: 1 equals 1.0.
+    pub fn equals(mut self, value: impl Into<Value>) -> Self {
+        self.equals = Some(value.into());
+        self
+    }
+
+    /// Wants a number that is not below `least`.
+    pub fn at_least(mut self, least: f64) -> Self {
+        self.at_least = Some(least);
+        self
+    }
+
+    /// Wants a number that is not above `most`.
+    pub fn at_most(mut self, most: f64) -> Self {
+        self.at_most = Some(most);
+        self
+    }
+
+    fn judge(&self, document: &Value, failures: &mut Failures) {
+        let found = self.path.find(document);
+        let wanted = self.wanted();
+        if found.is_empty() {
+            failures.add(&self.path, &wanted, "nothing");
+        }
+        for value in found {
+            if !self.is_met_by(value) {
+                failures.add(&self.path, &wanted, value);
+            }
+        }
+    }
+
+    fn is_met_by(&self, value: &Value) -> bool {
+        let is_bounded = |bound: Option<f64>, is_within: fn(f64, f64) -> bool| {
+            bound.is_none_or(|bound| value.as_f64().is_some_and(|got| is_within(got, bound)))
+        };
+        let is_only_present =
+            self.equals.is_none() && self.at_least.is_none() && self.at_most.is_none();
+        if is_only_present && matches!(value, Value::Null | Value::Bool(false)) {
+            return false;
+        }
+        self.equals.as_ref().is_none_or(|it| is_equal(it, value))
+            && is_bounded(self.at_least, |got, least| got >= least)
+            && is_bounded(self.at_most, |got, most| got <= most)
+    }
+
+    fn wanted(&self) -> String {
+        let parts = [
+            self.equals.as_ref().map(Value::to_string),
+            self.at_least.map(|least| format!("at least {least}")),
+            self.at_most.map(|most| format!("at most {most}")),
+        ];
+        let parts: Vec<String> = parts.into_iter().flatten().collect();
+        if parts.is_empty() {
+            "a value other than null and false".to_owned()
+        } else {
+            parts.join(" and ")
+        }
+    }
+}
+
+/// A JSON path of [RFC 9535](https://www.rfc-editor.org/rfc/rfc9535), such as `$.response` or
+/// `$.items[*].id`.
+#[derive(Clone, PartialEq)]
+pub struct JsonPath {
+    text: String,
+    query: JpQuery,
+}
+
+impl JsonPath {
+    /// The path as it was written.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.text
+    }
+
+    fn find<'a>(&self, document: &'a Value) -> Vec<&'a Value> {
+        // A query cannot fail on a document; if one did, it would find nothing.
+        let found = js_path_process(&self.query, document).unwrap_or_default();
+        found.into_iter().map(|reference| reference.val).collect()
+    }
+}
+
+impl FromStr for JsonPath {
+    type Err = ParseExpectError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match jsonpath_rust::parser::parse_json_path(text) {
+            Ok(query) => Ok(Self {
+                text: text.to_owned(),
+                query,
+            }),
+            Err(_) => Err(ParseExpectError(format!("`{text}` is not a JSON path"))),
+        }
+    }
+}
+
+impl fmt::Display for JsonPath {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+impl fmt::Debug for JsonPath {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&self.text, f)
+    }
+}
+
+/// Statuses, written `200`, `2xx` or several of them with commas: `200,404,5xx`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StatusSet(Vec<RangeInclusive<u16>>);
+
+impl StatusSet {
+    /// Whether the status is one of them.
+    #[must_use]
+    pub fn contains(&self, status: u16) -> bool {
+        self.0.iter().any(|range| range.contains(&status))
+    }
+}
+
+impl FromStr for StatusSet {
+    type Err = ParseExpectError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let range = |part: &str| {
+            let part = part.trim();
+            let class = part
+                .strip_suffix("xx")
+                .filter(|digit| matches!(*digit, "1" | "2" | "3" | "4" | "5"));
+            if let Some(class) = class.and_then(|digit| digit.parse::<u16>().ok()) {
+                return Ok(class * 100..=class * 100 + 99);
+            }
+            match part.parse::<u16>() {
+                Ok(status @ 100..=599) if part.len() == 3 => Ok(status..=status),
+                _ => Err(ParseExpectError(format!("`{part}` is not a status"))),
+            }
+        };
+        text.split(',')
+            .map(range)
+            .collect::<Result<_, _>>()
+            .map(Self)
+    }
+}
+
+impl fmt::Display for StatusSet {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, range) in self.0.iter().enumerate() {
+            if index > 0 {
+                f.write_str(" or ")?;
+            }
+            if range.start() == range.end() {
+                write!(f, "{}", range.start())?;
+            } else {
+                write!(f, "{}xx", range.start() / 100)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A JSON path or a status that cannot be read.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct ParseExpectError(String);
+
+#[derive(Default)]
+struct Failures(Vec<CheckFailure>);
+
+impl Failures {
+    fn add(&mut self, what: impl ToString, wanted: impl ToString, got: impl ToString) {
+        self.0.push(CheckFailure {
+            what: what.to_string(),
+            wanted: wanted.to_string(),
+            got: got.to_string(),
+        });
+    }
+}
+
+fn is_equal(wanted: &Value, got: &Value) -> bool {
+    match (wanted, got) {
+        (Value::Number(wanted), Value::Number(number)) => {
+            wanted == number || wanted.as_f64() == number.as_f64()
+        }
+        (Value::Array(wanted), Value::Array(items)) => {
+            wanted.len() == items.len() && wanted.iter().zip(items).all(|(a, b)| is_equal(a, b))
+        }
+        (Value::Object(wanted), Value::Object(fields)) => {
+            wanted.len() == fields.len()
+                && wanted
+                    .iter()
+                    .all(|(key, a)| fields.get(key).is_some_and(|b| is_equal(a, b)))
+        }
+        _ => wanted == got,
+    }
+}
+
+fn shown_body(text: &str) -> String {
+    if text.is_empty() {
+        "an empty body".to_owned()
+    } else {
+        text.to_owned()
+    }
+}
+
+/// At most so many characters of what was got are shown.
+const SHOWN: usize = 200;
+
+/// The beginning of a text, on one line and without characters that command a terminal.
+pub(super) fn shortened(text: &str) -> String {
+    let mut short: String = text
+        .chars()
+        .take(SHOWN)
+        .map(|c| if c.is_control() { ' ' } else { c })
+        .collect();
+    if text.chars().nth(SHOWN).is_some() {
+        short.push('…');
+    }
+    short
+}
+
+#[cfg(test)]
+mod tests;

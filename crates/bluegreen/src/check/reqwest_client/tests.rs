@@ -1,0 +1,209 @@
+use std::time::Duration;
+
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::TcpListener,
+    task::JoinHandle,
+};
+
+use super::*;
+
+/// What a server does with its one connection after it has read the head of the request.
+#[derive(Clone)]
+enum Then {
+    Answer(Vec<u8>),
+    Hang,
+    /// Writes this, and leaves the connection open.
+    AnswerAndHang(Vec<u8>),
+}
+
+/// A server for one connection: its URL, and the head of the request in the end.
+async fn server(then: Then) -> (String, JoinHandle<String>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/health", listener.local_addr().unwrap());
+    let served = tokio::spawn(async move {
+        let (mut connection, _) = listener.accept().await.unwrap();
+        let mut head = Vec::new();
+        while !head.windows(4).any(|four| four == b"\r\n\r\n") {
+            let byte = connection.read_u8().await.unwrap();
+            head.push(byte);
+        }
+        match then {
+            Then::Answer(bytes) => {
+                // The client may hang up in the middle of a body that is too long.
+                let _ = connection.write_all(&bytes).await;
+            }
+            Then::Hang => {
+                let _ = connection.read_u8().await;
+            }
+            Then::AnswerAndHang(bytes) => {
+                connection.write_all(&bytes).await.unwrap();
+                let _ = connection.read_u8().await;
+            }
+        }
+        String::from_utf8(head).unwrap()
+    });
+    (url, served)
+}
+
+fn answer(head: &str, body: &[u8]) -> Then {
+    let mut bytes = format!("HTTP/1.1 {head}\r\n\r\n").into_bytes();
+    bytes.extend_from_slice(body);
+    Then::Answer(bytes)
+}
+
+fn client() -> ReqwestClient {
+    // The machine's proxy settings are none of these tests' business.
+    ReqwestClient::built(Client::builder().no_proxy()).unwrap()
+}
+
+fn get(url: &str) -> HttpRequest {
+    HttpRequest::new("GET", url).with_timeout(Duration::from_secs(20))
+}
+
+async fn fails(then: Then, timeout: Duration) -> String {
+    let (url, _served) = server(then).await;
+    let request = get(&url).with_timeout(timeout);
+    client().send(&request).await.unwrap_err().message
+}
+
+#[tokio::test]
+async fn gives_status_headers_and_body_whatever_the_status() {
+    let then = answer("503 Down\r\nContent-Length: 4\r\nX-A: 1", b"down");
+    let (url, _served) = server(then).await;
+    let answer = client().send(&get(&url)).await.unwrap();
+    assert_eq!((answer.status, answer.body.as_slice()), (503, &b"down"[..]));
+    assert_eq!(answer.header("x-a").collect::<Vec<_>>(), ["1"]);
+    assert!(answer.took > Duration::ZERO);
+}
+
+#[tokio::test]
+async fn sends_method_path_headers_body_and_another_host() {
+    let (url, served) = server(answer("200 OK\r\nContent-Length: 0", b"")).await;
+    let request = HttpRequest::new("POST", format!("{url}?a=1"))
+        .with_header("Host", "api.chatbot.company.com")
+        .with_header("X-Bluegreen-Test", "green")
+        .with_body("{}");
+    client().send(&request).await.unwrap();
+    let head = served.await.unwrap().to_ascii_lowercase();
+    assert!(head.starts_with("post /health?a=1 http/1.1\r\n"), "{head}");
+    for line in [
+        "host: api.chatbot.company.com",
+        "x-bluegreen-test: green",
+        "content-length: 2",
+    ] {
+        assert_eq!(head.matches(line).count(), 1, "{line} in {head}");
+    }
+    assert_eq!(head.matches("host:").count(), 1, "{head}");
+    assert!(head.contains(concat!("user-agent: bluegreen/", env!("CARGO_PKG_VERSION"))));
+}
+
+#[tokio::test]
+async fn sends_user_name_and_password_of_the_url_as_basic_authentication() {
+    let (url, served) = server(answer("200 OK\r\nContent-Length: 0", b"")).await;
+    let url = url.replace("http://", "http://user:secret@");
+    client().send(&get(&url)).await.unwrap();
+    let head = served.await.unwrap().to_ascii_lowercase();
+    assert!(
+        head.contains("authorization: basic dxnlcjpzzwnyzxq="),
+        "{head}"
+    );
+}
+
+#[tokio::test]
+async fn follows_no_redirect() {
+    let head = "302 Found\r\nLocation: http://127.0.0.1:9/\r\nContent-Length: 0";
+    let (url, _served) = server(answer(head, b"")).await;
+    assert_eq!(client().send(&get(&url)).await.unwrap().status, 302);
+}
+
+#[tokio::test]
+async fn gives_up_on_a_server_that_hangs_before_or_within_its_answer() {
+    let body = b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf".to_vec();
+    for then in [Then::Hang, Then::AnswerAndHang(body)] {
+        let message = fails(then, Duration::from_millis(200)).await;
+        assert_eq!(message, "no whole answer within 200ms");
+    }
+}
+
+#[tokio::test]
+async fn a_body_that_breaks_off_is_a_failure() {
+    let then = answer("200 OK\r\nContent-Length: 10", b"half");
+    let message = fails(then, Duration::from_secs(20)).await;
+    assert!(message.starts_with("the body broke off: "), "{message}");
+}
+
+#[tokio::test]
+async fn a_body_of_more_than_a_mebibyte_is_a_failure_with_and_without_a_length() {
+    let body = vec![b'x'; LARGEST_BODY + 1];
+    for head in [
+        format!("200 OK\r\nContent-Length: {}", body.len()),
+        "200 OK\r\nConnection: close".to_owned(),
+    ] {
+        let message = fails(answer(&head, &body), Duration::from_secs(20)).await;
+        assert_eq!(message, "the body is larger than 1 MiB");
+    }
+    let then = answer("200 OK\r\nConnection: close", &body[1..]);
+    let (url, _served) = server(then).await;
+    let answer = client().send(&get(&url)).await.unwrap();
+    assert_eq!(answer.body.len(), LARGEST_BODY);
+}
+
+#[tokio::test]
+async fn a_port_that_refuses_and_an_answer_that_is_no_http_are_failures() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/", listener.local_addr().unwrap());
+    drop(listener);
+    let message = client().send(&get(&url)).await.unwrap_err().message;
+    assert!(message.starts_with("cannot connect: "), "{message}");
+
+    let then = Then::Answer(b"SSH-2.0-OpenSSH_9.6\r\n".to_vec());
+    let message = fails(then, Duration::from_secs(20)).await;
+    assert!(message.starts_with("no answer: "), "{message}");
+}
+
+#[tokio::test]
+async fn a_server_that_speaks_no_tls_is_a_failure() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("https://{}/", listener.local_addr().unwrap());
+    let _served = tokio::spawn(async move {
+        let (mut connection, _) = listener.accept().await.unwrap();
+        let _ = connection.read_u8().await;
+        let _ = connection
+            .write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+            .await;
+    });
+    let message = client().send(&get(&url)).await.unwrap_err().message;
+    assert!(message.starts_with("cannot connect: "), "{message}");
+}
+
+#[tokio::test]
+async fn p12_no_failure_shows_a_part_of_the_request() {
+    let closed = "http://user:canary-1@127.0.0.1:1/x?token=canary-2";
+    let requests = [
+        get(closed).with_header("X-Token", "canary-3"),
+        get(closed).with_header("X-Token", "canary\n4"),
+        get(closed)
+            .with_body("canary-5")
+            .with_timeout(Duration::from_millis(1)),
+        get("http://user:canary-6@[x?canary-7"),
+        HttpRequest::new("CANARY 8", closed),
+    ];
+    for request in requests {
+        let failure = client().send(&request).await.unwrap_err();
+        let shown = format!("{failure} {failure:?}").to_lowercase();
+        assert!(!shown.contains("canary"), "{shown}");
+    }
+}
+
+#[test]
+fn authorities_that_cannot_be_read_are_refused() {
+    for bad in [
+        "",
+        "no certificate",
+        "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----",
+    ] {
+        let error = ReqwestClient::with_authorities(bad.as_bytes()).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Invalid, "{bad}");
+    }
+}

@@ -1,0 +1,382 @@
+//! [`CheckSuite`]: health check and smoke tests as they stand in a file.
+
+use std::{fmt, sync::Arc, time::Duration};
+
+use reqwest::{
+    Url,
+    header::{HeaderName, HeaderValue},
+};
+
+pub use self::problem::{SpecError, SpecProblem};
+use self::read::Reader;
+use super::{Expect, HttpCheck, HttpClient, HttpRequest, http::shown_url};
+use crate::error::{Error, ErrorKind, Result};
+
+mod problem;
+mod read;
+
+/// A health check and smoke tests, read from TOML.
+///
+/// ```toml
+/// base_url = "https://chatbot.company.com"     # may be given by the program instead
+/// host = "api.chatbot.company.com"             # the `Host` header, where it is not the URL's
+/// headers = { X-Bluegreen-Test = "green" }     # sent with every request
+///
+/// [health]
+/// path = "/health"
+/// json = [{ path = "$.status", equals = "healthy" }]
+/// successes = 3         # good answers in a row, default 3
+/// every = "10s"         # between two tries, default 10s
+/// timeout = "5s"        # of one try, default 5s
+/// deadline = "5m"       # of all tries, default 5m
+///
+/// [[smoke]]
+/// name = "chat"
+/// method = "POST"       # default GET
+/// path = "/api/v1/chat"
+/// headers = { Content-Type = "application/json", Authorization = { env = "CHAT_TOKEN" } }
+/// body = '{"message": "Hello, deployment test"}'
+/// timeout = "10s"       # default 10s
+/// status = "2xx"        # or 200, or [200, 404]; default 200
+/// answer_headers = { Content-Type = "application/json", X-Version = true }
+/// json = [{ path = "$.response" }, { path = "$.tokens", at_least = 1, at_most = 4000 }]
+/// body_contains = "response"
+/// max_latency = "3s"
+/// ```
+///
+/// Every key but `path`, and `name` of a smoke test, may be left out. `[health]` takes the keys of
+/// a smoke test but `name`. A header whose value is `{ env = "NAME" }` is a secret from the
+/// environment; it is taken out of every report. [`Expect`] and [`ExpectJson`](super::ExpectJson)
+/// say what the wants mean.
+///
+/// # Examples
+///
+/// ```
+/// use std::sync::Arc;
+/// use bluegreen::check::{CheckSuite, ReqwestClient, ServiceCheck};
+///
+/// let suite = CheckSuite::from_toml("[health]\npath = '/health'\n")?
+///     .with_base_url("https://chatbot.company.com")?;
+/// let check = suite.health_check(Arc::new(ReqwestClient::new()?))?;
+/// assert_eq!(check.unwrap().request().url, "https://chatbot.company.com/health");
+///
+/// // Every problem is reported at once.
+/// let error = CheckSuite::from_toml("[health]\npath = 'health'\nevery = '10'\n").unwrap_err();
+/// assert_eq!(error.problems().len(), 2);
+/// assert_eq!(error.problems()[1].line, Some(3));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone)]
+#[must_use]
+pub struct CheckSuite {
+    base_url: Option<Url>,
+    host: Option<String>,
+    headers: Vec<Header>,
+    health: Option<HealthSpec>,
+    smoke: Vec<SmokeSpec>,
+}
+
+impl CheckSuite {
+    /// Reads a file's text; `{ env = … }` takes variables of this process.
+    ///
+    /// # Errors
+    ///
+    /// [`SpecError`] with every problem, or with every mistake of syntax where there is one.
+    pub fn from_toml(text: &str) -> Result<Self, SpecError> {
+        Self::from_toml_with_env(text, |name| std::env::var(name).ok())
+    }
+
+    /// Reads a file's text; `{ env = … }` asks `variable`, which gives `None` for one that is not
+    /// set.
+    ///
+    /// # Errors
+    ///
+    /// As for [`from_toml`](Self::from_toml).
+    pub fn from_toml_with_env(
+        text: &str,
+        variable: impl Fn(&str) -> Option<String>,
+    ) -> Result<Self, SpecError> {
+        Reader::new(text, &variable).suite()
+    }
+
+    /// Replaces the base URL: `http` or `https`, without query and fragment.
+    ///
+    /// # Errors
+    ///
+    /// [`SpecError`] where it is none.
+    pub fn with_base_url(mut self, url: &str) -> Result<Self, SpecError> {
+        let parsed = base_url(url).map_err(|message| SpecError::of("base_url", message))?;
+        self.base_url = Some(parsed);
+        Ok(self)
+    }
+
+    /// Replaces the `Host` header of every request.
+    ///
+    /// # Errors
+    ///
+    /// [`SpecError`] where it is no host.
+    pub fn with_host(mut self, host: &str) -> Result<Self, SpecError> {
+        check_host(host).map_err(|message| SpecError::of("host", message))?;
+        self.host = Some(host.to_owned());
+        Ok(self)
+    }
+
+    /// Sends a header with every request that has none of this name itself.
+    ///
+    /// # Errors
+    ///
+    /// [`SpecError`] where name or value cannot be sent.
+    pub fn with_header(self, name: &str, value: &str) -> Result<Self, SpecError> {
+        self.with(name, value, false)
+    }
+
+    /// [`with_header`](Self::with_header), with a value that is taken out of every report.
+    ///
+    /// # Errors
+    ///
+    /// [`SpecError`] where name or value cannot be sent.
+    pub fn with_secret_header(self, name: &str, value: &str) -> Result<Self, SpecError> {
+        self.with(name, value, true)
+    }
+
+    /// The base URL without user name and password, where there is one.
+    #[must_use]
+    pub fn base_url(&self) -> Option<String> {
+        self.base_url.as_ref().map(|url| shown_url(url.as_str()))
+    }
+
+    /// The health check.
+    #[must_use]
+    pub fn health(&self) -> Option<&HealthSpec> {
+        self.health.as_ref()
+    }
+
+    /// The smoke tests in the file's order.
+    #[must_use]
+    pub fn smoke(&self) -> &[SmokeSpec] {
+        &self.smoke
+    }
+
+    /// Makes the health check, named `health`; `None` where the file has none.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Invalid`] without a base URL.
+    pub fn health_check(&self, client: Arc<dyn HttpClient>) -> Result<Option<HttpCheck>> {
+        let make = |health: &HealthSpec| self.check("health", &health.request, client.clone());
+        self.health.as_ref().map(make).transpose()
+    }
+
+    /// Makes the smoke tests, in the file's order.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Invalid`] without a base URL.
+    pub fn smoke_checks(&self, client: Arc<dyn HttpClient>) -> Result<Vec<HttpCheck>> {
+        let make = |smoke: &SmokeSpec| self.check(&smoke.name, &smoke.request, client.clone());
+        self.smoke.iter().map(make).collect()
+    }
+
+    fn with(mut self, name: &str, value: &str, is_secret: bool) -> Result<Self, SpecError> {
+        let header = Header::new(name, value.to_owned(), is_secret)
+            .map_err(|message| SpecError::of("headers", message))?;
+        self.headers
+            .retain(|there| !there.name.eq_ignore_ascii_case(name));
+        self.headers.push(header);
+        Ok(self)
+    }
+
+    fn check(
+        &self,
+        name: &str,
+        request: &RequestSpec,
+        client: Arc<dyn HttpClient>,
+    ) -> Result<HttpCheck> {
+        let Some(base) = &self.base_url else {
+            let error = Error::new(ErrorKind::Invalid, format!("make the check `{name}`"));
+            return Err(error.with_hint("name the service's URL in `base_url`"));
+        };
+        let url = format!("{}{}", base.as_str().trim_end_matches('/'), request.path);
+        let mut ready = HttpRequest::new(&request.method, url)
+            .with_body(request.body.clone())
+            .with_timeout(request.timeout);
+        if let Some(host) = &self.host {
+            ready = ready.with_header("Host", host);
+        }
+        let headers = || self.headers.iter().chain(&request.headers);
+        for header in headers() {
+            ready = ready.with_header(&header.name, &header.value);
+        }
+        let check = HttpCheck::new(name, ready, request.expect.clone(), client);
+        Ok(headers()
+            .filter(|header| header.is_secret)
+            .fold(check, |check, header| check.with_secret(&header.value)))
+    }
+}
+
+impl fmt::Debug for CheckSuite {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("CheckSuite")
+            .field("base_url", &self.base_url())
+            .field("host", &self.host)
+            .field("headers", &self.headers)
+            .field("health", &self.health)
+            .field("smoke", &self.smoke)
+            .finish()
+    }
+}
+
+/// The health check of a [`CheckSuite`], and when the service counts as healthy.
+#[derive(Debug, Clone)]
+#[must_use]
+pub struct HealthSpec {
+    request: RequestSpec,
+    successes: u32,
+    every: Duration,
+    deadline: Duration,
+}
+
+impl HealthSpec {
+    /// How many good answers in a row are wanted. Default: 3, since one may be luck.
+    #[must_use]
+    pub fn successes(&self) -> u32 {
+        self.successes
+    }
+
+    /// From the start of a try to the start of the next. Default: 10 seconds, as in the guide.
+    #[must_use]
+    pub fn every(&self) -> Duration {
+        self.every
+    }
+
+    /// The time of one try, to the last byte. Default: 5 seconds.
+    #[must_use]
+    pub fn timeout(&self) -> Duration {
+        self.request.timeout
+    }
+
+    /// When it is given up. Default: 5 minutes, as in the guide.
+    #[must_use]
+    pub fn deadline(&self) -> Duration {
+        self.deadline
+    }
+}
+
+/// One smoke test of a [`CheckSuite`].
+#[derive(Debug, Clone)]
+#[must_use]
+pub struct SmokeSpec {
+    name: String,
+    request: RequestSpec,
+}
+
+impl SmokeSpec {
+    /// What people call it.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The method, such as `GET`.
+    #[must_use]
+    pub fn method(&self) -> &str {
+        &self.request.method
+    }
+
+    /// The path without the values of its query.
+    #[must_use]
+    pub fn path(&self) -> String {
+        shown_url(&self.request.path)
+    }
+}
+
+#[derive(Clone)]
+struct RequestSpec {
+    method: String,
+    path: String,
+    headers: Vec<Header>,
+    body: String,
+    expect: Expect,
+    timeout: Duration,
+}
+
+impl fmt::Debug for RequestSpec {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RequestSpec")
+            .field("method", &self.method)
+            .field("path", &shown_url(&self.path))
+            .field("headers", &self.headers)
+            .field("body_length", &self.body.len())
+            .field("expect", &self.expect)
+            .field("timeout", &self.timeout)
+            .finish()
+    }
+}
+
+#[derive(Clone)]
+struct Header {
+    name: String,
+    value: String,
+    is_secret: bool,
+}
+
+impl Header {
+    /// Says what is wrong without showing the value.
+    fn new(name: &str, value: String, is_secret: bool) -> Result<Self, String> {
+        if HeaderName::from_bytes(name.as_bytes()).is_err() {
+            return Err(format!("`{name}` is not the name of a header"));
+        }
+        if name.eq_ignore_ascii_case("host") {
+            return Err("`Host` is given in `host`".into());
+        }
+        let set_by_client = ["content-length", "transfer-encoding", "connection"];
+        if set_by_client.iter().any(|it| name.eq_ignore_ascii_case(it)) {
+            return Err(format!("`{name}` is set by the client"));
+        }
+        if HeaderValue::from_str(&value).is_err() {
+            return Err(format!("the value of `{name}` cannot be sent in a header"));
+        }
+        Ok(Self {
+            name: name.to_owned(),
+            value,
+            is_secret,
+        })
+    }
+}
+
+impl fmt::Debug for Header {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.name)
+    }
+}
+
+/// Reads a base URL. What is wrong is said without the URL, which may hold a password.
+fn base_url(text: &str) -> Result<Url, String> {
+    let url = Url::parse(text).map_err(|error| format!("is not a URL: {error}"))?;
+    if !matches!(url.scheme(), "http" | "https") {
+        return Err(format!("`{}` is neither http nor https", url.scheme()));
+    }
+    if url.query().is_some() || url.fragment().is_some() {
+        return Err("has a query or a fragment, which belong into `path`".into());
+    }
+    Ok(url)
+}
+
+fn check_host(host: &str) -> Result<(), String> {
+    let url = Url::parse(&format!("http://{host}/"));
+    match url {
+        Ok(url)
+            if url.path() == "/"
+                && url.username().is_empty()
+                && url.password().is_none()
+                && !host.contains(['/', '?', '#', '@'])
+                && !host.contains(char::is_whitespace) =>
+        {
+            Ok(())
+        }
+        _ => Err("is not a host such as `api.chatbot.company.com`".into()),
+    }
+}
+
+#[cfg(test)]
+mod tests;

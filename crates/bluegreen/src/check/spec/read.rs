@@ -1,0 +1,537 @@
+//! From TOML to a [`CheckSuite`], with every problem at once and its line.
+
+use std::{collections::BTreeSet, ops::Range, str::FromStr, time::Duration};
+
+use serde_json::Value;
+use toml::{
+    Spanned,
+    de::{DeTable, DeValue},
+};
+
+use super::{
+    CheckSuite, Header, HealthSpec, RequestSpec, SmokeSpec, SpecError, SpecProblem, base_url,
+    check_host,
+};
+use crate::check::{Expect, ExpectJson, JsonPath, StatusSet};
+
+type Node<'t> = Spanned<DeValue<'t>>;
+
+/// Reads one text and gathers its problems.
+pub(super) struct Reader<'t> {
+    text: &'t str,
+    variable: &'t dyn Fn(&str) -> Option<String>,
+    problems: Vec<SpecProblem>,
+}
+
+/// A table that is being emptied, so that what is left in the end is unknown.
+struct Section<'t> {
+    at: String,
+    span: Range<usize>,
+    table: DeTable<'t>,
+    asked: Vec<&'static str>,
+}
+
+impl<'t> Reader<'t> {
+    pub(super) fn new(text: &'t str, variable: &'t dyn Fn(&str) -> Option<String>) -> Self {
+        Self {
+            text,
+            variable,
+            problems: Vec::new(),
+        }
+    }
+
+    pub(super) fn suite(mut self) -> Result<CheckSuite, SpecError> {
+        let (root, mistakes) = DeTable::parse_recoverable(self.text);
+        for mistake in mistakes {
+            // What the parser could save of a broken text would only raise false alarms.
+            let span = mistake.span().unwrap_or_default();
+            self.found("", &span, mistake.message(), "");
+        }
+        if !self.problems.is_empty() {
+            return Err(self.into_error());
+        }
+        let mut top = Section::new(String::new(), 0..0, root.into_inner());
+        let base_url = self.text_at(&mut top, "base_url").and_then(|(text, span)| {
+            let hint = "such as `https://chatbot.company.com`";
+            self.keep("base_url", &span, base_url(&text), hint)
+        });
+        let host = self.text_at(&mut top, "host").and_then(|(text, span)| {
+            let hint = "a name, and a port where it is not the scheme's";
+            self.keep("host", &span, check_host(&text).map(|()| text), hint)
+        });
+        let headers = self.headers(&mut top);
+        let health = top.take("health").and_then(|node| {
+            let section = self.section("health".into(), node)?;
+            self.health(section)
+        });
+        let mut smoke = Vec::new();
+        for (at, node) in self.list(&mut top, "smoke") {
+            if let Some(section) = self.section(at, node) {
+                smoke.extend(self.smoke(section));
+            }
+        }
+        let mut names = BTreeSet::new();
+        for test in &smoke {
+            if !names.insert(test.name.as_str()) {
+                let message = format!("two smoke tests are called `{}`", test.name);
+                self.problems.push(SpecProblem {
+                    line: None,
+                    field: "smoke".into(),
+                    message,
+                    hint: "reports tell them apart by name".into(),
+                });
+            }
+        }
+        if health.is_none() && smoke.is_empty() && self.problems.is_empty() {
+            let hint = "write a `[health]` or a `[[smoke]]`";
+            self.found("", &(0..0), "there is no check", hint);
+        }
+        self.finish(top);
+        if self.problems.is_empty() {
+            Ok(CheckSuite {
+                base_url,
+                host,
+                headers,
+                health,
+                smoke,
+            })
+        } else {
+            Err(self.into_error())
+        }
+    }
+
+    fn health(&mut self, mut section: Section<'t>) -> Option<HealthSpec> {
+        let successes = section.take("successes").and_then(|node| {
+            let at = section.name("successes");
+            let read = match integer(node.get_ref()) {
+                Some(number @ 1..=1000) => Ok(number as u32),
+                _ => Err("is not a number from 1 to 1000".to_owned()),
+            };
+            self.keep(
+                &at,
+                &node.span(),
+                read,
+                "3 good answers in a row are a start",
+            )
+        });
+        let mut span = |section: &mut Section<'t>, key, default| {
+            self.duration(section, key)
+                .unwrap_or(Duration::from_secs(default))
+        };
+        let every = span(&mut section, "every", 10);
+        let deadline = span(&mut section, "deadline", 5 * 60);
+        let request = self.request(&mut section, Duration::from_secs(5));
+        let successes = successes.unwrap_or(3);
+        if deadline <= every.saturating_mul(successes - 1) {
+            let message = format!("is over before {successes} tries were made");
+            let hint = "a longer deadline, a shorter `every` or fewer `successes`";
+            self.found(
+                &section.name("deadline"),
+                &section.span.clone(),
+                message,
+                hint,
+            );
+        }
+        self.finish(section);
+        Some(HealthSpec {
+            request: request?,
+            successes,
+            every,
+            deadline,
+        })
+    }
+
+    fn smoke(&mut self, mut section: Section<'t>) -> Option<SmokeSpec> {
+        let name = self.needed(&mut section, "name", "what people call it");
+        let name = name.and_then(|(name, span)| {
+            let is_name = !name.trim().is_empty() && !name.contains(char::is_control);
+            let read = if is_name {
+                Ok(name)
+            } else {
+                Err("is not a name")
+            };
+            self.keep(&section.name("name"), &span, read, "such as `chat`")
+        });
+        let request = self.request(&mut section, Duration::from_secs(10));
+        self.finish(section);
+        Some(SmokeSpec {
+            name: name?,
+            request: request?,
+        })
+    }
+
+    fn request(&mut self, section: &mut Section<'t>, timeout: Duration) -> Option<RequestSpec> {
+        let path = self.needed(section, "path", "such as `/health`");
+        let path = path.and_then(|(path, span)| {
+            let read = check_path(&path).map(|()| path);
+            self.keep(&section.name("path"), &span, read, "such as `/health`")
+        });
+        let method = self.text_at(section, "method").and_then(|(method, span)| {
+            let is_method = !method.is_empty() && method.bytes().all(|b| b.is_ascii_uppercase());
+            let read = if is_method {
+                Ok(method)
+            } else {
+                Err("is not a method")
+            };
+            self.keep(&section.name("method"), &span, read, "such as `POST`")
+        });
+        let headers = self.headers(section);
+        let body = self.text_at(section, "body");
+        if let (Some((_, span)), None) = (&body, &method) {
+            let hint = "add `method = \"POST\"`";
+            self.found(&section.name("body"), span, "goes with no GET", hint);
+        }
+        let timeout = self.duration(section, "timeout").unwrap_or(timeout);
+        let expect = self.expect(section, timeout);
+        Some(RequestSpec {
+            path: path?,
+            method: method.unwrap_or_else(|| "GET".into()),
+            headers,
+            body: body.map(|(body, _)| body).unwrap_or_default(),
+            expect,
+            timeout,
+        })
+    }
+
+    fn expect(&mut self, section: &mut Section<'t>, timeout: Duration) -> Expect {
+        let mut expect = Expect::default();
+        if let Some(node) = section.take("status") {
+            let read = status(node.get_ref());
+            let hint = "200, \"2xx\" or a list such as [200, \"4xx\"]";
+            if let Some(status) = self.keep(&section.name("status"), &node.span(), read, hint) {
+                expect = expect.with_status(status);
+            }
+        }
+        for (at, name, node) in self.entries(section, "answer_headers") {
+            expect = match node.get_ref() {
+                DeValue::Boolean(true) => expect.with_header(name),
+                DeValue::String(value) => expect.with_header_value(name, value.as_ref()),
+                _ => {
+                    let hint = "its value as text, or `true` for any";
+                    self.found(&at, &node.span(), "is not a want", hint);
+                    expect
+                }
+            };
+        }
+        for (at, node) in self.list(section, "json") {
+            if let Some(json) = self.section(at, node).and_then(|it| self.json(it)) {
+                expect = expect.with_json(json);
+            }
+        }
+        for (at, node) in self.list(section, "body_contains") {
+            match node.get_ref().as_str() {
+                Some(text) => expect = expect.with_body_containing(text),
+                None => self.found(&at, &node.span(), "is not text", "quote it"),
+            }
+        }
+        let latency_span = section.span_of("max_latency");
+        if let Some(latency) = self.duration(section, "max_latency") {
+            if latency > timeout {
+                let message = "is longer than the time-out, so it is never looked at";
+                let hint = "a shorter one, or a longer `timeout`";
+                self.found(&section.name("max_latency"), &latency_span, message, hint);
+            }
+            expect = expect.with_max_latency(latency);
+        }
+        expect
+    }
+
+    fn json(&mut self, mut section: Section<'t>) -> Option<ExpectJson> {
+        let path = self.needed(&mut section, "path", "such as `$.response`");
+        let path = path.and_then(|(path, span)| {
+            let hint = "RFC 9535, such as `$.response` or `$.items[*].id`";
+            self.keep(
+                &section.name("path"),
+                &span,
+                JsonPath::from_str(&path),
+                hint,
+            )
+        });
+        let equals = section.take("equals").and_then(|node| {
+            let hint = "JSON has text, numbers, truth values, lists and tables";
+            let read = json(node.get_ref()).ok_or("is no JSON value");
+            self.keep(&section.name("equals"), &node.span(), read, hint)
+        });
+        let mut bound = |section: &mut Section<'t>, key| {
+            let node = section.take(key)?;
+            let read = number(node.get_ref()).ok_or("is not a number");
+            self.keep(&section.name(key), &node.span(), read, "such as 1 or 0.5")
+        };
+        let at_least = bound(&mut section, "at_least");
+        let at_most = bound(&mut section, "at_most");
+        self.finish(section);
+        let mut wanted = ExpectJson::present(path?);
+        if let Some(value) = equals {
+            wanted = wanted.equals(value);
+        }
+        if let Some(least) = at_least {
+            wanted = wanted.at_least(least);
+        }
+        if let Some(most) = at_most {
+            wanted = wanted.at_most(most);
+        }
+        Some(wanted)
+    }
+
+    fn headers(&mut self, section: &mut Section<'t>) -> Vec<Header> {
+        let mut headers = Vec::new();
+        for (at, name, node) in self.entries(section, "headers") {
+            let span = node.span();
+            let value = match node.get_ref() {
+                DeValue::String(value) => Some((value.to_string(), false)),
+                DeValue::Table(_) => self.from_environment(&at, node).map(|it| (it, true)),
+                _ => {
+                    let hint = "text, or `{ env = \"NAME\" }` for a secret";
+                    self.found(&at, &span, "is not a header's value", hint);
+                    None
+                }
+            };
+            if let Some((value, is_secret)) = value {
+                let header = Header::new(&name, value, is_secret);
+                headers.extend(self.keep(&at, &span, header, ""));
+            }
+        }
+        headers
+    }
+
+    fn from_environment(&mut self, at: &str, node: Node<'t>) -> Option<String> {
+        let mut section = self.section(at.to_owned(), node)?;
+        let name = self.needed(&mut section, "env", "the name of a variable");
+        let value = name.and_then(|(name, span)| {
+            let value = (self.variable)(&name).filter(|value| !value.is_empty());
+            let read = value.ok_or_else(|| format!("the variable `{name}` is not set"));
+            let hint = "set it where the checks run";
+            self.keep(&section.name("env"), &span, read, hint)
+        });
+        self.finish(section);
+        value
+    }
+
+    fn section(&mut self, at: String, node: Node<'t>) -> Option<Section<'t>> {
+        let span = node.span();
+        match node.into_inner() {
+            DeValue::Table(table) => Some(Section::new(at, span, table)),
+            _ => {
+                self.found(&at, &span, "is not a table", "");
+                None
+            }
+        }
+    }
+
+    /// The entries of a table of names: where each is, its name, its value.
+    fn entries(
+        &mut self,
+        section: &mut Section<'t>,
+        key: &'static str,
+    ) -> Vec<(String, String, Node<'t>)> {
+        let at = section.name(key);
+        let table = section.take(key).and_then(|node| self.section(at, node));
+        let Some(Section { at, table, .. }) = table else {
+            return Vec::new();
+        };
+        let entry = |(name, node): (Spanned<_>, _)| {
+            let name: std::borrow::Cow<'_, str> = name.into_inner();
+            (format!("{at}.{name}"), name.into_owned(), node)
+        };
+        table.into_iter().map(entry).collect()
+    }
+
+    /// The items of a list, or one item that stands alone: where each is, and its value.
+    fn list(&mut self, section: &mut Section<'t>, key: &'static str) -> Vec<(String, Node<'t>)> {
+        let at = section.name(key);
+        let Some(node) = section.take(key) else {
+            return Vec::new();
+        };
+        let span = node.span();
+        match node.into_inner() {
+            DeValue::Array(items) => items
+                .into_iter()
+                .enumerate()
+                .map(|(index, item)| (format!("{at}[{index}]"), item))
+                .collect(),
+            alone => vec![(at, Spanned::new(span, alone))],
+        }
+    }
+
+    fn duration(&mut self, section: &mut Section<'t>, key: &'static str) -> Option<Duration> {
+        let (text, span) = self.text_at(section, key)?;
+        let duration = jiff::SignedDuration::from_str(&text)
+            .ok()
+            .and_then(|span| Duration::try_from(span).ok())
+            .filter(|span| !span.is_zero() && *span <= LONGEST);
+        let read = duration.ok_or_else(|| format!("`{text}` is not a span of time up to a day"));
+        let hint = "write it like `5s`, `500ms` or `1m 30s`";
+        self.keep(&section.name(key), &span, read, hint)
+    }
+
+    fn needed(
+        &mut self,
+        section: &mut Section<'t>,
+        key: &'static str,
+        hint: &str,
+    ) -> Option<(String, Range<usize>)> {
+        if !section.table.contains_key(key) {
+            self.found(
+                &section.name(key),
+                &section.span.clone(),
+                "is missing",
+                hint,
+            );
+        }
+        self.text_at(section, key)
+    }
+
+    fn text_at(
+        &mut self,
+        section: &mut Section<'t>,
+        key: &'static str,
+    ) -> Option<(String, Range<usize>)> {
+        let node = section.take(key)?;
+        let span = node.span();
+        let read = match node.into_inner() {
+            DeValue::String(text) => Ok((text.into_owned(), span.clone())),
+            _ => Err("is not text"),
+        };
+        self.keep(&section.name(key), &span, read, "quote it")
+    }
+
+    /// Refuses the keys that nobody asked for.
+    fn finish(&mut self, section: Section<'t>) {
+        let known = section.asked.join(", ");
+        for key in section.table.keys() {
+            let at = section.name(key.get_ref());
+            let hint = format!("known here: {known}");
+            self.found(&at, &key.span(), "is not known", hint);
+        }
+    }
+
+    fn keep<T, E: ToString>(
+        &mut self,
+        at: &str,
+        span: &Range<usize>,
+        read: Result<T, E>,
+        hint: &str,
+    ) -> Option<T> {
+        match read {
+            Ok(value) => Some(value),
+            Err(error) => {
+                self.found(at, span, error.to_string(), hint);
+                None
+            }
+        }
+    }
+
+    fn found(
+        &mut self,
+        at: &str,
+        span: &Range<usize>,
+        message: impl Into<String>,
+        hint: impl Into<String>,
+    ) {
+        let before = self.text.get(..span.start).unwrap_or_default();
+        self.problems.push(SpecProblem {
+            line: Some(before.matches('\n').count() + 1),
+            field: at.to_owned(),
+            message: message.into(),
+            hint: hint.into(),
+        });
+    }
+
+    fn into_error(mut self) -> SpecError {
+        self.problems.sort_by_key(|problem| problem.line);
+        SpecError::new(self.problems)
+    }
+}
+
+impl<'t> Section<'t> {
+    fn new(at: String, span: Range<usize>, table: DeTable<'t>) -> Self {
+        Self {
+            at,
+            span,
+            table,
+            asked: Vec::new(),
+        }
+    }
+
+    fn take(&mut self, key: &'static str) -> Option<Node<'t>> {
+        self.asked.push(key);
+        self.table.remove(key)
+    }
+
+    fn span_of(&self, key: &str) -> Range<usize> {
+        self.table.get(key).map(Node::span).unwrap_or_default()
+    }
+
+    fn name(&self, key: &str) -> String {
+        if self.at.is_empty() {
+            key.to_owned()
+        } else {
+            format!("{}.{key}", self.at)
+        }
+    }
+}
+
+/// A day: longer than any service takes to become healthy.
+const LONGEST: Duration = Duration::from_secs(24 * 3600);
+
+fn check_path(path: &str) -> Result<(), &'static str> {
+    if !path.starts_with('/') {
+        return Err("does not begin with `/`");
+    }
+    if path.contains('#') || path.contains(|c: char| c.is_whitespace() || c.is_control()) {
+        return Err("has a fragment, a space or a control character");
+    }
+    match reqwest::Url::parse(&format!("http://host{path}")) {
+        Ok(_) => Ok(()),
+        Err(_) => Err("is not the path of a URL"),
+    }
+}
+
+fn status(value: &DeValue<'_>) -> Result<StatusSet, String> {
+    let one = |value: &DeValue<'_>| match value {
+        DeValue::String(text) => Some(text.to_string()),
+        DeValue::Integer(_) => integer(value).map(|number| number.to_string()),
+        _ => None,
+    };
+    let parts = match value {
+        DeValue::Array(items) => items.iter().map(|item| one(item.get_ref())).collect(),
+        alone => one(alone).map(|it| vec![it]),
+    };
+    let parts: Vec<String> = parts.ok_or("is not a status")?;
+    StatusSet::from_str(&parts.join(",")).map_err(|error| error.to_string())
+}
+
+fn integer(value: &DeValue<'_>) -> Option<i64> {
+    let integer = value.as_integer()?;
+    i64::from_str_radix(integer.as_str(), integer.radix()).ok()
+}
+
+fn number(value: &DeValue<'_>) -> Option<f64> {
+    let number = match value {
+        DeValue::Float(float) => float.as_str().parse().ok()?,
+        other => integer(other)? as f64,
+    };
+    number.is_finite().then_some(number)
+}
+
+/// The JSON value; `None` where there is none, as for dates and infinity.
+fn json(value: &DeValue<'_>) -> Option<Value> {
+    Some(match value {
+        DeValue::String(text) => Value::from(text.as_ref()),
+        DeValue::Integer(_) => Value::from(integer(value)?),
+        DeValue::Float(_) => Value::from(number(value)?),
+        DeValue::Boolean(truth) => Value::from(*truth),
+        DeValue::Array(items) => {
+            let items = items.iter().map(|item| json(item.get_ref()));
+            Value::Array(items.collect::<Option<_>>()?)
+        }
+        DeValue::Table(fields) => {
+            let field = |(key, value): (&Spanned<_>, &Node<'_>)| {
+                let key: &std::borrow::Cow<'_, str> = key.get_ref();
+                Some((key.to_string(), json(value.get_ref())?))
+            };
+            Value::Object(fields.iter().map(field).collect::<Option<_>>()?)
+        }
+        DeValue::Datetime(_) => return None,
+    })
+}
