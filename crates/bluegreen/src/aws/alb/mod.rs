@@ -5,6 +5,7 @@ mod command;
 mod edit;
 mod fingerprint;
 mod forward;
+pub(crate) mod live;
 mod locate;
 mod preflight;
 mod routing;

@@ -154,7 +154,13 @@ fn kind_of_code(code: &str, lost: ErrorKind) -> ErrorKind {
         code if code.ends_with("NotFound") || code.ends_with("NotFoundException") => {
             ErrorKind::NotFound
         }
-        "PriorityInUse"
+        "ImageAlreadyExistsException"
+        | "ImageTagAlreadyExistsException"
+        | "RepositoryAlreadyExistsException"
+        | "UpdateInProgressException" => ErrorKind::Conflict,
+        "ClientException"
+        | "ServiceNotActiveException"
+        | "PriorityInUse"
         | "ResourceInUse"
         | "OperationNotPermitted"
         | "ValidationError"

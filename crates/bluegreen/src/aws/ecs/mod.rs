@@ -1,0 +1,15 @@
+//! Elastic Container Service: task definitions, services, and the deployer that updates them.
+
+mod deployer;
+mod follow;
+mod preflight;
+mod service_spec;
+mod task_definition;
+mod wire;
+
+pub use self::{
+    deployer::EcsServiceDeployer, service_spec::ServiceSpec, task_definition::TaskDefinition,
+};
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,174 @@
+//! What would make a deployment unsafe or impossible.
+
+use super::{EcsServiceDeployer, wire::Service};
+use crate::{
+    aws::alb::{TargetGroupArn, live},
+    error::Result,
+    preflight::{Acceptance, Finding},
+    service::Rollout,
+};
+
+pub(super) async fn findings(deployer: &EcsServiceDeployer) -> Result<Vec<Finding>> {
+    let described = deployer.describe().await?;
+    let mut findings = Vec::new();
+    let Some((raw, service)) = described else {
+        findings.extend(absent(deployer));
+        return Ok(findings);
+    };
+    findings.extend(controller(&service));
+    findings.extend(under_way(deployer, &service));
+    if service.takes_back() {
+        findings.push(Finding::note(
+            "the service takes failed rollouts back by itself; while a rollout goes on, it alone does",
+        ));
+    }
+    if let Some(definition) = &deployer.task_definition
+        && let Err(error) = deployer.container_in(definition, Some(&service))
+    {
+        let finding = Finding::refusal(error.message());
+        findings.push(finding.with_hint(error.hint().unwrap_or_default()));
+    }
+    if let Some(spec) = &deployer.spec {
+        let lines = spec.differences(&raw);
+        findings.extend(lines.into_iter().map(|line| {
+            Finding::note(format!(
+                "not applied, a deployment changes the task definition only: {line}"
+            ))
+        }));
+    }
+    for group in groups(&service) {
+        findings.extend(traffic(deployer, &service, &group).await?);
+    }
+    Ok(findings)
+}
+
+/// A service that does not exist needs all that it is made of.
+fn absent(deployer: &EcsServiceDeployer) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    let service = &deployer.service;
+    if deployer.spec.is_none() {
+        let message = format!("there is no service {service} in {}", deployer.cluster);
+        findings.push(Finding::refusal(message).with_hint(
+            "check cluster and region, or give the service's definition, and it is created",
+        ));
+    }
+    match &deployer.task_definition {
+        None => findings.push(
+            Finding::refusal(format!("there is no task definition for service {service}"))
+                .with_hint("the service does not exist yet: give its task definition as a file"),
+        ),
+        Some(definition) => {
+            if let Err(error) = deployer.container_in(definition, None) {
+                let finding = Finding::refusal(error.message());
+                findings.push(finding.with_hint(error.hint().unwrap_or_default()));
+            }
+        }
+    }
+    findings
+}
+
+/// Who else moves what this service runs, or its traffic.
+fn controller(service: &Service) -> Option<Finding> {
+    if service.status == "DRAINING" {
+        let message = format!("service {} is being deleted", service.service_name);
+        return Some(Finding::refusal(message).with_hint("wait until it is gone"));
+    }
+    let controller = service.deployment_controller.as_ref();
+    let kind = controller.map_or("", |one| one.r#type.as_str());
+    if !kind.is_empty() && kind != "ECS" {
+        let message = format!("service {} is deployed by {kind}", service.service_name);
+        return Some(
+            Finding::refusal(message)
+                .with_hint("deploy it with that, or make a service with ECS's own rolling update"),
+        );
+    }
+    let configuration = service.deployment_configuration.as_ref();
+    let strategy = configuration.and_then(|one| one.strategy.as_deref());
+    match strategy {
+        None | Some("" | "ROLLING") => None,
+        Some(strategy) => {
+            let message = format!(
+                "service {} deploys by {strategy}: ECS shifts its traffic itself",
+                service.service_name
+            );
+            Some(Finding::refusal(message).with_hint(
+                "two writers on one rule undo each other: set the strategy to ROLLING, or leave the traffic to ECS",
+            ))
+        }
+    }
+}
+
+fn under_way(deployer: &EcsServiceDeployer, service: &Service) -> Option<Finding> {
+    let primary = service.primary()?;
+    if primary.rollout() != Rollout::InProgress {
+        return None;
+    }
+    let message = format!(
+        "deployment {} of {} is under way",
+        primary.id, primary.task_definition
+    );
+    if service.tag(super::deployer::DEPLOYED_TAG) == Some(primary.task_definition.as_str()) {
+        return Some(Finding::note(format!("{message}, begun by an earlier run")));
+    }
+    let hint = format!(
+        "wait until it has ended: aws ecs wait services-stable --cluster {} --services {}",
+        deployer.cluster, deployer.service
+    );
+    Some(Finding::refusal(message).with_hint(hint))
+}
+
+fn groups(service: &Service) -> Vec<TargetGroupArn> {
+    let listed = service.load_balancers.iter();
+    listed
+        .filter_map(|one| one.target_group_arn.as_deref()?.parse().ok())
+        .collect()
+}
+
+/// Who gets traffic from where.
+async fn traffic(
+    deployer: &EcsServiceDeployer,
+    service: &Service,
+    group: &TargetGroupArn,
+) -> Result<Vec<Finding>> {
+    let elb = &*deployer.aws.elb;
+    let routes = live::routes_to(elb, group).await?;
+    let mut findings = Vec::new();
+    let name = &service.service_name;
+    if routes.is_empty() {
+        let message = format!(
+            "no rule names {}, so its targets are not health-checked",
+            group.name()
+        );
+        findings.push(Finding::note(message));
+    }
+    for route in routes.iter().filter(|route| !route.is_for_tests) {
+        if route.weight > 0 {
+            let share = 100 * route.weight / route.sum.max(1);
+            let message = format!(
+                "service {name} gets live traffic already: {share} % of {}",
+                route.rule
+            );
+            findings.push(
+                Finding::refusal_unless(Acceptance::InPlace, message).with_hint(format!(
+                    "deploy beside what serves, into a group at weight 0, and shift traffic then; \
+                     or accept `{}`",
+                    Acceptance::InPlace
+                )),
+            );
+            continue;
+        }
+        for other in &route.others {
+            let serving = live::healthy_targets(elb, other).await?;
+            let own = service.desired_count;
+            if let Some(covered) = (100 * own).checked_div(serving) {
+                let covered = covered.min(100);
+                findings.push(Finding::note(format!(
+                    "{name} runs {own} where {serving} serve: enough for {covered} % of the \
+                     traffic; 50 % needs {}, 100 % needs {serving}",
+                    serving.div_ceil(2)
+                )));
+            }
+        }
+    }
+    Ok(findings)
+}

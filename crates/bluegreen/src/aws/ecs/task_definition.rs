@@ -1,0 +1,519 @@
+//! [`TaskDefinition`]: the document itself, copied without loss.
+
+use std::{cmp::Ordering, fmt};
+
+use serde_json::{Map, Value, json};
+use similar::TextDiff;
+
+use crate::{
+    error::{Error, ErrorKind, Result},
+    image::ImageRef,
+};
+
+/// What AWS adds to a task definition when it describes it, and refuses when it is registered:
+/// the difference between
+/// [TaskDefinition](https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_TaskDefinition.html)
+/// and the input of
+/// [RegisterTaskDefinition](https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_RegisterTaskDefinition.html).
+/// Everything else is kept, fields that this crate has never heard of included.
+const READ_ONLY: [&str; 9] = [
+    "taskDefinitionArn",
+    "revision",
+    "status",
+    "requiresAttributes",
+    "compatibilities",
+    "registeredAt",
+    "registeredBy",
+    "deregisteredAt",
+    "deleteRequestedAt",
+];
+
+/// A task definition as JSON, spelt as the AWS CLI prints it.
+///
+/// `Debug` shows the family and the containers; environment variables may hold anything.
+///
+/// # Examples
+///
+/// ```
+/// use bluegreen::{aws::ecs::TaskDefinition, image::ImageRef};
+///
+/// let definition = TaskDefinition::from_json(
+///     r#"{"family": "chatbot", "containerDefinitions": [{"name": "app", "image": "app:latest"}]}"#,
+/// )?;
+/// let image: ImageRef = format!("registry/chatbot@sha256:{}", "a".repeat(64)).parse()?;
+/// let pinned = definition.clone().with_image("app", &image)?;
+/// assert_eq!(pinned.image_of("app"), Some(image.to_string().as_str()));
+/// assert!(definition.with_image("api", &image).is_err(), "containers are found by name");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, PartialEq)]
+pub struct TaskDefinition {
+    /// What a register accepts.
+    document: Map<String, Value>,
+}
+
+impl TaskDefinition {
+    /// Reads a file: what a register accepts, or what a describe prints, wrapped in
+    /// `taskDefinition` or not.
+    ///
+    /// # Errors
+    ///
+    /// `Invalid` where it is no JSON object, with line and column.
+    pub fn from_json(text: &str) -> Result<Self> {
+        let invalid = |message: &str| {
+            Error::new(
+                ErrorKind::Invalid,
+                format!("read a task definition: {message}"),
+            )
+        };
+        if text.contains("kind: ConfigMap") {
+            return Err(
+                invalid("this is a Kubernetes ConfigMap, which ECS does not read")
+                    .with_hint("put the JSON inside of it into a file of its own"),
+            );
+        }
+        let value: Value =
+            serde_json::from_str(text).map_err(|error| invalid("no JSON").with_source(error))?;
+        Self::from_described(value)
+    }
+
+    /// From the answer of DescribeTaskDefinition, or from the bare document.
+    pub(crate) fn from_described(answer: Value) -> Result<Self> {
+        let invalid = |message: &str| {
+            Error::new(
+                ErrorKind::Invalid,
+                format!("read a task definition: {message}"),
+            )
+        };
+        let Value::Object(mut document) = answer else {
+            return Err(invalid("no JSON object"));
+        };
+        if let Some(inner) = document.remove("taskDefinition") {
+            let tags = document.remove("tags");
+            let Value::Object(inner) = inner else {
+                return Err(invalid("`taskDefinition` is no JSON object"));
+            };
+            document = inner;
+            if let Some(tags) = tags {
+                document.insert("tags".to_owned(), tags);
+            }
+        }
+        for field in READ_ONLY {
+            document.remove(field);
+        }
+        // AWS keeps tags of its own, which nobody else may write.
+        let is_ours = |tag: &Value| !text(tag, "key").starts_with("aws:");
+        if let Some(Value::Array(tags)) = document.get_mut("tags") {
+            tags.retain(is_ours);
+            if tags.is_empty() {
+                document.remove("tags");
+            }
+        }
+        let definition = Self { document };
+        if definition.family().is_empty() {
+            return Err(invalid("it has no `family`"));
+        }
+        if definition.containers().is_empty() {
+            return Err(invalid("it has no containers"));
+        }
+        Ok(definition)
+    }
+
+    /// The family.
+    #[must_use]
+    pub fn family(&self) -> &str {
+        let family = self.document.get("family").and_then(Value::as_str);
+        family.unwrap_or_default()
+    }
+
+    /// The names of the containers, in order.
+    #[must_use]
+    pub fn containers(&self) -> Vec<&str> {
+        let names = self.container_definitions();
+        names.map(|container| text(container, "name")).collect()
+    }
+
+    /// The image of a container.
+    #[must_use]
+    pub fn image_of(&self, container: &str) -> Option<&str> {
+        self.container(container)?.get("image")?.as_str()
+    }
+
+    /// The same with another image in the container of this name, and nothing else changed.
+    ///
+    /// # Errors
+    ///
+    /// `Invalid` where there is no container of this name; the hint lists those there are.
+    pub fn with_image(mut self, container: &str, image: &ImageRef) -> Result<Self> {
+        let names = self.containers().join(", ");
+        let containers = self
+            .document
+            .get_mut("containerDefinitions")
+            .and_then(Value::as_array_mut);
+        let found = containers
+            .into_iter()
+            .flatten()
+            .find(|one| text(one, "name") == container)
+            .and_then(Value::as_object_mut);
+        let Some(found) = found else {
+            let message = format!("set the image of container `{container}`");
+            let hint = format!("its containers are: {names}");
+            return Err(Error::new(ErrorKind::Invalid, message).with_hint(hint));
+        };
+        found.insert("image".to_owned(), Value::String(image.to_string()));
+        Ok(self)
+    }
+
+    /// Whether AWS would run the same by both: what it fills in or leaves out by itself does not
+    /// count, and neither does the order of environment variables, secrets and tags.
+    #[must_use]
+    pub fn is_same_as(&self, other: &Self) -> bool {
+        self.canonical() == other.canonical()
+    }
+
+    /// What `other` changes, as lines of a unified diff. Values of environment variables are
+    /// masked: that one changed is shown, what it holds is not.
+    #[must_use]
+    pub fn diff(&self, other: &Self) -> Vec<String> {
+        let (mut before, mut after) = (self.canonical(), other.canonical());
+        mask(&mut after, Some(&before));
+        mask(&mut before, None);
+        let pretty = |value: &Value| format!("{value:#}\n");
+        let (before, after) = (pretty(&before), pretty(&after));
+        let diff = TextDiff::from_lines(&before, &after);
+        let unified = diff.unified_diff().context_radius(2).to_string();
+        unified.lines().map(str::to_owned).collect()
+    }
+
+    /// The exact input of RegisterTaskDefinition.
+    pub(crate) fn register_input(&self) -> Value {
+        Value::Object(self.document.clone())
+    }
+
+    /// Where the log lines of a container of a task are, if they go to CloudWatch.
+    pub(crate) fn log_place(&self, container: &str, task: &str) -> Option<String> {
+        let logs = self.container(container)?.get("logConfiguration")?;
+        let options = logs.get("options")?;
+        let group = options.get("awslogs-group")?.as_str()?;
+        let place = match options.get("awslogs-stream-prefix").and_then(Value::as_str) {
+            Some(prefix) => format!("log group {group}, stream {prefix}/{container}/{task}"),
+            None => format!("log group {group}"),
+        };
+        Some(place)
+    }
+
+    fn container_definitions(&self) -> impl Iterator<Item = &Value> {
+        let containers = self.document.get("containerDefinitions");
+        containers.and_then(Value::as_array).into_iter().flatten()
+    }
+
+    fn container(&self, name: &str) -> Option<&Value> {
+        self.container_definitions()
+            .find(|container| text(container, "name") == name)
+    }
+
+    fn canonical(&self) -> Value {
+        let network = self.document.get("networkMode").and_then(Value::as_str);
+        let ports_are_equal = matches!(network, Some("awsvpc" | "host"));
+        let mut value = Value::Object(self.document.clone());
+        for container in list_mut(&mut value, "containerDefinitions") {
+            fill_container(container, ports_are_equal);
+        }
+        sort_by(&mut value, "tags", "key");
+        without_empty(&mut value);
+        value
+    }
+}
+
+/// Drops what AWS fills in where a register leaves it out.
+fn fill_container(container: &mut Value, ports_are_equal: bool) {
+    drop_if(container, "cpu", &json!(0));
+    drop_if(container, "essential", &json!(true));
+    for port in list_mut(container, "portMappings") {
+        drop_if(port, "protocol", &json!("tcp"));
+        if let (true, Some(own)) = (ports_are_equal, port.get("containerPort").cloned()) {
+            drop_if(port, "hostPort", &own);
+        }
+    }
+    if let Some(check) = container.get_mut("healthCheck") {
+        drop_if(check, "interval", &json!(30));
+        drop_if(check, "timeout", &json!(5));
+        drop_if(check, "retries", &json!(3));
+    }
+    sort_by(container, "environment", "name");
+    sort_by(container, "secrets", "name");
+}
+
+fn drop_if(value: &mut Value, field: &str, filled_in: &Value) {
+    if let Some(object) = value.as_object_mut()
+        && object.get(field) == Some(filled_in)
+    {
+        object.remove(field);
+    }
+}
+
+fn list_mut<'a>(value: &'a mut Value, field: &str) -> impl Iterator<Item = &'a mut Value> {
+    let list = value.get_mut(field).and_then(Value::as_array_mut);
+    list.into_iter().flatten()
+}
+
+fn sort_by(value: &mut Value, field: &str, key: &str) {
+    if let Some(list) = value.get_mut(field).and_then(Value::as_array_mut) {
+        list.sort_by(|a, b| -> Ordering { text(a, key).cmp(text(b, key)) });
+    }
+}
+
+/// An absent list, an empty one and null are the same to AWS.
+fn without_empty(value: &mut Value) {
+    match value {
+        Value::Object(object) => {
+            for inner in object.values_mut() {
+                without_empty(inner);
+            }
+            object.retain(|_, inner| !is_empty(inner));
+        }
+        Value::Array(list) => list.iter_mut().for_each(without_empty),
+        _ => {}
+    }
+}
+
+fn is_empty(value: &Value) -> bool {
+    match value {
+        Value::Null => true,
+        Value::Array(list) => list.is_empty(),
+        Value::Object(object) => object.is_empty(),
+        _ => false,
+    }
+}
+
+/// Masks what may be secret. Where the value is another one than `before` holds, that is shown.
+fn mask(value: &mut Value, before: Option<&Value>) {
+    let earlier = |container: &str, field: &str, name: &str| -> Option<Value> {
+        let containers = before?.get("containerDefinitions")?.as_array()?;
+        let found = containers
+            .iter()
+            .find(|one| text(one, "name") == container)?;
+        let list = found.get(field)?.as_array()?;
+        let entry = list.iter().find(|one| text(one, "name") == name)?;
+        entry.get("value").cloned()
+    };
+    for container in list_mut(value, "containerDefinitions") {
+        let owner = text(container, "name").to_owned();
+        for entry in list_mut(container, "environment") {
+            let known = earlier(&owner, "environment", text(entry, "name"));
+            let Some(now) = entry.get_mut("value") else {
+                continue;
+            };
+            let is_changed = known.is_some_and(|known| known != *now);
+            *now = json!(if is_changed {
+                "[masked, changed]"
+            } else {
+                "[masked]"
+            });
+        }
+        let options = container.pointer_mut("/logConfiguration/options");
+        for (name, option) in options.and_then(Value::as_object_mut).into_iter().flatten() {
+            let name = name.to_lowercase();
+            if ["token", "key", "secret", "password"]
+                .iter()
+                .any(|sign| name.contains(sign))
+            {
+                *option = json!("[masked]");
+            }
+        }
+    }
+}
+
+fn text<'a>(value: &'a Value, field: &str) -> &'a str {
+    value.get(field).and_then(Value::as_str).unwrap_or_default()
+}
+
+impl fmt::Debug for TaskDefinition {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TaskDefinition")
+            .field("family", &self.family())
+            .field("containers", &self.containers())
+            .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn leaf() -> impl Strategy<Value = Value> {
+        prop_oneof![
+            any::<bool>().prop_map(Value::from),
+            any::<i32>().prop_map(Value::from),
+            "[ -~]{0,12}".prop_map(Value::from),
+        ]
+    }
+
+    fn tree() -> impl Strategy<Value = Value> {
+        leaf().prop_recursive(3, 24, 4, |inner| {
+            prop_oneof![
+                prop::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
+                prop::collection::btree_map("[a-zA-Z]{1,10}", inner, 0..4)
+                    .prop_map(|map| Value::Object(map.into_iter().collect())),
+            ]
+        })
+    }
+
+    /// Every field that a register documents, and some that nobody knows yet, with any content.
+    fn document() -> impl Strategy<Value = Map<String, Value>> {
+        const FIELDS: [&str; 18] = [
+            "taskRoleArn",
+            "executionRoleArn",
+            "networkMode",
+            "volumes",
+            "placementConstraints",
+            "requiresCompatibilities",
+            "cpu",
+            "memory",
+            "pidMode",
+            "ipcMode",
+            "proxyConfiguration",
+            "inferenceAccelerators",
+            "ephemeralStorage",
+            "runtimePlatform",
+            "enableFaultInjection",
+            "daemonConfiguration",
+            "somethingNew",
+            "anotherThing",
+        ];
+        let fields = prop::collection::btree_map(prop::sample::select(&FIELDS[..]), tree(), 0..12);
+        let names = prop::collection::btree_set("[a-z]{1,8}", 1..4);
+        let extras = prop::collection::btree_map("[a-z]{3,9}X", tree(), 0..4);
+        let tags = prop::collection::vec(("[a-z]{1,6}", "[ -~]{0,8}"), 0..4);
+        (fields, names, extras, tags).prop_map(|(fields, names, extras, tags)| {
+            let mut document: Map<String, Value> = fields
+                .into_iter()
+                .map(|(name, value)| (name.to_owned(), value))
+                .collect();
+            document.insert("family".to_owned(), json!("chatbot"));
+            let containers: Vec<Value> = names
+                .into_iter()
+                .map(|name| {
+                    let mut container: Map<String, Value> = extras.clone().into_iter().collect();
+                    container.insert("name".to_owned(), json!(name));
+                    container.insert("image".to_owned(), json!("app:latest"));
+                    Value::Object(container)
+                })
+                .collect();
+            document.insert("containerDefinitions".to_owned(), Value::Array(containers));
+            if !tags.is_empty() {
+                let tags = tags
+                    .into_iter()
+                    .map(|(key, value)| json!({"key": key, "value": value}));
+                document.insert("tags".to_owned(), tags.collect());
+            }
+            document
+        })
+    }
+
+    fn described(document: &Map<String, Value>, read_only: &Value) -> Value {
+        let mut document = document.clone();
+        let tags = document.remove("tags").unwrap_or_else(|| json!([]));
+        for field in READ_ONLY {
+            document.insert(field.to_owned(), read_only.clone());
+        }
+        json!({"taskDefinition": document, "tags": tags})
+    }
+
+    fn image() -> ImageRef {
+        let digest = "b".repeat(64);
+        format!("registry/app@sha256:{digest}")
+            .parse()
+            .expect("an image")
+    }
+
+    proptest! {
+        #[test]
+        fn p03_a_copy_loses_no_field_that_a_register_accepts(document in document(), read_only in tree()) {
+            let answer = described(&document, &read_only);
+            let copy = TaskDefinition::from_described(answer).expect("well-formed");
+            prop_assert_eq!(copy.register_input(), Value::Object(document));
+        }
+
+        #[test]
+        fn an_image_is_set_in_one_container_and_nowhere_else(document in document()) {
+            let before = TaskDefinition::from_described(Value::Object(document)).expect("well-formed");
+            let last = before.containers().last().copied().expect("one").to_owned();
+            let after = before.clone().with_image(&last, &image()).expect("it is there");
+            let mut undone = after.register_input();
+            for container in list_mut(&mut undone, "containerDefinitions") {
+                if text(container, "name") == last {
+                    container["image"] = json!("app:latest");
+                }
+            }
+            prop_assert_eq!(undone, before.register_input());
+            prop_assert!(!before.is_same_as(&after));
+            prop_assert!(before.diff(&before).is_empty());
+        }
+    }
+
+    #[test]
+    fn what_aws_fills_in_is_no_difference() {
+        let file = TaskDefinition::from_json(
+            r#"{"family": "chatbot", "networkMode": "awsvpc", "containerDefinitions": [{
+                "name": "app", "image": "i", "portMappings": [{"containerPort": 8000}],
+                "environment": [{"name": "B", "value": "2"}, {"name": "A", "value": "1"}],
+                "healthCheck": {"command": ["CMD", "x"]}}]}"#,
+        );
+        let described = TaskDefinition::from_json(
+            r#"{"taskDefinition": {"family": "chatbot", "revision": 3, "networkMode": "awsvpc", "volumes": [],
+                "placementConstraints": [], "containerDefinitions": [{
+                "name": "app", "image": "i", "cpu": 0, "essential": true, "mountPoints": [],
+                "portMappings": [{"containerPort": 8000, "hostPort": 8000, "protocol": "tcp"}],
+                "environment": [{"name": "A", "value": "1"}, {"name": "B", "value": "2"}],
+                "healthCheck": {"command": ["CMD", "x"], "interval": 30, "timeout": 5, "retries": 3}}]}}"#,
+        );
+        assert!(file.expect("valid").is_same_as(&described.expect("valid")));
+    }
+
+    #[test]
+    fn p12_a_diff_shows_that_a_variable_changed_and_not_what_it_holds() {
+        let with = |value: &str| {
+            let text = format!(
+                r#"{{"family": "chatbot", "containerDefinitions": [{{"name": "app", "image": "i",
+                    "environment": [{{"name": "TOKEN", "value": "{value}"}}]}}]}}"#
+            );
+            TaskDefinition::from_json(&text).expect("valid")
+        };
+        let (before, after) = (with("canary-one"), with("canary-two"));
+        let diff = before.diff(&after).join("\n");
+        assert!(diff.contains("[masked, changed]"), "{diff}");
+        assert!(!diff.contains("canary"), "{diff}");
+        assert!(!format!("{before:?}").contains("canary"));
+    }
+
+    #[test]
+    fn a_family_name_alone_or_a_config_map_is_refused_with_a_word() {
+        for text in [
+            "{}",
+            "[]",
+            "nonsense",
+            r#"{"family": "x"}"#,
+            "kind: ConfigMap",
+        ] {
+            let error = TaskDefinition::from_json(text).expect_err("no task definition");
+            assert_eq!(error.kind(), ErrorKind::Invalid);
+        }
+    }
+
+    #[test]
+    fn says_where_the_logs_are() {
+        let definition = TaskDefinition::from_json(
+            r#"{"family": "f", "containerDefinitions": [{"name": "app", "image": "i", "logConfiguration":
+                {"logDriver": "awslogs", "options": {"awslogs-group": "/ecs/f", "awslogs-stream-prefix": "ecs"}}}]}"#,
+        )
+        .expect("valid");
+        assert_eq!(
+            definition.log_place("app", "abc").as_deref(),
+            Some("log group /ecs/f, stream ecs/app/abc")
+        );
+        assert_eq!(definition.log_place("other", "abc"), None);
+    }
+}

@@ -1,0 +1,205 @@
+//! What is read of ECS's answers: exactly the fields in use.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Deserializer};
+use serde_json::Value;
+
+use crate::{
+    error::{Error, ErrorKind, Result},
+    service::{DeploymentId, RevisionId, Rollout},
+};
+
+/// Reads an answer.
+pub(super) fn read<T: serde::de::DeserializeOwned>(answer: Value, attempted: &str) -> Result<T> {
+    serde_json::from_value(answer).map_err(|error| {
+        Error::new(
+            ErrorKind::Unavailable,
+            format!("{attempted}: the answer cannot be read"),
+        )
+        .with_source(error)
+    })
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+#[derive(Default)]
+pub(super) struct Services {
+    pub(super) services: Vec<Value>,
+    pub(super) failures: Vec<Missing>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Missing {
+    pub(super) reason: String,
+}
+
+#[derive(Debug, Default, Clone, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub(super) struct Service {
+    pub(super) service_arn: String,
+    pub(super) service_name: String,
+    pub(super) status: String,
+    pub(super) desired_count: u32,
+    pub(super) running_count: u32,
+    pub(super) task_definition: String,
+    pub(super) deployments: Vec<Deployment>,
+    pub(super) deployment_controller: Option<Controller>,
+    pub(super) deployment_configuration: Option<Configuration>,
+    pub(super) load_balancers: Vec<Balanced>,
+    pub(super) events: Vec<Event>,
+    pub(super) tags: Vec<Tag>,
+}
+
+#[derive(Debug, Default, Clone, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub(super) struct Deployment {
+    pub(super) id: String,
+    pub(super) status: String,
+    pub(super) task_definition: String,
+    pub(super) desired_count: u32,
+    pub(super) running_count: u32,
+    pub(super) pending_count: u32,
+    pub(super) failed_tasks: u32,
+    pub(super) rollout_state: Option<String>,
+    pub(super) rollout_state_reason: Option<String>,
+    #[serde(deserialize_with = "time")]
+    pub(super) created_at: Option<Timestamp>,
+}
+
+#[derive(Debug, Default, Clone, Deserialize)]
+#[serde(default)]
+pub(super) struct Controller {
+    pub(super) r#type: String,
+}
+
+#[derive(Debug, Default, Clone, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub(super) struct Configuration {
+    pub(super) strategy: Option<String>,
+    pub(super) deployment_circuit_breaker: Option<Switch>,
+    pub(super) alarms: Option<Switch>,
+}
+
+#[derive(Debug, Default, Clone, Deserialize)]
+#[serde(default)]
+pub(super) struct Switch {
+    pub(super) enable: bool,
+    pub(super) rollback: bool,
+}
+
+#[derive(Debug, Default, Clone, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub(super) struct Balanced {
+    pub(super) target_group_arn: Option<String>,
+    pub(super) container_name: Option<String>,
+}
+
+#[derive(Debug, Default, Clone, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub(super) struct Event {
+    pub(super) id: String,
+    #[serde(deserialize_with = "time")]
+    pub(super) created_at: Option<Timestamp>,
+    pub(super) message: String,
+}
+
+#[derive(Debug, Default, Clone, Deserialize)]
+#[serde(default)]
+pub(super) struct Tag {
+    pub(super) key: String,
+    pub(super) value: String,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub(super) struct TaskList {
+    pub(super) task_arns: Vec<String>,
+    pub(super) next_token: Option<String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Tasks {
+    pub(super) tasks: Vec<Task>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub(super) struct Task {
+    pub(super) task_arn: String,
+    pub(super) started_by: String,
+    pub(super) stop_code: Option<String>,
+    pub(super) stopped_reason: Option<String>,
+    #[serde(deserialize_with = "time")]
+    pub(super) stopped_at: Option<Timestamp>,
+    pub(super) containers: Vec<Container>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub(super) struct Container {
+    pub(super) name: String,
+    pub(super) exit_code: Option<i64>,
+    pub(super) reason: Option<String>,
+}
+
+impl Service {
+    /// The deployment that the service is to reach.
+    pub(super) fn primary(&self) -> Option<&Deployment> {
+        self.deployments.iter().find(|one| one.status == "PRIMARY")
+    }
+
+    /// Whether the service takes a failed rollout back by itself.
+    pub(super) fn takes_back(&self) -> bool {
+        let on = |switch: &Option<Switch>| {
+            switch
+                .as_ref()
+                .is_some_and(|switch| switch.enable && switch.rollback)
+        };
+        let configuration = self.deployment_configuration.as_ref();
+        configuration.is_some_and(|one| on(&one.deployment_circuit_breaker) || on(&one.alarms))
+    }
+
+    pub(super) fn tag(&self, key: &str) -> Option<&str> {
+        let tag = self.tags.iter().find(|tag| tag.key == key)?;
+        Some(&tag.value)
+    }
+}
+
+impl Deployment {
+    pub(super) fn id(&self) -> DeploymentId {
+        DeploymentId::new(&self.id)
+    }
+
+    pub(super) fn revision(&self) -> RevisionId {
+        RevisionId::new(&self.task_definition)
+    }
+
+    /// How far it is; a service that does not say is judged by its counts.
+    pub(super) fn rollout(&self) -> Rollout {
+        match self.rollout_state.as_deref() {
+            Some("COMPLETED") => Rollout::Completed,
+            Some("FAILED") => Rollout::Failed,
+            Some(_) => Rollout::InProgress,
+            None if self.running_count == self.desired_count && self.pending_count == 0 => {
+                Rollout::Completed
+            }
+            None => Rollout::InProgress,
+        }
+    }
+}
+
+/// Seconds since the epoch, as ECS sends them, or a text, as some emulators do.
+fn time<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Timestamp>, D::Error> {
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "milliseconds of any year that AWS will see fit"
+    )]
+    let from_seconds = |seconds: f64| Timestamp::from_millisecond((seconds * 1000.0) as i64).ok();
+    Ok(match Option::<Value>::deserialize(deserializer)? {
+        Some(Value::Number(number)) => number.as_f64().and_then(from_seconds),
+        Some(Value::String(text)) => text.parse().ok(),
+        _ => None,
+    })
+}
