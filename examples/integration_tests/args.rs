@@ -40,8 +40,13 @@ pub(crate) struct Cli {
     #[arg(long)]
     pub(crate) json: bool,
     /// How the simulated chatbot behaves.
-    #[arg(long, value_enum, value_name = "NAME", default_value_t = Scenario::Healthy,
-          conflicts_with_all = ["url", "checks"])]
+    #[arg(
+        long,
+        value_enum,
+        value_name = "NAME",
+        default_value_t = Scenario::Healthy,
+        conflicts_with_all = ["url", "checks"]
+    )]
     pub(crate) scenario: Scenario,
 }
 

@@ -22,7 +22,7 @@
 use async_trait::async_trait;
 
 use crate::{
-    check::{CheckReport, ServiceCheck},
+    check::{CheckReport, HttpClient, HttpFailure, HttpRequest, HttpResponse, ServiceCheck},
     error::Result,
     health::{HealthGate, Judge, Look, Observation},
     image::{BuildRequest, ImageBuilder, ImageRef, ImageTag, Tagging},
@@ -92,5 +92,15 @@ mockall::mock! {
     impl ServiceCheck for ServiceCheck {
         fn name(&self) -> &str;
         async fn check(&self) -> CheckReport;
+    }
+}
+
+mockall::mock! {
+    #[derive(Debug)]
+    pub HttpClient {}
+
+    #[async_trait]
+    impl HttpClient for HttpClient {
+        async fn send(&self, request: &HttpRequest) -> std::result::Result<HttpResponse, HttpFailure>;
     }
 }

@@ -152,7 +152,6 @@ impl CheckSuite {
     }
 
     /// The smoke tests in the file's order.
-    #[must_use]
     pub fn smoke(&self) -> &[SmokeSpec] {
         &self.smoke
     }

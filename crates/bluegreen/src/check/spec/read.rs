@@ -279,7 +279,7 @@ impl<'t> Reader<'t> {
             let span = node.span();
             let value = match node.get_ref() {
                 DeValue::String(value) => Some((value.to_string(), false)),
-                DeValue::Table(_) => self.from_environment(&at, node).map(|it| (it, true)),
+                DeValue::Table(_) => self.environment_value(&at, node).map(|it| (it, true)),
                 _ => {
                     let hint = "text, or `{ env = \"NAME\" }` for a secret";
                     self.found(&at, &span, "is not a header's value", hint);
@@ -294,7 +294,7 @@ impl<'t> Reader<'t> {
         headers
     }
 
-    fn from_environment(&mut self, at: &str, node: Node<'t>) -> Option<String> {
+    fn environment_value(&mut self, at: &str, node: Node<'t>) -> Option<String> {
         let mut section = self.section(at.to_owned(), node)?;
         let name = self.needed(&mut section, "env", "the name of a variable");
         let value = name.and_then(|(name, span)| {
