@@ -25,6 +25,13 @@ pub trait CommandRunner: fmt::Debug + Send + Sync {
     async fn run(&self, command: Command, lines: LineSink) -> Result<Finished>;
 }
 
+#[async_trait]
+impl<T: CommandRunner + ?Sized> CommandRunner for Arc<T> {
+    async fn run(&self, command: Command, lines: LineSink) -> Result<Finished> {
+        (**self).run(command, lines).await
+    }
+}
+
 /// Where lines of output go.
 pub type LineSink = Arc<dyn Fn(Stream, &str) + Send + Sync>;
 

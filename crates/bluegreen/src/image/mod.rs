@@ -2,12 +2,18 @@
 
 mod builder;
 mod command;
+mod docker;
+mod process;
 mod reference;
 mod registry;
+mod source;
 
 pub use self::{
     builder::{BuildRequest, ImageBuilder, Tagging},
     command::{Command, CommandRunner, Finished, LineSink, Stream},
+    docker::{BuildSecret, DockerImageBuilder},
+    process::SystemCommands,
     reference::{ImageDigest, ImageError, ImageRef, ImageTag},
     registry::{ImageRegistry, RegistryCredentials},
+    source::git_tag,
 };

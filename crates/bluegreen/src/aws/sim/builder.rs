@@ -3,7 +3,9 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use super::{
-    Service, Simulation, When,
+    Fate, Programs, Service, Simulation, When,
+    ecr::Registry,
+    fleet::Fleet,
     metrics::{Publication, Seconds},
     rules::{Rules, Shape},
     simulation::Writer,
@@ -22,6 +24,9 @@ pub struct SimulationBuilder {
     page_size: usize,
     shape: Shape,
     alarms: Vec<Alarm>,
+    fleet: Fleet,
+    registry: Registry,
+    programs: Programs,
 }
 
 /// Which rule divides the traffic.
@@ -44,6 +49,12 @@ impl Default for SimulationBuilder {
             page_size: 10,
             shape: Shape::default(),
             alarms: Vec::new(),
+            fleet: Fleet::default(),
+            registry: Registry {
+                exists: true,
+                ..Registry::default()
+            },
+            programs: Programs::Work,
         }
     }
 }
@@ -149,6 +160,55 @@ impl SimulationBuilder {
         self
     }
 
+    /// What revisions do that are registered from now on. Default: they work.
+    pub fn next_revision(mut self, fate: Fate) -> Self {
+        self.fleet.next_fate = fate;
+        self
+    }
+
+    /// The service does not exist yet.
+    pub fn no_service(mut self) -> Self {
+        self.fleet.service = None;
+        self
+    }
+
+    /// The service takes failed rollouts back by itself.
+    pub fn breaker_takes_back(mut self) -> Self {
+        self.fleet.breaker_takes_back();
+        self
+    }
+
+    /// Somebody else deploys a revision, this long after the start.
+    pub fn third_party_deploy_at(mut self, after: Duration) -> Self {
+        self.fleet.stranger = Some(after);
+        self
+    }
+
+    /// The registry holds an image of another build under this tag.
+    pub fn pushed(mut self, tag: &str) -> Self {
+        // A mutable repository refuses nothing.
+        let _ = self.registry.push(tag, "an earlier build");
+        self
+    }
+
+    /// The repository does not exist yet.
+    pub fn no_repository(mut self) -> Self {
+        self.registry.exists = false;
+        self
+    }
+
+    /// Tags of the repository may not move.
+    pub fn immutable_tags(mut self) -> Self {
+        self.registry.is_immutable = true;
+        self
+    }
+
+    /// What is wrong with the machine's programs. Default: nothing.
+    pub fn programs(mut self, programs: Programs) -> Self {
+        self.programs = programs;
+        self
+    }
+
     /// Makes the world. Its time begins with the first look at it.
     #[must_use]
     pub fn build(self) -> Simulation {
@@ -162,6 +222,9 @@ impl SimulationBuilder {
             traffic: self.traffic,
             services: self.services,
             rules: Rules::new(&self.shape),
+            fleet: self.fleet,
+            registry: self.registry,
+            programs: self.programs,
             publication: Publication {
                 complete_after: self.publication_delay,
             },

@@ -24,6 +24,36 @@ pub enum Call {
     GetMetricData,
     /// Reads alarms.
     DescribeAlarms,
+    /// Creates a service.
+    CreateService,
+    /// Reads services.
+    DescribeServices,
+    /// Reads a revision.
+    DescribeTaskDefinition,
+    /// Reads tasks.
+    DescribeTasks,
+    /// Lists revisions.
+    ListTaskDefinitions,
+    /// Lists tasks.
+    ListTasks,
+    /// Registers a revision.
+    RegisterTaskDefinition,
+    /// Tags a service.
+    TagResource,
+    /// Changes a service.
+    UpdateService,
+    /// Asks for a password of the registry.
+    GetAuthorizationToken,
+    /// Reads repositories.
+    DescribeRepositories,
+    /// Creates a repository.
+    CreateRepository,
+    /// Reads images.
+    DescribeImages,
+    /// Reads manifests.
+    BatchGetImage,
+    /// Writes a manifest under a tag.
+    PutImage,
 }
 
 impl Call {
@@ -39,13 +69,38 @@ impl Call {
             Self::ModifyListener => "ModifyListener",
             Self::GetMetricData => "GetMetricData",
             Self::DescribeAlarms => "DescribeAlarms",
+            Self::CreateService => "CreateService",
+            Self::DescribeServices => "DescribeServices",
+            Self::DescribeTaskDefinition => "DescribeTaskDefinition",
+            Self::DescribeTasks => "DescribeTasks",
+            Self::ListTaskDefinitions => "ListTaskDefinitions",
+            Self::ListTasks => "ListTasks",
+            Self::RegisterTaskDefinition => "RegisterTaskDefinition",
+            Self::TagResource => "TagResource",
+            Self::UpdateService => "UpdateService",
+            Self::GetAuthorizationToken => "GetAuthorizationToken",
+            Self::DescribeRepositories => "DescribeRepositories",
+            Self::CreateRepository => "CreateRepository",
+            Self::DescribeImages => "DescribeImages",
+            Self::BatchGetImage => "BatchGetImage",
+            Self::PutImage => "PutImage",
         }
     }
 
     /// Whether it changes something.
     #[must_use]
     pub fn is_change(self) -> bool {
-        matches!(self, Self::ModifyRule | Self::ModifyListener)
+        matches!(
+            self,
+            Self::ModifyRule
+                | Self::ModifyListener
+                | Self::CreateService
+                | Self::RegisterTaskDefinition
+                | Self::TagResource
+                | Self::UpdateService
+                | Self::CreateRepository
+                | Self::PutImage
+        )
     }
 
     /// The `n`th of these calls, counted from 1.
@@ -151,6 +206,8 @@ pub enum Fault {
     Throttle,
     /// The credentials may not. Nothing happens.
     Denied,
+    /// The credentials have expired. Nothing happens.
+    Expired,
     /// AWS is unavailable. Nothing happens; of a change the caller cannot know that.
     Unavailable,
     /// The request is lost: no answer comes, and nothing happens.

@@ -43,7 +43,11 @@ mod ecr;
 mod ecs;
 mod elb;
 mod fault;
+mod fleet;
+mod http;
 mod metrics;
+mod programs;
+mod release;
 mod rules;
 mod scenario;
 mod service;
@@ -54,6 +58,9 @@ mod world;
 pub use self::{
     builder::SimulationBuilder,
     fault::{AnyCall, Call, Fault, Selector},
+    fleet::Fate,
+    programs::Programs,
+    release::ReleaseScenario,
     scenario::{Scenario, UnknownScenario},
     service::{Behaviour, Service, When},
     simulation::{Change, Simulation, Writer},

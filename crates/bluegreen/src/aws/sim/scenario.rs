@@ -289,18 +289,30 @@ impl FromStr for Scenario {
         let found = Self::ALL
             .into_iter()
             .find(|scenario| scenario.name() == text);
-        found.ok_or_else(|| UnknownScenario(text.to_owned()))
+        let known = || Self::ALL.iter().map(|one| one.name()).collect();
+        found.ok_or_else(|| UnknownScenario::new(text, known()))
     }
 }
 
 /// A name that is no scenario's.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct UnknownScenario(String);
+pub struct UnknownScenario {
+    name: String,
+    known: Vec<&'static str>,
+}
+
+impl UnknownScenario {
+    pub(super) fn new(name: &str, known: Vec<&'static str>) -> Self {
+        Self {
+            name: name.to_owned(),
+            known,
+        }
+    }
+}
 
 impl fmt::Display for UnknownScenario {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let names: Vec<&str> = Scenario::ALL.iter().map(|s| s.name()).collect();
-        write!(f, "`{}` is none of {}", self.0, names.join(", "))
+        write!(f, "`{}` is none of {}", self.name, self.known.join(", "))
     }
 }
 

@@ -16,6 +16,9 @@ use super::{
     ecs::SimEcs,
     elb::SimElb,
     fault::{Call, Fault, Selector, TIME_OUT, answer, lost},
+    fleet::{self, Fate},
+    http::SimHttp,
+    programs::{Programs, SimPrograms},
     rules,
     time::{Pacer, SimClock},
     world::World,
@@ -26,8 +29,10 @@ use crate::{
         alb::{AlbRule, ListenerArn, RuleArn, TargetGroupArn},
         api::ApiError,
     },
+    check::HttpClient,
     clock::Clock,
     error::ErrorKind,
+    image::CommandRunner,
     traffic::{Sides, TargetCounts},
 };
 
@@ -68,6 +73,8 @@ pub enum Writer {
     Caller,
     /// Somebody else.
     Stranger,
+    /// The service itself.
+    Service,
 }
 
 impl Simulation {
@@ -157,6 +164,73 @@ impl Simulation {
     #[must_use]
     pub fn green(&self) -> TargetGroupArn {
         rules::green()
+    }
+
+    /// The cluster's name.
+    #[must_use]
+    pub fn cluster(&self) -> &'static str {
+        fleet::CLUSTER
+    }
+
+    /// The name of green's service.
+    #[must_use]
+    pub fn service(&self) -> &'static str {
+        fleet::SERVICE
+    }
+
+    /// The name of its repository.
+    #[must_use]
+    pub fn repository(&self) -> &'static str {
+        super::ecr::REPOSITORY
+    }
+
+    /// The programs of the simulated machine, `docker` and `git`. A push lands in the simulated
+    /// registry.
+    #[must_use]
+    pub fn commands(&self) -> Arc<dyn CommandRunner> {
+        Arc::new(SimPrograms(Arc::clone(&self.shared)))
+    }
+
+    /// What answers requests: the production rule's host is `api.chatbot.company.com`, and the
+    /// header `X-Bluegreen-Test: green` reaches green itself.
+    #[must_use]
+    pub fn http(&self) -> Arc<dyn HttpClient> {
+        Arc::new(SimHttp(Arc::clone(&self.shared)))
+    }
+
+    /// The revision that green's service truly is to run, and how many copies run; `None` where
+    /// there is no service.
+    #[must_use]
+    pub fn runs(&self) -> Option<(String, u32)> {
+        let (world, now) = self.now();
+        let service = world.fleet.service.as_ref()?;
+        let primary = service.deployments.first()?;
+        Some((
+            primary.revision.clone(),
+            world.fleet.progress(primary, now).running,
+        ))
+    }
+
+    /// Every deployment of green's service so far, with who began it.
+    #[must_use]
+    pub fn deployments(&self) -> Vec<(String, Writer)> {
+        let (world, _) = self.now();
+        let service = world.fleet.service.as_ref();
+        service
+            .map(|service| service.history.clone())
+            .unwrap_or_default()
+    }
+
+    /// How many revisions were ever registered.
+    #[must_use]
+    pub fn revisions(&self) -> usize {
+        self.now().0.fleet.revisions.len()
+    }
+
+    /// The digest that a tag of the repository names.
+    #[must_use]
+    pub fn tagged(&self, tag: &str) -> Option<String> {
+        self.now().0.registry.tags.get(tag).cloned()
     }
 
     /// The names of the alarms of this world.
@@ -290,6 +364,20 @@ impl Shared {
         (world, now)
     }
 
+    pub(super) fn programs(&self) -> Programs {
+        self.now().0.programs
+    }
+
+    pub(super) fn push(&self, tag: &str, content: &str) -> Result<String, String> {
+        self.now().0.registry.push(tag, content)
+    }
+
+    /// What green answers with now.
+    pub(super) fn serving(&self) -> Option<Fate> {
+        let (world, now) = self.now();
+        world.fleet.serving(now)
+    }
+
     /// Serves a call, or lets it fail.
     pub(super) async fn serve<T>(
         &self,
@@ -319,6 +407,15 @@ impl Shared {
                         ErrorKind::Throttled,
                         "Throttling",
                         "Rate exceeded",
+                    ));
+                }
+                Some(Fault::Expired) => {
+                    let message = "The security token included in the request is expired";
+                    return Err(answer(
+                        call,
+                        ErrorKind::Denied,
+                        "ExpiredTokenException",
+                        message,
                     ));
                 }
                 Some(Fault::Denied) => {

@@ -8,8 +8,11 @@ use rand_chacha::ChaCha8Rng;
 use rand_distr::{Binomial, Distribution, LogNormal, Poisson};
 
 use super::{
+    ecr::Registry,
     fault::{Call, Fault, Selector},
+    fleet::Fleet,
     metrics::{Publication, Second, Seconds},
+    programs::Programs,
     rules::Rules,
     service::{Conditions, Service, When},
     simulation::{Change, Writer},
@@ -34,6 +37,9 @@ pub(super) struct World {
     pub(super) traffic: f64,
     pub(super) services: Sides<Service>,
     pub(super) rules: Rules,
+    pub(super) fleet: Fleet,
+    pub(super) registry: Registry,
+    pub(super) programs: Programs,
     pub(super) publication: Publication,
     pub(super) page_size: usize,
     pub(super) alarms: Vec<Alarm>,
@@ -68,6 +74,7 @@ impl World {
             self.seconds.push(happened);
         }
         self.write_scheduled(now);
+        self.fleet.advance(now);
     }
 
     fn write_scheduled(&mut self, now: Duration) {
