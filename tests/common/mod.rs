@@ -3,6 +3,8 @@
 
 #![allow(dead_code, reason = "each tier uses its own part")]
 
+pub(crate) mod release;
+
 use std::sync::{Arc, Mutex};
 
 use bluegreen::{

@@ -12,6 +12,7 @@
 
 mod cloudwatch;
 mod conformance;
+mod deployment;
 mod drift;
 mod harness;
 mod locate;

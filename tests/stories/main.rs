@@ -4,5 +4,6 @@
 mod common;
 mod control;
 mod guide;
+mod release;
 mod scenarios;
 mod thrift;

@@ -94,7 +94,14 @@ impl ApiError {
 
     /// As the error of a role trait; `attempted` is what was attempted, on what.
     pub(crate) fn into_error(self, attempted: impl Into<String>) -> Error {
+        let has_expired = self
+            .code
+            .as_deref()
+            .is_some_and(|code| code.contains("Expired"));
         let hint = match self.kind {
+            ErrorKind::Denied if has_expired => {
+                Some("the credentials in use have expired: log in again".to_owned())
+            }
             ErrorKind::Denied => Some(format!(
                 "allow the action that `{}` needs in the IAM policy of the credentials in use",
                 self.operation

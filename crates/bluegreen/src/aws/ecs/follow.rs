@@ -83,7 +83,7 @@ fn judge(
                 progress.end = Some(DeploymentEnd::Won);
             }
             Rollout::Failed if !service.takes_back() => {
-                let reason = reason_of(Some(primary));
+                let reason = reason_of(service, Some(primary), id);
                 progress.end = Some(DeploymentEnd::Failed { reason });
             }
             // The service is about to take it back; its own deployment will be primary.
@@ -96,7 +96,7 @@ fn judge(
         if primary.rollout() == Rollout::Completed {
             progress.end = Some(DeploymentEnd::RolledBack {
                 to: primary.revision(),
-                reason: reason_of(ours),
+                reason: reason_of(service, ours, id),
             });
         } else {
             progress.rolling_back_to = Some(primary.revision());
@@ -122,9 +122,17 @@ fn says_so(service: &Service, primary: &Deployment) -> bool {
             .any(|event| event.message.contains(&back))
 }
 
-fn reason_of(deployment: Option<&Deployment>) -> String {
-    let reason = deployment.and_then(|one| one.rollout_state_reason.clone());
-    reason.unwrap_or_else(|| "the service does not say why".to_owned())
+/// Why a deployment failed: it says so itself, or, once it is gone, the service's events do.
+fn reason_of(service: &Service, deployment: Option<&Deployment>, id: &DeploymentId) -> String {
+    let own = deployment.and_then(|one| one.rollout_state_reason.clone());
+    let said = || {
+        let events = service.events.iter();
+        let about_it = |message: &&str| message.contains(id.as_str()) && message.contains("failed");
+        let found = events.map(|event| event.message.as_str()).find(about_it);
+        found.map(str::to_owned)
+    };
+    own.or_else(said)
+        .unwrap_or_else(|| "the service does not say why".to_owned())
 }
 
 /// The newest copies of this deployment that stopped.

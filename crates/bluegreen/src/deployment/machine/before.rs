@@ -102,7 +102,12 @@ impl DeploymentMachine {
     }
 
     /// When a failed read is tried again, if it is.
-    fn read_failed(&mut self, at: Timestamp, attempt: u32, failure: &Failure) -> Option<Timestamp> {
+    pub(super) fn read_failed(
+        &mut self,
+        at: Timestamp,
+        attempt: u32,
+        failure: &Failure,
+    ) -> Option<Timestamp> {
         if attempt >= ATTEMPTS || !failure.kind.is_transient() {
             return None;
         }

@@ -46,6 +46,10 @@ impl DeploymentMachine {
                 self.state = State::Verifying(write, failure);
                 Next::Do(Action::Observe)
             }
+            State::Holding(reason, retry) => {
+                let why = "the service is left as it is".to_owned();
+                self.ignore(State::Holding(reason, retry), control, why)
+            }
             State::Restoring(restore) => {
                 let why = "the service is being taken back".to_owned();
                 self.ignore(State::Restoring(restore), control, why)
@@ -92,7 +96,8 @@ impl DeploymentMachine {
             | State::Registering(_)
             | State::Building
             | State::Tagging
-            | State::Restoring(_) => {
+            | State::Restoring(_)
+            | State::Holding(..) => {
                 self.state = state;
                 Next::Keep
             }
@@ -112,6 +117,10 @@ impl DeploymentMachine {
     pub(super) fn on_clock_fault(&mut self, at: Timestamp, state: State) -> Next<Action> {
         match state {
             State::Restoring(restore) => self.restore_read(restore),
+            State::Holding(reason, retry) => {
+                self.state = State::Holding(reason, retry);
+                Next::Do(Action::Observe)
+            }
             State::Verifying(write, failure) => {
                 self.state = State::Verifying(write, failure);
                 Next::Do(Action::Observe)

@@ -95,7 +95,12 @@ impl DeploymentMachine {
             progress.pending,
             progress.failed,
         ];
-        if follow.told != Some(counts) {
+        // Once another deployment is in its place, its own counts say nothing.
+        let is_over = matches!(
+            progress.end,
+            Some(DeploymentEnd::RolledBack { .. } | DeploymentEnd::Superseded { .. })
+        );
+        if follow.told != Some(counts) && !is_over {
             follow.told = Some(counts);
             self.tell(DeploymentEvent::Rollout {
                 deployment: follow.deployment.clone(),

@@ -22,7 +22,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 pub(crate) use self::state::End;
-use self::state::{RestoreStage, Said, State};
+use self::state::{RestoreStage, Retry, Said, State};
 use super::{
     Action, Cause, DeploymentEvent, DeploymentPlan, Entry, HoldReason, Input, Intent, Outcome,
     Report, Unchanged, Unresolved,
@@ -171,6 +171,13 @@ impl DeploymentMachine {
                 self.state = State::Confirming { until };
                 Next::Do(Action::Observe)
             }
+            (State::Holding(reason, retry), Input::Observed(observed)) => {
+                self.on_hold_seen(at, reason, retry, observed)
+            }
+            (State::Holding(reason, retry), Input::Waited { .. }) => {
+                self.state = State::Holding(reason, retry);
+                Next::Do(Action::Observe)
+            }
             (State::Tagging, Input::Tagged(result)) => self.on_tagged(at, result),
             (State::Restoring(restore), Input::Observed(observed)) => {
                 self.on_restore_seen(at, restore, observed)
@@ -247,9 +254,41 @@ impl DeploymentMachine {
         self.end_known(Outcome::Unchanged { reason, report })
     }
 
+    /// Leaves the service as it is, once it has been read.
     fn hold(&mut self, at: Timestamp, reason: HoldReason) -> Next<Action> {
-        let report = self.report(at);
-        self.end_known(Outcome::Held { reason, report })
+        let is_fresh = !self.unseen && self.last.as_ref().is_some_and(|(read, _)| *read == at);
+        if is_fresh {
+            let report = self.report(at);
+            return self.end_known(Outcome::Held { reason, report });
+        }
+        self.state = State::Holding(reason, Retry { attempt: 1 });
+        Next::Do(Action::Observe)
+    }
+
+    fn on_hold_seen(
+        &mut self,
+        at: Timestamp,
+        reason: HoldReason,
+        retry: Retry,
+        observed: Result<Option<ServiceObservation>, Failure>,
+    ) -> Next<Action> {
+        match observed {
+            Ok(service) => {
+                self.remember(at, service);
+                self.hold(at, reason)
+            }
+            Err(failure) => match self.read_failed(at, retry.attempt, &failure) {
+                Some(until) => {
+                    let attempt = retry.attempt + 1;
+                    self.state = State::Holding(reason, Retry { attempt });
+                    Next::Do(Action::Wait { until })
+                }
+                None => {
+                    let summary = format!("{reason}; what runs cannot be read");
+                    self.unresolved(at, summary, Some(failure))
+                }
+            },
+        }
     }
 
     /// Somebody else deployed.

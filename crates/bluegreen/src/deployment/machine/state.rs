@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     check::CheckReport,
-    deployment::{Outcome, Unresolved},
+    deployment::{HoldReason, Outcome, Unresolved},
     engine::Control,
     error::Failure,
     image::{BuildRequest, ImageRef},
@@ -41,6 +41,8 @@ pub(super) enum State {
     Tagging,
     /// The service is on its way back: read, changed, read again, until it runs what it ran.
     Restoring(Restore),
+    /// The service is left to somebody else: it is read once more, so that the end can state it.
+    Holding(HoldReason, Retry),
     /// Over.
     Ended(Box<End>),
 }

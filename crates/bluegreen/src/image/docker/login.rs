@@ -30,7 +30,11 @@ impl Login {
     }
 
     fn beside(credentials: &RegistryCredentials, own: Option<PathBuf>) -> io::Result<Self> {
-        let folder = tempfile::Builder::new().prefix("bluegreen-").tempdir()?;
+        let mut builder = tempfile::Builder::new();
+        builder.prefix("bluegreen-");
+        #[cfg(unix)]
+        builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o700));
+        let folder = builder.tempdir()?;
         let mut configuration = own
             .as_ref()
             .and_then(|own| fs::read(own.join("config.json")).ok())

@@ -1,0 +1,197 @@
+//! The command line.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// Builds the image, deploys the ECS service, follows the rollout to its end, checks what runs,
+/// and takes it back when anything fails.
+///
+/// Without --aws it runs on a simulated AWS, in virtual time, and touches nothing.
+#[derive(Debug, Parser)]
+#[command(name = "deploy", version, max_term_width = 100, after_help = AFTER)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Option<Command>,
+    #[command(flatten)]
+    pub(crate) place: Place,
+    #[command(flatten)]
+    pub(crate) service: Service,
+    #[command(flatten)]
+    pub(crate) image: Image,
+    #[command(flatten)]
+    pub(crate) checks: Checks,
+    #[command(flatten)]
+    pub(crate) plan: Plan,
+    /// Print one event a line as JSON on stdout, and nothing for people.
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+}
+
+const AFTER: &str = "\
+Exit codes:
+   0  deployed; checks passed; an asked-for rollback restored
+   1  a check that was asked for on its own (`health`, `smoke`) failed
+   2  bad arguments or files; nothing was called
+   3  stopped before the service was changed: preflight, build, push or register failed
+  10  rolled back by a failed rollout or check; read back
+  11  cancelled (Ctrl-C, SIGTERM); rolled back and read back
+  12  held: on request, or somebody else deployed meanwhile
+  20  not taken back, or not known: somebody must look now
+
+Doing it again is harmless, and is how a run that was killed goes on: an image that was pushed is
+not built again, a revision that exists is not registered again, a rollout under way is followed.
+
+Examples:
+  deploy                                the healthy case on the simulation
+  deploy --scenario smoke-fails         one that is rolled back
+  deploy --scenario list                all scenarios, and what each must end with
+  deploy --dry-run                      what would change, and nothing changed
+  deploy --aws --cluster C --service S --repository R --context . --checks checks.toml";
+
+#[derive(Debug, Clone, PartialEq, Eq, Subcommand)]
+pub(crate) enum Command {
+    /// Build, push, register, update, follow, check (the default).
+    Deploy,
+    /// Take the service back to what ran before the last deployment.
+    Rollback {
+        /// To this revision instead (ARN or family:revision).
+        #[arg(long, value_name = "REVISION")]
+        to: Option<String>,
+    },
+    /// Ask the health check until it is good so many times in a row. Changes nothing.
+    Health,
+    /// Ask each smoke test once.
+    Smoke,
+}
+
+/// Where it runs.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Where")]
+pub(crate) struct Place {
+    /// Real AWS, through the usual credential chain.
+    #[arg(long, global = true)]
+    pub(crate) aws: bool,
+    /// The simulated world; `list` explains each [default: healthy].
+    #[arg(long, global = true, value_name = "NAME", conflicts_with = "aws")]
+    pub(crate) scenario: Option<String>,
+    /// Virtual seconds a second, or `max` [default: 60].
+    #[arg(long, global = true, value_name = "N", conflicts_with = "aws")]
+    pub(crate) speed: Option<String>,
+    /// Who is responsible for `rollback`, as it stands in the outcome.
+    #[arg(
+        long,
+        global = true,
+        env = "USER",
+        value_name = "NAME",
+        default_value = "operator"
+    )]
+    pub(crate) operator: String,
+}
+
+/// What is deployed where. Needed with --aws; the simulation has its own.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Service (with --aws)")]
+pub(crate) struct Service {
+    /// The cluster.
+    #[arg(long, global = true, value_name = "NAME")]
+    pub(crate) cluster: Option<String>,
+    /// The service.
+    #[arg(long, global = true, value_name = "NAME")]
+    pub(crate) service: Option<String>,
+    /// The container that gets the image [default: the one behind the load balancer].
+    #[arg(long, global = true, value_name = "NAME")]
+    pub(crate) container: Option<String>,
+    /// A task definition, JSON as the AWS CLI prints it [default: a copy of what runs].
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(crate) task_definition: Option<PathBuf>,
+    /// The service's definition, used where it does not exist yet.
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(crate) service_definition: Option<PathBuf>,
+}
+
+/// Where the image comes from.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Image")]
+pub(crate) struct Image {
+    /// The repository in ECR (needed with --aws, unless --image is given).
+    #[arg(long, global = true, value_name = "NAME")]
+    pub(crate) repository: Option<String>,
+    /// Make the repository where it is absent.
+    #[arg(long, global = true)]
+    pub(crate) create_repository: bool,
+    /// The folder to build [default: .].
+    #[arg(long, global = true, value_name = "FOLDER")]
+    pub(crate) context: Option<PathBuf>,
+    /// The Dockerfile [default: the context's].
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(crate) dockerfile: Option<PathBuf>,
+    /// The platform, such as linux/amd64 [default: the engine's].
+    #[arg(long, global = true, value_name = "PLATFORM")]
+    pub(crate) platform: Option<String>,
+    /// A build argument; without a value it is taken from the environment. May be repeated.
+    #[arg(long, global = true, value_name = "NAME[=VALUE]")]
+    pub(crate) build_arg: Vec<String>,
+    /// The tag [default: the commit, with -dirty where the tree is].
+    #[arg(long, global = true, value_name = "TAG")]
+    pub(crate) tag: Option<String>,
+    /// Build even where the registry has the tag already.
+    #[arg(long, global = true)]
+    pub(crate) rebuild: bool,
+    /// An image by digest, REPOSITORY@sha256:…, instead of a build.
+    #[arg(long, global = true, value_name = "IMAGE", conflicts_with_all = ["context", "tag", "rebuild"])]
+    pub(crate) image: Option<String>,
+    /// The further tag that the image gets at the very end; empty for none.
+    #[arg(long, global = true, value_name = "TAG", default_value = "latest")]
+    pub(crate) also_tag: String,
+}
+
+/// What must answer well.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Checks")]
+pub(crate) struct Checks {
+    /// Health check and smoke tests [default with --aws: none; else the built-in ones].
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(crate) checks: Option<PathBuf>,
+    /// The base URL, instead of the file's.
+    #[arg(long, global = true, value_name = "URL")]
+    pub(crate) url: Option<String>,
+    /// The Host header, instead of the URL's host.
+    #[arg(long, global = true, value_name = "HOST")]
+    pub(crate) host: Option<String>,
+    /// A header of every request, such as that of the test route. May be repeated.
+    #[arg(long, global = true, value_name = "NAME: VALUE")]
+    pub(crate) header: Vec<String>,
+}
+
+/// How long, and what then.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Plan")]
+pub(crate) struct Plan {
+    /// How often a rollout is looked at.
+    #[arg(long, global = true, value_name = "TIME", default_value = "10s")]
+    pub(crate) poll_every: String,
+    /// How long a rollout may take before it is taken back.
+    #[arg(long, global = true, value_name = "TIME", default_value = "20m")]
+    pub(crate) rollout_deadline: String,
+    /// How long a rollback may take before somebody must look.
+    #[arg(long, global = true, value_name = "TIME", default_value = "30m")]
+    pub(crate) rollback_deadline: String,
+    /// On Ctrl-C or SIGTERM after the service was changed.
+    #[arg(long, global = true, value_enum, default_value = "roll-back")]
+    pub(crate) on_cancel: Policy,
+    /// Deploy even into a service that gets live traffic already.
+    #[arg(long, global = true)]
+    pub(crate) in_place: bool,
+    /// Print the plan and what would change in the task definition, and change nothing.
+    #[arg(long, global = true)]
+    pub(crate) dry_run: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Policy {
+    /// Take the service back.
+    RollBack,
+    /// Leave it as it is, for a person to decide.
+    Hold,
+}

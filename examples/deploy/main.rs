@@ -1,0 +1,257 @@
+//! The heir of the guide's `deploy/deploy.sh`: builds, pushes, registers, updates, follows,
+//! checks, and takes it back.
+//!
+//! ```text
+//! cargo run --example deploy -- --help
+//! ```
+
+mod args;
+#[path = "../common/mod.rs"]
+mod common;
+mod render;
+mod setup;
+
+use std::{io::Write as _, process::ExitCode};
+
+use bluegreen::{
+    Aws, Deployment, DeploymentError, ImageBuilder as _, ServiceDeployer as _,
+    aws::sim::{ReleaseScenario, Simulation},
+    deployment::{ImageSource, Outcome},
+    image::ImageRef,
+    preflight::Severity,
+    problem::Problem,
+    service::RevisionId,
+};
+use clap::Parser;
+
+use self::common::say::say_line;
+use self::{
+    args::{Cli, Command},
+    setup::Setup,
+};
+
+/// Bad arguments or files; nothing was called.
+const BAD_ARGUMENTS: u8 = 2;
+/// Stopped before the service was changed.
+const UNCHANGED: u8 = 3;
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    if cli.place.scenario.as_deref() == Some("list") {
+        list_scenarios();
+        return ExitCode::SUCCESS;
+    }
+    // A plain current-thread runtime: only the simulation pauses its clock.
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build();
+    match runtime {
+        Ok(runtime) => ExitCode::from(runtime.block_on(run(&cli))),
+        Err(error) => {
+            say_line!("error: cannot start: {error}");
+            ExitCode::from(UNCHANGED)
+        }
+    }
+}
+
+fn list_scenarios() {
+    let mut out = anstream::stdout().lock();
+    let _ = writeln!(
+        out,
+        "The simulated worlds of --scenario NAME, and the exit code of each:\n"
+    );
+    for scenario in ReleaseScenario::ALL {
+        let (name, exit) = (scenario.name(), scenario.expected_exit());
+        let _ = writeln!(out, "  {name:<20} {exit:>2}  {}", scenario.explanation());
+    }
+}
+
+async fn run(cli: &Cli) -> u8 {
+    if cli.place.aws {
+        return match Setup::new(cli, None) {
+            Ok(setup) => go(cli, &setup, &Aws::from_env().await, None).await,
+            Err(problems) => bad_arguments(&problems),
+        };
+    }
+    let name = cli.place.scenario.as_deref().unwrap_or("healthy");
+    let scenario = match name.parse::<ReleaseScenario>() {
+        Ok(scenario) => scenario,
+        Err(error) => {
+            let hint = "`--scenario list` explains all of them";
+            return bad_arguments(&[Problem::new("--scenario", error.to_string(), hint)]);
+        }
+    };
+    let speed = match cli.place.speed.as_deref().unwrap_or("60") {
+        "max" => None,
+        text => match text.parse::<f64>() {
+            Ok(speed) if (0.1..=100_000.0).contains(&speed) => Some(speed),
+            _ => {
+                let message = format!("`{text}` is not a number from 0.1 to 100000");
+                let hint = "60 shows a virtual minute a second; `max` does not wait at all";
+                return bad_arguments(&[Problem::new("--speed", message, hint)]);
+            }
+        },
+    };
+    let simulation = scenario.simulation(1);
+    simulation.start_paused();
+    let setup = match Setup::new(cli, Some(&simulation)) {
+        Ok(setup) => setup,
+        Err(problems) => return bad_arguments(&problems),
+    };
+    let pacer = speed.map(|speed| simulation.pace(speed));
+    say_line!(
+        "simulated AWS, scenario {}: {}",
+        scenario.name(),
+        scenario.explanation()
+    );
+    let code = go(cli, &setup, &simulation.aws(), Some(&simulation)).await;
+    drop(pacer);
+    code
+}
+
+/// Carries the command out and gives its exit code.
+async fn go(cli: &Cli, setup: &Setup, aws: &Aws, simulation: Option<&Simulation>) -> u8 {
+    let command = cli.command.clone().unwrap_or(Command::Deploy);
+    let source = match command {
+        Command::Deploy => match setup.source(cli, simulation).await {
+            Ok(source) => Some(source),
+            Err(error) => return failed(&error, UNCHANGED),
+        },
+        _ => None,
+    };
+    if let (true, Some(source)) = (cli.plan.dry_run, &source) {
+        return dry_run(cli, setup, aws, simulation, source).await;
+    }
+    let mut deployment =
+        Deployment::new(setup.plan.clone(), setup.deployer(aws, cli)).clock(aws.clock());
+    if let Some(builder) = setup.builder(aws, cli, simulation) {
+        deployment = deployment.builder(builder);
+    }
+    deployment = match setup.checked(deployment, simulation) {
+        Ok(deployment) => deployment,
+        Err(error) => return failed(&error, BAD_ARGUMENTS),
+    };
+    if source.is_some() && !setup.has_checks() {
+        say_line!("warning: no --checks: a rollout that completes is all that is asked for");
+    }
+    deployment = deployment.on_event(if cli.json { render::json } else { render::show });
+    if let Err(error) = common::signals::control(deployment.handle()) {
+        say_line!("error: cannot listen to signals, so nothing was started: {error}");
+        return UNCHANGED;
+    }
+    let ended = match (command, source) {
+        (Command::Health, _) => deployment.check_health().await,
+        (Command::Smoke, _) => deployment.smoke_test().await,
+        (Command::Rollback { to }, _) => {
+            let to = to.map(RevisionId::new);
+            deployment.roll_back(cli.place.operator.as_str(), to).await
+        }
+        (Command::Deploy, Some(source)) => deployment.run_image(source).await,
+        (Command::Deploy, None) => return UNCHANGED,
+    };
+    if !cli.json {
+        say_line!("API calls: {}", aws.calls());
+        render::ending(&ended);
+    }
+    exit_code(ended)
+}
+
+/// What a deployment would do, read and told, and nothing done.
+async fn dry_run(
+    cli: &Cli,
+    setup: &Setup,
+    aws: &Aws,
+    simulation: Option<&Simulation>,
+    source: &ImageSource,
+) -> u8 {
+    let deployer = setup.deployer(aws, cli);
+    let builder = setup.builder(aws, cli, simulation);
+    let read = async {
+        let mut findings = deployer.preflight().await?;
+        let mut image = None;
+        match source {
+            ImageSource::Given { image: given } => image = Some(given.clone()),
+            ImageSource::Build { request, .. } => {
+                if let Some(builder) = &builder {
+                    findings.extend(builder.preflight().await?);
+                    image = builder.find(&request.tag).await?;
+                }
+                match &image {
+                    Some(image) => say_line!("image: {image}, pushed before, is not built again"),
+                    None => say_line!(
+                        "image: {} is built as {}",
+                        request.context.display(),
+                        request.tag
+                    ),
+                }
+            }
+        }
+        let service = deployer.observe().await?;
+        match &service {
+            Some(service) => say_line!("service: {service}"),
+            None => say_line!("service: {} is created in {}", setup.service, setup.cluster),
+        }
+        // Until it is pushed, nobody knows its digest.
+        let placeholder = || format!("to-be-built@sha256:{}", "0".repeat(64)).parse::<ImageRef>();
+        let image = match image {
+            Some(image) => Some(image),
+            None => placeholder().ok(),
+        };
+        if let Some(image) = image {
+            let (existing, diff) = deployer.preview(&image).await?;
+            match existing {
+                Some(revision) => say_line!("task definition: {revision} exists already"),
+                None => say_line!("task definition: a new revision is registered"),
+            }
+            render::diff(&diff);
+        }
+        for finding in &findings {
+            let kind = match finding.severity {
+                Severity::Note => "note",
+                _ => "refusal",
+            };
+            say_line!("{kind}: {finding}");
+            if let Some(hint) = &finding.hint {
+                say_line!("  hint: {hint}");
+            }
+        }
+        let accepted = setup.plan.accepted();
+        bluegreen::Result::Ok(findings.iter().any(|finding| match finding.severity {
+            Severity::Note => false,
+            Severity::Refuse => true,
+            Severity::RefuseUnless(risk) => !accepted.contains(&risk),
+        }))
+    };
+    match read.await {
+        Ok(refuses) => {
+            say_line!("dry run: nothing was changed");
+            if refuses { UNCHANGED } else { 0 }
+        }
+        Err(error) => failed(&error, UNCHANGED),
+    }
+}
+
+/// The outcome's code; its words were said.
+fn exit_code(ended: Result<Outcome, DeploymentError>) -> u8 {
+    match ended {
+        Ok(outcome) => outcome.exit_code(),
+        Err(error) => error.exit_code(),
+    }
+}
+
+fn bad_arguments(problems: &[Problem]) -> u8 {
+    for problem in problems {
+        say_line!("error: {}: {}", problem.field, problem.message);
+        say_line!("  hint: {}", problem.hint);
+    }
+    BAD_ARGUMENTS
+}
+
+fn failed(error: &bluegreen::Error, code: u8) -> u8 {
+    let failure = bluegreen::Failure::from(error);
+    say_line!("error: {failure}");
+    if let Some(hint) = &failure.hint {
+        say_line!("  hint: {hint}");
+    }
+    code
+}

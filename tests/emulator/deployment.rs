@@ -1,0 +1,271 @@
+//! ECS and ECR over real HTTP, against `ministack`: the JSON that goes through the SDK, a
+//! registration without loss, a rollout to its end, and the way back.
+//!
+//! Its deployments are complete at once and it starts no tasks; how rollouts go on and fail is the
+//! simulation's matter.
+
+use aws_sdk_ecr::types::ImageTagMutability;
+use bluegreen::{
+    Aws, ErrorKind, ServiceDeployer as _,
+    aws::{
+        ecr::EcrRegistry,
+        ecs::{EcsServiceDeployer, ServiceSpec, TaskDefinition},
+    },
+    image::{ImageDigest, ImageRegistry as _, Tagging},
+    service::{DeploymentEnd, Target, Update},
+};
+
+use crate::harness::{self, Emulator, Endpoint};
+
+const DEFINITION: &str = include_str!("../../examples/deploy/task-definition.json");
+const SERVICE: &str = include_str!("../../examples/deploy/service.json");
+
+fn start() -> Option<(Endpoint, Aws)> {
+    let endpoint = harness::start(Emulator::Ministack)?;
+    let aws = Aws::from_config(&endpoint.config);
+    Some((endpoint, aws))
+}
+
+fn image(c: char) -> bluegreen::image::ImageRef {
+    let digest = c.to_string().repeat(64);
+    format!("r/chatbot@sha256:{digest}").parse().unwrap()
+}
+
+async fn cluster(endpoint: &Endpoint, name: &str) {
+    let ecs = aws_sdk_ecs::Client::new(&endpoint.config);
+    ecs.create_cluster()
+        .cluster_name(name)
+        .send()
+        .await
+        .unwrap();
+}
+
+#[tokio::test]
+async fn registers_creates_updates_follows_and_goes_back() {
+    let Some((endpoint, aws)) = start() else {
+        return;
+    };
+    cluster(&endpoint, "roundtrip").await;
+    let deployer = EcsServiceDeployer::new(&aws, "roundtrip", "chatbot-fastapi")
+        .with_task_definition(TaskDefinition::from_json(DEFINITION).unwrap())
+        .with_service(ServiceSpec::from_json(SERVICE).unwrap());
+    assert_eq!(
+        deployer.observe().await.unwrap(),
+        None,
+        "a missing service is none"
+    );
+
+    let first = deployer.register(&image('a')).await.unwrap();
+    assert!(first.is_new);
+    let again = deployer.register(&image('a')).await.unwrap();
+    assert_eq!(
+        (again.revision.clone(), again.is_new),
+        (first.revision.clone(), false)
+    );
+    let point =
+        |deployed: &bluegreen::service::RevisionId, previous| bluegreen::service::RollbackPoint {
+            deployed: deployed.clone(),
+            previous,
+        };
+    let created = deployer
+        .update(&Update {
+            from: None,
+            to: Target::Revision(first.revision.clone()),
+            rollback_point: Some(point(&first.revision, Target::Nothing)),
+        })
+        .await
+        .unwrap();
+    assert_eq!(
+        deployer.follow(&created).await.unwrap().end,
+        Some(DeploymentEnd::Won)
+    );
+    let before = deployer.observe().await.unwrap().unwrap();
+    assert_eq!(before.revision, first.revision);
+    assert_eq!(
+        before.rollback_point,
+        Some(point(&first.revision, Target::Nothing))
+    );
+    assert!(before.is_steady() && before.desired == 4, "{before}");
+
+    let second = deployer.register(&image('b')).await.unwrap();
+    assert!(
+        second
+            .diff
+            .iter()
+            .any(|line| line.starts_with("+ ") && line.contains("bbbb")),
+        "{second:?}"
+    );
+    let previous = Target::Revision(first.revision.clone());
+    let update = Update {
+        from: Some(before.clone()),
+        to: Target::Revision(second.revision.clone()),
+        rollback_point: Some(point(&second.revision, previous.clone())),
+    };
+    let deployment = deployer.update(&update).await.unwrap();
+    assert_eq!(
+        deployer.follow(&deployment).await.unwrap().end,
+        Some(DeploymentEnd::Won)
+    );
+    let after = deployer.observe().await.unwrap().unwrap();
+    assert!(after.runs(&Target::Revision(second.revision.clone())));
+    assert_eq!(
+        after.rollback_point.as_ref().map(|point| &point.previous),
+        Some(&previous)
+    );
+    let stale = deployer.update(&update).await.unwrap_err();
+    assert_eq!(
+        stale.kind(),
+        ErrorKind::Conflict,
+        "p07: it is no longer as observed"
+    );
+    let over = deployer.follow(&created).await.unwrap().end;
+    assert!(
+        matches!(over, Some(DeploymentEnd::Superseded { .. })),
+        "{over:?}"
+    );
+
+    let back = Update {
+        from: Some(after),
+        to: previous.clone(),
+        rollback_point: None,
+    };
+    let back = deployer.update(&back).await.unwrap();
+    assert_eq!(
+        deployer.follow(&back).await.unwrap().end,
+        Some(DeploymentEnd::Won)
+    );
+    assert!(deployer.observe().await.unwrap().unwrap().runs(&previous));
+}
+
+#[tokio::test]
+async fn p03_what_was_registered_reads_back_the_same_through_the_wire() {
+    let Some((endpoint, aws)) = start() else {
+        return;
+    };
+    cluster(&endpoint, "lossless").await;
+    let text = DEFINITION.replace("\"chatbot-fastapi\"", "\"lossless\"");
+    let definition = TaskDefinition::from_json(&text).unwrap();
+    let deployer = EcsServiceDeployer::new(&aws, "lossless", "lossless")
+        .with_task_definition(definition.clone());
+    let registered = deployer.register(&image('c')).await.unwrap();
+    let ecs = aws_sdk_ecs::Client::new(&endpoint.config);
+    let typed = ecs
+        .describe_task_definition()
+        .task_definition(registered.revision.as_str())
+        .send()
+        .await
+        .unwrap();
+    let typed = typed.task_definition().unwrap();
+    let container = &typed.container_definitions()[0];
+    assert_eq!(container.image(), Some(image('c').to_string().as_str()));
+    assert_eq!(container.environment().len(), 4);
+    assert_eq!(container.secrets().len(), 1);
+    assert_eq!(
+        typed.task_role_arn(),
+        Some("arn:aws:iam::123456789012:role/chatbot-task-role")
+    );
+    assert!(
+        !deployer.register(&image('c')).await.unwrap().is_new,
+        "nothing was lost on the way"
+    );
+}
+
+#[tokio::test]
+async fn errors_of_ecs_have_the_kinds_that_callers_act_on() {
+    let Some((_endpoint, aws)) = start() else {
+        return;
+    };
+    let deployer = EcsServiceDeployer::new(&aws, "no-such-cluster", "s");
+    let observed = deployer.observe().await;
+    // AWS answers ClusterNotFound; this emulator knows no such cluster and no service either.
+    match observed {
+        Ok(found) => assert_eq!(found, None),
+        Err(error) => assert_eq!(error.kind(), ErrorKind::NotFound),
+    }
+    let error = deployer.register(&image('a')).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::NotFound, "{error}");
+    assert!(error.hint().is_some());
+}
+
+#[tokio::test]
+async fn a_registry_confirms_digests_and_moves_tags_only_where_they_may_move() {
+    let Some((endpoint, aws)) = start() else {
+        return;
+    };
+    let ecr = aws_sdk_ecr::Client::new(&endpoint.config);
+    for (name, mutability) in [
+        ("movable", ImageTagMutability::Mutable),
+        ("fixed", ImageTagMutability::Immutable),
+    ] {
+        let absent = EcrRegistry::new(&aws, name);
+        assert_eq!(
+            absent.repository().await.unwrap_err().kind(),
+            ErrorKind::NotFound
+        );
+        assert_eq!(absent.digest(&"c1".parse().unwrap()).await.unwrap(), None);
+        ecr.create_repository()
+            .repository_name(name)
+            .image_tag_mutability(mutability.clone())
+            .send()
+            .await
+            .unwrap();
+        let registry = EcrRegistry::new(&aws, name).with_registry_host("127.0.0.1:5000");
+        assert_eq!(
+            registry.repository().await.unwrap(),
+            format!("127.0.0.1:5000/{name}")
+        );
+        let credentials = registry.credentials().await.unwrap().unwrap();
+        assert_eq!(
+            (credentials.user.as_str(), credentials.host.as_str()),
+            ("AWS", "127.0.0.1:5000")
+        );
+        let mut digests = Vec::new();
+        for tag in ["c1", "c2"] {
+            let manifest = format!(
+                r#"{{"schemaVersion":2,"mediaType":"application/vnd.oci.image.manifest.v1+json","annotations":{{"tag":"{tag}"}},"config":{{"mediaType":"application/vnd.oci.image.config.v1+json","digest":"sha256:{}","size":2}},"layers":[]}}"#,
+                "e".repeat(64)
+            );
+            ecr.put_image()
+                .repository_name(name)
+                .image_tag(tag)
+                .image_manifest(manifest)
+                .send()
+                .await
+                .unwrap();
+            let digest = registry.digest(&tag.parse().unwrap()).await.unwrap();
+            digests.push(digest.unwrap());
+        }
+        let latest = "latest".parse().unwrap();
+        let to: [&ImageDigest; 2] = [&digests[0], &digests[1]];
+        assert_eq!(registry.tag(to[0], &latest).await.unwrap(), Tagging::Moved);
+        assert_eq!(
+            registry.digest(&latest).await.unwrap().as_ref(),
+            Some(to[0])
+        );
+        let second = registry.tag(to[1], &latest).await.unwrap();
+        if mutability == ImageTagMutability::Immutable {
+            assert!(matches!(second, Tagging::Refused { .. }), "{second:?}");
+            assert_eq!(
+                registry.digest(&latest).await.unwrap().as_ref(),
+                Some(to[0])
+            );
+        } else {
+            assert_eq!(second, Tagging::Moved);
+            assert_eq!(
+                registry.digest(&latest).await.unwrap().as_ref(),
+                Some(to[1])
+            );
+        }
+    }
+}
+
+#[tokio::test]
+async fn makes_the_repository_that_was_asked_for_once() {
+    let Some((_endpoint, aws)) = start() else {
+        return;
+    };
+    let registry = EcrRegistry::new(&aws, "made").create_if_absent();
+    let first = registry.ensure_repository().await.unwrap();
+    assert!(first.ends_with("/made"), "{first}");
+    assert_eq!(registry.ensure_repository().await.unwrap(), first);
+}

@@ -1,0 +1,138 @@
+//! Breaking a deployment at each of its calls, and at each moment.
+
+use std::time::Duration;
+
+use bluegreen::{
+    aws::sim::{Call, Fate, Fault, Simulation, SimulationBuilder},
+    deployment::{Intent, Outcome},
+};
+
+use crate::common::release::{deploy, deployment, plan, release, source};
+
+const FAULTS: [Fault; 5] = [
+    Fault::Throttle,
+    Fault::Denied,
+    Fault::Unavailable,
+    Fault::TimeoutBeforeEffect,
+    Fault::TimeoutAfterEffect,
+];
+
+fn worlds() -> Vec<(&'static str, fn() -> SimulationBuilder)> {
+    vec![
+        ("healthy", Simulation::builder),
+        ("broken", || {
+            Simulation::builder().next_revision(Fate::Broken)
+        }),
+        ("dies", || {
+            Simulation::builder()
+                .next_revision(Fate::Dies)
+                .breaker_takes_back()
+        }),
+        ("first", || Simulation::builder().no_service()),
+    ]
+}
+
+#[tokio::test(start_paused = true)]
+async fn p05_p10_a_fault_at_any_call_leaves_the_service_in_a_known_place() {
+    let mut runs = 0;
+    for (name, world) in worlds() {
+        let simulation = world().build();
+        deploy(&simulation).await;
+        let calls = simulation.calls_in_all();
+        for n in 1..=calls {
+            for fault in FAULTS {
+                let simulation = world().build();
+                simulation.fail(Call::any().nth(n), fault);
+                let run = deploy(&simulation).await;
+                run.check_promises();
+                assert_ne!(
+                    run.exit_code(),
+                    20,
+                    "{name}, {fault:?} at call {n}: {}",
+                    run.last_words()
+                );
+                runs += 1;
+            }
+        }
+    }
+    assert!(runs > 500, "{runs}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn p05_calls_that_fail_for_ever_from_any_moment_on_are_never_called_a_success() {
+    for (name, world) in worlds() {
+        let simulation = world().build();
+        deploy(&simulation).await;
+        let calls = simulation.calls_in_all();
+        for n in 1..=calls {
+            for fault in [Fault::Denied, Fault::TimeoutAfterEffect] {
+                let simulation = world().build();
+                simulation.fail(Call::any().from_nth(n), fault);
+                let run = deploy(&simulation).await;
+                run.check_promises();
+                // Only the further tag, the last two calls of all, may fail without a word more.
+                if let Ok(Outcome::Deployed { .. }) = &run.ended {
+                    assert!(n + 2 > calls, "{name}, {fault:?} from call {n} of {calls}");
+                }
+            }
+        }
+    }
+}
+
+/// A run that is killed at any moment is finished by the next one: what was built is not built
+/// again, what was registered is not registered again, one rollout is begun, and a rollback goes
+/// where it would have gone.
+#[tokio::test(start_paused = true)]
+async fn p05_a_run_that_is_killed_at_any_moment_is_finished_by_the_next_one() {
+    for (name, world, expected) in [
+        (
+            "healthy",
+            (|| Simulation::builder()) as fn() -> SimulationBuilder,
+            0,
+        ),
+        ("first", || Simulation::builder().no_service(), 0),
+        ("slow answers", Simulation::builder, 0),
+    ] {
+        for second in 0..150 {
+            let simulation = world().build();
+            if name == "slow answers" {
+                simulation.fail(Call::UpdateService.nth(1), Fault::TimeoutAfterEffect);
+                simulation.fail(
+                    Call::RegisterTaskDefinition.nth(1),
+                    Fault::TimeoutAfterEffect,
+                );
+            }
+            let before = simulation.runs();
+            let first = deployment(&simulation, plan()).run_image(source());
+            let killed = tokio::time::timeout(Duration::from_secs(second), first).await;
+            let is_over = killed.is_ok();
+            let run = deploy(&simulation).await;
+            run.check_promises();
+            assert_eq!(
+                run.exit_code(),
+                expected,
+                "{name}, killed at {second} s: {}",
+                run.last_words()
+            );
+            assert_eq!(simulation.revisions(), 2, "{name}, killed at {second} s");
+            let sent =
+                simulation.calls(Call::UpdateService) + simulation.calls(Call::CreateService);
+            assert_eq!(sent, 1, "{name}, killed at {second} s, over: {is_over}");
+            let by = "ann".into();
+            let back = release(&simulation, plan(), Intent::RollBack { by, to: None }, None).await;
+            back.check_promises();
+            assert_eq!(
+                back.exit_code(),
+                0,
+                "{name}, killed at {second} s: {}",
+                back.last_words()
+            );
+            let revision = before.map(|(revision, _)| revision);
+            let now = simulation.runs();
+            match revision {
+                Some(revision) => assert_eq!(now, Some((revision, 4)), "{name}, {second}"),
+                None => assert_eq!(now.map(|(_, running)| running), Some(0), "{name}, {second}"),
+            }
+        }
+    }
+}

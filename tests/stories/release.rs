@@ -1,0 +1,401 @@
+//! Deployments on the simulated AWS.
+
+use std::time::Duration;
+
+use bluegreen::{
+    DeploymentPlan, ErrorKind,
+    aws::sim::{Call, Fate, Fault, ReleaseScenario, Simulation, Writer},
+    deployment::{Cause, DeploymentEvent, HoldReason, Intent, Outcome, Unchanged},
+    engine::OnCancel,
+    image::Tagging,
+    preflight::Acceptance,
+    service::Target,
+};
+
+use crate::common::release::{Hand, Release, deploy, plan, release, source};
+
+async fn run(scenario: ReleaseScenario) -> Release {
+    let run = deploy(&scenario.simulation(1)).await;
+    run.check_promises();
+    run
+}
+
+fn roll_back(to: Option<&str>) -> Intent {
+    Intent::RollBack {
+        by: "ann".into(),
+        to: to
+            .map(Into::into)
+            .map(|to: String| bluegreen::service::RevisionId::new(to)),
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn every_scenario_ends_as_it_promises() {
+    for scenario in ReleaseScenario::ALL {
+        let run = deploy(&scenario.simulation(1)).await;
+        assert_eq!(
+            run.exit_code(),
+            scenario.expected_exit(),
+            "{scenario}: {}",
+            run.last_words()
+        );
+        run.check_promises();
+    }
+}
+
+/// The guide: `set -e` is off inside of `if !`, so a failed build deployed and said it succeeded.
+#[tokio::test(start_paused = true)]
+async fn a_build_or_push_that_fails_deploys_nothing_and_shows_its_last_words() {
+    for (scenario, words) in [
+        (ReleaseScenario::BuildFails, "No matching distribution"),
+        (ReleaseScenario::PushRefused, "not authorized"),
+    ] {
+        let run = run(scenario).await;
+        let Ok(Outcome::Unchanged {
+            reason: Unchanged::BuildFailed { failure },
+            ..
+        }) = &run.ended
+        else {
+            panic!("{}", run.last_words());
+        };
+        assert!(failure.message.contains(words), "{failure}");
+        assert_eq!(run.simulation.calls(Call::UpdateService), 0);
+        assert_eq!(run.simulation.revisions(), 1);
+    }
+}
+
+/// The guide: `deployments[1]` is absent once the service is stable, so it never rolled back.
+#[tokio::test(start_paused = true)]
+async fn a_failed_smoke_test_goes_back_to_what_ran_before() {
+    let simulation = ReleaseScenario::SmokeFails.simulation(1);
+    let (before, _) = simulation.runs().expect("it runs");
+    let run = deploy(&simulation).await;
+    run.check_promises();
+    let Ok(Outcome::RolledBack {
+        cause: Cause::SmokeFailed { failed },
+        to,
+        ..
+    }) = &run.ended
+    else {
+        panic!("{}", run.last_words());
+    };
+    assert_eq!(to.to_string(), before);
+    assert_eq!(failed[0].check, "chat");
+    assert_eq!(failed[0].failures[0].got, "500");
+}
+
+/// The guide: `services-stable` is true as well after ECS went back by itself.
+#[tokio::test(start_paused = true)]
+async fn p04_a_rollback_by_the_circuit_breaker_is_no_success_and_is_not_raced() {
+    let run = run(ReleaseScenario::BreakerTrips).await;
+    let Ok(Outcome::RolledBack {
+        cause: Cause::RolloutFailed { reason, stopped },
+        ..
+    }) = &run.ended
+    else {
+        panic!("{}", run.last_words());
+    };
+    assert!(reason.contains("failed to start"), "{reason}");
+    assert!(
+        stopped[0]
+            .logs
+            .as_deref()
+            .is_some_and(|logs| logs.contains("/aws/ecs/chatbot-fastapi"))
+    );
+    assert_eq!(
+        run.simulation.calls(Call::UpdateService),
+        1,
+        "one owner of the rollback"
+    );
+}
+
+/// The guide deployed into the service that may carry all of the traffic.
+#[tokio::test(start_paused = true)]
+async fn a_service_with_live_traffic_is_refused_unless_that_is_accepted() {
+    let run = run(ReleaseScenario::Live).await;
+    let words = run.last_words();
+    assert!(
+        words.contains("10 % of rule") && words.contains("in-place"),
+        "{words}"
+    );
+    assert_eq!(run.simulation.calls(Call::PutImage), 0);
+    let simulation = ReleaseScenario::Live.simulation(1);
+    let accepting = DeploymentPlan::builder()
+        .accept(Acceptance::InPlace)
+        .build()
+        .expect("valid");
+    let run = release(
+        &simulation,
+        accepting,
+        Intent::Deploy { image: source() },
+        None,
+    )
+    .await;
+    run.check_promises();
+    assert_eq!(run.exit_code(), 0);
+}
+
+/// The guide moved `latest` before any check, and failed where it may not move.
+#[tokio::test(start_paused = true)]
+async fn latest_moves_last_and_only_for_an_image_that_proved_itself() {
+    let run = run(ReleaseScenario::Healthy).await;
+    let names: Vec<String> = run.events.iter().map(ToString::to_string).collect();
+    let moved = names
+        .iter()
+        .position(|line| line.contains("`latest` names it now"));
+    assert_eq!(moved, Some(names.len() - 2), "right before the end");
+    let digest = run.simulation.tagged("latest").expect("tagged");
+    assert_eq!(Some(digest), run.simulation.tagged("0123456789ab"));
+    for scenario in [ReleaseScenario::SmokeFails, ReleaseScenario::TaskDies] {
+        let run = self::run(scenario).await;
+        assert_eq!(run.simulation.tagged("latest"), None);
+    }
+    let run = self::run(ReleaseScenario::LatestFixed).await;
+    let refused = run.events.iter().any(|event| {
+        matches!(
+            &event.kind,
+            DeploymentEvent::Tagged {
+                result: Ok(Tagging::Refused { .. }),
+                ..
+            }
+        )
+    });
+    assert!(refused && run.exit_code() == 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_image_that_was_pushed_is_not_built_again_and_is_run_by_its_digest() {
+    let run = run(ReleaseScenario::ImageThere).await;
+    assert!(
+        run.events
+            .iter()
+            .any(|event| matches!(event.kind, DeploymentEvent::ImageReused { .. }))
+    );
+    let Ok(outcome) = &run.ended else {
+        panic!("{}", run.last_words())
+    };
+    let image = outcome.report().image.as_ref().expect("known");
+    assert_eq!(
+        Some(image.digest().to_string()),
+        run.simulation.tagged("0123456789ab")
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn deploying_the_same_again_changes_nothing_and_checks_it() {
+    let simulation = Simulation::builder().build();
+    let first = deploy(&simulation).await;
+    assert_eq!(first.exit_code(), 0);
+    let again = deploy(&simulation).await;
+    again.check_promises();
+    assert_eq!(again.exit_code(), 0);
+    assert_eq!(simulation.calls(Call::UpdateService), 1);
+    assert_eq!(simulation.revisions(), 2);
+    assert!(
+        again
+            .events
+            .iter()
+            .any(|event| matches!(event.kind, DeploymentEvent::AlreadyRuns { .. }))
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_asked_for_rollback_goes_to_what_was_recorded_and_twice_is_once() {
+    let simulation = Simulation::builder().build();
+    let (first, _) = simulation.runs().expect("it runs");
+    assert_eq!(deploy(&simulation).await.exit_code(), 0);
+    for _ in 0..2 {
+        let run = release(&simulation, plan(), roll_back(None), None).await;
+        run.check_promises();
+        assert_eq!(run.exit_code(), 0, "{}", run.last_words());
+        assert_eq!(simulation.runs(), Some((first.clone(), 4)));
+    }
+    assert_eq!(simulation.calls(Call::UpdateService), 2);
+}
+
+/// The guide rolled back to the newest older revision, which may be the bad one.
+#[tokio::test(start_paused = true)]
+async fn a_rollback_never_guesses() {
+    let simulation = Simulation::builder().build();
+    let run = release(&simulation, plan(), roll_back(None), None).await;
+    run.check_promises();
+    assert_eq!(run.exit_code(), 3, "nothing was recorded");
+    let simulation = Simulation::builder()
+        .third_party_deploy_at(Duration::from_secs(600))
+        .build();
+    assert_eq!(deploy(&simulation).await.exit_code(), 0);
+    tokio::time::sleep(Duration::from_secs(900)).await;
+    let run = release(&simulation, plan(), roll_back(None), None).await;
+    run.check_promises();
+    assert_eq!(
+        run.exit_code(),
+        3,
+        "somebody else's revision runs: {}",
+        run.last_words()
+    );
+    let run = release(
+        &simulation,
+        plan(),
+        roll_back(Some("chatbot-fastapi:1")),
+        None,
+    )
+    .await;
+    assert_eq!(
+        simulation
+            .runs()
+            .map(|(revision, _)| revision.ends_with(":1")),
+        Some(true)
+    );
+    drop(run);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_first_release_that_fails_leaves_no_copy_running() {
+    let run = run(ReleaseScenario::FirstReleaseBroken).await;
+    let Ok(Outcome::RolledBack {
+        to: Target::Nothing,
+        report,
+        ..
+    }) = &run.ended
+    else {
+        panic!("{}", run.last_words());
+    };
+    assert!(report.left_behind[0].contains("runs nothing"), "{report:?}");
+    assert_eq!(run.simulation.runs().map(|(_, running)| running), Some(0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn p10_a_lost_answer_to_the_update_is_observed_and_not_sent_again() {
+    let run = run(ReleaseScenario::Rough).await;
+    assert_eq!(run.simulation.calls(Call::UpdateService), 1);
+    assert_eq!(run.simulation.revisions(), 2, "nor was the register");
+}
+
+#[tokio::test(start_paused = true)]
+async fn p07_somebody_elses_deployment_is_left_alone() {
+    let run = run(ReleaseScenario::Superseded).await;
+    let Ok(Outcome::Held {
+        reason: HoldReason::Superseded { .. },
+        ..
+    }) = &run.ended
+    else {
+        panic!("{}", run.last_words());
+    };
+    assert_eq!(
+        run.simulation.deployments().last().map(|(_, by)| *by),
+        Some(Writer::Stranger)
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn p04_a_blocked_rollback_says_what_runs_and_how_to_finish_by_hand() {
+    let run = run(ReleaseScenario::RollbackBlocked).await;
+    let words = run.last_words();
+    assert!(words.contains("aws ecs update-service"), "{words}");
+    assert!(
+        words.contains("task-definition/chatbot-fastapi:1"),
+        "{words}"
+    );
+    assert!(words.contains("denied"), "{words}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn checks_alone_change_nothing_and_have_their_own_code() {
+    let fates = [
+        (Fate::Works, Intent::CheckHealth, 0),
+        (Fate::Works, Intent::Smoke, 0),
+    ];
+    for (fate, intent, code) in fates {
+        let simulation = Simulation::builder().next_revision(fate).build();
+        let run = release(&simulation, plan(), intent, None).await;
+        run.check_promises();
+        assert_eq!(run.exit_code(), code, "{}", run.last_words());
+        assert_eq!(simulation.calls_in_all(), 0);
+    }
+    let simulation = Simulation::builder().no_service().build();
+    let run = release(&simulation, plan(), Intent::CheckHealth, None).await;
+    assert_eq!(run.exit_code(), 1, "{}", run.last_words());
+    let run = release(&simulation, plan(), Intent::Smoke, None).await;
+    assert_eq!(run.exit_code(), 1, "{}", run.last_words());
+}
+
+/// A hand that does something once, at the `n`th event.
+fn at_event(
+    n: u64,
+    act: impl Fn(&bluegreen::engine::ControlHandle) + Send + 'static,
+) -> Option<Hand> {
+    Some(Box::new(move |event, handle, _| {
+        if event.seq == n {
+            act(handle);
+        }
+    }))
+}
+
+#[tokio::test(start_paused = true)]
+async fn p11_cancelling_at_any_event_ends_in_a_state_that_is_stated() {
+    let events = deploy(&Simulation::builder().build()).await.events.len() as u64;
+    let mut codes = Vec::new();
+    for n in 0..events - 1 {
+        let simulation = Simulation::builder().build();
+        let hand = at_event(n, |handle| handle.cancel("SIGTERM"));
+        let run = release(
+            &simulation,
+            plan(),
+            Intent::Deploy { image: source() },
+            hand,
+        )
+        .await;
+        run.check_promises();
+        assert!(
+            [0, 3, 11].contains(&run.exit_code()),
+            "{n}: {}",
+            run.last_words()
+        );
+        codes.push(run.exit_code());
+    }
+    assert!(codes.contains(&3) && codes.contains(&11), "{codes:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn p11_the_policy_hold_leaves_the_rollout_as_it_is() {
+    let simulation = Simulation::builder().build();
+    let holding = DeploymentPlan::builder()
+        .on_cancel(OnCancel::Hold)
+        .build()
+        .expect("valid");
+    let hand: Hand = Box::new(|event, handle, _| {
+        if matches!(event.kind, DeploymentEvent::RolledOut { .. }) {
+            handle.cancel("SIGINT");
+        }
+    });
+    let run = release(
+        &simulation,
+        holding,
+        Intent::Deploy { image: source() },
+        Some(hand),
+    )
+    .await;
+    run.check_promises();
+    assert_eq!(run.exit_code(), 12);
+    assert_eq!(simulation.calls(Call::UpdateService), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_service_that_cannot_be_read_at_first_is_tried_again_and_denied_is_not() {
+    let simulation = Simulation::builder().build();
+    simulation.fail(Call::DescribeServices.nth(1), Fault::Throttle);
+    let run = deploy(&simulation).await;
+    run.check_promises();
+    assert_eq!(run.exit_code(), 0);
+    let simulation = Simulation::builder().build();
+    simulation.fail(Call::DescribeServices.every(), Fault::Denied);
+    let run = deploy(&simulation).await;
+    let Ok(Outcome::Unchanged {
+        reason: Unchanged::ReadFailed { failure },
+        ..
+    }) = &run.ended
+    else {
+        panic!("{}", run.last_words());
+    };
+    assert_eq!(failure.kind, ErrorKind::Denied);
+}
