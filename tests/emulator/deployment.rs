@@ -176,12 +176,12 @@ async fn errors_of_ecs_have_the_kinds_that_callers_act_on() {
         return;
     };
     let deployer = EcsServiceDeployer::new(&aws, "no-such-cluster", "s");
-    let observed = deployer.observe().await;
-    // AWS answers ClusterNotFound; this emulator knows no such cluster and no service either.
-    match observed {
-        Ok(found) => assert_eq!(found, None),
-        Err(error) => assert_eq!(error.kind(), ErrorKind::NotFound),
-    }
+    let error = deployer.observe().await.unwrap_err();
+    assert_eq!(
+        error.kind(),
+        ErrorKind::NotFound,
+        "a missing cluster is no missing service"
+    );
     let error = deployer.register(&image('a')).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::NotFound, "{error}");
     assert!(error.hint().is_some());

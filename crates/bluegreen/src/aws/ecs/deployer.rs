@@ -115,7 +115,13 @@ impl EcsServiceDeployer {
         });
         let answer = self
             .call(EcsCall::DescribeServices, input, &attempted)
-            .await?;
+            .await
+            .map_err(|error| match error.kind() {
+                ErrorKind::NotFound => {
+                    error.with_hint("check the cluster's name, its region and its account")
+                }
+                _ => error,
+            })?;
         let mut answer: Services = wire::read(answer, &attempted)?;
         let Some(raw) = answer.services.pop() else {
             return match answer.failures.first() {

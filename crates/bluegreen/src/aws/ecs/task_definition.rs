@@ -220,6 +220,9 @@ impl TaskDefinition {
             fill_container(container, ports_are_equal);
         }
         sort_by(&mut value, "tags", "key");
+        // Not set, as some answers spell it.
+        drop_if(&mut value, "pidMode", &json!(""));
+        drop_if(&mut value, "ipcMode", &json!(""));
         without_empty(&mut value);
         value
     }
