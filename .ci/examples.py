@@ -5,28 +5,52 @@ import re
 import subprocess
 import sys
 
-ROUTER = ["cargo", "run", "--quiet", "--locked", "--example", "traffic_router", "--"]
-
-listing = subprocess.run(ROUTER + ["--scenario", "list"], capture_output=True, text=True, check=True).stdout
-scenarios = re.findall(r"^  (\S+) +(\d+)  ", listing, re.MULTILINE)
-if len(scenarios) < 12:
-    sys.exit(f"error: only {len(scenarios)} scenarios listed:\n{listing}")
 failed = []
-for name, expected in scenarios:
-    run = subprocess.run(ROUTER + ["--scenario", name, "--speed", "max", "--json"], capture_output=True, text=True)
-    events = [json.loads(line) for line in run.stdout.splitlines()]
-    last = events[-1] if events else {}
-    ok = run.returncode == int(expected) == last.get("exit_code")
-    ok = ok and [e["seq"] for e in events] == list(range(len(events)))
-    print(f"{'ok  ' if ok else 'FAIL'} {name}: exit {run.returncode}, promised {expected}, {len(events)} events")
+
+
+def example(name):
+    return ["cargo", "run", "--quiet", "--locked", "--example", name, "--"]
+
+
+def report(what, ok, run, more=""):
+    print(f"{'ok  ' if ok else 'FAIL'} {what}: exit {run.returncode}{more}")
     if not ok:
-        failed.append(name)
+        failed.append(what)
         sys.stderr.write(run.stderr[-2000:])
-for command in (["status"], ["rollback"], ["complete"]):
-    run = subprocess.run(ROUTER + command + ["--speed", "max"], capture_output=True, text=True)
-    print(f"{'ok  ' if run.returncode == 0 else 'FAIL'} {command[0]}: exit {run.returncode}")
-    if run.returncode != 0:
-        failed.append(command[0])
-        sys.stderr.write(run.stderr[-2000:])
+
+
+def every_scenario(program, least):
+    command = example(program)
+    listing = subprocess.run(command + ["--scenario", "list"], capture_output=True, text=True, check=True).stdout
+    scenarios = re.findall(r"^  (\S+) +(\d+)  ", listing, re.MULTILINE)
+    if len(scenarios) < least:
+        sys.exit(f"error: {program} lists only {len(scenarios)} scenarios:\n{listing}")
+    for name, expected in scenarios:
+        run = subprocess.run(command + ["--scenario", name, "--speed", "max", "--json"], capture_output=True, text=True)
+        events = [json.loads(line) for line in run.stdout.splitlines()]
+        last = events[-1] if events else {}
+        ok = run.returncode == int(expected) == last.get("exit_code")
+        ok = ok and [e["seq"] for e in events] == list(range(len(events)))
+        report(f"{program} {name}", ok, run, f", promised {expected}, {len(events)} events")
+
+
+def ends_with(code, program, *arguments):
+    run = subprocess.run(example(program) + list(arguments), capture_output=True, text=True)
+    report(f"{program} {' '.join(arguments)}", run.returncode == code, run, f", promised {code}")
+
+
+every_scenario("traffic_router", 19)
+for command in ("status", "rollback", "complete"):
+    ends_with(0, "traffic_router", command, "--speed", "max")
+every_scenario("deploy", 19)
+ends_with(0, "deploy", "--dry-run", "--speed", "max")
+ends_with(0, "deploy", "health", "--speed", "max")
+ends_with(0, "deploy", "smoke", "--speed", "max")
+ends_with(1, "deploy", "health", "--scenario", "first-release", "--speed", "max")
+ends_with(3, "deploy", "rollback", "--speed", "max")
+ends_with(2, "deploy", "--aws")
+ends_with(0, "integration_tests")
+for scenario in ("broken-chat", "slow", "never-healthy"):
+    ends_with(1, "integration_tests", "--scenario", scenario)
 if failed:
     sys.exit(f"error: {', '.join(failed)}")

@@ -1,4 +1,7 @@
-"""Counts the tests that ran in each tier, and fails when a tier ran none."""
+"""Counts the tests that ran in each tier, and fails when a tier ran none.
+
+Usage: tiers.py LOG [TIER]
+"""
 
 import re
 import sys
@@ -12,6 +15,11 @@ TIERS = {
     "emulator": r"tests/emulator/main\.rs",
     "docs": r"Doc-tests bluegreen$",
 }
+# Run beside a container engine only, so asked for by name.
+ELSEWHERE = {"images": r"tests/image/main\.rs"}
+
+if len(sys.argv) > 2:
+    TIERS = {sys.argv[2]: ELSEWHERE[sys.argv[2]]}
 
 counts = dict.fromkeys(TIERS, 0)
 tier = None
