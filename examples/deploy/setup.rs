@@ -330,7 +330,7 @@ impl Setup {
 fn commands(simulation: Option<&Simulation>) -> Arc<dyn CommandRunner> {
     match simulation {
         Some(simulation) => simulation.commands(),
-        None => Arc::new(SystemCommands),
+        None => Arc::new(SystemCommands::default()),
     }
 }
 

@@ -17,7 +17,9 @@ const FAULTS: [Fault; 5] = [
     Fault::TimeoutAfterEffect,
 ];
 
-fn worlds() -> Vec<(&'static str, fn() -> SimulationBuilder)> {
+type World = (&'static str, fn() -> SimulationBuilder);
+
+fn worlds() -> Vec<World> {
     vec![
         ("healthy", Simulation::builder),
         ("broken", || {

@@ -86,7 +86,7 @@ impl World {
             &variable("BLUEGREEN_E2E_USER"),
             password,
         );
-        DockerImageBuilder::new(registry, SystemCommands)
+        DockerImageBuilder::new(registry, SystemCommands::default())
             .with_program(PROGRAM)
             .on_output(move |line| said.lock().unwrap().push(line.to_owned()))
     }

@@ -7,6 +7,8 @@ mod process;
 mod reference;
 mod registry;
 mod source;
+#[cfg(test)]
+mod testing;
 
 pub use self::{
     builder::{BuildRequest, ImageBuilder, Tagging},

@@ -1,72 +1,50 @@
-//! [`SystemCommands`]: the programs of this machine, for real.
+//! The programs of the machine, run for real.
 
-use std::{collections::VecDeque, process::Stdio};
+use std::{collections::VecDeque, io::ErrorKind as IoErrorKind, process::Stdio};
 
 use async_trait::async_trait;
-use tokio::io::{AsyncBufReadExt as _, AsyncRead, AsyncWriteExt as _, BufReader};
+use tokio::{
+    io::{AsyncRead, AsyncReadExt as _, AsyncWriteExt as _},
+    process::{Child, ChildStdin},
+};
 
 use super::{Command, CommandRunner, Finished, LineSink, Stream};
 use crate::error::{Error, ErrorKind, Result};
 
-/// Runs programs as child processes.
-///
-/// A child gets a process group of its own, so that Ctrl-C reaches this program alone, which then
-/// decides. Dropping a run kills the child; what a child has started by itself ends with it only
-/// if it watches its parent, as `docker` and its plugins do.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct SystemCommands;
+/// Lines of standard output that are kept, the last ones.
+const OUT_LINES: usize = 10_000;
+/// Lines of standard error that are kept, the last ones.
+const ERR_LINES: usize = 200;
+/// Bytes after which a line is cut, so that output without line ends fills no memory.
+const LINE_BYTES: usize = 64 * 1024;
 
-/// So many lines of standard output are kept, and of standard error.
-const OUT: usize = 10_000;
-const ERR: usize = 200;
+/// Runs programs as child processes, each in a process group of its own on Unix, so that an
+/// interrupt at the terminal reaches this process only, which then decides.
+///
+/// A carriage return ends a line too (progress bars), bytes that are no UTF-8 are replaced, and
+/// the last 10,000 lines of standard output are kept.
+#[derive(Debug, Clone, Copy, Default)]
+#[non_exhaustive]
+pub struct SystemCommands;
 
 #[async_trait]
 impl CommandRunner for SystemCommands {
     async fn run(&self, command: Command, lines: LineSink) -> Result<Finished> {
-        let attempted = format!("run `{}`", command.program.to_string_lossy());
-        let failed =
-            |kind, error: std::io::Error| Error::new(kind, attempted.clone()).with_source(error);
-        let mut process = tokio::process::Command::new(&command.program);
-        process
-            .args(&command.arguments)
-            .envs(
-                command
-                    .environment
-                    .iter()
-                    .map(|(name, value)| (name, value)),
-            )
-            .stdin(match command.input {
-                Some(_) => Stdio::piped(),
-                None => Stdio::null(),
-            })
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .kill_on_drop(true);
-        #[cfg(unix)]
-        process.process_group(0);
-        if let Some(folder) = &command.folder {
-            process.current_dir(folder);
-        }
-        let mut child = process.spawn().map_err(|error| {
-            if error.kind() == std::io::ErrorKind::NotFound {
-                let program = command.program.to_string_lossy();
-                failed(ErrorKind::NotFound, error)
-                    .with_hint(format!("install `{program}`, or put it on the PATH"))
-            } else {
-                failed(ErrorKind::Unavailable, error)
-            }
-        })?;
-        let input = child.stdin.take().zip(command.input);
-        let feed = async move {
-            if let Some((mut pipe, input)) = input {
-                // A program that does not read to the end says why by its exit code.
-                let _ = pipe.write_all(&input).await;
-            }
+        let mut child = spawn(&command)?;
+        let mut group = Group::of(&child);
+        let (input, stdout, stderr) =
+            (child.stdin.take(), child.stdout.take(), child.stderr.take());
+        let ((), out, err) = tokio::join!(
+            feed(input, command.input.as_deref()),
+            read_lines(stdout, Stream::Out, OUT_LINES, &lines),
+            read_lines(stderr, Stream::Err, ERR_LINES, &lines),
+        );
+        let failed = |source| {
+            Error::new(ErrorKind::Unavailable, format!("run `{command}`")).with_source(source)
         };
-        let out = keep(child.stdout.take(), Stream::Out, OUT, &lines);
-        let err = keep(child.stderr.take(), Stream::Err, ERR, &lines);
-        let ((), out, err, status) = tokio::join!(feed, out, err, child.wait());
-        let status = status.map_err(|error| failed(ErrorKind::Unavailable, error))?;
+        let (out, err) = (out.map_err(failed)?, err.map_err(failed)?);
+        let status = child.wait().await.map_err(failed)?;
+        group.forget();
         Ok(Finished {
             code: status.code(),
             out,
@@ -75,128 +53,224 @@ impl CommandRunner for SystemCommands {
     }
 }
 
-/// Hands every line on and keeps the last `limit`.
-async fn keep(
-    pipe: Option<impl AsyncRead + Unpin>,
-    stream: Stream,
-    limit: usize,
-    lines: &LineSink,
-) -> Vec<String> {
-    let mut kept = VecDeque::new();
-    let Some(pipe) = pipe else {
-        return Vec::new();
-    };
-    let mut reader = BufReader::new(pipe);
-    let mut raw = Vec::new();
-    loop {
-        raw.clear();
-        match reader.read_until(b'\n', &mut raw).await {
-            Ok(0) | Err(_) => return kept.into(),
-            Ok(_) => {}
+fn spawn(command: &Command) -> Result<Child> {
+    let mut process = tokio::process::Command::new(&command.program);
+    process
+        .args(&command.arguments)
+        .envs(
+            command
+                .environment
+                .iter()
+                .map(|(name, value)| (name, value)),
+        )
+        .stdin(if command.input.is_some() {
+            Stdio::piped()
+        } else {
+            Stdio::null()
+        })
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .kill_on_drop(true);
+    if let Some(folder) = &command.folder {
+        process.current_dir(folder);
+    }
+    #[cfg(unix)]
+    process.process_group(0);
+    process.spawn().map_err(|source| {
+        let program = command.program.to_string_lossy();
+        let error = match source.kind() {
+            IoErrorKind::NotFound => {
+                Error::new(ErrorKind::NotFound, format!("start program `{program}`"))
+                    .with_hint(format!("install `{program}`, or put its folder into PATH"))
+            }
+            _ => Error::new(ErrorKind::Unavailable, format!("start program `{program}`")),
+        };
+        error.with_source(source)
+    })
+}
+
+/// The process group of a child: killed where the wait for the child is dropped, since
+/// `kill_on_drop` reaches the child alone and not the plug-ins that it started.
+struct Group(Option<u32>);
+
+impl Group {
+    fn of(child: &Child) -> Self {
+        Self(child.id())
+    }
+
+    /// The child was waited for: its number may belong to another process by now.
+    fn forget(&mut self) {
+        self.0 = None;
+    }
+}
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        #[cfg(unix)]
+        if let Some(id) = self.0 {
+            // The shell knows how to signal a group; the standard library does not.
+            let _ = std::process::Command::new("/bin/sh")
+                .args(["-c", &format!("kill -9 -{id}")])
+                .stdin(Stdio::null())
+                .stdout(Stdio::null())
+                .stderr(Stdio::null())
+                .status();
         }
-        let text = String::from_utf8_lossy(&raw);
-        // A progress bar overwrites its line; the last state is the line.
-        let line = text.trim_end().rsplit('\r').next().unwrap_or_default();
-        lines(stream, line);
-        if kept.len() == limit {
+    }
+}
+
+/// Writes the input and closes it. A program that ends without reading it is no error here: its
+/// exit code tells what it thought.
+async fn feed(stdin: Option<ChildStdin>, input: Option<&[u8]>) {
+    if let (Some(mut stdin), Some(input)) = (stdin, input) {
+        let _ = stdin.write_all(input).await;
+        let _ = stdin.shutdown().await;
+    }
+}
+
+async fn read_lines(
+    source: Option<impl AsyncRead + Unpin>,
+    stream: Stream,
+    keep: usize,
+    lines: &LineSink,
+) -> std::io::Result<Vec<String>> {
+    let mut kept = VecDeque::new();
+    let Some(mut source) = source else {
+        return Ok(Vec::new());
+    };
+    let mut emit = |line: &mut Vec<u8>| {
+        let text = String::from_utf8_lossy(line).into_owned();
+        line.clear();
+        lines(stream, &text);
+        if kept.len() == keep {
             kept.pop_front();
         }
-        kept.push_back(line.to_owned());
+        kept.push_back(text);
+    };
+    let mut chunk = [0; 8192];
+    let (mut line, mut after_return) = (Vec::new(), false);
+    loop {
+        let count = source.read(&mut chunk).await?;
+        if count == 0 {
+            break;
+        }
+        for &byte in &chunk[..count] {
+            match byte {
+                b'\n' if after_return => {}
+                b'\n' | b'\r' => emit(&mut line),
+                _ => {
+                    line.push(byte);
+                    if line.len() == LINE_BYTES {
+                        emit(&mut line);
+                    }
+                }
+            }
+            after_return = byte == b'\r';
+        }
     }
+    if !line.is_empty() {
+        emit(&mut line);
+    }
+    Ok(kept.into())
 }
 
 #[cfg(all(test, unix))]
 mod tests {
-    use std::{
-        sync::{Arc, Mutex},
-        time::Duration,
-    };
+    use std::sync::{Arc, Mutex};
 
     use super::*;
 
     fn shell(script: &str) -> Command {
-        Command::new("sh").arg("-c").arg(script)
+        Command::new("sh").args(["-c", script])
     }
 
-    fn silent() -> LineSink {
+    fn ignore() -> LineSink {
         Arc::new(|_, _| {})
     }
 
     #[tokio::test]
-    async fn keeps_both_streams_apart_and_streams_them() {
+    async fn both_streams_come_line_by_line_with_the_exit_code() {
         let seen = Arc::new(Mutex::new(Vec::new()));
-        let sink: LineSink = {
-            let seen = Arc::clone(&seen);
-            Arc::new(move |stream, line: &str| {
-                seen.lock()
-                    .expect("no panic")
-                    .push((stream, line.to_owned()));
-            })
-        };
-        let script = "echo one; echo two >&2; printf '10%%\\r100%%\\n'; exit 3";
-        let done = SystemCommands
-            .run(shell(script), sink)
+        let sink = seen.clone();
+        let finished = SystemCommands
+            .run(
+                shell(r"printf 'a\r\nb\rc\n\nd'; printf 'e\377\n' >&2; exit 3"),
+                Arc::new(move |stream, line: &str| {
+                    sink.lock().unwrap().push((stream, line.to_owned()));
+                }),
+            )
             .await
-            .expect("it runs");
-        assert_eq!(done.code, Some(3));
-        assert_eq!(done.out, ["one", "100%"]);
-        assert_eq!(done.err, ["two"]);
-        assert_eq!(seen.lock().expect("no panic").len(), 3);
+            .unwrap();
+        assert_eq!(finished.code, Some(3));
+        assert_eq!(finished.out, ["a", "b", "c", "", "d"]);
+        assert_eq!(finished.err, ["e\u{fffd}"]);
+        assert_eq!(seen.lock().unwrap().len(), 6);
     }
 
     #[tokio::test]
-    async fn gives_input_environment_and_folder() {
-        let command = shell("cat; echo $COLOUR; pwd")
-            .with_input("typed\n")
-            .env("COLOUR", "green")
+    async fn input_reaches_the_program_and_is_closed() {
+        let command = shell("cat; echo $NAME; pwd")
+            .with_input("hello\n")
+            .env("NAME", "value")
             .in_folder("/");
-        let done = SystemCommands
-            .run(command, silent())
-            .await
-            .expect("it runs");
-        assert_eq!(done.out, ["typed", "green", "/"]);
-    }
-
-    #[tokio::test]
-    async fn a_missing_program_is_named_with_a_hint() {
-        let command = Command::new("no-such-program-anywhere");
-        let error = SystemCommands
-            .run(command, silent())
-            .await
-            .expect_err("missing");
-        assert_eq!(error.kind(), ErrorKind::NotFound);
+        let finished = SystemCommands.run(command, ignore()).await.unwrap();
+        assert_eq!(finished.out, ["hello", "value", "/"]);
+        let huge = shell("exit 0").with_input(vec![b'x'; 1 << 20]);
         assert!(
-            error
-                .hint()
-                .is_some_and(|hint| hint.contains("no-such-program-anywhere"))
+            SystemCommands
+                .run(huge, ignore())
+                .await
+                .unwrap()
+                .is_success()
         );
     }
 
     #[tokio::test]
-    async fn p11_dropping_it_ends_the_program() {
-        let folder = tempfile::tempdir().expect("a folder");
-        let mark = folder.path().join("pid");
-        let script = format!("echo $$ > {}; exec sleep 600", mark.display());
-        let mut run = Box::pin(SystemCommands.run(shell(&script), silent()));
-        let pid = loop {
-            tokio::select! {
-                _ = &mut run => panic!("it sleeps"),
-                () = tokio::time::sleep(Duration::from_millis(20)) => {}
-            }
-            if let Ok(pid) = std::fs::read_to_string(&mark)
-                && !pid.trim().is_empty()
-            {
-                break pid.trim().to_owned();
-            }
+    async fn a_missing_program_is_not_found_with_a_hint() {
+        let error = SystemCommands
+            .run(Command::new("bluegreen-no-such-program"), ignore())
+            .await
+            .unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::NotFound);
+        assert!(error.hint().unwrap().contains("PATH"));
+    }
+
+    #[tokio::test]
+    async fn only_the_last_lines_are_kept() {
+        let script = "i=0; while [ $i -lt 10100 ]; do echo $i; [ $i -lt 300 ] && echo $i >&2; i=$((i+1)); done; true";
+        let finished = SystemCommands.run(shell(script), ignore()).await.unwrap();
+        assert_eq!(finished.out.len(), 10_000);
+        assert_eq!(finished.out.last().unwrap(), "10099");
+        assert_eq!((finished.err.len(), finished.err[0].as_str()), (200, "100"));
+    }
+
+    #[tokio::test]
+    async fn dropping_the_run_kills_the_children_too() {
+        let (started, begin) = tokio::sync::oneshot::channel();
+        let started = Mutex::new(Some(started));
+        let run = SystemCommands.run(
+            shell("sleep 600 & echo $!; wait"),
+            Arc::new(move |_, line: &str| {
+                if let Some(started) = started.lock().unwrap().take() {
+                    let _ = started.send(line.to_owned());
+                }
+            }),
+        );
+        let child = tokio::select! {
+            finished = run => panic!("ended early: {finished:?}"),
+            child = begin => child.unwrap(),
         };
-        drop(run);
-        // The kernel needs a moment; only that it ends is asserted.
-        loop {
-            tokio::time::sleep(Duration::from_millis(20)).await;
-            let state = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-            if state.is_empty() || state.contains(") Z ") {
-                return;
-            }
-        }
+        // `wait` is over in the kernel when the signal is delivered; a zombie counts as dead.
+        let gone = format!(
+            "for i in 1 2 3 4 5 6 7 8 9 10; do \
+             case $(ps -o stat= -p {child}) in ''|Z*) exit 0;; esac; sleep 0.1; done; exit 1"
+        );
+        assert!(
+            SystemCommands
+                .run(shell(&gone), ignore())
+                .await
+                .unwrap()
+                .is_success()
+        );
     }
 }

@@ -1,315 +1,351 @@
 use std::sync::Mutex;
 
 use super::*;
-use crate::image::{RegistryCredentials, Stream};
+use crate::{
+    error::Failure,
+    image::{
+        Finished, ImageDigest, RegistryCredentials,
+        testing::{Script, ended, missing},
+    },
+    preflight::Severity,
+};
 
-const REPOSITORY: &str = "127.0.0.1:5000/chatbot";
+const PASSWORD: &str = "pass-word-1";
+const VERSION: &str = "docker version --format {{.Server.Version}}";
+const PROBE: &str = "docker buildx version";
+const LOGIN: &str = "docker login -u AWS --password-stdin r:5000";
+const PUSH: &str = "docker push r:5000/app:c1";
 
-fn digest(c: char) -> ImageDigest {
-    let text = format!("sha256:{}", c.to_string().repeat(64));
-    text.parse().expect("a digest")
-}
-
-#[derive(Debug, Default)]
-struct Registry {
+#[derive(Debug)]
+struct FakeRegistry {
     digest: Option<ImageDigest>,
+    credentials: Option<RegistryCredentials>,
 }
 
 #[async_trait]
-impl ImageRegistry for Registry {
+impl ImageRegistry for FakeRegistry {
     async fn preflight(&self) -> Result<Vec<Finding>> {
-        Ok(Vec::new())
+        Ok(vec![Finding::note("the registry was asked")])
     }
+
     async fn repository(&self) -> Result<String> {
-        Ok(REPOSITORY.to_owned())
+        Ok("r:5000/app".to_owned())
     }
+
     async fn ensure_repository(&self) -> Result<String> {
-        Ok(REPOSITORY.to_owned())
+        self.repository().await
     }
+
     async fn credentials(&self) -> Result<Option<RegistryCredentials>> {
-        Ok(Some(RegistryCredentials::new(
-            "127.0.0.1:5000",
-            "AWS",
-            "canary-password",
-        )))
+        Ok(self.credentials.clone())
     }
-    async fn digest(&self, _tag: &ImageTag) -> Result<Option<ImageDigest>> {
+
+    async fn digest(&self, _: &ImageTag) -> Result<Option<ImageDigest>> {
         Ok(self.digest.clone())
     }
-    async fn tag(&self, _digest: &ImageDigest, _tag: &ImageTag) -> Result<Tagging> {
-        Ok(Tagging::Moved)
+
+    async fn tag(&self, _: &ImageDigest, _: &ImageTag) -> Result<Tagging> {
+        Ok(Tagging::AlreadyThere)
     }
 }
 
-/// Answers by the command, and remembers what was run.
-#[derive(Debug, Default, Clone)]
-struct Script {
-    answers: Vec<(&'static str, i32, &'static str)>,
-    ran: Arc<Mutex<Vec<Command>>>,
+/// A builder over a script, with a source to build and all that was shown.
+struct Bench {
+    script: Arc<Script>,
+    builder: DockerImageBuilder,
+    shown: Arc<Mutex<Vec<String>>>,
+    source: tempfile::TempDir,
 }
+
+impl Bench {
+    fn new(script: Vec<(String, Result<Finished>)>, source: tempfile::TempDir) -> Self {
+        let script = Arc::new(Script::new(script));
+        let shown = Arc::new(Mutex::new(Vec::new()));
+        let sink = shown.clone();
+        let registry = FakeRegistry {
+            digest: Some(digest('a')),
+            credentials: Some(RegistryCredentials::new("r:5000", "AWS", PASSWORD)),
+        };
+        let mut builder = DockerImageBuilder::new(registry, Shared(script.clone()))
+            .on_output(move |line| sink.lock().unwrap().push(line.to_owned()));
+        builder.user_config = None;
+        Self {
+            script,
+            builder,
+            shown,
+            source,
+        }
+    }
+
+    fn with_registry(mut self, digest: Option<ImageDigest>, log_in: bool) -> Self {
+        let credentials = log_in.then(|| RegistryCredentials::new("r:5000", "AWS", PASSWORD));
+        self.builder.registry = Arc::new(FakeRegistry {
+            digest,
+            credentials,
+        });
+        self
+    }
+
+    async fn build(&self) -> Result<ImageRef> {
+        let request = BuildRequest::new(self.source.path(), "c1".parse().unwrap());
+        let built = self.builder.build(&request).await;
+        self.script.assert_done();
+        built
+    }
+
+    async fn fails(&self, kind: ErrorKind) -> String {
+        let error = self.build().await.unwrap_err();
+        assert_eq!(error.kind(), kind, "{error:?}");
+        let all = format!(
+            "{error:?} {} {:?} {:?} {:?} {:?}",
+            Failure::from(&error),
+            error.hint(),
+            self.builder,
+            self.script.seen(),
+            self.shown.lock().unwrap()
+        );
+        assert!(!all.contains(PASSWORD), "{all}");
+        Failure::from(&error).message
+    }
+}
+
+#[derive(Debug)]
+struct Shared(Arc<Script>);
 
 #[async_trait]
-impl CommandRunner for Script {
-    async fn run(&self, command: Command, lines: LineSink) -> Result<Finished> {
-        let shown = command.to_string();
-        self.ran.lock().expect("no panic").push(command);
-        let found = self.answers.iter().find(|(sign, ..)| shown.contains(sign));
-        let Some((_, code, said)) = found else {
-            return Ok(Finished {
-                code: Some(0),
-                out: Vec::new(),
-                err: Vec::new(),
-            });
-        };
-        if *code == 127 {
-            return Err(
-                Error::new(ErrorKind::NotFound, "run `docker`").with_hint("install `docker`")
-            );
-        }
-        lines(Stream::Err, said);
-        let said: Vec<String> = said.lines().map(str::to_owned).collect();
-        let (out, err) = if *code == 0 {
-            (said, Vec::new())
-        } else {
-            (Vec::new(), said)
-        };
-        Ok(Finished {
-            code: Some(*code),
-            out,
-            err,
-        })
+impl CommandRunner for Shared {
+    async fn run(&self, command: Command, lines: crate::image::LineSink) -> Result<Finished> {
+        self.0.run(command, lines).await
     }
 }
 
-const PUSHED: &str = "c1: digest: sha256:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa size: 1570";
-
-struct Run {
-    result: Result<ImageRef>,
-    commands: Vec<Command>,
+fn digest(c: char) -> ImageDigest {
+    format!("sha256:{}", c.to_string().repeat(64))
+        .parse()
+        .unwrap()
 }
 
-impl Run {
-    fn shown(&self) -> Vec<String> {
-        self.commands.iter().map(ToString::to_string).collect()
-    }
-
-    fn error(&self) -> &Error {
-        self.result.as_ref().expect_err("it fails")
-    }
+fn source() -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("Dockerfile"), "FROM scratch\n").unwrap();
+    folder
 }
 
-async fn build(answers: &[(&'static str, i32, &'static str)], held: Option<ImageDigest>) -> Run {
-    build_with(answers, held, |builder| builder).await
-}
-
-async fn build_with(
-    answers: &[(&'static str, i32, &'static str)],
-    held: Option<ImageDigest>,
-    with: impl FnOnce(DockerImageBuilder) -> DockerImageBuilder,
-) -> Run {
-    let folder = tempfile::tempdir().expect("a folder");
-    std::fs::write(folder.path().join("Dockerfile"), "FROM scratch").expect("a file");
-    let script = Script {
-        answers: answers.to_vec(),
-        ..Script::default()
-    };
-    let builder = with(DockerImageBuilder::new(
-        Registry { digest: held },
-        script.clone(),
-    ));
-    let request = BuildRequest::new(folder.path(), "c1".parse().expect("a tag"));
-    let result = builder.build(&request).await;
-    let place = folder.path().display().to_string();
-    let commands = script.ran.lock().expect("no panic").clone();
-    let commands = commands
-        .into_iter()
-        .map(|mut command| {
-            for argument in &mut command.arguments {
-                *argument = argument.to_string_lossy().replace(&place, "CONTEXT").into();
-            }
-            command
-        })
-        .collect();
-    Run { result, commands }
-}
-
-#[tokio::test]
-async fn builds_logs_in_pushes_and_lets_the_registry_confirm_the_digest() {
-    let run = build(&[("push", 0, PUSHED)], Some(digest('a'))).await;
-    let image = run.result.as_ref().expect("built");
-    assert_eq!(image.to_string(), format!("{REPOSITORY}@{}", digest('a')));
-    assert_eq!(
-        run.shown(),
-        [
-            "docker buildx version",
-            "docker buildx build --load --provenance=false --progress=plain \
-             --label org.opencontainers.image.revision=c1 --tag 127.0.0.1:5000/chatbot:c1 CONTEXT",
-            "docker login --username AWS --password-stdin 127.0.0.1:5000",
-            "docker push 127.0.0.1:5000/chatbot:c1",
-        ]
-    );
-    let login = &run.commands[2];
-    assert_eq!(login.input.as_deref(), Some(&b"canary-password"[..]));
-    assert_eq!(login.environment[0].0, "DOCKER_CONFIG");
-    assert_eq!(run.commands[3].environment, login.environment);
-}
-
-#[tokio::test]
-async fn an_old_command_line_gets_no_option_that_it_does_not_know() {
-    let run = build(
-        &[
-            ("buildx version", 1, "unknown command"),
-            ("push", 0, PUSHED),
-        ],
-        Some(digest('a')),
+fn build_line(start: &str, options: &str, source: &tempfile::TempDir) -> String {
+    let path = source.path().display();
+    format!(
+        "docker {start} --file {path}/Dockerfile --tag r:5000/app:c1 \
+         --label org.opencontainers.image.revision=c1{options} {path}"
     )
-    .await;
-    assert!(run.result.is_ok());
-    let build = &run.commands[1];
-    assert!(
-        build.to_string().starts_with("docker build --label"),
-        "{build}"
-    );
-    assert_eq!(build.environment, [("DOCKER_BUILDKIT".into(), "1".into())]);
+}
+
+fn ok() -> Result<Finished> {
+    ended(0, &[], &[])
+}
+
+fn pushed() -> Result<Finished> {
+    ended(
+        0,
+        &[
+            "layer: Pushed",
+            &format!("c1: digest: {} size: 527", digest('a')),
+        ],
+        &[],
+    )
+}
+
+/// Buildx is there and builds; `rest` is what comes after.
+fn built(rest: Vec<(&str, Result<Finished>)>) -> Bench {
+    let source = source();
+    let start = "buildx build --load --provenance=false --progress=plain";
+    let mut script = vec![
+        (PROBE.to_owned(), ok()),
+        (build_line(start, "", &source), ended(0, &[], &["#1 done"])),
+    ];
+    script.extend(rest.into_iter().map(|(c, a)| (c.to_owned(), a)));
+    Bench::new(script, source)
+}
+
+fn environment(command: &Command) -> Vec<String> {
+    let names = command.environment.iter();
+    names
+        .map(|(name, _)| name.to_string_lossy().into_owned())
+        .collect()
 }
 
 #[tokio::test]
-async fn without_buildkit_the_legacy_builder_is_used_unless_secrets_need_more() {
-    let missing = "ERROR: BuildKit is enabled but the buildx component is missing or broken.";
-    let answers = [("buildx version", 1, ""), ("docker build", 1, missing)];
-    let run = build(&answers, None).await;
-    let last = run.commands.last().expect("some");
-    assert_eq!(last.environment, [("DOCKER_BUILDKIT".into(), "0".into())]);
-    let secret = BuildSecret::Env("TOKEN".to_owned());
-    let run = build_with(&answers, None, |builder| {
-        builder.with_secret("token", secret)
-    })
-    .await;
-    assert!(
-        run.error()
-            .hint()
-            .is_some_and(|hint| hint.contains("buildx"))
-    );
-    assert_eq!(run.commands.len(), 2, "not tried without the secret");
+async fn buildx_builds_and_the_push_logs_in_by_standard_input() {
+    let bench = built(vec![(LOGIN, ok()), (PUSH, pushed())]);
+    let image = bench.build().await.unwrap();
+    assert_eq!(image.to_string(), format!("r:5000/app@{}", digest('a')));
+    let seen = bench.script.seen();
+    assert_eq!(seen[2].input.as_deref(), Some(PASSWORD.as_bytes()));
+    assert!(environment(&seen[1]).is_empty());
+    assert_eq!(environment(&seen[2]), ["DOCKER_CONFIG"]);
+    assert_eq!(seen[3].environment, seen[2].environment);
+    assert!(!Path::new(&seen[3].environment[0].1).exists());
+    assert_eq!(bench.script.configs(), ["{}", "{}"]);
+    assert!(bench.shown.lock().unwrap().contains(&"#1 done".to_owned()));
+    assert!(!format!("{seen:?} {:?}", bench.builder).contains(PASSWORD));
 }
 
 #[tokio::test]
-async fn every_option_reaches_the_command_line_and_no_value_of_an_argument() {
-    let run = build_with(&[("push", 0, PUSHED)], Some(digest('a')), |builder| {
-        builder
-            .with_program("podman")
-            .with_platform("linux/arm64")
-            .with_target("run")
-            .with_network("none")
-            .with_build_arg("TOKEN", "canary-argument")
-            .with_secret("pip", BuildSecret::File("/run/pip".into()))
-            .with_cache_from("type=gha")
-            .with_cache_to("type=gha,mode=max")
-            .with_label("team", "chat")
-    })
-    .await;
-    let build = &run.commands[1];
-    assert_eq!(
-        build.to_string(),
-        "podman buildx build --load --provenance=false --progress=plain --platform linux/arm64 \
-         --target run --network none --build-arg TOKEN --secret id=pip,src=/run/pip \
-         --cache-from type=gha --cache-to type=gha,mode=max \
-         --label org.opencontainers.image.revision=c1 --label team=chat \
-         --tag 127.0.0.1:5000/chatbot:c1 CONTEXT"
-    );
-    assert_eq!(
-        build.environment,
-        [("TOKEN".into(), "canary-argument".into())]
-    );
-    assert!(!format!("{build:?}").contains("canary"));
+async fn without_buildx_the_clients_buildkit_builds_with_every_option() {
+    let source = source();
+    let options = " --label team=web --platform linux/arm64 --target run --build-arg TOKEN \
+                   --secret id=f,src=/s --secret id=e,env=E --cache-from a --cache-to b --network none";
+    let script = vec![
+        (PROBE.to_owned(), ended(1, &[], &["unknown"])),
+        (build_line("build", options, &source), ok()),
+        (PUSH.to_owned(), pushed()),
+    ];
+    let mut bench = Bench::new(script, source).with_registry(Some(digest('a')), false);
+    bench.builder = bench
+        .builder
+        .with_label("team", "web")
+        .with_platform("linux/arm64")
+        .with_target("run")
+        .with_build_arg("TOKEN", "value-1")
+        .with_secret("f", BuildSecret::File("/s".into()))
+        .with_secret("e", BuildSecret::Env("E".to_owned()))
+        .with_cache_from("a")
+        .with_cache_to("b")
+        .with_network("none");
+    bench.build().await.unwrap();
+    let seen = bench.script.seen();
+    assert_eq!(environment(&seen[1]), ["DOCKER_BUILDKIT", "TOKEN"]);
+    assert!(environment(&seen[2]).is_empty());
+    assert!(!format!("{seen:?} {:?}", bench.builder).contains("value-1"));
+}
+
+fn without_buildkit(classic: bool) -> Bench {
+    let source = source();
+    let lacks = "ERROR: BuildKit is enabled but the buildx component is missing or broken.";
+    let options = if classic { "" } else { " --secret id=e,env=E" };
+    let line = build_line("build", options, &source);
+    let mut script = vec![
+        (PROBE.to_owned(), ended(1, &[], &[])),
+        (line.clone(), ended(1, &[], &[lacks])),
+    ];
+    if classic {
+        script.extend([
+            (line, ok()),
+            (LOGIN.to_owned(), ok()),
+            (PUSH.to_owned(), pushed()),
+        ]);
+    }
+    Bench::new(script, source)
 }
 
 #[tokio::test]
-async fn failures_carry_the_last_words_and_say_what_can_be_done() {
-    let cases = [
+async fn without_any_buildkit_the_classic_builder_builds() {
+    let bench = without_buildkit(true);
+    bench.build().await.unwrap();
+    assert_eq!(bench.script.seen()[2].environment[0].1, "0");
+}
+
+#[tokio::test]
+async fn without_any_buildkit_secrets_are_refused() {
+    let mut bench = without_buildkit(false);
+    bench.builder = bench
+        .builder
+        .with_secret("e", BuildSecret::Env("E".to_owned()));
+    bench.fails(ErrorKind::Refused).await;
+}
+
+#[tokio::test]
+async fn preflight_refuses_a_missing_program_and_a_silent_engine() {
+    let down = ended(1, &[], &["Cannot connect to the Docker daemon"]);
+    for (answer, refused) in [(missing("docker"), 1), (down, 1), (ok(), 0)] {
+        let bench = Bench::new(vec![(VERSION.to_owned(), answer)], source());
+        let findings = bench.builder.preflight().await.unwrap();
+        let refusals: Vec<_> = findings
+            .iter()
+            .filter(|f| f.severity == Severity::Refuse)
+            .collect();
+        assert_eq!(refusals.len(), refused);
+        assert!(refusals.iter().all(|finding| finding.hint.is_some()));
+        assert_eq!(findings.last().unwrap().message, "the registry was asked");
+    }
+}
+
+#[tokio::test]
+async fn a_missing_folder_or_dockerfile_is_invalid_before_anything_runs() {
+    let bench = Bench::new(Vec::new(), tempfile::tempdir().unwrap());
+    assert!(bench.fails(ErrorKind::Invalid).await.contains("Dockerfile"));
+    let request = BuildRequest::new("/no/such/folder", "c1".parse().unwrap());
+    let error = bench.builder.build(&request).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Invalid);
+}
+
+#[tokio::test]
+async fn a_failed_build_tells_the_last_lines() {
+    let source = source();
+    let lines: Vec<_> = (0..20).map(|n| format!("line-{n}")).collect();
+    let lines: Vec<_> = lines.iter().map(String::as_str).collect();
+    let start = "buildx build --load --provenance=false --progress=plain";
+    let script = vec![
+        (PROBE.to_owned(), ok()),
+        (build_line(start, "", &source), ended(1, &[], &lines)),
+    ];
+    let message = Bench::new(script, source).fails(ErrorKind::Invalid).await;
+    assert!(message.contains("line-19") && message.contains("line-5\n"));
+    assert!(!message.contains("line-4\n"));
+}
+
+#[tokio::test]
+async fn a_refused_login_is_denied_and_tells_no_password() {
+    let said = format!("unauthorized: {PASSWORD} is wrong");
+    let bench = built(vec![(LOGIN, ended(1, &[], &[&said]))]);
+    assert!(bench.fails(ErrorKind::Denied).await.contains("[redacted]"));
+}
+
+#[tokio::test]
+async fn a_refused_push_is_told_by_its_words() {
+    for (said, kind) in [
         (
-            "buildx build",
-            "ERROR: No matching distribution",
-            ErrorKind::Invalid,
-        ),
-        (
-            "login",
-            "unauthorized: authentication required",
+            "denied: requested access to the resource is denied",
             ErrorKind::Denied,
         ),
+        ("no basic auth credentials", ErrorKind::Denied),
         (
-            "push",
-            "denied: not authorized to perform ecr:PutImage",
-            ErrorKind::Denied,
-        ),
-        (
-            "push",
             "tag invalid: cannot be overwritten because the tag is immutable",
             ErrorKind::Conflict,
         ),
-        (
-            "push",
-            "net/http: TLS handshake timeout",
-            ErrorKind::Unavailable,
-        ),
-    ];
-    for (step, said, kind) in cases {
-        let run = build(&[(step, 1, said)], None).await;
-        let failure = crate::Failure::from(run.error());
-        assert_eq!(failure.kind, kind, "{said}");
-        assert!(failure.message.contains(said), "{failure}");
-        assert!(!failure.to_string().contains("canary-password"));
-    }
-}
-
-#[tokio::test]
-async fn p04_a_digest_that_the_registry_does_not_confirm_is_an_error() {
-    let run = build(&[("push", 0, PUSHED)], Some(digest('b'))).await;
-    assert_eq!(run.error().kind(), ErrorKind::Conflict);
-    let run = build(&[("push", 0, PUSHED)], None).await;
-    assert_eq!(run.error().kind(), ErrorKind::Unavailable);
-    let run = build(&[("push", 0, "done")], Some(digest('a'))).await;
-    assert!(run.error().message().contains("no digest"));
-}
-
-#[tokio::test]
-async fn a_missing_program_and_an_engine_that_is_down_are_refused_before_anything() {
-    for (code, said) in [(127, ""), (1, "Cannot connect to the Docker daemon")] {
-        let script = Script {
-            answers: vec![("version", code, said)],
-            ..Script::default()
-        };
-        let builder = DockerImageBuilder::new(Registry::default(), script);
-        let findings = builder.preflight().await.expect("it looked");
-        assert_eq!(findings.len(), 1);
-        assert_eq!(findings[0].severity, crate::preflight::Severity::Refuse);
-        assert!(findings[0].hint.is_some());
-    }
-}
-
-#[tokio::test]
-async fn a_context_without_a_dockerfile_is_refused_before_any_command() {
-    let folder = tempfile::tempdir().expect("a folder");
-    let script = Script::default();
-    let builder = DockerImageBuilder::new(Registry::default(), script.clone());
-    for path in [folder.path().to_owned(), folder.path().join("absent")] {
-        let request = BuildRequest::new(path, "c1".parse().expect("a tag"));
-        let error = builder.build(&request).await.expect_err("nothing to build");
-        assert_eq!(error.kind(), ErrorKind::Invalid);
-    }
-    assert!(script.ran.lock().expect("no panic").is_empty());
-}
-
-#[test]
-fn finds_a_digest_in_a_line_of_push_output() {
-    assert_eq!(digest_in(PUSHED), Some(digest('a')));
-    for line in [
-        "",
-        "digest: ",
-        "digest: sha256:short",
-        "sha256:aaaa",
-        "The push refers to x",
+        ("connection reset by peer", ErrorKind::Unavailable),
     ] {
-        assert_eq!(digest_in(line), None);
+        let bench = built(vec![(LOGIN, ok()), (PUSH, ended(1, &[], &[said]))]);
+        assert!(bench.fails(kind).await.contains(said));
     }
+}
+
+#[tokio::test]
+async fn another_digest_in_the_registry_is_a_conflict_and_none_is_unavailable() {
+    let bench = built(vec![(LOGIN, ok()), (PUSH, pushed())]).with_registry(Some(digest('b')), true);
+    let message = bench.fails(ErrorKind::Conflict).await;
+    assert!(message.contains(digest('a').as_str()) && message.contains(digest('b').as_str()));
+    let bench = built(vec![(LOGIN, ok()), (PUSH, pushed())]).with_registry(None, true);
+    bench.fails(ErrorKind::Unavailable).await;
+}
+
+#[tokio::test]
+async fn a_push_that_names_no_digest_is_unavailable() {
+    let bench = built(vec![
+        (LOGIN, ok()),
+        (PUSH, ended(0, &["layer: Pushed"], &[])),
+    ]);
+    bench.fails(ErrorKind::Unavailable).await;
+}
+
+#[tokio::test]
+async fn finding_and_tagging_ask_the_registry_alone() {
+    let bench = Bench::new(Vec::new(), source());
+    let tag = "c1".parse().unwrap();
+    let image = bench.builder.find(&tag).await.unwrap().unwrap();
+    assert_eq!(
+        bench.builder.tag(&image, &tag).await.unwrap(),
+        Tagging::AlreadyThere
+    );
+    let bench = bench.with_registry(None, false);
+    assert_eq!(bench.builder.find(&tag).await.unwrap(), None);
 }
