@@ -4,7 +4,9 @@
 //!
 //! Blue is the service that serves now, green the one that is to take over. A [`Migration`] runs
 //! a [`MigrationPlan`] through a [`TrafficSplitter`] under [`HealthGate`]s, and ends in an
-//! [`Outcome`] that was read back, never assumed.
+//! [`Outcome`] that was read back, never assumed. A [`Deployment`] brings green about: it builds an
+//! image ([`ImageBuilder`]), runs it ([`ServiceDeployer`]), checks it ([`ServiceCheck`]), and takes
+//! it back when it is not well.
 //!
 //! # Examples
 //!
@@ -68,8 +70,7 @@
 //!   [`Migration::restore`] puts it back. The journal is in memory.
 //! - It does not compare green with blue statistically yet; [`health::Limits`] are absolute, and
 //!   spare green where blue fails alike.
-//! - It builds no images and deploys no services yet; [`ImageBuilder`] and [`ServiceDeployer`]
-//!   are the roles for it.
+//! - A [`Deployment`] changes a service's task definition and nothing else of it.
 //!
 //! # Features
 //!

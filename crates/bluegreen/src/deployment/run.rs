@@ -21,6 +21,52 @@ use crate::{
 /// Doing it again is harmless and is how a run that was killed goes on: an image that the registry
 /// has is not built again, a revision that exists is not registered again, a rollout that is under
 /// way is followed, and where a rollback goes is kept with the service.
+///
+/// # Examples
+///
+/// On the simulated AWS; on the real one the first line is `Aws::from_env()`, programs are
+/// `SystemCommands`, and checks go through `ReqwestClient`.
+///
+/// ```
+/// # #[cfg(all(feature = "sim", feature = "check"))]
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use bluegreen::{Deployment, DeploymentPlan};
+/// use bluegreen::aws::{ecr::EcrRegistry, ecs::EcsServiceDeployer, sim::ReleaseScenario};
+/// use bluegreen::check::CheckSuite;
+/// use bluegreen::image::{BuildRequest, DockerImageBuilder};
+///
+/// let simulation = ReleaseScenario::SmokeFails.simulation(7);
+/// simulation.start_paused();
+/// let aws = simulation.aws();
+///
+/// let checks = CheckSuite::from_toml(r#"
+///     base_url = "https://api.chatbot.company.com"
+///     headers = { X-Bluegreen-Test = "green" }
+///     [[smoke]]
+///     name = "chat"
+///     path = "/api/v1/chat"
+/// "#)?;
+/// # let source = std::env::temp_dir().join(format!("bluegreen-doc-{}", std::process::id()));
+/// # std::fs::create_dir_all(&source)?;
+/// # std::fs::write(source.join("Dockerfile"), "FROM scratch")?;
+/// let registry = EcrRegistry::new(&aws, simulation.repository());
+/// let deployer = EcsServiceDeployer::new(&aws, simulation.cluster(), simulation.service());
+/// let mut deployment = Deployment::new(DeploymentPlan::builder().build()?, deployer)
+///     .builder(DockerImageBuilder::new(registry, simulation.commands()))
+///     .clock(aws.clock())
+///     .on_event(|event| eprintln!("{event}"));
+/// for check in checks.smoke_checks(simulation.http())? {
+///     deployment = deployment.smoke(check);
+/// }
+/// let outcome = deployment.run(BuildRequest::new(source.clone(), "0123456789ab".parse()?)).await?;
+/// # std::fs::remove_dir_all(source)?;
+/// assert_eq!(outcome.exit_code(), 10, "rolled back: {outcome}");
+/// # Ok(())
+/// # }
+/// # #[cfg(not(all(feature = "sim", feature = "check")))]
+/// # fn main() {}
+/// ```
 #[must_use = "a deployment does nothing until it is run"]
 pub struct Deployment {
     plan: DeploymentPlan,
