@@ -3,6 +3,7 @@
 mod deployer;
 mod follow;
 mod preflight;
+mod problems;
 mod service_spec;
 mod task_definition;
 mod wire;

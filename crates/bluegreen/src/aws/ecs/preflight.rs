@@ -1,6 +1,6 @@
 //! What would make a deployment unsafe or impossible.
 
-use super::{EcsServiceDeployer, wire::Service};
+use super::{EcsServiceDeployer, ServiceSpec, TaskDefinition, wire::Service};
 use crate::{
     aws::alb::{TargetGroupArn, live},
     error::Result,
@@ -10,7 +10,7 @@ use crate::{
 
 pub(super) async fn findings(deployer: &EcsServiceDeployer) -> Result<Vec<Finding>> {
     let described = deployer.describe().await?;
-    let mut findings = Vec::new();
+    let mut findings = files(deployer);
     let Some((raw, service)) = described else {
         findings.extend(absent(deployer));
         return Ok(findings);
@@ -40,6 +40,28 @@ pub(super) async fn findings(deployer: &EcsServiceDeployer) -> Result<Vec<Findin
         findings.extend(traffic(deployer, &service, &group).await?);
     }
     Ok(findings)
+}
+
+/// What the given files say that is wrong. The image is no matter: a deployment sets it.
+fn files(deployer: &EcsServiceDeployer) -> Vec<Finding> {
+    let definition = deployer.task_definition.as_ref();
+    let of_definition = definition.map(TaskDefinition::findings).unwrap_or_default();
+    let spec = deployer.spec.as_ref();
+    let of_spec = spec.map(ServiceSpec::findings).unwrap_or_default();
+    let named = |what: &'static str| {
+        move |mut finding: Finding| {
+            finding.message = format!("{what}: {}", finding.message);
+            finding
+        }
+    };
+    let is_about_image = |finding: &Finding| finding.message.contains("].image: ");
+    let mut findings: Vec<Finding> = of_definition
+        .into_iter()
+        .filter(|finding| !is_about_image(finding))
+        .map(named("task definition"))
+        .collect();
+    findings.extend(of_spec.into_iter().map(named("service definition")));
+    findings
 }
 
 /// A service that does not exist needs all that it is made of.

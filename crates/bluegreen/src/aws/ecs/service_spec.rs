@@ -2,7 +2,11 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::error::{Error, ErrorKind, Result};
+use super::problems;
+use crate::{
+    error::{Error, ErrorKind, Result},
+    preflight::Finding,
+};
 
 /// A service definition as JSON, spelt as the AWS CLI takes it (`aws ecs create-service
 /// --cli-input-json`). It is used where the service does not exist yet; a later deployment changes
@@ -42,6 +46,13 @@ impl ServiceSpec {
     /// The document.
     pub(crate) fn document(&self) -> &Map<String, Value> {
         &self.document
+    }
+
+    /// Everything that is wrong with it: refusals are what AWS would refuse or run otherwise than
+    /// was meant, notes what is merely unwise.
+    #[must_use]
+    pub fn findings(&self) -> Vec<Finding> {
+        problems::service(&self.document)
     }
 
     /// The service's name in it.

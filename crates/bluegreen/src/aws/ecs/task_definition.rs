@@ -5,9 +5,11 @@ use std::{cmp::Ordering, fmt};
 use serde_json::{Map, Value, json};
 use similar::TextDiff;
 
+use super::problems;
 use crate::{
     error::{Error, ErrorKind, Result},
     image::ImageRef,
+    preflight::Finding,
 };
 
 /// What AWS adds to a task definition when it describes it, and refuses when it is registered:
@@ -162,6 +164,13 @@ impl TaskDefinition {
         };
         found.insert("image".to_owned(), Value::String(image.to_string()));
         Ok(self)
+    }
+
+    /// Everything that is wrong with it: refusals are what AWS would refuse or run otherwise than
+    /// was meant, notes what is merely unwise.
+    #[must_use]
+    pub fn findings(&self) -> Vec<Finding> {
+        problems::task_definition(&self.document)
     }
 
     /// Whether AWS would run the same by both: what it fills in or leaves out by itself does not

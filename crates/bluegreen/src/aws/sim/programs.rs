@@ -92,20 +92,22 @@ impl CommandRunner for SimPrograms {
             tokio::time::sleep(PUSH).await;
             let reference = words.last().cloned().unwrap_or_default();
             let tag = reference.rsplit(':').next().unwrap_or_default();
-            if programs == Programs::PushRefused {
-                return Ok(finished(
-                    1,
-                    &[],
-                    &["denied: User is not authorized to perform: ecr:PutImage"],
-                ));
-            }
-            return Ok(match self.0.push(tag, &reference) {
+            let pushed = match programs {
+                Programs::PushRefused => {
+                    Err("denied: User is not authorized to perform: ecr:PutImage".to_owned())
+                }
+                _ => self.0.push(tag, &reference),
+            };
+            return Ok(match pushed {
                 Ok(digest) => {
                     let line = format!("{tag}: digest: {digest} size: 1570");
                     say(Stream::Out, &line);
                     finished(0, &[&line], &[])
                 }
-                Err(why) => finished(1, &[], &[&format!("tag invalid: {why}")]),
+                Err(why) => {
+                    say(Stream::Err, &why);
+                    finished(1, &[], &[&why])
+                }
             });
         }
         // Log in, and whatever else is asked of it.

@@ -1,0 +1,466 @@
+//! What is wrong with a task definition or a service definition: everything at once, each with
+//! what to write instead. What AWS would refuse, or run otherwise than was meant, refuses; what is
+//! merely unwise is a note.
+
+use serde_json::{Map, Value};
+
+use crate::preflight::Finding;
+
+/// What a task may have on Fargate: CPU units, and memory in MiB from, to, in steps of
+/// ([AWS](https://docs.aws.amazon.com/AmazonECS/latest/developerguide/task-cpu-memory-error.html)).
+const FARGATE: [(u32, u32, u32, u32); 7] = [
+    (256, 512, 2048, 512),
+    (512, 1024, 4096, 1024),
+    (1024, 2048, 8192, 1024),
+    (2048, 4096, 16_384, 1024),
+    (4096, 8192, 30_720, 1024),
+    (8192, 16_384, 61_440, 4096),
+    (16_384, 32_768, 122_880, 8192),
+];
+
+fn wrong(field: &str, message: impl AsRef<str>, hint: &str) -> Finding {
+    Finding::refusal(format!("{field}: {}", message.as_ref())).with_hint(hint)
+}
+
+fn unwise(field: &str, message: impl AsRef<str>) -> Finding {
+    Finding::note(format!("{field}: {}", message.as_ref()))
+}
+
+fn text<'a>(value: &'a Value, field: &str) -> &'a str {
+    value.get(field).and_then(Value::as_str).unwrap_or_default()
+}
+
+fn list<'a>(value: &'a Value, pointer: &str) -> impl Iterator<Item = (usize, &'a Value)> {
+    let found = value.pointer(pointer).and_then(Value::as_array);
+    found.into_iter().flatten().enumerate()
+}
+
+/// Texts that stand where a value of one's own belongs, wherever they are.
+fn placeholders(path: &str, value: &Value, findings: &mut Vec<Finding>) {
+    match value {
+        Value::String(found) if found.contains(":ACCOUNT:") || found.contains("YOUR_") => {
+            let message = "a placeholder stands there, not a value";
+            findings.push(wrong(
+                path,
+                message,
+                "put your own account, id or name there",
+            ));
+        }
+        Value::Array(values) => {
+            for (place, inner) in values.iter().enumerate() {
+                placeholders(&format!("{path}[{place}]"), inner, findings);
+            }
+        }
+        Value::Object(object) => {
+            for (field, inner) in object {
+                let dot = if path.is_empty() { "" } else { "." };
+                placeholders(&format!("{path}{dot}{field}"), inner, findings);
+            }
+        }
+        _ => {}
+    }
+}
+
+/// Everything that is wrong with a task definition.
+pub(super) fn task_definition(document: &Map<String, Value>) -> Vec<Finding> {
+    let document = &Value::Object(document.clone());
+    let mut findings = Vec::new();
+    placeholders("", document, &mut findings);
+    let family = text(document, "family");
+    let is_name = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
+    if family.len() > 255 || !family.chars().all(is_name) {
+        let hint = "up to 255 letters, digits, `-` and `_`";
+        findings.push(wrong("family", format!("`{family}` is no family"), hint));
+    }
+    let needs = |name: &str| list(document, "/requiresCompatibilities").any(|(_, one)| one == name);
+    let is_fargate = needs("FARGATE");
+    if is_fargate {
+        findings.extend(fargate(document));
+    }
+    let mut names: Vec<&str> = Vec::new();
+    let mut essential = false;
+    for (place, container) in list(document, "/containerDefinitions") {
+        let field = |name: &str| format!("containerDefinitions[{place}].{name}");
+        let name = text(container, "name");
+        if name.is_empty() {
+            findings.push(wrong(
+                &field("name"),
+                "it is missing",
+                "every container needs a name",
+            ));
+        } else if names.contains(&name) {
+            let message = format!("`{name}` stands twice");
+            findings.push(wrong(
+                &field("name"),
+                message,
+                "give each container its own name",
+            ));
+        }
+        names.push(name);
+        essential |= container.get("essential") != Some(&Value::Bool(false));
+        findings.extend(in_container(document, container, is_fargate, &field));
+    }
+    if !essential {
+        findings.push(wrong(
+            "containerDefinitions",
+            "none is essential",
+            "at least one must be: its end is the task's",
+        ));
+    }
+    findings
+}
+
+fn fargate(document: &Value) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    let mode = text(document, "networkMode");
+    if mode != "awsvpc" {
+        let message = format!("Fargate needs `awsvpc`, not `{mode}`");
+        findings.push(wrong("networkMode", message, "write awsvpc"));
+    }
+    let number = |field: &str| text(document, field).parse::<u32>().ok();
+    let (Some(cpu), Some(memory)) = (number("cpu"), number("memory")) else {
+        let hint = "Fargate needs both, as texts of numbers: CPU units and MiB";
+        findings.push(wrong("cpu, memory", "they are missing", hint));
+        return findings;
+    };
+    let fits = FARGATE.iter().any(|(units, from, to, step)| {
+        let is_special = cpu == 2048 && memory == 4096 || cpu == 256 && memory == 1024;
+        *units == cpu
+            && (is_special
+                || (*from..=*to).contains(&memory) && (memory - from).is_multiple_of(*step))
+    });
+    if !fits {
+        let message = format!("Fargate has no task of {cpu} CPU units and {memory} MiB");
+        findings.push(wrong(
+            "cpu, memory",
+            message,
+            "see AWS's table of Fargate task sizes",
+        ));
+    }
+    findings
+}
+
+fn in_container(
+    document: &Value,
+    container: &Value,
+    is_fargate: bool,
+    field: &dyn Fn(&str) -> String,
+) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    let image = text(container, "image");
+    if image.is_empty() {
+        findings.push(wrong(&field("image"), "it is missing", "name an image"));
+    } else if !image.contains("@sha256:") {
+        let message = format!("`{image}` is no digest, so it may be another image tomorrow");
+        findings.push(unwise(&field("image"), message));
+    }
+    if text(document, "networkMode") == "awsvpc" {
+        for (place, port) in list(container, "/portMappings") {
+            let (own, host) = (port.get("containerPort"), port.get("hostPort"));
+            if host.is_some_and(|host| Some(host) != own && host != 0) {
+                let message = "in awsvpc it must be the containerPort";
+                let hint = "leave it out";
+                findings.push(wrong(
+                    &field(&format!("portMappings[{place}].hostPort")),
+                    message,
+                    hint,
+                ));
+            }
+        }
+    }
+    let logs = container.pointer("/logConfiguration/logDriver") == Some(&Value::from("awslogs"));
+    let has_secrets = list(container, "/secrets").next().is_some();
+    if is_fargate && (logs || has_secrets) && text(document, "executionRoleArn").is_empty() {
+        let message = "logs and secrets need it on Fargate";
+        findings.push(wrong(
+            "executionRoleArn",
+            message,
+            "name the task's execution role",
+        ));
+    }
+    let creates = container.pointer("/logConfiguration/options/awslogs-create-group");
+    if creates == Some(&Value::from("true")) {
+        let message =
+            "the execution role needs logs:CreateLogGroup, which AWS's managed policy lacks";
+        findings.push(unwise(&field("logConfiguration"), message));
+    }
+    let check: Vec<&str> = list(container, "/healthCheck/command")
+        .filter_map(|(_, word)| word.as_str())
+        .collect();
+    for program in ["curl", "wget"] {
+        if check.iter().any(|word| word.contains(program)) {
+            let message =
+                format!("`{program}` must be in the image, or the container is unhealthy for ever");
+            findings.push(unwise(&field("healthCheck"), message));
+        }
+    }
+    findings
+}
+
+/// Everything that is wrong with a service definition.
+pub(super) fn service(document: &Map<String, Value>) -> Vec<Finding> {
+    let document = &Value::Object(document.clone());
+    let mut findings = Vec::new();
+    placeholders("", document, &mut findings);
+    let definition = text(document, "taskDefinition");
+    if definition
+        .rsplit_once(':')
+        .is_some_and(|(_, end)| end.parse::<u32>().is_err())
+    {
+        let message = format!("`{definition}` is no revision: a family, or family:NUMBER");
+        findings.push(wrong(
+            "taskDefinition",
+            message,
+            "leave it out: each deployment sets it",
+        ));
+    }
+    let vpc = "/networkConfiguration/awsvpcConfiguration";
+    for (kind, prefix) in [("securityGroups", "sg-"), ("subnets", "subnet-")] {
+        for (place, id) in list(document, &format!("{vpc}/{kind}")) {
+            let id = id.as_str().unwrap_or_default();
+            let is_id = id.strip_prefix(prefix).is_some_and(|rest| {
+                (8..=17).contains(&rest.len()) && rest.bytes().all(|byte| byte.is_ascii_hexdigit())
+            });
+            if !is_id {
+                let field = format!("networkConfiguration.awsvpcConfiguration.{kind}[{place}]");
+                let message = format!("`{id}` is a name, not an id");
+                findings.push(wrong(
+                    &field,
+                    message,
+                    &format!("{prefix} and hexadecimal digits"),
+                ));
+            }
+        }
+    }
+    let launch = text(document, "launchType");
+    if launch == "FARGATE" && document.pointer(vpc).is_none() {
+        findings.push(wrong(
+            "networkConfiguration",
+            "Fargate needs it",
+            "name subnets and security groups",
+        ));
+    }
+    if !launch.is_empty() && list(document, "/capacityProviderStrategy").next().is_some() {
+        let message = "it excludes a capacityProviderStrategy";
+        findings.push(wrong("launchType", message, "leave one of them out"));
+    }
+    findings.extend(rollout(document));
+    findings
+}
+
+fn rollout(document: &Value) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    let controller = document
+        .pointer("/deploymentController/type")
+        .and_then(Value::as_str);
+    if let Some(kind @ ("CODE_DEPLOY" | "EXTERNAL")) = controller {
+        let message = format!("{kind} would deploy it, not ECS");
+        findings.push(wrong("deploymentController", message, "leave it out"));
+    }
+    let configuration = "/deploymentConfiguration";
+    let strategy = document
+        .pointer(&format!("{configuration}/strategy"))
+        .and_then(Value::as_str);
+    if let Some(kind @ ("BLUE_GREEN" | "CANARY" | "LINEAR")) = strategy {
+        let message =
+            format!("by {kind} ECS would shift the traffic itself: two writers on one rule");
+        findings.push(wrong(
+            "deploymentConfiguration.strategy",
+            message,
+            "write ROLLING, or leave it out",
+        ));
+    }
+    let switch = |name: &str| {
+        let path = format!("{configuration}/deploymentCircuitBreaker/{name}");
+        document.pointer(&path) == Some(&Value::Bool(true))
+    };
+    if switch("enable") && switch("rollback") {
+        let message =
+            "with rollback ECS takes failed rollouts back by itself, to the last that was complete";
+        findings.push(unwise(
+            "deploymentConfiguration.deploymentCircuitBreaker",
+            message,
+        ));
+    }
+    let number = |path: &str| document.pointer(path).and_then(Value::as_u64);
+    let desired = number("/desiredCount");
+    let least = number(&format!("{configuration}/minimumHealthyPercent")).unwrap_or(100);
+    let most = number(&format!("{configuration}/maximumPercent")).unwrap_or(200);
+    if most < 100 || least > 100 || most <= 100 && least >= 100 {
+        let message = format!("between {least} % and {most} % no copy can be replaced");
+        findings.push(wrong(
+            "deploymentConfiguration",
+            message,
+            "100 and 200 keep all copies up",
+        ));
+    } else if least < 100 {
+        let message = format!("a rollout may take copies down to {least} %");
+        findings.push(unwise(
+            "deploymentConfiguration.minimumHealthyPercent",
+            message,
+        ));
+    }
+    if desired == Some(1) {
+        findings.push(unwise(
+            "desiredCount",
+            "one copy alone serves all that is sent there, and its end is an outage",
+        ));
+    }
+    let is_balanced = list(document, "/loadBalancers").next().is_some();
+    if is_balanced && number("/healthCheckGracePeriodSeconds").unwrap_or_default() == 0 {
+        let message = "without it the balancer's checks end copies that are still starting";
+        findings.push(unwise("healthCheckGracePeriodSeconds", message));
+    }
+    findings
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::preflight::Severity;
+
+    fn told(findings: &[Finding]) -> Vec<String> {
+        let tell = |one: &Finding| match one.severity {
+            Severity::Note => format!("note {one}"),
+            _ => {
+                assert!(one.hint.is_some(), "{one}");
+                one.to_string()
+            }
+        };
+        findings.iter().map(tell).collect()
+    }
+
+    fn object(value: Value) -> Map<String, Value> {
+        value.as_object().cloned().expect("an object")
+    }
+
+    /// As the guide prints it, shortened where it is right.
+    fn guides_service() -> Map<String, Value> {
+        object(json!({
+            "serviceName": "chatbot-fastapi", "taskDefinition": "chatbot-fastapi:LATEST",
+            "desiredCount": 1, "launchType": "FARGATE",
+            "networkConfiguration": {"awsvpcConfiguration": {
+                "subnets": ["subnet-12345678"], "securityGroups": ["sg-chatbot-fastapi"]}},
+            "loadBalancers": [{"targetGroupArn": "arn:aws:elasticloadbalancing:us-east-1:ACCOUNT:targetgroup/x/1",
+                "containerName": "chatbot-fastapi", "containerPort": 8000}],
+            "deploymentConfiguration": {"maximumPercent": 200, "minimumHealthyPercent": 50,
+                "deploymentCircuitBreaker": {"enable": true, "rollback": true}},
+            "healthCheckGracePeriodSeconds": 60
+        }))
+    }
+
+    #[test]
+    fn every_mistake_of_the_guides_service_is_found_at_once() {
+        assert_eq!(
+            told(&service(&guides_service())),
+            [
+                "loadBalancers[0].targetGroupArn: a placeholder stands there, not a value",
+                "taskDefinition: `chatbot-fastapi:LATEST` is no revision: a family, or family:NUMBER",
+                "networkConfiguration.awsvpcConfiguration.securityGroups[0]: `sg-chatbot-fastapi` is a name, not an id",
+                "note deploymentConfiguration.deploymentCircuitBreaker: with rollback ECS takes failed rollouts back by itself, to the last that was complete",
+                "note deploymentConfiguration.minimumHealthyPercent: a rollout may take copies down to 50 %",
+                "note desiredCount: one copy alone serves all that is sent there, and its end is an outage",
+            ]
+        );
+    }
+
+    #[test]
+    fn every_mistake_of_the_guides_task_definition_is_found_at_once() {
+        let guides = object(json!({
+            "family": "chatbot-fastapi", "networkMode": "awsvpc", "requiresCompatibilities": ["FARGATE"],
+            "cpu": "1024", "memory": "2048", "executionRoleArn": "arn:aws:iam::ACCOUNT:role/ecsTaskExecutionRole",
+            "containerDefinitions": [{
+                "name": "chatbot-fastapi", "essential": true,
+                "image": "YOUR_ACCOUNT.dkr.ecr.us-east-1.amazonaws.com/chatbot-fastapi:latest",
+                "environment": [{"name": "BEDROCK_AGENT_ID", "value": "YOUR_AGENT_ID"}],
+                "logConfiguration": {"logDriver": "awslogs", "options": {"awslogs-create-group": "true"}},
+                "healthCheck": {"command": ["CMD-SHELL", "curl -f http://localhost:8000/health || exit 1"]}
+            }]
+        }));
+        let placeholder = "a placeholder stands there, not a value";
+        assert_eq!(
+            told(&task_definition(&guides)),
+            [
+                format!("containerDefinitions[0].environment[0].value: {placeholder}"),
+                format!("containerDefinitions[0].image: {placeholder}"),
+                format!("executionRoleArn: {placeholder}"),
+                "note containerDefinitions[0].image: `YOUR_ACCOUNT.dkr.ecr.us-east-1.amazonaws.com/chatbot-fastapi:latest` is no digest, so it may be another image tomorrow".to_owned(),
+                "note containerDefinitions[0].logConfiguration: the execution role needs logs:CreateLogGroup, which AWS's managed policy lacks".to_owned(),
+                "note containerDefinitions[0].healthCheck: `curl` must be in the image, or the container is unhealthy for ever".to_owned(),
+            ]
+        );
+    }
+
+    #[test]
+    fn what_aws_would_refuse_is_refused() {
+        let service_of = |field: &str, value: Value| {
+            let mut document = guides_service();
+            document.insert(field.to_owned(), value);
+            told(&service(&document)).join("\n")
+        };
+        for (field, value, sign) in [
+            (
+                "deploymentController",
+                json!({"type": "CODE_DEPLOY"}),
+                "CODE_DEPLOY would deploy",
+            ),
+            (
+                "deploymentConfiguration",
+                json!({"strategy": "CANARY"}),
+                "two writers",
+            ),
+            (
+                "deploymentConfiguration",
+                json!({"maximumPercent": 100, "minimumHealthyPercent": 100}),
+                "no copy can be replaced",
+            ),
+            (
+                "capacityProviderStrategy",
+                json!([{"capacityProvider": "FARGATE"}]),
+                "excludes",
+            ),
+            ("networkConfiguration", json!({}), "Fargate needs it"),
+            ("healthCheckGracePeriodSeconds", json!(0), "still starting"),
+        ] {
+            let told = service_of(field, value);
+            assert!(told.contains(sign), "{field}: {told}");
+        }
+        let task = |value: Value| told(&task_definition(&object(value))).join("\n");
+        let base = json!({"family": "f", "requiresCompatibilities": ["FARGATE"], "networkMode": "bridge",
+            "cpu": "256", "memory": "8192",
+            "containerDefinitions": [
+                {"name": "a", "image": "i@sha256:0", "essential": false},
+                {"name": "a", "essential": false, "secrets": [{"name": "S"}]}]});
+        let told = task(base);
+        for sign in [
+            "not `bridge`",
+            "256 CPU units and 8192 MiB",
+            "stands twice",
+            "image: it is missing",
+            "none is essential",
+            "need it on Fargate",
+        ] {
+            assert!(told.contains(sign), "{sign} in {told}");
+        }
+    }
+
+    #[test]
+    fn the_examples_files_have_no_problem() {
+        let read = |text: &str| object(serde_json::from_str(text).expect("JSON"));
+        let service = service(&read(include_str!(
+            "../../../../../examples/deploy/service.json"
+        )));
+        assert_eq!(told(&service), Vec::<String>::new());
+        let definition = read(include_str!(
+            "../../../../../examples/deploy/task-definition.json"
+        ));
+        let told = told(&task_definition(&definition));
+        assert_eq!(
+            told.len(),
+            1,
+            "only the image that a deployment sets: {told:?}"
+        );
+    }
+}
