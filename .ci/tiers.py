@@ -7,7 +7,7 @@ import re
 import sys
 
 TIERS = {
-    "units and adapters": r"unittests src/lib\.rs \(target/debug/deps/bluegreen-",
+    "units and adapters": r"unittests src/lib\.rs \(.*debug/deps/bluegreen-",
     "stories": r"tests/stories/main\.rs",
     "faults": r"tests/faults/main\.rs",
     "wire": r"tests/wire/main\.rs",

@@ -1,1 +1,353 @@
+use proptest::prelude::*;
 
+use super::*;
+use crate::{
+    check::CheckReport,
+    deployment::{CheckKind, ImageSource},
+    error::ErrorKind,
+    image::{BuildRequest, Tagging},
+    service::{DeploymentEnd, DeploymentProgress, Registration, RollbackOwner, Rollout},
+};
+
+fn start() -> Timestamp {
+    "2026-01-05T09:00:00Z".parse().expect("a timestamp")
+}
+
+fn revision(n: u8) -> RevisionId {
+    RevisionId::new(format!("chatbot:{n}"))
+}
+
+fn service(revision_of: u8, rollout: Rollout, running: u32) -> ServiceObservation {
+    let deployment = DeploymentId::new(format!("ecs-svc/{revision_of}"));
+    let mut service = ServiceObservation::steady("chatbot", revision(revision_of), deployment, 4);
+    service.rollout = rollout;
+    service.running = running;
+    service
+}
+
+fn image() -> ImageRef {
+    let digest = "a".repeat(64);
+    format!("registry/chatbot@sha256:{digest}")
+        .parse()
+        .expect("an image")
+}
+
+fn request() -> BuildRequest {
+    BuildRequest::new(".", "0123456789ab".parse().expect("a tag"))
+}
+
+fn report(passes: bool) -> CheckReport {
+    let report = CheckReport::new("chat", "GET /", None);
+    if passes {
+        report
+    } else {
+        report.failing("status", "200", "500")
+    }
+}
+
+fn failure() -> impl Strategy<Value = Failure> {
+    prop_oneof![
+        Just(ErrorKind::Throttled),
+        Just(ErrorKind::Denied),
+        Just(ErrorKind::OutcomeUnknown),
+        Just(ErrorKind::Conflict),
+        Just(ErrorKind::Unavailable),
+        Just(ErrorKind::Invalid),
+    ]
+    .prop_map(|kind| Failure::new(kind, "it failed"))
+}
+
+/// What may be read of the service: none, revision 1 to 3, in any state.
+fn observed() -> impl Strategy<Value = Option<ServiceObservation>> {
+    let rollout = prop_oneof![
+        Just(Rollout::Completed),
+        Just(Rollout::InProgress),
+        Just(Rollout::Failed)
+    ];
+    let point = prop::option::of((1..=3_u8, prop::option::of(1..=3_u8)));
+    let some = (1..=3_u8, rollout, 0..=4_u32, any::<bool>(), point);
+    prop::option::weighted(0.9, some).prop_map(|found| {
+        found.map(|(of, rollout, running, owned, point)| {
+            let mut service = service(of, rollout, running);
+            if owned {
+                service.rollback_owner = RollbackOwner::Service;
+            }
+            service.rollback_point = point.map(|(deployed, previous)| RollbackPoint {
+                deployed: revision(deployed),
+                previous: previous.map_or(Target::Nothing, |n| Target::Revision(revision(n))),
+            });
+            service
+        })
+    })
+}
+
+fn end() -> impl Strategy<Value = Option<DeploymentEnd>> {
+    prop_oneof![
+        Just(None),
+        Just(Some(DeploymentEnd::Won)),
+        Just(Some(DeploymentEnd::Failed {
+            reason: "tasks died".to_owned()
+        })),
+        (1..=3_u8).prop_map(|n| Some(DeploymentEnd::RolledBack {
+            to: revision(n),
+            reason: "breaker".to_owned()
+        })),
+        (1..=3_u8).prop_map(|n| Some(DeploymentEnd::Superseded {
+            by: DeploymentId::new("x"),
+            revision: revision(n)
+        })),
+    ]
+}
+
+/// An answer for each kind of action, and something that comes from outside.
+#[derive(Debug, Clone)]
+struct Turn {
+    service: Result<Option<ServiceObservation>, Failure>,
+    found: Result<Option<ImageRef>, Failure>,
+    built: Result<ImageRef, Failure>,
+    registered: Result<Registration, Failure>,
+    updated: Result<DeploymentId, Failure>,
+    end: Result<Option<DeploymentEnd>, Failure>,
+    passes: bool,
+    tagged: Result<Tagging, Failure>,
+    outside: Option<Input>,
+}
+
+fn or_failure<T: std::fmt::Debug + Clone>(
+    value: impl Strategy<Value = T>,
+) -> impl Strategy<Value = Result<T, Failure>> {
+    prop_oneof![6 => value.prop_map(Ok), 1 => failure().prop_map(Err)]
+}
+
+fn outside() -> impl Strategy<Value = Option<Input>> {
+    let control = prop_oneof![
+        Just(Control::Cancel {
+            reason: "SIGTERM".to_owned()
+        }),
+        Just(Control::Abort { by: "ann".into() }),
+        Just(Control::Hold { by: "ann".into() }),
+        Just(Control::Pause { by: "ann".into() }),
+        Just(Control::Stop {
+            reason: "again".to_owned()
+        }),
+    ];
+    let input = prop_oneof![
+        8 => control.prop_map(Input::Control),
+        1 => failure().prop_map(Input::JournalFailed),
+        1 => Just(Input::Waited { clock_fault: true }),
+        1 => Just(Input::Updated(Ok(DeploymentId::new("stale")))),
+        1 => Just(Input::Checked(report(true))),
+    ];
+    prop::option::weighted(0.04, input)
+}
+
+fn turn() -> impl Strategy<Value = Turn> {
+    let registration = (2..=3_u8, any::<bool>()).prop_map(|(n, is_new)| Registration {
+        revision: revision(n),
+        is_new,
+        diff: Vec::new(),
+    });
+    let deployment = (1..=3_u8).prop_map(|n| DeploymentId::new(format!("ecs-svc/{n}")));
+    (
+        or_failure(observed()),
+        or_failure(prop::option::of(Just(image()))),
+        or_failure(Just(image())),
+        or_failure(registration),
+        or_failure(deployment),
+        or_failure(end()),
+        prop::bool::weighted(0.8),
+        or_failure(Just(Tagging::Moved)),
+        outside(),
+    )
+        .prop_map(
+            |(service, found, built, registered, updated, end, passes, tagged, outside)| Turn {
+                service,
+                found,
+                built,
+                registered,
+                updated,
+                end,
+                passes,
+                tagged,
+                outside,
+            },
+        )
+}
+
+impl Turn {
+    fn answer(&self, action: &Action) -> Input {
+        match action {
+            Action::Preflight { .. } => Input::Preflighted {
+                findings: Ok(Vec::new()),
+                service: self.service.clone(),
+            },
+            Action::FindImage { .. } => Input::ImageFound(self.found.clone()),
+            Action::Build { .. } => Input::Built(self.built.clone()),
+            Action::Register { .. } => Input::Registered(self.registered.clone()),
+            Action::Update { .. } => Input::Updated(self.updated.clone()),
+            Action::Observe => Input::Observed(self.service.clone()),
+            Action::Follow { .. } => Input::Followed(self.end.clone().map(|end| {
+                let progress = DeploymentProgress::going_on(4, 2, 0);
+                match end {
+                    Some(end) => progress.ended(end),
+                    None => progress,
+                }
+            })),
+            Action::Check { .. } => Input::Checked(report(self.passes)),
+            Action::Tag { .. } => Input::Tagged(self.tagged.clone()),
+            Action::Wait { .. } => Input::Waited { clock_fault: false },
+        }
+    }
+}
+
+fn intent() -> impl Strategy<Value = Intent> {
+    prop_oneof![
+        6 => any::<bool>().prop_map(|reuse| Intent::Deploy {
+            image: ImageSource::Build { request: request(), reuse },
+        }),
+        2 => Just(Intent::Deploy { image: ImageSource::Given { image: image() } }),
+        2 => prop::option::of(1..=3_u8).prop_map(|to| Intent::RollBack {
+            by: "ann".into(),
+            to: to.map(revision),
+        }),
+        1 => Just(Intent::CheckHealth),
+        1 => Just(Intent::Smoke),
+    ]
+}
+
+/// What is known of a run while it goes on, to hold each action against.
+#[derive(Debug, Default)]
+struct Known {
+    registered: Option<RevisionId>,
+    rolled_out: bool,
+    smoke_passed: usize,
+    unread: bool,
+    last: Option<Option<ServiceObservation>>,
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(600))]
+
+    #[test]
+    fn p04_p10_any_order_of_answers_keeps_every_promise(
+        intent in intent(),
+        turns in prop::collection::vec(turn(), 1..120),
+    ) {
+        let mut machine = DeploymentMachine::new(DeploymentPlan::builder().build().expect("valid"), 1, 2);
+        let (mut at, mut known) = (start(), Known::default());
+        let mut transition = machine.on(at, Input::Start(intent.clone()));
+        let mut outstanding: Option<Action> = None;
+        for turn in &turns {
+            if let Next::Do(action) = &transition.next {
+                if let Action::Update { update, restores } = action {
+                    prop_assert!(!known.unread, "P10: nothing is written before what was written is read");
+                    if !restores {
+                        let deployed = known.registered.clone().map(Target::Revision);
+                        prop_assert_eq!(Some(&update.to), deployed.as_ref());
+                        prop_assert!(update.rollback_point.is_some(), "where a rollback goes is kept first");
+                    }
+                    known.unread = true;
+                }
+                if matches!(action, Action::Tag { .. }) {
+                    prop_assert!(known.rolled_out && known.smoke_passed >= 2, "it has proved itself");
+                }
+                outstanding = Some(action.clone());
+            }
+            if machine.end().is_some() {
+                break;
+            }
+            let input = match (&turn.outside, &outstanding) {
+                (Some(outside), _) => outside.clone(),
+                (None, Some(action)) => turn.answer(action),
+                (None, None) => break,
+            };
+            let waits = matches!(outstanding, Some(Action::Wait { .. }));
+            at = match &outstanding {
+                Some(Action::Wait { until }) if turn.outside.is_none() => *until,
+                _ => at,
+            };
+            match &input {
+                Input::Registered(Ok(registration)) => {
+                    known.registered = Some(registration.revision.clone());
+                }
+                Input::Observed(Ok(found)) | Input::Preflighted { service: Ok(found), .. } if !waits => {
+                    known.unread = false;
+                    known.last = Some(found.clone());
+                }
+                // An answer to an update says that it was taken on.
+                Input::Updated(Ok(_)) => known.unread = false,
+                _ => {}
+            }
+            let json = serde_json::to_string(&machine).expect("plain data");
+            let again: DeploymentMachine = serde_json::from_str(&json).expect("the same");
+            prop_assert_eq!(&again, &machine, "a machine survives its journal");
+            transition = machine.on(at, input);
+            for event in &transition.events {
+                match event {
+                    DeploymentEvent::RolledOut { .. } | DeploymentEvent::AlreadyRuns { .. } => known.rolled_out = true,
+                    DeploymentEvent::Checked { kind: CheckKind::Smoke, report, .. } if report.is_passed() => known.smoke_passed += 1,
+                    _ => {}
+                }
+            }
+            if !matches!(transition.next, Next::Keep) {
+                outstanding = None;
+            }
+        }
+        match machine.end() {
+            Some(Ok(Outcome::Deployed { revision, .. })) => {
+                prop_assert!(known.rolled_out);
+                let last = known.last.flatten().expect("it was read");
+                prop_assert!(last.runs(&Target::Revision(revision.clone())), "P4: what is deployed was read");
+            }
+            Some(Ok(Outcome::RolledBack { to, .. })) => {
+                let last = known.last.expect("it was read");
+                let runs = last.is_none_or(|last| last.runs(to));
+                prop_assert!(runs, "P4: what was restored was read");
+            }
+            Some(Ok(Outcome::Held { report, .. })) => {
+                prop_assert_eq!(report.service.clone(), known.last.expect("it was read"));
+            }
+            _ => {}
+        }
+        let ended = machine.end().map(|end| format!("{end:?}"));
+        if ended.is_some() {
+            let after = machine.on(at, Input::Control(Control::Abort { by: "ann".into() }));
+            prop_assert!(after.events.is_empty() && after.next == Next::End, "an end is an end");
+        }
+    }
+}
+
+#[test]
+fn a_rollout_of_ours_that_never_succeeded_is_not_what_a_rollback_goes_to() {
+    let mut machine =
+        DeploymentMachine::new(DeploymentPlan::builder().build().expect("valid"), 0, 0);
+    let _ = machine.on(
+        start(),
+        Input::Start(Intent::Deploy {
+            image: ImageSource::Given { image: image() },
+        }),
+    );
+    let mut failed = service(2, Rollout::Failed, 0);
+    failed.rollback_point = Some(RollbackPoint {
+        deployed: revision(2),
+        previous: Target::Revision(revision(1)),
+    });
+    let _ = machine.on(
+        start(),
+        Input::Preflighted {
+            findings: Ok(Vec::new()),
+            service: Ok(Some(failed)),
+        },
+    );
+    let registration = Registration {
+        revision: revision(3),
+        is_new: true,
+        diff: Vec::new(),
+    };
+    let transition = machine.on(start(), Input::Registered(Ok(registration)));
+    let Next::Do(Action::Update { update, .. }) = transition.next else {
+        panic!("{transition:?}");
+    };
+    let point = update.rollback_point.expect("kept");
+    assert_eq!(point.previous, Target::Revision(revision(1)));
+}
