@@ -18,11 +18,11 @@ unavailable() {
 if [ -z "${BLUEGREEN_E2E_INSIDE:-}" ]; then
     [ "$(uname -s)" = Linux ] || unavailable "not Linux"
     [ "$(id -u)" = 0 ] || unavailable "not root"
-    if ! { [ -x /usr/sbin/dockerd ] && command -v docker-registry; } >/dev/null; then
+    if ! { [ -x /usr/sbin/dockerd ] && command -v docker-registry && command -v ip; } >/dev/null; then
         command -v apt-get >/dev/null || unavailable "no engine, and no apt-get to install one"
         log=$(mktemp)
         export DEBIAN_FRONTEND=noninteractive
-        { apt-get update -q && apt-get install -qy --no-install-recommends docker.io docker-registry; } >"$log" 2>&1 \
+        { apt-get update -q && apt-get install -qy --no-install-recommends docker.io docker-registry iproute2; } >"$log" 2>&1 \
             || { tail -n 5 "$log" >&2; unavailable "docker.io and docker-registry cannot be installed"; }
     fi
     unshare --net --mount --pid --fork --mount-proc true 2>/dev/null || unavailable "no namespaces of one's own"

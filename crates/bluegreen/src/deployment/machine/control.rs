@@ -89,7 +89,6 @@ impl DeploymentMachine {
         self.tell(DeploymentEvent::JournalFailed {
             failure: failure.clone(),
         });
-        self.journal_failure = Some(failure.clone());
         match state {
             // Its end is awaited; `on_not_begun` says if there is none.
             State::Updating(_)

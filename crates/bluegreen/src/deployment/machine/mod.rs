@@ -80,7 +80,6 @@ pub struct DeploymentMachine {
     cause: Option<Cause>,
     said: Said,
     left_behind: Vec<String>,
-    journal_failure: Option<Failure>,
     events: Vec<DeploymentEvent>,
 }
 
@@ -107,7 +106,6 @@ impl DeploymentMachine {
             cause: None,
             said: Said::default(),
             left_behind: Vec::new(),
-            journal_failure: None,
             events: Vec::new(),
         }
     }

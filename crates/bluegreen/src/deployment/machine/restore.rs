@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     clock::later,
-    service::{RevisionId, Rollout, ServiceObservation, Update},
+    service::{Rollout, ServiceObservation, Update},
 };
 
 impl DeploymentMachine {
@@ -24,15 +24,14 @@ impl DeploymentMachine {
         let service = match observed {
             Ok(service) => service,
             Err(failure) => {
-                if retry.attempt >= 5 || !failure.kind.is_transient() {
+                let retry_at = self.read_failed(at, retry.attempt, &failure);
+                let Some(until) = retry_at else {
                     return self.unchanged(at, Unchanged::ReadFailed { failure });
-                }
-                let retry_at = later(at, back_off(retry.attempt));
-                self.tell(DeploymentEvent::ReadFailed { failure, retry_at });
+                };
                 self.state = State::Preflight(Retry {
                     attempt: retry.attempt + 1,
                 });
-                return Next::Do(Action::Wait { until: retry_at });
+                return Next::Do(Action::Wait { until });
             }
         };
         self.remember(at, service.clone());
@@ -178,7 +177,8 @@ impl DeploymentMachine {
             return self.restore_wait(at, restore, until);
         }
         if Some(&service.revision) != self.deployed.as_ref() {
-            return self.superseded_on_the_way(at, service.deployment, service.revision);
+            let (by, revision) = (service.deployment, service.revision);
+            return self.hold(at, HoldReason::Superseded { by, revision });
         }
         if at >= restore.write_until {
             let summary = "the service could not be taken back";
@@ -210,15 +210,6 @@ impl DeploymentMachine {
             Target::Revision(revision) => service.revision == *revision,
             Target::Nothing => service.desired == 0,
         }
-    }
-
-    fn superseded_on_the_way(
-        &mut self,
-        at: Timestamp,
-        by: DeploymentId,
-        revision: RevisionId,
-    ) -> Next<Action> {
-        self.hold(at, HoldReason::Superseded { by, revision })
     }
 
     pub(super) fn on_restore_sent(
