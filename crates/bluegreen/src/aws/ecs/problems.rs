@@ -38,13 +38,18 @@ fn list<'a>(value: &'a Value, pointer: &str) -> impl Iterator<Item = (usize, &'a
 /// Texts that stand where a value of one's own belongs, wherever they are.
 fn placeholders(path: &str, value: &Value, findings: &mut Vec<Finding>) {
     match value {
-        Value::String(found) if found.contains(":ACCOUNT:") || found.contains("YOUR_") => {
-            let message = "a placeholder stands there, not a value";
-            findings.push(wrong(
-                path,
-                message,
-                "put your own account, id or name there",
-            ));
+        Value::String(found) if found.contains("ACCOUNT") || found.contains("YOUR_") => {
+            // Elsewhere it may be meant: a command may well say so.
+            if found.starts_with("arn:") || found.contains(".dkr.ecr.") {
+                let message = "a placeholder stands there, not a value";
+                findings.push(wrong(
+                    path,
+                    message,
+                    "put your own account, id or name there",
+                ));
+            } else if found.starts_with("YOUR_") {
+                findings.push(unwise(path, "it looks like a placeholder"));
+            }
         }
         Value::Array(values) => {
             for (place, inner) in values.iter().enumerate() {
@@ -117,17 +122,17 @@ fn fargate(document: &Value) -> Vec<Finding> {
         let message = format!("Fargate needs `awsvpc`, not `{mode}`");
         findings.push(wrong("networkMode", message, "write awsvpc"));
     }
-    let number = |field: &str| text(document, field).parse::<u32>().ok();
-    let (Some(cpu), Some(memory)) = (number("cpu"), number("memory")) else {
-        let hint = "Fargate needs both, as texts of numbers: CPU units and MiB";
-        findings.push(wrong("cpu, memory", "they are missing", hint));
+    let cpu = units(text(document, "cpu"), "vcpu");
+    let memory = units(text(document, "memory"), "gb");
+    let (Some(cpu), Some(memory)) = (cpu, memory) else {
+        let hint = "Fargate needs both: \"1024\" or \"1 vCPU\", and \"2048\" or \"2 GB\"";
+        findings.push(wrong("cpu, memory", "they are missing, or no sizes", hint));
         return findings;
     };
     let fits = FARGATE.iter().any(|(units, from, to, step)| {
-        let is_special = cpu == 2048 && memory == 4096 || cpu == 256 && memory == 1024;
-        *units == cpu
-            && (is_special
-                || (*from..=*to).contains(&memory) && (memory - from).is_multiple_of(*step))
+        let is_step = (*from..=*to).contains(&memory) && (memory - from).is_multiple_of(*step);
+        // The smallest task has three sizes, which are no steps.
+        *units == cpu && is_step && (cpu, memory) != (256, 1536)
     });
     if !fits {
         let message = format!("Fargate has no task of {cpu} CPU units and {memory} MiB");
@@ -138,6 +143,19 @@ fn fargate(document: &Value) -> Vec<Finding> {
         ));
     }
     findings
+}
+
+/// A size: a whole number, or one of the larger unit, which is 1024 of it.
+fn units(size: &str, larger: &str) -> Option<u32> {
+    let size = size.trim().to_lowercase();
+    let Some(number) = size.strip_suffix(larger) else {
+        return size.parse().ok();
+    };
+    let number: f64 = number.trim().parse().ok()?;
+    // Quarters are the finest that there are.
+    (1..=480)
+        .map(|n| n * 256)
+        .find(|units| f64::from(*units) == number * 1024.0)
 }
 
 fn in_container(
@@ -286,14 +304,17 @@ fn rollout(document: &Value) -> Vec<Finding> {
     let desired = number("/desiredCount");
     let least = number(&format!("{configuration}/minimumHealthyPercent")).unwrap_or(100);
     let most = number(&format!("{configuration}/maximumPercent")).unwrap_or(200);
-    if most < 100 || least > 100 || most <= 100 && least >= 100 {
-        let message = format!("between {least} % and {most} % no copy can be replaced");
+    // ECS rounds the minimum up and the maximum down, in whole copies.
+    let copies = desired.unwrap_or(1).max(1);
+    let (fewest, most_copies) = ((copies * least).div_ceil(100), copies * most / 100);
+    if most < 100 || least > 100 || fewest >= most_copies {
+        let message = format!("between {least} % and {most} % of {copies} no copy can be replaced");
         findings.push(wrong(
             "deploymentConfiguration",
             message,
             "100 and 200 keep all copies up",
         ));
-    } else if least < 100 {
+    } else if fewest < copies {
         let message = format!("a rollout may take copies down to {least} %");
         findings.push(unwise(
             "deploymentConfiguration.minimumHealthyPercent",
@@ -360,7 +381,6 @@ mod tests {
                 "taskDefinition: `chatbot-fastapi:LATEST` is no revision: a family, or family:NUMBER",
                 "networkConfiguration.awsvpcConfiguration.securityGroups[0]: `sg-chatbot-fastapi` is a name, not an id",
                 "note deploymentConfiguration.deploymentCircuitBreaker: with rollback ECS takes failed rollouts back by itself, to the last that was complete",
-                "note deploymentConfiguration.minimumHealthyPercent: a rollout may take copies down to 50 %",
                 "note desiredCount: one copy alone serves all that is sent there, and its end is an outage",
             ]
         );
@@ -383,7 +403,7 @@ mod tests {
         assert_eq!(
             told(&task_definition(&guides)),
             [
-                format!("containerDefinitions[0].environment[0].value: {placeholder}"),
+                "note containerDefinitions[0].environment[0].value: it looks like a placeholder".to_owned(),
                 format!("containerDefinitions[0].image: {placeholder}"),
                 format!("executionRoleArn: {placeholder}"),
                 "note containerDefinitions[0].image: `YOUR_ACCOUNT.dkr.ecr.us-east-1.amazonaws.com/chatbot-fastapi:latest` is no digest, so it may be another image tomorrow".to_owned(),
@@ -444,6 +464,44 @@ mod tests {
         ] {
             assert!(told.contains(sign), "{sign} in {told}");
         }
+    }
+
+    #[test]
+    fn sizes_are_those_that_fargate_has_in_both_spellings() {
+        let fits = |cpu: &str, memory: &str| {
+            let document = json!({"networkMode": "awsvpc", "cpu": cpu, "memory": memory});
+            fargate(&document).is_empty()
+        };
+        for (cpu, memory) in [
+            ("256", "1024"),
+            ("1 vCPU", "2 GB"),
+            (".25 vcpu", "0.5GB"),
+            ("4096", "30720"),
+        ] {
+            assert!(fits(cpu, memory), "{cpu} {memory}");
+        }
+        for (cpu, memory) in [
+            ("256", "1536"),
+            ("1024", "1024"),
+            ("3 vCPU", "8 GB"),
+            ("", "2 GB"),
+            ("a", "b"),
+        ] {
+            assert!(!fits(cpu, memory), "{cpu} {memory}");
+        }
+    }
+
+    #[test]
+    fn copies_are_counted_whole() {
+        let told_of = |desired: u32, least: u32, most: u32| {
+            let configuration = json!({"minimumHealthyPercent": least, "maximumPercent": most});
+            let value = json!({"desiredCount": desired, "deploymentConfiguration": configuration});
+            told(&rollout(&value)).join("; ")
+        };
+        assert!(told_of(1, 50, 150).contains("no copy can be replaced"));
+        assert!(told_of(4, 50, 200).contains("down to 50 %"));
+        assert!(!told_of(1, 50, 200).contains("down to"));
+        assert_eq!(told_of(4, 100, 200), "");
     }
 
     #[test]
