@@ -23,9 +23,9 @@ use crate::{
 
 /// Where a deployment keeps, with the service itself, what it deployed and what ran before.
 pub(super) const DEPLOYED_TAG: &str = "bluegreen:deployed";
-const PREVIOUS_TAG: &str = "bluegreen:previous";
+pub(super) const PREVIOUS_TAG: &str = "bluegreen:previous";
 /// The previous of a service that did not exist.
-const NOTHING: &str = "none";
+pub(super) const NOTHING: &str = "none";
 
 /// Deploys revisions of one ECS service by rolling update.
 ///
@@ -109,6 +109,12 @@ impl EcsServiceDeployer {
 
     /// The service as ECS describes it, raw and read; `None` where there is none.
     pub(super) async fn describe(&self) -> Result<Option<(Value, Service)>> {
+        let found = self.lookup().await?;
+        Ok(found.filter(|(_, service)| service.status != "INACTIVE"))
+    }
+
+    /// The same, a service that was deleted included: ECS remembers it for a while.
+    pub(super) async fn lookup(&self) -> Result<Option<(Value, Service)>> {
         let attempted = format!("describe service {} in {}", self.service, self.cluster);
         let input = json!({
             "cluster": self.cluster, "services": [self.service], "include": ["TAGS"]
@@ -133,7 +139,7 @@ impl EcsServiceDeployer {
             };
         };
         let service: Service = wire::read(raw.clone(), &attempted)?;
-        Ok((service.status != "INACTIVE").then_some((raw, service)))
+        Ok(Some((raw, service)))
     }
 
     fn observation(&self, service: &Service) -> Result<ServiceObservation> {
@@ -160,7 +166,9 @@ impl EcsServiceDeployer {
             _ => None,
         };
         let back = match &point {
-            Some(point) if point.deployed == primary.revision() => point.previous.clone(),
+            Some(point) if is_same_revision(point.deployed.as_str(), &primary.task_definition) => {
+                point.previous.clone()
+            }
             _ => Target::Revision(primary.revision()),
         };
         let mut observation = ServiceObservation::steady(
@@ -196,7 +204,7 @@ impl EcsServiceDeployer {
         format!("aws ecs update-service{region} --cluster {cluster} --service {service} {change}")
     }
 
-    async fn definition(&self, revision: &str) -> Result<(Value, TaskDefinition)> {
+    pub(super) async fn definition(&self, revision: &str) -> Result<(Value, TaskDefinition)> {
         let attempted = format!("describe task definition {revision}");
         let input = json!({"taskDefinition": revision, "include": ["TAGS"]});
         let answer = self
@@ -258,7 +266,7 @@ impl EcsServiceDeployer {
             .and_then(Service::primary)
             .map(|one| one.task_definition.clone());
         let running = match &runs {
-            Some(revision) => Some((revision.clone(), self.definition_of(revision).await?)),
+            Some(revision) => Some(self.definition(revision).await?),
             None => None,
         };
         let base = match (&self.task_definition, &running) {
@@ -278,8 +286,9 @@ impl EcsServiceDeployer {
             None => Vec::new(),
         };
         let mut existing = running
-            .filter(|(_, running)| running.is_same_as(&wanted))
-            .map(|(revision, _)| RevisionId::new(revision));
+            .filter(|(raw, running)| is_active(raw) && running.is_same_as(&wanted))
+            .and(runs)
+            .map(RevisionId::new);
         if existing.is_none() {
             existing = self.newest_like(&wanted).await?;
         }
@@ -317,11 +326,8 @@ impl EcsServiceDeployer {
             return Ok(None);
         };
         let (raw, definition) = self.definition(newest).await?;
-        let status = raw
-            .pointer("/taskDefinition/status")
-            .and_then(Value::as_str);
-        let usable = status.is_none_or(|status| status == "ACTIVE");
-        Ok((usable && definition.is_same_as(wanted)).then(|| RevisionId::new(newest)))
+        let is_it = is_active(&raw) && definition.is_same_as(wanted);
+        Ok(is_it.then(|| RevisionId::new(newest)))
     }
 
     /// Keeps the rollback point with the service.
@@ -378,6 +384,21 @@ impl EcsServiceDeployer {
     }
 }
 
+/// Whether a described revision can be run: a deregistered one is in nobody's next deployment
+/// ([ECS guide](https://docs.aws.amazon.com/AmazonECS/latest/developerguide/deregister-task-definition-v2.html)).
+pub(super) fn is_active(described: &Value) -> bool {
+    let status = described.pointer("/taskDefinition/status");
+    let status = status.and_then(Value::as_str);
+    status.is_none_or(|status| status == "ACTIVE")
+}
+
+/// Whether two names are of one revision: ARNs, or `family:revision` as some answers have it.
+fn is_same_revision(one: &str, other: &str) -> bool {
+    let short = |name: &str| name.rsplit('/').next().unwrap_or(name).to_owned();
+    let is_arn = |name: &str| name.starts_with("arn:");
+    one == other || (is_arn(one) != is_arn(other) && short(one) == short(other))
+}
+
 struct Draft {
     wanted: TaskDefinition,
     existing: Option<RevisionId>,
@@ -396,7 +417,7 @@ fn tags_of(point: &RollbackPoint) -> Vec<(&'static str, String)> {
 }
 
 /// As a word of a shell.
-fn quoted(word: &str) -> String {
+pub(super) fn quoted(word: &str) -> String {
     let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_./:@=+,".contains(c);
     if !word.is_empty() && word.chars().all(is_plain) {
         word.to_owned()
@@ -475,7 +496,7 @@ impl ServiceDeployer for EcsServiceDeployer {
                             input["desiredCount"] = json!(self.copies(&attempted)?);
                         }
                         // Without it ECS sees nothing to do for the revision that it has.
-                        if from.revision == *revision {
+                        if is_same_revision(from.revision.as_str(), revision.as_str()) {
                             input["forceNewDeployment"] = json!(true);
                         }
                     }
@@ -490,12 +511,19 @@ impl ServiceDeployer for EcsServiceDeployer {
         let service: Service = wire::read(service, &attempted).map_err(|error| {
             Error::new(ErrorKind::OutcomeUnknown, attempted.clone()).with_source(error)
         })?;
-        match service.primary() {
-            Some(primary) => Ok(primary.id()),
-            None => {
-                let message = format!("{attempted}: the answer has no deployment");
-                Err(Error::new(ErrorKind::OutcomeUnknown, message))
+        let unknown = |what: String| {
+            let message = format!("{attempted}: the answer has {what}");
+            Err(Error::new(ErrorKind::OutcomeUnknown, message))
+        };
+        match (service.primary(), &update.to) {
+            (None, _) => unknown("no deployment".to_owned()),
+            // Followed by its id, it would win with something else than was asked for.
+            (Some(primary), Target::Revision(wanted))
+                if !is_same_revision(wanted.as_str(), &primary.task_definition) =>
+            {
+                unknown(format!("a deployment of {}", primary.task_definition))
             }
+            (Some(primary), _) => Ok(primary.id()),
         }
     }
 

@@ -1,10 +1,13 @@
 //! Following one deployment to its end.
 
+use std::time::Duration;
+
 use serde_json::json;
 
 use super::{
     EcsServiceDeployer,
-    wire::{self, Deployment, Service, Task, TaskList, Tasks},
+    deployer::{DEPLOYED_TAG, NOTHING, PREVIOUS_TAG},
+    wire::{self, Container, Deployment, Service, Task, TaskList, Tasks},
 };
 use crate::{
     aws::api::EcsCall,
@@ -18,11 +21,16 @@ use crate::{
 const EVENTS: usize = 50;
 const STOPPED: usize = 5;
 
+/// ECS is eventually consistent: a service that was created a moment ago may not be found yet, so
+/// one that is missing is looked for so often, so far apart.
+const LOOKS: u32 = 4;
+const LOOK_AGAIN: Duration = Duration::from_secs(2);
+
 pub(super) async fn progress(
     deployer: &EcsServiceDeployer,
     id: &DeploymentId,
 ) -> Result<DeploymentProgress> {
-    let Some((_, service)) = deployer.describe().await? else {
+    let Some(service) = find(deployer).await? else {
         let reason = "the service is gone".to_owned();
         return Ok(DeploymentProgress::going_on(0, 0, 0).ended(DeploymentEnd::Failed { reason }));
     };
@@ -37,18 +45,7 @@ pub(super) async fn progress(
         None => DeploymentProgress::going_on(0, 0, 0),
     };
     judge(&service, ours, id, &mut progress);
-    let since = ours.and_then(|ours| ours.created_at);
-    let events = service.events.iter().take(EVENTS).rev();
-    progress.events = events
-        .filter_map(|event| {
-            let at = event.created_at?;
-            since.is_none_or(|since| at >= since).then(|| ServiceEvent {
-                id: event.id.clone(),
-                at,
-                message: event.message.clone(),
-            })
-        })
-        .collect();
+    progress.events = said(&service, ours);
     let failed = matches!(
         progress.end,
         Some(DeploymentEnd::Failed { .. } | DeploymentEnd::RolledBack { .. })
@@ -67,6 +64,37 @@ pub(super) async fn progress(
     Ok(progress)
 }
 
+/// The service, unless it is gone.
+async fn find(deployer: &EcsServiceDeployer) -> Result<Option<Service>> {
+    for look in 1..=LOOKS {
+        if let Some((_, service)) = deployer.lookup().await? {
+            return Ok((service.status != "INACTIVE").then_some(service));
+        }
+        if look < LOOKS {
+            tokio::time::sleep(LOOK_AGAIN).await;
+        }
+    }
+    Ok(None)
+}
+
+/// What the service said since our deployment began, oldest first.
+fn said(service: &Service, ours: Option<&Deployment>) -> Vec<ServiceEvent> {
+    let since = ours.and_then(|ours| ours.created_at);
+    let events = service.events.iter().filter_map(|event| {
+        let at = event.created_at?;
+        since.is_none_or(|since| at >= since).then(|| ServiceEvent {
+            id: event.id.clone(),
+            at,
+            message: event.message.clone(),
+        })
+    });
+    // The newest come first. The order of those of one instant is kept, too.
+    let mut events: Vec<ServiceEvent> = events.collect();
+    events.reverse();
+    events.sort_by_key(|event| event.at);
+    events.split_off(events.len().saturating_sub(EVENTS))
+}
+
 /// What became of our deployment.
 fn judge(
     service: &Service,
@@ -74,65 +102,100 @@ fn judge(
     id: &DeploymentId,
     progress: &mut DeploymentProgress,
 ) {
+    let failed = |reason: String| Some(DeploymentEnd::Failed { reason });
+    if service.status == "DRAINING" {
+        progress.end = failed("the service is being deleted".to_owned());
+        return;
+    }
     let Some(primary) = service.primary() else {
         return;
     };
     if primary.id == id.as_str() {
         match primary.rollout() {
-            Rollout::Completed if primary.running_count == primary.desired_count => {
-                progress.end = Some(DeploymentEnd::Won);
-            }
-            Rollout::Failed if !service.takes_back() => {
-                let reason = reason_of(service, Some(primary), id);
-                progress.end = Some(DeploymentEnd::Failed { reason });
+            Rollout::Completed if service.is_up(primary) => progress.end = Some(DeploymentEnd::Won),
+            Rollout::Failed if !service.takes_back() || is_first(service, primary) => {
+                progress.end = failed(reason_of(service, Some(primary), id));
             }
             // The service is about to take it back; its own deployment will be primary.
             _ => {}
         }
-        return;
-    }
-    let has_failed = ours.is_some_and(|ours| ours.rollout() == Rollout::Failed);
-    if service.takes_back() && (has_failed || says_so(service, primary)) {
-        if primary.rollout() == Rollout::Completed {
-            progress.end = Some(DeploymentEnd::RolledBack {
-                to: primary.revision(),
-                reason: reason_of(service, ours, id),
-            });
-        } else {
-            progress.rolling_back_to = Some(primary.revision());
+    } else if is_way_back(service, ours, primary, id) {
+        let reason = reason_of(service, ours, id);
+        match primary.rollout() {
+            Rollout::Completed => {
+                let to = primary.revision();
+                progress.end = Some(DeploymentEnd::RolledBack { to, reason });
+            }
+            Rollout::Failed => {
+                let back = &primary.task_definition;
+                progress.end = failed(format!("{reason}; its way back to {back} failed too"));
+            }
+            Rollout::InProgress => progress.rolling_back_to = Some(primary.revision()),
         }
-        return;
+    } else {
+        progress.end = Some(DeploymentEnd::Superseded {
+            by: primary.id(),
+            revision: primary.revision(),
+        });
     }
-    progress.end = Some(DeploymentEnd::Superseded {
-        by: primary.id(),
-        revision: primary.revision(),
-    });
 }
 
-/// Whether the deployment in our place is the service's own way back. Its reason says so, and so
-/// do the service's events
+/// Whether nothing ran before this deployment, so that the service has nothing to go back to. ECS
+/// then leaves it failed
 /// ([circuit breaker](https://docs.aws.amazon.com/AmazonECS/latest/developerguide/deployment-circuit-breaker.html)).
-fn says_so(service: &Service, primary: &Deployment) -> bool {
+fn is_first(service: &Service, deployment: &Deployment) -> bool {
+    service.deployments.len() == 1 && previous_of(service, Some(deployment)) == Some(NOTHING)
+}
+
+/// What ran before this deployment, as it was recorded; a record of another one says nothing.
+fn previous_of<'a>(service: &'a Service, deployment: Option<&Deployment>) -> Option<&'a str> {
+    let deployed = service.tag(DEPLOYED_TAG)?;
+    let is_of_it = deployment.is_none_or(|one| one.task_definition == deployed);
+    is_of_it.then(|| service.tag(PREVIOUS_TAG)).flatten()
+}
+
+/// Whether the deployment in our place is the service's own way back. Its reason says so while it
+/// goes on, and so do the service's events. Once it is complete its reason says that instead, and
+/// events pass; then ours must have failed, and what ran before it must be back. Anything else is
+/// somebody else's.
+fn is_way_back(
+    service: &Service,
+    ours: Option<&Deployment>,
+    primary: &Deployment,
+    id: &DeploymentId,
+) -> bool {
     let reason = primary.rollout_state_reason.as_deref().unwrap_or_default();
-    let back = format!("rolling back to deployment {}", primary.id);
-    reason.to_lowercase().contains("rolling back")
-        || service
-            .events
-            .iter()
-            .any(|event| event.message.contains(&back))
+    let goes_back = |text: &str| text.to_lowercase().contains("rolling back");
+    let mut events = service.events.iter().map(|event| event.message.as_str());
+    if goes_back(reason) || events.any(|said| goes_back(said) && names(said, &primary.id)) {
+        return true;
+    }
+    let has_failed = ours.is_some_and(|ours| ours.rollout() == Rollout::Failed)
+        || failure_event(service, id).is_some();
+    let previous = previous_of(service, ours);
+    service.takes_back()
+        && has_failed
+        && previous.is_none_or(|previous| previous == primary.task_definition)
 }
 
 /// Why a deployment failed: it says so itself, or, once it is gone, the service's events do.
 fn reason_of(service: &Service, deployment: Option<&Deployment>, id: &DeploymentId) -> String {
-    let own = deployment.and_then(|one| one.rollout_state_reason.clone());
-    let said = || {
-        let events = service.events.iter();
-        let about_it = |message: &&str| message.contains(id.as_str()) && message.contains("failed");
-        let found = events.map(|event| event.message.as_str()).find(about_it);
-        found.map(str::to_owned)
-    };
-    own.or_else(said)
+    let failed = deployment.filter(|one| one.rollout() == Rollout::Failed);
+    let own = failed.and_then(|one| one.rollout_state_reason.clone());
+    own.or_else(|| failure_event(service, id).map(str::to_owned))
         .unwrap_or_else(|| "the service does not say why".to_owned())
+}
+
+/// What the service said of a deployment's failure.
+fn failure_event<'a>(service: &'a Service, id: &DeploymentId) -> Option<&'a str> {
+    let mut messages = service.events.iter().map(|event| event.message.as_str());
+    messages.find(|said| said.contains("failed") && names(said, id.as_str()))
+}
+
+/// Whether a text names a deployment, and not one whose id merely begins so.
+fn names(text: &str, id: &str) -> bool {
+    let is_of_id = |c: char| c.is_ascii_alphanumeric() || "/-_".contains(c);
+    text.split(|c| !is_of_id(c)).any(|word| word == id)
 }
 
 /// The newest copies of this deployment that stopped.
@@ -181,8 +244,7 @@ async fn stopped(
     };
     let shown = newest.into_iter().map(|task| {
         let name = task.task_arn.rsplit('/').next().unwrap_or(&task.task_arn);
-        let container = task.containers.iter().find(|one| one.exit_code != Some(0));
-        let logs = container.and_then(|container| {
+        let logs = to_blame(&task).and_then(|container| {
             let definition = definition.as_ref()?;
             definition.log_place(&container.name, name)
         });
@@ -193,6 +255,13 @@ async fn stopped(
         }
     });
     Ok(shown.collect())
+}
+
+/// The container whose logs tell most: one that exited badly, else one that never ran.
+fn to_blame(task: &Task) -> Option<&Container> {
+    let containers = || task.containers.iter();
+    let crashed = containers().find(|one| one.exit_code.is_some_and(|code| code != 0));
+    crashed.or_else(|| containers().find(|one| one.exit_code.is_none()))
 }
 
 fn reason_of_task(task: &Task) -> String {

@@ -13,4 +13,6 @@ pub use self::{
 };
 
 #[cfg(test)]
+mod testing;
+#[cfg(test)]
 mod tests;

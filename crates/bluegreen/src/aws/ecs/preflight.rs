@@ -1,6 +1,10 @@
 //! What would make a deployment unsafe or impossible.
 
-use super::{EcsServiceDeployer, ServiceSpec, TaskDefinition, wire::Service};
+use super::{
+    EcsServiceDeployer, ServiceSpec, TaskDefinition,
+    deployer::{DEPLOYED_TAG, is_active, quoted},
+    wire::Service,
+};
 use crate::{
     aws::alb::{TargetGroupArn, live},
     error::Result,
@@ -22,12 +26,7 @@ pub(super) async fn findings(deployer: &EcsServiceDeployer) -> Result<Vec<Findin
             "the service takes failed rollouts back by itself; while a rollout goes on, it alone does",
         ));
     }
-    if let Some(definition) = &deployer.task_definition
-        && let Err(error) = deployer.container_in(definition, Some(&service))
-    {
-        let finding = Finding::refusal(error.message());
-        findings.push(finding.with_hint(error.hint().unwrap_or_default()));
-    }
+    findings.extend(revision(deployer, &service).await?);
     if let Some(spec) = &deployer.spec {
         let lines = spec.differences(&raw);
         findings.extend(lines.into_iter().map(|line| {
@@ -80,13 +79,40 @@ fn absent(deployer: &EcsServiceDeployer) -> Vec<Finding> {
                 .with_hint("the service does not exist yet: give its task definition as a file"),
         ),
         Some(definition) => {
-            if let Err(error) = deployer.container_in(definition, None) {
-                let finding = Finding::refusal(error.message());
-                findings.push(finding.with_hint(error.hint().unwrap_or_default()));
-            }
+            findings.extend(container(deployer, definition, None));
         }
     }
     findings
+}
+
+/// What the next revision is made of, and whether there is a way back to the one that runs.
+async fn revision(deployer: &EcsServiceDeployer, service: &Service) -> Result<Vec<Finding>> {
+    let Some(primary) = service.primary() else {
+        return Ok(Vec::new());
+    };
+    let (described, running) = deployer.definition(&primary.task_definition).await?;
+    let base = deployer.task_definition.as_ref().unwrap_or(&running);
+    let mut findings = Vec::from_iter(container(deployer, base, Some(service)));
+    if !is_active(&described) {
+        let message = format!(
+            "{} runs, but is deregistered: ECS will not go back to it",
+            primary.task_definition
+        );
+        findings.push(Finding::note(message).with_hint(
+            "for a rollback that can work, register and deploy an equal revision first",
+        ));
+    }
+    Ok(findings)
+}
+
+fn container(
+    deployer: &EcsServiceDeployer,
+    definition: &TaskDefinition,
+    service: Option<&Service>,
+) -> Option<Finding> {
+    let error = deployer.container_in(definition, service).err()?;
+    let finding = Finding::refusal(error.message());
+    Some(finding.with_hint(error.hint().unwrap_or_default()))
 }
 
 /// Who else moves what this service runs, or its traffic.
@@ -129,12 +155,13 @@ fn under_way(deployer: &EcsServiceDeployer, service: &Service) -> Option<Finding
         "deployment {} of {} is under way",
         primary.id, primary.task_definition
     );
-    if service.tag(super::deployer::DEPLOYED_TAG) == Some(primary.task_definition.as_str()) {
+    if service.tag(DEPLOYED_TAG) == Some(primary.task_definition.as_str()) {
         return Some(Finding::note(format!("{message}, begun by an earlier run")));
     }
     let hint = format!(
         "wait until it has ended: aws ecs wait services-stable --cluster {} --services {}",
-        deployer.cluster, deployer.service
+        quoted(&deployer.cluster),
+        quoted(&deployer.service)
     );
     Some(Finding::refusal(message).with_hint(hint))
 }
@@ -163,9 +190,22 @@ async fn traffic(
         );
         findings.push(Finding::note(message));
     }
-    for route in routes.iter().filter(|route| !route.is_for_tests) {
+    for route in &routes {
+        if route.is_for_tests {
+            // Who sends that header is not known here.
+            if route.weight > 0 {
+                findings.push(Finding::note(format!(
+                    "service {name} gets requests with a certain header, taken for tests, by {}",
+                    route.rule
+                )));
+            }
+            continue;
+        }
         if route.weight > 0 {
-            let share = 100 * route.weight / route.sum.max(1);
+            let share = match 100 * route.weight / route.sum.max(1) {
+                0 => "less than 1".to_owned(),
+                share => share.to_string(),
+            };
             let message = format!(
                 "service {name} gets live traffic already: {share} % of {}",
                 route.rule

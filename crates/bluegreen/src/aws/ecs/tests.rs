@@ -1,1 +1,6 @@
-
+mod follow;
+mod observe;
+mod preflight;
+mod register;
+mod stopped;
+mod update;

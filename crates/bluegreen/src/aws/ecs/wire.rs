@@ -150,6 +150,14 @@ impl Service {
         self.deployments.iter().find(|one| one.status == "PRIMARY")
     }
 
+    /// Whether all copies of a deployment run. Where the service does not say how far rollouts
+    /// are, a deployment that has only begun may want none yet; so the service's count holds too.
+    pub(super) fn is_up(&self, deployment: &Deployment) -> bool {
+        deployment.running_count == deployment.desired_count
+            && (deployment.rollout_state.is_some()
+                || deployment.running_count >= self.desired_count)
+    }
+
     /// Whether the service takes a failed rollout back by itself.
     pub(super) fn takes_back(&self) -> bool {
         let on = |switch: &Option<Switch>| {
