@@ -51,7 +51,7 @@ impl Answer {
         Self::Error(status, code, message)
     }
 
-    fn send(self) -> HttpConnectorFuture {
+    pub(crate) fn send(self) -> HttpConnectorFuture {
         let (status, body) = match self {
             Self::Http(status, body) => (status, body.to_owned()),
             Self::Error(status, code, message) => (status, error_body(code, message)),
@@ -116,15 +116,20 @@ impl Connection {
     }
 
     pub(crate) fn aws(&self) -> Aws {
-        let credentials = Credentials::new("testing", "testing", None, None, "tests");
-        let config = SdkConfig::builder()
-            .behavior_version(BehaviorVersion::latest())
-            .region(Region::new("us-east-1"))
-            .credentials_provider(SharedCredentialsProvider::new(credentials))
-            .http_client(self.clone())
-            .build();
-        Aws::from_config(&config)
+        aws_over(self.clone())
     }
+}
+
+/// AWS behind a connection.
+pub(crate) fn aws_over(connection: impl HttpClient + 'static) -> Aws {
+    let credentials = Credentials::new("testing", "testing", None, None, "tests");
+    let config = SdkConfig::builder()
+        .behavior_version(BehaviorVersion::latest())
+        .region(Region::new("us-east-1"))
+        .credentials_provider(SharedCredentialsProvider::new(credentials))
+        .http_client(connection)
+        .build();
+    Aws::from_config(&config)
 }
 
 impl HttpConnector for Connection {

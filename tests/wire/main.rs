@@ -6,6 +6,7 @@
 #![expect(clippy::unwrap_used, reason = "all of it is test code")]
 
 mod connection;
+mod ecs;
 
 use std::time::Duration;
 

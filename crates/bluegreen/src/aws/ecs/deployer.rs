@@ -130,13 +130,14 @@ impl EcsServiceDeployer {
             })?;
         let mut answer: Services = wire::read(answer, &attempted)?;
         let Some(raw) = answer.services.pop() else {
-            return match answer.failures.first() {
-                Some(missing) if missing.reason != "MISSING" => {
-                    let message = format!("{attempted}: {}", missing.reason);
-                    Err(Error::new(ErrorKind::Unavailable, message))
-                }
-                _ => Ok(None),
+            // Only a word of ECS's makes a service absent; an empty answer says nothing.
+            let reason = match answer.failures.first() {
+                Some(failure) if failure.reason == "MISSING" => return Ok(None),
+                Some(failure) => failure.reason.as_str(),
+                None => "the answer says nothing of it",
             };
+            let message = format!("{attempted}: {reason}");
+            return Err(Error::new(ErrorKind::Unavailable, message));
         };
         let service: Service = wire::read(raw.clone(), &attempted)?;
         Ok(Some((raw, service)))

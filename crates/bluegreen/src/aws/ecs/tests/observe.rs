@@ -48,6 +48,8 @@ async fn p04_an_answer_that_cannot_be_read_is_never_a_default() {
         json!({"services": [no_primary]}),
         json!({"services": [odd]}),
         json!({"services": "none"}),
+        json!({"services": [], "failures": []}),
+        json!({}),
         json!({"failures": [{"arn": SERVICE, "reason": "SOMETHING_ELSE"}]}),
     ] {
         let ecs = Ecs::new().answers(EcsCall::DescribeServices, asked(), answer.clone());
