@@ -6,7 +6,7 @@ use serde_json::json;
 
 use super::{
     EcsServiceDeployer,
-    deployer::{DEPLOYED_TAG, NOTHING, PREVIOUS_TAG},
+    update::{DEPLOYED_TAG, NOTHING, PREVIOUS_TAG},
     wire::{self, Container, Deployment, Service, Task, TaskList, Tasks},
 };
 use crate::{

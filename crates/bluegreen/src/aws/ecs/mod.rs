@@ -2,10 +2,13 @@
 
 mod deployer;
 mod follow;
+mod observe;
 mod preflight;
 mod problems;
+mod register;
 mod service_spec;
 mod task_definition;
+mod update;
 mod wire;
 
 pub use self::{

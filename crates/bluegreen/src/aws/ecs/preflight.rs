@@ -1,9 +1,8 @@
 //! What would make a deployment unsafe or impossible.
 
 use super::{
-    EcsServiceDeployer, ServiceSpec, TaskDefinition,
-    deployer::{DEPLOYED_TAG, is_active, quoted},
-    wire::Service,
+    EcsServiceDeployer, ServiceSpec, TaskDefinition, observe::quoted, register::is_active,
+    update::DEPLOYED_TAG, wire::Service,
 };
 use crate::{
     aws::alb::{TargetGroupArn, live},

@@ -1,0 +1,140 @@
+//! Reading the service.
+
+use serde_json::{Value, json};
+
+use super::{
+    EcsServiceDeployer,
+    update::{DEPLOYED_TAG, NOTHING, PREVIOUS_TAG},
+    wire::{self, Service, Services},
+};
+use crate::{
+    aws::api::EcsCall,
+    error::{Error, ErrorKind, Result},
+    service::{RevisionId, RollbackOwner, RollbackPoint, ServiceObservation, Target},
+};
+
+pub(super) async fn observation(
+    deployer: &EcsServiceDeployer,
+) -> Result<Option<ServiceObservation>> {
+    match deployer.describe().await? {
+        Some((_, service)) => deployer.observation(&service).map(Some),
+        None => Ok(None),
+    }
+}
+
+impl EcsServiceDeployer {
+    /// The service as ECS describes it, raw and read; `None` where there is none.
+    pub(super) async fn describe(&self) -> Result<Option<(Value, Service)>> {
+        let found = self.lookup().await?;
+        Ok(found.filter(|(_, service)| service.status != "INACTIVE"))
+    }
+
+    /// The same, a service that was deleted included: ECS remembers it for a while.
+    pub(super) async fn lookup(&self) -> Result<Option<(Value, Service)>> {
+        let attempted = format!("describe service {} in {}", self.service, self.cluster);
+        let input = json!({
+            "cluster": self.cluster, "services": [self.service], "include": ["TAGS"]
+        });
+        let answer = self
+            .call(EcsCall::DescribeServices, input, &attempted)
+            .await
+            .map_err(|error| match error.kind() {
+                ErrorKind::NotFound => {
+                    error.with_hint("check the cluster's name, its region and its account")
+                }
+                _ => error,
+            })?;
+        let mut answer: Services = wire::read(answer, &attempted)?;
+        let Some(raw) = answer.services.pop() else {
+            // Only a word of ECS's makes a service absent; an empty answer says nothing.
+            let reason = match answer.failures.first() {
+                Some(failure) if failure.reason == "MISSING" => return Ok(None),
+                Some(failure) => failure.reason.as_str(),
+                None => "the answer says nothing of it",
+            };
+            let message = format!("{attempted}: {reason}");
+            return Err(Error::new(ErrorKind::Unavailable, message));
+        };
+        let service: Service = wire::read(raw.clone(), &attempted)?;
+        Ok(Some((raw, service)))
+    }
+
+    fn observation(&self, service: &Service) -> Result<ServiceObservation> {
+        let Some(primary) = service.primary() else {
+            let message = format!(
+                "read service {}: it has no primary deployment",
+                self.service
+            );
+            return Err(Error::new(ErrorKind::Unavailable, message)
+                .with_hint("is it deployed by CodeDeploy or an external controller?"));
+        };
+        let others = service
+            .deployments
+            .iter()
+            .filter(|one| one.id != primary.id && one.running_count + one.pending_count > 0);
+        let point = match (service.tag(DEPLOYED_TAG), service.tag(PREVIOUS_TAG)) {
+            (Some(deployed), Some(previous)) => Some(RollbackPoint {
+                deployed: RevisionId::new(deployed),
+                previous: match previous {
+                    NOTHING => Target::Nothing,
+                    revision => Target::Revision(RevisionId::new(revision)),
+                },
+            }),
+            _ => None,
+        };
+        let back = match &point {
+            Some(point) if is_same_revision(point.deployed.as_str(), &primary.task_definition) => {
+                point.previous.clone()
+            }
+            _ => Target::Revision(primary.revision()),
+        };
+        let mut observation = ServiceObservation::steady(
+            &service.service_name,
+            primary.revision(),
+            primary.id(),
+            service.desired_count,
+        );
+        observation.rollout = primary.rollout();
+        observation.running = primary.running_count;
+        observation.others = u32::try_from(others.count()).unwrap_or(u32::MAX);
+        if service.takes_back() {
+            observation.rollback_owner = RollbackOwner::Service;
+        }
+        observation.rollback_point = point;
+        observation.restore_command = self.command(&back);
+        Ok(observation)
+    }
+
+    /// The command by which a person makes the service run this.
+    fn command(&self, to: &Target) -> String {
+        let (cluster, service) = (quoted(&self.cluster), quoted(&self.service));
+        let change = match to {
+            Target::Revision(revision) => {
+                format!("--task-definition {}", quoted(revision.as_str()))
+            }
+            Target::Nothing => "--desired-count 0".to_owned(),
+        };
+        let region = match self.aws.region() {
+            Some(region) => format!(" --region {}", quoted(region)),
+            None => String::new(),
+        };
+        format!("aws ecs update-service{region} --cluster {cluster} --service {service} {change}")
+    }
+}
+
+/// Whether two names are of one revision: ARNs, or `family:revision` as some answers have it.
+pub(super) fn is_same_revision(one: &str, other: &str) -> bool {
+    let short = |name: &str| name.rsplit('/').next().unwrap_or(name).to_owned();
+    let is_arn = |name: &str| name.starts_with("arn:");
+    one == other || (is_arn(one) != is_arn(other) && short(one) == short(other))
+}
+
+/// As a word of a shell.
+pub(super) fn quoted(word: &str) -> String {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_./:@=+,".contains(c);
+    if !word.is_empty() && word.chars().all(is_plain) {
+        word.to_owned()
+    } else {
+        format!("'{}'", word.replace('\'', r"'\''"))
+    }
+}
