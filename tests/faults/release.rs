@@ -21,16 +21,19 @@ type World = (&'static str, fn() -> SimulationBuilder);
 
 fn worlds() -> Vec<World> {
     vec![
-        ("healthy", Simulation::builder),
+        ("healthy", || Simulation::builder().test_route()),
         ("broken", || {
-            Simulation::builder().next_revision(Fate::Broken)
+            Simulation::builder()
+                .test_route()
+                .next_revision(Fate::Broken)
         }),
         ("dies", || {
             Simulation::builder()
+                .test_route()
                 .next_revision(Fate::Dies)
                 .breaker_takes_back()
         }),
-        ("first", || Simulation::builder().no_service()),
+        ("first", || Simulation::builder().test_route().no_service()),
     ]
 }
 
@@ -89,11 +92,15 @@ async fn p05_a_run_that_is_killed_at_any_moment_is_finished_by_the_next_one() {
     for (name, world, expected) in [
         (
             "healthy",
-            (|| Simulation::builder()) as fn() -> SimulationBuilder,
+            (|| Simulation::builder().test_route()) as fn() -> SimulationBuilder,
             0,
         ),
-        ("first", || Simulation::builder().no_service(), 0),
-        ("slow answers", Simulation::builder, 0),
+        (
+            "first",
+            || Simulation::builder().test_route().no_service(),
+            0,
+        ),
+        ("slow answers", || Simulation::builder().test_route(), 0),
     ] {
         for second in 0..150 {
             let simulation = world().build();

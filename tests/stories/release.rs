@@ -183,7 +183,7 @@ async fn an_image_that_was_pushed_is_not_built_again_and_is_run_by_its_digest() 
 
 #[tokio::test(start_paused = true)]
 async fn deploying_the_same_again_changes_nothing_and_checks_it() {
-    let simulation = Simulation::builder().build();
+    let simulation = Simulation::builder().test_route().build();
     let first = deploy(&simulation).await;
     assert_eq!(first.exit_code(), 0);
     let again = deploy(&simulation).await;
@@ -201,7 +201,7 @@ async fn deploying_the_same_again_changes_nothing_and_checks_it() {
 
 #[tokio::test(start_paused = true)]
 async fn an_asked_for_rollback_goes_to_what_was_recorded_and_twice_is_once() {
-    let simulation = Simulation::builder().build();
+    let simulation = Simulation::builder().test_route().build();
     let (first, _) = simulation.runs().expect("it runs");
     assert_eq!(deploy(&simulation).await.exit_code(), 0);
     for _ in 0..2 {
@@ -216,11 +216,12 @@ async fn an_asked_for_rollback_goes_to_what_was_recorded_and_twice_is_once() {
 /// The guide rolled back to the newest older revision, which may be the bad one.
 #[tokio::test(start_paused = true)]
 async fn a_rollback_never_guesses() {
-    let simulation = Simulation::builder().build();
+    let simulation = Simulation::builder().test_route().build();
     let run = release(&simulation, plan(), roll_back(None), None).await;
     run.check_promises();
     assert_eq!(run.exit_code(), 3, "nothing was recorded");
     let simulation = Simulation::builder()
+        .test_route()
         .third_party_deploy_at(Duration::from_secs(600))
         .build();
     assert_eq!(deploy(&simulation).await.exit_code(), 0);
@@ -306,13 +307,16 @@ async fn checks_alone_change_nothing_and_have_their_own_code() {
         (Fate::Works, Intent::Smoke, 0),
     ];
     for (fate, intent, code) in fates {
-        let simulation = Simulation::builder().next_revision(fate).build();
+        let simulation = Simulation::builder()
+            .test_route()
+            .next_revision(fate)
+            .build();
         let run = release(&simulation, plan(), intent, None).await;
         run.check_promises();
         assert_eq!(run.exit_code(), code, "{}", run.last_words());
         assert_eq!(simulation.calls_in_all(), 0);
     }
-    let simulation = Simulation::builder().no_service().build();
+    let simulation = Simulation::builder().test_route().no_service().build();
     let run = release(&simulation, plan(), Intent::CheckHealth, None).await;
     assert_eq!(run.exit_code(), 1, "{}", run.last_words());
     let run = release(&simulation, plan(), Intent::Smoke, None).await;
@@ -333,10 +337,13 @@ fn at_event(
 
 #[tokio::test(start_paused = true)]
 async fn p11_cancelling_at_any_event_ends_in_a_state_that_is_stated() {
-    let events = deploy(&Simulation::builder().build()).await.events.len() as u64;
+    let events = deploy(&Simulation::builder().test_route().build())
+        .await
+        .events
+        .len() as u64;
     let mut codes = Vec::new();
     for n in 0..events - 1 {
-        let simulation = Simulation::builder().build();
+        let simulation = Simulation::builder().test_route().build();
         let hand = at_event(n, |handle| handle.cancel("SIGTERM"));
         let run = release(
             &simulation,
@@ -358,7 +365,7 @@ async fn p11_cancelling_at_any_event_ends_in_a_state_that_is_stated() {
 
 #[tokio::test(start_paused = true)]
 async fn p11_the_policy_hold_leaves_the_rollout_as_it_is() {
-    let simulation = Simulation::builder().build();
+    let simulation = Simulation::builder().test_route().build();
     let holding = DeploymentPlan::builder()
         .on_cancel(OnCancel::Hold)
         .build()
@@ -382,12 +389,12 @@ async fn p11_the_policy_hold_leaves_the_rollout_as_it_is() {
 
 #[tokio::test(start_paused = true)]
 async fn a_service_that_cannot_be_read_at_first_is_tried_again_and_denied_is_not() {
-    let simulation = Simulation::builder().build();
+    let simulation = Simulation::builder().test_route().build();
     simulation.fail(Call::DescribeServices.nth(1), Fault::Throttle);
     let run = deploy(&simulation).await;
     run.check_promises();
     assert_eq!(run.exit_code(), 0);
-    let simulation = Simulation::builder().build();
+    let simulation = Simulation::builder().test_route().build();
     simulation.fail(Call::DescribeServices.every(), Fault::Denied);
     let run = deploy(&simulation).await;
     let Ok(Outcome::Unchanged {

@@ -57,6 +57,16 @@ pub(super) fn with_attached(actions: &[Action], group: &TargetGroupArn) -> Vec<A
     actions
 }
 
+/// The same actions without `group` in the forward action; nothing else changes.
+pub(super) fn without_group(actions: &[Action], group: &TargetGroupArn) -> Vec<Action> {
+    let mut actions = writable(actions);
+    let configs = actions.iter_mut().flat_map(|one| &mut one.forward_config);
+    for groups in configs.flat_map(|config| &mut config.target_groups) {
+        groups.retain(|one| one.target_group_arn.as_deref() != Some(group.as_str()));
+    }
+    actions
+}
+
 /// Takes client secrets out, should the API ever give one: from here on none can reach an
 /// observation, a log or a command.
 pub(super) fn without_secrets(actions: &mut [Action]) {

@@ -8,7 +8,7 @@ use aws_sdk_elasticloadbalancingv2::{
     types::{Rule, TargetHealthStateEnum},
 };
 
-use super::{ListenerArn, LoadBalancerArn, TargetGroupArn, forward, locate};
+use super::{ListenerArn, LoadBalancerArn, RuleArn, TargetGroupArn, forward, locate, place};
 use crate::{
     aws::api::ElbApi,
     error::{Error, ErrorKind, Result},
@@ -19,6 +19,7 @@ use crate::{
 pub(crate) struct Route {
     /// The rule, for people.
     pub(crate) rule: String,
+    pub(crate) arn: Option<RuleArn>,
     /// The group's weight in it, and that of all its groups.
     pub(crate) weight: i32,
     pub(crate) sum: i32,
@@ -57,15 +58,15 @@ pub(crate) async fn routes_to(elb: &dyn ElbApi, group: &TargetGroupArn) -> Resul
 fn route(rule: &Rule, group: &TargetGroupArn) -> Option<Route> {
     let groups = forward::groups_of_rule(rule);
     let own = groups.iter().find(|one| one.arn == group.as_str())?;
-    let is_header = |field: &Option<String>| field.as_deref() == Some("http-header");
     let others = groups
         .iter()
         .filter(|one| one.arn != group.as_str() && one.weight > 0);
     Some(Route {
         rule: forward::describe(rule),
+        arn: rule.rule_arn.as_deref().and_then(|arn| arn.parse().ok()),
         weight: own.weight,
         sum: groups.iter().map(|one| one.weight).sum(),
-        is_for_tests: rule.conditions().iter().any(|one| is_header(&one.field)),
+        is_for_tests: place::has_header_condition(rule),
         others: others.map(|one| one.arn.to_owned()).collect(),
     })
 }

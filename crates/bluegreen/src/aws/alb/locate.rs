@@ -41,9 +41,13 @@ pub(super) async fn locate(
             with_both(rule, rules, groups)?
         }
     };
-    let arn = found.rule_arn.unwrap_or_default();
+    arn_of(&found, rule)
+}
+
+fn arn_of(found: &Rule, wanted: &AlbRule) -> Result<RuleArn> {
+    let arn = found.rule_arn.as_deref().unwrap_or_default();
     arn.parse().map_err(|error| {
-        Error::new(ErrorKind::Refused, format!("read the ARN of {rule}")).with_source(error)
+        Error::new(ErrorKind::Refused, format!("read the ARN of {wanted}")).with_source(error)
     })
 }
 
@@ -58,6 +62,43 @@ fn with_priority(wanted: &AlbRule, rules: Vec<Rule>, priority: &str) -> Result<R
         .into_iter()
         .find(|rule| rule.priority.as_deref() == Some(priority))
         .ok_or_else(|| Error::new(ErrorKind::NotFound, format!("find {wanted}")).with_hint(hint))
+}
+
+/// The ARN of the rule that is meant, where green may not be in it yet: [`AlbRule::Only`] is the
+/// one rule that forwards to blue.
+pub(super) async fn with_blue(
+    elb: &dyn ElbApi,
+    rule: &AlbRule,
+    blue: &TargetGroupArn,
+) -> Result<RuleArn> {
+    let AlbRule::Only(listener) = rule else {
+        let groups = Sides {
+            blue: blue.clone(),
+            green: blue.clone(),
+        };
+        return locate(elb, rule, &groups).await;
+    };
+    let rules = rules_of(elb, listener).await?;
+    let holds = |rule: &&Rule| {
+        let groups = forward::groups_of_rule(rule);
+        groups.iter().any(|one| one.arn == blue.as_str())
+    };
+    let found: Vec<&Rule> = rules.iter().filter(holds).collect();
+    let attempted = format!(
+        "find the rule of {listener} that forwards to {}",
+        blue.name()
+    );
+    match found[..] {
+        [only] => arn_of(only, rule),
+        [] => Err(Error::new(ErrorKind::NotFound, attempted)
+            .with_hint("check the ARNs of the listener and of blue's target group")),
+        _ => {
+            let named: Vec<String> = found.iter().map(|rule| forward::describe(rule)).collect();
+            let message = format!("{attempted}: several do: {}", named.join(", "));
+            Err(Error::new(ErrorKind::Refused, message)
+                .with_hint("name one by its ARN (--rule-arn) or its priority (--priority)"))
+        }
+    }
 }
 
 fn with_both(wanted: &AlbRule, rules: Vec<Rule>, groups: &Sides<TargetGroupArn>) -> Result<Rule> {

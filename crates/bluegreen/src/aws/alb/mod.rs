@@ -7,6 +7,7 @@ mod fingerprint;
 mod forward;
 pub(crate) mod live;
 mod locate;
+mod place;
 mod preflight;
 mod routing;
 mod splitter;
@@ -16,5 +17,6 @@ mod weights;
 
 pub use self::{
     arn::{AlbRule, ArnError, ListenerArn, LoadBalancerArn, RuleArn, TargetGroupArn},
+    place::{GreenGroup, GreenPlace, PlaceReport, PlaceStep, TestHeader, TestHeaderError},
     splitter::AlbTrafficSplitter,
 };

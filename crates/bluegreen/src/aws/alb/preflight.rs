@@ -7,7 +7,7 @@ use aws_sdk_elasticloadbalancingv2::{
     types::{Listener, Rule, TargetGroup},
 };
 
-use super::{LoadBalancerArn, RuleArn, TargetGroupArn, forward, locate};
+use super::{LoadBalancerArn, RuleArn, TargetGroupArn, forward, locate, place};
 use crate::{
     aws::api::ElbApi,
     error::{Error, ErrorKind, Result},
@@ -34,12 +34,39 @@ pub(super) async fn shared_targets(
             Error::new(ErrorKind::Refused, attempted).with_source(error)
         })?;
         for rule in locate::rules_of(elb, &arn).await? {
-            if rule.rule_arn.as_deref() != Some(own.as_str()) {
-                findings.extend(shared_by(&listener, &rule, groups));
+            if rule.rule_arn.as_deref() == Some(own.as_str()) {
+                continue;
+            }
+            let shared = shared_by(&listener, &rule, groups);
+            if !shared.is_empty() && is_test_route(elb, &rule).await {
+                findings.push(Finding::note(format!(
+                    "tests reach green by {}, and count among its requests",
+                    forward::describe(&rule)
+                )));
+            } else {
+                findings.extend(shared);
             }
         }
     }
     Ok(findings)
+}
+
+/// Whether a rule is a test route that [`GreenPlace`](super::GreenPlace) made. Where its tags
+/// cannot be read, it is taken for anybody's.
+async fn is_test_route(elb: &dyn ElbApi, rule: &Rule) -> bool {
+    let arn = rule.rule_arn.as_deref().unwrap_or_default();
+    if !place::has_header_condition(rule) {
+        return false;
+    }
+    match place::tags_of(elb, &[arn]).await {
+        Ok(tags) => tags
+            .get(arn)
+            .is_some_and(|own| own.contains_key(place::MADE_FOR)),
+        Err(error) => {
+            tracing::debug!(rule = arn, %error, "its tags are not known");
+            false
+        }
+    }
 }
 
 fn shared_by(listener: &Listener, rule: &Rule, groups: &Sides<TargetGroupArn>) -> Vec<Finding> {

@@ -41,29 +41,11 @@ impl Routing {
         let is_default = forward::is_default(&rule);
 
         let mut problems = Problems::of(arn);
-        for action in rule.actions() {
-            problems.add_unreadable(action);
-        }
-        let forwards: Vec<&Action> = rule
-            .actions()
-            .iter()
-            .filter(|action| forward::is_forward(action))
-            .collect();
         let mut weights = Sides::default();
         let mut stickiness = None;
-        if let [forward] = forwards[..] {
-            problems.add_foreign(forward, groups);
+        if let Some(forward) = problems.the_forward(&rule, &[&groups.blue, &groups.green]) {
             weights = problems.weights(forward, groups, &rule);
             stickiness = forward::stickiness(forward);
-        } else {
-            problems.add(
-                ErrorKind::Refused,
-                format!(
-                    "has {} forward actions where exactly one divides traffic",
-                    forwards.len()
-                ),
-                "name the rule that forwards to both target groups",
-            );
         }
         if !problems.found.is_empty() {
             return Err(problems);
@@ -114,6 +96,13 @@ impl Routing {
     }
 }
 
+/// Why the actions of a rule cannot be edited, where only the `known` groups may have weight.
+pub(super) fn unwritable(arn: &RuleArn, rule: &Rule, known: &[&TargetGroupArn]) -> Vec<Finding> {
+    let mut problems = Problems::of(arn);
+    problems.the_forward(rule, known);
+    problems.into_findings()
+}
+
 /// Why a rule cannot be used as it is.
 #[derive(Debug)]
 pub(super) struct Problems {
@@ -144,6 +133,28 @@ impl Problems {
         });
     }
 
+    /// The one forward action. What else makes the rule unfit for an edit is added.
+    fn the_forward<'a>(&mut self, rule: &'a Rule, known: &[&TargetGroupArn]) -> Option<&'a Action> {
+        for action in rule.actions() {
+            self.add_unreadable(action);
+        }
+        let forwards = rule.actions().iter();
+        let forwards: Vec<&Action> = forwards.filter(|one| forward::is_forward(one)).collect();
+        let [forward] = forwards[..] else {
+            self.add(
+                ErrorKind::Refused,
+                format!(
+                    "has {} forward actions where exactly one divides traffic",
+                    forwards.len()
+                ),
+                "name the rule that forwards to both target groups",
+            );
+            return None;
+        };
+        self.add_foreign(forward, known);
+        Some(forward)
+    }
+
     /// An action that the SDK's types do not hold in full would be lost by a write.
     fn add_unreadable(&mut self, action: &Action) {
         let is_held = match &action.r#type {
@@ -168,7 +179,7 @@ impl Problems {
     }
 
     /// Other groups may be there but may not have weight, and none may be there twice.
-    fn add_foreign(&mut self, forward: &Action, groups: &Sides<TargetGroupArn>) {
+    fn add_foreign(&mut self, forward: &Action, known: &[&TargetGroupArn]) {
         let listed = forward::groups(forward);
         for (index, group) in listed.iter().enumerate() {
             if group.arn.is_empty() {
@@ -183,11 +194,7 @@ impl Problems {
                     format!("lists target group {} more than once", group.arn),
                     "list each target group once",
                 );
-            } else if ![&groups.blue, &groups.green]
-                .map(TargetGroupArn::as_str)
-                .contains(&group.arn)
-                && group.weight != 0
-            {
+            } else if !known.iter().any(|one| one.as_str() == group.arn) && group.weight != 0 {
                 self.add(
                     ErrorKind::Refused,
                     format!(

@@ -24,8 +24,14 @@ use aws_sdk_ecr::operation::{
     put_image::{PutImageOutput, builders::PutImageInputBuilder},
 };
 use aws_sdk_elasticloadbalancingv2::operation::{
+    add_tags::{AddTagsOutput, builders::AddTagsInputBuilder},
+    create_rule::{CreateRuleOutput, builders::CreateRuleInputBuilder},
+    create_target_group::{CreateTargetGroupOutput, builders::CreateTargetGroupInputBuilder},
+    delete_rule::{DeleteRuleOutput, builders::DeleteRuleInputBuilder},
+    delete_target_group::{DeleteTargetGroupOutput, builders::DeleteTargetGroupInputBuilder},
     describe_listeners::{DescribeListenersOutput, builders::DescribeListenersInputBuilder},
     describe_rules::{DescribeRulesOutput, builders::DescribeRulesInputBuilder},
+    describe_tags::{DescribeTagsOutput, builders::DescribeTagsInputBuilder},
     describe_target_groups::{
         DescribeTargetGroupsOutput, builders::DescribeTargetGroupsInputBuilder,
     },
@@ -34,6 +40,7 @@ use aws_sdk_elasticloadbalancingv2::operation::{
     },
     modify_listener::{ModifyListenerOutput, builders::ModifyListenerInputBuilder},
     modify_rule::{ModifyRuleOutput, builders::ModifyRuleInputBuilder},
+    remove_tags::{RemoveTagsOutput, builders::RemoveTagsInputBuilder},
 };
 use serde_json::Value;
 
@@ -148,6 +155,59 @@ impl ElbApi for Counting<dyn ElbApi> {
     ) -> Result<ModifyListenerOutput, ApiError> {
         self.counter.count("ModifyListener");
         self.inner.modify_listener(input).await
+    }
+
+    async fn create_target_group(
+        &self,
+        input: CreateTargetGroupInputBuilder,
+    ) -> Result<CreateTargetGroupOutput, ApiError> {
+        self.counter.count("CreateTargetGroup");
+        self.inner.create_target_group(input).await
+    }
+
+    async fn delete_target_group(
+        &self,
+        input: DeleteTargetGroupInputBuilder,
+    ) -> Result<DeleteTargetGroupOutput, ApiError> {
+        self.counter.count("DeleteTargetGroup");
+        self.inner.delete_target_group(input).await
+    }
+
+    async fn create_rule(
+        &self,
+        input: CreateRuleInputBuilder,
+    ) -> Result<CreateRuleOutput, ApiError> {
+        self.counter.count("CreateRule");
+        self.inner.create_rule(input).await
+    }
+
+    async fn delete_rule(
+        &self,
+        input: DeleteRuleInputBuilder,
+    ) -> Result<DeleteRuleOutput, ApiError> {
+        self.counter.count("DeleteRule");
+        self.inner.delete_rule(input).await
+    }
+
+    async fn describe_tags(
+        &self,
+        input: DescribeTagsInputBuilder,
+    ) -> Result<DescribeTagsOutput, ApiError> {
+        self.counter.count("DescribeTags");
+        self.inner.describe_tags(input).await
+    }
+
+    async fn add_tags(&self, input: AddTagsInputBuilder) -> Result<AddTagsOutput, ApiError> {
+        self.counter.count("AddTags");
+        self.inner.add_tags(input).await
+    }
+
+    async fn remove_tags(
+        &self,
+        input: RemoveTagsInputBuilder,
+    ) -> Result<RemoveTagsOutput, ApiError> {
+        self.counter.count("RemoveTags");
+        self.inner.remove_tags(input).await
     }
 }
 

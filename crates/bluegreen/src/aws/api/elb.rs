@@ -7,8 +7,14 @@ use aws_config::SdkConfig;
 use aws_sdk_elasticloadbalancingv2::{
     Client,
     operation::{
+        add_tags::{AddTagsOutput, builders::AddTagsInputBuilder},
+        create_rule::{CreateRuleOutput, builders::CreateRuleInputBuilder},
+        create_target_group::{CreateTargetGroupOutput, builders::CreateTargetGroupInputBuilder},
+        delete_rule::{DeleteRuleOutput, builders::DeleteRuleInputBuilder},
+        delete_target_group::{DeleteTargetGroupOutput, builders::DeleteTargetGroupInputBuilder},
         describe_listeners::{DescribeListenersOutput, builders::DescribeListenersInputBuilder},
         describe_rules::{DescribeRulesOutput, builders::DescribeRulesInputBuilder},
+        describe_tags::{DescribeTagsOutput, builders::DescribeTagsInputBuilder},
         describe_target_groups::{
             DescribeTargetGroupsOutput, builders::DescribeTargetGroupsInputBuilder,
         },
@@ -17,6 +23,7 @@ use aws_sdk_elasticloadbalancingv2::{
         },
         modify_listener::{ModifyListenerOutput, builders::ModifyListenerInputBuilder},
         modify_rule::{ModifyRuleOutput, builders::ModifyRuleInputBuilder},
+        remove_tags::{RemoveTagsOutput, builders::RemoveTagsInputBuilder},
     },
 };
 
@@ -54,6 +61,38 @@ pub(crate) trait ElbApi: fmt::Debug + Send + Sync {
         &self,
         input: ModifyListenerInputBuilder,
     ) -> Result<ModifyListenerOutput, ApiError>;
+
+    async fn create_target_group(
+        &self,
+        input: CreateTargetGroupInputBuilder,
+    ) -> Result<CreateTargetGroupOutput, ApiError>;
+
+    async fn delete_target_group(
+        &self,
+        input: DeleteTargetGroupInputBuilder,
+    ) -> Result<DeleteTargetGroupOutput, ApiError>;
+
+    async fn create_rule(
+        &self,
+        input: CreateRuleInputBuilder,
+    ) -> Result<CreateRuleOutput, ApiError>;
+
+    async fn delete_rule(
+        &self,
+        input: DeleteRuleInputBuilder,
+    ) -> Result<DeleteRuleOutput, ApiError>;
+
+    async fn describe_tags(
+        &self,
+        input: DescribeTagsInputBuilder,
+    ) -> Result<DescribeTagsOutput, ApiError>;
+
+    async fn add_tags(&self, input: AddTagsInputBuilder) -> Result<AddTagsOutput, ApiError>;
+
+    async fn remove_tags(
+        &self,
+        input: RemoveTagsInputBuilder,
+    ) -> Result<RemoveTagsOutput, ApiError>;
 }
 
 /// The real service.
@@ -120,5 +159,58 @@ impl ElbApi for RealElb {
     ) -> Result<ModifyListenerOutput, ApiError> {
         let sent = input.send_with(&self.mutations).await;
         sent.map_err(|error| ApiError::from_sdk("ModifyListener", Effect::Mutation, error))
+    }
+
+    async fn create_target_group(
+        &self,
+        input: CreateTargetGroupInputBuilder,
+    ) -> Result<CreateTargetGroupOutput, ApiError> {
+        let sent = input.send_with(&self.mutations).await;
+        sent.map_err(|error| ApiError::from_sdk("CreateTargetGroup", Effect::Mutation, error))
+    }
+
+    async fn delete_target_group(
+        &self,
+        input: DeleteTargetGroupInputBuilder,
+    ) -> Result<DeleteTargetGroupOutput, ApiError> {
+        let sent = input.send_with(&self.mutations).await;
+        sent.map_err(|error| ApiError::from_sdk("DeleteTargetGroup", Effect::Mutation, error))
+    }
+
+    async fn create_rule(
+        &self,
+        input: CreateRuleInputBuilder,
+    ) -> Result<CreateRuleOutput, ApiError> {
+        let sent = input.send_with(&self.mutations).await;
+        sent.map_err(|error| ApiError::from_sdk("CreateRule", Effect::Mutation, error))
+    }
+
+    async fn delete_rule(
+        &self,
+        input: DeleteRuleInputBuilder,
+    ) -> Result<DeleteRuleOutput, ApiError> {
+        let sent = input.send_with(&self.mutations).await;
+        sent.map_err(|error| ApiError::from_sdk("DeleteRule", Effect::Mutation, error))
+    }
+
+    async fn describe_tags(
+        &self,
+        input: DescribeTagsInputBuilder,
+    ) -> Result<DescribeTagsOutput, ApiError> {
+        let sent = input.send_with(&self.reads).await;
+        sent.map_err(|error| ApiError::from_sdk("DescribeTags", Effect::Read, error))
+    }
+
+    async fn add_tags(&self, input: AddTagsInputBuilder) -> Result<AddTagsOutput, ApiError> {
+        let sent = input.send_with(&self.mutations).await;
+        sent.map_err(|error| ApiError::from_sdk("AddTags", Effect::Mutation, error))
+    }
+
+    async fn remove_tags(
+        &self,
+        input: RemoveTagsInputBuilder,
+    ) -> Result<RemoveTagsOutput, ApiError> {
+        let sent = input.send_with(&self.mutations).await;
+        sent.map_err(|error| ApiError::from_sdk("RemoveTags", Effect::Mutation, error))
     }
 }

@@ -164,11 +164,12 @@ fn kind_of_code(code: &str, lost: ErrorKind) -> ErrorKind {
         "ImageAlreadyExistsException"
         | "ImageTagAlreadyExistsException"
         | "RepositoryAlreadyExistsException"
+        | "DuplicateTargetGroupName"
+        | "PriorityInUse"
+        | "ResourceInUse"
         | "UpdateInProgressException" => ErrorKind::Conflict,
         "ClientException"
         | "ServiceNotActiveException"
-        | "PriorityInUse"
-        | "ResourceInUse"
         | "OperationNotPermitted"
         | "ValidationError"
         | "ValidationException" => ErrorKind::Invalid,

@@ -6,6 +6,7 @@ use super::{
     Fate, Programs, Service, Simulation, When,
     ecr::Registry,
     fleet::Fleet,
+    groups::Groups,
     metrics::{Publication, Seconds},
     rules::{Rules, Shape},
     simulation::Writer,
@@ -23,6 +24,7 @@ pub struct SimulationBuilder {
     publication_delay: Duration,
     page_size: usize,
     shape: Shape,
+    has_green_group: bool,
     alarms: Vec<Alarm>,
     fleet: Fleet,
     registry: Registry,
@@ -48,6 +50,7 @@ impl Default for SimulationBuilder {
             publication_delay: Duration::from_secs(75),
             page_size: 10,
             shape: Shape::default(),
+            has_green_group: true,
             alarms: Vec::new(),
             fleet: Fleet::default(),
             registry: Registry {
@@ -139,6 +142,20 @@ impl SimulationBuilder {
         self
     }
 
+    /// Green has no target group yet, and so is in no rule.
+    pub fn no_green_group(mut self) -> Self {
+        self.shape.is_detached = true;
+        self.has_green_group = false;
+        self
+    }
+
+    /// The header `X-Bluegreen-Test: green` reaches green itself, by a rule before the one that
+    /// divides the traffic.
+    pub fn test_route(mut self) -> Self {
+        self.shape.has_test_route = true;
+        self
+    }
+
     /// The rule holds an action of a type that nobody knows yet.
     pub fn unknown_action(mut self) -> Self {
         self.shape.unknown_action = true;
@@ -222,6 +239,7 @@ impl SimulationBuilder {
             traffic: self.traffic,
             services: self.services,
             rules: Rules::new(&self.shape),
+            groups: Groups::new(self.has_green_group),
             fleet: self.fleet,
             registry: self.registry,
             programs: self.programs,

@@ -5,8 +5,14 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use aws_sdk_elasticloadbalancingv2::{
     operation::{
+        add_tags::{AddTagsOutput, builders::AddTagsInputBuilder},
+        create_rule::{CreateRuleOutput, builders::CreateRuleInputBuilder},
+        create_target_group::{CreateTargetGroupOutput, builders::CreateTargetGroupInputBuilder},
+        delete_rule::{DeleteRuleOutput, builders::DeleteRuleInputBuilder},
+        delete_target_group::{DeleteTargetGroupOutput, builders::DeleteTargetGroupInputBuilder},
         describe_listeners::{DescribeListenersOutput, builders::DescribeListenersInputBuilder},
         describe_rules::{DescribeRulesOutput, builders::DescribeRulesInputBuilder},
+        describe_tags::{DescribeTagsOutput, builders::DescribeTagsInputBuilder},
         describe_target_groups::{
             DescribeTargetGroupsOutput, builders::DescribeTargetGroupsInputBuilder,
         },
@@ -15,16 +21,17 @@ use aws_sdk_elasticloadbalancingv2::{
         },
         modify_listener::{ModifyListenerOutput, builders::ModifyListenerInputBuilder},
         modify_rule::{ModifyRuleOutput, builders::ModifyRuleInputBuilder},
+        remove_tags::{RemoveTagsOutput, builders::RemoveTagsInputBuilder},
     },
     types::{
-        Action, ActionTypeEnum, Listener, ProtocolEnum, Rule, TargetDescription, TargetGroup,
-        TargetGroupTuple, TargetHealth, TargetHealthDescription, TargetHealthStateEnum,
-        TargetTypeEnum,
+        Action, ActionTypeEnum, Listener, ProtocolEnum, Rule, TargetDescription, TargetGroupTuple,
+        TargetHealth, TargetHealthDescription, TargetHealthStateEnum,
     },
 };
 
 use super::{
     fault::{Call, answer},
+    groups::no_group,
     rules,
     simulation::{Shared, Writer},
     world::World,
@@ -67,8 +74,8 @@ impl ElbApi for SimElb {
         input: DescribeTargetGroupsInputBuilder,
     ) -> Result<DescribeTargetGroupsOutput, ApiError> {
         self.0
-            .serve(Call::DescribeTargetGroups, |_world, _now| {
-                describe_target_groups(&input)
+            .serve(Call::DescribeTargetGroups, |world, _now| {
+                world.groups.describe(&input, &world.rules)
             })
             .await
     }
@@ -79,10 +86,14 @@ impl ElbApi for SimElb {
     ) -> Result<DescribeTargetHealthOutput, ApiError> {
         self.0
             .serve(Call::DescribeTargetHealth, |world, now| {
-                let side = side_of(input.get_target_group_arn().as_deref())
-                    .ok_or_else(|| no_group(Call::DescribeTargetHealth))?;
-                let counts = *world.targets(now).get(side);
-                Ok(target_health(side, &counts))
+                let arn = input.get_target_group_arn().as_deref().unwrap_or_default();
+                if !world.groups.exists(arn) {
+                    return Err(no_group(Call::DescribeTargetHealth));
+                }
+                Ok(match side_of(Some(arn)) {
+                    Some(side) => target_health(side, world.targets(now).get(side)),
+                    None => DescribeTargetHealthOutput::builder().build(),
+                })
             })
             .await
     }
@@ -102,6 +113,7 @@ impl ElbApi for SimElb {
                 }
                 if let Some(actions) = input.get_actions().clone() {
                     check(call, &actions)?;
+                    check_groups(call, world, Some(&actions))?;
                     world.rules.all[index].actions = Some(actions);
                 }
                 if let Some(conditions) = input.get_conditions().clone() {
@@ -126,6 +138,7 @@ impl ElbApi for SimElb {
                 }
                 if let Some(actions) = input.get_default_actions().clone() {
                     check(call, &actions)?;
+                    check_groups(call, world, Some(&actions))?;
                     let index = world.rules.default_rule();
                     world.rules.all[index].actions = Some(actions);
                 }
@@ -133,6 +146,109 @@ impl ElbApi for SimElb {
                 Ok(ModifyListenerOutput::builder()
                     .listeners(listener())
                     .build())
+            })
+            .await
+    }
+
+    async fn create_target_group(
+        &self,
+        input: CreateTargetGroupInputBuilder,
+    ) -> Result<CreateTargetGroupOutput, ApiError> {
+        self.0
+            .serve(Call::CreateTargetGroup, |world, _now| {
+                let made = world.groups.create(&input)?;
+                Ok(CreateTargetGroupOutput::builder()
+                    .target_groups(made)
+                    .build())
+            })
+            .await
+    }
+
+    async fn delete_target_group(
+        &self,
+        input: DeleteTargetGroupInputBuilder,
+    ) -> Result<DeleteTargetGroupOutput, ApiError> {
+        self.0
+            .serve(Call::DeleteTargetGroup, |world, _now| {
+                let arn = input.get_target_group_arn().as_deref().unwrap_or_default();
+                world.groups.delete(arn, &world.rules)?;
+                Ok(DeleteTargetGroupOutput::builder().build())
+            })
+            .await
+    }
+
+    async fn create_rule(
+        &self,
+        input: CreateRuleInputBuilder,
+    ) -> Result<CreateRuleOutput, ApiError> {
+        self.0
+            .serve(Call::CreateRule, |world, _now| {
+                let call = Call::CreateRule;
+                if input.get_listener_arn().as_deref() != Some(rules::listener().as_str()) {
+                    return Err(no_listener(call));
+                }
+                check(call, input.get_actions().as_deref().unwrap_or_default())?;
+                check_groups(call, world, input.get_actions().as_deref())?;
+                let made = world.rules.create(&input)?;
+                let arn = made.rule_arn.clone().unwrap_or_default();
+                let tags = input.get_tags().as_deref().unwrap_or_default();
+                world.groups.tag(&arn, tags);
+                Ok(CreateRuleOutput::builder()
+                    .rules(as_described(&made))
+                    .build())
+            })
+            .await
+    }
+
+    async fn delete_rule(
+        &self,
+        input: DeleteRuleInputBuilder,
+    ) -> Result<DeleteRuleOutput, ApiError> {
+        self.0
+            .serve(Call::DeleteRule, |world, _now| {
+                let arn = input.get_rule_arn().as_deref().unwrap_or_default();
+                world.rules.delete(arn)?;
+                Ok(DeleteRuleOutput::builder().build())
+            })
+            .await
+    }
+
+    async fn describe_tags(
+        &self,
+        input: DescribeTagsInputBuilder,
+    ) -> Result<DescribeTagsOutput, ApiError> {
+        self.0
+            .serve(Call::DescribeTags, |world, _now| {
+                let arns = input.get_resource_arns().iter().flatten();
+                check_tagged(Call::DescribeTags, world, arns.clone())?;
+                Ok(world.groups.described_tags(arns))
+            })
+            .await
+    }
+
+    async fn add_tags(&self, input: AddTagsInputBuilder) -> Result<AddTagsOutput, ApiError> {
+        self.0
+            .serve(Call::AddTags, |world, _now| {
+                let arns = input.get_resource_arns().iter().flatten();
+                check_tagged(Call::AddTags, world, arns.clone())?;
+                let tags = input.get_tags().as_deref().unwrap_or_default();
+                arns.for_each(|arn| world.groups.tag(arn, tags));
+                Ok(AddTagsOutput::builder().build())
+            })
+            .await
+    }
+
+    async fn remove_tags(
+        &self,
+        input: RemoveTagsInputBuilder,
+    ) -> Result<RemoveTagsOutput, ApiError> {
+        self.0
+            .serve(Call::RemoveTags, |world, _now| {
+                let arns = input.get_resource_arns().iter().flatten();
+                check_tagged(Call::RemoveTags, world, arns.clone())?;
+                let keys = input.get_tag_keys().as_deref().unwrap_or_default();
+                arns.for_each(|arn| world.groups.untag(arn, keys));
+                Ok(RemoveTagsOutput::builder().build())
             })
             .await
     }
@@ -208,39 +324,6 @@ fn listener() -> Listener {
         .port(443)
         .protocol(ProtocolEnum::Https)
         .build()
-}
-
-fn describe_target_groups(
-    input: &DescribeTargetGroupsInputBuilder,
-) -> Result<DescribeTargetGroupsOutput, ApiError> {
-    let mut output = DescribeTargetGroupsOutput::builder();
-    for arn in input.get_target_group_arns().iter().flatten() {
-        let side = side_of(Some(arn)).ok_or_else(|| no_group(Call::DescribeTargetGroups))?;
-        let (group, port) = match side {
-            Side::Blue => (rules::blue(), 5000),
-            Side::Green => (rules::green(), 8000),
-        };
-        output = output.target_groups(
-            TargetGroup::builder()
-                .target_group_arn(group.as_str())
-                .target_group_name(group.name())
-                .protocol(ProtocolEnum::Http)
-                .protocol_version("HTTP1")
-                .port(port)
-                .vpc_id("vpc-0123456789abcdef0")
-                .health_check_enabled(true)
-                .health_check_protocol(ProtocolEnum::Http)
-                .health_check_path("/health")
-                .health_check_interval_seconds(30)
-                .health_check_timeout_seconds(5)
-                .healthy_threshold_count(2)
-                .unhealthy_threshold_count(3)
-                .target_type(TargetTypeEnum::Ip)
-                .load_balancer_arns(rules::BALANCER)
-                .build(),
-        );
-    }
-    Ok(output.build())
 }
 
 fn target_health(side: Side, counts: &crate::traffic::TargetCounts) -> DescribeTargetHealthOutput {
@@ -337,6 +420,27 @@ fn check(call: Call, actions: &[Action]) -> Result<(), ApiError> {
     Ok(())
 }
 
+/// A forward names groups that exist; the third one is nobody's and always there.
+fn check_groups(call: Call, world: &World, actions: Option<&[Action]>) -> Result<(), ApiError> {
+    let known = |arn: &String| world.groups.exists(arn) || arn == rules::THIRD;
+    let forwards = actions.into_iter().flatten();
+    let all_known = rules::groups_of(forwards).iter().all(|(arn, _)| known(arn));
+    all_known.then_some(()).ok_or_else(|| no_group(call))
+}
+
+/// Tags are of groups and rules that exist.
+fn check_tagged<'a>(
+    call: Call,
+    world: &World,
+    mut arns: impl Iterator<Item = &'a String>,
+) -> Result<(), ApiError> {
+    match arns.find(|arn| !world.groups.exists(arn) && world.rules.find(arn).is_none()) {
+        Some(arn) if arn.contains(":listener-rule/") => Err(no_rule(call)),
+        Some(_) => Err(no_group(call)),
+        None => Ok(()),
+    }
+}
+
 fn side_of(arn: Option<&str>) -> Option<Side> {
     match arn {
         Some(arn) if arn == rules::blue().as_str() => Some(Side::Blue),
@@ -357,9 +461,4 @@ fn no_rule(call: Call) -> ApiError {
 fn no_listener(call: Call) -> ApiError {
     let message = "One or more listeners not found";
     answer(call, ErrorKind::NotFound, "ListenerNotFound", message)
-}
-
-fn no_group(call: Call) -> ApiError {
-    let message = "One or more target groups not found";
-    answer(call, ErrorKind::NotFound, "TargetGroupNotFound", message)
 }

@@ -20,6 +20,20 @@ pub enum Call {
     ModifyRule,
     /// Writes a listener, and with it its default rule.
     ModifyListener,
+    /// Creates a target group.
+    CreateTargetGroup,
+    /// Deletes a target group.
+    DeleteTargetGroup,
+    /// Creates a rule.
+    CreateRule,
+    /// Deletes a rule.
+    DeleteRule,
+    /// Reads tags of the balancer's resources.
+    DescribeTags,
+    /// Tags the balancer's resources.
+    AddTags,
+    /// Takes tags off them.
+    RemoveTags,
     /// Reads metrics.
     GetMetricData,
     /// Reads alarms.
@@ -67,6 +81,13 @@ impl Call {
             Self::DescribeTargetHealth => "DescribeTargetHealth",
             Self::ModifyRule => "ModifyRule",
             Self::ModifyListener => "ModifyListener",
+            Self::CreateTargetGroup => "CreateTargetGroup",
+            Self::DeleteTargetGroup => "DeleteTargetGroup",
+            Self::CreateRule => "CreateRule",
+            Self::DeleteRule => "DeleteRule",
+            Self::DescribeTags => "DescribeTags",
+            Self::AddTags => "AddTags",
+            Self::RemoveTags => "RemoveTags",
             Self::GetMetricData => "GetMetricData",
             Self::DescribeAlarms => "DescribeAlarms",
             Self::CreateService => "CreateService",
@@ -94,6 +115,12 @@ impl Call {
             self,
             Self::ModifyRule
                 | Self::ModifyListener
+                | Self::CreateTargetGroup
+                | Self::DeleteTargetGroup
+                | Self::CreateRule
+                | Self::DeleteRule
+                | Self::AddTags
+                | Self::RemoveTags
                 | Self::CreateService
                 | Self::RegisterTaskDefinition
                 | Self::TagResource

@@ -5,15 +5,14 @@ use std::{sync::Arc, time::Duration};
 use async_trait::async_trait;
 
 use super::{fleet::Fate, simulation::Shared};
-use crate::check::{HttpClient, HttpFailure, HttpRequest, HttpResponse};
+use crate::{
+    check::{HttpClient, HttpFailure, HttpRequest, HttpResponse},
+    traffic::Side,
+};
 
-/// Answers as the balancer and the services behind it would: by the host that is asked for and
-/// the header of the test route.
+/// Answers as the balancer and the services behind it would, by the listener's rules.
 #[derive(Debug)]
 pub(super) struct SimHttp(pub(super) Arc<Shared>);
-
-/// The host of the production rule.
-const PRODUCTION: &str = "api.chatbot.company.com";
 
 #[async_trait]
 impl HttpClient for SimHttp {
@@ -36,18 +35,16 @@ impl HttpClient for SimHttp {
                 .with_header("content-type", "application/json")
                 .with_took(took)
         };
-        // The default rule.
-        if host != PRODUCTION {
-            return Ok(HttpResponse::new(404, "").with_took(took));
-        }
-        let is_test = header("x-bluegreen-test") == Some("green");
-        // Without the test header blue answers: it has the weight.
-        let fate = if is_test {
-            self.0.serving()
-        } else {
-            Some(Fate::Works)
+        let asked = format!("/{path}");
+        let side = self
+            .0
+            .side_of_request(host, &asked, |name| header(name).map(str::to_owned));
+        let (fate, server) = match side {
+            // No rule but the default one, which answers by itself.
+            None => return Ok(HttpResponse::new(404, "").with_took(took)),
+            Some(Side::Blue) => (Some(Fate::Works), "flask"),
+            Some(Side::Green) => (self.0.serving(), "fastapi"),
         };
-        let server = if is_test { "fastapi" } else { "flask" };
         Ok(match (fate, path) {
             (None, _) => HttpResponse::new(503, "").with_took(took),
             (Some(Fate::Unhealthy), "health") => json(503, r#"{"status": "starting"}"#),

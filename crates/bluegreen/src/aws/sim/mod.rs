@@ -44,6 +44,7 @@ mod ecs;
 mod elb;
 mod fault;
 mod fleet;
+mod groups;
 mod http;
 mod metrics;
 mod programs;

@@ -190,7 +190,7 @@ impl ReleaseScenario {
     /// The world.
     #[must_use]
     pub fn simulation(self, seed: u64) -> Simulation {
-        let world = SimulationBuilder::default().seed(seed);
+        let world = SimulationBuilder::default().seed(seed).test_route();
         match self {
             Self::Healthy => world.build(),
             Self::FirstRelease => world.no_service().build(),

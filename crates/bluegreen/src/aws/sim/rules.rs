@@ -2,14 +2,22 @@
 
 use std::time::Duration;
 
-use aws_sdk_elasticloadbalancingv2::types::{
-    Action, ActionTypeEnum, AuthenticateOidcActionConfig, ForwardActionConfig,
-    HostHeaderConditionConfig, PathPatternConditionConfig, Rule, RuleCondition,
-    TargetGroupStickinessConfig, TargetGroupTuple,
+use aws_sdk_elasticloadbalancingv2::{
+    operation::create_rule::builders::CreateRuleInputBuilder,
+    types::{
+        Action, ActionTypeEnum, AuthenticateOidcActionConfig, ForwardActionConfig,
+        HostHeaderConditionConfig, HttpHeaderConditionConfig, PathPatternConditionConfig, Rule,
+        RuleCondition, TargetGroupStickinessConfig, TargetGroupTuple,
+    },
 };
 
+use super::fault::{Call, answer};
 use crate::{
-    aws::alb::{ListenerArn, RuleArn, TargetGroupArn},
+    aws::{
+        alb::{ListenerArn, RuleArn, TargetGroupArn},
+        api::ApiError,
+    },
+    error::ErrorKind,
     traffic::{Side, Sides},
 };
 
@@ -17,7 +25,7 @@ pub(super) const BALANCER: &str = "arn:aws:elasticloadbalancing:us-east-1:123456
 const LISTENER: &str = "arn:aws:elasticloadbalancing:us-east-1:123456789012:listener/app/chatbot-alb/50dc6c495c0c9188/f2f7dc8efc522ab2";
 const BLUE: &str = "arn:aws:elasticloadbalancing:us-east-1:123456789012:targetgroup/chatbot-flask-tg/73e2d6bc24d8a067";
 const GREEN: &str = "arn:aws:elasticloadbalancing:us-east-1:123456789012:targetgroup/chatbot-fastapi-tg/943f017f100becff";
-const THIRD: &str = "arn:aws:elasticloadbalancing:us-east-1:123456789012:targetgroup/chatbot-legacy-tg/0123456789abcdef";
+pub(super) const THIRD: &str = "arn:aws:elasticloadbalancing:us-east-1:123456789012:targetgroup/chatbot-legacy-tg/0123456789abcdef";
 
 /// The shape of the balancer.
 #[derive(Debug, Clone, Default)]
@@ -35,6 +43,8 @@ pub(super) struct Shape {
     pub(super) is_shared: bool,
     /// Green is not in the rule.
     pub(super) is_detached: bool,
+    /// Tests reach green by a route of their own.
+    pub(super) has_test_route: bool,
     /// An action of a type that nobody knows stands in the rule.
     pub(super) unknown_action: bool,
     pub(super) weights: Option<Sides<u32>>,
@@ -44,8 +54,10 @@ pub(super) struct Shape {
 pub(super) struct Rules {
     /// Every rule of the one listener, the default rule last.
     pub(super) all: Vec<Rule>,
-    /// Which of them divides the traffic.
-    main: usize,
+    /// The ARN of the one that divides the traffic.
+    main: String,
+    /// How many were made since the start.
+    made: u32,
 }
 
 pub(super) fn blue() -> TargetGroupArn {
@@ -113,7 +125,7 @@ impl Rules {
             .field("path-pattern")
             .path_pattern_config(paths.build())
             .build();
-        let mut main = all.len();
+        let mut main = rule_arn(0x100);
         let mut default_actions = vec![answer_404()];
         if shape.is_default {
             default_actions = actions;
@@ -139,13 +151,26 @@ impl Rules {
                 .build(),
         );
         if shape.is_default {
-            main = all.len() - 1;
+            main = rule_arn(0xdefa);
         }
-        Self { all, main }
+        if shape.has_test_route {
+            let index = all
+                .iter()
+                .position(|rule| rule.rule_arn.as_ref() == Some(&main));
+            let index = index.unwrap_or_default();
+            let route = test_route(&all[index]);
+            all.insert(index, route);
+        }
+        Self { all, main, made: 0 }
     }
 
     pub(super) fn main(&self) -> &Rule {
-        &self.all[self.main]
+        &self.all[self.main_index()]
+    }
+
+    /// It is never deleted: see [`delete`](Self::delete).
+    fn main_index(&self) -> usize {
+        self.find(&self.main).expect("the main rule")
     }
 
     pub(super) fn main_arn(&self) -> RuleArn {
@@ -164,21 +189,7 @@ impl Rules {
 
     /// The groups of the main rule's forward, with their weights.
     fn groups(&self) -> Vec<(String, u32)> {
-        let groups = self.main().actions().iter().flat_map(|action| {
-            let listed = action.forward_config.as_ref().map(|c| c.target_groups());
-            match (listed, &action.target_group_arn) {
-                (Some(listed), _) if !listed.is_empty() => listed
-                    .iter()
-                    .map(|tuple| {
-                        let weight = u32::try_from(tuple.weight.unwrap_or(1)).unwrap_or_default();
-                        (tuple.target_group_arn.clone().unwrap_or_default(), weight)
-                    })
-                    .collect(),
-                (_, Some(sole)) => vec![(sole.clone(), 1)],
-                _ => Vec::new(),
-            }
-        });
-        groups.collect()
+        groups_of(self.main().actions())
     }
 
     /// The weights that divide the traffic now.
@@ -196,11 +207,98 @@ impl Rules {
 
     /// Whether any rule forwards to a side, at whatever weight: only then it is health-checked.
     pub(super) fn is_attached(&self, side: Side) -> bool {
-        let arn = match side {
+        self.name(match side {
             Side::Blue => BLUE,
             Side::Green => GREEN,
+        })
+    }
+
+    /// Whether any rule names a group.
+    pub(super) fn name(&self, group: &str) -> bool {
+        let actions = self.all.iter().flat_map(Rule::actions);
+        groups_of(actions).iter().any(|(arn, _)| arn == group)
+    }
+
+    /// Makes a rule.
+    pub(super) fn create(&mut self, input: &CreateRuleInputBuilder) -> Result<Rule, ApiError> {
+        let call = Call::CreateRule;
+        let refused = |kind, code, message: &str| Err(answer(call, kind, code, message));
+        let priority = input.get_priority().unwrap_or_default();
+        if !(1..=50_000).contains(&priority) {
+            let message = format!("Rule priority '{priority}' must be between 1 and 50000");
+            return refused(ErrorKind::Invalid, "ValidationError", &message);
+        }
+        if self.all.iter().any(|rule| turn(rule) == priority) {
+            let message = format!("Priority '{priority}' is currently in use");
+            return refused(ErrorKind::Conflict, "PriorityInUse", &message);
+        }
+        let conditions = input.get_conditions().clone().unwrap_or_default();
+        if conditions.is_empty() {
+            let message = "A rule must have at least one condition";
+            return refused(ErrorKind::Invalid, "ValidationError", message);
+        }
+        let twice = |one: &RuleCondition| {
+            one.values.is_some()
+                && (one.host_header_config.is_some() || one.path_pattern_config.is_some())
         };
-        self.groups().iter().any(|(group, _)| group == arn)
+        if conditions.iter().any(twice) {
+            let message = "Condition values cannot be given in two ways";
+            return refused(ErrorKind::Invalid, "ValidationError", message);
+        }
+        self.made += 1;
+        let rule = Rule::builder()
+            .rule_arn(rule_arn(0x1000 + self.made))
+            .priority(priority.to_string())
+            .set_conditions(Some(conditions))
+            .set_actions(input.get_actions().clone())
+            .set_transforms(input.get_transforms().clone())
+            .is_default(false)
+            .build();
+        let place = self.all.partition_point(|other| turn(other) < priority);
+        self.all.insert(place, rule.clone());
+        Ok(rule)
+    }
+
+    /// Deletes a rule. Unlike AWS it keeps the rule that divides the traffic.
+    pub(super) fn delete(&mut self, arn: &str) -> Result<(), ApiError> {
+        let call = Call::DeleteRule;
+        let index = self.find(arn);
+        let Some(index) = index else {
+            let message = "One or more rules not found";
+            return Err(answer(call, ErrorKind::NotFound, "RuleNotFound", message));
+        };
+        if arn == self.main || index == self.default_rule() {
+            let message = "This rule cannot be deleted";
+            let kind = ErrorKind::Invalid;
+            return Err(answer(call, kind, "OperationNotPermitted", message));
+        }
+        self.all.remove(index);
+        Ok(())
+    }
+
+    /// The rule that a request comes to.
+    pub(super) fn of_request(
+        &self,
+        host: &str,
+        path: &str,
+        header: impl Fn(&str) -> Option<String>,
+    ) -> &Rule {
+        let meets = |rule: &&Rule| {
+            rule.conditions().iter().all(|condition| {
+                if let Some(hosts) = &condition.host_header_config {
+                    hosts.values().iter().any(|wanted| wanted == host)
+                } else if let Some(paths) = &condition.path_pattern_config {
+                    paths.values().iter().any(|wanted| fits(wanted, path))
+                } else if let Some(wanted) = &condition.http_header_config {
+                    let found = header(wanted.http_header_name.as_deref().unwrap_or_default());
+                    found.is_some_and(|found| wanted.values().contains(&found))
+                } else {
+                    true
+                }
+            })
+        };
+        let found = self.all.iter().find(meets);
+        found.unwrap_or(&self.all[self.default_rule()])
     }
 
     pub(super) fn stickiness(&self) -> Option<Duration> {
@@ -214,7 +312,8 @@ impl Rules {
 
     /// Somebody else's write: only weights, nothing else of the rule.
     pub(super) fn write_weights(&mut self, weights: Sides<u32>) {
-        let rule = &mut self.all[self.main];
+        let index = self.main_index();
+        let rule = &mut self.all[index];
         for action in rule.actions.iter_mut().flatten() {
             let Some(groups) = action
                 .forward_config
@@ -255,6 +354,61 @@ impl Rules {
         }
         format!("{main:#?}")
     }
+}
+
+/// The groups of forward actions, with their weights.
+pub(super) fn groups_of<'a>(actions: impl IntoIterator<Item = &'a Action>) -> Vec<(String, u32)> {
+    let groups = actions.into_iter().flat_map(|action| {
+        let listed = action.forward_config.as_ref().map(|c| c.target_groups());
+        match (listed, &action.target_group_arn) {
+            (Some(listed), _) if !listed.is_empty() => listed
+                .iter()
+                .map(|tuple| {
+                    let weight = u32::try_from(tuple.weight.unwrap_or(1)).unwrap_or_default();
+                    (tuple.target_group_arn.clone().unwrap_or_default(), weight)
+                })
+                .collect(),
+            (_, Some(sole)) => vec![(sole.clone(), 1)],
+            _ => Vec::new(),
+        }
+    });
+    groups.collect()
+}
+
+/// When a rule is asked; the default rule comes last.
+fn turn(rule: &Rule) -> i32 {
+    let priority = rule.priority.as_deref().and_then(|text| text.parse().ok());
+    priority.unwrap_or(i32::MAX)
+}
+
+/// Whether a path fits a pattern that may end in `*`.
+fn fits(pattern: &str, path: &str) -> bool {
+    match pattern.strip_suffix('*') {
+        Some(begin) => path.starts_with(begin),
+        None => path == pattern,
+    }
+}
+
+/// The route by which tests reach green: the main rule's conditions and a header.
+fn test_route(main: &Rule) -> Rule {
+    let config = HttpHeaderConditionConfig::builder()
+        .http_header_name("X-Bluegreen-Test")
+        .values("green");
+    let header = RuleCondition::builder()
+        .field("http-header")
+        .http_header_config(config.build());
+    let forward = Action::builder()
+        .r#type(ActionTypeEnum::Forward)
+        .target_group_arn(GREEN)
+        .order(1);
+    Rule::builder()
+        .rule_arn(rule_arn(0xb))
+        .priority("99")
+        .set_conditions(main.conditions.clone())
+        .conditions(header.build())
+        .actions(forward.build())
+        .is_default(false)
+        .build()
 }
 
 fn main_actions(shape: &Shape) -> Vec<Action> {

@@ -33,7 +33,7 @@ use crate::{
     clock::Clock,
     error::ErrorKind,
     image::CommandRunner,
-    traffic::{Sides, TargetCounts},
+    traffic::{Side, Sides, TargetCounts},
 };
 
 /// A simulated AWS: one balancer, one rule that divides the traffic, two services, CloudWatch.
@@ -191,8 +191,9 @@ impl Simulation {
         Arc::new(SimPrograms(Arc::clone(&self.shared)))
     }
 
-    /// What answers requests: the production rule's host is `api.chatbot.company.com`, and the
-    /// header `X-Bluegreen-Test: green` reaches green itself.
+    /// What answers requests, by the listener's rules: the main rule's host is
+    /// `api.chatbot.company.com`, and with [`SimulationBuilder::test_route`] or after
+    /// [`GreenPlace::prepare`](crate::aws::alb::GreenPlace::prepare) a header reaches green itself.
     #[must_use]
     pub fn http(&self) -> Arc<dyn HttpClient> {
         Arc::new(SimHttp(Arc::clone(&self.shared)))
@@ -247,6 +248,20 @@ impl Simulation {
     /// Makes calls fail. Several faults may be set; the first that hits a call is taken.
     pub fn fail(&self, calls: Selector, fault: Fault) {
         self.now().0.faults.push((calls, fault));
+    }
+
+    /// The names of the target groups that there are.
+    #[must_use]
+    pub fn target_groups(&self) -> Vec<String> {
+        self.now().0.groups.names()
+    }
+
+    /// Every rule of the listener, as text: equal texts are equal rules, weights included.
+    #[must_use]
+    pub fn rules(&self) -> Vec<String> {
+        let (world, _) = self.now();
+        let all = world.rules.all.iter();
+        all.map(|rule| format!("{rule:#?}")).collect()
     }
 
     /// The weights as they truly are.
@@ -370,6 +385,23 @@ impl Shared {
 
     pub(super) fn push(&self, tag: &str, content: &str) -> Result<String, String> {
         self.now().0.registry.push(tag, content)
+    }
+
+    /// The side that answers a request, if its rule forwards: that with more weight.
+    pub(super) fn side_of_request(
+        &self,
+        host: &str,
+        path: &str,
+        header: impl Fn(&str) -> Option<String>,
+    ) -> Option<Side> {
+        let (world, _) = self.now();
+        let rule = world.rules.of_request(host, path, header);
+        let groups = rules::groups_of(rule.actions());
+        let heaviest = groups.into_iter().max_by_key(|(_, weight)| *weight);
+        let (group, _) = heaviest?;
+        let sides = [(rules::blue(), Side::Blue), (rules::green(), Side::Green)];
+        let mut sides = sides.into_iter();
+        sides.find_map(|(arn, side)| (arn.as_str() == group).then_some(side))
     }
 
     /// What green answers with now.

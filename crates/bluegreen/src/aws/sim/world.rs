@@ -11,6 +11,7 @@ use super::{
     ecr::Registry,
     fault::{Call, Fault, Selector},
     fleet::Fleet,
+    groups::Groups,
     metrics::{Publication, Second, Seconds},
     programs::Programs,
     rules::Rules,
@@ -37,6 +38,7 @@ pub(super) struct World {
     pub(super) traffic: f64,
     pub(super) services: Sides<Service>,
     pub(super) rules: Rules,
+    pub(super) groups: Groups,
     pub(super) fleet: Fleet,
     pub(super) registry: Registry,
     pub(super) programs: Programs,
@@ -120,6 +122,9 @@ impl World {
 
     pub(super) fn targets(&self, now: Duration) -> Sides<TargetCounts> {
         let of = |side: Side| {
+            if !self.groups.has_targets(side) {
+                return TargetCounts::default();
+            }
             let counts = self.services.get(side).targets(now, self.rises.get(side));
             if self.rules.is_attached(side) {
                 counts

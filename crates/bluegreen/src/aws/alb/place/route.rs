@@ -1,0 +1,196 @@
+//! The test route: a rule before the main one, with a condition more, to green alone.
+
+use aws_sdk_elasticloadbalancingv2::{
+    operation::create_rule::{CreateRuleInput, builders::CreateRuleInputBuilder},
+    types::{Action, ActionTypeEnum, HttpHeaderConditionConfig, Rule, RuleCondition},
+};
+
+use super::{MADE_FOR, TestHeader, standing::tag};
+use crate::{
+    aws::alb::{RuleArn, TargetGroupArn, forward},
+    preflight::Finding,
+};
+
+/// A rule has up to five values in its conditions
+/// ([quotas](https://docs.aws.amazon.com/elasticloadbalancing/latest/application/load-balancer-limits.html)).
+const MOST_VALUES: usize = 5;
+/// Priorities go from 1 to this.
+const LAST_PRIORITY: i32 = 50_000;
+
+/// When a rule is asked; the default rule is asked last.
+fn turn(rule: &Rule) -> i32 {
+    let priority = rule.priority.as_deref().and_then(|text| text.parse().ok());
+    priority.unwrap_or(LAST_PRIORITY + 1)
+}
+
+/// The header condition of a rule, if it has one.
+fn header_condition(rule: &Rule) -> Option<&HttpHeaderConditionConfig> {
+    let mut conditions = rule.conditions().iter();
+    conditions.find_map(|one| one.http_header_config.as_ref())
+}
+
+fn asks_for(rule: &Rule, header: &TestHeader) -> bool {
+    header_condition(rule).is_some_and(|config| {
+        let name = config.http_header_name.as_deref().unwrap_or_default();
+        name.eq_ignore_ascii_case(header.name()) && config.values() == [header.value()]
+    })
+}
+
+/// Whether requests with a certain header alone come to this rule.
+pub(in crate::aws::alb) fn has_header_condition(rule: &Rule) -> bool {
+    let mut conditions = rule.conditions().iter();
+    conditions.any(|one| one.field.as_deref() == Some("http-header"))
+}
+
+/// The rules beside the main one by which a header leads to this group and to no other.
+pub(super) fn candidates<'a>(
+    rules: &'a [Rule],
+    main: &Rule,
+    group: &TargetGroupArn,
+) -> Vec<(RuleArn, &'a Rule)> {
+    let leads_here = |rule: &Rule| {
+        let groups = forward::groups_of_rule(rule);
+        !groups.is_empty() && groups.iter().all(|one| one.arn == group.as_str())
+    };
+    rules
+        .iter()
+        .filter(|rule| rule.rule_arn != main.rule_arn)
+        .filter(|rule| header_condition(rule).is_some() && leads_here(rule))
+        .filter_map(|rule| Some((rule.rule_arn.as_deref()?.parse().ok()?, rule)))
+        .collect()
+}
+
+/// Whether a candidate is the test route: this very header, and asked before the main rule.
+pub(super) fn is_it(rule: &Rule, header: &TestHeader, main: &Rule) -> bool {
+    asks_for(rule, header) && turn(rule) < turn(main)
+}
+
+/// The priority of a route yet to be made, as late before the main rule as there is one free; or
+/// every reason why there can be none.
+pub(super) fn place(main: &Rule, rules: &[Rule], header: &TestHeader) -> Result<i32, Vec<Finding>> {
+    let mut reasons = Vec::new();
+    let without = "or prepare without a test route";
+    let oidc = Some(ActionTypeEnum::AuthenticateOidc);
+    if main.actions().iter().any(|action| action.r#type == oidc) {
+        reasons.push(
+            Finding::refusal(
+                "the rule logs users in by OIDC: a test route cannot, since its client secret \
+                 is not to be had, and one without would let anybody reach green",
+            )
+            .with_hint(format!("make a test route by hand, {without}")),
+        );
+    }
+    let values: usize = main.conditions().iter().map(values).sum();
+    if values >= MOST_VALUES {
+        reasons.push(
+            Finding::refusal(format!(
+                "the rule's conditions have {values} values, and a test route needs one more \
+                 than the {MOST_VALUES} that a rule may have"
+            ))
+            .with_hint(format!("make a test route by hand, {without}")),
+        );
+    }
+    let earlier = rules.iter().filter(|rule| turn(rule) < turn(main));
+    for other in earlier.clone().filter(|rule| asks_for(rule, header)) {
+        reasons.push(
+            Finding::refusal(format!(
+                "`{header}` leads elsewhere already, by {}",
+                forward::describe(other)
+            ))
+            .with_hint("choose another header"),
+        );
+    }
+    let taken: Vec<i32> = earlier.map(turn).collect();
+    let free = (1..turn(main)).rev().find(|turn| !taken.contains(turn));
+    match free {
+        Some(priority) if reasons.is_empty() => Ok(priority),
+        Some(_) => Err(reasons),
+        None => {
+            reasons.push(
+                Finding::refusal("no priority before the rule is free for a test route").with_hint(
+                    format!("make room (aws elbv2 set-rule-priorities), {without}"),
+                ),
+            );
+            Err(reasons)
+        }
+    }
+}
+
+/// How many values of the quota a condition takes.
+fn values(condition: &RuleCondition) -> usize {
+    let configured = [
+        condition
+            .host_header_config
+            .as_ref()
+            .map(|one| one.values().len() + one.regex_values().len()),
+        condition
+            .path_pattern_config
+            .as_ref()
+            .map(|one| one.values().len() + one.regex_values().len()),
+        condition
+            .http_header_config
+            .as_ref()
+            .map(|one| one.values().len() + one.regex_values().len()),
+        condition
+            .query_string_config
+            .as_ref()
+            .map(|one| one.values().len()),
+        condition
+            .http_request_method_config
+            .as_ref()
+            .map(|one| one.values().len()),
+        condition
+            .source_ip_config
+            .as_ref()
+            .map(|one| one.values().len()),
+    ];
+    configured
+        .into_iter()
+        .flatten()
+        .next()
+        .unwrap_or(condition.values().len())
+}
+
+/// The request that makes the route, but for its priority.
+pub(super) fn create_input(
+    main: &Rule,
+    arn: &RuleArn,
+    header: &TestHeader,
+    group: &TargetGroupArn,
+) -> CreateRuleInputBuilder {
+    let mut conditions: Vec<RuleCondition> = main.conditions().iter().map(writable).collect();
+    let config = HttpHeaderConditionConfig::builder()
+        .http_header_name(header.name())
+        .values(header.value());
+    conditions.push(
+        RuleCondition::builder()
+            .field("http-header")
+            .http_header_config(config.build())
+            .build(),
+    );
+    let actions = main.actions().iter().map(|action| {
+        if !forward::is_forward(action) {
+            return action.clone();
+        }
+        Action::builder()
+            .r#type(ActionTypeEnum::Forward)
+            .set_order(action.order)
+            .target_group_arn(group.as_str())
+            .build()
+    });
+    CreateRuleInput::builder()
+        .listener_arn(arn.listener().as_str())
+        .set_conditions(Some(conditions))
+        .set_actions(Some(actions.collect()))
+        .set_transforms(main.transforms.clone().filter(|all| !all.is_empty()))
+        .tags(tag(MADE_FOR, arn.as_str()))
+}
+
+/// A condition as the API takes it back: it shows the values of hosts and paths twice.
+fn writable(condition: &RuleCondition) -> RuleCondition {
+    let mut condition = condition.clone();
+    if condition.host_header_config.is_some() || condition.path_pattern_config.is_some() {
+        condition.values = None;
+    }
+    condition
+}

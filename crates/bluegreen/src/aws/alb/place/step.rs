@@ -1,0 +1,157 @@
+//! What is to be done for what stands. Pure: a standing in, steps out.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use super::{TestHeader, route, standing::Standing};
+use crate::{
+    aws::alb::RuleArn,
+    error::{Error, ErrorKind, Result},
+    preflight::Finding,
+};
+
+/// One change of the balancer. None moves traffic.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "step", rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum PlaceStep {
+    /// Make green's target group, marked as made and attached by us.
+    CreateGroup {
+        /// Its name.
+        name: String,
+    },
+    /// Mark a group that was there before as attached by us.
+    TagGroup {
+        /// Its name.
+        name: String,
+    },
+    /// Attach the group to the rule at weight 0.
+    Attach {
+        /// Its name.
+        name: String,
+        /// The rule.
+        rule: RuleArn,
+    },
+    /// Make the rule of the test route.
+    CreateRoute {
+        /// The header.
+        header: TestHeader,
+        /// The rule's priority.
+        priority: i32,
+    },
+    /// Delete that rule.
+    DeleteRoute {
+        /// The rule.
+        rule: RuleArn,
+    },
+    /// Take the group out of the rule.
+    Detach {
+        /// Its name.
+        name: String,
+        /// The rule.
+        rule: RuleArn,
+    },
+    /// Take the mark off the group.
+    UntagGroup {
+        /// Its name.
+        name: String,
+    },
+    /// Delete the group.
+    DeleteGroup {
+        /// Its name.
+        name: String,
+    },
+}
+
+impl fmt::Display for PlaceStep {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::CreateGroup { name } => write!(f, "make target group {name}"),
+            Self::TagGroup { name } => write!(f, "mark target group {name} as attached by us"),
+            Self::Attach { name, rule } => {
+                write!(f, "attach target group {name} to rule {rule} at weight 0")
+            }
+            Self::CreateRoute { header, priority } => {
+                write!(f, "make the test route `{header}` at priority {priority}")
+            }
+            Self::DeleteRoute { rule } => write!(f, "delete the test route {rule}"),
+            Self::Detach { name, rule } => {
+                write!(f, "take target group {name} out of rule {rule}")
+            }
+            Self::UntagGroup { name } => write!(f, "take our mark off target group {name}"),
+            Self::DeleteGroup { name } => write!(f, "delete target group {name}"),
+        }
+    }
+}
+
+/// The steps that are missing until the place is prepared.
+pub(super) fn to_prepare(standing: &Standing) -> Result<Vec<PlaceStep>> {
+    let mut reasons = standing.unfit();
+    let name = standing.name.clone();
+    let rule = standing.arn.clone();
+    let mut steps = Vec::new();
+    match &standing.group {
+        None => steps.push(PlaceStep::CreateGroup { name: name.clone() }),
+        Some(group) if standing.weight().is_none() && !group.is_attached_by(&rule) => {
+            steps.push(PlaceStep::TagGroup { name: name.clone() });
+        }
+        Some(_) => {}
+    }
+    if standing.weight().is_none() {
+        steps.push(PlaceStep::Attach { name, rule });
+    }
+    if let Some(header) = &standing.header
+        && !standing.has_route()
+    {
+        match route::place(&standing.rule, &standing.rules, header) {
+            Ok(priority) => steps.push(PlaceStep::CreateRoute {
+                header: header.clone(),
+                priority,
+            }),
+            Err(found) => reasons.extend(found),
+        }
+    }
+    refuse_for("prepare a place for green", &reasons)?;
+    Ok(steps)
+}
+
+/// The steps until nothing is left of what we made and attached.
+pub(super) fn to_undo(standing: &Standing) -> Result<Vec<PlaceStep>> {
+    let Some(group) = &standing.group else {
+        return Ok(Vec::new());
+    };
+    let (name, rule) = (standing.name.clone(), standing.arn.clone());
+    let is_made = group.is_made_for(&rule);
+    let is_attached = group.is_attached_by(&rule);
+    refuse_for("take green's place back", &standing.in_use(is_made))?;
+    let mut steps = Vec::new();
+    for route in standing.routes.iter().filter(|route| route.is_made) {
+        let rule = route.arn.clone();
+        steps.push(PlaceStep::DeleteRoute { rule });
+    }
+    if is_attached && standing.weight().is_some() {
+        let name = name.clone();
+        steps.push(PlaceStep::Detach { name, rule });
+    }
+    if is_made {
+        steps.push(PlaceStep::DeleteGroup { name });
+    } else if is_attached {
+        steps.push(PlaceStep::UntagGroup { name });
+    }
+    Ok(steps)
+}
+
+/// One error for all reasons.
+fn refuse_for(attempted: &str, reasons: &[Finding]) -> Result<()> {
+    if reasons.is_empty() {
+        return Ok(());
+    }
+    let said: Vec<&str> = reasons.iter().map(|one| one.message.as_str()).collect();
+    let hints: Vec<&str> = reasons
+        .iter()
+        .filter_map(|one| one.hint.as_deref())
+        .collect();
+    let message = format!("{attempted}: {}", said.join("; "));
+    Err(Error::new(ErrorKind::Refused, message).with_hint(hints.join("; ")))
+}
