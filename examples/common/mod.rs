@@ -1,4 +1,6 @@
 //! What several examples share.
 
+pub(crate) mod data;
+pub(crate) mod rule;
 pub(crate) mod say;
 pub(crate) mod signals;

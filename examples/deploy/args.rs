@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use crate::common::rule::NamedRule;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 /// Builds the image, deploys the ECS service, follows the rollout to its end, checks what runs,
@@ -47,6 +48,8 @@ Examples:
   deploy --scenario smoke-fails         one that is rolled back
   deploy --scenario list                all scenarios, and what each must end with
   deploy --dry-run                      what would change, and nothing changed
+  deploy prepare                        a place for green, on the simulation
+  deploy prepare --aws --listener-arn ARN --blue-target-group ARN --green-target-group NAME
   deploy --aws --cluster C --service S --repository R --context . --checks checks.toml";
 
 #[derive(Debug, Clone, PartialEq, Eq, Subcommand)]
@@ -63,6 +66,42 @@ pub(crate) enum Command {
     Health,
     /// Ask each smoke test once.
     Smoke,
+    /// Make the place where green is to stand: its target group, at weight 0 in the rule that
+    /// divides the traffic, and a route by which tests reach green itself. Moves no traffic.
+    Prepare(Prepare),
+}
+
+/// What is prepared. With --aws the rule and both target groups are needed.
+#[derive(Debug, Clone, PartialEq, Eq, Args)]
+pub(crate) struct Prepare {
+    #[command(flatten)]
+    pub(crate) rule: NamedRule,
+    /// The target group that gets the traffic now.
+    #[arg(long, value_name = "ARN")]
+    pub(crate) blue_target_group: Option<String>,
+    /// Green's: its ARN, or a name; where no group has that name, it is made as blue's is.
+    #[arg(long, value_name = "ARN|NAME")]
+    pub(crate) green_target_group: Option<String>,
+    /// The port of green's group, instead of blue's.
+    #[arg(long, value_name = "PORT")]
+    pub(crate) port: Option<u16>,
+    /// The path of green's health check, instead of blue's.
+    #[arg(long, value_name = "PATH")]
+    pub(crate) health_path: Option<String>,
+    /// The header of the test route. No secret: whoever sends it reaches green.
+    #[arg(
+        long,
+        value_name = "NAME: VALUE",
+        default_value = "X-Bluegreen-Test: green"
+    )]
+    pub(crate) test_header: String,
+    /// Make no test route.
+    #[arg(long)]
+    pub(crate) no_test_route: bool,
+    /// Take back what was made and attached, once green gets no traffic. What was there before
+    /// stays. The simulation prepares first, to have something to take back.
+    #[arg(long)]
+    pub(crate) undo: bool,
 }
 
 /// Where it runs.
@@ -72,7 +111,7 @@ pub(crate) struct Place {
     /// Real AWS, through the usual credential chain.
     #[arg(long, global = true)]
     pub(crate) aws: bool,
-    /// The simulated world; `list` explains each [default: healthy].
+    /// The simulated world; `list` explains each [default: healthy; of `prepare`: unprepared].
     #[arg(long, global = true, value_name = "NAME", conflicts_with = "aws")]
     pub(crate) scenario: Option<String>,
     /// Virtual seconds a second, or `max` [default: 60].
@@ -183,6 +222,9 @@ pub(crate) struct Plan {
     /// Deploy even into a service that gets live traffic already.
     #[arg(long, global = true)]
     pub(crate) in_place: bool,
+    /// Deploy though no test route leads to the service: the checks must reach it otherwise.
+    #[arg(long, global = true)]
+    pub(crate) without_test_route: bool,
     /// Print the plan and what would change in the task definition, and change nothing.
     #[arg(long, global = true)]
     pub(crate) dry_run: bool,

@@ -8,6 +8,7 @@
 mod args;
 #[path = "../common/mod.rs"]
 mod common;
+mod prepare;
 mod render;
 mod setup;
 
@@ -18,7 +19,7 @@ use bluegreen::{
     aws::sim::{ReleaseScenario, Simulation},
     deployment::{ImageSource, Outcome},
     image::ImageRef,
-    preflight::Severity,
+    preflight::{Acceptance, Severity},
     problem::Problem,
     service::RevisionId,
 };
@@ -68,12 +69,19 @@ fn list_scenarios() {
 
 async fn run(cli: &Cli) -> u8 {
     if cli.place.aws {
+        if let Some(Command::Prepare(asked)) = &cli.command {
+            return prepared(cli, asked, &Aws::from_env().await, None).await;
+        }
         return match Setup::new(cli, None) {
             Ok(setup) => go(cli, &setup, &Aws::from_env().await, None).await,
             Err(problems) => bad_arguments(&problems),
         };
     }
-    let name = cli.place.scenario.as_deref().unwrap_or("healthy");
+    let usual = match &cli.command {
+        Some(Command::Prepare(_)) => "unprepared",
+        _ => "healthy",
+    };
+    let name = cli.place.scenario.as_deref().unwrap_or(usual);
     let scenario = match name.parse::<ReleaseScenario>() {
         Ok(scenario) => scenario,
         Err(error) => {
@@ -94,6 +102,9 @@ async fn run(cli: &Cli) -> u8 {
     };
     let simulation = scenario.simulation(1);
     simulation.start_paused();
+    if let Some(Command::Prepare(asked)) = &cli.command {
+        return prepared(cli, asked, &simulation.aws(), Some(&simulation)).await;
+    }
     let setup = match Setup::new(cli, Some(&simulation)) {
         Ok(setup) => setup,
         Err(problems) => return bad_arguments(&problems),
@@ -107,6 +118,28 @@ async fn run(cli: &Cli) -> u8 {
     let code = go(cli, &setup, &simulation.aws(), Some(&simulation)).await;
     drop(pacer);
     code
+}
+
+/// A place for green, and the exit code.
+async fn prepared(
+    cli: &Cli,
+    asked: &args::Prepare,
+    aws: &Aws,
+    simulation: Option<&Simulation>,
+) -> u8 {
+    let place = match prepare::place(asked, aws, simulation) {
+        Ok(place) => place,
+        Err(problems) => return bad_arguments(&problems),
+    };
+    let is_simulated = simulation.is_some();
+    let ended = prepare::run(asked, place, is_simulated, cli.plan.dry_run, cli.json).await;
+    if !cli.json {
+        say_line!("API calls: {}", aws.calls());
+    }
+    match ended {
+        Ok(()) => 0,
+        Err(error) => failed(&error, UNCHANGED),
+    }
 }
 
 /// Carries the command out and gives its exit code.
@@ -147,7 +180,7 @@ async fn go(cli: &Cli, setup: &Setup, aws: &Aws, simulation: Option<&Simulation>
             deployment.roll_back(cli.place.operator.as_str(), to).await
         }
         (Command::Deploy, Some(source)) => deployment.run_image(source).await,
-        (Command::Deploy, None) => return UNCHANGED,
+        (Command::Deploy | Command::Prepare(_), _) => return UNCHANGED,
     };
     if !cli.json {
         say_line!("API calls: {}", aws.calls());
@@ -215,12 +248,11 @@ async fn dry_run(
                 say_line!("  hint: {hint}");
             }
         }
-        let accepted = setup.plan.accepted();
-        bluegreen::Result::Ok(findings.iter().any(|finding| match finding.severity {
-            Severity::Note => false,
-            Severity::Refuse => true,
-            Severity::RefuseUnless(risk) => !accepted.contains(&risk),
-        }))
+        let mut accepted = setup.plan.accepted().clone();
+        if !setup.has_checks() {
+            accepted.insert(Acceptance::NoTestRoute);
+        }
+        bluegreen::Result::Ok(findings.iter().any(|finding| finding.stops(&accepted)))
     };
     match read.await {
         Ok(refuses) => {

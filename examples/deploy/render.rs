@@ -1,7 +1,5 @@
 //! What a person sees, and what a program reads.
 
-use std::io::Write as _;
-
 use anstyle::{AnsiColor, Style};
 use bluegreen::{
     DeploymentError,
@@ -9,7 +7,7 @@ use bluegreen::{
     engine::Event,
 };
 
-use crate::common::say::say_line;
+use crate::common::{data::json_line, say::say_line};
 
 const GOOD: Style = AnsiColor::Green.on_default();
 const BAD: Style = AnsiColor::Red.on_default().bold();
@@ -17,13 +15,9 @@ const UNSURE: Style = AnsiColor::Yellow.on_default();
 const DIM: Style = Style::new().dimmed();
 const STRONG: Style = Style::new().bold();
 
-/// One event a line as JSON on stdout. A reader that went away does not end a deployment.
+/// One event a line as JSON.
 pub(crate) fn json(event: &Event<DeploymentEvent>) {
-    let mut out = std::io::stdout().lock();
-    if let Ok(line) = serde_json::to_string(event) {
-        let _ = writeln!(out, "{line}");
-        let _ = out.flush();
-    }
+    json_line(event);
 }
 
 /// Prints an event. Colour and its absence (NO_COLOR, no terminal) are the stream's matter.

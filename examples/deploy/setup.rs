@@ -195,6 +195,9 @@ impl Setup {
         if cli.plan.in_place {
             plan = plan.accept(Acceptance::InPlace);
         }
+        if cli.plan.without_test_route {
+            plan = plan.accept(Acceptance::NoTestRoute);
+        }
         if let Some(health) = checks.as_ref().and_then(CheckSuite::health) {
             plan = plan.health(HealthPolicy::new(
                 health.successes(),

@@ -1,5 +1,6 @@
 //! The command line.
 
+use crate::common::rule::NamedRule;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 /// Moves live traffic from blue to green behind an Application Load Balancer, step by step,
@@ -93,15 +94,8 @@ pub(crate) struct Place {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Rule (with --aws)")]
 pub(crate) struct Rule {
-    /// The rule itself.
-    #[arg(long, global = true, value_name = "ARN")]
-    pub(crate) rule_arn: Option<String>,
-    /// The listener; with --priority that rule, else the one rule that forwards to both groups.
-    #[arg(long, global = true, value_name = "ARN")]
-    pub(crate) listener_arn: Option<String>,
-    /// The rule's priority on the listener, or `default` for the default rule.
-    #[arg(long, global = true, value_name = "N")]
-    pub(crate) priority: Option<String>,
+    #[command(flatten)]
+    pub(crate) named: NamedRule,
     /// Where traffic is now.
     #[arg(long, global = true, value_name = "ARN")]
     pub(crate) blue_target_group: Option<String>,

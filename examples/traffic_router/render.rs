@@ -11,7 +11,7 @@ use bluegreen::{
     traffic::TrafficObservation,
 };
 
-use crate::common::say::say_line;
+use crate::common::{data::json_line, say::say_line};
 
 const GOOD: Style = AnsiColor::Green.on_default();
 const BAD: Style = AnsiColor::Red.on_default().bold();
@@ -19,13 +19,9 @@ const UNSURE: Style = AnsiColor::Yellow.on_default();
 const DIM: Style = Style::new().dimmed();
 const STRONG: Style = Style::new().bold();
 
-/// One event a line as JSON on stdout. A reader that went away does not end a migration.
+/// One event a line as JSON.
 pub(crate) fn json(event: &Event<MigrationEvent>) {
-    let mut out = std::io::stdout().lock();
-    if let Ok(line) = serde_json::to_string(event) {
-        let _ = writeln!(out, "{line}");
-        let _ = out.flush();
-    }
+    json_line(event);
 }
 
 /// Progress for people, on stderr.

@@ -5,7 +5,7 @@ use std::{str::FromStr, time::Duration};
 use bluegreen::{
     Aws, Error, MigrationPlan, Percent,
     aws::{
-        alb::{AlbRule, AlbTrafficSplitter, ListenerArn, RuleArn, TargetGroupArn},
+        alb::{AlbRule, AlbTrafficSplitter, TargetGroupArn},
         cloudwatch::{AlarmGate, AlbMetrics, AppMetrics, AppNamespace, CloudWatchGate},
         sim::{Scenario, Simulation},
     },
@@ -17,6 +17,7 @@ use bluegreen::{
 };
 
 use crate::args::{Cli, Metrics, Policy};
+use crate::common::rule::arn;
 
 /// Everything that the command line says, checked.
 pub(crate) struct Setup {
@@ -160,32 +161,12 @@ impl Problems {
         }
         parsed
     }
-
-    fn arn<T>(&mut self, field: &str, text: Option<&String>) -> Option<T>
-    where
-        T: FromStr<Err = bluegreen::aws::alb::ArnError>,
-    {
-        match text?.parse() {
-            Ok(arn) => Some(arn),
-            Err(error) => {
-                self.add(
-                    field,
-                    error.to_string(),
-                    format!("such as {}", error.example()),
-                );
-                None
-            }
-        }
-    }
 }
 
 /// Options that say nothing where they stand, so that the command was meant otherwise.
 fn misplaced(cli: &Cli, is_simulated: bool, problems: &mut Problems) {
     let rule = &cli.rule;
     let of_aws = [
-        ("--rule-arn", &rule.rule_arn),
-        ("--listener-arn", &rule.listener_arn),
-        ("--priority", &rule.priority),
         ("--blue-target-group", &rule.blue_target_group),
         ("--green-target-group", &rule.green_target_group),
     ];
@@ -194,11 +175,11 @@ fn misplaced(cli: &Cli, is_simulated: bool, problems: &mut Problems) {
         ("--speed", &cli.place.speed),
     ];
     if is_simulated {
-        for (field, given) in of_aws {
-            if given.is_some() {
-                let hint = "add --aws for the real one, or leave it out";
-                problems.add(field, "names a real rule, but this is the simulation", hint);
-            }
+        let groups = of_aws.into_iter().filter(|(_, given)| given.is_some());
+        let named = rule.named.given().into_iter();
+        for field in groups.map(|(field, _)| field).chain(named) {
+            let hint = "add --aws for the real one, or leave it out";
+            problems.add(field, "names a real rule, but this is the simulation", hint);
         }
     } else {
         for (field, given) in of_simulation {
@@ -226,54 +207,16 @@ fn misplaced(cli: &Cli, is_simulated: bool, problems: &mut Problems) {
 
 fn target(cli: &Cli, problems: &mut Problems) -> Option<Target> {
     let given = &cli.rule;
-    let rule_arn: Option<RuleArn> = problems.arn("--rule-arn", given.rule_arn.as_ref());
-    let listener: Option<ListenerArn> = problems.arn("--listener-arn", given.listener_arn.as_ref());
     let hint = "`aws elbv2 describe-target-groups` lists the target groups";
     let mut group = |field: &str, text: Option<&String>| {
         if text.is_none() {
             problems.add(field, "is needed with --aws", hint);
         }
-        problems.arn::<TargetGroupArn>(field, text)
+        arn::<TargetGroupArn>(field, text.map(String::as_str), &mut problems.0)
     };
     let blue = group("--blue-target-group", given.blue_target_group.as_ref());
     let green = group("--green-target-group", given.green_target_group.as_ref());
-    if given.rule_arn.is_some() && given.priority.is_some() {
-        problems.add(
-            "--priority",
-            "does not go with --rule-arn, which names the rule already",
-            "leave one of them out",
-        );
-    }
-    if given.rule_arn.is_none() && given.listener_arn.is_none() {
-        problems.add(
-            "--listener-arn",
-            "this or --rule-arn is needed with --aws",
-            "`aws elbv2 describe-listeners --load-balancer-arn ARN` lists the listeners",
-        );
-    }
-    let priority = match given.priority.as_deref() {
-        None => None,
-        Some("default") => Some(None),
-        Some(text) => match text.parse::<u32>() {
-            Ok(priority) if (1..=50_000).contains(&priority) => Some(Some(priority)),
-            _ => {
-                let message = format!("`{text}` is not a number from 1 to 50000");
-                problems.add(
-                    "--priority",
-                    message,
-                    "write `default` for the default rule",
-                );
-                None
-            }
-        },
-    };
-    let rule = match (rule_arn, listener, priority) {
-        (Some(rule), _, _) => AlbRule::Arn(rule),
-        (None, Some(listener), Some(Some(priority))) => AlbRule::Priority { listener, priority },
-        (None, Some(listener), Some(None)) => AlbRule::Default(listener),
-        (None, Some(listener), None) => AlbRule::Only(listener),
-        (None, None, _) => return None,
-    };
+    let rule = given.named.rule(&mut problems.0)?;
     Some(Target {
         rule,
         blue: blue?,

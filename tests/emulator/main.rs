@@ -16,5 +16,6 @@ mod deployment;
 mod drift;
 mod harness;
 mod locate;
+mod place;
 mod shift;
 mod topology;

@@ -1,6 +1,6 @@
 //! What a preflight finds: notes, refusals, and refusals that a plan may accept.
 
-use std::fmt;
+use std::{collections::BTreeSet, fmt};
 
 use serde::{Deserialize, Serialize};
 
@@ -38,6 +38,16 @@ impl Finding {
     pub fn with_hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());
         self
+    }
+
+    /// Whether it stops a run that accepts these risks.
+    #[must_use]
+    pub fn stops(&self, accepted: &BTreeSet<Acceptance>) -> bool {
+        match self.severity {
+            Severity::Note => false,
+            Severity::Refuse => true,
+            Severity::RefuseUnless(risk) => !accepted.contains(&risk),
+        }
     }
 
     fn new(severity: Severity, message: impl Into<String>) -> Self {
@@ -81,11 +91,19 @@ pub enum Acceptance {
     /// The service that is deployed gets live traffic already, so the deployment itself replaces
     /// what users are served by, without a blue beside it.
     InPlace,
+    /// No test route leads to the service that is deployed, so checks that go through the balancer
+    /// ask whoever gets the traffic, and pass for the wrong one.
+    NoTestRoute,
 }
 
 impl Acceptance {
     /// All of them, for help texts.
-    pub const ALL: [Self; 3] = [Self::SharedTargets, Self::LongStickiness, Self::InPlace];
+    pub const ALL: [Self; 4] = [
+        Self::SharedTargets,
+        Self::LongStickiness,
+        Self::InPlace,
+        Self::NoTestRoute,
+    ];
 
     /// The name as it is written in plans and on the command line.
     #[must_use]
@@ -94,6 +112,7 @@ impl Acceptance {
             Self::SharedTargets => "shared-targets",
             Self::LongStickiness => "long-stickiness",
             Self::InPlace => "in-place",
+            Self::NoTestRoute => "no-test-route",
         }
     }
 }

@@ -8,6 +8,7 @@ mod problems;
 mod register;
 mod service_spec;
 mod task_definition;
+mod traffic;
 mod update;
 mod wire;
 

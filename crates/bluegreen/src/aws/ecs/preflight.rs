@@ -1,21 +1,16 @@
 //! What would make a deployment unsafe or impossible.
 
 use super::{
-    EcsServiceDeployer, ServiceSpec, TaskDefinition, observe::quoted, register::is_active,
+    EcsServiceDeployer, ServiceSpec, TaskDefinition, observe::quoted, register::is_active, traffic,
     update::DEPLOYED_TAG, wire::Service,
 };
-use crate::{
-    aws::alb::{TargetGroupArn, live},
-    error::Result,
-    preflight::{Acceptance, Finding},
-    service::Rollout,
-};
+use crate::{error::Result, preflight::Finding, service::Rollout};
 
 pub(super) async fn findings(deployer: &EcsServiceDeployer) -> Result<Vec<Finding>> {
     let described = deployer.describe().await?;
     let mut findings = files(deployer);
     let Some((raw, service)) = described else {
-        findings.extend(absent(deployer));
+        findings.extend(absent(deployer).await?);
         return Ok(findings);
     };
     findings.extend(controller(&service));
@@ -34,8 +29,9 @@ pub(super) async fn findings(deployer: &EcsServiceDeployer) -> Result<Vec<Findin
             ))
         }));
     }
-    for group in groups(&service) {
-        findings.extend(traffic(deployer, &service, &group).await?);
+    for group in traffic::groups(&service.load_balancers) {
+        let (name, copies) = (&service.service_name, service.desired_count);
+        findings.extend(traffic::findings(deployer, name, copies, &group).await?);
     }
     Ok(findings)
 }
@@ -63,7 +59,7 @@ fn files(deployer: &EcsServiceDeployer) -> Vec<Finding> {
 }
 
 /// A service that does not exist needs all that it is made of.
-fn absent(deployer: &EcsServiceDeployer) -> Vec<Finding> {
+async fn absent(deployer: &EcsServiceDeployer) -> Result<Vec<Finding>> {
     let mut findings = Vec::new();
     let service = &deployer.service;
     if deployer.spec.is_none() {
@@ -81,7 +77,13 @@ fn absent(deployer: &EcsServiceDeployer) -> Vec<Finding> {
             findings.extend(container(deployer, definition, None));
         }
     }
-    findings
+    if let Some(spec) = &deployer.spec {
+        let copies = spec.desired_count().unwrap_or_default();
+        for group in traffic::groups(&spec.load_balancers()) {
+            findings.extend(traffic::of_new(deployer, copies, &group).await?);
+        }
+    }
+    Ok(findings)
 }
 
 /// What the next revision is made of, and whether there is a way back to the one that runs.
@@ -163,73 +165,4 @@ fn under_way(deployer: &EcsServiceDeployer, service: &Service) -> Option<Finding
         quoted(&deployer.service)
     );
     Some(Finding::refusal(message).with_hint(hint))
-}
-
-fn groups(service: &Service) -> Vec<TargetGroupArn> {
-    let listed = service.load_balancers.iter();
-    listed
-        .filter_map(|one| one.target_group_arn.as_deref()?.parse().ok())
-        .collect()
-}
-
-/// Who gets traffic from where.
-async fn traffic(
-    deployer: &EcsServiceDeployer,
-    service: &Service,
-    group: &TargetGroupArn,
-) -> Result<Vec<Finding>> {
-    let elb = &*deployer.aws.elb;
-    let routes = live::routes_to(elb, group).await?;
-    let mut findings = Vec::new();
-    let name = &service.service_name;
-    if routes.is_empty() {
-        let message = format!(
-            "no rule names {}, so its targets are not health-checked",
-            group.name()
-        );
-        findings.push(Finding::note(message));
-    }
-    for route in &routes {
-        if route.is_for_tests {
-            // Who sends that header is not known here.
-            if route.weight > 0 {
-                findings.push(Finding::note(format!(
-                    "service {name} gets requests with a certain header, taken for tests, by {}",
-                    route.rule
-                )));
-            }
-            continue;
-        }
-        if route.weight > 0 {
-            let share = match 100 * route.weight / route.sum.max(1) {
-                0 => "less than 1".to_owned(),
-                share => share.to_string(),
-            };
-            let message = format!(
-                "service {name} gets live traffic already: {share} % of {}",
-                route.rule
-            );
-            findings.push(
-                Finding::refusal_unless(Acceptance::InPlace, message).with_hint(format!(
-                    "deploy beside what serves, into a group at weight 0, and shift traffic then; \
-                     or accept `{}`",
-                    Acceptance::InPlace
-                )),
-            );
-            continue;
-        }
-        for other in &route.others {
-            let serving = live::healthy_targets(elb, other).await?;
-            let own = service.desired_count;
-            if let Some(covered) = (100 * own).checked_div(serving) {
-                let covered = covered.min(100);
-                findings.push(Finding::note(format!(
-                    "{name} runs {own} where {serving} serve: enough for {covered} % of the \
-                     traffic; 50 % needs {}, 100 % needs {serving}",
-                    serving.div_ceil(2)
-                )));
-            }
-        }
-    }
-    Ok(findings)
 }

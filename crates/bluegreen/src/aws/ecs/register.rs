@@ -2,10 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{
-    EcsServiceDeployer, TaskDefinition,
-    wire::{self, Service},
-};
+use super::{EcsServiceDeployer, TaskDefinition, wire::Service};
 use crate::{
     aws::api::EcsCall,
     error::{Error, ErrorKind, Result},
@@ -76,12 +73,8 @@ impl EcsServiceDeployer {
             }
         } else {
             let balanced = service.map(|service| service.load_balancers.as_slice());
-            let spec: Vec<wire::Balanced> = match (&self.spec, balanced) {
-                (Some(spec), None) => spec
-                    .document()
-                    .get("loadBalancers")
-                    .and_then(|list| serde_json::from_value(list.clone()).ok())
-                    .unwrap_or_default(),
+            let spec = match (&self.spec, balanced) {
+                (Some(spec), None) => spec.load_balancers(),
                 _ => Vec::new(),
             };
             let mut balanced = balanced.unwrap_or(&spec).iter();

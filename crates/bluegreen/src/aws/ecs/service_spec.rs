@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::problems;
+use super::{problems, wire::Balanced};
 use crate::{
     error::{Error, ErrorKind, Result},
     preflight::Finding,
@@ -43,11 +43,6 @@ impl ServiceSpec {
         }
     }
 
-    /// The document.
-    pub(crate) fn document(&self) -> &Map<String, Value> {
-        &self.document
-    }
-
     /// Everything that is wrong with it: refusals are what AWS would refuse or run otherwise than
     /// was meant, notes what is merely unwise.
     #[must_use]
@@ -72,6 +67,13 @@ impl ServiceSpec {
     pub fn desired_count(&self) -> Option<u32> {
         let count = self.document.get("desiredCount")?.as_u64()?;
         u32::try_from(count).ok()
+    }
+
+    /// Its load balancers, as far as they can be read.
+    pub(super) fn load_balancers(&self) -> Vec<Balanced> {
+        let listed = self.document.get("loadBalancers").cloned();
+        let read = listed.map(serde_json::from_value);
+        read.and_then(std::result::Result::ok).unwrap_or_default()
     }
 
     /// The exact input of CreateService: the document, run as this revision, with these tags

@@ -47,11 +47,13 @@ pub enum ReleaseScenario {
     FirstReleaseBroken,
     /// AWS throttles, and the answer to the update is lost.
     Rough,
+    /// Green has neither target group nor test route.
+    Unprepared,
 }
 
 impl ReleaseScenario {
     /// All of them.
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 20] = [
         Self::Healthy,
         Self::FirstRelease,
         Self::NoDocker,
@@ -71,6 +73,7 @@ impl ReleaseScenario {
         Self::RollbackBlocked,
         Self::FirstReleaseBroken,
         Self::Rough,
+        Self::Unprepared,
     ];
 
     /// Its name on the command line.
@@ -184,14 +187,21 @@ impl ReleaseScenario {
                 0,
                 "AWS throttles, and the answer to the update is lost: observed, not sent twice, deployed",
             ),
+            Self::Unprepared => (
+                "unprepared",
+                3,
+                "green has neither target group nor test route: refused; `prepare` makes both",
+            ),
         }
     }
 
     /// The world.
     #[must_use]
     pub fn simulation(self, seed: u64) -> Simulation {
-        let world = SimulationBuilder::default().seed(seed).test_route();
+        let bare = SimulationBuilder::default().seed(seed);
+        let world = bare.clone().test_route();
         match self {
+            Self::Unprepared => bare.no_green_group().no_service().build(),
             Self::Healthy => world.build(),
             Self::FirstRelease => world.no_service().build(),
             Self::NoDocker => world.programs(Programs::Missing).build(),

@@ -13,7 +13,7 @@ use crate::{
     clock::later,
     deployment::ImageSource,
     image::BuildRequest,
-    preflight::{Finding, Severity},
+    preflight::{Acceptance, Finding},
     service::{Registration, Rollout, ServiceObservation},
 };
 
@@ -72,13 +72,12 @@ impl DeploymentMachine {
             }
         };
         self.remember(at, service.clone());
-        let accepted = self.plan.accepted();
-        let refuses = |finding: &Finding| match finding.severity {
-            Severity::Note => false,
-            Severity::Refuse => true,
-            Severity::RefuseUnless(risk) => !accepted.contains(&risk),
-        };
-        if findings.iter().any(refuses) {
+        let mut accepted = self.plan.accepted().clone();
+        if self.health_checks + self.smoke_tests == 0 {
+            // Without checks none can pass for the wrong service.
+            accepted.insert(Acceptance::NoTestRoute);
+        }
+        if findings.iter().any(|one| one.stops(&accepted)) {
             return self.unchanged(at, Unchanged::Refused { findings });
         }
         self.tell(DeploymentEvent::PreflightPassed { findings, service });

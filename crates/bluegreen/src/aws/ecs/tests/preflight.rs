@@ -346,10 +346,8 @@ async fn p02_beside_what_serves_it_is_said_how_much_its_copies_can_carry() {
     ] {
         let elb = with_healthy(balancer(vec![beside.clone()]), BLUE, healthy);
         let told = told(ecs(balanced()).deployer_with(elb)).await;
-        let wanted: Vec<String> = words
-            .into_iter()
-            .map(|words| format!("note: chatbot {words}"))
-            .collect();
+        let words = words.map(|words| format!("note: chatbot {words}"));
+        let wanted = Vec::from_iter([Some(unprobed()), words].into_iter().flatten());
         assert_eq!(told, wanted, "{healthy} are healthy");
     }
 }
@@ -358,7 +356,53 @@ async fn p02_beside_what_serves_it_is_said_how_much_its_copies_can_carry() {
 async fn a_group_that_no_rule_names_is_noted() {
     let told = traffic(vec![rule("100", forward(&[(BLUE, 1)]))]).await;
     let wanted = "note: no rule names fastapi, so its targets are not health-checked";
-    assert_eq!(told, [wanted]);
+    assert_eq!(told, [wanted, &unprobed()]);
+}
+
+/// Checks through the balancer would ask blue, and pass for it.
+fn unprobed() -> String {
+    "refuse unless no-test-route: no request reaches fastapi: checks through the balancer ask \
+     whoever gets the traffic"
+        .to_owned()
+}
+
+/// A service that is to be created: nothing of it runs, and its file names the group.
+fn new_service(elb: MockElbApi) -> EcsServiceDeployer {
+    let spec = json!({
+        "desiredCount": 2,
+        "launchType": "EC2",
+        "loadBalancers": [
+            {"targetGroupArn": GREEN, "containerName": "app", "containerPort": 8000}
+        ],
+    });
+    let file = json!({"family": "chatbot", "containerDefinitions": [{"name": "app"}]});
+    Ecs::new()
+        .misses()
+        .deployer_with(elb)
+        .with_service(ServiceSpec::from_json(&spec.to_string()).expect("a service"))
+        .with_task_definition(TaskDefinition::from_json(&file.to_string()).expect("a file"))
+}
+
+#[tokio::test]
+async fn a_new_service_needs_a_group_behind_a_balancer() {
+    let stops = |told: Vec<String>| {
+        let stops = told.into_iter().filter(|one| one.starts_with("refuse"));
+        Vec::from_iter(stops)
+    };
+    let mut elb = MockElbApi::new();
+    elb.expect_describe_target_groups()
+        .return_once(|_| Err(failed("DescribeTargetGroups", ErrorKind::NotFound)));
+    let wanted = format!("refuse: there is no target group {GREEN}");
+    assert_eq!(stops(told(new_service(elb)).await), [wanted]);
+
+    let nowhere = balancer(vec![rule("100", forward(&[(BLUE, 1)]))]);
+    let wanted = "refuse: no rule names fastapi, so ECS creates no service for it";
+    assert_eq!(stops(told(new_service(nowhere)).await), [wanted]);
+
+    let live = balancer(vec![rule("100", forward(&[(GREEN, 1)]))]);
+    let told = stops(told(new_service(live)).await);
+    assert_eq!(told.len(), 1, "{told:?}");
+    assert!(told[0].starts_with("refuse unless in-place"), "{told:?}");
 }
 
 #[tokio::test]

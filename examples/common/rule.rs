@@ -1,0 +1,97 @@
+//! How a person names the rule that divides the traffic.
+
+use std::str::FromStr;
+
+use bluegreen::{
+    aws::alb::{AlbRule, ArnError, ListenerArn, RuleArn},
+    problem::Problem,
+};
+use clap::Args;
+
+/// Which rule divides the traffic. Needed with --aws; the simulation has its own.
+#[derive(Debug, Clone, PartialEq, Eq, Args)]
+pub(crate) struct NamedRule {
+    /// The rule itself.
+    #[arg(long, global = true, value_name = "ARN")]
+    pub(crate) rule_arn: Option<String>,
+    /// The listener; with --priority that rule, else the one that forwards to both target groups
+    /// (to blue's, where green has no place yet).
+    #[arg(long, global = true, value_name = "ARN")]
+    pub(crate) listener_arn: Option<String>,
+    /// The rule's priority on the listener, or `default` for the default rule.
+    #[arg(long, global = true, value_name = "N")]
+    pub(crate) priority: Option<String>,
+}
+
+impl NamedRule {
+    /// Whether any of it was given, and which: the simulation takes none.
+    pub(crate) fn given(&self) -> Vec<&'static str> {
+        let all = [
+            ("--rule-arn", &self.rule_arn),
+            ("--listener-arn", &self.listener_arn),
+            ("--priority", &self.priority),
+        ];
+        let given = all.into_iter().filter(|(_, text)| text.is_some());
+        given.map(|(field, _)| field).collect()
+    }
+
+    /// The rule, or else every problem.
+    pub(crate) fn rule(&self, problems: &mut Vec<Problem>) -> Option<AlbRule> {
+        let rule: Option<RuleArn> = arn("--rule-arn", self.rule_arn.as_deref(), problems);
+        let listener: Option<ListenerArn> =
+            arn("--listener-arn", self.listener_arn.as_deref(), problems);
+        if self.rule_arn.is_some() && self.priority.is_some() {
+            problems.push(Problem::new(
+                "--priority",
+                "does not go with --rule-arn, which names the rule already",
+                "leave one of them out",
+            ));
+        }
+        if self.rule_arn.is_none() && self.listener_arn.is_none() {
+            problems.push(Problem::new(
+                "--listener-arn",
+                "this or --rule-arn is needed with --aws",
+                "`aws elbv2 describe-listeners --load-balancer-arn ARN` lists the listeners",
+            ));
+        }
+        let priority = match self.priority.as_deref() {
+            None => None,
+            Some("default") => Some(None),
+            Some(text) => match text.parse::<u32>() {
+                Ok(priority) if (1..=50_000).contains(&priority) => Some(Some(priority)),
+                _ => {
+                    problems.push(Problem::new(
+                        "--priority",
+                        format!("`{text}` is not a number from 1 to 50000"),
+                        "write `default` for the default rule",
+                    ));
+                    None
+                }
+            },
+        };
+        Some(match (rule, listener, priority) {
+            (Some(rule), _, _) => AlbRule::Arn(rule),
+            (None, Some(listener), Some(Some(priority))) => {
+                AlbRule::Priority { listener, priority }
+            }
+            (None, Some(listener), Some(None)) => AlbRule::Default(listener),
+            (None, Some(listener), None) => AlbRule::Only(listener),
+            (None, None, _) => return None,
+        })
+    }
+}
+
+/// An ARN of the command line, or else a problem.
+pub(crate) fn arn<T>(field: &str, text: Option<&str>, problems: &mut Vec<Problem>) -> Option<T>
+where
+    T: FromStr<Err = ArnError>,
+{
+    match text?.parse::<T>() {
+        Ok(arn) => Some(arn),
+        Err(error) => {
+            let hint = format!("such as {}", error.example());
+            problems.push(Problem::new(field, error.to_string(), hint));
+            None
+        }
+    }
+}

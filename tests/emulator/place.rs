@@ -1,0 +1,163 @@
+//! A place for green: group, weight 0 in the rule, test route.
+
+use aws_sdk_elasticloadbalancingv2::types::{Rule, TargetGroup};
+use bluegreen::aws::alb::{AlbRule, GreenGroup, GreenPlace, PlaceReport, TestHeader};
+
+use crate::topology::{Topology, forward, path};
+
+/// A place for a group that is not there yet, beside blue in the rule of priority 10.
+async fn place(topology: &Topology) -> GreenPlace {
+    topology
+        .rule(10, vec![forward(&[(&topology.blue, 1)])])
+        .await;
+    topology
+        .rule(9, vec![forward(&[(&topology.third, 1)])])
+        .await;
+    let name = format!("{}-new", topology.green.name());
+    let group = GreenGroup::named(name).with_port(8000);
+    let (rule, blue) = (topology.by_priority(10), topology.blue.clone());
+    GreenPlace::new(&topology.aws, rule, blue, group).unwrap()
+}
+
+async fn groups(topology: &Topology) -> Vec<TargetGroup> {
+    let listed = topology.raw.describe_target_groups().send().await;
+    listed
+        .expect("list groups")
+        .target_groups
+        .unwrap_or_default()
+}
+
+async fn rules(topology: &Topology) -> Vec<Rule> {
+    let listed = topology.raw.describe_rules();
+    let listed = listed.listener_arn(topology.listener.as_str()).send().await;
+    listed.expect("list rules").rules.unwrap_or_default()
+}
+
+async fn tags(topology: &Topology, arn: &str) -> Vec<(String, String)> {
+    let read = topology.raw.describe_tags().resource_arns(arn).send().await;
+    let read = read
+        .expect("read tags")
+        .tag_descriptions
+        .unwrap_or_default();
+    let mut tags: Vec<_> = read
+        .iter()
+        .flat_map(|one| one.tags())
+        .map(|tag| {
+            (
+                tag.key.clone().unwrap(),
+                tag.value.clone().unwrap_or_default(),
+            )
+        })
+        .collect();
+    tags.sort();
+    tags
+}
+
+/// What was made is as the SDK alone reads it, is made once, and goes without a trace.
+#[tokio::test]
+async fn p03_p04_a_place_is_made_and_taken_back() {
+    let Some(topology) = Topology::new().await else {
+        return;
+    };
+    let place = place(&topology).await;
+    let before = (rules(&topology).await, groups(&topology).await.len());
+    let made = place.prepare().await.unwrap();
+    assert_eq!(made.done.len(), 3, "{made:?}");
+    let (group, route) = (made.group.clone().unwrap(), made.route.clone().unwrap());
+
+    let listed = groups(&topology).await;
+    let of = |arn: &str| {
+        listed
+            .iter()
+            .find(|one| one.target_group_arn() == Some(arn))
+    };
+    let (blue, green) = (
+        of(topology.blue.as_str()).unwrap(),
+        of(group.as_str()).unwrap(),
+    );
+    assert_eq!(green.port(), Some(8000));
+    assert_eq!(green.vpc_id(), blue.vpc_id());
+    assert_eq!(green.target_type(), blue.target_type());
+    assert_eq!(green.health_check_path(), blue.health_check_path());
+    let rule = made.rule.to_string();
+    let owned = |key: &str| (key.to_owned(), rule.clone());
+    assert_eq!(
+        tags(&topology, group.as_str()).await,
+        [owned("bluegreen:attached-to"), owned("bluegreen:made-for")]
+    );
+    assert_eq!(
+        tags(&topology, route.as_str()).await,
+        [owned("bluegreen:made-for")]
+    );
+
+    let main = topology.read(&made.rule).await;
+    let listed = main.actions()[0].forward_config().unwrap().target_groups();
+    let weights: Vec<_> = listed
+        .iter()
+        .map(|one| (one.target_group_arn().unwrap(), one.weight().unwrap()))
+        .collect();
+    assert_eq!(weights, [(topology.blue.as_str(), 1), (group.as_str(), 0)]);
+
+    let route = topology.read(&route).await;
+    assert_eq!(route.priority(), Some("8"));
+    let header = route
+        .conditions()
+        .iter()
+        .find_map(|one| one.http_header_config());
+    let header = header.unwrap();
+    assert_eq!(header.http_header_name(), Some("X-Bluegreen-Test"));
+    assert_eq!(header.values(), ["green"]);
+    let asked = path("/10/*");
+    let paths = asked.path_pattern_config();
+    assert!(
+        route
+            .conditions()
+            .iter()
+            .any(|one| one.path_pattern_config() == paths)
+    );
+
+    assert_again(&place, &made).await;
+    let undone = place.undo().await.unwrap();
+    assert_eq!(undone.done.len(), 3, "{undone:?}");
+    let after = rules(&topology).await;
+    let arns =
+        |rules: &[Rule]| -> Vec<_> { rules.iter().map(|one| one.rule_arn.clone()).collect() };
+    assert_eq!(arns(&after), arns(&before.0));
+    assert_eq!(groups(&topology).await.len(), before.1);
+}
+
+async fn assert_again(place: &GreenPlace, made: &PlaceReport) {
+    let again = place.prepare().await.unwrap();
+    assert!(again.done.is_empty(), "{again:?}");
+    assert_eq!((&again.group, &again.route), (&made.group, &made.route));
+}
+
+/// A group that was there is adopted, marked, and stays; it has targets, which do not matter then.
+#[tokio::test]
+async fn a_group_that_was_there_stays() {
+    let Some(topology) = Topology::new().await else {
+        return;
+    };
+    let rule = topology
+        .rule(10, vec![forward(&[(&topology.blue, 1)])])
+        .await;
+    let group = GreenGroup::existing(topology.green.clone());
+    let header: TestHeader = "X-Preview: fastapi".parse().unwrap();
+    let place = GreenPlace::new(
+        &topology.aws,
+        AlbRule::Only(topology.listener.clone()),
+        topology.blue.clone(),
+        group,
+    )
+    .unwrap()
+    .with_test_header(header);
+    let made = place.prepare().await.unwrap();
+    assert_eq!((made.done.len(), &made.rule), (3, &rule));
+    assert_eq!(topology.weights(&rule).await, (1, 0));
+    assert_again(&place, &made).await;
+    let undone = place.undo().await.unwrap();
+    assert_eq!(undone.done.len(), 3);
+    assert_eq!(undone.group, Some(topology.green.clone()));
+    assert_eq!(tags(&topology, topology.green.as_str()).await, []);
+    assert_eq!(rules(&topology).await.len(), 2);
+}
