@@ -42,12 +42,17 @@ def ends_with(code, program, *arguments):
 every_scenario("traffic_router", 19)
 for command in ("status", "rollback", "complete"):
     ends_with(0, "traffic_router", command, "--speed", "max")
-every_scenario("deploy", 19)
+every_scenario("deploy", 20)
 ends_with(0, "deploy", "--dry-run", "--speed", "max")
 ends_with(0, "deploy", "health", "--speed", "max")
 ends_with(0, "deploy", "smoke", "--speed", "max")
 ends_with(1, "deploy", "health", "--scenario", "first-release", "--speed", "max")
 ends_with(3, "deploy", "rollback", "--speed", "max")
+ends_with(0, "deploy", "prepare")
+ends_with(0, "deploy", "prepare", "--undo")
+ends_with(0, "deploy", "prepare", "--dry-run")
+ends_with(2, "deploy", "prepare", "--test-header", "Host: green")
+ends_with(2, "deploy", "prepare", "--aws")
 ends_with(2, "deploy", "--aws")
 ends_with(0, "integration_tests")
 for scenario in ("broken-chat", "slow", "never-healthy"):
