@@ -183,6 +183,13 @@ impl Setup {
                 Duration::from_secs(60)
             }
         };
+        if cli.plan.dry_run && !deploys {
+            add(
+                "--dry-run",
+                "it is for `deploy` and `prepare`".to_owned(),
+                "`aws ecs describe-services` shows what runs, its tags where a rollback goes",
+            );
+        }
         let mut plan = DeploymentPlan::builder()
             .poll_every(span("--poll-every", &cli.plan.poll_every))
             .rollout_deadline(span("--rollout-deadline", &cli.plan.rollout_deadline))

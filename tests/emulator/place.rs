@@ -21,10 +21,19 @@ async fn place(topology: &Topology) -> GreenPlace {
 
 async fn groups(topology: &Topology) -> Vec<TargetGroup> {
     let listed = topology.raw.describe_target_groups().send().await;
+    let listed = listed.expect("list groups").target_groups;
+    // Other tests have groups as well.
+    let own = topology.green.name().trim_end_matches("green");
+    let is_own = |group: &TargetGroup| {
+        group
+            .target_group_name()
+            .is_some_and(|name| name.starts_with(own))
+    };
     listed
-        .expect("list groups")
-        .target_groups
         .unwrap_or_default()
+        .into_iter()
+        .filter(is_own)
+        .collect()
 }
 
 async fn rules(topology: &Topology) -> Vec<Rule> {

@@ -58,7 +58,11 @@ impl HttpCheck {
     /// reports where the service echoes it. User name, password and query of the URL are known.
     #[must_use]
     pub fn with_secret(mut self, secret: impl Into<String>) -> Self {
-        self.secrets.push(secret.into());
+        let secret = secret.into();
+        // `Bearer abc123` is echoed without its scheme as well.
+        let parts = secret.split_ascii_whitespace().map(str::to_owned);
+        self.secrets.extend(parts.filter(|part| *part != secret));
+        self.secrets.push(secret);
         self
     }
 
@@ -71,7 +75,10 @@ impl HttpCheck {
     fn without_secrets(&self, text: &str) -> String {
         let mut text = text.to_owned();
         // What is shorter than this is no secret, and would black out half of an answer.
-        for secret in self.secrets.iter().filter(|secret| secret.len() >= 4) {
+        let mut secrets: Vec<&String> = self.secrets.iter().collect();
+        // A part must not spoil the whole.
+        secrets.sort_by_key(|secret| std::cmp::Reverse(secret.len()));
+        for secret in secrets.into_iter().filter(|secret| secret.len() >= 4) {
             text = text.replace(secret.as_str(), "…");
         }
         shortened(&text)

@@ -11,7 +11,8 @@ use crate::{
     image::{BuildRequest, ImageRef, ImageTag, Tagging},
     preflight::Finding,
     service::{
-        DeploymentId, DeploymentProgress, Registration, RevisionId, ServiceObservation, Update,
+        ByHand, DeploymentId, DeploymentProgress, Registration, RevisionId, ServiceObservation,
+        Update,
     },
 };
 
@@ -70,6 +71,11 @@ pub enum Action {
     Preflight {
         /// Whether an image will be built.
         builds: bool,
+    },
+    /// Ask how the service spells a revision that a person named. A read.
+    Resolve {
+        /// The revision, as it was named.
+        revision: RevisionId,
     },
     /// Ask the registry for a tag. A read.
     FindImage {
@@ -156,6 +162,8 @@ pub enum Input {
         /// The service; `None` where there is none.
         service: Result<Option<ServiceObservation>, Failure>,
     },
+    /// What [`Action::Resolve`] brought.
+    Resolved(Result<RevisionId, Failure>),
     /// What [`Action::FindImage`] brought.
     ImageFound(Result<Option<ImageRef>, Failure>),
     /// What [`Action::Build`] brought.
@@ -201,6 +209,8 @@ pub enum Entry {
         health: Vec<String>,
         /// The names of the smoke tests.
         smoke: Vec<String>,
+        /// The commands by which a person changes the service.
+        by_hand: Option<ByHand>,
     },
     /// What the machine was told.
     Input {

@@ -40,6 +40,9 @@ impl Host for DeploymentHost {
                     service: deployer.observe().await.map_err(Failure::from),
                 }
             }),
+            Action::Resolve { revision } => Box::pin(async move {
+                Input::Resolved(deployer.resolve(&revision).await.map_err(Failure::from))
+            }),
             Action::FindImage { tag } => Box::pin(async move {
                 Input::ImageFound(match builder {
                     Some(builder) => builder.find(&tag).await.map_err(Failure::from),

@@ -58,8 +58,8 @@ pub enum Outcome {
     },
     /// A check that was asked for on its own has failed.
     CheckFailed {
-        /// The last answer that was not as it should be.
-        failed: CheckReport,
+        /// Each one's last answer that was not as it should be; at least one.
+        failed: Vec<CheckReport>,
         /// What else there is to say.
         report: Report,
     },
@@ -123,13 +123,19 @@ impl fmt::Display for Outcome {
             }
             Self::Held { reason, .. } => {
                 write!(f, "held: {}\n  why: {reason}", report.what_runs())?;
-                report.write_command(f)?;
+                // To take somebody else's deployment back is nobody's but theirs.
+                if matches!(reason, HoldReason::Asked { .. }) {
+                    report.write_command(f)?;
+                }
             }
             Self::Unchanged { reason, .. } => {
                 write!(f, "the service was not changed: {reason}")?;
             }
             Self::ChecksPassed { .. } => f.write_str("passed")?,
-            Self::CheckFailed { failed, .. } => write!(f, "failed: {failed}")?,
+            Self::CheckFailed { failed, .. } => {
+                let failed: Vec<String> = failed.iter().map(ToString::to_string).collect();
+                write!(f, "failed: {}", failed.join("\n  and: "))?;
+            }
         }
         for left in &report.left_behind {
             write!(f, "\n  left behind: {left}")?;
@@ -152,6 +158,9 @@ pub struct Report {
     pub service_read_at: Option<Timestamp>,
     /// The image, by digest.
     pub image: Option<ImageRef>,
+    /// The command by which a person takes the service back to what ran before; `None` where that
+    /// is not known.
+    pub restore_command: Option<String>,
     /// What this run made and nothing uses: an image, a revision, an emptied service.
     pub left_behind: Vec<String>,
 }
@@ -166,17 +175,10 @@ impl Report {
     }
 
     fn write_command(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.restore_command() {
+        match &self.restore_command {
             Some(command) => write!(f, "\n  to take it back by hand:\n    {command}"),
             None => Ok(()),
         }
-    }
-
-    /// The command by which a person takes the service back.
-    #[must_use]
-    pub fn restore_command(&self) -> Option<&str> {
-        let command = self.service.as_ref()?.restore_command.as_str();
-        (!command.is_empty()).then_some(command)
     }
 
     /// How long it took.
@@ -356,6 +358,11 @@ pub enum Unchanged {
         /// Those that did.
         failed: Vec<CheckReport>,
     },
+    /// A failed rollout stands, and this revision is all that there is to go back to.
+    NoWayBack {
+        /// The revision.
+        revision: RevisionId,
+    },
     /// There is nothing to take back.
     NothingToRollBack {
         /// Why not.
@@ -406,6 +413,11 @@ impl fmt::Display for Unchanged {
                 }
                 f.write_str("\n  hint: `rollback` takes it back to what ran before it")
             }
+            Self::NoWayBack { revision } => write!(
+                f,
+                "the last rollout failed, and a new one of {revision} would have nothing else to \
+                 go back to\n  hint: `rollback` takes the service back; else deploy another revision"
+            ),
             Self::NothingToRollBack { why } => f.write_str(why),
             Self::JournalFailed { failure } => write_failure(f, "the journal failed", failure),
             Self::ClockFault => f.write_str(CLOCK_FAULT),

@@ -255,7 +255,8 @@ impl DeploymentPlanBuilder {
         let least = health
             .every
             .saturating_mul(health.successes.saturating_sub(1));
-        if least > health.deadline {
+        // Answers take time themselves.
+        if health.successes > 1 && least >= health.deadline {
             let (least, deadline) = (span(least), span(health.deadline));
             problems.push(Problem::new(
                 "health.deadline",

@@ -2,8 +2,8 @@
 
 use std::fmt;
 
-use super::{Action, DeploymentEvent, DeploymentMachine, Entry, MACHINE_VERSION};
-use crate::engine::{Next, Record};
+use super::{Action, DeploymentEvent, DeploymentMachine, Entry, Input, MACHINE_VERSION};
+use crate::engine::{Machine as _, Next, Record, Work};
 
 /// What a replay gave.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,6 +31,13 @@ pub enum ReplayError {
         /// The version that wrote it.
         found: u32,
     },
+    /// The machine wants a change that the journal never announces.
+    Missing {
+        /// The place of the record that comes instead.
+        seq: u64,
+        /// What the machine wants.
+        wanted: Box<Action>,
+    },
     /// The machine wants another change than the one that was made.
     Action {
         /// The record's place.
@@ -49,6 +56,10 @@ impl fmt::Display for ReplayError {
             Self::Version { found } => write!(
                 f,
                 "the journal is of version {found}, this program reads version {MACHINE_VERSION}"
+            ),
+            Self::Missing { seq, wanted } => write!(
+                f,
+                "record {seq}: the machine wants {wanted:?}, which the journal never announces"
             ),
             Self::Action {
                 seq,
@@ -85,6 +96,7 @@ pub fn replay(records: &[Record]) -> Result<Replay, ReplayError> {
         plan,
         health,
         smoke,
+        by_hand,
         ..
     } = entry(first)?
     else {
@@ -94,19 +106,35 @@ pub fn replay(records: &[Record]) -> Result<Replay, ReplayError> {
     if version != MACHINE_VERSION {
         return Err(ReplayError::Version { found: version });
     }
-    let mut machine = DeploymentMachine::new(plan, health.len(), smoke.len());
+    let mut machine = DeploymentMachine::new(plan, health.len(), smoke.len()).with_by_hand(by_hand);
     let mut events = Vec::new();
-    let mut wanted = None;
+    // The change that the machine wants and the journal has not announced yet.
+    let mut wanted: Option<Action> = None;
     for record in records {
         match entry(record)? {
             Entry::Opened { .. } => {
                 return Err(unreadable(record.seq, "opened a second time".to_owned()));
             }
             Entry::Input { input } => {
+                // A journal that fails holds no change; everything else finds it announced.
+                let explains = matches!(&input, Input::JournalFailed(_) | Input::NotBegun(_))
+                    || matches!(&wanted, Some(Action::Update { restores: true, .. }));
+                if let (Some(action), false) = (&wanted, explains) {
+                    return Err(ReplayError::Missing {
+                        seq: record.seq,
+                        wanted: Box::new(action.clone()),
+                    });
+                }
                 let transition = machine.on(record.at, input);
                 events.extend(transition.events);
-                if let Next::Do(action) = transition.next {
-                    wanted = Some(action);
+                match transition.next {
+                    Next::Do(action) => {
+                        let is_change =
+                            matches!(DeploymentMachine::work(&action), Work::Change { .. });
+                        wanted = is_change.then_some(action);
+                    }
+                    Next::Keep => {}
+                    Next::End => wanted = None,
                 }
             }
             Entry::Change { action } => {

@@ -274,9 +274,11 @@ impl Deployment {
             plan: self.plan.clone(),
             health: names(&self.host.health),
             smoke: names(&self.host.smoke),
+            by_hand: self.host.deployer.by_hand(),
         };
-        let machine =
-            DeploymentMachine::new(self.plan, self.host.health.len(), self.host.smoke.len());
+        let (health, smoke) = (self.host.health.len(), self.host.smoke.len());
+        let machine = DeploymentMachine::new(self.plan, health, smoke)
+            .with_by_hand(self.host.deployer.by_hand());
         let mut runner = Runner::new(run, self.clock, self.journal, self.controls);
         runner.sinks = self.sinks;
         runner.cancel = self.cancel;

@@ -103,6 +103,26 @@ pub trait ServiceDeployer: fmt::Debug + Send + Sync {
     ///
     /// Only reads: dropping it leaves nothing behind.
     async fn follow(&self, deployment: &DeploymentId) -> Result<DeploymentProgress>;
+
+    /// The revision as [`observe`](Self::observe) spells it, for one that a person named. The
+    /// default takes every name as it is.
+    ///
+    /// # Errors
+    ///
+    /// `NotFound` where there is no such revision.
+    ///
+    /// # Cancel safety
+    ///
+    /// Only reads: dropping it leaves nothing behind.
+    async fn resolve(&self, revision: &RevisionId) -> Result<RevisionId> {
+        Ok(revision.clone())
+    }
+
+    /// The commands by which a person changes what the service runs, for last words. Calls
+    /// nothing. The default knows none.
+    fn by_hand(&self) -> Option<ByHand> {
+        None
+    }
 }
 
 #[async_trait]
@@ -125,6 +145,44 @@ impl<T: ServiceDeployer + ?Sized> ServiceDeployer for Arc<T> {
 
     async fn follow(&self, deployment: &DeploymentId) -> Result<DeploymentProgress> {
         (**self).follow(deployment).await
+    }
+
+    async fn resolve(&self, revision: &RevisionId) -> Result<RevisionId> {
+        (**self).resolve(revision).await
+    }
+
+    fn by_hand(&self) -> Option<ByHand> {
+        (**self).by_hand()
+    }
+}
+
+/// The commands by which a person changes what a service runs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ByHand {
+    /// The command that makes it run a revision, up to the revision itself.
+    pub run: String,
+    /// The command that makes it run nothing.
+    pub run_nothing: String,
+}
+
+impl ByHand {
+    /// The command that makes the service run this.
+    #[must_use]
+    pub fn command(&self, target: &Target) -> String {
+        match target {
+            Target::Revision(revision) => format!("{} {}", self.run, quoted(revision.as_str())),
+            Target::Nothing => self.run_nothing.clone(),
+        }
+    }
+}
+
+/// As a word of a shell.
+pub(crate) fn quoted(word: &str) -> String {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_./:@=+,".contains(c);
+    if !word.is_empty() && word.chars().all(is_plain) {
+        word.to_owned()
+    } else {
+        format!("'{}'", word.replace('\'', r"'\''"))
     }
 }
 
@@ -240,9 +298,6 @@ pub struct ServiceObservation {
     /// What an earlier deployment kept here.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rollback_point: Option<RollbackPoint>,
-    /// The command by which a person makes the service run what the rollback point says, or,
-    /// where there is none, `revision` again.
-    pub restore_command: String,
 }
 
 impl ServiceObservation {
@@ -264,7 +319,6 @@ impl ServiceObservation {
             others: 0,
             rollback_owner: RollbackOwner::Us,
             rollback_point: None,
-            restore_command: String::new(),
         }
     }
 
@@ -274,12 +328,22 @@ impl ServiceObservation {
         self.rollout == Rollout::Completed && self.running == self.desired && self.others == 0
     }
 
-    /// Whether it runs this, in full, with nothing under way.
+    /// Whether it runs this, in full, with nothing under way. No copies at all are not a revision
+    /// that runs.
     #[must_use]
     pub fn runs(&self, target: &Target) -> bool {
         match target {
-            Target::Revision(revision) => self.is_steady() && self.revision == *revision,
-            Target::Nothing => self.desired == 0 && self.running == 0,
+            Target::Revision(_) => self.heads_for(target) && self.is_steady() && self.desired > 0,
+            Target::Nothing => self.heads_for(target) && self.running == 0,
+        }
+    }
+
+    /// Whether this is what it is to run, however far it is.
+    #[must_use]
+    pub fn heads_for(&self, target: &Target) -> bool {
+        match target {
+            Target::Revision(revision) => self.revision == *revision,
+            Target::Nothing => self.desired == 0,
         }
     }
 }

@@ -2,8 +2,9 @@
 
 mod deployer;
 
+pub(crate) use self::deployer::quoted;
 pub use self::deployer::{
-    DeploymentEnd, DeploymentId, DeploymentProgress, Registration, RevisionId, RollbackOwner,
-    RollbackPoint, Rollout, ServiceDeployer, ServiceEvent, ServiceObservation, StoppedTask, Target,
-    Update,
+    ByHand, DeploymentEnd, DeploymentId, DeploymentProgress, Registration, RevisionId,
+    RollbackOwner, RollbackPoint, Rollout, ServiceDeployer, ServiceEvent, ServiceObservation,
+    StoppedTask, Target, Update,
 };

@@ -10,7 +10,7 @@ use crate::{
     image::ImageRef,
     preflight::Finding,
     service::{
-        DeploymentId, DeploymentProgress, Registration, RevisionId, ServiceDeployer,
+        ByHand, DeploymentId, DeploymentProgress, Registration, RevisionId, ServiceDeployer,
         ServiceObservation, Update,
     },
 };
@@ -112,6 +112,17 @@ impl ServiceDeployer for EcsServiceDeployer {
 
     async fn update(&self, update: &Update) -> Result<DeploymentId> {
         update::update(self, update).await
+    }
+
+    async fn resolve(&self, revision: &RevisionId) -> Result<RevisionId> {
+        let (described, _) = self.definition(revision.as_str()).await?;
+        let arn = described.pointer("/taskDefinition/taskDefinitionArn");
+        let arn = arn.and_then(Value::as_str).unwrap_or(revision.as_str());
+        Ok(RevisionId::new(arn))
+    }
+
+    fn by_hand(&self) -> Option<ByHand> {
+        Some(Self::by_hand(self))
     }
 
     async fn follow(&self, deployment: &DeploymentId) -> Result<DeploymentProgress> {

@@ -3,14 +3,13 @@
 use serde_json::{Value, json};
 
 use super::{
-    EcsServiceDeployer,
-    update::{DEPLOYED_TAG, NOTHING, PREVIOUS_TAG},
+    EcsServiceDeployer, update,
     wire::{self, Service, Services},
 };
 use crate::{
     aws::api::EcsCall,
     error::{Error, ErrorKind, Result},
-    service::{RevisionId, RollbackOwner, RollbackPoint, ServiceObservation, Target},
+    service::{ByHand, RollbackOwner, ServiceObservation, quoted},
 };
 
 pub(super) async fn observation(
@@ -72,22 +71,12 @@ impl EcsServiceDeployer {
             .deployments
             .iter()
             .filter(|one| one.id != primary.id && one.running_count + one.pending_count > 0);
-        let point = match (service.tag(DEPLOYED_TAG), service.tag(PREVIOUS_TAG)) {
-            (Some(deployed), Some(previous)) => Some(RollbackPoint {
-                deployed: RevisionId::new(deployed),
-                previous: match previous {
-                    NOTHING => Target::Nothing,
-                    revision => Target::Revision(RevisionId::new(revision)),
-                },
-            }),
-            _ => None,
-        };
-        let back = match &point {
-            Some(point) if is_same_revision(point.deployed.as_str(), &primary.task_definition) => {
-                point.previous.clone()
-            }
-            _ => Target::Revision(primary.revision()),
-        };
+        let mut point = update::point_of(service);
+        if let Some(point) = &mut point
+            && is_same_revision(point.deployed.as_str(), &primary.task_definition)
+        {
+            point.deployed = primary.revision();
+        }
         let mut observation = ServiceObservation::steady(
             &service.service_name,
             primary.revision(),
@@ -101,24 +90,21 @@ impl EcsServiceDeployer {
             observation.rollback_owner = RollbackOwner::Service;
         }
         observation.rollback_point = point;
-        observation.restore_command = self.command(&back);
         Ok(observation)
     }
 
-    /// The command by which a person makes the service run this.
-    fn command(&self, to: &Target) -> String {
+    pub(super) fn by_hand(&self) -> ByHand {
         let (cluster, service) = (quoted(&self.cluster), quoted(&self.service));
-        let change = match to {
-            Target::Revision(revision) => {
-                format!("--task-definition {}", quoted(revision.as_str()))
-            }
-            Target::Nothing => "--desired-count 0".to_owned(),
-        };
         let region = match self.aws.region() {
             Some(region) => format!(" --region {}", quoted(region)),
             None => String::new(),
         };
-        format!("aws ecs update-service{region} --cluster {cluster} --service {service} {change}")
+        let command =
+            format!("aws ecs update-service{region} --cluster {cluster} --service {service}");
+        ByHand {
+            run: format!("{command} --task-definition"),
+            run_nothing: format!("{command} --desired-count 0"),
+        }
     }
 }
 
@@ -127,14 +113,4 @@ pub(super) fn is_same_revision(one: &str, other: &str) -> bool {
     let short = |name: &str| name.rsplit('/').next().unwrap_or(name).to_owned();
     let is_arn = |name: &str| name.starts_with("arn:");
     one == other || (is_arn(one) != is_arn(other) && short(one) == short(other))
-}
-
-/// As a word of a shell.
-pub(super) fn quoted(word: &str) -> String {
-    let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_./:@=+,".contains(c);
-    if !word.is_empty() && word.chars().all(is_plain) {
-        word.to_owned()
-    } else {
-        format!("'{}'", word.replace('\'', r"'\''"))
-    }
 }

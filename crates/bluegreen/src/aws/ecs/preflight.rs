@@ -1,14 +1,19 @@
 //! What would make a deployment unsafe or impossible.
 
 use super::{
-    EcsServiceDeployer, ServiceSpec, TaskDefinition, observe::quoted, register::is_active, traffic,
-    update::DEPLOYED_TAG, wire::Service,
+    EcsServiceDeployer, TaskDefinition, register::is_active, traffic, update::DEPLOYED_TAG,
+    wire::Service,
 };
-use crate::{error::Result, preflight::Finding, service::Rollout};
+use crate::{
+    error::Result,
+    preflight::Finding,
+    service::{Rollout, quoted},
+};
 
 pub(super) async fn findings(deployer: &EcsServiceDeployer) -> Result<Vec<Finding>> {
     let described = deployer.describe().await?;
-    let mut findings = files(deployer);
+    let known = described.as_ref().map(|(_, service)| service);
+    let mut findings = files(deployer, known);
     let Some((raw, service)) = described else {
         findings.extend(absent(deployer).await?);
         return Ok(findings);
@@ -36,25 +41,37 @@ pub(super) async fn findings(deployer: &EcsServiceDeployer) -> Result<Vec<Findin
     Ok(findings)
 }
 
-/// What the given files say that is wrong. The image is no matter: a deployment sets it.
-fn files(deployer: &EcsServiceDeployer) -> Vec<Finding> {
-    let definition = deployer.task_definition.as_ref();
-    let of_definition = definition.map(TaskDefinition::findings).unwrap_or_default();
-    let spec = deployer.spec.as_ref();
-    let of_spec = spec.map(ServiceSpec::findings).unwrap_or_default();
+/// What the given files say that is wrong. The image of the container that gets one is no matter:
+/// a deployment sets it.
+fn files(deployer: &EcsServiceDeployer, service: Option<&Service>) -> Vec<Finding> {
     let named = |what: &'static str| {
         move |mut finding: Finding| {
             finding.message = format!("{what}: {}", finding.message);
             finding
         }
     };
-    let is_about_image = |finding: &Finding| finding.message.contains("].image: ");
-    let mut findings: Vec<Finding> = of_definition
-        .into_iter()
-        .filter(|finding| !is_about_image(finding))
-        .map(named("task definition"))
-        .collect();
-    findings.extend(of_spec.into_iter().map(named("service definition")));
+    let mut findings = Vec::new();
+    if let Some(definition) = &deployer.task_definition {
+        let chosen = deployer.container_in(definition, service).ok();
+        let place = definition
+            .containers()
+            .iter()
+            .position(|name| Some(*name) == chosen.as_deref());
+        let set = place.map(|place| format!("containerDefinitions[{place}].image: "));
+        let is_set = |finding: &Finding| {
+            let set = set.as_ref();
+            set.is_some_and(|set| finding.message.starts_with(set))
+        };
+        let found = definition.findings().into_iter();
+        findings.extend(
+            found
+                .filter(|one| !is_set(one))
+                .map(named("task definition")),
+        );
+    }
+    if let Some(spec) = &deployer.spec {
+        findings.extend(spec.findings().into_iter().map(named("service definition")));
+    }
     findings
 }
 
@@ -78,7 +95,14 @@ async fn absent(deployer: &EcsServiceDeployer) -> Result<Vec<Finding>> {
         }
     }
     if let Some(spec) = &deployer.spec {
-        let copies = spec.desired_count().unwrap_or_default();
+        // What ECS takes where nothing is said.
+        let copies = spec.desired_count().unwrap_or(1);
+        if copies == 0 {
+            findings.push(
+                Finding::refusal("service definition: desiredCount: no copy would run")
+                    .with_hint("write how many copies are to run"),
+            );
+        }
         for group in traffic::groups(&spec.load_balancers()) {
             findings.extend(traffic::of_new(deployer, copies, &group).await?);
         }

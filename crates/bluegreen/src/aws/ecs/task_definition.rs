@@ -298,6 +298,18 @@ fn is_empty(value: &Value) -> bool {
     }
 }
 
+/// Options of log drivers that hold no secret.
+const PLACES_OF_LOGS: [&str; 8] = [
+    "awslogs-create-group",
+    "awslogs-datetime-format",
+    "awslogs-group",
+    "awslogs-multiline-pattern",
+    "awslogs-region",
+    "awslogs-stream-prefix",
+    "max-buffer-size",
+    "mode",
+];
+
 /// Masks what may be secret. Where the value is another one than `before` holds, that is shown.
 fn mask(value: &mut Value, before: Option<&Value>) {
     let earlier = |container: &str, field: &str, name: &str| -> Option<Value> {
@@ -325,11 +337,8 @@ fn mask(value: &mut Value, before: Option<&Value>) {
         }
         let options = container.pointer_mut("/logConfiguration/options");
         for (name, option) in options.and_then(Value::as_object_mut).into_iter().flatten() {
-            let name = name.to_lowercase();
-            if ["token", "key", "secret", "password"]
-                .iter()
-                .any(|sign| name.contains(sign))
-            {
+            // Drivers have options of their own for passwords; only what places logs is shown.
+            if !PLACES_OF_LOGS.contains(&name.as_str()) {
                 *option = json!("[masked]");
             }
         }

@@ -65,9 +65,14 @@ pub(super) async fn update(deployer: &EcsServiceDeployer, update: &Update) -> Re
             if let Some(point) = &update.rollback_point {
                 deployer.record(&now.service_arn, point).await?;
             }
-            deployer
-                .call(EcsCall::UpdateService, input, &attempted)
-                .await?
+            let sent = deployer.call(EcsCall::UpdateService, input, &attempted);
+            match sent.await {
+                Ok(answer) => answer,
+                Err(error) => {
+                    deployer.put_back(&now, update, &error).await;
+                    return Err(error);
+                }
+            }
         }
     };
     let service = answer.get("service").cloned().unwrap_or_default();
@@ -108,6 +113,19 @@ impl EcsServiceDeployer {
             }
             error.into_error(attempted)
         })
+    }
+
+    /// An update that certainly did not happen must not hide where a rollback of what runs goes.
+    async fn put_back(&self, before: &Service, update: &Update, error: &Error) {
+        if update.rollback_point.is_none() || error.kind() == ErrorKind::OutcomeUnknown {
+            return;
+        }
+        let Some(point) = point_of(before) else {
+            return;
+        };
+        if let Err(error) = self.record(&before.service_arn, &point).await {
+            tracing::warn!(%error, "the rollback point of what runs is not put back");
+        }
     }
 
     async fn create(&self, revision: &RevisionId, point: Option<&RollbackPoint>) -> Result<Value> {
@@ -155,6 +173,17 @@ impl EcsServiceDeployer {
             .with_hint("scale it up first, or give its definition with a `desiredCount`")
         })
     }
+}
+
+/// What an earlier deployment kept with the service.
+pub(super) fn point_of(service: &Service) -> Option<RollbackPoint> {
+    Some(RollbackPoint {
+        deployed: RevisionId::new(service.tag(DEPLOYED_TAG)?),
+        previous: match service.tag(PREVIOUS_TAG)? {
+            NOTHING => Target::Nothing,
+            revision => Target::Revision(RevisionId::new(revision)),
+        },
+    })
 }
 
 fn tags_of(point: &RollbackPoint) -> Vec<(&'static str, String)> {

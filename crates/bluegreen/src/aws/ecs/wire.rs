@@ -154,6 +154,7 @@ impl Service {
     /// are, a deployment that has only begun may want none yet; so the service's count holds too.
     pub(super) fn is_up(&self, deployment: &Deployment) -> bool {
         deployment.running_count == deployment.desired_count
+            && deployment.running_count > 0
             && (deployment.rollout_state.is_some()
                 || deployment.running_count >= self.desired_count)
     }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::{
-    Action, Cause, DeploymentEvent, DeploymentMachine, Failure, ImageRef, Intent, Next,
+    Action, Cause, DeploymentEvent, DeploymentMachine, Failure, ImageRef, Intent, Next, RevisionId,
     RollbackPoint, State, Target, Unchanged,
     state::{Follow, Probe, Registering, Retry, Smoke},
 };
@@ -180,12 +180,14 @@ impl DeploymentMachine {
         self.state = State::Registering(Registering {
             image: image.clone(),
             attempt: 1,
+            waits: false,
             then: None,
         });
         Next::Do(Action::Register { image })
     }
 
-    pub(super) fn register_again(&mut self, registering: Registering) -> Next<Action> {
+    pub(super) fn register_again(&mut self, mut registering: Registering) -> Next<Action> {
+        registering.waits = false;
         let image = registering.image.clone();
         self.state = State::Registering(registering);
         Next::Do(Action::Register { image })
@@ -216,6 +218,7 @@ impl DeploymentMachine {
                 return match self.read_failed(at, registering.attempt, &failure) {
                     Some(until) => {
                         registering.attempt += 1;
+                        registering.waits = true;
                         self.state = State::Registering(registering);
                         Next::Do(Action::Wait { until })
                     }
@@ -223,6 +226,9 @@ impl DeploymentMachine {
                 };
             }
         };
+        if let Some(failure) = self.journal_failed.take() {
+            return self.unchanged(at, Unchanged::JournalFailed { failure });
+        }
         let revision = registration.revision;
         self.deployed = Some(revision.clone());
         let Some(service) = self.service().cloned() else {
@@ -236,20 +242,24 @@ impl DeploymentMachine {
                 },
             );
         };
-        let recorded = service.rollback_point.clone();
-        if service.revision == revision && service.is_steady() && service.desired > 0 {
-            self.point = recorded.filter(|point| point.deployed == revision);
-            self.tell(DeploymentEvent::AlreadyRuns { service });
-            return self.start_probing(at);
+        let itself = Target::Revision(revision.clone());
+        let point = service.rollback_point.clone();
+        let point = point.filter(|point| point.deployed == revision && point.previous != itself);
+        if service.revision == revision && service.desired > 0 {
+            match (service.rollout, point) {
+                (Rollout::Completed, point) => {
+                    self.point = point;
+                    self.tell(DeploymentEvent::AlreadyRuns { service });
+                    return self.start_probing(at);
+                }
+                (Rollout::InProgress, point) => return self.adopt(at, service, point),
+                (Rollout::Failed, _) => {}
+            }
         }
-        if service.revision == revision && service.rollout == Rollout::InProgress {
-            return self.adopt(
-                at,
-                service,
-                recorded.filter(|point| point.deployed == revision),
-            );
+        let previous = before(&service, &revision);
+        if previous == itself {
+            return self.unchanged(at, Unchanged::NoWayBack { revision });
         }
-        let previous = before(&service);
         self.update(
             at,
             Some(service),
@@ -274,7 +284,7 @@ impl DeploymentMachine {
             service: service.clone(),
         });
         self.point = point;
-        self.start_following(at, service.deployment)
+        self.start_following(at, service.deployment, None)
     }
 
     pub(super) fn follow(&mut self, follow: Follow) -> Next<Action> {
@@ -308,13 +318,10 @@ impl DeploymentMachine {
 
 /// What a rollback of the next deployment goes to: what runs, unless that is itself a rollout
 /// that never succeeded; then what ran before that.
-fn before(service: &ServiceObservation) -> Target {
+fn before(service: &ServiceObservation, next: &RevisionId) -> Target {
+    let succeeded = service.rollout == Rollout::Completed && service.revision != *next;
     match &service.rollback_point {
-        Some(point)
-            if service.rollout != Rollout::Completed && point.deployed == service.revision =>
-        {
-            point.previous.clone()
-        }
+        Some(point) if !succeeded && point.deployed == service.revision => point.previous.clone(),
         _ if service.desired == 0 => Target::Nothing,
         _ => Target::Revision(service.revision.clone()),
     }
@@ -326,6 +333,7 @@ impl Probe {
             index: 0,
             in_a_row: 0,
             deadline,
+            asked_at: Timestamp::UNIX_EPOCH,
             failed: None,
         }
     }

@@ -26,10 +26,13 @@ impl DeploymentMachine {
             return self.start_smoking(at);
         }
         let deadline = later(at, self.plan.health().deadline);
-        self.probe(Probe::new(deadline))
+        self.probe(at, Probe::new(deadline))
     }
 
-    pub(super) fn probe(&mut self, probe: Probe) -> Next<Action> {
+    pub(super) fn probe(&mut self, at: Timestamp, mut probe: Probe) -> Next<Action> {
+        if probe.index == 0 {
+            probe.asked_at = at;
+        }
         let check = CheckId {
             kind: CheckKind::Health,
             index: probe.index,
@@ -60,7 +63,7 @@ impl DeploymentMachine {
         });
         if passed && !is_last {
             probe.index += 1;
-            return self.probe(probe);
+            return self.probe(at, probe);
         }
         if passed && probe.in_a_row >= policy.successes {
             return match self.intent {
@@ -72,7 +75,7 @@ impl DeploymentMachine {
         if !passed {
             probe.failed = Some(report);
         }
-        let until = later(at, policy.every);
+        let until = later(probe.asked_at, policy.every).max(at);
         if until > probe.deadline {
             let failed = probe.failed.take().unwrap_or_else(|| {
                 let wanted = format!("{} good answers in a row", policy.successes);
@@ -90,7 +93,7 @@ impl DeploymentMachine {
 
     fn never_healthy(&mut self, at: Timestamp, failed: CheckReport) -> Next<Action> {
         match self.intent {
-            Intent::CheckHealth => self.check_failed(at, failed),
+            Intent::CheckHealth => self.check_failed(at, vec![failed]),
             _ if self.moved => self.take_back(at, Cause::NeverHealthy { failed }),
             _ => {
                 let failed = vec![failed];
@@ -135,15 +138,12 @@ impl DeploymentMachine {
         if smoke.index < self.smoke_tests {
             return self.smoke(smoke);
         }
-        let mut failed = smoke.failed;
+        let failed = smoke.failed;
         if failed.is_empty() {
             return self.after_smoking(at);
         }
         match self.intent {
-            Intent::Smoke => {
-                let first = failed.swap_remove(0);
-                self.check_failed(at, first)
-            }
+            Intent::Smoke => self.check_failed(at, failed),
             _ if self.moved => self.take_back(at, Cause::SmokeFailed { failed }),
             _ => self.unchanged(at, Unchanged::CheckFailed { failed }),
         }
@@ -164,7 +164,7 @@ impl DeploymentMachine {
         self.end_known(Outcome::ChecksPassed { report })
     }
 
-    fn check_failed(&mut self, at: Timestamp, failed: CheckReport) -> Next<Action> {
+    fn check_failed(&mut self, at: Timestamp, failed: Vec<CheckReport>) -> Next<Action> {
         let report = self.report(at);
         self.end_known(Outcome::CheckFailed { failed, report })
     }

@@ -28,7 +28,7 @@ impl DeploymentMachine {
             return self.ignore(state, control, why);
         }
         match state {
-            State::Registering(mut registering) => {
+            State::Registering(mut registering) if !registering.waits => {
                 self.effect(control.clone(), ControlEffect::AfterChange);
                 registering.then = Some(control);
                 self.state = State::Registering(registering);
@@ -41,10 +41,11 @@ impl DeploymentMachine {
                 Next::Keep
             }
             State::Verifying(mut write, failure) => {
+                // The wait goes on: a look too early would take an update for one that never was.
                 self.effect(control.clone(), ControlEffect::AfterChange);
                 write.then = Some(control);
                 self.state = State::Verifying(write, failure);
-                Next::Do(Action::Observe)
+                Next::Keep
             }
             State::Holding(reason, retry) => {
                 let why = "the service is left as it is".to_owned();
@@ -91,22 +92,18 @@ impl DeploymentMachine {
         });
         match state {
             // Its end is awaited; `on_not_begun` says if there is none.
-            State::Updating(_)
-            | State::Registering(_)
-            | State::Building
-            | State::Tagging
-            | State::Restoring(_)
-            | State::Holding(..) => {
+            State::Updating(_) | State::Registering(_) | State::Verifying(..) => {
+                self.journal_failed = Some(failure);
+                self.state = state;
+                Next::Keep
+            }
+            State::Building | State::Tagging | State::Restoring(_) | State::Holding(..) => {
                 self.state = state;
                 Next::Keep
             }
             State::New => {
                 self.state = State::New;
                 Next::Keep
-            }
-            State::Verifying(write, earlier) => {
-                self.state = State::Verifying(write, earlier);
-                Next::Do(Action::Observe)
             }
             _ if self.moved => self.take_back(at, Cause::JournalFailed { failure }),
             _ => self.unchanged(at, Unchanged::JournalFailed { failure }),

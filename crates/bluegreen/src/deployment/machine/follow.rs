@@ -7,7 +7,7 @@ use super::{
 };
 use crate::{
     clock::{later, span},
-    service::{DeploymentEnd, DeploymentProgress},
+    service::{DeploymentEnd, DeploymentId, DeploymentProgress},
 };
 
 impl DeploymentMachine {
@@ -31,7 +31,11 @@ impl DeploymentMachine {
             }
         };
         self.tell_progress(&mut follow, &progress);
-        match progress.end {
+        let is_late = |by: &DeploymentId| follow.replaced.as_ref() == Some(by);
+        let end = progress
+            .end
+            .filter(|end| !matches!(end, DeploymentEnd::Superseded { by, .. } if is_late(by)));
+        match end {
             Some(DeploymentEnd::Won) => {
                 self.tell(DeploymentEvent::RolledOut {
                     deployment: follow.deployment,

@@ -31,12 +31,12 @@ use crate::{
     engine::{Control, Machine, Next, Transition, Work},
     error::Failure,
     image::ImageRef,
-    service::{DeploymentId, RevisionId, RollbackPoint, ServiceObservation, Target},
+    service::{ByHand, DeploymentId, RevisionId, RollbackPoint, ServiceObservation, Target},
 };
 
 /// The version of the machine's values in journals. It counts changes of inputs, actions and
 /// decisions; a journal of another version is refused, not guessed at.
-pub const MACHINE_VERSION: u32 = 1;
+pub const MACHINE_VERSION: u32 = 2;
 
 /// The deployment as a pure state machine: it says what to do next and is told what happened,
 /// each with its time. It has no clock, does no I/O, and is plain data.
@@ -63,6 +63,7 @@ pub struct DeploymentMachine {
     plan: DeploymentPlan,
     health_checks: usize,
     smoke_tests: usize,
+    by_hand: Option<ByHand>,
     state: State,
     intent: Intent,
     started: Timestamp,
@@ -77,6 +78,8 @@ pub struct DeploymentMachine {
     moved: bool,
     /// Whether a change was sent since the service was last read.
     unseen: bool,
+    /// The journal has failed while a change was under way.
+    journal_failed: Option<Failure>,
     cause: Option<Cause>,
     said: Said,
     left_behind: Vec<String>,
@@ -94,6 +97,7 @@ impl DeploymentMachine {
             plan,
             health_checks,
             smoke_tests,
+            by_hand: None,
             state: State::New,
             intent: Intent::CheckHealth,
             started: Timestamp::UNIX_EPOCH,
@@ -103,11 +107,18 @@ impl DeploymentMachine {
             last: None,
             moved: false,
             unseen: false,
+            journal_failed: None,
             cause: None,
             said: Said::default(),
             left_behind: Vec::new(),
             events: Vec::new(),
         }
+    }
+
+    /// Knows the commands by which a person changes the service, for last words.
+    pub fn with_by_hand(mut self, by_hand: Option<ByHand>) -> Self {
+        self.by_hand = by_hand;
+        self
     }
 
     /// Takes what happened at `at` and says what to do next.
@@ -133,6 +144,9 @@ impl DeploymentMachine {
             (State::Preflight(retry), Input::Observed(observed)) => {
                 self.on_rollback_surveyed(at, retry, observed)
             }
+            (State::Preflight(retry), Input::Resolved(resolved)) => {
+                self.on_resolved(at, retry, resolved)
+            }
             (State::Preflight(retry), Input::Waited { .. }) => self.survey(retry),
             (State::Finding(retry, request), Input::ImageFound(found)) => {
                 self.on_image_found(at, retry, request, found)
@@ -142,7 +156,7 @@ impl DeploymentMachine {
             (State::Registering(registering), Input::Registered(registered)) => {
                 self.on_registered(at, registering, registered)
             }
-            (State::Registering(registering), Input::Waited { .. }) => {
+            (State::Registering(registering), Input::Waited { .. }) if registering.waits => {
                 self.register_again(registering)
             }
             (State::Updating(write), Input::Updated(updated)) => {
@@ -160,7 +174,7 @@ impl DeploymentMachine {
             }
             (State::Following(follow), Input::Waited { .. }) => self.follow(follow),
             (State::Probing(probe), Input::Checked(report)) => self.on_probed(at, probe, report),
-            (State::Probing(probe), Input::Waited { .. }) => self.probe(probe),
+            (State::Probing(probe), Input::Waited { .. }) => self.probe(at, probe),
             (State::Smoking(smoke), Input::Checked(report)) => self.on_smoked(at, smoke, report),
             (State::Confirming { until }, Input::Observed(observed)) => {
                 self.on_confirmed(at, until, observed)
@@ -177,13 +191,21 @@ impl DeploymentMachine {
                 Next::Do(Action::Observe)
             }
             (State::Tagging, Input::Tagged(result)) => self.on_tagged(at, result),
-            (State::Restoring(restore), Input::Observed(observed)) => {
+            (State::Restoring(restore), Input::Observed(observed))
+                if restore.stage == RestoreStage::Reading =>
+            {
                 self.on_restore_seen(at, restore, observed)
             }
-            (State::Restoring(restore), Input::Updated(updated)) => {
+            (State::Restoring(restore), Input::Updated(updated))
+                if restore.stage == RestoreStage::Writing =>
+            {
                 self.on_restore_sent(at, restore, updated)
             }
-            (State::Restoring(restore), Input::Waited { .. }) => self.restore_read(restore),
+            (State::Restoring(restore), Input::Waited { .. })
+                if restore.stage == RestoreStage::Waiting =>
+            {
+                self.restore_read(restore)
+            }
             (state, _stale) => {
                 self.state = state;
                 Next::Keep
@@ -234,8 +256,15 @@ impl DeploymentMachine {
             service: self.service().cloned(),
             service_read_at: self.last.as_ref().map(|(read_at, _)| *read_at),
             image: self.image.clone(),
+            restore_command: self.restore_command(),
             left_behind: self.left_behind.clone(),
         }
+    }
+
+    /// How a person takes the service back to what ran before this run.
+    fn restore_command(&self) -> Option<String> {
+        let previous = &self.point.as_ref()?.previous;
+        Some(self.by_hand.as_ref()?.command(previous))
     }
 
     fn end_known(&mut self, outcome: Outcome) -> Next<Action> {
@@ -352,6 +381,7 @@ impl Machine for DeploymentMachine {
             }
             Action::Preflight { .. }
             | Action::FindImage { .. }
+            | Action::Resolve { .. }
             | Action::Observe
             | Action::Follow { .. }
             | Action::Check { .. } => Work::Read,

@@ -4,9 +4,10 @@ use jiff::Timestamp;
 
 use super::{
     Action, Cause, DeploymentEvent, DeploymentId, DeploymentMachine, Failure, HoldReason, Intent,
-    Next, Outcome, RestoreStage, RollbackPoint, State, Target, Unchanged,
+    Next, Outcome, RestoreStage, RevisionId, RollbackPoint, State, Target, Unchanged,
     before::back_off,
     state::{Restore, Retry},
+    write::LOOKS,
 };
 use crate::{
     clock::later,
@@ -34,18 +35,52 @@ impl DeploymentMachine {
                 return Next::Do(Action::Wait { until });
             }
         };
-        self.remember(at, service.clone());
+        self.remember(at, service);
+        match &self.intent {
+            Intent::RollBack {
+                to: Some(revision), ..
+            } => {
+                let revision = revision.clone();
+                self.state = State::Preflight(retry);
+                Next::Do(Action::Resolve { revision })
+            }
+            _ => self.roll_back_to(at, None),
+        }
+    }
+
+    /// The revision that was asked for, as the service spells it.
+    pub(super) fn on_resolved(
+        &mut self,
+        at: Timestamp,
+        retry: Retry,
+        resolved: Result<RevisionId, Failure>,
+    ) -> Next<Action> {
+        match resolved {
+            Ok(revision) => self.roll_back_to(at, Some(revision)),
+            Err(failure) => match self.read_failed(at, retry.attempt, &failure) {
+                Some(until) => {
+                    let attempt = retry.attempt + 1;
+                    self.state = State::Preflight(Retry { attempt });
+                    Next::Do(Action::Wait { until })
+                }
+                None => self.unchanged(at, Unchanged::ReadFailed { failure }),
+            },
+        }
+    }
+
+    fn roll_back_to(&mut self, at: Timestamp, to: Option<RevisionId>) -> Next<Action> {
         let nothing = |why: String| Unchanged::NothingToRollBack { why };
-        let Intent::RollBack { by, to } = self.intent.clone() else {
+        let Intent::RollBack { by, .. } = self.intent.clone() else {
             return self.unchanged(at, nothing("nothing was asked for".to_owned()));
         };
-        let Some(service) = service else {
+        let Some(service) = self.service().cloned() else {
             return self.unchanged(at, nothing("there is no such service".to_owned()));
         };
         let previous = match (to, &service.rollback_point) {
             (Some(to), _) => Target::Revision(to),
             (None, Some(point)) if point.deployed == service.revision => point.previous.clone(),
-            (None, Some(point)) if service.runs(&point.previous) => point.previous.clone(),
+            // It is there, or on its way there: an earlier rollback was cut off.
+            (None, Some(point)) if service.heads_for(&point.previous) => point.previous.clone(),
             (None, Some(point)) => {
                 let (runs, deployed) = (&service.revision, &point.deployed);
                 let why = format!(
@@ -106,6 +141,7 @@ impl DeploymentMachine {
             write_until: later(at, self.plan.write_within()),
             deadline: later(at, self.plan.rollback_deadline()),
             failure: None,
+            absent: 0,
             told: None,
         }
     }
@@ -141,6 +177,12 @@ impl DeploymentMachine {
             Ok(Some(service)) => service,
             Ok(None) => {
                 self.remember(at, None);
+                restore.absent += 1;
+                if self.moved && restore.absent < LOOKS {
+                    // What was created a moment ago may not be shown yet.
+                    let until = later(at, back_off(restore.absent));
+                    return self.restore_wait(at, restore, until);
+                }
                 return match restore.to {
                     Target::Nothing => self.restored(at, restore.to),
                     Target::Revision(_) => self.hold(at, HoldReason::Gone),
@@ -157,11 +199,12 @@ impl DeploymentMachine {
                 return self.restore_wait(at, restore, retry_at);
             }
         };
+        restore.absent = 0;
         self.remember(at, Some(service.clone()));
         if service.runs(&restore.to) {
             return self.restored(at, restore.to);
         }
-        if self.is_on_its_way(&service, &restore.to) {
+        if service.heads_for(&restore.to) {
             let shown = service.to_string();
             if restore.told.as_ref() != Some(&shown) {
                 restore.told = Some(shown);
@@ -169,7 +212,8 @@ impl DeploymentMachine {
                     service: service.clone(),
                 });
             }
-            if service.rollout == Rollout::Failed {
+            // Fewer copies are no rollout: what failed before stays so.
+            if service.rollout == Rollout::Failed && restore.to != Target::Nothing {
                 let summary = "the rollout back has failed as well";
                 return self.unresolved(at, summary, restore.failure);
             }
@@ -203,13 +247,6 @@ impl DeploymentMachine {
             update,
             restores: true,
         })
-    }
-
-    fn is_on_its_way(&self, service: &ServiceObservation, to: &Target) -> bool {
-        match to {
-            Target::Revision(revision) => service.revision == *revision,
-            Target::Nothing => service.desired == 0,
-        }
     }
 
     pub(super) fn on_restore_sent(

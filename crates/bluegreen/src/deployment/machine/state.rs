@@ -63,6 +63,8 @@ pub(super) struct Retry {
 pub(super) struct Registering {
     pub(super) image: ImageRef,
     pub(super) attempt: u32,
+    /// It failed, and is waited to be tried again.
+    pub(super) waits: bool,
     /// What ends the run once the register has finished.
     pub(super) then: Option<Control>,
 }
@@ -73,6 +75,8 @@ pub(super) struct Write {
     pub(super) update: Update,
     pub(super) attempt: u32,
     pub(super) give_up: Timestamp,
+    /// How often in a row the service was read as if nothing had happened.
+    pub(super) unmoved: u32,
     /// What takes it back once the change has finished.
     pub(super) then: Option<Control>,
 }
@@ -80,6 +84,8 @@ pub(super) struct Write {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Follow {
     pub(super) deployment: DeploymentId,
+    /// The deployment in whose place it came; a read that shows that one is late, not news.
+    pub(super) replaced: Option<DeploymentId>,
     pub(super) deadline: Timestamp,
     /// The counts that were told last.
     pub(super) told: Option<[u32; 4]>,
@@ -93,6 +99,8 @@ pub(super) struct Probe {
     pub(super) index: usize,
     pub(super) in_a_row: u32,
     pub(super) deadline: Timestamp,
+    /// When this round of all checks began.
+    pub(super) asked_at: Timestamp,
     pub(super) failed: Option<CheckReport>,
 }
 
@@ -112,6 +120,8 @@ pub(super) struct Restore {
     /// When somebody must look.
     pub(super) deadline: Timestamp,
     pub(super) failure: Option<Failure>,
+    /// How often in a row no service was read.
+    pub(super) absent: u32,
     /// What was told last of it.
     pub(super) told: Option<String>,
 }

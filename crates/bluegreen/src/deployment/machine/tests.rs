@@ -181,6 +181,7 @@ impl Turn {
                 findings: Ok(Vec::new()),
                 service: self.service.clone(),
             },
+            Action::Resolve { revision } => Input::Resolved(Ok(revision.clone())),
             Action::FindImage { .. } => Input::ImageFound(self.found.clone()),
             Action::Build { .. } => Input::Built(self.built.clone()),
             Action::Register { .. } => Input::Registered(self.registered.clone()),
@@ -244,7 +245,10 @@ proptest! {
                     if !restores {
                         let deployed = known.registered.clone().map(Target::Revision);
                         prop_assert_eq!(Some(&update.to), deployed.as_ref());
-                        prop_assert!(update.rollback_point.is_some(), "where a rollback goes is kept first");
+                        let point = update.rollback_point.as_ref();
+                        prop_assert!(point.is_some(), "where a rollback goes is kept first");
+                        let previous = point.map(|point| &point.previous);
+                        prop_assert_ne!(previous, Some(&update.to), "nothing is its own way back");
                     }
                     known.unread = true;
                 }
@@ -315,6 +319,277 @@ proptest! {
             prop_assert!(after.events.is_empty() && after.next == Next::End, "an end is an end");
         }
     }
+}
+
+/// A machine in the middle of a deployment of revision 2, where `before` was found.
+struct Play {
+    machine: DeploymentMachine,
+    at: Timestamp,
+    events: Vec<DeploymentEvent>,
+}
+
+impl Play {
+    fn of(intent: Intent) -> (Self, Next<Action>) {
+        let plan = DeploymentPlan::builder().build().expect("valid");
+        let by_hand = ByHand {
+            run: "run".to_owned(),
+            run_nothing: "run nothing".to_owned(),
+        };
+        let machine = DeploymentMachine::new(plan, 1, 0).with_by_hand(Some(by_hand));
+        let mut play = Self {
+            machine,
+            at: start(),
+            events: Vec::new(),
+        };
+        let next = play.on(Input::Start(intent));
+        (play, next)
+    }
+
+    /// Up to the answer to the registration.
+    fn registered(before: Option<ServiceObservation>) -> (Self, Next<Action>) {
+        let image = ImageSource::Given { image: image() };
+        let (mut play, _) = Self::of(Intent::Deploy { image });
+        play.on(Input::Preflighted {
+            findings: Ok(Vec::new()),
+            service: Ok(before),
+        });
+        let next = play.on(Input::Registered(Ok(Registration {
+            revision: revision(2),
+            is_new: true,
+            diff: Vec::new(),
+        })));
+        (play, next)
+    }
+
+    fn on(&mut self, input: Input) -> Next<Action> {
+        let transition = self.machine.on(self.at, input);
+        self.events.extend(transition.events);
+        transition.next
+    }
+
+    /// Waits to the end of the wait, if it is one, and says what comes after.
+    fn wait(&mut self, next: Next<Action>) -> Next<Action> {
+        let Next::Do(Action::Wait { until }) = next else {
+            panic!("{next:?} is no wait");
+        };
+        self.at = until;
+        self.on(Input::Waited { clock_fault: false })
+    }
+
+    fn seen(&mut self, service: Option<ServiceObservation>) -> Next<Action> {
+        self.on(Input::Observed(Ok(service)))
+    }
+
+    fn exit_code(&self) -> Option<u8> {
+        Some(match self.machine.end()? {
+            Ok(outcome) => outcome.exit_code(),
+            Err(_) => 20,
+        })
+    }
+}
+
+fn recorded(mut service: ServiceObservation, deployed: u8, previous: u8) -> ServiceObservation {
+    service.rollback_point = Some(RollbackPoint {
+        deployed: revision(deployed),
+        previous: Target::Revision(revision(previous)),
+    });
+    service
+}
+
+fn lost() -> Failure {
+    Failure::new(ErrorKind::OutcomeUnknown, "no answer")
+}
+
+fn cancel() -> Input {
+    Input::Control(Control::Cancel {
+        reason: "SIGTERM".to_owned(),
+    })
+}
+
+/// With revision 1 running, deployed over revision 3, last words name 1, not 3.
+#[test]
+fn p04_the_command_by_hand_goes_back_to_what_ran_before_this_run() {
+    let before = recorded(service(1, Rollout::Completed, 4), 1, 3);
+    let (mut play, _) = Play::registered(Some(before));
+    play.on(Input::Updated(Ok(DeploymentId::new("ecs-svc/2"))));
+    play.on(Input::Control(Control::Stop {
+        reason: "twice".to_owned(),
+    }));
+    let Some(Err(unresolved)) = play.machine.end() else {
+        panic!("{:?}", play.machine.end());
+    };
+    assert_eq!(
+        unresolved.report.restore_command.as_deref(),
+        Some("run chatbot:1")
+    );
+}
+
+/// A revision that is complete but scaled out just now is not deployed over itself.
+#[test]
+fn p05_a_revision_is_never_its_own_way_back() {
+    let before = recorded(service(2, Rollout::Completed, 3), 2, 1);
+    let (play, next) = Play::registered(Some(before));
+    assert!(matches!(next, Next::Do(Action::Check { .. })), "{next:?}");
+    let point = play.machine.point.clone().expect("it is known");
+    assert_eq!(point.previous, Target::Revision(revision(1)));
+
+    let (_, next) = Play::registered(Some(recorded(service(2, Rollout::Failed, 0), 2, 1)));
+    let Next::Do(Action::Update { update, .. }) = next else {
+        panic!("{next:?}");
+    };
+    let point = update.rollback_point.expect("kept");
+    assert_eq!(point.previous, Target::Revision(revision(1)));
+
+    let (play, _) = Play::registered(Some(service(2, Rollout::Failed, 0)));
+    assert_eq!(play.exit_code(), Some(3), "{:?}", play.machine.end());
+}
+
+/// The answer to the create is lost, and ECS shows the service late.
+#[test]
+fn p10_a_service_that_is_not_shown_yet_is_looked_for_again() {
+    let (mut play, _) = Play::registered(None);
+    let wait = play.on(Input::Updated(Err(lost())));
+    assert_eq!(play.wait(wait), Next::Do(Action::Observe));
+    let wait = play.seen(None);
+    assert_eq!(play.wait(wait), Next::Do(Action::Observe));
+    let next = play.seen(Some(service(2, Rollout::InProgress, 0)));
+    assert!(matches!(next, Next::Do(Action::Follow { .. })), "{next:?}");
+
+    // Cancelled while the create was under way: what is not shown yet must still be emptied.
+    let (mut play, _) = Play::registered(None);
+    assert_eq!(play.on(cancel()), Next::Keep);
+    let next = play.on(Input::Updated(Ok(DeploymentId::new("ecs-svc/2"))));
+    assert_eq!(next, Next::Do(Action::Observe));
+    let wait = play.seen(None);
+    assert_eq!(play.wait(wait), Next::Do(Action::Observe));
+    let next = play.seen(Some(service(2, Rollout::InProgress, 0)));
+    let Next::Do(Action::Update { update, .. }) = next else {
+        panic!("{next:?}");
+    };
+    assert_eq!(update.to, Target::Nothing);
+}
+
+/// A cancel does not cut the wait short after which a lost update can be seen.
+#[test]
+fn p10_p11_a_cancel_waits_until_a_lost_update_can_be_seen() {
+    let before = service(1, Rollout::Completed, 4);
+    let (mut play, _) = Play::registered(Some(before.clone()));
+    let wait = play.on(Input::Updated(Err(lost())));
+    assert_eq!(play.on(cancel()), Next::Keep);
+    assert_eq!(play.wait(wait), Next::Do(Action::Observe));
+    // A look that is late, and one that is not.
+    let wait = play.seen(Some(before.clone()));
+    assert_eq!(play.wait(wait), Next::Do(Action::Observe));
+    let next = play.seen(Some(service(2, Rollout::InProgress, 1)));
+    assert_eq!(next, Next::Do(Action::Observe), "it is taken back");
+
+    // If it never shows, it did not happen.
+    let (mut play, _) = Play::registered(Some(before.clone()));
+    let mut wait = play.on(Input::Updated(Err(lost())));
+    play.on(cancel());
+    for _ in 0..3 {
+        assert_eq!(play.exit_code(), None);
+        assert_eq!(play.wait(wait), Next::Do(Action::Observe));
+        wait = play.seen(Some(before.clone()));
+    }
+    assert_eq!(play.exit_code(), Some(3));
+}
+
+/// Right after an update ECS may still show the deployment that it replaces.
+#[test]
+fn p07_the_deployment_that_was_replaced_supersedes_nothing() {
+    let (mut play, _) = Play::registered(Some(service(1, Rollout::Completed, 4)));
+    play.on(Input::Updated(Ok(DeploymentId::new("ecs-svc/2"))));
+    let late = |by: &str| {
+        let progress = DeploymentProgress::going_on(4, 0, 0);
+        Input::Followed(Ok(progress.ended(DeploymentEnd::Superseded {
+            by: DeploymentId::new(by),
+            revision: revision(1),
+        })))
+    };
+    let next = play.on(late("ecs-svc/1"));
+    assert!(matches!(next, Next::Do(Action::Wait { .. })), "{next:?}");
+    play.wait(next);
+    play.on(late("ecs-svc/9"));
+    play.seen(Some(service(3, Rollout::InProgress, 0)));
+    assert_eq!(play.exit_code(), Some(12));
+}
+
+/// What failed stays failed while its copies drain; that is no failed way back.
+#[test]
+fn a_first_release_that_failed_is_emptied_while_its_copies_drain() {
+    let (mut play, _) = Play::registered(None);
+    play.on(Input::Updated(Ok(DeploymentId::new("ecs-svc/2"))));
+    let failed = DeploymentEnd::Failed {
+        reason: "tasks failed".to_owned(),
+    };
+    let progress = DeploymentProgress::going_on(4, 2, 4).ended(failed);
+    play.on(Input::Followed(Ok(progress)));
+    play.seen(Some(service(2, Rollout::Failed, 2)));
+    play.on(Input::Updated(Ok(DeploymentId::new("ecs-svc/2"))));
+    let mut draining = service(2, Rollout::Failed, 2);
+    draining.desired = 0;
+    let wait = play.seen(Some(draining.clone()));
+    assert_eq!(play.wait(wait), Next::Do(Action::Observe));
+    draining.running = 0;
+    play.seen(Some(draining));
+    assert_eq!(play.exit_code(), Some(10));
+}
+
+/// A rollback that was killed is finished by the next one.
+#[test]
+fn p05_a_rollback_that_was_cut_off_goes_on() {
+    let ask = |to| Intent::RollBack {
+        by: "ann".into(),
+        to,
+    };
+    let (mut play, _) = Play::of(ask(None));
+    let wait = play.seen(Some(recorded(service(1, Rollout::InProgress, 2), 2, 1)));
+    assert_eq!(play.wait(wait), Next::Do(Action::Observe));
+    play.seen(Some(recorded(service(1, Rollout::Completed, 4), 2, 1)));
+    assert_eq!(play.exit_code(), Some(0));
+
+    // A revision by its short name is first asked for as the service spells it.
+    let (mut play, _) = Play::of(ask(Some(RevisionId::new("one"))));
+    let next = play.seen(Some(service(2, Rollout::Completed, 4)));
+    let named = RevisionId::new("one");
+    assert_eq!(next, Next::Do(Action::Resolve { revision: named }));
+    let next = play.on(Input::Resolved(Ok(revision(1))));
+    let Next::Do(Action::Update { update, .. }) = next else {
+        panic!("{next:?}");
+    };
+    assert_eq!(update.to, Target::Revision(revision(1)));
+}
+
+/// A journal that fails while a change is under way is not forgotten once it has ended.
+#[test]
+fn p06_a_journal_that_fails_during_a_change_still_counts() {
+    let failed = || Input::JournalFailed(Failure::new(ErrorKind::Unavailable, "disk full"));
+    let (mut play, _) = Play::registered(Some(service(1, Rollout::Completed, 4)));
+    assert_eq!(play.on(failed()), Next::Keep);
+    play.on(Input::Updated(Ok(DeploymentId::new("ecs-svc/2"))));
+    let next = play.seen(Some(service(2, Rollout::InProgress, 0)));
+    assert!(
+        matches!(next, Next::Do(Action::Update { restores: true, .. })),
+        "{next:?}"
+    );
+}
+
+/// Nothing is under way while a failed registration waits to be tried again.
+#[test]
+fn p11_a_cancel_ends_the_wait_for_another_registration() {
+    let image = ImageSource::Given { image: image() };
+    let (mut play, _) = Play::of(Intent::Deploy { image });
+    play.on(Input::Preflighted {
+        findings: Ok(Vec::new()),
+        service: Ok(None),
+    });
+    play.on(Input::Registered(Err(Failure::new(
+        ErrorKind::Throttled,
+        "slow",
+    ))));
+    play.on(cancel());
+    assert_eq!(play.exit_code(), Some(3));
 }
 
 #[test]

@@ -15,6 +15,10 @@ use crate::{
     service::{ServiceObservation, Update},
 };
 
+/// So often in a row a service must be read as if nothing had happened, before a change whose
+/// answer was lost counts as one that did not happen: the service shows changes a moment late.
+pub(super) const LOOKS: u32 = 3;
+
 impl DeploymentMachine {
     pub(super) fn update(
         &mut self,
@@ -32,6 +36,7 @@ impl DeploymentMachine {
             update,
             attempt: 1,
             give_up: later(at, self.plan.write_within()),
+            unmoved: 0,
             then: None,
         })
     }
@@ -58,7 +63,7 @@ impl DeploymentMachine {
         updated: Result<DeploymentId, Failure>,
     ) -> Next<Action> {
         match updated {
-            Ok(deployment) => self.taken_on(at, write.then, deployment),
+            Ok(deployment) => self.taken_on(at, &write, deployment),
             Err(failure) => {
                 let retry_at = later(at, back_off(write.attempt));
                 self.tell(DeploymentEvent::UpdateFailed {
@@ -72,21 +77,21 @@ impl DeploymentMachine {
     }
 
     /// The change is there; goes on, or does what was asked for meanwhile.
-    fn taken_on(
-        &mut self,
-        at: Timestamp,
-        then: Option<Control>,
-        deployment: DeploymentId,
-    ) -> Next<Action> {
+    fn taken_on(&mut self, at: Timestamp, write: &Write, deployment: DeploymentId) -> Next<Action> {
         self.moved = true;
         self.left_behind.clear();
         self.tell(DeploymentEvent::Updated {
             deployment: deployment.clone(),
         });
-        match then {
-            None => self.start_following(at, deployment),
-            Some(control) => self.end_by(at, control),
+        if let Some(control) = write.then.clone() {
+            return self.end_by(at, control);
         }
+        if let Some(failure) = self.journal_failed.take() {
+            return self.take_back(at, Cause::JournalFailed { failure });
+        }
+        let replaced = write.update.from.as_ref();
+        let replaced = replaced.map(|from| from.deployment.clone());
+        self.start_following(at, deployment, replaced)
     }
 
     /// What a control that ends a changed run means.
@@ -107,10 +112,12 @@ impl DeploymentMachine {
         &mut self,
         at: Timestamp,
         deployment: DeploymentId,
+        replaced: Option<DeploymentId>,
     ) -> Next<Action> {
         let deadline = later(at, self.plan.rollout_deadline());
         self.follow(Follow {
             deployment,
+            replaced,
             deadline,
             told: None,
             goes_back: false,
@@ -157,11 +164,21 @@ impl DeploymentMachine {
             Some(found)
                 if !is_same && write.update.to == Target::Revision(found.revision.clone()) =>
             {
-                self.taken_on(at, write.then, found.deployment)
+                self.taken_on(at, &write, found.deployment)
             }
             Some(found) if !is_same => self.superseded(at, found.deployment, found.revision),
             None if !is_same => self.hold(at, HoldReason::Gone),
             found => {
+                write.unmoved += 1;
+                if failure.kind == ErrorKind::OutcomeUnknown && write.unmoved < LOOKS {
+                    // What happened a moment ago may not be shown yet.
+                    let until = later(at, back_off(write.unmoved + 1));
+                    self.state = State::Verifying(write, failure);
+                    return Next::Do(Action::Wait { until });
+                }
+                if let Some(failure) = self.journal_failed.take() {
+                    return self.unchanged(at, Unchanged::JournalFailed { failure });
+                }
                 if let Some(control) = write.then {
                     return self.unchanged(at, Unchanged::Cancelled { control });
                 }
@@ -170,6 +187,7 @@ impl DeploymentMachine {
                     return self.unchanged(at, Unchanged::UpdateFailed { failure });
                 }
                 write.update.from = found;
+                write.unmoved = 0;
                 write.attempt += 1;
                 self.write(write)
             }

@@ -4,7 +4,7 @@ use crate::{
     ErrorKind,
     aws::{api::EcsCall, ecs::testing::*},
     service::{
-        DeploymentId, RollbackOwner, RollbackPoint, Rollout, ServiceDeployer as _,
+        DeploymentId, RevisionId, RollbackOwner, RollbackPoint, Rollout, ServiceDeployer,
         ServiceObservation, Target,
     },
 };
@@ -18,9 +18,7 @@ async fn observed(service: serde_json::Value) -> ServiceObservation {
 async fn p04_a_service_is_read_as_it_is() {
     let seen = observed(service()).await;
     let deployment = DeploymentId::new(FIRST);
-    let mut steady = ServiceObservation::steady("chatbot", revision(ONE), deployment, 4);
-    steady.restore_command =
-        format!("aws ecs update-service --cluster c --service chatbot --task-definition {ONE}");
+    let steady = ServiceObservation::steady("chatbot", revision(ONE), deployment, 4);
     assert_eq!(seen, steady);
     assert!(seen.is_steady());
 }
@@ -123,32 +121,19 @@ async fn whoever_may_roll_back_by_the_services_setting_owns_it() {
 }
 
 #[tokio::test]
-async fn the_rollback_point_is_read_from_the_tags_and_the_command_goes_there() {
+async fn the_rollback_point_is_read_from_the_tags() {
     let cases = [
-        (ONE, Target::Nothing, "none", "--desired-count 0"),
-        (
-            ONE,
-            Target::Revision(revision(THREE)),
-            THREE,
-            "--task-definition arn:aws:ecs:us-east-1:123456789012:task-definition/chatbot:3",
-        ),
-        // Recorded, and never begun: what runs is what is to run again.
-        (
-            TWO,
-            Target::Revision(revision(ONE)),
-            ONE,
-            "--task-definition arn:aws:ecs:us-east-1:123456789012:task-definition/chatbot:1",
-        ),
+        (ONE, Target::Nothing, "none"),
+        (ONE, Target::Revision(revision(THREE)), THREE),
+        (TWO, Target::Revision(revision(ONE)), ONE),
     ];
-    for (deployed, previous, text, command) in cases {
+    for (deployed, previous, text) in cases {
         let seen = observed(with(service(), "/tags", tags(deployed, text))).await;
         let point = RollbackPoint {
             deployed: revision(deployed),
             previous,
         };
         assert_eq!(seen.rollback_point, Some(point));
-        let command = format!("aws ecs update-service --cluster c --service chatbot {command}");
-        assert_eq!(seen.restore_command, command);
     }
     let half = json!([{"key": "bluegreen:deployed", "value": ONE}]);
     let seen = observed(with(service(), "/tags", half)).await;
@@ -156,33 +141,41 @@ async fn the_rollback_point_is_read_from_the_tags_and_the_command_goes_there() {
 }
 
 #[tokio::test]
-async fn short_names_of_revisions_are_kept_and_compared_with_arns() {
+async fn a_short_name_and_an_arn_of_one_revision_are_one() {
     let primary = deployment(SECOND, "PRIMARY", "chatbot:2", "COMPLETED", 4);
     let short = with(service(), "/deployments", json!([primary]));
     let seen = observed(with(short, "/tags", tags(TWO, ONE))).await;
     assert_eq!(seen.revision.as_str(), "chatbot:2");
-    assert!(
-        seen.restore_command.ends_with(ONE),
-        "{}",
-        seen.restore_command
+    let point = seen.rollback_point.expect("it is recorded");
+    assert_eq!(point.deployed, seen.revision);
+}
+
+#[test]
+fn p04_a_person_can_change_the_service_by_hand() {
+    let mut deployer = Ecs::new().deployer();
+    let by_hand = ServiceDeployer::by_hand(&deployer).expect("it knows how");
+    let begin = "aws ecs update-service --cluster c --service chatbot";
+    assert_eq!(
+        by_hand.command(&Target::Revision(revision(ONE))),
+        format!("{begin} --task-definition {ONE}")
     );
+    let nothing = by_hand.command(&Target::Nothing);
+    assert_eq!(nothing, format!("{begin} --desired-count 0"));
+
+    deployer.cluster = "it's $HOME".to_owned();
+    let quoted = ServiceDeployer::by_hand(&deployer).expect("it knows how");
+    let wanted = r"--cluster 'it'\''s $HOME' --service chatbot";
+    assert!(quoted.run.contains(wanted), "{}", quoted.run);
 }
 
 #[tokio::test]
-async fn names_in_the_command_are_quoted_for_a_shell() {
-    let mut deployer = Ecs::new()
-        .answers(
-            EcsCall::DescribeServices,
-            json!({"cluster": "it's $HOME", "services": ["chatbot"], "include": ["TAGS"]}),
-            json!({"services": [service()]}),
-        )
-        .deployer();
-    deployer.cluster = "it's $HOME".to_owned();
-    let seen = deployer.observe().await.expect("read").expect("there");
-    assert!(
-        seen.restore_command
-            .contains(r"--cluster 'it'\''s $HOME' --service chatbot"),
-        "{}",
-        seen.restore_command
+async fn a_revision_that_a_person_named_is_found_by_its_arn() {
+    let ecs = Ecs::new().answers(
+        EcsCall::DescribeTaskDefinition,
+        json!({"taskDefinition": "chatbot:1", "include": ["TAGS"]}),
+        definition(ONE, &image('a')),
     );
+    let named = RevisionId::new("chatbot:1");
+    let found = ecs.deployer().resolve(&named).await.expect("it is there");
+    assert_eq!(found, revision(ONE));
 }
