@@ -56,6 +56,13 @@ impl Setup {
         let named = |given: &Option<String>, own: Option<&str>| {
             given.clone().or_else(|| own.map(str::to_owned))
         };
+        if cli.plan.dry_run && !deploys {
+            add(
+                "--dry-run",
+                "it is for `deploy` and `prepare`".to_owned(),
+                "`aws ecs describe-services` shows what runs, its tags where a rollback goes",
+            );
+        }
         let cluster = named(&cli.service.cluster, simulation.map(Simulation::cluster));
         let service = named(&cli.service.service, simulation.map(Simulation::service));
         for (field, value) in [("--cluster", &cluster), ("--service", &service)] {
@@ -183,13 +190,6 @@ impl Setup {
                 Duration::from_secs(60)
             }
         };
-        if cli.plan.dry_run && !deploys {
-            add(
-                "--dry-run",
-                "it is for `deploy` and `prepare`".to_owned(),
-                "`aws ecs describe-services` shows what runs, its tags where a rollback goes",
-            );
-        }
         let mut plan = DeploymentPlan::builder()
             .poll_every(span("--poll-every", &cli.plan.poll_every))
             .rollout_deadline(span("--rollout-deadline", &cli.plan.rollout_deadline))

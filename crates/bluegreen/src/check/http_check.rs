@@ -210,4 +210,16 @@ mod tests {
             assert!(shown.contains("https://h/x?token=…"), "{shown}");
         }
     }
+
+    #[tokio::test]
+    async fn p12_a_token_is_taken_out_without_its_scheme_too() {
+        let request = HttpRequest::new("GET", "http://h/x");
+        let answer = HttpResponse::new(401, "invalid token canary-4711, not Bearer canary-4711");
+        let report = check(request, Ok(answer))
+            .with_secret("Bearer canary-4711")
+            .check()
+            .await;
+        let shown = format!("{report} {report:?}");
+        assert!(!shown.contains("canary"), "{shown}");
+    }
 }

@@ -511,6 +511,22 @@ mod tests {
     }
 
     #[test]
+    fn p12_of_a_log_drivers_options_only_places_are_shown() {
+        let with = |more: &str| {
+            let text = format!(
+                r#"{{"family": "chatbot", "containerDefinitions": [{{"name": "app", "image": "i",
+                    "logConfiguration": {{"logDriver": "awsfirelens", "options": {{
+                    "awslogs-group": "/chat", "HTTP_Passwd": "canary-1", "header": "k canary-2"
+                    {more}}}}}}}]}}"#
+            );
+            TaskDefinition::from_json(&text).expect("valid")
+        };
+        let diff = with("").diff(&with(r#", "Host": "h""#)).join("\n");
+        assert!(!diff.contains("canary"), "{diff}");
+        assert!(diff.contains("Host") && diff.contains("/chat"), "{diff}");
+    }
+
+    #[test]
     fn a_family_name_alone_or_a_config_map_is_refused_with_a_word() {
         for text in [
             "{}",

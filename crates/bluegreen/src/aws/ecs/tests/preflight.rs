@@ -197,6 +197,17 @@ async fn every_problem_of_the_files_is_told_at_once() {
         assert!(told.contains(wanted), "{wanted} in {told}");
     }
     assert!(!told.contains("].image"), "a deployment sets it: {told}");
+
+    let file = r#"{"family": "chatbot", "containerDefinitions": [
+        {"name": "app"}, {"name": "proxy"}]}"#;
+    let file = TaskDefinition::from_json(file).expect("a task definition");
+    let told = self::told(app(ecs(service())).with_task_definition(file)).await;
+    let images: Vec<_> = told.iter().filter(|one| one.contains("].image")).collect();
+    assert_eq!(images.len(), 1, "nobody sets that of the proxy: {told:?}");
+    assert!(
+        images[0].contains("containerDefinitions[1].image"),
+        "{told:?}"
+    );
 }
 
 fn forward(groups: &[(&str, i32)]) -> Action {
@@ -398,6 +409,15 @@ async fn a_new_service_needs_a_group_behind_a_balancer() {
     let nowhere = balancer(vec![rule("100", forward(&[(BLUE, 1)]))]);
     let wanted = "refuse: no rule names fastapi, so ECS creates no service for it";
     assert_eq!(stops(told(new_service(nowhere)).await), [wanted]);
+
+    let idle = json!({"desiredCount": 0, "launchType": "EC2"}).to_string();
+    let spec = ServiceSpec::from_json(&idle).expect("a service");
+    let file = r#"{"family": "chatbot", "containerDefinitions": [{"name": "app"}]}"#;
+    let file = TaskDefinition::from_json(file).expect("a file");
+    let deployer = Ecs::new().misses().deployer();
+    let deployer = deployer.with_service(spec).with_task_definition(file);
+    let wanted = "refuse: service definition: desiredCount: no copy would run";
+    assert_eq!(stops(told(deployer).await), [wanted]);
 
     let live = balancer(vec![rule("100", forward(&[(GREEN, 1)]))]);
     let told = stops(told(new_service(live)).await);

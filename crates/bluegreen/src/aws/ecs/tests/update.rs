@@ -101,6 +101,33 @@ async fn p05_the_rollback_point_is_kept_before_one_thing_is_changed() {
     assert_eq!(id.as_str(), SECOND);
 }
 
+/// An update that certainly did not happen leaves the way back of what runs as it was; after one
+/// that may have happened the new record must stay.
+#[tokio::test]
+async fn p05_a_refused_update_puts_the_rollback_point_back() {
+    let stands = || with(service(), "/tags", tags(ONE, THREE));
+    let old = json!([
+        {"key": "bluegreen:deployed", "value": ONE},
+        {"key": "bluegreen:previous", "value": THREE}
+    ]);
+    for kind in KINDS.into_iter().chain([ErrorKind::OutcomeUnknown]) {
+        let mut ecs = Ecs::new()
+            .describes(stands())
+            .answers(EcsCall::TagResource, tagged(), json!({}))
+            .fails(
+                EcsCall::UpdateService,
+                updated(json!({"taskDefinition": TWO})),
+                kind,
+            );
+        if kind != ErrorKind::OutcomeUnknown {
+            let back = json!({"resourceArn": SERVICE, "tags": old});
+            ecs = ecs.answers(EcsCall::TagResource, back, json!({}));
+        }
+        let error = refused(ecs.deployer(), &forward()).await;
+        assert_eq!(error.kind(), kind);
+    }
+}
+
 #[tokio::test]
 async fn p07_a_service_that_is_no_longer_as_observed_is_left_alone() {
     let theirs = deployment(THIRD, "PRIMARY", THREE, "IN_PROGRESS", 0);
