@@ -53,6 +53,15 @@ ends_with(0, "deploy", "prepare", "--undo")
 ends_with(0, "deploy", "prepare", "--dry-run")
 ends_with(2, "deploy", "prepare", "--test-header", "Host: green")
 ends_with(2, "deploy", "prepare", "--aws")
+ends_with(0, "deploy", "prepare", "--target-group-definition", "examples/deploy/target-group.json")
+ends_with(2, "deploy", "validate")
+ends_with(2, "deploy", "validate", "--task-definition", "examples/deploy/service.json")
+ends_with(
+    0, "deploy", "validate", "--task-definition", "examples/deploy/task-definition.json",
+    "--service-definition", "examples/deploy/service.json",
+    "--target-group-definition", "examples/deploy/target-group.json",
+    "--listener-rule", "examples/deploy/listener-rule.json",
+)
 ends_with(2, "deploy", "--aws")
 ends_with(0, "integration_tests")
 for scenario in ("broken-chat", "slow", "never-healthy"):

@@ -49,6 +49,7 @@ Examples:
   deploy --scenario list                all scenarios, and what each must end with
   deploy --dry-run                      what would change, and nothing changed
   deploy prepare                        a place for green, on the simulation
+  deploy validate --service-definition service.json
   deploy prepare --aws --listener-arn ARN --blue-target-group ARN --green-target-group NAME
   deploy --aws --cluster C --service S --repository R --context . --checks checks.toml";
 
@@ -69,6 +70,22 @@ pub(crate) enum Command {
     /// Make the place where green is to stand: its target group, at weight 0 in the rule that
     /// divides the traffic, and a route by which tests reach green itself. Moves no traffic.
     Prepare(Prepare),
+    /// Read definition files and say everything that is wrong with them. Calls nothing.
+    Validate(Validate),
+}
+
+/// The files, beside --task-definition and --service-definition.
+#[derive(Debug, Clone, PartialEq, Eq, Args)]
+pub(crate) struct Validate {
+    /// A target group, JSON as `aws elbv2 create-target-group --cli-input-json` takes it.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) target_group_definition: Option<PathBuf>,
+    /// A listener rule, JSON as `aws elbv2 create-rule --cli-input-json` takes it.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) listener_rule: Option<PathBuf>,
+    /// Green's target group, to which a rule must not send everything at once.
+    #[arg(long, value_name = "ARN")]
+    pub(crate) green_target_group: Option<String>,
 }
 
 /// What is prepared. With --aws the rule and both target groups are needed.
@@ -82,6 +99,9 @@ pub(crate) struct Prepare {
     /// Green's: its ARN, or a name; where no group has that name, it is made as blue's is.
     #[arg(long, value_name = "ARN|NAME")]
     pub(crate) green_target_group: Option<String>,
+    /// A file that green's group is made from, instead of as blue's is.
+    #[arg(long, value_name = "FILE", conflicts_with = "green_target_group")]
+    pub(crate) target_group_definition: Option<PathBuf>,
     /// The port of green's group, instead of blue's.
     #[arg(long, value_name = "PORT")]
     pub(crate) port: Option<u16>,

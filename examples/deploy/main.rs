@@ -11,6 +11,7 @@ mod common;
 mod prepare;
 mod render;
 mod setup;
+mod validate;
 
 use std::{io::Write as _, process::ExitCode};
 
@@ -41,6 +42,13 @@ fn main() -> ExitCode {
     if cli.place.scenario.as_deref() == Some("list") {
         list_scenarios();
         return ExitCode::SUCCESS;
+    }
+    if let Some(Command::Validate(asked)) = &cli.command {
+        return ExitCode::from(match validate::run(&cli, asked) {
+            Ok(true) => 0,
+            Ok(false) => BAD_ARGUMENTS,
+            Err(problems) => bad_arguments(&problems),
+        });
     }
     // A plain current-thread runtime: only the simulation pauses its clock.
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -180,7 +188,7 @@ async fn go(cli: &Cli, setup: &Setup, aws: &Aws, simulation: Option<&Simulation>
             deployment.roll_back(cli.place.operator.as_str(), to).await
         }
         (Command::Deploy, Some(source)) => deployment.run_image(source).await,
-        (Command::Deploy | Command::Prepare(_), _) => return UNCHANGED,
+        (Command::Deploy | Command::Prepare(_) | Command::Validate(_), _) => return UNCHANGED,
     };
     if !cli.json {
         say_line!("API calls: {}", aws.calls());

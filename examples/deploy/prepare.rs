@@ -3,7 +3,10 @@
 use bluegreen::{
     Aws,
     aws::{
-        alb::{GreenGroup, GreenPlace, PlaceReport, PlaceStep, TargetGroupArn, TestHeader},
+        alb::{
+            GreenGroup, GreenPlace, PlaceReport, PlaceStep, TargetGroupArn, TargetGroupSpec,
+            TestHeader,
+        },
         sim::Simulation,
     },
     problem::Problem,
@@ -12,6 +15,7 @@ use bluegreen::{
 use crate::{
     args::Prepare,
     common::{data::json_line, rule::arn, say::say_line},
+    validate::text_of,
 };
 
 /// What was asked for, checked; every problem at once. `simulation` has its own names.
@@ -50,15 +54,29 @@ pub(crate) fn place(
     };
     let own = simulation.map(|simulation| simulation.green().name().to_owned());
     let field = "--green-target-group";
-    let group = match asked.green_target_group.clone().or(own) {
-        Some(text) if text.starts_with("arn:") => {
-            arn(field, Some(&text), &mut problems).map(GreenGroup::existing)
-        }
-        Some(name) => Some(GreenGroup::named(name)),
-        None => {
-            problems.push(needed(field));
-            None
-        }
+    let file = asked.target_group_definition.as_deref();
+    let specified = file.and_then(|path| {
+        let field = "--target-group-definition";
+        let spec = text_of(field, path).and_then(|text| {
+            TargetGroupSpec::from_json(&text).map_err(|error| {
+                let message = bluegreen::Failure::from(&error).message;
+                Problem::new(field, message, "see `deploy validate`")
+            })
+        });
+        spec.map_err(|problem| problems.push(problem)).ok()
+    });
+    let group = match specified.map(GreenGroup::specified) {
+        Some(group) => Some(group),
+        None => match asked.green_target_group.clone().or(own) {
+            Some(text) if text.starts_with("arn:") => {
+                arn(field, Some(&text), &mut problems).map(GreenGroup::existing)
+            }
+            Some(name) => Some(GreenGroup::named(name)),
+            None => {
+                problems.push(needed(field));
+                None
+            }
+        },
     };
     let header = asked.test_header.parse::<TestHeader>();
     let header = header.map_err(|error| {

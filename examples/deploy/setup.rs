@@ -1,6 +1,6 @@
 //! From the command line to what is run; every problem at once.
 
-use std::{fs, path::PathBuf, sync::Arc, time::Duration};
+use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use bluegreen::{
     Aws, Deployment, DeploymentPlan,
@@ -23,6 +23,7 @@ use bluegreen::{
 use crate::{
     args::{Cli, Command, Policy},
     common::say::say_line,
+    validate::text_of,
 };
 
 const CHECKS: &str = include_str!("checks.toml");
@@ -116,14 +117,10 @@ impl Setup {
         let also = also.and_then(|text| tag_of("--also-tag", text));
         let mut read = |field: &str, path: &Option<PathBuf>| {
             let path = path.as_ref()?;
-            match fs::read_to_string(path) {
+            match text_of(field, path) {
                 Ok(text) => Some(text),
-                Err(error) => {
-                    add(
-                        field,
-                        format!("{}: {error}", path.display()),
-                        "give a file that can be read",
-                    );
+                Err(problem) => {
+                    add(field, problem.message, &problem.hint);
                     None
                 }
             }

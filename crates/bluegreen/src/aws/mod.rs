@@ -17,6 +17,7 @@ use crate::clock::{Clock, SystemClock};
 pub mod alb;
 pub(crate) mod api;
 pub mod cloudwatch;
+mod document;
 pub mod ecr;
 pub mod ecs;
 #[cfg(feature = "sim")]

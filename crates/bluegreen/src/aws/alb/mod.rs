@@ -10,7 +10,9 @@ mod locate;
 mod place;
 mod preflight;
 mod routing;
+mod rule_spec;
 mod splitter;
+mod target_group_spec;
 #[cfg(test)]
 mod testing;
 mod weights;
@@ -18,5 +20,7 @@ mod weights;
 pub use self::{
     arn::{AlbRule, ArnError, ListenerArn, LoadBalancerArn, RuleArn, TargetGroupArn},
     place::{GreenGroup, GreenPlace, PlaceReport, PlaceStep, TestHeader, TestHeaderError},
+    rule_spec::ListenerRuleSpec,
     splitter::AlbTrafficSplitter,
+    target_group_spec::TargetGroupSpec,
 };

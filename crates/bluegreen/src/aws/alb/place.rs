@@ -21,7 +21,10 @@ pub use self::{
     standing::GreenGroup,
     step::PlaceStep,
 };
-pub(super) use self::{route::has_header_condition, standing::tags_of};
+pub(super) use self::{
+    route::has_header_condition,
+    standing::{tag, tags_of},
+};
 use super::{AlbRule, RuleArn, TargetGroupArn, edit, forward, locate};
 use crate::{
     aws::{Aws, api::ApiError},

@@ -4,7 +4,10 @@
 
 use serde_json::{Map, Value};
 
-use crate::preflight::Finding;
+use crate::{
+    aws::document::{is_id, list, placeholders, text, unwise, wrong},
+    preflight::Finding,
+};
 
 /// What a task may have on Fargate: CPU units, and memory in MiB from, to, in steps of
 /// ([AWS](https://docs.aws.amazon.com/AmazonECS/latest/developerguide/task-cpu-memory-error.html)).
@@ -17,54 +20,6 @@ const FARGATE: [(u32, u32, u32, u32); 7] = [
     (8192, 16_384, 61_440, 4096),
     (16_384, 32_768, 122_880, 8192),
 ];
-
-fn wrong(field: &str, message: impl AsRef<str>, hint: &str) -> Finding {
-    Finding::refusal(format!("{field}: {}", message.as_ref())).with_hint(hint)
-}
-
-fn unwise(field: &str, message: impl AsRef<str>) -> Finding {
-    Finding::note(format!("{field}: {}", message.as_ref()))
-}
-
-fn text<'a>(value: &'a Value, field: &str) -> &'a str {
-    value.get(field).and_then(Value::as_str).unwrap_or_default()
-}
-
-fn list<'a>(value: &'a Value, pointer: &str) -> impl Iterator<Item = (usize, &'a Value)> {
-    let found = value.pointer(pointer).and_then(Value::as_array);
-    found.into_iter().flatten().enumerate()
-}
-
-/// Texts that stand where a value of one's own belongs, wherever they are.
-fn placeholders(path: &str, value: &Value, findings: &mut Vec<Finding>) {
-    match value {
-        Value::String(found) if found.contains("ACCOUNT") || found.contains("YOUR_") => {
-            // Elsewhere it may be meant: a command may well say so.
-            if found.starts_with("arn:") || found.contains(".dkr.ecr.") {
-                let message = "a placeholder stands there, not a value";
-                findings.push(wrong(
-                    path,
-                    message,
-                    "put your own account, id or name there",
-                ));
-            } else if found.starts_with("YOUR_") {
-                findings.push(unwise(path, "it looks like a placeholder"));
-            }
-        }
-        Value::Array(values) => {
-            for (place, inner) in values.iter().enumerate() {
-                placeholders(&format!("{path}[{place}]"), inner, findings);
-            }
-        }
-        Value::Object(object) => {
-            for (field, inner) in object {
-                let dot = if path.is_empty() { "" } else { "." };
-                placeholders(&format!("{path}{dot}{field}"), inner, findings);
-            }
-        }
-        _ => {}
-    }
-}
 
 /// Everything that is wrong with a task definition.
 pub(super) fn task_definition(document: &Map<String, Value>) -> Vec<Finding> {
@@ -188,8 +143,10 @@ fn in_container(
     }
     let logs = container.pointer("/logConfiguration/logDriver") == Some(&Value::from("awslogs"));
     let has_secrets = list(container, "/secrets").next().is_some();
-    if is_fargate && (logs || has_secrets) && text(document, "executionRoleArn").is_empty() {
-        let message = "logs and secrets need it on Fargate";
+    let is_private = image.contains(".dkr.ecr.");
+    let needs_role = logs || has_secrets || is_private;
+    if is_fargate && needs_role && text(document, "executionRoleArn").is_empty() {
+        let message = "logs, secrets and private images need it on Fargate";
         findings.push(wrong(
             "executionRoleArn",
             message,
@@ -236,10 +193,7 @@ pub(super) fn service(document: &Map<String, Value>) -> Vec<Finding> {
     for (kind, prefix) in [("securityGroups", "sg-"), ("subnets", "subnet-")] {
         for (place, id) in list(document, &format!("{vpc}/{kind}")) {
             let id = id.as_str().unwrap_or_default();
-            let is_id = id.strip_prefix(prefix).is_some_and(|rest| {
-                (8..=17).contains(&rest.len()) && rest.bytes().all(|byte| byte.is_ascii_hexdigit())
-            });
-            if !is_id {
+            if !is_id(id, prefix) {
                 let field = format!("networkConfiguration.awsvpcConfiguration.{kind}[{place}]");
                 let message = format!("`{id}` is a name, not an id");
                 findings.push(wrong(
@@ -251,7 +205,11 @@ pub(super) fn service(document: &Map<String, Value>) -> Vec<Finding> {
         }
     }
     let launch = text(document, "launchType");
-    if launch == "FARGATE" && document.pointer(vpc).is_none() {
+    let by_provider = list(document, "/capacityProviderStrategy").any(|(_, one)| {
+        let provider = text(one, "capacityProvider");
+        ["FARGATE", "FARGATE_SPOT"].contains(&provider)
+    });
+    if (launch == "FARGATE" || by_provider) && document.pointer(vpc).is_none() {
         findings.push(wrong(
             "networkConfiguration",
             "Fargate needs it",

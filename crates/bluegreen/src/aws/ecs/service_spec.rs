@@ -3,10 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use super::{problems, wire::Balanced};
-use crate::{
-    error::{Error, ErrorKind, Result},
-    preflight::Finding,
-};
+use crate::{aws::document, error::Result, preflight::Finding};
 
 /// A service definition as JSON, spelt as the AWS CLI takes it (`aws ecs create-service
 /// --cli-input-json`). It is used where the service does not exist yet; a later deployment changes
@@ -23,24 +20,8 @@ impl ServiceSpec {
     ///
     /// `Invalid` where it is no JSON object, with line and column.
     pub fn from_json(text: &str) -> Result<Self> {
-        let invalid = |message: &str| {
-            Error::new(
-                ErrorKind::Invalid,
-                format!("read a service definition: {message}"),
-            )
-        };
-        if text.contains("kind: ConfigMap") {
-            return Err(
-                invalid("this is a Kubernetes ConfigMap, which ECS does not read")
-                    .with_hint("put the JSON under `service-definition` into a file of its own"),
-            );
-        }
-        let value: Value =
-            serde_json::from_str(text).map_err(|error| invalid("no JSON").with_source(error))?;
-        match value {
-            Value::Object(document) => Ok(Self { document }),
-            _ => Err(invalid("no JSON object")),
-        }
+        let document = document::read("service definition", text)?;
+        Ok(Self { document })
     }
 
     /// Everything that is wrong with it: refusals are what AWS would refuse or run otherwise than

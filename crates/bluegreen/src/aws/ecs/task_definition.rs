@@ -7,6 +7,7 @@ use similar::TextDiff;
 
 use super::problems;
 use crate::{
+    aws::document,
     error::{Error, ErrorKind, Result},
     image::ImageRef,
     preflight::Finding,
@@ -62,21 +63,8 @@ impl TaskDefinition {
     ///
     /// `Invalid` where it is no JSON object, with line and column.
     pub fn from_json(text: &str) -> Result<Self> {
-        let invalid = |message: &str| {
-            Error::new(
-                ErrorKind::Invalid,
-                format!("read a task definition: {message}"),
-            )
-        };
-        if text.contains("kind: ConfigMap") {
-            return Err(
-                invalid("this is a Kubernetes ConfigMap, which ECS does not read")
-                    .with_hint("put the JSON inside of it into a file of its own"),
-            );
-        }
-        let value: Value =
-            serde_json::from_str(text).map_err(|error| invalid("no JSON").with_source(error))?;
-        Self::from_described(value)
+        let document = document::read("task definition", text)?;
+        Self::from_described(Value::Object(document))
     }
 
     /// From the answer of DescribeTaskDefinition, or from the bare document.

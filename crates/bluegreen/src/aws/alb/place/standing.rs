@@ -17,11 +17,14 @@ use aws_sdk_elasticloadbalancingv2::{
 use super::{ATTACHED_TO, GreenPlace, MADE_FOR, PlaceReport, PlaceStep, TestHeader, Wanted, route};
 use crate::{
     aws::{
-        alb::{ListenerArn, RuleArn, TargetGroupArn, edit, forward, live, locate, routing},
+        alb::{
+            ListenerArn, RuleArn, TargetGroupArn, TargetGroupSpec, edit, forward, live, locate,
+            routing, target_group_spec::is_name,
+        },
         api::ElbApi,
     },
     error::{Error, ErrorKind, Result},
-    preflight::Finding,
+    preflight::{Finding, Severity},
 };
 
 /// A forward takes up to five groups
@@ -43,6 +46,7 @@ pub struct GreenGroup {
 enum Choice {
     Existing(TargetGroupArn),
     Named(String),
+    Specified(TargetGroupSpec),
 }
 
 impl GreenGroup {
@@ -57,6 +61,12 @@ impl GreenGroup {
     /// type. Its attributes (deregistration delay, slow start, stickiness) are AWS's defaults.
     pub fn named(name: impl Into<String>) -> Self {
         Self::new(Choice::Named(name.into()))
+    }
+
+    /// A group by the name in its file; where there is none, it is made as the file says.
+    #[must_use]
+    pub fn specified(spec: TargetGroupSpec) -> Self {
+        Self::new(Choice::Specified(spec))
     }
 
     fn new(choice: Choice) -> Self {
@@ -85,6 +95,7 @@ impl GreenGroup {
         match &self.choice {
             Choice::Existing(arn) => arn.name(),
             Choice::Named(name) => name,
+            Choice::Specified(spec) => spec.name().unwrap_or_default(),
         }
     }
 
@@ -97,18 +108,21 @@ impl GreenGroup {
             let message = format!("prepare a place for green: {name} is blue's own target group");
             return invalid(message, "give green a target group of its own");
         }
-        let is_name = !name.is_empty()
-            && name.len() <= 32
-            && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '-')
-            && !name.starts_with('-')
-            && !name.ends_with('-')
-            && !name.starts_with("internal-");
-        if !is_name {
+        if !is_name(name) {
             let message = format!("prepare a place for green: `{name}` is no target group's name");
             return invalid(
                 message,
                 "up to 32 letters, digits and hyphens, no hyphen at either end",
             );
+        }
+        if let Choice::Specified(spec) = &self.choice {
+            let findings = spec.findings();
+            let stops = findings.iter().filter(|one| one.severity != Severity::Note);
+            let reasons: Vec<&str> = stops.map(|one| one.message.as_str()).collect();
+            if !reasons.is_empty() {
+                let message = format!("prepare a place for green: {}", reasons.join("; "));
+                return invalid(message, "mend the target group's file");
+            }
         }
         match &self.health_path {
             Some(path) if !path.starts_with('/') => invalid(
@@ -127,6 +141,17 @@ pub(super) fn create_input(
     rule: &str,
 ) -> CreateTargetGroupInputBuilder {
     let path = wanted.health_path.clone();
+    let tags = [tag(MADE_FOR, rule), tag(ATTACHED_TO, rule)];
+    if let Choice::Specified(spec) = &wanted.choice {
+        let mut input = spec.create_input(tags.into());
+        if let Some(port) = wanted.port {
+            input = input.port(port.into());
+        }
+        return match path {
+            Some(path) => input.health_check_path(path),
+            None => input,
+        };
+    }
     CreateTargetGroupInput::builder()
         .name(wanted.name())
         .set_protocol(blue.protocol.clone())
@@ -144,11 +169,10 @@ pub(super) fn create_input(
         .set_matcher(blue.matcher.clone())
         .set_target_type(blue.target_type.clone())
         .set_ip_address_type(blue.ip_address_type.clone())
-        .tags(tag(MADE_FOR, rule))
-        .tags(tag(ATTACHED_TO, rule))
+        .set_tags(Some(tags.into()))
 }
 
-pub(super) fn tag(key: &str, value: &str) -> Tag {
+pub(in crate::aws::alb) fn tag(key: &str, value: &str) -> Tag {
     // Infallible: the key is there.
     Tag::builder().key(key).value(value).build()
 }
@@ -385,8 +409,9 @@ impl GreenPlace {
                 }
                 found
             }
-            Choice::Named(name) => {
-                described(elb, DescribeTargetGroupsInput::builder().names(name), name).await?
+            Choice::Named(_) | Choice::Specified(_) => {
+                let by_name = DescribeTargetGroupsInput::builder().names(&name);
+                described(elb, by_name, &name).await?
             }
         };
         let mut standing = Standing {
