@@ -27,11 +27,15 @@ const HAZARD: f64 = 1.0 / 40.0;
 impl<const N: usize> StartTimeMixture<N> {
     /// Equal weights for all bets.
     pub(super) fn uniform() -> Self {
-        #[expect(clippy::cast_precision_loss, reason = "a handful of bets")]
-        let weight = -(N as f64).ln();
+        Self::weighted([1.0; N])
+    }
+
+    /// Weights of these proportions.
+    pub(super) fn weighted(proportions: [f64; N]) -> Self {
+        let sum: f64 = proportions.iter().sum();
         Self {
             worth: [f64::NEG_INFINITY; N],
-            weight: [weight; N],
+            weight: proportions.map(|one| (one / sum).ln()),
             minutes: 0.0,
         }
     }

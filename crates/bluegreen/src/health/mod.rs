@@ -15,6 +15,7 @@ mod martingale;
 mod metrics_gate;
 mod observation;
 mod rate;
+pub mod sequential;
 mod settle;
 mod source;
 mod span;

@@ -1,0 +1,67 @@
+//! [`StepMargins`]: what must be proved at a step.
+
+/// What must be proved at a step before it passes, by green's share at it.
+///
+/// A margin begins tight and doubles as time passes, up to its widest: the certificate that a
+/// step passes with is always the one that was proved. Small steps ask for little, since little is
+/// at stake there; roughly `3.7 / margin` requests on green prove it.
+#[derive(Debug, Clone, Copy, PartialEq)]
+#[non_exhaustive]
+pub struct StepMargins {
+    /// Green's share at this step, 0 to 1.
+    pub share: f64,
+    /// The margin of the error rate, tight and widest, as fractions.
+    pub errors: (f64, f64),
+    /// The margin of the fraction of slow requests, tight and widest.
+    pub slow: (f64, f64),
+    /// For so many minutes the margins stay tight.
+    pub patience: u32,
+    /// Then they double in so many minutes.
+    pub doubling: u32,
+    /// Minutes with traffic on green that the step takes at least.
+    pub least_minutes: u32,
+    /// Minutes after which it is given up.
+    pub most_minutes: u32,
+}
+
+impl StepMargins {
+    /// What a step to this share, 0 to 1, must prove.
+    ///
+    /// | share | errors | slow | minutes |
+    /// |---|---|---|---|
+    /// | below 5 % (a probe) | 20 % to 40 % | 30 % to 60 % | 2 to 20 |
+    /// | below 30 % | 1 % to 5 % | 5 % to 20 % | 3 to 60 |
+    /// | to 85 % | 0.3 % to 2 % | 5 % to 15 % | 3 to 60 |
+    /// | above | 0.1 % to 1 % | 5 % to 10 % | 10 to 60 |
+    #[must_use]
+    pub fn of_share(share: f64) -> Self {
+        let (errors, slow, patience, doubling, least_minutes, most_minutes) = if share < 0.05 {
+            ((0.2, 0.4), (0.3, 0.6), 6, 5, 2, 20)
+        } else if share < 0.3 {
+            ((0.01, 0.05), (0.05, 0.2), 6, 5, 3, 60)
+        } else if share <= 0.85 {
+            ((0.003, 0.02), (0.05, 0.15), 6, 5, 3, 60)
+        } else {
+            ((0.001, 0.01), (0.05, 0.1), 10, 6, 10, 60)
+        };
+        Self {
+            share,
+            errors,
+            slow,
+            patience,
+            doubling,
+            least_minutes,
+            most_minutes,
+        }
+    }
+
+    /// The margins after so many minutes: errors and slow requests.
+    #[must_use]
+    pub fn at(&self, minutes: u32) -> (f64, f64) {
+        // A minute is known one to two minutes after its end: that is waited already.
+        let waited = f64::from((minutes + 1).saturating_sub(self.patience));
+        let grown = (waited / f64::from(self.doubling.max(1))).exp2();
+        let relaxed = |(tight, widest): (f64, f64)| (tight * grown).min(widest);
+        (relaxed(self.errors), relaxed(self.slow))
+    }
+}

@@ -1,0 +1,18 @@
+//! The sequential comparison: green against live blue, by evidence that stays valid at every look.
+
+mod accept;
+mod margins;
+mod reject;
+mod rule;
+mod settings;
+mod temper;
+#[cfg(test)]
+mod testing;
+#[cfg(test)]
+mod tests;
+
+pub use self::{
+    margins::StepMargins,
+    rule::{Certificate, Minute, MinuteSide, Reason, Ruling, SequentialTest},
+    settings::Settings,
+};

@@ -1,0 +1,116 @@
+//! [`Settings`]: what decides what the test says.
+
+use super::reject::Allowance;
+
+/// What decides what a [`SequentialTest`](super::SequentialTest) says. The defaults are the ones
+/// that the published figures are of.
+#[derive(Debug, Clone, PartialEq)]
+#[must_use]
+pub struct Settings {
+    pub(super) alpha: f64,
+    pub(super) beta: f64,
+    pub(super) suspicion: f64,
+    /// Green is healthy within these: `1.1 × blue + 0.03 %` errors, `1.1 × blue + 1 %` slow.
+    pub(super) errors: Allowance,
+    pub(super) slow: Allowance,
+    /// The same against blue's past: beside a live blue, and alone at 100 %.
+    pub(super) beside: (Allowance, Allowance),
+    pub(super) alone: (Allowance, Allowance),
+    /// The multiples of blue's rate in the certificate.
+    pub(super) accept: f64,
+    pub(super) accept_last: f64,
+    pub(super) accept_slow: f64,
+    pub(super) limit: f64,
+    pub(super) limit_in_warm_up: f64,
+    pub(super) missing_requests: f64,
+    pub(super) weights_hold: bool,
+    pub(super) judges_latency: bool,
+}
+
+const fn allow(ratio: f64, excess: f64) -> Allowance {
+    Allowance { ratio, excess }
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            alpha: 0.01,
+            beta: 0.05,
+            suspicion: 10.0,
+            errors: allow(1.1, 0.0003),
+            slow: allow(1.1, 0.01),
+            beside: (allow(3.0, 0.001), allow(2.8, 0.02)),
+            alone: (allow(1.5, 0.0005), allow(1.4, 0.02)),
+            accept: 1.3,
+            accept_last: 1.5,
+            accept_slow: 1.0,
+            limit: 0.05,
+            limit_in_warm_up: 0.25,
+            missing_requests: 20.0,
+            weights_hold: true,
+            judges_latency: true,
+        }
+    }
+}
+
+impl Settings {
+    /// How probable it may be that a healthy green is ever stopped, over a whole migration, 0 to
+    /// 1. Default: 1 %.
+    pub fn with_alpha(mut self, alpha: f64) -> Self {
+        self.alpha = alpha.clamp(1e-12, 0.5);
+        self
+    }
+
+    /// How probable it may be that a step passes although green is beyond the certificate, 0 to
+    /// 1. Default: 5 %.
+    pub fn with_beta(mut self, beta: f64) -> Self {
+        self.beta = beta.clamp(1e-12, 0.5);
+        self
+    }
+
+    /// The error rate that green must not have, whatever blue's is, 0 to 1. Default: 5 %; in a
+    /// warm-up it is 25 %, or this where that is more.
+    pub fn with_limit(mut self, limit: f64) -> Self {
+        self.limit = limit.clamp(0.0, 1.0);
+        self.limit_in_warm_up = limit.clamp(0.25, 1.0);
+        self
+    }
+
+    /// By how much green's error rate may be above blue's and still be healthy: a multiple, and
+    /// what is added. Default: 1.1 and 0.03 %.
+    pub fn with_error_allowance(mut self, ratio: f64, excess: f64) -> Self {
+        self.errors = allow(ratio.max(1.0), excess.max(0.0));
+        self
+    }
+
+    /// How far blue's own rate may have moved since before the migration, as a multiple, where its
+    /// past is the only control: at 100 % without a blue beside it. Default: 1.5.
+    pub fn with_history_ratio(mut self, ratio: f64) -> Self {
+        self.alone.0.ratio = ratio.max(1.0);
+        self
+    }
+
+    /// Judges errors only, for sources that do not tell how many requests are slow.
+    pub fn without_latency(mut self) -> Self {
+        self.judges_latency = false;
+        self
+    }
+
+    /// Expects no share of the requests by weight: with stickiness clients come when they come.
+    pub fn without_weights(mut self) -> Self {
+        self.weights_hold = false;
+        self
+    }
+
+    pub(super) fn ln_stop(&self) -> f64 {
+        -self.alpha.ln()
+    }
+
+    pub(super) fn ln_go_on(&self) -> f64 {
+        -self.beta.ln()
+    }
+
+    pub(super) fn ln_suspicion(&self) -> f64 {
+        self.suspicion.ln()
+    }
+}
