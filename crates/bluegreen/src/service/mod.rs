@@ -2,6 +2,7 @@
 
 mod deployer;
 
+#[cfg(feature = "aws")]
 pub(crate) use self::deployer::quoted;
 pub use self::deployer::{
     ByHand, DeploymentEnd, DeploymentId, DeploymentProgress, Registration, RevisionId,

@@ -45,10 +45,13 @@ pub struct Minute {
     pub share: f64,
     /// Caches and connections of green were cold: it is held against the wide limit only.
     pub is_warm_up: bool,
+    /// It lies in the present step. A minute that becomes known after its step ended speaks
+    /// against green like any other, and for no later step.
+    pub is_of_step: bool,
 }
 
 impl Minute {
-    /// A minute after the warm-up.
+    /// A minute of the present step after the warm-up.
     #[must_use]
     pub fn new(green: MinuteSide, blue: MinuteSide, share: f64) -> Self {
         Self {
@@ -56,7 +59,15 @@ impl Minute {
             blue,
             share,
             is_warm_up: false,
+            is_of_step: true,
         }
+    }
+
+    /// The same as one that lies before the present step.
+    #[must_use]
+    pub fn of_earlier_step(mut self) -> Self {
+        self.is_of_step = false;
+        self
     }
 
     /// The same in a warm-up, or not.
@@ -481,6 +492,10 @@ impl SequentialTest {
         let latency_ratio = self.settings.accept_slow;
         let step = &mut self.step;
         let has_traffic = minute.green.requests > 0;
+        if !minute.is_of_step {
+            step.newest_has_traffic = has_traffic;
+            return;
+        }
         step.minutes += 1;
         step.with_traffic += u32::from(has_traffic);
         step.newest_has_traffic = has_traffic;

@@ -83,10 +83,13 @@ impl Settings {
         self
     }
 
-    /// How far blue's own rate may have moved since before the migration, as a multiple, where its
-    /// past is the only control: at 100 % without a blue beside it. Default: 1.5.
+    /// How far blue's own error rate may have moved since before the migration, as a multiple,
+    /// where its past is a control at the last step. Default: 3 beside a live blue, 1.5 alone;
+    /// `calibrate` finds the one that fits a service.
     pub fn with_history_ratio(mut self, ratio: f64) -> Self {
-        self.alone.0.ratio = ratio.max(1.0);
+        let ratio = ratio.max(1.0);
+        self.alone.0.ratio = ratio;
+        self.beside.0.ratio = ratio;
         self
     }
 

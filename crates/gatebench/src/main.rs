@@ -1,0 +1,106 @@
+//! Measures the sequential gate: its goals, and every public scenario beside the rules that
+//! people use.
+//!
+//! ```text
+//! cargo run --release -p gatebench -- --quick
+//! ```
+
+mod goals;
+mod rules;
+mod scenario;
+mod study;
+mod tables;
+mod world;
+
+use std::{fs, io::Write as _, path::PathBuf, process::ExitCode};
+
+use clap::Parser;
+
+use crate::goals::Effort;
+
+/// Measures the sequential gate on simulated migrations, from a seed.
+///
+/// Without options: every goal with all of its runs, then every rule in every public scenario as
+/// Markdown tables on stdout.
+#[derive(Debug, Parser)]
+#[command(name = "gatebench", version, max_term_width = 100)]
+struct Cli {
+    /// The goals only, with fewer runs: a line a goal, and exit code 1 when one fails.
+    #[arg(long)]
+    quick: bool,
+    /// The tables only.
+    #[arg(long, conflicts_with = "quick")]
+    tables: bool,
+    /// Scenarios of one's own, as TOML: see --example-file.
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["quick", "tables"])]
+    scenarios: Option<PathBuf>,
+    /// Print a file of scenarios with every field, and end.
+    #[arg(long)]
+    example_file: bool,
+    /// Migrations in each cell of the tables.
+    #[arg(long, value_name = "N", default_value_t = 1_000)]
+    runs: usize,
+    /// The seed of all randomness.
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    seed: u64,
+}
+
+const EXAMPLE: &str = include_str!("../scenarios.toml");
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    if cli.example_file {
+        say(EXAMPLE.trim_end());
+        return ExitCode::SUCCESS;
+    }
+    if let Some(path) = &cli.scenarios {
+        let read = fs::read_to_string(path).map_err(|error| error.to_string());
+        return match read.and_then(|text| scenario::read(&text)) {
+            Ok(scenarios) => {
+                say(&tables::of_file(&scenarios, cli.runs, cli.seed));
+                ExitCode::SUCCESS
+            }
+            Err(error) => {
+                progress(&format!("error: {}: {error}", path.display()));
+                progress("  hint: `--example-file` prints one with every field");
+                ExitCode::from(2)
+            }
+        };
+    }
+    let mut is_met = true;
+    if !cli.tables {
+        let effort = if cli.quick {
+            Effort::QUICK
+        } else {
+            Effort::FULL
+        };
+        let effort = Effort {
+            seed: cli.seed,
+            ..effort
+        };
+        let goals = goals::all(effort, &mut |goal| say(&goal.to_string()));
+        is_met = goals.iter().all(|goal| goal.is_met != Some(false));
+    }
+    if !cli.quick {
+        say(&tables::sources());
+        say(&tables::compare(cli.runs, cli.seed, &mut |name| {
+            progress(&format!("{name} …"));
+        }));
+    }
+    if is_met {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    }
+}
+
+/// A line of the result. A reader that went away ends nothing.
+fn say(text: &str) {
+    let mut out = std::io::stdout().lock();
+    let _ = writeln!(out, "{text}");
+    let _ = out.flush();
+}
+
+fn progress(text: &str) {
+    let _ = writeln!(std::io::stderr().lock(), "{text}");
+}

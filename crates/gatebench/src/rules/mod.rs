@@ -1,0 +1,156 @@
+//! The rules that are compared, each as its documents or its source say.
+
+mod alarms;
+mod counted;
+mod kayenta;
+mod looks;
+mod sequential;
+
+use crate::world::{Minute, Needs, Side, real};
+
+use bluegreen::health::sequential::Settings;
+
+pub(crate) use self::sequential::{Steps, sequential, with_settings};
+
+/// How a migration ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum End {
+    /// Green has everything and keeps it.
+    Promoted,
+    /// Rolled back, since green was judged to be worse.
+    Stopped,
+    /// Rolled back, since nothing could be judged in time.
+    Inconclusive,
+}
+
+/// What a rule sees at the start of minute `now`: everything up to and with minute `newest`.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Seen<'a> {
+    pub(crate) now: usize,
+    pub(crate) newest: Option<usize>,
+    pub(crate) minutes: &'a [Minute],
+    /// Blue before the migration, newest first.
+    pub(crate) past: &'a [Side],
+}
+
+impl<'a> Seen<'a> {
+    /// The newest minute that was published.
+    pub(crate) fn newest(&self) -> Option<&'a Minute> {
+        self.minutes.get(self.newest?)
+    }
+
+    /// The published minutes from one on.
+    pub(crate) fn from(&self, first: usize) -> &'a [Minute] {
+        let end = self.newest.map_or(0, |newest| newest + 1);
+        self.minutes.get(first..end).unwrap_or_default()
+    }
+}
+
+/// A rule that decides at the start of each minute.
+pub(crate) trait Rule {
+    /// Decides; `None` goes on.
+    fn decide(&mut self, seen: Seen<'_>) -> Option<End>;
+
+    /// Green's share from now on.
+    fn share(&self) -> f64;
+}
+
+/// A rule by its name, and how to begin with it.
+pub(crate) struct Named {
+    pub(crate) name: &'static str,
+    /// Where the rule comes from.
+    pub(crate) source: &'static str,
+    pub(crate) needs: Needs,
+    pub(crate) begin: Box<dyn Fn() -> Box<dyn Rule> + Send + Sync>,
+}
+
+impl std::fmt::Debug for Named {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Named")
+            .field("name", &self.name)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Every rule, set up for a service of this error rate and traffic.
+pub(crate) fn all(base: f64, rate: f64) -> Vec<Named> {
+    // What an operator would write who knows the service: three times its usual rate.
+    let tuned = 1.0 - (3.0 * base).max(0.01);
+    let latency = Needs {
+        latency: true,
+        past: false,
+    };
+    let rule = |name, source, begin| Named {
+        name,
+        source,
+        needs: latency,
+        begin,
+    };
+    vec![
+        rule(
+            "guide",
+            "the deployment guide's router: one look after 10 minutes, 5 % errors, 3 s mean, no data passes",
+            Box::new(|| Box::new(looks::Guide::new())),
+        ),
+        rule(
+            "flagger 99 %",
+            "Flagger 1.x, pkg/controller/scheduler.go and scheduler_metrics.go, its documents' example: 1m, threshold 5, 10 to 50 %, p99 500 ms",
+            Box::new(|| Box::new(counted::Flagger::new(0.99))),
+        ),
+        rule(
+            "flagger tuned",
+            "the same with three times the service's own error rate",
+            Box::new(move || Box::new(counted::Flagger::new(tuned))),
+        ),
+        rule(
+            "argo 95 %",
+            "Argo Rollouts' analysis example: success 95 %, 5 measurements a step, failureLimit 3",
+            Box::new(|| Box::new(counted::Argo::new(0.95, 3, None, false))),
+        ),
+        rule(
+            "argo tuned",
+            "the same with three times the service's own error rate, p99 500 ms, failureLimit 1, at 100 % too",
+            Box::new(move || Box::new(counted::Argo::new(tuned, 1, Some(500.0), true))),
+        ),
+        rule(
+            "codedeploy 1 %",
+            "CodeDeploy ECSCanary10Percent5Minutes, 5 minutes of bake, alarm 2 of 3 minutes above 1 % or p99 500 ms, missing data not breaching",
+            Box::new(|| Box::new(alarms::CodeDeploy::new(0.01))),
+        ),
+        rule(
+            "codedeploy 5 %",
+            "the same at 5 %",
+            Box::new(|| Box::new(alarms::CodeDeploy::new(0.05))),
+        ),
+        rule(
+            "kayenta",
+            "Kayenta NetflixACAJudge: Mann-Whitney at 98 %, tolerance 0.25, ten points a step",
+            Box::new(|| Box::new(kayenta::Kayenta::new())),
+        ),
+        rule(
+            "z-test",
+            "a one-sided two-proportion z-test at 1 %, looked at every minute: what people write first",
+            Box::new(|| Box::new(looks::PeekingZ::new())),
+        ),
+        sequential("sequential 10/50/100", Steps::Plain),
+        sequential("sequential 10/50/90", Steps::HoldBack),
+        with_settings(
+            "sequential 10/50/90 calibrated",
+            Steps::HoldBack,
+            Settings::default().with_history_ratio(1.5),
+        ),
+        sequential(
+            "sequential with probe",
+            if rate * 0.01 >= 20.0 {
+                Steps::Probe
+            } else {
+                Steps::HoldBack
+            },
+        ),
+    ]
+}
+
+/// The fraction of a side's requests that failed.
+fn error_rate(side: &Side) -> f64 {
+    real(side.errors) / real(side.requests.max(1))
+}
