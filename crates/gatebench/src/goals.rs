@@ -314,12 +314,16 @@ pub(crate) fn all(effort: Effort, told: &mut dyn FnMut(&Goal)) -> Vec<Goal> {
     );
     let scenario = Scenario::public("x5", 600.0, 0.001);
     let missed = study(&scenario, &calibrated, healthy, seed).promoted;
+    let stopped = most(cells().map(|(rate, base)| {
+        let scenario = Scenario::public("healthy", rate, base);
+        study(&scenario, &calibrated, healthy, seed).stopped
+    }));
     add(
         "S1",
-        "five times the errors, base 0.1 %, 600 a minute, 10/50/90 calibrated to 1.5: missed",
-        percent(missed),
-        "below 5 %",
-        Some(missed < 0.05),
+        "10/50/90 calibrated to 1.5: five times the errors, base 0.1 %, 600 a minute, missed; healthy stopped",
+        format!("{}, {}", percent(missed), percent(stopped)),
+        "below 5 %, at most 0.1 %",
+        Some(missed < 0.05 && stopped <= 0.001),
     );
 
     add(

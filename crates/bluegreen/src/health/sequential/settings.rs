@@ -89,7 +89,8 @@ impl Settings {
     pub fn with_history_ratio(mut self, ratio: f64) -> Self {
         let ratio = ratio.max(1.0);
         self.alone.0.ratio = ratio;
-        self.beside.0.ratio = ratio;
+        // A past that is known to be steady needs no wider excess beside a live blue.
+        self.beside.0 = self.alone.0;
         self
     }
 
