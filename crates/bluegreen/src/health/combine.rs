@@ -1,6 +1,6 @@
 //! Combinators: verdicts of several judges made one.
 
-use std::fmt;
+use std::{fmt, sync::Arc, time::Duration};
 
 use super::{Evidence, Judge, Observation, Part, Progress, Verdict};
 
@@ -160,27 +160,61 @@ pub trait JudgeFactory: fmt::Debug + Send + Sync {
 
     /// Everything that changes its verdicts, for the journal.
     fn settings(&self) -> serde_json::Value;
-}
 
-impl<T: JudgeFactory + ?Sized> JudgeFactory for Box<T> {
-    fn judge(&self) -> Box<dyn Judge> {
-        (**self).judge()
-    }
-
-    fn settings(&self) -> serde_json::Value {
-        (**self).settings()
+    /// What it needs to be told beside the counts of the migration itself. Nothing by default.
+    fn needs(&self) -> Needs {
+        Needs::default()
     }
 }
 
-impl<T: JudgeFactory + ?Sized> JudgeFactory for std::sync::Arc<T> {
-    fn judge(&self) -> Box<dyn Judge> {
-        (**self).judge()
+/// What a judge needs to be told beside the counts of the migration itself.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Needs {
+    /// So much of blue's past.
+    pub history: Duration,
+    /// How many requests are slow.
+    pub slow: bool,
+}
+
+impl Needs {
+    /// So much of blue's past.
+    #[must_use]
+    pub fn history(history: Duration) -> Self {
+        Self {
+            history,
+            slow: false,
+        }
     }
 
-    fn settings(&self) -> serde_json::Value {
-        (**self).settings()
+    /// Slow requests as well.
+    #[must_use]
+    pub fn and_slow(mut self) -> Self {
+        self.slow = true;
+        self
     }
 }
+
+macro_rules! forward {
+    ($pointer:ident) => {
+        impl<T: JudgeFactory + ?Sized> JudgeFactory for $pointer<T> {
+            fn judge(&self) -> Box<dyn Judge> {
+                (**self).judge()
+            }
+
+            fn settings(&self) -> serde_json::Value {
+                (**self).settings()
+            }
+
+            fn needs(&self) -> Needs {
+                (**self).needs()
+            }
+        }
+    };
+}
+
+forward!(Arc);
+forward!(Box);
 
 /// A [`JudgeFactory`] from a closure; `settings` must hold everything that changes its verdicts.
 ///
@@ -245,6 +279,10 @@ pub(super) fn all_of(parts: Vec<Part>) -> Verdict {
     if let Some(worst) = find(&parts, Verdict::is_unhealthy) {
         return Verdict::Unhealthy(combined(worst, parts, None));
     }
+    if let Some(unsure) = parts.iter().find(|part| part.verdict.has_given_up()) {
+        let said = say(unsure);
+        return Verdict::Inconclusive(combined(said, parts, None).giving_up());
+    }
     if let Some(unsure) = find(&parts, Verdict::is_inconclusive) {
         return Verdict::Inconclusive(combined(unsure, parts, None));
     }
@@ -264,7 +302,14 @@ pub(super) fn any_of(parts: Vec<Part>) -> Verdict {
         return Verdict::Healthy(combined(healthy, parts, last));
     }
     if let Some(unsure) = find(&parts, Verdict::is_inconclusive) {
-        return Verdict::Inconclusive(combined(unsure, parts, None));
+        let waits = |part: &Part| part.verdict.is_inconclusive() && !part.verdict.has_given_up();
+        let waits = parts.iter().any(waits);
+        let evidence = combined(unsure, parts, None);
+        return Verdict::Inconclusive(if waits {
+            evidence
+        } else {
+            evidence.giving_up()
+        });
     }
     match parts.first().map(say) {
         Some(worst) => Verdict::Unhealthy(combined(worst, parts, None)),
@@ -292,8 +337,6 @@ fn combined(summary: String, parts: Vec<Part>, expires: Option<jiff::Timestamp>)
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use jiff::Timestamp;
 
     use super::*;

@@ -135,6 +135,9 @@ pub struct Counts {
     /// Those of them that failed by the service's own fault.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub errors: Option<Tally>,
+    /// Those of them that were slow.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub slow: Option<Tally>,
     /// Responses of the service's own, whatever their status. A balancer that answers for a dead
     /// target leaves a gap between these and the requests.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -174,6 +177,13 @@ impl Counts {
     #[must_use]
     pub fn with_errors(mut self, errors: Tally) -> Self {
         self.errors = Some(errors);
+        self
+    }
+
+    /// Adds the slow ones.
+    #[must_use]
+    pub fn with_slow(mut self, slow: Tally) -> Self {
+        self.slow = Some(slow);
         self
     }
 
@@ -270,6 +280,9 @@ pub struct SettledBuckets {
     /// The buckets, oldest first. One of which nothing is known is there as such, so that time
     /// goes on.
     pub buckets: Vec<Bucket>,
+    /// What counted as slow in them, and will in all that follow.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub slow_above: Option<Duration>,
 }
 
 impl SettledBuckets {
@@ -279,7 +292,17 @@ impl SettledBuckets {
     /// These buckets.
     #[must_use]
     pub fn new(buckets: Vec<Bucket>) -> Self {
-        Self { buckets }
+        Self {
+            buckets,
+            slow_above: None,
+        }
+    }
+
+    /// Says what counted as slow.
+    #[must_use]
+    pub fn with_slow_above(mut self, above: Option<Duration>) -> Self {
+        self.slow_above = above;
+        self
     }
 
     /// Encodes them for the journal.

@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
 use super::{
-    AllOf, HealthGate, Judge, JudgeFactory, Look, MetricSource, Observation, Progress,
+    AllOf, Bucket, HealthGate, Judge, JudgeFactory, Look, MetricSource, Observation, Progress,
     SettledBuckets, Settler, Verdict, backoff::Backoff, settle::Window, span, timeline::Timeline,
 };
 use crate::{clock::sooner, error::Result};
@@ -22,8 +22,8 @@ use crate::{clock::sooner, error::Result};
 /// ([`SettledBuckets`]); a look at which nothing settled gives `None`. Most looks do not even ask
 /// the source: a [`Settler`] says when asking can bring anything new, at most every 30 s.
 ///
-/// The first look begins [15 minutes](Self::HISTORY) back, so that before the first shift blue's
-/// own rates are known. It asks the source at once, and therefore finds out early what the
+/// The first look begins [15 minutes](Self::HISTORY) back, or as much further as a judge needs, so
+/// that before the first shift blue's own rates are known. It asks the source at once, and therefore finds out early what the
 /// source refuses. After that the gate goes on where its last observation ended; what it knows
 /// beyond that is a cache, and a restart costs no more than a minute's delay.
 ///
@@ -69,6 +69,8 @@ pub struct MetricsGate<S> {
 struct Cache {
     settler: Option<Settled>,
     backoff: Backoff,
+    /// What counts as slow, once it was asked for.
+    slow_above: Option<Option<Duration>>,
 }
 
 #[derive(Debug)]
@@ -79,7 +81,7 @@ struct Settled {
 }
 
 impl<S: MetricSource> MetricsGate<S> {
-    /// How far back the first look begins.
+    /// How far back the first look begins at least.
     pub const HISTORY: Duration = Duration::from_secs(15 * 60);
 
     /// A gate over `source` without judges.
@@ -119,7 +121,7 @@ impl<S: MetricSource> MetricsGate<S> {
         });
         if !is_current {
             let period = self.source.period();
-            let history = sooner(now.min(look.progress.since), Self::HISTORY);
+            let history = sooner(now.min(look.progress.since), self.history());
             let start = resume.unwrap_or_else(|| span::floor(history, period));
             let settler = Settler::new(start, period);
             let start = settler.next();
@@ -127,6 +129,29 @@ impl<S: MetricSource> MetricsGate<S> {
         }
         let settler = cache.settler.as_ref();
         Ok(settler.and_then(|cached| cached.settler.window(now)))
+    }
+
+    /// How far back the first look begins.
+    fn history(&self) -> Duration {
+        let judges = self.judges.iter();
+        let needed = judges.map(|(_, factory)| factory.needs().history).max();
+        needed.unwrap_or_default().max(Self::HISTORY)
+    }
+
+    /// What counts as slow: as it was in the last observation, or else asked for now, once.
+    async fn slow_above(&self, look: &Look) -> Result<Option<Duration>> {
+        if !self.judges.iter().any(|(_, factory)| factory.needs().slow) {
+            return Ok(None);
+        }
+        if let Some(last) = &look.last {
+            return Ok(SettledBuckets::read(last)?.slow_above);
+        }
+        if let Some(known) = self.cache().slow_above {
+            return Ok(known);
+        }
+        let asked = self.source.slow_above(look.progress.at).await?;
+        self.cache().slow_above = Some(asked);
+        Ok(asked)
     }
 
     fn cache(&self) -> MutexGuard<'_, Cache> {
@@ -141,7 +166,17 @@ impl<S: MetricSource> HealthGate for MetricsGate<S> {
         let Some(window) = self.window(look)? else {
             return Ok(None);
         };
-        let read = self.source.read(window.from, window.to).await;
+        let read = async {
+            let slow_above = self.slow_above(look).await?;
+            let window = window.counting_slow(slow_above);
+            Ok((slow_above, self.source.read(&window).await?))
+        };
+        let read: Result<(Option<Duration>, Vec<Bucket>)> = read.await;
+        let mut slow_above = None;
+        let read = read.map(|(above, buckets)| {
+            slow_above = above;
+            buckets
+        });
         let mut cache = self.cache();
         let settled = read.and_then(|buckets| match &mut cache.settler {
             Some(cached) => cached.settler.take(now, &window, buckets),
@@ -153,7 +188,8 @@ impl<S: MetricSource> HealthGate for MetricsGate<S> {
                 if buckets.is_empty() {
                     return Ok(None);
                 }
-                SettledBuckets::new(buckets).observe().map(Some)
+                let settled = SettledBuckets::new(buckets).with_slow_above(slow_above);
+                settled.observe().map(Some)
             }
             Err(error) => {
                 cache.backoff.failed(now, &error);
@@ -207,7 +243,7 @@ mod tests {
     use super::*;
     use crate::{
         error::{Error, ErrorKind},
-        health::{Bucket, Counts, Limits, Phase, judge_fn, testing::MINUTE},
+        health::{Counts, Limits, Phase, judge_fn, testing::MINUTE},
         traffic::{Percent, Sides},
     };
 
@@ -235,7 +271,8 @@ mod tests {
             MINUTE
         }
 
-        async fn read(&self, from: Timestamp, to: Timestamp) -> Result<Vec<Bucket>> {
+        async fn read(&self, window: &Window) -> Result<Vec<Bucket>> {
+            let Window { from, to, .. } = *window;
             self.reads.lock().unwrap().push((from, to));
             if let Some(kind) = *self.fails.lock().unwrap() {
                 return Err(Error::new(kind, "read fake metrics").with_source("slow down"));
@@ -333,10 +370,12 @@ mod tests {
         assert_eq!(asked, [0, 15, 45, 105, 225, 345, 465, 585]);
 
         *fake.fails.lock().unwrap() = None;
-        assert_eq!(gate.observe(&look(705, None)).await.expect("works"), None);
-        assert_eq!(gate.observe(&look(710, None)).await.expect("waits"), None);
-        let seen = gate.observe(&look(735, None)).await.expect("works");
-        assert_eq!(ends(&seen.expect("settled")).0, -900, "nothing is lost");
+        // What is old by now settles at once; nothing is lost.
+        let seen = gate.observe(&look(705, None)).await.expect("works");
+        let seen = seen.expect("settled");
+        assert_eq!(ends(&seen), (-900, -540));
+        let next = gate.observe(&look(735, Some(&seen))).await.expect("works");
+        assert_eq!(ends(&next.expect("settled")).0, -540);
     }
 
     #[tokio::test]

@@ -29,7 +29,7 @@ mod verdict;
 pub use self::{
     adapt::{GateExt, GateFn, JudgedBy, MapJudge, gate_fn},
     backoff::Backoff,
-    combine::{AllOf, AnyOf, JudgeExt, JudgeFactory, JudgeFn, Sustained, judge_fn},
+    combine::{AllOf, AnyOf, JudgeExt, JudgeFactory, JudgeFn, Needs, Sustained, judge_fn},
     counts::{Bucket, Counts, LatencySum, SettledBuckets, Tally},
     gate::{HealthGate, Judge, Look, Phase, Progress},
     limits::{Limits, LimitsJudge},

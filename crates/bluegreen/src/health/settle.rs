@@ -17,7 +17,8 @@ use crate::{
 /// among them. So a bucket is *settled* when two reads at least [`APART`](Self::APART) (30 s)
 /// apart, the first of them at least [`DELAY`](Self::DELAY) (one minute) after the bucket's end,
 /// say the same of it, and no read in between says anything else. A read that says something else
-/// starts the count again. So a bucket settles at the earliest 90 s after its end; with looks
+/// starts the count again. A bucket that ended [20 minutes](Self::OLD) ago or more is settled by
+/// one read. So a bucket settles at the earliest 90 s after its end; with looks
 /// every 15 s mostly within two minutes, with looks every 60 s within three.
 ///
 /// Settled buckets are handed out in order, each exactly once; what a source says of them later
@@ -74,6 +75,27 @@ pub struct Window {
     pub from: Timestamp,
     /// Where the last bucket ends.
     pub to: Timestamp,
+    /// Requests that took longer than this are to be counted as slow, where that can be told.
+    pub slow_above: Option<Duration>,
+}
+
+impl Window {
+    /// The buckets that begin in `from..to`.
+    #[must_use]
+    pub fn new(from: Timestamp, to: Timestamp) -> Self {
+        Self {
+            from,
+            to,
+            slow_above: None,
+        }
+    }
+
+    /// With slow requests counted.
+    #[must_use]
+    pub fn counting_slow(mut self, above: Option<Duration>) -> Self {
+        self.slow_above = above;
+        self
+    }
 }
 
 impl Settler {
@@ -81,6 +103,8 @@ impl Settler {
     pub const DELAY: Duration = Duration::from_secs(60);
     /// How far apart two reads must be that say the same.
     pub const APART: Duration = Duration::from_secs(30);
+    /// How long after a bucket's end nobody states it again: one read of it is enough.
+    pub const OLD: Duration = Duration::from_secs(20 * 60);
     /// The most buckets in one window: a day of minutes. What is left follows in later windows.
     pub const MOST: u32 = 1_440;
 
@@ -115,10 +139,7 @@ impl Settler {
         }
         let due = span::floor(sooner(now, Self::DELAY), self.period);
         let most = later(self.next, self.period.saturating_mul(Self::MOST));
-        let window = Window {
-            from: self.next,
-            to: due.min(most),
-        };
+        let window = Window::new(self.next, due.min(most));
         let mut starts = self.starts(window);
         let is_useful = starts.any(|start| match self.pending.get(&start) {
             None => true,
@@ -173,7 +194,8 @@ impl Settler {
             if pending.sides != sides {
                 *pending = fresh;
             }
-            pending.is_confirmed = is_apart(pending.since, now);
+            let is_old = later(later(start, self.period), Self::OLD) <= now;
+            pending.is_confirmed = is_old || is_apart(pending.since, now);
         }
         Ok(self.release())
     }

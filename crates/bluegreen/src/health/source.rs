@@ -5,7 +5,7 @@ use std::{fmt, sync::Arc, time::Duration};
 use async_trait::async_trait;
 use jiff::Timestamp;
 
-use super::Bucket;
+use super::{Bucket, Window};
 use crate::error::Result;
 
 /// Tells what blue and green did, in buckets of time.
@@ -26,8 +26,7 @@ use crate::error::Result;
 /// # mod embedder {
 /// use std::time::Duration;
 /// use async_trait::async_trait;
-/// use bluegreen::{Result, health::{Bucket, MetricSource}};
-/// use jiff::Timestamp;
+/// use bluegreen::{Result, health::{Bucket, MetricSource, Window}};
 ///
 /// mockall::mock! {
 ///     #[derive(Debug)]
@@ -35,7 +34,7 @@ use crate::error::Result;
 ///     #[async_trait]
 ///     impl MetricSource for Source {
 ///         fn period(&self) -> Duration;
-///         async fn read(&self, from: Timestamp, to: Timestamp) -> Result<Vec<Bucket>>;
+///         async fn read(&self, window: &Window) -> Result<Vec<Bucket>>;
 ///         fn settings(&self) -> serde_json::Value;
 ///     }
 /// }
@@ -48,8 +47,8 @@ pub trait MetricSource: fmt::Debug + Send + Sync {
     /// the epoch.
     fn period(&self) -> Duration;
 
-    /// Reads the buckets that begin in `from..to`, both multiples of the period. In any order; a
-    /// bucket of which nothing is known may be missing.
+    /// Reads the buckets that begin in the window, whose ends are multiples of the period. In any
+    /// order; a bucket of which nothing is known may be missing.
     ///
     /// # Errors
     ///
@@ -58,7 +57,25 @@ pub trait MetricSource: fmt::Debug + Send + Sync {
     /// # Cancel safety
     ///
     /// Must only read.
-    async fn read(&self, from: Timestamp, to: Timestamp) -> Result<Vec<Bucket>>;
+    async fn read(&self, window: &Window) -> Result<Vec<Bucket>>;
+
+    /// What counts as slow: the latency above which a tenth of blue's requests were in the hour
+    /// before. It is asked once, before the first shift, and then kept for the whole migration, so
+    /// that both sides are held against the same.
+    ///
+    /// `None`, the default, where this source cannot tell, or blue had too little traffic.
+    ///
+    /// # Errors
+    ///
+    /// Where it could not be read.
+    ///
+    /// # Cancel safety
+    ///
+    /// Must only read.
+    async fn slow_above(&self, before: Timestamp) -> Result<Option<Duration>> {
+        let _ = before;
+        Ok(None)
+    }
 
     /// What decides what it counts, for the journal; nothing secret.
     fn settings(&self) -> serde_json::Value;
@@ -72,8 +89,12 @@ macro_rules! forward {
                 (**self).period()
             }
 
-            async fn read(&self, from: Timestamp, to: Timestamp) -> Result<Vec<Bucket>> {
-                (**self).read(from, to).await
+            async fn read(&self, window: &Window) -> Result<Vec<Bucket>> {
+                (**self).read(window).await
+            }
+
+            async fn slow_above(&self, before: Timestamp) -> Result<Option<Duration>> {
+                (**self).slow_above(before).await
             }
 
             fn settings(&self) -> serde_json::Value {

@@ -52,6 +52,7 @@ prop_compose! {
         connection_errors in proptest::option::weighted(0.75, 0_u64..3),
         unhealthy_routing in proptest::option::weighted(0.75, 0_u64..3),
         latency in proptest::option::weighted(0.75, (0.0_f64..1e6, 0_u64..500)),
+        slow in proptest::option::weighted(0.75, (0_u64..20, 0_u64..5)),
     ) -> Counts {
         Counts {
             requests,
@@ -60,6 +61,7 @@ prop_compose! {
             connection_errors,
             unhealthy_routing,
             latency: latency.map(|(sum, samples)| LatencySum::new(sum, samples)),
+            slow: slow.map(|(low, more)| Tally::between(low, low + more)),
         }
     }
 }

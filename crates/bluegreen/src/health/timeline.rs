@@ -30,7 +30,7 @@ pub(super) struct Timeline {
 }
 
 /// What a bucket says of green.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Standing {
     /// Nothing: it is of before the first step.
     Before,
@@ -212,7 +212,7 @@ impl Timeline {
 
 /// Where a bucket begins, give or take: a tenth of it may lie in the warm-up, since a shift at a
 /// whole minute is read back a moment after it.
-fn begins(bucket: &Bucket) -> Timestamp {
+pub(super) fn begins(bucket: &Bucket) -> Timestamp {
     later(bucket.start, bucket.period / 10)
 }
 

@@ -58,6 +58,12 @@ impl Verdict {
         }
     }
 
+    /// Whether it is `Inconclusive` for good: waiting longer will not change it.
+    #[must_use]
+    pub fn has_given_up(&self) -> bool {
+        matches!(self, Self::Inconclusive(evidence) if evidence.gives_up)
+    }
+
     /// Whether it is `Healthy`.
     #[must_use]
     pub fn is_healthy(&self) -> bool {
@@ -109,6 +115,10 @@ pub struct Evidence {
     /// green for ever: after this instant the verdict counts as inconclusive.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expires: Option<Timestamp>,
+    /// An inconclusive verdict that waiting will not change: the plan's policy for a deadline
+    /// applies at once.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub gives_up: bool,
     /// The verdicts of the judges that this one combines.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub parts: Vec<Part>,
@@ -134,6 +144,13 @@ impl Evidence {
     #[must_use]
     pub fn with_traffic(mut self, traffic: SeenTraffic) -> Self {
         self.traffic = Some(traffic);
+        self
+    }
+
+    /// Says that waiting will not change it.
+    #[must_use]
+    pub fn giving_up(mut self) -> Self {
+        self.gives_up = true;
         self
     }
 

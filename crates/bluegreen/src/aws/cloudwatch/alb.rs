@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use super::{
     buckets::{self, count},
     query::{self, Query, Series},
+    slow,
 };
 use crate::{
     aws::{
@@ -16,7 +17,7 @@ use crate::{
         alb::{LoadBalancerArn, TargetGroupArn},
     },
     error::{Error, ErrorKind, Result},
-    health::{Bucket, Counts, LatencySum, MetricSource, Tally},
+    health::{Bucket, Counts, LatencySum, MetricSource, Tally, Window},
     traffic::{Side, Sides},
 };
 
@@ -33,6 +34,7 @@ use crate::{
 /// | requests | `RequestCount`, sum |
 /// | errors | `HTTPCode_Target_5XX_Count`, sum |
 /// | responses | `HTTPCode_Target_2XX_Count` to `5XX`, sums |
+/// | slow requests | `TargetResponseTime`, sample count less `TC(:x)`, where `x` is blue's 90th percentile of the hour before |
 /// | latency | `TargetResponseTime`, sum and sample count, seconds as milliseconds; up to the response's headers |
 /// | connection errors | `TargetConnectionErrorCount`, sum |
 /// | unhealthy routing | `UnhealthyRoutingRequestCount`, sum |
@@ -51,7 +53,7 @@ use crate::{
 /// there and nothing at all of this one: then the balancer did publish, and no request reached
 /// this group. That is what confirms a rollback; no judge passes green on it.
 ///
-/// A read asks for 18 metrics, which is what CloudWatch charges for; a [`MetricsGate`] reads at
+/// A read asks for 18 metrics, 20 with slow requests, which is what CloudWatch charges for; a [`MetricsGate`] reads at
 /// most twice a minute.
 ///
 /// [`MetricsGate`]: crate::health::MetricsGate
@@ -67,6 +69,8 @@ pub struct AlbMetrics {
 }
 
 const NAMESPACE: &str = "AWS/ApplicationELB";
+const RESPONSE_TIME: &str = "TargetResponseTime";
+const SIDES: [Side; 2] = [Side::Blue, Side::Green];
 
 /// What is asked for each group: a name for the answer, the metric, the statistic.
 const METRICS: [(&str, &str, &str); 9] = [
@@ -121,28 +125,25 @@ impl AlbMetrics {
     }
 
     fn queries(&self) -> Vec<Query> {
-        let sides = [Side::Blue, Side::Green];
-        let queries = sides.into_iter().flat_map(|side| {
-            METRICS
-                .into_iter()
-                .map(move |(id, metric, statistic)| Query {
-                    id: format!("{side}_{id}"),
-                    namespace: NAMESPACE.to_owned(),
-                    metric: metric.to_owned(),
-                    dimensions: vec![
-                        (
-                            "LoadBalancer".to_owned(),
-                            self.load_balancer.dimension().to_owned(),
-                        ),
-                        (
-                            "TargetGroup".to_owned(),
-                            self.groups.get(side).resource().to_owned(),
-                        ),
-                    ],
-                    statistic,
-                })
-        });
+        let queries = SIDES
+            .into_iter()
+            .flat_map(|side| METRICS.map(|one| self.query(side, one)));
         queries.collect()
+    }
+
+    fn query(&self, side: Side, (id, metric, statistic): (&str, &str, &str)) -> Query {
+        let balancer = self.load_balancer.dimension().to_owned();
+        let group = self.groups.get(side).resource().to_owned();
+        Query {
+            id: format!("{side}_{id}"),
+            namespace: NAMESPACE.to_owned(),
+            metric: metric.to_owned(),
+            dimensions: vec![
+                ("LoadBalancer".to_owned(), balancer),
+                ("TargetGroup".to_owned(), group),
+            ],
+            statistic: statistic.to_owned(),
+        }
     }
 }
 
@@ -152,11 +153,24 @@ impl MetricSource for AlbMetrics {
         self.period
     }
 
-    async fn read(&self, from: Timestamp, to: Timestamp) -> Result<Vec<Bucket>> {
-        let series = query::read(&self.aws, &self.queries(), self.period, from, to).await?;
+    async fn read(&self, window: &Window) -> Result<Vec<Bucket>> {
+        let mut queries = self.queries();
+        if let Some(above) = window.slow_above {
+            let at_most = slow::at_most(above.as_secs_f64());
+            let metric = (slow::FAST, RESPONSE_TIME, at_most.as_str());
+            queries.extend(SIDES.map(|side| self.query(side, metric)));
+        }
+        let Window { from, to, .. } = *window;
+        let series = query::read(&self.aws, &queries, self.period, from, to).await?;
         Ok(buckets::of(&series, self.period, |start| {
             sides(&series, start)
         }))
+    }
+
+    async fn slow_above(&self, before: Timestamp) -> Result<Option<Duration>> {
+        let query = self.query(Side::Blue, ("p90", RESPONSE_TIME, "p90"));
+        let found = slow::threshold(&self.aws, query, before).await?;
+        Ok(found.map(Duration::from_secs_f64))
     }
 
     fn settings(&self) -> Value {
@@ -202,6 +216,9 @@ fn side(series: &BTreeMap<String, Series>, side: Side, start: Timestamp) -> Coun
         connection_errors: counted("connection_errors"),
         unhealthy_routing: counted("unhealthy_routing"),
         latency,
+        slow: latency.and_then(|latency| {
+            slow::count(latency.samples, value(slow::FAST), responses.unwrap_or(0))
+        }),
     };
     if let Some(requests) = counts.requests {
         let responses = responses.unwrap_or(0);
@@ -252,7 +269,10 @@ mod tests {
                 });
                 Ok(page(results.collect()))
             });
-        let buckets = metrics(api).read(at(0), at(60)).await.expect("complete");
+        let buckets = metrics(api)
+            .read(&Window::new(at(0), at(60)))
+            .await
+            .expect("complete");
         assert!(buckets.len() <= 1);
         buckets.first().map(|bucket| {
             assert_eq!(
@@ -316,7 +336,10 @@ mod tests {
                 .map(|query| result(query.id().expect("an id"), StatusCode::Complete, &[]));
             Ok(page(results.collect()))
         });
-        let buckets = metrics(api).read(at(0), at(120)).await.expect("complete");
+        let buckets = metrics(api)
+            .read(&Window::new(at(0), at(120)))
+            .await
+            .expect("complete");
         assert!(buckets.is_empty(), "no datapoint, no bucket");
     }
 

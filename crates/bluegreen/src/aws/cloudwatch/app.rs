@@ -10,11 +10,12 @@ use serde_json::{Value, json};
 use super::{
     buckets::{self, count},
     query::{self, Query, Series},
+    slow,
 };
 use crate::{
     aws::Aws,
     error::{Error, ErrorKind, Result},
-    health::{Bucket, Counts, LatencySum, MetricSource, Tally},
+    health::{Bucket, Counts, LatencySum, MetricSource, Tally, Window},
     traffic::{Side, Sides},
 };
 
@@ -119,25 +120,30 @@ impl AppMetrics {
     }
 
     fn queries(&self) -> Vec<Query> {
+        let queries = self
+            .sides()
+            .flat_map(|(side, app)| METRICS.map(|one| query_of(app, side, one)));
+        queries.collect()
+    }
+
+    fn sides(&self) -> impl Iterator<Item = (Side, &AppNamespace)> {
         let sides = [
             (Side::Blue, self.blue.as_ref()),
             (Side::Green, Some(&self.green)),
         ];
-        let sides = sides
+        sides
             .into_iter()
-            .filter_map(|(side, app)| Some((side, app?)));
-        let queries = sides.flat_map(|(side, app)| {
-            METRICS
-                .into_iter()
-                .map(move |(id, metric, statistic)| Query {
-                    id: format!("{side}_{id}"),
-                    namespace: app.namespace.clone(),
-                    metric: metric.to_owned(),
-                    dimensions: app.dimensions.clone(),
-                    statistic,
-                })
-        });
-        queries.collect()
+            .filter_map(|(side, app)| Some((side, app?)))
+    }
+}
+
+fn query_of(app: &AppNamespace, side: Side, (id, metric, statistic): (&str, &str, &str)) -> Query {
+    Query {
+        id: format!("{side}_{id}"),
+        namespace: app.namespace.clone(),
+        metric: metric.to_owned(),
+        dimensions: app.dimensions.clone(),
+        statistic: statistic.to_owned(),
     }
 }
 
@@ -147,12 +153,29 @@ impl MetricSource for AppMetrics {
         self.period
     }
 
-    async fn read(&self, from: Timestamp, to: Timestamp) -> Result<Vec<Bucket>> {
-        let series = query::read(&self.aws, &self.queries(), self.period, from, to).await?;
+    async fn read(&self, window: &Window) -> Result<Vec<Bucket>> {
+        let mut queries = self.queries();
+        if let Some(above) = window.slow_above {
+            queries.extend(self.sides().map(|(side, app)| {
+                let at_most = slow::at_most(above.as_secs_f64() * 1e3);
+                query_of(app, side, (slow::FAST, "RequestLatency", &at_most))
+            }));
+        }
+        let Window { from, to, .. } = *window;
+        let series = query::read(&self.aws, &queries, self.period, from, to).await?;
         Ok(buckets::of(&series, self.period, |start| Sides {
             blue: side(&series, Side::Blue, start),
             green: side(&series, Side::Green, start),
         }))
+    }
+
+    async fn slow_above(&self, before: Timestamp) -> Result<Option<Duration>> {
+        let Some(blue) = &self.blue else {
+            return Ok(None);
+        };
+        let query = query_of(blue, Side::Blue, ("p90", "RequestLatency", "p90"));
+        let found = slow::threshold(&self.aws, query, before).await?;
+        Ok(found.map(|milliseconds| Duration::from_secs_f64(milliseconds / 1e3)))
     }
 
     fn settings(&self) -> Value {
@@ -178,6 +201,8 @@ fn side(series: &BTreeMap<String, Series>, side: Side, start: Timestamp) -> Coun
     };
     if let (Some(sum), Some(samples)) = (value("latency_sum"), counted("latency_samples")) {
         counts = counts.with_latency(LatencySum::new(sum, samples));
+        let responses = counts.requests.unwrap_or_default();
+        counts.slow = slow::count(samples, value(slow::FAST), responses);
     }
     counts
 }
@@ -228,7 +253,10 @@ mod tests {
                 Ok(page(results.collect()))
             });
         let metrics = AppMetrics::new(&aws(api), app("Acme/New")).with_blue(app("Acme/Old"));
-        let buckets = metrics.read(at(0), at(60)).await.expect("complete");
+        let buckets = metrics
+            .read(&Window::new(at(0), at(60)))
+            .await
+            .expect("complete");
         buckets.first().map(|bucket| bucket.sides)
     }
 

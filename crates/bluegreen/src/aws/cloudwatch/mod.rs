@@ -9,6 +9,7 @@ mod app;
 mod buckets;
 mod gate;
 mod query;
+mod slow;
 #[cfg(test)]
 mod testing;
 

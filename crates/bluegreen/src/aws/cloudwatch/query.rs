@@ -28,7 +28,7 @@ pub(super) struct Query {
     pub(super) namespace: String,
     pub(super) metric: String,
     pub(super) dimensions: Vec<(String, String)>,
-    pub(super) statistic: &'static str,
+    pub(super) statistic: String,
 }
 
 /// More pages than this are no answer: all that is ever asked for fits into one or two.
@@ -99,7 +99,7 @@ fn request(
         let stat = MetricStat::builder()
             .metric(metric)
             .period(period)
-            .stat(query.statistic)
+            .stat(&query.statistic)
             .build();
         MetricDataQuery::builder()
             .id(&query.id)
@@ -256,7 +256,7 @@ mod tests {
             namespace: "Acme/App".to_owned(),
             metric: "Requests".to_owned(),
             dimensions: vec![("Endpoint".to_owned(), "/chat".to_owned())],
-            statistic: "Sum",
+            statistic: "Sum".to_owned(),
         }
     }
 

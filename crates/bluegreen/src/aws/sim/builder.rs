@@ -23,6 +23,7 @@ pub struct SimulationBuilder {
     services: Sides<Service>,
     publication_delay: Duration,
     page_size: usize,
+    history: Duration,
     shape: Shape,
     has_green_group: bool,
     alarms: Vec<Alarm>,
@@ -49,6 +50,7 @@ impl Default for SimulationBuilder {
             },
             publication_delay: Duration::from_secs(75),
             page_size: 10,
+            history: Duration::ZERO,
             shape: Shape::default(),
             has_green_group: true,
             alarms: Vec::new(),
@@ -91,6 +93,12 @@ impl SimulationBuilder {
     /// of it shows, and before that nothing. Default: 75 seconds.
     pub fn publication_delay(mut self, delay: Duration) -> Self {
         self.publication_delay = delay;
+        self
+    }
+
+    /// How long blue has served before the start, in CloudWatch's memory. Default: not at all.
+    pub fn history(mut self, history: Duration) -> Self {
+        self.history = history;
         self
     }
 
@@ -247,6 +255,7 @@ impl SimulationBuilder {
                 complete_after: self.publication_delay,
             },
             page_size: self.page_size,
+            history: self.history,
             alarms: self.alarms,
             faults: Vec::new(),
             scheduled: BTreeMap::new(),

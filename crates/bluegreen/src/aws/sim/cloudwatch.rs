@@ -64,7 +64,7 @@ struct Point {
 }
 
 fn get_metric_data(
-    world: &World,
+    world: &mut World,
     now: Duration,
     input: &GetMetricDataInputBuilder,
 ) -> Result<GetMetricDataOutput, ApiError> {
@@ -88,6 +88,8 @@ fn get_metric_data(
     if start >= end {
         return Err(invalid("StartTime must be less than EndTime"));
     }
+    let ago = SimClock::epoch().as_second() - start.secs();
+    world.remember(u64::try_from(ago).unwrap_or_default());
     let ascending = *input.get_scan_by() == Some(ScanBy::TimestampAscending);
     let mut points = Vec::new();
     let mut refused = Vec::new();
@@ -192,15 +194,12 @@ fn points_of(
     let mut points = Vec::new();
     let mut at = start - start.rem_euclid(period);
     while at < end {
-        let from = u64::try_from(at - epoch).unwrap_or_default();
-        let to = u64::try_from(at + period - epoch).unwrap_or_default();
+        let (from, to) = (at - epoch, at + period - epoch);
         let shown = world.publication.visible(metric, from, to, now);
-        let index = |second: u64| usize::try_from(second).unwrap_or(usize::MAX);
         let name = stat.stat.as_deref().unwrap_or_default();
-        let value = world
-            .seconds
-            .statistics(metric, side, index(from), index(shown))
-            .and_then(|statistics| statistics.get(name));
+        let statistics = world.seconds.statistics(metric, side, from, shown);
+        let value = statistics.and_then(|statistics| statistics.get(name));
+        let value = value.or_else(|| world.seconds.distribution(metric, side, from, shown, name));
         if let Some(value) = value {
             points.push((at, value));
         }

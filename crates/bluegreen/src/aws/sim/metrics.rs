@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::traffic::{Side, Sides};
 
 /// One side's second.
-#[derive(Debug, Clone, Copy, Default, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub(super) struct Second {
     pub(super) requests: u32,
     pub(super) ok: u32,
@@ -16,6 +16,8 @@ pub(super) struct Second {
     pub(super) latency_sum: f64,
     pub(super) latency_min: f64,
     pub(super) latency_max: f64,
+    /// Each response's, in seconds.
+    pub(super) latencies: Vec<f32>,
     pub(super) is_silent: bool,
 }
 
@@ -25,9 +27,13 @@ impl Second {
     }
 }
 
-/// All seconds since the start.
+/// All seconds since the start, and as many before it as anybody asked for.
 #[derive(Debug, Default)]
-pub(super) struct Seconds(Vec<Sides<Second>>);
+pub(super) struct Seconds {
+    since: Vec<Sides<Second>>,
+    /// The last one before the start comes first.
+    before: Vec<Sides<Second>>,
+}
 
 /// A metric that the simulation publishes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -70,16 +76,33 @@ impl Statistics {
 
 impl Seconds {
     pub(super) fn push(&mut self, second: Sides<Second>) {
-        self.0.push(second);
+        self.since.push(second);
     }
 
     pub(super) fn len(&self) -> usize {
-        self.0.len()
+        self.since.len()
+    }
+
+    /// How many seconds before the start are known.
+    pub(super) fn past(&self) -> usize {
+        self.before.len()
+    }
+
+    pub(super) fn push_past(&mut self, second: Sides<Second>) {
+        self.before.push(second);
+    }
+
+    /// The seconds `from..to` since the start, negative ones before it, as far as they are known.
+    fn range(&self, from: i64, to: i64) -> impl Iterator<Item = &Sides<Second>> {
+        (from..to).filter_map(|second| match usize::try_from(second) {
+            Ok(since) => self.since.get(since),
+            Err(_) => self.before.get(usize::try_from(-1 - second).ok()?),
+        })
     }
 
     pub(super) fn totals(&self) -> Sides<(u64, u64)> {
         let mut totals = Sides::<(u64, u64)>::default();
-        for second in &self.0 {
+        for second in &self.since {
             for side in [Side::Blue, Side::Green] {
                 let (at, total) = (second.get(side), totals.get_mut(side));
                 total.0 += u64::from(at.requests);
@@ -94,12 +117,11 @@ impl Seconds {
         &self,
         metric: Metric,
         side: Side,
-        from: usize,
-        to: usize,
+        from: i64,
+        to: i64,
     ) -> Option<Statistics> {
-        let seconds = self.0.get(from..to.min(self.0.len()))?;
         let mut all: Option<Statistics> = None;
-        for second in seconds {
+        for second in self.range(from, to) {
             let one = match metric {
                 Metric::BalancerErrors => {
                     let refused = second.blue.refused + second.green.refused;
@@ -120,6 +142,57 @@ impl Seconds {
         }
         all
     }
+
+    /// A statistic over the distribution of latencies: a percentile or a trimmed count; `None`
+    /// where CloudWatch has no data point, or the simulation no such statistic.
+    pub(super) fn distribution(
+        &self,
+        metric: Metric,
+        side: Side,
+        from: i64,
+        to: i64,
+        statistic: &str,
+    ) -> Option<f64> {
+        let unit = match metric {
+            Metric::Latency => 1.0,
+            Metric::AppLatency => 1_000.0,
+            _ => return None,
+        };
+        let seconds = self.range(from, to).map(|second| second.get(side));
+        let heard = seconds.filter(|second| !second.is_silent);
+        let mut values: Vec<f64> = heard
+            .flat_map(|second| &second.latencies)
+            .map(|latency| f64::from(*latency) * unit)
+            .collect();
+        if values.is_empty() {
+            return None;
+        }
+        values.sort_by(f64::total_cmp);
+        if let Some(limit) = statistic.strip_prefix("TC(:") {
+            let limit: f64 = limit.strip_suffix(')')?.parse().ok()?;
+            return Some(trimmed_count(&values, limit));
+        }
+        let percent: f64 = statistic.strip_prefix('p')?.parse().ok()?;
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_precision_loss,
+            clippy::cast_sign_loss,
+            reason = "an index"
+        )]
+        let index = ((percent / 100.0) * values.len() as f64).ceil() as usize;
+        values.get(index.clamp(1, values.len()) - 1).copied()
+    }
+}
+
+/// How many of the sorted values are up to a limit: an interpolated approximation, as CloudWatch's
+/// is, from bins that are a tenth wide.
+fn trimmed_count(sorted: &[f64], limit: f64) -> f64 {
+    #[expect(clippy::cast_precision_loss, reason = "a count")]
+    let up_to = |edge: f64| sorted.partition_point(|value| *value <= edge) as f64;
+    let bin = (limit.ln() / 1.1_f64.ln()).floor();
+    let (low, high) = (1.1_f64.powf(bin), 1.1_f64.powf(bin + 1.0));
+    let part = ((limit - low) / (high - low)).clamp(0.0, 1.0);
+    up_to(low) + part * (up_to(high) - up_to(low))
 }
 
 fn one(metric: Metric, second: &Second) -> Option<Statistics> {
@@ -167,28 +240,30 @@ pub(super) struct Publication {
 /// Before it is complete, a part of a balancer's minute shows from this long after its end.
 const PART_AFTER: Duration = Duration::from_secs(15);
 /// That part, in percent of the minute.
-const PART: u64 = 70;
+const PART: i64 = 70;
 /// An application's metrics show this long after each second.
 const APP_AFTER: Duration = Duration::from_secs(10);
 
 impl Publication {
     /// Of the period `from..to`, in seconds since the start, what shows at `now`: its end.
-    pub(super) fn visible(self, metric: Metric, from: u64, to: u64, now: Duration) -> u64 {
+    pub(super) fn visible(self, metric: Metric, from: i64, to: i64, now: Duration) -> i64 {
+        let now = i64::try_from(now.as_millis()).unwrap_or(i64::MAX);
+        let after = |delay: Duration| i64::try_from(delay.as_millis()).unwrap_or(i64::MAX);
         if matches!(
             metric,
             Metric::AppErrors | Metric::AppSuccesses | Metric::AppLatency
         ) {
-            return now.saturating_sub(APP_AFTER).as_secs().clamp(from, to);
+            return (now - after(APP_AFTER)).div_euclid(1_000).clamp(from, to);
         }
         // A longer period shows minute by minute.
         let mut shown = from;
         let mut minute = from;
         while minute < to {
             let end = (minute + 60).min(to);
-            let ended = Duration::from_secs(end);
-            if now >= ended + self.complete_after {
+            let ended = end * 1_000;
+            if now >= ended + after(self.complete_after) {
                 shown = end;
-            } else if now >= ended + PART_AFTER {
+            } else if now >= ended + after(PART_AFTER) {
                 return minute + (end - minute) * PART / 100;
             } else {
                 return shown;

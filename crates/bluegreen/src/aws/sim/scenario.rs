@@ -201,7 +201,8 @@ impl Scenario {
         let always = When::Always;
         let from = |minute: u64| When::Between(minutes(minute), Duration::MAX);
         let green = Service::new(4).with_latency(Duration::from_millis(90));
-        let world = Simulation::builder().seed(seed);
+        // As long as the sequential gate looks back.
+        let world = Simulation::builder().seed(seed).history(minutes(240));
         match self {
             Self::Healthy => world.build(),
             Self::GreenErrors => world

@@ -44,6 +44,8 @@ pub(super) struct World {
     pub(super) programs: Programs,
     pub(super) publication: Publication,
     pub(super) page_size: usize,
+    /// How long blue has served before the start.
+    pub(super) history: Duration,
     pub(super) alarms: Vec<Alarm>,
     pub(super) faults: Vec<(Selector, Fault)>,
     /// Somebody else's writes, by time.
@@ -141,15 +143,45 @@ impl World {
         }
     }
 
-    /// One second of traffic. Its randomness is its own, so it does not matter who asks when.
-    fn happen(&mut self, second: Duration) -> Sides<Second> {
+    /// Lets blue have served alone for so many seconds before the start, as far as its history
+    /// goes: as it usually does, whatever happens later.
+    pub(super) fn remember(&mut self, seconds: u64) {
+        let wanted = usize::try_from(seconds.min(self.history.as_secs())).unwrap_or(usize::MAX);
+        while self.seconds.past() < wanted {
+            let ago = self.seconds.past() as u64 + 1;
+            let mut random = self.random(0_u64.wrapping_sub(ago));
+            let requests = self.requests(&mut random);
+            let blue = &self.services.blue;
+            let usual = Conditions {
+                error_rate: blue.error_rate,
+                latency: blue.latency,
+                is_dead: false,
+            };
+            let second = Sides {
+                blue: serve(&mut random, requests, usual),
+                green: Second::default(),
+            };
+            self.seconds.push_past(second);
+        }
+    }
+
+    /// The randomness of a second is its own, so it does not matter who asks when.
+    fn random(&self, second: u64) -> ChaCha8Rng {
         let mixed = self
             .seed
             .wrapping_mul(0x9E37_79B9_7F4A_7C15)
-            .wrapping_add(second.as_secs());
-        let mut random = ChaCha8Rng::seed_from_u64(mixed);
-        let requests = Poisson::new(self.traffic.max(1e-9))
-            .map_or(0, |poisson| whole(poisson.sample(&mut random)));
+            .wrapping_add(second);
+        ChaCha8Rng::seed_from_u64(mixed)
+    }
+
+    fn requests(&self, random: &mut ChaCha8Rng) -> u32 {
+        Poisson::new(self.traffic.max(1e-9)).map_or(0, |poisson| whole(poisson.sample(random)))
+    }
+
+    /// One second of traffic.
+    fn happen(&mut self, second: Duration) -> Sides<Second> {
+        let mut random = self.random(second.as_secs());
+        let requests = self.requests(&mut random);
         let green = binomial(&mut random, requests, self.green_share());
         let mut of = |side: Side, requests: u32| {
             let service = self.services.get(side);
@@ -209,6 +241,8 @@ fn serve(random: &mut ChaCha8Rng, requests: u32, conditions: Conditions) -> Seco
         second.latency_min = f64::INFINITY;
         for _ in 0..requests {
             let latency = latencies.sample(random);
+            #[expect(clippy::cast_possible_truncation, reason = "seven digits of a latency")]
+            second.latencies.push(latency as f32);
             second.latency_sum += latency;
             second.latency_min = second.latency_min.min(latency);
             second.latency_max = second.latency_max.max(latency);

@@ -1,6 +1,7 @@
 //! The sequential comparison: green against live blue, by evidence that stays valid at every look.
 
 mod accept;
+mod judge;
 mod margins;
 mod reject;
 mod rule;
@@ -12,6 +13,7 @@ mod testing;
 mod tests;
 
 pub use self::{
+    judge::{Sequential, SequentialJudge},
     margins::StepMargins,
     rule::{Certificate, Minute, MinuteSide, Reason, Ruling, SequentialTest},
     settings::Settings,

@@ -1,5 +1,7 @@
 //! The side that stops: evidence that green is worse than its control allows.
 
+use serde::{Deserialize, Serialize};
+
 use crate::health::martingale::StartTimeMixture;
 
 /// How many times worse than the allowed ratio each bet takes green to be.
@@ -10,7 +12,7 @@ const SHARES: [f64; 9] = [1.0, 1.5, 1.5, 1.5, 1.2, 1.0, 0.7, 0.5, 0.3];
 const CAP: f64 = 2.5;
 
 /// How much worse than its control green may be: at most `ratio` times its rate and `excess` more.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub(super) struct Allowance {
     pub(super) ratio: f64,
     pub(super) excess: f64,

@@ -111,6 +111,18 @@ pub enum Reason {
 }
 
 impl Reason {
+    /// A few words for it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Errors => "harm by errors",
+            Self::Slow => "harm by latency",
+            Self::Limit => "harm by errors above the limit",
+            Self::ErrorsThanBefore => "harm by errors against the past",
+            Self::SlowThanBefore => "harm by latency against the past",
+        }
+    }
+
     /// All of them, in the order of [`SequentialTest::evidence`].
     pub const ALL: [Self; 5] = [
         Self::Errors,
@@ -169,6 +181,8 @@ pub struct SequentialTest {
     seen: (f64, f64),
     evidence: [f64; 5],
     total: f64,
+    /// The reason for which it ever said stop: what comes later takes nothing back.
+    stopped: Option<Reason>,
 }
 
 /// One of each metric.
@@ -258,6 +272,7 @@ impl SequentialTest {
             seen: (0.0, 0.0),
             evidence: Reason::WEIGHTS.map(f64::ln),
             total: 0.0,
+            stopped: None,
             settings,
         }
     }
@@ -279,8 +294,8 @@ impl SequentialTest {
     /// What it says now.
     #[must_use]
     pub fn ruling(&self) -> Ruling {
-        if self.total >= self.settings.ln_stop() {
-            return Ruling::Stop(self.loudest());
+        if let Some(reason) = self.stopped {
+            return Ruling::Stop(reason);
         }
         if self.missing >= self.settings.missing_requests {
             return Ruling::NoTraffic;
@@ -376,7 +391,7 @@ impl SequentialTest {
         self.settings.judges_latency && !self.step.slow_is_known
     }
 
-    pub(super) fn loudest(&self) -> Reason {
+    fn loudest(&self) -> Reason {
         let all = Reason::ALL.into_iter().zip(self.evidence);
         all.reduce(|a, b| if b.1 > a.1 { b } else { a })
             .map_or(Reason::Errors, |(reason, _)| reason)
@@ -469,6 +484,10 @@ impl SequentialTest {
         let high = self.evidence.into_iter().fold(f64::NEG_INFINITY, f64::max);
         let sum: f64 = self.evidence.iter().map(|one| (one - high).exp()).sum();
         self.total = high + sum.ln();
+        if self.total >= self.settings.ln_stop() {
+            let loudest = self.loudest();
+            self.stopped.get_or_insert(loudest);
+        }
     }
 
     /// Counts the requests that should have reached green and did not.
@@ -523,7 +542,7 @@ impl SequentialTest {
         }
     }
 
-    fn accept_ratio(&self) -> f64 {
+    pub(super) fn accept_ratio(&self) -> f64 {
         if self.step.margins.share > ALL {
             self.settings.accept_last
         } else {

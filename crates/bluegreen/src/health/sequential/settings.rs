@@ -1,10 +1,13 @@
 //! [`Settings`]: what decides what the test says.
 
+use serde::{Deserialize, Serialize};
+
 use super::reject::Allowance;
 
 /// What decides what a [`SequentialTest`](super::SequentialTest) says. The defaults are the ones
 /// that the published figures are of.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 #[must_use]
 pub struct Settings {
     pub(super) alpha: f64,

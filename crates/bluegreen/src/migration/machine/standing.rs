@@ -112,6 +112,16 @@ impl Standings {
         required.peek().is_some() && required.all(|(_, verdict)| verdict.is_healthy())
     }
 
+    /// What a required gate says that will not change by waiting, if one does.
+    pub(crate) fn given_up(&self, at: Timestamp) -> Option<String> {
+        let mut required = self.required(at);
+        let (gate, verdict) = required.find(|(_, verdict)| verdict.has_given_up())?;
+        Some(format!(
+            "gate `{gate}` gave up: {}",
+            verdict.evidence().summary
+        ))
+    }
+
     /// Why the required gates are not healthy at `at`, for people.
     pub(crate) fn missing(&self, at: Timestamp) -> String {
         let missing: Vec<String> = self

@@ -164,6 +164,12 @@ impl MigrationMachine {
         if watch.paused.is_none() && (at >= watch.deadline || at >= self.deadline) {
             return self.on_deadline(at, &watch, short);
         }
+        let given_up = self.standings.given_up(at);
+        if let (Some(summary), None) = (given_up, watch.paused)
+            && watch.stage != Stage::Arming
+        {
+            return self.end_undecided(at, summary);
+        }
         self.wait(at, watch)
     }
 
@@ -263,6 +269,11 @@ impl MigrationMachine {
         if watch.stage == Stage::Arming {
             return self.unchanged(at, Unchanged::NotReady { summary });
         }
+        self.end_undecided(at, summary)
+    }
+
+    /// Nobody can judge green: what the plan says of that.
+    fn end_undecided(&mut self, at: Timestamp, summary: String) -> Next<Action> {
         match self.plan.on_inconclusive() {
             OnInconclusive::RollBack => self.undo(at, Cause::Deadline { summary }),
             OnInconclusive::Hold => self.hold(at, HoldReason::Deadline { summary }),
