@@ -29,7 +29,8 @@ const AFTER: &str = "\
 Exit codes:
    0  promoted; an asked-for rollback restored; status read
    2  bad arguments or plan; nothing was called
-   3  stopped before anything changed: the preflight refused, or green was not ready
+   3  stopped before anything changed: the preflight refused, green was not ready, or a step
+      could not be decided at this traffic
   10  rolled back by a gate, a deadline or a fault; restored and read back
   11  cancelled (Ctrl-C, SIGTERM); restored and read back
   12  held: on request, on somebody else's change, or inconclusive with --on-inconclusive hold
@@ -40,6 +41,7 @@ wait. A second one stops at once and says where traffic is.
 
 Examples:
   traffic_router                              a healthy migration on the simulation
+  traffic_router plan                         what each step will take, and what it would catch
   traffic_router --scenario green-errors      one that is rolled back
   traffic_router --scenario list              all scenarios, and what each must end with
   traffic_router status --aws --listener-arn ARN --priority 100 \\
@@ -51,6 +53,15 @@ pub(crate) enum Command {
     Status,
     /// Move green up step by step (the default).
     Migrate,
+    /// Say what each step will take at this traffic, and what would be caught. Reads only.
+    Plan,
+    /// Try the last step's test on blue's own past, and say how far it can be trusted as a
+    /// control: the value for --history-ratio. Reads only.
+    Calibrate {
+        /// How many days of the past; CloudWatch keeps minutes for 15.
+        #[arg(long, default_value_t = 7, value_parser = clap::value_parser!(u32).range(1..=15))]
+        days: u32,
+    },
     /// Move green to 100 % at once, from whatever split is found: your override of the gates for
     /// the way there. Capacity is still needed, and the last step bakes under the gates.
     Complete,
@@ -111,16 +122,16 @@ pub(crate) struct Plan {
     /// Green's shares in percent, ascending, the last 100; tenths are possible.
     #[arg(long, global = true, value_name = "LIST", default_value = "10,50,100")]
     pub(crate) steps: String,
-    /// How long green is watched at each step at least, such as 10m or 90s.
-    #[arg(
-        long,
-        global = true,
-        value_name = "TIME",
-        allow_hyphen_values = true,
-        default_value = "10m"
-    )]
-    pub(crate) bake: String,
-    /// How long after a shift the gates must be healthy at the latest [default: three bakes].
+    /// The share in percent that stays on blue for one step more before the last, as a live
+    /// control; 0 for none [default: 10 with --judge sequential, else none].
+    #[arg(long, global = true, value_name = "PERCENT")]
+    pub(crate) hold_back: Option<String>,
+    /// How long green is watched at each step at least, such as 10m or 90s [default: 3m with
+    /// --judge sequential, which waits until it has proof, else 10m].
+    #[arg(long, global = true, value_name = "TIME", allow_hyphen_values = true)]
+    pub(crate) bake: Option<String>,
+    /// How long after a shift the gates must be healthy at the latest [default: 65m with --judge
+    /// sequential, else three bakes].
     #[arg(long, global = true, value_name = "TIME", allow_hyphen_values = true)]
     pub(crate) step_deadline: Option<String>,
     /// When the whole migration must be over [default: the sum of the steps' deadlines].
@@ -184,6 +195,13 @@ pub(crate) struct Gates {
     /// group, or the application's own.
     #[arg(long, global = true, value_enum, default_value = "alb")]
     pub(crate) metrics: Metrics,
+    /// What judges the metrics beside the limits.
+    #[arg(long, global = true, value_enum, default_value = "sequential")]
+    pub(crate) judge: JudgedBy,
+    /// How far blue's error rate may have moved since before the migration, as a multiple, where
+    /// its past is a control: `calibrate` finds it [default: 3 beside a live blue, 1.5 alone].
+    #[arg(long, global = true, value_name = "X")]
+    pub(crate) history_ratio: Option<f64>,
     /// The limit of green's error rate, in percent.
     #[arg(
         long,
@@ -239,6 +257,14 @@ pub(crate) struct Gates {
     /// An alarm of these that may be firing already. May be given several times.
     #[arg(long, global = true, value_name = "NAME")]
     pub(crate) ignore_alarm: Vec<String>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum JudgedBy {
+    /// Green against live blue, by evidence that stays valid at every look.
+    Sequential,
+    /// The limits alone.
+    Limits,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

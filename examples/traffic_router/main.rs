@@ -7,6 +7,7 @@
 mod args;
 #[path = "../common/mod.rs"]
 mod common;
+mod outlook;
 mod render;
 mod setup;
 
@@ -117,8 +118,8 @@ async fn go(cli: &Cli, setup: &Setup, aws: &Aws, simulation: Option<&Simulation>
             Err(error) => failed(&error, UNCHANGED),
         };
     }
-    if !cli.json && command == Command::Migrate {
-        say_line!("{}\n", setup.plan.preview());
+    if let Some(code) = looked_ahead(cli, setup, aws, command).await {
+        return code;
     }
     let gates = match setup.gates(aws, cli) {
         Ok(gates) => gates,
@@ -140,7 +141,9 @@ async fn go(cli: &Cli, setup: &Setup, aws: &Aws, simulation: Option<&Simulation>
     }
     let operator = cli.place.operator.as_str();
     let ended = match command {
-        Command::Migrate | Command::Status => migration.run().await,
+        Command::Migrate | Command::Status | Command::Plan | Command::Calibrate { .. } => {
+            migration.run().await
+        }
         Command::Complete => migration.complete(operator).await,
         Command::Rollback { force } => migration.restore(operator, force).await,
     };
@@ -153,6 +156,47 @@ async fn go(cli: &Cli, setup: &Setup, aws: &Aws, simulation: Option<&Simulation>
         render::ending(&ended);
     }
     exit_code(ended)
+}
+
+/// What blue's past says: all that was asked for, or what must be known before a migration. Gives
+/// an exit code where it ends with that.
+async fn looked_ahead(cli: &Cli, setup: &Setup, aws: &Aws, command: Command) -> Option<u8> {
+    if !matches!(
+        command,
+        Command::Migrate | Command::Plan | Command::Calibrate { .. }
+    ) {
+        return None;
+    }
+    let source = match setup.source(aws, cli) {
+        Ok(source) => source,
+        Err(error) => return Some(failed(&error, BAD_ARGUMENTS)),
+    };
+    let source = source.as_dyn();
+    let is_quiet = cli.json && command == Command::Migrate;
+    if !is_quiet && !matches!(command, Command::Calibrate { .. }) {
+        say_line!("{}\n", setup.plan.preview());
+    }
+    let Some(settings) = setup.sequential() else {
+        return match command {
+            Command::Migrate => None,
+            Command::Plan => Some(0),
+            _ => Some(bad_arguments(&[Problem::new(
+                "--judge limits",
+                "the limits need no past",
+                "leave it out",
+            )])),
+        };
+    };
+    let ended = match command {
+        Command::Calibrate { days } => outlook::past(source, aws, settings, days).await,
+        _ => outlook::plan(source, aws, &setup.plan, settings).await,
+    };
+    match (ended, command) {
+        (Ok(true), Command::Migrate) => None,
+        (Ok(true), _) => Some(0),
+        (Ok(false), _) => Some(UNCHANGED),
+        (Err(error), _) => Some(failed(&error, UNCHANGED)),
+    }
 }
 
 /// The outcome's code; its words were the last event.

@@ -151,8 +151,11 @@ impl Progress {
                 Verdict::Inconclusive(_) => (UNSURE, "…"),
             };
             let _ = write!(line, "  {style}{sign} {}{style:#}", standing.gate);
+            let evidence = standing.verdict.evidence();
             if !standing.verdict.is_healthy() {
-                let _ = write!(line, " {}", standing.verdict.evidence().summary);
+                let _ = write!(line, " {}", evidence.summary);
+            } else if let Some(proof) = evidence.parts.iter().find(|p| p.judge == "sequential") {
+                let _ = write!(line, " {}", proof.verdict.evidence().summary);
             }
         }
         if paused {

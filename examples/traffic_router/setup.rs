@@ -10,13 +10,16 @@ use bluegreen::{
         sim::{Scenario, Simulation},
     },
     engine::OnCancel,
-    health::{HealthGate, Limits, TargetHealthGate},
+    health::{
+        HealthGate, Limits, MetricSource, TargetHealthGate,
+        sequential::{Sequential, Settings},
+    },
     migration::{GateId, OnInconclusive},
     preflight::Acceptance,
     problem::Problem,
 };
 
-use crate::args::{Cli, Metrics, Policy};
+use crate::args::{Cli, JudgedBy, Metrics, Policy};
 use crate::common::rule::arn;
 
 /// Everything that the command line says, checked.
@@ -24,6 +27,7 @@ pub(crate) struct Setup {
     pub(crate) plan: MigrationPlan,
     pub(crate) target: Target,
     limits: Limits,
+    sequential: Option<Sequential>,
 }
 
 /// Which traffic it is about.
@@ -57,11 +61,13 @@ impl Setup {
         };
         let plan = plan(cli, &mut problems);
         let limits = limits(cli, &mut problems);
+        let sequential = sequential(cli, limits.as_ref(), &mut problems);
         match (plan, target, limits) {
             (Some(plan), Some(target), Some(limits)) if problems.0.is_empty() => Ok(Self {
                 plan,
                 target,
                 limits,
+                sequential,
             }),
             _ => Err(problems.0),
         }
@@ -77,14 +83,40 @@ impl Setup {
     /// The gates of a migration, with their names.
     pub(crate) fn gates(&self, aws: &Aws, cli: &Cli) -> Result<Vec<NamedGate>, Error> {
         let mut gates: Vec<NamedGate> = vec![("targets".into(), Box::new(TargetHealthGate::new()))];
+        let limits = self.limits.clone();
+        let mut metrics = match self.source(aws, cli)? {
+            Source::Alb(source) => CloudWatchGate::alb(source, limits),
+            Source::App(source) => CloudWatchGate::app(source, limits),
+        };
+        if let Some(sequential) = &self.sequential {
+            metrics = metrics.with_judge("sequential", sequential.clone());
+        }
+        gates.push(("metrics".into(), Box::new(metrics)));
+        if !self.target.alarms.is_empty() {
+            let mut alarms = AlarmGate::new(aws, self.target.alarms.iter().cloned())?;
+            for ignored in &cli.gates.ignore_alarm {
+                alarms = alarms.ignoring(ignored);
+            }
+            gates.push(("alarms".into(), Box::new(alarms)));
+        }
+        Ok(gates)
+    }
+
+    /// The settings of the comparison, where there is one.
+    pub(crate) fn sequential(&self) -> Option<&Settings> {
+        self.sequential.as_ref().map(Sequential::settings)
+    }
+
+    /// Where the counts come from.
+    pub(crate) fn source(&self, aws: &Aws, cli: &Cli) -> Result<Source, Error> {
         let period = Duration::from_secs(u64::from(cli.gates.period));
-        let metrics = match cli.gates.metrics {
+        Ok(match cli.gates.metrics {
             Metrics::Alb => {
                 let balancer = self.target.rule.listener().load_balancer();
                 let Target { blue, green, .. } = &self.target;
                 let source = AlbMetrics::new(aws, balancer, blue.clone(), green.clone())
                     .with_period(period)?;
-                CloudWatchGate::alb(source, self.limits.clone())
+                Source::Alb(source)
             }
             Metrics::App => {
                 let endpoint = &cli.gates.endpoint;
@@ -97,18 +129,24 @@ impl Setup {
                     let of_blue = cli.gates.blue_endpoint.as_ref().unwrap_or(endpoint);
                     source = source.with_blue(place(&cli.gates.blue_namespace, of_blue));
                 }
-                CloudWatchGate::app(source, self.limits.clone())
+                Source::App(source)
             }
-        };
-        gates.push(("metrics".into(), Box::new(metrics)));
-        if !self.target.alarms.is_empty() {
-            let mut alarms = AlarmGate::new(aws, self.target.alarms.iter().cloned())?;
-            for ignored in &cli.gates.ignore_alarm {
-                alarms = alarms.ignoring(ignored);
-            }
-            gates.push(("alarms".into(), Box::new(alarms)));
+        })
+    }
+}
+
+/// Where the counts come from.
+pub(crate) enum Source {
+    Alb(AlbMetrics),
+    App(AppMetrics),
+}
+
+impl Source {
+    pub(crate) fn as_dyn(&self) -> &dyn MetricSource {
+        match self {
+            Self::Alb(source) => source,
+            Self::App(source) => source,
         }
-        Ok(gates)
     }
 }
 
@@ -245,7 +283,22 @@ fn plan(cli: &Cli, problems: &mut Problems) -> Option<MigrationPlan> {
             }
         }
     }
-    let bake = problems.span("--bake", &given.bake);
+    let compares = cli.gates.judge == JudgedBy::Sequential;
+    let usual = if compares { "3m" } else { "10m" };
+    let bake = problems.span("--bake", given.bake.as_deref().unwrap_or(usual));
+    let usual = if compares { "10" } else { "0" };
+    let hold_back = given
+        .hold_back
+        .as_deref()
+        .unwrap_or(usual)
+        .parse::<Percent>();
+    let hold_back = hold_back.map_err(|error| {
+        problems.add(
+            "--hold-back",
+            error.to_string(),
+            "such as 10, or 0 for none",
+        );
+    });
     let look_every = problems.span("--look-every", &given.look_every);
     let warm_up = problems.span("--warm-up", &given.warm_up);
     let final_bake = problems.span("--final-bake", &given.final_bake);
@@ -264,7 +317,12 @@ fn plan(cli: &Cli, problems: &mut Problems) -> Option<MigrationPlan> {
     }
     let bake = bake?;
     let period = Duration::from_secs(u64::from(cli.gates.period));
-    let deadline_of_step = step_deadline.flatten().unwrap_or(bake.saturating_mul(3));
+    let usual = if compares {
+        Duration::from_secs(65 * 60).max(bake.saturating_mul(2))
+    } else {
+        bake.saturating_mul(3)
+    };
+    let deadline_of_step = step_deadline.flatten().unwrap_or(usual);
     let settled = warm_up.unwrap_or_default() + period * 2 + SETTLING;
     if deadline_of_step <= settled {
         let message = format!(
@@ -291,7 +349,8 @@ fn plan(cli: &Cli, problems: &mut Problems) -> Option<MigrationPlan> {
             Policy::RollBack => OnCancel::RollBack,
             Policy::Hold => OnCancel::Hold,
         })
-        .steps(steps);
+        .steps(steps)
+        .hold_back(hold_back.ok()?);
     if let Some(deadline) = deadline? {
         builder = builder.deadline(deadline);
     }
@@ -308,6 +367,38 @@ fn plan(cli: &Cli, problems: &mut Problems) -> Option<MigrationPlan> {
             None
         }
     }
+}
+
+/// The comparison with blue, unless the limits alone judge.
+fn sequential(cli: &Cli, limits: Option<&Limits>, problems: &mut Problems) -> Option<Sequential> {
+    let given = &cli.gates;
+    if given.judge == JudgedBy::Limits {
+        return None;
+    }
+    if given.metrics == Metrics::App && given.blue_namespace.is_empty() {
+        let message = "compares green with blue, which has no metrics here";
+        let hint = "give --blue-namespace, or --judge limits";
+        problems.add("--judge sequential", message, hint);
+    }
+    let mut settings = Settings::default();
+    if let Some(limits) = limits {
+        settings = settings.with_limit(limits.max_error_rate().as_fraction());
+    }
+    match given.history_ratio {
+        Some(ratio) if (1.0..=100.0).contains(&ratio) => {
+            settings = settings.with_history_ratio(ratio);
+        }
+        Some(ratio) => {
+            let message = format!("`{ratio}` is not from 1 to 100");
+            problems.add(
+                "--history-ratio",
+                message,
+                "`calibrate` finds one that fits",
+            );
+        }
+        None => {}
+    }
+    Some(Sequential::new(settings))
 }
 
 fn limits(cli: &Cli, problems: &mut Problems) -> Option<Limits> {

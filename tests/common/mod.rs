@@ -5,17 +5,20 @@
 
 pub(crate) mod release;
 
-use std::sync::{Arc, Mutex};
+use std::{
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
 use bluegreen::{
-    Aws, HealthGate, Migration, MigrationError, MigrationPlan, Outcome,
+    Aws, HealthGate, Migration, MigrationError, MigrationPlan, Outcome, Percent,
     aws::{
         alb::AlbTrafficSplitter,
         cloudwatch::{AlarmGate, AlbMetrics, CloudWatchGate},
         sim::{Simulation, Writer},
     },
     engine::{ControlHandle, Event, MemoryJournal},
-    health::{Limits, TargetHealthGate},
+    health::{Limits, TargetHealthGate, sequential::Sequential},
     migration::{GateId, Intent, MigrationEvent, replay},
 };
 
@@ -34,16 +37,44 @@ pub(crate) struct Run {
 /// What a test does when it sees an event: take the run in hand, or break the world.
 pub(crate) type Hand = Box<dyn FnMut(&Event<MigrationEvent>, &ControlHandle, &Simulation) + Send>;
 
+pub(crate) type Gates = Vec<(GateId, Arc<dyn HealthGate>)>;
+
+/// The gates of `traffic_router --judge limits`.
+pub(crate) fn gates(aws: &Aws, simulation: &Simulation) -> Gates {
+    around(aws, simulation, |metrics| metrics)
+}
+
 /// The gates of `traffic_router`.
-pub(crate) fn gates(aws: &Aws, simulation: &Simulation) -> Vec<(GateId, Arc<dyn HealthGate>)> {
+pub(crate) fn comparing(aws: &Aws, simulation: &Simulation) -> Gates {
+    around(aws, simulation, |metrics| {
+        metrics.with_judge("sequential", Sequential::default())
+    })
+}
+
+/// The plan of `traffic_router`.
+pub(crate) fn comparing_plan() -> MigrationPlan {
+    let minutes = |minutes: u64| Duration::from_secs(60 * minutes);
+    MigrationPlan::builder()
+        .hold_back(Percent::from_whole(10).expect("a percent"))
+        .bake(minutes(3))
+        .step_deadline(minutes(65))
+        .build()
+        .expect("valid")
+}
+
+fn around(
+    aws: &Aws,
+    simulation: &Simulation,
+    with: impl FnOnce(CloudWatchGate) -> CloudWatchGate,
+) -> Gates {
     let metrics = AlbMetrics::new(
         aws,
         simulation.listener().load_balancer(),
         simulation.blue(),
         simulation.green(),
     );
-    let metrics = CloudWatchGate::alb(metrics, Limits::default());
-    let mut gates: Vec<(GateId, Arc<dyn HealthGate>)> = vec![
+    let metrics = with(CloudWatchGate::alb(metrics, Limits::default()));
+    let mut gates: Gates = vec![
         ("targets".into(), Arc::new(TargetHealthGate::new())),
         ("metrics".into(), Arc::new(metrics)),
     ];
@@ -65,6 +96,17 @@ pub(crate) async fn run(
     plan: MigrationPlan,
     intent: Intent,
     hand: Option<Hand>,
+) -> Run {
+    run_under(simulation, plan, intent, hand, gates).await
+}
+
+/// The same under other gates.
+pub(crate) async fn run_under(
+    simulation: &Simulation,
+    plan: MigrationPlan,
+    intent: Intent,
+    hand: Option<Hand>,
+    gates: impl FnOnce(&Aws, &Simulation) -> Gates,
 ) -> Run {
     let aws = simulation.aws();
     let (rule, blue, green) = (simulation.rule(), simulation.blue(), simulation.green());

@@ -16,7 +16,7 @@ use bluegreen::{
     Aws, ErrorKind, HealthGate as _, Percent,
     aws::cloudwatch::{AlarmGate, AlbMetrics, AppMetrics, AppNamespace},
     clock::{Clock as _, SystemClock},
-    health::{Look, MetricSource as _, Phase, Progress, Tally},
+    health::{Look, MetricSource as _, Phase, Progress, Tally, Window},
 };
 use jiff::Timestamp;
 
@@ -193,7 +193,10 @@ async fn the_balancers_metrics_are_counted_by_minute_and_side() {
         arn(green).parse().unwrap(),
     );
     let at = |second: i64| Timestamp::from_second(second).unwrap();
-    let buckets = source.read(at(first), at(minutes_ago(0))).await.unwrap();
+    let buckets = source
+        .read(&Window::new(at(first), at(minutes_ago(0))))
+        .await
+        .unwrap();
     assert_eq!(buckets.len(), 2);
     let green = &buckets[0].sides.green;
     assert_eq!(green.requests, Some(10));
@@ -233,7 +236,7 @@ async fn the_applications_metrics_are_counted() {
         AppMetrics::new(&metrics.aws, place("ChatBot/FastAPI")).with_blue(place("ChatBot/Flask"));
     let from = Timestamp::from_second(at).unwrap();
     let to = Timestamp::from_second(minutes_ago(0)).unwrap();
-    let buckets = source.read(from, to).await.unwrap();
+    let buckets = source.read(&Window::new(from, to)).await.unwrap();
     assert_eq!(buckets.len(), 1);
     let sides = &buckets[0].sides;
     assert_eq!(sides.green.requests, Some(40));

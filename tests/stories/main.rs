@@ -6,4 +6,5 @@ mod control;
 mod guide;
 mod release;
 mod scenarios;
+mod sequential;
 mod thrift;

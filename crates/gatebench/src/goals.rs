@@ -337,6 +337,7 @@ pub(crate) fn all(effort: Effort, told: &mut dyn FnMut(&Goal)) -> Vec<Goal> {
 }
 
 /// Microseconds a minute takes.
+#[expect(clippy::disallowed_methods, reason = "it measures real time")]
 fn tick() -> f64 {
     const MINUTES: u32 = 200_000;
     let side = |requests: u64, errors: u64| {

@@ -283,6 +283,9 @@ pub struct SettledBuckets {
     /// What counted as slow in them, and will in all that follow.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub slow_above: Option<Duration>,
+    /// Clients stay on a side, so weights do not say how many requests reach it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_sticky: bool,
 }
 
 impl SettledBuckets {
@@ -295,6 +298,7 @@ impl SettledBuckets {
         Self {
             buckets,
             slow_above: None,
+            is_sticky: false,
         }
     }
 
@@ -302,6 +306,13 @@ impl SettledBuckets {
     #[must_use]
     pub fn with_slow_above(mut self, above: Option<Duration>) -> Self {
         self.slow_above = above;
+        self
+    }
+
+    /// Says whether clients stay on a side.
+    #[must_use]
+    pub fn with_stickiness(mut self, is_sticky: bool) -> Self {
+        self.is_sticky = is_sticky;
         self
     }
 

@@ -188,7 +188,10 @@ impl<S: MetricSource> HealthGate for MetricsGate<S> {
                 if buckets.is_empty() {
                     return Ok(None);
                 }
-                let settled = SettledBuckets::new(buckets).with_slow_above(slow_above);
+                let stickiness = look.traffic.as_ref().and_then(|traffic| traffic.stickiness);
+                let settled = SettledBuckets::new(buckets)
+                    .with_slow_above(slow_above)
+                    .with_stickiness(stickiness.is_some());
                 settled.observe().map(Some)
             }
             Err(error) => {

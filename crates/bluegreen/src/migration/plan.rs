@@ -154,6 +154,8 @@ pub struct MigrationPlan {
 #[must_use]
 pub struct MigrationPlanBuilder {
     steps: Vec<Step>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    hold_back: Option<Percent>,
     #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
     bake: Duration,
     #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
@@ -182,6 +184,7 @@ impl Default for MigrationPlanBuilder {
     fn default() -> Self {
         Self {
             steps: Vec::new(),
+            hold_back: None,
             bake: Duration::from_secs(10 * 60),
             step_deadline: Duration::from_secs(30 * 60),
             look_every: Duration::from_secs(15),
@@ -210,6 +213,14 @@ impl MigrationPlanBuilder {
     /// Adds one step. With at least one, the default steps are not used.
     pub fn step(mut self, step: Step) -> Self {
         self.steps.push(step);
+        self
+    }
+
+    /// Keeps this share on blue for one step more before the last, as a live control: 10, 50, 100
+    /// with a tenth held back is 10, 50, 90, 100. For gates that compare green with blue in the
+    /// same minutes; a step that keeps as little is not added twice. Default: none.
+    pub fn hold_back(mut self, share: Percent) -> Self {
+        self.hold_back = Some(share);
         self
     }
 
@@ -318,11 +329,28 @@ impl MigrationPlanBuilder {
         if self.steps.is_empty() {
             self.steps = GUIDE.to_vec();
         }
+        self.insert_held_back();
         let problems = self.problems();
         if problems.is_empty() {
             Ok(MigrationPlan { fields: self })
         } else {
             Err(PlanError::new(problems))
+        }
+    }
+
+    /// The step that keeps a share on blue, unless one does.
+    fn insert_held_back(&mut self) {
+        let Some(share) = self.hold_back.filter(|share| *share > Percent::ZERO) else {
+            return;
+        };
+        let green = share.complement();
+        if let Some((last, before)) = self.steps.split_last()
+            && last.green == Percent::HUNDRED
+            && green > Percent::ZERO
+            && before.last().is_none_or(|step| step.green < green)
+        {
+            let held = Step { green, ..*last };
+            self.steps.insert(self.steps.len() - 1, held);
         }
     }
 
@@ -652,6 +680,31 @@ mod tests {
         ];
         assert_eq!(fields, BTreeSet::from(expected));
         assert!(error.problems().iter().all(|p| !p.hint.is_empty()));
+    }
+
+    #[test]
+    fn a_share_is_held_back_once() {
+        let shares = |steps: &[&str], hold: &str| -> Vec<String> {
+            let steps = steps.iter().map(|step| percent(step));
+            let builder = MigrationPlan::builder()
+                .steps(steps)
+                .hold_back(percent(hold));
+            let plan = builder.build().expect("valid");
+            let again = plan.to_builder().build().expect("valid");
+            assert_eq!(again, plan, "not twice");
+            plan.steps()
+                .iter()
+                .map(|step| step.green.to_string())
+                .collect()
+        };
+        assert_eq!(
+            shares(&["10", "50", "100"], "10"),
+            ["10%", "50%", "90%", "100%"]
+        );
+        assert_eq!(shares(&["10", "95", "100"], "10"), ["10%", "95%", "100%"]);
+        assert_eq!(shares(&["10", "90", "100"], "10"), ["10%", "90%", "100%"]);
+        assert_eq!(shares(&["100"], "10"), ["90%", "100%"]);
+        assert_eq!(shares(&["10", "100"], "0"), ["10%", "100%"]);
     }
 
     #[test]

@@ -23,6 +23,7 @@ pub struct SimulationBuilder {
     services: Sides<Service>,
     publication_delay: Duration,
     page_size: usize,
+    data_page_size: usize,
     history: Duration,
     shape: Shape,
     has_green_group: bool,
@@ -50,6 +51,7 @@ impl Default for SimulationBuilder {
             },
             publication_delay: Duration::from_secs(75),
             page_size: 10,
+            data_page_size: 100_800,
             history: Duration::ZERO,
             shape: Shape::default(),
             has_green_group: true,
@@ -102,7 +104,13 @@ impl SimulationBuilder {
         self
     }
 
-    /// How many rules a page holds, and, fifty times that, how many data points. Default: 10.
+    /// How many data points of metrics a page holds. Default: 100,800, as on AWS.
+    pub fn data_page_size(mut self, size: usize) -> Self {
+        self.data_page_size = size.max(1);
+        self
+    }
+
+    /// How many rules a page holds. Default: 10.
     pub fn page_size(mut self, size: usize) -> Self {
         self.page_size = size.max(1);
         self
@@ -255,6 +263,7 @@ impl SimulationBuilder {
                 complete_after: self.publication_delay,
             },
             page_size: self.page_size,
+            data_page_size: self.data_page_size,
             history: self.history,
             alarms: self.alarms,
             faults: Vec::new(),

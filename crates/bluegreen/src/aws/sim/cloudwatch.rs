@@ -112,7 +112,7 @@ fn get_metric_data(
         .get_max_datapoints()
         .and_then(|max| usize::try_from(max).ok())
         .unwrap_or(usize::MAX)
-        .min(world.page_size * 50)
+        .min(world.data_page_size)
         .max(1);
     let from = match input.get_next_token() {
         None => 0,

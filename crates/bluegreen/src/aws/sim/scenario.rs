@@ -144,8 +144,8 @@ impl Scenario {
             ),
             Self::LowTraffic => (
                 "low-traffic",
-                10,
-                "a request every twenty seconds proves nothing: rolled back at the deadline",
+                3,
+                "three requests a minute prove nothing: refused before anything is shifted",
             ),
             Self::Throttled => (
                 "throttled",
@@ -201,8 +201,9 @@ impl Scenario {
         let always = When::Always;
         let from = |minute: u64| When::Between(minutes(minute), Duration::MAX);
         let green = Service::new(4).with_latency(Duration::from_millis(90));
-        // As long as the sequential gate looks back.
-        let world = Simulation::builder().seed(seed).history(minutes(240));
+        // A week, for whoever looks back.
+        let week = minutes(7 * 24 * 60);
+        let world = Simulation::builder().seed(seed).history(week);
         match self {
             Self::Healthy => world.build(),
             Self::GreenErrors => world
@@ -217,7 +218,7 @@ impl Scenario {
                 let cold = When::AfterRise(Duration::ZERO, Duration::from_secs(40));
                 let green = green
                     .warming(minutes(2), minutes(1))
-                    .with(cold, Behaviour::Errors(0.5));
+                    .with(cold, Behaviour::Errors(0.3));
                 world.green(green).build()
             }
             Self::SlowLeak => world

@@ -237,7 +237,10 @@ async fn p01_metrics_that_nobody_publishes_have_no_data() {
 #[tokio::test(start_paused = true)]
 async fn data_points_come_in_pages() {
     let builder = || Simulation::builder().weights(weights(0, 100));
-    let (paged, whole) = (simulation(builder().page_size(1)), simulation(builder()));
+    let (paged, whole) = (
+        simulation(builder().data_page_size(50)),
+        simulation(builder()),
+    );
     sleep(MINUTE * 123).await;
     let (in_pages, pages) = values(&paged, of_green(&paged, "RequestCount"), 120).await;
     let (at_once, page) = values(&whole, of_green(&whole, "RequestCount"), 120).await;

@@ -44,6 +44,7 @@ pub(super) struct World {
     pub(super) programs: Programs,
     pub(super) publication: Publication,
     pub(super) page_size: usize,
+    pub(super) data_page_size: usize,
     /// How long blue has served before the start.
     pub(super) history: Duration,
     pub(super) alarms: Vec<Alarm>,

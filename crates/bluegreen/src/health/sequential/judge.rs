@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{Minute, MinuteSide, Reason, Ruling, SequentialTest, Settings, StepMargins};
+use super::{Minute, MinuteSide, Reason, Ruling, SequentialTest, Settings, StepMargins, forecast};
 use crate::{
     health::{
         Bucket, Counts, Evidence, Figure, Judge, JudgeFactory, Needs, Observation, Phase, Progress,
@@ -42,7 +42,8 @@ use crate::{
 /// such a step blue's past is the control.
 ///
 /// In the preflight it is unhealthy, so that nothing begins, where blue itself fails more than
-/// half of the limit, or where nothing says what is slow.
+/// half of the limit, where it has too few requests to prove anything in time, or where nothing
+/// says what is slow.
 ///
 /// # Needs
 ///
@@ -96,6 +97,7 @@ impl Sequential {
             most_blind: self.most_blind,
             timeline: Timeline::new(Duration::ZERO),
             slow_above: None,
+            is_sticky: false,
             past: Vec::new(),
             test: None,
             steps: Vec::new(),
@@ -134,6 +136,7 @@ pub struct SequentialJudge {
     most_blind: u32,
     timeline: Timeline,
     slow_above: Option<Duration>,
+    is_sticky: bool,
     /// Blue before the first shift, oldest first.
     past: Vec<MinuteSide>,
     test: Option<SequentialTest>,
@@ -148,6 +151,8 @@ pub struct SequentialJudge {
     seen: Sides<(u64, u64)>,
 }
 
+/// The share at which least traffic is needed to compare both.
+const BEST: f64 = 0.5;
 /// Above this a certified share means that blue was a live control to the end.
 const HELD_BACK: f64 = 0.85;
 /// Minutes at 100 % after that.
@@ -162,6 +167,7 @@ impl Judge for SequentialJudge {
         };
         if let Ok(seen) = crate::health::SettledBuckets::read(observation) {
             self.slow_above = seen.slow_above;
+            self.is_sticky |= seen.is_sticky;
         }
         self.enter(progress);
         for (bucket, standing) in fresh {
@@ -207,6 +213,16 @@ impl SequentialJudge {
                 100.0 * limit
             ));
         }
+        if let Some((rate, requests)) = self.usual()
+            && forecast(requests, rate, &[BEST], &self.settings)[0]
+                .minutes
+                .is_none()
+        {
+            return Verdict::unhealthy(format!(
+                "blue has {requests:.0} requests a minute: too few to prove anything of green in \
+                 time, whatever its share; send synthetic requests, or judge by limits alone"
+            ));
+        }
         if self.settings.judges_latency && self.slow_above.is_none() && !self.past.is_empty() {
             return Verdict::unhealthy(
                 "nothing says what is slow: blue had too little traffic in the hour before, or \
@@ -223,7 +239,13 @@ impl SequentialJudge {
         }
         let test = self.test.get_or_insert_with(|| {
             let past = self.past.iter().rev().copied().collect();
-            SequentialTest::new(self.settings.clone(), past)
+            let settings = self.settings.clone();
+            let settings = if self.is_sticky {
+                settings.without_weights()
+            } else {
+                settings
+            };
+            SequentialTest::new(settings, past)
         });
         let share = progress.green.as_fraction();
         if self.steps.last() != Some(&(progress.since, share)) {
@@ -253,7 +275,7 @@ impl SequentialJudge {
 
     fn push(&mut self, bucket: &Bucket, standing: Standing, progress: &Progress) {
         if standing == Standing::Before {
-            if let Some(blue) = side(&bucket.sides.blue) {
+            if let Some(blue) = MinuteSide::of(&bucket.sides.blue) {
                 self.past.push(blue);
             }
             return;
@@ -262,13 +284,15 @@ impl SequentialJudge {
         let steps = self.steps.iter().rev();
         let share = steps.clone().find(|(since, _)| *since <= begun);
         let share = share.map_or(0.0, |(_, share)| *share);
-        let blue = match side(&bucket.sides.blue) {
+        let blue = match MinuteSide::of(&bucket.sides.blue) {
             None if share >= 1.0 => Some(MinuteSide::new(0, Tally::exact(0), None)),
             blue => blue,
         };
-        let (Some(green), Some(blue), Some(test)) =
-            (side(&bucket.sides.green), blue, self.test.as_mut())
-        else {
+        let (Some(green), Some(blue), Some(test)) = (
+            MinuteSide::of(&bucket.sides.green),
+            blue,
+            self.test.as_mut(),
+        ) else {
             self.blind += 1;
             return;
         };
@@ -335,7 +359,7 @@ impl SequentialJudge {
     /// At 100 %, when all is proved: only harm counts now.
     fn last(&self, test: &SequentialTest, progress: &Progress) -> Verdict {
         let said = "nothing speaks against green at 100%".to_owned();
-        if test.minutes() >= LAST_MINUTES || progress.phase == Phase::Bake {
+        if test.minutes_with_traffic() >= LAST_MINUTES || progress.phase == Phase::Bake {
             return Verdict::Healthy(self.evidence(test, said));
         }
         Verdict::Inconclusive(self.evidence(test, "watching the first minutes at 100%".to_owned()))
@@ -423,8 +447,12 @@ impl SequentialJudge {
             part(test.ln_worse(), self.settings.ln_stop())
         );
         let least = test.step_margins().least_minutes;
-        if test.minutes() < least {
-            let _ = write!(said, "; {} of at least {least} minutes", test.minutes());
+        if test.minutes_with_traffic() < least {
+            let _ = write!(
+                said,
+                "; {} of at least {least} minutes",
+                test.minutes_with_traffic()
+            );
         }
         said
     }
@@ -454,19 +482,6 @@ impl SequentialJudge {
         }
         evidence
     }
-}
-
-/// What one side did, as far as it is known.
-fn side(counts: &Counts) -> Option<MinuteSide> {
-    let requests = counts.requests?;
-    // Errors that nobody knows neither blame nor pass.
-    let errors = counts.errors.unwrap_or(Tally::between(0, requests));
-    let slow = if requests == 0 {
-        Some(Tally::exact(0))
-    } else {
-        counts.slow
-    };
-    Some(MinuteSide::new(requests, errors, slow))
 }
 
 fn minute_of(bucket: &Bucket) -> i64 {

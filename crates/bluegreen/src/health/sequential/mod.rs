@@ -1,6 +1,8 @@
 //! The sequential comparison: green against live blue, by evidence that stays valid at every look.
 
 mod accept;
+mod calibrate;
+mod forecast;
 mod judge;
 mod margins;
 mod reject;
@@ -13,6 +15,8 @@ mod testing;
 mod tests;
 
 pub use self::{
+    calibrate::{Calibration, calibrate},
+    forecast::{Forecast, forecast},
     judge::{Sequential, SequentialJudge},
     margins::StepMargins,
     rule::{Certificate, Minute, MinuteSide, Reason, Ruling, SequentialTest},

@@ -7,7 +7,7 @@ use super::{
     settings::Settings,
     temper::Flicker,
 };
-use crate::health::{Tally, counts::as_f64, martingale::RateAbove};
+use crate::health::{Counts, Tally, counts::as_f64, martingale::RateAbove};
 
 /// What one side did in one minute.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,6 +30,20 @@ impl MinuteSide {
             errors,
             slow,
         }
+    }
+
+    /// What a source counted, as far as it is known; `None` where not even the requests are.
+    #[must_use]
+    pub fn of(counts: &Counts) -> Option<Self> {
+        let requests = counts.requests?;
+        // Errors that nobody knows neither blame nor pass.
+        let errors = counts.errors.unwrap_or(Tally::between(0, requests));
+        let slow = if requests == 0 {
+            Some(Tally::exact(0))
+        } else {
+            counts.slow
+        };
+        Some(Self::new(requests, errors, slow))
     }
 }
 
@@ -369,12 +383,11 @@ impl SequentialTest {
 
     /// Minutes with traffic on green in this step so far.
     #[must_use]
-    pub fn minutes(&self) -> u32 {
+    pub fn minutes_with_traffic(&self) -> u32 {
         self.step.with_traffic
     }
 
     /// The settings.
-    #[must_use]
     pub fn settings(&self) -> &Settings {
         &self.settings
     }

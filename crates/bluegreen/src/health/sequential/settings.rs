@@ -88,7 +88,7 @@ impl Settings {
 
     /// How far blue's own error rate may have moved since before the migration, as a multiple,
     /// where its past is a control at the last step. Default: 3 beside a live blue, 1.5 alone;
-    /// `calibrate` finds the one that fits a service.
+    /// [`calibrate`](super::calibrate()) finds the one that fits a service.
     pub fn with_history_ratio(mut self, ratio: f64) -> Self {
         let ratio = ratio.max(1.0);
         self.alone.0.ratio = ratio;
