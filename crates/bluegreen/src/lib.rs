@@ -68,8 +68,6 @@
 //!   to write against. It detects the change at the next look.
 //! - It does not survive its own death yet: a killed run leaves the split as it is, and
 //!   [`Migration::restore`] puts it back. The journal is in memory.
-//! - It does not compare green with blue statistically yet; [`health::Limits`] are absolute, and
-//!   spare green where blue fails alike.
 //! - A [`Deployment`] changes a service's task definition and nothing else of it.
 //!
 //! # Features

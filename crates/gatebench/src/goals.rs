@@ -24,6 +24,25 @@ pub(crate) struct Goal {
     pub(crate) is_met: Option<bool>,
 }
 
+impl Goal {
+    /// As a row of a table.
+    pub(crate) fn row(&self) -> String {
+        let Self {
+            name,
+            what,
+            figure,
+            target,
+            is_met,
+        } = self;
+        let word = match is_met {
+            Some(true) => "pass",
+            Some(false) => "**fail**",
+            None => "",
+        };
+        format!("| {name} | {what} | {figure} | {target} | {word} |\n")
+    }
+}
+
 impl fmt::Display for Goal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self {

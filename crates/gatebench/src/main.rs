@@ -5,6 +5,7 @@
 //! cargo run --release -p gatebench -- --quick
 //! ```
 
+mod charts;
 mod goals;
 mod rules;
 mod scenario;
@@ -12,7 +13,12 @@ mod study;
 mod tables;
 mod world;
 
-use std::{fs, io::Write as _, path::PathBuf, process::ExitCode};
+use std::{
+    fs,
+    io::Write as _,
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
 
 use clap::Parser;
 
@@ -31,6 +37,9 @@ struct Cli {
     /// The tables only.
     #[arg(long, conflicts_with = "quick")]
     tables: bool,
+    /// The pages of the docs: tables and charts, written into this folder.
+    #[arg(long, value_name = "FOLDER", conflicts_with_all = ["quick", "tables"])]
+    docs: Option<PathBuf>,
     /// Scenarios of one's own, as TOML: see --example-file.
     #[arg(long, value_name = "FILE", conflicts_with_all = ["quick", "tables"])]
     scenarios: Option<PathBuf>,
@@ -67,6 +76,15 @@ fn main() -> ExitCode {
             }
         };
     }
+    if let Some(folder) = &cli.docs {
+        return match docs(folder, &cli) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => {
+                progress(&format!("error: {}: {error}", folder.display()));
+                ExitCode::from(2)
+            }
+        };
+    }
     let mut is_met = true;
     if !cli.tables {
         let effort = if cli.quick {
@@ -92,6 +110,36 @@ fn main() -> ExitCode {
     } else {
         ExitCode::FAILURE
     }
+}
+
+/// The pages of the docs: what was measured, and the charts.
+fn docs(folder: &Path, cli: &Cli) -> Result<(), Box<dyn std::error::Error>> {
+    charts::write(folder, cli.runs, cli.seed)?;
+    let effort = Effort {
+        seed: cli.seed,
+        ..Effort::FULL
+    };
+    let mut page = format!(
+        "# What was measured\n\n\
+         By `cargo run --release -p gatebench -- --docs FOLDER`, seed {}: {} healthy migrations a cell \
+         and {} bad ones for the goals, {} a cell for the tables. All of it is simulation: Poisson \
+         traffic, independent errors, lognormal latency, metrics one minute late for half of the \
+         runs and two for the other half.\n\n\
+         ## Goals\n\n| goal | what | measured | target | |\n|---|---|---|---|---|\n",
+        cli.seed, effort.healthy, effort.bad, cli.runs
+    );
+    goals::all(effort, &mut |goal| {
+        progress(&goal.to_string());
+        page.push_str(&goal.row());
+    });
+    page.push_str("\n## Rules\n\n");
+    page.push_str(&tables::sources());
+    page.push_str("\n## Every rule in every public scenario\n");
+    page.push_str(&tables::compare(cli.runs, cli.seed, &mut |name| {
+        progress(&format!("{name} …"));
+    }));
+    fs::write(folder.join("measured.md"), page)?;
+    Ok(())
 }
 
 /// A line of the result. A reader that went away ends nothing.

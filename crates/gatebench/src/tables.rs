@@ -95,7 +95,9 @@ fn sound(summary: &Summary) -> String {
 }
 
 fn count(figure: f64) -> String {
-    if figure >= 10_000.0 {
+    if figure.abs() < 0.5 {
+        "0".to_owned()
+    } else if figure >= 10_000.0 {
         format!("{:.0}k", figure / 1_000.0)
     } else {
         format!("{figure:.0}")

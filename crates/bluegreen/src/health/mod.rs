@@ -1,7 +1,7 @@
 //! Health: who looks at green, what was seen, and what it means.
 //!
 //! A [`HealthGate`] looks and its [`Judge`] decides. Gates that ship: [`MetricsGate`] over any
-//! [`MetricSource`] with the judges [`Limits`], [`ConnectionErrors`], [`UnhealthyRouting`] and
+//! [`MetricSource`] with the judges [`Sequential`](sequential::Sequential), [`Limits`], [`ConnectionErrors`], [`UnhealthyRouting`] and
 //! [`Shortfall`]; [`TargetHealthGate`]; and [`gate_fn`] for a closure of yours. [`JudgeExt`] and
 //! [`GateExt`] put them together.
 
