@@ -42,6 +42,12 @@ def ends_with(code, program, *arguments):
 every_scenario("traffic_router", 19)
 for command in ("status", "rollback", "complete"):
     ends_with(0, "traffic_router", command, "--speed", "max")
+ends_with(0, "traffic_router", "--judge", "limits", "--speed", "max")
+ends_with(10, "traffic_router", "--judge", "limits", "--scenario", "green-errors", "--speed", "max")
+ends_with(0, "traffic_router", "plan")
+ends_with(3, "traffic_router", "plan", "--scenario", "low-traffic")
+ends_with(0, "traffic_router", "calibrate")
+ends_with(3, "traffic_router", "calibrate", "--days", "1")
 every_scenario("deploy", 20)
 ends_with(0, "deploy", "--dry-run", "--speed", "max")
 ends_with(0, "deploy", "health", "--speed", "max")
