@@ -191,10 +191,10 @@ async fn p09_looking_every_5_seconds_decides_as_looking_every_minute() {
         let run = run_under(&simulation, plan, Intent::Migrate, None, alone).await;
         // The newest minute that was known when the first decision fell.
         let first = decisions(&run)[0].0;
-        let known = observations(&run)
+        let mut known = observations(&run)
             .into_iter()
             .filter(|(at, _)| *at <= first);
-        let newest = known.last().and_then(|(_, seen)| seen.end());
+        let newest = known.next_back().and_then(|(_, seen)| seen.end());
         (run.exit_code(), newest)
     };
     for (errors, exit) in [(0.01, 10), (0.0, 0)] {
