@@ -20,7 +20,8 @@ pub(crate) struct Cli {
     pub(crate) plan: Plan,
     #[command(flatten)]
     pub(crate) gates: Gates,
-    /// Print one event a line as JSON on stdout, and nothing for people.
+    /// Print one event a line as JSON on stdout, and nothing for people. A run that is refused
+    /// before its start has no events: the exit code says so, and stderr why.
     #[arg(long, global = true)]
     pub(crate) json: bool,
 }
