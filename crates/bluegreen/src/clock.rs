@@ -12,6 +12,10 @@ pub trait Clock: fmt::Debug + Send + Sync {
     /// The time now.
     fn now(&self) -> Timestamp;
 
+    /// How much time has passed since some moment in the past; never set back, and it goes on
+    /// while the machine is suspended. What leases are timed by.
+    fn uptime(&self) -> Duration;
+
     /// Whether time is simulated. On a real clock the engine checks after each wait that real
     /// time has passed, so that a paused tokio clock cannot collapse the waits of a migration
     /// of real traffic.
@@ -21,6 +25,10 @@ pub trait Clock: fmt::Debug + Send + Sync {
 impl<T: Clock + ?Sized> Clock for Arc<T> {
     fn now(&self) -> Timestamp {
         (**self).now()
+    }
+
+    fn uptime(&self) -> Duration {
+        (**self).uptime()
     }
 
     fn is_virtual(&self) -> bool {
@@ -41,9 +49,37 @@ impl Clock for SystemClock {
         Timestamp::now()
     }
 
+    fn uptime(&self) -> Duration {
+        since_boot()
+    }
+
     fn is_virtual(&self) -> bool {
         false
     }
+}
+
+/// Linux's monotonic clock stands still in suspend, its boot-time clock does not.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+const GOES_ON_IN_SUSPEND: rustix::time::ClockId = rustix::time::ClockId::Boottime;
+/// Apple's and BSD's monotonic clock goes on.
+#[cfg(all(unix, not(any(target_os = "linux", target_os = "android"))))]
+const GOES_ON_IN_SUSPEND: rustix::time::ClockId = rustix::time::ClockId::Monotonic;
+
+#[cfg(unix)]
+fn since_boot() -> Duration {
+    let time = rustix::time::clock_gettime(GOES_ON_IN_SUSPEND);
+    let nanos = u32::try_from(time.tv_nsec).unwrap_or_default();
+    Duration::new(u64::try_from(time.tv_sec).unwrap_or_default(), nanos)
+}
+
+#[cfg(not(unix))]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "times leases; on Windows it goes on in suspend"
+)]
+fn since_boot() -> Duration {
+    static FIRST: std::sync::OnceLock<std::time::Instant> = std::sync::OnceLock::new();
+    FIRST.get_or_init(std::time::Instant::now).elapsed()
 }
 
 /// `at` plus `by`, at most the end of time.

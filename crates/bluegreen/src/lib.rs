@@ -94,6 +94,8 @@ pub mod mock;
 pub mod preflight;
 pub mod problem;
 pub mod service;
+#[cfg(feature = "store")]
+pub mod store;
 pub mod traffic;
 
 #[cfg(feature = "aws")]

@@ -2,6 +2,7 @@
 
 use std::{
     fmt,
+    future::pending,
     sync::{Arc, Mutex, PoisonError},
 };
 
@@ -9,7 +10,7 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 
 /// One record of a journal: plain data with its place in the order.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -42,18 +43,69 @@ pub trait Journal: fmt::Debug + Send + Sync {
     /// # Errors
     ///
     /// Where the record could not be kept. The engine then raises green's share no further and
-    /// puts traffic back on blue; a failing journal never keeps it from doing so.
+    /// puts traffic back on blue; a failing journal never keeps it from doing so. It offers the
+    /// record again before the next one, so a journal has no gaps.
+    ///
+    /// [`ErrorKind::Superseded`](crate::ErrorKind::Superseded) where somebody else has taken over
+    /// what this run works on: then the engine changes nothing more at all.
     ///
     /// # Cancel safety
     ///
     /// The engine never drops it.
     async fn append(&self, record: Record) -> Result<()>;
+
+    /// Keeps alive whatever claim goes with this journal, beside everything that the run does.
+    /// Returns only when the claim is lost, with the reason. Without a claim, the default, it
+    /// never returns.
+    ///
+    /// # Cancel safety
+    ///
+    /// Cancel safe: the engine drops it and calls it again all the time.
+    async fn keep(&self) -> Error {
+        pending().await
+    }
+
+    /// The run has ended: lets go of whatever claim goes with this journal.
+    ///
+    /// # Errors
+    ///
+    /// Where it could not. The run has ended all the same.
+    async fn close(&self) -> Result<()> {
+        Ok(())
+    }
+}
+
+/// Whether a change may begin at this moment; asked right before the call that makes it.
+///
+/// [`Lease`](crate::store::Lease) is one. [`Aws::fenced`](crate::Aws::fenced) puts it before every
+/// changing call of all adapters.
+pub trait Fence: fmt::Debug + Send + Sync {
+    /// Says whether a change may begin now.
+    ///
+    /// # Errors
+    ///
+    /// Where it may not, and why. Nothing is sent then.
+    fn check(&self) -> Result<()>;
+}
+
+impl<T: Fence + ?Sized> Fence for Arc<T> {
+    fn check(&self) -> Result<()> {
+        (**self).check()
+    }
 }
 
 #[async_trait]
 impl<T: Journal + ?Sized> Journal for Arc<T> {
     async fn append(&self, record: Record) -> Result<()> {
         (**self).append(record).await
+    }
+
+    async fn keep(&self) -> Error {
+        (**self).keep().await
+    }
+
+    async fn close(&self) -> Result<()> {
+        (**self).close().await
     }
 }
 

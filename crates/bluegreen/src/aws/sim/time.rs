@@ -32,6 +32,10 @@ impl Clock for SimClock {
         later(Self::epoch(), self.elapsed())
     }
 
+    fn uptime(&self) -> Duration {
+        self.elapsed()
+    }
+
     fn is_virtual(&self) -> bool {
         true
     }

@@ -1,0 +1,197 @@
+//! What a record looks like at rest: one line of JSON with its checksum in front.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use super::Holder;
+use crate::engine::Record;
+
+/// The version of this form. A newer one is refused, an older one is read.
+pub(super) const FORMAT: u32 = 1;
+
+/// A checksum as it stands in a record.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub(super) struct Sum(String);
+
+/// One record of a log.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(super) struct Envelope {
+    pub(super) format: u32,
+    pub(super) seq: u64,
+    /// The checksum of the whole record before it; none at the start of a log.
+    pub(super) prev: Option<Sum>,
+    pub(super) at: Timestamp,
+    /// The token of the lease that wrote it.
+    pub(super) by: String,
+    /// The number of the record by which that lease was taken.
+    pub(super) claim: u64,
+    /// The number of the record that opened the newest run so far.
+    pub(super) run: Option<u64>,
+    #[serde(flatten)]
+    pub(super) what: What,
+}
+
+/// What a record says.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "what", rename_all = "snake_case")]
+pub(super) enum What {
+    /// Somebody takes the log.
+    Taken {
+        holder: Holder,
+        /// Whom it is taken from, where it was held.
+        from: Option<Holder>,
+    },
+    /// The holder is still there.
+    Kept,
+    /// The holder's run writes something down.
+    Entry { record: Record },
+    /// The holder lets go.
+    Released,
+}
+
+/// Why bytes are no record.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Unreadable {
+    /// Not written whole, or changed since.
+    Torn,
+    /// Written by a program that is newer than this one.
+    Newer { format: u32 },
+    /// Whole, and not of this form.
+    Foreign { why: String },
+}
+
+const OPEN: &str = r#"{"sum":""#;
+const SUM_LENGTH: usize = 64;
+
+impl Envelope {
+    /// As bytes, with the checksum over everything behind it.
+    pub(super) fn encode(&self) -> Result<(Vec<u8>, Sum), serde_json::Error> {
+        let body = serde_json::to_string(self)?;
+        let sum = sum_of(body.as_bytes());
+        let line = format!("{OPEN}{}\",{}\n", sum.0, &body[1..]);
+        Ok((line.into_bytes(), sum))
+    }
+
+    /// From bytes.
+    pub(super) fn decode(bytes: &[u8]) -> Result<(Self, Sum), Unreadable> {
+        let body = |bytes: &[u8]| -> Option<(String, Vec<u8>)> {
+            let rest = bytes.strip_prefix(OPEN.as_bytes())?;
+            let (sum, rest) = rest.split_at_checked(SUM_LENGTH)?;
+            let rest = rest.strip_prefix(b"\",")?.strip_suffix(b"\n")?;
+            let sum = String::from_utf8(sum.to_vec()).ok()?;
+            Some((sum, [b"{", rest].concat()))
+        };
+        let (stated, body) = body(bytes).ok_or(Unreadable::Torn)?;
+        let sum = sum_of(&body);
+        if sum.0 != stated {
+            return Err(Unreadable::Torn);
+        }
+        let foreign = |error: serde_json::Error| Unreadable::Foreign {
+            why: error.to_string(),
+        };
+        #[derive(Deserialize)]
+        struct Version {
+            format: u32,
+        }
+        let Version { format } = serde_json::from_slice(&body).map_err(foreign)?;
+        if format > FORMAT {
+            return Err(Unreadable::Newer { format });
+        }
+        let envelope = serde_json::from_slice(&body).map_err(foreign)?;
+        Ok((envelope, sum))
+    }
+}
+
+fn sum_of(bytes: &[u8]) -> Sum {
+    use std::fmt::Write as _;
+    let digest = Sha256::digest(bytes);
+    let mut text = String::with_capacity(SUM_LENGTH);
+    for byte in digest {
+        // Writing to a string cannot fail.
+        let _ = write!(text, "{byte:02x}");
+    }
+    Sum(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn envelope() -> Envelope {
+        Envelope {
+            format: FORMAT,
+            seq: 7,
+            prev: Some(sum_of(b"before")),
+            at: Timestamp::UNIX_EPOCH,
+            by: "token".to_owned(),
+            claim: 3,
+            run: Some(4),
+            what: What::Entry {
+                record: Record::new(
+                    2,
+                    Timestamp::UNIX_EPOCH,
+                    serde_json::json!({"rate": 0.1, "n": 9}),
+                ),
+            },
+        }
+    }
+
+    #[test]
+    fn a_record_comes_back_as_it_was() {
+        let (bytes, sum) = envelope().encode().expect("plain data");
+        assert_eq!(Envelope::decode(&bytes), Ok((envelope(), sum)));
+        let line: serde_json::Value = serde_json::from_slice(&bytes).expect("one JSON object");
+        assert_eq!(line["what"], "entry");
+    }
+
+    #[test]
+    fn p05_every_torn_record_is_recognised() {
+        let (bytes, _) = envelope().encode().expect("plain data");
+        for end in 0..bytes.len() {
+            assert_eq!(
+                Envelope::decode(&bytes[..end]),
+                Err(Unreadable::Torn),
+                "{end}"
+            );
+        }
+    }
+
+    #[test]
+    fn p05_every_changed_byte_is_recognised() {
+        let (bytes, _) = envelope().encode().expect("plain data");
+        for place in 0..bytes.len() {
+            let mut changed = bytes.clone();
+            changed[place] ^= 1;
+            assert_eq!(Envelope::decode(&changed), Err(Unreadable::Torn), "{place}");
+        }
+    }
+
+    #[test]
+    fn a_newer_form_is_named() {
+        let newer = Envelope {
+            format: FORMAT + 1,
+            ..envelope()
+        };
+        let (bytes, _) = newer.encode().expect("plain data");
+        let format = FORMAT + 1;
+        assert_eq!(Envelope::decode(&bytes), Err(Unreadable::Newer { format }));
+    }
+
+    proptest! {
+        #[test]
+        fn no_bytes_make_it_panic(bytes: Vec<u8>) {
+            let _ = Envelope::decode(&bytes);
+        }
+
+        #[test]
+        fn no_body_with_a_right_checksum_makes_it_panic(body in "\\{.{0,200}\\}") {
+            let sum = sum_of(body.as_bytes());
+            let line = format!("{OPEN}{}\",{}\n", sum.0, &body[1..]);
+            let _ = Envelope::decode(line.as_bytes());
+        }
+    }
+}

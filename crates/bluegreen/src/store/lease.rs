@@ -1,0 +1,372 @@
+//! [`Lease`]: the right to append, and with it the right to change.
+
+use std::{
+    fmt,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use async_trait::async_trait;
+use serde::{Deserialize, Serialize};
+
+use super::{
+    BEAT, JournalLog, PERMIT,
+    envelope::{Envelope, FORMAT, Sum, What},
+    log::Tail,
+    storage::Created,
+};
+use crate::{
+    clock::{Clock, span},
+    engine::{Fence, Journal, Record},
+    error::{Error, ErrorKind, Result},
+};
+
+/// Who holds a log.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Holder {
+    /// A person or a job.
+    pub name: String,
+    /// The machine.
+    pub host: String,
+    /// The process on it.
+    pub process: u32,
+}
+
+impl Holder {
+    /// This process, for `name`.
+    pub fn this_process(name: impl Into<String>) -> Self {
+        Self {
+            name: name.into(),
+            host: host_name(),
+            process: std::process::id(),
+        }
+    }
+}
+
+#[cfg(unix)]
+fn host_name() -> String {
+    rustix::system::uname()
+        .nodename()
+        .to_string_lossy()
+        .into_owned()
+}
+
+#[cfg(not(unix))]
+fn host_name() -> String {
+    std::env::var("COMPUTERNAME").unwrap_or_else(|_| "unknown".to_owned())
+}
+
+impl fmt::Display for Holder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "{} (process {} on {})",
+            self.name, self.process, self.host
+        )
+    }
+}
+
+/// A log that was taken: the journal of a run, and the fence before its changes.
+///
+/// A cheap handle: clones are the same lease. The engine keeps it alive while a run goes on and
+/// lets go at the run's end; who needs it without a run calls [`release`](Self::release).
+///
+/// # Examples
+///
+/// See the [module](super).
+#[derive(Clone)]
+pub struct Lease {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    log: JournalLog,
+    clock: Arc<dyn Clock>,
+    holder: Holder,
+    token: String,
+    claim: u64,
+    /// Held through an append, so that appends come one after the other.
+    place: tokio::sync::Mutex<Place>,
+    health: Mutex<Health>,
+}
+
+/// Where the next record goes.
+#[derive(Debug)]
+struct Place {
+    next: u64,
+    prev: Option<Sum>,
+    run: Option<u64>,
+}
+
+#[derive(Debug)]
+struct Health {
+    /// When the newest append that was kept began, on the boot-time clock.
+    kept: Duration,
+    /// Whether the newest entry of the run was not kept: the run was told, and from then on wants
+    /// nothing but traffic back on blue.
+    is_failing: bool,
+    /// Who has taken over, once that is known.
+    superseded: Option<String>,
+    is_released: bool,
+}
+
+impl Lease {
+    /// Appends the record that takes the log; `None` where somebody else was quicker.
+    pub(super) async fn take(
+        log: &JournalLog,
+        tail: &Tail,
+        holder: Holder,
+        from: Option<Holder>,
+        clock: &Arc<dyn Clock>,
+    ) -> Result<Option<Self>> {
+        let newest = tail.newest.as_ref();
+        let lease = Self {
+            inner: Arc::new(Inner {
+                log: log.clone(),
+                clock: Arc::clone(clock),
+                holder: holder.clone(),
+                token: uuid::Uuid::new_v4().to_string(),
+                claim: tail.next,
+                place: tokio::sync::Mutex::new(Place {
+                    next: tail.next,
+                    prev: newest.map(|(_, sum)| sum.clone()),
+                    run: newest.and_then(|(envelope, _)| envelope.run),
+                }),
+                health: Mutex::new(Health {
+                    kept: clock.uptime(),
+                    is_failing: false,
+                    superseded: None,
+                    is_released: false,
+                }),
+            }),
+        };
+        match lease.put(What::Taken { holder, from }).await {
+            Ok(seq) if seq == tail.next => Ok(Some(lease)),
+            // Behind a record that is torn: the claim would point at it.
+            Ok(_) => {
+                lease.release().await?;
+                Ok(None)
+            }
+            Err(error) if error.kind() == ErrorKind::Superseded => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Who holds it.
+    #[must_use]
+    pub fn holder(&self) -> &Holder {
+        &self.inner.holder
+    }
+
+    /// The records of the newest run in the log, whether it has ended or not.
+    ///
+    /// # Errors
+    ///
+    /// As [`JournalLog::newest_run`].
+    ///
+    /// # Cancel safety
+    ///
+    /// Only reads.
+    pub async fn newest_run(&self) -> Result<Vec<Record>> {
+        self.inner.log.newest_run().await
+    }
+
+    /// Lets go. What comes after it is refused. Done twice it does nothing.
+    ///
+    /// # Errors
+    ///
+    /// Where the store did not take it. The log is free for others after
+    /// [`SILENCE`](super::SILENCE) all the same.
+    ///
+    /// # Cancel safety
+    ///
+    /// Cancel safe.
+    pub async fn release(&self) -> Result<()> {
+        if self.health().is_released {
+            return Ok(());
+        }
+        let released = self.put(What::Released).await;
+        self.health().is_released = true;
+        match released {
+            // Nobody waits for who was thrown out.
+            Err(error) if error.kind() != ErrorKind::Superseded => Err(error),
+            _ => Ok(()),
+        }
+    }
+
+    /// Appends a record, and says under which number.
+    async fn put(&self, what: What) -> Result<u64> {
+        let inner = &*self.inner;
+        let mut place = inner.place.lock().await;
+        self.may_append()?;
+        let at = inner.clock.now();
+        loop {
+            let opens = matches!(&what, What::Entry { record } if record.seq == 0);
+            let run = if opens { Some(place.next) } else { place.run };
+            let envelope = Envelope {
+                format: FORMAT,
+                seq: place.next,
+                prev: place.prev.clone(),
+                at,
+                by: inner.token.clone(),
+                claim: inner.claim,
+                run,
+                what: what.clone(),
+            };
+            let (bytes, sum) = envelope.encode().map_err(|error| {
+                Error::new(ErrorKind::Invalid, "write a record as JSON").with_source(error)
+            })?;
+            let begun = inner.clock.uptime();
+            let seq = place.next;
+            let created = inner.log.storage().create(seq, bytes).await;
+            match created {
+                Ok(Created::New) => {
+                    place.follow(&envelope, sum);
+                    self.kept(begun);
+                    return Ok(seq);
+                }
+                Ok(Created::Exists) => {
+                    let bytes = inner.log.storage().read(seq).await;
+                    let found = bytes.and_then(|bytes| inner.log.decode(seq, &bytes));
+                    match found? {
+                        // An append of ours whose answer never came, or was not waited for.
+                        Some((found, sum)) if found.by == inner.token => {
+                            place.follow(&found, sum);
+                            if found.what == what {
+                                self.kept(begun);
+                                return Ok(seq);
+                            }
+                        }
+                        Some((found, _)) => return Err(self.superseded(&found)),
+                        // Nobody's: whoever wrote it died over it.
+                        None => place.next += 1,
+                    }
+                }
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    fn may_append(&self) -> Result<()> {
+        let health = self.health();
+        if let Some(by) = &health.superseded {
+            return Err(self.lost(by));
+        }
+        if health.is_released {
+            let message = format!("append to the journal of `{}`", self.inner.log.subject());
+            return Err(Error::new(
+                ErrorKind::Refused,
+                format!("{message}: it was let go"),
+            ));
+        }
+        Ok(())
+    }
+
+    fn kept(&self, begun: Duration) {
+        self.health().kept = begun;
+    }
+
+    fn superseded(&self, found: &Envelope) -> Error {
+        let by = match &found.what {
+            What::Taken { holder, .. } => holder.to_string(),
+            _ => "somebody else".to_owned(),
+        };
+        let error = self.lost(&by);
+        self.health().superseded = Some(by);
+        error
+    }
+
+    fn lost(&self, by: &str) -> Error {
+        let subject = self.inner.log.subject();
+        let message = format!("the journal of `{subject}` is held by {by} now");
+        Error::new(ErrorKind::Superseded, message)
+            .with_hint("this run has ended for good; the one who took over goes on with it")
+    }
+
+    fn health(&self) -> MutexGuard<'_, Health> {
+        self.inner
+            .health
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Place {
+    /// Goes on behind a record.
+    fn follow(&mut self, envelope: &Envelope, sum: Sum) {
+        self.next = envelope.seq + 1;
+        self.prev = Some(sum);
+        self.run = envelope.run;
+    }
+}
+
+#[async_trait]
+impl Journal for Lease {
+    async fn append(&self, record: Record) -> Result<()> {
+        let kept = self.put(What::Entry { record }).await;
+        self.health().is_failing = kept.is_err();
+        kept.map(drop)
+    }
+
+    async fn keep(&self) -> Error {
+        loop {
+            let silent = {
+                let health = self.health();
+                let now = self.inner.clock.uptime();
+                (!health.is_released).then(|| now.saturating_sub(health.kept))
+            };
+            let Some(silent) = silent else {
+                return std::future::pending().await;
+            };
+            if let Some(rest) = BEAT.checked_sub(silent)
+                && !rest.is_zero()
+            {
+                tokio::time::sleep(rest).await;
+                continue;
+            }
+            match self.put(What::Kept).await {
+                Ok(_) => {}
+                Err(error) if error.kind() == ErrorKind::Superseded => return error,
+                // The next record tells the run; until then this is tried again.
+                Err(_) => tokio::time::sleep(BEAT / 4).await,
+            }
+        }
+    }
+
+    async fn close(&self) -> Result<()> {
+        self.release().await
+    }
+}
+
+/// A change may begin within [`PERMIT`] after an append that was kept. Where the run's entries are
+/// not kept it may begin too: the engine lets nothing but a restore of blue get so far then.
+impl Fence for Lease {
+    fn check(&self) -> Result<()> {
+        self.may_append()?;
+        let health = self.health();
+        let silent = self.inner.clock.uptime().saturating_sub(health.kept);
+        if silent <= PERMIT || health.is_failing {
+            return Ok(());
+        }
+        Err(Error::new(
+            ErrorKind::Unavailable,
+            format!(
+                "nothing was sent: this run last proved {} ago that it holds `{}`, and a change \
+                 may begin within {}",
+                span(silent),
+                self.inner.log.subject(),
+                span(PERMIT)
+            ),
+        ))
+    }
+}
+
+impl fmt::Debug for Lease {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Lease")
+            .field("subject", &self.inner.log.subject())
+            .field("holder", &self.inner.holder)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,418 @@
+//! [`JournalStore`] and [`JournalLog`]: where logs are, and what stands in one.
+
+use std::{fmt, path::Path, sync::Arc};
+
+use jiff::Timestamp;
+use object_store::{ObjectStore, local::LocalFileSystem, memory::InMemory};
+use sha2::{Digest, Sha256};
+
+use super::{
+    Holder, Lease,
+    envelope::{Envelope, Sum, Unreadable, What},
+    storage::{Objects, Storage},
+};
+use crate::{
+    clock::{Clock, span},
+    engine::Record,
+    error::{Error, ErrorKind, Result},
+};
+
+/// Where journals are kept.
+///
+/// Cheap to clone. Two stores of the same place hold the same logs.
+#[derive(Debug, Clone)]
+pub struct JournalStore {
+    objects: Arc<dyn ObjectStore>,
+    prefix: object_store::path::Path,
+    place: String,
+    is_shared: bool,
+}
+
+impl JournalStore {
+    /// In memory: for tests. It ends with the process.
+    #[must_use]
+    pub fn memory() -> Self {
+        Self::of_objects(Arc::new(InMemory::new()), "", "memory".to_owned(), false)
+    }
+
+    /// In a folder, which is created where it is missing, readable for its owner only. Each
+    /// record is on the disk (`fsync`) before an append returns.
+    ///
+    /// It is no lock between machines unless the folder is on a file system that they share and
+    /// that has hard links; a network file system must keep them atomic.
+    ///
+    /// # Errors
+    ///
+    /// `Invalid` where it is no folder, or cannot be created or opened.
+    pub fn local(folder: impl AsRef<Path>) -> Result<Self> {
+        let folder = folder.as_ref();
+        let failed = |what: &str, error: std::io::Error| {
+            let message = format!("{what} journal folder `{}`", folder.display());
+            Error::new(ErrorKind::Invalid, message).with_source(error)
+        };
+        create_private(folder).map_err(|error| failed("create", error))?;
+        let store = LocalFileSystem::new_with_prefix(folder)
+            .map_err(|error| failed("open", error.into()))?
+            .with_fsync(true);
+        let place = folder.display().to_string();
+        Ok(Self::of_objects(Arc::new(store), "", place, false))
+    }
+
+    /// Below `prefix` in any object store. `place` names it for people.
+    pub(crate) fn of_objects(
+        objects: Arc<dyn ObjectStore>,
+        prefix: &str,
+        place: String,
+        is_shared: bool,
+    ) -> Self {
+        Self {
+            objects,
+            prefix: prefix.into(),
+            place,
+            is_shared,
+        }
+    }
+
+    /// Whether controllers on other machines see the same logs. Only then is the lock one
+    /// between machines.
+    #[must_use]
+    pub fn is_shared(&self) -> bool {
+        self.is_shared
+    }
+
+    /// The log of one thing that is worked on, such as a rule's ARN.
+    #[must_use]
+    pub fn log(&self, subject: &str) -> JournalLog {
+        let prefix = self.prefix.clone().join(name_of(subject));
+        let storage = Objects::new(Arc::clone(&self.objects), prefix);
+        JournalLog::new(Arc::new(storage), subject)
+    }
+}
+
+impl fmt::Display for JournalStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.place)
+    }
+}
+
+fn create_private(folder: &Path) -> std::io::Result<()> {
+    let mut builder = std::fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::DirBuilderExt as _;
+        builder.mode(0o700);
+    }
+    builder.create(folder)
+}
+
+/// A name for a folder: readable, and no two subjects share one.
+pub(super) fn name_of(subject: &str) -> String {
+    let kept = |c: char| {
+        if c.is_ascii_alphanumeric() || c == '-' {
+            c
+        } else {
+            '_'
+        }
+    };
+    let readable: String = subject.chars().map(kept).collect();
+    let from = readable.len().saturating_sub(80);
+    let digest = Sha256::digest(subject);
+    let short = digest[..4].iter().map(|byte| format!("{byte:02x}"));
+    format!("{}-{}", &readable[from..], short.collect::<String>())
+}
+
+/// How a log is taken.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Take {
+    /// Only where nobody holds it: the default.
+    #[default]
+    IfFree,
+    /// Also from a holder that is silent for [`SILENCE`](super::SILENCE), which is waited for.
+    AfterSilence,
+    /// From whoever holds it. The one who is thrown out learns it at the next record, before the
+    /// next change.
+    Steal,
+}
+
+/// Who has a log, and what was last heard.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Standing {
+    /// Who holds it, if anybody does.
+    pub holder: Option<Holder>,
+    /// Since when.
+    pub since: Timestamp,
+    /// When the newest record was written, by its writer's clock.
+    pub last: Timestamp,
+}
+
+impl fmt::Display for Standing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.holder {
+            Some(holder) => write!(
+                f,
+                "held by {holder} since {:.0}, last heard of at {:.0}",
+                self.since, self.last
+            ),
+            None => write!(f, "free since {:.0}", self.last),
+        }
+    }
+}
+
+/// The journal of one thing that is worked on: numbered records, from all runs and holders.
+#[derive(Debug, Clone)]
+pub struct JournalLog {
+    storage: Arc<dyn Storage>,
+    subject: String,
+}
+
+/// The end of a log.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Tail {
+    /// The number after the newest record, whole or not.
+    pub(super) next: u64,
+    /// The newest whole record.
+    pub(super) newest: Option<(Envelope, Sum)>,
+}
+
+impl Tail {
+    fn is_held(&self) -> bool {
+        let newest = self.newest.as_ref();
+        newest.is_some_and(|(envelope, _)| envelope.what != What::Released)
+    }
+}
+
+impl JournalLog {
+    pub(super) fn new(storage: Arc<dyn Storage>, subject: &str) -> Self {
+        Self {
+            storage,
+            subject: subject.to_owned(),
+        }
+    }
+
+    /// What this is the log of.
+    #[must_use]
+    pub fn subject(&self) -> &str {
+        &self.subject
+    }
+
+    pub(super) fn storage(&self) -> &dyn Storage {
+        &*self.storage
+    }
+
+    /// Who has it; `None` for a log without any record.
+    ///
+    /// # Errors
+    ///
+    /// Where the store cannot be read, or holds what this program did not write.
+    ///
+    /// # Cancel safety
+    ///
+    /// Only reads.
+    pub async fn standing(&self) -> Result<Option<Standing>> {
+        let tail = self.tail().await?;
+        self.standing_of(&tail).await
+    }
+
+    pub(super) async fn standing_of(&self, tail: &Tail) -> Result<Option<Standing>> {
+        let Some((newest, _)) = &tail.newest else {
+            return Ok(None);
+        };
+        let (claim, _) = self.read_whole(newest.claim).await?;
+        let What::Taken { holder, .. } = claim.what else {
+            let why = format!("record {} should take the log and does not", newest.claim);
+            return Err(self.damaged(&why));
+        };
+        Ok(Some(Standing {
+            holder: tail.is_held().then_some(holder),
+            since: claim.at,
+            last: newest.at,
+        }))
+    }
+
+    /// The records of the newest run, whether it has ended or not; empty where there was none.
+    ///
+    /// A torn record is left out: no call that it would have announced was made.
+    ///
+    /// # Errors
+    ///
+    /// As [`standing`](Self::standing), and where records are missing or do not follow each other.
+    ///
+    /// # Cancel safety
+    ///
+    /// Only reads.
+    pub async fn newest_run(&self) -> Result<Vec<Record>> {
+        let tail = self.tail().await?;
+        self.run_of(&tail).await
+    }
+
+    pub(super) async fn run_of(&self, tail: &Tail) -> Result<Vec<Record>> {
+        use futures_util::{StreamExt, TryStreamExt, stream};
+        /// So many reads at once.
+        const AT_ONCE: usize = 16;
+        let Some(first) = tail.newest.as_ref().and_then(|(newest, _)| newest.run) else {
+            return Ok(Vec::new());
+        };
+        let numbers = self.storage.numbers().await?;
+        let numbers = numbers
+            .into_iter()
+            .filter(|n| (first..tail.next).contains(n));
+        let read = stream::iter(numbers)
+            .map(|seq| async move { Ok::<_, Error>((seq, self.storage.read(seq).await?)) })
+            .buffered(AT_ONCE)
+            .try_collect::<Vec<_>>()
+            .await?;
+        let mut records: Vec<Record> = Vec::new();
+        let mut before: Option<Sum> = None;
+        for (seq, bytes) in read {
+            let (envelope, sum) = match self.decode(seq, &bytes)? {
+                Some(whole) => whole,
+                None => continue,
+            };
+            if before.is_some() && envelope.prev != before {
+                let why = format!("record {seq} does not follow the one before it");
+                return Err(self.damaged(&why));
+            }
+            before = Some(sum);
+            if let What::Entry { record } = envelope.what {
+                if record.seq != records.len() as u64 {
+                    let why = format!(
+                        "record {seq} is the run's {}th entry, and {} are there",
+                        record.seq,
+                        records.len()
+                    );
+                    return Err(self.damaged(&why));
+                }
+                records.push(record);
+            }
+        }
+        Ok(records)
+    }
+
+    /// Takes the log: from then on the lease's holder is the only one who appends.
+    ///
+    /// # Errors
+    ///
+    /// `Refused` where somebody holds it, naming who and since when.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping it may leave the log taken by nobody that lives; it is free again after
+    /// [`SILENCE`](super::SILENCE).
+    pub async fn take(
+        &self,
+        holder: Holder,
+        clock: impl Clock + 'static,
+        how: Take,
+    ) -> Result<Lease> {
+        let clock: Arc<dyn Clock> = Arc::new(clock);
+        // What was heard of the holder last, and when that was on this clock.
+        let mut heard = None;
+        loop {
+            let tail = self.tail().await?;
+            let from = match self.standing_of(&tail).await? {
+                Some(standing) if standing.holder.is_some() => {
+                    if how == Take::IfFree {
+                        return Err(self.held(&standing));
+                    }
+                    if how == Take::AfterSilence {
+                        let now = clock.uptime();
+                        let (newest, since) = *heard.get_or_insert((tail.next, now));
+                        if newest != tail.next {
+                            heard = Some((tail.next, now));
+                        }
+                        let silent = if newest == tail.next {
+                            now.saturating_sub(since)
+                        } else {
+                            std::time::Duration::ZERO
+                        };
+                        if silent < super::SILENCE {
+                            let rest = super::SILENCE - silent;
+                            tokio::time::sleep(rest.min(super::SILENCE / 12)).await;
+                            continue;
+                        }
+                    }
+                    standing.holder
+                }
+                _ => None,
+            };
+            let is_stolen = how == Take::Steal && from.is_some();
+            if let Some(lease) = Lease::take(self, &tail, holder.clone(), from, &clock).await? {
+                if is_stolen {
+                    tokio::time::sleep(super::STEAL_WAIT).await;
+                }
+                return Ok(lease);
+            }
+            // Somebody else appended in between.
+        }
+    }
+
+    fn held(&self, standing: &Standing) -> Error {
+        let hint = format!(
+            "wait for its end; a holder that is silent for {} is dead, and `resume` takes over \
+             from it; --steal throws it out",
+            span(super::SILENCE)
+        );
+        let message = format!("take the journal of `{}`: it is {standing}", self.subject);
+        Error::new(ErrorKind::Refused, message).with_hint(hint)
+    }
+
+    /// The end of the log. Reads back over records that are torn.
+    pub(super) async fn tail(&self) -> Result<Tail> {
+        let numbers = self.storage.numbers().await?;
+        let Some(newest) = numbers.last() else {
+            return Ok(Tail::default());
+        };
+        let next = newest + 1;
+        for seq in numbers.iter().rev() {
+            let bytes = self.storage.read(*seq).await?;
+            if let Some(whole) = self.decode(*seq, &bytes)? {
+                let newest = Some(whole);
+                return Ok(Tail { next, newest });
+            }
+        }
+        Ok(Tail { next, newest: None })
+    }
+
+    /// A record that must be whole.
+    async fn read_whole(&self, seq: u64) -> Result<(Envelope, Sum)> {
+        let bytes = self.storage.read(seq).await?;
+        let whole = self.decode(seq, &bytes)?;
+        whole.ok_or_else(|| self.damaged(&format!("record {seq} is not whole")))
+    }
+
+    /// A record, or `None` where it is torn.
+    pub(super) fn decode(&self, seq: u64, bytes: &[u8]) -> Result<Option<(Envelope, Sum)>> {
+        match Envelope::decode(bytes) {
+            Ok((envelope, sum)) if envelope.seq == seq => Ok(Some((envelope, sum))),
+            Ok((envelope, _)) => {
+                let why = format!(
+                    "record {} stands in the place of record {seq}",
+                    envelope.seq
+                );
+                Err(self.damaged(&why))
+            }
+            Err(Unreadable::Torn) => Ok(None),
+            Err(Unreadable::Newer { format }) => {
+                let message = format!(
+                    "read the journal of `{}`: record {seq} has form {format}, this program knows {}",
+                    self.subject,
+                    super::envelope::FORMAT
+                );
+                let hint = "use the version that wrote it, or a newer one";
+                Err(Error::new(ErrorKind::Refused, message).with_hint(hint))
+            }
+            Err(Unreadable::Foreign { why }) => {
+                Err(self.damaged(&format!("record {seq} is not one of a journal: {why}")))
+            }
+        }
+    }
+
+    fn damaged(&self, why: &str) -> Error {
+        let message = format!("read the journal of `{}`: {why}", self.subject);
+        Error::new(ErrorKind::Refused, message)
+            .with_hint("somebody changed it by hand; look at the live split and use `rollback`")
+    }
+}

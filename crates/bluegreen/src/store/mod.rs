@@ -1,0 +1,73 @@
+//! Journals that outlive the process, and with them a lock and a fence.
+//!
+//! A [`JournalStore`] is a folder, a bucket or memory. It holds one [`JournalLog`] for each thing
+//! that is worked on, such as a listener rule: numbered records, each created once and never
+//! changed. Whoever wants to work on it [takes](JournalLog::take) the log and gets a [`Lease`],
+//! which is the [`Journal`](crate::engine::Journal) and the [`Fence`](crate::engine::Fence) of its
+//! run.
+//!
+//! # Why one log is enough
+//!
+//! A record is created under the number after the newest one, and only one of two writers can
+//! create it. So an append is a compare-and-swap: who appends has seen everything that was
+//! appended before, and nobody else has appended since. Taking the lock is a record, keeping it
+//! is a record, and so is each input of the machine; a holder that was overtaken learns it at its
+//! next append, before the call that the record announces.
+//!
+//! | time | how long | why |
+//! |---|---|---|
+//! | [`BEAT`] | 20 s | the longest that a holder is silent |
+//! | [`PERMIT`] | 25 s | after an append a change may begin for so long |
+//! | [`SILENCE`] | 60 s | a holder that is silent for so long may be taken over: more than a permit and the 10 s that a change may take, so none is under way |
+//! | [`STEAL_WAIT`] | 40 s | who takes a lock by force waits so long before anything else, for the same reason |
+//!
+//! The taker times the silence on its own clock, and nobody compares clocks with anybody. The
+//! holder times its permit on the boot-time clock, which goes on while a machine sleeps.
+//!
+//! # What remains
+//!
+//! The load balancer knows nothing of any of this. A process that is stopped after it asked the
+//! fence and before the request leaves the machine, and that is let go on more than half a minute
+//! later, sends a request that is late; the time limit of the call mostly drops it before it
+//! leaves. And where the store itself is gone, a holder still puts traffic back on blue, without
+//! knowing whether somebody has taken over: it writes only over the routing that it last read.
+//!
+//! # Examples
+//!
+//! ```
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> bluegreen::Result<()> {
+//! use bluegreen::{clock::SystemClock, store::{Holder, JournalStore, Take}};
+//!
+//! let log = JournalStore::memory().log("rule 7");
+//! let lease = log.take(Holder::this_process("ann"), SystemClock, Take::IfFree).await?;
+//! let refused = log.take(Holder::this_process("bob"), SystemClock, Take::IfFree).await;
+//! assert!(refused.unwrap_err().message().contains("ann"));
+//! lease.release().await?;
+//! # Ok(())
+//! # }
+//! ```
+
+use std::time::Duration;
+
+mod envelope;
+mod lease;
+mod log;
+mod storage;
+
+pub use self::{
+    lease::{Holder, Lease},
+    log::{JournalLog, JournalStore, Standing, Take},
+};
+
+/// A holder appends at least this often.
+pub const BEAT: Duration = Duration::from_secs(20);
+/// How long after the start of an append a change may begin.
+pub const PERMIT: Duration = Duration::from_secs(25);
+/// After so much silence a holder may be taken over.
+pub const SILENCE: Duration = Duration::from_secs(60);
+/// How long who takes a lock by force waits before anything else.
+pub const STEAL_WAIT: Duration = Duration::from_secs(40);
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,111 @@
+//! Where records are kept: the seam to the object store, three calls.
+
+use std::{fmt, sync::Arc, time::Duration};
+
+use async_trait::async_trait;
+use futures_util::TryStreamExt;
+use object_store::{GetOptions, ObjectStore, PutMode, PutOptions, PutPayload, path::Path};
+
+use crate::error::{Error, ErrorKind, Result};
+
+/// What became of a create.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Created {
+    /// It is there now, durable, and was not before.
+    New,
+    /// Something is there already; nothing was changed.
+    Exists,
+}
+
+/// Numbered records of one log, each created once.
+#[async_trait]
+pub(crate) trait Storage: fmt::Debug + Send + Sync {
+    /// Creates record `seq`, unless there is one.
+    async fn create(&self, seq: u64, bytes: Vec<u8>) -> Result<Created>;
+    /// Reads record `seq`.
+    async fn read(&self, seq: u64) -> Result<Vec<u8>>;
+    /// The numbers of all records, ascending.
+    async fn numbers(&self) -> Result<Vec<u64>>;
+}
+
+/// A call to the store may take so long: well under a permit.
+const LIMIT: Duration = Duration::from_secs(8);
+
+/// Records as objects below a prefix.
+#[derive(Debug)]
+pub(crate) struct Objects {
+    store: Arc<dyn ObjectStore>,
+    prefix: Path,
+}
+
+impl Objects {
+    pub(crate) fn new(store: Arc<dyn ObjectStore>, prefix: Path) -> Self {
+        Self { store, prefix }
+    }
+
+    fn path(&self, seq: u64) -> Path {
+        self.prefix.clone().join(format!("{seq:012}.json"))
+    }
+
+    async fn within<T>(
+        &self,
+        what: &str,
+        work: impl Future<Output = Result<T, object_store::Error>>,
+    ) -> Result<T> {
+        let message = || format!("{what} in journal `{}`", self.prefix);
+        match tokio::time::timeout(LIMIT, work).await {
+            Ok(Ok(done)) => Ok(done),
+            Ok(Err(error)) => {
+                let kind = match &error {
+                    object_store::Error::NotFound { .. } => ErrorKind::NotFound,
+                    object_store::Error::PermissionDenied { .. }
+                    | object_store::Error::Unauthenticated { .. } => ErrorKind::Denied,
+                    object_store::Error::AlreadyExists { .. }
+                    | object_store::Error::Precondition { .. } => ErrorKind::Conflict,
+                    _ => ErrorKind::Unavailable,
+                };
+                Err(Error::new(kind, message()).with_source(error))
+            }
+            Err(_) => {
+                let message = format!("{}: no answer within {} s", message(), LIMIT.as_secs());
+                Err(Error::new(ErrorKind::OutcomeUnknown, message))
+            }
+        }
+    }
+}
+
+#[async_trait]
+impl Storage for Objects {
+    async fn create(&self, seq: u64, bytes: Vec<u8>) -> Result<Created> {
+        let options = PutOptions::from(PutMode::Create);
+        let path = self.path(seq);
+        let put = self.store.put_opts(&path, PutPayload::from(bytes), options);
+        match self.within("append a record", put).await {
+            Ok(_) => Ok(Created::New),
+            Err(error) if error.kind() == ErrorKind::Conflict => Ok(Created::Exists),
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn read(&self, seq: u64) -> Result<Vec<u8>> {
+        let path = self.path(seq);
+        let read = async {
+            let found = self.store.get_opts(&path, GetOptions::default()).await?;
+            found.bytes().await
+        };
+        let bytes = self.within("read a record", read).await?;
+        Ok(bytes.to_vec())
+    }
+
+    async fn numbers(&self) -> Result<Vec<u64>> {
+        let listed = self.store.list(Some(&self.prefix)).try_collect::<Vec<_>>();
+        let listed = self.within("list the records", listed).await?;
+        let number = |meta: &object_store::ObjectMeta| {
+            let name = meta.location.filename()?;
+            name.strip_suffix(".json")?.parse().ok()
+        };
+        let mut numbers: Vec<u64> = listed.iter().filter_map(number).collect();
+        numbers.sort_unstable();
+        Ok(numbers)
+    }
+}

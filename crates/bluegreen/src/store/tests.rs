@@ -1,0 +1,453 @@
+//! Logs and leases on a store that can be broken, in virtual time.
+
+use std::sync::{
+    Arc, Mutex,
+    atomic::{AtomicU64, Ordering},
+};
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use serde_json::json;
+use tokio::time::Instant;
+
+use super::{
+    storage::{Created, Storage},
+    *,
+};
+use crate::{
+    clock::Clock,
+    engine::{Fence, Journal, Record},
+    error::{Error, ErrorKind, Result},
+};
+
+/// Tokio's clock.
+#[derive(Debug, Clone)]
+struct TestClock(Instant);
+
+impl TestClock {
+    fn new() -> Self {
+        Self(Instant::now())
+    }
+}
+
+impl Clock for TestClock {
+    fn now(&self) -> Timestamp {
+        Timestamp::UNIX_EPOCH
+            .checked_add(self.uptime())
+            .expect("a test's time")
+    }
+
+    fn uptime(&self) -> Duration {
+        Instant::now().duration_since(self.0)
+    }
+
+    fn is_virtual(&self) -> bool {
+        true
+    }
+}
+
+/// What goes wrong at a create.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Break {
+    /// It is not created, and the caller is told.
+    Before,
+    /// It is created, and the answer is lost.
+    After,
+    /// Only half of it is written.
+    Torn,
+    /// It is created, and no answer ever comes.
+    Hang,
+}
+
+/// Records in memory, with faults by the number of the create, counted from 1.
+#[derive(Debug, Default)]
+struct Breaking {
+    records: Mutex<std::collections::BTreeMap<u64, Vec<u8>>>,
+    creates: AtomicU64,
+    faults: Mutex<Vec<(u64, Break)>>,
+}
+
+impl Breaking {
+    fn log(self: &Arc<Self>) -> JournalLog {
+        JournalLog::new(Arc::clone(self) as Arc<dyn Storage>, "rule")
+    }
+
+    fn fail(&self, nth: u64, fault: Break) {
+        self.faults.lock().expect("no panic").push((nth, fault));
+    }
+
+    fn created(&self) -> u64 {
+        self.creates.load(Ordering::SeqCst)
+    }
+
+    fn change(&self, seq: u64, change: impl FnOnce(&mut Vec<u8>)) {
+        change(
+            self.records
+                .lock()
+                .expect("no panic")
+                .get_mut(&seq)
+                .expect("is there"),
+        );
+    }
+}
+
+#[async_trait]
+impl Storage for Breaking {
+    async fn create(&self, seq: u64, mut bytes: Vec<u8>) -> Result<Created> {
+        let nth = self.creates.fetch_add(1, Ordering::SeqCst) + 1;
+        let faults = self.faults.lock().expect("no panic").clone();
+        let fault = faults
+            .iter()
+            .find(|(n, _)| *n == nth)
+            .map(|(_, fault)| *fault);
+        let down = || Error::new(ErrorKind::Unavailable, "the store is down");
+        if fault == Some(Break::Before) {
+            return Err(down());
+        }
+        if fault == Some(Break::Torn) {
+            bytes.truncate(bytes.len() / 2);
+        }
+        {
+            let mut records = self.records.lock().expect("no panic");
+            if records.contains_key(&seq) {
+                return Ok(Created::Exists);
+            }
+            records.insert(seq, bytes);
+        }
+        match fault {
+            Some(Break::Hang) => std::future::pending().await,
+            Some(_) => Err(down()),
+            None => Ok(Created::New),
+        }
+    }
+
+    async fn read(&self, seq: u64) -> Result<Vec<u8>> {
+        let records = self.records.lock().expect("no panic");
+        let record = records.get(&seq).cloned();
+        record.ok_or_else(|| Error::new(ErrorKind::NotFound, "read a record"))
+    }
+
+    async fn numbers(&self) -> Result<Vec<u64>> {
+        Ok(self
+            .records
+            .lock()
+            .expect("no panic")
+            .keys()
+            .copied()
+            .collect())
+    }
+}
+
+fn entry(seq: u64) -> Record {
+    Record::new(seq, Timestamp::UNIX_EPOCH, json!({ "entry": seq }))
+}
+
+fn holder(name: &str) -> Holder {
+    Holder::this_process(name)
+}
+
+async fn take(log: &JournalLog, name: &str, how: Take) -> Result<Lease> {
+    log.take(holder(name), TestClock::new(), how).await
+}
+
+#[tokio::test(start_paused = true)]
+async fn p06_one_of_many_takers_gets_it() {
+    for store in [JournalStore::memory()] {
+        let log = store.log("rule");
+        let takers = (0..20).map(|n| {
+            let log = log.clone();
+            tokio::spawn(async move { take(&log, &format!("taker {n}"), Take::IfFree).await })
+        });
+        let mut taken = 0;
+        for taker in takers.collect::<Vec<_>>() {
+            match taker.await.expect("no panic") {
+                Ok(_) => taken += 1,
+                Err(error) => assert_eq!(error.kind(), ErrorKind::Refused),
+            }
+        }
+        assert_eq!(taken, 1);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn p06_who_is_refused_hears_by_whom() {
+    let log = JournalStore::memory().log("rule");
+    let lease = take(&log, "ann", Take::IfFree).await.expect("free");
+    let error = take(&log, "bob", Take::IfFree).await.expect_err("held");
+    assert_eq!(error.kind(), ErrorKind::Refused);
+    assert!(error.message().contains("held by ann (process "), "{error}");
+    lease.release().await.expect("kept");
+    take(&log, "bob", Take::IfFree).await.expect("free again");
+}
+
+#[tokio::test(start_paused = true)]
+async fn p06_a_silent_holder_is_taken_over_and_not_a_moment_sooner() {
+    let log = JournalStore::memory().log("rule");
+    let dead = take(&log, "dead", Take::IfFree).await.expect("free");
+    let begun = Instant::now();
+    let lease = take(&log, "bob", Take::AfterSilence).await.expect("silent");
+    assert!(begun.elapsed() >= SILENCE);
+    assert!(begun.elapsed() < SILENCE + BEAT);
+    let error = dead.append(entry(0)).await.expect_err("overtaken");
+    assert_eq!(error.kind(), ErrorKind::Superseded);
+    assert!(error.message().contains("held by bob"), "{error}");
+    assert_eq!(
+        dead.check().expect_err("overtaken").kind(),
+        ErrorKind::Superseded
+    );
+    assert_eq!(dead.keep().await.kind(), ErrorKind::Superseded);
+    lease.append(entry(0)).await.expect("kept");
+    lease.check().expect("fresh");
+}
+
+#[tokio::test(start_paused = true)]
+async fn p06_a_holder_that_beats_is_never_taken_over() {
+    let log = JournalStore::memory().log("rule");
+    let lease = take(&log, "ann", Take::IfFree).await.expect("free");
+    let waiting = take(&log, "bob", Take::AfterSilence);
+    tokio::select! {
+        error = lease.keep() => panic!("{error}"),
+        taken = waiting => panic!("{taken:?}"),
+        () = tokio::time::sleep(SILENCE * 20) => {}
+    }
+    lease.check().expect("beats keep the permit fresh");
+}
+
+#[tokio::test(start_paused = true)]
+async fn p06_a_lock_taken_by_force_waits_until_no_change_can_be_under_way() {
+    let log = JournalStore::memory().log("rule");
+    let old = take(&log, "ann", Take::IfFree).await.expect("free");
+    old.append(entry(0)).await.expect("kept");
+    let begun = Instant::now();
+    let stealing = take(&log, "bob", Take::Steal);
+    tokio::pin!(stealing);
+    // The holder's permit ends before the thief may do anything.
+    let mut last_permit = Duration::ZERO;
+    loop {
+        tokio::select! {
+            stolen = &mut stealing => { stolen.expect("by force"); break }
+            () = tokio::time::sleep(Duration::from_secs(1)) => {
+                if old.check().is_ok() { last_permit = begun.elapsed(); }
+            }
+        }
+    }
+    assert!(last_permit <= PERMIT);
+    /// The time limit of a change.
+    const CALL: Duration = Duration::from_secs(10);
+    assert!(begun.elapsed() >= last_permit + CALL);
+    let error = old.append(entry(1)).await.expect_err("thrown out");
+    assert_eq!(error.kind(), ErrorKind::Superseded);
+}
+
+#[tokio::test(start_paused = true)]
+async fn p06_a_holder_that_slept_may_not_begin_a_change() {
+    let log = JournalStore::memory().log("rule");
+    let lease = take(&log, "ann", Take::IfFree).await.expect("free");
+    lease.append(entry(0)).await.expect("kept");
+    lease.check().expect("fresh");
+    tokio::time::sleep(PERMIT + Duration::from_secs(1)).await;
+    let error = lease.check().expect_err("too old");
+    assert_eq!(error.kind(), ErrorKind::Unavailable);
+    lease.append(entry(1)).await.expect("nobody else took it");
+    lease.check().expect("fresh again");
+}
+
+#[tokio::test(start_paused = true)]
+async fn p06_a_failing_store_does_not_keep_a_restore_from_beginning() {
+    let storage = Arc::new(Breaking::default());
+    let lease = take(&storage.log(), "ann", Take::IfFree)
+        .await
+        .expect("free");
+    storage.fail(2, Break::Before);
+    lease.append(entry(0)).await.expect_err("down");
+    tokio::time::sleep(SILENCE * 10).await;
+    lease
+        .check()
+        .expect("the store is down, and blue must come back");
+}
+
+#[tokio::test(start_paused = true)]
+async fn p05_a_torn_record_is_dropped_and_the_log_goes_on() {
+    let storage = Arc::new(Breaking::default());
+    let log = storage.log();
+    let lease = take(&log, "ann", Take::IfFree).await.expect("free");
+    lease.append(entry(0)).await.expect("kept");
+    storage.fail(3, Break::Torn);
+    lease.append(entry(1)).await.expect_err("torn");
+    assert_eq!(log.newest_run().await.expect("readable"), [entry(0)]);
+    // The same holder, and one after its death.
+    lease.append(entry(1)).await.expect("behind it");
+    assert_eq!(
+        log.newest_run().await.expect("readable"),
+        [entry(0), entry(1)]
+    );
+    let next = take(&log, "bob", Take::AfterSilence).await.expect("silent");
+    next.append(entry(2)).await.expect("kept");
+    assert_eq!(
+        log.newest_run().await.expect("readable"),
+        [entry(0), entry(1), entry(2)]
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn p05_a_torn_taking_is_nobodys() {
+    let storage = Arc::new(Breaking::default());
+    let log = storage.log();
+    storage.fail(1, Break::Torn);
+    take(&log, "dead", Take::IfFree).await.expect_err("torn");
+    let lease = take(&log, "ann", Take::IfFree).await.expect("nobody's");
+    lease.append(entry(0)).await.expect("kept");
+    assert_eq!(log.newest_run().await.expect("readable"), [entry(0)]);
+    let standing = log.standing().await.expect("readable").expect("taken");
+    assert_eq!(standing.holder, Some(holder("ann")));
+}
+
+#[tokio::test(start_paused = true)]
+async fn p05_a_lost_answer_leaves_one_record() {
+    let storage = Arc::new(Breaking::default());
+    let log = storage.log();
+    let lease = take(&log, "ann", Take::IfFree).await.expect("free");
+    storage.fail(2, Break::After);
+    lease.append(entry(0)).await.expect_err("lost");
+    // The engine offers it again.
+    lease.append(entry(0)).await.expect("found");
+    lease.append(entry(1)).await.expect("kept");
+    assert_eq!(
+        log.newest_run().await.expect("readable"),
+        [entry(0), entry(1)]
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn p05_a_beat_that_is_dropped_in_the_middle_leaves_the_log_in_order() {
+    let storage = Arc::new(Breaking::default());
+    let log = storage.log();
+    let lease = take(&log, "ann", Take::IfFree).await.expect("free");
+    lease.append(entry(0)).await.expect("kept");
+    storage.fail(3, Break::Hang);
+    tokio::select! {
+        error = lease.keep() => panic!("{error}"),
+        () = tokio::time::sleep(BEAT * 2) => {}
+    }
+    assert_eq!(storage.created(), 3);
+    lease.append(entry(1)).await.expect("behind the beat");
+    assert_eq!(
+        log.newest_run().await.expect("readable"),
+        [entry(0), entry(1)]
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn only_the_newest_run_is_read() {
+    let log = JournalStore::memory().log("rule");
+    for _ in 0..3 {
+        let lease = take(&log, "ann", Take::IfFree).await.expect("free");
+        lease.append(entry(0)).await.expect("kept");
+        lease.append(entry(1)).await.expect("kept");
+        lease.release().await.expect("kept");
+    }
+    assert_eq!(
+        log.newest_run().await.expect("readable"),
+        [entry(0), entry(1)]
+    );
+    assert_eq!(
+        log.standing()
+            .await
+            .expect("readable")
+            .expect("some")
+            .holder,
+        None
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_log_that_was_changed_by_hand_is_refused_with_the_record() {
+    let written = async || {
+        let storage = Arc::new(Breaking::default());
+        let lease = take(&storage.log(), "ann", Take::IfFree)
+            .await
+            .expect("free");
+        for n in 0..5 {
+            lease.append(entry(n)).await.expect("kept");
+        }
+        storage
+    };
+    let message = async |storage: Arc<Breaking>| {
+        let error = storage.log().newest_run().await.expect_err("changed");
+        assert_eq!(error.kind(), ErrorKind::Refused);
+        error.message().to_owned()
+    };
+    // A record in the middle is broken, taken away, or moved.
+    let storage = written().await;
+    storage.change(3, |bytes| bytes[90] ^= 1);
+    assert!(message(storage).await.contains("record 4 does not follow"));
+    let storage = written().await;
+    storage.records.lock().expect("no panic").remove(&3);
+    assert!(message(storage).await.contains("record 4 does not follow"));
+    let storage = written().await;
+    let other = storage.records.lock().expect("no panic")[&2].clone();
+    storage.change(3, |bytes| *bytes = other);
+    assert!(
+        message(storage)
+            .await
+            .contains("record 2 stands in the place of record 3")
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn p12_a_folder_is_its_owners_and_survives_the_process() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let place = folder.path().join("journals");
+    let store = JournalStore::local(&place).expect("created");
+    assert!(!store.is_shared());
+    let lease = take(&store.log("arn:aws:x/y"), "ann", Take::IfFree)
+        .await
+        .expect("free");
+    lease.append(entry(0)).await.expect("kept");
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt as _;
+        let mode = std::fs::metadata(&place)
+            .expect("there")
+            .permissions()
+            .mode();
+        assert_eq!(mode & 0o777, 0o700);
+    }
+    // As another process sees it.
+    let again = JournalStore::local(&place).expect("there");
+    assert_eq!(
+        again
+            .log("arn:aws:x/y")
+            .newest_run()
+            .await
+            .expect("readable"),
+        [entry(0)]
+    );
+    let other = again
+        .log("arn:aws:x_y")
+        .newest_run()
+        .await
+        .expect("readable");
+    assert!(other.is_empty(), "another subject");
+    let error = take(&again.log("arn:aws:x/y"), "bob", Take::IfFree)
+        .await
+        .expect_err("held");
+    assert_eq!(error.kind(), ErrorKind::Refused);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_place_that_is_no_folder_is_named() {
+    let file = tempfile::NamedTempFile::new().expect("a file");
+    let error = JournalStore::local(file.path()).expect_err("no folder");
+    assert!(error.message().contains(&file.path().display().to_string()));
+}
+
+#[test]
+fn every_subject_has_a_folder_of_its_own() {
+    let subjects = ["a/b", "a:b", "a_b", "ü", "", &"x".repeat(300)];
+    let mut names: Vec<String> = subjects.iter().map(|s| log::name_of(s)).collect();
+    assert!(names.iter().all(|name| name.len() < 100 && name.is_ascii()));
+    names.sort();
+    names.dedup();
+    assert_eq!(names.len(), subjects.len());
+}
