@@ -12,7 +12,10 @@ use self::api::{
     CloudWatchApi, Counter, Counting, EcrApi, EcsApi, ElbApi, RealCloudWatch, RealEcr, RealEcs,
     RealElb,
 };
-use crate::clock::{Clock, SystemClock};
+use crate::{
+    clock::{Clock, SystemClock},
+    engine::Fence,
+};
 
 pub mod alb;
 pub(crate) mod api;
@@ -38,12 +41,13 @@ pub struct Aws {
     pub(crate) cloudwatch: Arc<dyn CloudWatchApi>,
     pub(crate) ecs: Arc<dyn EcsApi>,
     pub(crate) ecr: Arc<dyn EcrApi>,
-    clock: Arc<dyn Clock>,
+    parts: Parts,
     region: Option<String>,
     counter: Counter,
 }
 
 /// What a handle is made of: who answers each service's calls.
+#[derive(Clone)]
 pub(crate) struct Parts {
     pub(crate) elb: Arc<dyn ElbApi>,
     pub(crate) cloudwatch: Arc<dyn CloudWatchApi>,
@@ -120,16 +124,41 @@ impl Aws {
 
     /// From parts: the real ones, or those of the simulation and of unit tests.
     pub(crate) fn from_parts(parts: Parts, region: Option<String>) -> Self {
-        let counter = Counter::default();
+        Self::assemble(parts, region, Counter::default(), None)
+    }
+
+    fn assemble(
+        parts: Parts,
+        region: Option<String>,
+        counter: Counter,
+        fence: Option<Arc<dyn Fence>>,
+    ) -> Self {
+        let Parts {
+            elb,
+            cloudwatch,
+            ecs,
+            ecr,
+            ..
+        } = parts.clone();
         Self {
-            elb: Arc::new(Counting::new(counter.clone(), parts.elb)),
-            cloudwatch: Arc::new(Counting::new(counter.clone(), parts.cloudwatch)),
-            ecs: Arc::new(Counting::new(counter.clone(), parts.ecs)),
-            ecr: Arc::new(Counting::new(counter.clone(), parts.ecr)),
-            clock: parts.clock,
+            elb: Arc::new(Counting::new(counter.clone(), fence.clone(), elb)),
+            cloudwatch: Arc::new(Counting::new(counter.clone(), None, cloudwatch)),
+            ecs: Arc::new(Counting::new(counter.clone(), fence.clone(), ecs)),
+            ecr: Arc::new(Counting::new(counter.clone(), fence, ecr)),
+            parts,
             region,
             counter,
         }
+    }
+
+    /// A handle whose every changing call asks `fence` first, right before it is sent: give it the
+    /// run's [`Lease`](crate::store::Lease), and make the adapters of that run from it.
+    #[must_use]
+    pub fn fenced(&self, fence: impl Fence + 'static) -> Self {
+        let parts = self.parts.clone();
+        let fence: Arc<dyn Fence> = Arc::new(fence);
+        let counter = self.counter.clone();
+        Self::assemble(parts, self.region.clone(), counter, Some(fence))
     }
 
     /// How many calls were made through this handle and its clones.
@@ -141,7 +170,7 @@ impl Aws {
     /// The clock that goes with this AWS: give it to the migration.
     #[must_use]
     pub fn clock(&self) -> Arc<dyn Clock> {
-        Arc::clone(&self.clock)
+        Arc::clone(&self.parts.clock)
     }
 
     /// The region of the configuration that this was made from.

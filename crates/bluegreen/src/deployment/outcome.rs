@@ -304,6 +304,11 @@ pub enum HoldReason {
     },
     /// The service is gone.
     Gone,
+    /// Somebody else has taken over the journal and goes on; this run changes nothing more.
+    TakenOver {
+        /// By whom.
+        failure: Failure,
+    },
 }
 
 impl fmt::Display for HoldReason {
@@ -314,6 +319,7 @@ impl fmt::Display for HoldReason {
                 write!(f, "somebody else deployed {revision} ({by}) meanwhile")
             }
             Self::Gone => f.write_str("somebody else deleted the service"),
+            Self::TakenOver { failure } => write!(f, "{failure}"),
         }
     }
 }

@@ -9,7 +9,9 @@ use super::{
 use crate::{
     check::ServiceCheck,
     clock::{Clock, SystemClock},
-    engine::{ControlHandle, Event, Journal, MemoryJournal, Operator, RunId, Runner, Sink},
+    engine::{
+        ControlHandle, Event, Journal, MemoryJournal, Opening, Operator, RunId, Runner, Sink,
+    },
     image::{BuildRequest, ImageBuilder, ImageRef},
     problem::{PlanError, Problem},
     service::{RevisionId, ServiceDeployer},
@@ -283,7 +285,12 @@ impl Deployment {
         runner.sinks = self.sinks;
         runner.cancel = self.cancel;
         let end = runner
-            .drive(machine, self.host, opening.to_json(), Input::Start(intent))
+            .drive(
+                machine,
+                self.host,
+                Opening::New(opening.to_json()),
+                Input::Start(intent),
+            )
             .await;
         match end {
             End::Known(outcome) => Ok(outcome),

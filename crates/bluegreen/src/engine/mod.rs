@@ -14,7 +14,7 @@ mod run;
 pub(crate) use self::{
     control::Controls,
     machine::{BoxFuture, Host, Machine, Work},
-    run::{CancelFuture, Runner, Sink},
+    run::{CancelFuture, Opening, Resumption, Runner, Sink},
 };
 pub use self::{
     control::{Control, ControlEffect, ControlHandle, OnCancel, Operator},

@@ -1,6 +1,7 @@
 //! The one asynchronous loop.
 
 use std::{
+    collections::VecDeque,
     fmt,
     future::{Future, pending},
     sync::Arc,
@@ -16,7 +17,7 @@ use super::{
 };
 use crate::{
     clock::{Clock, between},
-    error::Failure,
+    error::{ErrorKind, Failure},
 };
 
 /// Where events go.
@@ -35,6 +36,20 @@ pub(crate) struct Runner<E> {
     started: Option<Timestamp>,
     next_event: u64,
     next_record: u64,
+    /// Records that the journal has not kept yet, in order.
+    unkept: VecDeque<Record>,
+    told: Told,
+}
+
+/// Where a run that is resumed goes on.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Resumption {
+    /// When the run first began.
+    pub(crate) started: Timestamp,
+    /// How many events it has told.
+    pub(crate) events: u64,
+    /// How many records its journal holds.
+    pub(crate) records: u64,
 }
 
 impl<E> fmt::Debug for Runner<E> {
@@ -49,6 +64,15 @@ impl<E> fmt::Debug for Runner<E> {
 enum Done<R> {
     Host(R),
     Waited { fault: bool },
+}
+
+/// How the journal begins: with the run, or where an earlier process left it.
+#[derive(Debug)]
+pub(crate) enum Opening {
+    /// A new run, with its first entry.
+    New(serde_json::Value),
+    /// A run that goes on.
+    Resumed(Resumption),
 }
 
 impl<E: Clone + fmt::Debug> Runner<E> {
@@ -68,15 +92,17 @@ impl<E: Clone + fmt::Debug> Runner<E> {
             started: None,
             next_event: 0,
             next_record: 0,
+            unkept: VecDeque::new(),
+            told: Told::default(),
         }
     }
 
-    /// Drives `machine` from `first` to its end, in which `opening` is the journal's first entry.
+    /// Drives `machine` from `first` to its end.
     pub(crate) async fn drive<M, H>(
         mut self,
         mut machine: M,
         mut host: H,
-        opening: serde_json::Value,
+        opening: Opening,
         first: M::Input,
     ) -> M::End
     where
@@ -84,12 +110,18 @@ impl<E: Clone + fmt::Debug> Runner<E> {
         H: Host<Machine = M>,
     {
         let mut outstanding: Option<BoxFuture<Done<H::Raw>>> = None;
-        let mut queue = std::collections::VecDeque::new();
-        queue.push_back(first);
-        let mut told = false;
-        if let Err(failed) = self.append(self.clock.now(), opening).await {
-            told = true;
-            queue.push_back(M::journal_failed(failed));
+        let mut queue = VecDeque::from([first]);
+        match opening {
+            Opening::New(entry) => {
+                if let Err(failed) = self.append(self.clock.now(), entry).await {
+                    queue.extend(self.told.once::<M>(failed));
+                }
+            }
+            Opening::Resumed(from) => {
+                self.started = Some(from.started);
+                self.next_event = from.events;
+                self.next_record = from.records;
+            }
         }
         loop {
             let input = match queue.pop_front() {
@@ -98,11 +130,7 @@ impl<E: Clone + fmt::Debug> Runner<E> {
             };
             let at = self.clock.now();
             if let Err(failed) = self.append(at, M::input_entry(&input)).await {
-                // Told once; the machine raises nothing after that.
-                if !told {
-                    told = true;
-                    queue.push_back(M::journal_failed(failed));
-                }
+                queue.extend(self.told.once::<M>(failed));
             }
             let transition = machine.on(at, input);
             for event in transition.events {
@@ -116,12 +144,14 @@ impl<E: Clone + fmt::Debug> Runner<E> {
                     outstanding = None;
                     let work = M::work(&action);
                     if let Work::Change { restores } = work {
-                        let kept = self.append(at, M::change_entry(&action)).await;
-                        if let (Err(failed), false) = (kept, restores) {
-                            told = true;
-                            queue.push_back(M::journal_failed(failed.clone()));
-                            queue.push_back(M::not_begun(failed));
-                            continue;
+                        if let Err(failed) = self.append(at, M::change_entry(&action)).await {
+                            // A silent store does not block a restore; a successor does.
+                            let begins = restores && failed.kind != ErrorKind::Superseded;
+                            queue.extend(self.told.once::<M>(failed.clone()));
+                            if !begins {
+                                queue.push_back(M::not_begun(failed));
+                                continue;
+                            }
                         }
                     }
                     outstanding = Some(match work {
@@ -136,6 +166,9 @@ impl<E: Clone + fmt::Debug> Runner<E> {
                 }
             }
             if let Some(end) = machine.end() {
+                if let Err(error) = self.journal.close().await {
+                    tracing::warn!(run = %self.run, %error, "the journal was not let go");
+                }
                 return end;
             }
         }
@@ -158,6 +191,12 @@ impl<E: Clone + fmt::Debug> Runner<E> {
                 None => pending().await,
             }
         };
+        let keep = async {
+            if self.told.superseded {
+                return pending().await;
+            }
+            self.journal.keep().await
+        };
         let cancel = async {
             match self.cancel.as_mut() {
                 Some(cancel) => cancel.await,
@@ -171,6 +210,10 @@ impl<E: Clone + fmt::Debug> Runner<E> {
                 self.cancel = None;
                 M::control(Control::Cancel { reason: "cancelled by its caller".to_owned() })
             }
+            lost = keep => {
+                self.told = Told { failing: true, superseded: true };
+                M::journal_failed(lost.into())
+            }
             done = work => {
                 *outstanding = None;
                 match done {
@@ -181,13 +224,19 @@ impl<E: Clone + fmt::Debug> Runner<E> {
         }
     }
 
+    /// Appends an entry, after those that were not kept before it.
     async fn append(&mut self, at: Timestamp, entry: serde_json::Value) -> Result<(), Failure> {
-        let record = Record::new(self.next_record, at, entry);
+        self.unkept
+            .push_back(Record::new(self.next_record, at, entry));
         self.next_record += 1;
-        self.journal.append(record).await.map_err(|error| {
-            tracing::error!(run = %self.run, %error, "the journal does not keep its records");
-            error.into()
-        })
+        while let Some(record) = self.unkept.front() {
+            self.journal.append(record.clone()).await.map_err(|error| {
+                tracing::error!(run = %self.run, %error, "the journal does not keep its records");
+                Failure::from(error)
+            })?;
+            self.unkept.pop_front();
+        }
+        Ok(())
     }
 
     fn emit(&mut self, at: Timestamp, kind: E) {
@@ -204,6 +253,24 @@ impl<E: Clone + fmt::Debug> Runner<E> {
         for sink in &mut self.sinks {
             sink(&event);
         }
+    }
+}
+
+/// What the machine was told of its journal. It raises nothing after the first failure, so a second
+/// says nothing new, unless it is that somebody else has taken over.
+#[derive(Debug, Default)]
+struct Told {
+    failing: bool,
+    superseded: bool,
+}
+
+impl Told {
+    fn once<M: Machine>(&mut self, failed: Failure) -> Option<M::Input> {
+        let is_superseded = failed.kind == ErrorKind::Superseded;
+        let is_new = !self.failing || (is_superseded && !self.superseded);
+        self.failing = true;
+        self.superseded |= is_superseded;
+        is_new.then(|| M::journal_failed(failed))
     }
 }
 

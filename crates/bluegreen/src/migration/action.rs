@@ -102,8 +102,15 @@ pub enum Input {
     },
     /// Somebody takes control.
     Control(Control),
-    /// The journal does not keep its records.
+    /// The journal does not keep its records, or, of the kind
+    /// [`Superseded`](crate::ErrorKind::Superseded), somebody else has taken over.
     JournalFailed(Failure),
+    /// The run goes on from its journal after its process ended: whatever was outstanding is gone,
+    /// and nobody knows what became of it. Since version 2.
+    Resumed {
+        /// Who goes on with it.
+        by: Operator,
+    },
 }
 
 /// What one look brought.

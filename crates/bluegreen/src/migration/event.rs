@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Cause, GateId, GatePolicy, Intent, MigrationPlan, Outcome, Unresolved};
 use crate::{
-    engine::{Control, ControlEffect},
+    engine::{Control, ControlEffect, Operator},
     error::Failure,
     health::{Phase, SeenTraffic, Verdict},
     preflight::{Finding, Severity},
@@ -28,6 +28,13 @@ pub enum MigrationEvent {
         plan: MigrationPlan,
         /// The gates.
         gates: Vec<GateId>,
+    },
+    /// It goes on from its journal after its process ended. The split is read before anything else.
+    Resumed {
+        /// Who goes on with it.
+        by: Operator,
+        /// The split as it should be, unless a change was under way.
+        expected: Option<TrafficObservation>,
     },
     /// The preflight is over and stops nothing.
     PreflightPassed {
@@ -235,6 +242,13 @@ impl fmt::Display for MigrationEvent {
                     write!(f, "\n      {kind}: {finding}")?;
                 }
                 Ok(())
+            }
+            Self::Resumed { by, expected } => {
+                write!(f, "resumed by {by}")?;
+                match expected {
+                    Some(traffic) => write!(f, "; last known: {traffic}"),
+                    None => Ok(()),
+                }
             }
             Self::ReadFailed { failure, .. } => write!(f, "could not read: {failure}"),
             Self::Looked {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use tokio::task::JoinSet;
 
-use super::{Action, GateId, GateReport, Input, LookReport, MigrationMachine};
+use super::{Action, GateId, GateReport, Input, LookReport, MigrationMachine, replay::Seat};
 use crate::{
     engine::{BoxFuture, Host},
     error::{ErrorKind, Failure},
@@ -62,6 +62,17 @@ impl MigrationHost {
         Self {
             splitter,
             gates: gates.into_iter().map(seat).collect(),
+        }
+    }
+
+    /// Goes on with the folds that a journal left.
+    pub(crate) fn resume(&mut self, folds: impl IntoIterator<Item = Seat>) {
+        for fold in folds {
+            let Some(seat) = self.gates.iter_mut().find(|seat| seat.id == fold.gate) else {
+                continue;
+            };
+            seat.judge = fold.judge;
+            seat.last = fold.last;
         }
     }
 

@@ -8,6 +8,7 @@ mod outcome;
 mod plan;
 mod preview;
 mod replay;
+mod resume;
 mod run;
 
 pub use self::{
@@ -18,8 +19,9 @@ pub use self::{
         Cause, HoldReason, MigrationError, Outcome, Override, Report, Restored, Unchanged,
         Unresolved,
     },
-    plan::{GateId, GatePolicy, MigrationPlan, MigrationPlanBuilder, OnInconclusive, Step},
+    plan::{GateId, GatePolicy, MigrationPlan, MigrationPlanBuilder, OnInconclusive, OnResume, Step},
     preview::{Preview, PreviewStage},
     replay::{Replay, ReplayError, replay},
+    resume::ResumeError,
     run::Migration,
 };

@@ -5,7 +5,7 @@ use std::fmt;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::GateId;
+use super::{GateId, ResumeError};
 use crate::{
     clock::{between, span},
     engine::{Control, Operator},
@@ -268,6 +268,11 @@ pub enum HoldReason {
         /// Which, and what was missing.
         summary: String,
     },
+    /// Somebody else has taken over the journal and goes on; this run writes nothing more.
+    Superseded {
+        /// By whom.
+        failure: Failure,
+    },
 }
 
 impl fmt::Display for HoldReason {
@@ -282,6 +287,7 @@ impl fmt::Display for HoldReason {
                 }
             }
             Self::Deadline { summary } => f.write_str(summary),
+            Self::Superseded { failure } => write!(f, "{failure}"),
         }
     }
 }
@@ -365,15 +371,19 @@ pub enum MigrationError {
     /// Traffic could not be restored, or where it is cannot be told. Somebody must look now.
     #[error("{0}")]
     Unresolved(Box<Unresolved>),
+    /// The run cannot be resumed. Nothing was called.
+    #[error("{0}")]
+    Resume(#[from] ResumeError),
 }
 
 impl MigrationError {
-    /// The exit code that says this to a script: 2 for a plan that does not fit, 20 where
-    /// somebody must look now.
+    /// The exit code that says this to a script: 2 for a plan that does not fit, 3 for a run that
+    /// cannot be resumed, 20 where somebody must look now.
     #[must_use]
     pub fn exit_code(&self) -> u8 {
         match self {
             Self::Plan(_) => 2,
+            Self::Resume(_) => 3,
             Self::Unresolved(_) => 20,
         }
     }

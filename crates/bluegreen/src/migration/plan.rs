@@ -69,6 +69,18 @@ pub enum OnInconclusive {
     Hold,
 }
 
+/// What happens when a run goes on after its process ended, with traffic divided.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum OnResume {
+    /// Go on where it was: the default, since the journal holds all evidence, and what happened
+    /// meanwhile is judged from the metrics.
+    #[default]
+    GoOn,
+    /// Put everything back on blue, for those who want no migration that nobody watched.
+    RollBack,
+}
+
 /// One step of a migration: a share for green and how long it is watched there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -175,6 +187,7 @@ pub struct MigrationPlanBuilder {
     write_attempts: u32,
     on_inconclusive: OnInconclusive,
     on_cancel: OnCancel,
+    on_resume: OnResume,
     green_target_worth: f64,
     accept: BTreeSet<Acceptance>,
     gates: BTreeMap<GateId, GatePolicy>,
@@ -196,6 +209,7 @@ impl Default for MigrationPlanBuilder {
             write_attempts: 3,
             on_inconclusive: OnInconclusive::default(),
             on_cancel: OnCancel::default(),
+            on_resume: OnResume::default(),
             green_target_worth: 1.0,
             accept: BTreeSet::new(),
             gates: BTreeMap::new(),
@@ -297,6 +311,12 @@ impl MigrationPlanBuilder {
     /// What happens when the run is cancelled. Default: roll back.
     pub fn on_cancel(mut self, policy: OnCancel) -> Self {
         self.on_cancel = policy;
+        self
+    }
+
+    /// What happens when the run is resumed while traffic is divided. Default: go on.
+    pub fn on_resume(mut self, policy: OnResume) -> Self {
+        self.on_resume = policy;
         self
     }
 
@@ -583,6 +603,18 @@ impl MigrationPlan {
     #[must_use]
     pub fn on_cancel(&self) -> OnCancel {
         self.fields.on_cancel
+    }
+
+    /// What differs in another plan, a line for each field.
+    pub(crate) fn differences(&self, now: &Self) -> Vec<String> {
+        let json = |plan: &Self| serde_json::to_value(plan).unwrap_or_default();
+        super::replay::differences(&json(self), &json(now))
+    }
+
+    /// What happens when the run is resumed while traffic is divided.
+    #[must_use]
+    pub fn on_resume(&self) -> OnResume {
+        self.fields.on_resume
     }
 
     /// How many of blue's targets one target of green can stand in for.

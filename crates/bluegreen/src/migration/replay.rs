@@ -1,14 +1,16 @@
 //! Replaying a journal: the same inputs must give the same verdicts, actions and events.
 
-use std::fmt;
+use std::{collections::BTreeSet, fmt};
+
+use serde::Deserialize;
 
 use super::{
     Action, Entry, GateId, Input, LookReport, MACHINE_VERSION, MigrationEvent, MigrationMachine,
-    Outcome, Unresolved,
+    MigrationPlan, OpenedGate, Outcome, Unresolved, machine::OLDEST_VERSION,
 };
 use crate::{
-    engine::{Next, Record},
-    health::{HealthGate, Judge, Progress, Verdict},
+    engine::{Next, Record, RunId},
+    health::{HealthGate, Judge, Observation, Progress, Verdict},
 };
 
 /// What a replay gave.
@@ -84,7 +86,8 @@ impl fmt::Display for ReplayError {
             Self::Unreadable { seq, why } => write!(f, "record {seq} cannot be read: {why}"),
             Self::Version { found } => write!(
                 f,
-                "the journal is of version {found}, this program reads version {MACHINE_VERSION}"
+                "the journal is of version {found}, this program reads versions {OLDEST_VERSION} \
+                 to {MACHINE_VERSION}"
             ),
             Self::Gate { gate, why } => write!(f, "gate `{gate}`: {why}"),
             Self::Verdict {
@@ -131,51 +134,78 @@ pub fn replay(
     records: &[Record],
     gates: &[(GateId, &dyn HealthGate)],
 ) -> Result<Replay, ReplayError> {
-    let entry = |record: &Record| {
-        serde_json::from_value::<Entry>(record.entry.clone()).map_err(|error| {
-            ReplayError::Unreadable {
-                seq: record.seq,
-                why: error.to_string(),
-            }
-        })
-    };
-    let unreadable = |seq: u64, why: &str| ReplayError::Unreadable {
-        seq,
-        why: why.to_owned(),
-    };
-    let mut records = records.iter();
+    let (_, player) = play(records, gates)?;
+    Ok(Replay {
+        events: player.events,
+        machine: player.machine,
+        verdicts: player.verdicts,
+    })
+}
+
+/// What a journal says of a run before anything happened in it.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Opened {
+    pub(super) run: RunId,
+    pub(super) plan: MigrationPlan,
+    gates: Vec<OpenedGate>,
+}
+
+/// Reads the first record.
+pub(super) fn opened(records: &[Record]) -> Result<Opened, ReplayError> {
     let first = records
-        .next()
+        .first()
         .ok_or_else(|| unreadable(0, "the journal is empty"))?;
-    let Entry::Opened {
-        version,
-        plan,
-        gates: opened,
-        ..
-    } = entry(first)?
-    else {
-        return Err(unreadable(
-            first.seq,
-            "the first record does not open a journal",
-        ));
-    };
-    if version != MACHINE_VERSION {
-        return Err(ReplayError::Version { found: version });
+    // Before anything else: what a newer version wrote may not even be readable.
+    let version = first.entry.get("version").and_then(serde_json::Value::as_u64);
+    let version = version.and_then(|version| u32::try_from(version).ok());
+    match (version, entry(first)) {
+        (Some(found), _) if !(OLDEST_VERSION..=MACHINE_VERSION).contains(&found) => {
+            Err(ReplayError::Version { found })
+        }
+        (_, Ok(Entry::Opened { run, plan, gates, .. })) => Ok(Opened { run, plan, gates }),
+        (_, Ok(_)) => Err(unreadable(first.seq, "the first record does not open a journal")),
+        (_, Err(error)) => Err(error),
     }
+}
+
+fn entry(record: &Record) -> Result<Entry, ReplayError> {
+    Entry::deserialize(&record.entry).map_err(|error| unreadable(record.seq, error))
+}
+
+fn unreadable(seq: u64, why: impl fmt::Display) -> ReplayError {
+    ReplayError::Unreadable {
+        seq,
+        why: why.to_string(),
+    }
+}
+
+/// Plays a journal again, and gives back everything by which a run can go on.
+pub(super) fn play(
+    records: &[Record],
+    gates: &[(GateId, &dyn HealthGate)],
+) -> Result<(Opened, Player), ReplayError> {
+    let opened = opened(records)?;
     let mut seats = Vec::new();
-    for gate in &opened {
-        let differs = |why: &str| ReplayError::Gate {
+    for gate in &opened.gates {
+        let differs = |why: String| ReplayError::Gate {
             gate: gate.gate.clone(),
-            why: why.to_owned(),
+            why,
         };
         let supplied = gates.iter().find(|(id, _)| *id == gate.gate);
-        let (_, supplied) = supplied.ok_or_else(|| differs("it was not supplied"))?;
-        if supplied.settings() != gate.settings {
-            return Err(differs("its settings are not those of the journal"));
+        let (_, supplied) = supplied.ok_or_else(|| differs("it was not supplied".to_owned()))?;
+        let diff = differences(&gate.settings, &supplied.settings());
+        if !diff.is_empty() {
+            let why = format!("its settings are not those of the journal: {}", diff.join("; "));
+            return Err(differs(why));
         }
-        seats.push((gate.gate.clone(), supplied.judge()));
+        seats.push(Seat {
+            gate: gate.gate.clone(),
+            judge: supplied.judge(),
+            last: None,
+        });
     }
-    let machine = MigrationMachine::new(plan, opened.into_iter().map(|g| (g.gate, g.policy)));
+    let seated = opened.gates.iter().map(|g| (g.gate.clone(), g.policy));
+    let machine = MigrationMachine::new(opened.plan.clone(), seated);
     let mut player = Player {
         machine,
         seats,
@@ -185,27 +215,52 @@ pub fn replay(
         looks: 0,
         verdicts: 0,
     };
-    for record in records {
+    for record in &records[1..] {
         match entry(record)? {
             Entry::Opened { .. } => return Err(unreadable(record.seq, "opened a second time")),
             Entry::Input { input } => player.input(record, input)?,
             Entry::Change { action } => player.change(record, action)?,
         }
     }
-    Ok(Replay {
-        events: player.events,
-        machine: player.machine,
-        verdicts: player.verdicts,
-    })
+    Ok((opened, player))
 }
 
-struct Player {
-    machine: MigrationMachine,
-    seats: Vec<(GateId, Box<dyn Judge>)>,
+/// What differs between two objects, a line for each of their fields.
+pub(super) fn differences(journal: &serde_json::Value, now: &serde_json::Value) -> Vec<String> {
+    if journal == now {
+        return Vec::new();
+    }
+    let (Some(was), Some(is)) = (journal.as_object(), now.as_object()) else {
+        return vec![format!("the journal has {journal}, now it is {now}")];
+    };
+    let fields: BTreeSet<&String> = was.keys().chain(is.keys()).collect();
+    let differs = fields.into_iter().filter(|field| was.get(*field) != is.get(*field));
+    let word = |value: Option<&serde_json::Value>| match value {
+        Some(value) => value.to_string(),
+        None => "nothing".to_owned(),
+    };
+    differs
+        .map(|field| {
+            let (was, is) = (word(was.get(field)), word(is.get(field)));
+            format!("{field}: the journal has {was}, now it is {is}")
+        })
+        .collect()
+}
+
+/// A gate's fold as the journal left it.
+pub(super) struct Seat {
+    pub(super) gate: GateId,
+    pub(super) judge: Box<dyn Judge>,
+    pub(super) last: Option<Observation>,
+}
+
+pub(super) struct Player {
+    pub(super) machine: MigrationMachine,
+    pub(super) seats: Vec<Seat>,
     outstanding: Option<Action>,
     /// The change that the machine wants and that the journal must hold next.
     wanted: Option<Action>,
-    events: Vec<MigrationEvent>,
+    pub(super) events: Vec<MigrationEvent>,
     looks: usize,
     verdicts: usize,
 }
@@ -245,11 +300,14 @@ impl Player {
             return Ok(());
         };
         for report in &look.gates {
-            let Some((_, judge)) = self.seats.iter_mut().find(|(id, _)| *id == report.gate) else {
+            let Some(seat) = self.seats.iter_mut().find(|s| s.gate == report.gate) else {
                 continue;
             };
             let judged = match &report.seen {
-                Ok(Some(observation)) => Some(judge.take(observation, &progress)),
+                Ok(Some(observation)) => {
+                    seat.last = Some(observation.clone());
+                    Some(seat.judge.take(observation, &progress))
+                }
                 _ => None,
             };
             if judged != report.verdict {

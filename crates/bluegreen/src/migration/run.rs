@@ -4,12 +4,18 @@ use std::{collections::BTreeMap, fmt, future::Future, sync::Arc};
 
 use super::{
     Entry, GateId, GatePolicy, Input, Intent, MACHINE_VERSION, MigrationError, MigrationEvent,
-    MigrationMachine, MigrationPlan, Outcome, action::OpenedGate, host::MigrationHost,
+    MigrationMachine, MigrationPlan, Outcome, ResumeError,
+    action::OpenedGate,
+    host::MigrationHost,
     machine::End,
+    replay::{opened, play},
 };
 use crate::{
     clock::{Clock, SystemClock},
-    engine::{ControlHandle, Event, Journal, MemoryJournal, Operator, RunId, Runner, Sink},
+    engine::{
+        ControlHandle, Event, Journal, MemoryJournal, Opening, Operator, Record, Resumption, RunId,
+        Runner, Sink,
+    },
     health::HealthGate,
     problem::{PlanError, Problem},
     traffic::TrafficSplitter,
@@ -178,6 +184,90 @@ impl Migration {
         self.drive(Intent::Restore { by, force }, gates).await
     }
 
+    /// Goes on with a run whose process ended, from its journal's records: replays them, reads the
+    /// split, and goes on from there, or rolls back where the plan says so. The plan, the gates and
+    /// their settings must be those of the run. On another machine too: nothing is needed but the
+    /// records.
+    ///
+    /// A split that is neither the one before the change under way nor the one after it is somebody
+    /// else's: the run is held, and says what differs.
+    ///
+    /// # Errors
+    ///
+    /// [`MigrationError::Resume`] where it cannot go on, with the reason. Else as
+    /// [`run`](Self::run).
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`run`](Self::run); it can be resumed again.
+    ///
+    /// # Examples
+    ///
+    /// ```no_run
+    /// # async fn resume(plan: bluegreen::MigrationPlan, splitter: bluegreen::aws::alb::AlbTrafficSplitter) -> Result<(), Box<dyn std::error::Error>> {
+    /// use bluegreen::{Migration, clock::SystemClock, health::TargetHealthGate};
+    /// use bluegreen::store::{Holder, JournalStore, Take};
+    ///
+    /// let log = JournalStore::local("journals")?.log("arn:aws:…:listener-rule/app/chat/1/2/3");
+    /// let lease = log.take(Holder::this_process("ann"), SystemClock, Take::AfterSilence).await?;
+    /// let records = lease.newest_run().await?;
+    /// let outcome = Migration::new(plan, splitter)
+    ///     .gate("targets", TargetHealthGate::new())
+    ///     .journal(lease)
+    ///     .resume(&records, "ann")
+    ///     .await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub async fn resume(
+        self,
+        records: &[Record],
+        by: impl Into<Operator>,
+    ) -> Result<Outcome, MigrationError> {
+        if records.is_empty() {
+            return Err(ResumeError::Nothing.into());
+        }
+        let opened = opened(records).map_err(ResumeError::from)?;
+        let diff = opened.plan.differences(&self.plan);
+        if !diff.is_empty() {
+            return Err(ResumeError::PlanChanged { diff }.into());
+        }
+        let gates: Vec<_> = self
+            .gates
+            .iter()
+            .map(|(id, gate)| (id.clone(), &**gate))
+            .collect();
+        let (opened, player) = play(records, &gates).map_err(ResumeError::from)?;
+        if let Some(end) = player.machine.end() {
+            let end = end.cloned().map_err(Clone::clone);
+            return Err(ResumeError::Ended(Box::new(end)).into());
+        }
+        let Some(started) = player.machine.started() else {
+            return Err(ResumeError::Nothing.into());
+        };
+        let resumption = Resumption {
+            started,
+            events: player.events.len() as u64,
+            records: records.len() as u64,
+        };
+        let supplied = self.gates.into_iter();
+        let mut host = MigrationHost::new(self.splitter, supplied);
+        host.resume(player.seats);
+        let mut runner = Runner::new(opened.run, self.clock, self.journal, self.controls);
+        runner.sinks = self.sinks;
+        runner.cancel = self.cancel;
+        let by = by.into();
+        let end = runner
+            .drive(
+                player.machine,
+                host,
+                Opening::Resumed(resumption),
+                Input::Resumed { by },
+            )
+            .await;
+        ended(end)
+    }
+
     #[tracing::instrument(name = "migration", skip_all)]
     async fn drive(self, intent: Intent, gates: Vec<Seat>) -> Result<Outcome, MigrationError> {
         let run = self
@@ -206,12 +296,14 @@ impl Migration {
         runner.sinks = self.sinks;
         runner.cancel = self.cancel;
         let end = runner
-            .drive(machine, host, opening.to_json(), Input::Start(intent))
+            .drive(
+                machine,
+                host,
+                Opening::New(opening.to_json()),
+                Input::Start(intent),
+            )
             .await;
-        match end {
-            End::Known(outcome) => Ok(outcome),
-            End::Unresolved(unresolved) => Err(MigrationError::Unresolved(Box::new(unresolved))),
-        }
+        ended(end)
     }
 
     /// Each gate with its policy; every misfit of plan and gates at once.
@@ -251,6 +343,13 @@ impl Migration {
         let seat =
             |(id, gate): &(GateId, Arc<dyn HealthGate>)| (id.clone(), policy(id), Arc::clone(gate));
         Ok(self.gates.iter().map(seat).collect())
+    }
+}
+
+fn ended(end: End) -> Result<Outcome, MigrationError> {
+    match end {
+        End::Known(outcome) => Ok(outcome),
+        End::Unresolved(unresolved) => Err(MigrationError::Unresolved(Box::new(unresolved))),
     }
 }
 

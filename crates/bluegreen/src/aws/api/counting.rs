@@ -1,4 +1,4 @@
-//! Counts calls, whoever answers them.
+//! Counts calls, whoever answers them, and asks the fence before each change.
 
 use std::{
     collections::BTreeMap,
@@ -44,7 +44,8 @@ use aws_sdk_elasticloadbalancingv2::operation::{
 };
 use serde_json::Value;
 
-use super::{ApiError, CloudWatchApi, EcrApi, EcsApi, EcsCall, ElbApi};
+use super::{ApiError, CloudWatchApi, EcrApi, EcsApi, EcsCall, ElbApi, error::Effect};
+use crate::engine::Fence;
 
 /// How many calls were made, by operation. What the SDK repeats by itself counts once.
 ///
@@ -94,16 +95,36 @@ impl Counter {
     }
 }
 
-/// Counts each call and passes it on.
+/// Counts each call and passes it on; a change only where the fence lets it.
 #[derive(Debug)]
 pub(crate) struct Counting<A: ?Sized> {
     counter: Counter,
+    fence: Option<Arc<dyn Fence>>,
     inner: Arc<A>,
 }
 
 impl<A: ?Sized> Counting<A> {
-    pub(crate) fn new(counter: Counter, inner: Arc<A>) -> Self {
-        Self { counter, inner }
+    pub(crate) fn new(counter: Counter, fence: Option<Arc<dyn Fence>>, inner: Arc<A>) -> Self {
+        Self {
+            counter,
+            fence,
+            inner,
+        }
+    }
+
+    /// Right before a change: nothing is awaited between this and its call.
+    fn change(&self, operation: &'static str) -> Result<(), ApiError> {
+        if let Some(fence) = &self.fence {
+            fence.check().map_err(|error| ApiError {
+                kind: error.kind(),
+                operation,
+                code: None,
+                message: error.message().to_owned(),
+                request_id: None,
+            })?;
+        }
+        self.counter.count(operation);
+        Ok(())
     }
 }
 
@@ -145,7 +166,7 @@ impl ElbApi for Counting<dyn ElbApi> {
         &self,
         input: ModifyRuleInputBuilder,
     ) -> Result<ModifyRuleOutput, ApiError> {
-        self.counter.count("ModifyRule");
+        self.change("ModifyRule")?;
         self.inner.modify_rule(input).await
     }
 
@@ -153,7 +174,7 @@ impl ElbApi for Counting<dyn ElbApi> {
         &self,
         input: ModifyListenerInputBuilder,
     ) -> Result<ModifyListenerOutput, ApiError> {
-        self.counter.count("ModifyListener");
+        self.change("ModifyListener")?;
         self.inner.modify_listener(input).await
     }
 
@@ -161,7 +182,7 @@ impl ElbApi for Counting<dyn ElbApi> {
         &self,
         input: CreateTargetGroupInputBuilder,
     ) -> Result<CreateTargetGroupOutput, ApiError> {
-        self.counter.count("CreateTargetGroup");
+        self.change("CreateTargetGroup")?;
         self.inner.create_target_group(input).await
     }
 
@@ -169,7 +190,7 @@ impl ElbApi for Counting<dyn ElbApi> {
         &self,
         input: DeleteTargetGroupInputBuilder,
     ) -> Result<DeleteTargetGroupOutput, ApiError> {
-        self.counter.count("DeleteTargetGroup");
+        self.change("DeleteTargetGroup")?;
         self.inner.delete_target_group(input).await
     }
 
@@ -177,7 +198,7 @@ impl ElbApi for Counting<dyn ElbApi> {
         &self,
         input: CreateRuleInputBuilder,
     ) -> Result<CreateRuleOutput, ApiError> {
-        self.counter.count("CreateRule");
+        self.change("CreateRule")?;
         self.inner.create_rule(input).await
     }
 
@@ -185,7 +206,7 @@ impl ElbApi for Counting<dyn ElbApi> {
         &self,
         input: DeleteRuleInputBuilder,
     ) -> Result<DeleteRuleOutput, ApiError> {
-        self.counter.count("DeleteRule");
+        self.change("DeleteRule")?;
         self.inner.delete_rule(input).await
     }
 
@@ -198,7 +219,7 @@ impl ElbApi for Counting<dyn ElbApi> {
     }
 
     async fn add_tags(&self, input: AddTagsInputBuilder) -> Result<AddTagsOutput, ApiError> {
-        self.counter.count("AddTags");
+        self.change("AddTags")?;
         self.inner.add_tags(input).await
     }
 
@@ -206,7 +227,7 @@ impl ElbApi for Counting<dyn ElbApi> {
         &self,
         input: RemoveTagsInputBuilder,
     ) -> Result<RemoveTagsOutput, ApiError> {
-        self.counter.count("RemoveTags");
+        self.change("RemoveTags")?;
         self.inner.remove_tags(input).await
     }
 }
@@ -233,7 +254,10 @@ impl CloudWatchApi for Counting<dyn CloudWatchApi> {
 #[async_trait]
 impl EcsApi for Counting<dyn EcsApi> {
     async fn call(&self, call: EcsCall, input: Value) -> Result<Value, ApiError> {
-        self.counter.count(call.operation());
+        match call.effect() {
+            Effect::Read => self.counter.count(call.operation()),
+            Effect::Mutation => self.change(call.operation())?,
+        }
         self.inner.call(call, input).await
     }
 }
@@ -260,7 +284,7 @@ impl EcrApi for Counting<dyn EcrApi> {
         &self,
         input: CreateRepositoryInputBuilder,
     ) -> Result<CreateRepositoryOutput, ApiError> {
-        self.counter.count("CreateRepository");
+        self.change("CreateRepository")?;
         self.inner.create_repository(input).await
     }
 
@@ -281,7 +305,7 @@ impl EcrApi for Counting<dyn EcrApi> {
     }
 
     async fn put_image(&self, input: PutImageInputBuilder) -> Result<PutImageOutput, ApiError> {
-        self.counter.count("PutImage");
+        self.change("PutImage")?;
         self.inner.put_image(input).await
     }
 }

@@ -4,9 +4,10 @@
 use jiff::Timestamp;
 
 use super::{
-    Action, Cause, Control, DeploymentEvent, DeploymentMachine, Failure, Next, State, Unchanged,
+    Action, Cause, Control, DeploymentEvent, DeploymentMachine, Failure, HoldReason, Next, State,
+    Unchanged, state::RestoreStage,
 };
-use crate::engine::ControlEffect;
+use crate::{engine::ControlEffect, error::ErrorKind};
 
 impl DeploymentMachine {
     pub(super) fn on_control(
@@ -87,9 +88,22 @@ impl DeploymentMachine {
         state: State,
         failure: Failure,
     ) -> Next<Action> {
+        if self.taken_over.is_some() {
+            self.state = state;
+            return Next::Keep;
+        }
         self.tell(DeploymentEvent::JournalFailed {
             failure: failure.clone(),
         });
+        if failure.kind == ErrorKind::Superseded {
+            self.taken_over = Some(failure.clone());
+            if is_changing(&state) || matches!(state, State::New | State::Holding(..)) {
+                // A change under way is let to finish.
+                self.state = state;
+                return Next::Keep;
+            }
+            return self.end_taken_over(at, failure);
+        }
         match state {
             // Its end is awaited; `on_not_begun` says if there is none.
             State::Updating(_) | State::Registering(_) | State::Verifying(..) => {
@@ -110,6 +124,16 @@ impl DeploymentMachine {
         }
     }
 
+    /// Somebody else has taken over: what became of the last change is read, not assumed.
+    pub(super) fn end_taken_over(&mut self, at: Timestamp, failure: Failure) -> Next<Action> {
+        if self.moved {
+            self.unseen = true;
+            self.hold(at, HoldReason::TakenOver { failure })
+        } else {
+            self.unchanged(at, Unchanged::JournalFailed { failure })
+        }
+    }
+
     pub(super) fn on_clock_fault(&mut self, at: Timestamp, state: State) -> Next<Action> {
         match state {
             State::Restoring(restore) => self.restore_read(restore),
@@ -124,6 +148,15 @@ impl DeploymentMachine {
             _ if self.moved => self.take_back(at, Cause::ClockFault),
             _ => self.unchanged(at, Unchanged::ClockFault),
         }
+    }
+}
+
+/// Whether a change is outstanding.
+fn is_changing(state: &State) -> bool {
+    match state {
+        State::Building | State::Registering(_) | State::Updating(_) | State::Tagging => true,
+        State::Restoring(restore) => restore.stage == RestoreStage::Writing,
+        _ => false,
     }
 }
 

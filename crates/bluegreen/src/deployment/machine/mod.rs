@@ -80,6 +80,9 @@ pub struct DeploymentMachine {
     unseen: bool,
     /// The journal has failed while a change was under way.
     journal_failed: Option<Failure>,
+    /// Somebody else has taken over: nothing is changed any more.
+    #[serde(default)]
+    taken_over: Option<Failure>,
     cause: Option<Cause>,
     said: Said,
     left_behind: Vec<String>,
@@ -108,6 +111,7 @@ impl DeploymentMachine {
             moved: false,
             unseen: false,
             journal_failed: None,
+            taken_over: None,
             cause: None,
             said: Said::default(),
             left_behind: Vec::new(),
@@ -127,6 +131,12 @@ impl DeploymentMachine {
     /// changes nothing.
     #[must_use]
     pub fn on(&mut self, at: Timestamp, input: Input) -> DeploymentTransition {
+        let is_answer = !matches!(input, Input::Control(_) | Input::JournalFailed(_));
+        let is_over = matches!(self.state, State::New | State::Holding(..) | State::Ended(_));
+        if let (Some(failure), true, false) = (self.taken_over.clone(), is_answer, is_over) {
+            let next = self.end_taken_over(at, failure);
+            return self.transition(next);
+        }
         let state = std::mem::replace(&mut self.state, State::New);
         let next = match (state, input) {
             (State::Ended(end), _) => {
@@ -211,6 +221,10 @@ impl DeploymentMachine {
                 Next::Keep
             }
         };
+        self.transition(next)
+    }
+
+    fn transition(&mut self, next: Next<Action>) -> DeploymentTransition {
         Transition {
             events: std::mem::take(&mut self.events),
             next,

@@ -9,6 +9,7 @@ use super::{
 use crate::{
     clock::{between, later},
     engine::{ControlEffect, OnCancel},
+    error::ErrorKind,
 };
 
 impl MigrationMachine {
@@ -47,6 +48,12 @@ impl MigrationMachine {
                 self.state = State::Verifying(write);
                 Next::Do(Action::Observe)
             }
+            State::Resuming(mut resuming) if is_ending(&control) => {
+                self.effect(control.clone(), ControlEffect::AfterChange);
+                resuming.then = Some(control);
+                self.state = State::Resuming(resuming);
+                Next::Keep
+            }
             State::Verifying(_) | State::BackingOff(_)
                 if self.expected.is_none() && is_ending(&control) =>
             {
@@ -64,6 +71,7 @@ impl MigrationMachine {
                     {
                         "a change of the split is under way"
                     }
+                    State::Resuming(_) => "the split is being read after the run was resumed",
                     _ => "blue is being restored",
                 };
                 self.effect(control, ControlEffect::Ignored(why.to_owned()));
@@ -169,6 +177,9 @@ impl MigrationMachine {
             State::Verifying(write) | State::BackingOff(write) if self.expected.is_some() => {
                 self.give_up(at, write, summary)
             }
+            State::Resuming(resuming) if self.moved => {
+                self.give_up_resuming(at, *resuming.was, None, summary)
+            }
             State::Watching(watch) if watch.stage != Stage::Arming => {
                 let unresolved = Unresolved {
                     summary,
@@ -189,15 +200,43 @@ impl MigrationMachine {
         state: State,
         failure: Failure,
     ) -> Next<Action> {
+        if self.superseded.is_some() {
+            self.state = state;
+            return Next::Keep;
+        }
         self.tell(MigrationEvent::JournalFailed {
             failure: failure.clone(),
         });
+        if failure.kind == ErrorKind::Superseded {
+            return self.on_superseded(at, state, failure);
+        }
         self.journal_failure = Some(failure.clone());
         match state {
             State::Watching(_) | State::Preflight(_) => {
                 self.undo(at, Cause::JournalFailed { failure })
             }
             // A change under way is let to finish; what comes after it looks at the failure.
+            state => {
+                self.state = state;
+                Next::Keep
+            }
+        }
+    }
+
+    /// Somebody else has taken over. A change under way is let to finish and is read back, since
+    /// reading is all that is left to do.
+    fn on_superseded(&mut self, at: Timestamp, state: State, failure: Failure) -> Next<Action> {
+        self.superseded = Some(failure.clone());
+        match state {
+            State::New | State::Preflight(_) => {
+                self.unchanged(at, Unchanged::JournalFailed { failure })
+            }
+            State::Watching(_) if !self.moved => {
+                self.unchanged(at, Unchanged::JournalFailed { failure })
+            }
+            State::Watching(_) => self.hold(at, HoldReason::Superseded { failure }),
+            State::Confirming(confirm) => self.finish_restored(at, confirm, None),
+            State::BackingOff(write) => self.observe(write),
             state => {
                 self.state = state;
                 Next::Keep

@@ -23,6 +23,7 @@
 
 mod control;
 mod preflight;
+mod resume;
 mod standing;
 mod state;
 mod watch;
@@ -47,8 +48,11 @@ use crate::{
 };
 
 /// The version of the machine's values in journals. It counts changes of inputs, actions and
-/// decisions; a journal of another version is refused, not guessed at.
-pub const MACHINE_VERSION: u32 = 1;
+/// decisions. Journals of version 1 are read too; one of a newer version is refused, not guessed
+/// at.
+pub const MACHINE_VERSION: u32 = 2;
+/// The oldest version that is still read.
+pub(crate) const OLDEST_VERSION: u32 = 1;
 
 /// The migration as a pure state machine: it says what to do next and is told what happened,
 /// each with its time. It has no clock, does no I/O, and is plain data.
@@ -89,6 +93,9 @@ pub struct MigrationMachine {
     /// Whether this run ever sent a change.
     moved: bool,
     journal_failure: Option<Failure>,
+    /// That somebody else has taken over: nothing is written any more.
+    #[serde(default)]
+    superseded: Option<Failure>,
     overrides: Vec<Override>,
     events: Vec<MigrationEvent>,
 }
@@ -112,6 +119,7 @@ impl MigrationMachine {
             blue_at_start: None,
             moved: false,
             journal_failure: None,
+            superseded: None,
             overrides: Vec::new(),
             events: Vec::new(),
         }
@@ -132,6 +140,7 @@ impl MigrationMachine {
             }
             (state, Input::Control(control)) => self.on_control(at, state, control),
             (state, Input::JournalFailed(failure)) => self.on_journal_failed(at, state, failure),
+            (state, Input::Resumed { by }) => self.on_resumed(at, state, by),
             (State::New, Input::Start(intent)) => self.on_start(at, intent),
             (State::Preflight(preflight), Input::Preflighted { findings, look }) => {
                 self.on_preflighted(at, preflight, findings, look)
@@ -155,6 +164,12 @@ impl MigrationMachine {
             }
             (State::Confirming(confirm), Input::Waited { clock_fault }) => {
                 self.on_confirm_waited(at, confirm, clock_fault)
+            }
+            (State::Resuming(resuming), Input::Observed(observed)) => {
+                self.on_resume_observed(at, resuming, observed)
+            }
+            (State::Resuming(resuming), Input::Waited { clock_fault }) => {
+                self.on_resume_waited(at, resuming, clock_fault)
             }
             (state, _stale) => {
                 self.state = state;
@@ -181,6 +196,11 @@ impl MigrationMachine {
     #[must_use]
     pub fn traffic(&self) -> Option<&TrafficObservation> {
         self.last.as_ref().map(|(_, traffic)| traffic)
+    }
+
+    /// When it began; `None` before that.
+    pub(crate) fn started(&self) -> Option<Timestamp> {
+        (self.state != State::New).then_some(self.started)
     }
 
     /// The plan that it follows.

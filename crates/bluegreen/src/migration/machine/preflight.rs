@@ -39,7 +39,7 @@ impl MigrationMachine {
         }
     }
 
-    fn preflight(&mut self, at: Timestamp, attempt: u32) -> Next<Action> {
+    pub(super) fn preflight(&mut self, at: Timestamp, attempt: u32) -> Next<Action> {
         self.state = State::Preflight(Preflight {
             attempt,
             waiting: false,

@@ -36,8 +36,26 @@ pub(crate) enum State {
     /// Blue has everything, read back; a wait or a look is outstanding. Entered after a
     /// restore. Left to `Ended` when a minute without requests on green was seen or time is up.
     Confirming(Confirm),
+    /// An observation after the process ended is outstanding, or the wait before another try.
+    /// Entered from any state but `New` and `Ended` by `Resumed`. Left to where the run was, as
+    /// that state takes an observation; to `Ended` on drift.
+    Resuming(Resuming),
     /// Nothing is outstanding. Never left.
     Ended(End),
+}
+
+/// The data of `Resuming`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Resuming {
+    /// Where the run was.
+    pub(crate) was: Box<State>,
+    pub(crate) since: Timestamp,
+    /// How many observations in a row have failed.
+    pub(crate) blind: u32,
+    /// A control that waits for the observation.
+    pub(crate) then: Option<Control>,
+    /// Whether the wait before another try is outstanding, not an observation.
+    pub(crate) waiting: bool,
 }
 
 /// The data of `Preflight`.

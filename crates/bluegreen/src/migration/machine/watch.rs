@@ -128,7 +128,7 @@ impl MigrationMachine {
         self.decide(at, watch, seen)
     }
 
-    fn is_drift(&self, traffic: &TrafficObservation) -> bool {
+    pub(super) fn is_drift(&self, traffic: &TrafficObservation) -> bool {
         let expected = self.expected.as_ref();
         expected.is_some_and(|expected| !traffic.is_same_routing(expected))
     }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::{
-    Action, Cause, Control, Failure, Intent, MigrationEvent, MigrationMachine, Next, Outcome,
+    Action, Cause, Control, Failure, HoldReason, Intent, MigrationEvent, MigrationMachine, Next, Outcome,
     Stage, State, TrafficObservation, TrafficSplit, Unchanged, Unresolved,
     preflight::{ATTEMPTS, refusal_of},
     state::{Confirm, Goal, Write},
@@ -72,6 +72,7 @@ impl MigrationMachine {
         });
         self.moved = true;
         let restores = write.is_restore();
+        debug_assert!(self.superseded.is_none(), "a successor writes, not this run");
         self.state = State::Writing(write);
         Next::Do(Action::Shift { from, to, restores })
     }
@@ -135,6 +136,9 @@ impl MigrationMachine {
         self.remember(at, &traffic);
         self.expected = Some(traffic.clone());
         self.standings.clear();
+        if let (Goal::Rise { .. }, Some(failure)) = (&write.goal, self.superseded.clone()) {
+            return self.hold(at, HoldReason::Superseded { failure });
+        }
         match write.goal {
             Goal::Rise { step, .. } => {
                 let this = self.plan.steps()[step];
@@ -164,7 +168,8 @@ impl MigrationMachine {
                     }
                 );
                 let nobody_looks = self.standings.is_empty();
-                if is_hurried || nobody_looks || self.plan.confirm_within().is_zero() {
+                let is_over = self.superseded.is_some();
+                if is_over || is_hurried || nobody_looks || self.plan.confirm_within().is_zero() {
                     return self.finish_restored(at, confirm, None);
                 }
                 self.wait_confirming(at, confirm)
@@ -206,6 +211,11 @@ impl MigrationMachine {
             }
         };
         write.blind = 0;
+        if let Some(failure) = self.superseded.clone() {
+            // Whatever is there, the one who took over goes on from it.
+            self.remember(at, &traffic);
+            return self.hold(at, HoldReason::Superseded { failure });
+        }
         if self.expected.is_none() {
             return self.on_first_seen(at, write, traffic);
         }
@@ -305,6 +315,10 @@ impl MigrationMachine {
     }
 
     fn back_off(&mut self, at: Timestamp, write: Write) -> Next<Action> {
+        if self.superseded.is_some() {
+            let summary = "UNKNOWN: somebody else has taken over, and the split could not be read";
+            return self.give_up(at, write, summary.to_owned());
+        }
         if self.expected.is_none() && write.blind >= ATTEMPTS {
             let summary = "UNKNOWN: the split could not be read, so nothing was written";
             return self.give_up(at, write, summary.to_owned());
