@@ -3,6 +3,7 @@
 
 #![allow(dead_code, reason = "each tier uses its own part")]
 
+pub(crate) mod durable;
 pub(crate) mod release;
 
 use std::{

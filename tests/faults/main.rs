@@ -7,7 +7,9 @@
 
 #[path = "../common/mod.rs"]
 mod common;
+mod controllers;
 mod release;
+mod resume;
 
 use bluegreen::{
     MigrationPlan,
@@ -16,6 +18,11 @@ use bluegreen::{
 };
 
 use crate::common::{migrate, short_plan};
+
+/// Whether to break everything at everything, for a night, instead of a part that fits into CI.
+fn everything() -> bool {
+    std::env::var_os("BLUEGREEN_FAULTS").is_some_and(|size| size == "all")
+}
 
 fn plan() -> MigrationPlan {
     short_plan().build().expect("valid")

@@ -19,7 +19,9 @@ pub use self::{
         Cause, HoldReason, MigrationError, Outcome, Override, Report, Restored, Unchanged,
         Unresolved,
     },
-    plan::{GateId, GatePolicy, MigrationPlan, MigrationPlanBuilder, OnInconclusive, OnResume, Step},
+    plan::{
+        GateId, GatePolicy, MigrationPlan, MigrationPlanBuilder, OnInconclusive, OnResume, Step,
+    },
     preview::{Preview, PreviewStage},
     replay::{Replay, ReplayError, replay},
     resume::ResumeError,

@@ -156,14 +156,25 @@ pub(super) fn opened(records: &[Record]) -> Result<Opened, ReplayError> {
         .first()
         .ok_or_else(|| unreadable(0, "the journal is empty"))?;
     // Before anything else: what a newer version wrote may not even be readable.
-    let version = first.entry.get("version").and_then(serde_json::Value::as_u64);
+    let version = first
+        .entry
+        .get("version")
+        .and_then(serde_json::Value::as_u64);
     let version = version.and_then(|version| u32::try_from(version).ok());
     match (version, entry(first)) {
         (Some(found), _) if !(OLDEST_VERSION..=MACHINE_VERSION).contains(&found) => {
             Err(ReplayError::Version { found })
         }
-        (_, Ok(Entry::Opened { run, plan, gates, .. })) => Ok(Opened { run, plan, gates }),
-        (_, Ok(_)) => Err(unreadable(first.seq, "the first record does not open a journal")),
+        (
+            _,
+            Ok(Entry::Opened {
+                run, plan, gates, ..
+            }),
+        ) => Ok(Opened { run, plan, gates }),
+        (_, Ok(_)) => Err(unreadable(
+            first.seq,
+            "the first record does not open a journal",
+        )),
         (_, Err(error)) => Err(error),
     }
 }
@@ -195,7 +206,10 @@ pub(super) fn play(
         let (_, supplied) = supplied.ok_or_else(|| differs("it was not supplied".to_owned()))?;
         let diff = differences(&gate.settings, &supplied.settings());
         if !diff.is_empty() {
-            let why = format!("its settings are not those of the journal: {}", diff.join("; "));
+            let why = format!(
+                "its settings are not those of the journal: {}",
+                diff.join("; ")
+            );
             return Err(differs(why));
         }
         seats.push(Seat {
@@ -234,7 +248,9 @@ pub(super) fn differences(journal: &serde_json::Value, now: &serde_json::Value) 
         return vec![format!("the journal has {journal}, now it is {now}")];
     };
     let fields: BTreeSet<&String> = was.keys().chain(is.keys()).collect();
-    let differs = fields.into_iter().filter(|field| was.get(*field) != is.get(*field));
+    let differs = fields
+        .into_iter()
+        .filter(|field| was.get(*field) != is.get(*field));
     let word = |value: Option<&serde_json::Value>| match value {
         Some(value) => value.to_string(),
         None => "nothing".to_owned(),

@@ -2,10 +2,7 @@
 
 use std::fmt;
 
-use super::{
-    Outcome, Unresolved,
-    replay::ReplayError,
-};
+use super::{Outcome, Unresolved, replay::ReplayError};
 
 /// Why a run cannot be resumed. Nothing was called.
 #[derive(Debug)]

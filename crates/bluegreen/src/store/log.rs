@@ -9,7 +9,7 @@ use sha2::{Digest, Sha256};
 use super::{
     Holder, Lease,
     envelope::{Envelope, Sum, Unreadable, What},
-    storage::{Objects, Storage},
+    storage::{Objects, RecordStorage},
 };
 use crate::{
     clock::{Clock, span},
@@ -164,7 +164,7 @@ impl fmt::Display for Standing {
 /// The journal of one thing that is worked on: numbered records, from all runs and holders.
 #[derive(Debug, Clone)]
 pub struct JournalLog {
-    storage: Arc<dyn Storage>,
+    storage: Arc<dyn RecordStorage>,
     subject: String,
 }
 
@@ -185,7 +185,9 @@ impl Tail {
 }
 
 impl JournalLog {
-    pub(super) fn new(storage: Arc<dyn Storage>, subject: &str) -> Self {
+    /// A log on a storage of yours, which holds this one's records alone.
+    #[must_use]
+    pub fn new(storage: Arc<dyn RecordStorage>, subject: &str) -> Self {
         Self {
             storage,
             subject: subject.to_owned(),
@@ -198,7 +200,7 @@ impl JournalLog {
         &self.subject
     }
 
-    pub(super) fn storage(&self) -> &dyn Storage {
+    pub(super) fn storage(&self) -> &dyn RecordStorage {
         &*self.storage
     }
 

@@ -58,6 +58,7 @@ mod storage;
 pub use self::{
     lease::{Holder, Lease},
     log::{JournalLog, JournalStore, Standing, Take},
+    storage::{Created, RecordStorage},
 };
 
 /// A holder appends at least this often.

@@ -1,4 +1,4 @@
-//! Where records are kept: the seam to the object store, three calls.
+//! Where records are kept: three calls.
 
 use std::{fmt, sync::Arc, time::Duration};
 
@@ -9,22 +9,51 @@ use object_store::{GetOptions, ObjectStore, PutMode, PutOptions, PutPayload, pat
 use crate::error::{Error, ErrorKind, Result};
 
 /// What became of a create.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Created {
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Created {
     /// It is there now, durable, and was not before.
     New,
     /// Something is there already; nothing was changed.
     Exists,
 }
 
-/// Numbered records of one log, each created once.
+/// Numbered records of one log, each created once and never changed: what a
+/// [`JournalLog`](super::JournalLog) stands on. [`JournalStore`](super::JournalStore) has it for
+/// folders, S3 and memory; anything with a create that fails where something is can be another.
 #[async_trait]
-pub(crate) trait Storage: fmt::Debug + Send + Sync {
-    /// Creates record `seq`, unless there is one.
+pub trait RecordStorage: fmt::Debug + Send + Sync {
+    /// Creates record `seq`, unless there is one. Of several writers at once exactly one creates
+    /// it. It is durable when this returns.
+    ///
+    /// # Errors
+    ///
+    /// Where it is not known to be there: it may be all the same, whole or torn.
+    ///
+    /// # Cancel safety
+    ///
+    /// A dropped call may have created it.
     async fn create(&self, seq: u64, bytes: Vec<u8>) -> Result<Created>;
+
     /// Reads record `seq`.
+    ///
+    /// # Errors
+    ///
+    /// `NotFound` where there is none.
+    ///
+    /// # Cancel safety
+    ///
+    /// Only reads.
     async fn read(&self, seq: u64) -> Result<Vec<u8>>;
-    /// The numbers of all records, ascending.
+
+    /// The numbers of all records, ascending, those of creates that have returned included.
+    ///
+    /// # Errors
+    ///
+    /// Where they cannot be listed.
+    ///
+    /// # Cancel safety
+    ///
+    /// Only reads.
     async fn numbers(&self) -> Result<Vec<u64>>;
 }
 
@@ -75,7 +104,7 @@ impl Objects {
 }
 
 #[async_trait]
-impl Storage for Objects {
+impl RecordStorage for Objects {
     async fn create(&self, seq: u64, bytes: Vec<u8>) -> Result<Created> {
         let options = PutOptions::from(PutMode::Create);
         let path = self.path(seq);

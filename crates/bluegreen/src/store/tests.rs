@@ -10,10 +10,7 @@ use jiff::Timestamp;
 use serde_json::json;
 use tokio::time::Instant;
 
-use super::{
-    storage::{Created, Storage},
-    *,
-};
+use super::*;
 use crate::{
     clock::Clock,
     engine::{Fence, Journal, Record},
@@ -69,7 +66,7 @@ struct Breaking {
 
 impl Breaking {
     fn log(self: &Arc<Self>) -> JournalLog {
-        JournalLog::new(Arc::clone(self) as Arc<dyn Storage>, "rule")
+        JournalLog::new(Arc::clone(self) as Arc<dyn RecordStorage>, "rule")
     }
 
     fn fail(&self, nth: u64, fault: Break) {
@@ -92,7 +89,7 @@ impl Breaking {
 }
 
 #[async_trait]
-impl Storage for Breaking {
+impl RecordStorage for Breaking {
     async fn create(&self, seq: u64, mut bytes: Vec<u8>) -> Result<Created> {
         let nth = self.creates.fetch_add(1, Ordering::SeqCst) + 1;
         let faults = self.faults.lock().expect("no panic").clone();

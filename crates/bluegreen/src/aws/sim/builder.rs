@@ -267,6 +267,7 @@ impl SimulationBuilder {
             history: self.history,
             alarms: self.alarms,
             faults: Vec::new(),
+            stops: Vec::new(),
             scheduled: BTreeMap::new(),
             seconds: Seconds::default(),
             changes: Vec::new(),

@@ -34,8 +34,7 @@
 //!
 //! # What it leaves out
 //!
-//! Percentiles and trimmed statistics, listener certificates, and connections: a request is an
-//! event with an outcome and a latency.
+//! Listener certificates and connections: a request is an event with an outcome and a latency.
 
 mod builder;
 mod cloudwatch;
@@ -53,6 +52,7 @@ mod rules;
 mod scenario;
 mod service;
 mod simulation;
+mod stop;
 mod time;
 mod world;
 
@@ -65,6 +65,7 @@ pub use self::{
     scenario::{Scenario, UnknownScenario},
     service::{Behaviour, Service, When},
     simulation::{Change, Simulation, Writer},
+    stop::{Moment, Stop},
     time::Pacer,
 };
 

@@ -20,6 +20,7 @@ use super::{
     http::SimHttp,
     programs::{Programs, SimPrograms},
     rules,
+    stop::{Moment, Stop, StopPoint},
     time::{Pacer, SimClock},
     world::World,
 };
@@ -250,6 +251,13 @@ impl Simulation {
         self.now().0.faults.push((calls, fault));
     }
 
+    /// Stops a call, so that a test can kill the run that makes it, or let it sleep there.
+    pub fn stop_at(&self, calls: Selector, moment: Moment) -> Stop {
+        let (point, stop) = StopPoint::new(calls, moment);
+        self.now().0.stops.push(point);
+        stop
+    }
+
     /// The names of the target groups that there are.
     #[must_use]
     pub fn target_groups(&self) -> Vec<String> {
@@ -416,16 +424,39 @@ impl Shared {
         call: Call,
         effect: impl FnOnce(&mut World, Duration) -> Result<T, ApiError>,
     ) -> Result<T, ApiError> {
+        let (fault, stop) = self.numbered(call);
+        let stop_at = |moment| stop.clone().filter(|stop| stop.moment == moment);
+        if let Some(stop) = stop_at(Moment::BeforeEffect) {
+            stop.wait().await;
+        }
+        let served = self.served(call, fault, effect).await;
+        if let Some(stop) = stop_at(Moment::AfterEffect) {
+            stop.wait().await;
+        }
+        served
+    }
+
+    /// Counts a call; what goes wrong with it, and where it stops.
+    fn numbered(&self, call: Call) -> (Option<Fault>, Option<StopPoint>) {
+        let (mut world, now) = self.now();
+        let of_all = world.calls.values().sum::<u64>() + 1;
+        let of_call = world.calls.entry(call).or_default();
+        *of_call += 1;
+        let of_call = *of_call;
+        let hit = |calls: &Selector| calls.hits(call, of_call, of_all, now);
+        let fault = world.faults.iter().find(|(calls, _)| hit(calls));
+        let stop = world.stops.iter().find(|stop| hit(&stop.calls));
+        (fault.map(|(_, fault)| *fault), stop.cloned())
+    }
+
+    async fn served<T>(
+        &self,
+        call: Call,
+        fault: Option<Fault>,
+        effect: impl FnOnce(&mut World, Duration) -> Result<T, ApiError>,
+    ) -> Result<T, ApiError> {
         let served = {
             let (mut world, now) = self.now();
-            let of_all = world.calls.values().sum::<u64>() + 1;
-            let of_call = world.calls.entry(call).or_default();
-            *of_call += 1;
-            let of_call = *of_call;
-            let mut faults = world.faults.iter();
-            let fault = faults
-                .find(|(calls, _)| calls.hits(call, of_call, of_all, now))
-                .map(|(_, fault)| *fault);
             match fault {
                 None => return effect(&mut world, now),
                 Some(Fault::ThirdPartyWrite { weights }) => {

@@ -17,6 +17,7 @@ use super::{
     rules::Rules,
     service::{Conditions, Service, When},
     simulation::{Change, Writer},
+    stop::StopPoint,
     time::SimClock,
 };
 use crate::{
@@ -49,6 +50,7 @@ pub(super) struct World {
     pub(super) history: Duration,
     pub(super) alarms: Vec<Alarm>,
     pub(super) faults: Vec<(Selector, Fault)>,
+    pub(super) stops: Vec<StopPoint>,
     /// Somebody else's writes, by time.
     pub(super) scheduled: BTreeMap<Duration, Sides<u32>>,
     pub(super) seconds: Seconds,

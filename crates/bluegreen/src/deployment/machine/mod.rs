@@ -132,7 +132,10 @@ impl DeploymentMachine {
     #[must_use]
     pub fn on(&mut self, at: Timestamp, input: Input) -> DeploymentTransition {
         let is_answer = !matches!(input, Input::Control(_) | Input::JournalFailed(_));
-        let is_over = matches!(self.state, State::New | State::Holding(..) | State::Ended(_));
+        let is_over = matches!(
+            self.state,
+            State::New | State::Holding(..) | State::Ended(_)
+        );
         if let (Some(failure), true, false) = (self.taken_over.clone(), is_answer, is_over) {
             let next = self.end_taken_over(at, failure);
             return self.transition(next);

@@ -9,7 +9,7 @@ use super::{
     state::{Confirm, Resuming, Watch, Write},
     write::back_off,
 };
-use crate::{clock::later, engine::Operator, migration::OnResume};
+use crate::{clock::later, engine::Operator, error::ErrorKind, migration::OnResume};
 
 impl MigrationMachine {
     pub(super) fn on_resumed(&mut self, at: Timestamp, state: State, by: Operator) -> Next<Action> {
@@ -87,19 +87,23 @@ impl MigrationMachine {
             State::Confirming(confirm) => self.resume_confirming(at, confirm, traffic, then),
             State::Writing(write) => {
                 let unseen = Some(self.wanted(&write));
-                let write = Write { unseen, ..write };
+                let message = "the process ended before it was known whether it happened";
+                let failure = Some(Failure::new(ErrorKind::OutcomeUnknown, message));
+                let write = Write {
+                    unseen,
+                    failure,
+                    ..write
+                };
                 self.resume_write(at, write, traffic, then)
             }
             State::Verifying(write) | State::BackingOff(write) => {
                 self.resume_write(at, write, traffic, then)
             }
             // Nothing was decided yet: the survey is made anew.
-            State::New | State::Preflight(_) | State::Resuming(_) | State::Ended(_) => {
-                match then {
-                    Some(control) => self.on_control(at, State::New, control),
-                    None => self.preflight(at, 1),
-                }
-            }
+            State::New | State::Preflight(_) | State::Resuming(_) | State::Ended(_) => match then {
+                Some(control) => self.on_control(at, State::New, control),
+                None => self.preflight(at, 1),
+            },
         }
     }
 

@@ -81,7 +81,11 @@ impl Rig {
 
     /// In the first step, watching, with green at 10 %.
     fn at_ten() -> Self {
-        let mut rig = Self::default();
+        Self::at_ten_by(MigrationPlan::builder().build().expect("valid"))
+    }
+
+    fn at_ten_by(plan: MigrationPlan) -> Self {
+        let mut rig = Self::new(plan);
         rig.pass_preflight();
         rig.tell(Input::Shifted(Ok(traffic(90, 10))));
         rig
@@ -121,6 +125,17 @@ impl Rig {
                 _ => return self,
             };
         }
+    }
+
+    /// The rise to the second step is outstanding.
+    fn rise_to_fifty(&mut self) -> &mut Self {
+        self.look_until_other(|| look(traffic(90, 10), healthy()));
+        assert_eq!(self.wanted_shift(), (split(50), false));
+        self
+    }
+
+    fn expect_observe(&self) {
+        assert_eq!(self.next, Next::Do(Action::Observe));
     }
 
     fn wanted_shift(&self) -> (TrafficSplit, bool) {
@@ -771,6 +786,103 @@ fn a_clock_that_does_not_wait_cannot_make_it_hammer() {
     assert!(tries <= 10, "{tries}");
 }
 
+fn resumed() -> Input {
+    Input::Resumed { by: "bob".into() }
+}
+
+#[test]
+fn p05_a_resumed_run_reads_before_anything_else_and_goes_on() {
+    let mut rig = Rig::at_ten();
+    rig.tell(resumed());
+    rig.expect_observe();
+    rig.tell(Input::Observed(Ok(traffic(90, 10))));
+    assert!(matches!(rig.next, Next::Do(Action::Look { .. })));
+}
+
+#[test]
+fn p05_a_change_under_way_is_found_or_not_found() {
+    for (found, weights) in [(true, (50, 50)), (false, (90, 10))] {
+        let mut rig = Rig::at_ten();
+        rig.rise_to_fifty();
+        rig.tell(resumed());
+        rig.expect_observe();
+        rig.tell(Input::Observed(Ok(traffic(weights.0, weights.1))));
+        let observed = rig.events.iter().any(|event| {
+            matches!(event, MigrationEvent::WriteObserved { happened, .. } if *happened == found)
+        });
+        assert!(observed, "{found}");
+        assert!(matches!(rig.next, Next::Do(Action::Wait { .. })), "{found}");
+        assert_eq!(rig.machine.end(), None);
+    }
+}
+
+#[test]
+fn p05_p07_a_split_that_is_nobodys_is_held_with_the_difference() {
+    let mut rig = Rig::at_ten();
+    rig.rise_to_fifty();
+    rig.tell(resumed());
+    rig.tell(Input::Observed(Ok(traffic(30, 70))));
+    let Outcome::Held { reason, .. } = rig.outcome() else {
+        panic!("{:?}", rig.outcome());
+    };
+    assert!(matches!(reason, HoldReason::Drift { diff, .. } if diff.len() == 2));
+}
+
+#[test]
+fn p05_a_plan_may_roll_back_what_is_resumed() {
+    let plan = MigrationPlan::builder().on_resume(crate::migration::OnResume::RollBack);
+    let mut rig = Rig::at_ten_by(plan.build().expect("valid"));
+    rig.tell(resumed());
+    rig.tell(Input::Observed(Ok(traffic(90, 10))));
+    assert_eq!(rig.wanted_shift(), (TrafficSplit::ALL_BLUE, true));
+}
+
+#[test]
+fn p05_a_resumed_run_that_cannot_read_tries_again_and_says_what_is_not_known() {
+    let mut rig = Rig::at_ten();
+    rig.rise_to_fifty();
+    rig.tell(resumed());
+    let mut tries = 0;
+    while rig.machine.end().is_none() {
+        rig.tell(Input::Observed(Err(failure(ErrorKind::Unavailable))));
+        if let Next::Do(Action::Wait { .. }) = rig.next {
+            rig.wait();
+        }
+        tries += 1;
+    }
+    assert!(tries > 10, "{tries}");
+    let unresolved = rig.unresolved();
+    assert!(unresolved.change_unseen);
+    assert!(unresolved.restore_command().is_some());
+}
+
+#[test]
+fn p06_who_was_taken_over_changes_nothing_more() {
+    let taken_over = || Input::JournalFailed(failure(ErrorKind::Superseded));
+    // While watching.
+    let mut rig = Rig::at_ten();
+    rig.tell(taken_over());
+    assert!(matches!(
+        rig.outcome(),
+        Outcome::Held {
+            reason: HoldReason::Superseded { .. },
+            ..
+        }
+    ));
+    // While a rise is written: what became of it is read, and left there.
+    for answer in [Ok(traffic(50, 50)), Err(failure(ErrorKind::Superseded))] {
+        let mut rig = Rig::at_ten();
+        rig.rise_to_fifty();
+        rig.tell(taken_over());
+        rig.tell(Input::Shifted(answer));
+        if rig.machine.end().is_none() {
+            rig.expect_observe();
+            rig.tell(Input::Observed(Ok(traffic(90, 10))));
+        }
+        assert_eq!(rig.outcome().exit_code(), 12);
+    }
+}
+
 /// What the property test lets happen next.
 #[derive(Debug, Clone)]
 enum Chance {
@@ -786,6 +898,11 @@ enum Chance {
     /// An answer to something else than what is outstanding.
     Stale(Input),
     JournalFails,
+    /// Somebody else takes over the journal.
+    TakenOver,
+    /// The process ends, a change that is under way before or after its effect, and the run is
+    /// resumed.
+    Crash(bool),
 }
 
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -859,6 +976,8 @@ fn chance() -> impl Strategy<Value = Chance> {
         3 => control().prop_map(Chance::Control),
         2 => stale().prop_map(Chance::Stale),
         1 => Just(Chance::JournalFails),
+        1 => Just(Chance::TakenOver),
+        3 => any::<bool>().prop_map(Chance::Crash),
     ]
 }
 
@@ -990,10 +1109,12 @@ proptest! {
         let resume = Chance::Control(Control::Resume { by: "ann".into() });
         let mut chances = chances.into_iter().chain([resume]);
         let mut left = 3000;
+        let mut taken_over = false;
         loop {
             left -= 1;
             prop_assert!(left > 0, "it does not end");
             let mut stops = false;
+            let mut crashed = false;
             let input = match chances.next().unwrap_or(Chance::Works(Mood::Inconclusive)) {
                 Chance::Works(mood) => {
                     if let Action::Wait { until } = outstanding {
@@ -1061,6 +1182,23 @@ proptest! {
                     continue;
                 }
                 Chance::JournalFails => Input::JournalFailed(failure(ErrorKind::Unavailable)),
+                Chance::TakenOver => {
+                    taken_over = true;
+                    Input::JournalFailed(failure(ErrorKind::Superseded))
+                }
+                Chance::Crash(after) => {
+                    if let Action::Shift { from, to, .. } = &outstanding {
+                        let mine = traffic(world.blue, world.green).weights == from.weights;
+                        if after && mine && !taken_over {
+                            world.write(*to);
+                        }
+                    }
+                    // Whoever resumes knows nothing before it has read.
+                    world.must_observe = true;
+                    taken_over = false;
+                    crashed = true;
+                    Input::Resumed { by: "bob".into() }
+                }
             };
             // What a journal would give back is the same machine.
             let json = serde_json::to_string(&machine).expect("plain data");
@@ -1072,8 +1210,10 @@ proptest! {
                 Next::Keep => {}
                 Next::End => break,
                 Next::Do(action) => {
-                    prop_assert!(!changing || answers || stops, "a change is let to finish");
+                    prop_assert!(!changing || answers || stops || crashed, "a change is let to finish");
+                    prop_assert!(!crashed || action == Action::Observe, "P5: it begins with a read");
                     if let Action::Shift { from, to, .. } = &action {
+                        prop_assert!(!taken_over, "P6: a change of one who was taken over");
                         check_shift(&world, now, from, *to, &plan)?;
                     }
                     outstanding = action;

@@ -5,8 +5,8 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::{
-    Action, Cause, Control, Failure, HoldReason, Intent, MigrationEvent, MigrationMachine, Next, Outcome,
-    Stage, State, TrafficObservation, TrafficSplit, Unchanged, Unresolved,
+    Action, Cause, Control, Failure, HoldReason, Intent, MigrationEvent, MigrationMachine, Next,
+    Outcome, Stage, State, TrafficObservation, TrafficSplit, Unchanged, Unresolved,
     preflight::{ATTEMPTS, refusal_of},
     state::{Confirm, Goal, Write},
 };
@@ -72,7 +72,10 @@ impl MigrationMachine {
         });
         self.moved = true;
         let restores = write.is_restore();
-        debug_assert!(self.superseded.is_none(), "a successor writes, not this run");
+        debug_assert!(
+            self.superseded.is_none(),
+            "a successor writes, not this run"
+        );
         self.state = State::Writing(write);
         Next::Do(Action::Shift { from, to, restores })
     }

@@ -1,0 +1,198 @@
+//! Killing a migration at each of its calls, to AWS and to its journal, before and after the effect,
+//! and resuming it.
+
+use bluegreen::{
+    MigrationPlan,
+    aws::sim::{Behaviour, Call, Moment, Service, Simulation, When},
+    engine::ControlHandle,
+    migration::MigrationEvent,
+};
+
+use crate::common::{
+    Hand,
+    durable::{Durable, killed},
+    short_plan,
+};
+
+fn plan() -> MigrationPlan {
+    short_plan().build().expect("valid")
+}
+
+#[derive(Clone, Copy)]
+struct World {
+    name: &'static str,
+    simulation: fn() -> Simulation,
+    hand: fn() -> Option<Hand>,
+    /// The codes that a resumed run may end with.
+    ends: &'static [u8],
+}
+
+/// One that is promoted, one that is rolled back, one that is cancelled in the second step.
+const WORLDS: [World; 3] = [
+    World {
+        name: "healthy",
+        simulation: || Simulation::builder().login().build(),
+        hand: || None,
+        ends: &[0],
+    },
+    World {
+        name: "failing",
+        simulation: || {
+            let failing = Service::new(4).with(When::Always, Behaviour::Errors(0.3));
+            Simulation::builder().green(failing).build()
+        },
+        hand: || None,
+        ends: &[10],
+    },
+    World {
+        name: "cancelled",
+        simulation: || Simulation::builder().build(),
+        hand: || {
+            Some(Box::new(|event, handle: &ControlHandle, _: &Simulation| {
+                if matches!(&event.kind, MigrationEvent::StepPassed { step: 0, .. }) {
+                    handle.cancel("SIGTERM");
+                }
+            }))
+        },
+        // Whoever kills it before the cancel is written down kills the cancel too.
+        ends: &[11, 0],
+    },
+];
+
+const MOMENTS: [Moment; 2] = [Moment::BeforeEffect, Moment::AfterEffect];
+
+async fn whole(world: World) -> (u64, u64) {
+    let durable = Durable::new((world.simulation)(), plan());
+    let ended = durable.migrate("ann", (world.hand)()).await;
+    let counts = (durable.simulation.calls_in_all(), durable.storage.created());
+    let code = durable.check(ended, false).await;
+    assert_eq!(code, world.ends[0], "{}", world.name);
+    counts
+}
+
+async fn resumed(world: World, durable: Durable, died: bool, point: &str) {
+    let ended = if died {
+        durable.resume("bob").await
+    } else {
+        panic!("{}: not killed at {point}", world.name)
+    };
+    let code = durable.check(ended, false).await;
+    let began = durable.simulation.changes().len() > 1;
+    assert!(
+        world.ends.contains(&code) || (code == 3 && !began),
+        "{}, killed at {point}: {code}",
+        world.name
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn p05_p09_killed_at_every_call_and_resumed_a_run_ends_where_it_should() {
+    let mut points = 0;
+    for world in WORLDS {
+        let (calls, _) = whole(world).await;
+        for n in 1..=calls {
+            for moment in MOMENTS {
+                let durable = Durable::new((world.simulation)(), plan());
+                let mut stop = durable.simulation.stop_at(Call::any().nth(n), moment);
+                let run = durable.migrate("ann", (world.hand)());
+                let died = killed(run, stop.reached()).await.is_none();
+                resumed(world, durable, died, &format!("call {n}, {moment:?}")).await;
+                points += 1;
+            }
+        }
+    }
+    println!("{points} crash points at calls to AWS");
+    assert!(points > 300, "{points}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn p05_p09_killed_at_every_record_and_resumed_a_run_ends_where_it_should() {
+    let mut points = 0;
+    for world in WORLDS {
+        let (_, records) = whole(world).await;
+        for n in 1..records {
+            for moment in MOMENTS {
+                let durable = Durable::new((world.simulation)(), plan());
+                durable.storage.stop_at(n, moment);
+                let run = durable.migrate("ann", (world.hand)());
+                let died = killed(run, durable.storage.reached()).await.is_none();
+                resumed(world, durable, died, &format!("record {n}, {moment:?}")).await;
+                points += 1;
+            }
+        }
+    }
+    println!("{points} crash points at records");
+    assert!(points > 300, "{points}");
+}
+
+/// Killed again and again, at each next write that there is.
+#[tokio::test(start_paused = true)]
+async fn p05_a_run_that_is_killed_at_every_one_of_its_writes_still_ends() {
+    for world in WORLDS {
+        for moment in MOMENTS {
+            let durable = Durable::new((world.simulation)(), plan());
+            let mut kills = 0;
+            let mut ended = None;
+            let mut first = true;
+            while ended.is_none() {
+                let writes = durable.simulation.calls(Call::ModifyRule);
+                let mut stop = durable
+                    .simulation
+                    .stop_at(Call::ModifyRule.nth(writes + 1), moment);
+                // A write that is never done cannot be waited for for ever.
+                let kill = async {
+                    if kills >= 6 {
+                        std::future::pending::<()>().await;
+                    }
+                    stop.reached().await;
+                };
+                ended = if first {
+                    killed(durable.migrate("ann", (world.hand)()), kill).await
+                } else {
+                    killed(durable.resume("bob"), kill).await
+                };
+                if kills >= 6 {
+                    stop.go_on();
+                }
+                first = false;
+                kills += u32::from(ended.is_none());
+                assert!(kills < 20);
+            }
+            let code = durable.check(ended.expect("ended"), false).await;
+            // Three deaths over the first rise are three failed tries of it.
+            let stays = code == 3 && moment == Moment::BeforeEffect;
+            let is_known = [0, 10, 11].contains(&code) || stays;
+            assert!(is_known, "{} {moment:?}: {code}", world.name);
+        }
+    }
+}
+
+/// The store goes away at any record and stays away, or comes back.
+#[tokio::test(start_paused = true)]
+async fn p06_a_failing_journal_never_blocks_a_restore() {
+    for world in WORLDS {
+        let (_, records) = whole(world).await;
+        for n in 2..=records {
+            for count in [1, 3, u64::MAX / 2] {
+                let durable = Durable::new((world.simulation)(), plan());
+                durable.storage.fail(n, count);
+                let ended = durable.migrate("ann", (world.hand)()).await;
+                let outcome = ended.expect("a known end");
+                let report = outcome.report();
+                let live = durable.simulation.weights();
+                if let Some(traffic) = &report.traffic {
+                    assert_eq!(traffic.weights, live, "P4");
+                }
+                let raised = durable.simulation.changes().len() > 1;
+                // A beat may fail: the next one says the same. The end of a run is no change.
+                let is_short = count < 10 || n + 2 >= records;
+                assert!(
+                    live.green == 0 || (is_short && live.blue == 0),
+                    "{}, store down from {n}, {count} times: {outcome}",
+                    world.name
+                );
+                assert!(raised || outcome.exit_code() == 3, "{outcome}");
+            }
+        }
+    }
+}
