@@ -1,24 +1,37 @@
 //! Signals, on a thread and a runtime of their own: the simulation pauses its runtime's clock,
 //! and a runtime that waits for a signal must not.
 
-use std::thread;
+use std::{thread, time::Duration};
 
 use bluegreen::engine::ControlHandle;
 
 use super::say::say_line;
 
-/// The first SIGINT, SIGTERM or SIGHUP cancels the run, a second one stops it at once.
-pub(crate) fn control(handle: ControlHandle) -> std::io::Result<()> {
+/// So long before the end of the grace the last words are said.
+const LAST_WORDS: Duration = Duration::from_secs(2);
+
+/// The first SIGINT, SIGTERM or SIGHUP cancels the run, a second one stops it at once. Where the
+/// surroundings kill `grace` after a SIGTERM, that stops it shortly before.
+pub(crate) fn control(handle: ControlHandle, grace: Option<Duration>) -> std::io::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_io()
+        .enable_time()
         .build()?;
     let body = move || {
         let listened = runtime.block_on(async {
             let mut signals = Signals::new()?;
             let first = signals.next().await;
             handle.cancel(first);
-            let second = signals.next().await;
-            handle.stop(format!("a second signal, {second}"));
+            let grace_ends = async {
+                match grace.filter(|_| first == "SIGTERM") {
+                    Some(grace) => tokio::time::sleep(grace.saturating_sub(LAST_WORDS)).await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                second = signals.next() => handle.stop(format!("a second signal, {second}")),
+                () = grace_ends => handle.stop("the grace after SIGTERM ends"),
+            }
             std::io::Result::Ok(())
         });
         if let Err(error) = listened {

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use crate::common::rule::NamedRule;
+use crate::common::{journal::JournalPlace, rule::NamedRule};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 /// Builds the image, deploys the ECS service, follows the rollout to its end, checks what runs,
@@ -24,6 +24,8 @@ pub(crate) struct Cli {
     pub(crate) checks: Checks,
     #[command(flatten)]
     pub(crate) plan: Plan,
+    #[command(flatten)]
+    pub(crate) journal: JournalPlace,
     /// Print one event a line as JSON on stdout, and nothing for people.
     #[arg(long, global = true)]
     pub(crate) json: bool,
@@ -57,6 +59,9 @@ Examples:
 pub(crate) enum Command {
     /// Build, push, register, update, follow, check (the default).
     Deploy,
+    /// Go on with a deployment whose process ended, with the options that it was started with, on
+    /// this machine or another. Needs the service and the journal.
+    Resume,
     /// Take the service back to what ran before the last deployment.
     Rollback {
         /// To this revision instead (ARN or family:revision).
@@ -137,6 +142,10 @@ pub(crate) struct Place {
     /// Virtual seconds a second, or `max` [default: 60].
     #[arg(long, global = true, value_name = "N", conflicts_with = "aws")]
     pub(crate) speed: Option<String>,
+    /// How long the surroundings wait after SIGTERM before they kill, such as 30s: what has not
+    /// ended shortly before says what the service runs. ECS waits 30s, Kubernetes too.
+    #[arg(long, global = true, value_name = "TIME")]
+    pub(crate) grace: Option<String>,
     /// Who is responsible for `rollback`, as it stands in the outcome.
     #[arg(
         long,

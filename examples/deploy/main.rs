@@ -18,11 +18,12 @@ use std::{io::Write as _, process::ExitCode};
 use bluegreen::{
     Aws, Deployment, DeploymentError, ImageBuilder as _, ServiceDeployer as _,
     aws::sim::{ReleaseScenario, Simulation},
-    deployment::{ImageSource, Outcome},
+    deployment::{ImageSource, Outcome, origin_of},
     image::ImageRef,
     preflight::{Acceptance, Severity},
     problem::Problem,
     service::RevisionId,
+    store::{Lease, Take},
 };
 use clap::Parser;
 
@@ -76,6 +77,11 @@ fn list_scenarios() {
 }
 
 async fn run(cli: &Cli) -> u8 {
+    if cli.command == Some(Command::Resume) && !cli.place.aws {
+        let message = "the simulated world ended with its process";
+        let hint = "on real AWS: `resume --aws --cluster C --service S --journal PLACE`";
+        return bad_arguments(&[Problem::new("resume", message, hint)]);
+    }
     if cli.place.aws {
         if let Some(Command::Prepare(asked)) = &cli.command {
             return prepared(cli, asked, &Aws::from_env().await, None).await;
@@ -150,8 +156,84 @@ async fn prepared(
     }
 }
 
-/// Carries the command out and gives its exit code.
+/// Carries the command out under the service's journal, where it changes something.
 async fn go(cli: &Cli, setup: &Setup, aws: &Aws, simulation: Option<&Simulation>) -> u8 {
+    let changes = match cli.command.as_ref().unwrap_or(&Command::Deploy) {
+        Command::Deploy => !cli.plan.dry_run,
+        Command::Rollback { .. } | Command::Resume => true,
+        _ => false,
+    };
+    if !changes {
+        return carry_out(cli, setup, aws, simulation, None).await;
+    }
+    let store = match cli.journal.store(aws, simulation.is_some()) {
+        Ok(store) => store,
+        Err(problem) => return bad_arguments(&[problem]),
+    };
+    // A cluster is named by its name or by its ARN; both are the same one.
+    let cluster = setup.cluster.rsplit('/').next().unwrap_or_default();
+    let region = aws.region().unwrap_or_default();
+    let log = store.log(&format!("ecs {region} {cluster}/{}", setup.service));
+    let how = if cli.journal.steal {
+        Take::Steal
+    } else {
+        Take::AfterSilence
+    };
+    let operator = &cli.place.operator;
+    let lease = match common::journal::take(&log, operator, aws.clock(), how).await {
+        Ok(lease) => lease,
+        Err(error) => return failed(&error, UNCHANGED),
+    };
+    let fenced = aws.fenced(lease.clone());
+    let code = match &cli.command {
+        Some(Command::Resume) => resume(cli, setup, &fenced, &lease).await,
+        _ => {
+            let options = std::env::args().skip(1).collect();
+            carry_out(cli, setup, &fenced, simulation, Some((&lease, options))).await
+        }
+    };
+    if let Err(error) = lease.release().await {
+        say_line!("warning: the journal was not let go: {error}");
+    }
+    code
+}
+
+/// Runs the newest deployment of the journal again, with its own options: what was done is found.
+async fn resume(cli: &Cli, setup: &Setup, aws: &Aws, lease: &Lease) -> u8 {
+    let records = match lease.newest_run().await {
+        Ok(records) => records,
+        Err(error) => return failed(&error, UNCHANGED),
+    };
+    let options: Vec<String> = serde_json::from_value(origin_of(&records)).unwrap_or_default();
+    let words = std::iter::once("deploy").chain(options.iter().map(String::as_str));
+    let again = Cli::try_parse_from(words).ok();
+    let Some(again) = again.filter(|again| !options.is_empty() && again.place.aws) else {
+        say_line!(
+            "error: the journal holds no deployment of {}",
+            setup.service
+        );
+        return UNCHANGED;
+    };
+    let again = Cli {
+        json: cli.json,
+        ..again
+    };
+    let setup = match Setup::new(&again, None) {
+        Ok(setup) => setup,
+        Err(problems) => return bad_arguments(&problems),
+    };
+    say_line!("going on with the deployment of {}", setup.service);
+    carry_out(&again, &setup, aws, None, Some((lease, options))).await
+}
+
+/// Carries the command out and gives its exit code.
+async fn carry_out(
+    cli: &Cli,
+    setup: &Setup,
+    aws: &Aws,
+    simulation: Option<&Simulation>,
+    held: Option<(&Lease, Vec<String>)>,
+) -> u8 {
     let command = cli.command.clone().unwrap_or(Command::Deploy);
     let source = match command {
         Command::Deploy => match setup.source(cli, simulation).await {
@@ -176,7 +258,10 @@ async fn go(cli: &Cli, setup: &Setup, aws: &Aws, simulation: Option<&Simulation>
         say_line!("warning: no --checks: a rollout that completes is all that is asked for");
     }
     deployment = deployment.on_event(if cli.json { render::json } else { render::show });
-    if let Err(error) = common::signals::control(deployment.handle()) {
+    if let Some((lease, options)) = held {
+        deployment = deployment.journal(lease.clone()).origin(options.into());
+    }
+    if let Err(error) = common::signals::control(deployment.handle(), setup.grace) {
         say_line!("error: cannot listen to signals, so nothing was started: {error}");
         return UNCHANGED;
     }
@@ -188,7 +273,7 @@ async fn go(cli: &Cli, setup: &Setup, aws: &Aws, simulation: Option<&Simulation>
             deployment.roll_back(cli.place.operator.as_str(), to).await
         }
         (Command::Deploy, Some(source)) => deployment.run_image(source).await,
-        (Command::Deploy | Command::Prepare(_) | Command::Validate(_), _) => return UNCHANGED,
+        (_, _) => return UNCHANGED,
     };
     if !cli.json {
         say_line!("API calls: {}", aws.calls());

@@ -42,6 +42,8 @@ pub(crate) struct Setup {
     checks: Option<CheckSuite>,
     task_definition: Option<TaskDefinition>,
     spec: Option<ServiceSpec>,
+    /// How long after SIGTERM it is killed.
+    pub(crate) grace: Option<Duration>,
 }
 
 impl Setup {
@@ -53,7 +55,7 @@ impl Setup {
         };
         let command = cli.command.clone().unwrap_or(Command::Deploy);
         let deploys = command == Command::Deploy;
-        let touches = deploys || matches!(command, Command::Rollback { .. });
+        let touches = deploys || matches!(command, Command::Rollback { .. } | Command::Resume);
         let named = |given: &Option<String>, own: Option<&str>| {
             given.clone().or_else(|| own.map(str::to_owned))
         };
@@ -64,6 +66,15 @@ impl Setup {
                 "`aws ecs describe-services` shows what runs, its tags where a rollback goes",
             );
         }
+        let grace = cli.place.grace.as_deref();
+        let grace = grace.and_then(|text| {
+            let span = jiff_duration(text);
+            if span.is_none() {
+                let message = format!("`{text}` is not a span of time");
+                add("--grace", message, "write it like `30s` or `2m`");
+            }
+            span
+        });
         let cluster = named(&cli.service.cluster, simulation.map(Simulation::cluster));
         let service = named(&cli.service.service, simulation.map(Simulation::service));
         for (field, value) in [("--cluster", &cluster), ("--service", &service)] {
@@ -235,6 +246,7 @@ impl Setup {
             checks,
             task_definition,
             spec,
+            grace,
         })
     }
 

@@ -1,6 +1,6 @@
 //! The command line.
 
-use crate::common::rule::NamedRule;
+use crate::common::{journal::JournalPlace, rule::NamedRule};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 /// Moves live traffic from blue to green behind an Application Load Balancer, step by step,
@@ -20,6 +20,8 @@ pub(crate) struct Cli {
     pub(crate) plan: Plan,
     #[command(flatten)]
     pub(crate) gates: Gates,
+    #[command(flatten)]
+    pub(crate) journal: JournalPlace,
     /// Print one event a line as JSON on stdout, and nothing for people. A run that is refused
     /// before its start has no events: the exit code says so, and stderr why.
     #[arg(long, global = true)]
@@ -38,13 +40,15 @@ Exit codes:
   20  not restored, or not known: somebody must look now
 
 Ctrl-C, SIGTERM and SIGHUP roll back and say so; while blue is only being confirmed they end the
-wait. A second one stops at once and says where traffic is.
+wait. A second one stops at once and says where traffic is. A run that is killed all the same
+leaves traffic as it is: `resume` goes on with it, `rollback` puts everything back.
 
 Examples:
   traffic_router                              a healthy migration on the simulation
   traffic_router plan                         what each step will take, and what it would catch
   traffic_router --scenario green-errors      one that is rolled back
   traffic_router --scenario list              all scenarios, and what each must end with
+  traffic_router --kill-at 12m                its controller dies, another one goes on
   traffic_router status --aws --listener-arn ARN --priority 100 \\
       --blue-target-group ARN --green-target-group ARN";
 
@@ -54,6 +58,9 @@ pub(crate) enum Command {
     Status,
     /// Move green up step by step (the default).
     Migrate,
+    /// Go on with a run whose process ended, on this machine or another, from its journal: with
+    /// its plan and gates, unless others are given, which are compared and refused.
+    Resume,
     /// Say what each step will take at this traffic, and what would be caught. Reads only.
     Plan,
     /// Try the last step's test on blue's own past, and say how far it can be trusted as a
@@ -91,6 +98,13 @@ pub(crate) struct Place {
     /// Virtual seconds a second, or `max` [default: 120, half an hour in 15 seconds].
     #[arg(long, global = true, value_name = "N", allow_hyphen_values = true)]
     pub(crate) speed: Option<String>,
+    /// Kill the controller after so much virtual time, and let another one resume it.
+    #[arg(long, global = true, value_name = "TIME")]
+    pub(crate) kill_at: Option<String>,
+    /// How long the surroundings wait after SIGTERM before they kill, such as 30s: what has not
+    /// ended shortly before says where traffic is. ECS waits 30s, Kubernetes too.
+    #[arg(long, global = true, value_name = "TIME")]
+    pub(crate) grace: Option<String>,
     /// Who is responsible for `complete` and `rollback`, as it stands in the outcome.
     #[arg(
         long,
@@ -117,7 +131,7 @@ pub(crate) struct Rule {
 }
 
 /// What happens when.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, PartialEq, Args)]
 #[command(next_help_heading = "Plan")]
 pub(crate) struct Plan {
     /// Green's shares in percent, ascending, the last 100; tenths are possible.
@@ -174,6 +188,9 @@ pub(crate) struct Plan {
     /// On Ctrl-C or SIGTERM.
     #[arg(long, global = true, value_enum, default_value = "roll-back")]
     pub(crate) on_cancel: Policy,
+    /// When a run is resumed while traffic is divided.
+    #[arg(long, global = true, value_enum, default_value = "go-on")]
+    pub(crate) on_resume: ResumePolicy,
     /// Take on a risk that the preflight would refuse: shared-targets, long-stickiness. May be
     /// given several times.
     #[arg(long, global = true, value_name = "RISK")]
@@ -188,8 +205,16 @@ pub(crate) enum Policy {
     Hold,
 }
 
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ResumePolicy {
+    /// Go on where it was.
+    GoOn,
+    /// Put everything back on blue.
+    RollBack,
+}
+
 /// What must be healthy.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, PartialEq, Args)]
 #[command(next_help_heading = "Gates")]
 pub(crate) struct Gates {
     /// Where requests, errors and latencies come from: the load balancer's metrics per target

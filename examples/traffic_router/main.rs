@@ -7,6 +7,7 @@
 mod args;
 #[path = "../common/mod.rs"]
 mod common;
+mod controller;
 mod outlook;
 mod render;
 mod setup;
@@ -14,16 +15,17 @@ mod setup;
 use std::{io::Write as _, process::ExitCode};
 
 use bluegreen::{
-    Aws, Migration, MigrationError, Outcome, TrafficSplitter,
+    Aws, MigrationError, Outcome, TrafficSplitter,
     aws::sim::{Scenario, Simulation},
     problem::Problem,
+    store::Take,
 };
 use clap::Parser;
 
 use self::common::say::say_line;
 use self::{
     args::{Cli, Command},
-    render::Progress,
+    controller::Controller,
     setup::{Setup, Speed},
 };
 
@@ -65,6 +67,11 @@ fn list_scenarios() {
 }
 
 async fn run(cli: &Cli) -> u8 {
+    if cli.command == Some(Command::Resume) && !cli.place.aws {
+        let message = "the simulated world ended with its process";
+        let hint = "`--kill-at 12m` kills a controller and resumes it; --aws is the real one";
+        return bad_arguments(&[Problem::new("resume", message, hint)]);
+    }
     if cli.place.aws {
         return match Setup::new(cli, None) {
             Ok(setup) => go(cli, &setup, &Aws::from_env().await, None).await,
@@ -121,31 +128,27 @@ async fn go(cli: &Cli, setup: &Setup, aws: &Aws, simulation: Option<&Simulation>
     if let Some(code) = looked_ahead(cli, setup, aws, command).await {
         return code;
     }
-    let gates = match setup.gates(aws, cli) {
-        Ok(gates) => gates,
-        Err(error) => return failed(&error, BAD_ARGUMENTS),
+    let controller = match Controller::new(cli, setup, aws, &splitter).await {
+        Ok(controller) => controller,
+        Err(code) => return code,
     };
-    let mut migration = Migration::new(setup.plan.clone(), splitter).clock(aws.clock());
-    for (name, gate) in gates {
-        migration = migration.gate(name, gate);
-    }
-    migration = if cli.json {
-        migration.on_event(render::json)
-    } else {
-        let mut progress = Progress::default();
-        migration.on_event(move |event| progress.show(event))
-    };
-    if let Err(error) = common::signals::control(migration.handle()) {
-        say_line!("error: cannot listen to signals, so nothing was started: {error}");
-        return UNCHANGED;
-    }
-    let operator = cli.place.operator.as_str();
-    let ended = match command {
-        Command::Migrate | Command::Status | Command::Plan | Command::Calibrate { .. } => {
-            migration.run().await
+    let ended = match (command, setup.kill_at) {
+        (Command::Resume, _) => controller.resume(Take::AfterSilence).await,
+        (_, None) => controller.start(command).await,
+        (_, Some(after)) => {
+            let killed = tokio::time::timeout(after, controller.start(command)).await;
+            match killed {
+                Ok(ended) => ended,
+                Err(_) => {
+                    say_line!("killed: nobody watches any more, and the split stays as it is");
+                    controller.resume(Take::AfterSilence).await
+                }
+            }
         }
-        Command::Complete => migration.complete(operator).await,
-        Command::Rollback { force } => migration.restore(operator, force).await,
+    };
+    let ended = match ended {
+        Ok(ended) => ended,
+        Err(code) => return code,
     };
     if !cli.json {
         say_line!("API calls: {}", aws.calls());
@@ -153,6 +156,10 @@ async fn go(cli: &Cli, setup: &Setup, aws: &Aws, simulation: Option<&Simulation>
             let weights = simulation.weights();
             say_line!("the simulated rule: {}:{}", weights.blue, weights.green);
         }
+    }
+    // What ends before it begins has no event to say so.
+    let is_told = cli.json && !matches!(&ended, Err(MigrationError::Resume(_)));
+    if !is_told {
         render::ending(&ended);
     }
     exit_code(ended)

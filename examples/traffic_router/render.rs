@@ -4,7 +4,7 @@ use std::{fmt::Write as _, io::Write as _};
 
 use anstyle::{AnsiColor, Style};
 use bluegreen::{
-    MigrationError, Outcome, Verdict,
+    MigrationError, MigrationPlan, Outcome, Verdict,
     engine::Event,
     health::{Phase, SeenSide, SeenTraffic},
     migration::{GateStanding, MigrationEvent},
@@ -25,7 +25,7 @@ pub(crate) fn json(event: &Event<MigrationEvent>) {
 }
 
 /// Progress for people, on stderr.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Progress {
     steps: usize,
     /// What the last look showed, to leave out looks that show nothing new.
@@ -33,6 +33,14 @@ pub(crate) struct Progress {
 }
 
 impl Progress {
+    /// Progress by this plan.
+    pub(crate) fn of(plan: &MigrationPlan) -> Self {
+        Self {
+            steps: plan.steps().len(),
+            shown: None,
+        }
+    }
+
     /// Prints an event. Colour and its absence (NO_COLOR, no terminal) are the stream's matter.
     pub(crate) fn show(&mut self, event: &Event<MigrationEvent>) {
         let Some(text) = self.text(&event.kind, event.at) else {
@@ -45,10 +53,7 @@ impl Progress {
 
     fn text(&mut self, event: &MigrationEvent, at: jiff::Timestamp) -> Option<String> {
         let style = match event {
-            MigrationEvent::Started { plan, .. } => {
-                self.steps = plan.steps().len();
-                return None;
-            }
+            MigrationEvent::Started { .. } => return None,
             MigrationEvent::Looked {
                 phase,
                 traffic,

@@ -14,23 +14,28 @@ use bluegreen::{
         HealthGate, Limits, MetricSource, TargetHealthGate,
         sequential::{Sequential, Settings},
     },
-    migration::{GateId, OnInconclusive},
+    migration::{GateId, OnInconclusive, OnResume},
     preflight::Acceptance,
     problem::Problem,
 };
 
-use crate::args::{Cli, JudgedBy, Metrics, Policy};
+use crate::args::{Cli, JudgedBy, Metrics, Policy, ResumePolicy};
 use crate::common::rule::arn;
 
 /// Everything that the command line says, checked.
 pub(crate) struct Setup {
     pub(crate) plan: MigrationPlan,
     pub(crate) target: Target,
+    /// When the controller of a simulation is killed.
+    pub(crate) kill_at: Option<Duration>,
+    /// How long after SIGTERM it is killed.
+    pub(crate) grace: Option<Duration>,
     limits: Limits,
     sequential: Option<Sequential>,
 }
 
 /// Which traffic it is about.
+#[derive(Clone)]
 pub(crate) struct Target {
     pub(crate) rule: AlbRule,
     pub(crate) blue: TargetGroupArn,
@@ -59,6 +64,10 @@ impl Setup {
             }),
             None => target(cli, &mut problems),
         };
+        let kill_at = cli.place.kill_at.as_deref();
+        let kill_at = kill_at.and_then(|text| problems.span("--kill-at", text));
+        let grace = cli.place.grace.as_deref();
+        let grace = grace.and_then(|text| problems.span("--grace", text));
         let plan = plan(cli, &mut problems);
         let limits = limits(cli, &mut problems);
         let sequential = sequential(cli, limits.as_ref(), &mut problems);
@@ -66,8 +75,28 @@ impl Setup {
             (Some(plan), Some(target), Some(limits)) if problems.0.is_empty() => Ok(Self {
                 plan,
                 target,
+                kill_at,
+                grace,
                 limits,
                 sequential,
+            }),
+            _ => Err(problems.0),
+        }
+    }
+
+    /// The same target under the plan and the gates of another command line.
+    pub(crate) fn again(&self, cli: &Cli) -> Result<Self, Vec<Problem>> {
+        let mut problems = Problems::default();
+        let plan = plan(cli, &mut problems);
+        let limits = limits(cli, &mut problems);
+        let sequential = sequential(cli, limits.as_ref(), &mut problems);
+        match (plan, limits) {
+            (Some(plan), Some(limits)) if problems.0.is_empty() => Ok(Self {
+                plan,
+                target: self.target.clone(),
+                limits,
+                sequential,
+                ..*self
             }),
             _ => Err(problems.0),
         }
@@ -211,6 +240,7 @@ fn misplaced(cli: &Cli, is_simulated: bool, problems: &mut Problems) {
     let of_simulation = [
         ("--scenario", &cli.place.scenario),
         ("--speed", &cli.place.speed),
+        ("--kill-at", &cli.place.kill_at),
     ];
     if is_simulated {
         let groups = of_aws.into_iter().filter(|(_, given)| given.is_some());
@@ -348,6 +378,10 @@ fn plan(cli: &Cli, problems: &mut Problems) -> Option<MigrationPlan> {
         .on_cancel(match given.on_cancel {
             Policy::RollBack => OnCancel::RollBack,
             Policy::Hold => OnCancel::Hold,
+        })
+        .on_resume(match given.on_resume {
+            ResumePolicy::GoOn => OnResume::GoOn,
+            ResumePolicy::RollBack => OnResume::RollBack,
         })
         .steps(steps)
         .hold_back(hold_back.ok()?);

@@ -23,6 +23,8 @@ pub mod cloudwatch;
 mod document;
 pub mod ecr;
 pub mod ecs;
+#[cfg(feature = "store")]
+mod journals;
 #[cfg(feature = "sim")]
 pub mod sim;
 
@@ -44,6 +46,8 @@ pub struct Aws {
     parts: Parts,
     region: Option<String>,
     counter: Counter,
+    /// Where it was made from a configuration: what it takes to reach S3.
+    config: Option<SdkConfig>,
 }
 
 /// What a handle is made of: who answers each service's calls.
@@ -119,7 +123,11 @@ impl Aws {
             ecr: Arc::new(RealEcr::new(&reads, &mutations)),
             clock: Arc::new(SystemClock),
         };
-        Self::from_parts(parts, config.region().map(ToString::to_string))
+        let region = config.region().map(ToString::to_string);
+        Self {
+            config: Some(config.clone()),
+            ..Self::from_parts(parts, region)
+        }
     }
 
     /// From parts: the real ones, or those of the simulation and of unit tests.
@@ -148,6 +156,7 @@ impl Aws {
             parts,
             region,
             counter,
+            config: None,
         }
     }
 
@@ -158,7 +167,10 @@ impl Aws {
         let parts = self.parts.clone();
         let fence: Arc<dyn Fence> = Arc::new(fence);
         let counter = self.counter.clone();
-        Self::assemble(parts, self.region.clone(), counter, Some(fence))
+        Self {
+            config: self.config.clone(),
+            ..Self::assemble(parts, self.region.clone(), counter, Some(fence))
+        }
     }
 
     /// How many calls were made through this handle and its clones.

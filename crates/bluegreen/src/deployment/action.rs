@@ -211,6 +211,9 @@ pub enum Entry {
         smoke: Vec<String>,
         /// The commands by which a person changes the service.
         by_hand: Option<ByHand>,
+        /// What the embedder wants to find again.
+        #[serde(default, skip_serializing_if = "serde_json::Value::is_null")]
+        origin: serde_json::Value,
     },
     /// What the machine was told.
     Input {

@@ -23,6 +23,6 @@ pub use self::{
     machine::{DeploymentMachine, DeploymentTransition, MACHINE_VERSION},
     outcome::{Cause, DeploymentError, HoldReason, Outcome, Report, Unchanged, Unresolved},
     plan::{DeploymentPlan, DeploymentPlanBuilder, HealthPolicy},
-    replay::{Replay, ReplayError, replay},
+    replay::{Replay, ReplayError, origin_of, replay},
     run::Deployment,
 };

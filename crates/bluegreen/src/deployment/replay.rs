@@ -75,6 +75,15 @@ impl fmt::Display for ReplayError {
 
 impl std::error::Error for ReplayError {}
 
+/// What [`Deployment::origin`](super::Deployment::origin) left in a journal; null where it left
+/// nothing, or the records are not a deployment's.
+#[must_use]
+pub fn origin_of(records: &[Record]) -> serde_json::Value {
+    let first = records.first().map(|record| &record.entry);
+    let origin = first.and_then(|entry| entry.get("origin"));
+    origin.cloned().unwrap_or_default()
+}
+
 /// Plays a journal again: feeds the machine every recorded input, and compares each change with
 /// what was recorded.
 ///

@@ -74,6 +74,7 @@ pub struct Deployment {
     plan: DeploymentPlan,
     host: DeploymentHost,
     run: Option<RunId>,
+    origin: serde_json::Value,
     clock: Arc<dyn Clock>,
     journal: Arc<dyn Journal>,
     sinks: Vec<Sink<DeploymentEvent>>,
@@ -95,6 +96,7 @@ impl Deployment {
                 smoke: Vec::new(),
             },
             run: None,
+            origin: serde_json::Value::Null,
             clock: Arc::new(SystemClock),
             journal: Arc::new(MemoryJournal::new()),
             sinks: Vec::new(),
@@ -150,6 +152,17 @@ impl Deployment {
     /// Names the run. Default: the time at which it starts.
     pub fn run_id(mut self, run: RunId) -> Self {
         self.run = Some(run);
+        self
+    }
+
+    /// Keeps something of yours with the run, such as the options that it was started with:
+    /// [`origin_of`](super::origin_of) gives it back to whoever goes on with it. No secrets: it
+    /// stands in the journal as it is.
+    ///
+    /// A deployment whose process ended goes on by running it again: what was built, registered or
+    /// begun is found, and not done twice.
+    pub fn origin(mut self, origin: serde_json::Value) -> Self {
+        self.origin = origin;
         self
     }
 
@@ -277,6 +290,7 @@ impl Deployment {
             health: names(&self.host.health),
             smoke: names(&self.host.smoke),
             by_hand: self.host.deployer.by_hand(),
+            origin: self.origin,
         };
         let (health, smoke) = (self.host.health.len(), self.host.smoke.len());
         let machine = DeploymentMachine::new(self.plan, health, smoke)

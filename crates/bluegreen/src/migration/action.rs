@@ -148,6 +148,9 @@ pub enum Entry {
         plan: MigrationPlan,
         /// The gates, in order, with what their verdicts do and what decides them.
         gates: Vec<OpenedGate>,
+        /// What the embedder wants to find again when it resumes the run.
+        #[serde(default, skip_serializing_if = "serde_json::Value::is_null")]
+        origin: serde_json::Value,
     },
     /// What the machine was told.
     Input {

@@ -23,7 +23,7 @@ pub use self::{
         GateId, GatePolicy, MigrationPlan, MigrationPlanBuilder, OnInconclusive, OnResume, Step,
     },
     preview::{Preview, PreviewStage},
-    replay::{Replay, ReplayError, replay},
+    replay::{Replay, ReplayError, origin_of, replay},
     resume::ResumeError,
     run::Migration,
 };

@@ -378,11 +378,16 @@ pub enum MigrationError {
 
 impl MigrationError {
     /// The exit code that says this to a script: 2 for a plan that does not fit, 3 for a run that
-    /// cannot be resumed, 20 where somebody must look now.
+    /// cannot be resumed (one that has ended already has the code of its end), 20 where somebody
+    /// must look now.
     #[must_use]
     pub fn exit_code(&self) -> u8 {
         match self {
             Self::Plan(_) => 2,
+            Self::Resume(ResumeError::Ended(ended)) => match &**ended {
+                Ok(outcome) => outcome.exit_code(),
+                Err(_) => 20,
+            },
             Self::Resume(_) => 3,
             Self::Unresolved(_) => 20,
         }

@@ -148,6 +148,17 @@ pub(super) struct Opened {
     pub(super) run: RunId,
     pub(super) plan: MigrationPlan,
     gates: Vec<OpenedGate>,
+    origin: serde_json::Value,
+}
+
+/// What [`Migration::origin`](super::Migration::origin) left in a journal; null where it left
+/// nothing.
+///
+/// # Errors
+///
+/// [`ReplayError`] where the records do not begin as a journal does.
+pub fn origin_of(records: &[Record]) -> Result<serde_json::Value, ReplayError> {
+    opened(records).map(|opened| opened.origin)
 }
 
 /// Reads the first record.
@@ -168,9 +179,18 @@ pub(super) fn opened(records: &[Record]) -> Result<Opened, ReplayError> {
         (
             _,
             Ok(Entry::Opened {
-                run, plan, gates, ..
+                run,
+                plan,
+                gates,
+                origin,
+                ..
             }),
-        ) => Ok(Opened { run, plan, gates }),
+        ) => Ok(Opened {
+            run,
+            plan,
+            gates,
+            origin,
+        }),
         (_, Ok(_)) => Err(unreadable(
             first.seq,
             "the first record does not open a journal",

@@ -56,6 +56,7 @@ pub struct Migration {
     splitter: Arc<dyn TrafficSplitter>,
     gates: Vec<(GateId, Arc<dyn HealthGate>)>,
     run: Option<RunId>,
+    origin: serde_json::Value,
     clock: Arc<dyn Clock>,
     journal: Arc<dyn Journal>,
     sinks: Vec<Sink<MigrationEvent>>,
@@ -74,6 +75,7 @@ impl Migration {
             splitter: Arc::new(splitter),
             gates: Vec::new(),
             run: None,
+            origin: serde_json::Value::Null,
             clock: Arc::new(SystemClock),
             journal: Arc::new(MemoryJournal::new()),
             sinks: Vec::new(),
@@ -117,6 +119,14 @@ impl Migration {
     /// Names the run. Default: the time at which it starts.
     pub fn run_id(mut self, run: RunId) -> Self {
         self.run = Some(run);
+        self
+    }
+
+    /// Keeps something of yours with the run, such as the options that it was started with, for
+    /// whoever resumes it: [`origin_of`](super::origin_of) gives it back. No secrets: it stands in
+    /// the journal as it is.
+    pub fn origin(mut self, origin: serde_json::Value) -> Self {
+        self.origin = origin;
         self
     }
 
@@ -283,6 +293,7 @@ impl Migration {
             run: run.clone(),
             plan: self.plan.clone(),
             gates: gates.iter().map(settings).collect(),
+            origin: self.origin,
         };
         let machine = MigrationMachine::new(
             self.plan,

@@ -7,10 +7,9 @@ use std::{
 };
 
 use async_trait::async_trait;
-use serde::{Deserialize, Serialize};
 
 use super::{
-    BEAT, JournalLog, PERMIT,
+    BEAT, Holder, JournalLog, PERMIT,
     envelope::{Envelope, FORMAT, Sum, What},
     log::Tail,
     storage::Created,
@@ -20,52 +19,6 @@ use crate::{
     engine::{Fence, Journal, Record},
     error::{Error, ErrorKind, Result},
 };
-
-/// Who holds a log.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[non_exhaustive]
-pub struct Holder {
-    /// A person or a job.
-    pub name: String,
-    /// The machine.
-    pub host: String,
-    /// The process on it.
-    pub process: u32,
-}
-
-impl Holder {
-    /// This process, for `name`.
-    pub fn this_process(name: impl Into<String>) -> Self {
-        Self {
-            name: name.into(),
-            host: host_name(),
-            process: std::process::id(),
-        }
-    }
-}
-
-#[cfg(unix)]
-fn host_name() -> String {
-    rustix::system::uname()
-        .nodename()
-        .to_string_lossy()
-        .into_owned()
-}
-
-#[cfg(not(unix))]
-fn host_name() -> String {
-    std::env::var("COMPUTERNAME").unwrap_or_else(|_| "unknown".to_owned())
-}
-
-impl fmt::Display for Holder {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "{} (process {} on {})",
-            self.name, self.process, self.host
-        )
-    }
-}
 
 /// A log that was taken: the journal of a run, and the fence before its changes.
 ///
@@ -192,6 +145,14 @@ impl Lease {
             // Nobody waits for who was thrown out.
             Err(error) if error.kind() != ErrorKind::Superseded => Err(error),
             _ => Ok(()),
+        }
+    }
+
+    /// Waits for so long, and stays the holder meanwhile.
+    pub(super) async fn keep_for(&self, wait: Duration) -> Result<()> {
+        tokio::select! {
+            lost = self.keep() => Err(lost),
+            () = tokio::time::sleep(wait) => Ok(()),
         }
     }
 

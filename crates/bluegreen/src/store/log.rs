@@ -129,7 +129,8 @@ pub enum Take {
     /// Only where nobody holds it: the default.
     #[default]
     IfFree,
-    /// Also from a holder that is silent for [`SILENCE`](super::SILENCE), which is waited for.
+    /// Also from a holder that is silent for [`SILENCE`](super::SILENCE), which is waited for; one
+    /// that is heard of meanwhile lives, and keeps it.
     AfterSilence,
     /// From whoever holds it. The one who is thrown out learns it at the next record, before the
     /// next change.
@@ -313,6 +314,8 @@ impl JournalLog {
         // What was heard of the holder last, and when that was on this clock.
         let mut heard = None;
         loop {
+            // How long a change of the one before may still be under way.
+            let mut wait = std::time::Duration::ZERO;
             let tail = self.tail().await?;
             let from = match self.standing_of(&tail).await? {
                 Some(standing) if standing.holder.is_some() => {
@@ -323,14 +326,13 @@ impl JournalLog {
                         let now = clock.uptime();
                         let (newest, since) = *heard.get_or_insert((tail.next, now));
                         if newest != tail.next {
-                            heard = Some((tail.next, now));
+                            return Err(self.held(&standing));
                         }
-                        let silent = if newest == tail.next {
-                            now.saturating_sub(since)
-                        } else {
-                            std::time::Duration::ZERO
-                        };
-                        if silent < super::SILENCE {
+                        let silent = now.saturating_sub(since);
+                        let has_ended = standing.holder.as_ref().is_some_and(Holder::has_ended);
+                        if has_ended {
+                            wait = super::LAST_CALL;
+                        } else if silent < super::SILENCE {
                             let rest = super::SILENCE - silent;
                             tokio::time::sleep(rest.min(super::SILENCE / 12)).await;
                             continue;
@@ -340,11 +342,11 @@ impl JournalLog {
                 }
                 _ => None,
             };
-            let is_stolen = how == Take::Steal && from.is_some();
+            if how == Take::Steal && from.is_some() {
+                wait = super::STEAL_WAIT;
+            }
             if let Some(lease) = Lease::take(self, &tail, holder.clone(), from, &clock).await? {
-                if is_stolen {
-                    tokio::time::sleep(super::STEAL_WAIT).await;
-                }
+                lease.keep_for(wait).await?;
                 return Ok(lease);
             }
             // Somebody else appended in between.
@@ -353,8 +355,8 @@ impl JournalLog {
 
     fn held(&self, standing: &Standing) -> Error {
         let hint = format!(
-            "wait for its end; a holder that is silent for {} is dead, and `resume` takes over \
-             from it; --steal throws it out",
+            "wait for its end; once a holder is silent for {} it is dead, and a resume takes over \
+             from it; taking it by force (--steal) throws it out",
             span(super::SILENCE)
         );
         let message = format!("take the journal of `{}`: it is {standing}", self.subject);

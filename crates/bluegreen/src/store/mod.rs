@@ -19,6 +19,7 @@
 //! | [`BEAT`] | 20 s | the longest that a holder is silent |
 //! | [`PERMIT`] | 25 s | after an append a change may begin for so long |
 //! | [`SILENCE`] | 60 s | a holder that is silent for so long may be taken over: more than a permit and the 10 s that a change may take, so none is under way |
+//! | [`LAST_CALL`] | 10 s | who takes over from a process of the same machine that is seen to have ended needs no silence, and waits so long for what that process may have sent |
 //! | [`STEAL_WAIT`] | 40 s | who takes a lock by force waits so long before anything else, for the same reason |
 //!
 //! The taker times the silence on its own clock, and nobody compares clocks with anybody. The
@@ -51,12 +52,14 @@
 use std::time::Duration;
 
 mod envelope;
+mod holder;
 mod lease;
 mod log;
 mod storage;
 
 pub use self::{
-    lease::{Holder, Lease},
+    holder::Holder,
+    lease::Lease,
     log::{JournalLog, JournalStore, Standing, Take},
     storage::{Created, RecordStorage},
 };
@@ -69,6 +72,9 @@ pub const PERMIT: Duration = Duration::from_secs(25);
 pub const SILENCE: Duration = Duration::from_secs(60);
 /// How long who takes a lock by force waits before anything else.
 pub const STEAL_WAIT: Duration = Duration::from_secs(40);
+/// How long who takes over from a process that is known to have ended waits before anything else:
+/// what it sent before its end has arrived by then.
+pub const LAST_CALL: Duration = Duration::from_secs(10);
 
 #[cfg(test)]
 mod tests;

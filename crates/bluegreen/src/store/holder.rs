@@ -1,0 +1,145 @@
+//! [`Holder`]: who holds a log, and whether that process still lives.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+/// Who holds a log.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Holder {
+    /// A person or a job.
+    pub name: String,
+    /// The machine.
+    pub host: String,
+    /// The process on it.
+    pub process: u32,
+    /// By what this very process can be told from all others, where the system says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) identity: Option<Identity>,
+}
+
+/// A process of one boot of one machine. Its number alone would be given to another one some day,
+/// and names another one in each container.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Identity {
+    /// This boot of the kernel.
+    boot: String,
+    /// The name space in which the process has its number.
+    processes: String,
+    /// When it started, in the kernel's ticks after the boot.
+    started: u64,
+}
+
+impl Holder {
+    /// This process, for `name`.
+    pub fn this_process(name: impl Into<String>) -> Self {
+        let process = std::process::id();
+        Self {
+            name: name.into(),
+            host: host_name(),
+            process,
+            identity: identity_of(process),
+        }
+    }
+
+    /// Whether it is known to have ended: a process of this boot of this machine that is not there
+    /// any more. `false` for whoever cannot be asked about.
+    pub(super) fn has_ended(&self) -> bool {
+        let (Some(identity), Some(own)) = (&self.identity, identity_of(std::process::id())) else {
+            return false;
+        };
+        let is_here = identity.boot == own.boot && identity.processes == own.processes;
+        is_here && identity_of(self.process).as_ref() != Some(identity)
+    }
+}
+
+impl fmt::Display for Holder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "{} (process {} on {})",
+            self.name, self.process, self.host
+        )
+    }
+}
+
+/// From Linux's `/proc`: <https://man7.org/linux/man-pages/man5/proc_pid_stat.5.html>.
+#[cfg(target_os = "linux")]
+fn identity_of(process: u32) -> Option<Identity> {
+    let boot = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?;
+    let processes = std::fs::read_link("/proc/self/ns/pid").ok()?;
+    let stat = std::fs::read_to_string(format!("/proc/{process}/stat")).ok()?;
+    // The program's name stands in parentheses and may hold anything.
+    let fields: Vec<&str> = stat.rsplit_once(')')?.1.split_whitespace().collect();
+    /// A process that has ended and was not asked for its end yet.
+    const ZOMBIE: &str = "Z";
+    /// The 22nd field, of which two stand before the parenthesis.
+    const STARTED: usize = 19;
+    if *fields.first()? == ZOMBIE {
+        return None;
+    }
+    Some(Identity {
+        boot: boot.trim().to_owned(),
+        processes: processes.to_string_lossy().into_owned(),
+        started: fields.get(STARTED)?.parse().ok()?,
+    })
+}
+
+#[cfg(not(target_os = "linux"))]
+fn identity_of(_process: u32) -> Option<Identity> {
+    None
+}
+
+#[cfg(unix)]
+fn host_name() -> String {
+    let name = rustix::system::uname();
+    name.nodename().to_string_lossy().into_owned()
+}
+
+#[cfg(not(unix))]
+fn host_name() -> String {
+    std::env::var("COMPUTERNAME").unwrap_or_else(|_| "unknown".to_owned())
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn p06_only_a_process_of_this_machine_that_is_gone_has_ended() {
+        let alive = Holder::this_process("ann");
+        assert!(!alive.has_ended());
+        let mut child = std::process::Command::new("sleep")
+            .arg("60")
+            .spawn()
+            .expect("sleep");
+        let dead = Holder {
+            process: child.id(),
+            identity: identity_of(child.id()),
+            ..alive.clone()
+        };
+        assert!(dead.identity.is_some());
+        assert!(!dead.has_ended());
+        child.kill().expect("it runs");
+        child.wait().expect("it has ended");
+        assert!(dead.has_ended());
+
+        let elsewhere = |change: fn(&mut Identity)| {
+            let mut other = dead.clone();
+            change(other.identity.as_mut().expect("known"));
+            other.has_ended()
+        };
+        assert!(!elsewhere(|identity| identity.boot.push('x')));
+        assert!(!elsewhere(|identity| identity.processes.push('x')));
+        // Its number belongs to another process by now.
+        let mut reused = alive.clone();
+        reused.identity.as_mut().expect("known").started += 1;
+        assert!(reused.has_ended());
+        let unknown = Holder {
+            identity: None,
+            ..dead
+        };
+        assert!(!unknown.has_ended());
+    }
+}

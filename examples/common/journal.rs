@@ -1,0 +1,111 @@
+//! Where the journal of a run is kept, and taking it.
+
+use std::sync::Arc;
+
+use bluegreen::{
+    Aws, Error,
+    clock::Clock,
+    problem::Problem,
+    store::{Holder, JournalLog, JournalStore, Lease, SILENCE, STEAL_WAIT, Take},
+};
+use clap::Args;
+
+use super::say::say_line;
+
+/// Where the journal of a run is kept. The simulation keeps it in memory.
+#[derive(Debug, Clone, PartialEq, Eq, Args)]
+#[command(next_help_heading = "Journal")]
+pub(crate) struct JournalPlace {
+    /// Where every decision is written down before it is carried out, and which keeps a second
+    /// controller out: s3://BUCKET/PREFIX, or a folder.
+    #[arg(long, global = true, env = "BLUEGREEN_JOURNAL", value_name = "PLACE")]
+    pub(crate) journal: Option<String>,
+    /// With --aws and a folder (by default one in your home): nobody works on this from another
+    /// machine. A folder keeps nobody out but those who see it.
+    #[arg(long, global = true)]
+    pub(crate) single_host: bool,
+    /// Take the journal from whoever holds it. Says whom it throws out, and waits until no change
+    /// of theirs can be under way.
+    #[arg(long, global = true)]
+    pub(crate) steal: bool,
+}
+
+impl JournalPlace {
+    /// The store, or what is wrong.
+    pub(crate) fn store(&self, aws: &Aws, is_simulated: bool) -> Result<JournalStore, Problem> {
+        let problem = |message: String, hint: &str| Problem::new("--journal", message, hint);
+        let opened = |store: Result<JournalStore, Error>| {
+            store.map_err(|error| {
+                let failure = bluegreen::Failure::from(&error);
+                problem(failure.to_string(), "s3://BUCKET/PREFIX, or a folder")
+            })
+        };
+        match self.journal.as_deref() {
+            Some(place) if place.starts_with("s3://") => {
+                let (bucket, prefix) = place["s3://".len()..]
+                    .split_once('/')
+                    .unwrap_or((&place["s3://".len()..], ""));
+                opened(aws.journals(bucket, prefix.trim_matches('/')))
+            }
+            Some("") => Err(problem(
+                "is empty".to_owned(),
+                "s3://BUCKET/PREFIX, or a folder",
+            )),
+            Some(folder) if is_simulated || self.single_host => opened(JournalStore::local(folder)),
+            Some(folder) => Err(problem(
+                format!("`{folder}` is a folder, which keeps nobody on another machine out"),
+                "give s3://BUCKET/PREFIX, or add --single-host",
+            )),
+            None if is_simulated => Ok(JournalStore::memory()),
+            None if self.single_host => {
+                let folder = state_folder().ok_or_else(|| {
+                    problem("there is no home folder".to_owned(), "name a folder")
+                })?;
+                opened(JournalStore::local(folder))
+            }
+            None => Err(problem(
+                "is needed with --aws: a run that dies is resumed from it, and it keeps a second \
+                 controller out"
+                    .to_owned(),
+                "give s3://BUCKET/PREFIX, or --single-host where nobody else works on this rule",
+            )),
+        }
+    }
+}
+
+/// Where programs keep their state:
+/// <https://specifications.freedesktop.org/basedir-spec/latest/>.
+fn state_folder() -> Option<std::path::PathBuf> {
+    let given = std::env::var_os("XDG_STATE_HOME").filter(|text| !text.is_empty());
+    let state = match given {
+        Some(state) => state.into(),
+        None => std::env::home_dir()?.join(".local/state"),
+    };
+    Some(state.join("bluegreen/journal"))
+}
+
+/// Takes a log, and says what is waited for.
+pub(crate) async fn take(
+    log: &JournalLog,
+    operator: &str,
+    clock: Arc<dyn Clock>,
+    how: Take,
+) -> Result<Lease, Error> {
+    let standing = log.standing().await?;
+    if let Some(standing) = standing.filter(|standing| standing.holder.is_some()) {
+        let seconds = |time: std::time::Duration| time.as_secs();
+        match how {
+            Take::AfterSilence => say_line!(
+                "the journal is {standing}; taking over once it is known to have ended, or silent for {} s",
+                seconds(SILENCE)
+            ),
+            Take::Steal => say_line!(
+                "the journal is {standing}: throwing it out, and waiting {} s until no change of \
+                 it can be under way",
+                seconds(STEAL_WAIT)
+            ),
+            _ => {}
+        }
+    }
+    log.take(Holder::this_process(operator), clock, how).await
+}
