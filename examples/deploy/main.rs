@@ -260,6 +260,20 @@ async fn carry_out(
     deployment = deployment.on_event(if cli.json { render::json } else { render::show });
     if let Some((lease, options)) = held {
         deployment = deployment.journal(lease.clone()).origin(options.into());
+        // Whatever an earlier process left unproved, this run proves or takes back.
+        let records = match lease.newest_run().await {
+            Ok(records) => records,
+            Err(error) => return failed(&error, UNCHANGED),
+        };
+        if !records.is_empty() {
+            deployment = match deployment.goes_on_from(&records) {
+                Ok(deployment) => deployment,
+                Err(error) => {
+                    say_line!("error: the journal does not replay: {error}");
+                    return UNCHANGED;
+                }
+            };
+        }
     }
     if let Err(error) = common::signals::control(deployment.handle(), setup.grace) {
         say_line!("error: cannot listen to signals, so nothing was started: {error}");

@@ -196,6 +196,19 @@ impl Durable {
         self.controller(&lease, hand).0.run().await
     }
 
+    /// The same where the store may fail at the taking.
+    pub(crate) async fn try_migrate(&self, name: &str) -> Result<Result<Outcome, MigrationError>> {
+        let lease = self.take(name, Take::IfFree).await?;
+        Ok(self.controller(&lease, None).0.run().await)
+    }
+
+    pub(crate) async fn try_resume(&self, name: &str) -> Result<Result<Outcome, MigrationError>> {
+        let lease = self.take(name, Take::AfterSilence).await?;
+        let ended = self.resume_with(&lease, name).await;
+        let _ = lease.release().await;
+        Ok(ended)
+    }
+
     /// Takes the journal over and goes on.
     pub(crate) async fn resume(&self, name: &str) -> Result<Outcome, MigrationError> {
         let lease = self.take(name, Take::AfterSilence).await.expect("silent");
@@ -237,6 +250,11 @@ impl Durable {
             Err(MigrationError::Resume(error)) => panic!("P5: {error}"),
             ended => ended,
         };
+        if records.is_empty() {
+            // The store kept nothing, so nothing was begun.
+            assert_eq!(self.simulation.changes().len(), 1, "P5");
+            return 3;
+        }
         // What the journal tells is the whole story, whatever the killed process still said.
         let events = events_of(&records, &gates);
         let journal = MemoryJournal::new();

@@ -11,7 +11,7 @@ use bluegreen::{
     },
     check::CheckSuite,
     deployment::{DeploymentEvent, ImageSource, Intent, Outcome, replay},
-    engine::{ControlHandle, Event, MemoryJournal},
+    engine::{ControlHandle, Event, MemoryJournal, Record},
     image::{BuildRequest, DockerImageBuilder},
     service::Target,
 };
@@ -80,12 +80,28 @@ pub(crate) async fn deploy(simulation: &Simulation) -> Release {
     release(simulation, plan(), Intent::Deploy { image: source() }, None).await
 }
 
+/// Deploys again after a process that left these records.
+pub(crate) async fn deploy_again(simulation: &Simulation, records: &[Record]) -> Release {
+    let intent = Intent::Deploy { image: source() };
+    release_after(simulation, plan(), intent, None, records).await
+}
+
 /// Runs an intent to its end, with a hand in it.
 pub(crate) async fn release(
     simulation: &Simulation,
     plan: DeploymentPlan,
     intent: Intent,
     hand: Option<Hand>,
+) -> Release {
+    release_after(simulation, plan, intent, hand, &[]).await
+}
+
+async fn release_after(
+    simulation: &Simulation,
+    plan: DeploymentPlan,
+    intent: Intent,
+    hand: Option<Hand>,
+    records: &[Record],
 ) -> Release {
     let journal = MemoryJournal::new();
     let events = Arc::new(Mutex::new(Vec::new()));
@@ -97,6 +113,9 @@ pub(crate) async fn release(
                 .expect("no test panics in it")
                 .push(event.clone())
         });
+    if !records.is_empty() {
+        deployment = deployment.goes_on_from(records).expect("P9: it replays");
+    }
     if let Some(mut hand) = hand {
         let (handle, world) = (deployment.handle(), simulation.clone());
         deployment = deployment.on_event(move |event| hand(event, &handle, &world));

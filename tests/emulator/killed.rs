@@ -1,5 +1,10 @@
 //! The real program over real HTTP, killed with SIGKILL at a random moment, and resumed.
 
+#![allow(
+    clippy::print_stdout,
+    reason = "how the runs ended is what this test measures"
+)]
+
 use std::{
     fs::{self, File},
     path::{Path, PathBuf},

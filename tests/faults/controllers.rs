@@ -230,10 +230,7 @@ async fn p06_who_is_thrown_out_stops_and_the_thief_goes_on() {
     let mut thefts = 0;
     for second in (0..1200).step_by(13) {
         let durable = durable();
-        let ann = async {
-            let ended = durable.migrate("ann", None).await.expect("a known end");
-            ended
-        };
+        let ann = async { durable.migrate("ann", None).await.expect("a known end") };
         let bob = async {
             tokio::time::sleep(Duration::from_secs(second)).await;
             let lease = durable.take("bob", Take::Steal).await.expect("by force");

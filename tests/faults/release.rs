@@ -3,11 +3,15 @@
 use std::time::Duration;
 
 use bluegreen::{
-    aws::sim::{Call, Fate, Fault, Simulation, SimulationBuilder},
+    aws::sim::{Call, Fate, Fault, Moment, Simulation, SimulationBuilder},
     deployment::{Intent, Outcome},
+    engine::MemoryJournal,
 };
 
-use crate::common::release::{deploy, deployment, plan, release, source};
+use crate::common::{
+    durable::killed,
+    release::{deploy, deploy_again, deployment, plan, release, source},
+};
 
 const FAULTS: [Fault; 5] = [
     Fault::Throttle,
@@ -144,4 +148,40 @@ async fn p05_a_run_that_is_killed_at_any_moment_is_finished_by_the_next_one() {
             }
         }
     }
+}
+
+/// The same at each call, before and after its effect, in the worlds that fail too: whoever runs it
+/// again ends where one run would have ended.
+#[tokio::test(start_paused = true)]
+async fn p05_killed_at_every_call_and_run_again_a_deployment_ends_where_it_should() {
+    let mut points = 0;
+    for (name, world) in worlds() {
+        let simulation = world().build();
+        let whole = deploy(&simulation).await;
+        let (calls, expected) = (simulation.calls_in_all(), whole.exit_code());
+        let runs = simulation.runs();
+        for n in 1..=calls {
+            for moment in [Moment::BeforeEffect, Moment::AfterEffect] {
+                let simulation = world().build();
+                let mut stop = simulation.stop_at(Call::any().nth(n), moment);
+                let journal = MemoryJournal::new();
+                let first = deployment(&simulation, plan()).journal(journal.clone());
+                let died = killed(first.run_image(source()), stop.reached())
+                    .await
+                    .is_none();
+                assert!(died, "{name}: no call {n}");
+                let run = deploy_again(&simulation, &journal.records()).await;
+                run.check_promises();
+                let told = format!(
+                    "{name}, killed at call {n}, {moment:?}: {}",
+                    run.last_words()
+                );
+                assert_eq!(run.exit_code(), expected, "{told}");
+                assert_eq!(simulation.runs(), runs, "{told}");
+                points += 1;
+            }
+        }
+    }
+    println!("{points} crash points of deployments");
+    assert!(points > 150, "{points}");
 }

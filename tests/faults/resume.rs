@@ -3,15 +3,19 @@
 
 use bluegreen::{
     MigrationPlan,
-    aws::sim::{Behaviour, Call, Moment, Service, Simulation, When},
+    aws::sim::{Behaviour, Call, Fault, Moment, Service, Simulation, When},
     engine::ControlHandle,
     migration::MigrationEvent,
 };
+use proptest::{prelude::*, test_runner::TestRunner};
 
-use crate::common::{
-    Hand,
-    durable::{Durable, killed},
-    short_plan,
+use crate::{
+    common::{
+        Hand,
+        durable::{Durable, killed},
+        short_plan,
+    },
+    everything,
 };
 
 fn plan() -> MigrationPlan {
@@ -25,6 +29,12 @@ struct World {
     hand: fn() -> Option<Hand>,
     /// The codes that a resumed run may end with.
     ends: &'static [u8],
+}
+
+impl std::fmt::Debug for World {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.name)
+    }
 }
 
 /// One that is promoted, one that is rolled back, one that is cancelled in the second step.
@@ -194,5 +204,116 @@ async fn p06_a_failing_journal_never_blocks_a_restore() {
                 assert!(raised || outcome.exit_code() == 3, "{outcome}");
             }
         }
+    }
+}
+
+/// One thing that goes wrong in a long run.
+#[derive(Debug, Clone, Copy)]
+enum Mishap {
+    Fault(u64, Fault),
+    /// The process is killed at this of its calls to AWS.
+    Kill(u64, Moment),
+    /// The process is killed at this of its records.
+    KillAtRecord(u64, Moment),
+    /// The store fails at this record, so many times.
+    Store(u64, u64),
+}
+
+fn mishap() -> impl Strategy<Value = Mishap> {
+    let moment = || prop_oneof![Just(Moment::BeforeEffect), Just(Moment::AfterEffect)];
+    let fault = prop_oneof![
+        Just(Fault::Throttle),
+        Just(Fault::Denied),
+        Just(Fault::Unavailable),
+        Just(Fault::TimeoutBeforeEffect),
+        Just(Fault::TimeoutAfterEffect),
+    ];
+    prop_oneof![
+        4 => (1_u64..80, fault).prop_map(|(n, fault)| Mishap::Fault(n, fault)),
+        3 => (1_u64..80, moment()).prop_map(|(n, moment)| Mishap::Kill(n, moment)),
+        3 => (1_u64..110, moment()).prop_map(|(n, moment)| Mishap::KillAtRecord(n, moment)),
+        1 => (2_u64..110, 1_u64..4).prop_map(|(n, count)| Mishap::Store(n, count)),
+    ]
+}
+
+/// Lives through one mishap a process, until a process has none and goes on to the end.
+async fn through(world: World, mishaps: Vec<Mishap>) -> Result<(), TestCaseError> {
+    let durable = Durable::new((world.simulation)(), plan());
+    let mut first = true;
+    let mut ended = None;
+    for mishap in mishaps.iter().copied().map(Some).chain([None]) {
+        let (calls, records) = (durable.simulation.calls_in_all(), durable.storage.created());
+        let mut stop = None;
+        match mishap {
+            None => {}
+            Some(Mishap::Fault(n, fault)) => {
+                durable.simulation.fail(Call::any().nth(calls + n), fault);
+            }
+            Some(Mishap::Kill(n, moment)) => {
+                let point = Call::any().nth(calls + n);
+                stop = Some(durable.simulation.stop_at(point, moment));
+            }
+            Some(Mishap::KillAtRecord(n, moment)) => durable.storage.stop_at(records + n, moment),
+            Some(Mishap::Store(n, count)) => durable.storage.fail(records + n, count),
+        }
+        let kill = async {
+            match (&mut stop, mishap) {
+                (Some(stop), _) => stop.reached().await,
+                (None, Some(Mishap::KillAtRecord(..))) => durable.storage.reached().await,
+                _ => std::future::pending().await,
+            }
+        };
+        ended = if first {
+            killed(durable.try_migrate("ann"), kill).await
+        } else {
+            killed(durable.try_resume("bob"), kill).await
+        };
+        first = false;
+        // A store that fails at the taking lets nobody begin; the next one tries again.
+        if ended.as_ref().is_some_and(Result::is_ok) {
+            break;
+        }
+    }
+    let ended = match ended {
+        Some(Ok(ended)) => ended,
+        // Every process was killed, or the store kept the last one out.
+        _ => {
+            durable.storage.fail(0, 0);
+            durable.resume("carl").await
+        }
+    };
+    durable.storage.fail(0, 0);
+    let code = durable.check(ended, false).await;
+    let live = durable.simulation.weights();
+    prop_assert!([0, 3, 10, 11, 12].contains(&code), "{}", code);
+    prop_assert!(live.green == 0 || live.blue == 0, "{:?}", live);
+    Ok(())
+}
+
+/// Random long runs of faults and crashes; `BLUEGREEN_FAULTS=all` makes a night of it. What fails
+/// is shrunk to the few mishaps that it needs.
+#[test]
+fn p05_random_faults_and_crashes_end_in_a_known_place() {
+    let cases = if everything() { 5_000 } else { 60 };
+    let config = ProptestConfig {
+        cases,
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    };
+    let worlds = prop::sample::select(WORLDS.to_vec());
+    let mut runner = TestRunner::new(config);
+    let ran = runner.run(
+        &(worlds, prop::collection::vec(mishap(), 0..6)),
+        |(world, mishaps)| {
+            let runtime = tokio::runtime::Builder::new_current_thread()
+                .enable_time()
+                .start_paused(true)
+                .build()
+                .expect("a runtime");
+            runtime.block_on(through(world, mishaps))
+        },
+    );
+    if let Err(error) = ran {
+        panic!("{error}");
     }
 }

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::DeploymentPlan;
+use super::{Cause, DeploymentPlan};
 use crate::{
     check::CheckReport,
     engine::{Control, Operator, RunId},
@@ -193,6 +193,23 @@ pub enum Input {
     JournalFailed(Failure),
 }
 
+/// What a process left undone when it ended before its run did.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+#[non_exhaustive]
+pub struct Unfinished {
+    /// The revision that it brought, whose checks nobody saw to their end: what fails for it is
+    /// taken back, as that process would have done.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub unproven: Option<RevisionId>,
+    /// Why it was taking the service back: the next process does nothing else.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub restoring: Option<Cause>,
+    /// Where to, where that is a revision.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub restoring_to: Option<RevisionId>,
+}
+
 /// An entry of a deployment's journal.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "entry", rename_all = "snake_case")]
@@ -204,13 +221,16 @@ pub enum Entry {
         /// The run.
         run: RunId,
         /// The plan.
-        plan: DeploymentPlan,
+        plan: Box<DeploymentPlan>,
         /// The names of the health checks.
         health: Vec<String>,
         /// The names of the smoke tests.
         smoke: Vec<String>,
         /// The commands by which a person changes the service.
         by_hand: Option<ByHand>,
+        /// What an earlier process of this run left undone.
+        #[serde(default)]
+        unfinished: Unfinished,
         /// What the embedder wants to find again.
         #[serde(default, skip_serializing_if = "serde_json::Value::is_null")]
         origin: serde_json::Value,

@@ -18,7 +18,7 @@ mod replay;
 mod run;
 
 pub use self::{
-    action::{Action, CheckId, CheckKind, Entry, ImageSource, Input, Intent},
+    action::{Action, CheckId, CheckKind, Entry, ImageSource, Input, Intent, Unfinished},
     event::DeploymentEvent,
     machine::{DeploymentMachine, DeploymentTransition, MACHINE_VERSION},
     outcome::{Cause, DeploymentError, HoldReason, Outcome, Report, Unchanged, Unresolved},

@@ -106,6 +106,7 @@ pub fn replay(records: &[Record]) -> Result<Replay, ReplayError> {
         health,
         smoke,
         by_hand,
+        unfinished,
         ..
     } = entry(first)?
     else {
@@ -115,7 +116,9 @@ pub fn replay(records: &[Record]) -> Result<Replay, ReplayError> {
     if version != MACHINE_VERSION {
         return Err(ReplayError::Version { found: version });
     }
-    let mut machine = DeploymentMachine::new(plan, health.len(), smoke.len()).with_by_hand(by_hand);
+    let mut machine = DeploymentMachine::new(*plan, health.len(), smoke.len())
+        .with_by_hand(by_hand)
+        .with_unfinished(unfinished);
     let mut events = Vec::new();
     // The change that the machine wants and the journal has not announced yet.
     let mut wanted: Option<Action> = None;

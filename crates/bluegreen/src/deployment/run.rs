@@ -4,13 +4,15 @@ use std::{fmt, future::Future, sync::Arc};
 
 use super::{
     DeploymentError, DeploymentEvent, DeploymentMachine, DeploymentPlan, Entry, ImageSource, Input,
-    Intent, MACHINE_VERSION, Outcome, host::DeploymentHost, machine::End,
+    Intent, MACHINE_VERSION, Outcome, ReplayError, Unfinished, host::DeploymentHost, machine::End,
+    replay,
 };
 use crate::{
     check::ServiceCheck,
     clock::{Clock, SystemClock},
     engine::{
-        ControlHandle, Event, Journal, MemoryJournal, Opening, Operator, RunId, Runner, Sink,
+        ControlHandle, Event, Journal, MemoryJournal, Opening, Operator, Record, RunId, Runner,
+        Sink,
     },
     image::{BuildRequest, ImageBuilder, ImageRef},
     problem::{PlanError, Problem},
@@ -75,6 +77,7 @@ pub struct Deployment {
     host: DeploymentHost,
     run: Option<RunId>,
     origin: serde_json::Value,
+    unfinished: Unfinished,
     clock: Arc<dyn Clock>,
     journal: Arc<dyn Journal>,
     sinks: Vec<Sink<DeploymentEvent>>,
@@ -97,6 +100,7 @@ impl Deployment {
             },
             run: None,
             origin: serde_json::Value::Null,
+            unfinished: Unfinished::default(),
             clock: Arc::new(SystemClock),
             journal: Arc::new(MemoryJournal::new()),
             sinks: Vec::new(),
@@ -158,12 +162,22 @@ impl Deployment {
     /// Keeps something of yours with the run, such as the options that it was started with:
     /// [`origin_of`](super::origin_of) gives it back to whoever goes on with it. No secrets: it
     /// stands in the journal as it is.
-    ///
-    /// A deployment whose process ended goes on by running it again: what was built, registered or
-    /// begun is found, and not done twice.
     pub fn origin(mut self, origin: serde_json::Value) -> Self {
         self.origin = origin;
         self
+    }
+
+    /// Goes on with a deployment whose process ended, from its journal's records: run it again then.
+    /// What was built, registered or begun is found and not done twice; what was brought and never
+    /// proved is taken back where a check fails, and a way back that was begun is gone to its end,
+    /// as that process would have done.
+    ///
+    /// # Errors
+    ///
+    /// [`ReplayError`] where the journal does not replay.
+    pub fn goes_on_from(mut self, records: &[Record]) -> Result<Self, ReplayError> {
+        self.unfinished = replay(records)?.machine.unfinished();
+        Ok(self)
     }
 
     /// A handle by which the run can be cancelled, aborted, held or stopped from anywhere.
@@ -277,6 +291,13 @@ impl Deployment {
 
     #[tracing::instrument(name = "deployment", skip_all)]
     async fn drive(self, intent: Intent) -> Result<Outcome, DeploymentError> {
+        let intent = match (intent, &self.unfinished.restoring) {
+            (Intent::Deploy { .. } | Intent::RollBack { .. }, Some(_)) => Intent::RollBack {
+                by: "an earlier process of this run".into(),
+                to: self.unfinished.restoring_to.clone(),
+            },
+            (intent, _) => intent,
+        };
         let run = self
             .run
             .unwrap_or_else(|| RunId::from_start(self.clock.now()));
@@ -286,15 +307,17 @@ impl Deployment {
         let opening = Entry::Opened {
             version: MACHINE_VERSION,
             run: run.clone(),
-            plan: self.plan.clone(),
+            plan: Box::new(self.plan.clone()),
             health: names(&self.host.health),
             smoke: names(&self.host.smoke),
             by_hand: self.host.deployer.by_hand(),
+            unfinished: self.unfinished.clone(),
             origin: self.origin,
         };
         let (health, smoke) = (self.host.health.len(), self.host.smoke.len());
         let machine = DeploymentMachine::new(self.plan, health, smoke)
-            .with_by_hand(self.host.deployer.by_hand());
+            .with_by_hand(self.host.deployer.by_hand())
+            .with_unfinished(self.unfinished);
         let mut runner = Runner::new(run, self.clock, self.journal, self.controls);
         runner.sinks = self.sinks;
         runner.cancel = self.cancel;

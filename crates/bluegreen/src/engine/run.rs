@@ -143,15 +143,15 @@ impl<E: Clone + fmt::Debug> Runner<E> {
                     // Whatever was outstanding is dropped before anything else happens.
                     outstanding = None;
                     let work = M::work(&action);
-                    if let Work::Change { restores } = work {
-                        if let Err(failed) = self.append(at, M::change_entry(&action)).await {
-                            // A silent store does not block a restore; a successor does.
-                            let begins = restores && failed.kind != ErrorKind::Superseded;
-                            queue.extend(self.told.once::<M>(failed.clone()));
-                            if !begins {
-                                queue.push_back(M::not_begun(failed));
-                                continue;
-                            }
+                    if let Work::Change { restores } = work
+                        && let Err(failed) = self.append(at, M::change_entry(&action)).await
+                    {
+                        // A silent store does not block a restore; a successor does.
+                        let begins = restores && failed.kind != ErrorKind::Superseded;
+                        queue.extend(self.told.once::<M>(failed.clone()));
+                        if !begins {
+                            queue.push_back(M::not_begun(failed));
+                            continue;
                         }
                     }
                     outstanding = Some(match work {

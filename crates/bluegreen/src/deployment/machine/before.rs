@@ -72,6 +72,16 @@ impl DeploymentMachine {
             }
         };
         self.remember(at, service.clone());
+        if let Some(point) = self.goes_back_unseen(service.as_ref()) {
+            let to = point.previous.clone();
+            self.deployed = Some(point.deployed.clone());
+            self.point = Some(point);
+            let cause = Cause::RolloutFailed {
+                reason: "the service goes back by itself".to_owned(),
+                stopped: Vec::new(),
+            };
+            return self.went_back(at, cause, to);
+        }
         let mut accepted = self.plan.accepted().clone();
         if self.health_checks + self.smoke_tests == 0 {
             // Without checks none can pass for the wrong service.
@@ -98,6 +108,17 @@ impl DeploymentMachine {
                 },
             ),
         }
+    }
+
+    /// What an earlier process of this run brought and the service itself takes back now. Once it is
+    /// back, nothing tells it from a service that never left, and it is brought again.
+    fn goes_back_unseen(&self, service: Option<&ServiceObservation>) -> Option<RollbackPoint> {
+        let (unproven, service) = (self.unfinished.unproven.as_ref()?, service?);
+        let point = service.rollback_point.clone()?;
+        let goes_back = service.rollout == Rollout::InProgress
+            && service.revision != *unproven
+            && service.heads_for(&point.previous);
+        (point.deployed == *unproven && goes_back).then_some(point)
     }
 
     /// When a failed read is tried again, if it is.
@@ -247,6 +268,11 @@ impl DeploymentMachine {
         let point = point.filter(|point| point.deployed == revision && point.previous != itself);
         if service.revision == revision && service.desired > 0 {
             match (service.rollout, point) {
+                (Rollout::Completed, Some(point))
+                    if self.unfinished.unproven.as_ref() == Some(&revision) =>
+                {
+                    return self.adopt(at, service, Some(point));
+                }
                 (Rollout::Completed, point) => {
                     self.point = point;
                     self.tell(DeploymentEvent::AlreadyRuns { service });

@@ -25,7 +25,7 @@ pub(crate) use self::state::End;
 use self::state::{RestoreStage, Retry, Said, State};
 use super::{
     Action, Cause, DeploymentEvent, DeploymentPlan, Entry, HoldReason, Input, Intent, Outcome,
-    Report, Unchanged, Unresolved,
+    Report, Unchanged, Unfinished, Unresolved,
 };
 use crate::{
     engine::{Control, Machine, Next, Transition, Work},
@@ -80,6 +80,9 @@ pub struct DeploymentMachine {
     unseen: bool,
     /// The journal has failed while a change was under way.
     journal_failed: Option<Failure>,
+    /// What an earlier process of this run left undone.
+    #[serde(default)]
+    unfinished: Unfinished,
     /// Somebody else has taken over: nothing is changed any more.
     #[serde(default)]
     taken_over: Option<Failure>,
@@ -111,6 +114,7 @@ impl DeploymentMachine {
             moved: false,
             unseen: false,
             journal_failed: None,
+            unfinished: Unfinished::default(),
             taken_over: None,
             cause: None,
             said: Said::default(),
@@ -123,6 +127,35 @@ impl DeploymentMachine {
     pub fn with_by_hand(mut self, by_hand: Option<ByHand>) -> Self {
         self.by_hand = by_hand;
         self
+    }
+
+    /// Knows what an earlier process of this run left undone.
+    pub fn with_unfinished(mut self, unfinished: Unfinished) -> Self {
+        self.unfinished = unfinished;
+        self
+    }
+
+    /// What is left undone while it has not ended.
+    pub(super) fn unfinished(&self) -> Unfinished {
+        if matches!(self.state, State::Ended(_)) {
+            return Unfinished::default();
+        }
+        let before = &self.unfinished;
+        let point = self.point.as_ref();
+        let brought = point.filter(|_| self.moved || self.unseen);
+        let brought = brought.map(|point| point.deployed.clone());
+        let to = match point.filter(|_| self.cause.is_some()) {
+            Some(point) => match &point.previous {
+                Target::Revision(revision) => Some(revision.clone()),
+                Target::Nothing => None,
+            },
+            None => before.restoring_to.clone(),
+        };
+        Unfinished {
+            unproven: brought.or_else(|| before.unproven.clone()),
+            restoring: self.cause.clone().or_else(|| before.restoring.clone()),
+            restoring_to: to,
+        }
     }
 
     /// Takes what happened at `at` and says what to do next.

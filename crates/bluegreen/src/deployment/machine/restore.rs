@@ -101,7 +101,8 @@ impl DeploymentMachine {
             deployed: service.revision.clone(),
             previous: previous.clone(),
         });
-        self.cause = Some(Cause::Asked { by });
+        let unfinished = self.unfinished.restoring.clone();
+        self.cause = Some(unfinished.unwrap_or(Cause::Asked { by }));
         let restore = self.restore(at, previous);
         self.on_restore_seen(at, restore, Ok(Some(service)))
     }
