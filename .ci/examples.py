@@ -44,6 +44,10 @@ def ends_with(code, program, *arguments):
 every_scenario("traffic_router", 19)
 for command in ("status", "rollback", "complete"):
     ends_with(0, "traffic_router", command, "--speed", "max")
+ends_with(0, "traffic_router", "--kill-at", "8m", "--speed", "max")
+ends_with(11, "traffic_router", "--kill-at", "8m", "--on-resume", "roll-back", "--speed", "max")
+ends_with(2, "traffic_router", "resume")
+ends_with(2, "traffic_router", "--aws")
 ends_with(0, "traffic_router", "--judge", "limits", "--speed", "max")
 ends_with(10, "traffic_router", "--judge", "limits", "--scenario", "green-errors", "--speed", "max")
 ends_with(0, "traffic_router", "plan")
@@ -71,6 +75,7 @@ ends_with(
     "--listener-rule", "examples/deploy/listener-rule.json",
 )
 ends_with(2, "deploy", "--aws")
+ends_with(2, "deploy", "resume")
 ends_with(0, "integration_tests")
 for scenario in ("broken-chat", "slow", "never-healthy"):
     ends_with(1, "integration_tests", "--scenario", scenario)

@@ -1,7 +1,7 @@
 //! The controller of a rule: takes the rule's journal, and runs or goes on with what stands in it.
 
 use bluegreen::{
-    Aws, Migration, MigrationError, Outcome,
+    Aws, Error, Migration, MigrationError, Outcome,
     aws::alb::AlbTrafficSplitter,
     migration::{ResumeError, origin_of},
     store::{JournalLog, Lease, Take},
@@ -51,26 +51,48 @@ impl<'a> Controller<'a> {
         })
     }
 
-    async fn take(&self, usual: Take) -> Result<Lease, u8> {
+    async fn take(&self, usual: Take) -> Result<Lease, Error> {
         let how = if self.cli.journal.steal {
             Take::Steal
         } else {
             usual
         };
         let (operator, clock) = (&self.cli.place.operator, self.aws.clock());
-        let taken = common::journal::take(&self.log, operator, clock, how).await;
-        taken.map_err(|error| failed(&error, UNCHANGED))
+        common::journal::take(&self.log, operator, clock, how).await
+    }
+
+    /// A journal that cannot be had does not keep blue from being put back, unless somebody holds
+    /// it.
+    async fn take_to_restore(&self) -> Result<Option<Lease>, u8> {
+        let error = match self.take(Take::AfterSilence).await {
+            Ok(lease) => return Ok(Some(lease)),
+            Err(error) => error,
+        };
+        let standing = self.log.standing().await.ok().flatten();
+        if standing.is_some_and(|standing| standing.holder.is_some()) {
+            return Err(failed(&error, UNCHANGED));
+        }
+        failed(&error, UNCHANGED);
+        say_line!(
+            "warning: rolling back without the journal: nothing keeps another controller out"
+        );
+        Ok(None)
     }
 
     /// Everything of a run: whatever changes something asks the lease first.
-    fn migration(&self, setup: &Setup, cli: &Cli, lease: &Lease) -> Result<Migration, u8> {
-        let aws = self.aws.fenced(lease.clone());
+    fn migration(&self, setup: &Setup, cli: &Cli, lease: Option<&Lease>) -> Result<Migration, u8> {
+        let aws = match lease {
+            Some(lease) => self.aws.fenced(lease.clone()),
+            None => self.aws.clone(),
+        };
         let bad = |error| failed(&error, BAD_ARGUMENTS);
         let splitter = setup.splitter(&aws).map_err(bad)?;
         let mut migration = Migration::new(setup.plan.clone(), splitter)
             .clock(aws.clock())
-            .journal(lease.clone())
             .origin(std::env::args().skip(1).collect());
+        if let Some(lease) = lease {
+            migration = migration.journal(lease.clone());
+        }
         for (name, gate) in setup.gates(&aws, cli).map_err(bad)? {
             migration = migration.gate(name, gate);
         }
@@ -91,18 +113,22 @@ impl<'a> Controller<'a> {
 
     /// Takes the journal and begins.
     pub(crate) async fn start(&self, command: Command) -> Ended {
-        let usual = match command {
+        let lease = match command {
             // Whoever wants traffic back on blue takes over from who is dead.
-            Command::Rollback { .. } => Take::AfterSilence,
-            _ => Take::IfFree,
+            Command::Rollback { .. } => self.take_to_restore().await?,
+            _ => {
+                let taken = self.take(Take::IfFree).await;
+                Some(taken.map_err(|error| failed(&error, UNCHANGED))?)
+            }
         };
-        let lease = self.take(usual).await?;
-        let ended = self.begin(command, &lease).await;
-        self.let_go(&lease).await;
+        let ended = self.begin(command, lease.as_ref()).await;
+        if let Some(lease) = lease {
+            self.let_go(&lease).await;
+        }
         ended
     }
 
-    async fn begin(&self, command: Command, lease: &Lease) -> Ended {
+    async fn begin(&self, command: Command, lease: Option<&Lease>) -> Ended {
         let migration = self.migration(self.setup, self.cli, lease)?;
         let operator = self.cli.place.operator.as_str();
         Ok(match command {
@@ -114,7 +140,8 @@ impl<'a> Controller<'a> {
 
     /// Takes the journal over and goes on with what stands in it.
     pub(crate) async fn resume(&self, how: Take) -> Ended {
-        let lease = self.take(how).await?;
+        let lease = self.take(how).await;
+        let lease = lease.map_err(|error| failed(&error, UNCHANGED))?;
         let ended = self.go_on(&lease).await;
         self.let_go(&lease).await;
         ended
@@ -133,7 +160,7 @@ impl<'a> Controller<'a> {
         let cli = cli.as_ref().unwrap_or(self.cli);
         let setup = self.setup.again(cli);
         let setup = setup.map_err(|problems| bad_arguments(&problems))?;
-        let migration = self.migration(&setup, cli, lease)?;
+        let migration = self.migration(&setup, cli, Some(lease))?;
         let operator = self.cli.place.operator.as_str();
         Ok(migration.resume(&records, operator).await)
     }

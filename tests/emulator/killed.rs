@@ -20,7 +20,7 @@ use bluegreen::aws::alb::RuleArn;
 use serde_json::Value;
 
 use crate::{
-    harness::{self, Emulator, REGION},
+    harness::{self, Emulator, Endpoint, REGION},
     proxy,
     topology::Topology,
 };
@@ -65,10 +65,16 @@ struct World {
     cloudwatch: String,
     program: PathBuf,
     folder: tempfile::TempDir,
+    _metrics: Endpoint,
 }
 
 impl World {
     fn run(&self, rule: &RuleArn, words: &[&str], out: &Path) -> Child {
+        let journal = self.folder.path().to_str().unwrap();
+        self.run_with(journal, rule, words, out)
+    }
+
+    fn run_with(&self, journal: &str, rule: &RuleArn, words: &[&str], out: &Path) -> Child {
         let mut command = Command::new(&self.program);
         command
             .args(words)
@@ -77,9 +83,10 @@ impl World {
             .args(["--rule-arn", rule.as_str()])
             .args(["--blue-target-group", self.topology.blue.as_str()])
             .args(["--green-target-group", self.topology.green.as_str()])
-            .arg("--journal")
-            .arg(self.folder.path())
+            .args(["--journal", journal])
             .env("AWS_ENDPOINT_URL", &self.elb)
+            // Nobody listens there.
+            .env("AWS_ENDPOINT_URL_S3", "http://127.0.0.1:9")
             .env("AWS_ENDPOINT_URL_CLOUDWATCH", &self.cloudwatch)
             .env("AWS_REGION", REGION)
             .env("AWS_ACCESS_KEY_ID", "testing")
@@ -185,21 +192,90 @@ fn terminate(child: &Child) {
     assert!(sent.unwrap().success());
 }
 
-#[tokio::test]
-async fn p05_p11_killed_over_real_http_and_resumed_no_run_ends_in_an_unknown_place() {
-    let Some(topology) = Topology::new().await else {
-        return;
-    };
-    let Some(metrics) = harness::start(Emulator::Ministack) else {
-        return;
-    };
+/// A world for the program. The proxy breaks connections.
+async fn world() -> Option<World> {
+    let topology = Topology::new().await?;
+    let metrics = harness::start(Emulator::Ministack)?;
     let url = |config: &aws_config::SdkConfig| config.endpoint_url().unwrap().to_owned();
-    let world = World {
+    Some(World {
         elb: proxy::before(&url(&topology.endpoint.config)),
         cloudwatch: url(&metrics.config),
         topology,
         program: program(),
         folder: tempfile::tempdir().unwrap(),
+        _metrics: metrics,
+    })
+}
+
+/// Puts everything back on blue and waits for its end, but not for the minutes that confirm it.
+/// Gives what it said to people.
+async fn rolled_back(world: &World, name: &str, journal: &str, rule: &RuleArn) -> String {
+    world
+        .topology
+        .write(rule, vec![world.topology.forward(50, 50)])
+        .await;
+    let out = world.folder.path().join(format!("{name}.json"));
+    let mut child = world.run_with(journal, rule, &["rollback"], &out);
+    let begun = now();
+    let ended = loop {
+        if let Some(status) = child.try_wait().unwrap() {
+            break status;
+        }
+        assert!(begun.elapsed() < Duration::from_secs(240), "{name}");
+        if events(&out)
+            .iter()
+            .any(|event| event["event"] == "restored")
+        {
+            terminate(&child);
+        }
+        sleep(Duration::from_millis(50));
+    };
+    let words = fs::read_to_string(out.with_extension("err")).unwrap();
+    assert_eq!(ended.code(), Some(0), "{name}: {words}");
+    assert_eq!(
+        world.topology.weights(rule).await,
+        (100, 0),
+        "{name}: {words}"
+    );
+    words
+}
+
+/// Neither a store that does not answer nor a journal that somebody spoilt keeps blue from being
+/// put back.
+#[tokio::test]
+async fn p06_without_its_journal_a_rollback_still_restores() {
+    let Some(world) = world().await else {
+        return;
+    };
+    let rule = world.topology.split_rule(900, 50, 50).await;
+    let journals = world.folder.path().join("journals");
+    let journal = journals.to_str().unwrap();
+
+    let words = rolled_back(&world, "kept", journal, &rule).await;
+    assert!(!words.contains("without the journal"), "{words}");
+
+    let log = fs::read_dir(&journals)
+        .unwrap()
+        .next()
+        .unwrap()
+        .unwrap()
+        .path();
+    fs::copy(log.join("000000000000.json"), log.join("000000009999.json")).unwrap();
+    let words = rolled_back(&world, "spoilt", journal, &rule).await;
+    assert!(
+        words.contains("record 0 stands in the place of record 9999"),
+        "{words}"
+    );
+    assert!(words.contains("without the journal"), "{words}");
+
+    let words = rolled_back(&world, "out of reach", "s3://absent/x", &rule).await;
+    assert!(words.contains("without the journal"), "{words}");
+}
+
+#[tokio::test]
+async fn p05_p11_killed_over_real_http_and_resumed_no_run_ends_in_an_unknown_place() {
+    let Some(world) = world().await else {
+        return;
     };
     let count = kills();
     let mut rules = Vec::new();

@@ -15,6 +15,7 @@ mod conformance;
 mod deployment;
 mod drift;
 mod harness;
+mod journal;
 mod killed;
 mod locate;
 mod place;

@@ -58,6 +58,8 @@
 //!   minute shows no request on green, and the outcome says which.
 //! - Somebody else's change stops the run with a diff; it does not fight.
 //! - Cancelling ends in the plan's policy, roll back by default, and in a state that is stated.
+//! - A run that was killed at any moment is resumed from its journal, on any machine that reaches
+//!   it, and ends in a known place. Of two controllers that share a journal exactly one writes.
 //! - Every decision leaves its evidence in the journal, from which [`migration::replay`] judges
 //!   it again.
 //! - Secrets reach no event, journal, error, log or `Debug`.
@@ -66,8 +68,9 @@
 //!
 //! - It cannot prevent a race with somebody else's write: the load balancer's API has no version
 //!   to write against. It detects the change at the next look.
-//! - It does not survive its own death yet: a killed run leaves the split as it is, and
-//!   [`Migration::restore`] puts it back. The journal is in memory.
+//! - Nobody watches while no controller runs: a killed run leaves the split as it is until it is
+//!   resumed from its journal ([`store`], [`Migration::resume`]) or put back
+//!   ([`Migration::restore`]).
 //! - A [`Deployment`] changes a service's task definition and nothing else of it.
 //!
 //! # Features
@@ -76,6 +79,7 @@
 //! |---|---|---|
 //! | `aws` | yes | [`aws`]: load balancer, CloudWatch, ECS and ECR |
 //! | `check` | yes | HTTP health checks and smoke tests in [`check`] |
+//! | `store` | yes | journals that outlive the process in [`store`]: memory, a folder, with `aws` S3 |
 //! | `sim` | no | [`aws::sim`]: a simulated AWS behind the same adapters |
 //! | `mock` | no | [`mock`]: `mockall` mocks of the role traits |
 

@@ -53,6 +53,11 @@ impl Endpoint {
     pub(crate) fn post(&self, service: &str, form: &str) -> Result<String, String> {
         self.server.post(service, form)
     }
+
+    /// Makes an S3 bucket.
+    pub(crate) fn make_bucket(&self, bucket: &str) {
+        self.server.make_bucket(bucket);
+    }
 }
 
 /// The server of this emulator that is running, or a new one. The last test that holds it ends

@@ -126,6 +126,14 @@ impl Server {
         }
     }
 
+    /// Makes an S3 bucket.
+    pub(crate) fn make_bucket(&self, bucket: &str) {
+        let request =
+            format!("PUT /{bucket} HTTP/1.0\r\nHost: 127.0.0.1\r\nContent-Length: 0\r\n\r\n");
+        let answer = self.exchange(&request).expect("it answers");
+        assert!(is_ok(&answer), "{answer}");
+    }
+
     fn is_ready(&self, path: &str) -> bool {
         self.exchange(&format!("GET {path} HTTP/1.0\r\nHost: 127.0.0.1\r\n\r\n"))
             .is_ok_and(|answer| is_ok(&answer))

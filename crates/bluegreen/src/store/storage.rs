@@ -84,22 +84,56 @@ impl Objects {
         let message = || format!("{what} in journal `{}`", self.prefix);
         match tokio::time::timeout(LIMIT, work).await {
             Ok(Ok(done)) => Ok(done),
-            Ok(Err(error)) => {
-                let kind = match &error {
-                    object_store::Error::NotFound { .. } => ErrorKind::NotFound,
-                    object_store::Error::PermissionDenied { .. }
-                    | object_store::Error::Unauthenticated { .. } => ErrorKind::Denied,
-                    object_store::Error::AlreadyExists { .. }
-                    | object_store::Error::Precondition { .. } => ErrorKind::Conflict,
-                    _ => ErrorKind::Unavailable,
-                };
-                Err(Error::new(kind, message()).with_source(error))
-            }
+            Ok(Err(error)) => Err(told(&message(), &error)),
             Err(_) => {
                 let message = format!("{}: no answer within {} s", message(), LIMIT.as_secs());
                 Err(Error::new(ErrorKind::OutcomeUnknown, message))
             }
         }
+    }
+}
+
+/// The store's own text says its causes too, so they are not kept beside it. S3's answer is
+/// reduced to its code and message.
+fn told(attempted: &str, error: &object_store::Error) -> Error {
+    let text = error.to_string();
+    let within = |tag: &str| {
+        let (_, rest) = text.split_once(&format!("<{tag}>"))?;
+        Some(rest.split_once(&format!("</{tag}>"))?.0)
+    };
+    let code = within("Code");
+    let kind = match (error, code) {
+        (object_store::Error::NotFound { .. }, _) | (_, Some("NoSuchBucket")) => {
+            ErrorKind::NotFound
+        }
+        (
+            object_store::Error::PermissionDenied { .. }
+            | object_store::Error::Unauthenticated { .. },
+            _,
+        )
+        | (
+            _,
+            Some("AccessDenied" | "InvalidAccessKeyId" | "SignatureDoesNotMatch" | "ExpiredToken"),
+        ) => ErrorKind::Denied,
+        (
+            object_store::Error::AlreadyExists { .. } | object_store::Error::Precondition { .. },
+            _,
+        ) => ErrorKind::Conflict,
+        _ => ErrorKind::Unavailable,
+    };
+    let answer = match (code, within("Message")) {
+        (Some(code), Some(message)) => format!("{code}: {message}"),
+        _ => text.lines().next().unwrap_or_default().to_owned(),
+    };
+    let error = Error::new(kind, format!("{attempted}: {answer}"));
+    match (kind, code) {
+        (ErrorKind::NotFound, Some("NoSuchBucket")) => {
+            error.with_hint("create the bucket, in the region that is worked in, or name another")
+        }
+        (ErrorKind::Denied, _) => error.with_hint(
+            "it needs s3:GetObject and s3:PutObject below the prefix, and s3:ListBucket",
+        ),
+        _ => error,
     }
 }
 

@@ -1,0 +1,119 @@
+//! Journals in S3 over real HTTP: conditional writes are the lock, and a listing has pages.
+
+use bluegreen::{
+    Aws, ErrorKind,
+    clock::SystemClock,
+    engine::{Fence as _, Journal as _, Record},
+    store::{Holder, JournalLog, Lease, Take},
+};
+use jiff::Timestamp;
+use serde_json::json;
+
+use crate::harness::{self, Emulator, Endpoint};
+
+const BUCKET: &str = "journals";
+
+fn log(s3: &Endpoint, subject: &str) -> JournalLog {
+    let store = Aws::from_config(&s3.config)
+        .journals(BUCKET, "production/moves")
+        .unwrap();
+    assert!(store.is_shared());
+    store.log(subject)
+}
+
+async fn take(log: &JournalLog, name: &str, how: Take) -> bluegreen::Result<Lease> {
+    log.take(Holder::this_process(name), SystemClock, how).await
+}
+
+async fn append(lease: &Lease, from: u64, to: u64) {
+    for seq in from..to {
+        let record = Record::new(seq, Timestamp::UNIX_EPOCH, json!({ "entry": seq }));
+        lease.append(record).await.unwrap();
+    }
+}
+
+/// What each emulator's S3 must give: asked of both, so that neither's quirk passes for S3.
+async fn one_writes_and_another_goes_on(emulator: Emulator) {
+    let Some(s3) = harness::start(emulator) else {
+        return;
+    };
+    s3.make_bucket(BUCKET);
+    let rule = format!("arn:aws:elasticloadbalancing:us-east-1:1:listener-rule/{emulator}");
+    let ours = log(&s3, &rule);
+    assert_eq!(ours.standing().await.unwrap(), None, "nothing is there yet");
+
+    // More records than one page of a listing has.
+    let ann = take(&ours, "ann", Take::IfFree).await.unwrap();
+    append(&ann, 0, 1_010).await;
+    ann.check().unwrap();
+
+    // Another machine sees the same log, and is refused by name.
+    let theirs = log(&s3, &rule);
+    let refused = take(&theirs, "bob", Take::IfFree).await.unwrap_err();
+    assert_eq!(refused.kind(), ErrorKind::Refused);
+    assert!(refused.to_string().contains("ann"), "P6: {refused}");
+
+    ann.release().await.unwrap();
+    let bob = take(&theirs, "bob", Take::IfFree).await.unwrap();
+    let records = bob.newest_run().await.unwrap();
+    assert_eq!(records.len(), 1_010, "P9: every page of the listing");
+    assert_eq!(records[1_009].seq, 1_009);
+    append(&bob, 1_010, 1_012).await;
+
+    // Who has let go writes nothing more.
+    let late = Record::new(1_010, Timestamp::UNIX_EPOCH, json!({ "entry": "late" }));
+    ann.append(late).await.unwrap_err();
+    ann.check().unwrap_err();
+    let records = ours.newest_run().await.unwrap();
+    assert_eq!(records.len(), 1_012, "P6");
+}
+
+#[tokio::test]
+async fn p06_p09_a_journal_in_motos_s3_is_history_and_lock() {
+    one_writes_and_another_goes_on(Emulator::Moto).await;
+}
+
+#[tokio::test]
+async fn p06_p09_a_journal_in_ministacks_s3_is_history_and_lock() {
+    one_writes_and_another_goes_on(Emulator::Ministack).await;
+}
+
+#[tokio::test]
+async fn p06_of_many_who_take_a_journal_in_s3_at_once_one_gets_it() {
+    let Some(s3) = harness::start(Emulator::Ministack) else {
+        return;
+    };
+    s3.make_bucket("race");
+    let aws = Aws::from_config(&s3.config);
+    for round in 0..10 {
+        let takers = (0..8).map(|taker| {
+            let log = aws.journals("race", "").unwrap().log(&format!("{round}"));
+            tokio::spawn(async move { take(&log, &format!("taker {taker}"), Take::IfFree).await })
+        });
+        let mut got = Vec::new();
+        for taker in takers.collect::<Vec<_>>() {
+            match taker.await.unwrap() {
+                Ok(lease) => got.push(lease),
+                Err(error) => assert_eq!(error.kind(), ErrorKind::Refused, "{error}"),
+            }
+        }
+        assert_eq!(got.len(), 1, "round {round}");
+    }
+}
+
+#[tokio::test]
+async fn a_bucket_that_is_not_there_is_named() {
+    let Some(s3) = harness::start(Emulator::Moto) else {
+        return;
+    };
+    let store = Aws::from_config(&s3.config)
+        .journals("absent", "x")
+        .unwrap();
+    let error = take(&store.log("rule"), "ann", Take::IfFree)
+        .await
+        .unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::NotFound, "{error}");
+    assert!(error.to_string().contains("NoSuchBucket"), "{error}");
+    assert!(error.hint().is_some(), "{error}");
+    assert!(std::error::Error::source(&error).is_none(), "said once");
+}
