@@ -10,6 +10,7 @@
 
 #![expect(clippy::unwrap_used, reason = "all of it is test code")]
 
+mod canary;
 mod cloudwatch;
 mod conformance;
 mod deployment;

@@ -4,6 +4,7 @@
 mod common;
 mod control;
 mod guide;
+mod journals;
 mod release;
 mod scenarios;
 mod sequential;
