@@ -7,6 +7,10 @@
 //! ```
 
 #![allow(missing_docs, reason = "criterion's macros document nothing")]
+#![expect(
+    clippy::print_stdout,
+    reason = "the size is a figure of this benchmark"
+)]
 
 use std::{fs, path::Path, time::Duration};
 
