@@ -2,6 +2,7 @@
 
 use std::{
     io,
+    process::Command,
     sync::{Arc, Mutex},
 };
 
@@ -41,8 +42,28 @@ impl<'a> MakeWriter<'a> for Log {
     }
 }
 
-#[tokio::test]
-async fn p12_credentials_show_in_no_log_event_journal_error_or_debug() {
+const NAME: &str = "canary::p12_credentials_show_in_no_log_event_journal_error_or_debug";
+const ALONE: &str = "BLUEGREEN_TEST_ALONE";
+
+/// In a process of its own: whether a line is logged is decided once for all threads.
+#[test]
+fn p12_credentials_show_in_no_log_event_journal_error_or_debug() {
+    if std::env::var_os(ALONE).is_some() {
+        return move_under_every_log_level();
+    }
+    let alone = Command::new(std::env::current_exe().unwrap())
+        .args([NAME, "--exact", "--nocapture"])
+        .env(ALONE, "1")
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&alone.stdout);
+    let why = String::from_utf8_lossy(&alone.stderr);
+    assert!(alone.status.success(), "{said}\n{why}");
+    assert!(said.contains("1 passed"), "{said}");
+}
+
+#[tokio::main(flavor = "current_thread")]
+async fn move_under_every_log_level() {
     let Some(topology) = Topology::new().await else {
         return;
     };
