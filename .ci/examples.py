@@ -47,6 +47,7 @@ for command in ("status", "rollback", "complete"):
 ends_with(0, "traffic_router", "--kill-at", "8m", "--speed", "max")
 ends_with(11, "traffic_router", "--kill-at", "8m", "--on-resume", "roll-back", "--speed", "max")
 ends_with(2, "traffic_router", "resume")
+ends_with(0, "traffic_router", "--print-iam-policy", "--journal", "s3://moves/production")
 ends_with(2, "traffic_router", "--aws")
 ends_with(0, "traffic_router", "--judge", "limits", "--speed", "max")
 ends_with(10, "traffic_router", "--judge", "limits", "--scenario", "green-errors", "--speed", "max")

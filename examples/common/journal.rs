@@ -31,6 +31,13 @@ pub(crate) struct JournalPlace {
 }
 
 impl JournalPlace {
+    /// The bucket and the prefix in it, where it is S3.
+    pub(crate) fn bucket(&self) -> Option<(&str, &str)> {
+        let place = self.journal.as_deref()?.strip_prefix("s3://")?;
+        let (bucket, prefix) = place.split_once('/').unwrap_or((place, ""));
+        Some((bucket, prefix.trim_matches('/')))
+    }
+
     /// The store, or what is wrong.
     pub(crate) fn store(&self, aws: &Aws, is_simulated: bool) -> Result<JournalStore, Problem> {
         let problem = |message: String, hint: &str| Problem::new("--journal", message, hint);
@@ -40,13 +47,10 @@ impl JournalPlace {
                 problem(failure.to_string(), "s3://BUCKET/PREFIX, or a folder")
             })
         };
+        if let Some((bucket, prefix)) = self.bucket() {
+            return opened(aws.journals(bucket, prefix));
+        }
         match self.journal.as_deref() {
-            Some(place) if place.starts_with("s3://") => {
-                let (bucket, prefix) = place["s3://".len()..]
-                    .split_once('/')
-                    .unwrap_or((&place["s3://".len()..], ""));
-                opened(aws.journals(bucket, prefix.trim_matches('/')))
-            }
             Some("") => Err(problem(
                 "is empty".to_owned(),
                 "s3://BUCKET/PREFIX, or a folder",

@@ -105,6 +105,10 @@ pub(crate) struct Place {
     /// ended shortly before says where traffic is. ECS waits 30s, Kubernetes too.
     #[arg(long, global = true, value_name = "TIME")]
     pub(crate) grace: Option<String>,
+    /// Print the IAM policy with the least rights for this rule, these gates and this journal, as
+    /// JSON, and call nothing.
+    #[arg(long, global = true)]
+    pub(crate) print_iam_policy: bool,
     /// Who is responsible for `complete` and `rollback`, as it stands in the outcome.
     #[arg(
         long,

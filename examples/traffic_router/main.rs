@@ -96,11 +96,13 @@ async fn run(cli: &Cli) -> u8 {
         Speed::Times(speed) => Some(simulation.pace(speed)),
         Speed::Max => None,
     };
-    say_line!(
-        "simulated AWS, scenario {}: {}",
-        scenario.name(),
-        scenario.explanation()
-    );
+    if !cli.place.print_iam_policy {
+        say_line!(
+            "simulated AWS, scenario {}: {}",
+            scenario.name(),
+            scenario.explanation()
+        );
+    }
     let code = go(cli, &setup, &simulation.aws(), Some(&simulation)).await;
     drop(pacer);
     code
@@ -112,6 +114,15 @@ async fn go(cli: &Cli, setup: &Setup, aws: &Aws, simulation: Option<&Simulation>
         Ok(splitter) => splitter,
         Err(error) => return failed(&error, BAD_ARGUMENTS),
     };
+    if cli.place.print_iam_policy {
+        return match writeln!(anstream::stdout(), "{}", setup.iam_policy(cli)) {
+            Ok(()) => 0,
+            Err(error) => {
+                say_line!("error: the policy could not be written: {error}");
+                UNCHANGED
+            }
+        };
+    }
     let command = cli.command.unwrap_or(Command::Migrate);
     if command == Command::Status {
         return match splitter.observe().await {

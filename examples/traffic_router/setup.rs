@@ -7,6 +7,7 @@ use bluegreen::{
     aws::{
         alb::{AlbRule, AlbTrafficSplitter, TargetGroupArn},
         cloudwatch::{AlarmGate, AlbMetrics, AppMetrics, AppNamespace, CloudWatchGate},
+        iam::IamPolicy,
         sim::{Scenario, Simulation},
     },
     engine::OnCancel,
@@ -107,6 +108,18 @@ impl Setup {
             rule, blue, green, ..
         } = &self.target;
         AlbTrafficSplitter::new(aws, rule.clone(), blue.clone(), green.clone())
+    }
+
+    /// The rights that this takes.
+    pub(crate) fn iam_policy(&self, cli: &Cli) -> IamPolicy {
+        let mut policy = IamPolicy::migration(&self.target.rule).metrics();
+        if !self.target.alarms.is_empty() {
+            policy = policy.alarms();
+        }
+        match cli.journal.bucket() {
+            Some((bucket, prefix)) => policy.journal(bucket, prefix),
+            None => policy,
+        }
     }
 
     /// The gates of a migration, with their names.

@@ -6,6 +6,7 @@ mod control;
 mod guide;
 mod journals;
 mod release;
+mod rights;
 mod scenarios;
 mod sequential;
 mod thrift;

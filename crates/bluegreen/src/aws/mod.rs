@@ -23,6 +23,7 @@ pub mod cloudwatch;
 mod document;
 pub mod ecr;
 pub mod ecs;
+pub mod iam;
 #[cfg(feature = "store")]
 mod journals;
 #[cfg(feature = "sim")]

@@ -60,6 +60,11 @@ impl CallCounts {
         self.0.get(operation).copied().unwrap_or_default()
     }
 
+    /// The operations that were called, by name.
+    pub fn operations(&self) -> impl Iterator<Item = &str> {
+        self.0.keys().copied()
+    }
+
     /// All calls.
     #[must_use]
     pub fn total(&self) -> u64 {

@@ -1,0 +1,205 @@
+//! The rights that a migration needs, and no others.
+
+use std::{collections::BTreeSet, fmt};
+
+use serde::Serialize;
+
+use super::alb::AlbRule;
+
+/// An IAM policy with the least rights for a migration of one rule.
+///
+/// What AWS can bind to a resource is bound to it: the rule that is written, the journal's prefix.
+/// The load balancer's `Describe` calls, `cloudwatch:GetMetricData` and, for composite alarms,
+/// `cloudwatch:DescribeAlarms` can only be given for all resources
+/// ([load balancing](https://docs.aws.amazon.com/service-authorization/latest/reference/list_awselasticloadbalancingv2.html),
+/// [CloudWatch](https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazoncloudwatch.html)).
+///
+/// A rule that is found by priority or by its groups has no ARN yet: its policy names all rules of
+/// the listener. The default rule is written through its listener; named by the ARN of a rule it
+/// cannot be told from the others, so name it as [`AlbRule::Default`]. Not in it: the rights for
+/// user pools that AWS asks for where a rule authenticates through Cognito.
+///
+/// Shown as JSON.
+///
+/// # Examples
+///
+/// ```
+/// use bluegreen::aws::{alb::AlbRule, iam::IamPolicy};
+///
+/// let rule = "arn:aws:elasticloadbalancing:us-east-1:123456789012:listener-rule/app/web/\
+///             50dc6c495c0c9188/f2f7dc8efc522ab2/9683b2d02a6cabee";
+/// let policy = IamPolicy::migration(&AlbRule::Arn(rule.parse()?))
+///     .metrics()
+///     .journal("moves", "production");
+/// assert!(policy.actions().contains("elasticloadbalancing:ModifyRule"));
+/// println!("{policy}");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct IamPolicy {
+    version: &'static str,
+    statement: Vec<Statement>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct Statement {
+    sid: &'static str,
+    effect: &'static str,
+    action: Vec<&'static str>,
+    resource: Vec<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    condition: Option<serde_json::Value>,
+}
+
+impl IamPolicy {
+    /// What a migration of this rule reads and writes at the load balancer.
+    #[must_use]
+    pub fn migration(rule: &AlbRule) -> Self {
+        let listener = rule.listener();
+        let (write, resource) = match rule {
+            AlbRule::Arn(rule) => ("elasticloadbalancing:ModifyRule", rule.to_string()),
+            AlbRule::Default(listener) => {
+                ("elasticloadbalancing:ModifyListener", listener.to_string())
+            }
+            AlbRule::Priority { .. } | AlbRule::Only(_) => {
+                let rules = listener
+                    .as_str()
+                    .replacen(":listener/", ":listener-rule/", 1);
+                ("elasticloadbalancing:ModifyRule", format!("{rules}/*"))
+            }
+        };
+        Self {
+            version: "2012-10-17",
+            statement: Vec::new(),
+        }
+        .allow("MoveTraffic", &[write], vec![resource])
+        .allow(
+            "ReadLoadBalancer",
+            &[
+                "elasticloadbalancing:DescribeListeners",
+                "elasticloadbalancing:DescribeRules",
+                "elasticloadbalancing:DescribeTargetGroups",
+                "elasticloadbalancing:DescribeTargetHealth",
+            ],
+            vec!["*".to_owned()],
+        )
+    }
+
+    /// Adds what gates over metrics need.
+    #[must_use]
+    pub fn metrics(self) -> Self {
+        let action = ["cloudwatch:GetMetricData"];
+        self.allow("ReadMetrics", &action, vec!["*".to_owned()])
+    }
+
+    /// Adds what gates over alarms need.
+    #[must_use]
+    pub fn alarms(self) -> Self {
+        let action = ["cloudwatch:DescribeAlarms"];
+        self.allow("ReadAlarms", &action, vec!["*".to_owned()])
+    }
+
+    /// Adds what a journal in S3 needs. A bucket that encrypts with a key of yours needs
+    /// `kms:GenerateDataKey` and `kms:Decrypt` for that key beside it.
+    #[must_use]
+    pub fn journal(mut self, bucket: &str, prefix: &str) -> Self {
+        let prefix = prefix.trim_matches('/');
+        let below = if prefix.is_empty() {
+            "*".to_owned()
+        } else {
+            format!("{prefix}/*")
+        };
+        let partition = self.partition();
+        let bucket = format!("arn:{partition}:s3:::{bucket}");
+        let objects = format!("{bucket}/{below}");
+        let listed = serde_json::json!({ "StringLike": { "s3:prefix": below } });
+        self = self.allow(
+            "KeepJournal",
+            &["s3:GetObject", "s3:PutObject"],
+            vec![objects],
+        );
+        self = self.allow("FindJournal", &["s3:ListBucket"], vec![bucket]);
+        if let Some(list) = self.statement.last_mut() {
+            list.condition = Some(listed);
+        }
+        self
+    }
+
+    /// Every right in it, such as `elasticloadbalancing:ModifyRule`.
+    #[must_use]
+    pub fn actions(&self) -> BTreeSet<&str> {
+        let actions = self.statement.iter().flat_map(|one| &one.action);
+        actions.copied().collect()
+    }
+
+    /// The partition of what is written: `aws`, `aws-cn` and so on.
+    fn partition(&self) -> &str {
+        let written = self.statement.first().and_then(|one| one.resource.first());
+        let partition = written.and_then(|arn| arn.split(':').nth(1));
+        partition.unwrap_or("aws")
+    }
+
+    fn allow(mut self, sid: &'static str, action: &[&'static str], resource: Vec<String>) -> Self {
+        self.statement.push(Statement {
+            sid,
+            effect: "Allow",
+            action: action.to_vec(),
+            resource,
+            condition: None,
+        });
+        self
+    }
+}
+
+impl fmt::Display for IamPolicy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let json = serde_json::to_string_pretty(self).map_err(|_| fmt::Error)?;
+        f.write_str(&json)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::aws::alb::{ListenerArn, RuleArn};
+
+    const RULE: &str = "arn:aws-cn:elasticloadbalancing:cn-north-1:123456789012:\
+                        listener-rule/app/web/50dc6c495c0c9188/f2f7dc8efc522ab2/9683b2d02a6cabee";
+
+    fn resources(policy: &IamPolicy, sid: &str) -> Vec<String> {
+        let found = policy.statement.iter().find(|one| one.sid == sid);
+        found.map(|one| one.resource.clone()).unwrap_or_default()
+    }
+
+    #[test]
+    fn only_what_is_written_may_be_written() {
+        let rule: RuleArn = RULE.parse().expect("an ARN");
+        let listener: ListenerArn = rule.listener();
+        let of = |rule: &AlbRule| resources(&IamPolicy::migration(rule), "MoveTraffic");
+        assert_eq!(of(&AlbRule::Arn(rule)), [RULE]);
+        assert_eq!(of(&AlbRule::Default(listener.clone())), [listener.as_str()]);
+        let all = "arn:aws-cn:elasticloadbalancing:cn-north-1:123456789012:\
+                   listener-rule/app/web/50dc6c495c0c9188/f2f7dc8efc522ab2/*";
+        assert_eq!(of(&AlbRule::Only(listener.clone())), [all]);
+        let priority = 7;
+        assert_eq!(of(&AlbRule::Priority { listener, priority }), [all]);
+    }
+
+    #[test]
+    fn a_journal_is_bound_to_its_prefix_and_partition() {
+        let rule = AlbRule::Arn(RULE.parse().expect("an ARN"));
+        let policy = IamPolicy::migration(&rule).journal("moves", "/a/b/");
+        assert_eq!(
+            resources(&policy, "KeepJournal"),
+            ["arn:aws-cn:s3:::moves/a/b/*"]
+        );
+        assert_eq!(resources(&policy, "FindJournal"), ["arn:aws-cn:s3:::moves"]);
+        let whole = IamPolicy::migration(&rule).journal("moves", "");
+        assert_eq!(
+            resources(&whole, "KeepJournal"),
+            ["arn:aws-cn:s3:::moves/*"]
+        );
+    }
+}
