@@ -96,13 +96,11 @@ async fn run(cli: &Cli) -> u8 {
         Speed::Times(speed) => Some(simulation.pace(speed)),
         Speed::Max => None,
     };
-    if !cli.place.print_iam_policy {
-        say_line!(
-            "simulated AWS, scenario {}: {}",
-            scenario.name(),
-            scenario.explanation()
-        );
-    }
+    say_line!(
+        "simulated AWS, scenario {}: {}",
+        scenario.name(),
+        scenario.explanation()
+    );
     let code = go(cli, &setup, &simulation.aws(), Some(&simulation)).await;
     drop(pacer);
     code
@@ -110,10 +108,6 @@ async fn run(cli: &Cli) -> u8 {
 
 /// Carries the command out and gives its exit code.
 async fn go(cli: &Cli, setup: &Setup, aws: &Aws, simulation: Option<&Simulation>) -> u8 {
-    let splitter = match setup.splitter(aws) {
-        Ok(splitter) => splitter,
-        Err(error) => return failed(&error, BAD_ARGUMENTS),
-    };
     if cli.place.print_iam_policy {
         return match writeln!(anstream::stdout(), "{}", setup.iam_policy(cli)) {
             Ok(()) => 0,
@@ -123,6 +117,10 @@ async fn go(cli: &Cli, setup: &Setup, aws: &Aws, simulation: Option<&Simulation>
             }
         };
     }
+    let splitter = match setup.splitter(aws) {
+        Ok(splitter) => splitter,
+        Err(error) => return failed(&error, BAD_ARGUMENTS),
+    };
     let command = cli.command.unwrap_or(Command::Migrate);
     if command == Command::Status {
         return match splitter.observe().await {

@@ -91,6 +91,12 @@ pub(crate) async fn migrate(simulation: &Simulation, plan: MigrationPlan) -> Run
     run(simulation, plan, Intent::Migrate, None).await
 }
 
+/// Runs the migration of `traffic_router` to its end.
+pub(crate) async fn compare(simulation: &Simulation) -> Run {
+    let (plan, intent) = (comparing_plan(), Intent::Migrate);
+    run_under(simulation, plan, intent, None, comparing).await
+}
+
 /// Runs a migration by `plan` to its end, with a hand in it.
 pub(crate) async fn run(
     simulation: &Simulation,

@@ -6,24 +6,18 @@
 )]
 
 use std::{
-    fs::{self, File},
-    path::{Path, PathBuf},
-    process::{Child, Command, Stdio},
+    fs,
     sync::{
         Arc, Mutex,
         atomic::{AtomicUsize, Ordering},
     },
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use bluegreen::aws::alb::RuleArn;
 use serde_json::Value;
 
-use crate::{
-    harness::{self, Emulator, Endpoint, REGION},
-    proxy,
-    topology::Topology,
-};
+use crate::program::{World, events, now, sleep, terminate, world};
 
 /// How many kills: `BLUEGREEN_KILLS`, or what fits into CI.
 fn kills() -> usize {
@@ -33,97 +27,6 @@ fn kills() -> usize {
 
 /// So many at once: they mostly wait.
 const AT_ONCE: usize = 20;
-
-/// The program, built where it is not there yet.
-fn program() -> PathBuf {
-    let own = std::env::current_exe().unwrap();
-    let program = own
-        .ancestors()
-        .nth(2)
-        .unwrap()
-        .join("examples/traffic_router");
-    if !program.exists() {
-        let built = Command::new(env!("CARGO"))
-            .args([
-                "build",
-                "--quiet",
-                "--locked",
-                "--example",
-                "traffic_router",
-            ])
-            .current_dir(env!("CARGO_MANIFEST_DIR"))
-            .status();
-        assert!(built.unwrap().success());
-    }
-    program
-}
-
-struct World {
-    topology: Topology,
-    /// Where the program finds load balancer and metrics.
-    elb: String,
-    cloudwatch: String,
-    program: PathBuf,
-    folder: tempfile::TempDir,
-    _metrics: Endpoint,
-}
-
-impl World {
-    fn run(&self, rule: &RuleArn, words: &[&str], out: &Path) -> Child {
-        let journal = self.folder.path().to_str().unwrap();
-        self.run_with(journal, rule, words, out)
-    }
-
-    fn run_with(&self, journal: &str, rule: &RuleArn, words: &[&str], out: &Path) -> Child {
-        let mut command = Command::new(&self.program);
-        command
-            .args(words)
-            .args(["--aws", "--json", "--single-host", "--judge", "limits"])
-            .args(["--look-every", "1s", "--accept", "shared-targets"])
-            .args(["--rule-arn", rule.as_str()])
-            .args(["--blue-target-group", self.topology.blue.as_str()])
-            .args(["--green-target-group", self.topology.green.as_str()])
-            .args(["--journal", journal])
-            .env("AWS_ENDPOINT_URL", &self.elb)
-            // Nobody listens there.
-            .env("AWS_ENDPOINT_URL_S3", "http://127.0.0.1:9")
-            .env("AWS_ENDPOINT_URL_CLOUDWATCH", &self.cloudwatch)
-            .env("AWS_REGION", REGION)
-            .env("AWS_ACCESS_KEY_ID", "testing")
-            .env("AWS_SECRET_ACCESS_KEY", "testing")
-            .env("AWS_EC2_METADATA_DISABLED", "true")
-            .env_remove("AWS_PROFILE")
-            .stdin(Stdio::null())
-            .stdout(File::create(out).unwrap())
-            .stderr(File::create(out.with_extension("err")).unwrap());
-        command.spawn().unwrap()
-    }
-}
-
-/// What a run has said so far.
-fn events(out: &Path) -> Vec<Value> {
-    let text = fs::read_to_string(out).unwrap_or_default();
-    // A line that is still being written is no event yet.
-    text.lines()
-        .filter_map(|line| serde_json::from_str(line).ok())
-        .collect()
-}
-
-#[expect(
-    clippy::disallowed_methods,
-    reason = "a real process runs in real time"
-)]
-fn sleep(time: Duration) {
-    std::thread::sleep(time);
-}
-
-#[expect(
-    clippy::disallowed_methods,
-    reason = "a real process runs in real time"
-)]
-fn now() -> Instant {
-    Instant::now()
-}
 
 /// Starts a run, kills it after `after`, resumes it, tells that one to end, and gives its code, the
 /// last weights that it reported, and what was said.
@@ -184,92 +87,6 @@ struct Ended {
     reported: Option<(i32, i32)>,
     words: String,
     was_told: bool,
-}
-
-/// SIGTERM, as the surroundings send it.
-fn terminate(child: &Child) {
-    let sent = Command::new("kill").arg(child.id().to_string()).status();
-    assert!(sent.unwrap().success());
-}
-
-/// A world for the program. The proxy breaks connections.
-async fn world() -> Option<World> {
-    let topology = Topology::new().await?;
-    let metrics = harness::start(Emulator::Ministack)?;
-    let url = |config: &aws_config::SdkConfig| config.endpoint_url().unwrap().to_owned();
-    Some(World {
-        elb: proxy::before(&url(&topology.endpoint.config)),
-        cloudwatch: url(&metrics.config),
-        topology,
-        program: program(),
-        folder: tempfile::tempdir().unwrap(),
-        _metrics: metrics,
-    })
-}
-
-/// Puts everything back on blue and waits for its end, but not for the minutes that confirm it.
-/// Gives what it said to people.
-async fn rolled_back(world: &World, name: &str, journal: &str, rule: &RuleArn) -> String {
-    world
-        .topology
-        .write(rule, vec![world.topology.forward(50, 50)])
-        .await;
-    let out = world.folder.path().join(format!("{name}.json"));
-    let mut child = world.run_with(journal, rule, &["rollback"], &out);
-    let begun = now();
-    let ended = loop {
-        if let Some(status) = child.try_wait().unwrap() {
-            break status;
-        }
-        assert!(begun.elapsed() < Duration::from_secs(240), "{name}");
-        if events(&out)
-            .iter()
-            .any(|event| event["event"] == "restored")
-        {
-            terminate(&child);
-        }
-        sleep(Duration::from_millis(50));
-    };
-    let words = fs::read_to_string(out.with_extension("err")).unwrap();
-    assert_eq!(ended.code(), Some(0), "{name}: {words}");
-    assert_eq!(
-        world.topology.weights(rule).await,
-        (100, 0),
-        "{name}: {words}"
-    );
-    words
-}
-
-/// Neither a store that does not answer nor a journal that somebody spoilt keeps blue from being
-/// put back.
-#[tokio::test]
-async fn p06_without_its_journal_a_rollback_still_restores() {
-    let Some(world) = world().await else {
-        return;
-    };
-    let rule = world.topology.split_rule(900, 50, 50).await;
-    let journals = world.folder.path().join("journals");
-    let journal = journals.to_str().unwrap();
-
-    let words = rolled_back(&world, "kept", journal, &rule).await;
-    assert!(!words.contains("without the journal"), "{words}");
-
-    let log = fs::read_dir(&journals)
-        .unwrap()
-        .next()
-        .unwrap()
-        .unwrap()
-        .path();
-    fs::copy(log.join("000000000000.json"), log.join("000000009999.json")).unwrap();
-    let words = rolled_back(&world, "spoilt", journal, &rule).await;
-    assert!(
-        words.contains("record 0 stands in the place of record 9999"),
-        "{words}"
-    );
-    assert!(words.contains("without the journal"), "{words}");
-
-    let words = rolled_back(&world, "out of reach", "s3://absent/x", &rule).await;
-    assert!(words.contains("without the journal"), "{words}");
 }
 
 #[tokio::test]

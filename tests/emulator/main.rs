@@ -20,6 +20,8 @@ mod journal;
 mod killed;
 mod locate;
 mod place;
+mod program;
 mod proxy;
+mod rollback;
 mod shift;
 mod topology;

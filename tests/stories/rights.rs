@@ -7,8 +7,7 @@ use bluegreen::aws::{
     sim::{Scenario, Simulation},
 };
 
-use crate::common::{comparing, comparing_plan, run_under};
-use bluegreen::migration::Intent;
+use crate::common::compare;
 
 fn last_words(action: &str) -> &str {
     action.rsplit(':').next().unwrap_or(action)
@@ -18,14 +17,7 @@ fn last_words(action: &str) -> &str {
 async fn made(simulations: &[Simulation]) -> BTreeSet<String> {
     let mut made = BTreeSet::new();
     for simulation in simulations {
-        let run = run_under(
-            simulation,
-            comparing_plan(),
-            Intent::Migrate,
-            None,
-            comparing,
-        )
-        .await;
+        let run = compare(simulation).await;
         let calls = run.aws.calls();
         made.extend(calls.operations().map(str::to_owned));
     }

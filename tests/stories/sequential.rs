@@ -18,7 +18,7 @@ use bluegreen::{
 };
 use jiff::Timestamp;
 
-use crate::common::{Gates, Run, comparing, comparing_plan, run_under};
+use crate::common::{Gates, Run, compare, comparing, comparing_plan, run_under};
 
 fn world(green: Service, traffic: f64) -> SimulationBuilder {
     let day = Duration::from_secs(24 * 3_600);
@@ -33,14 +33,7 @@ fn good() -> Service {
 }
 
 async fn compared(simulation: &Simulation) -> Run {
-    let run = run_under(
-        simulation,
-        comparing_plan(),
-        Intent::Migrate,
-        None,
-        comparing,
-    )
-    .await;
+    let run = compare(simulation).await;
     run.check_promises(false);
     run
 }

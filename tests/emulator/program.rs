@@ -1,0 +1,136 @@
+//! The real program over real HTTP, through a proxy that breaks connections.
+
+use std::{
+    fs::{self, File},
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+    time::{Duration, Instant},
+};
+
+use bluegreen::aws::alb::RuleArn;
+use serde_json::Value;
+
+use crate::{
+    harness::{self, Emulator, Endpoint, REGION},
+    proxy,
+    topology::Topology,
+};
+
+/// The program, built where it is not there yet.
+fn program() -> PathBuf {
+    let own = std::env::current_exe().unwrap();
+    let program = own
+        .ancestors()
+        .nth(2)
+        .unwrap()
+        .join("examples/traffic_router");
+    if !program.exists() {
+        let built = Command::new(env!("CARGO"))
+            .args([
+                "build",
+                "--quiet",
+                "--locked",
+                "--example",
+                "traffic_router",
+            ])
+            .current_dir(env!("CARGO_MANIFEST_DIR"))
+            .status();
+        assert!(built.unwrap().success());
+    }
+    program
+}
+
+/// Where the program runs, and what it finds there.
+pub(crate) struct World {
+    pub(crate) topology: Topology,
+    /// Where the program finds load balancer and metrics.
+    elb: String,
+    cloudwatch: String,
+    program: PathBuf,
+    pub(crate) folder: tempfile::TempDir,
+    _metrics: Endpoint,
+}
+
+impl World {
+    pub(crate) fn run(&self, rule: &RuleArn, words: &[&str], out: &Path) -> Child {
+        let journal = self.folder.path().to_str().unwrap();
+        self.run_with(journal, rule, words, out)
+    }
+
+    pub(crate) fn run_with(
+        &self,
+        journal: &str,
+        rule: &RuleArn,
+        words: &[&str],
+        out: &Path,
+    ) -> Child {
+        let mut command = Command::new(&self.program);
+        command
+            .args(words)
+            .args(["--aws", "--json", "--single-host", "--judge", "limits"])
+            .args(["--look-every", "1s", "--accept", "shared-targets"])
+            .args(["--rule-arn", rule.as_str()])
+            .args(["--blue-target-group", self.topology.blue.as_str()])
+            .args(["--green-target-group", self.topology.green.as_str()])
+            .args(["--journal", journal])
+            .env("AWS_ENDPOINT_URL", &self.elb)
+            // Nobody listens there.
+            .env("AWS_ENDPOINT_URL_S3", "http://127.0.0.1:9")
+            .env("AWS_ENDPOINT_URL_CLOUDWATCH", &self.cloudwatch)
+            .env("AWS_REGION", REGION)
+            .env("AWS_ACCESS_KEY_ID", "testing")
+            .env("AWS_SECRET_ACCESS_KEY", "testing")
+            .env("AWS_EC2_METADATA_DISABLED", "true")
+            .env_remove("AWS_PROFILE")
+            .stdin(Stdio::null())
+            .stdout(File::create(out).unwrap())
+            .stderr(File::create(out.with_extension("err")).unwrap());
+        command.spawn().unwrap()
+    }
+}
+
+/// What a run has said so far.
+pub(crate) fn events(out: &Path) -> Vec<Value> {
+    let text = fs::read_to_string(out).unwrap_or_default();
+    // A line that is still being written is no event yet.
+    text.lines()
+        .filter_map(|line| serde_json::from_str(line).ok())
+        .collect()
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a real process runs in real time"
+)]
+pub(crate) fn sleep(time: Duration) {
+    std::thread::sleep(time);
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a real process runs in real time"
+)]
+pub(crate) fn now() -> Instant {
+    Instant::now()
+}
+
+/// A world for the program, where there are emulators.
+pub(crate) async fn world() -> Option<World> {
+    let topology = Topology::new().await?;
+    let metrics = harness::start(Emulator::Ministack)?;
+    let url = |config: &aws_config::SdkConfig| config.endpoint_url().unwrap().to_owned();
+    Some(World {
+        elb: proxy::before(&url(&topology.endpoint.config)),
+        cloudwatch: url(&metrics.config),
+        topology,
+        program: program(),
+        folder: tempfile::tempdir().unwrap(),
+        _metrics: metrics,
+    })
+}
+
+/// SIGTERM, as the surroundings send it.
+pub(crate) fn terminate(child: &Child) {
+    let sent = Command::new("kill").arg(child.id().to_string()).status();
+    assert!(sent.unwrap().success());
+}
