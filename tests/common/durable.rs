@@ -13,7 +13,7 @@ use async_trait::async_trait;
 use bluegreen::{
     Aws, Error, ErrorKind, HealthGate, Migration, MigrationError, MigrationPlan, Outcome, Result,
     aws::{
-        alb::AlbTrafficSplitter,
+        alb::{AlbDeadManSwitch, AlbTrafficSplitter},
         sim::{Moment, Simulation},
     },
     engine::{Event, Journal as _, MemoryJournal, Record},
@@ -174,10 +174,16 @@ impl Durable {
         let aws = simulation.aws().fenced(lease.clone());
         let (rule, blue, green) = (simulation.rule(), simulation.blue(), simulation.green());
         let splitter = AlbTrafficSplitter::new(&aws, rule, blue, green).expect("well-formed");
+        let splitter = Arc::new(splitter);
         let gates = gates(&aws, simulation);
-        let mut migration = Migration::new(self.plan.clone(), splitter)
+        let mut migration = Migration::new(self.plan.clone(), Arc::clone(&splitter))
             .clock(aws.clock())
             .journal(lease.clone());
+        if self.plan.dead_man().is_some() {
+            let role = "arn:aws:iam::123456789012:role/blue-again".parse();
+            let role = role.expect("well-formed");
+            migration = migration.dead_man_switch(AlbDeadManSwitch::new(&aws, splitter, role));
+        }
         for (id, gate) in &gates {
             migration = migration.gate(id.clone(), Arc::clone(gate));
         }

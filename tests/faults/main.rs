@@ -8,6 +8,7 @@
 #[path = "../common/mod.rs"]
 mod common;
 mod controllers;
+mod dead_man;
 mod release;
 mod resume;
 

@@ -20,6 +20,7 @@
 #![allow(missing_docs, missing_debug_implementations)]
 
 use async_trait::async_trait;
+use jiff::Timestamp;
 
 use crate::{
     check::{CheckReport, HttpClient, HttpFailure, HttpRequest, HttpResponse, ServiceCheck},
@@ -30,7 +31,7 @@ use crate::{
     service::{
         DeploymentId, DeploymentProgress, Registration, ServiceDeployer, ServiceObservation, Update,
     },
-    traffic::{TrafficObservation, TrafficSplit, TrafficSplitter},
+    traffic::{Armed, DeadManSwitch, TrafficObservation, TrafficSplit, TrafficSplitter},
 };
 
 mockall::mock! {
@@ -42,6 +43,17 @@ mockall::mock! {
         async fn preflight(&self) -> Result<Vec<Finding>>;
         async fn observe(&self) -> Result<TrafficObservation>;
         async fn shift(&self, from: &TrafficObservation, to: TrafficSplit) -> Result<TrafficObservation>;
+    }
+}
+
+mockall::mock! {
+    #[derive(Debug)]
+    pub DeadManSwitch {}
+
+    #[async_trait]
+    impl DeadManSwitch for DeadManSwitch {
+        async fn arm(&self, traffic: &TrafficObservation, fires: Timestamp) -> Result<Armed>;
+        async fn disarm(&self) -> Result<()>;
     }
 }
 

@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, fmt};
 
 use serde::Serialize;
 
-use super::alb::AlbRule;
+use super::alb::{AlbRule, RoleArn};
 
 /// An IAM policy with the least rights for a migration of one rule.
 ///
@@ -99,6 +99,68 @@ impl IamPolicy {
     pub fn alarms(self) -> Self {
         let action = ["cloudwatch:DescribeAlarms"];
         self.allow("ReadAlarms", &action, vec!["*".to_owned()])
+    }
+
+    /// Adds what a [dead-man switch](super::alb::AlbDeadManSwitch) needs to be armed and disarmed.
+    /// Schedules are bound to the account and region of the rule, and to the names that it gives
+    /// them ([Scheduler](https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazoneventbridgescheduler.html)).
+    #[must_use]
+    pub fn dead_man(mut self, rule: &AlbRule, role: &RoleArn) -> Self {
+        let listener = rule.listener();
+        let fields: Vec<&str> = listener.as_str().split(':').collect();
+        let (partition, region, account) = match fields[..] {
+            [_, partition, _, region, account, ..] => (partition, region, account),
+            _ => ("aws", "*", "*"),
+        };
+        let schedules =
+            format!("arn:{partition}:scheduler:{region}:{account}:schedule/default/bluegreen-*");
+        self = self.allow(
+            "ArmDeadManSwitch",
+            &[
+                "scheduler:CreateSchedule",
+                "scheduler:DeleteSchedule",
+                "scheduler:GetSchedule",
+                "scheduler:UpdateSchedule",
+            ],
+            vec![schedules],
+        );
+        self = self.allow(
+            "LendDeadManRole",
+            &["iam:PassRole"],
+            vec![role.as_str().to_owned()],
+        );
+        if let Some(pass) = self.statement.last_mut() {
+            pass.condition = Some(serde_json::json!({
+                "StringEquals": { "iam:PassedToService": "scheduler.amazonaws.com" }
+            }));
+        }
+        self
+    }
+
+    /// What the role of a dead-man switch may do: write this rule, and nothing else.
+    #[must_use]
+    pub fn dead_man_role(rule: &AlbRule) -> Self {
+        let mut policy = Self::migration(rule);
+        policy.statement.retain(|one| one.sid == "MoveTraffic");
+        policy
+    }
+
+    /// Who may take on the role of a dead-man switch: EventBridge Scheduler, for schedules of this
+    /// account
+    /// ([confused deputy](https://docs.aws.amazon.com/scheduler/latest/UserGuide/cross-service-confused-deputy-prevention.html)).
+    #[must_use]
+    pub fn dead_man_trust(rule: &AlbRule) -> serde_json::Value {
+        let listener = rule.listener();
+        let account = listener.as_str().split(':').nth(4).unwrap_or_default();
+        serde_json::json!({
+            "Version": "2012-10-17",
+            "Statement": [{
+                "Effect": "Allow",
+                "Principal": { "Service": "scheduler.amazonaws.com" },
+                "Action": "sts:AssumeRole",
+                "Condition": { "StringEquals": { "aws:SourceAccount": account } }
+            }]
+        })
     }
 
     /// Adds what a journal in S3 needs. A bucket that encrypts with a key of yours needs

@@ -10,7 +10,7 @@ use aws_config::{BehaviorVersion, SdkConfig, retry::RetryConfig, timeout::Timeou
 pub use self::api::CallCounts;
 use self::api::{
     CloudWatchApi, Counter, Counting, EcrApi, EcsApi, ElbApi, RealCloudWatch, RealEcr, RealEcs,
-    RealElb,
+    RealElb, RealScheduler, SchedulerApi,
 };
 use crate::{
     clock::{Clock, SystemClock},
@@ -44,6 +44,7 @@ pub struct Aws {
     pub(crate) cloudwatch: Arc<dyn CloudWatchApi>,
     pub(crate) ecs: Arc<dyn EcsApi>,
     pub(crate) ecr: Arc<dyn EcrApi>,
+    pub(crate) scheduler: Arc<dyn SchedulerApi>,
     parts: Parts,
     region: Option<String>,
     counter: Counter,
@@ -58,6 +59,7 @@ pub(crate) struct Parts {
     pub(crate) cloudwatch: Arc<dyn CloudWatchApi>,
     pub(crate) ecs: Arc<dyn EcsApi>,
     pub(crate) ecr: Arc<dyn EcrApi>,
+    pub(crate) scheduler: Arc<dyn SchedulerApi>,
     pub(crate) clock: Arc<dyn Clock>,
 }
 
@@ -70,6 +72,7 @@ impl Parts {
             cloudwatch: Arc::new(api::MockCloudWatchApi::new()),
             ecs: Arc::new(api::MockEcsApi::new()),
             ecr: Arc::new(api::MockEcrApi::new()),
+            scheduler: Arc::new(api::MockSchedulerApi::new()),
             clock: Arc::new(SystemClock),
         }
     }
@@ -122,6 +125,7 @@ impl Aws {
             cloudwatch: Arc::new(RealCloudWatch::new(&reads)),
             ecs: Arc::new(RealEcs::new(&reads, &mutations)),
             ecr: Arc::new(RealEcr::new(&reads, &mutations)),
+            scheduler: Arc::new(RealScheduler::new(&reads, &mutations)),
             clock: Arc::new(SystemClock),
         };
         let region = config.region().map(ToString::to_string);
@@ -147,13 +151,15 @@ impl Aws {
             cloudwatch,
             ecs,
             ecr,
+            scheduler,
             ..
         } = parts.clone();
         Self {
             elb: Arc::new(Counting::new(counter.clone(), fence.clone(), elb)),
             cloudwatch: Arc::new(Counting::new(counter.clone(), None, cloudwatch)),
             ecs: Arc::new(Counting::new(counter.clone(), fence.clone(), ecs)),
-            ecr: Arc::new(Counting::new(counter.clone(), fence, ecr)),
+            ecr: Arc::new(Counting::new(counter.clone(), fence.clone(), ecr)),
+            scheduler: Arc::new(Counting::new(counter.clone(), fence, scheduler)),
             parts,
             region,
             counter,

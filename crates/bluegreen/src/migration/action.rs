@@ -9,7 +9,7 @@ use crate::{
     error::Failure,
     health::{Observation, Progress, Verdict},
     preflight::Finding,
-    traffic::{TrafficObservation, TrafficSplit},
+    traffic::{Armed, TrafficObservation, TrafficSplit},
 };
 
 /// What the machine wants done next.
@@ -42,6 +42,17 @@ pub enum Action {
         /// Whether it takes traffic off green, which goes ahead even without a journal.
         restores: bool,
     },
+    /// Arm the dead-man switch, or renew it. A change; answer it with [`Input::SwitchArmed`].
+    /// Since version 3.
+    ArmSwitch {
+        /// The routing that it keeps but for the weights.
+        traffic: TrafficObservation,
+        /// When it fires.
+        fires: Timestamp,
+    },
+    /// Disarm the dead-man switch. A change; answer it with [`Input::SwitchDisarmed`]. Since
+    /// version 3.
+    DisarmSwitch,
     /// Wait.
     Wait {
         /// Until then.
@@ -95,6 +106,10 @@ pub enum Input {
     Observed(Result<TrafficObservation, Failure>),
     /// What [`Action::Shift`] brought.
     Shifted(Result<TrafficObservation, Failure>),
+    /// What [`Action::ArmSwitch`] brought.
+    SwitchArmed(Result<Armed, Failure>),
+    /// What [`Action::DisarmSwitch`] brought.
+    SwitchDisarmed(Result<(), Failure>),
     /// [`Action::Wait`] is over.
     Waited {
         /// Real time did not pass with it: the run is on a clock that cannot be trusted.

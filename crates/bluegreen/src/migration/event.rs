@@ -11,7 +11,7 @@ use crate::{
     error::Failure,
     health::{Phase, SeenTraffic, Verdict},
     preflight::{Finding, Severity},
-    traffic::{TargetCounts, TrafficObservation, TrafficSplit},
+    traffic::{Armed, TargetCounts, TrafficObservation, TrafficSplit},
 };
 
 /// One fact of a migration, with the numbers behind it. Its `Display` is one line for people;
@@ -149,6 +149,27 @@ pub enum MigrationEvent {
         /// The minute.
         seen: SeenTraffic,
     },
+    /// The dead-man switch is armed, or renewed.
+    SwitchArmed {
+        /// What is armed.
+        armed: Armed,
+        /// When it puts everything back on blue, unless it is renewed or disarmed.
+        fires: Timestamp,
+    },
+    /// The dead-man switch could not be armed, renewed or disarmed.
+    SwitchFailed {
+        /// Why.
+        failure: Failure,
+        /// When it fires as it was last armed; `None` where it never was for certain.
+        fires: Option<Timestamp>,
+    },
+    /// The dead-man switch is disarmed, read back.
+    SwitchDisarmed,
+    /// The dead-man switch has put everything back on blue.
+    SwitchFired {
+        /// What was found.
+        traffic: TrafficObservation,
+    },
     /// Somebody else changed the rule.
     Drifted {
         /// What differs, a line each.
@@ -198,6 +219,7 @@ impl MigrationEvent {
             | Self::Shifted { traffic }
             | Self::WriteObserved { traffic, .. }
             | Self::Restored { traffic }
+            | Self::SwitchFired { traffic }
             | Self::Drifted { traffic, .. } => Some(traffic),
             Self::Ended { outcome, .. } => outcome.report().traffic.as_ref(),
             Self::Unresolved { unresolved, .. } => unresolved.report.traffic.as_ref(),
@@ -336,6 +358,20 @@ impl fmt::Display for MigrationEvent {
                 "confirmed: no request on green from {:.0} to {:.0}",
                 seen.from, seen.to
             ),
+            Self::SwitchArmed { fires, .. } => {
+                write!(f, "the dead-man switch is armed: blue at {fires:.0}")
+            }
+            Self::SwitchFailed { failure, fires } => {
+                write!(f, "the dead-man switch could not be changed: {failure}")?;
+                match fires {
+                    Some(fires) => write!(f, "; it fires at {fires:.0}"),
+                    None => Ok(()),
+                }
+            }
+            Self::SwitchDisarmed => f.write_str("the dead-man switch is disarmed, read back"),
+            Self::SwitchFired { traffic } => {
+                write!(f, "the dead-man switch has fired: {traffic}")
+            }
             Self::Drifted { diff, .. } => {
                 write!(f, "somebody else changed the rule: {}", diff.join("; "))
             }

@@ -10,13 +10,14 @@ use crate::{
     error::{ErrorKind, Failure},
     health::{HealthGate, Judge, Look, Observation, Progress},
     preflight::Finding,
-    traffic::{TrafficObservation, TrafficSplitter},
+    traffic::{Armed, DeadManSwitch, TrafficObservation, TrafficSplitter},
 };
 
 /// The splitter, the gates, and the folds of their judges.
 #[derive(Debug)]
 pub(crate) struct MigrationHost {
     splitter: Arc<dyn TrafficSplitter>,
+    switch: Option<Arc<dyn DeadManSwitch>>,
     gates: Vec<GateSeat>,
 }
 
@@ -38,6 +39,8 @@ pub(crate) enum Raw {
     Look(Looked),
     Observed(Result<TrafficObservation, Failure>),
     Shifted(Result<TrafficObservation, Failure>),
+    SwitchArmed(Result<Armed, Failure>),
+    SwitchDisarmed(Result<(), Failure>),
 }
 
 #[derive(Debug)]
@@ -51,6 +54,7 @@ pub(crate) struct Looked {
 impl MigrationHost {
     pub(crate) fn new(
         splitter: Arc<dyn TrafficSplitter>,
+        switch: Option<Arc<dyn DeadManSwitch>>,
         gates: impl IntoIterator<Item = (GateId, Arc<dyn HealthGate>)>,
     ) -> Self {
         let seat = |(id, gate): (GateId, Arc<dyn HealthGate>)| GateSeat {
@@ -61,6 +65,7 @@ impl MigrationHost {
         };
         Self {
             splitter,
+            switch,
             gates: gates.into_iter().map(seat).collect(),
         }
     }
@@ -163,6 +168,26 @@ impl Host for MigrationHost {
                 let shifted = splitter.shift(&from, to).await;
                 Raw::Shifted(shifted.map_err(Failure::from))
             }),
+            Action::ArmSwitch { traffic, fires } => {
+                let switch = self.switch.clone();
+                Box::pin(async move {
+                    let armed = match switch {
+                        Some(switch) => switch.arm(&traffic, fires).await.map_err(Failure::from),
+                        None => Err(no_switch()),
+                    };
+                    Raw::SwitchArmed(armed)
+                })
+            }
+            Action::DisarmSwitch => {
+                let switch = self.switch.clone();
+                Box::pin(async move {
+                    let disarmed = match switch {
+                        Some(switch) => switch.disarm().await.map_err(Failure::from),
+                        None => Err(no_switch()),
+                    };
+                    Raw::SwitchDisarmed(disarmed)
+                })
+            }
             // Waits are the loop's own.
             Action::Observe | Action::Wait { .. } => Box::pin(async move {
                 let observed = splitter.observe().await;
@@ -180,8 +205,15 @@ impl Host for MigrationHost {
             Raw::Look(looked) => Input::Looked(self.judge(looked)),
             Raw::Observed(observed) => Input::Observed(observed),
             Raw::Shifted(shifted) => Input::Shifted(shifted),
+            Raw::SwitchArmed(armed) => Input::SwitchArmed(armed),
+            Raw::SwitchDisarmed(disarmed) => Input::SwitchDisarmed(disarmed),
         }
     }
+}
+
+/// A plan with a switch does not run without one; a journal may be read with less.
+fn no_switch() -> Failure {
+    Failure::new(ErrorKind::Invalid, "no dead-man switch was supplied")
 }
 
 fn panicked() -> Failure {

@@ -84,6 +84,15 @@ impl Outcome {
             | Self::Unchanged { report, .. } => report,
         }
     }
+
+    pub(crate) fn report_mut(&mut self) -> &mut Report {
+        match self {
+            Self::Promoted { report }
+            | Self::RolledBack { report, .. }
+            | Self::Held { report, .. }
+            | Self::Unchanged { report, .. } => report,
+        }
+    }
 }
 
 impl fmt::Display for Outcome {
@@ -109,6 +118,9 @@ impl fmt::Display for Outcome {
         for given in &report.overrides {
             write!(f, "\n  override: {given}")?;
         }
+        if let Some(switch) = &report.switch {
+            write!(f, "{switch}")?;
+        }
         Ok(())
     }
 }
@@ -127,6 +139,34 @@ pub struct Report {
     pub traffic_read_at: Option<Timestamp>,
     /// What operators took on themselves.
     pub overrides: Vec<Override>,
+    /// The dead-man switch, where it may still be armed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub switch: Option<StandingSwitch>,
+}
+
+/// A dead-man switch that a run left behind.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct StandingSwitch {
+    /// When it puts everything back on blue.
+    pub fires: Timestamp,
+    /// The command by which a person disarms it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub disarm_command: Option<String>,
+}
+
+impl fmt::Display for StandingSwitch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let fires = self.fires;
+        write!(
+            f,
+            "\n  the dead-man switch stands: it puts everything back on blue at {fires:.0}"
+        )?;
+        match &self.disarm_command {
+            Some(command) => write!(f, "\n  to disarm it by hand:\n    {command}"),
+            None => Ok(()),
+        }
+    }
 }
 
 impl Report {
@@ -195,6 +235,13 @@ pub enum Cause {
         /// By what.
         control: Control,
     },
+    /// The dead-man switch could not be renewed, and would have fired.
+    SwitchFailed {
+        /// The last failure.
+        failure: Failure,
+    },
+    /// The dead-man switch has fired: nobody renewed it in time.
+    SwitchFired,
     /// It is what the run was for.
     Asked {
         /// Who asked.
@@ -215,6 +262,10 @@ impl fmt::Display for Cause {
                 "waits took no real time, so tokio's clock is paused while the AWS is real",
             ),
             Self::Cancelled { control } => write!(f, "{control}"),
+            Self::SwitchFailed { failure } => {
+                write!(f, "the dead-man switch could not be renewed: {failure}")
+            }
+            Self::SwitchFired => f.write_str("the dead-man switch fired, since nobody renewed it"),
             Self::Asked { by } => write!(f, "as {by} asked"),
         }
     }
@@ -444,6 +495,9 @@ impl fmt::Display for Unresolved {
                 f,
                 "\n  to put everything back on blue by hand:\n    {command}"
             )?;
+        }
+        if let Some(switch) = &self.report.switch {
+            write!(f, "{switch}")?;
         }
         Ok(())
     }

@@ -188,6 +188,9 @@ pub struct MigrationPlanBuilder {
     on_inconclusive: OnInconclusive,
     on_cancel: OnCancel,
     on_resume: OnResume,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::optional")]
+    dead_man: Option<Duration>,
     green_target_worth: f64,
     accept: BTreeSet<Acceptance>,
     gates: BTreeMap<GateId, GatePolicy>,
@@ -210,6 +213,7 @@ impl Default for MigrationPlanBuilder {
             on_inconclusive: OnInconclusive::default(),
             on_cancel: OnCancel::default(),
             on_resume: OnResume::default(),
+            dead_man: None,
             green_target_worth: 1.0,
             accept: BTreeSet::new(),
             gates: BTreeMap::new(),
@@ -317,6 +321,16 @@ impl MigrationPlanBuilder {
     /// What happens when the run is resumed while traffic is divided. Default: go on.
     pub fn on_resume(mut self, policy: OnResume) -> Self {
         self.on_resume = policy;
+        self
+    }
+
+    /// Keeps a [dead-man switch](crate::traffic::DeadManSwitch) that puts everything back on blue
+    /// so long after it was last renewed, while traffic is divided. It is renewed at the looks, so
+    /// a controller that dies is noticed after this time at the latest. At least 5 minutes, since
+    /// a controller that only stutters must not be taken for dead, and three looks. Default: none;
+    /// its docs say what it is not held to.
+    pub fn dead_man(mut self, after: Duration) -> Self {
+        self.dead_man = Some(after);
         self
     }
 
@@ -480,6 +494,16 @@ impl MigrationPlanBuilder {
                 "a throttled load balancer API may need minutes",
             );
         }
+        if let Some(after) = self.dead_man {
+            let least = SHORTEST_DEAD_MAN.max(self.look_every * 3);
+            if after < least || after > LONGEST_DEAD_MAN {
+                found(
+                    "dead_man",
+                    format!("{} is not between {} and 1h", span(after), span(least)),
+                    "10m lets a controller stutter, and blue is back before a long outage",
+                );
+            }
+        }
         if self.write_attempts == 0 {
             found("write_attempts", "0 never writes".into(), "give at least 1");
         }
@@ -510,6 +534,9 @@ const GUIDE: [Step; 3] = [
     Step::to(Percent::HUNDRED),
 ];
 const SHORTEST_LOOK: Duration = Duration::from_secs(1);
+/// A controller that is silent for less is not yet dead.
+const SHORTEST_DEAD_MAN: Duration = Duration::from_secs(5 * 60);
+const LONGEST_DEAD_MAN: Duration = Duration::from_secs(3600);
 const LONGEST_LOOK: Duration = Duration::from_secs(600);
 const LONGEST: Duration = Duration::from_secs(30 * 24 * 3600);
 
@@ -615,6 +642,12 @@ impl MigrationPlan {
     #[must_use]
     pub fn on_resume(&self) -> OnResume {
         self.fields.on_resume
+    }
+
+    /// How long after its last renewal the dead-man switch fires, where there is one.
+    #[must_use]
+    pub fn dead_man(&self) -> Option<Duration> {
+        self.fields.dead_man
     }
 
     /// How many of blue's targets one target of green can stand in for.

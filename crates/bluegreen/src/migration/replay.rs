@@ -9,7 +9,7 @@ use super::{
     MigrationPlan, OpenedGate, Outcome, Unresolved, machine::OLDEST_VERSION,
 };
 use crate::{
-    engine::{Next, Record, RunId},
+    engine::{Machine as _, Next, Record, RunId, Work},
     health::{HealthGate, Judge, Observation, Progress, Verdict},
 };
 
@@ -312,7 +312,8 @@ impl Player {
             Next::Keep => {}
             Next::End => self.outstanding = None,
             Next::Do(action) => {
-                self.wanted = matches!(action, Action::Shift { .. }).then(|| action.clone());
+                let is_change = matches!(MigrationMachine::work(&action), Work::Change { .. });
+                self.wanted = is_change.then(|| action.clone());
                 self.outstanding = Some(action);
             }
         }

@@ -18,7 +18,7 @@ use crate::{
     },
     health::HealthGate,
     problem::{PlanError, Problem},
-    traffic::TrafficSplitter,
+    traffic::{DeadManSwitch, TrafficSplitter},
 };
 
 /// Moves live traffic from blue to green as a plan says, under gates.
@@ -54,6 +54,7 @@ use crate::{
 pub struct Migration {
     plan: MigrationPlan,
     splitter: Arc<dyn TrafficSplitter>,
+    switch: Option<Arc<dyn DeadManSwitch>>,
     gates: Vec<(GateId, Arc<dyn HealthGate>)>,
     run: Option<RunId>,
     origin: serde_json::Value,
@@ -73,6 +74,7 @@ impl Migration {
         Self {
             plan,
             splitter: Arc::new(splitter),
+            switch: None,
             gates: Vec::new(),
             run: None,
             origin: serde_json::Value::Null,
@@ -88,6 +90,12 @@ impl Migration {
     /// Adds a gate. It is required, unless the plan names it advisory.
     pub fn gate(mut self, id: impl Into<GateId>, gate: impl HealthGate + 'static) -> Self {
         self.gates.push((id.into(), Arc::new(gate)));
+        self
+    }
+
+    /// Supplies the dead-man switch, for a plan that [keeps one](super::MigrationPlanBuilder::dead_man).
+    pub fn dead_man_switch(mut self, switch: impl DeadManSwitch + 'static) -> Self {
+        self.switch = Some(Arc::new(switch));
         self
     }
 
@@ -186,6 +194,9 @@ impl Migration {
         by: impl Into<Operator>,
         force: bool,
     ) -> Result<Outcome, MigrationError> {
+        if let Some(problem) = self.switch_problem() {
+            return Err(PlanError::new(vec![problem]).into());
+        }
         let by = by.into();
         let seat = |(id, gate): &(GateId, Arc<dyn HealthGate>)| {
             (id.clone(), GatePolicy::Advisory, Arc::clone(gate))
@@ -247,6 +258,9 @@ impl Migration {
             .iter()
             .map(|(id, gate)| (id.clone(), &**gate))
             .collect();
+        if let Some(problem) = self.switch_problem() {
+            return Err(PlanError::new(vec![problem]).into());
+        }
         let (opened, player) = play(records, &gates).map_err(ResumeError::from)?;
         if let Some(end) = player.machine.end() {
             let end = end.cloned().map_err(Clone::clone);
@@ -261,7 +275,7 @@ impl Migration {
             records: records.len() as u64,
         };
         let supplied = self.gates.into_iter();
-        let mut host = MigrationHost::new(self.splitter, supplied);
+        let mut host = MigrationHost::new(self.splitter, self.switch, supplied);
         host.resume(player.seats);
         let mut runner = Runner::new(opened.run, self.clock, self.journal, self.controls);
         runner.sinks = self.sinks;
@@ -301,6 +315,7 @@ impl Migration {
         );
         let host = MigrationHost::new(
             self.splitter,
+            self.switch,
             gates.into_iter().map(|(id, _, gate)| (id, gate)),
         );
         let mut runner = Runner::new(run, self.clock, self.journal, self.controls);
@@ -315,6 +330,23 @@ impl Migration {
             )
             .await;
         ended(end)
+    }
+
+    /// A plan that keeps a switch needs one, and one that keeps none would never use it.
+    fn switch_problem(&self) -> Option<Problem> {
+        match (self.plan.dead_man(), &self.switch) {
+            (Some(_), None) => Some(Problem::new(
+                "dead_man",
+                "the plan keeps a dead-man switch, and none was supplied",
+                "supply one, or take it out of the plan",
+            )),
+            (None, Some(_)) => Some(Problem::new(
+                "dead_man",
+                "a dead-man switch was supplied, and the plan keeps none",
+                "say in the plan after what time it fires, such as `10m`",
+            )),
+            _ => None,
+        }
     }
 
     /// Each gate with its policy; every misfit of plan and gates at once.
@@ -348,6 +380,7 @@ impl Migration {
                 "supply at least one gate that is not advisory",
             ));
         }
+        problems.extend(self.switch_problem());
         if !problems.is_empty() {
             return Err(PlanError::new(problems));
         }

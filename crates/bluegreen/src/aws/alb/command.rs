@@ -1,4 +1,4 @@
-//! The command by which a person writes a rule's actions without this program.
+//! How a rule's actions are written without this program: by a person, or by a schedule.
 
 use std::collections::BTreeMap;
 
@@ -23,6 +23,23 @@ pub(super) fn modify(rule: &RuleArn, is_default: bool, actions: &[Action]) -> St
         )
     } else {
         format!("aws elbv2 modify-rule --region {region} --rule-arn {rule} --actions {json}")
+    }
+}
+
+/// The same as a request of the API: the operation, and its input as JSON.
+pub(super) fn request(
+    rule: &RuleArn,
+    is_default: bool,
+    actions: &[Action],
+) -> (&'static str, Value) {
+    let actions = Value::Array(actions.iter().map(action_json).collect());
+    if is_default {
+        let listener = json!(rule.listener().as_str());
+        let input = [("ListenerArn", listener), ("DefaultActions", actions)];
+        ("modifyListener", object(input))
+    } else {
+        let input = [("RuleArn", json!(rule.as_str())), ("Actions", actions)];
+        ("modifyRule", object(input))
     }
 }
 

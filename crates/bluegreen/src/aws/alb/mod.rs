@@ -2,6 +2,7 @@
 
 mod arn;
 mod command;
+mod dead_man;
 mod edit;
 mod fingerprint;
 mod forward;
@@ -19,6 +20,7 @@ mod weights;
 
 pub use self::{
     arn::{AlbRule, ArnError, ListenerArn, LoadBalancerArn, RuleArn, TargetGroupArn},
+    dead_man::{AlbDeadManSwitch, RoleArn},
     place::{GreenGroup, GreenPlace, PlaceReport, PlaceStep, TestHeader, TestHeaderError},
     rule_spec::ListenerRuleSpec,
     splitter::AlbTrafficSplitter,

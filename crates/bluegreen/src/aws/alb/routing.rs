@@ -85,6 +85,12 @@ impl Routing {
         command::modify(&self.arn, self.is_default, &actions)
     }
 
+    /// The operation of the API that puts everything on blue, and its request as JSON.
+    pub(super) fn restore_request(&self) -> (&'static str, serde_json::Value) {
+        let actions = self.actions_with(weights_of(TrafficSplit::ALL_BLUE));
+        command::request(&self.arn, self.is_default, &actions)
+    }
+
     pub(super) fn observation(&self, targets: Sides<TargetCounts>) -> TrafficObservation {
         let weights = self.weights.map(u32::from);
         let seen = TrafficObservation::new(weights, targets, self.fingerprint.clone())

@@ -161,7 +161,7 @@ impl AlbTrafficSplitter {
             .cloned()
     }
 
-    async fn routing(&self, arn: &RuleArn) -> Result<Routing> {
+    pub(super) async fn routing(&self, arn: &RuleArn) -> Result<Routing> {
         let rule = locate::rule_of(&*self.elb, arn).await?;
         Ok(Routing::read(arn, rule, &self.groups)?)
     }

@@ -44,8 +44,16 @@ use aws_sdk_elasticloadbalancingv2::operation::{
 };
 use serde_json::Value;
 
-use super::{ApiError, CloudWatchApi, EcrApi, EcsApi, EcsCall, ElbApi, error::Effect};
+use super::{
+    ApiError, CloudWatchApi, EcrApi, EcsApi, EcsCall, ElbApi, SchedulerApi, error::Effect,
+};
 use crate::engine::Fence;
+use aws_sdk_scheduler::operation::{
+    create_schedule::{CreateScheduleOutput, builders::CreateScheduleInputBuilder},
+    delete_schedule::{DeleteScheduleOutput, builders::DeleteScheduleInputBuilder},
+    get_schedule::{GetScheduleOutput, builders::GetScheduleInputBuilder},
+    update_schedule::{UpdateScheduleOutput, builders::UpdateScheduleInputBuilder},
+};
 
 /// How many calls were made, by operation. What the SDK repeats by itself counts once.
 ///
@@ -312,5 +320,40 @@ impl EcrApi for Counting<dyn EcrApi> {
     async fn put_image(&self, input: PutImageInputBuilder) -> Result<PutImageOutput, ApiError> {
         self.change("PutImage")?;
         self.inner.put_image(input).await
+    }
+}
+
+#[async_trait]
+impl SchedulerApi for Counting<dyn SchedulerApi> {
+    async fn create_schedule(
+        &self,
+        input: CreateScheduleInputBuilder,
+    ) -> Result<CreateScheduleOutput, ApiError> {
+        self.change("CreateSchedule")?;
+        self.inner.create_schedule(input).await
+    }
+
+    async fn update_schedule(
+        &self,
+        input: UpdateScheduleInputBuilder,
+    ) -> Result<UpdateScheduleOutput, ApiError> {
+        self.change("UpdateSchedule")?;
+        self.inner.update_schedule(input).await
+    }
+
+    async fn get_schedule(
+        &self,
+        input: GetScheduleInputBuilder,
+    ) -> Result<GetScheduleOutput, ApiError> {
+        self.counter.count("GetSchedule");
+        self.inner.get_schedule(input).await
+    }
+
+    async fn delete_schedule(
+        &self,
+        input: DeleteScheduleInputBuilder,
+    ) -> Result<DeleteScheduleOutput, ApiError> {
+        self.change("DeleteSchedule")?;
+        self.inner.delete_schedule(input).await
     }
 }

@@ -9,11 +9,13 @@ mod ecr;
 mod ecs;
 mod elb;
 mod error;
+mod scheduler;
 
 pub use self::counting::CallCounts;
 #[cfg(test)]
 pub(crate) use self::{
     cloudwatch::MockCloudWatchApi, ecr::MockEcrApi, ecs::MockEcsApi, elb::MockElbApi,
+    scheduler::MockSchedulerApi,
 };
 pub(crate) use self::{
     cloudwatch::{CloudWatchApi, RealCloudWatch},
@@ -22,4 +24,5 @@ pub(crate) use self::{
     ecs::{EcsApi, EcsCall, RealEcs},
     elb::{ElbApi, RealElb},
     error::ApiError,
+    scheduler::{RealScheduler, SchedulerApi},
 };

@@ -269,6 +269,7 @@ impl SimulationBuilder {
             faults: Vec::new(),
             stops: Vec::new(),
             scheduled: BTreeMap::new(),
+            schedules: BTreeMap::new(),
             seconds: Seconds::default(),
             changes: Vec::new(),
             rises: Sides::default(),

@@ -104,17 +104,10 @@ impl ElbApi for SimElb {
     ) -> Result<ModifyRuleOutput, ApiError> {
         self.0
             .serve(Call::ModifyRule, |world, now| {
-                let call = Call::ModifyRule;
                 let arn = input.get_rule_arn().clone().unwrap_or_default();
-                let index = world.rules.find(&arn).ok_or_else(|| no_rule(call))?;
-                if index == world.rules.default_rule() {
-                    let message = "The default rule cannot be modified by this operation";
-                    return Err(invalid(call, "OperationNotPermitted", message));
-                }
+                let index = modifiable(world, &arn)?;
                 if let Some(actions) = input.get_actions().clone() {
-                    check(call, &actions)?;
-                    check_groups(call, world, Some(&actions))?;
-                    world.rules.all[index].actions = Some(actions);
+                    write_rule(world, &arn, actions)?;
                 }
                 if let Some(conditions) = input.get_conditions().clone() {
                     world.rules.all[index].conditions = Some(conditions);
@@ -137,10 +130,7 @@ impl ElbApi for SimElb {
                     return Err(no_listener(call));
                 }
                 if let Some(actions) = input.get_default_actions().clone() {
-                    check(call, &actions)?;
-                    check_groups(call, world, Some(&actions))?;
-                    let index = world.rules.default_rule();
-                    world.rules.all[index].actions = Some(actions);
+                    write_default(world, actions)?;
                 }
                 world.changed(now, Writer::Caller);
                 Ok(ModifyListenerOutput::builder()
@@ -378,6 +368,39 @@ fn as_described(rule: &Rule) -> Rule {
         }
     }
     rule
+}
+
+/// The place of a rule that `ModifyRule` may change.
+fn modifiable(world: &World, arn: &str) -> Result<usize, ApiError> {
+    let call = Call::ModifyRule;
+    let index = world.rules.find(arn).ok_or_else(|| no_rule(call))?;
+    if index == world.rules.default_rule() {
+        let message = "The default rule cannot be modified by this operation";
+        return Err(invalid(call, "OperationNotPermitted", message));
+    }
+    Ok(index)
+}
+
+/// Replaces the actions of a rule.
+pub(super) fn write_rule(
+    world: &mut World,
+    arn: &str,
+    actions: Vec<Action>,
+) -> Result<(), ApiError> {
+    let index = modifiable(world, arn)?;
+    check(Call::ModifyRule, &actions)?;
+    check_groups(Call::ModifyRule, world, Some(&actions))?;
+    world.rules.all[index].actions = Some(actions);
+    Ok(())
+}
+
+/// Replaces the actions of the default rule.
+pub(super) fn write_default(world: &mut World, actions: Vec<Action>) -> Result<(), ApiError> {
+    check(Call::ModifyListener, &actions)?;
+    check_groups(Call::ModifyListener, world, Some(&actions))?;
+    let index = world.rules.default_rule();
+    world.rules.all[index].actions = Some(actions);
+    Ok(())
 }
 
 /// What AWS refuses.

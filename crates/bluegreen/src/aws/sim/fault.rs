@@ -68,6 +68,14 @@ pub enum Call {
     BatchGetImage,
     /// Writes a manifest under a tag.
     PutImage,
+    /// Creates a schedule.
+    CreateSchedule,
+    /// Changes a schedule.
+    UpdateSchedule,
+    /// Reads a schedule.
+    GetSchedule,
+    /// Deletes a schedule.
+    DeleteSchedule,
 }
 
 impl Call {
@@ -105,6 +113,10 @@ impl Call {
             Self::DescribeImages => "DescribeImages",
             Self::BatchGetImage => "BatchGetImage",
             Self::PutImage => "PutImage",
+            Self::CreateSchedule => "CreateSchedule",
+            Self::UpdateSchedule => "UpdateSchedule",
+            Self::GetSchedule => "GetSchedule",
+            Self::DeleteSchedule => "DeleteSchedule",
         }
     }
 
@@ -127,6 +139,9 @@ impl Call {
                 | Self::UpdateService
                 | Self::CreateRepository
                 | Self::PutImage
+                | Self::CreateSchedule
+                | Self::UpdateSchedule
+                | Self::DeleteSchedule
         )
     }
 

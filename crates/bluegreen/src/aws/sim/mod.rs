@@ -50,6 +50,7 @@ mod programs;
 mod release;
 mod rules;
 mod scenario;
+mod scheduler;
 mod service;
 mod simulation;
 mod stop;

@@ -20,6 +20,7 @@ use super::{
     http::SimHttp,
     programs::{Programs, SimPrograms},
     rules,
+    scheduler::SimScheduler,
     stop::{Moment, Stop, StopPoint},
     time::{Pacer, SimClock},
     world::World,
@@ -76,6 +77,8 @@ pub enum Writer {
     Stranger,
     /// The service itself.
     Service,
+    /// A schedule of EventBridge Scheduler.
+    Schedule,
 }
 
 impl Simulation {
@@ -126,6 +129,7 @@ impl Simulation {
             cloudwatch: Arc::new(SimCloudWatch(Arc::clone(&self.shared))),
             ecs: Arc::new(SimEcs(Arc::clone(&self.shared))),
             ecr: Arc::new(SimEcr(Arc::clone(&self.shared))),
+            scheduler: Arc::new(SimScheduler(Arc::clone(&self.shared))),
             clock: Arc::clone(&self.shared.clock) as Arc<dyn Clock>,
         };
         Aws::from_parts(parts, Some("us-east-1".to_owned()))
@@ -282,6 +286,15 @@ impl Simulation {
     #[must_use]
     pub fn rule_without_weights(&self) -> String {
         self.now().0.rules.text_without_weights()
+    }
+
+    /// The schedules that wait, with their times.
+    #[must_use]
+    pub fn schedules(&self) -> Vec<(String, Timestamp)> {
+        let (world, _) = self.now();
+        let all = world.schedules.iter();
+        all.map(|(name, schedule)| (name.clone(), schedule.at))
+            .collect()
     }
 
     /// The targets as health checks see them now.

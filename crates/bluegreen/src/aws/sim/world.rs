@@ -15,6 +15,7 @@ use super::{
     metrics::{Publication, Second, Seconds},
     programs::Programs,
     rules::Rules,
+    scheduler::Schedules,
     service::{Conditions, Service, When},
     simulation::{Change, Writer},
     stop::StopPoint,
@@ -53,6 +54,8 @@ pub(super) struct World {
     pub(super) stops: Vec<StopPoint>,
     /// Somebody else's writes, by time.
     pub(super) scheduled: BTreeMap<Duration, Sides<u32>>,
+    /// The schedules of EventBridge Scheduler.
+    pub(super) schedules: Schedules,
     pub(super) seconds: Seconds,
     pub(super) changes: Vec<Change>,
     /// When each side's share rose.
@@ -76,11 +79,14 @@ impl World {
         while self.seconds.len() < wanted {
             let second = Duration::from_secs(self.seconds.len() as u64);
             // A second sees whatever was written within it, whether or not somebody asked then.
-            self.write_scheduled(second + Duration::from_nanos(999_999_999));
+            let its_end = second + Duration::from_nanos(999_999_999);
+            self.write_scheduled(its_end);
+            self.fire_schedules(its_end);
             let happened = self.happen(second);
             self.seconds.push(happened);
         }
         self.write_scheduled(now);
+        self.fire_schedules(now);
         self.fleet.advance(now);
     }
 

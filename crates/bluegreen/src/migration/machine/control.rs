@@ -5,6 +5,7 @@ use jiff::Timestamp;
 use super::{
     Action, Cause, Control, Failure, HoldReason, MigrationEvent, MigrationMachine, Next, Stage,
     State, Unchanged, Unresolved, Watch,
+    state::{ArmingSwitch, DisarmStep},
 };
 use crate::{
     clock::{between, later},
@@ -48,6 +49,12 @@ impl MigrationMachine {
                 self.state = State::Verifying(write);
                 Next::Do(Action::Observe)
             }
+            State::ArmingSwitch(mut arming) => {
+                // At most ten seconds; what it does then is told then.
+                arming.controls.push(control);
+                self.state = State::ArmingSwitch(arming);
+                Next::Keep
+            }
             State::Resuming(mut resuming) if is_ending(&control) => {
                 self.effect(control.clone(), ControlEffect::AfterChange);
                 resuming.then = Some(control);
@@ -72,6 +79,7 @@ impl MigrationMachine {
                         "a change of the split is under way"
                     }
                     State::Resuming(_) => "the split is being read after the run was resumed",
+                    State::DisarmingSwitch(_) => "the run has come to its end",
                     _ => "blue is being restored",
                 };
                 self.effect(control, ControlEffect::Ignored(why.to_owned()));
@@ -168,8 +176,9 @@ impl MigrationMachine {
     ) -> Next<Action> {
         self.applied(&control);
         let summary = format!("STOPPED AT ONCE ({reason}) while traffic was divided");
-        match state {
+        let next = match state {
             State::Confirming(confirm) => self.finish_restored(at, confirm, None),
+            State::DisarmingSwitch(disarming) => self.end_armed(at, disarming),
             State::Writing(mut write) => {
                 write.unseen = Some(self.wanted(&write));
                 self.give_up(at, write, summary)
@@ -180,7 +189,9 @@ impl MigrationMachine {
             State::Resuming(resuming) if self.moved => {
                 self.give_up_resuming(at, *resuming.was, None, summary)
             }
-            State::Watching(watch) if watch.stage != Stage::Arming => {
+            State::Watching(watch) | State::ArmingSwitch(ArmingSwitch { watch, .. })
+                if watch.stage != Stage::Arming =>
+            {
                 let unresolved = Unresolved {
                     summary,
                     cause: None,
@@ -191,6 +202,14 @@ impl MigrationMachine {
                 self.end_unresolved(unresolved)
             }
             _ => self.unchanged(at, Unchanged::Cancelled { control }),
+        };
+        // At once: whatever may be armed is left to fire.
+        match std::mem::replace(&mut self.state, State::New) {
+            State::DisarmingSwitch(disarming) => self.end_armed(at, disarming),
+            state => {
+                self.state = state;
+                next
+            }
         }
     }
 
@@ -237,6 +256,9 @@ impl MigrationMachine {
             State::Watching(_) => self.hold(at, HoldReason::Superseded { failure }),
             State::Confirming(confirm) => self.finish_restored(at, confirm, None),
             State::BackingOff(write) => self.observe(write),
+            State::DisarmingSwitch(disarming) if disarming.step == DisarmStep::Wait => {
+                self.end_armed(at, disarming)
+            }
             state => {
                 self.state = state;
                 Next::Keep
@@ -248,7 +270,7 @@ impl MigrationMachine {
         self.effect(control.clone(), ControlEffect::Applied);
     }
 
-    fn ignored(&mut self, control: Control, why: &str) {
+    pub(super) fn ignored(&mut self, control: Control, why: &str) {
         self.effect(control, ControlEffect::Ignored(why.to_owned()));
     }
 

@@ -26,6 +26,7 @@ mod preflight;
 mod resume;
 mod standing;
 mod state;
+mod switch;
 mod watch;
 mod write;
 
@@ -36,6 +37,7 @@ pub(crate) use self::state::End;
 use self::{
     standing::Standings,
     state::{Stage, State, Watch},
+    switch::Switch,
 };
 use super::{
     Action, Cause, Entry, GateId, GatePolicy, HoldReason, Input, Intent, MigrationEvent,
@@ -48,9 +50,9 @@ use crate::{
 };
 
 /// The version of the machine's values in journals. It counts changes of inputs, actions and
-/// decisions. Journals of version 1 are read too; one of a newer version is refused, not guessed
+/// decisions. Journals of versions 1 and 2 are read too; one of a newer version is refused, not guessed
 /// at.
-pub const MACHINE_VERSION: u32 = 2;
+pub const MACHINE_VERSION: u32 = 3;
 /// The oldest version that is still read.
 pub(crate) const OLDEST_VERSION: u32 = 1;
 
@@ -92,6 +94,9 @@ pub struct MigrationMachine {
     blue_at_start: Option<u32>,
     /// Whether this run ever sent a change.
     moved: bool,
+    /// What is known of the dead-man switch.
+    #[serde(default)]
+    switch: Switch,
     journal_failure: Option<Failure>,
     /// That somebody else has taken over: nothing is written any more.
     #[serde(default)]
@@ -118,6 +123,7 @@ impl MigrationMachine {
             last: None,
             blue_at_start: None,
             moved: false,
+            switch: Switch::default(),
             journal_failure: None,
             superseded: None,
             overrides: Vec::new(),
@@ -164,6 +170,25 @@ impl MigrationMachine {
             }
             (State::Confirming(confirm), Input::Waited { clock_fault }) => {
                 self.on_confirm_waited(at, confirm, clock_fault)
+            }
+            (State::ArmingSwitch(arming), Input::SwitchArmed(armed)) => {
+                self.on_switch_armed(at, arming, armed)
+            }
+            // A change that was not even begun.
+            (State::ArmingSwitch(arming), Input::Shifted(Err(failure))) => {
+                self.on_switch_armed(at, arming, Err(failure))
+            }
+            (State::DisarmingSwitch(disarming), Input::SwitchDisarmed(disarmed)) => {
+                self.on_switch_disarmed(at, disarming, disarmed)
+            }
+            (State::DisarmingSwitch(disarming), Input::Shifted(Err(failure))) => {
+                self.on_switch_disarmed(at, disarming, Err(failure))
+            }
+            (State::DisarmingSwitch(disarming), Input::Observed(observed)) => {
+                self.on_disarm_observed(at, disarming, observed)
+            }
+            (State::DisarmingSwitch(disarming), Input::Waited { clock_fault }) => {
+                self.on_disarm_waited(at, disarming, clock_fault)
             }
             (State::Resuming(resuming), Input::Observed(observed)) => {
                 self.on_resume_observed(at, resuming, observed)
@@ -213,6 +238,7 @@ impl MigrationMachine {
     }
 
     fn remember(&mut self, at: Timestamp, traffic: &TrafficObservation) {
+        self.clear_switch(at, traffic);
         self.last = Some((at, traffic.clone()));
     }
 
@@ -223,19 +249,12 @@ impl MigrationMachine {
             traffic: self.last.as_ref().map(|(_, traffic)| traffic.clone()),
             traffic_read_at: self.last.as_ref().map(|(read_at, _)| *read_at),
             overrides: self.overrides.clone(),
+            switch: None,
         }
     }
 
-    fn end_known(&mut self, outcome: Outcome) -> Next<Action> {
-        self.tell(MigrationEvent::Ended {
-            exit_code: outcome.exit_code(),
-            outcome: outcome.clone(),
-        });
-        self.state = State::Ended(End::Known(outcome));
-        Next::End
-    }
-
-    fn end_unresolved(&mut self, unresolved: Unresolved) -> Next<Action> {
+    fn end_unresolved(&mut self, mut unresolved: Unresolved) -> Next<Action> {
+        unresolved.report.switch = self.standing_switch();
         self.tell(MigrationEvent::Unresolved {
             exit_code: 20,
             unresolved: unresolved.clone(),
@@ -246,16 +265,19 @@ impl MigrationMachine {
 
     fn unchanged(&mut self, at: Timestamp, reason: Unchanged) -> Next<Action> {
         let report = self.report(at);
-        self.end_known(Outcome::Unchanged { reason, report })
+        self.end_known(at, Outcome::Unchanged { reason, report })
     }
 
     fn hold(&mut self, at: Timestamp, reason: HoldReason) -> Next<Action> {
         let report = self.report(at);
-        self.end_known(Outcome::Held { reason, report })
+        self.end_known(at, Outcome::Held { reason, report })
     }
 
-    /// Somebody else changed the rule: say how and stop.
+    /// Somebody else changed the rule: say how and stop, unless it was the dead-man switch.
     fn drifted(&mut self, at: Timestamp, found: TrafficObservation) -> Next<Action> {
+        if self.has_fired(at, &found) {
+            return self.on_fired(at, found);
+        }
         let diff = match &self.expected {
             Some(expected) => found.drift_from(expected),
             None => Vec::new(),
@@ -294,6 +316,9 @@ impl Machine for MigrationMachine {
             Action::Shift { restores, .. } => Work::Change {
                 restores: *restores,
             },
+            Action::ArmSwitch { .. } => Work::Change { restores: false },
+            // It ends a run, whether or not somebody writes that down.
+            Action::DisarmSwitch => Work::Change { restores: true },
         }
     }
 

@@ -33,6 +33,7 @@ impl MigrationMachine {
         match intent {
             Intent::Migrate | Intent::Complete { .. } => self.preflight(at, 1),
             Intent::Restore { by, .. } => {
+                self.suspect_switch(at);
                 let cause = Cause::Asked { by };
                 self.observe(Write::new(at, Goal::Restore { cause }))
             }
@@ -134,6 +135,10 @@ impl MigrationMachine {
         let mut watch = self.watch(at, Stage::Arming, Duration::ZERO, deadline);
         if let Intent::Complete { by } = &self.intent {
             watch.promote = Some(Control::Complete { by: by.clone() });
+        }
+        if self.is_switch_due(at) {
+            // What is decided comes from the look that follows.
+            return self.look(at, watch);
         }
         self.decide(at, watch, true)
     }

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use super::{
     Action, Control, Failure, HoldReason, MigrationEvent, MigrationMachine, Next, State,
     TrafficObservation, Unresolved,
-    state::{Confirm, Resuming, Watch, Write},
+    state::{ArmingSwitch, Confirm, Resuming, Watch, Write},
     write::back_off,
 };
 use crate::{clock::later, engine::Operator, error::ErrorKind, migration::OnResume};
@@ -19,6 +19,8 @@ impl MigrationMachine {
             State::Resuming(resuming) => (resuming.was, resuming.then),
             state => (Box::new(state), None),
         };
+        // Nobody renewed it meanwhile.
+        self.outdate_switch();
         // Whoever resumes holds the journal now.
         self.superseded = None;
         self.tell(MigrationEvent::Resumed {
@@ -83,7 +85,12 @@ impl MigrationMachine {
         }
         let then = resuming.then;
         match *resuming.was {
-            State::Watching(watch) => self.resume_watching(at, watch, traffic, then),
+            State::Watching(watch) | State::ArmingSwitch(ArmingSwitch { watch, .. }) => {
+                self.resume_watching(at, watch, traffic, then)
+            }
+            State::DisarmingSwitch(disarming) => {
+                self.resume_disarming(at, disarming, traffic, then)
+            }
             State::Confirming(confirm) => self.resume_confirming(at, confirm, traffic, then),
             State::Writing(write) => {
                 let unseen = Some(self.wanted(&write));

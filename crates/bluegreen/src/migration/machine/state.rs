@@ -40,8 +40,64 @@ pub(crate) enum State {
     /// Entered from any state but `New` and `Ended` by `Resumed`. Left to where the run was, as
     /// that state takes an observation; to `Ended` on drift.
     Resuming(Resuming),
+    /// The arming of the dead-man switch is outstanding; it is let to finish. Entered from
+    /// `Watching`, and from `Writing` and `Verifying` after a rise. Left to `Watching` by its
+    /// answer, to `Writing` for a restore where it cannot be renewed, to `Ended` where it cannot be
+    /// armed at all.
+    ArmingSwitch(ArmingSwitch),
+    /// Everything is decided but the end: the disarming of the switch is outstanding, or the wait
+    /// before another try, or an observation where it may have fired. Entered from every state
+    /// that ends while a switch may stand. Left to `Ended`, or to `Confirming` where it has fired.
+    DisarmingSwitch(DisarmingSwitch),
     /// Nothing is outstanding. Never left.
     Ended(End),
+}
+
+/// The data of `ArmingSwitch`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct ArmingSwitch {
+    pub(crate) watch: Watch,
+    pub(crate) then: ThenWatch,
+    /// When the call was begun.
+    pub(crate) since: Timestamp,
+    /// When the switch fires, once it is armed.
+    pub(crate) fires: Timestamp,
+    /// Controls that wait for the answer.
+    pub(crate) controls: Vec<Control>,
+}
+
+/// How watching goes on once the switch is armed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum ThenWatch {
+    /// With a look.
+    Look,
+    /// With the wait for the next look.
+    Wait,
+}
+
+/// The data of `DisarmingSwitch`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct DisarmingSwitch {
+    /// How the run ends then.
+    pub(crate) outcome: Outcome,
+    /// Which try this is, counted from 1.
+    pub(crate) attempt: u32,
+    pub(crate) step: DisarmStep,
+}
+
+/// What is outstanding while the switch is disarmed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum DisarmStep {
+    /// The call.
+    Call,
+    /// The wait before another.
+    Wait,
+    /// An observation: the switch is gone, and may have fired before.
+    Observe,
+    /// The wait before another.
+    WaitToObserve,
 }
 
 /// The data of `Resuming`.

@@ -11,7 +11,7 @@ use crate::{
     health::{Evidence, Observation, SeenSide, SeenTraffic, Verdict},
     migration::{GateReport, LookReport, MigrationTransition, OnInconclusive, Step},
     preflight::Finding,
-    traffic::{Percent, Sides, TargetCounts},
+    traffic::{Armed, Percent, Sides, TargetCounts},
 };
 
 fn start() -> Timestamp {
@@ -964,6 +964,8 @@ fn stale() -> impl Strategy<Value = Input> {
         Just(Input::Observed(Ok(traffic(0, 100)))),
         Just(Input::Looked(look(traffic(0, 100), healthy()))),
         Just(Input::Waited { clock_fault: false }),
+        Just(Input::SwitchArmed(Ok(Armed::new("it")))),
+        Just(Input::SwitchDisarmed(Ok(()))),
     ]
 }
 
@@ -994,6 +996,9 @@ struct World {
     last_read: Option<TrafficObservation>,
     /// A shift has failed and nothing was observed since.
     must_observe: bool,
+    /// When the dead-man switch fires, if it is armed.
+    fires: Option<Timestamp>,
+    has_fired: bool,
 }
 
 impl World {
@@ -1029,6 +1034,15 @@ impl World {
         look(traffic, verdict)
     }
 
+    /// The dead-man switch fires where it is time.
+    fn pass(&mut self, now: Timestamp) {
+        if self.fires.is_some_and(|fires| now >= fires) {
+            (self.blue, self.green) = (1000, 0);
+            self.fires = None;
+            self.has_fired = true;
+        }
+    }
+
     fn write(&mut self, to: TrafficSplit) {
         // What was said of the split before says nothing of this one.
         self.newest = None;
@@ -1056,6 +1070,14 @@ fn answer(world: &mut World, at: Timestamp, action: &Action, mood: Mood) -> Inpu
             world.write(*to);
             Input::Shifted(Ok(world.read()))
         }
+        Action::ArmSwitch { fires, .. } => {
+            world.fires = Some(*fires);
+            Input::SwitchArmed(Ok(Armed::new("it")))
+        }
+        Action::DisarmSwitch => {
+            world.fires = None;
+            Input::SwitchDisarmed(Ok(()))
+        }
         Action::Wait { .. } => Input::Waited { clock_fault: false },
     }
 }
@@ -1081,6 +1103,11 @@ fn check_shift(
         "P1: a rise on {:?}",
         mood
     );
+    let is_guarded = world.fires.is_some() || world.has_fired;
+    prop_assert!(
+        plan.dead_man().is_none() || is_guarded,
+        "a rise without its switch"
+    );
     let needed = plan.green_targets_for(to.green(), 4);
     let enough = world.seen_targets.is_some_and(|targets| targets >= needed);
     prop_assert!(enough, "P2: too few targets, or none seen");
@@ -1094,20 +1121,27 @@ proptest! {
     fn keeps_its_promises_in_any_order(
         intent in intent(),
         split in 0_u32..=100,
+        dead_man in any::<bool>(),
         chances in prop::collection::vec(chance(), 0..400),
     ) {
-        let plan = MigrationPlan::builder().look_every(Duration::from_secs(60)).build().expect("valid");
+        let mut plan = MigrationPlan::builder().look_every(Duration::from_secs(60));
+        if dead_man {
+            plan = plan.dead_man(Duration::from_secs(300));
+        }
+        let plan = plan.build().expect("valid");
         let mut world = World {
-            blue: if intent == Intent::Migrate { 100 } else { 100 - split }, green: if intent == Intent::Migrate { 0 } else { split }, targets: 4, newest: None, seen_targets: None, overridden: matches!(intent, Intent::Complete { .. }), last_read: None, must_observe: false,
+            blue: if intent == Intent::Migrate { 100 } else { 100 - split }, green: if intent == Intent::Migrate { 0 } else { split }, targets: 4, newest: None, seen_targets: None, overridden: matches!(intent, Intent::Complete { .. }), last_read: None, must_observe: false, fires: None, has_fired: false,
         };
         let mut machine = MigrationMachine::new(plan.clone(), [("errors".into(), GatePolicy::Required)]);
         let mut now = start();
         let first = machine.on(now, Input::Start(intent));
         let Next::Do(mut outstanding) = first.next else { panic!("nothing to do") };
         // After the chances the pause ends, everything works and no gate ever knows: the
-        // deadlines must end it.
-        let resume = Chance::Control(Control::Resume { by: "ann".into() });
-        let mut chances = chances.into_iter().chain([resume]);
+        // deadlines must end it. Whoever ends a pause while a change is under way is told so, and
+        // asks again.
+        let resume = || Chance::Control(Control::Resume { by: "ann".into() });
+        let asks = (0..5).flat_map(|_| [Chance::Works(Mood::Inconclusive), resume()]);
+        let mut chances = chances.into_iter().chain(asks);
         let mut left = 3000;
         let mut taken_over = false;
         loop {
@@ -1115,10 +1149,12 @@ proptest! {
             prop_assert!(left > 0, "it does not end");
             let mut stops = false;
             let mut crashed = false;
+            world.pass(now);
             let input = match chances.next().unwrap_or(Chance::Works(Mood::Inconclusive)) {
                 Chance::Works(mood) => {
                     if let Action::Wait { until } = outstanding {
                         now = until.max(now);
+                        world.pass(now);
                     }
                     answer(&mut world, now, &outstanding, mood)
                 }
@@ -1148,6 +1184,18 @@ proptest! {
                         world.must_observe = true;
                         Input::Shifted(Err(failure(kind)))
                     }
+                    Action::ArmSwitch { fires, .. } => {
+                        if after && kind == ErrorKind::OutcomeUnknown {
+                            world.fires = Some(*fires);
+                        }
+                        Input::SwitchArmed(Err(failure(kind)))
+                    }
+                    Action::DisarmSwitch => {
+                        if after && kind == ErrorKind::OutcomeUnknown {
+                            world.fires = None;
+                        }
+                        Input::SwitchDisarmed(Err(failure(kind)))
+                    }
                     Action::Wait { .. } => continue,
                 },
                 Chance::Stranger(blue, green) => {
@@ -1171,6 +1219,8 @@ proptest! {
                             | (Input::Observed(_), Action::Observe)
                             | (Input::Looked(_), Action::Look { .. })
                             | (Input::Waited { .. }, Action::Wait { .. })
+                            | (Input::SwitchArmed(_), Action::ArmSwitch { .. })
+                            | (Input::SwitchDisarmed(_), Action::DisarmSwitch)
                     );
                     if fits {
                         continue;
@@ -1193,6 +1243,14 @@ proptest! {
                             world.write(*to);
                         }
                     }
+                    match &outstanding {
+                        Action::ArmSwitch { fires, .. } if after && !taken_over => world.fires = Some(*fires),
+                        Action::DisarmSwitch if after && !taken_over => world.fires = None,
+                        _ => {}
+                    }
+                    // A controller may be dead for long.
+                    now = crate::clock::later(now, Duration::from_secs(if after { 0 } else { 240 }));
+                    world.pass(now);
                     // Whoever resumes knows nothing before it has read.
                     world.must_observe = true;
                     taken_over = false;
@@ -1203,8 +1261,14 @@ proptest! {
             // What a journal would give back is the same machine.
             let json = serde_json::to_string(&machine).expect("plain data");
             machine = serde_json::from_str(&json).expect("the same");
-            let changing = matches!(outstanding, Action::Shift { .. });
-            let answers = matches!(input, Input::Shifted(_));
+            let is_change = |action: &Action| {
+                matches!(action, Action::Shift { .. } | Action::ArmSwitch { .. } | Action::DisarmSwitch)
+            };
+            let changing = is_change(&outstanding);
+            let answers = matches!(
+                input,
+                Input::Shifted(_) | Input::SwitchArmed(_) | Input::SwitchDisarmed(_)
+            );
             let transition = machine.on(now, input);
             match transition.next {
                 Next::Keep => {}
@@ -1212,8 +1276,8 @@ proptest! {
                 Next::Do(action) => {
                     prop_assert!(!changing || answers || stops || crashed, "a change is let to finish");
                     prop_assert!(!crashed || action == Action::Observe, "P5: it begins with a read");
+                    prop_assert!(!(taken_over && is_change(&action)), "P6: a change of one who was taken over");
                     if let Action::Shift { from, to, .. } = &action {
-                        prop_assert!(!taken_over, "P6: a change of one who was taken over");
                         check_shift(&world, now, from, *to, &plan)?;
                     }
                     outstanding = action;
@@ -1226,6 +1290,10 @@ proptest! {
         match machine.end().expect("ended") {
             Ok(outcome) => {
                 let read = outcome.report().traffic.clone();
+                let is_told = outcome.report().switch.is_some();
+                prop_assert!(world.fires.is_none() || is_told, "a switch is left behind without a word");
+                let leaves_green = matches!(outcome, Outcome::Promoted { .. } | Outcome::Held { .. });
+                prop_assert!(!leaves_green || taken_over || world.fires.is_none(), "it would undo this end");
                 if let (Some(read), Some(last)) = (&read, &world.last_read) {
                     prop_assert_eq!(read.weights, last.weights, "P4: reports what was read");
                 }
@@ -1236,7 +1304,10 @@ proptest! {
                     Outcome::Unchanged { .. } => {}
                 }
             }
-            Err(unresolved) => prop_assert!(unresolved.restore_command().is_some() || world.last_read.is_none()),
+            Err(unresolved) => {
+                prop_assert!(world.fires.is_none() || unresolved.report.switch.is_some());
+                prop_assert!(unresolved.restore_command().is_some() || world.last_read.is_none());
+            }
         }
     }
 }

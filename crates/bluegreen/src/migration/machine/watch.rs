@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use super::{
     Action, Cause, Control, HoldReason, Intent, MigrationEvent, MigrationMachine, Next, Outcome,
     Override, Stage, State, TrafficObservation, Unchanged, Watch,
-    state::{Confirm, Goal, Write},
+    state::{Confirm, Goal, ThenWatch, Write},
     write::unchanged_by,
 };
 use crate::{
@@ -52,7 +52,7 @@ impl MigrationMachine {
         Next::Do(Action::Wait { until })
     }
 
-    fn next_look(&self, at: Timestamp, watch: &Watch) -> Timestamp {
+    pub(super) fn next_look(&self, at: Timestamp, watch: &Watch) -> Timestamp {
         let beat = next_beat(watch.since, self.plan.look_every(), at);
         if watch.paused.is_some() {
             return beat;
@@ -62,8 +62,15 @@ impl MigrationMachine {
         due.min().map_or(beat, |due| due.min(beat))
     }
 
-    /// Looks now.
-    pub(super) fn look(&mut self, at: Timestamp, mut watch: Watch) -> Next<Action> {
+    /// Looks now, after the dead-man switch was renewed where it is time for that.
+    pub(super) fn look(&mut self, at: Timestamp, watch: Watch) -> Next<Action> {
+        if self.is_switch_due(at) {
+            return self.arm_switch(at, watch, ThenWatch::Look);
+        }
+        self.look_now(at, watch)
+    }
+
+    pub(super) fn look_now(&mut self, at: Timestamp, mut watch: Watch) -> Next<Action> {
         watch.looking = true;
         let phase = watch.stage.phase();
         let since = watch.since;
@@ -151,6 +158,9 @@ impl MigrationMachine {
         if ready || watch.promote.is_some() {
             match self.next_step(&watch) {
                 None => return self.pass_last(at, watch),
+                Some(_) if self.is_switch_missing() => {
+                    short = Some("the dead-man switch was not armed".to_owned());
+                }
                 Some(step) if seen => match self.shortage(step) {
                     None => return self.rise(at, watch, step),
                     Some(shortage) => {
@@ -247,10 +257,15 @@ impl MigrationMachine {
             }
         }
         let report = self.report(at);
-        self.end_known(Outcome::Promoted { report })
+        self.end_known(at, Outcome::Promoted { report })
     }
 
-    fn on_deadline(&mut self, at: Timestamp, watch: &Watch, short: Option<String>) -> Next<Action> {
+    pub(super) fn on_deadline(
+        &mut self,
+        at: Timestamp,
+        watch: &Watch,
+        short: Option<String>,
+    ) -> Next<Action> {
         let whose = match (watch.stage, at >= self.deadline) {
             (_, true) => "the migration".to_owned(),
             (stage, false) => stage.phase().to_string(),

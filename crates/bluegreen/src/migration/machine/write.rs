@@ -8,7 +8,7 @@ use super::{
     Action, Cause, Control, Failure, HoldReason, Intent, MigrationEvent, MigrationMachine, Next,
     Outcome, Stage, State, TrafficObservation, TrafficSplit, Unchanged, Unresolved,
     preflight::{ATTEMPTS, refusal_of},
-    state::{Confirm, Goal, Write},
+    state::{Confirm, Goal, ThenWatch, Write},
 };
 use crate::{clock::later, error::ErrorKind, migration::Restored, preflight::Finding};
 
@@ -130,7 +130,7 @@ impl MigrationMachine {
     }
 
     /// The wanted split was read back.
-    fn written(
+    pub(super) fn written(
         &mut self,
         at: Timestamp,
         write: Write,
@@ -147,9 +147,13 @@ impl MigrationMachine {
                 let this = self.plan.steps()[step];
                 let (bake, deadline) = (self.plan.bake_of(&this), self.plan.deadline_of(&this));
                 let watch = self.watch(at, Stage::Step(step), bake, deadline);
+                self.outdate_switch();
                 match (write.then, self.journal_failure.clone()) {
                     (Some(control), _) => self.on_control(at, State::Watching(watch), control),
                     (None, Some(failure)) => self.undo(at, Cause::JournalFailed { failure }),
+                    (None, None) if self.plan.dead_man().is_some() => {
+                        self.arm_switch(at, watch, ThenWatch::Wait)
+                    }
                     (None, None) => self.wait(at, watch),
                 }
             }
@@ -193,11 +197,12 @@ impl MigrationMachine {
             pinned_until: pinned_until.filter(|until| *until > at),
         };
         let report = self.report(at);
-        self.end_known(Outcome::RolledBack {
+        let outcome = Outcome::RolledBack {
             cause: confirm.cause,
             restored,
             report,
-        })
+        };
+        self.end_known(at, outcome)
     }
 
     pub(super) fn on_verified(
@@ -390,6 +395,9 @@ pub(super) fn unchanged_by(cause: Cause) -> Unchanged {
         Cause::JournalFailed { failure } => Unchanged::JournalFailed { failure },
         Cause::ClockFault => Unchanged::ClockFault,
         Cause::Cancelled { control } => Unchanged::Cancelled { control },
+        cause @ (Cause::SwitchFailed { .. } | Cause::SwitchFired) => Unchanged::NotReady {
+            summary: cause.to_string(),
+        },
         Cause::Asked { .. } => Unchanged::NotReady {
             summary: "blue serves everything already".to_owned(),
         },

@@ -1,0 +1,309 @@
+//! [`AlbDeadManSwitch`].
+
+use std::{fmt, str::FromStr, sync::Arc};
+
+use async_trait::async_trait;
+use aws_sdk_scheduler::{
+    error::BuildError,
+    operation::{
+        create_schedule::CreateScheduleInput, delete_schedule::DeleteScheduleInput,
+        get_schedule::GetScheduleInput, update_schedule::UpdateScheduleInput,
+    },
+    types::{
+        ActionAfterCompletion, FlexibleTimeWindow, FlexibleTimeWindowMode, RetryPolicy,
+        ScheduleState, Target,
+    },
+};
+use jiff::{Timestamp, tz::TimeZone};
+
+use super::{AlbTrafficSplitter, RuleArn, routing::Routing};
+use crate::{
+    aws::{Aws, api::SchedulerApi},
+    error::{Error, ErrorKind, Result},
+    traffic::{Armed, DeadManSwitch, Sides, TrafficObservation},
+};
+
+/// The role that the schedule takes on to write the rule.
+///
+/// # Examples
+///
+/// ```
+/// use bluegreen::aws::alb::RoleArn;
+///
+/// let role: RoleArn = "arn:aws:iam::123456789012:role/blue-again".parse()?;
+/// assert!("arn:aws:iam::123456789012:user/ann".parse::<RoleArn>().is_err());
+/// # Ok::<(), bluegreen::Error>(())
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct RoleArn(String);
+
+impl RoleArn {
+    /// As AWS writes it.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for RoleArn {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl FromStr for RoleArn {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        let fields: Vec<&str> = text.splitn(6, ':').collect();
+        let is_role = match fields[..] {
+            ["arn", partition, "iam", "", account, role] => {
+                partition.starts_with("aws")
+                    && account.len() == 12
+                    && account.bytes().all(|byte| byte.is_ascii_digit())
+                    && role
+                        .strip_prefix("role/")
+                        .is_some_and(|name| !name.is_empty() && name.bytes().all(is_of_role))
+            }
+            _ => false,
+        };
+        if is_role {
+            return Ok(Self(text.to_owned()));
+        }
+        let message = format!("`{text}` is not the ARN of a role");
+        let hint = "it looks like arn:aws:iam::123456789012:role/NAME";
+        Err(Error::new(ErrorKind::Invalid, message).with_hint(hint))
+    }
+}
+
+/// The characters of a role's path and name
+/// ([Scheduler API](https://docs.aws.amazon.com/scheduler/latest/APIReference/API_Target.html)).
+fn is_of_role(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"_+=,.@/-".contains(&byte)
+}
+
+/// A one-time schedule of EventBridge Scheduler that writes the rule: everything on blue, and
+/// whatever else its actions held when it was armed.
+///
+/// # What it makes
+///
+/// One schedule a rule, in the group `default`, named `bluegreen-` and the ids of listener and rule.
+/// Its target is the API itself
+/// ([universal target](https://docs.aws.amazon.com/scheduler/latest/UserGuide/managing-targets-universal.html)):
+/// `ModifyRule`, or `ModifyListener` for a default rule, with the very request that
+/// [`AlbTrafficSplitter`] would send, so that no function and no server must be kept for it. It is
+/// tried again at most twice within 60 seconds of its time, since a write that comes late may meet
+/// another one, and deletes itself afterwards. A schedule keeps its minute: it fires at the time or
+/// up to 60 seconds later
+/// ([Schedule types](https://docs.aws.amazon.com/scheduler/latest/UserGuide/schedule-types.html)).
+///
+/// # Role
+///
+/// Scheduler writes the rule as a role of yours.
+/// [`IamPolicy::dead_man_role`](crate::aws::iam::IamPolicy::dead_man_role) gives the rights that it
+/// needs and [`IamPolicy::dead_man_trust`](crate::aws::iam::IamPolicy::dead_man_trust) says who may
+/// take it on. That the role may write the rule is not checked when the switch is armed; try it
+/// once with the schedule of a rule that serves nobody.
+///
+/// # Calls
+///
+/// [`arm`](DeadManSwitch::arm) makes one `DescribeRules` and one `UpdateSchedule`, the first time
+/// `CreateSchedule`; [`disarm`](DeadManSwitch::disarm) one `DeleteSchedule` and one `GetSchedule`.
+///
+/// # IAM
+///
+/// `scheduler:` `CreateSchedule`, `UpdateSchedule`, `GetSchedule`, `DeleteSchedule`, `iam:PassRole`
+/// for the role, and what the splitter needs to read the rule.
+///
+/// # Examples
+///
+/// ```
+/// # #[cfg(feature = "sim")]
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use std::{sync::Arc, time::Duration};
+/// use bluegreen::{Migration, MigrationPlan, Outcome, health::TargetHealthGate};
+/// use bluegreen::aws::{alb::{AlbDeadManSwitch, AlbTrafficSplitter}, sim::Scenario};
+///
+/// let simulation = Scenario::Healthy.simulation(7);
+/// simulation.start_paused();
+/// let aws = simulation.aws();
+///
+/// let (rule, blue, green) = (simulation.rule(), simulation.blue(), simulation.green());
+/// let splitter = Arc::new(AlbTrafficSplitter::new(&aws, rule, blue, green)?);
+/// let role = "arn:aws:iam::123456789012:role/blue-again".parse()?;
+/// let switch = AlbDeadManSwitch::new(&aws, Arc::clone(&splitter), role);
+/// let plan = MigrationPlan::builder().dead_man(Duration::from_secs(600)).build()?;
+/// let outcome = Migration::new(plan, splitter)
+///     .dead_man_switch(switch)
+///     .clock(aws.clock())
+///     .gate("targets", TargetHealthGate::new())
+///     .run()
+///     .await?;
+/// assert!(matches!(outcome, Outcome::Promoted { .. }));
+/// assert!(simulation.schedules().is_empty());
+/// # Ok(())
+/// # }
+/// # #[cfg(not(feature = "sim"))]
+/// # fn main() {}
+/// ```
+#[derive(Debug)]
+pub struct AlbDeadManSwitch {
+    scheduler: Arc<dyn SchedulerApi>,
+    splitter: Arc<AlbTrafficSplitter>,
+    role: RoleArn,
+}
+
+/// How often it is tried again.
+const RETRIES: i32 = 2;
+/// For how many seconds after its time it is tried.
+const MAX_AGE: i32 = 60;
+
+impl AlbDeadManSwitch {
+    /// A switch for the rule of `splitter`, which writes as `role`. Calls nothing yet.
+    #[must_use]
+    pub fn new(aws: &Aws, splitter: Arc<AlbTrafficSplitter>, role: RoleArn) -> Self {
+        Self {
+            scheduler: Arc::clone(&aws.scheduler),
+            splitter,
+            role,
+        }
+    }
+
+    fn target(&self, routing: &Routing) -> Result<Target> {
+        let (operation, input) = routing.restore_request();
+        let retry = RetryPolicy::builder()
+            .maximum_retry_attempts(RETRIES)
+            .maximum_event_age_in_seconds(MAX_AGE)
+            .build();
+        let arn = routing.arn();
+        let partition = arn.as_str().split(':').nth(1).unwrap_or("aws");
+        Target::builder()
+            .arn(format!(
+                "arn:{partition}:scheduler:::aws-sdk:elasticloadbalancingv2:{operation}"
+            ))
+            .role_arn(self.role.as_str())
+            .input(input.to_string())
+            .retry_policy(retry)
+            .build()
+            .map_err(unbuilt)
+    }
+
+    async fn put(&self, name: &str, at: String, target: Target, what: &str) -> Result<()> {
+        let window = FlexibleTimeWindow::builder()
+            .mode(FlexibleTimeWindowMode::Off)
+            .build()
+            .map_err(unbuilt)?;
+        let update = UpdateScheduleInput::builder()
+            .name(name)
+            .description("bluegreen puts everything back on blue, unless this is renewed")
+            .schedule_expression(&at)
+            .schedule_expression_timezone("UTC")
+            .state(ScheduleState::Enabled)
+            .flexible_time_window(window.clone())
+            .action_after_completion(ActionAfterCompletion::Delete)
+            .target(target.clone());
+        let missing = match self.scheduler.update_schedule(update).await {
+            Ok(_) => return Ok(()),
+            Err(error) if error.kind == ErrorKind::NotFound => error,
+            Err(error) => return Err(told(error, what)),
+        };
+        tracing::debug!(schedule = name, error = %missing.message, "there is none yet");
+        let create = CreateScheduleInput::builder()
+            .name(name)
+            .description("bluegreen puts everything back on blue, unless this is renewed")
+            .schedule_expression(at)
+            .schedule_expression_timezone("UTC")
+            .state(ScheduleState::Enabled)
+            .flexible_time_window(window)
+            .action_after_completion(ActionAfterCompletion::Delete)
+            .target(target);
+        let created = self.scheduler.create_schedule(create).await;
+        created.map(drop).map_err(|error| told(error, what))
+    }
+}
+
+#[async_trait]
+impl DeadManSwitch for AlbDeadManSwitch {
+    async fn arm(&self, traffic: &TrafficObservation, fires: Timestamp) -> Result<Armed> {
+        let arn = self.splitter.locate().await?;
+        let what = format!("arm the dead-man switch of rule {arn}");
+        let routing = self.splitter.routing(&arn).await?;
+        let current = routing.observation(Sides::default());
+        if !current.is_same_routing(traffic) {
+            let diff = current.drift_from(traffic).join("; ");
+            return Err(Error::new(ErrorKind::Conflict, format!("{what}: {diff}")));
+        }
+        let name = name(&arn);
+        self.put(&name, at(fires), self.target(&routing)?, &what)
+            .await?;
+        let command = format!(
+            "aws scheduler delete-schedule --region {} --name {name}",
+            arn.region()
+        );
+        Ok(Armed::new(name).with_disarm_command(command))
+    }
+
+    async fn disarm(&self) -> Result<()> {
+        let arn = self.splitter.locate().await?;
+        let name = name(&arn);
+        let what = format!("disarm the dead-man switch of rule {arn}");
+        let delete = DeleteScheduleInput::builder().name(&name);
+        match self.scheduler.delete_schedule(delete).await {
+            Ok(_) => {}
+            Err(error) if error.kind == ErrorKind::NotFound => {}
+            Err(error) => return Err(told(error, &what)),
+        }
+        let read = GetScheduleInput::builder().name(&name);
+        match self.scheduler.get_schedule(read).await {
+            Err(error) if error.kind == ErrorKind::NotFound => Ok(()),
+            Err(error) => Err(told(error, &what)),
+            Ok(_) => {
+                let message = format!("{what}: the schedule {name} is still there");
+                Err(Error::new(ErrorKind::OutcomeUnknown, message))
+            }
+        }
+    }
+}
+
+/// One a rule: the ids of listener and rule are unique in a region.
+fn name(rule: &RuleArn) -> String {
+    let mut ids = rule.as_str().rsplit('/');
+    let (rule, listener) = (ids.next().unwrap_or_default(), ids.next());
+    format!("bluegreen-{}-{rule}", listener.unwrap_or_default())
+}
+
+/// A time as Scheduler writes it, in UTC.
+fn at(time: Timestamp) -> String {
+    let time = time.to_zoned(TimeZone::UTC);
+    format!("at({})", time.strftime("%Y-%m-%dT%H:%M:%S"))
+}
+
+fn told(error: crate::aws::api::ApiError, what: &str) -> Error {
+    let is_of_role = error.kind == ErrorKind::Invalid && error.message.contains("role");
+    let error = error.into_error(what);
+    if is_of_role {
+        return error.with_hint("the role must trust scheduler.amazonaws.com");
+    }
+    error
+}
+
+fn unbuilt(error: BuildError) -> Error {
+    Error::new(ErrorKind::Invalid, "describe the schedule").with_source(error)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::aws::alb::testing::rule_arn;
+
+    #[test]
+    fn a_schedule_has_a_name_and_a_time_that_scheduler_takes() {
+        let name = name(&rule_arn());
+        assert!(name.len() <= 64, "{name}");
+        let is_valid = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
+        assert!(name.bytes().all(is_valid), "{name}");
+        let time = "2026-01-05T09:07:03Z".parse().expect("a time");
+        assert_eq!(at(time), "at(2026-01-05T09:07:03)");
+    }
+}

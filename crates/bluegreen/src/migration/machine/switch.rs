@@ -1,0 +1,470 @@
+//! The dead-man switch: armed before the first rise, renewed at the looks, disarmed at the end.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::{
+    Action, Cause, Failure, HoldReason, MigrationEvent, MigrationMachine, Next, Outcome, Stage,
+    State, TrafficObservation, Unchanged, Unresolved, Watch,
+    preflight::refusal_of,
+    state::{ArmingSwitch, DisarmStep, DisarmingSwitch, End, Goal, ThenWatch, Write},
+    write::back_off,
+};
+use crate::{
+    clock::{later, sooner},
+    engine::Control,
+    error::ErrorKind,
+    migration::StandingSwitch,
+    traffic::Armed,
+};
+
+/// How old a renewal may be at a look.
+const RENEW_AFTER: Duration = Duration::from_secs(45);
+/// How far the clock of whoever fires it may go before ours.
+const CLOCK_SLACK: Duration = Duration::from_secs(60);
+/// How long after its time it may still fire: a scheduler keeps its minute, and tries again for
+/// another.
+const LATE: Duration = Duration::from_secs(120);
+/// How long before it fires everything must be under way back to blue.
+const MARGIN: Duration = Duration::from_secs(120);
+/// How often it is disarmed where it could do no harm any more.
+const HARMLESS_ATTEMPTS: u32 = 3;
+
+/// What is known of the switch.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Switch {
+    /// When the newest arming that is certain was begun.
+    renewed: Option<Timestamp>,
+    /// When that one fires.
+    fires: Option<Timestamp>,
+    /// From when on it may fire or may have fired; `None` where it cannot be there.
+    may_fire: Option<Timestamp>,
+    armed: Option<Armed>,
+    /// Whether what it would write was made before the newest read-back.
+    is_stale: bool,
+}
+
+impl MigrationMachine {
+    /// Whether it must be armed, or renewed, before anything else.
+    pub(super) fn is_switch_due(&self, at: Timestamp) -> bool {
+        let renewed = self.switch.renewed;
+        let is_old = renewed.is_none_or(|renewed| at >= later(renewed, RENEW_AFTER));
+        self.plan.dead_man().is_some()
+            && (is_old || self.switch.is_stale)
+            && self.superseded.is_none()
+            && self.last.is_some()
+    }
+
+    /// Whether nothing may rise for want of it.
+    pub(super) fn is_switch_missing(&self) -> bool {
+        let is_fresh = self.switch.renewed.is_some() && !self.switch.is_stale;
+        self.plan.dead_man().is_some() && !is_fresh
+    }
+
+    /// What it would write is to be made anew.
+    pub(super) fn outdate_switch(&mut self) {
+        self.switch.is_stale = true;
+    }
+
+    /// An earlier run may have left one.
+    pub(super) fn suspect_switch(&mut self, at: Timestamp) {
+        if self.plan.dead_man().is_some() {
+            self.switch.may_fire = Some(at);
+        }
+    }
+
+    /// Arms it, for what was last read, and goes on watching then.
+    pub(super) fn arm_switch(
+        &mut self,
+        at: Timestamp,
+        watch: Watch,
+        then: ThenWatch,
+    ) -> Next<Action> {
+        let (Some(after), Some((_, traffic))) = (self.plan.dead_man(), self.last.clone()) else {
+            return self.go_on_watching(at, watch, then);
+        };
+        let fires = whole_second(later(at, after));
+        // From here on it may be armed, whatever the answer.
+        self.switch.may_fire = Some(self.switch.may_fire.unwrap_or(fires));
+        self.state = State::ArmingSwitch(ArmingSwitch {
+            watch: Watch {
+                looking: false,
+                ..watch
+            },
+            then,
+            since: at,
+            fires,
+            controls: Vec::new(),
+        });
+        Next::Do(Action::ArmSwitch { traffic, fires })
+    }
+
+    fn go_on_watching(&mut self, at: Timestamp, watch: Watch, then: ThenWatch) -> Next<Action> {
+        match then {
+            ThenWatch::Look => self.look_now(at, watch),
+            ThenWatch::Wait => self.wait(at, watch),
+        }
+    }
+
+    pub(super) fn on_switch_armed(
+        &mut self,
+        at: Timestamp,
+        arming: ArmingSwitch,
+        armed: Result<Armed, Failure>,
+    ) -> Next<Action> {
+        let ArmingSwitch {
+            watch,
+            then,
+            since,
+            fires,
+            controls,
+        } = arming;
+        let failure = match armed {
+            Ok(armed) => {
+                let in_time = |old: Timestamp| later(at, CLOCK_SLACK) < old;
+                if self.switch.may_fire.is_none_or(in_time) {
+                    self.switch.may_fire = Some(fires);
+                }
+                self.switch.renewed = Some(since);
+                self.switch.fires = Some(fires);
+                self.switch.armed = Some(armed.clone());
+                self.switch.is_stale = false;
+                self.tell(MigrationEvent::SwitchArmed { armed, fires });
+                None
+            }
+            Err(failure) => {
+                self.tell(MigrationEvent::SwitchFailed {
+                    failure: failure.clone(),
+                    fires: self.switch.fires,
+                });
+                Some(failure)
+            }
+        };
+        if let Some(failure) = self.superseded.clone() {
+            return if self.moved {
+                self.hold(at, HoldReason::Superseded { failure })
+            } else {
+                self.unchanged(at, Unchanged::JournalFailed { failure })
+            };
+        }
+        if let Some(failure) = self.journal_failure.clone() {
+            return self.undo(at, Cause::JournalFailed { failure });
+        }
+        let mut next = match failure {
+            None => self.go_on_watching(at, watch, then),
+            Some(failure) => self.on_not_armed(at, watch, failure),
+        };
+        for control in controls {
+            let state = std::mem::replace(&mut self.state, State::New);
+            match self.on_control(at, state, control) {
+                Next::Keep => {}
+                other => next = other,
+            }
+        }
+        next
+    }
+
+    fn on_not_armed(&mut self, at: Timestamp, watch: Watch, failure: Failure) -> Next<Action> {
+        // Somebody else may have changed the rule: a look says so.
+        let is_lasting = !failure.kind.is_transient() && failure.kind != ErrorKind::Conflict;
+        if watch.stage == Stage::Arming {
+            if is_lasting {
+                let mut finding = refusal_of(&failure);
+                finding.message = format!("the dead-man switch cannot be armed: {failure}");
+                let findings = vec![finding];
+                return self.unchanged(at, Unchanged::Refused { findings });
+            }
+            if at >= watch.deadline || at >= self.deadline {
+                let short = format!("the dead-man switch was not armed: {failure}");
+                return self.on_deadline(at, &watch, Some(short));
+            }
+            if failure.kind == ErrorKind::Conflict {
+                return self.look_now(at, watch);
+            }
+            return self.wait(at, watch);
+        }
+        let next_try = later(self.next_look(at, &watch), MARGIN);
+        if self.switch.may_fire.is_some_and(|fires| next_try >= fires) {
+            return self.undo(at, Cause::SwitchFailed { failure });
+        }
+        self.look_now(at, watch)
+    }
+
+    /// A split that was read while it may have fired: one that is not all blue says that it has
+    /// not, once it cannot any more.
+    pub(super) fn clear_switch(&mut self, at: Timestamp, traffic: &TrafficObservation) {
+        let Switch {
+            renewed: Some(renewed),
+            fires: Some(fires),
+            ..
+        } = self.switch
+        else {
+            return;
+        };
+        if !traffic.is_all_blue() && at >= later(renewed, LATE) {
+            self.switch.may_fire = Some(fires);
+        }
+    }
+
+    /// Whether what was found is the doing of the switch, not of somebody else.
+    pub(super) fn has_fired(&self, at: Timestamp, found: &TrafficObservation) -> bool {
+        let is_time = |fires| later(at, CLOCK_SLACK) >= fires;
+        let is_same_rule = |expected: &TrafficObservation| {
+            expected.fingerprint == found.fingerprint && !expected.is_all_blue()
+        };
+        self.switch.may_fire.is_some_and(is_time)
+            && found.is_all_blue()
+            && self.expected.as_ref().is_some_and(is_same_rule)
+    }
+
+    pub(super) fn on_fired(&mut self, at: Timestamp, traffic: TrafficObservation) -> Next<Action> {
+        self.tell(MigrationEvent::SwitchFired {
+            traffic: traffic.clone(),
+        });
+        let cause = Cause::SwitchFired;
+        self.written(at, Write::new(at, Goal::Restore { cause }), traffic)
+    }
+
+    /// How it stands, where it may be there.
+    pub(super) fn standing_switch(&self) -> Option<StandingSwitch> {
+        let armed = self.switch.armed.as_ref();
+        Some(StandingSwitch {
+            fires: self.switch.fires.or(self.switch.may_fire)?,
+            disarm_command: armed.and_then(|armed| armed.disarm_command.clone()),
+        })
+        .filter(|_| self.switch.may_fire.is_some())
+    }
+
+    /// Ends, once the switch is disarmed where there may be one.
+    pub(super) fn end_known(&mut self, at: Timestamp, outcome: Outcome) -> Next<Action> {
+        if self.switch.may_fire.is_none() {
+            return self.ended(at, outcome);
+        }
+        let disarming = DisarmingSwitch {
+            outcome,
+            attempt: 1,
+            step: DisarmStep::Call,
+        };
+        if self.superseded.is_some() {
+            // The successor renews it, or disarms it.
+            return self.end_armed(at, disarming);
+        }
+        self.disarm_switch(disarming)
+    }
+
+    pub(super) fn disarm_switch(&mut self, disarming: DisarmingSwitch) -> Next<Action> {
+        self.state = State::DisarmingSwitch(DisarmingSwitch {
+            step: DisarmStep::Call,
+            ..disarming
+        });
+        Next::Do(Action::DisarmSwitch)
+    }
+
+    pub(super) fn on_switch_disarmed(
+        &mut self,
+        at: Timestamp,
+        disarming: DisarmingSwitch,
+        disarmed: Result<(), Failure>,
+    ) -> Next<Action> {
+        if disarming.step != DisarmStep::Call {
+            self.state = State::DisarmingSwitch(disarming);
+            return Next::Keep;
+        }
+        let failure = match disarmed {
+            Ok(()) => {
+                let may_have = |fires| later(at, CLOCK_SLACK) >= fires;
+                if disarming.leaves_green() && self.switch.may_fire.is_some_and(may_have) {
+                    return self.look_before_end(disarming);
+                }
+                self.switch = Switch::default();
+                self.tell(MigrationEvent::SwitchDisarmed);
+                return self.ended(at, disarming.outcome);
+            }
+            Err(failure) => failure,
+        };
+        self.tell(MigrationEvent::SwitchFailed {
+            failure: failure.clone(),
+            fires: self.switch.fires,
+        });
+        let is_hurried = matches!(
+            &disarming.outcome,
+            Outcome::RolledBack {
+                cause: Cause::Cancelled { .. },
+                ..
+            } | Outcome::Unchanged {
+                reason: Unchanged::Cancelled { .. },
+                ..
+            }
+        );
+        let harmless = !disarming.leaves_green();
+        let gives_up = if harmless {
+            is_hurried || disarming.attempt >= HARMLESS_ATTEMPTS
+        } else {
+            self.is_too_late(at)
+        };
+        if gives_up || !failure.kind.is_transient() || self.superseded.is_some() {
+            return self.end_armed(at, disarming);
+        }
+        self.wait_disarming(at, disarming, DisarmStep::Wait)
+    }
+
+    /// Whether it is about to fire, so that nothing is left but to call a person.
+    fn is_too_late(&self, at: Timestamp) -> bool {
+        let fires = self.switch.may_fire;
+        fires.is_some_and(|fires| at >= sooner(fires, CLOCK_SLACK))
+    }
+
+    fn wait_disarming(
+        &mut self,
+        at: Timestamp,
+        disarming: DisarmingSwitch,
+        step: DisarmStep,
+    ) -> Next<Action> {
+        let until = later(at, back_off(disarming.attempt));
+        self.state = State::DisarmingSwitch(DisarmingSwitch {
+            attempt: disarming.attempt + 1,
+            step,
+            ..disarming
+        });
+        Next::Do(Action::Wait { until })
+    }
+
+    /// It is gone, and may have fired before: the split says so.
+    fn look_before_end(&mut self, disarming: DisarmingSwitch) -> Next<Action> {
+        self.state = State::DisarmingSwitch(DisarmingSwitch {
+            step: DisarmStep::Observe,
+            ..disarming
+        });
+        Next::Do(Action::Observe)
+    }
+
+    pub(super) fn on_disarm_observed(
+        &mut self,
+        at: Timestamp,
+        disarming: DisarmingSwitch,
+        observed: Result<TrafficObservation, Failure>,
+    ) -> Next<Action> {
+        if disarming.step != DisarmStep::Observe {
+            self.state = State::DisarmingSwitch(disarming);
+            return Next::Keep;
+        }
+        match observed {
+            Ok(traffic) => {
+                let has_fired = self.has_fired(at, &traffic);
+                self.switch = Switch::default();
+                self.tell(MigrationEvent::SwitchDisarmed);
+                if has_fired {
+                    return self.on_fired(at, traffic);
+                }
+                // A drift that was held for is no new one.
+                if self.is_drift(&traffic) && !matches!(disarming.outcome, Outcome::Held { .. }) {
+                    return self.drifted(at, traffic);
+                }
+                self.remember(at, &traffic);
+                self.ended(at, disarming.outcome)
+            }
+            Err(_) if self.superseded.is_some() || disarming.attempt >= HARMLESS_ATTEMPTS * 2 => {
+                self.end_armed(at, disarming)
+            }
+            Err(failure) => {
+                self.tell(MigrationEvent::ReadFailed {
+                    failure,
+                    retry_at: later(at, back_off(disarming.attempt)),
+                });
+                self.wait_disarming(at, disarming, DisarmStep::WaitToObserve)
+            }
+        }
+    }
+
+    pub(super) fn on_disarm_waited(
+        &mut self,
+        at: Timestamp,
+        disarming: DisarmingSwitch,
+        clock_fault: bool,
+    ) -> Next<Action> {
+        match disarming.step {
+            DisarmStep::Wait | DisarmStep::WaitToObserve if clock_fault => {
+                self.end_armed(at, disarming)
+            }
+            DisarmStep::Wait => self.disarm_switch(disarming),
+            DisarmStep::WaitToObserve => self.look_before_end(disarming),
+            DisarmStep::Call | DisarmStep::Observe => {
+                self.state = State::DisarmingSwitch(disarming);
+                Next::Keep
+            }
+        }
+    }
+
+    /// After the process ended: whatever became of the call, it is made again.
+    pub(super) fn resume_disarming(
+        &mut self,
+        at: Timestamp,
+        disarming: DisarmingSwitch,
+        traffic: TrafficObservation,
+        then: Option<Control>,
+    ) -> Next<Action> {
+        if let Some(control) = then {
+            self.ignored(control, "the run had come to its end");
+        }
+        let is_held = matches!(disarming.outcome, Outcome::Held { .. });
+        if self.is_drift(&traffic) && (!is_held || self.has_fired(at, &traffic)) {
+            return self.drifted(at, traffic);
+        }
+        self.remember(at, &traffic);
+        self.disarm_switch(disarming)
+    }
+
+    /// Ends with a switch that may be there.
+    pub(super) fn end_armed(&mut self, at: Timestamp, disarming: DisarmingSwitch) -> Next<Action> {
+        let is_harmless = !disarming.leaves_green() || self.superseded.is_some();
+        if is_harmless {
+            let mut outcome = disarming.outcome;
+            outcome.report_mut().switch = self.standing_switch();
+            return self.ended(at, outcome);
+        }
+        let unresolved = Unresolved {
+            summary: "NOT DISARMED: the dead-man switch may still put everything back on blue"
+                .to_owned(),
+            cause: None,
+            failure: None,
+            change_unseen: matches!(
+                disarming.step,
+                DisarmStep::Observe | DisarmStep::WaitToObserve
+            ),
+            report: self.report(at),
+        };
+        self.end_unresolved(unresolved)
+    }
+
+    fn ended(&mut self, at: Timestamp, mut outcome: Outcome) -> Next<Action> {
+        let newest = self.report(at);
+        let report = outcome.report_mut();
+        report.ended = at;
+        report.traffic = newest.traffic;
+        report.traffic_read_at = newest.traffic_read_at;
+        self.tell(MigrationEvent::Ended {
+            exit_code: outcome.exit_code(),
+            outcome: outcome.clone(),
+        });
+        self.state = State::Ended(End::Known(outcome));
+        Next::End
+    }
+}
+
+impl DisarmingSwitch {
+    /// Whether the switch would change what this end says.
+    fn leaves_green(&self) -> bool {
+        matches!(
+            self.outcome,
+            Outcome::Promoted { .. } | Outcome::Held { .. }
+        )
+    }
+}
+
+/// Schedulers know no fractions of a second; the next whole one is not too early.
+fn whole_second(at: Timestamp) -> Timestamp {
+    let up = later(at, Duration::from_nanos(999_999_999));
+    Timestamp::from_second(up.as_second()).unwrap_or(at)
+}

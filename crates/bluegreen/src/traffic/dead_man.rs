@@ -1,0 +1,97 @@
+//! The role that puts traffic back when nobody is left to do it.
+
+use std::{fmt, sync::Arc};
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::TrafficObservation;
+use crate::error::Result;
+
+/// Puts everything back on blue by itself, at a time, unless it is told otherwise before: for a
+/// controller that dies and that nobody resumes.
+///
+/// It lives outside of the process that arms it. There is one for a rule: arming it again replaces
+/// time and content. A migration arms it before the first rise, again after each read-back and as
+/// long as it looks, and disarms it before it ends with traffic on green.
+///
+/// # What it is not held to
+///
+/// It acts alone, on what was true when it was last armed. So it rises above some of the promises
+/// that a migration keeps, each of them a reason to leave it off:
+///
+/// - It checks no capacity (P2): blue gets everything, whether or not its targets are healthy.
+/// - It writes the whole routing as it was when it was armed, not two weights of the routing as it
+///   is (P3): what somebody else changed in the actions since then is undone.
+/// - It is no holder of a journal and no fence stops it (P6): it may fire in the same moment in
+///   which a successor writes. Whoever resumes renews it before a rise, and takes everything on
+///   blue after its time for its doing.
+/// - It does not stop at drift (P7). A run that is held, and so leaves the rule to somebody else,
+///   disarms it first.
+#[async_trait]
+pub trait DeadManSwitch: fmt::Debug + Send + Sync {
+    /// Lets it fire at `fires`, with the routing of `traffic` and everything on blue. Replaces what
+    /// was armed before.
+    ///
+    /// # Errors
+    ///
+    /// `Conflict` where the routing is no longer that of `traffic`: nothing was armed.
+    /// `OutcomeUnknown` where it may be armed or not.
+    ///
+    /// # Cancel safety
+    ///
+    /// Not cancel safe: a dropped call may have armed it.
+    async fn arm(&self, traffic: &TrafficObservation, fires: Timestamp) -> Result<Armed>;
+
+    /// Takes it away, and reads that it is gone. One that is not there is gone.
+    ///
+    /// # Errors
+    ///
+    /// Where it may still be there.
+    ///
+    /// # Cancel safety
+    ///
+    /// Not cancel safe: a dropped call may have disarmed it. It may be called again.
+    async fn disarm(&self) -> Result<()>;
+}
+
+/// A switch that is armed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Armed {
+    /// What it is called where it lives.
+    pub name: String,
+    /// The command by which a person disarms it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub disarm_command: Option<String>,
+}
+
+impl Armed {
+    /// Of this name.
+    #[must_use]
+    pub fn new(name: impl Into<String>) -> Self {
+        Self {
+            name: name.into(),
+            disarm_command: None,
+        }
+    }
+
+    /// With the command by which a person disarms it.
+    #[must_use]
+    pub fn with_disarm_command(mut self, command: impl Into<String>) -> Self {
+        self.disarm_command = Some(command.into());
+        self
+    }
+}
+
+#[async_trait]
+impl<T: DeadManSwitch + ?Sized> DeadManSwitch for Arc<T> {
+    async fn arm(&self, traffic: &TrafficObservation, fires: Timestamp) -> Result<Armed> {
+        (**self).arm(traffic, fires).await
+    }
+
+    async fn disarm(&self) -> Result<()> {
+        (**self).disarm().await
+    }
+}
