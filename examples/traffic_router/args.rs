@@ -41,7 +41,8 @@ Exit codes:
 
 Ctrl-C, SIGTERM and SIGHUP roll back and say so; while blue is only being confirmed they end the
 wait. A second one stops at once and says where traffic is. A run that is killed all the same
-leaves traffic as it is: `resume` goes on with it, `rollback` puts everything back.
+leaves traffic as it is: `resume` goes on with it, `rollback` puts everything back. With
+--dead-man it goes back by itself.
 
 Examples:
   traffic_router                              a healthy migration on the simulation
@@ -49,6 +50,8 @@ Examples:
   traffic_router --scenario green-errors      one that is rolled back
   traffic_router --scenario list              all scenarios, and what each must end with
   traffic_router --kill-at 12m                its controller dies, another one goes on
+  traffic_router --kill-at 12m --resume-after 30m --dead-man 5m
+                                              it dies and nobody comes: blue is back by itself
   traffic_router status --aws --listener-arn ARN --priority 100 \\
       --blue-target-group ARN --green-target-group ARN";
 
@@ -101,6 +104,9 @@ pub(crate) struct Place {
     /// Kill the controller after so much virtual time, and let another one resume it.
     #[arg(long, global = true, value_name = "TIME")]
     pub(crate) kill_at: Option<String>,
+    /// How long after --kill-at the other one comes [default: once the first is taken for dead].
+    #[arg(long, global = true, value_name = "TIME", requires = "kill_at")]
+    pub(crate) resume_after: Option<String>,
     /// How long the surroundings wait after SIGTERM before they kill, such as 30s: what has not
     /// ended shortly before says where traffic is. ECS waits 30s, Kubernetes too.
     #[arg(long, global = true, value_name = "TIME")]
@@ -109,6 +115,10 @@ pub(crate) struct Place {
     /// JSON, and call nothing.
     #[arg(long, global = true)]
     pub(crate) print_iam_policy: bool,
+    /// Print the role of --dead-man-role, who may take it on and what it may do, as JSON, and call
+    /// nothing.
+    #[arg(long, global = true)]
+    pub(crate) print_dead_man_role: bool,
     /// Who is responsible for `complete` and `rollback`, as it stands in the outcome.
     #[arg(
         long,
@@ -195,6 +205,15 @@ pub(crate) struct Plan {
     /// When a run is resumed while traffic is divided.
     #[arg(long, global = true, value_enum, default_value = "go-on")]
     pub(crate) on_resume: ResumePolicy,
+    /// Keep a dead-man switch while traffic is divided: a schedule outside of this process that
+    /// puts everything back on blue, this long after it was last renewed. It is renewed each
+    /// minute, so it fires only where this process is dead and nobody resumes it. 5m to 1h.
+    #[arg(long, global = true, value_name = "TIME", allow_hyphen_values = true)]
+    pub(crate) dead_man: Option<String>,
+    /// The role that the schedule writes the rule as, with --dead-man and --aws;
+    /// --print-dead-man-role says what it needs.
+    #[arg(long, global = true, value_name = "ARN")]
+    pub(crate) dead_man_role: Option<String>,
     /// Take on a risk that the preflight would refuse: shared-targets, long-stickiness. May be
     /// given several times.
     #[arg(long, global = true, value_name = "RISK")]

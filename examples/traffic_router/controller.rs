@@ -1,5 +1,7 @@
 //! The controller of a rule: takes the rule's journal, and runs or goes on with what stands in it.
 
+use std::sync::Arc;
+
 use bluegreen::{
     Aws, Error, Migration, MigrationError, Outcome,
     aws::alb::AlbTrafficSplitter,
@@ -86,10 +88,13 @@ impl<'a> Controller<'a> {
             None => self.aws.clone(),
         };
         let bad = |error| failed(&error, BAD_ARGUMENTS);
-        let splitter = setup.splitter(&aws).map_err(bad)?;
-        let mut migration = Migration::new(setup.plan.clone(), splitter)
+        let splitter = Arc::new(setup.splitter(&aws).map_err(bad)?);
+        let mut migration = Migration::new(setup.plan.clone(), Arc::clone(&splitter))
             .clock(aws.clock())
             .origin(std::env::args().skip(1).collect());
+        if let Some(switch) = setup.dead_man_switch(&aws, &splitter) {
+            migration = migration.dead_man_switch(switch);
+        }
         if let Some(lease) = lease {
             migration = migration.journal(lease.clone());
         }

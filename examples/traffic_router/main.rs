@@ -108,8 +108,13 @@ async fn run(cli: &Cli) -> u8 {
 
 /// Carries the command out and gives its exit code.
 async fn go(cli: &Cli, setup: &Setup, aws: &Aws, simulation: Option<&Simulation>) -> u8 {
-    if cli.place.print_iam_policy {
-        return match writeln!(anstream::stdout(), "{}", setup.iam_policy(cli)) {
+    let printed = match (cli.place.print_iam_policy, cli.place.print_dead_man_role) {
+        (true, _) => Some(setup.iam_policy(cli).to_string()),
+        (false, true) => Some(format!("{:#}", setup.dead_man_role())),
+        (false, false) => None,
+    };
+    if let Some(printed) = printed {
+        return match writeln!(anstream::stdout(), "{printed}") {
             Ok(()) => 0,
             Err(error) => {
                 say_line!("error: the policy could not be written: {error}");
@@ -149,7 +154,21 @@ async fn go(cli: &Cli, setup: &Setup, aws: &Aws, simulation: Option<&Simulation>
             match killed {
                 Ok(ended) => ended,
                 Err(_) => {
-                    say_line!("killed: nobody watches any more, and the split stays as it is");
+                    let until = match setup.plan.dead_man() {
+                        Some(_) => "until the dead-man switch fires",
+                        None => "as it is",
+                    };
+                    say_line!("killed: nobody watches any more, and the split stays {until}");
+                    tokio::time::sleep(setup.resume_after).await;
+                    if let (Some(simulation), false) = (simulation, setup.resume_after.is_zero()) {
+                        let weights = simulation.weights();
+                        say_line!(
+                            "{} later the rule says {}:{}",
+                            cli.place.resume_after.as_deref().unwrap_or_default(),
+                            weights.blue,
+                            weights.green
+                        );
+                    }
                     controller.resume(Take::AfterSilence).await
                 }
             }

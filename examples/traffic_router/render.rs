@@ -30,6 +30,8 @@ pub(crate) struct Progress {
     steps: usize,
     /// What the last look showed, to leave out looks that show nothing new.
     shown: Option<(Vec<&'static str>, Option<SeenTraffic>)>,
+    /// Whether the dead-man switch was shown as armed: it is renewed each minute.
+    armed: bool,
 }
 
 impl Progress {
@@ -38,6 +40,7 @@ impl Progress {
         Self {
             steps: plan.steps().len(),
             shown: None,
+            armed: false,
         }
     }
 
@@ -78,6 +81,13 @@ impl Progress {
                 };
                 return Some(format!("{GOOD}✓ step {step} of {of} passed{GOOD:#}{by}"));
             }
+            MigrationEvent::SwitchArmed { .. } if self.armed => return None,
+            MigrationEvent::SwitchArmed { .. } => {
+                self.armed = true;
+                Style::new()
+            }
+            MigrationEvent::SwitchFired { .. } => BAD,
+            MigrationEvent::SwitchFailed { .. } => UNSURE,
             MigrationEvent::Restored { .. } | MigrationEvent::Confirmed { .. } => GOOD,
             MigrationEvent::Shifting { .. } | MigrationEvent::Shifted { .. } => STRONG,
             MigrationEvent::RollingBack { .. }

@@ -1,11 +1,11 @@
 //! From the command line to a plan, a splitter and gates; every problem at once.
 
-use std::{str::FromStr, time::Duration};
+use std::{str::FromStr, sync::Arc, time::Duration};
 
 use bluegreen::{
     Aws, Error, MigrationPlan, Percent,
     aws::{
-        alb::{AlbRule, AlbTrafficSplitter, TargetGroupArn},
+        alb::{AlbDeadManSwitch, AlbRule, AlbTrafficSplitter, RoleArn, TargetGroupArn},
         cloudwatch::{AlarmGate, AlbMetrics, AppMetrics, AppNamespace, CloudWatchGate},
         iam::IamPolicy,
         sim::{Scenario, Simulation},
@@ -29,8 +29,12 @@ pub(crate) struct Setup {
     pub(crate) target: Target,
     /// When the controller of a simulation is killed.
     pub(crate) kill_at: Option<Duration>,
+    /// How long after that another one comes.
+    pub(crate) resume_after: Duration,
     /// How long after SIGTERM it is killed.
     pub(crate) grace: Option<Duration>,
+    /// Whom the dead-man switch writes as, where the plan keeps one.
+    role: Option<RoleArn>,
     limits: Limits,
     sequential: Option<Sequential>,
 }
@@ -67,17 +71,22 @@ impl Setup {
         };
         let kill_at = cli.place.kill_at.as_deref();
         let kill_at = kill_at.and_then(|text| problems.span("--kill-at", text));
+        let resume_after = cli.place.resume_after.as_deref();
+        let resume_after = resume_after.and_then(|text| problems.span("--resume-after", text));
         let grace = cli.place.grace.as_deref();
         let grace = grace.and_then(|text| problems.span("--grace", text));
         let plan = plan(cli, &mut problems);
         let limits = limits(cli, &mut problems);
         let sequential = sequential(cli, limits.as_ref(), &mut problems);
+        let role = dead_man_role(cli, &mut problems);
         match (plan, target, limits) {
             (Some(plan), Some(target), Some(limits)) if problems.0.is_empty() => Ok(Self {
                 plan,
                 target,
                 kill_at,
+                resume_after: resume_after.unwrap_or_default(),
                 grace,
+                role,
                 limits,
                 sequential,
             }),
@@ -91,10 +100,12 @@ impl Setup {
         let plan = plan(cli, &mut problems);
         let limits = limits(cli, &mut problems);
         let sequential = sequential(cli, limits.as_ref(), &mut problems);
+        let role = dead_man_role(cli, &mut problems);
         match (plan, limits) {
             (Some(plan), Some(limits)) if problems.0.is_empty() => Ok(Self {
                 plan,
                 target: self.target.clone(),
+                role,
                 limits,
                 sequential,
                 ..*self
@@ -110,11 +121,32 @@ impl Setup {
         AlbTrafficSplitter::new(aws, rule.clone(), blue.clone(), green.clone())
     }
 
+    /// What puts everything back where nobody is left to do it.
+    pub(crate) fn dead_man_switch(
+        &self,
+        aws: &Aws,
+        splitter: &Arc<AlbTrafficSplitter>,
+    ) -> Option<AlbDeadManSwitch> {
+        let role = self.role.clone()?;
+        Some(AlbDeadManSwitch::new(aws, Arc::clone(splitter), role))
+    }
+
+    /// The role of the dead-man switch.
+    pub(crate) fn dead_man_role(&self) -> serde_json::Value {
+        serde_json::json!({
+            "TrustPolicy": IamPolicy::dead_man_trust(&self.target.rule),
+            "Policy": IamPolicy::dead_man_role(&self.target.rule),
+        })
+    }
+
     /// The rights that this takes.
     pub(crate) fn iam_policy(&self, cli: &Cli) -> IamPolicy {
         let mut policy = IamPolicy::migration(&self.target.rule).metrics();
         if !self.target.alarms.is_empty() {
             policy = policy.alarms();
+        }
+        if let Some(role) = &self.role {
+            policy = policy.dead_man(&self.target.rule, role);
         }
         match cli.journal.bucket() {
             Some((bucket, prefix)) => policy.journal(bucket, prefix),
@@ -254,6 +286,7 @@ fn misplaced(cli: &Cli, is_simulated: bool, problems: &mut Problems) {
         ("--scenario", &cli.place.scenario),
         ("--speed", &cli.place.speed),
         ("--kill-at", &cli.place.kill_at),
+        ("--resume-after", &cli.place.resume_after),
     ];
     if is_simulated {
         let groups = of_aws.into_iter().filter(|(_, given)| given.is_some());
@@ -351,6 +384,7 @@ fn plan(cli: &Cli, problems: &mut Problems) -> Option<MigrationPlan> {
     };
     let step_deadline = optional("--step-deadline", given.step_deadline.as_ref());
     let deadline = optional("--deadline", given.deadline.as_ref());
+    let dead_man = optional("--dead-man", given.dead_man.as_ref());
     let only_steps = MigrationPlan::builder().steps(steps.clone()).build();
     if let (Err(error), true) = (&only_steps, bake.is_none() || look_every.is_none()) {
         // The rest of the plan cannot be checked, the steps can.
@@ -401,6 +435,9 @@ fn plan(cli: &Cli, problems: &mut Problems) -> Option<MigrationPlan> {
     if let Some(deadline) = deadline? {
         builder = builder.deadline(deadline);
     }
+    if let Some(after) = dead_man? {
+        builder = builder.dead_man(after);
+    }
     for acceptance in accepted {
         builder = builder.accept(acceptance);
     }
@@ -413,6 +450,32 @@ fn plan(cli: &Cli, problems: &mut Problems) -> Option<MigrationPlan> {
             }
             None
         }
+    }
+}
+
+/// Whom the dead-man switch writes as; the simulation takes anybody.
+fn dead_man_role(cli: &Cli, problems: &mut Problems) -> Option<RoleArn> {
+    let given = &cli.plan;
+    match (&given.dead_man, &given.dead_man_role) {
+        (_, Some(text)) if given.dead_man.is_some() => text
+            .parse()
+            .map_err(|error: Error| {
+                let hint = error.hint().unwrap_or_default().to_owned();
+                problems.add("--dead-man-role", error.message(), hint);
+            })
+            .ok(),
+        (None, Some(_)) => {
+            let hint = "add --dead-man 10m, or leave it out";
+            problems.add("--dead-man-role", "is for a dead-man switch", hint);
+            None
+        }
+        (Some(_), _) if cli.place.aws => {
+            let hint = "`--print-dead-man-role` says what the role must be";
+            problems.add("--dead-man-role", "is needed with --dead-man", hint);
+            None
+        }
+        (Some(_), _) => "arn:aws:iam::123456789012:role/blue-again".parse().ok(),
+        (None, None) => None,
     }
 }
 

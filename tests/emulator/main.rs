@@ -13,6 +13,7 @@
 mod canary;
 mod cloudwatch;
 mod conformance;
+mod dead_man;
 mod deployment;
 mod drift;
 mod harness;

@@ -243,8 +243,16 @@ fn mishap() -> impl Strategy<Value = Mishap> {
 }
 
 /// Lives through one mishap a process, until a process has none and goes on to the end.
-async fn through(world: World, mishaps: Vec<Mishap>) -> Result<(), TestCaseError> {
-    let durable = Durable::new((world.simulation)(), plan());
+async fn through(
+    world: World,
+    has_switch: bool,
+    mishaps: Vec<Mishap>,
+) -> Result<(), TestCaseError> {
+    let mut plan = short_plan();
+    if has_switch {
+        plan = plan.dead_man(Duration::from_secs(300));
+    }
+    let durable = Durable::new((world.simulation)(), plan.build().expect("valid"));
     let mut first = true;
     let mut ended = None;
     for mishap in mishaps.iter().copied().map(Some).chain([None]) {
@@ -324,8 +332,8 @@ fn p05_random_faults_and_crashes_end_in_a_known_place() {
         TestRunner::new_with_rng(config, rng)
     };
     let ran = runner.run(
-        &(worlds, prop::collection::vec(mishap(), 0..6)),
-        |(world, mishaps)| {
+        &(worlds, any::<bool>(), prop::collection::vec(mishap(), 0..6)),
+        |(world, has_switch, mishaps)| {
             let runtime = tokio::runtime::Builder::new_current_thread()
                 .enable_time()
                 .start_paused(true)
@@ -333,7 +341,8 @@ fn p05_random_faults_and_crashes_end_in_a_known_place() {
                 .expect("a runtime");
             // On the clock of the simulation, which runs on where everybody waits for ever.
             let month = Duration::from_secs(30 * 24 * 3600);
-            let ended = runtime.block_on(async { timeout(month, through(world, mishaps)).await });
+            let ended = runtime
+                .block_on(async { timeout(month, through(world, has_switch, mishaps)).await });
             ended.unwrap_or_else(|_| Err(TestCaseError::fail("it never ends")))
         },
     );

@@ -1,6 +1,6 @@
 //! Journals that earlier versions wrote, kept as they were: this one replays them.
 
-use std::{fmt::Write as _, fs, path::PathBuf};
+use std::{fmt::Write as _, fs, path::PathBuf, time::Duration};
 
 use bluegreen::{
     HealthGate,
@@ -8,9 +8,10 @@ use bluegreen::{
     deployment,
     engine::Record,
     migration::{self, GateId, MACHINE_VERSION},
+    store::Take,
 };
 
-use crate::common::{self, release, short_plan};
+use crate::common::{self, durable::Durable, release, short_plan};
 
 fn path(name: &str) -> PathBuf {
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/stories/journals");
@@ -65,10 +66,15 @@ fn p09_a_deployment_that_this_version_kept_is_replayed() {
 #[ignore = "writes into the working tree"]
 async fn keep_journals() {
     let simulation = Scenario::GreenErrors.simulation(1);
-    let plan = short_plan().build().expect("valid");
-    let run = common::migrate(&simulation, plan).await;
+    let plan = short_plan().dead_man(Duration::from_secs(300));
+    let durable = Durable::new(simulation, plan.build().expect("valid"));
+    let lease = durable.take("ann", Take::IfFree).await.expect("free");
+    let (migration, ..) = durable.controller(&lease, None);
+    let ended = migration.run().await.expect("a known end");
+    assert_eq!(ended.exit_code(), 10);
+    let records = lease.newest_run().await.expect("readable");
     let name = path(&format!("migration-v{MACHINE_VERSION}"));
-    fs::write(name, lines(&run.journal.records())).expect("written");
+    fs::write(name, lines(&records)).expect("written");
 
     let simulation = ReleaseScenario::SmokeFails.simulation(1);
     let run = release::deploy(&simulation).await;

@@ -1,13 +1,17 @@
 //! The rights that are asked for are those of the calls that are made.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, time::Duration};
 
-use bluegreen::aws::{
-    iam::IamPolicy,
-    sim::{Scenario, Simulation},
+use bluegreen::{
+    aws::{
+        alb::RoleArn,
+        iam::IamPolicy,
+        sim::{Scenario, Simulation},
+    },
+    store::Take,
 };
 
-use crate::common::compare;
+use crate::common::{compare, durable::Durable, short_plan};
 
 fn last_words(action: &str) -> &str {
     action.rsplit(':').next().unwrap_or(action)
@@ -35,6 +39,39 @@ async fn the_policy_of_a_migration_allows_each_call_that_it_makes_and_no_other()
         .map(|action| last_words(action).to_owned())
         .collect();
     assert_eq!(made(&simulations).await, allowed);
+}
+
+/// A run whose switch is armed, renewed and disarmed.
+#[tokio::test(start_paused = true)]
+async fn a_dead_man_switch_needs_the_rights_to_its_schedule() {
+    let simulation = Scenario::Healthy.simulation(1);
+    let rule = simulation.rule();
+    let role: RoleArn = "arn:aws:iam::123456789012:role/blue-again"
+        .parse()
+        .expect("a role");
+    let plan = short_plan()
+        .dead_man(Duration::from_secs(300))
+        .build()
+        .expect("valid");
+    let durable = Durable::new(simulation, plan);
+    let lease = durable.take("ann", Take::IfFree).await.expect("free");
+    let (migration, _, aws) = durable.controller(&lease, None);
+    let ended = migration.run().await.expect("a known end");
+    assert_eq!(ended.exit_code(), 0);
+    let calls = aws.calls();
+    let made: BTreeSet<&str> = calls.operations().collect();
+    let policy = IamPolicy::migration(&rule).metrics().dead_man(&rule, &role);
+    let actions = policy.actions();
+    let allowed: BTreeSet<&str> = actions.iter().map(|action| last_words(action)).collect();
+    // Passing a role is no call.
+    let passed: Vec<_> = allowed.difference(&made).collect();
+    assert_eq!(passed, [&"PassRole"]);
+    assert!(made.is_subset(&allowed), "{made:?}");
+    let role = IamPolicy::dead_man_role(&rule);
+    assert_eq!(
+        role.actions(),
+        BTreeSet::from(["elasticloadbalancing:ModifyRule"])
+    );
 }
 
 #[tokio::test(start_paused = true)]

@@ -70,7 +70,8 @@
 //!   to write against. It detects the change at the next look.
 //! - Nobody watches while no controller runs: a killed run leaves the split as it is until it is
 //!   resumed from its journal ([`store`], [`Migration::resume`]) or put back
-//!   ([`Migration::restore`]).
+//!   ([`Migration::restore`]), unless its plan keeps a dead-man switch
+//!   ([`traffic::DeadManSwitch`]).
 //! - A [`Deployment`] changes a service's task definition and nothing else of it.
 //!
 //! # Features

@@ -1,0 +1,70 @@
+//! The dead-man switch against an emulated EventBridge Scheduler.
+
+use std::sync::Arc;
+
+use aws_sdk_scheduler::{Client, types::ScheduleState};
+use bluegreen::{
+    ErrorKind, TrafficSplitter as _,
+    aws::alb::{AlbDeadManSwitch, AlbRule},
+    traffic::DeadManSwitch as _,
+};
+use serde_json::Value;
+
+use crate::topology::Topology;
+
+const ROLE: &str = "arn:aws:iam::123456789012:role/blue-again";
+
+#[tokio::test]
+async fn a_switch_is_armed_renewed_and_disarmed() {
+    let Some(topology) = Topology::new().await else {
+        return;
+    };
+    let rule = topology.split_rule(10, 90, 10).await;
+    let splitter = Arc::new(topology.splitter(AlbRule::Arn(rule.clone())));
+    let role = ROLE.parse().unwrap();
+    let switch = AlbDeadManSwitch::new(&topology.aws, Arc::clone(&splitter), role);
+    let schedules = Client::new(&topology.endpoint.config);
+
+    // One that is not there is gone.
+    switch.disarm().await.unwrap();
+
+    let seen = splitter.observe().await.unwrap();
+    let mut name = String::new();
+    for time in ["2030-01-05T09:07:03Z", "2030-01-05T09:08:04Z"] {
+        let armed = switch.arm(&seen, time.parse().unwrap()).await.unwrap();
+        name = armed.name;
+        let command = armed.disarm_command.unwrap();
+        assert!(command.contains(&name), "{command}");
+        let kept = schedules.get_schedule().name(&name).send().await.unwrap();
+        let at = format!("at({})", time.trim_end_matches('Z'));
+        assert_eq!(kept.schedule_expression(), Some(at.as_str()));
+        assert_eq!(kept.schedule_expression_timezone(), Some("UTC"));
+        assert_eq!(kept.state(), Some(&ScheduleState::Enabled));
+        let target = kept.target().unwrap();
+        assert_eq!(target.role_arn(), ROLE);
+        let api = "arn:aws:scheduler:::aws-sdk:elasticloadbalancingv2:modifyRule";
+        assert_eq!(target.arn(), api);
+        let retry = target.retry_policy().unwrap();
+        assert_eq!(retry.maximum_retry_attempts(), Some(2));
+        assert_eq!(retry.maximum_event_age_in_seconds(), Some(60));
+        let input: Value = serde_json::from_str(target.input().unwrap()).unwrap();
+        assert_eq!(input["RuleArn"], rule.as_str());
+        let groups = &input["Actions"][0]["ForwardConfig"]["TargetGroups"];
+        assert_eq!(groups[0]["Weight"], 100);
+        assert_eq!(groups[1]["Weight"], 0);
+    }
+
+    // Somebody else changed the rule: what would be written is not made of that.
+    topology.write(&rule, vec![topology.forward(30, 70)]).await;
+    let late = "2030-01-05T10:00:00Z".parse().unwrap();
+    let error = switch.arm(&seen, late).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Conflict, "{error}");
+
+    switch.disarm().await.unwrap();
+    let gone = schedules.get_schedule().name(&name).send().await;
+    assert!(
+        gone.unwrap_err()
+            .into_service_error()
+            .is_resource_not_found_exception()
+    );
+}
