@@ -459,7 +459,7 @@ impl MigrationPlanBuilder {
             );
         }
         let bakes = self.steps.iter().map(|step| step.bake.unwrap_or(self.bake));
-        let least = bakes.sum::<Duration>() + self.final_bake;
+        let least = bakes.fold(self.final_bake, Duration::saturating_add);
         if let Some(deadline) = self.deadline
             && deadline <= least
         {
@@ -495,7 +495,7 @@ impl MigrationPlanBuilder {
             );
         }
         if let Some(after) = self.dead_man {
-            let least = SHORTEST_DEAD_MAN.max(self.look_every * 3);
+            let least = SHORTEST_DEAD_MAN.max(self.look_every.saturating_mul(3));
             if after < least || after > LONGEST_DEAD_MAN {
                 found(
                     "dead_man",

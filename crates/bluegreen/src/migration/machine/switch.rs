@@ -29,8 +29,9 @@ const CLOCK_SLACK: Duration = Duration::from_secs(60);
 const LATE: Duration = Duration::from_secs(120);
 /// How long before it fires everything must be under way back to blue.
 const MARGIN: Duration = Duration::from_secs(120);
-/// How often it is disarmed where it could do no harm any more.
-const HARMLESS_ATTEMPTS: u32 = 3;
+/// How often it is disarmed where it could do no harm any more, or where it does not look as if
+/// trying helps.
+const FEW_ATTEMPTS: u32 = 3;
 
 /// What is known of the switch.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -299,12 +300,14 @@ impl MigrationMachine {
             }
         );
         let harmless = !disarming.leaves_green();
-        let gives_up = if harmless {
-            is_hurried || disarming.attempt >= HARMLESS_ATTEMPTS
+        // What no waiting mends is tried again all the same, but not for long.
+        let is_last = disarming.attempt >= FEW_ATTEMPTS;
+        let gives_up = if harmless || !failure.kind.is_transient() {
+            is_last || (harmless && is_hurried)
         } else {
             self.is_too_late(at)
         };
-        if gives_up || !failure.kind.is_transient() || self.superseded.is_some() {
+        if gives_up || self.superseded.is_some() {
             return self.end_armed(at, disarming);
         }
         self.wait_disarming(at, disarming, DisarmStep::Wait)
@@ -365,7 +368,7 @@ impl MigrationMachine {
                 self.remember(at, &traffic);
                 self.ended(at, disarming.outcome)
             }
-            Err(_) if self.superseded.is_some() || disarming.attempt >= HARMLESS_ATTEMPTS * 2 => {
+            Err(_) if self.superseded.is_some() || disarming.attempt >= FEW_ATTEMPTS * 2 => {
                 self.end_armed(at, disarming)
             }
             Err(failure) => {

@@ -1,0 +1,193 @@
+//! AWS as it might answer: a body by operation, of which one is mutated.
+
+use std::sync::{Arc, Mutex};
+
+use aws_config::{BehaviorVersion, Region, SdkConfig};
+use aws_credential_types::{Credentials, provider::SharedCredentialsProvider};
+use aws_smithy_runtime_api::{
+    client::{
+        http::{
+            HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings,
+            SharedHttpConnector,
+        },
+        orchestrator::{HttpRequest, HttpResponse},
+        runtime_components::RuntimeComponents,
+    },
+    http::StatusCode,
+};
+use aws_smithy_types::body::SdkBody;
+use bluegreen::Aws;
+
+pub(crate) const LISTENER: &str = "arn:aws:elasticloadbalancing:us-east-1:123456789012:listener/app/chatbot/50dc6c495c0c9188/f2f7dc8efc522ab2";
+pub(crate) const RULE: &str = "arn:aws:elasticloadbalancing:us-east-1:123456789012:listener-rule/app/chatbot/50dc6c495c0c9188/f2f7dc8efc522ab2/9683b2d02a6cabee";
+pub(crate) const BLUE: &str =
+    "arn:aws:elasticloadbalancing:us-east-1:123456789012:targetgroup/flask/73e2d6bc24d8a067";
+pub(crate) const GREEN: &str =
+    "arn:aws:elasticloadbalancing:us-east-1:123456789012:targetgroup/fastapi/6d0ecf831eec9f09";
+
+/// The bodies that are answered.
+#[derive(Debug, Clone)]
+pub(crate) struct Bodies {
+    pub(crate) rules: Vec<u8>,
+    pub(crate) health: Vec<u8>,
+    pub(crate) metrics: Vec<u8>,
+    pub(crate) services: Vec<u8>,
+    pub(crate) definition: Vec<u8>,
+}
+
+/// The beginning of the minute that the metrics are of.
+pub(crate) const MINUTE: i64 = 1_767_603_600;
+
+impl Bodies {
+    /// A rule at 90:10, a target in each group, a minute of metrics, a service that stands.
+    pub(crate) fn valid() -> Self {
+        let rules = format!(
+            r"<DescribeRulesResponse><DescribeRulesResult><Rules><member><RuleArn>{RULE}</RuleArn><Priority>100</Priority><IsDefault>false</IsDefault><Actions><member><Type>forward</Type><ForwardConfig><TargetGroups><member><TargetGroupArn>{BLUE}</TargetGroupArn><Weight>90</Weight></member><member><TargetGroupArn>{GREEN}</TargetGroupArn><Weight>10</Weight></member></TargetGroups><TargetGroupStickinessConfig><Enabled>true</Enabled><DurationSeconds>60</DurationSeconds></TargetGroupStickinessConfig></ForwardConfig></member></Actions></member></Rules></DescribeRulesResult><ResponseMetadata><RequestId>1</RequestId></ResponseMetadata></DescribeRulesResponse>"
+        );
+        let health = "<DescribeTargetHealthResponse><DescribeTargetHealthResult><TargetHealthDescriptions><member><Target><Id>10.0.0.1</Id><Port>8080</Port></Target><TargetHealth><State>healthy</State></TargetHealth></member></TargetHealthDescriptions></DescribeTargetHealthResult><ResponseMetadata><RequestId>2</RequestId></ResponseMetadata></DescribeTargetHealthResponse>";
+        let services = r#"{"services": [{"serviceArn": "arn:aws:ecs:us-east-1:123456789012:service/c/chatbot",
+            "serviceName": "chatbot", "status": "ACTIVE", "desiredCount": 1, "createdAt": 1767603600.123,
+            "deployments": [{"id": "ecs-svc/1", "status": "PRIMARY", "desiredCount": 1, "runningCount": 1,
+            "taskDefinition": "arn:aws:ecs:us-east-1:123456789012:task-definition/chatbot:1",
+            "rolloutState": "COMPLETED"}]}], "failures": []}"#;
+        let definition = r#"{"taskDefinition": {"taskDefinitionArn": "arn:of:it", "revision": 1,
+            "status": "ACTIVE", "family": "chatbot", "containerDefinitions": [{"name": "app",
+            "image": "old", "environment": [{"name": "A", "value": "b"}]}]}, "tags": []}"#;
+        Self {
+            rules: rules.into_bytes(),
+            health: health.into(),
+            metrics: metrics(),
+            services: services.into(),
+            definition: definition.into(),
+        }
+    }
+
+    fn of(&self, operation: &str) -> Option<&[u8]> {
+        Some(match operation {
+            "DescribeRules" => &self.rules,
+            "DescribeTargetHealth" => &self.health,
+            "GetMetricData" => &self.metrics,
+            "DescribeServices" => &self.services,
+            "DescribeTaskDefinition" => &self.definition,
+            _ => return None,
+        })
+    }
+}
+
+/// 600 requests on blue and 60 on green in the minute, as CloudWatch writes them: CBOR.
+fn metrics() -> Vec<u8> {
+    let mut results = Vec::new();
+    for (side, requests) in [("blue", 600.0), ("green", 60.0)] {
+        for (id, value) in [
+            ("requests", requests),
+            ("codes_2xx", requests - 1.0),
+            ("codes_3xx", 0.0),
+            ("codes_4xx", 0.0),
+            ("codes_5xx", 1.0),
+            ("connection_errors", 0.0),
+            ("unhealthy_routing", 0.0),
+            ("latency_sum", requests / 10.0),
+            ("latency_samples", requests),
+        ] {
+            results.push((format!("{side}_{id}"), value));
+        }
+    }
+    let mut cbor = Cbor(Vec::new());
+    cbor.head(5, 1);
+    cbor.text("MetricDataResults");
+    cbor.head(4, results.len() as u64);
+    for (id, value) in results {
+        cbor.head(5, 4);
+        cbor.text("Id");
+        cbor.text(&id);
+        cbor.text("StatusCode");
+        cbor.text("Complete");
+        cbor.text("Timestamps");
+        cbor.head(4, 1);
+        cbor.head(6, 1);
+        cbor.head(0, MINUTE.cast_unsigned());
+        cbor.text("Values");
+        cbor.head(4, 1);
+        cbor.double(value);
+    }
+    cbor.0
+}
+
+/// As much of CBOR as CloudWatch's answers take.
+struct Cbor(Vec<u8>);
+
+impl Cbor {
+    fn head(&mut self, major: u8, value: u64) {
+        self.0.push(major << 5 | 27);
+        self.0.extend(value.to_be_bytes());
+    }
+
+    fn text(&mut self, text: &str) {
+        self.head(3, text.len() as u64);
+        self.0.extend(text.bytes());
+    }
+
+    fn double(&mut self, value: f64) {
+        self.0.push(0xfb);
+        self.0.extend(value.to_be_bytes());
+    }
+}
+
+/// A connection that answers with the bodies.
+#[derive(Debug, Clone)]
+pub(crate) struct Answers(Arc<Mutex<Bodies>>);
+
+impl Answers {
+    pub(crate) fn new() -> Self {
+        Self(Arc::new(Mutex::new(Bodies::valid())))
+    }
+
+    /// Answers so from now on.
+    pub(crate) fn set(&self, bodies: Bodies) {
+        *self.0.lock().expect("no panic") = bodies;
+    }
+
+    pub(crate) fn aws(&self) -> Aws {
+        let credentials = Credentials::new("testing", "testing", None, None, "tests");
+        let config = SdkConfig::builder()
+            .behavior_version(BehaviorVersion::latest())
+            .region(Region::new("us-east-1"))
+            .credentials_provider(SharedCredentialsProvider::new(credentials))
+            .http_client(self.clone())
+            .build();
+        Aws::from_config(&config)
+    }
+}
+
+impl HttpConnector for Answers {
+    fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
+        let form = String::from_utf8_lossy(request.body().bytes().unwrap_or_default());
+        let query = form
+            .split('&')
+            .find_map(|field| field.strip_prefix("Action="));
+        let target = request.headers().get("x-amz-target");
+        let target = target.and_then(|target| target.rsplit('.').next());
+        let path = request.uri().rsplit('/').next();
+        let operation = query.or(target).or(path).unwrap_or_default();
+        let bodies = self.0.lock().expect("no panic");
+        let body = bodies.of(operation).unwrap_or_default().to_vec();
+        let status = StatusCode::try_from(200).expect("a status");
+        let mut response = HttpResponse::new(status, SdkBody::from(body));
+        if request.headers().get("smithy-protocol").is_some() {
+            let headers = response.headers_mut();
+            headers.insert("smithy-protocol", "rpc-v2-cbor");
+            headers.insert("content-type", "application/cbor");
+        }
+        HttpConnectorFuture::ready(Ok(response))
+    }
+}
+
+impl HttpClient for Answers {
+    fn http_connector(
+        &self,
+        _: &HttpConnectorSettings,
+        _: &RuntimeComponents,
+    ) -> SharedHttpConnector {
+        SharedHttpConnector::new(self.clone())
+    }
+}
