@@ -268,8 +268,8 @@ fn definitions() {
     check_memory();
 }
 
-/// AWS's answers through the SDK: XML, CBOR and JSON. Of an answer that was cut off
-/// nothing is made up.
+/// AWS's answers through the SDK: XML, CBOR and JSON. An answer that was cut off
+/// is no answer.
 #[test]
 fn answers_of_aws() {
     let runtime = runtime();
@@ -327,13 +327,7 @@ fn answers_of_aws() {
                 match which {
                     0 | 1 => {
                         let seen = splitter.observe().await;
-                        // The SDK reads XML without its end, which only the framing of HTTP tells;
-                        // what it reads of it must have been written.
-                        if let (true, Ok(seen)) = (is_cut, &seen) {
-                            assert_eq!((seen.weights.blue, seen.weights.green), (90, 10));
-                            let targets = [seen.targets.blue, seen.targets.green];
-                            assert!(targets.iter().all(|side| side.registered() <= 1));
-                        }
+                        assert!(!(is_cut && seen.is_ok()), "half an answer: {seen:?}");
                     }
                     2 => {
                         let seen = gate.observe(look).await;

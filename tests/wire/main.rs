@@ -116,19 +116,19 @@ fn cases() -> Vec<Case> {
         ),
         case(
             Answer::Http(200, ""),
-            (Unavailable, 1),
+            (Unavailable, 3),
             OutcomeUnknown,
             ": HTTP 200: ",
         ),
         case(
             Answer::Http(200, "\u{0}\u{1}no answer at all"),
-            (Unavailable, 1),
+            (Unavailable, 3),
             OutcomeUnknown,
             ": HTTP 200: ",
         ),
         case(
             Answer::Http(200, "<SomethingElse></SomethingElse>"),
-            (Unavailable, 1),
+            (Unavailable, 3),
             OutcomeUnknown,
             ": HTTP 200: ",
         ),
@@ -214,40 +214,30 @@ async fn p04_a_write_that_cannot_be_read_back_ends_unknown() {
     assert!(text.contains("DescribeRules answered Throttling"), "{text}");
 }
 
-/// The SDK takes a cut answer to a write for a whole one. The read-back does not.
+/// The SDK would take a cut answer to a write for a whole one.
 #[tokio::test(start_paused = true)]
 async fn p04_a_cut_answer_to_a_write_proves_nothing() {
     let cut = Answer::Http(200, "<ModifyRuleResponse><ModifyRuleResult><Rules><mem");
     let connection = Connection::failing("ModifyRule", cut);
     let error = shift(&connection).await.unwrap_err();
     assert_eq!(error.kind(), OutcomeUnknown, "{error:?}");
-    assert!(error.message().starts_with("read back rule"), "{error}");
+    assert!(error.message().starts_with("change the weights"), "{error}");
 }
 
-/// The SDK takes a cut answer to a read for a whole one, too, so a rule could come without its
-/// last group or its stickiness. The fingerprint notices: a write sends all or is not sent.
+/// The SDK would take a cut answer to a read for a whole one, too, so a rule could come without its
+/// last group, its weight or its stickiness.
 #[tokio::test(start_paused = true)]
 async fn p03_a_cut_rule_is_never_written() {
-    let whole = Connection::healthy();
-    shift(&whole).await.unwrap_err();
-    let wanted = whole.forms("ModifyRule");
-    assert_eq!(wanted.len(), 1);
-
     let rule = connection::usual("DescribeRules");
-    let mut refused = 0;
     for end in 0..rule.len() {
-        // The second read is the one right before the write.
+        // The second read is the one right before the write; it is tried three times.
         let cut = Answer::Http(200, &rule[..end]);
-        let connection = Connection::failing("DescribeRules", cut).only(1..2);
+        let connection = Connection::failing("DescribeRules", cut).only(1..4);
         let error = shift(&connection).await.unwrap_err();
+        assert_eq!(error.kind(), Unavailable, "{error:?}");
         let written = connection.forms("ModifyRule");
-        if written.is_empty() {
-            refused += 1;
-        } else {
-            assert_eq!(written, wanted, "cut after {}: {error:?}", &rule[..end]);
-        }
+        assert!(written.is_empty(), "cut after {}: {error:?}", &rule[..end]);
     }
-    assert!(refused > 0);
 }
 
 /// The write was answered and did not happen.

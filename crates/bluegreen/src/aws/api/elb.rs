@@ -6,6 +6,7 @@ use async_trait::async_trait;
 use aws_config::SdkConfig;
 use aws_sdk_elasticloadbalancingv2::{
     Client,
+    config::Builder,
     operation::{
         add_tags::{AddTagsOutput, builders::AddTagsInputBuilder},
         create_rule::{CreateRuleOutput, builders::CreateRuleInputBuilder},
@@ -27,7 +28,10 @@ use aws_sdk_elasticloadbalancingv2::{
     },
 };
 
-use super::error::{ApiError, Effect};
+use super::{
+    error::{ApiError, Effect},
+    whole::WholeXml,
+};
 
 #[cfg_attr(test, mockall::automock)]
 #[async_trait]
@@ -104,9 +108,13 @@ pub(crate) struct RealElb {
 
 impl RealElb {
     pub(crate) fn new(reads: &SdkConfig, mutations: &SdkConfig) -> Self {
+        let client = |config: &SdkConfig| {
+            let config = Builder::from(config).interceptor(WholeXml).build();
+            Client::from_conf(config)
+        };
         Self {
-            reads: Client::new(reads),
-            mutations: Client::new(mutations),
+            reads: client(reads),
+            mutations: client(mutations),
         }
     }
 }

@@ -10,6 +10,7 @@ mod ecs;
 mod elb;
 mod error;
 mod scheduler;
+mod whole;
 
 pub use self::counting::CallCounts;
 #[cfg(test)]
