@@ -10,6 +10,7 @@ TIERS = {
     "units and adapters": r"unittests src/lib\.rs \(.*debug/deps/bluegreen-",
     "stories": r"tests/stories/main\.rs",
     "faults": r"tests/faults/main\.rs",
+    "fuzz": r"tests/fuzz/main\.rs",
     "wire": r"tests/wire/main\.rs",
     "conformance": r"tests/conformance/main\.rs",
     "emulator": r"tests/emulator/main\.rs",

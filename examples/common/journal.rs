@@ -113,3 +113,14 @@ pub(crate) async fn take(
     }
     log.take(Holder::this_process(operator), clock, how).await
 }
+
+/// Whether a rollback whose journal cannot be taken goes ahead without it: unless somebody holds it.
+/// Says so.
+pub(crate) async fn goes_without(log: &JournalLog) -> bool {
+    let standing = log.standing().await.ok().flatten();
+    if standing.is_some_and(|standing| standing.holder.is_some()) {
+        return false;
+    }
+    say_line!("warning: rolling back without the journal: nothing keeps another controller out");
+    true
+}

@@ -182,7 +182,14 @@ async fn go(cli: &Cli, setup: &Setup, aws: &Aws, simulation: Option<&Simulation>
     let operator = &cli.place.operator;
     let lease = match common::journal::take(&log, operator, aws.clock(), how).await {
         Ok(lease) => lease,
-        Err(error) => return failed(&error, UNCHANGED),
+        Err(error) => {
+            let code = failed(&error, UNCHANGED);
+            let is_rollback = matches!(cli.command, Some(Command::Rollback { .. }));
+            if is_rollback && common::journal::goes_without(&log).await {
+                return carry_out(cli, setup, aws, simulation, None).await;
+            }
+            return code;
+        }
     };
     let fenced = aws.fenced(lease.clone());
     let code = match &cli.command {

@@ -70,15 +70,11 @@ impl<'a> Controller<'a> {
             Ok(lease) => return Ok(Some(lease)),
             Err(error) => error,
         };
-        let standing = self.log.standing().await.ok().flatten();
-        if standing.is_some_and(|standing| standing.holder.is_some()) {
-            return Err(failed(&error, UNCHANGED));
+        let code = failed(&error, UNCHANGED);
+        if common::journal::goes_without(&self.log).await {
+            return Ok(None);
         }
-        failed(&error, UNCHANGED);
-        say_line!(
-            "warning: rolling back without the journal: nothing keeps another controller out"
-        );
-        Ok(None)
+        Err(code)
     }
 
     /// Everything of a run: whatever changes something asks the lease first.
