@@ -68,7 +68,9 @@ fn runtime() -> tokio::runtime::Runtime {
 
 /// A store whose bytes may be anything.
 #[derive(Debug, Default)]
-struct Bytes(Mutex<BTreeMap<u64, Vec<u8>>>);
+struct Bytes(Mutex<AtRest>);
+
+type AtRest = BTreeMap<u64, Vec<u8>>;
 
 #[async_trait]
 impl RecordStorage for Bytes {
@@ -92,7 +94,7 @@ impl RecordStorage for Bytes {
 }
 
 /// The records of a run that is over, and how they are at rest.
-static LOG: LazyLock<(Vec<Record>, BTreeMap<u64, Vec<u8>>)> = LazyLock::new(|| {
+static LOG: LazyLock<(Vec<Record>, AtRest)> = LazyLock::new(|| {
     let records = records("migration-v3");
     let storage = Arc::new(Bytes::default());
     runtime().block_on(async {
