@@ -23,7 +23,7 @@ pub use self::{
         GateId, GatePolicy, MigrationPlan, MigrationPlanBuilder, OnInconclusive, OnResume, Step,
     },
     preview::{Preview, PreviewStage},
-    replay::{Replay, ReplayError, origin_of, replay},
+    replay::{Replay, ReplayError, events_of, origin_of, replay},
     resume::ResumeError,
     run::Migration,
 };

@@ -9,7 +9,8 @@ use super::{
     MigrationPlan, OpenedGate, Outcome, Unresolved, machine::OLDEST_VERSION,
 };
 use crate::{
-    engine::{Machine as _, Next, Record, RunId, Work},
+    clock::between,
+    engine::{Event, Machine as _, Next, Record, RunId, Work},
     health::{HealthGate, Judge, Observation, Progress, Verdict},
 };
 
@@ -140,6 +141,35 @@ pub fn replay(
         machine: player.machine,
         verdicts: player.verdicts,
     })
+}
+
+/// The events of a journal, each with its time, as the run told them. Nothing is judged again, so no
+/// gate is needed: for whoever only wants to see what happened.
+///
+/// # Errors
+///
+/// [`ReplayError`] where a record is not one of a migration's journal.
+pub fn events_of(records: &[Record]) -> Result<Vec<Event<MigrationEvent>>, ReplayError> {
+    let opened = opened(records)?;
+    let seated = opened.gates.iter().map(|g| (g.gate.clone(), g.policy));
+    let mut machine = MigrationMachine::new(opened.plan, seated);
+    let mut events: Vec<Event<MigrationEvent>> = Vec::new();
+    for record in &records[1..] {
+        let Entry::Input { input } = entry(record)? else {
+            continue;
+        };
+        for kind in machine.on(record.at, input).events {
+            let started = events.first().map_or(record.at, |first| first.at);
+            events.push(Event {
+                run: opened.run.clone(),
+                seq: events.len() as u64,
+                at: record.at,
+                elapsed: between(started, record.at),
+                kind,
+            });
+        }
+    }
+    Ok(events)
 }
 
 /// What a journal says of a run before anything happened in it.

@@ -1,0 +1,51 @@
+//! Watch a migration of [`bluegreen`]: live in the terminal and in the browser, and afterwards in a
+//! report.
+//!
+//! Everything is shown from one [`View`], which is folded from the events of a run. Feed it from
+//! the run itself, with [`Migration::on_event`](bluegreen::Migration::on_event), or from what a run
+//! left behind, with [`source::read`].
+//!
+//! # Examples
+//!
+//! ```
+//! use bluegreen::{Migration, MigrationPlan, health::TargetHealthGate};
+//! use bluegreen::aws::{alb::AlbTrafficSplitter, sim::Scenario};
+//! use bluegreen_monitor::{Shared, report::Report};
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let simulation = Scenario::Healthy.simulation(7);
+//! simulation.start_paused();
+//! let aws = simulation.aws();
+//! let (rule, blue, green) = (simulation.rule(), simulation.blue(), simulation.green());
+//!
+//! let shared = Shared::default();
+//! let sink = shared.clone();
+//! let outcome = Migration::new(MigrationPlan::builder().build()?, AlbTrafficSplitter::new(&aws, rule, blue, green)?)
+//!     .clock(aws.clock())
+//!     .gate("targets", TargetHealthGate::new())
+//!     .on_event(move |event| sink.take(event))
+//!     .run()
+//!     .await?;
+//!
+//! let report = Report::of(&shared.view());
+//! assert!(report.html()?.contains("promoted"));
+//! # Ok(())
+//! # }
+//! ```
+
+pub mod chart;
+pub mod metrics;
+pub mod page;
+pub mod report;
+mod series;
+mod shared;
+pub mod source;
+pub mod terminal;
+mod view;
+
+pub use self::{
+    series::{Point, Series, SidePoint},
+    shared::Shared,
+    view::{Border, GateView, Level, LogLine, Stage, StepState, StepView, View},
+};

@@ -1,0 +1,637 @@
+//! What is shown, folded from the events of a run.
+
+use std::{collections::VecDeque, time::Duration};
+
+use bluegreen::{
+    engine::Event,
+    health::{Evidence, Figure, Phase, SeenTraffic, Unit, Verdict},
+    migration::{GatePolicy, GateStanding, Intent, MigrationEvent, MigrationPlan, Outcome},
+    traffic::TrafficObservation,
+};
+use jiff::Timestamp;
+use serde::Serialize;
+
+use crate::series::{Point, Series, SidePoint};
+
+/// Everything that there is to show of a migration. Plain data: the page and the report take it as
+/// JSON. Its size is bounded, however long a run takes.
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+pub struct View {
+    /// The run's name.
+    pub run: Option<String>,
+    /// When it began.
+    pub started: Option<Timestamp>,
+    /// When the newest event happened.
+    pub now: Option<Timestamp>,
+    /// Seconds since it began.
+    pub elapsed: f64,
+    /// What the run is doing.
+    pub stage: Stage,
+    /// What it is doing, in words.
+    pub doing: String,
+    /// Whether a pause is on.
+    pub paused: bool,
+    /// When the current phase must be over.
+    pub deadline: Option<Timestamp>,
+    /// From when on green may go on.
+    pub bake_until: Option<Timestamp>,
+    /// When the next look comes.
+    pub next_look: Option<Timestamp>,
+    /// The steps.
+    pub steps: Vec<StepView>,
+    /// The gates as they stand.
+    pub gates: Vec<GateView>,
+    /// What was seen over time.
+    pub series: Series,
+    /// The newest events, but for looks.
+    pub log: VecDeque<LogLine>,
+    /// How many older ones are not kept.
+    pub log_dropped: u64,
+    /// When the dead-man switch fires, where it is armed.
+    pub switch_fires: Option<Timestamp>,
+    /// Requests that reached green, and how many of them failed, as far as minutes have settled.
+    pub green_requests: u64,
+    /// Failed requests on green.
+    pub green_failed: u64,
+    /// Seconds from the shift to the decision to roll back, where there was one.
+    pub to_detect: Option<f64>,
+    /// Seconds from that decision until blue was read back.
+    pub to_restore: Option<f64>,
+    /// How many looks there were.
+    pub looks: u64,
+    /// How it ended, in words, with where traffic is.
+    pub outcome: Option<String>,
+    /// The exit code that says so.
+    pub exit_code: Option<u8>,
+    /// The command that puts everything back on blue by hand, where traffic is divided.
+    pub restore_command: Option<String>,
+    /// The API calls made, where whoever feeds the view knows them.
+    pub api_calls: Option<String>,
+    /// The configuration used, as JSON for people.
+    pub configuration: Option<String>,
+    #[serde(skip)]
+    memory: Memory,
+}
+
+/// What the fold remembers.
+#[derive(Debug, Clone, Default, PartialEq)]
+struct Memory {
+    counted_until: Option<Timestamp>,
+    shifted_at: Option<Timestamp>,
+    rolling_back_at: Option<Timestamp>,
+    /// Per gate: time and the two borders' values, newest last.
+    trend: Vec<(String, VecDeque<(f64, f64, f64)>)>,
+}
+
+/// What a run is doing.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Stage {
+    /// Nothing was told yet.
+    #[default]
+    Waiting,
+    /// It surveys before anything changes.
+    Preflight,
+    /// It moves green up, or watches.
+    Migrating,
+    /// It puts everything back.
+    RollingBack,
+    /// Green serves everything.
+    Promoted,
+    /// Blue serves everything again.
+    RolledBack,
+    /// It stopped where it was.
+    Held,
+    /// Nothing was changed.
+    Unchanged,
+    /// Somebody must look.
+    Unresolved,
+}
+
+impl Stage {
+    /// For people.
+    #[must_use]
+    pub fn text(self) -> &'static str {
+        match self {
+            Self::Waiting => "waiting",
+            Self::Preflight => "preflight",
+            Self::Migrating => "migrating",
+            Self::RollingBack => "rolling back",
+            Self::Promoted => "promoted",
+            Self::RolledBack => "rolled back",
+            Self::Held => "held",
+            Self::Unchanged => "nothing changed",
+            Self::Unresolved => "SOMEBODY MUST LOOK NOW",
+        }
+    }
+
+    /// How it is to be read.
+    #[must_use]
+    pub fn level(self) -> Level {
+        match self {
+            Self::Promoted => Level::Good,
+            Self::RollingBack | Self::RolledBack | Self::Unresolved => Level::Bad,
+            Self::Held | Self::Unchanged => Level::Unsure,
+            Self::Waiting | Self::Preflight | Self::Migrating => Level::Plain,
+        }
+    }
+}
+
+/// One step of the plan.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct StepView {
+    /// Green's share in percent.
+    pub green: f64,
+    /// How far it is.
+    pub state: StepState,
+    /// Seconds after the start when its split was read back.
+    pub began: Option<f64>,
+    /// Seconds after the start when it passed.
+    pub passed: Option<f64>,
+    /// What the gates said when it passed.
+    pub because: Vec<String>,
+}
+
+/// How far a step is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum StepState {
+    /// Not yet.
+    Ahead,
+    /// Now.
+    Current,
+    /// Done.
+    Passed,
+}
+
+/// A gate as it stands.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct GateView {
+    /// Its name.
+    pub name: String,
+    /// Whether it is only advisory.
+    pub advisory: bool,
+    /// `healthy`, `unhealthy` or `inconclusive`.
+    pub status: &'static str,
+    /// Its words.
+    pub summary: String,
+    /// The numbers behind it, each as text.
+    pub figures: Vec<String>,
+    /// The evidence against green, and what is enough for a rollback.
+    pub harm: Option<Border>,
+    /// The evidence for green, and what is enough to go on.
+    pub proof: Option<Border>,
+}
+
+/// Evidence on its way to a border.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct Border {
+    /// How far it is, as a logarithm of the odds.
+    pub value: f64,
+    /// Where the border is.
+    pub limit: f64,
+    /// In how many seconds it is reached, if it goes on as in the last looks.
+    pub expected_in: Option<f64>,
+}
+
+impl Border {
+    /// How far it is, in percent of the way.
+    #[must_use]
+    pub fn percent(&self) -> f64 {
+        (100.0 * self.value / self.limit).clamp(0.0, 100.0)
+    }
+}
+
+/// How something is to be read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Level {
+    /// As it is.
+    Plain,
+    /// Well.
+    Good,
+    /// With care.
+    Unsure,
+    /// Ill.
+    Bad,
+}
+
+/// An event.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct LogLine {
+    /// Seconds after the start.
+    pub elapsed: f64,
+    /// When.
+    pub at: Timestamp,
+    /// How it is to be read.
+    pub level: Level,
+    /// Its words.
+    pub text: String,
+}
+
+/// How many events are kept.
+const LOG: usize = 400;
+/// Over how many looks evidence is followed.
+const TREND: usize = 12;
+
+impl View {
+    /// Takes an event of the run, in order.
+    pub fn take(&mut self, event: &Event<MigrationEvent>) {
+        self.run.get_or_insert_with(|| event.run.to_string());
+        self.started.get_or_insert(event.at);
+        self.now = Some(event.at);
+        self.elapsed = event.elapsed.as_secs_f64();
+        self.log(event);
+        match &event.kind {
+            MigrationEvent::Started { intent, plan, .. } => self.start(intent, plan),
+            MigrationEvent::Resumed { .. } => "resumed".clone_into(&mut self.doing),
+            MigrationEvent::PreflightPassed { traffic, .. } => {
+                self.stage = Stage::Migrating;
+                "waiting for green's capacity".clone_into(&mut self.doing);
+                self.seen(Some(traffic), None);
+            }
+            MigrationEvent::Looked {
+                phase,
+                traffic,
+                gates,
+                paused,
+                bake_until,
+                deadline,
+                next_look,
+            } => {
+                self.looks += 1;
+                self.paused = *paused;
+                self.bake_until = Some(*bake_until);
+                self.deadline = Some(*deadline);
+                self.next_look = Some(*next_look);
+                self.doing = doing(*phase, *paused);
+                self.take_gates(gates);
+                let seen = gates.iter().find_map(|g| g.verdict.evidence().traffic);
+                self.seen(traffic.as_ref().ok(), seen);
+            }
+            MigrationEvent::StepPassed { step, overridden } => {
+                self.pass(*step, overridden.as_ref().map(ToString::to_string));
+            }
+            MigrationEvent::Shifting { to, .. } => self.doing = format!("shifting to {to}"),
+            MigrationEvent::Shifted { traffic } => {
+                self.memory.shifted_at = Some(event.at);
+                self.arrive(traffic);
+                self.seen(Some(traffic), None);
+            }
+            MigrationEvent::WriteObserved { traffic, happened } => {
+                if *happened {
+                    self.memory.shifted_at = Some(event.at);
+                    self.arrive(traffic);
+                }
+                self.seen(Some(traffic), None);
+            }
+            MigrationEvent::Baking { .. } => "blue is kept warm".clone_into(&mut self.doing),
+            MigrationEvent::RollingBack { cause, .. } => {
+                self.stage = Stage::RollingBack;
+                self.doing = cause.to_string();
+                self.memory.rolling_back_at = Some(event.at);
+                let shifted = self.memory.shifted_at;
+                self.to_detect = shifted.map(|shifted| seconds(shifted, event.at));
+            }
+            MigrationEvent::Restored { traffic } => {
+                let decided = self.memory.rolling_back_at;
+                self.to_restore = decided.map(|decided| seconds(decided, event.at));
+                self.seen(Some(traffic), None);
+            }
+            MigrationEvent::SwitchArmed { fires, .. } => self.switch_fires = Some(*fires),
+            MigrationEvent::SwitchDisarmed => self.switch_fires = None,
+            MigrationEvent::SwitchFired { traffic } => {
+                self.stage = Stage::RollingBack;
+                self.seen(Some(traffic), None);
+            }
+            MigrationEvent::Drifted { traffic, .. } => self.seen(Some(traffic), None),
+            MigrationEvent::Ended { outcome, exit_code } => self.end(outcome, *exit_code),
+            MigrationEvent::Unresolved {
+                unresolved,
+                exit_code,
+            } => {
+                self.stage = Stage::Unresolved;
+                self.outcome = Some(unresolved.to_string());
+                self.exit_code = Some(*exit_code);
+            }
+            _ => {}
+        }
+    }
+
+    /// What was read of a migration that somebody else runs: there are no events, only what is.
+    pub fn look(
+        &mut self,
+        at: Timestamp,
+        traffic: Option<&TrafficObservation>,
+        gates: &[GateStanding],
+    ) {
+        let started = *self.started.get_or_insert(at);
+        self.now = Some(at);
+        self.elapsed = seconds(started, at);
+        self.looks += 1;
+        self.stage = Stage::Migrating;
+        "watching what somebody else does".clone_into(&mut self.doing);
+        self.take_gates(gates);
+        let seen = gates.iter().find_map(|g| g.verdict.evidence().traffic);
+        self.seen(traffic, seen);
+    }
+
+    /// Whether the run is over.
+    #[must_use]
+    pub fn is_over(&self) -> bool {
+        self.exit_code.is_some()
+    }
+
+    /// Green's share as the rule says, in percent.
+    #[must_use]
+    pub fn asked(&self) -> Option<f64> {
+        self.series.newest()?.asked
+    }
+
+    /// The step that is watched, counted from 0.
+    #[must_use]
+    pub fn current_step(&self) -> Option<usize> {
+        let mut steps = self.steps.iter();
+        steps.position(|step| step.state == StepState::Current)
+    }
+
+    fn start(&mut self, intent: &Intent, plan: &MigrationPlan) {
+        self.stage = match intent {
+            Intent::Restore { .. } => Stage::RollingBack,
+            _ => Stage::Preflight,
+        };
+        "looking before anything changes".clone_into(&mut self.doing);
+        let step = |green: f64| StepView {
+            green,
+            state: StepState::Ahead,
+            began: None,
+            passed: None,
+            because: Vec::new(),
+        };
+        let shares = plan.steps().iter();
+        self.steps = shares
+            .map(|s| step(s.green.as_fraction() * 100.0))
+            .collect();
+        self.configuration = serde_json::to_string_pretty(plan).ok();
+    }
+
+    fn log(&mut self, event: &Event<MigrationEvent>) {
+        let level = match &event.kind {
+            MigrationEvent::Looked { .. } => return,
+            MigrationEvent::SwitchArmed { .. } if self.switch_fires.is_some() => return,
+            MigrationEvent::StepPassed { .. }
+            | MigrationEvent::Restored { .. }
+            | MigrationEvent::Confirmed { .. } => Level::Good,
+            MigrationEvent::RollingBack { .. }
+            | MigrationEvent::Drifted { .. }
+            | MigrationEvent::SwitchFired { .. }
+            | MigrationEvent::Unresolved { .. }
+            | MigrationEvent::JournalFailed { .. } => Level::Bad,
+            MigrationEvent::ReadFailed { .. }
+            | MigrationEvent::WriteFailed { .. }
+            | MigrationEvent::SwitchFailed { .. }
+            | MigrationEvent::CapacityShort { .. }
+            | MigrationEvent::Controlled { .. } => Level::Unsure,
+            MigrationEvent::Ended { exit_code: 0, .. } => Level::Good,
+            MigrationEvent::Ended { .. } => Level::Bad,
+            _ => Level::Plain,
+        };
+        if self.log.len() >= LOG {
+            self.log.pop_front();
+            self.log_dropped += 1;
+        }
+        self.log.push_back(LogLine {
+            elapsed: self.elapsed,
+            at: event.at,
+            level,
+            text: event.kind.to_string(),
+        });
+    }
+
+    fn take_gates(&mut self, gates: &[GateStanding]) {
+        let elapsed = self.elapsed;
+        self.gates = gates
+            .iter()
+            .map(|standing| {
+                let name = standing.gate.as_str().to_owned();
+                let evidence = standing.verdict.evidence();
+                let figures = figures(evidence);
+                let mut harm = border(&figures, |name| name == "harm");
+                let mut proof = border(&figures, |name| name.starts_with("proof on "));
+                if standing.is_new
+                    && let (Some(harm), Some(proof)) = (harm, proof)
+                {
+                    self.memory
+                        .follow(&name, (elapsed, harm.value, proof.value));
+                }
+                let trend = self.memory.of(&name);
+                for (border, of) in [(&mut harm, 0), (&mut proof, 1)] {
+                    if let Some(border) = border {
+                        border.expected_in = expected(trend, of, border);
+                    }
+                }
+                GateView {
+                    name,
+                    advisory: standing.policy == GatePolicy::Advisory,
+                    status: standing.verdict.status(),
+                    summary: words(&standing.verdict),
+                    figures: figures.iter().map(ToString::to_string).collect(),
+                    harm,
+                    proof,
+                }
+            })
+            .collect();
+    }
+
+    fn pass(&mut self, step: usize, overridden: Option<String>) {
+        let because = match overridden {
+            Some(control) => vec![format!("overridden: {control}")],
+            None => self
+                .gates
+                .iter()
+                .map(|gate| format!("{}: {}", gate.name, gate.summary))
+                .collect(),
+        };
+        let elapsed = self.elapsed;
+        if let Some(step) = self.steps.get_mut(step) {
+            step.state = StepState::Passed;
+            step.passed = Some(elapsed);
+            step.because = because;
+        }
+    }
+
+    /// A split was read back: the step of that share has begun.
+    fn arrive(&mut self, traffic: &TrafficObservation) {
+        self.memory.trend.clear();
+        let green = traffic.green_share() * 100.0;
+        let elapsed = self.elapsed;
+        let reached = self.steps.iter_mut().find(|step| {
+            step.state != StepState::Passed && (step.green - green).abs() < 0.05 && green > 0.0
+        });
+        if let Some(step) = reached {
+            step.state = StepState::Current;
+            step.began = Some(elapsed);
+        }
+    }
+
+    fn seen(&mut self, traffic: Option<&TrafficObservation>, minute: Option<SeenTraffic>) {
+        let before = self.series.newest().copied().unwrap_or_default();
+        let mut point = Point {
+            at: self.elapsed,
+            ..before
+        };
+        if let Some(traffic) = traffic {
+            point.asked = Some(traffic.green_share() * 100.0);
+            for (side, targets) in [
+                (&mut point.blue, traffic.targets.blue),
+                (&mut point.green, traffic.targets.green),
+            ] {
+                side.healthy = Some(targets.healthy);
+                side.registered = Some(targets.registered());
+            }
+            let is_divided = !traffic.is_all_blue();
+            self.restore_command
+                .clone_from(&traffic.restore_command.clone().filter(|_| is_divided));
+        }
+        if let Some(minute) = minute {
+            self.count(&minute);
+            let span = seconds(minute.from, minute.to).max(1.0);
+            point.seen = minute.green_share().map(|share| share * 100.0);
+            for (side, seen) in [
+                (&mut point.blue, minute.sides.blue),
+                (&mut point.green, minute.sides.green),
+            ] {
+                *side = SidePoint {
+                    rate: Some(count(seen.requests) * 60.0 / span),
+                    errors: seen.error_rate.map(|rate| rate * 100.0),
+                    latency: seen.mean_latency_ms,
+                    ..*side
+                };
+            }
+        }
+        let most = |border: fn(&GateView) -> Option<Border>| {
+            let borders = self.gates.iter().filter_map(border);
+            borders.map(|border| border.percent()).reduce(f64::max)
+        };
+        point.harm = most(|gate| gate.harm);
+        point.proof = most(|gate| gate.proof);
+        self.series.push(point);
+    }
+
+    /// Each settled minute counts once.
+    fn count(&mut self, minute: &SeenTraffic) {
+        if self
+            .memory
+            .counted_until
+            .is_some_and(|until| minute.from < until)
+        {
+            return;
+        }
+        self.memory.counted_until = Some(minute.to);
+        let green = minute.sides.green;
+        self.green_requests += green.requests;
+        self.green_failed += rounded(count(green.requests) * green.error_rate.unwrap_or_default());
+    }
+
+    fn end(&mut self, outcome: &Outcome, exit_code: u8) {
+        self.stage = match outcome {
+            Outcome::Promoted { .. } => Stage::Promoted,
+            Outcome::RolledBack { .. } => Stage::RolledBack,
+            Outcome::Held { .. } => Stage::Held,
+            Outcome::Unchanged { .. } => Stage::Unchanged,
+        };
+        self.outcome = Some(outcome.to_string());
+        self.exit_code = Some(exit_code);
+        self.next_look = None;
+        "over".clone_into(&mut self.doing);
+    }
+}
+
+impl Memory {
+    fn follow(&mut self, gate: &str, point: (f64, f64, f64)) {
+        if !self.trend.iter().any(|(name, _)| name == gate) {
+            self.trend.push((gate.to_owned(), VecDeque::new()));
+        }
+        if let Some((_, trend)) = self.trend.iter_mut().find(|(name, _)| name == gate) {
+            if trend.len() >= TREND {
+                trend.pop_front();
+            }
+            trend.push_back(point);
+        }
+    }
+
+    fn of(&self, gate: &str) -> Option<&VecDeque<(f64, f64, f64)>> {
+        let found = self.trend.iter().find(|(name, _)| name == gate);
+        found.map(|(_, trend)| trend)
+    }
+}
+
+/// In how many seconds evidence is there, if it goes on as in the last looks.
+fn expected(trend: Option<&VecDeque<(f64, f64, f64)>>, of: usize, border: &Border) -> Option<f64> {
+    let trend = trend?;
+    let value = |point: &(f64, f64, f64)| if of == 0 { point.1 } else { point.2 };
+    let (first, last) = (trend.front()?, trend.back()?);
+    let time = last.0 - first.0;
+    let slope = (value(last) - value(first)) / time;
+    let left = border.limit - border.value;
+    (time > 0.0 && slope > 0.0 && left > 0.0).then(|| left / slope)
+}
+
+/// All figures of a verdict, those of its parts included.
+fn figures(evidence: &Evidence) -> Vec<Figure> {
+    let mut all = evidence.figures.clone();
+    for part in &evidence.parts {
+        all.extend(figures(part.verdict.evidence()));
+    }
+    all
+}
+
+/// The least of the borders of this name.
+fn border(figures: &[Figure], is_it: impl Fn(&str) -> bool) -> Option<Border> {
+    let of_it = figures
+        .iter()
+        .filter(|figure| figure.unit == Unit::LogEvidence && is_it(&figure.name));
+    let borders = of_it.filter_map(|figure| {
+        Some(Border {
+            value: figure.value,
+            limit: figure.limit?,
+            expected_in: None,
+        })
+    });
+    borders.min_by(|a, b| a.percent().total_cmp(&b.percent()))
+}
+
+fn words(verdict: &Verdict) -> String {
+    verdict.evidence().summary.clone()
+}
+
+fn doing(phase: Phase, paused: bool) -> String {
+    let what = match phase {
+        Phase::Confirm => "waiting for a settled minute without requests on green".to_owned(),
+        Phase::Preflight => "waiting for green's capacity".to_owned(),
+        phase => format!("watching {phase}"),
+    };
+    if paused {
+        return format!("{what}, paused");
+    }
+    what
+}
+
+fn seconds(from: Timestamp, to: Timestamp) -> f64 {
+    let span = Duration::try_from(to.duration_since(from)).unwrap_or_default();
+    span.as_secs_f64()
+}
+
+#[expect(clippy::cast_precision_loss, reason = "counts of requests, for charts")]
+fn count(number: u64) -> f64 {
+    number as f64
+}
+
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "a count that is not negative"
+)]
+fn rounded(number: f64) -> u64 {
+    number.round() as u64
+}
