@@ -1,0 +1,82 @@
+//! The command line.
+
+use std::{net::SocketAddr, path::PathBuf};
+
+use clap::Parser;
+
+use crate::common::rule::NamedRule;
+
+/// Shows a migration while it goes on, and writes a report of it: in the terminal, in the browser
+/// with --serve, and as plain lines where there is no terminal.
+///
+/// Without --aws and --replay it runs one on a simulated AWS, in virtual time, with the keys to take
+/// it in hand. With --aws it watches one that somebody else runs, and only reads.
+#[derive(Debug, Parser)]
+#[command(name = "migration_monitor", version, max_term_width = 100, after_help = AFTER)]
+pub(crate) struct Cli {
+    /// The simulated world; `traffic_router --scenario list` explains each.
+    #[arg(long, value_name = "NAME", default_value = "healthy", conflicts_with_all = ["aws", "replay"])]
+    pub(crate) scenario: String,
+    /// The seed of the simulation's randomness.
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub(crate) seed: u64,
+    /// Seconds of the run a second, or `max`: of the simulation, or of what is replayed.
+    #[arg(long, value_name = "N", default_value = "120")]
+    pub(crate) speed: String,
+    /// Play what a run left behind: the records of its journal, or the events that
+    /// `traffic_router --json` printed, a line of JSON each.
+    #[arg(long, value_name = "FILE", conflicts_with = "aws")]
+    pub(crate) replay: Option<PathBuf>,
+    /// Judge the journal of --replay again with the plan, limits and settings of this TOML file, and
+    /// say where the run would have gone another way.
+    #[arg(long, value_name = "FILE", requires = "replay")]
+    pub(crate) judge_with: Option<PathBuf>,
+    /// Watch a migration on real AWS. Reads only.
+    #[arg(long)]
+    pub(crate) aws: bool,
+    #[command(flatten)]
+    pub(crate) rule: NamedRule,
+    /// Where traffic was, with --aws.
+    #[arg(long, value_name = "ARN", requires = "aws")]
+    pub(crate) blue_target_group: Option<String>,
+    /// Where it goes, with --aws.
+    #[arg(long, value_name = "ARN", requires = "aws")]
+    pub(crate) green_target_group: Option<String>,
+    /// How often to look, with --aws.
+    #[arg(long, value_name = "TIME", default_value = "15s")]
+    pub(crate) look_every: String,
+    /// Stop watching after this time, with --aws [default: on Ctrl-C].
+    #[arg(long, value_name = "TIME", requires = "aws")]
+    pub(crate) watch_for: Option<String>,
+    /// Write a report: this HTML file, and beside it the charts (SVG, PNG), the table (CSV) and
+    /// everything (JSON).
+    #[arg(long, value_name = "FILE")]
+    pub(crate) report: Option<PathBuf>,
+    /// Show it in the browser, too, on this loopback address; port 0 takes a free one.
+    #[arg(long, value_name = "ADDRESS", num_args = 0..=1, default_missing_value = "127.0.0.1:0")]
+    pub(crate) serve: Option<SocketAddr>,
+    /// Keep the page open so long after the end.
+    #[arg(long, value_name = "TIME", requires = "serve")]
+    pub(crate) linger: Option<String>,
+    /// Plain lines even on a terminal.
+    #[arg(long)]
+    pub(crate) plain: bool,
+    /// Who is responsible for what the keys do.
+    #[arg(long, env = "USER", value_name = "NAME", default_value = "operator")]
+    pub(crate) operator: String,
+}
+
+const AFTER: &str = "\
+Exit codes: that of the run, as traffic_router gives it, where it runs one itself; else
+   0  shown to its end
+   2  bad arguments, or a file that is no journal and no events
+   3  AWS could not be read, or a file not be written
+  10  --judge-with: the run would have gone another way
+
+Examples:
+  migration_monitor                                  a healthy migration, live
+  migration_monitor --scenario green-errors --report report.html
+  migration_monitor --serve --speed 20               and in the browser
+  migration_monitor --replay journal.jsonl --speed max --report report.html
+  migration_monitor --replay journal.jsonl --judge-with stricter.toml
+  migration_monitor --aws --rule-arn ARN --blue-target-group ARN --green-target-group ARN";

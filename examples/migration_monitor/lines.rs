@@ -1,0 +1,70 @@
+//! A migration as plain lines.
+
+use bluegreen::{engine::Event, migration::MigrationEvent};
+use bluegreen_monitor::{Border, View};
+
+use crate::common::say::say_line;
+
+/// Says what is new, a line each.
+#[derive(Debug, Default)]
+pub(crate) struct Lines {
+    shown: Option<String>,
+}
+
+impl Lines {
+    /// After an event was taken by the view.
+    pub(crate) fn show(&mut self, event: &Event<MigrationEvent>, view: &View) {
+        match &event.kind {
+            MigrationEvent::Looked { .. } => self.look(view),
+            MigrationEvent::SwitchArmed { .. } => {}
+            MigrationEvent::Ended { .. } | MigrationEvent::Unresolved { .. } => {}
+            _ => say_line!("{event}"),
+        }
+    }
+
+    /// What a look showed, where it is new.
+    pub(crate) fn look(&mut self, view: &View) {
+        let Some(point) = view.series.newest() else {
+            return;
+        };
+        let percent = |value: Option<f64>| match value {
+            Some(value) => format!("{value:.1}%"),
+            None => "—".to_owned(),
+        };
+        let mut line = format!(
+            "green {} (seen {})",
+            percent(point.asked),
+            percent(point.seen)
+        );
+        for (name, side) in [("blue", point.blue), ("green", point.green)] {
+            if let Some(rate) = side.rate {
+                line.push_str(&format!("  {name} {rate:.0}/min"));
+            }
+            if let Some(errors) = side.errors {
+                line.push_str(&format!(" {errors:.2}% failed"));
+            }
+            if let Some(latency) = side.latency {
+                line.push_str(&format!(" {latency:.0} ms"));
+            }
+        }
+        for gate in &view.gates {
+            line.push_str(&format!("  {} {}", gate.name, gate.status));
+            let part = |name: &str, border: &Option<Border>| match border {
+                Some(border) => format!(" {name} {:.0}%", border.percent()),
+                None => String::new(),
+            };
+            line.push_str(&part("roll back", &gate.harm));
+            line.push_str(&part("go on", &gate.proof));
+        }
+        if self.shown.as_ref() == Some(&line) {
+            return;
+        }
+        let minutes = view.elapsed / 60.0;
+        say_line!(
+            "{:02.0}:{:02.0} {line}",
+            minutes.floor(),
+            view.elapsed - minutes.floor() * 60.0
+        );
+        self.shown = Some(line);
+    }
+}

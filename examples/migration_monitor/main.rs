@@ -1,0 +1,117 @@
+//! The heir of the guide's `deploy/migration_monitor.py`: see a migration live, and read it
+//! afterwards.
+//!
+//! ```text
+//! cargo run --example migration_monitor -- --help
+//! ```
+
+mod args;
+#[path = "../common/mod.rs"]
+#[allow(dead_code, reason = "each example uses its own part")]
+mod common;
+mod lines;
+mod screen;
+mod source;
+
+use std::{
+    io::{IsTerminal as _, Write as _},
+    net::SocketAddr,
+    process::ExitCode,
+    thread,
+    time::Duration,
+};
+
+use bluegreen::problem::Problem;
+use bluegreen_monitor::{Shared, page, report::Report};
+use clap::Parser;
+
+use self::common::say::say_line;
+use self::{args::Cli, screen::Screen};
+
+/// Bad arguments, or a file that is none of ours.
+const BAD_ARGUMENTS: u8 = 2;
+/// Something could not be read or written.
+const FAILED: u8 = 3;
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let shared = Shared::default();
+    if let Some(address) = cli.serve
+        && let Err(error) = serve(address, shared.clone())
+    {
+        say_line!("error: the page cannot be opened: {error}");
+        return ExitCode::from(BAD_ARGUMENTS);
+    }
+    let code = match source::show(&cli, &shared) {
+        Ok(code) => code,
+        Err(problem) => {
+            say_line!("error: {}: {}", problem.field, problem.message);
+            say_line!("  hint: {}", problem.hint);
+            return ExitCode::from(BAD_ARGUMENTS);
+        }
+    };
+    let mut code = code;
+    if let Some(outcome) = shared.with(|view| view.outcome.clone()) {
+        say_line!("{outcome}");
+    }
+    if let Some(path) = &cli.report {
+        match Report::of(&shared.view()).write(path) {
+            Ok(written) => say_line!("report: {}", written.join(", ")),
+            Err(error) => {
+                say_line!("error: {error}");
+                code = FAILED;
+            }
+        }
+    }
+    if let Some(linger) = cli.linger.as_deref().and_then(source::span) {
+        thread::sleep(linger);
+    }
+    let _ = std::io::stdout().flush();
+    ExitCode::from(code)
+}
+
+/// Opens the page on a thread and a runtime of its own: the simulation's clock is paused.
+fn serve(address: SocketAddr, shared: Shared) -> std::io::Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    let listener = runtime.block_on(page::listen(address))?;
+    say_line!("page: http://{}/", listener.local_addr()?);
+    let body = move || {
+        if let Err(error) = runtime.block_on(page::serve(listener, shared)) {
+            say_line!("warning: the page is closed: {error}");
+        }
+    };
+    thread::Builder::new()
+        .name("page".into())
+        .spawn(body)
+        .map(drop)
+}
+
+/// Takes the terminal, where there is one and it is wanted.
+fn screen(
+    cli: &Cli,
+    shared: &Shared,
+    handle: Option<bluegreen::engine::ControlHandle>,
+) -> Option<Screen> {
+    let is_wanted = !cli.plain && std::io::stdout().is_terminal() && std::io::stdin().is_terminal();
+    if !is_wanted {
+        return None;
+    }
+    match Screen::open(shared.clone(), handle, &cli.operator) {
+        Ok(screen) => Some(screen),
+        Err(error) => {
+            say_line!("warning: the terminal cannot be used, so plain lines: {error}");
+            None
+        }
+    }
+}
+
+fn problem(field: &str, message: impl Into<String>, hint: &str) -> Problem {
+    Problem::new(field, message, hint)
+}
+
+/// Waits on the real clock.
+fn pause(duration: Duration) {
+    thread::sleep(duration);
+}

@@ -1,0 +1,324 @@
+//! Where what is shown comes from: the simulation, a file, or AWS.
+
+use std::{fs, path::Path, sync::Arc, time::Duration};
+
+use bluegreen::{
+    Aws, HealthGate, Migration, MigrationPlan, Percent, TrafficSplitter as _,
+    aws::{
+        alb::{AlbTrafficSplitter, TargetGroupArn},
+        cloudwatch::{AlarmGate, AlbMetrics, CloudWatchGate},
+        sim::{Scenario, Simulation},
+    },
+    health::{Limits, Look, Phase, Progress, TargetHealthGate, Verdict, sequential::Sequential},
+    migration::{GateId, GatePolicy, GateStanding},
+    problem::Problem,
+};
+use bluegreen_monitor::{Shared, source};
+
+use crate::{
+    FAILED,
+    args::Cli,
+    common::{rule::arn, say::say_line, signals},
+    lines::Lines,
+    pause, problem, screen,
+};
+
+/// Shows what the command line names, to its end; gives the exit code.
+pub(crate) fn show(cli: &Cli, shared: &Shared) -> Result<u8, Problem> {
+    match (&cli.replay, cli.aws) {
+        (Some(path), _) => replayed(cli, shared, path),
+        (None, true) => watched(cli, shared),
+        (None, false) => simulated(cli, shared),
+    }
+}
+
+/// A span of time such as `10m`.
+pub(crate) fn span(text: &str) -> Option<Duration> {
+    let span: jiff::SignedDuration = text.parse().ok()?;
+    Duration::try_from(span).ok()
+}
+
+fn speed(cli: &Cli) -> Result<Option<f64>, Problem> {
+    if cli.speed == "max" {
+        return Ok(None);
+    }
+    let hint = "120 shows two minutes a second; `max` does not wait at all";
+    match cli.speed.parse::<f64>() {
+        Ok(speed) if (0.1..=100_000.0).contains(&speed) => Ok(Some(speed)),
+        _ => {
+            let message = format!("`{}` is not a number from 0.1 to 100000", cli.speed);
+            Err(problem("--speed", message, hint))
+        }
+    }
+}
+
+fn runtime() -> Result<tokio::runtime::Runtime, Problem> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build();
+    let hint = "is this machine out of threads or files?";
+    runtime.map_err(|error| problem("start", error.to_string(), hint))
+}
+
+/// The gates of `traffic_router`.
+fn gates(
+    aws: &Aws,
+    splitter: &AlbTrafficSplitter,
+    alarms: &[String],
+) -> bluegreen::Result<Vec<(GateId, Arc<dyn HealthGate>)>> {
+    let groups = splitter.target_groups();
+    let balancer = splitter.rule().listener().load_balancer();
+    let metrics = AlbMetrics::new(aws, balancer, groups.blue.clone(), groups.green.clone());
+    let metrics = CloudWatchGate::alb(metrics, Limits::default())
+        .with_judge("sequential", Sequential::default());
+    let mut gates: Vec<(GateId, Arc<dyn HealthGate>)> = vec![
+        ("targets".into(), Arc::new(TargetHealthGate::new())),
+        ("metrics".into(), Arc::new(metrics)),
+    ];
+    if !alarms.is_empty() {
+        gates.push((
+            "alarms".into(),
+            Arc::new(AlarmGate::new(aws, alarms.iter().cloned())?),
+        ));
+    }
+    Ok(gates)
+}
+
+/// A migration on the simulated AWS, run here.
+fn simulated(cli: &Cli, shared: &Shared) -> Result<u8, Problem> {
+    let scenario: Scenario = cli.scenario.parse().map_err(|error| {
+        let hint = "`traffic_router --scenario list` explains all of them";
+        problem("--scenario", format!("{error}"), hint)
+    })?;
+    let speed = speed(cli)?;
+    runtime()?.block_on(async {
+        let simulation = scenario.simulation(cli.seed);
+        simulation.start_paused();
+        let pacer = speed.map(|speed| simulation.pace(speed));
+        let code = migrate(cli, shared, &simulation).await;
+        drop(pacer);
+        code
+    })
+}
+
+async fn migrate(cli: &Cli, shared: &Shared, simulation: &Simulation) -> Result<u8, Problem> {
+    let wrong = |error: bluegreen::Error| {
+        problem("simulation", error.to_string(), "another --scenario may do")
+    };
+    let minutes = |minutes: u64| Duration::from_secs(60 * minutes);
+    let plan = MigrationPlan::builder()
+        .hold_back(Percent::TEN)
+        .bake(minutes(3))
+        .step_deadline(minutes(65))
+        .build()
+        .map_err(|error| problem("plan", error.to_string(), "this is a bug"))?;
+    let aws = simulation.aws();
+    let (rule, blue, green) = (simulation.rule(), simulation.blue(), simulation.green());
+    let splitter = AlbTrafficSplitter::new(&aws, rule, blue, green).map_err(wrong)?;
+    let splitter = Arc::new(splitter);
+    let gates = gates(&aws, &splitter, &simulation.alarms()).map_err(wrong)?;
+    let mut migration = Migration::new(plan, splitter).clock(aws.clock());
+    for (id, gate) in gates {
+        migration = migration.gate(id, gate);
+    }
+    let handle = migration.handle();
+    let screen = screen(cli, shared, Some(handle.clone()));
+    if screen.is_none()
+        && let Err(error) = signals::control(handle, None)
+    {
+        say_line!("warning: signals cannot be heard: {error}");
+    }
+    let (sink, counts) = (shared.clone(), aws.clone());
+    let mut lines = screen.is_none().then(Lines::default);
+    migration = migration.on_event(move |event| {
+        sink.update(|view| {
+            view.take(event);
+            view.api_calls = Some(counts.calls().to_string());
+        });
+        if let Some(lines) = &mut lines {
+            sink.with(|view| lines.show(event, view));
+        }
+    });
+    let ended = migration.run().await;
+    if let Some(screen) = screen
+        && let Err(error) = screen.wait()
+    {
+        say_line!("warning: the screen ended: {error}");
+    }
+    Ok(match ended {
+        Ok(outcome) => outcome.exit_code(),
+        Err(error) => error.exit_code(),
+    })
+}
+
+/// What a run left behind.
+fn replayed(cli: &Cli, shared: &Shared, path: &Path) -> Result<u8, Problem> {
+    let speed = speed(cli)?;
+    let hint = "a journal's records, or what `traffic_router --json` printed, a line of JSON each";
+    let wrong = |why: String| problem("--replay", format!("{}: {why}", path.display()), hint);
+    let text = fs::read_to_string(path).map_err(|error| wrong(error.to_string()))?;
+    let events = source::read(&text).map_err(|error| wrong(error.to_string()))?;
+    let screen = screen(cli, shared, None);
+    let mut lines = screen.is_none().then(Lines::default);
+    let mut before = events.first().map(|event| event.at);
+    for event in &events {
+        let is_watched = screen.as_ref().is_none_or(|screen| screen.is_open());
+        if let (Some(speed), Some(before), true) = (speed, before, is_watched) {
+            let passed = event.at.duration_since(before).as_secs_f64();
+            pause(Duration::from_secs_f64((passed / speed).max(0.0)));
+        }
+        before = Some(event.at);
+        shared.take(event);
+        if let Some(lines) = &mut lines {
+            shared.with(|view| lines.show(event, view));
+        }
+    }
+    if let Some(screen) = screen
+        && let Err(error) = screen.wait()
+    {
+        say_line!("warning: the screen ended: {error}");
+    }
+    if !shared.with(|view| view.is_over()) {
+        say_line!(
+            "warning: the run does not come to its end in {}",
+            path.display()
+        );
+    }
+    Ok(0)
+}
+
+/// A migration that somebody else runs, read from AWS.
+fn watched(cli: &Cli, shared: &Shared) -> Result<u8, Problem> {
+    let every = span(&cli.look_every).filter(|every| *every >= Duration::from_secs(1));
+    let every = every.ok_or_else(|| {
+        let message = format!("`{}` is no time of a second or more", cli.look_every);
+        problem("--look-every", message, "write it like `15s` or `1m`")
+    })?;
+    let until = match &cli.watch_for {
+        Some(text) => Some(span(text).ok_or_else(|| {
+            let message = format!("`{text}` is not a span of time");
+            problem("--watch-for", message, "write it like `10m` or `1h 30m`")
+        })?),
+        None => None,
+    };
+    let mut problems = Vec::new();
+    let mut group = |field: &str, text: Option<&String>| {
+        if text.is_none() {
+            let hint = "`aws elbv2 describe-target-groups` lists the target groups";
+            problems.push(problem(field, "is needed with --aws", hint));
+        }
+        arn::<TargetGroupArn>(field, text.map(String::as_str), &mut problems)
+    };
+    let blue = group("--blue-target-group", cli.blue_target_group.as_ref());
+    let green = group("--green-target-group", cli.green_target_group.as_ref());
+    let rule = cli.rule.rule(&mut problems);
+    let (Some(blue), Some(green), Some(rule)) = (blue, green, rule) else {
+        let first = problems.into_iter().next();
+        return Err(first.unwrap_or_else(|| problem("--aws", "names no rule", "see --help")));
+    };
+    runtime()?.block_on(async {
+        let aws = Aws::from_env().await;
+        let bad = |error: bluegreen::Error| {
+            problem(
+                "--aws",
+                bluegreen::Failure::from(&error).to_string(),
+                "see --help",
+            )
+        };
+        let splitter = AlbTrafficSplitter::new(&aws, rule, blue, green).map_err(bad)?;
+        let gates = gates(&aws, &splitter, &[]).map_err(bad)?;
+        let screen = screen(cli, shared, None);
+        let watching = watch(shared, &aws, &splitter, &gates, every, screen.is_none());
+        let is_left = async {
+            match &screen {
+                Some(screen) => {
+                    while screen.is_open() {
+                        tokio::time::sleep(Duration::from_millis(200)).await;
+                    }
+                }
+                None => {
+                    let _ = tokio::signal::ctrl_c().await;
+                }
+            }
+        };
+        let is_over = async {
+            match until {
+                Some(until) => tokio::time::sleep(until).await,
+                None => std::future::pending().await,
+            }
+        };
+        Ok(tokio::select! {
+            code = watching => code,
+            () = is_left => 0,
+            () = is_over => 0,
+        })
+    })
+}
+
+/// Looks until it is dropped, or until what it watches cannot be read at the start.
+async fn watch(
+    shared: &Shared,
+    aws: &Aws,
+    splitter: &AlbTrafficSplitter,
+    gates: &[(GateId, Arc<dyn HealthGate>)],
+    every: Duration,
+    is_plain: bool,
+) -> u8 {
+    let mut folds: Vec<_> = gates.iter().map(|(_, gate)| (gate.judge(), None)).collect();
+    let mut lines = Lines::default();
+    let mut split = None;
+    loop {
+        let at = aws.clock().now();
+        let traffic = splitter.observe().await;
+        if let Err(error) = &traffic {
+            say_line!("could not read: {}", bluegreen::Failure::from(error));
+            if split.is_none() {
+                return FAILED;
+            }
+        }
+        let traffic = traffic.ok();
+        if let Some(traffic) = &traffic
+            && split.is_none_or(|(weights, _)| weights != traffic.weights)
+        {
+            split = Some((traffic.weights, at));
+        }
+        let since = split.map_or(at, |(_, since)| since);
+        let green = traffic
+            .as_ref()
+            .map(|traffic| traffic.nearest_split().green());
+        let progress = Progress::new(at, Phase::Step(0), green.unwrap_or_default(), since);
+        let mut standings = Vec::new();
+        for ((id, gate), (judge, last)) in gates.iter().zip(&mut folds) {
+            let mut look = Look::new(progress);
+            look.last.clone_from(last);
+            look.traffic.clone_from(&traffic);
+            let seen = gate.observe(&look).await;
+            let (verdict, is_new) = match seen {
+                Ok(Some(observation)) => {
+                    let verdict = judge.take(&observation, &progress);
+                    *last = Some(observation);
+                    (verdict, true)
+                }
+                Ok(None) => continue,
+                Err(error) => (
+                    Verdict::inconclusive(format!("could not look: {error}")),
+                    false,
+                ),
+            };
+            standings.push(GateStanding {
+                gate: id.clone(),
+                policy: GatePolicy::Advisory,
+                verdict,
+                is_new,
+            });
+        }
+        shared.update(|view| {
+            view.look(at, traffic.as_ref(), &standings);
+            view.api_calls = Some(aws.calls().to_string());
+        });
+        if is_plain {
+            shared.with(|view| lines.look(view));
+        }
+        tokio::time::sleep(every).await;
+    }
+}
