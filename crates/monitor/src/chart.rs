@@ -173,7 +173,8 @@ impl Chart {
         chart
             .configure_mesh()
             .x_desc("minutes")
-            .light_line_style(RGBColor(240, 240, 240))
+            .light_line_style(RGBColor(247, 247, 247))
+            .bold_line_style(RGBColor(225, 225, 225))
             .label_style(("sans-serif", 12))
             .draw()?;
         for line in &lines {

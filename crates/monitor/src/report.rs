@@ -5,7 +5,7 @@ use std::{fmt::Write as _, fs, io, path::Path};
 use askama::Template;
 
 use crate::{
-    Level, LogLine, StepView, View,
+    GateView, Level, LogLine, StepView, View,
     chart::{Chart, ChartError},
 };
 
@@ -174,9 +174,7 @@ impl Page<'_> {
     }
 
     fn span(&self, step: &StepView) -> String {
-        let ended = step
-            .passed
-            .or(self.view.to_detect.and(Some(self.view.elapsed)));
+        let ended = step.passed.or(step.left);
         match (step.began, ended) {
             (Some(began), Some(ended)) => clock(ended - began),
             _ => "—".to_owned(),
@@ -189,6 +187,14 @@ impl Page<'_> {
             Level::Good => "good",
             Level::Unsure => "unsure",
             Level::Bad => "bad",
+        }
+    }
+
+    /// Those that decided, or those at the end.
+    fn gates(&self) -> &[GateView] {
+        match &self.view.against[..] {
+            [] => &self.view.gates,
+            against => against,
         }
     }
 

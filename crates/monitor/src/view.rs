@@ -41,6 +41,10 @@ pub struct View {
     pub steps: Vec<StepView>,
     /// The gates as they stand.
     pub gates: Vec<GateView>,
+    /// The gates as they stood when it was decided to roll back.
+    pub against: Vec<GateView>,
+    /// Why that was decided.
+    pub cause: Option<String>,
     /// What was seen over time.
     pub series: Series,
     /// The newest events, but for looks.
@@ -148,6 +152,8 @@ pub struct StepView {
     pub began: Option<f64>,
     /// Seconds after the start when it passed.
     pub passed: Option<f64>,
+    /// Seconds after the start when traffic was taken off it.
+    pub left: Option<f64>,
     /// What the gates said when it passed.
     pub because: Vec<String>,
 }
@@ -237,7 +243,7 @@ const TREND: usize = 12;
 impl View {
     /// Takes an event of the run, in order.
     pub fn take(&mut self, event: &Event<MigrationEvent>) {
-        self.run.get_or_insert_with(|| event.run.to_string());
+        self.run.get_or_insert_with(|| harmless(event.run.as_str()));
         self.started.get_or_insert(event.at);
         self.now = Some(event.at);
         self.elapsed = event.elapsed.as_secs_f64();
@@ -288,7 +294,15 @@ impl View {
             MigrationEvent::Baking { .. } => "blue is kept warm".clone_into(&mut self.doing),
             MigrationEvent::RollingBack { cause, .. } => {
                 self.stage = Stage::RollingBack;
-                self.doing = cause.to_string();
+                self.doing = harmless(&cause.to_string());
+                self.cause = Some(harmless(&cause.to_string()));
+                self.against.clone_from(&self.gates);
+                let elapsed = self.elapsed;
+                for step in &mut self.steps {
+                    if step.state == StepState::Current {
+                        step.left = Some(elapsed);
+                    }
+                }
                 self.memory.rolling_back_at = Some(event.at);
                 let shifted = self.memory.shifted_at;
                 self.to_detect = shifted.map(|shifted| seconds(shifted, event.at));
@@ -311,7 +325,7 @@ impl View {
                 exit_code,
             } => {
                 self.stage = Stage::Unresolved;
-                self.outcome = Some(unresolved.to_string());
+                self.outcome = Some(harmless(&unresolved.to_string()));
                 self.exit_code = Some(*exit_code);
             }
             _ => {}
@@ -366,6 +380,7 @@ impl View {
             state: StepState::Ahead,
             began: None,
             passed: None,
+            left: None,
             because: Vec::new(),
         };
         let shares = plan.steps().iter();
@@ -404,7 +419,7 @@ impl View {
             elapsed: self.elapsed,
             at: event.at,
             level,
-            text: event.kind.to_string(),
+            text: harmless(&event.kind.to_string()),
         });
     }
 
@@ -413,7 +428,7 @@ impl View {
         self.gates = gates
             .iter()
             .map(|standing| {
-                let name = standing.gate.as_str().to_owned();
+                let name = harmless(standing.gate.as_str());
                 let evidence = standing.verdict.evidence();
                 let figures = figures(evidence);
                 let mut harm = border(&figures, |name| name == "harm");
@@ -435,7 +450,10 @@ impl View {
                     advisory: standing.policy == GatePolicy::Advisory,
                     status: standing.verdict.status(),
                     summary: words(&standing.verdict),
-                    figures: figures.iter().map(ToString::to_string).collect(),
+                    figures: figures
+                        .iter()
+                        .map(|one| harmless(&one.to_string()))
+                        .collect(),
                     harm,
                     proof,
                 }
@@ -445,7 +463,7 @@ impl View {
 
     fn pass(&mut self, step: usize, overridden: Option<String>) {
         let because = match overridden {
-            Some(control) => vec![format!("overridden: {control}")],
+            Some(control) => vec![harmless(&format!("overridden: {control}"))],
             None => self
                 .gates
                 .iter()
@@ -470,6 +488,7 @@ impl View {
         });
         if let Some(step) = reached {
             step.state = StepState::Current;
+            step.left = None;
             step.began = Some(elapsed);
         }
     }
@@ -490,8 +509,8 @@ impl View {
                 side.registered = Some(targets.registered());
             }
             let is_divided = !traffic.is_all_blue();
-            self.restore_command
-                .clone_from(&traffic.restore_command.clone().filter(|_| is_divided));
+            let command = traffic.restore_command.as_deref().filter(|_| is_divided);
+            self.restore_command = command.map(harmless);
         }
         if let Some(minute) = minute {
             self.count(&minute);
@@ -540,7 +559,7 @@ impl View {
             Outcome::Held { .. } => Stage::Held,
             Outcome::Unchanged { .. } => Stage::Unchanged,
         };
-        self.outcome = Some(outcome.to_string());
+        self.outcome = Some(harmless(&outcome.to_string()));
         self.exit_code = Some(exit_code);
         self.next_look = None;
         "over".clone_into(&mut self.doing);
@@ -602,7 +621,19 @@ fn border(figures: &[Figure], is_it: impl Fn(&str) -> bool) -> Option<Border> {
 }
 
 fn words(verdict: &Verdict) -> String {
-    verdict.evidence().summary.clone()
+    harmless(&verdict.evidence().summary)
+}
+
+/// Without what would move a terminal's cursor.
+fn harmless(text: &str) -> String {
+    let shown = |c: char| {
+        if c.is_control() && c != '\n' {
+            '\u{fffd}'
+        } else {
+            c
+        }
+    };
+    text.chars().map(shown).collect()
 }
 
 fn doing(phase: Phase, paused: bool) -> String {
