@@ -76,6 +76,17 @@ ends_with(
     "--listener-rule", "examples/deploy/listener-rule.json",
 )
 ends_with(2, "deploy", "--aws")
+ends_with(0, "migration_monitor", "--speed", "max")
+ends_with(10, "migration_monitor", "--scenario", "green-errors", "--speed", "max")
+ends_with(20, "migration_monitor", "--scenario", "rollback-blocked", "--speed", "max")
+ends_with(0, "migration_monitor", "--replay", "tests/stories/journals/migration-v3.jsonl", "--speed", "max")
+ends_with(2, "migration_monitor", "--replay", "README.md")
+ends_with(2, "migration_monitor", "--aws")
+ends_with(2, "migration_monitor", "--serve", "0.0.0.0:0")
+ends_with(0, "traffic_router", "--kill-at", "12m", "--dead-man", "5m", "--speed", "max")
+ends_with(10, "traffic_router", "--kill-at", "12m", "--resume-after", "30m", "--dead-man", "5m", "--speed", "max")
+ends_with(0, "traffic_router", "--print-dead-man-role")
+ends_with(2, "traffic_router", "--dead-man-role", "arn:aws:iam::123456789012:role/x")
 ends_with(2, "deploy", "resume")
 ends_with(0, "integration_tests")
 for scenario in ("broken-chat", "slow", "never-healthy"):

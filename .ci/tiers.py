@@ -14,6 +14,7 @@ TIERS = {
     "wire": r"tests/wire/main\.rs",
     "conformance": r"tests/conformance/main\.rs",
     "emulator": r"tests/emulator/main\.rs",
+    "monitor": r"unittests src/lib\.rs \(.*debug/deps/bluegreen_monitor-|^Running tests/(shown|hostile)\.rs",
     "docs": r"Doc-tests bluegreen$",
 }
 # Run beside a container engine only, so asked for by name.

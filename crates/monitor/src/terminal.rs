@@ -173,8 +173,9 @@ fn header(frame: &mut Frame<'_>, area: Rect, view: &View, theme: Theme) {
         let left = deadline.duration_since(now).as_secs_f64();
         line.push(Span::raw(format!("  deadline in {}", clock(left))));
     }
-    if let Some(fires) = view.switch_fires {
-        line.push(Span::raw(format!("  dead-man switch {fires:.0}")));
+    if let (Some(now), Some(fires)) = (view.now, view.switch_fires) {
+        let left = fires.duration_since(now).as_secs_f64();
+        line.push(Span::raw(format!("  dead-man in {}", clock(left))));
     }
     frame.render_widget(Paragraph::new(Line::from(line)), area);
 }
