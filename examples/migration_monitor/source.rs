@@ -13,7 +13,7 @@ use bluegreen::{
     migration::{GateId, GatePolicy, GateStanding},
     problem::Problem,
 };
-use bluegreen_monitor::{Shared, source};
+use bluegreen_monitor::{Shared, judge::rejudge, source};
 
 use crate::{
     FAILED,
@@ -157,6 +157,9 @@ fn replayed(cli: &Cli, shared: &Shared, path: &Path) -> Result<u8, Problem> {
     let hint = "a journal's records, or what `traffic_router --json` printed, a line of JSON each";
     let wrong = |why: String| problem("--replay", format!("{}: {why}", path.display()), hint);
     let text = fs::read_to_string(path).map_err(|error| wrong(error.to_string()))?;
+    if let Some(other) = &cli.judge_with {
+        return judged(&text, other, wrong);
+    }
     let events = source::read(&text).map_err(|error| wrong(error.to_string()))?;
     let screen = screen(cli, shared, None);
     let mut lines = screen.is_none().then(Lines::default);
@@ -185,6 +188,32 @@ fn replayed(cli: &Cli, shared: &Shared, path: &Path) -> Result<u8, Problem> {
         );
     }
     Ok(0)
+}
+
+/// The journal of a run, judged with other settings.
+fn judged(text: &str, other: &Path, wrong: impl Fn(String) -> Problem) -> Result<u8, Problem> {
+    let records = source::records(text).map_err(|error| wrong(error.to_string()))?;
+    let hint = "tables `plan` and `gates.NAME.JUDGE`, with the settings that are to be different";
+    let bad = |why: String| problem("--judge-with", format!("{}: {why}", other.display()), hint);
+    let settings = fs::read_to_string(other).map_err(|error| bad(error.to_string()))?;
+    let settings = toml::from_str(&settings).map_err(|error| bad(error.to_string()))?;
+    let judged = rejudge(&records, &settings).map_err(|error| bad(error.to_string()))?;
+    say_line!(
+        "{} verdicts were reached again, {} of them with another status",
+        judged.verdicts,
+        judged.different
+    );
+    let Some(parting) = judged.parting else {
+        say_line!("the run would have gone the same way");
+        return Ok(0);
+    };
+    let seconds = parting.elapsed.as_secs();
+    let (minutes, seconds) = (seconds / 60, seconds % 60);
+    say_line!("the run would have gone another way at {minutes:02}:{seconds:02}");
+    say_line!("  it did: {}", parting.did);
+    say_line!("  it would have: {}", parting.would);
+    say_line!("what the journal holds after that says nothing about these settings");
+    Ok(10)
 }
 
 /// A migration that somebody else runs, read from AWS.

@@ -35,6 +35,7 @@
 //! ```
 
 pub mod chart;
+pub mod judge;
 pub mod metrics;
 pub mod page;
 pub mod report;

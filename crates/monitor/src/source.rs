@@ -37,25 +37,37 @@ pub fn read(text: &str) -> Result<Vec<Event<MigrationEvent>>, SourceError> {
     let (first, line) = *lines.peek().ok_or(SourceError::Empty)?;
     let value: serde_json::Value = parse(first, line)?;
     if value.get("entry").is_some() {
-        let records: Vec<Record> = lines
-            .map(|(number, line)| parse(number, line))
-            .collect::<Result<_, _>>()?;
-        for (index, record) in records.iter().enumerate() {
-            if record.seq != index as u64 {
-                let why = format!(
-                    "record {} stands in the place of record {index}",
-                    record.seq
-                );
-                return Err(wrong(index, why));
-            }
-        }
-        return Ok(events_of(&records)?);
+        return Ok(events_of(&records(text)?)?);
     }
     if value.get("event").is_some() {
         return lines.map(|(number, line)| parse(number, line)).collect();
     }
     let why = "neither a record of a migration's journal (no `entry`) nor an event (no `event`)";
     Err(wrong(first, why))
+}
+
+/// Reads the records of a journal from lines of JSON.
+///
+/// # Errors
+///
+/// [`SourceError`], with the line that is wrong and why.
+pub fn records(text: &str) -> Result<Vec<Record>, SourceError> {
+    let lines = text.lines().enumerate();
+    let lines = lines.filter(|(_, line)| !line.trim().is_empty());
+    let mut records: Vec<Record> = Vec::new();
+    for (number, line) in lines {
+        let record: Record = parse(number, line)?;
+        if record.seq != records.len() as u64 {
+            let (found, place) = (record.seq, records.len());
+            let why = format!("record {found} stands in the place of record {place}");
+            return Err(wrong(number, why));
+        }
+        records.push(record);
+    }
+    if records.is_empty() {
+        return Err(SourceError::Empty);
+    }
+    Ok(records)
 }
 
 fn parse<T: serde::de::DeserializeOwned>(number: usize, line: &str) -> Result<T, SourceError> {

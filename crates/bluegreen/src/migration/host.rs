@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use tokio::task::JoinSet;
+use tracing::Instrument as _;
 
 use super::{Action, GateId, GateReport, Input, LookReport, MigrationMachine, replay::Seat};
 use crate::{
@@ -147,9 +148,11 @@ impl Host for MigrationHost {
     type Machine = MigrationMachine;
     type Raw = Raw;
 
+    /// Each action is a span of its own below the run's, for whoever exports them.
     fn begin(&self, action: &Action) -> BoxFuture<Raw> {
         let splitter = Arc::clone(&self.splitter);
-        match action.clone() {
+        let span = span_of(action);
+        let begun: BoxFuture<Raw> = match action.clone() {
             Action::Preflight { progress } => {
                 let look = self.look(progress);
                 Box::pin(async move {
@@ -193,7 +196,8 @@ impl Host for MigrationHost {
                 let observed = splitter.observe().await;
                 Raw::Observed(observed.map_err(Failure::from))
             }),
-        }
+        };
+        Box::pin(begun.instrument(span))
     }
 
     fn complete(&mut self, raw: Raw) -> Input {
@@ -208,6 +212,20 @@ impl Host for MigrationHost {
             Raw::SwitchArmed(armed) => Input::SwitchArmed(armed),
             Raw::SwitchDisarmed(disarmed) => Input::SwitchDisarmed(disarmed),
         }
+    }
+}
+
+fn span_of(action: &Action) -> tracing::Span {
+    match action {
+        Action::Preflight { .. } => tracing::info_span!("preflight"),
+        Action::Look { progress } => {
+            let (phase, green) = (progress.phase, progress.green);
+            tracing::info_span!("look", %phase, %green)
+        }
+        Action::Shift { to, restores, .. } => tracing::info_span!("shift", %to, restores),
+        Action::ArmSwitch { fires, .. } => tracing::info_span!("arm_switch", %fires),
+        Action::DisarmSwitch => tracing::info_span!("disarm_switch"),
+        Action::Observe | Action::Wait { .. } => tracing::info_span!("observe"),
     }
 }
 
