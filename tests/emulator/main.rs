@@ -20,6 +20,7 @@ mod harness;
 mod journal;
 mod killed;
 mod locate;
+mod monitor;
 mod place;
 mod program;
 mod proxy;

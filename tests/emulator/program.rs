@@ -16,23 +16,13 @@ use crate::{
     topology::Topology,
 };
 
-/// The program, built where it is not there yet.
-fn program() -> PathBuf {
+/// An example's program, built where it is not there yet.
+fn program(name: &str) -> PathBuf {
     let own = std::env::current_exe().unwrap();
-    let program = own
-        .ancestors()
-        .nth(2)
-        .unwrap()
-        .join("examples/traffic_router");
+    let program = own.ancestors().nth(2).unwrap().join("examples").join(name);
     if !program.exists() {
         let built = Command::new(env!("CARGO"))
-            .args([
-                "build",
-                "--quiet",
-                "--locked",
-                "--example",
-                "traffic_router",
-            ])
+            .args(["build", "--quiet", "--locked", "--example", name])
             .current_dir(env!("CARGO_MANIFEST_DIR"))
             .status();
         assert!(built.unwrap().success());
@@ -64,15 +54,27 @@ impl World {
         words: &[&str],
         out: &Path,
     ) -> Child {
-        let mut command = Command::new(&self.program);
+        let mut command = self.command(&self.program, rule, out);
         command
             .args(words)
-            .args(["--aws", "--json", "--single-host", "--judge", "limits"])
+            .args(["--json", "--single-host", "--judge", "limits"])
             .args(["--look-every", "1s", "--accept", "shared-targets"])
-            .args(["--rule-arn", rule.as_str()])
+            .args(["--journal", journal]);
+        command.spawn().unwrap()
+    }
+
+    /// The monitor of this rule.
+    pub(crate) fn monitor(&self, rule: &RuleArn, words: &[&str], out: &Path) -> Child {
+        let mut command = self.command(&program("migration_monitor"), rule, out);
+        command.args(words).spawn().unwrap()
+    }
+
+    fn command(&self, program: &Path, rule: &RuleArn, out: &Path) -> Command {
+        let mut command = Command::new(program);
+        command
+            .args(["--aws", "--rule-arn", rule.as_str()])
             .args(["--blue-target-group", self.topology.blue.as_str()])
             .args(["--green-target-group", self.topology.green.as_str()])
-            .args(["--journal", journal])
             .env("AWS_ENDPOINT_URL", &self.elb)
             // Nobody listens there.
             .env("AWS_ENDPOINT_URL_S3", "http://127.0.0.1:9")
@@ -85,7 +87,7 @@ impl World {
             .stdin(Stdio::null())
             .stdout(File::create(out).unwrap())
             .stderr(File::create(out.with_extension("err")).unwrap());
-        command.spawn().unwrap()
+        command
     }
 }
 
@@ -123,7 +125,7 @@ pub(crate) async fn world() -> Option<World> {
         elb: proxy::before(&url(&topology.endpoint.config)),
         cloudwatch: url(&metrics.config),
         topology,
-        program: program(),
+        program: program("traffic_router"),
         folder: tempfile::tempdir().unwrap(),
         _metrics: metrics,
     })

@@ -28,8 +28,8 @@
 //!     .run()
 //!     .await?;
 //!
-//! let report = Report::of(&shared.view());
-//! assert!(report.html()?.contains("promoted"));
+//! let view = shared.view();
+//! assert!(Report::of(&view).html()?.contains("promoted"));
 //! # Ok(())
 //! # }
 //! ```

@@ -240,6 +240,7 @@ impl Migration {
     /// # Ok(())
     /// # }
     /// ```
+    #[tracing::instrument(name = "migration", skip_all)]
     pub async fn resume(
         self,
         records: &[Record],
