@@ -64,7 +64,7 @@ fn main() -> ExitCode {
         }
     }
     if let Some(linger) = cli.linger.as_deref().and_then(source::span) {
-        thread::sleep(linger);
+        pause(linger);
     }
     let _ = std::io::stdout().flush();
     ExitCode::from(code)
@@ -112,6 +112,10 @@ fn problem(field: &str, message: impl Into<String>, hint: &str) -> Problem {
 }
 
 /// Waits on the real clock.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "shows people what happened, at a pace; no runtime is about"
+)]
 fn pause(duration: Duration) {
     thread::sleep(duration);
 }

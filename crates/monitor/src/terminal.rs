@@ -95,15 +95,15 @@ impl Key {
     /// Carries it out. Leaving the screen is the caller's matter.
     pub fn apply(self, view: &View, handle: &ControlHandle, by: &Operator) {
         let by = by.clone();
-        let _ = match self {
+        match self {
             Self::Pause if view.paused => handle.resume(by),
             Self::Pause => handle.pause(by),
             Self::SkipWait => handle.skip_wait(by),
             Self::Promote => handle.promote(by),
             Self::Hold => handle.hold(by),
             Self::Abort => handle.abort(by),
-            Self::Quit => return,
-        };
+            Self::Quit => {}
+        }
     }
 }
 
@@ -248,7 +248,7 @@ fn sides(frame: &mut Frame<'_>, area: Rect, view: &View, theme: Theme) {
     let rows = rows.map(|(name, blue, green)| Row::new([name.to_owned(), blue, green]));
     let head = Row::new([
         Cell::new(""),
-        Cell::new("blue").style(theme.of(Color::Blue).add_modifier(Modifier::BOLD)),
+        Cell::new("blue").style(theme.of(Color::LightBlue).add_modifier(Modifier::BOLD)),
         Cell::new("green").style(theme.of(Color::Green).add_modifier(Modifier::BOLD)),
     ]);
     let widths = [
@@ -332,7 +332,7 @@ const SHARE: Shown = Shown {
 const ERRORS: Shown = Shown {
     title: "failed %",
     lines: [
-        ("blue", Color::Blue, |point| point.blue.errors),
+        ("blue", Color::LightBlue, |point| point.blue.errors),
         ("green", Color::Green, |point| point.green.errors),
     ],
     top: None,
@@ -340,7 +340,7 @@ const ERRORS: Shown = Shown {
 const LATENCY: Shown = Shown {
     title: "mean latency ms",
     lines: [
-        ("blue", Color::Blue, |point| point.blue.latency),
+        ("blue", Color::LightBlue, |point| point.blue.latency),
         ("green", Color::Green, |point| point.green.latency),
     ],
     top: None,

@@ -83,9 +83,12 @@ struct Memory {
     counted_until: Option<Timestamp>,
     shifted_at: Option<Timestamp>,
     rolling_back_at: Option<Timestamp>,
-    /// Per gate: time and the two borders' values, newest last.
-    trend: Vec<(String, VecDeque<(f64, f64, f64)>)>,
+    /// Per gate.
+    trend: Vec<(String, Trend)>,
 }
+
+/// Times with how far a gate's evidence was then, against green and for it; newest last.
+type Trend = VecDeque<(f64, f64, f64)>;
 
 /// What a run is doing.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
@@ -237,6 +240,8 @@ pub struct LogLine {
 
 /// How many events are kept.
 const LOG: usize = 400;
+/// What would take longer, in seconds, is not foreseen: six hours.
+const FORESEEN: f64 = 6.0 * 3600.0;
 /// Over how many looks evidence is followed.
 const TREND: usize = 12;
 
@@ -579,21 +584,22 @@ impl Memory {
         }
     }
 
-    fn of(&self, gate: &str) -> Option<&VecDeque<(f64, f64, f64)>> {
+    fn of(&self, gate: &str) -> Option<&Trend> {
         let found = self.trend.iter().find(|(name, _)| name == gate);
         found.map(|(_, trend)| trend)
     }
 }
 
 /// In how many seconds evidence is there, if it goes on as in the last looks.
-fn expected(trend: Option<&VecDeque<(f64, f64, f64)>>, of: usize, border: &Border) -> Option<f64> {
+fn expected(trend: Option<&Trend>, of: usize, border: &Border) -> Option<f64> {
     let trend = trend?;
     let value = |point: &(f64, f64, f64)| if of == 0 { point.1 } else { point.2 };
     let (first, last) = (trend.front()?, trend.back()?);
     let time = last.0 - first.0;
     let slope = (value(last) - value(first)) / time;
     let left = border.limit - border.value;
-    (time > 0.0 && slope > 0.0 && left > 0.0).then(|| left / slope)
+    let expected = (time > 0.0 && slope > 0.0 && left > 0.0).then(|| left / slope);
+    expected.filter(|seconds| *seconds < FORESEEN)
 }
 
 /// All figures of a verdict, those of its parts included.

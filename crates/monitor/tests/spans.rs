@@ -11,8 +11,11 @@ use bluegreen::{
 use tracing::{Subscriber, span::Attributes};
 use tracing_subscriber::{Layer, layer::Context, prelude::*, registry::LookupSpan};
 
+/// Spans by name, each with that of the span around it.
+type Spans = Vec<(String, Option<String>)>;
+
 #[derive(Clone, Default)]
-struct Seen(Arc<Mutex<Vec<(String, Option<String>)>>>);
+struct Seen(Arc<Mutex<Spans>>);
 
 impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for Seen {
     fn on_new_span(&self, attributes: &Attributes<'_>, id: &tracing::Id, context: Context<'_, S>) {
