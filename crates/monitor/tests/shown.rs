@@ -1,5 +1,7 @@
 //! What people see: the terminal in its sizes, the page and its events, and a day of looks.
 
+#![allow(clippy::print_stdout, reason = "the figures of the guide")]
+
 use bluegreen_monitor::{
     Shared, View, page, source,
     terminal::{self, Theme},
