@@ -23,10 +23,14 @@ pub(crate) struct Cli {
     /// Seconds of the run a second, or `max`: of the simulation, or of what is replayed.
     #[arg(long, value_name = "N", default_value = "120")]
     pub(crate) speed: String,
-    /// Play what a run left behind: the records of its journal, or the events that
-    /// `traffic_router --json` printed, a line of JSON each.
-    #[arg(long, value_name = "FILE", conflicts_with = "aws")]
-    pub(crate) replay: Option<PathBuf>,
+    /// Play what a run left behind: its journal, as --journal of traffic_router named it
+    /// (s3://BUCKET/PREFIX, or a folder), of which the newest run is taken; or a file with its
+    /// records, or with the events that `traffic_router --json` printed, a line of JSON each.
+    #[arg(long, value_name = "PLACE", conflicts_with = "aws")]
+    pub(crate) replay: Option<String>,
+    /// The journal of --replay by its name, where there are several; else the rule says which.
+    #[arg(long, value_name = "NAME", requires = "replay")]
+    pub(crate) log: Option<String>,
     /// Judge the journal of --replay again with the plan, limits and settings of this TOML file, and
     /// say where the run would have gone another way.
     #[arg(long, value_name = "FILE", requires = "replay")]
@@ -77,6 +81,6 @@ Examples:
   migration_monitor                                  a healthy migration, live
   migration_monitor --scenario green-errors --report report.html
   migration_monitor --serve --speed 20               and in the browser
-  migration_monitor --replay journal.jsonl --speed max --report report.html
-  migration_monitor --replay journal.jsonl --judge-with stricter.toml
+  migration_monitor --replay s3://BUCKET/PREFIX --speed max --report report.html
+  migration_monitor --replay DIRECTORY --judge-with stricter.toml
   migration_monitor --aws --rule-arn ARN --blue-target-group ARN --green-target-group ARN";

@@ -9,11 +9,17 @@ use bluegreen::{
         cloudwatch::{AlarmGate, AlbMetrics, CloudWatchGate},
         sim::{Scenario, Simulation},
     },
+    engine::{Event, Record},
     health::{Limits, Look, Phase, Progress, TargetHealthGate, Verdict, sequential::Sequential},
-    migration::{GateId, GatePolicy, GateStanding},
+    migration::{GateId, GatePolicy, GateStanding, MigrationEvent, events_of},
     problem::Problem,
+    store::JournalStore,
 };
-use bluegreen_monitor::{Shared, judge::rejudge, source};
+use bluegreen_monitor::{
+    Shared,
+    judge::rejudge,
+    source::{self, SourceError},
+};
 
 use crate::{
     FAILED,
@@ -26,7 +32,7 @@ use crate::{
 /// Shows what the command line names, to its end; gives the exit code.
 pub(crate) fn show(cli: &Cli, shared: &Shared) -> Result<u8, Problem> {
     match (&cli.replay, cli.aws) {
-        (Some(path), _) => replayed(cli, shared, path),
+        (Some(place), _) => replayed(cli, shared, place),
         (None, true) => watched(cli, shared),
         (None, false) => simulated(cli, shared),
     }
@@ -152,15 +158,77 @@ async fn migrate(cli: &Cli, shared: &Shared, simulation: &Simulation) -> Result<
 }
 
 /// What a run left behind.
-fn replayed(cli: &Cli, shared: &Shared, path: &Path) -> Result<u8, Problem> {
-    let speed = speed(cli)?;
-    let hint = "a journal's records, or what `traffic_router --json` printed, a line of JSON each";
-    let wrong = |why: String| problem("--replay", format!("{}: {why}", path.display()), hint);
-    let text = fs::read_to_string(path).map_err(|error| wrong(error.to_string()))?;
-    if let Some(other) = &cli.judge_with {
-        return judged(&text, other, wrong);
+enum Left {
+    Records(Vec<Record>),
+    Lines(String),
+}
+
+impl Left {
+    fn events(&self) -> Result<Vec<Event<MigrationEvent>>, SourceError> {
+        match self {
+            Self::Records(records) => Ok(events_of(records)?),
+            Self::Lines(text) => source::read(text),
+        }
     }
-    let events = source::read(&text).map_err(|error| wrong(error.to_string()))?;
+
+    fn records(self) -> Result<Vec<Record>, SourceError> {
+        match self {
+            Self::Records(records) => Ok(records),
+            Self::Lines(text) => source::records(&text),
+        }
+    }
+}
+
+/// Reads what `--replay` names.
+fn left(cli: &Cli, place: &str) -> Result<Left, Problem> {
+    let hint =
+        "a journal as --journal names it, or a file of records or events, a line of JSON each";
+    let wrong = |why: String| problem("--replay", format!("{place}: {why}"), hint);
+    let is_bucket = place.starts_with("s3://");
+    if !is_bucket && !Path::new(place).is_dir() {
+        let text = fs::read_to_string(place).map_err(|error| wrong(error.to_string()))?;
+        return Ok(Left::Lines(text));
+    }
+    let told = |error: bluegreen::Error| wrong(bluegreen::Failure::from(&error).to_string());
+    runtime()?.block_on(async {
+        let store = match place.strip_prefix("s3://") {
+            Some(bucket) => {
+                let (bucket, prefix) = bucket.split_once('/').unwrap_or((bucket, ""));
+                let prefix = prefix.trim_matches('/');
+                Aws::from_env().await.journals(bucket, prefix)
+            }
+            None => JournalStore::local(place),
+        };
+        let store = store.map_err(told)?;
+        let log = match (&cli.log, &cli.rule.rule_arn) {
+            (Some(name), _) => store.named(name),
+            (None, Some(rule)) => store.log(rule),
+            (None, None) => match &store.logs().await.map_err(told)?[..] {
+                [] => return Err(wrong("there is no journal in it".to_owned())),
+                [only] => store.named(only),
+                several => {
+                    let message = format!("is needed: there are {}", several.join(", "));
+                    return Err(problem("--log", message, "name one of them"));
+                }
+            },
+        };
+        let records = log.newest_run().await.map_err(told)?;
+        if records.is_empty() {
+            return Err(wrong("no run has begun in this journal".to_owned()));
+        }
+        Ok(Left::Records(records))
+    })
+}
+
+fn replayed(cli: &Cli, shared: &Shared, place: &str) -> Result<u8, Problem> {
+    let speed = speed(cli)?;
+    let left = left(cli, place)?;
+    let hint = "is it the journal of a migration, and of this program's version?";
+    let wrong = |error: SourceError| problem("--replay", format!("{place}: {error}"), hint);
+    if let Some(other) = &cli.judge_with {
+        return judged(&left.records().map_err(wrong)?, other);
+    }
+    let events = left.events().map_err(wrong)?;
     let screen = screen(cli, shared, None);
     let mut lines = screen.is_none().then(Lines::default);
     let mut before = events.first().map(|event| event.at);
@@ -182,22 +250,18 @@ fn replayed(cli: &Cli, shared: &Shared, path: &Path) -> Result<u8, Problem> {
         say_line!("warning: the screen ended: {error}");
     }
     if !shared.with(|view| view.is_over()) {
-        say_line!(
-            "warning: the run does not come to its end in {}",
-            path.display()
-        );
+        say_line!("warning: the run does not come to its end in {place}");
     }
     Ok(0)
 }
 
 /// The journal of a run, judged with other settings.
-fn judged(text: &str, other: &Path, wrong: impl Fn(String) -> Problem) -> Result<u8, Problem> {
-    let records = source::records(text).map_err(|error| wrong(error.to_string()))?;
+fn judged(records: &[Record], other: &Path) -> Result<u8, Problem> {
     let hint = "tables `plan` and `gates.NAME.JUDGE`, with the settings that are to be different";
     let bad = |why: String| problem("--judge-with", format!("{}: {why}", other.display()), hint);
     let settings = fs::read_to_string(other).map_err(|error| bad(error.to_string()))?;
     let settings = toml::from_str(&settings).map_err(|error| bad(error.to_string()))?;
-    let judged = rejudge(&records, &settings).map_err(|error| bad(error.to_string()))?;
+    let judged = rejudge(records, &settings).map_err(|error| bad(error.to_string()))?;
     say_line!(
         "{} verdicts were reached again, {} of them with another status",
         judged.verdicts,

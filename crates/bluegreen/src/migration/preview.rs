@@ -19,6 +19,7 @@ pub struct Preview {
     policy: OnInconclusive,
     look_every: Duration,
     warm_up: Duration,
+    dead_man: Option<Duration>,
 }
 
 /// One stage of a [`Preview`].
@@ -68,6 +69,7 @@ impl Preview {
             policy: plan.on_inconclusive(),
             look_every: plan.look_every(),
             warm_up: plan.warm_up(),
+            dead_man: plan.dead_man(),
         }
     }
 }
@@ -102,6 +104,14 @@ impl fmt::Display for Preview {
             span(self.warm_up),
             span(self.shortest),
             span(self.longest),
-        )
+        )?;
+        match self.dead_man {
+            Some(after) => write!(
+                f,
+                "\n  a dead-man switch puts everything back {} after its last renewal",
+                span(after)
+            ),
+            None => Ok(()),
+        }
     }
 }

@@ -83,7 +83,50 @@ impl JournalStore {
     /// The log of one thing that is worked on, such as a rule's ARN.
     #[must_use]
     pub fn log(&self, subject: &str) -> JournalLog {
-        let prefix = self.prefix.clone().join(name_of(subject));
+        self.at(&name_of(subject), subject)
+    }
+
+    /// The names of the logs that there are, as [`named`](Self::named) takes them: for whoever
+    /// wants to read one and does not know what it is of.
+    ///
+    /// # Errors
+    ///
+    /// Where the store cannot be read.
+    ///
+    /// # Cancel safety
+    ///
+    /// Only reads.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> bluegreen::Result<()> {
+    /// use bluegreen::{clock::SystemClock, store::{Holder, JournalStore, Take}};
+    ///
+    /// let store = JournalStore::memory();
+    /// let lease = store.log("the rule").take(Holder::this_process("ann"), SystemClock, Take::IfFree).await?;
+    /// lease.release().await?;
+    /// let names = store.logs().await?;
+    /// assert_eq!(names.len(), 1);
+    /// assert!(store.named(&names[0]).newest_run().await?.is_empty());
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub async fn logs(&self) -> Result<Vec<String>> {
+        Objects::new(Arc::clone(&self.objects), self.prefix.clone())
+            .below()
+            .await
+    }
+
+    /// A log by its name among [`logs`](Self::logs).
+    #[must_use]
+    pub fn named(&self, name: &str) -> JournalLog {
+        self.at(name, name)
+    }
+
+    fn at(&self, name: &str, subject: &str) -> JournalLog {
+        let prefix = self.prefix.clone().join(name);
         let storage = Objects::new(Arc::clone(&self.objects), prefix);
         JournalLog::new(Arc::new(storage), subject)
     }

@@ -72,6 +72,18 @@ impl Objects {
         Self { store, prefix }
     }
 
+    /// What there is right below the prefix, by name.
+    pub(crate) async fn below(&self) -> Result<Vec<String>> {
+        let listed = self.store.list_with_delimiter(Some(&self.prefix));
+        let listed = self.within("list the logs", listed).await?;
+        let names = listed.common_prefixes.iter();
+        let mut names: Vec<String> = names
+            .filter_map(|path| path.filename().map(str::to_owned))
+            .collect();
+        names.sort_unstable();
+        Ok(names)
+    }
+
     fn path(&self, seq: u64) -> Path {
         self.prefix.clone().join(format!("{seq:012}.json"))
     }

@@ -20,6 +20,10 @@
 //!            │ Confirming│ ─────────────────────────────────────▶ │          │
 //!            └───────────┘                                        └──────────┘
 //! ```
+//!
+//! Not drawn: `Resuming`, which an observation leaves to where the run was; `ArmingSwitch`, which
+//! comes before a look of `Watching`; and `DisarmingSwitch`, which comes before `Ended` while a
+//! dead-man switch may stand.
 
 mod control;
 mod preflight;
