@@ -4,6 +4,7 @@ import json
 import re
 import subprocess
 import sys
+import tempfile
 
 failed = []
 
@@ -81,6 +82,15 @@ ends_with(10, "migration_monitor", "--scenario", "green-errors", "--speed", "max
 ends_with(20, "migration_monitor", "--scenario", "rollback-blocked", "--speed", "max")
 ends_with(0, "migration_monitor", "--replay", "tests/stories/journals/migration-v3.jsonl", "--speed", "max")
 ends_with(2, "migration_monitor", "--replay", "README.md")
+with tempfile.TemporaryDirectory() as journal:
+    ends_with(10, "traffic_router", "--scenario", "green-errors", "--speed", "max", "--journal", journal)
+    ends_with(0, "migration_monitor", "--replay", journal, "--speed", "max", "--report", f"{journal}/report.html")
+    with open(f"{journal}/other.toml", "w") as other:
+        other.write("[gates.metrics]\nlimits = false\nsequential = false\n")
+    ends_with(10, "migration_monitor", "--replay", journal, "--judge-with", f"{journal}/other.toml")
+    with open(f"{journal}/other.toml", "w") as other:
+        other.write("[gates.metrics.limits]\nmax_eror_rate = 1\n")
+    ends_with(2, "migration_monitor", "--replay", journal, "--judge-with", f"{journal}/other.toml")
 ends_with(2, "migration_monitor", "--aws")
 ends_with(2, "migration_monitor", "--serve", "0.0.0.0:0")
 ends_with(0, "traffic_router", "--kill-at", "12m", "--dead-man", "5m", "--speed", "max")

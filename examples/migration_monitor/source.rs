@@ -75,6 +75,7 @@ fn gates(
     let groups = splitter.target_groups();
     let balancer = splitter.rule().listener().load_balancer();
     let metrics = AlbMetrics::new(aws, balancer, groups.blue.clone(), groups.green.clone());
+    let metrics = metrics.with_percentiles();
     let metrics = CloudWatchGate::alb(metrics, Limits::default())
         .with_judge("sequential", Sequential::default());
     let mut gates: Vec<(GateId, Arc<dyn HealthGate>)> = vec![

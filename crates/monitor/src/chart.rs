@@ -26,7 +26,7 @@ pub enum Chart {
     Share,
     /// Failed requests of both sides, in percent.
     Errors,
-    /// Mean latency of both sides.
+    /// Latency of both sides: its percentiles, or else its mean.
     Latency,
     /// Requests a minute of both sides.
     Requests,
@@ -37,6 +37,8 @@ pub enum Chart {
 /// Colours that people who see few colours can tell apart (Okabe and Ito).
 const BLUE: RGBColor = RGBColor(0, 114, 178);
 const GREEN: RGBColor = RGBColor(0, 158, 115);
+const PALE_BLUE: RGBColor = RGBColor(128, 184, 216);
+const PALE_GREEN: RGBColor = RGBColor(128, 206, 185);
 const ORANGE: RGBColor = RGBColor(213, 94, 0);
 const GREY: RGBColor = RGBColor(110, 110, 110);
 
@@ -76,7 +78,7 @@ impl Chart {
         match self {
             Self::Share => "Green's share (%)",
             Self::Errors => "Failed requests (%)",
-            Self::Latency => "Mean latency (ms)",
+            Self::Latency => "Latency (ms)",
             Self::Requests => "Requests a minute",
             Self::Evidence => "Evidence, in percent of what is enough",
         }
@@ -101,10 +103,21 @@ impl Chart {
                 line("blue", BLUE, |point| point.blue.errors),
                 line("green", GREEN, |point| point.green.errors),
             ],
-            Self::Latency => vec![
-                line("blue", BLUE, |point| point.blue.latency),
-                line("green", GREEN, |point| point.green.latency),
-            ],
+            Self::Latency => {
+                let spread = vec![
+                    line("blue p50", PALE_BLUE, |point| point.blue.p50),
+                    line("blue p99", BLUE, |point| point.blue.p99),
+                    line("green p50", PALE_GREEN, |point| point.green.p50),
+                    line("green p99", GREEN, |point| point.green.p99),
+                ];
+                if spread.iter().any(|line| !line.points.is_empty()) {
+                    return spread;
+                }
+                vec![
+                    line("blue, mean", BLUE, |point| point.blue.latency),
+                    line("green, mean", GREEN, |point| point.green.latency),
+                ]
+            }
             Self::Requests => vec![
                 line("blue", BLUE, |point| point.blue.rate),
                 line("green", GREEN, |point| point.green.rate),

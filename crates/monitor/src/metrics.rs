@@ -39,7 +39,7 @@ struct OfRun {
 /// | `bluegreen_run_info{run, stage}` | 1 |
 /// | `bluegreen_green_share_asked_ratio`, `…_seen_ratio` | green's share, 0 to 1 |
 /// | `bluegreen_requests_per_minute{side}` | in the newest settled minute |
-/// | `bluegreen_failed_ratio{side}`, `bluegreen_mean_latency_seconds{side}` | of them |
+/// | `bluegreen_failed_ratio{side}`, `bluegreen_mean_latency_seconds{side}`, `bluegreen_p99_latency_seconds{side}` | of them |
 /// | `bluegreen_healthy_targets{side}` | at the newest look |
 /// | `bluegreen_gate_healthy{gate}` | 1 healthy, 0 inconclusive, -1 unhealthy |
 /// | `bluegreen_gate_harm_ratio{gate}`, `…_proof_ratio{gate}` | evidence on its way to its border, 0 to 1 |
@@ -107,6 +107,9 @@ pub fn text(view: &View) -> String {
     });
     of_side("mean_latency_seconds", "Their mean latency", |side| {
         side.latency.map(|latency| latency / 1000.0)
+    });
+    of_side("p99_latency_seconds", "Their 99th percentile", |side| {
+        side.p99.map(|latency| latency / 1000.0)
     });
     of_side("healthy_targets", "Healthy targets", |side| {
         side.healthy.map(f64::from)

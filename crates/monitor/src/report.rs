@@ -78,8 +78,10 @@ impl<'a> Report<'a> {
     #[must_use]
     pub fn csv(&self) -> String {
         let mut text = "seconds,green_share_asked_percent,green_share_seen_percent,\
-             blue_requests_per_minute,blue_failed_percent,blue_mean_latency_ms,blue_healthy_targets,\
-             green_requests_per_minute,green_failed_percent,green_mean_latency_ms,green_healthy_targets,\
+             blue_requests_per_minute,blue_failed_percent,blue_mean_latency_ms,\
+             blue_p50_ms,blue_p90_ms,blue_p99_ms,blue_healthy_targets,\
+             green_requests_per_minute,green_failed_percent,green_mean_latency_ms,\
+             green_p50_ms,green_p90_ms,green_p99_ms,green_healthy_targets,\
              harm_percent,proof_percent\n"
             .to_owned();
         let number = |value: Option<f64>| value.map(|value| format!("{value:.3}"));
@@ -92,10 +94,16 @@ impl<'a> Report<'a> {
                 number(point.blue.rate),
                 number(point.blue.errors),
                 number(point.blue.latency),
+                number(point.blue.p50),
+                number(point.blue.p90),
+                number(point.blue.p99),
                 healthy(point.blue.healthy),
                 number(point.green.rate),
                 number(point.green.errors),
                 number(point.green.latency),
+                number(point.green.p50),
+                number(point.green.p90),
+                number(point.green.p99),
                 healthy(point.green.healthy),
                 number(point.harm),
                 number(point.proof),

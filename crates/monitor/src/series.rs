@@ -30,6 +30,12 @@ pub struct SidePoint {
     pub errors: Option<f64>,
     /// Their mean latency in milliseconds.
     pub latency: Option<f64>,
+    /// Half of them took at most so many milliseconds.
+    pub p50: Option<f64>,
+    /// Nine of ten.
+    pub p90: Option<f64>,
+    /// All but one of a hundred.
+    pub p99: Option<f64>,
     /// Healthy targets.
     pub healthy: Option<u32>,
     /// Registered targets.

@@ -14,7 +14,7 @@ use ratatui::{
     },
 };
 
-use crate::{Border, GateView, Level, Point, StepState, View, report::clock};
+use crate::{Border, GateView, Level, Point, SidePoint, StepState, View, report::clock};
 
 /// How it is drawn: with the terminal's 16 colours, or with none.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -111,7 +111,7 @@ impl Key {
 pub fn draw(frame: &mut Frame<'_>, view: &View, theme: Theme, is_attached: bool) {
     let area = frame.area();
     let gates = u16::try_from(view.gates.len()).unwrap_or(u16::MAX);
-    let top = 8_u16.max(2 + gates.saturating_mul(3)).min(area.height / 2);
+    let top = 9_u16.max(2 + gates.saturating_mul(3)).min(area.height / 2);
     let charts = if area.height >= 40 {
         area.height / 3
     } else if area.height >= 22 {
@@ -245,7 +245,17 @@ fn sides(frame: &mut Frame<'_>, area: Rect, view: &View, theme: Theme) {
             targets(green.healthy, green.registered),
         ),
     ];
-    let rows = rows.map(|(name, blue, green)| Row::new([name.to_owned(), blue, green]));
+    let spread = |side: &SidePoint| match (side.p50, side.p90, side.p99) {
+        (Some(p50), Some(p90), Some(p99)) => format!("{p50:.0}/{p90:.0}/{p99:.0}"),
+        _ => "—".to_owned(),
+    };
+    let mut rows = rows.to_vec();
+    if blue.p50.is_some() || green.p50.is_some() {
+        rows.insert(5, ("p50/p90/p99 ms", spread(&blue), spread(&green)));
+    }
+    let rows = rows
+        .into_iter()
+        .map(|(name, blue, green)| Row::new([name.to_owned(), blue, green]));
     let head = Row::new([
         Cell::new(""),
         Cell::new("blue").style(theme.of(Color::LightBlue).add_modifier(Modifier::BOLD)),

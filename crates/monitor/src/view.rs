@@ -529,6 +529,9 @@ impl View {
                     rate: Some(count(seen.requests) * 60.0 / span),
                     errors: seen.error_rate.map(|rate| rate * 100.0),
                     latency: seen.mean_latency_ms,
+                    p50: seen.percentiles.map(|spread| spread.p50_ms),
+                    p90: seen.percentiles.map(|spread| spread.p90_ms),
+                    p99: seen.percentiles.map(|spread| spread.p99_ms),
                     ..*side
                 };
             }

@@ -69,6 +69,45 @@ fn everything_has_its_place_in_a_small_and_in_a_large_terminal() {
 }
 
 #[test]
+fn percentiles_are_shown_where_they_are_known() {
+    let mut view = until(16);
+    assert!(!drawn(&view, 80, 24).contains("p50/p90/p99"));
+    let mut point = *view.series.newest().expect("a point");
+    point.at += 15.0;
+    (point.green.p50, point.green.p90, point.green.p99) = (Some(96.4), Some(180.0), Some(412.0));
+    view.series.push(point);
+    let shown = drawn(&view, 80, 24);
+    assert!(shown.contains("p50/p90/p99 ms"), "{shown}");
+    assert!(shown.contains("96/180/412"), "{shown}");
+    assert!(shown.contains("healthy targets"), "{shown}");
+}
+
+/// Keys that change traffic are capitals; a key that is only held down says nothing.
+#[test]
+fn keys_ask_for_what_the_last_line_says() {
+    use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
+    use terminal::Key;
+    let key = |c: char| Key::of(KeyEvent::new(KeyCode::Char(c), KeyModifiers::NONE));
+    let all = [
+        ('p', Some(Key::Pause)),
+        ('s', Some(Key::SkipWait)),
+        ('P', Some(Key::Promote)),
+        ('H', Some(Key::Hold)),
+        ('A', Some(Key::Abort)),
+        ('q', Some(Key::Quit)),
+        ('a', None),
+        ('h', None),
+        ('x', None),
+    ];
+    for (c, wanted) in all {
+        assert_eq!(key(c), wanted, "{c}");
+    }
+    let mut held = KeyEvent::new(KeyCode::Char('A'), KeyModifiers::NONE);
+    held.kind = KeyEventKind::Repeat;
+    assert_eq!(Key::of(held), None);
+}
+
+#[test]
 fn a_terminal_that_is_too_small_is_no_reason_to_fall_over() {
     for (width, height) in [(1, 1), (10, 3), (40, 10), (79, 12)] {
         drawn(&until(16), width, height);

@@ -125,6 +125,32 @@ impl std::ops::Add for LatencySum {
     }
 }
 
+/// How the latencies of one bucket are spread, in milliseconds: half of the requests took at most
+/// [`p50_ms`](Self::p50_ms), and so on. For people: percentiles of two buckets say nothing of both
+/// together, so nothing is judged by them.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Percentiles {
+    /// The 50th.
+    pub p50_ms: f64,
+    /// The 90th.
+    pub p90_ms: f64,
+    /// The 99th.
+    pub p99_ms: f64,
+}
+
+impl Percentiles {
+    /// The 50th, 90th and 99th, in milliseconds.
+    #[must_use]
+    pub const fn new(p50_ms: f64, p90_ms: f64, p99_ms: f64) -> Self {
+        Self {
+            p50_ms,
+            p90_ms,
+            p99_ms,
+        }
+    }
+}
+
 /// What one side did in one bucket. `None` is *unknown*, never zero.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
@@ -151,6 +177,9 @@ pub struct Counts {
     /// How long the requests took.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub latency: Option<LatencySum>,
+    /// How that is spread, where the source was asked for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub percentiles: Option<Percentiles>,
 }
 
 impl Counts {

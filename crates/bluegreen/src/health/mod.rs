@@ -30,7 +30,7 @@ pub use self::{
     adapt::{GateExt, GateFn, JudgedBy, MapJudge, gate_fn},
     backoff::Backoff,
     combine::{AllOf, AnyOf, JudgeExt, JudgeFactory, JudgeFn, Needs, Sustained, judge_fn},
-    counts::{Bucket, Counts, LatencySum, SettledBuckets, Tally},
+    counts::{Bucket, Counts, LatencySum, Percentiles, SettledBuckets, Tally},
     gate::{HealthGate, Judge, Look, Phase, Progress},
     limits::{Limits, LimitsJudge},
     metrics_gate::MetricsGate,

@@ -62,6 +62,7 @@ prop_compose! {
             unhealthy_routing,
             latency: latency.map(|(sum, samples)| LatencySum::new(sum, samples)),
             slow: slow.map(|(low, more)| Tally::between(low, low + more)),
+            percentiles: None,
         }
     }
 }

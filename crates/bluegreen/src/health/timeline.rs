@@ -225,6 +225,10 @@ fn seen<'a>(counts: impl Iterator<Item = &'a Counts> + Clone) -> SeenSide {
     side.error_rate = errors
         .filter(|errors| requests > 0 && errors.is_exact())
         .map(|errors| as_f64(errors.low()) / as_f64(requests));
+    let mut alone = busy.clone();
+    if let (Some(only), None) = (alone.next(), alone.next()) {
+        side.percentiles = only.percentiles;
+    }
     let latency: Option<Vec<LatencySum>> = busy.map(|c| c.latency).collect();
     side.mean_latency_ms = latency
         .and_then(|all| all.into_iter().reduce(std::ops::Add::add))

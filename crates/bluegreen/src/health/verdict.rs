@@ -5,6 +5,7 @@ use std::fmt;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::Percentiles;
 use crate::traffic::{Side, Sides};
 
 /// What a gate says of green, always with its evidence.
@@ -298,6 +299,9 @@ pub struct SeenSide {
     /// Their mean latency in milliseconds, where it is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mean_latency_ms: Option<f64>,
+    /// How their latencies are spread, where that is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub percentiles: Option<Percentiles>,
 }
 
 impl SeenSide {

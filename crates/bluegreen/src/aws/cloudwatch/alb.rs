@@ -17,7 +17,7 @@ use crate::{
         alb::{LoadBalancerArn, TargetGroupArn},
     },
     error::{Error, ErrorKind, Result},
-    health::{Bucket, Counts, LatencySum, MetricSource, Tally, Window},
+    health::{Bucket, Counts, LatencySum, MetricSource, Percentiles, Tally, Window},
     traffic::{Side, Sides},
 };
 
@@ -66,6 +66,7 @@ pub struct AlbMetrics {
     load_balancer: LoadBalancerArn,
     groups: Sides<TargetGroupArn>,
     period: Duration,
+    has_percentiles: bool,
 }
 
 const NAMESPACE: &str = "AWS/ApplicationELB";
@@ -85,6 +86,9 @@ const METRICS: [(&str, &str, &str); 9] = [
     ("unhealthy_routing", "UnhealthyRoutingRequestCount", "Sum"),
 ];
 
+/// What is asked for beside them where somebody shows it.
+const PERCENTILES: [&str; 3] = ["p50", "p90", "p99"];
+
 impl AlbMetrics {
     /// Of two groups behind a load balancer, minute by minute.
     #[must_use]
@@ -99,7 +103,17 @@ impl AlbMetrics {
             load_balancer,
             groups: Sides { blue, green },
             period: Duration::from_secs(60),
+            has_percentiles: false,
         }
+    }
+
+    /// Asks for the 50th, 90th and 99th percentile of the latencies, too: for whoever shows them.
+    /// Six metrics more a call, which CloudWatch charges for
+    /// ([pricing](https://aws.amazon.com/cloudwatch/pricing/)). Off by default.
+    #[must_use]
+    pub fn with_percentiles(mut self) -> Self {
+        self.has_percentiles = true;
+        self
     }
 
     /// In buckets of another length. A minute by default, which is as fine as the balancer
@@ -160,6 +174,10 @@ impl MetricSource for AlbMetrics {
             let metric = (slow::FAST, RESPONSE_TIME, at_most.as_str());
             queries.extend(SIDES.map(|side| self.query(side, metric)));
         }
+        if self.has_percentiles {
+            let of = |side| PERCENTILES.map(|p| self.query(side, (p, RESPONSE_TIME, p)));
+            queries.extend(SIDES.into_iter().flat_map(of));
+        }
         let Window { from, to, .. } = *window;
         let series = query::read(&self.aws, &queries, self.period, from, to).await?;
         Ok(buckets::of(&series, self.period, |start| {
@@ -174,13 +192,17 @@ impl MetricSource for AlbMetrics {
     }
 
     fn settings(&self) -> Value {
-        json!({
+        let mut settings = json!({
             "source": "alb",
             "load_balancer": self.load_balancer,
             "blue": self.groups.blue,
             "green": self.groups.green,
             "period_s": self.period.as_secs(),
-        })
+        });
+        if self.has_percentiles {
+            settings["percentiles"] = json!(PERCENTILES);
+        }
+        settings
     }
 }
 
@@ -209,7 +231,13 @@ fn side(series: &BTreeMap<String, Series>, side: Side, start: Timestamp) -> Coun
         _ => None,
     };
 
+    let percentile = |id: &str| value(id).map(|seconds| seconds * 1e3);
+    let percentiles = PERCENTILES.map(percentile);
     let mut counts = Counts {
+        percentiles: match percentiles {
+            [Some(p50), Some(p90), Some(p99)] => Some(Percentiles::new(p50, p90, p99)),
+            _ => None,
+        },
         requests: counted("requests"),
         errors: counted("codes_5xx").map(Tally::exact),
         responses,
@@ -255,6 +283,13 @@ mod tests {
 
     /// Reads the first minute, in which only these metrics have a datapoint.
     async fn read(points: &[(&'static str, f64)]) -> Option<Sides<Counts>> {
+        read_from(points, metrics).await
+    }
+
+    async fn read_from(
+        points: &[(&'static str, f64)],
+        metrics: fn(MockCloudWatchApi) -> AlbMetrics,
+    ) -> Option<Sides<Counts>> {
         let points = points.to_vec();
         let mut api = MockCloudWatchApi::new();
         api.expect_get_metric_data()
@@ -281,6 +316,26 @@ mod tests {
             );
             bucket.sides
         })
+    }
+
+    #[tokio::test]
+    async fn percentiles_come_only_where_they_were_asked_for_and_all_three_are_there() {
+        let points = [
+            ("green_requests", 100.0),
+            ("green_p50", 0.1),
+            ("green_p90", 0.25),
+            ("green_p99", 1.5),
+            ("blue_p50", 0.1),
+        ];
+        let of = |sides: Option<Sides<Counts>>| sides.expect("a minute").map(|c| c.percentiles);
+        assert_eq!(of(read(&points).await), Sides::default());
+        let asked = read_from(&points, |api| metrics(api).with_percentiles()).await;
+        let spread = Percentiles::new(100.0, 250.0, 1_500.0);
+        let wanted = Sides {
+            blue: None,
+            green: Some(spread),
+        };
+        assert_eq!(of(asked), wanted);
     }
 
     #[tokio::test]
