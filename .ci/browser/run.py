@@ -49,6 +49,18 @@ def lines_of(page, chart):
     return page.eval_on_selector_all(f"#{chart} path", "all => all.map(one => one.getAttribute('d'))")
 
 
+def drawn(page):
+    """How long the page takes to draw as much as it ever gets: 1,441 points and 400 events."""
+    return page.evaluate("""async () => {
+        const view = await (await fetch('/view.json')).json(), points = view.series.points, log = view.log;
+        view.series.points = Array.from({ length: 1441 }, (_, i) => ({ ...points[i % points.length], at: i * 60 }));
+        view.log = Array.from({ length: 400 }, (_, i) => log[i % log.length]);
+        const times = [];
+        for (let i = 0; i < 10; i++) { const began = performance.now(); show(view); document.body.getBoundingClientRect(); times.push(performance.now() - began); }
+        return times.sort((a, b) => a - b)[5];
+    }""")
+
+
 def is_quiet(what, page, seen):
     check(f"{what}: nothing on the console", not seen["console"], seen["console"][:3])
     check(f"{what}: no request elsewhere", not seen["foreign"], seen["foreign"][:3])
@@ -85,6 +97,7 @@ def live(browser, folder, shots):
         check(f"{scenario}: the outcome is shown", text.startswith(ending), text[:60])
         if shots:
             page.screenshot(path=shots / f"monitor-page-{scenario}.png")
+        print(f"     {scenario}: a page with a whole day is drawn in {drawn(page):.0f} ms")
         is_quiet(scenario, page, seen)
         page.set_viewport_size({"width": 380, "height": 800})
         wide = page.evaluate("document.documentElement.scrollWidth")

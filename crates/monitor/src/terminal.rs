@@ -185,10 +185,11 @@ fn steps_line(view: &View, theme: Theme) -> Line<'static> {
     for step in &view.steps {
         let (sign, style) = match step.state {
             StepState::Ahead => ("·", Style::new()),
+            StepState::Current if step.left.is_some() => ("✗", theme.level(Level::Bad)),
             StepState::Current => ("▶", theme.of(Color::Cyan).add_modifier(Modifier::BOLD)),
             StepState::Passed => ("✓", theme.level(Level::Good)),
         };
-        let when = match (step.began, step.passed) {
+        let when = match (step.began, step.passed.or(step.left)) {
             (Some(began), Some(passed)) => format!(" {}–{}", clock(began), clock(passed)),
             (Some(began), None) => format!(" from {}", clock(began)),
             _ => String::new(),

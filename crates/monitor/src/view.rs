@@ -361,19 +361,6 @@ impl View {
         self.exit_code.is_some()
     }
 
-    /// Green's share as the rule says, in percent.
-    #[must_use]
-    pub fn asked(&self) -> Option<f64> {
-        self.series.newest()?.asked
-    }
-
-    /// The step that is watched, counted from 0.
-    #[must_use]
-    pub fn current_step(&self) -> Option<usize> {
-        let mut steps = self.steps.iter();
-        steps.position(|step| step.state == StepState::Current)
-    }
-
     fn start(&mut self, intent: &Intent, plan: &MigrationPlan) {
         self.stage = match intent {
             Intent::Restore { .. } => Stage::RollingBack,

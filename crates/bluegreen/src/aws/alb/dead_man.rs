@@ -97,6 +97,12 @@ fn is_of_role(byte: u8) -> bool {
 /// up to 60 seconds later
 /// ([Schedule types](https://docs.aws.amazon.com/scheduler/latest/UserGuide/schedule-types.html)).
 ///
+/// # After a death
+///
+/// A run that is resumed with its plan renews it, and disarms it at its end; a rollback whose plan
+/// keeps one disarms it too. Whoever begins anew without one within its time may be put back by what
+/// the dead run left: it is seen as somebody else's change then.
+///
 /// # Role
 ///
 /// Scheduler writes the rule as a role of yours.
