@@ -3,15 +3,15 @@
 use std::{fs, path::Path, sync::Arc, time::Duration};
 
 use bluegreen::{
-    Aws, HealthGate, Migration, MigrationPlan, Percent, TrafficSplitter as _,
+    Aws, HealthGate, Migration, MigrationPlan, Percent,
     aws::{
         alb::{AlbTrafficSplitter, TargetGroupArn},
         cloudwatch::{AlarmGate, AlbMetrics, CloudWatchGate},
         sim::{Scenario, Simulation},
     },
     engine::{Event, Record},
-    health::{Limits, Look, Phase, Progress, TargetHealthGate, Verdict, sequential::Sequential},
-    migration::{GateId, GatePolicy, GateStanding, MigrationEvent, events_of},
+    health::{Limits, TargetHealthGate, sequential::Sequential},
+    migration::{GateId, MigrationEvent, events_of},
     problem::Problem,
     store::JournalStore,
 };
@@ -19,6 +19,7 @@ use bluegreen_monitor::{
     Shared,
     judge::rejudge,
     source::{self, SourceError},
+    watch::Watcher,
 };
 
 use crate::{
@@ -321,8 +322,12 @@ fn watched(cli: &Cli, shared: &Shared) -> Result<u8, Problem> {
         };
         let splitter = AlbTrafficSplitter::new(&aws, rule, blue, green).map_err(bad)?;
         let gates = gates(&aws, &splitter, &[]).map_err(bad)?;
+        let mut watcher = Watcher::new(splitter, aws.clock());
+        for (id, gate) in gates {
+            watcher = watcher.gate(id, gate);
+        }
         let screen = screen(cli, shared, None);
-        let watching = watch(shared, &aws, &splitter, &gates, every, screen.is_none());
+        let watching = watch(shared, &aws, watcher, every, screen.is_none());
         let is_left = async {
             match &screen {
                 Some(screen) => {
@@ -353,63 +358,22 @@ fn watched(cli: &Cli, shared: &Shared) -> Result<u8, Problem> {
 async fn watch(
     shared: &Shared,
     aws: &Aws,
-    splitter: &AlbTrafficSplitter,
-    gates: &[(GateId, Arc<dyn HealthGate>)],
+    mut watcher: Watcher,
     every: Duration,
     is_plain: bool,
 ) -> u8 {
-    let mut folds: Vec<_> = gates.iter().map(|(_, gate)| (gate.judge(), None)).collect();
     let mut lines = Lines::default();
-    let mut split = None;
+    let mut has_read = false;
     loop {
-        let at = aws.clock().now();
-        let traffic = splitter.observe().await;
-        if let Err(error) = &traffic {
+        let looked = watcher.look(shared).await;
+        if let Err(error) = &looked {
             say_line!("could not read: {}", bluegreen::Failure::from(error));
-            if split.is_none() {
+            if !has_read {
                 return FAILED;
             }
         }
-        let traffic = traffic.ok();
-        if let Some(traffic) = &traffic
-            && split.is_none_or(|(weights, _)| weights != traffic.weights)
-        {
-            split = Some((traffic.weights, at));
-        }
-        let since = split.map_or(at, |(_, since)| since);
-        let green = traffic
-            .as_ref()
-            .map(|traffic| traffic.nearest_split().green());
-        let progress = Progress::new(at, Phase::Step(0), green.unwrap_or_default(), since);
-        let mut standings = Vec::new();
-        for ((id, gate), (judge, last)) in gates.iter().zip(&mut folds) {
-            let mut look = Look::new(progress);
-            look.last.clone_from(last);
-            look.traffic.clone_from(&traffic);
-            let seen = gate.observe(&look).await;
-            let (verdict, is_new) = match seen {
-                Ok(Some(observation)) => {
-                    let verdict = judge.take(&observation, &progress);
-                    *last = Some(observation);
-                    (verdict, true)
-                }
-                Ok(None) => continue,
-                Err(error) => (
-                    Verdict::inconclusive(format!("could not look: {error}")),
-                    false,
-                ),
-            };
-            standings.push(GateStanding {
-                gate: id.clone(),
-                policy: GatePolicy::Advisory,
-                verdict,
-                is_new,
-            });
-        }
-        shared.update(|view| {
-            view.look(at, traffic.as_ref(), &standings);
-            view.api_calls = Some(aws.calls().to_string());
-        });
+        has_read = true;
+        shared.update(|view| view.api_calls = Some(aws.calls().to_string()));
         if is_plain {
             shared.with(|view| lines.look(view));
         }

@@ -2,8 +2,9 @@
 //! report.
 //!
 //! Everything is shown from one [`View`], which is folded from the events of a run. Feed it from
-//! the run itself, with [`Migration::on_event`](bluegreen::Migration::on_event), or from what a run
-//! left behind, with [`source::read`].
+//! the run itself, with [`Migration::on_event`](bluegreen::Migration::on_event), from what a run left
+//! behind, with [`source::read`], or from what can be read of a stranger's, with
+//! [`watch::Watcher`].
 //!
 //! # Examples
 //!
@@ -44,6 +45,7 @@ mod shared;
 pub mod source;
 pub mod terminal;
 mod view;
+pub mod watch;
 
 pub use self::{
     series::{Point, Series, SidePoint},
