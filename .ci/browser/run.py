@@ -61,6 +61,17 @@ def drawn(page):
     }""")
 
 
+def overflowing(page):
+    """The sections that something sticks out of, where both sides have all figures, long ones."""
+    return page.evaluate("""async () => {
+        const view = await (await fetch('/view.json')).json();
+        const side = { rate: 123456, errors: 99.99, latency: 12345, p50: 12345, p90: 23456, p99: 34567, healthy: 100, registered: 120 };
+        view.series.newest = { ...view.series.newest, blue: side, green: side };
+        show(view);
+        return [...document.querySelectorAll('section')].filter(one => one.scrollWidth > one.clientWidth).map(one => one.innerText.slice(0, 20));
+    }""")
+
+
 def is_quiet(what, page, seen):
     check(f"{what}: nothing on the console", not seen["console"], seen["console"][:3])
     check(f"{what}: no request elsewhere", not seen["foreign"], seen["foreign"][:3])
@@ -99,7 +110,10 @@ def live(browser, folder, shots):
             page.screenshot(path=shots / f"monitor-page-{scenario}.png")
         print(f"     {scenario}: a page with a whole day is drawn in {drawn(page):.0f} ms")
         is_quiet(scenario, page, seen)
+        page.set_viewport_size({"width": 1000, "height": 800})
+        check(f"{scenario}: nothing sticks out of its section", not overflowing(page), overflowing(page))
         page.set_viewport_size({"width": 380, "height": 800})
+        check(f"{scenario}: nor on a phone", not overflowing(page), overflowing(page))
         wide = page.evaluate("document.documentElement.scrollWidth")
         check(f"{scenario}: it fits a phone", wide <= 380, wide)
         page.keyboard.press("Tab")
