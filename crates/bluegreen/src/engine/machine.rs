@@ -31,7 +31,7 @@ pub(crate) trait Machine {
     /// A journal that does not keep its records, as an input.
     fn journal_failed(failure: Failure) -> Self::Input;
     /// A change that was not even begun, as the answer to it.
-    fn not_begun(failure: Failure) -> Self::Input;
+    fn not_begun(action: &Self::Action, failure: Failure) -> Self::Input;
     /// An input as a journal entry.
     fn input_entry(input: &Self::Input) -> serde_json::Value;
     /// A change that is about to be made as a journal entry.

@@ -150,7 +150,7 @@ impl<E: Clone + fmt::Debug> Runner<E> {
                         let begins = restores && failed.kind != ErrorKind::Superseded;
                         queue.extend(self.told.once::<M>(failed.clone()));
                         if !begins {
-                            queue.push_back(M::not_begun(failed));
+                            queue.push_back(M::not_begun(&action, failed));
                             continue;
                         }
                     }

@@ -183,14 +183,14 @@ impl World {
             self.schedules.remove(&name);
             let then = between(SimClock::epoch(), later(schedule.at, LATE));
             let written = match request(&schedule.target) {
-                Ok(Request::Rule(arn, actions)) => elb::write_rule(self, &arn, actions),
-                Ok(Request::Default(arn, actions)) if arn == rules::listener().as_str() => {
-                    elb::write_default(self, actions)
+                Ok(Request::Rule(arn, actions)) => elb::write_rule(self, &arn, actions).is_ok(),
+                Ok(Request::Default(arn, actions)) => {
+                    arn == rules::listener().as_str() && elb::write_default(self, actions).is_ok()
                 }
-                _ => return,
+                Err(_) => false,
             };
             // What the API refuses is tried again for a minute, and then forgotten.
-            if written.is_ok() {
+            if written {
                 self.changed(then, Writer::Schedule);
             }
         }
@@ -221,10 +221,9 @@ impl SchedulerApi for SimScheduler {
                     let kind = ErrorKind::Conflict;
                     return Err(answer(call, kind, "ConflictException", &message));
                 }
+                let made = CreateScheduleOutput::builder().schedule_arn(arn(&name));
                 world.schedules.insert(name, schedule);
-                CreateScheduleOutput::builder()
-                    .schedule_arn("arn:aws:scheduler:us-east-1:123456789012:schedule/default/it")
-                    .build()
+                made.build()
                     .map_err(|error| invalid(call, &error.to_string()))
             })
             .await
@@ -247,7 +246,7 @@ impl SchedulerApi for SimScheduler {
                 let there = world.schedules.get_mut(&name);
                 *there.ok_or_else(|| not_there(call, &name))? = schedule;
                 UpdateScheduleOutput::builder()
-                    .schedule_arn("arn:aws:scheduler:us-east-1:123456789012:schedule/default/it")
+                    .schedule_arn(arn(&name))
                     .build()
                     .map_err(|error| invalid(call, &error.to_string()))
             })
@@ -286,6 +285,10 @@ impl SchedulerApi for SimScheduler {
             })
             .await
     }
+}
+
+fn arn(name: &str) -> String {
+    format!("arn:aws:scheduler:us-east-1:123456789012:schedule/default/{name}")
 }
 
 fn invalid(call: Call, message: &str) -> ApiError {

@@ -457,7 +457,7 @@ impl Machine for DeploymentMachine {
         Input::JournalFailed(failure)
     }
 
-    fn not_begun(failure: Failure) -> Input {
+    fn not_begun(_: &Action, failure: Failure) -> Input {
         Input::NotBegun(failure)
     }
 

@@ -178,15 +178,8 @@ impl MigrationMachine {
             (State::ArmingSwitch(arming), Input::SwitchArmed(armed)) => {
                 self.on_switch_armed(at, arming, armed)
             }
-            // A change that was not even begun.
-            (State::ArmingSwitch(arming), Input::Shifted(Err(failure))) => {
-                self.on_switch_armed(at, arming, Err(failure))
-            }
             (State::DisarmingSwitch(disarming), Input::SwitchDisarmed(disarmed)) => {
                 self.on_switch_disarmed(at, disarming, disarmed)
-            }
-            (State::DisarmingSwitch(disarming), Input::Shifted(Err(failure))) => {
-                self.on_switch_disarmed(at, disarming, Err(failure))
             }
             (State::DisarmingSwitch(disarming), Input::Observed(observed)) => {
                 self.on_disarm_observed(at, disarming, observed)
@@ -345,8 +338,12 @@ impl Machine for MigrationMachine {
         Input::JournalFailed(failure)
     }
 
-    fn not_begun(failure: Failure) -> Input {
-        Input::Shifted(Err(failure))
+    fn not_begun(action: &Action, failure: Failure) -> Input {
+        match action {
+            Action::ArmSwitch { .. } => Input::SwitchArmed(Err(failure)),
+            Action::DisarmSwitch => Input::SwitchDisarmed(Err(failure)),
+            _ => Input::Shifted(Err(failure)),
+        }
     }
 
     fn input_entry(input: &Input) -> serde_json::Value {

@@ -76,7 +76,7 @@ impl MigrationMachine {
         }
     }
 
-    /// Arms it, for what was last read, and goes on watching then.
+    /// Arms it, for what was last read, and goes on watching then; at once where the plan keeps none.
     pub(super) fn arm_switch(
         &mut self,
         at: Timestamp,

@@ -151,10 +151,7 @@ impl MigrationMachine {
                 match (write.then, self.journal_failure.clone()) {
                     (Some(control), _) => self.on_control(at, State::Watching(watch), control),
                     (None, Some(failure)) => self.undo(at, Cause::JournalFailed { failure }),
-                    (None, None) if self.plan.dead_man().is_some() => {
-                        self.arm_switch(at, watch, ThenWatch::Wait)
-                    }
-                    (None, None) => self.wait(at, watch),
+                    (None, None) => self.arm_switch(at, watch, ThenWatch::Wait),
                 }
             }
             Goal::Restore { cause } => {
