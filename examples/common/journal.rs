@@ -33,9 +33,7 @@ pub(crate) struct JournalPlace {
 impl JournalPlace {
     /// The bucket and the prefix in it, where it is S3.
     pub(crate) fn bucket(&self) -> Option<(&str, &str)> {
-        let place = self.journal.as_deref()?.strip_prefix("s3://")?;
-        let (bucket, prefix) = place.split_once('/').unwrap_or((place, ""));
-        Some((bucket, prefix.trim_matches('/')))
+        bucket(self.journal.as_deref()?)
     }
 
     /// The store, or what is wrong.
@@ -75,6 +73,13 @@ impl JournalPlace {
             )),
         }
     }
+}
+
+/// The bucket and the prefix of a place in S3.
+pub(crate) fn bucket(place: &str) -> Option<(&str, &str)> {
+    let place = place.strip_prefix("s3://")?;
+    let (bucket, prefix) = place.split_once('/').unwrap_or((place, ""));
+    Some((bucket, prefix.trim_matches('/')))
 }
 
 /// Where programs keep their state:

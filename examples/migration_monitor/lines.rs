@@ -1,7 +1,7 @@
 //! A migration as plain lines.
 
 use bluegreen::{engine::Event, migration::MigrationEvent};
-use bluegreen_monitor::{Border, View};
+use bluegreen_monitor::{Border, View, clock};
 
 use crate::common::say::say_line;
 
@@ -59,12 +59,7 @@ impl Lines {
         if self.shown.as_ref() == Some(&line) {
             return;
         }
-        let minutes = view.elapsed / 60.0;
-        say_line!(
-            "{:02.0}:{:02.0} {line}",
-            minutes.floor(),
-            view.elapsed - minutes.floor() * 60.0
-        );
+        say_line!("{} {line}", clock(view.elapsed));
         self.shown = Some(line);
     }
 }

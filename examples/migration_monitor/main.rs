@@ -21,7 +21,6 @@ use std::{
     time::Duration,
 };
 
-use bluegreen::problem::Problem;
 use bluegreen_monitor::{Shared, page, report::Report};
 use clap::Parser;
 
@@ -42,7 +41,7 @@ fn main() -> ExitCode {
         say_line!("error: the page cannot be opened: {error}");
         return ExitCode::from(BAD_ARGUMENTS);
     }
-    let code = match source::show(&cli, &shared) {
+    let mut code = match source::show(&cli, &shared) {
         Ok(code) => code,
         Err(problem) => {
             say_line!("error: {}: {}", problem.field, problem.message);
@@ -50,7 +49,6 @@ fn main() -> ExitCode {
             return ExitCode::from(BAD_ARGUMENTS);
         }
     };
-    let mut code = code;
     if let Some(outcome) = shared.with(|view| view.outcome.clone()) {
         say_line!("{outcome}");
     }
@@ -105,10 +103,6 @@ fn screen(
             None
         }
     }
-}
-
-fn problem(field: &str, message: impl Into<String>, hint: &str) -> Problem {
-    Problem::new(field, message, hint)
 }
 
 /// Waits on the real clock.

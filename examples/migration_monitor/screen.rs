@@ -12,7 +12,7 @@ use std::{
 
 use bluegreen::engine::{ControlHandle, Operator};
 use bluegreen_monitor::{
-    Shared,
+    Shared, View,
     terminal::{Key, Theme, draw},
 };
 use ratatui::crossterm::event::{self, Event, KeyCode, KeyModifiers};
@@ -65,20 +65,24 @@ fn show(
     let theme = Theme::from_env();
     let mut interrupts = 0;
     loop {
-        let view = shared.view();
-        terminal.draw(|frame| draw(frame, &view, theme, handle.is_some()))?;
+        let is_attached = handle.is_some();
+        shared.with(|view| {
+            let drawn = terminal.draw(|frame| draw(frame, view, theme, is_attached));
+            drawn.map(drop)
+        })?;
         if !event::poll(Duration::from_millis(100))? {
             continue;
         }
         let Event::Key(key) = event::read()? else {
             continue;
         };
+        let is_over = || shared.with(View::is_over);
         let is_interrupt =
             key.code == KeyCode::Char('c') && key.modifiers.contains(KeyModifiers::CONTROL);
         match (Key::of(key), handle) {
             _ if is_interrupt => {
                 interrupts += 1;
-                match handle.filter(|_| !view.is_over()) {
+                match handle.filter(|_| !is_over()) {
                     // As everywhere: the first one cancels, the second one stops at once.
                     Some(handle) if interrupts == 1 => handle.cancel("Ctrl-C"),
                     Some(handle) => handle.stop("a second Ctrl-C"),
@@ -86,7 +90,9 @@ fn show(
                 }
             }
             (Some(Key::Quit), _) => return Ok(()),
-            (Some(key), Some(handle)) if !view.is_over() => key.apply(&view, handle, operator),
+            (Some(key), Some(handle)) if !is_over() => {
+                shared.with(|view| key.apply(view, handle, operator));
+            }
             _ => {}
         }
     }

@@ -16,7 +16,7 @@ use bluegreen::{
     store::JournalStore,
 };
 use bluegreen_monitor::{
-    Shared,
+    Shared, clock,
     judge::rejudge,
     source::{self, SourceError},
     watch::Watcher,
@@ -25,9 +25,9 @@ use bluegreen_monitor::{
 use crate::{
     FAILED,
     args::Cli,
-    common::{rule::arn, say::say_line, signals},
+    common::{journal, rule::arn, say::say_line, signals},
     lines::Lines,
-    pause, problem, screen,
+    pause, screen,
 };
 
 /// Shows what the command line names, to its end; gives the exit code.
@@ -54,7 +54,7 @@ fn speed(cli: &Cli) -> Result<Option<f64>, Problem> {
         Ok(speed) if (0.1..=100_000.0).contains(&speed) => Ok(Some(speed)),
         _ => {
             let message = format!("`{}` is not a number from 0.1 to 100000", cli.speed);
-            Err(problem("--speed", message, hint))
+            Err(Problem::new("--speed", message, hint))
         }
     }
 }
@@ -64,7 +64,7 @@ fn runtime() -> Result<tokio::runtime::Runtime, Problem> {
         .enable_all()
         .build();
     let hint = "is this machine out of threads or files?";
-    runtime.map_err(|error| problem("start", error.to_string(), hint))
+    runtime.map_err(|error| Problem::new("start", error.to_string(), hint))
 }
 
 /// The gates of `traffic_router`.
@@ -96,7 +96,7 @@ fn gates(
 fn simulated(cli: &Cli, shared: &Shared) -> Result<u8, Problem> {
     let scenario: Scenario = cli.scenario.parse().map_err(|error| {
         let hint = "`traffic_router --scenario list` explains all of them";
-        problem("--scenario", format!("{error}"), hint)
+        Problem::new("--scenario", format!("{error}"), hint)
     })?;
     let speed = speed(cli)?;
     runtime()?.block_on(async {
@@ -111,7 +111,7 @@ fn simulated(cli: &Cli, shared: &Shared) -> Result<u8, Problem> {
 
 async fn migrate(cli: &Cli, shared: &Shared, simulation: &Simulation) -> Result<u8, Problem> {
     let wrong = |error: bluegreen::Error| {
-        problem("simulation", error.to_string(), "another --scenario may do")
+        Problem::new("simulation", error.to_string(), "another --scenario may do")
     };
     let minutes = |minutes: u64| Duration::from_secs(60 * minutes);
     let plan = MigrationPlan::builder()
@@ -119,7 +119,7 @@ async fn migrate(cli: &Cli, shared: &Shared, simulation: &Simulation) -> Result<
         .bake(minutes(3))
         .step_deadline(minutes(65))
         .build()
-        .map_err(|error| problem("plan", error.to_string(), "this is a bug"))?;
+        .map_err(|error| Problem::new("plan", error.to_string(), "this is a bug"))?;
     let aws = simulation.aws();
     let (rule, blue, green) = (simulation.rule(), simulation.blue(), simulation.green());
     let splitter = AlbTrafficSplitter::new(&aws, rule, blue, green).map_err(wrong)?;
@@ -185,20 +185,16 @@ impl Left {
 fn left(cli: &Cli, place: &str) -> Result<Left, Problem> {
     let hint =
         "a journal as --journal names it, or a file of records or events, a line of JSON each";
-    let wrong = |why: String| problem("--replay", format!("{place}: {why}"), hint);
-    let is_bucket = place.starts_with("s3://");
-    if !is_bucket && !Path::new(place).is_dir() {
+    let wrong = |why: String| Problem::new("--replay", format!("{place}: {why}"), hint);
+    let bucket = journal::bucket(place);
+    if bucket.is_none() && !Path::new(place).is_dir() {
         let text = fs::read_to_string(place).map_err(|error| wrong(error.to_string()))?;
         return Ok(Left::Lines(text));
     }
     let told = |error: bluegreen::Error| wrong(bluegreen::Failure::from(&error).to_string());
     runtime()?.block_on(async {
-        let store = match place.strip_prefix("s3://") {
-            Some(bucket) => {
-                let (bucket, prefix) = bucket.split_once('/').unwrap_or((bucket, ""));
-                let prefix = prefix.trim_matches('/');
-                Aws::from_env().await.journals(bucket, prefix)
-            }
+        let store = match bucket {
+            Some((bucket, prefix)) => Aws::from_env().await.journals(bucket, prefix),
             None => JournalStore::local(place),
         };
         let store = store.map_err(told)?;
@@ -210,7 +206,7 @@ fn left(cli: &Cli, place: &str) -> Result<Left, Problem> {
                 [only] => store.named(only),
                 several => {
                     let message = format!("is needed: there are {}", several.join(", "));
-                    return Err(problem("--log", message, "name one of them"));
+                    return Err(Problem::new("--log", message, "name one of them"));
                 }
             },
         };
@@ -226,7 +222,7 @@ fn replayed(cli: &Cli, shared: &Shared, place: &str) -> Result<u8, Problem> {
     let speed = speed(cli)?;
     let left = left(cli, place)?;
     let hint = "is it the journal of a migration, and of this program's version?";
-    let wrong = |error: SourceError| problem("--replay", format!("{place}: {error}"), hint);
+    let wrong = |error: SourceError| Problem::new("--replay", format!("{place}: {error}"), hint);
     if let Some(other) = &cli.judge_with {
         return judged(&left.records().map_err(wrong)?, other);
     }
@@ -260,7 +256,8 @@ fn replayed(cli: &Cli, shared: &Shared, place: &str) -> Result<u8, Problem> {
 /// The journal of a run, judged with other settings.
 fn judged(records: &[Record], other: &Path) -> Result<u8, Problem> {
     let hint = "tables `plan` and `gates.NAME.JUDGE`, with the settings that are to be different";
-    let bad = |why: String| problem("--judge-with", format!("{}: {why}", other.display()), hint);
+    let bad =
+        |why: String| Problem::new("--judge-with", format!("{}: {why}", other.display()), hint);
     let settings = fs::read_to_string(other).map_err(|error| bad(error.to_string()))?;
     let settings = toml::from_str(&settings).map_err(|error| bad(error.to_string()))?;
     let judged = rejudge(records, &settings).map_err(|error| bad(error.to_string()))?;
@@ -273,9 +270,8 @@ fn judged(records: &[Record], other: &Path) -> Result<u8, Problem> {
         say_line!("the run would have gone the same way");
         return Ok(0);
     };
-    let seconds = parting.elapsed.as_secs();
-    let (minutes, seconds) = (seconds / 60, seconds % 60);
-    say_line!("the run would have gone another way at {minutes:02}:{seconds:02}");
+    let at = clock(parting.elapsed.as_secs_f64());
+    say_line!("the run would have gone another way at {at}");
     say_line!("  it did: {}", parting.did);
     say_line!("  it would have: {}", parting.would);
     say_line!("what the journal holds after that says nothing about these settings");
@@ -287,12 +283,12 @@ fn watched(cli: &Cli, shared: &Shared) -> Result<u8, Problem> {
     let every = span(&cli.look_every).filter(|every| *every >= Duration::from_secs(1));
     let every = every.ok_or_else(|| {
         let message = format!("`{}` is no time of a second or more", cli.look_every);
-        problem("--look-every", message, "write it like `15s` or `1m`")
+        Problem::new("--look-every", message, "write it like `15s` or `1m`")
     })?;
     let until = match &cli.watch_for {
         Some(text) => Some(span(text).ok_or_else(|| {
             let message = format!("`{text}` is not a span of time");
-            problem("--watch-for", message, "write it like `10m` or `1h 30m`")
+            Problem::new("--watch-for", message, "write it like `10m` or `1h 30m`")
         })?),
         None => None,
     };
@@ -300,7 +296,7 @@ fn watched(cli: &Cli, shared: &Shared) -> Result<u8, Problem> {
     let mut group = |field: &str, text: Option<&String>| {
         if text.is_none() {
             let hint = "`aws elbv2 describe-target-groups` lists the target groups";
-            problems.push(problem(field, "is needed with --aws", hint));
+            problems.push(Problem::new(field, "is needed with --aws", hint));
         }
         arn::<TargetGroupArn>(field, text.map(String::as_str), &mut problems)
     };
@@ -309,12 +305,12 @@ fn watched(cli: &Cli, shared: &Shared) -> Result<u8, Problem> {
     let rule = cli.rule.rule(&mut problems);
     let (Some(blue), Some(green), Some(rule)) = (blue, green, rule) else {
         let first = problems.into_iter().next();
-        return Err(first.unwrap_or_else(|| problem("--aws", "names no rule", "see --help")));
+        return Err(first.unwrap_or_else(|| Problem::new("--aws", "names no rule", "see --help")));
     };
     runtime()?.block_on(async {
         let aws = Aws::from_env().await;
         let bad = |error: bluegreen::Error| {
-            problem(
+            Problem::new(
                 "--aws",
                 bluegreen::Failure::from(&error).to_string(),
                 "see --help",

@@ -7,6 +7,8 @@
 
 mod answers;
 mod mutation;
+#[path = "../common/over.rs"]
+mod over;
 
 use std::{
     collections::BTreeMap,

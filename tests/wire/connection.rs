@@ -5,8 +5,6 @@ use std::{
     sync::{Arc, Mutex},
 };
 
-use aws_config::{BehaviorVersion, Region, SdkConfig};
-use aws_credential_types::{Credentials, provider::SharedCredentialsProvider};
 use aws_smithy_runtime_api::{
     client::{
         http::{
@@ -21,6 +19,8 @@ use aws_smithy_runtime_api::{
 };
 use aws_smithy_types::body::SdkBody;
 use bluegreen::Aws;
+
+use crate::over;
 
 pub(crate) const RULE: &str = "arn:aws:elasticloadbalancing:us-east-1:123456789012:listener-rule/app/chatbot/50dc6c495c0c9188/f2f7dc8efc522ab2/9683b2d02a6cabee";
 pub(crate) const BLUE: &str =
@@ -116,20 +116,8 @@ impl Connection {
     }
 
     pub(crate) fn aws(&self) -> Aws {
-        aws_over(self.clone())
+        over::aws_over(self.clone())
     }
-}
-
-/// AWS behind a connection.
-pub(crate) fn aws_over(connection: impl HttpClient + 'static) -> Aws {
-    let credentials = Credentials::new("testing", "testing", None, None, "tests");
-    let config = SdkConfig::builder()
-        .behavior_version(BehaviorVersion::latest())
-        .region(Region::new("us-east-1"))
-        .credentials_provider(SharedCredentialsProvider::new(credentials))
-        .http_client(connection)
-        .build();
-    Aws::from_config(&config)
 }
 
 impl HttpConnector for Connection {

@@ -17,7 +17,10 @@ use bluegreen::{
 };
 use serde_json::{Value, json};
 
-use crate::connection::{self, Answer, REQUEST};
+use crate::{
+    connection::{Answer, REQUEST},
+    over,
+};
 
 use ErrorKind::{Conflict, Denied, Invalid, NotFound, OutcomeUnknown, Throttled, Unavailable};
 
@@ -74,7 +77,7 @@ impl Connection {
     }
 
     fn deployer(&self) -> EcsServiceDeployer {
-        EcsServiceDeployer::new(&connection::aws_over(self.clone()), "c", "chatbot")
+        EcsServiceDeployer::new(&over::aws_over(self.clone()), "c", "chatbot")
     }
 
     fn sent(&self, operation: &str) -> usize {

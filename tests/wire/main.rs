@@ -7,6 +7,8 @@
 
 mod connection;
 mod ecs;
+#[path = "../common/over.rs"]
+mod over;
 
 use std::time::Duration;
 

@@ -48,6 +48,7 @@ mod view;
 pub mod watch;
 
 pub use self::{
+    report::clock,
     series::{Point, Series, SidePoint},
     shared::Shared,
     view::{Border, GateView, Level, LogLine, Stage, StepState, StepView, View},

@@ -156,8 +156,9 @@ impl<'a> Report<'a> {
     }
 }
 
-/// `12:05`, or `1:02:05`.
-pub(crate) fn clock(seconds: f64) -> String {
+/// Seconds as a clock shows them: `12:05`, or `1:02:05`.
+#[must_use]
+pub fn clock(seconds: f64) -> String {
     #[expect(
         clippy::cast_possible_truncation,
         clippy::cast_sign_loss,

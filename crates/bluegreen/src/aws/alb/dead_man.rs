@@ -160,6 +160,7 @@ pub struct AlbDeadManSwitch {
     role: RoleArn,
 }
 
+const DESCRIPTION: &str = "bluegreen puts everything back on blue, unless this is renewed";
 /// How often it is tried again.
 const RETRIES: i32 = 2;
 /// For how many seconds after its time it is tried.
@@ -202,7 +203,7 @@ impl AlbDeadManSwitch {
             .map_err(unbuilt)?;
         let update = UpdateScheduleInput::builder()
             .name(name)
-            .description("bluegreen puts everything back on blue, unless this is renewed")
+            .description(DESCRIPTION)
             .schedule_expression(&at)
             .schedule_expression_timezone("UTC")
             .state(ScheduleState::Enabled)
@@ -217,7 +218,7 @@ impl AlbDeadManSwitch {
         tracing::debug!(schedule = name, error = %missing.message, "there is none yet");
         let create = CreateScheduleInput::builder()
             .name(name)
-            .description("bluegreen puts everything back on blue, unless this is renewed")
+            .description(DESCRIPTION)
             .schedule_expression(at)
             .schedule_expression_timezone("UTC")
             .state(ScheduleState::Enabled)
