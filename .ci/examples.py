@@ -93,6 +93,7 @@ with tempfile.TemporaryDirectory() as journal:
     ends_with(2, "migration_monitor", "--replay", journal, "--judge-with", f"{journal}/other.toml")
 ends_with(2, "migration_monitor", "--aws")
 ends_with(2, "migration_monitor", "--serve", "0.0.0.0:0")
+ends_with(2, "migration_monitor", "--linger", "soon", "--serve")
 ends_with(0, "traffic_router", "--kill-at", "12m", "--dead-man", "5m", "--speed", "max")
 ends_with(10, "traffic_router", "--kill-at", "12m", "--resume-after", "30m", "--dead-man", "5m", "--speed", "max")
 ends_with(0, "traffic_router", "--print-dead-man-role")

@@ -21,6 +21,7 @@ use std::{
     time::Duration,
 };
 
+use bluegreen::problem::Problem;
 use bluegreen_monitor::{Shared, page, report::Report};
 use clap::Parser;
 
@@ -34,6 +35,12 @@ const FAILED: u8 = 3;
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
+    let linger = cli.linger.as_deref().map(source::span);
+    if linger == Some(None) {
+        let (message, hint) = ("is not a span of time", "write it like `30s` or `10m`");
+        return ExitCode::from(bad_arguments(&[Problem::new("--linger", message, hint)]));
+    }
+    let linger = linger.flatten();
     let shared = Shared::default();
     if let Some(address) = cli.serve
         && let Err(error) = serve(address, shared.clone())
@@ -43,11 +50,7 @@ fn main() -> ExitCode {
     }
     let mut code = match source::show(&cli, &shared) {
         Ok(code) => code,
-        Err(problem) => {
-            say_line!("error: {}: {}", problem.field, problem.message);
-            say_line!("  hint: {}", problem.hint);
-            return ExitCode::from(BAD_ARGUMENTS);
-        }
+        Err(problems) => return ExitCode::from(bad_arguments(&problems)),
     };
     if let Some(outcome) = shared.with(|view| view.outcome.clone()) {
         say_line!("{outcome}");
@@ -61,11 +64,17 @@ fn main() -> ExitCode {
             }
         }
     }
-    if let Some(linger) = cli.linger.as_deref().and_then(source::span) {
-        pause(linger);
-    }
+    pause(linger.unwrap_or_default());
     let _ = std::io::stdout().flush();
     ExitCode::from(code)
+}
+
+fn bad_arguments(problems: &[Problem]) -> u8 {
+    for problem in problems {
+        say_line!("error: {}: {}", problem.field, problem.message);
+        say_line!("  hint: {}", problem.hint);
+    }
+    BAD_ARGUMENTS
 }
 
 /// Opens the page on a thread and a runtime of its own: the simulation's clock is paused.

@@ -5,7 +5,7 @@ use std::{fs, path::Path, sync::Arc, time::Duration};
 use bluegreen::{
     Aws, HealthGate, Migration, MigrationPlan, Percent,
     aws::{
-        alb::{AlbTrafficSplitter, TargetGroupArn},
+        alb::{AlbRule, AlbTrafficSplitter, TargetGroupArn},
         cloudwatch::{AlarmGate, AlbMetrics, CloudWatchGate},
         sim::{Scenario, Simulation},
     },
@@ -31,11 +31,12 @@ use crate::{
 };
 
 /// Shows what the command line names, to its end; gives the exit code.
-pub(crate) fn show(cli: &Cli, shared: &Shared) -> Result<u8, Problem> {
+pub(crate) fn show(cli: &Cli, shared: &Shared) -> Result<u8, Vec<Problem>> {
+    let one = |problem| vec![problem];
     match (&cli.replay, cli.aws) {
-        (Some(place), _) => replayed(cli, shared, place),
-        (None, true) => watched(cli, shared),
-        (None, false) => simulated(cli, shared),
+        (Some(place), _) => replayed(cli, shared, place).map_err(one),
+        (None, true) => watched(cli, shared, Watched::new(cli)?).map_err(one),
+        (None, false) => simulated(cli, shared).map_err(one),
     }
 }
 
@@ -278,35 +279,66 @@ fn judged(records: &[Record], other: &Path) -> Result<u8, Problem> {
     Ok(10)
 }
 
-/// A migration that somebody else runs, read from AWS.
-fn watched(cli: &Cli, shared: &Shared) -> Result<u8, Problem> {
-    let every = span(&cli.look_every).filter(|every| *every >= Duration::from_secs(1));
-    let every = every.ok_or_else(|| {
-        let message = format!("`{}` is no time of a second or more", cli.look_every);
-        Problem::new("--look-every", message, "write it like `15s` or `1m`")
-    })?;
-    let until = match &cli.watch_for {
-        Some(text) => Some(span(text).ok_or_else(|| {
-            let message = format!("`{text}` is not a span of time");
-            Problem::new("--watch-for", message, "write it like `10m` or `1h 30m`")
-        })?),
-        None => None,
-    };
-    let mut problems = Vec::new();
-    let mut group = |field: &str, text: Option<&String>| {
-        if text.is_none() {
-            let hint = "`aws elbv2 describe-target-groups` lists the target groups";
-            problems.push(Problem::new(field, "is needed with --aws", hint));
+/// What is watched, and how.
+struct Watched {
+    rule: AlbRule,
+    blue: TargetGroupArn,
+    green: TargetGroupArn,
+    every: Duration,
+    until: Option<Duration>,
+}
+
+impl Watched {
+    /// As the command line names it, or else every problem.
+    fn new(cli: &Cli) -> Result<Self, Vec<Problem>> {
+        let mut problems = Vec::new();
+        let every = span(&cli.look_every).filter(|every| *every >= Duration::from_secs(1));
+        if every.is_none() {
+            let message = format!("`{}` is no time of a second or more", cli.look_every);
+            let hint = "write it like `15s` or `1m`";
+            problems.push(Problem::new("--look-every", message, hint));
         }
-        arn::<TargetGroupArn>(field, text.map(String::as_str), &mut problems)
-    };
-    let blue = group("--blue-target-group", cli.blue_target_group.as_ref());
-    let green = group("--green-target-group", cli.green_target_group.as_ref());
-    let rule = cli.rule.rule(&mut problems);
-    let (Some(blue), Some(green), Some(rule)) = (blue, green, rule) else {
-        let first = problems.into_iter().next();
-        return Err(first.unwrap_or_else(|| Problem::new("--aws", "names no rule", "see --help")));
-    };
+        let until = cli.watch_for.as_deref().map(|text| {
+            let until = span(text);
+            if until.is_none() {
+                let message = format!("`{text}` is not a span of time");
+                let hint = "write it like `10m` or `1h 30m`";
+                problems.push(Problem::new("--watch-for", message, hint));
+            }
+            until
+        });
+        let mut group = |field: &str, text: Option<&String>| {
+            if text.is_none() {
+                let hint = "`aws elbv2 describe-target-groups` lists the target groups";
+                problems.push(Problem::new(field, "is needed with --aws", hint));
+            }
+            arn::<TargetGroupArn>(field, text.map(String::as_str), &mut problems)
+        };
+        let blue = group("--blue-target-group", cli.blue_target_group.as_ref());
+        let green = group("--green-target-group", cli.green_target_group.as_ref());
+        let rule = cli.rule.rule(&mut problems);
+        match (rule, blue, green, every) {
+            (Some(rule), Some(blue), Some(green), Some(every)) if problems.is_empty() => Ok(Self {
+                rule,
+                blue,
+                green,
+                every,
+                until: until.flatten(),
+            }),
+            _ => Err(problems),
+        }
+    }
+}
+
+/// A migration that somebody else runs, read from AWS.
+fn watched(cli: &Cli, shared: &Shared, watched: Watched) -> Result<u8, Problem> {
+    let Watched {
+        rule,
+        blue,
+        green,
+        every,
+        until,
+    } = watched;
     runtime()?.block_on(async {
         let aws = Aws::from_env().await;
         let bad = |error: bluegreen::Error| {
