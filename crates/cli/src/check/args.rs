@@ -10,7 +10,7 @@ use clap::{Parser, ValueEnum};
 /// Without --url and --checks it asks a small simulated chatbot, which it serves on loopback
 /// itself.
 #[derive(Debug, Parser)]
-#[command(name = "integration_tests", version, max_term_width = 100, after_help = AFTER)]
+#[command(name = "bluegreen check", version, max_term_width = 100, after_help = AFTER)]
 pub(crate) struct Cli {
     /// The checks, in TOML [default: those of the chatbot, built in].
     #[arg(long, value_name = "FILE")]
@@ -57,9 +57,9 @@ Exit codes:
    2  bad arguments or checks; nothing was asked
 
 Examples:
-  integration_tests                                  a healthy chatbot, simulated
-  integration_tests --scenario broken-chat           one that fails
-  integration_tests --url https://chatbot-alb-1.us-east-1.elb.amazonaws.com \\
+  bluegreen check                                  a healthy chatbot, simulated
+  bluegreen check --scenario broken-chat           one that fails
+  bluegreen check --url https://chatbot-alb-1.us-east-1.elb.amazonaws.com \\
       --host api.chatbot.company.com --header 'X-Bluegreen-Test: green'";
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

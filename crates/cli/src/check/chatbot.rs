@@ -15,7 +15,7 @@ use tokio::{
     net::{TcpListener, TcpStream},
 };
 
-use crate::args::Scenario;
+use super::args::Scenario;
 
 /// Serves until the runtime ends, and gives its URL.
 pub(crate) async fn serve(scenario: Scenario) -> std::io::Result<String> {

@@ -1,26 +1,17 @@
-//! The heir of the guide's `tests/integration_tests.py`: asks a released service what its users
+//! The successor of the guide's `tests/integration_tests.py`: asks a released service what its users
 //! will ask, and fails the pipeline where an answer is not what it should be.
-//!
-//! ```text
-//! cargo run --example integration_tests -- --help
-//! ```
 
 mod args;
 mod chatbot;
-#[path = "../common"]
-mod common {
-    pub(crate) mod say;
-}
 mod setup;
 
 use std::{io::Write as _, process::ExitCode, sync::Arc};
 
 use bluegreen::check::{CheckReport, CheckSuite, HttpClient, ReqwestClient, ServiceCheck};
-use clap::Parser;
 use tokio::time::{Instant, sleep_until};
 
-use self::args::Cli;
-use self::common::say::say_line;
+pub(crate) use self::args::Cli;
+use crate::common::say::say_line;
 
 /// A check failed.
 const FAILED: u8 = 1;
@@ -29,13 +20,12 @@ const BAD_ARGUMENTS: u8 = 2;
 /// A simulated chatbot is waited for so many times faster than a real one.
 const HASTE: u32 = 100;
 
-fn main() -> ExitCode {
-    let cli = Cli::parse();
+pub(crate) fn main(cli: &Cli) -> ExitCode {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build();
     match runtime {
-        Ok(runtime) => ExitCode::from(runtime.block_on(run(&cli))),
+        Ok(runtime) => ExitCode::from(runtime.block_on(run(cli))),
         Err(error) => {
             say_line!("error: cannot start: {error}");
             ExitCode::from(BAD_ARGUMENTS)

@@ -1,4 +1,4 @@
-//! What several examples share.
+//! What several verbs share.
 
 pub(crate) mod data;
 pub(crate) mod journal;

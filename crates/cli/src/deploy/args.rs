@@ -10,7 +10,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 ///
 /// Without --aws it runs on a simulated AWS, in virtual time, and touches nothing.
 #[derive(Debug, Parser)]
-#[command(name = "deploy", version, max_term_width = 100, after_help = AFTER)]
+#[command(name = "bluegreen deploy", version, max_term_width = 100, after_help = AFTER)]
 pub(crate) struct Cli {
     #[command(subcommand)]
     pub(crate) command: Option<Command>,
@@ -29,6 +29,9 @@ pub(crate) struct Cli {
     /// Print one event a line as JSON on stdout, and nothing for people.
     #[arg(long, global = true)]
     pub(crate) json: bool,
+    /// The command line as it was typed, after the verb; a journal keeps it for `resume`.
+    #[arg(skip)]
+    pub(crate) words: Vec<String>,
 }
 
 const AFTER: &str = "\
@@ -46,14 +49,14 @@ Doing it again is harmless, and is how a run that was killed goes on: an image t
 not built again, a revision that exists is not registered again, a rollout under way is followed.
 
 Examples:
-  deploy                                the healthy case on the simulation
-  deploy --scenario smoke-fails         one that is rolled back
-  deploy --scenario list                all scenarios, and what each must end with
-  deploy --dry-run                      what would change, and nothing changed
-  deploy prepare                        a place for green, on the simulation
-  deploy validate --service-definition service.json
-  deploy prepare --aws --listener-arn ARN --blue-target-group ARN --green-target-group NAME
-  deploy --aws --cluster C --service S --repository R --context . --checks checks.toml";
+  bluegreen deploy                                the healthy case on the simulation
+  bluegreen deploy --scenario smoke-fails         one that is rolled back
+  bluegreen deploy --scenario list                all scenarios, and what each must end with
+  bluegreen deploy --dry-run                      what would change, and nothing changed
+  bluegreen deploy prepare                        a place for green, on the simulation
+  bluegreen deploy validate --service-definition service.json
+  bluegreen deploy prepare --aws --listener-arn ARN --blue-target-group ARN --green-target-group NAME
+  bluegreen deploy --aws --cluster C --service S --repository R --context . --checks checks.toml";
 
 #[derive(Debug, Clone, PartialEq, Eq, Subcommand)]
 pub(crate) enum Command {

@@ -1,13 +1,7 @@
-//! The heir of the guide's `deploy/deploy.sh`: builds, pushes, registers, updates, follows,
+//! The successor of the guide's `deploy/deploy.sh`: builds, pushes, registers, updates, follows,
 //! checks, and takes it back.
-//!
-//! ```text
-//! cargo run --example deploy -- --help
-//! ```
 
 mod args;
-#[path = "../common/mod.rs"]
-mod common;
 mod prepare;
 mod render;
 mod setup;
@@ -27,25 +21,22 @@ use bluegreen::{
 };
 use clap::Parser;
 
-use self::common::say::say_line;
-use self::{
-    args::{Cli, Command},
-    setup::Setup,
-};
+pub(crate) use self::args::Cli;
+use self::{args::Command, setup::Setup};
+use crate::common::{self, say::say_line};
 
 /// Bad arguments or files; nothing was called.
 const BAD_ARGUMENTS: u8 = 2;
 /// Stopped before the service was changed.
 const UNCHANGED: u8 = 3;
 
-fn main() -> ExitCode {
-    let cli = Cli::parse();
+pub(crate) fn main(cli: &Cli) -> ExitCode {
     if cli.place.scenario.as_deref() == Some("list") {
         list_scenarios();
         return ExitCode::SUCCESS;
     }
     if let Some(Command::Validate(asked)) = &cli.command {
-        return ExitCode::from(match validate::run(&cli, asked) {
+        return ExitCode::from(match validate::run(cli, asked) {
             Ok(true) => 0,
             Ok(false) => BAD_ARGUMENTS,
             Err(problems) => bad_arguments(&problems),
@@ -56,7 +47,7 @@ fn main() -> ExitCode {
         .enable_all()
         .build();
     match runtime {
-        Ok(runtime) => ExitCode::from(runtime.block_on(run(&cli))),
+        Ok(runtime) => ExitCode::from(runtime.block_on(run(cli))),
         Err(error) => {
             say_line!("error: cannot start: {error}");
             ExitCode::from(UNCHANGED)
@@ -195,7 +186,7 @@ async fn go(cli: &Cli, setup: &Setup, aws: &Aws, simulation: Option<&Simulation>
     let code = match &cli.command {
         Some(Command::Resume) => resume(cli, setup, &fenced, &lease).await,
         _ => {
-            let options = std::env::args().skip(1).collect();
+            let options = cli.words.clone();
             carry_out(cli, setup, &fenced, simulation, Some((&lease, options))).await
         }
     };

@@ -1,4 +1,4 @@
-//! `deploy prepare`: the place where green is to stand.
+//! `bluegreen deploy prepare`: the place where green is to stand.
 
 use bluegreen::{
     Aws,
@@ -12,11 +12,8 @@ use bluegreen::{
     problem::Problem,
 };
 
-use crate::{
-    args::Prepare,
-    common::{data::json_line, rule::arn, say::say_line},
-    validate::text_of,
-};
+use super::{args::Prepare, validate::text_of};
+use crate::common::{data::json_line, rule::arn, say::say_line};
 
 /// What was asked for, checked; every problem at once. `simulation` has its own names.
 pub(crate) fn place(
@@ -60,7 +57,7 @@ pub(crate) fn place(
         let spec = text_of(field, path).and_then(|text| {
             TargetGroupSpec::from_json(&text).map_err(|error| {
                 let message = bluegreen::Failure::from(&error).message;
-                Problem::new(field, message, "see `deploy validate`")
+                Problem::new(field, message, "see `bluegreen deploy validate`")
             })
         });
         spec.map_err(|problem| problems.push(problem)).ok()

@@ -20,15 +20,15 @@ use bluegreen::{
     problem::Problem,
 };
 
-use crate::{
+use super::{
     args::{Cli, Command, Policy},
-    common::say::say_line,
     validate::text_of,
 };
+use crate::common::say::say_line;
 
-const CHECKS: &str = include_str!("checks.toml");
-const TASK_DEFINITION: &str = include_str!("task-definition.json");
-const SERVICE: &str = include_str!("service.json");
+const CHECKS: &str = include_str!("../../../../examples/deploy/checks.toml");
+const TASK_DEFINITION: &str = include_str!("../../../../examples/deploy/task-definition.json");
+const SERVICE: &str = include_str!("../../../../examples/deploy/service.json");
 
 /// Everything that the command line says, checked.
 pub(crate) struct Setup {
@@ -231,7 +231,7 @@ impl Setup {
         let context = match (&cli.image.context, simulation) {
             (Some(context), _) => context.clone(),
             (None, Some(_)) => {
-                concat!(env!("CARGO_MANIFEST_DIR"), "/examples/deploy/service").into()
+                concat!(env!("CARGO_MANIFEST_DIR"), "/../../examples/deploy/service").into()
             }
             (None, None) => ".".into(),
         };

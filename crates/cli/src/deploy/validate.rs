@@ -1,4 +1,4 @@
-//! `deploy validate`: what is wrong with definition files.
+//! `bluegreen deploy validate`: what is wrong with definition files.
 
 use std::{fs, path::Path};
 
@@ -11,10 +11,8 @@ use bluegreen::{
     problem::Problem,
 };
 
-use crate::{
-    args::{Cli, Validate},
-    common::{rule::arn, say::say_line},
-};
+use super::args::{Cli, Validate};
+use crate::common::{rule::arn, say::say_line};
 
 /// Says everything, and whether nothing of it stops.
 pub(crate) fn run(cli: &Cli, asked: &Validate) -> Result<bool, Vec<Problem>> {

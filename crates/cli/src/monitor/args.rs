@@ -12,9 +12,9 @@ use crate::common::rule::NamedRule;
 /// Without --aws and --replay it runs one on a simulated AWS, in virtual time, with the keys to take
 /// it in hand. With --aws it watches one that somebody else runs, and only reads.
 #[derive(Debug, Parser)]
-#[command(name = "migration_monitor", version, max_term_width = 100, after_help = AFTER)]
+#[command(name = "bluegreen monitor", version, max_term_width = 100, after_help = AFTER)]
 pub(crate) struct Cli {
-    /// The simulated world; `traffic_router --scenario list` explains each.
+    /// The simulated world; `bluegreen router --scenario list` explains each.
     #[arg(long, value_name = "NAME", default_value = "healthy", conflicts_with_all = ["aws", "replay"])]
     pub(crate) scenario: String,
     /// The seed of the simulation's randomness.
@@ -23,9 +23,9 @@ pub(crate) struct Cli {
     /// Seconds of the run a second, or `max`: of the simulation, or of what is replayed.
     #[arg(long, value_name = "N", default_value = "120")]
     pub(crate) speed: String,
-    /// Play what a run left behind: its journal, as --journal of traffic_router named it
+    /// Play what a run left behind: its journal, as --journal of bluegreen router named it
     /// (s3://BUCKET/PREFIX, or a folder), of which the newest run is taken; or a file with its
-    /// records, or with the events that `traffic_router --json` printed, a line of JSON each.
+    /// records, or with the events that `bluegreen router --json` printed, a line of JSON each.
     #[arg(long, value_name = "PLACE", conflicts_with = "aws")]
     pub(crate) replay: Option<String>,
     /// The journal of --replay by its name, where there are several; else the rule says which.
@@ -71,16 +71,16 @@ pub(crate) struct Cli {
 }
 
 const AFTER: &str = "\
-Exit codes: that of the run, as traffic_router gives it, where it runs one itself; else
+Exit codes: that of the run, as bluegreen router gives it, where it runs one itself; else
    0  shown to its end
    2  bad arguments, or a file that is no journal and no events
    3  AWS could not be read, or a file not be written
   10  --judge-with: the run would have gone another way
 
 Examples:
-  migration_monitor                                  a healthy migration, live
-  migration_monitor --scenario green-errors --report report.html
-  migration_monitor --serve --speed 20               and in the browser
-  migration_monitor --replay s3://BUCKET/PREFIX --speed max --report report.html
-  migration_monitor --replay DIRECTORY --judge-with stricter.toml
-  migration_monitor --aws --rule-arn ARN --blue-target-group ARN --green-target-group ARN";
+  bluegreen monitor                                  a healthy migration, live
+  bluegreen monitor --scenario green-errors --report report.html
+  bluegreen monitor --serve --speed 20               and in the browser
+  bluegreen monitor --replay s3://BUCKET/PREFIX --speed max --report report.html
+  bluegreen monitor --replay DIRECTORY --judge-with stricter.toml
+  bluegreen monitor --aws --rule-arn ARN --blue-target-group ARN --green-target-group ARN";

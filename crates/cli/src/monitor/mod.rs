@@ -1,14 +1,7 @@
-//! The heir of the guide's `deploy/migration_monitor.py`: see a migration live, and read it
+//! The successor of the guide's `deploy/migration_monitor.py`: see a migration live, and read it
 //! afterwards.
-//!
-//! ```text
-//! cargo run --example migration_monitor -- --help
-//! ```
 
 mod args;
-#[path = "../common/mod.rs"]
-#[allow(dead_code, reason = "each example uses its own part")]
-mod common;
 mod lines;
 mod screen;
 mod source;
@@ -23,18 +16,17 @@ use std::{
 
 use bluegreen::problem::Problem;
 use bluegreen_monitor::{Shared, page, report::Report};
-use clap::Parser;
 
-use self::common::say::say_line;
-use self::{args::Cli, screen::Screen};
+pub(crate) use self::args::Cli;
+use self::screen::Screen;
+use crate::common::say::say_line;
 
 /// Bad arguments, or a file that is none of ours.
 const BAD_ARGUMENTS: u8 = 2;
 /// Something could not be read or written.
 const FAILED: u8 = 3;
 
-fn main() -> ExitCode {
-    let cli = Cli::parse();
+pub(crate) fn main(cli: &Cli) -> ExitCode {
     let linger = cli.linger.as_deref().map(source::span);
     if linger == Some(None) {
         let (message, hint) = ("is not a span of time", "write it like `30s` or `10m`");
@@ -48,7 +40,7 @@ fn main() -> ExitCode {
         say_line!("error: the page cannot be opened: {error}");
         return ExitCode::from(BAD_ARGUMENTS);
     }
-    let mut code = match source::show(&cli, &shared) {
+    let mut code = match source::show(cli, &shared) {
         Ok(code) => code,
         Err(problems) => return ExitCode::from(bad_arguments(&problems)),
     };

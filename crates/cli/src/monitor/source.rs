@@ -22,13 +22,8 @@ use bluegreen_monitor::{
     watch::Watcher,
 };
 
-use crate::{
-    FAILED,
-    args::Cli,
-    common::{journal, rule::arn, say::say_line, signals},
-    lines::Lines,
-    pause, screen,
-};
+use super::{FAILED, args::Cli, lines::Lines, pause, screen};
+use crate::common::{journal, rule::arn, say::say_line, signals};
 
 /// Shows what the command line names, to its end; gives the exit code.
 pub(crate) fn show(cli: &Cli, shared: &Shared) -> Result<u8, Vec<Problem>> {
@@ -68,7 +63,7 @@ fn runtime() -> Result<tokio::runtime::Runtime, Problem> {
     runtime.map_err(|error| Problem::new("start", error.to_string(), hint))
 }
 
-/// The gates of `traffic_router`.
+/// The gates of `bluegreen router`.
 fn gates(
     aws: &Aws,
     splitter: &AlbTrafficSplitter,
@@ -96,7 +91,7 @@ fn gates(
 /// A migration on the simulated AWS, run here.
 fn simulated(cli: &Cli, shared: &Shared) -> Result<u8, Problem> {
     let scenario: Scenario = cli.scenario.parse().map_err(|error| {
-        let hint = "`traffic_router --scenario list` explains all of them";
+        let hint = "`bluegreen router --scenario list` explains all of them";
         Problem::new("--scenario", format!("{error}"), hint)
     })?;
     let speed = speed(cli)?;

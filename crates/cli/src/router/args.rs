@@ -8,7 +8,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 ///
 /// Without --aws it runs on a simulated AWS, in virtual time, and touches nothing.
 #[derive(Debug, Parser)]
-#[command(name = "traffic_router", version, max_term_width = 100, after_help = AFTER)]
+#[command(name = "bluegreen router", version, max_term_width = 100, after_help = AFTER)]
 pub(crate) struct Cli {
     #[command(subcommand)]
     pub(crate) command: Option<Command>,
@@ -26,6 +26,9 @@ pub(crate) struct Cli {
     /// before its start has no events: the exit code says so, and stderr why.
     #[arg(long, global = true)]
     pub(crate) json: bool,
+    /// The command line as it was typed, after the verb; a journal keeps it for `resume`.
+    #[arg(skip)]
+    pub(crate) words: Vec<String>,
 }
 
 const AFTER: &str = "\
@@ -45,14 +48,14 @@ leaves traffic as it is: `resume` goes on with it, `rollback` puts everything ba
 --dead-man it goes back by itself.
 
 Examples:
-  traffic_router                              a healthy migration on the simulation
-  traffic_router plan                         what each step will take, and what it would catch
-  traffic_router --scenario green-errors      one that is rolled back
-  traffic_router --scenario list              all scenarios, and what each must end with
-  traffic_router --kill-at 12m                its controller dies, another one goes on
-  traffic_router --kill-at 12m --resume-after 30m --dead-man 5m
+  bluegreen router                              a healthy migration on the simulation
+  bluegreen router plan                         what each step will take, and what it would catch
+  bluegreen router --scenario green-errors      one that is rolled back
+  bluegreen router --scenario list              all scenarios, and what each must end with
+  bluegreen router --kill-at 12m                its controller dies, another one goes on
+  bluegreen router --kill-at 12m --resume-after 30m --dead-man 5m
                                               it dies and nobody comes: blue is back by itself
-  traffic_router status --aws --listener-arn ARN --priority 100 \\
+  bluegreen router status --aws --listener-arn ARN --priority 100 \\
       --blue-target-group ARN --green-target-group ARN";
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Subcommand)]

@@ -10,15 +10,14 @@ use bluegreen::{
 };
 use clap::Parser;
 
-use crate::{
+use super::{
     BAD_ARGUMENTS, UNCHANGED,
     args::{Cli, Command},
-    bad_arguments,
-    common::{self, say::say_line},
-    failed,
+    bad_arguments, failed,
     render::{self, Progress},
     setup::Setup,
 };
+use crate::common::{self, say::say_line};
 
 /// How it ended, or the exit code of what was said already.
 pub(crate) type Ended = Result<Result<Outcome, MigrationError>, u8>;
@@ -87,7 +86,7 @@ impl<'a> Controller<'a> {
         let splitter = Arc::new(setup.splitter(&aws).map_err(bad)?);
         let mut migration = Migration::new(setup.plan.clone(), Arc::clone(&splitter))
             .clock(aws.clock())
-            .origin(std::env::args().skip(1).collect());
+            .origin(self.cli.words.clone().into());
         if let Some(switch) = setup.dead_man_switch(&aws, &splitter) {
             migration = migration.dead_man_switch(switch);
         }
@@ -155,7 +154,7 @@ impl<'a> Controller<'a> {
             return Ok(Err(ResumeError::Nothing.into()));
         }
         // The options of the run, unless others are given: then what differs is refused.
-        let usual = Cli::parse_from(["traffic_router"]);
+        let usual = Cli::parse_from(["bluegreen router"]);
         let is_given = self.cli.plan != usual.plan || self.cli.gates != usual.gates;
         let cli = if is_given { None } else { options_of(&records) };
         let cli = cli.as_ref().unwrap_or(self.cli);
@@ -178,6 +177,6 @@ impl<'a> Controller<'a> {
 fn options_of(records: &[bluegreen::engine::Record]) -> Option<Cli> {
     let origin = origin_of(records).ok()?;
     let arguments: Vec<String> = serde_json::from_value(origin).ok()?;
-    let program = std::iter::once("traffic_router".to_owned());
+    let program = std::iter::once("bluegreen router".to_owned());
     Cli::try_parse_from(program.chain(arguments)).ok()
 }

@@ -1,12 +1,6 @@
-//! The heir of the guide's `deploy/traffic_router.py`: moves live traffic from blue to green.
-//!
-//! ```text
-//! cargo run --example traffic_router -- --help
-//! ```
+//! The successor of the guide's `deploy/traffic_router.py`: moves live traffic from blue to green.
 
 mod args;
-#[path = "../common/mod.rs"]
-mod common;
 mod controller;
 mod outlook;
 mod render;
@@ -20,22 +14,21 @@ use bluegreen::{
     problem::Problem,
     store::Take,
 };
-use clap::Parser;
 
-use self::common::say::say_line;
+pub(crate) use self::args::Cli;
 use self::{
-    args::{Cli, Command},
+    args::Command,
     controller::Controller,
     setup::{Setup, Speed},
 };
+use crate::common::say::say_line;
 
 /// Bad arguments or plan; nothing was called.
 const BAD_ARGUMENTS: u8 = 2;
 /// Stopped before anything changed.
 const UNCHANGED: u8 = 3;
 
-fn main() -> ExitCode {
-    let cli = Cli::parse();
+pub(crate) fn main(cli: &Cli) -> ExitCode {
     if cli.place.scenario.as_deref() == Some("list") {
         list_scenarios();
         return ExitCode::SUCCESS;
@@ -51,7 +44,7 @@ fn main() -> ExitCode {
             return ExitCode::from(UNCHANGED);
         }
     };
-    ExitCode::from(runtime.block_on(run(&cli)))
+    ExitCode::from(runtime.block_on(run(cli)))
 }
 
 fn list_scenarios() {

@@ -1,4 +1,4 @@
-//! `traffic_router plan` and `calibrate`: what blue's past says of the migration to come.
+//! `bluegreen router plan` and `calibrate`: what blue's past says of the migration to come.
 
 use std::time::Duration;
 

@@ -20,7 +20,7 @@ use bluegreen::{
     problem::Problem,
 };
 
-use crate::args::{Cli, JudgedBy, Metrics, Policy, ResumePolicy};
+use super::args::{Cli, JudgedBy, Metrics, Policy, ResumePolicy};
 use crate::common::rule::arn;
 
 /// Everything that the command line says, checked.
