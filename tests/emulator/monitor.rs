@@ -11,7 +11,7 @@ async fn a_stranger_is_watched_and_nothing_is_changed() {
     };
     let rule = world.topology.split_rule(950, 90, 10).await;
     let report = world.folder.path().join("report.html");
-    let words = ["--look-every", "1s", "--watch-for", "6s", "--report"];
+    let words = ["--look-interval", "1s", "--watch-for", "6s", "--report"];
     let words = [&words[..], &[report.to_str().unwrap()]].concat();
     let out = world.folder.path().join("monitor.out");
     let begun = now();

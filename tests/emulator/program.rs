@@ -58,7 +58,7 @@ impl World {
         command
             .args(words)
             .args(["--json", "--single-host", "--judge", "limits"])
-            .args(["--look-every", "1s", "--accept", "shared-targets"])
+            .args(["--look-interval", "1s", "--accept", "shared-targets"])
             .args(["--journal", journal]);
         command.spawn().unwrap()
     }

@@ -5,7 +5,9 @@ use std::{collections::VecDeque, time::Duration};
 use bluegreen::{
     engine::Event,
     health::{Evidence, Figure, Phase, SeenTraffic, Unit, Verdict},
-    migration::{GatePolicy, GateStanding, Intent, MigrationEvent, MigrationPlan, Outcome},
+    migration::{
+        GatePolicy, GateStanding, Intent, MigrationEvent, MigrationOutcome, MigrationPlan,
+    },
     traffic::TrafficObservation,
 };
 use jiff::Timestamp;
@@ -547,12 +549,12 @@ impl View {
         self.green_failed += rounded(count(green.requests) * green.error_rate.unwrap_or_default());
     }
 
-    fn end(&mut self, outcome: &Outcome, exit_code: u8) {
+    fn end(&mut self, outcome: &MigrationOutcome, exit_code: u8) {
         self.stage = match outcome {
-            Outcome::Promoted { .. } => Stage::Promoted,
-            Outcome::RolledBack { .. } => Stage::RolledBack,
-            Outcome::Held { .. } => Stage::Held,
-            Outcome::Unchanged { .. } => Stage::Unchanged,
+            MigrationOutcome::Promoted { .. } => Stage::Promoted,
+            MigrationOutcome::RolledBack { .. } => Stage::RolledBack,
+            MigrationOutcome::Held { .. } => Stage::Held,
+            MigrationOutcome::Unchanged { .. } => Stage::Unchanged,
         };
         self.outcome = Some(harmless(&outcome.to_string()));
         self.exit_code = Some(exit_code);

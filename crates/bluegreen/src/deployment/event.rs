@@ -5,7 +5,7 @@ use std::fmt;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{Cause, CheckKind, DeploymentPlan, Intent, Outcome, Unresolved};
+use super::{Cause, CheckKind, DeploymentOutcome, DeploymentPlan, Intent, Unresolved};
 use crate::{
     check::CheckReport,
     engine::{Control, ControlEffect},
@@ -182,7 +182,7 @@ pub enum DeploymentEvent {
     /// It ended in a state that is known.
     Ended {
         /// How.
-        outcome: Outcome,
+        outcome: DeploymentOutcome,
         /// The exit code that says so.
         exit_code: u8,
     },

@@ -46,7 +46,7 @@ pub trait Journal: fmt::Debug + Send + Sync {
     /// puts traffic back on blue; a failing journal never keeps it from doing so. It offers the
     /// record again before the next one, so a journal has no gaps.
     ///
-    /// [`ErrorKind::Superseded`](crate::ErrorKind::Superseded) where somebody else has taken over
+    /// [`ErrorKind::TakenOver`](crate::ErrorKind::TakenOver) where somebody else has taken over
     /// what this run works on: then the engine changes nothing more at all.
     ///
     /// # Cancel safety
@@ -61,7 +61,7 @@ pub trait Journal: fmt::Debug + Send + Sync {
     /// # Cancel safety
     ///
     /// Cancel safe: the engine drops it and calls it again all the time.
-    async fn keep(&self) -> Error {
+    async fn heartbeat(&self) -> Error {
         pending().await
     }
 
@@ -100,8 +100,8 @@ impl<T: Journal + ?Sized> Journal for Arc<T> {
         (**self).append(record).await
     }
 
-    async fn keep(&self) -> Error {
-        (**self).keep().await
+    async fn heartbeat(&self) -> Error {
+        (**self).heartbeat().await
     }
 
     async fn close(&self) -> Result<()> {

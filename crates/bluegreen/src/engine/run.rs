@@ -147,7 +147,7 @@ impl<E: Clone + fmt::Debug> Runner<E> {
                         && let Err(failed) = self.append(at, M::change_entry(&action)).await
                     {
                         // A silent store does not block a restore; a successor does.
-                        let begins = restores && failed.kind != ErrorKind::Superseded;
+                        let begins = restores && failed.kind != ErrorKind::TakenOver;
                         queue.extend(self.told.once::<M>(failed.clone()));
                         if !begins {
                             queue.push_back(M::not_begun(&action, failed));
@@ -192,10 +192,10 @@ impl<E: Clone + fmt::Debug> Runner<E> {
             }
         };
         let keep = async {
-            if self.told.superseded {
+            if self.told.taken_over {
                 return pending().await;
             }
-            self.journal.keep().await
+            self.journal.heartbeat().await
         };
         let cancel = async {
             match self.cancel.as_mut() {
@@ -211,7 +211,7 @@ impl<E: Clone + fmt::Debug> Runner<E> {
                 M::control(Control::Cancel { reason: "cancelled by its caller".to_owned() })
             }
             lost = keep => {
-                self.told = Told { failing: true, superseded: true };
+                self.told = Told { failing: true, taken_over: true };
                 M::journal_failed(lost.into())
             }
             done = work => {
@@ -261,15 +261,15 @@ impl<E: Clone + fmt::Debug> Runner<E> {
 #[derive(Debug, Default)]
 struct Told {
     failing: bool,
-    superseded: bool,
+    taken_over: bool,
 }
 
 impl Told {
     fn once<M: Machine>(&mut self, failed: Failure) -> Option<M::Input> {
-        let is_superseded = failed.kind == ErrorKind::Superseded;
-        let is_new = !self.failing || (is_superseded && !self.superseded);
+        let is_taken_over = failed.kind == ErrorKind::TakenOver;
+        let is_new = !self.failing || (is_taken_over && !self.taken_over);
         self.failing = true;
-        self.superseded |= is_superseded;
+        self.taken_over |= is_taken_over;
         is_new.then(|| M::journal_failed(failed))
     }
 }

@@ -118,7 +118,7 @@ pub enum Input {
     /// Somebody takes control.
     Control(Control),
     /// The journal does not keep its records, or, of the kind
-    /// [`Superseded`](crate::ErrorKind::Superseded), somebody else has taken over.
+    /// [`TakenOver`](crate::ErrorKind::TakenOver), somebody else has taken over.
     JournalFailed(Failure),
     /// The run goes on from its journal after its process ended: whatever was outstanding is gone,
     /// and nobody knows what became of it. Since version 2.

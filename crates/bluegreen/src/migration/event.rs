@@ -5,7 +5,7 @@ use std::fmt;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{Cause, GateId, GatePolicy, Intent, MigrationPlan, Outcome, Unresolved};
+use super::{Cause, GateId, GatePolicy, Intent, MigrationOutcome, MigrationPlan, Unresolved};
 use crate::{
     engine::{Control, ControlEffect, Operator},
     error::Failure,
@@ -180,7 +180,7 @@ pub enum MigrationEvent {
     /// It ended in a state that is known.
     Ended {
         /// How.
-        outcome: Outcome,
+        outcome: MigrationOutcome,
         /// The exit code that says so.
         exit_code: u8,
     },

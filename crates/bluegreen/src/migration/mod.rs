@@ -16,8 +16,8 @@ pub use self::{
     event::{GateStanding, MigrationEvent},
     machine::{MACHINE_VERSION, MigrationMachine, MigrationTransition},
     outcome::{
-        Cause, HoldReason, MigrationError, Outcome, Override, Report, Restored, StandingSwitch,
-        Unchanged, Unresolved,
+        Cause, HoldReason, MigrationError, MigrationOutcome, Override, Report, Restored,
+        StandingSwitch, Unchanged, Unresolved,
     },
     plan::{
         GateId, GatePolicy, MigrationPlan, MigrationPlanBuilder, OnInconclusive, OnResume, Step,

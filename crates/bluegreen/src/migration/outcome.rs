@@ -19,7 +19,7 @@ use crate::{
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "outcome", rename_all = "snake_case")]
 #[must_use]
-pub enum Outcome {
+pub enum MigrationOutcome {
     /// Green serves everything.
     Promoted {
         /// What else there is to say.
@@ -50,7 +50,7 @@ pub enum Outcome {
     },
 }
 
-impl Outcome {
+impl MigrationOutcome {
     /// The exit code that says this to a script; a contract:
     ///
     /// | code | meaning |
@@ -95,7 +95,7 @@ impl Outcome {
     }
 }
 
-impl fmt::Display for Outcome {
+impl fmt::Display for MigrationOutcome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let report = self.report();
         match self {
@@ -320,7 +320,8 @@ pub enum HoldReason {
         summary: String,
     },
     /// Somebody else has taken over the journal and goes on; this run writes nothing more.
-    Superseded {
+    #[serde(alias = "superseded")]
+    TakenOver {
         /// By whom.
         failure: Failure,
     },
@@ -338,7 +339,7 @@ impl fmt::Display for HoldReason {
                 }
             }
             Self::Deadline { summary } => f.write_str(summary),
-            Self::Superseded { failure } => write!(f, "{failure}"),
+            Self::TakenOver { failure } => write!(f, "{failure}"),
         }
     }
 }

@@ -17,7 +17,7 @@ pub struct Preview {
     /// The longest time until it has passed or the plan's policy is carried out.
     pub longest: Duration,
     policy: OnInconclusive,
-    look_every: Duration,
+    look_interval: Duration,
     warm_up: Duration,
     dead_man: Option<Duration>,
 }
@@ -67,7 +67,7 @@ impl Preview {
             shortest: earliest,
             longest: plan.deadline(),
             policy: plan.on_inconclusive(),
-            look_every: plan.look_every(),
+            look_interval: plan.look_interval(),
             warm_up: plan.warm_up(),
             dead_man: plan.dead_man(),
         }
@@ -100,7 +100,7 @@ impl fmt::Display for Preview {
             f,
             "  looks every {}, {} after each shift not counted; done in {} at the earliest, \
              {policy} after {} at the latest",
-            span(self.look_every),
+            span(self.look_interval),
             span(self.warm_up),
             span(self.shortest),
             span(self.longest),

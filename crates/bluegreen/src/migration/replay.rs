@@ -6,7 +6,7 @@ use serde::Deserialize;
 
 use super::{
     Action, Entry, GateId, Input, LookReport, MACHINE_VERSION, MigrationEvent, MigrationMachine,
-    MigrationPlan, OpenedGate, Outcome, Unresolved, machine::OLDEST_VERSION,
+    MigrationOutcome, MigrationPlan, OpenedGate, Unresolved, machine::OLDEST_VERSION,
 };
 use crate::{
     clock::between,
@@ -29,7 +29,7 @@ pub struct Replay {
 impl Replay {
     /// How it ended, if the journal holds its end.
     #[must_use]
-    pub fn end(&self) -> Option<Result<&Outcome, &Unresolved>> {
+    pub fn end(&self) -> Option<Result<&MigrationOutcome, &Unresolved>> {
         self.machine.end()
     }
 }

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, fmt, future::Future, sync::Arc};
 
 use super::{
     Entry, GateId, GatePolicy, Input, Intent, MACHINE_VERSION, MigrationError, MigrationEvent,
-    MigrationMachine, MigrationPlan, Outcome, ResumeError,
+    MigrationMachine, MigrationOutcome, MigrationPlan, ResumeError,
     action::OpenedGate,
     host::MigrationHost,
     machine::End,
@@ -31,7 +31,7 @@ use crate::{
 /// # #[cfg(feature = "sim")]
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// use bluegreen::{Migration, MigrationPlan, gate_fn, Outcome, Verdict};
+/// use bluegreen::{Migration, MigrationPlan, gate_fn, MigrationOutcome, Verdict};
 /// use bluegreen::aws::{alb::AlbTrafficSplitter, sim::Scenario};
 ///
 /// let simulation = Scenario::Healthy.simulation(7);
@@ -44,7 +44,7 @@ use crate::{
 ///     .gate("queue", gate_fn("queue", |_look| async { Ok(Verdict::healthy("no message waits")) }))
 ///     .run()
 ///     .await?;
-/// assert!(matches!(outcome, Outcome::Promoted { .. }));
+/// assert!(matches!(outcome, MigrationOutcome::Promoted { .. }));
 /// # Ok(())
 /// # }
 /// # #[cfg(not(feature = "sim"))]
@@ -151,13 +151,13 @@ impl Migration {
     ///
     /// [`MigrationError::Plan`] where plan and gates do not fit together; nothing was called.
     /// [`MigrationError::Unresolved`] where blue was to be restored and could not be, or where
-    /// nobody knows the split. A rollback that worked is an [`Outcome`].
+    /// nobody knows the split. A rollback that worked is an [`MigrationOutcome`].
     ///
     /// # Cancel safety
     ///
     /// Not cancel safe: dropping it leaves traffic where it is, at worst in the middle of a
     /// change. End it with [`cancel_on`](Self::cancel_on) or the [`handle`](Self::handle).
-    pub async fn run(self) -> Result<Outcome, MigrationError> {
+    pub async fn run(self) -> Result<MigrationOutcome, MigrationError> {
         let gates = self.seats()?;
         self.drive(Intent::Migrate, gates).await
     }
@@ -173,7 +173,10 @@ impl Migration {
     /// # Cancel safety
     ///
     /// As [`run`](Self::run).
-    pub async fn complete(self, by: impl Into<Operator>) -> Result<Outcome, MigrationError> {
+    pub async fn complete(
+        self,
+        by: impl Into<Operator>,
+    ) -> Result<MigrationOutcome, MigrationError> {
         let gates = self.seats()?;
         self.drive(Intent::Complete { by: by.into() }, gates).await
     }
@@ -193,7 +196,7 @@ impl Migration {
         self,
         by: impl Into<Operator>,
         force: bool,
-    ) -> Result<Outcome, MigrationError> {
+    ) -> Result<MigrationOutcome, MigrationError> {
         if let Some(problem) = self.switch_problem() {
             return Err(PlanError::new(vec![problem]).into());
         }
@@ -230,7 +233,7 @@ impl Migration {
     /// use bluegreen::store::{Holder, JournalStore, Take};
     ///
     /// let log = JournalStore::local("journals")?.log("arn:aws:…:listener-rule/app/chat/1/2/3");
-    /// let lease = log.take(Holder::this_process("ann"), SystemClock, Take::AfterSilence).await?;
+    /// let lease = log.take(Holder::this_process("ann"), SystemClock, Take::IfExpired).await?;
     /// let records = lease.newest_run().await?;
     /// let outcome = Migration::new(plan, splitter)
     ///     .gate("targets", TargetHealthGate::new())
@@ -245,7 +248,7 @@ impl Migration {
         self,
         records: &[Record],
         by: impl Into<Operator>,
-    ) -> Result<Outcome, MigrationError> {
+    ) -> Result<MigrationOutcome, MigrationError> {
         if records.is_empty() {
             return Err(ResumeError::Nothing.into());
         }
@@ -294,7 +297,11 @@ impl Migration {
     }
 
     #[tracing::instrument(name = "migration", skip_all)]
-    async fn drive(self, intent: Intent, gates: Vec<Seat>) -> Result<Outcome, MigrationError> {
+    async fn drive(
+        self,
+        intent: Intent,
+        gates: Vec<Seat>,
+    ) -> Result<MigrationOutcome, MigrationError> {
         let run = self
             .run
             .unwrap_or_else(|| RunId::from_start(self.clock.now()));
@@ -391,7 +398,7 @@ impl Migration {
     }
 }
 
-fn ended(end: End) -> Result<Outcome, MigrationError> {
+fn ended(end: End) -> Result<MigrationOutcome, MigrationError> {
     match end {
         End::Known(outcome) => Ok(outcome),
         End::Unresolved(unresolved) => Err(MigrationError::Unresolved(Box::new(unresolved))),

@@ -172,18 +172,18 @@ pub enum Take {
     /// Only where nobody holds it: the default.
     #[default]
     IfFree,
-    /// Also from a holder that is silent for [`SILENCE`](super::SILENCE), which is waited for; one
+    /// Also from a holder that is silent for [`EXPIRY`](super::EXPIRY), which is waited for; one
     /// that is heard of meanwhile lives, and keeps it.
-    AfterSilence,
+    IfExpired,
     /// From whoever holds it. The one who is thrown out learns it at the next record, before the
     /// next change.
-    Steal,
+    Force,
 }
 
 /// Who has a log, and what was last heard.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct Standing {
+pub struct LeaseState {
     /// Who holds it, if anybody does.
     pub holder: Option<Holder>,
     /// Since when.
@@ -192,7 +192,7 @@ pub struct Standing {
     pub last: Timestamp,
 }
 
-impl fmt::Display for Standing {
+impl fmt::Display for LeaseState {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.holder {
             Some(holder) => write!(
@@ -257,12 +257,12 @@ impl JournalLog {
     /// # Cancel safety
     ///
     /// Only reads.
-    pub async fn standing(&self) -> Result<Option<Standing>> {
+    pub async fn lease_state(&self) -> Result<Option<LeaseState>> {
         let tail = self.tail().await?;
-        self.standing_of(&tail).await
+        self.lease_state_of(&tail).await
     }
 
-    pub(super) async fn standing_of(&self, tail: &Tail) -> Result<Option<Standing>> {
+    pub(super) async fn lease_state_of(&self, tail: &Tail) -> Result<Option<LeaseState>> {
         let Some((newest, _)) = &tail.newest else {
             return Ok(None);
         };
@@ -271,7 +271,7 @@ impl JournalLog {
             let why = format!("record {} should take the log and does not", newest.claim);
             return Err(self.damaged(&why));
         };
-        Ok(Some(Standing {
+        Ok(Some(LeaseState {
             holder: tail.is_held().then_some(holder),
             since: claim.at,
             last: newest.at,
@@ -346,7 +346,7 @@ impl JournalLog {
     /// # Cancel safety
     ///
     /// Dropping it may leave the log taken by nobody that lives; it is free again after
-    /// [`SILENCE`](super::SILENCE).
+    /// [`EXPIRY`](super::EXPIRY).
     pub async fn take(
         &self,
         holder: Holder,
@@ -360,12 +360,12 @@ impl JournalLog {
             // How long a change of the one before may still be under way.
             let mut wait = std::time::Duration::ZERO;
             let tail = self.tail().await?;
-            let from = match self.standing_of(&tail).await? {
+            let from = match self.lease_state_of(&tail).await? {
                 Some(standing) if standing.holder.is_some() => {
                     if how == Take::IfFree {
                         return Err(self.held(&standing));
                     }
-                    if how == Take::AfterSilence {
+                    if how == Take::IfExpired {
                         let now = clock.uptime();
                         let (newest, since) = *heard.get_or_insert((tail.next, now));
                         if newest != tail.next {
@@ -375,9 +375,9 @@ impl JournalLog {
                         let has_ended = standing.holder.as_ref().is_some_and(Holder::has_ended);
                         if has_ended {
                             wait = super::LAST_CALL;
-                        } else if silent < super::SILENCE {
-                            let rest = super::SILENCE - silent;
-                            tokio::time::sleep(rest.min(super::SILENCE / 12)).await;
+                        } else if silent < super::EXPIRY {
+                            let rest = super::EXPIRY - silent;
+                            tokio::time::sleep(rest.min(super::EXPIRY / 12)).await;
                             continue;
                         }
                     }
@@ -385,8 +385,8 @@ impl JournalLog {
                 }
                 _ => None,
             };
-            if how == Take::Steal && from.is_some() {
-                wait = super::STEAL_WAIT;
+            if how == Take::Force && from.is_some() {
+                wait = super::FORCE_WAIT;
             }
             if let Some(lease) = Lease::take(self, &tail, holder.clone(), from, &clock).await? {
                 lease.keep_for(wait).await?;
@@ -396,11 +396,11 @@ impl JournalLog {
         }
     }
 
-    fn held(&self, standing: &Standing) -> Error {
+    fn held(&self, standing: &LeaseState) -> Error {
         let hint = format!(
             "wait for its end; once a holder is silent for {} it is dead, and a resume takes over \
              from it; taking it by force (--steal) throws it out",
-            span(super::SILENCE)
+            span(super::EXPIRY)
         );
         let message = format!("take the journal of `{}`: it is {standing}", self.subject);
         Error::new(ErrorKind::Refused, message).with_hint(hint)

@@ -16,11 +16,11 @@
 //!
 //! | time | how long | why |
 //! |---|---|---|
-//! | [`BEAT`] | 20 s | the longest that a holder is silent |
+//! | [`HEARTBEAT`] | 20 s | the longest that a holder is silent |
 //! | [`PERMIT`] | 25 s | after an append a change may begin for so long |
-//! | [`SILENCE`] | 60 s | a holder that is silent for so long may be taken over: more than a permit and the 10 s that a change may take, so none is under way |
+//! | [`EXPIRY`] | 60 s | a holder that is silent for so long may be taken over: more than a permit and the 10 s that a change may take, so none is under way |
 //! | [`LAST_CALL`] | 10 s | who takes over from a process of the same machine that is seen to have ended needs no silence, and waits so long for what that process may have sent |
-//! | [`STEAL_WAIT`] | 40 s | who takes a lock by force waits so long before anything else, for the same reason |
+//! | [`FORCE_WAIT`] | 40 s | who takes a lock by force waits so long before anything else, for the same reason |
 //!
 //! The taker times the silence on its own clock, and nobody compares clocks with anybody. The
 //! holder times its permit on the boot-time clock, which goes on while a machine sleeps.
@@ -60,18 +60,18 @@ mod storage;
 pub use self::{
     holder::Holder,
     lease::Lease,
-    log::{JournalLog, JournalStore, Standing, Take},
+    log::{JournalLog, JournalStore, LeaseState, Take},
     storage::{Created, RecordStorage},
 };
 
 /// A holder appends at least this often.
-pub const BEAT: Duration = Duration::from_secs(20);
+pub const HEARTBEAT: Duration = Duration::from_secs(20);
 /// How long after the start of an append a change may begin.
 pub const PERMIT: Duration = Duration::from_secs(25);
 /// After so much silence a holder may be taken over.
-pub const SILENCE: Duration = Duration::from_secs(60);
+pub const EXPIRY: Duration = Duration::from_secs(60);
 /// How long who takes a lock by force waits before anything else.
-pub const STEAL_WAIT: Duration = Duration::from_secs(40);
+pub const FORCE_WAIT: Duration = Duration::from_secs(40);
 /// How long who takes over from a process that is known to have ended waits before anything else:
 /// what it sent before its end has arrived by then.
 pub const LAST_CALL: Duration = Duration::from_secs(10);

@@ -6,7 +6,7 @@ use bluegreen::{
     Aws, Error,
     clock::Clock,
     problem::Problem,
-    store::{Holder, JournalLog, JournalStore, Lease, SILENCE, STEAL_WAIT, Take},
+    store::{EXPIRY, FORCE_WAIT, Holder, JournalLog, JournalStore, Lease, Take},
 };
 use clap::Args;
 
@@ -100,18 +100,18 @@ pub(crate) async fn take(
     clock: Arc<dyn Clock>,
     how: Take,
 ) -> Result<Lease, Error> {
-    let standing = log.standing().await?;
+    let standing = log.lease_state().await?;
     if let Some(standing) = standing.filter(|standing| standing.holder.is_some()) {
         let seconds = |time: std::time::Duration| time.as_secs();
         match how {
-            Take::AfterSilence => say_line!(
+            Take::IfExpired => say_line!(
                 "the journal is {standing}; taking over once it is known to have ended, or silent for {} s",
-                seconds(SILENCE)
+                seconds(EXPIRY)
             ),
-            Take::Steal => say_line!(
+            Take::Force => say_line!(
                 "the journal is {standing}: throwing it out, and waiting {} s until no change of \
                  it can be under way",
-                seconds(STEAL_WAIT)
+                seconds(FORCE_WAIT)
             ),
             _ => {}
         }
@@ -122,7 +122,7 @@ pub(crate) async fn take(
 /// Whether a rollback whose journal cannot be taken goes ahead without it: unless somebody holds it.
 /// Says so.
 pub(crate) async fn goes_without(log: &JournalLog) -> bool {
-    let standing = log.standing().await.ok().flatten();
+    let standing = log.lease_state().await.ok().flatten();
     if standing.is_some_and(|standing| standing.holder.is_some()) {
         return false;
     }

@@ -12,7 +12,7 @@ use std::{io::Write as _, process::ExitCode};
 use bluegreen::{
     Aws, Deployment, DeploymentError, ImageBuilder as _, ServiceDeployer as _,
     aws::sim::{ReleaseScenario, Simulation},
-    deployment::{ImageSource, Outcome, origin_of},
+    deployment::{DeploymentOutcome, ImageSource, origin_of},
     image::ImageRef,
     preflight::{Acceptance, Severity},
     problem::Problem,
@@ -166,9 +166,9 @@ async fn go(cli: &Cli, setup: &Setup, aws: &Aws, simulation: Option<&Simulation>
     let region = aws.region().unwrap_or_default();
     let log = store.log(&format!("ecs {region} {cluster}/{}", setup.service));
     let how = if cli.journal.steal {
-        Take::Steal
+        Take::Force
     } else {
-        Take::AfterSilence
+        Take::IfExpired
     };
     let operator = &cli.place.operator;
     let lease = match common::journal::take(&log, operator, aws.clock(), how).await {
@@ -369,7 +369,7 @@ async fn dry_run(
 }
 
 /// The outcome's code; its words were said.
-fn exit_code(ended: Result<Outcome, DeploymentError>) -> u8 {
+fn exit_code(ended: Result<DeploymentOutcome, DeploymentError>) -> u8 {
     match ended {
         Ok(outcome) => outcome.exit_code(),
         Err(error) => error.exit_code(),

@@ -3,7 +3,7 @@
 use anstyle::{AnsiColor, Style};
 use bluegreen::{
     DeploymentError,
-    deployment::{DeploymentEvent, Outcome},
+    deployment::{DeploymentEvent, DeploymentOutcome},
     engine::Event,
 };
 
@@ -62,7 +62,7 @@ pub(crate) fn diff(lines: &[String]) {
 }
 
 /// The last words: how it ended, and what runs.
-pub(crate) fn ending(ended: &Result<Outcome, DeploymentError>) {
+pub(crate) fn ending(ended: &Result<DeploymentOutcome, DeploymentError>) {
     match ended {
         Ok(outcome) if outcome.exit_code() == 0 => say_line!("{GOOD}{outcome}{GOOD:#}"),
         Ok(outcome) => say_line!("{BAD}{outcome}{BAD:#}"),

@@ -47,8 +47,8 @@ pub(crate) struct Cli {
     #[arg(long, value_name = "ARN", requires = "aws")]
     pub(crate) green_target_group: Option<String>,
     /// How often to look, with --aws.
-    #[arg(long, value_name = "TIME", default_value = "15s")]
-    pub(crate) look_every: String,
+    #[arg(long, alias = "look-every", value_name = "TIME", default_value = "15s")]
+    pub(crate) look_interval: String,
     /// Stop watching after this time, with --aws [default: on Ctrl-C].
     #[arg(long, value_name = "TIME", requires = "aws")]
     pub(crate) watch_for: Option<String>,

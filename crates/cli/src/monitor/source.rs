@@ -287,11 +287,11 @@ impl Watched {
     /// As the command line names it, or else every problem.
     fn new(cli: &Cli) -> Result<Self, Vec<Problem>> {
         let mut problems = Vec::new();
-        let every = span(&cli.look_every).filter(|every| *every >= Duration::from_secs(1));
+        let every = span(&cli.look_interval).filter(|every| *every >= Duration::from_secs(1));
         if every.is_none() {
-            let message = format!("`{}` is no time of a second or more", cli.look_every);
+            let message = format!("`{}` is no time of a second or more", cli.look_interval);
             let hint = "write it like `15s` or `1m`";
-            problems.push(Problem::new("--look-every", message, hint));
+            problems.push(Problem::new("--look-interval", message, hint));
         }
         let until = cli.watch_for.as_deref().map(|text| {
             let until = span(text);

@@ -172,12 +172,13 @@ pub(crate) struct Plan {
     /// How often everything is looked at.
     #[arg(
         long,
+        alias = "look-every",
         global = true,
         value_name = "TIME",
         allow_hyphen_values = true,
         default_value = "15s"
     )]
-    pub(crate) look_every: String,
+    pub(crate) look_interval: String,
     /// How long after each shift green's figures do not count.
     #[arg(
         long,
@@ -197,8 +198,14 @@ pub(crate) struct Plan {
     )]
     pub(crate) final_bake: String,
     /// How many of blue's targets one target of green can stand in for.
-    #[arg(long, global = true, value_name = "X", default_value_t = 1.0)]
-    pub(crate) green_target_worth: f64,
+    #[arg(
+        long,
+        alias = "green-target-worth",
+        global = true,
+        value_name = "X",
+        default_value_t = 1.0
+    )]
+    pub(crate) capacity_ratio: f64,
     /// At a deadline without healthy gates.
     #[arg(long, global = true, value_enum, default_value = "roll-back")]
     pub(crate) on_inconclusive: Policy,

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use bluegreen::{
-    Aws, Error, Migration, MigrationError, Outcome,
+    Aws, Error, Migration, MigrationError, MigrationOutcome,
     aws::alb::AlbTrafficSplitter,
     migration::{ResumeError, origin_of},
     store::{JournalLog, Lease, Take},
@@ -20,7 +20,7 @@ use super::{
 use crate::common::{self, say::say_line};
 
 /// How it ended, or the exit code of what was said already.
-pub(crate) type Ended = Result<Result<Outcome, MigrationError>, u8>;
+pub(crate) type Ended = Result<Result<MigrationOutcome, MigrationError>, u8>;
 
 pub(crate) struct Controller<'a> {
     cli: &'a Cli,
@@ -54,7 +54,7 @@ impl<'a> Controller<'a> {
 
     async fn take(&self, usual: Take) -> Result<Lease, Error> {
         let how = if self.cli.journal.steal {
-            Take::Steal
+            Take::Force
         } else {
             usual
         };
@@ -65,7 +65,7 @@ impl<'a> Controller<'a> {
     /// A journal that cannot be had does not keep blue from being put back, unless somebody holds
     /// it.
     async fn take_to_restore(&self) -> Result<Option<Lease>, u8> {
-        let error = match self.take(Take::AfterSilence).await {
+        let error = match self.take(Take::IfExpired).await {
             Ok(lease) => return Ok(Some(lease)),
             Err(error) => error,
         };

@@ -9,7 +9,7 @@ mod setup;
 use std::{io::Write as _, process::ExitCode};
 
 use bluegreen::{
-    Aws, MigrationError, Outcome, TrafficSplitter,
+    Aws, MigrationError, MigrationOutcome, TrafficSplitter,
     aws::sim::{Scenario, Simulation},
     problem::Problem,
     store::Take,
@@ -140,7 +140,7 @@ async fn go(cli: &Cli, setup: &Setup, aws: &Aws, simulation: Option<&Simulation>
         Err(code) => return code,
     };
     let ended = match (command, setup.kill_at) {
-        (Command::Resume, _) => controller.resume(Take::AfterSilence).await,
+        (Command::Resume, _) => controller.resume(Take::IfExpired).await,
         (_, None) => controller.start(command).await,
         (_, Some(after)) => {
             let killed = tokio::time::timeout(after, controller.start(command)).await;
@@ -162,7 +162,7 @@ async fn go(cli: &Cli, setup: &Setup, aws: &Aws, simulation: Option<&Simulation>
                             weights.green
                         );
                     }
-                    controller.resume(Take::AfterSilence).await
+                    controller.resume(Take::IfExpired).await
                 }
             }
         }
@@ -228,7 +228,7 @@ async fn looked_ahead(cli: &Cli, setup: &Setup, aws: &Aws, command: Command) -> 
 }
 
 /// The outcome's code; its words were the last event.
-fn exit_code(ended: Result<Outcome, MigrationError>) -> u8 {
+fn exit_code(ended: Result<MigrationOutcome, MigrationError>) -> u8 {
     match ended {
         Ok(outcome) => outcome.exit_code(),
         Err(MigrationError::Plan(error)) => bad_arguments(error.problems()),

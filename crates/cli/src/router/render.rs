@@ -4,7 +4,7 @@ use std::{fmt::Write as _, io::Write as _};
 
 use anstyle::{AnsiColor, Style};
 use bluegreen::{
-    MigrationError, MigrationPlan, Outcome, Verdict,
+    MigrationError, MigrationOutcome, MigrationPlan, Verdict,
     engine::Event,
     health::{Phase, SeenSide, SeenTraffic},
     migration::{GateStanding, MigrationEvent},
@@ -183,7 +183,7 @@ impl Progress {
 }
 
 /// The last words: how it ended, and where traffic is.
-pub(crate) fn ending(ended: &Result<Outcome, MigrationError>) {
+pub(crate) fn ending(ended: &Result<MigrationOutcome, MigrationError>) {
     match ended {
         Ok(outcome) if outcome.exit_code() == 0 => say_line!("{GOOD}{outcome}{GOOD:#}"),
         Ok(outcome) => say_line!("{BAD}{outcome}{BAD:#}"),

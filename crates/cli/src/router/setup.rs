@@ -375,7 +375,7 @@ fn plan(cli: &Cli, problems: &mut Problems) -> Option<MigrationPlan> {
             "such as 10, or 0 for none",
         );
     });
-    let look_every = problems.span("--look-every", &given.look_every);
+    let look_interval = problems.span("--look-interval", &given.look_interval);
     let warm_up = problems.span("--warm-up", &given.warm_up);
     let final_bake = problems.span("--final-bake", &given.final_bake);
     let mut optional = |field: &str, text: Option<&String>| match text {
@@ -386,7 +386,7 @@ fn plan(cli: &Cli, problems: &mut Problems) -> Option<MigrationPlan> {
     let deadline = optional("--deadline", given.deadline.as_ref());
     let dead_man = optional("--dead-man", given.dead_man.as_ref());
     let only_steps = MigrationPlan::builder().steps(steps.clone()).build();
-    if let (Err(error), true) = (&only_steps, bake.is_none() || look_every.is_none()) {
+    if let (Err(error), true) = (&only_steps, bake.is_none() || look_interval.is_none()) {
         // The rest of the plan cannot be checked, the steps can.
         for problem in error.problems() {
             problems.add("--steps", problem.message.clone(), problem.hint.clone());
@@ -414,10 +414,10 @@ fn plan(cli: &Cli, problems: &mut Problems) -> Option<MigrationPlan> {
     let mut builder = MigrationPlan::builder()
         .bake(bake)
         .step_deadline(deadline_of_step)
-        .look_every(look_every?)
+        .look_interval(look_interval?)
         .warm_up(warm_up?)
         .final_bake(final_bake?)
-        .green_target_worth(given.green_target_worth)
+        .capacity_ratio(given.capacity_ratio)
         .on_inconclusive(match given.on_inconclusive {
             Policy::RollBack => OnInconclusive::RollBack,
             Policy::Hold => OnInconclusive::Hold,

@@ -45,7 +45,7 @@ use self::{
 };
 use super::{
     Action, Cause, Entry, GateId, GatePolicy, HoldReason, Input, Intent, MigrationEvent,
-    MigrationPlan, Outcome, Override, Report, Unchanged, Unresolved,
+    MigrationOutcome, MigrationPlan, Override, Report, Unchanged, Unresolved,
 };
 use crate::{
     engine::{Control, Machine, Next, Transition, Work},
@@ -104,7 +104,7 @@ pub struct MigrationMachine {
     journal_failure: Option<Failure>,
     /// That somebody else has taken over: nothing is written any more.
     #[serde(default)]
-    superseded: Option<Failure>,
+    taken_over: Option<Failure>,
     overrides: Vec<Override>,
     events: Vec<MigrationEvent>,
 }
@@ -129,7 +129,7 @@ impl MigrationMachine {
             moved: false,
             switch: Switch::default(),
             journal_failure: None,
-            superseded: None,
+            taken_over: None,
             overrides: Vec::new(),
             events: Vec::new(),
         }
@@ -206,7 +206,7 @@ impl MigrationMachine {
 
     /// How it ended, once it has.
     #[must_use]
-    pub fn end(&self) -> Option<Result<&Outcome, &Unresolved>> {
+    pub fn end(&self) -> Option<Result<&MigrationOutcome, &Unresolved>> {
         match &self.state {
             State::Ended(End::Known(outcome)) => Some(Ok(outcome)),
             State::Ended(End::Unresolved(unresolved)) => Some(Err(unresolved)),
@@ -262,12 +262,12 @@ impl MigrationMachine {
 
     fn unchanged(&mut self, at: Timestamp, reason: Unchanged) -> Next<Action> {
         let report = self.report(at);
-        self.end_known(at, Outcome::Unchanged { reason, report })
+        self.end_known(at, MigrationOutcome::Unchanged { reason, report })
     }
 
     fn hold(&mut self, at: Timestamp, reason: HoldReason) -> Next<Action> {
         let report = self.report(at);
-        self.end_known(at, Outcome::Held { reason, report })
+        self.end_known(at, MigrationOutcome::Held { reason, report })
     }
 
     /// Somebody else changed the rule: say how and stop, unless it was the dead-man switch.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{Cause, Control, Outcome, TrafficSplit, Unresolved};
+use super::{Cause, Control, MigrationOutcome, TrafficSplit, Unresolved};
 use crate::{error::Failure, health::Phase};
 
 /// What the machine is doing.
@@ -80,7 +80,7 @@ pub(crate) enum ThenWatch {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct DisarmingSwitch {
     /// How the run ends then.
-    pub(crate) outcome: Outcome,
+    pub(crate) outcome: MigrationOutcome,
     /// Which try this is, counted from 1.
     pub(crate) attempt: u32,
     pub(crate) step: DisarmStep,
@@ -219,7 +219,7 @@ pub(crate) struct Confirm {
 #[serde(rename_all = "snake_case")]
 pub(crate) enum End {
     /// In a state that is known and was read.
-    Known(Outcome),
+    Known(MigrationOutcome),
     /// Not restored, or not known.
     Unresolved(Unresolved),
 }
