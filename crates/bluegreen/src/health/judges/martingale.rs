@@ -90,8 +90,8 @@ impl RateAbove {
         if requests == 0 {
             return;
         }
-        let n = super::counts::as_f64(requests);
-        let k = super::counts::as_f64(failed.min(requests));
+        let n = crate::health::metrics::counts::as_f64(requests);
+        let k = crate::health::metrics::counts::as_f64(failed.min(requests));
         let wins = ABOVE.map(|above| {
             let win = ln_likelihood_ratio(n, k, p0, above);
             if is_excused { win.min(0.0) } else { win }

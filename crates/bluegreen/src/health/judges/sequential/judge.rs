@@ -11,8 +11,10 @@ use crate::{
     health::{
         Bucket, Counts, Evidence, Figure, Judge, JudgeFactory, Needs, Observation, Phase, Progress,
         Tally, Unit, Verdict,
-        counts::as_f64,
-        timeline::{Standing, Timeline, begins},
+        metrics::{
+            counts::as_f64,
+            timeline::{Standing, Timeline, begins},
+        },
     },
     traffic::{Side, Sides},
 };

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 /// The last multiple of `period` since the epoch that is not after `at`. Periods are whole
 /// seconds; one below a second counts as a second.
-pub(super) fn floor(at: Timestamp, period: Duration) -> Timestamp {
+pub(in crate::health) fn floor(at: Timestamp, period: Duration) -> Timestamp {
     let period = i64::try_from(period.as_secs()).unwrap_or(i64::MAX).max(1);
     let nanos_below = i64::from(at.subsec_nanosecond() < 0);
     let seconds = at.as_second() - nanos_below;

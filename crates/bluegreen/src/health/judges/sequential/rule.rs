@@ -7,7 +7,7 @@ use super::{
     settings::Settings,
     temper::Flicker,
 };
-use crate::health::{Counts, Tally, counts::as_f64, martingale::RateAbove};
+use crate::health::{Counts, Tally, judges::martingale::RateAbove, metrics::counts::as_f64};
 
 /// What one side did in one minute.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

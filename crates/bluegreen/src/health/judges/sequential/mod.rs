@@ -1,6 +1,6 @@
 //! The sequential comparison: green against live blue, by evidence that stays valid at every look.
 //!
-//! [`Sequential`] is the judge for a [`MetricsGate`](super::MetricsGate); [`SequentialTest`] the rule
+//! [`Sequential`] is the judge for a [`MetricsGate`](crate::health::MetricsGate); [`SequentialTest`] the rule
 //! by itself, a minute at a time; [`forecast`](forecast()) says what a step will take at some
 //! traffic, and [`calibrate`](calibrate()) how far a service's past can be trusted as a control.
 //!

@@ -6,7 +6,7 @@ use super::{
     temper::Flicker,
     *,
 };
-use crate::health::{Tally, martingale::StartTimeMixture};
+use crate::health::{Tally, judges::martingale::StartTimeMixture};
 
 /// Eight minutes of green's requests and errors and blue's, and what a reference implementation
 /// in Python makes of them.
@@ -104,8 +104,8 @@ fn allowed() -> Allowance {
 fn samples() -> impl Iterator<Item = (Sample, Sample)> {
     MINUTES.into_iter().map(|(n_g, k_g, n_b, k_b)| {
         let sample = |requests: u64, bad: u64| Sample {
-            requests: crate::health::counts::as_f64(requests),
-            bad: crate::health::counts::as_f64(bad),
+            requests: crate::health::metrics::counts::as_f64(requests),
+            bad: crate::health::metrics::counts::as_f64(bad),
         };
         (sample(n_g, k_g), sample(n_b, k_b))
     })

@@ -4,13 +4,14 @@ use std::{collections::VecDeque, time::Duration};
 
 use jiff::Timestamp;
 
-use super::{
-    Bucket, Counts, LatencySum, Observation, Phase, Progress, SeenSide, SeenTraffic,
-    SettledBuckets, Tally, Verdict, counts::as_f64,
-};
+use super::counts::as_f64;
 use crate::{
     clock::{later, sooner},
     error::Result,
+    health::{
+        Bucket, Counts, LatencySum, Observation, Phase, Progress, SeenSide, SeenTraffic,
+        SettledBuckets, Tally, Verdict,
+    },
     traffic::{Side, Sides},
 };
 
@@ -19,7 +20,7 @@ use crate::{
 /// It learns of a shift when it is first asked in the step after it, so buckets that settle late
 /// are still put to the step in which they happened.
 #[derive(Debug, Clone)]
-pub(super) struct Timeline {
+pub(in crate::health) struct Timeline {
     window: Duration,
     /// When the first step began.
     began: Option<Timestamp>,
@@ -31,7 +32,7 @@ pub(super) struct Timeline {
 
 /// What a bucket says of green.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Standing {
+pub(in crate::health) enum Standing {
     /// Nothing: it is of before the first step.
     Before,
     /// Less than others: caches and connections were cold in a part of it.
@@ -49,7 +50,7 @@ const LAG: Duration = Duration::from_secs(180);
 
 impl Timeline {
     /// Keeps the buckets of the last `window`.
-    pub(super) fn new(window: Duration) -> Self {
+    pub(in crate::health) fn new(window: Duration) -> Self {
         Self {
             window: window.max(MINUTE),
             began: None,
@@ -60,7 +61,7 @@ impl Timeline {
 
     /// Takes an observation and gives its buckets that were not seen before, with what each
     /// says of green.
-    pub(super) fn take(
+    pub(in crate::health) fn take(
         &mut self,
         observation: &Observation,
         progress: &Progress,
@@ -87,18 +88,18 @@ impl Timeline {
     }
 
     /// Where the newest bucket ends.
-    pub(super) fn end(&self) -> Option<Timestamp> {
+    pub(in crate::health) fn end(&self) -> Option<Timestamp> {
         self.recent.back().map(Bucket::end)
     }
 
     /// The newest bucket.
-    pub(super) fn newest(&self) -> Option<&Bucket> {
+    pub(in crate::health) fn newest(&self) -> Option<&Bucket> {
         self.recent.back()
     }
 
     /// The buckets of the window that lie wholly in the present step and after its warm-up,
     /// newest first.
-    pub(super) fn step(&self, progress: &Progress) -> impl Iterator<Item = &Bucket> {
+    pub(in crate::health) fn step(&self, progress: &Progress) -> impl Iterator<Item = &Bucket> {
         let from = progress.warm_since();
         let newest_first = self.recent.iter().rev();
         newest_first.take_while(move |bucket| begins(bucket) >= from)
@@ -115,13 +116,13 @@ impl Timeline {
     }
 
     /// All buckets that are kept, oldest first.
-    pub(super) fn recent(&self) -> impl Iterator<Item = &Bucket> {
+    pub(in crate::health) fn recent(&self) -> impl Iterator<Item = &Bucket> {
         self.recent.iter()
     }
 
     /// Why green may not be called healthy, whatever its rates: no bucket of this step, or
     /// nothing in the newest minute.
-    pub(super) fn reason_to_wait(&self, progress: &Progress) -> Option<String> {
+    pub(in crate::health) fn reason_to_wait(&self, progress: &Progress) -> Option<String> {
         let Some(newest) = self.newest() else {
             return Some("no minute has settled yet".into());
         };
@@ -141,7 +142,7 @@ impl Timeline {
     }
 
     /// Adds to a verdict what really reached each side and when it expires.
-    pub(super) fn dress(&self, verdict: Verdict, progress: &Progress) -> Verdict {
+    pub(in crate::health) fn dress(&self, verdict: Verdict, progress: &Progress) -> Verdict {
         let traffic = self.traffic(progress);
         let expires = self.newest().map(|newest| {
             later(
@@ -212,7 +213,7 @@ impl Timeline {
 
 /// Where a bucket begins, give or take: a tenth of it may lie in the warm-up, since a shift at a
 /// whole minute is read back a moment after it.
-pub(super) fn begins(bucket: &Bucket) -> Timestamp {
+pub(in crate::health) fn begins(bucket: &Bucket) -> Timestamp {
     later(bucket.start, bucket.period / 10)
 }
 
@@ -237,7 +238,7 @@ fn seen<'a>(counts: impl Iterator<Item = &'a Counts> + Clone) -> SeenSide {
 }
 
 /// What a judge of green says in a phase in which green is not to be judged.
-pub(super) fn not_judged(progress: &Progress) -> Option<Verdict> {
+pub(in crate::health) fn not_judged(progress: &Progress) -> Option<Verdict> {
     match progress.phase {
         Phase::Preflight => Some(Verdict::inconclusive("green has no traffic to judge yet")),
         Phase::Confirm => Some(Verdict::inconclusive(

@@ -5,19 +5,21 @@ use std::{fmt, sync::Arc, time::Duration};
 use async_trait::async_trait;
 use jiff::Timestamp;
 
-use super::{Bucket, Window};
-use crate::error::Result;
+use crate::{
+    error::Result,
+    health::{Bucket, Window},
+};
 
 /// Tells what blue and green did, in buckets of time.
 ///
 /// A source only reports what it sees now. That its newest buckets are partial, that it states
-/// old ones again, that some are missing: all of this is for a [`Settler`](super::Settler) to
+/// old ones again, that some are missing: all of this is for a [`Settler`](crate::health::Settler) to
 /// deal with. Two rules are the source's own:
 ///
 /// - what it does not know is `None`, never zero;
 /// - one look is one batched call for both sides, so that both are of the same moment.
 ///
-/// Ships for CloudWatch; a source of your own makes a [`MetricsGate`](super::MetricsGate) with
+/// Ships for CloudWatch; a source of your own makes a [`MetricsGate`](crate::health::MetricsGate) with
 /// all its judges.
 ///
 /// # Mocking

@@ -2,7 +2,7 @@
 
 use std::{fmt, sync::Arc, time::Duration};
 
-use super::{Evidence, Judge, Observation, Part, Progress, Verdict};
+use crate::health::{Evidence, Judge, Observation, Part, Progress, Verdict};
 
 /// Unhealthy if any of its judges says so, healthy if all do, else inconclusive. Without judges
 /// it is inconclusive.

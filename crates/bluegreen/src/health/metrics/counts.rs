@@ -5,8 +5,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::Observation;
-use crate::{clock::later, error::Result, traffic::Sides};
+use crate::{clock::later, error::Result, health::Observation, traffic::Sides};
 
 /// A count that is known exactly, or only to lie between two bounds, both inclusive.
 ///
@@ -374,7 +373,7 @@ impl SettledBuckets {
     clippy::cast_precision_loss,
     reason = "counts stay far below 2^53, where every integer is exact"
 )]
-pub(super) fn as_f64(count: u64) -> f64 {
+pub(in crate::health) fn as_f64(count: u64) -> f64 {
     count as f64
 }
 

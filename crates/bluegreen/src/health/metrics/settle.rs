@@ -4,10 +4,11 @@ use std::{collections::BTreeMap, time::Duration};
 
 use jiff::Timestamp;
 
-use super::{Bucket, Counts, span};
+use super::span;
 use crate::{
     clock::{later, sooner},
     error::{Error, ErrorKind, Result},
+    health::{Bucket, Counts},
     traffic::Sides,
 };
 

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::health::martingale::StartTimeMixture;
+use crate::health::judges::martingale::StartTimeMixture;
 
 /// How many times worse than the allowed ratio each bet takes green to be.
 const TIMES: [f64; 9] = [1.25, 1.6, 2.2, 3.2, 5.0, 10.0, 25.0, 100.0, 1000.0];

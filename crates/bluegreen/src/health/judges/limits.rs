@@ -4,14 +4,15 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::{
-    Bucket, Counts, Figure, Judge, JudgeFactory, LatencySum, Observation, Part, Progress, Unit,
-    Verdict,
-    combine::all_of,
-    rate::RateTest,
-    timeline::{Timeline, not_judged},
+use super::{combine::all_of, rate::RateTest};
+use crate::{
+    health::{
+        Bucket, Counts, Figure, Judge, JudgeFactory, LatencySum, Observation, Part, Progress, Unit,
+        Verdict,
+        metrics::timeline::{Timeline, not_judged},
+    },
+    traffic::{Percent, Side},
 };
-use crate::traffic::{Percent, Side};
 
 /// Hard limits on green, judged by evidence.
 ///
@@ -269,12 +270,12 @@ fn slow_mean(counts: &Counts, limit: f64) -> Option<f64> {
 }
 
 /// A constant share.
-pub(super) fn tenths(tenths: u16) -> Percent {
+pub(in crate::health) fn tenths(tenths: u16) -> Percent {
     Percent::from_tenths(tenths).unwrap_or(Percent::HUNDRED)
 }
 
 /// Plain settings as JSON.
-pub(super) fn settings_of<T: Serialize>(settings: &T) -> serde_json::Value {
+pub(in crate::health) fn settings_of<T: Serialize>(settings: &T) -> serde_json::Value {
     serde_json::to_value(settings).unwrap_or_default()
 }
 
@@ -346,7 +347,7 @@ mod tests {
         let verdict = take(&mut judge(), &[dead], &step(3));
         assert!(verdict.is_unhealthy(), "{verdict}");
         let dead = bucket(0, good(90), Counts::of(10, 10));
-        let warming = step(3).with_warm_up(super::super::testing::MINUTE);
+        let warming = step(3).with_warm_up(crate::health::testing::MINUTE);
         assert!(take(&mut judge(), &[dead], &warming).is_unhealthy());
         let cold = bucket(0, good(180), Counts::of(20, 4));
         let verdict = take(&mut judge(), &[cold], &warming);

@@ -1,17 +1,21 @@
 //! [`RateTest`]: whether a fraction of green's requests is above a limit, by evidence.
 
-use super::{
-    Bucket, Counts, Figure, Progress, Tally, Unit, Verdict,
-    counts::as_f64,
-    martingale::RateAbove,
-    timeline::{Standing, Timeline},
+use super::martingale::RateAbove;
+use crate::{
+    health::{
+        Bucket, Counts, Figure, Progress, Tally, Unit, Verdict,
+        metrics::{
+            counts::as_f64,
+            timeline::{Standing, Timeline},
+        },
+    },
+    traffic::{Percent, Side},
 };
-use crate::traffic::{Percent, Side};
 
 /// In a warm-up this much may fail: a cold cache is forgiven, a total outage is not.
 const WARM_UP_LIMIT: f64 = 0.25;
 
-/// A rate that is held against a limit: what [`Limits`](super::Limits) does with errors and the
+/// A rate that is held against a limit: what [`Limits`](crate::health::Limits) does with errors and the
 /// tripwires with failed connections.
 #[derive(Debug)]
 pub(super) struct RateTest {
@@ -177,10 +181,10 @@ impl RateTest {
     /// Adds green's rate where it is known, and blue's for comparison.
     fn with_rates(
         &self,
-        mut evidence: super::Evidence,
+        mut evidence: crate::health::Evidence,
         seen: Seen,
         timeline: &Timeline,
-    ) -> super::Evidence {
+    ) -> crate::health::Evidence {
         if seen.requests > seen.unknown {
             let rate = as_f64(seen.failed.low()) / as_f64(seen.requests - seen.unknown);
             let figure = Figure::new(self.what, rate, Unit::Fraction).of(Side::Green);

@@ -5,13 +5,19 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Bucket, Counts, Figure, Judge, JudgeFactory, Observation, Progress, Tally, Unit, Verdict,
-    counts::as_f64,
     limits::{settings_of, tenths},
     rate::RateTest,
-    timeline::{Timeline, not_judged},
 };
-use crate::traffic::{Percent, Side};
+use crate::{
+    health::{
+        Bucket, Counts, Figure, Judge, JudgeFactory, Observation, Progress, Tally, Unit, Verdict,
+        metrics::{
+            counts::as_f64,
+            timeline::{Timeline, not_judged},
+        },
+    },
+    traffic::{Percent, Side},
+};
 
 macro_rules! rate_tripwire {
     ($(#[$doc:meta])* $name:ident, $what:literal, $field:ident) => {
@@ -89,7 +95,7 @@ rate_tripwire!(
     /// Connections from the balancer to green that fail: a green that refuses them answers with
     /// no error of its own.
     ///
-    /// Judged by the same evidence as the errors of [`Limits`](super::Limits): *unhealthy* when
+    /// Judged by the same evidence as the errors of [`Limits`](crate::health::Limits): *unhealthy* when
     /// the evidence that more than the limit of green's requests met a failed connection reaches
     /// 1/alpha; a minute in which blue is above half the limit can only speak for green.
     /// *Healthy* when requests came in the newest settled minute of the step and no more than
