@@ -25,7 +25,10 @@ pub(super) use self::{
     route::has_header_condition,
     standing::{tag, tags_of},
 };
-use super::{AlbRule, RuleArn, TargetGroupArn, edit, forward, locate};
+use super::{
+    AlbRule, RuleArn, TargetGroupArn,
+    rule::{edit, forward, locate},
+};
 use crate::{
     aws::{Aws, api::ApiError},
     engine::{Journal, MemoryJournal, Record},

@@ -7,7 +7,10 @@ use aws_sdk_elasticloadbalancingv2::{
     types::{Listener, Rule, TargetGroup},
 };
 
-use super::{LoadBalancerArn, RuleArn, TargetGroupArn, forward, locate, place};
+use super::{
+    LoadBalancerArn, RuleArn, TargetGroupArn, place,
+    rule::{forward, locate},
+};
 use crate::{
     aws::api::ElbApi,
     error::{Error, ErrorKind, Result},

@@ -7,7 +7,7 @@ use aws_sdk_elasticloadbalancingv2::{
 
 use super::{MADE_FOR, TestHeader, standing::tag};
 use crate::{
-    aws::alb::{RuleArn, TargetGroupArn, forward},
+    aws::alb::{RuleArn, TargetGroupArn, rule::forward},
     preflight::Finding,
 };
 

@@ -18,8 +18,9 @@ use super::{ATTACHED_TO, GreenPlace, MADE_FOR, PlaceReport, PlaceStep, TestHeade
 use crate::{
     aws::{
         alb::{
-            ListenerArn, RuleArn, TargetGroupArn, TargetGroupSpec, edit, forward, live, locate,
-            routing, target_group_spec::is_name,
+            ListenerArn, RuleArn, TargetGroupArn, TargetGroupSpec,
+            rule::{edit, forward, live, locate, routing},
+            spec::target_group_spec::is_name,
         },
         api::ElbApi,
     },

@@ -6,7 +6,7 @@ use crate::traffic::{Sides, TrafficSplit};
 /// ([ELB API](https://docs.aws.amazon.com/elasticloadbalancing/latest/APIReference/API_TargetGroupTuple.html)).
 /// Relative to the others; 0 sends nothing.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(super) struct AlbWeight(u16);
+pub(in crate::aws::alb) struct AlbWeight(u16);
 
 impl AlbWeight {
     /// The largest weight.
@@ -32,7 +32,7 @@ impl From<AlbWeight> for u32 {
 
 /// The weights that are exactly `split`: of 100 for whole percents, since people read those in
 /// the console, and of 1,000 for tenths, of which neither side then has more than 999.
-pub(super) fn weights_of(split: TrafficSplit) -> Sides<AlbWeight> {
+pub(in crate::aws::alb) fn weights_of(split: TrafficSplit) -> Sides<AlbWeight> {
     let green = split.green().as_tenths();
     let scale = if green.is_multiple_of(10) { 10 } else { 1 };
     Sides {

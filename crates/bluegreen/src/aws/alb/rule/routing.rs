@@ -5,10 +5,13 @@ use std::{fmt, time::Duration};
 use aws_sdk_elasticloadbalancingv2::types::{Action, ActionTypeEnum, Rule};
 
 use super::{
-    RuleArn, TargetGroupArn, command, edit, fingerprint::fingerprint, forward, locate,
-    weights::AlbWeight, weights::weights_of,
+    command, edit,
+    fingerprint::fingerprint,
+    forward, locate,
+    weights::{AlbWeight, weights_of},
 };
 use crate::{
+    aws::alb::{RuleArn, TargetGroupArn},
     error::{Error, ErrorKind},
     preflight::Finding,
     traffic::{Side, Sides, TargetCounts, TrafficObservation, TrafficSplit},
@@ -18,7 +21,7 @@ use crate::{
 ///
 /// Its actions hold no secret, so that its `Debug` cannot show one.
 #[derive(Debug)]
-pub(super) struct Routing {
+pub(in crate::aws::alb) struct Routing {
     arn: RuleArn,
     actions: Vec<Action>,
     groups: Sides<TargetGroupArn>,
@@ -30,7 +33,7 @@ pub(super) struct Routing {
 
 impl Routing {
     /// Checks a rule as it was read. What is wrong with it comes all at once.
-    pub(super) fn read(
+    pub(in crate::aws::alb) fn read(
         arn: &RuleArn,
         mut rule: Rule,
         groups: &Sides<TargetGroupArn>,
@@ -61,21 +64,21 @@ impl Routing {
         })
     }
 
-    pub(super) fn arn(&self) -> &RuleArn {
+    pub(in crate::aws::alb) fn arn(&self) -> &RuleArn {
         &self.arn
     }
 
     /// Whether the rule is changed through its listener.
-    pub(super) fn is_default(&self) -> bool {
+    pub(in crate::aws::alb) fn is_default(&self) -> bool {
         self.is_default
     }
 
-    pub(super) fn stickiness(&self) -> Option<Duration> {
+    pub(in crate::aws::alb) fn stickiness(&self) -> Option<Duration> {
         self.stickiness
     }
 
     /// The actions to write for these weights.
-    pub(super) fn actions_with(&self, weights: Sides<AlbWeight>) -> Vec<Action> {
+    pub(in crate::aws::alb) fn actions_with(&self, weights: Sides<AlbWeight>) -> Vec<Action> {
         edit::with_weights(&self.actions, &self.groups, weights)
     }
 
@@ -86,12 +89,15 @@ impl Routing {
     }
 
     /// The operation of the API that puts everything on blue, and its request as JSON.
-    pub(super) fn restore_request(&self) -> (&'static str, serde_json::Value) {
+    pub(in crate::aws::alb) fn restore_request(&self) -> (&'static str, serde_json::Value) {
         let actions = self.actions_with(weights_of(TrafficSplit::ALL_BLUE));
         command::request(&self.arn, self.is_default, &actions)
     }
 
-    pub(super) fn observation(&self, targets: Sides<TargetCounts>) -> TrafficObservation {
+    pub(in crate::aws::alb) fn observation(
+        &self,
+        targets: Sides<TargetCounts>,
+    ) -> TrafficObservation {
         let weights = self.weights.map(u32::from);
         let seen = TrafficObservation::new(weights, targets, self.fingerprint.clone())
             .with_restore_command(self.restore_command());
@@ -103,7 +109,11 @@ impl Routing {
 }
 
 /// Why the actions of a rule cannot be edited, where only the `known` groups may have weight.
-pub(super) fn unwritable(arn: &RuleArn, rule: &Rule, known: &[&TargetGroupArn]) -> Vec<Finding> {
+pub(in crate::aws::alb) fn unwritable(
+    arn: &RuleArn,
+    rule: &Rule,
+    known: &[&TargetGroupArn],
+) -> Vec<Finding> {
     let mut problems = Problems::of(arn);
     problems.the_forward(rule, known);
     problems.into_findings()
@@ -111,7 +121,7 @@ pub(super) fn unwritable(arn: &RuleArn, rule: &Rule, known: &[&TargetGroupArn]) 
 
 /// Why a rule cannot be used as it is.
 #[derive(Debug)]
-pub(super) struct Problems {
+pub(in crate::aws::alb) struct Problems {
     rule: RuleArn,
     found: Vec<Problem>,
 }
@@ -246,7 +256,7 @@ impl Problems {
     }
 
     /// As findings of a preflight, one each.
-    pub(super) fn into_findings(self) -> Vec<Finding> {
+    pub(in crate::aws::alb) fn into_findings(self) -> Vec<Finding> {
         let rule = self.rule;
         let found = self.found.into_iter();
         found

@@ -8,8 +8,8 @@ use aws_sdk_elasticloadbalancingv2::types::{
     Action, AuthenticateOidcActionConfig, ForwardActionConfig, TargetGroupTuple,
 };
 
-use super::{TargetGroupArn, forward, weights::AlbWeight};
-use crate::traffic::Sides;
+use super::{forward, weights::AlbWeight};
+use crate::{aws::alb::TargetGroupArn, traffic::Sides};
 
 /// The same actions with these two weights; nothing else changes. Both groups must be listed in
 /// the `ForwardConfig` of the forward action.
@@ -37,7 +37,10 @@ pub(super) fn with_weights(
 
 /// The same actions with `group` attached to the forward action at weight 0, so that its targets
 /// are health-checked but get no traffic.
-pub(super) fn with_attached(actions: &[Action], group: &TargetGroupArn) -> Vec<Action> {
+pub(in crate::aws::alb) fn with_attached(
+    actions: &[Action],
+    group: &TargetGroupArn,
+) -> Vec<Action> {
     let mut actions = writable(actions);
     for action in actions
         .iter_mut()
@@ -58,7 +61,10 @@ pub(super) fn with_attached(actions: &[Action], group: &TargetGroupArn) -> Vec<A
 }
 
 /// The same actions without `group` in the forward action; nothing else changes.
-pub(super) fn without_group(actions: &[Action], group: &TargetGroupArn) -> Vec<Action> {
+pub(in crate::aws::alb) fn without_group(
+    actions: &[Action],
+    group: &TargetGroupArn,
+) -> Vec<Action> {
     let mut actions = writable(actions);
     let configs = actions.iter_mut().flat_map(|one| &mut one.forward_config);
     for groups in configs.flat_map(|config| &mut config.target_groups) {
@@ -69,7 +75,7 @@ pub(super) fn without_group(actions: &[Action], group: &TargetGroupArn) -> Vec<A
 
 /// Takes client secrets out, should the API ever give one: from here on none can reach an
 /// observation, a log or a command.
-pub(super) fn without_secrets(actions: &mut [Action]) {
+pub(in crate::aws::alb) fn without_secrets(actions: &mut [Action]) {
     for config in oidc_configs(actions) {
         config.client_secret = None;
     }

@@ -140,7 +140,10 @@ impl TargetGroupSpec {
     }
 
     /// The exact request, with these tags beside its own.
-    pub(super) fn create_input(&self, tags: Vec<Tag>) -> CreateTargetGroupInputBuilder {
+    pub(in crate::aws::alb) fn create_input(
+        &self,
+        tags: Vec<Tag>,
+    ) -> CreateTargetGroupInputBuilder {
         let document = &Value::Object(self.document.clone());
         let string = |field: &str| document.get(field)?.as_str().map(str::to_owned);
         let number = |field: &str| i32::try_from(document.get(field)?.as_i64()?).ok();
@@ -152,7 +155,7 @@ impl TargetGroupSpec {
                 .build()
         });
         let own = document::list(document, "/Tags")
-            .map(|(_, tag)| super::place::tag(text(tag, "Key"), text(tag, "Value")));
+            .map(|(_, tag)| crate::aws::alb::place::tag(text(tag, "Key"), text(tag, "Value")));
         let protocol = |field: &str| string(field).map(|one| ProtocolEnum::from(one.as_str()));
         CreateTargetGroupInput::builder()
             .set_name(string("Name"))
@@ -178,7 +181,7 @@ impl TargetGroupSpec {
 }
 
 /// Whether this may be a target group's name.
-pub(super) fn is_name(name: &str) -> bool {
+pub(in crate::aws::alb) fn is_name(name: &str) -> bool {
     !name.is_empty()
         && name.len() <= 32
         && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '-')

@@ -8,7 +8,7 @@ use aws_sdk_elasticloadbalancingv2::types::{
 };
 use serde_json::{Map, Value, json};
 
-use super::RuleArn;
+use crate::aws::alb::RuleArn;
 
 /// A command of the AWS command line that replaces the actions of a rule, safe to paste into a
 /// POSIX shell. A default rule belongs to its listener.
@@ -198,8 +198,13 @@ fn object<const N: usize>(fields: [(&str, Value); N]) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::aws::alb::{edit, testing::*, weights::weights_of};
-    use crate::traffic::TrafficSplit;
+    use crate::{
+        aws::alb::{
+            rule::{edit, weights::weights_of},
+            testing::*,
+        },
+        traffic::TrafficSplit,
+    };
 
     fn restore(is_default: bool, actions: &[Action]) -> String {
         let actions = edit::with_weights(actions, &groups(), weights_of(TrafficSplit::ALL_BLUE));

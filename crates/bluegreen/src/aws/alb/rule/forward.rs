@@ -10,21 +10,21 @@ const LONGEST_STICKINESS: i32 = 604_800;
 
 /// One target group of a forward action.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Group<'a> {
+pub(in crate::aws::alb) struct Group<'a> {
     /// Its ARN; empty where the API gave none.
-    pub(super) arn: &'a str,
+    pub(in crate::aws::alb) arn: &'a str,
     /// Its relative weight, as read. A missing one is 1, which is what a group without a weight
     /// reads back as; the API demands weights where there are several groups.
-    pub(super) weight: i32,
+    pub(in crate::aws::alb) weight: i32,
 }
 
-pub(super) fn is_forward(action: &Action) -> bool {
+pub(in crate::aws::alb) fn is_forward(action: &Action) -> bool {
     action.r#type == Some(ActionTypeEnum::Forward)
 }
 
 /// The groups of a forward action: those of its `ForwardConfig`, or else the one of its scalar
 /// `TargetGroupArn`, which gets everything.
-pub(super) fn groups(action: &Action) -> Vec<Group<'_>> {
+pub(in crate::aws::alb) fn groups(action: &Action) -> Vec<Group<'_>> {
     let listed = action
         .forward_config
         .as_ref()
@@ -47,14 +47,14 @@ pub(super) fn groups(action: &Action) -> Vec<Group<'_>> {
 }
 
 /// The groups of all forward actions of a rule.
-pub(super) fn groups_of_rule(rule: &Rule) -> Vec<Group<'_>> {
+pub(in crate::aws::alb) fn groups_of_rule(rule: &Rule) -> Vec<Group<'_>> {
     let forwards = rule.actions().iter().filter(|action| is_forward(action));
     forwards.flat_map(groups).collect()
 }
 
 /// How long clients stay on the group that they first reached, where that is enabled. Enabled
 /// without a duration, which the API does not allow, counts as the longest.
-pub(super) fn stickiness(action: &Action) -> Option<Duration> {
+pub(in crate::aws::alb) fn stickiness(action: &Action) -> Option<Duration> {
     let config = action.forward_config.as_ref()?;
     let sticky = config.target_group_stickiness_config.as_ref()?;
     let seconds = sticky.duration_seconds.unwrap_or(LONGEST_STICKINESS);
@@ -63,13 +63,13 @@ pub(super) fn stickiness(action: &Action) -> Option<Duration> {
 }
 
 /// Whether this is the rule that applies where no other does.
-pub(super) fn is_default(rule: &Rule) -> bool {
+pub(in crate::aws::alb) fn is_default(rule: &Rule) -> bool {
     rule.is_default
         .unwrap_or_else(|| rule.priority.as_deref() == Some("default"))
 }
 
 /// A rule for people: its ARN and its priority.
-pub(super) fn describe(rule: &Rule) -> String {
+pub(in crate::aws::alb) fn describe(rule: &Rule) -> String {
     format!(
         "rule {} (priority {})",
         rule.rule_arn.as_deref().unwrap_or("without ARN"),

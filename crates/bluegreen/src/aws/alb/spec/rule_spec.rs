@@ -14,10 +14,10 @@ use aws_sdk_elasticloadbalancingv2::{
 };
 use serde_json::{Map, Value};
 
-use super::{ListenerArn, RuleArn, TargetGroupArn, place::tag};
 use crate::{
     aws::{
         Aws,
+        alb::{ListenerArn, RuleArn, TargetGroupArn, place::tag},
         document::{self, list, placeholders, text, unknown, unwise, wrong},
     },
     error::{Error, ErrorKind, Result},

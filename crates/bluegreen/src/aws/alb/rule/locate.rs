@@ -7,17 +7,18 @@ use aws_sdk_elasticloadbalancingv2::{
     types::{Listener, Rule},
 };
 
-use super::{
-    AlbRule, ListenerArn, LoadBalancerArn, RuleArn, TargetGroupArn, command, edit, forward,
-};
+use super::{command, edit, forward};
 use crate::{
-    aws::api::ElbApi,
+    aws::{
+        alb::{AlbRule, ListenerArn, LoadBalancerArn, RuleArn, TargetGroupArn},
+        api::ElbApi,
+    },
     error::{Error, ErrorKind, Result},
     traffic::{Side, Sides},
 };
 
 /// The ARN of the rule that is meant. Lists the listener's rules unless the ARN is given.
-pub(super) async fn locate(
+pub(in crate::aws::alb) async fn locate(
     elb: &dyn ElbApi,
     rule: &AlbRule,
     groups: &Sides<TargetGroupArn>,
@@ -66,7 +67,7 @@ fn with_priority(wanted: &AlbRule, rules: Vec<Rule>, priority: &str) -> Result<R
 
 /// The ARN of the rule that is meant, where green may not be in it yet: [`AlbRule::Only`] is the
 /// one rule that forwards to blue.
-pub(super) async fn with_blue(
+pub(in crate::aws::alb) async fn with_blue(
     elb: &dyn ElbApi,
     rule: &AlbRule,
     blue: &TargetGroupArn,
@@ -163,7 +164,7 @@ pub(super) fn attach_hint(rule: &Rule, group: &TargetGroupArn) -> String {
 }
 
 /// One rule as it is now.
-pub(super) async fn rule_of(elb: &dyn ElbApi, arn: &RuleArn) -> Result<Rule> {
+pub(in crate::aws::alb) async fn rule_of(elb: &dyn ElbApi, arn: &RuleArn) -> Result<Rule> {
     let input = DescribeRulesInput::builder().rule_arns(arn.as_str());
     let attempted = || format!("describe rule {arn}");
     let output = elb
@@ -182,7 +183,10 @@ pub(super) async fn rule_of(elb: &dyn ElbApi, arn: &RuleArn) -> Result<Rule> {
 
 /// All rules of a listener, page after page
 /// ([ELB API](https://docs.aws.amazon.com/elasticloadbalancing/latest/APIReference/API_DescribeRules.html)).
-pub(super) async fn rules_of(elb: &dyn ElbApi, listener: &ListenerArn) -> Result<Vec<Rule>> {
+pub(in crate::aws::alb) async fn rules_of(
+    elb: &dyn ElbApi,
+    listener: &ListenerArn,
+) -> Result<Vec<Rule>> {
     let attempted = || format!("list the rules of listener {listener}");
     let mut rules = Vec::new();
     let mut pages = Pages::default();
@@ -202,7 +206,7 @@ pub(super) async fn rules_of(elb: &dyn ElbApi, listener: &ListenerArn) -> Result
 }
 
 /// All listeners of a load balancer, page after page.
-pub(super) async fn listeners_of(
+pub(in crate::aws::alb) async fn listeners_of(
     elb: &dyn ElbApi,
     balancer: &LoadBalancerArn,
 ) -> Result<Vec<Listener>> {

@@ -14,8 +14,8 @@ use aws_sdk_elasticloadbalancingv2::types::{
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
-use super::{TargetGroupArn, forward};
-use crate::traffic::Sides;
+use super::forward;
+use crate::{aws::alb::TargetGroupArn, traffic::Sides};
 
 /// The version of the canonical form. Raise it with every change of the form: a run that was
 /// started by an older version then sees drift instead of a silent difference in meaning.
@@ -237,7 +237,10 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::aws::alb::{edit, testing::*, weights::AlbWeight};
+    use crate::aws::alb::{
+        rule::{edit, weights::AlbWeight},
+        testing::*,
+    };
 
     fn of(rule: &Rule) -> String {
         fingerprint(rule, &groups())

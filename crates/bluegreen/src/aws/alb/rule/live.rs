@@ -8,9 +8,12 @@ use aws_sdk_elasticloadbalancingv2::{
     types::{Rule, TargetHealthStateEnum},
 };
 
-use super::{ListenerArn, LoadBalancerArn, RuleArn, TargetGroupArn, forward, locate, place};
+use super::{forward, locate};
 use crate::{
-    aws::api::ElbApi,
+    aws::{
+        alb::{ListenerArn, LoadBalancerArn, RuleArn, TargetGroupArn, place},
+        api::ElbApi,
+    },
     error::{Error, ErrorKind, Result},
 };
 
@@ -37,7 +40,7 @@ pub(crate) async fn routes_to(elb: &dyn ElbApi, group: &TargetGroupArn) -> Resul
         .describe_target_groups(input)
         .await
         .map_err(|error| error.into_error(attempted.as_str()))?;
-    let unreadable = |error: super::ArnError| {
+    let unreadable = |error: crate::aws::alb::ArnError| {
         Error::new(ErrorKind::Refused, attempted.clone()).with_source(error)
     };
     let mut routes = Vec::new();
