@@ -6,6 +6,7 @@ mod preflight;
 pub(crate) mod rule;
 mod spec;
 mod splitter;
+mod tags;
 #[cfg(test)]
 mod testing;
 

@@ -8,10 +8,10 @@ use aws_sdk_elasticloadbalancingv2::{
     types::{Rule, TargetHealthStateEnum},
 };
 
-use super::{forward, locate};
+use super::{conditions::has_header_condition, forward, locate};
 use crate::{
     aws::{
-        alb::{ListenerArn, LoadBalancerArn, RuleArn, TargetGroupArn, place},
+        alb::{ListenerArn, LoadBalancerArn, RuleArn, TargetGroupArn},
         api::ElbApi,
     },
     error::{Error, ErrorKind, Result},
@@ -69,7 +69,7 @@ fn route(rule: &Rule, group: &TargetGroupArn) -> Option<Route> {
         arn: rule.rule_arn.as_deref().and_then(|arn| arn.parse().ok()),
         weight: own.weight,
         sum: groups.iter().map(|one| one.weight).sum(),
-        is_for_tests: place::has_header_condition(rule),
+        is_for_tests: has_header_condition(rule),
         others: others.map(|one| one.arn.to_owned()).collect(),
     })
 }

@@ -2,6 +2,7 @@
 
 mod arn;
 mod command;
+pub(super) mod conditions;
 pub(super) mod edit;
 mod fingerprint;
 pub(super) mod forward;

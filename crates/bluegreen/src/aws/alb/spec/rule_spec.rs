@@ -17,7 +17,7 @@ use serde_json::{Map, Value};
 use crate::{
     aws::{
         Aws,
-        alb::{ListenerArn, RuleArn, TargetGroupArn, place::tag},
+        alb::{ListenerArn, RuleArn, TargetGroupArn, tags::tag},
         document::{self, list, placeholders, text, unknown, unwise, wrong},
     },
     error::{Error, ErrorKind, Result},

@@ -9,7 +9,10 @@ use aws_sdk_elasticloadbalancingv2::{
 use serde_json::{Map, Value};
 
 use crate::{
-    aws::document::{self, is_id, placeholders, text, unknown, unwise, wrong},
+    aws::{
+        alb::tags,
+        document::{self, is_id, placeholders, text, unknown, unwise, wrong},
+    },
     error::Result,
     preflight::Finding,
 };
@@ -155,7 +158,7 @@ impl TargetGroupSpec {
                 .build()
         });
         let own = document::list(document, "/Tags")
-            .map(|(_, tag)| crate::aws::alb::place::tag(text(tag, "Key"), text(tag, "Value")));
+            .map(|(_, tag)| tags::tag(text(tag, "Key"), text(tag, "Value")));
         let protocol = |field: &str| string(field).map(|one| ProtocolEnum::from(one.as_str()));
         CreateTargetGroupInput::builder()
             .set_name(string("Name"))
