@@ -8,7 +8,7 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
-use super::Preview;
+use super::difference::differences;
 use crate::{
     clock::span,
     engine::OnCancel,
@@ -551,12 +551,6 @@ impl MigrationPlan {
         self.fields.clone()
     }
 
-    /// What this plan does and when, for people.
-    #[must_use]
-    pub fn preview(&self) -> Preview {
-        Preview::of(self)
-    }
-
     /// The steps, ascending, the last at 100 %.
     #[must_use]
     pub fn steps(&self) -> &[Step] {
@@ -635,7 +629,7 @@ impl MigrationPlan {
     /// What differs in another plan, a line for each field.
     pub(crate) fn differences(&self, now: &Self) -> Vec<String> {
         let json = |plan: &Self| serde_json::to_value(plan).unwrap_or_default();
-        super::replay::differences(&json(self), &json(now))
+        differences(&json(self), &json(now))
     }
 
     /// What happens when the run is resumed while traffic is divided.
