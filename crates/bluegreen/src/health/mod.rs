@@ -12,6 +12,7 @@ mod judges;
 mod metrics;
 mod metrics_gate;
 mod observation;
+mod percentiles;
 mod targets;
 #[cfg(test)]
 mod testing;
@@ -26,12 +27,10 @@ pub use self::{
         Needs, RateJudge, Shortfall, ShortfallJudge, Sustained, UnhealthyRouting, judge_fn,
         sequential,
     },
-    metrics::{
-        Bucket, Counts, LatencySum, MetricSource, Percentiles, SettledBuckets, Settler, Tally,
-        Window,
-    },
+    metrics::{Bucket, Counts, LatencySum, MetricSource, SettledBuckets, Settler, Tally, Window},
     metrics_gate::MetricsGate,
     observation::Observation,
+    percentiles::Percentiles,
     targets::TargetHealthGate,
     verdict::{Evidence, Figure, Part, SeenSide, SeenTraffic, Unit, Verdict},
 };

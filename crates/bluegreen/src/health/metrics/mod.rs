@@ -7,7 +7,7 @@ pub(super) mod span;
 pub(super) mod timeline;
 
 pub use self::{
-    counts::{Bucket, Counts, LatencySum, Percentiles, SettledBuckets, Tally},
+    counts::{Bucket, Counts, LatencySum, SettledBuckets, Tally},
     settle::{Settler, Window},
     source::MetricSource,
 };
