@@ -14,22 +14,22 @@ use aws_sdk_cloudwatch::{
 };
 use aws_smithy_types::DateTime;
 
-use super::{
-    fault::{Call, answer},
-    metrics::Metric,
-    rules,
-    simulation::Shared,
-    time::SimClock,
-    world::World,
-};
 use crate::{
-    aws::api::{ApiError, CloudWatchApi},
+    aws::{
+        api::{ApiError, CloudWatchApi},
+        sim::{
+            fault::{Call, answer},
+            simulation::Shared,
+            state::{metrics::Metric, rules, world::World},
+            time::SimClock,
+        },
+    },
     error::ErrorKind,
     traffic::Side,
 };
 
 #[derive(Debug)]
-pub(super) struct SimCloudWatch(pub(super) Arc<Shared>);
+pub(in crate::aws::sim) struct SimCloudWatch(pub(in crate::aws::sim) Arc<Shared>);
 
 #[async_trait]
 impl CloudWatchApi for SimCloudWatch {

@@ -24,31 +24,33 @@ use aws_smithy_types::DateTime;
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 use sha2::{Digest as _, Sha256};
 
-use super::{
-    fault::{Call, answer},
-    simulation::Shared,
-    time::SimClock,
-};
 use crate::{
-    aws::api::{ApiError, EcrApi},
+    aws::{
+        api::{ApiError, EcrApi},
+        sim::{
+            fault::{Call, answer},
+            simulation::Shared,
+            time::SimClock,
+        },
+    },
     error::ErrorKind,
 };
 
-pub(super) const HOST: &str = "123456789012.dkr.ecr.us-east-1.amazonaws.com";
-pub(super) const REPOSITORY: &str = "chatbot-fastapi";
+pub(in crate::aws::sim) const HOST: &str = "123456789012.dkr.ecr.us-east-1.amazonaws.com";
+pub(in crate::aws::sim) const REPOSITORY: &str = "chatbot-fastapi";
 
 /// The registry's state: one repository, its tags, and what each digest holds.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Registry {
-    pub(super) exists: bool,
-    pub(super) is_immutable: bool,
-    pub(super) tags: BTreeMap<String, String>,
-    pub(super) manifests: BTreeMap<String, String>,
+pub(in crate::aws::sim) struct Registry {
+    pub(in crate::aws::sim) exists: bool,
+    pub(in crate::aws::sim) is_immutable: bool,
+    pub(in crate::aws::sim) tags: BTreeMap<String, String>,
+    pub(in crate::aws::sim) manifests: BTreeMap<String, String>,
 }
 
 impl Registry {
     /// What a push does: the digest, or why it is refused.
-    pub(super) fn push(&mut self, tag: &str, content: &str) -> Result<String, String> {
+    pub(in crate::aws::sim) fn push(&mut self, tag: &str, content: &str) -> Result<String, String> {
         let manifest = format!("{{\"schemaVersion\":2,\"content\":{content:?}}}");
         let digest = digest(&manifest);
         self.put(tag, &digest, manifest)?;
@@ -79,7 +81,7 @@ fn digest(manifest: &str) -> String {
 }
 
 #[derive(Debug)]
-pub(super) struct SimEcr(pub(super) Arc<Shared>);
+pub(in crate::aws::sim) struct SimEcr(pub(in crate::aws::sim) Arc<Shared>);
 
 #[async_trait]
 impl EcrApi for SimEcr {

@@ -5,20 +5,22 @@ use std::{sync::Arc, time::Duration};
 use async_trait::async_trait;
 use serde_json::{Map, Value, json};
 
-use super::{
-    fault::{Call, answer},
-    fleet::{CLUSTER, Fate, Fleet, SERVICE, Service},
-    simulation::{Shared, Writer},
-    time::SimClock,
-};
 use crate::{
-    aws::api::{ApiError, EcsApi, EcsCall},
+    aws::{
+        api::{ApiError, EcsApi, EcsCall},
+        sim::{
+            fault::{Call, answer},
+            simulation::{Shared, Writer},
+            state::fleet::{CLUSTER, Fate, Fleet, SERVICE, Service},
+            time::SimClock,
+        },
+    },
     clock::later,
     error::ErrorKind,
 };
 
 #[derive(Debug)]
-pub(super) struct SimEcs(pub(super) Arc<Shared>);
+pub(in crate::aws::sim) struct SimEcs(pub(in crate::aws::sim) Arc<Shared>);
 
 const ARN: &str = "arn:aws:ecs:us-east-1:123456789012";
 

@@ -29,21 +29,21 @@ use aws_sdk_elasticloadbalancingv2::{
     },
 };
 
-use super::{
-    fault::{Call, answer},
-    groups::no_group,
-    rules,
-    simulation::{Shared, Writer},
-    world::World,
-};
 use crate::{
-    aws::api::{ApiError, ElbApi},
+    aws::{
+        api::{ApiError, ElbApi},
+        sim::{
+            fault::{Call, answer},
+            simulation::{Shared, Writer},
+            state::{groups::no_group, rules, world::World},
+        },
+    },
     error::ErrorKind,
     traffic::Side,
 };
 
 #[derive(Debug)]
-pub(super) struct SimElb(pub(super) Arc<Shared>);
+pub(in crate::aws::sim) struct SimElb(pub(in crate::aws::sim) Arc<Shared>);
 
 #[async_trait]
 impl ElbApi for SimElb {

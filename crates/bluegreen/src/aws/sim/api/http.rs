@@ -4,15 +4,15 @@ use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 
-use super::{fleet::Fate, simulation::Shared};
 use crate::{
+    aws::sim::{simulation::Shared, state::fleet::Fate},
     check::{HttpClient, HttpFailure, HttpRequest, HttpResponse},
     traffic::Side,
 };
 
 /// Answers as the balancer and the services behind it would, by the listener's rules.
 #[derive(Debug)]
-pub(super) struct SimHttp(pub(super) Arc<Shared>);
+pub(in crate::aws::sim) struct SimHttp(pub(in crate::aws::sim) Arc<Shared>);
 
 #[async_trait]
 impl HttpClient for SimHttp {

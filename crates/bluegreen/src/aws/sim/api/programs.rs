@@ -4,8 +4,8 @@ use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 
-use super::simulation::Shared;
 use crate::{
+    aws::sim::simulation::Shared,
     error::{Error, ErrorKind, Result},
     image::{Command, CommandRunner, Finished, LineSink, Stream},
 };
@@ -29,7 +29,7 @@ pub enum Programs {
 
 /// Plays `docker` and `git`; a push lands in the simulated registry.
 #[derive(Debug)]
-pub(super) struct SimPrograms(pub(super) Arc<Shared>);
+pub(in crate::aws::sim) struct SimPrograms(pub(in crate::aws::sim) Arc<Shared>);
 
 /// How long a build and a push take.
 const BUILD: Duration = Duration::from_secs(40);

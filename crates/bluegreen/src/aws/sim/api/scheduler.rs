@@ -19,16 +19,17 @@ use aws_sdk_scheduler::{
 use jiff::{Timestamp, civil::DateTime, tz::TimeZone};
 use serde_json::Value;
 
-use super::{
-    elb,
-    fault::{Call, answer},
-    rules,
-    simulation::{Shared, Writer},
-    time::SimClock,
-    world::World,
-};
+use super::elb;
 use crate::{
-    aws::api::{ApiError, SchedulerApi},
+    aws::{
+        api::{ApiError, SchedulerApi},
+        sim::{
+            fault::{Call, answer},
+            simulation::{Shared, Writer},
+            state::{rules, world::World},
+            time::SimClock,
+        },
+    },
     clock::{between, later},
     error::ErrorKind,
 };
@@ -37,12 +38,12 @@ use crate::{
 const LATE: Duration = Duration::from_secs(30);
 
 /// The schedules by name.
-pub(super) type Schedules = BTreeMap<String, Schedule>;
+pub(in crate::aws::sim) type Schedules = BTreeMap<String, Schedule>;
 
 /// A one-time schedule.
 #[derive(Debug, Clone)]
-pub(super) struct Schedule {
-    pub(super) at: Timestamp,
+pub(in crate::aws::sim) struct Schedule {
+    pub(in crate::aws::sim) at: Timestamp,
     target: Target,
 }
 
@@ -169,7 +170,7 @@ fn action(json: &Value) -> Result<Action, String> {
 
 impl World {
     /// Lets every schedule that is due by `now` write its rule, and go.
-    pub(super) fn fire_schedules(&mut self, now: Duration) {
+    pub(in crate::aws::sim) fn fire_schedules(&mut self, now: Duration) {
         loop {
             let date = self.date(now);
             let due = self
@@ -198,7 +199,7 @@ impl World {
 }
 
 #[derive(Debug)]
-pub(super) struct SimScheduler(pub(super) Arc<Shared>);
+pub(in crate::aws::sim) struct SimScheduler(pub(in crate::aws::sim) Arc<Shared>);
 
 #[async_trait]
 impl SchedulerApi for SimScheduler {

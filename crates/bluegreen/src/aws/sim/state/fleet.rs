@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 
-use super::simulation::Writer;
+use crate::aws::sim::simulation::Writer;
 
-pub(super) const CLUSTER: &str = "chatbot-cluster";
-pub(super) const SERVICE: &str = "chatbot-fastapi";
+pub(in crate::aws::sim) const CLUSTER: &str = "chatbot-cluster";
+pub(in crate::aws::sim) const SERVICE: &str = "chatbot-fastapi";
 pub(super) const FAMILY: &str = "chatbot-fastapi";
 const ACCOUNT: &str = "arn:aws:ecs:us-east-1:123456789012";
 
@@ -30,41 +30,41 @@ pub enum Fate {
 
 /// One deployment of the service.
 #[derive(Debug, Clone)]
-pub(super) struct Deployment {
-    pub(super) id: String,
-    pub(super) revision: String,
-    pub(super) begun: Duration,
-    pub(super) desired: u32,
-    pub(super) by: Writer,
+pub(in crate::aws::sim) struct Deployment {
+    pub(in crate::aws::sim) id: String,
+    pub(in crate::aws::sim) revision: String,
+    pub(in crate::aws::sim) begun: Duration,
+    pub(in crate::aws::sim) desired: u32,
+    pub(in crate::aws::sim) by: Writer,
     /// Since when it is given up.
-    pub(super) failed: Option<Duration>,
-    pub(super) reason: String,
+    pub(in crate::aws::sim) failed: Option<Duration>,
+    pub(in crate::aws::sim) reason: String,
 }
 
 #[derive(Debug, Clone)]
-pub(super) struct Fleet {
+pub(in crate::aws::sim) struct Fleet {
     /// Every registered revision, oldest first: what was registered, and what it does.
-    pub(super) revisions: Vec<(String, Map<String, Value>, Fate)>,
+    pub(in crate::aws::sim) revisions: Vec<(String, Map<String, Value>, Fate)>,
     /// What newly registered revisions do.
-    pub(super) next_fate: Fate,
-    pub(super) service: Option<Service>,
+    pub(in crate::aws::sim) next_fate: Fate,
+    pub(in crate::aws::sim) service: Option<Service>,
     pub(super) deployments_made: u64,
     /// Somebody else's deployment, this long after the start.
-    pub(super) stranger: Option<Duration>,
+    pub(in crate::aws::sim) stranger: Option<Duration>,
 }
 
 #[derive(Debug, Clone)]
-pub(super) struct Service {
+pub(in crate::aws::sim) struct Service {
     /// What it was created with.
-    pub(super) settings: Map<String, Value>,
-    pub(super) desired: u32,
-    pub(super) tags: Vec<(String, String)>,
+    pub(in crate::aws::sim) settings: Map<String, Value>,
+    pub(in crate::aws::sim) desired: u32,
+    pub(in crate::aws::sim) tags: Vec<(String, String)>,
     /// The newest first.
-    pub(super) deployments: Vec<Deployment>,
+    pub(in crate::aws::sim) deployments: Vec<Deployment>,
     pub(super) completed: Option<String>,
-    pub(super) events: Vec<(Duration, String)>,
+    pub(in crate::aws::sim) events: Vec<(Duration, String)>,
     /// Every deployment that ever began, for tests.
-    pub(super) history: Vec<(String, Writer)>,
+    pub(in crate::aws::sim) history: Vec<(String, Writer)>,
 }
 
 /// The first copy runs after this long, the rollout is complete after twice that.
@@ -76,11 +76,11 @@ const TRIPS: u32 = 3;
 
 /// How far a deployment is at one moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Progress {
-    pub(super) running: u32,
-    pub(super) pending: u32,
-    pub(super) failed: u32,
-    pub(super) state: &'static str,
+pub(in crate::aws::sim) struct Progress {
+    pub(in crate::aws::sim) running: u32,
+    pub(in crate::aws::sim) pending: u32,
+    pub(in crate::aws::sim) failed: u32,
+    pub(in crate::aws::sim) state: &'static str,
 }
 
 impl Default for Fleet {
@@ -138,7 +138,7 @@ fn first_definition() -> Map<String, Value> {
         "executionRoleArn": "arn:aws:iam::123456789012:role/ecsTaskExecutionRole",
         "containerDefinitions": [{
             "name": "chatbot-fastapi",
-            "image": format!("{}/{}@sha256:{}", super::ecr::HOST, super::ecr::REPOSITORY, "0".repeat(64)),
+            "image": format!("{}/{}@sha256:{}", crate::aws::sim::api::ecr::HOST, crate::aws::sim::api::ecr::REPOSITORY, "0".repeat(64)),
             "essential": true,
             "portMappings": [{"containerPort": 8000, "hostPort": 8000, "protocol": "tcp"}],
             "environment": [{"name": "LOG_LEVEL", "value": "INFO"}],
@@ -154,7 +154,7 @@ fn first_definition() -> Map<String, Value> {
 }
 
 impl Service {
-    pub(super) fn new(settings: Map<String, Value>, desired: u32) -> Self {
+    pub(in crate::aws::sim) fn new(settings: Map<String, Value>, desired: u32) -> Self {
         Self {
             settings,
             desired,
@@ -172,14 +172,14 @@ impl Service {
         settings.pointer(&path) == Some(&json!(true))
     }
 
-    pub(super) fn tag(&mut self, key: &str, value: &str) {
+    pub(in crate::aws::sim) fn tag(&mut self, key: &str, value: &str) {
         self.tags.retain(|(known, _)| known != key);
         self.tags.push((key.to_owned(), value.to_owned()));
     }
 }
 
 impl Fleet {
-    pub(super) fn register(&mut self, definition: Map<String, Value>) -> String {
+    pub(in crate::aws::sim) fn register(&mut self, definition: Map<String, Value>) -> String {
         let family = definition
             .get("family")
             .and_then(Value::as_str)
@@ -196,7 +196,10 @@ impl Fleet {
     }
 
     /// A revision by ARN, `family:revision`, or family.
-    pub(super) fn find(&self, name: &str) -> Option<&(String, Map<String, Value>, Fate)> {
+    pub(in crate::aws::sim) fn find(
+        &self,
+        name: &str,
+    ) -> Option<&(String, Map<String, Value>, Fate)> {
         let short = |arn: &str| arn.rsplit('/').next().unwrap_or(arn).to_owned();
         let is_it = |arn: &str| {
             arn == name
@@ -206,20 +209,25 @@ impl Fleet {
         self.revisions.iter().rev().find(|(arn, ..)| is_it(arn))
     }
 
-    pub(super) fn fate(&self, revision: &str) -> Fate {
+    pub(in crate::aws::sim) fn fate(&self, revision: &str) -> Fate {
         self.find(revision)
             .map(|(_, _, fate)| *fate)
             .unwrap_or_default()
     }
 
     /// Lets the service's own setting take failed rollouts back.
-    pub(super) fn breaker_takes_back(&mut self) {
+    pub(in crate::aws::sim) fn breaker_takes_back(&mut self) {
         if let Some(service) = self.service.as_mut() {
             service.settings = settings(true);
         }
     }
 
-    pub(super) fn deploy(&mut self, now: Duration, revision: &str, by: Writer) -> Option<String> {
+    pub(in crate::aws::sim) fn deploy(
+        &mut self,
+        now: Duration,
+        revision: &str,
+        by: Writer,
+    ) -> Option<String> {
         self.deployments_made += 1;
         let id = format!(
             "ecs-svc/{:019}",
@@ -244,7 +252,7 @@ impl Fleet {
         Some(id)
     }
 
-    pub(super) fn progress(&self, deployment: &Deployment, now: Duration) -> Progress {
+    pub(in crate::aws::sim) fn progress(&self, deployment: &Deployment, now: Duration) -> Progress {
         let Some(service) = &self.service else {
             return Progress {
                 running: 0,
@@ -338,7 +346,7 @@ impl Fleet {
     }
 
     /// Lets happen what happens by itself up to `now`.
-    pub(super) fn advance(&mut self, now: Duration) {
+    pub(in crate::aws::sim) fn advance(&mut self, now: Duration) {
         if let Some(due) = self.stranger.filter(|due| *due <= now) {
             self.stranger = None;
             let fate = std::mem::replace(&mut self.next_fate, Fate::Works);
@@ -407,7 +415,7 @@ impl Fleet {
     }
 
     /// What answers requests now; `None` where nothing does.
-    pub(super) fn serving(&self, now: Duration) -> Option<Fate> {
+    pub(in crate::aws::sim) fn serving(&self, now: Duration) -> Option<Fate> {
         let service = self.service.as_ref()?;
         for deployment in &service.deployments {
             if self.progress(deployment, now).running > 0 {

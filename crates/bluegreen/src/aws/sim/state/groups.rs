@@ -13,12 +13,13 @@ use aws_sdk_elasticloadbalancingv2::{
     types::{ProtocolEnum, Tag, TagDescription, TargetGroup, TargetTypeEnum},
 };
 
-use super::{
-    fault::{Call, answer},
-    rules::{self, Rules},
-};
+use super::rules::{self, Rules};
 use crate::{
-    aws::{alb::TargetGroupArn, api::ApiError},
+    aws::{
+        alb::TargetGroupArn,
+        api::ApiError,
+        sim::fault::{Call, answer},
+    },
     error::ErrorKind,
     traffic::Side,
 };
@@ -27,7 +28,7 @@ use crate::{
 const NETWORK: &str = "vpc-0123456789abcdef0";
 
 #[derive(Debug, Clone)]
-pub(super) struct Groups {
+pub(in crate::aws::sim) struct Groups {
     all: Vec<TargetGroup>,
     /// Groups that came to be while somebody looked on: nobody registered targets with them.
     made: Vec<String>,
@@ -35,7 +36,7 @@ pub(super) struct Groups {
 }
 
 impl Groups {
-    pub(super) fn new(has_green: bool) -> Self {
+    pub(in crate::aws::sim) fn new(has_green: bool) -> Self {
         let mut all = vec![given(&rules::blue(), 5000)];
         if has_green {
             all.push(given(&rules::green(), 8000));
@@ -52,7 +53,7 @@ impl Groups {
         all.position(|group| group.target_group_arn.as_deref() == Some(arn))
     }
 
-    pub(super) fn exists(&self, arn: &str) -> bool {
+    pub(in crate::aws::sim) fn exists(&self, arn: &str) -> bool {
         self.find(arn).is_some()
     }
 
@@ -65,14 +66,14 @@ impl Groups {
         self.exists(arn.as_str()) && !self.made.iter().any(|made| made == arn.as_str())
     }
 
-    pub(super) fn names(&self) -> Vec<String> {
+    pub(in crate::aws::sim) fn names(&self) -> Vec<String> {
         let names = self.all.iter();
         names
             .filter_map(|group| group.target_group_name.clone())
             .collect()
     }
 
-    pub(super) fn describe(
+    pub(in crate::aws::sim) fn describe(
         &self,
         input: &DescribeTargetGroupsInputBuilder,
         rules: &Rules,
@@ -104,7 +105,7 @@ impl Groups {
     }
 
     /// The same request twice makes one group; another of its name is refused.
-    pub(super) fn create(
+    pub(in crate::aws::sim) fn create(
         &mut self,
         input: &CreateTargetGroupInputBuilder,
     ) -> Result<TargetGroup, ApiError> {
@@ -152,7 +153,7 @@ impl Groups {
         Ok(group)
     }
 
-    pub(super) fn delete(&mut self, arn: &str, rules: &Rules) -> Result<(), ApiError> {
+    pub(in crate::aws::sim) fn delete(&mut self, arn: &str, rules: &Rules) -> Result<(), ApiError> {
         let call = Call::DeleteTargetGroup;
         if rules.name(arn) {
             let message =
@@ -167,7 +168,7 @@ impl Groups {
         Ok(())
     }
 
-    pub(super) fn tag(&mut self, arn: &str, tags: &[Tag]) {
+    pub(in crate::aws::sim) fn tag(&mut self, arn: &str, tags: &[Tag]) {
         let own = self.tags.entry(arn.to_owned()).or_default();
         for tag in tags {
             let value = tag.value.clone().unwrap_or_default();
@@ -175,12 +176,12 @@ impl Groups {
         }
     }
 
-    pub(super) fn untag(&mut self, arn: &str, keys: &[String]) {
+    pub(in crate::aws::sim) fn untag(&mut self, arn: &str, keys: &[String]) {
         let own = self.tags.entry(arn.to_owned()).or_default();
         own.retain(|key, _| !keys.contains(key));
     }
 
-    pub(super) fn described_tags<'a>(
+    pub(in crate::aws::sim) fn described_tags<'a>(
         &self,
         arns: impl Iterator<Item = &'a String>,
     ) -> DescribeTagsOutput {
@@ -218,7 +219,7 @@ fn given(arn: &TargetGroupArn, port: i32) -> TargetGroup {
         .build()
 }
 
-pub(super) fn no_group(call: Call) -> ApiError {
+pub(in crate::aws::sim) fn no_group(call: Call) -> ApiError {
     let message = "One or more target groups not found";
     answer(call, ErrorKind::NotFound, "TargetGroupNotFound", message)
 }

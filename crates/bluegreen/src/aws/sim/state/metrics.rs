@@ -7,11 +7,11 @@ use crate::traffic::{Side, Sides};
 /// One side's second.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(super) struct Second {
-    pub(super) requests: u32,
-    pub(super) ok: u32,
+    pub(in crate::aws::sim) requests: u32,
+    pub(in crate::aws::sim) ok: u32,
     pub(super) client_errors: u32,
-    pub(super) errors: u32,
-    pub(super) refused: u32,
+    pub(in crate::aws::sim) errors: u32,
+    pub(in crate::aws::sim) refused: u32,
     /// Of all responses, in seconds.
     pub(super) latency_sum: f64,
     pub(super) latency_min: f64,
@@ -29,7 +29,7 @@ impl Second {
 
 /// All seconds since the start, and as many before it as anybody asked for.
 #[derive(Debug, Default)]
-pub(super) struct Seconds {
+pub(in crate::aws::sim) struct Seconds {
     since: Vec<Sides<Second>>,
     /// The last one before the start comes first.
     before: Vec<Sides<Second>>,
@@ -37,7 +37,7 @@ pub(super) struct Seconds {
 
 /// A metric that the simulation publishes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Metric {
+pub(in crate::aws::sim) enum Metric {
     Requests,
     Ok,
     ClientErrors,
@@ -53,16 +53,16 @@ pub(super) enum Metric {
 
 /// What CloudWatch keeps of a metric's period.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) struct Statistics {
-    pub(super) sum: f64,
-    pub(super) count: f64,
-    pub(super) min: f64,
-    pub(super) max: f64,
+pub(in crate::aws::sim) struct Statistics {
+    pub(in crate::aws::sim) sum: f64,
+    pub(in crate::aws::sim) count: f64,
+    pub(in crate::aws::sim) min: f64,
+    pub(in crate::aws::sim) max: f64,
 }
 
 impl Statistics {
     /// A statistic by its name; none for what the simulation does not keep.
-    pub(super) fn get(&self, name: &str) -> Option<f64> {
+    pub(in crate::aws::sim) fn get(&self, name: &str) -> Option<f64> {
         match name {
             "Sum" => Some(self.sum),
             "SampleCount" => Some(self.count),
@@ -79,12 +79,12 @@ impl Seconds {
         self.since.push(second);
     }
 
-    pub(super) fn len(&self) -> usize {
+    pub(in crate::aws::sim) fn len(&self) -> usize {
         self.since.len()
     }
 
     /// How many seconds before the start are known.
-    pub(super) fn past(&self) -> usize {
+    pub(in crate::aws::sim) fn past(&self) -> usize {
         self.before.len()
     }
 
@@ -100,7 +100,7 @@ impl Seconds {
         })
     }
 
-    pub(super) fn totals(&self) -> Sides<(u64, u64)> {
+    pub(in crate::aws::sim) fn totals(&self) -> Sides<(u64, u64)> {
         let mut totals = Sides::<(u64, u64)>::default();
         for second in &self.since {
             for side in [Side::Blue, Side::Green] {
@@ -113,7 +113,7 @@ impl Seconds {
     }
 
     /// A metric over the seconds `from..to`; `None` where CloudWatch has no data point.
-    pub(super) fn statistics(
+    pub(in crate::aws::sim) fn statistics(
         &self,
         metric: Metric,
         side: Side,
@@ -145,7 +145,7 @@ impl Seconds {
 
     /// A statistic over the distribution of latencies: a percentile or a trimmed count; `None`
     /// where CloudWatch has no data point, or the simulation no such statistic.
-    pub(super) fn distribution(
+    pub(in crate::aws::sim) fn distribution(
         &self,
         metric: Metric,
         side: Side,
@@ -232,9 +232,9 @@ fn counted(count: u32) -> Option<Statistics> {
 
 /// How soon CloudWatch shows what.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Publication {
+pub(in crate::aws::sim) struct Publication {
     /// A balancer's minute is complete this long after its end.
-    pub(super) complete_after: Duration,
+    pub(in crate::aws::sim) complete_after: Duration,
 }
 
 /// Before it is complete, a part of a balancer's minute shows from this long after its end.
@@ -246,7 +246,13 @@ const APP_AFTER: Duration = Duration::from_secs(10);
 
 impl Publication {
     /// Of the period `from..to`, in seconds since the start, what shows at `now`: its end.
-    pub(super) fn visible(self, metric: Metric, from: i64, to: i64, now: Duration) -> i64 {
+    pub(in crate::aws::sim) fn visible(
+        self,
+        metric: Metric,
+        from: i64,
+        to: i64,
+        now: Duration,
+    ) -> i64 {
         let now = i64::try_from(now.as_millis()).unwrap_or(i64::MAX);
         let after = |delay: Duration| i64::try_from(delay.as_millis()).unwrap_or(i64::MAX);
         if matches!(

@@ -11,64 +11,64 @@ use aws_sdk_elasticloadbalancingv2::{
     },
 };
 
-use super::fault::{Call, answer};
 use crate::{
     aws::{
         alb::{ListenerArn, RuleArn, TargetGroupArn},
         api::ApiError,
+        sim::fault::{Call, answer},
     },
     error::ErrorKind,
     traffic::{Side, Sides},
 };
 
-pub(super) const BALANCER: &str = "arn:aws:elasticloadbalancing:us-east-1:123456789012:loadbalancer/app/chatbot-alb/50dc6c495c0c9188";
+pub(in crate::aws::sim) const BALANCER: &str = "arn:aws:elasticloadbalancing:us-east-1:123456789012:loadbalancer/app/chatbot-alb/50dc6c495c0c9188";
 const LISTENER: &str = "arn:aws:elasticloadbalancing:us-east-1:123456789012:listener/app/chatbot-alb/50dc6c495c0c9188/f2f7dc8efc522ab2";
 const BLUE: &str = "arn:aws:elasticloadbalancing:us-east-1:123456789012:targetgroup/chatbot-flask-tg/73e2d6bc24d8a067";
 const GREEN: &str = "arn:aws:elasticloadbalancing:us-east-1:123456789012:targetgroup/chatbot-fastapi-tg/943f017f100becff";
-pub(super) const THIRD: &str = "arn:aws:elasticloadbalancing:us-east-1:123456789012:targetgroup/chatbot-legacy-tg/0123456789abcdef";
+pub(in crate::aws::sim) const THIRD: &str = "arn:aws:elasticloadbalancing:us-east-1:123456789012:targetgroup/chatbot-legacy-tg/0123456789abcdef";
 
 /// The shape of the balancer.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Shape {
+pub(in crate::aws::sim) struct Shape {
     /// The rule that divides the traffic is the listener's default rule.
-    pub(super) is_default: bool,
+    pub(in crate::aws::sim) is_default: bool,
     /// A log-in stands before the forward.
-    pub(super) has_login: bool,
-    pub(super) stickiness: Option<Duration>,
+    pub(in crate::aws::sim) has_login: bool,
+    pub(in crate::aws::sim) stickiness: Option<Duration>,
     /// A third group stands in the forward, at this weight.
-    pub(super) third: Option<i32>,
+    pub(in crate::aws::sim) third: Option<i32>,
     /// So many other rules come first.
-    pub(super) rules_before: u32,
+    pub(in crate::aws::sim) rules_before: u32,
     /// Another rule forwards to green as well.
-    pub(super) is_shared: bool,
+    pub(in crate::aws::sim) is_shared: bool,
     /// Green is not in the rule.
-    pub(super) is_detached: bool,
+    pub(in crate::aws::sim) is_detached: bool,
     /// Tests reach green by a route of their own.
-    pub(super) has_test_route: bool,
+    pub(in crate::aws::sim) has_test_route: bool,
     /// An action of a type that nobody knows stands in the rule.
-    pub(super) unknown_action: bool,
-    pub(super) weights: Option<Sides<u32>>,
+    pub(in crate::aws::sim) unknown_action: bool,
+    pub(in crate::aws::sim) weights: Option<Sides<u32>>,
 }
 
 #[derive(Debug, Clone)]
-pub(super) struct Rules {
+pub(in crate::aws::sim) struct Rules {
     /// Every rule of the one listener, the default rule last.
-    pub(super) all: Vec<Rule>,
+    pub(in crate::aws::sim) all: Vec<Rule>,
     /// The ARN of the one that divides the traffic.
     main: String,
     /// How many were made since the start.
     made: u32,
 }
 
-pub(super) fn blue() -> TargetGroupArn {
+pub(in crate::aws::sim) fn blue() -> TargetGroupArn {
     parse(BLUE)
 }
 
-pub(super) fn green() -> TargetGroupArn {
+pub(in crate::aws::sim) fn green() -> TargetGroupArn {
     parse(GREEN)
 }
 
-pub(super) fn listener() -> ListenerArn {
+pub(in crate::aws::sim) fn listener() -> ListenerArn {
     parse(LISTENER)
 }
 
@@ -85,7 +85,7 @@ fn rule_arn(id: u32) -> String {
 }
 
 impl Rules {
-    pub(super) fn new(shape: &Shape) -> Self {
+    pub(in crate::aws::sim) fn new(shape: &Shape) -> Self {
         let mut all = Vec::new();
         for number in 0..shape.rules_before {
             let host = format!("service-{number}.chatbot.company.com");
@@ -164,7 +164,7 @@ impl Rules {
         Self { all, main, made: 0 }
     }
 
-    pub(super) fn main(&self) -> &Rule {
+    pub(in crate::aws::sim) fn main(&self) -> &Rule {
         &self.all[self.main_index()]
     }
 
@@ -173,17 +173,17 @@ impl Rules {
         self.find(&self.main).expect("the main rule")
     }
 
-    pub(super) fn main_arn(&self) -> RuleArn {
+    pub(in crate::aws::sim) fn main_arn(&self) -> RuleArn {
         parse(self.main().rule_arn.as_deref().unwrap_or_default())
     }
 
-    pub(super) fn find(&self, arn: &str) -> Option<usize> {
+    pub(in crate::aws::sim) fn find(&self, arn: &str) -> Option<usize> {
         self.all
             .iter()
             .position(|rule| rule.rule_arn.as_deref() == Some(arn))
     }
 
-    pub(super) fn default_rule(&self) -> usize {
+    pub(in crate::aws::sim) fn default_rule(&self) -> usize {
         self.all.len() - 1
     }
 
@@ -193,7 +193,7 @@ impl Rules {
     }
 
     /// The weights that divide the traffic now.
-    pub(super) fn weights(&self) -> Sides<u32> {
+    pub(in crate::aws::sim) fn weights(&self) -> Sides<u32> {
         let of = |arn: &str| {
             let groups = self.groups();
             let found = groups.iter().find(|(group, _)| group == arn);
@@ -214,13 +214,16 @@ impl Rules {
     }
 
     /// Whether any rule names a group.
-    pub(super) fn name(&self, group: &str) -> bool {
+    pub(in crate::aws::sim) fn name(&self, group: &str) -> bool {
         let actions = self.all.iter().flat_map(Rule::actions);
         groups_of(actions).iter().any(|(arn, _)| arn == group)
     }
 
     /// Makes a rule.
-    pub(super) fn create(&mut self, input: &CreateRuleInputBuilder) -> Result<Rule, ApiError> {
+    pub(in crate::aws::sim) fn create(
+        &mut self,
+        input: &CreateRuleInputBuilder,
+    ) -> Result<Rule, ApiError> {
         let call = Call::CreateRule;
         let refused = |kind, code, message: &str| Err(answer(call, kind, code, message));
         let priority = input.get_priority().unwrap_or_default();
@@ -260,7 +263,7 @@ impl Rules {
     }
 
     /// Deletes a rule. Unlike AWS it keeps the rule that divides the traffic.
-    pub(super) fn delete(&mut self, arn: &str) -> Result<(), ApiError> {
+    pub(in crate::aws::sim) fn delete(&mut self, arn: &str) -> Result<(), ApiError> {
         let call = Call::DeleteRule;
         let index = self.find(arn);
         let Some(index) = index else {
@@ -277,7 +280,7 @@ impl Rules {
     }
 
     /// The rule that a request comes to.
-    pub(super) fn of_request(
+    pub(in crate::aws::sim) fn of_request(
         &self,
         host: &str,
         path: &str,
@@ -301,7 +304,7 @@ impl Rules {
         found.unwrap_or(&self.all[self.default_rule()])
     }
 
-    pub(super) fn stickiness(&self) -> Option<Duration> {
+    pub(in crate::aws::sim) fn stickiness(&self) -> Option<Duration> {
         let config = self.main().actions().iter().find_map(|action| {
             let forward = action.forward_config.as_ref()?;
             forward.target_group_stickiness_config.as_ref()
@@ -311,7 +314,7 @@ impl Rules {
     }
 
     /// Somebody else's write: only weights, nothing else of the rule.
-    pub(super) fn write_weights(&mut self, weights: Sides<u32>) {
+    pub(in crate::aws::sim) fn write_weights(&mut self, weights: Sides<u32>) {
         let index = self.main_index();
         let rule = &mut self.all[index];
         for action in rule.actions.iter_mut().flatten() {
@@ -334,7 +337,7 @@ impl Rules {
     }
 
     /// The main rule without the two weights: what no migration may change.
-    pub(super) fn text_without_weights(&self) -> String {
+    pub(in crate::aws::sim) fn text_without_weights(&self) -> String {
         let mut rules = self.clone();
         rules.write_weights(Sides { blue: 0, green: 0 });
         let mut main = rules.main().clone();
@@ -357,7 +360,9 @@ impl Rules {
 }
 
 /// The groups of forward actions, with their weights.
-pub(super) fn groups_of<'a>(actions: impl IntoIterator<Item = &'a Action>) -> Vec<(String, u32)> {
+pub(in crate::aws::sim) fn groups_of<'a>(
+    actions: impl IntoIterator<Item = &'a Action>,
+) -> Vec<(String, u32)> {
     let groups = actions.into_iter().flat_map(|action| {
         let listed = action.forward_config.as_ref().map(|c| c.target_groups());
         match (listed, &action.target_group_arn) {

@@ -8,11 +8,11 @@ use crate::traffic::TargetCounts;
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Service {
-    pub(super) targets: u32,
+    pub(in crate::aws::sim) targets: u32,
     pub(super) ready_after: Duration,
     pub(super) ready_every: Duration,
     pub(super) error_rate: f64,
-    pub(super) latency: Duration,
+    pub(in crate::aws::sim) latency: Duration,
     pub(super) behaviours: Vec<(When, Behaviour)>,
 }
 
@@ -50,7 +50,7 @@ pub enum Behaviour {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Conditions {
     pub(super) error_rate: f64,
-    pub(super) latency: Duration,
+    pub(in crate::aws::sim) latency: Duration,
     pub(super) is_dead: bool,
 }
 
@@ -131,7 +131,7 @@ impl Service {
     }
 
     /// The targets as health checks see them.
-    pub(super) fn targets(&self, now: Duration, rises: &[Duration]) -> TargetCounts {
+    pub(in crate::aws::sim) fn targets(&self, now: Duration, rises: &[Duration]) -> TargetCounts {
         let mut counts = TargetCounts::default();
         let dead = self.behaviours.iter().any(|(when, behaviour)| {
             let since = when.began(now, rises);
@@ -153,7 +153,7 @@ impl Service {
 }
 
 impl When {
-    pub(super) fn is_on(self, now: Duration, rises: &[Duration]) -> bool {
+    pub(in crate::aws::sim) fn is_on(self, now: Duration, rises: &[Duration]) -> bool {
         self.began(now, rises).is_some()
     }
 

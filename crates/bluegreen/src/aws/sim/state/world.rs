@@ -8,61 +8,61 @@ use rand_chacha::ChaCha8Rng;
 use rand_distr::{Binomial, Distribution, LogNormal, Poisson};
 
 use super::{
-    ecr::Registry,
-    fault::{Call, Fault, Selector},
     fleet::Fleet,
     groups::Groups,
     metrics::{Publication, Second, Seconds},
-    programs::Programs,
     rules::Rules,
-    scheduler::Schedules,
     service::{Conditions, Service, When},
-    simulation::{Change, Writer},
-    stop::StopPoint,
-    time::SimClock,
 };
 use crate::{
+    aws::sim::{
+        api::{ecr::Registry, programs::Programs, scheduler::Schedules},
+        fault::{Call, Fault, Selector},
+        simulation::{Change, Writer},
+        stop::StopPoint,
+        time::SimClock,
+    },
     clock::later,
     traffic::{Side, Sides, TargetCounts},
 };
 
 /// An alarm and when it fires.
 #[derive(Debug, Clone)]
-pub(super) struct Alarm {
-    pub(super) name: String,
-    pub(super) fires: When,
+pub(in crate::aws::sim) struct Alarm {
+    pub(in crate::aws::sim) name: String,
+    pub(in crate::aws::sim) fires: When,
 }
 
 #[derive(Debug)]
-pub(super) struct World {
-    pub(super) seed: u64,
+pub(in crate::aws::sim) struct World {
+    pub(in crate::aws::sim) seed: u64,
     /// Requests a second.
-    pub(super) traffic: f64,
-    pub(super) services: Sides<Service>,
-    pub(super) rules: Rules,
-    pub(super) groups: Groups,
-    pub(super) fleet: Fleet,
-    pub(super) registry: Registry,
-    pub(super) programs: Programs,
-    pub(super) publication: Publication,
-    pub(super) page_size: usize,
-    pub(super) data_page_size: usize,
+    pub(in crate::aws::sim) traffic: f64,
+    pub(in crate::aws::sim) services: Sides<Service>,
+    pub(in crate::aws::sim) rules: Rules,
+    pub(in crate::aws::sim) groups: Groups,
+    pub(in crate::aws::sim) fleet: Fleet,
+    pub(in crate::aws::sim) registry: Registry,
+    pub(in crate::aws::sim) programs: Programs,
+    pub(in crate::aws::sim) publication: Publication,
+    pub(in crate::aws::sim) page_size: usize,
+    pub(in crate::aws::sim) data_page_size: usize,
     /// How long blue has served before the start.
-    pub(super) history: Duration,
-    pub(super) alarms: Vec<Alarm>,
-    pub(super) faults: Vec<(Selector, Fault)>,
-    pub(super) stops: Vec<StopPoint>,
+    pub(in crate::aws::sim) history: Duration,
+    pub(in crate::aws::sim) alarms: Vec<Alarm>,
+    pub(in crate::aws::sim) faults: Vec<(Selector, Fault)>,
+    pub(in crate::aws::sim) stops: Vec<StopPoint>,
     /// Somebody else's writes, by time.
-    pub(super) scheduled: BTreeMap<Duration, Sides<u32>>,
+    pub(in crate::aws::sim) scheduled: BTreeMap<Duration, Sides<u32>>,
     /// The schedules of EventBridge Scheduler.
-    pub(super) schedules: Schedules,
-    pub(super) seconds: Seconds,
-    pub(super) changes: Vec<Change>,
+    pub(in crate::aws::sim) schedules: Schedules,
+    pub(in crate::aws::sim) seconds: Seconds,
+    pub(in crate::aws::sim) changes: Vec<Change>,
     /// When each side's share rose.
-    pub(super) rises: Sides<Vec<Duration>>,
-    pub(super) calls: BTreeMap<Call, u64>,
+    pub(in crate::aws::sim) rises: Sides<Vec<Duration>>,
+    pub(in crate::aws::sim) calls: BTreeMap<Call, u64>,
     /// Green's share of the clients that are pinned to a side.
-    pub(super) pinned: f64,
+    pub(in crate::aws::sim) pinned: f64,
 }
 
 /// The fraction of requests that come from clients with a sticky cookie, where it is enabled.
@@ -74,7 +74,7 @@ const CLIENT_ERRORS: f64 = 0.01;
 
 impl World {
     /// Lets every second before `now` happen, and somebody else's writes that were due.
-    pub(super) fn advance(&mut self, now: Duration) {
+    pub(in crate::aws::sim) fn advance(&mut self, now: Duration) {
         let wanted = usize::try_from(now.as_secs()).unwrap_or(usize::MAX);
         while self.seconds.len() < wanted {
             let second = Duration::from_secs(self.seconds.len() as u64);
@@ -102,7 +102,7 @@ impl World {
     }
 
     /// Writes a change into the history.
-    pub(super) fn changed(&mut self, now: Duration, by: Writer) {
+    pub(in crate::aws::sim) fn changed(&mut self, now: Duration, by: Writer) {
         let share = |weights: Sides<u32>, side: Side| {
             let sum = f64::from(weights.blue) + f64::from(weights.green);
             if sum > 0.0 {
@@ -127,11 +127,11 @@ impl World {
         self.changes.push(change);
     }
 
-    pub(super) fn date(&self, now: Duration) -> Timestamp {
+    pub(in crate::aws::sim) fn date(&self, now: Duration) -> Timestamp {
         later(SimClock::epoch(), now)
     }
 
-    pub(super) fn targets(&self, now: Duration) -> Sides<TargetCounts> {
+    pub(in crate::aws::sim) fn targets(&self, now: Duration) -> Sides<TargetCounts> {
         let of = |side: Side| {
             if !self.groups.has_targets(side) {
                 return TargetCounts::default();
@@ -154,7 +154,7 @@ impl World {
 
     /// Lets blue have served alone for so many seconds before the start, as far as its history
     /// goes: as it usually does, whatever happens later.
-    pub(super) fn remember(&mut self, seconds: u64) {
+    pub(in crate::aws::sim) fn remember(&mut self, seconds: u64) {
         let wanted = usize::try_from(seconds.min(self.history.as_secs())).unwrap_or(usize::MAX);
         while self.seconds.past() < wanted {
             let ago = self.seconds.past() as u64 + 1;
@@ -208,7 +208,7 @@ impl World {
     }
 
     /// Green's share by weight.
-    pub(super) fn weighted_share(&self) -> f64 {
+    pub(in crate::aws::sim) fn weighted_share(&self) -> f64 {
         let weights = self.rules.weights();
         let sum = f64::from(weights.blue) + f64::from(weights.green);
         if sum > 0.0 {
