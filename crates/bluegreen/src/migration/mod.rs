@@ -1,6 +1,8 @@
 //! The migration: moves live traffic from blue to green, step by step, under gates.
 
 mod action;
+mod difference;
+mod error;
 mod event;
 mod host;
 mod machine;
@@ -13,11 +15,12 @@ mod run;
 
 pub use self::{
     action::{Action, Entry, GateReport, Input, Intent, LookReport, OpenedGate},
+    error::MigrationError,
     event::{GateStanding, MigrationEvent},
     machine::{MACHINE_VERSION, MigrationMachine, MigrationTransition},
     outcome::{
-        Cause, HoldReason, MigrationError, MigrationOutcome, Override, Report, Restored,
-        StandingSwitch, Unchanged, Unresolved,
+        Cause, HoldReason, MigrationOutcome, Override, Report, Restored, StandingSwitch, Unchanged,
+        Unresolved,
     },
     plan::{
         GateId, GatePolicy, MigrationPlan, MigrationPlanBuilder, OnInconclusive, OnResume, Step,

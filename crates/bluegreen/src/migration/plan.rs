@@ -8,7 +8,7 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
-use super::Preview;
+use super::difference::differences;
 use crate::{
     clock::span,
     engine::OnCancel,
@@ -173,7 +173,7 @@ pub struct MigrationPlanBuilder {
     #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
     step_deadline: Duration,
     #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
-    #[serde(alias = "look_every")]
+    #[serde(alias = "look_interval")]
     look_interval: Duration,
     #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
     warm_up: Duration,
@@ -192,7 +192,7 @@ pub struct MigrationPlanBuilder {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::optional")]
     dead_man: Option<Duration>,
-    #[serde(alias = "green_target_worth")]
+    #[serde(alias = "capacity_ratio")]
     capacity_ratio: f64,
     accept: BTreeSet<Acceptance>,
     gates: BTreeMap<GateId, GatePolicy>,
@@ -553,12 +553,6 @@ impl MigrationPlan {
         self.fields.clone()
     }
 
-    /// What this plan does and when, for people.
-    #[must_use]
-    pub fn preview(&self) -> Preview {
-        Preview::of(self)
-    }
-
     /// The steps, ascending, the last at 100 %.
     #[must_use]
     pub fn steps(&self) -> &[Step] {
@@ -637,7 +631,7 @@ impl MigrationPlan {
     /// What differs in another plan, a line for each field.
     pub(crate) fn differences(&self, now: &Self) -> Vec<String> {
         let json = |plan: &Self| serde_json::to_value(plan).unwrap_or_default();
-        super::replay::differences(&json(self), &json(now))
+        differences(&json(self), &json(now))
     }
 
     /// What happens when the run is resumed while traffic is divided.

@@ -38,8 +38,16 @@ pub struct PreviewStage {
     pub is_final_bake: bool,
 }
 
+impl MigrationPlan {
+    /// What this plan does and when, for people.
+    #[must_use]
+    pub fn preview(&self) -> Preview {
+        Preview::of(self)
+    }
+}
+
 impl Preview {
-    pub(super) fn of(plan: &MigrationPlan) -> Self {
+    fn of(plan: &MigrationPlan) -> Self {
         let mut earliest = Duration::ZERO;
         let mut stages = Vec::new();
         for step in plan.steps() {

@@ -1,12 +1,13 @@
 //! Replaying a journal: the same inputs must give the same verdicts, actions and events.
 
-use std::{collections::BTreeSet, fmt};
+use std::fmt;
 
 use serde::Deserialize;
 
 use super::{
     Action, Entry, GateId, Input, LookReport, MACHINE_VERSION, MigrationEvent, MigrationMachine,
-    MigrationOutcome, MigrationPlan, OpenedGate, Unresolved, machine::OLDEST_VERSION,
+    MigrationOutcome, MigrationPlan, OpenedGate, Unresolved, difference::differences,
+    machine::OLDEST_VERSION,
 };
 use crate::{
     clock::between,
@@ -287,30 +288,6 @@ pub(super) fn play(
         }
     }
     Ok((opened, player))
-}
-
-/// What differs between two objects, a line for each of their fields.
-pub(super) fn differences(journal: &serde_json::Value, now: &serde_json::Value) -> Vec<String> {
-    if journal == now {
-        return Vec::new();
-    }
-    let (Some(was), Some(is)) = (journal.as_object(), now.as_object()) else {
-        return vec![format!("the journal has {journal}, now it is {now}")];
-    };
-    let fields: BTreeSet<&String> = was.keys().chain(is.keys()).collect();
-    let differs = fields
-        .into_iter()
-        .filter(|field| was.get(*field) != is.get(*field));
-    let word = |value: Option<&serde_json::Value>| match value {
-        Some(value) => value.to_string(),
-        None => "nothing".to_owned(),
-    };
-    differs
-        .map(|field| {
-            let (was, is) = (word(was.get(field)), word(is.get(field)));
-            format!("{field}: the journal has {was}, now it is {is}")
-        })
-        .collect()
 }
 
 /// A gate's fold as the journal left it.

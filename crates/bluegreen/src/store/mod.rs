@@ -56,12 +56,14 @@ mod holder;
 mod lease;
 mod log;
 mod storage;
+mod take;
 
 pub use self::{
     holder::Holder,
     lease::Lease,
-    log::{JournalLog, JournalStore, LeaseState, Take},
+    log::{JournalLog, JournalStore, LeaseState},
     storage::{Created, RecordStorage},
+    take::Take,
 };
 
 /// A holder appends at least this often.

@@ -16,7 +16,7 @@ use aws_sdk_scheduler::{
 };
 use jiff::{Timestamp, tz::TimeZone};
 
-use super::{AlbTrafficSplitter, RuleArn, routing::Routing};
+use super::{AlbTrafficSplitter, RuleArn, rule::routing::Routing};
 use crate::{
     aws::{Aws, api::SchedulerApi},
     error::{Error, ErrorKind, Result},

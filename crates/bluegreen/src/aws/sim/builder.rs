@@ -4,13 +4,15 @@ use std::{collections::BTreeMap, time::Duration};
 
 use super::{
     Fate, Programs, Service, Simulation, When,
-    ecr::Registry,
-    fleet::Fleet,
-    groups::Groups,
-    metrics::{Publication, Seconds},
-    rules::{Rules, Shape},
+    api::ecr::Registry,
     simulation::Writer,
-    world::{Alarm, World},
+    state::{
+        fleet::Fleet,
+        groups::Groups,
+        metrics::{Publication, Seconds},
+        rules::{Rules, Shape},
+        world::{Alarm, World},
+    },
 };
 use crate::traffic::Sides;
 

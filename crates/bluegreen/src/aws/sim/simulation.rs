@@ -10,20 +10,24 @@ use jiff::Timestamp;
 
 use super::{
     SimulationBuilder,
+    api::{
+        cloudwatch::SimCloudWatch,
+        ecr::SimEcr,
+        ecs::SimEcs,
+        elb::SimElb,
+        http::SimHttp,
+        programs::{Programs, SimPrograms},
+        scheduler::SimScheduler,
+    },
     builder::Rule,
-    cloudwatch::SimCloudWatch,
-    ecr::SimEcr,
-    ecs::SimEcs,
-    elb::SimElb,
     fault::{Call, Fault, Selector, TIME_OUT, answer, lost},
-    fleet::{self, Fate},
-    http::SimHttp,
-    programs::{Programs, SimPrograms},
-    rules,
-    scheduler::SimScheduler,
+    state::{
+        fleet::{self, Fate},
+        rules,
+        world::World,
+    },
     stop::{Moment, Stop, StopPoint},
     time::{Pacer, SimClock},
-    world::World,
 };
 use crate::{
     aws::{
@@ -186,7 +190,7 @@ impl Simulation {
     /// The name of its repository.
     #[must_use]
     pub fn repository(&self) -> &'static str {
-        super::ecr::REPOSITORY
+        super::api::ecr::REPOSITORY
     }
 
     /// The programs of the simulated machine, `docker` and `git`. A push lands in the simulated

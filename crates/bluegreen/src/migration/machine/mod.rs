@@ -28,6 +28,7 @@
 mod control;
 mod preflight;
 mod resume;
+mod retry;
 mod standing;
 mod state;
 mod switch;
@@ -40,8 +41,7 @@ use serde::{Deserialize, Serialize};
 pub(crate) use self::state::End;
 use self::{
     standing::Standings,
-    state::{Stage, State, Watch},
-    switch::Switch,
+    state::{Stage, State, Switch, Watch},
 };
 use super::{
     Action, Cause, Entry, GateId, GatePolicy, HoldReason, Input, Intent, MigrationEvent,

@@ -6,8 +6,8 @@ use jiff::Timestamp;
 use super::{
     Action, Control, Failure, HoldReason, MigrationEvent, MigrationMachine, Next, State,
     TrafficObservation, Unresolved,
+    retry::back_off,
     state::{ArmingSwitch, Confirm, Resuming, Watch, Write},
-    write::back_off,
 };
 use crate::{clock::later, engine::Operator, error::ErrorKind, migration::OnResume};
 

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::{Cause, Control, MigrationOutcome, TrafficSplit, Unresolved};
-use crate::{error::Failure, health::Phase};
+use crate::{error::Failure, health::Phase, traffic::Armed};
 
 /// What the machine is doing.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -51,6 +51,20 @@ pub(crate) enum State {
     DisarmingSwitch(DisarmingSwitch),
     /// Nothing is outstanding. Never left.
     Ended(End),
+}
+
+/// What is known of the dead-man switch.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Switch {
+    /// When the newest arming that is certain was begun.
+    pub(super) renewed: Option<Timestamp>,
+    /// When that one fires.
+    pub(super) fires: Option<Timestamp>,
+    /// From when on it may fire or may have fired; `None` where it cannot be there.
+    pub(super) may_fire: Option<Timestamp>,
+    pub(super) armed: Option<Armed>,
+    /// Whether what it would write was made before the newest read-back.
+    pub(super) is_stale: bool,
 }
 
 /// The data of `ArmingSwitch`.

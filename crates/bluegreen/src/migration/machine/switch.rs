@@ -3,14 +3,13 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
 
 use super::{
     Action, Cause, Failure, HoldReason, MigrationEvent, MigrationMachine, MigrationOutcome, Next,
     Stage, State, TrafficObservation, Unchanged, Unresolved, Watch,
     preflight::refusal_of,
-    state::{ArmingSwitch, DisarmStep, DisarmingSwitch, End, Goal, ThenWatch, Write},
-    write::back_off,
+    retry::{FEW_ATTEMPTS, back_off},
+    state::{ArmingSwitch, DisarmStep, DisarmingSwitch, End, Goal, Switch, ThenWatch, Write},
 };
 use crate::{
     clock::{later, sooner},
@@ -29,24 +28,6 @@ const CLOCK_SLACK: Duration = Duration::from_secs(60);
 const LATE: Duration = Duration::from_secs(120);
 /// How long before it fires everything must be under way back to blue.
 const MARGIN: Duration = Duration::from_secs(120);
-/// How often it is disarmed where it could do no harm any more, or where it does not look as if
-/// trying helps.
-const FEW_ATTEMPTS: u32 = 3;
-
-/// What is known of the switch.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-pub(crate) struct Switch {
-    /// When the newest arming that is certain was begun.
-    renewed: Option<Timestamp>,
-    /// When that one fires.
-    fires: Option<Timestamp>,
-    /// From when on it may fire or may have fired; `None` where it cannot be there.
-    may_fire: Option<Timestamp>,
-    armed: Option<Armed>,
-    /// Whether what it would write was made before the newest read-back.
-    is_stale: bool,
-}
-
 impl MigrationMachine {
     /// Whether it must be armed, or renewed, before anything else.
     pub(super) fn is_switch_due(&self, at: Timestamp) -> bool {

@@ -7,19 +7,11 @@ use jiff::Timestamp;
 use super::{
     Action, Cause, Control, Failure, HoldReason, Intent, MigrationEvent, MigrationMachine,
     MigrationOutcome, Next, Stage, State, TrafficObservation, TrafficSplit, Unchanged, Unresolved,
-    preflight::{ATTEMPTS, refusal_of},
+    preflight::refusal_of,
+    retry::{ATTEMPTS, MOST_TRIES_WITHOUT_TIME, back_off},
     state::{Confirm, Goal, ThenWatch, Write},
 };
 use crate::{clock::later, error::ErrorKind, migration::Restored, preflight::Finding};
-
-/// How long to wait after the `attempt`th failure in a row: 2, 4, 8, 16 and then 30 seconds.
-pub(super) fn back_off(attempt: u32) -> Duration {
-    Duration::from_secs(2_u64.saturating_pow(attempt.clamp(1, 5)).min(30))
-}
-
-/// How often restoring is tried where waits take no time: without pauses between them, more tries
-/// would only hammer a service that asks for fewer.
-const MOST_TRIES_WITHOUT_TIME: u32 = 10;
 
 impl Write {
     pub(super) fn new(at: Timestamp, goal: Goal) -> Self {
