@@ -319,7 +319,7 @@ pub enum HoldReason {
         summary: String,
     },
     /// Somebody else has taken over the journal and goes on; this run writes nothing more.
-    #[serde(alias = "taken_over")]
+    #[serde(alias = "superseded")]
     TakenOver {
         /// By whom.
         failure: Failure,

@@ -173,7 +173,7 @@ pub struct MigrationPlanBuilder {
     #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
     step_deadline: Duration,
     #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
-    #[serde(alias = "look_interval")]
+    #[serde(alias = "look_every")]
     look_interval: Duration,
     #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
     warm_up: Duration,
@@ -192,7 +192,7 @@ pub struct MigrationPlanBuilder {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::optional")]
     dead_man: Option<Duration>,
-    #[serde(alias = "capacity_ratio")]
+    #[serde(alias = "green_target_worth")]
     capacity_ratio: f64,
     accept: BTreeSet<Acceptance>,
     gates: BTreeMap<GateId, GatePolicy>,
