@@ -74,6 +74,8 @@
 //!   ([`traffic::DeadManSwitch`]).
 //! - A [`Deployment`] changes a service's task definition and nothing else of it.
 //!
+//! What each word means stands in the [`glossary`].
+//!
 //! # Features
 //!
 //! | feature | default | adds |
@@ -117,6 +119,9 @@ pub use self::{
     service::ServiceDeployer,
     traffic::{Percent, TrafficSplit, TrafficSplitter},
 };
+
+#[doc = include_str!("../docs/glossary.md")]
+pub mod glossary {}
 
 /// The examples of the project's front page are tests too.
 #[cfg(all(doctest, feature = "sim"))]
