@@ -47,14 +47,15 @@ mod stop;
 mod time;
 
 pub use self::{
-    api::programs::Programs,
     builder::SimulationBuilder,
     fault::{AnyCall, Call, Fault, Selector},
     release::ReleaseScenario,
     scenario::{Scenario, UnknownScenario},
-    simulation::{Change, Simulation, Writer},
+    simulation::Simulation,
     state::{
+        change::{Change, Writer},
         fleet::Fate,
+        programs::Programs,
         service::{Behaviour, Service, When},
     },
     stop::{Moment, Stop},

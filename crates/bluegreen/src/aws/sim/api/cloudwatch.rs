@@ -14,12 +14,12 @@ use aws_sdk_cloudwatch::{
 };
 use aws_smithy_types::DateTime;
 
+use super::shared::Shared;
 use crate::{
     aws::{
         api::{ApiError, CloudWatchApi},
         sim::{
             fault::{Call, answer},
-            simulation::Shared,
             state::{metrics::Metric, rules, world::World},
             time::SimClock,
         },

@@ -5,13 +5,16 @@ use std::{sync::Arc, time::Duration};
 use async_trait::async_trait;
 use serde_json::{Map, Value, json};
 
+use super::shared::Shared;
 use crate::{
     aws::{
         api::{ApiError, EcsApi, EcsCall},
         sim::{
             fault::{Call, answer},
-            simulation::{Shared, Writer},
-            state::fleet::{CLUSTER, Fate, Fleet, SERVICE, Service},
+            state::{
+                change::Writer,
+                fleet::{CLUSTER, Fate, Fleet, SERVICE, Service},
+            },
             time::SimClock,
         },
     },

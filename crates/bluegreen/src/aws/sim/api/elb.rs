@@ -24,18 +24,26 @@ use aws_sdk_elasticloadbalancingv2::{
         remove_tags::{RemoveTagsOutput, builders::RemoveTagsInputBuilder},
     },
     types::{
-        Action, ActionTypeEnum, Listener, ProtocolEnum, Rule, TargetDescription, TargetGroupTuple,
-        TargetHealth, TargetHealthDescription, TargetHealthStateEnum,
+        ActionTypeEnum, Listener, ProtocolEnum, Rule, Tag, TagDescription, TargetDescription,
+        TargetGroupTuple, TargetHealth, TargetHealthDescription, TargetHealthStateEnum,
     },
 };
 
+use super::shared::Shared;
 use crate::{
     aws::{
         api::{ApiError, ElbApi},
         sim::{
             fault::{Call, answer},
-            simulation::{Shared, Writer},
-            state::{groups::no_group, rules, world::World},
+            state::{
+                change::Writer,
+                groups::no_group,
+                rules,
+                world::World,
+                writes::{
+                    check, check_groups, invalid, modifiable, no_rule, write_default, write_rule,
+                },
+            },
         },
     },
     error::ErrorKind,
@@ -75,7 +83,7 @@ impl ElbApi for SimElb {
     ) -> Result<DescribeTargetGroupsOutput, ApiError> {
         self.0
             .serve(Call::DescribeTargetGroups, |world, _now| {
-                world.groups.describe(&input, &world.rules)
+                describe_target_groups(world, &input)
             })
             .await
     }
@@ -211,7 +219,7 @@ impl ElbApi for SimElb {
             .serve(Call::DescribeTags, |world, _now| {
                 let arns = input.get_resource_arns().iter().flatten();
                 check_tagged(Call::DescribeTags, world, arns.clone())?;
-                Ok(world.groups.described_tags(arns))
+                Ok(describe_tags(world, arns))
             })
             .await
     }
@@ -316,6 +324,54 @@ fn listener() -> Listener {
         .build()
 }
 
+fn describe_target_groups(
+    world: &World,
+    input: &DescribeTargetGroupsInputBuilder,
+) -> Result<DescribeTargetGroupsOutput, ApiError> {
+    let call = Call::DescribeTargetGroups;
+    let groups = &world.groups;
+    let arns = input.get_target_group_arns().iter().flatten();
+    let names = input.get_names().iter().flatten();
+    let by_name = |name: &String| {
+        let mut all = groups.all.iter();
+        all.position(|group| group.target_group_name.as_ref() == Some(name))
+    };
+    let found: Option<Vec<usize>> = arns
+        .map(|arn| groups.find(arn))
+        .chain(names.map(by_name))
+        .collect();
+    let Some(found) = found else {
+        return Err(no_group(call));
+    };
+    let described = found.into_iter().map(|index| {
+        let mut group = groups.all[index].clone();
+        let arn = group.target_group_arn.as_deref().unwrap_or_default();
+        let balancers = world
+            .rules
+            .name(arn)
+            .then(|| vec![rules::BALANCER.to_owned()]);
+        group.load_balancer_arns = Some(balancers.unwrap_or_default());
+        group
+    });
+    Ok(DescribeTargetGroupsOutput::builder()
+        .set_target_groups(Some(described.collect()))
+        .build())
+}
+
+fn describe_tags<'a>(world: &World, arns: impl Iterator<Item = &'a String>) -> DescribeTagsOutput {
+    let descriptions = arns.map(|arn| {
+        let own = world.groups.tags.get(arn).into_iter().flatten();
+        let tags = own.map(|(key, value)| Tag::builder().key(key).value(value).build());
+        TagDescription::builder()
+            .resource_arn(arn)
+            .set_tags(Some(tags.collect()))
+            .build()
+    });
+    DescribeTagsOutput::builder()
+        .set_tag_descriptions(Some(descriptions.collect()))
+        .build()
+}
+
 fn target_health(side: Side, counts: &crate::traffic::TargetCounts) -> DescribeTargetHealthOutput {
     let network = match side {
         Side::Blue => 1,
@@ -370,87 +426,6 @@ fn as_described(rule: &Rule) -> Rule {
     rule
 }
 
-/// The place of a rule that `ModifyRule` may change.
-fn modifiable(world: &World, arn: &str) -> Result<usize, ApiError> {
-    let call = Call::ModifyRule;
-    let index = world.rules.find(arn).ok_or_else(|| no_rule(call))?;
-    if index == world.rules.default_rule() {
-        let message = "The default rule cannot be modified by this operation";
-        return Err(invalid(call, "OperationNotPermitted", message));
-    }
-    Ok(index)
-}
-
-/// Replaces the actions of a rule.
-pub(super) fn write_rule(
-    world: &mut World,
-    arn: &str,
-    actions: Vec<Action>,
-) -> Result<(), ApiError> {
-    let index = modifiable(world, arn)?;
-    check(Call::ModifyRule, &actions)?;
-    check_groups(Call::ModifyRule, world, Some(&actions))?;
-    world.rules.all[index].actions = Some(actions);
-    Ok(())
-}
-
-/// Replaces the actions of the default rule.
-pub(super) fn write_default(world: &mut World, actions: Vec<Action>) -> Result<(), ApiError> {
-    check(Call::ModifyListener, &actions)?;
-    check_groups(Call::ModifyListener, world, Some(&actions))?;
-    let index = world.rules.default_rule();
-    world.rules.all[index].actions = Some(actions);
-    Ok(())
-}
-
-/// What AWS refuses.
-fn check(call: Call, actions: &[Action]) -> Result<(), ApiError> {
-    if actions.is_empty() {
-        return Err(invalid(
-            call,
-            "ValidationError",
-            "Actions must not be empty",
-        ));
-    }
-    for action in actions {
-        if let Some(login) = &action.authenticate_oidc_config {
-            let existing = login.use_existing_client_secret == Some(true);
-            if existing == login.client_secret.is_some() {
-                let message = "Give either a client secret or UseExistingClientSecret";
-                return Err(invalid(call, "InvalidLoadBalancerAction", message));
-            }
-        }
-        let Some(config) = &action.forward_config else {
-            continue;
-        };
-        let groups = config.target_groups();
-        if groups.len() > 5 {
-            let message = "A forward takes up to five target groups";
-            return Err(invalid(call, "TooManyTargetGroups", message));
-        }
-        if groups.len() > 1 && action.target_group_arn.is_some() {
-            let message = "TargetGroupArn goes with a single target group only";
-            return Err(invalid(call, "ValidationError", message));
-        }
-        for group in groups {
-            let weight = group.weight.unwrap_or(1);
-            if !(0..=999).contains(&weight) {
-                let message = format!("Weight {weight} is not between 0 and 999");
-                return Err(invalid(call, "ValidationError", &message));
-            }
-        }
-    }
-    Ok(())
-}
-
-/// A forward names groups that exist; the third one is nobody's and always there.
-fn check_groups(call: Call, world: &World, actions: Option<&[Action]>) -> Result<(), ApiError> {
-    let known = |arn: &String| world.groups.exists(arn) || arn == rules::THIRD;
-    let forwards = actions.into_iter().flatten();
-    let all_known = rules::groups_of(forwards).iter().all(|(arn, _)| known(arn));
-    all_known.then_some(()).ok_or_else(|| no_group(call))
-}
-
 /// Tags are of groups and rules that exist.
 fn check_tagged<'a>(
     call: Call,
@@ -470,15 +445,6 @@ fn side_of(arn: Option<&str>) -> Option<Side> {
         Some(arn) if arn == rules::green().as_str() => Some(Side::Green),
         _ => None,
     }
-}
-
-fn invalid(call: Call, code: &str, message: &str) -> ApiError {
-    answer(call, ErrorKind::Invalid, code, message)
-}
-
-fn no_rule(call: Call) -> ApiError {
-    let message = "One or more rules not found";
-    answer(call, ErrorKind::NotFound, "RuleNotFound", message)
 }
 
 fn no_listener(call: Call) -> ApiError {

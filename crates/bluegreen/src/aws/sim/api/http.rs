@@ -4,8 +4,9 @@ use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 
+use super::shared::Shared;
 use crate::{
-    aws::sim::{simulation::Shared, state::fleet::Fate},
+    aws::sim::state::fleet::Fate,
     check::{HttpClient, HttpFailure, HttpRequest, HttpResponse},
     traffic::Side,
 };

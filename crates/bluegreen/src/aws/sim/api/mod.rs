@@ -7,3 +7,4 @@ pub(super) mod elb;
 pub(super) mod http;
 pub(super) mod programs;
 pub(super) mod scheduler;
+pub(super) mod shared;

@@ -4,28 +4,12 @@ use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 
+use super::shared::Shared;
 use crate::{
-    aws::sim::simulation::Shared,
+    aws::sim::state::programs::Programs,
     error::{Error, ErrorKind, Result},
     image::{Command, CommandRunner, Finished, LineSink, Stream},
 };
-
-/// What is wrong with the simulated machine's programs.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum Programs {
-    /// Nothing.
-    #[default]
-    Work,
-    /// There is no `docker`.
-    Missing,
-    /// The engine does not run.
-    EngineDown,
-    /// The build fails.
-    BuildFails,
-    /// The registry refuses the push.
-    PushRefused,
-}
 
 /// Plays `docker` and `git`; a push lands in the simulated registry.
 #[derive(Debug)]

@@ -4,7 +4,10 @@ use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 
-use crate::aws::sim::simulation::Writer;
+use super::{
+    change::Writer,
+    registry::{HOST, REPOSITORY},
+};
 
 pub(in crate::aws::sim) const CLUSTER: &str = "chatbot-cluster";
 pub(in crate::aws::sim) const SERVICE: &str = "chatbot-fastapi";
@@ -138,7 +141,7 @@ fn first_definition() -> Map<String, Value> {
         "executionRoleArn": "arn:aws:iam::123456789012:role/ecsTaskExecutionRole",
         "containerDefinitions": [{
             "name": "chatbot-fastapi",
-            "image": format!("{}/{}@sha256:{}", crate::aws::sim::api::ecr::HOST, crate::aws::sim::api::ecr::REPOSITORY, "0".repeat(64)),
+            "image": format!("{HOST}/{REPOSITORY}@sha256:{}", "0".repeat(64)),
             "essential": true,
             "portMappings": [{"containerPort": 8000, "hostPort": 8000, "protocol": "tcp"}],
             "environment": [{"name": "LOG_LEVEL", "value": "INFO"}],

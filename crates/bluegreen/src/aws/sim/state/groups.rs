@@ -3,14 +3,8 @@
 use std::collections::BTreeMap;
 
 use aws_sdk_elasticloadbalancingv2::{
-    operation::{
-        create_target_group::builders::CreateTargetGroupInputBuilder,
-        describe_tags::DescribeTagsOutput,
-        describe_target_groups::{
-            DescribeTargetGroupsOutput, builders::DescribeTargetGroupsInputBuilder,
-        },
-    },
-    types::{ProtocolEnum, Tag, TagDescription, TargetGroup, TargetTypeEnum},
+    operation::create_target_group::builders::CreateTargetGroupInputBuilder,
+    types::{ProtocolEnum, Tag, TargetGroup, TargetTypeEnum},
 };
 
 use super::rules::{self, Rules};
@@ -29,10 +23,10 @@ const NETWORK: &str = "vpc-0123456789abcdef0";
 
 #[derive(Debug, Clone)]
 pub(in crate::aws::sim) struct Groups {
-    all: Vec<TargetGroup>,
+    pub(in crate::aws::sim) all: Vec<TargetGroup>,
     /// Groups that came to be while somebody looked on: nobody registered targets with them.
     made: Vec<String>,
-    tags: BTreeMap<String, BTreeMap<String, String>>,
+    pub(in crate::aws::sim) tags: BTreeMap<String, BTreeMap<String, String>>,
 }
 
 impl Groups {
@@ -48,7 +42,7 @@ impl Groups {
         }
     }
 
-    fn find(&self, arn: &str) -> Option<usize> {
+    pub(in crate::aws::sim) fn find(&self, arn: &str) -> Option<usize> {
         let mut all = self.all.iter();
         all.position(|group| group.target_group_arn.as_deref() == Some(arn))
     }
@@ -71,37 +65,6 @@ impl Groups {
         names
             .filter_map(|group| group.target_group_name.clone())
             .collect()
-    }
-
-    pub(in crate::aws::sim) fn describe(
-        &self,
-        input: &DescribeTargetGroupsInputBuilder,
-        rules: &Rules,
-    ) -> Result<DescribeTargetGroupsOutput, ApiError> {
-        let call = Call::DescribeTargetGroups;
-        let arns = input.get_target_group_arns().iter().flatten();
-        let names = input.get_names().iter().flatten();
-        let by_name = |name: &String| {
-            let mut all = self.all.iter();
-            all.position(|group| group.target_group_name.as_ref() == Some(name))
-        };
-        let found: Option<Vec<usize>> = arns
-            .map(|arn| self.find(arn))
-            .chain(names.map(by_name))
-            .collect();
-        let Some(found) = found else {
-            return Err(no_group(call));
-        };
-        let described = found.into_iter().map(|index| {
-            let mut group = self.all[index].clone();
-            let arn = group.target_group_arn.as_deref().unwrap_or_default();
-            let balancers = rules.name(arn).then(|| vec![rules::BALANCER.to_owned()]);
-            group.load_balancer_arns = Some(balancers.unwrap_or_default());
-            group
-        });
-        Ok(DescribeTargetGroupsOutput::builder()
-            .set_target_groups(Some(described.collect()))
-            .build())
     }
 
     /// The same request twice makes one group; another of its name is refused.
@@ -179,23 +142,6 @@ impl Groups {
     pub(in crate::aws::sim) fn untag(&mut self, arn: &str, keys: &[String]) {
         let own = self.tags.entry(arn.to_owned()).or_default();
         own.retain(|key, _| !keys.contains(key));
-    }
-
-    pub(in crate::aws::sim) fn described_tags<'a>(
-        &self,
-        arns: impl Iterator<Item = &'a String>,
-    ) -> DescribeTagsOutput {
-        let descriptions = arns.map(|arn| {
-            let own = self.tags.get(arn).into_iter().flatten();
-            let tags = own.map(|(key, value)| Tag::builder().key(key).value(value).build());
-            TagDescription::builder()
-                .resource_arn(arn)
-                .set_tags(Some(tags.collect()))
-                .build()
-        });
-        DescribeTagsOutput::builder()
-            .set_tag_descriptions(Some(descriptions.collect()))
-            .build()
     }
 }
 

@@ -8,17 +8,19 @@ use rand_chacha::ChaCha8Rng;
 use rand_distr::{Binomial, Distribution, LogNormal, Poisson};
 
 use super::{
+    change::{Change, Writer},
     fleet::Fleet,
     groups::Groups,
     metrics::{Publication, Second, Seconds},
+    programs::Programs,
+    registry::Registry,
     rules::Rules,
+    schedules::Schedules,
     service::{Conditions, Service, When},
 };
 use crate::{
     aws::sim::{
-        api::{ecr::Registry, programs::Programs, scheduler::Schedules},
         fault::{Call, Fault, Selector},
-        simulation::{Change, Writer},
         stop::StopPoint,
         time::SimClock,
     },
