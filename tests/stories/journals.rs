@@ -1,5 +1,5 @@
 //! Journals that earlier versions wrote, kept as they were: this one shows them, judges them again, and
-//! goes on with their runs.
+//! resumes their runs.
 
 use std::{fmt::Write as _, fs, path::PathBuf, time::Duration};
 
@@ -7,14 +7,18 @@ use bluegreen::{
     HealthGate, MigrationError, MigrationOutcome, MigrationPlan,
     aws::sim::{ReleaseScenario, Scenario},
     clock::Clock as _,
-    deployment,
-    engine::{Event, JOURNAL_VERSION, Journal as _, Record},
+    deployment::{self, DeploymentEvent},
+    engine::{Event, JOURNAL_VERSION, Journal as _, MemoryJournal, Record},
     migration::{self, Cause, GateId, MigrationEvent, ResumeError},
     store::Take,
     traffic::{Sides, TrafficObservation, TrafficSplit},
 };
 
-use crate::common::{self, durable::Durable, release, short_plan};
+use crate::common::{
+    self,
+    durable::{Durable, killed},
+    release, short_plan,
+};
 
 fn path(name: &str) -> PathBuf {
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/stories/journals");
@@ -84,7 +88,7 @@ async fn left_by(records: &[Record], happened: bool) -> Durable {
     durable
 }
 
-/// What a run said of the version that it goes on from.
+/// What a run said of the version that it continues from.
 fn reopened(durable: &Durable) -> Vec<(u32, u32)> {
     let events = durable.events.lock().expect("no panic");
     let kinds = events.iter().map(|event| &event.kind);
@@ -134,39 +138,47 @@ async fn p09_verdicts_of_earlier_versions_are_judged_again_and_are_the_same() {
     }
 }
 
-#[tokio::test(start_paused = true)]
-async fn p05_a_migration_of_an_earlier_version_killed_at_any_record_is_resumed_and_says_so() {
-    for version in 1..JOURNAL_VERSION {
-        let records = migration_of(version);
-        for cut in 1..=records.len() {
-            let records = &records[..cut];
-            let open = records.last().and_then(shifted).is_some();
-            for happened in [false, true].into_iter().take(1 + usize::from(open)) {
-                let durable = left_by(records, happened).await;
-                let ended = durable.resume("bob").await;
-                let has_gone_on = !matches!(&ended, Err(MigrationError::Resume(_)));
-                let said = reopened(&durable);
-                let expected = has_gone_on.then_some((version, JOURNAL_VERSION));
-                assert_eq!(
-                    said,
-                    Vec::from_iter(expected),
-                    "version {version}, cut {cut}"
-                );
-                let code = match ended {
-                    Err(MigrationError::Resume(ResumeError::Nothing)) => {
-                        assert_eq!(cut, 1, "only the first record begins nothing");
-                        continue;
-                    }
-                    ended => durable.check(ended, true).await,
-                };
-                assert_eq!(
-                    code, 10,
-                    "version {version}, cut {cut}, happened {happened}"
-                );
-                assert_eq!(durable.simulation.weights().green, 0);
+/// Kills the kept run after each of its records and resumes it.
+async fn resumed_after_each_record(version: u32) {
+    let records = migration_of(version);
+    for cut in 1..=records.len() {
+        let records = &records[..cut];
+        let newest = &records[cut - 1];
+        if newest.entry["input"]["input"] == "waited" {
+            // It leaves the run where the record before it left it.
+            continue;
+        }
+        let open = shifted(newest).is_some();
+        for happened in [false, true].into_iter().take(1 + usize::from(open)) {
+            let durable = left_by(records, happened).await;
+            let ended = durable.resume("bob").await;
+            let has_gone_on = !matches!(&ended, Err(MigrationError::Resume(_)));
+            let expected = has_gone_on.then_some((version, JOURNAL_VERSION));
+            assert_eq!(reopened(&durable), Vec::from_iter(expected), "cut {cut}");
+            if let Err(MigrationError::Resume(ResumeError::Nothing)) = ended {
+                assert_eq!(cut, 1, "only the first record begins nothing");
+                continue;
             }
+            let code = durable.check(ended, true).await;
+            assert_eq!(code, 10, "cut {cut}, happened {happened}");
+            assert_eq!(durable.simulation.weights().green, 0);
         }
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn p05_a_migration_of_version_1_killed_at_any_record_is_resumed_and_says_so() {
+    resumed_after_each_record(1).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn p05_a_migration_of_version_2_killed_at_any_record_is_resumed_and_says_so() {
+    resumed_after_each_record(2).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn p05_a_migration_of_version_3_killed_at_any_record_is_resumed_and_says_so() {
+    resumed_after_each_record(3).await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -233,6 +245,36 @@ fn p09_a_deployment_of_an_earlier_version_is_replayed() {
     let replayed = deployment::replay(&records).expect("it replays");
     let ended = replayed.machine.end().expect("its end").expect("known");
     assert_eq!(ended.exit_code(), 10);
+}
+
+#[tokio::test(start_paused = true)]
+async fn p05_a_deployment_of_an_earlier_version_killed_at_any_time_is_resumed_and_says_so() {
+    let mut said = 0;
+    for seconds in [0, 30, 56, 70, 90, 110, 130, 136, 150, 170, 190] {
+        let simulation = ReleaseScenario::SmokeFails.simulation(1);
+        let journal = MemoryJournal::new();
+        let first = release::deployment(&simulation, release::plan()).journal(journal.clone());
+        let killer = tokio::time::sleep(Duration::from_secs(seconds));
+        let first = killed(first.run_image(release::source()), killer).await;
+        // Its rules are those of version 2.
+        let mut records = journal.records();
+        records[0].entry["version"] = 2.into();
+        let run = release::deploy_again(&simulation, &records).await;
+        run.check_promises();
+        assert_ne!(run.exit_code(), 20, "{seconds} s: {}", run.last_words());
+        let reopened = run.events.iter().filter(|event| {
+            let now = JOURNAL_VERSION;
+            matches!(event.kind, DeploymentEvent::Reopened { found: 2, version } if version == now)
+        });
+        let reopened = reopened.count();
+        assert!(reopened <= 1, "{seconds} s");
+        assert!(
+            first.is_none() || reopened == 0,
+            "{seconds} s: it had ended"
+        );
+        said += reopened;
+    }
+    assert!(said >= 5, "{said} runs had something undone");
 }
 
 /// Writes what the tests above keep, for a version that is new:

@@ -208,7 +208,7 @@ pub struct Unfinished {
     /// Where to, where that is a revision.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub restoring_to: Option<RevisionId>,
-    /// The version of that process's journal, where it is an earlier one. Since version 4.
+    /// The version of that process's journal, if that is an earlier one. Since version 4.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub found: Option<u32>,
 }

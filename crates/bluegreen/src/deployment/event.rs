@@ -31,7 +31,7 @@ pub enum DeploymentEvent {
         /// The plan.
         plan: DeploymentPlan,
     },
-    /// A run of an earlier version goes on under the rules of this one. Since version 4.
+    /// A run of an earlier version continues under the rules of this one. Since version 4.
     Reopened {
         /// The version of the journal.
         found: u32,

@@ -175,7 +175,7 @@ impl Deployment {
     ///
     /// # Errors
     ///
-    /// [`ReplayError`] where the journal does not replay, or is of a newer version.
+    /// [`ReplayError`] if the journal does not replay, or is of a newer version.
     pub fn goes_on_from(mut self, records: &[Record]) -> Result<Self, ReplayError> {
         self.unfinished = unfinished(records)?;
         Ok(self)

@@ -73,7 +73,7 @@ pub(crate) enum Opening {
     New(serde_json::Value),
     /// A run that goes on.
     Resumed(Resumption),
-    /// A run of an earlier version that goes on, with the entry that says where it stands.
+    /// A run of an earlier version that continues, with the entry that says where it stands.
     Reopened(Resumption, serde_json::Value),
 }
 

@@ -167,7 +167,7 @@ pub enum Entry {
         #[serde(default, skip_serializing_if = "serde_json::Value::is_null")]
         origin: serde_json::Value,
     },
-    /// The run was begun by an earlier version, and goes on under the rules of this one. Since
+    /// The run was begun by an earlier version, and continues under the rules of this one. Since
     /// version 4.
     Reopened {
         /// The version of what follows.

@@ -36,7 +36,7 @@ pub enum MigrationEvent {
         /// The split as it should be, unless a change was under way.
         expected: Option<TrafficObservation>,
     },
-    /// It was begun by an earlier version, and goes on under the rules of this one: from a fresh
+    /// It was begun by an earlier version, and continues under the rules of this one: from a fresh
     /// observation, with bake, evidence and deadlines begun anew. Since version 4.
     Reopened {
         /// The version of the journal.

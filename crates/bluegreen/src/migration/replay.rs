@@ -285,7 +285,7 @@ impl Reader {
         Self { plan, rules }
     }
 
-    /// The machine as the records leave it; that of an earlier version goes on at `at`.
+    /// The machine as the records leave it; that of an earlier version continues at `at`.
     fn machine(self, at: Timestamp) -> MigrationMachine {
         match self.rules {
             Rules::Now(machine) => *machine,
@@ -316,7 +316,7 @@ impl Reader {
     }
 }
 
-/// Where a run stood, if this is the record by which today's version went on with it.
+/// Where a run stood, if this is the record by which today's version continued it.
 fn reopened(record: &Record) -> Result<Option<Reopened>, ReplayError> {
     let name = |name: &str| record.entry.get(name);
     if name("entry").and_then(serde_json::Value::as_str) != Some("reopened") {
@@ -402,19 +402,19 @@ fn play(
 /// What a run continues with.
 pub(super) struct Continued {
     pub(super) machine: MigrationMachine,
-    /// Folds of the judges, where the journal's rules are today's.
+    /// Folds of the judges, if the journal's rules are today's.
     pub(super) seats: Vec<Seat>,
     /// How many events it has told.
     pub(super) events: u64,
-    /// What the journal must hold next, where the rules were an earlier version's.
+    /// What the journal must hold next, if the rules were an earlier version's.
     pub(super) reopened: Option<Reopened>,
 }
 
-/// Everything by which a run can continue at `at`; `None` where it has not begun.
+/// Everything by which a run can continue at `at`; `None` if it has not begun.
 ///
 /// # Errors
 ///
-/// [`ReplayError`] where the records do not replay. An earlier version's are not judged again: its
+/// [`ReplayError`] if the records do not replay. An earlier version's are not judged again: its
 /// run continues with fresh judges, under the settings that were supplied.
 pub(super) fn continued(
     records: &[Record],

@@ -2,7 +2,7 @@
 //!
 //! The rules of an earlier version are gone, so its inputs say nothing to today's machine. What its
 //! records *hold* stays true: what was read, what was judged, what was sent, who asked for what. This
-//! is a fold over that. It decides nothing; where the records leave something open, it takes the
+//! is a fold over that. It decides nothing; if the records leave something open, it takes the
 //! answer after which a fresh observation comes before any change.
 
 use std::time::Duration;
@@ -25,7 +25,7 @@ use crate::{
     traffic::{Armed, Percent, TrafficObservation, TrafficSplit},
 };
 
-/// How far the clock of whoever fires the dead-man switch may go before ours.
+/// How far the clock that fires the dead-man switch may go before ours.
 const CLOCK_SLACK: Duration = Duration::from_secs(60);
 
 /// A run of an earlier version, as its records leave it: what its journal keeps when it is resumed, so
@@ -144,6 +144,8 @@ pub(super) struct Salvage {
     arming: Option<Timestamp>,
     /// When what is outstanding was asked for.
     asked_at: Timestamp,
+    /// Whether a look is outstanding, not a wait.
+    looking: bool,
     /// How it ends once the dead-man switch is disarmed.
     ending: Option<MigrationOutcome>,
     end: Option<End>,
@@ -187,6 +189,7 @@ impl Salvage {
             armed: None,
             arming: None,
             asked_at: Timestamp::UNIX_EPOCH,
+            looking: false,
             ending: None,
             end: None,
             events: Vec::new(),
@@ -226,7 +229,7 @@ impl Salvage {
         self.started
     }
 
-    /// Where the run stands, for a machine that goes on from there at `at`.
+    /// Where the run stands, for a machine that continues from there at `at`.
     pub(super) fn leave(&self, at: Timestamp) -> Reopened {
         Reopened {
             found: self.version,
@@ -511,8 +514,18 @@ impl Salvage {
             }
             _ => {}
         }
-        if !matches!(name, "control" | "journal_failed") {
-            self.asked_at = at;
+        match name {
+            // A control during a wait may end it; one during a look does not.
+            "control" if self.looking => {}
+            "journal_failed" => {}
+            _ => self.asked_at = at,
+        }
+        match name {
+            "start" | "waited" => self.looking = true,
+            // The look that follows the arming of a switch.
+            "preflighted" => self.looking = self.plan.dead_man().is_some(),
+            "looked" | "shifted" => self.looking = false,
+            _ => {}
         }
         Ok(look)
     }
@@ -618,7 +631,7 @@ impl Salvage {
         }
     }
 
-    /// When green may go on, and when it must have.
+    /// When green may rise further, and by when it must have.
     fn limits(&self) -> (Timestamp, Timestamp) {
         let (bake, deadline) = match self.phase {
             Phase::Confirm => (Duration::ZERO, self.plan.confirm_within()),
@@ -886,7 +899,7 @@ impl Salvage {
             failure: failure.clone(),
         });
         if failure.kind == ErrorKind::TakenOver {
-            // Whoever took over writes the journal now, so nothing more of this run stands in it.
+            // The successor writes the journal now, so nothing more of this run stands in it.
             return;
         }
         if self.moved {

@@ -1,4 +1,4 @@
-//! A machine for a run of an earlier version: it observes first, then goes on under today's rules.
+//! A machine for a run of an earlier version: it observes first, then continues under today's rules.
 
 use jiff::Timestamp;
 
@@ -54,7 +54,8 @@ impl MigrationMachine {
                     paused,
                     ..machine.stage_anew(at, from)
                 });
-                State::Writing(Write::new(at, Goal::Rise { step: to, back }))
+                let step = to.min(machine.plan.steps().len() - 1);
+                State::Writing(Write::new(at, Goal::Rise { step, back }))
             }
             Stands::Restoring { cause } => {
                 let write = Write::new(at, Goal::Restore { cause });
