@@ -27,3 +27,4 @@ mod proxy;
 mod rollback;
 mod shift;
 mod topology;
+mod versions;

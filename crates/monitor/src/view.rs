@@ -257,7 +257,9 @@ impl View {
         self.log(event);
         match &event.kind {
             MigrationEvent::Started { intent, plan, .. } => self.start(intent, plan),
-            MigrationEvent::Resumed { .. } => "resumed".clone_into(&mut self.doing),
+            MigrationEvent::Resumed { .. } | MigrationEvent::Reopened { .. } => {
+                "resumed".clone_into(&mut self.doing);
+            }
             MigrationEvent::PreflightPassed { traffic, .. } => {
                 self.stage = Stage::Migrating;
                 "waiting for green's capacity".clone_into(&mut self.doing);
@@ -396,7 +398,8 @@ impl View {
             | MigrationEvent::SwitchFired { .. }
             | MigrationEvent::Unresolved { .. }
             | MigrationEvent::JournalFailed { .. } => Level::Bad,
-            MigrationEvent::ReadFailed { .. }
+            MigrationEvent::Reopened { .. }
+            | MigrationEvent::ReadFailed { .. }
             | MigrationEvent::WriteFailed { .. }
             | MigrationEvent::SwitchFailed { .. }
             | MigrationEvent::CapacityShort { .. }

@@ -31,6 +31,13 @@ pub enum DeploymentEvent {
         /// The plan.
         plan: DeploymentPlan,
     },
+    /// A run of an earlier version continues under the rules of this one. Since version 4.
+    Reopened {
+        /// The version of the journal.
+        found: u32,
+        /// The version whose rules hold from here on.
+        version: u32,
+    },
     /// The preflight is over and stops nothing.
     PreflightPassed {
         /// What it found; only notes and accepted risks.
@@ -199,6 +206,11 @@ impl fmt::Display for DeploymentEvent {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Started { intent, .. } => write!(f, "{intent}"),
+            Self::Reopened { found, version } => write!(
+                f,
+                "the run was begun by version {found}; it continues under the rules of version \
+                 {version}: the service is read first, and what was not proved is checked again"
+            ),
             Self::PreflightPassed { findings, service } => {
                 match service {
                     Some(service) => write!(f, "preflight passed: {service}")?,

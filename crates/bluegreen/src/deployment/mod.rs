@@ -16,11 +16,12 @@ mod outcome;
 mod plan;
 mod replay;
 mod run;
+mod salvage;
 
 pub use self::{
     action::{Action, CheckId, CheckKind, Entry, ImageSource, Input, Intent, Unfinished},
     event::DeploymentEvent,
-    machine::{DeploymentMachine, DeploymentTransition, MACHINE_VERSION},
+    machine::{DeploymentMachine, DeploymentTransition},
     outcome::{
         Cause, DeploymentError, DeploymentOutcome, HoldReason, Report, Unchanged, Unresolved,
     },

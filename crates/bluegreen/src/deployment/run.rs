@@ -4,15 +4,15 @@ use std::{fmt, future::Future, sync::Arc};
 
 use super::{
     DeploymentError, DeploymentEvent, DeploymentMachine, DeploymentOutcome, DeploymentPlan, Entry,
-    ImageSource, Input, Intent, MACHINE_VERSION, ReplayError, Unfinished, host::DeploymentHost,
-    machine::End, replay,
+    ImageSource, Input, Intent, ReplayError, Unfinished, host::DeploymentHost, machine::End,
+    replay::unfinished,
 };
 use crate::{
     check::ServiceCheck,
     clock::{Clock, SystemClock},
     engine::{
-        ControlHandle, Event, Journal, MemoryJournal, Opening, Operator, Record, RunId, Runner,
-        Sink,
+        ControlHandle, Event, JOURNAL_VERSION, Journal, MemoryJournal, Opening, Operator, Record,
+        RunId, Runner, Sink,
     },
     image::{BuildRequest, ImageBuilder, ImageRef},
     problem::{PlanError, Problem},
@@ -170,13 +170,14 @@ impl Deployment {
     /// Goes on with a deployment whose process ended, from its journal's records: run it again then.
     /// What was built, registered or begun is found and not done twice; what was brought and never
     /// proved is taken back where a check fails, and a way back that was begun is gone to its end,
-    /// as that process would have done.
+    /// as that process would have done. An earlier version's run continues under today's rules, and
+    /// says so; see [`store`](crate::store#versions).
     ///
     /// # Errors
     ///
-    /// [`ReplayError`] where the journal does not replay.
+    /// [`ReplayError`] if the journal does not replay, or is of a newer version.
     pub fn goes_on_from(mut self, records: &[Record]) -> Result<Self, ReplayError> {
-        self.unfinished = replay(records)?.machine.unfinished();
+        self.unfinished = unfinished(records)?;
         Ok(self)
     }
 
@@ -305,7 +306,7 @@ impl Deployment {
             checks.iter().map(|check| check.name().to_owned()).collect()
         };
         let opening = Entry::Opened {
-            version: MACHINE_VERSION,
+            version: JOURNAL_VERSION,
             run: run.clone(),
             plan: Box::new(self.plan.clone()),
             health: names(&self.host.health),

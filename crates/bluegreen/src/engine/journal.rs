@@ -12,6 +12,14 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
 
+/// The version of everything that a journal holds, of a migration or a deployment: its layout, the
+/// machines' inputs and actions, and the rules by which they decide. One number for all of it, which
+/// counts on with each change.
+///
+/// A journal of an older version is read and shown, and its run is resumed from a fresh observation
+/// under today's rules; see [`store`](crate::store#versions). A newer one is refused.
+pub const JOURNAL_VERSION: u32 = 4;
+
 /// One record of a journal: plain data with its place in the order.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]

@@ -73,6 +73,8 @@ pub(crate) enum Opening {
     New(serde_json::Value),
     /// A run that goes on.
     Resumed(Resumption),
+    /// A run of an earlier version that continues, with the entry that says where it stands.
+    Reopened(Resumption, serde_json::Value),
 }
 
 impl<E: Clone + fmt::Debug> Runner<E> {
@@ -117,10 +119,12 @@ impl<E: Clone + fmt::Debug> Runner<E> {
                     queue.extend(self.told.once::<M>(failed));
                 }
             }
-            Opening::Resumed(from) => {
-                self.started = Some(from.started);
-                self.next_event = from.events;
-                self.next_record = from.records;
+            Opening::Resumed(from) => self.go_on_from(from),
+            Opening::Reopened(from, entry) => {
+                self.go_on_from(from);
+                if let Err(failed) = self.append(self.clock.now(), entry).await {
+                    queue.extend(self.told.once::<M>(failed));
+                }
             }
         }
         loop {
@@ -172,6 +176,12 @@ impl<E: Clone + fmt::Debug> Runner<E> {
                 return end;
             }
         }
+    }
+
+    fn go_on_from(&mut self, from: Resumption) {
+        self.started = Some(from.started);
+        self.next_event = from.events;
+        self.next_record = from.records;
     }
 
     /// Waits for the next thing that happens. Controls come first, so that a stream of quick

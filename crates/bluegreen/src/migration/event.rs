@@ -36,6 +36,14 @@ pub enum MigrationEvent {
         /// The split as it should be, unless a change was under way.
         expected: Option<TrafficObservation>,
     },
+    /// It was begun by an earlier version, and continues under the rules of this one: from a fresh
+    /// observation, with bake, evidence and deadlines begun anew. Since version 4.
+    Reopened {
+        /// The version of the journal.
+        found: u32,
+        /// The version whose rules hold from here on.
+        version: u32,
+    },
     /// The preflight is over and stops nothing.
     PreflightPassed {
         /// What it found; only notes and accepted risks.
@@ -272,6 +280,11 @@ impl fmt::Display for MigrationEvent {
                     None => Ok(()),
                 }
             }
+            Self::Reopened { found, version } => write!(
+                f,
+                "the run was begun by version {found}; it continues under the rules of version \
+                 {version}: the split is read first, then bake, evidence and deadlines begin anew"
+            ),
             Self::ReadFailed { failure, .. } => write!(f, "could not read: {failure}"),
             Self::Looked {
                 phase,

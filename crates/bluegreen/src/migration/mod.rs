@@ -12,12 +12,13 @@ mod preview;
 mod replay;
 mod resume;
 mod run;
+mod salvage;
 
 pub use self::{
     action::{Action, Entry, GateReport, Input, Intent, LookReport, OpenedGate},
     error::MigrationError,
     event::{GateStanding, MigrationEvent},
-    machine::{MACHINE_VERSION, MigrationMachine, MigrationTransition},
+    machine::{MigrationMachine, MigrationTransition},
     outcome::{
         Cause, HoldReason, MigrationOutcome, Override, Report, Restored, StandingSwitch, Unchanged,
         Unresolved,
@@ -29,4 +30,5 @@ pub use self::{
     replay::{Replay, ReplayError, events_of, origin_of, replay},
     resume::ResumeError,
     run::Migration,
+    salvage::Reopened,
 };

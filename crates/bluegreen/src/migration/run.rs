@@ -3,18 +3,18 @@
 use std::{collections::BTreeMap, fmt, future::Future, sync::Arc};
 
 use super::{
-    Entry, GateId, GatePolicy, Input, Intent, MACHINE_VERSION, MigrationError, MigrationEvent,
-    MigrationMachine, MigrationOutcome, MigrationPlan, ResumeError,
+    Entry, GateId, GatePolicy, Input, Intent, MigrationError, MigrationEvent, MigrationMachine,
+    MigrationOutcome, MigrationPlan, ResumeError,
     action::OpenedGate,
     host::MigrationHost,
     machine::End,
-    replay::{opened, play},
+    replay::{continued, opened},
 };
 use crate::{
     clock::{Clock, SystemClock},
     engine::{
-        ControlHandle, Event, Journal, MemoryJournal, Opening, Operator, Record, Resumption, RunId,
-        Runner, Sink,
+        ControlHandle, Event, JOURNAL_VERSION, Journal, MemoryJournal, Opening, Operator, Record,
+        Resumption, RunId, Runner, Sink,
     },
     health::HealthGate,
     problem::{PlanError, Problem},
@@ -213,6 +213,9 @@ impl Migration {
     /// their settings must be those of the run. On another machine too: nothing is needed but the
     /// records.
     ///
+    /// A run that an earlier version began is not replayed: it continues from a fresh observation under
+    /// today's rules, and says so; see [`store`](crate::store#versions).
+    ///
     /// A split that is neither the one before the change under way nor the one after it is somebody
     /// else's: the run is held, and says what differs.
     ///
@@ -265,33 +268,41 @@ impl Migration {
         if let Some(problem) = self.switch_problem() {
             return Err(PlanError::new(vec![problem]).into());
         }
-        let (opened, player) = play(records, &gates).map_err(ResumeError::from)?;
-        if let Some(end) = player.machine.end() {
+        let continued = continued(records, &gates, self.clock.now()).map_err(ResumeError::from)?;
+        let Some(continued) = continued else {
+            return Err(ResumeError::Nothing.into());
+        };
+        if let Some(end) = continued.machine.end() {
             let end = end.cloned().map_err(Clone::clone);
             return Err(ResumeError::Ended(Box::new(end)).into());
         }
-        let Some(started) = player.machine.started() else {
+        let Some(started) = continued.machine.started() else {
             return Err(ResumeError::Nothing.into());
         };
         let resumption = Resumption {
             started,
-            events: player.events.len() as u64,
+            events: continued.events,
             records: records.len() as u64,
+        };
+        let opening = match continued.reopened {
+            None => Opening::Resumed(resumption),
+            Some(reopened) => {
+                let entry = Entry::Reopened {
+                    version: JOURNAL_VERSION,
+                    reopened: Box::new(reopened),
+                };
+                Opening::Reopened(resumption, entry.to_json())
+            }
         };
         let supplied = self.gates.into_iter();
         let mut host = MigrationHost::new(self.splitter, self.switch, supplied);
-        host.resume(player.seats);
+        host.resume(continued.seats);
         let mut runner = Runner::new(opened.run, self.clock, self.journal, self.controls);
         runner.sinks = self.sinks;
         runner.cancel = self.cancel;
         let by = by.into();
         let end = runner
-            .drive(
-                player.machine,
-                host,
-                Opening::Resumed(resumption),
-                Input::Resumed { by },
-            )
+            .drive(continued.machine, host, opening, Input::Resumed { by })
             .await;
         ended(end)
     }
@@ -311,7 +322,7 @@ impl Migration {
             settings: gate.settings(),
         };
         let opening = Entry::Opened {
-            version: MACHINE_VERSION,
+            version: JOURNAL_VERSION,
             run: run.clone(),
             plan: self.plan.clone(),
             gates: gates.iter().map(settings).collect(),

@@ -359,11 +359,13 @@ impl JournalLog {
             Err(Unreadable::Torn) => Ok(None),
             Err(Unreadable::Newer { format }) => {
                 let message = format!(
-                    "read the journal of `{}`: record {seq} has form {format}, this program knows {}",
+                    "read the journal of `{}`: record {seq} is of version {format}, and this \
+                     program reads versions up to {}",
                     self.subject,
                     super::envelope::FORMAT
                 );
-                let hint = "use the version that wrote it, or a newer one";
+                let hint = "use the program that wrote it, or a newer one; `rollback` needs no \
+                            journal and works all the same";
                 Err(Error::new(ErrorKind::Refused, message).with_hint(hint))
             }
             Err(Unreadable::Foreign { why }) => {

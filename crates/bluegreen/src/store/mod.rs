@@ -25,6 +25,31 @@
 //! The taker times the silence on its own clock, and nobody compares clocks with anybody. The
 //! holder times its permit on the boot-time clock, which goes on while a machine sleeps.
 //!
+//! # Versions
+//!
+//! [`JOURNAL_VERSION`](crate::engine::JOURNAL_VERSION) counts everything that a journal holds, of
+//! migrations and of deployments: the form of its records, the machines' inputs and actions, and the
+//! rules by which they decide. These rules are for good:
+//!
+//! | the journal is of | shown ([`events_of`](crate::migration::events_of), `monitor --replay`) | verdicts judged again ([`replay`](crate::migration::replay)) | resumed |
+//! |---|---|---|---|
+//! | this version, 4 | yes | yes, and changes compared | where it was |
+//! | versions 2 and 3 | yes, as far as the records tell | yes | from a fresh observation |
+//! | version 1 | yes, as far as the records tell | while its gates are as they were | from a fresh observation |
+//! | a newer version | refused | refused | refused |
+//!
+//! A run of an older version is not replayed: the rules that it followed are gone. What its records hold
+//! stays true: the plan, what was read back, what was sent and not answered, who asked for what. The run
+//! continues with that under today's rules. It reads the split first. Then it watches the step that is
+//! live, finishes a restore that was under way, or holds if a third party has changed the rule. Bake,
+//! evidence and deadlines begin anew. It says so with the event
+//! [`Reopened`](crate::migration::MigrationEvent::Reopened), and writes down where it stood, so that it
+//! can be resumed again. A deployment is resumed by doing it again, and says the same.
+//!
+//! A newer version is refused with both numbers and changes nothing: use the program that wrote the
+//! journal, or a newer one. `rollback` asks nothing of the journal's past, so it puts everything back on
+//! blue beside a journal that is newer, or cannot be read at all.
+//!
 //! # What remains
 //!
 //! The load balancer knows nothing of any of this. A process that is stopped after it asked the

@@ -12,7 +12,7 @@ use std::{io::Write as _, process::ExitCode};
 use bluegreen::{
     Aws, Deployment, DeploymentError, ImageBuilder as _, ServiceDeployer as _,
     aws::sim::{ReleaseScenario, Simulation},
-    deployment::{DeploymentOutcome, ImageSource, origin_of},
+    deployment::{DeploymentOutcome, ImageSource, origin_of, replay},
     image::ImageRef,
     preflight::{Acceptance, Severity},
     problem::Problem,
@@ -224,6 +224,37 @@ async fn resume(cli: &Cli, setup: &Setup, aws: &Aws, lease: &Lease) -> u8 {
     carry_out(&again, &setup, aws, None, Some((lease, options))).await
 }
 
+/// Whatever an earlier process left unproved, this run proves or takes back. A rollback needs nothing
+/// of that: where it goes is kept with the service.
+async fn continued(
+    deployment: Deployment,
+    lease: &Lease,
+    is_rollback: bool,
+) -> Result<Deployment, u8> {
+    let records = match lease.newest_run().await {
+        Ok(records) => records,
+        Err(error) => {
+            let code = failed(&error, UNCHANGED);
+            return if is_rollback {
+                Ok(deployment)
+            } else {
+                Err(code)
+            };
+        }
+    };
+    if records.is_empty() {
+        return Ok(deployment);
+    }
+    if let (true, Err(error)) = (is_rollback, replay(&records)) {
+        say_line!("warning: rolling back without what the journal says: {error}");
+        return Ok(deployment);
+    }
+    deployment.goes_on_from(&records).map_err(|error| {
+        say_line!("error: the journal does not replay: {error}");
+        UNCHANGED
+    })
+}
+
 /// Carries the command out and gives its exit code.
 async fn carry_out(
     cli: &Cli,
@@ -258,20 +289,11 @@ async fn carry_out(
     deployment = deployment.on_event(if cli.json { render::json } else { render::show });
     if let Some((lease, options)) = held {
         deployment = deployment.journal(lease.clone()).origin(options.into());
-        // Whatever an earlier process left unproved, this run proves or takes back.
-        let records = match lease.newest_run().await {
-            Ok(records) => records,
-            Err(error) => return failed(&error, UNCHANGED),
+        let is_rollback = matches!(command, Command::Rollback { .. });
+        deployment = match continued(deployment, lease, is_rollback).await {
+            Ok(deployment) => deployment,
+            Err(code) => return code,
         };
-        if !records.is_empty() {
-            deployment = match deployment.goes_on_from(&records) {
-                Ok(deployment) => deployment,
-                Err(error) => {
-                    say_line!("error: the journal does not replay: {error}");
-                    return UNCHANGED;
-                }
-            };
-        }
     }
     if let Err(error) = common::signals::control(deployment.handle(), setup.grace) {
         say_line!("error: cannot listen to signals, so nothing was started: {error}");

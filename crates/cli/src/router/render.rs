@@ -93,7 +93,8 @@ impl Progress {
             MigrationEvent::RollingBack { .. }
             | MigrationEvent::Drifted { .. }
             | MigrationEvent::JournalFailed { .. } => BAD,
-            MigrationEvent::ReadFailed { .. }
+            MigrationEvent::Reopened { .. }
+            | MigrationEvent::ReadFailed { .. }
             | MigrationEvent::WriteFailed { .. }
             | MigrationEvent::CapacityShort { .. }
             | MigrationEvent::Controlled { .. } => UNSURE,

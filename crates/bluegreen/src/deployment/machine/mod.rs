@@ -34,9 +34,9 @@ use crate::{
     service::{ByHand, DeploymentId, RevisionId, RollbackPoint, ServiceObservation, Target},
 };
 
-/// The version of the machine's values in journals. It counts changes of inputs, actions and
-/// decisions; a journal of another version is refused, not guessed at.
-pub const MACHINE_VERSION: u32 = 2;
+/// The oldest version whose journals this machine decides as that version did. Those of older ones
+/// do not replay.
+pub(super) const RULES_SINCE: u32 = 2;
 
 /// The deployment as a pure state machine: it says what to do next and is told what happened,
 /// each with its time. It has no clock, does no I/O, and is plain data.
@@ -155,6 +155,7 @@ impl DeploymentMachine {
             unproven: brought.or_else(|| before.unproven.clone()),
             restoring: self.cause.clone().or_else(|| before.restoring.clone()),
             restoring_to: to,
+            found: None,
         }
     }
 

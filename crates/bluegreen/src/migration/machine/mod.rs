@@ -27,6 +27,7 @@
 
 mod control;
 mod preflight;
+mod reopened;
 mod resume;
 mod retry;
 mod standing;
@@ -52,13 +53,6 @@ use crate::{
     error::Failure,
     traffic::{TrafficObservation, TrafficSplit},
 };
-
-/// The version of the machine's values in journals. It counts changes of inputs, actions and
-/// decisions. Journals of versions 1 and 2 are read too; one of a newer version is refused, not guessed
-/// at.
-pub const MACHINE_VERSION: u32 = 3;
-/// The oldest version that is still read.
-pub(crate) const OLDEST_VERSION: u32 = 1;
 
 /// The migration as a pure state machine: it says what to do next and is told what happened,
 /// each with its time. It has no clock, does no I/O, and is plain data.
