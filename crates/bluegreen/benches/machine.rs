@@ -60,7 +60,7 @@ fn machine(c: &mut Criterion) {
                 new = Some(MigrationMachine::new(plan, gates));
             }
             Entry::Input { input } => inputs.push((record.at, input)),
-            Entry::Change { .. } => {}
+            Entry::Change { .. } | Entry::Reopened { .. } => {}
         }
     }
     let new = new.expect("opened");
