@@ -56,6 +56,7 @@ pub use self::{
     state::{
         fleet::Fate,
         service::{Behaviour, Service, When},
+        world::{AlarmEvaluation, AlarmKind},
     },
     stop::{Moment, Stop},
     time::Pacer,
