@@ -141,6 +141,7 @@ impl EcsApi for RealEcs {
             code: None,
             message: "the answer is no JSON".to_owned(),
             request_id: None,
+            advice: None,
         })
     }
 }
