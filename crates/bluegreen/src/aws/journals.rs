@@ -6,14 +6,16 @@ use std::{
 };
 
 use async_trait::async_trait;
-use aws_config::SdkConfig;
 use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvider};
 use object_store::{
     BackoffConfig, ClientOptions, CredentialProvider, RetryConfig,
-    aws::{AmazonS3Builder, AwsCredential},
+    aws::{AmazonS3, AmazonS3Builder, AwsCredential},
 };
 
-use super::Aws;
+use super::{
+    Aws,
+    endpoints::{Service, s3_of},
+};
 use crate::{
     clock::Clock,
     error::{Error, ErrorKind, Result},
@@ -27,8 +29,9 @@ const LIMIT: Duration = Duration::from_secs(7);
 
 impl Aws {
     /// Journals below `prefix` of an S3 bucket, which controllers on all machines share: the lock
-    /// holds between all of them. Uses the region and the credentials of this handle, and
-    /// `AWS_ENDPOINT_URL_S3` or `AWS_ENDPOINT_URL` where the store is elsewhere.
+    /// holds between all of them. Uses the region and the credentials of this handle, and its
+    /// endpoint of S3: the configured one, found as that of every other client is, or the host of
+    /// the region in its partition.
     ///
     /// Records are created with `If-None-Match: *`
     /// ([S3](https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes.html)), and
@@ -41,10 +44,17 @@ impl Aws {
     ///
     /// # Errors
     ///
-    /// `Invalid` where this handle is not made from a configuration with credentials, as that of a
-    /// simulation, or the bucket is no name.
+    /// `Invalid` if this handle is not made from a configuration with credentials, as that of a
+    /// simulation, or there is neither a region nor an endpoint of S3, or the bucket is no name.
     pub fn journals(&self, bucket: &str, prefix: &str) -> Result<JournalStore> {
-        let attempted = || format!("open the journals in `s3://{bucket}/{prefix}`");
+        let place = format!("s3://{bucket}/{prefix}");
+        let store = Arc::new(self.s3(bucket, &place)?);
+        Ok(JournalStore::of_objects(store, prefix, place, true))
+    }
+
+    /// The store that is a bucket.
+    fn s3(&self, bucket: &str, place: &str) -> Result<AmazonS3> {
+        let attempted = || format!("open the journals in `{place}`");
         let invalid = |why: &str| Error::new(ErrorKind::Invalid, format!("{}: {why}", attempted()));
         let config = self.config.as_ref();
         let config = config.ok_or_else(|| invalid("a simulation has no S3"))?;
@@ -66,26 +76,20 @@ impl Aws {
         if let Some(region) = self.region() {
             builder = builder.with_region(region);
         }
-        if let Some(endpoint) = endpoint(config) {
-            let is_plain = endpoint.starts_with("http://");
-            builder = builder.with_endpoint(endpoint).with_allow_http(is_plain);
-        }
-        let store = builder
+        let builder = match (self.endpoints.get(Service::S3), self.region()) {
+            (Some(own), _) => builder
+                .with_endpoint(own.as_str())
+                .with_allow_http(own.is_plain()),
+            (None, Some(region)) => builder.with_endpoint(s3_of(region, config)),
+            (None, None) => {
+                let hint = "set AWS_REGION, or the profile's `region`";
+                return Err(invalid("there is no region").with_hint(hint));
+            }
+        };
+        builder
             .build()
-            .map_err(|error| Error::new(ErrorKind::Invalid, attempted()).with_source(error))?;
-        let place = format!("s3://{bucket}/{prefix}");
-        Ok(JournalStore::of_objects(
-            Arc::new(store),
-            prefix,
-            place,
-            true,
-        ))
+            .map_err(|error| Error::new(ErrorKind::Invalid, attempted()).with_source(error))
     }
-}
-
-fn endpoint(config: &SdkConfig) -> Option<String> {
-    let own = std::env::var("AWS_ENDPOINT_URL_S3").ok();
-    own.or_else(|| config.endpoint_url().map(str::to_owned))
 }
 
 /// The credentials of the SDK's configuration, kept until shortly before they expire.
@@ -138,5 +142,71 @@ impl CredentialProvider for Credentials {
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         *kept = Some((Arc::clone(&credential), found.expiry()));
         Ok(credential)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use aws_config::{BehaviorVersion, ConfigLoader, Region};
+    use aws_credential_types::Credentials as Keys;
+    use object_store::{path::Path, signer::Signer as _};
+
+    use super::*;
+    use crate::aws::{endpoints::testing::loader_of, loader};
+
+    /// The URL at which a record would be read.
+    async fn url(loader: ConfigLoader) -> Result<String> {
+        let keys = Keys::new("AKIDEXAMPLE", "key", None, None, "tests");
+        let config = loader.credentials_provider(keys).load().await;
+        let store = Aws::from_config(&config).s3("bucket", "s3://bucket/p")?;
+        let (get, path) = ("GET".parse().unwrap(), Path::from("p/1"));
+        let mut signed = store.signed_url(get, &path, TRY_LIMIT).await.unwrap();
+        signed.set_query(None);
+        Ok(signed.into())
+    }
+
+    #[tokio::test]
+    async fn a_record_is_asked_of_the_regions_own_host_in_every_partition() {
+        for (region, host) in [
+            ("eu-central-1", "s3.eu-central-1.amazonaws.com"),
+            ("us-gov-east-1", "s3.us-gov-east-1.amazonaws.com"),
+            ("cn-northwest-1", "s3.cn-northwest-1.amazonaws.com.cn"),
+            ("us-iso-east-1", "s3.us-iso-east-1.c2s.ic.gov"),
+            ("eusc-de-east-1", "s3.eusc-de-east-1.amazonaws.eu"),
+        ] {
+            let asked = url(loader().region(Region::new(region))).await.unwrap();
+            assert_eq!(asked, format!("https://{host}/bucket/p/1"));
+        }
+    }
+
+    #[tokio::test]
+    async fn a_record_is_asked_where_the_profile_says() {
+        for (text, base) in [
+            ("endpoint_url = http://127.0.0.1:1", "http://127.0.0.1:1"),
+            (
+                "endpoint_url = http://127.0.0.1:1\nservices = s\n[services s]\ns3 =\n  \
+                 endpoint_url = https://me:secret@localhost:2",
+                "https://localhost:2",
+            ),
+            (
+                "endpoint_url = http://127.0.0.1:1\nignore_configured_endpoint_urls = true",
+                "https://s3.eu-west-1.amazonaws.com",
+            ),
+        ] {
+            let asked = url(loader_of(text)).await.unwrap();
+            assert_eq!(asked, format!("{base}/bucket/p/1"));
+        }
+    }
+
+    #[test]
+    fn without_a_region_nothing_is_asked() {
+        let keys = Keys::new("AKIDEXAMPLE", "key", None, None, "tests");
+        let config = aws_config::SdkConfig::builder()
+            .behavior_version(BehaviorVersion::latest())
+            .credentials_provider(SharedCredentialsProvider::new(keys))
+            .build();
+        let error = Aws::from_config(&config).journals("b", "p").unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Invalid);
+        assert!(error.hint().unwrap().contains("AWS_REGION"));
     }
 }

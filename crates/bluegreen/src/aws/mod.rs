@@ -5,16 +5,22 @@
 
 use std::{fmt, sync::Arc, time::Duration};
 
-use aws_config::{BehaviorVersion, SdkConfig, retry::RetryConfig, timeout::TimeoutConfig};
+use aws_config::{
+    BehaviorVersion, ConfigLoader, SdkConfig, retry::RetryConfig, timeout::TimeoutConfig,
+};
 
 pub use self::api::CallCounts;
-use self::api::{
-    CloudWatchApi, Counter, Counting, EcrApi, EcsApi, ElbApi, RealCloudWatch, RealEcr, RealEcs,
-    RealElb, RealScheduler, SchedulerApi,
+use self::{
+    api::{
+        CloudWatchApi, Counter, Counting, EcrApi, EcsApi, ElbApi, RealCloudWatch, RealEcr, RealEcs,
+        RealElb, RealScheduler, SchedulerApi,
+    },
+    endpoints::{Endpoints, Service},
 };
 use crate::{
     clock::{Clock, SystemClock},
     engine::Fence,
+    preflight::Finding,
 };
 
 pub mod alb;
@@ -23,6 +29,7 @@ pub mod cloudwatch;
 mod document;
 pub mod ecr;
 pub mod ecs;
+mod endpoints;
 pub mod iam;
 #[cfg(feature = "store")]
 mod journals;
@@ -48,8 +55,9 @@ pub struct Aws {
     parts: Parts,
     region: Option<String>,
     counter: Counter,
-    /// Where it was made from a configuration: what it takes to reach S3.
+    /// If it was made from a configuration: what it takes to reach S3.
     config: Option<SdkConfig>,
+    endpoints: Endpoints,
 }
 
 /// What a handle is made of: who answers each service's calls.
@@ -87,18 +95,23 @@ const MUTATION_LIMIT: Duration = Duration::from_secs(10);
 
 impl Aws {
     /// From the environment, as every AWS tool finds it: variables, profiles, single sign-on,
-    /// credential processes, container and instance roles; `AWS_ENDPOINT_URL` and its per-service
-    /// forms point it elsewhere.
+    /// `aws login`, credential processes, container and instance roles.
+    ///
+    /// `AWS_ENDPOINT_URL`, its per-service forms and the same settings of the profile, its
+    /// `[services]` section included, point services elsewhere, the journals' S3 among them;
+    /// `AWS_IGNORE_CONFIGURED_ENDPOINT_URLS` or `ignore_configured_endpoint_urls` turns all of that
+    /// off. [`endpoint_notes`](Self::endpoint_notes) tells what came of it. Retry settings are not
+    /// read: the ones above hold.
     ///
     /// # Cancel safety
     ///
     /// Only reads: dropping it leaves nothing behind.
     pub async fn from_env() -> Self {
-        Self::from_config(&aws_config::load_defaults(BehaviorVersion::latest()).await)
+        Self::from_config(&loader().load().await)
     }
 
     /// From a configuration of yours. Its retry and time-out settings are replaced by the ones
-    /// above.
+    /// above. User and password in an endpoint's URL are left out.
     #[must_use]
     pub fn from_config(config: &SdkConfig) -> Self {
         let reads = config
@@ -120,17 +133,25 @@ impl Aws {
                     .build(),
             )
             .build();
+        let endpoints = Endpoints::of(config);
+        let at = |service| endpoints.get(service);
+        let elb = RealElb::new(&reads, &mutations, at(Service::ElasticLoadBalancing));
         let parts = Parts {
-            elb: Arc::new(RealElb::new(&reads, &mutations)),
-            cloudwatch: Arc::new(RealCloudWatch::new(&reads)),
-            ecs: Arc::new(RealEcs::new(&reads, &mutations)),
-            ecr: Arc::new(RealEcr::new(&reads, &mutations)),
-            scheduler: Arc::new(RealScheduler::new(&reads, &mutations)),
+            elb: Arc::new(elb),
+            cloudwatch: Arc::new(RealCloudWatch::new(&reads, at(Service::CloudWatch))),
+            ecs: Arc::new(RealEcs::new(&reads, &mutations, at(Service::Ecs))),
+            ecr: Arc::new(RealEcr::new(&reads, &mutations, at(Service::Ecr))),
+            scheduler: Arc::new(RealScheduler::new(
+                &reads,
+                &mutations,
+                at(Service::Scheduler),
+            )),
             clock: Arc::new(SystemClock),
         };
         let region = config.region().map(ToString::to_string);
         Self {
             config: Some(config.clone()),
+            endpoints,
             ..Self::from_parts(parts, region)
         }
     }
@@ -164,6 +185,7 @@ impl Aws {
             region,
             counter,
             config: None,
+            endpoints: Endpoints::default(),
         }
     }
 
@@ -176,6 +198,7 @@ impl Aws {
         let counter = self.counter.clone();
         Self {
             config: self.config.clone(),
+            endpoints: self.endpoints.clone(),
             ..Self::assemble(parts, self.region.clone(), counter, Some(fence))
         }
     }
@@ -197,6 +220,21 @@ impl Aws {
     pub fn region(&self) -> Option<&str> {
         self.region.as_deref()
     }
+
+    /// One note for each endpoint that is not one of AWS's, with the services that are asked
+    /// there. A URL is shown without user and password. Show them at the start of a run: what it
+    /// does happens there.
+    #[must_use]
+    pub fn endpoint_notes(&self) -> Vec<Finding> {
+        self.endpoints.notes()
+    }
+}
+
+/// What reads the environment. It is given retries, since it would read the shared settings of
+/// them otherwise and end the process over one that it does not know,
+/// which the AWS CLI takes.
+fn loader() -> ConfigLoader {
+    aws_config::defaults(BehaviorVersion::latest()).retry_config(RetryConfig::standard())
 }
 
 impl fmt::Debug for Aws {
@@ -204,5 +242,34 @@ impl fmt::Debug for Aws {
         f.debug_struct("Aws")
             .field("region", &self.region)
             .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use aws_config::profile::ProfileFileCredentialsProvider;
+    use aws_credential_types::provider::ProvideCredentials as _;
+
+    use super::endpoints::testing::{loader_of, profile};
+
+    #[tokio::test]
+    async fn a_retry_mode_that_the_cli_takes_does_not_end_the_process() {
+        let config = loader_of("retry_mode = adaptive").no_credentials();
+        let config = config.load().await;
+        assert_eq!(config.region().map(AsRef::as_ref), Some("eu-west-1"));
+    }
+
+    /// No such session is in the cache of the machine that runs this, so that there is no token.
+    #[tokio::test]
+    async fn a_profile_of_aws_login_is_known() {
+        let session = "login_session = arn:aws:iam::123456789012:user/of-a-test";
+        let provider = ProfileFileCredentialsProvider::builder()
+            .profile_files(profile(session))
+            .profile_name("p")
+            .build();
+        let error = provider.provide_credentials().await.unwrap_err();
+        let cause = aws_smithy_types::error::display::DisplayErrorContext(error).to_string();
+        assert!(cause.contains("token"), "{cause}");
+        assert!(!cause.contains("feature"), "{cause}");
     }
 }

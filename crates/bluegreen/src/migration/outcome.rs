@@ -105,11 +105,8 @@ impl fmt::Display for MigrationOutcome {
             Self::Held { reason, .. } => {
                 write!(f, "held: {}\n  why: {reason}", report.where_traffic_is())?;
                 let traffic = report.traffic.as_ref();
-                if let Some(command) = traffic.and_then(|t| t.restore_command.as_deref()) {
-                    write!(
-                        f,
-                        "\n  to put everything back on blue by hand:\n    {command}"
-                    )?;
+                if let Some(advice) = traffic.and_then(TrafficObservation::restore_advice) {
+                    write!(f, "\n  {advice}")?;
                 }
             }
             Self::Unchanged { reason, .. } => write!(f, "nothing was changed: {reason}")?,
@@ -457,11 +454,9 @@ impl fmt::Display for Unresolved {
         if self.change_unseen {
             f.write_str("; a change was sent after that and may have happened")?;
         }
-        if let Some(command) = self.restore_command() {
-            write!(
-                f,
-                "\n  to put everything back on blue by hand:\n    {command}"
-            )?;
+        let traffic = self.report.traffic.as_ref();
+        if let Some(advice) = traffic.and_then(TrafficObservation::restore_advice) {
+            write!(f, "\n  {advice}")?;
         }
         if let Some(switch) = &self.report.switch {
             write!(f, "{switch}")?;

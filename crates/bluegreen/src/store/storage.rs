@@ -145,6 +145,9 @@ fn told(attempted: &str, error: &object_store::Error) -> Error {
         (ErrorKind::Denied, _) => error.with_hint(
             "it needs s3:GetObject and s3:PutObject below the prefix, and s3:ListBucket",
         ),
+        (_, Some("PermanentRedirect" | "IllegalLocationConstraintException")) => {
+            error.with_hint("the bucket is in another region: work in its region, or name another")
+        }
         _ => error,
     }
 }

@@ -151,6 +151,20 @@ impl TrafficObservation {
         self
     }
 
+    /// The command that restores blue by hand, with words before it. If blue had no healthy target,
+    /// they say so: everything would go to a side that cannot serve.
+    #[must_use]
+    pub fn restore_advice(&self) -> Option<String> {
+        let command = self.restore_command.as_deref()?;
+        let words = if self.targets.blue.healthy == 0 {
+            "blue had no healthy target when last read: look at it first; to put everything back \
+             on it by hand"
+        } else {
+            "to put everything back on blue by hand"
+        };
+        Some(format!("{words}:\n    {command}"))
+    }
+
     /// Green's share as a fraction, 0 to 1; 0 where no side has weight.
     #[must_use]
     pub fn green_share(&self) -> f64 {
@@ -246,6 +260,20 @@ mod tests {
         assert!(with_weights(1, 0).is_all_blue());
         assert!(!with_weights(0, 0).is_all_blue());
         assert!(!with_weights(0, 0).is_at(TrafficSplit::ALL_BLUE));
+    }
+
+    #[test]
+    fn the_way_back_by_hand_warns_of_a_blue_that_cannot_serve() {
+        let mut seen = with_weights(0, 100);
+        assert_eq!(seen.restore_advice(), None);
+        seen = seen.with_restore_command("aws …");
+        let advice = seen.restore_advice().expect("a command");
+        assert!(advice.starts_with("blue had no healthy target"), "{advice}");
+        assert!(advice.ends_with(":\n    aws …"), "{advice}");
+        seen.targets.blue.healthy = 1;
+        let advice = seen.restore_advice();
+        let usual = "to put everything back on blue by hand:\n    aws …";
+        assert_eq!(advice.as_deref(), Some(usual));
     }
 
     #[test]

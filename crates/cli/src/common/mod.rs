@@ -1,5 +1,6 @@
 //! What several verbs share.
 
+pub(crate) mod aws;
 pub(crate) mod data;
 pub(crate) mod journal;
 pub(crate) mod rule;

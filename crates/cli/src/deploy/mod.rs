@@ -75,10 +75,10 @@ async fn run(cli: &Cli) -> u8 {
     }
     if cli.place.aws {
         if let Some(Command::Prepare(asked)) = &cli.command {
-            return prepared(cli, asked, &Aws::from_env().await, None).await;
+            return prepared(cli, asked, &common::aws::from_env().await, None).await;
         }
         return match Setup::new(cli, None) {
-            Ok(setup) => go(cli, &setup, &Aws::from_env().await, None).await,
+            Ok(setup) => go(cli, &setup, &common::aws::from_env().await, None).await,
             Err(problems) => bad_arguments(&problems),
         };
     }

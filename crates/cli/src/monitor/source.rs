@@ -23,7 +23,7 @@ use bluegreen_monitor::{
 };
 
 use super::{FAILED, args::Cli, lines::Lines, pause, screen};
-use crate::common::{journal, rule::arn, say::say_line, signals};
+use crate::common::{aws, journal, rule::arn, say::say_line, signals};
 
 /// Shows what the command line names, to its end; gives the exit code.
 pub(crate) fn show(cli: &Cli, shared: &Shared) -> Result<u8, Vec<Problem>> {
@@ -190,7 +190,7 @@ fn left(cli: &Cli, place: &str) -> Result<Left, Problem> {
     let told = |error: bluegreen::Error| wrong(bluegreen::Failure::from(&error).to_string());
     runtime()?.block_on(async {
         let store = match bucket {
-            Some((bucket, prefix)) => Aws::from_env().await.journals(bucket, prefix),
+            Some((bucket, prefix)) => aws::from_env().await.journals(bucket, prefix),
             None => JournalStore::local(place),
         };
         let store = store.map_err(told)?;
@@ -335,7 +335,7 @@ fn watched(cli: &Cli, shared: &Shared, watched: Watched) -> Result<u8, Problem> 
         until,
     } = watched;
     runtime()?.block_on(async {
-        let aws = Aws::from_env().await;
+        let aws = aws::from_env().await;
         let bad = |error: bluegreen::Error| {
             Problem::new(
                 "--aws",

@@ -91,8 +91,8 @@ pub(crate) enum Command {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Where")]
 pub(crate) struct Place {
-    /// Real AWS, through the usual credential chain; AWS_ENDPOINT_URL and its per-service forms
-    /// point it elsewhere.
+    /// Real AWS, through the usual credential chain; AWS_ENDPOINT_URL, its per-service forms and
+    /// the profile point it elsewhere, the journal's S3 too.
     #[arg(long, global = true)]
     pub(crate) aws: bool,
     /// The simulated world; `list` explains each [default: healthy].

@@ -21,7 +21,7 @@ use self::{
     controller::Controller,
     setup::{Setup, Speed},
 };
-use crate::common::say::say_line;
+use crate::common::{aws, say::say_line};
 
 /// Bad arguments or plan; nothing was called.
 const BAD_ARGUMENTS: u8 = 2;
@@ -67,7 +67,7 @@ async fn run(cli: &Cli) -> u8 {
     }
     if cli.place.aws {
         return match Setup::new(cli, None) {
-            Ok(setup) => go(cli, &setup, &Aws::from_env().await, None).await,
+            Ok(setup) => go(cli, &setup, &aws::from_env().await, None).await,
             Err(problems) => bad_arguments(&problems),
         };
     }

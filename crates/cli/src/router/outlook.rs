@@ -17,6 +17,9 @@ use crate::common::say::say_line;
 const PAST: Duration = Duration::from_secs(3_600);
 /// So much is read at once.
 const PORTION: SignedDuration = SignedDuration::from_hours(6);
+/// What to do if there was no request.
+const NO_TRAFFIC: &str = "check that blue's target group and the region are the ones that serve; \
+    else send requests, synthetic ones count, or judge by the limits alone (--judge limits)";
 /// The newest minutes are not complete yet.
 const SETTLING: SignedDuration = SignedDuration::from_mins(5);
 
@@ -58,7 +61,8 @@ pub(crate) async fn plan(
     let requests: u64 = minutes.iter().map(|side| side.requests).sum();
     let errors: u64 = minutes.iter().map(|side| side.errors.low()).sum();
     if requests == 0 {
-        say_line!("blue had no request in the hour before: nothing can be foreseen");
+        say_line!("error: blue had no request in the hour before: nothing can be foreseen");
+        say_line!("  hint: {NO_TRAFFIC}");
         return Ok(false);
     }
     #[expect(clippy::cast_precision_loss, reason = "figures for people")]
@@ -82,7 +86,7 @@ pub(crate) async fn plan(
     }
     if !can {
         say_line!(
-            "hint: give green more at once (--steps), send synthetic requests, or judge by the limits alone (--judge limits)"
+            "  hint: move more to green at once (--steps), send synthetic requests, or judge by the limits alone (--judge limits)"
         );
     }
     Ok(can)
@@ -117,6 +121,11 @@ pub(crate) async fn past(
     say_line!("reading {days} days of blue …");
     let past = Duration::from_secs(u64::from(days) * 86_400);
     let minutes = blue(source, aws.clock().now(), past).await?;
+    if minutes.iter().all(|side| side.requests == 0) {
+        say_line!("error: blue had no request in these {days} days: nothing can be calibrated");
+        say_line!("  hint: {NO_TRAFFIC}");
+        return Ok(false);
+    }
     let found = calibrate(&minutes, settings);
     say_line!(
         "{} minutes, {} windows of half an hour, each against the two hours before it",

@@ -223,8 +223,8 @@ pub(crate) fn status(traffic: &TrafficObservation, json: bool) -> std::io::Resul
         let seconds = stickiness.as_secs();
         writeln!(out, "  clients stay on a side for {seconds} s")?;
     }
-    if let Some(command) = &traffic.restore_command {
-        writeln!(out, "  back to blue by hand:\n    {command}")?;
+    if let Some(advice) = traffic.restore_advice() {
+        writeln!(out, "  {advice}")?;
     }
     out.flush()
 }

@@ -73,6 +73,8 @@ use crate::{
 #[derive(Debug)]
 pub struct AlbTrafficSplitter {
     elb: Arc<dyn ElbApi>,
+    /// What a preflight says of the endpoints.
+    endpoints: Vec<Finding>,
     rule: AlbRule,
     groups: Sides<TargetGroupArn>,
     located: OnceCell<RuleArn>,
@@ -94,6 +96,7 @@ impl AlbTrafficSplitter {
         green: TargetGroupArn,
     ) -> Result<Self> {
         let mut problems = Vec::new();
+        let mut hint = None;
         if blue == green {
             problems.push(format!("blue and green are the same target group {blue}"));
         }
@@ -114,6 +117,10 @@ impl AlbTrafficSplitter {
                 "the rule is in region {}, the configuration in use is for {region}",
                 listener.region()
             ));
+            hint = Some(format!(
+                "set AWS_REGION={}, or name the rule of {region}",
+                listener.region()
+            ));
         }
         if let AlbRule::Priority { priority, .. } = &rule
             && !(1..=50_000).contains(priority)
@@ -121,13 +128,16 @@ impl AlbTrafficSplitter {
             problems.push(format!("priority {priority} is not between 1 and 50000"));
         }
         if !problems.is_empty() {
-            return Err(Error::new(
-                ErrorKind::Invalid,
-                format!("divide traffic by {rule}: {}", problems.join("; ")),
-            ));
+            let message = format!("divide traffic by {rule}: {}", problems.join("; "));
+            let error = Error::new(ErrorKind::Invalid, message);
+            return Err(match hint {
+                Some(hint) => error.with_hint(hint),
+                None => error,
+            });
         }
         Ok(Self {
             elb: Arc::clone(&aws.elb),
+            endpoints: aws.endpoint_notes(),
             rule,
             groups: Sides { blue, green },
             located: OnceCell::new(),
@@ -243,6 +253,7 @@ impl TrafficSplitter for AlbTrafficSplitter {
                 .collect(),
             Err(problems) => problems.into_findings(),
         };
+        findings.extend(self.endpoints.iter().cloned());
         findings.extend(preflight::shared_targets(&*self.elb, &arn, &self.groups).await?);
         findings.extend(preflight::target_groups(&*self.elb, &balancer, &self.groups).await?);
         Ok(findings)

@@ -6,6 +6,7 @@ use async_trait::async_trait;
 use aws_config::SdkConfig;
 use aws_sdk_cloudwatch::{
     Client,
+    config::Builder,
     operation::{
         describe_alarms::{DescribeAlarmsOutput, builders::DescribeAlarmsInputBuilder},
         get_metric_data::{GetMetricDataOutput, builders::GetMetricDataInputBuilder},
@@ -13,6 +14,7 @@ use aws_sdk_cloudwatch::{
 };
 
 use super::error::{ApiError, Effect};
+use crate::aws::endpoints::Endpoint;
 
 #[cfg_attr(test, mockall::automock)]
 #[async_trait]
@@ -35,9 +37,11 @@ pub(crate) struct RealCloudWatch {
 }
 
 impl RealCloudWatch {
-    pub(crate) fn new(reads: &SdkConfig) -> Self {
+    pub(crate) fn new(reads: &SdkConfig, endpoint: Option<&Endpoint>) -> Self {
+        let mut config = Builder::from(reads);
+        config.set_endpoint_url(endpoint.map(|one| one.as_str().to_owned()));
         Self {
-            reads: Client::new(reads),
+            reads: Client::from_conf(config.build()),
         }
     }
 }

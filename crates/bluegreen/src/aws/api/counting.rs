@@ -134,6 +134,7 @@ impl<A: ?Sized> Counting<A> {
                 code: None,
                 message: error.message().to_owned(),
                 request_id: None,
+                advice: None,
             })?;
         }
         self.counter.count(operation);

@@ -6,6 +6,7 @@ use async_trait::async_trait;
 use aws_config::SdkConfig;
 use aws_sdk_ecr::{
     Client,
+    config::Builder,
     operation::{
         batch_get_image::{BatchGetImageOutput, builders::BatchGetImageInputBuilder},
         create_repository::{CreateRepositoryOutput, builders::CreateRepositoryInputBuilder},
@@ -21,6 +22,7 @@ use aws_sdk_ecr::{
 };
 
 use super::error::{ApiError, Effect};
+use crate::aws::endpoints::Endpoint;
 
 #[cfg_attr(test, mockall::automock)]
 #[async_trait]
@@ -61,10 +63,19 @@ pub(crate) struct RealEcr {
 }
 
 impl RealEcr {
-    pub(crate) fn new(reads: &SdkConfig, mutations: &SdkConfig) -> Self {
+    pub(crate) fn new(
+        reads: &SdkConfig,
+        mutations: &SdkConfig,
+        endpoint: Option<&Endpoint>,
+    ) -> Self {
+        let client = |config: &SdkConfig| {
+            let mut config = Builder::from(config);
+            config.set_endpoint_url(endpoint.map(|one| one.as_str().to_owned()));
+            Client::from_conf(config.build())
+        };
         Self {
-            reads: Client::new(reads),
-            mutations: Client::new(mutations),
+            reads: client(reads),
+            mutations: client(mutations),
         }
     }
 }

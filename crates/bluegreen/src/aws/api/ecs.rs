@@ -12,7 +12,7 @@ use std::{
 
 use async_trait::async_trait;
 use aws_config::SdkConfig;
-use aws_sdk_ecs::Client;
+use aws_sdk_ecs::{Client, config::Builder};
 use aws_smithy_runtime_api::{
     box_error::BoxError,
     client::{
@@ -29,7 +29,7 @@ use aws_smithy_types::{body::SdkBody, config_bag::ConfigBag};
 use serde_json::Value;
 
 use super::error::{ApiError, Effect};
-use crate::error::ErrorKind;
+use crate::{aws::endpoints::Endpoint, error::ErrorKind};
 
 /// An operation of ECS that is in use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -87,10 +87,19 @@ pub(crate) struct RealEcs {
 }
 
 impl RealEcs {
-    pub(crate) fn new(reads: &SdkConfig, mutations: &SdkConfig) -> Self {
+    pub(crate) fn new(
+        reads: &SdkConfig,
+        mutations: &SdkConfig,
+        endpoint: Option<&Endpoint>,
+    ) -> Self {
+        let client = |config: &SdkConfig| {
+            let mut config = Builder::from(config);
+            config.set_endpoint_url(endpoint.map(|one| one.as_str().to_owned()));
+            Client::from_conf(config.build())
+        };
         Self {
-            reads: Client::new(reads),
-            mutations: Client::new(mutations),
+            reads: client(reads),
+            mutations: client(mutations),
         }
     }
 }
@@ -132,6 +141,7 @@ impl EcsApi for RealEcs {
             code: None,
             message: "the answer is no JSON".to_owned(),
             request_id: None,
+            advice: None,
         })
     }
 }

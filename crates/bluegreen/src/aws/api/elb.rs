@@ -32,6 +32,7 @@ use super::{
     error::{ApiError, Effect},
     whole::WholeXml,
 };
+use crate::aws::endpoints::Endpoint;
 
 #[cfg_attr(test, mockall::automock)]
 #[async_trait]
@@ -107,10 +108,15 @@ pub(crate) struct RealElb {
 }
 
 impl RealElb {
-    pub(crate) fn new(reads: &SdkConfig, mutations: &SdkConfig) -> Self {
+    pub(crate) fn new(
+        reads: &SdkConfig,
+        mutations: &SdkConfig,
+        endpoint: Option<&Endpoint>,
+    ) -> Self {
         let client = |config: &SdkConfig| {
-            let config = Builder::from(config).interceptor(WholeXml).build();
-            Client::from_conf(config)
+            let mut config = Builder::from(config).interceptor(WholeXml);
+            config.set_endpoint_url(endpoint.map(|one| one.as_str().to_owned()));
+            Client::from_conf(config.build())
         };
         Self {
             reads: client(reads),

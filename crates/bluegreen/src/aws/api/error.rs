@@ -2,6 +2,7 @@
 
 use std::{any::Any, error::Error as StdError, fmt};
 
+use aws_credential_types::provider::error::CredentialsError;
 use aws_smithy_runtime_api::client::{orchestrator::HttpResponse, result::SdkError};
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 
@@ -17,6 +18,8 @@ pub(crate) struct ApiError {
     pub(crate) code: Option<String>,
     pub(crate) message: String,
     pub(crate) request_id: Option<String>,
+    /// What a person can do, if nothing was sent at all.
+    pub(crate) advice: Option<&'static str>,
 }
 
 /// Whether a lost answer may hide an effect.
@@ -41,6 +44,7 @@ impl ApiError {
             code: Some(code.to_owned()),
             message: message.into(),
             request_id: None,
+            advice: None,
         }
     }
 
@@ -89,6 +93,7 @@ impl ApiError {
             code,
             message,
             request_id,
+            advice: advice(&error),
         }
     }
 
@@ -106,7 +111,10 @@ impl ApiError {
                 "allow the action that `{}` needs in the IAM policy of the credentials in use",
                 self.operation
             )),
-            _ => None,
+            ErrorKind::NotFound => Some(
+                "check its name or ARN, and that region and account are the right ones".to_owned(),
+            ),
+            _ => self.advice.map(str::to_owned),
         };
         let error = Error::new(self.kind, attempted).with_source(self);
         match hint {
@@ -114,6 +122,41 @@ impl ApiError {
             None => error,
         }
     }
+}
+
+/// What a person can do about a request that was not sent.
+fn advice<E, R>(error: &SdkError<E, R>) -> Option<&'static str>
+where
+    E: StdError + Send + Sync + 'static,
+    R: fmt::Debug + Send + Sync + 'static,
+{
+    let SdkError::DispatchFailure(failure) = error else {
+        return None;
+    };
+    let connector = failure.as_connector_error()?;
+    let mut cause = Some(connector as &(dyn StdError + 'static));
+    while let Some(error) = cause {
+        match error.downcast_ref() {
+            Some(CredentialsError::CredentialsNotLoaded(_)) => {
+                return Some(
+                    "there are no credentials: log in (`aws sso login`, `aws login`), or name a \
+                     profile (AWS_PROFILE)",
+                );
+            }
+            Some(_) => {
+                return Some(
+                    "the credentials could not be had: log in again, or check the profile \
+                     (AWS_PROFILE)",
+                );
+            }
+            None => cause = error.source(),
+        }
+    }
+    let is_unreachable = connector.is_io() || connector.is_timeout();
+    is_unreachable.then_some(
+        "nothing answers there: check the network, the proxy variables, the region and the \
+         endpoint (AWS_ENDPOINT_URL)",
+    )
 }
 
 /// The kind of an error code. Codes that AWS adds later are as good as unknown: a server error
@@ -334,7 +377,7 @@ mod tests {
         );
         let error = error.into_error("change rule `r`");
         assert_eq!(error.to_string(), "change rule `r`: not found");
-        assert_eq!(error.hint(), None);
+        assert!(error.hint().is_some_and(|hint| hint.contains("region")));
     }
 
     #[test]
@@ -345,5 +388,34 @@ mod tests {
             .hint()
             .map(str::to_owned);
         assert!(hint.is_some_and(|hint| hint.contains("`ModifyRule`")));
+    }
+
+    /// The hint behind a request that was not sent.
+    fn hint_of(source: impl Into<Box<dyn StdError + Send + Sync>>) -> String {
+        let error: Sdk = SdkError::dispatch_failure(ConnectorError::other(source.into(), None));
+        let error = ApiError::from_sdk("DescribeRules", Effect::Read, error);
+        let error = error.into_error("describe rule `r`");
+        error.hint().unwrap_or_default().to_owned()
+    }
+
+    #[test]
+    fn without_credentials_the_hint_says_how_to_get_them() {
+        let none = CredentialsError::not_loaded("no providers in chain");
+        assert!(hint_of(none).contains("there are no credentials"));
+        let broken = CredentialsError::provider_error("the token has expired");
+        assert!(hint_of(broken).contains("log in again"));
+        assert_eq!(hint_of("something else"), "");
+    }
+
+    #[test]
+    fn a_host_that_does_not_answer_is_told_from_a_refusal() {
+        let refused = ConnectorError::io("connection refused".into());
+        let error = ApiError::from_sdk("M", Effect::Read, Sdk::dispatch_failure(refused));
+        let error = error.into_error("describe rule `r`");
+        assert!(
+            error
+                .hint()
+                .is_some_and(|hint| hint.contains("AWS_ENDPOINT_URL"))
+        );
     }
 }

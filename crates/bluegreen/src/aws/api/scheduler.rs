@@ -6,6 +6,7 @@ use async_trait::async_trait;
 use aws_config::SdkConfig;
 use aws_sdk_scheduler::{
     Client,
+    config::Builder,
     operation::{
         create_schedule::{CreateScheduleOutput, builders::CreateScheduleInputBuilder},
         delete_schedule::{DeleteScheduleOutput, builders::DeleteScheduleInputBuilder},
@@ -15,6 +16,7 @@ use aws_sdk_scheduler::{
 };
 
 use super::error::{ApiError, Effect};
+use crate::aws::endpoints::Endpoint;
 
 #[cfg_attr(test, mockall::automock)]
 #[async_trait]
@@ -48,10 +50,19 @@ pub(crate) struct RealScheduler {
 }
 
 impl RealScheduler {
-    pub(crate) fn new(reads: &SdkConfig, mutations: &SdkConfig) -> Self {
+    pub(crate) fn new(
+        reads: &SdkConfig,
+        mutations: &SdkConfig,
+        endpoint: Option<&Endpoint>,
+    ) -> Self {
+        let client = |config: &SdkConfig| {
+            let mut config = Builder::from(config);
+            config.set_endpoint_url(endpoint.map(|one| one.as_str().to_owned()));
+            Client::from_conf(config.build())
+        };
         Self {
-            reads: Client::new(reads),
-            mutations: Client::new(mutations),
+            reads: client(reads),
+            mutations: client(mutations),
         }
     }
 }

@@ -1,33 +1,37 @@
-//! [`AlarmGate`]: alarms that somebody already has.
+//! [`AlarmGate`]: alarms that exist already.
 
 use std::{
     collections::BTreeSet,
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{
+        Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
 use async_trait::async_trait;
 use aws_sdk_cloudwatch::{
-    operation::describe_alarms::builders::DescribeAlarmsInputBuilder,
-    types::{AlarmType, StateValue},
+    operation::describe_alarms::{DescribeAlarmsOutput, builders::DescribeAlarmsInputBuilder},
+    types::{AlarmType, EvaluationState, StateValue},
 };
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::{
-    aws::Aws,
+    aws::{Aws, api::ApiError},
     error::{Error, ErrorKind, Result},
     health::{Backoff, HealthGate, Judge, Look, Observation, Phase, Progress, Verdict},
 };
 
-/// Judges green by CloudWatch alarms, metric alarms and composite ones.
+/// Judges green by CloudWatch alarms: metric alarms, composite ones and log alarms.
 ///
 /// *Unhealthy* when any of them is in `ALARM`, before the first shift too: an alarm that fires
-/// already must be [ignored by name](Self::ignoring) or cleared. *Inconclusive* when any has
-/// insufficient data, unless [accepted](Self::accepting_insufficient_data). *Healthy* when all
-/// others are `OK`, for three times the interval of asking. While a rollback is confirmed it is
-/// inconclusive.
+/// already must be [ignored by name](Self::ignoring) or cleared. *Inconclusive* when CloudWatch
+/// cannot evaluate one (its `EvaluationState` is set), whatever its state: that is an old one then.
+/// *Inconclusive*, too, when any has insufficient data, unless
+/// [accepted](Self::accepting_insufficient_data). *Healthy* when all others are `OK`, for three
+/// times the interval of asking. While a rollback is confirmed it is inconclusive.
 ///
 /// An alarm shows its state alone; how late that is, and what it takes missing data for, is the
 /// alarm's own affair. It is a net below the other gates.
@@ -35,7 +39,8 @@ use crate::{
 /// Asks
 /// [DescribeAlarms](https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_DescribeAlarms.html)
 /// at most every 30 s by default, by name. Composite alarms need that permission on all alarms
-/// (resource `*`).
+/// (resource `*`); without it they are missing in the answer. An endpoint that knows no log alarms
+/// refuses to be asked for them, and is asked for the others.
 ///
 /// # Errors
 ///
@@ -50,6 +55,8 @@ pub struct AlarmGate {
     insufficient_data: InsufficientData,
     every: Duration,
     backoff: Mutex<Backoff>,
+    /// The endpoint has refused to be asked for log alarms.
+    is_without_logs: AtomicBool,
 }
 
 /// What an alarm without enough data means.
@@ -87,6 +94,7 @@ impl AlarmGate {
             insufficient_data: InsufficientData::Inconclusive,
             every: Duration::from_secs(30),
             backoff: Mutex::default(),
+            is_without_logs: AtomicBool::new(false),
         })
     }
 
@@ -127,10 +135,30 @@ impl AlarmGate {
                 ErrorKind::NotFound,
                 format!("describe alarms `{}`", missing.join("`, `")),
             )
-            .with_hint("check names and region; metric and composite alarms are looked for"));
+            .with_hint(self.hint_of_missing(&missing)));
         }
         alarms.sort_by(|a, b| a.name.cmp(&b.name));
         Ok(alarms)
+    }
+
+    /// Why an alarm may be missing in an answer that is whole.
+    fn hint_of_missing(&self, missing: &[&str]) -> String {
+        if missing.iter().any(|name| name.starts_with("arn:")) {
+            return "give the name of an alarm, not its ARN".to_owned();
+        }
+        let place = match self.aws.region() {
+            Some(region) => format!("in {region}"),
+            None => "in this region".to_owned(),
+        };
+        let logs = if self.is_without_logs.load(Ordering::Relaxed) {
+            "; this endpoint knows no log alarms"
+        } else {
+            ""
+        };
+        format!(
+            "check the names: no alarm of that name is to be seen {place}; a composite one shows \
+             only if `cloudwatch:DescribeAlarms` is allowed on all alarms (resource `*`){logs}"
+        )
     }
 
     async fn read_chunk(&self, names: &[&String], alarms: &mut Vec<Alarm>) -> Result<()> {
@@ -140,24 +168,14 @@ impl AlarmGate {
         };
         let request = DescribeAlarmsInputBuilder::default()
             .set_alarm_names(Some(names.iter().map(|name| (*name).clone()).collect()))
-            .alarm_types(AlarmType::MetricAlarm)
-            .alarm_types(AlarmType::CompositeAlarm)
             .max_records(100);
         let mut token: Option<String> = None;
         for _ in 0..MOST_PAGES {
             let page = request.clone().set_next_token(token.clone());
-            let page = self.aws.cloudwatch.describe_alarms(page).await;
+            let page = self.page(page).await;
             let page = page.map_err(|error| error.into_error(attempted()))?;
-            let metric = page.metric_alarms.unwrap_or_default().into_iter();
-            let metric = metric.map(|a| (a.alarm_name, a.state_value, a.state_reason));
-            let composite = page.composite_alarms.unwrap_or_default().into_iter();
-            let composite = composite.map(|a| (a.alarm_name, a.state_value, a.state_reason));
-            alarms.extend(metric.chain(composite).map(|(name, state, reason)| Alarm {
-                name: name.unwrap_or_default(),
-                state: State::from(state),
-                reason,
-            }));
-            let next = page.next_token.filter(|token| !token.is_empty());
+            let next = page.next_token.clone().filter(|token| !token.is_empty());
+            alarms.extend(alarms_of(page));
             if next.is_none() {
                 return Ok(());
             }
@@ -168,6 +186,30 @@ impl AlarmGate {
         }
         Err(Error::new(ErrorKind::Unavailable, attempted())
             .with_source("CloudWatch's pages do not end"))
+    }
+
+    /// A page with alarms of every type that the endpoint knows. Without types only metric alarms
+    /// would be listed.
+    async fn page(
+        &self,
+        request: DescribeAlarmsInputBuilder,
+    ) -> Result<DescribeAlarmsOutput, ApiError> {
+        let others = request
+            .alarm_types(AlarmType::MetricAlarm)
+            .alarm_types(AlarmType::CompositeAlarm);
+        if !self.is_without_logs.load(Ordering::Relaxed) {
+            let all = others.clone().alarm_types(AlarmType::LogAlarm);
+            match self.aws.cloudwatch.describe_alarms(all).await {
+                Err(error) if error.kind == ErrorKind::Invalid => {}
+                answered => return answered,
+            }
+        }
+        let answered = self.aws.cloudwatch.describe_alarms(others).await;
+        if answered.is_ok() {
+            // The types were what was refused.
+            self.is_without_logs.store(true, Ordering::Relaxed);
+        }
+        answered
     }
 
     fn backoff(&self) -> MutexGuard<'_, Backoff> {
@@ -188,6 +230,41 @@ struct Alarm {
     state: State,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     reason: Option<String>,
+    /// Why CloudWatch could not evaluate it, in its words: the state is an old one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    not_evaluated: Option<String>,
+}
+
+/// The alarms of all lists of a page.
+fn alarms_of(page: DescribeAlarmsOutput) -> impl Iterator<Item = Alarm> {
+    let alarm = |name: Option<String>, state, reason, evaluation: Option<EvaluationState>| Alarm {
+        name: name.unwrap_or_default(),
+        state: State::from(state),
+        reason,
+        not_evaluated: evaluation.map(|why| why.as_str().to_owned()),
+    };
+    let metric = page.metric_alarms.unwrap_or_default().into_iter();
+    let metric = metric.map(move |a| {
+        alarm(
+            a.alarm_name,
+            a.state_value,
+            a.state_reason,
+            a.evaluation_state,
+        )
+    });
+    let composite = page.composite_alarms.unwrap_or_default().into_iter();
+    let composite =
+        composite.map(move |a| alarm(a.alarm_name, a.state_value, a.state_reason, None));
+    let log = page.log_alarms.unwrap_or_default().into_iter();
+    let log = log.map(move |a| {
+        alarm(
+            a.alarm_name,
+            a.state_value,
+            a.state_reason,
+            a.evaluation_state,
+        )
+    });
+    metric.chain(composite).chain(log)
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -279,13 +356,18 @@ impl AlarmJudge {
     fn judge(&self, seen: &SeenAlarms) -> Verdict {
         let alarms = seen.alarms.iter();
         let judged: Vec<&Alarm> = alarms.filter(|a| !self.ignored.contains(&a.name)).collect();
-        let named = |is: fn(State) -> bool| -> Option<String> {
+        let named = |is: fn(&Alarm) -> bool| -> Option<String> {
             let said: Vec<String> = judged
                 .iter()
-                .filter(|alarm| is(alarm.state))
-                .map(|alarm| match &alarm.reason {
-                    Some(reason) => format!("`{}` ({reason})", alarm.name),
-                    None => format!("`{}`", alarm.name),
+                .filter(|alarm| is(alarm))
+                .map(|alarm| {
+                    let why = [alarm.not_evaluated.as_ref(), alarm.reason.as_ref()];
+                    let why: Vec<&str> = why.into_iter().flatten().map(String::as_str).collect();
+                    if why.is_empty() {
+                        format!("`{}`", alarm.name)
+                    } else {
+                        format!("`{}` ({})", alarm.name, why.join(": "))
+                    }
                 })
                 .collect();
             (!said.is_empty()).then(|| said.join(", "))
@@ -293,14 +375,17 @@ impl AlarmJudge {
         if judged.is_empty() {
             return Verdict::inconclusive("no alarm to judge by");
         }
-        if let Some(names) = named(|state| state == State::Alarm) {
+        if let Some(names) = named(|alarm| alarm.state == State::Alarm) {
             return Verdict::unhealthy(format!("in alarm: {names}"));
         }
-        if let Some(names) = named(|state| state == State::Unknown) {
+        if let Some(names) = named(|alarm| alarm.not_evaluated.is_some()) {
+            return Verdict::inconclusive(format!("CloudWatch cannot evaluate {names}"));
+        }
+        if let Some(names) = named(|alarm| alarm.state == State::Unknown) {
             return Verdict::inconclusive(format!("in an unknown state: {names}"));
         }
         if self.insufficient_data == InsufficientData::Inconclusive
-            && let Some(names) = named(|state| state == State::InsufficientData)
+            && let Some(names) = named(|alarm| alarm.state == State::InsufficientData)
         {
             return Verdict::inconclusive(format!("insufficient data: {names}"));
         }
@@ -316,14 +401,14 @@ fn after(at: Timestamp, span: Duration) -> Timestamp {
 mod tests {
     use aws_sdk_cloudwatch::{
         operation::describe_alarms::DescribeAlarmsOutput,
-        types::{CompositeAlarm, MetricAlarm},
+        types::{CompositeAlarm, LogAlarm, MetricAlarm},
     };
     use mockall::{Sequence, predicate::eq};
 
     use super::*;
     use crate::{
         aws::{
-            api::{ApiError, MockCloudWatchApi},
+            api::MockCloudWatchApi,
             cloudwatch::testing::{at, aws},
         },
         traffic::Percent,
@@ -338,6 +423,7 @@ mod tests {
             .set_alarm_names(Some(names.iter().map(ToString::to_string).collect()))
             .alarm_types(AlarmType::MetricAlarm)
             .alarm_types(AlarmType::CompositeAlarm)
+            .alarm_types(AlarmType::LogAlarm)
             .max_records(100)
     }
 
@@ -373,7 +459,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn asks_for_metric_and_composite_alarms_by_name_page_by_page() {
+    async fn asks_for_alarms_of_every_type_by_name_page_by_page() {
         let mut api = MockCloudWatchApi::new();
         let mut order = Sequence::new();
         api.expect_describe_alarms()
@@ -430,6 +516,7 @@ mod tests {
         let error = error.expect_err("missing");
         assert_eq!(error.kind(), ErrorKind::NotFound);
         assert_eq!(error.message(), "describe alarms `gone`, `lost`");
+        assert!(error.hint().expect("a hint").contains("resource `*`"));
         assert!(AlarmGate::new(&aws(answering(vec![])), [""; 0]).is_err());
     }
 
@@ -502,5 +589,119 @@ mod tests {
         let gate = AlarmGate::new(&aws(api), ["a"]).expect("names");
         let error = gate.observe(&look(0, Phase::Step(0))).await;
         assert_eq!(error.expect_err("endless").kind(), ErrorKind::Unavailable);
+    }
+
+    /// An answer of the kind that was taken for a healthy one.
+    #[tokio::test]
+    async fn an_alarm_that_cannot_be_evaluated_proves_nothing() {
+        for why in [
+            "PARTIAL_DATA",
+            "EVALUATION_FAILURE",
+            "EVALUATION_ERROR",
+            "NEW",
+        ] {
+            for is_log in [false, true] {
+                let mut api = MockCloudWatchApi::new();
+                api.expect_describe_alarms().returning(move |_| {
+                    let answer = page(vec![metric("quiet", StateValue::Ok)]);
+                    let why = EvaluationState::from(why);
+                    let mut answer = answer;
+                    if is_log {
+                        answer.log_alarms = Some(vec![
+                            LogAlarm::builder()
+                                .alarm_name("blind")
+                                .state_value(StateValue::Ok)
+                                .state_reason("as it was")
+                                .evaluation_state(why)
+                                .build(),
+                        ]);
+                    } else {
+                        let mut blind = metric("blind", StateValue::Ok);
+                        blind.state_reason = Some("as it was".into());
+                        blind.evaluation_state = Some(why);
+                        answer.metric_alarms.get_or_insert_default().push(blind);
+                    }
+                    Ok(answer)
+                });
+                let gate = AlarmGate::new(&aws(api), ["quiet", "blind"]).expect("names");
+                let gate = gate.accepting_insufficient_data();
+                let verdict = judge(&gate, Phase::Step(0)).await;
+                assert!(verdict.is_inconclusive(), "{why}");
+                assert_eq!(
+                    verdict.evidence().summary,
+                    format!("CloudWatch cannot evaluate `blind` ({why}: as it was)")
+                );
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn an_alarm_that_fires_stops_green_though_another_cannot_be_evaluated() {
+        let mut api = MockCloudWatchApi::new();
+        api.expect_describe_alarms().returning(|_| {
+            let mut blind = metric("a", StateValue::Ok);
+            blind.evaluation_state = Some(EvaluationState::PartialData);
+            Ok(page(vec![blind, metric("b", StateValue::Alarm)]))
+        });
+        let gate = AlarmGate::new(&aws(api), ["a", "b"]).expect("names");
+        assert!(judge(&gate, Phase::Step(0)).await.is_unhealthy());
+    }
+
+    #[tokio::test]
+    async fn an_endpoint_without_log_alarms_is_asked_for_the_others() {
+        let mut api = MockCloudWatchApi::new();
+        let mut order = Sequence::new();
+        let knows = |input: &DescribeAlarmsInputBuilder| {
+            let types = input.get_alarm_types().as_deref().unwrap_or_default();
+            !types.contains(&AlarmType::LogAlarm)
+        };
+        api.expect_describe_alarms()
+            .withf(move |input| !knows(input))
+            .times(1)
+            .in_sequence(&mut order)
+            .returning(|_| {
+                let (kind, code) = (ErrorKind::Invalid, "ValidationError");
+                Err(ApiError::new(
+                    kind,
+                    "DescribeAlarms",
+                    code,
+                    "LogAlarm is unknown",
+                ))
+            });
+        api.expect_describe_alarms()
+            .withf(knows)
+            .times(2)
+            .in_sequence(&mut order)
+            .returning(|_| Ok(page(vec![metric("a", StateValue::Ok)])));
+        let gate = AlarmGate::new(&aws(api), ["a"]).expect("names");
+        assert!(judge(&gate, Phase::Step(0)).await.is_healthy());
+        let again = gate.observe(&look(60, Phase::Step(0))).await;
+        assert!(again.expect("reads").is_some());
+    }
+
+    #[tokio::test]
+    async fn a_request_that_is_wrong_in_another_way_fails_with_its_own_cause() {
+        let mut api = MockCloudWatchApi::new();
+        api.expect_describe_alarms().times(2).returning(|_| {
+            let (kind, code) = (ErrorKind::Invalid, "ValidationError");
+            Err(ApiError::new(
+                kind,
+                "DescribeAlarms",
+                code,
+                "AlarmNames is wrong",
+            ))
+        });
+        let gate = AlarmGate::new(&aws(api), ["a"]).expect("names");
+        let error = gate.observe(&look(0, Phase::Step(0))).await;
+        assert_eq!(error.expect_err("refused").kind(), ErrorKind::Invalid);
+    }
+
+    #[tokio::test]
+    async fn an_arn_in_place_of_a_name_is_told_from_an_alarm_that_is_gone() {
+        let arn = "arn:aws:cloudwatch:eu-west-1:123456789012:alarm:a";
+        let gate = AlarmGate::new(&aws(answering(vec![])), [arn]).expect("names");
+        let error = gate.observe(&look(0, Phase::Step(0))).await;
+        let error = error.expect_err("missing");
+        assert_eq!(error.hint(), Some("give the name of an alarm, not its ARN"));
     }
 }

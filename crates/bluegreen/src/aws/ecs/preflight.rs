@@ -14,6 +14,7 @@ pub(super) async fn findings(deployer: &EcsServiceDeployer) -> Result<Vec<Findin
     let described = deployer.describe().await?;
     let known = described.as_ref().map(|(_, service)| service);
     let mut findings = files(deployer, known);
+    findings.extend(deployer.aws.endpoint_notes());
     let Some((raw, service)) = described else {
         findings.extend(absent(deployer).await?);
         return Ok(findings);

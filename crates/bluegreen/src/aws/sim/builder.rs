@@ -12,7 +12,7 @@ use super::{
         metrics::{Publication, Seconds},
         registry::Registry,
         rules::{Rules, Shape},
-        world::{Alarm, World},
+        world::{Alarm, AlarmEvaluation, AlarmKind, World},
     },
 };
 use crate::traffic::Sides;
@@ -187,12 +187,28 @@ impl SimulationBuilder {
         self
     }
 
-    /// An alarm of this name, and when it fires.
-    pub fn alarm(mut self, name: impl Into<String>, fires: When) -> Self {
+    /// A metric alarm of this name, and when it fires.
+    pub fn alarm(self, name: impl Into<String>, fires: When) -> Self {
+        self.alarm_of(AlarmKind::Metric, name, fires)
+    }
+
+    /// An alarm of any kind, and when it fires.
+    pub fn alarm_of(mut self, kind: AlarmKind, name: impl Into<String>, fires: When) -> Self {
         self.alarms.push(Alarm {
+            kind,
             name: name.into(),
             fires,
+            fails: None,
         });
+        self
+    }
+
+    /// When the alarm added last cannot be evaluated, and why. It keeps its state meanwhile. A
+    /// composite alarm never says so.
+    pub fn alarm_fails(mut self, evaluation: AlarmEvaluation, when: When) -> Self {
+        if let Some(alarm) = self.alarms.last_mut() {
+            alarm.fails = Some((evaluation, when));
+        }
         self
     }
 

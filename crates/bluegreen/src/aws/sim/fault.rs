@@ -279,6 +279,7 @@ pub(super) fn lost(call: Call, message: &str) -> ApiError {
         code: None,
         message: message.to_owned(),
         request_id: None,
+        advice: None,
     }
 }
 

@@ -57,6 +57,7 @@ pub use self::{
         fleet::Fate,
         programs::Programs,
         service::{Behaviour, Service, When},
+        world::{AlarmEvaluation, AlarmKind},
     },
     stop::{Moment, Stop},
     time::Pacer,

@@ -1,8 +1,11 @@
 use std::time::Duration;
 
 use aws_sdk_cloudwatch::{
-    operation::get_metric_data::GetMetricDataInput,
-    types::{Dimension, Metric, MetricDataQuery, MetricStat, ScanBy, StandardUnit},
+    operation::{describe_alarms::DescribeAlarmsInput, get_metric_data::GetMetricDataInput},
+    types::{
+        AlarmType, Dimension, EvaluationState, Metric, MetricDataQuery, MetricStat, ScanBy,
+        StandardUnit, StateValue,
+    },
 };
 use aws_sdk_elasticloadbalancingv2::{
     operation::{
@@ -15,7 +18,8 @@ use aws_smithy_types::DateTime;
 use tokio::time::sleep;
 
 use super::{
-    Behaviour, Call, Fault, Scenario, Service, Simulation, SimulationBuilder, When, Writer,
+    AlarmEvaluation, AlarmKind, Behaviour, Call, Fault, Scenario, Service, Simulation,
+    SimulationBuilder, When, Writer,
 };
 use crate::{
     ErrorKind,
@@ -441,4 +445,76 @@ fn every_scenario_is_found_by_its_name_and_explains_itself() {
             .to_string()
             .starts_with("`heathy` is none of healthy, green-errors")
     );
+}
+
+/// The names in each list of the answer: metric alarms, composite ones, log alarms.
+async fn alarms(simulation: &Simulation, types: &[AlarmType]) -> [Vec<String>; 3] {
+    let input = DescribeAlarmsInput::builder().set_alarm_types(Some(types.to_vec()));
+    let answer = simulation.aws().cloudwatch.describe_alarms(input).await;
+    let answer = answer.unwrap();
+    let name = |name: Option<String>| name.unwrap_or_default();
+    [
+        answer
+            .metric_alarms
+            .unwrap_or_default()
+            .into_iter()
+            .map(|a| name(a.alarm_name))
+            .collect(),
+        answer
+            .composite_alarms
+            .unwrap_or_default()
+            .into_iter()
+            .map(|a| name(a.alarm_name))
+            .collect(),
+        answer
+            .log_alarms
+            .unwrap_or_default()
+            .into_iter()
+            .map(|a| name(a.alarm_name))
+            .collect(),
+    ]
+}
+
+#[tokio::test(start_paused = true)]
+async fn alarms_are_listed_by_their_types_and_without_types_only_metric_ones() {
+    let world = Simulation::builder()
+        .alarm("metric", When::Always)
+        .alarm_of(AlarmKind::Composite, "composite", When::Always)
+        .alarm_of(AlarmKind::Log, "log", When::Always);
+    let simulation = simulation(world);
+    let own = |name: &str| vec![name.to_owned()];
+    let none = Vec::new;
+    assert_eq!(
+        alarms(&simulation, &[]).await,
+        [own("metric"), none(), none()]
+    );
+    let all = [
+        AlarmType::MetricAlarm,
+        AlarmType::CompositeAlarm,
+        AlarmType::LogAlarm,
+    ];
+    let listed = alarms(&simulation, &all).await;
+    assert_eq!(listed, [own("metric"), own("composite"), own("log")]);
+    assert_eq!(
+        alarms(&simulation, &all[1..2]).await,
+        [none(), own("composite"), none()]
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_alarm_that_cannot_be_evaluated_keeps_its_state_and_says_so() {
+    let minute = When::Between(Duration::ZERO, MINUTE);
+    let world = Simulation::builder()
+        .alarm("green-errors", When::Between(9 * MINUTE, 10 * MINUTE))
+        .alarm_fails(AlarmEvaluation::Failure, minute);
+    let simulation = simulation(world);
+    for expected in [Some(EvaluationState::EvaluationFailure), None] {
+        let input = DescribeAlarmsInput::builder().alarm_names("green-errors");
+        let answer = simulation.aws().cloudwatch.describe_alarms(input).await;
+        let answer = answer.unwrap();
+        let alarm = &answer.metric_alarms()[0];
+        assert_eq!(alarm.state_value(), Some(&StateValue::Ok));
+        assert_eq!(alarm.evaluation_state(), expected.as_ref());
+        sleep(2 * MINUTE).await;
+    }
 }

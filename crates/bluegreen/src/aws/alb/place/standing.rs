@@ -246,7 +246,10 @@ impl Standing {
                     "rule {} has {MOST_GROUPS} target groups already",
                     self.arn
                 ))
-                .with_hint("take out a group that gets no traffic"),
+                .with_hint(match idle(&groups, &self.blue_arn) {
+                    Some(idle) => format!("take out {idle}, which gets no traffic by this rule"),
+                    None => "all of them serve: name a rule that has fewer".to_owned(),
+                }),
             );
         }
         if let Some(group) = &self.group {
@@ -303,6 +306,19 @@ impl Standing {
             .collect()
     }
 
+    /// Whether any rule that is not a test route of ours gives green's group weight.
+    fn serves(&self) -> bool {
+        let routes = self.elsewhere.iter();
+        let mut foreign = routes.filter(|route| !self.is_made_route(route.arn.as_ref()));
+        self.weight().is_some_and(|weight| weight > 0) || foreign.any(|route| route.weight > 0)
+    }
+
+    /// Whether a rule is a test route that was made for this place.
+    fn is_made_route(&self, rule: Option<&RuleArn>) -> bool {
+        let mut made = self.routes.iter().filter(|route| route.is_made);
+        made.any(|route| Some(&route.arn) == rule)
+    }
+
     /// Why green's place cannot be taken back now.
     pub(super) fn in_use(&self, is_made: bool) -> Vec<Finding> {
         let mut reasons = Vec::new();
@@ -313,21 +329,23 @@ impl Standing {
                     "target group {name} has weight {weight} in rule {}",
                     self.arn
                 ))
-                .with_hint("put all traffic back on blue first"),
+                .with_hint("it serves, so its place stays; it can be taken back once it does not"),
             );
         }
         if !is_made {
             return reasons;
         }
         let ours = |rule: &Option<RuleArn>| {
-            let made = self.routes.iter().filter(|route| route.is_made);
-            let mut own = made.map(|route| &route.arn).chain([&self.arn]);
-            rule.as_ref().is_some_and(|rule| own.any(|one| one == rule))
+            self.is_made_route(rule.as_ref()) || rule.as_ref() == Some(&self.arn)
         };
         for route in self.elsewhere.iter().filter(|route| !ours(&route.arn)) {
             reasons.push(
                 Finding::refusal(format!("target group {name} is named by {}", route.rule))
-                    .with_hint("take it out of that rule first"),
+                    .with_hint(if route.weight == 0 {
+                        "take it out of that rule first"
+                    } else {
+                        "it serves by that rule, so its place stays"
+                    }),
             );
         }
         if self.targets > 0 {
@@ -336,9 +354,22 @@ impl Standing {
                     "target group {name} has {} registered targets",
                     self.targets
                 ))
-                .with_hint("stop or delete the service that registers them first"),
+                .with_hint(if self.serves() {
+                    "they serve: leave the service that registers them as it is"
+                } else {
+                    "stop or delete the service that registers them first"
+                }),
             );
         }
         reasons
     }
+}
+
+/// The groups beside blue that get nothing by a rule.
+fn idle(groups: &[forward::Group<'_>], blue: &TargetGroupArn) -> Option<String> {
+    let idle = groups
+        .iter()
+        .filter(|one| one.weight == 0 && one.arn != blue.as_str());
+    let names: Vec<&str> = idle.map(|one| one.arn).collect();
+    (!names.is_empty()).then(|| names.join(" or "))
 }

@@ -389,6 +389,13 @@ async fn p07_a_place_with_traffic_is_not_taken_back() {
     let error = place.undo().await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Refused);
     assert!(error.message().contains("weight 5"), "{error}");
+    let hint = error.hint().unwrap();
+    for said in hint.split("; ") {
+        assert!(
+            said.contains("it serves") || said.contains("does not"),
+            "{hint}"
+        );
+    }
     assert_eq!(simulation.rules(), before);
     // It stays prepared.
     assert!(place.prepare().await.unwrap().done.is_empty());

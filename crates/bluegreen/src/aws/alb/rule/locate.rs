@@ -7,7 +7,7 @@ use aws_sdk_elasticloadbalancingv2::{
     types::{Listener, Rule},
 };
 
-use super::{command, edit, forward};
+use super::{advice, forward};
 use crate::{
     aws::{
         alb::{AlbRule, ListenerArn, LoadBalancerArn, RuleArn, TargetGroupArn},
@@ -91,8 +91,12 @@ pub(in crate::aws::alb) async fn with_blue(
     );
     match found[..] {
         [only] => arn_of(only, rule),
-        [] => Err(Error::new(ErrorKind::NotFound, attempted)
-            .with_hint("check the ARNs of the listener and of blue's target group")),
+        [] => {
+            let hint = advice::did_you_mean(&rules, blue).unwrap_or_else(|| {
+                "check the ARNs of the listener and of blue's target group".to_owned()
+            });
+            Err(Error::new(ErrorKind::NotFound, attempted).with_hint(hint))
+        }
         _ => {
             let named: Vec<String> = found.iter().map(|rule| forward::describe(rule)).collect();
             let message = format!("{attempted}: several do: {}", named.join(", "));
@@ -103,21 +107,20 @@ pub(in crate::aws::alb) async fn with_blue(
 }
 
 fn with_both(wanted: &AlbRule, rules: Vec<Rule>, groups: &Sides<TargetGroupArn>) -> Result<Rule> {
-    let count = rules.len();
     let mut one_sided = Vec::new();
     let mut both = Vec::new();
-    for rule in rules {
-        let listed = forward::groups_of_rule(&rule);
+    for rule in &rules {
+        let listed = forward::groups_of_rule(rule);
         let holds = |group: &TargetGroupArn| listed.iter().any(|one| one.arn == group.as_str());
         match (holds(&groups.blue), holds(&groups.green)) {
             (true, true) => both.push(rule),
-            (true, false) => one_sided.push((rule, Side::Blue, &groups.green)),
-            (false, true) => one_sided.push((rule, Side::Green, &groups.blue)),
+            (true, false) => one_sided.push((rule, Side::Blue, Side::Green)),
+            (false, true) => one_sided.push((rule, Side::Green, Side::Blue)),
             (false, false) => {}
         }
     }
     if both.len() > 1 {
-        let named: Vec<String> = both.iter().map(forward::describe).collect();
+        let named: Vec<String> = both.iter().map(|rule| forward::describe(rule)).collect();
         return Err(Error::new(
             ErrorKind::Refused,
             format!("find {wanted}: several do: {}", named.join(", ")),
@@ -125,42 +128,36 @@ fn with_both(wanted: &AlbRule, rules: Vec<Rule>, groups: &Sides<TargetGroupArn>)
         .with_hint("name one by its ARN (--rule-arn) or its priority (--priority)"));
     }
     if let Some(rule) = both.pop() {
-        return Ok(rule);
+        return Ok(rule.clone());
     }
     let seen: Vec<String> = one_sided
         .iter()
         .map(|(rule, side, _)| format!("{} forwards to {side} only", forward::describe(rule)))
         .collect();
     let (seen, hint) = match &one_sided[..] {
-        [] => (
-            format!("none of its {count} rules forwards to either"),
-            "check the ARNs of the listener and of the target groups".to_owned(),
-        ),
-        [(rule, _, missing)] => (seen.join(", "), attach_hint(rule, missing)),
+        [] => {
+            let meant = [&groups.blue, &groups.green].map(|one| advice::did_you_mean(&rules, one));
+            let meant: Vec<String> = meant.into_iter().flatten().collect();
+            let hint = match meant.is_empty() {
+                true => "check the ARNs of the listener and of the target groups".to_owned(),
+                false => meant.join(" "),
+            };
+            let count = rules.len();
+            (
+                format!("none of its {count} rules forwards to either"),
+                hint,
+            )
+        }
+        [(rule, _, absent)] => {
+            let hint = advice::on_absent(rule, *absent, groups);
+            (seen.join(", "), hint)
+        }
         _ => (
             seen.join(", "),
             "name the rule by its ARN (--rule-arn) or its priority (--priority)".to_owned(),
         ),
     };
     Err(Error::new(ErrorKind::NotFound, format!("find {wanted}: {seen}")).with_hint(hint))
-}
-
-/// How to attach a group to a rule by hand, without traffic.
-pub(super) fn attach_hint(rule: &Rule, group: &TargetGroupArn) -> String {
-    let advice = format!(
-        "attach target group {} to the rule at weight 0, so that its targets are health-checked \
-         before they get traffic",
-        group.name()
-    );
-    let arn = rule.rule_arn.as_deref().unwrap_or_default();
-    match arn.parse() {
-        Ok(arn) => {
-            let actions = edit::with_attached(rule.actions(), group);
-            let command = command::modify(&arn, forward::is_default(rule), &actions);
-            format!("{advice}: {command}")
-        }
-        Err(_) => advice,
-    }
 }
 
 /// One rule as it is now.
@@ -424,6 +421,44 @@ mod tests {
             "{error}"
         );
         assert!(error.hint().unwrap().contains("--rule-arn"));
+    }
+
+    /// A digit of the ARN that is named is another one.
+    #[tokio::test]
+    async fn p04_a_mistyped_group_is_answered_with_the_one_that_is_meant() {
+        let mistyped = |arn: &str| arn.replace("/7", "/8").replace("/9", "/8");
+        let group = |arn: &str| mistyped(arn).parse::<TargetGroupArn>().unwrap();
+        for (actions, groups, meant) in [
+            (
+                both(),
+                Sides {
+                    blue: group(BLUE),
+                    ..groups()
+                },
+                BLUE,
+            ),
+            (
+                both(),
+                Sides {
+                    green: group(GREEN),
+                    ..groups()
+                },
+                GREEN,
+            ),
+            (
+                vec![scalar(BLUE)],
+                Sides {
+                    blue: group(BLUE),
+                    ..groups()
+                },
+                BLUE,
+            ),
+        ] {
+            let error = with_both(&only(), vec![rule(actions)], &groups).unwrap_err();
+            let hint = error.hint().unwrap();
+            assert!(hint.contains(&format!("did you mean {meant}?")), "{hint}");
+            assert!(!hint.contains("aws elbv2"), "{hint}");
+        }
     }
 
     #[tokio::test]

@@ -1,5 +1,6 @@
 //! The rule that divides the traffic: which one it is, how it reads, and how it is edited.
 
+mod advice;
 mod arn;
 mod command;
 pub(super) mod conditions;

@@ -5,9 +5,9 @@ use std::{fmt, time::Duration};
 use aws_sdk_elasticloadbalancingv2::types::{Action, ActionTypeEnum, Rule};
 
 use super::{
-    command, edit,
+    advice, command, edit,
     fingerprint::fingerprint,
-    forward, locate,
+    forward,
     weights::{AlbWeight, weights_of},
 };
 use crate::{
@@ -217,7 +217,7 @@ impl Problems {
                         "also forwards to target group {} with weight {}",
                         group.arn, group.weight
                     ),
-                    "give that group weight 0: only blue and green may share the traffic",
+                    advice::on_third(group.arn, &listed, known),
                 );
             }
         }
@@ -239,7 +239,7 @@ impl Problems {
                 self.add(
                     ErrorKind::NotFound,
                     format!("does not forward to {side}'s target group {wanted}"),
-                    locate::attach_hint(rule, wanted),
+                    advice::on_absent(rule, side, groups),
                 );
                 continue;
             };
@@ -276,11 +276,12 @@ impl From<Problems> for Error {
         } else {
             ErrorKind::NotFound
         };
-        let hints: Vec<&str> = problems
-            .found
-            .iter()
-            .map(|found| found.hint.as_str())
-            .collect();
+        let mut hints: Vec<&str> = Vec::new();
+        for problem in &problems.found {
+            if !hints.contains(&problem.hint.as_str()) {
+                hints.push(&problem.hint);
+            }
+        }
         let hint = hints.join("; ");
         Error::new(kind, problems.to_string()).with_hint(hint)
     }

@@ -9,7 +9,8 @@ use aws_sdk_cloudwatch::{
         get_metric_data::{GetMetricDataOutput, builders::GetMetricDataInputBuilder},
     },
     types::{
-        MessageData, MetricAlarm, MetricDataQuery, MetricDataResult, ScanBy, StateValue, StatusCode,
+        AlarmType, CompositeAlarm, EvaluationState, LogAlarm, MessageData, MetricAlarm,
+        MetricDataQuery, MetricDataResult, ScanBy, StateValue, StatusCode,
     },
 };
 use aws_smithy_types::DateTime;
@@ -20,7 +21,11 @@ use crate::{
         api::{ApiError, CloudWatchApi},
         sim::{
             fault::{Call, answer},
-            state::{metrics::Metric, rules, world::World},
+            state::{
+                metrics::Metric,
+                rules,
+                world::{AlarmEvaluation, AlarmKind, World},
+            },
             time::SimClock,
         },
     },
@@ -270,31 +275,66 @@ fn series_of(metric: &aws_sdk_cloudwatch::types::Metric) -> Option<(Metric, Side
     }
 }
 
+/// Without types only metric alarms are listed, as AWS does. Of names that do not exist nothing is
+/// said.
 fn describe_alarms(
     world: &World,
     now: Duration,
     input: &DescribeAlarmsInputBuilder,
 ) -> DescribeAlarmsOutput {
     let wanted = input.get_alarm_names().as_deref().unwrap_or_default();
+    let types = input.get_alarm_types().as_deref().unwrap_or_default();
+    let is_listed = |kind: AlarmKind| match kind {
+        AlarmKind::Metric => types.is_empty() || types.contains(&AlarmType::MetricAlarm),
+        AlarmKind::Composite => types.contains(&AlarmType::CompositeAlarm),
+        AlarmKind::Log => types.contains(&AlarmType::LogAlarm),
+    };
     let rises = &world.rises.green;
-    let alarms = world
-        .alarms
-        .iter()
-        .filter(|alarm| wanted.is_empty() || wanted.contains(&alarm.name))
-        .map(|alarm| {
-            let (state, reason) = if alarm.fires.is_on(now, rises) {
-                (StateValue::Alarm, "Threshold Crossed")
-            } else {
-                (StateValue::Ok, "Threshold not crossed")
-            };
-            MetricAlarm::builder()
-                .alarm_name(&alarm.name)
-                .state_value(state)
-                .state_reason(reason)
-                .build()
-        });
-    DescribeAlarmsOutput::builder()
-        .set_metric_alarms(Some(alarms.collect()))
+    let mut output = DescribeAlarmsOutput::builder()
+        .set_metric_alarms(Some(Vec::new()))
         .set_composite_alarms(Some(Vec::new()))
-        .build()
+        .set_log_alarms(Some(Vec::new()));
+    let alarms = world.alarms.iter();
+    for alarm in alarms.filter(|alarm| {
+        is_listed(alarm.kind) && (wanted.is_empty() || wanted.contains(&alarm.name))
+    }) {
+        let (state, reason) = if alarm.fires.is_on(now, rises) {
+            (StateValue::Alarm, "Threshold Crossed")
+        } else {
+            (StateValue::Ok, "Threshold not crossed")
+        };
+        let fails = alarm.fails.as_ref();
+        let fails = fails.filter(|(_, when)| when.is_on(now, rises));
+        let evaluation = fails.map(|(evaluation, _)| match evaluation {
+            AlarmEvaluation::PartialData => EvaluationState::PartialData,
+            AlarmEvaluation::Failure => EvaluationState::EvaluationFailure,
+            AlarmEvaluation::Error => EvaluationState::EvaluationError,
+        });
+        output = match alarm.kind {
+            AlarmKind::Metric => output.metric_alarms(
+                MetricAlarm::builder()
+                    .alarm_name(&alarm.name)
+                    .state_value(state)
+                    .state_reason(reason)
+                    .set_evaluation_state(evaluation)
+                    .build(),
+            ),
+            AlarmKind::Composite => output.composite_alarms(
+                CompositeAlarm::builder()
+                    .alarm_name(&alarm.name)
+                    .state_value(state)
+                    .state_reason(reason)
+                    .build(),
+            ),
+            AlarmKind::Log => output.log_alarms(
+                LogAlarm::builder()
+                    .alarm_name(&alarm.name)
+                    .state_value(state)
+                    .state_reason(reason)
+                    .set_evaluation_state(evaluation)
+                    .build(),
+            ),
+        };
+    }
+    output.build()
 }

@@ -28,11 +28,38 @@ use crate::{
     traffic::{Side, Sides, TargetCounts},
 };
 
-/// An alarm and when it fires.
+/// An alarm, when it fires and when its evaluation fails.
 #[derive(Debug, Clone)]
 pub(in crate::aws::sim) struct Alarm {
+    pub(in crate::aws::sim) kind: AlarmKind,
     pub(in crate::aws::sim) name: String,
     pub(in crate::aws::sim) fires: When,
+    pub(in crate::aws::sim) fails: Option<(AlarmEvaluation, When)>,
+}
+
+/// What an alarm watches, and so which list of `DescribeAlarms` it is in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum AlarmKind {
+    /// A metric, or an expression over several.
+    Metric,
+    /// Other alarms. Its evaluation has no state of its own.
+    Composite,
+    /// The results of a query over logs.
+    Log,
+}
+
+/// Why an alarm could not be evaluated, as CloudWatch names it
+/// ([`EvaluationState`](https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_MetricAlarm.html)).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum AlarmEvaluation {
+    /// `PARTIAL_DATA`: not all the data could be had.
+    PartialData,
+    /// `EVALUATION_FAILURE`: CloudWatch itself is in trouble for a while.
+    Failure,
+    /// `EVALUATION_ERROR`: the alarm is set up wrongly.
+    Error,
 }
 
 #[derive(Debug)]

@@ -1,0 +1,439 @@
+//! Which host each service is asked at: one resolution for the clients of the SDK and for the
+//! store of the journals.
+
+use std::{collections::BTreeMap, fmt};
+
+use aws_config::SdkConfig;
+use aws_types::service_config::ServiceConfigKey;
+
+use crate::preflight::Finding;
+
+/// A service that this crate calls.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Service {
+    ElasticLoadBalancing,
+    CloudWatch,
+    Ecs,
+    Ecr,
+    Scheduler,
+    S3,
+}
+
+impl Service {
+    const ALL: [Self; 6] = [
+        Self::ElasticLoadBalancing,
+        Self::CloudWatch,
+        Self::Ecs,
+        Self::Ecr,
+        Self::Scheduler,
+        Self::S3,
+    ];
+
+    /// Its id, from which the variable `AWS_ENDPOINT_URL_…` and the key in a `[services]` section
+    /// are made ([list](https://docs.aws.amazon.com/sdkref/latest/guide/ss-endpoints-table.html)).
+    fn id(self) -> &'static str {
+        match self {
+            Self::ElasticLoadBalancing => "Elastic Load Balancing v2",
+            Self::CloudWatch => "CloudWatch",
+            Self::Ecs => "ECS",
+            Self::Ecr => "ECR",
+            Self::Scheduler => "Scheduler",
+            Self::S3 => "S3",
+        }
+    }
+}
+
+/// Where each service is asked, as far as it is not the host of the region.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Endpoints(BTreeMap<Service, Endpoint>);
+
+impl Endpoints {
+    pub(crate) fn of(config: &SdkConfig) -> Self {
+        let found = Service::ALL.into_iter().filter_map(|service| {
+            let url = configured(config, service)?;
+            Some((service, Endpoint::new(&url)))
+        });
+        Self(found.collect())
+    }
+
+    /// The configured one of a service.
+    pub(crate) fn get(&self, service: Service) -> Option<&Endpoint> {
+        self.0.get(&service)
+    }
+
+    /// One note for each endpoint that is not AWS's.
+    pub(crate) fn notes(&self) -> Vec<Finding> {
+        let mut services: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+        for (service, endpoint) in &self.0 {
+            if !endpoint.is_of_aws() {
+                services
+                    .entry(endpoint.as_str())
+                    .or_default()
+                    .push(service.id());
+            }
+        }
+        services
+            .into_iter()
+            .map(|(url, services)| {
+                Finding::note(format!(
+                    "{} asked at {url}, which is not an endpoint of AWS",
+                    match services[..] {
+                        [only] => format!("{only} is"),
+                        _ => format!("{} are", services.join(", ")),
+                    }
+                ))
+            })
+            .collect()
+    }
+}
+
+/// What the configuration says of a service.
+///
+/// An endpoint that the program set itself comes first. Then, as all AWS tools do
+/// ([reference](https://docs.aws.amazon.com/sdkref/latest/guide/feature-ss-endpoints.html)): the
+/// service's variable, `AWS_ENDPOINT_URL`, the service's key in the profile's `[services]` section,
+/// the profile's `endpoint_url`; and nothing of these if the configuration says
+/// `ignore_configured_endpoint_urls`.
+fn configured(config: &SdkConfig, service: Service) -> Option<String> {
+    let common = config.endpoint_url();
+    if config.get_origin("endpoint_url").is_client_config() {
+        return common.map(str::to_owned);
+    }
+    let load = |id: &str| {
+        let key = ServiceConfigKey::builder()
+            .service_id(id)
+            .env("AWS_ENDPOINT_URL")
+            .profile("endpoint_url");
+        config.service_config()?.load_config(key.build().ok()?)
+    };
+    // The reference and the other tools write `elastic_load_balancing_v2` in a `[services]`
+    // section; the SDK for Rust looks for `elastic-load-balancing-v2` alone. Both are taken.
+    let underscored = load(&service.id().replace(' ', "_"));
+    let own = underscored.filter(|url| Some(url.as_str()) != common);
+    let own = own.or_else(|| load(service.id()));
+    let is_given = |url: &String| !url.trim().is_empty();
+    let own = own.filter(is_given);
+    own.or_else(|| common.map(str::to_owned)).filter(is_given)
+}
+
+/// The URL of an endpoint, without user and password.
+///
+/// They could not be sent in any case, since the signature takes the header that they would need.
+/// Left out here, they reach no message.
+#[derive(Clone, PartialEq, Eq)]
+pub(crate) struct Endpoint(String);
+
+impl Endpoint {
+    fn new(url: &str) -> Self {
+        let url = url.trim();
+        let Some((scheme, rest)) = url.split_once("://") else {
+            return Self(url.to_owned());
+        };
+        let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+        let (authority, path) = rest.split_at(end);
+        let host = authority
+            .rsplit_once('@')
+            .map_or(authority, |(_, host)| host);
+        Self(format!("{scheme}://{host}{path}"))
+    }
+
+    pub(crate) fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    pub(crate) fn is_plain(&self) -> bool {
+        self.0
+            .get(..7)
+            .is_some_and(|scheme| scheme.eq_ignore_ascii_case("http://"))
+    }
+
+    fn host(&self) -> &str {
+        let rest = self.0.split_once("://").map_or(&*self.0, |(_, rest)| rest);
+        let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+        let authority = &rest[..end];
+        let is_port = |port: &str| port.bytes().all(|byte| byte.is_ascii_digit());
+        match authority.rsplit_once(':') {
+            Some((host, port)) if is_port(port) => host,
+            _ => authority,
+        }
+    }
+
+    /// Whether the host is one of AWS's, in any partition: a VPC endpoint or a FIPS one, say.
+    fn is_of_aws(&self) -> bool {
+        let host = self.host().to_ascii_lowercase();
+        let mut all = PARTITIONS.iter().flat_map(|one| [one.suffix, one.dual]);
+        all.any(|suffix| {
+            let before = host.strip_suffix(suffix);
+            before.is_some_and(|before| before.ends_with('.'))
+        })
+    }
+}
+
+impl fmt::Debug for Endpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// A partition of AWS: what its regions begin with, and what its hosts end in.
+struct Partition {
+    regions: &'static str,
+    suffix: &'static str,
+    dual: &'static str,
+}
+
+/// `partitions.json` of the AWS SDKs, to which a test compares it.
+const PARTITIONS: [Partition; 8] = [
+    partition("cn-", "amazonaws.com.cn", "api.amazonwebservices.com.cn"),
+    partition("eusc-", "amazonaws.eu", "api.amazonwebservices.eu"),
+    partition("us-iso-", "c2s.ic.gov", "api.aws.ic.gov"),
+    partition("us-isob-", "sc2s.sgov.gov", "api.aws.scloud"),
+    partition("eu-isoe-", "cloud.adc-e.uk", "api.cloud-aws.adc-e.uk"),
+    partition("us-isof-", "csp.hci.ic.gov", "api.aws.hci.ic.gov"),
+    partition("us-gov-", "amazonaws.com", "api.aws"),
+    // All other regions.
+    partition("", "amazonaws.com", "api.aws"),
+];
+
+const fn partition(regions: &'static str, suffix: &'static str, dual: &'static str) -> Partition {
+    Partition {
+        regions,
+        suffix,
+        dual,
+    }
+}
+
+/// AWS's own S3 of a region, by `use_fips` and `use_dual_stack`
+/// ([hosts](https://docs.aws.amazon.com/general/latest/gr/s3.html)).
+#[cfg(feature = "store")]
+pub(crate) fn s3_of(region: &str, config: &SdkConfig) -> String {
+    let mut partitions = PARTITIONS.iter();
+    let own = partitions.find(|one| region.starts_with(one.regions));
+    let suffix = own.map_or("amazonaws.com", |one| one.suffix);
+    let name = match config.use_fips() {
+        Some(true) => "s3-fips",
+        _ => "s3",
+    };
+    let stack = match config.use_dual_stack() {
+        Some(true) => ".dualstack",
+        _ => "",
+    };
+    format!("https://{name}{stack}.{region}.{suffix}")
+}
+
+#[cfg(test)]
+#[expect(
+    deprecated,
+    reason = "the types that replace these are of a crate that nothing else here needs"
+)]
+pub(super) mod testing {
+    use aws_config::{
+        ConfigLoader,
+        profile::profile_file::{ProfileFileKind, ProfileFiles},
+    };
+
+    use crate::aws::loader;
+
+    /// A profile `p`. A region is always in it, so that nothing is asked over the network.
+    pub(in crate::aws) fn profile(rest: &str) -> ProfileFiles {
+        let text = format!("[profile p]\nregion = eu-west-1\n{rest}\n");
+        let files = ProfileFiles::builder();
+        files.with_contents(ProfileFileKind::Config, text).build()
+    }
+
+    /// What reads the environment, with that profile.
+    pub(in crate::aws) fn loader_of(rest: &str) -> ConfigLoader {
+        loader().profile_files(profile(rest)).profile_name("p")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::FutureExt as _;
+
+    use super::{testing::loader_of, *};
+
+    async fn read(rest: &str) -> SdkConfig {
+        loader_of(rest).no_credentials().load().await
+    }
+
+    async fn endpoints(rest: &str) -> Vec<(Service, String)> {
+        let Endpoints(found) = Endpoints::of(&read(rest).await);
+        let found = found.into_iter();
+        found.map(|(one, url)| (one, url.0)).collect()
+    }
+
+    #[tokio::test]
+    async fn without_a_setting_each_service_is_asked_at_its_own_host() {
+        assert_eq!(endpoints("").await, []);
+        let ignored = "ignore_configured_endpoint_urls = true\nendpoint_url = http://127.0.0.1:1\n\
+            services = s\n[services s]\ns3 =\n  endpoint_url = http://127.0.0.1:2";
+        assert_eq!(endpoints(ignored).await, []);
+        assert_eq!(Endpoints::of(&read(ignored).await).notes(), []);
+    }
+
+    #[tokio::test]
+    async fn one_setting_of_the_profile_is_for_every_service() {
+        let found = endpoints("endpoint_url = http://127.0.0.1:1").await;
+        let all = Service::ALL.map(|service| (service, "http://127.0.0.1:1".to_owned()));
+        assert_eq!(found, all);
+    }
+
+    #[tokio::test]
+    async fn both_spellings_of_a_key_in_a_services_section_are_taken() {
+        for key in ["elastic_load_balancing_v2", "elastic-load-balancing-v2"] {
+            let text = format!(
+                "endpoint_url = http://127.0.0.1:1\nservices = s\n[services s]\n{key} =\n  \
+                 endpoint_url = http://127.0.0.1:2\ns3 =\n  endpoint_url = http://127.0.0.1:3"
+            );
+            for (service, url) in endpoints(&text).await {
+                let port = match service {
+                    Service::ElasticLoadBalancing => 2,
+                    Service::S3 => 3,
+                    _ => 1,
+                };
+                assert_eq!(
+                    url,
+                    format!("http://127.0.0.1:{port}"),
+                    "{key}: {service:?}"
+                );
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn the_spelling_of_the_reference_comes_first() {
+        let text = "services = s\n[services s]\nelastic-load-balancing-v2 =\n  \
+            endpoint_url = http://127.0.0.1:1\nelastic_load_balancing_v2 =\n  \
+            endpoint_url = http://127.0.0.1:2";
+        let found = endpoints(text).await;
+        let expected = (
+            Service::ElasticLoadBalancing,
+            "http://127.0.0.1:2".to_owned(),
+        );
+        assert_eq!(found, [expected]);
+    }
+
+    #[test]
+    fn an_endpoint_of_the_program_comes_before_all_others() {
+        let config = SdkConfig::builder()
+            .endpoint_url("http://127.0.0.1:1")
+            .build();
+        let found = Endpoints::of(&config);
+        let s3 = found.get(Service::S3).map(Endpoint::as_str);
+        assert_eq!(s3, Some("http://127.0.0.1:1"));
+    }
+
+    #[test]
+    fn p12_user_and_password_of_an_endpoint_are_left_out() {
+        for (given, kept) in [
+            ("http://me:secret@127.0.0.1:1/x", "http://127.0.0.1:1/x"),
+            ("http://me:p@ss@host?y=@z", "http://host?y=@z"),
+            ("https://secret@host", "https://host"),
+            ("https://host/a@b", "https://host/a@b"),
+            ("  http://[::1]:9#f ", "http://[::1]:9#f"),
+            ("no url", "no url"),
+        ] {
+            let endpoint = Endpoint::new(given);
+            assert_eq!(endpoint.as_str(), kept);
+            assert!(!format!("{endpoint:?}").contains("secret"));
+        }
+    }
+
+    #[tokio::test]
+    async fn endpoints_that_are_not_of_aws_are_named_once_each() {
+        let text = "endpoint_url = http://me:secret@127.0.0.1:1\nservices = s\n[services s]\n\
+            s3 =\n  endpoint_url = https://bucket.vpce-1.s3.eu-west-1.vpce.amazonaws.com\necr =\n  \
+            endpoint_url = https://amazonaws.com.example.org";
+        let notes = Endpoints::of(&read(text).await).notes();
+        let said: Vec<&str> = notes.iter().map(|note| note.message.as_str()).collect();
+        assert_eq!(
+            said,
+            [
+                "Elastic Load Balancing v2, CloudWatch, ECS, Scheduler are asked at \
+                 http://127.0.0.1:1, which is not an endpoint of AWS",
+                "ECR is asked at https://amazonaws.com.example.org, which is not an endpoint of AWS",
+            ]
+        );
+    }
+
+    #[test]
+    fn hosts_of_aws_are_known_in_every_partition() {
+        for (url, is_of_aws) in [
+            ("https://s3.eu-west-1.amazonaws.com", true),
+            ("https://S3.cn-north-1.AMAZONAWS.com.cn:443/x", true),
+            ("https://ecs.us-gov-west-1.api.aws", true),
+            ("https://s3.us-iso-east-1.c2s.ic.gov", true),
+            ("https://amazonaws.com", false),
+            ("https://notamazonaws.com", false),
+            ("http://localhost:4566", false),
+            ("http://[::1]:4566", false),
+            ("https://host/s3.amazonaws.com", false),
+        ] {
+            assert_eq!(Endpoint::new(url).is_of_aws(), is_of_aws, "{url}");
+        }
+    }
+
+    /// The SDK has the same table, and does not show it but through its own hosts.
+    #[test]
+    fn the_partitions_are_those_of_the_sdk() {
+        use aws_sdk_scheduler::config::endpoint::{DefaultResolver, Params, ResolveEndpoint};
+        for region in [
+            "us-east-1",
+            "ap-southeast-7",
+            "mx-central-1",
+            "xx-unknown-1",
+            "cn-north-1",
+            "cn-northwest-1",
+            "us-gov-west-1",
+            "us-iso-west-1",
+            "us-isob-east-1",
+            "eu-isoe-west-1",
+            "us-isof-south-1",
+            "eusc-de-east-1",
+        ] {
+            let own = PARTITIONS
+                .iter()
+                .find(|one| region.starts_with(one.regions));
+            let own = own.unwrap();
+            for (is_dual, suffix) in [(false, own.suffix), (true, own.dual)] {
+                let params = Params::builder()
+                    .region(region.to_owned())
+                    .use_dual_stack(is_dual)
+                    .build();
+                let params = params.unwrap();
+                let resolver = DefaultResolver::new();
+                let found = resolver.resolve_endpoint(&params).now_or_never();
+                let found = found.unwrap().unwrap();
+                assert_eq!(found.url(), format!("https://scheduler.{region}.{suffix}"));
+            }
+        }
+    }
+
+    #[cfg(feature = "store")]
+    #[test]
+    fn s3_has_a_host_of_its_own_in_every_partition() {
+        let plain = SdkConfig::builder().build();
+        let fips = SdkConfig::builder().use_fips(true).build();
+        let dual = SdkConfig::builder().use_dual_stack(true).build();
+        for (region, config, host) in [
+            ("eu-west-1", &plain, "s3.eu-west-1.amazonaws.com"),
+            ("cn-north-1", &plain, "s3.cn-north-1.amazonaws.com.cn"),
+            ("us-gov-west-1", &plain, "s3.us-gov-west-1.amazonaws.com"),
+            (
+                "us-gov-west-1",
+                &fips,
+                "s3-fips.us-gov-west-1.amazonaws.com",
+            ),
+            (
+                "cn-north-1",
+                &dual,
+                "s3.dualstack.cn-north-1.amazonaws.com.cn",
+            ),
+            ("us-isob-east-1", &plain, "s3.us-isob-east-1.sc2s.sgov.gov"),
+            ("eusc-de-east-1", &plain, "s3.eusc-de-east-1.amazonaws.eu"),
+        ] {
+            assert_eq!(s3_of(region, config), format!("https://{host}"));
+        }
+    }
+}

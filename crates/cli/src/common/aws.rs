@@ -1,0 +1,15 @@
+//! The real AWS.
+
+use bluegreen::Aws;
+
+use super::say::say_line;
+
+/// AWS as the environment describes it. Names the endpoints that are not AWS's own, since whatever
+/// follows happens there.
+pub(crate) async fn from_env() -> Aws {
+    let aws = Aws::from_env().await;
+    for note in aws.endpoint_notes() {
+        say_line!("note: {note}");
+    }
+    aws
+}

@@ -1,0 +1,255 @@
+//! The command with `--aws`: the SDK, HTTP and the shared configuration are real; AWS is a server
+//! of this test's own on loopback, or nobody.
+
+use std::{
+    fs,
+    io::{BufRead as _, BufReader, Read as _, Write as _},
+    net::{TcpListener, TcpStream},
+    process::{Command, Output, Stdio},
+    sync::{Arc, Mutex},
+    thread,
+};
+
+const RULE: &str = "arn:aws:elasticloadbalancing:us-east-1:123456789012:listener-rule/app/chatbot/50dc6c495c0c9188/f2f7dc8efc522ab2/9683b2d02a6cabee";
+const BLUE: &str =
+    "arn:aws:elasticloadbalancing:us-east-1:123456789012:targetgroup/flask/73e2d6bc24d8a067";
+const MISTYPED: &str =
+    "arn:aws:elasticloadbalancing:us-east-1:123456789012:targetgroup/flask/73e2d6bc24d8a066";
+const GREEN: &str =
+    "arn:aws:elasticloadbalancing:us-east-1:123456789012:targetgroup/fastapi/6d0ecf831eec9f09";
+
+/// What the surroundings say: variables, and the text of the shared configuration.
+struct Surroundings<'a> {
+    variables: &'a [(&'a str, &'a str)],
+    profile: &'a str,
+}
+
+impl Surroundings<'_> {
+    /// Runs `bluegreen router` on the rule; gives its exit code and what it said on stderr.
+    fn router(&self, verb: &[&str], blue: &str) -> (Option<i32>, String) {
+        let folder = tempfile::tempdir().unwrap();
+        let config = folder.path().join("config");
+        fs::write(&config, self.profile).unwrap();
+        let mut command = Command::new(env!("CARGO_BIN_EXE_bluegreen"));
+        command.arg("router").args(verb);
+        command.args(["--aws", "--rule-arn", RULE, "--green-target-group", GREEN]);
+        command.args(["--blue-target-group", blue]);
+        command.env_clear().env("NO_COLOR", "1");
+        command.env("HOME", folder.path());
+        command.env("AWS_CONFIG_FILE", &config);
+        command.env("AWS_EC2_METADATA_DISABLED", "true");
+        command.envs(self.variables.iter().copied());
+        let Output { status, stderr, .. } = command.stdin(Stdio::null()).output().unwrap();
+        (status.code(), String::from_utf8(stderr).unwrap())
+    }
+}
+
+/// The lines that begin with a word, without it.
+fn lines<'a>(said: &'a str, word: &str) -> Vec<&'a str> {
+    let lines = said.lines().map(str::trim);
+    lines.filter_map(|line| line.strip_prefix(word)).collect()
+}
+
+/// One line says what happened, one what to do.
+#[track_caller]
+fn assert_told(said: &str, cause: &str, hint: &str) {
+    let (causes, hints) = (lines(said, "error: "), lines(said, "hint: "));
+    assert_eq!((causes.len(), hints.len()), (1, 1), "{said}");
+    assert!(causes[0].contains(cause), "{said}");
+    assert!(hints[0].contains(hint), "{said}");
+}
+
+/// A port at which nothing listens.
+fn closed() -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    listener.local_addr().unwrap().port()
+}
+
+/// Answers each request, whatever it is, and keeps its head and body. Ends with the process.
+fn server(status: &'static str, body: &'static [u8], kind: &'static str) -> (String, Requests) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let requests = Requests::default();
+    let kept = Arc::clone(&requests);
+    thread::spawn(move || {
+        for connection in listener.incoming().flatten() {
+            if let Some(request) = read(&connection) {
+                kept.lock().unwrap().push(request);
+                let head = format!(
+                    "HTTP/1.1 {status}\r\nContent-Type: {kind}\r\nsmithy-protocol: rpc-v2-cbor\r\n\
+                     Content-Length: {}\r\nConnection: close\r\n\r\n",
+                    body.len()
+                );
+                let mut connection = &connection;
+                let _ = connection.write_all(&[head.as_bytes(), body].concat());
+            }
+        }
+    });
+    (url, requests)
+}
+
+type Requests = Arc<Mutex<Vec<String>>>;
+
+fn read(connection: &TcpStream) -> Option<String> {
+    let mut reader = BufReader::new(connection);
+    let mut head = String::new();
+    while !head.ends_with("\r\n\r\n") {
+        if reader.read_line(&mut head).ok()? == 0 {
+            return None;
+        }
+    }
+    let length = head.lines().find_map(|line| {
+        let (name, value) = line.split_once(':')?;
+        let is_length = name.eq_ignore_ascii_case("content-length");
+        is_length.then(|| value.trim().parse::<usize>().ok())?
+    });
+    let mut body = vec![0; length.unwrap_or_default()];
+    reader.read_exact(&mut body).ok()?;
+    Some(head + &String::from_utf8_lossy(&body))
+}
+
+const KEYS: [(&str, &str); 3] = [
+    ("AWS_ACCESS_KEY_ID", "testing"),
+    ("AWS_SECRET_ACCESS_KEY", "testing"),
+    ("AWS_REGION", "us-east-1"),
+];
+
+fn with_keys<'a>(more: &[(&'a str, &'a str)]) -> Vec<(&'a str, &'a str)> {
+    [&KEYS[..], more].concat()
+}
+
+fn status(variables: &[(&str, &str)]) -> (Option<i32>, String) {
+    let profile = "";
+    Surroundings { variables, profile }.router(&["status"], BLUE)
+}
+
+#[test]
+fn without_credentials_the_cause_and_the_way_to_them_are_named() {
+    let endpoint = format!("http://127.0.0.1:{}", closed());
+    let (code, said) = status(&[("AWS_REGION", "us-east-1"), ("AWS_ENDPOINT_URL", &endpoint)]);
+    assert_eq!(code, Some(3), "{said}");
+    assert_told(&said, "credential", "there are no credentials: log in");
+}
+
+/// The session is in no cache, so there is no token. The SDK could not even look without a feature
+/// of `aws-config`.
+#[test]
+fn a_profile_of_aws_login_is_read() {
+    let endpoint = format!("http://127.0.0.1:{}", closed());
+    let surroundings = Surroundings {
+        variables: &[("AWS_PROFILE", "p"), ("AWS_ENDPOINT_URL", &endpoint)],
+        profile: "[profile p]\nregion = us-east-1\n\
+                  login_session = arn:aws:iam::123456789012:user/of-a-test\n",
+    };
+    let (code, said) = surroundings.router(&["status"], BLUE);
+    assert_eq!(code, Some(3), "{said}");
+    assert_told(&said, "token", "log in");
+}
+
+/// Retry settings are not read from there.
+#[test]
+fn p12_a_closed_endpoint_is_named_without_user_and_password() {
+    let port = closed();
+    let endpoint = format!("http://me:hunter2@127.0.0.1:{port}");
+    let variables = [
+        ("AWS_ENDPOINT_URL", &*endpoint),
+        ("AWS_RETRY_MODE", "adaptive"),
+    ];
+    let (code, said) = status(&with_keys(&variables));
+    assert_eq!(code, Some(3), "{said}");
+    assert!(!said.contains("hunter2") && !said.contains("me:"), "{said}");
+    let named = format!("asked at http://127.0.0.1:{port}, which is not an endpoint of AWS");
+    assert!(lines(&said, "note: ")[0].contains(&named), "{said}");
+    assert_told(&said, "refused", "AWS_ENDPOINT_URL");
+}
+
+#[test]
+fn a_rule_of_another_region_is_told_before_anything_is_called() {
+    let (url, requests) = server("500 Oops", b"", "text/xml");
+    let variables = [("AWS_ENDPOINT_URL", &*url), ("AWS_REGION", "eu-west-1")];
+    let (code, said) = status(&with_keys(&variables));
+    assert_eq!(code, Some(2), "{said}");
+    assert_told(&said, "the rule is in region us-east-1", "AWS_REGION");
+    assert!(requests.lock().unwrap().is_empty());
+}
+
+#[test]
+fn a_rule_that_aws_does_not_find_is_told_with_the_region_to_check() {
+    let body = b"<ErrorResponse><Error><Type>Sender</Type><Code>RuleNotFound</Code>\
+        <Message>One or more rules not found</Message></Error><RequestId>1</RequestId></ErrorResponse>";
+    let (url, _) = server("400 Bad Request", body, "text/xml");
+    let (code, said) = status(&with_keys(&[("AWS_ENDPOINT_URL", &*url)]));
+    assert_eq!(code, Some(3), "{said}");
+    assert_told(&said, "RuleNotFound", "region");
+}
+
+/// The whole answer of DescribeRules: blue serves, green waits.
+const RULES: &[u8] = br#"<DescribeRulesResponse xmlns="http://elasticloadbalancing.amazonaws.com/doc/2015-12-01/"><DescribeRulesResult><Rules><member>
+  <RuleArn>arn:aws:elasticloadbalancing:us-east-1:123456789012:listener-rule/app/chatbot/50dc6c495c0c9188/f2f7dc8efc522ab2/9683b2d02a6cabee</RuleArn>
+  <Priority>100</Priority><IsDefault>false</IsDefault>
+  <Actions><member><Type>forward</Type><ForwardConfig><TargetGroups>
+    <member><TargetGroupArn>arn:aws:elasticloadbalancing:us-east-1:123456789012:targetgroup/flask/73e2d6bc24d8a067</TargetGroupArn><Weight>100</Weight></member>
+    <member><TargetGroupArn>arn:aws:elasticloadbalancing:us-east-1:123456789012:targetgroup/fastapi/6d0ecf831eec9f09</TargetGroupArn><Weight>0</Weight></member>
+  </TargetGroups></ForwardConfig></member></Actions>
+</member></Rules></DescribeRulesResult><ResponseMetadata><RequestId>1</RequestId></ResponseMetadata></DescribeRulesResponse>"#;
+
+#[test]
+fn a_mistyped_digit_of_blue_asks_for_the_group_that_serves_and_takes_nothing_from_it() {
+    let (url, _) = server("200 OK", RULES, "text/xml");
+    let variables = with_keys(&[("AWS_ENDPOINT_URL", &*url)]);
+    let (variables, profile) = (&*variables, "");
+    let (code, said) = Surroundings { variables, profile }.router(&["status"], MISTYPED);
+    assert_eq!(code, Some(3), "{said}");
+    let hint = format!("did you mean {BLUE}?");
+    assert_told(&said, "does not forward to blue's target group", &hint);
+    assert!(
+        !said.contains("weight 0,") && !said.contains("give"),
+        "{said}"
+    );
+}
+
+/// Lock and rule are read where the profile says: both, and each at its own place.
+#[test]
+fn a_services_section_holds_for_the_journal_and_for_both_spellings_of_the_balancer() {
+    for key in ["elastic_load_balancing_v2", "elastic-load-balancing-v2"] {
+        let (balancer, of_rule) = server("200 OK", RULES, "text/xml");
+        let (store, of_journal) = server(
+            "403 Forbidden",
+            b"<Error><Code>AccessDenied</Code><Message>no</Message></Error>",
+            "application/xml",
+        );
+        let profile = format!(
+            "[profile p]\nservices = local\nendpoint_url = http://127.0.0.1:{}\n\
+             [services local]\n{key} =\n  endpoint_url = {balancer}\ns3 =\n  endpoint_url = {store}\n",
+            closed()
+        );
+        let variables = with_keys(&[("AWS_PROFILE", "p")]);
+        let surroundings = Surroundings {
+            variables: &variables,
+            profile: &profile,
+        };
+        let (_, said) = surroundings.router(&["status"], BLUE);
+        let said_of = |url: &str| lines(&said, "note: ").iter().any(|note| note.contains(url));
+        assert!(said_of(&balancer) && said_of(&store), "{said}");
+        let asked = of_rule.lock().unwrap().concat();
+        assert!(asked.contains("Action=DescribeRules"), "{key}: {said}");
+
+        let verb = ["rollback", "--journal", "s3://bucket/p"];
+        let (_, said) = surroundings.router(&verb, BLUE);
+        let asked = of_journal.lock().unwrap().concat();
+        assert!(asked.contains(" /bucket"), "{key}: {said}");
+    }
+}
+
+/// CloudWatch answers in CBOR: `{"MetricDataResults": []}`.
+#[test]
+fn without_traffic_in_the_last_hour_nothing_is_foreseen_and_a_way_on_is_named() {
+    let nothing = b"\xa1\x71MetricDataResults\x80";
+    let (url, requests) = server("200 OK", nothing, "application/cbor");
+    let variables = with_keys(&[("AWS_ENDPOINT_URL", &*url)]);
+    let (variables, profile) = (&*variables, "");
+    let (code, said) = Surroundings { variables, profile }.router(&["plan"], BLUE);
+    assert_eq!(code, Some(3), "{said}");
+    assert_told(&said, "no request in the hour before", "--judge limits");
+    assert!(!requests.lock().unwrap().is_empty());
+}
