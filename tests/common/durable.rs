@@ -11,7 +11,8 @@ use std::{
 
 use async_trait::async_trait;
 use bluegreen::{
-    Aws, Error, ErrorKind, HealthGate, Migration, MigrationError, MigrationPlan, Outcome, Result,
+    Aws, Error, ErrorKind, HealthGate, Migration, MigrationError, MigrationOutcome, MigrationPlan,
+    Result,
     aws::{
         alb::{AlbDeadManSwitch, AlbTrafficSplitter},
         sim::{Moment, Simulation},
@@ -203,27 +204,33 @@ impl Durable {
         &self,
         name: &str,
         hand: Option<Hand>,
-    ) -> Result<Outcome, MigrationError> {
+    ) -> Result<MigrationOutcome, MigrationError> {
         let lease = self.take(name, Take::IfFree).await.expect("free");
         self.controller(&lease, hand).0.run().await
     }
 
     /// The same where the store may fail at the taking.
-    pub(crate) async fn try_migrate(&self, name: &str) -> Result<Result<Outcome, MigrationError>> {
+    pub(crate) async fn try_migrate(
+        &self,
+        name: &str,
+    ) -> Result<Result<MigrationOutcome, MigrationError>> {
         let lease = self.take(name, Take::IfFree).await?;
         Ok(self.controller(&lease, None).0.run().await)
     }
 
-    pub(crate) async fn try_resume(&self, name: &str) -> Result<Result<Outcome, MigrationError>> {
-        let lease = self.take(name, Take::AfterSilence).await?;
+    pub(crate) async fn try_resume(
+        &self,
+        name: &str,
+    ) -> Result<Result<MigrationOutcome, MigrationError>> {
+        let lease = self.take(name, Take::IfExpired).await?;
         let ended = self.resume_with(&lease, name).await;
         let _ = lease.release().await;
         Ok(ended)
     }
 
     /// Takes the journal over and goes on.
-    pub(crate) async fn resume(&self, name: &str) -> Result<Outcome, MigrationError> {
-        let lease = self.take(name, Take::AfterSilence).await.expect("silent");
+    pub(crate) async fn resume(&self, name: &str) -> Result<MigrationOutcome, MigrationError> {
+        let lease = self.take(name, Take::IfExpired).await.expect("silent");
         let ended = self.resume_with(&lease, name).await;
         lease.release().await.expect("kept");
         ended
@@ -233,17 +240,18 @@ impl Durable {
         &self,
         lease: &Lease,
         name: &str,
-    ) -> Result<Outcome, MigrationError> {
+    ) -> Result<MigrationOutcome, MigrationError> {
         let records = lease.newest_run().await.expect("readable");
         self.controller(lease, None).0.resume(&records, name).await
     }
 
     /// Holds everything that happened against the promises, and says how it ended.
-    pub(crate) async fn check(&self, ended: Result<Outcome, MigrationError>, raced: bool) -> u8 {
-        let lease = self
-            .take("checker", Take::AfterSilence)
-            .await
-            .expect("silent");
+    pub(crate) async fn check(
+        &self,
+        ended: Result<MigrationOutcome, MigrationError>,
+        raced: bool,
+    ) -> u8 {
+        let lease = self.take("checker", Take::IfExpired).await.expect("silent");
         let records = lease.newest_run().await.expect("readable");
         lease.release().await.expect("kept");
         let (_, gates, aws) = self.controller(&lease, None);

@@ -12,7 +12,7 @@ use std::{
 };
 
 use bluegreen::{
-    Aws, HealthGate, Migration, MigrationError, MigrationPlan, Outcome, Percent,
+    Aws, HealthGate, Migration, MigrationError, MigrationOutcome, MigrationPlan, Percent,
     aws::{
         alb::AlbTrafficSplitter,
         cloudwatch::{AlarmGate, AlbMetrics, CloudWatchGate},
@@ -25,7 +25,7 @@ use bluegreen::{
 
 /// A migration that has ended, with everything that there is to say of it.
 pub(crate) struct Run {
-    pub(crate) ended: Result<Outcome, MigrationError>,
+    pub(crate) ended: Result<MigrationOutcome, MigrationError>,
     pub(crate) events: Vec<Event<MigrationEvent>>,
     pub(crate) simulation: Simulation,
     pub(crate) aws: Aws,
@@ -280,8 +280,8 @@ impl Run {
                     assert_eq!(traffic.weights, live, "P4: {}", self.last_words());
                 }
                 match outcome {
-                    Outcome::Promoted { .. } if !unread => assert_eq!(live.blue, 0),
-                    Outcome::RolledBack { .. } if !unread => assert_eq!(live.green, 0),
+                    MigrationOutcome::Promoted { .. } if !unread => assert_eq!(live.blue, 0),
+                    MigrationOutcome::RolledBack { .. } if !unread => assert_eq!(live.green, 0),
                     _ => {}
                 }
                 assert!(
@@ -339,5 +339,5 @@ pub(crate) fn short_plan() -> bluegreen::migration::MigrationPlanBuilder {
     MigrationPlan::builder()
         .bake(minutes(6))
         .step_deadline(minutes(15))
-        .look_every(minutes(1))
+        .look_interval(minutes(1))
 }

@@ -10,7 +10,7 @@ use bluegreen::{
         sim::{Simulation, Writer},
     },
     check::CheckSuite,
-    deployment::{DeploymentEvent, ImageSource, Intent, Outcome, replay},
+    deployment::{DeploymentEvent, DeploymentOutcome, ImageSource, Intent, replay},
     engine::{ControlHandle, Event, MemoryJournal, Record},
     image::{BuildRequest, DockerImageBuilder},
     service::Target,
@@ -18,7 +18,7 @@ use bluegreen::{
 
 /// A deployment that has ended, with everything that there is to say of it.
 pub(crate) struct Release {
-    pub(crate) ended: Result<Outcome, DeploymentError>,
+    pub(crate) ended: Result<DeploymentOutcome, DeploymentError>,
     pub(crate) events: Vec<Event<DeploymentEvent>>,
     pub(crate) simulation: Simulation,
     pub(crate) journal: MemoryJournal,
@@ -166,25 +166,25 @@ impl Release {
         let words = self.last_words();
         let revision = live.as_ref().map(|(revision, _)| revision.as_str());
         match &self.ended {
-            Ok(Outcome::Deployed {
+            Ok(DeploymentOutcome::Deployed {
                 revision: deployed, ..
             }) => {
                 assert_eq!(revision, Some(deployed.as_str()), "P4: {words}");
                 assert!(live.is_some_and(|(_, running)| running > 0), "P4: {words}");
             }
-            Ok(Outcome::RolledBack { to, .. }) => match to {
+            Ok(DeploymentOutcome::RolledBack { to, .. }) => match to {
                 Target::Revision(to) => assert_eq!(revision, Some(to.as_str()), "P4: {words}"),
                 Target::Nothing => {
                     assert!(live.is_none_or(|(_, running)| running == 0), "P4: {words}");
                 }
             },
-            Ok(Outcome::Unchanged { .. }) => {
+            Ok(DeploymentOutcome::Unchanged { .. }) => {
                 let before = self.before.as_ref().map(|(revision, _)| revision.as_str());
                 let strange = self.writers().any(|by| by == Writer::Stranger);
                 assert!(strange || revision == before, "P4: {words}");
                 assert!(self.writers().all(|by| by != Writer::Caller), "P4: {words}");
             }
-            Ok(Outcome::Held { report, .. }) => {
+            Ok(DeploymentOutcome::Held { report, .. }) => {
                 let read = report
                     .service
                     .as_ref()

@@ -109,7 +109,7 @@ async fn move_under_every_log_level() {
     let records = journal.newest_run().await.unwrap();
     assert!(records.len() > 3, "{records:?}");
     let absent = aws.journals("absent", "x").unwrap().log("x");
-    let error = absent.standing().await.unwrap_err();
+    let error = absent.lease_state().await.unwrap_err();
     drop(logged);
 
     let log = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();

@@ -40,7 +40,11 @@ async fn one_writes_and_another_goes_on(emulator: Emulator) {
     s3.make_bucket(BUCKET);
     let rule = format!("arn:aws:elasticloadbalancing:us-east-1:1:listener-rule/{emulator}");
     let ours = log(&s3, &rule);
-    assert_eq!(ours.standing().await.unwrap(), None, "nothing is there yet");
+    assert_eq!(
+        ours.lease_state().await.unwrap(),
+        None,
+        "nothing is there yet"
+    );
 
     // More records than one page of a listing has.
     let ann = take(&ours, "ann", Take::IfFree).await.unwrap();

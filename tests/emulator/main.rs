@@ -28,3 +28,4 @@ mod proxy;
 mod rollback;
 mod shift;
 mod topology;
+mod versions;

@@ -14,7 +14,7 @@ async fn a_stranger_is_watched_and_nothing_is_changed() {
     };
     let rule = world.topology.split_rule(950, 90, 10).await;
     let report = world.folder.path().join("report.html");
-    let words = ["--look-every", "1s", "--report", report.to_str().unwrap()];
+    let words = ["--look-interval", "1s", "--report", report.to_str().unwrap()];
     let out = world.folder.path().join("monitor.out");
     let mut child = world.monitor(&rule, &words, &out);
     let said = || fs::read_to_string(out.with_extension("err")).unwrap();
@@ -51,7 +51,7 @@ async fn a_watch_ends_after_its_time_with_a_report() {
     };
     let rule = world.topology.split_rule(951, 90, 10).await;
     let report = world.folder.path().join("report.html");
-    let words = ["--look-every", "1s", "--watch-for", "6s", "--report"];
+    let words = ["--look-interval", "1s", "--watch-for", "6s", "--report"];
     let words = [&words[..], &[report.to_str().unwrap()]].concat();
     let out = world.folder.path().join("monitor.out");
     let mut child = world.monitor(&rule, &words, &out);

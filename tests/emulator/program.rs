@@ -52,11 +52,29 @@ impl World {
         words: &[&str],
         out: &Path,
     ) -> Child {
-        let mut command = self.command(&self.program, rule, out);
+        let words = [words, &["--look-interval", "1s"]].concat();
+        self.run_program(&self.program, journal, rule, &words, out)
+    }
+
+    /// This program.
+    pub(crate) fn program(&self) -> &Path {
+        &self.program
+    }
+
+    /// Another program of the same arguments.
+    pub(crate) fn run_program(
+        &self,
+        program: &Path,
+        journal: &str,
+        rule: &RuleArn,
+        words: &[&str],
+        out: &Path,
+    ) -> Child {
+        let mut command = self.command(program, rule, out);
         command
             .args(words)
             .args(["--json", "--single-host", "--judge", "limits"])
-            .args(["--look-every", "1s", "--accept", "shared-targets"])
+            .args(["--accept", "shared-targets"])
             .args(["--journal", journal]);
         command.spawn().unwrap()
     }

@@ -8,7 +8,7 @@ use std::{
 };
 
 use bluegreen::{
-    Error, ErrorKind, MigrationPlan, Outcome,
+    Error, ErrorKind, MigrationOutcome, MigrationPlan,
     aws::sim::{Call, Moment, Simulation},
     migration::HoldReason,
     store::Take,
@@ -31,7 +31,7 @@ fn durable() -> Durable {
 }
 
 /// Takes the journal and runs, or is refused.
-async fn try_to_run(durable: &Durable, name: &str) -> Result<Outcome, Error> {
+async fn try_to_run(durable: &Durable, name: &str) -> Result<MigrationOutcome, Error> {
     let lease = durable.take(name, Take::IfFree).await?;
     let (migration, _, _) = durable.controller(&lease, None);
     Ok(migration.run().await.expect("a known end"))
@@ -127,10 +127,7 @@ async fn sleeper(at: Sleep, moment: Moment, turns: u32) -> Option<()> {
     let arrives_late =
         durable.simulation.calls(Call::ModifyRule) >= durable.simulation.changes().len() as u64;
     // From here on ann is not polled, as a process that is stopped.
-    let taken = durable
-        .take("bob", Take::AfterSilence)
-        .await
-        .expect("silent");
+    let taken = durable.take("bob", Take::IfExpired).await.expect("silent");
     let records = taken.newest_run().await.expect("readable");
     let before = written();
     let (migration, _, of_bob) = durable.controller(&taken, None);
@@ -159,12 +156,12 @@ async fn sleeper(at: Sleep, moment: Moment, turns: u32) -> Option<()> {
     let bob = of_bobs.expect("ended");
     taken.release().await.expect("kept");
     match &ended {
-        Ok(Outcome::Held { reason, .. }) => {
-            assert!(matches!(reason, HoldReason::Superseded { .. }), "{reason}");
+        Ok(MigrationOutcome::Held { reason, .. }) => {
+            assert!(matches!(reason, HoldReason::TakenOver { .. }), "{reason}");
         }
-        Ok(Outcome::Unchanged { .. }) => {}
+        Ok(MigrationOutcome::Unchanged { .. }) => {}
         // It was all written before it fell asleep.
-        Ok(Outcome::Promoted { .. } | Outcome::RolledBack { .. }) => {
+        Ok(MigrationOutcome::Promoted { .. } | MigrationOutcome::RolledBack { .. }) => {
             assert_eq!(of_bob.calls().of("ModifyRule"), 0);
         }
         Err(error) => panic!("{error}"),
@@ -233,7 +230,7 @@ async fn p06_who_is_thrown_out_stops_and_the_thief_goes_on() {
         let ann = async { durable.migrate("ann", None).await.expect("a known end") };
         let bob = async {
             tokio::time::sleep(Duration::from_secs(second)).await;
-            let lease = durable.take("bob", Take::Steal).await.expect("by force");
+            let lease = durable.take("bob", Take::Force).await.expect("by force");
             let written = durable.simulation.calls(Call::ModifyRule);
             let ended = durable.resume_with(&lease, "bob").await;
             lease.release().await.expect("kept");

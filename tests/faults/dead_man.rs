@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use bluegreen::{
-    MigrationPlan, Outcome,
+    MigrationOutcome, MigrationPlan,
     aws::sim::{Behaviour, Call, Fault, Moment, Service, Simulation, When, Writer},
     engine::ControlHandle,
     migration::{Cause, MigrationEvent},
@@ -134,7 +134,7 @@ async fn p05_killed_at_every_call_traffic_goes_back_by_itself() {
                 let ended = durable.resume("bob").await;
                 let by_switch = matches!(
                     &ended,
-                    Ok(Outcome::RolledBack {
+                    Ok(MigrationOutcome::RolledBack {
                         cause: Cause::SwitchFired,
                         ..
                     })
@@ -249,7 +249,7 @@ async fn p07_a_live_controller_takes_it_for_no_stranger() {
     let outcome = ended.as_ref().expect("known");
     let fired = matches!(
         outcome,
-        Outcome::RolledBack {
+        MigrationOutcome::RolledBack {
             cause: Cause::SwitchFired,
             ..
         }

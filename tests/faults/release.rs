@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use bluegreen::{
     aws::sim::{Call, Fate, Fault, Moment, Simulation, SimulationBuilder},
-    deployment::{Intent, Outcome},
+    deployment::{DeploymentOutcome, Intent},
     engine::MemoryJournal,
 };
 
@@ -80,7 +80,7 @@ async fn p05_calls_that_fail_for_ever_from_any_moment_on_are_never_called_a_succ
                 let run = deploy(&simulation).await;
                 run.check_promises();
                 // Only the further tag, the last two calls of all, may fail without a word more.
-                if let Ok(Outcome::Deployed { .. }) = &run.ended {
+                if let Ok(DeploymentOutcome::Deployed { .. }) = &run.ended {
                     assert!(n + 2 > calls, "{name}, {fault:?} from call {n} of {calls}");
                 }
             }

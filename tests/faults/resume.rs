@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use bluegreen::{
-    MigrationPlan, Outcome,
+    MigrationOutcome, MigrationPlan,
     aws::sim::{Behaviour, Call, Fault, Moment, Service, Simulation, When},
     engine::ControlHandle,
     migration::MigrationEvent,
@@ -296,7 +296,7 @@ async fn through(
         _ => durable.resume("carl").await,
     };
     // Where the store failed at the end of the run, the next one finds the same end again.
-    let said = ended.as_ref().map(Outcome::exit_code).ok();
+    let said = ended.as_ref().map(MigrationOutcome::exit_code).ok();
     let ended = durable.resume("dora").await;
     let code = durable.check(ended, false).await;
     let live = durable.simulation.weights();

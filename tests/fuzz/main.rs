@@ -135,7 +135,7 @@ fn journal_bytes() {
             let storage = Arc::new(Bytes(Mutex::new(bytes)));
             let log = JournalLog::new(storage, "the rule");
             let read = runtime.block_on(async {
-                let standing = log.standing().await;
+                let standing = log.lease_state().await;
                 assert!(standing.is_ok() || standing.is_err());
                 log.newest_run().await
             });

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use bluegreen::{
-    MigrationError, Outcome,
+    MigrationError, MigrationOutcome,
     aws::sim::{Behaviour, Scenario, Service, Simulation, When},
     engine::{Control, OnCancel},
     migration::{Intent, MigrationEvent},
@@ -135,7 +135,7 @@ async fn p01_an_override_goes_on_without_data_and_stands_in_the_outcome() {
         }
     });
     let run = run(&simulation, plan, Intent::Migrate, Some(hand)).await;
-    let Ok(Outcome::Promoted { report }) = &run.ended else {
+    let Ok(MigrationOutcome::Promoted { report }) = &run.ended else {
         panic!("{}", run.last_words());
     };
     assert_eq!(report.overrides.len(), 3);

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use bluegreen::{
-    MigrationPlan, Outcome,
+    MigrationOutcome, MigrationPlan,
     aws::sim::{Behaviour, Call, Fault, Service, Simulation, When},
     migration::{Cause, HoldReason},
     traffic::Sides,
@@ -57,7 +57,7 @@ async fn p04_a_rollback_hit_by_a_throttle_still_restores() {
     let simulation = Simulation::builder().green(failing_green()).build();
     simulation.fail(Call::ModifyRule.nth(2), Fault::Throttle);
     let run = migrate(&simulation, plan()).await;
-    let Ok(Outcome::RolledBack { restored, .. }) = &run.ended else {
+    let Ok(MigrationOutcome::RolledBack { restored, .. }) = &run.ended else {
         panic!("{}", run.last_words());
     };
     assert!(
@@ -74,7 +74,7 @@ async fn a_later_step_that_cannot_be_written_rolls_back() {
     let simulation = Simulation::builder().build();
     simulation.fail(Call::ModifyRule.nth(2), Fault::Denied);
     let run = migrate(&simulation, plan()).await;
-    let Ok(Outcome::RolledBack { cause, .. }) = &run.ended else {
+    let Ok(MigrationOutcome::RolledBack { cause, .. }) = &run.ended else {
         panic!("{}", run.last_words());
     };
     assert!(matches!(cause, Cause::WriteFailed { .. }));
@@ -158,7 +158,7 @@ async fn p07_a_third_party_is_noticed_and_not_fought() {
     };
     simulation.third_party_write_at(Duration::from_secs(100), weights);
     let run = migrate(&simulation, plan()).await;
-    let Ok(Outcome::Held {
+    let Ok(MigrationOutcome::Held {
         reason: HoldReason::Drift { diff, .. },
         report,
     }) = &run.ended
@@ -196,7 +196,7 @@ async fn a_dead_green_is_noticed_without_metrics() {
     )
     .await;
     assert_eq!(run.exit_code(), 10);
-    let Ok(Outcome::RolledBack { cause, .. }) = &run.ended else {
+    let Ok(MigrationOutcome::RolledBack { cause, .. }) = &run.ended else {
         panic!("{}", run.last_words());
     };
     assert!(matches!(cause, Cause::Gate { gate, .. } if gate.as_str() == "targets"));

@@ -5,7 +5,7 @@ use std::time::Duration;
 use bluegreen::{
     DeploymentPlan, ErrorKind,
     aws::sim::{Call, Fate, Fault, ReleaseScenario, Simulation, Writer},
-    deployment::{Cause, DeploymentEvent, HoldReason, Intent, Outcome, Unchanged},
+    deployment::{Cause, DeploymentEvent, DeploymentOutcome, HoldReason, Intent, Unchanged},
     engine::OnCancel,
     image::Tagging,
     preflight::Acceptance,
@@ -51,7 +51,7 @@ async fn a_build_or_push_that_fails_deploys_nothing_and_shows_its_last_words() {
         (ReleaseScenario::PushRefused, "not authorized"),
     ] {
         let run = run(scenario).await;
-        let Ok(Outcome::Unchanged {
+        let Ok(DeploymentOutcome::Unchanged {
             reason: Unchanged::BuildFailed { failure },
             ..
         }) = &run.ended
@@ -71,7 +71,7 @@ async fn a_failed_smoke_test_goes_back_to_what_ran_before() {
     let (before, _) = simulation.runs().expect("it runs");
     let run = deploy(&simulation).await;
     run.check_promises();
-    let Ok(Outcome::RolledBack {
+    let Ok(DeploymentOutcome::RolledBack {
         cause: Cause::SmokeFailed { failed },
         to,
         ..
@@ -88,7 +88,7 @@ async fn a_failed_smoke_test_goes_back_to_what_ran_before() {
 #[tokio::test(start_paused = true)]
 async fn p04_a_rollback_by_the_circuit_breaker_is_no_success_and_is_not_raced() {
     let run = run(ReleaseScenario::BreakerTrips).await;
-    let Ok(Outcome::RolledBack {
+    let Ok(DeploymentOutcome::RolledBack {
         cause: Cause::RolloutFailed { reason, stopped },
         ..
     }) = &run.ended
@@ -259,7 +259,7 @@ async fn a_rollback_never_guesses() {
 #[tokio::test(start_paused = true)]
 async fn a_first_release_that_fails_leaves_no_copy_running() {
     let run = run(ReleaseScenario::FirstReleaseBroken).await;
-    let Ok(Outcome::RolledBack {
+    let Ok(DeploymentOutcome::RolledBack {
         to: Target::Nothing,
         report,
         ..
@@ -281,7 +281,7 @@ async fn p10_a_lost_answer_to_the_update_is_observed_and_not_sent_again() {
 #[tokio::test(start_paused = true)]
 async fn p07_somebody_elses_deployment_is_left_alone() {
     let run = run(ReleaseScenario::Superseded).await;
-    let Ok(Outcome::Held {
+    let Ok(DeploymentOutcome::Held {
         reason: HoldReason::Superseded { .. },
         ..
     }) = &run.ended
@@ -402,7 +402,7 @@ async fn a_service_that_cannot_be_read_at_first_is_tried_again_and_denied_is_not
     let simulation = Simulation::builder().test_route().build();
     simulation.fail(Call::DescribeServices.every(), Fault::Denied);
     let run = deploy(&simulation).await;
-    let Ok(Outcome::Unchanged {
+    let Ok(DeploymentOutcome::Unchanged {
         reason: Unchanged::ReadFailed { failure },
         ..
     }) = &run.ended

@@ -178,7 +178,7 @@ async fn p09_looking_every_5_seconds_decides_as_looking_every_minute() {
         let simulation = world(green, 100.0).build();
         let plan = comparing_plan().to_builder();
         let plan = plan
-            .look_every(Duration::from_secs(every))
+            .look_interval(Duration::from_secs(every))
             .build()
             .expect("valid");
         let run = run_under(&simulation, plan, Intent::Migrate, None, alone).await;

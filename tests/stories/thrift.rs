@@ -10,7 +10,7 @@ use crate::common::migrate;
 async fn a_plain_migration_with_ten_looks_a_step_stays_within_its_budget() {
     let simulation = Simulation::builder().build();
     let plan = MigrationPlan::builder()
-        .look_every(Duration::from_secs(60))
+        .look_interval(Duration::from_secs(60))
         .build()
         .expect("valid");
     let run = migrate(&simulation, plan).await;

@@ -26,7 +26,8 @@ pub enum ErrorKind {
     /// before anything else.
     OutcomeUnknown,
     /// Somebody else has taken over what this controller works on: it writes nothing more.
-    Superseded,
+    #[serde(alias = "superseded")]
+    TakenOver,
     /// This crate refuses to act on what it found, because acting could lose something.
     Refused,
     /// Anything else, mostly a service that is unavailable. Trying again may help.
@@ -53,7 +54,7 @@ impl ErrorKind {
             Self::Invalid => "invalid",
             Self::Conflict => "changed by somebody else",
             Self::OutcomeUnknown => "outcome unknown",
-            Self::Superseded => "taken over by somebody else",
+            Self::TakenOver => "taken over by somebody else",
             Self::Refused => "refused",
             Self::Unavailable => "unavailable",
         }

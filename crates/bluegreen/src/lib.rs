@@ -4,7 +4,7 @@
 //!
 //! Blue is the service that serves now, green the one that is to take over. A [`Migration`] runs
 //! a [`MigrationPlan`] through a [`TrafficSplitter`] under [`HealthGate`]s, and ends in an
-//! [`Outcome`] that was read back, never assumed. A [`Deployment`] brings green about: it builds an
+//! [`MigrationOutcome`] that was read back, never assumed. A [`Deployment`] brings green about: it builds an
 //! image ([`ImageBuilder`]), runs it ([`ServiceDeployer`]), checks it ([`ServiceCheck`]), and takes
 //! it back when it is not well.
 //!
@@ -74,6 +74,8 @@
 //!   ([`traffic::DeadManSwitch`]).
 //! - A [`Deployment`] changes a service's task definition and nothing else of it.
 //!
+//! What each word means stands in the [`glossary`].
+//!
 //! # Features
 //!
 //! | feature | default | adds |
@@ -113,10 +115,13 @@ pub use self::{
     error::{Error, ErrorKind, Failure, Result},
     health::{HealthGate, Verdict, gate_fn},
     image::ImageBuilder,
-    migration::{Migration, MigrationError, MigrationPlan, Outcome},
+    migration::{Migration, MigrationError, MigrationOutcome, MigrationPlan},
     service::ServiceDeployer,
     traffic::{Percent, TrafficSplit, TrafficSplitter},
 };
+
+#[doc = include_str!("../docs/glossary.md")]
+pub mod glossary {}
 
 /// The examples of the project's front page are tests too.
 #[cfg(all(doctest, feature = "sim"))]

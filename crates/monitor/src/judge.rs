@@ -83,6 +83,14 @@ pub fn rejudge(records: &[Record], other: &Value) -> Result<Rejudged, RejudgeErr
     else {
         return Err(setting("journal", "its first record does not open it"));
     };
+    if records
+        .iter()
+        .any(|record| record.entry["entry"] == "reopened")
+    {
+        let why = "its run was begun by an earlier version and continued by this one, so no one set \
+                   of rules decided it; it is shown, and not judged under other settings";
+        return Err(setting("journal", why));
+    }
     let other = Other::new(other)?;
     let new_plan: MigrationPlan = changed("plan", &plan, other.plan)?;
     let mut seats = Vec::new();

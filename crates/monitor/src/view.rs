@@ -5,7 +5,9 @@ use std::{collections::VecDeque, time::Duration};
 use bluegreen::{
     engine::Event,
     health::{Evidence, Figure, Phase, SeenTraffic, Unit, Verdict},
-    migration::{GatePolicy, GateStanding, Intent, MigrationEvent, MigrationPlan, Outcome},
+    migration::{
+        GatePolicy, GateStanding, Intent, MigrationEvent, MigrationOutcome, MigrationPlan,
+    },
     traffic::TrafficObservation,
 };
 use jiff::Timestamp;
@@ -255,7 +257,9 @@ impl View {
         self.log(event);
         match &event.kind {
             MigrationEvent::Started { intent, plan, .. } => self.start(intent, plan),
-            MigrationEvent::Resumed { .. } => "resumed".clone_into(&mut self.doing),
+            MigrationEvent::Resumed { .. } | MigrationEvent::Reopened { .. } => {
+                "resumed".clone_into(&mut self.doing);
+            }
             MigrationEvent::PreflightPassed { traffic, .. } => {
                 self.stage = Stage::Migrating;
                 "waiting for green's capacity".clone_into(&mut self.doing);
@@ -394,7 +398,8 @@ impl View {
             | MigrationEvent::SwitchFired { .. }
             | MigrationEvent::Unresolved { .. }
             | MigrationEvent::JournalFailed { .. } => Level::Bad,
-            MigrationEvent::ReadFailed { .. }
+            MigrationEvent::Reopened { .. }
+            | MigrationEvent::ReadFailed { .. }
             | MigrationEvent::WriteFailed { .. }
             | MigrationEvent::SwitchFailed { .. }
             | MigrationEvent::CapacityShort { .. }
@@ -547,12 +552,12 @@ impl View {
         self.green_failed += rounded(count(green.requests) * green.error_rate.unwrap_or_default());
     }
 
-    fn end(&mut self, outcome: &Outcome, exit_code: u8) {
+    fn end(&mut self, outcome: &MigrationOutcome, exit_code: u8) {
         self.stage = match outcome {
-            Outcome::Promoted { .. } => Stage::Promoted,
-            Outcome::RolledBack { .. } => Stage::RolledBack,
-            Outcome::Held { .. } => Stage::Held,
-            Outcome::Unchanged { .. } => Stage::Unchanged,
+            MigrationOutcome::Promoted { .. } => Stage::Promoted,
+            MigrationOutcome::RolledBack { .. } => Stage::RolledBack,
+            MigrationOutcome::Held { .. } => Stage::Held,
+            MigrationOutcome::Unchanged { .. } => Stage::Unchanged,
         };
         self.outcome = Some(harmless(&outcome.to_string()));
         self.exit_code = Some(exit_code);

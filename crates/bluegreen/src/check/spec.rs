@@ -8,7 +8,6 @@ use reqwest::{
 };
 
 pub use self::problem::{SpecError, SpecProblem};
-use self::read::Reader;
 use super::{Expect, HttpCheck, HttpClient, HttpRequest, http::shown_url};
 use crate::error::{Error, ErrorKind, Result};
 
@@ -77,28 +76,6 @@ pub struct CheckSuite {
 }
 
 impl CheckSuite {
-    /// Reads a file's text; `{ env = … }` takes variables of this process.
-    ///
-    /// # Errors
-    ///
-    /// [`SpecError`] with every problem, or with every mistake of syntax where there is one.
-    pub fn from_toml(text: &str) -> Result<Self, SpecError> {
-        Self::from_toml_with_env(text, |name| std::env::var(name).ok())
-    }
-
-    /// Reads a file's text; `{ env = … }` asks `variable`, which gives `None` for one that is not
-    /// set.
-    ///
-    /// # Errors
-    ///
-    /// As for [`from_toml`](Self::from_toml).
-    pub fn from_toml_with_env(
-        text: &str,
-        variable: impl Fn(&str) -> Option<String>,
-    ) -> Result<Self, SpecError> {
-        Reader::new(text, &variable).suite()
-    }
-
     /// Replaces the base URL: `http` or `https`, without query and fragment.
     ///
     /// # Errors

@@ -62,7 +62,7 @@ pub enum ImageSource {
 ///
 /// # Stability
 ///
-/// A value for journals: [`MACHINE_VERSION`](super::MACHINE_VERSION) counts its changes.
+/// A value for journals: [`JOURNAL_VERSION`](crate::engine::JOURNAL_VERSION) counts its changes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "action", rename_all = "snake_case")]
 #[non_exhaustive]
@@ -148,7 +148,7 @@ pub enum CheckKind {
 ///
 /// # Stability
 ///
-/// A value for journals: [`MACHINE_VERSION`](super::MACHINE_VERSION) counts its changes.
+/// A value for journals: [`JOURNAL_VERSION`](crate::engine::JOURNAL_VERSION) counts its changes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "input", content = "with", rename_all = "snake_case")]
 #[non_exhaustive]
@@ -208,6 +208,9 @@ pub struct Unfinished {
     /// Where to, where that is a revision.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub restoring_to: Option<RevisionId>,
+    /// The version of that process's journal, if that is an earlier one. Since version 4.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub found: Option<u32>,
 }
 
 /// An entry of a deployment's journal.
@@ -216,7 +219,7 @@ pub struct Unfinished {
 pub enum Entry {
     /// The first: what was decided before the start.
     Opened {
-        /// The version of the machine's values.
+        /// [`JOURNAL_VERSION`](crate::engine::JOURNAL_VERSION) of the program that wrote it.
         version: u32,
         /// The run.
         run: RunId,

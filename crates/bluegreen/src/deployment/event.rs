@@ -5,7 +5,7 @@ use std::fmt;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{Cause, CheckKind, DeploymentPlan, Intent, Outcome, Unresolved};
+use super::{Cause, CheckKind, DeploymentOutcome, DeploymentPlan, Intent, Unresolved};
 use crate::{
     check::CheckReport,
     engine::{Control, ControlEffect},
@@ -30,6 +30,13 @@ pub enum DeploymentEvent {
         intent: Intent,
         /// The plan.
         plan: DeploymentPlan,
+    },
+    /// A run of an earlier version continues under the rules of this one. Since version 4.
+    Reopened {
+        /// The version of the journal.
+        found: u32,
+        /// The version whose rules hold from here on.
+        version: u32,
     },
     /// The preflight is over and stops nothing.
     PreflightPassed {
@@ -182,7 +189,7 @@ pub enum DeploymentEvent {
     /// It ended in a state that is known.
     Ended {
         /// How.
-        outcome: Outcome,
+        outcome: DeploymentOutcome,
         /// The exit code that says so.
         exit_code: u8,
     },
@@ -199,6 +206,11 @@ impl fmt::Display for DeploymentEvent {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Started { intent, .. } => write!(f, "{intent}"),
+            Self::Reopened { found, version } => write!(
+                f,
+                "the run was begun by version {found}; it continues under the rules of version \
+                 {version}: the service is read first, and what was not proved is checked again"
+            ),
             Self::PreflightPassed { findings, service } => {
                 match service {
                     Some(service) => write!(f, "preflight passed: {service}")?,

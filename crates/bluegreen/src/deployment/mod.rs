@@ -16,12 +16,15 @@ mod outcome;
 mod plan;
 mod replay;
 mod run;
+mod salvage;
 
 pub use self::{
     action::{Action, CheckId, CheckKind, Entry, ImageSource, Input, Intent, Unfinished},
     event::DeploymentEvent,
-    machine::{DeploymentMachine, DeploymentTransition, MACHINE_VERSION},
-    outcome::{Cause, DeploymentError, HoldReason, Outcome, Report, Unchanged, Unresolved},
+    machine::{DeploymentMachine, DeploymentTransition},
+    outcome::{
+        Cause, DeploymentError, DeploymentOutcome, HoldReason, Report, Unchanged, Unresolved,
+    },
     plan::{DeploymentPlan, DeploymentPlanBuilder, HealthPolicy},
     replay::{Replay, ReplayError, origin_of, replay},
     run::Deployment,

@@ -20,7 +20,7 @@ use crate::{
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "outcome", rename_all = "snake_case")]
 #[must_use]
-pub enum Outcome {
+pub enum DeploymentOutcome {
     /// The service runs the revision in full, and every check passed.
     Deployed {
         /// The revision.
@@ -65,7 +65,7 @@ pub enum Outcome {
     },
 }
 
-impl Outcome {
+impl DeploymentOutcome {
     /// The exit code that says this to a script; a contract:
     ///
     /// | code | meaning |
@@ -105,7 +105,7 @@ impl Outcome {
     }
 }
 
-impl fmt::Display for Outcome {
+impl fmt::Display for DeploymentOutcome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let report = self.report();
         match self {

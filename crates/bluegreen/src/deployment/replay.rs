@@ -2,8 +2,11 @@
 
 use std::fmt;
 
-use super::{Action, DeploymentEvent, DeploymentMachine, Entry, Input, MACHINE_VERSION};
-use crate::engine::{Machine as _, Next, Record, Work};
+use super::{
+    Action, DeploymentEvent, DeploymentMachine, Entry, Input, Unfinished, machine::RULES_SINCE,
+    salvage,
+};
+use crate::engine::{JOURNAL_VERSION, Machine as _, Next, Record, Work};
 
 /// What a replay gave.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,7 +29,7 @@ pub enum ReplayError {
         /// Why.
         why: String,
     },
-    /// The journal was written by another version of the machine.
+    /// The journal was written by a newer version, or by one whose rules are gone.
     Version {
         /// The version that wrote it.
         found: u32,
@@ -53,9 +56,16 @@ impl fmt::Display for ReplayError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Unreadable { seq, why } => write!(f, "record {seq} cannot be read: {why}"),
+            Self::Version { found } if *found > JOURNAL_VERSION => write!(
+                f,
+                "the journal is of version {found}, and this program reads versions up to \
+                 {JOURNAL_VERSION}: use the program that wrote it, or a newer one; `rollback` \
+                 needs no journal and works all the same"
+            ),
             Self::Version { found } => write!(
                 f,
-                "the journal is of version {found}, this program reads version {MACHINE_VERSION}"
+                "the journal is of version {found}, and this program replays versions \
+                 {RULES_SINCE} to {JOURNAL_VERSION}"
             ),
             Self::Missing { seq, wanted } => write!(
                 f,
@@ -84,6 +94,26 @@ pub fn origin_of(records: &[Record]) -> serde_json::Value {
     origin.cloned().unwrap_or_default()
 }
 
+fn version_of(records: &[Record]) -> Option<u32> {
+    let version = records.first()?.entry.get("version")?.as_u64()?;
+    u32::try_from(version).ok()
+}
+
+/// What the run of these records left undone.
+///
+/// # Errors
+///
+/// As [`replay`], but that the rules of an earlier version need not be known.
+pub(super) fn unfinished(records: &[Record]) -> Result<Unfinished, ReplayError> {
+    let found = version_of(records).filter(|found| *found < JOURNAL_VERSION);
+    let undone = match found {
+        Some(found) if found < RULES_SINCE => salvage::unfinished(records),
+        _ => replay(records)?.machine.unfinished(),
+    };
+    let found = found.filter(|_| undone != Unfinished::default());
+    Ok(Unfinished { found, ..undone })
+}
+
 /// Plays a journal again: feeds the machine every recorded input, and compares each change with
 /// what was recorded.
 ///
@@ -92,6 +122,12 @@ pub fn origin_of(records: &[Record]) -> serde_json::Value {
 /// [`ReplayError`] at the first difference.
 pub fn replay(records: &[Record]) -> Result<Replay, ReplayError> {
     let unreadable = |seq: u64, why: String| ReplayError::Unreadable { seq, why };
+    // Before anything else: what a newer version wrote may not even be readable.
+    if let Some(found) = version_of(records)
+        && !(RULES_SINCE..=JOURNAL_VERSION).contains(&found)
+    {
+        return Err(ReplayError::Version { found });
+    }
     let entry = |record: &Record| {
         serde_json::from_value::<Entry>(record.entry.clone())
             .map_err(|error| unreadable(record.seq, error.to_string()))
@@ -101,7 +137,6 @@ pub fn replay(records: &[Record]) -> Result<Replay, ReplayError> {
         .next()
         .ok_or_else(|| unreadable(0, "the journal is empty".to_owned()))?;
     let Entry::Opened {
-        version,
         plan,
         health,
         smoke,
@@ -113,9 +148,6 @@ pub fn replay(records: &[Record]) -> Result<Replay, ReplayError> {
         let why = "the first record does not open a journal".to_owned();
         return Err(unreadable(first.seq, why));
     };
-    if version != MACHINE_VERSION {
-        return Err(ReplayError::Version { found: version });
-    }
     let mut machine = DeploymentMachine::new(*plan, health.len(), smoke.len())
         .with_by_hand(by_hand)
         .with_unfinished(unfinished);

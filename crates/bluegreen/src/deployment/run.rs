@@ -3,16 +3,16 @@
 use std::{fmt, future::Future, sync::Arc};
 
 use super::{
-    DeploymentError, DeploymentEvent, DeploymentMachine, DeploymentPlan, Entry, ImageSource, Input,
-    Intent, MACHINE_VERSION, Outcome, ReplayError, Unfinished, host::DeploymentHost, machine::End,
-    replay,
+    DeploymentError, DeploymentEvent, DeploymentMachine, DeploymentOutcome, DeploymentPlan, Entry,
+    ImageSource, Input, Intent, ReplayError, Unfinished, host::DeploymentHost, machine::End,
+    replay::unfinished,
 };
 use crate::{
     check::ServiceCheck,
     clock::{Clock, SystemClock},
     engine::{
-        ControlHandle, Event, Journal, MemoryJournal, Opening, Operator, Record, RunId, Runner,
-        Sink,
+        ControlHandle, Event, JOURNAL_VERSION, Journal, MemoryJournal, Opening, Operator, Record,
+        RunId, Runner, Sink,
     },
     image::{BuildRequest, ImageBuilder, ImageRef},
     problem::{PlanError, Problem},
@@ -170,13 +170,14 @@ impl Deployment {
     /// Goes on with a deployment whose process ended, from its journal's records: run it again then.
     /// What was built, registered or begun is found and not done twice; what was brought and never
     /// proved is taken back where a check fails, and a way back that was begun is gone to its end,
-    /// as that process would have done.
+    /// as that process would have done. An earlier version's run continues under today's rules, and
+    /// says so; see [`store`](crate::store#versions).
     ///
     /// # Errors
     ///
-    /// [`ReplayError`] where the journal does not replay.
+    /// [`ReplayError`] if the journal does not replay, or is of a newer version.
     pub fn goes_on_from(mut self, records: &[Record]) -> Result<Self, ReplayError> {
-        self.unfinished = replay(records)?.machine.unfinished();
+        self.unfinished = unfinished(records)?;
         Ok(self)
     }
 
@@ -193,13 +194,13 @@ impl Deployment {
     ///
     /// [`DeploymentError::Plan`] without a builder; nothing was called.
     /// [`DeploymentError::Unresolved`] where the service was to be taken back and could not be,
-    /// or what it runs cannot be told. A rollback that worked is an [`Outcome`].
+    /// or what it runs cannot be told. A rollback that worked is an [`DeploymentOutcome`].
     ///
     /// # Cancel safety
     ///
     /// Not cancel safe: dropping it leaves the service where it is, at worst in the middle of a
     /// rollout. End it with [`cancel_on`](Self::cancel_on) or the [`handle`](Self::handle).
-    pub async fn run(self, request: BuildRequest) -> Result<Outcome, DeploymentError> {
+    pub async fn run(self, request: BuildRequest) -> Result<DeploymentOutcome, DeploymentError> {
         let image = ImageSource::Build {
             request,
             reuse: true,
@@ -216,7 +217,7 @@ impl Deployment {
     /// # Cancel safety
     ///
     /// As [`run`](Self::run).
-    pub async fn run_image(self, image: ImageSource) -> Result<Outcome, DeploymentError> {
+    pub async fn run_image(self, image: ImageSource) -> Result<DeploymentOutcome, DeploymentError> {
         let builds = matches!(image, ImageSource::Build { .. });
         if builds && self.host.builder.is_none() {
             let problem = Problem::new(
@@ -238,7 +239,7 @@ impl Deployment {
     /// # Cancel safety
     ///
     /// As [`run`](Self::run).
-    pub async fn run_given(self, image: ImageRef) -> Result<Outcome, DeploymentError> {
+    pub async fn run_given(self, image: ImageRef) -> Result<DeploymentOutcome, DeploymentError> {
         self.run_image(ImageSource::Given { image }).await
     }
 
@@ -256,7 +257,7 @@ impl Deployment {
         self,
         by: impl Into<Operator>,
         to: Option<RevisionId>,
-    ) -> Result<Outcome, DeploymentError> {
+    ) -> Result<DeploymentOutcome, DeploymentError> {
         let by = by.into();
         self.drive(Intent::RollBack { by, to }).await
     }
@@ -270,7 +271,7 @@ impl Deployment {
     /// # Cancel safety
     ///
     /// Changes nothing; dropping it ends the request that is out.
-    pub async fn check_health(self) -> Result<Outcome, DeploymentError> {
+    pub async fn check_health(self) -> Result<DeploymentOutcome, DeploymentError> {
         some(self.host.health.len(), "health")?;
         self.drive(Intent::CheckHealth).await
     }
@@ -284,13 +285,13 @@ impl Deployment {
     /// # Cancel safety
     ///
     /// As [`check_health`](Self::check_health).
-    pub async fn smoke_test(self) -> Result<Outcome, DeploymentError> {
+    pub async fn smoke_test(self) -> Result<DeploymentOutcome, DeploymentError> {
         some(self.host.smoke.len(), "smoke")?;
         self.drive(Intent::Smoke).await
     }
 
     #[tracing::instrument(name = "deployment", skip_all)]
-    async fn drive(self, intent: Intent) -> Result<Outcome, DeploymentError> {
+    async fn drive(self, intent: Intent) -> Result<DeploymentOutcome, DeploymentError> {
         let intent = match (intent, &self.unfinished.restoring) {
             (Intent::Deploy { .. } | Intent::RollBack { .. }, Some(_)) => Intent::RollBack {
                 by: "an earlier process of this run".into(),
@@ -305,7 +306,7 @@ impl Deployment {
             checks.iter().map(|check| check.name().to_owned()).collect()
         };
         let opening = Entry::Opened {
-            version: MACHINE_VERSION,
+            version: JOURNAL_VERSION,
             run: run.clone(),
             plan: Box::new(self.plan.clone()),
             health: names(&self.host.health),

@@ -12,6 +12,14 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
 
+/// The version of everything that a journal holds, of a migration or a deployment: its layout, the
+/// machines' inputs and actions, and the rules by which they decide. One number for all of it, which
+/// counts on with each change.
+///
+/// A journal of an older version is read and shown, and its run is resumed from a fresh observation
+/// under today's rules; see [`store`](crate::store#versions). A newer one is refused.
+pub const JOURNAL_VERSION: u32 = 4;
+
 /// One record of a journal: plain data with its place in the order.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
@@ -46,7 +54,7 @@ pub trait Journal: fmt::Debug + Send + Sync {
     /// puts traffic back on blue; a failing journal never keeps it from doing so. It offers the
     /// record again before the next one, so a journal has no gaps.
     ///
-    /// [`ErrorKind::Superseded`](crate::ErrorKind::Superseded) where somebody else has taken over
+    /// [`ErrorKind::TakenOver`](crate::ErrorKind::TakenOver) where somebody else has taken over
     /// what this run works on: then the engine changes nothing more at all.
     ///
     /// # Cancel safety
@@ -61,7 +69,7 @@ pub trait Journal: fmt::Debug + Send + Sync {
     /// # Cancel safety
     ///
     /// Cancel safe: the engine drops it and calls it again all the time.
-    async fn keep(&self) -> Error {
+    async fn heartbeat(&self) -> Error {
         pending().await
     }
 
@@ -100,8 +108,8 @@ impl<T: Journal + ?Sized> Journal for Arc<T> {
         (**self).append(record).await
     }
 
-    async fn keep(&self) -> Error {
-        (**self).keep().await
+    async fn heartbeat(&self) -> Error {
+        (**self).heartbeat().await
     }
 
     async fn close(&self) -> Result<()> {

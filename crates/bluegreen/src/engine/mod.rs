@@ -19,6 +19,6 @@ pub(crate) use self::{
 pub use self::{
     control::{Control, ControlEffect, ControlHandle, OnCancel, Operator},
     event::{Event, RunId},
-    journal::{Fence, Journal, MemoryJournal, Record},
+    journal::{Fence, JOURNAL_VERSION, Journal, MemoryJournal, Record},
     machine::{Next, Transition},
 };

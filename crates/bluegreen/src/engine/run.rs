@@ -73,6 +73,8 @@ pub(crate) enum Opening {
     New(serde_json::Value),
     /// A run that goes on.
     Resumed(Resumption),
+    /// A run of an earlier version that continues, with the entry that says where it stands.
+    Reopened(Resumption, serde_json::Value),
 }
 
 impl<E: Clone + fmt::Debug> Runner<E> {
@@ -117,10 +119,12 @@ impl<E: Clone + fmt::Debug> Runner<E> {
                     queue.extend(self.told.once::<M>(failed));
                 }
             }
-            Opening::Resumed(from) => {
-                self.started = Some(from.started);
-                self.next_event = from.events;
-                self.next_record = from.records;
+            Opening::Resumed(from) => self.go_on_from(from),
+            Opening::Reopened(from, entry) => {
+                self.go_on_from(from);
+                if let Err(failed) = self.append(self.clock.now(), entry).await {
+                    queue.extend(self.told.once::<M>(failed));
+                }
             }
         }
         loop {
@@ -147,7 +151,7 @@ impl<E: Clone + fmt::Debug> Runner<E> {
                         && let Err(failed) = self.append(at, M::change_entry(&action)).await
                     {
                         // A silent store does not block a restore; a successor does.
-                        let begins = restores && failed.kind != ErrorKind::Superseded;
+                        let begins = restores && failed.kind != ErrorKind::TakenOver;
                         queue.extend(self.told.once::<M>(failed.clone()));
                         if !begins {
                             queue.push_back(M::not_begun(&action, failed));
@@ -174,6 +178,12 @@ impl<E: Clone + fmt::Debug> Runner<E> {
         }
     }
 
+    fn go_on_from(&mut self, from: Resumption) {
+        self.started = Some(from.started);
+        self.next_event = from.events;
+        self.next_record = from.records;
+    }
+
     /// Waits for the next thing that happens. Controls come first, so that a stream of quick
     /// results cannot starve them.
     async fn next_input<M, H>(
@@ -192,10 +202,10 @@ impl<E: Clone + fmt::Debug> Runner<E> {
             }
         };
         let keep = async {
-            if self.told.superseded {
+            if self.told.taken_over {
                 return pending().await;
             }
-            self.journal.keep().await
+            self.journal.heartbeat().await
         };
         let cancel = async {
             match self.cancel.as_mut() {
@@ -211,7 +221,7 @@ impl<E: Clone + fmt::Debug> Runner<E> {
                 M::control(Control::Cancel { reason: "cancelled by its caller".to_owned() })
             }
             lost = keep => {
-                self.told = Told { failing: true, superseded: true };
+                self.told = Told { failing: true, taken_over: true };
                 M::journal_failed(lost.into())
             }
             done = work => {
@@ -261,15 +271,15 @@ impl<E: Clone + fmt::Debug> Runner<E> {
 #[derive(Debug, Default)]
 struct Told {
     failing: bool,
-    superseded: bool,
+    taken_over: bool,
 }
 
 impl Told {
     fn once<M: Machine>(&mut self, failed: Failure) -> Option<M::Input> {
-        let is_superseded = failed.kind == ErrorKind::Superseded;
-        let is_new = !self.failing || (is_superseded && !self.superseded);
+        let is_taken_over = failed.kind == ErrorKind::TakenOver;
+        let is_new = !self.failing || (is_taken_over && !self.taken_over);
         self.failing = true;
-        self.superseded |= is_superseded;
+        self.taken_over |= is_taken_over;
         is_new.then(|| M::journal_failed(failed))
     }
 }

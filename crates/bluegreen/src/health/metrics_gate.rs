@@ -11,7 +11,9 @@ use serde_json::{Map, Value, json};
 
 use super::{
     AllOf, Bucket, HealthGate, Judge, JudgeFactory, Look, MetricSource, Observation, Progress,
-    SettledBuckets, Settler, Verdict, backoff::Backoff, settle::Window, span, timeline::Timeline,
+    SettledBuckets, Settler, Verdict, Window,
+    backoff::Backoff,
+    metrics::{span, timeline::Timeline},
 };
 use crate::{clock::sooner, error::Result};
 
@@ -93,8 +95,8 @@ impl<S: MetricSource> MetricsGate<S> {
         }
     }
 
-    /// Adds a judge under a name: [`Limits`](super::Limits), a tripwire, or one of your own
-    /// ([`judge_fn`](super::judge_fn)).
+    /// Adds a judge under a name: [`Limits`](crate::health::Limits), a tripwire, or one of your own
+    /// ([`judge_fn`](crate::health::judge_fn)).
     pub fn with_judge(
         mut self,
         name: impl Into<String>,

@@ -7,37 +7,30 @@
 
 mod adapt;
 mod backoff;
-mod combine;
-mod counts;
 mod gate;
-mod limits;
-mod martingale;
+mod judges;
+mod metrics;
 mod metrics_gate;
 mod observation;
-mod rate;
-pub mod sequential;
-mod settle;
-mod source;
-mod span;
+mod percentiles;
 mod targets;
 #[cfg(test)]
 mod testing;
-mod timeline;
-mod tripwires;
 mod verdict;
 
 pub use self::{
     adapt::{GateExt, GateFn, JudgedBy, MapJudge, gate_fn},
     backoff::Backoff,
-    combine::{AllOf, AnyOf, JudgeExt, JudgeFactory, JudgeFn, Needs, Sustained, judge_fn},
-    counts::{Bucket, Counts, LatencySum, Percentiles, SettledBuckets, Tally},
     gate::{HealthGate, Judge, Look, Phase, Progress},
-    limits::{Limits, LimitsJudge},
+    judges::{
+        AllOf, AnyOf, ConnectionErrors, JudgeExt, JudgeFactory, JudgeFn, Limits, LimitsJudge,
+        Needs, RateJudge, Shortfall, ShortfallJudge, Sustained, UnhealthyRouting, judge_fn,
+        sequential,
+    },
+    metrics::{Bucket, Counts, LatencySum, MetricSource, SettledBuckets, Settler, Tally, Window},
     metrics_gate::MetricsGate,
     observation::Observation,
-    settle::{Settler, Window},
-    source::MetricSource,
+    percentiles::Percentiles,
     targets::TargetHealthGate,
-    tripwires::{ConnectionErrors, RateJudge, Shortfall, ShortfallJudge, UnhealthyRouting},
     verdict::{Evidence, Figure, Part, SeenSide, SeenTraffic, Unit, Verdict},
 };

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     Figure, HealthGate, Judge, Look, Observation, Phase, Progress, Unit, Verdict,
-    limits::{settings_of, tenths},
+    judges::limits::{settings_of, tenths},
 };
 use crate::{
     clock::later,

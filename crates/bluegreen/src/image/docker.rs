@@ -15,7 +15,8 @@ use std::{
 use async_trait::async_trait;
 
 use super::{
-    BuildRequest, Command, CommandRunner, ImageBuilder, ImageRef, ImageRegistry, ImageTag, Tagging,
+    BuildRequest, Command, CommandRunner, ImageBuilder, ImageDigest, ImageRef, ImageRegistry,
+    ImageTag, Tagging,
 };
 use crate::{
     error::{Error, ErrorKind, Result},
@@ -217,7 +218,7 @@ impl ImageBuilder for DockerImageBuilder {
             return Ok(None);
         };
         let repository = self.registry.repository().await?;
-        steps::reference(&repository, digest).map(Some)
+        reference(&repository, digest).map(Some)
     }
 
     async fn build(&self, request: &BuildRequest) -> Result<ImageRef> {
@@ -237,7 +238,7 @@ impl ImageBuilder for DockerImageBuilder {
             Error::new(kind, text)
         };
         match &held {
-            Some(held) if *held == pushed => steps::reference(&repository, pushed),
+            Some(held) if *held == pushed => reference(&repository, pushed),
             Some(_) => Err(attempt(ErrorKind::Conflict)
                 .with_hint("somebody else pushed this tag meanwhile; build under another tag")),
             None => Err(attempt(ErrorKind::Unavailable)
@@ -264,4 +265,14 @@ impl fmt::Debug for DockerImageBuilder {
             .field("labels", &self.labels)
             .finish_non_exhaustive()
     }
+}
+
+fn reference(repository: &str, digest: ImageDigest) -> Result<ImageRef> {
+    ImageRef::new(repository, digest).map_err(|source| {
+        Error::new(
+            ErrorKind::Invalid,
+            format!("name an image of `{repository}`"),
+        )
+        .with_source(source)
+    })
 }

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{GateId, GatePolicy, MigrationPlan};
+use super::{GateId, GatePolicy, MigrationPlan, Reopened};
 use crate::{
     engine::{Control, Operator, RunId},
     error::Failure,
@@ -16,7 +16,7 @@ use crate::{
 ///
 /// # Stability
 ///
-/// A value for journals: [`MACHINE_VERSION`](super::MACHINE_VERSION) counts its changes.
+/// A value for journals: [`JOURNAL_VERSION`](crate::engine::JOURNAL_VERSION) counts its changes.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "action", rename_all = "snake_case")]
 #[non_exhaustive]
@@ -86,7 +86,7 @@ pub enum Intent {
 ///
 /// # Stability
 ///
-/// A value for journals: [`MACHINE_VERSION`](super::MACHINE_VERSION) counts its changes.
+/// A value for journals: [`JOURNAL_VERSION`](crate::engine::JOURNAL_VERSION) counts its changes.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "input", content = "with", rename_all = "snake_case")]
 #[non_exhaustive]
@@ -118,7 +118,7 @@ pub enum Input {
     /// Somebody takes control.
     Control(Control),
     /// The journal does not keep its records, or, of the kind
-    /// [`Superseded`](crate::ErrorKind::Superseded), somebody else has taken over.
+    /// [`TakenOver`](crate::ErrorKind::TakenOver), somebody else has taken over.
     JournalFailed(Failure),
     /// The run goes on from its journal after its process ended: whatever was outstanding is gone,
     /// and nobody knows what became of it. Since version 2.
@@ -155,7 +155,7 @@ pub struct GateReport {
 pub enum Entry {
     /// The first: what was decided before the start.
     Opened {
-        /// The version of the machine's values.
+        /// [`JOURNAL_VERSION`](crate::engine::JOURNAL_VERSION) of the program that wrote it.
         version: u32,
         /// The run.
         run: RunId,
@@ -166,6 +166,14 @@ pub enum Entry {
         /// What the embedder wants to find again when it resumes the run.
         #[serde(default, skip_serializing_if = "serde_json::Value::is_null")]
         origin: serde_json::Value,
+    },
+    /// The run was begun by an earlier version, and continues under the rules of this one. Since
+    /// version 4.
+    Reopened {
+        /// The version of what follows.
+        version: u32,
+        /// Where the run stands.
+        reopened: Box<Reopened>,
     },
     /// What the machine was told.
     Input {

@@ -5,7 +5,7 @@ use std::fmt;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{Cause, GateId, GatePolicy, Intent, MigrationPlan, Outcome, Unresolved};
+use super::{Cause, GateId, GatePolicy, Intent, MigrationOutcome, MigrationPlan, Unresolved};
 use crate::{
     engine::{Control, ControlEffect, Operator},
     error::Failure,
@@ -35,6 +35,14 @@ pub enum MigrationEvent {
         by: Operator,
         /// The split as it should be, unless a change was under way.
         expected: Option<TrafficObservation>,
+    },
+    /// It was begun by an earlier version, and continues under the rules of this one: from a fresh
+    /// observation, with bake, evidence and deadlines begun anew. Since version 4.
+    Reopened {
+        /// The version of the journal.
+        found: u32,
+        /// The version whose rules hold from here on.
+        version: u32,
     },
     /// The preflight is over and stops nothing.
     PreflightPassed {
@@ -180,7 +188,7 @@ pub enum MigrationEvent {
     /// It ended in a state that is known.
     Ended {
         /// How.
-        outcome: Outcome,
+        outcome: MigrationOutcome,
         /// The exit code that says so.
         exit_code: u8,
     },
@@ -272,6 +280,11 @@ impl fmt::Display for MigrationEvent {
                     None => Ok(()),
                 }
             }
+            Self::Reopened { found, version } => write!(
+                f,
+                "the run was begun by version {found}; it continues under the rules of version \
+                 {version}: the split is read first, then bake, evidence and deadlines begin anew"
+            ),
             Self::ReadFailed { failure, .. } => write!(f, "could not read: {failure}"),
             Self::Looked {
                 phase,

@@ -1,6 +1,8 @@
 //! The migration: moves live traffic from blue to green, step by step, under gates.
 
 mod action;
+mod difference;
+mod error;
 mod event;
 mod host;
 mod machine;
@@ -10,14 +12,16 @@ mod preview;
 mod replay;
 mod resume;
 mod run;
+mod salvage;
 
 pub use self::{
     action::{Action, Entry, GateReport, Input, Intent, LookReport, OpenedGate},
+    error::MigrationError,
     event::{GateStanding, MigrationEvent},
-    machine::{MACHINE_VERSION, MigrationMachine, MigrationTransition},
+    machine::{MigrationMachine, MigrationTransition},
     outcome::{
-        Cause, HoldReason, MigrationError, Outcome, Override, Report, Restored, StandingSwitch,
-        Unchanged, Unresolved,
+        Cause, HoldReason, MigrationOutcome, Override, Report, Restored, StandingSwitch, Unchanged,
+        Unresolved,
     },
     plan::{
         GateId, GatePolicy, MigrationPlan, MigrationPlanBuilder, OnInconclusive, OnResume, Step,
@@ -26,4 +30,5 @@ pub use self::{
     replay::{Replay, ReplayError, events_of, origin_of, replay},
     resume::ResumeError,
     run::Migration,
+    salvage::Reopened,
 };

@@ -5,13 +5,12 @@ use std::fmt;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{GateId, ResumeError};
+use super::GateId;
 use crate::{
     clock::{between, span},
     engine::{Control, Operator},
     error::Failure,
     preflight::Finding,
-    problem::PlanError,
     traffic::TrafficObservation,
 };
 
@@ -19,7 +18,7 @@ use crate::{
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "outcome", rename_all = "snake_case")]
 #[must_use]
-pub enum Outcome {
+pub enum MigrationOutcome {
     /// Green serves everything.
     Promoted {
         /// What else there is to say.
@@ -50,7 +49,7 @@ pub enum Outcome {
     },
 }
 
-impl Outcome {
+impl MigrationOutcome {
     /// The exit code that says this to a script; a contract:
     ///
     /// | code | meaning |
@@ -95,7 +94,7 @@ impl Outcome {
     }
 }
 
-impl fmt::Display for Outcome {
+impl fmt::Display for MigrationOutcome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let report = self.report();
         match self {
@@ -320,7 +319,8 @@ pub enum HoldReason {
         summary: String,
     },
     /// Somebody else has taken over the journal and goes on; this run writes nothing more.
-    Superseded {
+    #[serde(alias = "superseded")]
+    TakenOver {
         /// By whom.
         failure: Failure,
     },
@@ -338,7 +338,7 @@ impl fmt::Display for HoldReason {
                 }
             }
             Self::Deadline { summary } => f.write_str(summary),
-            Self::Superseded { failure } => write!(f, "{failure}"),
+            Self::TakenOver { failure } => write!(f, "{failure}"),
         }
     }
 }
@@ -408,39 +408,6 @@ impl fmt::Display for Unchanged {
                 "waits take no real time, so tokio's clock is paused while the AWS is real",
             ),
             Self::Cancelled { control } => write!(f, "{control}"),
-        }
-    }
-}
-
-/// A migration that could not run, or whose traffic could not be restored or is not known.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum MigrationError {
-    /// Plan and gates do not fit together. Nothing was called.
-    #[error(transparent)]
-    Plan(#[from] PlanError),
-    /// Traffic could not be restored, or where it is cannot be told. Somebody must look now.
-    #[error("{0}")]
-    Unresolved(Box<Unresolved>),
-    /// The run cannot be resumed. Nothing was called.
-    #[error("{0}")]
-    Resume(#[from] ResumeError),
-}
-
-impl MigrationError {
-    /// The exit code that says this to a script: 2 for a plan that does not fit, 3 for a run that
-    /// cannot be resumed (one that has ended already has the code of its end), 20 where somebody
-    /// must look now.
-    #[must_use]
-    pub fn exit_code(&self) -> u8 {
-        match self {
-            Self::Plan(_) => 2,
-            Self::Resume(ResumeError::Ended(ended)) => match &**ended {
-                Ok(outcome) => outcome.exit_code(),
-                Err(_) => 20,
-            },
-            Self::Resume(_) => 3,
-            Self::Unresolved(_) => 20,
         }
     }
 }

@@ -8,7 +8,7 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
-use super::Preview;
+use super::difference::differences;
 use crate::{
     clock::span,
     engine::OnCancel,
@@ -138,14 +138,14 @@ impl Step {
 ///     .step(Step::to("0.5".parse()?).with_bake(Duration::from_secs(300)))
 ///     .step(Step::to("10".parse()?))
 ///     .step(Step::to(Percent::HUNDRED))
-///     .green_target_worth(4.0)
+///     .capacity_ratio(4.0)
 ///     .build()?;
 /// println!("{}", plan.preview());
 ///
 /// // Every problem is reported at once.
 /// let error = MigrationPlan::builder()
 ///     .steps(["50".parse()?, "10".parse()?])
-///     .look_every(Duration::ZERO)
+///     .look_interval(Duration::ZERO)
 ///     .build()
 ///     .unwrap_err();
 /// assert_eq!(error.problems().len(), 3);
@@ -173,7 +173,8 @@ pub struct MigrationPlanBuilder {
     #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
     step_deadline: Duration,
     #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
-    look_every: Duration,
+    #[serde(alias = "look_every")]
+    look_interval: Duration,
     #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
     warm_up: Duration,
     #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
@@ -191,7 +192,8 @@ pub struct MigrationPlanBuilder {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::optional")]
     dead_man: Option<Duration>,
-    green_target_worth: f64,
+    #[serde(alias = "green_target_worth")]
+    capacity_ratio: f64,
     accept: BTreeSet<Acceptance>,
     gates: BTreeMap<GateId, GatePolicy>,
 }
@@ -203,7 +205,7 @@ impl Default for MigrationPlanBuilder {
             hold_back: None,
             bake: Duration::from_secs(10 * 60),
             step_deadline: Duration::from_secs(30 * 60),
-            look_every: Duration::from_secs(15),
+            look_interval: Duration::from_secs(15),
             warm_up: Duration::from_secs(60),
             final_bake: Duration::ZERO,
             deadline: None,
@@ -214,7 +216,7 @@ impl Default for MigrationPlanBuilder {
             on_cancel: OnCancel::default(),
             on_resume: OnResume::default(),
             dead_man: None,
-            green_target_worth: 1.0,
+            capacity_ratio: 1.0,
             accept: BTreeSet::new(),
             gates: BTreeMap::new(),
         }
@@ -258,8 +260,8 @@ impl MigrationPlanBuilder {
 
     /// How often everything is looked at, at least every second. Default: 15 seconds, so that a
     /// dead target is seen at the first look after the balancer marks it.
-    pub fn look_every(mut self, every: Duration) -> Self {
-        self.look_every = every;
+    pub fn look_interval(mut self, every: Duration) -> Self {
+        self.look_interval = every;
         self
     }
 
@@ -336,8 +338,8 @@ impl MigrationPlanBuilder {
 
     /// How many of blue's targets one target of green can stand in for. Default: 1. With 4, one
     /// green target may take what four blue ones served.
-    pub fn green_target_worth(mut self, worth: f64) -> Self {
-        self.green_target_worth = worth;
+    pub fn capacity_ratio(mut self, worth: f64) -> Self {
+        self.capacity_ratio = worth;
         self
     }
 
@@ -420,14 +422,14 @@ impl MigrationPlanBuilder {
             let name = format!("steps[{index}]");
             let bake = step.bake.unwrap_or(self.bake);
             let deadline = step.deadline.unwrap_or(self.step_deadline);
-            if bake < self.warm_up || bake < self.look_every {
+            if bake < self.warm_up || bake < self.look_interval {
                 found(
                     &name,
                     format!(
                         "its bake of {} is shorter than the warm-up of {} or the look interval of {}",
                         span(bake),
                         span(self.warm_up),
-                        span(self.look_every)
+                        span(self.look_interval)
                     ),
                     "bake longer, so that green is seen warm",
                 );
@@ -451,10 +453,10 @@ impl MigrationPlanBuilder {
                 );
             }
         }
-        if self.look_every < SHORTEST_LOOK || self.look_every > LONGEST_LOOK {
+        if self.look_interval < SHORTEST_LOOK || self.look_interval > LONGEST_LOOK {
             found(
-                "look_every",
-                format!("{} is not between 1s and 10m", span(self.look_every)),
+                "look_interval",
+                format!("{} is not between 1s and 10m", span(self.look_interval)),
                 "15s sees a dead target soon and is gentle to AWS",
             );
         }
@@ -495,7 +497,7 @@ impl MigrationPlanBuilder {
             );
         }
         if let Some(after) = self.dead_man {
-            let least = SHORTEST_DEAD_MAN.max(self.look_every.saturating_mul(3));
+            let least = SHORTEST_DEAD_MAN.max(self.look_interval.saturating_mul(3));
             if after < least || after > LONGEST_DEAD_MAN {
                 found(
                     "dead_man",
@@ -507,10 +509,10 @@ impl MigrationPlanBuilder {
         if self.write_attempts == 0 {
             found("write_attempts", "0 never writes".into(), "give at least 1");
         }
-        if !(self.green_target_worth.is_finite() && self.green_target_worth > 0.0) {
+        if !(self.capacity_ratio.is_finite() && self.capacity_ratio > 0.0) {
             found(
-                "green_target_worth",
-                format!("{} is not a positive number", self.green_target_worth),
+                "capacity_ratio",
+                format!("{} is not a positive number", self.capacity_ratio),
                 "1 means that a green target serves as much as a blue one",
             );
         }
@@ -551,12 +553,6 @@ impl MigrationPlan {
         self.fields.clone()
     }
 
-    /// What this plan does and when, for people.
-    #[must_use]
-    pub fn preview(&self) -> Preview {
-        Preview::of(self)
-    }
-
     /// The steps, ascending, the last at 100 %.
     #[must_use]
     pub fn steps(&self) -> &[Step] {
@@ -577,8 +573,8 @@ impl MigrationPlan {
 
     /// How often everything is looked at.
     #[must_use]
-    pub fn look_every(&self) -> Duration {
-        self.fields.look_every
+    pub fn look_interval(&self) -> Duration {
+        self.fields.look_interval
     }
 
     /// How long after each shift green's figures do not count.
@@ -635,7 +631,7 @@ impl MigrationPlan {
     /// What differs in another plan, a line for each field.
     pub(crate) fn differences(&self, now: &Self) -> Vec<String> {
         let json = |plan: &Self| serde_json::to_value(plan).unwrap_or_default();
-        super::replay::differences(&json(self), &json(now))
+        differences(&json(self), &json(now))
     }
 
     /// What happens when the run is resumed while traffic is divided.
@@ -652,8 +648,8 @@ impl MigrationPlan {
 
     /// How many of blue's targets one target of green can stand in for.
     #[must_use]
-    pub fn green_target_worth(&self) -> f64 {
-        self.fields.green_target_worth
+    pub fn capacity_ratio(&self) -> f64 {
+        self.fields.capacity_ratio
     }
 
     /// Whether this risk was taken on.
@@ -672,7 +668,7 @@ impl MigrationPlan {
     /// as blue served with, times the share, in targets of green; at least one.
     #[must_use]
     pub fn green_targets_for(&self, share: Percent, blue: u32) -> u32 {
-        let needed = f64::from(blue) * share.as_fraction() / self.green_target_worth();
+        let needed = f64::from(blue) * share.as_fraction() / self.capacity_ratio();
         // A hair below a whole number is that number: 0.1 has no exact fraction.
         #[expect(
             clippy::cast_possible_truncation,
@@ -722,10 +718,10 @@ mod tests {
             .steps([Percent::ZERO, percent("50"), percent("50")])
             .bake(Duration::from_secs(5))
             .step_deadline(Duration::from_secs(5))
-            .look_every(Duration::ZERO)
+            .look_interval(Duration::ZERO)
             .restore_within(Duration::ZERO)
             .write_attempts(0)
-            .green_target_worth(f64::NAN)
+            .capacity_ratio(f64::NAN)
             .deadline(Duration::from_secs(1))
             .gate(" ", GatePolicy::Required)
             .build()
@@ -734,8 +730,8 @@ mod tests {
         let expected = [
             "deadline",
             "gates",
-            "green_target_worth",
-            "look_every",
+            "capacity_ratio",
+            "look_interval",
             "restore_within",
             "steps",
             "steps[0]",
@@ -802,7 +798,7 @@ mod tests {
         assert_eq!(plan.green_targets_for(percent("50"), 4), 2);
         assert_eq!(plan.green_targets_for(Percent::HUNDRED, 4), 4);
         let plan = MigrationPlan::builder()
-            .green_target_worth(4.0)
+            .capacity_ratio(4.0)
             .build()
             .expect("valid");
         assert_eq!(plan.green_targets_for(Percent::HUNDRED, 4), 1);
@@ -811,7 +807,7 @@ mod tests {
     proptest! {
         #[test]
         fn p02_green_targets_cover_the_share(tenths in 1_u16..=1000, blue in 1_u32..500, worth in 0.1_f64..8.0) {
-            let plan = MigrationPlan::builder().green_target_worth(worth).build().expect("valid");
+            let plan = MigrationPlan::builder().capacity_ratio(worth).build().expect("valid");
             let share = Percent::from_tenths(tenths).expect("in range");
             let needed = plan.green_targets_for(share, blue);
             let load = f64::from(blue) * share.as_fraction();

@@ -17,7 +17,7 @@ pub struct Preview {
     /// The longest time until it has passed or the plan's policy is carried out.
     pub longest: Duration,
     policy: OnInconclusive,
-    look_every: Duration,
+    look_interval: Duration,
     warm_up: Duration,
     dead_man: Option<Duration>,
 }
@@ -38,8 +38,16 @@ pub struct PreviewStage {
     pub is_final_bake: bool,
 }
 
+impl MigrationPlan {
+    /// What this plan does and when, for people.
+    #[must_use]
+    pub fn preview(&self) -> Preview {
+        Preview::of(self)
+    }
+}
+
 impl Preview {
-    pub(super) fn of(plan: &MigrationPlan) -> Self {
+    fn of(plan: &MigrationPlan) -> Self {
         let mut earliest = Duration::ZERO;
         let mut stages = Vec::new();
         for step in plan.steps() {
@@ -67,7 +75,7 @@ impl Preview {
             shortest: earliest,
             longest: plan.deadline(),
             policy: plan.on_inconclusive(),
-            look_every: plan.look_every(),
+            look_interval: plan.look_interval(),
             warm_up: plan.warm_up(),
             dead_man: plan.dead_man(),
         }
@@ -100,7 +108,7 @@ impl fmt::Display for Preview {
             f,
             "  looks every {}, {} after each shift not counted; done in {} at the earliest, \
              {policy} after {} at the latest",
-            span(self.look_every),
+            span(self.look_interval),
             span(self.warm_up),
             span(self.shortest),
             span(self.longest),

@@ -1,16 +1,19 @@
 //! Replaying a journal: the same inputs must give the same verdicts, actions and events.
 
-use std::{collections::BTreeSet, fmt};
+use std::fmt;
 
+use jiff::Timestamp;
 use serde::Deserialize;
 
 use super::{
-    Action, Entry, GateId, Input, LookReport, MACHINE_VERSION, MigrationEvent, MigrationMachine,
-    MigrationPlan, OpenedGate, Outcome, Unresolved, machine::OLDEST_VERSION,
+    Action, Entry, GateId, GatePolicy, Input, LookReport, MigrationEvent, MigrationMachine,
+    MigrationOutcome, MigrationPlan, OpenedGate, Reopened, Unresolved,
+    difference::differences,
+    salvage::{Salvage, Taken},
 };
 use crate::{
     clock::between,
-    engine::{Event, Machine as _, Next, Record, RunId, Work},
+    engine::{Event, JOURNAL_VERSION, Machine as _, Next, Record, RunId, Work},
     health::{HealthGate, Judge, Observation, Progress, Verdict},
 };
 
@@ -29,7 +32,7 @@ pub struct Replay {
 impl Replay {
     /// How it ended, if the journal holds its end.
     #[must_use]
-    pub fn end(&self) -> Option<Result<&Outcome, &Unresolved>> {
+    pub fn end(&self) -> Option<Result<&MigrationOutcome, &Unresolved>> {
         self.machine.end()
     }
 }
@@ -45,7 +48,7 @@ pub enum ReplayError {
         /// Why.
         why: String,
     },
-    /// The journal was written by another version of the machine.
+    /// The journal was written by a newer version.
     Version {
         /// The version that wrote it.
         found: u32,
@@ -87,8 +90,9 @@ impl fmt::Display for ReplayError {
             Self::Unreadable { seq, why } => write!(f, "record {seq} cannot be read: {why}"),
             Self::Version { found } => write!(
                 f,
-                "the journal is of version {found}, this program reads versions {OLDEST_VERSION} \
-                 to {MACHINE_VERSION}"
+                "the journal is of version {found}, and this program reads versions up to \
+                 {JOURNAL_VERSION}: use the program that wrote it, or a newer one; `rollback` \
+                 needs no journal and works all the same"
             ),
             Self::Gate { gate, why } => write!(f, "gate `{gate}`: {why}"),
             Self::Verdict {
@@ -126,6 +130,10 @@ impl std::error::Error for ReplayError {}
 /// Plays a journal again: feeds the machine every recorded input, judges every observation
 /// afresh, and compares each verdict and each change with what was recorded.
 ///
+/// In a journal of an older version each verdict is judged again and compared, as far back as
+/// [`store`](crate::store#versions) says; changes are not, since its rules are gone, and the machine is
+/// the one that a resume would begin with.
+///
 /// `gates` are the gates of the run, in any order, with the settings of the run.
 ///
 /// # Errors
@@ -135,10 +143,11 @@ pub fn replay(
     records: &[Record],
     gates: &[(GateId, &dyn HealthGate)],
 ) -> Result<Replay, ReplayError> {
-    let (_, player) = play(records, gates)?;
+    let (player, reader) = play(records, gates)?;
+    let at = records.last().map_or(Timestamp::UNIX_EPOCH, |last| last.at);
     Ok(Replay {
         events: player.events,
-        machine: player.machine,
+        machine: reader.machine(at),
         verdicts: player.verdicts,
     })
 }
@@ -151,14 +160,15 @@ pub fn replay(
 /// [`ReplayError`] where a record is not one of a migration's journal.
 pub fn events_of(records: &[Record]) -> Result<Vec<Event<MigrationEvent>>, ReplayError> {
     let opened = opened(records)?;
-    let seated = opened.gates.iter().map(|g| (g.gate.clone(), g.policy));
-    let mut machine = MigrationMachine::new(opened.plan, seated);
+    let mut reader = Reader::new(&opened);
     let mut events: Vec<Event<MigrationEvent>> = Vec::new();
     for record in &records[1..] {
-        let Entry::Input { input } = entry(record)? else {
-            continue;
+        let told = match reader.read(record)? {
+            Read::Old(taken) => taken.events,
+            Read::Input(machine, input) => machine.on(record.at, input).events,
+            Read::Reopened(_) | Read::Change(_) => continue,
         };
-        for kind in machine.on(record.at, input).events {
+        for kind in told {
             let started = events.first().map_or(record.at, |first| first.at);
             events.push(Event {
                 run: opened.run.clone(),
@@ -175,6 +185,7 @@ pub fn events_of(records: &[Record]) -> Result<Vec<Event<MigrationEvent>>, Repla
 /// What a journal says of a run before anything happened in it.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Opened {
+    version: u32,
     pub(super) run: RunId,
     pub(super) plan: MigrationPlan,
     gates: Vec<OpenedGate>,
@@ -203,19 +214,18 @@ pub(super) fn opened(records: &[Record]) -> Result<Opened, ReplayError> {
         .and_then(serde_json::Value::as_u64);
     let version = version.and_then(|version| u32::try_from(version).ok());
     match (version, entry(first)) {
-        (Some(found), _) if !(OLDEST_VERSION..=MACHINE_VERSION).contains(&found) => {
-            Err(ReplayError::Version { found })
-        }
+        (Some(found), _) if found > JOURNAL_VERSION => Err(ReplayError::Version { found }),
         (
             _,
             Ok(Entry::Opened {
+                version,
                 run,
                 plan,
                 gates,
                 origin,
-                ..
             }),
         ) => Ok(Opened {
+            version,
             run,
             plan,
             gates,
@@ -240,14 +250,101 @@ fn unreadable(seq: u64, why: impl fmt::Display) -> ReplayError {
     }
 }
 
-/// Plays a journal again, and gives back everything by which a run can go on.
-pub(super) fn play(
-    records: &[Record],
+/// Reads records of any version, each under the rules that wrote it.
+struct Reader {
+    plan: MigrationPlan,
+    rules: Rules,
+}
+
+/// What takes the next record.
+enum Rules {
+    /// An earlier version's: nothing is decided, only told.
+    Old(Box<Salvage>),
+    /// Today's.
+    Now(Box<MigrationMachine>),
+}
+
+enum Read<'a> {
+    Old(Taken),
+    /// With the gates as they are from here on.
+    Reopened(Vec<OpenedGate>),
+    Input(&'a mut MigrationMachine, Input),
+    Change(Action),
+}
+
+impl Reader {
+    fn new(opened: &Opened) -> Self {
+        let plan = opened.plan.clone();
+        let rules = if opened.version < JOURNAL_VERSION {
+            let salvage = Salvage::new(opened.version, plan.clone(), opened.gates.clone());
+            Rules::Old(Box::new(salvage))
+        } else {
+            let machine = MigrationMachine::new(plan.clone(), seated(&opened.gates));
+            Rules::Now(Box::new(machine))
+        };
+        Self { plan, rules }
+    }
+
+    /// The machine as the records leave it; that of an earlier version continues at `at`.
+    fn machine(self, at: Timestamp) -> MigrationMachine {
+        match self.rules {
+            Rules::Now(machine) => *machine,
+            Rules::Old(salvage) => MigrationMachine::reopened(self.plan, salvage.leave(at)),
+        }
+    }
+
+    fn read(&mut self, record: &Record) -> Result<Read<'_>, ReplayError> {
+        if let Some(reopened) = reopened(record)? {
+            let gates = reopened.gates.clone();
+            let machine = MigrationMachine::reopened(self.plan.clone(), reopened);
+            self.rules = Rules::Now(Box::new(machine));
+            return Ok(Read::Reopened(gates));
+        }
+        match &mut self.rules {
+            Rules::Old(salvage) => {
+                let taken = salvage.take(record);
+                Ok(Read::Old(taken.map_err(|why| unreadable(record.seq, why))?))
+            }
+            Rules::Now(machine) => match entry(record)? {
+                Entry::Opened { .. } | Entry::Reopened { .. } => {
+                    Err(unreadable(record.seq, "opened a second time"))
+                }
+                Entry::Input { input } => Ok(Read::Input(machine, input)),
+                Entry::Change { action } => Ok(Read::Change(action)),
+            },
+        }
+    }
+}
+
+/// Where a run stood, if this is the record by which today's version continued it.
+fn reopened(record: &Record) -> Result<Option<Reopened>, ReplayError> {
+    let name = |name: &str| record.entry.get(name);
+    if name("entry").and_then(serde_json::Value::as_str) != Some("reopened") {
+        return Ok(None);
+    }
+    let version = name("version").and_then(serde_json::Value::as_u64);
+    let version = version.and_then(|version| u32::try_from(version).ok());
+    match version {
+        Some(found) if found > JOURNAL_VERSION => Err(ReplayError::Version { found }),
+        Some(JOURNAL_VERSION) => match entry(record)? {
+            Entry::Reopened { reopened, .. } => Ok(Some(*reopened)),
+            _ => Ok(None),
+        },
+        _ => Ok(None),
+    }
+}
+
+fn seated(gates: &[OpenedGate]) -> impl Iterator<Item = (GateId, GatePolicy)> {
+    gates.iter().map(|gate| (gate.gate.clone(), gate.policy))
+}
+
+/// Fresh folds of the gates, which must be those of the journal.
+fn seats(
+    opened: &[OpenedGate],
     gates: &[(GateId, &dyn HealthGate)],
-) -> Result<(Opened, Player), ReplayError> {
-    let opened = opened(records)?;
+) -> Result<Vec<Seat>, ReplayError> {
     let mut seats = Vec::new();
-    for gate in &opened.gates {
+    for gate in opened {
         let differs = |why: String| ReplayError::Gate {
             gate: gate.gate.clone(),
             why,
@@ -268,11 +365,18 @@ pub(super) fn play(
             last: None,
         });
     }
-    let seated = opened.gates.iter().map(|g| (g.gate.clone(), g.policy));
-    let machine = MigrationMachine::new(opened.plan.clone(), seated);
+    Ok(seats)
+}
+
+/// Plays a journal again, and gives back everything by which a run can continue.
+fn play(
+    records: &[Record],
+    gates: &[(GateId, &dyn HealthGate)],
+) -> Result<(Player, Reader), ReplayError> {
+    let opened = opened(records)?;
+    let mut reader = Reader::new(&opened);
     let mut player = Player {
-        machine,
-        seats,
+        seats: seats(&opened.gates, gates)?,
         outstanding: None,
         wanted: None,
         events: Vec::new(),
@@ -280,37 +384,86 @@ pub(super) fn play(
         verdicts: 0,
     };
     for record in &records[1..] {
-        match entry(record)? {
-            Entry::Opened { .. } => return Err(unreadable(record.seq, "opened a second time")),
-            Entry::Input { input } => player.input(record, input)?,
-            Entry::Change { action } => player.change(record, action)?,
+        match reader.read(record)? {
+            Read::Old(taken) => {
+                if let Some((progress, look)) = &taken.look {
+                    player.judge(record, look, progress)?;
+                }
+                player.events.extend(taken.events);
+            }
+            Read::Reopened(opened) => player.seats = seats(&opened, gates)?,
+            Read::Input(machine, input) => player.input(record, machine, input)?,
+            Read::Change(action) => player.change(record, action)?,
         }
     }
-    Ok((opened, player))
+    Ok((player, reader))
 }
 
-/// What differs between two objects, a line for each of their fields.
-pub(super) fn differences(journal: &serde_json::Value, now: &serde_json::Value) -> Vec<String> {
-    if journal == now {
-        return Vec::new();
+/// What a run continues with.
+pub(super) struct Continued {
+    pub(super) machine: MigrationMachine,
+    /// Folds of the judges, if the journal's rules are today's.
+    pub(super) seats: Vec<Seat>,
+    /// How many events it has told.
+    pub(super) events: u64,
+    /// What the journal must hold next, if the rules were an earlier version's.
+    pub(super) reopened: Option<Reopened>,
+}
+
+/// Everything by which a run can continue at `at`; `None` if it has not begun.
+///
+/// # Errors
+///
+/// [`ReplayError`] if the records do not replay. An earlier version's are not judged again: its
+/// run continues with fresh judges, under the settings that were supplied.
+pub(super) fn continued(
+    records: &[Record],
+    gates: &[(GateId, &dyn HealthGate)],
+    at: Timestamp,
+) -> Result<Option<Continued>, ReplayError> {
+    let opened = opened(records)?;
+    let is_old = |record: &Record| reopened(record).map(|reopened| reopened.is_none());
+    let mut is_salvaged = opened.version < JOURNAL_VERSION;
+    for record in &records[1..] {
+        is_salvaged &= is_old(record)?;
     }
-    let (Some(was), Some(is)) = (journal.as_object(), now.as_object()) else {
-        return vec![format!("the journal has {journal}, now it is {now}")];
-    };
-    let fields: BTreeSet<&String> = was.keys().chain(is.keys()).collect();
-    let differs = fields
-        .into_iter()
-        .filter(|field| was.get(*field) != is.get(*field));
-    let word = |value: Option<&serde_json::Value>| match value {
-        Some(value) => value.to_string(),
-        None => "nothing".to_owned(),
-    };
-    differs
-        .map(|field| {
-            let (was, is) = (word(was.get(field)), word(is.get(field)));
-            format!("{field}: the journal has {was}, now it is {is}")
-        })
-        .collect()
+    if !is_salvaged {
+        let (player, reader) = play(records, gates)?;
+        let machine = reader.machine(at);
+        return Ok(machine.started().map(|_| Continued {
+            machine,
+            seats: player.seats,
+            events: player.events.len() as u64,
+            reopened: None,
+        }));
+    }
+    let mut salvage = Salvage::new(opened.version, opened.plan.clone(), opened.gates.clone());
+    let mut events = 0;
+    for record in &records[1..] {
+        let taken = salvage.take(record);
+        events += taken
+            .map_err(|why| unreadable(record.seq, why))?
+            .events
+            .len() as u64;
+    }
+    if salvage.started().is_none() {
+        return Ok(None);
+    }
+    let mut reopened = salvage.leave(at);
+    for gate in &mut reopened.gates {
+        let supplied = gates.iter().find(|(id, _)| *id == gate.gate);
+        let (_, supplied) = supplied.ok_or_else(|| ReplayError::Gate {
+            gate: gate.gate.clone(),
+            why: "it was not supplied".to_owned(),
+        })?;
+        gate.settings = supplied.settings();
+    }
+    Ok(Some(Continued {
+        machine: MigrationMachine::reopened(opened.plan, reopened.clone()),
+        seats: Vec::new(),
+        events,
+        reopened: Some(reopened),
+    }))
 }
 
 /// A gate's fold as the journal left it.
@@ -320,23 +473,29 @@ pub(super) struct Seat {
     pub(super) last: Option<Observation>,
 }
 
-pub(super) struct Player {
-    pub(super) machine: MigrationMachine,
-    pub(super) seats: Vec<Seat>,
+struct Player {
+    seats: Vec<Seat>,
     outstanding: Option<Action>,
     /// The change that the machine wants and that the journal must hold next.
     wanted: Option<Action>,
-    pub(super) events: Vec<MigrationEvent>,
+    events: Vec<MigrationEvent>,
     looks: usize,
     verdicts: usize,
 }
 
 impl Player {
-    fn input(&mut self, record: &Record, input: Input) -> Result<(), ReplayError> {
-        if let Input::Preflighted { look, .. } | Input::Looked(look) = &input {
-            self.judge(record, look)?;
+    fn input(
+        &mut self,
+        record: &Record,
+        machine: &mut MigrationMachine,
+        input: Input,
+    ) -> Result<(), ReplayError> {
+        if let Input::Preflighted { look, .. } | Input::Looked(look) = &input
+            && let Some(progress) = self.progress()
+        {
+            self.judge(record, look, &progress)?;
         }
-        let transition = self.machine.on(record.at, input);
+        let transition = machine.on(record.at, input);
         self.events.extend(transition.events);
         match transition.next {
             Next::Keep => {}
@@ -362,10 +521,12 @@ impl Player {
         })
     }
 
-    fn judge(&mut self, record: &Record, look: &LookReport) -> Result<(), ReplayError> {
-        let Some(progress) = self.progress() else {
-            return Ok(());
-        };
+    fn judge(
+        &mut self,
+        record: &Record,
+        look: &LookReport,
+        progress: &Progress,
+    ) -> Result<(), ReplayError> {
         for report in &look.gates {
             let Some(seat) = self.seats.iter_mut().find(|s| s.gate == report.gate) else {
                 continue;
@@ -373,7 +534,7 @@ impl Player {
             let judged = match &report.seen {
                 Ok(Some(observation)) => {
                     seat.last = Some(observation.clone());
-                    Some(seat.judge.take(observation, &progress))
+                    Some(seat.judge.take(observation, progress))
                 }
                 _ => None,
             };

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::{Outcome, Unresolved, replay::ReplayError};
+use super::{MigrationOutcome, Unresolved, replay::ReplayError};
 
 /// Why a run cannot be resumed. Nothing was called.
 #[derive(Debug)]
@@ -11,7 +11,7 @@ pub enum ResumeError {
     /// The journal holds no run that has begun.
     Nothing,
     /// The run has ended; this is how.
-    Ended(Box<Result<Outcome, Unresolved>>),
+    Ended(Box<Result<MigrationOutcome, Unresolved>>),
     /// The plan is another than that of the run.
     PlanChanged {
         /// What differs, a line each.

@@ -3,18 +3,18 @@
 use std::{collections::BTreeMap, fmt, future::Future, sync::Arc};
 
 use super::{
-    Entry, GateId, GatePolicy, Input, Intent, MACHINE_VERSION, MigrationError, MigrationEvent,
-    MigrationMachine, MigrationPlan, Outcome, ResumeError,
+    Entry, GateId, GatePolicy, Input, Intent, MigrationError, MigrationEvent, MigrationMachine,
+    MigrationOutcome, MigrationPlan, ResumeError,
     action::OpenedGate,
     host::MigrationHost,
     machine::End,
-    replay::{opened, play},
+    replay::{continued, opened},
 };
 use crate::{
     clock::{Clock, SystemClock},
     engine::{
-        ControlHandle, Event, Journal, MemoryJournal, Opening, Operator, Record, Resumption, RunId,
-        Runner, Sink,
+        ControlHandle, Event, JOURNAL_VERSION, Journal, MemoryJournal, Opening, Operator, Record,
+        Resumption, RunId, Runner, Sink,
     },
     health::HealthGate,
     problem::{PlanError, Problem},
@@ -31,7 +31,7 @@ use crate::{
 /// # #[cfg(feature = "sim")]
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// use bluegreen::{Migration, MigrationPlan, gate_fn, Outcome, Verdict};
+/// use bluegreen::{Migration, MigrationPlan, gate_fn, MigrationOutcome, Verdict};
 /// use bluegreen::aws::{alb::AlbTrafficSplitter, sim::Scenario};
 ///
 /// let simulation = Scenario::Healthy.simulation(7);
@@ -44,7 +44,7 @@ use crate::{
 ///     .gate("queue", gate_fn("queue", |_look| async { Ok(Verdict::healthy("no message waits")) }))
 ///     .run()
 ///     .await?;
-/// assert!(matches!(outcome, Outcome::Promoted { .. }));
+/// assert!(matches!(outcome, MigrationOutcome::Promoted { .. }));
 /// # Ok(())
 /// # }
 /// # #[cfg(not(feature = "sim"))]
@@ -151,13 +151,13 @@ impl Migration {
     ///
     /// [`MigrationError::Plan`] where plan and gates do not fit together; nothing was called.
     /// [`MigrationError::Unresolved`] where blue was to be restored and could not be, or where
-    /// nobody knows the split. A rollback that worked is an [`Outcome`].
+    /// nobody knows the split. A rollback that worked is an [`MigrationOutcome`].
     ///
     /// # Cancel safety
     ///
     /// Not cancel safe: dropping it leaves traffic where it is, at worst in the middle of a
     /// change. End it with [`cancel_on`](Self::cancel_on) or the [`handle`](Self::handle).
-    pub async fn run(self) -> Result<Outcome, MigrationError> {
+    pub async fn run(self) -> Result<MigrationOutcome, MigrationError> {
         let gates = self.seats()?;
         self.drive(Intent::Migrate, gates).await
     }
@@ -173,7 +173,10 @@ impl Migration {
     /// # Cancel safety
     ///
     /// As [`run`](Self::run).
-    pub async fn complete(self, by: impl Into<Operator>) -> Result<Outcome, MigrationError> {
+    pub async fn complete(
+        self,
+        by: impl Into<Operator>,
+    ) -> Result<MigrationOutcome, MigrationError> {
         let gates = self.seats()?;
         self.drive(Intent::Complete { by: by.into() }, gates).await
     }
@@ -193,7 +196,7 @@ impl Migration {
         self,
         by: impl Into<Operator>,
         force: bool,
-    ) -> Result<Outcome, MigrationError> {
+    ) -> Result<MigrationOutcome, MigrationError> {
         if let Some(problem) = self.switch_problem() {
             return Err(PlanError::new(vec![problem]).into());
         }
@@ -209,6 +212,9 @@ impl Migration {
     /// split, and goes on from there, or rolls back where the plan says so. The plan, the gates and
     /// their settings must be those of the run. On another machine too: nothing is needed but the
     /// records.
+    ///
+    /// A run that an earlier version began is not replayed: it continues from a fresh observation under
+    /// today's rules, and says so; see [`store`](crate::store#versions).
     ///
     /// A split that is neither the one before the change under way nor the one after it is somebody
     /// else's: the run is held, and says what differs.
@@ -230,7 +236,7 @@ impl Migration {
     /// use bluegreen::store::{Holder, JournalStore, Take};
     ///
     /// let log = JournalStore::local("journals")?.log("arn:aws:…:listener-rule/app/chat/1/2/3");
-    /// let lease = log.take(Holder::this_process("ann"), SystemClock, Take::AfterSilence).await?;
+    /// let lease = log.take(Holder::this_process("ann"), SystemClock, Take::IfExpired).await?;
     /// let records = lease.newest_run().await?;
     /// let outcome = Migration::new(plan, splitter)
     ///     .gate("targets", TargetHealthGate::new())
@@ -245,7 +251,7 @@ impl Migration {
         self,
         records: &[Record],
         by: impl Into<Operator>,
-    ) -> Result<Outcome, MigrationError> {
+    ) -> Result<MigrationOutcome, MigrationError> {
         if records.is_empty() {
             return Err(ResumeError::Nothing.into());
         }
@@ -262,39 +268,51 @@ impl Migration {
         if let Some(problem) = self.switch_problem() {
             return Err(PlanError::new(vec![problem]).into());
         }
-        let (opened, player) = play(records, &gates).map_err(ResumeError::from)?;
-        if let Some(end) = player.machine.end() {
+        let continued = continued(records, &gates, self.clock.now()).map_err(ResumeError::from)?;
+        let Some(continued) = continued else {
+            return Err(ResumeError::Nothing.into());
+        };
+        if let Some(end) = continued.machine.end() {
             let end = end.cloned().map_err(Clone::clone);
             return Err(ResumeError::Ended(Box::new(end)).into());
         }
-        let Some(started) = player.machine.started() else {
+        let Some(started) = continued.machine.started() else {
             return Err(ResumeError::Nothing.into());
         };
         let resumption = Resumption {
             started,
-            events: player.events.len() as u64,
+            events: continued.events,
             records: records.len() as u64,
+        };
+        let opening = match continued.reopened {
+            None => Opening::Resumed(resumption),
+            Some(reopened) => {
+                let entry = Entry::Reopened {
+                    version: JOURNAL_VERSION,
+                    reopened: Box::new(reopened),
+                };
+                Opening::Reopened(resumption, entry.to_json())
+            }
         };
         let supplied = self.gates.into_iter();
         let mut host = MigrationHost::new(self.splitter, self.switch, supplied);
-        host.resume(player.seats);
+        host.resume(continued.seats);
         let mut runner = Runner::new(opened.run, self.clock, self.journal, self.controls);
         runner.sinks = self.sinks;
         runner.cancel = self.cancel;
         let by = by.into();
         let end = runner
-            .drive(
-                player.machine,
-                host,
-                Opening::Resumed(resumption),
-                Input::Resumed { by },
-            )
+            .drive(continued.machine, host, opening, Input::Resumed { by })
             .await;
         ended(end)
     }
 
     #[tracing::instrument(name = "migration", skip_all)]
-    async fn drive(self, intent: Intent, gates: Vec<Seat>) -> Result<Outcome, MigrationError> {
+    async fn drive(
+        self,
+        intent: Intent,
+        gates: Vec<Seat>,
+    ) -> Result<MigrationOutcome, MigrationError> {
         let run = self
             .run
             .unwrap_or_else(|| RunId::from_start(self.clock.now()));
@@ -304,7 +322,7 @@ impl Migration {
             settings: gate.settings(),
         };
         let opening = Entry::Opened {
-            version: MACHINE_VERSION,
+            version: JOURNAL_VERSION,
             run: run.clone(),
             plan: self.plan.clone(),
             gates: gates.iter().map(settings).collect(),
@@ -391,7 +409,7 @@ impl Migration {
     }
 }
 
-fn ended(end: End) -> Result<Outcome, MigrationError> {
+fn ended(end: End) -> Result<MigrationOutcome, MigrationError> {
     match end {
         End::Known(outcome) => Ok(outcome),
         End::Unresolved(unresolved) => Err(MigrationError::Unresolved(Box::new(unresolved))),

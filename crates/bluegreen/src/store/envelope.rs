@@ -5,10 +5,11 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::Holder;
-use crate::engine::Record;
+use crate::engine::{JOURNAL_VERSION, Record};
 
-/// The version of this form. A newer one is refused, an older one is read.
-pub(super) const FORMAT: u32 = 1;
+/// The version of this form, which counts with everything that stands in it. A newer one is refused,
+/// an older one is read: up to 3 it was counted by itself and said 1.
+pub(super) const FORMAT: u32 = JOURNAL_VERSION;
 
 /// A checksum as it stands in a record.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

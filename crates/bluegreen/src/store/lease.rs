@@ -9,7 +9,7 @@ use std::{
 use async_trait::async_trait;
 
 use super::{
-    BEAT, Holder, JournalLog, PERMIT,
+    HEARTBEAT, Holder, JournalLog, PERMIT,
     envelope::{Envelope, FORMAT, Sum, What},
     log::Tail,
     storage::Created,
@@ -60,7 +60,7 @@ struct Health {
     /// nothing but traffic back on blue.
     is_failing: bool,
     /// Who has taken over, once that is known.
-    superseded: Option<String>,
+    taken_over: Option<String>,
     is_released: bool,
 }
 
@@ -89,7 +89,7 @@ impl Lease {
                 health: Mutex::new(Health {
                     kept: clock.uptime(),
                     is_failing: false,
-                    superseded: None,
+                    taken_over: None,
                     is_released: false,
                 }),
             }),
@@ -101,7 +101,7 @@ impl Lease {
                 lease.release().await?;
                 Ok(None)
             }
-            Err(error) if error.kind() == ErrorKind::Superseded => Ok(None),
+            Err(error) if error.kind() == ErrorKind::TakenOver => Ok(None),
             Err(error) => Err(error),
         }
     }
@@ -130,7 +130,7 @@ impl Lease {
     /// # Errors
     ///
     /// Where the store did not take it. The log is free for others after
-    /// [`SILENCE`](super::SILENCE) all the same.
+    /// [`EXPIRY`](super::EXPIRY) all the same.
     ///
     /// # Cancel safety
     ///
@@ -143,7 +143,7 @@ impl Lease {
         self.health().is_released = true;
         match released {
             // Nobody waits for who was thrown out.
-            Err(error) if error.kind() != ErrorKind::Superseded => Err(error),
+            Err(error) if error.kind() != ErrorKind::TakenOver => Err(error),
             _ => Ok(()),
         }
     }
@@ -151,7 +151,7 @@ impl Lease {
     /// Waits for so long, and stays the holder meanwhile.
     pub(super) async fn keep_for(&self, wait: Duration) -> Result<()> {
         tokio::select! {
-            lost = self.keep() => Err(lost),
+            lost = self.heartbeat() => Err(lost),
             () = tokio::time::sleep(wait) => Ok(()),
         }
     }
@@ -199,7 +199,7 @@ impl Lease {
                                 return Ok(seq);
                             }
                         }
-                        Some((found, _)) => return Err(self.superseded(&found)),
+                        Some((found, _)) => return Err(self.taken_over(&found)),
                         // Nobody's: whoever wrote it died over it.
                         None => place.next += 1,
                     }
@@ -211,7 +211,7 @@ impl Lease {
 
     fn may_append(&self) -> Result<()> {
         let health = self.health();
-        if let Some(by) = &health.superseded {
+        if let Some(by) = &health.taken_over {
             return Err(self.lost(by));
         }
         if health.is_released {
@@ -228,20 +228,20 @@ impl Lease {
         self.health().kept = begun;
     }
 
-    fn superseded(&self, found: &Envelope) -> Error {
+    fn taken_over(&self, found: &Envelope) -> Error {
         let by = match &found.what {
             What::Taken { holder, .. } => holder.to_string(),
             _ => "somebody else".to_owned(),
         };
         let error = self.lost(&by);
-        self.health().superseded = Some(by);
+        self.health().taken_over = Some(by);
         error
     }
 
     fn lost(&self, by: &str) -> Error {
         let subject = self.inner.log.subject();
         let message = format!("the journal of `{subject}` is held by {by} now");
-        Error::new(ErrorKind::Superseded, message)
+        Error::new(ErrorKind::TakenOver, message)
             .with_hint("this run has ended for good; the one who took over goes on with it")
     }
 
@@ -270,7 +270,7 @@ impl Journal for Lease {
         kept.map(drop)
     }
 
-    async fn keep(&self) -> Error {
+    async fn heartbeat(&self) -> Error {
         loop {
             let silent = {
                 let health = self.health();
@@ -280,7 +280,7 @@ impl Journal for Lease {
             let Some(silent) = silent else {
                 return std::future::pending().await;
             };
-            if let Some(rest) = BEAT.checked_sub(silent)
+            if let Some(rest) = HEARTBEAT.checked_sub(silent)
                 && !rest.is_zero()
             {
                 tokio::time::sleep(rest).await;
@@ -288,9 +288,9 @@ impl Journal for Lease {
             }
             match self.put(What::Kept).await {
                 Ok(_) => {}
-                Err(error) if error.kind() == ErrorKind::Superseded => return error,
+                Err(error) if error.kind() == ErrorKind::TakenOver => return error,
                 // The next record tells the run; until then this is tried again.
-                Err(_) => tokio::time::sleep(BEAT / 4).await,
+                Err(_) => tokio::time::sleep(HEARTBEAT / 4).await,
             }
         }
     }

@@ -7,12 +7,11 @@ use object_store::{ObjectStore, local::LocalFileSystem, memory::InMemory};
 use sha2::{Digest, Sha256};
 
 use super::{
-    Holder, Lease,
+    Holder,
     envelope::{Envelope, Sum, Unreadable, What},
     storage::{Objects, RecordStorage},
 };
 use crate::{
-    clock::{Clock, span},
     engine::Record,
     error::{Error, ErrorKind, Result},
 };
@@ -165,25 +164,10 @@ pub(super) fn name_of(subject: &str) -> String {
     format!("{}-{}", &readable[from..], short.collect::<String>())
 }
 
-/// How a log is taken.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Take {
-    /// Only where nobody holds it: the default.
-    #[default]
-    IfFree,
-    /// Also from a holder that is silent for [`SILENCE`](super::SILENCE), which is waited for; one
-    /// that is heard of meanwhile lives, and keeps it.
-    AfterSilence,
-    /// From whoever holds it. The one who is thrown out learns it at the next record, before the
-    /// next change.
-    Steal,
-}
-
 /// Who has a log, and what was last heard.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct Standing {
+pub struct LeaseState {
     /// Who holds it, if anybody does.
     pub holder: Option<Holder>,
     /// Since when.
@@ -192,7 +176,7 @@ pub struct Standing {
     pub last: Timestamp,
 }
 
-impl fmt::Display for Standing {
+impl fmt::Display for LeaseState {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.holder {
             Some(holder) => write!(
@@ -257,12 +241,12 @@ impl JournalLog {
     /// # Cancel safety
     ///
     /// Only reads.
-    pub async fn standing(&self) -> Result<Option<Standing>> {
+    pub async fn lease_state(&self) -> Result<Option<LeaseState>> {
         let tail = self.tail().await?;
-        self.standing_of(&tail).await
+        self.lease_state_of(&tail).await
     }
 
-    pub(super) async fn standing_of(&self, tail: &Tail) -> Result<Option<Standing>> {
+    pub(super) async fn lease_state_of(&self, tail: &Tail) -> Result<Option<LeaseState>> {
         let Some((newest, _)) = &tail.newest else {
             return Ok(None);
         };
@@ -271,7 +255,7 @@ impl JournalLog {
             let why = format!("record {} should take the log and does not", newest.claim);
             return Err(self.damaged(&why));
         };
-        Ok(Some(Standing {
+        Ok(Some(LeaseState {
             holder: tail.is_held().then_some(holder),
             since: claim.at,
             last: newest.at,
@@ -337,75 +321,6 @@ impl JournalLog {
         Ok(records)
     }
 
-    /// Takes the log: from then on the lease's holder is the only one who appends.
-    ///
-    /// # Errors
-    ///
-    /// `Refused` where somebody holds it, naming who and since when.
-    ///
-    /// # Cancel safety
-    ///
-    /// Dropping it may leave the log taken by nobody that lives; it is free again after
-    /// [`SILENCE`](super::SILENCE).
-    pub async fn take(
-        &self,
-        holder: Holder,
-        clock: impl Clock + 'static,
-        how: Take,
-    ) -> Result<Lease> {
-        let clock: Arc<dyn Clock> = Arc::new(clock);
-        // What was heard of the holder last, and when that was on this clock.
-        let mut heard = None;
-        loop {
-            // How long a change of the one before may still be under way.
-            let mut wait = std::time::Duration::ZERO;
-            let tail = self.tail().await?;
-            let from = match self.standing_of(&tail).await? {
-                Some(standing) if standing.holder.is_some() => {
-                    if how == Take::IfFree {
-                        return Err(self.held(&standing));
-                    }
-                    if how == Take::AfterSilence {
-                        let now = clock.uptime();
-                        let (newest, since) = *heard.get_or_insert((tail.next, now));
-                        if newest != tail.next {
-                            return Err(self.held(&standing));
-                        }
-                        let silent = now.saturating_sub(since);
-                        let has_ended = standing.holder.as_ref().is_some_and(Holder::has_ended);
-                        if has_ended {
-                            wait = super::LAST_CALL;
-                        } else if silent < super::SILENCE {
-                            let rest = super::SILENCE - silent;
-                            tokio::time::sleep(rest.min(super::SILENCE / 12)).await;
-                            continue;
-                        }
-                    }
-                    standing.holder
-                }
-                _ => None,
-            };
-            if how == Take::Steal && from.is_some() {
-                wait = super::STEAL_WAIT;
-            }
-            if let Some(lease) = Lease::take(self, &tail, holder.clone(), from, &clock).await? {
-                lease.keep_for(wait).await?;
-                return Ok(lease);
-            }
-            // Somebody else appended in between.
-        }
-    }
-
-    fn held(&self, standing: &Standing) -> Error {
-        let hint = format!(
-            "wait for its end; once a holder is silent for {} it is dead, and a resume takes over \
-             from it; taking it by force (--steal) throws it out",
-            span(super::SILENCE)
-        );
-        let message = format!("take the journal of `{}`: it is {standing}", self.subject);
-        Error::new(ErrorKind::Refused, message).with_hint(hint)
-    }
-
     /// The end of the log. Reads back over records that are torn.
     pub(super) async fn tail(&self) -> Result<Tail> {
         let numbers = self.storage.numbers().await?;
@@ -444,11 +359,13 @@ impl JournalLog {
             Err(Unreadable::Torn) => Ok(None),
             Err(Unreadable::Newer { format }) => {
                 let message = format!(
-                    "read the journal of `{}`: record {seq} has form {format}, this program knows {}",
+                    "read the journal of `{}`: record {seq} is of version {format}, and this \
+                     program reads versions up to {}",
                     self.subject,
                     super::envelope::FORMAT
                 );
-                let hint = "use the version that wrote it, or a newer one";
+                let hint = "use the program that wrote it, or a newer one; `rollback` needs no \
+                            journal and works all the same";
                 Err(Error::new(ErrorKind::Refused, message).with_hint(hint))
             }
             Err(Unreadable::Foreign { why }) => {

@@ -16,14 +16,39 @@
 //!
 //! | time | how long | why |
 //! |---|---|---|
-//! | [`BEAT`] | 20 s | the longest that a holder is silent |
+//! | [`HEARTBEAT`] | 20 s | the longest that a holder is silent |
 //! | [`PERMIT`] | 25 s | after an append a change may begin for so long |
-//! | [`SILENCE`] | 60 s | a holder that is silent for so long may be taken over: more than a permit and the 10 s that a change may take, so none is under way |
+//! | [`EXPIRY`] | 60 s | a holder that is silent for so long may be taken over: more than a permit and the 10 s that a change may take, so none is under way |
 //! | [`LAST_CALL`] | 10 s | who takes over from a process of the same machine that is seen to have ended needs no silence, and waits so long for what that process may have sent |
-//! | [`STEAL_WAIT`] | 40 s | who takes a lock by force waits so long before anything else, for the same reason |
+//! | [`FORCE_WAIT`] | 40 s | who takes a lock by force waits so long before anything else, for the same reason |
 //!
 //! The taker times the silence on its own clock, and nobody compares clocks with anybody. The
 //! holder times its permit on the boot-time clock, which goes on while a machine sleeps.
+//!
+//! # Versions
+//!
+//! [`JOURNAL_VERSION`](crate::engine::JOURNAL_VERSION) counts everything that a journal holds, of
+//! migrations and of deployments: the form of its records, the machines' inputs and actions, and the
+//! rules by which they decide. These rules are for good:
+//!
+//! | the journal is of | shown ([`events_of`](crate::migration::events_of), `monitor --replay`) | verdicts judged again ([`replay`](crate::migration::replay)) | resumed |
+//! |---|---|---|---|
+//! | this version, 4 | yes | yes, and changes compared | where it was |
+//! | versions 2 and 3 | yes, as far as the records tell | yes | from a fresh observation |
+//! | version 1 | yes, as far as the records tell | while its gates are as they were | from a fresh observation |
+//! | a newer version | refused | refused | refused |
+//!
+//! A run of an older version is not replayed: the rules that it followed are gone. What its records hold
+//! stays true: the plan, what was read back, what was sent and not answered, who asked for what. The run
+//! continues with that under today's rules. It reads the split first. Then it watches the step that is
+//! live, finishes a restore that was under way, or holds if a third party has changed the rule. Bake,
+//! evidence and deadlines begin anew. It says so with the event
+//! [`Reopened`](crate::migration::MigrationEvent::Reopened), and writes down where it stood, so that it
+//! can be resumed again. A deployment is resumed by doing it again, and says the same.
+//!
+//! A newer version is refused with both numbers and changes nothing: use the program that wrote the
+//! journal, or a newer one. `rollback` asks nothing of the journal's past, so it puts everything back on
+//! blue beside a journal that is newer, or cannot be read at all.
 //!
 //! # What remains
 //!
@@ -56,22 +81,24 @@ mod holder;
 mod lease;
 mod log;
 mod storage;
+mod take;
 
 pub use self::{
     holder::Holder,
     lease::Lease,
-    log::{JournalLog, JournalStore, Standing, Take},
+    log::{JournalLog, JournalStore, LeaseState},
     storage::{Created, RecordStorage},
+    take::Take,
 };
 
 /// A holder appends at least this often.
-pub const BEAT: Duration = Duration::from_secs(20);
+pub const HEARTBEAT: Duration = Duration::from_secs(20);
 /// How long after the start of an append a change may begin.
 pub const PERMIT: Duration = Duration::from_secs(25);
 /// After so much silence a holder may be taken over.
-pub const SILENCE: Duration = Duration::from_secs(60);
+pub const EXPIRY: Duration = Duration::from_secs(60);
 /// How long who takes a lock by force waits before anything else.
-pub const STEAL_WAIT: Duration = Duration::from_secs(40);
+pub const FORCE_WAIT: Duration = Duration::from_secs(40);
 /// How long who takes over from a process that is known to have ended waits before anything else:
 /// what it sent before its end has arrived by then.
 pub const LAST_CALL: Duration = Duration::from_secs(10);

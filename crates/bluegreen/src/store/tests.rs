@@ -182,17 +182,17 @@ async fn p06_a_silent_holder_is_taken_over_and_not_a_moment_sooner() {
     let log = JournalStore::memory().log("rule");
     let dead = take(&log, "dead", Take::IfFree).await.expect("free");
     let begun = Instant::now();
-    let lease = take(&log, "bob", Take::AfterSilence).await.expect("silent");
-    assert!(begun.elapsed() >= SILENCE);
-    assert!(begun.elapsed() < SILENCE + BEAT);
+    let lease = take(&log, "bob", Take::IfExpired).await.expect("silent");
+    assert!(begun.elapsed() >= EXPIRY);
+    assert!(begun.elapsed() < EXPIRY + HEARTBEAT);
     let error = dead.append(entry(0)).await.expect_err("overtaken");
-    assert_eq!(error.kind(), ErrorKind::Superseded);
+    assert_eq!(error.kind(), ErrorKind::TakenOver);
     assert!(error.message().contains("held by bob"), "{error}");
     assert_eq!(
         dead.check().expect_err("overtaken").kind(),
-        ErrorKind::Superseded
+        ErrorKind::TakenOver
     );
-    assert_eq!(dead.keep().await.kind(), ErrorKind::Superseded);
+    assert_eq!(dead.heartbeat().await.kind(), ErrorKind::TakenOver);
     lease.append(entry(0)).await.expect("kept");
     lease.check().expect("fresh");
 }
@@ -203,8 +203,8 @@ async fn p06_a_holder_that_beats_is_never_taken_over() {
     let lease = take(&log, "ann", Take::IfFree).await.expect("free");
     for _ in 0..20 {
         tokio::select! {
-            error = lease.keep() => panic!("{error}"),
-            taken = take(&log, "bob", Take::AfterSilence) => {
+            error = lease.heartbeat() => panic!("{error}"),
+            taken = take(&log, "bob", Take::IfExpired) => {
                 let error = taken.expect_err("it lives");
                 assert_eq!(error.kind(), ErrorKind::Refused);
             }
@@ -219,7 +219,7 @@ async fn p06_a_lock_taken_by_force_waits_until_no_change_can_be_under_way() {
     let old = take(&log, "ann", Take::IfFree).await.expect("free");
     old.append(entry(0)).await.expect("kept");
     let begun = Instant::now();
-    let stealing = take(&log, "bob", Take::Steal);
+    let stealing = take(&log, "bob", Take::Force);
     tokio::pin!(stealing);
     // The holder's permit ends before the thief may do anything.
     let mut last_permit = Duration::ZERO;
@@ -236,7 +236,7 @@ async fn p06_a_lock_taken_by_force_waits_until_no_change_can_be_under_way() {
     const CALL: Duration = Duration::from_secs(10);
     assert!(begun.elapsed() >= last_permit + CALL);
     let error = old.append(entry(1)).await.expect_err("thrown out");
-    assert_eq!(error.kind(), ErrorKind::Superseded);
+    assert_eq!(error.kind(), ErrorKind::TakenOver);
 }
 
 #[tokio::test(start_paused = true)]
@@ -260,7 +260,7 @@ async fn p06_a_failing_store_does_not_keep_a_restore_from_beginning() {
         .expect("free");
     storage.fail(2, Break::Before);
     lease.append(entry(0)).await.expect_err("down");
-    tokio::time::sleep(SILENCE * 10).await;
+    tokio::time::sleep(EXPIRY * 10).await;
     lease
         .check()
         .expect("the store is down, and blue must come back");
@@ -281,7 +281,7 @@ async fn p05_a_torn_record_is_dropped_and_the_log_goes_on() {
         log.newest_run().await.expect("readable"),
         [entry(0), entry(1)]
     );
-    let next = take(&log, "bob", Take::AfterSilence).await.expect("silent");
+    let next = take(&log, "bob", Take::IfExpired).await.expect("silent");
     next.append(entry(2)).await.expect("kept");
     assert_eq!(
         log.newest_run().await.expect("readable"),
@@ -298,7 +298,7 @@ async fn p05_a_torn_taking_is_nobodys() {
     let lease = take(&log, "ann", Take::IfFree).await.expect("nobody's");
     lease.append(entry(0)).await.expect("kept");
     assert_eq!(log.newest_run().await.expect("readable"), [entry(0)]);
-    let standing = log.standing().await.expect("readable").expect("taken");
+    let standing = log.lease_state().await.expect("readable").expect("taken");
     assert_eq!(standing.holder, Some(holder("ann")));
 }
 
@@ -326,8 +326,8 @@ async fn p05_a_beat_that_is_dropped_in_the_middle_leaves_the_log_in_order() {
     lease.append(entry(0)).await.expect("kept");
     storage.fail(3, Break::Hang);
     tokio::select! {
-        error = lease.keep() => panic!("{error}"),
-        () = tokio::time::sleep(BEAT * 2) => {}
+        error = lease.heartbeat() => panic!("{error}"),
+        () = tokio::time::sleep(HEARTBEAT * 2) => {}
     }
     assert_eq!(storage.created(), 3);
     lease.append(entry(1)).await.expect("behind the beat");
@@ -351,7 +351,7 @@ async fn only_the_newest_run_is_read() {
         [entry(0), entry(1)]
     );
     assert_eq!(
-        log.standing()
+        log.lease_state()
             .await
             .expect("readable")
             .expect("some")

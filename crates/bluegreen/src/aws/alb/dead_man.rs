@@ -16,7 +16,7 @@ use aws_sdk_scheduler::{
 };
 use jiff::{Timestamp, tz::TimeZone};
 
-use super::{AlbTrafficSplitter, RuleArn, routing::Routing};
+use super::{AlbTrafficSplitter, RuleArn, rule::routing::Routing};
 use crate::{
     aws::{Aws, api::SchedulerApi},
     error::{Error, ErrorKind, Result},
@@ -128,7 +128,7 @@ fn is_of_role(byte: u8) -> bool {
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// use std::{sync::Arc, time::Duration};
-/// use bluegreen::{Migration, MigrationPlan, Outcome, health::TargetHealthGate};
+/// use bluegreen::{Migration, MigrationPlan, MigrationOutcome, health::TargetHealthGate};
 /// use bluegreen::aws::{alb::{AlbDeadManSwitch, AlbTrafficSplitter}, sim::Scenario};
 ///
 /// let simulation = Scenario::Healthy.simulation(7);
@@ -146,7 +146,7 @@ fn is_of_role(byte: u8) -> bool {
 ///     .gate("targets", TargetHealthGate::new())
 ///     .run()
 ///     .await?;
-/// assert!(matches!(outcome, Outcome::Promoted { .. }));
+/// assert!(matches!(outcome, MigrationOutcome::Promoted { .. }));
 /// assert!(simulation.schedules().is_empty());
 /// # Ok(())
 /// # }

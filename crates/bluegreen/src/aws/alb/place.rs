@@ -1,6 +1,7 @@
 //! [`GreenPlace`]: where green is to stand, before any traffic is divided.
 
 mod header;
+mod look;
 mod route;
 mod standing;
 mod step;
@@ -21,22 +22,17 @@ pub use self::{
     standing::GreenGroup,
     step::PlaceStep,
 };
-pub(super) use self::{
-    route::has_header_condition,
-    standing::{tag, tags_of},
+use super::{
+    AlbRule, RuleArn, TargetGroupArn,
+    rule::{edit, forward, locate},
+    tags::{ATTACHED_TO, tag},
 };
-use super::{AlbRule, RuleArn, TargetGroupArn, edit, forward, locate};
 use crate::{
     aws::{Aws, api::ApiError},
     engine::{Journal, MemoryJournal, Record},
     error::{Error, ErrorKind, Result},
     preflight::Finding,
 };
-
-/// A rule or group that was made for a rule carries the rule's ARN under this key.
-pub(super) const MADE_FOR: &str = "bluegreen:made-for";
-/// A group that was attached to a rule carries the rule's ARN under this key.
-const ATTACHED_TO: &str = "bluegreen:attached-to";
 
 /// A step whose outcome is open, or that somebody else was quicker at, is looked at again and, if
 /// it is still to be done, done again so often in all.
@@ -260,7 +256,7 @@ impl GreenPlace {
                 Wanted::Undone => step::to_undo(&standing)?,
             };
             let Some(step) = steps.into_iter().next() else {
-                return Ok(standing.into_report(done));
+                return Ok(report(standing, done));
             };
             // AWS may show a change a moment late.
             if done.last() == Some(&step) {
@@ -325,7 +321,7 @@ impl GreenPlace {
             PlaceStep::TagGroup { .. } => {
                 let input = AddTagsInput::builder()
                     .resource_arns(group()?.as_str())
-                    .tags(standing::tag(ATTACHED_TO, rule));
+                    .tags(tag(ATTACHED_TO, rule));
                 elb.add_tags(input).await.map(drop).map_err(failed)
             }
             PlaceStep::Attach { .. } => {
@@ -388,6 +384,27 @@ impl GreenPlace {
             elb.modify_rule(input).await.map(drop)
         };
         sent.map_err(|error| error.into_error(step.to_string()))
+    }
+}
+
+/// What there is to say of what stands, and was done.
+fn report(standing: Standing, done: Vec<PlaceStep>) -> PlaceReport {
+    let mut notes = Vec::new();
+    let made = |step: &PlaceStep| matches!(step, PlaceStep::CreateGroup { .. });
+    if done.iter().any(made) {
+        notes.push(Finding::note(format!(
+            "target group {} has AWS's default attributes: deregistration delay, slow start, \
+             stickiness and algorithm are not copied from blue",
+            standing.name
+        )));
+    }
+    let route = standing.routes.into_iter().find(|route| route.is_wanted);
+    PlaceReport {
+        rule: standing.arn,
+        group: standing.group.map(|group| group.arn),
+        route: route.map(|route| route.arn),
+        done,
+        notes,
     }
 }
 

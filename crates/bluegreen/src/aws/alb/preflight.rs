@@ -7,7 +7,11 @@ use aws_sdk_elasticloadbalancingv2::{
     types::{Listener, Rule, TargetGroup},
 };
 
-use super::{LoadBalancerArn, RuleArn, TargetGroupArn, forward, locate, place};
+use super::{
+    LoadBalancerArn, RuleArn, TargetGroupArn,
+    rule::{conditions::has_header_condition, forward, locate},
+    tags::{MADE_FOR, tags_of},
+};
 use crate::{
     aws::api::ElbApi,
     error::{Error, ErrorKind, Result},
@@ -55,13 +59,11 @@ pub(super) async fn shared_targets(
 /// cannot be read, it is taken for anybody's.
 async fn is_test_route(elb: &dyn ElbApi, rule: &Rule) -> bool {
     let arn = rule.rule_arn.as_deref().unwrap_or_default();
-    if !place::has_header_condition(rule) {
+    if !has_header_condition(rule) {
         return false;
     }
-    match place::tags_of(elb, &[arn]).await {
-        Ok(tags) => tags
-            .get(arn)
-            .is_some_and(|own| own.contains_key(place::MADE_FOR)),
+    match tags_of(elb, &[arn]).await {
+        Ok(tags) => tags.get(arn).is_some_and(|own| own.contains_key(MADE_FOR)),
         Err(error) => {
             tracing::debug!(rule = arn, %error, "its tags are not known");
             false

@@ -13,9 +13,12 @@ use aws_sdk_elasticloadbalancingv2::{
 use tokio::sync::OnceCell;
 
 use super::{
-    AlbRule, RuleArn, TargetGroupArn, locate, preflight,
-    routing::Routing,
-    weights::{AlbWeight, weights_of},
+    AlbRule, RuleArn, TargetGroupArn, preflight,
+    rule::{
+        locate,
+        routing::Routing,
+        weights::{AlbWeight, weights_of},
+    },
 };
 use crate::{
     aws::{Aws, api::ElbApi},

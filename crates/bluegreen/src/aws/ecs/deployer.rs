@@ -1,18 +1,13 @@
 //! [`EcsServiceDeployer`]: observes, registers, updates and follows one ECS service.
 
-use async_trait::async_trait;
 use serde_json::Value;
 
-use super::{ServiceSpec, TaskDefinition, follow, observe, preflight, register, update};
+use super::{ServiceSpec, TaskDefinition};
 use crate::{
     aws::{Aws, api::EcsCall},
     error::Result,
     image::ImageRef,
-    preflight::Finding,
-    service::{
-        ByHand, DeploymentId, DeploymentProgress, Registration, RevisionId, ServiceDeployer,
-        ServiceObservation, Update,
-    },
+    service::RevisionId,
 };
 
 /// Deploys revisions of one ECS service by rolling update.
@@ -75,7 +70,7 @@ impl EcsServiceDeployer {
         self
     }
 
-    /// What [`register`](ServiceDeployer::register) would bring, without registering: the
+    /// What [`register`](crate::service::ServiceDeployer::register) would bring, without registering: the
     /// revision that exists already, if one does, and the difference to what runs.
     ///
     /// # Errors
@@ -93,39 +88,5 @@ impl EcsServiceDeployer {
     pub(super) async fn call(&self, call: EcsCall, input: Value, attempted: &str) -> Result<Value> {
         let answer = self.aws.ecs.call(call, input).await;
         answer.map_err(|error| error.into_error(attempted))
-    }
-}
-
-#[async_trait]
-impl ServiceDeployer for EcsServiceDeployer {
-    async fn preflight(&self) -> Result<Vec<Finding>> {
-        preflight::findings(self).await
-    }
-
-    async fn observe(&self) -> Result<Option<ServiceObservation>> {
-        observe::observation(self).await
-    }
-
-    async fn register(&self, image: &ImageRef) -> Result<Registration> {
-        register::register(self, image).await
-    }
-
-    async fn update(&self, update: &Update) -> Result<DeploymentId> {
-        update::update(self, update).await
-    }
-
-    async fn resolve(&self, revision: &RevisionId) -> Result<RevisionId> {
-        let (described, _) = self.definition(revision.as_str()).await?;
-        let arn = described.pointer("/taskDefinition/taskDefinitionArn");
-        let arn = arn.and_then(Value::as_str).unwrap_or(revision.as_str());
-        Ok(RevisionId::new(arn))
-    }
-
-    fn by_hand(&self) -> Option<ByHand> {
-        Some(Self::by_hand(self))
-    }
-
-    async fn follow(&self, deployment: &DeploymentId) -> Result<DeploymentProgress> {
-        follow::progress(self, deployment).await
     }
 }

@@ -6,6 +6,7 @@ mod observe;
 mod preflight;
 mod problems;
 mod register;
+mod role;
 mod service_spec;
 mod task_definition;
 mod traffic;

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::{
     EcsServiceDeployer, update,
-    wire::{self, Service, Services},
+    wire::{self, Service, Services, is_same_revision},
 };
 use crate::{
     aws::api::EcsCall,
@@ -106,11 +106,4 @@ impl EcsServiceDeployer {
             run_nothing: format!("{command} --desired-count 0"),
         }
     }
-}
-
-/// Whether two names are of one revision: ARNs, or `family:revision` as some answers have it.
-pub(super) fn is_same_revision(one: &str, other: &str) -> bool {
-    let short = |name: &str| name.rsplit('/').next().unwrap_or(name).to_owned();
-    let is_arn = |name: &str| name.starts_with("arn:");
-    one == other || (is_arn(one) != is_arn(other) && short(one) == short(other))
 }

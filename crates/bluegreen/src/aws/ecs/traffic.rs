@@ -4,7 +4,7 @@ use super::{EcsServiceDeployer, wire::Balanced};
 use crate::{
     aws::alb::{
         TargetGroupArn,
-        live::{self, Route},
+        rule::live::{self, Route},
     },
     error::{ErrorKind, Result},
     preflight::{Acceptance, Finding},

@@ -7,8 +7,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::{
     EcsServiceDeployer, ServiceSpec,
-    observe::is_same_revision,
-    wire::{self, Service},
+    wire::{self, Service, is_same_revision},
 };
 use crate::{
     aws::api::EcsCall,

@@ -212,3 +212,10 @@ fn time<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Timestamp>,
         _ => None,
     })
 }
+
+/// Whether two names are of one revision: ARNs, or `family:revision` as some answers have it.
+pub(super) fn is_same_revision(one: &str, other: &str) -> bool {
+    let short = |name: &str| name.rsplit('/').next().unwrap_or(name).to_owned();
+    let is_arn = |name: &str| name.starts_with("arn:");
+    one == other || (is_arn(one) != is_arn(other) && short(one) == short(other))
+}

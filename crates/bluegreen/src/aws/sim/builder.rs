@@ -4,13 +4,16 @@ use std::{collections::BTreeMap, time::Duration};
 
 use super::{
     Fate, Programs, Service, Simulation, When,
-    ecr::Registry,
-    fleet::Fleet,
-    groups::Groups,
-    metrics::{Publication, Seconds},
-    rules::{Rules, Shape},
-    simulation::Writer,
-    world::{Alarm, World},
+    simulation::Rule,
+    state::{
+        change::Writer,
+        fleet::Fleet,
+        groups::Groups,
+        metrics::{Publication, Seconds},
+        registry::Registry,
+        rules::{Rules, Shape},
+        world::{Alarm, World},
+    },
 };
 use crate::traffic::Sides;
 
@@ -33,11 +36,11 @@ pub struct SimulationBuilder {
     programs: Programs,
 }
 
-/// Which rule divides the traffic.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Rule {
-    Named,
-    Default,
+impl Simulation {
+    /// A world to be described.
+    pub fn builder() -> SimulationBuilder {
+        SimulationBuilder::default()
+    }
 }
 
 impl Default for SimulationBuilder {

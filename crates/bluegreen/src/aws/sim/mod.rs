@@ -36,36 +36,28 @@
 //!
 //! Listener certificates and connections: a request is an event with an outcome and a latency.
 
+mod api;
 mod builder;
-mod cloudwatch;
-mod ecr;
-mod ecs;
-mod elb;
 mod fault;
-mod fleet;
-mod groups;
-mod http;
-mod metrics;
-mod programs;
 mod release;
-mod rules;
 mod scenario;
-mod scheduler;
-mod service;
 mod simulation;
+mod state;
 mod stop;
 mod time;
-mod world;
 
 pub use self::{
     builder::SimulationBuilder,
     fault::{AnyCall, Call, Fault, Selector},
-    fleet::Fate,
-    programs::Programs,
     release::ReleaseScenario,
     scenario::{Scenario, UnknownScenario},
-    service::{Behaviour, Service, When},
-    simulation::{Change, Simulation, Writer},
+    simulation::Simulation,
+    state::{
+        change::{Change, Writer},
+        fleet::Fate,
+        programs::Programs,
+        service::{Behaviour, Service, When},
+    },
     stop::{Moment, Stop},
     time::Pacer,
 };

@@ -2,40 +2,35 @@
 
 use std::{
     fmt,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, MutexGuard},
     time::Duration,
 };
 
 use jiff::Timestamp;
 
 use super::{
-    SimulationBuilder,
-    builder::Rule,
-    cloudwatch::SimCloudWatch,
-    ecr::SimEcr,
-    ecs::SimEcs,
-    elb::SimElb,
-    fault::{Call, Fault, Selector, TIME_OUT, answer, lost},
-    fleet::{self, Fate},
-    http::SimHttp,
-    programs::{Programs, SimPrograms},
-    rules,
-    scheduler::SimScheduler,
+    api::{
+        cloudwatch::SimCloudWatch, ecr::SimEcr, ecs::SimEcs, elb::SimElb, http::SimHttp,
+        programs::SimPrograms, scheduler::SimScheduler, shared::Shared,
+    },
+    fault::{Call, Fault, Selector},
+    state::{
+        change::{Change, Writer},
+        fleet, registry, rules,
+        world::World,
+    },
     stop::{Moment, Stop, StopPoint},
-    time::{Pacer, SimClock},
-    world::World,
+    time::Pacer,
 };
 use crate::{
     aws::{
         Aws, Parts,
         alb::{AlbRule, ListenerArn, RuleArn, TargetGroupArn},
-        api::ApiError,
     },
     check::HttpClient,
     clock::Clock,
-    error::ErrorKind,
     image::CommandRunner,
-    traffic::{Side, Sides, TargetCounts},
+    traffic::{Sides, TargetCounts},
 };
 
 /// A simulated AWS: one balancer, one rule that divides the traffic, two services, CloudWatch.
@@ -44,57 +39,20 @@ use crate::{
 #[derive(Clone)]
 pub struct Simulation {
     shared: Arc<Shared>,
-}
-
-pub(super) struct Shared {
-    world: Mutex<World>,
-    clock: Arc<SimClock>,
     rule: Rule,
 }
 
-/// One change of the weights.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Change {
-    /// When.
-    pub at: Timestamp,
-    /// The weights from then on.
-    pub weights: Sides<u32>,
-    /// Who wrote them.
-    pub by: Writer,
-    /// The targets at that moment.
-    pub targets: Sides<TargetCounts>,
-}
-
-/// Who changed the weights.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Writer {
-    /// They were so at the start.
-    Start,
-    /// Whoever calls this simulated AWS.
-    Caller,
-    /// Somebody else.
-    Stranger,
-    /// The service itself.
-    Service,
-    /// A schedule of EventBridge Scheduler.
-    Schedule,
+/// Which rule divides the traffic.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Rule {
+    Named,
+    Default,
 }
 
 impl Simulation {
-    /// A world to be described.
-    pub fn builder() -> SimulationBuilder {
-        SimulationBuilder::default()
-    }
-
     pub(super) fn new(world: World, rule: Rule) -> Self {
-        Self {
-            shared: Arc::new(Shared {
-                world: Mutex::new(world),
-                clock: Arc::new(SimClock::default()),
-                rule,
-            }),
-        }
+        let shared = Arc::new(Shared::new(world));
+        Self { shared, rule }
     }
 
     /// Pauses the clock of the current tokio runtime: from here on time passes only when
@@ -108,7 +66,7 @@ impl Simulation {
     /// Where the clock is paused already, or the runtime has several threads.
     pub fn start_paused(&self) {
         tokio::time::pause();
-        self.shared.clock.elapsed();
+        self.shared.clock().elapsed();
     }
 
     /// Lets virtual time pass `speed` times as fast as real time while the pacer lives, so that
@@ -130,7 +88,7 @@ impl Simulation {
             ecs: Arc::new(SimEcs(Arc::clone(&self.shared))),
             ecr: Arc::new(SimEcr(Arc::clone(&self.shared))),
             scheduler: Arc::new(SimScheduler(Arc::clone(&self.shared))),
-            clock: Arc::clone(&self.shared.clock) as Arc<dyn Clock>,
+            clock: Arc::clone(self.shared.clock()) as Arc<dyn Clock>,
         };
         Aws::from_parts(parts, Some("us-east-1".to_owned()))
     }
@@ -138,7 +96,7 @@ impl Simulation {
     /// The rule that divides the traffic, as an operator would name it.
     #[must_use]
     pub fn rule(&self) -> AlbRule {
-        match self.shared.rule {
+        match self.rule {
             Rule::Named => AlbRule::Priority {
                 listener: self.listener(),
                 priority: 100,
@@ -186,7 +144,7 @@ impl Simulation {
     /// The name of its repository.
     #[must_use]
     pub fn repository(&self) -> &'static str {
-        super::ecr::REPOSITORY
+        registry::REPOSITORY
     }
 
     /// The programs of the simulated machine, `docker` and `git`. A push lands in the simulated
@@ -197,7 +155,7 @@ impl Simulation {
     }
 
     /// What answers requests, by the listener's rules: the main rule's host is
-    /// `api.chatbot.company.com`, and with [`SimulationBuilder::test_route`] or after
+    /// `api.chatbot.company.com`, and with [`SimulationBuilder::test_route`](super::SimulationBuilder::test_route) or after
     /// [`GreenPlace::prepare`](crate::aws::alb::GreenPlace::prepare) a header reaches green itself.
     #[must_use]
     pub fn http(&self) -> Arc<dyn HttpClient> {
@@ -369,7 +327,7 @@ impl Simulation {
     /// How long the world has been going on.
     #[must_use]
     pub fn elapsed(&self) -> Duration {
-        self.shared.clock.elapsed()
+        self.shared.clock().elapsed()
     }
 
     fn now(&self) -> (MutexGuard<'_, World>, Duration) {
@@ -382,132 +340,5 @@ impl fmt::Debug for Simulation {
         f.debug_struct("Simulation")
             .field("weights", &self.weights())
             .finish_non_exhaustive()
-    }
-}
-
-impl fmt::Debug for Shared {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Shared").finish_non_exhaustive()
-    }
-}
-
-impl Shared {
-    /// The world as it is now.
-    fn now(&self) -> (MutexGuard<'_, World>, Duration) {
-        let now = self.clock.elapsed();
-        let mut world = self.world.lock().unwrap_or_else(PoisonError::into_inner);
-        world.advance(now);
-        (world, now)
-    }
-
-    pub(super) fn programs(&self) -> Programs {
-        self.now().0.programs
-    }
-
-    pub(super) fn push(&self, tag: &str, content: &str) -> Result<String, String> {
-        self.now().0.registry.push(tag, content)
-    }
-
-    /// The side that answers a request, if its rule forwards: that with more weight.
-    pub(super) fn side_of_request(
-        &self,
-        host: &str,
-        path: &str,
-        header: impl Fn(&str) -> Option<String>,
-    ) -> Option<Side> {
-        let (world, _) = self.now();
-        let rule = world.rules.of_request(host, path, header);
-        let groups = rules::groups_of(rule.actions());
-        let heaviest = groups.into_iter().max_by_key(|(_, weight)| *weight);
-        let (group, _) = heaviest?;
-        let sides = [(rules::blue(), Side::Blue), (rules::green(), Side::Green)];
-        let mut sides = sides.into_iter();
-        sides.find_map(|(arn, side)| (arn.as_str() == group).then_some(side))
-    }
-
-    /// What green answers with now.
-    pub(super) fn serving(&self) -> Option<Fate> {
-        let (world, now) = self.now();
-        world.fleet.serving(now)
-    }
-
-    /// Serves a call, or lets it fail.
-    pub(super) async fn serve<T>(
-        &self,
-        call: Call,
-        effect: impl FnOnce(&mut World, Duration) -> Result<T, ApiError>,
-    ) -> Result<T, ApiError> {
-        let (fault, stop) = self.numbered(call);
-        let stop_at = |moment| stop.clone().filter(|stop| stop.moment == moment);
-        if let Some(stop) = stop_at(Moment::BeforeEffect) {
-            stop.wait().await;
-        }
-        let served = self.served(call, fault, effect).await;
-        if let Some(stop) = stop_at(Moment::AfterEffect) {
-            stop.wait().await;
-        }
-        served
-    }
-
-    /// Counts a call; what goes wrong with it, and where it stops.
-    fn numbered(&self, call: Call) -> (Option<Fault>, Option<StopPoint>) {
-        let (mut world, now) = self.now();
-        let of_all = world.calls.values().sum::<u64>() + 1;
-        let of_call = world.calls.entry(call).or_default();
-        *of_call += 1;
-        let of_call = *of_call;
-        let hit = |calls: &Selector| calls.hits(call, of_call, of_all, now);
-        let fault = world.faults.iter().find(|(calls, _)| hit(calls));
-        let stop = world.stops.iter().find(|stop| hit(&stop.calls));
-        (fault.map(|(_, fault)| *fault), stop.cloned())
-    }
-
-    async fn served<T>(
-        &self,
-        call: Call,
-        fault: Option<Fault>,
-        effect: impl FnOnce(&mut World, Duration) -> Result<T, ApiError>,
-    ) -> Result<T, ApiError> {
-        let served = {
-            let (mut world, now) = self.now();
-            match fault {
-                None => return effect(&mut world, now),
-                Some(Fault::ThirdPartyWrite { weights }) => {
-                    world.rules.write_weights(weights);
-                    world.changed(now, Writer::Stranger);
-                    return effect(&mut world, now);
-                }
-                Some(Fault::Throttle) => {
-                    return Err(answer(
-                        call,
-                        ErrorKind::Throttled,
-                        "Throttling",
-                        "Rate exceeded",
-                    ));
-                }
-                Some(Fault::Expired) => {
-                    let message = "The security token included in the request is expired";
-                    return Err(answer(
-                        call,
-                        ErrorKind::Denied,
-                        "ExpiredTokenException",
-                        message,
-                    ));
-                }
-                Some(Fault::Denied) => {
-                    let message = format!("not authorized to perform {}", call.operation());
-                    return Err(answer(call, ErrorKind::Denied, "AccessDenied", &message));
-                }
-                Some(Fault::Unavailable) => {
-                    return Err(lost(call, "the service answered 503"));
-                }
-                Some(Fault::TimeoutBeforeEffect) => Ok(()),
-                Some(Fault::TimeoutAfterEffect) => effect(&mut world, now).map(drop),
-            }
-        };
-        tokio::time::sleep(TIME_OUT).await;
-        // Whatever the answer was, it was lost.
-        drop(served);
-        Err(lost(call, "no answer within 10 s"))
     }
 }

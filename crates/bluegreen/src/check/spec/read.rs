@@ -16,8 +16,32 @@ use crate::check::{Expect, ExpectJson, JsonPath, StatusSet};
 
 type Node<'t> = Spanned<DeValue<'t>>;
 
+impl CheckSuite {
+    /// Reads a file's text; `{ env = … }` takes variables of this process.
+    ///
+    /// # Errors
+    ///
+    /// [`SpecError`] with every problem, or with every mistake of syntax where there is one.
+    pub fn from_toml(text: &str) -> Result<Self, SpecError> {
+        Self::from_toml_with_env(text, |name| std::env::var(name).ok())
+    }
+
+    /// Reads a file's text; `{ env = … }` asks `variable`, which gives `None` for one that is not
+    /// set.
+    ///
+    /// # Errors
+    ///
+    /// As for [`from_toml`](Self::from_toml).
+    pub fn from_toml_with_env(
+        text: &str,
+        variable: impl Fn(&str) -> Option<String>,
+    ) -> Result<Self, SpecError> {
+        Reader::new(text, &variable).suite()
+    }
+}
+
 /// Reads one text and gathers its problems.
-pub(super) struct Reader<'t> {
+struct Reader<'t> {
     text: &'t str,
     variable: &'t dyn Fn(&str) -> Option<String>,
     problems: Vec<SpecProblem>,
@@ -32,7 +56,7 @@ struct Section<'t> {
 }
 
 impl<'t> Reader<'t> {
-    pub(super) fn new(text: &'t str, variable: &'t dyn Fn(&str) -> Option<String>) -> Self {
+    fn new(text: &'t str, variable: &'t dyn Fn(&str) -> Option<String>) -> Self {
         Self {
             text,
             variable,
@@ -40,7 +64,7 @@ impl<'t> Reader<'t> {
         }
     }
 
-    pub(super) fn suite(mut self) -> Result<CheckSuite, SpecError> {
+    fn suite(mut self) -> Result<CheckSuite, SpecError> {
         let (root, mistakes) = DeTable::parse_recoverable(self.text);
         for mistake in mistakes {
             // What the parser could save of a broken text would only raise false alarms.

@@ -12,6 +12,7 @@ use super::{
 use crate::{
     clock::later,
     deployment::ImageSource,
+    engine::JOURNAL_VERSION,
     image::BuildRequest,
     preflight::{Acceptance, Finding},
     service::{Registration, Rollout, ServiceObservation},
@@ -33,6 +34,12 @@ impl DeploymentMachine {
             intent: intent.clone(),
             plan: self.plan.clone(),
         });
+        if let Some(found) = self.unfinished.found {
+            self.tell(DeploymentEvent::Reopened {
+                found,
+                version: JOURNAL_VERSION,
+            });
+        }
         match intent {
             Intent::Deploy { .. } | Intent::RollBack { .. } => self.survey(Retry { attempt: 1 }),
             Intent::CheckHealth => self.start_probing(at),

@@ -5,8 +5,8 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::{
-    Action, Cause, DeploymentEvent, DeploymentMachine, Failure, HoldReason, Intent, Next, Outcome,
-    State, Unchanged,
+    Action, Cause, DeploymentEvent, DeploymentMachine, DeploymentOutcome, Failure, HoldReason,
+    Intent, Next, State, Unchanged,
     state::{Probe, Smoke},
 };
 use crate::{
@@ -161,12 +161,12 @@ impl DeploymentMachine {
 
     fn checks_passed(&mut self, at: Timestamp) -> Next<Action> {
         let report = self.report(at);
-        self.end_known(Outcome::ChecksPassed { report })
+        self.end_known(DeploymentOutcome::ChecksPassed { report })
     }
 
     fn check_failed(&mut self, at: Timestamp, failed: Vec<CheckReport>) -> Next<Action> {
         let report = self.report(at);
-        self.end_known(Outcome::CheckFailed { failed, report })
+        self.end_known(DeploymentOutcome::CheckFailed { failed, report })
     }
 
     /// What was checked may not be what runs: the end is what is read.
@@ -250,7 +250,7 @@ impl DeploymentMachine {
         self.left_behind.clear();
         let report = self.report(at);
         match self.deployed.clone() {
-            Some(revision) => self.end_known(Outcome::Deployed { revision, report }),
+            Some(revision) => self.end_known(DeploymentOutcome::Deployed { revision, report }),
             None => self.unresolved(at, "nothing was deployed", None),
         }
     }

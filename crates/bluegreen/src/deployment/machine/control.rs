@@ -95,7 +95,7 @@ impl DeploymentMachine {
         self.tell(DeploymentEvent::JournalFailed {
             failure: failure.clone(),
         });
-        if failure.kind == ErrorKind::Superseded {
+        if failure.kind == ErrorKind::TakenOver {
             self.taken_over = Some(failure.clone());
             if is_changing(&state) || matches!(state, State::New | State::Holding(..)) {
                 // A change under way is let to finish.

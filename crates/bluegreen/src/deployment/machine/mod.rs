@@ -24,8 +24,8 @@ use serde::{Deserialize, Serialize};
 pub(crate) use self::state::End;
 use self::state::{RestoreStage, Retry, Said, State};
 use super::{
-    Action, Cause, DeploymentEvent, DeploymentPlan, Entry, HoldReason, Input, Intent, Outcome,
-    Report, Unchanged, Unfinished, Unresolved,
+    Action, Cause, DeploymentEvent, DeploymentOutcome, DeploymentPlan, Entry, HoldReason, Input,
+    Intent, Report, Unchanged, Unfinished, Unresolved,
 };
 use crate::{
     engine::{Control, Machine, Next, Transition, Work},
@@ -34,9 +34,9 @@ use crate::{
     service::{ByHand, DeploymentId, RevisionId, RollbackPoint, ServiceObservation, Target},
 };
 
-/// The version of the machine's values in journals. It counts changes of inputs, actions and
-/// decisions; a journal of another version is refused, not guessed at.
-pub const MACHINE_VERSION: u32 = 2;
+/// The oldest version whose journals this machine decides as that version did. Those of older ones
+/// do not replay.
+pub(super) const RULES_SINCE: u32 = 2;
 
 /// The deployment as a pure state machine: it says what to do next and is told what happened,
 /// each with its time. It has no clock, does no I/O, and is plain data.
@@ -155,6 +155,7 @@ impl DeploymentMachine {
             unproven: brought.or_else(|| before.unproven.clone()),
             restoring: self.cause.clone().or_else(|| before.restoring.clone()),
             restoring_to: to,
+            found: None,
         }
     }
 
@@ -269,7 +270,7 @@ impl DeploymentMachine {
 
     /// How it ended, once it has.
     #[must_use]
-    pub fn end(&self) -> Option<Result<&Outcome, &Unresolved>> {
+    pub fn end(&self) -> Option<Result<&DeploymentOutcome, &Unresolved>> {
         let State::Ended(end) = &self.state else {
             return None;
         };
@@ -317,7 +318,7 @@ impl DeploymentMachine {
         Some(self.by_hand.as_ref()?.command(previous))
     }
 
-    fn end_known(&mut self, outcome: Outcome) -> Next<Action> {
+    fn end_known(&mut self, outcome: DeploymentOutcome) -> Next<Action> {
         self.tell(DeploymentEvent::Ended {
             exit_code: outcome.exit_code(),
             outcome: outcome.clone(),
@@ -328,7 +329,7 @@ impl DeploymentMachine {
 
     fn unchanged(&mut self, at: Timestamp, reason: Unchanged) -> Next<Action> {
         let report = self.report(at);
-        self.end_known(Outcome::Unchanged { reason, report })
+        self.end_known(DeploymentOutcome::Unchanged { reason, report })
     }
 
     /// Leaves the service as it is, once it has been read.
@@ -336,7 +337,7 @@ impl DeploymentMachine {
         let is_fresh = !self.unseen && self.last.as_ref().is_some_and(|(read, _)| *read == at);
         if is_fresh {
             let report = self.report(at);
-            return self.end_known(Outcome::Held { reason, report });
+            return self.end_known(DeploymentOutcome::Held { reason, report });
         }
         self.state = State::Holding(reason, Retry { attempt: 1 });
         Next::Do(Action::Observe)

@@ -3,8 +3,8 @@
 use jiff::Timestamp;
 
 use super::{
-    Action, Cause, DeploymentEvent, DeploymentId, DeploymentMachine, Failure, HoldReason, Intent,
-    Next, Outcome, RestoreStage, RevisionId, RollbackPoint, State, Target, Unchanged,
+    Action, Cause, DeploymentEvent, DeploymentId, DeploymentMachine, DeploymentOutcome, Failure,
+    HoldReason, Intent, Next, RestoreStage, RevisionId, RollbackPoint, State, Target, Unchanged,
     before::back_off,
     state::{Restore, Retry},
     write::LOOKS,
@@ -285,6 +285,6 @@ impl DeploymentMachine {
         }
         let cause = self.cause.clone().unwrap_or(Cause::ClockFault);
         let report = self.report(at);
-        self.end_known(Outcome::RolledBack { cause, to, report })
+        self.end_known(DeploymentOutcome::RolledBack { cause, to, report })
     }
 }

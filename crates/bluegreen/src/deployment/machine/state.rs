@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     check::CheckReport,
-    deployment::{HoldReason, Outcome, Unresolved},
+    deployment::{DeploymentOutcome, HoldReason, Unresolved},
     engine::Control,
     error::Failure,
     image::{BuildRequest, ImageRef},
@@ -49,7 +49,7 @@ pub(super) enum State {
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum End {
-    Known(Outcome),
+    Known(DeploymentOutcome),
     Unresolved(Unresolved),
 }
 

@@ -298,17 +298,17 @@ proptest! {
             }
         }
         match machine.end() {
-            Some(Ok(Outcome::Deployed { revision, .. })) => {
+            Some(Ok(DeploymentOutcome::Deployed { revision, .. })) => {
                 prop_assert!(known.rolled_out);
                 let last = known.last.flatten().expect("it was read");
                 prop_assert!(last.runs(&Target::Revision(revision.clone())), "P4: what is deployed was read");
             }
-            Some(Ok(Outcome::RolledBack { to, .. })) => {
+            Some(Ok(DeploymentOutcome::RolledBack { to, .. })) => {
                 let last = known.last.expect("it was read");
                 let runs = last.is_none_or(|last| last.runs(to));
                 prop_assert!(runs, "P4: what was restored was read");
             }
-            Some(Ok(Outcome::Held { report, .. })) => {
+            Some(Ok(DeploymentOutcome::Held { report, .. })) => {
                 prop_assert_eq!(report.service.clone(), known.last.expect("it was read"));
             }
             _ => {}

@@ -10,9 +10,7 @@ use std::{
 use super::{BuildSecret, DockerImageBuilder, config};
 use crate::{
     error::{Error, ErrorKind, Result},
-    image::{
-        BuildRequest, Command, Finished, ImageDigest, ImageRef, LineSink, RegistryCredentials,
-    },
+    image::{BuildRequest, Command, Finished, ImageDigest, LineSink, RegistryCredentials},
     preflight::Finding,
 };
 
@@ -251,16 +249,6 @@ impl DockerImageBuilder {
 
 fn quiet() -> LineSink {
     Arc::new(|_, _| {})
-}
-
-pub(super) fn reference(repository: &str, digest: ImageDigest) -> Result<ImageRef> {
-    ImageRef::new(repository, digest).map_err(|source| {
-        Error::new(
-            ErrorKind::Invalid,
-            format!("name an image of `{repository}`"),
-        )
-        .with_source(source)
-    })
 }
 
 /// The digest in `TAG: digest: sha256:… size: N`.

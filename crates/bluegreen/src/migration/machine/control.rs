@@ -219,15 +219,15 @@ impl MigrationMachine {
         state: State,
         failure: Failure,
     ) -> Next<Action> {
-        if self.superseded.is_some() {
+        if self.taken_over.is_some() {
             self.state = state;
             return Next::Keep;
         }
         self.tell(MigrationEvent::JournalFailed {
             failure: failure.clone(),
         });
-        if failure.kind == ErrorKind::Superseded {
-            return self.on_superseded(at, state, failure);
+        if failure.kind == ErrorKind::TakenOver {
+            return self.on_taken_over(at, state, failure);
         }
         self.journal_failure = Some(failure.clone());
         match state {
@@ -244,8 +244,8 @@ impl MigrationMachine {
 
     /// Somebody else has taken over. A change under way is let to finish and is read back, since
     /// reading is all that is left to do.
-    fn on_superseded(&mut self, at: Timestamp, state: State, failure: Failure) -> Next<Action> {
-        self.superseded = Some(failure.clone());
+    fn on_taken_over(&mut self, at: Timestamp, state: State, failure: Failure) -> Next<Action> {
+        self.taken_over = Some(failure.clone());
         match state {
             State::New | State::Preflight(_) => {
                 self.unchanged(at, Unchanged::JournalFailed { failure })
@@ -253,7 +253,7 @@ impl MigrationMachine {
             State::Watching(_) if !self.moved => {
                 self.unchanged(at, Unchanged::JournalFailed { failure })
             }
-            State::Watching(_) => self.hold(at, HoldReason::Superseded { failure }),
+            State::Watching(_) => self.hold(at, HoldReason::TakenOver { failure }),
             State::Confirming(confirm) => self.finish_restored(at, confirm, None),
             State::BackingOff(write) => self.observe(write),
             State::DisarmingSwitch(disarming) if disarming.step == DisarmStep::Wait => {

@@ -27,7 +27,9 @@
 
 mod control;
 mod preflight;
+mod reopened;
 mod resume;
+mod retry;
 mod standing;
 mod state;
 mod switch;
@@ -40,25 +42,17 @@ use serde::{Deserialize, Serialize};
 pub(crate) use self::state::End;
 use self::{
     standing::Standings,
-    state::{Stage, State, Watch},
-    switch::Switch,
+    state::{Stage, State, Switch, Watch},
 };
 use super::{
     Action, Cause, Entry, GateId, GatePolicy, HoldReason, Input, Intent, MigrationEvent,
-    MigrationPlan, Outcome, Override, Report, Unchanged, Unresolved,
+    MigrationOutcome, MigrationPlan, Override, Report, Unchanged, Unresolved,
 };
 use crate::{
     engine::{Control, Machine, Next, Transition, Work},
     error::Failure,
     traffic::{TrafficObservation, TrafficSplit},
 };
-
-/// The version of the machine's values in journals. It counts changes of inputs, actions and
-/// decisions. Journals of versions 1 and 2 are read too; one of a newer version is refused, not guessed
-/// at.
-pub const MACHINE_VERSION: u32 = 3;
-/// The oldest version that is still read.
-pub(crate) const OLDEST_VERSION: u32 = 1;
 
 /// The migration as a pure state machine: it says what to do next and is told what happened,
 /// each with its time. It has no clock, does no I/O, and is plain data.
@@ -104,7 +98,7 @@ pub struct MigrationMachine {
     journal_failure: Option<Failure>,
     /// That somebody else has taken over: nothing is written any more.
     #[serde(default)]
-    superseded: Option<Failure>,
+    taken_over: Option<Failure>,
     overrides: Vec<Override>,
     events: Vec<MigrationEvent>,
 }
@@ -129,7 +123,7 @@ impl MigrationMachine {
             moved: false,
             switch: Switch::default(),
             journal_failure: None,
-            superseded: None,
+            taken_over: None,
             overrides: Vec::new(),
             events: Vec::new(),
         }
@@ -206,7 +200,7 @@ impl MigrationMachine {
 
     /// How it ended, once it has.
     #[must_use]
-    pub fn end(&self) -> Option<Result<&Outcome, &Unresolved>> {
+    pub fn end(&self) -> Option<Result<&MigrationOutcome, &Unresolved>> {
         match &self.state {
             State::Ended(End::Known(outcome)) => Some(Ok(outcome)),
             State::Ended(End::Unresolved(unresolved)) => Some(Err(unresolved)),
@@ -262,12 +256,12 @@ impl MigrationMachine {
 
     fn unchanged(&mut self, at: Timestamp, reason: Unchanged) -> Next<Action> {
         let report = self.report(at);
-        self.end_known(at, Outcome::Unchanged { reason, report })
+        self.end_known(at, MigrationOutcome::Unchanged { reason, report })
     }
 
     fn hold(&mut self, at: Timestamp, reason: HoldReason) -> Next<Action> {
         let report = self.report(at);
-        self.end_known(at, Outcome::Held { reason, report })
+        self.end_known(at, MigrationOutcome::Held { reason, report })
     }
 
     /// Somebody else changed the rule: say how and stop, unless it was the dead-man switch.

@@ -7,18 +7,16 @@ use jiff::Timestamp;
 use super::{
     Action, Cause, Control, Failure, Intent, MigrationEvent, MigrationMachine, Next, Stage, State,
     TrafficObservation, TrafficSplit, Unchanged,
+    retry::{ATTEMPTS, back_off},
     state::{Goal, Preflight, Write},
 };
 use crate::{
     clock::{later, span},
     health::{Phase, Progress},
-    migration::{LookReport, machine::write::back_off},
+    migration::LookReport,
     preflight::{Acceptance, Finding, Severity},
     traffic::Percent,
 };
-
-/// How often a run that cannot read at its start tries to.
-pub(super) const ATTEMPTS: u32 = 5;
 
 impl MigrationMachine {
     pub(super) fn on_start(&mut self, at: Timestamp, intent: Intent) -> Next<Action> {

@@ -6,8 +6,8 @@ use jiff::Timestamp;
 use super::{
     Action, Control, Failure, HoldReason, MigrationEvent, MigrationMachine, Next, State,
     TrafficObservation, Unresolved,
+    retry::back_off,
     state::{ArmingSwitch, Confirm, Resuming, Watch, Write},
-    write::back_off,
 };
 use crate::{clock::later, engine::Operator, error::ErrorKind, migration::OnResume};
 
@@ -22,7 +22,7 @@ impl MigrationMachine {
         // Nobody renewed it meanwhile.
         self.outdate_switch();
         // Whoever resumes holds the journal now.
-        self.superseded = None;
+        self.taken_over = None;
         self.tell(MigrationEvent::Resumed {
             by: by.clone(),
             expected: self.expected.clone(),
@@ -79,9 +79,9 @@ impl MigrationMachine {
             Ok(traffic) => traffic,
             Err(failure) => return self.on_resume_blind(at, resuming, failure),
         };
-        if let Some(failure) = self.superseded.clone() {
+        if let Some(failure) = self.taken_over.clone() {
             self.remember(at, &traffic);
-            return self.hold(at, HoldReason::Superseded { failure });
+            return self.hold(at, HoldReason::TakenOver { failure });
         }
         let then = resuming.then;
         match *resuming.was {
@@ -168,7 +168,7 @@ impl MigrationMachine {
     ) -> Next<Action> {
         resuming.blind += 1;
         let is_over = at >= later(resuming.since, self.plan.restore_within());
-        if is_over || self.superseded.is_some() {
+        if is_over || self.taken_over.is_some() {
             let summary = "UNKNOWN: the run was resumed, and the split could not be read";
             return self.give_up_resuming(at, *resuming.was, Some(failure), summary.to_owned());
         }

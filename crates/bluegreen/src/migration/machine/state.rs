@@ -5,8 +5,8 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{Cause, Control, Outcome, TrafficSplit, Unresolved};
-use crate::{error::Failure, health::Phase};
+use super::{Cause, Control, MigrationOutcome, TrafficSplit, Unresolved};
+use crate::{error::Failure, health::Phase, traffic::Armed};
 
 /// What the machine is doing.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -53,6 +53,20 @@ pub(crate) enum State {
     Ended(End),
 }
 
+/// What is known of the dead-man switch.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Switch {
+    /// When the newest arming that is certain was begun.
+    pub(super) renewed: Option<Timestamp>,
+    /// When that one fires.
+    pub(super) fires: Option<Timestamp>,
+    /// From when on it may fire or may have fired; `None` where it cannot be there.
+    pub(super) may_fire: Option<Timestamp>,
+    pub(super) armed: Option<Armed>,
+    /// Whether what it would write was made before the newest read-back.
+    pub(super) is_stale: bool,
+}
+
 /// The data of `ArmingSwitch`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct ArmingSwitch {
@@ -80,7 +94,7 @@ pub(crate) enum ThenWatch {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct DisarmingSwitch {
     /// How the run ends then.
-    pub(crate) outcome: Outcome,
+    pub(crate) outcome: MigrationOutcome,
     /// Which try this is, counted from 1.
     pub(crate) attempt: u32,
     pub(crate) step: DisarmStep,
@@ -219,7 +233,7 @@ pub(crate) struct Confirm {
 #[serde(rename_all = "snake_case")]
 pub(crate) enum End {
     /// In a state that is known and was read.
-    Known(Outcome),
+    Known(MigrationOutcome),
     /// Not restored, or not known.
     Unresolved(Unresolved),
 }

@@ -3,14 +3,13 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
 
 use super::{
-    Action, Cause, Failure, HoldReason, MigrationEvent, MigrationMachine, Next, Outcome, Stage,
-    State, TrafficObservation, Unchanged, Unresolved, Watch,
+    Action, Cause, Failure, HoldReason, MigrationEvent, MigrationMachine, MigrationOutcome, Next,
+    Stage, State, TrafficObservation, Unchanged, Unresolved, Watch,
     preflight::refusal_of,
-    state::{ArmingSwitch, DisarmStep, DisarmingSwitch, End, Goal, ThenWatch, Write},
-    write::back_off,
+    retry::{FEW_ATTEMPTS, back_off},
+    state::{ArmingSwitch, DisarmStep, DisarmingSwitch, End, Goal, Switch, ThenWatch, Write},
 };
 use crate::{
     clock::{later, sooner},
@@ -29,24 +28,6 @@ const CLOCK_SLACK: Duration = Duration::from_secs(60);
 const LATE: Duration = Duration::from_secs(120);
 /// How long before it fires everything must be under way back to blue.
 const MARGIN: Duration = Duration::from_secs(120);
-/// How often it is disarmed where it could do no harm any more, or where it does not look as if
-/// trying helps.
-const FEW_ATTEMPTS: u32 = 3;
-
-/// What is known of the switch.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-pub(crate) struct Switch {
-    /// When the newest arming that is certain was begun.
-    renewed: Option<Timestamp>,
-    /// When that one fires.
-    fires: Option<Timestamp>,
-    /// From when on it may fire or may have fired; `None` where it cannot be there.
-    may_fire: Option<Timestamp>,
-    armed: Option<Armed>,
-    /// Whether what it would write was made before the newest read-back.
-    is_stale: bool,
-}
-
 impl MigrationMachine {
     /// Whether it must be armed, or renewed, before anything else.
     pub(super) fn is_switch_due(&self, at: Timestamp) -> bool {
@@ -54,7 +35,7 @@ impl MigrationMachine {
         let is_old = renewed.is_none_or(|renewed| at >= later(renewed, RENEW_AFTER));
         self.plan.dead_man().is_some()
             && (is_old || self.switch.is_stale)
-            && self.superseded.is_none()
+            && self.taken_over.is_none()
             && self.last.is_some()
     }
 
@@ -143,9 +124,9 @@ impl MigrationMachine {
                 Some(failure)
             }
         };
-        if let Some(failure) = self.superseded.clone() {
+        if let Some(failure) = self.taken_over.clone() {
             return if self.moved {
-                self.hold(at, HoldReason::Superseded { failure })
+                self.hold(at, HoldReason::TakenOver { failure })
             } else {
                 self.unchanged(at, Unchanged::JournalFailed { failure })
             };
@@ -239,7 +220,7 @@ impl MigrationMachine {
     }
 
     /// Ends, once the switch is disarmed where there may be one.
-    pub(super) fn end_known(&mut self, at: Timestamp, outcome: Outcome) -> Next<Action> {
+    pub(super) fn end_known(&mut self, at: Timestamp, outcome: MigrationOutcome) -> Next<Action> {
         if self.switch.may_fire.is_none() {
             return self.ended(at, outcome);
         }
@@ -248,7 +229,7 @@ impl MigrationMachine {
             attempt: 1,
             step: DisarmStep::Call,
         };
-        if self.superseded.is_some() {
+        if self.taken_over.is_some() {
             // The successor renews it, or disarms it.
             return self.end_armed(at, disarming);
         }
@@ -291,10 +272,10 @@ impl MigrationMachine {
         });
         let is_hurried = matches!(
             &disarming.outcome,
-            Outcome::RolledBack {
+            MigrationOutcome::RolledBack {
                 cause: Cause::Cancelled { .. },
                 ..
-            } | Outcome::Unchanged {
+            } | MigrationOutcome::Unchanged {
                 reason: Unchanged::Cancelled { .. },
                 ..
             }
@@ -307,7 +288,7 @@ impl MigrationMachine {
         } else {
             self.is_too_late(at)
         };
-        if gives_up || self.superseded.is_some() {
+        if gives_up || self.taken_over.is_some() {
             return self.end_armed(at, disarming);
         }
         self.wait_disarming(at, disarming, DisarmStep::Wait)
@@ -362,13 +343,15 @@ impl MigrationMachine {
                     return self.on_fired(at, traffic);
                 }
                 // A drift that was held for is no new one.
-                if self.is_drift(&traffic) && !matches!(disarming.outcome, Outcome::Held { .. }) {
+                if self.is_drift(&traffic)
+                    && !matches!(disarming.outcome, MigrationOutcome::Held { .. })
+                {
                     return self.drifted(at, traffic);
                 }
                 self.remember(at, &traffic);
                 self.ended(at, disarming.outcome)
             }
-            Err(_) if self.superseded.is_some() || disarming.attempt >= FEW_ATTEMPTS * 2 => {
+            Err(_) if self.taken_over.is_some() || disarming.attempt >= FEW_ATTEMPTS * 2 => {
                 self.end_armed(at, disarming)
             }
             Err(failure) => {
@@ -411,7 +394,7 @@ impl MigrationMachine {
         if let Some(control) = then {
             self.ignored(control, "the run had come to its end");
         }
-        let is_held = matches!(disarming.outcome, Outcome::Held { .. });
+        let is_held = matches!(disarming.outcome, MigrationOutcome::Held { .. });
         if self.is_drift(&traffic) && (!is_held || self.has_fired(at, &traffic)) {
             return self.drifted(at, traffic);
         }
@@ -421,7 +404,7 @@ impl MigrationMachine {
 
     /// Ends with a switch that may be there.
     pub(super) fn end_armed(&mut self, at: Timestamp, disarming: DisarmingSwitch) -> Next<Action> {
-        let is_harmless = !disarming.leaves_green() || self.superseded.is_some();
+        let is_harmless = !disarming.leaves_green() || self.taken_over.is_some();
         if is_harmless {
             let mut outcome = disarming.outcome;
             outcome.report_mut().switch = self.standing_switch();
@@ -441,7 +424,7 @@ impl MigrationMachine {
         self.end_unresolved(unresolved)
     }
 
-    fn ended(&mut self, at: Timestamp, mut outcome: Outcome) -> Next<Action> {
+    fn ended(&mut self, at: Timestamp, mut outcome: MigrationOutcome) -> Next<Action> {
         let newest = self.report(at);
         let report = outcome.report_mut();
         report.ended = at;
@@ -461,7 +444,7 @@ impl DisarmingSwitch {
     fn leaves_green(&self) -> bool {
         matches!(
             self.outcome,
-            Outcome::Promoted { .. } | Outcome::Held { .. }
+            MigrationOutcome::Promoted { .. } | MigrationOutcome::Held { .. }
         )
     }
 }

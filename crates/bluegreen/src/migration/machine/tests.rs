@@ -145,7 +145,7 @@ impl Rig {
         }
     }
 
-    fn outcome(&self) -> &Outcome {
+    fn outcome(&self) -> &MigrationOutcome {
         match self.machine.end() {
             Some(Ok(outcome)) => outcome,
             other => panic!("no known end but {other:?}"),
@@ -182,7 +182,7 @@ fn p01_goes_through_the_steps_only_on_healthy_verdicts() {
     assert_eq!(rig.wanted_shift(), (split(100), false));
     rig.tell(Input::Shifted(Ok(traffic(0, 100))));
     rig.look_until_other(|| look(traffic(0, 100), healthy()));
-    assert!(matches!(rig.outcome(), Outcome::Promoted { .. }));
+    assert!(matches!(rig.outcome(), MigrationOutcome::Promoted { .. }));
     assert_eq!(between(rig.now), Duration::from_secs(1800));
 }
 
@@ -273,7 +273,7 @@ fn rolls_back_at_the_first_unhealthy_look() {
         let verdict = Verdict::Inconclusive(Evidence::new("confirming").with_traffic(seen));
         rig.tell(Input::Looked(look(traffic(100, 0), verdict)));
     }
-    let Outcome::RolledBack {
+    let MigrationOutcome::RolledBack {
         cause, restored, ..
     } = rig.outcome()
     else {
@@ -291,7 +291,7 @@ fn p04_an_unconfirmed_restore_says_so() {
     let sticky = traffic(100, 0).with_stickiness(Duration::from_secs(3600));
     rig.tell(Input::Shifted(Ok(sticky)));
     rig.look_until_other(|| look(traffic(100, 0), Verdict::inconclusive("nothing")));
-    let Outcome::RolledBack { restored, .. } = rig.outcome() else {
+    let MigrationOutcome::RolledBack { restored, .. } = rig.outcome() else {
         panic!("not rolled back");
     };
     assert_eq!(restored.confirmed, None);
@@ -480,7 +480,7 @@ fn p07_drift_stops_the_run_and_nothing_is_written() {
         traffic(70, 30),
         Verdict::unhealthy("20% errors"),
     )));
-    let Outcome::Held {
+    let MigrationOutcome::Held {
         reason: HoldReason::Drift { diff, unhealthy },
         report,
     } = rig.outcome()
@@ -622,7 +622,7 @@ fn a_preflight_refuses_with_everything_that_it_found() {
         ]),
         look: look(divided, Verdict::unhealthy("alarm `api-5xx` fires")),
     });
-    let Outcome::Unchanged {
+    let MigrationOutcome::Unchanged {
         reason: Unchanged::Refused { findings },
         ..
     } = rig.outcome()
@@ -822,7 +822,7 @@ fn p05_p07_a_split_that_is_nobodys_is_held_with_the_difference() {
     rig.rise_to_fifty();
     rig.tell(resumed());
     rig.tell(Input::Observed(Ok(traffic(30, 70))));
-    let Outcome::Held { reason, .. } = rig.outcome() else {
+    let MigrationOutcome::Held { reason, .. } = rig.outcome() else {
         panic!("{:?}", rig.outcome());
     };
     assert!(matches!(reason, HoldReason::Drift { diff, .. } if diff.len() == 2));
@@ -858,19 +858,19 @@ fn p05_a_resumed_run_that_cannot_read_tries_again_and_says_what_is_not_known() {
 
 #[test]
 fn p06_who_was_taken_over_changes_nothing_more() {
-    let taken_over = || Input::JournalFailed(failure(ErrorKind::Superseded));
+    let taken_over = || Input::JournalFailed(failure(ErrorKind::TakenOver));
     // While watching.
     let mut rig = Rig::at_ten();
     rig.tell(taken_over());
     assert!(matches!(
         rig.outcome(),
-        Outcome::Held {
-            reason: HoldReason::Superseded { .. },
+        MigrationOutcome::Held {
+            reason: HoldReason::TakenOver { .. },
             ..
         }
     ));
     // While a rise is written: what became of it is read, and left there.
-    for answer in [Ok(traffic(50, 50)), Err(failure(ErrorKind::Superseded))] {
+    for answer in [Ok(traffic(50, 50)), Err(failure(ErrorKind::TakenOver))] {
         let mut rig = Rig::at_ten();
         rig.rise_to_fifty();
         rig.tell(taken_over());
@@ -1096,7 +1096,7 @@ fn check_shift(
     }
     let (mood, reached) = world.newest.unwrap_or((Mood::Silent, at));
     // Without an expiry of its own a verdict stands for two looks.
-    let stands = crate::clock::between(reached, at) <= plan.look_every() * 2;
+    let stands = crate::clock::between(reached, at) <= plan.look_interval() * 2;
     let first = from.is_all_blue();
     prop_assert!(
         (mood == Mood::Healthy && stands) || world.overridden || (first && mood != Mood::Unhealthy),
@@ -1124,7 +1124,7 @@ proptest! {
         dead_man in any::<bool>(),
         chances in prop::collection::vec(chance(), 0..400),
     ) {
-        let mut plan = MigrationPlan::builder().look_every(Duration::from_secs(60));
+        let mut plan = MigrationPlan::builder().look_interval(Duration::from_secs(60));
         if dead_man {
             plan = plan.dead_man(Duration::from_secs(300));
         }
@@ -1234,7 +1234,7 @@ proptest! {
                 Chance::JournalFails => Input::JournalFailed(failure(ErrorKind::Unavailable)),
                 Chance::TakenOver => {
                     taken_over = true;
-                    Input::JournalFailed(failure(ErrorKind::Superseded))
+                    Input::JournalFailed(failure(ErrorKind::TakenOver))
                 }
                 Chance::Crash(after) => {
                     if let Action::Shift { from, to, .. } = &outstanding {
@@ -1292,16 +1292,16 @@ proptest! {
                 let read = outcome.report().traffic.clone();
                 let is_told = outcome.report().switch.is_some();
                 prop_assert!(world.fires.is_none() || is_told, "a switch is left behind without a word");
-                let leaves_green = matches!(outcome, Outcome::Promoted { .. } | Outcome::Held { .. });
+                let leaves_green = matches!(outcome, MigrationOutcome::Promoted { .. } | MigrationOutcome::Held { .. });
                 prop_assert!(!leaves_green || taken_over || world.fires.is_none(), "it would undo this end");
                 if let (Some(read), Some(last)) = (&read, &world.last_read) {
                     prop_assert_eq!(read.weights, last.weights, "P4: reports what was read");
                 }
                 match outcome {
-                    Outcome::Promoted { .. } => prop_assert!(read.expect("read").is_at(TrafficSplit::ALL_GREEN)),
-                    Outcome::RolledBack { .. } => prop_assert!(read.expect("read").is_all_blue()),
-                    Outcome::Held { .. } => prop_assert!(read.is_some()),
-                    Outcome::Unchanged { .. } => {}
+                    MigrationOutcome::Promoted { .. } => prop_assert!(read.expect("read").is_at(TrafficSplit::ALL_GREEN)),
+                    MigrationOutcome::RolledBack { .. } => prop_assert!(read.expect("read").is_all_blue()),
+                    MigrationOutcome::Held { .. } => prop_assert!(read.is_some()),
+                    MigrationOutcome::Unchanged { .. } => {}
                 }
             }
             Err(unresolved) => {

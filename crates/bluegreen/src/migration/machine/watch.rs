@@ -5,8 +5,8 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::{
-    Action, Cause, Control, HoldReason, Intent, MigrationEvent, MigrationMachine, Next, Outcome,
-    Override, Stage, State, TrafficObservation, Unchanged, Watch,
+    Action, Cause, Control, HoldReason, Intent, MigrationEvent, MigrationMachine, MigrationOutcome,
+    Next, Override, Stage, State, TrafficObservation, Unchanged, Watch,
     state::{Confirm, Goal, ThenWatch, Write},
     write::unchanged_by,
 };
@@ -40,7 +40,7 @@ impl MigrationMachine {
 
     /// How long a verdict without an expiry of its own stands.
     pub(super) fn standing_time(&self) -> Duration {
-        (self.plan.look_every() * 2).max(Duration::from_secs(60))
+        (self.plan.look_interval() * 2).max(Duration::from_secs(60))
     }
 
     /// Waits for the next look, which comes on a steady beat from the start of the stage, or for
@@ -53,7 +53,7 @@ impl MigrationMachine {
     }
 
     pub(super) fn next_look(&self, at: Timestamp, watch: &Watch) -> Timestamp {
-        let beat = next_beat(watch.since, self.plan.look_every(), at);
+        let beat = next_beat(watch.since, self.plan.look_interval(), at);
         if watch.paused.is_some() {
             return beat;
         }
@@ -257,7 +257,7 @@ impl MigrationMachine {
             }
         }
         let report = self.report(at);
-        self.end_known(at, Outcome::Promoted { report })
+        self.end_known(at, MigrationOutcome::Promoted { report })
     }
 
     pub(super) fn on_deadline(
@@ -298,7 +298,7 @@ impl MigrationMachine {
     /// Waits for the next look at a blue that was restored.
     pub(super) fn wait_confirming(&mut self, at: Timestamp, mut confirm: Confirm) -> Next<Action> {
         confirm.looking = false;
-        let beat = next_beat(confirm.restored_at, self.plan.look_every(), at);
+        let beat = next_beat(confirm.restored_at, self.plan.look_interval(), at);
         let until = beat.min(confirm.until);
         self.state = State::Confirming(confirm);
         Next::Do(Action::Wait { until })
@@ -342,7 +342,7 @@ impl MigrationMachine {
             paused: false,
             bake_until: confirm.restored_at,
             deadline: confirm.until,
-            next_look: next_beat(confirm.restored_at, self.plan.look_every(), at)
+            next_look: next_beat(confirm.restored_at, self.plan.look_interval(), at)
                 .min(confirm.until),
         });
         if let Ok(traffic) = look.traffic {

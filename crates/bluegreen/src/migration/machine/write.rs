@@ -5,21 +5,13 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::{
-    Action, Cause, Control, Failure, HoldReason, Intent, MigrationEvent, MigrationMachine, Next,
-    Outcome, Stage, State, TrafficObservation, TrafficSplit, Unchanged, Unresolved,
-    preflight::{ATTEMPTS, refusal_of},
+    Action, Cause, Control, Failure, HoldReason, Intent, MigrationEvent, MigrationMachine,
+    MigrationOutcome, Next, Stage, State, TrafficObservation, TrafficSplit, Unchanged, Unresolved,
+    preflight::refusal_of,
+    retry::{ATTEMPTS, MOST_TRIES_WITHOUT_TIME, back_off},
     state::{Confirm, Goal, ThenWatch, Write},
 };
 use crate::{clock::later, error::ErrorKind, migration::Restored, preflight::Finding};
-
-/// How long to wait after the `attempt`th failure in a row: 2, 4, 8, 16 and then 30 seconds.
-pub(super) fn back_off(attempt: u32) -> Duration {
-    Duration::from_secs(2_u64.saturating_pow(attempt.clamp(1, 5)).min(30))
-}
-
-/// How often restoring is tried where waits take no time: without pauses between them, more tries
-/// would only hammer a service that asks for fewer.
-const MOST_TRIES_WITHOUT_TIME: u32 = 10;
 
 impl Write {
     pub(super) fn new(at: Timestamp, goal: Goal) -> Self {
@@ -73,7 +65,7 @@ impl MigrationMachine {
         self.moved = true;
         let restores = write.is_restore();
         debug_assert!(
-            self.superseded.is_none(),
+            self.taken_over.is_none(),
             "a successor writes, not this run"
         );
         self.state = State::Writing(write);
@@ -139,8 +131,8 @@ impl MigrationMachine {
         self.remember(at, &traffic);
         self.expected = Some(traffic.clone());
         self.standings.clear();
-        if let (Goal::Rise { .. }, Some(failure)) = (&write.goal, self.superseded.clone()) {
-            return self.hold(at, HoldReason::Superseded { failure });
+        if let (Goal::Rise { .. }, Some(failure)) = (&write.goal, self.taken_over.clone()) {
+            return self.hold(at, HoldReason::TakenOver { failure });
         }
         match write.goal {
             Goal::Rise { step, .. } => {
@@ -172,7 +164,7 @@ impl MigrationMachine {
                     }
                 );
                 let nobody_looks = self.standings.is_empty();
-                let is_over = self.superseded.is_some();
+                let is_over = self.taken_over.is_some();
                 if is_over || is_hurried || nobody_looks || self.plan.confirm_within().is_zero() {
                     return self.finish_restored(at, confirm, None);
                 }
@@ -194,7 +186,7 @@ impl MigrationMachine {
             pinned_until: pinned_until.filter(|until| *until > at),
         };
         let report = self.report(at);
-        let outcome = Outcome::RolledBack {
+        let outcome = MigrationOutcome::RolledBack {
             cause: confirm.cause,
             restored,
             report,
@@ -216,10 +208,10 @@ impl MigrationMachine {
             }
         };
         write.blind = 0;
-        if let Some(failure) = self.superseded.clone() {
+        if let Some(failure) = self.taken_over.clone() {
             // Whatever is there, the one who took over goes on from it.
             self.remember(at, &traffic);
-            return self.hold(at, HoldReason::Superseded { failure });
+            return self.hold(at, HoldReason::TakenOver { failure });
         }
         if self.expected.is_none() {
             return self.on_first_seen(at, write, traffic);
@@ -320,7 +312,7 @@ impl MigrationMachine {
     }
 
     fn back_off(&mut self, at: Timestamp, write: Write) -> Next<Action> {
-        if self.superseded.is_some() {
+        if self.taken_over.is_some() {
             let summary = "UNKNOWN: somebody else has taken over, and the split could not be read";
             return self.give_up(at, write, summary.to_owned());
         }

@@ -5,9 +5,13 @@ use aws_sdk_elasticloadbalancingv2::{
     types::{Action, ActionTypeEnum, HttpHeaderConditionConfig, Rule, RuleCondition},
 };
 
-use super::{MADE_FOR, TestHeader, standing::tag};
+use super::TestHeader;
 use crate::{
-    aws::alb::{RuleArn, TargetGroupArn, forward},
+    aws::alb::{
+        RuleArn, TargetGroupArn,
+        rule::{conditions::header_condition, forward},
+        tags::{MADE_FOR, tag},
+    },
     preflight::Finding,
 };
 
@@ -23,23 +27,11 @@ fn turn(rule: &Rule) -> i32 {
     priority.unwrap_or(LAST_PRIORITY + 1)
 }
 
-/// The header condition of a rule, if it has one.
-fn header_condition(rule: &Rule) -> Option<&HttpHeaderConditionConfig> {
-    let mut conditions = rule.conditions().iter();
-    conditions.find_map(|one| one.http_header_config.as_ref())
-}
-
 fn asks_for(rule: &Rule, header: &TestHeader) -> bool {
     header_condition(rule).is_some_and(|config| {
         let name = config.http_header_name.as_deref().unwrap_or_default();
         name.eq_ignore_ascii_case(header.name()) && config.values() == [header.value()]
     })
-}
-
-/// Whether requests with a certain header alone come to this rule.
-pub(in crate::aws::alb) fn has_header_condition(rule: &Rule) -> bool {
-    let mut conditions = rule.conditions().iter();
-    conditions.any(|one| one.field.as_deref() == Some("http-header"))
 }
 
 /// The rules beside the main one by which a header leads to this group and to no other.

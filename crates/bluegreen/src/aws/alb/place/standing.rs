@@ -1,27 +1,19 @@
 //! What stands: the rule, the groups, the routes, and whose they are.
 
-use std::collections::BTreeMap;
-
 use aws_sdk_elasticloadbalancingv2::{
-    operation::{
-        create_target_group::{CreateTargetGroupInput, builders::CreateTargetGroupInputBuilder},
-        describe_tags::DescribeTagsInput,
-        describe_target_groups::{
-            DescribeTargetGroupsInput, builders::DescribeTargetGroupsInputBuilder,
-        },
-        describe_target_health::DescribeTargetHealthInput,
+    operation::create_target_group::{
+        CreateTargetGroupInput, builders::CreateTargetGroupInputBuilder,
     },
-    types::{Rule, Tag, TargetGroup},
+    types::{Rule, TargetGroup},
 };
 
-use super::{ATTACHED_TO, GreenPlace, MADE_FOR, PlaceReport, PlaceStep, TestHeader, Wanted, route};
+use super::TestHeader;
 use crate::{
-    aws::{
-        alb::{
-            ListenerArn, RuleArn, TargetGroupArn, TargetGroupSpec, edit, forward, live, locate,
-            routing, target_group_spec::is_name,
-        },
-        api::ElbApi,
+    aws::alb::{
+        RuleArn, TargetGroupArn, TargetGroupSpec,
+        rule::{forward, live, routing},
+        spec::target_group_spec::is_name,
+        tags::{ATTACHED_TO, MADE_FOR, Tags, tag},
     },
     error::{Error, ErrorKind, Result},
     preflight::{Finding, Severity},
@@ -30,20 +22,16 @@ use crate::{
 /// A forward takes up to five groups
 /// ([quotas](https://docs.aws.amazon.com/elasticloadbalancing/latest/application/load-balancer-limits.html)).
 const MOST_GROUPS: usize = 5;
-/// So many resources a call
-/// ([ELB API](https://docs.aws.amazon.com/elasticloadbalancing/latest/APIReference/API_DescribeTags.html)).
-const TAGGED_AT_ONCE: usize = 20;
-
 /// Green's target group: one that exists, or one by its name, made where it does not exist.
 #[derive(Debug, Clone, PartialEq)]
 pub struct GreenGroup {
-    choice: Choice,
+    pub(super) choice: Choice,
     port: Option<u16>,
     health_path: Option<String>,
 }
 
 #[derive(Debug, Clone, PartialEq)]
-enum Choice {
+pub(super) enum Choice {
     Existing(TargetGroupArn),
     Named(String),
     Specified(TargetGroupSpec),
@@ -172,11 +160,6 @@ pub(super) fn create_input(
         .set_tags(Some(tags.into()))
 }
 
-pub(in crate::aws::alb) fn tag(key: &str, value: &str) -> Tag {
-    // Infallible: the key is there.
-    Tag::builder().key(key).value(value).build()
-}
-
 /// Everything that a step is decided by.
 #[derive(Debug)]
 pub(super) struct Standing {
@@ -203,7 +186,7 @@ pub(super) struct Standing {
 pub(super) struct Group {
     pub(super) arn: TargetGroupArn,
     pub(super) described: TargetGroup,
-    tags: Tags,
+    pub(super) tags: Tags,
 }
 
 /// A rule by which requests with a certain header reach green alone.
@@ -214,8 +197,6 @@ pub(super) struct Route {
     pub(super) is_wanted: bool,
     pub(super) is_made: bool,
 }
-
-type Tags = BTreeMap<String, String>;
 
 impl Group {
     pub(super) fn is_made_for(&self, rule: &RuleArn) -> bool {
@@ -360,170 +341,4 @@ impl Standing {
         }
         reasons
     }
-
-    pub(super) fn into_report(self, done: Vec<PlaceStep>) -> PlaceReport {
-        let mut notes = Vec::new();
-        let made = |step: &PlaceStep| matches!(step, PlaceStep::CreateGroup { .. });
-        if done.iter().any(made) {
-            notes.push(Finding::note(format!(
-                "target group {} has AWS's default attributes: deregistration delay, slow start, \
-                 stickiness and algorithm are not copied from blue",
-                self.name
-            )));
-        }
-        let route = self.routes.into_iter().find(|route| route.is_wanted);
-        PlaceReport {
-            rule: self.arn,
-            group: self.group.map(|group| group.arn),
-            route: route.map(|route| route.arn),
-            done,
-            notes,
-        }
-    }
-}
-
-impl GreenPlace {
-    /// Reads what stands.
-    pub(super) async fn look(&self, wanted: Wanted) -> Result<Standing> {
-        let elb = &*self.aws.elb;
-        let arn = locate::with_blue(elb, &self.rule, &self.blue).await?;
-        let listener = arn.listener();
-        let rules = locate::rules_of(elb, &listener).await?;
-        let mut rule = rules
-            .iter()
-            .find(|rule| rule.rule_arn.as_deref() == Some(arn.as_str()))
-            .cloned()
-            .ok_or_else(|| not_listed(&arn, &listener))?;
-        edit::without_secrets(rule.actions.get_or_insert_default());
-        let by_arn = |arn: &TargetGroupArn| {
-            DescribeTargetGroupsInput::builder().target_group_arns(arn.as_str())
-        };
-        let blue = described(elb, by_arn(&self.blue), &self.blue.to_string()).await?;
-        let blue = blue.ok_or_else(|| no_group(&self.blue))?;
-        let name = self.group.name().to_owned();
-        let found = match &self.group.choice {
-            Choice::Existing(arn) => {
-                let found = described(elb, by_arn(arn), &arn.to_string()).await?;
-                if found.is_none() && wanted == Wanted::Prepared {
-                    return Err(no_group(arn));
-                }
-                found
-            }
-            Choice::Named(_) | Choice::Specified(_) => {
-                let by_name = DescribeTargetGroupsInput::builder().names(&name);
-                described(elb, by_name, &name).await?
-            }
-        };
-        let mut standing = Standing {
-            arn,
-            rule,
-            rules,
-            blue_arn: self.blue.clone(),
-            blue,
-            name,
-            group: None,
-            wanted: self.group.clone(),
-            header: self.header.clone(),
-            routes: Vec::new(),
-            elsewhere: Vec::new(),
-            targets: 0,
-        };
-        if let Some(found) = found {
-            self.look_at_group(&mut standing, found, wanted).await?;
-        }
-        Ok(standing)
-    }
-
-    /// Reads whose the group is, and by which routes tests reach it.
-    async fn look_at_group(
-        &self,
-        standing: &mut Standing,
-        found: TargetGroup,
-        wanted: Wanted,
-    ) -> Result<()> {
-        let elb = &*self.aws.elb;
-        let text = found.target_group_arn.clone().unwrap_or_default();
-        let arn: TargetGroupArn = text.parse().map_err(|error| {
-            let attempted = format!("read the ARN of target group {}", standing.name);
-            Error::new(ErrorKind::Refused, attempted).with_source(error)
-        })?;
-        let candidates = route::candidates(&standing.rules, &standing.rule, &arn);
-        let mut named: Vec<&str> = vec![arn.as_str()];
-        named.extend(candidates.iter().map(|(rule, _)| rule.as_str()));
-        let mut tags = tags_of(elb, &named).await?;
-        for (rule, described) in &candidates {
-            let own = tags.get(rule.as_str());
-            let made_for = own.and_then(|own| own.get(MADE_FOR));
-            standing.routes.push(Route {
-                arn: rule.clone(),
-                is_wanted: standing
-                    .header
-                    .as_ref()
-                    .is_some_and(|header| route::is_it(described, header, &standing.rule)),
-                is_made: made_for.map(String::as_str) == Some(standing.arn.as_str()),
-            });
-        }
-        if wanted == Wanted::Undone {
-            standing.elsewhere = live::routes_to(elb, &arn).await?;
-            let input = DescribeTargetHealthInput::builder().target_group_arn(arn.as_str());
-            let health = elb.describe_target_health(input).await;
-            let health = health
-                .map_err(|error| error.into_error(format!("describe the targets of {arn}")))?;
-            standing.targets = health.target_health_descriptions().len();
-        }
-        let tags = tags.remove(arn.as_str()).unwrap_or_default();
-        standing.group = Some(Group {
-            arn,
-            described: found,
-            tags,
-        });
-        Ok(())
-    }
-}
-
-fn no_group(arn: &TargetGroupArn) -> Error {
-    Error::new(ErrorKind::NotFound, format!("describe target group {arn}"))
-        .with_hint("check the ARN, its region and its account; a group by its name is made")
-}
-
-fn not_listed(rule: &RuleArn, listener: &ListenerArn) -> Error {
-    let message = format!("find rule {rule} among those of listener {listener}");
-    Error::new(ErrorKind::NotFound, message)
-        .with_hint("the rule may have been deleted: look at its listener")
-}
-
-/// A target group, if it is there.
-async fn described(
-    elb: &dyn ElbApi,
-    input: DescribeTargetGroupsInputBuilder,
-    name: &str,
-) -> Result<Option<TargetGroup>> {
-    match elb.describe_target_groups(input).await {
-        Ok(output) => Ok(output.target_groups.unwrap_or_default().into_iter().next()),
-        Err(error) if error.kind == ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(error.into_error(format!("describe target group {name}"))),
-    }
-}
-
-/// The tags of each of these.
-pub(in crate::aws::alb) async fn tags_of(
-    elb: &dyn ElbApi,
-    arns: &[&str],
-) -> Result<BTreeMap<String, Tags>> {
-    let mut all = BTreeMap::new();
-    for some in arns.chunks(TAGGED_AT_ONCE) {
-        let some: Vec<String> = some.iter().map(|&arn| arn.to_owned()).collect();
-        let attempted = format!("read the tags of {}", some.join(", "));
-        let input = DescribeTagsInput::builder().set_resource_arns(Some(some));
-        let output = elb
-            .describe_tags(input)
-            .await
-            .map_err(|error| error.into_error(attempted))?;
-        for described in output.tag_descriptions.unwrap_or_default() {
-            let tags = described.tags.unwrap_or_default().into_iter();
-            let tags = tags.filter_map(|tag| Some((tag.key?, tag.value.unwrap_or_default())));
-            all.insert(described.resource_arn.unwrap_or_default(), tags.collect());
-        }
-    }
-    Ok(all)
 }

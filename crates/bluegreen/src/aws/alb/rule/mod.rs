@@ -1,0 +1,14 @@
+//! The rule that divides the traffic: which one it is, how it reads, and how it is edited.
+
+mod arn;
+mod command;
+pub(super) mod conditions;
+pub(super) mod edit;
+mod fingerprint;
+pub(super) mod forward;
+pub(crate) mod live;
+pub(super) mod locate;
+pub(super) mod routing;
+pub(super) mod weights;
+
+pub use self::arn::{AlbRule, ArnError, ListenerArn, LoadBalancerArn, RuleArn, TargetGroupArn};

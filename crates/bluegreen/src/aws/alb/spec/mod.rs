@@ -1,0 +1,6 @@
+//! Rules and target groups as files describe them.
+
+mod rule_spec;
+pub(super) mod target_group_spec;
+
+pub use self::{rule_spec::ListenerRuleSpec, target_group_spec::TargetGroupSpec};

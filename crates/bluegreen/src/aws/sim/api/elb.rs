@@ -1,0 +1,453 @@
+//! Elastic Load Balancing v2 as the simulation answers it.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use aws_sdk_elasticloadbalancingv2::{
+    operation::{
+        add_tags::{AddTagsOutput, builders::AddTagsInputBuilder},
+        create_rule::{CreateRuleOutput, builders::CreateRuleInputBuilder},
+        create_target_group::{CreateTargetGroupOutput, builders::CreateTargetGroupInputBuilder},
+        delete_rule::{DeleteRuleOutput, builders::DeleteRuleInputBuilder},
+        delete_target_group::{DeleteTargetGroupOutput, builders::DeleteTargetGroupInputBuilder},
+        describe_listeners::{DescribeListenersOutput, builders::DescribeListenersInputBuilder},
+        describe_rules::{DescribeRulesOutput, builders::DescribeRulesInputBuilder},
+        describe_tags::{DescribeTagsOutput, builders::DescribeTagsInputBuilder},
+        describe_target_groups::{
+            DescribeTargetGroupsOutput, builders::DescribeTargetGroupsInputBuilder,
+        },
+        describe_target_health::{
+            DescribeTargetHealthOutput, builders::DescribeTargetHealthInputBuilder,
+        },
+        modify_listener::{ModifyListenerOutput, builders::ModifyListenerInputBuilder},
+        modify_rule::{ModifyRuleOutput, builders::ModifyRuleInputBuilder},
+        remove_tags::{RemoveTagsOutput, builders::RemoveTagsInputBuilder},
+    },
+    types::{
+        ActionTypeEnum, Listener, ProtocolEnum, Rule, Tag, TagDescription, TargetDescription,
+        TargetGroupTuple, TargetHealth, TargetHealthDescription, TargetHealthStateEnum,
+    },
+};
+
+use super::shared::Shared;
+use crate::{
+    aws::{
+        api::{ApiError, ElbApi},
+        sim::{
+            fault::{Call, answer},
+            state::{
+                change::Writer,
+                groups::no_group,
+                rules,
+                world::World,
+                writes::{
+                    check, check_groups, invalid, modifiable, no_rule, write_default, write_rule,
+                },
+            },
+        },
+    },
+    error::ErrorKind,
+    traffic::Side,
+};
+
+#[derive(Debug)]
+pub(in crate::aws::sim) struct SimElb(pub(in crate::aws::sim) Arc<Shared>);
+
+#[async_trait]
+impl ElbApi for SimElb {
+    async fn describe_rules(
+        &self,
+        input: DescribeRulesInputBuilder,
+    ) -> Result<DescribeRulesOutput, ApiError> {
+        self.0
+            .serve(Call::DescribeRules, |world, _now| {
+                describe_rules(world, &input)
+            })
+            .await
+    }
+
+    async fn describe_listeners(
+        &self,
+        input: DescribeListenersInputBuilder,
+    ) -> Result<DescribeListenersOutput, ApiError> {
+        self.0
+            .serve(Call::DescribeListeners, |_world, _now| {
+                describe_listeners(&input)
+            })
+            .await
+    }
+
+    async fn describe_target_groups(
+        &self,
+        input: DescribeTargetGroupsInputBuilder,
+    ) -> Result<DescribeTargetGroupsOutput, ApiError> {
+        self.0
+            .serve(Call::DescribeTargetGroups, |world, _now| {
+                describe_target_groups(world, &input)
+            })
+            .await
+    }
+
+    async fn describe_target_health(
+        &self,
+        input: DescribeTargetHealthInputBuilder,
+    ) -> Result<DescribeTargetHealthOutput, ApiError> {
+        self.0
+            .serve(Call::DescribeTargetHealth, |world, now| {
+                let arn = input.get_target_group_arn().as_deref().unwrap_or_default();
+                if !world.groups.exists(arn) {
+                    return Err(no_group(Call::DescribeTargetHealth));
+                }
+                Ok(match side_of(Some(arn)) {
+                    Some(side) => target_health(side, world.targets(now).get(side)),
+                    None => DescribeTargetHealthOutput::builder().build(),
+                })
+            })
+            .await
+    }
+
+    async fn modify_rule(
+        &self,
+        input: ModifyRuleInputBuilder,
+    ) -> Result<ModifyRuleOutput, ApiError> {
+        self.0
+            .serve(Call::ModifyRule, |world, now| {
+                let arn = input.get_rule_arn().clone().unwrap_or_default();
+                let index = modifiable(world, &arn)?;
+                if let Some(actions) = input.get_actions().clone() {
+                    write_rule(world, &arn, actions)?;
+                }
+                if let Some(conditions) = input.get_conditions().clone() {
+                    world.rules.all[index].conditions = Some(conditions);
+                }
+                world.changed(now, Writer::Caller);
+                let rule = as_described(&world.rules.all[index]);
+                Ok(ModifyRuleOutput::builder().rules(rule).build())
+            })
+            .await
+    }
+
+    async fn modify_listener(
+        &self,
+        input: ModifyListenerInputBuilder,
+    ) -> Result<ModifyListenerOutput, ApiError> {
+        self.0
+            .serve(Call::ModifyListener, |world, now| {
+                let call = Call::ModifyListener;
+                if input.get_listener_arn().as_deref() != Some(rules::listener().as_str()) {
+                    return Err(no_listener(call));
+                }
+                if let Some(actions) = input.get_default_actions().clone() {
+                    write_default(world, actions)?;
+                }
+                world.changed(now, Writer::Caller);
+                Ok(ModifyListenerOutput::builder()
+                    .listeners(listener())
+                    .build())
+            })
+            .await
+    }
+
+    async fn create_target_group(
+        &self,
+        input: CreateTargetGroupInputBuilder,
+    ) -> Result<CreateTargetGroupOutput, ApiError> {
+        self.0
+            .serve(Call::CreateTargetGroup, |world, _now| {
+                let made = world.groups.create(&input)?;
+                Ok(CreateTargetGroupOutput::builder()
+                    .target_groups(made)
+                    .build())
+            })
+            .await
+    }
+
+    async fn delete_target_group(
+        &self,
+        input: DeleteTargetGroupInputBuilder,
+    ) -> Result<DeleteTargetGroupOutput, ApiError> {
+        self.0
+            .serve(Call::DeleteTargetGroup, |world, _now| {
+                let arn = input.get_target_group_arn().as_deref().unwrap_or_default();
+                world.groups.delete(arn, &world.rules)?;
+                Ok(DeleteTargetGroupOutput::builder().build())
+            })
+            .await
+    }
+
+    async fn create_rule(
+        &self,
+        input: CreateRuleInputBuilder,
+    ) -> Result<CreateRuleOutput, ApiError> {
+        self.0
+            .serve(Call::CreateRule, |world, _now| {
+                let call = Call::CreateRule;
+                if input.get_listener_arn().as_deref() != Some(rules::listener().as_str()) {
+                    return Err(no_listener(call));
+                }
+                check(call, input.get_actions().as_deref().unwrap_or_default())?;
+                check_groups(call, world, input.get_actions().as_deref())?;
+                let made = world.rules.create(&input)?;
+                let arn = made.rule_arn.clone().unwrap_or_default();
+                let tags = input.get_tags().as_deref().unwrap_or_default();
+                world.groups.tag(&arn, tags);
+                Ok(CreateRuleOutput::builder()
+                    .rules(as_described(&made))
+                    .build())
+            })
+            .await
+    }
+
+    async fn delete_rule(
+        &self,
+        input: DeleteRuleInputBuilder,
+    ) -> Result<DeleteRuleOutput, ApiError> {
+        self.0
+            .serve(Call::DeleteRule, |world, _now| {
+                let arn = input.get_rule_arn().as_deref().unwrap_or_default();
+                world.rules.delete(arn)?;
+                Ok(DeleteRuleOutput::builder().build())
+            })
+            .await
+    }
+
+    async fn describe_tags(
+        &self,
+        input: DescribeTagsInputBuilder,
+    ) -> Result<DescribeTagsOutput, ApiError> {
+        self.0
+            .serve(Call::DescribeTags, |world, _now| {
+                let arns = input.get_resource_arns().iter().flatten();
+                check_tagged(Call::DescribeTags, world, arns.clone())?;
+                Ok(describe_tags(world, arns))
+            })
+            .await
+    }
+
+    async fn add_tags(&self, input: AddTagsInputBuilder) -> Result<AddTagsOutput, ApiError> {
+        self.0
+            .serve(Call::AddTags, |world, _now| {
+                let arns = input.get_resource_arns().iter().flatten();
+                check_tagged(Call::AddTags, world, arns.clone())?;
+                let tags = input.get_tags().as_deref().unwrap_or_default();
+                arns.for_each(|arn| world.groups.tag(arn, tags));
+                Ok(AddTagsOutput::builder().build())
+            })
+            .await
+    }
+
+    async fn remove_tags(
+        &self,
+        input: RemoveTagsInputBuilder,
+    ) -> Result<RemoveTagsOutput, ApiError> {
+        self.0
+            .serve(Call::RemoveTags, |world, _now| {
+                let arns = input.get_resource_arns().iter().flatten();
+                check_tagged(Call::RemoveTags, world, arns.clone())?;
+                let keys = input.get_tag_keys().as_deref().unwrap_or_default();
+                arns.for_each(|arn| world.groups.untag(arn, keys));
+                Ok(RemoveTagsOutput::builder().build())
+            })
+            .await
+    }
+}
+
+fn describe_rules(
+    world: &World,
+    input: &DescribeRulesInputBuilder,
+) -> Result<DescribeRulesOutput, ApiError> {
+    let call = Call::DescribeRules;
+    match (input.get_listener_arn(), input.get_rule_arns()) {
+        (Some(listener), None) => {
+            if listener != rules::listener().as_str() {
+                return Err(no_listener(call));
+            }
+            let described: Vec<Rule> = world.rules.all.iter().map(as_described).collect();
+            let asked = input
+                .get_page_size()
+                .and_then(|size| usize::try_from(size).ok());
+            let size = asked.unwrap_or(world.page_size).clamp(1, 400);
+            let from = match input.get_marker() {
+                None => 0,
+                Some(marker) => marker
+                    .strip_prefix("rules-")
+                    .and_then(|n| n.parse::<usize>().ok())
+                    .filter(|from| *from < described.len())
+                    .ok_or_else(|| invalid(call, "ValidationError", "Invalid marker"))?,
+            };
+            let to = (from + size).min(described.len());
+            let next = (to < described.len()).then(|| format!("rules-{to}"));
+            Ok(DescribeRulesOutput::builder()
+                .set_rules(Some(described[from..to].to_vec()))
+                .set_next_marker(next)
+                .build())
+        }
+        (None, Some(arns)) => {
+            let mut found = Vec::new();
+            for arn in arns {
+                let index = world.rules.find(arn).ok_or_else(|| no_rule(call))?;
+                found.push(as_described(&world.rules.all[index]));
+            }
+            Ok(DescribeRulesOutput::builder()
+                .set_rules(Some(found))
+                .build())
+        }
+        _ => {
+            let message = "You must specify either listener ARN or rule ARNs";
+            Err(invalid(call, "ValidationError", message))
+        }
+    }
+}
+
+fn describe_listeners(
+    input: &DescribeListenersInputBuilder,
+) -> Result<DescribeListenersOutput, ApiError> {
+    let known = match (input.get_load_balancer_arn(), input.get_listener_arns()) {
+        (Some(balancer), None) => balancer == rules::BALANCER,
+        (None, Some(arns)) => arns.iter().all(|arn| arn == rules::listener().as_str()),
+        _ => false,
+    };
+    if !known {
+        return Err(no_listener(Call::DescribeListeners));
+    }
+    Ok(DescribeListenersOutput::builder()
+        .listeners(listener())
+        .build())
+}
+
+fn listener() -> Listener {
+    Listener::builder()
+        .listener_arn(rules::listener().as_str())
+        .load_balancer_arn(rules::BALANCER)
+        .port(443)
+        .protocol(ProtocolEnum::Https)
+        .build()
+}
+
+fn describe_target_groups(
+    world: &World,
+    input: &DescribeTargetGroupsInputBuilder,
+) -> Result<DescribeTargetGroupsOutput, ApiError> {
+    let call = Call::DescribeTargetGroups;
+    let groups = &world.groups;
+    let arns = input.get_target_group_arns().iter().flatten();
+    let names = input.get_names().iter().flatten();
+    let by_name = |name: &String| {
+        let mut all = groups.all.iter();
+        all.position(|group| group.target_group_name.as_ref() == Some(name))
+    };
+    let found: Option<Vec<usize>> = arns
+        .map(|arn| groups.find(arn))
+        .chain(names.map(by_name))
+        .collect();
+    let Some(found) = found else {
+        return Err(no_group(call));
+    };
+    let described = found.into_iter().map(|index| {
+        let mut group = groups.all[index].clone();
+        let arn = group.target_group_arn.as_deref().unwrap_or_default();
+        let balancers = world
+            .rules
+            .name(arn)
+            .then(|| vec![rules::BALANCER.to_owned()]);
+        group.load_balancer_arns = Some(balancers.unwrap_or_default());
+        group
+    });
+    Ok(DescribeTargetGroupsOutput::builder()
+        .set_target_groups(Some(described.collect()))
+        .build())
+}
+
+fn describe_tags<'a>(world: &World, arns: impl Iterator<Item = &'a String>) -> DescribeTagsOutput {
+    let descriptions = arns.map(|arn| {
+        let own = world.groups.tags.get(arn).into_iter().flatten();
+        let tags = own.map(|(key, value)| Tag::builder().key(key).value(value).build());
+        TagDescription::builder()
+            .resource_arn(arn)
+            .set_tags(Some(tags.collect()))
+            .build()
+    });
+    DescribeTagsOutput::builder()
+        .set_tag_descriptions(Some(descriptions.collect()))
+        .build()
+}
+
+fn target_health(side: Side, counts: &crate::traffic::TargetCounts) -> DescribeTargetHealthOutput {
+    let network = match side {
+        Side::Blue => 1,
+        Side::Green => 2,
+    };
+    let states = [
+        (counts.healthy, TargetHealthStateEnum::Healthy),
+        (counts.unhealthy, TargetHealthStateEnum::Unhealthy),
+        (counts.initial, TargetHealthStateEnum::Initial),
+        (counts.draining, TargetHealthStateEnum::Draining),
+        (counts.other, TargetHealthStateEnum::Unused),
+    ];
+    let mut output = DescribeTargetHealthOutput::builder();
+    let mut host = 10;
+    for (count, state) in states {
+        for _ in 0..count {
+            host += 1;
+            let target = TargetDescription::builder()
+                .id(format!("10.0.{network}.{host}"))
+                .port(8000);
+            output = output.target_health_descriptions(
+                TargetHealthDescription::builder()
+                    .target(target.build())
+                    .target_health(TargetHealth::builder().state(state.clone()).build())
+                    .build(),
+            );
+        }
+    }
+    output.build()
+}
+
+/// A rule as AWS shows it: a forward to one group in both shapes, and never a client secret.
+fn as_described(rule: &Rule) -> Rule {
+    let mut rule = rule.clone();
+    for action in rule.actions.iter_mut().flatten() {
+        if let Some(login) = action.authenticate_oidc_config.as_mut() {
+            login.client_secret = None;
+            login.use_existing_client_secret = None;
+        }
+        if action.r#type != Some(ActionTypeEnum::Forward) {
+            continue;
+        }
+        if action.forward_config.is_none()
+            && let Some(sole) = action.target_group_arn.clone()
+        {
+            let group = TargetGroupTuple::builder().target_group_arn(sole).weight(1);
+            let config = aws_sdk_elasticloadbalancingv2::types::ForwardActionConfig::builder()
+                .target_groups(group.build());
+            action.forward_config = Some(config.build());
+        }
+    }
+    rule
+}
+
+/// Tags are of groups and rules that exist.
+fn check_tagged<'a>(
+    call: Call,
+    world: &World,
+    mut arns: impl Iterator<Item = &'a String>,
+) -> Result<(), ApiError> {
+    match arns.find(|arn| !world.groups.exists(arn) && world.rules.find(arn).is_none()) {
+        Some(arn) if arn.contains(":listener-rule/") => Err(no_rule(call)),
+        Some(_) => Err(no_group(call)),
+        None => Ok(()),
+    }
+}
+
+fn side_of(arn: Option<&str>) -> Option<Side> {
+    match arn {
+        Some(arn) if arn == rules::blue().as_str() => Some(Side::Blue),
+        Some(arn) if arn == rules::green().as_str() => Some(Side::Green),
+        _ => None,
+    }
+}
+
+fn no_listener(call: Call) -> ApiError {
+    let message = "One or more listeners not found";
+    answer(call, ErrorKind::NotFound, "ListenerNotFound", message)
+}

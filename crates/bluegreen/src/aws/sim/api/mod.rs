@@ -1,0 +1,10 @@
+//! What the simulated AWS answers, and what the machine's programs and the services do.
+
+pub(super) mod cloudwatch;
+pub(super) mod ecr;
+pub(super) mod ecs;
+pub(super) mod elb;
+pub(super) mod http;
+pub(super) mod programs;
+pub(super) mod scheduler;
+pub(super) mod shared;

@@ -1,0 +1,430 @@
+//! The container service's state: revisions, one service, its deployments, and how they go on.
+
+use std::time::Duration;
+
+use serde_json::{Map, Value, json};
+
+use super::{
+    change::Writer,
+    registry::{HOST, REPOSITORY},
+};
+
+pub(in crate::aws::sim) const CLUSTER: &str = "chatbot-cluster";
+pub(in crate::aws::sim) const SERVICE: &str = "chatbot-fastapi";
+pub(super) const FAMILY: &str = "chatbot-fastapi";
+const ACCOUNT: &str = "arn:aws:ecs:us-east-1:123456789012";
+
+/// What a revision does when it is run.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Fate {
+    /// It starts, and serves well.
+    #[default]
+    Works,
+    /// Its tasks die at start.
+    Dies,
+    /// Its tasks never become healthy for the balancer, and never die.
+    Stalls,
+    /// It starts, and its health page answers 503.
+    Unhealthy,
+    /// It starts and is healthy, and the chat answers 500.
+    Broken,
+}
+
+/// One deployment of the service.
+#[derive(Debug, Clone)]
+pub(in crate::aws::sim) struct Deployment {
+    pub(in crate::aws::sim) id: String,
+    pub(in crate::aws::sim) revision: String,
+    pub(in crate::aws::sim) begun: Duration,
+    pub(in crate::aws::sim) desired: u32,
+    pub(in crate::aws::sim) by: Writer,
+    /// Since when it is given up.
+    pub(in crate::aws::sim) failed: Option<Duration>,
+    pub(in crate::aws::sim) reason: String,
+}
+
+#[derive(Debug, Clone)]
+pub(in crate::aws::sim) struct Fleet {
+    /// Every registered revision, oldest first: what was registered, and what it does.
+    pub(in crate::aws::sim) revisions: Vec<(String, Map<String, Value>, Fate)>,
+    /// What newly registered revisions do.
+    pub(in crate::aws::sim) next_fate: Fate,
+    pub(in crate::aws::sim) service: Option<Service>,
+    pub(super) deployments_made: u64,
+    /// Somebody else's deployment, this long after the start.
+    pub(in crate::aws::sim) stranger: Option<Duration>,
+}
+
+#[derive(Debug, Clone)]
+pub(in crate::aws::sim) struct Service {
+    /// What it was created with.
+    pub(in crate::aws::sim) settings: Map<String, Value>,
+    pub(in crate::aws::sim) desired: u32,
+    pub(in crate::aws::sim) tags: Vec<(String, String)>,
+    /// The newest first.
+    pub(in crate::aws::sim) deployments: Vec<Deployment>,
+    pub(super) completed: Option<String>,
+    pub(in crate::aws::sim) events: Vec<(Duration, String)>,
+    /// Every deployment that ever began, for tests.
+    pub(in crate::aws::sim) history: Vec<(String, Writer)>,
+}
+
+/// The first copy runs after this long, the rollout is complete after twice that.
+const STARTS: Duration = Duration::from_secs(30);
+/// A copy that dies does so this long after its start, and the next one is tried.
+const DIES: Duration = Duration::from_secs(20);
+/// So many failures make the circuit breaker trip, the least that AWS takes.
+const TRIPS: u32 = 3;
+
+/// How far a deployment is at one moment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::aws::sim) struct Progress {
+    pub(in crate::aws::sim) running: u32,
+    pub(in crate::aws::sim) pending: u32,
+    pub(in crate::aws::sim) failed: u32,
+    pub(in crate::aws::sim) state: &'static str,
+}
+
+impl Default for Fleet {
+    /// The service runs one revision with four copies.
+    fn default() -> Self {
+        let mut fleet = Self {
+            revisions: Vec::new(),
+            next_fate: Fate::Works,
+            service: None,
+            deployments_made: 0,
+            stranger: None,
+        };
+        let arn = fleet.register(first_definition());
+        let settings = settings(false);
+        let mut service = Service::new(settings, 4);
+        service.completed = Some(arn.clone());
+        fleet.service = Some(service);
+        fleet.deploy(Duration::ZERO, &arn, Writer::Start);
+        if let Some(service) = fleet.service.as_mut() {
+            // It was there long before.
+            service.events.clear();
+        }
+        fleet
+    }
+}
+
+fn settings(breaker_takes_back: bool) -> Map<String, Value> {
+    let value = json!({
+        "serviceName": SERVICE,
+        "launchType": "FARGATE",
+        "loadBalancers": [{
+            "targetGroupArn": super::rules::green().as_str(),
+            "containerName": "chatbot-fastapi",
+            "containerPort": 8000
+        }],
+        "deploymentController": {"type": "ECS"},
+        "deploymentConfiguration": {
+            "maximumPercent": 200,
+            "minimumHealthyPercent": 100,
+            "strategy": "ROLLING",
+            "deploymentCircuitBreaker": {"enable": true, "rollback": breaker_takes_back}
+        },
+        "healthCheckGracePeriodSeconds": 60
+    });
+    value.as_object().cloned().unwrap_or_default()
+}
+
+fn first_definition() -> Map<String, Value> {
+    let value = json!({
+        "family": FAMILY,
+        "networkMode": "awsvpc",
+        "requiresCompatibilities": ["FARGATE"],
+        "cpu": "1024",
+        "memory": "2048",
+        "executionRoleArn": "arn:aws:iam::123456789012:role/ecsTaskExecutionRole",
+        "containerDefinitions": [{
+            "name": "chatbot-fastapi",
+            "image": format!("{HOST}/{REPOSITORY}@sha256:{}", "0".repeat(64)),
+            "essential": true,
+            "portMappings": [{"containerPort": 8000, "hostPort": 8000, "protocol": "tcp"}],
+            "environment": [{"name": "LOG_LEVEL", "value": "INFO"}],
+            "logConfiguration": {"logDriver": "awslogs", "options": {
+                "awslogs-group": "/aws/ecs/chatbot-fastapi",
+                "awslogs-region": "us-east-1",
+                "awslogs-stream-prefix": "ecs"
+            }}
+        }],
+        "placementConstraints": []
+    });
+    value.as_object().cloned().unwrap_or_default()
+}
+
+impl Service {
+    pub(in crate::aws::sim) fn new(settings: Map<String, Value>, desired: u32) -> Self {
+        Self {
+            settings,
+            desired,
+            tags: Vec::new(),
+            deployments: Vec::new(),
+            completed: None,
+            events: Vec::new(),
+            history: Vec::new(),
+        }
+    }
+
+    fn breaker(&self, switch: &str) -> bool {
+        let path = format!("/deploymentConfiguration/deploymentCircuitBreaker/{switch}");
+        let settings = Value::Object(self.settings.clone());
+        settings.pointer(&path) == Some(&json!(true))
+    }
+
+    pub(in crate::aws::sim) fn tag(&mut self, key: &str, value: &str) {
+        self.tags.retain(|(known, _)| known != key);
+        self.tags.push((key.to_owned(), value.to_owned()));
+    }
+}
+
+impl Fleet {
+    pub(in crate::aws::sim) fn register(&mut self, definition: Map<String, Value>) -> String {
+        let family = definition
+            .get("family")
+            .and_then(Value::as_str)
+            .unwrap_or(FAMILY);
+        let prefix = format!("{ACCOUNT}:task-definition/{family}:");
+        let earlier = self
+            .revisions
+            .iter()
+            .filter(|(arn, ..)| arn.starts_with(&prefix));
+        let arn = format!("{prefix}{}", earlier.count() + 1);
+        self.revisions
+            .push((arn.clone(), definition, self.next_fate));
+        arn
+    }
+
+    /// A revision by ARN, `family:revision`, or family.
+    pub(in crate::aws::sim) fn find(
+        &self,
+        name: &str,
+    ) -> Option<&(String, Map<String, Value>, Fate)> {
+        let short = |arn: &str| arn.rsplit('/').next().unwrap_or(arn).to_owned();
+        let is_it = |arn: &str| {
+            arn == name
+                || short(arn) == name
+                || short(arn).rsplit_once(':').is_some_and(|(f, _)| f == name)
+        };
+        self.revisions.iter().rev().find(|(arn, ..)| is_it(arn))
+    }
+
+    pub(in crate::aws::sim) fn fate(&self, revision: &str) -> Fate {
+        self.find(revision)
+            .map(|(_, _, fate)| *fate)
+            .unwrap_or_default()
+    }
+
+    /// Lets the service's own setting take failed rollouts back.
+    pub(in crate::aws::sim) fn breaker_takes_back(&mut self) {
+        if let Some(service) = self.service.as_mut() {
+            service.settings = settings(true);
+        }
+    }
+
+    pub(in crate::aws::sim) fn deploy(
+        &mut self,
+        now: Duration,
+        revision: &str,
+        by: Writer,
+    ) -> Option<String> {
+        self.deployments_made += 1;
+        let id = format!(
+            "ecs-svc/{:019}",
+            4_000_000_000_000_000_000 + self.deployments_made
+        );
+        let service = self.service.as_mut()?;
+        service.deployments.insert(
+            0,
+            Deployment {
+                id: id.clone(),
+                revision: revision.to_owned(),
+                begun: now,
+                desired: service.desired,
+                by,
+                failed: None,
+                reason: format!("ECS deployment {id} in progress."),
+            },
+        );
+        service.history.push((revision.to_owned(), by));
+        let message = format!("(service {SERVICE}) has started a deployment {id}.");
+        service.events.push((now, message));
+        Some(id)
+    }
+
+    pub(in crate::aws::sim) fn progress(&self, deployment: &Deployment, now: Duration) -> Progress {
+        let Some(service) = &self.service else {
+            return Progress {
+                running: 0,
+                pending: 0,
+                failed: 0,
+                state: "FAILED",
+            };
+        };
+        let is_primary = service
+            .deployments
+            .first()
+            .is_some_and(|one| one.id == deployment.id);
+        let age = now.saturating_sub(deployment.begun);
+        let desired = deployment.desired;
+        let served_before = service.completed.as_deref() == Some(&deployment.revision);
+        if !is_primary {
+            let running = if served_before { desired } else { 0 };
+            let state = if deployment.failed.is_some() {
+                "FAILED"
+            } else {
+                "COMPLETED"
+            };
+            let failed = if deployment.failed.is_some() {
+                TRIPS
+            } else {
+                0
+            };
+            return Progress {
+                running,
+                pending: 0,
+                failed,
+                state,
+            };
+        }
+        if deployment.by == Writer::Start {
+            return Progress {
+                running: desired,
+                pending: 0,
+                failed: 0,
+                state: "COMPLETED",
+            };
+        }
+        match self.fate(&deployment.revision) {
+            Fate::Dies => {
+                let tries = u32::try_from(age.as_secs() / DIES.as_secs()).unwrap_or(u32::MAX);
+                let failed = if deployment.failed.is_some() {
+                    TRIPS
+                } else {
+                    tries
+                };
+                let state = if deployment.failed.is_some() {
+                    "FAILED"
+                } else {
+                    "IN_PROGRESS"
+                };
+                Progress {
+                    running: 0,
+                    pending: desired.min(1),
+                    failed,
+                    state,
+                }
+            }
+            Fate::Stalls => Progress {
+                running: 0,
+                pending: desired,
+                failed: 0,
+                state: "IN_PROGRESS",
+            },
+            _ if age >= STARTS * 2 => Progress {
+                running: desired,
+                pending: 0,
+                failed: 0,
+                state: "COMPLETED",
+            },
+            _ if age >= STARTS => {
+                let running = desired.div_ceil(2);
+                Progress {
+                    running,
+                    pending: desired - running,
+                    failed: 0,
+                    state: "IN_PROGRESS",
+                }
+            }
+            _ => Progress {
+                running: 0,
+                pending: desired,
+                failed: 0,
+                state: "IN_PROGRESS",
+            },
+        }
+    }
+
+    /// Lets happen what happens by itself up to `now`.
+    pub(in crate::aws::sim) fn advance(&mut self, now: Duration) {
+        if let Some(due) = self.stranger.filter(|due| *due <= now) {
+            self.stranger = None;
+            let fate = std::mem::replace(&mut self.next_fate, Fate::Works);
+            let mut definition = first_definition();
+            definition.insert("cpu".to_owned(), json!("512"));
+            let arn = self.register(definition);
+            self.next_fate = fate;
+            self.deploy(due, &arn, Writer::Stranger);
+        }
+        let Some(primary) = self
+            .service
+            .as_ref()
+            .and_then(|one| one.deployments.first())
+            .cloned()
+        else {
+            return;
+        };
+        let progress = self.progress(&primary, now);
+        if progress.state == "COMPLETED" {
+            let done = primary.begun + STARTS * 2;
+            let Some(service) = self.service.as_mut() else {
+                return;
+            };
+            if service.deployments.len() > 1
+                || service.completed.as_ref() != Some(&primary.revision)
+            {
+                service.deployments.truncate(1);
+                service.completed = Some(primary.revision.clone());
+                if let Some(first) = service.deployments.first_mut() {
+                    first.reason = format!("ECS deployment {} completed.", primary.id);
+                }
+                let message = format!("(service {SERVICE}) has reached a steady state.");
+                service.events.push((done, message));
+            }
+            return;
+        }
+        let trips = primary.failed.is_none() && progress.failed >= TRIPS;
+        let Some(service) = self.service.as_mut() else {
+            return;
+        };
+        if !trips || !service.breaker("enable") {
+            return;
+        }
+        let tripped = primary.begun + DIES * TRIPS;
+        if let Some(first) = service.deployments.first_mut() {
+            first.failed = Some(tripped);
+            first.reason = "ECS deployment circuit breaker: tasks failed to start.".to_owned();
+        }
+        let message = format!(
+            "(service {SERVICE}) (deployment {}) deployment failed: tasks failed to start.",
+            primary.id
+        );
+        service.events.push((tripped, message));
+        if service.breaker("rollback")
+            && let Some(completed) = service.completed.clone()
+            && let Some(id) = self.deploy(tripped, &completed, Writer::Service)
+            && let Some(service) = self.service.as_mut()
+        {
+            if let Some(first) = service.deployments.first_mut() {
+                first.reason =
+                    format!("ECS deployment circuit breaker: rolling back to deploymentId {id}.");
+            }
+            let message = format!("(service {SERVICE}) rolling back to deployment {id}.");
+            service.events.push((tripped, message));
+        }
+    }
+
+    /// What answers requests now; `None` where nothing does.
+    pub(in crate::aws::sim) fn serving(&self, now: Duration) -> Option<Fate> {
+        let service = self.service.as_ref()?;
+        for deployment in &service.deployments {
+            if self.progress(deployment, now).running > 0 {
+                return Some(self.fate(&deployment.revision));
+            }
+        }
+        None
+    }
+}

@@ -1,0 +1,171 @@
+//! The balancer's target groups and the tags of its resources.
+
+use std::collections::BTreeMap;
+
+use aws_sdk_elasticloadbalancingv2::{
+    operation::create_target_group::builders::CreateTargetGroupInputBuilder,
+    types::{ProtocolEnum, Tag, TargetGroup, TargetTypeEnum},
+};
+
+use super::rules::{self, Rules};
+use crate::{
+    aws::{
+        alb::TargetGroupArn,
+        api::ApiError,
+        sim::fault::{Call, answer},
+    },
+    error::ErrorKind,
+    traffic::Side,
+};
+
+/// The network that everything is in.
+const NETWORK: &str = "vpc-0123456789abcdef0";
+
+#[derive(Debug, Clone)]
+pub(in crate::aws::sim) struct Groups {
+    pub(in crate::aws::sim) all: Vec<TargetGroup>,
+    /// Groups that came to be while somebody looked on: nobody registered targets with them.
+    made: Vec<String>,
+    pub(in crate::aws::sim) tags: BTreeMap<String, BTreeMap<String, String>>,
+}
+
+impl Groups {
+    pub(in crate::aws::sim) fn new(has_green: bool) -> Self {
+        let mut all = vec![given(&rules::blue(), 5000)];
+        if has_green {
+            all.push(given(&rules::green(), 8000));
+        }
+        Self {
+            all,
+            made: Vec::new(),
+            tags: BTreeMap::new(),
+        }
+    }
+
+    pub(in crate::aws::sim) fn find(&self, arn: &str) -> Option<usize> {
+        let mut all = self.all.iter();
+        all.position(|group| group.target_group_arn.as_deref() == Some(arn))
+    }
+
+    pub(in crate::aws::sim) fn exists(&self, arn: &str) -> bool {
+        self.find(arn).is_some()
+    }
+
+    /// Whether services have registered targets with a side's group.
+    pub(super) fn has_targets(&self, side: Side) -> bool {
+        let arn = match side {
+            Side::Blue => rules::blue(),
+            Side::Green => rules::green(),
+        };
+        self.exists(arn.as_str()) && !self.made.iter().any(|made| made == arn.as_str())
+    }
+
+    pub(in crate::aws::sim) fn names(&self) -> Vec<String> {
+        let names = self.all.iter();
+        names
+            .filter_map(|group| group.target_group_name.clone())
+            .collect()
+    }
+
+    /// The same request twice makes one group; another of its name is refused.
+    pub(in crate::aws::sim) fn create(
+        &mut self,
+        input: &CreateTargetGroupInputBuilder,
+    ) -> Result<TargetGroup, ApiError> {
+        let call = Call::CreateTargetGroup;
+        let name = input.get_name().clone().unwrap_or_default();
+        let arn = match rules::green() {
+            green if green.name() == name => green.to_string(),
+            green => green.as_str().replacen(green.name(), &name, 1),
+        };
+        let group = TargetGroup::builder()
+            .target_group_arn(&arn)
+            .target_group_name(&name)
+            .set_protocol(input.get_protocol().clone())
+            .set_protocol_version(input.get_protocol_version().clone())
+            .set_port(*input.get_port())
+            .set_vpc_id(input.get_vpc_id().clone())
+            .set_health_check_protocol(input.get_health_check_protocol().clone())
+            .set_health_check_port(input.get_health_check_port().clone())
+            .set_health_check_enabled(*input.get_health_check_enabled())
+            .set_health_check_path(input.get_health_check_path().clone())
+            .set_health_check_interval_seconds(*input.get_health_check_interval_seconds())
+            .set_health_check_timeout_seconds(*input.get_health_check_timeout_seconds())
+            .set_healthy_threshold_count(*input.get_healthy_threshold_count())
+            .set_unhealthy_threshold_count(*input.get_unhealthy_threshold_count())
+            .set_matcher(input.get_matcher().clone())
+            .set_target_type(input.get_target_type().clone())
+            .set_ip_address_type(input.get_ip_address_type().clone())
+            .build();
+        let of_name = |one: &&TargetGroup| one.target_group_name == group.target_group_name;
+        match self.all.iter().find(of_name) {
+            Some(there) if *there == group => {}
+            Some(_) => {
+                let message = format!(
+                    "A target group with the same name '{name}' exists, but with different settings"
+                );
+                let kind = ErrorKind::Conflict;
+                return Err(answer(call, kind, "DuplicateTargetGroupName", &message));
+            }
+            None => {
+                self.all.push(group.clone());
+                self.made.push(arn.clone());
+            }
+        }
+        self.tag(&arn, input.get_tags().as_deref().unwrap_or_default());
+        Ok(group)
+    }
+
+    pub(in crate::aws::sim) fn delete(&mut self, arn: &str, rules: &Rules) -> Result<(), ApiError> {
+        let call = Call::DeleteTargetGroup;
+        if rules.name(arn) {
+            let message =
+                format!("Target group '{arn}' is currently in use by a listener or a rule");
+            return Err(answer(call, ErrorKind::Conflict, "ResourceInUse", &message));
+        }
+        // Deleting what is not there succeeds.
+        if let Some(index) = self.find(arn) {
+            self.all.remove(index);
+            self.tags.remove(arn);
+        }
+        Ok(())
+    }
+
+    pub(in crate::aws::sim) fn tag(&mut self, arn: &str, tags: &[Tag]) {
+        let own = self.tags.entry(arn.to_owned()).or_default();
+        for tag in tags {
+            let value = tag.value.clone().unwrap_or_default();
+            own.insert(tag.key.clone().unwrap_or_default(), value);
+        }
+    }
+
+    pub(in crate::aws::sim) fn untag(&mut self, arn: &str, keys: &[String]) {
+        let own = self.tags.entry(arn.to_owned()).or_default();
+        own.retain(|key, _| !keys.contains(key));
+    }
+}
+
+/// A group as the guide has it.
+fn given(arn: &TargetGroupArn, port: i32) -> TargetGroup {
+    TargetGroup::builder()
+        .target_group_arn(arn.as_str())
+        .target_group_name(arn.name())
+        .protocol(ProtocolEnum::Http)
+        .protocol_version("HTTP1")
+        .port(port)
+        .vpc_id(NETWORK)
+        .health_check_enabled(true)
+        .health_check_protocol(ProtocolEnum::Http)
+        .health_check_path("/health")
+        .health_check_interval_seconds(30)
+        .health_check_timeout_seconds(5)
+        .healthy_threshold_count(2)
+        .unhealthy_threshold_count(3)
+        .target_type(TargetTypeEnum::Ip)
+        .build()
+}
+
+pub(in crate::aws::sim) fn no_group(call: Call) -> ApiError {
+    let message = "One or more target groups not found";
+    answer(call, ErrorKind::NotFound, "TargetGroupNotFound", message)
+}

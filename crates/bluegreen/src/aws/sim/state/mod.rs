@@ -1,0 +1,13 @@
+//! The state of the simulated world and how it goes on. It knows nothing of who asks.
+
+pub(super) mod change;
+pub(super) mod fleet;
+pub(super) mod groups;
+pub(super) mod metrics;
+pub(super) mod programs;
+pub(super) mod registry;
+pub(super) mod rules;
+pub(super) mod schedules;
+pub(super) mod service;
+pub(super) mod world;
+pub(super) mod writes;

@@ -1,0 +1,175 @@
+//! How a service behaves.
+
+use std::time::Duration;
+
+use crate::traffic::TargetCounts;
+
+/// One of the two services: how many targets it has and how they serve.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct Service {
+    pub(in crate::aws::sim) targets: u32,
+    pub(super) ready_after: Duration,
+    pub(super) ready_every: Duration,
+    pub(super) error_rate: f64,
+    pub(in crate::aws::sim) latency: Duration,
+    pub(super) behaviours: Vec<(When, Behaviour)>,
+}
+
+/// When a [`Behaviour`] shows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum When {
+    /// Always.
+    Always,
+    /// From one time after the start of the simulation to another.
+    Between(Duration, Duration),
+    /// From one time to another after each rise of the service's share.
+    AfterRise(Duration, Duration),
+    /// From one time to another after the `n`th rise of the service's share, counted from 1.
+    AfterNthRise(u32, Duration, Duration),
+}
+
+/// What a service does beside serving well.
+#[derive(Debug, Clone, Copy, PartialEq)]
+#[non_exhaustive]
+pub enum Behaviour {
+    /// Fails this fraction of its requests, with a 500 of its own.
+    Errors(f64),
+    /// Fails a fraction that grows by this much a minute.
+    Leak(f64),
+    /// Answers with this median latency.
+    Latency(Duration),
+    /// Refuses connections: the balancer answers for it, and its metrics say nothing of that.
+    Dead,
+    /// Publishes no metrics.
+    Silent,
+}
+
+/// A service at one moment.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Conditions {
+    pub(super) error_rate: f64,
+    pub(in crate::aws::sim) latency: Duration,
+    pub(super) is_dead: bool,
+}
+
+/// How long a balancer takes to give up on a target: three checks, half a minute apart.
+pub(super) const UNHEALTHY_AFTER: Duration = Duration::from_secs(90);
+
+impl Service {
+    /// A service of so many targets that serves well: one error in a thousand requests, 120 ms.
+    #[must_use]
+    pub fn new(targets: u32) -> Self {
+        Self {
+            targets,
+            ready_after: Duration::ZERO,
+            ready_every: Duration::ZERO,
+            error_rate: 0.001,
+            latency: Duration::from_millis(120),
+            behaviours: Vec::new(),
+        }
+    }
+
+    /// Its usual fraction of failed requests, 0 to 1.
+    #[must_use]
+    pub fn with_error_rate(mut self, rate: f64) -> Self {
+        self.error_rate = rate.clamp(0.0, 1.0);
+        self
+    }
+
+    /// Its usual median latency.
+    #[must_use]
+    pub fn with_latency(mut self, latency: Duration) -> Self {
+        self.latency = latency;
+        self
+    }
+
+    /// Its first target is healthy after `first`, each further one `every` later.
+    #[must_use]
+    pub fn warming(mut self, first: Duration, every: Duration) -> Self {
+        self.ready_after = first;
+        self.ready_every = every;
+        self
+    }
+
+    /// Adds a behaviour.
+    #[must_use]
+    pub fn with(mut self, when: When, behaviour: Behaviour) -> Self {
+        self.behaviours.push((when, behaviour));
+        self
+    }
+
+    pub(super) fn conditions(&self, now: Duration, rises: &[Duration]) -> Conditions {
+        let mut conditions = Conditions {
+            error_rate: self.error_rate,
+            latency: self.latency,
+            is_dead: false,
+        };
+        for (when, behaviour) in &self.behaviours {
+            let Some(since) = when.began(now, rises) else {
+                continue;
+            };
+            match behaviour {
+                Behaviour::Errors(rate) => conditions.error_rate += rate,
+                Behaviour::Leak(rate) => {
+                    conditions.error_rate += rate * (now - since).as_secs_f64() / 60.0;
+                }
+                Behaviour::Latency(latency) => conditions.latency = *latency,
+                Behaviour::Dead => conditions.is_dead = true,
+                Behaviour::Silent => {}
+            }
+        }
+        conditions.error_rate = conditions.error_rate.clamp(0.0, 1.0);
+        conditions
+    }
+
+    pub(super) fn is_silent(&self, now: Duration, rises: &[Duration]) -> bool {
+        self.behaviours.iter().any(|(when, behaviour)| {
+            *behaviour == Behaviour::Silent && when.began(now, rises).is_some()
+        })
+    }
+
+    /// The targets as health checks see them.
+    pub(in crate::aws::sim) fn targets(&self, now: Duration, rises: &[Duration]) -> TargetCounts {
+        let mut counts = TargetCounts::default();
+        let dead = self.behaviours.iter().any(|(when, behaviour)| {
+            let since = when.began(now, rises);
+            *behaviour == Behaviour::Dead
+                && since.is_some_and(|since| now - since >= UNHEALTHY_AFTER)
+        });
+        for index in 0..self.targets {
+            let ready = self.ready_after + self.ready_every * index;
+            if dead {
+                counts.unhealthy += 1;
+            } else if now >= ready {
+                counts.healthy += 1;
+            } else {
+                counts.initial += 1;
+            }
+        }
+        counts
+    }
+}
+
+impl When {
+    pub(in crate::aws::sim) fn is_on(self, now: Duration, rises: &[Duration]) -> bool {
+        self.began(now, rises).is_some()
+    }
+
+    /// Since when it shows, if it shows now.
+    fn began(self, now: Duration, rises: &[Duration]) -> Option<Duration> {
+        let after = |rise: Duration, from: Duration, to: Duration| {
+            (now >= rise + from && now < rise.saturating_add(to)).then_some(rise + from)
+        };
+        match self {
+            Self::Always => Some(Duration::ZERO),
+            Self::Between(from, to) => after(Duration::ZERO, from, to),
+            Self::AfterRise(from, to) => after(*rises.last()?, from, to),
+            Self::AfterNthRise(nth, from, to) => {
+                let index = usize::try_from(nth).ok()?.checked_sub(1)?;
+                after(*rises.get(index)?, from, to)
+            }
+        }
+    }
+}

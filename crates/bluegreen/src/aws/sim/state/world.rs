@@ -1,0 +1,278 @@
+//! The state of the simulated AWS and how it goes on.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use jiff::Timestamp;
+use rand::SeedableRng;
+use rand_chacha::ChaCha8Rng;
+use rand_distr::{Binomial, Distribution, LogNormal, Poisson};
+
+use super::{
+    change::{Change, Writer},
+    fleet::Fleet,
+    groups::Groups,
+    metrics::{Publication, Second, Seconds},
+    programs::Programs,
+    registry::Registry,
+    rules::Rules,
+    schedules::Schedules,
+    service::{Conditions, Service, When},
+};
+use crate::{
+    aws::sim::{
+        fault::{Call, Fault, Selector},
+        stop::StopPoint,
+        time::SimClock,
+    },
+    clock::later,
+    traffic::{Side, Sides, TargetCounts},
+};
+
+/// An alarm and when it fires.
+#[derive(Debug, Clone)]
+pub(in crate::aws::sim) struct Alarm {
+    pub(in crate::aws::sim) name: String,
+    pub(in crate::aws::sim) fires: When,
+}
+
+#[derive(Debug)]
+pub(in crate::aws::sim) struct World {
+    pub(in crate::aws::sim) seed: u64,
+    /// Requests a second.
+    pub(in crate::aws::sim) traffic: f64,
+    pub(in crate::aws::sim) services: Sides<Service>,
+    pub(in crate::aws::sim) rules: Rules,
+    pub(in crate::aws::sim) groups: Groups,
+    pub(in crate::aws::sim) fleet: Fleet,
+    pub(in crate::aws::sim) registry: Registry,
+    pub(in crate::aws::sim) programs: Programs,
+    pub(in crate::aws::sim) publication: Publication,
+    pub(in crate::aws::sim) page_size: usize,
+    pub(in crate::aws::sim) data_page_size: usize,
+    /// How long blue has served before the start.
+    pub(in crate::aws::sim) history: Duration,
+    pub(in crate::aws::sim) alarms: Vec<Alarm>,
+    pub(in crate::aws::sim) faults: Vec<(Selector, Fault)>,
+    pub(in crate::aws::sim) stops: Vec<StopPoint>,
+    /// Somebody else's writes, by time.
+    pub(in crate::aws::sim) scheduled: BTreeMap<Duration, Sides<u32>>,
+    /// The schedules of EventBridge Scheduler.
+    pub(in crate::aws::sim) schedules: Schedules,
+    pub(in crate::aws::sim) seconds: Seconds,
+    pub(in crate::aws::sim) changes: Vec<Change>,
+    /// When each side's share rose.
+    pub(in crate::aws::sim) rises: Sides<Vec<Duration>>,
+    pub(in crate::aws::sim) calls: BTreeMap<Call, u64>,
+    /// Green's share of the clients that are pinned to a side.
+    pub(in crate::aws::sim) pinned: f64,
+}
+
+/// The fraction of requests that come from clients with a sticky cookie, where it is enabled.
+const STICKY_CLIENTS: f64 = 0.8;
+/// The spread of latencies, as the sigma of their logarithm.
+const LATENCY_SIGMA: f64 = 0.5;
+/// The fraction of requests that the service answers with a 4xx.
+const CLIENT_ERRORS: f64 = 0.01;
+
+impl World {
+    /// Lets every second before `now` happen, and somebody else's writes that were due.
+    pub(in crate::aws::sim) fn advance(&mut self, now: Duration) {
+        let wanted = usize::try_from(now.as_secs()).unwrap_or(usize::MAX);
+        while self.seconds.len() < wanted {
+            let second = Duration::from_secs(self.seconds.len() as u64);
+            // A second sees whatever was written within it, whether or not somebody asked then.
+            let its_end = second + Duration::from_nanos(999_999_999);
+            self.write_scheduled(its_end);
+            self.fire_schedules(its_end);
+            let happened = self.happen(second);
+            self.seconds.push(happened);
+        }
+        self.write_scheduled(now);
+        self.fire_schedules(now);
+        self.fleet.advance(now);
+    }
+
+    fn write_scheduled(&mut self, now: Duration) {
+        while let Some(due) = self.scheduled.first_entry() {
+            if *due.key() > now {
+                return;
+            }
+            let (at, weights) = due.remove_entry();
+            self.rules.write_weights(weights);
+            self.changed(at, Writer::Stranger);
+        }
+    }
+
+    /// Writes a change into the history.
+    pub(in crate::aws::sim) fn changed(&mut self, now: Duration, by: Writer) {
+        let share = |weights: Sides<u32>, side: Side| {
+            let sum = f64::from(weights.blue) + f64::from(weights.green);
+            if sum > 0.0 {
+                f64::from(*weights.get(side)) / sum
+            } else {
+                0.0
+            }
+        };
+        let weights = self.rules.weights();
+        let before = self.changes.last().map(|change| change.weights);
+        for side in [Side::Blue, Side::Green] {
+            if before.is_some_and(|before| share(weights, side) > share(before, side)) {
+                self.rises.get_mut(side).push(now);
+            }
+        }
+        let change = Change {
+            at: self.date(now),
+            weights,
+            by,
+            targets: self.targets(now),
+        };
+        self.changes.push(change);
+    }
+
+    pub(in crate::aws::sim) fn date(&self, now: Duration) -> Timestamp {
+        later(SimClock::epoch(), now)
+    }
+
+    pub(in crate::aws::sim) fn targets(&self, now: Duration) -> Sides<TargetCounts> {
+        let of = |side: Side| {
+            if !self.groups.has_targets(side) {
+                return TargetCounts::default();
+            }
+            let counts = self.services.get(side).targets(now, self.rises.get(side));
+            if self.rules.is_attached(side) {
+                counts
+            } else {
+                TargetCounts {
+                    other: counts.registered(),
+                    ..TargetCounts::default()
+                }
+            }
+        };
+        Sides {
+            blue: of(Side::Blue),
+            green: of(Side::Green),
+        }
+    }
+
+    /// Lets blue have served alone for so many seconds before the start, as far as its history
+    /// goes: as it usually does, whatever happens later.
+    pub(in crate::aws::sim) fn remember(&mut self, seconds: u64) {
+        let wanted = usize::try_from(seconds.min(self.history.as_secs())).unwrap_or(usize::MAX);
+        while self.seconds.past() < wanted {
+            let ago = self.seconds.past() as u64 + 1;
+            let mut random = self.random(0_u64.wrapping_sub(ago));
+            let requests = self.requests(&mut random);
+            let blue = &self.services.blue;
+            let usual = Conditions {
+                error_rate: blue.error_rate,
+                latency: blue.latency,
+                is_dead: false,
+            };
+            let second = Sides {
+                blue: serve(&mut random, requests, usual),
+                green: Second::default(),
+            };
+            self.seconds.push_past(second);
+        }
+    }
+
+    /// The randomness of a second is its own, so it does not matter who asks when.
+    fn random(&self, second: u64) -> ChaCha8Rng {
+        let mixed = self
+            .seed
+            .wrapping_mul(0x9E37_79B9_7F4A_7C15)
+            .wrapping_add(second);
+        ChaCha8Rng::seed_from_u64(mixed)
+    }
+
+    fn requests(&self, random: &mut ChaCha8Rng) -> u32 {
+        Poisson::new(self.traffic.max(1e-9)).map_or(0, |poisson| whole(poisson.sample(random)))
+    }
+
+    /// One second of traffic.
+    fn happen(&mut self, second: Duration) -> Sides<Second> {
+        let mut random = self.random(second.as_secs());
+        let requests = self.requests(&mut random);
+        let green = binomial(&mut random, requests, self.green_share());
+        let mut of = |side: Side, requests: u32| {
+            let service = self.services.get(side);
+            let rises = self.rises.get(side);
+            let conditions = service.conditions(second, rises);
+            Second {
+                is_silent: service.is_silent(second, rises),
+                ..serve(&mut random, requests, conditions)
+            }
+        };
+        Sides {
+            blue: of(Side::Blue, requests - green),
+            green: of(Side::Green, green),
+        }
+    }
+
+    /// Green's share by weight.
+    pub(in crate::aws::sim) fn weighted_share(&self) -> f64 {
+        let weights = self.rules.weights();
+        let sum = f64::from(weights.blue) + f64::from(weights.green);
+        if sum > 0.0 {
+            f64::from(weights.green) / sum
+        } else {
+            0.0
+        }
+    }
+
+    /// Green's share of this second's requests: by weight, but for clients that are pinned.
+    fn green_share(&mut self) -> f64 {
+        let weighted = self.weighted_share();
+        match self.rules.stickiness() {
+            None => weighted,
+            Some(stickiness) => {
+                // Pins run out one by one over their duration, and follow the weights then.
+                let renewed = 1.0 / stickiness.as_secs_f64().max(1.0);
+                self.pinned += (weighted - self.pinned) * renewed;
+                STICKY_CLIENTS * self.pinned + (1.0 - STICKY_CLIENTS) * weighted
+            }
+        }
+    }
+}
+
+fn serve(random: &mut ChaCha8Rng, requests: u32, conditions: Conditions) -> Second {
+    let mut second = Second {
+        requests,
+        ..Second::default()
+    };
+    if conditions.is_dead {
+        second.refused = requests;
+        return second;
+    }
+    second.errors = binomial(random, requests, conditions.error_rate);
+    second.client_errors = binomial(random, requests - second.errors, CLIENT_ERRORS);
+    second.ok = requests - second.errors - second.client_errors;
+    let median = conditions.latency.as_secs_f64().max(1e-6);
+    if let Ok(latencies) = LogNormal::new(median.ln(), LATENCY_SIGMA) {
+        second.latency_min = f64::INFINITY;
+        for _ in 0..requests {
+            let latency = latencies.sample(random);
+            #[expect(clippy::cast_possible_truncation, reason = "seven digits of a latency")]
+            second.latencies.push(latency as f32);
+            second.latency_sum += latency;
+            second.latency_min = second.latency_min.min(latency);
+            second.latency_max = second.latency_max.max(latency);
+        }
+    }
+    second
+}
+
+fn binomial(random: &mut ChaCha8Rng, of: u32, rate: f64) -> u32 {
+    Binomial::new(u64::from(of), rate.clamp(0.0, 1.0)).map_or(0, |binomial| {
+        u32::try_from(binomial.sample(random)).unwrap_or(of)
+    })
+}
+
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "a Poisson sample is a small whole number, and saturates where it is not"
+)]
+fn whole(sample: f64) -> u32 {
+    sample as u32
+}

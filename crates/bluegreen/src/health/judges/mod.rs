@@ -1,0 +1,14 @@
+//! What the numbers mean: the judges, and how several of them are made one.
+
+mod combine;
+pub(super) mod limits;
+mod martingale;
+mod rate;
+pub mod sequential;
+mod tripwires;
+
+pub use self::{
+    combine::{AllOf, AnyOf, JudgeExt, JudgeFactory, JudgeFn, Needs, Sustained, judge_fn},
+    limits::{Limits, LimitsJudge},
+    tripwires::{ConnectionErrors, RateJudge, Shortfall, ShortfallJudge, UnhealthyRouting},
+};

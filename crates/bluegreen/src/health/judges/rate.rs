@@ -1,0 +1,238 @@
+//! [`RateTest`]: whether a fraction of green's requests is above a limit, by evidence.
+
+use super::martingale::RateAbove;
+use crate::{
+    health::{
+        Bucket, Counts, Figure, Progress, Tally, Unit, Verdict,
+        metrics::{
+            counts::as_f64,
+            timeline::{Standing, Timeline},
+        },
+    },
+    traffic::{Percent, Side},
+};
+
+/// In a warm-up this much may fail: a cold cache is forgiven, a total outage is not.
+const WARM_UP_LIMIT: f64 = 0.25;
+
+/// A rate that is held against a limit: what [`Limits`](crate::health::Limits) does with errors and the
+/// tripwires with failed connections.
+#[derive(Debug)]
+pub(super) struct RateTest {
+    pub(super) what: &'static str,
+    pub(super) limit: f64,
+    /// The logarithm of the evidence that is needed.
+    pub(super) needed: f64,
+    pub(super) min_requests: u64,
+    pub(super) pick: fn(&Counts) -> Option<Tally>,
+    pub(super) evidence: RateAbove,
+    pub(super) peak: f64,
+    /// Whether failures count where requests are not known.
+    counts_alone: bool,
+}
+
+impl RateTest {
+    pub(super) fn new(
+        what: &'static str,
+        limit: Percent,
+        alpha: Percent,
+        min_requests: u64,
+        pick: fn(&Counts) -> Option<Tally>,
+    ) -> Self {
+        Self {
+            what,
+            limit: limit.as_fraction(),
+            needed: -alpha.as_fraction().ln(),
+            min_requests: min_requests.max(1),
+            pick,
+            evidence: RateAbove::new(),
+            peak: 0.0,
+            counts_alone: false,
+        }
+    }
+
+    /// Takes failures for requests that failed where requests are not known: a connection that
+    /// was refused may never have become a request.
+    pub(super) fn counting_alone(mut self) -> Self {
+        self.counts_alone = true;
+        self
+    }
+
+    /// Takes the buckets of one observation. If the evidence sufficed after any of them, the
+    /// verdict is unhealthy, so that it does not depend on how buckets are batched.
+    pub(super) fn take(&mut self, fresh: &[(Bucket, Standing)]) {
+        let mut peak = f64::NEG_INFINITY;
+        for (bucket, standing) in fresh {
+            let limit = match standing {
+                Standing::Before => continue,
+                Standing::WarmUp => self.limit.max(WARM_UP_LIMIT),
+                Standing::Full => self.limit,
+            };
+            let green = &bucket.sides.green;
+            if let (Some(requests), Some(failed)) = (self.requests(green), (self.pick)(green)) {
+                let is_excused = self.fails(&bucket.sides.blue);
+                self.evidence
+                    .push(requests, failed.low(), limit, is_excused);
+            }
+            peak = peak.max(self.evidence.ln_value());
+        }
+        self.peak = if peak.is_finite() {
+            peak
+        } else {
+            self.evidence.ln_value()
+        };
+    }
+
+    /// Green's requests, or what failed alone.
+    fn requests(&self, green: &Counts) -> Option<u64> {
+        let alone = (self.pick)(green).filter(|_| self.counts_alone);
+        green.requests.or(alone.map(Tally::low))
+    }
+
+    /// Whether blue itself is above half the limit: then green's failures may be everybody's.
+    fn fails(&self, blue: &Counts) -> bool {
+        match (blue.requests, (self.pick)(blue)) {
+            (Some(requests), Some(failed)) if requests > 0 => {
+                as_f64(failed.low()) > self.limit / 2.0 * as_f64(requests)
+            }
+            _ => false,
+        }
+    }
+
+    /// What all buckets together mean in a phase in which green is judged.
+    pub(super) fn verdict(&self, timeline: &Timeline, progress: &Progress) -> Verdict {
+        let evidence = Figure::new("evidence", self.peak, Unit::LogEvidence)
+            .of(Side::Green)
+            .with_limit(self.needed.min(f64::MAX));
+        if self.peak >= self.needed && self.peak > 0.0 {
+            let seen = self.count(timeline.recent());
+            let summary = format!(
+                "green's {} is above {}: {} of the last {} requests",
+                self.what,
+                Unit::Fraction.show(self.limit),
+                seen.failed.low(),
+                seen.requests
+            );
+            let verdict = Verdict::unhealthy(summary);
+            return verdict
+                .map_evidence(|e| self.with_rates(e, seen, timeline).with_figure(evidence));
+        }
+        let seen = self.count(timeline.step(progress));
+        let verdict = self.judge_step(seen, timeline, progress);
+        verdict.map_evidence(|e| self.with_rates(e, seen, timeline).with_figure(evidence))
+    }
+
+    fn judge_step(&self, seen: Seen, timeline: &Timeline, progress: &Progress) -> Verdict {
+        let what = self.what;
+        if let Some(reason) = timeline.reason_to_wait(progress) {
+            return Verdict::inconclusive(reason);
+        }
+        if seen.unknown > 0 {
+            return Verdict::inconclusive(format!(
+                "green's {what} is unknown for {} requests",
+                seen.unknown
+            ));
+        }
+        if seen.requests < self.min_requests {
+            return Verdict::inconclusive(format!(
+                "{} of the {} requests on green that its {what} needs",
+                seen.requests, self.min_requests
+            ));
+        }
+        let counted = format!(
+            "{} of {} requests in {} settled buckets",
+            seen.failed.low(),
+            seen.requests,
+            seen.buckets
+        );
+        let rate = |failed: u64| as_f64(failed) / as_f64(seen.requests);
+        let limit = Unit::Fraction.show(self.limit);
+        if rate(seen.failed.low()) > self.limit {
+            return Verdict::inconclusive(format!(
+                "green's {what} is over {limit}, but the evidence does not suffice: {counted}"
+            ));
+        }
+        if rate(seen.failed.high()) > self.limit {
+            return Verdict::inconclusive(format!(
+                "green's {what} may be over {limit}: {counted}, and {} more unaccounted for",
+                seen.failed.high() - seen.failed.low()
+            ));
+        }
+        Verdict::healthy(format!("green's {what} is within {limit}: {counted}"))
+    }
+
+    fn count<'a>(&self, buckets: impl Iterator<Item = &'a Bucket>) -> Seen {
+        let mut seen = Seen::default();
+        for bucket in buckets {
+            let green = &bucket.sides.green;
+            let Some(requests) = self.requests(green).filter(|requests| *requests > 0) else {
+                continue;
+            };
+            seen.buckets += 1;
+            seen.requests = seen.requests.saturating_add(requests);
+            match (self.pick)(green) {
+                Some(failed) => seen.failed = seen.failed + failed,
+                None => seen.unknown = seen.unknown.saturating_add(requests),
+            }
+        }
+        seen
+    }
+
+    /// Adds green's rate where it is known, and blue's for comparison.
+    fn with_rates(
+        &self,
+        mut evidence: crate::health::Evidence,
+        seen: Seen,
+        timeline: &Timeline,
+    ) -> crate::health::Evidence {
+        if seen.requests > seen.unknown {
+            let rate = as_f64(seen.failed.low()) / as_f64(seen.requests - seen.unknown);
+            let figure = Figure::new(self.what, rate, Unit::Fraction).of(Side::Green);
+            evidence = evidence
+                .with_figure(figure.with_limit(self.limit))
+                .with_figure(
+                    Figure::new("requests", as_f64(seen.requests), Unit::Count).of(Side::Green),
+                );
+        }
+        match self.blue_rate(timeline) {
+            Some(figure) => evidence.with_figure(figure),
+            None => evidence,
+        }
+    }
+
+    /// Blue's own rate in the buckets that are kept.
+    pub(super) fn blue_rate(&self, timeline: &Timeline) -> Option<Figure> {
+        let (mut requests, mut failed) = (0_u64, 0_u64);
+        for blue in timeline.recent().map(|bucket| &bucket.sides.blue) {
+            if let (Some(came), Some(bad)) = (blue.requests, (self.pick)(blue)) {
+                requests = requests.saturating_add(came);
+                failed = failed.saturating_add(bad.low());
+            }
+        }
+        (requests > 0).then(|| {
+            let rate = as_f64(failed) / as_f64(requests);
+            Figure::new(self.what, rate, Unit::Fraction).of(Side::Blue)
+        })
+    }
+}
+
+/// What the buckets of a span add up to, for green.
+#[derive(Debug, Clone, Copy)]
+struct Seen {
+    requests: u64,
+    failed: Tally,
+    /// Requests in buckets in which it is unknown how many failed.
+    unknown: u64,
+    buckets: u32,
+}
+
+impl Default for Seen {
+    fn default() -> Self {
+        Self {
+            requests: 0,
+            failed: Tally::exact(0),
+            unknown: 0,
+            buckets: 0,
+        }
+    }
+}

@@ -1,0 +1,591 @@
+//! [`SequentialTest`]: the rule by itself, over one minute at a time.
+
+use super::{
+    accept::NoWorse,
+    margins::StepMargins,
+    reject::{Allowance, Sample, Worse},
+    settings::Settings,
+    temper::Flicker,
+};
+use crate::health::{Counts, Tally, judges::martingale::RateAbove, metrics::counts::as_f64};
+
+/// What one side did in one minute.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct MinuteSide {
+    /// Requests that reached it.
+    pub requests: u64,
+    /// Those that failed by its own fault.
+    pub errors: Tally,
+    /// Those that were slow; `None` where that is not known.
+    pub slow: Option<Tally>,
+}
+
+impl MinuteSide {
+    /// So many requests, of which so many failed and so many were slow.
+    #[must_use]
+    pub fn new(requests: u64, errors: Tally, slow: Option<Tally>) -> Self {
+        Self {
+            requests,
+            errors,
+            slow,
+        }
+    }
+
+    /// What a source counted, as far as it is known; `None` where not even the requests are.
+    #[must_use]
+    pub fn of(counts: &Counts) -> Option<Self> {
+        let requests = counts.requests?;
+        // Errors that nobody knows neither blame nor pass.
+        let errors = counts.errors.unwrap_or(Tally::between(0, requests));
+        let slow = if requests == 0 {
+            Some(Tally::exact(0))
+        } else {
+            counts.slow
+        };
+        Some(Self::new(requests, errors, slow))
+    }
+}
+
+/// One settled minute.
+#[derive(Debug, Clone, Copy, PartialEq)]
+#[non_exhaustive]
+pub struct Minute {
+    /// Green.
+    pub green: MinuteSide,
+    /// Blue, in the same minute.
+    pub blue: MinuteSide,
+    /// The share of requests that green was to get, 0 to 1.
+    pub share: f64,
+    /// Caches and connections of green were cold: it is held against the wide limit only.
+    pub is_warm_up: bool,
+    /// It lies in the present step. A minute that becomes known after its step ended speaks
+    /// against green like any other, and for no later step.
+    pub is_of_step: bool,
+}
+
+impl Minute {
+    /// A minute of the present step after the warm-up.
+    #[must_use]
+    pub fn new(green: MinuteSide, blue: MinuteSide, share: f64) -> Self {
+        Self {
+            green,
+            blue,
+            share,
+            is_warm_up: false,
+            is_of_step: true,
+        }
+    }
+
+    /// The same as one that lies before the present step.
+    #[must_use]
+    pub fn of_earlier_step(mut self) -> Self {
+        self.is_of_step = false;
+        self
+    }
+
+    /// The same in a warm-up, or not.
+    #[must_use]
+    pub fn warming(mut self, is_warm_up: bool) -> Self {
+        self.is_warm_up = is_warm_up;
+        self
+    }
+}
+
+/// What the test says after a minute.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Ruling {
+    /// Green is worse: the evidence has reached `1/alpha`.
+    Stop(Reason),
+    /// Green is no worse than the step's margin: the evidence has reached `1/beta`.
+    GoOn,
+    /// Not enough evidence yet.
+    Wait,
+    /// No more waiting: no request reaches green where some should.
+    NoTraffic,
+    /// No more waiting: the step's time is over.
+    TooLong,
+}
+
+/// Which of the tests speaks loudest against green.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Reason {
+    /// More of its requests fail than of blue's in the same minutes.
+    Errors,
+    /// More of its requests are slow than of blue's in the same minutes.
+    Slow,
+    /// More of its requests fail than the limit allows.
+    Limit,
+    /// At the last step, more of its requests fail than of blue's before the migration.
+    ErrorsThanBefore,
+    /// At the last step, more of its requests are slow than of blue's before the migration.
+    SlowThanBefore,
+}
+
+impl Reason {
+    /// A few words for it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Errors => "harm by errors",
+            Self::Slow => "harm by latency",
+            Self::Limit => "harm by errors above the limit",
+            Self::ErrorsThanBefore => "harm by errors against the past",
+            Self::SlowThanBefore => "harm by latency against the past",
+        }
+    }
+
+    /// All of them, in the order of [`SequentialTest::evidence`].
+    pub const ALL: [Self; 5] = [
+        Self::Errors,
+        Self::Slow,
+        Self::Limit,
+        Self::ErrorsThanBefore,
+        Self::SlowThanBefore,
+    ];
+
+    /// How much of the error budget each has; they sum to 1.
+    const WEIGHTS: [f64; 5] = [0.35, 0.25, 0.20, 0.12, 0.08];
+}
+
+/// A share from which on a step is a last one: history joins in as a control.
+const LAST: f64 = 0.85;
+/// A share at which blue gets nothing worth a comparison.
+const ALL: f64 = 0.999;
+/// So many minutes of blue's past stand beside one of green.
+const SLICE: usize = 4;
+
+/// The rule by itself: two one-sided tests by betting, looked at after each minute.
+///
+/// Give it settled minutes in order, each once; say [`enter`](Self::enter) at each new step. What
+/// it says is a function of these alone. It allocates nothing after [`new`](Self::new).
+///
+/// # Examples
+///
+/// ```
+/// use bluegreen::health::{
+///     Tally,
+///     sequential::{Minute, MinuteSide, Reason, Ruling, SequentialTest, Settings, StepMargins},
+/// };
+///
+/// let side = |requests, errors| {
+///     MinuteSide::new(requests, Tally::exact(errors), Some(Tally::exact(requests / 10)))
+/// };
+/// let mut test = SequentialTest::new(Settings::default(), Vec::new());
+/// test.enter(StepMargins::of_share(0.1));
+/// let outage = Minute::new(side(600, 600), side(5_400, 5), 0.1);
+/// assert_eq!(test.take(&outage), Ruling::Stop(Reason::Limit));
+/// ```
+#[derive(Debug, Clone)]
+pub struct SequentialTest {
+    settings: Settings,
+    /// Blue before the migration, newest first, and how much of it is used.
+    history: Vec<MinuteSide>,
+    used: usize,
+    worse: Metrics<Worse>,
+    worse_than_before: Metrics<Worse>,
+    flicker: Metrics<Flicker>,
+    limit: RateAbove,
+    step: Step,
+    /// Requests on green that should have come since the last one did.
+    missing: f64,
+    /// Both sides' requests and minutes so far, for what a minute usually has.
+    seen: (f64, f64),
+    evidence: [f64; 5],
+    total: f64,
+    /// The reason for which it ever said stop: what comes later takes nothing back.
+    stopped: Option<Reason>,
+}
+
+/// One of each metric.
+#[derive(Debug, Clone)]
+pub(super) struct Metrics<T> {
+    pub(super) errors: T,
+    pub(super) slow: T,
+}
+
+/// What a new step begins anew.
+#[derive(Debug, Clone)]
+struct Step {
+    margins: StepMargins,
+    minutes: u32,
+    with_traffic: u32,
+    is_last: bool,
+    accepted: Metrics<NoWorse>,
+    accepted_by_history: Metrics<NoWorse>,
+    newest_has_traffic: bool,
+    slow_is_known: bool,
+}
+
+impl Step {
+    fn new(margins: StepMargins) -> Self {
+        let fresh = || Metrics {
+            errors: NoWorse::default(),
+            slow: NoWorse::default(),
+        };
+        Self {
+            is_last: margins.share > LAST,
+            margins,
+            minutes: 0,
+            with_traffic: 0,
+            accepted: fresh(),
+            accepted_by_history: fresh(),
+            newest_has_traffic: false,
+            slow_is_known: false,
+        }
+    }
+}
+
+/// Low bounds for blame, high bounds for trust: a pair of samples for each use.
+#[derive(Debug, Clone, Copy)]
+struct Pair {
+    green: Sample,
+    control: Sample,
+}
+
+impl Pair {
+    fn of(green: (u64, Tally), control: (u64, Tally), blames: bool) -> Self {
+        let sample = |(requests, bad): (u64, Tally), low: bool| Sample {
+            requests: as_f64(requests),
+            bad: as_f64(if low { bad.low() } else { bad.high() }.min(requests)),
+        };
+        Self {
+            green: sample(green, blames),
+            control: sample(control, !blames),
+        }
+    }
+
+    fn is_informative(&self) -> bool {
+        self.green.requests > 0.0 && self.control.requests > 0.0
+    }
+}
+
+impl SequentialTest {
+    /// A test that has seen nothing. `history` is blue minute by minute before the migration,
+    /// newest first; each is used at most once, at the last step.
+    #[must_use]
+    pub fn new(settings: Settings, history: Vec<MinuteSide>) -> Self {
+        let worse = || Metrics {
+            errors: Worse::new(),
+            slow: Worse::new(),
+        };
+        Self {
+            history,
+            used: 0,
+            worse: worse(),
+            worse_than_before: worse(),
+            flicker: Metrics {
+                errors: Flicker::default(),
+                slow: Flicker::default(),
+            },
+            limit: RateAbove::new(),
+            step: Step::new(StepMargins::of_share(0.0)),
+            missing: 0.0,
+            seen: (0.0, 0.0),
+            evidence: Reason::WEIGHTS.map(f64::ln),
+            total: 0.0,
+            stopped: None,
+            settings,
+        }
+    }
+
+    /// Begins a step: the side that goes on starts anew, the side that stops continues.
+    pub fn enter(&mut self, margins: StepMargins) {
+        self.step = Step::new(margins);
+    }
+
+    /// Takes the next minute and says what all of them together mean.
+    pub fn take(&mut self, minute: &Minute) -> Ruling {
+        let before = self.control_before(minute);
+        self.reject(minute, before.as_ref());
+        self.count_missing(minute);
+        self.accept(minute, before.as_ref());
+        self.ruling()
+    }
+
+    /// What it says now.
+    #[must_use]
+    pub fn ruling(&self) -> Ruling {
+        if let Some(reason) = self.stopped {
+            return Ruling::Stop(reason);
+        }
+        if self.missing >= self.settings.missing_requests {
+            return Ruling::NoTraffic;
+        }
+        if self.is_proved() {
+            return Ruling::GoOn;
+        }
+        if self.step.minutes >= self.step.margins.most_minutes {
+            return Ruling::TooLong;
+        }
+        Ruling::Wait
+    }
+
+    /// The weighted evidence of each [`Reason`], as logarithms.
+    #[must_use]
+    pub fn evidence(&self) -> [f64; 5] {
+        self.evidence
+    }
+
+    /// The evidence that green is worse, all of it, as a logarithm.
+    #[must_use]
+    pub fn ln_worse(&self) -> f64 {
+        self.total
+    }
+
+    /// The evidence that green is no worse than the present margins, as logarithms: errors, slow.
+    #[must_use]
+    pub fn ln_no_worse(&self) -> (f64, f64) {
+        let margins = self.margins_now();
+        let value = |concurrent: &NoWorse, historic: &NoWorse, margin: f64| {
+            let now = concurrent.ln_value(margin);
+            if !self.may_use_history() {
+                return now;
+            }
+            // Either may certify, at half of the budget each.
+            now.max(historic.ln_value(margin)) - std::f64::consts::LN_2
+        };
+        let step = &self.step;
+        (
+            value(
+                &step.accepted.errors,
+                &step.accepted_by_history.errors,
+                margins.0,
+            ),
+            value(
+                &step.accepted.slow,
+                &step.accepted_by_history.slow,
+                margins.1,
+            ),
+        )
+    }
+
+    /// The margins that are to be proved now: errors and slow requests, as fractions.
+    #[must_use]
+    pub fn margins_now(&self) -> (f64, f64) {
+        self.step.margins.at(self.step.minutes)
+    }
+
+    /// By how much at most green's error rate is above the stated multiple of blue's, with the
+    /// confidence of `1 - beta`; `None` where nothing can be said yet.
+    #[must_use]
+    pub fn certificate(&self) -> Option<Certificate> {
+        let needed = self.settings.ln_go_on();
+        let step = &self.step;
+        let concurrent = Certificate {
+            ratio: self.accept_ratio(),
+            margin: step.accepted.errors.certificate(needed)?,
+        };
+        Some(concurrent)
+    }
+
+    /// Minutes with traffic on green in this step so far.
+    #[must_use]
+    pub fn minutes_with_traffic(&self) -> u32 {
+        self.step.with_traffic
+    }
+
+    /// The settings.
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    pub(super) fn step_margins(&self) -> &StepMargins {
+        &self.step.margins
+    }
+
+    pub(super) fn missing(&self) -> f64 {
+        self.missing
+    }
+
+    pub(super) fn lacks_slow(&self) -> bool {
+        self.settings.judges_latency && !self.step.slow_is_known
+    }
+
+    fn loudest(&self) -> Reason {
+        let all = Reason::ALL.into_iter().zip(self.evidence);
+        all.reduce(|a, b| if b.1 > a.1 { b } else { a })
+            .map_or(Reason::Errors, |(reason, _)| reason)
+    }
+
+    /// Blue's past as a control of this minute, taken once.
+    fn control_before(&mut self, minute: &Minute) -> Option<MinuteSide> {
+        if minute.share <= LAST || self.used + SLICE > self.history.len() {
+            return None;
+        }
+        let slice = &self.history[self.used..self.used + SLICE];
+        self.used += SLICE;
+        let none = MinuteSide::new(0, Tally::exact(0), Some(Tally::exact(0)));
+        let sum = slice.iter().fold(none, |sum, side| MinuteSide {
+            requests: sum.requests + side.requests,
+            errors: sum.errors + side.errors,
+            slow: sum.slow.zip(side.slow).map(|(a, b)| a + b),
+        });
+        (sum.requests > 0).then_some(sum)
+    }
+
+    /// Whether blue gets nothing in this minute by plan, so that its past is the only control.
+    fn is_plain(minute: &Minute) -> bool {
+        minute.share > ALL
+    }
+
+    fn reject(&mut self, minute: &Minute, before: Option<&MinuteSide>) {
+        let (green, blue) = (&minute.green, &minute.blue);
+        let settings = &self.settings;
+        let tempers = (self.flicker.errors.temper(), self.flicker.slow.temper());
+        let pairs = |control: &MinuteSide| {
+            let errors = Pair::of(
+                (green.requests, green.errors),
+                (control.requests, control.errors),
+                true,
+            );
+            let slow = green.slow.zip(control.slow).map(|(own, other)| {
+                Pair::of((green.requests, own), (control.requests, other), true)
+            });
+            (errors, slow.filter(|_| settings.judges_latency))
+        };
+        let (errors, slow) = pairs(blue);
+        if !minute.is_warm_up && errors.is_informative() {
+            let push = |worse: &mut Worse, pair: Pair, allowed: Allowance, temper: f64| {
+                worse.push(pair.green, pair.control, allowed, temper);
+            };
+            push(&mut self.worse.errors, errors, settings.errors, tempers.0);
+            self.flicker.errors.push(errors.green, errors.control);
+            if let Some(slow) = slow {
+                push(&mut self.worse.slow, slow, settings.slow, tempers.1);
+                self.flicker.slow.push(slow.green, slow.control);
+            }
+        }
+        if let Some(before) = before {
+            let (errors, slow) = pairs(before);
+            // With blue beside it the past only has to be roughly right; alone it is the control
+            // of the main test, which then goes on.
+            let (to_errors, to_slow, margins) = if Self::is_plain(minute) {
+                let Metrics { errors, slow } = &mut self.worse;
+                (errors, slow, settings.alone)
+            } else {
+                let Metrics { errors, slow } = &mut self.worse_than_before;
+                (errors, slow, settings.beside)
+            };
+            to_errors.push(errors.green, errors.control, margins.0, tempers.0);
+            if let Some(slow) = slow {
+                to_slow.push(slow.green, slow.control, margins.1, tempers.1);
+            }
+        }
+        let limit = if minute.is_warm_up {
+            settings.limit_in_warm_up
+        } else {
+            settings.limit
+        };
+        let blue_fails = blue.requests > 0
+            && as_f64(blue.errors.high()) > 0.5 * settings.limit * as_f64(blue.requests);
+        self.limit
+            .push(green.requests, green.errors.low(), limit, blue_fails);
+        let values = [
+            self.worse.errors.ln_value(),
+            self.worse.slow.ln_value(),
+            self.limit.ln_value(),
+            self.worse_than_before.errors.ln_value(),
+            self.worse_than_before.slow.ln_value(),
+        ];
+        for ((evidence, value), weight) in self.evidence.iter_mut().zip(values).zip(Reason::WEIGHTS)
+        {
+            *evidence = weight.ln() + value;
+        }
+        let high = self.evidence.into_iter().fold(f64::NEG_INFINITY, f64::max);
+        let sum: f64 = self.evidence.iter().map(|one| (one - high).exp()).sum();
+        self.total = high + sum.ln();
+        if self.total >= self.settings.ln_stop() {
+            let loudest = self.loudest();
+            self.stopped.get_or_insert(loudest);
+        }
+    }
+
+    /// Counts the requests that should have reached green and did not.
+    fn count_missing(&mut self, minute: &Minute) {
+        let (green, blue) = (as_f64(minute.green.requests), as_f64(minute.blue.requests));
+        self.seen.0 += green + blue;
+        self.seen.1 += 1.0;
+        if green > 0.0 {
+            self.missing = 0.0;
+        } else if !self.settings.weights_hold {
+            // Clients that stay on a side come when they come.
+        } else if Self::is_plain(minute) {
+            self.missing += 0.5 * self.seen.0 / self.seen.1;
+        } else {
+            self.missing += blue * minute.share / (1.0 - minute.share);
+        }
+    }
+
+    fn accept(&mut self, minute: &Minute, before: Option<&MinuteSide>) {
+        let ratio = self.accept_ratio();
+        let latency_ratio = self.settings.accept_slow;
+        let step = &mut self.step;
+        let has_traffic = minute.green.requests > 0;
+        if !minute.is_of_step {
+            step.newest_has_traffic = has_traffic;
+            return;
+        }
+        step.minutes += 1;
+        step.with_traffic += u32::from(has_traffic);
+        step.newest_has_traffic = has_traffic;
+        let green = &minute.green;
+        let push = |to: &mut Metrics<NoWorse>, control: &MinuteSide, ratio: f64| {
+            let own = (green.requests, green.errors);
+            let pair = Pair::of(own, (control.requests, control.errors), false);
+            to.errors.push(pair.green, pair.control, ratio);
+            if let Some((own, other)) = green.slow.zip(control.slow) {
+                let pair = Pair::of((green.requests, own), (control.requests, other), false);
+                to.slow.push(pair.green, pair.control, latency_ratio);
+            }
+        };
+        if !minute.is_warm_up {
+            step.slow_is_known |= has_traffic && green.slow.is_some();
+            push(&mut step.accepted, &minute.blue, ratio);
+        }
+        if let Some(before) = before {
+            let to = if Self::is_plain(minute) {
+                &mut step.accepted
+            } else {
+                &mut step.accepted_by_history
+            };
+            push(to, before, self.settings.accept_last);
+        }
+    }
+
+    pub(super) fn accept_ratio(&self) -> f64 {
+        if self.step.margins.share > ALL {
+            self.settings.accept_last
+        } else {
+            self.settings.accept
+        }
+    }
+
+    /// Whether blue's past may certify beside blue itself.
+    fn may_use_history(&self) -> bool {
+        self.step.is_last && self.step.margins.share <= ALL
+    }
+
+    fn is_proved(&self) -> bool {
+        let (errors, slow) = self.ln_no_worse();
+        let needed = self.settings.ln_go_on();
+        let step = &self.step;
+        step.newest_has_traffic
+            && step.with_traffic >= step.margins.least_minutes
+            && errors >= needed
+            && (!self.settings.judges_latency || (slow >= needed && step.slow_is_known))
+            && self.total < self.settings.ln_suspicion()
+    }
+}
+
+/// What is proved of green: its error rate is at most `ratio` times blue's and `margin` more.
+#[derive(Debug, Clone, Copy, PartialEq)]
+#[non_exhaustive]
+pub struct Certificate {
+    /// The multiple of blue's rate.
+    pub ratio: f64,
+    /// What may be added, as a fraction.
+    pub margin: f64,
+}

@@ -1,0 +1,338 @@
+use proptest::prelude::*;
+
+use super::{
+    accept::NoWorse,
+    reject::{Allowance, Sample, Worse, ln_ratios},
+    temper::Flicker,
+    *,
+};
+use crate::health::{Tally, judges::martingale::StartTimeMixture};
+
+/// Eight minutes of green's requests and errors and blue's, and what a reference implementation
+/// in Python makes of them.
+const MINUTES: [(u64, u64, u64, u64); 8] = [
+    (60, 1, 540, 5),
+    (58, 2, 530, 6),
+    (61, 9, 541, 4),
+    (0, 0, 600, 7),
+    (300, 20, 300, 3),
+    (305, 2, 0, 0),
+    (298, 4, 301, 5),
+    (3010, 41, 2990, 28),
+];
+const UNCAPPED: [f64; 8] = [
+    -0.168_829_097_779_752_2,
+    0.042_340_601_044_882_686,
+    7.583_144_286_566_379,
+    7.583_144_286_566_379,
+    13.480_774_270_683_122,
+    13.480_774_270_683_122,
+    9.803_360_282_289_43,
+    5.567_369_215_339_043,
+];
+const CAPPED: [f64; 8] = [
+    -0.168_829_097_779_752_2,
+    0.042_340_601_044_882_686,
+    1.926_200_296_728_386_4,
+    1.926_200_296_728_386_4,
+    4.324_377_327_813_399,
+    4.324_377_327_813_399,
+    3.120_589_777_021_335_6,
+    2.898_110_821_572_066,
+];
+const TEMPERED: [f64; 8] = [
+    -0.168_829_097_779_752_2,
+    0.042_340_601_044_882_686,
+    1.926_200_296_728_386_4,
+    1.926_200_296_728_386_4,
+    3.624_663_537_265_826_5,
+    3.624_663_537_265_826_5,
+    3.106_137_325_123_888,
+    2.531_360_884_785_539,
+];
+const TEMPERS: [f64; 6] = [1.0, 1.0, 1.0, 0.375, 0.285_714_285_714_285_7, 0.25];
+const ACCEPTED: [[f64; 3]; 8] = [
+    [
+        -0.512_967_225_617_44,
+        -0.329_426_814_461_459_16,
+        0.932_306_175_483_779_4,
+    ],
+    [
+        -1.171_821_081_075_710_8,
+        -0.918_569_779_274_855_5,
+        1.031_290_465_662_544_3,
+    ],
+    [
+        -3.201_959_190_555_643,
+        -2.986_343_800_205_623,
+        -1.613_169_335_884_082_4,
+    ],
+    [
+        -3.201_959_190_555_643,
+        -2.986_343_800_205_623,
+        -1.613_169_335_884_082_4,
+    ],
+    [
+        -5.916_173_664_190_311,
+        -5.409_747_886_978_572,
+        -2.398_054_359_939_309_6,
+    ],
+    [
+        -5.916_173_664_190_311,
+        -5.409_747_886_978_572,
+        -2.398_054_359_939_309_6,
+    ],
+    [
+        -5.548_953_363_842_619,
+        -4.725_655_905_474_637,
+        0.853_623_974_156_045_6,
+    ],
+    [
+        -5.844_467_447_435_129,
+        -1.838_864_115_667_840_2,
+        62.864_930_789_213_45,
+    ],
+];
+
+fn allowed() -> Allowance {
+    Allowance {
+        ratio: 1.1,
+        excess: 0.0003,
+    }
+}
+
+fn samples() -> impl Iterator<Item = (Sample, Sample)> {
+    MINUTES.into_iter().map(|(n_g, k_g, n_b, k_b)| {
+        let sample = |requests: u64, bad: u64| Sample {
+            requests: crate::health::metrics::counts::as_f64(requests),
+            bad: crate::health::metrics::counts::as_f64(bad),
+        };
+        (sample(n_g, k_g), sample(n_b, k_b))
+    })
+}
+
+#[track_caller]
+fn assert_close(got: f64, wanted: f64) {
+    assert!((got - wanted).abs() < 1e-9, "{got} is not {wanted}");
+}
+
+#[test]
+fn p08_the_reject_side_reproduces_the_reference_values() {
+    let mut uncapped = StartTimeMixture::weighted([1.0, 1.5, 1.5, 1.5, 1.2, 1.0, 0.7, 0.5, 0.3]);
+    let (mut capped, mut tempered, mut flicker) = (Worse::new(), Worse::new(), Flicker::default());
+    let mut tempers = Vec::new();
+    for (place, (green, blue)) in samples().enumerate() {
+        capped.push(green, blue, allowed(), 1.0);
+        if green.requests > 0.0 && blue.requests > 0.0 {
+            uncapped.push(ln_ratios(green, blue, allowed()));
+            let temper = flicker.temper();
+            tempers.push(temper);
+            tempered.push(green, blue, allowed(), temper);
+            flicker.push(green, blue);
+        }
+        assert_close(uncapped.ln_value(), UNCAPPED[place]);
+        assert_close(capped.ln_value(), CAPPED[place]);
+        assert_close(tempered.ln_value(), TEMPERED[place]);
+    }
+    assert_eq!(tempers.len(), TEMPERS.len());
+    for (got, wanted) in tempers.into_iter().zip(TEMPERS) {
+        assert_close(got, wanted);
+    }
+}
+
+#[test]
+fn p08_the_accept_side_reproduces_the_reference_values() {
+    let mut evidence = NoWorse::default();
+    for ((green, blue), wanted) in samples().zip(ACCEPTED) {
+        evidence.push(green, blue, 1.3);
+        for (margin, wanted) in [0.003, 0.01, 0.05].into_iter().zip(wanted) {
+            assert_close(evidence.ln_value(margin), wanted);
+        }
+    }
+}
+
+fn side(requests: u64, errors: u64) -> MinuteSide {
+    let slow = Some(Tally::exact(requests / 10));
+    MinuteSide::new(requests, Tally::exact(errors), slow)
+}
+
+/// A test in a step to this share.
+fn at(share: f64) -> SequentialTest {
+    let mut test = SequentialTest::new(Settings::default(), Vec::new());
+    test.enter(StepMargins::of_share(share));
+    test
+}
+
+fn rulings(test: &mut SequentialTest, minute: Minute, most: usize) -> (usize, Ruling) {
+    for number in 1..=most {
+        let ruling = test.take(&minute);
+        if ruling != Ruling::Wait {
+            return (number, ruling);
+        }
+    }
+    (most, Ruling::Wait)
+}
+
+#[test]
+fn an_outage_is_stopped_in_the_first_minute_that_is_seen() {
+    let outage = Minute::new(side(600, 600), side(5_400, 5), 0.1);
+    let ruling = rulings(&mut at(0.1), outage, 5);
+    assert_eq!(ruling, (1, Ruling::Stop(Reason::Limit)));
+    // In the warm-up, too.
+    let ruling = rulings(&mut at(0.1), outage.warming(true), 5);
+    assert_eq!(ruling, (1, Ruling::Stop(Reason::Limit)));
+}
+
+#[test]
+fn what_hurts_both_is_not_greens_fault() {
+    let both = Minute::new(side(600, 60), side(5_400, 540), 0.1);
+    let (_, ruling) = rulings(&mut at(0.1), both, 3);
+    assert!(!matches!(ruling, Ruling::Stop(_)), "{ruling:?}");
+}
+
+#[test]
+fn a_green_that_is_twice_as_bad_is_stopped_by_the_comparison() {
+    let worse = Minute::new(side(3_000, 60), side(3_000, 30), 0.5);
+    let (minutes, ruling) = rulings(&mut at(0.5), worse, 30);
+    assert_eq!(ruling, Ruling::Stop(Reason::Errors));
+    assert!(minutes <= 12, "{minutes}");
+}
+
+#[test]
+fn a_slow_green_is_stopped_where_latency_is_judged() {
+    let slow = MinuteSide::new(600, Tally::exact(0), Some(Tally::exact(320)));
+    let minute = Minute::new(slow, side(5_400, 5), 0.1);
+    let ruling = rulings(&mut at(0.1), minute, 30).1;
+    assert_eq!(ruling, Ruling::Stop(Reason::Slow));
+    let mut blind = SequentialTest::new(Settings::default().without_latency(), Vec::new());
+    blind.enter(StepMargins::of_share(0.1));
+    assert_eq!(rulings(&mut blind, minute, 30).1, Ruling::GoOn);
+}
+
+#[test]
+fn p01_without_known_slow_counts_nothing_passes() {
+    let unknown = |requests, errors| MinuteSide::new(requests, Tally::exact(errors), None);
+    let minute = Minute::new(unknown(600, 0), unknown(5_400, 5), 0.1);
+    assert_eq!(rulings(&mut at(0.1), minute, 100).1, Ruling::TooLong);
+}
+
+#[test]
+fn a_good_green_passes_each_step_with_a_certificate() {
+    let mut test = at(0.1);
+    let first = Minute::new(side(600, 1), side(5_400, 5), 0.1);
+    let (minutes, ruling) = rulings(&mut test, first, 60);
+    assert_eq!(ruling, Ruling::GoOn);
+    let certificate = test.certificate().expect("something is proved");
+    assert!(
+        certificate.margin <= test.margins_now().0,
+        "{certificate:?}"
+    );
+    assert!(minutes <= 5, "{minutes}");
+    // The next step proves itself anew.
+    test.enter(StepMargins::of_share(0.5));
+    assert_eq!(test.certificate(), None);
+    let half = Minute::new(side(3_000, 3), side(3_000, 3), 0.5);
+    assert_eq!(test.take(&half), Ruling::Wait);
+    assert_eq!(rulings(&mut test, half, 60).1, Ruling::GoOn);
+}
+
+#[test]
+fn p01_requests_that_should_come_and_do_not_end_the_wait() {
+    let mut test = at(0.5);
+    let silent = Minute::new(side(0, 0), side(15, 0), 0.5);
+    assert_eq!(test.take(&silent), Ruling::Wait);
+    assert_eq!(test.take(&silent), Ruling::NoTraffic);
+    // At 100 % what both had before says what should come.
+    let mut test = at(0.5);
+    test.take(&Minute::new(side(300, 0), side(300, 0), 0.5));
+    test.enter(StepMargins::of_share(1.0));
+    let silent = Minute::new(side(0, 0), side(0, 0), 1.0);
+    assert_eq!(test.take(&silent), Ruling::NoTraffic);
+    // With stickiness the weights say little.
+    let mut sticky = SequentialTest::new(Settings::default().without_weights(), Vec::new());
+    sticky.enter(StepMargins::of_share(0.5));
+    let silent = Minute::new(side(0, 0), side(1_000, 0), 0.5);
+    assert_eq!(sticky.take(&silent), Ruling::Wait);
+}
+
+/// At 100 % without blue its past is the control; without a past nothing passes.
+#[test]
+fn p01_a_plain_last_step_needs_blues_past() {
+    let alone = Minute::new(side(6_000, 6), side(0, 0), 1.0);
+    assert_eq!(rulings(&mut at(1.0), alone, 100).1, Ruling::TooLong);
+    let mut test = SequentialTest::new(Settings::default(), vec![side(6_000, 6); 240]);
+    test.enter(StepMargins::of_share(1.0));
+    assert_eq!(rulings(&mut test, alone, 100).1, Ruling::GoOn);
+    let mut test = SequentialTest::new(Settings::default(), vec![side(6_000, 6); 240]);
+    test.enter(StepMargins::of_share(1.0));
+    let worse = Minute::new(side(6_000, 60), side(0, 0), 1.0);
+    assert_eq!(
+        rulings(&mut test, worse, 100).1,
+        Ruling::Stop(Reason::Errors)
+    );
+}
+
+/// Low bounds blame and high bounds trust: an unknown in between does neither.
+#[test]
+fn p01_what_is_known_within_bounds_neither_blames_nor_passes() {
+    let vague = MinuteSide::new(600, Tally::between(0, 600), Some(Tally::exact(60)));
+    let minute = Minute::new(vague, side(5_400, 5), 0.1);
+    assert_eq!(rulings(&mut at(0.1), minute, 100).1, Ruling::TooLong);
+}
+
+/// Every order of ten minutes with traffic on both sides, on one, or on none: nothing passes
+/// without traffic on green in its newest minute and in as many as the step takes at least.
+#[test]
+fn p01_no_order_of_missing_minutes_passes() {
+    let minutes = [
+        Minute::new(side(600, 0), side(600, 0), 0.5),
+        Minute::new(side(0, 0), side(30, 0), 0.5),
+        Minute::new(side(600, 0), side(0, 0), 0.5),
+        Minute::new(side(0, 0), side(0, 0), 0.5),
+    ];
+    let mut passed = 0;
+    for order in 0..4_u32.pow(8) {
+        let mut test = at(0.5);
+        let (mut with_green, mut with_both) = (0, 0);
+        for place in 0..8 {
+            let kind = (order / 4_u32.pow(place)) % 4;
+            with_green += u32::from(kind % 2 == 0);
+            with_both += u32::from(kind == 0);
+            match test.take(&minutes[kind as usize]) {
+                Ruling::GoOn => {
+                    passed += 1;
+                    assert!(kind % 2 == 0 && with_green >= 3 && with_both >= 1);
+                    break;
+                }
+                Ruling::Stop(_) => panic!("nothing failed"),
+                Ruling::NoTraffic | Ruling::TooLong => break,
+                Ruling::Wait => {}
+            }
+        }
+    }
+    assert!(passed > 1_000, "{passed}");
+}
+
+proptest! {
+    #[test]
+    fn no_counts_break_the_arithmetic(
+        minutes in prop::collection::vec(
+            (0_u64..10_000_000, 0_u64..10_000_000, 0_u64..10_000_000, 0_u64..10_000_000, 0.0_f64..=1.0, any::<bool>()),
+            1..60,
+        ),
+    ) {
+        let history = vec![side(10_000_000, 3); 40];
+        let mut test = SequentialTest::new(Settings::default(), history);
+        test.enter(StepMargins::of_share(0.9));
+        for (n_g, k_g, n_b, k_b, share, warm) in minutes {
+            let side = |n, k| MinuteSide::new(n, Tally::exact(k), Some(Tally::between(k / 2, k)));
+            test.take(&Minute::new(side(n_g, k_g), side(n_b, k_b), share).warming(warm));
+            prop_assert!(test.ln_worse().is_finite());
+            let (errors, slow) = test.ln_no_worse();
+            prop_assert!(errors.is_finite() && slow.is_finite());
+            if let Some(certificate) = test.certificate() {
+                prop_assert!((0.0..=1.0).contains(&certificate.margin));
+            }
+        }
+    }
+}

@@ -1,0 +1,397 @@
+//! What a source counted: [`Bucket`], [`Counts`], [`Tally`].
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    clock::later,
+    error::Result,
+    health::{Observation, Percentiles},
+    traffic::Sides,
+};
+
+/// A count that is known exactly, or only to lie between two bounds, both inclusive.
+///
+/// A counter that a service publishes only when it is not zero is the reason: where it is absent
+/// and the others leave something unaccounted for, its count is not zero but *at most that*. A
+/// judge takes the low bound for blame and the high bound for trust.
+///
+/// # Examples
+///
+/// ```
+/// use bluegreen::health::Tally;
+///
+/// let errors = Tally::exact(3) + Tally::between(0, 4);
+/// assert_eq!((errors.low(), errors.high()), (3, 7));
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(from = "[u64; 2]", into = "[u64; 2]")]
+pub struct Tally {
+    low: u64,
+    high: u64,
+}
+
+impl Tally {
+    /// A count that is known.
+    #[must_use]
+    pub const fn exact(count: u64) -> Self {
+        Self {
+            low: count,
+            high: count,
+        }
+    }
+
+    /// A count somewhere between two bounds, in whatever order they are given.
+    #[must_use]
+    pub fn between(a: u64, b: u64) -> Self {
+        Self {
+            low: a.min(b),
+            high: a.max(b),
+        }
+    }
+
+    /// It is at least this.
+    #[must_use]
+    pub const fn low(self) -> u64 {
+        self.low
+    }
+
+    /// It is at most this.
+    #[must_use]
+    pub const fn high(self) -> u64 {
+        self.high
+    }
+
+    /// Whether it is known exactly.
+    #[must_use]
+    pub const fn is_exact(self) -> bool {
+        self.low == self.high
+    }
+}
+
+impl std::ops::Add for Tally {
+    type Output = Self;
+
+    fn add(self, other: Self) -> Self {
+        Self {
+            low: self.low.saturating_add(other.low),
+            high: self.high.saturating_add(other.high),
+        }
+    }
+}
+
+impl From<[u64; 2]> for Tally {
+    fn from([a, b]: [u64; 2]) -> Self {
+        Self::between(a, b)
+    }
+}
+
+impl From<Tally> for [u64; 2] {
+    fn from(tally: Tally) -> Self {
+        [tally.low, tally.high]
+    }
+}
+
+/// Latencies that were added up.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+pub struct LatencySum {
+    /// Their sum in milliseconds; finite and not negative.
+    pub sum_ms: f64,
+    /// How many there are.
+    pub samples: u64,
+}
+
+impl LatencySum {
+    /// So many samples that add up to so many milliseconds.
+    #[must_use]
+    pub const fn new(sum_ms: f64, samples: u64) -> Self {
+        Self { sum_ms, samples }
+    }
+
+    /// The mean in milliseconds; `None` without samples, or where the sum is no sum of latencies.
+    #[must_use]
+    pub fn mean_ms(self) -> Option<f64> {
+        let is_sum = self.sum_ms.is_finite() && self.sum_ms >= 0.0;
+        (self.samples > 0 && is_sum).then(|| self.sum_ms / as_f64(self.samples))
+    }
+}
+
+impl std::ops::Add for LatencySum {
+    type Output = Self;
+
+    fn add(self, other: Self) -> Self {
+        Self {
+            sum_ms: self.sum_ms + other.sum_ms,
+            samples: self.samples.saturating_add(other.samples),
+        }
+    }
+}
+
+/// What one side did in one bucket. `None` is *unknown*, never zero.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Counts {
+    /// Requests that reached this side.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub requests: Option<u64>,
+    /// Those of them that failed by the service's own fault.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub errors: Option<Tally>,
+    /// Those of them that were slow.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub slow: Option<Tally>,
+    /// Responses of the service's own, whatever their status. A balancer that answers for a dead
+    /// target leaves a gap between these and the requests.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub responses: Option<u64>,
+    /// Connections to the service that failed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub connection_errors: Option<u64>,
+    /// Requests that were sent to targets although all of them fail their health checks.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unhealthy_routing: Option<u64>,
+    /// How long the requests took.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub latency: Option<LatencySum>,
+    /// How that is spread, where the source was asked for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub percentiles: Option<Percentiles>,
+}
+
+impl Counts {
+    /// So many requests, of which so many failed; nothing else is known.
+    #[must_use]
+    pub fn of(requests: u64, errors: u64) -> Self {
+        Self {
+            requests: Some(requests),
+            errors: Some(Tally::exact(errors)),
+            ..Self::default()
+        }
+    }
+
+    /// So many requests, of which nothing else is known.
+    #[must_use]
+    pub fn of_requests(requests: u64) -> Self {
+        Self {
+            requests: Some(requests),
+            ..Self::default()
+        }
+    }
+
+    /// Adds the errors.
+    #[must_use]
+    pub fn with_errors(mut self, errors: Tally) -> Self {
+        self.errors = Some(errors);
+        self
+    }
+
+    /// Adds the slow ones.
+    #[must_use]
+    pub fn with_slow(mut self, slow: Tally) -> Self {
+        self.slow = Some(slow);
+        self
+    }
+
+    /// Adds the responses.
+    #[must_use]
+    pub fn with_responses(mut self, responses: u64) -> Self {
+        self.responses = Some(responses);
+        self
+    }
+
+    /// Adds the failed connections.
+    #[must_use]
+    pub fn with_connection_errors(mut self, errors: u64) -> Self {
+        self.connection_errors = Some(errors);
+        self
+    }
+
+    /// Adds the requests that were sent to unhealthy targets.
+    #[must_use]
+    pub fn with_unhealthy_routing(mut self, requests: u64) -> Self {
+        self.unhealthy_routing = Some(requests);
+        self
+    }
+
+    /// Adds the latencies.
+    #[must_use]
+    pub fn with_latency(mut self, latency: LatencySum) -> Self {
+        self.latency = Some(latency);
+        self
+    }
+
+    /// Whether nothing at all is known.
+    #[must_use]
+    pub fn is_unknown(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// Whether it is known that requests came.
+    #[must_use]
+    pub fn has_traffic(&self) -> bool {
+        self.requests.is_some_and(|requests| requests > 0)
+    }
+
+    /// What fraction of the requests the service did not answer itself: requests less responses
+    /// over requests. Negative where responses to the requests of an earlier bucket came.
+    #[must_use]
+    pub fn shortfall(&self) -> Option<f64> {
+        let (requests, responses) = (self.requests?, self.responses?);
+        (requests > 0).then(|| (as_f64(requests) - as_f64(responses)) / as_f64(requests))
+    }
+}
+
+/// One span of time and what each side did in it.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Bucket {
+    /// Where it begins: a multiple of its period since the epoch.
+    pub start: Timestamp,
+    /// How long it is.
+    pub period: Duration,
+    /// What each side did.
+    pub sides: Sides<Counts>,
+}
+
+impl Bucket {
+    /// A bucket of `period` that begins at `start`.
+    #[must_use]
+    pub fn new(start: Timestamp, period: Duration, sides: Sides<Counts>) -> Self {
+        Self {
+            start,
+            period,
+            sides,
+        }
+    }
+
+    /// Where it ends, exclusive.
+    #[must_use]
+    pub fn end(&self) -> Timestamp {
+        later(self.start, self.period)
+    }
+
+    /// Whether nothing is known of either side.
+    #[must_use]
+    pub fn is_unknown(&self) -> bool {
+        self.sides.blue.is_unknown() && self.sides.green.is_unknown()
+    }
+}
+
+/// Buckets that settled since the last observation, in order and without holes: the body of an
+/// observation of schema [`SettledBuckets::SCHEMA`].
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct SettledBuckets {
+    /// The buckets, oldest first. One of which nothing is known is there as such, so that time
+    /// goes on.
+    pub buckets: Vec<Bucket>,
+    /// What counted as slow in them, and will in all that follow.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub slow_above: Option<Duration>,
+    /// Clients stay on a side, so weights do not say how many requests reach it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_sticky: bool,
+}
+
+impl SettledBuckets {
+    /// The schema under which they are journalled.
+    pub const SCHEMA: &'static str = "bluegreen.counts/1";
+
+    /// These buckets.
+    #[must_use]
+    pub fn new(buckets: Vec<Bucket>) -> Self {
+        Self {
+            buckets,
+            slow_above: None,
+            is_sticky: false,
+        }
+    }
+
+    /// Says what counted as slow.
+    #[must_use]
+    pub fn with_slow_above(mut self, above: Option<Duration>) -> Self {
+        self.slow_above = above;
+        self
+    }
+
+    /// Says whether clients stay on a side.
+    #[must_use]
+    pub fn with_stickiness(mut self, is_sticky: bool) -> Self {
+        self.is_sticky = is_sticky;
+        self
+    }
+
+    /// Encodes them for the journal.
+    ///
+    /// # Errors
+    ///
+    /// `Invalid` where a latency is not finite.
+    pub fn observe(&self) -> Result<Observation> {
+        Observation::new(Self::SCHEMA, self)
+    }
+
+    /// Reads what [`observe`](Self::observe) wrote.
+    ///
+    /// # Errors
+    ///
+    /// `Invalid` where the observation is of another schema.
+    pub fn read(observation: &Observation) -> Result<Self> {
+        observation.read(Self::SCHEMA)
+    }
+
+    /// Where the newest bucket ends.
+    #[must_use]
+    pub fn end(&self) -> Option<Timestamp> {
+        self.buckets.last().map(Bucket::end)
+    }
+}
+
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "counts stay far below 2^53, where every integer is exact"
+)]
+pub(in crate::health) fn as_f64(count: u64) -> f64 {
+    count as f64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn unknown_survives_the_journal_as_unknown() {
+        let bucket = Bucket::new(
+            Timestamp::UNIX_EPOCH,
+            Duration::from_secs(60),
+            Sides {
+                blue: Counts::of(7, 1).with_latency(LatencySum::new(0.1 + 0.2, 7)),
+                green: Counts::default(),
+            },
+        );
+        let seen = SettledBuckets::new(vec![bucket]);
+        let observation = seen.observe().expect("encodes");
+        let text = serde_json::to_string(&observation).expect("encodes");
+        let back: Observation = serde_json::from_str(&text).expect("decodes");
+        assert_eq!(SettledBuckets::read(&back).expect("decodes"), seen);
+        assert!(text.contains(r#""green":{}"#), "{text}");
+    }
+
+    #[test]
+    fn a_mean_needs_samples_and_a_sum() {
+        assert_eq!(LatencySum::new(9.0, 3).mean_ms(), Some(3.0));
+        assert_eq!(LatencySum::new(9.0, 0).mean_ms(), None);
+        assert_eq!(LatencySum::new(f64::NAN, 3).mean_ms(), None);
+        assert_eq!(LatencySum::new(-1.0, 3).mean_ms(), None);
+    }
+
+    #[test]
+    fn shortfall_is_signed_and_needs_requests() {
+        let counts = Counts::of_requests(10);
+        assert_eq!(counts.shortfall(), None);
+        assert_eq!(counts.with_responses(4).shortfall(), Some(0.6));
+        assert_eq!(counts.with_responses(11).shortfall(), Some(-0.1));
+        assert_eq!(Counts::of_requests(0).with_responses(0).shortfall(), None);
+    }
+}

@@ -1,0 +1,13 @@
+//! What is read from metrics: the source, its numbers, and when they may be believed.
+
+pub(super) mod counts;
+mod settle;
+mod source;
+pub(super) mod span;
+pub(super) mod timeline;
+
+pub use self::{
+    counts::{Bucket, Counts, LatencySum, SettledBuckets, Tally},
+    settle::{Settler, Window},
+    source::MetricSource,
+};

@@ -1,0 +1,110 @@
+//! The role that counts: [`MetricSource`].
+
+use std::{fmt, sync::Arc, time::Duration};
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+
+use crate::{
+    error::Result,
+    health::{Bucket, Window},
+};
+
+/// Tells what blue and green did, in buckets of time.
+///
+/// A source only reports what it sees now. That its newest buckets are partial, that it states
+/// old ones again, that some are missing: all of this is for a [`Settler`](crate::health::Settler) to
+/// deal with. Two rules are the source's own:
+///
+/// - what it does not know is `None`, never zero;
+/// - one look is one batched call for both sides, so that both are of the same moment.
+///
+/// Ships for CloudWatch; a source of your own makes a [`MetricsGate`](crate::health::MetricsGate) with
+/// all its judges.
+///
+/// # Mocking
+///
+/// ```
+/// # mod embedder {
+/// use std::time::Duration;
+/// use async_trait::async_trait;
+/// use bluegreen::{Result, health::{Bucket, MetricSource, Window}};
+///
+/// mockall::mock! {
+///     #[derive(Debug)]
+///     pub Source {}
+///     #[async_trait]
+///     impl MetricSource for Source {
+///         fn period(&self) -> Duration;
+///         async fn read(&self, window: &Window) -> Result<Vec<Bucket>>;
+///         fn settings(&self) -> serde_json::Value;
+///     }
+/// }
+/// # }
+/// # fn main() {}
+/// ```
+#[async_trait]
+pub trait MetricSource: fmt::Debug + Send + Sync {
+    /// How long a bucket is: whole seconds, at least one. Buckets begin at multiples of it since
+    /// the epoch.
+    fn period(&self) -> Duration;
+
+    /// Reads the buckets that begin in the window, whose ends are multiples of the period. In any
+    /// order; a bucket of which nothing is known may be missing.
+    ///
+    /// # Errors
+    ///
+    /// Where any part could not be read: half an answer is none.
+    ///
+    /// # Cancel safety
+    ///
+    /// Must only read.
+    async fn read(&self, window: &Window) -> Result<Vec<Bucket>>;
+
+    /// What counts as slow: the latency above which a tenth of blue's requests were in the hour
+    /// before. It is asked once, before the first shift, and then kept for the whole migration, so
+    /// that both sides are held against the same.
+    ///
+    /// `None`, the default, where this source cannot tell, or blue had too little traffic.
+    ///
+    /// # Errors
+    ///
+    /// Where it could not be read.
+    ///
+    /// # Cancel safety
+    ///
+    /// Must only read.
+    async fn slow_above(&self, before: Timestamp) -> Result<Option<Duration>> {
+        let _ = before;
+        Ok(None)
+    }
+
+    /// What decides what it counts, for the journal; nothing secret.
+    fn settings(&self) -> serde_json::Value;
+}
+
+macro_rules! forward {
+    ($pointer:ident) => {
+        #[async_trait]
+        impl<T: MetricSource + ?Sized> MetricSource for $pointer<T> {
+            fn period(&self) -> Duration {
+                (**self).period()
+            }
+
+            async fn read(&self, window: &Window) -> Result<Vec<Bucket>> {
+                (**self).read(window).await
+            }
+
+            async fn slow_above(&self, before: Timestamp) -> Result<Option<Duration>> {
+                (**self).slow_above(before).await
+            }
+
+            fn settings(&self) -> serde_json::Value {
+                (**self).settings()
+            }
+        }
+    };
+}
+
+forward!(Arc);
+forward!(Box);

@@ -1,0 +1,75 @@
+//! The command line.
+
+use std::path::PathBuf;
+
+use clap::{Parser, ValueEnum};
+
+/// Asks a released service what its users will ask, and fails the pipeline where an answer is not
+/// what it should be.
+///
+/// Without --url and --checks it asks a small simulated chatbot, which it serves on loopback
+/// itself.
+#[derive(Debug, Parser)]
+#[command(name = "bluegreen check", version, max_term_width = 100, after_help = AFTER)]
+pub(crate) struct Cli {
+    /// The checks, in TOML [default: those of the chatbot, built in].
+    #[arg(long, value_name = "FILE")]
+    pub(crate) checks: Option<PathBuf>,
+    /// The service, instead of the file's `base_url`.
+    #[arg(long, value_name = "URL")]
+    pub(crate) url: Option<String>,
+    /// The `Host` header, instead of the file's: the name that the listener's rule looks at when
+    /// the URL is the load balancer's own.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) host: Option<String>,
+    /// A header for every request, such as `X-Bluegreen-Test: green`. Secrets belong into
+    /// --header-env, since everybody on the machine can read arguments.
+    #[arg(long, value_name = "NAME: VALUE")]
+    pub(crate) header: Vec<String>,
+    /// A header whose value is taken from a variable: `Authorization=CHAT_TOKEN`.
+    #[arg(long, value_name = "NAME=VARIABLE")]
+    pub(crate) header_env: Vec<String>,
+    /// How often the tests are run, one round after the other.
+    #[arg(long, value_name = "N", default_value_t = 1,
+          value_parser = clap::value_parser!(u32).range(1..=1000))]
+    pub(crate) repeat: u32,
+    /// Show what would be asked, and ask nothing.
+    #[arg(long)]
+    pub(crate) list: bool,
+    /// Print one report a line as JSON on stdout, and nothing for people.
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// How the simulated chatbot behaves.
+    #[arg(
+        long,
+        value_enum,
+        value_name = "NAME",
+        default_value_t = Scenario::Healthy,
+        conflicts_with_all = ["url", "checks"]
+    )]
+    pub(crate) scenario: Scenario,
+}
+
+const AFTER: &str = "\
+Exit codes:
+   0  everything is as it should be
+   1  a check failed, or the service did not become healthy
+   2  bad arguments or checks; nothing was asked
+
+Examples:
+  bluegreen check                                  a healthy chatbot, simulated
+  bluegreen check --scenario broken-chat           one that fails
+  bluegreen check --url https://chatbot-alb-1.us-east-1.elb.amazonaws.com \\
+      --host api.chatbot.company.com --header 'X-Bluegreen-Test: green'";
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Scenario {
+    /// Starts for a moment, then does everything right.
+    Healthy,
+    /// Is healthy, but every chat is an error.
+    BrokenChat,
+    /// Is healthy, but a chat takes four seconds.
+    Slow,
+    /// Never becomes healthy.
+    NeverHealthy,
+}

@@ -1,0 +1,212 @@
+//! The successor of the guide's `tests/integration_tests.py`: asks a released service what its users
+//! will ask, and fails the pipeline where an answer is not what it should be.
+
+mod args;
+mod chatbot;
+mod setup;
+
+use std::{io::Write as _, process::ExitCode, sync::Arc};
+
+use bluegreen::check::{CheckReport, CheckSuite, HttpClient, ReqwestClient, ServiceCheck};
+use tokio::time::{Instant, sleep_until};
+
+pub(crate) use self::args::Cli;
+use crate::common::say::say_line;
+
+/// A check failed.
+const FAILED: u8 = 1;
+/// Bad arguments or checks; nothing was asked.
+const BAD_ARGUMENTS: u8 = 2;
+/// A simulated chatbot is waited for so many times faster than a real one.
+const HASTE: u32 = 100;
+
+pub(crate) fn main(cli: &Cli) -> ExitCode {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build();
+    match runtime {
+        Ok(runtime) => ExitCode::from(runtime.block_on(run(cli))),
+        Err(error) => {
+            say_line!("error: cannot start: {error}");
+            ExitCode::from(BAD_ARGUMENTS)
+        }
+    }
+}
+
+async fn run(cli: &Cli) -> u8 {
+    let is_simulated = cli.url.is_none() && cli.checks.is_none();
+    let simulated = if is_simulated {
+        match chatbot::serve(cli.scenario).await {
+            Ok(url) => Some(url),
+            Err(error) => {
+                say_line!("error: the simulated chatbot cannot be served: {error}");
+                return BAD_ARGUMENTS;
+            }
+        }
+    } else {
+        None
+    };
+    let suite = match setup::suite(cli, simulated.as_deref()) {
+        Ok(suite) => suite,
+        Err(problems) => return bad_arguments(&problems),
+    };
+    if cli.list {
+        return list(&suite);
+    }
+    let client: Arc<dyn HttpClient> = match ReqwestClient::new() {
+        Ok(client) => Arc::new(client),
+        Err(error) => {
+            let failure = bluegreen::Failure::from(error);
+            return bad_arguments(&[failure.to_string()]);
+        }
+    };
+    let smoke = match suite.smoke_checks(client.clone()) {
+        Ok(smoke) => smoke,
+        Err(error) => return bad_arguments(&[error.to_string()]),
+    };
+    if let Some(url) = &simulated
+        && !cli.json
+    {
+        say_line!("simulated chatbot at {url}, scenario {:?}", cli.scenario);
+    }
+    let mut progress = Progress::new(cli.json);
+    match become_healthy(&suite, client, is_simulated, &mut progress).await {
+        Ok(true) => {}
+        Ok(false) => return FAILED,
+        Err(error) => return bad_arguments(&[error.to_string()]),
+    }
+    for _ in 0..cli.repeat {
+        for check in &smoke {
+            progress.counts(&check.check().await);
+        }
+    }
+    progress.end()
+}
+
+/// Waits for the file's number of good answers in a row. `false` where they did not come in time.
+async fn become_healthy(
+    suite: &CheckSuite,
+    client: Arc<dyn HttpClient>,
+    is_simulated: bool,
+    progress: &mut Progress,
+) -> bluegreen::Result<bool> {
+    let (Some(wanted), Some(check)) = (suite.health(), suite.health_check(client)?) else {
+        return Ok(true);
+    };
+    let haste = if is_simulated { HASTE } else { 1 };
+    let deadline = Instant::now() + wanted.deadline() / haste;
+    let mut in_a_row = 0;
+    loop {
+        let began = Instant::now();
+        let Ok(report) = tokio::time::timeout_at(deadline, check.check()).await else {
+            break;
+        };
+        in_a_row = if report.is_passed() { in_a_row + 1 } else { 0 };
+        progress.shows(&report);
+        if in_a_row >= wanted.successes() {
+            return Ok(true);
+        }
+        let next = began + wanted.every() / haste;
+        if next >= deadline {
+            break;
+        }
+        sleep_until(next).await;
+    }
+    progress.says(format_args!(
+        "FAIL not healthy in time: wanted {} good answers in a row; nothing else was asked",
+        wanted.successes()
+    ));
+    Ok(false)
+}
+
+fn list(suite: &CheckSuite) -> u8 {
+    let mut out = anstream::stdout().lock();
+    let base = suite.base_url().unwrap_or_default();
+    let mut lines = vec![format!("service  {base}")];
+    if let Some(health) = suite.health() {
+        lines.push(format!("health   {} in a row", health.successes()));
+    }
+    for test in suite.smoke() {
+        lines.push(format!(
+            "test     {}: {} {}",
+            test.name(),
+            test.method(),
+            test.path()
+        ));
+    }
+    match writeln!(out, "{}", lines.join("\n")) {
+        Ok(()) => 0,
+        Err(error) => {
+            say_line!("error: the list could not be written: {error}");
+            FAILED
+        }
+    }
+}
+
+fn bad_arguments(problems: &[String]) -> u8 {
+    say_line!("error: nothing was asked");
+    for problem in problems {
+        say_line!("  {problem}");
+    }
+    BAD_ARGUMENTS
+}
+
+/// Shows reports and counts them.
+struct Progress {
+    is_json: bool,
+    is_written: bool,
+    passed: u32,
+    failed: u32,
+}
+
+impl Progress {
+    fn new(is_json: bool) -> Self {
+        Self {
+            is_json,
+            is_written: true,
+            passed: 0,
+            failed: 0,
+        }
+    }
+
+    fn counts(&mut self, report: &CheckReport) {
+        match report.is_passed() {
+            true => self.passed += 1,
+            false => self.failed += 1,
+        }
+        self.shows(report);
+    }
+
+    fn shows(&mut self, report: &CheckReport) {
+        if self.is_json {
+            let written = serde_json::to_string(report)
+                .map_err(std::io::Error::other)
+                .and_then(|line| writeln!(anstream::stdout().lock(), "{line}"));
+            self.is_written &= written.is_ok();
+        } else {
+            let mark = if report.is_passed() { "ok  " } else { "FAIL" };
+            say_line!("{mark} {report}");
+        }
+    }
+
+    fn says(&self, line: std::fmt::Arguments<'_>) {
+        if !self.is_json {
+            say_line!("{line}");
+        }
+    }
+
+    fn end(&self) -> u8 {
+        self.says(format_args!(
+            "{} passed, {} failed",
+            self.passed, self.failed
+        ));
+        if !self.is_written {
+            say_line!("error: the reports could not be written");
+        }
+        if self.failed == 0 && self.is_written {
+            0
+        } else {
+            FAILED
+        }
+    }
+}

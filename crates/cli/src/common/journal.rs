@@ -1,0 +1,131 @@
+//! Where the journal of a run is kept, and taking it.
+
+use std::sync::Arc;
+
+use bluegreen::{
+    Aws, Error,
+    clock::Clock,
+    problem::Problem,
+    store::{EXPIRY, FORCE_WAIT, Holder, JournalLog, JournalStore, Lease, Take},
+};
+use clap::Args;
+
+use super::say::say_line;
+
+/// Where the journal of a run is kept. The simulation keeps it in memory.
+#[derive(Debug, Clone, PartialEq, Eq, Args)]
+#[command(next_help_heading = "Journal")]
+pub(crate) struct JournalPlace {
+    /// Where every decision is written down before it is carried out, and which keeps a second
+    /// controller out: s3://BUCKET/PREFIX, or a folder.
+    #[arg(long, global = true, env = "BLUEGREEN_JOURNAL", value_name = "PLACE")]
+    pub(crate) journal: Option<String>,
+    /// With --aws and a folder (by default one in your home): nobody works on this from another
+    /// machine. A folder keeps nobody out but those who see it.
+    #[arg(long, global = true)]
+    pub(crate) single_host: bool,
+    /// Take the journal from whoever holds it. Says whom it throws out, and waits until no change
+    /// of theirs can be under way.
+    #[arg(long, global = true)]
+    pub(crate) steal: bool,
+}
+
+impl JournalPlace {
+    /// The bucket and the prefix in it, where it is S3.
+    pub(crate) fn bucket(&self) -> Option<(&str, &str)> {
+        bucket(self.journal.as_deref()?)
+    }
+
+    /// The store, or what is wrong.
+    pub(crate) fn store(&self, aws: &Aws, is_simulated: bool) -> Result<JournalStore, Problem> {
+        let problem = |message: String, hint: &str| Problem::new("--journal", message, hint);
+        let opened = |store: Result<JournalStore, Error>| {
+            store.map_err(|error| {
+                let failure = bluegreen::Failure::from(&error);
+                problem(failure.to_string(), "s3://BUCKET/PREFIX, or a folder")
+            })
+        };
+        if let Some((bucket, prefix)) = self.bucket() {
+            return opened(aws.journals(bucket, prefix));
+        }
+        match self.journal.as_deref() {
+            Some("") => Err(problem(
+                "is empty".to_owned(),
+                "s3://BUCKET/PREFIX, or a folder",
+            )),
+            Some(folder) if is_simulated || self.single_host => opened(JournalStore::local(folder)),
+            Some(folder) => Err(problem(
+                format!("`{folder}` is a folder, which keeps nobody on another machine out"),
+                "give s3://BUCKET/PREFIX, or add --single-host",
+            )),
+            None if is_simulated => Ok(JournalStore::memory()),
+            None if self.single_host => {
+                let folder = state_folder().ok_or_else(|| {
+                    problem("there is no home folder".to_owned(), "name a folder")
+                })?;
+                opened(JournalStore::local(folder))
+            }
+            None => Err(problem(
+                "is needed with --aws: a run that dies is resumed from it, and it keeps a second \
+                 controller out"
+                    .to_owned(),
+                "give s3://BUCKET/PREFIX, or --single-host where nobody else works on this rule",
+            )),
+        }
+    }
+}
+
+/// The bucket and the prefix of a place in S3.
+pub(crate) fn bucket(place: &str) -> Option<(&str, &str)> {
+    let place = place.strip_prefix("s3://")?;
+    let (bucket, prefix) = place.split_once('/').unwrap_or((place, ""));
+    Some((bucket, prefix.trim_matches('/')))
+}
+
+/// Where programs keep their state:
+/// <https://specifications.freedesktop.org/basedir-spec/latest/>.
+fn state_folder() -> Option<std::path::PathBuf> {
+    let given = std::env::var_os("XDG_STATE_HOME").filter(|text| !text.is_empty());
+    let state = match given {
+        Some(state) => state.into(),
+        None => std::env::home_dir()?.join(".local/state"),
+    };
+    Some(state.join("bluegreen/journal"))
+}
+
+/// Takes a log, and says what is waited for.
+pub(crate) async fn take(
+    log: &JournalLog,
+    operator: &str,
+    clock: Arc<dyn Clock>,
+    how: Take,
+) -> Result<Lease, Error> {
+    let standing = log.lease_state().await?;
+    if let Some(standing) = standing.filter(|standing| standing.holder.is_some()) {
+        let seconds = |time: std::time::Duration| time.as_secs();
+        match how {
+            Take::IfExpired => say_line!(
+                "the journal is {standing}; taking over once it is known to have ended, or silent for {} s",
+                seconds(EXPIRY)
+            ),
+            Take::Force => say_line!(
+                "the journal is {standing}: throwing it out, and waiting {} s until no change of \
+                 it can be under way",
+                seconds(FORCE_WAIT)
+            ),
+            _ => {}
+        }
+    }
+    log.take(Holder::this_process(operator), clock, how).await
+}
+
+/// Whether a rollback whose journal cannot be taken goes ahead without it: unless somebody holds it.
+/// Says so.
+pub(crate) async fn goes_without(log: &JournalLog) -> bool {
+    let standing = log.lease_state().await.ok().flatten();
+    if standing.is_some_and(|standing| standing.holder.is_some()) {
+        return false;
+    }
+    say_line!("warning: rolling back without the journal: nothing keeps another controller out");
+    true
+}

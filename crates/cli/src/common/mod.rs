@@ -1,0 +1,7 @@
+//! What several verbs share.
+
+pub(crate) mod data;
+pub(crate) mod journal;
+pub(crate) mod rule;
+pub(crate) mod say;
+pub(crate) mod signals;

@@ -1,0 +1,71 @@
+//! What a person sees, and what a program reads.
+
+use anstyle::{AnsiColor, Style};
+use bluegreen::{
+    DeploymentError,
+    deployment::{DeploymentEvent, DeploymentOutcome},
+    engine::Event,
+};
+
+use crate::common::{data::json_line, say::say_line};
+
+const GOOD: Style = AnsiColor::Green.on_default();
+const BAD: Style = AnsiColor::Red.on_default().bold();
+const UNSURE: Style = AnsiColor::Yellow.on_default();
+const DIM: Style = Style::new().dimmed();
+const STRONG: Style = Style::new().bold();
+
+/// One event a line as JSON.
+pub(crate) fn json(event: &Event<DeploymentEvent>) {
+    json_line(event);
+}
+
+/// Prints an event. Colour and its absence (NO_COLOR, no terminal) are the stream's matter.
+pub(crate) fn show(event: &Event<DeploymentEvent>) {
+    let style = match &event.kind {
+        DeploymentEvent::RolledOut { .. }
+        | DeploymentEvent::Built { .. }
+        | DeploymentEvent::Restored { .. } => GOOD,
+        DeploymentEvent::Checked { report, .. } if report.is_passed() => GOOD,
+        DeploymentEvent::Updating { .. } | DeploymentEvent::Registered { .. } => STRONG,
+        DeploymentEvent::RollingBack { .. }
+        | DeploymentEvent::TaskStopped { .. }
+        | DeploymentEvent::JournalFailed { .. } => BAD,
+        DeploymentEvent::Checked { .. }
+        | DeploymentEvent::ReadFailed { .. }
+        | DeploymentEvent::UpdateFailed { .. }
+        | DeploymentEvent::ServiceRollsBack { .. }
+        | DeploymentEvent::Controlled { .. } => UNSURE,
+        DeploymentEvent::ServiceSaid { .. } | DeploymentEvent::Rollout { .. } => DIM,
+        // The last line is for what runs: see `ending`.
+        DeploymentEvent::Ended { .. } | DeploymentEvent::Unresolved { .. } => return,
+        _ => Style::new(),
+    };
+    let seconds = event.elapsed.as_secs();
+    let time = format!("{:02}:{:02}", seconds / 60, seconds % 60);
+    say_line!("{DIM}{time}{DIM:#}  {style}{}{style:#}", event.kind);
+    if let DeploymentEvent::Registered { registration } = &event.kind {
+        diff(&registration.diff);
+    }
+}
+
+/// What changes in the task definition.
+pub(crate) fn diff(lines: &[String]) {
+    for line in lines {
+        let style = match line.as_bytes().first() {
+            Some(b'+') => GOOD,
+            Some(b'-') => BAD,
+            _ => DIM,
+        };
+        say_line!("       {style}{line}{style:#}");
+    }
+}
+
+/// The last words: how it ended, and what runs.
+pub(crate) fn ending(ended: &Result<DeploymentOutcome, DeploymentError>) {
+    match ended {
+        Ok(outcome) if outcome.exit_code() == 0 => say_line!("{GOOD}{outcome}{GOOD:#}"),
+        Ok(outcome) => say_line!("{BAD}{outcome}{BAD:#}"),
+        Err(error) => say_line!("{BAD}{error}{BAD:#}"),
+    }
+}

@@ -1,0 +1,90 @@
+//! The command `bluegreen`, as a function that a small program can call.
+//!
+//! ```text
+//! bluegreen router    moves live traffic from blue to green, and back
+//! bluegreen deploy    builds, deploys, checks, and rolls back
+//! bluegreen monitor   shows a migration, live or afterwards
+//! bluegreen check     asks a service what its users will ask
+//! ```
+//!
+//! Each verb runs on a simulated AWS unless `--aws` is given.
+
+mod check;
+mod common;
+mod deploy;
+mod monitor;
+mod router;
+
+use std::{ffi::OsString, process::ExitCode};
+
+use clap::{Parser, Subcommand};
+
+/// Moves live production traffic from one service (blue) to another (green) behind an AWS
+/// Application Load Balancer, a step at a time, and puts everything back if green does harm.
+///
+/// Each command runs on a simulated AWS, in virtual time, and touches nothing, unless --aws is
+/// given.
+#[derive(Debug, Parser)]
+#[command(name = "bluegreen", version, max_term_width = 100, after_help = AFTER)]
+struct Command {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+const AFTER: &str = "\
+Examples:
+  bluegreen router                              a healthy migration on the simulation
+  bluegreen router --scenario green-errors      one that is rolled back
+  bluegreen deploy                              a deployment on the simulation
+  bluegreen monitor --serve                     a migration, live in the browser
+  bluegreen COMMAND --help                      every option, and what each exit code means";
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    Router(Box<router::Cli>),
+    Deploy(Box<deploy::Cli>),
+    Monitor(Box<monitor::Cli>),
+    Check(Box<check::Cli>),
+}
+
+/// Runs the command line `arguments`, the program's name first, and returns its exit code.
+///
+/// Prints to stdout and stderr, and handles signals. What is wrong with the command line itself
+/// ends the process with code 2; `--help` and `--version` end it with code 0.
+///
+/// # Examples
+///
+/// ```no_run
+/// // What `bluegreen router --scenario green-errors` does.
+/// let words = ["bluegreen", "router", "--scenario", "green-errors"];
+/// let code = bluegreen_cli::run(words.map(Into::into));
+/// ```
+pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let arguments: Vec<OsString> = arguments.into_iter().collect();
+    let command = Command::parse_from(&arguments);
+    // The program and the verb come first: `Command` has no options of its own.
+    let words = arguments.iter().skip(2);
+    let words = words.map(|word| word.to_string_lossy().into_owned());
+    match command.verb {
+        Verb::Router(mut cli) => {
+            cli.words = words.collect();
+            router::main(&cli)
+        }
+        Verb::Deploy(mut cli) => {
+            cli.words = words.collect();
+            deploy::main(&cli)
+        }
+        Verb::Monitor(cli) => monitor::main(&cli),
+        Verb::Check(cli) => check::main(&cli),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    #[test]
+    fn no_two_options_of_a_verb_collide() {
+        super::Command::command().debug_assert();
+    }
+}

@@ -1,0 +1,7 @@
+//! The command `bluegreen`.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    bluegreen_cli::run(std::env::args_os())
+}

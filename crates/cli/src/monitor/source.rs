@@ -1,0 +1,405 @@
+//! Where what is shown comes from: the simulation, a file, or AWS.
+
+use std::{fs, path::Path, sync::Arc, time::Duration};
+
+use bluegreen::{
+    Aws, HealthGate, Migration, MigrationPlan, Percent,
+    aws::{
+        alb::{AlbRule, AlbTrafficSplitter, TargetGroupArn},
+        cloudwatch::{AlarmGate, AlbMetrics, CloudWatchGate},
+        sim::{Scenario, Simulation},
+    },
+    engine::{Event, Record},
+    health::{Limits, TargetHealthGate, sequential::Sequential},
+    migration::{GateId, MigrationEvent, events_of},
+    problem::Problem,
+    store::JournalStore,
+};
+use bluegreen_monitor::{
+    Shared, clock,
+    judge::rejudge,
+    source::{self, SourceError},
+    watch::Watcher,
+};
+
+use super::{FAILED, args::Cli, lines::Lines, pause, screen};
+use crate::common::{journal, rule::arn, say::say_line, signals};
+
+/// Shows what the command line names, to its end; gives the exit code.
+pub(crate) fn show(cli: &Cli, shared: &Shared) -> Result<u8, Vec<Problem>> {
+    let one = |problem| vec![problem];
+    match (&cli.replay, cli.aws) {
+        (Some(place), _) => replayed(cli, shared, place).map_err(one),
+        (None, true) => watched(cli, shared, Watched::new(cli)?).map_err(one),
+        (None, false) => simulated(cli, shared).map_err(one),
+    }
+}
+
+/// A span of time such as `10m`.
+pub(crate) fn span(text: &str) -> Option<Duration> {
+    let span: jiff::SignedDuration = text.parse().ok()?;
+    Duration::try_from(span).ok()
+}
+
+fn speed(cli: &Cli) -> Result<Option<f64>, Problem> {
+    if cli.speed == "max" {
+        return Ok(None);
+    }
+    let hint = "120 shows two minutes a second; `max` does not wait at all";
+    match cli.speed.parse::<f64>() {
+        Ok(speed) if (0.1..=100_000.0).contains(&speed) => Ok(Some(speed)),
+        _ => {
+            let message = format!("`{}` is not a number from 0.1 to 100000", cli.speed);
+            Err(Problem::new("--speed", message, hint))
+        }
+    }
+}
+
+fn runtime() -> Result<tokio::runtime::Runtime, Problem> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build();
+    let hint = "is this machine out of threads or files?";
+    runtime.map_err(|error| Problem::new("start", error.to_string(), hint))
+}
+
+/// The gates of `bluegreen router`.
+fn gates(
+    aws: &Aws,
+    splitter: &AlbTrafficSplitter,
+    alarms: &[String],
+) -> bluegreen::Result<Vec<(GateId, Arc<dyn HealthGate>)>> {
+    let groups = splitter.target_groups();
+    let balancer = splitter.rule().listener().load_balancer();
+    let metrics = AlbMetrics::new(aws, balancer, groups.blue.clone(), groups.green.clone());
+    let metrics = metrics.with_percentiles();
+    let metrics = CloudWatchGate::alb(metrics, Limits::default())
+        .with_judge("sequential", Sequential::default());
+    let mut gates: Vec<(GateId, Arc<dyn HealthGate>)> = vec![
+        ("targets".into(), Arc::new(TargetHealthGate::new())),
+        ("metrics".into(), Arc::new(metrics)),
+    ];
+    if !alarms.is_empty() {
+        gates.push((
+            "alarms".into(),
+            Arc::new(AlarmGate::new(aws, alarms.iter().cloned())?),
+        ));
+    }
+    Ok(gates)
+}
+
+/// A migration on the simulated AWS, run here.
+fn simulated(cli: &Cli, shared: &Shared) -> Result<u8, Problem> {
+    let scenario: Scenario = cli.scenario.parse().map_err(|error| {
+        let hint = "`bluegreen router --scenario list` explains all of them";
+        Problem::new("--scenario", format!("{error}"), hint)
+    })?;
+    let speed = speed(cli)?;
+    runtime()?.block_on(async {
+        let simulation = scenario.simulation(cli.seed);
+        simulation.start_paused();
+        let pacer = speed.map(|speed| simulation.pace(speed));
+        let code = migrate(cli, shared, &simulation).await;
+        drop(pacer);
+        code
+    })
+}
+
+async fn migrate(cli: &Cli, shared: &Shared, simulation: &Simulation) -> Result<u8, Problem> {
+    let wrong = |error: bluegreen::Error| {
+        Problem::new("simulation", error.to_string(), "another --scenario may do")
+    };
+    let minutes = |minutes: u64| Duration::from_secs(60 * minutes);
+    let plan = MigrationPlan::builder()
+        .hold_back(Percent::TEN)
+        .bake(minutes(3))
+        .step_deadline(minutes(65))
+        .build()
+        .map_err(|error| Problem::new("plan", error.to_string(), "this is a bug"))?;
+    let aws = simulation.aws();
+    let (rule, blue, green) = (simulation.rule(), simulation.blue(), simulation.green());
+    let splitter = AlbTrafficSplitter::new(&aws, rule, blue, green).map_err(wrong)?;
+    let splitter = Arc::new(splitter);
+    let gates = gates(&aws, &splitter, &simulation.alarms()).map_err(wrong)?;
+    let mut migration = Migration::new(plan, splitter).clock(aws.clock());
+    for (id, gate) in gates {
+        migration = migration.gate(id, gate);
+    }
+    let handle = migration.handle();
+    let screen = screen(cli, shared, Some(handle.clone()));
+    if screen.is_none()
+        && let Err(error) = signals::control(handle, None)
+    {
+        say_line!("warning: signals cannot be heard: {error}");
+    }
+    let (sink, counts) = (shared.clone(), aws.clone());
+    let mut lines = screen.is_none().then(Lines::default);
+    migration = migration.on_event(move |event| {
+        sink.update(|view| {
+            view.take(event);
+            view.api_calls = Some(counts.calls().to_string());
+        });
+        if let Some(lines) = &mut lines {
+            sink.with(|view| lines.show(event, view));
+        }
+    });
+    let ended = migration.run().await;
+    if let Some(screen) = screen
+        && let Err(error) = screen.wait()
+    {
+        say_line!("warning: the screen ended: {error}");
+    }
+    Ok(match ended {
+        Ok(outcome) => outcome.exit_code(),
+        Err(error) => error.exit_code(),
+    })
+}
+
+/// What a run left behind.
+enum Left {
+    Records(Vec<Record>),
+    Lines(String),
+}
+
+impl Left {
+    fn events(&self) -> Result<Vec<Event<MigrationEvent>>, SourceError> {
+        match self {
+            Self::Records(records) => Ok(events_of(records)?),
+            Self::Lines(text) => source::read(text),
+        }
+    }
+
+    fn records(self) -> Result<Vec<Record>, SourceError> {
+        match self {
+            Self::Records(records) => Ok(records),
+            Self::Lines(text) => source::records(&text),
+        }
+    }
+}
+
+/// Reads what `--replay` names.
+fn left(cli: &Cli, place: &str) -> Result<Left, Problem> {
+    let hint =
+        "a journal as --journal names it, or a file of records or events, a line of JSON each";
+    let wrong = |why: String| Problem::new("--replay", format!("{place}: {why}"), hint);
+    let bucket = journal::bucket(place);
+    if bucket.is_none() && !Path::new(place).is_dir() {
+        let text = fs::read_to_string(place).map_err(|error| wrong(error.to_string()))?;
+        return Ok(Left::Lines(text));
+    }
+    let told = |error: bluegreen::Error| wrong(bluegreen::Failure::from(&error).to_string());
+    runtime()?.block_on(async {
+        let store = match bucket {
+            Some((bucket, prefix)) => Aws::from_env().await.journals(bucket, prefix),
+            None => JournalStore::local(place),
+        };
+        let store = store.map_err(told)?;
+        let log = match (&cli.log, &cli.rule.rule_arn) {
+            (Some(name), _) => store.named(name),
+            (None, Some(rule)) => store.log(rule),
+            (None, None) => match &store.logs().await.map_err(told)?[..] {
+                [] => return Err(wrong("there is no journal in it".to_owned())),
+                [only] => store.named(only),
+                several => {
+                    let message = format!("is needed: there are {}", several.join(", "));
+                    return Err(Problem::new("--log", message, "name one of them"));
+                }
+            },
+        };
+        let records = log.newest_run().await.map_err(told)?;
+        if records.is_empty() {
+            return Err(wrong("no run has begun in this journal".to_owned()));
+        }
+        Ok(Left::Records(records))
+    })
+}
+
+fn replayed(cli: &Cli, shared: &Shared, place: &str) -> Result<u8, Problem> {
+    let speed = speed(cli)?;
+    let left = left(cli, place)?;
+    let hint = "is it the journal of a migration, and of this program's version?";
+    let wrong = |error: SourceError| Problem::new("--replay", format!("{place}: {error}"), hint);
+    if let Some(other) = &cli.judge_with {
+        return judged(&left.records().map_err(wrong)?, other);
+    }
+    let events = left.events().map_err(wrong)?;
+    let screen = screen(cli, shared, None);
+    let mut lines = screen.is_none().then(Lines::default);
+    let mut before = events.first().map(|event| event.at);
+    for event in &events {
+        let is_watched = screen.as_ref().is_none_or(|screen| screen.is_open());
+        if let (Some(speed), Some(before), true) = (speed, before, is_watched) {
+            let passed = event.at.duration_since(before).as_secs_f64();
+            pause(Duration::from_secs_f64((passed / speed).max(0.0)));
+        }
+        before = Some(event.at);
+        shared.take(event);
+        if let Some(lines) = &mut lines {
+            shared.with(|view| lines.show(event, view));
+        }
+    }
+    if let Some(screen) = screen
+        && let Err(error) = screen.wait()
+    {
+        say_line!("warning: the screen ended: {error}");
+    }
+    if !shared.with(|view| view.is_over()) {
+        say_line!("warning: the run does not come to its end in {place}");
+    }
+    Ok(0)
+}
+
+/// The journal of a run, judged with other settings.
+fn judged(records: &[Record], other: &Path) -> Result<u8, Problem> {
+    let hint = "tables `plan` and `gates.NAME.JUDGE`, with the settings that are to be different";
+    let bad =
+        |why: String| Problem::new("--judge-with", format!("{}: {why}", other.display()), hint);
+    let settings = fs::read_to_string(other).map_err(|error| bad(error.to_string()))?;
+    let settings = toml::from_str(&settings).map_err(|error| bad(error.to_string()))?;
+    let judged = rejudge(records, &settings).map_err(|error| bad(error.to_string()))?;
+    say_line!(
+        "{} verdicts were reached again, {} of them with another status",
+        judged.verdicts,
+        judged.different
+    );
+    let Some(parting) = judged.parting else {
+        say_line!("the run would have gone the same way");
+        return Ok(0);
+    };
+    let at = clock(parting.elapsed.as_secs_f64());
+    say_line!("the run would have gone another way at {at}");
+    say_line!("  it did: {}", parting.did);
+    say_line!("  it would have: {}", parting.would);
+    say_line!("what the journal holds after that says nothing about these settings");
+    Ok(10)
+}
+
+/// What is watched, and how.
+struct Watched {
+    rule: AlbRule,
+    blue: TargetGroupArn,
+    green: TargetGroupArn,
+    every: Duration,
+    until: Option<Duration>,
+}
+
+impl Watched {
+    /// As the command line names it, or else every problem.
+    fn new(cli: &Cli) -> Result<Self, Vec<Problem>> {
+        let mut problems = Vec::new();
+        let every = span(&cli.look_interval).filter(|every| *every >= Duration::from_secs(1));
+        if every.is_none() {
+            let message = format!("`{}` is no time of a second or more", cli.look_interval);
+            let hint = "write it like `15s` or `1m`";
+            problems.push(Problem::new("--look-interval", message, hint));
+        }
+        let until = cli.watch_for.as_deref().map(|text| {
+            let until = span(text);
+            if until.is_none() {
+                let message = format!("`{text}` is not a span of time");
+                let hint = "write it like `10m` or `1h 30m`";
+                problems.push(Problem::new("--watch-for", message, hint));
+            }
+            until
+        });
+        let mut group = |field: &str, text: Option<&String>| {
+            if text.is_none() {
+                let hint = "`aws elbv2 describe-target-groups` lists the target groups";
+                problems.push(Problem::new(field, "is needed with --aws", hint));
+            }
+            arn::<TargetGroupArn>(field, text.map(String::as_str), &mut problems)
+        };
+        let blue = group("--blue-target-group", cli.blue_target_group.as_ref());
+        let green = group("--green-target-group", cli.green_target_group.as_ref());
+        let rule = cli.rule.rule(&mut problems);
+        match (rule, blue, green, every) {
+            (Some(rule), Some(blue), Some(green), Some(every)) if problems.is_empty() => Ok(Self {
+                rule,
+                blue,
+                green,
+                every,
+                until: until.flatten(),
+            }),
+            _ => Err(problems),
+        }
+    }
+}
+
+/// A migration that somebody else runs, read from AWS.
+fn watched(cli: &Cli, shared: &Shared, watched: Watched) -> Result<u8, Problem> {
+    let Watched {
+        rule,
+        blue,
+        green,
+        every,
+        until,
+    } = watched;
+    runtime()?.block_on(async {
+        let aws = Aws::from_env().await;
+        let bad = |error: bluegreen::Error| {
+            Problem::new(
+                "--aws",
+                bluegreen::Failure::from(&error).to_string(),
+                "see --help",
+            )
+        };
+        let splitter = AlbTrafficSplitter::new(&aws, rule, blue, green).map_err(bad)?;
+        let gates = gates(&aws, &splitter, &[]).map_err(bad)?;
+        let mut watcher = Watcher::new(splitter, aws.clock());
+        for (id, gate) in gates {
+            watcher = watcher.gate(id, gate);
+        }
+        let screen = screen(cli, shared, None);
+        let watching = watch(shared, &aws, watcher, every, screen.is_none());
+        let is_left = async {
+            match &screen {
+                Some(screen) => {
+                    while screen.is_open() {
+                        tokio::time::sleep(Duration::from_millis(200)).await;
+                    }
+                }
+                None => {
+                    let _ = tokio::signal::ctrl_c().await;
+                }
+            }
+        };
+        let is_over = async {
+            match until {
+                Some(until) => tokio::time::sleep(until).await,
+                None => std::future::pending().await,
+            }
+        };
+        Ok(tokio::select! {
+            code = watching => code,
+            () = is_left => 0,
+            () = is_over => 0,
+        })
+    })
+}
+
+/// Looks until it is dropped, or until what it watches cannot be read at the start.
+async fn watch(
+    shared: &Shared,
+    aws: &Aws,
+    mut watcher: Watcher,
+    every: Duration,
+    is_plain: bool,
+) -> u8 {
+    let mut lines = Lines::default();
+    let mut has_read = false;
+    loop {
+        let looked = watcher.look(shared).await;
+        if let Err(error) = &looked {
+            say_line!("could not read: {}", bluegreen::Failure::from(error));
+            if !has_read {
+                return FAILED;
+            }
+        }
+        has_read = true;
+        shared.update(|view| view.api_calls = Some(aws.calls().to_string()));
+        if is_plain {
+            shared.with(|view| lines.look(view));
+        }
+        tokio::time::sleep(every).await;
+    }
+}

@@ -1,0 +1,335 @@
+//! The command line.
+
+use crate::common::{journal::JournalPlace, rule::NamedRule};
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// Moves live traffic from blue to green behind an Application Load Balancer, step by step,
+/// under health gates, and puts everything back when green does harm.
+///
+/// Without --aws it runs on a simulated AWS, in virtual time, and touches nothing.
+#[derive(Debug, Parser)]
+#[command(name = "bluegreen router", version, max_term_width = 100, after_help = AFTER)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Option<Command>,
+    #[command(flatten)]
+    pub(crate) place: Place,
+    #[command(flatten)]
+    pub(crate) rule: Rule,
+    #[command(flatten)]
+    pub(crate) plan: Plan,
+    #[command(flatten)]
+    pub(crate) gates: Gates,
+    #[command(flatten)]
+    pub(crate) journal: JournalPlace,
+    /// Print one event a line as JSON on stdout, and nothing for people. A run that is refused
+    /// before its start has no events: the exit code says so, and stderr why.
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+    /// The command line as it was typed, after the verb; a journal keeps it for `resume`.
+    #[arg(skip)]
+    pub(crate) words: Vec<String>,
+}
+
+const AFTER: &str = "\
+Exit codes:
+   0  promoted; an asked-for rollback restored; status read
+   2  bad arguments or plan; nothing was called
+   3  stopped before anything changed: the preflight refused, green was not ready, or a step
+      could not be decided at this traffic
+  10  rolled back by a gate, a deadline or a fault; restored and read back
+  11  cancelled (Ctrl-C, SIGTERM); restored and read back
+  12  held: on request, on somebody else's change, or inconclusive with --on-inconclusive hold
+  20  not restored, or not known: somebody must look now
+
+Ctrl-C, SIGTERM and SIGHUP roll back and say so; while blue is only being confirmed they end the
+wait. A second one stops at once and says where traffic is. A run that is killed all the same
+leaves traffic as it is: `resume` goes on with it, `rollback` puts everything back. With
+--dead-man it goes back by itself.
+
+Examples:
+  bluegreen router                              a healthy migration on the simulation
+  bluegreen router plan                         what each step will take, and what it would catch
+  bluegreen router --scenario green-errors      one that is rolled back
+  bluegreen router --scenario list              all scenarios, and what each must end with
+  bluegreen router --kill-at 12m                its controller dies, another one goes on
+  bluegreen router --kill-at 12m --resume-after 30m --dead-man 5m
+                                              it dies and nobody comes: blue is back by itself
+  bluegreen router status --aws --listener-arn ARN --priority 100 \\
+      --blue-target-group ARN --green-target-group ARN";
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Subcommand)]
+pub(crate) enum Command {
+    /// Show the split, the targets and the stickiness as they are. Reads only.
+    Status,
+    /// Move green up step by step (the default).
+    Migrate,
+    /// Go on with a run whose process ended, on this machine or another, from its journal: with
+    /// its plan and gates, unless others are given, which are compared and refused.
+    Resume,
+    /// Say what each step will take at this traffic, and what would be caught. Reads only.
+    Plan,
+    /// Try the last step's test on blue's own past, and say how far it can be trusted as a
+    /// control: the value for --history-ratio. Reads only.
+    Calibrate {
+        /// How many days of the past; CloudWatch keeps minutes for 15.
+        #[arg(long, default_value_t = 7, value_parser = clap::value_parser!(u32).range(1..=15))]
+        days: u32,
+    },
+    /// Move green to 100 % at once, from whatever split is found: your override of the gates for
+    /// the way there. Capacity is still needed, and the last step bakes under the gates.
+    Complete,
+    /// Put everything back on blue, from whatever split is found.
+    Rollback {
+        /// Go ahead even where blue has no healthy target.
+        #[arg(long)]
+        force: bool,
+    },
+}
+
+/// Where it runs.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Where")]
+pub(crate) struct Place {
+    /// Real AWS, through the usual credential chain; AWS_ENDPOINT_URL and its per-service forms
+    /// point it elsewhere.
+    #[arg(long, global = true)]
+    pub(crate) aws: bool,
+    /// The simulated world; `list` explains each [default: healthy].
+    #[arg(long, global = true, value_name = "NAME")]
+    pub(crate) scenario: Option<String>,
+    /// The seed of the simulation's randomness; the same seed gives the same run.
+    #[arg(long, global = true, value_name = "N", default_value_t = 1)]
+    pub(crate) seed: u64,
+    /// Virtual seconds a second, or `max` [default: 120, half an hour in 15 seconds].
+    #[arg(long, global = true, value_name = "N", allow_hyphen_values = true)]
+    pub(crate) speed: Option<String>,
+    /// Kill the controller after so much virtual time, and let another one resume it.
+    #[arg(long, global = true, value_name = "TIME")]
+    pub(crate) kill_at: Option<String>,
+    /// How long after --kill-at the other one comes [default: once the first is taken for dead].
+    #[arg(long, global = true, value_name = "TIME", requires = "kill_at")]
+    pub(crate) resume_after: Option<String>,
+    /// How long the surroundings wait after SIGTERM before they kill, such as 30s: what has not
+    /// ended shortly before says where traffic is. ECS waits 30s, Kubernetes too.
+    #[arg(long, global = true, value_name = "TIME")]
+    pub(crate) grace: Option<String>,
+    /// Print the IAM policy with the least rights for this rule, these gates and this journal, as
+    /// JSON, and call nothing.
+    #[arg(long, global = true)]
+    pub(crate) print_iam_policy: bool,
+    /// Print the role of --dead-man-role, who may take it on and what it may do, as JSON, and call
+    /// nothing.
+    #[arg(long, global = true)]
+    pub(crate) print_dead_man_role: bool,
+    /// Who is responsible for `complete` and `rollback`, as it stands in the outcome.
+    #[arg(
+        long,
+        global = true,
+        env = "USER",
+        value_name = "NAME",
+        default_value = "operator"
+    )]
+    pub(crate) operator: String,
+}
+
+/// Which rule divides the traffic. Needed with --aws; the simulation has its own.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Rule (with --aws)")]
+pub(crate) struct Rule {
+    #[command(flatten)]
+    pub(crate) named: NamedRule,
+    /// Where traffic is now.
+    #[arg(long, global = true, value_name = "ARN")]
+    pub(crate) blue_target_group: Option<String>,
+    /// Where it is to go.
+    #[arg(long, global = true, value_name = "ARN")]
+    pub(crate) green_target_group: Option<String>,
+}
+
+/// What happens when.
+#[derive(Debug, Clone, PartialEq, Args)]
+#[command(next_help_heading = "Plan")]
+pub(crate) struct Plan {
+    /// Green's shares in percent, ascending, the last 100; tenths are possible.
+    #[arg(long, global = true, value_name = "LIST", default_value = "10,50,100")]
+    pub(crate) steps: String,
+    /// The share in percent that stays on blue for one step more before the last, as a live
+    /// control; 0 for none [default: 10 with --judge sequential, else none].
+    #[arg(long, global = true, value_name = "PERCENT")]
+    pub(crate) hold_back: Option<String>,
+    /// How long green is watched at each step at least, such as 10m or 90s [default: 3m with
+    /// --judge sequential, which waits until it has proof, else 10m].
+    #[arg(long, global = true, value_name = "TIME", allow_hyphen_values = true)]
+    pub(crate) bake: Option<String>,
+    /// How long after a shift the gates must be healthy at the latest [default: 65m with --judge
+    /// sequential, else three bakes].
+    #[arg(long, global = true, value_name = "TIME", allow_hyphen_values = true)]
+    pub(crate) step_deadline: Option<String>,
+    /// When the whole migration must be over [default: the sum of the steps' deadlines].
+    #[arg(long, global = true, value_name = "TIME", allow_hyphen_values = true)]
+    pub(crate) deadline: Option<String>,
+    /// How often everything is looked at.
+    #[arg(
+        long,
+        alias = "look-every",
+        global = true,
+        value_name = "TIME",
+        allow_hyphen_values = true,
+        default_value = "15s"
+    )]
+    pub(crate) look_interval: String,
+    /// How long after each shift green's figures do not count.
+    #[arg(
+        long,
+        global = true,
+        value_name = "TIME",
+        allow_hyphen_values = true,
+        default_value = "1m"
+    )]
+    pub(crate) warm_up: String,
+    /// How long blue is kept warm after the last step.
+    #[arg(
+        long,
+        global = true,
+        value_name = "TIME",
+        allow_hyphen_values = true,
+        default_value = "0s"
+    )]
+    pub(crate) final_bake: String,
+    /// How many of blue's targets one target of green can stand in for.
+    #[arg(
+        long,
+        alias = "green-target-worth",
+        global = true,
+        value_name = "X",
+        default_value_t = 1.0
+    )]
+    pub(crate) capacity_ratio: f64,
+    /// At a deadline without healthy gates.
+    #[arg(long, global = true, value_enum, default_value = "roll-back")]
+    pub(crate) on_inconclusive: Policy,
+    /// On Ctrl-C or SIGTERM.
+    #[arg(long, global = true, value_enum, default_value = "roll-back")]
+    pub(crate) on_cancel: Policy,
+    /// When a run is resumed while traffic is divided.
+    #[arg(long, global = true, value_enum, default_value = "go-on")]
+    pub(crate) on_resume: ResumePolicy,
+    /// Keep a dead-man switch while traffic is divided: a schedule outside of this process that
+    /// puts everything back on blue, this long after it was last renewed. It is renewed each
+    /// minute, so it fires only where this process is dead and nobody resumes it. 5m to 1h.
+    #[arg(long, global = true, value_name = "TIME", allow_hyphen_values = true)]
+    pub(crate) dead_man: Option<String>,
+    /// The role that the schedule writes the rule as, with --dead-man and --aws;
+    /// --print-dead-man-role says what it needs.
+    #[arg(long, global = true, value_name = "ARN")]
+    pub(crate) dead_man_role: Option<String>,
+    /// Take on a risk that the preflight would refuse: shared-targets, long-stickiness. May be
+    /// given several times.
+    #[arg(long, global = true, value_name = "RISK")]
+    pub(crate) accept: Vec<String>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Policy {
+    /// Put everything back on blue.
+    RollBack,
+    /// Leave the split as it is, for a person to decide.
+    Hold,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ResumePolicy {
+    /// Go on where it was.
+    GoOn,
+    /// Put everything back on blue.
+    RollBack,
+}
+
+/// What must be healthy.
+#[derive(Debug, Clone, PartialEq, Args)]
+#[command(next_help_heading = "Gates")]
+pub(crate) struct Gates {
+    /// Where requests, errors and latencies come from: the load balancer's metrics per target
+    /// group, or the application's own.
+    #[arg(long, global = true, value_enum, default_value = "alb")]
+    pub(crate) metrics: Metrics,
+    /// What judges the metrics beside the limits.
+    #[arg(long, global = true, value_enum, default_value = "sequential")]
+    pub(crate) judge: JudgedBy,
+    /// How far blue's error rate may have moved since before the migration, as a multiple, where
+    /// its past is a control: `calibrate` finds it [default: 3 beside a live blue, 1.5 alone].
+    #[arg(long, global = true, value_name = "X")]
+    pub(crate) history_ratio: Option<f64>,
+    /// The limit of green's error rate, in percent.
+    #[arg(
+        long,
+        global = true,
+        value_name = "PERCENT",
+        allow_hyphen_values = true,
+        default_value = "5"
+    )]
+    pub(crate) max_error_rate: String,
+    /// The limit of green's mean latency.
+    #[arg(
+        long,
+        global = true,
+        value_name = "TIME",
+        allow_hyphen_values = true,
+        default_value = "3s"
+    )]
+    pub(crate) max_latency: String,
+    /// Seconds that one data point covers: a multiple of 60, or with --metrics app also
+    /// 1, 5, 10 or 30 for high-resolution metrics.
+    #[arg(long, global = true, value_name = "SECONDS", default_value_t = 60)]
+    pub(crate) period: u32,
+    /// Green's namespace, with --metrics app.
+    #[arg(
+        long,
+        global = true,
+        value_name = "NAME",
+        default_value = "ChatBot/FastAPI"
+    )]
+    pub(crate) namespace: String,
+    /// Blue's namespace, with --metrics app; empty where blue has no such metrics.
+    #[arg(
+        long,
+        global = true,
+        value_name = "NAME",
+        default_value = "ChatBot/Flask"
+    )]
+    pub(crate) blue_namespace: String,
+    /// Green's dimension `Endpoint`, with --metrics app.
+    #[arg(
+        long,
+        global = true,
+        value_name = "PATH",
+        default_value = "/api/v1/chat"
+    )]
+    pub(crate) endpoint: String,
+    /// Blue's dimension `Endpoint` [default: green's].
+    #[arg(long, global = true, value_name = "PATH")]
+    pub(crate) blue_endpoint: Option<String>,
+    /// A CloudWatch alarm that must not fire. May be given several times.
+    #[arg(long, global = true, value_name = "NAME")]
+    pub(crate) alarm: Vec<String>,
+    /// An alarm of these that may be firing already. May be given several times.
+    #[arg(long, global = true, value_name = "NAME")]
+    pub(crate) ignore_alarm: Vec<String>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum JudgedBy {
+    /// Green against live blue, by evidence that stays valid at every look.
+    Sequential,
+    /// The limits alone.
+    Limits,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Metrics {
+    /// AWS/ApplicationELB, per target group.
+    Alb,
+    /// ErrorCount, SuccessCount and RequestLatency of the application.
+    App,
+}

@@ -1,0 +1,260 @@
+//! The successor of the guide's `deploy/traffic_router.py`: moves live traffic from blue to green.
+
+mod args;
+mod controller;
+mod outlook;
+mod render;
+mod setup;
+
+use std::{io::Write as _, process::ExitCode};
+
+use bluegreen::{
+    Aws, MigrationError, MigrationOutcome, TrafficSplitter,
+    aws::sim::{Scenario, Simulation},
+    problem::Problem,
+    store::Take,
+};
+
+pub(crate) use self::args::Cli;
+use self::{
+    args::Command,
+    controller::Controller,
+    setup::{Setup, Speed},
+};
+use crate::common::say::say_line;
+
+/// Bad arguments or plan; nothing was called.
+const BAD_ARGUMENTS: u8 = 2;
+/// Stopped before anything changed.
+const UNCHANGED: u8 = 3;
+
+pub(crate) fn main(cli: &Cli) -> ExitCode {
+    if cli.place.scenario.as_deref() == Some("list") {
+        list_scenarios();
+        return ExitCode::SUCCESS;
+    }
+    // A plain current-thread runtime: only the simulation pauses its clock.
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build();
+    let runtime = match runtime {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            say_line!("error: cannot start: {error}");
+            return ExitCode::from(UNCHANGED);
+        }
+    };
+    ExitCode::from(runtime.block_on(run(cli)))
+}
+
+fn list_scenarios() {
+    let mut out = anstream::stdout().lock();
+    let _ = writeln!(
+        out,
+        "The simulated worlds of --scenario NAME, and the exit code of each:\n"
+    );
+    for scenario in Scenario::ALL {
+        let (name, exit) = (scenario.name(), scenario.expected_exit());
+        let _ = writeln!(out, "  {name:<18} {exit:>2}  {}", scenario.explanation());
+    }
+}
+
+async fn run(cli: &Cli) -> u8 {
+    if cli.command == Some(Command::Resume) && !cli.place.aws {
+        let message = "the simulated world ended with its process";
+        let hint = "`--kill-at 12m` kills a controller and resumes it; --aws is the real one";
+        return bad_arguments(&[Problem::new("resume", message, hint)]);
+    }
+    if cli.place.aws {
+        return match Setup::new(cli, None) {
+            Ok(setup) => go(cli, &setup, &Aws::from_env().await, None).await,
+            Err(problems) => bad_arguments(&problems),
+        };
+    }
+    let scenario = setup::scenario(cli);
+    // Whatever the world, the rest of the command line can be checked.
+    let simulation = scenario.as_ref().map_or(Scenario::Healthy, |s| *s);
+    let simulation = simulation.simulation(cli.place.seed);
+    let speed = setup::speed(cli);
+    let (scenario, speed, setup) = match (scenario, speed, Setup::new(cli, Some(&simulation))) {
+        (Ok(scenario), Ok(speed), Ok(setup)) => (scenario, speed, setup),
+        (scenario, speed, setup) => {
+            let mut problems: Vec<_> = scenario.err().into_iter().chain(speed.err()).collect();
+            problems.extend(setup.err().into_iter().flatten());
+            return bad_arguments(&problems);
+        }
+    };
+    simulation.start_paused();
+    let pacer = match speed {
+        Speed::Times(speed) => Some(simulation.pace(speed)),
+        Speed::Max => None,
+    };
+    say_line!(
+        "simulated AWS, scenario {}: {}",
+        scenario.name(),
+        scenario.explanation()
+    );
+    let code = go(cli, &setup, &simulation.aws(), Some(&simulation)).await;
+    drop(pacer);
+    code
+}
+
+/// Carries the command out and gives its exit code.
+async fn go(cli: &Cli, setup: &Setup, aws: &Aws, simulation: Option<&Simulation>) -> u8 {
+    let printed = match (cli.place.print_iam_policy, cli.place.print_dead_man_role) {
+        (true, _) => Some(setup.iam_policy(cli).to_string()),
+        (false, true) => Some(format!("{:#}", setup.dead_man_role())),
+        (false, false) => None,
+    };
+    if let Some(printed) = printed {
+        return match writeln!(anstream::stdout(), "{printed}") {
+            Ok(()) => 0,
+            Err(error) => {
+                say_line!("error: the policy could not be written: {error}");
+                UNCHANGED
+            }
+        };
+    }
+    let splitter = match setup.splitter(aws) {
+        Ok(splitter) => splitter,
+        Err(error) => return failed(&error, BAD_ARGUMENTS),
+    };
+    let command = cli.command.unwrap_or(Command::Migrate);
+    if command == Command::Status {
+        return match splitter.observe().await {
+            Ok(traffic) => match render::status(&traffic, cli.json) {
+                Ok(()) => 0,
+                Err(error) => {
+                    say_line!("error: the answer could not be written: {error}");
+                    UNCHANGED
+                }
+            },
+            Err(error) => failed(&error, UNCHANGED),
+        };
+    }
+    if let Some(code) = looked_ahead(cli, setup, aws, command).await {
+        return code;
+    }
+    let controller = match Controller::new(cli, setup, aws, &splitter).await {
+        Ok(controller) => controller,
+        Err(code) => return code,
+    };
+    let ended = match (command, setup.kill_at) {
+        (Command::Resume, _) => controller.resume(Take::IfExpired).await,
+        (_, None) => controller.start(command).await,
+        (_, Some(after)) => {
+            let killed = tokio::time::timeout(after, controller.start(command)).await;
+            match killed {
+                Ok(ended) => ended,
+                Err(_) => {
+                    let until = match setup.plan.dead_man() {
+                        Some(_) => "until the dead-man switch fires",
+                        None => "as it is",
+                    };
+                    say_line!("killed: nobody watches any more, and the split stays {until}");
+                    tokio::time::sleep(setup.resume_after).await;
+                    if let (Some(simulation), false) = (simulation, setup.resume_after.is_zero()) {
+                        let weights = simulation.weights();
+                        say_line!(
+                            "{} later the rule says {}:{}",
+                            cli.place.resume_after.as_deref().unwrap_or_default(),
+                            weights.blue,
+                            weights.green
+                        );
+                    }
+                    controller.resume(Take::IfExpired).await
+                }
+            }
+        }
+    };
+    let ended = match ended {
+        Ok(ended) => ended,
+        Err(code) => return code,
+    };
+    if !cli.json {
+        say_line!("API calls: {}", aws.calls());
+        if let Some(simulation) = simulation {
+            let weights = simulation.weights();
+            say_line!("the simulated rule: {}:{}", weights.blue, weights.green);
+        }
+    }
+    // What ends before it begins has no event to say so.
+    let is_told = cli.json && !matches!(&ended, Err(MigrationError::Resume(_)));
+    if !is_told {
+        render::ending(&ended);
+    }
+    exit_code(ended)
+}
+
+/// What blue's past says: all that was asked for, or what must be known before a migration. Gives
+/// an exit code where it ends with that.
+async fn looked_ahead(cli: &Cli, setup: &Setup, aws: &Aws, command: Command) -> Option<u8> {
+    if !matches!(
+        command,
+        Command::Migrate | Command::Plan | Command::Calibrate { .. }
+    ) {
+        return None;
+    }
+    let source = match setup.source(aws, cli) {
+        Ok(source) => source,
+        Err(error) => return Some(failed(&error, BAD_ARGUMENTS)),
+    };
+    let source = source.as_dyn();
+    let is_quiet = cli.json && command == Command::Migrate;
+    if !is_quiet && !matches!(command, Command::Calibrate { .. }) {
+        say_line!("{}\n", setup.plan.preview());
+    }
+    let Some(settings) = setup.sequential() else {
+        return match command {
+            Command::Migrate => None,
+            Command::Plan => Some(0),
+            _ => Some(bad_arguments(&[Problem::new(
+                "--judge limits",
+                "the limits need no past",
+                "leave it out",
+            )])),
+        };
+    };
+    let ended = match command {
+        Command::Calibrate { days } => outlook::past(source, aws, settings, days).await,
+        _ => outlook::plan(source, aws, &setup.plan, settings).await,
+    };
+    match (ended, command) {
+        (Ok(true), Command::Migrate) => None,
+        (Ok(true), _) => Some(0),
+        (Ok(false), _) => Some(UNCHANGED),
+        (Err(error), _) => Some(failed(&error, UNCHANGED)),
+    }
+}
+
+/// The outcome's code; its words were the last event.
+fn exit_code(ended: Result<MigrationOutcome, MigrationError>) -> u8 {
+    match ended {
+        Ok(outcome) => outcome.exit_code(),
+        Err(MigrationError::Plan(error)) => bad_arguments(error.problems()),
+        Err(error) => error.exit_code(),
+    }
+}
+
+fn bad_arguments(problems: &[Problem]) -> u8 {
+    let problem_s = if problems.len() == 1 {
+        "problem"
+    } else {
+        "problems"
+    };
+    say_line!("error: {} {problem_s}, nothing was called", problems.len());
+    for problem in problems {
+        say_line!("  {}: {}", problem.field, problem.message);
+        say_line!("    hint: {}", problem.hint);
+    }
+    BAD_ARGUMENTS
+}
+
+fn failed(error: &bluegreen::Error, code: u8) -> u8 {
+    let failure = bluegreen::Failure::from(error);
+    say_line!("error: {failure}");
+    if let Some(hint) = &failure.hint {
+        say_line!("  hint: {hint}");
+    }
+    code
+}

@@ -1,0 +1,126 @@
+//! The command as a person types it: every verb on the simulation, its exit codes and its help.
+
+use std::{
+    fs,
+    path::Path,
+    process::{Command, Output, Stdio},
+};
+
+fn bluegreen(words: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_bluegreen"))
+        .args(words)
+        .stdin(Stdio::null())
+        .env("NO_COLOR", "1")
+        .env_remove("AWS_PROFILE")
+        .output()
+        .unwrap()
+}
+
+/// Runs the command and returns what it printed on stdout and on stderr.
+fn ends_with(code: i32, words: &[&str]) -> (String, String) {
+    let output = bluegreen(words);
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    let (out, err) = (text(output.stdout), text(output.stderr));
+    assert_eq!(output.status.code(), Some(code), "{words:?}\n{out}\n{err}");
+    (out, err)
+}
+
+/// The examples pass their arguments on; tests find them beside the command.
+const EXAMPLES: [(&str, &str); 4] = [
+    ("traffic_router", "router"),
+    ("deploy", "deploy"),
+    ("migration_monitor", "monitor"),
+    ("integration_tests", "check"),
+];
+
+#[test]
+fn help_names_every_verb_and_each_verb_explains_its_exit_codes() {
+    let (help, _) = ends_with(0, &["--help"]);
+    for (_, verb) in EXAMPLES {
+        assert!(help.contains(&format!("\n  {verb}")), "{help}");
+        let (help, _) = ends_with(0, &[verb, "--help"]);
+        assert!(help.contains(&format!("Usage: bluegreen {verb}")), "{help}");
+        assert!(help.contains("Exit codes:"), "{help}");
+    }
+    let (version, _) = ends_with(0, &["--version"]);
+    assert_eq!(
+        version.trim(),
+        concat!("bluegreen ", env!("CARGO_PKG_VERSION"))
+    );
+}
+
+#[test]
+fn no_verb_and_an_unknown_verb_are_bad_arguments() {
+    let (_, err) = ends_with(2, &[]);
+    assert!(err.contains("Usage: bluegreen"), "{err}");
+    let (_, err) = ends_with(2, &["ruoter"]);
+    assert!(err.contains("router"), "names the nearest: {err}");
+}
+
+#[test]
+fn each_verb_runs_on_the_simulation_without_arguments_of_its_own() {
+    for words in [
+        &["router", "--speed", "max"][..],
+        &["deploy", "--speed", "max"],
+        &["monitor", "--speed", "max"],
+        &["check"],
+    ] {
+        ends_with(0, words);
+    }
+}
+
+#[test]
+fn a_scenario_ends_with_the_code_that_the_list_promises() {
+    for (verb, scenario) in [("router", "green-errors"), ("deploy", "smoke-fails")] {
+        let (list, _) = ends_with(0, &[verb, "--scenario", "list"]);
+        let line = list.lines().find(|line| line.trim().starts_with(scenario));
+        let code = line.unwrap().split_whitespace().nth(1).unwrap();
+        ends_with(
+            code.parse().unwrap(),
+            &[verb, "--scenario", scenario, "--speed", "max"],
+        );
+    }
+}
+
+#[test]
+fn json_prints_one_event_a_line_in_order() {
+    let (out, _) = ends_with(0, &["router", "--speed", "max", "--json"]);
+    let events = out.lines().map(|line| {
+        let event: serde_json::Value = serde_json::from_str(line).unwrap();
+        event["seq"].as_u64().unwrap()
+    });
+    let events: Vec<u64> = events.collect();
+    assert!(events.len() > 10);
+    assert!(events.iter().copied().eq(0..events.len() as u64));
+}
+
+#[test]
+fn a_journal_keeps_the_words_after_the_verb() {
+    let folder = tempfile::tempdir().unwrap();
+    let journal = folder.path().to_str().unwrap();
+    let words = ["--speed", "max", "--steps", "50,100", "--journal", journal];
+    ends_with(0, &[&["router"], &words[..]].concat());
+    let opened = read_all(folder.path());
+    let kept = serde_json::to_string(&words).unwrap();
+    assert!(opened.contains(&kept), "{kept} is not in\n{opened}");
+}
+
+fn read_all(folder: &Path) -> String {
+    let mut text = String::new();
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        match path.is_dir() {
+            true => text += &read_all(&path),
+            false => text += &String::from_utf8_lossy(&fs::read(&path).unwrap()),
+        }
+    }
+    text
+}
+
+#[test]
+fn bad_arguments_are_all_named_at_once_before_anything_is_called() {
+    let (_, err) = ends_with(2, &["router", "--steps", "90,10", "--bake", "soon"]);
+    assert!(err.contains("--steps") && err.contains("--bake"), "{err}");
+    ends_with(2, &["router", "--aws"]);
+    ends_with(2, &["deploy", "--aws"]);
+}
