@@ -17,7 +17,10 @@ use std::{
 use bluegreen::aws::alb::RuleArn;
 use serde_json::Value;
 
-use crate::program::{World, events, now, sleep, terminate, world};
+use crate::{
+    patience::{sleep, wait_for},
+    program::{World, events, terminate, world},
+};
 
 /// How many kills: `BLUEGREEN_KILLS`, or what fits into CI.
 fn kills() -> usize {
@@ -28,42 +31,65 @@ fn kills() -> usize {
 /// So many at once: they mostly wait.
 const AT_ONCE: usize = 20;
 
-/// Starts a run, kills it after `after`, resumes it, tells that one to end, and gives its code, the
-/// last weights that it reported, and what was said.
-fn killed_and_resumed(world: &World, rule: &RuleArn, number: usize, after: Duration) -> Ended {
+/// A moment of a run, by its own progress, so that it is the same on a busy machine.
+#[derive(Debug, Clone, Copy)]
+struct At {
+    /// So many events were told.
+    events: usize,
+    /// Then as long again.
+    later: Duration,
+}
+
+impl At {
+    /// Anywhere in what a run does before it settles down to watch.
+    fn of(number: usize) -> Self {
+        let random = (number as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+        Self {
+            events: usize::try_from(random >> 61).unwrap(),
+            later: Duration::from_millis((random >> 49) & 0x1ff),
+        }
+    }
+}
+
+/// Starts a run, kills it at `at`, resumes it, tells that one to end, and gives its code, the last
+/// weights that it reported, and what was said.
+fn killed_and_resumed(world: &World, rule: &RuleArn, number: usize, at: At) -> Ended {
     let out = |name: &str| world.folder.path().join(format!("{number}-{name}.json"));
     let begun = match number % 3 {
         0 => vec!["complete"],
         _ => vec!["migrate", "--steps", "10,50,100"],
     };
-    let mut child = world.run(rule, &begun, &out("killed"));
-    sleep(after);
+    let killed = out("killed");
+    let mut child = world.run(rule, &begun, &killed);
+    wait_for(
+        || format!("{} events of run {number}", at.events),
+        || {
+            let is_over = child.try_wait().unwrap().is_some();
+            (is_over || events(&killed).len() >= at.events).then_some(())
+        },
+    );
+    sleep(at.later);
     // SIGKILL; a run that has ended already is none the worse for it.
     let _ = child.kill();
     child.wait().unwrap();
 
     let resumed = out("resumed");
     let mut child = world.run(rule, &["resume"], &resumed);
-    let begun = now();
     let mut told = false;
-    let status = loop {
-        if let Some(status) = child.try_wait().unwrap() {
-            break status;
-        }
-        assert!(
-            begun.elapsed() < Duration::from_secs(240),
-            "it does not end"
-        );
-        // Once it watches, it has gone on; that is enough.
-        let looks = |event: &Value| event["event"] == "looked" && event["phase"] != "confirm";
-        let seen = events(&resumed);
-        let since = seen.iter().position(|event| event["event"] == "resumed");
-        if !told && since.is_some_and(|since| seen[since..].iter().any(looks)) {
-            told = true;
-            terminate(&child);
-        }
-        sleep(Duration::from_millis(50));
-    };
+    let status = wait_for(
+        || format!("end of the resumed run {number}"),
+        || {
+            // Once it watches, it has gone on; that is enough.
+            let looks = |event: &Value| event["event"] == "looked" && event["phase"] != "confirm";
+            let seen = events(&resumed);
+            let since = seen.iter().position(|event| event["event"] == "resumed");
+            if !told && since.is_some_and(|since| seen[since..].iter().any(looks)) {
+                told = true;
+                terminate(&child);
+            }
+            child.try_wait().unwrap()
+        },
+    );
     let seen = events(&resumed);
     let reported = seen.iter().rev().find_map(|event| {
         let report = [&event["outcome"]["report"], &event["unresolved"]["report"]];
@@ -111,23 +137,18 @@ async fn p05_p11_killed_over_real_http_and_resumed_no_run_ends_in_an_unknown_pla
                     if number >= count {
                         break;
                     }
-                    // Anywhere in what a run does before it settles down to watch.
-                    let spread = (number as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 52;
-                    let after = Duration::from_millis(100 + spread);
-                    let ended = killed_and_resumed(&world, &rules[number], number, after);
-                    ends.lock().unwrap().push((number, after, ended));
+                    let at = At::of(number);
+                    let ended = killed_and_resumed(&world, &rules[number], number, at);
+                    ends.lock().unwrap().push((number, at, ended));
                 }
             });
         }
     });
     let mut codes = std::collections::BTreeMap::<i32, usize>::new();
     let mut gone_on = 0;
-    for (number, after, ended) in ends.into_inner().unwrap() {
+    for (number, at, ended) in ends.into_inner().unwrap() {
         let live = world.topology.weights(&rules[number]).await;
-        let told = format!(
-            "kill {number} after {after:?}: {:?}\n{}",
-            ended.code, ended.words
-        );
+        let told = format!("kill {number} at {at:?}: {:?}\n{}", ended.code, ended.words);
         let code = ended.code.expect("it ended by itself");
         assert!([0, 3, 10, 11, 12].contains(&code), "{told}");
         assert!(live.1 == 0 || live.0 == 0 || code == 12, "{live:?}: {told}");

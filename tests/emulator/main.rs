@@ -21,6 +21,7 @@ mod journal;
 mod killed;
 mod locate;
 mod monitor;
+mod patience;
 mod place;
 mod program;
 mod proxy;

@@ -4,14 +4,13 @@ use std::{
     fs::{self, File},
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
-    time::{Duration, Instant},
 };
 
 use bluegreen::aws::alb::RuleArn;
 use serde_json::Value;
 
 use crate::{
-    harness::{self, Emulator, Endpoint, REGION},
+    harness::{self, Emulator, REGION},
     proxy,
     topology::Topology,
 };
@@ -38,7 +37,6 @@ pub(crate) struct World {
     cloudwatch: String,
     program: PathBuf,
     pub(crate) folder: tempfile::TempDir,
-    _metrics: Endpoint,
 }
 
 impl World {
@@ -118,22 +116,6 @@ pub(crate) fn events(out: &Path) -> Vec<Value> {
         .collect()
 }
 
-#[expect(
-    clippy::disallowed_methods,
-    reason = "a real process runs in real time"
-)]
-pub(crate) fn sleep(time: Duration) {
-    std::thread::sleep(time);
-}
-
-#[expect(
-    clippy::disallowed_methods,
-    reason = "a real process runs in real time"
-)]
-pub(crate) fn now() -> Instant {
-    Instant::now()
-}
-
 /// A world for the program, where there are emulators.
 pub(crate) async fn world() -> Option<World> {
     let topology = Topology::new().await?;
@@ -145,12 +127,21 @@ pub(crate) async fn world() -> Option<World> {
         topology,
         program: program("traffic_router"),
         folder: tempfile::tempdir().unwrap(),
-        _metrics: metrics,
     })
 }
 
 /// SIGTERM, as the surroundings send it.
 pub(crate) fn terminate(child: &Child) {
-    let sent = Command::new("kill").arg(child.id().to_string()).status();
+    signal(child, "-TERM");
+}
+
+/// SIGINT, as a terminal sends it.
+pub(crate) fn interrupt(child: &Child) {
+    signal(child, "-INT");
+}
+
+fn signal(child: &Child, signal: &str) {
+    let number = child.id().to_string();
+    let sent = Command::new("kill").args([signal, &number]).status();
     assert!(sent.unwrap().success());
 }

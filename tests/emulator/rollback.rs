@@ -1,10 +1,14 @@
 //! The real program puts everything back on blue, whatever became of its journal.
 
-use std::{fs, time::Duration};
+use std::fs;
 
 use bluegreen::aws::alb::RuleArn;
+use serde_json::Value;
 
-use crate::program::{World, events, now, sleep, terminate, world};
+use crate::{
+    patience::wait_for,
+    program::{World, events, terminate, world},
+};
 
 /// Puts everything back on blue and waits for its end, but not for the minutes that confirm it.
 /// Gives what it said to people.
@@ -15,20 +19,16 @@ async fn rolled_back(world: &World, name: &str, journal: &str, rule: &RuleArn) -
         .await;
     let out = world.folder.path().join(format!("{name}.json"));
     let mut child = world.run_with(journal, rule, &["rollback"], &out);
-    let begun = now();
-    let ended = loop {
-        if let Some(status) = child.try_wait().unwrap() {
-            break status;
-        }
-        assert!(begun.elapsed() < Duration::from_secs(240), "{name}");
-        if events(&out)
-            .iter()
-            .any(|event| event["event"] == "restored")
-        {
-            terminate(&child);
-        }
-        sleep(Duration::from_millis(50));
-    };
+    let ended = wait_for(
+        || format!("end of the rollback {name}"),
+        || {
+            let has_restored = |event: &Value| event["event"] == "restored";
+            if events(&out).iter().any(has_restored) {
+                terminate(&child);
+            }
+            child.try_wait().unwrap()
+        },
+    );
     let words = fs::read_to_string(out.with_extension("err")).unwrap();
     assert_eq!(ended.code(), Some(0), "{name}: {words}");
     assert_eq!(

@@ -1,13 +1,9 @@
-//! Servers for the tests: made once, shared by the tests that run at one time, and ended.
+//! Servers for the tests: made once and shared by all.
 
 mod server;
 mod venv;
 
-use std::{
-    env,
-    io::Write as _,
-    sync::{Arc, Mutex, OnceLock, PoisonError, Weak},
-};
+use std::{env, io::Write as _, sync::OnceLock};
 
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_credential_types::{Credentials, provider::SharedCredentialsProvider};
@@ -18,7 +14,7 @@ use self::{server::Server, venv::Venv};
 /// Where everything is.
 pub(crate) const REGION: &str = "us-east-1";
 
-/// A configuration for one emulator, kept alive while it is held; `None`, with the reason
+/// A configuration for one emulator; `None`, with the reason
 /// printed, where there is none on this machine.
 ///
 /// It takes nothing from the environment, so the machine's own AWS settings never matter.
@@ -45,7 +41,7 @@ pub(crate) fn start(emulator: Emulator) -> Option<Endpoint> {
 #[derive(Debug)]
 pub(crate) struct Endpoint {
     pub(crate) config: SdkConfig,
-    server: Arc<Server>,
+    server: &'static Server,
 }
 
 impl Endpoint {
@@ -60,22 +56,15 @@ impl Endpoint {
     }
 }
 
-/// The server of this emulator that is running, or a new one. The last test that holds it ends
-/// it.
-fn shared(emulator: Emulator, venv: &Venv) -> Arc<Server> {
-    static MOTO: Mutex<Weak<Server>> = Mutex::new(Weak::new());
-    static MINISTACK: Mutex<Weak<Server>> = Mutex::new(Weak::new());
+/// The server of this emulator, which the first test that needs it starts.
+fn shared(emulator: Emulator, venv: &Venv) -> &'static Server {
+    static MOTO: OnceLock<Server> = OnceLock::new();
+    static MINISTACK: OnceLock<Server> = OnceLock::new();
     let slot = match emulator {
         Emulator::Moto => &MOTO,
         Emulator::Ministack => &MINISTACK,
     };
-    // Another test's panic while it held the lock left no half-made state.
-    let mut running = slot.lock().unwrap_or_else(PoisonError::into_inner);
-    running.upgrade().unwrap_or_else(|| {
-        let server = Arc::new(Server::start(emulator, venv));
-        *running = Arc::downgrade(&server);
-        server
-    })
+    slot.get_or_init(|| Server::start(emulator, venv))
 }
 
 fn venv() -> &'static Result<Venv, String> {

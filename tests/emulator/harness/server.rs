@@ -2,20 +2,15 @@
 
 use std::{
     fmt,
-    fs::{self, File},
+    fs::File,
     io::{BufRead as _, BufReader, Read as _, Write as _},
     net::{Ipv4Addr, TcpStream},
-    path::PathBuf,
-    process::{Child, Command, Stdio},
-    sync::atomic::{AtomicUsize, Ordering},
-    thread,
-    time::Duration,
+    os::unix::fs::FileExt as _,
+    process::{ChildStdin, Command, Stdio},
 };
 
-use super::{
-    REGION,
-    venv::{self, Venv},
-};
+use super::{REGION, venv::Venv};
+use crate::patience::{PATIENCE, wait_for};
 
 /// Which emulator.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,62 +40,46 @@ impl fmt::Display for Emulator {
     }
 }
 
-/// A running emulator. Ends when dropped, a panic included; should this process be killed, it
-/// ends by itself, because its standard input then does.
+/// A running emulator. However this process ends, it ends by itself then, because its standard
+/// input does.
 #[derive(Debug)]
 pub(crate) struct Server {
-    child: Child,
     port: u16,
-    log: PathBuf,
+    _stdin: ChildStdin,
 }
-
-/// How often a new server is asked whether it is ready, and how long between: a minute.
-const ASKS: usize = 600;
-const BETWEEN_ASKS: Duration = Duration::from_millis(100);
 
 impl Server {
     /// Starts an emulator and waits until it serves.
     pub(crate) fn start(emulator: Emulator, venv: &Venv) -> Self {
-        static STARTED: AtomicUsize = AtomicUsize::new(0);
-        let number = STARTED.fetch_add(1, Ordering::Relaxed);
-        let log = format!("{emulator}-{}-{number}.log", std::process::id());
-        let log = venv::emulators().join(log);
         let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/emulator/serve.py");
+        let log = tempfile::tempfile().expect("make a log file");
         let mut child = Command::new(venv.python())
             .args([script, &emulator.to_string()])
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
-            .stderr(File::create(&log).expect("make a log file"))
+            .stderr(log.try_clone().expect("another handle"))
             .spawn()
             .expect("run Python of the virtual environment");
         let stdout = child.stdout.take().expect("it is piped");
-        let mut server = Self {
-            child,
-            port: 0,
-            log,
-        };
         let mut line = String::new();
         BufReader::new(stdout)
             .read_line(&mut line)
             .expect("read the port");
-        server.port = line
-            .trim()
-            .parse()
-            .unwrap_or_else(|_| panic!("{emulator} gave no port: {}", server.log()));
-        for _ in 0..ASKS {
-            if server.is_ready(emulator.ready_path()) {
-                return server;
-            }
-            if let Ok(Some(status)) = server.child.try_wait() {
-                panic!("{emulator} ended with {status}: {}", server.log());
-            }
-            #[expect(
-                clippy::disallowed_methods,
-                reason = "a real process is waited for in real time"
-            )]
-            thread::sleep(BETWEEN_ASKS);
-        }
-        panic!("{emulator} does not answer: {}", server.log());
+        let port = line.trim().parse();
+        let server = Self {
+            port: port.unwrap_or_else(|_| panic!("{emulator} gave no port: {}", end_of(&log))),
+            _stdin: child.stdin.take().expect("it is piped"),
+        };
+        wait_for(
+            || format!("answer of {emulator}: {}", end_of(&log)),
+            || {
+                if let Ok(Some(status)) = child.try_wait() {
+                    panic!("{emulator} ended with {status}: {}", end_of(&log));
+                }
+                server.is_ready(emulator.ready_path()).then_some(())
+            },
+        );
+        server
     }
 
     pub(crate) fn url(&self) -> String {
@@ -141,18 +120,11 @@ impl Server {
 
     fn exchange(&self, request: &str) -> std::io::Result<String> {
         let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, self.port))?;
-        stream.set_read_timeout(Some(Duration::from_secs(10)))?;
+        stream.set_read_timeout(Some(PATIENCE))?;
         stream.write_all(request.as_bytes())?;
         let mut answer = String::new();
         stream.read_to_string(&mut answer)?;
         Ok(answer)
-    }
-
-    /// The end of what it wrote.
-    fn log(&self) -> String {
-        let text = fs::read_to_string(&self.log).unwrap_or_default();
-        let lines: Vec<&str> = text.lines().collect();
-        lines[lines.len().saturating_sub(20)..].join("\n")
     }
 }
 
@@ -160,12 +132,12 @@ fn is_ok(answer: &str) -> bool {
     answer.split(' ').nth(1) == Some("200")
 }
 
-impl Drop for Server {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-        if !thread::panicking() {
-            let _ = fs::remove_file(&self.log);
-        }
-    }
+/// The end of what a server wrote.
+fn end_of(log: &File) -> String {
+    let mut bytes = vec![0; 1 << 20];
+    // Its place in the file is the server's, so it is left alone.
+    let read = log.read_at(&mut bytes, 0).unwrap_or_default();
+    let text = String::from_utf8_lossy(&bytes[..read]);
+    let lines: Vec<&str> = text.lines().collect();
+    lines[lines.len().saturating_sub(20)..].join("\n")
 }

@@ -68,8 +68,8 @@ impl Venv {
     }
 }
 
-/// A folder for environments and logs in the target folder of this build.
-pub(crate) fn emulators() -> PathBuf {
+/// A folder for environments in the target folder of this build.
+fn emulators() -> PathBuf {
     let temporary = Path::new(env!("CARGO_TARGET_TMPDIR"));
     temporary.parent().unwrap_or(temporary).join("emulators")
 }

@@ -43,6 +43,8 @@ impl CheckSuite {
 /// Reads one text and gathers its problems.
 struct Reader<'t> {
     text: &'t str,
+    /// Where lines end.
+    ends: Vec<usize>,
     variable: &'t dyn Fn(&str) -> Option<String>,
     problems: Vec<SpecProblem>,
 }
@@ -59,6 +61,7 @@ impl<'t> Reader<'t> {
     fn new(text: &'t str, variable: &'t dyn Fn(&str) -> Option<String>) -> Self {
         Self {
             text,
+            ends: text.match_indices('\n').map(|(at, _)| at).collect(),
             variable,
             problems: Vec::new(),
         }
@@ -452,9 +455,9 @@ impl<'t> Reader<'t> {
         message: impl Into<String>,
         hint: impl Into<String>,
     ) {
-        let before = self.text.get(..span.start).unwrap_or_default();
+        let before = self.ends.partition_point(|end| *end < span.start);
         self.problems.push(SpecProblem {
-            line: Some(before.matches('\n').count() + 1),
+            line: Some(before + 1),
             field: at.to_owned(),
             message: message.into(),
             hint: hint.into(),
