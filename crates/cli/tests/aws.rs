@@ -1,6 +1,8 @@
 //! The command with `--aws`: the SDK, HTTP and the shared configuration are real; AWS is a server
 //! of this test's own on loopback, or nobody.
 
+#![expect(clippy::unwrap_used, reason = "all of it is test code")]
+
 use std::{
     fs,
     io::{BufRead as _, BufReader, Read as _, Write as _},
