@@ -1,6 +1,8 @@
 //! The command with `--aws`: the SDK, HTTP and the shared configuration are real; AWS is a server
 //! of this test's own on loopback, or nobody.
 
+#![expect(clippy::unwrap_used, reason = "all of it is test code")]
+
 use std::{
     fs,
     io::{BufRead as _, BufReader, Read as _, Write as _},
@@ -65,23 +67,34 @@ fn closed() -> u16 {
     listener.local_addr().unwrap().port()
 }
 
-/// Answers each request, whatever it is, and keeps its head and body. Ends with the process.
+/// Gives each request the same answer, and keeps the requests. Ends with the process.
 fn server(status: &'static str, body: &'static [u8], kind: &'static str) -> (String, Requests) {
+    answering(status, kind, |_| body.to_vec())
+}
+
+/// Answers each request by its body, and keeps its head and body. Ends with the process.
+fn answering(
+    status: &'static str,
+    kind: &'static str,
+    answer: impl Fn(&[u8]) -> Vec<u8> + Send + 'static,
+) -> (String, Requests) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     let requests = Requests::default();
     let kept = Arc::clone(&requests);
     thread::spawn(move || {
         for connection in listener.incoming().flatten() {
-            if let Some(request) = read(&connection) {
+            if let Some((head, body)) = read(&connection) {
+                let request = head + &String::from_utf8_lossy(&body);
                 kept.lock().unwrap().push(request);
+                let body = answer(&body);
                 let head = format!(
                     "HTTP/1.1 {status}\r\nContent-Type: {kind}\r\nsmithy-protocol: rpc-v2-cbor\r\n\
                      Content-Length: {}\r\nConnection: close\r\n\r\n",
                     body.len()
                 );
                 let mut connection = &connection;
-                let _ = connection.write_all(&[head.as_bytes(), body].concat());
+                let _ = connection.write_all(&[head.as_bytes(), &body].concat());
             }
         }
     });
@@ -90,7 +103,7 @@ fn server(status: &'static str, body: &'static [u8], kind: &'static str) -> (Str
 
 type Requests = Arc<Mutex<Vec<String>>>;
 
-fn read(connection: &TcpStream) -> Option<String> {
+fn read(connection: &TcpStream) -> Option<(String, Vec<u8>)> {
     let mut reader = BufReader::new(connection);
     let mut head = String::new();
     while !head.ends_with("\r\n\r\n") {
@@ -105,7 +118,7 @@ fn read(connection: &TcpStream) -> Option<String> {
     });
     let mut body = vec![0; length.unwrap_or_default()];
     reader.read_exact(&mut body).ok()?;
-    Some(head + &String::from_utf8_lossy(&body))
+    Some((head, body))
 }
 
 const KEYS: [(&str, &str); 3] = [
@@ -128,10 +141,11 @@ fn without_credentials_the_cause_and_the_way_to_them_are_named() {
     let endpoint = format!("http://127.0.0.1:{}", closed());
     let (code, said) = status(&[("AWS_REGION", "us-east-1"), ("AWS_ENDPOINT_URL", &endpoint)]);
     assert_eq!(code, Some(3), "{said}");
-    assert_told(&said, "credential", "there are no credentials: log in");
+    assert_told(&said, "no credentials", "there are no credentials: log in");
+    assert!(!said.contains("EcsContainer"), "{said}");
 }
 
-/// The session is in no cache, so there is no token. The SDK could not even look without a feature
+/// The session is in no cache, so there are no credentials. The SDK could not even look without a feature
 /// of `aws-config`.
 #[test]
 fn a_profile_of_aws_login_is_read() {
@@ -143,7 +157,7 @@ fn a_profile_of_aws_login_is_read() {
     };
     let (code, said) = surroundings.router(&["status"], BLUE);
     assert_eq!(code, Some(3), "{said}");
-    assert_told(&said, "token", "log in");
+    assert_told(&said, "login/cache", "log in");
 }
 
 /// Retry settings are not read from there.
@@ -234,18 +248,60 @@ fn a_services_section_holds_for_the_journal_and_for_both_spellings_of_the_balanc
         let asked = of_rule.lock().unwrap().concat();
         assert!(asked.contains("Action=DescribeRules"), "{key}: {said}");
 
-        let verb = ["rollback", "--journal", "s3://bucket/p"];
+        let verb = ["resume", "--journal", "s3://bucket/p"];
         let (_, said) = surroundings.router(&verb, BLUE);
         let asked = of_journal.lock().unwrap().concat();
         assert!(asked.contains(" /bucket"), "{key}: {said}");
     }
 }
 
-/// CloudWatch answers in CBOR: `{"MetricDataResults": []}`.
+/// A short text or the head of a list as CBOR has them: kind and length in one byte or two.
+fn cbor(kind: u8, length: usize) -> Vec<u8> {
+    match u8::try_from(length).unwrap() {
+        length @ ..24 => vec![kind | length],
+        length => vec![kind | 24, length],
+    }
+}
+
+fn cbor_text(text: &[u8]) -> Vec<u8> {
+    [cbor(0x60, text.len()), text.to_vec()].concat()
+}
+
+/// The answer of GetMetricData, in CBOR: each query is complete and has no data point.
+fn no_data(request: &[u8]) -> Vec<u8> {
+    let key = cbor_text(b"Id");
+    let places = request.windows(key.len()).enumerate();
+    let ids: Vec<&[u8]> = places
+        .filter(|(_, bytes)| *bytes == key)
+        .map(|(index, _)| {
+            let text = &request[index + key.len()..];
+            match usize::from(text[0] - 0x60) {
+                24 => &text[2..2 + usize::from(text[1])],
+                length => &text[1..1 + length],
+            }
+        })
+        .collect();
+    let mut answer = vec![0xa1];
+    answer.extend(cbor_text(b"MetricDataResults"));
+    answer.extend(cbor(0x80, ids.len()));
+    for id in ids {
+        answer.push(0xa4);
+        for (key, value) in [
+            (&b"Id"[..], cbor_text(id)),
+            (b"StatusCode", cbor_text(b"Complete")),
+            (b"Timestamps", cbor(0x80, 0)),
+            (b"Values", cbor(0x80, 0)),
+        ] {
+            answer.extend(cbor_text(key));
+            answer.extend(value);
+        }
+    }
+    answer
+}
+
 #[test]
 fn without_traffic_in_the_last_hour_nothing_is_foreseen_and_a_way_on_is_named() {
-    let nothing = b"\xa1\x71MetricDataResults\x80";
-    let (url, requests) = server("200 OK", nothing, "application/cbor");
+    let (url, requests) = answering("200 OK", "application/cbor", no_data);
     let variables = with_keys(&[("AWS_ENDPOINT_URL", &*url)]);
     let (variables, profile) = (&*variables, "");
     let (code, said) = Surroundings { variables, profile }.router(&["plan"], BLUE);

@@ -1,5 +1,7 @@
 //! The command as a person types it: every verb on the simulation, its exit codes and its help.
 
+#![expect(clippy::unwrap_used, reason = "all of it is test code")]
+
 use std::{
     fs,
     path::Path,

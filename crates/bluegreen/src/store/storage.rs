@@ -137,6 +137,7 @@ fn told(attempted: &str, error: &object_store::Error) -> Error {
         (Some(code), Some(message)) => format!("{code}: {message}"),
         _ => text.lines().next().unwrap_or_default().to_owned(),
     };
+    let is_of_s3 = matches!(error, object_store::Error::Generic { store: "S3", .. });
     let error = Error::new(kind, format!("{attempted}: {answer}"));
     match (kind, code) {
         (ErrorKind::NotFound, Some("NoSuchBucket")) => {
@@ -148,6 +149,10 @@ fn told(attempted: &str, error: &object_store::Error) -> Error {
         (_, Some("PermanentRedirect" | "IllegalLocationConstraintException")) => {
             error.with_hint("the bucket is in another region: work in its region, or name another")
         }
+        (ErrorKind::Unavailable, None) if is_of_s3 => error.with_hint(
+            "the store gave no answer: check the credentials, the network and its endpoint \
+             (AWS_ENDPOINT_URL_S3)",
+        ),
         _ => error,
     }
 }

@@ -5,11 +5,14 @@ use bluegreen::Aws;
 use super::say::say_line;
 
 /// AWS as the environment describes it. Names the endpoints that are not AWS's own, since whatever
-/// follows happens there.
+/// follows happens there, and says if there is no region.
 pub(crate) async fn from_env() -> Aws {
     let aws = Aws::from_env().await;
     for note in aws.endpoint_notes() {
         say_line!("note: {note}");
+    }
+    if aws.region().is_none() {
+        say_line!("note: no region is configured: set AWS_REGION, or `region` in the profile");
     }
     aws
 }

@@ -229,11 +229,18 @@ fn kind_of_code(code: &str, lost: ErrorKind) -> ErrorKind {
     }
 }
 
+/// An error and its causes in one line. The chain of credentials lists all that it has tried, a line
+/// each; its first line says it.
 fn chain(error: &dyn StdError) -> String {
-    let mut text = error.to_string();
+    let line = |error: &dyn StdError| {
+        let text = error.to_string();
+        let first = text.lines().next().unwrap_or_default();
+        first.trim_end_matches(" Attempted:").to_owned()
+    };
+    let mut text = line(error);
     let mut source = error.source();
     while let Some(cause) = source {
-        let cause_text = cause.to_string();
+        let cause_text = line(cause);
         if !text.contains(&cause_text) {
             text.push_str(": ");
             text.push_str(&cause_text);
@@ -400,11 +407,15 @@ mod tests {
 
     #[test]
     fn without_credentials_the_hint_says_how_to_get_them() {
-        let none = CredentialsError::not_loaded("no providers in chain");
+        let none = CredentialsError::not_loaded("no credentials. Attempted:\n  Profile: no");
         assert!(hint_of(none).contains("there are no credentials"));
         let broken = CredentialsError::provider_error("the token has expired");
         assert!(hint_of(broken).contains("log in again"));
         assert_eq!(hint_of("something else"), "");
+
+        let tried = ConnectorError::other("no credentials. Attempted:\n  Profile: no".into(), None);
+        let error = ApiError::from_sdk("M", Effect::Read, Sdk::dispatch_failure(tried));
+        assert!(error.message.ends_with("no credentials."), "{error}");
     }
 
     #[test]
