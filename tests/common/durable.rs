@@ -23,7 +23,7 @@ use bluegreen::{
 };
 use tokio::sync::Notify;
 
-use super::{Gates, Hand, Run, gates};
+use super::{Gates, Hand, Run, gates, limit::within};
 
 /// A store in memory that stops at one of its creates, or fails from one on.
 #[derive(Debug, Default)]
@@ -163,10 +163,9 @@ impl Durable {
 
     pub(crate) async fn take(&self, name: &str, how: Take) -> Result<Lease> {
         let clock = self.simulation.aws().clock();
-        self.storage
-            .log()
-            .take(Holder::this_process(name), clock, how)
-            .await
+        let log = self.storage.log();
+        let taken = log.take(Holder::this_process(name), clock, how);
+        within("the taking of a journal", taken).await
     }
 
     /// A controller that holds `lease`, and what it looks through.
@@ -206,7 +205,8 @@ impl Durable {
         hand: Option<Hand>,
     ) -> Result<MigrationOutcome, MigrationError> {
         let lease = self.take(name, Take::IfFree).await.expect("free");
-        self.controller(&lease, hand).0.run().await
+        let run = self.controller(&lease, hand).0.run();
+        within("a migration", run).await
     }
 
     /// The same where the store may fail at the taking.
@@ -215,7 +215,8 @@ impl Durable {
         name: &str,
     ) -> Result<Result<MigrationOutcome, MigrationError>> {
         let lease = self.take(name, Take::IfFree).await?;
-        Ok(self.controller(&lease, None).0.run().await)
+        let run = self.controller(&lease, None).0.run();
+        Ok(within("a migration", run).await)
     }
 
     pub(crate) async fn try_resume(
@@ -242,7 +243,8 @@ impl Durable {
         name: &str,
     ) -> Result<MigrationOutcome, MigrationError> {
         let records = lease.newest_run().await.expect("readable");
-        self.controller(lease, None).0.resume(&records, name).await
+        let run = self.controller(lease, None).0.resume(&records, name);
+        within("a resumed migration", run).await
     }
 
     /// Holds everything that happened against the promises, and says how it ended.
@@ -322,9 +324,12 @@ pub(crate) async fn killed<T>(
     run: impl Future<Output = T>,
     killer: impl Future<Output = ()>,
 ) -> Option<T> {
-    tokio::select! {
-        biased;
-        () = killer => None,
-        ended = run => Some(ended),
-    }
+    within("a run, and what kills it,", async {
+        tokio::select! {
+            biased;
+            () = killer => None,
+            ended = run => Some(ended),
+        }
+    })
+    .await
 }

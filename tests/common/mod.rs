@@ -3,7 +3,9 @@
 
 #![allow(dead_code, reason = "each tier uses its own part")]
 
+pub(crate) mod cases;
 pub(crate) mod durable;
+pub(crate) mod limit;
 pub(crate) mod release;
 
 use std::{
@@ -22,6 +24,8 @@ use bluegreen::{
     health::{Limits, TargetHealthGate, sequential::Sequential},
     migration::{GateId, Intent, MigrationEvent, replay},
 };
+
+use self::limit::within;
 
 /// A migration that has ended, with everything that there is to say of it.
 pub(crate) struct Run {
@@ -138,11 +142,14 @@ pub(crate) async fn run_under(
         let (handle, world) = (migration.handle(), simulation.clone());
         migration = migration.on_event(move |event| hand(event, &handle, &world));
     }
-    let ended = match intent {
-        Intent::Complete { by } => migration.complete(by).await,
-        Intent::Restore { by, force } => migration.restore(by, force).await,
-        _ => migration.run().await,
-    };
+    let ended = within("a migration", async {
+        match intent {
+            Intent::Complete { by } => migration.complete(by).await,
+            Intent::Restore { by, force } => migration.restore(by, force).await,
+            _ => migration.run().await,
+        }
+    })
+    .await;
     let events = events.lock().expect("no test panics in it").clone();
     Run {
         ended,

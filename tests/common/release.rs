@@ -16,6 +16,8 @@ use bluegreen::{
     service::Target,
 };
 
+use super::limit::within;
+
 /// A deployment that has ended, with everything that there is to say of it.
 pub(crate) struct Release {
     pub(crate) ended: Result<DeploymentOutcome, DeploymentError>,
@@ -122,12 +124,15 @@ async fn release_after(
     }
     let before = simulation.runs();
     let begun = simulation.deployments().len();
-    let ended = match intent {
-        Intent::Deploy { image } => deployment.run_image(image).await,
-        Intent::RollBack { by, to } => deployment.roll_back(by, to).await,
-        Intent::CheckHealth => deployment.check_health().await,
-        _ => deployment.smoke_test().await,
-    };
+    let ended = within("a deployment", async {
+        match intent {
+            Intent::Deploy { image } => deployment.run_image(image).await,
+            Intent::RollBack { by, to } => deployment.roll_back(by, to).await,
+            Intent::CheckHealth => deployment.check_health().await,
+            _ => deployment.smoke_test().await,
+        }
+    })
+    .await;
     let events = events.lock().expect("no test panics in it").clone();
     Release {
         ended,

@@ -14,7 +14,12 @@ async fn a_stranger_is_watched_and_nothing_is_changed() {
     };
     let rule = world.topology.split_rule(950, 90, 10).await;
     let report = world.folder.path().join("report.html");
-    let words = ["--look-interval", "1s", "--report", report.to_str().unwrap()];
+    let words = [
+        "--look-interval",
+        "1s",
+        "--report",
+        report.to_str().unwrap(),
+    ];
     let out = world.folder.path().join("monitor.out");
     let mut child = world.monitor(&rule, &words, &out);
     let said = || fs::read_to_string(out.with_extension("err")).unwrap();

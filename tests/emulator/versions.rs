@@ -9,16 +9,15 @@ use std::{
     fs,
     path::{Path, PathBuf},
     process::Child,
-    time::Duration,
 };
 
 use bluegreen::{aws::alb::RuleArn, engine::JOURNAL_VERSION};
 use serde_json::Value;
 
-use crate::program::{World, events, now, sleep, terminate, world};
-
-/// How long anything here may take: a takeover waits for what a killed process may have sent.
-const LIMIT: Duration = Duration::from_secs(240);
+use crate::{
+    patience::wait_for,
+    program::{World, events, terminate, world},
+};
 
 /// A program, and what it says.
 struct Said {
@@ -37,22 +36,25 @@ impl Said {
     }
 
     fn words(&self) -> String {
-        fs::read_to_string(self.out.with_extension("err")).unwrap_or_default()
+        words_beside(&self.out)
     }
 
     /// Waits until an event is said.
     fn until(&mut self, is_it: impl Fn(&Value) -> bool) -> Value {
-        let begun = now();
-        loop {
-            if let Some(event) = events(&self.out).into_iter().find(&is_it) {
-                return event;
-            }
-            let ended = self.child.try_wait().unwrap();
-            let words = self.words();
-            assert!(ended.is_none(), "it ended with {ended:?}: {words}");
-            assert!(begun.elapsed() < LIMIT, "it never said that: {words}");
-            sleep(Duration::from_millis(50));
-        }
+        wait_for(
+            || format!("event: {}", words_beside(&self.out)),
+            || {
+                let event = events(&self.out).into_iter().find(&is_it);
+                let ended = self.child.try_wait().unwrap();
+                let is_there = event.is_some() || ended.is_none();
+                assert!(
+                    is_there,
+                    "it ended with {ended:?}: {}",
+                    words_beside(&self.out)
+                );
+                event
+            },
+        )
     }
 
     fn kill(mut self) {
@@ -62,21 +64,23 @@ impl Said {
 
     /// Waits for its end, and gives its code. A restored blue is not waited to be confirmed.
     fn ended(&mut self) -> Option<i32> {
-        let begun = now();
-        loop {
-            if let Some(status) = self.child.try_wait().unwrap() {
-                return status.code();
-            }
-            assert!(begun.elapsed() < LIMIT, "it does not end: {}", self.words());
-            if events(&self.out)
-                .iter()
-                .any(|event| event["event"] == "restored")
-            {
-                terminate(&self.child);
-            }
-            sleep(Duration::from_millis(50));
-        }
+        let ended = wait_for(
+            || format!("end: {}", words_beside(&self.out)),
+            || {
+                let has_restored = |event: &Value| event["event"] == "restored";
+                if events(&self.out).iter().any(has_restored) {
+                    terminate(&self.child);
+                }
+                self.child.try_wait().unwrap()
+            },
+        );
+        ended.code()
     }
+}
+
+/// What was said to people beside these events.
+fn words_beside(out: &Path) -> String {
+    fs::read_to_string(out.with_extension("err")).unwrap_or_default()
 }
 
 fn watches_the_first_step(event: &Value) -> bool {

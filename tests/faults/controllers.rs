@@ -16,6 +16,7 @@ use bluegreen::{
 
 use crate::{
     common::{
+        cases::each,
         durable::{Durable, killed},
         short_plan,
     },
@@ -39,12 +40,11 @@ async fn try_to_run(durable: &Durable, name: &str) -> Result<MigrationOutcome, E
 
 /// Every order of the first turns of two controllers that start at once: long enough that the
 /// later one is refused in all of them.
-#[tokio::test(start_paused = true)]
-async fn p06_in_every_order_of_their_calls_one_of_two_gets_the_rule() {
+#[test]
+fn p06_in_every_order_of_their_calls_one_of_two_gets_the_rule() {
     /// Taking takes four operations at most, of each of the two.
     const TURNS: u32 = 10;
-    let mut first = 0;
-    for order in 0..1_u32 << TURNS {
+    let ends = each(0..1_u32 << TURNS, async |order| {
         let durable = durable();
         durable.storage.give_way();
         let mut ann = pin!(try_to_run(&durable, "ann"));
@@ -77,19 +77,18 @@ async fn p06_in_every_order_of_their_calls_one_of_two_gets_the_rule() {
             }
         };
         let ended = tokio::join!(ann, bob);
+        let is_first = ended.0.is_ok();
         let (promoted, refused) = match ended {
-            (Ok(promoted), Err(refused)) => {
-                first += 1;
-                (promoted, refused)
-            }
-            (Err(refused), Ok(promoted)) => (promoted, refused),
+            (Ok(promoted), Err(refused)) | (Err(refused), Ok(promoted)) => (promoted, refused),
             both => panic!("P6: {both:?}"),
         };
         assert_eq!(promoted.exit_code(), 0, "order {order:b}");
         assert_eq!(refused.kind(), ErrorKind::Refused, "order {order:b}");
         // The start and three steps, each written once.
         assert_eq!(durable.simulation.changes().len(), 4, "order {order:b}");
-    }
+        is_first
+    });
+    let first = ends.into_iter().filter(|is_first| *is_first).count();
     println!("{} orders of two controllers' first calls", 1 << TURNS);
     assert!(first > 0 && first < 1 << TURNS, "{first}");
 }

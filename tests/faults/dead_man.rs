@@ -12,6 +12,7 @@ use tokio::time::sleep;
 
 use crate::common::{
     Hand,
+    cases::each,
     durable::{Durable, killed},
     short_plan,
 };
@@ -103,10 +104,10 @@ async fn while_traffic_is_divided_the_switch_stands() {
 }
 
 /// Killed at each of its calls, and nobody resumes it: traffic is on one side by itself.
-#[tokio::test(start_paused = true)]
-async fn p05_killed_at_every_call_traffic_goes_back_by_itself() {
-    let mut fired = 0;
-    for (world, code) in WORLDS {
+#[test]
+fn p05_killed_at_every_call_traffic_goes_back_by_itself() {
+    let fired = each(WORLDS, async |(world, code)| {
+        let mut fired = 0;
         for n in 1..=whole(world, None, code).await {
             for moment in [Moment::BeforeEffect, Moment::AfterEffect] {
                 let durable = Durable::new(world(), plan());
@@ -148,15 +149,17 @@ async fn p05_killed_at_every_call_traffic_goes_back_by_itself() {
                 assert!(simulation.schedules().is_empty(), "call {n}, {moment:?}");
             }
         }
-    }
+        fired
+    });
+    let fired: u32 = fired.into_iter().sum();
     println!("{fired} deaths after which the switch put traffic back");
     assert!(fired > 100, "{fired}");
 }
 
 /// Resumed soon, a run goes on as if nothing had been.
-#[tokio::test(start_paused = true)]
-async fn p05_killed_and_resumed_soon_the_switch_is_renewed() {
-    for (world, code) in WORLDS {
+#[test]
+fn p05_killed_and_resumed_soon_the_switch_is_renewed() {
+    each(WORLDS, async |(world, code)| {
         for n in 1..=whole(world, None, code).await {
             for moment in [Moment::BeforeEffect, Moment::AfterEffect] {
                 let durable = Durable::new(world(), plan());
@@ -170,12 +173,12 @@ async fn p05_killed_and_resumed_soon_the_switch_is_renewed() {
                 assert!(durable.simulation.schedules().is_empty());
             }
         }
-    }
+    });
 }
 
 /// Every fault at every call of the scheduler, once and for good.
-#[tokio::test(start_paused = true)]
-async fn faults_of_the_scheduler_end_in_a_known_place() {
+#[test]
+fn faults_of_the_scheduler_end_in_a_known_place() {
     let faults = [
         Fault::Throttle,
         Fault::Denied,
@@ -189,7 +192,7 @@ async fn faults_of_the_scheduler_end_in_a_known_place() {
         Call::DeleteSchedule,
         Call::GetSchedule,
     ];
-    for (world, code) in WORLDS {
+    each(WORLDS, async |(world, code)| {
         for fault in faults {
             for call in calls {
                 for first in [1, 2, 5] {
@@ -227,7 +230,7 @@ async fn faults_of_the_scheduler_end_in_a_known_place() {
                 }
             }
         }
-    }
+    });
 }
 
 /// A controller that sleeps through its time, as a laptop does, finds what the switch did.

@@ -18,7 +18,7 @@ use bluegreen::{
     traffic::Sides,
 };
 
-use crate::common::{migrate, short_plan};
+use crate::common::{cases::each, migrate, short_plan};
 
 /// Whether to break everything at everything, for a night, instead of a part that fits into CI.
 fn everything() -> bool {
@@ -80,9 +80,9 @@ async fn write_calls(world: fn() -> Simulation) -> (u64, Vec<u64>) {
     (calls, writes)
 }
 
-#[tokio::test(start_paused = true)]
-async fn p01_p03_p04_p07_p10_hold_for_each_fault_at_each_call() {
-    for (name, world) in worlds() {
+#[test]
+fn p01_p03_p04_p07_p10_hold_for_each_fault_at_each_call() {
+    each(worlds(), async |(name, world)| {
         let (calls, writes) = write_calls(world).await;
         assert!(calls > 40 && !writes.is_empty());
         for fault in FAULTS {
@@ -95,13 +95,13 @@ async fn p01_p03_p04_p07_p10_hold_for_each_fault_at_each_call() {
                 run.check_promises(raced);
             }
         }
-    }
+    });
 }
 
 /// AWS goes away at some call and stays away.
-#[tokio::test(start_paused = true)]
-async fn p04_p10_hold_when_a_fault_stays() {
-    for (name, world) in worlds() {
+#[test]
+fn p04_p10_hold_when_a_fault_stays() {
+    each(worlds(), async |(name, world)| {
         for fault in [
             Fault::Throttle,
             Fault::Denied,
@@ -116,7 +116,7 @@ async fn p04_p10_hold_when_a_fault_stays() {
                 run.check_promises(false);
             }
         }
-    }
+    });
 }
 
 /// Writes alone go away, reads stay.

@@ -9,6 +9,7 @@ use bluegreen::{
 };
 
 use crate::common::{
+    cases::each,
     durable::killed,
     release::{deploy, deploy_again, deployment, plan, release, source},
 };
@@ -41,10 +42,10 @@ fn worlds() -> Vec<World> {
     ]
 }
 
-#[tokio::test(start_paused = true)]
-async fn p05_p10_a_fault_at_any_call_leaves_the_service_in_a_known_place() {
-    let mut runs = 0;
-    for (name, world) in worlds() {
+#[test]
+fn p05_p10_a_fault_at_any_call_leaves_the_service_in_a_known_place() {
+    let runs = each(worlds(), async |(name, world)| {
+        let mut runs = 0;
         let simulation = world().build();
         deploy(&simulation).await;
         let calls = simulation.calls_in_all();
@@ -63,7 +64,9 @@ async fn p05_p10_a_fault_at_any_call_leaves_the_service_in_a_known_place() {
                 runs += 1;
             }
         }
-    }
+        runs
+    });
+    let runs: u32 = runs.into_iter().sum();
     assert!(runs > 500, "{runs}");
 }
 
@@ -152,10 +155,10 @@ async fn p05_a_run_that_is_killed_at_any_moment_is_finished_by_the_next_one() {
 
 /// The same at each call, before and after its effect, in the worlds that fail too: whoever runs it
 /// again ends where one run would have ended.
-#[tokio::test(start_paused = true)]
-async fn p05_killed_at_every_call_and_run_again_a_deployment_ends_where_it_should() {
-    let mut points = 0;
-    for (name, world) in worlds() {
+#[test]
+fn p05_killed_at_every_call_and_run_again_a_deployment_ends_where_it_should() {
+    let points = each(worlds(), async |(name, world)| {
+        let mut points = 0;
         let simulation = world().build();
         let whole = deploy(&simulation).await;
         let (calls, expected) = (simulation.calls_in_all(), whole.exit_code());
@@ -181,7 +184,9 @@ async fn p05_killed_at_every_call_and_run_again_a_deployment_ends_where_it_shoul
                 points += 1;
             }
         }
-    }
+        points
+    });
+    let points: u32 = points.into_iter().sum();
     println!("{points} crash points of deployments");
     assert!(points > 150, "{points}");
 }

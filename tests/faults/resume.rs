@@ -18,6 +18,7 @@ use tokio::time::timeout;
 use crate::{
     common::{
         Hand,
+        cases::each,
         durable::{Durable, killed},
         short_plan,
     },
@@ -101,10 +102,10 @@ async fn resumed(world: World, durable: Durable, died: bool, point: &str) {
     );
 }
 
-#[tokio::test(start_paused = true)]
-async fn p05_p09_killed_at_every_call_and_resumed_a_run_ends_where_it_should() {
-    let mut points = 0;
-    for world in WORLDS {
+#[test]
+fn p05_p09_killed_at_every_call_and_resumed_a_run_ends_where_it_should() {
+    let points = each(WORLDS, async |world| {
+        let mut points = 0;
         let (calls, _) = whole(world).await;
         for n in 1..=calls {
             for moment in MOMENTS {
@@ -116,15 +117,17 @@ async fn p05_p09_killed_at_every_call_and_resumed_a_run_ends_where_it_should() {
                 points += 1;
             }
         }
-    }
+        points
+    });
+    let points: u64 = points.into_iter().sum();
     println!("{points} crash points at calls to AWS");
     assert!(points > 300, "{points}");
 }
 
-#[tokio::test(start_paused = true)]
-async fn p05_p09_killed_at_every_record_and_resumed_a_run_ends_where_it_should() {
-    let mut points = 0;
-    for world in WORLDS {
+#[test]
+fn p05_p09_killed_at_every_record_and_resumed_a_run_ends_where_it_should() {
+    let points = each(WORLDS, async |world| {
+        let mut points = 0;
         let (_, records) = whole(world).await;
         for n in 1..records {
             for moment in MOMENTS {
@@ -136,7 +139,9 @@ async fn p05_p09_killed_at_every_record_and_resumed_a_run_ends_where_it_should()
                 points += 1;
             }
         }
-    }
+        points
+    });
+    let points: u64 = points.into_iter().sum();
     println!("{points} crash points at records");
     assert!(points > 300, "{points}");
 }
@@ -184,9 +189,9 @@ async fn p05_a_run_that_is_killed_at_every_one_of_its_writes_still_ends() {
 }
 
 /// The store goes away at any record and stays away, or comes back.
-#[tokio::test(start_paused = true)]
-async fn p06_a_failing_journal_never_blocks_a_restore() {
-    for world in WORLDS {
+#[test]
+fn p06_a_failing_journal_never_blocks_a_restore() {
+    each(WORLDS, async |world| {
         let (_, records) = whole(world).await;
         for n in 2..=records {
             for count in [1, 3, u64::MAX / 2] {
@@ -210,7 +215,7 @@ async fn p06_a_failing_journal_never_blocks_a_restore() {
                 assert!(raised || outcome.exit_code() == 3, "{outcome}");
             }
         }
-    }
+    });
 }
 
 /// One thing that goes wrong in a long run.

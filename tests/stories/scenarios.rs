@@ -7,15 +7,15 @@ use bluegreen::{
 };
 use expect_test::expect;
 
-use crate::common::{comparing, comparing_plan, migrate, run_under};
+use crate::common::{cases::each, comparing, comparing_plan, migrate, run_under};
 
 fn default_plan() -> MigrationPlan {
     MigrationPlan::builder().build().expect("valid")
 }
 
-#[tokio::test(start_paused = true)]
-async fn every_scenario_ends_as_promised_and_keeps_the_promises() {
-    for scenario in Scenario::ALL {
+#[test]
+fn every_scenario_ends_as_promised_and_keeps_the_promises() {
+    each(Scenario::ALL, async |scenario| {
         for seed in [1, 2, 3] {
             let simulation = scenario.simulation(seed);
             let plan = comparing_plan();
@@ -28,13 +28,13 @@ async fn every_scenario_ends_as_promised_and_keeps_the_promises() {
             );
             run.check_promises(false);
         }
-    }
+    });
 }
 
 /// The limits alone end where the comparison does, but for what they cannot foresee.
-#[tokio::test(start_paused = true)]
-async fn every_scenario_ends_under_limits_as_well() {
-    for scenario in Scenario::ALL {
+#[test]
+fn every_scenario_ends_under_limits_as_well() {
+    each(Scenario::ALL, async |scenario| {
         for seed in [1, 2, 3] {
             let simulation = scenario.simulation(seed);
             let run = migrate(&simulation, default_plan()).await;
@@ -50,7 +50,7 @@ async fn every_scenario_ends_under_limits_as_well() {
             );
             run.check_promises(false);
         }
-    }
+    });
 }
 
 #[tokio::test(start_paused = true)]
