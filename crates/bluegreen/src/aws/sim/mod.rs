@@ -3,7 +3,7 @@
 //! Traffic flows second by second through a listener rule to two services whose behaviour you
 //! choose; a CloudWatch publishes what happened the way the real one does, late, in parts, and
 //! not at all where nothing is to be said; and any call can fail in any way, before or after its
-//! effect. Time is virtual and everything is the same for the same seed, however often you ask.
+//! effect. Reads can [lag](Lag) behind writes. Time is virtual and everything is the same for the same seed, however often you ask.
 //!
 //! It is made for tests of your own pipelines as much as for ours. Because it stands behind the
 //! seam, all of it goes through the real adapters.
@@ -39,6 +39,7 @@
 mod api;
 mod builder;
 mod fault;
+mod lag;
 mod release;
 mod scenario;
 mod simulation;
@@ -50,6 +51,7 @@ pub use self::{
     api::programs::Programs,
     builder::SimulationBuilder,
     fault::{AnyCall, Call, Fault, Selector},
+    lag::Lag,
     release::ReleaseScenario,
     scenario::{Scenario, UnknownScenario},
     simulation::{Change, Simulation, Writer},

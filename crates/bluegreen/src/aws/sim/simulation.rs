@@ -20,9 +20,11 @@ use super::{
         scheduler::SimScheduler,
     },
     builder::Rule,
-    fault::{Call, Fault, Selector, TIME_OUT, answer, lost},
+    fault::{Area, Call, Fault, Selector, TIME_OUT, answer, lost},
+    lag::Lag,
     state::{
         fleet::{self, Fate},
+        past::Numbered,
         rules,
         world::World,
     },
@@ -259,6 +261,15 @@ impl Simulation {
         self.now().0.faults.push((calls, fault));
     }
 
+    /// Makes a read lag behind writes, from the next write on. Several lags may be set, for one
+    /// call or for several; a read shows the oldest state that one of them asks for. A call that
+    /// changes something acts on the live state, and never lags.
+    ///
+    /// See [`Lag`] for an example.
+    pub fn lag(&self, read: Call, lag: Lag) {
+        self.now().0.past.lag(read, lag);
+    }
+
     /// Stops a call, so that a test can kill the run that makes it, or let it sleep there.
     pub fn stop_at(&self, calls: Selector, moment: Moment) -> Stop {
         let (point, stop) = StopPoint::new(calls, moment);
@@ -341,8 +352,7 @@ impl Simulation {
     /// Somebody else writes these weights now.
     pub fn third_party_write(&self, weights: Sides<u32>) {
         let (mut world, now) = self.now();
-        world.rules.write_weights(weights);
-        world.changed(now, Writer::Stranger);
+        world.write_of_third_party(now, weights);
     }
 
     /// Somebody else will write these weights, this long after the start.
@@ -350,12 +360,43 @@ impl Simulation {
         self.now().0.scheduled.insert(after, weights);
     }
 
+    /// A third party will write these weights, this long after each of these calls has had its
+    /// effect. A call that is refused, or is lost on its way, is followed by nothing.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use std::time::Duration;
+    /// use bluegreen::{TrafficSplit, TrafficSplitter, traffic::Sides};
+    /// use bluegreen::aws::{alb::AlbTrafficSplitter, sim::{Call, Simulation}};
+    ///
+    /// let simulation = Simulation::builder().build();
+    /// simulation.start_paused();
+    /// let all_blue = Sides { blue: 100, green: 0 };
+    /// let after = Duration::from_millis(500);
+    /// simulation.third_party_write_after(Call::ModifyRule.nth(1), after, all_blue);
+    ///
+    /// let (rule, blue, green) = (simulation.rule(), simulation.blue(), simulation.green());
+    /// let splitter = AlbTrafficSplitter::new(&simulation.aws(), rule, blue, green)?;
+    /// let before = splitter.observe().await?;
+    /// splitter.shift(&before, TrafficSplit::ALL_GREEN).await?;
+    /// assert_eq!(simulation.weights().blue, 0);
+    /// tokio::time::sleep(after).await;
+    /// assert_eq!(simulation.weights(), all_blue);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn third_party_write_after(&self, calls: Selector, after: Duration, weights: Sides<u32>) {
+        self.now().0.followers.push((calls, after, weights));
+    }
+
     /// Somebody else changes something of the rule beside the weights now: a condition.
     pub fn third_party_edit(&self) {
         use aws_sdk_elasticloadbalancingv2::types::{
             HttpRequestMethodConditionConfig, RuleCondition,
         };
-        let (mut world, _) = self.now();
+        let (mut world, now) = self.now();
+        world.keep(Area::Balancer, now, None);
         let arn = world.rules.main_arn();
         let config = HttpRequestMethodConditionConfig::builder()
             .values("GET")
@@ -409,7 +450,13 @@ impl Shared {
     }
 
     pub(super) fn push(&self, tag: &str, content: &str) -> Result<String, String> {
-        self.now().0.registry.push(tag, content)
+        let (mut world, now) = self.now();
+        world.keep(Area::Registry, now, None);
+        let pushed = world.registry.push(tag, content);
+        if pushed.is_err() {
+            world.forget();
+        }
+        pushed
     }
 
     /// The side that answers a request, if its rule forwards: that with more weight.
@@ -436,17 +483,17 @@ impl Shared {
     }
 
     /// Serves a call, or lets it fail.
-    pub(super) async fn serve<T>(
+    pub(super) async fn serve<T: 'static>(
         &self,
         call: Call,
-        effect: impl FnOnce(&mut World, Duration) -> Result<T, ApiError>,
+        effect: impl FnOnce(&mut World, Duration) -> Result<T, ApiError> + Send + 'static,
     ) -> Result<T, ApiError> {
-        let (fault, stop) = self.numbered(call);
+        let (numbered, fault, stop) = self.numbered(call);
         let stop_at = |moment| stop.clone().filter(|stop| stop.moment == moment);
         if let Some(stop) = stop_at(Moment::BeforeEffect) {
             stop.wait().await;
         }
-        let served = self.served(call, fault, effect).await;
+        let served = self.served(numbered, fault, effect).await;
         if let Some(stop) = stop_at(Moment::AfterEffect) {
             stop.wait().await;
         }
@@ -454,31 +501,42 @@ impl Shared {
     }
 
     /// Counts a call; what goes wrong with it, and where it stops.
-    fn numbered(&self, call: Call) -> (Option<Fault>, Option<StopPoint>) {
+    fn numbered(&self, call: Call) -> (Numbered, Option<Fault>, Option<StopPoint>) {
         let (mut world, now) = self.now();
         let of_all = world.calls.values().sum::<u64>() + 1;
         let of_call = world.calls.entry(call).or_default();
         *of_call += 1;
-        let of_call = *of_call;
-        let hit = |calls: &Selector| calls.hits(call, of_call, of_all, now);
-        let fault = world.faults.iter().find(|(calls, _)| hit(calls));
-        let stop = world.stops.iter().find(|stop| hit(&stop.calls));
-        (fault.map(|(_, fault)| *fault), stop.cloned())
+        let numbered = Numbered {
+            call,
+            of_call: *of_call,
+            of_all,
+            made: now,
+        };
+        let fault = world.faults.iter().find(|(calls, _)| numbered.is_of(calls));
+        let stop = world.stops.iter().find(|stop| numbered.is_of(&stop.calls));
+        (numbered, fault.map(|(_, fault)| *fault), stop.cloned())
     }
 
-    async fn served<T>(
+    async fn served<T: 'static>(
         &self,
-        call: Call,
+        numbered: Numbered,
         fault: Option<Fault>,
-        effect: impl FnOnce(&mut World, Duration) -> Result<T, ApiError>,
+        effect: impl FnOnce(&mut World, Duration) -> Result<T, ApiError> + Send + 'static,
     ) -> Result<T, ApiError> {
-        let served = {
+        let call = numbered.call;
+        let effect = move |world: &mut World, now: Duration| {
+            if call.is_change() {
+                world.write(numbered, now, effect)
+            } else {
+                world.read(call, now, effect)
+            }
+        };
+        let waits = {
             let (mut world, now) = self.now();
             match fault {
                 None => return effect(&mut world, now),
                 Some(Fault::ThirdPartyWrite { weights }) => {
-                    world.rules.write_weights(weights);
-                    world.changed(now, Writer::Stranger);
+                    world.write_of_third_party(now, weights);
                     return effect(&mut world, now);
                 }
                 Some(Fault::Throttle) => {
@@ -505,13 +563,28 @@ impl Shared {
                 Some(Fault::Unavailable) => {
                     return Err(lost(call, "the service answered 503"));
                 }
-                Some(Fault::TimeoutBeforeEffect) => Ok(()),
-                Some(Fault::TimeoutAfterEffect) => effect(&mut world, now).map(drop),
+                Some(Fault::TimeoutBeforeEffect) => Some(TIME_OUT),
+                // Whatever the answer is, it is lost.
+                Some(Fault::TimeoutAfterEffect) => {
+                    drop(effect(&mut world, now));
+                    Some(TIME_OUT)
+                }
+                Some(Fault::LateEffect { after }) => {
+                    let lands = now + TIME_OUT + after.min(TIME_OUT);
+                    world.land(lands, move |world, now| drop(effect(world, now)));
+                    Some(TIME_OUT)
+                }
+                Some(Fault::HangBeforeEffect) => None,
+                Some(Fault::HangAfterEffect) => {
+                    drop(effect(&mut world, now));
+                    None
+                }
             }
         };
-        tokio::time::sleep(TIME_OUT).await;
-        // Whatever the answer was, it was lost.
-        drop(served);
+        match waits {
+            Some(time) => tokio::time::sleep(time).await,
+            None => std::future::pending().await,
+        }
         Err(lost(call, "no answer within 10 s"))
     }
 }

@@ -23,6 +23,9 @@ use crate::{
     traffic::{Sides, TargetCounts},
 };
 
+mod lag;
+mod late;
+
 const MINUTE: Duration = Duration::from_secs(60);
 
 fn simulation(builder: SimulationBuilder) -> Simulation {

@@ -24,7 +24,7 @@ use crate::{
     aws::{
         api::{ApiError, SchedulerApi},
         sim::{
-            fault::{Call, answer},
+            fault::{Area, Call, answer},
             simulation::{Shared, Writer},
             state::{rules, world::World},
             time::SimClock,
@@ -183,6 +183,7 @@ impl World {
             };
             self.schedules.remove(&name);
             let then = between(SimClock::epoch(), later(schedule.at, LATE));
+            self.keep(Area::Balancer, then, None);
             let written = match request(&schedule.target) {
                 Ok(Request::Rule(arn, actions)) => elb::write_rule(self, &arn, actions).is_ok(),
                 Ok(Request::Default(arn, actions)) => {
@@ -193,6 +194,8 @@ impl World {
             // What the API refuses is tried again for a minute, and then forgotten.
             if written {
                 self.changed(then, Writer::Schedule);
+            } else {
+                self.forget();
             }
         }
     }
@@ -209,7 +212,7 @@ impl SchedulerApi for SimScheduler {
     ) -> Result<CreateScheduleOutput, ApiError> {
         let call = Call::CreateSchedule;
         self.0
-            .serve(call, |world, _now| {
+            .serve(call, move |world, _now| {
                 let schedule = Schedule::new(
                     call,
                     input.get_schedule_expression().as_ref(),
@@ -236,7 +239,7 @@ impl SchedulerApi for SimScheduler {
     ) -> Result<UpdateScheduleOutput, ApiError> {
         let call = Call::UpdateSchedule;
         self.0
-            .serve(call, |world, _now| {
+            .serve(call, move |world, _now| {
                 let schedule = Schedule::new(
                     call,
                     input.get_schedule_expression().as_ref(),
@@ -260,7 +263,7 @@ impl SchedulerApi for SimScheduler {
     ) -> Result<GetScheduleOutput, ApiError> {
         let call = Call::GetSchedule;
         self.0
-            .serve(call, |world, _now| {
+            .serve(call, move |world, _now| {
                 let name = input.get_name().clone().unwrap_or_default();
                 let there = world.schedules.get(&name);
                 let schedule = there.ok_or_else(|| not_there(call, &name))?;
@@ -278,7 +281,7 @@ impl SchedulerApi for SimScheduler {
     ) -> Result<DeleteScheduleOutput, ApiError> {
         let call = Call::DeleteSchedule;
         self.0
-            .serve(call, |world, _now| {
+            .serve(call, move |world, _now| {
                 let name = input.get_name().clone().unwrap_or_default();
                 let there = world.schedules.remove(&name);
                 there.ok_or_else(|| not_there(call, &name))?;

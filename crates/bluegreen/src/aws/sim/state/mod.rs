@@ -3,6 +3,7 @@
 pub(super) mod fleet;
 pub(super) mod groups;
 pub(super) mod metrics;
+pub(super) mod past;
 pub(super) mod rules;
 pub(super) mod service;
 pub(super) mod world;

@@ -1,6 +1,6 @@
 //! The state of the simulated AWS and how it goes on.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{collections::BTreeMap, fmt, time::Duration};
 
 use jiff::Timestamp;
 use rand::SeedableRng;
@@ -11,13 +11,14 @@ use super::{
     fleet::Fleet,
     groups::Groups,
     metrics::{Publication, Second, Seconds},
+    past::{Numbered, Past},
     rules::Rules,
     service::{Conditions, Service, When},
 };
 use crate::{
     aws::sim::{
         api::{ecr::Registry, programs::Programs, scheduler::Schedules},
-        fault::{Call, Fault, Selector},
+        fault::{Area, Call, Fault, Selector},
         simulation::{Change, Writer},
         stop::StopPoint,
         time::SimClock,
@@ -52,6 +53,11 @@ pub(in crate::aws::sim) struct World {
     pub(in crate::aws::sim) alarms: Vec<Alarm>,
     pub(in crate::aws::sim) faults: Vec<(Selector, Fault)>,
     pub(in crate::aws::sim) stops: Vec<StopPoint>,
+    pub(in crate::aws::sim) past: Past,
+    /// Writes that land after their callers have given up, by time.
+    pub(in crate::aws::sim) late: BTreeMap<Duration, Vec<LateEffect>>,
+    /// A third party's writes that follow a call's effect: of which call, how long after it.
+    pub(in crate::aws::sim) followers: Vec<(Selector, Duration, Sides<u32>)>,
     /// Somebody else's writes, by time.
     pub(in crate::aws::sim) scheduled: BTreeMap<Duration, Sides<u32>>,
     /// The schedules of EventBridge Scheduler.
@@ -63,6 +69,15 @@ pub(in crate::aws::sim) struct World {
     pub(in crate::aws::sim) calls: BTreeMap<Call, u64>,
     /// Green's share of the clients that are pinned to a side.
     pub(in crate::aws::sim) pinned: f64,
+}
+
+/// What a call does when it lands.
+pub(in crate::aws::sim) struct LateEffect(Box<dyn FnOnce(&mut World, Duration) + Send>);
+
+impl fmt::Debug for LateEffect {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("LateEffect").finish_non_exhaustive()
+    }
 }
 
 /// The fraction of requests that come from clients with a sticky cookie, where it is enabled.
@@ -87,17 +102,59 @@ impl World {
         }
         self.write_scheduled(now);
         self.fire_schedules(now);
+        if let Some(due) = self.fleet.stranger.filter(|due| *due <= now) {
+            self.keep(Area::Service, due, None);
+        }
         self.fleet.advance(now);
     }
 
+    /// Lets every write that is due by `now` happen, in the order of their times.
     fn write_scheduled(&mut self, now: Duration) {
-        while let Some(due) = self.scheduled.first_entry() {
-            if *due.key() > now {
+        loop {
+            let theirs = self.scheduled.first_key_value().map(|(at, _)| *at);
+            let late = self.late.first_key_value().map(|(at, _)| *at);
+            let Some(at) = theirs.into_iter().chain(late).min().filter(|at| *at <= now) else {
                 return;
+            };
+            if let Some(weights) = self.scheduled.remove(&at) {
+                self.write_of_third_party(at, weights);
             }
-            let (at, weights) = due.remove_entry();
-            self.rules.write_weights(weights);
-            self.changed(at, Writer::Stranger);
+            for LateEffect(effect) in self.late.remove(&at).unwrap_or_default() {
+                effect(self, at);
+            }
+        }
+    }
+
+    /// A third party writes these weights.
+    pub(in crate::aws::sim) fn write_of_third_party(&mut self, at: Duration, weights: Sides<u32>) {
+        self.keep(Area::Balancer, at, None);
+        self.rules.write_weights(weights);
+        self.changed(at, Writer::Stranger);
+    }
+
+    /// Lets a call have its effect later.
+    pub(in crate::aws::sim) fn land(
+        &mut self,
+        at: Duration,
+        effect: impl FnOnce(&mut Self, Duration) + Send + 'static,
+    ) {
+        let due = self.late.entry(at).or_default();
+        due.push(LateEffect(Box::new(effect)));
+    }
+
+    /// Makes the third party's writes due that follow this call.
+    pub(super) fn follow(&mut self, by: Numbered, now: Duration) {
+        let followers = self.followers.iter();
+        let due: Vec<_> = followers
+            .filter(|(calls, ..)| by.is_of(calls))
+            .map(|(_, after, weights)| (now.saturating_add(*after), *weights))
+            .collect();
+        for (mut at, weights) in due {
+            // Two of one moment come one after the other.
+            while self.scheduled.contains_key(&at) {
+                at += Duration::from_nanos(1);
+            }
+            self.scheduled.insert(at, weights);
         }
     }
 
