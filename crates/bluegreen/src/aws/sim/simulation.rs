@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use super::{
     SimulationBuilder,
@@ -33,12 +33,12 @@ use super::{
 };
 use crate::{
     aws::{
-        Aws, Parts,
+        Aws, Parts, ServerDates,
         alb::{AlbRule, ListenerArn, RuleArn, TargetGroupArn},
         api::ApiError,
     },
     check::HttpClient,
-    clock::Clock,
+    clock::{Clock, later},
     error::ErrorKind,
     image::CommandRunner,
     traffic::{Side, Sides, TargetCounts},
@@ -55,6 +55,7 @@ pub struct Simulation {
 pub(super) struct Shared {
     world: Mutex<World>,
     clock: Arc<SimClock>,
+    dates: ServerDates,
     rule: Rule,
 }
 
@@ -93,11 +94,12 @@ impl Simulation {
         SimulationBuilder::default()
     }
 
-    pub(super) fn new(world: World, rule: Rule) -> Self {
+    pub(super) fn new(world: World, clock: SimClock, rule: Rule) -> Self {
         Self {
             shared: Arc::new(Shared {
                 world: Mutex::new(world),
-                clock: Arc::new(SimClock::default()),
+                clock: Arc::new(clock),
+                dates: ServerDates::default(),
                 rule,
             }),
         }
@@ -137,6 +139,7 @@ impl Simulation {
             ecr: Arc::new(SimEcr(Arc::clone(&self.shared))),
             scheduler: Arc::new(SimScheduler(Arc::clone(&self.shared))),
             clock: Arc::clone(&self.shared.clock) as Arc<dyn Clock>,
+            dates: self.shared.dates.clone(),
         };
         Aws::from_parts(parts, Some("us-east-1".to_owned()))
     }
@@ -390,6 +393,35 @@ impl Simulation {
         self.now().0.followers.push((calls, after, weights));
     }
 
+    /// Sets the wall clock here now, by this much: forward, or back if it is negative. It is the
+    /// clock of [`Aws::clock`](crate::Aws::clock); its [`uptime`](Clock::uptime), tokio's clock and
+    /// AWS's own time take no part. For a clock that is off from the start see
+    /// [`SimulationBuilder::clock_off_by`].
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() {
+    /// use bluegreen::{aws::sim::Simulation, clock::Clock};
+    /// use jiff::SignedDuration;
+    ///
+    /// let simulation = Simulation::builder().build();
+    /// simulation.start_paused();
+    /// let clock = simulation.aws().clock();
+    /// let (before, uptime) = (clock.now(), clock.uptime());
+    /// simulation.set_clock(SignedDuration::from_hours(-1));
+    /// assert_eq!(clock.now().duration_since(before), SignedDuration::from_hours(-1));
+    /// assert_eq!(clock.uptime(), uptime);
+    /// # }
+    /// ```
+    pub fn set_clock(&self, by: SignedDuration) {
+        self.set_clock_at(self.elapsed(), by);
+    }
+
+    /// Will [set the wall clock](Self::set_clock) by this much, this long after the start.
+    pub fn set_clock_at(&self, after: Duration, by: SignedDuration) {
+        self.shared.clock.set_at(after, by);
+    }
+
     /// Somebody else changes something of the rule beside the weights now: a condition.
     pub fn third_party_edit(&self) {
         use aws_sdk_elasticloadbalancingv2::types::{
@@ -494,8 +526,18 @@ impl Shared {
             stop.wait().await;
         }
         let served = self.served(numbered, fault, effect).await;
+        let answered = self.clock.elapsed();
         if let Some(stop) = stop_at(Moment::AfterEffect) {
             stop.wait().await;
+        }
+        // What has no code was lost, or came from something before AWS.
+        let is_of_aws = match &served {
+            Ok(_) => true,
+            Err(error) => error.code.is_some(),
+        };
+        if is_of_aws {
+            let date = later(SimClock::epoch(), answered);
+            self.dates.note(date, &*self.clock);
         }
         served
     }

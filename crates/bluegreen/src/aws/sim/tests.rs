@@ -23,6 +23,7 @@ use crate::{
     traffic::{Sides, TargetCounts},
 };
 
+mod clock;
 mod lag;
 mod late;
 
