@@ -4,6 +4,7 @@
 #![allow(dead_code, reason = "each tier uses its own part")]
 
 pub(crate) mod durable;
+pub(crate) mod lag;
 pub(crate) mod release;
 
 use std::{

@@ -7,11 +7,12 @@ use std::{fmt, sync::Arc, time::Duration};
 
 use aws_config::{BehaviorVersion, SdkConfig, retry::RetryConfig, timeout::TimeoutConfig};
 
-pub use self::api::CallCounts;
 use self::api::{
     CloudWatchApi, Counter, Counting, EcrApi, EcsApi, ElbApi, RealCloudWatch, RealEcr, RealEcs,
     RealElb, RealScheduler, SchedulerApi,
 };
+pub(crate) use self::server_time::ServerDates;
+pub use self::{api::CallCounts, server_time::ServerTime};
 use crate::{
     clock::{Clock, SystemClock},
     engine::Fence,
@@ -26,6 +27,7 @@ pub mod ecs;
 pub mod iam;
 #[cfg(feature = "store")]
 mod journals;
+mod server_time;
 #[cfg(feature = "sim")]
 pub mod sim;
 
@@ -61,6 +63,8 @@ pub(crate) struct Parts {
     pub(crate) ecr: Arc<dyn EcrApi>,
     pub(crate) scheduler: Arc<dyn SchedulerApi>,
     pub(crate) clock: Arc<dyn Clock>,
+    /// Where the answers' dates are noted.
+    pub(crate) dates: ServerDates,
 }
 
 #[cfg(test)]
@@ -74,6 +78,7 @@ impl Parts {
             ecr: Arc::new(api::MockEcrApi::new()),
             scheduler: Arc::new(api::MockSchedulerApi::new()),
             clock: Arc::new(SystemClock),
+            dates: ServerDates::default(),
         }
     }
 }
@@ -127,6 +132,7 @@ impl Aws {
             ecr: Arc::new(RealEcr::new(&reads, &mutations)),
             scheduler: Arc::new(RealScheduler::new(&reads, &mutations)),
             clock: Arc::new(SystemClock),
+            dates: ServerDates::default(),
         };
         let region = config.region().map(ToString::to_string);
         Self {
@@ -190,6 +196,13 @@ impl Aws {
     #[must_use]
     pub fn clock(&self) -> Arc<dyn Clock> {
         Arc::clone(&self.parts.clock)
+    }
+
+    /// AWS's clock as its newest answer to this handle and its clones showed it; `None` before the
+    /// first. Today only the simulation's handle learns it.
+    #[must_use]
+    pub fn server_time(&self) -> Option<ServerTime> {
+        self.parts.dates.newest()
     }
 
     /// The region of the configuration that this was made from.
