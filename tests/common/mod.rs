@@ -5,6 +5,7 @@
 
 pub(crate) mod cases;
 pub(crate) mod durable;
+pub(crate) mod lag;
 pub(crate) mod limit;
 pub(crate) mod release;
 

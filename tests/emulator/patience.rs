@@ -41,6 +41,6 @@ pub(crate) fn sleep(time: Duration) {
     clippy::disallowed_methods,
     reason = "a real process runs in real time"
 )]
-fn now() -> Instant {
+pub(crate) fn now() -> Instant {
     Instant::now()
 }

@@ -118,11 +118,17 @@ pub(crate) fn events(out: &Path) -> Vec<Value> {
 
 /// A world for the program, where there are emulators.
 pub(crate) async fn world() -> Option<World> {
+    world_behind(proxy::before).await
+}
+
+/// The same, with a proxy of the test's own before the load balancer: it takes the server's address
+/// and gives its own.
+pub(crate) async fn world_behind(proxy: impl FnOnce(&str) -> String) -> Option<World> {
     let topology = Topology::new().await?;
     let metrics = harness::start(Emulator::Ministack)?;
     let url = |config: &aws_config::SdkConfig| config.endpoint_url().unwrap().to_owned();
     Some(World {
-        elb: proxy::before(&url(&topology.endpoint.config)),
+        elb: proxy(&url(&topology.endpoint.config)),
         cloudwatch: url(&metrics.config),
         topology,
         program: program("traffic_router"),

@@ -1,4 +1,7 @@
-//! A proxy that loses, delays, cuts and refuses, between a program and an emulator.
+//! Proxies between a program and an emulator: one that loses, delays, cuts and refuses, and one
+//! whose answers are old.
+
+pub(crate) mod stale;
 
 use std::{
     io::{Read as _, Write as _},

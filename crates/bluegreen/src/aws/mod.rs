@@ -9,7 +9,8 @@ use aws_config::{
     BehaviorVersion, ConfigLoader, SdkConfig, retry::RetryConfig, timeout::TimeoutConfig,
 };
 
-pub use self::api::CallCounts;
+pub(crate) use self::server_time::ServerDates;
+pub use self::{api::CallCounts, server_time::ServerTime};
 use self::{
     api::{
         CloudWatchApi, Counter, Counting, EcrApi, EcsApi, ElbApi, RealCloudWatch, RealEcr, RealEcs,
@@ -33,6 +34,7 @@ mod endpoints;
 pub mod iam;
 #[cfg(feature = "store")]
 mod journals;
+mod server_time;
 #[cfg(feature = "sim")]
 pub mod sim;
 
@@ -69,6 +71,8 @@ pub(crate) struct Parts {
     pub(crate) ecr: Arc<dyn EcrApi>,
     pub(crate) scheduler: Arc<dyn SchedulerApi>,
     pub(crate) clock: Arc<dyn Clock>,
+    /// Where the answers' dates are noted.
+    pub(crate) dates: ServerDates,
 }
 
 #[cfg(test)]
@@ -82,6 +86,7 @@ impl Parts {
             ecr: Arc::new(api::MockEcrApi::new()),
             scheduler: Arc::new(api::MockSchedulerApi::new()),
             clock: Arc::new(SystemClock),
+            dates: ServerDates::default(),
         }
     }
 }
@@ -147,6 +152,7 @@ impl Aws {
                 at(Service::Scheduler),
             )),
             clock: Arc::new(SystemClock),
+            dates: ServerDates::default(),
         };
         let region = config.region().map(ToString::to_string);
         Self {
@@ -215,6 +221,13 @@ impl Aws {
         Arc::clone(&self.parts.clock)
     }
 
+    /// AWS's clock as its newest answer to this handle and its clones showed it; `None` before the
+    /// first. Today only the simulation's handle learns it.
+    #[must_use]
+    pub fn server_time(&self) -> Option<ServerTime> {
+        self.parts.dates.newest()
+    }
+
     /// The region of the configuration that this was made from.
     #[must_use]
     pub fn region(&self) -> Option<&str> {
@@ -231,8 +244,7 @@ impl Aws {
 }
 
 /// What reads the environment. It is given retries, since it would read the shared settings of
-/// them otherwise and end the process over one that it does not know,
-/// which the AWS CLI takes.
+/// them otherwise and end the process over one that it does not know.
 fn loader() -> ConfigLoader {
     aws_config::defaults(BehaviorVersion::latest()).retry_config(RetryConfig::standard())
 }
@@ -253,10 +265,11 @@ mod tests {
     use super::endpoints::testing::{loader_of, profile};
 
     #[tokio::test]
-    async fn a_retry_mode_that_the_cli_takes_does_not_end_the_process() {
+    async fn shared_retry_settings_are_not_read() {
         let config = loader_of("retry_mode = adaptive").no_credentials();
         let config = config.load().await;
-        assert_eq!(config.region().map(AsRef::as_ref), Some("eu-west-1"));
+        let mode = config.retry_config().map(super::RetryConfig::mode);
+        assert_eq!(mode, Some(super::RetryConfig::standard().mode()));
     }
 
     /// No such session is in the cache of the machine that runs this; that it is looked up there is

@@ -2,6 +2,8 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
+use jiff::SignedDuration;
+
 use super::{
     Fate, Programs, Service, Simulation, When,
     simulation::Rule,
@@ -10,10 +12,12 @@ use super::{
         fleet::Fleet,
         groups::Groups,
         metrics::{Publication, Seconds},
+        past::Past,
         registry::Registry,
         rules::{Rules, Shape},
         world::{Alarm, AlarmEvaluation, AlarmKind, World},
     },
+    time::SimClock,
 };
 use crate::traffic::Sides;
 
@@ -34,6 +38,7 @@ pub struct SimulationBuilder {
     fleet: Fleet,
     registry: Registry,
     programs: Programs,
+    clock_off_by: SignedDuration,
 }
 
 impl Simulation {
@@ -65,6 +70,7 @@ impl Default for SimulationBuilder {
                 ..Registry::default()
             },
             programs: Programs::Work,
+            clock_off_by: SignedDuration::ZERO,
         }
     }
 }
@@ -261,6 +267,15 @@ impl SimulationBuilder {
         self
     }
 
+    /// The wall clock here is this far ahead of AWS's, or behind if it is negative: that of
+    /// [`Aws::clock`](crate::Aws::clock), by which a controller dates what it does. Metrics,
+    /// schedules, [`Simulation::changes`] and [`Aws::server_time`](crate::Aws::server_time) are
+    /// dated by AWS's. Default: not at all.
+    pub fn clock_off_by(mut self, by: SignedDuration) -> Self {
+        self.clock_off_by = by;
+        self
+    }
+
     /// Makes the world. Its time begins with the first look at it.
     #[must_use]
     pub fn build(self) -> Simulation {
@@ -287,6 +302,9 @@ impl SimulationBuilder {
             alarms: self.alarms,
             faults: Vec::new(),
             stops: Vec::new(),
+            past: Past::default(),
+            late: BTreeMap::new(),
+            followers: Vec::new(),
             scheduled: BTreeMap::new(),
             schedules: BTreeMap::new(),
             seconds: Seconds::default(),
@@ -297,6 +315,8 @@ impl SimulationBuilder {
         };
         world.pinned = world.weighted_share();
         world.changed(Duration::ZERO, Writer::Start);
-        Simulation::new(world, rule)
+        let clock = SimClock::default();
+        clock.set_at(Duration::ZERO, self.clock_off_by);
+        Simulation::new(world, clock, rule)
     }
 }

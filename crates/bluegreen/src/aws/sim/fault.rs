@@ -145,6 +145,46 @@ impl Call {
         )
     }
 
+    /// Whose state it reads or writes. Metrics and alarms are of what the balancer sends.
+    pub(super) fn area(self) -> Area {
+        match self {
+            Self::DescribeRules
+            | Self::DescribeListeners
+            | Self::DescribeTargetGroups
+            | Self::DescribeTargetHealth
+            | Self::ModifyRule
+            | Self::ModifyListener
+            | Self::CreateTargetGroup
+            | Self::DeleteTargetGroup
+            | Self::CreateRule
+            | Self::DeleteRule
+            | Self::DescribeTags
+            | Self::AddTags
+            | Self::RemoveTags
+            | Self::GetMetricData
+            | Self::DescribeAlarms => Area::Balancer,
+            Self::CreateService
+            | Self::DescribeServices
+            | Self::DescribeTaskDefinition
+            | Self::DescribeTasks
+            | Self::ListTaskDefinitions
+            | Self::ListTasks
+            | Self::RegisterTaskDefinition
+            | Self::TagResource
+            | Self::UpdateService => Area::Service,
+            Self::GetAuthorizationToken
+            | Self::DescribeRepositories
+            | Self::CreateRepository
+            | Self::DescribeImages
+            | Self::BatchGetImage
+            | Self::PutImage => Area::Registry,
+            Self::CreateSchedule
+            | Self::UpdateSchedule
+            | Self::GetSchedule
+            | Self::DeleteSchedule => Area::Schedules,
+        }
+    }
+
     /// The `n`th of these calls, counted from 1.
     #[must_use]
     pub fn nth(self, n: u64) -> Selector {
@@ -186,6 +226,17 @@ impl Call {
     pub fn any() -> AnyCall {
         AnyCall
     }
+}
+
+/// A part of the state that is read and written by calls of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Area {
+    /// Rules, target groups, and what is measured of them.
+    Balancer,
+    /// The container service.
+    Service,
+    Registry,
+    Schedules,
 }
 
 /// Any call at all, for a loop that breaks a run at each of its calls.
@@ -256,6 +307,64 @@ pub enum Fault {
     TimeoutBeforeEffect,
     /// The answer is lost: no answer comes, though it happened.
     TimeoutAfterEffect,
+    /// The answer is lost, and it happens only after the caller has given up, as a request that
+    /// waited somewhere on its way. If AWS would refuse it by then, nothing happens.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use std::time::Duration;
+    /// use bluegreen::{ErrorKind, TrafficSplit, TrafficSplitter};
+    /// use bluegreen::aws::{alb::AlbTrafficSplitter, sim::{Call, Fault, Simulation}};
+    ///
+    /// let simulation = Simulation::builder().build();
+    /// simulation.start_paused();
+    /// let after = Duration::from_secs(4);
+    /// simulation.fail(Call::ModifyRule.nth(1), Fault::LateEffect { after });
+    ///
+    /// let (rule, blue, green) = (simulation.rule(), simulation.blue(), simulation.green());
+    /// let splitter = AlbTrafficSplitter::new(&simulation.aws(), rule, blue, green)?;
+    /// let before = splitter.observe().await?;
+    /// let error = splitter.shift(&before, TrafficSplit::ALL_GREEN).await.unwrap_err();
+    /// assert_eq!(error.kind(), ErrorKind::OutcomeUnknown);
+    /// assert!(splitter.observe().await?.is_at(TrafficSplit::ALL_BLUE), "not yet");
+    ///
+    /// tokio::time::sleep(after).await;
+    /// assert!(splitter.observe().await?.is_at(TrafficSplit::ALL_GREEN));
+    /// # Ok(())
+    /// # }
+    /// ```
+    LateEffect {
+        /// How long after the caller has given up; at most 10 s, the time limit of a write.
+        after: Duration,
+    },
+    /// No answer ever comes, and nothing happens: the call ends when its caller drops it.
+    ///
+    /// The clients of [`Aws`](crate::Aws) give up by themselves, as with
+    /// [`TimeoutBeforeEffect`](Self::TimeoutBeforeEffect). This is for what must hold without that.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use std::time::Duration;
+    /// use bluegreen::TrafficSplitter;
+    /// use bluegreen::aws::{alb::AlbTrafficSplitter, sim::{Call, Fault, Simulation}};
+    ///
+    /// let simulation = Simulation::builder().build();
+    /// simulation.start_paused();
+    /// simulation.fail(Call::DescribeRules.nth(1), Fault::HangBeforeEffect);
+    ///
+    /// let (rule, blue, green) = (simulation.rule(), simulation.blue(), simulation.green());
+    /// let splitter = AlbTrafficSplitter::new(&simulation.aws(), rule, blue, green)?;
+    /// let day = Duration::from_secs(86_400);
+    /// assert!(tokio::time::timeout(day, splitter.observe()).await.is_err());
+    /// assert!(splitter.observe().await.is_ok(), "the next one is answered");
+    /// # Ok(())
+    /// # }
+    /// ```
+    HangBeforeEffect,
+    /// No answer ever comes, though it happened: the call ends when its caller drops it.
+    HangAfterEffect,
     /// Somebody else writes these weights right before the call is served.
     ThirdPartyWrite {
         /// The weights.

@@ -2,8 +2,9 @@
 //!
 //! Traffic flows second by second through a listener rule to two services whose behaviour you
 //! choose; a CloudWatch publishes what happened the way the real one does, late, in parts, and
-//! not at all where nothing is to be said; and any call can fail in any way, before or after its
-//! effect. Time is virtual and everything is the same for the same seed, however often you ask.
+//! not at all where nothing is to be said; any call can fail in any way, before or after its effect;
+//! reads can [lag](Lag) behind writes, and the clock here can differ from AWS's. Time is virtual and
+//! everything is the same for the same seed, however often you ask.
 //!
 //! It is made for tests of your own pipelines as much as for ours. Because it stands behind the
 //! seam, all of it goes through the real adapters.
@@ -39,6 +40,7 @@
 mod api;
 mod builder;
 mod fault;
+mod lag;
 mod release;
 mod scenario;
 mod simulation;
@@ -49,6 +51,7 @@ mod time;
 pub use self::{
     builder::SimulationBuilder,
     fault::{AnyCall, Call, Fault, Selector},
+    lag::Lag,
     release::ReleaseScenario,
     scenario::{Scenario, UnknownScenario},
     simulation::Simulation,

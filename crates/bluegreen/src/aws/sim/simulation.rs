@@ -6,21 +6,22 @@ use std::{
     time::Duration,
 };
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use super::{
     api::{
         cloudwatch::SimCloudWatch, ecr::SimEcr, ecs::SimEcs, elb::SimElb, http::SimHttp,
         programs::SimPrograms, scheduler::SimScheduler, shared::Shared,
     },
-    fault::{Call, Fault, Selector},
+    fault::{Area, Call, Fault, Selector},
+    lag::Lag,
     state::{
         change::{Change, Writer},
         fleet, registry, rules,
         world::World,
     },
     stop::{Moment, Stop, StopPoint},
-    time::Pacer,
+    time::{Pacer, SimClock},
 };
 use crate::{
     aws::{
@@ -50,8 +51,8 @@ pub(super) enum Rule {
 }
 
 impl Simulation {
-    pub(super) fn new(world: World, rule: Rule) -> Self {
-        let shared = Arc::new(Shared::new(world));
+    pub(super) fn new(world: World, clock: SimClock, rule: Rule) -> Self {
+        let shared = Arc::new(Shared::new(world, clock));
         Self { shared, rule }
     }
 
@@ -89,6 +90,7 @@ impl Simulation {
             ecr: Arc::new(SimEcr(Arc::clone(&self.shared))),
             scheduler: Arc::new(SimScheduler(Arc::clone(&self.shared))),
             clock: Arc::clone(self.shared.clock()) as Arc<dyn Clock>,
+            dates: self.shared.dates().clone(),
         };
         Aws::from_parts(parts, Some("us-east-1".to_owned()))
     }
@@ -213,6 +215,15 @@ impl Simulation {
         self.now().0.faults.push((calls, fault));
     }
 
+    /// Makes a read lag behind writes, from the next write on. Several lags may be set, for one
+    /// call or for several; a read shows the oldest state that one of them asks for. A call that
+    /// changes something acts on the live state, and never lags.
+    ///
+    /// See [`Lag`] for an example.
+    pub fn lag(&self, read: Call, lag: Lag) {
+        self.now().0.past.lag(read, lag);
+    }
+
     /// Stops a call, so that a test can kill the run that makes it, or let it sleep there.
     pub fn stop_at(&self, calls: Selector, moment: Moment) -> Stop {
         let (point, stop) = StopPoint::new(calls, moment);
@@ -295,8 +306,7 @@ impl Simulation {
     /// Somebody else writes these weights now.
     pub fn third_party_write(&self, weights: Sides<u32>) {
         let (mut world, now) = self.now();
-        world.rules.write_weights(weights);
-        world.changed(now, Writer::Stranger);
+        world.write_of_third_party(now, weights);
     }
 
     /// Somebody else will write these weights, this long after the start.
@@ -304,12 +314,72 @@ impl Simulation {
         self.now().0.scheduled.insert(after, weights);
     }
 
+    /// A third party will write these weights, this long after each of these calls has had its
+    /// effect. A call that is refused, or is lost on its way, is followed by nothing.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use std::time::Duration;
+    /// use bluegreen::{TrafficSplit, TrafficSplitter, traffic::Sides};
+    /// use bluegreen::aws::{alb::AlbTrafficSplitter, sim::{Call, Simulation}};
+    ///
+    /// let simulation = Simulation::builder().build();
+    /// simulation.start_paused();
+    /// let all_blue = Sides { blue: 100, green: 0 };
+    /// let after = Duration::from_millis(500);
+    /// simulation.third_party_write_after(Call::ModifyRule.nth(1), after, all_blue);
+    ///
+    /// let (rule, blue, green) = (simulation.rule(), simulation.blue(), simulation.green());
+    /// let splitter = AlbTrafficSplitter::new(&simulation.aws(), rule, blue, green)?;
+    /// let before = splitter.observe().await?;
+    /// splitter.shift(&before, TrafficSplit::ALL_GREEN).await?;
+    /// assert_eq!(simulation.weights().blue, 0);
+    /// tokio::time::sleep(after).await;
+    /// assert_eq!(simulation.weights(), all_blue);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn third_party_write_after(&self, calls: Selector, after: Duration, weights: Sides<u32>) {
+        self.now().0.followers.push((calls, after, weights));
+    }
+
+    /// Sets the wall clock here now, by this much: forward, or back if it is negative. It is the
+    /// clock of [`Aws::clock`](crate::Aws::clock); its [`uptime`](Clock::uptime), tokio's clock and
+    /// AWS's own time take no part. For a clock that is off from the start see
+    /// [`SimulationBuilder::clock_off_by`].
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() {
+    /// use bluegreen::{aws::sim::Simulation, clock::Clock};
+    /// use jiff::SignedDuration;
+    ///
+    /// let simulation = Simulation::builder().build();
+    /// simulation.start_paused();
+    /// let clock = simulation.aws().clock();
+    /// let (before, uptime) = (clock.now(), clock.uptime());
+    /// simulation.set_clock(SignedDuration::from_hours(-1));
+    /// assert_eq!(clock.now().duration_since(before), SignedDuration::from_hours(-1));
+    /// assert_eq!(clock.uptime(), uptime);
+    /// # }
+    /// ```
+    pub fn set_clock(&self, by: SignedDuration) {
+        self.set_clock_at(self.elapsed(), by);
+    }
+
+    /// Will [set the wall clock](Self::set_clock) by this much, this long after the start.
+    pub fn set_clock_at(&self, after: Duration, by: SignedDuration) {
+        self.shared.clock().set_at(after, by);
+    }
+
     /// Somebody else changes something of the rule beside the weights now: a condition.
     pub fn third_party_edit(&self) {
         use aws_sdk_elasticloadbalancingv2::types::{
             HttpRequestMethodConditionConfig, RuleCondition,
         };
-        let (mut world, _) = self.now();
+        let (mut world, now) = self.now();
+        world.keep(Area::Balancer, now, None);
         let arn = world.rules.main_arn();
         let config = HttpRequestMethodConditionConfig::builder()
             .values("GET")

@@ -27,6 +27,10 @@ use crate::{
     traffic::{Sides, TargetCounts},
 };
 
+mod clock;
+mod lag;
+mod late;
+
 const MINUTE: Duration = Duration::from_secs(60);
 
 fn simulation(builder: SimulationBuilder) -> Simulation {

@@ -1,8 +1,11 @@
 //! Virtual time: tokio's clock, dated from a fixed epoch.
 
-use std::{sync::OnceLock, time::Duration};
+use std::{
+    sync::{Mutex, OnceLock, PoisonError},
+    time::Duration,
+};
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use tokio::{task::JoinHandle, time::Instant};
 
 use crate::clock::{Clock, later};
@@ -10,10 +13,13 @@ use crate::clock::{Clock, later};
 /// 2026-01-05T09:00:00Z, a Monday morning.
 const EPOCH_SECONDS: i64 = 1_767_603_600;
 
-/// The simulation's clock: the epoch plus what tokio's clock has passed since its first use.
+/// The clock of the simulated machine: the epoch, plus what tokio's clock has passed since its
+/// first use, plus by how much it was set since. AWS's own time is without the last.
 #[derive(Debug, Default)]
 pub(super) struct SimClock {
     origin: OnceLock<Instant>,
+    /// When it is set, and by how much.
+    set: Mutex<Vec<(Duration, SignedDuration)>>,
 }
 
 impl SimClock {
@@ -25,11 +31,32 @@ impl SimClock {
         let now = Instant::now();
         now.duration_since(*self.origin.get_or_init(|| now))
     }
+
+    /// Sets wall time by so much, this long after the start.
+    pub(super) fn set_at(&self, after: Duration, by: SignedDuration) {
+        let mut set = self.set.lock().unwrap_or_else(PoisonError::into_inner);
+        set.push((after, by));
+    }
+
+    /// By how much wall time is off at `elapsed`.
+    fn off_by(&self, elapsed: Duration) -> SignedDuration {
+        let set = self.set.lock().unwrap_or_else(PoisonError::into_inner);
+        let done = set.iter().filter(|(at, _)| *at <= elapsed);
+        done.fold(SignedDuration::ZERO, |sum, (_, by)| sum.saturating_add(*by))
+    }
 }
 
 impl Clock for SimClock {
     fn now(&self) -> Timestamp {
-        later(Self::epoch(), self.elapsed())
+        let elapsed = self.elapsed();
+        let off_by = self.off_by(elapsed);
+        let ends = if off_by.is_negative() {
+            Timestamp::MIN
+        } else {
+            Timestamp::MAX
+        };
+        let now = later(Self::epoch(), elapsed).checked_add(off_by);
+        now.unwrap_or(ends)
     }
 
     fn uptime(&self) -> Duration {

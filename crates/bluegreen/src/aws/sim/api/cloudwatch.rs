@@ -43,7 +43,7 @@ impl CloudWatchApi for SimCloudWatch {
         input: GetMetricDataInputBuilder,
     ) -> Result<GetMetricDataOutput, ApiError> {
         self.0
-            .serve(Call::GetMetricData, |world, now| {
+            .serve(Call::GetMetricData, move |world, now| {
                 get_metric_data(world, now, &input)
             })
             .await
@@ -54,7 +54,7 @@ impl CloudWatchApi for SimCloudWatch {
         input: DescribeAlarmsInputBuilder,
     ) -> Result<DescribeAlarmsOutput, ApiError> {
         self.0
-            .serve(Call::DescribeAlarms, |world, now| {
+            .serve(Call::DescribeAlarms, move |world, now| {
                 Ok(describe_alarms(world, now, &input))
             })
             .await

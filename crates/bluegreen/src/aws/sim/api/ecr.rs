@@ -46,7 +46,7 @@ impl EcrApi for SimEcr {
         _input: GetAuthorizationTokenInputBuilder,
     ) -> Result<GetAuthorizationTokenOutput, ApiError> {
         self.0
-            .serve(Call::GetAuthorizationToken, |world, now| {
+            .serve(Call::GetAuthorizationToken, move |world, now| {
                 let expires = world.date(now).as_second() + 12 * 3600;
                 let data = AuthorizationData::builder()
                     .authorization_token(BASE64_STANDARD.encode("AWS:simulated-password"))
@@ -64,7 +64,7 @@ impl EcrApi for SimEcr {
         _input: DescribeRepositoriesInputBuilder,
     ) -> Result<DescribeRepositoriesOutput, ApiError> {
         self.0
-            .serve(Call::DescribeRepositories, |world, _now| {
+            .serve(Call::DescribeRepositories, move |world, _now| {
                 if !world.registry.exists {
                     return Err(no_repository(Call::DescribeRepositories));
                 }
@@ -80,7 +80,7 @@ impl EcrApi for SimEcr {
         input: CreateRepositoryInputBuilder,
     ) -> Result<CreateRepositoryOutput, ApiError> {
         self.0
-            .serve(Call::CreateRepository, |world, _now| {
+            .serve(Call::CreateRepository, move |world, _now| {
                 let call = Call::CreateRepository;
                 if world.registry.exists {
                     let code = "RepositoryAlreadyExistsException";
@@ -102,7 +102,7 @@ impl EcrApi for SimEcr {
         input: DescribeImagesInputBuilder,
     ) -> Result<DescribeImagesOutput, ApiError> {
         self.0
-            .serve(Call::DescribeImages, |world, _now| {
+            .serve(Call::DescribeImages, move |world, _now| {
                 let call = Call::DescribeImages;
                 if !world.registry.exists {
                     return Err(no_repository(call));
@@ -128,7 +128,7 @@ impl EcrApi for SimEcr {
         input: BatchGetImageInputBuilder,
     ) -> Result<BatchGetImageOutput, ApiError> {
         self.0
-            .serve(Call::BatchGetImage, |world, _now| {
+            .serve(Call::BatchGetImage, move |world, _now| {
                 let asked = input.get_image_ids().iter().flatten().next();
                 let digest = asked
                     .and_then(|id| id.image_digest.clone())
@@ -151,7 +151,7 @@ impl EcrApi for SimEcr {
 
     async fn put_image(&self, input: PutImageInputBuilder) -> Result<PutImageOutput, ApiError> {
         self.0
-            .serve(Call::PutImage, |world, _now| {
+            .serve(Call::PutImage, move |world, _now| {
                 let call = Call::PutImage;
                 let tag = input.get_image_tag().clone().unwrap_or_default();
                 let manifest = input.get_image_manifest().clone().unwrap_or_default();

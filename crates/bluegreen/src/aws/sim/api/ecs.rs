@@ -42,7 +42,7 @@ impl EcsApi for SimEcs {
             EcsCall::UpdateService => Call::UpdateService,
         };
         self.0
-            .serve(call, |world, now| {
+            .serve(call, move |world, now| {
                 serve(&mut world.fleet, now, call, &input)
             })
             .await

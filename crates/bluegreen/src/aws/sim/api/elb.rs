@@ -60,7 +60,7 @@ impl ElbApi for SimElb {
         input: DescribeRulesInputBuilder,
     ) -> Result<DescribeRulesOutput, ApiError> {
         self.0
-            .serve(Call::DescribeRules, |world, _now| {
+            .serve(Call::DescribeRules, move |world, _now| {
                 describe_rules(world, &input)
             })
             .await
@@ -71,7 +71,7 @@ impl ElbApi for SimElb {
         input: DescribeListenersInputBuilder,
     ) -> Result<DescribeListenersOutput, ApiError> {
         self.0
-            .serve(Call::DescribeListeners, |_world, _now| {
+            .serve(Call::DescribeListeners, move |_world, _now| {
                 describe_listeners(&input)
             })
             .await
@@ -82,7 +82,7 @@ impl ElbApi for SimElb {
         input: DescribeTargetGroupsInputBuilder,
     ) -> Result<DescribeTargetGroupsOutput, ApiError> {
         self.0
-            .serve(Call::DescribeTargetGroups, |world, _now| {
+            .serve(Call::DescribeTargetGroups, move |world, _now| {
                 describe_target_groups(world, &input)
             })
             .await
@@ -93,7 +93,7 @@ impl ElbApi for SimElb {
         input: DescribeTargetHealthInputBuilder,
     ) -> Result<DescribeTargetHealthOutput, ApiError> {
         self.0
-            .serve(Call::DescribeTargetHealth, |world, now| {
+            .serve(Call::DescribeTargetHealth, move |world, now| {
                 let arn = input.get_target_group_arn().as_deref().unwrap_or_default();
                 if !world.groups.exists(arn) {
                     return Err(no_group(Call::DescribeTargetHealth));
@@ -111,7 +111,7 @@ impl ElbApi for SimElb {
         input: ModifyRuleInputBuilder,
     ) -> Result<ModifyRuleOutput, ApiError> {
         self.0
-            .serve(Call::ModifyRule, |world, now| {
+            .serve(Call::ModifyRule, move |world, now| {
                 let arn = input.get_rule_arn().clone().unwrap_or_default();
                 let index = modifiable(world, &arn)?;
                 if let Some(actions) = input.get_actions().clone() {
@@ -132,7 +132,7 @@ impl ElbApi for SimElb {
         input: ModifyListenerInputBuilder,
     ) -> Result<ModifyListenerOutput, ApiError> {
         self.0
-            .serve(Call::ModifyListener, |world, now| {
+            .serve(Call::ModifyListener, move |world, now| {
                 let call = Call::ModifyListener;
                 if input.get_listener_arn().as_deref() != Some(rules::listener().as_str()) {
                     return Err(no_listener(call));
@@ -153,7 +153,7 @@ impl ElbApi for SimElb {
         input: CreateTargetGroupInputBuilder,
     ) -> Result<CreateTargetGroupOutput, ApiError> {
         self.0
-            .serve(Call::CreateTargetGroup, |world, _now| {
+            .serve(Call::CreateTargetGroup, move |world, _now| {
                 let made = world.groups.create(&input)?;
                 Ok(CreateTargetGroupOutput::builder()
                     .target_groups(made)
@@ -167,7 +167,7 @@ impl ElbApi for SimElb {
         input: DeleteTargetGroupInputBuilder,
     ) -> Result<DeleteTargetGroupOutput, ApiError> {
         self.0
-            .serve(Call::DeleteTargetGroup, |world, _now| {
+            .serve(Call::DeleteTargetGroup, move |world, _now| {
                 let arn = input.get_target_group_arn().as_deref().unwrap_or_default();
                 world.groups.delete(arn, &world.rules)?;
                 Ok(DeleteTargetGroupOutput::builder().build())
@@ -180,7 +180,7 @@ impl ElbApi for SimElb {
         input: CreateRuleInputBuilder,
     ) -> Result<CreateRuleOutput, ApiError> {
         self.0
-            .serve(Call::CreateRule, |world, _now| {
+            .serve(Call::CreateRule, move |world, _now| {
                 let call = Call::CreateRule;
                 if input.get_listener_arn().as_deref() != Some(rules::listener().as_str()) {
                     return Err(no_listener(call));
@@ -203,7 +203,7 @@ impl ElbApi for SimElb {
         input: DeleteRuleInputBuilder,
     ) -> Result<DeleteRuleOutput, ApiError> {
         self.0
-            .serve(Call::DeleteRule, |world, _now| {
+            .serve(Call::DeleteRule, move |world, _now| {
                 let arn = input.get_rule_arn().as_deref().unwrap_or_default();
                 world.rules.delete(arn)?;
                 Ok(DeleteRuleOutput::builder().build())
@@ -216,7 +216,7 @@ impl ElbApi for SimElb {
         input: DescribeTagsInputBuilder,
     ) -> Result<DescribeTagsOutput, ApiError> {
         self.0
-            .serve(Call::DescribeTags, |world, _now| {
+            .serve(Call::DescribeTags, move |world, _now| {
                 let arns = input.get_resource_arns().iter().flatten();
                 check_tagged(Call::DescribeTags, world, arns.clone())?;
                 Ok(describe_tags(world, arns))
@@ -226,7 +226,7 @@ impl ElbApi for SimElb {
 
     async fn add_tags(&self, input: AddTagsInputBuilder) -> Result<AddTagsOutput, ApiError> {
         self.0
-            .serve(Call::AddTags, |world, _now| {
+            .serve(Call::AddTags, move |world, _now| {
                 let arns = input.get_resource_arns().iter().flatten();
                 check_tagged(Call::AddTags, world, arns.clone())?;
                 let tags = input.get_tags().as_deref().unwrap_or_default();
@@ -241,7 +241,7 @@ impl ElbApi for SimElb {
         input: RemoveTagsInputBuilder,
     ) -> Result<RemoveTagsOutput, ApiError> {
         self.0
-            .serve(Call::RemoveTags, |world, _now| {
+            .serve(Call::RemoveTags, move |world, _now| {
                 let arns = input.get_resource_arns().iter().flatten();
                 check_tagged(Call::RemoveTags, world, arns.clone())?;
                 let keys = input.get_tag_keys().as_deref().unwrap_or_default();

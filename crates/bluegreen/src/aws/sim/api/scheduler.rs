@@ -33,7 +33,7 @@ impl SchedulerApi for SimScheduler {
     ) -> Result<CreateScheduleOutput, ApiError> {
         let call = Call::CreateSchedule;
         self.0
-            .serve(call, |world, _now| {
+            .serve(call, move |world, _now| {
                 let schedule = Schedule::new(
                     call,
                     input.get_schedule_expression().as_ref(),
@@ -60,7 +60,7 @@ impl SchedulerApi for SimScheduler {
     ) -> Result<UpdateScheduleOutput, ApiError> {
         let call = Call::UpdateSchedule;
         self.0
-            .serve(call, |world, _now| {
+            .serve(call, move |world, _now| {
                 let schedule = Schedule::new(
                     call,
                     input.get_schedule_expression().as_ref(),
@@ -84,7 +84,7 @@ impl SchedulerApi for SimScheduler {
     ) -> Result<GetScheduleOutput, ApiError> {
         let call = Call::GetSchedule;
         self.0
-            .serve(call, |world, _now| {
+            .serve(call, move |world, _now| {
                 let name = input.get_name().clone().unwrap_or_default();
                 let there = world.schedules.get(&name);
                 let schedule = there.ok_or_else(|| not_there(call, &name))?;
@@ -102,7 +102,7 @@ impl SchedulerApi for SimScheduler {
     ) -> Result<DeleteScheduleOutput, ApiError> {
         let call = Call::DeleteSchedule;
         self.0
-            .serve(call, |world, _now| {
+            .serve(call, move |world, _now| {
                 let name = input.get_name().clone().unwrap_or_default();
                 let there = world.schedules.remove(&name);
                 there.ok_or_else(|| not_there(call, &name))?;

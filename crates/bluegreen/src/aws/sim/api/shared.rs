@@ -8,22 +8,25 @@ use std::{
 
 use crate::{
     aws::{
+        ServerDates,
         api::ApiError,
         sim::{
-            fault::{Call, Fault, Selector, TIME_OUT, answer, lost},
-            state::{change::Writer, fleet::Fate, programs::Programs, rules, world::World},
+            fault::{Area, Call, Fault, TIME_OUT, answer, lost},
+            state::{fleet::Fate, past::Numbered, programs::Programs, rules, world::World},
             stop::{Moment, StopPoint},
             time::SimClock,
         },
     },
+    clock::later,
     error::ErrorKind,
     traffic::Side,
 };
 
-/// The world and its clock.
+/// The world, its clock, and the dates of its answers.
 pub(in crate::aws::sim) struct Shared {
     world: Mutex<World>,
     clock: Arc<SimClock>,
+    dates: ServerDates,
 }
 
 impl fmt::Debug for Shared {
@@ -33,15 +36,20 @@ impl fmt::Debug for Shared {
 }
 
 impl Shared {
-    pub(in crate::aws::sim) fn new(world: World) -> Self {
+    pub(in crate::aws::sim) fn new(world: World, clock: SimClock) -> Self {
         Self {
             world: Mutex::new(world),
-            clock: Arc::new(SimClock::default()),
+            clock: Arc::new(clock),
+            dates: ServerDates::default(),
         }
     }
 
     pub(in crate::aws::sim) fn clock(&self) -> &Arc<SimClock> {
         &self.clock
+    }
+
+    pub(in crate::aws::sim) fn dates(&self) -> &ServerDates {
+        &self.dates
     }
 
     /// The world as it is now.
@@ -57,7 +65,13 @@ impl Shared {
     }
 
     pub(super) fn push(&self, tag: &str, content: &str) -> Result<String, String> {
-        self.now().0.registry.push(tag, content)
+        let (mut world, now) = self.now();
+        world.keep(Area::Registry, now, None);
+        let pushed = world.registry.push(tag, content);
+        if pushed.is_err() {
+            world.forget();
+        }
+        pushed
     }
 
     /// The side that answers a request, if its rule forwards: that with more weight.
@@ -84,49 +98,70 @@ impl Shared {
     }
 
     /// Serves a call, or lets it fail.
-    pub(super) async fn serve<T>(
+    pub(super) async fn serve<T: 'static>(
         &self,
         call: Call,
-        effect: impl FnOnce(&mut World, Duration) -> Result<T, ApiError>,
+        effect: impl FnOnce(&mut World, Duration) -> Result<T, ApiError> + Send + 'static,
     ) -> Result<T, ApiError> {
-        let (fault, stop) = self.numbered(call);
+        let (numbered, fault, stop) = self.numbered(call);
         let stop_at = |moment| stop.clone().filter(|stop| stop.moment == moment);
         if let Some(stop) = stop_at(Moment::BeforeEffect) {
             stop.wait().await;
         }
-        let served = self.served(call, fault, effect).await;
+        let served = self.served(numbered, fault, effect).await;
+        let answered = self.clock.elapsed();
         if let Some(stop) = stop_at(Moment::AfterEffect) {
             stop.wait().await;
+        }
+        // What has no code was lost, or came from something before AWS.
+        let is_of_aws = match &served {
+            Ok(_) => true,
+            Err(error) => error.code.is_some(),
+        };
+        if is_of_aws {
+            let date = later(SimClock::epoch(), answered);
+            self.dates.note(date, &*self.clock);
         }
         served
     }
 
     /// Counts a call; what goes wrong with it, and where it stops.
-    fn numbered(&self, call: Call) -> (Option<Fault>, Option<StopPoint>) {
+    fn numbered(&self, call: Call) -> (Numbered, Option<Fault>, Option<StopPoint>) {
         let (mut world, now) = self.now();
         let of_all = world.calls.values().sum::<u64>() + 1;
         let of_call = world.calls.entry(call).or_default();
         *of_call += 1;
-        let of_call = *of_call;
-        let hit = |calls: &Selector| calls.hits(call, of_call, of_all, now);
-        let fault = world.faults.iter().find(|(calls, _)| hit(calls));
-        let stop = world.stops.iter().find(|stop| hit(&stop.calls));
-        (fault.map(|(_, fault)| *fault), stop.cloned())
+        let numbered = Numbered {
+            call,
+            of_call: *of_call,
+            of_all,
+            made: now,
+        };
+        let fault = world.faults.iter().find(|(calls, _)| numbered.is_of(calls));
+        let stop = world.stops.iter().find(|stop| numbered.is_of(&stop.calls));
+        (numbered, fault.map(|(_, fault)| *fault), stop.cloned())
     }
 
-    async fn served<T>(
+    async fn served<T: 'static>(
         &self,
-        call: Call,
+        numbered: Numbered,
         fault: Option<Fault>,
-        effect: impl FnOnce(&mut World, Duration) -> Result<T, ApiError>,
+        effect: impl FnOnce(&mut World, Duration) -> Result<T, ApiError> + Send + 'static,
     ) -> Result<T, ApiError> {
-        let served = {
+        let call = numbered.call;
+        let effect = move |world: &mut World, now: Duration| {
+            if call.is_change() {
+                world.write(numbered, now, effect)
+            } else {
+                world.read(call, now, effect)
+            }
+        };
+        let waits = {
             let (mut world, now) = self.now();
             match fault {
                 None => return effect(&mut world, now),
                 Some(Fault::ThirdPartyWrite { weights }) => {
-                    world.rules.write_weights(weights);
-                    world.changed(now, Writer::Stranger);
+                    world.write_of_third_party(now, weights);
                     return effect(&mut world, now);
                 }
                 Some(Fault::Throttle) => {
@@ -153,13 +188,28 @@ impl Shared {
                 Some(Fault::Unavailable) => {
                     return Err(lost(call, "the service answered 503"));
                 }
-                Some(Fault::TimeoutBeforeEffect) => Ok(()),
-                Some(Fault::TimeoutAfterEffect) => effect(&mut world, now).map(drop),
+                Some(Fault::TimeoutBeforeEffect) => Some(TIME_OUT),
+                // Whatever the answer is, it is lost.
+                Some(Fault::TimeoutAfterEffect) => {
+                    drop(effect(&mut world, now));
+                    Some(TIME_OUT)
+                }
+                Some(Fault::LateEffect { after }) => {
+                    let lands = now + TIME_OUT + after.min(TIME_OUT);
+                    world.land(lands, move |world, now| drop(effect(world, now)));
+                    Some(TIME_OUT)
+                }
+                Some(Fault::HangBeforeEffect) => None,
+                Some(Fault::HangAfterEffect) => {
+                    drop(effect(&mut world, now));
+                    None
+                }
             }
         };
-        tokio::time::sleep(TIME_OUT).await;
-        // Whatever the answer was, it was lost.
-        drop(served);
+        match waits {
+            Some(time) => tokio::time::sleep(time).await,
+            None => std::future::pending().await,
+        }
         Err(lost(call, "no answer within 10 s"))
     }
 }

@@ -1,9 +1,11 @@
 //! The state of the simulated world and how it goes on. It knows nothing of who asks.
 
+pub(super) mod calls;
 pub(super) mod change;
 pub(super) mod fleet;
 pub(super) mod groups;
 pub(super) mod metrics;
+pub(super) mod past;
 pub(super) mod programs;
 pub(super) mod registry;
 pub(super) mod rules;

@@ -1,6 +1,6 @@
 //! The state of the simulated AWS and how it goes on.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{collections::BTreeMap, fmt, time::Duration};
 
 use jiff::Timestamp;
 use rand::SeedableRng;
@@ -12,6 +12,7 @@ use super::{
     fleet::Fleet,
     groups::Groups,
     metrics::{Publication, Second, Seconds},
+    past::{Numbered, Past},
     programs::Programs,
     registry::Registry,
     rules::Rules,
@@ -20,7 +21,7 @@ use super::{
 };
 use crate::{
     aws::sim::{
-        fault::{Call, Fault, Selector},
+        fault::{Area, Call, Fault, Selector},
         stop::StopPoint,
         time::SimClock,
     },
@@ -81,6 +82,11 @@ pub(in crate::aws::sim) struct World {
     pub(in crate::aws::sim) alarms: Vec<Alarm>,
     pub(in crate::aws::sim) faults: Vec<(Selector, Fault)>,
     pub(in crate::aws::sim) stops: Vec<StopPoint>,
+    pub(in crate::aws::sim) past: Past,
+    /// Writes that land after their callers have given up, by time.
+    pub(in crate::aws::sim) late: BTreeMap<Duration, Vec<LateEffect>>,
+    /// A third party's writes that follow a call's effect: of which call, how long after it.
+    pub(in crate::aws::sim) followers: Vec<(Selector, Duration, Sides<u32>)>,
     /// Somebody else's writes, by time.
     pub(in crate::aws::sim) scheduled: BTreeMap<Duration, Sides<u32>>,
     /// The schedules of EventBridge Scheduler.
@@ -92,6 +98,18 @@ pub(in crate::aws::sim) struct World {
     pub(in crate::aws::sim) calls: BTreeMap<Call, u64>,
     /// Green's share of the clients that are pinned to a side.
     pub(in crate::aws::sim) pinned: f64,
+}
+
+/// What a call does to the world, at which time.
+type Effect = dyn FnOnce(&mut World, Duration) + Send;
+
+/// What a call does when it lands.
+pub(in crate::aws::sim) struct LateEffect(Box<Effect>);
+
+impl fmt::Debug for LateEffect {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("LateEffect").finish_non_exhaustive()
+    }
 }
 
 /// The fraction of requests that come from clients with a sticky cookie, where it is enabled.
@@ -116,17 +134,59 @@ impl World {
         }
         self.write_scheduled(now);
         self.fire_schedules(now);
+        if let Some(due) = self.fleet.stranger.filter(|due| *due <= now) {
+            self.keep(Area::Service, due, None);
+        }
         self.fleet.advance(now);
     }
 
+    /// Lets every write that is due by `now` happen, in the order of their times.
     fn write_scheduled(&mut self, now: Duration) {
-        while let Some(due) = self.scheduled.first_entry() {
-            if *due.key() > now {
+        loop {
+            let theirs = self.scheduled.first_key_value().map(|(at, _)| *at);
+            let late = self.late.first_key_value().map(|(at, _)| *at);
+            let Some(at) = theirs.into_iter().chain(late).min().filter(|at| *at <= now) else {
                 return;
+            };
+            if let Some(weights) = self.scheduled.remove(&at) {
+                self.write_of_third_party(at, weights);
             }
-            let (at, weights) = due.remove_entry();
-            self.rules.write_weights(weights);
-            self.changed(at, Writer::Stranger);
+            for LateEffect(effect) in self.late.remove(&at).unwrap_or_default() {
+                effect(self, at);
+            }
+        }
+    }
+
+    /// A third party writes these weights.
+    pub(in crate::aws::sim) fn write_of_third_party(&mut self, at: Duration, weights: Sides<u32>) {
+        self.keep(Area::Balancer, at, None);
+        self.rules.write_weights(weights);
+        self.changed(at, Writer::Stranger);
+    }
+
+    /// Lets a call have its effect later.
+    pub(in crate::aws::sim) fn land(
+        &mut self,
+        at: Duration,
+        effect: impl FnOnce(&mut Self, Duration) + Send + 'static,
+    ) {
+        let due = self.late.entry(at).or_default();
+        due.push(LateEffect(Box::new(effect)));
+    }
+
+    /// Makes the third party's writes due that follow this call.
+    pub(super) fn follow(&mut self, by: Numbered, now: Duration) {
+        let followers = self.followers.iter();
+        let due: Vec<_> = followers
+            .filter(|(calls, ..)| by.is_of(calls))
+            .map(|(_, after, weights)| (now.saturating_add(*after), *weights))
+            .collect();
+        for (mut at, weights) in due {
+            // Two of one moment come one after the other.
+            while self.scheduled.contains_key(&at) {
+                at += Duration::from_nanos(1);
+            }
+            self.scheduled.insert(at, weights);
         }
     }
 

@@ -15,7 +15,7 @@ use crate::{
     aws::{
         api::ApiError,
         sim::{
-            fault::{Call, answer},
+            fault::{Area, Call, answer},
             time::SimClock,
         },
     },
@@ -129,6 +129,7 @@ impl World {
             };
             self.schedules.remove(&name);
             let then = between(SimClock::epoch(), later(schedule.at, LATE));
+            self.keep(Area::Balancer, then, None);
             let written = match request(&schedule.target) {
                 Ok(Request::Rule(arn, actions)) => write_rule(self, &arn, actions).is_ok(),
                 Ok(Request::Default(arn, actions)) => {
@@ -139,6 +140,8 @@ impl World {
             // What the API refuses is tried again for a minute, and then forgotten.
             if written {
                 self.changed(then, Writer::Schedule);
+            } else {
+                self.forget();
             }
         }
     }
