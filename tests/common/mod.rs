@@ -15,7 +15,8 @@ use std::{
 };
 
 use bluegreen::{
-    Aws, HealthGate, Migration, MigrationError, MigrationOutcome, MigrationPlan, Percent,
+    Aws, ErrorKind, HealthGate, Migration, MigrationError, MigrationOutcome, MigrationPlan,
+    Percent, TrafficSplit,
     aws::{
         alb::AlbTrafficSplitter,
         cloudwatch::{AlarmGate, AlbMetrics, CloudWatchGate},
@@ -257,16 +258,25 @@ impl Run {
         }
     }
 
-    /// P10: nothing is written after a failed write before an observation.
+    /// P10: nothing rises after a write without an answer before an observation. P4: no accepted
+    /// rise is written twice.
     fn check_observes_after_failures(&self) {
         let mut blind = false;
+        let mut accepted = None;
         for event in &self.events {
             match &event.kind {
-                MigrationEvent::WriteFailed { .. } => blind = true,
-                MigrationEvent::WriteObserved { .. } | MigrationEvent::Drifted { .. } => {
-                    blind = false;
+                MigrationEvent::WriteFailed { failure, .. } => {
+                    blind = failure.kind == ErrorKind::OutcomeUnknown;
                 }
-                MigrationEvent::Shifting { .. } => assert!(!blind, "P10: {event}"),
+                MigrationEvent::WriteObserved { .. }
+                | MigrationEvent::Drifted { .. }
+                | MigrationEvent::Shifted { .. }
+                | MigrationEvent::Looked { traffic: Ok(_), .. } => blind = false,
+                MigrationEvent::Accepted { to, .. } => accepted = Some(*to),
+                MigrationEvent::Shifting { to, .. } if *to != TrafficSplit::ALL_BLUE => {
+                    assert!(!blind, "P10: {event}");
+                    assert_ne!(accepted, Some(*to), "P4: {event}");
+                }
                 _ => {}
             }
         }
@@ -284,7 +294,7 @@ impl Run {
                 let newest = changes.last().expect("the start at least");
                 let unread =
                     newest.by == Writer::Stranger && Some(newest.at) >= report.traffic_read_at;
-                if let (Some(traffic), false) = (&report.traffic, unread) {
+                if let (Some(traffic), false, None) = (&report.traffic, unread, report.unseen) {
                     assert_eq!(traffic.weights, live, "P4: {}", self.last_words());
                 }
                 match outcome {

@@ -1,5 +1,6 @@
 //! Somebody else writes, too.
 
+use bluegreen::traffic::{Shift, Shifted};
 use bluegreen::{ErrorKind, TrafficSplitter as _, aws::alb::AlbRule};
 
 use crate::topology::{Topology, forward, path, percent, sticky};
@@ -16,7 +17,10 @@ async fn p07_weights_of_somebody_else_are_not_overwritten() {
     let before = topology.read(&rule).await;
 
     for green in [0, 10, 30] {
-        let error = splitter.shift(&stale, percent(green)).await.unwrap_err();
+        let error = splitter
+            .shift(&Shift::rise(&stale, percent(green)))
+            .await
+            .unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Conflict, "{error:?}");
         let diff = "blue weight: expected 100, found 70; green weight: expected 0, found 30";
         assert!(error.message().ends_with(diff), "{error}");
@@ -44,7 +48,10 @@ async fn p07_any_other_change_of_the_rule_is_drift() {
         let stale = splitter.observe().await.unwrap();
         topology.write(&rule, actions).await;
         let before = topology.read(&rule).await;
-        let error = splitter.shift(&stale, percent(10)).await.unwrap_err();
+        let error = splitter
+            .shift(&Shift::rise(&stale, percent(10)))
+            .await
+            .unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Conflict, "{error:?}");
         assert!(error.message().contains("the rest of the rule"), "{error}");
         assert_eq!(topology.read(&rule).await, before);
@@ -53,7 +60,10 @@ async fn p07_any_other_change_of_the_rule_is_drift() {
     let stale = splitter.observe().await.unwrap();
     let modified = topology.raw.modify_rule().rule_arn(rule.as_str());
     modified.conditions(path("/*")).send().await.unwrap();
-    let error = splitter.shift(&stale, percent(10)).await.unwrap_err();
+    let error = splitter
+        .shift(&Shift::rise(&stale, percent(10)))
+        .await
+        .unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Conflict, "{error:?}");
     assert_eq!(topology.weights(&rule).await, (100, 0));
 }
@@ -98,13 +108,15 @@ async fn p07_of_two_shifts_from_one_observation_the_last_one_stands() {
         let [one, other] = [(); 2].map(|()| topology.splitter(AlbRule::Arn(rule.clone())));
         let from = one.observe().await.unwrap();
         let splits = [percent(10 + round), percent(50 + round)];
-        let (one, other) = tokio::join!(one.shift(&from, splits[0]), other.shift(&from, splits[1]));
+        let rises = splits.map(|split| Shift::rise(&from, split));
+        let (one, other) = tokio::join!(one.shift(&rises[0]), other.shift(&rises[1]));
 
         let (_, green) = topology.weights(&rule).await;
         let mut confirmed = Vec::new();
         for (answer, split) in [one, other].into_iter().zip(splits) {
             match answer {
-                Ok(seen) => {
+                Ok(Shifted::Accepted(_)) => {}
+                Ok(Shifted::Seen(seen)) => {
                     assert!(seen.is_at(split), "{seen} is not {split}");
                     confirmed.push(seen.weights.green);
                 }

@@ -1,6 +1,7 @@
 //! Finding the rule that is meant.
 
 use aws_sdk_elasticloadbalancingv2::types::Rule;
+use bluegreen::traffic::Shift;
 use bluegreen::{ErrorKind, TrafficSplitter as _, aws::alb::AlbRule};
 
 use crate::topology::{Topology, forward, percent};
@@ -37,7 +38,10 @@ async fn a_rule_on_page_two_is_found_and_shifted() {
     }
     let splitter = topology.splitter(topology.by_priority(100));
     let seen = splitter.observe().await.unwrap();
-    splitter.shift(&seen, percent(10)).await.unwrap();
+    splitter
+        .shift(&Shift::rise(&seen, percent(10)))
+        .await
+        .unwrap();
     assert_eq!(topology.weights(&rule).await, (90, 10));
 }
 
@@ -67,7 +71,10 @@ async fn a_rule_that_was_deleted_is_not_found() {
 
     let error = splitter.observe().await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::NotFound, "{error:?}");
-    let error = splitter.shift(&seen, percent(10)).await.unwrap_err();
+    let error = splitter
+        .shift(&Shift::rise(&seen, percent(10)))
+        .await
+        .unwrap_err();
     assert_eq!(error.kind(), ErrorKind::NotFound, "{error:?}");
     let source = std::error::Error::source(&error).unwrap().to_string();
     assert!(
@@ -113,7 +120,10 @@ async fn a_target_group_that_was_deleted_is_not_found() {
 
     for error in [
         splitter.observe().await.unwrap_err(),
-        splitter.shift(&seen, percent(10)).await.unwrap_err(),
+        splitter
+            .shift(&Shift::rise(&seen, percent(10)))
+            .await
+            .unwrap_err(),
         splitter.preflight().await.unwrap_err(),
     ] {
         assert_eq!(error.kind(), ErrorKind::NotFound, "{error:?}");

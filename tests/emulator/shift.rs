@@ -5,7 +5,7 @@ use bluegreen::{
     TrafficSplitter as _,
     aws::alb::{AlbRule, RuleArn},
     preflight::{Acceptance, Severity},
-    traffic::{Sides, TargetCounts},
+    traffic::{Shift, Sides, TargetCounts},
 };
 use serde_json::Value;
 
@@ -29,7 +29,11 @@ async fn p04_a_migration_there_and_back_is_read_back_at_each_step() {
     );
     for green in [10, 50, 100, 0] {
         let fingerprint = seen.fingerprint.clone();
-        seen = splitter.shift(&seen, percent(green)).await.unwrap();
+        seen = splitter
+            .shift(&Shift::rise(&seen, percent(green)))
+            .await
+            .unwrap()
+            .into_traffic();
         let wanted = (100 - i32::from(green), i32::from(green));
         assert_eq!(topology.weights(&rule).await, wanted);
         assert!(seen.is_at(percent(green)), "{seen}");
@@ -50,7 +54,11 @@ async fn p03_log_in_stickiness_and_a_third_group_stay() {
     let mut seen = splitter.observe().await.unwrap();
     assert_eq!(seen.stickiness.map(|length| length.as_secs()), Some(600));
     for green in [10, 100, 0] {
-        seen = splitter.shift(&seen, percent(green)).await.unwrap();
+        seen = splitter
+            .shift(&Shift::rise(&seen, percent(green)))
+            .await
+            .unwrap()
+            .into_traffic();
         let after = topology.read(&rule).await;
         assert_eq!(rest(&topology, &after), rest(&topology, &before));
         assert_eq!(topology.weights(&rule).await.1, i32::from(green));
@@ -72,8 +80,15 @@ async fn p12_a_client_secret_shows_nowhere() {
     let splitter = topology.splitter(AlbRule::Arn(rule));
     let seen = splitter.observe().await.unwrap();
     let findings = splitter.preflight().await.unwrap();
-    let moved = splitter.shift(&seen, percent(10)).await.unwrap();
-    let stale = splitter.shift(&seen, percent(50)).await.unwrap_err();
+    let moved = splitter
+        .shift(&Shift::rise(&seen, percent(10)))
+        .await
+        .unwrap()
+        .into_traffic();
+    let stale = splitter
+        .shift(&Shift::rise(&seen, percent(50)))
+        .await
+        .unwrap_err();
     let shown = [
         format!("{splitter:?} {seen:?} {seen} {findings:?} {moved:?} {stale:?}"),
         serde_json::to_string(&seen).unwrap(),
@@ -104,7 +119,11 @@ async fn p03_a_default_rule_is_changed_through_its_listener() {
     assert_eq!(before.is_default(), Some(true));
     let mut seen = splitter.observe().await.unwrap();
     for green in [10, 50, 100, 0] {
-        seen = splitter.shift(&seen, percent(green)).await.unwrap();
+        seen = splitter
+            .shift(&Shift::rise(&seen, percent(green)))
+            .await
+            .unwrap()
+            .into_traffic();
         assert_eq!(topology.weights(&rule).await.1, i32::from(green));
     }
     let after = topology.read(&rule).await;
@@ -127,7 +146,10 @@ async fn the_hint_to_attach_green_is_accepted() {
     run(&topology, error.hint().unwrap());
     assert_eq!(topology.weights(&rule).await, (1, 0));
     let seen = splitter.observe().await.unwrap();
-    splitter.shift(&seen, percent(10)).await.unwrap();
+    splitter
+        .shift(&Shift::rise(&seen, percent(10)))
+        .await
+        .unwrap();
 }
 
 #[tokio::test]
@@ -139,7 +161,11 @@ async fn p04_the_restore_command_puts_all_on_blue() {
     let before = topology.read(&rule).await;
     let splitter = topology.splitter(AlbRule::Arn(rule.clone()));
     let seen = splitter.observe().await.unwrap();
-    let moved = splitter.shift(&seen, percent(50)).await.unwrap();
+    let moved = splitter
+        .shift(&Shift::rise(&seen, percent(50)))
+        .await
+        .unwrap()
+        .into_traffic();
 
     run(&topology, moved.restore_command.as_deref().unwrap());
     assert_eq!(topology.weights(&rule).await, (100, 0));

@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use bluegreen::{
-    MigrationOutcome, MigrationPlan,
+    MigrationError, MigrationOutcome, MigrationPlan,
     aws::sim::{Behaviour, Call, Fault, Service, Simulation, When},
-    migration::{Cause, HoldReason},
+    migration::{Cause, MigrationEvent},
     traffic::Sides,
 };
 
@@ -158,17 +158,22 @@ async fn p07_a_third_party_is_noticed_and_not_fought() {
     };
     simulation.third_party_write_at(Duration::from_secs(100), weights);
     let run = migrate(&simulation, plan()).await;
-    let Ok(MigrationOutcome::Held {
-        reason: HoldReason::Drift { diff, .. },
-        report,
-    }) = &run.ended
-    else {
+    // Green is unhealthy, and blue is not written over the third party's split: a person is needed.
+    let Err(MigrationError::Unresolved(unresolved)) = &run.ended else {
         panic!("{}", run.last_words());
     };
-    assert_eq!(diff.len(), 2);
-    let traffic = report.traffic.as_ref().expect("read");
+    assert!(
+        unresolved
+            .summary
+            .contains("green weight: expected 10, found 80"),
+        "{unresolved}"
+    );
+    let traffic = unresolved.report.traffic.as_ref().expect("read");
     assert_eq!(traffic.weights, weights);
-    assert!(traffic.restore_command.is_some());
+    assert!(unresolved.restore_command().is_some());
+    let warned = run.events.iter();
+    let warned = warned.filter(|e| matches!(e.kind, MigrationEvent::RestoreBlocked { .. }));
+    assert!(warned.count() > 1, "it says so again");
     assert_eq!(simulation.weights(), weights);
     run.check_promises(false);
 }

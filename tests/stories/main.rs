@@ -5,6 +5,7 @@ mod common;
 mod control;
 mod guide;
 mod journals;
+mod lag;
 mod release;
 mod rights;
 mod scenarios;

@@ -53,10 +53,14 @@
 //!   never passes, inconclusive never promotes, and a healthy verdict expires.
 //! - No write gives weight to a target group with too few healthy targets for it.
 //! - An edit of a rule changes two weights and nothing else; what cannot be kept is refused.
-//! - Every write is read back. A write whose outcome is not known is observed before any
-//!   decision. A rollback is *restored* when the read-back says so and *confirmed* when a settled
-//!   minute shows no request on green, and the outcome says which.
-//! - Somebody else's change stops the run with a diff; it does not fight.
+//! - Every write is read back, and reads may be old: for a
+//!   [propagation time](TrafficSplitter::propagation) after a write a read of an older state means
+//!   *not seen yet*, never a third party. An accepted rise is never written twice. A write whose
+//!   outcome is not known is observed before anything rises.
+//! - A rollback always makes a write that is accepted. It is *restored* when two reads say so and
+//!   *confirmed* when a settled minute shows no request on green, and the outcome says which.
+//! - A third party's change, seen in two reads, stops the run's writing with a diff; the run does
+//!   not fight, and warns until the deadline of its stage.
 //! - Cancelling ends in the plan's policy, roll back by default, and in a state that is stated.
 //! - A run that was killed at any moment is resumed from its journal, on any machine that reaches
 //!   it, and ends in a known place. Of two controllers that share a journal exactly one writes.

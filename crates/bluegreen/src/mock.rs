@@ -19,6 +19,8 @@
 // mockall derives neither docs nor `Debug` for the expectations that it generates.
 #![allow(missing_docs, missing_debug_implementations)]
 
+use std::time::Duration;
+
 use async_trait::async_trait;
 use jiff::Timestamp;
 
@@ -31,7 +33,7 @@ use crate::{
     service::{
         DeploymentId, DeploymentProgress, Registration, ServiceDeployer, ServiceObservation, Update,
     },
-    traffic::{Armed, DeadManSwitch, TrafficObservation, TrafficSplit, TrafficSplitter},
+    traffic::{Armed, DeadManSwitch, Shift, Shifted, TrafficObservation, TrafficSplitter},
 };
 
 mockall::mock! {
@@ -42,7 +44,8 @@ mockall::mock! {
     impl TrafficSplitter for TrafficSplitter {
         async fn preflight(&self) -> Result<Vec<Finding>>;
         async fn observe(&self) -> Result<TrafficObservation>;
-        async fn shift(&self, from: &TrafficObservation, to: TrafficSplit) -> Result<TrafficObservation>;
+        async fn shift(&self, shift: &Shift) -> Result<Shifted>;
+        fn propagation(&self) -> Duration;
     }
 }
 

@@ -160,7 +160,6 @@ fn a_profile_of_aws_login_is_read() {
     assert_told(&said, "login/cache", "log in");
 }
 
-/// Retry settings are not read from there.
 #[test]
 fn p12_a_closed_endpoint_is_named_without_user_and_password() {
     let port = closed();

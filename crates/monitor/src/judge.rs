@@ -5,7 +5,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bluegreen::{
     Result as Read,
-    engine::{Event, Next, Record},
+    engine::{Event, JOURNAL_VERSION, Next, Record},
     health::{
         Bucket, ConnectionErrors, HealthGate, Judge, JudgeFactory, Limits, MetricSource,
         MetricsGate, Progress, Shortfall, UnhealthyRouting, Verdict, Window,
@@ -78,17 +78,19 @@ pub fn rejudge(records: &[Record], other: &Value) -> Result<Rejudged, RejudgeErr
     events_of(records)?;
     let opened = records.first().map(|record| record.entry.clone());
     let Some(Ok(Entry::Opened {
-        run, plan, gates, ..
+        version,
+        run,
+        plan,
+        gates,
+        propagation,
+        ..
     })) = opened.map(serde_json::from_value)
     else {
         return Err(setting("journal", "its first record does not open it"));
     };
-    if records
-        .iter()
-        .any(|record| record.entry["entry"] == "reopened")
-    {
-        let why = "its run was begun by an earlier version and continued by this one, so no one set \
-                   of rules decided it; it is shown, and not judged under other settings";
+    if version < JOURNAL_VERSION {
+        let why = "its run was begun by an earlier version, whose rules are gone; it is shown, and not \
+                   judged under other settings";
         return Err(setting("journal", why));
     }
     let other = Other::new(other)?;
@@ -108,8 +110,8 @@ pub fn rejudge(records: &[Record], other: &Value) -> Result<Rejudged, RejudgeErr
         }
     }
     let seated = || gates.iter().map(|gate| (gate.gate.clone(), gate.policy));
-    let mut was = MigrationMachine::new(plan, seated());
-    let mut now = MigrationMachine::new(new_plan, seated());
+    let mut was = MigrationMachine::new(plan, seated()).with_propagation(propagation);
+    let mut now = MigrationMachine::new(new_plan, seated()).with_propagation(propagation);
     let mut rejudged = Rejudged {
         events: Vec::new(),
         verdicts: 0,
@@ -372,8 +374,8 @@ enum Course {
 
 fn course(next: &Next<Action>) -> Course {
     match next {
-        Next::Do(Action::Shift { to, .. }) => Course::Shifts {
-            tenths: to.green().as_tenths(),
+        Next::Do(Action::Shift(shift)) => Course::Shifts {
+            tenths: shift.to.green().as_tenths(),
         },
         Next::End => Course::Ends,
         _ => Course::Watches,
@@ -417,7 +419,7 @@ mod tests {
     use serde_json::json;
 
     fn records() -> Vec<Record> {
-        let kept = include_str!("../../../tests/stories/journals/migration-v3.jsonl");
+        let kept = include_str!("../../../tests/stories/journals/migration-v4.jsonl");
         let lines = kept.lines().map(serde_json::from_str);
         lines.collect::<Result<_, _>>().expect("records")
     }

@@ -3,13 +3,13 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{GateId, GatePolicy, MigrationPlan, Reopened};
+use super::{GateId, GatePolicy};
 use crate::{
-    engine::{Control, Operator, RunId},
+    engine::{Control, Operator},
     error::Failure,
     health::{Observation, Progress, Verdict},
     preflight::Finding,
-    traffic::{Armed, TrafficObservation, TrafficSplit},
+    traffic::{Armed, Shift, Shifted, TrafficObservation},
 };
 
 /// What the machine wants done next.
@@ -33,15 +33,9 @@ pub enum Action {
     },
     /// Read the split alone. A read.
     Observe,
-    /// Change the split. A change; answer it with [`Input::Shifted`] and drop it only to stop.
-    Shift {
-        /// The routing that it changes. Whatever else is found there is left alone.
-        from: TrafficObservation,
-        /// The split wanted.
-        to: TrafficSplit,
-        /// Whether it takes traffic off green, which goes ahead even without a journal.
-        restores: bool,
-    },
+    /// Change the split. A change; answer it with [`Input::Shifted`] and drop it only to stop. One
+    /// that restores goes ahead even without a journal.
+    Shift(Shift),
     /// Arm the dead-man switch, or renew it. A change; answer it with [`Input::SwitchArmed`].
     /// Since version 3.
     ArmSwitch {
@@ -105,7 +99,7 @@ pub enum Input {
     /// What [`Action::Observe`] brought.
     Observed(Result<TrafficObservation, Failure>),
     /// What [`Action::Shift`] brought.
-    Shifted(Result<TrafficObservation, Failure>),
+    Shifted(Result<Shifted, Failure>),
     /// What [`Action::ArmSwitch`] brought.
     SwitchArmed(Result<Armed, Failure>),
     /// What [`Action::DisarmSwitch`] brought.
@@ -149,44 +143,6 @@ pub struct GateReport {
     pub verdict: Option<Verdict>,
 }
 
-/// An entry of a migration's journal.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "entry", rename_all = "snake_case")]
-pub enum Entry {
-    /// The first: what was decided before the start.
-    Opened {
-        /// [`JOURNAL_VERSION`](crate::engine::JOURNAL_VERSION) of the program that wrote it.
-        version: u32,
-        /// The run.
-        run: RunId,
-        /// The plan.
-        plan: MigrationPlan,
-        /// The gates, in order, with what their verdicts do and what decides them.
-        gates: Vec<OpenedGate>,
-        /// What the embedder wants to find again when it resumes the run.
-        #[serde(default, skip_serializing_if = "serde_json::Value::is_null")]
-        origin: serde_json::Value,
-    },
-    /// The run was begun by an earlier version, and continues under the rules of this one. Since
-    /// version 4.
-    Reopened {
-        /// The version of what follows.
-        version: u32,
-        /// Where the run stands.
-        reopened: Box<Reopened>,
-    },
-    /// What the machine was told.
-    Input {
-        /// The input.
-        input: Input,
-    },
-    /// A change that is about to be made.
-    Change {
-        /// The action.
-        action: Action,
-    },
-}
-
 /// A gate as it was supplied at the start.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct OpenedGate {
@@ -196,12 +152,4 @@ pub struct OpenedGate {
     pub policy: GatePolicy,
     /// What decides its verdicts.
     pub settings: serde_json::Value,
-}
-
-impl Entry {
-    /// As a record's entry.
-    pub(crate) fn to_json(&self) -> serde_json::Value {
-        // Only maps with keys that are no text cannot be JSON, and there are none.
-        serde_json::to_value(self).unwrap_or_default()
-    }
 }

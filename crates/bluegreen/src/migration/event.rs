@@ -105,6 +105,13 @@ pub enum MigrationEvent {
         /// What was read back.
         traffic: TrafficObservation,
     },
+    /// A change was accepted, and no read has shown it yet. It is read again.
+    Accepted {
+        /// The split that was accepted.
+        to: TrafficSplit,
+        /// When a read must show it.
+        visible_by: Timestamp,
+    },
     /// A change failed, or nobody knows whether it happened. It is observed before anything else.
     WriteFailed {
         /// The split that was wanted.
@@ -184,6 +191,13 @@ pub enum MigrationEvent {
         diff: Vec<String>,
         /// What was found.
         traffic: TrafficObservation,
+    },
+    /// Green is unhealthy, and a third party's change of the rule stands against a restore.
+    RestoreBlocked {
+        /// Why blue is wanted.
+        cause: Cause,
+        /// The command by which a person puts everything back on blue.
+        command: Option<String>,
     },
     /// It ended in a state that is known.
     Ended {
@@ -327,7 +341,22 @@ impl fmt::Display for MigrationEvent {
             }
             Self::Shifted { traffic } => write!(f, "read back: {traffic}"),
             Self::WriteFailed { to, failure, .. } => {
-                write!(f, "could not write {to}: {failure}; observing")
+                write!(f, "could not write {to}: {failure}")
+            }
+            Self::Accepted { to, visible_by } => write!(
+                f,
+                "{to} was accepted and is not seen yet; it must be by {visible_by:.0}"
+            ),
+            Self::RestoreBlocked { cause, command } => {
+                write!(
+                    f,
+                    "BLUE IS NEEDED ({cause}), and a third party changed the rule, so nothing is \
+                     written"
+                )?;
+                match command {
+                    Some(command) => write!(f, "; by hand:\n    {command}"),
+                    None => Ok(()),
+                }
             }
             Self::WriteObserved { traffic, happened } => {
                 let what = if *happened {
@@ -386,7 +415,7 @@ impl fmt::Display for MigrationEvent {
                 write!(f, "the dead-man switch has fired: {traffic}")
             }
             Self::Drifted { diff, .. } => {
-                write!(f, "somebody else changed the rule: {}", diff.join("; "))
+                write!(f, "a third party changed the rule: {}", diff.join("; "))
             }
             Self::Ended { outcome, .. } => write!(f, "{outcome}"),
             Self::Unresolved { unresolved, .. } => write!(f, "{unresolved}"),

@@ -11,7 +11,7 @@ use crate::{
     error::{ErrorKind, Failure},
     health::{HealthGate, Judge, Look, Observation, Progress},
     preflight::Finding,
-    traffic::{Armed, DeadManSwitch, TrafficObservation, TrafficSplitter},
+    traffic::{Armed, DeadManSwitch, Shifted, TrafficObservation, TrafficSplitter},
 };
 
 /// The splitter, the gates, and the folds of their judges.
@@ -39,7 +39,7 @@ pub(crate) enum Raw {
     },
     Look(Looked),
     Observed(Result<TrafficObservation, Failure>),
-    Shifted(Result<TrafficObservation, Failure>),
+    Shifted(Result<Shifted, Failure>),
     SwitchArmed(Result<Armed, Failure>),
     SwitchDisarmed(Result<(), Failure>),
 }
@@ -167,8 +167,8 @@ impl Host for MigrationHost {
                 let look = self.look(progress);
                 Box::pin(async move { Raw::Look(look.await) })
             }
-            Action::Shift { from, to, .. } => Box::pin(async move {
-                let shifted = splitter.shift(&from, to).await;
+            Action::Shift(shift) => Box::pin(async move {
+                let shifted = splitter.shift(&shift).await;
                 Raw::Shifted(shifted.map_err(Failure::from))
             }),
             Action::ArmSwitch { traffic, fires } => {
@@ -222,7 +222,10 @@ fn span_of(action: &Action) -> tracing::Span {
             let (phase, green) = (progress.phase, progress.green);
             tracing::info_span!("look", %phase, %green)
         }
-        Action::Shift { to, restores, .. } => tracing::info_span!("shift", %to, restores),
+        Action::Shift(shift) => {
+            let (to, restores) = (shift.to, shift.restores());
+            tracing::info_span!("shift", %to, restores)
+        }
         Action::ArmSwitch { fires, .. } => tracing::info_span!("arm_switch", %fires),
         Action::DisarmSwitch => tracing::info_span!("disarm_switch"),
         Action::Observe | Action::Wait { .. } => tracing::info_span!("observe"),

@@ -2,6 +2,7 @@
 
 mod action;
 mod difference;
+mod entry;
 mod error;
 mod event;
 mod host;
@@ -9,13 +10,15 @@ mod machine;
 mod outcome;
 mod plan;
 mod preview;
+mod reopened;
 mod replay;
 mod resume;
 mod run;
 mod salvage;
 
 pub use self::{
-    action::{Action, Entry, GateReport, Input, Intent, LookReport, OpenedGate},
+    action::{Action, GateReport, Input, Intent, LookReport, OpenedGate},
+    entry::Entry,
     error::MigrationError,
     event::{GateStanding, MigrationEvent},
     machine::{MigrationMachine, MigrationTransition},
@@ -27,8 +30,8 @@ pub use self::{
         GateId, GatePolicy, MigrationPlan, MigrationPlanBuilder, OnInconclusive, OnResume, Step,
     },
     preview::{Preview, PreviewStage},
+    reopened::Reopened,
     replay::{Replay, ReplayError, events_of, origin_of, replay},
     resume::ResumeError,
     run::Migration,
-    salvage::Reopened,
 };

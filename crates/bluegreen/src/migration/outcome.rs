@@ -11,7 +11,7 @@ use crate::{
     engine::{Control, Operator},
     error::Failure,
     preflight::Finding,
-    traffic::TrafficObservation,
+    traffic::{TrafficObservation, TrafficSplit},
 };
 
 /// A migration that ended in a state that is known and was read back.
@@ -138,6 +138,9 @@ pub struct Report {
     /// The dead-man switch, where it may still be armed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub switch: Option<StandingSwitch>,
+    /// The split of a change that was sent and that no read has shown: it may be live by now.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unseen: Option<TrafficSplit>,
 }
 
 /// A dead-man switch that a run left behind.
@@ -168,7 +171,12 @@ impl fmt::Display for StandingSwitch {
 impl Report {
     pub(crate) fn where_traffic_is(&self) -> String {
         match &self.traffic {
-            Some(traffic) => format!("{traffic}"),
+            Some(traffic) => match self.unseen {
+                None => format!("{traffic}"),
+                Some(to) => format!(
+                    "last read {traffic}; a change to {to} was sent after that and may be live"
+                ),
+            },
             None => "the split was never read".to_owned(),
         }
     }
@@ -219,6 +227,11 @@ pub enum Cause {
         /// The last failure.
         failure: Failure,
     },
+    /// Green's rise was accepted, and no read has shown it in its propagation time.
+    NeverVisible {
+        /// The split that was accepted.
+        to: TrafficSplit,
+    },
     /// The journal does not keep its records.
     JournalFailed {
         /// The failure.
@@ -252,6 +265,9 @@ impl fmt::Display for Cause {
             Self::Deadline { summary } => f.write_str(summary),
             Self::WriteFailed { failure } => {
                 write!(f, "green's rise could not be written: {failure}")
+            }
+            Self::NeverVisible { to } => {
+                write!(f, "the write of {to} was accepted and never became visible")
             }
             Self::JournalFailed { failure } => write!(f, "the journal failed: {failure}"),
             Self::ClockFault => f.write_str(
@@ -451,7 +467,7 @@ impl fmt::Display for Unresolved {
                 span(between(at, self.report.ended))
             )?;
         }
-        if self.change_unseen {
+        if self.change_unseen && self.report.unseen.is_none() {
             f.write_str("; a change was sent after that and may have happened")?;
         }
         let traffic = self.report.traffic.as_ref();
@@ -463,4 +479,14 @@ impl fmt::Display for Unresolved {
         }
         Ok(())
     }
+}
+
+/// How it ended.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum End {
+    /// In a state that is known and was read.
+    Known(MigrationOutcome),
+    /// Not restored, or not known.
+    Unresolved(Unresolved),
 }

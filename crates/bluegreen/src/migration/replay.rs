@@ -1,6 +1,6 @@
 //! Replaying a journal: the same inputs must give the same verdicts, actions and events.
 
-use std::fmt;
+use std::{fmt, time::Duration};
 
 use jiff::Timestamp;
 use serde::Deserialize;
@@ -189,6 +189,7 @@ pub(super) struct Opened {
     pub(super) run: RunId,
     pub(super) plan: MigrationPlan,
     gates: Vec<OpenedGate>,
+    propagation: Duration,
     origin: serde_json::Value,
 }
 
@@ -222,6 +223,7 @@ pub(super) fn opened(records: &[Record]) -> Result<Opened, ReplayError> {
                 run,
                 plan,
                 gates,
+                propagation,
                 origin,
             }),
         ) => Ok(Opened {
@@ -229,6 +231,7 @@ pub(super) fn opened(records: &[Record]) -> Result<Opened, ReplayError> {
             run,
             plan,
             gates,
+            propagation,
             origin,
         }),
         (_, Ok(_)) => Err(unreadable(
@@ -279,7 +282,8 @@ impl Reader {
             let salvage = Salvage::new(opened.version, plan.clone(), opened.gates.clone());
             Rules::Old(Box::new(salvage))
         } else {
-            let machine = MigrationMachine::new(plan.clone(), seated(&opened.gates));
+            let machine = MigrationMachine::new(plan.clone(), seated(&opened.gates))
+                .with_propagation(opened.propagation);
             Rules::Now(Box::new(machine))
         };
         Self { plan, rules }

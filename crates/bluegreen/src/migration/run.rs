@@ -7,7 +7,7 @@ use super::{
     MigrationOutcome, MigrationPlan, ResumeError,
     action::OpenedGate,
     host::MigrationHost,
-    machine::End,
+    outcome::End,
     replay::{continued, opened},
 };
 use crate::{
@@ -326,12 +326,14 @@ impl Migration {
             run: run.clone(),
             plan: self.plan.clone(),
             gates: gates.iter().map(settings).collect(),
+            propagation: self.splitter.propagation(),
             origin: self.origin,
         };
         let machine = MigrationMachine::new(
             self.plan,
             gates.iter().map(|(id, policy, _)| (id.clone(), *policy)),
-        );
+        )
+        .with_propagation(self.splitter.propagation());
         let host = MigrationHost::new(
             self.splitter,
             self.switch,

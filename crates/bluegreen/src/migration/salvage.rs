@@ -8,13 +8,14 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::{
     Cause, GateId, GatePolicy, GateStanding, HoldReason, Intent, LookReport, MigrationEvent,
     MigrationOutcome, MigrationPlan, OpenedGate, Override, Report, Restored, Unchanged, Unresolved,
-    machine::End,
+    outcome::End,
+    reopened::{Reopened, Stands},
 };
 use crate::{
     clock::later,
@@ -28,63 +29,9 @@ use crate::{
 /// How far the clock that fires the dead-man switch may go before ours.
 const CLOCK_SLACK: Duration = Duration::from_secs(60);
 
-/// A run of an earlier version, as its records leave it: what its journal keeps when it is resumed, so
-/// that a later resume or replay begins here.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Reopened {
-    /// The version that wrote the records before.
-    pub(super) found: u32,
-    /// When it was reopened: bake, evidence and deadlines begin anew here.
-    pub(super) at: Timestamp,
-    /// The gates as they were supplied to the resume.
-    pub(super) gates: Vec<OpenedGate>,
-    /// When the run began.
-    pub(super) started: Timestamp,
-    pub(super) intent: Intent,
-    /// The routing that was last read back as the run's own.
-    pub(super) expected: Option<TrafficObservation>,
-    /// The newest observation, and when it was made.
-    pub(super) last: Option<(Timestamp, TrafficObservation)>,
-    /// Blue's healthy targets at the start.
-    pub(super) blue_at_start: Option<u32>,
-    /// Whether a change was ever sent.
-    pub(super) moved: bool,
-    pub(super) stands: Stands,
-    pub(super) paused: bool,
-    /// What an operator asked for and did not get yet.
-    pub(super) then: Option<Control>,
-    pub(super) overrides: Vec<Override>,
-    /// From when on a dead-man switch may fire.
-    pub(super) may_fire: Option<Timestamp>,
-    /// The dead-man switch as it was last armed for certain, and when it fires.
-    pub(super) armed: Option<(Armed, Timestamp)>,
-}
-
-impl Reopened {
-    /// The version that wrote the records before.
-    #[must_use]
-    pub fn found(&self) -> u32 {
-        self.found
-    }
-}
-
-/// Where a run stands.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "stands", rename_all = "snake_case")]
-pub(super) enum Stands {
-    /// Nothing was sent: the survey is made anew.
-    Survey,
-    /// The share of this step is live.
-    Step { step: usize },
-    /// A rise to `to` was sent, and it is not known whether it happened.
-    Rising { from: Option<usize>, to: usize },
-    /// Everything is on its way back to blue.
-    Restoring { cause: Cause },
-    /// Blue has everything, read back.
-    Restored { cause: Cause, at: Timestamp },
-    /// It is over.
-    Ended { end: Box<End> },
-}
+/// How long after a write a read may show an older state: earlier versions kept no such time, and moved
+/// traffic by load balancers, where it is this long.
+const PROPAGATION: Duration = Duration::from_secs(30);
 
 /// What one record gave.
 #[derive(Debug, Default)]
@@ -241,6 +188,7 @@ impl Salvage {
             last: self.last.clone(),
             blue_at_start: self.blue_at_start,
             moved: self.moved,
+            propagation: PROPAGATION,
             stands: self.stands(),
             paused: self.paused,
             then: self.then.clone(),
@@ -336,6 +284,7 @@ impl Salvage {
             ended: at,
             traffic: self.last.as_ref().map(|(_, traffic)| traffic.clone()),
             traffic_read_at: self.last.as_ref().map(|(read_at, _)| *read_at),
+            unseen: None,
             overrides: self.overrides.clone(),
             switch: None,
         }
@@ -497,11 +446,8 @@ impl Salvage {
             "shifted" => self.shifted(at, part(with)?),
             "switch_armed" => self.switch_armed(at, part(with)?),
             "switch_disarmed" => self.switch_disarmed(at, part(with)?),
-            "waited" => {
-                if field(with, "clock_fault")? {
-                    self.clock_fault(at);
-                }
-            }
+            "waited" if field(with, "clock_fault")? => self.clock_fault(at),
+            "waited" => {}
             "control" => self.control(at, part(with)?),
             "journal_failed" => self.journal_failed(at, part(with)?),
             "resumed" => {
@@ -716,7 +662,7 @@ impl Salvage {
             let happened = (pending.restores && traffic.is_all_blue())
                 || (same_rule && traffic.is_at(pending.to));
             let is_as_before = !self.is_drift(&traffic);
-            if !happened && !is_as_before && !(is_first && same_rule) {
+            if !(happened || is_as_before || is_first && same_rule) {
                 return self.drifted(at, traffic);
             }
             self.tell(MigrationEvent::WriteObserved {

@@ -13,14 +13,14 @@
 //! A splitter for a router that is a value in memory:
 //!
 //! ```
-//! use std::sync::{Arc, Mutex};
+//! use std::{sync::{Arc, Mutex}, time::Duration};
 //!
 //! use async_trait::async_trait;
 //! use bluegreen::{
-//!     Error, ErrorKind, Result, TrafficSplit, TrafficSplitter,
+//!     Error, ErrorKind, Result, TrafficSplitter,
 //!     preflight::Finding,
 //!     traffic::{
-//!         Sides, TargetCounts, TrafficObservation,
+//!         Shift, Shifted, Sides, TargetCounts, TrafficObservation,
 //!         conformance::{self, Fixture, Truth},
 //!     },
 //! };
@@ -43,19 +43,24 @@
 //!         Ok(TrafficObservation::new(weights, targets, format!("v1:port {port}")))
 //!     }
 //!
-//!     async fn shift(&self, from: &TrafficObservation, to: TrafficSplit) -> Result<TrafficObservation> {
+//!     async fn shift(&self, shift: &Shift) -> Result<Shifted> {
 //!         let seen = self.observe().await?;
-//!         if !seen.is_same_routing(from) {
-//!             let message = format!("shift to {to}: {}", seen.drift_from(from).join("; "));
+//!         if !shift.may_replace(&seen) {
+//!             let message = format!("shift to {}: {}", shift.to, seen.drift_from(&shift.from).join("; "));
 //!             return Err(Error::new(ErrorKind::Conflict, message));
 //!         }
-//!         if !seen.is_at(to) {
+//!         if shift.restores() || !seen.is_at(shift.to) {
 //!             self.0.lock().unwrap().0 = Sides {
-//!                 blue: to.blue().as_tenths().into(),
-//!                 green: to.green().as_tenths().into(),
+//!                 blue: shift.to.blue().as_tenths().into(),
+//!                 green: shift.to.green().as_tenths().into(),
 //!             };
 //!         }
-//!         self.observe().await
+//!         Ok(Shifted::Seen(self.observe().await?))
+//!     }
+//!
+//!     /// A value in memory is read as it was written.
+//!     fn propagation(&self) -> Duration {
+//!         Duration::ZERO
 //!     }
 //! }
 //!
@@ -98,13 +103,13 @@
 //! Had it written without a look at `from`, the suite would say so:
 //!
 //! ```
-//! # use std::sync::{Arc, Mutex};
+//! # use std::{sync::{Arc, Mutex}, time::Duration};
 //! # use async_trait::async_trait;
 //! # use bluegreen::{
-//! #     Result, TrafficSplit, TrafficSplitter,
+//! #     Result, TrafficSplitter,
 //! #     preflight::Finding,
 //! #     traffic::{
-//! #         Sides, TargetCounts, TrafficObservation,
+//! #         Shift, Shifted, Sides, TargetCounts, TrafficObservation,
 //! #         conformance::{self, Behaviour, Fixture, Truth},
 //! #     },
 //! # };
@@ -121,13 +126,14 @@
 //! #         let targets = Sides { blue: TargetCounts::all_healthy(2), green: TargetCounts::all_healthy(2) };
 //! #         Ok(TrafficObservation::new(weights, targets, format!("v1:port {port}")))
 //! #     }
-//! async fn shift(&self, _from: &TrafficObservation, to: TrafficSplit) -> Result<TrafficObservation> {
+//! async fn shift(&self, shift: &Shift) -> Result<Shifted> {
 //!     self.0.lock().unwrap().0 = Sides {
-//!         blue: to.blue().as_tenths().into(),
-//!         green: to.green().as_tenths().into(),
+//!         blue: shift.to.blue().as_tenths().into(),
+//!         green: shift.to.green().as_tenths().into(),
 //!     };
-//!     self.observe().await
+//!     Ok(Shifted::Seen(self.observe().await?))
 //! }
+//! #     fn propagation(&self) -> Duration { Duration::ZERO }
 //! # }
 //! # #[derive(Debug, Default)]
 //! # struct Careless(Router);
@@ -160,7 +166,12 @@
 //! let failed: Vec<Behaviour> = failure.failed().map(|(behaviour, _)| behaviour).collect();
 //! assert_eq!(
 //!     failed,
-//!     [Behaviour::LeavesWhatIsThere, Behaviour::RefusesStaleWeights, Behaviour::RefusesStaleRest]
+//!     [
+//!         Behaviour::LeavesWhatIsThere,
+//!         Behaviour::RefusesStaleWeights,
+//!         Behaviour::RefusesStaleRest,
+//!         Behaviour::RestoresOverItsOwn,
+//!     ]
 //! );
 //! # }
 //! ```
@@ -169,7 +180,9 @@ use std::fmt;
 
 use async_trait::async_trait;
 
-use super::{Percent, Sides, TrafficObservation, TrafficSplit, TrafficSplitter};
+use super::{
+    Over, Percent, Shift, Shifted, Sides, TrafficObservation, TrafficSplit, TrafficSplitter,
+};
 use crate::error::{ErrorKind, Result};
 
 /// Routing that the suite may do with as it likes, and the splitters on it.
@@ -272,6 +285,9 @@ pub enum Behaviour {
     RefusesStaleWeights,
     /// Answers `Conflict` and writes nothing where anything else is not as observed.
     RefusesStaleRest,
+    /// Restores blue over the observed weights, over those of its own writes and over blue itself,
+    /// and over no others; over any where that is asked for.
+    RestoresOverItsOwn,
     /// Gives the same fingerprint whatever the weights are.
     FingerprintIgnoresWeights,
     /// Gives another fingerprint where anything else changed.
@@ -282,7 +298,7 @@ pub enum Behaviour {
 
 impl Behaviour {
     /// All of them, in the order in which they are tried.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::StartsAllBlue,
         Self::ReadsWeights,
         Self::OnlyReads,
@@ -291,6 +307,7 @@ impl Behaviour {
         Self::LeavesWhatIsThere,
         Self::RefusesStaleWeights,
         Self::RefusesStaleRest,
+        Self::RestoresOverItsOwn,
         Self::FingerprintIgnoresWeights,
         Self::FingerprintSeesTheRest,
         Self::SurvivesJournal,
@@ -308,6 +325,7 @@ impl Behaviour {
             Self::LeavesWhatIsThere => "writes nothing where the split is the wanted one",
             Self::RefusesStaleWeights => "refuses to write over weights that it did not observe",
             Self::RefusesStaleRest => "refuses to write where anything else changed",
+            Self::RestoresOverItsOwn => "restores blue over its own writes and over no others",
             Self::FingerprintIgnoresWeights => "fingerprints regardless of weights",
             Self::FingerprintSeesTheRest => "fingerprints everything else",
             Self::SurvivesJournal => "goes on from an observation of a journal",
@@ -416,6 +434,7 @@ impl Bench<'_> {
             Behaviour::LeavesWhatIsThere => self.leaves_what_is_there().await,
             Behaviour::RefusesStaleWeights => self.refuses_stale_weights().await,
             Behaviour::RefusesStaleRest => self.refuses_stale_rest().await,
+            Behaviour::RestoresOverItsOwn => self.restores_over_its_own().await,
             Behaviour::FingerprintIgnoresWeights => self.fingerprint_ignores_weights().await,
             Behaviour::FingerprintSeesTheRest => self.fingerprint_sees_the_rest().await,
             Behaviour::SurvivesJournal => self.survives_journal().await,
@@ -531,6 +550,40 @@ impl Bench<'_> {
         self.refuses(&*splitter, &stale, split(100)).await
     }
 
+    async fn restores_over_its_own(&self) -> Checked {
+        let splitter = self.splitter().await?;
+        let from = observe(&*splitter).await?;
+        let own = Over::Own(vec![split(100)]);
+        for (blue, green, over, is_written) in [
+            (1, 0, own.clone(), true),
+            (9, 1, own.clone(), true),
+            (1, 1, own, false),
+            (1, 1, Over::Anything, true),
+        ] {
+            self.write_weights(Sides { blue, green }).await?;
+            let before = self.truth().await?;
+            let restore = Shift::new(from.clone(), TrafficSplit::ALL_BLUE, over);
+            let answer = splitter.shift(&restore).await;
+            let truth = self.truth().await?;
+            match answer {
+                Ok(_) if is_written => expect(truth.is_at(TrafficSplit::ALL_BLUE), || {
+                    format!("a restore over {before} left {truth}")
+                })?,
+                Err(error) if !is_written && error.kind() == ErrorKind::Conflict => {
+                    expect(truth == before, || format!("{before} became {truth}"))?;
+                }
+                Ok(_) => {
+                    return Err(Broken(format!("a restore was written over {before}")));
+                }
+                Err(error) => {
+                    let failure = crate::Failure::from(error);
+                    return Err(Broken(format!("a restore over {before} failed: {failure}")));
+                }
+            }
+        }
+        Ok(())
+    }
+
     async fn fingerprint_ignores_weights(&self) -> Checked {
         let splitter = self.splitter().await?;
         let first = observe(&*splitter).await?;
@@ -590,7 +643,8 @@ impl Bench<'_> {
         to: TrafficSplit,
     ) -> Checked {
         let before = self.truth().await?;
-        let answer = splitter.shift(stale, to).await;
+        let shift = Shift::new(stale.clone(), to, Over::Observed);
+        let answer = splitter.shift(&shift).await;
         self.unchanged_since(&before).await?;
         match answer {
             Err(error) if error.kind() == ErrorKind::Conflict => Ok(()),
@@ -599,7 +653,8 @@ impl Bench<'_> {
                 crate::Failure::from(error)
             ))),
             Ok(seen) => Err(Broken(format!(
-                "a shift to {to} from a stale observation returned {seen}"
+                "a shift to {to} from a stale observation returned {}",
+                seen.traffic()
             ))),
         }
     }
@@ -640,8 +695,13 @@ async fn shift(
     from: &TrafficObservation,
     to: TrafficSplit,
 ) -> Checked<TrafficObservation> {
-    let shifted = splitter.shift(from, to).await;
-    shifted.failing(&format!("a shift from {from} to {to}"))
+    let shift = Shift::new(from.clone(), to, Over::Observed);
+    let shifted = splitter.shift(&shift).await;
+    match shifted.failing(&format!("a shift from {from} to {to}"))? {
+        Shifted::Seen(traffic) => Ok(traffic),
+        // The suite runs on routing whose reads are consistent, or waits for them.
+        Shifted::Accepted(_) => observe(splitter).await,
+    }
 }
 
 fn through_json(seen: &TrafficObservation) -> Checked<TrafficObservation> {

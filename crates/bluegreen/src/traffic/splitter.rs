@@ -1,16 +1,18 @@
 //! The role that divides traffic.
 
-use std::{fmt, sync::Arc};
+use std::{fmt, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 
-use super::{TrafficObservation, TrafficSplit};
+use super::{Shift, Shifted, TrafficObservation};
 use crate::{error::Result, preflight::Finding};
 
 /// Divides live traffic between blue and green.
 ///
-/// The three methods follow the loop observe, decide, act. An implementation keeps no memory of
-/// the split: what counts is what it reads.
+/// The methods follow the loop observe, decide, act. An implementation keeps no memory of the
+/// split: what counts is what it reads. Reads may be older than the newest write, for as long as
+/// [`propagation`](Self::propagation) says; telling an old read from a third party's change is the
+/// caller's work.
 ///
 /// # Mocking
 ///
@@ -19,7 +21,9 @@ use crate::{error::Result, preflight::Finding};
 /// ```
 /// # mod embedder {
 /// use async_trait::async_trait;
-/// use bluegreen::{Result, TrafficSplit, TrafficSplitter, preflight::Finding, traffic::TrafficObservation};
+/// use std::time::Duration;
+///
+/// use bluegreen::{Result, TrafficSplitter, preflight::Finding, traffic::{Shift, Shifted, TrafficObservation}};
 ///
 /// mockall::mock! {
 ///     #[derive(Debug)]
@@ -28,7 +32,8 @@ use crate::{error::Result, preflight::Finding};
 ///     impl TrafficSplitter for Splitter {
 ///         async fn preflight(&self) -> Result<Vec<Finding>>;
 ///         async fn observe(&self) -> Result<TrafficObservation>;
-///         async fn shift(&self, from: &TrafficObservation, to: TrafficSplit) -> Result<TrafficObservation>;
+///         async fn shift(&self, shift: &Shift) -> Result<Shifted>;
+///         fn propagation(&self) -> Duration;
 ///     }
 /// }
 /// # }
@@ -61,27 +66,29 @@ pub trait TrafficSplitter: fmt::Debug + Send + Sync {
     /// Only reads: dropping it leaves nothing behind.
     async fn observe(&self) -> Result<TrafficObservation>;
 
-    /// Changes the split from what was observed to what is wanted, and returns what it read
-    /// back. Re-reads first, edits what it just read, and writes only if that is still the
-    /// routing of `from`.
+    /// Changes the split. Reads the routing first, edits what it just read, and writes only if the
+    /// shift [may replace](Shift::may_replace) that.
     ///
-    /// A routing that already is `to` is not written again.
+    /// A rise to the split that is there already is answered as seen without a write. A restore is
+    /// always written.
     ///
     /// # Errors
     ///
-    /// `Conflict` where the routing is no longer that of `from`: nothing was written.
-    /// `OutcomeUnknown` where the write may or may not have happened: observe before anything
-    /// else. An implementation does not resend a write by itself.
+    /// `Conflict` if the shift may not replace the routing: nothing was written. `OutcomeUnknown`
+    /// if the write may or may not have happened: observe before anything else. Every other kind
+    /// says that nothing was written. A write that was accepted and cannot be read back is no
+    /// error but [`Shifted::Accepted`]. An implementation does not resend a write by itself.
     ///
     /// # Cancel safety
     ///
     /// Not cancel safe: a dropped call may have written. Observe afterwards. The engine never
     /// drops it, except on a request to stop at once.
-    async fn shift(
-        &self,
-        from: &TrafficObservation,
-        to: TrafficSplit,
-    ) -> Result<TrafficObservation>;
+    async fn shift(&self, shift: &Shift) -> Result<Shifted>;
+
+    /// How long after the end of a write's call a read may still show an older state, and a call
+    /// without an answer may still take effect. Zero if reads are consistent and calls are never
+    /// late.
+    fn propagation(&self) -> Duration;
 }
 
 #[async_trait]
@@ -94,11 +101,11 @@ impl<T: TrafficSplitter + ?Sized> TrafficSplitter for Arc<T> {
         (**self).observe().await
     }
 
-    async fn shift(
-        &self,
-        from: &TrafficObservation,
-        to: TrafficSplit,
-    ) -> Result<TrafficObservation> {
-        (**self).shift(from, to).await
+    async fn shift(&self, shift: &Shift) -> Result<Shifted> {
+        (**self).shift(shift).await
+    }
+
+    fn propagation(&self) -> Duration {
+        (**self).propagation()
     }
 }

@@ -5,7 +5,8 @@ use jiff::Timestamp;
 use super::{
     Action, Cause, Control, Failure, HoldReason, MigrationEvent, MigrationMachine, Next, Stage,
     State, Unchanged, Unresolved, Watch,
-    state::{ArmingSwitch, DisarmStep},
+    rise::is_ending,
+    state::{ArmingSwitch, DisarmStep, RestoreStep, RiseStep},
 };
 use crate::{
     clock::{between, later},
@@ -31,39 +32,21 @@ impl MigrationMachine {
                 self.unchanged(at, Unchanged::Cancelled { control })
             }
             State::Watching(watch) => self.control_watching(at, watch, control),
-            State::Writing(mut write) if !write.is_restore() && is_ending(&control) => {
-                self.effect(control.clone(), ControlEffect::AfterChange);
-                write.then = Some(control);
-                self.state = State::Writing(write);
-                Next::Keep
-            }
-            State::Verifying(mut write) if !write.is_restore() && is_ending(&control) => {
-                self.effect(control.clone(), ControlEffect::AfterChange);
-                write.then = Some(control);
-                self.state = State::Verifying(write);
-                Next::Keep
-            }
-            State::BackingOff(mut write) if !write.is_restore() && is_ending(&control) => {
-                self.effect(control.clone(), ControlEffect::AfterChange);
-                write.then = Some(control);
-                self.state = State::Verifying(write);
-                Next::Do(Action::Observe)
-            }
+            State::Rising(rise) => self.control_rising(at, rise, control),
+            State::Drifted(drifted) => self.control_drifted(at, drifted, control),
             State::ArmingSwitch(mut arming) => {
                 // At most ten seconds; what it does then is told then.
                 arming.controls.push(control);
                 self.state = State::ArmingSwitch(arming);
                 Next::Keep
             }
-            State::Resuming(mut resuming) if is_ending(&control) => {
+            State::Resuming(mut resuming) => {
                 self.effect(control.clone(), ControlEffect::AfterChange);
-                resuming.then = Some(control);
+                resuming.controls.push(control);
                 self.state = State::Resuming(resuming);
                 Next::Keep
             }
-            State::Verifying(_) | State::BackingOff(_)
-                if self.expected.is_none() && is_ending(&control) =>
-            {
+            State::Restoring(_) if self.expected.is_none() && is_ending(&control) => {
                 self.applied(&control);
                 self.unchanged(at, Unchanged::Cancelled { control })
             }
@@ -73,12 +56,6 @@ impl MigrationMachine {
             }
             state => {
                 let why = match &state {
-                    State::Writing(write) | State::Verifying(write) | State::BackingOff(write)
-                        if !write.is_restore() =>
-                    {
-                        "a change of the split is under way"
-                    }
-                    State::Resuming(_) => "the split is being read after the run was resumed",
                     State::DisarmingSwitch(_) => "the run has come to its end",
                     _ => "blue is being restored",
                 };
@@ -94,8 +71,9 @@ impl MigrationMachine {
             self.applied(&control);
             return self.unchanged(at, Unchanged::Cancelled { control });
         }
-        let why = "nothing has been shifted yet".to_owned();
-        self.effect(control, ControlEffect::Ignored(why));
+        // It holds from now on, and is carried out once there is a stage.
+        self.effect(control.clone(), ControlEffect::AfterChange);
+        self.early.push(control);
         self.state = state;
         Next::Keep
     }
@@ -144,6 +122,7 @@ impl MigrationMachine {
             }
             Control::Promote { .. } | Control::Complete { .. } if watch.stage != Stage::Arming => {
                 watch.promote = Some(control.clone());
+                watch.ready = None;
                 self.applied(&control);
                 return self.look_soon(at, watch);
             }
@@ -179,16 +158,21 @@ impl MigrationMachine {
         let next = match state {
             State::Confirming(confirm) => self.finish_restored(at, confirm, None),
             State::DisarmingSwitch(disarming) => self.end_armed(at, disarming),
-            State::Writing(mut write) => {
-                write.unseen = Some(self.wanted(&write));
-                self.give_up(at, write, summary)
+            State::Rising(rise) => {
+                let unresolved = Unresolved {
+                    summary,
+                    cause: None,
+                    failure: None,
+                    change_unseen: rise.outstanding == RiseStep::Call || self.unseen().is_some(),
+                    report: self.report(at),
+                };
+                self.end_unresolved(unresolved)
             }
-            State::Verifying(write) | State::BackingOff(write) if self.expected.is_some() => {
-                self.give_up(at, write, summary)
+            State::Restoring(restore) if self.expected.is_some() => {
+                self.give_up_restoring(at, restore, summary)
             }
-            State::Resuming(resuming) if self.moved => {
-                self.give_up_resuming(at, *resuming.was, None, summary)
-            }
+            State::Drifted(drifted) => self.end_drifted(at, drifted),
+            State::Resuming(_) if self.moved => self.give_up_resuming(at, None, summary),
             State::Watching(watch) | State::ArmingSwitch(ArmingSwitch { watch, .. })
                 if watch.stage != Stage::Arming =>
             {
@@ -196,7 +180,7 @@ impl MigrationMachine {
                     summary,
                     cause: None,
                     failure: None,
-                    change_unseen: false,
+                    change_unseen: self.unseen().is_some(),
                     report: self.report(at),
                 };
                 self.end_unresolved(unresolved)
@@ -234,6 +218,9 @@ impl MigrationMachine {
             State::Watching(_) | State::Preflight(_) => {
                 self.undo(at, Cause::JournalFailed { failure })
             }
+            State::Rising(rise) if rise.outstanding != RiseStep::Call => {
+                self.undo(at, Cause::JournalFailed { failure })
+            }
             // A change under way is let to finish; what comes after it looks at the failure.
             state => {
                 self.state = state;
@@ -255,7 +242,18 @@ impl MigrationMachine {
             }
             State::Watching(_) => self.hold(at, HoldReason::TakenOver { failure }),
             State::Confirming(confirm) => self.finish_restored(at, confirm, None),
-            State::BackingOff(write) => self.observe(write),
+            State::Rising(rise) if rise.outstanding != RiseStep::Call => {
+                self.hold(at, HoldReason::TakenOver { failure })
+            }
+            State::Drifted(_) => self.hold(at, HoldReason::TakenOver { failure }),
+            State::Restoring(restore)
+                if matches!(
+                    restore.outstanding,
+                    RestoreStep::WaitToCall | RestoreStep::WaitToRead
+                ) =>
+            {
+                self.read_restore_now(restore)
+            }
             State::DisarmingSwitch(disarming) if disarming.step == DisarmStep::Wait => {
                 self.end_armed(at, disarming)
             }
@@ -274,15 +272,7 @@ impl MigrationMachine {
         self.effect(control, ControlEffect::Ignored(why.to_owned()));
     }
 
-    fn effect(&mut self, control: Control, effect: ControlEffect) {
+    pub(super) fn effect(&mut self, control: Control, effect: ControlEffect) {
         self.tell(MigrationEvent::Controlled { control, effect });
     }
-}
-
-/// Whether a control ends the run.
-fn is_ending(control: &Control) -> bool {
-    matches!(
-        control,
-        Control::Hold { .. } | Control::Abort { .. } | Control::Cancel { .. }
-    )
 }

@@ -4,20 +4,21 @@
 //!            ┌───────────┐ refused, cancelled                     ┌──────────┐
 //!  start ──▶ │ Preflight │ ─────────────────────────────────────▶ │          │
 //!            └─────┬─────┘                                        │          │
-//!                  ▼        deadline, cancelled, drift             │          │
+//!                  ▼        deadline, hold                        │          │
 //!            ┌───────────┐ ─────────────────────────────────────▶ │          │
-//!        ┌──▶│  Watching │  unhealthy, deadline, cancelled         │          │
-//!        │   └─────┬─────┘ ───────────────┐                       │   Ended  │
-//!        │         │ gates healthy        │ restore               │          │
-//!        │         ▼ and capacity         ▼                       │          │
-//!        │   ┌───────────┐  fails   ┌───────────┐  drift, budget  │          │
-//!        └───│  Writing  │ ◀──────▶ │ Verifying │ ──────────────▶ │          │
-//!   rise     └─────┬─────┘          │ BackingOff│                 │          │
-//!   read back      │ restore        └───────────┘                 │          │
-//!                  │ read back                                    │          │
-//!                  ▼                                              │          │
-//!            ┌───────────┐ confirmed, or time is up               │          │
-//!            │ Confirming│ ─────────────────────────────────────▶ │          │
+//!        ┌──▶│  Watching │ ──────┐ unhealthy, deadline, cancelled │          │
+//!        │   └─────┬─────┘       │                                │          │
+//!        │ seen,   │ healthy and │                                │          │
+//!        │ or not  ▼ capacity    ▼                                │          │
+//!        │   ┌───────────┐  ┌───────────┐ blocked, time is up     │   Ended  │
+//!        └───│   Rising  │─▶│ Restoring │ ──────────────────────▶ │          │
+//!            └─────┬─────┘  └─────┬─────┘                         │          │
+//!                  │              ▼ accepted and seen twice       │          │
+//!                  │        ┌───────────┐ confirmed, time is up   │          │
+//!                  │        │ Confirming│ ──────────────────────▶ │          │
+//!                  ▼        └───────────┘                         │          │
+//!            ┌───────────┐ deadline, cancelled                    │          │
+//!   drift ─▶ │  Drifted  │ ─────────────────────────────────────▶ │          │
 //!            └───────────┘                                        └──────────┘
 //! ```
 //!
@@ -26,27 +27,31 @@
 //! dead-man switch may stand.
 
 mod control;
+mod drift;
 mod preflight;
+mod reads;
 mod reopened;
+mod restore;
 mod resume;
 mod retry;
+mod rise;
 mod standing;
 mod state;
 mod switch;
 mod watch;
-mod write;
+
+use std::time::Duration;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-pub(crate) use self::state::End;
 use self::{
     standing::Standings,
-    state::{Stage, State, Switch, Watch},
+    state::{Reads, RiseStep, Sent, Stage, State, Switch, Watch},
 };
 use super::{
     Action, Cause, Entry, GateId, GatePolicy, HoldReason, Input, Intent, MigrationEvent,
-    MigrationOutcome, MigrationPlan, Override, Report, Unchanged, Unresolved,
+    MigrationOutcome, MigrationPlan, Override, Report, Unchanged, Unresolved, outcome::End,
 };
 use crate::{
     engine::{Control, Machine, Next, Transition, Work},
@@ -90,8 +95,17 @@ pub struct MigrationMachine {
     last: Option<(Timestamp, TrafficObservation)>,
     /// Blue's healthy targets at the start: what serves everything.
     blue_at_start: Option<u32>,
-    /// Whether this run ever sent a change.
+    /// Whether a change of this run may have happened: one was accepted, or not answered.
     moved: bool,
+    /// How long after a write a read may show an older state.
+    propagation: Duration,
+    /// The newest change, until a read shows that it did not happen.
+    sent: Option<Sent>,
+    /// What reads have shown since.
+    reads: Reads,
+    /// Controls that were given before there was a stage to apply them to.
+    #[serde(default)]
+    early: Vec<Control>,
     /// What is known of the dead-man switch.
     #[serde(default)]
     switch: Switch,
@@ -121,12 +135,23 @@ impl MigrationMachine {
             last: None,
             blue_at_start: None,
             moved: false,
+            propagation: Duration::ZERO,
+            sent: None,
+            reads: Reads::default(),
+            early: Vec::new(),
             switch: Switch::default(),
             journal_failure: None,
             taken_over: None,
             overrides: Vec::new(),
             events: Vec::new(),
         }
+    }
+
+    /// Says how long after a write a read may show an older state:
+    /// [`TrafficSplitter::propagation`](crate::TrafficSplitter::propagation). Default: not at all.
+    pub fn with_propagation(mut self, propagation: Duration) -> Self {
+        self.propagation = propagation;
+        self
     }
 
     /// Takes what happened at `at` and says what to do next.
@@ -156,12 +181,30 @@ impl MigrationMachine {
             (State::Watching(watch), Input::Waited { clock_fault }) => {
                 self.on_watch_waited(at, watch, clock_fault)
             }
-            (State::Writing(write), Input::Shifted(shifted)) => self.on_shifted(at, write, shifted),
-            (State::Verifying(write), Input::Observed(observed)) => {
-                self.on_verified(at, write, observed)
+            (State::Rising(rise), Input::Shifted(answer)) if rise.outstanding == RiseStep::Call => {
+                self.on_rise_answered(at, rise, answer)
             }
-            (State::BackingOff(write), Input::Waited { clock_fault }) => {
-                self.on_backed_off(at, write, clock_fault)
+            (State::Rising(rise), Input::Waited { clock_fault }) => {
+                self.on_rise_waited(at, rise, clock_fault)
+            }
+            (State::Rising(rise), Input::Looked(look)) => self.on_rise_looked(at, rise, look),
+            (State::Restoring(restore), Input::Shifted(answer)) => {
+                self.on_restore_answered(at, restore, answer)
+            }
+            (State::Restoring(restore), Input::Waited { clock_fault }) => {
+                self.on_restore_waited(at, restore, clock_fault)
+            }
+            (State::Restoring(restore), Input::Observed(observed)) => {
+                self.on_restore_observed(at, restore, observed)
+            }
+            (State::Drifted(drifted), Input::SwitchDisarmed(disarmed)) => {
+                self.on_drift_disarmed(at, drifted, disarmed)
+            }
+            (State::Drifted(drifted), Input::Waited { clock_fault }) => {
+                self.on_drift_waited(at, drifted, clock_fault)
+            }
+            (State::Drifted(drifted), Input::Looked(look)) => {
+                self.on_drift_looked(at, drifted, look)
             }
             (State::Confirming(confirm), Input::Looked(look)) => {
                 self.on_confirm_looked(at, confirm, look)
@@ -241,6 +284,7 @@ impl MigrationMachine {
             traffic_read_at: self.last.as_ref().map(|(read_at, _)| *read_at),
             overrides: self.overrides.clone(),
             switch: None,
+            unseen: self.unseen(),
         }
     }
 
@@ -263,31 +307,6 @@ impl MigrationMachine {
         let report = self.report(at);
         self.end_known(at, MigrationOutcome::Held { reason, report })
     }
-
-    /// Somebody else changed the rule: say how and stop, unless it was the dead-man switch.
-    fn drifted(&mut self, at: Timestamp, found: TrafficObservation) -> Next<Action> {
-        if self.has_fired(at, &found) {
-            return self.on_fired(at, found);
-        }
-        let diff = match &self.expected {
-            Some(expected) => found.drift_from(expected),
-            None => Vec::new(),
-        };
-        self.remember(at, &found);
-        self.tell(MigrationEvent::Drifted {
-            diff: diff.clone(),
-            traffic: found,
-        });
-        if self.moved {
-            let unhealthy = self
-                .standings
-                .unhealthy(at)
-                .map(|(gate, verdict)| format!("{gate}: {}", verdict.evidence().summary));
-            self.hold(at, HoldReason::Drift { diff, unhealthy })
-        } else {
-            self.unchanged(at, Unchanged::Drift { diff })
-        }
-    }
 }
 
 impl Machine for MigrationMachine {
@@ -304,8 +323,8 @@ impl Machine for MigrationMachine {
         match action {
             Action::Wait { until } => Work::Wait(*until),
             Action::Preflight { .. } | Action::Look { .. } | Action::Observe => Work::Read,
-            Action::Shift { restores, .. } => Work::Change {
-                restores: *restores,
+            Action::Shift(shift) => Work::Change {
+                restores: shift.restores(),
             },
             Action::ArmSwitch { .. } => Work::Change { restores: false },
             // It ends a run, whether or not somebody writes that down.

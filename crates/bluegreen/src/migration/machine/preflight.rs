@@ -8,7 +8,7 @@ use super::{
     Action, Cause, Control, Failure, Intent, MigrationEvent, MigrationMachine, Next, Stage, State,
     TrafficObservation, TrafficSplit, Unchanged,
     retry::{ATTEMPTS, back_off},
-    state::{Goal, Preflight, Write},
+    state::{Preflight, Restore},
 };
 use crate::{
     clock::{later, span},
@@ -33,7 +33,7 @@ impl MigrationMachine {
             Intent::Restore { by, .. } => {
                 self.suspect_switch(at);
                 let cause = Cause::Asked { by };
-                self.observe(Write::new(at, Goal::Restore { cause }))
+                self.read_restore_now(Restore::new(at, cause))
             }
         }
     }
@@ -102,7 +102,8 @@ impl MigrationMachine {
         all.extend(self.refusals_of_gates(at));
         let traffic = match look.traffic {
             Ok(traffic) => {
-                self.remember(at, &traffic);
+                self.expected = None;
+                self.read(at, &traffic);
                 all.extend(self.refusals_of_traffic(&traffic));
                 Some(traffic)
             }
@@ -124,7 +125,6 @@ impl MigrationMachine {
             return self.unchanged(at, Unchanged::Refused { findings: all });
         };
         self.blue_at_start = Some(traffic.targets.blue.healthy);
-        self.expected = Some(traffic.clone());
         self.tell(MigrationEvent::PreflightPassed {
             findings: all,
             traffic,
@@ -134,11 +134,14 @@ impl MigrationMachine {
         if let Intent::Complete { by } = &self.intent {
             watch.promote = Some(Control::Complete { by: by.clone() });
         }
-        if self.is_switch_due(at) {
+        self.note_ready(at, &mut watch);
+        let early = std::mem::take(&mut self.early);
+        let next = match self.is_switch_due(at) {
             // What is decided comes from the look that follows.
-            return self.look(at, watch);
-        }
-        self.decide(at, watch, true)
+            true => self.look(at, watch),
+            false => self.decide(at, watch, true),
+        };
+        self.take_controls(at, early, next)
     }
 
     fn refusals_of_gates(&self, at: Timestamp) -> Vec<Finding> {

@@ -4,12 +4,12 @@ use jiff::Timestamp;
 
 use super::{
     MigrationEvent, MigrationMachine, MigrationPlan, Stage, State, Watch,
-    state::{Confirm, Goal, Preflight, Resuming, Switch, Write},
+    state::{Confirm, Preflight, Restore, RestoreStep, Resuming, Rise, RiseStep, Switch},
 };
 use crate::{
     clock::later,
     engine::JOURNAL_VERSION,
-    migration::salvage::{Reopened, Stands},
+    migration::reopened::{Reopened, Stands},
 };
 
 impl MigrationMachine {
@@ -26,6 +26,7 @@ impl MigrationMachine {
         machine.last = reopened.last;
         machine.blue_at_start = reopened.blue_at_start;
         machine.moved = reopened.moved;
+        machine.propagation = reopened.propagation;
         machine.overrides = reopened.overrides;
         let (armed, fires) = reopened.armed.unzip();
         machine.switch = Switch {
@@ -55,15 +56,23 @@ impl MigrationMachine {
                     ..machine.stage_anew(at, from)
                 });
                 let step = to.min(machine.plan.steps().len() - 1);
-                State::Writing(Write::new(at, Goal::Rise { step, back }))
+                State::Rising(Rise {
+                    step,
+                    back,
+                    looks: 0,
+                    controls: Vec::new(),
+                    outstanding: RiseStep::Call,
+                })
             }
             Stands::Restoring { cause } => {
-                let write = Write::new(at, Goal::Restore { cause });
-                if machine.moved {
-                    State::Writing(write)
-                } else {
-                    State::Verifying(write)
-                }
+                let outstanding = match machine.moved {
+                    true => RestoreStep::Call,
+                    false => RestoreStep::Read,
+                };
+                State::Restoring(Restore {
+                    outstanding,
+                    ..Restore::new(at, cause)
+                })
             }
             Stands::Restored {
                 cause,
@@ -80,7 +89,7 @@ impl MigrationMachine {
             was: Box::new(was),
             since: at,
             blind: 0,
-            then: reopened.then,
+            controls: reopened.then.into_iter().collect(),
             waiting: false,
         });
         machine.tell(MigrationEvent::Reopened {

@@ -1,43 +1,71 @@
-//! Going on after the process ended: nobody knows what became of what was outstanding, so an
-//! observation comes first.
+//! Going on after the process ended: nobody knows what became of what was outstanding, and the
+//! clock of the process before proves nothing.
+
+use std::time::Duration;
 
 use jiff::Timestamp;
 
 use super::{
-    Action, Control, Failure, HoldReason, MigrationEvent, MigrationMachine, Next, State,
-    TrafficObservation, Unresolved,
+    Action, Cause, Control, Failure, HoldReason, MigrationEvent, MigrationMachine, Next, State,
+    TrafficObservation, TrafficSplit, Unresolved,
+    reads::{APART, Read},
     retry::back_off,
-    state::{ArmingSwitch, Confirm, Resuming, Watch, Write},
+    rise::is_ending,
+    state::{ArmingSwitch, Confirm, Restore, RestoreStep, Resuming, Rise, RiseStep, Watch},
 };
-use crate::{clock::later, engine::Operator, error::ErrorKind, migration::OnResume};
+use crate::{clock::later, engine::Operator, migration::OnResume};
 
 impl MigrationMachine {
     pub(super) fn on_resumed(&mut self, at: Timestamp, state: State, by: Operator) -> Next<Action> {
-        let (was, then) = match state {
+        let (was, mut controls) = match state {
             // Nothing has begun, so there is nothing to go on with.
             State::New => return Next::Keep,
-            State::Resuming(resuming) => (resuming.was, resuming.then),
-            state => (Box::new(state), None),
+            State::Resuming(resuming) => (*resuming.was, resuming.controls),
+            state => (state, Vec::new()),
         };
         // Nobody renewed it meanwhile.
         self.outdate_switch();
         // Whoever resumes holds the journal now.
         self.taken_over = None;
+        match &was {
+            State::Rising(rise) if rise.outstanding == RiseStep::Call => {
+                self.moved = true;
+                let to = self.split_of(rise.step);
+                self.sent(at, to, None);
+            }
+            State::Restoring(restore) if restore.outstanding == RestoreStep::Call => {
+                self.sent(at, TrafficSplit::ALL_BLUE, None);
+            }
+            _ => self.outdate_sent(at),
+        }
         self.tell(MigrationEvent::Resumed {
             by: by.clone(),
             expected: self.expected.clone(),
         });
-        let policy = match self.plan.on_resume() {
-            OnResume::GoOn => None,
-            OnResume::RollBack => Some(Control::Abort { by }),
-        };
-        self.read_again(Resuming {
-            was,
-            since: at,
-            blind: 0,
-            then: then.or(policy),
-            waiting: false,
-        })
+        if self.plan.on_resume() == OnResume::RollBack {
+            controls.push(Control::Abort { by });
+        }
+        match was {
+            State::Rising(mut rise) => {
+                rise.controls.extend(controls);
+                match rise.controls.iter().find(|c| self.is_undoing(c)).cloned() {
+                    Some(control) => self.undo(at, Cause::Cancelled { control }),
+                    None => self.look_at_rise(at, Rise { looks: 0, ..rise }),
+                }
+            }
+            State::Restoring(restore) => {
+                let cause = restore.cause;
+                self.read_restore_now(Restore::new(at, cause))
+            }
+            State::Drifted(drifted) => self.look_drifted(at, drifted),
+            was => self.read_again(Resuming {
+                was: Box::new(was),
+                since: at,
+                blind: 0,
+                controls,
+                waiting: false,
+            }),
+        }
     }
 
     fn read_again(&mut self, resuming: Resuming) -> Next<Action> {
@@ -46,6 +74,17 @@ impl MigrationMachine {
             ..resuming
         });
         Next::Do(Action::Observe)
+    }
+
+    /// Reads again after `wait`.
+    fn wait_resuming(&mut self, at: Timestamp, resuming: Resuming, wait: Duration) -> Next<Action> {
+        self.state = State::Resuming(Resuming {
+            waiting: true,
+            ..resuming
+        });
+        Next::Do(Action::Wait {
+            until: later(at, wait),
+        })
     }
 
     pub(super) fn on_resume_waited(
@@ -60,7 +99,7 @@ impl MigrationMachine {
         }
         if clock_fault {
             let summary = "UNKNOWN: waits take no time on this clock, and the split was not read";
-            return self.give_up_resuming(at, *resuming.was, None, summary.to_owned());
+            return self.give_up_resuming(at, None, summary.to_owned());
         }
         self.read_again(resuming)
     }
@@ -68,7 +107,7 @@ impl MigrationMachine {
     pub(super) fn on_resume_observed(
         &mut self,
         at: Timestamp,
-        resuming: Resuming,
+        mut resuming: Resuming,
         observed: Result<TrafficObservation, Failure>,
     ) -> Next<Action> {
         if resuming.waiting {
@@ -83,31 +122,39 @@ impl MigrationMachine {
             self.remember(at, &traffic);
             return self.hold(at, HoldReason::TakenOver { failure });
         }
-        let then = resuming.then;
+        let is_begun = matches!(
+            *resuming.was,
+            State::Watching(_) | State::ArmingSwitch(_) | State::Confirming(_)
+        );
+        if is_begun {
+            resuming.blind = 0;
+            match self.read(at, &traffic) {
+                Read::Current => {}
+                Read::Drift => {
+                    let until = match &*resuming.was {
+                        State::Watching(watch)
+                        | State::ArmingSwitch(ArmingSwitch { watch, .. }) => watch.deadline,
+                        _ => at,
+                    };
+                    return self.drifted(at, traffic, until);
+                }
+                // Older than what stood before the process ended, or the first sign of a third party.
+                Read::NotSeenYet | Read::NeverSeen | Read::Suspect => {
+                    return self.wait_resuming(at, resuming, APART);
+                }
+            }
+        }
+        let controls = resuming.controls;
         match *resuming.was {
             State::Watching(watch) | State::ArmingSwitch(ArmingSwitch { watch, .. }) => {
-                self.resume_watching(at, watch, traffic, then)
+                self.resume_watching(at, watch, controls)
             }
             State::DisarmingSwitch(disarming) => {
-                self.resume_disarming(at, disarming, traffic, then)
+                self.resume_disarming(at, disarming, traffic, controls)
             }
-            State::Confirming(confirm) => self.resume_confirming(at, confirm, traffic, then),
-            State::Writing(write) => {
-                let unseen = Some(self.wanted(&write));
-                let message = "the process ended before it was known whether it happened";
-                let failure = Some(Failure::new(ErrorKind::OutcomeUnknown, message));
-                let write = Write {
-                    unseen,
-                    failure,
-                    ..write
-                };
-                self.resume_write(at, write, traffic, then)
-            }
-            State::Verifying(write) | State::BackingOff(write) => {
-                self.resume_write(at, write, traffic, then)
-            }
+            State::Confirming(confirm) => self.resume_confirming(at, confirm, &controls),
             // Nothing was decided yet: the survey is made anew.
-            State::New | State::Preflight(_) | State::Resuming(_) | State::Ended(_) => match then {
+            _ => match controls.iter().find(|control| is_ending(control)).cloned() {
                 Some(control) => self.on_control(at, State::New, control),
                 None => self.preflight(at, 1),
             },
@@ -118,46 +165,30 @@ impl MigrationMachine {
         &mut self,
         at: Timestamp,
         watch: Watch,
-        traffic: TrafficObservation,
-        then: Option<Control>,
+        controls: Vec<Control>,
     ) -> Next<Action> {
-        if self.is_drift(&traffic) {
-            return self.drifted(at, traffic);
+        if let Some(control) = controls.iter().find(|control| is_ending(control)).cloned() {
+            return self.on_control(at, State::Watching(watch), control);
         }
-        self.remember(at, &traffic);
-        match then {
-            Some(control) => self.on_control(at, State::Watching(watch), control),
-            None => self.look(at, watch),
-        }
+        let watch = Watch {
+            ready: None,
+            looking: false,
+            ..watch
+        };
+        let next = self.look(at, watch);
+        self.take_controls(at, controls, next)
     }
 
     fn resume_confirming(
         &mut self,
         at: Timestamp,
         confirm: Confirm,
-        traffic: TrafficObservation,
-        then: Option<Control>,
+        controls: &[Control],
     ) -> Next<Action> {
-        if !traffic.is_all_blue() {
-            return self.drifted(at, traffic);
+        match controls.is_empty() {
+            false => self.finish_restored(at, confirm, None),
+            true => self.wait_confirming(at, confirm),
         }
-        self.remember(at, &traffic);
-        match then {
-            Some(_) => self.finish_restored(at, confirm, None),
-            None => self.wait_confirming(at, confirm),
-        }
-    }
-
-    /// A change that may have happened, or was about to be tried again.
-    fn resume_write(
-        &mut self,
-        at: Timestamp,
-        write: Write,
-        traffic: TrafficObservation,
-        then: Option<Control>,
-    ) -> Next<Action> {
-        let then = write.then.clone().or(then).filter(|_| !write.is_restore());
-        self.on_verified(at, Write { then, ..write }, Ok(traffic))
     }
 
     fn on_resume_blind(
@@ -170,35 +201,27 @@ impl MigrationMachine {
         let is_over = at >= later(resuming.since, self.plan.restore_within());
         if is_over || self.taken_over.is_some() {
             let summary = "UNKNOWN: the run was resumed, and the split could not be read";
-            return self.give_up_resuming(at, *resuming.was, Some(failure), summary.to_owned());
+            return self.give_up_resuming(at, Some(failure), summary.to_owned());
         }
-        let until = later(at, back_off(resuming.blind));
+        let wait = back_off(resuming.blind);
         self.tell(MigrationEvent::ReadFailed {
             failure,
-            retry_at: until,
+            retry_at: later(at, wait),
         });
-        resuming.waiting = true;
-        self.state = State::Resuming(resuming);
-        Next::Do(Action::Wait { until })
+        self.wait_resuming(at, resuming, wait)
     }
 
     pub(super) fn give_up_resuming(
         &mut self,
         at: Timestamp,
-        was: State,
         failure: Option<Failure>,
         summary: String,
     ) -> Next<Action> {
-        let change_unseen = match was {
-            State::Writing(_) => true,
-            State::Verifying(write) | State::BackingOff(write) => write.unseen.is_some(),
-            _ => false,
-        };
         let unresolved = Unresolved {
             summary,
             cause: None,
             failure,
-            change_unseen,
+            change_unseen: self.unseen().is_some(),
             report: self.report(at),
         };
         self.end_unresolved(unresolved)

@@ -5,8 +5,12 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{Cause, Control, MigrationOutcome, TrafficSplit, Unresolved};
-use crate::{error::Failure, health::Phase, traffic::Armed};
+use super::{Cause, Control, End, MigrationOutcome, TrafficSplit};
+use crate::{
+    error::Failure,
+    health::Phase,
+    traffic::{Armed, Sides},
+};
 
 /// What the machine is doing.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -19,20 +23,23 @@ pub(crate) enum State {
     /// does.
     Preflight(Preflight),
     /// A wait or a look is outstanding. Entered when the preflight has passed and after each
-    /// rise that was read back. Left to `Writing` for a rise or a restore, to `Ended` on drift,
-    /// on hold, and when the last stage has passed.
+    /// rise that was read back. Left to `Rising`, to `Restoring`, to `Drifted`, and to `Ended` on
+    /// hold and when the last stage has passed.
     Watching(Watch),
-    /// A shift is outstanding; it is let to finish. Entered from `Watching` and from the two
-    /// states below. Left by its answer: read back, to `Watching` (rise) or `Confirming`
-    /// (restore); failed, to `Verifying`.
-    Writing(Write),
-    /// An observation after a failed write is outstanding. Left to `Watching` when a rise had
-    /// happened or had not, to `Confirming` when a restore had happened, to `BackingOff` when it
-    /// had not or the observation failed, to `Ended` on drift and when the budget is used up.
-    Verifying(Write),
-    /// The wait before the next try is outstanding. Left to `Writing` where the routing is
-    /// known, else to `Verifying`.
-    BackingOff(Write),
+    /// A rise is outstanding, or was sent and no read has shown it: then a wait or a look is
+    /// outstanding. Entered from `Watching`. Left to `Watching` when a read shows the rise, or when
+    /// it did not happen; to `Restoring` when it never becomes visible, when a gate is unhealthy,
+    /// and when the run is cancelled; to `Drifted`.
+    Rising(Rise),
+    /// A restore is outstanding, or the wait before it is tried again, or a read after it, or the
+    /// wait before that. Entered from every state in which this run may have moved traffic. Left to
+    /// `Confirming` when it was accepted and two reads show it, to `Ended` when it is blocked or
+    /// its time is up.
+    Restoring(Restore),
+    /// A third party changed the rule. This run writes nothing more; a wait or a look is
+    /// outstanding, or the disarming of the dead-man switch. Left to `Ended` at the deadline of the
+    /// stage, when blue has everything, or when the run is cancelled.
+    Drifted(Drifted),
     /// Blue has everything, read back; a wait or a look is outstanding. Entered after a
     /// restore. Left to `Ended` when a minute without requests on green was seen or time is up.
     Confirming(Confirm),
@@ -42,7 +49,7 @@ pub(crate) enum State {
     Resuming(Resuming),
     /// The arming of the dead-man switch is outstanding; it is let to finish. Entered from
     /// `Watching`, and from `Writing` and `Verifying` after a rise. Left to `Watching` by its
-    /// answer, to `Writing` for a restore where it cannot be renewed, to `Ended` where it cannot be
+    /// answer, to `Restoring` where it cannot be renewed, to `Ended` where it cannot be
     /// armed at all.
     ArmingSwitch(ArmingSwitch),
     /// Everything is decided but the end: the disarming of the switch is outstanding, or the wait
@@ -122,8 +129,8 @@ pub(crate) struct Resuming {
     pub(crate) since: Timestamp,
     /// How many observations in a row have failed.
     pub(crate) blind: u32,
-    /// A control that waits for the observation.
-    pub(crate) then: Option<Control>,
+    /// Controls that wait for the observation.
+    pub(crate) controls: Vec<Control>,
     /// Whether the wait before another try is outstanding, not an observation.
     pub(crate) waiting: bool,
 }
@@ -151,6 +158,10 @@ pub(crate) struct Watch {
     pub(crate) paused: Option<Timestamp>,
     /// An operator's override that waits for the next look, or for capacity.
     pub(crate) promote: Option<Control>,
+    /// The first of an unbroken row of reads that show the routing as it should be, with the
+    /// capacity for the next rise.
+    #[serde(default)]
+    pub(crate) ready: Option<Timestamp>,
     /// How often a rise from here has failed without effect.
     pub(crate) failed_rises: u32,
     /// Whether a look is outstanding, not a wait.
@@ -179,41 +190,90 @@ impl Stage {
     }
 }
 
-/// The data of `Writing`, `Verifying` and `BackingOff`.
+/// The data of `Rising`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub(crate) struct Write {
-    pub(crate) goal: Goal,
-    /// Which try of this goal this is, counted from 1.
-    pub(crate) attempt: u32,
-    /// How many observations in a row have failed.
-    pub(crate) blind: u32,
-    /// When the goal was set.
-    pub(crate) since: Timestamp,
-    /// What an unanswered change wanted; it may be there by now.
-    pub(crate) unseen: Option<TrafficSplit>,
-    /// The last failure, of a write or of an observation after it.
-    pub(crate) failure: Option<Failure>,
-    /// A control that waits for the change under way.
-    pub(crate) then: Option<Control>,
+pub(crate) struct Rise {
+    /// The step, counted from 0.
+    pub(crate) step: usize,
+    /// Where it rises from.
+    pub(crate) back: Box<Watch>,
+    /// How many looks have not shown it.
+    pub(crate) looks: u32,
+    /// Controls that wait until it is seen.
+    pub(crate) controls: Vec<Control>,
+    pub(crate) outstanding: RiseStep,
 }
 
-/// What a write is for.
+/// What is outstanding of a rise.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum RiseStep {
+    /// The call; it is let to finish.
+    Call,
+    Wait,
+    Look,
+}
+
+/// The data of `Restoring`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "goal", rename_all = "snake_case")]
-pub(crate) enum Goal {
-    /// Green's rise to a step.
-    Rise {
-        /// The step, counted from 0.
-        step: usize,
-        /// Where it rises from. A rise that did not happen goes back there, so that the next
-        /// try has a fresh look, a standing verdict and the capacity that it needs.
-        back: Box<Watch>,
-    },
-    /// Everything back on blue.
-    Restore {
-        /// Why.
-        cause: Cause,
-    },
+pub(crate) struct Restore {
+    /// Why.
+    pub(crate) cause: Cause,
+    /// When it was wanted.
+    pub(crate) since: Timestamp,
+    /// Which try this is, counted from 1.
+    pub(crate) attempt: u32,
+    /// Whether a write of it was accepted.
+    pub(crate) is_accepted: bool,
+    /// The first of an unbroken row of reads that show it.
+    pub(crate) blue_since: Option<Timestamp>,
+    /// Since when reads show something older after they had shown it.
+    pub(crate) relapsed: Option<Timestamp>,
+    /// Until when a rise without an answer may still take effect.
+    pub(crate) lands_until: Option<Timestamp>,
+    /// How many observations in a row have failed.
+    pub(crate) blind: u32,
+    /// How many waits there were.
+    pub(crate) polls: u32,
+    /// The last failure, of a write or of an observation after it.
+    pub(crate) failure: Option<Failure>,
+    pub(crate) outstanding: RestoreStep,
+}
+
+/// What is outstanding of a restore.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum RestoreStep {
+    /// The call; it is let to finish.
+    Call,
+    /// An observation.
+    Read,
+    WaitToRead,
+    WaitToCall,
+}
+
+/// The data of `Drifted`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Drifted {
+    /// What differs from what this run wrote, a line each.
+    pub(crate) diff: Vec<String>,
+    pub(crate) since: Timestamp,
+    /// When the run ends at the latest.
+    pub(crate) until: Timestamp,
+    /// The gate that says that green does harm, if one does.
+    pub(crate) unhealthy: Option<String>,
+    /// When that was told last.
+    pub(crate) told: Option<Timestamp>,
+    pub(crate) outstanding: DriftStep,
+}
+
+/// What is outstanding after a drift.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum DriftStep {
+    Wait,
+    Look,
+    Disarm,
 }
 
 /// The data of `Confirming`.
@@ -228,12 +288,29 @@ pub(crate) struct Confirm {
     pub(crate) looking: bool,
 }
 
-/// How it ended.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub(crate) enum End {
-    /// In a state that is known and was read.
-    Known(MigrationOutcome),
-    /// Not restored, or not known.
-    Unresolved(Unresolved),
+/// The newest change of this run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Sent {
+    pub(crate) to: TrafficSplit,
+    /// When its call ended, or when the run was resumed after it: propagation is counted from then.
+    pub(crate) ended: Timestamp,
+    /// The weights that were accepted; `None` if no answer came.
+    pub(crate) accepted: Option<Sides<u32>>,
+    /// Whether a read has shown it.
+    pub(crate) seen: bool,
+    /// The weights before it, and before older changes that reads may still show.
+    pub(crate) base: Vec<Sides<u32>>,
+    /// The splits of those older changes.
+    pub(crate) older: Vec<TrafficSplit>,
+}
+
+/// What reads have shown since the newest change.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Reads {
+    /// The first of an unbroken row of reads that show the routing as it should be.
+    pub(crate) steady: Option<Timestamp>,
+    /// The first of an unbroken row of reads that nothing of this run explains.
+    pub(crate) foreign: Option<Timestamp>,
+    /// Since when reads contradict each other.
+    pub(crate) flapping: Option<Timestamp>,
 }

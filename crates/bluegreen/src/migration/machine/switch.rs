@@ -5,14 +5,15 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::{
-    Action, Cause, Failure, HoldReason, MigrationEvent, MigrationMachine, MigrationOutcome, Next,
-    Stage, State, TrafficObservation, Unchanged, Unresolved, Watch,
+    Action, Cause, End, Failure, HoldReason, MigrationEvent, MigrationMachine, MigrationOutcome,
+    Next, Stage, State, TrafficObservation, Unchanged, Unresolved, Watch,
     preflight::refusal_of,
+    reads::{APART, Read},
     retry::{FEW_ATTEMPTS, back_off},
-    state::{ArmingSwitch, DisarmStep, DisarmingSwitch, End, Goal, Switch, ThenWatch, Write},
+    state::{ArmingSwitch, DisarmStep, DisarmingSwitch, Restore, Switch, ThenWatch},
 };
 use crate::{
-    clock::{later, sooner},
+    clock::{between, later, sooner},
     engine::Control,
     error::ErrorKind,
     migration::StandingSwitch,
@@ -134,18 +135,11 @@ impl MigrationMachine {
         if let Some(failure) = self.journal_failure.clone() {
             return self.undo(at, Cause::JournalFailed { failure });
         }
-        let mut next = match failure {
+        let next = match failure {
             None => self.go_on_watching(at, watch, then),
             Some(failure) => self.on_not_armed(at, watch, failure),
         };
-        for control in controls {
-            let state = std::mem::replace(&mut self.state, State::New);
-            match self.on_control(at, state, control) {
-                Next::Keep => {}
-                other => next = other,
-            }
-        }
-        next
+        self.take_controls(at, controls, next)
     }
 
     fn on_not_armed(&mut self, at: Timestamp, watch: Watch, failure: Failure) -> Next<Action> {
@@ -201,12 +195,34 @@ impl MigrationMachine {
             && self.expected.as_ref().is_some_and(is_same_rule)
     }
 
+    /// The switch has written blue. It is written once more: its write was not answered to this run.
     pub(super) fn on_fired(&mut self, at: Timestamp, traffic: TrafficObservation) -> Next<Action> {
         self.tell(MigrationEvent::SwitchFired {
             traffic: traffic.clone(),
         });
+        self.forget_sent();
+        self.remember(at, &traffic);
+        self.expected = Some(traffic);
         let cause = Cause::SwitchFired;
-        self.written(at, Write::new(at, Goal::Restore { cause }), traffic)
+        self.send_restore(at, Restore::new(at, cause))
+    }
+
+    pub(super) fn may_fire(&self) -> bool {
+        self.switch.may_fire.is_some()
+    }
+
+    /// Takes the answer to a disarming that no end waits for.
+    pub(super) fn take_disarmed(&mut self, disarmed: Result<(), Failure>) {
+        match disarmed {
+            Ok(()) => {
+                self.switch = Switch::default();
+                self.tell(MigrationEvent::SwitchDisarmed);
+            }
+            Err(failure) => {
+                let fires = self.switch.fires;
+                self.tell(MigrationEvent::SwitchFailed { failure, fires });
+            }
+        }
     }
 
     /// How it stands, where it may be there.
@@ -337,16 +353,24 @@ impl MigrationMachine {
         match observed {
             Ok(traffic) => {
                 let has_fired = self.has_fired(at, &traffic);
+                let is_held = matches!(disarming.outcome, MigrationOutcome::Held { .. });
+                let read = match has_fired || is_held {
+                    // A drift that was held for is no new one.
+                    true => Read::Current,
+                    false => self.read(at, &traffic),
+                };
+                let is_apart = |steady| between(steady, at) >= APART;
+                let is_settled = has_fired || is_held || self.steady_since().is_some_and(is_apart);
+                if read != Read::Drift && !is_settled {
+                    return self.wait_disarming(at, disarming, DisarmStep::WaitToObserve);
+                }
                 self.switch = Switch::default();
                 self.tell(MigrationEvent::SwitchDisarmed);
                 if has_fired {
                     return self.on_fired(at, traffic);
                 }
-                // A drift that was held for is no new one.
-                if self.is_drift(&traffic)
-                    && !matches!(disarming.outcome, MigrationOutcome::Held { .. })
-                {
-                    return self.drifted(at, traffic);
+                if read == Read::Drift {
+                    return self.drifted(at, traffic, at);
                 }
                 self.remember(at, &traffic);
                 self.ended(at, disarming.outcome)
@@ -389,14 +413,13 @@ impl MigrationMachine {
         at: Timestamp,
         disarming: DisarmingSwitch,
         traffic: TrafficObservation,
-        then: Option<Control>,
+        controls: Vec<Control>,
     ) -> Next<Action> {
-        if let Some(control) = then {
+        for control in controls {
             self.ignored(control, "the run had come to its end");
         }
-        let is_held = matches!(disarming.outcome, MigrationOutcome::Held { .. });
-        if self.is_drift(&traffic) && (!is_held || self.has_fired(at, &traffic)) {
-            return self.drifted(at, traffic);
+        if self.has_fired(at, &traffic) {
+            return self.on_fired(at, traffic);
         }
         self.remember(at, &traffic);
         self.disarm_switch(disarming)

@@ -6,9 +6,10 @@ use jiff::Timestamp;
 
 use super::{
     Action, Cause, Control, HoldReason, Intent, MigrationEvent, MigrationMachine, MigrationOutcome,
-    Next, Override, Stage, State, TrafficObservation, Unchanged, Watch,
-    state::{Confirm, Goal, ThenWatch, Write},
-    write::unchanged_by,
+    Next, Override, Stage, State, Unchanged, Watch,
+    reads::{APART, Read},
+    restore::unchanged_by,
+    state::{Confirm, ThenWatch},
 };
 use crate::{
     clock::{between, later},
@@ -33,6 +34,7 @@ impl MigrationMachine {
             deadline: later(at, deadline),
             paused: None,
             promote: None,
+            ready: None,
             failed_rises: 0,
             looking: false,
         }
@@ -80,7 +82,7 @@ impl MigrationMachine {
         })
     }
 
-    fn progress(&self, at: Timestamp, phase: Phase, since: Timestamp) -> Progress {
+    pub(super) fn progress(&self, at: Timestamp, phase: Phase, since: Timestamp) -> Progress {
         let green = self.expected.as_ref().map(|e| e.nearest_split().green());
         Progress::new(at, phase, green.unwrap_or_default(), since).with_warm_up(self.plan.warm_up())
     }
@@ -122,22 +124,37 @@ impl MigrationMachine {
             deadline: watch.deadline.min(self.deadline),
             next_look: self.next_look(at, &watch),
         });
-        let seen = match look.traffic {
-            Ok(traffic) => {
-                if self.is_drift(&traffic) {
-                    return self.drifted(at, traffic);
-                }
-                self.remember(at, &traffic);
-                true
-            }
-            Err(_) => false,
+        let mut watch = watch;
+        let read = match &look.traffic {
+            Ok(traffic) => Some(self.read(at, traffic)),
+            Err(_) => None,
         };
-        self.decide(at, watch, seen)
+        match (read, look.traffic) {
+            (Some(Read::Drift), Ok(traffic)) => return self.drifted(at, traffic, watch.deadline),
+            (Some(Read::Current), _) => self.note_ready(at, &mut watch),
+            // Without a read nothing is known to have changed.
+            (None, _) => {}
+            (Some(_), _) => watch.ready = None,
+        }
+        let next = self.decide(at, watch, read == Some(Read::Current));
+        match (read, next) {
+            (Some(Read::Suspect), Next::Do(Action::Wait { until })) => Next::Do(Action::Wait {
+                until: until.min(later(at, APART)),
+            }),
+            (_, next) => next,
+        }
     }
 
-    pub(super) fn is_drift(&self, traffic: &TrafficObservation) -> bool {
-        let expected = self.expected.as_ref();
-        expected.is_some_and(|expected| !traffic.is_same_routing(expected))
+    /// Notes since when reads in a row show the routing as it should be, with the capacity for the
+    /// next rise: a rise needs two of them.
+    pub(super) fn note_ready(&self, at: Timestamp, watch: &mut Watch) {
+        let is_short = self
+            .next_step(watch)
+            .is_some_and(|step| self.shortage(step).is_some());
+        watch.ready = match (is_short, watch.ready) {
+            (true, _) => None,
+            (false, since) => since.or(Some(at)),
+        };
     }
 
     /// Decides at a look. `seen` says whether the split and the targets were read at this very
@@ -154,15 +171,19 @@ impl MigrationMachine {
         let ready = watch.paused.is_none()
             && at >= watch.bake_until
             && (watch.stage == Stage::Arming || self.standings.are_healthy(at));
-        let mut short = None;
+        let (mut short, mut second_read) = (None, None);
         if ready || watch.promote.is_some() {
             match self.next_step(&watch) {
-                None => return self.pass_last(at, watch),
+                None if seen => return self.pass_last(at, watch),
+                None => short = Some("the split was not read as it should be".to_owned()),
                 Some(_) if self.is_switch_missing() => {
                     short = Some("the dead-man switch was not armed".to_owned());
                 }
                 Some(step) if seen => match self.shortage(step) {
-                    None => return self.rise(at, watch, step),
+                    None if watch.ready.is_some_and(|ready| between(ready, at) >= APART) => {
+                        return self.rise(at, watch, step);
+                    }
+                    None => second_read = Some(later(watch.ready.unwrap_or(at), APART)),
                     Some(shortage) => {
                         short = Some(shortage.summary());
                         self.tell(shortage.into_event());
@@ -180,7 +201,12 @@ impl MigrationMachine {
         {
             return self.end_undecided(at, summary);
         }
-        self.wait(at, watch)
+        match (self.wait(at, watch), second_read) {
+            (Next::Do(Action::Wait { until }), Some(second)) => Next::Do(Action::Wait {
+                until: until.min(second),
+            }),
+            (next, _) => next,
+        }
     }
 
     /// The step that comes after this stage; `None` where nothing is left to shift.
@@ -208,11 +234,7 @@ impl MigrationMachine {
 
     fn rise(&mut self, at: Timestamp, watch: Watch, step: usize) -> Next<Action> {
         self.pass(at, &watch);
-        let goal = Goal::Rise {
-            step,
-            back: Box::new(watch),
-        };
-        self.write(at, Write::new(at, goal))
+        self.send_rise(at, step, watch)
     }
 
     /// Tells that a stage has passed, and writes down who took it on himself if somebody did.
@@ -346,10 +368,19 @@ impl MigrationMachine {
                 .min(confirm.until),
         });
         if let Ok(traffic) = look.traffic {
-            if !traffic.is_all_blue() {
-                return self.drifted(at, traffic);
+            match self.read(at, &traffic) {
+                Read::Drift => return self.drifted(at, traffic, at),
+                // The next read says whether a third party has moved traffic again.
+                Read::Suspect => {
+                    self.state = State::Confirming(Confirm {
+                        looking: false,
+                        ..confirm
+                    });
+                    let until = later(at, APART);
+                    return Next::Do(Action::Wait { until });
+                }
+                Read::Current | Read::NotSeenYet | Read::NeverSeen => {}
             }
-            self.remember(at, &traffic);
         }
         let standings = self.standings.at(at);
         let quiet = standings.iter().find_map(|standing| {

@@ -8,6 +8,8 @@ use crate::{error::Error, preflight::Finding, traffic::TargetCounts};
 /// A way of being wrong.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Flaw {
+    RestoresOverAnything,
+    RestoresOverNothing,
     None,
     SeesGreenFirst,
     RemembersWeights,
@@ -106,13 +108,17 @@ impl TrafficSplitter for Toy {
         Ok(self.look())
     }
 
-    async fn shift(
-        &self,
-        from: &TrafficObservation,
-        to: TrafficSplit,
-    ) -> Result<TrafficObservation> {
+    fn propagation(&self) -> std::time::Duration {
+        std::time::Duration::ZERO
+    }
+
+    async fn shift(&self, shift: &Shift) -> Result<Shifted> {
+        let (from, to) = (&shift.from, shift.to);
         let seen = self.look();
         let is_as_observed = match self.flaw {
+            Flaw::RestoresOverAnything if shift.restores() => true,
+            Flaw::RestoresOverNothing if shift.restores() => seen.is_same_routing(from),
+            _ if shift.restores() => shift.may_replace(&seen),
             Flaw::IgnoresStaleWeights => seen.fingerprint == from.fingerprint,
             Flaw::IgnoresStaleRest => seen.weights == from.weights,
             Flaw::TakesTheWantedForObserved => seen.is_at(to) || seen.is_same_routing(from),
@@ -139,7 +145,7 @@ impl TrafficSplitter for Toy {
                 green,
             };
         }
-        Ok(after)
+        Ok(Shifted::Seen(after))
     }
 }
 
@@ -229,6 +235,8 @@ async fn each_flaw_is_caught_by_what_it_breaks() {
         (Flaw::IgnoresStaleRest, RefusesStaleRest),
         (Flaw::WritesThenRefuses, RefusesStaleWeights),
         (Flaw::RefusesAsInvalid, RefusesStaleRest),
+        (Flaw::RestoresOverAnything, RestoresOverItsOwn),
+        (Flaw::RestoresOverNothing, RestoresOverItsOwn),
         (Flaw::FingerprintsWeights, FingerprintIgnoresWeights),
         (Flaw::FingerprintsNothing, FingerprintSeesTheRest),
         (Flaw::FingerprintsTheInstance, SurvivesJournal),
@@ -264,12 +272,12 @@ async fn everything_that_failed_is_said_at_once() {
     let text = failure.to_string();
     assert!(
         text.starts_with(
-            "the splitter fails 11 of 11 behaviours:\n\
+            "the splitter fails 12 of 12 behaviours:\n\
              - sees all traffic on blue where it is: observe failed: look: no key (denied)\n"
         ),
         "{text}"
     );
-    assert_eq!(text.lines().count(), 12);
+    assert_eq!(text.lines().count(), 13);
 }
 
 #[tokio::test]

@@ -1,0 +1,57 @@
+//! What a migration's journal holds.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::{Action, Input, MigrationPlan, OpenedGate, Reopened};
+use crate::engine::RunId;
+
+/// An entry of a migration's journal.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "entry", rename_all = "snake_case")]
+pub enum Entry {
+    /// The first: what was decided before the start.
+    Opened {
+        /// [`JOURNAL_VERSION`](crate::engine::JOURNAL_VERSION) of the program that wrote it.
+        version: u32,
+        /// The run.
+        run: RunId,
+        /// The plan.
+        plan: MigrationPlan,
+        /// The gates, in order, with what their verdicts do and what decides them.
+        gates: Vec<OpenedGate>,
+        /// How long after a write a read may show an older state, as the splitter says.
+        #[serde(default)]
+        propagation: Duration,
+        /// What the embedder wants to find again when it resumes the run.
+        #[serde(default, skip_serializing_if = "serde_json::Value::is_null")]
+        origin: serde_json::Value,
+    },
+    /// The run was begun by an earlier version, and continues under the rules of this one. Since
+    /// version 4.
+    Reopened {
+        /// The version of what follows.
+        version: u32,
+        /// Where the run stands.
+        reopened: Box<Reopened>,
+    },
+    /// What the machine was told.
+    Input {
+        /// The input.
+        input: Input,
+    },
+    /// A change that is about to be made.
+    Change {
+        /// The action.
+        action: Action,
+    },
+}
+
+impl Entry {
+    /// As a record's entry.
+    pub(crate) fn to_json(&self) -> serde_json::Value {
+        // Only maps with keys that are no text cannot be JSON, and there are none.
+        serde_json::to_value(self).unwrap_or_default()
+    }
+}

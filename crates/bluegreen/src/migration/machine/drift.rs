@@ -1,0 +1,203 @@
+//! A third party changed the rule: this run writes nothing more, and goes on reading and warning.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use super::{
+    Action, Cause, Control, Failure, HoldReason, MigrationEvent, MigrationMachine, Next, State,
+    TrafficObservation, Unchanged, Unresolved,
+    state::{DriftStep, Drifted},
+};
+use crate::{clock::later, health::Phase, migration::LookReport};
+
+/// How often an unhealthy green is told of again.
+const TELL_AGAIN: Duration = Duration::from_secs(60);
+
+impl MigrationMachine {
+    /// Says what changed, and returns it.
+    pub(super) fn tell_drift(&mut self, at: Timestamp, found: TrafficObservation) -> Vec<String> {
+        let diff = match &self.expected {
+            Some(expected) => found.drift_from(expected),
+            None => Vec::new(),
+        };
+        self.remember(at, &found);
+        self.tell(MigrationEvent::Drifted {
+            diff: diff.clone(),
+            traffic: found,
+        });
+        diff
+    }
+
+    /// A third party changed the rule, unless it was the dead-man switch: watches until `until`.
+    pub(super) fn drifted(
+        &mut self,
+        at: Timestamp,
+        found: TrafficObservation,
+        until: Timestamp,
+    ) -> Next<Action> {
+        if self.has_fired(at, &found) {
+            return self.on_fired(at, found);
+        }
+        let is_all_blue = found.is_all_blue();
+        let diff = self.tell_drift(at, found);
+        if !self.moved {
+            return self.unchanged(at, Unchanged::Drift { diff });
+        }
+        let drifted = Drifted {
+            diff,
+            since: at,
+            until: until.min(self.deadline),
+            unhealthy: None,
+            told: None,
+            outstanding: DriftStep::Wait,
+        };
+        if is_all_blue || at >= drifted.until {
+            // Blue serves everything: there is nothing left to warn of.
+            return self.end_drifted(at, drifted);
+        }
+        if self.may_fire() {
+            // It would write over the third party's change.
+            self.state = State::Drifted(Drifted {
+                outstanding: DriftStep::Disarm,
+                ..drifted
+            });
+            return Next::Do(Action::DisarmSwitch);
+        }
+        self.wait_drifted(at, drifted)
+    }
+
+    fn wait_drifted(&mut self, at: Timestamp, drifted: Drifted) -> Next<Action> {
+        let until = later(at, self.plan.look_interval()).min(drifted.until);
+        self.state = State::Drifted(Drifted {
+            outstanding: DriftStep::Wait,
+            ..drifted
+        });
+        Next::Do(Action::Wait { until })
+    }
+
+    pub(super) fn on_drift_disarmed(
+        &mut self,
+        at: Timestamp,
+        drifted: Drifted,
+        disarmed: Result<(), Failure>,
+    ) -> Next<Action> {
+        if drifted.outstanding != DriftStep::Disarm {
+            self.state = State::Drifted(drifted);
+            return Next::Keep;
+        }
+        self.take_disarmed(disarmed);
+        self.wait_drifted(at, drifted)
+    }
+
+    pub(super) fn on_drift_waited(
+        &mut self,
+        at: Timestamp,
+        drifted: Drifted,
+        clock_fault: bool,
+    ) -> Next<Action> {
+        if drifted.outstanding != DriftStep::Wait {
+            self.state = State::Drifted(drifted);
+            return Next::Keep;
+        }
+        if clock_fault || at >= drifted.until {
+            return self.end_drifted(at, drifted);
+        }
+        self.look_drifted(at, drifted)
+    }
+
+    pub(super) fn look_drifted(&mut self, at: Timestamp, drifted: Drifted) -> Next<Action> {
+        let progress = self.progress(at, Phase::Bake, drifted.since);
+        self.state = State::Drifted(Drifted {
+            outstanding: DriftStep::Look,
+            ..drifted
+        });
+        Next::Do(Action::Look { progress })
+    }
+
+    pub(super) fn on_drift_looked(
+        &mut self,
+        at: Timestamp,
+        mut drifted: Drifted,
+        look: LookReport,
+    ) -> Next<Action> {
+        if drifted.outstanding != DriftStep::Look {
+            self.state = State::Drifted(drifted);
+            return Next::Keep;
+        }
+        self.standings.take(at, look.gates, self.standing_time());
+        self.tell(MigrationEvent::Looked {
+            phase: Phase::Bake,
+            traffic: look.traffic.clone(),
+            gates: self.standings.at(at),
+            paused: false,
+            bake_until: drifted.until,
+            deadline: drifted.until,
+            next_look: later(at, self.plan.look_interval()).min(drifted.until),
+        });
+        if let Ok(traffic) = &look.traffic {
+            self.remember(at, traffic);
+            if traffic.is_all_blue() {
+                return self.end_drifted(at, drifted);
+            }
+        }
+        if let Some((gate, verdict)) = self.standings.unhealthy(at) {
+            let summary = verdict.evidence().summary.clone();
+            drifted.unhealthy = Some(format!("{gate}: {summary}"));
+            if drifted
+                .told
+                .is_none_or(|told| at >= later(told, TELL_AGAIN))
+            {
+                drifted.told = Some(at);
+                let command = self.last.as_ref();
+                self.tell(MigrationEvent::RestoreBlocked {
+                    cause: Cause::Gate { gate, summary },
+                    command: command.and_then(|(_, traffic)| traffic.restore_command.clone()),
+                });
+            }
+        }
+        self.wait_drifted(at, drifted)
+    }
+
+    pub(super) fn control_drifted(
+        &mut self,
+        at: Timestamp,
+        drifted: Drifted,
+        control: Control,
+    ) -> Next<Action> {
+        if super::rise::is_ending(&control) {
+            self.effect(control, crate::engine::ControlEffect::Applied);
+            return self.end_drifted(at, drifted);
+        }
+        self.ignored(
+            control,
+            "a third party changed the rule, and this run writes nothing more",
+        );
+        self.state = State::Drifted(drifted);
+        Next::Keep
+    }
+
+    /// Held; if blue was wanted and the third party's change stood against it, a person is needed.
+    pub(super) fn end_drifted(&mut self, at: Timestamp, drifted: Drifted) -> Next<Action> {
+        let is_all_blue = self.traffic().is_some_and(TrafficObservation::is_all_blue);
+        if let (Some(unhealthy), false) = (&drifted.unhealthy, is_all_blue) {
+            let summary = format!(
+                "ROLLBACK BLOCKED: green is unhealthy ({unhealthy}), and a third party changed the \
+                 rule ({}), so this run did not write",
+                drifted.diff.join("; ")
+            );
+            let unresolved = Unresolved {
+                summary,
+                cause: None,
+                failure: None,
+                change_unseen: false,
+                report: self.report(at),
+            };
+            return self.end_unresolved(unresolved);
+        }
+        let Drifted {
+            diff, unhealthy, ..
+        } = drifted;
+        self.hold(at, HoldReason::Drift { diff, unhealthy })
+    }
+}

@@ -1,0 +1,175 @@
+//! What a read of the routing says, given what this run has written.
+//!
+//! Reads may be older than the newest write. So a read is compared with the state before that
+//! write (its *base*) and the state that it wants (its *target*); anything else is *foreign*.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use super::{
+    MigrationMachine,
+    state::{Reads, Sent},
+};
+use crate::{
+    clock::{between, later},
+    traffic::{Sides, TrafficObservation, TrafficSplit},
+};
+
+/// How far apart two reads must be to count as two: what is read twice at once may come from one
+/// stale copy.
+pub(super) const APART: Duration = Duration::from_secs(3);
+/// How long reads may contradict each other before that is drift itself.
+const FLAPPING: Duration = Duration::from_secs(60);
+
+/// What one read says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Read {
+    /// The routing is as it should be.
+    Current,
+    /// The newest change is not seen yet.
+    NotSeenYet,
+    /// The newest change has not become visible in its propagation time, and never was.
+    NeverSeen,
+    /// The first sign of a third party: nothing rises, and it is read again.
+    Suspect,
+    /// A third party changed the routing.
+    Drift,
+}
+
+impl MigrationMachine {
+    /// Writes down that a change to `to` was sent: its call ended at `at`, with what was accepted.
+    pub(super) fn sent(&mut self, at: Timestamp, to: TrafficSplit, accepted: Option<Sides<u32>>) {
+        let (mut base, mut older) = (Vec::new(), Vec::new());
+        // A change that no read has shown may stand at any time, one that was seen only in old reads.
+        let may_show = |sent: &Sent| !sent.seen || at < later(sent.ended, self.propagation);
+        if let Some(before) = self.sent.take().filter(may_show) {
+            (base, older) = (before.base, before.older);
+            if !older.contains(&before.to) {
+                older.push(before.to);
+            }
+        }
+        if let Some(expected) = &self.expected
+            && !base.contains(&expected.weights)
+        {
+            base.push(expected.weights);
+        }
+        self.sent = Some(Sent {
+            to,
+            ended: at,
+            accepted,
+            seen: false,
+            base,
+            older,
+        });
+        self.reads = Reads::default();
+    }
+
+    /// The newest change did not happen: what was there before it stands.
+    pub(super) fn forget_sent(&mut self) {
+        self.sent = None;
+        self.reads = Reads::default();
+    }
+
+    /// The clock of another process proves nothing: propagation begins anew, and what was answered
+    /// counts as unknown.
+    pub(super) fn outdate_sent(&mut self, at: Timestamp) {
+        if let Some(sent) = &mut self.sent {
+            sent.ended = at;
+            sent.accepted = None;
+        }
+        self.reads = Reads::default();
+    }
+
+    /// The split of the newest change, unless a read has shown it.
+    pub(super) fn unseen(&self) -> Option<TrafficSplit> {
+        let sent = self.sent.as_ref()?;
+        (!sent.seen).then_some(sent.to)
+    }
+
+    /// The splits that changes of this run may have left.
+    pub(super) fn own_splits(&self) -> Vec<TrafficSplit> {
+        let splits = |sent: &Sent| sent.older.iter().copied().chain([sent.to]).collect();
+        self.sent.as_ref().map(splits).unwrap_or_default()
+    }
+
+    /// Whether the newest read is explained by this run.
+    pub(super) fn is_explained(&self) -> bool {
+        self.reads.foreign.is_none()
+    }
+
+    /// Since when an unbroken row of reads has shown the routing as it should be.
+    pub(super) fn steady_since(&self) -> Option<Timestamp> {
+        self.reads.steady
+    }
+
+    /// Takes what was read at `at`.
+    pub(super) fn read(&mut self, at: Timestamp, found: &TrafficObservation) -> Read {
+        let read = self.compare(at, found);
+        // A read that is older than one before it is no news, and a first sign is not believed.
+        let is_older = read == Read::NotSeenYet && self.unseen().is_none();
+        if !is_older && read != Read::Suspect {
+            self.remember(at, found);
+        }
+        read
+    }
+
+    fn compare(&mut self, at: Timestamp, found: &TrafficObservation) -> Read {
+        let Some(expected) = &self.expected else {
+            self.expected = Some(found.clone());
+            self.reads.steady = Some(at);
+            return Read::Current;
+        };
+        let is_same_rule = expected.fingerprint == found.fingerprint;
+        let is_current = match &self.sent {
+            Some(sent) if !sent.seen => {
+                let is_accepted = |weights| found.weights == weights;
+                sent.accepted.map_or(found.is_at(sent.to), is_accepted)
+            }
+            _ => found.weights == expected.weights,
+        };
+        if is_same_rule && is_current {
+            return self.read_current(at, found);
+        }
+        let is_older = |sent: &&Sent| {
+            let is_split = |split: &TrafficSplit| found.is_at(*split);
+            is_same_rule && (sent.base.contains(&found.weights) || sent.older.iter().any(is_split))
+        };
+        if let Some(sent) = self.sent.as_ref().filter(is_older) {
+            self.reads.steady = None;
+            if at < later(sent.ended, self.propagation) {
+                self.reads.foreign = None;
+                return Read::NotSeenYet;
+            }
+            if !sent.seen {
+                self.reads.foreign = None;
+                return Read::NeverSeen;
+            }
+        }
+        self.read_foreign(at)
+    }
+
+    fn read_current(&mut self, at: Timestamp, found: &TrafficObservation) -> Read {
+        if let Some(sent) = &mut self.sent {
+            sent.seen = true;
+        }
+        self.expected = Some(found.clone());
+        self.reads.foreign = None;
+        let steady = *self.reads.steady.get_or_insert(at);
+        if between(steady, at) >= APART {
+            self.reads.flapping = None;
+        }
+        Read::Current
+    }
+
+    fn read_foreign(&mut self, at: Timestamp) -> Read {
+        self.reads.steady = None;
+        let first = *self.reads.foreign.get_or_insert(at);
+        let flapping = *self.reads.flapping.get_or_insert(at);
+        if between(first, at) >= APART || between(flapping, at) >= FLAPPING {
+            Read::Drift
+        } else {
+            Read::Suspect
+        }
+    }
+}

@@ -1,0 +1,467 @@
+//! Everything back on blue: written until it is accepted, and read until it is seen.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use super::{
+    Action, Cause, Control, Failure, HoldReason, Intent, MigrationEvent, MigrationMachine,
+    MigrationOutcome, Next, State, TrafficObservation, TrafficSplit, Unchanged, Unresolved,
+    preflight::refusal_of,
+    reads::{APART, Read},
+    retry::{ATTEMPTS, MOST_TRIES_WITHOUT_TIME, back_off},
+    state::{Confirm, Restore, RestoreStep},
+};
+use crate::{
+    clock::{between, later},
+    error::ErrorKind,
+    migration::Restored,
+    preflight::Finding,
+    traffic::{Over, Shift, Shifted},
+};
+
+impl Restore {
+    pub(super) fn new(at: Timestamp, cause: Cause) -> Self {
+        Self {
+            cause,
+            since: at,
+            attempt: 1,
+            is_accepted: false,
+            blue_since: None,
+            relapsed: None,
+            lands_until: None,
+            blind: 0,
+            polls: 0,
+            failure: None,
+            outstanding: RestoreStep::Call,
+        }
+    }
+
+    /// Whether an operator asked for it: then nothing that is found stands against it.
+    fn is_asked(&self) -> bool {
+        matches!(self.cause, Cause::Asked { .. })
+    }
+}
+
+impl MigrationMachine {
+    /// Puts everything back on blue; ends at once if this run has changed nothing.
+    pub(super) fn undo(&mut self, at: Timestamp, cause: Cause) -> Next<Action> {
+        if !self.moved {
+            return self.unchanged(at, unchanged_by(cause));
+        }
+        self.tell(MigrationEvent::RollingBack {
+            cause: cause.clone(),
+            blue: self.last.as_ref().map(|(_, t)| t.targets.blue),
+            blue_at_start: self.blue_at_start,
+        });
+        let mut restore = Restore::new(at, cause);
+        if let Some(sent) = &self.sent
+            && sent.accepted.is_none()
+            && !sent.seen
+        {
+            restore.lands_until = Some(later(sent.ended, self.propagation));
+        }
+        self.send_restore(at, restore)
+    }
+
+    pub(super) fn send_restore(&mut self, at: Timestamp, restore: Restore) -> Next<Action> {
+        let last = self.last.as_ref().map(|(_, traffic)| traffic);
+        let is_asked = restore.is_asked();
+        let from = match (last, &self.expected) {
+            (Some(last), _) if is_asked || self.is_explained() => last.clone(),
+            // A third party's change is not written over: the next read says whether it is one.
+            (Some(_), _) => return self.read_restore(at, restore, APART),
+            (None, Some(expected)) => expected.clone(),
+            (None, None) => return self.read_restore_now(restore),
+        };
+        let over = match is_asked {
+            true => Over::Anything,
+            false => Over::Own(self.own_splits()),
+        };
+        let to = TrafficSplit::ALL_BLUE;
+        self.tell(MigrationEvent::Shifting {
+            from: from.clone(),
+            to,
+            attempt: restore.attempt,
+        });
+        self.moved = true;
+        self.state = State::Restoring(Restore {
+            relapsed: None,
+            outstanding: RestoreStep::Call,
+            ..restore
+        });
+        Next::Do(Action::Shift(Shift::new(from, to, over)))
+    }
+
+    pub(super) fn on_restore_answered(
+        &mut self,
+        at: Timestamp,
+        mut restore: Restore,
+        answer: Result<Shifted, Failure>,
+    ) -> Next<Action> {
+        if restore.outstanding != RestoreStep::Call {
+            self.state = State::Restoring(restore);
+            return Next::Keep;
+        }
+        let to = TrafficSplit::ALL_BLUE;
+        let failure = match answer {
+            Ok(shifted) => {
+                self.sent(at, to, Some(shifted.traffic().weights));
+                restore.is_accepted = true;
+                restore.failure = None;
+                return match shifted {
+                    Shifted::Seen(traffic) => {
+                        self.tell(MigrationEvent::Shifted {
+                            traffic: traffic.clone(),
+                        });
+                        self.on_restore_read(at, restore, traffic)
+                    }
+                    Shifted::Accepted(_) => {
+                        self.tell(MigrationEvent::Accepted {
+                            to,
+                            visible_by: later(at, self.propagation),
+                        });
+                        self.read_restore(at, restore, Duration::from_secs(1))
+                    }
+                };
+            }
+            Err(failure) => failure,
+        };
+        self.tell(MigrationEvent::WriteFailed {
+            to,
+            attempt: restore.attempt,
+            failure: failure.clone(),
+        });
+        let kind = failure.kind;
+        if kind == ErrorKind::OutcomeUnknown {
+            self.sent(at, to, None);
+        }
+        restore.attempt += 1;
+        restore.failure = Some(failure);
+        let is_open = matches!(kind, ErrorKind::Conflict | ErrorKind::OutcomeUnknown);
+        if is_open || self.taken_over.is_some() {
+            // Reads say what stands there.
+            return self.read_restore_now(restore);
+        }
+        self.send_again(at, restore)
+    }
+
+    pub(super) fn read_restore_now(&mut self, restore: Restore) -> Next<Action> {
+        self.state = State::Restoring(Restore {
+            outstanding: RestoreStep::Read,
+            ..restore
+        });
+        Next::Do(Action::Observe)
+    }
+
+    /// Reads again after `wait`.
+    fn read_restore(&mut self, at: Timestamp, restore: Restore, wait: Duration) -> Next<Action> {
+        self.wait_restoring(at, restore, RestoreStep::WaitToRead, wait)
+    }
+
+    /// Writes again, after a while that grows.
+    fn send_again(&mut self, at: Timestamp, restore: Restore) -> Next<Action> {
+        let wait = back_off(restore.blind.max(restore.attempt.saturating_sub(1)));
+        self.wait_restoring(at, restore, RestoreStep::WaitToCall, wait)
+    }
+
+    fn wait_restoring(
+        &mut self,
+        at: Timestamp,
+        mut restore: Restore,
+        outstanding: RestoreStep,
+        wait: Duration,
+    ) -> Next<Action> {
+        if self.taken_over.is_some() && self.expected.is_some() && restore.blind > 0 {
+            let summary =
+                "UNKNOWN: another controller has taken over, and the split could not be read";
+            return self.give_up_restoring(at, restore, summary.to_owned());
+        }
+        if self.expected.is_none() && restore.blind >= ATTEMPTS {
+            let summary = "UNKNOWN: the split could not be read, so nothing was written";
+            return self.give_up_restoring(at, restore, summary.to_owned());
+        }
+        if at >= later(restore.since, self.plan.restore_within()) {
+            let summary = match restore.is_accepted {
+                true => {
+                    "NOT SEEN: a write that puts everything on blue was accepted, and no reads \
+                         confirm it"
+                        .to_owned()
+                }
+                false => format!(
+                    "ROLLBACK FAILED: blue could not be restored in {} tries",
+                    restore.attempt
+                ),
+            };
+            return self.give_up_restoring(at, restore, summary);
+        }
+        restore.polls += 1;
+        restore.outstanding = outstanding;
+        self.state = State::Restoring(restore);
+        Next::Do(Action::Wait {
+            until: later(at, wait),
+        })
+    }
+
+    pub(super) fn on_restore_waited(
+        &mut self,
+        at: Timestamp,
+        restore: Restore,
+        clock_fault: bool,
+    ) -> Next<Action> {
+        if clock_fault && restore.polls > MOST_TRIES_WITHOUT_TIME {
+            if restore.blue_since.is_some() {
+                return self.restored(at, restore);
+            }
+            let summary =
+                "ROLLBACK FAILED: waits take no time on this clock, and quick tries failed";
+            return self.give_up_restoring(at, restore, summary.to_owned());
+        }
+        match restore.outstanding {
+            RestoreStep::WaitToRead => self.read_restore_now(restore),
+            RestoreStep::WaitToCall => self.send_restore(at, restore),
+            RestoreStep::Call | RestoreStep::Read => {
+                self.state = State::Restoring(restore);
+                Next::Keep
+            }
+        }
+    }
+
+    pub(super) fn on_restore_observed(
+        &mut self,
+        at: Timestamp,
+        mut restore: Restore,
+        observed: Result<TrafficObservation, Failure>,
+    ) -> Next<Action> {
+        if restore.outstanding != RestoreStep::Read {
+            self.state = State::Restoring(restore);
+            return Next::Keep;
+        }
+        let traffic = match observed {
+            Ok(traffic) => traffic,
+            Err(failure) => {
+                restore.blind += 1;
+                return self.on_restore_blind(at, restore, failure);
+            }
+        };
+        restore.blind = 0;
+        if let Some(failure) = self.taken_over.clone() {
+            // Whatever is there, the successor continues from it.
+            self.remember(at, &traffic);
+            return self.hold(at, HoldReason::TakenOver { failure });
+        }
+        if self.expected.is_none() {
+            return self.on_first_seen(at, restore, traffic);
+        }
+        self.on_restore_read(at, restore, traffic)
+    }
+
+    /// A restore from whatever split is found.
+    fn on_first_seen(
+        &mut self,
+        at: Timestamp,
+        restore: Restore,
+        traffic: TrafficObservation,
+    ) -> Next<Action> {
+        self.read(at, &traffic);
+        let forced = matches!(self.intent, Intent::Restore { force: true, .. });
+        if traffic.targets.blue.healthy == 0 && !traffic.is_all_blue() && !forced {
+            let message = format!("blue has no healthy target: {}", traffic.targets.blue);
+            let hint =
+                "everything would go to a side that cannot serve; `--force` does it all the same";
+            let findings = vec![Finding::refusal(message).with_hint(hint)];
+            return self.unchanged(at, Unchanged::Refused { findings });
+        }
+        self.tell(MigrationEvent::RollingBack {
+            cause: restore.cause.clone(),
+            blue: Some(traffic.targets.blue),
+            blue_at_start: None,
+        });
+        self.send_restore(at, restore)
+    }
+
+    /// A read while blue is being restored.
+    fn on_restore_read(
+        &mut self,
+        at: Timestamp,
+        mut restore: Restore,
+        traffic: TrafficObservation,
+    ) -> Next<Action> {
+        let read = self.read(at, &traffic);
+        if read == Read::Current && traffic.is_all_blue() && restore.is_accepted {
+            restore.relapsed = None;
+            let blue_since = *restore.blue_since.get_or_insert(at);
+            let may_land = restore.lands_until.is_some_and(|until| at < until);
+            if between(blue_since, at) >= APART && !may_land {
+                return self.restored(at, restore);
+            }
+            return self.read_restore(at, restore, APART);
+        }
+        let had_blue = restore.blue_since.take().is_some();
+        if !restore.is_accepted {
+            if read == Read::Drift && !restore.is_asked() {
+                return self.blocked(at, traffic, restore);
+            }
+            if read == Read::Suspect && !restore.is_asked() {
+                return self.read_restore(at, restore, APART);
+            }
+            return self.send_again(at, restore);
+        }
+        // A rise that landed late, or what an operator's restore is to write over.
+        if had_blue {
+            restore.relapsed = Some(at);
+        }
+        let is_apart = |first| between(first, at) >= APART;
+        let is_relapse = restore.relapsed.is_some_and(is_apart);
+        match read {
+            Read::Drift if !restore.is_asked() => self.blocked(at, traffic, restore),
+            Read::Drift | Read::NeverSeen => self.resend(at, restore),
+            Read::NotSeenYet if is_relapse => self.resend(at, restore),
+            Read::Current => self.resend(at, restore),
+            Read::Suspect | Read::NotSeenYet => self.read_restore(at, restore, APART),
+        }
+    }
+
+    /// What was accepted is not there: it is written again, at once.
+    fn resend(&mut self, at: Timestamp, mut restore: Restore) -> Next<Action> {
+        restore.attempt += 1;
+        if restore.attempt > 2 {
+            return self.send_again(at, restore);
+        }
+        self.send_restore(at, restore)
+    }
+
+    fn on_restore_blind(
+        &mut self,
+        at: Timestamp,
+        mut restore: Restore,
+        failure: Failure,
+    ) -> Next<Action> {
+        let wait = back_off(restore.blind.max(restore.attempt.saturating_sub(1)));
+        self.tell(MigrationEvent::ReadFailed {
+            failure: failure.clone(),
+            retry_at: later(at, wait),
+        });
+        if self.expected.is_none() && !failure.kind.is_transient() {
+            // A restore that cannot even begin: the rule is not there, or may not be read.
+            let findings = vec![refusal_of(&failure)];
+            return self.unchanged(at, Unchanged::Refused { findings });
+        }
+        restore.failure = Some(failure);
+        // What was accepted is read again; what was not is written again, which reads first.
+        match restore.is_accepted || self.expected.is_none() {
+            true => self.read_restore(at, restore, wait),
+            false => self.send_again(at, restore),
+        }
+    }
+
+    /// A third party's change stands against the restore.
+    fn blocked(
+        &mut self,
+        at: Timestamp,
+        found: TrafficObservation,
+        restore: Restore,
+    ) -> Next<Action> {
+        if self.has_fired(at, &found) {
+            return self.on_fired(at, found);
+        }
+        let diff = self.tell_drift(at, found);
+        let summary = format!(
+            "ROLLBACK BLOCKED: a third party changed the rule ({}), and this run does not write over \
+             that",
+            diff.join("; ")
+        );
+        self.give_up_restoring(at, restore, summary)
+    }
+
+    fn restored(&mut self, at: Timestamp, restore: Restore) -> Next<Action> {
+        self.standings.clear();
+        let restored_at = restore.blue_since.unwrap_or(at);
+        let mut stickiness = None;
+        if let Some((_, traffic)) = self.last.clone() {
+            stickiness = traffic.stickiness;
+            self.tell(MigrationEvent::Restored { traffic });
+        }
+        let confirm = Confirm {
+            cause: restore.cause,
+            restored_at,
+            until: later(restored_at, self.plan.confirm_within()),
+            stickiness,
+            looking: false,
+        };
+        // Whoever cancels is in a hurry: a signal's grace ends before metrics settle.
+        let is_hurried = matches!(
+            confirm.cause,
+            Cause::Cancelled {
+                control: Control::Cancel { .. }
+            }
+        );
+        let is_unwatched = self.standings.is_empty();
+        let is_over = self.taken_over.is_some();
+        if is_over || is_hurried || is_unwatched || self.plan.confirm_within().is_zero() {
+            return self.finish_restored(at, confirm, None);
+        }
+        self.wait_confirming(at, confirm)
+    }
+
+    pub(super) fn finish_restored(
+        &mut self,
+        at: Timestamp,
+        confirm: Confirm,
+        confirmed: Option<Timestamp>,
+    ) -> Next<Action> {
+        let pinned_until = confirm.stickiness.map(|s| later(confirm.restored_at, s));
+        let restored = Restored {
+            at: confirm.restored_at,
+            confirmed,
+            pinned_until: pinned_until.filter(|until| *until > at),
+        };
+        let report = self.report(at);
+        let outcome = MigrationOutcome::RolledBack {
+            cause: confirm.cause,
+            restored,
+            report,
+        };
+        self.end_known(at, outcome)
+    }
+
+    /// Ends with traffic that is not where it should be, or not known.
+    pub(super) fn give_up_restoring(
+        &mut self,
+        at: Timestamp,
+        restore: Restore,
+        summary: String,
+    ) -> Next<Action> {
+        let is_sent = restore.outstanding == RestoreStep::Call;
+        let unresolved = Unresolved {
+            summary,
+            cause: Some(restore.cause),
+            failure: restore.failure,
+            change_unseen: is_sent || self.unseen().is_some(),
+            report: self.report(at),
+        };
+        self.end_unresolved(unresolved)
+    }
+}
+
+/// Why nothing has changed, if a cause comes before anything left blue.
+pub(super) fn unchanged_by(cause: Cause) -> Unchanged {
+    match cause {
+        Cause::Gate { gate, summary } => Unchanged::NotReady {
+            summary: format!("gate `{gate}`: {summary}"),
+        },
+        Cause::Deadline { summary } => Unchanged::NotReady { summary },
+        Cause::WriteFailed { failure } => Unchanged::WriteFailed { failure },
+        Cause::JournalFailed { failure } => Unchanged::JournalFailed { failure },
+        Cause::ClockFault => Unchanged::ClockFault,
+        Cause::Cancelled { control } => Unchanged::Cancelled { control },
+        cause @ (Cause::SwitchFailed { .. } | Cause::SwitchFired | Cause::NeverVisible { .. }) => {
+            Unchanged::NotReady {
+                summary: cause.to_string(),
+            }
+        }
+        Cause::Asked { .. } => Unchanged::NotReady {
+            summary: "blue serves everything already".to_owned(),
+        },
+    }
+}

@@ -1,0 +1,310 @@
+//! Green's rise: the write, and waiting until reads show it.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use super::{
+    Action, Cause, Control, Failure, HoldReason, MigrationEvent, MigrationMachine, Next, Stage,
+    State, TrafficObservation, TrafficSplit, Unchanged, Watch,
+    reads::{APART, Read},
+    state::{Rise, RiseStep, ThenWatch},
+};
+use crate::{
+    clock::later,
+    engine::{ControlEffect, OnCancel},
+    error::ErrorKind,
+    migration::LookReport,
+    traffic::{Over, Shift, Shifted},
+};
+
+/// How much longer than the propagation time a rise may stay unread before it is put back.
+const BLIND: Duration = Duration::from_secs(60);
+
+impl MigrationMachine {
+    pub(super) fn split_of(&self, step: usize) -> TrafficSplit {
+        TrafficSplit::to_green(self.plan.steps()[step].green)
+    }
+
+    /// Sends the rise to `step`, from the routing as it was read at this look.
+    pub(super) fn send_rise(&mut self, at: Timestamp, step: usize, back: Watch) -> Next<Action> {
+        let Some((_, from)) = self.last.clone() else {
+            return self.look_now(at, back);
+        };
+        if let Some(failure) = self.journal_failure.clone() {
+            return self.undo(at, Cause::JournalFailed { failure });
+        }
+        debug_assert!(
+            self.taken_over.is_none(),
+            "a successor writes, not this run"
+        );
+        let to = self.split_of(step);
+        self.tell(MigrationEvent::Shifting {
+            from: from.clone(),
+            to,
+            attempt: back.failed_rises + 1,
+        });
+        self.state = State::Rising(Rise {
+            step,
+            back: Box::new(back),
+            looks: 0,
+            controls: Vec::new(),
+            outstanding: RiseStep::Call,
+        });
+        Next::Do(Action::Shift(Shift::new(from, to, Over::Observed)))
+    }
+
+    pub(super) fn on_rise_answered(
+        &mut self,
+        at: Timestamp,
+        rise: Rise,
+        answer: Result<Shifted, Failure>,
+    ) -> Next<Action> {
+        let to = self.split_of(rise.step);
+        match answer {
+            Ok(shifted) => {
+                self.moved = true;
+                self.sent(at, to, Some(shifted.traffic().weights));
+                match shifted {
+                    Shifted::Seen(traffic) => {
+                        self.read(at, &traffic);
+                        return self.stepped(at, rise, traffic);
+                    }
+                    Shifted::Accepted(_) => self.tell(MigrationEvent::Accepted {
+                        to,
+                        visible_by: later(at, self.propagation),
+                    }),
+                }
+            }
+            Err(failure) => {
+                self.tell(MigrationEvent::WriteFailed {
+                    to,
+                    attempt: rise.back.failed_rises + 1,
+                    failure: failure.clone(),
+                });
+                if failure.kind != ErrorKind::OutcomeUnknown {
+                    return self.not_risen(at, rise, failure);
+                }
+                self.moved = true;
+                self.sent(at, to, None);
+            }
+        }
+        self.await_rise(at, rise, None)
+    }
+
+    /// Waits for the next look at a rise that no read has shown; `soon` is when, if that is sooner.
+    fn await_rise(&mut self, at: Timestamp, rise: Rise, soon: Option<Duration>) -> Next<Action> {
+        if let Some(failure) = self.taken_over.clone() {
+            return self.hold(at, HoldReason::TakenOver { failure });
+        }
+        if let Some(failure) = self.journal_failure.clone() {
+            return self.undo(at, Cause::JournalFailed { failure });
+        }
+        if let Some(control) = rise.controls.iter().find(|c| self.is_undoing(c)).cloned() {
+            return self.undo(at, Cause::Cancelled { control });
+        }
+        // 1, 2, 4, 8 seconds, then the interval.
+        let back_off = Duration::from_secs(1 << rise.looks.min(3));
+        let back_off = back_off.min(self.plan.look_interval());
+        let until = later(at, soon.map_or(back_off, |soon| soon.min(back_off)));
+        self.state = State::Rising(Rise {
+            outstanding: RiseStep::Wait,
+            ..rise
+        });
+        Next::Do(Action::Wait { until })
+    }
+
+    /// Whether a control puts blue back at once.
+    pub(super) fn is_undoing(&self, control: &Control) -> bool {
+        match control {
+            Control::Abort { .. } => true,
+            Control::Cancel { .. } => self.plan.on_cancel() == OnCancel::RollBack,
+            _ => false,
+        }
+    }
+
+    pub(super) fn on_rise_waited(
+        &mut self,
+        at: Timestamp,
+        rise: Rise,
+        clock_fault: bool,
+    ) -> Next<Action> {
+        if rise.outstanding != RiseStep::Wait {
+            self.state = State::Rising(rise);
+            return Next::Keep;
+        }
+        if clock_fault {
+            return self.undo(at, Cause::ClockFault);
+        }
+        self.look_at_rise(at, rise)
+    }
+
+    pub(super) fn look_at_rise(&mut self, at: Timestamp, rise: Rise) -> Next<Action> {
+        // Its evidence begins once it is seen: until then the gates look at the stage before.
+        let progress = self.progress(at, rise.back.stage.phase(), rise.back.since);
+        self.state = State::Rising(Rise {
+            looks: rise.looks + 1,
+            outstanding: RiseStep::Look,
+            ..rise
+        });
+        Next::Do(Action::Look { progress })
+    }
+
+    pub(super) fn on_rise_looked(
+        &mut self,
+        at: Timestamp,
+        rise: Rise,
+        look: LookReport,
+    ) -> Next<Action> {
+        if rise.outstanding != RiseStep::Look {
+            self.state = State::Rising(rise);
+            return Next::Keep;
+        }
+        self.standings.take(at, look.gates, self.standing_time());
+        self.tell(MigrationEvent::Looked {
+            phase: rise.back.stage.phase(),
+            traffic: look.traffic.clone(),
+            gates: self.standings.at(at),
+            paused: false,
+            bake_until: rise.back.bake_until,
+            deadline: rise.back.deadline.min(self.deadline),
+            next_look: later(at, self.plan.look_interval()),
+        });
+        let read = match &look.traffic {
+            Ok(traffic) => Some(self.read(at, traffic)),
+            Err(_) => None,
+        };
+        if read == Some(Read::Drift)
+            && let Ok(traffic) = look.traffic
+        {
+            let until = rise.back.deadline;
+            return self.drifted(at, traffic, until);
+        }
+        if let Some((gate, verdict)) = self.standings.unhealthy(at) {
+            let summary = verdict.evidence().summary.clone();
+            return self.undo(at, Cause::Gate { gate, summary });
+        }
+        let (is_accepted, ended) = self
+            .sent
+            .as_ref()
+            .map_or((false, at), |sent| (sent.accepted.is_some(), sent.ended));
+        match (read, look.traffic) {
+            (Some(Read::Current), Ok(traffic)) => self.stepped(at, rise, traffic),
+            (Some(Read::NeverSeen), _) if is_accepted => {
+                let to = self.split_of(rise.step);
+                self.undo(at, Cause::NeverVisible { to })
+            }
+            (Some(Read::NeverSeen), Ok(traffic)) => {
+                self.tell(MigrationEvent::WriteObserved {
+                    traffic,
+                    happened: false,
+                });
+                self.forget_sent();
+                self.not_risen(at, rise, unanswered())
+            }
+            (Some(Read::Suspect), _) => self.await_rise(at, rise, Some(APART)),
+            (None, _) if at >= later(later(ended, self.propagation), BLIND) => {
+                let failure = unanswered();
+                self.undo(at, Cause::WriteFailed { failure })
+            }
+            _ => self.await_rise(at, rise, None),
+        }
+    }
+
+    /// The rise was read back: its step begins.
+    fn stepped(&mut self, at: Timestamp, rise: Rise, traffic: TrafficObservation) -> Next<Action> {
+        self.standings.clear();
+        self.tell(MigrationEvent::Shifted { traffic });
+        if let Some(failure) = self.taken_over.clone() {
+            return self.hold(at, HoldReason::TakenOver { failure });
+        }
+        self.outdate_switch();
+        if let Some(failure) = self.journal_failure.clone() {
+            return self.undo(at, Cause::JournalFailed { failure });
+        }
+        let this = self.plan.steps()[rise.step];
+        let (bake, deadline) = (self.plan.bake_of(&this), self.plan.deadline_of(&this));
+        let watch = self.watch(at, Stage::Step(rise.step), bake, deadline);
+        if let Some(control) = rise.controls.iter().find(|c| is_ending(c)).cloned() {
+            // Nothing is armed for a run that ends now.
+            return self.on_control(at, State::Watching(watch), control);
+        }
+        let next = self.arm_switch(at, watch, ThenWatch::Wait);
+        self.take_controls(at, rise.controls, next)
+    }
+
+    /// The rise did not happen: back to where it was tried from, so that the next try has a fresh
+    /// look, a standing verdict and the capacity that it needs.
+    fn not_risen(&mut self, at: Timestamp, rise: Rise, failure: Failure) -> Next<Action> {
+        let mut back = *rise.back;
+        back.failed_rises += 1;
+        back.ready = None;
+        if let Some(failure) = self.taken_over.clone() {
+            return match self.moved {
+                true => self.hold(at, HoldReason::TakenOver { failure }),
+                false => self.unchanged(at, Unchanged::JournalFailed { failure }),
+            };
+        }
+        if let Some(control) = rise.controls.iter().find(|c| is_ending(c)).cloned() {
+            return self.on_control(at, State::Watching(back), control);
+        }
+        // A conflict that left no trace may be tried again, like what passes by itself.
+        let lasts = !failure.kind.is_transient() && failure.kind != ErrorKind::Conflict;
+        if lasts || back.failed_rises >= self.plan.write_attempts() {
+            return self.undo(at, Cause::WriteFailed { failure });
+        }
+        if let Some(failure) = self.journal_failure.clone() {
+            return self.undo(at, Cause::JournalFailed { failure });
+        }
+        let next = self.wait(at, back);
+        self.take_controls(at, rise.controls, next)
+    }
+
+    pub(super) fn control_rising(
+        &mut self,
+        at: Timestamp,
+        mut rise: Rise,
+        control: Control,
+    ) -> Next<Action> {
+        if rise.outstanding != RiseStep::Call && self.is_undoing(&control) {
+            self.effect(control.clone(), ControlEffect::Applied);
+            return self.undo(at, Cause::Cancelled { control });
+        }
+        self.effect(control.clone(), ControlEffect::AfterChange);
+        rise.controls.push(control);
+        self.state = State::Rising(rise);
+        Next::Keep
+    }
+
+    /// Carries out controls that had to wait, after `next`.
+    pub(super) fn take_controls(
+        &mut self,
+        at: Timestamp,
+        controls: Vec<Control>,
+        mut next: Next<Action>,
+    ) -> Next<Action> {
+        for control in controls {
+            let state = std::mem::replace(&mut self.state, State::New);
+            match self.on_control(at, state, control) {
+                Next::Keep => {}
+                other => next = other,
+            }
+        }
+        next
+    }
+}
+
+/// Whether a control ends the run.
+pub(super) fn is_ending(control: &Control) -> bool {
+    matches!(
+        control,
+        Control::Hold { .. } | Control::Abort { .. } | Control::Cancel { .. }
+    )
+}
+
+fn unanswered() -> Failure {
+    Failure::new(
+        ErrorKind::OutcomeUnknown,
+        "the write was not answered, and no read has shown it",
+    )
+}

@@ -1,0 +1,72 @@
+//! A run of an earlier version, as this one takes it over.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::{Cause, Intent, OpenedGate, Override, outcome::End};
+use crate::{
+    engine::Control,
+    traffic::{Armed, TrafficObservation},
+};
+
+/// A run of an earlier version, as its records leave it: what its journal keeps when it is resumed, so
+/// that a later resume or replay begins here.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Reopened {
+    /// The version that wrote the records before.
+    pub(super) found: u32,
+    /// When it was reopened: bake, evidence and deadlines begin anew here.
+    pub(super) at: Timestamp,
+    /// The gates as they were supplied to the resume.
+    pub(super) gates: Vec<OpenedGate>,
+    /// When the run began.
+    pub(super) started: Timestamp,
+    pub(super) intent: Intent,
+    /// The routing that was last read back as the run's own.
+    pub(super) expected: Option<TrafficObservation>,
+    /// The newest observation, and when it was made.
+    pub(super) last: Option<(Timestamp, TrafficObservation)>,
+    /// Blue's healthy targets at the start.
+    pub(super) blue_at_start: Option<u32>,
+    /// Whether a change was ever sent.
+    pub(super) moved: bool,
+    /// How long after a write a read may show an older state.
+    pub(super) propagation: Duration,
+    pub(super) stands: Stands,
+    pub(super) paused: bool,
+    /// What an operator asked for and did not get yet.
+    pub(super) then: Option<Control>,
+    pub(super) overrides: Vec<Override>,
+    /// From when on a dead-man switch may fire.
+    pub(super) may_fire: Option<Timestamp>,
+    /// The dead-man switch as it was last armed for certain, and when it fires.
+    pub(super) armed: Option<(Armed, Timestamp)>,
+}
+
+impl Reopened {
+    /// The version that wrote the records before.
+    #[must_use]
+    pub fn found(&self) -> u32 {
+        self.found
+    }
+}
+
+/// Where a run stands.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "stands", rename_all = "snake_case")]
+pub(super) enum Stands {
+    /// Nothing was sent: the survey is made anew.
+    Survey,
+    /// The share of this step is live.
+    Step { step: usize },
+    /// A rise to `to` was sent, and it is not known whether it happened.
+    Rising { from: Option<usize>, to: usize },
+    /// Everything is on its way back to blue.
+    Restoring { cause: Cause },
+    /// Blue has everything, read back.
+    Restored { cause: Cause, at: Timestamp },
+    /// It is over.
+    Ended { end: Box<End> },
+}

@@ -1,0 +1,110 @@
+//! What is asked of a splitter, and what it answers.
+
+use serde::{Deserialize, Serialize};
+
+use super::{TrafficObservation, TrafficSplit};
+
+/// A change of the split.
+///
+/// # Examples
+///
+/// ```
+/// use bluegreen::traffic::{Over, Percent, Shift, Sides, TrafficObservation, TrafficSplit};
+///
+/// let seen = TrafficObservation::new(Sides { blue: 90, green: 10 }, Sides::default(), "v1:rule");
+/// let rise = Shift::rise(&seen, TrafficSplit::to_green(Percent::FIFTY));
+/// assert!(!rise.restores());
+///
+/// // The rise was sent and never answered: a restore may find either split.
+/// let own = Over::Own(vec![TrafficSplit::to_green(Percent::FIFTY)]);
+/// assert!(Shift::new(seen, TrafficSplit::ALL_BLUE, own).restores());
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Shift {
+    /// The routing that is changed, as it was read. Whatever else is found there stays.
+    pub from: TrafficObservation,
+    /// The split wanted.
+    pub to: TrafficSplit,
+    /// What it may be written over.
+    pub over: Over,
+}
+
+impl Shift {
+    /// A change from `from` to `to`.
+    pub fn new(from: TrafficObservation, to: TrafficSplit, over: Over) -> Self {
+        Self { from, to, over }
+    }
+
+    /// A change from what was observed, over nothing else.
+    pub fn rise(from: &TrafficObservation, to: TrafficSplit) -> Self {
+        Self::new(from.clone(), to, Over::Observed)
+    }
+
+    /// Whether it is a restore: then it is always written, even if a read shows `to` already. Blue
+    /// has everything both before the first rise and after the restore, so equal reads prove
+    /// nothing.
+    #[must_use]
+    pub fn restores(&self) -> bool {
+        self.over != Over::Observed
+    }
+
+    /// Whether `found`, which was read right before the write, may be written over.
+    #[must_use]
+    pub fn may_replace(&self, found: &TrafficObservation) -> bool {
+        let is_same_rest = found.fingerprint == self.from.fingerprint;
+        match &self.over {
+            Over::Observed => found.is_same_routing(&self.from),
+            Over::Own(splits) => {
+                is_same_rest
+                    && (found.weights == self.from.weights
+                        || found.is_at(self.to)
+                        || splits.iter().any(|split| found.is_at(*split)))
+            }
+            Over::Anything => true,
+        }
+    }
+}
+
+/// What a change may be written over.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "over", content = "splits", rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Over {
+    /// Only the routing that was observed: a rise.
+    Observed,
+    /// Also any of these splits of the same rule, which the run's own writes may have left, and the
+    /// wanted one: a restore.
+    Own(Vec<TrafficSplit>),
+    /// Whatever routing is found: a restore that an operator asked for.
+    Anything,
+}
+
+/// The answer to a [`Shift`]. No answer is an error of the kind
+/// [`OutcomeUnknown`](crate::ErrorKind::OutcomeUnknown); every other error says that nothing was
+/// written.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "shifted", content = "traffic", rename_all = "snake_case")]
+pub enum Shifted {
+    /// The write was accepted, and a read after it showed it.
+    Seen(TrafficObservation),
+    /// The write was accepted; this is what was accepted. A read after it failed, or showed an
+    /// older state.
+    Accepted(TrafficObservation),
+}
+
+impl Shifted {
+    /// The routing that was accepted.
+    pub fn traffic(&self) -> &TrafficObservation {
+        match self {
+            Self::Seen(traffic) | Self::Accepted(traffic) => traffic,
+        }
+    }
+
+    /// The routing that was accepted.
+    pub fn into_traffic(self) -> TrafficObservation {
+        match self {
+            Self::Seen(traffic) | Self::Accepted(traffic) => traffic,
+        }
+    }
+}
