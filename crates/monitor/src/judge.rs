@@ -439,7 +439,7 @@ mod tests {
         let lax = json!({"gates": {"metrics": {"limits": {"max_error_rate": 60.0}}}});
         let again = rejudge(&records(), &lax).expect("judged");
         let parting = again.parting.expect("it parts");
-        assert_eq!(parting.elapsed, Duration::from_secs(360));
+        assert_eq!(parting.elapsed, Duration::from_secs(363));
         assert!(parting.did.contains("rolling back"), "{parting:?}");
         assert!(!parting.would.contains("rolling back"), "{parting:?}");
     }

@@ -247,7 +247,7 @@ impl MigrationMachine {
         restore.blind = 0;
         if let Some(failure) = self.taken_over.clone() {
             // Whatever is there, the successor continues from it.
-            self.remember(at, &traffic);
+            self.read(at, &traffic);
             return self.hold(at, HoldReason::TakenOver { failure });
         }
         if self.expected.is_none() {

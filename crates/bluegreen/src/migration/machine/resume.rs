@@ -119,7 +119,7 @@ impl MigrationMachine {
             Err(failure) => return self.on_resume_blind(at, resuming, failure),
         };
         if let Some(failure) = self.taken_over.clone() {
-            self.remember(at, &traffic);
+            self.read(at, &traffic);
             return self.hold(at, HoldReason::TakenOver { failure });
         }
         let is_begun = matches!(
