@@ -268,7 +268,7 @@ impl JournalLog {
     ///
     /// # Errors
     ///
-    /// As [`standing`](Self::standing), and where records are missing or do not follow each other.
+    /// As [`lease_state`](Self::lease_state), and where records are missing or do not follow each other.
     ///
     /// # Cancel safety
     ///

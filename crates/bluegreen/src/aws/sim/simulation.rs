@@ -347,7 +347,7 @@ impl Simulation {
     /// Sets the wall clock here now, by this much: forward, or back if it is negative. It is the
     /// clock of [`Aws::clock`](crate::Aws::clock); its [`uptime`](Clock::uptime), tokio's clock and
     /// AWS's own time take no part. For a clock that is off from the start see
-    /// [`SimulationBuilder::clock_off_by`].
+    /// [`SimulationBuilder::clock_off_by`](super::SimulationBuilder::clock_off_by).
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread")]
