@@ -6,7 +6,7 @@ use super::{
     Action, Cause, Control, Failure, HoldReason, MigrationEvent, MigrationMachine, Next, Stage,
     State, Unchanged, Unresolved, Watch,
     rise::is_ending,
-    state::{ArmingSwitch, DisarmStep, RestoreStep, RiseStep},
+    state::{ArmingSwitch, DisarmStep, DriftStep, RestoreStep, RiseStep},
 };
 use crate::{
     clock::{between, later},
@@ -232,20 +232,9 @@ impl MigrationMachine {
     /// Somebody else has taken over. A change under way is let to finish and is read back, since
     /// reading is all that is left to do.
     fn on_taken_over(&mut self, at: Timestamp, state: State, failure: Failure) -> Next<Action> {
-        self.taken_over = Some(failure.clone());
+        self.taken_over = Some(failure);
         match state {
-            State::New | State::Preflight(_) => {
-                self.unchanged(at, Unchanged::JournalFailed { failure })
-            }
-            State::Watching(_) if !self.moved => {
-                self.unchanged(at, Unchanged::JournalFailed { failure })
-            }
-            State::Watching(_) => self.hold(at, HoldReason::TakenOver { failure }),
             State::Confirming(confirm) => self.finish_restored(at, confirm, None),
-            State::Rising(rise) if rise.outstanding != RiseStep::Call => {
-                self.hold(at, HoldReason::TakenOver { failure })
-            }
-            State::Drifted(_) => self.hold(at, HoldReason::TakenOver { failure }),
             State::Restoring(restore)
                 if matches!(
                     restore.outstanding,
@@ -254,12 +243,23 @@ impl MigrationMachine {
             {
                 self.read_restore_now(restore)
             }
-            State::DisarmingSwitch(disarming) if disarming.step == DisarmStep::Wait => {
+            State::DisarmingSwitch(disarming)
+                if matches!(disarming.step, DisarmStep::Wait | DisarmStep::WaitToObserve) =>
+            {
                 self.end_armed(at, disarming)
             }
             state => {
+                let is_reading = match &state {
+                    State::New | State::Preflight(_) | State::Watching(_) => true,
+                    State::Rising(rise) => rise.outstanding != RiseStep::Call,
+                    State::Drifted(drifted) => drifted.outstanding != DriftStep::Disarm,
+                    _ => false,
+                };
                 self.state = state;
-                Next::Keep
+                match is_reading {
+                    true => self.give_way(at).unwrap_or(Next::Keep),
+                    false => Next::Keep,
+                }
             }
         }
     }

@@ -87,6 +87,12 @@ impl MigrationMachine {
             return Next::Keep;
         }
         self.take_disarmed(disarmed);
+        if let Some(end) = self.give_way(at) {
+            return end;
+        }
+        if at >= drifted.until {
+            return self.end_drifted(at, drifted);
+        }
         self.wait_drifted(at, drifted)
     }
 
@@ -162,10 +168,16 @@ impl MigrationMachine {
     pub(super) fn control_drifted(
         &mut self,
         at: Timestamp,
-        drifted: Drifted,
+        mut drifted: Drifted,
         control: Control,
     ) -> Next<Action> {
         if super::rise::is_ending(&control) {
+            if drifted.outstanding == DriftStep::Disarm {
+                self.effect(control, crate::engine::ControlEffect::AfterChange);
+                drifted.until = at;
+                self.state = State::Drifted(drifted);
+                return Next::Keep;
+            }
             self.effect(control, crate::engine::ControlEffect::Applied);
             return self.end_drifted(at, drifted);
         }

@@ -298,6 +298,15 @@ impl MigrationMachine {
         Next::End
     }
 
+    /// Ends if another controller has taken over: that one continues from whatever is there.
+    fn give_way(&mut self, at: Timestamp) -> Option<Next<Action>> {
+        let failure = self.taken_over.clone()?;
+        Some(match self.moved {
+            true => self.hold(at, HoldReason::TakenOver { failure }),
+            false => self.unchanged(at, Unchanged::JournalFailed { failure }),
+        })
+    }
+
     fn unchanged(&mut self, at: Timestamp, reason: Unchanged) -> Next<Action> {
         let report = self.report(at);
         self.end_known(at, MigrationOutcome::Unchanged { reason, report })

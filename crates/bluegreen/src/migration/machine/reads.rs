@@ -150,8 +150,11 @@ impl MigrationMachine {
     }
 
     fn read_current(&mut self, at: Timestamp, found: &TrafficObservation) -> Read {
+        let propagation = self.propagation;
         if let Some(sent) = &mut self.sent {
-            sent.seen = true;
+            // A read of what stood before, too, is no sign of a write that was not answered.
+            let proves_nothing = sent.accepted.is_none() && sent.base.contains(&found.weights);
+            sent.seen |= !proves_nothing || at >= later(sent.ended, propagation);
         }
         self.expected = Some(found.clone());
         self.reads.foreign = None;

@@ -5,8 +5,8 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::{
-    Action, Cause, Control, Failure, HoldReason, Intent, MigrationEvent, MigrationMachine,
-    MigrationOutcome, Next, State, TrafficObservation, TrafficSplit, Unchanged, Unresolved,
+    Action, Cause, Control, Failure, Intent, MigrationEvent, MigrationMachine, MigrationOutcome,
+    Next, State, TrafficObservation, TrafficSplit, Unchanged, Unresolved,
     preflight::refusal_of,
     reads::{APART, Read},
     retry::{ATTEMPTS, MOST_TRIES_WITHOUT_TIME, back_off},
@@ -245,10 +245,12 @@ impl MigrationMachine {
             }
         };
         restore.blind = 0;
-        if let Some(failure) = self.taken_over.clone() {
+        if self.taken_over.is_some() {
             // Whatever is there, the successor continues from it.
             self.read(at, &traffic);
-            return self.hold(at, HoldReason::TakenOver { failure });
+        }
+        if let Some(end) = self.give_way(at) {
+            return end;
         }
         if self.expected.is_none() {
             return self.on_first_seen(at, restore, traffic);

@@ -6,8 +6,8 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::{
-    Action, Cause, Control, Failure, HoldReason, MigrationEvent, MigrationMachine, Next, State,
-    TrafficObservation, TrafficSplit, Unresolved,
+    Action, Cause, Control, Failure, MigrationEvent, MigrationMachine, MigrationOutcome, Next,
+    State, TrafficObservation, TrafficSplit, Unchanged, Unresolved,
     reads::{APART, Read},
     retry::back_off,
     rise::is_ending,
@@ -118,15 +118,22 @@ impl MigrationMachine {
             Ok(traffic) => traffic,
             Err(failure) => return self.on_resume_blind(at, resuming, failure),
         };
-        if let Some(failure) = self.taken_over.clone() {
+        if self.taken_over.is_some() {
             self.read(at, &traffic);
-            return self.hold(at, HoldReason::TakenOver { failure });
         }
-        let is_begun = matches!(
-            *resuming.was,
-            State::Watching(_) | State::ArmingSwitch(_) | State::Confirming(_)
-        );
-        if is_begun {
+        if let Some(end) = self.give_way(at) {
+            return end;
+        }
+        let is_compared = match &*resuming.was {
+            State::Watching(_) | State::ArmingSwitch(_) | State::Confirming(_) => true,
+            // What a run was held for is no new change of a third party.
+            State::DisarmingSwitch(disarming) => matches!(
+                disarming.outcome,
+                MigrationOutcome::Promoted { .. } | MigrationOutcome::RolledBack { .. }
+            ),
+            _ => false,
+        };
+        if is_compared {
             resuming.blind = 0;
             match self.read(at, &traffic) {
                 Read::Current => {}
@@ -199,6 +206,15 @@ impl MigrationMachine {
     ) -> Next<Action> {
         resuming.blind += 1;
         let is_over = at >= later(resuming.since, self.plan.restore_within());
+        if !self.moved {
+            if let Some(end) = self.give_way(at) {
+                return end;
+            }
+            if is_over {
+                let summary = format!("the split could not be read: {failure}");
+                return self.unchanged(at, Unchanged::NotReady { summary });
+            }
+        }
         if is_over || self.taken_over.is_some() {
             let summary = "UNKNOWN: the run was resumed, and the split could not be read";
             return self.give_up_resuming(at, Some(failure), summary.to_owned());

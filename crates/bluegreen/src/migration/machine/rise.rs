@@ -5,8 +5,8 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::{
-    Action, Cause, Control, Failure, HoldReason, MigrationEvent, MigrationMachine, Next, Stage,
-    State, TrafficObservation, TrafficSplit, Unchanged, Watch,
+    Action, Cause, Control, Failure, MigrationEvent, MigrationMachine, Next, Stage, State,
+    TrafficObservation, TrafficSplit, Watch,
     reads::{APART, Read},
     state::{Rise, RiseStep, ThenWatch},
 };
@@ -94,8 +94,8 @@ impl MigrationMachine {
 
     /// Waits for the next look at a rise that no read has shown; `soon` is when, if that is sooner.
     fn await_rise(&mut self, at: Timestamp, rise: Rise, soon: Option<Duration>) -> Next<Action> {
-        if let Some(failure) = self.taken_over.clone() {
-            return self.hold(at, HoldReason::TakenOver { failure });
+        if let Some(end) = self.give_way(at) {
+            return end;
         }
         if let Some(failure) = self.journal_failure.clone() {
             return self.undo(at, Cause::JournalFailed { failure });
@@ -215,8 +215,8 @@ impl MigrationMachine {
     fn stepped(&mut self, at: Timestamp, rise: Rise, traffic: TrafficObservation) -> Next<Action> {
         self.standings.clear();
         self.tell(MigrationEvent::Shifted { traffic });
-        if let Some(failure) = self.taken_over.clone() {
-            return self.hold(at, HoldReason::TakenOver { failure });
+        if let Some(end) = self.give_way(at) {
+            return end;
         }
         self.outdate_switch();
         if let Some(failure) = self.journal_failure.clone() {
@@ -230,7 +230,14 @@ impl MigrationMachine {
             return self.on_control(at, State::Watching(watch), control);
         }
         let next = self.arm_switch(at, watch, ThenWatch::Wait);
-        self.take_controls(at, rise.controls, next)
+        let (passed, controls): (Vec<_>, Vec<_>) = rise
+            .controls
+            .into_iter()
+            .partition(|control| matches!(control, Control::Promote { .. }));
+        for control in passed {
+            self.ignored(control, "the step that it was given for has passed");
+        }
+        self.take_controls(at, controls, next)
     }
 
     /// The rise did not happen: back to where it was tried from, so that the next try has a fresh
@@ -239,11 +246,8 @@ impl MigrationMachine {
         let mut back = *rise.back;
         back.failed_rises += 1;
         back.ready = None;
-        if let Some(failure) = self.taken_over.clone() {
-            return match self.moved {
-                true => self.hold(at, HoldReason::TakenOver { failure }),
-                false => self.unchanged(at, Unchanged::JournalFailed { failure }),
-            };
+        if let Some(end) = self.give_way(at) {
+            return end;
         }
         if let Some(control) = rise.controls.iter().find(|c| is_ending(c)).cloned() {
             return self.on_control(at, State::Watching(back), control);

@@ -5,8 +5,8 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::{
-    Action, Cause, End, Failure, HoldReason, MigrationEvent, MigrationMachine, MigrationOutcome,
-    Next, Stage, State, TrafficObservation, Unchanged, Unresolved, Watch,
+    Action, Cause, End, Failure, MigrationEvent, MigrationMachine, MigrationOutcome, Next, Stage,
+    State, TrafficObservation, Unchanged, Unresolved, Watch,
     preflight::refusal_of,
     reads::{APART, Read},
     retry::{FEW_ATTEMPTS, back_off},
@@ -125,12 +125,8 @@ impl MigrationMachine {
                 Some(failure)
             }
         };
-        if let Some(failure) = self.taken_over.clone() {
-            return if self.moved {
-                self.hold(at, HoldReason::TakenOver { failure })
-            } else {
-                self.unchanged(at, Unchanged::JournalFailed { failure })
-            };
+        if let Some(end) = self.give_way(at) {
+            return end;
         }
         if let Some(failure) = self.journal_failure.clone() {
             return self.undo(at, Cause::JournalFailed { failure });
@@ -351,6 +347,12 @@ impl MigrationMachine {
             return Next::Keep;
         }
         match observed {
+            Ok(traffic) if self.taken_over.is_some() => {
+                self.switch = Switch::default();
+                self.tell(MigrationEvent::SwitchDisarmed);
+                self.read(at, &traffic);
+                self.give_way(at).unwrap_or(Next::Keep)
+            }
             Ok(traffic) => {
                 let has_fired = self.has_fired(at, &traffic);
                 let is_held = matches!(disarming.outcome, MigrationOutcome::Held { .. });

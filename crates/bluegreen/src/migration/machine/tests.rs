@@ -1286,6 +1286,8 @@ struct World {
     /// The targets seen at the newest look; `None` where it failed.
     seen_targets: Option<u32>,
     overridden: bool,
+    /// An override for all steps that are left.
+    completes: bool,
     last_read: Option<TrafficObservation>,
     /// The weights of every read.
     reads: Vec<Sides<u32>>,
@@ -1412,7 +1414,10 @@ fn check_shift(
     let stands = crate::clock::between(reached, at) <= plan.look_interval() * 2;
     let first = from.is_all_blue();
     prop_assert!(
-        (mood == Mood::Healthy && stands) || world.overridden || (first && mood != Mood::Unhealthy),
+        (mood == Mood::Healthy && stands)
+            || world.overridden
+            || world.completes
+            || (first && mood != Mood::Unhealthy),
         "P1: a rise on {:?}",
         mood
     );
@@ -1444,7 +1449,7 @@ proptest! {
         let plan = plan.build().expect("valid");
         let mut world = World {
             now: start(), lag: Duration::ZERO, history: Vec::new(), has_third_party: false,
-            blue: if intent == Intent::Migrate { 100 } else { 100 - split }, green: if intent == Intent::Migrate { 0 } else { split }, targets: 4, newest: None, seen_targets: None, overridden: matches!(intent, Intent::Complete { .. }), last_read: None, reads: Vec::new(), must_observe: false, fires: None, has_fired: false,
+            blue: if intent == Intent::Migrate { 100 } else { 100 - split }, green: if intent == Intent::Migrate { 0 } else { split }, targets: 4, newest: None, seen_targets: None, overridden: false, completes: matches!(intent, Intent::Complete { .. }), last_read: None, reads: Vec::new(), must_observe: false, fires: None, has_fired: false,
         };
         world.set(world.blue, world.green);
         let mut machine = MigrationMachine::new(plan.clone(), [("errors".into(), GatePolicy::Required)])
@@ -1528,7 +1533,8 @@ proptest! {
                     continue;
                 }
                 Chance::Control(control) => {
-                    world.overridden |= matches!(control, Control::Promote { .. } | Control::Complete { .. });
+                    world.overridden |= matches!(control, Control::Promote { .. });
+                    world.completes |= matches!(control, Control::Complete { .. });
                     stops = matches!(control, Control::Stop { .. });
                     Input::Control(control)
                 }
