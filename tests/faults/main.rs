@@ -9,6 +9,7 @@
 mod common;
 mod controllers;
 mod dead_man;
+mod lag;
 mod release;
 mod resume;
 
@@ -42,12 +43,15 @@ fn worlds() -> [World; 2] {
     ]
 }
 
-const FAULTS: [Fault; 6] = [
+const FAULTS: [Fault; 9] = [
     Fault::Throttle,
     Fault::Denied,
     Fault::Unavailable,
     Fault::TimeoutBeforeEffect,
     Fault::TimeoutAfterEffect,
+    Fault::Missing,
+    Fault::HangBeforeEffect,
+    Fault::HangAfterEffect,
     Fault::ThirdPartyWrite {
         weights: Sides {
             blue: 37,

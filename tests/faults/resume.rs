@@ -20,6 +20,7 @@ use crate::{
         Hand,
         cases::each,
         durable::{Durable, killed},
+        lag::{Lagging, lags},
         short_plan,
     },
     everything,
@@ -227,6 +228,8 @@ enum Mishap {
     KillAtRecord(u64, Moment),
     /// The store fails at this record, so many times.
     Store(u64, u64),
+    /// Reads lag behind writes.
+    Lag(Lagging),
 }
 
 fn mishap() -> impl Strategy<Value = Mishap> {
@@ -243,6 +246,7 @@ fn mishap() -> impl Strategy<Value = Mishap> {
         3 => (1_u64..80, moment()).prop_map(|(n, moment)| Mishap::Kill(n, moment)),
         3 => (1_u64..110, moment()).prop_map(|(n, moment)| Mishap::KillAtRecord(n, moment)),
         1 => (2_u64..110, 1_u64..4).prop_map(|(n, count)| Mishap::Store(n, count)),
+        2 => prop::sample::select(lags()).prop_map(Mishap::Lag),
     ]
 }
 
@@ -251,7 +255,7 @@ async fn through(
     world: World,
     has_switch: bool,
     mishaps: Vec<Mishap>,
-) -> Result<(), TestCaseError> {
+) -> Result<u8, TestCaseError> {
     let mut plan = short_plan();
     if has_switch {
         plan = plan.dead_man(Duration::from_secs(300));
@@ -273,6 +277,7 @@ async fn through(
             }
             Some(Mishap::KillAtRecord(n, moment)) => durable.storage.stop_at(records + n, moment),
             Some(Mishap::Store(n, count)) => durable.storage.fail(records + n, count),
+            Some(Mishap::Lag(lagging)) => lagging.set(&durable.simulation),
         }
         let kill = async {
             match (&mut stop, mishap) {
@@ -313,14 +318,14 @@ async fn through(
         code
     );
     prop_assert!(live.green == 0 || live.blue == 0, "{:?}", live);
-    Ok(())
+    Ok(code)
 }
 
 /// Random long runs of faults and crashes; `BLUEGREEN_FAULTS=all` makes a night of it. What fails
 /// is shrunk to the few mishaps that it needs.
 #[test]
 fn p05_random_faults_and_crashes_end_in_a_known_place() {
-    let cases = if everything() { 5_000 } else { 60 };
+    let cases = if everything() { 10_000 } else { 60 };
     let config = ProptestConfig {
         cases,
         failure_persistence: None,
@@ -335,6 +340,7 @@ fn p05_random_faults_and_crashes_end_in_a_known_place() {
         let rng = TestRng::deterministic_rng(RngAlgorithm::ChaCha);
         TestRunner::new_with_rng(config, rng)
     };
+    let codes = std::cell::RefCell::new(std::collections::BTreeMap::new());
     let ran = runner.run(
         &(worlds, any::<bool>(), prop::collection::vec(mishap(), 0..6)),
         |(world, has_switch, mishaps)| {
@@ -347,9 +353,12 @@ fn p05_random_faults_and_crashes_end_in_a_known_place() {
             let month = Duration::from_secs(30 * 24 * 3600);
             let ended = runtime
                 .block_on(async { timeout(month, through(world, has_switch, mishaps)).await });
-            ended.unwrap_or_else(|_| Err(TestCaseError::fail("it never ends")))
+            let code = ended.unwrap_or_else(|_| Err(TestCaseError::fail("it never ends")))?;
+            *codes.borrow_mut().entry(code).or_insert(0_u32) += 1;
+            Ok(())
         },
     );
+    println!("ends by exit code: {:?}", codes.borrow());
     if let Err(error) = ran {
         panic!("{error}");
     }

@@ -6,6 +6,7 @@ mod control;
 mod guide;
 mod journals;
 mod lag;
+mod limits;
 mod release;
 mod rights;
 mod scenarios;

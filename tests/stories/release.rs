@@ -349,7 +349,7 @@ async fn p11_cancelling_at_any_event_ends_in_a_state_that_is_stated() {
     let mut codes = Vec::new();
     for n in 0..events - 1 {
         let simulation = Simulation::builder().test_route().build();
-        let hand = at_event(n, |handle| handle.cancel("SIGTERM"));
+        let hand = at_event(n, |handle| drop(handle.cancel("SIGTERM")));
         let run = release(
             &simulation,
             plan(),

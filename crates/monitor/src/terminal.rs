@@ -95,15 +95,16 @@ impl Key {
     /// Carries it out. Leaving the screen is the caller's matter.
     pub fn apply(self, view: &View, handle: &ControlHandle, by: &Operator) {
         let by = by.clone();
-        match self {
+        // The screen shows what came of it.
+        let _answer = match self {
             Self::Pause if view.paused => handle.resume(by),
             Self::Pause => handle.pause(by),
             Self::SkipWait => handle.skip_wait(by),
             Self::Promote => handle.promote(by),
             Self::Hold => handle.hold(by),
             Self::Abort => handle.abort(by),
-            Self::Quit => {}
-        }
+            Self::Quit => return,
+        };
     }
 }
 

@@ -395,6 +395,7 @@ impl View {
             | MigrationEvent::Confirmed { .. } => Level::Good,
             MigrationEvent::RollingBack { .. }
             | MigrationEvent::Drifted { .. }
+            | MigrationEvent::WritingUnread { .. }
             | MigrationEvent::SwitchFired { .. }
             | MigrationEvent::Unresolved { .. }
             | MigrationEvent::JournalFailed { .. } => Level::Bad,
@@ -403,6 +404,7 @@ impl View {
             | MigrationEvent::WriteFailed { .. }
             | MigrationEvent::SwitchFailed { .. }
             | MigrationEvent::CapacityShort { .. }
+            | MigrationEvent::PauseEnds { .. }
             | MigrationEvent::Controlled { .. } => Level::Unsure,
             MigrationEvent::Ended { exit_code: 0, .. } => Level::Good,
             MigrationEvent::Ended { .. } => Level::Bad,

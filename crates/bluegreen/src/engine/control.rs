@@ -1,9 +1,17 @@
 //! Taking a run in hand while it goes on.
 
-use std::fmt;
+use std::{
+    fmt,
+    future::Future,
+    pin::Pin,
+    task::{Context, Poll},
+    time::Duration,
+};
 
 use serde::{Deserialize, Serialize};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
+
+use crate::clock::span;
 
 /// Who takes control. Overrides are named, and the name stands in the outcome.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -34,11 +42,17 @@ impl fmt::Display for Operator {
 #[serde(tag = "control", rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Control {
-    /// Do not go on to the next step. Looks go on, and so does the rollback of an unhealthy
-    /// green; deadlines stand still.
+    /// Do not rise to the next step. Looks continue, and so does the rollback of an unhealthy
+    /// green; deadlines stand still. A pause has a length: near its end the run warns, at its end it
+    /// does what the plan says of a cancellation, since nobody came back.
     Pause {
         /// Who asks.
         by: Operator,
+        /// For how long at most. Default: 30 minutes. At most 2 hours, and at most what is left
+        /// until the deadline of the whole run.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::optional")]
+        length: Option<Duration>,
     },
     /// End a pause.
     Resume {
@@ -86,7 +100,11 @@ pub enum Control {
 impl fmt::Display for Control {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Pause { by } => write!(f, "pause by {by}"),
+            Self::Pause { by, length: None } => write!(f, "pause by {by}"),
+            Self::Pause {
+                by,
+                length: Some(length),
+            } => write!(f, "pause of {} by {by}", span(*length)),
             Self::Resume { by } => write!(f, "resume by {by}"),
             Self::SkipWait { by } => write!(f, "skip the wait by {by}"),
             Self::Promote { by } => write!(f, "promote now by {by}"),
@@ -124,13 +142,69 @@ pub enum ControlEffect {
 
 /// Takes a run in hand from anywhere: another task, a signal handler's thread, a web server.
 ///
-/// Sending never blocks and never fails; what comes after the end of the run is dropped.
+/// Sending never blocks and never fails. Each call gives an [`Answer`] that may be waited for or
+/// dropped. A control that is given before the run starts holds from its first step on.
+///
+/// # Examples
+///
+/// ```
+/// # #[cfg(feature = "sim")]
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use bluegreen::{Migration, MigrationPlan, aws::{alb::AlbTrafficSplitter, sim::Scenario}, gate_fn, Verdict};
+/// use bluegreen::engine::ControlEffect;
+///
+/// let simulation = Scenario::Healthy.simulation(7);
+/// simulation.start_paused();
+/// let aws = simulation.aws();
+/// let splitter = AlbTrafficSplitter::new(&aws, simulation.rule(), simulation.blue(), simulation.green())?;
+/// let migration = Migration::new(MigrationPlan::builder().build()?, splitter)
+///     .clock(aws.clock())
+///     .gate("queue", gate_fn("queue", |_look| async { Ok(Verdict::healthy("no message waits")) }));
+/// let handle = migration.handle();
+/// let answer = handle.abort("ann");
+/// let outcome = migration.run().await?;
+/// assert_eq!(answer.await, ControlEffect::Applied);
+/// assert_eq!(outcome.exit_code(), 3, "nothing was changed yet");
+/// # Ok(())
+/// # }
+/// # #[cfg(not(feature = "sim"))]
+/// # fn main() {}
+/// ```
 #[derive(Debug, Clone)]
 pub struct ControlHandle {
-    sender: mpsc::UnboundedSender<Control>,
+    sender: mpsc::UnboundedSender<Given>,
 }
 
-pub(crate) type Controls = mpsc::UnboundedReceiver<Control>;
+/// A control, and where its answer goes.
+#[derive(Debug)]
+pub(crate) struct Given {
+    pub(crate) control: Control,
+    pub(crate) answer: oneshot::Sender<ControlEffect>,
+}
+
+pub(crate) type Controls = mpsc::UnboundedReceiver<Given>;
+
+/// What became of a control: a future that gives its [`ControlEffect`] as soon as the run has taken
+/// it, at once or after the call that is under way. After the end of the run, and if the run is
+/// dropped, it is [`ControlEffect::Ignored`].
+///
+/// # Cancel safety
+///
+/// Dropping it changes nothing: the control holds all the same.
+#[derive(Debug)]
+pub struct Answer(oneshot::Receiver<ControlEffect>);
+
+impl Future for Answer {
+    type Output = ControlEffect;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<ControlEffect> {
+        let answer = Pin::new(&mut self.0).poll(context);
+        answer.map(|answer| {
+            answer.unwrap_or_else(|_| ControlEffect::Ignored("the run has ended".to_owned()))
+        })
+    }
+}
 
 impl ControlHandle {
     pub(crate) fn new() -> (Self, Controls) {
@@ -139,57 +213,70 @@ impl ControlHandle {
     }
 
     /// Sends any control.
-    pub fn send(&self, control: Control) {
-        // An error means that the run has ended: there is nothing left to control.
-        let _ = self.sender.send(control);
+    pub fn send(&self, control: Control) -> Answer {
+        let (answer, receiver) = oneshot::channel();
+        // If the run has ended, the sender of the answer is dropped here, which says so.
+        let _ = self.sender.send(Given { control, answer });
+        Answer(receiver)
     }
 
-    /// Sends [`Control::Pause`].
-    pub fn pause(&self, by: impl Into<Operator>) {
-        self.send(Control::Pause { by: by.into() });
+    /// Sends [`Control::Pause`] with the default length.
+    pub fn pause(&self, by: impl Into<Operator>) -> Answer {
+        self.send(Control::Pause {
+            by: by.into(),
+            length: None,
+        })
+    }
+
+    /// Sends [`Control::Pause`] with a length of its own.
+    pub fn pause_for(&self, by: impl Into<Operator>, length: Duration) -> Answer {
+        self.send(Control::Pause {
+            by: by.into(),
+            length: Some(length),
+        })
     }
 
     /// Sends [`Control::Resume`].
-    pub fn resume(&self, by: impl Into<Operator>) {
-        self.send(Control::Resume { by: by.into() });
+    pub fn resume(&self, by: impl Into<Operator>) -> Answer {
+        self.send(Control::Resume { by: by.into() })
     }
 
     /// Sends [`Control::SkipWait`].
-    pub fn skip_wait(&self, by: impl Into<Operator>) {
-        self.send(Control::SkipWait { by: by.into() });
+    pub fn skip_wait(&self, by: impl Into<Operator>) -> Answer {
+        self.send(Control::SkipWait { by: by.into() })
     }
 
     /// Sends [`Control::Promote`].
-    pub fn promote(&self, by: impl Into<Operator>) {
-        self.send(Control::Promote { by: by.into() });
+    pub fn promote(&self, by: impl Into<Operator>) -> Answer {
+        self.send(Control::Promote { by: by.into() })
     }
 
     /// Sends [`Control::Complete`].
-    pub fn complete(&self, by: impl Into<Operator>) {
-        self.send(Control::Complete { by: by.into() });
+    pub fn complete(&self, by: impl Into<Operator>) -> Answer {
+        self.send(Control::Complete { by: by.into() })
     }
 
     /// Sends [`Control::Hold`].
-    pub fn hold(&self, by: impl Into<Operator>) {
-        self.send(Control::Hold { by: by.into() });
+    pub fn hold(&self, by: impl Into<Operator>) -> Answer {
+        self.send(Control::Hold { by: by.into() })
     }
 
     /// Sends [`Control::Abort`].
-    pub fn abort(&self, by: impl Into<Operator>) {
-        self.send(Control::Abort { by: by.into() });
+    pub fn abort(&self, by: impl Into<Operator>) -> Answer {
+        self.send(Control::Abort { by: by.into() })
     }
 
     /// Sends [`Control::Cancel`].
-    pub fn cancel(&self, reason: impl Into<String>) {
+    pub fn cancel(&self, reason: impl Into<String>) -> Answer {
         self.send(Control::Cancel {
             reason: reason.into(),
-        });
+        })
     }
 
     /// Sends [`Control::Stop`].
-    pub fn stop(&self, reason: impl Into<String>) {
+    pub fn stop(&self, reason: impl Into<String>) -> Answer {
         self.send(Control::Stop {
             reason: reason.into(),
-        });
+        })
     }
 }

@@ -5,7 +5,7 @@ use std::{fmt, future::Future, pin::Pin};
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::Control;
+use super::{Control, ControlEffect};
 use crate::error::Failure;
 
 /// A pure state machine: no clock, no I/O. At most one of its actions is outstanding.
@@ -24,6 +24,8 @@ pub(crate) trait Machine {
     /// The end, once the machine has reached it.
     fn end(&self) -> Option<Self::End>;
 
+    /// The control that an event answers, and how.
+    fn answered(event: &Self::Event) -> Option<(&Control, &ControlEffect)>;
     /// A control as an input.
     fn control(control: Control) -> Self::Input;
     /// The end of a wait as an input; `fault` where real time did not pass with it.

@@ -17,7 +17,7 @@ pub(crate) use self::{
     run::{CancelFuture, Opening, Resumption, Runner, Sink},
 };
 pub use self::{
-    control::{Control, ControlEffect, ControlHandle, OnCancel, Operator},
+    control::{Answer, Control, ControlEffect, ControlHandle, OnCancel, Operator},
     event::{Event, RunId},
     journal::{Fence, JOURNAL_VERSION, Journal, MemoryJournal, Record},
     machine::{Next, Transition},

@@ -9,10 +9,11 @@ use std::{
 };
 
 use jiff::Timestamp;
+use tokio::sync::oneshot;
 
 use super::{
     Event, Journal, Record, RunId,
-    control::{Control, Controls},
+    control::{Control, ControlEffect, Controls},
     machine::{BoxFuture, Host, Machine, Next, Work},
 };
 use crate::{
@@ -39,6 +40,8 @@ pub(crate) struct Runner<E> {
     /// Records that the journal has not kept yet, in order.
     unkept: VecDeque<Record>,
     told: Told,
+    /// Controls whose effect is not known yet, in order.
+    unanswered: Vec<(Control, oneshot::Sender<ControlEffect>)>,
 }
 
 /// Where a run that is resumed goes on.
@@ -96,6 +99,7 @@ impl<E: Clone + fmt::Debug> Runner<E> {
             next_record: 0,
             unkept: VecDeque::new(),
             told: Told::default(),
+            unanswered: Vec::new(),
         }
     }
 
@@ -138,6 +142,7 @@ impl<E: Clone + fmt::Debug> Runner<E> {
             }
             let transition = machine.on(at, input);
             for event in transition.events {
+                self.answer::<M>(&event);
                 self.emit(at, event);
             }
             match transition.next {
@@ -215,7 +220,10 @@ impl<E: Clone + fmt::Debug> Runner<E> {
         };
         tokio::select! {
             biased;
-            Some(control) = self.controls.recv() => M::control(control),
+            Some(given) = self.controls.recv() => {
+                self.unanswered.push((given.control.clone(), given.answer));
+                M::control(given.control)
+            }
             () = cancel => {
                 self.cancel = None;
                 M::control(Control::Cancel { reason: "cancelled by its caller".to_owned() })
@@ -247,6 +255,22 @@ impl<E: Clone + fmt::Debug> Runner<E> {
             self.unkept.pop_front();
         }
         Ok(())
+    }
+
+    /// Tells the giver of a control what became of it.
+    fn answer<M: Machine<Event = E>>(&mut self, event: &E) {
+        let Some((control, effect)) = M::answered(event) else {
+            return;
+        };
+        let place = self
+            .unanswered
+            .iter()
+            .position(|(given, _)| given == control);
+        if let Some(place) = place {
+            let (_, answer) = self.unanswered.remove(place);
+            // The giver may not wait for it.
+            let _ = answer.send(effect.clone());
+        }
     }
 
     fn emit(&mut self, at: Timestamp, kind: E) {

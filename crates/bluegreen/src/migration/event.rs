@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Cause, GateId, GatePolicy, Intent, MigrationOutcome, MigrationPlan, Unresolved};
 use crate::{
-    engine::{Control, ControlEffect, Operator},
+    engine::{Control, ControlEffect, OnCancel, Operator},
     error::Failure,
     health::{Phase, SeenTraffic, Verdict},
     preflight::{Finding, Severity},
@@ -140,6 +140,18 @@ pub enum MigrationEvent {
         /// What it does.
         effect: ControlEffect,
     },
+    /// A pause has begun.
+    Paused {
+        /// When it ends, unless it is resumed.
+        until: Timestamp,
+    },
+    /// A pause ends soon, and nobody has resumed the run.
+    PauseEnds {
+        /// When.
+        until: Timestamp,
+        /// What happens then.
+        then: OnCancel,
+    },
     /// The journal does not keep its records any more.
     JournalFailed {
         /// Why.
@@ -153,6 +165,11 @@ pub enum MigrationEvent {
         blue: Option<TargetCounts>,
         /// How many it had when the migration began; with fewer, blue may be short of capacity.
         blue_at_start: Option<u32>,
+    },
+    /// Blue is written without a read, since reads of the rule keep failing.
+    WritingUnread {
+        /// Since when.
+        since: Timestamp,
     },
     /// The read-back says that blue has everything.
     Restored {
@@ -376,6 +393,17 @@ impl fmt::Display for MigrationEvent {
                 }
                 ControlEffect::Ignored(why) => write!(f, "{control} does nothing: {why}"),
             },
+            Self::Paused { until } => write!(f, "paused until {until:.0} at the latest"),
+            Self::PauseEnds { until, then } => {
+                let then = match then {
+                    OnCancel::RollBack => "blue is restored",
+                    OnCancel::Hold => "the run ends and leaves the split as it is",
+                };
+                write!(
+                    f,
+                    "the pause ends at {until:.0}: then {then}, unless the run is resumed"
+                )
+            }
             Self::JournalFailed { failure } => write!(f, "the journal failed: {failure}"),
             Self::RollingBack {
                 cause,
@@ -394,6 +422,11 @@ impl fmt::Display for MigrationEvent {
                 }
                 Ok(())
             }
+            Self::WritingUnread { since } => write!(
+                f,
+                "reads of the rule have failed since {since:.0}, so blue is written without one: what \
+                 a third party changed since then is lost"
+            ),
             Self::Restored { traffic } => write!(f, "restored, read back: {traffic}"),
             Self::Confirmed { seen } => write!(
                 f,

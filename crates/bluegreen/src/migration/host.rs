@@ -1,18 +1,31 @@
 //! Carries the machine's actions out through the roles.
 
-use std::sync::Arc;
+use std::{
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
 
-use tokio::task::JoinSet;
+use tokio::{
+    task::JoinSet,
+    time::{Instant, timeout, timeout_at},
+};
 use tracing::Instrument as _;
 
 use super::{Action, GateId, GateReport, Input, LookReport, MigrationMachine, replay::Seat};
 use crate::{
+    clock::span,
     engine::{BoxFuture, Host},
-    error::{ErrorKind, Failure},
+    error::{ErrorKind, Failure, Result},
     health::{HealthGate, Judge, Look, Observation, Progress},
     preflight::Finding,
     traffic::{Armed, DeadManSwitch, Shifted, TrafficObservation, TrafficSplitter},
 };
+
+/// How long a survey before the start may take: it reads every rule of the load balancer.
+const SURVEY_LIMIT: Duration = Duration::from_secs(120);
+/// How long a change may take. After that its outcome is unknown, and it is observed. A load
+/// balancer's takes three calls of at most 10 seconds each.
+const CHANGE_LIMIT: Duration = Duration::from_secs(40);
 
 /// The splitter, the gates, and the folds of their judges.
 #[derive(Debug)]
@@ -20,14 +33,84 @@ pub(crate) struct MigrationHost {
     splitter: Arc<dyn TrafficSplitter>,
     switch: Option<Arc<dyn DeadManSwitch>>,
     gates: Vec<GateSeat>,
+    look_limit: Duration,
 }
 
 #[derive(Debug)]
 struct GateSeat {
     id: GateId,
-    gate: Arc<dyn HealthGate>,
     judge: Box<dyn Judge>,
+    caller: Caller,
+}
+
+/// What calls a gate.
+#[derive(Debug, Clone)]
+struct Caller {
+    gate: Arc<dyn HealthGate>,
+    /// What it saw last.
     last: Option<Observation>,
+    /// Its call, while that is late.
+    late: Arc<Mutex<Option<Call>>>,
+}
+
+type Seen = Result<Option<Observation>, Failure>;
+
+/// A gate's call that is under way; dropped, it ends.
+#[derive(Debug)]
+struct Call {
+    /// What the gate was asked.
+    progress: Progress,
+    /// Whether a look has ended without its answer.
+    is_late: bool,
+    task: JoinSet<Seen>,
+}
+
+impl Caller {
+    /// The call that is late, if it is about this stage, or else a new one.
+    fn call(&self, progress: Progress, traffic: Option<TrafficObservation>) -> Call {
+        let is_same_stage = |call: &Call| {
+            let asked = call.progress;
+            (asked.phase, asked.green, asked.since)
+                == (progress.phase, progress.green, progress.since)
+        };
+        if let Some(late) = self.late().take().filter(is_same_stage) {
+            return late;
+        }
+        let look = Look {
+            progress,
+            last: self.last.clone(),
+            traffic,
+        };
+        let gate = Arc::clone(&self.gate);
+        let mut task = JoinSet::new();
+        // A task of its own: a gate that panics takes only its own look.
+        task.spawn(async move { gate.observe(&look).await.map_err(Failure::from) });
+        Call {
+            progress,
+            is_late: false,
+            task,
+        }
+    }
+
+    /// The answer, if it comes before `end`. A call that misses two looks is given up.
+    async fn answer(&self, mut call: Call, end: Instant) -> Seen {
+        let unavailable = |message| Err(Failure::new(ErrorKind::Unavailable, message));
+        match timeout_at(end, call.task.join_next()).await {
+            Ok(Some(Ok(seen))) => seen,
+            Ok(_) => unavailable("the gate panicked while it looked"),
+            Err(_) => {
+                if !call.is_late {
+                    call.is_late = true;
+                    *self.late() = Some(call);
+                }
+                unavailable("the gate did not answer, so the look ended without it")
+            }
+        }
+    }
+
+    fn late(&self) -> MutexGuard<'_, Option<Call>> {
+        self.late.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 /// What an action brought, before the judges have seen it.
@@ -57,17 +140,22 @@ impl MigrationHost {
         splitter: Arc<dyn TrafficSplitter>,
         switch: Option<Arc<dyn DeadManSwitch>>,
         gates: impl IntoIterator<Item = (GateId, Arc<dyn HealthGate>)>,
+        look_limit: Duration,
     ) -> Self {
         let seat = |(id, gate): (GateId, Arc<dyn HealthGate>)| GateSeat {
             id,
             judge: gate.judge(),
-            gate,
-            last: None,
+            caller: Caller {
+                gate,
+                last: None,
+                late: Arc::default(),
+            },
         };
         Self {
             splitter,
             switch,
             gates: gates.into_iter().map(seat).collect(),
+            look_limit,
         }
     }
 
@@ -78,39 +166,34 @@ impl MigrationHost {
                 continue;
             };
             seat.judge = fold.judge;
-            seat.last = fold.last;
+            seat.caller.last = fold.last;
         }
     }
 
-    /// Reads the split first, since gates are told of it, then lets all gates look at once.
+    /// Reads the split first, since gates are told of it, then lets all gates look at once. It ends at
+    /// its limit, with what has answered.
     fn look(&self, progress: Progress) -> BoxFuture<Looked> {
         let splitter = Arc::clone(&self.splitter);
-        let gates: Vec<_> = self
-            .gates
-            .iter()
-            .map(|seat| (Arc::clone(&seat.gate), seat.last.clone()))
-            .collect();
+        let callers: Vec<Caller> = self.gates.iter().map(|seat| seat.caller.clone()).collect();
+        let limit = self.look_limit;
         Box::pin(async move {
-            let traffic = splitter.observe().await.map_err(Failure::from);
-            let mut looks = JoinSet::new();
-            let mut order = Vec::new();
-            for (gate, last) in gates {
-                let look = Look {
-                    progress,
-                    last,
-                    traffic: traffic.as_ref().ok().cloned(),
-                };
-                // A task each: a gate of somebody else's that panics takes only its own look.
-                let task = looks.spawn(async move { gate.observe(&look).await });
-                order.push(task.id());
-            }
-            let mut seen: Vec<_> = order.iter().map(|_| Err(panicked())).collect();
-            while let Some(joined) = looks.join_next_with_id().await {
-                if let Ok((id, result)) = joined
-                    && let Some(place) = order.iter().position(|task| *task == id)
-                {
-                    seen[place] = result.map_err(Failure::from);
-                }
+            let begun = Instant::now();
+            let end = begun + limit;
+            let mut read = splitter.observe();
+            // A rule that cannot be read does not keep the gates from looking.
+            let early = timeout_at(begun + limit / 3, &mut read).await;
+            let known = early.as_ref().ok().and_then(|read| read.as_ref().ok());
+            let calls: Vec<Call> = callers
+                .iter()
+                .map(|caller| caller.call(progress, known.cloned()))
+                .collect();
+            let traffic = match early {
+                Ok(read) => read.map_err(Failure::from),
+                Err(_) => read_by(end, read).await,
+            };
+            let mut seen = Vec::new();
+            for (caller, call) in callers.iter().zip(calls) {
+                seen.push(caller.answer(call, end).await);
             }
             Looked {
                 progress,
@@ -126,7 +209,7 @@ impl MigrationHost {
         let gates = seats.map(|(seat, seen)| {
             let verdict = match &seen {
                 Ok(Some(observation)) => {
-                    seat.last = Some(observation.clone());
+                    seat.caller.last = Some(observation.clone());
                     Some(seat.judge.take(observation, &looked.progress))
                 }
                 _ => None,
@@ -156,7 +239,11 @@ impl Host for MigrationHost {
             Action::Preflight { progress } => {
                 let look = self.look(progress);
                 Box::pin(async move {
-                    let findings = splitter.preflight().await.map_err(Failure::from);
+                    let survey = timeout(SURVEY_LIMIT, splitter.preflight()).await;
+                    let findings = match survey {
+                        Ok(findings) => findings.map_err(Failure::from),
+                        Err(_) => Err(late("the survey before the start", SURVEY_LIMIT)),
+                    };
                     Raw::Preflight {
                         findings,
                         looked: look.await,
@@ -168,14 +255,13 @@ impl Host for MigrationHost {
                 Box::pin(async move { Raw::Look(look.await) })
             }
             Action::Shift(shift) => Box::pin(async move {
-                let shifted = splitter.shift(&shift).await;
-                Raw::Shifted(shifted.map_err(Failure::from))
+                Raw::Shifted(change("the change of the split", splitter.shift(&shift)).await)
             }),
             Action::ArmSwitch { traffic, fires } => {
                 let switch = self.switch.clone();
                 Box::pin(async move {
                     let armed = match switch {
-                        Some(switch) => switch.arm(&traffic, fires).await.map_err(Failure::from),
+                        Some(switch) => change("arming", switch.arm(&traffic, fires)).await,
                         None => Err(no_switch()),
                     };
                     Raw::SwitchArmed(armed)
@@ -185,17 +271,17 @@ impl Host for MigrationHost {
                 let switch = self.switch.clone();
                 Box::pin(async move {
                     let disarmed = match switch {
-                        Some(switch) => switch.disarm().await.map_err(Failure::from),
+                        Some(switch) => change("disarming", switch.disarm()).await,
                         None => Err(no_switch()),
                     };
                     Raw::SwitchDisarmed(disarmed)
                 })
             }
             // Waits are the loop's own.
-            Action::Observe | Action::Wait { .. } => Box::pin(async move {
-                let observed = splitter.observe().await;
-                Raw::Observed(observed.map_err(Failure::from))
-            }),
+            Action::Observe | Action::Wait { .. } => {
+                let end = Instant::now() + self.look_limit;
+                Box::pin(async move { Raw::Observed(read_by(end, splitter.observe()).await) })
+            }
         };
         Box::pin(begun.instrument(span))
     }
@@ -237,6 +323,32 @@ fn no_switch() -> Failure {
     Failure::new(ErrorKind::Invalid, "no dead-man switch was supplied")
 }
 
-fn panicked() -> Failure {
-    Failure::new(ErrorKind::Unavailable, "the gate panicked while it looked")
+/// What a read brings before `end`.
+async fn read_by(
+    end: Instant,
+    read: impl Future<Output = Result<TrafficObservation>>,
+) -> Result<TrafficObservation, Failure> {
+    match timeout_at(end, read).await {
+        Ok(read) => read.map_err(Failure::from),
+        Err(_) => Err(Failure::new(
+            ErrorKind::Unavailable,
+            "the read of the split was not answered in time",
+        )),
+    }
+}
+
+/// What a change brings within its limit.
+async fn change<T>(what: &str, call: impl Future<Output = Result<T>>) -> Result<T, Failure> {
+    match timeout(CHANGE_LIMIT, call).await {
+        Ok(answer) => answer.map_err(Failure::from),
+        Err(_) => Err(Failure {
+            kind: ErrorKind::OutcomeUnknown,
+            ..late(what, CHANGE_LIMIT)
+        }),
+    }
+}
+
+fn late(what: &str, limit: Duration) -> Failure {
+    let message = format!("{what} was not answered in {}", span(limit));
+    Failure::new(ErrorKind::Unavailable, message)
 }

@@ -15,6 +15,7 @@ mod replay;
 mod resume;
 mod run;
 mod salvage;
+mod watch;
 
 pub use self::{
     action::{Action, GateReport, Input, Intent, LookReport, OpenedGate},
@@ -34,4 +35,5 @@ pub use self::{
     replay::{Replay, ReplayError, events_of, origin_of, replay},
     resume::ResumeError,
     run::Migration,
+    watch::MigrationState,
 };

@@ -326,6 +326,11 @@ pub enum HoldReason {
         /// The gate that says that green does harm, if one does.
         unhealthy: Option<String>,
     },
+    /// The rule or a target group was deleted during the run.
+    Gone {
+        /// What AWS answers.
+        failure: Failure,
+    },
     /// A deadline came without healthy gates, and the plan says hold.
     Deadline {
         /// Which, and what was missing.
@@ -349,6 +354,12 @@ impl fmt::Display for HoldReason {
                     Some(gate) => write!(f, " while green is unhealthy ({gate})"),
                     None => Ok(()),
                 }
+            }
+            Self::Gone { failure } => {
+                write!(
+                    f,
+                    "the rule or a target group was deleted during the run: {failure}"
+                )
             }
             Self::Deadline { summary } => f.write_str(summary),
             Self::TakenOver { failure } => write!(f, "{failure}"),

@@ -185,6 +185,10 @@ pub struct MigrationPlanBuilder {
     restore_within: Duration,
     #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
     confirm_within: Duration,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::optional")]
+    look_limit: Option<Duration>,
+    blind_restore: bool,
     write_attempts: u32,
     on_inconclusive: OnInconclusive,
     on_cancel: OnCancel,
@@ -211,6 +215,8 @@ impl Default for MigrationPlanBuilder {
             deadline: None,
             restore_within: Duration::from_secs(10 * 60),
             confirm_within: Duration::from_secs(5 * 60),
+            look_limit: None,
+            blind_restore: true,
             write_attempts: 3,
             on_inconclusive: OnInconclusive::default(),
             on_cancel: OnCancel::default(),
@@ -265,6 +271,15 @@ impl MigrationPlanBuilder {
         self
     }
 
+    /// How long one look may take: then it ends with the gates that have answered, and a late answer
+    /// counts at the next look. The same limit holds for a read of the split. Between 100
+    /// milliseconds and the look interval. Default: 10 seconds, one try of a call to AWS, or two
+    /// thirds of a shorter look interval.
+    pub fn look_limit(mut self, limit: Duration) -> Self {
+        self.look_limit = Some(limit);
+        self
+    }
+
     /// How long after each shift green's figures do not count for its health, since caches and
     /// connections are cold. Default: 1 minute, the finest grain of load balancer metrics.
     pub fn warm_up(mut self, warm_up: Duration) -> Self {
@@ -295,9 +310,20 @@ impl MigrationPlanBuilder {
     /// How long after a restore to wait for a settled minute without a request on green.
     /// Default: 5 minutes, since a minute's figures settle two to three minutes after its end.
     /// Zero does not wait, and the outcome says that nothing was confirmed; neither does a run
-    /// that was cancelled, since the grace of a signal is shorter than that.
+    /// that was cancelled, since the grace of a signal is shorter than that, nor one without a gate
+    /// that counts the requests of each side, since nothing could confirm it.
     pub fn confirm_within(mut self, within: Duration) -> Self {
         self.confirm_within = within;
+        self
+    }
+
+    /// Whether blue is restored without a read once reads of the rule have failed for 20 seconds: the
+    /// write uses what this process last read or wrote, if that was at most two looks old when reads
+    /// began to fail. What a third party changed in between is lost. Default: yes, since a green that
+    /// does harm must not stay because the rule cannot be read. Without it the run ends with code 20
+    /// and the command.
+    pub fn blind_restore(mut self, allowed: bool) -> Self {
+        self.blind_restore = allowed;
         self
     }
 
@@ -506,6 +532,15 @@ impl MigrationPlanBuilder {
                 );
             }
         }
+        if let Some(limit) = self.look_limit
+            && (limit < Duration::from_millis(100) || limit > self.look_interval)
+        {
+            found(
+                "look_limit",
+                format!("{} is not between 100ms and the look interval", span(limit)),
+                "leave it out: it follows the look interval",
+            );
+        }
         if self.write_attempts == 0 {
             found("write_attempts", "0 never writes".into(), "give at least 1");
         }
@@ -608,6 +643,19 @@ impl MigrationPlan {
     #[must_use]
     pub fn confirm_within(&self) -> Duration {
         self.fields.confirm_within
+    }
+
+    /// How long one look may take.
+    #[must_use]
+    pub fn look_limit(&self) -> Duration {
+        let usual = Duration::from_secs(10).min(self.look_interval() * 2 / 3);
+        self.fields.look_limit.unwrap_or(usual)
+    }
+
+    /// Whether blue may be restored without a read.
+    #[must_use]
+    pub fn blind_restore(&self) -> bool {
+        self.fields.blind_restore
     }
 
     /// How often a rise is written at most.

@@ -2,9 +2,11 @@
 
 use std::{collections::BTreeMap, fmt, future::Future, sync::Arc};
 
+use tokio::sync::watch;
+
 use super::{
     Entry, GateId, GatePolicy, Input, Intent, MigrationError, MigrationEvent, MigrationMachine,
-    MigrationOutcome, MigrationPlan, ResumeError,
+    MigrationOutcome, MigrationPlan, MigrationState, ResumeError,
     action::OpenedGate,
     host::MigrationHost,
     outcome::End,
@@ -143,6 +145,17 @@ impl Migration {
     #[must_use]
     pub fn handle(&self) -> ControlHandle {
         self.handle.clone()
+    }
+
+    /// The state of the run now, and its end: a receiver that always holds the newest
+    /// [`MigrationState`]. Clones of it follow on their own; a slow reader holds nothing up.
+    #[must_use]
+    pub fn watch(&mut self) -> watch::Receiver<MigrationState> {
+        let (sender, receiver) = watch::channel(MigrationState::default());
+        self.sinks.push(Box::new(move |event| {
+            sender.send_modify(|state| state.take(event));
+        }));
+        receiver
     }
 
     /// Runs it to its end.
@@ -295,7 +308,8 @@ impl Migration {
             }
         };
         let supplied = self.gates.into_iter();
-        let mut host = MigrationHost::new(self.splitter, self.switch, supplied);
+        let look_limit = self.plan.look_limit();
+        let mut host = MigrationHost::new(self.splitter, self.switch, supplied, look_limit);
         host.resume(continued.seats);
         let mut runner = Runner::new(opened.run, self.clock, self.journal, self.controls);
         runner.sinks = self.sinks;
@@ -329,6 +343,7 @@ impl Migration {
             propagation: self.splitter.propagation(),
             origin: self.origin,
         };
+        let look_limit = self.plan.look_limit();
         let machine = MigrationMachine::new(
             self.plan,
             gates.iter().map(|(id, policy, _)| (id.clone(), *policy)),
@@ -338,6 +353,7 @@ impl Migration {
             self.splitter,
             self.switch,
             gates.into_iter().map(|(id, _, gate)| (id, gate)),
+            look_limit,
         );
         let mut runner = Runner::new(run, self.clock, self.journal, self.controls);
         runner.sinks = self.sinks;

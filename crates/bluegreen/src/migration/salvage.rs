@@ -657,7 +657,7 @@ impl Salvage {
         let same_rule = self
             .expected
             .as_ref()
-            .is_none_or(|known| known.fingerprint == traffic.fingerprint);
+            .is_none_or(|known| known.is_same_rest(&traffic));
         if let Some(pending) = self.pending.clone() {
             let happened = (pending.restores && traffic.is_all_blue())
                 || (same_rule && traffic.is_at(pending.to));

@@ -1,6 +1,10 @@
 //! What a splitter saw.
 
-use std::{fmt, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+    time::Duration,
+};
 
 use serde::{Deserialize, Serialize};
 
@@ -113,6 +117,10 @@ pub struct TrafficObservation {
     /// A versioned hash over everything else that routes this traffic. Two observations with
     /// equal weights and equal fingerprints describe the same routing.
     pub fingerprint: String,
+    /// What the fingerprint is taken over, by field: it says what differs if two fingerprints do.
+    /// Empty if the splitter does not tell.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub rest: BTreeMap<String, String>,
     /// How long a client stays on the side it first reached, whatever the weights say.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stickiness: Option<Duration>,
@@ -132,9 +140,17 @@ impl TrafficObservation {
             weights,
             targets,
             fingerprint: fingerprint.into(),
+            rest: BTreeMap::new(),
             stickiness: None,
             restore_command: None,
         }
+    }
+
+    /// Adds what the fingerprint is taken over, by field.
+    #[must_use]
+    pub fn with_rest(mut self, rest: impl IntoIterator<Item = (String, String)>) -> Self {
+        self.rest = rest.into_iter().collect();
+        self
     }
 
     /// Adds how long clients stay on a side.
@@ -190,10 +206,19 @@ impl TrafficObservation {
         blue + green > 0 && green * 1000 == tenths * (blue + green)
     }
 
-    /// Whether both describe the same routing: equal weights, equal fingerprint.
+    /// Whether both describe the same routing: equal weights, and the same rest.
     #[must_use]
     pub fn is_same_routing(&self, other: &Self) -> bool {
-        self.weights == other.weights && self.fingerprint == other.fingerprint
+        self.weights == other.weights && self.is_same_rest(other)
+    }
+
+    /// Whether everything but the weights is the same. Fingerprints of different versions (`v1:…` and
+    /// `v2:…`) say nothing of each other, so they count as the same: they meet only where a run is
+    /// resumed by a newer program.
+    #[must_use]
+    pub fn is_same_rest(&self, other: &Self) -> bool {
+        let (ours, theirs) = (&self.fingerprint, &other.fingerprint);
+        ours == theirs || matches!((version(ours), version(theirs)), (Some(a), Some(b)) if a != b)
     }
 
     /// The nearest split of a tenth of a percent, for people.
@@ -218,14 +243,36 @@ impl TrafficObservation {
                 lines.push(format!("{side} weight: expected {was}, found {is}"));
             }
         }
-        if self.fingerprint != expected.fingerprint {
-            lines.push(format!(
-                "the rest of the rule: expected {}, found {}",
-                expected.fingerprint, self.fingerprint
-            ));
+        if !self.is_same_rest(expected) {
+            let rest = self.rest_from(expected);
+            if rest.is_empty() {
+                lines.push(format!(
+                    "the rest of the rule: expected {}, found {}",
+                    expected.fingerprint, self.fingerprint
+                ));
+            }
+            lines.extend(rest);
         }
         lines
     }
+
+    /// The fields that differ, a line each.
+    fn rest_from(&self, expected: &Self) -> Vec<String> {
+        let names: BTreeSet<&String> = expected.rest.keys().chain(self.rest.keys()).collect();
+        let line = |name: &String| {
+            let (was, is) = (expected.rest.get(name), self.rest.get(name));
+            let shown = |value: Option<&String>| value.map_or("nothing", String::as_str).to_owned();
+            (was != is).then(|| format!("{name}: expected {}, found {}", shown(was), shown(is)))
+        };
+        names.into_iter().filter_map(line).collect()
+    }
+}
+
+/// The version of a fingerprint: `v2` of `v2:0123456789abcdef`.
+fn version(fingerprint: &str) -> Option<&str> {
+    let (version, _) = fingerprint.split_once(':')?;
+    let digits = version.strip_prefix('v')?;
+    (!digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit())).then_some(version)
 }
 
 impl fmt::Display for TrafficObservation {
@@ -289,6 +336,47 @@ mod tests {
             ]
         );
         assert!(found.drift_from(&found).is_empty());
+    }
+
+    #[test]
+    fn fingerprints_of_two_versions_cannot_differ() {
+        let of = |fingerprint: &str| {
+            let mut seen = with_weights(90, 10);
+            seen.fingerprint = fingerprint.to_owned();
+            seen
+        };
+        assert!(of("v1:a").is_same_rest(&of("v2:b")));
+        for (one, other) in [
+            ("v1:a", "v1:b"),
+            ("a", "b"),
+            ("v:a", "v1:b"),
+            ("vx:a", "v1:a"),
+        ] {
+            assert!(!of(one).is_same_rest(&of(other)), "{one} {other}");
+        }
+    }
+
+    #[test]
+    fn drift_names_the_fields_before_and_after() {
+        let field = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+        let before =
+            with_weights(90, 10).with_rest([field("host", "a.example"), field("path", "/")]);
+        let mut found = before
+            .clone()
+            .with_rest([field("path", "/chat"), field("port", "443")]);
+        assert!(
+            found.drift_from(&before).is_empty(),
+            "the fingerprint decides"
+        );
+        found.fingerprint = "v1:y".into();
+        assert_eq!(
+            found.drift_from(&before),
+            [
+                "host: expected a.example, found nothing",
+                "path: expected /, found /chat",
+                "port: expected nothing, found 443",
+            ]
+        );
     }
 
     proptest! {

@@ -52,7 +52,7 @@ impl Shift {
     /// Whether `found`, which was read right before the write, may be written over.
     #[must_use]
     pub fn may_replace(&self, found: &TrafficObservation) -> bool {
-        let is_same_rest = found.fingerprint == self.from.fingerprint;
+        let is_same_rest = found.is_same_rest(&self.from);
         match &self.over {
             Over::Observed => found.is_same_routing(&self.from),
             Over::Own(splits) => {
@@ -61,7 +61,7 @@ impl Shift {
                         || found.is_at(self.to)
                         || splits.iter().any(|split| found.is_at(*split)))
             }
-            Over::Anything => true,
+            Over::Anything | Over::Held => true,
         }
     }
 }
@@ -78,6 +78,9 @@ pub enum Over {
     Own(Vec<TrafficSplit>),
     /// Whatever routing is found: a restore that an operator asked for.
     Anything,
+    /// What the splitter itself last read or wrote, without a read: a restore while reads fail. What
+    /// a third party changed since then is lost.
+    Held,
 }
 
 /// The answer to a [`Shift`]. No answer is an error of the kind

@@ -9,8 +9,8 @@ use crate::{error::Result, preflight::Finding};
 
 /// Divides live traffic between blue and green.
 ///
-/// The methods follow the loop observe, decide, act. An implementation keeps no memory of the
-/// split: what counts is what it reads. Reads may be older than the newest write, for as long as
+/// The methods follow the loop observe, decide, act. What counts is what an implementation
+/// reads; its memory serves a restore while reads fail, and nothing else. Reads may be older than the newest write, for as long as
 /// [`propagation`](Self::propagation) says; telling an old read from a third party's change is the
 /// caller's work.
 ///
@@ -70,7 +70,9 @@ pub trait TrafficSplitter: fmt::Debug + Send + Sync {
     /// shift [may replace](Shift::may_replace) that.
     ///
     /// A rise to the split that is there already is answered as seen without a write. A restore is
-    /// always written.
+    /// always written. One over what is [held](super::Over::Held) is written without a read, before or
+    /// after, from what this splitter itself last read; [`Invalid`](crate::ErrorKind::Invalid) if that
+    /// is nothing.
     ///
     /// # Errors
     ///

@@ -28,10 +28,11 @@ pub(crate) fn control(handle: ControlHandle, grace: Option<Duration>) -> std::io
                     None => std::future::pending().await,
                 }
             };
-            tokio::select! {
+            // What came of it stands among the events.
+            let _answer = tokio::select! {
                 second = signals.next() => handle.stop(format!("a second signal, {second}")),
                 () = grace_ends => handle.stop("the grace after SIGTERM ends"),
-            }
+            };
             std::io::Result::Ok(())
         });
         if let Err(error) = listened {

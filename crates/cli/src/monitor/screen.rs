@@ -82,12 +82,12 @@ fn show(
         match (Key::of(key), handle) {
             _ if is_interrupt => {
                 interrupts += 1;
-                match handle.filter(|_| !is_over()) {
+                let _answer = match handle.filter(|_| !is_over()) {
                     // As everywhere: the first one cancels, the second one stops at once.
                     Some(handle) if interrupts == 1 => handle.cancel("Ctrl-C"),
                     Some(handle) => handle.stop("a second Ctrl-C"),
                     None => return Ok(()),
-                }
+                };
             }
             (Some(Key::Quit), _) => return Ok(()),
             (Some(key), Some(handle)) if !is_over() => {

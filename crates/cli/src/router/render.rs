@@ -92,11 +92,13 @@ impl Progress {
             MigrationEvent::Shifting { .. } | MigrationEvent::Shifted { .. } => STRONG,
             MigrationEvent::RollingBack { .. }
             | MigrationEvent::Drifted { .. }
+            | MigrationEvent::WritingUnread { .. }
             | MigrationEvent::JournalFailed { .. } => BAD,
             MigrationEvent::Reopened { .. }
             | MigrationEvent::ReadFailed { .. }
             | MigrationEvent::WriteFailed { .. }
             | MigrationEvent::CapacityShort { .. }
+            | MigrationEvent::PauseEnds { .. }
             | MigrationEvent::Controlled { .. } => UNSURE,
             // The last line is for where traffic is: see `ending`.
             MigrationEvent::Ended { .. } | MigrationEvent::Unresolved { .. } => return None,

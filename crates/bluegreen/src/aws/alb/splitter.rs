@@ -1,6 +1,9 @@
 //! [`AlbTrafficSplitter`].
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
 use async_trait::async_trait;
 use aws_sdk_elasticloadbalancingv2::{
@@ -24,7 +27,7 @@ use crate::{
     aws::{Aws, api::ElbApi},
     error::{Error, ErrorKind, Result},
     preflight::Finding,
-    traffic::{Shift, Shifted, Sides, TargetCounts, TrafficObservation, TrafficSplitter},
+    traffic::{Over, Shift, Shifted, Sides, TargetCounts, TrafficObservation, TrafficSplitter},
 };
 
 /// Divides traffic by the weights of two target groups in one listener rule of an Application
@@ -78,6 +81,8 @@ pub struct AlbTrafficSplitter {
     rule: AlbRule,
     groups: Sides<TargetGroupArn>,
     located: OnceCell<RuleArn>,
+    /// The rule as this splitter last read it, for a restore while reads fail.
+    held: Mutex<Option<Routing>>,
 }
 
 impl AlbTrafficSplitter {
@@ -141,6 +146,7 @@ impl AlbTrafficSplitter {
             rule,
             groups: Sides { blue, green },
             located: OnceCell::new(),
+            held: Mutex::default(),
         })
     }
 
@@ -176,7 +182,31 @@ impl AlbTrafficSplitter {
 
     pub(super) async fn routing(&self, arn: &RuleArn) -> Result<Routing> {
         let rule = locate::rule_of(&*self.elb, arn).await?;
-        Ok(Routing::read(arn, rule, &self.groups)?)
+        let routing = Routing::read(arn, rule, &self.groups)?;
+        *self.held.lock().unwrap_or_else(PoisonError::into_inner) = Some(routing.clone());
+        Ok(routing)
+    }
+
+    /// What a change is written from: read now, or for a [held](Over::Held) one read before.
+    async fn basis(&self, arn: &RuleArn, over: &Over) -> Result<Routing> {
+        let failed = |kind, why: &str| Err(Error::new(kind, format!("shift rule {arn}: {why}")));
+        if *over == Over::Held {
+            let held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
+            return match held.clone() {
+                Some(routing) => Ok(routing),
+                None => failed(
+                    ErrorKind::Invalid,
+                    "it was never read, so nothing was written",
+                ),
+            };
+        }
+        match tokio::time::timeout(STEP_LIMIT, self.routing(arn)).await {
+            Ok(routing) => routing,
+            Err(_) => failed(
+                ErrorKind::Unavailable,
+                "it could not be read in 10 s, so nothing was written",
+            ),
+        }
     }
 
     async fn targets(&self) -> Result<Sides<TargetCounts>> {
@@ -264,7 +294,7 @@ impl TrafficSplitter for AlbTrafficSplitter {
         self.look(&arn).await
     }
 
-    /// Two weights change, or nothing.
+    /// Two weights change, or nothing. A [held](Over::Held) restore makes the write alone.
     ///
     /// # Errors
     ///
@@ -278,7 +308,7 @@ impl TrafficSplitter for AlbTrafficSplitter {
     async fn shift(&self, shift: &Shift) -> Result<Shifted> {
         let to = shift.to;
         let arn = self.locate().await?;
-        let routing = self.routing(&arn).await?;
+        let routing = self.basis(&arn, &shift.over).await?;
         let current = routing.observation(shift.from.targets);
         if !shift.may_replace(&current) {
             return Err(Error::new(
@@ -306,7 +336,11 @@ impl TrafficSplitter for AlbTrafficSplitter {
         self.write(&routing, weights).await?;
         let mut accepted = current;
         accepted.weights = weights.map(u32::from);
-        Ok(match self.look(&arn).await {
+        if shift.over == Over::Held {
+            return Ok(Shifted::Accepted(accepted));
+        }
+        let read = tokio::time::timeout(STEP_LIMIT, self.look(&arn)).await;
+        Ok(match read.unwrap_or_else(|_| Err(unread(&arn))) {
             Ok(seen) if seen.is_same_routing(&accepted) => {
                 tracing::debug!(rule = %arn, split = %seen, "read back");
                 Shifted::Seen(seen)
@@ -327,6 +361,15 @@ impl TrafficSplitter for AlbTrafficSplitter {
     fn propagation(&self) -> Duration {
         PROPAGATION
     }
+}
+
+/// How long the read before a write may take, and the one after it: one try of a call. Whoever
+/// waits for the change has a limit of its own, and wants to know what happened.
+const STEP_LIMIT: Duration = Duration::from_secs(10);
+
+fn unread(arn: &RuleArn) -> Error {
+    let message = format!("read rule {arn} back: no answer in 10 s");
+    Error::new(ErrorKind::Unavailable, message)
 }
 
 /// See [`AlbTrafficSplitter::propagation`].

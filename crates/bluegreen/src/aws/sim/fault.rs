@@ -301,6 +301,8 @@ pub enum Fault {
     Denied,
     /// The credentials have expired. Nothing happens.
     Expired,
+    /// AWS knows nothing of what is named, as after it was deleted. Nothing happens.
+    Missing,
     /// AWS is unavailable. Nothing happens; of a change the caller cannot know that.
     Unavailable,
     /// The request is lost: no answer comes, and nothing happens.
@@ -314,7 +316,7 @@ pub enum Fault {
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
     /// use std::time::Duration;
-    /// use bluegreen::{ErrorKind, TrafficSplit, TrafficSplitter};
+    /// use bluegreen::{ErrorKind, TrafficSplit, TrafficSplitter, traffic::Shift};
     /// use bluegreen::aws::{alb::AlbTrafficSplitter, sim::{Call, Fault, Simulation}};
     ///
     /// let simulation = Simulation::builder().build();
@@ -325,7 +327,7 @@ pub enum Fault {
     /// let (rule, blue, green) = (simulation.rule(), simulation.blue(), simulation.green());
     /// let splitter = AlbTrafficSplitter::new(&simulation.aws(), rule, blue, green)?;
     /// let before = splitter.observe().await?;
-    /// let error = splitter.shift(&before, TrafficSplit::ALL_GREEN).await.unwrap_err();
+    /// let error = splitter.shift(&Shift::rise(&before, TrafficSplit::ALL_GREEN)).await.unwrap_err();
     /// assert_eq!(error.kind(), ErrorKind::OutcomeUnknown);
     /// assert!(splitter.observe().await?.is_at(TrafficSplit::ALL_BLUE), "not yet");
     ///

@@ -16,7 +16,7 @@
 //! ```
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-//! use bluegreen::{ErrorKind, TrafficSplit, TrafficSplitter};
+//! use bluegreen::{ErrorKind, TrafficSplit, TrafficSplitter, traffic::Shift};
 //! use bluegreen::aws::{alb::AlbTrafficSplitter, sim::{Call, Fault, Simulation}};
 //!
 //! let simulation = Simulation::builder().seed(7).build();
@@ -26,7 +26,7 @@
 //! let (rule, blue, green) = (simulation.rule(), simulation.blue(), simulation.green());
 //! let splitter = AlbTrafficSplitter::new(&simulation.aws(), rule, blue, green)?;
 //! let before = splitter.observe().await?;
-//! let error = splitter.shift(&before, TrafficSplit::ALL_GREEN).await.unwrap_err();
+//! let error = splitter.shift(&Shift::rise(&before, TrafficSplit::ALL_GREEN)).await.unwrap_err();
 //! assert_eq!(error.kind(), ErrorKind::OutcomeUnknown);
 //! assert!(splitter.observe().await?.is_at(TrafficSplit::ALL_GREEN));
 //! # Ok(())

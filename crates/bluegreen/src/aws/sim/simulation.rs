@@ -321,7 +321,7 @@ impl Simulation {
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
     /// use std::time::Duration;
-    /// use bluegreen::{TrafficSplit, TrafficSplitter, traffic::Sides};
+    /// use bluegreen::{TrafficSplit, TrafficSplitter, traffic::{Shift, Sides}};
     /// use bluegreen::aws::{alb::AlbTrafficSplitter, sim::{Call, Simulation}};
     ///
     /// let simulation = Simulation::builder().build();
@@ -333,7 +333,7 @@ impl Simulation {
     /// let (rule, blue, green) = (simulation.rule(), simulation.blue(), simulation.green());
     /// let splitter = AlbTrafficSplitter::new(&simulation.aws(), rule, blue, green)?;
     /// let before = splitter.observe().await?;
-    /// splitter.shift(&before, TrafficSplit::ALL_GREEN).await?;
+    /// splitter.shift(&Shift::rise(&before, TrafficSplit::ALL_GREEN)).await?;
     /// assert_eq!(simulation.weights().blue, 0);
     /// tokio::time::sleep(after).await;
     /// assert_eq!(simulation.weights(), all_blue);

@@ -28,7 +28,7 @@ use super::{
     Intent, Report, Unchanged, Unfinished, Unresolved,
 };
 use crate::{
-    engine::{Control, Machine, Next, Transition, Work},
+    engine::{Control, ControlEffect, Machine, Next, Transition, Work},
     error::Failure,
     image::ImageRef,
     service::{ByHand, DeploymentId, RevisionId, RollbackPoint, ServiceObservation, Target},
@@ -442,6 +442,13 @@ impl Machine for DeploymentMachine {
     fn end(&self) -> Option<End> {
         match &self.state {
             State::Ended(end) => Some((**end).clone()),
+            _ => None,
+        }
+    }
+
+    fn answered(event: &DeploymentEvent) -> Option<(&Control, &ControlEffect)> {
+        match event {
+            DeploymentEvent::Controlled { control, effect } => Some((control, effect)),
             _ => None,
         }
     }

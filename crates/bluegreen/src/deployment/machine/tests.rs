@@ -126,7 +126,10 @@ fn outside() -> impl Strategy<Value = Option<Input>> {
         }),
         Just(Control::Abort { by: "ann".into() }),
         Just(Control::Hold { by: "ann".into() }),
-        Just(Control::Pause { by: "ann".into() }),
+        Just(Control::Pause {
+            by: "ann".into(),
+            length: None
+        }),
         Just(Control::Stop {
             reason: "again".to_owned()
         }),

@@ -1,18 +1,27 @@
 //! Taking a migration in hand: what each control does in each state.
 
+use std::time::Duration;
+
 use jiff::Timestamp;
 
 use super::{
     Action, Cause, Control, Failure, HoldReason, MigrationEvent, MigrationMachine, Next, Stage,
-    State, Unchanged, Unresolved, Watch,
+    State, Unchanged, Watch,
     rise::is_ending,
-    state::{ArmingSwitch, DisarmStep, DriftStep, RestoreStep, RiseStep},
+    state::{ArmingSwitch, DisarmStep, DriftStep, Pause, RestoreStep, RiseStep},
 };
 use crate::{
-    clock::{between, later},
-    engine::{ControlEffect, OnCancel},
+    clock::{between, later, span},
+    engine::{ControlEffect, OnCancel, Operator},
     error::ErrorKind,
 };
+
+/// How long a pause is if nobody says: a person who comes back does so within half an hour.
+const USUAL_PAUSE: Duration = Duration::from_secs(30 * 60);
+/// Longer than this nobody watches a divided rule.
+const LONGEST_PAUSE: Duration = Duration::from_secs(2 * 60 * 60);
+/// How long before the end of a pause the run warns; a third of a shorter pause.
+const PAUSE_WARNING: Duration = Duration::from_secs(5 * 60);
 
 impl MigrationMachine {
     pub(super) fn on_control(
@@ -91,24 +100,23 @@ impl MigrationMachine {
             }
             Control::Cancel { .. } => {
                 self.applied(&control);
-                return match self.plan.on_cancel() {
-                    OnCancel::RollBack => self.undo(at, Cause::Cancelled { control }),
-                    OnCancel::Hold => self.hold(at, HoldReason::Asked { control }),
-                };
+                return self.cancel(at, control);
             }
             Control::Hold { .. } => {
                 self.applied(&control);
                 return self.hold(at, HoldReason::Asked { control });
             }
-            Control::Pause { .. } if watch.paused.is_none() => {
-                watch.paused = Some(at);
+            Control::Pause { by, length } if watch.paused.is_none() => {
+                let pause = self.pause(at, by.clone(), *length);
+                self.tell(MigrationEvent::Paused { until: pause.until });
+                watch.paused = Some(pause);
                 // Who pauses after an override that still waits takes it back.
                 watch.promote = None;
                 self.applied(&control);
             }
             Control::Resume { .. } => match watch.paused.take() {
                 Some(paused) => {
-                    let held = between(paused, at);
+                    let held = between(paused.since, at);
                     watch.deadline = later(watch.deadline, held);
                     self.deadline = later(self.deadline, held);
                     self.applied(&control);
@@ -137,6 +145,44 @@ impl MigrationMachine {
         Next::Keep
     }
 
+    /// A pause from now on.
+    pub(super) fn pause(&self, at: Timestamp, by: Operator, length: Option<Duration>) -> Pause {
+        let left = between(at, self.deadline);
+        let length = length.unwrap_or(USUAL_PAUSE).min(LONGEST_PAUSE).min(left);
+        Pause {
+            by,
+            since: at,
+            until: later(at, length),
+            warned: false,
+        }
+    }
+
+    /// Warns before the end of a pause; at its end, what the plan says of a cancellation.
+    pub(super) fn on_paused(&mut self, at: Timestamp, watch: &mut Watch) -> Option<Next<Action>> {
+        let pause = watch.paused.as_mut()?;
+        let until = pause.until;
+        if at >= until {
+            let length = span(between(pause.since, until));
+            let reason = format!("the pause of {} was not ended in {length}", pause.by);
+            return Some(self.cancel(at, Control::Cancel { reason }));
+        }
+        let warning = (between(pause.since, until) / 3).min(PAUSE_WARNING);
+        if !pause.warned && later(at, warning) >= until {
+            pause.warned = true;
+            let then = self.plan.on_cancel();
+            self.tell(MigrationEvent::PauseEnds { until, then });
+        }
+        None
+    }
+
+    /// What the plan says of a cancellation.
+    fn cancel(&mut self, at: Timestamp, control: Control) -> Next<Action> {
+        match self.plan.on_cancel() {
+            OnCancel::RollBack => self.undo(at, Cause::Cancelled { control }),
+            OnCancel::Hold => self.hold(at, HoldReason::Asked { control }),
+        }
+    }
+
     /// Looks now, unless a look is under way.
     fn look_soon(&mut self, at: Timestamp, watch: Watch) -> Next<Action> {
         if watch.looking {
@@ -159,13 +205,8 @@ impl MigrationMachine {
             State::Confirming(confirm) => self.finish_restored(at, confirm, None),
             State::DisarmingSwitch(disarming) => self.end_armed(at, disarming),
             State::Rising(rise) => {
-                let unresolved = Unresolved {
-                    summary,
-                    cause: None,
-                    failure: None,
-                    change_unseen: rise.outstanding == RiseStep::Call || self.unseen().is_some(),
-                    report: self.report(at),
-                };
+                let mut unresolved = self.unresolved(at, summary);
+                unresolved.change_unseen |= rise.outstanding == RiseStep::Call;
                 self.end_unresolved(unresolved)
             }
             State::Restoring(restore) if self.expected.is_some() => {
@@ -176,13 +217,7 @@ impl MigrationMachine {
             State::Watching(watch) | State::ArmingSwitch(ArmingSwitch { watch, .. })
                 if watch.stage != Stage::Arming =>
             {
-                let unresolved = Unresolved {
-                    summary,
-                    cause: None,
-                    failure: None,
-                    change_unseen: self.unseen().is_some(),
-                    report: self.report(at),
-                };
+                let unresolved = self.unresolved(at, summary);
                 self.end_unresolved(unresolved)
             }
             _ => self.unchanged(at, Unchanged::Cancelled { control }),

@@ -6,21 +6,33 @@ use jiff::Timestamp;
 
 use super::{
     Action, Cause, Control, Failure, HoldReason, MigrationEvent, MigrationMachine, Next, State,
-    TrafficObservation, Unchanged, Unresolved,
+    TrafficObservation, Unchanged,
+    preflight::refusal_of,
+    reads::Read,
     state::{DriftStep, Drifted},
 };
 use crate::{clock::later, health::Phase, migration::LookReport};
 
+/// The likely cause if the weights from before the run are there again.
+const PUT_BACK: &str = "these are the weights from before this run, so infrastructure code \
+    (Terraform, CloudFormation, a controller) has likely put its own state back: let it ignore the \
+    weights while traffic is moved";
 /// How often an unhealthy green is told of again.
 const TELL_AGAIN: Duration = Duration::from_secs(60);
 
 impl MigrationMachine {
     /// Says what changed, and returns it.
     pub(super) fn tell_drift(&mut self, at: Timestamp, found: TrafficObservation) -> Vec<String> {
-        let diff = match &self.expected {
-            Some(expected) => found.drift_from(expected),
-            None => Vec::new(),
-        };
+        let mut diff = Vec::new();
+        if let Some(expected) = &self.expected {
+            diff = found.drift_from(expected);
+            if self.moved
+                && found.is_same_rest(expected)
+                && self.weights_at_start == Some(found.weights)
+            {
+                diff.push(PUT_BACK.to_owned());
+            }
+        }
         self.remember(at, &found);
         self.tell(MigrationEvent::Drifted {
             diff: diff.clone(),
@@ -65,6 +77,26 @@ impl MigrationMachine {
             return Next::Do(Action::DisarmSwitch);
         }
         self.wait_drifted(at, drifted)
+    }
+
+    /// The rule or a target group was deleted: nothing is left that this run could write.
+    pub(super) fn gone(&mut self, at: Timestamp, failure: Failure) -> Next<Action> {
+        if !self.moved {
+            let findings = vec![refusal_of(&failure)];
+            return self.unchanged(at, Unchanged::Refused { findings });
+        }
+        let unhealthy = self.standings.unhealthy(at);
+        if let Some((gate, verdict)) = unhealthy {
+            let summary = format!(
+                "ROLLBACK BLOCKED: green is unhealthy ({gate}: {}), and the rule or a target group is \
+                 gone",
+                verdict.evidence().summary
+            );
+            let mut unresolved = self.unresolved(at, summary);
+            unresolved.failure = Some(failure);
+            return self.end_unresolved(unresolved);
+        }
+        self.hold(at, HoldReason::Gone { failure })
     }
 
     fn wait_drifted(&mut self, at: Timestamp, drifted: Drifted) -> Next<Action> {
@@ -141,11 +173,17 @@ impl MigrationMachine {
             deadline: drifted.until,
             next_look: later(at, self.plan.look_interval()).min(drifted.until),
         });
-        if let Ok(traffic) = &look.traffic {
-            self.remember(at, traffic);
-            if traffic.is_all_blue() {
-                return self.end_drifted(at, drifted);
+        match &look.traffic {
+            Ok(traffic) => {
+                self.remember(at, traffic);
+                if traffic.is_all_blue() {
+                    return self.end_drifted(at, drifted);
+                }
             }
+            Err(failure) if self.take_read(at, &look.traffic) == Read::Gone => {
+                return self.gone(at, failure.clone());
+            }
+            Err(_) => {}
         }
         if let Some((gate, verdict)) = self.standings.unhealthy(at) {
             let summary = verdict.evidence().summary.clone();
@@ -198,13 +236,7 @@ impl MigrationMachine {
                  rule ({}), so this run did not write",
                 drifted.diff.join("; ")
             );
-            let unresolved = Unresolved {
-                summary,
-                cause: None,
-                failure: None,
-                change_unseen: false,
-                report: self.report(at),
-            };
+            let unresolved = self.unresolved(at, summary);
             return self.end_unresolved(unresolved);
         }
         let Drifted {

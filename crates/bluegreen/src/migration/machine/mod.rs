@@ -47,16 +47,16 @@ use serde::{Deserialize, Serialize};
 
 use self::{
     standing::Standings,
-    state::{Reads, RiseStep, Sent, Stage, State, Switch, Watch},
+    state::{Contact, Reads, RiseStep, Sent, Stage, State, Switch, Watch},
 };
 use super::{
     Action, Cause, Entry, GateId, GatePolicy, HoldReason, Input, Intent, MigrationEvent,
     MigrationOutcome, MigrationPlan, Override, Report, Unchanged, Unresolved, outcome::End,
 };
 use crate::{
-    engine::{Control, Machine, Next, Transition, Work},
+    engine::{Control, ControlEffect, Machine, Next, Transition, Work},
     error::Failure,
-    traffic::{TrafficObservation, TrafficSplit},
+    traffic::{Sides, TrafficObservation, TrafficSplit},
 };
 
 /// The migration as a pure state machine: it says what to do next and is told what happened,
@@ -93,6 +93,9 @@ pub struct MigrationMachine {
     expected: Option<TrafficObservation>,
     /// The newest observation, ours or not, and when it was made.
     last: Option<(Timestamp, TrafficObservation)>,
+    /// The weights before the run.
+    #[serde(default)]
+    weights_at_start: Option<Sides<u32>>,
     /// Blue's healthy targets at the start: what serves everything.
     blue_at_start: Option<u32>,
     /// Whether a change of this run may have happened: one was accepted, or not answered.
@@ -103,6 +106,9 @@ pub struct MigrationMachine {
     sent: Option<Sent>,
     /// What reads have shown since.
     reads: Reads,
+    /// What this process has of the rule.
+    #[serde(default)]
+    contact: Contact,
     /// Controls that were given before there was a stage to apply them to.
     #[serde(default)]
     early: Vec<Control>,
@@ -133,11 +139,13 @@ impl MigrationMachine {
             deadline: Timestamp::MAX,
             expected: None,
             last: None,
+            weights_at_start: None,
             blue_at_start: None,
             moved: false,
             propagation: Duration::ZERO,
             sent: None,
             reads: Reads::default(),
+            contact: Contact::default(),
             early: Vec::new(),
             switch: Switch::default(),
             journal_failure: None,
@@ -288,6 +296,17 @@ impl MigrationMachine {
         }
     }
 
+    /// An end that a person must look at.
+    fn unresolved(&self, at: Timestamp, summary: String) -> Unresolved {
+        Unresolved {
+            summary,
+            cause: None,
+            failure: None,
+            change_unseen: self.unseen().is_some(),
+            report: self.report(at),
+        }
+    }
+
     fn end_unresolved(&mut self, mut unresolved: Unresolved) -> Next<Action> {
         unresolved.report.switch = self.standing_switch();
         self.tell(MigrationEvent::Unresolved {
@@ -344,6 +363,13 @@ impl Machine for MigrationMachine {
     fn end(&self) -> Option<End> {
         match &self.state {
             State::Ended(end) => Some(end.clone()),
+            _ => None,
+        }
+    }
+
+    fn answered(event: &MigrationEvent) -> Option<(&Control, &ControlEffect)> {
+        match event {
+            MigrationEvent::Controlled { control, effect } => Some((control, effect)),
             _ => None,
         }
     }

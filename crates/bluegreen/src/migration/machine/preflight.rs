@@ -124,6 +124,7 @@ impl MigrationMachine {
         let Some(traffic) = traffic.filter(|_| !all.iter().any(stops)) else {
             return self.unchanged(at, Unchanged::Refused { findings: all });
         };
+        self.weights_at_start = Some(traffic.weights);
         self.blue_at_start = Some(traffic.targets.blue.healthy);
         self.tell(MigrationEvent::PreflightPassed {
             findings: all,

@@ -8,11 +8,12 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::{
-    MigrationMachine,
-    state::{Reads, Sent},
+    Failure, MigrationMachine,
+    state::{Contact, Reads, Sent},
 };
 use crate::{
     clock::{between, later},
+    error::ErrorKind,
     traffic::{Sides, TrafficObservation, TrafficSplit},
 };
 
@@ -21,6 +22,8 @@ use crate::{
 pub(super) const APART: Duration = Duration::from_secs(3);
 /// How long reads may contradict each other before that is drift itself.
 const FLAPPING: Duration = Duration::from_secs(60);
+/// How long reads must have failed before a restore is written without one.
+const UNREAD: Duration = Duration::from_secs(20);
 
 /// What one read says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,6 +38,10 @@ pub(super) enum Read {
     Suspect,
     /// A third party changed the routing.
     Drift,
+    /// The read failed.
+    Failed,
+    /// The rule or a target group is not there, in two reads.
+    Gone,
 }
 
 impl MigrationMachine {
@@ -103,8 +110,50 @@ impl MigrationMachine {
         self.reads.steady
     }
 
+    /// Takes what a read at `at` brought.
+    pub(super) fn take_read(
+        &mut self,
+        at: Timestamp,
+        read: &Result<TrafficObservation, Failure>,
+    ) -> Read {
+        let failure = match read {
+            Ok(found) => return self.read(at, found),
+            Err(failure) => failure,
+        };
+        self.contact.failing.get_or_insert(at);
+        if failure.kind != ErrorKind::NotFound {
+            self.contact.missing = None;
+            return Read::Failed;
+        }
+        let missing = *self.contact.missing.get_or_insert(at);
+        match between(missing, at) >= APART {
+            true => Read::Gone,
+            false => Read::Failed,
+        }
+    }
+
+    /// Whether a restore may be written without a read: reads have failed for long, and what this
+    /// process holds of the rule was fresh when they began to.
+    pub(super) fn may_write_unread(&self, at: Timestamp) -> bool {
+        let Contact {
+            held: Some(held),
+            failing: Some(failing),
+            ..
+        } = self.contact
+        else {
+            return false;
+        };
+        self.plan.blind_restore()
+            && between(failing, at) >= UNREAD
+            && between(held, failing) <= self.plan.look_interval() * 2
+    }
+
     /// Takes what was read at `at`.
     pub(super) fn read(&mut self, at: Timestamp, found: &TrafficObservation) -> Read {
+        self.contact = Contact {
+            held: Some(at),
+            ..Contact::default()
+        };
         let read = self.compare(at, found);
         // A read that is older than one before it is no news, and a first sign is not believed.
         let is_older = read == Read::NotSeenYet && self.unseen().is_none();
@@ -120,7 +169,7 @@ impl MigrationMachine {
             self.reads.steady = Some(at);
             return Read::Current;
         };
-        let is_same_rule = expected.fingerprint == found.fingerprint;
+        let is_same_rule = expected.is_same_rest(found);
         let is_current = match &self.sent {
             Some(sent) if !sent.seen => {
                 let is_accepted = |weights| found.weights == weights;

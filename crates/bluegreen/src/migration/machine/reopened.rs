@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     clock::later,
-    engine::JOURNAL_VERSION,
+    engine::{JOURNAL_VERSION, Operator},
     migration::reopened::{Reopened, Stands},
 };
 
@@ -36,7 +36,8 @@ impl MigrationMachine {
             armed,
             is_stale: true,
         };
-        let paused = reopened.paused.then_some(at);
+        let by = || Operator::new("an operator of the run before");
+        let paused = reopened.paused.then(|| machine.pause(at, by(), None));
         let was = match reopened.stands {
             Stands::Ended { end } => {
                 machine.state = State::Ended(*end);

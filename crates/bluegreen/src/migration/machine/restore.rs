@@ -5,8 +5,8 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::{
-    Action, Cause, Control, Failure, Intent, MigrationEvent, MigrationMachine, MigrationOutcome,
-    Next, State, TrafficObservation, TrafficSplit, Unchanged, Unresolved,
+    Action, Cause, Control, Failure, HoldReason, Intent, MigrationEvent, MigrationMachine,
+    MigrationOutcome, Next, State, TrafficObservation, TrafficSplit, Unchanged,
     preflight::refusal_of,
     reads::{APART, Read},
     retry::{ATTEMPTS, MOST_TRIES_WITHOUT_TIME, back_off},
@@ -74,9 +74,11 @@ impl MigrationMachine {
             (None, Some(expected)) => expected.clone(),
             (None, None) => return self.read_restore_now(restore),
         };
-        let over = match is_asked {
-            true => Over::Anything,
-            false => Over::Own(self.own_splits()),
+        let is_unread = self.may_write_unread(at);
+        let over = match (is_unread, is_asked) {
+            (true, _) => Over::Held,
+            (false, true) => Over::Anything,
+            (false, false) => Over::Own(self.own_splits()),
         };
         let to = TrafficSplit::ALL_BLUE;
         self.tell(MigrationEvent::Shifting {
@@ -84,6 +86,9 @@ impl MigrationMachine {
             to,
             attempt: restore.attempt,
         });
+        if let (true, Some(since)) = (is_unread, self.contact.failing) {
+            self.tell(MigrationEvent::WritingUnread { since });
+        }
         self.moved = true;
         self.state = State::Restoring(Restore {
             relapsed: None,
@@ -138,12 +143,8 @@ impl MigrationMachine {
         }
         restore.attempt += 1;
         restore.failure = Some(failure);
-        let is_open = matches!(kind, ErrorKind::Conflict | ErrorKind::OutcomeUnknown);
-        if is_open || self.taken_over.is_some() {
-            // Reads say what stands there.
-            return self.read_restore_now(restore);
-        }
-        self.send_again(at, restore)
+        // Whatever failed, a read says what stands there, and whether reads fail too.
+        self.read_restore_now(restore)
     }
 
     pub(super) fn read_restore_now(&mut self, restore: Restore) -> Next<Action> {
@@ -240,6 +241,10 @@ impl MigrationMachine {
         let traffic = match observed {
             Ok(traffic) => traffic,
             Err(failure) => {
+                let failed = Err(failure.clone());
+                if self.take_read(at, &failed) == Read::Gone && self.expected.is_some() {
+                    return self.restore_gone(at, restore, failure);
+                }
                 restore.blind += 1;
                 return self.on_restore_blind(at, restore, failure);
             }
@@ -320,7 +325,7 @@ impl MigrationMachine {
             Read::Drift | Read::NeverSeen => self.resend(at, restore),
             Read::NotSeenYet if is_relapse => self.resend(at, restore),
             Read::Current => self.resend(at, restore),
-            Read::Suspect | Read::NotSeenYet => self.read_restore(at, restore, APART),
+            _ => self.read_restore(at, restore, APART),
         }
     }
 
@@ -355,6 +360,21 @@ impl MigrationMachine {
             true => self.read_restore(at, restore, wait),
             false => self.send_again(at, restore),
         }
+    }
+
+    /// What was to be restored was deleted.
+    fn restore_gone(
+        &mut self,
+        at: Timestamp,
+        mut restore: Restore,
+        failure: Failure,
+    ) -> Next<Action> {
+        if matches!(restore.cause, Cause::Cancelled { .. }) {
+            return self.hold(at, HoldReason::Gone { failure });
+        }
+        restore.failure = Some(failure);
+        let summary = "ROLLBACK BLOCKED: the rule or a target group is gone";
+        self.give_up_restoring(at, restore, summary.to_owned())
     }
 
     /// A third party's change stands against the restore.
@@ -398,7 +418,7 @@ impl MigrationMachine {
                 control: Control::Cancel { .. }
             }
         );
-        let is_unwatched = self.standings.is_empty();
+        let is_unwatched = !self.standings.count_requests();
         let is_over = self.taken_over.is_some();
         if is_over || is_hurried || is_unwatched || self.plan.confirm_within().is_zero() {
             return self.finish_restored(at, confirm, None);
@@ -435,13 +455,10 @@ impl MigrationMachine {
         summary: String,
     ) -> Next<Action> {
         let is_sent = restore.outstanding == RestoreStep::Call;
-        let unresolved = Unresolved {
-            summary,
-            cause: Some(restore.cause),
-            failure: restore.failure,
-            change_unseen: is_sent || self.unseen().is_some(),
-            report: self.report(at),
-        };
+        let mut unresolved = self.unresolved(at, summary);
+        unresolved.cause = Some(restore.cause);
+        unresolved.failure = restore.failure;
+        unresolved.change_unseen |= is_sent;
         self.end_unresolved(unresolved)
     }
 }

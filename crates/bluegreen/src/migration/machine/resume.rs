@@ -7,11 +7,13 @@ use jiff::Timestamp;
 
 use super::{
     Action, Cause, Control, Failure, MigrationEvent, MigrationMachine, MigrationOutcome, Next,
-    State, TrafficObservation, TrafficSplit, Unchanged, Unresolved,
+    State, TrafficObservation, TrafficSplit, Unchanged,
     reads::{APART, Read},
     retry::back_off,
     rise::is_ending,
-    state::{ArmingSwitch, Confirm, Restore, RestoreStep, Resuming, Rise, RiseStep, Watch},
+    state::{
+        ArmingSwitch, Confirm, Contact, Restore, RestoreStep, Resuming, Rise, RiseStep, Watch,
+    },
 };
 use crate::{clock::later, engine::Operator, migration::OnResume};
 
@@ -25,6 +27,7 @@ impl MigrationMachine {
         };
         // Nobody renewed it meanwhile.
         self.outdate_switch();
+        self.contact = Contact::default();
         // Whoever resumes holds the journal now.
         self.taken_over = None;
         match &was {
@@ -116,7 +119,13 @@ impl MigrationMachine {
         }
         let traffic = match observed {
             Ok(traffic) => traffic,
-            Err(failure) => return self.on_resume_blind(at, resuming, failure),
+            Err(failure) => {
+                let failed = Err(failure.clone());
+                return match self.take_read(at, &failed) {
+                    Read::Gone => self.gone(at, failure),
+                    _ => self.on_resume_blind(at, resuming, failure),
+                };
+            }
         };
         if self.taken_over.is_some() {
             self.read(at, &traffic);
@@ -146,7 +155,7 @@ impl MigrationMachine {
                     return self.drifted(at, traffic, until);
                 }
                 // Older than what stood before the process ended, or the first sign of a third party.
-                Read::NotSeenYet | Read::NeverSeen | Read::Suspect => {
+                _ => {
                     return self.wait_resuming(at, resuming, APART);
                 }
             }
@@ -233,13 +242,8 @@ impl MigrationMachine {
         failure: Option<Failure>,
         summary: String,
     ) -> Next<Action> {
-        let unresolved = Unresolved {
-            summary,
-            cause: None,
-            failure,
-            change_unseen: self.unseen().is_some(),
-            report: self.report(at),
-        };
+        let mut unresolved = self.unresolved(at, summary);
+        unresolved.failure = failure;
         self.end_unresolved(unresolved)
     }
 }

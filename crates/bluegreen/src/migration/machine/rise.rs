@@ -170,15 +170,13 @@ impl MigrationMachine {
             deadline: rise.back.deadline.min(self.deadline),
             next_look: later(at, self.plan.look_interval()),
         });
-        let read = match &look.traffic {
-            Ok(traffic) => Some(self.read(at, traffic)),
-            Err(_) => None,
-        };
-        if read == Some(Read::Drift)
-            && let Ok(traffic) = look.traffic
-        {
-            let until = rise.back.deadline;
-            return self.drifted(at, traffic, until);
+        let read = self.take_read(at, &look.traffic);
+        match (read, &look.traffic) {
+            (Read::Drift, Ok(traffic)) => {
+                return self.drifted(at, traffic.clone(), rise.back.deadline);
+            }
+            (Read::Gone, Err(failure)) => return self.gone(at, failure.clone()),
+            _ => {}
         }
         if let Some((gate, verdict)) = self.standings.unhealthy(at) {
             let summary = verdict.evidence().summary.clone();
@@ -189,12 +187,12 @@ impl MigrationMachine {
             .as_ref()
             .map_or((false, at), |sent| (sent.accepted.is_some(), sent.ended));
         match (read, look.traffic) {
-            (Some(Read::Current), Ok(traffic)) => self.stepped(at, rise, traffic),
-            (Some(Read::NeverSeen), _) if is_accepted => {
+            (Read::Current, Ok(traffic)) => self.stepped(at, rise, traffic),
+            (Read::NeverSeen, _) if is_accepted => {
                 let to = self.split_of(rise.step);
                 self.undo(at, Cause::NeverVisible { to })
             }
-            (Some(Read::NeverSeen), Ok(traffic)) => {
+            (Read::NeverSeen, Ok(traffic)) => {
                 self.tell(MigrationEvent::WriteObserved {
                     traffic,
                     happened: false,
@@ -202,8 +200,8 @@ impl MigrationMachine {
                 self.forget_sent();
                 self.not_risen(at, rise, unanswered())
             }
-            (Some(Read::Suspect), _) => self.await_rise(at, rise, Some(APART)),
-            (None, _) if at >= later(later(ended, self.propagation), BLIND) => {
+            (Read::Suspect, _) => self.await_rise(at, rise, Some(APART)),
+            (Read::Failed, _) if at >= later(later(ended, self.propagation), BLIND) => {
                 let failure = unanswered();
                 self.undo(at, Cause::WriteFailed { failure })
             }

@@ -25,6 +25,9 @@ struct Standing {
     /// Why the newest look failed, if it did.
     failure: Option<Failure>,
     is_new: bool,
+    /// Whether it has ever said how many requests each side got.
+    #[serde(default)]
+    counts: bool,
 }
 
 impl Standings {
@@ -35,6 +38,7 @@ impl Standings {
             verdict: None,
             failure: None,
             is_new: false,
+            counts: false,
         };
         Self(gates.into_iter().map(standing).collect())
     }
@@ -46,8 +50,10 @@ impl Standings {
             .collect()
     }
 
-    pub(crate) fn is_empty(&self) -> bool {
-        self.0.is_empty()
+    /// Whether a gate counts the requests of each side: only such a gate can confirm that none
+    /// reaches green.
+    pub(crate) fn count_requests(&self) -> bool {
+        self.0.iter().any(|standing| standing.counts)
     }
 
     /// Forgets every verdict: a verdict is about the split under which it was reached.
@@ -78,6 +84,7 @@ impl Standings {
                 Ok(_) => {
                     standing.failure = None;
                     if let Some(verdict) = report.verdict {
+                        standing.counts |= verdict.evidence().traffic.is_some();
                         let expires = verdict.evidence().expires;
                         let expires = expires.unwrap_or_else(|| later(at, standing_time));
                         standing.verdict = Some((verdict, expires));

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Cause, Control, End, MigrationOutcome, TrafficSplit};
 use crate::{
+    engine::Operator,
     error::Failure,
     health::Phase,
     traffic::{Armed, Sides},
@@ -154,8 +155,8 @@ pub(crate) struct Watch {
     pub(crate) bake_until: Timestamp,
     /// When it must have gone on.
     pub(crate) deadline: Timestamp,
-    /// Since when a pause is on.
-    pub(crate) paused: Option<Timestamp>,
+    /// The pause that is on.
+    pub(crate) paused: Option<Pause>,
     /// An operator's override that waits for the next look, or for capacity.
     pub(crate) promote: Option<Control>,
     /// The first of an unbroken row of reads that show the routing as it should be, with the
@@ -166,6 +167,17 @@ pub(crate) struct Watch {
     pub(crate) failed_rises: u32,
     /// Whether a look is outstanding, not a wait.
     pub(crate) looking: bool,
+}
+
+/// A pause that is on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Pause {
+    pub(crate) by: Operator,
+    pub(crate) since: Timestamp,
+    /// When it ends as a cancellation.
+    pub(crate) until: Timestamp,
+    /// Whether its end was warned of.
+    pub(crate) warned: bool,
 }
 
 /// What is watched.
@@ -302,6 +314,17 @@ pub(crate) struct Sent {
     pub(crate) base: Vec<Sides<u32>>,
     /// The splits of those older changes.
     pub(crate) older: Vec<TrafficSplit>,
+}
+
+/// What this process has of the rule. Another process has nothing.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Contact {
+    /// When it was last read, or a write of it was accepted.
+    pub(crate) held: Option<Timestamp>,
+    /// The first of an unbroken row of reads that failed.
+    pub(crate) failing: Option<Timestamp>,
+    /// The first of an unbroken row of reads that found no rule, or no target group.
+    pub(crate) missing: Option<Timestamp>,
 }
 
 /// What reads have shown since the newest change.

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 use super::{
     Action, Cause, End, Failure, MigrationEvent, MigrationMachine, MigrationOutcome, Next, Stage,
-    State, TrafficObservation, Unchanged, Unresolved, Watch,
+    State, TrafficObservation, Unchanged, Watch,
     preflight::refusal_of,
     reads::{APART, Read},
     retry::{FEW_ATTEMPTS, back_off},
@@ -183,9 +183,8 @@ impl MigrationMachine {
     /// Whether what was found is the doing of the switch, not of somebody else.
     pub(super) fn has_fired(&self, at: Timestamp, found: &TrafficObservation) -> bool {
         let is_time = |fires| later(at, CLOCK_SLACK) >= fires;
-        let is_same_rule = |expected: &TrafficObservation| {
-            expected.fingerprint == found.fingerprint && !expected.is_all_blue()
-        };
+        let is_same_rule =
+            |expected: &TrafficObservation| expected.is_same_rest(found) && !expected.is_all_blue();
         self.switch.may_fire.is_some_and(is_time)
             && found.is_all_blue()
             && self.expected.as_ref().is_some_and(is_same_rule)
@@ -435,17 +434,12 @@ impl MigrationMachine {
             outcome.report_mut().switch = self.standing_switch();
             return self.ended(at, outcome);
         }
-        let unresolved = Unresolved {
-            summary: "NOT DISARMED: the dead-man switch may still put everything back on blue"
-                .to_owned(),
-            cause: None,
-            failure: None,
-            change_unseen: matches!(
-                disarming.step,
-                DisarmStep::Observe | DisarmStep::WaitToObserve
-            ),
-            report: self.report(at),
-        };
+        let summary = "NOT DISARMED: the dead-man switch may still put everything back on blue";
+        let mut unresolved = self.unresolved(at, summary.to_owned());
+        unresolved.change_unseen |= matches!(
+            disarming.step,
+            DisarmStep::Observe | DisarmStep::WaitToObserve
+        );
         self.end_unresolved(unresolved)
     }
 

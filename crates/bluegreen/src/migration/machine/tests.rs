@@ -194,6 +194,20 @@ fn healthy() -> Verdict {
     Verdict::healthy("fine")
 }
 
+/// A verdict of a gate that counts the requests of each side.
+fn counted(verdict: Verdict) -> Verdict {
+    let sides = Sides {
+        blue: SeenSide::of_requests(540),
+        green: SeenSide::of_requests(60),
+    };
+    let seen = SeenTraffic::new(start(), later_by(start(), 60), sides);
+    match verdict {
+        Verdict::Healthy(evidence) => Verdict::Healthy(evidence.with_traffic(seen)),
+        Verdict::Unhealthy(evidence) => Verdict::Unhealthy(evidence.with_traffic(seen)),
+        Verdict::Inconclusive(evidence) => Verdict::Inconclusive(evidence.with_traffic(seen)),
+    }
+}
+
 fn split(whole: u8) -> TrafficSplit {
     TrafficSplit::to_green(Percent::from_whole(whole).expect("in range"))
 }
@@ -280,7 +294,7 @@ fn rolls_back_at_the_first_unhealthy_look() {
     rig.wait();
     rig.tell(Input::Looked(look(
         traffic(90, 10),
-        Verdict::unhealthy("20% errors"),
+        counted(Verdict::unhealthy("20% errors")),
     )));
     assert_eq!(rig.wanted_shift(), (TrafficSplit::ALL_BLUE, true));
     assert_eq!(between(rig.now), Duration::from_secs(15));
@@ -650,6 +664,7 @@ fn p04_a_throttled_rollback_is_tried_again_until_it_is_read_back() {
     for _ in 0..5 {
         assert_eq!(rig.wanted_shift(), (TrafficSplit::ALL_BLUE, true));
         rig.tell(Input::Shifted(Err(failure(ErrorKind::Throttled))));
+        rig.tell(Input::Observed(Ok(traffic(90, 10))));
         rig.wait();
     }
     rig.restore();
@@ -749,6 +764,8 @@ fn p11_a_cancel_during_a_change_waits_for_it_and_rolls_back() {
 #[test]
 fn p11_a_cancel_ends_the_wait_for_a_confirmation() {
     let mut rig = Rig::at_ten();
+    rig.wait();
+    rig.tell(Input::Looked(look(traffic(90, 10), counted(healthy()))));
     rig.tell(Input::Control(Control::Abort { by: "ann".into() }));
     rig.restore();
     assert!(matches!(rig.next, Next::Do(Action::Wait { .. })));
@@ -790,8 +807,11 @@ fn p11_stop_ends_at_once_and_says_what_is_not_known() {
 #[test]
 fn a_pause_keeps_green_where_it_is_and_still_rolls_back() {
     let mut rig = Rig::at_ten();
-    rig.tell(Input::Control(Control::Pause { by: "ann".into() }));
-    for _ in 0..400 {
+    rig.tell(Input::Control(Control::Pause {
+        by: "ann".into(),
+        length: None,
+    }));
+    for _ in 0..100 {
         rig.wait();
         rig.tell(Input::Looked(look(traffic(90, 10), healthy())));
     }
@@ -802,7 +822,10 @@ fn a_pause_keeps_green_where_it_is_and_still_rolls_back() {
     assert_eq!(rig.wanted_shift(), (split(50), false));
 
     let mut rig = Rig::at_ten();
-    rig.tell(Input::Control(Control::Pause { by: "ann".into() }));
+    rig.tell(Input::Control(Control::Pause {
+        by: "ann".into(),
+        length: None,
+    }));
     rig.wait();
     rig.tell(Input::Looked(look(
         traffic(90, 10),
@@ -935,7 +958,10 @@ fn the_final_bake_keeps_watching() {
 fn a_pause_takes_back_an_override_that_still_waits() {
     let mut rig = Rig::at_ten();
     rig.tell(Input::Control(Control::Promote { by: "ann".into() }));
-    rig.tell(Input::Control(Control::Pause { by: "ann".into() }));
+    rig.tell(Input::Control(Control::Pause {
+        by: "ann".into(),
+        length: None,
+    }));
     rig.tell(Input::Looked(look(
         traffic(90, 10),
         Verdict::inconclusive("no data"),
@@ -953,7 +979,10 @@ fn completing_never_goes_to_a_step_on_the_way() {
         look: look(few, Verdict::inconclusive("no data")),
     });
     // A pause takes the override back; what is left is still not a step to 10 %.
-    rig.tell(Input::Control(Control::Pause { by: "ann".into() }));
+    rig.tell(Input::Control(Control::Pause {
+        by: "ann".into(),
+        length: None,
+    }));
     rig.tell(Input::Control(Control::Resume { by: "ann".into() }));
     rig.look_until_other(|| look(traffic(50, 50), Verdict::inconclusive("no data")));
     assert_eq!(rig.wanted_shift(), (TrafficSplit::ALL_GREEN, false));
@@ -1017,6 +1046,7 @@ fn a_clock_that_does_not_wait_cannot_make_it_hammer() {
     while rig.machine.end().is_none() {
         tries += 1;
         rig.tell(Input::Shifted(Err(failure(ErrorKind::Throttled))));
+        rig.tell(Input::Observed(Ok(traffic(90, 10))));
         rig.tell(fault());
     }
     assert!(tries <= 11, "{tries}");
@@ -1101,7 +1131,10 @@ fn p05_one_old_read_after_a_resume_is_no_drift() {
 #[test]
 fn p11_a_pause_that_is_given_before_the_first_rise_holds() {
     let mut rig = Rig::default();
-    rig.tell(Input::Control(Control::Pause { by: "ann".into() }));
+    rig.tell(Input::Control(Control::Pause {
+        by: "ann".into(),
+        length: None,
+    }));
     rig.tell(Input::Preflighted {
         findings: Ok(Vec::new()),
         look: look(traffic(100, 0), unseen()),
@@ -1167,6 +1200,185 @@ fn p06_who_was_taken_over_changes_nothing_more() {
     }
 }
 
+fn pause(length: Option<u64>) -> Input {
+    Input::Control(Control::Pause {
+        by: "ann".into(),
+        length: length.map(Duration::from_secs),
+    })
+}
+
+#[test]
+fn p11_a_pause_that_is_not_ended_warns_and_is_a_cancellation() {
+    // What was asked, and how long it is: 30 minutes if nothing was, at most 2 hours.
+    for (asked, seconds) in [(None, 1800), (Some(120), 120), (Some(36_000), 5_400)] {
+        let mut rig = Rig::at_ten();
+        let given = rig.now;
+        rig.tell(pause(asked));
+        rig.look_until_other(|| look(traffic(90, 10), healthy()));
+        assert_eq!(
+            rig.wanted_shift(),
+            (TrafficSplit::ALL_BLUE, true),
+            "{asked:?}"
+        );
+        let lasted = crate::clock::between(given, rig.now);
+        let left = crate::clock::between(given, later_by(start(), 90 * 60));
+        assert_eq!(lasted, Duration::from_secs(seconds).min(left), "{asked:?}");
+        let warned = |event: &MigrationEvent| matches!(event, MigrationEvent::PauseEnds { .. });
+        assert!(rig.told(warned), "{asked:?}");
+        rig.restore();
+        assert_eq!(rig.outcome().exit_code(), 11);
+    }
+
+    let plan = MigrationPlan::builder().on_cancel(OnCancel::Hold);
+    let mut rig = Rig::at_ten_by(plan.build().expect("valid"));
+    rig.tell(pause(None));
+    rig.look_until_other(|| look(traffic(90, 10), healthy()));
+    assert_eq!(rig.outcome().exit_code(), 12);
+    assert!(rig.outcome().to_string().contains("the pause of ann"));
+}
+
+/// At 10 %, green unhealthy, and from the first look on nothing of the rule can be read.
+fn unreadable(plan: MigrationPlan, kind: ErrorKind) -> Rig {
+    let mut rig = Rig::at_ten_by(plan);
+    rig.wait();
+    rig.tell(Input::Looked(LookReport {
+        traffic: Err(failure(kind)),
+        gates: vec![seen_by(Verdict::unhealthy("20% errors"))],
+    }));
+    rig
+}
+
+/// Answers every read and every write that reads first with `kind`, until a restore needs no read.
+fn until_unread(rig: &mut Rig, kind: ErrorKind) {
+    while rig.machine.end().is_none() {
+        match &rig.next {
+            Next::Do(Action::Shift(shift)) if shift.over == crate::traffic::Over::Held => return,
+            Next::Do(Action::Shift(_)) => rig.tell(Input::Shifted(Err(failure(kind)))),
+            Next::Do(Action::Observe) => rig.tell(Input::Observed(Err(failure(kind)))),
+            _ => rig.wait(),
+        };
+    }
+}
+
+#[test]
+fn p03_a_restore_is_written_without_a_read_once_reads_have_failed_for_twenty_seconds() {
+    for kind in [ErrorKind::Unavailable, ErrorKind::Throttled] {
+        let mut rig = unreadable(MigrationPlan::builder().build().expect("valid"), kind);
+        let failing = rig.now;
+        until_unread(&mut rig, kind);
+        let after = crate::clock::between(failing, rig.now).as_secs();
+        assert!((20..60).contains(&after), "{after} s");
+        let said = |event: &MigrationEvent| matches!(event, MigrationEvent::WritingUnread { .. });
+        assert!(rig.told(said));
+        rig.tell(Input::Shifted(Ok(Shifted::Accepted(traffic(100, 0)))));
+        until_unread(&mut rig, kind);
+        let words = rig.unresolved().to_string();
+        assert!(words.contains("accepted"), "{words}");
+    }
+}
+
+#[test]
+fn p03_a_restore_without_a_read_needs_a_plan_and_something_fresh() {
+    let kind = ErrorKind::Unavailable;
+    let forbids = MigrationPlan::builder().blind_restore(false).build();
+    let mut rig = unreadable(forbids.expect("valid"), kind);
+    until_unread(&mut rig, kind);
+    assert!(rig.unresolved().restore_command().is_some());
+
+    // Another process holds nothing of the rule.
+    let mut rig = unreadable(MigrationPlan::builder().build().expect("valid"), kind);
+    rig.tell(resumed());
+    until_unread(&mut rig, kind);
+    assert!(!rig.unresolved().summary.is_empty());
+}
+
+#[test]
+fn p07_a_rule_that_was_deleted_is_an_end_of_its_own() {
+    let gone = |verdict| {
+        Input::Looked(LookReport {
+            traffic: Err(failure(ErrorKind::NotFound)),
+            gates: vec![seen_by(verdict)],
+        })
+    };
+    // One such answer is none.
+    let mut rig = Rig::at_ten();
+    rig.wait();
+    rig.tell(gone(healthy()));
+    rig.look_until_other(|| look(traffic(90, 10), healthy()));
+    assert_eq!(rig.wanted_shift(), (split(50), false));
+
+    let mut rig = Rig::at_ten();
+    rig.wait();
+    rig.tell(gone(healthy()));
+    rig.wait();
+    rig.tell(gone(healthy()));
+    assert_eq!(rig.outcome().exit_code(), 12);
+    let words = rig.outcome().to_string();
+    assert!(words.contains("was deleted during the run"), "{words}");
+
+    // A signal ends the same way, and a gate that wants blue calls a person.
+    for (input, code) in [
+        (
+            Input::Control(Control::Cancel {
+                reason: "SIGTERM".into(),
+            }),
+            12,
+        ),
+        (gone(Verdict::unhealthy("20% errors")), 20),
+    ] {
+        let mut rig = Rig::at_ten();
+        rig.wait();
+        rig.tell(gone(healthy()));
+        if code == 20 {
+            rig.wait();
+        }
+        rig.tell(input);
+        while rig.machine.end().is_none() {
+            match &rig.next {
+                Next::Do(Action::Shift(_)) => {
+                    rig.tell(Input::Shifted(Err(failure(ErrorKind::NotFound))))
+                }
+                Next::Do(Action::Observe) => {
+                    rig.tell(Input::Observed(Err(failure(ErrorKind::NotFound))))
+                }
+                _ => rig.wait(),
+            };
+        }
+        let ended = rig
+            .machine
+            .end()
+            .expect("ended")
+            .map_or(20, MigrationOutcome::exit_code);
+        assert_eq!(ended, code);
+        assert!(crate::clock::between(start(), rig.now) < Duration::from_secs(60));
+    }
+}
+
+#[test]
+fn p07_weights_from_before_the_run_name_infrastructure_code() {
+    let mut rig = Rig::at_ten();
+    rig.rise_to_fifty();
+    rig.tell(Input::Shifted(Ok(Shifted::Seen(traffic(50, 50)))));
+    rig.look_until_other(|| look(traffic(100, 0), healthy()));
+    let words = rig.outcome().to_string();
+    assert!(words.contains("infrastructure code"), "{words}");
+
+    let mut rig = Rig::at_ten();
+    rig.rise_to_fifty();
+    rig.tell(Input::Shifted(Ok(Shifted::Seen(traffic(50, 50)))));
+    rig.look_until_other(|| look(traffic(200, 0), healthy()));
+    let words = rig.outcome().to_string();
+    assert!(!words.contains("infrastructure code"), "{words}");
+}
+
+#[test]
+fn p04_only_a_gate_that_counts_requests_is_waited_for() {
+    let mut rig = Rig::at_ten();
+    rig.tell(Input::Control(Control::Abort { by: "ann".into() }));
+    rig.restore();
+    assert_eq!(rig.outcome().exit_code(), 11);
+}
+
 /// What the property test lets happen next.
 #[derive(Debug, Clone)]
 enum Chance {
@@ -1212,7 +1424,7 @@ fn control() -> impl Strategy<Value = Control> {
     let by = || crate::engine::Operator::new("ann");
     let reason = || "SIGINT".to_owned();
     prop_oneof![
-        3 => Just(Control::Pause { by: by() }),
+        3 => Just(Control::Pause { by: by(), length: None }),
         4 => Just(Control::Resume { by: by() }),
         6 => Just(Control::SkipWait { by: by() }),
         4 => Just(Control::Promote { by: by() }),
@@ -1240,6 +1452,7 @@ fn kind() -> impl Strategy<Value = ErrorKind> {
         Just(ErrorKind::Denied),
         Just(ErrorKind::Conflict),
         Just(ErrorKind::Unavailable),
+        Just(ErrorKind::NotFound),
     ]
 }
 

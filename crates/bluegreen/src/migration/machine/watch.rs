@@ -56,8 +56,12 @@ impl MigrationMachine {
 
     pub(super) fn next_look(&self, at: Timestamp, watch: &Watch) -> Timestamp {
         let beat = next_beat(watch.since, self.plan.look_interval(), at);
-        if watch.paused.is_some() {
-            return beat;
+        if let Some(pause) = &watch.paused {
+            return if pause.until > at {
+                beat.min(pause.until)
+            } else {
+                beat
+            };
         }
         let deadlines = [watch.deadline, self.deadline];
         let due = deadlines.into_iter().filter(|deadline| *deadline > at);
@@ -125,20 +129,18 @@ impl MigrationMachine {
             next_look: self.next_look(at, &watch),
         });
         let mut watch = watch;
-        let read = match &look.traffic {
-            Ok(traffic) => Some(self.read(at, traffic)),
-            Err(_) => None,
-        };
+        let read = self.take_read(at, &look.traffic);
         match (read, look.traffic) {
-            (Some(Read::Drift), Ok(traffic)) => return self.drifted(at, traffic, watch.deadline),
-            (Some(Read::Current), _) => self.note_ready(at, &mut watch),
+            (Read::Drift, Ok(traffic)) => return self.drifted(at, traffic, watch.deadline),
+            (Read::Gone, Err(failure)) => return self.gone(at, failure),
+            (Read::Current, _) => self.note_ready(at, &mut watch),
             // Without a read nothing is known to have changed.
-            (None, _) => {}
-            (Some(_), _) => watch.ready = None,
+            (Read::Failed, _) => {}
+            _ => watch.ready = None,
         }
-        let next = self.decide(at, watch, read == Some(Read::Current));
+        let next = self.decide(at, watch, read == Read::Current);
         match (read, next) {
-            (Some(Read::Suspect), Next::Do(Action::Wait { until })) => Next::Do(Action::Wait {
+            (Read::Suspect, Next::Do(Action::Wait { until })) => Next::Do(Action::Wait {
                 until: until.min(later(at, APART)),
             }),
             (_, next) => next,
@@ -159,7 +161,7 @@ impl MigrationMachine {
 
     /// Decides at a look. `seen` says whether the split and the targets were read at this very
     /// look: without that nothing rises.
-    pub(super) fn decide(&mut self, at: Timestamp, watch: Watch, seen: bool) -> Next<Action> {
+    pub(super) fn decide(&mut self, at: Timestamp, mut watch: Watch, seen: bool) -> Next<Action> {
         if let Some((gate, verdict)) = self.standings.unhealthy(at) {
             let summary = verdict.evidence().summary.clone();
             let cause = Cause::Gate { gate, summary };
@@ -167,6 +169,9 @@ impl MigrationMachine {
                 Stage::Arming => self.unchanged(at, unchanged_by(cause)),
                 Stage::Step(_) | Stage::Bake => self.undo(at, cause),
             };
+        }
+        if let Some(end) = self.on_paused(at, &mut watch) {
+            return end;
         }
         let ready = watch.paused.is_none()
             && at >= watch.bake_until
@@ -196,7 +201,7 @@ impl MigrationMachine {
             return self.on_deadline(at, &watch, short);
         }
         let given_up = self.standings.given_up(at);
-        if let (Some(summary), None) = (given_up, watch.paused)
+        if let (Some(summary), None) = (given_up, &watch.paused)
             && watch.stage != Stage::Arming
         {
             return self.end_undecided(at, summary);
@@ -367,20 +372,19 @@ impl MigrationMachine {
             next_look: next_beat(confirm.restored_at, self.plan.look_interval(), at)
                 .min(confirm.until),
         });
-        if let Ok(traffic) = look.traffic {
-            match self.read(at, &traffic) {
-                Read::Drift => return self.drifted(at, traffic, at),
-                // The next read says whether a third party has moved traffic again.
-                Read::Suspect => {
-                    self.state = State::Confirming(Confirm {
-                        looking: false,
-                        ..confirm
-                    });
-                    let until = later(at, APART);
-                    return Next::Do(Action::Wait { until });
-                }
-                Read::Current | Read::NotSeenYet | Read::NeverSeen => {}
+        match (self.take_read(at, &look.traffic), look.traffic) {
+            (Read::Drift, Ok(traffic)) => return self.drifted(at, traffic, at),
+            (Read::Gone, Err(failure)) => return self.gone(at, failure),
+            // The next read says whether a third party has moved traffic again.
+            (Read::Suspect, _) => {
+                self.state = State::Confirming(Confirm {
+                    looking: false,
+                    ..confirm
+                });
+                let until = later(at, APART);
+                return Next::Do(Action::Wait { until });
             }
+            _ => {}
         }
         let standings = self.standings.at(at);
         let quiet = standings.iter().find_map(|standing| {

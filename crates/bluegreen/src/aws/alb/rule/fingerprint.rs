@@ -1,11 +1,18 @@
-//! A hash over everything in a rule that routes traffic, but the two weights.
+//! A hash over everything in a rule that routes traffic, but the two weights, and the fields that it
+//! is taken over.
+//!
+//! The priority is none of them: a rule is known by its ARN, and others are put before and after it
+//! at any time.
 //!
 //! It is taken over a canonical form of our own: defaults filled in, lists sorted whose order
 //! means nothing, both shapes of one thing made one. So a write of ours, which the API may give
 //! back in another shape, changes nothing; whatever changes it is somebody else's change. The
 //! form holds text, booleans, lists and maps only, since canonical JSON knows no integers.
 
-use std::{collections::HashMap, fmt::Write as _};
+use std::{
+    collections::{BTreeMap, HashMap},
+    fmt::Write as _,
+};
 
 use aws_sdk_elasticloadbalancingv2::types::{
     Action, AuthenticateCognitoActionConfig, AuthenticateOidcActionConfig,
@@ -19,18 +26,80 @@ use crate::{aws::alb::TargetGroupArn, traffic::Sides};
 
 /// The version of the canonical form. Raise it with every change of the form: a run that was
 /// started by an older version then sees drift instead of a silent difference in meaning.
-const VERSION: &str = "v1";
+const VERSION: &str = "v2";
 /// Bytes of the hash that are kept: enough to tell rules apart by accident, short enough to read.
 const KEPT_BYTES: usize = 8;
 
-/// `v1:` and 16 hexadecimal digits.
-pub(super) fn fingerprint(rule: &Rule, groups: &Sides<TargetGroupArn>) -> String {
-    let digest = Sha256::digest(canonical(&rule_form(rule, groups)));
-    let mut text = format!("{VERSION}:");
-    for byte in &digest[..KEPT_BYTES] {
-        let _ = write!(text, "{byte:02x}");
+/// What routes traffic in a rule, but the two weights.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Fingerprint {
+    /// `v2:` and 16 hexadecimal digits.
+    pub(super) hash: String,
+    /// What it is taken over, by field; what is not there is left out.
+    pub(super) fields: BTreeMap<String, String>,
+}
+
+impl Fingerprint {
+    pub(super) fn of(rule: &Rule, groups: &Sides<TargetGroupArn>) -> Self {
+        let form = rule_form(rule, groups);
+        let digest = Sha256::digest(canonical(&form));
+        let mut hash = format!("{VERSION}:");
+        for byte in &digest[..KEPT_BYTES] {
+            let _ = write!(hash, "{byte:02x}");
+        }
+        let mut fields = BTreeMap::new();
+        flatten("", &form, &mut fields);
+        Self { hash, fields }
     }
-    text
+}
+
+/// Writes down each value under the path to it: `actions.1.forward.stickiness`. A list without
+/// maps is one value; members of other lists are counted from 1.
+fn flatten(path: &str, value: &Value, fields: &mut BTreeMap<String, String>) {
+    let below = |name: &str| match path {
+        "" => name.to_owned(),
+        path => format!("{path}.{name}"),
+    };
+    match value {
+        Value::Null => {}
+        Value::Object(members) => {
+            for (name, member) in members {
+                flatten(&below(name), member, fields);
+            }
+        }
+        Value::Array(members) if members.iter().any(Value::is_object) => {
+            for (index, member) in members.iter().enumerate() {
+                flatten(&below(&(index + 1).to_string()), member, fields);
+            }
+        }
+        Value::Array(members) if members.is_empty() => {}
+        value => {
+            fields.insert(path.to_owned(), shown(value));
+        }
+    }
+}
+
+/// Members of a list are joined by `, `, those of a list in a list, which is a pair, by `=`.
+fn shown(value: &Value) -> String {
+    let joined = |members: &[Value], by: &str| -> String {
+        let members: Vec<String> = members.iter().map(shown).collect();
+        members.join(by)
+    };
+    match value {
+        Value::Null => String::new(),
+        Value::String(text) => text.clone(),
+        Value::Array(members) => {
+            let members: Vec<String> = members
+                .iter()
+                .map(|member| match member {
+                    Value::Array(pair) => joined(pair, "="),
+                    member => shown(member),
+                })
+                .collect();
+            members.join(", ")
+        }
+        value => value.to_string(),
+    }
 }
 
 fn rule_form(rule: &Rule, groups: &Sides<TargetGroupArn>) -> Value {
@@ -43,7 +112,6 @@ fn rule_form(rule: &Rule, groups: &Sides<TargetGroupArn>) -> Value {
         .collect();
     json!({
         "rule": rule.rule_arn,
-        "priority": rule.priority,
         "default": forward::is_default(rule),
         "conditions": sorted(rule.conditions().iter().map(condition_form)),
         "transforms": sorted(rule.transforms().iter().map(transform_form)),
@@ -242,8 +310,8 @@ mod tests {
         testing::*,
     };
 
-    fn of(rule: &Rule) -> String {
-        fingerprint(rule, &groups())
+    fn of(rule: &Rule) -> Fingerprint {
+        Fingerprint::of(rule, &groups())
     }
 
     /// A rule with one of everything that can be changed.
@@ -334,7 +402,6 @@ mod tests {
 
     const CHANGES: &[Change] = &[
         ("rule", |rule| rule.rule_arn = Some(OTHER_RULE.to_owned())),
-        ("priority", |rule| rule.priority = Some("101".to_owned())),
         ("default", |rule| rule.is_default = Some(true)),
         ("no conditions", |rule| rule.conditions = None),
         ("no transforms", |rule| rule.transforms = None),
@@ -548,7 +615,9 @@ mod tests {
             seen.push((name, of(&after)));
         }
         for (index, (name, print)) in seen.iter().enumerate() {
-            let same = seen[..index].iter().find(|(_, other)| other == print);
+            let mut before = seen[..index].iter();
+            let same =
+                before.find(|(_, other)| other.hash == print.hash || other.fields == print.fields);
             assert_eq!(same, None, "{name} is not seen");
         }
     }
@@ -620,8 +689,29 @@ mod tests {
 
     /// A journal of an older build must not read as drift: the form changes with its version.
     #[test]
-    fn the_form_of_version_one_is_kept() {
-        assert_eq!(of(&full()), "v1:43e47e91bdbf08cc");
+    fn the_form_of_version_two_is_kept() {
+        assert_eq!(of(&full()).hash, "v2:69ba08abff116ac5");
+    }
+
+    #[test]
+    fn p07_fields_are_named_as_people_know_them() {
+        let found = of(&full()).fields;
+        let at = |name: &str| found.get(name).map(String::as_str);
+        assert_eq!(at("actions.4.forward.stickiness"), Some("60"));
+        assert_eq!(at("actions.6.response.status"), Some("503"));
+        let groups = at("actions.4.forward.groups").expect("the groups");
+        assert!(groups.contains(&format!("{BLUE}=blue")), "{groups}");
+        assert!(
+            found.keys().all(|name| !name.contains("priority")),
+            "{found:?}"
+        );
+    }
+
+    #[test]
+    fn p07_a_priority_that_moved_is_no_change() {
+        let mut moved = full();
+        moved.priority = Some("101".to_owned());
+        assert_eq!(of(&moved), of(&full()));
     }
 
     proptest! {
@@ -657,7 +747,8 @@ mod tests {
             change(&mut after);
             // Not every rule has what a change is about.
             prop_assume!(rule != after);
-            prop_assert_ne!(of(&rule), of(&after), "{}", name);
+            prop_assert_ne!(of(&rule).hash, of(&after).hash, "{}", name);
+            prop_assert_ne!(of(&rule).fields, of(&after).fields, "{}", name);
         }
     }
 }

@@ -6,7 +6,7 @@ use aws_sdk_elasticloadbalancingv2::types::{Action, ActionTypeEnum, Rule};
 
 use super::{
     advice, command, edit,
-    fingerprint::fingerprint,
+    fingerprint::Fingerprint,
     forward,
     weights::{AlbWeight, weights_of},
 };
@@ -20,7 +20,7 @@ use crate::{
 /// A rule that divides traffic between both groups.
 ///
 /// Its actions hold no secret, so that its `Debug` cannot show one.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(in crate::aws::alb) struct Routing {
     arn: RuleArn,
     actions: Vec<Action>,
@@ -28,7 +28,7 @@ pub(in crate::aws::alb) struct Routing {
     is_default: bool,
     weights: Sides<AlbWeight>,
     stickiness: Option<Duration>,
-    fingerprint: String,
+    fingerprint: Fingerprint,
 }
 
 impl Routing {
@@ -55,7 +55,7 @@ impl Routing {
         }
         Ok(Self {
             arn: arn.clone(),
-            fingerprint: fingerprint(&rule, groups),
+            fingerprint: Fingerprint::of(&rule, groups),
             actions: rule.actions.unwrap_or_default(),
             groups: groups.clone(),
             is_default,
@@ -99,7 +99,9 @@ impl Routing {
         targets: Sides<TargetCounts>,
     ) -> TrafficObservation {
         let weights = self.weights.map(u32::from);
-        let seen = TrafficObservation::new(weights, targets, self.fingerprint.clone())
+        let Fingerprint { hash, fields } = self.fingerprint.clone();
+        let seen = TrafficObservation::new(weights, targets, hash)
+            .with_rest(fields)
             .with_restore_command(self.restore_command());
         match self.stickiness {
             Some(stickiness) => seen.with_stickiness(stickiness),

@@ -145,7 +145,7 @@ mod observing {
             Some(std::time::Duration::from_secs(3600))
         );
         assert!(
-            observed.fingerprint.starts_with("v1:"),
+            observed.fingerprint.starts_with("v2:"),
             "{}",
             observed.fingerprint
         );
@@ -469,11 +469,11 @@ mod shifting {
             (split(9, 1), "green weight: expected 10, found 1"),
             (
                 rule(vec![forward(&[(BLUE, 90), (GREEN, 10), (THIRD, 0)])]),
-                "the rest of the rule: expected v1:",
+                "actions.1.forward.groups: expected ",
             ),
             (
                 rule(vec![oidc(), forward(&[(BLUE, 90), (GREEN, 10)])]),
-                "the rest of the rule: expected v1:",
+                "actions.1.type: expected forward, found authenticate-oidc",
             ),
         ];
         for (now, text) in strangers {

@@ -185,6 +185,10 @@ impl Shared {
                     let message = format!("not authorized to perform {}", call.operation());
                     return Err(answer(call, ErrorKind::Denied, "AccessDenied", &message));
                 }
+                Some(Fault::Missing) => {
+                    let message = "One or more of the resources named do not exist";
+                    return Err(answer(call, ErrorKind::NotFound, "NotFound", message));
+                }
                 Some(Fault::Unavailable) => {
                     return Err(lost(call, "the service answered 503"));
                 }
