@@ -19,6 +19,7 @@ mod drift;
 mod harness;
 mod journal;
 mod killed;
+mod lag;
 mod locate;
 mod monitor;
 mod patience;
