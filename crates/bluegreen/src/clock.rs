@@ -1,19 +1,20 @@
-//! Where wall-clock time comes from.
+//! Where time comes from: the wall clock, and the clock of a run.
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{fmt, future::Future, sync::Arc, time::Duration};
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 /// The one source of wall-clock time.
 ///
-/// The engine waits on tokio's clock and dates everything by this one. They must run together:
-/// a simulation whose tokio clock is paused has a `Clock` of its own, which it hands out.
+/// The engine waits on tokio's clock, takes the time of its start from here, and measures from
+/// there on by [`uptime`](Self::uptime): see [`RunClock`]. The clocks must run together: a
+/// simulation whose tokio clock is paused has a `Clock` of its own, which it hands out.
 pub trait Clock: fmt::Debug + Send + Sync {
-    /// The time now.
+    /// The time now, as the machine has it: it may be wrong, and be set forward and back.
     fn now(&self) -> Timestamp;
 
-    /// How much time has passed since some moment in the past; never set back, and it goes on
-    /// while the machine is suspended. What leases are timed by.
+    /// How much time has passed since some moment in the past; never set back, and it runs on
+    /// while the machine is suspended. What runs and leases are timed by.
     fn uptime(&self) -> Duration;
 
     /// Whether time is simulated. On a real clock the engine checks after each wait that real
@@ -56,6 +57,123 @@ impl Clock for SystemClock {
     fn is_virtual(&self) -> bool {
         false
     }
+}
+
+/// The clock of a run: wall time, taken once, plus the [`uptime`](Clock::uptime) since.
+///
+/// A run dates its events and its journal by it, and measures every wait and deadline by it. So a
+/// wall clock that is set during the run moves nothing, and one that is off makes all of its times
+/// off by the same. It never goes back, and time in which the machine was suspended counts.
+///
+/// # Examples
+///
+/// ```
+/// # #[cfg(feature = "sim")]
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() {
+/// use bluegreen::{aws::sim::Simulation, clock::{Clock, RunClock}};
+/// use jiff::SignedDuration;
+///
+/// let simulation = Simulation::builder().build();
+/// simulation.start_paused();
+/// let run = RunClock::start(simulation.aws().clock());
+/// let start = run.now();
+/// simulation.set_clock(SignedDuration::from_hours(-1));
+/// tokio::time::sleep(std::time::Duration::from_secs(60)).await;
+/// assert_eq!(run.now().duration_since(start).as_secs(), 60);
+/// # }
+/// # #[cfg(not(feature = "sim"))]
+/// # fn main() {}
+/// ```
+#[derive(Debug, Clone)]
+pub struct RunClock {
+    clock: Arc<dyn Clock>,
+    start: Timestamp,
+    /// The uptime at `start`.
+    uptime: Duration,
+}
+
+impl RunClock {
+    /// Starts now, by the wall clock of `clock`.
+    #[must_use]
+    pub fn start(clock: impl Clock + 'static) -> Self {
+        Self {
+            start: clock.now(),
+            uptime: clock.uptime(),
+            clock: Arc::new(clock),
+        }
+    }
+
+    /// Starts at `at` if its time is before it. For a run that is resumed: what was written down
+    /// must not lie in its future, whatever the clock of the machine before said.
+    #[must_use]
+    pub fn not_before(self, at: Timestamp) -> Self {
+        if self.now() >= at {
+            return self;
+        }
+        Self {
+            start: at,
+            uptime: self.clock.uptime(),
+            clock: self.clock,
+        }
+    }
+
+    /// Lets `work` know it: see [`of_this_task`](Self::of_this_task).
+    pub(crate) fn during<F: Future>(self, work: F) -> impl Future<Output = F::Output> {
+        OF_THIS_TASK.scope(self, work)
+    }
+
+    /// The clock of the run that this task does something for. `None` outside of any, and in a task
+    /// that was spawned by it.
+    #[cfg_attr(
+        not(any(feature = "aws", test)),
+        expect(
+            dead_code,
+            reason = "adapters put its times against those of a service"
+        )
+    )]
+    pub(crate) fn of_this_task() -> Option<Self> {
+        OF_THIS_TASK.try_with(Clone::clone).ok()
+    }
+}
+
+tokio::task_local! {
+    /// Roles are told times of the run, and some must put them against those of a service, whose
+    /// clock is another.
+    static OF_THIS_TASK: RunClock;
+}
+
+impl Clock for RunClock {
+    fn now(&self) -> Timestamp {
+        let passed = self.clock.uptime().saturating_sub(self.uptime);
+        later(self.start, passed)
+    }
+
+    fn uptime(&self) -> Duration {
+        self.clock.uptime()
+    }
+
+    fn is_virtual(&self) -> bool {
+        self.clock.is_virtual()
+    }
+}
+
+/// By how much two clocks must differ at least for a difference to count.
+///
+/// The `Date` of an answer is cut to whole seconds and is as old as the answer was on its way, so
+/// less than this may be nothing at all; a machine whose clock is kept right is closer by itself. And
+/// less than this harms nothing: a minute of metrics is read a minute after its end, and a schedule
+/// keeps its minute.
+pub(crate) const LEAST_OFFSET: Duration = Duration::from_secs(5);
+
+/// `at` moved forward by so much, or back if it is negative; within the bounds of time.
+pub(crate) fn moved(at: Timestamp, by: SignedDuration) -> Timestamp {
+    let end = if by.is_negative() {
+        Timestamp::MIN
+    } else {
+        Timestamp::MAX
+    };
+    at.checked_add(by).unwrap_or(end)
 }
 
 /// Linux's monotonic clock stands still in suspend, its boot-time clock does not.
@@ -105,4 +223,104 @@ pub(crate) fn span(duration: Duration) -> String {
         seconds => Duration::from_secs(seconds),
     };
     printer.unsigned_duration_to_string(&shown)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// A machine whose wall clock and uptime are set by hand.
+    #[derive(Debug)]
+    struct ByHand(Mutex<(Timestamp, Duration)>);
+
+    impl ByHand {
+        fn new() -> Arc<Self> {
+            Arc::new(Self(Mutex::new((at(0), Duration::from_secs(77)))))
+        }
+
+        fn pass(&self, time: Duration) {
+            let mut this = self.0.lock().unwrap();
+            *this = (later(this.0, time), this.1 + time);
+        }
+
+        fn set(&self, by: SignedDuration) {
+            let mut this = self.0.lock().unwrap();
+            this.0 = moved(this.0, by);
+        }
+    }
+
+    impl Clock for ByHand {
+        fn now(&self) -> Timestamp {
+            self.0.lock().unwrap().0
+        }
+
+        fn uptime(&self) -> Duration {
+            self.0.lock().unwrap().1
+        }
+
+        fn is_virtual(&self) -> bool {
+            true
+        }
+    }
+
+    fn at(seconds: i64) -> Timestamp {
+        Timestamp::from_second(1_800_000_000 + seconds).unwrap()
+    }
+
+    #[derive(Debug, Clone, Copy)]
+    enum Event {
+        Passes(u64),
+        IsSet(i64),
+    }
+
+    fn events() -> impl Strategy<Value = Vec<Event>> {
+        let passes = (0..10_000_000_u64).prop_map(Event::Passes);
+        let is_set = any::<i64>().prop_map(Event::IsSet);
+        prop::collection::vec(prop_oneof![passes, is_set], 0..50)
+    }
+
+    proptest! {
+        #[test]
+        fn p11_whatever_sets_the_wall_clock_a_run_measures_uptime_and_never_goes_back(
+            events in events(),
+            newest in prop::option::of(-1_000_000..1_000_000_i64),
+        ) {
+            let machine = ByHand::new();
+            let mut run = RunClock::start(Arc::clone(&machine));
+            if let Some(newest) = newest {
+                run = run.not_before(at(newest));
+            }
+            let start = run.now();
+            prop_assert_eq!(start, at(newest.unwrap_or_default().max(0)));
+            let (mut last, mut passed) = (start, Duration::ZERO);
+            for event in events {
+                match event {
+                    Event::Passes(millis) => {
+                        let time = Duration::from_millis(millis);
+                        machine.pass(time);
+                        passed += time;
+                    }
+                    Event::IsSet(seconds) => machine.set(SignedDuration::from_secs(seconds)),
+                }
+                let now = run.now();
+                prop_assert!(now >= last);
+                prop_assert_eq!(between(start, now), passed);
+                last = now;
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn an_action_knows_the_clock_of_its_run_and_nothing_else_does() {
+        let run = RunClock::start(ByHand::new());
+        let now = run.now();
+        assert!(RunClock::of_this_task().is_none());
+        let known = run.during(async { RunClock::of_this_task() }).await;
+        assert_eq!(known.map(|run| run.now()), Some(now));
+        assert!(RunClock::of_this_task().is_none());
+    }
 }

@@ -2,6 +2,8 @@
 
 use std::{fmt, future::Future, sync::Arc};
 
+use jiff::Timestamp;
+
 use super::{
     DeploymentError, DeploymentEvent, DeploymentMachine, DeploymentOutcome, DeploymentPlan, Entry,
     ImageSource, Input, Intent, ReplayError, Unfinished, host::DeploymentHost, machine::End,
@@ -78,6 +80,8 @@ pub struct Deployment {
     run: Option<RunId>,
     origin: serde_json::Value,
     unfinished: Unfinished,
+    /// When the process before wrote last: this run's time does not begin before it.
+    newest: Timestamp,
     clock: Arc<dyn Clock>,
     journal: Arc<dyn Journal>,
     sinks: Vec<Sink<DeploymentEvent>>,
@@ -101,6 +105,7 @@ impl Deployment {
             run: None,
             origin: serde_json::Value::Null,
             unfinished: Unfinished::default(),
+            newest: Timestamp::MIN,
             clock: Arc::new(SystemClock),
             journal: Arc::new(MemoryJournal::new()),
             sinks: Vec::new(),
@@ -178,6 +183,8 @@ impl Deployment {
     /// [`ReplayError`] if the journal does not replay, or is of a newer version.
     pub fn goes_on_from(mut self, records: &[Record]) -> Result<Self, ReplayError> {
         self.unfinished = unfinished(records)?;
+        let newest = records.iter().map(|record| record.at).max();
+        self.newest = newest.unwrap_or(Timestamp::MIN);
         Ok(self)
     }
 
@@ -320,6 +327,7 @@ impl Deployment {
             .with_by_hand(self.host.deployer.by_hand())
             .with_unfinished(self.unfinished);
         let mut runner = Runner::new(run, self.clock, self.journal, self.controls);
+        runner.not_before(self.newest);
         runner.sinks = self.sinks;
         runner.cancel = self.cancel;
         let end = runner

@@ -17,7 +17,7 @@ use super::{
     machine::{BoxFuture, Host, Machine, Next, Work},
 };
 use crate::{
-    clock::{Clock, between},
+    clock::{Clock, RunClock, between},
     error::{ErrorKind, Failure},
 };
 
@@ -29,7 +29,7 @@ pub(crate) type CancelFuture = std::pin::Pin<Box<dyn Future<Output = ()> + Send>
 /// Everything around a machine and its host.
 pub(crate) struct Runner<E> {
     pub(crate) run: RunId,
-    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) clock: RunClock,
     pub(crate) journal: Arc<dyn Journal>,
     pub(crate) sinks: Vec<Sink<E>>,
     pub(crate) controls: Controls,
@@ -53,6 +53,8 @@ pub(crate) struct Resumption {
     pub(crate) events: u64,
     /// How many records its journal holds.
     pub(crate) records: u64,
+    /// When the newest of them was written: its time does not go back behind it.
+    pub(crate) newest: Timestamp,
 }
 
 impl<E> fmt::Debug for Runner<E> {
@@ -81,6 +83,7 @@ pub(crate) enum Opening {
 }
 
 impl<E: Clone + fmt::Debug> Runner<E> {
+    /// The time of the run begins here: with the wall clock's.
     pub(crate) fn new(
         run: RunId,
         clock: Arc<dyn Clock>,
@@ -89,7 +92,7 @@ impl<E: Clone + fmt::Debug> Runner<E> {
     ) -> Self {
         Self {
             run,
-            clock,
+            clock: RunClock::start(clock),
             journal,
             sinks: Vec::new(),
             controls,
@@ -101,6 +104,11 @@ impl<E: Clone + fmt::Debug> Runner<E> {
             told: Told::default(),
             unanswered: Vec::new(),
         }
+    }
+
+    /// Its time begins at `at` at the earliest: see [`RunClock::not_before`].
+    pub(crate) fn not_before(&mut self, at: Timestamp) {
+        self.clock = self.clock.clone().not_before(at);
     }
 
     /// Drives `machine` from `first` to its end.
@@ -164,11 +172,13 @@ impl<E: Clone + fmt::Debug> Runner<E> {
                         }
                     }
                     outstanding = Some(match work {
-                        Work::Wait(until) => {
-                            Box::pin(wait::<H::Raw>(between(at, until), self.clock.is_virtual()))
-                        }
+                        Work::Wait(until) => Box::pin(wait::<H::Raw>(
+                            self.clock.clone(),
+                            between(at, until),
+                            until,
+                        )),
                         Work::Read | Work::Change { .. } => {
-                            let work = host.begin(&action);
+                            let work = self.clock.clone().during(host.begin(&action));
                             Box::pin(async move { Done::Host(work.await) })
                         }
                     });
@@ -184,6 +194,7 @@ impl<E: Clone + fmt::Debug> Runner<E> {
     }
 
     fn go_on_from(&mut self, from: Resumption) {
+        self.not_before(from.newest);
         self.started = Some(from.started);
         self.next_event = from.events;
         self.next_record = from.records;
@@ -308,15 +319,31 @@ impl Told {
     }
 }
 
-/// Waits on tokio's clock. On a real clock the wait must have taken real time: a paused tokio
-/// clock would shift production traffic in seconds.
-async fn wait<R>(duration: Duration, is_virtual: bool) -> Done<R> {
+/// A wait is cut into parts of this length. Tokio's timers stand still while the machine is
+/// suspended and the time of the run does not, so after a suspension the run is late by one part at
+/// most, however long the wait.
+const PART: Duration = Duration::from_secs(5);
+
+/// Waits on tokio's clock until the run's shows `until`, and never longer than asked. On a real
+/// clock the wait must have taken real time: a paused tokio clock would shift production traffic
+/// in seconds.
+async fn wait<R>(clock: RunClock, asked: Duration, until: Timestamp) -> Done<R> {
     /// Timers are coarse; only a wait that clearly did not happen counts.
     const SLACK: Duration = Duration::from_secs(1);
     let begun = real_now();
-    tokio::time::sleep(duration).await;
-    let fault = !is_virtual && begun.elapsed() + SLACK < duration;
-    Done::Waited { fault }
+    let mut waited = Duration::ZERO;
+    loop {
+        let left = between(clock.now(), until).min(asked.saturating_sub(waited));
+        if left.is_zero() {
+            return Done::Waited { fault: false };
+        }
+        let part = left.min(PART);
+        tokio::time::sleep(part).await;
+        waited += part;
+        if !clock.is_virtual() && begun.elapsed() + SLACK < waited {
+            return Done::Waited { fault: true };
+        }
+    }
 }
 
 #[expect(
@@ -325,4 +352,113 @@ async fn wait<R>(duration: Duration, is_virtual: bool) -> Done<R> {
 )]
 fn real_now() -> std::time::Instant {
     std::time::Instant::now()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use jiff::SignedDuration;
+    use tokio::time::Instant;
+
+    use super::*;
+    use crate::clock::{SystemClock, later};
+
+    /// A machine that runs with tokio's clock, but for what tokio does not notice.
+    #[derive(Debug)]
+    struct Machine {
+        began: Instant,
+        wall: Mutex<SignedDuration>,
+        suspended: Mutex<Duration>,
+        stands_still: bool,
+    }
+
+    impl Machine {
+        fn new(stands_still: bool) -> Arc<Self> {
+            Arc::new(Self {
+                began: Instant::now(),
+                wall: Mutex::default(),
+                suspended: Mutex::default(),
+                stands_still,
+            })
+        }
+    }
+
+    impl Clock for Machine {
+        fn now(&self) -> Timestamp {
+            let set = *self.wall.lock().unwrap();
+            later(Timestamp::UNIX_EPOCH, self.uptime()) + set
+        }
+
+        fn uptime(&self) -> Duration {
+            if self.stands_still {
+                return Duration::ZERO;
+            }
+            self.began.elapsed() + *self.suspended.lock().unwrap()
+        }
+
+        fn is_virtual(&self) -> bool {
+            true
+        }
+    }
+
+    const HOUR: Duration = Duration::from_secs(3_600);
+
+    /// How long a wait of an hour takes if `what` happens after ten seconds.
+    async fn waits(machine: &Arc<Machine>, what: impl Fn(&Machine)) -> Duration {
+        let clock = RunClock::start(Arc::clone(machine));
+        let until = later(clock.now(), HOUR);
+        let begun = Instant::now();
+        let happens = async {
+            tokio::time::sleep(Duration::from_secs(10)).await;
+            what(machine);
+            pending::<()>().await;
+        };
+        tokio::select! {
+            () = happens => unreachable!("it never ends"),
+            Done::Waited { fault } = wait::<()>(clock, HOUR, until) => assert!(!fault),
+        }
+        begun.elapsed()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn p11_a_wait_takes_what_was_asked_however_the_wall_clock_is_set() {
+        for hours in [-1, 1, 0, 1_000, -1_000] {
+            let machine = Machine::new(false);
+            let set = SignedDuration::from_hours(hours);
+            let taken = waits(&machine, |machine| *machine.wall.lock().unwrap() = set).await;
+            assert_eq!(taken, HOUR, "{hours} h");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn p11_a_wait_counts_the_time_in_which_the_machine_was_suspended() {
+        let machine = Machine::new(false);
+        let half = waits(&machine, |machine| {
+            *machine.suspended.lock().unwrap() = HOUR / 2
+        });
+        assert_eq!(half.await, HOUR / 2);
+        let machine = Machine::new(false);
+        let whole = waits(&machine, |machine| {
+            *machine.suspended.lock().unwrap() = HOUR * 2
+        });
+        let whole = whole.await;
+        assert!(whole <= Duration::from_secs(10) + PART, "{whole:?}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn p11_a_wait_is_never_longer_than_asked_even_if_time_stands_still() {
+        let machine = Machine::new(true);
+        assert_eq!(waits(&machine, |_| ()).await, HOUR);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_wait_on_a_paused_clock_that_claims_to_be_real_is_a_fault() {
+        let clock = RunClock::start(SystemClock);
+        let until = later(clock.now(), HOUR);
+        let Done::Waited { fault } = wait::<()>(clock, HOUR, until).await else {
+            unreachable!("it waits");
+        };
+        assert!(fault);
+    }
 }

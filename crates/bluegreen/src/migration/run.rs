@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeMap, fmt, future::Future, sync::Arc};
 
+use jiff::Timestamp;
 use tokio::sync::watch;
 
 use super::{
@@ -114,7 +115,9 @@ impl Migration {
         self
     }
 
-    /// Uses another clock: [`Aws::clock`](crate::Aws::clock) of a simulation.
+    /// Uses another clock: [`Aws::clock`](crate::Aws::clock) of a simulation. Its wall time is read
+    /// once, at the start: from there on the run goes by its uptime
+    /// ([`RunClock`](crate::clock::RunClock)).
     pub fn clock(mut self, clock: impl Clock + 'static) -> Self {
         self.clock = Arc::new(clock);
         self
@@ -229,6 +232,10 @@ impl Migration {
     /// A run that an earlier version began is not replayed: it continues from a fresh observation under
     /// today's rules, and says so; see [`store`](crate::store#versions).
     ///
+    /// Its time begins at that of the newest record at the earliest, whatever the clocks of the machines
+    /// say. If the clock here is ahead of the other's, that looks like a longer pause, and the stage
+    /// under way may be over.
+    ///
     /// A split that is neither the one before the change under way nor the one after it is somebody
     /// else's: the run is held, and says what differs.
     ///
@@ -281,7 +288,10 @@ impl Migration {
         if let Some(problem) = self.switch_problem() {
             return Err(PlanError::new(vec![problem]).into());
         }
-        let continued = continued(records, &gates, self.clock.now()).map_err(ResumeError::from)?;
+        let newest = records.iter().map(|record| record.at).max();
+        let newest = newest.unwrap_or(Timestamp::MIN);
+        let at = self.clock.now().max(newest);
+        let continued = continued(records, &gates, at).map_err(ResumeError::from)?;
         let Some(continued) = continued else {
             return Err(ResumeError::Nothing.into());
         };
@@ -296,6 +306,7 @@ impl Migration {
             started,
             events: continued.events,
             records: records.len() as u64,
+            newest,
         };
         let opening = match continued.reopened {
             None => Opening::Resumed(resumption),
