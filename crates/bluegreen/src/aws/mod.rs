@@ -8,13 +8,14 @@ use std::{fmt, sync::Arc, time::Duration};
 use aws_config::{
     BehaviorVersion, ConfigLoader, SdkConfig, retry::RetryConfig, timeout::TimeoutConfig,
 };
+use jiff::{SignedDuration, Timestamp};
 
-pub(crate) use self::server_time::ServerDates;
+pub(crate) use self::server_time::{DateReader, ServerDates, SigningTime};
 pub use self::{api::CallCounts, server_time::ServerTime};
 use self::{
     api::{
-        CloudWatchApi, Counter, Counting, EcrApi, EcsApi, ElbApi, RealCloudWatch, RealEcr, RealEcs,
-        RealElb, RealScheduler, SchedulerApi,
+        Clients, CloudWatchApi, Counter, Counting, EcrApi, EcsApi, ElbApi, RealCloudWatch, RealEcr,
+        RealEcs, RealElb, RealScheduler, SchedulerApi,
     },
     endpoints::{Endpoints, Service},
 };
@@ -47,6 +48,11 @@ pub mod sim;
 /// a time limit of 30 seconds an operation. Mutations go through a second client without any
 /// retry and a limit of 10 seconds: a resent `ModifyRule` could overwrite what somebody else wrote
 /// in between. Where a mutation's outcome is not known, the engine observes before it acts again.
+///
+/// # Time
+///
+/// The `Date` of every answer tells AWS's time; [`ServerTime`] says what it corrects, and which
+/// offset AWS refuses.
 #[derive(Clone)]
 pub struct Aws {
     pub(crate) elb: Arc<dyn ElbApi>,
@@ -119,6 +125,16 @@ impl Aws {
     /// above. User and password in an endpoint's URL are left out.
     #[must_use]
     pub fn from_config(config: &SdkConfig) -> Self {
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let dates = ServerDates::default();
+        let reader = DateReader {
+            dates: dates.clone(),
+            clock: Arc::clone(&clock),
+        };
+        let signs = SigningTime {
+            reader: reader.clone(),
+            here: config.time_source().unwrap_or_default(),
+        };
         let reads = config
             .to_builder()
             .retry_config(RetryConfig::standard())
@@ -132,6 +148,10 @@ impl Aws {
         let mutations = config
             .to_builder()
             .retry_config(RetryConfig::disabled())
+            // Without a retry the SDK's own correction would come one change too late, and then add
+            // to this one.
+            .time_source(signs)
+            .disable_clock_skew_correction(true)
             .timeout_config(
                 TimeoutConfig::builder()
                     .operation_timeout(MUTATION_LIMIT)
@@ -140,19 +160,19 @@ impl Aws {
             .build();
         let endpoints = Endpoints::of(config);
         let at = |service| endpoints.get(service);
-        let elb = RealElb::new(&reads, &mutations, at(Service::ElasticLoadBalancing));
+        let to = Clients {
+            reads: &reads,
+            mutations: &mutations,
+            reader: &reader,
+        };
         let parts = Parts {
-            elb: Arc::new(elb),
-            cloudwatch: Arc::new(RealCloudWatch::new(&reads, at(Service::CloudWatch))),
-            ecs: Arc::new(RealEcs::new(&reads, &mutations, at(Service::Ecs))),
-            ecr: Arc::new(RealEcr::new(&reads, &mutations, at(Service::Ecr))),
-            scheduler: Arc::new(RealScheduler::new(
-                &reads,
-                &mutations,
-                at(Service::Scheduler),
-            )),
-            clock: Arc::new(SystemClock),
-            dates: ServerDates::default(),
+            elb: Arc::new(RealElb::new(to, at(Service::ElasticLoadBalancing))),
+            cloudwatch: Arc::new(RealCloudWatch::new(to, at(Service::CloudWatch))),
+            ecs: Arc::new(RealEcs::new(to, at(Service::Ecs))),
+            ecr: Arc::new(RealEcr::new(to, at(Service::Ecr))),
+            scheduler: Arc::new(RealScheduler::new(to, at(Service::Scheduler))),
+            clock,
+            dates,
         };
         let region = config.region().map(ToString::to_string);
         Self {
@@ -222,10 +242,36 @@ impl Aws {
     }
 
     /// AWS's clock as its newest answer to this handle and its clones showed it; `None` before the
-    /// first. Today only the simulation's handle learns it.
+    /// first. An answer with the status of a failed server, or out of a cache, shows nothing.
     #[must_use]
     pub fn server_time(&self) -> Option<ServerTime> {
         self.parts.dates.newest()
+    }
+
+    /// A note if the clock here is 5 s or more off, as each of the last three answers showed it.
+    /// The preflights of this crate's adapters tell it. The offset is that of the wall clock:
+    /// what a run has corrected is no matter.
+    #[must_use]
+    pub fn clock_note(&self) -> Option<Finding> {
+        self.parts.dates.finding()
+    }
+
+    /// Where the dates of its answers are noted.
+    pub(crate) fn dates(&self) -> ServerDates {
+        self.parts.dates.clone()
+    }
+
+    /// How far AWS's clock is ahead of that of the run whose time is `at`: see
+    /// [`ServerDates::ahead`].
+    pub(crate) fn ahead(&self, at: Timestamp) -> Option<SignedDuration> {
+        self.parts.dates.ahead(&*self.parts.clock, at)
+    }
+
+    /// AWS's time now, as far as it is known.
+    pub(crate) fn time_there(&self) -> Timestamp {
+        let clock = &self.parts.clock;
+        let known = self.parts.dates.time_at(clock.uptime());
+        known.unwrap_or_else(|| clock.now())
     }
 
     /// The region of the configuration that this was made from.

@@ -3,7 +3,6 @@
 use std::fmt;
 
 use async_trait::async_trait;
-use aws_config::SdkConfig;
 use aws_sdk_cloudwatch::{
     Client,
     config::Builder,
@@ -13,7 +12,10 @@ use aws_sdk_cloudwatch::{
     },
 };
 
-use super::error::{ApiError, Effect};
+use super::{
+    Clients,
+    error::{ApiError, Effect},
+};
 use crate::aws::endpoints::Endpoint;
 
 #[cfg_attr(test, mockall::automock)]
@@ -37,8 +39,8 @@ pub(crate) struct RealCloudWatch {
 }
 
 impl RealCloudWatch {
-    pub(crate) fn new(reads: &SdkConfig, endpoint: Option<&Endpoint>) -> Self {
-        let mut config = Builder::from(reads);
+    pub(crate) fn new(to: Clients<'_>, endpoint: Option<&Endpoint>) -> Self {
+        let mut config = Builder::from(to.reads).interceptor(to.reader.clone());
         config.set_endpoint_url(endpoint.map(|one| one.as_str().to_owned()));
         Self {
             reads: Client::from_conf(config.build()),

@@ -28,7 +28,10 @@ use aws_smithy_runtime_api::{
 use aws_smithy_types::{body::SdkBody, config_bag::ConfigBag};
 use serde_json::Value;
 
-use super::error::{ApiError, Effect};
+use super::{
+    Clients,
+    error::{ApiError, Effect},
+};
 use crate::{aws::endpoints::Endpoint, error::ErrorKind};
 
 /// An operation of ECS that is in use.
@@ -87,19 +90,16 @@ pub(crate) struct RealEcs {
 }
 
 impl RealEcs {
-    pub(crate) fn new(
-        reads: &SdkConfig,
-        mutations: &SdkConfig,
-        endpoint: Option<&Endpoint>,
-    ) -> Self {
+    pub(crate) fn new(to: Clients<'_>, endpoint: Option<&Endpoint>) -> Self {
         let client = |config: &SdkConfig| {
-            let mut config = Builder::from(config);
+            let config = Builder::from(config);
+            let mut config = config.interceptor(to.reader.clone());
             config.set_endpoint_url(endpoint.map(|one| one.as_str().to_owned()));
             Client::from_conf(config.build())
         };
         Self {
-            reads: client(reads),
-            mutations: client(mutations),
+            reads: client(to.reads),
+            mutations: client(to.mutations),
         }
     }
 }

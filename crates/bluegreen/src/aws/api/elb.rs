@@ -29,6 +29,7 @@ use aws_sdk_elasticloadbalancingv2::{
 };
 
 use super::{
+    Clients,
     error::{ApiError, Effect},
     whole::WholeXml,
 };
@@ -108,19 +109,16 @@ pub(crate) struct RealElb {
 }
 
 impl RealElb {
-    pub(crate) fn new(
-        reads: &SdkConfig,
-        mutations: &SdkConfig,
-        endpoint: Option<&Endpoint>,
-    ) -> Self {
+    pub(crate) fn new(to: Clients<'_>, endpoint: Option<&Endpoint>) -> Self {
         let client = |config: &SdkConfig| {
-            let mut config = Builder::from(config).interceptor(WholeXml);
+            let config = Builder::from(config).interceptor(WholeXml);
+            let mut config = config.interceptor(to.reader.clone());
             config.set_endpoint_url(endpoint.map(|one| one.as_str().to_owned()));
             Client::from_conf(config.build())
         };
         Self {
-            reads: client(reads),
-            mutations: client(mutations),
+            reads: client(to.reads),
+            mutations: client(to.mutations),
         }
     }
 }

@@ -27,3 +27,16 @@ pub(crate) use self::{
     error::ApiError,
     scheduler::{RealScheduler, SchedulerApi},
 };
+
+use aws_config::SdkConfig;
+
+use super::DateReader;
+
+/// What the clients of the services are made of.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Clients<'a> {
+    pub(crate) reads: &'a SdkConfig,
+    pub(crate) mutations: &'a SdkConfig,
+    /// Reads the dates of all answers.
+    pub(crate) reader: &'a DateReader,
+}
