@@ -6,8 +6,9 @@ use std::{
 };
 
 use async_trait::async_trait;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde_json::{Map, Value, json};
+use tokio::time::Instant;
 
 use super::{
     AllOf, Bucket, HealthGate, Judge, JudgeFactory, Look, MetricSource, Observation, Progress,
@@ -15,7 +16,10 @@ use super::{
     backoff::Backoff,
     metrics::{span, timeline::Timeline},
 };
-use crate::{clock::sooner, error::Result};
+use crate::{
+    clock::{LEAST_OFFSET, later, moved, sooner},
+    error::Result,
+};
 
 /// A gate over a [`MetricSource`]: reads what is due, hands settled buckets to its judges, and
 /// is healthy only if all of them are.
@@ -31,6 +35,15 @@ use crate::{clock::sooner, error::Result};
 ///
 /// A healthy verdict expires two periods and three minutes after the end of the newest bucket
 /// that it rests on: the longest that a bucket takes to settle, and one bucket more.
+///
+/// # Time
+///
+/// A source keeps its own time, which may differ from that of the run
+/// ([`MetricSource::ahead`]). Buckets stay in the source's time, in which they neither overlap nor
+/// leave a hole, even if the run is resumed on a machine whose clock is another: windows, what has
+/// settled, and the judges' sentences are in it. What a verdict says to the run is in the run's
+/// time: when it expires, and the span of the traffic that it saw. Each observation holds the
+/// difference, so that a journal gives the same verdicts again.
 ///
 /// Without a judge it is inconclusive for ever. In preflight and while a rollback is confirmed
 /// its judges are inconclusive by design: there is no traffic to judge, and what reached each
@@ -71,6 +84,8 @@ pub struct MetricsGate<S> {
 struct Cache {
     settler: Option<Settled>,
     backoff: Backoff,
+    /// How far the source's clock is ahead, once the source knew it.
+    ahead: Option<SignedDuration>,
     /// What counts as slow, once it was asked for.
     slow_above: Option<Option<Duration>>,
 }
@@ -80,6 +95,8 @@ struct Settled {
     /// Where this settler began, for a gate that has not observed anything yet.
     start: Timestamp,
     settler: Settler,
+    /// By which offset it was told the time.
+    ahead: SignedDuration,
 }
 
 impl<S: MetricSource> MetricsGate<S> {
@@ -111,23 +128,49 @@ impl<S: MetricSource> MetricsGate<S> {
         &self.source
     }
 
+    /// How far the source's clock is ahead of the run's, so long after this look began. What moves it
+    /// by little is noise, and would only blur the times of the run.
+    fn ahead(&self, look: &Look, after: Duration) -> Result<SignedDuration> {
+        let told = self.source.ahead(later(look.progress.at, after));
+        let held = match (self.cache().ahead, &look.last) {
+            (None, Some(last)) => Some(SettledBuckets::read(last)?.ahead),
+            (held, _) => held,
+        };
+        let is_noise = |told: &SignedDuration| {
+            held.is_some_and(|held| told.saturating_sub(held).unsigned_abs() < LEAST_OFFSET)
+        };
+        let moved = told.filter(|told| !is_noise(told));
+        let ahead = moved.or(held).unwrap_or_default();
+        if told.is_some() {
+            self.cache().ahead = Some(ahead);
+        }
+        Ok(ahead)
+    }
+
     /// What to read at this look, if reading can bring anything new.
-    fn window(&self, look: &Look) -> Result<Option<Window>> {
-        let now = look.progress.at;
+    fn window(&self, look: &Look, ahead: SignedDuration) -> Result<Option<Window>> {
+        let now = moved(look.progress.at, ahead);
+        let since = moved(look.progress.since, ahead);
         let last = look.last.as_ref().map(SettledBuckets::read).transpose()?;
         let resume = last.and_then(|last| last.end());
         let mut cache = self.cache();
-        cache.backoff.check(now, "read metrics")?;
+        cache.backoff.check(look.progress.at, "read metrics")?;
         let is_current = cache.settler.as_ref().is_some_and(|cached| {
-            cached.settler.next() == resume.unwrap_or(cached.start) && cached.start <= now
+            cached.ahead == ahead
+                && cached.settler.next() == resume.unwrap_or(cached.start)
+                && cached.start <= now
         });
         if !is_current {
             let period = self.source.period();
-            let history = sooner(now.min(look.progress.since), self.history());
+            let history = sooner(now.min(since), self.history());
             let start = resume.unwrap_or_else(|| span::floor(history, period));
             let settler = Settler::new(start, period);
             let start = settler.next();
-            cache.settler = Some(Settled { start, settler });
+            cache.settler = Some(Settled {
+                start,
+                settler,
+                ahead,
+            });
         }
         let settler = cache.settler.as_ref();
         Ok(settler.and_then(|cached| cached.settler.window(now)))
@@ -141,7 +184,7 @@ impl<S: MetricSource> MetricsGate<S> {
     }
 
     /// What counts as slow: as it was in the last observation, or else asked for now, once.
-    async fn slow_above(&self, look: &Look) -> Result<Option<Duration>> {
+    async fn slow_above(&self, look: &Look, now: Timestamp) -> Result<Option<Duration>> {
         if !self.judges.iter().any(|(_, factory)| factory.needs().slow) {
             return Ok(None);
         }
@@ -151,7 +194,7 @@ impl<S: MetricSource> MetricsGate<S> {
         if let Some(known) = self.cache().slow_above {
             return Ok(known);
         }
-        let asked = self.source.slow_above(look.progress.at).await?;
+        let asked = self.source.slow_above(now).await?;
         self.cache().slow_above = Some(asked);
         Ok(asked)
     }
@@ -159,17 +202,15 @@ impl<S: MetricSource> MetricsGate<S> {
     fn cache(&self) -> MutexGuard<'_, Cache> {
         self.cache.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
 
-#[async_trait]
-impl<S: MetricSource> HealthGate for MetricsGate<S> {
-    async fn observe(&self, look: &Look) -> Result<Option<Observation>> {
-        let now = look.progress.at;
-        let Some(window) = self.window(look)? else {
+    /// Looks once, with the source's clock so far ahead.
+    async fn look(&self, look: &Look, ahead: SignedDuration) -> Result<Option<Observation>> {
+        let now = moved(look.progress.at, ahead);
+        let Some(window) = self.window(look, ahead)? else {
             return Ok(None);
         };
         let read = async {
-            let slow_above = self.slow_above(look).await?;
+            let slow_above = self.slow_above(look, now).await?;
             let window = window.counting_slow(slow_above);
             Ok((slow_above, self.source.read(&window).await?))
         };
@@ -192,14 +233,29 @@ impl<S: MetricSource> HealthGate for MetricsGate<S> {
                 }
                 let stickiness = look.traffic.as_ref().and_then(|traffic| traffic.stickiness);
                 let settled = SettledBuckets::new(buckets)
+                    .with_ahead(ahead)
                     .with_slow_above(slow_above)
                     .with_stickiness(stickiness.is_some());
                 settled.observe().map(Some)
             }
             Err(error) => {
-                cache.backoff.failed(now, &error);
+                cache.backoff.failed(look.progress.at, &error);
                 Err(error)
             }
+        }
+    }
+}
+
+#[async_trait]
+impl<S: MetricSource> HealthGate for MetricsGate<S> {
+    async fn observe(&self, look: &Look) -> Result<Option<Observation>> {
+        let begun = Instant::now();
+        let ahead = self.ahead(look, Duration::ZERO)?;
+        let seen = self.look(look, ahead).await;
+        // An answer that tells the time may tell that another window was meant.
+        match self.ahead(look, begun.elapsed())? {
+            told if told == ahead => seen,
+            told => self.look(look, told).await,
         }
     }
 
@@ -211,6 +267,7 @@ impl<S: MetricSource> HealthGate for MetricsGate<S> {
         Box::new(MetricsJudge {
             all,
             timeline: Timeline::new(Duration::ZERO),
+            since: None,
         })
     }
 
@@ -224,20 +281,45 @@ impl<S: MetricSource> HealthGate for MetricsGate<S> {
 }
 
 /// All judges of a gate. Sees to it that a verdict tells the traffic and expires, whatever the
-/// judges themselves say.
+/// judges themselves say, and that the judges work in the source's time.
 #[derive(Debug)]
 struct MetricsJudge {
     all: AllOf,
     timeline: Timeline,
+    /// Since when the split is as it is: in the run's time, and in the source's.
+    since: Option<(Timestamp, Timestamp)>,
+}
+
+impl MetricsJudge {
+    /// The same in the source's time. When a step began does not change with the clocks' difference
+    /// after that.
+    fn there(&mut self, progress: &Progress, ahead: SignedDuration) -> Progress {
+        let since = match self.since {
+            Some((here, there)) if here == progress.since => there,
+            _ => moved(progress.since, ahead),
+        };
+        self.since = Some((progress.since, since));
+        Progress {
+            at: moved(progress.at, ahead),
+            since,
+            ..*progress
+        }
+    }
 }
 
 impl Judge for MetricsJudge {
     fn take(&mut self, observation: &Observation, progress: &Progress) -> Verdict {
-        let verdict = self.all.take(observation, progress);
-        match self.timeline.take(observation, progress) {
-            Ok(_) => self.timeline.dress(verdict, progress),
+        let ahead = match SettledBuckets::read(observation) {
+            Ok(settled) => settled.ahead,
+            Err(error) => return Verdict::inconclusive(error.to_string()),
+        };
+        let there = self.there(progress, ahead);
+        let verdict = self.all.take(observation, &there);
+        let verdict = match self.timeline.take(observation, &there) {
+            Ok(_) => self.timeline.dress(verdict, &there),
             Err(error) => Verdict::inconclusive(error.to_string()),
-        }
+        };
+        verdict.moved(ahead.checked_neg().unwrap_or(SignedDuration::MAX))
     }
 }
 
@@ -268,6 +350,9 @@ mod tests {
     struct Fake {
         reads: Mutex<Vec<(Timestamp, Timestamp)>>,
         fails: Mutex<Option<ErrorKind>>,
+        ahead: Mutex<Option<SignedDuration>>,
+        /// What its first answer tells of its clock.
+        tells: Mutex<Option<SignedDuration>>,
     }
 
     #[async_trait]
@@ -279,6 +364,9 @@ mod tests {
         async fn read(&self, window: &Window) -> Result<Vec<Bucket>> {
             let Window { from, to, .. } = *window;
             self.reads.lock().unwrap().push((from, to));
+            if let Some(ahead) = self.tells.lock().unwrap().take() {
+                *self.ahead.lock().unwrap() = Some(ahead);
+            }
             if let Some(kind) = *self.fails.lock().unwrap() {
                 return Err(Error::new(kind, "read fake metrics").with_source("slow down"));
             }
@@ -291,6 +379,10 @@ mod tests {
                 .take_while(|start| *start < to)
                 .map(|start| Bucket::new(start, MINUTE, sides));
             Ok(buckets.collect())
+        }
+
+        fn ahead(&self, _: Timestamp) -> Option<SignedDuration> {
+            *self.ahead.lock().unwrap()
         }
 
         fn settings(&self) -> Value {
@@ -418,6 +510,79 @@ mod tests {
         assert_eq!(names, ["limits", "fine"]);
         assert_eq!(gate.settings()["judges"]["fine"], "fine");
         assert_eq!(gate.settings()["source"], "fake");
+    }
+
+    fn hours(hours: i64) -> SignedDuration {
+        SignedDuration::from_hours(hours)
+    }
+
+    #[tokio::test]
+    async fn p11_a_source_is_asked_in_its_own_time_and_verdicts_are_in_the_runs() {
+        let (fake, gate) = gate();
+        *fake.ahead.lock().unwrap() = Some(hours(1));
+        gate.observe(&look(240, None)).await.expect("reads");
+        let looked = look(270, None);
+        let seen = gate
+            .observe(&looked)
+            .await
+            .expect("reads")
+            .expect("settled");
+        let (from, to) = fake.reads.lock().unwrap()[0];
+        assert_eq!((from, to), (at(3_600 - 900), at(3_600 + 180)));
+        assert_eq!(ends(&seen), (3_600 - 900, 3_600 + 180));
+        assert_eq!(SettledBuckets::read(&seen).expect("reads").ahead, hours(1));
+
+        // The same as with clocks that agree.
+        let verdict = gate.judge().take(&seen, &looked.progress);
+        assert!(verdict.is_healthy(), "{verdict}");
+        assert_eq!(verdict.evidence().expires, Some(at(180 + 120 + 180)));
+        let traffic = verdict.evidence().traffic.expect("known");
+        assert_eq!((traffic.from, traffic.to), (at(120), at(180)));
+        let part = verdict.evidence().parts[0].verdict.evidence();
+        assert_eq!(part.expires, verdict.evidence().expires);
+    }
+
+    #[tokio::test]
+    async fn p11_the_answer_that_tells_the_time_is_asked_for_again() {
+        let (fake, gate) = gate();
+        *fake.tells.lock().unwrap() = Some(hours(-1));
+        // Without the source's time all of this would be old enough for one read.
+        let mut looked = look(7_200, None);
+        looked.progress.since = at(3_600);
+        let seen = gate
+            .observe(&looked)
+            .await
+            .expect("reads")
+            .expect("settled");
+        let reads = fake.reads.lock().unwrap().clone();
+        assert_eq!(reads.len(), 2);
+        assert_eq!(reads[1], (at(-900), at(3_600 - 60)));
+        assert_eq!(ends(&seen), (-900, 3_600 - 1_200));
+    }
+
+    #[tokio::test]
+    async fn p11_noise_moves_nothing_and_another_machine_neither_repeats_nor_skips_a_minute() {
+        let (fake, first) = gate();
+        *fake.ahead.lock().unwrap() = Some(hours(1));
+        first.observe(&look(60, None)).await.expect("reads");
+        *fake.ahead.lock().unwrap() = Some(hours(1) + SignedDuration::from_secs(4));
+        let seen = first.observe(&look(90, None)).await.expect("reads");
+        let seen = seen.expect("settled");
+        assert_eq!(SettledBuckets::read(&seen).expect("reads").ahead, hours(1));
+        let end = ends(&seen).1;
+
+        // The run's time has jumped by 40 minutes, the source's has not.
+        let (fake, second) = gate();
+        let ahead = SignedDuration::from_mins(20);
+        *fake.ahead.lock().unwrap() = Some(ahead);
+        for seconds in [120, 150] {
+            let look = look(2_400 + seconds, Some(&seen));
+            if let Some(next) = second.observe(&look).await.expect("reads") {
+                assert_eq!(ends(&next), (end, end + 60));
+                assert_eq!(SettledBuckets::read(&next).expect("reads").ahead, ahead);
+            }
+        }
+        assert_eq!(fake.reads.lock().unwrap()[0].0, at(end));
     }
 
     #[tokio::test]

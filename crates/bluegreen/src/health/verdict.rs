@@ -2,11 +2,14 @@
 
 use std::fmt;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::Percentiles;
-use crate::traffic::{Side, Sides};
+use crate::{
+    clock::moved,
+    traffic::{Side, Sides},
+};
 
 /// What a gate says of green, always with its evidence.
 ///
@@ -57,6 +60,28 @@ impl Verdict {
             Self::Unhealthy(evidence) => Self::Unhealthy(f(evidence)),
             Self::Inconclusive(evidence) => Self::Inconclusive(f(evidence)),
         }
+    }
+
+    /// The same with every time in its evidence moved forward by so much, back if negative.
+    pub(crate) fn moved(self, by: SignedDuration) -> Self {
+        if by.is_zero() {
+            return self;
+        }
+        self.map_evidence(|mut evidence| {
+            evidence.expires = evidence.expires.map(|at| moved(at, by));
+            if let Some(traffic) = &mut evidence.traffic {
+                traffic.from = moved(traffic.from, by);
+                traffic.to = moved(traffic.to, by);
+            }
+            let parts = evidence.parts.into_iter();
+            evidence.parts = parts
+                .map(|part| Part {
+                    verdict: part.verdict.moved(by),
+                    ..part
+                })
+                .collect();
+            evidence
+        })
     }
 
     /// Whether it is `Inconclusive` for good: waiting longer will not change it.

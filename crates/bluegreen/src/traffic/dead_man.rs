@@ -31,7 +31,7 @@ use crate::error::Result;
 ///   disarms it first.
 #[async_trait]
 pub trait DeadManSwitch: fmt::Debug + Send + Sync {
-    /// Lets it fire at `fires`, with the routing of `traffic` and everything on blue. Replaces what
+    /// Lets it fire at `fires`, in the time of the run, with the routing of `traffic` and everything on blue. Replaces what
     /// was armed before.
     ///
     /// # Errors

@@ -23,8 +23,27 @@ const NO_TRAFFIC: &str = "check that blue's target group and the region are the 
 /// The newest minutes are not complete yet.
 const SETTLING: SignedDuration = SignedDuration::from_mins(5);
 
-/// Blue minute by minute, oldest first, as far as it is known.
+/// Blue minute by minute, oldest first, as far as it is known, up to `now` by the clock here.
 async fn blue(
+    source: &dyn MetricSource,
+    now: Timestamp,
+    past: Duration,
+) -> Result<Vec<MinuteSide>> {
+    let there = || {
+        let ahead = source.ahead(now).unwrap_or_default();
+        now.saturating_add(ahead).unwrap_or(now)
+    };
+    let asked = there();
+    let minutes = blue_until(source, asked, past).await?;
+    // An answer that tells the time may tell that another window was meant.
+    match there() {
+        told if told == asked => Ok(minutes),
+        told => blue_until(source, told, past).await,
+    }
+}
+
+/// The same, up to `now` by the source's clock.
+async fn blue_until(
     source: &dyn MetricSource,
     now: Timestamp,
     past: Duration,

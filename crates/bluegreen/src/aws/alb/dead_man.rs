@@ -18,7 +18,8 @@ use jiff::{Timestamp, tz::TimeZone};
 
 use super::{AlbTrafficSplitter, RuleArn, rule::routing::Routing};
 use crate::{
-    aws::{Aws, api::SchedulerApi},
+    aws::Aws,
+    clock::{Clock as _, RunClock, moved},
     error::{Error, ErrorKind, Result},
     traffic::{Armed, DeadManSwitch, Sides, TrafficObservation},
 };
@@ -97,6 +98,9 @@ fn is_of_role(byte: u8) -> bool {
 /// up to 60 seconds later
 /// ([Schedule types](https://docs.aws.amazon.com/scheduler/latest/UserGuide/schedule-types.html)).
 ///
+/// Scheduler keeps AWS's time, so the time of the run is put in it: the run's clock may be off
+/// ([`ServerTime`](crate::aws::ServerTime)).
+///
 /// # After a death
 ///
 /// A run that is resumed with its plan renews it, and disarms it at its end; a rollback whose plan
@@ -155,7 +159,7 @@ fn is_of_role(byte: u8) -> bool {
 /// ```
 #[derive(Debug)]
 pub struct AlbDeadManSwitch {
-    scheduler: Arc<dyn SchedulerApi>,
+    aws: Aws,
     splitter: Arc<AlbTrafficSplitter>,
     role: RoleArn,
 }
@@ -171,10 +175,18 @@ impl AlbDeadManSwitch {
     #[must_use]
     pub fn new(aws: &Aws, splitter: Arc<AlbTrafficSplitter>, role: RoleArn) -> Self {
         Self {
-            scheduler: Arc::clone(&aws.scheduler),
+            aws: aws.clone(),
             splitter,
             role,
         }
+    }
+
+    /// A time of the run that arms it in AWS's time, which the reads before have told; of the clock
+    /// here if no run does.
+    fn there(&self, time: Timestamp) -> Timestamp {
+        let run = RunClock::of_this_task().map(|run| run.now());
+        let now = run.unwrap_or_else(|| self.aws.clock().now());
+        moved(time, self.aws.ahead(now).unwrap_or_default())
     }
 
     fn target(&self, routing: &Routing) -> Result<Target> {
@@ -210,7 +222,7 @@ impl AlbDeadManSwitch {
             .flexible_time_window(window.clone())
             .action_after_completion(ActionAfterCompletion::Delete)
             .target(target.clone());
-        let missing = match self.scheduler.update_schedule(update).await {
+        let missing = match self.aws.scheduler.update_schedule(update).await {
             Ok(_) => return Ok(()),
             Err(error) if error.kind == ErrorKind::NotFound => error,
             Err(error) => return Err(told(error, what)),
@@ -225,7 +237,7 @@ impl AlbDeadManSwitch {
             .flexible_time_window(window)
             .action_after_completion(ActionAfterCompletion::Delete)
             .target(target);
-        let created = self.scheduler.create_schedule(create).await;
+        let created = self.aws.scheduler.create_schedule(create).await;
         created.map(drop).map_err(|error| told(error, what))
     }
 }
@@ -242,6 +254,7 @@ impl DeadManSwitch for AlbDeadManSwitch {
             return Err(Error::new(ErrorKind::Conflict, format!("{what}: {diff}")));
         }
         let name = name(&arn);
+        let fires = self.there(fires);
         self.put(&name, at(fires), self.target(&routing)?, &what)
             .await?;
         let command = format!(
@@ -256,13 +269,13 @@ impl DeadManSwitch for AlbDeadManSwitch {
         let name = name(&arn);
         let what = format!("disarm the dead-man switch of rule {arn}");
         let delete = DeleteScheduleInput::builder().name(&name);
-        match self.scheduler.delete_schedule(delete).await {
+        match self.aws.scheduler.delete_schedule(delete).await {
             Ok(_) => {}
             Err(error) if error.kind == ErrorKind::NotFound => {}
             Err(error) => return Err(told(error, &what)),
         }
         let read = GetScheduleInput::builder().name(&name);
-        match self.scheduler.get_schedule(read).await {
+        match self.aws.scheduler.get_schedule(read).await {
             Err(error) if error.kind == ErrorKind::NotFound => Ok(()),
             Err(error) => Err(told(error, &what)),
             Ok(_) => {

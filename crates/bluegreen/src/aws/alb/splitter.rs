@@ -24,7 +24,7 @@ use super::{
     },
 };
 use crate::{
-    aws::{Aws, api::ElbApi},
+    aws::{Aws, ServerDates, api::ElbApi},
     error::{Error, ErrorKind, Result},
     preflight::Finding,
     traffic::{Over, Shift, Shifted, Sides, TargetCounts, TrafficObservation, TrafficSplitter},
@@ -78,6 +78,8 @@ pub struct AlbTrafficSplitter {
     elb: Arc<dyn ElbApi>,
     /// What a preflight says of the endpoints.
     endpoints: Vec<Finding>,
+    /// What it says of the clock.
+    dates: ServerDates,
     rule: AlbRule,
     groups: Sides<TargetGroupArn>,
     located: OnceCell<RuleArn>,
@@ -143,6 +145,7 @@ impl AlbTrafficSplitter {
         Ok(Self {
             elb: Arc::clone(&aws.elb),
             endpoints: aws.endpoint_notes(),
+            dates: aws.dates(),
             rule,
             groups: Sides { blue, green },
             located: OnceCell::new(),
@@ -286,6 +289,8 @@ impl TrafficSplitter for AlbTrafficSplitter {
         findings.extend(self.endpoints.iter().cloned());
         findings.extend(preflight::shared_targets(&*self.elb, &arn, &self.groups).await?);
         findings.extend(preflight::target_groups(&*self.elb, &balancer, &self.groups).await?);
+        // After the reads, since their answers tell the time.
+        findings.extend(self.dates.finding());
         Ok(findings)
     }
 

@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use async_trait::async_trait;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
 use super::{
@@ -183,6 +183,10 @@ impl MetricSource for AlbMetrics {
         Ok(buckets::of(&series, self.period, |start| {
             sides(&series, start)
         }))
+    }
+
+    fn ahead(&self, at: Timestamp) -> Option<SignedDuration> {
+        self.aws.ahead(at)
     }
 
     async fn slow_above(&self, before: Timestamp) -> Result<Option<Duration>> {

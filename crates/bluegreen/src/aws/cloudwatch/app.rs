@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use async_trait::async_trait;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
@@ -167,6 +167,10 @@ impl MetricSource for AppMetrics {
             blue: side(&series, Side::Blue, start),
             green: side(&series, Side::Green, start),
         }))
+    }
+
+    fn ahead(&self, at: Timestamp) -> Option<SignedDuration> {
+        self.aws.ahead(at)
     }
 
     async fn slow_above(&self, before: Timestamp) -> Result<Option<Duration>> {

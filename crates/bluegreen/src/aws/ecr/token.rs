@@ -36,7 +36,7 @@ impl fmt::Debug for TokenCache {
 
 impl TokenCache {
     pub(super) async fn credentials(&self, aws: &Aws) -> Result<RegistryCredentials> {
-        let now = aws.clock().now();
+        let now = aws.time_there();
         if let Some((expires, held)) = &*self.held.lock().unwrap_or_else(PoisonError::into_inner)
             && later(now, MARGIN) < *expires
         {

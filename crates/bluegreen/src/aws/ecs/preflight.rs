@@ -17,6 +17,7 @@ pub(super) async fn findings(deployer: &EcsServiceDeployer) -> Result<Vec<Findin
     findings.extend(deployer.aws.endpoint_notes());
     let Some((raw, service)) = described else {
         findings.extend(absent(deployer).await?);
+        findings.extend(deployer.aws.clock_note());
         return Ok(findings);
     };
     findings.extend(controller(&service));
@@ -39,6 +40,8 @@ pub(super) async fn findings(deployer: &EcsServiceDeployer) -> Result<Vec<Findin
         let (name, copies) = (&service.service_name, service.desired_count);
         findings.extend(traffic::findings(deployer, name, copies, &group).await?);
     }
+    // After the reads, since their answers tell the time.
+    findings.extend(deployer.aws.clock_note());
     Ok(findings)
 }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -284,9 +284,12 @@ impl Bucket {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct SettledBuckets {
-    /// The buckets, oldest first. One of which nothing is known is there as such, so that time
-    /// goes on.
+    /// The buckets, oldest first, in the source's time. One of which nothing is known is there as
+    /// such, so that time goes on.
     pub buckets: Vec<Bucket>,
+    /// How far the source's clock was [ahead](crate::health::MetricSource::ahead) of the run's.
+    #[serde(default, skip_serializing_if = "SignedDuration::is_zero")]
+    pub ahead: SignedDuration,
     /// What counted as slow in them, and will in all that follow.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub slow_above: Option<Duration>,
@@ -304,9 +307,17 @@ impl SettledBuckets {
     pub fn new(buckets: Vec<Bucket>) -> Self {
         Self {
             buckets,
+            ahead: SignedDuration::ZERO,
             slow_above: None,
             is_sticky: false,
         }
+    }
+
+    /// Says how far the source's clock was ahead of the run's.
+    #[must_use]
+    pub fn with_ahead(mut self, ahead: SignedDuration) -> Self {
+        self.ahead = ahead;
+        self
     }
 
     /// Says what counted as slow.

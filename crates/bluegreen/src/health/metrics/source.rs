@@ -3,7 +3,7 @@
 use std::{fmt, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use crate::{
     error::Result,
@@ -18,6 +18,9 @@ use crate::{
 ///
 /// - what it does not know is `None`, never zero;
 /// - one look is one batched call for both sides, so that both are of the same moment.
+///
+/// A source dates its buckets by a clock of its own, and is asked in its own time; how far that is
+/// ahead of the run's it [tells](Self::ahead).
 ///
 /// Ships for CloudWatch; a source of your own makes a [`MetricsGate`](crate::health::MetricsGate) with
 /// all its judges.
@@ -61,11 +64,23 @@ pub trait MetricSource: fmt::Debug + Send + Sync {
     /// Must only read.
     async fn read(&self, window: &Window) -> Result<Vec<Bucket>>;
 
+    /// How far the source's clock is ahead of the run's, whose time is `at`; negative if it is
+    /// behind. Whole seconds. `None`, the default, if the source does not know it, or not yet: then
+    /// both are taken for the same, or what was known last stands.
+    ///
+    /// It is asked before each read and after it, since an answer may be what tells it. A difference
+    /// that moves by less than 5 s between looks is taken for noise.
+    fn ahead(&self, at: Timestamp) -> Option<SignedDuration> {
+        let _ = at;
+        None
+    }
+
     /// What counts as slow: the latency above which a tenth of blue's requests were in the hour
     /// before. It is asked once, before the first shift, and then kept for the whole migration, so
     /// that both sides are held against the same.
     ///
-    /// `None`, the default, where this source cannot tell, or blue had too little traffic.
+    /// `None`, the default, where this source cannot tell, or blue had too little traffic. `before` is
+    /// in the source's time.
     ///
     /// # Errors
     ///
@@ -93,6 +108,10 @@ macro_rules! forward {
 
             async fn read(&self, window: &Window) -> Result<Vec<Bucket>> {
                 (**self).read(window).await
+            }
+
+            fn ahead(&self, at: Timestamp) -> Option<SignedDuration> {
+                (**self).ahead(at)
             }
 
             async fn slow_above(&self, before: Timestamp) -> Result<Option<Duration>> {
