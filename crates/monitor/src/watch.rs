@@ -4,7 +4,7 @@ use std::{fmt, sync::Arc};
 
 use bluegreen::{
     HealthGate, Result, TrafficSplitter,
-    clock::Clock,
+    clock::{Clock, RunClock},
     health::{Judge, Look, Observation, Phase, Progress, Verdict},
     migration::{GateId, GatePolicy, GateStanding},
     traffic::{Sides, TrafficObservation},
@@ -42,7 +42,7 @@ use crate::Shared;
 /// ```
 pub struct Watcher {
     splitter: Arc<dyn TrafficSplitter>,
-    clock: Arc<dyn Clock>,
+    clock: RunClock,
     seats: Vec<Seat>,
     /// The weights as last read, and since when they are so.
     split: Option<(Sides<u32>, Timestamp)>,
@@ -62,7 +62,7 @@ impl Watcher {
     pub fn new(splitter: impl TrafficSplitter + 'static, clock: impl Clock + 'static) -> Self {
         Self {
             splitter: Arc::new(splitter),
-            clock: Arc::new(clock),
+            clock: RunClock::start(clock),
             seats: Vec::new(),
             split: None,
         }
