@@ -247,6 +247,14 @@ impl Durable {
         within("a resumed migration", run).await
     }
 
+    /// What the journal holds of the newest run.
+    pub(crate) async fn records(&self) -> Vec<Record> {
+        let lease = self.take("reader", Take::IfExpired).await.expect("silent");
+        let records = lease.newest_run().await.expect("readable");
+        lease.release().await.expect("kept");
+        records
+    }
+
     /// Holds everything that happened against the promises, and says how it ended.
     pub(crate) async fn check(
         &self,

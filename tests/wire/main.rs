@@ -5,6 +5,7 @@
 
 #![expect(clippy::unwrap_used, reason = "all of it is test code")]
 
+mod clocks;
 mod connection;
 mod ecs;
 #[path = "../common/over.rs"]
