@@ -72,6 +72,7 @@ async fn registers_creates_updates_follows_and_goes_back() {
             from: None,
             to: Target::Revision(first.revision.clone()),
             rollback_point: Some(point(&first.revision, Target::Nothing)),
+            older: Vec::new(),
         })
         .await
         .unwrap();
@@ -100,6 +101,7 @@ async fn registers_creates_updates_follows_and_goes_back() {
         from: Some(before.clone()),
         to: Target::Revision(second.revision.clone()),
         rollback_point: Some(point(&second.revision, previous.clone())),
+        older: Vec::new(),
     };
     let deployment = deployer.update(&update).await.unwrap();
     assert_eq!(
@@ -128,6 +130,7 @@ async fn registers_creates_updates_follows_and_goes_back() {
         from: Some(after),
         to: previous.clone(),
         rollback_point: None,
+        older: Vec::new(),
     };
     let back = deployer.update(&back).await.unwrap();
     assert_eq!(

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use bluegreen::{
-    aws::sim::{Call, Fate, Fault, Moment, Simulation, SimulationBuilder},
+    aws::sim::{Call, Fate, Fault, Lag, Moment, Simulation, SimulationBuilder, Writer},
     deployment::{DeploymentOutcome, Intent},
     engine::MemoryJournal,
 };
@@ -11,6 +11,7 @@ use bluegreen::{
 use crate::common::{
     cases::each,
     durable::killed,
+    lag::lagging,
     release::{deploy, deploy_again, deployment, plan, release, source},
 };
 
@@ -189,4 +190,116 @@ fn p05_killed_at_every_call_and_run_again_a_deployment_ends_where_it_should() {
     let points: u32 = points.into_iter().sum();
     println!("{points} crash points of deployments");
     assert!(points > 150, "{points}");
+}
+
+/// The ways in which a list of deployments may be old.
+fn lags() -> Vec<(&'static str, Lag)> {
+    let millis = Duration::from_millis;
+    vec![
+        ("0.3 s late", Lag::for_time(millis(300))),
+        ("5 s late", Lag::for_time(millis(5_000))),
+        ("20 s late", Lag::for_time(millis(20_000))),
+        ("one read late", Lag::reads(1)),
+        ("back once", Lag::back_once()),
+        ("back once after 3 s", Lag::back_once_after(millis(3_000))),
+        ("back once after 40 s", Lag::back_once_after(millis(40_000))),
+    ]
+}
+
+const READS: [Call; 2] = [Call::DescribeServices, Call::DescribeTasks];
+
+fn written(simulation: &Simulation) -> usize {
+    let all = simulation.deployments();
+    all.iter().filter(|(_, by)| *by == Writer::Caller).count()
+}
+
+/// Reads that lag change nothing but the time: neither how a deployment ends, nor what it writes. The
+/// rollback of what it left ends as it should, too.
+#[test]
+fn p04_p07_p10_hold_while_the_list_of_deployments_lags_behind_any_write() {
+    let runs = each(worlds(), async |(name, world)| {
+        let mut runs = 0;
+        let simulation = world().build();
+        let (exit, calls) = (
+            deploy(&simulation).await.exit_code(),
+            simulation.calls_in_all(),
+        );
+        let (now, begun) = (simulation.runs(), written(&simulation));
+        for (how, lag) in lags() {
+            // Behind all writes, and behind each alone.
+            for n in 0..=calls {
+                let simulation = world().build();
+                let before = simulation.runs();
+                let lag = match n {
+                    0 => lag,
+                    n => lag.behind(Call::any().nth(n)),
+                };
+                lagging(&simulation, &READS, lag);
+                let run = deploy(&simulation).await;
+                let told = format!("{name}, {how}, behind call {n}: {}", run.last_words());
+                println!("{told}");
+                run.check_promises();
+                assert_eq!(run.exit_code(), exit, "{told}");
+                assert_eq!(simulation.runs(), now, "{told}");
+                assert_eq!(written(&simulation), begun, "{told}");
+                let by = "ann".into();
+                let intent = Intent::RollBack { by, to: None };
+                let back = release(&simulation, plan(), intent, None).await;
+                let told = format!("{name}, {how}, behind call {n}: {}", back.last_words());
+                back.check_promises();
+                assert_eq!(back.exit_code(), 0, "{told}");
+                let running = |runs: Option<(String, u32)>| runs.filter(|(_, copies)| *copies > 0);
+                assert_eq!(running(simulation.runs()), running(before), "{told}");
+                runs += 1;
+            }
+        }
+        runs
+    });
+    let runs: u32 = runs.into_iter().sum();
+    println!("{runs} deployments and rollbacks with reads that lag");
+    assert!(runs > 500, "{runs}");
+}
+
+/// A run that is killed at any call, and resumed while reads still show what was before.
+#[test]
+fn p05_killed_at_every_call_and_resumed_while_reads_lag_a_deployment_ends_where_it_should() {
+    let cases = worlds().into_iter().flat_map(|world| {
+        let cases = lags().into_iter().map(move |lag| (world, lag));
+        cases.collect::<Vec<_>>()
+    });
+    let cases: Vec<_> = cases.collect();
+    let points = each(cases, async |((name, world), (how, lag))| {
+        let mut points = 0;
+        let simulation = world().build();
+        let whole = deploy(&simulation).await;
+        let (calls, expected) = (simulation.calls_in_all(), whole.exit_code());
+        let (runs, begun) = (simulation.runs(), written(&simulation));
+        for n in 1..=calls {
+            for moment in [Moment::BeforeEffect, Moment::AfterEffect] {
+                let simulation = world().build();
+                lagging(&simulation, &READS, lag);
+                let mut stop = simulation.stop_at(Call::any().nth(n), moment);
+                let journal = MemoryJournal::new();
+                let first = deployment(&simulation, plan()).journal(journal.clone());
+                let died = killed(first.run_image(source()), stop.reached()).await;
+                // With other waits there may be fewer calls.
+                if died.is_some() {
+                    continue;
+                }
+                let run = deploy_again(&simulation, &journal.records()).await;
+                let words = run.last_words();
+                let told = format!("{name}, {how}, killed at call {n}, {moment:?}: {words}");
+                println!("{told}");
+                run.check_promises();
+                assert_eq!(run.exit_code(), expected, "{told}");
+                assert_eq!(simulation.runs(), runs, "{told}");
+                assert_eq!(written(&simulation), begun, "{told}");
+                points += 1;
+            }
+        }
+        points
+    });
+    let points: u32 = points.into_iter().sum();
+    println!("{points} crash points of deployments whose reads lag");
+    assert!(points > 1_000, "{points}");
 }

@@ -162,7 +162,7 @@ fn journal_entries() {
     let gates: [(GateId, &dyn HealthGate); 2] =
         [("targets".into(), &targets), ("metrics".into(), &metrics)];
     let migration = records("migration-v3");
-    let release = records("deployment-v2");
+    let release = records("deployment-v4");
     migration::replay(&migration, &gates).expect("as it was kept");
     let gates = AssertUnwindSafe(gates);
     deployment::replay(&release).expect("as it was kept");
@@ -199,7 +199,7 @@ fn plans() {
         .build()
         .expect("valid");
     let migration = serde_json::to_string(&plan).expect("JSON");
-    let opened = &records("deployment-v2")[0].entry;
+    let opened = &records("deployment-v4")[0].entry;
     let release = opened["plan"].to_string();
     let read: DeploymentPlan = serde_json::from_str(&release).expect("as it was kept");
     assert_eq!(serde_json::to_value(&read).expect("JSON"), opened["plan"]);

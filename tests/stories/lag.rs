@@ -8,7 +8,7 @@ use bluegreen::{
     traffic::Sides,
 };
 
-use crate::common::{Hand, Run, lag::lagging, migrate, release::deploy, run, short_plan};
+use crate::common::{Hand, Run, lag::lagging, migrate, run, short_plan};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -145,29 +145,5 @@ async fn p07_a_third_partys_restore_is_never_raised_again_once_it_was_shown() {
         let written = written(&simulation);
         let rises = written.iter().filter(|green| **green > 0);
         assert_eq!(rises.count(), 1, "{millis} ms: {written:?}");
-    }
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_list_of_deployments_that_goes_back_once_is_no_other_deployment() {
-    for after in [0, 10, 40] {
-        let simulation = Simulation::builder().test_route().build();
-        let lag = Lag::back_once_after(SECOND * after);
-        let lag = lag.behind(Call::UpdateService.nth(1));
-        lagging(&simulation, &[Call::DescribeServices], lag);
-        let run = deploy(&simulation).await;
-        assert_eq!(run.exit_code(), 0, "{after} s: {}", run.last_words());
-    }
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_list_of_deployments_that_shows_late_is_waited_for() {
-    for late in [300, 8_000] {
-        let simulation = Simulation::builder().test_route().build();
-        let lag = Lag::for_time(Duration::from_millis(late));
-        let lag = lag.behind(Call::UpdateService.nth(1));
-        lagging(&simulation, &[Call::DescribeServices], lag);
-        let run = deploy(&simulation).await;
-        assert_eq!(run.exit_code(), 0, "{late} ms: {}", run.last_words());
     }
 }

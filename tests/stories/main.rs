@@ -9,6 +9,7 @@ mod journals;
 mod lag;
 mod limits;
 mod release;
+mod release_lag;
 mod rights;
 mod scenarios;
 mod sequential;

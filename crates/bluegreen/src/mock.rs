@@ -96,6 +96,7 @@ mockall::mock! {
         async fn register(&self, image: &ImageRef) -> Result<Registration>;
         async fn update(&self, update: &Update) -> Result<DeploymentId>;
         async fn follow(&self, deployment: &DeploymentId) -> Result<DeploymentProgress>;
+        fn propagation(&self) -> Duration;
     }
 }
 

@@ -1,5 +1,7 @@
 //! What the machine asks for, and what it is told.
 
+use std::time::Duration;
+
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -208,6 +210,12 @@ pub struct Unfinished {
     /// Where to, where that is a revision.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub restoring_to: Option<RevisionId>,
+    /// Deployments that it replaced: a read that shows one of them may be old. Since version 4.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub older: Vec<DeploymentId>,
+    /// Whether there was no service before it. Since version 4.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub was_absent: bool,
     /// The version of that process's journal, if that is an earlier one. Since version 4.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub found: Option<u32>,
@@ -231,6 +239,10 @@ pub enum Entry {
         smoke: Vec<String>,
         /// The commands by which a person changes the service.
         by_hand: Option<ByHand>,
+        /// How long after a change a read may show an older state, as the deployer says. Since
+        /// version 4.
+        #[serde(default)]
+        propagation: Duration,
         /// What an earlier process of this run left undone.
         #[serde(default)]
         unfinished: Unfinished,

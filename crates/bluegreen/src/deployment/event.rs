@@ -98,6 +98,11 @@ pub enum DeploymentEvent {
         /// The deployment.
         deployment: DeploymentId,
     },
+    /// A change was accepted, and no read has shown it in the propagation time. It is sent again.
+    NeverVisible {
+        /// What the service was to run.
+        to: Target,
+    },
     /// A change failed, or nobody knows whether it happened. It is observed before anything
     /// else.
     UpdateFailed {
@@ -259,6 +264,12 @@ impl fmt::Display for DeploymentEvent {
                 Ok(())
             }
             Self::Updated { deployment } => write!(f, "following {deployment}"),
+            Self::NeverVisible { to } => {
+                write!(
+                    f,
+                    "the change to {to} was accepted and never became visible"
+                )
+            }
             Self::UpdateFailed { failure, .. } => write!(f, "the update failed: {failure}"),
             Self::Rollout {
                 desired,

@@ -227,6 +227,11 @@ pub enum Cause {
         /// The last failure.
         failure: Failure,
     },
+    /// The update was accepted, and no read has shown it in the propagation time.
+    NeverVisible {
+        /// The deployment that was accepted.
+        deployment: DeploymentId,
+    },
     /// The journal does not keep its records.
     JournalFailed {
         /// The failure.
@@ -270,6 +275,10 @@ impl fmt::Display for Cause {
             }
             Self::NotSteady { summary } => f.write_str(summary),
             Self::UpdateFailed { failure } => write!(f, "the update failed: {failure}"),
+            Self::NeverVisible { deployment } => write!(
+                f,
+                "the update was accepted as {deployment} and never became visible"
+            ),
             Self::JournalFailed { failure } => write!(f, "the journal failed: {failure}"),
             Self::ClockFault => f.write_str(CLOCK_FAULT),
             Self::Cancelled { control } => write!(f, "{control}"),
@@ -316,9 +325,9 @@ impl fmt::Display for HoldReason {
         match self {
             Self::Asked { control } => write!(f, "{control}"),
             Self::Superseded { by, revision } => {
-                write!(f, "somebody else deployed {revision} ({by}) meanwhile")
+                write!(f, "a third party deployed {revision} ({by}) meanwhile")
             }
-            Self::Gone => f.write_str("somebody else deleted the service"),
+            Self::Gone => f.write_str("a third party deleted the service"),
             Self::TakenOver { failure } => write!(f, "{failure}"),
         }
     }
@@ -410,7 +419,7 @@ impl fmt::Display for Unchanged {
             }
             Self::UpdateFailed { failure } => write_failure(f, "the update failed", failure),
             Self::Superseded { revision } => {
-                write!(f, "somebody else deployed {revision} meanwhile")
+                write!(f, "a third party deployed {revision} meanwhile")
             }
             Self::CheckFailed { failed } => {
                 f.write_str("it ran this revision before, and a check fails")?;

@@ -114,6 +114,39 @@ pub(super) fn unfinished(records: &[Record]) -> Result<Unfinished, ReplayError> 
     Ok(Unfinished { found, ..undone })
 }
 
+/// Why an answer does not replay to which nothing was asked.
+const UNASKED: &str = "it answers something that the machine did not ask for; is a record missing?";
+
+/// Whether an input is the answer to an action.
+fn is_answer(input: &Input) -> bool {
+    !matches!(
+        input,
+        Input::Start(_) | Input::Control(_) | Input::JournalFailed(_)
+    )
+}
+
+/// Whether an input is an answer to this action.
+fn answers(action: &Action, input: &Input) -> bool {
+    let is_change = matches!(DeploymentMachine::work(action), Work::Change { .. });
+    match (action, input) {
+        (_, Input::NotBegun(_)) => is_change,
+        (action, input) => matches!(
+            (action, input),
+            (Action::Preflight { .. }, Input::Preflighted { .. })
+                | (Action::Resolve { .. }, Input::Resolved(_))
+                | (Action::FindImage { .. }, Input::ImageFound(_))
+                | (Action::Build { .. }, Input::Built(_))
+                | (Action::Register { .. }, Input::Registered(_))
+                | (Action::Update { .. }, Input::Updated(_))
+                | (Action::Observe, Input::Observed(_))
+                | (Action::Follow { .. }, Input::Followed(_))
+                | (Action::Check { .. }, Input::Checked(_))
+                | (Action::Tag { .. }, Input::Tagged(_))
+                | (Action::Wait { .. }, Input::Waited { .. })
+        ),
+    }
+}
+
 /// Plays a journal again: feeds the machine every recorded input, and compares each change with
 /// what was recorded.
 ///
@@ -141,6 +174,7 @@ pub fn replay(records: &[Record]) -> Result<Replay, ReplayError> {
         health,
         smoke,
         by_hand,
+        propagation,
         unfinished,
         ..
     } = entry(first)?
@@ -150,24 +184,30 @@ pub fn replay(records: &[Record]) -> Result<Replay, ReplayError> {
     };
     let mut machine = DeploymentMachine::new(*plan, health.len(), smoke.len())
         .with_by_hand(by_hand)
+        .with_propagation(propagation)
         .with_unfinished(unfinished);
     let mut events = Vec::new();
     // The change that the machine wants and the journal has not announced yet.
     let mut wanted: Option<Action> = None;
+    let mut outstanding: Option<Action> = None;
     for record in records {
         match entry(record)? {
             Entry::Opened { .. } => {
                 return Err(unreadable(record.seq, "opened a second time".to_owned()));
             }
             Entry::Input { input } => {
-                // A journal that fails holds no change; everything else finds it announced.
-                let explains = matches!(&input, Input::JournalFailed(_) | Input::NotBegun(_))
-                    || matches!(&wanted, Some(Action::Update { restores: true, .. }));
-                if let (Some(action), false) = (&wanted, explains) {
+                // A change is announced right after the input that it comes of.
+                if let Some(wanted) = wanted.take() {
                     return Err(ReplayError::Missing {
                         seq: record.seq,
-                        wanted: Box::new(action.clone()),
+                        wanted: Box::new(wanted),
                     });
+                }
+                if is_answer(&input) {
+                    let asked = outstanding.take();
+                    if !asked.is_some_and(|action| answers(&action, &input)) {
+                        return Err(unreadable(record.seq, UNASKED.to_owned()));
+                    }
                 }
                 let transition = machine.on(record.at, input);
                 events.extend(transition.events);
@@ -175,10 +215,11 @@ pub fn replay(records: &[Record]) -> Result<Replay, ReplayError> {
                     Next::Do(action) => {
                         let is_change =
                             matches!(DeploymentMachine::work(&action), Work::Change { .. });
-                        wanted = is_change.then_some(action);
+                        wanted = is_change.then(|| action.clone());
+                        outstanding = Some(action);
                     }
                     Next::Keep => {}
-                    Next::End => wanted = None,
+                    Next::End => outstanding = None,
                 }
             }
             Entry::Change { action } => {

@@ -319,12 +319,14 @@ impl Deployment {
             health: names(&self.host.health),
             smoke: names(&self.host.smoke),
             by_hand: self.host.deployer.by_hand(),
+            propagation: self.host.deployer.propagation(),
             unfinished: self.unfinished.clone(),
             origin: self.origin,
         };
         let (health, smoke) = (self.host.health.len(), self.host.smoke.len());
         let machine = DeploymentMachine::new(self.plan, health, smoke)
             .with_by_hand(self.host.deployer.by_hand())
+            .with_propagation(self.host.deployer.propagation())
             .with_unfinished(self.unfinished);
         let mut runner = Runner::new(run, self.clock, self.journal, self.controls);
         runner.not_before(self.newest);

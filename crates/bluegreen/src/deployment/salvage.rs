@@ -28,7 +28,13 @@ pub(super) fn unfinished(records: &[Record]) -> Unfinished {
                 continue;
             }
             let restores = action["restores"] == true;
-            match part::<Update>(&action["update"]) {
+            let update = part::<Update>(&action["update"]);
+            if let Some(update) = &update {
+                undone.was_absent |= update.from.is_none();
+                let from = update.from.as_ref().map(|from| from.deployment.clone());
+                undone.older.extend(from);
+            }
+            match update {
                 Some(update) if restores => {
                     undone.restoring = Some(cause(std::mem::take(&mut failed)));
                     undone.restoring_to = match update.to {

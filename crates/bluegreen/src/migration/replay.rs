@@ -73,6 +73,13 @@ pub enum ReplayError {
         /// What the judge says now.
         judged: Option<Box<Verdict>>,
     },
+    /// The machine wants a change that the journal never announces.
+    Missing {
+        /// The place of the record that comes instead.
+        seq: u64,
+        /// What the machine wants.
+        wanted: Box<Action>,
+    },
     /// The machine wants another change than the one that was made.
     Action {
         /// The record's place.
@@ -113,6 +120,10 @@ impl fmt::Display for ReplayError {
                     word(judged)
                 )
             }
+            Self::Missing { seq, wanted } => write!(
+                f,
+                "record {seq}: the machine wants {wanted:?}, which the journal never announces"
+            ),
             Self::Action {
                 seq,
                 recorded,
@@ -251,6 +262,31 @@ fn unreadable(seq: u64, why: impl fmt::Display) -> ReplayError {
         seq,
         why: why.to_string(),
     }
+}
+
+/// Why an answer does not replay to which nothing was asked.
+const UNASKED: &str = "it answers something that the machine did not ask for; is a record missing?";
+
+/// Whether an input is the answer to an action.
+fn is_answer(input: &Input) -> bool {
+    !matches!(
+        input,
+        Input::Start(_) | Input::Control(_) | Input::JournalFailed(_) | Input::Resumed { .. }
+    )
+}
+
+/// Whether an input is an answer to this action.
+fn answers(action: &Action, input: &Input) -> bool {
+    matches!(
+        (action, input),
+        (Action::Preflight { .. }, Input::Preflighted { .. })
+            | (Action::Look { .. }, Input::Looked(_))
+            | (Action::Observe, Input::Observed(_))
+            | (Action::Shift(_), Input::Shifted(_))
+            | (Action::ArmSwitch { .. }, Input::SwitchArmed(_))
+            | (Action::DisarmSwitch, Input::SwitchDisarmed(_))
+            | (Action::Wait { .. }, Input::Waited { .. })
+    )
 }
 
 /// Reads records of any version, each under the rules that wrote it.
@@ -498,6 +534,21 @@ impl Player {
             && let Some(progress) = self.progress()
         {
             self.judge(record, look, &progress)?;
+        }
+        // A change is announced right after the input that it comes of. Only a process that ended in
+        // between leaves it out, and then it was not begun.
+        let is_resumed = matches!(input, Input::Resumed { .. });
+        if let Some(wanted) = self.wanted.take().filter(|_| !is_resumed) {
+            return Err(ReplayError::Missing {
+                seq: record.seq,
+                wanted: Box::new(wanted),
+            });
+        }
+        if is_answer(&input) {
+            let outstanding = self.outstanding.take();
+            if !outstanding.is_some_and(|action| answers(&action, &input)) {
+                return Err(unreadable(record.seq, UNASKED));
+            }
         }
         let transition = machine.on(record.at, input);
         self.events.extend(transition.events);

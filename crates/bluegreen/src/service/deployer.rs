@@ -1,6 +1,6 @@
 //! The role that runs an image as a service.
 
-use std::{fmt, sync::Arc};
+use std::{fmt, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use jiff::Timestamp;
@@ -19,6 +19,7 @@ use crate::{error::Result, image::ImageRef, preflight::Finding};
 ///
 /// ```
 /// # mod embedder {
+/// use std::time::Duration;
 /// use async_trait::async_trait;
 /// use bluegreen::{Result, ServiceDeployer, image::ImageRef, preflight::Finding};
 /// use bluegreen::service::{
@@ -35,6 +36,7 @@ use crate::{error::Result, image::ImageRef, preflight::Finding};
 ///         async fn register(&self, image: &ImageRef) -> Result<Registration>;
 ///         async fn update(&self, update: &Update) -> Result<DeploymentId>;
 ///         async fn follow(&self, deployment: &DeploymentId) -> Result<DeploymentProgress>;
+///         fn propagation(&self) -> Duration;
 ///     }
 /// }
 /// # }
@@ -84,7 +86,8 @@ pub trait ServiceDeployer: fmt::Debug + Send + Sync {
     ///
     /// # Errors
     ///
-    /// `Conflict` where the service is no longer as `from` says: nothing was changed.
+    /// `Conflict` if the service is neither as `from` says nor at a deployment that `older` names:
+    /// nothing was changed.
     /// `OutcomeUnknown` where it may or may not have started: observe before anything else.
     ///
     /// # Cancel safety
@@ -103,6 +106,11 @@ pub trait ServiceDeployer: fmt::Debug + Send + Sync {
     ///
     /// Only reads: dropping it leaves nothing behind.
     async fn follow(&self, deployment: &DeploymentId) -> Result<DeploymentProgress>;
+
+    /// How long after the end of a change's call a read may still show an older state, and a call
+    /// without an answer may still take effect. Zero if reads are consistent and calls are never
+    /// late.
+    fn propagation(&self) -> Duration;
 
     /// The revision as [`observe`](Self::observe) spells it, for one that a person named. The
     /// default takes every name as it is.
@@ -145,6 +153,10 @@ impl<T: ServiceDeployer + ?Sized> ServiceDeployer for Arc<T> {
 
     async fn follow(&self, deployment: &DeploymentId) -> Result<DeploymentProgress> {
         (**self).follow(deployment).await
+    }
+
+    fn propagation(&self) -> Duration {
+        (**self).propagation()
     }
 
     async fn resolve(&self, revision: &RevisionId) -> Result<RevisionId> {
@@ -263,6 +275,10 @@ pub struct Update {
     pub to: Target,
     /// What to keep with the service before anything else changes.
     pub rollback_point: Option<RollbackPoint>,
+    /// Deployments that this run began or replaced before: a late read may show one of them in place
+    /// of `from`. Any other is a third party's.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub older: Vec<DeploymentId>,
 }
 
 /// Where a rollback of a deployment goes: what ran before it. It is kept with the service, so
@@ -491,6 +507,8 @@ pub enum DeploymentEnd {
         /// Why, as the service says.
         reason: String,
     },
+    /// There is no such service.
+    Gone,
     /// A later deployment took its place.
     Superseded {
         /// The later one.

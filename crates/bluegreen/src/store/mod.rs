@@ -44,7 +44,8 @@
 //! live, finishes a restore that was under way, or holds if a third party has changed the rule. Bake,
 //! evidence and deadlines begin anew. It says so with the event
 //! [`Reopened`](crate::migration::MigrationEvent::Reopened), and writes down where it stood, so that it
-//! can be resumed again. A deployment is resumed by doing it again, and says the same.
+//! can be resumed again. A deployment is resumed by doing it again, and says the same; its
+//! journal is replayed if it is of this version.
 //!
 //! A newer version is refused with both numbers and changes nothing: use the program that wrote the
 //! journal, or a newer one. `rollback` asks nothing of the journal's past, so it puts everything back on

@@ -42,7 +42,7 @@ Exit codes:
    3  stopped before the service was changed: preflight, build, push or register failed
   10  rolled back by a failed rollout or check; read back
   11  cancelled (Ctrl-C, SIGTERM); rolled back and read back
-  12  held: on request, or somebody else deployed meanwhile
+  12  held: on request, or a third party deployed meanwhile
   20  not taken back, or not known: somebody must look now
 
 Doing it again is harmless, and is how a run that was killed goes on: an image that was pushed is

@@ -1,7 +1,5 @@
 //! Following one deployment to its end.
 
-use std::time::Duration;
-
 use serde_json::json;
 
 use super::{
@@ -21,18 +19,12 @@ use crate::{
 const EVENTS: usize = 50;
 const STOPPED: usize = 5;
 
-/// ECS is eventually consistent: a service that was created a moment ago may not be found yet, so
-/// one that is missing is looked for so often, so far apart.
-const LOOKS: u32 = 4;
-const LOOK_AGAIN: Duration = Duration::from_secs(2);
-
 pub(super) async fn progress(
     deployer: &EcsServiceDeployer,
     id: &DeploymentId,
 ) -> Result<DeploymentProgress> {
-    let Some(service) = find(deployer).await? else {
-        let reason = "the service is gone".to_owned();
-        return Ok(DeploymentProgress::going_on(0, 0, 0).ended(DeploymentEnd::Failed { reason }));
+    let Some((_, service)) = deployer.describe().await? else {
+        return Ok(DeploymentProgress::going_on(0, 0, 0).ended(DeploymentEnd::Gone));
     };
     let ours = service.deployments.iter().find(|one| one.id == id.as_str());
     let mut progress = match ours {
@@ -62,19 +54,6 @@ pub(super) async fn progress(
         };
     }
     Ok(progress)
-}
-
-/// The service, unless it is gone.
-async fn find(deployer: &EcsServiceDeployer) -> Result<Option<Service>> {
-    for look in 1..=LOOKS {
-        if let Some((_, service)) = deployer.lookup().await? {
-            return Ok((service.status != "INACTIVE").then_some(service));
-        }
-        if look < LOOKS {
-            tokio::time::sleep(LOOK_AGAIN).await;
-        }
-    }
-    Ok(None)
 }
 
 /// What the service said since our deployment began, oldest first.

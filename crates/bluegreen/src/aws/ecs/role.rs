@@ -1,5 +1,7 @@
 //! The deployer in its role: which file does what.
 
+use std::time::Duration;
+
 use async_trait::async_trait;
 use serde_json::Value;
 
@@ -13,6 +15,9 @@ use crate::{
         ServiceObservation, Update,
     },
 };
+
+/// See [`EcsServiceDeployer`]'s `propagation`.
+const PROPAGATION: Duration = Duration::from_secs(30);
 
 #[async_trait]
 impl ServiceDeployer for EcsServiceDeployer {
@@ -30,6 +35,14 @@ impl ServiceDeployer for EcsServiceDeployer {
 
     async fn update(&self, update: &Update) -> Result<DeploymentId> {
         update::update(self, update).await
+    }
+
+    /// 30 seconds: a sent call may still land for 10, the limit of a changing call, and three times
+    /// that leaves room for reads that lag behind it. ECS is
+    /// [eventually consistent](https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_RunTask.html)
+    /// and states no bound.
+    fn propagation(&self) -> Duration {
+        PROPAGATION
     }
 
     async fn resolve(&self, revision: &RevisionId) -> Result<RevisionId> {

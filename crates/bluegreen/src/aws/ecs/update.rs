@@ -44,8 +44,11 @@ pub(super) async fn update(deployer: &EcsServiceDeployer, update: &Update) -> Re
         (Some(_), None) => return conflict("it is gone meanwhile"),
         (Some(from), Some(now)) => {
             let primary = now.primary().map(wire::Deployment::id);
-            if primary.as_ref() != Some(&from.deployment) {
-                return conflict("somebody else deployed meanwhile");
+            let is_known = |primary: &DeploymentId| {
+                *primary == from.deployment || update.older.contains(primary)
+            };
+            if !primary.as_ref().is_some_and(is_known) {
+                return conflict("another deployment has begun meanwhile");
             }
             let mut input = json!({"cluster": deployer.cluster, "service": deployer.service});
             match &update.to {
@@ -55,8 +58,10 @@ pub(super) async fn update(deployer: &EcsServiceDeployer, update: &Update) -> Re
                     if now.desired_count == 0 {
                         input["desiredCount"] = json!(deployer.copies(&attempted)?);
                     }
-                    // Without it ECS sees nothing to do for the revision that it has.
-                    if is_same_revision(from.revision.as_str(), revision.as_str()) {
+                    // Without it ECS sees nothing to do for the revision that it has; for a way back
+                    // that is under way already, there is nothing.
+                    let is_forward = update.rollback_point.is_some();
+                    if is_forward && is_same_revision(from.revision.as_str(), revision.as_str()) {
                         input["forceNewDeployment"] = json!(true);
                     }
                 }

@@ -5,8 +5,8 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::{
-    Action, Cause, DeploymentEvent, DeploymentMachine, Failure, ImageRef, Intent, Next, RevisionId,
-    RollbackPoint, State, Target, Unchanged,
+    Action, Cause, Control, DeploymentEvent, DeploymentMachine, Failure, ImageRef, Intent, Next,
+    RevisionId, RollbackPoint, State, Target, Unchanged,
     state::{Follow, Probe, Registering, Retry, Smoke},
 };
 use crate::{
@@ -21,6 +21,9 @@ use crate::{
 /// How often something that cannot be read at the start is tried.
 const ATTEMPTS: u32 = 5;
 
+/// The wait between two surveys while what an earlier process sent may not be shown yet.
+const SURVEY_AGAIN: Duration = Duration::from_secs(4);
+
 /// The wait after a failed try: 2 s, 4 s and so on, at most half a minute.
 pub(super) fn back_off(attempt: u32) -> Duration {
     Duration::from_secs(1 << attempt.clamp(1, 5)).min(Duration::from_secs(30))
@@ -30,6 +33,7 @@ impl DeploymentMachine {
     pub(super) fn on_start(&mut self, at: Timestamp, intent: Intent) -> Next<Action> {
         self.started = at;
         self.intent = intent.clone();
+        self.begin_reads(at);
         self.tell(DeploymentEvent::Started {
             intent: intent.clone(),
             plan: self.plan.clone(),
@@ -70,7 +74,7 @@ impl DeploymentMachine {
             (Err(failure), _) | (_, Err(failure)) => {
                 let retry_at = self.read_failed(at, retry.attempt, &failure);
                 let Some(until) = retry_at else {
-                    return self.unchanged(at, Unchanged::ReadFailed { failure });
+                    return self.unread(at, failure);
                 };
                 self.state = State::Preflight(Retry {
                     attempt: retry.attempt + 1,
@@ -78,7 +82,13 @@ impl DeploymentMachine {
                 return Next::Do(Action::Wait { until });
             }
         };
+        if self.is_older(at, service.as_ref()) && self.may_be_old(at) {
+            return self.survey_later(at, retry);
+        }
         self.remember(at, service.clone());
+        if let Some(control) = self.awaits.take() {
+            return self.end_before_change(at, control);
+        }
         if let Some(point) = self.goes_back_unseen(service.as_ref()) {
             let to = point.previous.clone();
             self.deployed = Some(point.deployed.clone());
@@ -114,6 +124,47 @@ impl DeploymentMachine {
                     why: "nothing was asked for".to_owned(),
                 },
             ),
+        }
+    }
+
+    /// What an earlier process of this run sent may not be shown yet: it is read again.
+    pub(super) fn survey_later(&mut self, at: Timestamp, retry: Retry) -> Next<Action> {
+        self.state = State::Preflight(retry);
+        Next::Do(Action::Wait {
+            until: self.read_again(at, SURVEY_AGAIN),
+        })
+    }
+
+    /// The surroundings cannot be read, and nothing was changed; but an earlier process may have.
+    pub(super) fn unread(&mut self, at: Timestamp, failure: Failure) -> Next<Action> {
+        if !self.is_resumed() {
+            return self.unchanged(at, Unchanged::ReadFailed { failure });
+        }
+        self.unseen = true;
+        let summary = "what an earlier process of this run left cannot be read";
+        self.unresolved(at, summary, Some(failure))
+    }
+
+    /// Whether an earlier process of this run may have changed the service.
+    pub(super) fn is_resumed(&self) -> bool {
+        self.unfinished.unproven.is_some() || self.unfinished.restoring.is_some()
+    }
+
+    /// A control ends the run before it has changed anything: what an earlier process of it brought
+    /// is the run's, too.
+    pub(super) fn end_before_change(&mut self, at: Timestamp, control: Control) -> Next<Action> {
+        let unproven = self.unfinished.unproven.clone();
+        let service = self.service().cloned();
+        match (service, unproven) {
+            (Some(service), Some(unproven)) if service.revision == unproven => {
+                self.moved = true;
+                let is_its = |point: &RollbackPoint| point.deployed == unproven;
+                self.point = service.rollback_point.filter(is_its);
+                self.deployed = Some(unproven);
+                self.expect(at, &service.deployment);
+                self.end_by(at, control)
+            }
+            _ => self.unchanged(at, Unchanged::Cancelled { control }),
         }
     }
 
@@ -282,6 +333,7 @@ impl DeploymentMachine {
                 }
                 (Rollout::Completed, point) => {
                     self.point = point;
+                    self.expect(at, &service.deployment);
                     self.tell(DeploymentEvent::AlreadyRuns { service });
                     return self.start_probing(at);
                 }
@@ -317,7 +369,8 @@ impl DeploymentMachine {
             service: service.clone(),
         });
         self.point = point;
-        self.start_following(at, service.deployment, None)
+        self.expect(at, &service.deployment);
+        self.start_following(at, service.deployment)
     }
 
     pub(super) fn follow(&mut self, follow: Follow) -> Next<Action> {
@@ -333,6 +386,9 @@ impl DeploymentMachine {
         failure: Failure,
     ) -> Next<Action> {
         // The journal could not announce the change, so it was not begun.
+        if matches!(state, State::Updating(_) | State::Restoring(_)) {
+            self.not_sent();
+        }
         match state {
             State::Updating(_) | State::Restoring(_) if self.moved => {
                 self.take_back(at, Cause::JournalFailed { failure })

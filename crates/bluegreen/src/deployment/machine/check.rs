@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use super::{
     Action, Cause, DeploymentEvent, DeploymentMachine, DeploymentOutcome, Failure, HoldReason,
     Intent, Next, State, Unchanged,
+    reads::{APART, Read},
     state::{Probe, Smoke},
 };
 use crate::{
@@ -177,12 +178,8 @@ impl DeploymentMachine {
         observed: Result<Option<ServiceObservation>, Failure>,
     ) -> Next<Action> {
         let retry_at = later(at, self.plan.poll_every());
-        let service = match observed {
-            Ok(Some(service)) => service,
-            Ok(None) => {
-                self.remember(at, None);
-                return self.hold(at, HoldReason::Gone);
-            }
+        let found = match observed {
+            Ok(found) => found,
             Err(failure) if at >= until => {
                 return self.unresolved(
                     at,
@@ -196,8 +193,24 @@ impl DeploymentMachine {
                 return Next::Do(Action::Wait { until: retry_at });
             }
         };
-        self.remember(at, Some(service.clone()));
-        if Some(&service.revision) != self.deployed.as_ref() {
+        let wait = match self.read_service(at, found.as_ref()) {
+            Read::Current | Read::ThirdParty => None,
+            Read::NotSeenYet => Some(self.plan.poll_every()),
+            Read::NeverSeen | Read::Suspect => Some(APART),
+        };
+        if let Some(wait) = wait {
+            self.state = State::Confirming { until };
+            return Next::Do(Action::Wait {
+                until: self.read_again(at, wait),
+            });
+        }
+        self.remember(at, found.clone());
+        let Some(service) = found else {
+            return self.hold(at, HoldReason::Gone);
+        };
+        if Some(&service.revision) != self.deployed.as_ref()
+            || self.is_older_deployment(&service.deployment)
+        {
             return self.superseded(at, service.deployment, service.revision);
         }
         if self.wanted().is_some_and(|wanted| service.runs(&wanted)) {

@@ -5,7 +5,7 @@ use jiff::Timestamp;
 
 use super::{
     Action, Cause, Control, DeploymentEvent, DeploymentMachine, Failure, HoldReason, Next, State,
-    Unchanged, state::RestoreStage,
+    Unchanged, state::RestoreStage, write::MOST_LOOKS,
 };
 use crate::{engine::ControlEffect, error::ErrorKind};
 
@@ -18,7 +18,9 @@ impl DeploymentMachine {
     ) -> Next<Action> {
         if let Control::Stop { .. } = &control {
             self.effect(control.clone(), ControlEffect::Applied);
-            return if self.moved || matches!(state, State::Updating(_) | State::Verifying(..)) {
+            let is_changed = self.moved || self.is_resumed();
+            return if is_changed || matches!(state, State::Updating(_) | State::Verifying(..)) {
+                self.unseen |= !self.moved;
                 self.unresolved(at, format!("{control}"), None)
             } else {
                 self.unchanged(at, Unchanged::Cancelled { control })
@@ -29,6 +31,17 @@ impl DeploymentMachine {
             return self.ignore(state, control, why);
         }
         match state {
+            State::Preflight(retry) if self.unfinished.restoring.is_some() => {
+                let why = "the service is being taken back".to_owned();
+                self.ignore(State::Preflight(retry), control, why)
+            }
+            State::Preflight(retry) if self.unfinished.unproven.is_some() => {
+                // What an earlier process brought must be read before it can be taken back.
+                self.effect(control.clone(), ControlEffect::AfterChange);
+                self.awaits = Some(control);
+                self.state = State::Preflight(retry);
+                Next::Keep
+            }
             State::Registering(mut registering) if !registering.waits => {
                 self.effect(control.clone(), ControlEffect::AfterChange);
                 registering.then = Some(control);
@@ -42,7 +55,7 @@ impl DeploymentMachine {
                 Next::Keep
             }
             State::Verifying(mut write, failure) => {
-                // The wait goes on: a look too early would take an update for one that never was.
+                // The wait is not cut short: a look too early would take an update for one that never was.
                 self.effect(control.clone(), ControlEffect::AfterChange);
                 write.then = Some(control);
                 self.state = State::Verifying(write, failure);
@@ -65,7 +78,7 @@ impl DeploymentMachine {
                 if self.moved {
                     self.end_by(at, control)
                 } else {
-                    self.unchanged(at, Unchanged::Cancelled { control })
+                    self.end_before_change(at, control)
                 }
             }
         }
@@ -136,7 +149,15 @@ impl DeploymentMachine {
 
     pub(super) fn on_clock_fault(&mut self, at: Timestamp, state: State) -> Next<Action> {
         match state {
+            State::Restoring(restore) if restore.polls > MOST_LOOKS => {
+                let summary = "the service cannot be taken back: waits take no time on this clock";
+                self.unresolved(at, summary, restore.failure)
+            }
             State::Restoring(restore) => self.restore_read(restore),
+            State::Holding(reason, retry) if retry.attempt > MOST_LOOKS => {
+                let summary = format!("{reason}; what runs cannot be told: waits take no time");
+                self.unresolved(at, summary, None)
+            }
             State::Holding(reason, retry) => {
                 self.state = State::Holding(reason, retry);
                 Next::Do(Action::Observe)

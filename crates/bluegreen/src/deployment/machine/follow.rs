@@ -3,11 +3,13 @@
 use jiff::Timestamp;
 
 use super::{
-    Action, Cause, DeploymentEvent, DeploymentMachine, Failure, Next, State, Target, state::Follow,
+    Action, Cause, DeploymentEvent, DeploymentMachine, Failure, Next, State, Target,
+    reads::{APART, Read},
+    state::Follow,
 };
 use crate::{
     clock::{later, span},
-    service::{DeploymentEnd, DeploymentId, DeploymentProgress},
+    service::{DeploymentEnd, DeploymentProgress},
 };
 
 impl DeploymentMachine {
@@ -31,11 +33,29 @@ impl DeploymentMachine {
             }
         };
         self.tell_progress(&mut follow, &progress);
-        let is_late = |by: &DeploymentId| follow.replaced.as_ref() == Some(by);
-        let end = progress
-            .end
-            .filter(|end| !matches!(end, DeploymentEnd::Superseded { by, .. } if is_late(by)));
-        match end {
+        let read = match &progress.end {
+            Some(DeploymentEnd::Superseded { by, .. }) => {
+                self.read(at, false, self.is_older_deployment(by))
+            }
+            Some(DeploymentEnd::Gone) => self.read(at, false, self.is_older(at, None)),
+            _ => self.read(at, true, false),
+        };
+        let wait = match read {
+            Read::Current | Read::ThirdParty => None,
+            Read::NotSeenYet => Some(self.plan.poll_every()),
+            Read::Suspect => Some(APART),
+            Read::NeverSeen => {
+                let deployment = follow.deployment;
+                return self.take_back(at, Cause::NeverVisible { deployment });
+            }
+        };
+        if let Some(wait) = wait {
+            self.state = State::Following(follow);
+            return Next::Do(Action::Wait {
+                until: self.read_again(at, wait),
+            });
+        }
+        match progress.end {
             Some(DeploymentEnd::Won) => {
                 self.tell(DeploymentEvent::RolledOut {
                     deployment: follow.deployment,
@@ -52,6 +72,11 @@ impl DeploymentMachine {
                 self.went_back(at, cause, Target::Revision(to))
             }
             Some(DeploymentEnd::Superseded { by, revision }) => self.superseded(at, by, revision),
+            Some(DeploymentEnd::Gone) => {
+                let reason = "the service is gone".to_owned();
+                let stopped = follow.stopped;
+                self.take_back(at, Cause::RolloutFailed { reason, stopped })
+            }
             None => {
                 if at >= follow.deadline {
                     let summary = format!(
@@ -102,7 +127,11 @@ impl DeploymentMachine {
         // Once another deployment is in its place, its own counts say nothing.
         let is_over = matches!(
             progress.end,
-            Some(DeploymentEnd::RolledBack { .. } | DeploymentEnd::Superseded { .. })
+            Some(
+                DeploymentEnd::RolledBack { .. }
+                    | DeploymentEnd::Superseded { .. }
+                    | DeploymentEnd::Gone
+            )
         );
         if follow.told != Some(counts) && !is_over {
             follow.told = Some(counts);

@@ -14,29 +14,35 @@ mod before;
 mod check;
 mod control;
 mod follow;
+mod reads;
 mod restore;
 mod state;
 mod write;
+
+use std::time::Duration;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 pub(crate) use self::state::End;
-use self::state::{RestoreStage, Retry, Said, State};
+use self::{
+    reads::{APART, Read, Reads},
+    state::{RestoreStage, Retry, Said, State},
+};
 use super::{
     Action, Cause, DeploymentEvent, DeploymentOutcome, DeploymentPlan, Entry, HoldReason, Input,
     Intent, Report, Unchanged, Unfinished, Unresolved,
 };
 use crate::{
     engine::{Control, ControlEffect, Machine, Next, Transition, Work},
-    error::Failure,
+    error::{ErrorKind, Failure},
     image::ImageRef,
     service::{ByHand, DeploymentId, RevisionId, RollbackPoint, ServiceObservation, Target},
 };
 
 /// The oldest version whose journals this machine decides as that version did. Those of older ones
 /// do not replay.
-pub(super) const RULES_SINCE: u32 = 2;
+pub(super) const RULES_SINCE: u32 = 4;
 
 /// The deployment as a pure state machine: it says what to do next and is told what happened,
 /// each with its time. It has no clock, does no I/O, and is plain data.
@@ -64,6 +70,9 @@ pub struct DeploymentMachine {
     health_checks: usize,
     smoke_tests: usize,
     by_hand: Option<ByHand>,
+    /// How long reads may be old, as the deployer says.
+    #[serde(default)]
+    propagation: Duration,
     state: State,
     intent: Intent,
     started: Timestamp,
@@ -78,6 +87,12 @@ pub struct DeploymentMachine {
     moved: bool,
     /// Whether a change was sent since the service was last read.
     unseen: bool,
+    /// What reads of the service are held against.
+    #[serde(default)]
+    reads: Reads,
+    /// What ends the run once the service is read: an earlier process of it changed the service.
+    #[serde(default)]
+    awaits: Option<Control>,
     /// The journal has failed while a change was under way.
     journal_failed: Option<Failure>,
     /// What an earlier process of this run left undone.
@@ -104,6 +119,7 @@ impl DeploymentMachine {
             health_checks,
             smoke_tests,
             by_hand: None,
+            propagation: Duration::ZERO,
             state: State::New,
             intent: Intent::CheckHealth,
             started: Timestamp::UNIX_EPOCH,
@@ -113,6 +129,8 @@ impl DeploymentMachine {
             last: None,
             moved: false,
             unseen: false,
+            reads: Reads::default(),
+            awaits: None,
             journal_failed: None,
             unfinished: Unfinished::default(),
             taken_over: None,
@@ -129,6 +147,14 @@ impl DeploymentMachine {
         self
     }
 
+    /// Knows how long reads may be old, as
+    /// [`ServiceDeployer::propagation`](crate::ServiceDeployer::propagation) says. Default: reads are
+    /// consistent.
+    pub fn with_propagation(mut self, propagation: Duration) -> Self {
+        self.propagation = propagation;
+        self
+    }
+
     /// Knows what an earlier process of this run left undone.
     pub fn with_unfinished(mut self, unfinished: Unfinished) -> Self {
         self.unfinished = unfinished;
@@ -137,8 +163,10 @@ impl DeploymentMachine {
 
     /// What is left undone while it has not ended.
     pub(super) fn unfinished(&self) -> Unfinished {
-        if matches!(self.state, State::Ended(_)) {
-            return Unfinished::default();
+        match self.state {
+            State::Ended(_) => return Unfinished::default(),
+            State::New => return self.unfinished.clone(),
+            _ => {}
         }
         let before = &self.unfinished;
         let point = self.point.as_ref();
@@ -151,10 +179,18 @@ impl DeploymentMachine {
             },
             None => before.restoring_to.clone(),
         };
+        let unproven = brought.or_else(|| before.unproven.clone());
+        let restoring = self.cause.clone().or_else(|| before.restoring.clone());
+        let (older, was_absent) = match unproven.is_some() || restoring.is_some() {
+            true => self.outdated(),
+            false => (Vec::new(), false),
+        };
         Unfinished {
-            unproven: brought.or_else(|| before.unproven.clone()),
-            restoring: self.cause.clone().or_else(|| before.restoring.clone()),
+            unproven,
+            restoring,
             restoring_to: to,
+            older,
+            was_absent,
             found: None,
         }
     }
@@ -171,6 +207,7 @@ impl DeploymentMachine {
             State::New | State::Holding(..) | State::Ended(_)
         );
         if let (Some(failure), true, false) = (self.taken_over.clone(), is_answer, is_over) {
+            self.answered(at, &input);
             let next = self.end_taken_over(at, failure);
             return self.transition(next);
         }
@@ -334,10 +371,17 @@ impl DeploymentMachine {
 
     /// Leaves the service as it is, once it has been read.
     fn hold(&mut self, at: Timestamp, reason: HoldReason) -> Next<Action> {
-        let is_fresh = !self.unseen && self.last.as_ref().is_some_and(|(read, _)| *read == at);
-        if is_fresh {
-            let report = self.report(at);
-            return self.end_known(DeploymentOutcome::Held { reason, report });
+        let by = match &reason {
+            HoldReason::Superseded { by, .. } => Some(by),
+            _ => None,
+        };
+        let shows = |service: Option<&ServiceObservation>| {
+            by.is_none_or(|by| service.is_some_and(|service| service.deployment == *by))
+        };
+        let last = self.last.as_ref();
+        let is_fresh = last.is_some_and(|(read, service)| *read == at && shows(service.as_ref()));
+        if is_fresh && !self.unseen {
+            return self.held(at, reason);
         }
         self.state = State::Holding(reason, Retry { attempt: 1 });
         Next::Do(Action::Observe)
@@ -352,8 +396,25 @@ impl DeploymentMachine {
     ) -> Next<Action> {
         match observed {
             Ok(service) => {
-                self.remember(at, service);
-                self.hold(at, reason)
+                let wait = match self.read_service(at, service.as_ref()) {
+                    Read::NotSeenYet => before::back_off(retry.attempt),
+                    Read::Suspect => APART,
+                    Read::NeverSeen if self.is_unseen() => {
+                        let summary = format!(
+                            "{reason}; a change of the service was accepted, and no read shows it"
+                        );
+                        return self.unresolved(at, summary, None);
+                    }
+                    Read::NeverSeen | Read::Current | Read::ThirdParty => {
+                        self.remember(at, service);
+                        return self.held(at, reason);
+                    }
+                };
+                let attempt = retry.attempt + 1;
+                self.state = State::Holding(reason, Retry { attempt });
+                Next::Do(Action::Wait {
+                    until: self.read_again(at, wait),
+                })
             }
             Err(failure) => match self.read_failed(at, retry.attempt, &failure) {
                 Some(until) => {
@@ -369,13 +430,43 @@ impl DeploymentMachine {
         }
     }
 
-    /// Somebody else deployed.
+    fn held(&mut self, at: Timestamp, reason: HoldReason) -> Next<Action> {
+        let report = self.report(at);
+        self.end_known(DeploymentOutcome::Held { reason, report })
+    }
+
+    /// Notes what came of a change whose run is about to end.
+    fn answered(&mut self, at: Timestamp, input: &Input) {
+        let update = match &self.state {
+            State::Updating(write) => write.update.clone(),
+            State::Restoring(restore) => match &restore.update {
+                Some(update) => update.clone(),
+                None => return,
+            },
+            _ => return,
+        };
+        match input {
+            Input::Updated(Ok(deployment)) => {
+                self.moved = true;
+                self.accepted(at, &update, deployment);
+            }
+            Input::Updated(Err(failure)) if failure.kind == ErrorKind::OutcomeUnknown => {
+                self.moved = true;
+                self.unanswered(at);
+            }
+            Input::Updated(Err(_)) | Input::NotBegun(_) => self.not_sent(),
+            _ => {}
+        }
+    }
+
+    /// A third party deployed, as two reads say.
     fn superseded(
         &mut self,
         at: Timestamp,
         by: DeploymentId,
         revision: RevisionId,
     ) -> Next<Action> {
+        self.expect(at, &by);
         if self.moved {
             self.hold(at, HoldReason::Superseded { by, revision })
         } else {

@@ -6,13 +6,18 @@ use super::{
     Action, Cause, DeploymentEvent, DeploymentId, DeploymentMachine, DeploymentOutcome, Failure,
     HoldReason, Intent, Next, RestoreStage, RevisionId, RollbackPoint, State, Target, Unchanged,
     before::back_off,
+    reads::APART,
     state::{Restore, Retry},
-    write::LOOKS,
 };
 use crate::{
     clock::later,
+    error::ErrorKind,
     service::{Rollout, ServiceObservation, Update},
 };
+
+/// How often a rollback that is refused because the service is no longer as it was read asks again
+/// where it goes.
+const SURVEYS: u32 = 5;
 
 impl DeploymentMachine {
     /// A rollback was asked for: where does it go?
@@ -27,7 +32,7 @@ impl DeploymentMachine {
             Err(failure) => {
                 let retry_at = self.read_failed(at, retry.attempt, &failure);
                 let Some(until) = retry_at else {
-                    return self.unchanged(at, Unchanged::ReadFailed { failure });
+                    return self.unread(at, failure);
                 };
                 self.state = State::Preflight(Retry {
                     attempt: retry.attempt + 1,
@@ -35,6 +40,9 @@ impl DeploymentMachine {
                 return Next::Do(Action::Wait { until });
             }
         };
+        if service.is_none() && self.is_older(at, None) && self.may_be_old(at) {
+            return self.survey_later(at, retry);
+        }
         self.remember(at, service);
         match &self.intent {
             Intent::RollBack {
@@ -44,7 +52,7 @@ impl DeploymentMachine {
                 self.state = State::Preflight(retry);
                 Next::Do(Action::Resolve { revision })
             }
-            _ => self.roll_back_to(at, None),
+            _ => self.roll_back_to(at, retry.attempt, None),
         }
     }
 
@@ -56,7 +64,7 @@ impl DeploymentMachine {
         resolved: Result<RevisionId, Failure>,
     ) -> Next<Action> {
         match resolved {
-            Ok(revision) => self.roll_back_to(at, Some(revision)),
+            Ok(revision) => self.roll_back_to(at, retry.attempt, Some(revision)),
             Err(failure) => match self.read_failed(at, retry.attempt, &failure) {
                 Some(until) => {
                     let attempt = retry.attempt + 1;
@@ -68,7 +76,12 @@ impl DeploymentMachine {
         }
     }
 
-    fn roll_back_to(&mut self, at: Timestamp, to: Option<RevisionId>) -> Next<Action> {
+    fn roll_back_to(
+        &mut self,
+        at: Timestamp,
+        attempt: u32,
+        to: Option<RevisionId>,
+    ) -> Next<Action> {
         let nothing = |why: String| Unchanged::NothingToRollBack { why };
         let Intent::RollBack { by, .. } = self.intent.clone() else {
             return self.unchanged(at, nothing("nothing was asked for".to_owned()));
@@ -96,14 +109,20 @@ impl DeploymentMachine {
                 return self.unchanged(at, nothing(why));
             }
         };
-        self.deployed = Some(service.revision.clone());
+        let unfinished = self.unfinished.clone();
+        // What a read shows here may be older than what an earlier process brought.
+        let brought = unfinished
+            .unproven
+            .filter(|_| unfinished.restoring.is_some());
+        let deployed = brought.unwrap_or_else(|| service.revision.clone());
+        self.deployed = Some(deployed.clone());
         self.point = Some(RollbackPoint {
-            deployed: service.revision.clone(),
+            deployed,
             previous: previous.clone(),
         });
-        let unfinished = self.unfinished.restoring.clone();
-        self.cause = Some(unfinished.unwrap_or(Cause::Asked { by }));
-        let restore = self.restore(at, previous);
+        self.cause = Some(unfinished.restoring.unwrap_or(Cause::Asked { by }));
+        let mut restore = self.restore(at, previous);
+        restore.attempt = attempt.saturating_sub(1);
         self.on_restore_seen(at, restore, Ok(Some(service)))
     }
 
@@ -130,7 +149,9 @@ impl DeploymentMachine {
             cause,
             to: Some(to.clone()),
         });
-        let restore = self.restore(at, to);
+        let mut restore = self.restore(at, to);
+        restore.under_way = true;
+        self.expect_the_way_back(at);
         self.restore_read(restore)
     }
 
@@ -142,7 +163,9 @@ impl DeploymentMachine {
             write_until: later(at, self.plan.write_within()),
             deadline: later(at, self.plan.rollback_deadline()),
             failure: None,
-            absent: 0,
+            update: None,
+            under_way: false,
+            polls: 0,
             told: None,
         }
     }
@@ -160,9 +183,9 @@ impl DeploymentMachine {
         until: Timestamp,
     ) -> Next<Action> {
         if at >= restore.deadline {
-            let summary = "the service did not come back in time";
-            return self.unresolved(at, summary, restore.failure);
+            return self.not_restored(at, restore, "the service did not come back in time");
         }
+        restore.polls += 1;
         restore.stage = RestoreStage::Waiting;
         self.state = State::Restoring(restore);
         Next::Do(Action::Wait { until })
@@ -174,21 +197,8 @@ impl DeploymentMachine {
         mut restore: Restore,
         observed: Result<Option<ServiceObservation>, Failure>,
     ) -> Next<Action> {
-        let service = match observed {
-            Ok(Some(service)) => service,
-            Ok(None) => {
-                self.remember(at, None);
-                restore.absent += 1;
-                if self.moved && restore.absent < LOOKS {
-                    // What was created a moment ago may not be shown yet.
-                    let until = later(at, back_off(restore.absent));
-                    return self.restore_wait(at, restore, until);
-                }
-                return match restore.to {
-                    Target::Nothing => self.restored(at, restore.to),
-                    Target::Revision(_) => self.hold(at, HoldReason::Gone),
-                };
-            }
+        let found = match observed {
+            Ok(found) => found,
             Err(failure) => {
                 restore.attempt += 1;
                 let retry_at = later(at, back_off(restore.attempt));
@@ -200,47 +210,131 @@ impl DeploymentMachine {
                 return self.restore_wait(at, restore, retry_at);
             }
         };
-        restore.absent = 0;
+        let is_older = self.is_older(at, found.as_ref());
+        let Some(service) = found else {
+            return self.on_restore_absent(at, restore, is_older);
+        };
+        if !is_older && service.heads_for(&restore.to) {
+            return self.on_way_back(at, restore, service);
+        }
+        if !is_older && Some(&service.revision) != self.deployed.as_ref() {
+            if self.is_first_sign(at) {
+                return self.restore_wait(at, restore, later(at, APART));
+            }
+            self.remember(at, Some(service.clone()));
+            let (by, revision) = (service.deployment, service.revision);
+            self.expect(at, &by);
+            return self.hold(at, HoldReason::Superseded { by, revision });
+        }
+        // It is not back yet, or this read does not show it yet.
+        self.explained();
+        if restore.under_way {
+            if self.may_be_old(at) {
+                let until = self.read_again(at, self.plan.poll_every());
+                return self.restore_wait(at, restore, until);
+            }
+            if restore.update.is_some() {
+                self.tell(DeploymentEvent::NeverVisible {
+                    to: restore.to.clone(),
+                });
+            }
+            restore.under_way = false;
+        }
+        let is_own = self.is_accepted(&service.deployment);
+        if !is_older && (is_own || !self.unseen || !self.may_be_old(at)) {
+            self.remember(at, Some(service.clone()));
+        }
+        // A way back that is written over an old read starts from what was accepted.
+        let accepted = self.as_accepted().filter(|_| is_older);
+        self.send_back(at, restore, accepted.unwrap_or(service))
+    }
+
+    /// No service is read.
+    fn on_restore_absent(
+        &mut self,
+        at: Timestamp,
+        restore: Restore,
+        is_older: bool,
+    ) -> Next<Action> {
+        if is_older && self.may_be_old(at) {
+            self.explained();
+            let until = self.read_again(at, back_off(restore.polls + 1));
+            return self.restore_wait(at, restore, until);
+        }
+        if is_older && self.is_unseen() {
+            let summary = "the service was created, and no read shows it";
+            return self.unresolved(at, summary, restore.failure);
+        }
+        if self.is_first_sign(at) {
+            return self.restore_wait(at, restore, later(at, APART));
+        }
+        self.remember(at, None);
+        match restore.to {
+            Target::Nothing => self.restored(at, restore.to),
+            Target::Revision(_) => self.hold(at, HoldReason::Gone),
+        }
+    }
+
+    /// The service runs what it ran before, or is on its way there.
+    fn on_way_back(
+        &mut self,
+        at: Timestamp,
+        mut restore: Restore,
+        service: ServiceObservation,
+    ) -> Next<Action> {
+        self.shown();
+        let until = later(at, self.plan.poll_every());
+        // A run that has changed nothing itself cannot tell an old read from a new one.
+        let is_asked = matches!(self.intent, Intent::RollBack { .. });
+        if is_asked && !restore.under_way && self.may_be_old(at) {
+            return match at >= restore.write_until {
+                true => self.restore_wait(at, restore, until),
+                false => self.send_back(at, restore, service),
+            };
+        }
         self.remember(at, Some(service.clone()));
         if service.runs(&restore.to) {
             return self.restored(at, restore.to);
         }
-        if service.heads_for(&restore.to) {
-            let shown = service.to_string();
-            if restore.told.as_ref() != Some(&shown) {
-                restore.told = Some(shown);
-                self.tell(DeploymentEvent::RollbackSeen {
-                    service: service.clone(),
-                });
-            }
-            // Fewer copies are no rollout: what failed before stays so.
-            if service.rollout == Rollout::Failed && restore.to != Target::Nothing {
-                let summary = "the rollout back has failed as well";
-                return self.unresolved(at, summary, restore.failure);
-            }
-            let until = later(at, self.plan.poll_every());
-            return self.restore_wait(at, restore, until);
+        let shown = service.to_string();
+        if restore.told.as_ref() != Some(&shown) {
+            restore.told = Some(shown);
+            self.tell(DeploymentEvent::RollbackSeen {
+                service: service.clone(),
+            });
         }
-        if Some(&service.revision) != self.deployed.as_ref() {
-            let (by, revision) = (service.deployment, service.revision);
-            return self.hold(at, HoldReason::Superseded { by, revision });
-        }
-        if at >= restore.write_until {
-            let summary = "the service could not be taken back";
+        // Fewer copies are no rollout: what failed before stays so.
+        if service.rollout == Rollout::Failed && restore.to != Target::Nothing {
+            let summary = "the rollout back has failed as well";
             return self.unresolved(at, summary, restore.failure);
+        }
+        self.restore_wait(at, restore, until)
+    }
+
+    fn send_back(
+        &mut self,
+        at: Timestamp,
+        mut restore: Restore,
+        from: ServiceObservation,
+    ) -> Next<Action> {
+        if at >= restore.write_until {
+            return self.not_restored(at, restore, "the service could not be taken back");
         }
         restore.stage = RestoreStage::Writing;
         restore.attempt += 1;
         self.tell(DeploymentEvent::Updating {
             to: restore.to.clone(),
-            from: Some(service.revision.clone()),
+            from: Some(from.revision.clone()),
             attempt: restore.attempt,
         });
         let update = Update {
-            from: Some(service),
+            from: Some(from),
             to: restore.to.clone(),
             rollback_point: None,
+            older: self.known(),
         };
+        self.sends(at, &update);
+        restore.update = Some(update.clone());
         self.moved = true;
         self.unseen = true;
         self.state = State::Restoring(restore);
@@ -258,20 +352,50 @@ impl DeploymentMachine {
     ) -> Next<Action> {
         match updated {
             Ok(deployment) => {
+                if let Some(update) = &restore.update {
+                    self.accepted(at, update, &deployment);
+                }
+                restore.under_way = true;
+                restore.failure = None;
                 self.tell(DeploymentEvent::Updated { deployment });
                 self.restore_read(restore)
             }
             Err(failure) => {
+                if failure.kind == ErrorKind::OutcomeUnknown {
+                    self.unanswered(at);
+                } else {
+                    self.not_sent();
+                }
                 // Whatever it was, a denial included, it may be mended while there is time.
                 let retry_at = later(at, back_off(restore.attempt));
                 self.tell(DeploymentEvent::UpdateFailed {
                     failure: failure.clone(),
                     retry_at,
                 });
+                let is_asked = matches!(self.intent, Intent::RollBack { .. });
+                let is_old = failure.kind == ErrorKind::Conflict && restore.attempt < SURVEYS;
+                if is_asked && is_old {
+                    // The read that it began with may have been old: where it goes is asked again.
+                    self.state = State::Preflight(Retry {
+                        attempt: restore.attempt + 1,
+                    });
+                    return Next::Do(Action::Wait { until: retry_at });
+                }
                 restore.failure = Some(failure);
                 self.restore_wait(at, restore, retry_at)
             }
         }
+    }
+
+    /// Ends with a service that is not back, or not seen to be.
+    fn not_restored(&mut self, at: Timestamp, restore: Restore, summary: &str) -> Next<Action> {
+        let is_unseen = restore.update.is_some() && self.is_unseen();
+        let unseen = "a change that takes the service back was accepted, and no read shows it";
+        self.unresolved(
+            at,
+            if is_unseen { unseen } else { summary },
+            restore.failure,
+        )
     }
 
     fn restored(&mut self, at: Timestamp, to: Target) -> Next<Action> {

@@ -41,7 +41,7 @@ pub(super) enum State {
     Tagging,
     /// The service is on its way back: read, changed, read again, until it runs what it ran.
     Restoring(Restore),
-    /// The service is left to somebody else: it is read once more, so that the end can state it.
+    /// The service is left as it is: it is read once more, so that the end can state it.
     Holding(HoldReason, Retry),
     /// Over.
     Ended(Box<End>),
@@ -84,8 +84,6 @@ pub(super) struct Write {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Follow {
     pub(super) deployment: DeploymentId,
-    /// The deployment in whose place it came; a read that shows that one is late, not news.
-    pub(super) replaced: Option<DeploymentId>,
     pub(super) deadline: Timestamp,
     /// The counts that were told last.
     pub(super) told: Option<[u32; 4]>,
@@ -120,8 +118,12 @@ pub(super) struct Restore {
     /// When somebody must look.
     pub(super) deadline: Timestamp,
     pub(super) failure: Option<Failure>,
-    /// How often in a row no service was read.
-    pub(super) absent: u32,
+    /// What was sent last.
+    pub(super) update: Option<Update>,
+    /// What brings it back is under way: the change was accepted, or the service acts by itself.
+    pub(super) under_way: bool,
+    /// How often it waited.
+    pub(super) polls: u32,
     /// What was told last of it.
     pub(super) told: Option<String>,
 }

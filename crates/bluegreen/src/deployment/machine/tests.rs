@@ -3,11 +3,16 @@ use proptest::prelude::*;
 use super::*;
 use crate::{
     check::CheckReport,
+    clock::{between, later, sooner},
     deployment::{CheckKind, ImageSource},
     error::ErrorKind,
     image::{BuildRequest, Tagging},
     service::{DeploymentEnd, DeploymentProgress, Registration, RollbackOwner, Rollout},
 };
+
+mod late;
+
+const PROPAGATION: Duration = Duration::from_secs(30);
 
 fn start() -> Timestamp {
     "2026-01-05T09:00:00Z".parse().expect("a timestamp")
@@ -235,9 +240,12 @@ proptest! {
     #[test]
     fn p04_p10_any_order_of_answers_keeps_every_promise(
         intent in intent(),
+        lags in any::<bool>(),
         turns in prop::collection::vec(turn(), 1..120),
     ) {
-        let mut machine = DeploymentMachine::new(DeploymentPlan::builder().build().expect("valid"), 1, 2);
+        let propagation = if lags { PROPAGATION } else { Duration::ZERO };
+        let mut machine = DeploymentMachine::new(DeploymentPlan::builder().build().expect("valid"), 1, 2)
+            .with_propagation(propagation);
         let (mut at, mut known) = (start(), Known::default());
         let mut transition = machine.on(at, Input::Start(intent.clone()));
         let mut outstanding: Option<Action> = None;
@@ -338,7 +346,13 @@ impl Play {
             run: "run".to_owned(),
             run_nothing: "run nothing".to_owned(),
         };
-        let machine = DeploymentMachine::new(plan, 1, 0).with_by_hand(Some(by_hand));
+        let machine = DeploymentMachine::new(plan, 1, 0)
+            .with_by_hand(Some(by_hand))
+            .with_propagation(PROPAGATION);
+        Self::start(machine, intent)
+    }
+
+    fn start(machine: DeploymentMachine, intent: Intent) -> (Self, Next<Action>) {
         let mut play = Self {
             machine,
             at: start(),
@@ -346,6 +360,33 @@ impl Play {
         };
         let next = play.on(Input::Start(intent));
         (play, next)
+    }
+
+    /// The next process of this run, in place of this one.
+    fn resumed(self, intent: Intent) -> (Self, Next<Action>) {
+        let plan = self.machine.plan().clone();
+        let machine = DeploymentMachine::new(plan, 1, 0)
+            .with_propagation(PROPAGATION)
+            .with_unfinished(self.machine.unfinished());
+        let at = later(self.at, Duration::from_secs(5));
+        let mut play = Self {
+            machine,
+            at,
+            events: Vec::new(),
+        };
+        let next = play.on(Input::Start(intent));
+        (play, next)
+    }
+
+    fn surveyed(&mut self, service: Option<ServiceObservation>) -> Next<Action> {
+        self.on(Input::Preflighted {
+            findings: Ok(Vec::new()),
+            service: Ok(service),
+        })
+    }
+
+    fn accepts(&mut self, id: &str) -> Next<Action> {
+        self.on(Input::Updated(Ok(DeploymentId::new(id))))
     }
 
     /// Up to the answer to the registration.
@@ -397,6 +438,10 @@ fn recorded(mut service: ServiceObservation, deployed: u8, previous: u8) -> Serv
         previous: Target::Revision(revision(previous)),
     });
     service
+}
+
+fn is_restore(next: &Next<Action>) -> bool {
+    matches!(next, Next::Do(Action::Update { restores: true, .. }))
 }
 
 fn lost() -> Failure {
@@ -488,13 +533,14 @@ fn p10_p11_a_cancel_waits_until_a_lost_update_can_be_seen() {
 
     // If it never shows, it did not happen.
     let (mut play, _) = Play::registered(Some(before.clone()));
+    let sent = play.at;
     let mut wait = play.on(Input::Updated(Err(lost())));
     play.on(cancel());
-    for _ in 0..3 {
-        assert_eq!(play.exit_code(), None);
+    while play.exit_code().is_none() {
         assert_eq!(play.wait(wait), Next::Do(Action::Observe));
         wait = play.seen(Some(before.clone()));
     }
+    assert_eq!(play.at, later(sent, PROPAGATION));
     assert_eq!(play.exit_code(), Some(3));
 }
 
@@ -513,7 +559,13 @@ fn p07_the_deployment_that_was_replaced_supersedes_nothing() {
     let next = play.on(late("ecs-svc/1"));
     assert!(matches!(next, Next::Do(Action::Wait { .. })), "{next:?}");
     play.wait(next);
-    play.on(late("ecs-svc/9"));
+    let next = play.on(late("ecs-svc/3"));
+    assert!(matches!(next, Next::Do(Action::Wait { .. })), "one look");
+    play.wait(next);
+    play.on(late("ecs-svc/3"));
+    // The look that is to state it is old.
+    let next = play.seen(Some(service(2, Rollout::InProgress, 2)));
+    play.wait(next);
     play.seen(Some(service(3, Rollout::InProgress, 0)));
     assert_eq!(play.exit_code(), Some(12));
 }
@@ -547,6 +599,10 @@ fn p05_a_rollback_that_was_cut_off_goes_on() {
         to,
     };
     let (mut play, _) = Play::of(ask(None));
+    // What is read may be older than the run, so it is written all the same.
+    let next = play.seen(Some(recorded(service(1, Rollout::InProgress, 2), 2, 1)));
+    assert!(is_restore(&next), "{next:?}");
+    assert_eq!(play.accepts("ecs-svc/1"), Next::Do(Action::Observe));
     let wait = play.seen(Some(recorded(service(1, Rollout::InProgress, 2), 2, 1)));
     assert_eq!(play.wait(wait), Next::Do(Action::Observe));
     play.seen(Some(recorded(service(1, Rollout::Completed, 4), 2, 1)));
@@ -628,4 +684,199 @@ fn a_rollout_of_ours_that_never_succeeded_is_not_what_a_rollback_goes_to() {
     };
     let point = update.rollback_point.expect("kept");
     assert_eq!(point.previous, Target::Revision(revision(1)));
+}
+
+/// What ran before stands in old reads as if the way back were over.
+#[test]
+fn p04_an_old_read_ends_no_way_back() {
+    let before = service(1, Rollout::Completed, 4);
+    let (mut play, _) = Play::registered(Some(before.clone()));
+    play.accepts("ecs-svc/2");
+    assert_eq!(play.on(cancel()), Next::Do(Action::Observe));
+    let next = play.seen(Some(before.clone()));
+    let Next::Do(Action::Update { update, .. }) = next else {
+        panic!("{next:?}");
+    };
+    let from = update.from.expect("it exists");
+    assert_eq!(from.deployment, DeploymentId::new("ecs-svc/2"), "accepted");
+    assert!(update.older.contains(&before.deployment));
+    play.accepts("ecs-svc/8");
+    // Neither what ran before nor what is taken back is news now, and nothing is sent again.
+    for old in [before, service(2, Rollout::InProgress, 1)] {
+        let wait = play.seen(Some(old));
+        assert_eq!(play.wait(wait), Next::Do(Action::Observe));
+    }
+    let mut back = service(1, Rollout::Completed, 4);
+    back.deployment = DeploymentId::new("ecs-svc/8");
+    play.seen(Some(back));
+    assert_eq!(play.exit_code(), Some(11));
+}
+
+#[test]
+fn p04_what_was_accepted_and_never_shows_is_taken_back_and_said() {
+    let before = service(1, Rollout::Completed, 4);
+    let (mut play, _) = Play::registered(Some(before.clone()));
+    let sent = play.at;
+    let mut next = play.accepts("ecs-svc/2");
+    while let Next::Do(Action::Follow { .. }) = next {
+        let end = DeploymentEnd::Superseded {
+            by: before.deployment.clone(),
+            revision: revision(1),
+        };
+        let progress = DeploymentProgress::going_on(4, 0, 0).ended(end);
+        next = play.on(Input::Followed(Ok(progress)));
+        if let Next::Do(Action::Wait { .. }) = next {
+            next = play.wait(next);
+        }
+    }
+    assert_eq!(play.at, later(sent, PROPAGATION));
+    assert!(matches!(
+        play.machine.cause,
+        Some(Cause::NeverVisible { .. })
+    ));
+    // The way back never shows either: it is sent again, once in a propagation time.
+    let mut sent = Vec::new();
+    next = play.seen(Some(before.clone()));
+    while play.exit_code().is_none() {
+        if is_restore(&next) {
+            sent.push(play.at);
+            play.accepts("ecs-svc/8");
+        } else {
+            play.wait(next);
+        }
+        next = play.seen(Some(before.clone()));
+    }
+    let apart = sent
+        .windows(2)
+        .all(|two| between(two[0], two[1]) >= PROPAGATION);
+    assert!(sent.len() > 3 && apart, "{sent:?}");
+    let Some(Err(unresolved)) = play.machine.end() else {
+        panic!("{:?}", play.machine.end());
+    };
+    assert!(unresolved.change_unseen && unresolved.summary.contains("no read shows it"));
+}
+
+#[test]
+fn p07_a_third_party_takes_two_looks_at_the_way_back_too() {
+    let (mut play, _) = Play::registered(Some(service(1, Rollout::Completed, 4)));
+    play.accepts("ecs-svc/2");
+    play.on(cancel());
+    let wait = play.seen(Some(service(3, Rollout::InProgress, 0)));
+    let until = play.at;
+    assert_eq!(play.wait(wait), Next::Do(Action::Observe));
+    assert_eq!(play.at, later(until, Duration::from_secs(3)));
+    // It was one odd answer.
+    let next = play.seen(Some(service(2, Rollout::InProgress, 0)));
+    assert!(is_restore(&next), "{next:?}");
+    play.accepts("ecs-svc/8");
+    let wait = play.seen(Some(service(3, Rollout::InProgress, 0)));
+    play.wait(wait);
+    play.seen(Some(service(3, Rollout::InProgress, 1)));
+    assert_eq!(play.exit_code(), Some(12));
+}
+
+/// A change that is under way when another controller takes over may have happened.
+#[test]
+fn p06_who_was_taken_over_during_the_update_does_not_say_that_nothing_changed() {
+    let taken = || Input::JournalFailed(Failure::new(ErrorKind::TakenOver, "bob has it"));
+    for answer in [Ok(DeploymentId::new("ecs-svc/2")), Err(lost())] {
+        let (mut play, _) = Play::registered(Some(service(1, Rollout::Completed, 4)));
+        assert_eq!(play.on(taken()), Next::Keep);
+        assert_eq!(play.on(Input::Updated(answer)), Next::Do(Action::Observe));
+        let wait = play.seen(Some(service(1, Rollout::Completed, 4)));
+        assert_eq!(play.wait(wait), Next::Do(Action::Observe));
+        play.seen(Some(service(2, Rollout::InProgress, 1)));
+        assert_eq!(play.exit_code(), Some(12));
+    }
+    let (mut play, _) = Play::registered(Some(service(1, Rollout::Completed, 4)));
+    play.on(taken());
+    let refused = Failure::new(ErrorKind::Denied, "no");
+    play.on(Input::Updated(Err(refused)));
+    assert_eq!(play.exit_code(), Some(3));
+}
+
+fn deploys() -> Intent {
+    Intent::Deploy {
+        image: ImageSource::Given { image: image() },
+    }
+}
+
+#[test]
+fn p05_a_resumed_run_waits_for_what_may_not_be_shown_yet() {
+    let before = service(1, Rollout::Completed, 4);
+    let (play, _) = Play::registered(Some(before.clone()));
+    let (mut play, _) = play.resumed(deploys());
+    let wait = play.surveyed(Some(before.clone()));
+    let next = play.wait(wait);
+    assert!(
+        matches!(next, Next::Do(Action::Preflight { .. })),
+        "{next:?}"
+    );
+    let next = play.surveyed(Some(service(2, Rollout::InProgress, 1)));
+    assert!(
+        matches!(next, Next::Do(Action::Register { .. })),
+        "{next:?}"
+    );
+
+    // If it never shows, it did not happen.
+    let (play, _) = Play::registered(Some(before.clone()));
+    let (mut play, _) = play.resumed(deploys());
+    let began = play.at;
+    let mut next = play.surveyed(Some(before.clone()));
+    while let Next::Do(Action::Wait { .. }) = next {
+        play.wait(next);
+        next = play.surveyed(Some(before.clone()));
+    }
+    assert!(
+        matches!(next, Next::Do(Action::Register { .. })),
+        "{next:?}"
+    );
+    assert_eq!(play.at, later(began, PROPAGATION));
+}
+
+#[test]
+fn p11_a_resumed_run_that_is_cancelled_takes_back_what_it_brought() {
+    let before = service(1, Rollout::Completed, 4);
+    let (play, _) = Play::registered(Some(before.clone()));
+    let (mut play, _) = play.resumed(deploys());
+    assert_eq!(play.on(cancel()), Next::Keep, "it reads first");
+    let wait = play.surveyed(Some(before));
+    play.wait(wait);
+    let shown = recorded(service(2, Rollout::InProgress, 1), 2, 1);
+    let next = play.surveyed(Some(shown.clone()));
+    assert_eq!(next, Next::Do(Action::Observe));
+    let next = play.seen(Some(shown));
+    assert!(is_restore(&next), "{next:?}");
+}
+
+/// The first read of a rollback was old: nothing was changed, and where it goes is asked again.
+#[test]
+fn p07_a_rollback_that_began_with_an_old_read_asks_again() {
+    let ask = Intent::RollBack {
+        by: "ann".into(),
+        to: None,
+    };
+    let (mut play, _) = Play::of(ask);
+    let next = play.seen(Some(recorded(service(1, Rollout::Completed, 4), 1, 3)));
+    assert!(is_restore(&next), "{next:?}");
+    let conflict = Failure::new(ErrorKind::Conflict, "another one has begun");
+    let wait = play.on(Input::Updated(Err(conflict)));
+    assert_eq!(play.wait(wait), Next::Do(Action::Observe));
+    let next = play.seen(Some(recorded(service(2, Rollout::Completed, 4), 2, 1)));
+    let Next::Do(Action::Update { update, .. }) = next else {
+        panic!("{next:?}");
+    };
+    assert_eq!(update.to, Target::Revision(revision(1)));
+}
+
+#[test]
+fn p05_a_resumed_run_that_cannot_read_does_not_say_that_nothing_changed() {
+    let (play, _) = Play::registered(Some(service(1, Rollout::Completed, 4)));
+    let (mut play, _) = play.resumed(deploys());
+    let denied = || Failure::new(ErrorKind::Denied, "no");
+    play.on(Input::Preflighted {
+        findings: Err(denied()),
+        service: Err(denied()),
+    });
+    assert_eq!(play.exit_code(), Some(20));
 }

@@ -6,6 +6,7 @@ use super::{
     Action, Cause, Control, DeploymentEvent, DeploymentId, DeploymentMachine, Failure, HoldReason,
     Next, RollbackPoint, State, Target, Unchanged,
     before::back_off,
+    reads::APART,
     state::{Follow, Write},
 };
 use crate::{
@@ -15,9 +16,8 @@ use crate::{
     service::{ServiceObservation, Update},
 };
 
-/// So often in a row a service must be read as if nothing had happened, before a change whose
-/// answer was lost counts as one that did not happen: the service shows changes a moment late.
-pub(super) const LOOKS: u32 = 3;
+/// On a clock whose waits take no time, no more looks than this are spent on a lost answer.
+pub(super) const MOST_LOOKS: u32 = 20;
 
 impl DeploymentMachine {
     pub(super) fn update(
@@ -30,19 +30,25 @@ impl DeploymentMachine {
             from,
             to: Target::Revision(point.deployed.clone()),
             rollback_point: Some(point.clone()),
+            older: Vec::new(),
         };
         self.point = Some(point);
-        self.write(Write {
-            update,
-            attempt: 1,
-            give_up: later(at, self.plan.write_within()),
-            unmoved: 0,
-            then: None,
-        })
+        let give_up = later(at, self.plan.write_within());
+        self.write(
+            at,
+            Write {
+                update,
+                attempt: 1,
+                give_up,
+                unmoved: 0,
+                then: None,
+            },
+        )
     }
 
-    fn write(&mut self, write: Write) -> Next<Action> {
+    fn write(&mut self, at: Timestamp, write: Write) -> Next<Action> {
         let update = write.update.clone();
+        self.sends(at, &update);
         self.tell(DeploymentEvent::Updating {
             to: update.to.clone(),
             from: update.from.as_ref().map(|from| from.revision.clone()),
@@ -63,8 +69,15 @@ impl DeploymentMachine {
         updated: Result<DeploymentId, Failure>,
     ) -> Next<Action> {
         match updated {
-            Ok(deployment) => self.taken_on(at, &write, deployment),
+            Ok(deployment) => {
+                self.accepted(at, &write.update, &deployment);
+                self.taken_on(at, &write, deployment)
+            }
             Err(failure) => {
+                if failure.kind == ErrorKind::OutcomeUnknown {
+                    self.moved = true;
+                    self.unanswered(at);
+                }
                 let retry_at = later(at, back_off(write.attempt));
                 self.tell(DeploymentEvent::UpdateFailed {
                     failure: failure.clone(),
@@ -89,9 +102,7 @@ impl DeploymentMachine {
         if let Some(failure) = self.journal_failed.take() {
             return self.take_back(at, Cause::JournalFailed { failure });
         }
-        let replaced = write.update.from.as_ref();
-        let replaced = replaced.map(|from| from.deployment.clone());
-        self.start_following(at, deployment, replaced)
+        self.start_following(at, deployment)
     }
 
     /// What a control that ends a changed run means.
@@ -112,12 +123,10 @@ impl DeploymentMachine {
         &mut self,
         at: Timestamp,
         deployment: DeploymentId,
-        replaced: Option<DeploymentId>,
     ) -> Next<Action> {
         let deadline = later(at, self.plan.rollout_deadline());
         self.follow(Follow {
             deployment,
-            replaced,
             deadline,
             told: None,
             goes_back: false,
@@ -137,7 +146,7 @@ impl DeploymentMachine {
             Err(unread) if at >= write.give_up => {
                 return self.unresolved(
                     at,
-                    "nobody can tell whether the update happened",
+                    "whether the update happened cannot be told",
                     Some(unread),
                 );
             }
@@ -152,45 +161,65 @@ impl DeploymentMachine {
                 return Next::Do(Action::Wait { until: retry_at });
             }
         };
-        self.remember(at, found.clone());
-        let before = write.update.from.as_ref();
-        let is_same = match (&found, before) {
-            (Some(found), Some(before)) => found.deployment == before.deployment,
-            (None, None) => true,
-            _ => false,
+        let is_target = |found: &ServiceObservation| {
+            write.update.to == Target::Revision(found.revision.clone())
         };
-        match found {
-            // It happened, whatever the answer was.
-            Some(found)
-                if !is_same && write.update.to == Target::Revision(found.revision.clone()) =>
-            {
-                self.taken_on(at, &write, found.deployment)
-            }
-            Some(found) if !is_same => self.superseded(at, found.deployment, found.revision),
-            None if !is_same => self.hold(at, HoldReason::Gone),
-            found => {
-                write.unmoved += 1;
-                if failure.kind == ErrorKind::OutcomeUnknown && write.unmoved < LOOKS {
-                    // What happened a moment ago may not be shown yet.
-                    let until = later(at, back_off(write.unmoved + 1));
+        if !self.is_older(at, found.as_ref()) {
+            return match found {
+                // It happened, whatever the answer was.
+                Some(found) if is_target(&found) => {
+                    let deployment = found.deployment.clone();
+                    self.accepted(at, &write.update, &deployment);
+                    self.shown();
+                    self.remember(at, Some(found));
+                    self.taken_on(at, &write, deployment)
+                }
+                _ if self.is_first_sign(at) => {
                     self.state = State::Verifying(write, failure);
-                    return Next::Do(Action::Wait { until });
+                    Next::Do(Action::Wait {
+                        until: later(at, APART),
+                    })
                 }
-                if let Some(failure) = self.journal_failed.take() {
-                    return self.unchanged(at, Unchanged::JournalFailed { failure });
+                Some(found) => {
+                    let (by, revision) = (found.deployment.clone(), found.revision.clone());
+                    self.remember(at, Some(found));
+                    self.superseded(at, by, revision)
                 }
-                if let Some(control) = write.then {
-                    return self.unchanged(at, Unchanged::Cancelled { control });
+                None => {
+                    self.remember(at, None);
+                    self.hold(at, HoldReason::Gone)
                 }
-                let hopeless = !failure.kind.is_transient() && failure.kind != ErrorKind::Conflict;
-                if hopeless || at >= write.give_up {
-                    return self.unchanged(at, Unchanged::UpdateFailed { failure });
-                }
-                write.update.from = found;
-                write.unmoved = 0;
-                write.attempt += 1;
-                self.write(write)
-            }
+            };
         }
+        self.explained();
+        if failure.kind == ErrorKind::OutcomeUnknown && self.may_be_old(at) {
+            write.unmoved += 1;
+            if write.unmoved > MOST_LOOKS {
+                let summary = "whether the update happened cannot be told: waits take no time";
+                return self.unresolved(at, summary, Some(failure));
+            }
+            // What happened a moment ago may not be shown yet.
+            let until = self.read_again(at, back_off(write.unmoved + 1));
+            self.state = State::Verifying(write, failure);
+            return Next::Do(Action::Wait { until });
+        }
+        // It did not happen.
+        self.moved = false;
+        self.not_sent();
+        self.remember(at, found.clone());
+        if let Some(failure) = self.journal_failed.take() {
+            return self.unchanged(at, Unchanged::JournalFailed { failure });
+        }
+        if let Some(control) = write.then {
+            return self.unchanged(at, Unchanged::Cancelled { control });
+        }
+        let hopeless = !failure.kind.is_transient() && failure.kind != ErrorKind::Conflict;
+        if hopeless || at >= write.give_up {
+            return self.unchanged(at, Unchanged::UpdateFailed { failure });
+        }
+        write.update.from = found;
+        write.unmoved = 0;
+        write.attempt += 1;
+        self.write(at, write)
     }
 }

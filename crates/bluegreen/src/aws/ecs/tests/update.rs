@@ -24,6 +24,7 @@ fn forward() -> Update {
             deployed: revision(TWO),
             previous: Target::Revision(revision(ONE)),
         }),
+        older: Vec::new(),
     }
 }
 
@@ -36,6 +37,7 @@ fn creation() -> Update {
             deployed: revision(ONE),
             previous: Target::Nothing,
         }),
+        older: Vec::new(),
     }
 }
 
@@ -227,19 +229,65 @@ async fn nothing_is_no_copies_of_the_same_revision() {
     assert_eq!(id.as_str(), FIRST, "no deployment begins by it");
 }
 
+/// What failed is begun again; a way back that is under way is not.
 #[tokio::test]
-async fn the_same_revision_is_forced_and_only_that() {
-    let again = Update {
-        to: Target::Revision(revision(ONE)),
-        ..without_point(forward())
+async fn the_same_revision_is_forced_forwards_and_only_that() {
+    let point = RollbackPoint {
+        deployed: revision(ONE),
+        previous: Target::Nothing,
     };
+    for (rollback_point, extra) in [
+        (
+            Some(point),
+            json!({"taskDefinition": ONE, "forceNewDeployment": true}),
+        ),
+        (None, json!({"taskDefinition": ONE})),
+    ] {
+        let again = Update {
+            to: Target::Revision(revision(ONE)),
+            rollback_point,
+            ..forward()
+        };
+        let primary = deployment(THIRD, "PRIMARY", ONE, "IN_PROGRESS", 0);
+        let mut ecs = Ecs::new().describes(service());
+        if again.rollback_point.is_some() {
+            let kept = json!({"resourceArn": SERVICE, "tags": tags(ONE, "none")});
+            ecs = ecs.answers(EcsCall::TagResource, kept, json!({}));
+        }
+        let ecs = ecs.answers(
+            EcsCall::UpdateService,
+            updated(extra),
+            json!({"service": with(service(), "/deployments", json!([primary]))}),
+        );
+        let id = ecs.deployer().update(&again).await.expect("begun");
+        assert_eq!(id.as_str(), THIRD);
+    }
+}
+
+/// A late read shows what this run has replaced itself: that is no third party's deployment.
+#[tokio::test]
+async fn p07_a_service_as_this_run_knew_it_before_is_written_over() {
+    let from = ServiceObservation::steady("chatbot", revision(TWO), DeploymentId::new(SECOND), 4);
+    let back = |older: &[&str]| Update {
+        from: Some(from.clone()),
+        to: Target::Revision(revision(ONE)),
+        rollback_point: None,
+        older: older.iter().copied().map(DeploymentId::new).collect(),
+    };
+    let late = Ecs::new().describes(service());
+    let error = refused(late.deployer(), &back(&[THIRD])).await;
+    assert_eq!(error.kind(), ErrorKind::Conflict, "{error}");
     let primary = deployment(THIRD, "PRIMARY", ONE, "IN_PROGRESS", 0);
-    let ecs = Ecs::new().describes(service()).answers(
+    let late = Ecs::new().describes(service()).answers(
         EcsCall::UpdateService,
-        updated(json!({"taskDefinition": ONE, "forceNewDeployment": true})),
+        updated(json!({"taskDefinition": ONE})),
         json!({"service": with(service(), "/deployments", json!([primary]))}),
     );
-    let id = ecs.deployer().update(&again).await.expect("begun");
+    let id = late
+        .deployer()
+        .update(&back(&[FIRST]))
+        .await
+        .expect("begun");
     assert_eq!(id.as_str(), THIRD);
 }
 

@@ -1,0 +1,263 @@
+//! What a read of the service says, given what this run has sent.
+//!
+//! Reads may be older than the newest change. Each deployment has an id of its own, and the answer of
+//! an accepted change carries it. So a read is old if it shows a deployment that the newest change has
+//! replaced. What this run has not begun and not replaced is a third party's.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::DeploymentMachine;
+use crate::{
+    clock::{between, later},
+    service::{DeploymentId, Rollout, ServiceObservation, Target, Update},
+};
+
+/// How far apart two reads must be to count as two: what is read twice at once may come from one
+/// stale copy.
+pub(super) const APART: Duration = Duration::from_secs(3);
+
+/// What reads are held against.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub(super) struct Reads {
+    /// When the call of the newest change ended. For a run that continues another, when it began:
+    /// the clock of another process proves nothing.
+    ended: Timestamp,
+    /// Deployments that the newest change has replaced, or an earlier one of this run.
+    older: Vec<DeploymentId>,
+    /// Whether there was no service before the newest change.
+    was_absent: bool,
+    /// What to go back to if the change that is under way is refused.
+    before: Option<Before>,
+    /// The deployment of the newest change, if its answer says so.
+    accepted: Option<DeploymentId>,
+    /// The service as that answer has it.
+    answer: Option<ServiceObservation>,
+    /// Whether a read has shown it.
+    seen: bool,
+    /// The first of an unbroken row of reads that nothing explains.
+    foreign: Option<Timestamp>,
+}
+
+/// What a change has outdated.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct Before {
+    ended: Timestamp,
+    replaced: Option<DeploymentId>,
+}
+
+/// What one read says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Read {
+    /// It shows what this run expects.
+    Current,
+    /// The newest change is not seen yet.
+    NotSeenYet,
+    /// The newest change has not become visible in the propagation time, and never was.
+    NeverSeen,
+    /// The first sign of a third party, which is not believed: it is read again.
+    Suspect,
+    /// A third party's doing.
+    ThirdParty,
+}
+
+impl DeploymentMachine {
+    /// A run begins; what an earlier process of it sent may not be shown yet.
+    pub(super) fn begin_reads(&mut self, at: Timestamp) {
+        self.reads = Reads {
+            ended: at,
+            older: self.unfinished.older.clone(),
+            was_absent: self.unfinished.was_absent,
+            ..Reads::default()
+        };
+    }
+
+    /// A change is about to be sent: what it replaces is older than what it brings.
+    pub(super) fn sends(&mut self, at: Timestamp, update: &Update) {
+        let reads = &mut self.reads;
+        let own = reads.accepted.take();
+        // A service that is to run nothing keeps its deployment, with another count.
+        let replaces = match (&update.from, &update.to) {
+            (Some(from), Target::Revision(_)) => Some(from.deployment.clone()),
+            _ => None,
+        };
+        let own = own.filter(|_| replaces.is_some());
+        let is_new = |id: &DeploymentId| !reads.older.contains(id);
+        let replaced = replaces.filter(is_new);
+        let own = own.filter(|own| Some(own) != replaced.as_ref() && is_new(own));
+        reads.older.extend(replaced.iter().cloned().chain(own));
+        reads.was_absent |= update.from.is_none();
+        reads.before = Some(Before {
+            ended: reads.ended,
+            replaced,
+        });
+        reads.ended = at;
+        reads.answer = None;
+        reads.seen = false;
+        reads.foreign = None;
+    }
+
+    /// The change was accepted: its answer is an observation.
+    pub(super) fn accepted(&mut self, at: Timestamp, update: &Update, deployment: &DeploymentId) {
+        let reads = &mut self.reads;
+        reads.ended = at;
+        reads.before = None;
+        reads.older.retain(|older| older != deployment);
+        reads.accepted = Some(deployment.clone());
+        reads.answer = update.from.clone().map(|from| match &update.to {
+            Target::Revision(revision) => ServiceObservation {
+                revision: revision.clone(),
+                deployment: deployment.clone(),
+                rollout: Rollout::InProgress,
+                running: 0,
+                ..from
+            },
+            Target::Nothing => ServiceObservation { desired: 0, ..from },
+        });
+    }
+
+    /// The change was not answered: it may land for the propagation time.
+    pub(super) fn unanswered(&mut self, at: Timestamp) {
+        self.reads.ended = at;
+    }
+
+    /// The change was refused, or did not happen: what it was to replace stands.
+    pub(super) fn not_sent(&mut self) {
+        let reads = &mut self.reads;
+        if let Some(before) = reads.before.take() {
+            reads.ended = before.ended;
+            reads
+                .older
+                .retain(|id| Some(id) != before.replaced.as_ref());
+        }
+    }
+
+    /// From here on the service is to show this deployment, whichever run began it.
+    pub(super) fn expect(&mut self, at: Timestamp, deployment: &DeploymentId) {
+        let reads = &mut self.reads;
+        let own = reads.accepted.replace(deployment.clone());
+        reads.older.extend(own);
+        reads.older.retain(|older| older != deployment);
+        reads.ended = at;
+        reads.before = None;
+        reads.answer = None;
+        reads.seen = true;
+        reads.foreign = None;
+    }
+
+    /// The service itself goes back: what this run brought is old news from here on.
+    pub(super) fn expect_the_way_back(&mut self, at: Timestamp) {
+        let reads = &mut self.reads;
+        reads.ended = at;
+        reads.foreign = None;
+    }
+
+    /// When reads show the newest change, if it happened.
+    pub(super) fn shown_by(&self) -> Timestamp {
+        later(self.reads.ended, self.propagation)
+    }
+
+    /// Whether reads may still show the state before the newest change.
+    pub(super) fn may_be_old(&self, at: Timestamp) -> bool {
+        at < self.shown_by()
+    }
+
+    /// When to read again what may be old, after `wait` at most.
+    pub(super) fn read_again(&self, at: Timestamp, wait: Duration) -> Timestamp {
+        let until = later(at, wait);
+        match self.may_be_old(at) {
+            true => until.min(self.shown_by()),
+            false => until,
+        }
+    }
+
+    /// Whether this is what stood before the newest change.
+    pub(super) fn is_older(&self, at: Timestamp, found: Option<&ServiceObservation>) -> bool {
+        match found {
+            Some(found) => self.is_older_deployment(&found.deployment),
+            None => self.reads.was_absent && (!self.reads.seen || self.may_be_old(at)),
+        }
+    }
+
+    pub(super) fn is_older_deployment(&self, deployment: &DeploymentId) -> bool {
+        self.reads.older.contains(deployment)
+    }
+
+    pub(super) fn is_accepted(&self, deployment: &DeploymentId) -> bool {
+        self.reads.accepted.as_ref() == Some(deployment)
+    }
+
+    /// Whether a change was accepted and no read has shown it.
+    pub(super) fn is_unseen(&self) -> bool {
+        self.reads.accepted.is_some() && !self.reads.seen
+    }
+
+    /// The service as the newest accepted change left it.
+    pub(super) fn as_accepted(&self) -> Option<ServiceObservation> {
+        self.reads.answer.clone()
+    }
+
+    /// Deployments of this run and before it, which a late read may show.
+    pub(super) fn known(&self) -> Vec<DeploymentId> {
+        let own = self.reads.accepted.iter();
+        self.reads.older.iter().chain(own).cloned().collect()
+    }
+
+    /// What another process of this run must take for old: deployments, and that there was none.
+    pub(super) fn outdated(&self) -> (Vec<DeploymentId>, bool) {
+        (self.reads.older.clone(), self.reads.was_absent)
+    }
+
+    /// Takes a read that shows what is expected, what stood before, or neither.
+    pub(super) fn read(&mut self, at: Timestamp, is_expected: bool, is_older: bool) -> Read {
+        if is_older {
+            let may_be_old = self.may_be_old(at);
+            if may_be_old || !self.reads.seen {
+                self.reads.foreign = None;
+                return match may_be_old {
+                    true => Read::NotSeenYet,
+                    false => Read::NeverSeen,
+                };
+            }
+        } else if is_expected {
+            self.shown();
+            return Read::Current;
+        }
+        match self.is_first_sign(at) {
+            true => Read::Suspect,
+            false => Read::ThirdParty,
+        }
+    }
+
+    /// Takes a read of the service that is expected to run what was deployed.
+    pub(super) fn read_service(
+        &mut self,
+        at: Timestamp,
+        found: Option<&ServiceObservation>,
+    ) -> Read {
+        let is_expected = found.is_some_and(|found| {
+            self.is_accepted(&found.deployment) || Some(&found.revision) == self.deployed.as_ref()
+        });
+        self.read(at, is_expected, self.is_older(at, found))
+    }
+
+    /// A read shows the newest change.
+    pub(super) fn shown(&mut self) {
+        self.reads.seen = true;
+        self.reads.foreign = None;
+    }
+
+    /// A read shows nothing new, and nothing that this run does not explain.
+    pub(super) fn explained(&mut self) {
+        self.reads.foreign = None;
+    }
+
+    /// Takes a read that nothing explains; whether it is the first sign.
+    pub(super) fn is_first_sign(&mut self, at: Timestamp) -> bool {
+        let first = *self.reads.foreign.get_or_insert(at);
+        between(first, at) < APART
+    }
+}
