@@ -418,6 +418,10 @@ pub struct DeploymentProgress {
     pub pending: u32,
     /// How many have failed to start.
     pub failed: u32,
+    /// The deployment that the service is to reach, as this read shows it. If the read is late, that is
+    /// one before the deployment that is followed, and the rest says nothing of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub current: Option<DeploymentId>,
     /// What the service itself goes back to, while it does.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rolling_back_to: Option<RevisionId>,
@@ -440,6 +444,7 @@ impl DeploymentProgress {
             running,
             pending: desired.saturating_sub(running),
             failed,
+            current: None,
             rolling_back_to: None,
             events: Vec::new(),
             stopped: Vec::new(),

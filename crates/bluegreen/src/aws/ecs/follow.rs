@@ -36,6 +36,7 @@ pub(super) async fn progress(
         }
         None => DeploymentProgress::going_on(0, 0, 0),
     };
+    progress.current = service.primary().map(Deployment::id);
     judge(&service, ours, id, &mut progress);
     progress.events = said(&service, ours);
     let failed = matches!(

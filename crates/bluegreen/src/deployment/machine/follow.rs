@@ -32,14 +32,20 @@ impl DeploymentMachine {
                 return Next::Do(Action::Wait { until: retry_at });
             }
         };
-        self.tell_progress(&mut follow, &progress);
-        let read = match &progress.end {
-            Some(DeploymentEnd::Superseded { by, .. }) => {
-                self.read(at, false, self.is_older_deployment(by))
-            }
-            Some(DeploymentEnd::Gone) => self.read(at, false, self.is_older(at, None)),
-            _ => self.read(at, true, false),
+        let shows = match &progress.end {
+            Some(DeploymentEnd::Superseded { by, .. }) => Some(by),
+            _ => progress.current.as_ref(),
         };
+        let is_gone = progress.end == Some(DeploymentEnd::Gone);
+        let is_older = match is_gone {
+            true => self.is_older(at, None),
+            false => shows.is_some_and(|shows| self.is_older_deployment(shows)),
+        };
+        let is_superseded = matches!(progress.end, Some(DeploymentEnd::Superseded { .. }));
+        let read = self.read(at, !is_gone && !is_superseded, is_older);
+        if !is_older {
+            self.tell_progress(&mut follow, &progress);
+        }
         let wait = match read {
             Read::Current | Read::ThirdParty => None,
             Read::NotSeenYet => Some(self.plan.poll_every()),

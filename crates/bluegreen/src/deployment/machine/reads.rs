@@ -31,7 +31,7 @@ pub(super) struct Reads {
     /// Whether there was no service before the newest change.
     was_absent: bool,
     /// What to go back to if the change that is under way is refused.
-    before: Option<Before>,
+    before: Option<Box<Reads>>,
     /// The deployment of the newest change, if its answer says so.
     accepted: Option<DeploymentId>,
     /// The service as that answer has it.
@@ -40,13 +40,6 @@ pub(super) struct Reads {
     seen: bool,
     /// The first of an unbroken row of reads that nothing explains.
     foreign: Option<Timestamp>,
-}
-
-/// What a change has outdated.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-struct Before {
-    ended: Timestamp,
-    replaced: Option<DeploymentId>,
 }
 
 /// What one read says.
@@ -78,6 +71,8 @@ impl DeploymentMachine {
     /// A change is about to be sent: what it replaces is older than what it brings.
     pub(super) fn sends(&mut self, at: Timestamp, update: &Update) {
         let reads = &mut self.reads;
+        reads.before = None;
+        let before = Box::new(reads.clone());
         let own = reads.accepted.take();
         // A service that is to run nothing keeps its deployment, with another count.
         let replaces = match (&update.from, &update.to) {
@@ -88,12 +83,9 @@ impl DeploymentMachine {
         let is_new = |id: &DeploymentId| !reads.older.contains(id);
         let replaced = replaces.filter(is_new);
         let own = own.filter(|own| Some(own) != replaced.as_ref() && is_new(own));
-        reads.older.extend(replaced.iter().cloned().chain(own));
+        reads.older.extend(replaced.into_iter().chain(own));
         reads.was_absent |= update.from.is_none();
-        reads.before = Some(Before {
-            ended: reads.ended,
-            replaced,
-        });
+        reads.before = Some(before);
         reads.ended = at;
         reads.answer = None;
         reads.seen = false;
@@ -126,12 +118,8 @@ impl DeploymentMachine {
 
     /// The change was refused, or did not happen: what it was to replace stands.
     pub(super) fn not_sent(&mut self) {
-        let reads = &mut self.reads;
-        if let Some(before) = reads.before.take() {
-            reads.ended = before.ended;
-            reads
-                .older
-                .retain(|id| Some(id) != before.replaced.as_ref());
+        if let Some(before) = self.reads.before.take() {
+            self.reads = *before;
         }
     }
 

@@ -241,7 +241,8 @@ impl World {
         let Some(found) = self.read() else {
             return DeploymentProgress::going_on(0, 0, 0).ended(DeploymentEnd::Gone);
         };
-        let progress = DeploymentProgress::going_on(found.desired, found.running, 0);
+        let mut progress = DeploymentProgress::going_on(found.desired, found.running, 0);
+        progress.current = Some(found.deployment.clone());
         if found.deployment != *deployment {
             return progress.ended(DeploymentEnd::Superseded {
                 by: found.deployment,
