@@ -136,6 +136,7 @@ fn update() -> Update {
         from: Some(from),
         to: Target::Revision(RevisionId::new("chatbot:2")),
         rollback_point: None,
+        older: Vec::new(),
     }
 }
 
