@@ -104,7 +104,12 @@ impl DeploymentMachine {
             // Without checks none can pass for the wrong service.
             accepted.insert(Acceptance::NoTestRoute);
         }
-        if findings.iter().any(|one| one.stops(&accepted)) {
+        let is_refused = findings.iter().any(|one| one.stops(&accepted));
+        if is_refused && self.is_resumed() && self.may_be_old(at) {
+            // What is missing may be what an earlier process has just made.
+            return self.survey_later(at, retry);
+        }
+        if is_refused {
             return self.unchanged(at, Unchanged::Refused { findings });
         }
         self.tell(DeploymentEvent::PreflightPassed { findings, service });

@@ -47,7 +47,8 @@ fn chance() -> impl Strategy<Value = Chance> {
     ];
     prop_oneof![
         60 => prop::bool::weighted(0.95).prop_map(Chance::Works),
-        8 => (kind(), prop::option::of(0_u64..20)).prop_map(|(kind, late)| Chance::Fails(kind, late)),
+        // What lands late and the oldest read are together within the propagation time.
+        8 => (kind(), prop::option::of(0_u64..12)).prop_map(|(kind, late)| Chance::Fails(kind, late)),
         1 => Just(Chance::ThirdParty),
         3 => (0_u64..25).prop_map(Chance::Lag),
         3 => (1_u64..28).prop_map(Chance::Once),
