@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use super::{
     Action, Cause, Control, DeploymentEvent, DeploymentMachine, Failure, ImageRef, Intent, Next,
     RevisionId, RollbackPoint, State, Target, Unchanged,
+    retry::{ATTEMPTS, back_off},
     state::{Follow, Probe, Registering, Retry, Smoke},
 };
 use crate::{
@@ -18,16 +19,8 @@ use crate::{
     service::{Registration, Rollout, ServiceObservation},
 };
 
-/// How often something that cannot be read at the start is tried.
-const ATTEMPTS: u32 = 5;
-
 /// The wait between two surveys while what an earlier process sent may not be shown yet.
 const SURVEY_AGAIN: Duration = Duration::from_secs(4);
-
-/// The wait after a failed try: 2 s, 4 s and so on, at most half a minute.
-pub(super) fn back_off(attempt: u32) -> Duration {
-    Duration::from_secs(1 << attempt.clamp(1, 5)).min(Duration::from_secs(30))
-}
 
 impl DeploymentMachine {
     pub(super) fn on_start(&mut self, at: Timestamp, intent: Intent) -> Next<Action> {

@@ -14,8 +14,10 @@ mod before;
 mod check;
 mod control;
 mod follow;
+mod hold;
 mod reads;
 mod restore;
+mod retry;
 mod state;
 mod write;
 
@@ -25,10 +27,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 pub(crate) use self::state::End;
-use self::{
-    reads::{APART, Read, Reads},
-    state::{RestoreStage, Retry, Said, State},
-};
+use self::state::{Reads, RestoreStage, Said, State};
 use super::{
     Action, Cause, DeploymentEvent, DeploymentOutcome, DeploymentPlan, Entry, HoldReason, Input,
     Intent, Report, Unchanged, Unfinished, Unresolved,
@@ -367,72 +366,6 @@ impl DeploymentMachine {
     fn unchanged(&mut self, at: Timestamp, reason: Unchanged) -> Next<Action> {
         let report = self.report(at);
         self.end_known(DeploymentOutcome::Unchanged { reason, report })
-    }
-
-    /// Leaves the service as it is, once it has been read.
-    fn hold(&mut self, at: Timestamp, reason: HoldReason) -> Next<Action> {
-        let by = match &reason {
-            HoldReason::Superseded { by, .. } => Some(by),
-            _ => None,
-        };
-        let shows = |service: Option<&ServiceObservation>| {
-            by.is_none_or(|by| service.is_some_and(|service| service.deployment == *by))
-        };
-        let last = self.last.as_ref();
-        let is_fresh = last.is_some_and(|(read, service)| *read == at && shows(service.as_ref()));
-        if is_fresh && !self.unseen {
-            return self.held(at, reason);
-        }
-        self.state = State::Holding(reason, Retry { attempt: 1 });
-        Next::Do(Action::Observe)
-    }
-
-    fn on_hold_seen(
-        &mut self,
-        at: Timestamp,
-        reason: HoldReason,
-        retry: Retry,
-        observed: Result<Option<ServiceObservation>, Failure>,
-    ) -> Next<Action> {
-        match observed {
-            Ok(service) => {
-                let wait = match self.read_service(at, service.as_ref()) {
-                    Read::NotSeenYet => before::back_off(retry.attempt),
-                    Read::Suspect => APART,
-                    Read::NeverSeen if self.is_unseen() => {
-                        let summary = format!(
-                            "{reason}; a change of the service was accepted, and no read shows it"
-                        );
-                        return self.unresolved(at, summary, None);
-                    }
-                    Read::NeverSeen | Read::Current | Read::ThirdParty => {
-                        self.remember(at, service);
-                        return self.held(at, reason);
-                    }
-                };
-                let attempt = retry.attempt + 1;
-                self.state = State::Holding(reason, Retry { attempt });
-                Next::Do(Action::Wait {
-                    until: self.read_again(at, wait),
-                })
-            }
-            Err(failure) => match self.read_failed(at, retry.attempt, &failure) {
-                Some(until) => {
-                    let attempt = retry.attempt + 1;
-                    self.state = State::Holding(reason, Retry { attempt });
-                    Next::Do(Action::Wait { until })
-                }
-                None => {
-                    let summary = format!("{reason}; what runs cannot be read");
-                    self.unresolved(at, summary, Some(failure))
-                }
-            },
-        }
-    }
-
-    fn held(&mut self, at: Timestamp, reason: HoldReason) -> Next<Action> {
-        let report = self.report(at);
-        self.end_known(DeploymentOutcome::Held { reason, report })
     }
 
     /// Notes what came of a change whose run is about to end.

@@ -7,9 +7,8 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
 
-use super::DeploymentMachine;
+use super::{DeploymentMachine, state::Reads};
 use crate::{
     clock::{between, later},
     service::{DeploymentId, Rollout, ServiceObservation, Target, Update},
@@ -18,29 +17,6 @@ use crate::{
 /// How far apart two reads must be to count as two: what is read twice at once may come from one
 /// stale copy.
 pub(super) const APART: Duration = Duration::from_secs(3);
-
-/// What reads are held against.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
-pub(super) struct Reads {
-    /// When the call of the newest change ended. For a run that continues another, when it began:
-    /// the clock of another process proves nothing.
-    ended: Timestamp,
-    /// Deployments that the newest change has replaced, or an earlier one of this run.
-    older: Vec<DeploymentId>,
-    /// Whether there was no service before the newest change.
-    was_absent: bool,
-    /// What to go back to if the change that is under way is refused.
-    before: Option<Box<Reads>>,
-    /// The deployment of the newest change, if its answer says so.
-    accepted: Option<DeploymentId>,
-    /// The service as that answer has it.
-    answer: Option<ServiceObservation>,
-    /// Whether a read has shown it.
-    seen: bool,
-    /// The first of an unbroken row of reads that nothing explains.
-    foreign: Option<Timestamp>,
-}
 
 /// What one read says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -5,8 +5,8 @@ use jiff::Timestamp;
 use super::{
     Action, Cause, DeploymentEvent, DeploymentId, DeploymentMachine, DeploymentOutcome, Failure,
     HoldReason, Intent, Next, RestoreStage, RevisionId, RollbackPoint, State, Target, Unchanged,
-    before::back_off,
     reads::APART,
+    retry::back_off,
     state::{Restore, Retry},
 };
 use crate::{

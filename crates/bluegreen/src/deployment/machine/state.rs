@@ -9,7 +9,7 @@ use crate::{
     engine::Control,
     error::Failure,
     image::{BuildRequest, ImageRef},
-    service::{DeploymentId, ServiceEvent, StoppedTask, Target, Update},
+    service::{DeploymentId, ServiceEvent, ServiceObservation, StoppedTask, Target, Update},
 };
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -164,4 +164,27 @@ fn is_new(known: &mut Vec<String>, id: &str) -> bool {
     }
     known.push(id.to_owned());
     true
+}
+
+/// What reads are held against.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub(super) struct Reads {
+    /// When the call of the newest change ended. For a run that continues another, when it began:
+    /// the clock of another process proves nothing.
+    pub(super) ended: Timestamp,
+    /// Deployments that the newest change has replaced, or an earlier one of this run.
+    pub(super) older: Vec<DeploymentId>,
+    /// Whether there was no service before the newest change.
+    pub(super) was_absent: bool,
+    /// What to go back to if the change that is under way is refused.
+    pub(super) before: Option<Box<Reads>>,
+    /// The deployment of the newest change, if its answer says so.
+    pub(super) accepted: Option<DeploymentId>,
+    /// The service as that answer has it.
+    pub(super) answer: Option<ServiceObservation>,
+    /// Whether a read has shown it.
+    pub(super) seen: bool,
+    /// The first of an unbroken row of reads that nothing explains.
+    pub(super) foreign: Option<Timestamp>,
 }

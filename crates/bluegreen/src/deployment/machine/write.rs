@@ -5,8 +5,8 @@ use jiff::Timestamp;
 use super::{
     Action, Cause, Control, DeploymentEvent, DeploymentId, DeploymentMachine, Failure, HoldReason,
     Next, RollbackPoint, State, Target, Unchanged,
-    before::back_off,
     reads::APART,
+    retry::back_off,
     state::{Follow, Write},
 };
 use crate::{
