@@ -53,7 +53,7 @@ async fn p07_any_other_change_of_the_rule_is_drift() {
             .await
             .unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Conflict, "{error:?}");
-        assert!(error.message().contains("the rest of the rule"), "{error}");
+        assert!(error.message().contains("actions.1.forward."), "{error}");
         assert_eq!(topology.read(&rule).await, before);
     }
 

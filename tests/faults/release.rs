@@ -15,7 +15,9 @@ use crate::common::{
     release::{deploy, deploy_again, deployment, plan, release, source},
 };
 
-const FAULTS: [Fault; 5] = [
+const FAULTS: [Fault; 7] = [
+    Fault::HangBeforeEffect,
+    Fault::HangAfterEffect,
     Fault::Throttle,
     Fault::Denied,
     Fault::Unavailable,

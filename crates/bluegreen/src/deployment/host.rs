@@ -1,15 +1,30 @@
 //! Carries the machine's actions out through the roles.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
+
+use tokio::time::timeout;
 
 use super::{Action, CheckKind, DeploymentMachine, Input};
 use crate::{
     check::{CheckReport, ServiceCheck},
-    engine::{BoxFuture, Host},
+    engine::{BoxFuture, Host, limit},
     error::{ErrorKind, Failure},
     image::ImageBuilder,
     service::ServiceDeployer,
 };
+
+/// How long a survey may take: it reads the service, its task definition, rules and repositories.
+const SURVEY_LIMIT: Duration = Duration::from_secs(120);
+/// How long a read may take: the calls of one, each with its retries.
+const READ_LIMIT: Duration = Duration::from_secs(60);
+/// How long a change may take. After that its outcome is unknown, and it is observed. A service's is
+/// read first, tagged, and then updated.
+const CHANGE_LIMIT: Duration = Duration::from_secs(90);
+
+/// How long an image may be built and pushed: a cold build of a large one, over a slow line.
+const BUILD_LIMIT: Duration = Duration::from_secs(2 * 60 * 60);
+/// How long one check may take; the built-in ones have shorter limits of their own.
+const CHECK_LIMIT: Duration = Duration::from_secs(120);
 
 #[derive(Debug)]
 pub(crate) struct DeploymentHost {
@@ -28,53 +43,60 @@ impl Host for DeploymentHost {
         let builder = self.builder.clone();
         match action.clone() {
             Action::Preflight { builds } => Box::pin(async move {
-                let mut findings = deployer.preflight().await;
-                if let (Ok(found), Some(builder), true) = (&mut findings, &builder, builds) {
-                    match builder.preflight().await {
-                        Ok(more) => found.extend(more),
-                        Err(error) => findings = Err(error),
+                let survey = async {
+                    let mut findings = deployer.preflight().await?;
+                    if let (Some(builder), true) = (&builder, builds) {
+                        findings.extend(builder.preflight().await?);
                     }
-                }
+                    Ok(findings)
+                };
+                let what = "the survey before the start";
                 Input::Preflighted {
-                    findings: findings.map_err(Failure::from),
-                    service: deployer.observe().await.map_err(Failure::from),
+                    findings: limit::read(what, SURVEY_LIMIT, survey).await,
+                    service: limit::read(SERVICE, READ_LIMIT, deployer.observe()).await,
                 }
             }),
             Action::Resolve { revision } => Box::pin(async move {
-                Input::Resolved(deployer.resolve(&revision).await.map_err(Failure::from))
+                let resolved = deployer.resolve(&revision);
+                Input::Resolved(limit::read("the revision", READ_LIMIT, resolved).await)
             }),
             Action::FindImage { tag } => Box::pin(async move {
                 Input::ImageFound(match builder {
-                    Some(builder) => builder.find(&tag).await.map_err(Failure::from),
+                    Some(builder) => limit::read("the tag", READ_LIMIT, builder.find(&tag)).await,
                     None => Err(no_builder()),
                 })
             }),
             Action::Build { request } => Box::pin(async move {
                 Input::Built(match builder {
-                    Some(builder) => builder.build(&request).await.map_err(Failure::from),
+                    Some(builder) => {
+                        limit::change("the build", BUILD_LIMIT, builder.build(&request)).await
+                    }
                     None => Err(no_builder()),
                 })
             }),
             Action::Tag { image, tag } => Box::pin(async move {
                 Input::Tagged(match builder {
-                    Some(builder) => builder.tag(&image, &tag).await.map_err(Failure::from),
+                    Some(builder) => {
+                        limit::change("the tag", CHANGE_LIMIT, builder.tag(&image, &tag)).await
+                    }
                     None => Err(no_builder()),
                 })
             }),
             Action::Register { image } => Box::pin(async move {
-                Input::Registered(deployer.register(&image).await.map_err(Failure::from))
+                let registered = deployer.register(&image);
+                Input::Registered(limit::change("the revision", CHANGE_LIMIT, registered).await)
             }),
             Action::Update { update, .. } => Box::pin(async move {
-                Input::Updated(deployer.update(&update).await.map_err(Failure::from))
+                let updated = deployer.update(&update);
+                Input::Updated(limit::change("the update", CHANGE_LIMIT, updated).await)
             }),
             // Waits are the loop's own.
-            Action::Observe | Action::Wait { .. } => {
-                Box::pin(
-                    async move { Input::Observed(deployer.observe().await.map_err(Failure::from)) },
-                )
-            }
+            Action::Observe | Action::Wait { .. } => Box::pin(async move {
+                Input::Observed(limit::read(SERVICE, READ_LIMIT, deployer.observe()).await)
+            }),
             Action::Follow { deployment } => Box::pin(async move {
-                Input::Followed(deployer.follow(&deployment).await.map_err(Failure::from))
+                let followed = deployer.follow(&deployment);
+                Input::Followed(limit::read("the rollout", READ_LIMIT, followed).await)
             }),
             Action::Check { check } => {
                 let checks = match check.kind {
@@ -84,7 +106,13 @@ impl Host for DeploymentHost {
                 let found = checks.get(check.index).cloned();
                 Box::pin(async move {
                     Input::Checked(match found {
-                        Some(check) => check.check().await,
+                        Some(check) => match timeout(CHECK_LIMIT, check.check()).await {
+                            Ok(report) => report,
+                            Err(_) => {
+                                CheckReport::new("check", "a check that did not answer", None)
+                                    .failing("answer", "in time", "none")
+                            }
+                        },
                         None => CheckReport::new("check", "a check that was not supplied", None)
                             .failing("check", "supplied", "absent"),
                     })
@@ -97,6 +125,8 @@ impl Host for DeploymentHost {
         input
     }
 }
+
+const SERVICE: &str = "the service";
 
 fn no_builder() -> Failure {
     let mut failure = Failure::new(ErrorKind::Invalid, "no builder was supplied");

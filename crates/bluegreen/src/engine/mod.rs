@@ -8,6 +8,7 @@
 mod control;
 mod event;
 mod journal;
+pub(crate) mod limit;
 mod machine;
 mod run;
 

@@ -7,14 +7,13 @@ use std::{
 
 use tokio::{
     task::JoinSet,
-    time::{Instant, timeout, timeout_at},
+    time::{Instant, timeout_at},
 };
 use tracing::Instrument as _;
 
 use super::{Action, GateId, GateReport, Input, LookReport, MigrationMachine, replay::Seat};
 use crate::{
-    clock::span,
-    engine::{BoxFuture, Host},
+    engine::{BoxFuture, Host, limit},
     error::{ErrorKind, Failure, Result},
     health::{HealthGate, Judge, Look, Observation, Progress},
     preflight::Finding,
@@ -239,11 +238,8 @@ impl Host for MigrationHost {
             Action::Preflight { progress } => {
                 let look = self.look(progress);
                 Box::pin(async move {
-                    let survey = timeout(SURVEY_LIMIT, splitter.preflight()).await;
-                    let findings = match survey {
-                        Ok(findings) => findings.map_err(Failure::from),
-                        Err(_) => Err(late("the survey before the start", SURVEY_LIMIT)),
-                    };
+                    let what = "the survey before the start";
+                    let findings = limit::read(what, SURVEY_LIMIT, splitter.preflight()).await;
                     Raw::Preflight {
                         findings,
                         looked: look.await,
@@ -255,13 +251,22 @@ impl Host for MigrationHost {
                 Box::pin(async move { Raw::Look(look.await) })
             }
             Action::Shift(shift) => Box::pin(async move {
-                Raw::Shifted(change("the change of the split", splitter.shift(&shift)).await)
+                Raw::Shifted(
+                    limit::change(
+                        "the change of the split",
+                        CHANGE_LIMIT,
+                        splitter.shift(&shift),
+                    )
+                    .await,
+                )
             }),
             Action::ArmSwitch { traffic, fires } => {
                 let switch = self.switch.clone();
                 Box::pin(async move {
                     let armed = match switch {
-                        Some(switch) => change("arming", switch.arm(&traffic, fires)).await,
+                        Some(switch) => {
+                            limit::change("arming", CHANGE_LIMIT, switch.arm(&traffic, fires)).await
+                        }
                         None => Err(no_switch()),
                     };
                     Raw::SwitchArmed(armed)
@@ -271,7 +276,9 @@ impl Host for MigrationHost {
                 let switch = self.switch.clone();
                 Box::pin(async move {
                     let disarmed = match switch {
-                        Some(switch) => change("disarming", switch.disarm()).await,
+                        Some(switch) => {
+                            limit::change("disarming", CHANGE_LIMIT, switch.disarm()).await
+                        }
                         None => Err(no_switch()),
                     };
                     Raw::SwitchDisarmed(disarmed)
@@ -335,20 +342,4 @@ async fn read_by(
             "the read of the split was not answered in time",
         )),
     }
-}
-
-/// What a change brings within its limit.
-async fn change<T>(what: &str, call: impl Future<Output = Result<T>>) -> Result<T, Failure> {
-    match timeout(CHANGE_LIMIT, call).await {
-        Ok(answer) => answer.map_err(Failure::from),
-        Err(_) => Err(Failure {
-            kind: ErrorKind::OutcomeUnknown,
-            ..late(what, CHANGE_LIMIT)
-        }),
-    }
-}
-
-fn late(what: &str, limit: Duration) -> Failure {
-    let message = format!("{what} was not answered in {}", span(limit));
-    Failure::new(ErrorKind::Unavailable, message)
 }
