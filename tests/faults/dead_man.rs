@@ -237,18 +237,16 @@ fn faults_of_the_scheduler_end_in_a_known_place() {
 #[tokio::test(start_paused = true)]
 async fn p07_a_live_controller_takes_it_for_no_stranger() {
     let durable = Durable::new(healthy(), plan());
-    // Its renewals are lost; it finds that out only when traffic is back.
+    // The machine is suspended; it finds out what happened when traffic is back.
     let mut stop = durable
         .simulation
         .stop_at(Call::UpdateSchedule.nth(4), Moment::BeforeEffect);
-    let run = durable.migrate("ann", None);
-    let sleeper = async {
-        stop.reached().await;
-        sleep(FIRES_AFTER + LATE).await;
-        stop.go_on();
-        std::future::pending::<()>().await;
-    };
-    let ended = killed(run, sleeper).await.expect("it ends");
+    let mut run = Box::pin(durable.migrate("ann", None));
+    let early = killed(&mut run, stop.reached()).await;
+    assert!(early.is_none(), "it ended before it was suspended");
+    sleep(FIRES_AFTER + LATE).await;
+    stop.go_on();
+    let ended = run.await;
     let outcome = ended.as_ref().expect("known");
     let fired = matches!(
         outcome,

@@ -287,9 +287,9 @@ async fn through(
             }
         };
         ended = if first {
-            killed(durable.try_migrate("ann"), kill).await
+            killed(Box::pin(durable.try_migrate("ann")), kill).await
         } else {
-            killed(durable.try_resume("bob"), kill).await
+            killed(Box::pin(durable.try_resume("bob")), kill).await
         };
         first = false;
         // A store that fails at the taking lets nobody begin; the next one tries again.

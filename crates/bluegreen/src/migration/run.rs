@@ -326,10 +326,9 @@ impl Migration {
         runner.sinks = self.sinks;
         runner.cancel = self.cancel;
         let by = by.into();
-        let end = runner
-            .drive(continued.machine, host, opening, Input::Resumed { by })
-            .await;
-        ended(end)
+        // Boxed, since it is large and whoever awaits it may have a small stack.
+        let run = runner.drive(continued.machine, host, opening, Input::Resumed { by });
+        ended(Box::pin(run).await)
     }
 
     #[tracing::instrument(name = "migration", skip_all)]
@@ -369,15 +368,10 @@ impl Migration {
         let mut runner = Runner::new(run, self.clock, self.journal, self.controls);
         runner.sinks = self.sinks;
         runner.cancel = self.cancel;
-        let end = runner
-            .drive(
-                machine,
-                host,
-                Opening::New(opening.to_json()),
-                Input::Start(intent),
-            )
-            .await;
-        ended(end)
+        let opening = Opening::New(opening.to_json());
+        // Boxed, since it is large and whoever awaits it may have a small stack.
+        let run = runner.drive(machine, host, opening, Input::Start(intent));
+        ended(Box::pin(run).await)
     }
 
     /// A plan that keeps a switch needs one, and one that keeps none would never use it.
