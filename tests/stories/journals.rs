@@ -120,14 +120,17 @@ fn p09_migrations_of_earlier_versions_are_shown_to_their_end() {
     }
 }
 
+/// The gates as a replay takes them.
+fn borrowed(gates: &common::Gates) -> Vec<(GateId, &dyn HealthGate)> {
+    let gates = gates.iter();
+    gates.map(|(id, gate)| (id.clone(), &**gate)).collect()
+}
+
 #[tokio::test(start_paused = true)]
 async fn p09_verdicts_of_earlier_versions_are_judged_again_and_are_the_same() {
     let simulation = Scenario::GreenErrors.simulation(1);
     let gates = common::gates(&simulation.aws(), &simulation);
-    let gates: Vec<(GateId, &dyn HealthGate)> = gates
-        .iter()
-        .map(|(id, gate)| (id.clone(), &**gate))
-        .collect();
+    let gates = borrowed(&gates);
     for version in 1..JOURNAL_VERSION {
         let records = migration_of(version);
         let replayed = migration::replay(&records, &gates)
@@ -285,10 +288,7 @@ fn absences<E: std::fmt::Display>(
 async fn p09_a_journal_that_lacks_a_record_does_not_replay() {
     let simulation = Scenario::GreenErrors.simulation(1);
     let gates = common::gates(&simulation.aws(), &simulation);
-    let gates: Vec<(GateId, &dyn HealthGate)> = gates
-        .iter()
-        .map(|(id, gate)| (id.clone(), &**gate))
-        .collect();
+    let gates = borrowed(&gates);
     let records = migration_of(JOURNAL_VERSION);
     let newest = kind(records.last().expect("records"));
     let replay = |records: &[Record]| migration::replay(records, &gates).map(drop);

@@ -7,7 +7,7 @@ use bluegreen::{
         Call, Fate, Fault, Lag, Moment, ReleaseScenario, Simulation, SimulationBuilder, Writer,
     },
     deployment::{DeploymentEvent, DeploymentOutcome, HoldReason, Intent},
-    engine::MemoryJournal,
+    engine::{Answer, ControlHandle, MemoryJournal},
 };
 
 use crate::common::{
@@ -89,19 +89,24 @@ async fn p05_a_rollback_is_not_believed_before_it_is_newer_than_the_rollout() {
     }
 }
 
+/// Deploys, and takes the run in hand as soon as the update was accepted.
+async fn once_updated(simulation: &Simulation, act: fn(&ControlHandle) -> Answer) -> Release {
+    let hand: Hand = Box::new(move |event, handle, _| {
+        if matches!(event.kind, DeploymentEvent::Updated { .. }) {
+            let _answer = act(handle);
+        }
+    });
+    let intent = Intent::Deploy { image: source() };
+    release(simulation, plan(), intent, Some(hand)).await
+}
+
 /// What ran before stands in old reads as if the rollback were over.
 #[tokio::test(start_paused = true)]
 async fn p11_a_cancel_right_after_the_update_takes_it_back_though_old_reads_show_what_ran_before() {
     for (name, lag) in shapes() {
         let simulation = healthy().build();
         lagging(&simulation, &[Call::DescribeServices], lag);
-        let hand: Hand = Box::new(|event, handle, _| {
-            if matches!(event.kind, DeploymentEvent::Updated { .. }) {
-                handle.cancel("SIGTERM");
-            }
-        });
-        let intent = Intent::Deploy { image: source() };
-        let run = release(&simulation, plan(), intent, Some(hand)).await;
+        let run = once_updated(&simulation, |handle| handle.cancel("SIGTERM")).await;
         run.check_promises();
         assert_eq!(run.exit_code(), 11, "{name}: {}", run.last_words());
         assert!(runs(&simulation, ":1"), "{name}");
@@ -114,13 +119,7 @@ async fn p04_a_hold_right_after_the_update_states_what_the_update_brought() {
     for (name, lag) in shapes() {
         let simulation = healthy().build();
         lagging(&simulation, &[Call::DescribeServices], lag);
-        let hand: Hand = Box::new(|event, handle, _| {
-            if matches!(event.kind, DeploymentEvent::Updated { .. }) {
-                handle.hold("ann");
-            }
-        });
-        let intent = Intent::Deploy { image: source() };
-        let run = release(&simulation, plan(), intent, Some(hand)).await;
+        let run = once_updated(&simulation, |handle| handle.hold("ann")).await;
         run.check_promises();
         assert_eq!(run.exit_code(), 12, "{name}: {}", run.last_words());
     }
