@@ -97,7 +97,7 @@ ends_with(2, "migration_monitor", "--linger", "soon", "--serve")
 ends_with(0, "traffic_router", "--kill-at", "12m", "--dead-man", "5m", "--speed", "max")
 ends_with(10, "traffic_router", "--kill-at", "12m", "--resume-after", "30m", "--dead-man", "5m", "--speed", "max")
 ends_with(0, "traffic_router", "--print-dead-man-role")
-ends_with(2, "traffic_router", "--dead-man-role", "arn:aws:iam::123456789012:role/x")
+ends_with(0, "traffic_router", "--dead-man-role", "arn:aws:iam::123456789012:role/x", "--speed", "max")
 ends_with(2, "deploy", "resume")
 ends_with(0, "integration_tests")
 for scenario in ("broken-chat", "slow", "never-healthy"):

@@ -147,7 +147,7 @@ pub(crate) async fn run_under(
     let ended = within("a migration", async {
         match intent {
             Intent::Complete { by } => migration.complete(by).await,
-            Intent::Restore { by, force } => migration.restore(by, force).await,
+            Intent::Restore(order) => migration.restore(order).await,
             _ => migration.run().await,
         }
     })

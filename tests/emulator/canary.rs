@@ -11,6 +11,7 @@ use bluegreen::{
     Aws, Migration, MigrationPlan,
     aws::alb::{AlbRule, AlbTrafficSplitter},
     clock::SystemClock,
+    migration::RestoreOrder,
     store::{Holder, Take},
 };
 use tracing_subscriber::fmt::MakeWriter;
@@ -103,7 +104,7 @@ async fn move_under_every_log_level() {
             *events.lock().unwrap() += &format!("{event}\n{event:?}\n{json}\n");
         });
     let shown = format!("{migration:?} {config:?}");
-    let outcome = migration.restore("canary", false).await.unwrap();
+    let outcome = migration.restore(RestoreOrder::by("canary")).await.unwrap();
     assert_eq!(topology.weights(&rule).await, (100, 0));
 
     let records = journal.newest_run().await.unwrap();

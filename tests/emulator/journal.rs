@@ -9,7 +9,10 @@ use bluegreen::{
 use jiff::Timestamp;
 use serde_json::json;
 
-use crate::harness::{self, Emulator, Endpoint};
+use crate::{
+    harness::{self, Emulator, Endpoint},
+    proxy::store::{Mood, StoreProxy},
+};
 
 const BUCKET: &str = "journals";
 
@@ -54,7 +57,7 @@ async fn one_writes_and_another_goes_on(emulator: Emulator) {
     // Another machine sees the same log, and is refused by name.
     let theirs = log(&s3, &rule);
     let refused = take(&theirs, "bob", Take::IfFree).await.unwrap_err();
-    assert_eq!(refused.kind(), ErrorKind::Refused);
+    assert_eq!(refused.kind(), ErrorKind::Held);
     assert!(refused.to_string().contains("ann"), "P6: {refused}");
 
     ann.release().await.unwrap();
@@ -98,7 +101,7 @@ async fn p06_of_many_who_take_a_journal_in_s3_at_once_one_gets_it() {
         for taker in takers.collect::<Vec<_>>() {
             match taker.await.unwrap() {
                 Ok(lease) => got.push(lease),
-                Err(error) => assert_eq!(error.kind(), ErrorKind::Refused, "{error}"),
+                Err(error) => assert_eq!(error.kind(), ErrorKind::Held, "{error}"),
             }
         }
         assert_eq!(got.len(), 1, "round {round}");
@@ -120,4 +123,33 @@ async fn a_bucket_that_is_not_there_is_named() {
     assert!(error.to_string().contains("NoSuchBucket"), "{error}");
     assert!(error.hint().is_some(), "{error}");
     assert!(std::error::Error::source(&error).is_none(), "said once");
+}
+
+/// S3 refuses a conditional write with 409 if another one was under way, and keeps nothing then: the same
+/// request is to be sent again. A 412 says that the record is there.
+#[tokio::test]
+async fn p05_p06_a_conflict_of_s3_means_again_and_a_burst_of_503_passes() {
+    let Some(s3) = harness::start(Emulator::Moto) else {
+        return;
+    };
+    s3.make_bucket("conflicts");
+    let proxy = StoreProxy::before(s3.config.endpoint_url().unwrap());
+    let config = s3.config.to_builder().endpoint_url(proxy.url()).build();
+    let journals = Aws::from_config(&config).journals("conflicts", "").unwrap();
+    let log = journals.log("rule");
+    let lease = take(&log, "ann", Take::IfFree).await.unwrap();
+    let mut kept = 0;
+    for (count, status, code) in [
+        (1, 409, "ConditionalRequestConflict"),
+        (3, 409, "ConditionalRequestConflict"),
+        (2, 503, "SlowDown"),
+    ] {
+        proxy.set(Mood::RefusesNext(count, status, code));
+        append(&lease, kept, kept + 2).await;
+        kept += 2;
+    }
+    let records = log.newest_run().await.unwrap();
+    assert_eq!(records.len() as u64, kept);
+    let refused = take(&log, "bob", Take::IfFree).await.unwrap_err();
+    assert_eq!(refused.kind(), ErrorKind::Held, "{refused}");
 }

@@ -33,16 +33,16 @@ const AT_ONCE: usize = 20;
 
 /// A moment of a run, by its own progress, so that it is the same on a busy machine.
 #[derive(Debug, Clone, Copy)]
-struct At {
+pub(crate) struct At {
     /// So many events were told.
-    events: usize,
+    pub(crate) events: usize,
     /// Then as long again.
-    later: Duration,
+    pub(crate) later: Duration,
 }
 
 impl At {
     /// Anywhere in what a run does before it settles down to watch.
-    fn of(number: usize) -> Self {
+    pub(crate) fn of(number: usize) -> Self {
         let random = (number as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15);
         Self {
             events: usize::try_from(random >> 61).unwrap(),

@@ -11,6 +11,7 @@
 #![expect(clippy::unwrap_used, reason = "all of it is test code")]
 
 mod canary;
+mod cancelled;
 mod cloudwatch;
 mod conformance;
 mod dead_man;
@@ -27,6 +28,7 @@ mod place;
 mod program;
 mod proxy;
 mod rollback;
+mod seized;
 mod shift;
 mod topology;
 mod versions;

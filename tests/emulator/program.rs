@@ -35,6 +35,8 @@ pub(crate) struct World {
     /// Where the program finds load balancer and metrics.
     elb: String,
     cloudwatch: String,
+    /// Where it finds S3; in most worlds nothing listens there.
+    pub(crate) s3: String,
     program: PathBuf,
     pub(crate) folder: tempfile::TempDir,
 }
@@ -70,12 +72,35 @@ impl World {
         words: &[&str],
         out: &Path,
     ) -> Child {
+        self.command_of(program, journal, rule, words, out)
+            .spawn()
+            .unwrap()
+    }
+
+    /// What `run_program` runs.
+    pub(crate) fn command_of(
+        &self,
+        program: &Path,
+        journal: &str,
+        rule: &RuleArn,
+        words: &[&str],
+        out: &Path,
+    ) -> Command {
         let mut command = self.command(program, rule, out);
         command
             .args(words)
             .args(["--json", "--single-host", "--judge", "limits"])
             .args(["--accept", "shared-targets"])
             .args(["--journal", journal]);
+        command
+    }
+
+    /// This program with nothing but the rule's name and `words`.
+    pub(crate) fn bare(&self, rule: &RuleArn, words: &[&str], out: &Path) -> Child {
+        let mut command = self.placed(&self.program, out);
+        command
+            .args(["--aws", "--rule-arn", rule.as_str()])
+            .args(words);
         command.spawn().unwrap()
     }
 
@@ -86,14 +111,20 @@ impl World {
     }
 
     fn command(&self, program: &Path, rule: &RuleArn, out: &Path) -> Command {
-        let mut command = Command::new(program);
+        let mut command = self.placed(program, out);
         command
             .args(["--aws", "--rule-arn", rule.as_str()])
             .args(["--blue-target-group", self.topology.blue.as_str()])
-            .args(["--green-target-group", self.topology.green.as_str()])
+            .args(["--green-target-group", self.topology.green.as_str()]);
+        command
+    }
+
+    /// In this world, without arguments.
+    fn placed(&self, program: &Path, out: &Path) -> Command {
+        let mut command = Command::new(program);
+        command
             .env("AWS_ENDPOINT_URL", &self.elb)
-            // Nobody listens there.
-            .env("AWS_ENDPOINT_URL_S3", "http://127.0.0.1:9")
+            .env("AWS_ENDPOINT_URL_S3", &self.s3)
             .env("AWS_ENDPOINT_URL_CLOUDWATCH", &self.cloudwatch)
             .env("AWS_REGION", REGION)
             .env("AWS_ACCESS_KEY_ID", "testing")
@@ -130,6 +161,7 @@ pub(crate) async fn world_behind(proxy: impl FnOnce(&str) -> String) -> Option<W
     Some(World {
         elb: proxy(&url(&topology.endpoint.config)),
         cloudwatch: url(&metrics.config),
+        s3: "http://127.0.0.1:9".to_owned(),
         topology,
         program: program("traffic_router"),
         folder: tempfile::tempdir().unwrap(),
@@ -146,7 +178,8 @@ pub(crate) fn interrupt(child: &Child) {
     signal(child, "-INT");
 }
 
-fn signal(child: &Child, signal: &str) {
+/// Any signal by its name, such as `-STOP`.
+pub(crate) fn signal(child: &Child, signal: &str) {
     let number = child.id().to_string();
     let sent = Command::new("kill").args([signal, &number]).status();
     assert!(sent.unwrap().success());

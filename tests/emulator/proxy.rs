@@ -1,7 +1,9 @@
-//! Proxies between a program and an emulator: one that loses, delays, cuts and refuses, and one
-//! whose answers are old.
+//! Proxies between a program and an emulator: one that loses, delays, cuts and refuses, one whose
+//! answers are old, and one whose writes fail.
 
+mod request;
 pub(crate) mod stale;
+pub(crate) mod store;
 
 use std::{
     io::{Read as _, Write as _},

@@ -1,17 +1,15 @@
 //! The real program puts everything back on blue, whatever became of its journal.
 
-use std::fs;
+use std::{fs, path::Path, process::Child};
 
 use bluegreen::aws::alb::RuleArn;
-use serde_json::Value;
 
 use crate::{
     patience::wait_for,
-    program::{World, events, terminate, world},
+    program::{World, world},
 };
 
-/// Puts everything back on blue and waits for its end, but not for the minutes that confirm it.
-/// Gives what it said to people.
+/// Puts everything back on blue from 50:50, and returns what was said to people.
 async fn rolled_back(world: &World, name: &str, journal: &str, rule: &RuleArn) -> String {
     world
         .topology
@@ -19,23 +17,23 @@ async fn rolled_back(world: &World, name: &str, journal: &str, rule: &RuleArn) -
         .await;
     let out = world.folder.path().join(format!("{name}.json"));
     let mut child = world.run_with(journal, rule, &["rollback"], &out);
-    let ended = wait_for(
-        || format!("end of the rollback {name}"),
-        || {
-            let has_restored = |event: &Value| event["event"] == "restored";
-            if events(&out).iter().any(has_restored) {
-                terminate(&child);
-            }
-            child.try_wait().unwrap()
-        },
-    );
-    let words = fs::read_to_string(out.with_extension("err")).unwrap();
-    assert_eq!(ended.code(), Some(0), "{name}: {words}");
+    let words = ended(&mut child, &out, name);
     assert_eq!(
         world.topology.weights(rule).await,
         (100, 0),
         "{name}: {words}"
     );
+    words
+}
+
+/// Waits for the end of a rollback, and returns what it said to people.
+fn ended(child: &mut Child, out: &Path, name: &str) -> String {
+    let ended = wait_for(
+        || format!("end of the rollback {name}"),
+        || child.try_wait().unwrap(),
+    );
+    let words = fs::read_to_string(out.with_extension("err")).unwrap();
+    assert_eq!(ended.code(), Some(0), "{name}: {words}");
     words
 }
 
@@ -69,4 +67,27 @@ async fn p06_without_its_journal_a_rollback_still_restores() {
 
     let words = rolled_back(&world, "out of reach", "s3://absent/x", &rule).await;
     assert!(words.contains("without the journal"), "{words}");
+}
+
+/// With nothing but the rule: which side was live says a journal, or else `--to`.
+#[tokio::test]
+async fn p06_a_rollback_needs_the_rule_and_a_side_and_nothing_else() {
+    let Some(world) = world().await else {
+        return;
+    };
+    let rule = world.topology.split_rule(901, 50, 50).await;
+    let out = world.folder.path().join("nothing.json");
+    let mut child = world.bare(&rule, &["rollback"], &out);
+    let refused = wait_for(|| "refusal".to_owned(), || child.try_wait().unwrap());
+    let words = fs::read_to_string(out.with_extension("err")).unwrap();
+    assert_eq!(refused.code(), Some(2), "{words}");
+    assert!(words.contains("--to GROUP"), "{words}");
+    assert_eq!(world.topology.weights(&rule).await, (50, 50), "{words}");
+
+    let out = world.folder.path().join("named.json");
+    let blue = world.topology.blue.name();
+    let mut child = world.bare(&rule, &["rollback", "--to", blue], &out);
+    let words = ended(&mut child, &out, "named");
+    assert_eq!(world.topology.weights(&rule).await, (100, 0), "{words}");
+    assert!(words.contains("by hand: aws elbv2 modify-rule"), "{words}");
 }

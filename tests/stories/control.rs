@@ -6,7 +6,7 @@ use bluegreen::{
     MigrationError, MigrationOutcome,
     aws::sim::{Behaviour, Scenario, Service, Simulation, When},
     engine::{Control, OnCancel},
-    migration::{Intent, MigrationEvent},
+    migration::{Intent, MigrationEvent, RestoreOrder},
 };
 
 use crate::common::{Hand, migrate, run, short_plan};
@@ -156,9 +156,9 @@ async fn complete_takes_over_from_any_split() {
 async fn restore_takes_over_from_any_split() {
     let simulation = Scenario::Divided.simulation(1);
     let plan = short_plan().build().expect("valid");
-    let intent = |force| Intent::Restore {
-        by: "ann".into(),
-        force,
+    let intent = |force| {
+        let order = RestoreOrder::by("ann");
+        Intent::Restore(if force { order.with_force() } else { order })
     };
     let restored = run(&simulation, plan.clone(), intent(false), None).await;
     assert_eq!(restored.exit_code(), 0, "{}", restored.last_words());

@@ -9,7 +9,7 @@ use bluegreen::{
     clock::Clock as _,
     deployment::{self, DeploymentEvent},
     engine::{Event, JOURNAL_VERSION, Journal as _, MemoryJournal, Record},
-    migration::{self, Cause, GateId, MigrationEvent, ResumeError},
+    migration::{self, Cause, GateId, MigrationEvent, RestoreOrder, ResumeError},
     store::Take,
     traffic::{Sides, TrafficObservation, TrafficSplit},
 };
@@ -237,7 +237,10 @@ async fn a_journal_of_a_newer_version_is_refused_with_both_numbers_and_blue_is_r
 
     let lease = durable.take("bob", Take::IfExpired).await.expect("free");
     let (migration, ..) = durable.controller(&lease, None);
-    let ended = migration.restore("bob", false).await.expect("restored");
+    let ended = migration
+        .restore(RestoreOrder::by("bob"))
+        .await
+        .expect("restored");
     assert_eq!(ended.exit_code(), 0);
     assert_eq!(durable.simulation.weights().green, 0);
 }

@@ -13,4 +13,5 @@ mod release_lag;
 mod rights;
 mod scenarios;
 mod sequential;
+mod store;
 mod thrift;

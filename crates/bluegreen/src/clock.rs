@@ -1,6 +1,14 @@
 //! Where time comes from: the wall clock, and the clock of a run.
 
-use std::{fmt, future::Future, sync::Arc, time::Duration};
+use std::{
+    fmt,
+    future::Future,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -155,6 +163,32 @@ impl Clock for RunClock {
 
     fn is_virtual(&self) -> bool {
         self.clock.is_virtual()
+    }
+}
+
+/// Work that takes real time, such as a disk's. While it is under way a simulation that keeps a pace
+/// stands still: its quick clock would run out every limit first.
+#[derive(Debug)]
+pub(crate) struct RealWork(());
+
+static REAL_WORK: AtomicUsize = AtomicUsize::new(0);
+
+impl RealWork {
+    /// Under way until it is dropped.
+    pub(crate) fn begin() -> Self {
+        REAL_WORK.fetch_add(1, Ordering::SeqCst);
+        Self(())
+    }
+
+    #[cfg(feature = "sim")]
+    pub(crate) fn is_under_way() -> bool {
+        REAL_WORK.load(Ordering::SeqCst) > 0
+    }
+}
+
+impl Drop for RealWork {
+    fn drop(&mut self) {
+        REAL_WORK.fetch_sub(1, Ordering::SeqCst);
     }
 }
 

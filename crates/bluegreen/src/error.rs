@@ -28,6 +28,8 @@ pub enum ErrorKind {
     /// Somebody else has taken over what this controller works on: it writes nothing more.
     #[serde(alias = "superseded")]
     TakenOver,
+    /// A controller that lives works on it: nothing was taken from it.
+    Held,
     /// This crate refuses to act on what it found, because acting could lose something.
     Refused,
     /// Anything else, mostly a service that is unavailable. Trying again may help.
@@ -55,6 +57,7 @@ impl ErrorKind {
             Self::Conflict => "changed by somebody else",
             Self::OutcomeUnknown => "outcome unknown",
             Self::TakenOver => "taken over by somebody else",
+            Self::Held => "held by another controller",
             Self::Refused => "refused",
             Self::Unavailable => "unavailable",
         }

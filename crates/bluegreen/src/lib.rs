@@ -63,7 +63,8 @@
 //!   not fight, and warns until the deadline of its stage.
 //! - Cancelling ends in the plan's policy, roll back by default, and in a state that is stated.
 //! - A run that was killed at any moment is resumed from its journal, on any machine that reaches
-//!   it, and ends in a known place. Of two controllers that share a journal exactly one writes.
+//!   it, and ends in a known place. Of two controllers that share a journal exactly one raises
+//!   green's share; restoring blue is open to all, and no journal stands in its way.
 //! - Every decision leaves its evidence in the journal, from which [`migration::replay`] judges
 //!   it again.
 //! - Secrets reach no event, journal, error, log or `Debug`.

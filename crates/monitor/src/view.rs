@@ -367,7 +367,7 @@ impl View {
 
     fn start(&mut self, intent: &Intent, plan: &MigrationPlan) {
         self.stage = match intent {
-            Intent::Restore { .. } => Stage::RollingBack,
+            Intent::Restore(_) => Stage::RollingBack,
             _ => Stage::Preflight,
         };
         "looking before anything changes".clone_into(&mut self.doing);

@@ -3,14 +3,15 @@
 
 use std::{
     collections::HashMap,
-    io::{self, BufRead as _, BufReader, Read as _, Write as _},
+    io::{self, Read as _, Write as _},
     net::{Ipv4Addr, TcpListener, TcpStream},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     thread,
     time::{Duration, Instant},
 };
 
-use crate::patience::now;
+use super::request::{Request, reply, wait_for_its_end};
+use crate::patience::{now, sleep};
 
 /// When an answer is the one from before the last accepted write.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,6 +31,8 @@ pub(crate) enum Hang {
     BeforeEffect,
     /// It arrives, and its answer is kept back.
     AfterEffect,
+    /// It arrives so much later, and is answered then.
+    Late(Duration),
 }
 
 /// A proxy whose answers can be old. It lives as long as this process.
@@ -176,70 +179,6 @@ fn lock(memory: &Mutex<Memory>) -> MutexGuard<'_, Memory> {
     memory.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// A request, read to its end.
-struct Request {
-    head: String,
-    body: Vec<u8>,
-}
-
-impl Request {
-    fn of(client: &TcpStream) -> io::Result<Self> {
-        let mut reader = BufReader::new(client);
-        let mut head = String::new();
-        while !head.ends_with("\r\n\r\n") {
-            if reader.read_line(&mut head)? == 0 {
-                return Err(io::ErrorKind::UnexpectedEof.into());
-            }
-        }
-        let length = header(&head, "content-length").and_then(|length| length.parse().ok());
-        let mut body = vec![0; length.unwrap_or_default()];
-        reader.read_exact(&mut body)?;
-        Ok(Self { head, body })
-    }
-
-    /// `Action` of the form, or the end of the target that a JSON protocol names.
-    fn operation(&self) -> String {
-        let form = String::from_utf8_lossy(&self.body);
-        let mut fields = form.split('&');
-        let action = fields.find_map(|field| field.strip_prefix("Action="));
-        let target = header(&self.head, "x-amz-target");
-        let target = target.and_then(|target| target.rsplit('.').next());
-        action.or(target).unwrap_or_default().to_owned()
-    }
-
-    fn is_read(operation: &str) -> bool {
-        let reads = ["Describe", "Get", "List"];
-        reads.iter().any(|read| operation.starts_with(read))
-    }
-
-    /// The answer of the server, over a connection of its own.
-    fn send(&self, upstream: &str) -> io::Result<Vec<u8>> {
-        let mut server = TcpStream::connect(upstream)?;
-        let mut lines = self.head.trim_end().split("\r\n");
-        let mut head = lines.next().unwrap_or_default().to_owned();
-        for line in lines.filter(|line| !is_named(line, "connection")) {
-            head.push_str("\r\n");
-            head.push_str(line);
-        }
-        write!(server, "{head}\r\nConnection: close\r\n\r\n")?;
-        server.write_all(&self.body)?;
-        let mut answer = Vec::new();
-        server.read_to_end(&mut answer)?;
-        Ok(answer)
-    }
-}
-
-fn is_named(line: &str, name: &str) -> bool {
-    let found = line.split_once(':');
-    found.is_some_and(|(found, _)| found.eq_ignore_ascii_case(name))
-}
-
-fn header<'a>(head: &'a str, name: &str) -> Option<&'a str> {
-    let mut lines = head.split("\r\n");
-    let line = lines.find(|line| is_named(line, name))?;
-    line.split_once(':').map(|(_, value)| value.trim())
-}
-
 /// One request and its answer; then the connection ends.
 fn serve(mut client: TcpStream, upstream: &str, memory: &Mutex<Memory>) -> Option<()> {
     let request = Request::of(&client).ok()?;
@@ -247,6 +186,9 @@ fn serve(mut client: TcpStream, upstream: &str, memory: &Mutex<Memory>) -> Optio
     let hang = lock(memory).counted(&operation);
     if hang == Some(Hang::BeforeEffect) {
         return wait_for_its_end(client);
+    }
+    if let Some(Hang::Late(time)) = hang {
+        sleep(time);
     }
     let live = request.send(upstream).ok()?;
     let answer = if Request::is_read(&operation) {
@@ -262,17 +204,7 @@ fn serve(mut client: TcpStream, upstream: &str, memory: &Mutex<Memory>) -> Optio
     if hang == Some(Hang::AfterEffect) {
         return wait_for_its_end(client);
     }
-    // Else the client would keep the connection for its next request.
-    let line = answer.windows(2).position(|end| end == b"\r\n")? + 2;
-    let (status, rest) = answer.split_at(line);
-    client.write_all(status).ok()?;
-    client.write_all(b"Connection: close\r\n").ok()?;
-    client.write_all(rest).ok()
-}
-
-/// Returns when the client has gone.
-fn wait_for_its_end(mut client: TcpStream) -> Option<()> {
-    io::copy(&mut client, &mut io::sink()).ok().map(drop)
+    reply(&mut client, &answer)
 }
 
 #[cfg(test)]

@@ -141,6 +141,7 @@ impl Endpoint {
         &self.0
     }
 
+    #[cfg(any(feature = "store", test))]
     pub(crate) fn is_plain(&self) -> bool {
         self.0
             .get(..7)
@@ -177,6 +178,10 @@ impl fmt::Debug for Endpoint {
 
 /// A partition of AWS: what its regions begin with, and what its hosts end in.
 struct Partition {
+    #[cfg_attr(
+        not(feature = "store"),
+        expect(dead_code, reason = "only the host of a journal's S3 is made here")
+    )]
     regions: &'static str,
     suffix: &'static str,
     dual: &'static str,

@@ -14,8 +14,8 @@ pub(crate) use self::server_time::{DateReader, ServerDates, SigningTime};
 pub use self::{api::CallCounts, server_time::ServerTime};
 use self::{
     api::{
-        Clients, CloudWatchApi, Counter, Counting, EcrApi, EcsApi, ElbApi, RealCloudWatch, RealEcr,
-        RealEcs, RealElb, RealScheduler, SchedulerApi,
+        Clients, CloudWatchApi, Counter, Counting, EcrApi, EcsApi, ElbApi, Guard, RealCloudWatch,
+        RealEcr, RealEcs, RealElb, RealScheduler, SchedulerApi,
     },
     endpoints::{Endpoints, Service},
 };
@@ -193,6 +193,8 @@ impl Aws {
         counter: Counter,
         fence: Option<Arc<dyn Fence>>,
     ) -> Self {
+        let clock = Arc::clone(&parts.clock);
+        let guard = fence.map(|fence| Guard { fence, clock });
         let Parts {
             elb,
             cloudwatch,
@@ -202,11 +204,11 @@ impl Aws {
             ..
         } = parts.clone();
         Self {
-            elb: Arc::new(Counting::new(counter.clone(), fence.clone(), elb)),
+            elb: Arc::new(Counting::new(counter.clone(), guard.clone(), elb)),
             cloudwatch: Arc::new(Counting::new(counter.clone(), None, cloudwatch)),
-            ecs: Arc::new(Counting::new(counter.clone(), fence.clone(), ecs)),
-            ecr: Arc::new(Counting::new(counter.clone(), fence.clone(), ecr)),
-            scheduler: Arc::new(Counting::new(counter.clone(), fence, scheduler)),
+            ecs: Arc::new(Counting::new(counter.clone(), guard.clone(), ecs)),
+            ecr: Arc::new(Counting::new(counter.clone(), guard.clone(), ecr)),
+            scheduler: Arc::new(Counting::new(counter.clone(), guard, scheduler)),
             parts,
             region,
             counter,
@@ -215,8 +217,8 @@ impl Aws {
         }
     }
 
-    /// A handle whose every changing call asks `fence` first, right before it is sent: give it the
-    /// run's [`Lease`](crate::store::Lease), and make the adapters of that run from it.
+    /// A handle whose every changing call asks `fence` first, and again in the last hook before the
+    /// request leaves the process, which is 3 s after it began at the latest: give it the run's [`Lease`](crate::store::Lease), and make the adapters of that run from it.
     #[must_use]
     pub fn fenced(&self, fence: impl Fence + 'static) -> Self {
         let parts = self.parts.clone();

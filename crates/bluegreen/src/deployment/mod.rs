@@ -42,6 +42,7 @@ mod plan;
 mod replay;
 mod run;
 mod salvage;
+mod watch;
 
 pub use self::{
     action::{Action, CheckId, CheckKind, Entry, ImageSource, Input, Intent, Unfinished},
@@ -53,4 +54,5 @@ pub use self::{
     plan::{DeploymentPlan, DeploymentPlanBuilder, HealthPolicy},
     replay::{Replay, ReplayError, origin_of, replay},
     run::Deployment,
+    watch::{Copies, DeploymentState},
 };

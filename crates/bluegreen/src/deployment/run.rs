@@ -3,11 +3,12 @@
 use std::{fmt, future::Future, sync::Arc};
 
 use jiff::Timestamp;
+use tokio::sync::watch;
 
 use super::{
-    DeploymentError, DeploymentEvent, DeploymentMachine, DeploymentOutcome, DeploymentPlan, Entry,
-    ImageSource, Input, Intent, ReplayError, Unfinished, host::DeploymentHost, machine::End,
-    replay::unfinished,
+    DeploymentError, DeploymentEvent, DeploymentMachine, DeploymentOutcome, DeploymentPlan,
+    DeploymentState, Entry, ImageSource, Input, Intent, ReplayError, Unfinished,
+    host::DeploymentHost, machine::End, replay::unfinished,
 };
 use crate::{
     check::ServiceCheck,
@@ -192,6 +193,17 @@ impl Deployment {
     #[must_use]
     pub fn handle(&self) -> ControlHandle {
         self.handle.clone()
+    }
+
+    /// The state of the run now, and its end: a receiver that always holds the newest
+    /// [`DeploymentState`]. Clones of it follow on their own; a slow reader holds nothing up.
+    #[must_use]
+    pub fn watch(&mut self) -> watch::Receiver<DeploymentState> {
+        let (sender, receiver) = watch::channel(DeploymentState::default());
+        self.sinks.push(Box::new(move |event| {
+            sender.send_modify(|state| state.take(event));
+        }));
+        receiver
     }
 
     /// Builds and deploys a source. An image that the registry holds under the tag already is

@@ -50,9 +50,11 @@ pub trait Journal: fmt::Debug + Send + Sync {
     ///
     /// # Errors
     ///
-    /// Where the record could not be kept. The engine then raises green's share no further and
-    /// puts traffic back on blue; a failing journal never keeps it from doing so. It offers the
-    /// record again before the next one, so a journal has no gaps.
+    /// If the record could not be kept. The engine offers it again, with growing pauses, before any
+    /// other, so a journal has no gaps. The run does not wait for that: it watches, and decides. Only a
+    /// change that raises green's share begins after every record before it is kept. A record that is
+    /// not kept within 30 s, or is `Refused` or `Invalid`, ends that: traffic goes back to blue, and a
+    /// failing journal never keeps it from there. A restore waits 2 s for its record at most.
     ///
     /// [`ErrorKind::TakenOver`](crate::ErrorKind::TakenOver) where somebody else has taken over
     /// what this run works on: then the engine changes nothing more at all.
@@ -88,12 +90,29 @@ pub trait Journal: fmt::Debug + Send + Sync {
 /// [`Lease`](crate::store::Lease) is one. [`Aws::fenced`](crate::Aws::fenced) puts it before every
 /// changing call of all adapters.
 pub trait Fence: fmt::Debug + Send + Sync {
-    /// Says whether a change may begin now.
+    /// Says whether a change may begin now. [`is_restoring`] says whether the change puts traffic back
+    /// on blue, which is open to all who do not know of a successor.
     ///
     /// # Errors
     ///
     /// Where it may not, and why. Nothing is sent then.
     fn check(&self) -> Result<()>;
+}
+
+tokio::task_local! {
+    /// Set around what an engine does to put back.
+    static RESTORING: ();
+}
+
+/// Whether the change that is asked about puts back what a run has changed: for a [`Fence`] of yours.
+#[must_use]
+pub fn is_restoring() -> bool {
+    RESTORING.try_with(|()| ()).is_ok()
+}
+
+/// A change that puts back.
+pub(crate) async fn restoring<T>(change: impl Future<Output = T>) -> T {
+    RESTORING.scope((), change).await
 }
 
 impl<T: Fence + ?Sized> Fence for Arc<T> {

@@ -1,6 +1,6 @@
 //! What the loop asks of a machine, and of the host that carries its actions out.
 
-use std::{fmt, future::Future, pin::Pin};
+use std::{fmt, future::Future, pin::Pin, time::Duration};
 
 use jiff::Timestamp;
 use serde::Serialize;
@@ -14,6 +14,10 @@ pub(crate) trait Machine {
     type Action: Clone + fmt::Debug + Serialize + Send;
     type Event: Clone + fmt::Debug;
     type End;
+
+    /// How long a change waits until its record and all before it are kept. If that takes longer it is
+    /// not begun. A restore never waits that long.
+    const RECORDED_WITHIN: Duration;
 
     /// Takes what happened at `at` and says what to do next.
     fn on(&mut self, at: Timestamp, input: Self::Input) -> Transition<Self::Event, Self::Action>;

@@ -5,6 +5,7 @@
 //! one action at a time, tells the machine what came of it, and lets controls through at any
 //! moment: they end waits and reads at once, while a change that is under way is let to finish.
 
+mod appender;
 mod control;
 mod event;
 mod journal;
@@ -12,6 +13,8 @@ pub(crate) mod limit;
 mod machine;
 mod run;
 
+#[cfg(test)]
+pub(crate) use self::journal::restoring;
 pub(crate) use self::{
     control::Controls,
     machine::{BoxFuture, Host, Machine, Work},
@@ -20,6 +23,6 @@ pub(crate) use self::{
 pub use self::{
     control::{Answer, Control, ControlEffect, ControlHandle, OnCancel, Operator},
     event::{Event, RunId},
-    journal::{Fence, JOURNAL_VERSION, Journal, MemoryJournal, Record},
+    journal::{Fence, JOURNAL_VERSION, Journal, MemoryJournal, Record, is_restoring},
     machine::{Next, Transition},
 };

@@ -12,14 +12,13 @@ use jiff::Timestamp;
 use tokio::sync::oneshot;
 
 use super::{
-    Event, Journal, Record, RunId,
+    Event, Journal, RunId,
+    appender::Appender,
     control::{Control, ControlEffect, Controls},
+    journal::restoring,
     machine::{BoxFuture, Host, Machine, Next, Work},
 };
-use crate::{
-    clock::{Clock, RunClock, between},
-    error::{ErrorKind, Failure},
-};
+use crate::clock::{Clock, RunClock, between};
 
 /// Where events go.
 pub(crate) type Sink<E> = Box<dyn FnMut(&Event<E>) + Send>;
@@ -30,16 +29,12 @@ pub(crate) type CancelFuture = std::pin::Pin<Box<dyn Future<Output = ()> + Send>
 pub(crate) struct Runner<E> {
     pub(crate) run: RunId,
     pub(crate) clock: RunClock,
-    pub(crate) journal: Arc<dyn Journal>,
+    appender: Appender,
     pub(crate) sinks: Vec<Sink<E>>,
     pub(crate) controls: Controls,
     pub(crate) cancel: Option<CancelFuture>,
     started: Option<Timestamp>,
     next_event: u64,
-    next_record: u64,
-    /// Records that the journal has not kept yet, in order.
-    unkept: VecDeque<Record>,
-    told: Told,
     /// Controls whose effect is not known yet, in order.
     unanswered: Vec<(Control, oneshot::Sender<ControlEffect>)>,
 }
@@ -91,17 +86,14 @@ impl<E: Clone + fmt::Debug> Runner<E> {
         controls: Controls,
     ) -> Self {
         Self {
+            appender: Appender::new(run.clone(), journal),
             run,
             clock: RunClock::start(clock),
-            journal,
             sinks: Vec::new(),
             controls,
             cancel: None,
             started: None,
             next_event: 0,
-            next_record: 0,
-            unkept: VecDeque::new(),
-            told: Told::default(),
             unanswered: Vec::new(),
         }
     }
@@ -125,19 +117,20 @@ impl<E: Clone + fmt::Debug> Runner<E> {
     {
         let mut outstanding: Option<BoxFuture<Done<H::Raw>>> = None;
         let mut queue = VecDeque::from([first]);
-        match opening {
-            Opening::New(entry) => {
-                if let Err(failed) = self.append(self.clock.now(), entry).await {
-                    queue.extend(self.told.once::<M>(failed));
-                }
+        let entry = match opening {
+            Opening::New(entry) => Some(entry),
+            Opening::Resumed(from) => {
+                self.go_on_from(from);
+                None
             }
-            Opening::Resumed(from) => self.go_on_from(from),
             Opening::Reopened(from, entry) => {
                 self.go_on_from(from);
-                if let Err(failed) = self.append(self.clock.now(), entry).await {
-                    queue.extend(self.told.once::<M>(failed));
-                }
+                Some(entry)
             }
+        };
+        if let Some(entry) = entry {
+            let news = self.appender.push(self.clock.now(), entry);
+            queue.extend(news.map(M::journal_failed));
         }
         loop {
             let input = match queue.pop_front() {
@@ -145,9 +138,8 @@ impl<E: Clone + fmt::Debug> Runner<E> {
                 None => self.next_input::<M, H>(&mut outstanding, &mut host).await,
             };
             let at = self.clock.now();
-            if let Err(failed) = self.append(at, M::input_entry(&input)).await {
-                queue.extend(self.told.once::<M>(failed));
-            }
+            let news = self.appender.push(at, M::input_entry(&input));
+            queue.extend(news.map(M::journal_failed));
             let transition = machine.on(at, input);
             for event in transition.events {
                 self.answer::<M>(&event);
@@ -158,46 +150,58 @@ impl<E: Clone + fmt::Debug> Runner<E> {
                 Next::End => outstanding = None,
                 Next::Do(action) => {
                     // Whatever was outstanding is dropped before anything else happens.
-                    outstanding = None;
-                    let work = M::work(&action);
-                    if let Work::Change { restores } = work
-                        && let Err(failed) = self.append(at, M::change_entry(&action)).await
-                    {
-                        // A silent store does not block a restore; a successor does.
-                        let begins = restores && failed.kind != ErrorKind::TakenOver;
-                        queue.extend(self.told.once::<M>(failed.clone()));
-                        if !begins {
-                            queue.push_back(M::not_begun(&action, failed));
-                            continue;
-                        }
-                    }
-                    outstanding = Some(match work {
-                        Work::Wait(until) => Box::pin(wait::<H::Raw>(
+                    drop(outstanding.take());
+                    outstanding = match M::work(&action) {
+                        Work::Wait(until) => Some(Box::pin(wait::<H::Raw>(
                             self.clock.clone(),
                             between(at, until),
                             until,
-                        )),
-                        Work::Read | Work::Change { .. } => {
-                            let work = self.clock.clone().during(host.begin(&action));
-                            Box::pin(async move { Done::Host(work.await) })
+                        ))),
+                        Work::Read => Some(self.begin(&host, &action)),
+                        Work::Change { restores } => {
+                            let news = self.appender.push(at, M::change_entry(&action));
+                            queue.extend(news.map(M::journal_failed));
+                            let (news, may) = self
+                                .appender
+                                .before_change(restores, M::RECORDED_WITHIN)
+                                .await;
+                            queue.extend(news.map(M::journal_failed));
+                            match may {
+                                Ok(()) if restores => {
+                                    let work = self.begin(&host, &action);
+                                    Some(Box::pin(restoring(work)))
+                                }
+                                Ok(()) => Some(self.begin(&host, &action)),
+                                Err(failure) => {
+                                    queue.push_back(M::not_begun(&action, failure));
+                                    None
+                                }
+                            }
                         }
-                    });
+                    };
                 }
             }
             if let Some(end) = machine.end() {
-                if let Err(error) = self.journal.close().await {
-                    tracing::warn!(run = %self.run, %error, "the journal was not let go");
-                }
+                self.appender.finish().await;
                 return end;
             }
         }
+    }
+
+    fn begin<H: Host>(
+        &self,
+        host: &H,
+        action: &<H::Machine as Machine>::Action,
+    ) -> BoxFuture<Done<H::Raw>> {
+        let work = self.clock.clone().during(host.begin(action));
+        Box::pin(async move { Done::Host(work.await) })
     }
 
     fn go_on_from(&mut self, from: Resumption) {
         self.not_before(from.newest);
         self.started = Some(from.started);
         self.next_event = from.events;
-        self.next_record = from.records;
+        self.appender.skip_to(from.records);
     }
 
     /// Waits for the next thing that happens. Controls come first, so that a stream of quick
@@ -217,12 +221,7 @@ impl<E: Clone + fmt::Debug> Runner<E> {
                 None => pending().await,
             }
         };
-        let keep = async {
-            if self.told.taken_over {
-                return pending().await;
-            }
-            self.journal.heartbeat().await
-        };
+        let keep = self.appender.keep();
         let cancel = async {
             match self.cancel.as_mut() {
                 Some(cancel) => cancel.await,
@@ -239,10 +238,7 @@ impl<E: Clone + fmt::Debug> Runner<E> {
                 self.cancel = None;
                 M::control(Control::Cancel { reason: "cancelled by its caller".to_owned() })
             }
-            lost = keep => {
-                self.told = Told { failing: true, taken_over: true };
-                M::journal_failed(lost.into())
-            }
+            news = keep => M::journal_failed(news),
             done = work => {
                 *outstanding = None;
                 match done {
@@ -251,21 +247,6 @@ impl<E: Clone + fmt::Debug> Runner<E> {
                 }
             }
         }
-    }
-
-    /// Appends an entry, after those that were not kept before it.
-    async fn append(&mut self, at: Timestamp, entry: serde_json::Value) -> Result<(), Failure> {
-        self.unkept
-            .push_back(Record::new(self.next_record, at, entry));
-        self.next_record += 1;
-        while let Some(record) = self.unkept.front() {
-            self.journal.append(record.clone()).await.map_err(|error| {
-                tracing::error!(run = %self.run, %error, "the journal does not keep its records");
-                Failure::from(error)
-            })?;
-            self.unkept.pop_front();
-        }
-        Ok(())
     }
 
     /// Tells the giver of a control what became of it.
@@ -298,24 +279,6 @@ impl<E: Clone + fmt::Debug> Runner<E> {
         for sink in &mut self.sinks {
             sink(&event);
         }
-    }
-}
-
-/// What the machine was told of its journal. It raises nothing after the first failure, so a second
-/// says nothing new, unless it is that somebody else has taken over.
-#[derive(Debug, Default)]
-struct Told {
-    failing: bool,
-    taken_over: bool,
-}
-
-impl Told {
-    fn once<M: Machine>(&mut self, failed: Failure) -> Option<M::Input> {
-        let is_taken_over = failed.kind == ErrorKind::TakenOver;
-        let is_new = !self.failing || (is_taken_over && !self.taken_over);
-        self.failing = true;
-        self.taken_over |= is_taken_over;
-        is_new.then(|| M::journal_failed(failed))
     }
 }
 

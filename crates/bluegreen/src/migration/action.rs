@@ -1,5 +1,7 @@
 //! What the machine asks for, and what it is told.
 
+use std::time::Duration;
+
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -68,12 +70,75 @@ pub enum Intent {
         by: Operator,
     },
     /// Put everything back on blue, from whatever split is found.
-    Restore {
-        /// Who asks.
-        by: Operator,
-        /// Go ahead even where blue has no healthy target.
-        force: bool,
-    },
+    Restore(RestoreOrder),
+}
+
+/// How everything is put back on blue, from whatever split is found.
+///
+/// # Examples
+///
+/// ```
+/// use bluegreen::migration::RestoreOrder;
+///
+/// let order = RestoreOrder::by("ann").with_stay(RestoreOrder::LATE_CALL);
+/// assert!(!order.force && !order.confirm);
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct RestoreOrder {
+    /// Who asks.
+    pub by: Operator,
+    /// Whether to go ahead even if blue has no healthy target.
+    pub force: bool,
+    /// How long after its write it stays, and writes again if the split changes. Since version 4.
+    #[serde(default, skip_serializing_if = "Duration::is_zero")]
+    pub stay: Duration,
+    /// Whether it then waits until the gates have seen no request on green. Since version 4.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub confirm: bool,
+}
+
+impl RestoreOrder {
+    /// How late a call may land that a controller has sent which was thrown out, or died: 15 s. A
+    /// change leaves within 3 s of the read that it goes by, and takes 10 s at most. Reads may be 2 s
+    /// late; a later one shows that the rule has changed, and the change is not sent.
+    pub const LATE_CALL: Duration = Duration::from_secs(15);
+
+    /// Asked for by `by`: refused if blue has no healthy target, and over once blue is read back.
+    #[must_use]
+    pub fn by(by: impl Into<Operator>) -> Self {
+        Self {
+            by: by.into(),
+            force: false,
+            stay: Duration::ZERO,
+            confirm: false,
+        }
+    }
+
+    /// Goes ahead even if blue has no healthy target.
+    #[must_use]
+    pub fn with_force(self) -> Self {
+        Self {
+            force: true,
+            ..self
+        }
+    }
+
+    /// Stays so long after its write: [`LATE_CALL`](Self::LATE_CALL) if another controller may have sent
+    /// a change just before.
+    #[must_use]
+    pub fn with_stay(self, stay: Duration) -> Self {
+        Self { stay, ..self }
+    }
+
+    /// Waits, as long as the plan says, until a settled minute shows no request on green.
+    #[must_use]
+    pub fn with_confirmation(self) -> Self {
+        Self {
+            confirm: true,
+            ..self
+        }
+    }
 }
 
 /// What happened, told to the machine with its time.

@@ -176,6 +176,12 @@ pub enum MigrationEvent {
         /// What was read back.
         traffic: TrafficObservation,
     },
+    /// An asked-for restore stays, since a change that another controller has sent may still land; if one
+    /// does, blue is written again. Since version 4.
+    Staying {
+        /// Until when.
+        until: Timestamp,
+    },
     /// A settled minute without a request on green.
     Confirmed {
         /// The minute.
@@ -287,7 +293,9 @@ impl fmt::Display for MigrationEvent {
                     )
                 }
                 Intent::Complete { by } => write!(f, "green gets everything at once, by {by}"),
-                Intent::Restore { by, .. } => write!(f, "everything goes back to blue, by {by}"),
+                Intent::Restore(order) => {
+                    write!(f, "everything goes back to blue, by {}", order.by)
+                }
             },
             Self::PreflightPassed { findings, traffic } => {
                 write!(
@@ -426,6 +434,11 @@ impl fmt::Display for MigrationEvent {
                 f,
                 "reads of the rule have failed since {since:.0}, so blue is written without one: what \
                  a third party changed since then is lost"
+            ),
+            Self::Staying { until } => write!(
+                f,
+                "staying until {until:.0}: a change of another controller may still land, and would be \
+                 written over"
             ),
             Self::Restored { traffic } => write!(f, "restored, read back: {traffic}"),
             Self::Confirmed { seen } => write!(

@@ -18,7 +18,7 @@ mod salvage;
 mod watch;
 
 pub use self::{
-    action::{Action, GateReport, Input, Intent, LookReport, OpenedGate},
+    action::{Action, GateReport, Input, Intent, LookReport, OpenedGate, RestoreOrder},
     entry::Entry,
     error::MigrationError,
     event::{GateStanding, MigrationEvent},

@@ -119,7 +119,11 @@ impl fmt::Display for Preview {
                 "\n  a dead-man switch puts everything back {} after its last renewal",
                 span(after)
             ),
-            None => Ok(()),
+            None => write!(
+                f,
+                "\n  no dead-man switch: if this process dies, traffic stays as it is until `resume` or \
+                 `rollback`"
+            ),
         }
     }
 }

@@ -7,7 +7,7 @@ use tokio::sync::watch;
 
 use super::{
     Entry, GateId, GatePolicy, Input, Intent, MigrationError, MigrationEvent, MigrationMachine,
-    MigrationOutcome, MigrationPlan, MigrationState, ResumeError,
+    MigrationOutcome, MigrationPlan, MigrationState, RestoreOrder, ResumeError,
     action::OpenedGate,
     host::MigrationHost,
     outcome::End,
@@ -198,8 +198,9 @@ impl Migration {
     }
 
     /// Puts everything back on blue, from whatever split is found, as doggedly as a rollback
-    /// does. No gate is needed; gates that were supplied confirm that no request reaches green.
-    /// With `force` it goes ahead even where blue has no healthy target.
+    /// does. It needs no gate; those that were supplied confirm that no request reaches green, if the
+    /// order asks for that. It needs no journal either: restoring is open to all. A controller that
+    /// works on the same rule sees that a third party has restored, and raises no more.
     ///
     /// # Errors
     ///
@@ -208,20 +209,15 @@ impl Migration {
     /// # Cancel safety
     ///
     /// As [`run`](Self::run).
-    pub async fn restore(
-        self,
-        by: impl Into<Operator>,
-        force: bool,
-    ) -> Result<MigrationOutcome, MigrationError> {
+    pub async fn restore(self, order: RestoreOrder) -> Result<MigrationOutcome, MigrationError> {
         if let Some(problem) = self.switch_problem() {
             return Err(PlanError::new(vec![problem]).into());
         }
-        let by = by.into();
         let seat = |(id, gate): &(GateId, Arc<dyn HealthGate>)| {
             (id.clone(), GatePolicy::Advisory, Arc::clone(gate))
         };
         let gates = self.gates.iter().map(seat).collect();
-        self.drive(Intent::Restore { by, force }, gates).await
+        self.drive(Intent::Restore(order), gates).await
     }
 
     /// Goes on with a run whose process ended, from its journal's records: replays them, reads the

@@ -13,7 +13,8 @@ use serde_json::Value;
 
 use super::{
     Cause, GateId, GatePolicy, GateStanding, HoldReason, Intent, LookReport, MigrationEvent,
-    MigrationOutcome, MigrationPlan, OpenedGate, Override, Report, Restored, Unchanged, Unresolved,
+    MigrationOutcome, MigrationPlan, OpenedGate, Override, Report, RestoreOrder, Restored,
+    Unchanged, Unresolved,
     outcome::End,
     reopened::{Reopened, Stands},
 };
@@ -386,7 +387,7 @@ impl Salvage {
 
     /// Why everything goes back, as far as the records before it say.
     fn cause(&self, at: Timestamp) -> Cause {
-        if let Intent::Restore { by, .. } = &self.intent {
+        if let Intent::Restore(RestoreOrder { by, .. }) = &self.intent {
             return Cause::Asked { by: by.clone() };
         }
         if let Some(control) = self.then.clone() {
@@ -490,7 +491,7 @@ impl Salvage {
         self.started = Some(at);
         self.since = at;
         self.intent = intent.clone();
-        if let Intent::Restore { by, .. } = &intent {
+        if let Intent::Restore(RestoreOrder { by, .. }) = &intent {
             self.restoring = Some(Cause::Asked { by: by.clone() });
             if self.plan.dead_man().is_some() {
                 self.may_fire = Some(at);

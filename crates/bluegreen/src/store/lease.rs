@@ -16,7 +16,7 @@ use super::{
 };
 use crate::{
     clock::{Clock, span},
-    engine::{Fence, Journal, Record},
+    engine::{Fence, Journal, Record, is_restoring},
     error::{Error, ErrorKind, Result},
 };
 
@@ -37,6 +37,7 @@ struct Inner {
     log: JournalLog,
     clock: Arc<dyn Clock>,
     holder: Holder,
+    from: Option<Holder>,
     token: String,
     claim: u64,
     /// Held through an append, so that appends come one after the other.
@@ -50,15 +51,14 @@ struct Place {
     next: u64,
     prev: Option<Sum>,
     run: Option<u64>,
+    /// The newest entry of this lease, and its number.
+    entry: Option<(u64, What)>,
 }
 
 #[derive(Debug)]
 struct Health {
     /// When the newest append that was kept began, on the boot-time clock.
     kept: Duration,
-    /// Whether the newest entry of the run was not kept: the run was told, and from then on wants
-    /// nothing but traffic back on blue.
-    is_failing: bool,
     /// Who has taken over, once that is known.
     taken_over: Option<String>,
     is_released: bool,
@@ -79,16 +79,17 @@ impl Lease {
                 log: log.clone(),
                 clock: Arc::clone(clock),
                 holder: holder.clone(),
+                from: from.clone(),
                 token: uuid::Uuid::new_v4().to_string(),
                 claim: tail.next,
                 place: tokio::sync::Mutex::new(Place {
                     next: tail.next,
                     prev: newest.map(|(_, sum)| sum.clone()),
                     run: newest.and_then(|(envelope, _)| envelope.run),
+                    entry: None,
                 }),
                 health: Mutex::new(Health {
                     kept: clock.uptime(),
-                    is_failing: false,
                     taken_over: None,
                     is_released: false,
                 }),
@@ -110,6 +111,12 @@ impl Lease {
     #[must_use]
     pub fn holder(&self) -> &Holder {
         &self.inner.holder
+    }
+
+    /// Whom it was taken from, if another controller held it.
+    #[must_use]
+    pub fn taken_from(&self) -> Option<&Holder> {
+        self.inner.from.as_ref()
     }
 
     /// The records of the newest run in the log, whether it has ended or not.
@@ -161,6 +168,12 @@ impl Lease {
         let inner = &*self.inner;
         let mut place = inner.place.lock().await;
         self.may_append()?;
+        if let Some((seq, newest)) = &place.entry
+            && *newest == what
+        {
+            // The answer to it was lost, and a heartbeat has found it since.
+            return Ok(*seq);
+        }
         let at = inner.clock.now();
         loop {
             let opens = matches!(&what, What::Entry { record } if record.seq == 0);
@@ -259,15 +272,16 @@ impl Place {
         self.next = envelope.seq + 1;
         self.prev = Some(sum);
         self.run = envelope.run;
+        if matches!(envelope.what, What::Entry { .. }) {
+            self.entry = Some((envelope.seq, envelope.what.clone()));
+        }
     }
 }
 
 #[async_trait]
 impl Journal for Lease {
     async fn append(&self, record: Record) -> Result<()> {
-        let kept = self.put(What::Entry { record }).await;
-        self.health().is_failing = kept.is_err();
-        kept.map(drop)
+        self.put(What::Entry { record }).await.map(drop)
     }
 
     async fn heartbeat(&self) -> Error {
@@ -300,14 +314,14 @@ impl Journal for Lease {
     }
 }
 
-/// A change may begin within [`PERMIT`] after an append that was kept. Where the run's entries are
-/// not kept it may begin too: the engine lets nothing but a restore of blue get so far then.
+/// A change may begin within [`PERMIT`] after an append that was kept; one that restores blue at any
+/// moment until it is known that another controller has taken over.
 impl Fence for Lease {
     fn check(&self) -> Result<()> {
         self.may_append()?;
         let health = self.health();
         let silent = self.inner.clock.uptime().saturating_sub(health.kept);
-        if silent <= PERMIT || health.is_failing {
+        if silent <= PERMIT || is_restoring() {
             return Ok(());
         }
         Err(Error::new(

@@ -1,6 +1,10 @@
 //! [`JournalStore`] and [`JournalLog`]: where logs are, and what stands in one.
 
-use std::{fmt, path::Path, sync::Arc};
+use std::{
+    fmt,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use jiff::Timestamp;
 use object_store::{ObjectStore, local::LocalFileSystem, memory::InMemory};
@@ -9,7 +13,7 @@ use sha2::{Digest, Sha256};
 use super::{
     Holder,
     envelope::{Envelope, Sum, Unreadable, What},
-    storage::{Objects, RecordStorage},
+    storage::{Objects, RecordStorage, create_private},
 };
 use crate::{
     engine::Record,
@@ -25,6 +29,8 @@ pub struct JournalStore {
     prefix: object_store::path::Path,
     place: String,
     is_shared: bool,
+    /// If it is a folder: which.
+    folder: Option<PathBuf>,
 }
 
 impl JournalStore {
@@ -54,7 +60,10 @@ impl JournalStore {
             .map_err(|error| failed("open", error.into()))?
             .with_fsync(true);
         let place = folder.display().to_string();
-        Ok(Self::of_objects(Arc::new(store), "", place, false))
+        Ok(Self {
+            folder: Some(folder.to_owned()),
+            ..Self::of_objects(Arc::new(store), "", place, false)
+        })
     }
 
     /// Below `prefix` in any object store. `place` names it for people.
@@ -69,6 +78,7 @@ impl JournalStore {
             prefix: prefix.into(),
             place,
             is_shared,
+            folder: None,
         }
     }
 
@@ -126,7 +136,10 @@ impl JournalStore {
 
     fn at(&self, name: &str, subject: &str) -> JournalLog {
         let prefix = self.prefix.clone().join(name);
-        let storage = Objects::new(Arc::clone(&self.objects), prefix);
+        let mut storage = Objects::new(Arc::clone(&self.objects), prefix);
+        if let Some(folder) = &self.folder {
+            storage = storage.in_folder(folder.join(name));
+        }
         JournalLog::new(Arc::new(storage), subject)
     }
 }
@@ -135,17 +148,6 @@ impl fmt::Display for JournalStore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.place)
     }
-}
-
-fn create_private(folder: &Path) -> std::io::Result<()> {
-    let mut builder = std::fs::DirBuilder::new();
-    builder.recursive(true);
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::DirBuilderExt as _;
-        builder.mode(0o700);
-    }
-    builder.create(folder)
 }
 
 /// A name for a folder: readable, and no two subjects share one.
@@ -307,6 +309,10 @@ impl JournalLog {
             }
             before = Some(sum);
             if let What::Entry { record } = envelope.what {
+                if records.last() == Some(&record) {
+                    // Versions up to 3 wrote it again if its answer was lost and a heartbeat came between.
+                    continue;
+                }
                 if record.seq != records.len() as u64 {
                     let why = format!(
                         "record {seq} is the run's {}th entry, and {} are there",
@@ -327,7 +333,9 @@ impl JournalLog {
         let Some(newest) = numbers.last() else {
             return Ok(Tail::default());
         };
-        let next = newest + 1;
+        let next = newest.checked_add(1).ok_or_else(|| {
+            self.damaged(&format!("record {newest} leaves no number for another one"))
+        })?;
         for seq in numbers.iter().rev() {
             let bytes = self.storage.read(*seq).await?;
             if let Some(whole) = self.decode(*seq, &bytes)? {

@@ -20,7 +20,7 @@
 //! | [`PERMIT`] | 25 s | after an append a change may begin for so long |
 //! | [`EXPIRY`] | 60 s | a holder that is silent for so long may be taken over: more than a permit and the 10 s that a change may take, so none is under way |
 //! | [`LAST_CALL`] | 10 s | who takes over from a process of the same machine that is seen to have ended needs no silence, and waits so long for what that process may have sent |
-//! | [`FORCE_WAIT`] | 40 s | who takes a lock by force waits so long before anything else, for the same reason |
+//! | [`FORCE_WAIT`] | 40 s | who takes a lock by force waits so long before anything else: a permit, 3 s until a request leaves, and the 10 s that it may take; a restore [does not wait](Take::ToRestore) |
 //!
 //! The taker times the silence on its own clock, and nobody compares clocks with anybody. The
 //! holder times its permit on the boot-time clock, which goes on while a machine sleeps.
@@ -53,11 +53,18 @@
 //!
 //! # What remains
 //!
-//! The load balancer knows nothing of any of this. A process that is stopped after it asked the
-//! fence and before the request leaves the machine, and that is let go on more than half a minute
-//! later, sends a request that is late; the time limit of the call mostly drops it before it
-//! leaves. And where the store itself is gone, a holder still puts traffic back on blue, without
-//! knowing whether somebody has taken over: it writes only over the routing that it last read.
+//! The load balancer knows nothing of any of this. The fence is asked twice: when the call of a change
+//! begins, and in the last hook before its request leaves the process, by a clock that runs while the
+//! process is stopped. A process that is stopped between that hook and the socket, and continues later,
+//! sends a request that is late. That takes a stop in less than a millisecond, and a connection that
+//! outlives it: the time limit of the call mostly drops it before it leaves.
+//!
+//! # Restoring is open to all
+//!
+//! Exactly one controller raises green's share. Everyone may put blue back: a holder whose records are
+//! not kept, one that has not noticed yet that another one took over, and a person who uses `rollback`
+//! without any journal. That is safe, since all of them write the same, and since it is seen: a run on
+//! the same rule takes it for a third party's restore, and raises no more.
 //!
 //! # Examples
 //!

@@ -1,12 +1,17 @@
 //! Where records are kept: three calls.
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{fmt, path::PathBuf, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use futures_util::TryStreamExt;
-use object_store::{GetOptions, ObjectStore, PutMode, PutOptions, PutPayload, path::Path};
+use object_store::{
+    GetOptions, ObjectStore, ObjectStoreExt as _, PutMode, PutOptions, PutPayload, path::Path,
+};
 
-use crate::error::{Error, ErrorKind, Result};
+use crate::{
+    clock,
+    error::{Error, ErrorKind, Result},
+};
 
 /// What became of a create.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -59,17 +64,42 @@ pub trait RecordStorage: fmt::Debug + Send + Sync {
 
 /// A call to the store may take so long: well under a permit.
 const LIMIT: Duration = Duration::from_secs(8);
+/// A record is no larger than this: one look of a dozen gates takes about ten kilobytes.
+const LARGEST: u64 = 8 << 20;
+/// So many digits name a record. A thousand records a second fill them in thirty years.
+const DIGITS: usize = 12;
+
+/// The wait before a create that was in another one's way is sent again.
+const AGAIN: Duration = Duration::from_millis(100);
+
+fn large(size: u64) -> String {
+    format!("it has {size} bytes, and a record has {LARGEST} at most")
+}
 
 /// Records as objects below a prefix.
 #[derive(Debug)]
 pub(crate) struct Objects {
     store: Arc<dyn ObjectStore>,
     prefix: Path,
+    /// If they are files: the folder that they are in.
+    folder: Option<PathBuf>,
 }
 
 impl Objects {
     pub(crate) fn new(store: Arc<dyn ObjectStore>, prefix: Path) -> Self {
-        Self { store, prefix }
+        Self {
+            store,
+            prefix,
+            folder: None,
+        }
+    }
+
+    /// The objects are files of this folder, which only its owner may read.
+    pub(super) fn in_folder(self, folder: PathBuf) -> Self {
+        Self {
+            folder: Some(folder),
+            ..self
+        }
     }
 
     /// What there is right below the prefix, by name.
@@ -85,7 +115,7 @@ impl Objects {
     }
 
     fn path(&self, seq: u64) -> Path {
-        self.prefix.clone().join(format!("{seq:012}.json"))
+        self.prefix.clone().join(format!("{seq:0DIGITS$}.json"))
     }
 
     async fn within<T>(
@@ -94,31 +124,28 @@ impl Objects {
         work: impl Future<Output = Result<T, object_store::Error>>,
     ) -> Result<T> {
         let message = || format!("{what} in journal `{}`", self.prefix);
-        let begun = real_now();
-        let mut work = std::pin::pin!(work);
-        loop {
-            // A disk takes real time: on a simulation's quick clock the limit comes too early, and
-            // counts only once as much real time has passed.
-            let left = LIMIT.saturating_sub(begun.elapsed());
-            match tokio::time::timeout(left, &mut work).await {
-                Ok(Ok(done)) => return Ok(done),
-                Ok(Err(error)) => return Err(told(&message(), &error)),
-                Err(_) if begun.elapsed() < LIMIT => {}
-                Err(_) => {
-                    let message = format!("{}: no answer within {} s", message(), LIMIT.as_secs());
-                    return Err(Error::new(ErrorKind::OutcomeUnknown, message));
-                }
+        let _stands = clock::RealWork::begin();
+        match tokio::time::timeout(LIMIT, work).await {
+            Ok(Ok(done)) => Ok(done),
+            Ok(Err(error)) => Err(told(&message(), &error)),
+            Err(_) => {
+                let message = format!("{}: no answer within {} s", message(), LIMIT.as_secs());
+                Err(Error::new(ErrorKind::OutcomeUnknown, message))
             }
         }
     }
 }
 
-#[expect(
-    clippy::disallowed_methods,
-    reason = "a limit on real input and output, whatever clock a simulation has"
-)]
-fn real_now() -> std::time::Instant {
-    std::time::Instant::now()
+/// A folder that only its owner may read, with those above it.
+pub(super) fn create_private(folder: &std::path::Path) -> std::io::Result<()> {
+    let mut builder = std::fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::DirBuilderExt as _;
+        builder.mode(0o700);
+    }
+    builder.create(folder)
 }
 
 /// The store's own text says its causes too, so they are not kept beside it. S3's answer is
@@ -176,32 +203,71 @@ fn told(attempted: &str, error: &object_store::Error) -> Error {
 #[async_trait]
 impl RecordStorage for Objects {
     async fn create(&self, seq: u64, bytes: Vec<u8>) -> Result<Created> {
-        let options = PutOptions::from(PutMode::Create);
-        let path = self.path(seq);
-        let put = self.store.put_opts(&path, PutPayload::from(bytes), options);
-        match self.within("append a record", put).await {
-            Ok(_) => Ok(Created::New),
-            Err(error) if error.kind() == ErrorKind::Conflict => Ok(Created::Exists),
-            Err(error) => Err(error),
+        let (path, size) = (self.path(seq), bytes.len() as u64);
+        if size > LARGEST {
+            let message = format!(
+                "append a record in journal `{}`: {}",
+                self.prefix,
+                large(size)
+            );
+            return Err(Error::new(ErrorKind::Invalid, message));
         }
+        if let Some(folder) = self.folder.as_ref().filter(|folder| !folder.exists()) {
+            // The store would make it, and let everybody read it. What it cannot be, the put says.
+            let _ = create_private(folder);
+        }
+        let bytes = PutPayload::from(bytes);
+        let put = async {
+            loop {
+                let options = PutOptions::from(PutMode::Create);
+                match self.store.put_opts(&path, bytes.clone(), options).await {
+                    Ok(_) => return Ok(Created::New),
+                    Err(object_store::Error::AlreadyExists { .. }) => {}
+                    Err(error) => return Err(error),
+                }
+                // S3 says so, too, if another request on this key was under way (409); then nothing
+                // may be there, and the same request is to be sent again:
+                // https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes.html
+                match self.store.head(&path).await {
+                    Ok(_) => return Ok(Created::Exists),
+                    Err(object_store::Error::NotFound { .. }) => {}
+                    Err(error) => return Err(error),
+                }
+                tokio::time::sleep(AGAIN).await;
+            }
+        };
+        self.within("append a record", put).await
     }
 
     async fn read(&self, seq: u64) -> Result<Vec<u8>> {
         let path = self.path(seq);
         let read = async {
             let found = self.store.get_opts(&path, GetOptions::default()).await?;
-            found.bytes().await
+            match found.meta.size {
+                size if size > LARGEST => Ok(Err(size)),
+                _ => found.bytes().await.map(Ok),
+            }
         };
-        let bytes = self.within("read a record", read).await?;
-        Ok(bytes.to_vec())
+        match self.within("read a record", read).await? {
+            Ok(bytes) => Ok(bytes.to_vec()),
+            Err(size) => {
+                let message = format!(
+                    "read record {seq} in journal `{}`: {}",
+                    self.prefix,
+                    large(size)
+                );
+                let hint = "no program wrote that as a record; `rollback` needs no journal";
+                Err(Error::new(ErrorKind::Refused, message).with_hint(hint))
+            }
+        }
     }
 
     async fn numbers(&self) -> Result<Vec<u64>> {
         let listed = self.store.list(Some(&self.prefix)).try_collect::<Vec<_>>();
         let listed = self.within("list the records", listed).await?;
         let number = |meta: &object_store::ObjectMeta| {
-            let name = meta.location.filename()?;
-            name.strip_suffix(".json")?.parse().ok()
+            let name = meta.location.filename()?.strip_suffix(".json")?;
+            name.parse().ok().filter(|_| name.len() == DIGITS)
         };
         let mut numbers: Vec<u64> = listed.iter().filter_map(number).collect();
         numbers.sort_unstable();

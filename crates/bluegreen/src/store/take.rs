@@ -18,9 +18,12 @@ pub enum Take {
     /// Also from a holder that is silent for [`EXPIRY`](super::EXPIRY), which is waited for; one
     /// that is heard of meanwhile lives, and keeps it.
     IfExpired,
-    /// From whoever holds it. The one who is thrown out learns it at the next record, before the
-    /// next change.
+    /// From any holder. The one who is thrown out learns it at the next record, before the next
+    /// change. Waits [`FORCE_WAIT`](super::FORCE_WAIT), until no change of theirs can land.
     Force,
+    /// From any holder, without a wait. Only for a [restore](crate::Migration::restore): it stays as
+    /// long as a change of theirs may land, and writes over that.
+    ToRestore,
 }
 
 impl JournalLog {
@@ -28,7 +31,7 @@ impl JournalLog {
     ///
     /// # Errors
     ///
-    /// `Refused` where somebody holds it, naming who and since when.
+    /// `Held` if a controller that lives holds it, naming which and since when.
     ///
     /// # Cancel safety
     ///
@@ -75,7 +78,8 @@ impl JournalLog {
             if how == Take::Force && from.is_some() {
                 wait = super::FORCE_WAIT;
             }
-            if let Some(lease) = Lease::take(self, &tail, holder.clone(), from, &clock).await? {
+            let lease = Lease::take(self, &tail, holder.clone(), from, &clock).await?;
+            if let Some(lease) = lease {
                 lease.keep_for(wait).await?;
                 return Ok(lease);
             }
@@ -90,6 +94,6 @@ impl JournalLog {
             span(super::EXPIRY)
         );
         let message = format!("take the journal of `{}`: it is {standing}", self.subject());
-        Error::new(ErrorKind::Refused, message).with_hint(hint)
+        Error::new(ErrorKind::Held, message).with_hint(hint)
     }
 }

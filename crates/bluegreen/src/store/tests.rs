@@ -13,7 +13,7 @@ use tokio::time::Instant;
 use super::*;
 use crate::{
     clock::Clock,
-    engine::{Fence, Journal, Record},
+    engine::{Fence, Journal, Record, restoring},
     error::{Error, ErrorKind, Result},
 };
 
@@ -159,7 +159,7 @@ async fn p06_one_of_many_takers_gets_it() {
         for taker in takers.collect::<Vec<_>>() {
             match taker.await.expect("no panic") {
                 Ok(_) => taken += 1,
-                Err(error) => assert_eq!(error.kind(), ErrorKind::Refused),
+                Err(error) => assert_eq!(error.kind(), ErrorKind::Held),
             }
         }
         assert_eq!(taken, 1);
@@ -171,7 +171,7 @@ async fn p06_who_is_refused_hears_by_whom() {
     let log = JournalStore::memory().log("rule");
     let lease = take(&log, "ann", Take::IfFree).await.expect("free");
     let error = take(&log, "bob", Take::IfFree).await.expect_err("held");
-    assert_eq!(error.kind(), ErrorKind::Refused);
+    assert_eq!(error.kind(), ErrorKind::Held);
     assert!(error.message().contains("held by ann (process "), "{error}");
     lease.release().await.expect("kept");
     take(&log, "bob", Take::IfFree).await.expect("free again");
@@ -206,7 +206,7 @@ async fn p06_a_holder_that_beats_is_never_taken_over() {
             error = lease.heartbeat() => panic!("{error}"),
             taken = take(&log, "bob", Take::IfExpired) => {
                 let error = taken.expect_err("it lives");
-                assert_eq!(error.kind(), ErrorKind::Refused);
+                assert_eq!(error.kind(), ErrorKind::Held);
             }
         }
         lease.check().expect("beats keep the permit fresh");
@@ -261,9 +261,30 @@ async fn p06_a_failing_store_does_not_keep_a_restore_from_beginning() {
     storage.fail(2, Break::Before);
     lease.append(entry(0)).await.expect_err("down");
     tokio::time::sleep(EXPIRY * 10).await;
-    lease
-        .check()
+    restoring(async { lease.check() })
+        .await
         .expect("the store is down, and blue must come back");
+    lease.check().expect_err("and nothing else may begin");
+    take(&storage.log(), "bob", Take::IfExpired)
+        .await
+        .expect("silent");
+    lease.append(entry(0)).await.expect_err("overtaken");
+    restoring(async { lease.check() })
+        .await
+        .expect_err("a successor restores now");
+}
+
+#[tokio::test(start_paused = true)]
+async fn p06_a_restore_takes_a_log_without_a_wait_and_says_from_whom() {
+    let log = JournalStore::memory().log("rule");
+    let free = take(&log, "ann", Take::ToRestore).await.expect("free");
+    assert_eq!(free.taken_from(), None);
+    let begun = Instant::now();
+    let bob = take(&log, "bob", Take::ToRestore).await.expect("from any");
+    assert_eq!(bob.taken_from(), Some(&holder("ann")));
+    assert_eq!(begun.elapsed(), Duration::ZERO);
+    let error = free.append(entry(0)).await.expect_err("thrown out");
+    assert_eq!(error.kind(), ErrorKind::TakenOver);
 }
 
 #[tokio::test(start_paused = true)]
@@ -316,6 +337,79 @@ async fn p05_a_lost_answer_leaves_one_record() {
         log.newest_run().await.expect("readable"),
         [entry(0), entry(1)]
     );
+}
+
+/// The answer to an append is lost, a heartbeat finds it, and then the append is tried again.
+#[tokio::test(start_paused = true)]
+async fn p05_a_lost_answer_and_a_beat_leave_one_record() {
+    let storage = Arc::new(Breaking::default());
+    let log = storage.log();
+    let lease = take(&log, "ann", Take::IfFree).await.expect("free");
+    for seq in 0..20 {
+        storage.fail(storage.created() + 1, Break::After);
+        lease.append(entry(seq)).await.expect_err("lost");
+        tokio::select! {
+            error = lease.heartbeat() => panic!("{error}"),
+            () = tokio::time::sleep(HEARTBEAT * 2) => {}
+        }
+        lease.append(entry(seq)).await.expect("found");
+    }
+    let kept = log.newest_run().await.expect("readable");
+    assert_eq!(kept, (0..20).map(entry).collect::<Vec<_>>());
+}
+
+/// As versions up to 3 left it.
+#[tokio::test(start_paused = true)]
+async fn p05_a_record_that_stands_twice_is_read_once() {
+    let log = JournalStore::memory().log("rule");
+    for name in ["ann", "bob"] {
+        let lease = take(&log, name, Take::ToRestore).await.expect("taken");
+        if name == "ann" {
+            lease.append(entry(0)).await.expect("kept");
+        }
+        lease.append(entry(1)).await.expect("kept");
+    }
+    let kept = log.newest_run().await.expect("readable");
+    assert_eq!(kept, [entry(0), entry(1)]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_number_at_the_top_of_its_range_is_no_panic() {
+    let storage = Arc::new(Breaking::default());
+    let top = storage.create(u64::MAX, b"{}".to_vec()).await;
+    assert_eq!(top.expect("created"), Created::New);
+    let error = take(&storage.log(), "ann", Take::IfFree)
+        .await
+        .expect_err("full");
+    assert_eq!(error.kind(), ErrorKind::Refused);
+    let error = storage.log().newest_run().await.expect_err("full");
+    assert!(error.message().contains("leaves no number"), "{error}");
+}
+
+#[tokio::test]
+async fn files_that_are_no_records_are_passed_over_and_one_that_is_too_large_is_named() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let store = JournalStore::local(folder.path()).expect("created");
+    let log = store.log("rule");
+    let lease = take(&log, "ann", Take::IfFree).await.expect("free");
+    lease.append(entry(0)).await.expect("kept");
+    let records = folder.path().join(log::name_of("rule"));
+    let put = |name: &str, size: u64| {
+        let file = std::fs::File::create(records.join(name)).expect("a file");
+        file.set_len(size).expect("a sparse file");
+    };
+    for name in ["18446744073709551615.json", "99.json", "notes.txt"] {
+        put(name, 0);
+    }
+    assert_eq!(log.newest_run().await.expect("readable"), [entry(0)]);
+    put("000000000007.json", 1 << 40);
+    let error = log.newest_run().await.expect_err("too large");
+    assert_eq!(error.kind(), ErrorKind::Refused);
+    assert!(error.message().contains("record 7"), "{error}");
+    let text = "x".repeat(9 << 20);
+    let large = Record::new(1, Timestamp::UNIX_EPOCH, json!({ "entry": text }));
+    let error = lease.append(large).await.expect_err("too large");
+    assert_eq!(error.kind(), ErrorKind::Invalid);
 }
 
 #[tokio::test(start_paused = true)]
@@ -412,6 +506,12 @@ async fn p12_a_folder_is_its_owners_and_survives_the_process() {
             .permissions()
             .mode();
         assert_eq!(mode & 0o777, 0o700);
+        let of_log = place.join(log::name_of("arn:aws:x/y"));
+        let mode = std::fs::metadata(of_log)
+            .expect("there")
+            .permissions()
+            .mode();
+        assert_eq!(mode & 0o777, 0o700);
     }
     // As another process sees it.
     let again = JournalStore::local(&place).expect("there");
@@ -432,7 +532,7 @@ async fn p12_a_folder_is_its_owners_and_survives_the_process() {
     let error = take(&again.log("arn:aws:x/y"), "bob", Take::IfFree)
         .await
         .expect_err("held");
-    assert_eq!(error.kind(), ErrorKind::Refused);
+    assert_eq!(error.kind(), ErrorKind::Held);
 }
 
 #[tokio::test(start_paused = true)]

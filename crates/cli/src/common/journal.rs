@@ -1,6 +1,6 @@
 //! Where the journal of a run is kept, and taking it.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use bluegreen::{
     Aws, Error,
@@ -24,8 +24,8 @@ pub(crate) struct JournalPlace {
     /// machine. A folder keeps nobody out but those who see it.
     #[arg(long, global = true)]
     pub(crate) single_host: bool,
-    /// Take the journal from whoever holds it. Says whom it throws out, and waits until no change
-    /// of theirs can be under way.
+    /// Take the journal from a holder that lives. Says whom it throws out, and waits until no change
+    /// of theirs can be under way. `rollback` does so by itself, without the wait.
     #[arg(long, global = true)]
     pub(crate) steal: bool,
 }
@@ -119,13 +119,32 @@ pub(crate) async fn take(
     log.take(Holder::this_process(operator), clock, how).await
 }
 
-/// Whether a rollback whose journal cannot be taken goes ahead without it: unless somebody holds it.
-/// Says so.
-pub(crate) async fn goes_without(log: &JournalLog) -> bool {
-    let standing = log.lease_state().await.ok().flatten();
-    if standing.is_some_and(|standing| standing.holder.is_some()) {
-        return false;
-    }
-    say_line!("warning: rolling back without the journal: nothing keeps another controller out");
-    true
+/// What a rollback waits for a journal. Then it goes ahead without.
+const RESTORE_WAITS: Duration = Duration::from_secs(2);
+
+/// Takes a log for a restore from whoever holds it. A restore needs no journal: `None` if it cannot be
+/// had within two seconds, which is said.
+pub(crate) async fn take_to_restore(
+    log: &JournalLog,
+    operator: &str,
+    clock: Arc<dyn Clock>,
+) -> Option<Lease> {
+    let holder = Holder::this_process(operator);
+    let taking = log.take(holder, clock, Take::ToRestore);
+    let taken = tokio::time::timeout(RESTORE_WAITS, taking).await;
+    let why = match taken {
+        Ok(Ok(lease)) => {
+            if let Some(from) = lease.taken_from() {
+                say_line!("the journal was held by {from}, which is thrown out");
+            }
+            return Some(lease);
+        }
+        Ok(Err(error)) => bluegreen::Failure::from(&error).to_string(),
+        Err(_) => format!("no answer within {} s", RESTORE_WAITS.as_secs()),
+    };
+    say_line!(
+        "warning: restoring without the journal, so a controller that runs is not thrown out; it \
+         sees the restore and raises no more: {why}"
+    );
+    None
 }

@@ -1,7 +1,7 @@
 //! Signals, on a thread and a runtime of their own: the simulation pauses its runtime's clock,
 //! and a runtime that waits for a signal must not.
 
-use std::{thread, time::Duration};
+use std::{io::IsTerminal as _, thread, time::Duration};
 
 use bluegreen::engine::ControlHandle;
 
@@ -10,32 +10,17 @@ use super::say::say_line;
 /// So long before the end of the grace the last words are said.
 const LAST_WORDS: Duration = Duration::from_secs(2);
 
-/// The first SIGINT, SIGTERM or SIGHUP cancels the run, a second one stops it at once. Where the
-/// surroundings kill `grace` after a SIGTERM, that stops it shortly before.
+/// SIGINT, SIGTERM and SIGHUP cancel the run; each further one ends what it waits for, and never a
+/// restore. Only a second Ctrl-C on a terminal stops it at once: a CI runner that cancels a job sends
+/// SIGINT, and SIGTERM seconds later, and wants the same as with one of them. If the surroundings kill
+/// `grace` after a SIGTERM, the run is stopped shortly before.
 pub(crate) fn control(handle: ControlHandle, grace: Option<Duration>) -> std::io::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_io()
         .enable_time()
         .build()?;
     let body = move || {
-        let listened = runtime.block_on(async {
-            let mut signals = Signals::new()?;
-            let first = signals.next().await;
-            handle.cancel(first);
-            let grace_ends = async {
-                match grace.filter(|_| first == "SIGTERM") {
-                    Some(grace) => tokio::time::sleep(grace.saturating_sub(LAST_WORDS)).await,
-                    None => std::future::pending().await,
-                }
-            };
-            // What came of it stands among the events.
-            let _answer = tokio::select! {
-                second = signals.next() => handle.stop(format!("a second signal, {second}")),
-                () = grace_ends => handle.stop("the grace after SIGTERM ends"),
-            };
-            std::io::Result::Ok(())
-        });
-        if let Err(error) = listened {
+        if let Err(error) = runtime.block_on(listen(&handle, grace)) {
             say_line!("warning: signals cannot be heard, Ctrl-C ends at once: {error}");
         }
     };
@@ -44,6 +29,41 @@ pub(crate) fn control(handle: ControlHandle, grace: Option<Duration>) -> std::io
         .spawn(body)
         .map(drop)
 }
+
+/// What came of a control stands among the events.
+async fn listen(handle: &ControlHandle, grace: Option<Duration>) -> std::io::Result<()> {
+    let mut signals = Signals::new()?;
+    let is_at_terminal = std::io::stdin().is_terminal();
+    let mut killed_at = None;
+    let mut interrupts = 0;
+    loop {
+        let grace_ends = async {
+            match killed_at {
+                Some(at) => tokio::time::sleep_until(at - LAST_WORDS).await,
+                None => std::future::pending().await,
+            }
+        };
+        let signal = tokio::select! {
+            signal = signals.next() => signal,
+            () = grace_ends => {
+                let _answer = handle.stop("the grace after SIGTERM ends");
+                return Ok(());
+            }
+        };
+        interrupts += u32::from(signal == INTERRUPT);
+        if is_at_terminal && signal == INTERRUPT && interrupts > 1 {
+            let _answer = handle.stop("a second Ctrl-C");
+            continue;
+        }
+        if let (None, TERMINATE, Some(grace)) = (killed_at, signal, grace) {
+            killed_at = Some(tokio::time::Instant::now() + grace.max(LAST_WORDS));
+        }
+        let _answer = handle.cancel(signal);
+    }
+}
+
+const INTERRUPT: &str = "SIGINT";
+const TERMINATE: &str = "SIGTERM";
 
 #[cfg(unix)]
 struct Signals {
@@ -65,8 +85,8 @@ impl Signals {
 
     async fn next(&mut self) -> &'static str {
         tokio::select! {
-            _ = self.int.recv() => "SIGINT",
-            _ = self.term.recv() => "SIGTERM",
+            _ = self.int.recv() => INTERRUPT,
+            _ = self.term.recv() => TERMINATE,
             _ = self.hup.recv() => "SIGHUP",
         }
     }
@@ -83,7 +103,7 @@ impl Signals {
 
     async fn next(&mut self) -> &'static str {
         match tokio::signal::ctrl_c().await {
-            Ok(()) => "Ctrl-C",
+            Ok(()) => INTERRUPT,
             Err(_) => std::future::pending().await,
         }
     }

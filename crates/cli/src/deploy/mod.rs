@@ -10,7 +10,7 @@ mod validate;
 use std::{io::Write as _, process::ExitCode};
 
 use bluegreen::{
-    Aws, Deployment, DeploymentError, ImageBuilder as _, ServiceDeployer as _,
+    Aws, Deployment, DeploymentError, ErrorKind, ImageBuilder as _, ServiceDeployer as _,
     aws::sim::{ReleaseScenario, Simulation},
     deployment::{DeploymentOutcome, ImageSource, origin_of, replay},
     image::ImageRef,
@@ -176,7 +176,9 @@ async fn go(cli: &Cli, setup: &Setup, aws: &Aws, simulation: Option<&Simulation>
         Err(error) => {
             let code = failed(&error, UNCHANGED);
             let is_rollback = matches!(cli.command, Some(Command::Rollback { .. }));
-            if is_rollback && common::journal::goes_without(&log).await {
+            // A journal that cannot be read or written does not stand in the way; a controller does.
+            if is_rollback && error.kind() != ErrorKind::Held {
+                say_line!("warning: rolling back without the journal");
                 return carry_out(cli, setup, aws, simulation, None).await;
             }
             return code;

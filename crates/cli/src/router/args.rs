@@ -7,7 +7,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 /// under health gates, and puts everything back when green does harm.
 ///
 /// Without --aws it runs on a simulated AWS, in virtual time, and touches nothing.
-#[derive(Debug, Parser)]
+#[derive(Debug, Clone, Parser)]
 #[command(name = "bluegreen router", version, max_term_width = 100, after_help = AFTER)]
 pub(crate) struct Cli {
     #[command(subcommand)]
@@ -42,10 +42,10 @@ Exit codes:
   12  held: on request, on somebody else's change, or inconclusive with --on-inconclusive hold
   20  not restored, or not known: somebody must look now
 
-Ctrl-C, SIGTERM and SIGHUP roll back and say so; while blue is only being confirmed they end the
-wait. A second one stops at once and says where traffic is. A run that is killed all the same
-leaves traffic as it is: `resume` goes on with it, `rollback` puts everything back. With
---dead-man it goes back by itself.
+Ctrl-C, SIGTERM and SIGHUP roll back and say so. A second one ends waits and confirmations, and never
+a restore. Only a second Ctrl-C on a terminal stops at once, and says where traffic is. A run that is
+killed leaves traffic as it is: `resume` continues it, `rollback` puts everything back. With --dead-man
+it goes back by itself.
 
 Examples:
   bluegreen router                              a healthy migration on the simulation
@@ -58,7 +58,7 @@ Examples:
   bluegreen router status --aws --listener-arn ARN --priority 100 \\
       --blue-target-group ARN --green-target-group ARN";
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Subcommand)]
+#[derive(Debug, Clone, PartialEq, Eq, Subcommand)]
 pub(crate) enum Command {
     /// Show the split, the targets and the stickiness as they are. Reads only.
     Status,
@@ -79,16 +79,25 @@ pub(crate) enum Command {
     /// Move green to 100 % at once, from whatever split is found: your override of the gates for
     /// the way there. Capacity is still needed, and the last step bakes under the gates.
     Complete,
-    /// Put everything back on blue, from whatever split is found.
+    /// Put everything back on blue, at once, from whatever split is found and whoever works on the
+    /// rule: a controller that holds the journal is thrown out. Needs no journal, and no target groups
+    /// if the journal or --to names them.
     Rollback {
-        /// Go ahead even where blue has no healthy target.
+        /// Go ahead even if blue has no healthy target.
         #[arg(long)]
         force: bool,
+        /// The target group that is to serve everything, by its name or ARN: needed if neither
+        /// --blue-target-group nor the journal says which one was live.
+        #[arg(long, value_name = "GROUP")]
+        to: Option<String>,
+        /// Wait until a settled minute shows no request on green, as long as the plan says.
+        #[arg(long)]
+        confirm: bool,
     },
 }
 
 /// Where it runs.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Where")]
 pub(crate) struct Place {
     /// Real AWS, through the usual credential chain; AWS_ENDPOINT_URL, its per-service forms and
@@ -134,7 +143,7 @@ pub(crate) struct Place {
 }
 
 /// Which rule divides the traffic. Needed with --aws; the simulation has its own.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Rule (with --aws)")]
 pub(crate) struct Rule {
     #[command(flatten)]
@@ -217,11 +226,12 @@ pub(crate) struct Plan {
     pub(crate) on_resume: ResumePolicy,
     /// Keep a dead-man switch while traffic is divided: a schedule outside of this process that
     /// puts everything back on blue, this long after it was last renewed. It is renewed each
-    /// minute, so it fires only where this process is dead and nobody resumes it. 5m to 1h.
+    /// minute, so it fires only if this process is dead and no other one resumes the run. 5m to 1h
+    /// [default: 10m with --dead-man-role, else none].
     #[arg(long, global = true, value_name = "TIME", allow_hyphen_values = true)]
     pub(crate) dead_man: Option<String>,
-    /// The role that the schedule writes the rule as, with --dead-man and --aws;
-    /// --print-dead-man-role says what it needs.
+    /// The role as which the schedule writes the rule: keeps a dead-man switch. Needed for --dead-man
+    /// with --aws; --print-dead-man-role says what it needs.
     #[arg(long, global = true, value_name = "ARN")]
     pub(crate) dead_man_role: Option<String>,
     /// Take on a risk that the preflight would refuse: shared-targets, long-stickiness. May be

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use bluegreen::{
-    Aws, Error, Migration, MigrationError, MigrationOutcome,
+    Aws, Error, ErrorKind, Migration, MigrationError, MigrationOutcome,
     aws::alb::AlbTrafficSplitter,
-    migration::{ResumeError, origin_of},
+    migration::{RestoreOrder, ResumeError, origin_of},
     store::{JournalLog, Lease, Take},
 };
 use clap::Parser;
@@ -26,7 +26,8 @@ pub(crate) struct Controller<'a> {
     cli: &'a Cli,
     setup: &'a Setup,
     aws: &'a Aws,
-    log: JournalLog,
+    /// The rule's journal; a rollback may do without.
+    log: Option<JournalLog>,
 }
 
 impl<'a> Controller<'a> {
@@ -38,18 +39,37 @@ impl<'a> Controller<'a> {
         splitter: &AlbTrafficSplitter,
     ) -> Result<Self, u8> {
         let store = cli.journal.store(aws, !cli.place.aws);
-        let store = store.map_err(|problem| bad_arguments(&[problem]))?;
+        let is_rollback = matches!(cli.command, Some(Command::Rollback { .. }));
+        let store = match store {
+            Ok(store) => Some(store),
+            // Restoring is open to all.
+            Err(_) if is_rollback && cli.journal.journal.is_none() => None,
+            Err(problem) if is_rollback => {
+                say_line!(
+                    "warning: restoring without the journal: {}",
+                    problem.message
+                );
+                None
+            }
+            Err(problem) => return Err(bad_arguments(&[problem])),
+        };
         let rule = splitter.locate().await;
         let rule = rule.map_err(|error| failed(&error, UNCHANGED))?;
-        if cli.place.aws && !cli.json {
+        if let (Some(store), true, false) = (&store, cli.place.aws, cli.json) {
             say_line!("journal: {store}");
         }
         Ok(Self {
             cli,
             setup,
             aws,
-            log: store.log(rule.as_str()),
+            log: store.map(|store| store.log(rule.as_str())),
         })
+    }
+
+    /// The log, which every command but a rollback has.
+    fn log(&self) -> Result<&JournalLog, Error> {
+        let missing = || Error::new(ErrorKind::Invalid, "there is no journal");
+        self.log.as_ref().ok_or_else(missing)
     }
 
     async fn take(&self, usual: Take) -> Result<Lease, Error> {
@@ -59,21 +79,7 @@ impl<'a> Controller<'a> {
             usual
         };
         let (operator, clock) = (&self.cli.place.operator, self.aws.clock());
-        common::journal::take(&self.log, operator, clock, how).await
-    }
-
-    /// A journal that cannot be had does not keep blue from being put back, unless somebody holds
-    /// it.
-    async fn take_to_restore(&self) -> Result<Option<Lease>, u8> {
-        let error = match self.take(Take::IfExpired).await {
-            Ok(lease) => return Ok(Some(lease)),
-            Err(error) => error,
-        };
-        let code = failed(&error, UNCHANGED);
-        if common::journal::goes_without(&self.log).await {
-            return Ok(None);
-        }
-        Err(code)
+        common::journal::take(self.log()?, operator, clock, how).await
     }
 
     /// Everything of a run: whatever changes something asks the lease first.
@@ -112,10 +118,13 @@ impl<'a> Controller<'a> {
     }
 
     /// Takes the journal and begins.
-    pub(crate) async fn start(&self, command: Command) -> Ended {
-        let lease = match command {
-            // Whoever wants traffic back on blue takes over from who is dead.
-            Command::Rollback { .. } => self.take_to_restore().await?,
+    pub(crate) async fn start(&self, command: &Command) -> Ended {
+        let lease = match (command, &self.log) {
+            (Command::Rollback { .. }, None) => None,
+            (Command::Rollback { .. }, Some(log)) => {
+                let (operator, clock) = (&self.cli.place.operator, self.aws.clock());
+                common::journal::take_to_restore(log, operator, clock).await
+            }
             _ => {
                 let taken = self.take(Take::IfFree).await;
                 Some(taken.map_err(|error| failed(&error, UNCHANGED))?)
@@ -128,12 +137,29 @@ impl<'a> Controller<'a> {
         ended
     }
 
-    async fn begin(&self, command: Command, lease: Option<&Lease>) -> Ended {
+    async fn begin(&self, command: &Command, lease: Option<&Lease>) -> Ended {
         let migration = self.migration(self.setup, self.cli, lease)?;
         let operator = self.cli.place.operator.as_str();
         Ok(match command {
             Command::Complete => migration.complete(operator).await,
-            Command::Rollback { force } => migration.restore(operator, force).await,
+            Command::Rollback { force, confirm, .. } => {
+                let mut order = RestoreOrder::by(operator);
+                // A controller that was thrown out, or that nobody knows of, may have sent a change.
+                if lease.is_none_or(|lease| lease.taken_from().is_some()) {
+                    order = order.with_stay(RestoreOrder::LATE_CALL);
+                }
+                if *force {
+                    order = order.with_force();
+                }
+                if *confirm {
+                    order = order.with_confirmation();
+                }
+                let migration = match self.cli.json {
+                    true => migration,
+                    false => migration.on_event(render::by_hand()),
+                };
+                migration.restore(order).await
+            }
             _ => migration.run().await,
         })
     }
@@ -174,7 +200,7 @@ impl<'a> Controller<'a> {
 }
 
 /// The command line of the run that the records are of.
-fn options_of(records: &[bluegreen::engine::Record]) -> Option<Cli> {
+pub(super) fn options_of(records: &[bluegreen::engine::Record]) -> Option<Cli> {
     let origin = origin_of(records).ok()?;
     let arguments: Vec<String> = serde_json::from_value(origin).ok()?;
     let program = std::iter::once("bluegreen router".to_owned());

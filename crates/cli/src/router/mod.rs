@@ -4,13 +4,17 @@ mod args;
 mod controller;
 mod outlook;
 mod render;
+mod rollback;
 mod setup;
 
 use std::{io::Write as _, process::ExitCode};
 
 use bluegreen::{
     Aws, MigrationError, MigrationOutcome, TrafficSplitter,
-    aws::sim::{Scenario, Simulation},
+    aws::{
+        alb::AlbDeadManSwitch,
+        sim::{Scenario, Simulation},
+    },
     problem::Problem,
     store::Take,
 };
@@ -66,8 +70,19 @@ async fn run(cli: &Cli) -> u8 {
         return bad_arguments(&[Problem::new("resume", message, hint)]);
     }
     if cli.place.aws {
-        return match Setup::new(cli, None) {
-            Ok(setup) => go(cli, &setup, &aws::from_env().await, None).await,
+        if cli.place.print_iam_policy || cli.place.print_dead_man_role {
+            return match Setup::new(cli, None) {
+                Ok(setup) => go(cli, &setup, &aws::from_env().await, None).await,
+                Err(problems) => bad_arguments(&problems),
+            };
+        }
+        let aws = aws::from_env().await;
+        let cli = match rollback::with_sides(cli, &aws).await {
+            Ok(cli) => cli,
+            Err(code) => return code,
+        };
+        return match Setup::new(&cli, None) {
+            Ok(setup) => go(&cli, &setup, &aws, None).await,
             Err(problems) => bad_arguments(&problems),
         };
     }
@@ -119,31 +134,37 @@ async fn go(cli: &Cli, setup: &Setup, aws: &Aws, simulation: Option<&Simulation>
         Ok(splitter) => splitter,
         Err(error) => return failed(&error, BAD_ARGUMENTS),
     };
-    let command = cli.command.unwrap_or(Command::Migrate);
+    let command = cli.command.clone().unwrap_or(Command::Migrate);
     if command == Command::Status {
         return match splitter.observe().await {
-            Ok(traffic) => match render::status(&traffic, cli.json) {
-                Ok(()) => 0,
-                Err(error) => {
-                    say_line!("error: the answer could not be written: {error}");
-                    UNCHANGED
+            Ok(traffic) => {
+                let switch = match splitter.locate().await {
+                    Ok(rule) => AlbDeadManSwitch::fires(aws, &rule).await,
+                    Err(error) => Err(error),
+                };
+                match render::status(&traffic, &switch, cli.json) {
+                    Ok(()) => 0,
+                    Err(error) => {
+                        say_line!("error: the answer could not be written: {error}");
+                        UNCHANGED
+                    }
                 }
-            },
+            }
             Err(error) => failed(&error, UNCHANGED),
         };
     }
-    if let Some(code) = looked_ahead(cli, setup, aws, command).await {
+    if let Some(code) = looked_ahead(cli, setup, aws, &command).await {
         return code;
     }
     let controller = match Controller::new(cli, setup, aws, &splitter).await {
         Ok(controller) => controller,
         Err(code) => return code,
     };
-    let ended = match (command, setup.kill_at) {
+    let ended = match (&command, setup.kill_at) {
         (Command::Resume, _) => controller.resume(Take::IfExpired).await,
-        (_, None) => controller.start(command).await,
+        (_, None) => controller.start(&command).await,
         (_, Some(after)) => {
-            let killed = tokio::time::timeout(after, controller.start(command)).await;
+            let killed = tokio::time::timeout(after, controller.start(&command)).await;
             match killed {
                 Ok(ended) => ended,
                 Err(_) => {
@@ -188,7 +209,7 @@ async fn go(cli: &Cli, setup: &Setup, aws: &Aws, simulation: Option<&Simulation>
 
 /// What blue's past says: all that was asked for, or what must be known before a migration. Gives
 /// an exit code where it ends with that.
-async fn looked_ahead(cli: &Cli, setup: &Setup, aws: &Aws, command: Command) -> Option<u8> {
+async fn looked_ahead(cli: &Cli, setup: &Setup, aws: &Aws, command: &Command) -> Option<u8> {
     if !matches!(
         command,
         Command::Migrate | Command::Plan | Command::Calibrate { .. }
@@ -200,7 +221,7 @@ async fn looked_ahead(cli: &Cli, setup: &Setup, aws: &Aws, command: Command) -> 
         Err(error) => return Some(failed(&error, BAD_ARGUMENTS)),
     };
     let source = source.as_dyn();
-    let is_quiet = cli.json && command == Command::Migrate;
+    let is_quiet = cli.json && *command == Command::Migrate;
     if !is_quiet && !matches!(command, Command::Calibrate { .. }) {
         say_line!("{}\n", setup.plan.preview());
     }
@@ -216,7 +237,7 @@ async fn looked_ahead(cli: &Cli, setup: &Setup, aws: &Aws, command: Command) -> 
         };
     };
     let ended = match command {
-        Command::Calibrate { days } => outlook::past(source, aws, settings, days).await,
+        Command::Calibrate { days } => outlook::past(source, aws, settings, *days).await,
         _ => outlook::plan(source, aws, &setup.plan, settings).await,
     };
     match (ended, command) {

@@ -24,6 +24,20 @@ pub(crate) fn json(event: &Event<MigrationEvent>) {
     json_line(event);
 }
 
+/// The command that does by hand what a restore does, once it is known.
+pub(crate) fn by_hand() -> impl FnMut(&Event<MigrationEvent>) + Send {
+    let mut is_said = false;
+    move |event| {
+        let MigrationEvent::Shifting { from, .. } = &event.kind else {
+            return;
+        };
+        if let (false, Some(command)) = (is_said, &from.restore_command) {
+            is_said = true;
+            say_line!("{DIM}by hand: {command}{DIM:#}");
+        }
+    }
+}
+
 /// Progress for people, on stderr.
 #[derive(Debug)]
 pub(crate) struct Progress {
@@ -211,11 +225,18 @@ fn rates(side: &SeenSide) -> String {
 /// # Errors
 ///
 /// Where the answer could not be written: without it, there is none.
-pub(crate) fn status(traffic: &TrafficObservation, json: bool) -> std::io::Result<()> {
+pub(crate) fn status(
+    traffic: &TrafficObservation,
+    switch: &bluegreen::Result<Option<jiff::Timestamp>>,
+    json: bool,
+) -> std::io::Result<()> {
     let mut out = anstream::stdout().lock();
     if json {
-        let line = serde_json::to_string(traffic)?;
-        writeln!(out, "{line}")?;
+        let mut status = serde_json::to_value(traffic)?;
+        if let (Some(status), Ok(fires)) = (status.as_object_mut(), switch) {
+            status.insert("dead_man_fires".to_owned(), serde_json::to_value(fires)?);
+        }
+        writeln!(out, "{status}")?;
         return out.flush();
     }
     writeln!(out, "{STRONG}{traffic}{STRONG:#}")?;
@@ -224,6 +245,14 @@ pub(crate) fn status(traffic: &TrafficObservation, json: bool) -> std::io::Resul
     if let Some(stickiness) = traffic.stickiness {
         let seconds = stickiness.as_secs();
         writeln!(out, "  clients stay on a side for {seconds} s")?;
+    }
+    match switch {
+        Ok(Some(fires)) => writeln!(
+            out,
+            "  the dead-man switch puts everything on blue at {fires:.0}, unless it is renewed"
+        )?,
+        Ok(None) => writeln!(out, "  no dead-man switch is armed")?,
+        Err(error) => writeln!(out, "  whether a dead-man switch is armed: {error}")?,
     }
     if let Some(advice) = traffic.restore_advice() {
         writeln!(out, "  {advice}")?;

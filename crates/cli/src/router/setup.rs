@@ -384,7 +384,9 @@ fn plan(cli: &Cli, problems: &mut Problems) -> Option<MigrationPlan> {
     };
     let step_deadline = optional("--step-deadline", given.step_deadline.as_ref());
     let deadline = optional("--deadline", given.deadline.as_ref());
-    let dead_man = optional("--dead-man", given.dead_man.as_ref());
+    let usual = given.dead_man_role.as_ref().map(|_| DEAD_MAN.to_owned());
+    let dead_man = given.dead_man.as_ref().or(usual.as_ref());
+    let dead_man = optional("--dead-man", dead_man);
     let only_steps = MigrationPlan::builder().steps(steps.clone()).build();
     if let (Err(error), true) = (&only_steps, bake.is_none() || look_interval.is_none()) {
         // The rest of the plan cannot be checked, the steps can.
@@ -453,22 +455,20 @@ fn plan(cli: &Cli, problems: &mut Problems) -> Option<MigrationPlan> {
     }
 }
 
-/// Whom the dead-man switch writes as; the simulation takes anybody.
+/// When the dead-man switch fires if only its role is given.
+const DEAD_MAN: &str = "10m";
+
+/// Whom the dead-man switch writes as; the simulation takes any role.
 fn dead_man_role(cli: &Cli, problems: &mut Problems) -> Option<RoleArn> {
     let given = &cli.plan;
     match (&given.dead_man, &given.dead_man_role) {
-        (_, Some(text)) if given.dead_man.is_some() => text
+        (_, Some(text)) => text
             .parse()
             .map_err(|error: Error| {
                 let hint = error.hint().unwrap_or_default().to_owned();
                 problems.add("--dead-man-role", error.message(), hint);
             })
             .ok(),
-        (None, Some(_)) => {
-            let hint = "add --dead-man 10m, or leave it out";
-            problems.add("--dead-man-role", "is for a dead-man switch", hint);
-            None
-        }
         (Some(_), _) if cli.place.aws => {
             let hint = "`--print-dead-man-role` says what the role must be";
             problems.add("--dead-man-role", "is needed with --dead-man", hint);

@@ -181,6 +181,32 @@ impl AlbDeadManSwitch {
         }
     }
 
+    /// When the switch of a rule fires, if one is armed. Needs no role: for a person who looks.
+    ///
+    /// # Errors
+    ///
+    /// If the schedule cannot be read, or says no time.
+    ///
+    /// # Cancel safety
+    ///
+    /// Only reads.
+    pub async fn fires(aws: &Aws, rule: &RuleArn) -> Result<Option<Timestamp>> {
+        let what = || format!("read the dead-man switch of rule {rule}");
+        let read = GetScheduleInput::builder().name(name(rule));
+        let found = match aws.scheduler.get_schedule(read).await {
+            Ok(found) => found.schedule_expression.unwrap_or_default(),
+            Err(error) if error.kind == ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(told(error, &what())),
+        };
+        let time = time_of(&found).ok_or_else(|| {
+            Error::new(
+                ErrorKind::Refused,
+                format!("{}: `{found}` is no time", what()),
+            )
+        })?;
+        Ok(Some(time))
+    }
+
     /// A time of the run that arms it in AWS's time, which the reads before have told; of the clock
     /// here if no run does.
     fn there(&self, time: Timestamp) -> Timestamp {
@@ -299,6 +325,12 @@ fn at(time: Timestamp) -> String {
     format!("at({})", time.strftime("%Y-%m-%dT%H:%M:%S"))
 }
 
+/// The time of such an expression.
+fn time_of(expression: &str) -> Option<Timestamp> {
+    let time = expression.strip_prefix("at(")?.strip_suffix(')')?;
+    format!("{time}Z").parse().ok()
+}
+
 fn told(error: crate::aws::api::ApiError, what: &str) -> Error {
     let is_of_role = error.kind == ErrorKind::Invalid && error.message.contains("role");
     let error = error.into_error(what);
@@ -325,5 +357,7 @@ mod tests {
         assert!(name.bytes().all(is_valid), "{name}");
         let time = "2026-01-05T09:07:03Z".parse().expect("a time");
         assert_eq!(at(time), "at(2026-01-05T09:07:03)");
+        assert_eq!(time_of(&at(time)), Some(time));
+        assert_eq!(time_of("rate(1 minute)"), None);
     }
 }

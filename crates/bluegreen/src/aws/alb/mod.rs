@@ -13,7 +13,7 @@ mod testing;
 pub use self::{
     dead_man::{AlbDeadManSwitch, RoleArn},
     place::{GreenGroup, GreenPlace, PlaceReport, PlaceStep, TestHeader, TestHeaderError},
-    rule::{AlbRule, ArnError, ListenerArn, LoadBalancerArn, RuleArn, TargetGroupArn},
+    rule::{AlbRule, ArnError, ListenerArn, LoadBalancerArn, RuleArn, RuleWeights, TargetGroupArn},
     spec::{ListenerRuleSpec, TargetGroupSpec},
     splitter::AlbTrafficSplitter,
 };

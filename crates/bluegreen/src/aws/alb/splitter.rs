@@ -24,7 +24,11 @@ use super::{
     },
 };
 use crate::{
-    aws::{Aws, ServerDates, api::ElbApi},
+    aws::{
+        Aws, ServerDates,
+        api::{ElbApi, after_read},
+    },
+    clock::Clock,
     error::{Error, ErrorKind, Result},
     preflight::Finding,
     traffic::{Over, Shift, Shifted, Sides, TargetCounts, TrafficObservation, TrafficSplitter},
@@ -76,6 +80,7 @@ use crate::{
 #[derive(Debug)]
 pub struct AlbTrafficSplitter {
     elb: Arc<dyn ElbApi>,
+    clock: Arc<dyn Clock>,
     /// What a preflight says of the endpoints.
     endpoints: Vec<Finding>,
     /// What it says of the clock.
@@ -144,6 +149,7 @@ impl AlbTrafficSplitter {
         }
         Ok(Self {
             elb: Arc::clone(&aws.elb),
+            clock: aws.clock(),
             endpoints: aws.endpoint_notes(),
             dates: aws.dates(),
             rule,
@@ -313,6 +319,7 @@ impl TrafficSplitter for AlbTrafficSplitter {
     async fn shift(&self, shift: &Shift) -> Result<Shifted> {
         let to = shift.to;
         let arn = self.locate().await?;
+        let read_at = self.clock.uptime();
         let routing = self.basis(&arn, &shift.over).await?;
         let current = routing.observation(shift.from.targets);
         if !shift.may_replace(&current) {
@@ -338,7 +345,7 @@ impl TrafficSplitter for AlbTrafficSplitter {
             green = u32::from(weights.green),
             "writing weights"
         );
-        self.write(&routing, weights).await?;
+        after_read(read_at, self.write(&routing, weights)).await?;
         let mut accepted = current;
         accepted.weights = weights.map(u32::from);
         if shift.over == Over::Held {

@@ -46,8 +46,8 @@ use serde_json::Value;
 
 use super::{
     ApiError, CloudWatchApi, EcrApi, EcsApi, EcsCall, ElbApi, SchedulerApi, error::Effect,
+    last_check::Guard,
 };
-use crate::engine::Fence;
 use aws_sdk_scheduler::operation::{
     create_schedule::{CreateScheduleOutput, builders::CreateScheduleInputBuilder},
     delete_schedule::{DeleteScheduleOutput, builders::DeleteScheduleInputBuilder},
@@ -112,33 +112,35 @@ impl Counter {
 #[derive(Debug)]
 pub(crate) struct Counting<A: ?Sized> {
     counter: Counter,
-    fence: Option<Arc<dyn Fence>>,
+    guard: Option<Guard>,
     inner: Arc<A>,
 }
 
 impl<A: ?Sized> Counting<A> {
-    pub(crate) fn new(counter: Counter, fence: Option<Arc<dyn Fence>>, inner: Arc<A>) -> Self {
+    pub(crate) fn new(counter: Counter, guard: Option<Guard>, inner: Arc<A>) -> Self {
         Self {
             counter,
-            fence,
+            guard,
             inner,
         }
     }
 
-    /// Right before a change: nothing is awaited between this and its call.
-    fn change(&self, operation: &'static str) -> Result<(), ApiError> {
-        if let Some(fence) = &self.fence {
-            fence.check().map_err(|error| ApiError {
-                kind: error.kind(),
-                operation,
-                code: None,
-                message: error.message().to_owned(),
-                request_id: None,
-                advice: None,
-            })?;
-        }
-        self.counter.count(operation);
-        Ok(())
+    /// A change, if the fence lets it: nothing is awaited between its answer and the call.
+    async fn change<T>(
+        &self,
+        operation: &'static str,
+        call: impl Future<Output = Result<T, ApiError>>,
+    ) -> Result<T, ApiError> {
+        let Some(guard) = &self.guard else {
+            self.counter.count(operation);
+            return call.await;
+        };
+        let counted = async {
+            self.counter.count(operation);
+            call.await
+        };
+        let sent = guard.send(counted).await;
+        sent.map_err(|error| ApiError::not_sent(operation, &error))?
     }
 }
 
@@ -180,48 +182,48 @@ impl ElbApi for Counting<dyn ElbApi> {
         &self,
         input: ModifyRuleInputBuilder,
     ) -> Result<ModifyRuleOutput, ApiError> {
-        self.change("ModifyRule")?;
-        self.inner.modify_rule(input).await
+        self.change("ModifyRule", self.inner.modify_rule(input))
+            .await
     }
 
     async fn modify_listener(
         &self,
         input: ModifyListenerInputBuilder,
     ) -> Result<ModifyListenerOutput, ApiError> {
-        self.change("ModifyListener")?;
-        self.inner.modify_listener(input).await
+        self.change("ModifyListener", self.inner.modify_listener(input))
+            .await
     }
 
     async fn create_target_group(
         &self,
         input: CreateTargetGroupInputBuilder,
     ) -> Result<CreateTargetGroupOutput, ApiError> {
-        self.change("CreateTargetGroup")?;
-        self.inner.create_target_group(input).await
+        self.change("CreateTargetGroup", self.inner.create_target_group(input))
+            .await
     }
 
     async fn delete_target_group(
         &self,
         input: DeleteTargetGroupInputBuilder,
     ) -> Result<DeleteTargetGroupOutput, ApiError> {
-        self.change("DeleteTargetGroup")?;
-        self.inner.delete_target_group(input).await
+        self.change("DeleteTargetGroup", self.inner.delete_target_group(input))
+            .await
     }
 
     async fn create_rule(
         &self,
         input: CreateRuleInputBuilder,
     ) -> Result<CreateRuleOutput, ApiError> {
-        self.change("CreateRule")?;
-        self.inner.create_rule(input).await
+        self.change("CreateRule", self.inner.create_rule(input))
+            .await
     }
 
     async fn delete_rule(
         &self,
         input: DeleteRuleInputBuilder,
     ) -> Result<DeleteRuleOutput, ApiError> {
-        self.change("DeleteRule")?;
-        self.inner.delete_rule(input).await
+        self.change("DeleteRule", self.inner.delete_rule(input))
+            .await
     }
 
     async fn describe_tags(
@@ -233,16 +235,15 @@ impl ElbApi for Counting<dyn ElbApi> {
     }
 
     async fn add_tags(&self, input: AddTagsInputBuilder) -> Result<AddTagsOutput, ApiError> {
-        self.change("AddTags")?;
-        self.inner.add_tags(input).await
+        self.change("AddTags", self.inner.add_tags(input)).await
     }
 
     async fn remove_tags(
         &self,
         input: RemoveTagsInputBuilder,
     ) -> Result<RemoveTagsOutput, ApiError> {
-        self.change("RemoveTags")?;
-        self.inner.remove_tags(input).await
+        self.change("RemoveTags", self.inner.remove_tags(input))
+            .await
     }
 }
 
@@ -268,11 +269,14 @@ impl CloudWatchApi for Counting<dyn CloudWatchApi> {
 #[async_trait]
 impl EcsApi for Counting<dyn EcsApi> {
     async fn call(&self, call: EcsCall, input: Value) -> Result<Value, ApiError> {
+        let sent = self.inner.call(call, input);
         match call.effect() {
-            Effect::Read => self.counter.count(call.operation()),
-            Effect::Mutation => self.change(call.operation())?,
+            Effect::Read => {
+                self.counter.count(call.operation());
+                sent.await
+            }
+            Effect::Mutation => self.change(call.operation(), sent).await,
         }
-        self.inner.call(call, input).await
     }
 }
 
@@ -298,8 +302,8 @@ impl EcrApi for Counting<dyn EcrApi> {
         &self,
         input: CreateRepositoryInputBuilder,
     ) -> Result<CreateRepositoryOutput, ApiError> {
-        self.change("CreateRepository")?;
-        self.inner.create_repository(input).await
+        self.change("CreateRepository", self.inner.create_repository(input))
+            .await
     }
 
     async fn describe_images(
@@ -319,8 +323,7 @@ impl EcrApi for Counting<dyn EcrApi> {
     }
 
     async fn put_image(&self, input: PutImageInputBuilder) -> Result<PutImageOutput, ApiError> {
-        self.change("PutImage")?;
-        self.inner.put_image(input).await
+        self.change("PutImage", self.inner.put_image(input)).await
     }
 }
 
@@ -330,16 +333,16 @@ impl SchedulerApi for Counting<dyn SchedulerApi> {
         &self,
         input: CreateScheduleInputBuilder,
     ) -> Result<CreateScheduleOutput, ApiError> {
-        self.change("CreateSchedule")?;
-        self.inner.create_schedule(input).await
+        self.change("CreateSchedule", self.inner.create_schedule(input))
+            .await
     }
 
     async fn update_schedule(
         &self,
         input: UpdateScheduleInputBuilder,
     ) -> Result<UpdateScheduleOutput, ApiError> {
-        self.change("UpdateSchedule")?;
-        self.inner.update_schedule(input).await
+        self.change("UpdateSchedule", self.inner.update_schedule(input))
+            .await
     }
 
     async fn get_schedule(
@@ -354,7 +357,7 @@ impl SchedulerApi for Counting<dyn SchedulerApi> {
         &self,
         input: DeleteScheduleInputBuilder,
     ) -> Result<DeleteScheduleOutput, ApiError> {
-        self.change("DeleteSchedule")?;
-        self.inner.delete_schedule(input).await
+        self.change("DeleteSchedule", self.inner.delete_schedule(input))
+            .await
     }
 }

@@ -24,6 +24,7 @@ use aws_sdk_ecr::{
 use super::{
     Clients,
     error::{ApiError, Effect},
+    last_check::LastCheck,
 };
 use crate::aws::endpoints::Endpoint;
 
@@ -69,7 +70,7 @@ impl RealEcr {
     pub(crate) fn new(to: Clients<'_>, endpoint: Option<&Endpoint>) -> Self {
         let client = |config: &SdkConfig| {
             let config = Builder::from(config);
-            let mut config = config.interceptor(to.reader.clone());
+            let mut config = config.interceptor(to.reader.clone()).interceptor(LastCheck);
             config.set_endpoint_url(endpoint.map(|one| one.as_str().to_owned()));
             Client::from_conf(config.build())
         };

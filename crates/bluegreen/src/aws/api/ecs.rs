@@ -31,6 +31,7 @@ use serde_json::Value;
 use super::{
     Clients,
     error::{ApiError, Effect},
+    last_check::LastCheck,
 };
 use crate::{aws::endpoints::Endpoint, error::ErrorKind};
 
@@ -93,7 +94,7 @@ impl RealEcs {
     pub(crate) fn new(to: Clients<'_>, endpoint: Option<&Endpoint>) -> Self {
         let client = |config: &SdkConfig| {
             let config = Builder::from(config);
-            let mut config = config.interceptor(to.reader.clone());
+            let mut config = config.interceptor(to.reader.clone()).interceptor(LastCheck);
             config.set_endpoint_url(endpoint.map(|one| one.as_str().to_owned()));
             Client::from_conf(config.build())
         };

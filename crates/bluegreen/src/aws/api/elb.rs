@@ -31,6 +31,7 @@ use aws_sdk_elasticloadbalancingv2::{
 use super::{
     Clients,
     error::{ApiError, Effect},
+    last_check::LastCheck,
     whole::WholeXml,
 };
 use crate::aws::endpoints::Endpoint;
@@ -112,7 +113,7 @@ impl RealElb {
     pub(crate) fn new(to: Clients<'_>, endpoint: Option<&Endpoint>) -> Self {
         let client = |config: &SdkConfig| {
             let config = Builder::from(config).interceptor(WholeXml);
-            let mut config = config.interceptor(to.reader.clone());
+            let mut config = config.interceptor(to.reader.clone()).interceptor(LastCheck);
             config.set_endpoint_url(endpoint.map(|one| one.as_str().to_owned()));
             Client::from_conf(config.build())
         };

@@ -6,6 +6,7 @@ use aws_credential_types::provider::error::CredentialsError;
 use aws_smithy_runtime_api::client::{orchestrator::HttpResponse, result::SdkError};
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 
+use super::last_check::NotSent;
 use crate::error::{Error, ErrorKind};
 
 /// The failure of one AWS call.
@@ -48,6 +49,18 @@ impl ApiError {
         }
     }
 
+    /// A change that the fence has stopped.
+    pub(crate) fn not_sent(operation: &'static str, why: &Error) -> Self {
+        Self {
+            kind: why.kind(),
+            operation,
+            code: None,
+            message: why.message().to_owned(),
+            request_id: None,
+            advice: None,
+        }
+    }
+
     /// Sorts an error of the SDK. A mutation whose answer was lost, cut or not understood, or
     /// that ended in a server error, has an unknown outcome; a read simply did not work.
     pub(crate) fn from_sdk<E, R>(
@@ -59,6 +72,9 @@ impl ApiError {
         E: ProvideErrorMetadata + StdError + Send + Sync + 'static,
         R: fmt::Debug + Send + Sync + 'static,
     {
+        if let Some(NotSent(why)) = cause_of(&error) {
+            return Self::not_sent(operation, why);
+        }
         let lost = match effect {
             Effect::Read => ErrorKind::Unavailable,
             Effect::Mutation => ErrorKind::OutcomeUnknown,
@@ -124,6 +140,18 @@ impl ApiError {
     }
 }
 
+/// The first cause of this type.
+fn cause_of<'a, T: StdError + 'static>(error: &'a (dyn StdError + 'static)) -> Option<&'a T> {
+    let mut cause = Some(error);
+    while let Some(error) = cause {
+        match error.downcast_ref() {
+            Some(found) => return Some(found),
+            None => cause = error.source(),
+        }
+    }
+    None
+}
+
 /// What a person can do about a request that was not sent.
 fn advice<E, R>(error: &SdkError<E, R>) -> Option<&'static str>
 where
@@ -134,23 +162,20 @@ where
         return None;
     };
     let connector = failure.as_connector_error()?;
-    let mut cause = Some(connector as &(dyn StdError + 'static));
-    while let Some(error) = cause {
-        match error.downcast_ref() {
-            Some(CredentialsError::CredentialsNotLoaded(_)) => {
-                return Some(
-                    "there are no credentials: log in (`aws sso login`, `aws login`), or name a \
-                     profile (AWS_PROFILE)",
-                );
-            }
-            Some(_) => {
-                return Some(
-                    "the credentials could not be had: log in again, or check the profile \
-                     (AWS_PROFILE)",
-                );
-            }
-            None => cause = error.source(),
+    match cause_of(connector) {
+        Some(CredentialsError::CredentialsNotLoaded(_)) => {
+            return Some(
+                "there are no credentials: log in (`aws sso login`, `aws login`), or name a \
+                 profile (AWS_PROFILE)",
+            );
         }
+        Some(_) => {
+            return Some(
+                "the credentials could not be had: log in again, or check the profile \
+                 (AWS_PROFILE)",
+            );
+        }
+        None => {}
     }
     let is_unreachable = connector.is_io() || connector.is_timeout();
     is_unreachable.then_some(

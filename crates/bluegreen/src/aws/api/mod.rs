@@ -9,6 +9,7 @@ mod ecr;
 mod ecs;
 mod elb;
 mod error;
+mod last_check;
 mod scheduler;
 mod whole;
 
@@ -25,6 +26,7 @@ pub(crate) use self::{
     ecs::{EcsApi, EcsCall, RealEcs},
     elb::{ElbApi, RealElb},
     error::ApiError,
+    last_check::{Guard, after_read},
     scheduler::{RealScheduler, SchedulerApi},
 };
 

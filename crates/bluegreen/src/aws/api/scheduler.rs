@@ -18,6 +18,7 @@ use aws_sdk_scheduler::{
 use super::{
     Clients,
     error::{ApiError, Effect},
+    last_check::LastCheck,
 };
 use crate::aws::endpoints::Endpoint;
 
@@ -56,7 +57,7 @@ impl RealScheduler {
     pub(crate) fn new(to: Clients<'_>, endpoint: Option<&Endpoint>) -> Self {
         let client = |config: &SdkConfig| {
             let config = Builder::from(config);
-            let mut config = config.interceptor(to.reader.clone());
+            let mut config = config.interceptor(to.reader.clone()).interceptor(LastCheck);
             config.set_endpoint_url(endpoint.map(|one| one.as_str().to_owned()));
             Client::from_conf(config.build())
         };

@@ -139,7 +139,7 @@ impl DeploymentMachine {
 
     /// Somebody else has taken over: what became of the last change is read, not assumed.
     pub(super) fn end_taken_over(&mut self, at: Timestamp, failure: Failure) -> Next<Action> {
-        if self.moved {
+        if self.moved || self.is_resumed() {
             self.unseen = true;
             self.hold(at, HoldReason::TakenOver { failure })
         } else {

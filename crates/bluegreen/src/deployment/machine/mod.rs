@@ -363,7 +363,23 @@ impl DeploymentMachine {
         Next::End
     }
 
+    /// This process changed nothing. If an earlier process of the run left its revision live and
+    /// unproved, that is not the whole truth, and a person must look.
     fn unchanged(&mut self, at: Timestamp, reason: Unchanged) -> Next<Action> {
+        let is_live = |unproven: &RevisionId| match &self.last {
+            Some((_, service)) => service.as_ref().is_some_and(|s| s.revision == *unproven),
+            None => true,
+        };
+        let unproven = self.unfinished.unproven.clone().filter(is_live);
+        if let (Some(unproven), false) = (unproven, self.moved) {
+            self.unseen = self.last.is_none();
+            let live = if self.unseen { "may be" } else { "is" };
+            let summary = format!(
+                "an earlier process of this run brought {unproven}, which {live} live and was not \
+                 proved; this one did not go on: {reason}"
+            );
+            return self.unresolved(at, summary, None);
+        }
         let report = self.report(at);
         self.end_known(DeploymentOutcome::Unchanged { reason, report })
     }
@@ -440,6 +456,9 @@ impl Machine for DeploymentMachine {
     type Action = Action;
     type Event = DeploymentEvent;
     type End = End;
+
+    /// Nothing is divided yet that would have to be looked at.
+    const RECORDED_WITHIN: Duration = Duration::from_secs(30);
 
     fn on(&mut self, at: Timestamp, input: Input) -> DeploymentTransition {
         Self::on(self, at, input)

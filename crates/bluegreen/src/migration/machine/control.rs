@@ -59,6 +59,10 @@ impl MigrationMachine {
                 self.applied(&control);
                 self.unchanged(at, Unchanged::Cancelled { control })
             }
+            State::Restoring(restore) if restore.is_told && is_ending(&control) => {
+                self.applied(&control);
+                self.end_stay(at, restore)
+            }
             State::Confirming(confirm) if is_ending(&control) => {
                 self.applied(&control);
                 self.finish_restored(at, confirm, None)

@@ -343,6 +343,9 @@ impl Machine for MigrationMachine {
     type Event = MigrationEvent;
     type End = End;
 
+    /// Green is not looked at meanwhile.
+    const RECORDED_WITHIN: Duration = Duration::from_secs(5);
+
     fn on(&mut self, at: Timestamp, input: Input) -> MigrationTransition {
         Self::on(self, at, input)
     }

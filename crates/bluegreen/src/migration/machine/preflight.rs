@@ -30,9 +30,9 @@ impl MigrationMachine {
         self.intent = intent.clone();
         match intent {
             Intent::Migrate | Intent::Complete { .. } => self.preflight(at, 1),
-            Intent::Restore { by, .. } => {
+            Intent::Restore(order) => {
                 self.suspect_switch(at);
-                let cause = Cause::Asked { by };
+                let cause = Cause::Asked { by: order.by };
                 self.read_restore_now(Restore::new(at, cause))
             }
         }

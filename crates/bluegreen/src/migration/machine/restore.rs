@@ -30,6 +30,8 @@ impl Restore {
             blue_since: None,
             relapsed: None,
             lands_until: None,
+            stay_until: None,
+            is_told: false,
             blind: 0,
             polls: 0,
             failure: None,
@@ -114,6 +116,11 @@ impl MigrationMachine {
                 self.sent(at, to, Some(shifted.traffic().weights));
                 restore.is_accepted = true;
                 restore.failure = None;
+                if let Intent::Restore(order) = &self.intent
+                    && !order.stay.is_zero()
+                {
+                    restore.stay_until.get_or_insert(later(at, order.stay));
+                }
                 return match shifted {
                     Shifted::Seen(traffic) => {
                         self.tell(MigrationEvent::Shifted {
@@ -271,7 +278,7 @@ impl MigrationMachine {
         traffic: TrafficObservation,
     ) -> Next<Action> {
         self.read(at, &traffic);
-        let forced = matches!(self.intent, Intent::Restore { force: true, .. });
+        let forced = matches!(&self.intent, Intent::Restore(order) if order.force);
         if traffic.targets.blue.healthy == 0 && !traffic.is_all_blue() && !forced {
             let message = format!("blue has no healthy target: {}", traffic.targets.blue);
             let hint =
@@ -300,9 +307,19 @@ impl MigrationMachine {
             let blue_since = *restore.blue_since.get_or_insert(at);
             let may_land = restore.lands_until.is_some_and(|until| at < until);
             if between(blue_since, at) >= APART && !may_land {
-                return self.restored(at, restore);
+                return match restore.stay_until {
+                    Some(until) if at < until => self.stay(at, restore, until),
+                    _ => self.restored(at, restore),
+                };
             }
             return self.read_restore(at, restore, APART);
+        }
+        if restore.is_told {
+            // Another controller's late call, or an older read: to write blue again is right for both.
+            restore.is_told = false;
+            restore.blue_since = None;
+            restore.attempt = 1;
+            return self.send_restore(at, restore);
         }
         let had_blue = restore.blue_since.take().is_some();
         if !restore.is_accepted {
@@ -396,28 +413,50 @@ impl MigrationMachine {
         self.give_up_restoring(at, restore, summary)
     }
 
-    fn restored(&mut self, at: Timestamp, restore: Restore) -> Next<Action> {
-        self.standings.clear();
-        let restored_at = restore.blue_since.unwrap_or(at);
-        let mut stickiness = None;
-        if let Some((_, traffic)) = self.last.clone() {
-            stickiness = traffic.stickiness;
+    fn tell_restored(&mut self, restore: &mut Restore) {
+        if let (false, Some((_, traffic))) = (restore.is_told, self.last.clone()) {
             self.tell(MigrationEvent::Restored { traffic });
         }
-        let confirm = Confirm {
+        restore.is_told = true;
+    }
+
+    /// Blue is restored, and the change of another controller may still land.
+    fn stay(&mut self, at: Timestamp, mut restore: Restore, until: Timestamp) -> Next<Action> {
+        if !restore.is_told {
+            self.tell_restored(&mut restore);
+            self.tell(MigrationEvent::Staying { until });
+        }
+        self.read_restore(at, restore, APART.min(between(at, until)))
+    }
+
+    fn confirm_of(&self, at: Timestamp, restore: Restore) -> Confirm {
+        let restored_at = restore.blue_since.unwrap_or(at);
+        Confirm {
             cause: restore.cause,
             restored_at,
             until: later(restored_at, self.plan.confirm_within()),
-            stickiness,
+            stickiness: self.traffic().and_then(|traffic| traffic.stickiness),
             looking: false,
+        }
+    }
+
+    /// A control ends the wait after a restore.
+    pub(super) fn end_stay(&mut self, at: Timestamp, restore: Restore) -> Next<Action> {
+        let confirm = self.confirm_of(at, restore);
+        self.finish_restored(at, confirm, None)
+    }
+
+    fn restored(&mut self, at: Timestamp, mut restore: Restore) -> Next<Action> {
+        self.standings.clear();
+        self.tell_restored(&mut restore);
+        let confirm = self.confirm_of(at, restore);
+        // A cancel has little time: a signal's grace ends before metrics settle. And an operator waits
+        // for metrics only if the order says so.
+        let is_hurried = match (&confirm.cause, &self.intent) {
+            (Cause::Cancelled { control }, _) => matches!(control, Control::Cancel { .. }),
+            (Cause::Asked { .. }, Intent::Restore(order)) => !order.confirm,
+            _ => false,
         };
-        // Whoever cancels is in a hurry: a signal's grace ends before metrics settle.
-        let is_hurried = matches!(
-            confirm.cause,
-            Cause::Cancelled {
-                control: Control::Cancel { .. }
-            }
-        );
         let is_unwatched = !self.standings.count_requests();
         let is_over = self.taken_over.is_some();
         if is_over || is_hurried || is_unwatched || self.plan.confirm_within().is_zero() {

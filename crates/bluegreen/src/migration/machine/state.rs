@@ -243,6 +243,10 @@ pub(crate) struct Restore {
     pub(crate) relapsed: Option<Timestamp>,
     /// Until when a rise without an answer may still take effect.
     pub(crate) lands_until: Option<Timestamp>,
+    /// Until when an asked-for restore stays, since a call of another controller may still land.
+    pub(crate) stay_until: Option<Timestamp>,
+    /// Whether it was told that blue is restored.
+    pub(crate) is_told: bool,
     /// How many observations in a row have failed.
     pub(crate) blind: u32,
     /// How many waits there were.

@@ -9,7 +9,7 @@ use crate::{
     engine::{ControlEffect, OnCancel},
     error::ErrorKind,
     health::{Evidence, Observation, SeenSide, SeenTraffic, Verdict},
-    migration::{GateReport, LookReport, MigrationTransition, OnInconclusive, Step},
+    migration::{GateReport, LookReport, MigrationTransition, OnInconclusive, RestoreOrder, Step},
     preflight::Finding,
     traffic::{Armed, Percent, Shifted, Sides, TargetCounts},
 };
@@ -990,12 +990,7 @@ fn completing_never_goes_to_a_step_on_the_way() {
 
 #[test]
 fn a_restore_begins_with_an_observation_and_tells_what_it_cannot() {
-    let restore = || {
-        Rig::with_intent(Intent::Restore {
-            by: "ann".into(),
-            force: false,
-        })
-    };
+    let restore = || Rig::with_intent(Intent::Restore(RestoreOrder::by("ann")));
     let mut rig = restore();
     assert_eq!(rig.next, Next::Do(Action::Observe));
     rig.tell(Input::Observed(Ok(traffic(30, 70))));
@@ -1436,12 +1431,25 @@ fn control() -> impl Strategy<Value = Control> {
     ]
 }
 
+fn restore_order((force, stays, confirm): (bool, bool, bool)) -> Intent {
+    let order = RestoreOrder::by("ann");
+    let order = RestoreOrder {
+        force,
+        confirm,
+        ..order
+    };
+    Intent::Restore(match stays {
+        true => order.with_stay(RestoreOrder::LATE_CALL),
+        false => order,
+    })
+}
+
 fn intent() -> impl Strategy<Value = Intent> {
     let by = || crate::engine::Operator::new("ann");
     prop_oneof![
         6 => Just(Intent::Migrate),
         1 => Just(Intent::Complete { by: by() }),
-        1 => any::<bool>().prop_map(move |force| Intent::Restore { by: by(), force }),
+        1 => any::<(bool, bool, bool)>().prop_map(restore_order),
     ]
 }
 

@@ -23,6 +23,15 @@ pub(in crate::aws::alb) async fn locate(
     rule: &AlbRule,
     groups: &Sides<TargetGroupArn>,
 ) -> Result<RuleArn> {
+    let AlbRule::Only(listener) = rule else {
+        return named(elb, rule).await;
+    };
+    let rules = rules_of(elb, listener).await?;
+    arn_of(&with_both(rule, rules, groups)?, rule)
+}
+
+/// The ARN of a rule that its name alone tells.
+pub(super) async fn named(elb: &dyn ElbApi, rule: &AlbRule) -> Result<RuleArn> {
     let found = match rule {
         AlbRule::Arn(arn) => return Ok(arn.clone()),
         AlbRule::Priority { listener, priority } => {
@@ -37,15 +46,15 @@ pub(in crate::aws::alb) async fn locate(
                     .with_hint("the answer held no default rule: name the rule by its ARN")
             })?
         }
-        AlbRule::Only(listener) => {
-            let rules = rules_of(elb, listener).await?;
-            with_both(rule, rules, groups)?
+        AlbRule::Only(_) => {
+            let message = format!("find {rule}: only its target groups tell which one it is");
+            return Err(Error::new(ErrorKind::Invalid, message));
         }
     };
     arn_of(&found, rule)
 }
 
-fn arn_of(found: &Rule, wanted: &AlbRule) -> Result<RuleArn> {
+pub(super) fn arn_of(found: &Rule, wanted: &AlbRule) -> Result<RuleArn> {
     let arn = found.rule_arn.as_deref().unwrap_or_default();
     arn.parse().map_err(|error| {
         Error::new(ErrorKind::Refused, format!("read the ARN of {wanted}")).with_source(error)
@@ -73,11 +82,7 @@ pub(in crate::aws::alb) async fn with_blue(
     blue: &TargetGroupArn,
 ) -> Result<RuleArn> {
     let AlbRule::Only(listener) = rule else {
-        let groups = Sides {
-            blue: blue.clone(),
-            green: blue.clone(),
-        };
-        return locate(elb, rule, &groups).await;
+        return named(elb, rule).await;
     };
     let rules = rules_of(elb, listener).await?;
     let holds = |rule: &&Rule| {

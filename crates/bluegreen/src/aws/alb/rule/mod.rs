@@ -10,6 +10,10 @@ pub(super) mod forward;
 pub(crate) mod live;
 pub(super) mod locate;
 pub(super) mod routing;
+mod sides;
 pub(super) mod weights;
 
-pub use self::arn::{AlbRule, ArnError, ListenerArn, LoadBalancerArn, RuleArn, TargetGroupArn};
+pub use self::{
+    arn::{AlbRule, ArnError, ListenerArn, LoadBalancerArn, RuleArn, TargetGroupArn},
+    sides::RuleWeights,
+};

@@ -4,7 +4,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::service::Update;
+use crate::{preflight::Finding, service::Update};
 
 /// What may happen next.
 #[derive(Debug, Clone)]
@@ -21,6 +21,8 @@ enum Chance {
     /// The next read is so many seconds old, once.
     Once(u64),
     Control(Control),
+    /// A survey refuses.
+    Refuses,
     JournalFails,
     TakenOver,
     /// The process ends, a change that is under way before or after its effect, and another process
@@ -53,6 +55,7 @@ fn chance() -> impl Strategy<Value = Chance> {
         3 => (0_u64..25).prop_map(Chance::Lag),
         3 => (1_u64..28).prop_map(Chance::Once),
         2 => control.prop_map(Chance::Control),
+        2 => Just(Chance::Refuses),
         1 => Just(Chance::JournalFails),
         1 => Just(Chance::TakenOver),
         2 => any::<bool>().prop_map(Chance::Crash),
@@ -410,6 +413,13 @@ proptest! {
                     continue;
                 }
                 Chance::Control(control) => Input::Control(control),
+                Chance::Refuses => match outstanding {
+                    Action::Preflight { .. } => Input::Preflighted {
+                        findings: Ok(vec![Finding::refusal("no test route")]),
+                        service: Ok(world.read()),
+                    },
+                    _ => continue,
+                },
                 Chance::JournalFails => {
                     Input::JournalFailed(Failure::new(ErrorKind::Unavailable, "disk full"))
                 }
@@ -466,6 +476,11 @@ proptest! {
         prop_assert!(
             !is_unchanged || !world.has_changed || !is_first || world.has_third_party,
             "P4: it was changed: {:?}", machine.end()
+        );
+        let is_ours_live = world.live().is_some_and(|live| live.revision == 2);
+        prop_assert!(
+            !is_unchanged || !is_ours_live,
+            "P4: an earlier process of the run changed it: {:?}", machine.end()
         );
     }
 }
