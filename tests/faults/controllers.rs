@@ -83,7 +83,7 @@ fn p06_in_every_order_of_their_calls_one_of_two_gets_the_rule() {
             both => panic!("P6: {both:?}"),
         };
         assert_eq!(promoted.exit_code(), 0, "order {order:b}");
-        assert_eq!(refused.kind(), ErrorKind::Refused, "order {order:b}");
+        assert_eq!(refused.kind(), ErrorKind::Held, "order {order:b}");
         // The start and three steps, each written once.
         assert_eq!(durable.simulation.changes().len(), 4, "order {order:b}");
         is_first
