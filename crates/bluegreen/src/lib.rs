@@ -107,6 +107,7 @@ pub mod problem;
 pub mod service;
 #[cfg(feature = "store")]
 pub mod store;
+pub mod text;
 pub mod traffic;
 
 #[cfg(feature = "aws")]

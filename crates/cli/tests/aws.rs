@@ -196,6 +196,18 @@ fn a_rule_that_aws_does_not_find_is_told_with_the_region_to_check() {
     assert_told(&said, "RuleNotFound", "region");
 }
 
+#[test]
+fn p12_what_aws_says_is_shown_and_no_terminal_acts_on_it() {
+    let body = "<ErrorResponse><Error><Type>Sender</Type><Code>RuleNotFound</Code>\
+        <Message>no&#x1b;[2J&#x1b;[31mrule\u{9b}2J\u{202e}</Message></Error></ErrorResponse>";
+    let (url, _) = server("400 Bad Request", body.as_bytes(), "text/xml");
+    let (code, said) = status(&with_keys(&[("AWS_ENDPOINT_URL", &*url)]));
+    assert_eq!(code, Some(3), "{said}");
+    let shown = r"no\u{1b}[2J\u{1b}[31mrule\u{9b}2J\u{202e}";
+    assert!(said.contains(shown), "{said}");
+    assert!(!said.contains(['\u{1b}', '\u{9b}', '\u{202e}']), "{said}");
+}
+
 /// The whole answer of DescribeRules: blue serves, green waits.
 const RULES: &[u8] = br#"<DescribeRulesResponse xmlns="http://elasticloadbalancing.amazonaws.com/doc/2015-12-01/"><DescribeRulesResult><Rules><member>
   <RuleArn>arn:aws:elasticloadbalancing:us-east-1:123456789012:listener-rule/app/chatbot/50dc6c495c0c9188/f2f7dc8efc522ab2/9683b2d02a6cabee</RuleArn>

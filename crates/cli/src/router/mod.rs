@@ -6,7 +6,7 @@ mod outlook;
 mod render;
 mod setup;
 
-use std::{io::Write as _, process::ExitCode};
+use std::process::ExitCode;
 
 use bluegreen::{
     Aws, MigrationError, MigrationOutcome, TrafficSplitter,
@@ -21,7 +21,10 @@ use self::{
     controller::Controller,
     setup::{Setup, Speed},
 };
-use crate::common::{aws, say::say_line};
+use crate::common::{
+    aws,
+    say::{answer, say_line},
+};
 
 /// Bad arguments or plan; nothing was called.
 const BAD_ARGUMENTS: u8 = 2;
@@ -48,15 +51,14 @@ pub(crate) fn main(cli: &Cli) -> ExitCode {
 }
 
 fn list_scenarios() {
-    let mut out = anstream::stdout().lock();
-    let _ = writeln!(
-        out,
-        "The simulated worlds of --scenario NAME, and the exit code of each:\n"
-    );
+    let title = "The simulated worlds of --scenario NAME, and the exit code of each:\n";
+    let mut lines = vec![title.to_owned()];
     for scenario in Scenario::ALL {
         let (name, exit) = (scenario.name(), scenario.expected_exit());
-        let _ = writeln!(out, "  {name:<18} {exit:>2}  {}", scenario.explanation());
+        let explanation = scenario.explanation();
+        lines.push(format!("  {name:<18} {exit:>2}  {explanation}"));
     }
+    let _ = answer(&lines.join("\n"));
 }
 
 async fn run(cli: &Cli) -> u8 {
@@ -107,7 +109,7 @@ async fn go(cli: &Cli, setup: &Setup, aws: &Aws, simulation: Option<&Simulation>
         (false, false) => None,
     };
     if let Some(printed) = printed {
-        return match writeln!(anstream::stdout(), "{printed}") {
+        return match answer(&printed) {
             Ok(()) => 0,
             Err(error) => {
                 say_line!("error: the policy could not be written: {error}");

@@ -1,8 +1,7 @@
 //! What a person sees, and what a program reads.
 
-use std::{fmt::Write as _, io::Write as _};
+use std::fmt::Write as _;
 
-use anstyle::{AnsiColor, Style};
 use bluegreen::{
     MigrationError, MigrationOutcome, MigrationPlan, Verdict,
     engine::Event,
@@ -11,13 +10,10 @@ use bluegreen::{
     traffic::TrafficObservation,
 };
 
-use crate::common::{data::json_line, say::say_line};
-
-const GOOD: Style = AnsiColor::Green.on_default();
-const BAD: Style = AnsiColor::Red.on_default().bold();
-const UNSURE: Style = AnsiColor::Yellow.on_default();
-const DIM: Style = Style::new().dimmed();
-const STRONG: Style = Style::new().bold();
+use crate::common::{
+    data::{json_line, try_json_line},
+    say::{BAD, DIM, GOOD, Look, STRONG, UNSURE, answer, say_line},
+};
 
 /// One event a line as JSON.
 pub(crate) fn json(event: &Event<MigrationEvent>) {
@@ -84,7 +80,7 @@ impl Progress {
             MigrationEvent::SwitchArmed { .. } if self.armed => return None,
             MigrationEvent::SwitchArmed { .. } => {
                 self.armed = true;
-                Style::new()
+                Look::Plain
             }
             MigrationEvent::SwitchFired { .. } => BAD,
             MigrationEvent::SwitchFailed { .. } => UNSURE,
@@ -102,7 +98,7 @@ impl Progress {
             | MigrationEvent::Controlled { .. } => UNSURE,
             // The last line is for where traffic is: see `ending`.
             MigrationEvent::Ended { .. } | MigrationEvent::Unresolved { .. } => return None,
-            _ => Style::new(),
+            _ => Look::Plain,
         };
         Some(format!("{style}{event}{style:#}"))
     }
@@ -212,21 +208,18 @@ fn rates(side: &SeenSide) -> String {
 ///
 /// Where the answer could not be written: without it, there is none.
 pub(crate) fn status(traffic: &TrafficObservation, json: bool) -> std::io::Result<()> {
-    let mut out = anstream::stdout().lock();
     if json {
-        let line = serde_json::to_string(traffic)?;
-        writeln!(out, "{line}")?;
-        return out.flush();
+        return try_json_line(traffic);
     }
-    writeln!(out, "{STRONG}{traffic}{STRONG:#}")?;
-    writeln!(out, "  blue   {}", traffic.targets.blue)?;
-    writeln!(out, "  green  {}", traffic.targets.green)?;
+    let mut lines = vec![
+        format!("{STRONG}{traffic}{STRONG:#}"),
+        format!("  blue   {}", traffic.targets.blue),
+        format!("  green  {}", traffic.targets.green),
+    ];
     if let Some(stickiness) = traffic.stickiness {
         let seconds = stickiness.as_secs();
-        writeln!(out, "  clients stay on a side for {seconds} s")?;
+        lines.push(format!("  clients stay on a side for {seconds} s"));
     }
-    if let Some(advice) = traffic.restore_advice() {
-        writeln!(out, "  {advice}")?;
-    }
-    out.flush()
+    lines.extend(traffic.restore_advice().map(|advice| format!("  {advice}")));
+    answer(&lines.join("\n"))
 }
