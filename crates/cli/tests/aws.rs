@@ -208,6 +208,25 @@ fn p12_what_aws_says_is_shown_and_no_terminal_acts_on_it() {
     assert!(!said.contains(['\u{1b}', '\u{9b}', '\u{202e}']), "{said}");
 }
 
+#[test]
+fn p12_an_endpoint_that_is_no_url_is_told_by_rule_and_journal_without_its_text() {
+    let variables = with_keys(&[("AWS_ENDPOINT_URL", "me:hunter2@127.0.0.1:1")]);
+    let surroundings = Surroundings {
+        variables: &variables,
+        profile: "",
+    };
+    for verb in [&["status"][..], &["resume", "--journal", "s3://bucket/p"]] {
+        let (code, said) = surroundings.router(verb, BLUE);
+        assert!(matches!(code, Some(2 | 3)), "{verb:?}: {said}");
+        assert!(!said.contains("hunter2"), "{said}");
+        assert!(
+            lines(&said, "note: ")[0].contains("not asked at all"),
+            "{said}"
+        );
+        assert_eq!(lines(&said, "error: ").len(), 1, "{said}");
+    }
+}
+
 /// The whole answer of DescribeRules: blue serves, green waits.
 const RULES: &[u8] = br#"<DescribeRulesResponse xmlns="http://elasticloadbalancing.amazonaws.com/doc/2015-12-01/"><DescribeRulesResult><Rules><member>
   <RuleArn>arn:aws:elasticloadbalancing:us-east-1:123456789012:listener-rule/app/chatbot/50dc6c495c0c9188/f2f7dc8efc522ab2/9683b2d02a6cabee</RuleArn>

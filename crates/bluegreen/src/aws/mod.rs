@@ -122,7 +122,8 @@ impl Aws {
     }
 
     /// From a configuration of yours. Its retry and time-out settings are replaced by the ones
-    /// above. User and password in an endpoint's URL are left out.
+    /// above. User and password in an endpoint's URL are left out; at an endpoint that is no URL nothing
+    /// is asked.
     #[must_use]
     pub fn from_config(config: &SdkConfig) -> Self {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
