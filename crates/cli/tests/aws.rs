@@ -227,6 +227,36 @@ fn p12_an_endpoint_that_is_no_url_is_told_by_rule_and_journal_without_its_text()
     }
 }
 
+#[test]
+fn a_plan_that_outlasts_its_credentials_is_refused_before_anything_is_called() {
+    let (url, requests) = server("500 Oops", b"", "text/xml");
+    let ends = "2026-01-01T01:00:00+01:00";
+    let variables = [
+        ("AWS_ENDPOINT_URL", &*url),
+        ("AWS_SESSION_TOKEN", "session"),
+        ("AWS_CREDENTIAL_EXPIRATION", ends),
+    ];
+    let plan = |variables: &[(&str, &str)]| {
+        let profile = "";
+        Surroundings { variables, profile }.router(&["plan"], BLUE)
+    };
+    let (code, said) = plan(&with_keys(&variables));
+    assert_eq!(code, Some(3), "{said}");
+    assert_told(&said, "end at 2026-01-01T00:00:00Z", "last longer than 2h");
+    assert!(requests.lock().unwrap().is_empty());
+
+    // Without the variable nobody knows.
+    let (_, said) = plan(&with_keys(&variables[..2]));
+    assert!(!said.contains("cannot be renewed"), "{said}");
+    let notes = lines(&said, "note: ");
+    assert!(
+        notes
+            .iter()
+            .any(|note| note.contains("nothing says when they end")),
+        "{said}"
+    );
+}
+
 /// The whole answer of DescribeRules: blue serves, green waits.
 const RULES: &[u8] = br#"<DescribeRulesResponse xmlns="http://elasticloadbalancing.amazonaws.com/doc/2015-12-01/"><DescribeRulesResult><Rules><member>
   <RuleArn>arn:aws:elasticloadbalancing:us-east-1:123456789012:listener-rule/app/chatbot/50dc6c495c0c9188/f2f7dc8efc522ab2/9683b2d02a6cabee</RuleArn>

@@ -11,7 +11,7 @@ use aws_config::{
 use jiff::{SignedDuration, Timestamp};
 
 pub(crate) use self::server_time::{DateReader, ServerDates, SigningTime};
-pub use self::{api::CallCounts, server_time::ServerTime};
+pub use self::{api::CallCounts, credentials::CredentialLife, server_time::ServerTime};
 use self::{
     api::{
         Clients, CloudWatchApi, Counter, Counting, EcrApi, EcsApi, ElbApi, RealCloudWatch, RealEcr,
@@ -28,6 +28,7 @@ use crate::{
 pub mod alb;
 pub(crate) mod api;
 pub mod cloudwatch;
+mod credentials;
 mod document;
 pub mod ecr;
 pub mod ecs;

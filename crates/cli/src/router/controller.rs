@@ -9,6 +9,7 @@ use bluegreen::{
     store::{JournalLog, Lease, Take},
 };
 use clap::Parser;
+use jiff::Timestamp;
 
 use super::{
     BAD_ARGUMENTS, UNCHANGED,
@@ -27,6 +28,7 @@ pub(crate) struct Controller<'a> {
     setup: &'a Setup,
     aws: &'a Aws,
     log: JournalLog,
+    credentials_end: Option<Timestamp>,
 }
 
 impl<'a> Controller<'a> {
@@ -44,11 +46,17 @@ impl<'a> Controller<'a> {
         if cli.place.aws && !cli.json {
             say_line!("journal: {store}");
         }
+        // Nothing stands in the way of a rollback.
+        let credentials_end = match cli.command {
+            Some(Command::Rollback { .. }) => None,
+            _ => common::credentials::end(aws).await,
+        };
         Ok(Self {
             cli,
             setup,
             aws,
             log: store.log(rule.as_str()),
+            credentials_end,
         })
     }
 
@@ -92,6 +100,9 @@ impl<'a> Controller<'a> {
         }
         if let Some(lease) = lease {
             migration = migration.journal(lease.clone());
+        }
+        if let Some(end) = self.credentials_end {
+            migration = migration.credentials_end(end);
         }
         for (name, gate) in setup.gates(&aws, cli).map_err(bad)? {
             migration = migration.gate(name, gate);

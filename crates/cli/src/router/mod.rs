@@ -22,7 +22,7 @@ use self::{
     setup::{Setup, Speed},
 };
 use crate::common::{
-    aws,
+    aws, credentials,
     say::{answer, say_line},
 };
 
@@ -206,6 +206,11 @@ async fn looked_ahead(cli: &Cli, setup: &Setup, aws: &Aws, command: Command) -> 
     if !is_quiet && !matches!(command, Command::Calibrate { .. }) {
         say_line!("{}\n", setup.plan.preview());
     }
+    if command == Command::Plan
+        && let Some(code) = refused_by_credentials(setup, aws).await
+    {
+        return Some(code);
+    }
     let Some(settings) = setup.sequential() else {
         return match command {
             Command::Migrate => None,
@@ -227,6 +232,17 @@ async fn looked_ahead(cli: &Cli, setup: &Setup, aws: &Aws, command: Command) -> 
         (Ok(false), _) => Some(UNCHANGED),
         (Err(error), _) => Some(failed(&error, UNCHANGED)),
     }
+}
+
+/// The code of a plan that its credentials do not outlast, and says so.
+async fn refused_by_credentials(setup: &Setup, aws: &Aws) -> Option<u8> {
+    let end = credentials::end(aws).await?;
+    let finding = setup.plan.outlives_credentials(aws.clock().now(), end)?;
+    say_line!("error: {finding}");
+    if let Some(hint) = &finding.hint {
+        say_line!("  hint: {hint}");
+    }
+    Some(UNCHANGED)
 }
 
 /// The outcome's code; its words were the last event.
