@@ -206,10 +206,11 @@ async fn looked_ahead(cli: &Cli, setup: &Setup, aws: &Aws, command: Command) -> 
     if !is_quiet && !matches!(command, Command::Calibrate { .. }) {
         say_line!("{}\n", setup.plan.preview());
     }
-    if command == Command::Plan
-        && let Some(code) = refused_by_credentials(setup, aws).await
-    {
-        return Some(code);
+    if command == Command::Plan {
+        say_line!("{INFRASTRUCTURE_CODE}\n");
+        if let Some(code) = refused_by_credentials(setup, aws).await {
+            return Some(code);
+        }
     }
     let Some(settings) = setup.sequential() else {
         return match command {
@@ -233,6 +234,12 @@ async fn looked_ahead(cli: &Cli, setup: &Setup, aws: &Aws, command: Command) -> 
         (Err(error), _) => Some(failed(&error, UNCHANGED)),
     }
 }
+
+/// What writes the rule too, and must not.
+const INFRASTRUCTURE_CODE: &str = "infrastructure code: until the run is over, no apply and no stack \
+    update may write the rule's action and weights, the services' desired counts and revisions, or the \
+    least capacity of blue's scaling; docs/infrastructure.md says what Terraform ignores, and what to do \
+    with CDK and CloudFormation";
 
 /// The code of a plan that its credentials do not outlast, and says so.
 async fn refused_by_credentials(setup: &Setup, aws: &Aws) -> Option<u8> {
