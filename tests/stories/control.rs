@@ -126,6 +126,35 @@ async fn a_paused_migration_waits_and_goes_on() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn p11_a_pause_does_not_move_the_deadline_of_the_whole_run() {
+    let simulation = Simulation::builder().build();
+    let minutes = |minutes: u64| Duration::from_secs(60 * minutes);
+    let plan = short_plan().deadline(minutes(30)).build().expect("valid");
+    let (mut paused, mut resumed) = (false, false);
+    let hand: Hand = Box::new(move |event, handle, _world| {
+        if matches!(event.kind, MigrationEvent::Shifted { .. }) && !paused {
+            paused = true;
+            handle.pause("ann");
+        }
+        if event.elapsed >= minutes(20) && !resumed {
+            resumed = true;
+            handle.resume("ann");
+        }
+    });
+    let run = run(&simulation, plan, Intent::Migrate, Some(hand)).await;
+    let Ok(MigrationOutcome::RolledBack { cause, .. }) = &run.ended else {
+        panic!("{}", run.last_words());
+    };
+    let cause = cause.to_string();
+    assert!(cause.contains("the deadline of the migration"), "{cause}");
+    let last = run.events.iter().rev();
+    let began = last.map(|event| (&event.kind, event.elapsed));
+    let mut began = began.filter(|(kind, _)| matches!(kind, MigrationEvent::RollingBack { .. }));
+    assert_eq!(began.next().map(|(_, at)| at), Some(minutes(30)));
+    run.check_promises(false);
+}
+
+#[tokio::test(start_paused = true)]
 async fn p01_an_override_goes_on_without_data_and_stands_in_the_outcome() {
     let simulation = Scenario::NoData.simulation(1);
     let plan = short_plan().build().expect("valid");

@@ -4,6 +4,7 @@ mod clocks;
 #[path = "../common/mod.rs"]
 mod common;
 mod control;
+mod credentials;
 mod guide;
 mod journals;
 mod lag;

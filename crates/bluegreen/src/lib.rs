@@ -79,7 +79,8 @@
 //!   ([`traffic::DeadManSwitch`]).
 //! - A [`Deployment`] changes a service's task definition and nothing else of it.
 //!
-//! What each word means stands in the [`glossary`].
+//! What each word means stands in the [`glossary`]; what Terraform, CDK and CloudFormation must leave alone,
+//! in [`infrastructure`].
 //!
 //! # Features
 //!
@@ -108,6 +109,7 @@ pub mod problem;
 pub mod service;
 #[cfg(feature = "store")]
 pub mod store;
+pub mod text;
 pub mod traffic;
 
 #[cfg(feature = "aws")]
@@ -127,6 +129,9 @@ pub use self::{
 
 #[doc = include_str!("../docs/glossary.md")]
 pub mod glossary {}
+
+#[doc = include_str!("../docs/infrastructure.md")]
+pub mod infrastructure {}
 
 /// The examples of the project's front page are tests too.
 #[cfg(all(doctest, feature = "sim"))]

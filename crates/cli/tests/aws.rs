@@ -196,6 +196,67 @@ fn a_rule_that_aws_does_not_find_is_told_with_the_region_to_check() {
     assert_told(&said, "RuleNotFound", "region");
 }
 
+#[test]
+fn p12_what_aws_says_is_shown_and_no_terminal_acts_on_it() {
+    let body = "<ErrorResponse><Error><Type>Sender</Type><Code>RuleNotFound</Code>\
+        <Message>no&#x1b;[2J&#x1b;[31mrule\u{9b}2J\u{202e}</Message></Error></ErrorResponse>";
+    let (url, _) = server("400 Bad Request", body.as_bytes(), "text/xml");
+    let (code, said) = status(&with_keys(&[("AWS_ENDPOINT_URL", &*url)]));
+    assert_eq!(code, Some(3), "{said}");
+    let shown = r"no\u{1b}[2J\u{1b}[31mrule\u{9b}2J\u{202e}";
+    assert!(said.contains(shown), "{said}");
+    assert!(!said.contains(['\u{1b}', '\u{9b}', '\u{202e}']), "{said}");
+}
+
+#[test]
+fn p12_an_endpoint_that_is_no_url_is_told_by_rule_and_journal_without_its_text() {
+    let variables = with_keys(&[("AWS_ENDPOINT_URL", "me:hunter2@127.0.0.1:1")]);
+    let surroundings = Surroundings {
+        variables: &variables,
+        profile: "",
+    };
+    for verb in [&["status"][..], &["resume", "--journal", "s3://bucket/p"]] {
+        let (code, said) = surroundings.router(verb, BLUE);
+        assert!(matches!(code, Some(2 | 3)), "{verb:?}: {said}");
+        assert!(!said.contains("hunter2"), "{said}");
+        assert!(
+            lines(&said, "note: ")[0].contains("not asked at all"),
+            "{said}"
+        );
+        assert_eq!(lines(&said, "error: ").len(), 1, "{said}");
+    }
+}
+
+#[test]
+fn a_plan_that_outlasts_its_credentials_is_refused_before_anything_is_called() {
+    let (url, requests) = server("500 Oops", b"", "text/xml");
+    let ends = "2026-01-01T01:00:00+01:00";
+    let variables = [
+        ("AWS_ENDPOINT_URL", &*url),
+        ("AWS_SESSION_TOKEN", "session"),
+        ("AWS_CREDENTIAL_EXPIRATION", ends),
+    ];
+    let plan = |variables: &[(&str, &str)]| {
+        let profile = "";
+        Surroundings { variables, profile }.router(&["plan"], BLUE)
+    };
+    let (code, said) = plan(&with_keys(&variables));
+    assert_eq!(code, Some(3), "{said}");
+    assert_told(&said, "end at 2026-01-01T00:00:00Z", "last longer than 2h");
+    assert!(requests.lock().unwrap().is_empty());
+
+    // Without the variable nobody knows.
+    let (_, said) = plan(&with_keys(&variables[..2]));
+    assert!(!said.contains("cannot be renewed"), "{said}");
+    let notes = lines(&said, "note: ");
+    assert!(
+        notes
+            .iter()
+            .any(|note| note.contains("nothing says when they end")),
+        "{said}"
+    );
+}
+
 /// The whole answer of DescribeRules: blue serves, green waits.
 const RULES: &[u8] = br#"<DescribeRulesResponse xmlns="http://elasticloadbalancing.amazonaws.com/doc/2015-12-01/"><DescribeRulesResult><Rules><member>
   <RuleArn>arn:aws:elasticloadbalancing:us-east-1:123456789012:listener-rule/app/chatbot/50dc6c495c0c9188/f2f7dc8efc522ab2/9683b2d02a6cabee</RuleArn>

@@ -3,7 +3,7 @@
 //! Read-only, for loopback addresses: there is no log-in. Every request must name a loopback host,
 //! so that no page of another site can read it through a name that it has pointed here.
 
-use std::{convert::Infallible, io, net::SocketAddr, time::Duration};
+use std::{convert::Infallible, io, net::SocketAddr, sync::Arc, time::Duration};
 
 use axum::{
     Router,
@@ -15,9 +15,15 @@ use axum::{
         sse::{Event, KeepAlive, Sse},
     },
     routing::get,
+    serve::Listener,
 };
 use futures_util::{Stream, StreamExt as _};
-use tokio::net::TcpListener;
+use hyper::server::conn::http1;
+use hyper_util::{
+    rt::{TokioIo, TokioTimer},
+    service::TowerToHyperService,
+};
+use tokio::{net::TcpListener, sync::Semaphore, task::JoinSet};
 use tokio_stream::wrappers::WatchStream;
 
 use crate::{Shared, metrics, report::Report};
@@ -62,13 +68,45 @@ pub async fn listen(address: SocketAddr) -> io::Result<TcpListener> {
     TcpListener::bind(address).await
 }
 
-/// Serves the page until it is dropped.
+/// How long the head of a request may take, and how long a connection may wait for its next one. A
+/// browser on this machine sends a head at once; only a client that never means to end it needs more.
+const HEAD_LIMIT: Duration = Duration::from_secs(10);
+
+/// How many connections are open at once: a browser opens six, and each holds memory and a file. The
+/// next ones wait in the system's queue until a place is free, which a silent one makes after
+/// [`HEAD_LIMIT`].
+const CONNECTIONS: usize = 100;
+
+/// Serves the page until it is dropped: to 100 connections at once, each of which has 10 seconds for the
+/// head of a request. More wait until one ends.
 ///
 /// # Errors
 ///
-/// Where the listener fails.
-pub async fn serve(listener: TcpListener, shared: Shared) -> io::Result<()> {
-    axum::serve(listener, router(shared)).await
+/// None: what fails is a connection, which ends, or the system's lack of files, which passes.
+///
+/// # Cancel safety
+///
+/// Dropping it closes every connection.
+pub async fn serve(mut listener: TcpListener, shared: Shared) -> io::Result<()> {
+    let app = router(shared);
+    let places = Arc::new(Semaphore::new(CONNECTIONS));
+    let mut open = JoinSet::new();
+    loop {
+        // A place first: a connection that was accepted must be served.
+        let place = Arc::clone(&places).acquire_owned().await;
+        let (stream, _) = Listener::accept(&mut listener).await;
+        let app = TowerToHyperService::new(app.clone());
+        open.spawn(async move {
+            let _place = place;
+            let served = http1::Builder::new()
+                .timer(TokioTimer::new())
+                .header_read_timeout(HEAD_LIMIT)
+                .serve_connection(TokioIo::new(stream), app);
+            // A client that goes away, or is silent for too long, is no concern of the others.
+            let _ = served.await;
+        });
+        while open.try_join_next().is_some() {}
+    }
 }
 
 /// Answers those who ask this very machine, and tells browsers to be strict.

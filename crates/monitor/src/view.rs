@@ -8,6 +8,7 @@ use bluegreen::{
     migration::{
         GatePolicy, GateStanding, Intent, MigrationEvent, MigrationOutcome, MigrationPlan,
     },
+    text::visible,
     traffic::TrafficObservation,
 };
 use jiff::Timestamp;
@@ -627,16 +628,9 @@ fn words(verdict: &Verdict) -> String {
     harmless(&verdict.evidence().summary)
 }
 
-/// Without what would move a terminal's cursor.
+/// Without what a terminal would act on; a page shows it the same.
 fn harmless(text: &str) -> String {
-    let shown = |c: char| {
-        if c.is_control() && c != '\n' {
-            '\u{fffd}'
-        } else {
-            c
-        }
-    };
-    text.chars().map(shown).collect()
+    visible(text).into_owned()
 }
 
 fn doing(phase: Phase, paused: bool) -> String {

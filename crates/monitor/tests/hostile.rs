@@ -1,12 +1,12 @@
 //! Strings from AWS and configuration are shown, and never carried out.
 
-use bluegreen::{engine::Event, migration::MigrationEvent};
+use bluegreen::{engine::Event, migration::MigrationEvent, text::is_acted_on};
 use bluegreen_monitor::{View, metrics, report::Report, source, terminal};
 use ratatui::{Terminal, backend::TestBackend};
 use serde_json::Value;
 
 const KEPT: &str = include_str!("../../../tests/stories/journals/migration-v3.jsonl");
-const HOSTILE: &str = "<img src=x onerror=\"window.pwned=1\">'</script><script>window.pwned=1</script>\u{1b}[2J{{7*7}}";
+const HOSTILE: &str = "<img src=x onerror=\"window.pwned=1\">'</script><script>window.pwned=1</script>\u{1b}[2J\u{9b}2J\u{202e}{{7*7}}";
 
 /// Every text of an event that may be anything is hostile: each one is tried, and kept where the
 /// event is still one.
@@ -75,7 +75,15 @@ fn the_events_can_be_kept_for_a_browser() {
 fn a_report_shows_markup_as_text() {
     let page = Report::of(&view()).html().expect("a page");
     assert!(page.contains("window.pwned=1"), "it is shown");
-    for markup in ["<img", "<script", "</script", "onerror=\"", "\u{1b}"] {
+    for markup in [
+        "<img",
+        "<script",
+        "</script",
+        "onerror=\"",
+        "\u{1b}",
+        "\u{9b}",
+        "\u{202e}",
+    ] {
         assert!(!page.contains(markup), "{markup} is in it");
     }
 }
@@ -91,13 +99,13 @@ fn metrics_stay_lines_of_text() {
 }
 
 #[test]
-fn a_terminal_gets_no_control_characters() {
+fn p12_a_terminal_gets_nothing_that_it_would_act_on() {
     let mut terminal = Terminal::new(TestBackend::new(120, 50)).expect("in memory");
     let view = view();
     terminal
         .draw(|frame| terminal::draw(frame, &view, terminal::Theme::plain(), true))
         .expect("in memory");
     for cell in terminal.backend().buffer().content() {
-        assert!(!cell.symbol().contains(char::is_control), "{cell:?}");
+        assert!(!cell.symbol().contains(is_acted_on), "{cell:?}");
     }
 }

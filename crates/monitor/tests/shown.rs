@@ -2,6 +2,8 @@
 
 #![allow(clippy::print_stdout, reason = "the figures of the guide")]
 
+use std::time::Duration;
+
 use bluegreen_monitor::{
     Shared, View, page, source,
     terminal::{self, Theme},
@@ -173,6 +175,69 @@ async fn the_page_is_not_opened_to_others() {
     let address = "0.0.0.0:0".parse().expect("an address");
     let error = page::listen(address).await.expect_err("it has no log-in");
     assert!(error.to_string().contains("no loopback address"), "{error}");
+}
+
+/// The page on a free port.
+async fn served() -> (
+    std::net::SocketAddr,
+    tokio::task::JoinHandle<std::io::Result<()>>,
+) {
+    let listener = page::listen("127.0.0.1:0".parse().expect("an address"));
+    let listener = listener.await.expect("a free port");
+    let address = listener.local_addr().expect("an address");
+    let shared = Shared::default();
+    shared.update(|view| *view = until(16));
+    (address, tokio::spawn(page::serve(listener, shared)))
+}
+
+/// As many as are served at once.
+const CONNECTIONS: usize = 100;
+/// Longer than anything lasts.
+const VIRTUAL: Duration = Duration::from_secs(30 * 24 * 3600);
+
+/// The clock is paused: it moves on only when nobody has anything else to do.
+#[tokio::test(start_paused = true)]
+async fn half_sent_requests_end_and_keep_nobody_out() {
+    let (address, server) = served().await;
+    let mut silent = Vec::new();
+    for _ in 0..CONNECTIONS + 20 {
+        let mut stream = TcpStream::connect(address).await.expect("it listens");
+        let head = b"GET / HTTP/1.1\r\nHost: localhost\r\n";
+        stream.write_all(head).await.expect("sent");
+        silent.push(stream);
+    }
+    // They are all closed without an answer, and the page is there for others all the same.
+    for mut stream in silent {
+        let ended = tokio::time::timeout(VIRTUAL, stream.read(&mut [0; 1024])).await;
+        let ended = ended.expect("a half-sent request is open for ever");
+        assert!(matches!(ended, Ok(0) | Err(_)), "{ended:?}");
+    }
+    let page = ask(address, "/view.json", "localhost").await;
+    assert!(page.starts_with("HTTP/1.1 200"), "{page}");
+    server.abort();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_connection_too_many_waits_until_one_ends() {
+    let (address, server) = served().await;
+    let request = b"GET /events HTTP/1.1\r\nHost: localhost\r\n\r\n";
+    let mut open = Vec::new();
+    for _ in 0..CONNECTIONS {
+        let mut stream = TcpStream::connect(address).await.expect("it listens");
+        stream.write_all(request).await.expect("sent");
+        let read = stream.read(&mut [0; 1024]).await;
+        assert!(read.expect("events") > 0);
+        open.push(stream);
+    }
+    let mut next = TcpStream::connect(address).await.expect("in the queue");
+    next.write_all(request).await.expect("sent");
+    let mut answer = [0; 1024];
+    let waits = tokio::time::timeout(Duration::from_secs(600), next.read(&mut answer)).await;
+    assert!(waits.is_err(), "answered though all places are taken");
+    drop(open.pop());
+    let read = next.read(&mut answer).await.expect("a place is free");
+    assert!(answer[..read].starts_with(b"HTTP/1.1 200"));
+    server.abort();
 }
 
 /// A day of looks every 8.64 seconds: what is kept, sent and drawn stays small.

@@ -5,6 +5,7 @@ use std::{collections::BTreeMap, fmt};
 
 use aws_config::SdkConfig;
 use aws_types::service_config::ServiceConfigKey;
+use url::{Position, Url};
 
 use crate::preflight::Finding;
 
@@ -43,6 +44,10 @@ impl Service {
     }
 }
 
+/// What is said of an endpoint that is none.
+pub(crate) const NO_URL: &str = "no URL such as https://HOST:PORT (it is not shown, since it may hold a \
+    password)";
+
 /// Where each service is asked, as far as it is not the host of the region.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Endpoints(BTreeMap<Service, Endpoint>);
@@ -75,13 +80,18 @@ impl Endpoints {
         services
             .into_iter()
             .map(|(url, services)| {
-                Finding::note(format!(
-                    "{} asked at {url}, which is not an endpoint of AWS",
-                    match services[..] {
-                        [only] => format!("{only} is"),
-                        _ => format!("{} are", services.join(", ")),
+                let services = match services[..] {
+                    [only] => format!("{only} is"),
+                    _ => format!("{} are", services.join(", ")),
+                };
+                Finding::note(match url {
+                    NOWHERE => format!(
+                        "{services} not asked at all: the endpoint in the configuration is {NO_URL}"
+                    ),
+                    url => {
+                        format!("{services} asked at {url}, which is not an endpoint of AWS")
                     }
-                ))
+                })
             })
             .collect()
     }
@@ -119,22 +129,23 @@ fn configured(config: &SdkConfig, service: Service) -> Option<String> {
 /// The URL of an endpoint, without user and password.
 ///
 /// They could not be sent in any case, since the signature takes the header that they would need.
-/// Left out here, they reach no message.
+/// Left out here, they reach no message. What is no URL is left out as a whole, for the same reason: no
+/// part of it can be told from a password. Nothing is asked then, above all not AWS itself, which the
+/// configuration did not mean.
 #[derive(Clone, PartialEq, Eq)]
 pub(crate) struct Endpoint(String);
 
+/// Where a connection fails at once, without a name to look up.
+const NOWHERE: &str = "http://127.0.0.1:0";
+
 impl Endpoint {
     fn new(url: &str) -> Self {
-        let url = url.trim();
-        let Some((scheme, rest)) = url.split_once("://") else {
-            return Self(url.to_owned());
-        };
-        let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
-        let (authority, path) = rest.split_at(end);
-        let host = authority
-            .rsplit_once('@')
-            .map_or(authority, |(_, host)| host);
-        Self(format!("{scheme}://{host}{path}"))
+        Self(without_user(url).unwrap_or_else(|| NOWHERE.to_owned()))
+    }
+
+    /// Whether it is a URL. What is none is refused for each service alike.
+    pub(crate) fn is_url(&self) -> bool {
+        self.0 != NOWHERE
     }
 
     pub(crate) fn as_str(&self) -> &str {
@@ -168,6 +179,18 @@ impl Endpoint {
             before.is_some_and(|before| before.ends_with('.'))
         })
     }
+}
+
+/// The URL without user and password, if it is one of HTTP. An `@` behind the host is refused too: it
+/// mostly ends a password that has a slash in it.
+fn without_user(url: &str) -> Option<String> {
+    let mut url = Url::parse(url.trim()).ok()?;
+    if !matches!(url.scheme(), "http" | "https") || url[Position::BeforePath..].contains('@') {
+        return None;
+    }
+    url.set_username("").ok()?;
+    url.set_password(None).ok()?;
+    Some(url.as_str().trim_end_matches('/').to_owned())
 }
 
 impl fmt::Debug for Endpoint {
@@ -333,15 +356,40 @@ mod tests {
     fn p12_user_and_password_of_an_endpoint_are_left_out() {
         for (given, kept) in [
             ("http://me:secret@127.0.0.1:1/x", "http://127.0.0.1:1/x"),
-            ("http://me:p@ss@host?y=@z", "http://host?y=@z"),
-            ("https://secret@host", "https://host"),
-            ("https://host/a@b", "https://host/a@b"),
-            ("  http://[::1]:9#f ", "http://[::1]:9#f"),
-            ("no url", "no url"),
+            ("http://me:secr@et@host", "http://host"),
+            ("https://secret@host/", "https://host"),
+            ("HTTP:/me:secret@host", "http://host"),
+            ("http:secret@host", "http://host"),
+            ("  http://[::1]:9 ", "http://[::1]:9"),
         ] {
             let endpoint = Endpoint::new(given);
+            assert!(endpoint.is_url(), "{given}");
             assert_eq!(endpoint.as_str(), kept);
-            assert!(!format!("{endpoint:?}").contains("secret"));
+            assert!(!format!("{endpoint:?}").contains("secr"));
+        }
+    }
+
+    #[tokio::test]
+    async fn p12_an_endpoint_that_is_no_url_is_neither_shown_nor_asked() {
+        for given in [
+            "me:secret@127.0.0.1:1",
+            "//me:secret@127.0.0.1:1",
+            "me://me:secret@host",
+            "http://me:sec/ret@127.0.0.1:1",
+            "http://me:1/secret@host",
+            "http://me:secret@127.0.0.1:port",
+            "http://me:secret@1.2.3.4.5",
+            "secret",
+        ] {
+            let endpoint = Endpoint::new(given);
+            assert_eq!(endpoint.as_str(), NOWHERE, "{given}");
+            assert!(!endpoint.is_url());
+            let text = format!("endpoint_url = {given}");
+            let [note] = &Endpoints::of(&read(&text).await).notes()[..] else {
+                panic!("{given}: one note for all services");
+            };
+            assert!(note.message.contains("S3 are not asked at all"), "{note}");
+            assert!(!note.message.contains("secret"), "{note}");
         }
     }
 

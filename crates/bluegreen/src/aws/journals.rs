@@ -14,7 +14,7 @@ use object_store::{
 
 use super::{
     Aws,
-    endpoints::{Service, s3_of},
+    endpoints::{NO_URL, Service, s3_of},
 };
 use crate::{
     clock::Clock,
@@ -77,6 +77,11 @@ impl Aws {
             builder = builder.with_region(region);
         }
         let builder = match (self.endpoints.get(Service::S3), self.region()) {
+            (Some(own), _) if !own.is_url() => {
+                let hint = "give one in AWS_ENDPOINT_URL_S3, AWS_ENDPOINT_URL or the profile";
+                let message = format!("the endpoint of S3 in the configuration is {NO_URL}");
+                return Err(invalid(&message).with_hint(hint));
+            }
             (Some(own), _) => builder
                 .with_endpoint(own.as_str())
                 .with_allow_http(own.is_plain()),
@@ -196,6 +201,15 @@ mod tests {
             let asked = url(loader_of(text)).await.unwrap();
             assert_eq!(asked, format!("{base}/bucket/p/1"));
         }
+    }
+
+    #[tokio::test]
+    async fn p12_an_endpoint_that_is_no_url_is_refused_without_its_text() {
+        let error = url(loader_of("endpoint_url = me:secret@localhost:2")).await;
+        let error = error.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Invalid);
+        assert!(error.message().contains("no URL"), "{error}");
+        assert!(!format!("{error:?}").contains("secret"), "{error:?}");
     }
 
     #[test]

@@ -11,7 +11,7 @@ use aws_config::{
 use jiff::{SignedDuration, Timestamp};
 
 pub(crate) use self::server_time::{DateReader, ServerDates, SigningTime};
-pub use self::{api::CallCounts, server_time::ServerTime};
+pub use self::{api::CallCounts, credentials::CredentialLife, server_time::ServerTime};
 use self::{
     api::{
         Clients, CloudWatchApi, Counter, Counting, EcrApi, EcsApi, ElbApi, Guard, RealCloudWatch,
@@ -28,6 +28,7 @@ use crate::{
 pub mod alb;
 pub(crate) mod api;
 pub mod cloudwatch;
+mod credentials;
 mod document;
 pub mod ecr;
 pub mod ecs;
@@ -122,7 +123,8 @@ impl Aws {
     }
 
     /// From a configuration of yours. Its retry and time-out settings are replaced by the ones
-    /// above. User and password in an endpoint's URL are left out.
+    /// above. User and password in an endpoint's URL are left out; at an endpoint that is no URL nothing
+    /// is asked.
     #[must_use]
     pub fn from_config(config: &SdkConfig) -> Self {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);

@@ -43,7 +43,7 @@ impl fmt::Display for Operator {
 #[non_exhaustive]
 pub enum Control {
     /// Do not rise to the next step. Looks continue, and so does the rollback of an unhealthy
-    /// green; deadlines stand still. A pause has a length: near its end the run warns, at its end it
+    /// green; a step's deadline stands still, that of the whole run does not. A pause has a length: near its end the run warns, at its end it
     /// does what the plan says of a cancellation, since nobody came back.
     Pause {
         /// Who asks.

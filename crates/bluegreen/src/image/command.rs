@@ -21,7 +21,8 @@ pub trait CommandRunner: fmt::Debug + Send + Sync {
     ///
     /// # Cancel safety
     ///
-    /// Dropping it kills the program and its children.
+    /// Dropping it kills the program and its children, and so should the end of this process, however
+    /// it comes.
     async fn run(&self, command: Command, lines: LineSink) -> Result<Finished>;
 }
 
@@ -59,6 +60,9 @@ pub struct Command {
     pub environment: Vec<(OsString, OsString)>,
     /// What it reads on standard input; nothing where `None`.
     pub input: Option<Vec<u8>>,
+    /// A folder that only this program needs. Its owner removes it, unless that owner is killed first:
+    /// then it goes with the program.
+    pub scratch: Option<PathBuf>,
     /// Where it runs; this process's folder where `None`.
     pub folder: Option<PathBuf>,
 }
@@ -71,6 +75,7 @@ impl Command {
             arguments: Vec::new(),
             environment: Vec::new(),
             input: None,
+            scratch: None,
             folder: None,
         }
     }
@@ -100,6 +105,13 @@ impl Command {
     #[must_use]
     pub fn with_input(mut self, input: impl Into<Vec<u8>>) -> Self {
         self.input = Some(input.into());
+        self
+    }
+
+    /// Names a folder that goes with it, if this process is killed.
+    #[must_use]
+    pub fn with_scratch(mut self, folder: impl Into<PathBuf>) -> Self {
+        self.scratch = Some(folder.into());
         self
     }
 

@@ -1,6 +1,8 @@
 //! Images by the `docker` command.
 
 mod config;
+#[cfg(all(test, target_os = "linux"))]
+mod killed;
 mod steps;
 #[cfg(test)]
 mod tests;
@@ -26,9 +28,16 @@ use crate::{
 /// Builds with a Dockerfile and the `docker` command of the machine, and pushes to a registry.
 ///
 /// Its user's contexts, builders and plug-ins are used as they are; with buildx where that is
-/// there, else with the client's own BuildKit, else with the classic builder. The push logs in
-/// with the registry's credentials in a configuration folder of its own, so that no password
-/// stays behind or is seen in a list of processes.
+/// there, else with the client's own BuildKit, else with the classic builder.
+///
+/// A push gets the registry's credentials in a configuration of its own. On Unix it is in no file and in
+/// no list of processes: `config.json` of its folder is a link to the client's standard input
+/// (`/dev/fd/0`). So the password ends with the processes that have it, even if they are killed.
+/// [`SystemCommands`](super::SystemCommands) kills the push and removes the folder if this process ends
+/// first. If everything is killed at once, a folder `bluegreen-…` with links and without a password stays
+/// among the temporary files. On other systems `config.json` is a file, which goes when the push is over,
+/// and stays if this process is killed: remove it, since the password in it is good for as long as the
+/// registry says (12 hours on ECR).
 ///
 /// Attestations are left out (`--provenance=false`): with them, each build of the same source
 /// would have another digest.

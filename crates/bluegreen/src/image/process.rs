@@ -1,11 +1,16 @@
 //! The programs of the machine, run for real.
 
-use std::{collections::VecDeque, io::ErrorKind as IoErrorKind, process::Stdio};
+use std::{
+    collections::VecDeque,
+    fs::File,
+    io::{self, ErrorKind as IoErrorKind, Seek as _, Write as _},
+    process::Stdio,
+};
 
 use async_trait::async_trait;
 use tokio::{
-    io::{AsyncRead, AsyncReadExt as _, AsyncWriteExt as _},
-    process::{Child, ChildStdin},
+    io::{AsyncRead, AsyncReadExt as _},
+    process::Child,
 };
 
 use super::{Command, CommandRunner, Finished, LineSink, Stream};
@@ -21,6 +26,12 @@ const LINE_BYTES: usize = 64 * 1024;
 /// Runs programs as child processes, each in a process group of its own on Unix, so that an
 /// interrupt at the terminal reaches this process only, which then decides.
 ///
+/// On Unix a program ends with this process, even if that is killed: a shell beside it sees to it.
+/// Without `/bin/sh`, and on other systems, that holds only if the run is dropped.
+///
+/// Standard input is a file without a name, in memory on Linux: nothing of it can stay behind, and a
+/// program that opens `/dev/stdin` there reads it from its beginning.
+///
 /// A carriage return ends a line too (progress bars), bytes that are no UTF-8 are replaced, and
 /// the last 10,000 lines of standard output are kept.
 #[derive(Debug, Clone, Copy, Default)]
@@ -31,11 +42,9 @@ pub struct SystemCommands;
 impl CommandRunner for SystemCommands {
     async fn run(&self, command: Command, lines: LineSink) -> Result<Finished> {
         let mut child = spawn(&command)?;
-        let mut group = Group::of(&child);
-        let (input, stdout, stderr) =
-            (child.stdin.take(), child.stdout.take(), child.stderr.take());
-        let ((), out, err) = tokio::join!(
-            feed(input, command.input.as_deref()),
+        let mut guard = Guard::of(&child, &command);
+        let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
+        let (out, err) = tokio::join!(
             read_lines(stdout, Stream::Out, OUT_LINES, &lines),
             read_lines(stderr, Stream::Err, ERR_LINES, &lines),
         );
@@ -44,7 +53,7 @@ impl CommandRunner for SystemCommands {
         };
         let (out, err) = (out.map_err(failed)?, err.map_err(failed)?);
         let status = child.wait().await.map_err(failed)?;
-        group.forget();
+        guard.dismiss();
         Ok(Finished {
             code: status.code(),
             out,
@@ -54,6 +63,13 @@ impl CommandRunner for SystemCommands {
 }
 
 fn spawn(command: &Command) -> Result<Child> {
+    let input = match command.input.as_deref().map(unnamed).transpose() {
+        Ok(input) => input.map_or_else(Stdio::null, Stdio::from),
+        Err(source) => {
+            let message = format!("give `{command}` its input");
+            return Err(Error::new(ErrorKind::Unavailable, message).with_source(source));
+        }
+    };
     let mut process = tokio::process::Command::new(&command.program);
     process
         .args(&command.arguments)
@@ -63,11 +79,7 @@ fn spawn(command: &Command) -> Result<Child> {
                 .iter()
                 .map(|(name, value)| (name, value)),
         )
-        .stdin(if command.input.is_some() {
-            Stdio::piped()
-        } else {
-            Stdio::null()
-        })
+        .stdin(input)
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .kill_on_drop(true);
@@ -89,42 +101,74 @@ fn spawn(command: &Command) -> Result<Child> {
     })
 }
 
-/// The process group of a child: killed where the wait for the child is dropped, since
-/// `kill_on_drop` reaches the child alone and not the plug-ins that it started.
-struct Group(Option<u32>);
+/// A file with these bytes that has no name and so ends with the last process that has it open. A
+/// program that does not read it is not waited for.
+fn unnamed(bytes: &[u8]) -> io::Result<File> {
+    #[cfg(target_os = "linux")]
+    let mut file = {
+        use rustix::fs::{MemfdFlags, memfd_create};
+        File::from(memfd_create("input", MemfdFlags::CLOEXEC)?)
+    };
+    #[cfg(not(target_os = "linux"))]
+    let mut file = tempfile::tempfile()?;
+    file.write_all(bytes)?;
+    file.rewind()?;
+    Ok(file)
+}
 
-impl Group {
-    fn of(child: &Child) -> Self {
-        Self(child.id())
+/// Kills a child's process group if the wait for it is dropped or this process ends:
+/// `kill_on_drop` reaches the child alone, not the plug-ins that it started, and a process that is
+/// killed drops nothing.
+///
+/// It is a shell that waits for the other end of a pipe. Only this process has that end, so it
+/// closes with this process, whatever ends it. Asking the kernel for a signal at the parent's end
+/// instead takes unsafe code, and reaches the child alone. The shell starts after the child, so a kill
+/// within the millisecond between the two is missed.
+struct Guard(Option<std::process::Child>);
+
+/// A line on the pipe says that the child was waited for; its end alone, that nobody waits any more.
+#[cfg(unix)]
+const GUARD: &str = r#"read -r ended || { kill -9 "-$1"; [ -z "$2" ] || rm -rf -- "$2"; }"#;
+
+impl Guard {
+    #[cfg(unix)]
+    fn of(child: &Child, command: &Command) -> Self {
+        use std::os::unix::process::CommandExt as _;
+        let Some(group) = child.id() else {
+            return Self(None);
+        };
+        let shell = std::process::Command::new("/bin/sh")
+            .args(["-c", GUARD, "bluegreen-guard", &group.to_string()])
+            .arg(command.scratch.as_deref().unwrap_or("".as_ref()))
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .process_group(0)
+            .spawn();
+        Self(shell.ok())
+    }
+
+    #[cfg(not(unix))]
+    fn of(_child: &Child, _command: &Command) -> Self {
+        Self(None)
     }
 
     /// The child was waited for: its number may belong to another process by now.
-    fn forget(&mut self) {
-        self.0 = None;
-    }
-}
-
-impl Drop for Group {
-    fn drop(&mut self) {
-        #[cfg(unix)]
-        if let Some(id) = self.0 {
-            // The shell knows how to signal a group; the standard library does not.
-            let _ = std::process::Command::new("/bin/sh")
-                .args(["-c", &format!("kill -9 -{id}")])
-                .stdin(Stdio::null())
-                .stdout(Stdio::null())
-                .stderr(Stdio::null())
-                .status();
+    fn dismiss(&mut self) {
+        let pipe = self.0.as_mut().and_then(|shell| shell.stdin.as_mut());
+        if let Some(pipe) = pipe {
+            // A shell that is gone needs no word.
+            let _ = pipe.write_all(b"ended\n");
         }
     }
 }
 
-/// Writes the input and closes it. A program that ends without reading it is no error here: its
-/// exit code tells what it thought.
-async fn feed(stdin: Option<ChildStdin>, input: Option<&[u8]>) {
-    if let (Some(mut stdin), Some(input)) = (stdin, input) {
-        let _ = stdin.write_all(input).await;
-        let _ = stdin.shutdown().await;
+impl Drop for Guard {
+    fn drop(&mut self) {
+        if let Some(mut shell) = self.0.take() {
+            // Waiting closes the pipe first.
+            let _ = shell.wait();
+        }
     }
 }
 

@@ -12,7 +12,6 @@ use crate::error::{Error, ErrorKind, Result};
 pub(crate) struct Script {
     expected: Mutex<VecDeque<(String, Result<Finished>)>>,
     seen: Mutex<Vec<Command>>,
-    config: Mutex<Vec<String>>,
 }
 
 impl Script {
@@ -22,7 +21,6 @@ impl Script {
         Self {
             expected: Mutex::new(expected.into_iter().map(|(c, a)| (c.into(), a)).collect()),
             seen: Mutex::default(),
-            config: Mutex::default(),
         }
     }
 
@@ -33,11 +31,6 @@ impl Script {
 
     pub(crate) fn seen(&self) -> Vec<Command> {
         self.seen.lock().unwrap().clone()
-    }
-
-    /// What `config.json` in `DOCKER_CONFIG` held, for each command that had one.
-    pub(crate) fn configs(&self) -> Vec<String> {
-        self.config.lock().unwrap().clone()
     }
 }
 
@@ -51,15 +44,6 @@ impl CommandRunner for Script {
             .pop_front()
             .unwrap_or_else(|| panic!("not expected: {command}"));
         assert_eq!(command.to_string(), expected);
-        for (name, value) in &command.environment {
-            if name == "DOCKER_CONFIG" {
-                let file = std::path::Path::new(value).join("config.json");
-                self.config
-                    .lock()
-                    .unwrap()
-                    .push(std::fs::read_to_string(file).unwrap());
-            }
-        }
         self.seen.lock().unwrap().push(command);
         if let Ok(finished) = &answer {
             finished

@@ -33,6 +33,8 @@ pub(crate) struct MigrationHost {
     switch: Option<Arc<dyn DeadManSwitch>>,
     gates: Vec<GateSeat>,
     look_limit: Duration,
+    /// What is known before the survey and belongs to it.
+    findings: Vec<Finding>,
 }
 
 #[derive(Debug)]
@@ -155,7 +157,13 @@ impl MigrationHost {
             switch,
             gates: gates.into_iter().map(seat).collect(),
             look_limit,
+            findings: Vec::new(),
         }
+    }
+
+    /// Adds a finding to what the survey before the start brings.
+    pub(crate) fn finds(&mut self, finding: Option<Finding>) {
+        self.findings.extend(finding);
     }
 
     /// Goes on with the folds that a journal left.
@@ -237,11 +245,12 @@ impl Host for MigrationHost {
         let begun: BoxFuture<Raw> = match action.clone() {
             Action::Preflight { progress } => {
                 let look = self.look(progress);
+                let known = self.findings.clone();
                 Box::pin(async move {
                     let what = "the survey before the start";
-                    let findings = limit::read(what, SURVEY_LIMIT, splitter.preflight()).await;
+                    let found = limit::read(what, SURVEY_LIMIT, splitter.preflight()).await;
                     Raw::Preflight {
-                        findings,
+                        findings: found.map(|found| [known, found].concat()),
                         looked: look.await,
                     }
                 })

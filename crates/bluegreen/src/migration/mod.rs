@@ -1,6 +1,7 @@
 //! The migration: moves live traffic from blue to green, step by step, under gates.
 
 mod action;
+mod credentials;
 mod difference;
 mod entry;
 mod error;

@@ -179,6 +179,8 @@ pub struct MigrationPlanBuilder {
     warm_up: Duration,
     #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
     final_bake: Duration,
+    /// `null` in a journal from before there was a default of its own: the sum of the steps' deadlines
+    /// and the final bake.
     #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::optional")]
     deadline: Option<Duration>,
     #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
@@ -212,7 +214,7 @@ impl Default for MigrationPlanBuilder {
             look_interval: Duration::from_secs(15),
             warm_up: Duration::from_secs(60),
             final_bake: Duration::ZERO,
-            deadline: None,
+            deadline: Some(USUAL_DEADLINE),
             restore_within: Duration::from_secs(10 * 60),
             confirm_within: Duration::from_secs(5 * 60),
             look_limit: None,
@@ -294,8 +296,13 @@ impl MigrationPlanBuilder {
         self
     }
 
-    /// The deadline of the whole migration. Default: the sum of the steps' deadlines and the
-    /// final bake.
+    /// The deadline of the whole migration, pauses included: what has not passed then ends as
+    /// [`on_inconclusive`](Self::on_inconclusive) says, whatever a step's own deadline still allows.
+    /// It must hold all bakes. Default: 2 hours, since what a migration needs ends by itself: the
+    /// temporary credentials of a job (one hour to twelve), the job, and the attention of a person. The
+    /// sum of the steps' deadlines may be longer; with the usual ones of the sequential test it is over 4
+    /// hours. A longer migration must be meant:
+    /// [its credentials](crate::migration::Migration::credentials_end) must last as long.
     pub fn deadline(mut self, deadline: Duration) -> Self {
         self.deadline = Some(deadline);
         self
@@ -498,7 +505,7 @@ impl MigrationPlanBuilder {
                     span(deadline),
                     span(least)
                 ),
-                "leave it out to get the sum of the steps' deadlines",
+                "give a longer one; the credentials must last as long",
             );
         }
         for (name, value) in [
@@ -570,6 +577,7 @@ const GUIDE: [Step; 3] = [
     Step::to(Percent::FIFTY),
     Step::to(Percent::HUNDRED),
 ];
+const USUAL_DEADLINE: Duration = Duration::from_secs(2 * 3600);
 const SHORTEST_LOOK: Duration = Duration::from_secs(1);
 /// A controller that is silent for less is not yet dead.
 const SHORTEST_DEAD_MAN: Duration = Duration::from_secs(5 * 60);
@@ -624,7 +632,7 @@ impl MigrationPlan {
         self.fields.final_bake
     }
 
-    /// The deadline of the whole migration.
+    /// The deadline of the whole migration, pauses included.
     #[must_use]
     pub fn deadline(&self) -> Duration {
         self.fields.deadline.unwrap_or_else(|| {
@@ -757,7 +765,31 @@ mod tests {
         let plan = MigrationPlan::builder().build().expect("valid");
         let shares: Vec<String> = plan.steps().iter().map(|s| s.green.to_string()).collect();
         assert_eq!(shares, ["10%", "50%", "100%"]);
-        assert_eq!(plan.deadline(), Duration::from_secs(90 * 60));
+        assert_eq!(plan.deadline(), Duration::from_secs(2 * 3600));
+    }
+
+    /// Journals from before there was a default hold `null`, and are judged as they were.
+    #[test]
+    fn a_deadline_that_is_null_is_the_sum_of_the_steps() {
+        let plan = MigrationPlan::builder().build().expect("valid");
+        let mut json = serde_json::to_value(&plan).expect("JSON");
+        assert_eq!(json["deadline"], "2h");
+        json["deadline"] = serde_json::Value::Null;
+        let old: MigrationPlan = serde_json::from_value(json.clone()).expect("a plan");
+        assert_eq!(old.deadline(), Duration::from_secs(90 * 60));
+        assert_eq!(serde_json::to_value(&old).expect("JSON"), json);
+    }
+
+    #[test]
+    fn longer_bakes_than_the_usual_deadline_must_be_meant() {
+        let hours = |hours: u64| Duration::from_secs(hours * 3600);
+        let builder = || {
+            let builder = MigrationPlan::builder().bake(hours(1));
+            builder.step_deadline(hours(2))
+        };
+        let error = builder().build().expect_err("3 hours do not fit in");
+        assert_eq!(error.problems()[0].field, "deadline");
+        assert!(builder().deadline(hours(4)).build().is_ok());
     }
 
     #[test]

@@ -9,6 +9,7 @@ use super::{
     Entry, GateId, GatePolicy, Input, Intent, MigrationError, MigrationEvent, MigrationMachine,
     MigrationOutcome, MigrationPlan, MigrationState, RestoreOrder, ResumeError,
     action::OpenedGate,
+    credentials::cancelled_before,
     host::MigrationHost,
     outcome::End,
     replay::{continued, opened},
@@ -65,6 +66,7 @@ pub struct Migration {
     journal: Arc<dyn Journal>,
     sinks: Vec<Sink<MigrationEvent>>,
     cancel: Option<crate::engine::CancelFuture>,
+    credentials_end: Option<Timestamp>,
     handle: ControlHandle,
     controls: crate::engine::Controls,
 }
@@ -85,6 +87,7 @@ impl Migration {
             journal: Arc::new(MemoryJournal::new()),
             sinks: Vec::new(),
             cancel: None,
+            credentials_end: None,
             handle,
             controls,
         }
@@ -112,6 +115,16 @@ impl Migration {
     /// roll back.
     pub fn cancel_on(mut self, future: impl Future<Output = ()> + Send + 'static) -> Self {
         self.cancel = Some(Box::pin(future));
+        self
+    }
+
+    /// Tells the run that its credentials end at `end` and that nothing renews them:
+    /// [`Aws::credential_life`](crate::Aws::credential_life) finds that out. A run whose deadline is
+    /// later is refused by its preflight. Three minutes before the end the run is cancelled, as by a
+    /// signal: the plan says what that means, by default roll back. A run that is resumed is not refused,
+    /// since traffic may be divided, but cancelled in time; [`restore`](Self::restore) does neither.
+    pub fn credentials_end(mut self, end: Timestamp) -> Self {
+        self.credentials_end = Some(end);
         self
     }
 
@@ -318,13 +331,14 @@ impl Migration {
         let look_limit = self.plan.look_limit();
         let mut host = MigrationHost::new(self.splitter, self.switch, supplied, look_limit);
         host.resume(continued.seats);
+        let (clock, handle) = (Arc::clone(&self.clock), self.handle);
         let mut runner = Runner::new(opened.run, self.clock, self.journal, self.controls);
         runner.sinks = self.sinks;
         runner.cancel = self.cancel;
         let by = by.into();
         // Boxed, since it is large and whoever awaits it may have a small stack.
-        let run = runner.drive(continued.machine, host, opening, Input::Resumed { by });
-        ended(Box::pin(run).await)
+        let run = Box::pin(runner.drive(continued.machine, host, opening, Input::Resumed { by }));
+        ended(cancelled_before(self.credentials_end, clock, handle, run).await)
     }
 
     #[tracing::instrument(name = "migration", skip_all)]
@@ -350,24 +364,31 @@ impl Migration {
             origin: self.origin,
         };
         let look_limit = self.plan.look_limit();
+        // To put traffic back is right with credentials that end, too.
+        let is_restore = matches!(intent, Intent::Restore { .. });
+        let credentials_end = self.credentials_end.filter(|_| !is_restore);
+        let too_long =
+            credentials_end.and_then(|end| self.plan.outlives_credentials(self.clock.now(), end));
         let machine = MigrationMachine::new(
             self.plan,
             gates.iter().map(|(id, policy, _)| (id.clone(), *policy)),
         )
         .with_propagation(self.splitter.propagation());
-        let host = MigrationHost::new(
+        let mut host = MigrationHost::new(
             self.splitter,
             self.switch,
             gates.into_iter().map(|(id, _, gate)| (id, gate)),
             look_limit,
         );
+        host.finds(too_long);
+        let (clock, handle) = (Arc::clone(&self.clock), self.handle);
         let mut runner = Runner::new(run, self.clock, self.journal, self.controls);
         runner.sinks = self.sinks;
         runner.cancel = self.cancel;
         let opening = Opening::New(opening.to_json());
         // Boxed, since it is large and whoever awaits it may have a small stack.
-        let run = runner.drive(machine, host, opening, Input::Start(intent));
-        ended(Box::pin(run).await)
+        let run = Box::pin(runner.drive(machine, host, opening, Input::Start(intent)));
+        ended(cancelled_before(credentials_end, clock, handle, run).await)
     }
 
     /// A plan that keeps a switch needs one, and one that keeps none would never use it.

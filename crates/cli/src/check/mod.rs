@@ -5,13 +5,16 @@ mod args;
 mod chatbot;
 mod setup;
 
-use std::{io::Write as _, process::ExitCode, sync::Arc};
+use std::{process::ExitCode, sync::Arc};
 
 use bluegreen::check::{CheckReport, CheckSuite, HttpClient, ReqwestClient, ServiceCheck};
 use tokio::time::{Instant, sleep_until};
 
 pub(crate) use self::args::Cli;
-use crate::common::say::say_line;
+use crate::common::{
+    data::try_json_line,
+    say::{answer, say_line},
+};
 
 /// A check failed.
 const FAILED: u8 = 1;
@@ -120,7 +123,6 @@ async fn become_healthy(
 }
 
 fn list(suite: &CheckSuite) -> u8 {
-    let mut out = anstream::stdout().lock();
     let base = suite.base_url().unwrap_or_default();
     let mut lines = vec![format!("service  {base}")];
     if let Some(health) = suite.health() {
@@ -134,7 +136,7 @@ fn list(suite: &CheckSuite) -> u8 {
             test.path()
         ));
     }
-    match writeln!(out, "{}", lines.join("\n")) {
+    match answer(&lines.join("\n")) {
         Ok(()) => 0,
         Err(error) => {
             say_line!("error: the list could not be written: {error}");
@@ -179,10 +181,7 @@ impl Progress {
 
     fn shows(&mut self, report: &CheckReport) {
         if self.is_json {
-            let written = serde_json::to_string(report)
-                .map_err(std::io::Error::other)
-                .and_then(|line| writeln!(anstream::stdout().lock(), "{line}"));
-            self.is_written &= written.is_ok();
+            self.is_written &= try_json_line(report).is_ok();
         } else {
             let mark = if report.is_passed() { "ok  " } else { "FAIL" };
             say_line!("{mark} {report}");

@@ -1,6 +1,7 @@
 //! What several verbs share.
 
 pub(crate) mod aws;
+pub(crate) mod credentials;
 pub(crate) mod data;
 pub(crate) mod journal;
 pub(crate) mod rule;

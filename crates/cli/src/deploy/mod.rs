@@ -7,7 +7,7 @@ mod render;
 mod setup;
 mod validate;
 
-use std::{io::Write as _, process::ExitCode};
+use std::process::ExitCode;
 
 use bluegreen::{
     Aws, Deployment, DeploymentError, ErrorKind, ImageBuilder as _, ServiceDeployer as _,
@@ -23,7 +23,10 @@ use clap::Parser;
 
 pub(crate) use self::args::Cli;
 use self::{args::Command, setup::Setup};
-use crate::common::{self, say::say_line};
+use crate::common::{
+    self,
+    say::{answer, say_line},
+};
 
 /// Bad arguments or files; nothing was called.
 const BAD_ARGUMENTS: u8 = 2;
@@ -56,15 +59,14 @@ pub(crate) fn main(cli: &Cli) -> ExitCode {
 }
 
 fn list_scenarios() {
-    let mut out = anstream::stdout().lock();
-    let _ = writeln!(
-        out,
-        "The simulated worlds of --scenario NAME, and the exit code of each:\n"
-    );
+    let title = "The simulated worlds of --scenario NAME, and the exit code of each:\n";
+    let mut lines = vec![title.to_owned()];
     for scenario in ReleaseScenario::ALL {
         let (name, exit) = (scenario.name(), scenario.expected_exit());
-        let _ = writeln!(out, "  {name:<20} {exit:>2}  {}", scenario.explanation());
+        let explanation = scenario.explanation();
+        lines.push(format!("  {name:<20} {exit:>2}  {explanation}"));
     }
+    let _ = answer(&lines.join("\n"));
 }
 
 async fn run(cli: &Cli) -> u8 {

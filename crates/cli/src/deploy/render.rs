@@ -1,19 +1,15 @@
 //! What a person sees, and what a program reads.
 
-use anstyle::{AnsiColor, Style};
 use bluegreen::{
     DeploymentError,
     deployment::{DeploymentEvent, DeploymentOutcome},
     engine::Event,
 };
 
-use crate::common::{data::json_line, say::say_line};
-
-const GOOD: Style = AnsiColor::Green.on_default();
-const BAD: Style = AnsiColor::Red.on_default().bold();
-const UNSURE: Style = AnsiColor::Yellow.on_default();
-const DIM: Style = Style::new().dimmed();
-const STRONG: Style = Style::new().bold();
+use crate::common::{
+    data::json_line,
+    say::{BAD, DIM, GOOD, Look, STRONG, UNSURE, say_line},
+};
 
 /// One event a line as JSON.
 pub(crate) fn json(event: &Event<DeploymentEvent>) {
@@ -39,7 +35,7 @@ pub(crate) fn show(event: &Event<DeploymentEvent>) {
         DeploymentEvent::ServiceSaid { .. } | DeploymentEvent::Rollout { .. } => DIM,
         // The last line is for what runs: see `ending`.
         DeploymentEvent::Ended { .. } | DeploymentEvent::Unresolved { .. } => return,
-        _ => Style::new(),
+        _ => Look::Plain,
     };
     let seconds = event.elapsed.as_secs();
     let time = format!("{:02}:{:02}", seconds / 60, seconds % 60);

@@ -175,7 +175,9 @@ pub(crate) struct Plan {
     /// sequential, else three bakes].
     #[arg(long, global = true, value_name = "TIME", allow_hyphen_values = true)]
     pub(crate) step_deadline: Option<String>,
-    /// When the whole migration must be over [default: the sum of the steps' deadlines].
+    /// When the whole migration must be over, pauses included, whatever the steps' deadlines still
+    /// allow [default: 2h]. It must hold all bakes, and credentials that cannot be renewed must last as
+    /// long.
     #[arg(long, global = true, value_name = "TIME", allow_hyphen_values = true)]
     pub(crate) deadline: Option<String>,
     /// How often everything is looked at.

@@ -9,6 +9,7 @@ use bluegreen::{
     store::{JournalLog, Lease, Take},
 };
 use clap::Parser;
+use jiff::Timestamp;
 
 use super::{
     BAD_ARGUMENTS, UNCHANGED,
@@ -28,6 +29,7 @@ pub(crate) struct Controller<'a> {
     aws: &'a Aws,
     /// The rule's journal; a rollback may do without.
     log: Option<JournalLog>,
+    credentials_end: Option<Timestamp>,
 }
 
 impl<'a> Controller<'a> {
@@ -58,11 +60,17 @@ impl<'a> Controller<'a> {
         if let (Some(store), true, false) = (&store, cli.place.aws, cli.json) {
             say_line!("journal: {store}");
         }
+        // Nothing stands in the way of a rollback.
+        let credentials_end = match cli.command {
+            Some(Command::Rollback { .. }) => None,
+            _ => common::credentials::end(aws).await,
+        };
         Ok(Self {
             cli,
             setup,
             aws,
             log: store.map(|store| store.log(rule.as_str())),
+            credentials_end,
         })
     }
 
@@ -98,6 +106,9 @@ impl<'a> Controller<'a> {
         }
         if let Some(lease) = lease {
             migration = migration.journal(lease.clone());
+        }
+        if let Some(end) = self.credentials_end {
+            migration = migration.credentials_end(end);
         }
         for (name, gate) in setup.gates(&aws, cli).map_err(bad)? {
             migration = migration.gate(name, gate);

@@ -7,7 +7,7 @@ mod render;
 mod rollback;
 mod setup;
 
-use std::{io::Write as _, process::ExitCode};
+use std::process::ExitCode;
 
 use bluegreen::{
     Aws, MigrationError, MigrationOutcome, TrafficSplitter,
@@ -25,7 +25,10 @@ use self::{
     controller::Controller,
     setup::{Setup, Speed},
 };
-use crate::common::{aws, say::say_line};
+use crate::common::{
+    aws, credentials,
+    say::{answer, say_line},
+};
 
 /// Bad arguments or plan; nothing was called.
 const BAD_ARGUMENTS: u8 = 2;
@@ -52,15 +55,14 @@ pub(crate) fn main(cli: &Cli) -> ExitCode {
 }
 
 fn list_scenarios() {
-    let mut out = anstream::stdout().lock();
-    let _ = writeln!(
-        out,
-        "The simulated worlds of --scenario NAME, and the exit code of each:\n"
-    );
+    let title = "The simulated worlds of --scenario NAME, and the exit code of each:\n";
+    let mut lines = vec![title.to_owned()];
     for scenario in Scenario::ALL {
         let (name, exit) = (scenario.name(), scenario.expected_exit());
-        let _ = writeln!(out, "  {name:<18} {exit:>2}  {}", scenario.explanation());
+        let explanation = scenario.explanation();
+        lines.push(format!("  {name:<18} {exit:>2}  {explanation}"));
     }
+    let _ = answer(&lines.join("\n"));
 }
 
 async fn run(cli: &Cli) -> u8 {
@@ -122,7 +124,7 @@ async fn go(cli: &Cli, setup: &Setup, aws: &Aws, simulation: Option<&Simulation>
         (false, false) => None,
     };
     if let Some(printed) = printed {
-        return match writeln!(anstream::stdout(), "{printed}") {
+        return match answer(&printed) {
             Ok(()) => 0,
             Err(error) => {
                 say_line!("error: the policy could not be written: {error}");
@@ -225,6 +227,12 @@ async fn looked_ahead(cli: &Cli, setup: &Setup, aws: &Aws, command: &Command) ->
     if !is_quiet && !matches!(command, Command::Calibrate { .. }) {
         say_line!("{}\n", setup.plan.preview());
     }
+    if command == Command::Plan {
+        say_line!("{INFRASTRUCTURE_CODE}\n");
+        if let Some(code) = refused_by_credentials(setup, aws).await {
+            return Some(code);
+        }
+    }
     let Some(settings) = setup.sequential() else {
         return match command {
             Command::Migrate => None,
@@ -246,6 +254,23 @@ async fn looked_ahead(cli: &Cli, setup: &Setup, aws: &Aws, command: &Command) ->
         (Ok(false), _) => Some(UNCHANGED),
         (Err(error), _) => Some(failed(&error, UNCHANGED)),
     }
+}
+
+/// What writes the rule too, and must not.
+const INFRASTRUCTURE_CODE: &str = "infrastructure code: until the run is over, no apply and no stack \
+    update may write the rule's action and weights, the services' desired counts and revisions, or the \
+    least capacity of blue's scaling; docs/infrastructure.md says what Terraform ignores, and what to do \
+    with CDK and CloudFormation";
+
+/// The code of a plan that its credentials do not outlast, and says so.
+async fn refused_by_credentials(setup: &Setup, aws: &Aws) -> Option<u8> {
+    let end = credentials::end(aws).await?;
+    let finding = setup.plan.outlives_credentials(aws.clock().now(), end)?;
+    say_line!("error: {finding}");
+    if let Some(hint) = &finding.hint {
+        say_line!("  hint: {hint}");
+    }
+    Some(UNCHANGED)
 }
 
 /// The outcome's code; its words were the last event.

@@ -1,8 +1,7 @@
 //! What a person sees, and what a program reads.
 
-use std::{fmt::Write as _, io::Write as _};
+use std::fmt::Write as _;
 
-use anstyle::{AnsiColor, Style};
 use bluegreen::{
     MigrationError, MigrationOutcome, MigrationPlan, Verdict,
     engine::Event,
@@ -11,13 +10,10 @@ use bluegreen::{
     traffic::TrafficObservation,
 };
 
-use crate::common::{data::json_line, say::say_line};
-
-const GOOD: Style = AnsiColor::Green.on_default();
-const BAD: Style = AnsiColor::Red.on_default().bold();
-const UNSURE: Style = AnsiColor::Yellow.on_default();
-const DIM: Style = Style::new().dimmed();
-const STRONG: Style = Style::new().bold();
+use crate::common::{
+    data::{json_line, try_json_line},
+    say::{BAD, DIM, GOOD, Look, STRONG, UNSURE, answer, say_line},
+};
 
 /// One event a line as JSON.
 pub(crate) fn json(event: &Event<MigrationEvent>) {
@@ -98,7 +94,7 @@ impl Progress {
             MigrationEvent::SwitchArmed { .. } if self.armed => return None,
             MigrationEvent::SwitchArmed { .. } => {
                 self.armed = true;
-                Style::new()
+                Look::Plain
             }
             MigrationEvent::SwitchFired { .. } => BAD,
             MigrationEvent::SwitchFailed { .. } => UNSURE,
@@ -116,7 +112,7 @@ impl Progress {
             | MigrationEvent::Controlled { .. } => UNSURE,
             // The last line is for where traffic is: see `ending`.
             MigrationEvent::Ended { .. } | MigrationEvent::Unresolved { .. } => return None,
-            _ => Style::new(),
+            _ => Look::Plain,
         };
         Some(format!("{style}{event}{style:#}"))
     }
@@ -230,32 +226,29 @@ pub(crate) fn status(
     switch: &bluegreen::Result<Option<jiff::Timestamp>>,
     json: bool,
 ) -> std::io::Result<()> {
-    let mut out = anstream::stdout().lock();
     if json {
         let mut status = serde_json::to_value(traffic)?;
         if let (Some(status), Ok(fires)) = (status.as_object_mut(), switch) {
             status.insert("dead_man_fires".to_owned(), serde_json::to_value(fires)?);
         }
-        writeln!(out, "{status}")?;
-        return out.flush();
+        return try_json_line(&status);
     }
-    writeln!(out, "{STRONG}{traffic}{STRONG:#}")?;
-    writeln!(out, "  blue   {}", traffic.targets.blue)?;
-    writeln!(out, "  green  {}", traffic.targets.green)?;
+    let mut lines = vec![
+        format!("{STRONG}{traffic}{STRONG:#}"),
+        format!("  blue   {}", traffic.targets.blue),
+        format!("  green  {}", traffic.targets.green),
+    ];
     if let Some(stickiness) = traffic.stickiness {
         let seconds = stickiness.as_secs();
-        writeln!(out, "  clients stay on a side for {seconds} s")?;
+        lines.push(format!("  clients stay on a side for {seconds} s"));
     }
-    match switch {
-        Ok(Some(fires)) => writeln!(
-            out,
+    lines.push(match switch {
+        Ok(Some(fires)) => format!(
             "  the dead-man switch puts everything on blue at {fires:.0}, unless it is renewed"
-        )?,
-        Ok(None) => writeln!(out, "  no dead-man switch is armed")?,
-        Err(error) => writeln!(out, "  whether a dead-man switch is armed: {error}")?,
-    }
-    if let Some(advice) = traffic.restore_advice() {
-        writeln!(out, "  {advice}")?;
-    }
-    out.flush()
+        ),
+        Ok(None) => "  no dead-man switch is armed".to_owned(),
+        Err(error) => format!("  whether a dead-man switch is armed: {error}"),
+    });
+    lines.extend(traffic.restore_advice().map(|advice| format!("  {advice}")));
+    answer(&lines.join("\n"))
 }

@@ -256,11 +256,22 @@ fn kind_of_code(code: &str, lost: ErrorKind) -> ErrorKind {
 
 /// An error and its causes in one line. The chain of credentials lists all that it has tried, a line
 /// each; its first line says it.
+///
+/// A client of the credentials' chain finds its endpoint by itself, and quotes it whole, user and
+/// password included, if it is none.
 fn chain(error: &dyn StdError) -> String {
+    const QUOTES: &str = "failed to apply endpoint `";
     let line = |error: &dyn StdError| {
         let text = error.to_string();
         let first = text.lines().next().unwrap_or_default();
-        first.trim_end_matches(" Attempted:").to_owned()
+        let first = first.trim_end_matches(" Attempted:");
+        match first.split_once(QUOTES) {
+            Some((before, quoted)) => {
+                let rest = quoted.rsplit_once('`').map_or("", |(_, rest)| rest);
+                format!("{before}failed to apply the endpoint{rest}")
+            }
+            None => first.to_owned(),
+        }
     };
     let mut text = line(error);
     let mut source = error.source();
@@ -441,6 +452,18 @@ mod tests {
         let tried = ConnectorError::other("no credentials. Attempted:\n  Profile: no".into(), None);
         let error = ApiError::from_sdk("M", Effect::Read, Sdk::dispatch_failure(tried));
         assert!(error.message.ends_with("no credentials."), "{error}");
+    }
+
+    #[test]
+    fn p12_an_endpoint_that_is_quoted_is_left_out() {
+        let quoted = "failed to apply endpoint `me:hunter2@h` to request `Request { }`: no scheme";
+        let error = Sdk::dispatch_failure(ConnectorError::other(quoted.into(), None));
+        let error = ApiError::from_sdk("M", Effect::Read, error);
+        assert!(
+            error.message.ends_with("apply the endpoint: no scheme"),
+            "{error}"
+        );
+        assert!(!format!("{error:?}").contains("hunter2"), "{error:?}");
     }
 
     #[test]

@@ -5,8 +5,11 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use serde_json::{Map, Value};
+use base64::{Engine as _, prelude::BASE64_STANDARD};
+use serde_json::{Map, Value, json};
 use tempfile::TempDir;
+
+use crate::image::{Command, RegistryCredentials};
 
 /// What the client looks for beside `config.json`: plug-ins, contexts and builders.
 const KEPT: [&str; 3] = ["cli-plugins", "contexts", "buildx"];
@@ -19,9 +22,17 @@ pub(super) fn user_folder() -> Option<PathBuf> {
         .or_else(|| Some(PathBuf::from(std::env::var_os("HOME")?).join(".docker")))
 }
 
-/// Makes a folder that only this user may read, with the user's configuration without whatever
-/// would store or fetch the credentials of `host` elsewhere. It goes when it is dropped.
-pub(super) fn temporary(user: Option<&Path>, host: &str) -> io::Result<TempDir> {
+/// Lets a command use the user's configuration with the registry's credentials in place of the user's
+/// own for its host, and makes the folder for it, for this user alone. It goes when it is dropped.
+///
+/// `docker login` would write them into a file, which stays if this process is killed. The client
+/// takes its configuration from a folder, and on Unix `config.json` in it is a link to the client's
+/// standard input, which has no name. Elsewhere it is a file.
+pub(super) fn configured(
+    command: Command,
+    user: Option<&Path>,
+    credentials: &RegistryCredentials,
+) -> io::Result<(TempDir, Command)> {
     let mut folder = tempfile::Builder::new();
     folder.prefix("bluegreen-");
     #[cfg(unix)]
@@ -30,32 +41,63 @@ pub(super) fn temporary(user: Option<&Path>, host: &str) -> io::Result<TempDir> 
     folder.permissions(private);
     let folder = folder.tempdir()?;
     let theirs = user.and_then(|user| fs::read(user.join("config.json")).ok());
-    let config = without_host(theirs.as_deref().unwrap_or_default(), host);
-    fs::write(folder.path().join("config.json"), config.to_string())?;
+    let config = with_credentials(theirs.as_deref().unwrap_or_default(), credentials);
+    let file = folder.path().join("config.json");
     #[cfg(unix)]
-    for name in KEPT {
-        let Some(target) = user
-            .map(|user| user.join(name))
-            .filter(|path| path.exists())
-        else {
-            continue;
-        };
-        std::os::unix::fs::symlink(std::path::absolute(target)?, folder.path().join(name))?;
-    }
-    Ok(folder)
+    let command = {
+        std::os::unix::fs::symlink("/dev/fd/0", file)?;
+        for name in KEPT {
+            let Some(target) = user
+                .map(|user| user.join(name))
+                .filter(|path| path.exists())
+            else {
+                continue;
+            };
+            std::os::unix::fs::symlink(std::path::absolute(target)?, folder.path().join(name))?;
+        }
+        command.with_input(config.to_string())
+    };
+    #[cfg(not(unix))]
+    fs::write(file, config.to_string())?;
+    let command = command
+        .env("DOCKER_CONFIG", folder.path())
+        .with_scratch(folder.path());
+    Ok((folder, command))
 }
 
-/// The configuration without the credentials of `host` and without a credential store, which
-/// would keep the password beyond the push. What cannot be read counts as empty.
-fn without_host(config: &[u8], host: &str) -> Value {
+/// What must not be seen of the credentials in anything that the client says: the password, and the
+/// form in which the configuration has it.
+pub(super) fn secrets_of(credentials: &RegistryCredentials) -> [String; 2] {
+    [credentials.password().to_owned(), encoded(credentials)]
+}
+
+fn encoded(credentials: &RegistryCredentials) -> String {
+    BASE64_STANDARD.encode(format!("{}:{}", credentials.user, credentials.password()))
+}
+
+/// The configuration with these credentials, and without a credential store or helper, which would
+/// be asked before them. What cannot be read counts as empty.
+fn with_credentials(config: &[u8], credentials: &RegistryCredentials) -> Value {
     let mut config: Map<String, Value> = serde_json::from_slice(config).unwrap_or_default();
     config.remove("credsStore");
-    for section in ["auths", "credHelpers"] {
-        if let Some(Value::Object(hosts)) = config.get_mut(section) {
-            hosts.remove(host);
-        }
+    if let Some(Value::Object(helpers)) = config.get_mut("credHelpers") {
+        helpers.remove(&credentials.host);
     }
+    let entry = json!({ "auth": encoded(credentials) });
+    let auths = config.entry("auths").or_insert_with(|| json!({}));
+    if !auths.is_object() {
+        *auths = json!({});
+    }
+    auths[key_of(&credentials.host)] = entry;
     Value::Object(config)
+}
+
+/// Under which name the client looks for a host: Docker Hub has one that is not its host's.
+fn key_of(host: &str) -> &str {
+    match host {
+        "docker.io" | "index.docker.io" => "https://index.docker.io/v1/",
+        host => host,
+    }
 }
 
 #[cfg(test)]
@@ -64,37 +106,53 @@ mod tests {
 
     use super::*;
 
+    fn credentials(host: &str) -> RegistryCredentials {
+        RegistryCredentials::new(host, "AWS", "pass")
+    }
+
     #[test]
-    fn the_users_configuration_is_kept_without_the_host() {
+    fn the_users_configuration_is_kept_but_for_the_host() {
         let config = json!({
             "auths": {"r:5000": {"auth": "old"}, "other": {"auth": "x"}},
             "credHelpers": {"r:5000": "ecr-login", "other": "y"},
             "credsStore": "desktop",
             "currentContext": "remote",
         });
+        let auth = json!({"auth": "QVdTOnBhc3M="});
         assert_eq!(
-            without_host(config.to_string().as_bytes(), "r:5000"),
+            with_credentials(config.to_string().as_bytes(), &credentials("r:5000")),
             json!({
-                "auths": {"other": {"auth": "x"}},
+                "auths": {"r:5000": auth, "other": {"auth": "x"}},
                 "credHelpers": {"other": "y"},
                 "currentContext": "remote",
             })
         );
-        assert_eq!(without_host(b"no json", "r:5000"), json!({}));
+        for unreadable in [&b"no json"[..], br#"{"auths": 1}"#] {
+            assert_eq!(
+                with_credentials(unreadable, &credentials("docker.io")),
+                json!({"auths": {"https://index.docker.io/v1/": auth}})
+            );
+        }
     }
 
     #[cfg(unix)]
     #[test]
-    fn the_folder_is_private_links_plug_ins_and_goes_away() {
+    fn p12_the_folder_is_private_holds_no_password_links_plug_ins_and_goes_away() {
         use std::os::unix::fs::PermissionsExt as _;
         let user = tempfile::tempdir().unwrap();
         fs::create_dir(user.path().join("cli-plugins")).unwrap();
-        let folder = temporary(Some(user.path()), "r").unwrap();
+        let command = Command::new("docker");
+        let (folder, command) = configured(command, Some(user.path()), &credentials("r")).unwrap();
         let path = folder.path().to_owned();
         assert_eq!(
             fs::metadata(&path).unwrap().permissions().mode() & 0o777,
             0o700
         );
+        let link = fs::read_link(path.join("config.json")).unwrap();
+        assert_eq!(link, Path::new("/dev/fd/0"));
+        let input: Value = serde_json::from_slice(&command.input.unwrap()).unwrap();
+        assert_eq!(input, with_credentials(b"", &credentials("r")));
+        assert_eq!(command.scratch.as_deref(), Some(path.as_path()));
         assert!(path.join("cli-plugins").is_dir());
         assert!(!path.join("contexts").exists());
         drop(folder);

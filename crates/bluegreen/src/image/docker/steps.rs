@@ -10,7 +10,7 @@ use std::{
 use super::{BuildSecret, DockerImageBuilder, config};
 use crate::{
     error::{Error, ErrorKind, Result},
-    image::{BuildRequest, Command, Finished, ImageDigest, LineSink, RegistryCredentials},
+    image::{BuildRequest, Command, Finished, ImageDigest, LineSink},
     preflight::Finding,
 };
 
@@ -166,16 +166,21 @@ impl DockerImageBuilder {
 
     /// Pushes `name` and gives the digest that docker says it pushed.
     pub(super) async fn push(&self, name: &str) -> Result<ImageDigest> {
+        let attempt = format!("push `{name}`");
         let mut command = self.docker().args(["push", name]);
-        // Held until the push is over: dropping it removes the password.
+        let mut hidden = Vec::new();
+        // Held until the push is over: dropping it removes the folder.
         let mut _folder = None;
         if let Some(credentials) = self.registry.credentials().await? {
-            let folder = self.log_in(&credentials).await?;
-            command = command.env("DOCKER_CONFIG", folder.path());
-            _folder = Some(folder);
+            let user = self.user_config.as_deref();
+            let made = config::configured(command, user, &credentials).map_err(|source| {
+                let message = format!("{attempt}: make a folder for its configuration");
+                Error::new(ErrorKind::Unavailable, message).with_source(source)
+            })?;
+            (_folder, command) = (Some(made.0), made.1);
+            hidden.extend(config::secrets_of(&credentials));
         }
-        let ran = self.run(command, self.shown()).await?;
-        let attempt = format!("push `{name}`");
+        let ran = self.run_hiding(command, self.shown(), hidden).await?;
         if !ran.finished.is_success() {
             return Err(registry_failure(attempt, &ran.tail));
         }
@@ -194,44 +199,31 @@ impl DockerImageBuilder {
         })
     }
 
-    async fn log_in(&self, credentials: &RegistryCredentials) -> Result<tempfile::TempDir> {
-        let host = &credentials.host;
-        let attempt = format!("log in at `{host}` as `{}`", credentials.user);
-        let folder = config::temporary(self.user_config.as_deref(), host).map_err(|source| {
-            Error::new(
-                ErrorKind::Unavailable,
-                format!("{attempt}: make a folder for it"),
-            )
-            .with_source(source)
-        })?;
-        let command = self
-            .docker()
-            .args(["login", "-u", &credentials.user, "--password-stdin", host])
-            .with_input(credentials.password())
-            .env("DOCKER_CONFIG", folder.path());
-        let mut ran = self.run(command, quiet()).await?;
-        if ran.finished.is_success() {
-            return Ok(folder);
-        }
-        // No client is known to repeat the password, and none shall.
-        for line in &mut ran.tail {
-            if !credentials.password().is_empty() {
-                *line = line.replace(credentials.password(), "[redacted]");
-            }
-        }
-        Err(registry_failure(attempt, &ran.tail))
+    async fn run(&self, command: Command, show: LineSink) -> Result<Ran> {
+        self.run_hiding(command, show, Vec::new()).await
     }
 
-    async fn run(&self, command: Command, show: LineSink) -> Result<Ran> {
+    /// Runs it. No client is known to repeat a secret, and none shall: `hidden` is taken out of what
+    /// it says.
+    async fn run_hiding(
+        &self,
+        command: Command,
+        show: LineSink,
+        hidden: Vec<String>,
+    ) -> Result<Ran> {
         let tail = Arc::new(Mutex::new(VecDeque::new()));
         let kept = tail.clone();
         let sink: LineSink = Arc::new(move |stream, line: &str| {
-            show(stream, line);
+            let mut line = line.to_owned();
+            for secret in hidden.iter().filter(|secret| !secret.is_empty()) {
+                line = line.replace(secret, "[redacted]");
+            }
+            show(stream, &line);
             let mut kept = kept.lock().unwrap_or_else(PoisonError::into_inner);
             if kept.len() == TAIL {
                 kept.pop_front();
             }
-            kept.push_back(line.to_owned());
+            kept.push_back(line);
         });
         let finished = self.commands.run(command, sink).await?;
         let tail = std::mem::take(&mut *tail.lock().unwrap_or_else(PoisonError::into_inner));

@@ -122,7 +122,6 @@ impl MigrationMachine {
                 Some(paused) => {
                     let held = between(paused.since, at);
                     watch.deadline = later(watch.deadline, held);
-                    self.deadline = later(self.deadline, held);
                     self.applied(&control);
                 }
                 None => self.ignored(control, "there is no pause"),

@@ -1204,8 +1204,9 @@ fn pause(length: Option<u64>) -> Input {
 
 #[test]
 fn p11_a_pause_that_is_not_ended_warns_and_is_a_cancellation() {
-    // What was asked, and how long it is: 30 minutes if nothing was, at most 2 hours.
-    for (asked, seconds) in [(None, 1800), (Some(120), 120), (Some(36_000), 5_400)] {
+    // What was asked, and how long it is: 30 minutes if nothing was, at most 2 hours and what is left
+    // until the deadline of the run.
+    for (asked, seconds) in [(None, 1800), (Some(120), 120), (Some(36_000), 7_200)] {
         let mut rig = Rig::at_ten();
         let given = rig.now;
         rig.tell(pause(asked));
@@ -1216,7 +1217,7 @@ fn p11_a_pause_that_is_not_ended_warns_and_is_a_cancellation() {
             "{asked:?}"
         );
         let lasted = crate::clock::between(given, rig.now);
-        let left = crate::clock::between(given, later_by(start(), 90 * 60));
+        let left = crate::clock::between(given, later_by(start(), 120 * 60));
         assert_eq!(lasted, Duration::from_secs(seconds).min(left), "{asked:?}");
         let warned = |event: &MigrationEvent| matches!(event, MigrationEvent::PauseEnds { .. });
         assert!(rig.told(warned), "{asked:?}");
