@@ -15,7 +15,7 @@ pub use self::{api::CallCounts, server_time::ServerTime};
 use self::{
     api::{
         Clients, CloudWatchApi, Counter, Counting, EcrApi, EcsApi, ElbApi, RealCloudWatch, RealEcr,
-        RealEcs, RealElb, RealScheduler, SchedulerApi,
+        RealEcs, RealElb, RealScaling, RealScheduler, ScalingApi, SchedulerApi,
     },
     endpoints::{Endpoints, Service},
 };
@@ -60,6 +60,7 @@ pub struct Aws {
     pub(crate) ecs: Arc<dyn EcsApi>,
     pub(crate) ecr: Arc<dyn EcrApi>,
     pub(crate) scheduler: Arc<dyn SchedulerApi>,
+    pub(crate) scaling: Arc<dyn ScalingApi>,
     parts: Parts,
     region: Option<String>,
     counter: Counter,
@@ -76,6 +77,7 @@ pub(crate) struct Parts {
     pub(crate) ecs: Arc<dyn EcsApi>,
     pub(crate) ecr: Arc<dyn EcrApi>,
     pub(crate) scheduler: Arc<dyn SchedulerApi>,
+    pub(crate) scaling: Arc<dyn ScalingApi>,
     pub(crate) clock: Arc<dyn Clock>,
     /// Where the answers' dates are noted.
     pub(crate) dates: ServerDates,
@@ -91,6 +93,7 @@ impl Parts {
             ecs: Arc::new(api::MockEcsApi::new()),
             ecr: Arc::new(api::MockEcrApi::new()),
             scheduler: Arc::new(api::MockSchedulerApi::new()),
+            scaling: Arc::new(api::MockScalingApi::new()),
             clock: Arc::new(SystemClock),
             dates: ServerDates::default(),
         }
@@ -171,6 +174,7 @@ impl Aws {
             ecs: Arc::new(RealEcs::new(to, at(Service::Ecs))),
             ecr: Arc::new(RealEcr::new(to, at(Service::Ecr))),
             scheduler: Arc::new(RealScheduler::new(to, at(Service::Scheduler))),
+            scaling: Arc::new(RealScaling::new(to, at(Service::ApplicationAutoScaling))),
             clock,
             dates,
         };
@@ -199,6 +203,7 @@ impl Aws {
             ecs,
             ecr,
             scheduler,
+            scaling,
             ..
         } = parts.clone();
         Self {
@@ -206,7 +211,8 @@ impl Aws {
             cloudwatch: Arc::new(Counting::new(counter.clone(), None, cloudwatch)),
             ecs: Arc::new(Counting::new(counter.clone(), fence.clone(), ecs)),
             ecr: Arc::new(Counting::new(counter.clone(), fence.clone(), ecr)),
-            scheduler: Arc::new(Counting::new(counter.clone(), fence, scheduler)),
+            scheduler: Arc::new(Counting::new(counter.clone(), fence.clone(), scheduler)),
+            scaling: Arc::new(Counting::new(counter.clone(), fence, scaling)),
             parts,
             region,
             counter,

@@ -9,6 +9,7 @@ mod ecr;
 mod ecs;
 mod elb;
 mod error;
+mod scaling;
 mod scheduler;
 mod whole;
 
@@ -16,7 +17,7 @@ pub use self::counting::CallCounts;
 #[cfg(test)]
 pub(crate) use self::{
     cloudwatch::MockCloudWatchApi, ecr::MockEcrApi, ecs::MockEcsApi, elb::MockElbApi,
-    scheduler::MockSchedulerApi,
+    scaling::MockScalingApi, scheduler::MockSchedulerApi,
 };
 pub(crate) use self::{
     cloudwatch::{CloudWatchApi, RealCloudWatch},
@@ -25,6 +26,7 @@ pub(crate) use self::{
     ecs::{EcsApi, EcsCall, RealEcs},
     elb::{ElbApi, RealElb},
     error::ApiError,
+    scaling::{RealScaling, ScalingApi},
     scheduler::{RealScheduler, SchedulerApi},
 };
 
