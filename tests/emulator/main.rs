@@ -11,6 +11,7 @@
 #![expect(clippy::unwrap_used, reason = "all of it is test code")]
 
 mod canary;
+mod capacity;
 mod cloudwatch;
 mod conformance;
 mod dead_man;
