@@ -1,6 +1,7 @@
 //! The successor of the guide's `deploy/traffic_router.py`: moves live traffic from blue to green.
 
 mod args;
+mod capacity;
 mod controller;
 mod outlook;
 mod render;
@@ -204,10 +205,14 @@ async fn looked_ahead(cli: &Cli, setup: &Setup, aws: &Aws, command: Command) -> 
     if !is_quiet && !matches!(command, Command::Calibrate { .. }) {
         say_line!("{}\n", setup.plan.preview());
     }
+    let is_kept = match command {
+        Command::Plan => capacity::foresee(setup, aws, !cli.place.aws).await,
+        _ => true,
+    };
     let Some(settings) = setup.sequential() else {
         return match command {
             Command::Migrate => None,
-            Command::Plan => Some(0),
+            Command::Plan => Some(if is_kept { 0 } else { UNCHANGED }),
             _ => Some(bad_arguments(&[Problem::new(
                 "--judge limits",
                 "the limits need no past",
@@ -221,7 +226,8 @@ async fn looked_ahead(cli: &Cli, setup: &Setup, aws: &Aws, command: Command) -> 
     };
     match (ended, command) {
         (Ok(true), Command::Migrate) => None,
-        (Ok(true), _) => Some(0),
+        (Ok(true), _) if is_kept => Some(0),
+        (Ok(true), _) => Some(UNCHANGED),
         (Ok(false), _) => Some(UNCHANGED),
         (Err(error), _) => Some(failed(&error, UNCHANGED)),
     }

@@ -98,6 +98,7 @@ impl Progress {
             | MigrationEvent::ReadFailed { .. }
             | MigrationEvent::WriteFailed { .. }
             | MigrationEvent::CapacityShort { .. }
+            | MigrationEvent::CapacityFailed { .. }
             | MigrationEvent::PauseEnds { .. }
             | MigrationEvent::Controlled { .. } => UNSURE,
             // The last line is for where traffic is: see `ending`.
