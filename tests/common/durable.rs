@@ -23,7 +23,7 @@ use bluegreen::{
 };
 use tokio::sync::Notify;
 
-use super::{Gates, Hand, Run, gates, limit::within};
+use super::{Gates, Hand, Run, gates, keeper, limit::within};
 
 /// A store in memory that stops at one of its creates, or fails from one on.
 #[derive(Debug, Default)]
@@ -183,6 +183,9 @@ impl Durable {
             let role = "arn:aws:iam::123456789012:role/blue-again".parse();
             let role = role.expect("well-formed");
             migration = migration.dead_man_switch(AlbDeadManSwitch::new(&aws, splitter, role));
+        }
+        if let Some(keeper) = keeper(&aws, simulation) {
+            migration = migration.capacity_keeper(keeper);
         }
         for (id, gate) in &gates {
             migration = migration.gate(id.clone(), Arc::clone(gate));

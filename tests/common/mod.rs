@@ -20,6 +20,7 @@ use bluegreen::{
     aws::{
         alb::AlbTrafficSplitter,
         cloudwatch::{AlarmGate, AlbMetrics, CloudWatchGate},
+        ecs::EcsCapacityKeeper,
         sim::{Simulation, Writer},
     },
     engine::{ControlHandle, Event, MemoryJournal},
@@ -67,6 +68,13 @@ pub(crate) fn comparing_plan() -> MigrationPlan {
         .step_deadline(minutes(65))
         .build()
         .expect("valid")
+}
+
+/// What keeps blue's capacity, if blue is scaled: as `traffic_router` does it.
+pub(crate) fn keeper(aws: &Aws, simulation: &Simulation) -> Option<EcsCapacityKeeper> {
+    let (cluster, service) = simulation.blue_service();
+    let is_scaled = simulation.blue_minimum().is_some();
+    is_scaled.then(|| EcsCapacityKeeper::new(aws, cluster, service))
 }
 
 fn around(
@@ -131,6 +139,9 @@ pub(crate) async fn run_under(
     let mut migration = Migration::new(plan.clone(), splitter)
         .clock(aws.clock())
         .journal(journal.clone());
+    if let Some(keeper) = keeper(&aws, simulation) {
+        migration = migration.capacity_keeper(keeper);
+    }
     for (id, gate) in &gates {
         migration = migration.gate(id.clone(), Arc::clone(gate));
     }

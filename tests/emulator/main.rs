@@ -12,6 +12,7 @@
 
 mod canary;
 mod cancelled;
+mod capacity;
 mod cloudwatch;
 mod conformance;
 mod dead_man;

@@ -7,7 +7,7 @@ use bluegreen::{
     aws::{alb::AlbTrafficSplitter, sim::Simulation},
     clock::Clock as _,
     engine::{Control, MemoryJournal, OnCancel},
-    migration::{Cause, HoldReason, MigrationEvent, Unchanged},
+    migration::{Cause, HoldReason, MigrationEvent, RestoreOrder, Unchanged},
 };
 use jiff::Timestamp;
 
@@ -144,7 +144,7 @@ async fn a_resumed_run_is_not_refused_but_cancelled_in_time() {
 async fn a_restore_goes_ahead_with_credentials_that_end() {
     let simulation = Simulation::builder().build();
     let (migration, _) = ending(&simulation, plan(), Duration::ZERO);
-    let ended = within("a restore", migration.restore("ann", false)).await;
+    let ended = within("a restore", migration.restore(RestoreOrder::by("ann"))).await;
     assert!(!matches!(ended, Err(MigrationError::Plan(_))), "{ended:?}");
     assert_eq!(ended.expect("known").exit_code(), 0);
 }

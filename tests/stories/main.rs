@@ -1,5 +1,6 @@
 //! Stories: whole migrations on the simulated AWS, in virtual time.
 
+mod capacity;
 mod clocks;
 #[path = "../common/mod.rs"]
 mod common;

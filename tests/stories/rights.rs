@@ -74,6 +74,24 @@ async fn a_dead_man_switch_needs_the_rights_to_its_schedule() {
     );
 }
 
+/// A run that raises blue's minimum and puts it back.
+#[tokio::test(start_paused = true)]
+async fn a_blue_that_scales_needs_the_rights_to_keep_it() {
+    let simulation = Scenario::BlueScalesIn.simulation(1);
+    let rule = simulation.rule();
+    let (cluster, service) = simulation.blue_service();
+    let policy = IamPolicy::migration(&rule).metrics();
+    let policy = policy.capacity(&rule, cluster, service);
+    let made = made(&[simulation]).await;
+    let actions = policy.actions();
+    let allowed: BTreeSet<&str> = actions.iter().map(|action| last_words(action)).collect();
+    let made: BTreeSet<&str> = made.iter().map(String::as_str).collect();
+    assert!(made.is_subset(&allowed), "{made:?}");
+    // Application Auto Scaling asks whether its caller may.
+    let passed: Vec<_> = allowed.difference(&made).collect();
+    assert_eq!(passed, [&"UpdateService"]);
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_gate_over_alarms_needs_one_right_more() {
     let simulation = Scenario::AlarmFiring.simulation(1);

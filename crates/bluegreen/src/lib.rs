@@ -51,7 +51,8 @@
 //!
 //! - Green's share rises only after a healthy verdict, or by a named operator's override. No data
 //!   never passes, inconclusive never promotes, and a healthy verdict expires.
-//! - No write gives weight to a target group with too few healthy targets for it.
+//! - No write gives weight to a target group with too few healthy targets for it. Blue is not scaled in
+//!   while green gets its requests, if a [`CapacityKeeper`](traffic::CapacityKeeper) is supplied.
 //! - An edit of a rule changes two weights and nothing else; what cannot be kept is refused.
 //! - Every write is read back, and reads may be old: for a
 //!   [propagation time](TrafficSplitter::propagation) after a write a read of an older state means

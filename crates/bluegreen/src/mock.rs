@@ -33,7 +33,10 @@ use crate::{
     service::{
         DeploymentId, DeploymentProgress, Registration, ServiceDeployer, ServiceObservation, Update,
     },
-    traffic::{Armed, DeadManSwitch, Shift, Shifted, TrafficObservation, TrafficSplitter},
+    traffic::{
+        Armed, Capacity, CapacityKeeper, DeadManSwitch, Kept, Released, Shift, Shifted,
+        TrafficObservation, TrafficSplitter,
+    },
 };
 
 mockall::mock! {
@@ -57,6 +60,18 @@ mockall::mock! {
     impl DeadManSwitch for DeadManSwitch {
         async fn arm(&self, traffic: &TrafficObservation, fires: Timestamp) -> Result<Armed>;
         async fn disarm(&self) -> Result<()>;
+    }
+}
+
+mockall::mock! {
+    #[derive(Debug)]
+    pub CapacityKeeper {}
+
+    #[async_trait]
+    impl CapacityKeeper for CapacityKeeper {
+        async fn observe(&self) -> Result<Capacity>;
+        async fn keep(&self, kept: &Kept) -> Result<()>;
+        async fn release(&self, kept: &Kept) -> Result<Released>;
     }
 }
 

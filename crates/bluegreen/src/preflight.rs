@@ -94,15 +94,19 @@ pub enum Acceptance {
     /// No test route leads to the service that is deployed, so checks that go through the balancer
     /// ask whoever gets the traffic, and pass for the wrong one.
     NoTestRoute,
+    /// Blue may be scaled in while green gets its requests, so a rollback may send everything to
+    /// fewer tasks than served it before.
+    BlueMayShrink,
 }
 
 impl Acceptance {
     /// All of them, for help texts.
-    pub const ALL: [Self; 4] = [
+    pub const ALL: [Self; 5] = [
         Self::SharedTargets,
         Self::LongStickiness,
         Self::InPlace,
         Self::NoTestRoute,
+        Self::BlueMayShrink,
     ];
 
     /// The name as it is written in plans and on the command line.
@@ -113,6 +117,7 @@ impl Acceptance {
             Self::LongStickiness => "long-stickiness",
             Self::InPlace => "in-place",
             Self::NoTestRoute => "no-test-route",
+            Self::BlueMayShrink => "blue-may-shrink",
         }
     }
 }

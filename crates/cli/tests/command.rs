@@ -120,6 +120,33 @@ fn read_all(folder: &Path) -> String {
 }
 
 #[test]
+fn a_blue_that_scales_keeps_its_capacity() {
+    let world = ["--scenario", "blue-scales-in", "--speed", "max"];
+    let (_, said) = ends_with(10, &[&["router"], &world[..]].concat());
+    for words in ["minimum is raised from 1 to 4", "blue's minimum is 1 again"] {
+        assert!(said.contains(words), "`{words}` is not in\n{said}");
+    }
+    let (_, said) = ends_with(0, &[&["router", "plan"], &world[..]].concat());
+    assert!(said.contains("may be scaled in to 1"), "{said}");
+    let (policy, _) = ends_with(0, &[&["router", "--print-iam-policy"], &world[..]].concat());
+    for words in [
+        "application-autoscaling:RegisterScalableTarget",
+        "service/chatbot-cluster/chatbot-flask",
+    ] {
+        assert!(policy.contains(words), "`{words}` is not in\n{policy}");
+    }
+    for service in [
+        "web",
+        "shop/",
+        "shop/web/1",
+        "arn:aws:ecs:eu-west-1:1:cluster/shop",
+    ] {
+        let (_, err) = ends_with(2, &["router", "--aws", "--blue-service", service]);
+        assert!(err.contains("--blue-service"), "{err}");
+    }
+}
+
+#[test]
 fn bad_arguments_are_all_named_at_once_before_anything_is_called() {
     let (_, err) = ends_with(2, &["router", "--steps", "90,10", "--bake", "soon"]);
     assert!(err.contains("--steps") && err.contains("--bake"), "{err}");

@@ -166,9 +166,14 @@ impl Rejudged {
         };
         match input {
             Input::Looked(look) => Input::Looked(self.look(look, &progress, seats)),
-            Input::Preflighted { findings, look } => Input::Preflighted {
+            Input::Preflighted {
+                findings,
+                look,
+                capacity,
+            } => Input::Preflighted {
                 findings,
                 look: self.look(look, &progress, seats),
+                capacity,
             },
             input => input,
         }

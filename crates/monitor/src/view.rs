@@ -405,6 +405,7 @@ impl View {
             | MigrationEvent::WriteFailed { .. }
             | MigrationEvent::SwitchFailed { .. }
             | MigrationEvent::CapacityShort { .. }
+            | MigrationEvent::CapacityFailed { .. }
             | MigrationEvent::PauseEnds { .. }
             | MigrationEvent::Controlled { .. } => Level::Unsure,
             MigrationEvent::Ended { exit_code: 0, .. } => Level::Good,

@@ -17,16 +17,18 @@ pub(crate) enum Service {
     Ecs,
     Ecr,
     Scheduler,
+    ApplicationAutoScaling,
     S3,
 }
 
 impl Service {
-    const ALL: [Self; 6] = [
+    const ALL: [Self; 7] = [
         Self::ElasticLoadBalancing,
         Self::CloudWatch,
         Self::Ecs,
         Self::Ecr,
         Self::Scheduler,
+        Self::ApplicationAutoScaling,
         Self::S3,
     ];
 
@@ -39,6 +41,7 @@ impl Service {
             Self::Ecs => "ECS",
             Self::Ecr => "ECR",
             Self::Scheduler => "Scheduler",
+            Self::ApplicationAutoScaling => "Application Auto Scaling",
             Self::S3 => "S3",
         }
     }
@@ -403,8 +406,8 @@ mod tests {
         assert_eq!(
             said,
             [
-                "Elastic Load Balancing v2, CloudWatch, ECS, Scheduler are asked at \
-                 http://127.0.0.1:1, which is not an endpoint of AWS",
+                "Elastic Load Balancing v2, CloudWatch, ECS, Scheduler, Application Auto Scaling are \
+                 asked at http://127.0.0.1:1, which is not an endpoint of AWS",
                 "ECR is asked at https://amazonaws.com.example.org, which is not an endpoint of AWS",
             ]
         );

@@ -106,12 +106,7 @@ impl IamPolicy {
     /// them ([Scheduler](https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazoneventbridgescheduler.html)).
     #[must_use]
     pub fn dead_man(mut self, rule: &AlbRule, role: &RoleArn) -> Self {
-        let listener = rule.listener();
-        let fields: Vec<&str> = listener.as_str().split(':').collect();
-        let (partition, region, account) = match fields[..] {
-            [_, partition, _, region, account, ..] => (partition, region, account),
-            _ => ("aws", "*", "*"),
-        };
+        let (partition, region, account) = place_of(rule);
         let schedules =
             format!("arn:{partition}:scheduler:{region}:{account}:schedule/default/bluegreen-*");
         self = self.allow(
@@ -135,6 +130,45 @@ impl IamPolicy {
             }));
         }
         self
+    }
+
+    /// Adds what a [keeper of blue's capacity](super::ecs::EcsCapacityKeeper) needs. Scalable targets are
+    /// bound to account and region of the rule, and to desired counts of ECS services; the read can only
+    /// be given for all
+    /// ([Application Auto Scaling](https://docs.aws.amazon.com/service-authorization/latest/reference/list_awsapplicationautoscaling.html)).
+    /// Nothing here updates the service: Application Auto Scaling asks whether its caller may.
+    #[must_use]
+    pub fn capacity(mut self, rule: &AlbRule, cluster: &str, service: &str) -> Self {
+        let (partition, region, account) = place_of(rule);
+        let name = |text: &str| text.rsplit('/').next().unwrap_or(text).to_owned();
+        let (cluster, service) = (name(cluster), name(service));
+        self = self.allow(
+            "ReadScaling",
+            &["application-autoscaling:DescribeScalableTargets"],
+            vec!["*".to_owned()],
+        );
+        self = self.allow(
+            "KeepCapacity",
+            &["application-autoscaling:RegisterScalableTarget"],
+            vec![format!(
+                "arn:{partition}:application-autoscaling:{region}:{account}:scalable-target/*"
+            )],
+        );
+        if let Some(keep) = self.statement.last_mut() {
+            keep.condition = Some(serde_json::json!({
+                "StringEquals": {
+                    "application-autoscaling:service-namespace": "ecs",
+                    "application-autoscaling:scalable-dimension": "ecs:service:DesiredCount"
+                }
+            }));
+        }
+        self.allow(
+            "ScaleBlue",
+            &["ecs:DescribeServices", "ecs:UpdateService"],
+            vec![format!(
+                "arn:{partition}:ecs:{region}:{account}:service/{cluster}/{service}"
+            )],
+        )
     }
 
     /// What the role of a dead-man switch may do: write this rule, and nothing else.
@@ -215,6 +249,17 @@ impl IamPolicy {
     }
 }
 
+/// Partition, region and account of a rule.
+fn place_of(rule: &AlbRule) -> (String, String, String) {
+    let listener = rule.listener();
+    let fields: Vec<&str> = listener.as_str().split(':').collect();
+    let (partition, region, account) = match fields[..] {
+        [_, partition, _, region, account, ..] => (partition, region, account),
+        _ => ("aws", "*", "*"),
+    };
+    (partition.to_owned(), region.to_owned(), account.to_owned())
+}
+
 impl fmt::Display for IamPolicy {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let json = serde_json::to_string_pretty(self).map_err(|_| fmt::Error)?;
@@ -247,6 +292,23 @@ mod tests {
         assert_eq!(of(&AlbRule::Only(listener.clone())), [all]);
         let priority = 7;
         assert_eq!(of(&AlbRule::Priority { listener, priority }), [all]);
+    }
+
+    #[test]
+    fn blue_alone_may_be_scaled() {
+        let rule = AlbRule::Arn(RULE.parse().expect("an ARN"));
+        let policy = IamPolicy::migration(&rule).capacity(&rule, "shop", "web");
+        let service = "arn:aws-cn:ecs:cn-north-1:123456789012:service/shop/web";
+        assert_eq!(resources(&policy, "ScaleBlue"), [service]);
+        let targets =
+            "arn:aws-cn:application-autoscaling:cn-north-1:123456789012:scalable-target/*";
+        assert_eq!(resources(&policy, "KeepCapacity"), [targets]);
+        let (cluster, arn) = (
+            "arn:aws-cn:ecs:cn-north-1:123456789012:cluster/shop",
+            service,
+        );
+        let same = IamPolicy::migration(&rule).capacity(&rule, cluster, arn);
+        assert_eq!(policy, same);
     }
 
     #[test]

@@ -15,7 +15,7 @@ pub use self::{api::CallCounts, credentials::CredentialLife, server_time::Server
 use self::{
     api::{
         Clients, CloudWatchApi, Counter, Counting, EcrApi, EcsApi, ElbApi, Guard, RealCloudWatch,
-        RealEcr, RealEcs, RealElb, RealScheduler, SchedulerApi,
+        RealEcr, RealEcs, RealElb, RealScaling, RealScheduler, ScalingApi, SchedulerApi,
     },
     endpoints::{Endpoints, Service},
 };
@@ -61,6 +61,7 @@ pub struct Aws {
     pub(crate) ecs: Arc<dyn EcsApi>,
     pub(crate) ecr: Arc<dyn EcrApi>,
     pub(crate) scheduler: Arc<dyn SchedulerApi>,
+    pub(crate) scaling: Arc<dyn ScalingApi>,
     parts: Parts,
     region: Option<String>,
     counter: Counter,
@@ -77,6 +78,7 @@ pub(crate) struct Parts {
     pub(crate) ecs: Arc<dyn EcsApi>,
     pub(crate) ecr: Arc<dyn EcrApi>,
     pub(crate) scheduler: Arc<dyn SchedulerApi>,
+    pub(crate) scaling: Arc<dyn ScalingApi>,
     pub(crate) clock: Arc<dyn Clock>,
     /// Where the answers' dates are noted.
     pub(crate) dates: ServerDates,
@@ -92,6 +94,7 @@ impl Parts {
             ecs: Arc::new(api::MockEcsApi::new()),
             ecr: Arc::new(api::MockEcrApi::new()),
             scheduler: Arc::new(api::MockSchedulerApi::new()),
+            scaling: Arc::new(api::MockScalingApi::new()),
             clock: Arc::new(SystemClock),
             dates: ServerDates::default(),
         }
@@ -173,6 +176,7 @@ impl Aws {
             ecs: Arc::new(RealEcs::new(to, at(Service::Ecs))),
             ecr: Arc::new(RealEcr::new(to, at(Service::Ecr))),
             scheduler: Arc::new(RealScheduler::new(to, at(Service::Scheduler))),
+            scaling: Arc::new(RealScaling::new(to, at(Service::ApplicationAutoScaling))),
             clock,
             dates,
         };
@@ -203,6 +207,7 @@ impl Aws {
             ecs,
             ecr,
             scheduler,
+            scaling,
             ..
         } = parts.clone();
         Self {
@@ -210,7 +215,8 @@ impl Aws {
             cloudwatch: Arc::new(Counting::new(counter.clone(), None, cloudwatch)),
             ecs: Arc::new(Counting::new(counter.clone(), guard.clone(), ecs)),
             ecr: Arc::new(Counting::new(counter.clone(), guard.clone(), ecr)),
-            scheduler: Arc::new(Counting::new(counter.clone(), guard, scheduler)),
+            scheduler: Arc::new(Counting::new(counter.clone(), guard.clone(), scheduler)),
+            scaling: Arc::new(Counting::new(counter.clone(), guard, scaling)),
             parts,
             region,
             counter,

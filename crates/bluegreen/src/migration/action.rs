@@ -11,7 +11,7 @@ use crate::{
     error::Failure,
     health::{Observation, Progress, Verdict},
     preflight::Finding,
-    traffic::{Armed, Shift, Shifted, TrafficObservation},
+    traffic::{Armed, Capacity, Kept, Released, Shift, Shifted, TrafficObservation},
 };
 
 /// What the machine wants done next.
@@ -49,6 +49,20 @@ pub enum Action {
     /// Disarm the dead-man switch. A change; answer it with [`Input::SwitchDisarmed`]. Since
     /// version 3.
     DisarmSwitch,
+    /// Read how far blue may be scaled. A read. Since version 4.
+    ObserveCapacity,
+    /// Raise blue's minimum, so that it keeps what runs. A change; answer it with
+    /// [`Input::CapacityKept`]. Since version 4.
+    KeepCapacity {
+        /// The minimum, and the one before.
+        kept: Kept,
+    },
+    /// Put blue's old minimum back. A change; answer it with [`Input::CapacityReleased`]. Since
+    /// version 4.
+    ReleaseCapacity {
+        /// What was kept.
+        kept: Kept,
+    },
     /// Wait.
     Wait {
         /// Until then.
@@ -158,6 +172,9 @@ pub enum Input {
         findings: Result<Vec<Finding>, Failure>,
         /// The first look.
         look: LookReport,
+        /// How far blue may be scaled, if its capacity is to be kept.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        capacity: Option<Result<Capacity, Failure>>,
     },
     /// What [`Action::Look`] brought.
     Looked(LookReport),
@@ -169,6 +186,12 @@ pub enum Input {
     SwitchArmed(Result<Armed, Failure>),
     /// What [`Action::DisarmSwitch`] brought.
     SwitchDisarmed(Result<(), Failure>),
+    /// What [`Action::ObserveCapacity`] brought.
+    CapacityObserved(Result<Capacity, Failure>),
+    /// What [`Action::KeepCapacity`] brought.
+    CapacityKept(Result<(), Failure>),
+    /// What [`Action::ReleaseCapacity`] brought.
+    CapacityReleased(Result<Released, Failure>),
     /// [`Action::Wait`] is over.
     Waited {
         /// Real time did not pass with it: the run is on a clock that cannot be trusted.

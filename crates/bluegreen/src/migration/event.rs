@@ -11,7 +11,7 @@ use crate::{
     error::Failure,
     health::{Phase, SeenTraffic, Verdict},
     preflight::{Finding, Severity},
-    traffic::{Armed, TargetCounts, TrafficObservation, TrafficSplit},
+    traffic::{Armed, Kept, Released, TargetCounts, TrafficObservation, TrafficSplit},
 };
 
 /// One fact of a migration, with the numbers behind it. Its `Display` is one line for people;
@@ -207,6 +207,26 @@ pub enum MigrationEvent {
     SwitchFired {
         /// What was found.
         traffic: TrafficObservation,
+    },
+    /// Blue's minimum is raised: it keeps what runs.
+    CapacityKept {
+        /// The minimum, and the one before.
+        kept: Kept,
+    },
+    /// Blue's minimum could not be raised, or not be put back.
+    CapacityFailed {
+        /// Why.
+        failure: Failure,
+        /// The minimum, and the one before.
+        kept: Kept,
+    },
+    /// What came of putting blue's old minimum back.
+    CapacityReleased {
+        /// What was kept.
+        kept: Kept,
+        /// What came of it.
+        #[serde(flatten)]
+        released: Released,
     },
     /// Somebody else changed the rule.
     Drifted {
@@ -460,6 +480,26 @@ impl fmt::Display for MigrationEvent {
             Self::SwitchFired { traffic } => {
                 write!(f, "the dead-man switch has fired: {traffic}")
             }
+            Self::CapacityKept { kept } => write!(
+                f,
+                "blue keeps its capacity: its minimum is raised from {} to {}, read back",
+                kept.before, kept.minimum
+            ),
+            Self::CapacityFailed { failure, .. } => {
+                write!(f, "blue's minimum could not be changed: {failure}")
+            }
+            Self::CapacityReleased { kept, released } => match released {
+                Released::PutBack => {
+                    write!(f, "blue's minimum is {} again, read back", kept.before)
+                }
+                Released::Changed { minimum: Some(now) } => write!(
+                    f,
+                    "a third party has set blue's minimum to {now}, and it is left so"
+                ),
+                Released::Changed { minimum: None } => {
+                    f.write_str("nothing scales blue any more, so there is no minimum to put back")
+                }
+            },
             Self::Drifted { diff, .. } => {
                 write!(f, "a third party changed the rule: {}", diff.join("; "))
             }

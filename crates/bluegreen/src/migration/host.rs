@@ -17,7 +17,10 @@ use crate::{
     error::{ErrorKind, Failure, Result},
     health::{HealthGate, Judge, Look, Observation, Progress},
     preflight::Finding,
-    traffic::{Armed, DeadManSwitch, Shifted, TrafficObservation, TrafficSplitter},
+    traffic::{
+        Armed, Capacity, CapacityKeeper, DeadManSwitch, Released, Shifted, TrafficObservation,
+        TrafficSplitter,
+    },
 };
 
 /// How long a survey before the start may take: it reads every rule of the load balancer.
@@ -25,16 +28,27 @@ const SURVEY_LIMIT: Duration = Duration::from_secs(120);
 /// How long a change may take. After that its outcome is unknown, and it is observed. A load
 /// balancer's takes three calls of at most 10 seconds each.
 const CHANGE_LIMIT: Duration = Duration::from_secs(40);
+/// How long the read of blue's scaling may take: two calls of at most 30 seconds each.
+const CAPACITY_LIMIT: Duration = Duration::from_secs(60);
 
 /// The splitter, the gates, and the folds of their judges.
 #[derive(Debug)]
 pub(crate) struct MigrationHost {
     splitter: Arc<dyn TrafficSplitter>,
     switch: Option<Arc<dyn DeadManSwitch>>,
+    keeper: Option<Arc<dyn CapacityKeeper>>,
     gates: Vec<GateSeat>,
     look_limit: Duration,
     /// What is known before the survey and belongs to it.
     findings: Vec<Finding>,
+}
+
+/// Everything that a run acts through but the gates.
+#[derive(Debug)]
+pub(crate) struct Roles {
+    pub(crate) splitter: Arc<dyn TrafficSplitter>,
+    pub(crate) switch: Option<Arc<dyn DeadManSwitch>>,
+    pub(crate) keeper: Option<Arc<dyn CapacityKeeper>>,
 }
 
 #[derive(Debug)]
@@ -119,6 +133,7 @@ impl Caller {
 pub(crate) enum Raw {
     Preflight {
         findings: Result<Vec<Finding>, Failure>,
+        capacity: Option<Result<Capacity, Failure>>,
         looked: Looked,
     },
     Look(Looked),
@@ -126,6 +141,9 @@ pub(crate) enum Raw {
     Shifted(Result<Shifted, Failure>),
     SwitchArmed(Result<Armed, Failure>),
     SwitchDisarmed(Result<(), Failure>),
+    CapacityObserved(Result<Capacity, Failure>),
+    CapacityKept(Result<(), Failure>),
+    CapacityReleased(Result<Released, Failure>),
 }
 
 #[derive(Debug)]
@@ -138,8 +156,7 @@ pub(crate) struct Looked {
 
 impl MigrationHost {
     pub(crate) fn new(
-        splitter: Arc<dyn TrafficSplitter>,
-        switch: Option<Arc<dyn DeadManSwitch>>,
+        roles: Roles,
         gates: impl IntoIterator<Item = (GateId, Arc<dyn HealthGate>)>,
         look_limit: Duration,
     ) -> Self {
@@ -153,8 +170,9 @@ impl MigrationHost {
             },
         };
         Self {
-            splitter,
-            switch,
+            splitter: roles.splitter,
+            switch: roles.switch,
+            keeper: roles.keeper,
             gates: gates.into_iter().map(seat).collect(),
             look_limit,
             findings: Vec::new(),
@@ -246,11 +264,17 @@ impl Host for MigrationHost {
             Action::Preflight { progress } => {
                 let look = self.look(progress);
                 let known = self.findings.clone();
+                let keeper = self.keeper.clone();
                 Box::pin(async move {
                     let what = "the survey before the start";
                     let found = limit::read(what, SURVEY_LIMIT, splitter.preflight()).await;
+                    let capacity = match keeper {
+                        Some(keeper) => Some(observe_capacity(&*keeper).await),
+                        None => None,
+                    };
                     Raw::Preflight {
                         findings: found.map(|found| [known, found].concat()),
+                        capacity,
                         looked: look.await,
                     }
                 })
@@ -293,6 +317,37 @@ impl Host for MigrationHost {
                     Raw::SwitchDisarmed(disarmed)
                 })
             }
+            Action::ObserveCapacity => {
+                let keeper = self.keeper.clone();
+                Box::pin(async move {
+                    Raw::CapacityObserved(match keeper {
+                        Some(keeper) => observe_capacity(&*keeper).await,
+                        None => Err(no_keeper()),
+                    })
+                })
+            }
+            Action::KeepCapacity { kept } => {
+                let keeper = self.keeper.clone();
+                Box::pin(async move {
+                    let what = "the raising of blue's minimum";
+                    Raw::CapacityKept(match keeper {
+                        Some(keeper) => limit::change(what, CHANGE_LIMIT, keeper.keep(&kept)).await,
+                        None => Err(no_keeper()),
+                    })
+                })
+            }
+            Action::ReleaseCapacity { kept } => {
+                let keeper = self.keeper.clone();
+                Box::pin(async move {
+                    let what = "the putting back of blue's minimum";
+                    Raw::CapacityReleased(match keeper {
+                        Some(keeper) => {
+                            limit::change(what, CHANGE_LIMIT, keeper.release(&kept)).await
+                        }
+                        None => Err(no_keeper()),
+                    })
+                })
+            }
             // Waits are the loop's own.
             Action::Observe | Action::Wait { .. } => {
                 let end = Instant::now() + self.look_limit;
@@ -304,8 +359,13 @@ impl Host for MigrationHost {
 
     fn complete(&mut self, raw: Raw) -> Input {
         match raw {
-            Raw::Preflight { findings, looked } => Input::Preflighted {
+            Raw::Preflight {
                 findings,
+                capacity,
+                looked,
+            } => Input::Preflighted {
+                findings,
+                capacity,
                 look: self.judge(looked),
             },
             Raw::Look(looked) => Input::Looked(self.judge(looked)),
@@ -313,6 +373,9 @@ impl Host for MigrationHost {
             Raw::Shifted(shifted) => Input::Shifted(shifted),
             Raw::SwitchArmed(armed) => Input::SwitchArmed(armed),
             Raw::SwitchDisarmed(disarmed) => Input::SwitchDisarmed(disarmed),
+            Raw::CapacityObserved(observed) => Input::CapacityObserved(observed),
+            Raw::CapacityKept(kept) => Input::CapacityKept(kept),
+            Raw::CapacityReleased(released) => Input::CapacityReleased(released),
         }
     }
 }
@@ -330,6 +393,9 @@ fn span_of(action: &Action) -> tracing::Span {
         }
         Action::ArmSwitch { fires, .. } => tracing::info_span!("arm_switch", %fires),
         Action::DisarmSwitch => tracing::info_span!("disarm_switch"),
+        Action::ObserveCapacity => tracing::info_span!("observe_capacity"),
+        Action::KeepCapacity { .. } => tracing::info_span!("keep_capacity"),
+        Action::ReleaseCapacity { .. } => tracing::info_span!("release_capacity"),
         Action::Observe | Action::Wait { .. } => tracing::info_span!("observe"),
     }
 }
@@ -337,6 +403,23 @@ fn span_of(action: &Action) -> tracing::Span {
 /// A plan with a switch does not run without one; a journal may be read with less.
 fn no_switch() -> Failure {
     Failure::new(ErrorKind::Invalid, "no dead-man switch was supplied")
+}
+
+/// What keeps blue's capacity; a run that has raised it may be resumed without.
+fn no_keeper() -> Failure {
+    Failure::new(
+        ErrorKind::Invalid,
+        "nothing was supplied that keeps blue's capacity",
+    )
+}
+
+async fn observe_capacity(keeper: &dyn CapacityKeeper) -> Result<Capacity, Failure> {
+    limit::read(
+        "the read of blue's scaling",
+        CAPACITY_LIMIT,
+        keeper.observe(),
+    )
+    .await
 }
 
 /// What a read brings before `end`.

@@ -25,8 +25,8 @@ pub use self::{
     event::{GateStanding, MigrationEvent},
     machine::{MigrationMachine, MigrationTransition},
     outcome::{
-        Cause, HoldReason, MigrationOutcome, Override, Report, Restored, StandingSwitch, Unchanged,
-        Unresolved,
+        Cause, HoldReason, MigrationOutcome, Override, Report, Restored, StandingCapacity,
+        StandingSwitch, Unchanged, Unresolved,
     },
     plan::{
         GateId, GatePolicy, MigrationPlan, MigrationPlanBuilder, OnInconclusive, OnResume, Step,

@@ -11,7 +11,7 @@ use crate::{
     engine::{Control, Operator},
     error::Failure,
     preflight::Finding,
-    traffic::{TrafficObservation, TrafficSplit},
+    traffic::{Kept, TrafficObservation, TrafficSplit},
 };
 
 /// A migration that ended in a state that is known and was read back.
@@ -117,6 +117,9 @@ impl fmt::Display for MigrationOutcome {
         if let Some(switch) = &report.switch {
             write!(f, "{switch}")?;
         }
+        if let Some(capacity) = &report.capacity {
+            write!(f, "{capacity}")?;
+        }
         Ok(())
     }
 }
@@ -138,6 +141,9 @@ pub struct Report {
     /// The dead-man switch, where it may still be armed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub switch: Option<StandingSwitch>,
+    /// Blue's minimum, if this run has raised it and it may still stand.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub capacity: Option<StandingCapacity>,
     /// The split of a change that was sent and that no read has shown: it may be live by now.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unseen: Option<TrafficSplit>,
@@ -163,6 +169,35 @@ impl fmt::Display for StandingSwitch {
         )?;
         match &self.disarm_command {
             Some(command) => write!(f, "\n  to disarm it by hand:\n    {command}"),
+            None => Ok(()),
+        }
+    }
+}
+
+/// A minimum of blue that a run raised and left so.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct StandingCapacity {
+    /// The minimum, and the one before.
+    pub kept: Kept,
+    /// Why it was not put back, if it should have been.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub why: Option<String>,
+}
+
+impl fmt::Display for StandingCapacity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (now, before) = (self.kept.minimum, self.kept.before);
+        write!(f, "\n  blue's minimum stays at {now}; it was {before}")?;
+        if let Some(why) = &self.why {
+            write!(f, ", and was not put back: {why}")?;
+        }
+        match self.kept.release_command() {
+            Some(command) => write!(
+                f,
+                "\n  to put it back by hand, once blue is not needed or serves everything again:\n    \
+                 {command}"
+            ),
             None => Ok(()),
         }
     }
@@ -487,6 +522,9 @@ impl fmt::Display for Unresolved {
         }
         if let Some(switch) = &self.report.switch {
             write!(f, "{switch}")?;
+        }
+        if let Some(capacity) = &self.report.capacity {
+            write!(f, "{capacity}")?;
         }
         Ok(())
     }

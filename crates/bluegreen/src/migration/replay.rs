@@ -285,6 +285,9 @@ fn answers(action: &Action, input: &Input) -> bool {
             | (Action::Shift(_), Input::Shifted(_))
             | (Action::ArmSwitch { .. }, Input::SwitchArmed(_))
             | (Action::DisarmSwitch, Input::SwitchDisarmed(_))
+            | (Action::ObserveCapacity, Input::CapacityObserved(_))
+            | (Action::KeepCapacity { .. }, Input::CapacityKept(_))
+            | (Action::ReleaseCapacity { .. }, Input::CapacityReleased(_))
             | (Action::Wait { .. }, Input::Waited { .. })
     )
 }

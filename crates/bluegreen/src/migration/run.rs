@@ -10,7 +10,7 @@ use super::{
     MigrationOutcome, MigrationPlan, MigrationState, RestoreOrder, ResumeError,
     action::OpenedGate,
     credentials::cancelled_before,
-    host::MigrationHost,
+    host::{MigrationHost, Roles},
     outcome::End,
     replay::{continued, opened},
 };
@@ -22,7 +22,7 @@ use crate::{
     },
     health::HealthGate,
     problem::{PlanError, Problem},
-    traffic::{DeadManSwitch, TrafficSplitter},
+    traffic::{CapacityKeeper, DeadManSwitch, TrafficSplitter},
 };
 
 /// Moves live traffic from blue to green as a plan says, under gates.
@@ -59,6 +59,7 @@ pub struct Migration {
     plan: MigrationPlan,
     splitter: Arc<dyn TrafficSplitter>,
     switch: Option<Arc<dyn DeadManSwitch>>,
+    keeper: Option<Arc<dyn CapacityKeeper>>,
     gates: Vec<(GateId, Arc<dyn HealthGate>)>,
     run: Option<RunId>,
     origin: serde_json::Value,
@@ -80,6 +81,7 @@ impl Migration {
             plan,
             splitter: Arc::new(splitter),
             switch: None,
+            keeper: None,
             gates: Vec::new(),
             run: None,
             origin: serde_json::Value::Null,
@@ -102,6 +104,16 @@ impl Migration {
     /// Supplies the dead-man switch, for a plan that [keeps one](super::MigrationPlanBuilder::dead_man).
     pub fn dead_man_switch(mut self, switch: impl DeadManSwitch + 'static) -> Self {
         self.switch = Some(Arc::new(switch));
+        self
+    }
+
+    /// Supplies what keeps blue's capacity: before the first rise blue's minimum is raised to what runs,
+    /// and put back after a rollback; see [`CapacityKeeper`]. If it cannot be raised, nothing is
+    /// shifted, unless the plan accepts
+    /// [`BlueMayShrink`](crate::preflight::Acceptance::BlueMayShrink). Default: none, and blue is scaled
+    /// as its own rules say.
+    pub fn capacity_keeper(mut self, keeper: impl CapacityKeeper + 'static) -> Self {
+        self.keeper = Some(Arc::new(keeper));
         self
     }
 
@@ -329,7 +341,12 @@ impl Migration {
         };
         let supplied = self.gates.into_iter();
         let look_limit = self.plan.look_limit();
-        let mut host = MigrationHost::new(self.splitter, self.switch, supplied, look_limit);
+        let roles = Roles {
+            splitter: self.splitter,
+            switch: self.switch,
+            keeper: self.keeper,
+        };
+        let mut host = MigrationHost::new(roles, supplied, look_limit);
         host.resume(continued.seats);
         let (clock, handle) = (Arc::clone(&self.clock), self.handle);
         let mut runner = Runner::new(opened.run, self.clock, self.journal, self.controls);
@@ -374,9 +391,13 @@ impl Migration {
             gates.iter().map(|(id, policy, _)| (id.clone(), *policy)),
         )
         .with_propagation(self.splitter.propagation());
+        let roles = Roles {
+            splitter: self.splitter,
+            switch: self.switch,
+            keeper: self.keeper,
+        };
         let mut host = MigrationHost::new(
-            self.splitter,
-            self.switch,
+            roles,
             gates.into_iter().map(|(id, _, gate)| (id, gate)),
             look_limit,
         );

@@ -288,6 +288,7 @@ impl Salvage {
             unseen: None,
             overrides: self.overrides.clone(),
             switch: None,
+            capacity: None,
         }
     }
 

@@ -21,7 +21,8 @@ use crate::error::Result;
 /// It acts alone, on what was true when it was last armed. So it rises above some of the promises
 /// that a migration keeps, each of them a reason to leave it off:
 ///
-/// - It checks no capacity (P2): blue gets everything, whether or not its targets are healthy.
+/// - It checks no capacity (P2): blue gets everything, whether or not its targets are healthy. A
+///   [`CapacityKeeper`](super::CapacityKeeper) keeps them from being scaled in meanwhile.
 /// - It writes the whole routing as it was when it was armed, not two weights of the routing as it
 ///   is (P3): what somebody else changed in the actions since then is undone.
 /// - It is no holder of a journal and no fence stops it (P6): it may fire in the same moment in

@@ -1,5 +1,6 @@
 //! Traffic: how much each side gets, and the role that changes it.
 
+mod capacity;
 pub mod conformance;
 mod dead_man;
 mod observation;
@@ -8,6 +9,7 @@ mod shift;
 mod splitter;
 
 pub use self::{
+    capacity::{Capacity, CapacityKeeper, Kept, Released, ScalingRange},
     dead_man::{Armed, DeadManSwitch},
     observation::{Side, Sides, TargetCounts, TrafficObservation},
     percent::{Percent, PercentError, TrafficSplit},

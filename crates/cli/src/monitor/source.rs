@@ -7,6 +7,7 @@ use bluegreen::{
     aws::{
         alb::{AlbRule, AlbTrafficSplitter, TargetGroupArn},
         cloudwatch::{AlarmGate, AlbMetrics, CloudWatchGate},
+        ecs::EcsCapacityKeeper,
         sim::{Scenario, Simulation},
     },
     engine::{Event, Record},
@@ -122,6 +123,11 @@ async fn migrate(cli: &Cli, shared: &Shared, simulation: &Simulation) -> Result<
     let splitter = Arc::new(splitter);
     let gates = gates(&aws, &splitter, &simulation.alarms()).map_err(wrong)?;
     let mut migration = Migration::new(plan, splitter).clock(aws.clock());
+    if simulation.blue_minimum().is_some() {
+        let (cluster, service) = simulation.blue_service();
+        let keeper = EcsCapacityKeeper::new(&aws, cluster, service);
+        migration = migration.capacity_keeper(keeper);
+    }
     for (id, gate) in gates {
         migration = migration.gate(id, gate);
     }

@@ -154,6 +154,11 @@ pub(crate) struct Rule {
     /// Where it is to go.
     #[arg(long, global = true, value_name = "ARN")]
     pub(crate) green_target_group: Option<String>,
+    /// The ECS service that runs blue's targets. If it scales, it keeps what runs now: its minimum is
+    /// raised before the first rise, and put back after a rollback. Without this, blue may be scaled in
+    /// while green gets its requests.
+    #[arg(long, global = true, value_name = "CLUSTER/SERVICE")]
+    pub(crate) blue_service: Option<String>,
 }
 
 /// What happens when.
@@ -236,8 +241,8 @@ pub(crate) struct Plan {
     /// with --aws; --print-dead-man-role says what it needs.
     #[arg(long, global = true, value_name = "ARN")]
     pub(crate) dead_man_role: Option<String>,
-    /// Take on a risk that the preflight would refuse: shared-targets, long-stickiness. May be
-    /// given several times.
+    /// Take on a risk that the preflight would refuse: shared-targets, long-stickiness,
+    /// blue-may-shrink. May be given several times.
     #[arg(long, global = true, value_name = "RISK")]
     pub(crate) accept: Vec<String>,
 }

@@ -104,6 +104,9 @@ impl<'a> Controller<'a> {
         if let Some(switch) = setup.dead_man_switch(&aws, &splitter) {
             migration = migration.dead_man_switch(switch);
         }
+        if let Some(keeper) = setup.capacity_keeper(&aws) {
+            migration = migration.capacity_keeper(keeper);
+        }
         if let Some(lease) = lease {
             migration = migration.journal(lease.clone());
         }

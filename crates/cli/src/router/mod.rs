@@ -1,6 +1,7 @@
 //! The successor of the guide's `deploy/traffic_router.py`: moves live traffic from blue to green.
 
 mod args;
+mod capacity;
 mod controller;
 mod outlook;
 mod render;
@@ -227,16 +228,20 @@ async fn looked_ahead(cli: &Cli, setup: &Setup, aws: &Aws, command: &Command) ->
     if !is_quiet && !matches!(command, Command::Calibrate { .. }) {
         say_line!("{}\n", setup.plan.preview());
     }
-    if command == Command::Plan {
+    if *command == Command::Plan {
         say_line!("{INFRASTRUCTURE_CODE}\n");
         if let Some(code) = refused_by_credentials(setup, aws).await {
             return Some(code);
         }
     }
+    let is_kept = match command {
+        Command::Plan => capacity::foresee(setup, aws, !cli.place.aws).await,
+        _ => true,
+    };
     let Some(settings) = setup.sequential() else {
         return match command {
             Command::Migrate => None,
-            Command::Plan => Some(0),
+            Command::Plan => Some(if is_kept { 0 } else { UNCHANGED }),
             _ => Some(bad_arguments(&[Problem::new(
                 "--judge limits",
                 "the limits need no past",
@@ -250,7 +255,8 @@ async fn looked_ahead(cli: &Cli, setup: &Setup, aws: &Aws, command: &Command) ->
     };
     match (ended, command) {
         (Ok(true), Command::Migrate) => None,
-        (Ok(true), _) => Some(0),
+        (Ok(true), _) if is_kept => Some(0),
+        (Ok(true), _) => Some(UNCHANGED),
         (Ok(false), _) => Some(UNCHANGED),
         (Err(error), _) => Some(failed(&error, UNCHANGED)),
     }

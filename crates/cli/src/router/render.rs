@@ -108,6 +108,7 @@ impl Progress {
             | MigrationEvent::ReadFailed { .. }
             | MigrationEvent::WriteFailed { .. }
             | MigrationEvent::CapacityShort { .. }
+            | MigrationEvent::CapacityFailed { .. }
             | MigrationEvent::PauseEnds { .. }
             | MigrationEvent::Controlled { .. } => UNSURE,
             // The last line is for where traffic is: see `ending`.

@@ -7,6 +7,7 @@ use bluegreen::{
     aws::{
         alb::{AlbDeadManSwitch, AlbRule, AlbTrafficSplitter, RoleArn, TargetGroupArn},
         cloudwatch::{AlarmGate, AlbMetrics, AppMetrics, AppNamespace, CloudWatchGate},
+        ecs::EcsCapacityKeeper,
         iam::IamPolicy,
         sim::{Scenario, Simulation},
     },
@@ -46,6 +47,8 @@ pub(crate) struct Target {
     pub(crate) blue: TargetGroupArn,
     pub(crate) green: TargetGroupArn,
     pub(crate) alarms: Vec<String>,
+    /// Cluster and name of the service behind blue, if it is known.
+    pub(crate) blue_service: Option<(String, String)>,
 }
 
 /// How fast a simulation runs.
@@ -66,6 +69,10 @@ impl Setup {
                 blue: simulation.blue(),
                 green: simulation.green(),
                 alarms: [simulation.alarms(), cli.gates.alarm.clone()].concat(),
+                blue_service: simulation.blue_minimum().map(|_| {
+                    let (cluster, service) = simulation.blue_service();
+                    (cluster.to_owned(), service.to_owned())
+                }),
             }),
             None => target(cli, &mut problems),
         };
@@ -131,6 +138,12 @@ impl Setup {
         Some(AlbDeadManSwitch::new(aws, Arc::clone(splitter), role))
     }
 
+    /// What keeps blue's capacity, if its service is known.
+    pub(crate) fn capacity_keeper(&self, aws: &Aws) -> Option<EcsCapacityKeeper> {
+        let (cluster, service) = self.target.blue_service.as_ref()?;
+        Some(EcsCapacityKeeper::new(aws, cluster, service))
+    }
+
     /// The role of the dead-man switch.
     pub(crate) fn dead_man_role(&self) -> serde_json::Value {
         serde_json::json!({
@@ -147,6 +160,9 @@ impl Setup {
         }
         if let Some(role) = &self.role {
             policy = policy.dead_man(&self.target.rule, role);
+        }
+        if let Some((cluster, service)) = &self.target.blue_service {
+            policy = policy.capacity(&self.target.rule, cluster, service);
         }
         match cli.journal.bucket() {
             Some((bucket, prefix)) => policy.journal(bucket, prefix),
@@ -281,6 +297,7 @@ fn misplaced(cli: &Cli, is_simulated: bool, problems: &mut Problems) {
     let of_aws = [
         ("--blue-target-group", &rule.blue_target_group),
         ("--green-target-group", &rule.green_target_group),
+        ("--blue-service", &rule.blue_service),
     ];
     let of_simulation = [
         ("--scenario", &cli.place.scenario),
@@ -330,13 +347,42 @@ fn target(cli: &Cli, problems: &mut Problems) -> Option<Target> {
     };
     let blue = group("--blue-target-group", given.blue_target_group.as_ref());
     let green = group("--green-target-group", given.green_target_group.as_ref());
+    let blue_service = given.blue_service.as_deref();
+    let blue_service = blue_service.map(|text| service(text, problems));
     let rule = given.named.rule(&mut problems.0)?;
     Some(Target {
         rule,
         blue: blue?,
         green: green?,
         alarms: cli.gates.alarm.clone(),
+        blue_service: blue_service.flatten(),
     })
+}
+
+/// Cluster and name of a service, given as `CLUSTER/SERVICE` or as its ARN.
+fn service(text: &str, problems: &mut Problems) -> Option<(String, String)> {
+    let names = match text.strip_prefix("arn:") {
+        Some(arn) => arn.split_once(":service/").map_or("", |(_, names)| names),
+        None => text,
+    };
+    let is_name = |name: &str| {
+        let is_part = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
+        !name.is_empty() && name.chars().all(is_part)
+    };
+    match names.split_once('/') {
+        Some((cluster, service)) if is_name(cluster) && is_name(service) => {
+            Some((cluster.to_owned(), service.to_owned()))
+        }
+        _ => {
+            let message = format!("`{text}` is not a service of ECS");
+            problems.add(
+                "--blue-service",
+                message,
+                "such as `shop/web`: cluster, service",
+            );
+            None
+        }
+    }
 }
 
 fn plan(cli: &Cli, problems: &mut Problems) -> Option<MigrationPlan> {

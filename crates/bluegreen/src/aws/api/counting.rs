@@ -7,6 +7,14 @@ use std::{
 };
 
 use async_trait::async_trait;
+use aws_sdk_applicationautoscaling::operation::{
+    describe_scalable_targets::{
+        DescribeScalableTargetsOutput, builders::DescribeScalableTargetsInputBuilder,
+    },
+    register_scalable_target::{
+        RegisterScalableTargetOutput, builders::RegisterScalableTargetInputBuilder,
+    },
+};
 use aws_sdk_cloudwatch::operation::{
     describe_alarms::{DescribeAlarmsOutput, builders::DescribeAlarmsInputBuilder},
     get_metric_data::{GetMetricDataOutput, builders::GetMetricDataInputBuilder},
@@ -45,8 +53,8 @@ use aws_sdk_elasticloadbalancingv2::operation::{
 use serde_json::Value;
 
 use super::{
-    ApiError, CloudWatchApi, EcrApi, EcsApi, EcsCall, ElbApi, SchedulerApi, error::Effect,
-    last_check::Guard,
+    ApiError, CloudWatchApi, EcrApi, EcsApi, EcsCall, ElbApi, ScalingApi, SchedulerApi,
+    error::Effect, last_check::Guard,
 };
 use aws_sdk_scheduler::operation::{
     create_schedule::{CreateScheduleOutput, builders::CreateScheduleInputBuilder},
@@ -359,5 +367,27 @@ impl SchedulerApi for Counting<dyn SchedulerApi> {
     ) -> Result<DeleteScheduleOutput, ApiError> {
         self.change("DeleteSchedule", self.inner.delete_schedule(input))
             .await
+    }
+}
+
+#[async_trait]
+impl ScalingApi for Counting<dyn ScalingApi> {
+    async fn describe_scalable_targets(
+        &self,
+        input: DescribeScalableTargetsInputBuilder,
+    ) -> Result<DescribeScalableTargetsOutput, ApiError> {
+        self.counter.count("DescribeScalableTargets");
+        self.inner.describe_scalable_targets(input).await
+    }
+
+    async fn register_scalable_target(
+        &self,
+        input: RegisterScalableTargetInputBuilder,
+    ) -> Result<RegisterScalableTargetOutput, ApiError> {
+        self.change(
+            "RegisterScalableTarget",
+            self.inner.register_scalable_target(input),
+        )
+        .await
     }
 }

@@ -235,6 +235,7 @@ fn kind_of_code(code: &str, lost: ErrorKind) -> ErrorKind {
         | "DuplicateTargetGroupName"
         | "PriorityInUse"
         | "ResourceInUse"
+        | "ConcurrentUpdateException"
         | "UpdateInProgressException" => ErrorKind::Conflict,
         "ClientException"
         | "ServiceNotActiveException"

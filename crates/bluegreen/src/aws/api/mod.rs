@@ -10,6 +10,7 @@ mod ecs;
 mod elb;
 mod error;
 mod last_check;
+mod scaling;
 mod scheduler;
 mod whole;
 
@@ -17,7 +18,7 @@ pub use self::counting::CallCounts;
 #[cfg(test)]
 pub(crate) use self::{
     cloudwatch::MockCloudWatchApi, ecr::MockEcrApi, ecs::MockEcsApi, elb::MockElbApi,
-    scheduler::MockSchedulerApi,
+    scaling::MockScalingApi, scheduler::MockSchedulerApi,
 };
 pub(crate) use self::{
     cloudwatch::{CloudWatchApi, RealCloudWatch},
@@ -27,6 +28,7 @@ pub(crate) use self::{
     elb::{ElbApi, RealElb},
     error::ApiError,
     last_check::{Guard, after_read},
+    scaling::{RealScaling, ScalingApi},
     scheduler::{RealScheduler, SchedulerApi},
 };
 

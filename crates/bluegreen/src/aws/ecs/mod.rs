@@ -1,5 +1,6 @@
 //! Elastic Container Service: task definitions, services, and the deployer that updates them.
 
+mod capacity;
 mod deployer;
 mod follow;
 mod observe;
@@ -14,7 +15,8 @@ mod update;
 mod wire;
 
 pub use self::{
-    deployer::EcsServiceDeployer, service_spec::ServiceSpec, task_definition::TaskDefinition,
+    capacity::EcsCapacityKeeper, deployer::EcsServiceDeployer, service_spec::ServiceSpec,
+    task_definition::TaskDefinition,
 };
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, time::Duration};
 use jiff::SignedDuration;
 
 use super::{
-    Fate, Programs, Service, Simulation, When,
+    Fate, Programs, Scaling, Service, Simulation, When,
     simulation::Rule,
     state::{
         change::Writer,
@@ -15,6 +15,7 @@ use super::{
         past::Past,
         registry::Registry,
         rules::{Rules, Shape},
+        scaling::Scaled,
         world::{Alarm, AlarmEvaluation, AlarmKind, World},
     },
     time::SimClock,
@@ -28,6 +29,7 @@ pub struct SimulationBuilder {
     seed: u64,
     traffic: f64,
     services: Sides<Service>,
+    blue_scales: Option<Scaling>,
     publication_delay: Duration,
     page_size: usize,
     data_page_size: usize,
@@ -57,6 +59,7 @@ impl Default for SimulationBuilder {
                 blue: Service::new(4),
                 green: Service::new(4).with_latency(Duration::from_millis(90)),
             },
+            blue_scales: None,
             publication_delay: Duration::from_secs(75),
             page_size: 10,
             data_page_size: 100_800,
@@ -97,6 +100,12 @@ impl SimulationBuilder {
     /// The service that is to take over. Default: four targets, 0.1 % errors, 90 ms.
     pub fn green(mut self, service: Service) -> Self {
         self.services.green = service;
+        self
+    }
+
+    /// Blue's service is scaled by its requests, as far as this says. Default: not at all.
+    pub fn blue_scales(mut self, scaling: Scaling) -> Self {
+        self.blue_scales = Some(scaling);
         self
     }
 
@@ -284,6 +293,10 @@ impl SimulationBuilder {
         } else {
             Rule::Named
         };
+        let blue = self.services.blue.ready();
+        let traffic = self.traffic;
+        let scaled = |scaling| Scaled::new(scaling, blue, traffic);
+        let scaling = self.blue_scales.map(scaled);
         let mut world = World {
             seed: self.seed,
             traffic: self.traffic,
@@ -306,6 +319,7 @@ impl SimulationBuilder {
             late: BTreeMap::new(),
             followers: Vec::new(),
             scheduled: BTreeMap::new(),
+            scaling,
             schedules: BTreeMap::new(),
             seconds: Seconds::default(),
             changes: Vec::new(),

@@ -76,6 +76,10 @@ pub enum Call {
     GetSchedule,
     /// Deletes a schedule.
     DeleteSchedule,
+    /// Reads how far services may be scaled.
+    DescribeScalableTargets,
+    /// Changes how far a service may be scaled.
+    RegisterScalableTarget,
 }
 
 impl Call {
@@ -117,6 +121,8 @@ impl Call {
             Self::UpdateSchedule => "UpdateSchedule",
             Self::GetSchedule => "GetSchedule",
             Self::DeleteSchedule => "DeleteSchedule",
+            Self::DescribeScalableTargets => "DescribeScalableTargets",
+            Self::RegisterScalableTarget => "RegisterScalableTarget",
         }
     }
 
@@ -142,6 +148,7 @@ impl Call {
                 | Self::CreateSchedule
                 | Self::UpdateSchedule
                 | Self::DeleteSchedule
+                | Self::RegisterScalableTarget
         )
     }
 
@@ -182,6 +189,7 @@ impl Call {
             | Self::UpdateSchedule
             | Self::GetSchedule
             | Self::DeleteSchedule => Area::Schedules,
+            Self::DescribeScalableTargets | Self::RegisterScalableTarget => Area::Scaling,
         }
     }
 
@@ -237,6 +245,8 @@ pub(super) enum Area {
     Service,
     Registry,
     Schedules,
+    /// How far services may be scaled.
+    Scaling,
 }
 
 /// Any call at all, for a loop that breaks a run at each of its calls.

@@ -3,7 +3,7 @@
 //! Traffic flows second by second through a listener rule to two services whose behaviour you
 //! choose; a CloudWatch publishes what happened the way the real one does, late, in parts, and
 //! not at all where nothing is to be said; any call can fail in any way, before or after its effect;
-//! reads can [lag](Lag) behind writes, and the clock here can differ from AWS's. Time is virtual and
+//! reads can [lag](Lag) behind writes, blue can be [scaled](Scaling) by its requests, and the clock here can differ from AWS's. Time is virtual and
 //! everything is the same for the same seed, however often you ask.
 //!
 //! It is made for tests of your own pipelines as much as for ours. Because it stands behind the
@@ -59,6 +59,7 @@ pub use self::{
         change::{Change, Writer},
         fleet::Fate,
         programs::Programs,
+        scaling::Scaling,
         service::{Behaviour, Service, When},
         world::{AlarmEvaluation, AlarmKind},
     },

@@ -2,7 +2,7 @@
 
 use std::{fmt, str::FromStr, time::Duration};
 
-use super::{Behaviour, Call, Fault, Service, Simulation, When};
+use super::{Behaviour, Call, Fault, Scaling, Service, Simulation, When};
 use crate::traffic::Sides;
 
 /// A named world, and how a migration by the default plan must end in it.
@@ -37,6 +37,8 @@ pub enum Scenario {
     RollbackBlocked,
     /// Green has one target and never gets more.
     CapacityShort,
+    /// Blue is scaled in as its requests go to green, and green dies late.
+    BlueScalesIn,
     /// An alarm fires before the start.
     AlarmFiring,
     /// Green's group is in no rule.
@@ -55,7 +57,7 @@ const fn minutes(minutes: u64) -> Duration {
 
 impl Scenario {
     /// All of them.
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 20] = [
         Self::Healthy,
         Self::GreenErrors,
         Self::GreenSlow,
@@ -70,6 +72,7 @@ impl Scenario {
         Self::Drift,
         Self::RollbackBlocked,
         Self::CapacityShort,
+        Self::BlueScalesIn,
         Self::AlarmFiring,
         Self::GreenDetached,
         Self::SharedGroup,
@@ -166,6 +169,11 @@ impl Scenario {
                 "capacity-short",
                 10,
                 "green has one target where blue has four: 10 % is fine, 50 % is waited for in vain, rolled back",
+            ),
+            Self::BlueScalesIn => (
+                "blue-scales-in",
+                10,
+                "blue is scaled in as its requests go to green, and green dies four minutes after its third rise: rolled back, to a blue that kept its capacity",
             ),
             Self::AlarmFiring => (
                 "alarm-firing",
@@ -264,6 +272,14 @@ impl Scenario {
                 simulation
             }
             Self::CapacityShort => world.green(Service::new(1)).build(),
+            Self::BlueScalesIn => {
+                let late = When::AfterNthRise(3, minutes(4), Duration::MAX);
+                world
+                    .blue(Service::new(4).with_capacity(5.0))
+                    .blue_scales(Scaling::between(1, 8).in_after(3))
+                    .green(green.with(late, Behaviour::Dead))
+                    .build()
+            }
             Self::AlarmFiring => world.alarm("chatbot-api-5xx", always).build(),
             Self::GreenDetached => world.detached_green().build(),
             Self::SharedGroup => world.shared_green().build(),

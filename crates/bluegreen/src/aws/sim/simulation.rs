@@ -11,7 +11,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::{
     api::{
         cloudwatch::SimCloudWatch, ecr::SimEcr, ecs::SimEcs, elb::SimElb, http::SimHttp,
-        programs::SimPrograms, scheduler::SimScheduler, shared::Shared,
+        programs::SimPrograms, scaling::SimScaling, scheduler::SimScheduler, shared::Shared,
     },
     fault::{Area, Call, Fault, Selector},
     lag::Lag,
@@ -89,6 +89,7 @@ impl Simulation {
             ecs: Arc::new(SimEcs(Arc::clone(&self.shared))),
             ecr: Arc::new(SimEcr(Arc::clone(&self.shared))),
             scheduler: Arc::new(SimScheduler(Arc::clone(&self.shared))),
+            scaling: Arc::new(SimScaling(Arc::clone(&self.shared))),
             clock: Arc::clone(self.shared.clock()) as Arc<dyn Clock>,
             dates: self.shared.dates().clone(),
         };
@@ -141,6 +142,29 @@ impl Simulation {
     #[must_use]
     pub fn service(&self) -> &'static str {
         fleet::SERVICE
+    }
+
+    /// The names of blue's cluster and service.
+    #[must_use]
+    pub fn blue_service(&self) -> (&'static str, &'static str) {
+        (fleet::CLUSTER, fleet::BLUE_SERVICE)
+    }
+
+    /// The fewest targets that blue may be scaled in to; `None` if nothing scales it.
+    #[must_use]
+    pub fn blue_minimum(&self) -> Option<u32> {
+        let (world, _) = self.now();
+        Some(world.scaling.as_ref()?.minimum)
+    }
+
+    /// A third party sets the fewest targets that blue may be scaled in to.
+    pub fn third_party_minimum(&self, minimum: u32) {
+        let (mut world, now) = self.now();
+        world.keep(Area::Scaling, now, None);
+        if let Some(scaled) = &mut world.scaling {
+            scaled.minimum = minimum.min(scaled.maximum);
+            scaled.scale(now, scaled.desired());
+        }
     }
 
     /// The name of its repository.

@@ -8,7 +8,9 @@ use super::{
     Action, Cause, Control, Failure, HoldReason, MigrationEvent, MigrationMachine, Next, Stage,
     State, Unchanged, Watch,
     rise::is_ending,
-    state::{ArmingSwitch, DisarmStep, DriftStep, Pause, RestoreStep, RiseStep},
+    state::{
+        ArmingSwitch, DisarmStep, DriftStep, KeepStep, Pause, ReleaseStep, RestoreStep, RiseStep,
+    },
 };
 use crate::{
     clock::{between, later, span},
@@ -49,6 +51,8 @@ impl MigrationMachine {
                 self.state = State::ArmingSwitch(arming);
                 Next::Keep
             }
+            State::KeepingCapacity(keeping) => self.control_keeping(at, keeping, control),
+            State::ReleasingCapacity(releasing) => self.control_releasing(at, releasing, control),
             State::Resuming(mut resuming) => {
                 self.effect(control.clone(), ControlEffect::AfterChange);
                 resuming.controls.push(control);
@@ -65,7 +69,8 @@ impl MigrationMachine {
             }
             State::Confirming(confirm) if is_ending(&control) => {
                 self.applied(&control);
-                self.finish_restored(at, confirm, None)
+                let next = self.finish_restored(at, confirm, None);
+                self.end_wait_for_blue(at, &control, next)
             }
             state => {
                 let why = match &state {
@@ -207,6 +212,13 @@ impl MigrationMachine {
         let next = match state {
             State::Confirming(confirm) => self.finish_restored(at, confirm, None),
             State::DisarmingSwitch(disarming) => self.end_armed(at, disarming),
+            State::ReleasingCapacity(releasing) => {
+                self.leave_capacity(at, releasing, reason.to_owned())
+            }
+            State::KeepingCapacity(keeping) => {
+                self.suspect_keeping(&keeping);
+                self.unchanged(at, Unchanged::Cancelled { control })
+            }
             State::Rising(rise) => {
                 let mut unresolved = self.unresolved(at, summary);
                 unresolved.change_unseen |= rise.outstanding == RiseStep::Call;
@@ -225,7 +237,16 @@ impl MigrationMachine {
             }
             _ => self.unchanged(at, Unchanged::Cancelled { control }),
         };
-        // At once: whatever may be armed is left to fire.
+        // At once: whatever may be armed is left to fire, and whatever was raised is left so.
+        let next = match std::mem::replace(&mut self.state, State::New) {
+            State::ReleasingCapacity(releasing) => {
+                self.leave_capacity(at, releasing, reason.to_owned())
+            }
+            state => {
+                self.state = state;
+                next
+            }
+        };
         match std::mem::replace(&mut self.state, State::New) {
             State::DisarmingSwitch(disarming) => self.end_armed(at, disarming),
             state => {
@@ -281,6 +302,9 @@ impl MigrationMachine {
             {
                 self.read_restore_now(restore)
             }
+            State::ReleasingCapacity(releasing) if releasing.step != ReleaseStep::Call => {
+                self.end_disarmed(at, releasing.outcome)
+            }
             State::DisarmingSwitch(disarming)
                 if matches!(disarming.step, DisarmStep::Wait | DisarmStep::WaitToObserve) =>
             {
@@ -291,6 +315,7 @@ impl MigrationMachine {
                     State::New | State::Preflight(_) | State::Watching(_) => true,
                     State::Rising(rise) => rise.outstanding != RiseStep::Call,
                     State::Drifted(drifted) => drifted.outstanding != DriftStep::Disarm,
+                    State::KeepingCapacity(keeping) => keeping.step != KeepStep::Call,
                     _ => false,
                 };
                 self.state = state;

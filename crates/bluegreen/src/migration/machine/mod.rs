@@ -23,9 +23,12 @@
 //! ```
 //!
 //! Not drawn: `Resuming`, which an observation leaves to where the run was; `ArmingSwitch`, which
-//! comes before a look of `Watching`; and `DisarmingSwitch`, which comes before `Ended` while a
-//! dead-man switch may stand.
+//! comes before a look of `Watching`; `DisarmingSwitch`, which comes before `Ended` while a
+//! dead-man switch may stand; `KeepingCapacity`, which comes before the first `Watching` if blue may be
+//! scaled in; and `ReleasingCapacity`, which comes before the end of a run that kept it and put
+//! everything back.
 
+mod capacity;
 mod control;
 mod drift;
 mod preflight;
@@ -47,7 +50,7 @@ use serde::{Deserialize, Serialize};
 
 use self::{
     standing::Standings,
-    state::{Contact, Reads, RiseStep, Sent, Stage, State, Switch, Watch},
+    state::{Contact, KeptCapacity, Reads, RiseStep, Sent, Stage, State, Switch, Watch},
 };
 use super::{
     Action, Cause, Entry, GateId, GatePolicy, HoldReason, Input, Intent, MigrationEvent,
@@ -115,6 +118,9 @@ pub struct MigrationMachine {
     /// What is known of the dead-man switch.
     #[serde(default)]
     switch: Switch,
+    /// What is known of blue's minimum.
+    #[serde(default)]
+    capacity: KeptCapacity,
     journal_failure: Option<Failure>,
     /// That somebody else has taken over: nothing is written any more.
     #[serde(default)]
@@ -148,6 +154,7 @@ impl MigrationMachine {
             contact: Contact::default(),
             early: Vec::new(),
             switch: Switch::default(),
+            capacity: KeptCapacity::default(),
             journal_failure: None,
             taken_over: None,
             overrides: Vec::new(),
@@ -179,9 +186,14 @@ impl MigrationMachine {
             (state, Input::JournalFailed(failure)) => self.on_journal_failed(at, state, failure),
             (state, Input::Resumed { by }) => self.on_resumed(at, state, by),
             (State::New, Input::Start(intent)) => self.on_start(at, intent),
-            (State::Preflight(preflight), Input::Preflighted { findings, look }) => {
-                self.on_preflighted(at, preflight, findings, look)
-            }
+            (
+                State::Preflight(preflight),
+                Input::Preflighted {
+                    findings,
+                    look,
+                    capacity,
+                },
+            ) => self.on_preflighted(at, preflight, findings, look, capacity),
             (State::Preflight(preflight), Input::Waited { clock_fault }) => {
                 self.on_preflight_waited(at, preflight, clock_fault)
             }
@@ -231,6 +243,24 @@ impl MigrationMachine {
             }
             (State::DisarmingSwitch(disarming), Input::Waited { clock_fault }) => {
                 self.on_disarm_waited(at, disarming, clock_fault)
+            }
+            (State::KeepingCapacity(keeping), Input::CapacityKept(kept)) => {
+                self.on_capacity_kept(at, keeping, kept)
+            }
+            (State::KeepingCapacity(keeping), Input::CapacityObserved(observed)) => {
+                self.on_capacity_observed(at, keeping, observed)
+            }
+            (State::KeepingCapacity(keeping), Input::Waited { clock_fault }) => {
+                self.on_keep_waited(at, keeping, clock_fault)
+            }
+            (State::ReleasingCapacity(releasing), Input::CapacityReleased(released)) => {
+                self.on_capacity_released(at, releasing, released)
+            }
+            (State::ReleasingCapacity(releasing), Input::Observed(observed)) => {
+                self.on_release_observed(at, releasing, observed)
+            }
+            (State::ReleasingCapacity(releasing), Input::Waited { clock_fault }) => {
+                self.on_release_waited(at, releasing, clock_fault)
             }
             (State::Resuming(resuming), Input::Observed(observed)) => {
                 self.on_resume_observed(at, resuming, observed)
@@ -292,6 +322,7 @@ impl MigrationMachine {
             traffic_read_at: self.last.as_ref().map(|(read_at, _)| *read_at),
             overrides: self.overrides.clone(),
             switch: None,
+            capacity: None,
             unseen: self.unseen(),
         }
     }
@@ -309,6 +340,7 @@ impl MigrationMachine {
 
     fn end_unresolved(&mut self, mut unresolved: Unresolved) -> Next<Action> {
         unresolved.report.switch = self.standing_switch();
+        unresolved.report.capacity = self.standing_capacity();
         self.tell(MigrationEvent::Unresolved {
             exit_code: 20,
             unresolved: unresolved.clone(),
@@ -353,11 +385,16 @@ impl Machine for MigrationMachine {
     fn work(action: &Action) -> Work {
         match action {
             Action::Wait { until } => Work::Wait(*until),
-            Action::Preflight { .. } | Action::Look { .. } | Action::Observe => Work::Read,
+            Action::Preflight { .. }
+            | Action::Look { .. }
+            | Action::Observe
+            | Action::ObserveCapacity => Work::Read,
             Action::Shift(shift) => Work::Change {
                 restores: shift.restores(),
             },
-            Action::ArmSwitch { .. } => Work::Change { restores: false },
+            Action::ArmSwitch { .. }
+            | Action::KeepCapacity { .. }
+            | Action::ReleaseCapacity { .. } => Work::Change { restores: false },
             // It ends a run, whether or not somebody writes that down.
             Action::DisarmSwitch => Work::Change { restores: true },
         }
@@ -393,6 +430,8 @@ impl Machine for MigrationMachine {
         match action {
             Action::ArmSwitch { .. } => Input::SwitchArmed(Err(failure)),
             Action::DisarmSwitch => Input::SwitchDisarmed(Err(failure)),
+            Action::KeepCapacity { .. } => Input::CapacityKept(Err(failure)),
+            Action::ReleaseCapacity { .. } => Input::CapacityReleased(Err(failure)),
             _ => Input::Shifted(Err(failure)),
         }
     }

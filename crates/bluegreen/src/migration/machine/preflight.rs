@@ -15,7 +15,7 @@ use crate::{
     health::{Phase, Progress},
     migration::LookReport,
     preflight::{Acceptance, Finding, Severity},
-    traffic::Percent,
+    traffic::{Capacity, Percent},
 };
 
 impl MigrationMachine {
@@ -70,12 +70,17 @@ impl MigrationMachine {
         preflight: Preflight,
         findings: Result<Vec<Finding>, Failure>,
         look: LookReport,
+        capacity: Option<Result<Capacity, Failure>>,
     ) -> Next<Action> {
         if preflight.waiting {
             self.state = State::Preflight(preflight);
             return Next::Keep;
         }
-        let transient = [findings.as_ref().err(), look.traffic.as_ref().err()];
+        let transient = [
+            findings.as_ref().err(),
+            look.traffic.as_ref().err(),
+            capacity.as_ref().and_then(|read| read.as_ref().err()),
+        ];
         let transient = transient
             .into_iter()
             .flatten()
@@ -98,6 +103,7 @@ impl MigrationMachine {
             Ok(findings) => all.extend(findings),
             Err(failure) => all.push(refusal_of(&failure)),
         }
+        all.extend(capacity.as_ref().map(Self::finding_of_capacity));
         self.standings.take(at, look.gates, self.standing_time());
         all.extend(self.refusals_of_gates(at));
         let traffic = match look.traffic {
@@ -134,6 +140,9 @@ impl MigrationMachine {
         let mut watch = self.watch(at, Stage::Arming, Duration::ZERO, deadline);
         if let Intent::Complete { by } = &self.intent {
             watch.promote = Some(Control::Complete { by: by.clone() });
+        }
+        if let Some(kept) = capacity.and_then(|read| read.ok()?.to_keep()) {
+            return self.keep_capacity(watch, kept);
         }
         self.note_ready(at, &mut watch);
         let early = std::mem::take(&mut self.early);

@@ -12,7 +12,8 @@ use super::{
     retry::back_off,
     rise::is_ending,
     state::{
-        ArmingSwitch, Confirm, Contact, Restore, RestoreStep, Resuming, Rise, RiseStep, Watch,
+        ArmingSwitch, Confirm, Contact, Keeping, Restore, RestoreStep, Resuming, Rise, RiseStep,
+        Watch,
     },
 };
 use crate::{clock::later, engine::Operator, migration::OnResume};
@@ -40,6 +41,9 @@ impl MigrationMachine {
                 self.sent(at, TrafficSplit::ALL_BLUE, None);
             }
             _ => self.outdate_sent(at),
+        }
+        if let State::KeepingCapacity(keeping) = &was {
+            self.suspect_keeping(keeping);
         }
         self.tell(MigrationEvent::Resumed {
             by: by.clone(),
@@ -134,7 +138,11 @@ impl MigrationMachine {
             return end;
         }
         let is_compared = match &*resuming.was {
-            State::Watching(_) | State::ArmingSwitch(_) | State::Confirming(_) => true,
+            State::Watching(_)
+            | State::ArmingSwitch(_)
+            | State::KeepingCapacity(_)
+            | State::ReleasingCapacity(_)
+            | State::Confirming(_) => true,
             // What a run was held for is no new change of a third party.
             State::DisarmingSwitch(disarming) => matches!(
                 disarming.outcome,
@@ -149,7 +157,8 @@ impl MigrationMachine {
                 Read::Drift => {
                     let until = match &*resuming.was {
                         State::Watching(watch)
-                        | State::ArmingSwitch(ArmingSwitch { watch, .. }) => watch.deadline,
+                        | State::ArmingSwitch(ArmingSwitch { watch, .. })
+                        | State::KeepingCapacity(Keeping { watch, .. }) => watch.deadline,
                         _ => at,
                     };
                     return self.drifted(at, traffic, until);
@@ -165,6 +174,8 @@ impl MigrationMachine {
             State::Watching(watch) | State::ArmingSwitch(ArmingSwitch { watch, .. }) => {
                 self.resume_watching(at, watch, controls)
             }
+            State::KeepingCapacity(keeping) => self.resume_keeping(at, keeping, controls),
+            State::ReleasingCapacity(releasing) => self.resume_releasing(at, releasing, controls),
             State::DisarmingSwitch(disarming) => {
                 self.resume_disarming(at, disarming, traffic, controls)
             }
@@ -201,10 +212,11 @@ impl MigrationMachine {
         confirm: Confirm,
         controls: &[Control],
     ) -> Next<Action> {
-        match controls.is_empty() {
-            false => self.finish_restored(at, confirm, None),
-            true => self.wait_confirming(at, confirm),
-        }
+        let Some(control) = controls.first() else {
+            return self.wait_confirming(at, confirm);
+        };
+        let next = self.finish_restored(at, confirm, None);
+        self.end_wait_for_blue(at, control, next)
     }
 
     fn on_resume_blind(

@@ -10,7 +10,7 @@ use crate::{
     engine::Operator,
     error::Failure,
     health::Phase,
-    traffic::{Armed, Sides},
+    traffic::{Armed, Kept, Sides},
 };
 
 /// What the machine is doing.
@@ -53,6 +53,15 @@ pub(crate) enum State {
     /// answer, to `Restoring` where it cannot be renewed, to `Ended` where it cannot be
     /// armed at all.
     ArmingSwitch(ArmingSwitch),
+    /// The raising of blue's minimum is outstanding, which is let to finish, or the wait before another
+    /// try, or the read before that. Entered from `Preflight`, if blue may be scaled in. Left to
+    /// `Watching` once it is raised, or if the plan accepts that it is not; else to `Ended`.
+    KeepingCapacity(Keeping),
+    /// Blue has everything, and its minimum was raised: the putting back is outstanding, or the wait for
+    /// blue, or an observation of it. Entered from every state that ends with everything on blue. Left
+    /// as such a state is left without a raised minimum: to `DisarmingSwitch` or `Ended`; to `Ended` on
+    /// drift.
+    ReleasingCapacity(Releasing),
     /// Everything is decided but the end: the disarming of the switch is outstanding, or the wait
     /// before another try, or an observation where it may have fired. Entered from every state
     /// that ends while a switch may stand. Left to `Ended`, or to `Confirming` where it has fired.
@@ -120,6 +129,63 @@ pub(crate) enum DisarmStep {
     Observe,
     /// The wait before another.
     WaitToObserve,
+}
+
+/// What is known of blue's minimum.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct KeptCapacity {
+    /// What this run has raised, or may have.
+    pub(super) kept: Option<Kept>,
+    /// Why it was not put back.
+    pub(super) why: Option<String>,
+}
+
+/// The data of `KeepingCapacity`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Keeping {
+    /// How it goes on.
+    pub(crate) watch: Watch,
+    pub(crate) kept: Kept,
+    /// Which try this is, counted from 1.
+    pub(crate) attempt: u32,
+    pub(crate) step: KeepStep,
+    /// Controls that wait for the answer.
+    pub(crate) controls: Vec<Control>,
+}
+
+/// What is outstanding while blue's minimum is raised.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum KeepStep {
+    /// The call; it is let to finish.
+    Call,
+    /// The wait before another.
+    Wait,
+    /// The read before another.
+    Observe,
+}
+
+/// The data of `ReleasingCapacity`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Releasing {
+    /// How the run ends then.
+    pub(crate) outcome: MigrationOutcome,
+    pub(crate) since: Timestamp,
+    /// Which try this is, counted from 1.
+    pub(crate) attempt: u32,
+    pub(crate) step: ReleaseStep,
+}
+
+/// What is outstanding while blue's minimum is put back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum ReleaseStep {
+    /// The call; it is let to finish.
+    Call,
+    /// The wait for blue, or before another try.
+    Wait,
+    /// An observation of blue.
+    Observe,
 }
 
 /// The data of `Resuming`.

@@ -231,7 +231,11 @@ impl MigrationMachine {
     }
 
     /// Ends, once the switch is disarmed where there may be one.
-    pub(super) fn end_known(&mut self, at: Timestamp, outcome: MigrationOutcome) -> Next<Action> {
+    pub(super) fn end_disarmed(
+        &mut self,
+        at: Timestamp,
+        outcome: MigrationOutcome,
+    ) -> Next<Action> {
         if self.switch.may_fire.is_none() {
             return self.ended(at, outcome);
         }
@@ -449,6 +453,7 @@ impl MigrationMachine {
         report.ended = at;
         report.traffic = newest.traffic;
         report.traffic_read_at = newest.traffic_read_at;
+        report.capacity = self.standing_capacity();
         self.tell(MigrationEvent::Ended {
             exit_code: outcome.exit_code(),
             outcome: outcome.clone(),

@@ -11,8 +11,12 @@ use crate::{
     health::{Evidence, Observation, SeenSide, SeenTraffic, Verdict},
     migration::{GateReport, LookReport, MigrationTransition, OnInconclusive, RestoreOrder, Step},
     preflight::Finding,
-    traffic::{Armed, Percent, Shifted, Sides, TargetCounts},
+    traffic::{
+        Armed, Capacity, Kept, Percent, Released, ScalingRange, Shifted, Sides, TargetCounts,
+    },
 };
+
+mod capacity;
 
 fn start() -> Timestamp {
     "2026-01-05T09:00:00Z".parse().expect("a timestamp")
@@ -110,6 +114,7 @@ impl Rig {
         self.tell(Input::Preflighted {
             findings: Ok(Vec::new()),
             look: unjudged(),
+            capacity: None,
         });
         self.wait();
         self.tell(Input::Looked(unjudged()))
@@ -354,6 +359,7 @@ fn p02_waits_for_capacity_and_gives_up_before_the_first_step() {
     rig.tell(Input::Preflighted {
         findings: Ok(Vec::new()),
         look: look(few.clone(), Verdict::inconclusive("no traffic yet")),
+        capacity: None,
     });
     assert!(matches!(rig.next, Next::Do(Action::Wait { .. })));
     rig.look_until_other(|| look(few.clone(), Verdict::inconclusive("no traffic yet")));
@@ -878,6 +884,7 @@ fn a_preflight_refuses_with_everything_that_it_found() {
             ),
         ]),
         look: look(divided, Verdict::unhealthy("alarm `api-5xx` fires")),
+        capacity: None,
     });
     let MigrationOutcome::Unchanged {
         reason: Unchanged::Refused { findings },
@@ -900,6 +907,7 @@ fn a_preflight_that_cannot_read_is_tried_again() {
         rig.tell(Input::Preflighted {
             findings: Err(failure(ErrorKind::Throttled)),
             look: look(traffic(100, 0), Verdict::inconclusive("no traffic yet")),
+            capacity: None,
         });
         if attempt < 5 {
             rig.wait();
@@ -977,6 +985,7 @@ fn completing_never_goes_to_a_step_on_the_way() {
     rig.tell(Input::Preflighted {
         findings: Ok(Vec::new()),
         look: look(few, Verdict::inconclusive("no data")),
+        capacity: None,
     });
     // A pause takes the override back; what is left is still not a step to 10 %.
     rig.tell(Input::Control(Control::Pause {
@@ -1133,6 +1142,7 @@ fn p11_a_pause_that_is_given_before_the_first_rise_holds() {
     rig.tell(Input::Preflighted {
         findings: Ok(Vec::new()),
         look: look(traffic(100, 0), unseen()),
+        capacity: None,
     });
     for _ in 0..20 {
         rig.wait();
@@ -1390,7 +1400,7 @@ enum Chance {
     Targets(u32),
     Control(Control),
     /// An answer to something else than what is outstanding.
-    Stale(Input),
+    Stale(Box<Input>),
     JournalFails,
     /// Somebody else takes over the journal.
     TakenOver,
@@ -1474,6 +1484,9 @@ fn stale() -> impl Strategy<Value = Input> {
         Just(Input::Waited { clock_fault: false }),
         Just(Input::SwitchArmed(Ok(Armed::new("it")))),
         Just(Input::SwitchDisarmed(Ok(()))),
+        Just(Input::CapacityKept(Ok(()))),
+        Just(Input::CapacityReleased(Ok(Released::PutBack))),
+        Just(Input::CapacityObserved(Ok(Capacity::new("blue", 4)))),
     ]
 }
 
@@ -1485,7 +1498,7 @@ fn chance() -> impl Strategy<Value = Chance> {
         3 => (0_u64..25).prop_map(Chance::Lag),
         2 => (0_u32..6).prop_map(Chance::Targets),
         3 => control().prop_map(Chance::Control),
-        2 => stale().prop_map(Chance::Stale),
+        2 => stale().prop_map(|input| Chance::Stale(Box::new(input))),
         1 => Just(Chance::JournalFails),
         1 => Just(Chance::TakenOver),
         3 => any::<bool>().prop_map(Chance::Crash),
@@ -1518,9 +1531,39 @@ struct World {
     /// When the dead-man switch fires, if it is armed.
     fires: Option<Timestamp>,
     has_fired: bool,
+    /// The fewest of its four targets that blue may be scaled in to, if it is to be kept.
+    minimum: Option<u32>,
 }
 
 impl World {
+    fn capacity(&self) -> Option<Capacity> {
+        let minimum = self.minimum?;
+        let range = ScalingRange {
+            minimum,
+            maximum: 8,
+        };
+        Some(Capacity::new("blue", 4).with_range(range))
+    }
+
+    /// Raises the minimum, if it is what was seen.
+    fn keep(&mut self, kept: &Kept) -> Result<(), Failure> {
+        if self.minimum != Some(kept.before) && self.minimum != Some(kept.minimum) {
+            return Err(failure(ErrorKind::Conflict));
+        }
+        self.minimum = Some(kept.minimum);
+        Ok(())
+    }
+
+    fn release(&mut self, kept: &Kept) -> Released {
+        if self.minimum != Some(kept.before) && self.minimum != Some(kept.minimum) {
+            return Released::Changed {
+                minimum: self.minimum,
+            };
+        }
+        self.minimum = Some(kept.before);
+        Released::PutBack
+    }
+
     /// The rule as a read shows it: as it was `lag` ago.
     fn shown(&self) -> TrafficObservation {
         let before = crate::clock::sooner(self.now, self.lag);
@@ -1592,6 +1635,7 @@ fn answer(world: &mut World, at: Timestamp, action: &Action, mood: Mood) -> Inpu
         Action::Preflight { .. } => Input::Preflighted {
             findings: Ok(Vec::new()),
             look: world.report(at, mood),
+            capacity: world.capacity().map(Ok),
         },
         Action::Look { .. } => Input::Looked(world.report(at, mood)),
         Action::Observe => Input::Observed(Ok(world.read())),
@@ -1615,6 +1659,11 @@ fn answer(world: &mut World, at: Timestamp, action: &Action, mood: Mood) -> Inpu
             world.fires = None;
             Input::SwitchDisarmed(Ok(()))
         }
+        Action::ObserveCapacity => {
+            Input::CapacityObserved(world.capacity().ok_or(failure(ErrorKind::NotFound)))
+        }
+        Action::KeepCapacity { kept } => Input::CapacityKept(world.keep(kept)),
+        Action::ReleaseCapacity { kept } => Input::CapacityReleased(Ok(world.release(kept))),
         Action::Wait { .. } => Input::Waited { clock_fault: false },
     }
 }
@@ -1648,6 +1697,11 @@ fn check_shift(
         plan.dead_man().is_none() || is_guarded,
         "a rise without its switch"
     );
+    // A run that finds traffic divided has no blue to keep; a third party may lower it.
+    prop_assert!(
+        world.minimum.is_none_or(|minimum| minimum >= 4),
+        "P2: a rise, and blue may shrink"
+    );
     let needed = plan.green_targets_for(to.green(), 4);
     let enough = world.seen_targets.is_some_and(|targets| targets >= needed);
     prop_assert!(enough, "P2: too few targets, or none seen");
@@ -1662,6 +1716,7 @@ proptest! {
         intent in intent(),
         split in 0_u32..=100,
         dead_man in any::<bool>(),
+        minimum in prop::option::of(1_u32..6),
         chances in prop::collection::vec(chance(), 0..400),
     ) {
         let mut plan = MigrationPlan::builder().look_interval(Duration::from_secs(60));
@@ -1671,7 +1726,7 @@ proptest! {
         let plan = plan.build().expect("valid");
         let mut world = World {
             now: start(), lag: Duration::ZERO, history: Vec::new(), has_third_party: false,
-            blue: if intent == Intent::Migrate { 100 } else { 100 - split }, green: if intent == Intent::Migrate { 0 } else { split }, targets: 4, newest: None, seen_targets: None, overridden: false, completes: matches!(intent, Intent::Complete { .. }), last_read: None, reads: Vec::new(), must_observe: false, fires: None, has_fired: false,
+            blue: if intent == Intent::Migrate { 100 } else { 100 - split }, green: if intent == Intent::Migrate { 0 } else { split }, targets: 4, newest: None, seen_targets: None, overridden: false, completes: matches!(intent, Intent::Complete { .. }), last_read: None, reads: Vec::new(), must_observe: false, fires: None, has_fired: false, minimum,
         };
         world.set(world.blue, world.green);
         let mut machine = MigrationMachine::new(plan.clone(), [("errors".into(), GatePolicy::Required)])
@@ -1715,7 +1770,7 @@ proptest! {
                         world.seen_targets = None;
                         match &outstanding {
                             Action::Look { .. } => Input::Looked(report),
-                            _ => Input::Preflighted { findings: Err(failure(kind)), look: report },
+                            _ => Input::Preflighted { findings: Err(failure(kind)), look: report, capacity: None },
                         }
                     }
                     Action::Observe => Input::Observed(Err(failure(kind))),
@@ -1738,6 +1793,19 @@ proptest! {
                             world.fires = None;
                         }
                         Input::SwitchDisarmed(Err(failure(kind)))
+                    }
+                    Action::ObserveCapacity => Input::CapacityObserved(Err(failure(kind))),
+                    Action::KeepCapacity { kept } => {
+                        if after && kind == ErrorKind::OutcomeUnknown {
+                            let _ = world.keep(kept);
+                        }
+                        Input::CapacityKept(Err(failure(kind)))
+                    }
+                    Action::ReleaseCapacity { kept } => {
+                        if after && kind == ErrorKind::OutcomeUnknown {
+                            world.release(kept);
+                        }
+                        Input::CapacityReleased(Err(failure(kind)))
                     }
                     Action::Wait { .. } => continue,
                 },
@@ -1763,19 +1831,22 @@ proptest! {
                 Chance::Stale(input) => {
                     // Only what is not outstanding is stale.
                     let fits = matches!(
-                        (&input, &outstanding),
+                        (&*input, &outstanding),
                         (Input::Shifted(_), Action::Shift { .. })
                             | (Input::Observed(_), Action::Observe)
                             | (Input::Looked(_), Action::Look { .. })
                             | (Input::Waited { .. }, Action::Wait { .. })
                             | (Input::SwitchArmed(_), Action::ArmSwitch { .. })
                             | (Input::SwitchDisarmed(_), Action::DisarmSwitch)
+                            | (Input::CapacityObserved(_), Action::ObserveCapacity)
+                            | (Input::CapacityKept(_), Action::KeepCapacity { .. })
+                            | (Input::CapacityReleased(_), Action::ReleaseCapacity { .. })
                     );
                     if fits {
                         continue;
                     }
                     let before = machine.clone();
-                    let transition = machine.on(now, input);
+                    let transition = machine.on(now, *input);
                     prop_assert_eq!(transition.next, Next::Keep);
                     prop_assert_eq!(&machine, &before, "a stale answer changes nothing");
                     continue;
@@ -1795,6 +1866,12 @@ proptest! {
                     match &outstanding {
                         Action::ArmSwitch { fires, .. } if after && !taken_over => world.fires = Some(*fires),
                         Action::DisarmSwitch if after && !taken_over => world.fires = None,
+                        Action::KeepCapacity { kept } if after && !taken_over => {
+                            let _ = world.keep(kept);
+                        }
+                        Action::ReleaseCapacity { kept } if after && !taken_over => {
+                            world.release(kept);
+                        }
                         _ => {}
                     }
                     // A controller may be dead for long.
@@ -1811,12 +1888,23 @@ proptest! {
             let json = serde_json::to_string(&machine).expect("plain data");
             machine = serde_json::from_str(&json).expect("the same");
             let is_change = |action: &Action| {
-                matches!(action, Action::Shift { .. } | Action::ArmSwitch { .. } | Action::DisarmSwitch)
+                matches!(
+                    action,
+                    Action::Shift { .. }
+                        | Action::ArmSwitch { .. }
+                        | Action::DisarmSwitch
+                        | Action::KeepCapacity { .. }
+                        | Action::ReleaseCapacity { .. }
+                )
             };
             let changing = is_change(&outstanding);
             let answers = matches!(
                 input,
-                Input::Shifted(_) | Input::SwitchArmed(_) | Input::SwitchDisarmed(_)
+                Input::Shifted(_)
+                    | Input::SwitchArmed(_)
+                    | Input::SwitchDisarmed(_)
+                    | Input::CapacityKept(_)
+                    | Input::CapacityReleased(_)
             );
             let transition = machine.on(now, input);
             match transition.next {
@@ -1838,8 +1926,11 @@ proptest! {
         let after = machine.on(now, Input::Waited { clock_fault: false });
         prop_assert_eq!(after.next, Next::End);
         prop_assert!(after.events.is_empty());
+        let is_raised = world.minimum != minimum;
         match machine.end().expect("ended") {
             Ok(outcome) => {
+                let is_named = outcome.report().capacity.is_some();
+                prop_assert!(!is_raised || is_named || taken_over, "blue's minimum is left without a word");
                 let read = outcome.report().traffic.clone();
                 let is_told = outcome.report().switch.is_some();
                 prop_assert!(world.fires.is_none() || is_told, "a switch is left behind without a word");
@@ -1865,6 +1956,7 @@ proptest! {
                 }
             }
             Err(unresolved) => {
+                prop_assert!(!is_raised || unresolved.report.capacity.is_some() || taken_over);
                 prop_assert!(world.fires.is_none() || unresolved.report.switch.is_some());
                 prop_assert!(unresolved.restore_command().is_some() || world.last_read.is_none());
             }

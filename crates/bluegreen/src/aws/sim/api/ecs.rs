@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use async_trait::async_trait;
 use serde_json::{Map, Value, json};
 
-use super::shared::Shared;
+use super::{scaling, shared::Shared};
 use crate::{
     aws::{
         api::{ApiError, EcsApi, EcsCall},
@@ -13,7 +13,7 @@ use crate::{
             fault::{Call, answer},
             state::{
                 change::Writer,
-                fleet::{CLUSTER, Fate, Fleet, SERVICE, Service},
+                fleet::{BLUE_SERVICE, CLUSTER, Fate, Fleet, SERVICE, Service},
             },
             time::SimClock,
         },
@@ -43,6 +43,14 @@ impl EcsApi for SimEcs {
         };
         self.0
             .serve(call, move |world, now| {
+                let asked = input.pointer("/services/0").and_then(Value::as_str);
+                let cluster = input.get("cluster").and_then(Value::as_str);
+                if call == Call::DescribeServices
+                    && (cluster, asked) == (Some(CLUSTER), Some(BLUE_SERVICE))
+                {
+                    let blue = scaling::blue_service(world, now);
+                    return Ok(json!({"services": [blue], "failures": []}));
+                }
                 serve(&mut world.fleet, now, call, &input)
             })
             .await

@@ -6,5 +6,6 @@ pub(super) mod ecs;
 pub(super) mod elb;
 pub(super) mod http;
 pub(super) mod programs;
+pub(super) mod scaling;
 pub(super) mod scheduler;
 pub(super) mod shared;

@@ -27,6 +27,7 @@ impl World {
             Area::Service => Shown::Service(Box::new(self.fleet.clone())),
             Area::Registry => Shown::Registry(self.registry.clone()),
             Area::Schedules => Shown::Schedules(self.schedules.clone()),
+            Area::Scaling => Shown::Scaling(self.scaling.clone()),
         };
         self.past.keep(ended, by, shown);
     }
@@ -88,6 +89,7 @@ impl World {
             Shown::Service(fleet) => swap(&mut self.fleet, &mut **fleet),
             Shown::Registry(registry) => swap(&mut self.registry, registry),
             Shown::Schedules(schedules) => swap(&mut self.schedules, schedules),
+            Shown::Scaling(scaling) => swap(&mut self.scaling, scaling),
         }
         ended
     }

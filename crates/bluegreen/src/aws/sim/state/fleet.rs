@@ -10,6 +10,8 @@ use super::{
 };
 
 pub(in crate::aws::sim) const CLUSTER: &str = "chatbot-cluster";
+/// Blue's service: it runs, and is never deployed.
+pub(in crate::aws::sim) const BLUE_SERVICE: &str = "chatbot-flask";
 pub(in crate::aws::sim) const SERVICE: &str = "chatbot-fastapi";
 pub(super) const FAMILY: &str = "chatbot-fastapi";
 const ACCOUNT: &str = "arn:aws:ecs:us-east-1:123456789012";

@@ -9,6 +9,7 @@ pub(super) mod past;
 pub(super) mod programs;
 pub(super) mod registry;
 pub(super) mod rules;
+pub(super) mod scaling;
 pub(super) mod schedules;
 pub(super) mod service;
 pub(super) mod world;

@@ -2,7 +2,10 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use super::{fleet::Fleet, groups::Groups, registry::Registry, rules::Rules, schedules::Schedules};
+use super::{
+    fleet::Fleet, groups::Groups, registry::Registry, rules::Rules, scaling::Scaled,
+    schedules::Schedules,
+};
 use crate::{
     aws::sim::{
         fault::{Area, Call, Selector},
@@ -55,6 +58,7 @@ pub(super) enum Shown {
     Service(Box<Fleet>),
     Registry(Registry),
     Schedules(Schedules),
+    Scaling(Option<Scaled>),
 }
 
 /// A read that lags.
@@ -74,6 +78,7 @@ impl Shown {
             Self::Service(_) => Area::Service,
             Self::Registry(_) => Area::Registry,
             Self::Schedules(_) => Area::Schedules,
+            Self::Scaling(_) => Area::Scaling,
         }
     }
 }

@@ -8,10 +8,12 @@ use crate::traffic::TargetCounts;
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Service {
-    pub(in crate::aws::sim) targets: u32,
+    targets: u32,
     pub(super) ready_after: Duration,
     pub(super) ready_every: Duration,
     pub(super) error_rate: f64,
+    /// How many requests a second one target can serve.
+    capacity: Option<f64>,
     pub(in crate::aws::sim) latency: Duration,
     pub(super) behaviours: Vec<(When, Behaviour)>,
 }
@@ -52,6 +54,8 @@ pub(super) struct Conditions {
     pub(super) error_rate: f64,
     pub(in crate::aws::sim) latency: Duration,
     pub(super) is_dead: bool,
+    /// How many requests its targets can serve in a second.
+    pub(super) limit: Option<u32>,
 }
 
 /// How long a balancer takes to give up on a target: three checks, half a minute apart.
@@ -66,6 +70,7 @@ impl Service {
             ready_after: Duration::ZERO,
             ready_every: Duration::ZERO,
             error_rate: 0.001,
+            capacity: None,
             latency: Duration::from_millis(120),
             behaviours: Vec::new(),
         }
@@ -82,6 +87,14 @@ impl Service {
     #[must_use]
     pub fn with_latency(mut self, latency: Duration) -> Self {
         self.latency = latency;
+        self
+    }
+
+    /// One of its targets can serve so many requests a second; what comes beyond fails. Default: as many
+    /// as come.
+    #[must_use]
+    pub fn with_capacity(mut self, requests_a_second: f64) -> Self {
+        self.capacity = Some(requests_a_second.max(0.0));
         self
     }
 
@@ -105,6 +118,7 @@ impl Service {
             error_rate: self.error_rate,
             latency: self.latency,
             is_dead: false,
+            limit: None,
         };
         for (when, behaviour) in &self.behaviours {
             let Some(since) = when.began(now, rises) else {
@@ -130,19 +144,42 @@ impl Service {
         })
     }
 
-    /// The targets as health checks see them.
-    pub(in crate::aws::sim) fn targets(&self, now: Duration, rises: &[Duration]) -> TargetCounts {
+    /// How many requests its healthy targets can serve in a second, if that is limited.
+    pub(super) fn limit(&self, targets: impl FnOnce() -> u32) -> Option<u32> {
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "a count of requests, which saturates"
+        )]
+        let limit = |capacity: f64| (capacity * f64::from(targets())) as u32;
+        self.capacity.map(limit)
+    }
+
+    /// From when on each of its targets is healthy.
+    pub(in crate::aws::sim) fn ready(&self) -> Vec<Duration> {
+        let targets = 0..self.targets;
+        targets
+            .map(|index| self.ready_after + self.ready_every * index)
+            .collect()
+    }
+
+    /// Targets that are healthy from these times on, as health checks see them.
+    pub(super) fn health(
+        &self,
+        ready: &[Duration],
+        now: Duration,
+        rises: &[Duration],
+    ) -> TargetCounts {
         let mut counts = TargetCounts::default();
         let dead = self.behaviours.iter().any(|(when, behaviour)| {
             let since = when.began(now, rises);
             *behaviour == Behaviour::Dead
                 && since.is_some_and(|since| now - since >= UNHEALTHY_AFTER)
         });
-        for index in 0..self.targets {
-            let ready = self.ready_after + self.ready_every * index;
+        for ready in ready {
             if dead {
                 counts.unhealthy += 1;
-            } else if now >= ready {
+            } else if now >= *ready {
                 counts.healthy += 1;
             } else {
                 counts.initial += 1;

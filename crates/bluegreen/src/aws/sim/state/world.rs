@@ -16,6 +16,7 @@ use super::{
     programs::Programs,
     registry::Registry,
     rules::Rules,
+    scaling::Scaled,
     schedules::Schedules,
     service::{Conditions, Service, When},
 };
@@ -89,6 +90,8 @@ pub(in crate::aws::sim) struct World {
     pub(in crate::aws::sim) followers: Vec<(Selector, Duration, Sides<u32>)>,
     /// Somebody else's writes, by time.
     pub(in crate::aws::sim) scheduled: BTreeMap<Duration, Sides<u32>>,
+    /// How blue's service is scaled, if it is.
+    pub(in crate::aws::sim) scaling: Option<Scaled>,
     /// The schedules of EventBridge Scheduler.
     pub(in crate::aws::sim) schedules: Schedules,
     pub(in crate::aws::sim) seconds: Seconds,
@@ -130,6 +133,9 @@ impl World {
             self.write_scheduled(its_end);
             self.fire_schedules(its_end);
             let happened = self.happen(second);
+            if let Some(scaled) = &mut self.scaling {
+                scaled.pass(second, happened.blue.requests);
+            }
             self.seconds.push(happened);
         }
         self.write_scheduled(now);
@@ -225,7 +231,7 @@ impl World {
             if !self.groups.has_targets(side) {
                 return TargetCounts::default();
             }
-            let counts = self.services.get(side).targets(now, self.rises.get(side));
+            let counts = self.registered(side, now);
             if self.rules.is_attached(side) {
                 counts
             } else {
@@ -238,6 +244,20 @@ impl World {
         Sides {
             blue: of(Side::Blue),
             green: of(Side::Green),
+        }
+    }
+
+    /// The targets of blue's service, in a rule or not.
+    pub(in crate::aws::sim) fn blue_targets(&self, now: Duration) -> TargetCounts {
+        self.registered(Side::Blue, now)
+    }
+
+    /// A side's targets as health checks would see them.
+    fn registered(&self, side: Side, now: Duration) -> TargetCounts {
+        let (service, rises) = (self.services.get(side), self.rises.get(side));
+        match (&self.scaling, side) {
+            (Some(scaled), Side::Blue) => service.health(scaled.ready(), now, rises),
+            _ => service.health(&service.ready(), now, rises),
         }
     }
 
@@ -254,6 +274,7 @@ impl World {
                 error_rate: blue.error_rate,
                 latency: blue.latency,
                 is_dead: false,
+                limit: None,
             };
             let second = Sides {
                 blue: serve(&mut random, requests, usual),
@@ -284,7 +305,10 @@ impl World {
         let mut of = |side: Side, requests: u32| {
             let service = self.services.get(side);
             let rises = self.rises.get(side);
-            let conditions = service.conditions(second, rises);
+            let conditions = Conditions {
+                limit: service.limit(|| self.registered(side, second).healthy),
+                ..service.conditions(second, rises)
+            };
             Second {
                 is_silent: service.is_silent(second, rises),
                 ..serve(&mut random, requests, conditions)
@@ -331,8 +355,11 @@ fn serve(random: &mut ChaCha8Rng, requests: u32, conditions: Conditions) -> Seco
         second.refused = requests;
         return second;
     }
-    second.errors = binomial(random, requests, conditions.error_rate);
-    second.client_errors = binomial(random, requests - second.errors, CLIENT_ERRORS);
+    // What comes beyond what the targets can serve fails.
+    let served = requests.min(conditions.limit.unwrap_or(requests));
+    let errors = binomial(random, served, conditions.error_rate);
+    second.client_errors = binomial(random, served - errors, CLIENT_ERRORS);
+    second.errors = errors + (requests - served);
     second.ok = requests - second.errors - second.client_errors;
     let median = conditions.latency.as_secs_f64().max(1e-6);
     if let Ok(latencies) = LogNormal::new(median.ln(), LATENCY_SIGMA) {

@@ -1,0 +1,132 @@
+//! Application Auto Scaling as the simulation answers it: blue's service has a scalable target if it
+//! scales, green's has none.
+
+use std::{sync::Arc, time::Duration};
+
+use async_trait::async_trait;
+use aws_sdk_applicationautoscaling::{
+    operation::{
+        describe_scalable_targets::{
+            DescribeScalableTargetsOutput, builders::DescribeScalableTargetsInputBuilder,
+        },
+        register_scalable_target::{
+            RegisterScalableTargetOutput, builders::RegisterScalableTargetInputBuilder,
+        },
+    },
+    primitives::DateTime,
+    types::{ScalableDimension, ScalableTarget, ServiceNamespace},
+};
+use serde_json::{Value, json};
+
+use super::shared::Shared;
+use crate::{
+    aws::{
+        api::{ApiError, ScalingApi},
+        sim::{
+            fault::{Call, answer},
+            state::{
+                fleet::{BLUE_SERVICE, CLUSTER},
+                scaling::Scaled,
+                world::World,
+            },
+            time::SimClock,
+        },
+    },
+    error::ErrorKind,
+};
+
+#[derive(Debug)]
+pub(in crate::aws::sim) struct SimScaling(pub(in crate::aws::sim) Arc<Shared>);
+
+fn resource() -> String {
+    format!("service/{CLUSTER}/{BLUE_SERVICE}")
+}
+
+#[async_trait]
+impl ScalingApi for SimScaling {
+    async fn describe_scalable_targets(
+        &self,
+        input: DescribeScalableTargetsInputBuilder,
+    ) -> Result<DescribeScalableTargetsOutput, ApiError> {
+        let call = Call::DescribeScalableTargets;
+        self.0
+            .serve(call, move |world, _now| {
+                let asked = input.get_resource_ids().as_deref().unwrap_or_default();
+                let is_asked = asked.is_empty() || asked.contains(&resource());
+                let scaled = world.scaling.as_ref().filter(|_| is_asked);
+                let found = scaled.map(|scaled| target(call, scaled)).transpose()?;
+                Ok(DescribeScalableTargetsOutput::builder()
+                    .set_scalable_targets(Some(found.into_iter().collect()))
+                    .build())
+            })
+            .await
+    }
+
+    async fn register_scalable_target(
+        &self,
+        input: RegisterScalableTargetInputBuilder,
+    ) -> Result<RegisterScalableTargetOutput, ApiError> {
+        let call = Call::RegisterScalableTarget;
+        self.0
+            .serve(call, move |world, now| {
+                let is_known = input.get_resource_id().as_deref() == Some(&resource());
+                let Some(scaled) = world.scaling.as_mut().filter(|_| is_known) else {
+                    let message =
+                        "MaxCapacity and MinCapacity are needed for a new scalable target";
+                    return Err(invalid(call, message));
+                };
+                let count = |given: &Option<i32>, stands: u32| match given {
+                    Some(given) => u32::try_from(*given).ok(),
+                    None => Some(stands),
+                };
+                let minimum = count(input.get_min_capacity(), scaled.minimum);
+                let maximum = count(input.get_max_capacity(), scaled.maximum);
+                let (Some(minimum), Some(maximum)) = (minimum, maximum) else {
+                    return Err(invalid(call, "a capacity must not be negative"));
+                };
+                if minimum > maximum {
+                    let message = "Maximum capacity cannot be less than minimum capacity";
+                    return Err(invalid(call, message));
+                }
+                (scaled.minimum, scaled.maximum) = (minimum, maximum);
+                // What runs is brought inside of the range at once.
+                scaled.scale(now, scaled.desired());
+                Ok(RegisterScalableTargetOutput::builder().build())
+            })
+            .await
+    }
+}
+
+fn target(call: Call, scaled: &Scaled) -> Result<ScalableTarget, ApiError> {
+    let number = |count: u32| i32::try_from(count).unwrap_or(i32::MAX);
+    ScalableTarget::builder()
+        .service_namespace(ServiceNamespace::Ecs)
+        .resource_id(resource())
+        .scalable_dimension(ScalableDimension::EcsServiceDesiredCount)
+        .min_capacity(number(scaled.minimum))
+        .max_capacity(number(scaled.maximum))
+        .role_arn("arn:aws:iam::123456789012:role/aws-service-role/ecs.application-autoscaling")
+        .creation_time(DateTime::from_secs(SimClock::epoch().as_second()))
+        .build()
+        .map_err(|error| invalid(call, &error.to_string()))
+}
+
+fn invalid(call: Call, message: &str) -> ApiError {
+    answer(call, ErrorKind::Invalid, "ValidationException", message)
+}
+
+/// Blue's service as ECS describes it: it is there, and is never deployed.
+pub(super) fn blue_service(world: &World, now: Duration) -> Value {
+    let targets = world.blue_targets(now);
+    let arn = "arn:aws:ecs:us-east-1:123456789012";
+    json!({
+        "serviceArn": format!("{arn}:service/{CLUSTER}/{BLUE_SERVICE}"),
+        "clusterArn": format!("{arn}:cluster/{CLUSTER}"),
+        "serviceName": BLUE_SERVICE,
+        "status": "ACTIVE",
+        "desiredCount": targets.registered(),
+        "runningCount": targets.registered() - targets.initial,
+        "pendingCount": targets.initial,
+        "deployments": [], "events": [], "tags": [],
+    })
+}

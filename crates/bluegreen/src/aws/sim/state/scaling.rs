@@ -1,0 +1,166 @@
+//! Application Auto Scaling: how blue's service follows its requests.
+
+use std::{collections::VecDeque, time::Duration};
+
+/// How a service is scaled: by target tracking of its requests, as Application Auto Scaling does it
+/// ([how it works](https://docs.aws.amazon.com/autoscaling/application/userguide/application-auto-scaling-target-tracking.html)).
+///
+/// A target is to serve a quarter more than it does at the start. Each minute says how many targets
+/// that makes. If all minutes of the last quarter of an hour say that fewer would do, the service is
+/// scaled in, to the most that one of them asks for; if three minutes in a row ask for more, it is
+/// scaled out. It is never scaled below its minimum, nor above its maximum; a minimum that is raised
+/// above what runs is followed at once. A target that is new serves after a minute.
+///
+/// # Examples
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() {
+/// use std::time::Duration;
+/// use bluegreen::{aws::sim::{Scaling, Simulation}, traffic::Sides};
+///
+/// let simulation = Simulation::builder()
+///     .blue_scales(Scaling::between(1, 8))
+///     .weights(Sides { blue: 10, green: 90 })
+///     .build();
+/// simulation.start_paused();
+/// assert_eq!(simulation.targets().blue.healthy, 4);
+/// tokio::time::sleep(Duration::from_secs(16 * 60)).await;
+/// assert_eq!(simulation.targets().blue.healthy, 1);
+/// # }
+/// ```
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct Scaling {
+    minimum: u32,
+    maximum: u32,
+    in_after: u32,
+    out_after: u32,
+}
+
+/// How much more than at the start a target is to serve.
+const HEADROOM: f64 = 1.25;
+/// How long a new target takes until it serves.
+const STARTS: Duration = Duration::from_secs(60);
+
+impl Scaling {
+    /// Between so many targets and so many.
+    #[must_use]
+    pub fn between(minimum: u32, maximum: u32) -> Self {
+        Self {
+            minimum,
+            maximum: maximum.max(minimum),
+            in_after: 15,
+            out_after: 3,
+        }
+    }
+
+    /// Scaled in after so many minutes in a row that ask for less. Default: 15, as on AWS.
+    #[must_use]
+    pub fn in_after(mut self, minutes: u32) -> Self {
+        self.in_after = minutes.max(1);
+        self
+    }
+
+    /// Scaled out after so many minutes in a row that ask for more. Default: 3, as on AWS.
+    #[must_use]
+    pub fn out_after(mut self, minutes: u32) -> Self {
+        self.out_after = minutes.max(1);
+        self
+    }
+}
+
+/// The service as it is scaled now.
+#[derive(Debug, Clone)]
+pub(in crate::aws::sim) struct Scaled {
+    pub(in crate::aws::sim) minimum: u32,
+    pub(in crate::aws::sim) maximum: u32,
+    rule: Scaling,
+    /// What a target is to serve, in requests a minute.
+    share: f64,
+    /// From when on each target serves.
+    ready: Vec<Duration>,
+    /// Requests of the minute under way.
+    requests: u32,
+    /// How many targets each of the last minutes asks for, the newest last.
+    asked: VecDeque<u32>,
+}
+
+impl Scaled {
+    /// A service whose targets serve `requests` a second at the start.
+    pub(in crate::aws::sim) fn new(rule: Scaling, ready: Vec<Duration>, requests: f64) -> Self {
+        let count = u32::try_from(ready.len()).unwrap_or(u32::MAX).max(1);
+        Self {
+            minimum: rule.minimum,
+            maximum: rule.maximum,
+            share: 60.0 * requests / f64::from(count) * HEADROOM,
+            rule,
+            ready,
+            requests: 0,
+            asked: VecDeque::new(),
+        }
+    }
+
+    /// From when on each target serves.
+    pub(in crate::aws::sim) fn ready(&self) -> &[Duration] {
+        &self.ready
+    }
+
+    pub(in crate::aws::sim) fn desired(&self) -> u32 {
+        u32::try_from(self.ready.len()).unwrap_or(u32::MAX)
+    }
+
+    /// Takes the requests of one second.
+    pub(super) fn pass(&mut self, second: Duration, requests: u32) {
+        self.requests += requests;
+        if (second.as_secs() + 1).is_multiple_of(60) {
+            let requests = std::mem::take(&mut self.requests);
+            let asked = self.asks(requests);
+            self.asked.push_back(asked);
+            let kept = self.rule.in_after.max(self.rule.out_after);
+            while self.asked.len() > kept as usize {
+                self.asked.pop_front();
+            }
+            self.follow(second + Duration::from_secs(1));
+        }
+    }
+
+    /// How many targets the requests of a minute ask for.
+    fn asks(&self, requests: u32) -> u32 {
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "a count of targets, which saturates"
+        )]
+        let targets = (f64::from(requests) / self.share.max(1e-9)).ceil() as u32;
+        targets
+    }
+
+    /// Scales in or out, if enough minutes in a row ask for it.
+    fn follow(&mut self, now: Duration) {
+        let now_runs = self.desired();
+        let last = |minutes: u32| {
+            let minutes = minutes as usize;
+            let enough = self.asked.len() >= minutes;
+            enough.then(|| self.asked.iter().rev().take(minutes).copied())
+        };
+        let more = last(self.rule.out_after).and_then(Iterator::min);
+        let fewer = last(self.rule.in_after).and_then(Iterator::max);
+        let wanted = match (more, fewer) {
+            (Some(more), _) if more > now_runs => more,
+            (_, Some(fewer)) if fewer < now_runs => fewer,
+            _ => return,
+        };
+        self.scale(now, wanted);
+    }
+
+    /// Runs as many as scaling may.
+    pub(in crate::aws::sim) fn scale(&mut self, now: Duration, wanted: u32) {
+        let wanted = wanted.clamp(self.minimum, self.maximum.max(self.minimum));
+        if wanted == self.desired() {
+            return;
+        }
+        self.asked.clear();
+        self.ready.resize(wanted as usize, now + STARTS);
+    }
+}
