@@ -42,7 +42,7 @@ def ends_with(code, program, *arguments):
     report(f"{program} {' '.join(arguments)}", run.returncode == code, run, f", promised {code}")
 
 
-every_scenario("traffic_router", 19)
+every_scenario("traffic_router", 20)
 for command in ("status", "rollback", "complete"):
     ends_with(0, "traffic_router", command, "--speed", "max")
 ends_with(0, "traffic_router", "--kill-at", "8m", "--speed", "max")
