@@ -322,11 +322,14 @@ async fn through(
     Ok(code)
 }
 
-/// Random long runs of faults and crashes; `BLUEGREEN_FAULTS=all` makes a night of it. What fails
-/// is shrunk to the few mishaps that it needs.
+/// Random long runs of faults and crashes; `BLUEGREEN_FAULTS=all` makes a night of it, and
+/// `BLUEGREEN_MIXTURES=1000` so many new ones. What fails is shrunk to the few mishaps that it needs.
 #[test]
 fn p05_random_faults_and_crashes_end_in_a_known_place() {
-    let cases = if everything() { 10_000 } else { 60 };
+    let given = std::env::var("BLUEGREEN_MIXTURES").ok();
+    let given: Option<u32> = given.and_then(|text| text.parse().ok());
+    let is_fresh = everything() || given.is_some();
+    let cases = given.unwrap_or(if everything() { 10_000 } else { 60 });
     let config = ProptestConfig {
         cases,
         failure_persistence: None,
@@ -335,7 +338,7 @@ fn p05_random_faults_and_crashes_end_in_a_known_place() {
     };
     let worlds = prop::sample::select(WORLDS.to_vec());
     // The same cases at each run, so that a change is what breaks it; a night draws new ones.
-    let mut runner = if everything() {
+    let mut runner = if is_fresh {
         TestRunner::new(config)
     } else {
         let rng = TestRng::deterministic_rng(RngAlgorithm::ChaCha);
