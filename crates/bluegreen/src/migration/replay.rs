@@ -614,7 +614,7 @@ impl Player {
     /// What the gates were told at the outstanding look.
     fn progress(&self) -> Option<Progress> {
         match &self.outstanding {
-            Some(Action::Preflight { progress } | Action::Look { progress }) => Some(*progress),
+            Some(Action::Preflight { progress } | Action::Look { progress, .. }) => Some(*progress),
             _ => None,
         }
     }

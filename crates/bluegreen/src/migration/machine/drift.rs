@@ -146,11 +146,12 @@ impl MigrationMachine {
 
     pub(super) fn look_drifted(&mut self, at: Timestamp, drifted: Drifted) -> Next<Action> {
         let progress = self.progress(at, Phase::Bake, drifted.since);
+        let until = drifted.until;
         self.state = State::Drifted(Drifted {
             outstanding: DriftStep::Look,
             ..drifted
         });
-        Next::Do(Action::Look { progress })
+        self.look_until(at, progress, until)
     }
 
     pub(super) fn on_drift_looked(

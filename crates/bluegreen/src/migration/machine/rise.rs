@@ -142,12 +142,13 @@ impl MigrationMachine {
     pub(super) fn look_at_rise(&mut self, at: Timestamp, rise: Rise) -> Next<Action> {
         // Its evidence begins once it is seen: until then the gates look at the stage before.
         let progress = self.progress(at, rise.back.stage.phase(), rise.back.since);
+        let deadline = rise.back.deadline.min(self.deadline);
         self.state = State::Rising(Rise {
             looks: rise.looks + 1,
             outstanding: RiseStep::Look,
             ..rise
         });
-        Next::Do(Action::Look { progress })
+        self.look_until(at, progress, deadline)
     }
 
     pub(super) fn on_rise_looked(

@@ -18,6 +18,10 @@ use crate::{
     traffic::TrafficSplit,
 };
 
+/// What a look has shortly before a deadline, and at it, so that answers can come. What the gates said
+/// before still stands.
+const LEAST_LOOK: Duration = Duration::from_secs(2);
+
 impl MigrationMachine {
     /// A stage that begins now.
     pub(super) fn watch(
@@ -78,12 +82,25 @@ impl MigrationMachine {
 
     pub(super) fn look_now(&mut self, at: Timestamp, mut watch: Watch) -> Next<Action> {
         watch.looking = true;
-        let phase = watch.stage.phase();
-        let since = watch.since;
+        let progress = self.progress(at, watch.stage.phase(), watch.since);
+        let deadline = match &watch.paused {
+            Some(pause) => pause.until,
+            None => watch.deadline.min(self.deadline),
+        };
         self.state = State::Watching(watch);
-        Next::Do(Action::Look {
-            progress: self.progress(at, phase, since),
-        })
+        self.look_until(at, progress, deadline)
+    }
+
+    /// A look that a deadline cuts: what was not answered by then is not waited for.
+    pub(super) fn look_until(
+        &self,
+        at: Timestamp,
+        progress: Progress,
+        deadline: Timestamp,
+    ) -> Next<Action> {
+        let left = between(at, deadline).max(LEAST_LOOK);
+        let within = self.plan.look_limit().min(left);
+        Next::Do(Action::Look { progress, within })
     }
 
     pub(super) fn progress(&self, at: Timestamp, phase: Phase, since: Timestamp) -> Progress {
@@ -347,8 +364,9 @@ impl MigrationMachine {
         }
         confirm.looking = true;
         let progress = self.progress(at, Phase::Confirm, confirm.restored_at);
+        let until = confirm.until;
         self.state = State::Confirming(confirm);
-        Next::Do(Action::Look { progress })
+        self.look_until(at, progress, until)
     }
 
     pub(super) fn on_confirm_looked(
