@@ -43,7 +43,9 @@ fn run(world: &World, rule: &RuleArn, number: usize, words: &[&str], told: Told)
             (is_there || child.try_wait().unwrap().is_some()).then_some(())
         },
     );
-    terminate(&child);
+    if child.try_wait().unwrap().is_none() {
+        terminate(&child);
+    }
     let status = wait_for(
         || format!("end of run {number}"),
         || child.try_wait().unwrap(),
