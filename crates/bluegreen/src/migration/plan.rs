@@ -684,10 +684,15 @@ impl MigrationPlan {
         self.fields.on_cancel
     }
 
-    /// What differs in another plan, a line for each field.
+    /// What differs in another plan, a line for each field. A run that began before there was a
+    /// deadline by default keeps none of its own, and the default is no difference to that.
     pub(crate) fn differences(&self, now: &Self) -> Vec<String> {
+        let mut now = now.clone();
+        if self.fields.deadline.is_none() && now.fields.deadline == Some(USUAL_DEADLINE) {
+            now.fields.deadline = None;
+        }
         let json = |plan: &Self| serde_json::to_value(plan).unwrap_or_default();
-        differences(&json(self), &json(now))
+        differences(&json(self), &json(&now))
     }
 
     /// What happens when the run is resumed while traffic is divided.
@@ -778,6 +783,11 @@ mod tests {
         let old: MigrationPlan = serde_json::from_value(json.clone()).expect("a plan");
         assert_eq!(old.deadline(), Duration::from_secs(90 * 60));
         assert_eq!(serde_json::to_value(&old).expect("JSON"), json);
+        let usual = MigrationPlan::builder().build().expect("valid");
+        assert_eq!(old.differences(&usual), Vec::<String>::new());
+        let hours = Duration::from_secs(3 * 3600);
+        let other = MigrationPlan::builder().deadline(hours).build();
+        assert_eq!(old.differences(&other.expect("valid")).len(), 1);
     }
 
     #[test]
