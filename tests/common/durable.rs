@@ -19,7 +19,7 @@ use bluegreen::{
     },
     engine::{Event, Journal as _, MemoryJournal, Record},
     migration::{GateId, MigrationEvent, ResumeError, replay},
-    store::{Created, Holder, JournalLog, Lease, RecordStorage, Take},
+    store::{Created, Holder, JournalLog, Lease, Numbers, RecordStorage, Take},
 };
 use tokio::sync::Notify;
 
@@ -129,15 +129,10 @@ impl RecordStorage for TestStorage {
         record.ok_or_else(|| Error::new(ErrorKind::NotFound, "read a record"))
     }
 
-    async fn numbers(&self) -> Result<Vec<u64>> {
+    async fn numbers(&self, from: u64) -> Result<Numbers> {
         self.turn().await;
-        Ok(self
-            .records
-            .lock()
-            .expect("no panic")
-            .keys()
-            .copied()
-            .collect())
+        let records = self.records.lock().expect("no panic");
+        Ok(Numbers::all(records.keys().copied(), from))
     }
 }
 
@@ -148,6 +143,8 @@ pub(crate) struct Durable {
     pub(crate) storage: Arc<TestStorage>,
     pub(crate) events: Arc<Mutex<Vec<Event<MigrationEvent>>>>,
     rule_before: String,
+    /// After so many records a run writes a snapshot: few, so that resumes begin at many places.
+    pub(crate) snapshot_after: u64,
 }
 
 impl Durable {
@@ -158,6 +155,7 @@ impl Durable {
             plan,
             storage: Arc::default(),
             events: Arc::default(),
+            snapshot_after: 7,
         }
     }
 
@@ -178,7 +176,8 @@ impl Durable {
         let gates = gates(&aws, simulation);
         let mut migration = Migration::new(self.plan.clone(), Arc::clone(&splitter))
             .clock(aws.clock())
-            .journal(lease.clone());
+            .journal(lease.clone())
+            .snapshot_after(self.snapshot_after);
         if self.plan.dead_man().is_some() {
             let role = "arn:aws:iam::123456789012:role/blue-again".parse();
             let role = role.expect("well-formed");
@@ -245,7 +244,7 @@ impl Durable {
         lease: &Lease,
         name: &str,
     ) -> Result<MigrationOutcome, MigrationError> {
-        let records = lease.newest_run().await.expect("readable");
+        let records = lease.newest_run_to_resume().await.expect("readable");
         let run = self.controller(lease, None).0.resume(&records, name);
         within("a resumed migration", run).await
     }

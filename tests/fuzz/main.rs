@@ -32,7 +32,7 @@ use bluegreen::{
     engine::{Journal as _, Record},
     health::{Limits, Look, Phase, Progress, TargetHealthGate},
     migration::{self, GateId},
-    store::{Created, Holder, JournalLog, RecordStorage, Take},
+    store::{Created, Holder, JournalLog, Numbers, RecordStorage, Take},
 };
 use peak_alloc::PeakAlloc;
 
@@ -90,8 +90,9 @@ impl RecordStorage for Bytes {
         found.ok_or_else(|| Error::new(ErrorKind::NotFound, "read a record"))
     }
 
-    async fn numbers(&self) -> Result<Vec<u64>> {
-        Ok(self.0.lock().expect("no panic").keys().copied().collect())
+    async fn numbers(&self, from: u64) -> Result<Numbers> {
+        let records = self.0.lock().expect("no panic");
+        Ok(Numbers::all(records.keys().copied(), from))
     }
 }
 

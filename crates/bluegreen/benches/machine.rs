@@ -60,7 +60,7 @@ fn machine(c: &mut Criterion) {
                 new = Some(MigrationMachine::new(plan, gates));
             }
             Entry::Input { input } => inputs.push((record.at, input)),
-            Entry::Change { .. } | Entry::Reopened { .. } => {}
+            Entry::Change { .. } | Entry::Reopened { .. } | Entry::Snapshot { .. } => {}
         }
     }
     let new = new.expect("opened");

@@ -5,13 +5,15 @@
 //! bluegreen deploy    builds, deploys, checks, and rolls back
 //! bluegreen monitor   shows a migration, live or afterwards
 //! bluegreen check     asks a service what its users will ask
+//! bluegreen journal   says which journals there are, and deletes old runs
 //! ```
 //!
-//! Each verb runs on a simulated AWS unless `--aws` is given.
+//! Each verb but the last runs on a simulated AWS unless `--aws` is given.
 
 mod check;
 mod common;
 mod deploy;
+mod journal;
 mod monitor;
 mod router;
 
@@ -22,8 +24,8 @@ use clap::{Parser, Subcommand};
 /// Moves live production traffic from one service (blue) to another (green) behind an AWS
 /// Application Load Balancer, a step at a time, and puts everything back if green does harm.
 ///
-/// Each command runs on a simulated AWS, in virtual time, and touches nothing, unless --aws is
-/// given.
+/// Each command but `journal` runs on a simulated AWS, in virtual time, and touches nothing, unless
+/// --aws is given.
 #[derive(Debug, Parser)]
 #[command(name = "bluegreen", version, max_term_width = 100, after_help = AFTER)]
 struct Command {
@@ -45,6 +47,7 @@ enum Verb {
     Deploy(Box<deploy::Cli>),
     Monitor(Box<monitor::Cli>),
     Check(Box<check::Cli>),
+    Journal(Box<journal::Cli>),
 }
 
 /// Runs the command line `arguments`, the program's name first, and returns its exit code.
@@ -76,6 +79,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         }
         Verb::Monitor(cli) => monitor::main(&cli),
         Verb::Check(cli) => check::main(&cli),
+        Verb::Journal(cli) => journal::main(&cli),
     }
 }
 

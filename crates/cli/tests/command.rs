@@ -153,3 +153,52 @@ fn bad_arguments_are_all_named_at_once_before_anything_is_called() {
     ends_with(2, &["router", "--aws"]);
     ends_with(2, &["deploy", "--aws"]);
 }
+
+/// Runs of the simulation into a folder, which is listed and pruned.
+#[test]
+fn journals_are_listed_and_old_runs_pruned() {
+    let folder = tempfile::tempdir().unwrap();
+    let place = folder.path().to_str().unwrap();
+    for _ in 0..3 {
+        let run = ["router", "--speed", "max", "--journal", place];
+        ends_with(0, &run);
+    }
+    let (list, _) = ends_with(0, &["journal", "list", "--journal", place]);
+    let name = list.split_whitespace().next().unwrap();
+    assert!(list.contains("free since"), "{list}");
+    let records = || fs::read_dir(folder.path().join(name)).unwrap().count();
+    let before = records();
+    let prune = |more: &[&str]| {
+        let words = ["journal", "prune", "--journal", place, "--keep-days", "0"];
+        ends_with(0, &[&words[..], more].concat()).1
+    };
+    let dry = prune(&["--keep-runs", "1", "--dry-run"]);
+    assert!(dry.contains("would be deleted; 1 runs"), "{dry}");
+    assert_eq!(records(), before);
+    let kept = prune(&[]);
+    assert!(kept.contains(": 0 records deleted; 3 runs"), "{kept}");
+    let pruned = prune(&["--keep-runs", "1", "--log", name]);
+    assert!(pruned.contains("deleted; 1 runs"), "{pruned}");
+    assert!(records() < before / 2);
+    ends_with(
+        0,
+        &["monitor", "--speed", "max", "--plain", "--replay", place],
+    );
+
+    let (_, err) = ends_with(2, &["journal", "list"]);
+    assert!(err.contains("--journal: is needed"), "{err}");
+    let (_, err) = ends_with(2, &["journal", "list", "--journal", "/nowhere/at/all"]);
+    assert!(err.contains("there is no folder"), "{err}");
+    let (_, err) = ends_with(
+        2,
+        &[
+            "journal",
+            "prune",
+            "--journal",
+            place,
+            "--keep-days",
+            "soon",
+        ],
+    );
+    assert!(err.contains("--keep-days"), "{err}");
+}

@@ -2,7 +2,7 @@
 
 use bluegreen::{
     engine::{Event, Record},
-    migration::{MigrationEvent, ReplayError, events_of},
+    migration::{MigrationEvent, ReplayError, Retelling},
 };
 
 /// Why a file is not what was expected.
@@ -25,25 +25,85 @@ pub enum SourceError {
     Journal(#[from] ReplayError),
 }
 
-/// Reads a run from lines of JSON: the records of its journal, or the events that
-/// `traffic_router --json` prints.
+/// Reads a run line by line, however long it is: the records of its journal, or the events that
+/// `bluegreen router --json` prints, as JSON.
+#[derive(Debug, Default)]
+pub struct Reading {
+    lines: usize,
+    what: Option<What>,
+}
+
+/// What the first line was.
+#[derive(Debug)]
+enum What {
+    Journal { records: u64, retelling: Retelling },
+    Events,
+}
+
+impl Reading {
+    /// Takes the next line and returns the events that it tells of. An empty line tells nothing.
+    ///
+    /// # Errors
+    ///
+    /// [`SourceError`], with the line that is wrong and why.
+    pub fn take(&mut self, line: &str) -> Result<Vec<Event<MigrationEvent>>, SourceError> {
+        let index = self.lines;
+        self.lines += 1;
+        if line.trim().is_empty() {
+            return Ok(Vec::new());
+        }
+        match &mut self.what {
+            Some(What::Journal { records, retelling }) => {
+                let record = record(index, line, *records)?;
+                *records += 1;
+                Ok(retelling.take(&record)?)
+            }
+            Some(What::Events) => Ok(vec![parse(index, line)?]),
+            None => {
+                let value: serde_json::Value = parse(index, line)?;
+                if value.get("entry").is_some() {
+                    let retelling = Retelling::open(&record(index, line, 0)?)?;
+                    let records = 1;
+                    self.what = Some(What::Journal { records, retelling });
+                    return Ok(Vec::new());
+                }
+                if value.get("event").is_some() {
+                    self.what = Some(What::Events);
+                    return Ok(vec![parse(index, line)?]);
+                }
+                let why = "neither a record of a migration's journal (no `entry`) nor an event (no \
+                           `event`)";
+                Err(wrong(index, why))
+            }
+        }
+    }
+
+    /// Says that there are no more lines.
+    ///
+    /// # Errors
+    ///
+    /// [`SourceError::Empty`] if nothing stood in any.
+    pub fn end(&self) -> Result<(), SourceError> {
+        match self.what {
+            Some(_) => Ok(()),
+            None => Err(SourceError::Empty),
+        }
+    }
+}
+
+/// Reads a run from lines of JSON, as [`Reading`] does.
 ///
 /// # Errors
 ///
 /// [`SourceError`], with the line that is wrong and why.
 pub fn read(text: &str) -> Result<Vec<Event<MigrationEvent>>, SourceError> {
-    let lines = text.lines().enumerate();
-    let mut lines = lines.filter(|(_, line)| !line.trim().is_empty()).peekable();
-    let (first, line) = *lines.peek().ok_or(SourceError::Empty)?;
-    let value: serde_json::Value = parse(first, line)?;
-    if value.get("entry").is_some() {
-        return Ok(events_of(&records(text)?)?);
+    let mut reading = Reading::default();
+    let mut events = Vec::new();
+    for line in text.lines() {
+        events.extend(reading.take(line)?);
     }
-    if value.get("event").is_some() {
-        return lines.map(|(number, line)| parse(number, line)).collect();
-    }
-    let why = "neither a record of a migration's journal (no `entry`) nor an event (no `event`)";
-    Err(wrong(first, why))
+    reading.end()?;
+    Ok(events)
 }
 
 /// Reads the records of a journal from lines of JSON.
@@ -56,18 +116,23 @@ pub fn records(text: &str) -> Result<Vec<Record>, SourceError> {
     let lines = lines.filter(|(_, line)| !line.trim().is_empty());
     let mut records: Vec<Record> = Vec::new();
     for (number, line) in lines {
-        let record: Record = parse(number, line)?;
-        if record.seq != records.len() as u64 {
-            let (found, place) = (record.seq, records.len());
-            let why = format!("record {found} stands in the place of record {place}");
-            return Err(wrong(number, why));
-        }
-        records.push(record);
+        records.push(record(number, line, records.len() as u64)?);
     }
     if records.is_empty() {
         return Err(SourceError::Empty);
     }
     Ok(records)
+}
+
+/// A record, which must be the one at this place.
+fn record(index: usize, line: &str, place: u64) -> Result<Record, SourceError> {
+    let record: Record = parse(index, line)?;
+    if record.seq == place {
+        return Ok(record);
+    }
+    let found = record.seq;
+    let why = format!("record {found} stands in the place of record {place}");
+    Err(wrong(index, why))
 }
 
 fn parse<T: serde::de::DeserializeOwned>(number: usize, line: &str) -> Result<T, SourceError> {

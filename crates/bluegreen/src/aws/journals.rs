@@ -35,12 +35,14 @@ impl Aws {
     ///
     /// Records are created with `If-None-Match: *`
     /// ([S3](https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes.html)), and
-    /// never changed or deleted. An expiration of a month or more in the bucket's life-cycle rules
-    /// takes old ones away.
+    /// never changed. [`JournalLog::prune`](crate::store::JournalLog::prune) deletes those of old runs. A
+    /// life-cycle rule must not: it knows neither which run is the newest nor which records belong
+    /// together.
     ///
     /// # IAM
     ///
-    /// `s3:PutObject` and `s3:GetObject` below the prefix, `s3:ListBucket` of the bucket.
+    /// `s3:PutObject` and `s3:GetObject` below the prefix, `s3:ListBucket` of the bucket; to prune,
+    /// `s3:DeleteObject` below the prefix too.
     ///
     /// # Errors
     ///
@@ -49,7 +51,13 @@ impl Aws {
     pub fn journals(&self, bucket: &str, prefix: &str) -> Result<JournalStore> {
         let place = format!("s3://{bucket}/{prefix}");
         let store = Arc::new(self.s3(bucket, &place)?);
-        Ok(JournalStore::of_objects(store, prefix, place, true))
+        let store = JournalStore::of_objects(store, prefix, place, true);
+        // A directory bucket lists in no order, and not from a name on:
+        // https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListObjectsV2.html
+        Ok(match bucket.ends_with("--x-s3") {
+            true => store.unsorted(),
+            false => store,
+        })
     }
 
     /// The store that is a bucket.

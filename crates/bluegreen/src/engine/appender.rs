@@ -87,10 +87,28 @@ impl Appender {
         self.attempt = None;
     }
 
+    /// The place of the next record.
+    pub(super) fn next(&self) -> u64 {
+        self.next
+    }
+
     /// Adds a record. What the journal takes at once is kept when this returns.
     #[must_use]
     pub(super) fn push(&mut self, at: Timestamp, entry: serde_json::Value) -> Option<Failure> {
-        let record = Record::new(self.next, at, entry);
+        self.add(Record::new(self.next, at, entry))
+    }
+
+    /// Adds a record that is a snapshot.
+    #[must_use]
+    pub(super) fn push_snapshot(
+        &mut self,
+        at: Timestamp,
+        entry: serde_json::Value,
+    ) -> Option<Failure> {
+        self.add(Record::new(self.next, at, entry).as_snapshot())
+    }
+
+    fn add(&mut self, record: Record) -> Option<Failure> {
         self.next += 1;
         if self.is_taken_over() {
             return None;

@@ -31,13 +31,31 @@ pub struct Record {
     /// What was written; what it can be is up to the machine: see
     /// [`migration::Entry`](crate::migration::Entry).
     pub entry: serde_json::Value,
+    /// Whether it holds everything that the records between the first one and it amount to, so that a
+    /// resume may begin with it. Since version 4.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_snapshot: bool,
 }
 
 impl Record {
     /// A record of `entry`.
     #[must_use]
     pub fn new(seq: u64, at: Timestamp, entry: serde_json::Value) -> Self {
-        Self { seq, at, entry }
+        Self {
+            seq,
+            at,
+            entry,
+            is_snapshot: false,
+        }
+    }
+
+    /// Says that it is a snapshot.
+    #[must_use]
+    pub fn as_snapshot(self) -> Self {
+        Self {
+            is_snapshot: true,
+            ..self
+        }
     }
 }
 

@@ -87,6 +87,18 @@ pub(crate) trait Host {
 
     /// Makes an input of what an action brought.
     fn complete(&mut self, raw: Self::Raw) -> <Self::Machine as Machine>::Input;
+
+    /// Everything that a resume needs to go on from here, as a journal entry: `machine`, what this host has
+    /// learnt, the action that is outstanding, and how many events were told. `None`: a resume reads all.
+    fn snapshot(
+        &self,
+        machine: &Self::Machine,
+        outstanding: &Action<Self>,
+        events: u64,
+    ) -> Option<serde_json::Value> {
+        let _ = (machine, outstanding, events);
+        None
+    }
 }
 
 type Action<H> = <<H as Host>::Machine as Machine>::Action;

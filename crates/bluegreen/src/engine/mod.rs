@@ -18,7 +18,7 @@ pub(crate) use self::journal::restoring;
 pub(crate) use self::{
     control::Controls,
     machine::{BoxFuture, Host, Machine, Work},
-    run::{CancelFuture, Opening, Resumption, Runner, Sink},
+    run::{CancelFuture, Opening, Resumption, Runner, SNAPSHOT_RECORDS, Sink},
 };
 pub use self::{
     control::{Answer, Control, ControlEffect, ControlHandle, OnCancel, Operator},

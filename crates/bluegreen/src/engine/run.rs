@@ -35,6 +35,10 @@ pub(crate) struct Runner<E> {
     pub(crate) cancel: Option<CancelFuture>,
     started: Option<Timestamp>,
     next_event: u64,
+    /// A snapshot is written after so many records.
+    pub(crate) snapshot_records: u64,
+    /// The place of the newest record that a resume can begin with, and its time.
+    resumable: Option<(u64, Timestamp)>,
     /// Controls whose effect is not known yet, in order.
     unanswered: Vec<(Control, oneshot::Sender<ControlEffect>)>,
 }
@@ -94,6 +98,8 @@ impl<E: Clone + fmt::Debug> Runner<E> {
             cancel: None,
             started: None,
             next_event: 0,
+            snapshot_records: SNAPSHOT_RECORDS,
+            resumable: None,
             unanswered: Vec::new(),
         }
     }
@@ -151,7 +157,13 @@ impl<E: Clone + fmt::Debug> Runner<E> {
                 Next::Do(action) => {
                     // Whatever was outstanding is dropped before anything else happens.
                     drop(outstanding.take());
-                    outstanding = match M::work(&action) {
+                    let work = M::work(&action);
+                    if matches!(work, Work::Wait(_)) && self.snapshot_is_due(at) {
+                        let entry = host.snapshot(&machine, &action, self.next_event);
+                        let news = entry.and_then(|entry| self.appender.push_snapshot(at, entry));
+                        queue.extend(news.map(M::journal_failed));
+                    }
+                    outstanding = match work {
                         Work::Wait(until) => Some(Box::pin(wait::<H::Raw>(
                             self.clock.clone(),
                             between(at, until),
@@ -186,6 +198,17 @@ impl<E: Clone + fmt::Debug> Runner<E> {
                 return end;
             }
         }
+    }
+
+    /// Whether a resume would have to read too much by now. If so, the next time is as far away.
+    fn snapshot_is_due(&mut self, at: Timestamp) -> bool {
+        let next = self.appender.next();
+        let (place, since) = *self.resumable.get_or_insert((next, at));
+        let is_due = next - place >= self.snapshot_records || between(since, at) >= SNAPSHOT_TIME;
+        if is_due {
+            self.resumable = Some((next, at));
+        }
+        is_due
     }
 
     fn begin<H: Host>(
@@ -281,6 +304,12 @@ impl<E: Clone + fmt::Debug> Runner<E> {
         }
     }
 }
+
+/// A snapshot is written after so many records. One of a store's calls reads 16 of them, so a resume
+/// takes less than 40 calls, however long the run was.
+pub(crate) const SNAPSHOT_RECORDS: u64 = 160;
+/// And after so much time: if looks are rare, most of what a store holds are heartbeats.
+const SNAPSHOT_TIME: Duration = Duration::from_secs(30 * 60);
 
 /// A wait is cut into parts of this length. Tokio's timers stand still while the machine is
 /// suspended and the time of the run does not, so after a suspension the run is late by one part at

@@ -217,6 +217,14 @@ impl Judge for Repeat {
             Err(error) => Verdict::inconclusive(error.to_string()),
         }
     }
+
+    fn snapshot(&self) -> Option<Value> {
+        Some(Value::Null)
+    }
+
+    fn restore(&mut self, _: &Value) -> Result<()> {
+        Ok(())
+    }
 }
 
 #[cfg(test)]

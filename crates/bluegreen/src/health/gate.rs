@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Observation, Verdict};
 use crate::{
-    error::Result,
+    error::{Error, ErrorKind, Result},
     traffic::{Percent, TrafficObservation},
 };
 
@@ -103,11 +103,38 @@ pub trait Judge: fmt::Debug + Send {
     ///
     /// An observation that it cannot read is inconclusive, never healthy.
     fn take(&mut self, observation: &Observation, progress: &Progress) -> Verdict;
+
+    /// All that it has learnt, as plain data without secrets. From it another judge of the same gate goes
+    /// on as this one would. A journal holds it every half hour, so that a resume need not read days of
+    /// observations. `None`, the default: the journal keeps the observations in its place, as long as
+    /// they are few.
+    fn snapshot(&self) -> Option<serde_json::Value> {
+        None
+    }
+
+    /// Goes on from a [`snapshot`](Self::snapshot) of a judge of the same gate with the same settings.
+    ///
+    /// # Errors
+    ///
+    /// `Refused` if it is not one.
+    fn restore(&mut self, snapshot: &serde_json::Value) -> Result<()> {
+        let _ = snapshot;
+        let message = "restore a judge that takes no snapshots";
+        Err(Error::new(ErrorKind::Refused, message))
+    }
 }
 
 impl<T: Judge + ?Sized> Judge for Box<T> {
     fn take(&mut self, observation: &Observation, progress: &Progress) -> Verdict {
         (**self).take(observation, progress)
+    }
+
+    fn snapshot(&self) -> Option<serde_json::Value> {
+        (**self).snapshot()
+    }
+
+    fn restore(&mut self, snapshot: &serde_json::Value) -> Result<()> {
+        (**self).restore(snapshot)
     }
 }
 

@@ -15,6 +15,7 @@ use super::{
     SettledBuckets, Settler, Verdict, Window,
     backoff::Backoff,
     metrics::{span, timeline::Timeline},
+    snapshot::{restored, saved},
 };
 use crate::{
     clock::{LEAST_OFFSET, later, moved, sooner},
@@ -320,6 +321,16 @@ impl Judge for MetricsJudge {
             Err(error) => Verdict::inconclusive(error.to_string()),
         };
         verdict.moved(ahead.checked_neg().unwrap_or(SignedDuration::MAX))
+    }
+
+    fn snapshot(&self) -> Option<Value> {
+        saved(&(self.all.snapshot()?, &self.timeline, self.since))
+    }
+
+    fn restore(&mut self, snapshot: &Value) -> Result<()> {
+        let all: Value;
+        (all, self.timeline, self.since) = restored(snapshot)?;
+        self.all.restore(&all)
     }
 }
 

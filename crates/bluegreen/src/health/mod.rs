@@ -13,6 +13,7 @@ mod metrics;
 mod metrics_gate;
 mod observation;
 mod percentiles;
+mod snapshot;
 mod targets;
 #[cfg(test)]
 mod testing;

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     Figure, HealthGate, Judge, Look, Observation, Phase, Progress, Unit, Verdict,
     judges::limits::{settings_of, tenths},
+    snapshot::{restored, saved},
 };
 use crate::{
     clock::later,
@@ -153,6 +154,15 @@ impl Judge for TargetJudge {
                 .with_figure(count("targets", green.registered()))
                 .with_expiry(later(observed.at, TargetHealthGate::VALID))
         })
+    }
+
+    fn snapshot(&self) -> Option<serde_json::Value> {
+        saved(&(self.since, self.most))
+    }
+
+    fn restore(&mut self, snapshot: &serde_json::Value) -> Result<()> {
+        (self.since, self.most) = restored(snapshot)?;
+        Ok(())
     }
 }
 

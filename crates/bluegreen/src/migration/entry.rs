@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Action, Input, MigrationPlan, OpenedGate, Reopened};
+use super::{Action, Input, MigrationPlan, OpenedGate, Reopened, snapshot::Snapshot};
 use crate::engine::RunId;
 
 /// An entry of a migration's journal.
@@ -40,6 +40,12 @@ pub enum Entry {
     Input {
         /// The input.
         input: Input,
+    },
+    /// Everything that the records before it amount to, so that a resume can begin with it. Since version
+    /// 4.
+    Snapshot {
+        /// The snapshot.
+        snapshot: Box<Snapshot>,
     },
     /// A change that is about to be made.
     Change {

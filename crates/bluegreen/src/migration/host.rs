@@ -11,11 +11,14 @@ use tokio::{
 };
 use tracing::Instrument as _;
 
-use super::{Action, GateId, GateReport, Input, LookReport, MigrationMachine, replay::Seat};
+use super::{
+    Action, Entry, GateId, GateReport, Input, LookReport, MigrationMachine, fold::Fold,
+    snapshot::Snapshot,
+};
 use crate::{
-    engine::{BoxFuture, Host, limit},
+    engine::{BoxFuture, Host, JOURNAL_VERSION, limit},
     error::{ErrorKind, Failure, Result},
-    health::{HealthGate, Judge, Look, Observation, Progress},
+    health::{HealthGate, Look, Observation, Progress},
     preflight::Finding,
     traffic::{
         Armed, Capacity, CapacityKeeper, DeadManSwitch, Released, Shifted, TrafficObservation,
@@ -53,8 +56,7 @@ pub(crate) struct Roles {
 
 #[derive(Debug)]
 struct GateSeat {
-    id: GateId,
-    judge: Box<dyn Judge>,
+    fold: Fold,
     caller: Caller,
 }
 
@@ -62,8 +64,6 @@ struct GateSeat {
 #[derive(Debug, Clone)]
 struct Caller {
     gate: Arc<dyn HealthGate>,
-    /// What it saw last.
-    last: Option<Observation>,
     /// Its call, while that is late.
     late: Arc<Mutex<Option<Call>>>,
 }
@@ -82,7 +82,12 @@ struct Call {
 
 impl Caller {
     /// The call that is late, if it is about this stage, or else a new one.
-    fn call(&self, progress: Progress, traffic: Option<TrafficObservation>) -> Call {
+    fn call(
+        &self,
+        progress: Progress,
+        last: Option<Observation>,
+        traffic: Option<TrafficObservation>,
+    ) -> Call {
         let is_same_stage = |call: &Call| {
             let asked = call.progress;
             (asked.phase, asked.green, asked.since)
@@ -93,7 +98,7 @@ impl Caller {
         }
         let look = Look {
             progress,
-            last: self.last.clone(),
+            last,
             traffic,
         };
         let gate = Arc::clone(&self.gate);
@@ -161,11 +166,9 @@ impl MigrationHost {
         look_limit: Duration,
     ) -> Self {
         let seat = |(id, gate): (GateId, Arc<dyn HealthGate>)| GateSeat {
-            id,
-            judge: gate.judge(),
+            fold: Fold::new(id, &*gate),
             caller: Caller {
                 gate,
-                last: None,
                 late: Arc::default(),
             },
         };
@@ -185,13 +188,12 @@ impl MigrationHost {
     }
 
     /// Goes on with the folds that a journal left.
-    pub(crate) fn resume(&mut self, folds: impl IntoIterator<Item = Seat>) {
+    pub(super) fn resume(&mut self, folds: impl IntoIterator<Item = Fold>) {
         for fold in folds {
-            let Some(seat) = self.gates.iter_mut().find(|seat| seat.id == fold.gate) else {
-                continue;
-            };
-            seat.judge = fold.judge;
-            seat.caller.last = fold.last;
+            let mut seats = self.gates.iter_mut();
+            if let Some(seat) = seats.find(|seat| seat.fold.gate == fold.gate) {
+                seat.fold = fold;
+            }
         }
     }
 
@@ -199,7 +201,9 @@ impl MigrationHost {
     /// after `limit`, with what has answered.
     fn look(&self, progress: Progress, limit: Duration) -> BoxFuture<Looked> {
         let splitter = Arc::clone(&self.splitter);
-        let callers: Vec<Caller> = self.gates.iter().map(|seat| seat.caller.clone()).collect();
+        let seats = self.gates.iter();
+        let callers = seats.map(|seat| (seat.caller.clone(), seat.fold.last.clone()));
+        let callers: Vec<(Caller, Option<Observation>)> = callers.collect();
         Box::pin(async move {
             let begun = Instant::now();
             let end = begun + limit;
@@ -209,14 +213,14 @@ impl MigrationHost {
             let known = early.as_ref().ok().and_then(|read| read.as_ref().ok());
             let calls: Vec<Call> = callers
                 .iter()
-                .map(|caller| caller.call(progress, known.cloned()))
+                .map(|(caller, last)| caller.call(progress, last.clone(), known.cloned()))
                 .collect();
             let traffic = match early {
                 Ok(read) => read.map_err(Failure::from),
                 Err(_) => read_by(end, read).await,
             };
             let mut seen = Vec::new();
-            for (caller, call) in callers.iter().zip(calls) {
+            for ((caller, _), call) in callers.iter().zip(calls) {
                 seen.push(caller.answer(call, end).await);
             }
             Looked {
@@ -232,14 +236,11 @@ impl MigrationHost {
         let seats = self.gates.iter_mut().zip(looked.seen);
         let gates = seats.map(|(seat, seen)| {
             let verdict = match &seen {
-                Ok(Some(observation)) => {
-                    seat.caller.last = Some(observation.clone());
-                    Some(seat.judge.take(observation, &looked.progress))
-                }
+                Ok(Some(observation)) => Some(seat.fold.take(observation, &looked.progress)),
                 _ => None,
             };
             GateReport {
-                gate: seat.id.clone(),
+                gate: seat.fold.gate.clone(),
                 seen,
                 verdict,
             }
@@ -376,6 +377,24 @@ impl Host for MigrationHost {
             Raw::CapacityKept(kept) => Input::CapacityKept(kept),
             Raw::CapacityReleased(released) => Input::CapacityReleased(released),
         }
+    }
+
+    fn snapshot(
+        &self,
+        machine: &MigrationMachine,
+        outstanding: &Action,
+        events: u64,
+    ) -> Option<serde_json::Value> {
+        let folds = self.gates.iter().map(|seat| seat.fold.snapshot());
+        let snapshot = Snapshot {
+            version: JOURNAL_VERSION,
+            machine: machine.clone(),
+            outstanding: outstanding.clone(),
+            folds: folds.collect::<Option<_>>()?,
+            events,
+        };
+        let snapshot = Box::new(snapshot);
+        Some(Entry::Snapshot { snapshot }.to_json())
     }
 }
 

@@ -6,6 +6,7 @@ mod difference;
 mod entry;
 mod error;
 mod event;
+mod fold;
 mod host;
 mod machine;
 mod outcome;
@@ -16,6 +17,7 @@ mod replay;
 mod resume;
 mod run;
 mod salvage;
+mod snapshot;
 mod watch;
 
 pub use self::{
@@ -33,8 +35,9 @@ pub use self::{
     },
     preview::{Preview, PreviewStage},
     reopened::Reopened,
-    replay::{Replay, ReplayError, events_of, origin_of, replay},
+    replay::{Replay, ReplayError, Replayer, Retelling, events_of, origin_of, replay},
     resume::ResumeError,
     run::Migration,
+    snapshot::Snapshot,
     watch::MigrationState,
 };

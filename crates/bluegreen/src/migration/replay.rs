@@ -9,12 +9,14 @@ use super::{
     Action, Entry, GateId, GatePolicy, Input, LookReport, MigrationEvent, MigrationMachine,
     MigrationOutcome, MigrationPlan, OpenedGate, Reopened, Unresolved,
     difference::differences,
+    fold::Fold,
     salvage::{Salvage, Taken},
+    snapshot::Snapshot,
 };
 use crate::{
     clock::between,
     engine::{Event, JOURNAL_VERSION, Machine as _, Next, Record, RunId, Work},
-    health::{HealthGate, Judge, Observation, Progress, Verdict},
+    health::{HealthGate, Progress, Verdict},
 };
 
 /// What a replay gave.
@@ -80,6 +82,13 @@ pub enum ReplayError {
         /// What the machine wants.
         wanted: Box<Action>,
     },
+    /// A snapshot does not hold what the records before it amount to.
+    Snapshot {
+        /// The record's place.
+        seq: u64,
+        /// What differs.
+        what: &'static str,
+    },
     /// The machine wants another change than the one that was made.
     Action {
         /// The record's place.
@@ -124,6 +133,10 @@ impl fmt::Display for ReplayError {
                 f,
                 "record {seq}: the machine wants {wanted:?}, which the journal never announces"
             ),
+            Self::Snapshot { seq, what } => write!(
+                f,
+                "record {seq}: the snapshot does not hold what the records before it amount to: {what}"
+            ),
             Self::Action {
                 seq,
                 recorded,
@@ -139,13 +152,14 @@ impl fmt::Display for ReplayError {
 impl std::error::Error for ReplayError {}
 
 /// Plays a journal again: feeds the machine every recorded input, judges every observation
-/// afresh, and compares each verdict and each change with what was recorded.
+/// afresh, and compares each verdict, each change and each snapshot with what was recorded.
 ///
 /// In a journal of an older version each verdict is judged again and compared, as far back as
 /// [`store`](crate::store#versions) says; changes are not, since its rules are gone, and the machine is
 /// the one that a resume would begin with.
 ///
-/// `gates` are the gates of the run, in any order, with the settings of the run.
+/// `gates` are the gates of the run, in any order, with the settings of the run. A journal that is large
+/// is played record by record: [`Replayer`].
 ///
 /// # Errors
 ///
@@ -154,43 +168,91 @@ pub fn replay(
     records: &[Record],
     gates: &[(GateId, &dyn HealthGate)],
 ) -> Result<Replay, ReplayError> {
-    let (player, reader) = play(records, gates)?;
-    let at = records.last().map_or(Timestamp::UNIX_EPOCH, |last| last.at);
+    let (first, rest) = first_of(records)?;
+    let mut replayer = Replayer::open(first, gates)?;
+    let mut events = Vec::new();
+    for record in rest {
+        events.extend(replayer.take(record)?);
+    }
     Ok(Replay {
-        events: player.events,
-        machine: reader.machine(at),
-        verdicts: player.verdicts,
+        events,
+        verdicts: replayer.verdicts(),
+        machine: replayer.machine(),
     })
 }
 
 /// The events of a journal, each with its time, as the run told them. Nothing is judged again, so no
-/// gate is needed: for whoever only wants to see what happened.
+/// gate is needed: for whoever only wants to see what happened. A journal that is large is retold record
+/// by record: [`Retelling`].
 ///
 /// # Errors
 ///
 /// [`ReplayError`] where a record is not one of a migration's journal.
 pub fn events_of(records: &[Record]) -> Result<Vec<Event<MigrationEvent>>, ReplayError> {
-    let opened = opened(records)?;
-    let mut reader = Reader::new(&opened);
-    let mut events: Vec<Event<MigrationEvent>> = Vec::new();
-    for record in &records[1..] {
-        let told = match reader.read(record)? {
+    let (first, rest) = first_of(records)?;
+    let mut retelling = Retelling::open(first)?;
+    let mut events = Vec::new();
+    for record in rest {
+        events.extend(retelling.take(record)?);
+    }
+    Ok(events)
+}
+
+/// Retells what happened in a run, record by record: [`events_of`] a journal that is read as a stream.
+#[derive(Debug)]
+pub struct Retelling {
+    run: RunId,
+    reader: Reader,
+    started: Option<Timestamp>,
+    events: u64,
+}
+
+impl Retelling {
+    /// Begins with the first record of a journal.
+    ///
+    /// # Errors
+    ///
+    /// [`ReplayError`] if it does not open a migration's journal.
+    pub fn open(first: &Record) -> Result<Self, ReplayError> {
+        let opened = opened(first)?;
+        Ok(Self {
+            reader: Reader::new(&opened),
+            run: opened.run,
+            started: None,
+            events: 0,
+        })
+    }
+
+    /// Takes the next record and returns what was told at it.
+    ///
+    /// # Errors
+    ///
+    /// [`ReplayError`] if the record is not one of a migration's journal.
+    pub fn take(&mut self, record: &Record) -> Result<Vec<Event<MigrationEvent>>, ReplayError> {
+        let told = match self.reader.read(record)? {
             Read::Old(taken) => taken.events,
             Read::Input(machine, input) => machine.on(record.at, input).events,
-            Read::Reopened(_) | Read::Change(_) => continue,
+            Read::Reopened(_) | Read::Change(_) | Read::Snapshot(..) => Vec::new(),
         };
-        for kind in told {
-            let started = events.first().map_or(record.at, |first| first.at);
-            events.push(Event {
-                run: opened.run.clone(),
-                seq: events.len() as u64,
+        let event = |kind| {
+            let started = *self.started.get_or_insert(record.at);
+            let seq = self.events;
+            self.events += 1;
+            Event {
+                run: self.run.clone(),
+                seq,
                 at: record.at,
                 elapsed: between(started, record.at),
                 kind,
-            });
-        }
+            }
+        };
+        Ok(told.into_iter().map(event).collect())
     }
-    Ok(events)
+}
+
+fn first_of(records: &[Record]) -> Result<(&Record, &[Record]), ReplayError> {
+    let split = records.split_first();
+    split.ok_or_else(|| unreadable(0, "the journal is empty"))
 }
 
 /// What a journal says of a run before anything happened in it.
@@ -211,14 +273,12 @@ pub(super) struct Opened {
 ///
 /// [`ReplayError`] where the records do not begin as a journal does.
 pub fn origin_of(records: &[Record]) -> Result<serde_json::Value, ReplayError> {
-    opened(records).map(|opened| opened.origin)
+    let (first, _) = first_of(records)?;
+    opened(first).map(|opened| opened.origin)
 }
 
 /// Reads the first record.
-pub(super) fn opened(records: &[Record]) -> Result<Opened, ReplayError> {
-    let first = records
-        .first()
-        .ok_or_else(|| unreadable(0, "the journal is empty"))?;
+pub(super) fn opened(first: &Record) -> Result<Opened, ReplayError> {
     // Before anything else: what a newer version wrote may not even be readable.
     let version = first
         .entry
@@ -293,12 +353,14 @@ fn answers(action: &Action, input: &Input) -> bool {
 }
 
 /// Reads records of any version, each under the rules that wrote it.
+#[derive(Debug)]
 struct Reader {
     plan: MigrationPlan,
     rules: Rules,
 }
 
 /// What takes the next record.
+#[derive(Debug)]
 enum Rules {
     /// An earlier version's: nothing is decided, only told.
     Old(Box<Salvage>),
@@ -312,6 +374,8 @@ enum Read<'a> {
     Reopened(Vec<OpenedGate>),
     Input(&'a mut MigrationMachine, Input),
     Change(Action),
+    /// With the machine as the records before it leave it.
+    Snapshot(&'a MigrationMachine, Box<Snapshot>),
 }
 
 impl Reader {
@@ -354,6 +418,7 @@ impl Reader {
                 }
                 Entry::Input { input } => Ok(Read::Input(machine, input)),
                 Entry::Change { action } => Ok(Read::Change(action)),
+                Entry::Snapshot { snapshot } => Ok(Read::Snapshot(machine, snapshot)),
             },
         }
     }
@@ -377,76 +442,157 @@ fn reopened(record: &Record) -> Result<Option<Reopened>, ReplayError> {
     }
 }
 
+/// The snapshot that a record holds, by which a journal is begun in its middle.
+fn snapshot(record: &Record) -> Result<Snapshot, ReplayError> {
+    let version = record.entry["snapshot"]["version"].as_u64();
+    match version.and_then(|version| u32::try_from(version).ok()) {
+        Some(JOURNAL_VERSION) => {}
+        Some(found) if found > JOURNAL_VERSION => return Err(ReplayError::Version { found }),
+        _ => return Err(unreadable(record.seq, OLD_SNAPSHOT)),
+    }
+    match entry(record)? {
+        Entry::Snapshot { snapshot } => Ok(*snapshot),
+        _ => Err(unreadable(record.seq, OLD_SNAPSHOT)),
+    }
+}
+
+/// Why a journal does not begin with such a record.
+const OLD_SNAPSHOT: &str = "it is no snapshot of this version: read the whole journal";
+
 fn seated(gates: &[OpenedGate]) -> impl Iterator<Item = (GateId, GatePolicy)> {
     gates.iter().map(|gate| (gate.gate.clone(), gate.policy))
 }
 
-/// Fresh folds of the gates, which must be those of the journal.
-fn seats(
-    opened: &[OpenedGate],
+/// A fresh fold of the gate that the journal names, which must have been supplied with these settings.
+fn fresh(
+    id: &GateId,
+    settings: &serde_json::Value,
     gates: &[(GateId, &dyn HealthGate)],
-) -> Result<Vec<Seat>, ReplayError> {
-    let mut seats = Vec::new();
-    for gate in opened {
-        let differs = |why: String| ReplayError::Gate {
-            gate: gate.gate.clone(),
-            why,
-        };
-        let supplied = gates.iter().find(|(id, _)| *id == gate.gate);
-        let (_, supplied) = supplied.ok_or_else(|| differs("it was not supplied".to_owned()))?;
-        let diff = differences(&gate.settings, &supplied.settings());
-        if !diff.is_empty() {
-            let why = format!(
-                "its settings are not those of the journal: {}",
-                diff.join("; ")
-            );
-            return Err(differs(why));
-        }
-        seats.push(Seat {
-            gate: gate.gate.clone(),
-            judge: supplied.judge(),
-            last: None,
-        });
+) -> Result<Fold, ReplayError> {
+    let differs = |why: String| ReplayError::Gate {
+        gate: id.clone(),
+        why,
+    };
+    let supplied = gates.iter().find(|(supplied, _)| supplied == id);
+    let (_, supplied) = supplied.ok_or_else(|| differs("it was not supplied".to_owned()))?;
+    let diff = differences(settings, &supplied.settings());
+    if diff.is_empty() {
+        return Ok(Fold::new(id.clone(), *supplied));
     }
-    Ok(seats)
+    let diff = diff.join("; ");
+    Err(differs(format!(
+        "its settings are not those of the journal: {diff}"
+    )))
 }
 
-/// Plays a journal again, and gives back everything by which a run can continue.
-fn play(
-    records: &[Record],
+/// Fresh folds of the gates, which must be those of the journal.
+fn fresh_folds(
+    opened: &[OpenedGate],
     gates: &[(GateId, &dyn HealthGate)],
-) -> Result<(Player, Reader), ReplayError> {
-    let opened = opened(records)?;
-    let mut reader = Reader::new(&opened);
-    let mut player = Player {
-        seats: seats(&opened.gates, gates)?,
-        outstanding: None,
-        wanted: None,
-        events: Vec::new(),
-        looks: 0,
-        verdicts: 0,
-    };
-    for record in &records[1..] {
-        match reader.read(record)? {
+) -> Result<Vec<Fold>, ReplayError> {
+    let gate = |gate: &OpenedGate| fresh(&gate.gate, &gate.settings, gates);
+    opened.iter().map(gate).collect()
+}
+
+/// Plays a journal again, record by record: [`replay`] of a journal that is read as a stream. Or from a
+/// snapshot on: the record behind the first one may be any snapshot of the run.
+#[derive(Debug)]
+pub struct Replayer<'a> {
+    gates: &'a [(GateId, &'a dyn HealthGate)],
+    opened: Vec<OpenedGate>,
+    reader: Reader,
+    player: Player,
+    /// The newest record.
+    newest: (u64, Timestamp),
+}
+
+impl<'a> Replayer<'a> {
+    /// Begins with the first record of a journal; `gates` as for [`replay`].
+    ///
+    /// # Errors
+    ///
+    /// [`ReplayError`] if it does not open a migration's journal.
+    pub fn open(
+        first: &Record,
+        gates: &'a [(GateId, &'a dyn HealthGate)],
+    ) -> Result<Self, ReplayError> {
+        let opened = opened(first)?;
+        Ok(Self {
+            gates,
+            reader: Reader::new(&opened),
+            opened: opened.gates,
+            player: Player::default(),
+            newest: (first.seq, first.at),
+        })
+    }
+
+    /// Takes the next record and returns what was told at it.
+    ///
+    /// # Errors
+    ///
+    /// [`ReplayError`] where it differs.
+    pub fn take(&mut self, record: &Record) -> Result<Vec<MigrationEvent>, ReplayError> {
+        let (before, _) = self.newest;
+        let is_first = before == 0;
+        if is_first && record.is_snapshot && record.seq > 1 {
+            let snapshot = snapshot(record)?;
+            self.player = Player::from_snapshot(record, &snapshot, self.gates)?;
+            self.reader.rules = Rules::Now(Box::new(snapshot.machine));
+            self.newest = (record.seq, record.at);
+            return Ok(Vec::new());
+        }
+        if is_first {
+            self.player.folds = fresh_folds(&self.opened, self.gates)?;
+        }
+        if record.seq != before + 1 {
+            let why = format!("it stands behind record {before}; is a record missing?");
+            return Err(unreadable(record.seq, why));
+        }
+        self.newest = (record.seq, record.at);
+        let player = &mut self.player;
+        let events = match self.reader.read(record)? {
             Read::Old(taken) => {
                 if let Some((progress, look)) = &taken.look {
                     player.judge(record, look, progress)?;
                 }
-                player.events.extend(taken.events);
+                taken.events
             }
-            Read::Reopened(opened) => player.seats = seats(&opened, gates)?,
+            Read::Reopened(opened) => {
+                player.folds = fresh_folds(&opened, self.gates)?;
+                Vec::new()
+            }
             Read::Input(machine, input) => player.input(record, machine, input)?,
-            Read::Change(action) => player.change(record, action)?,
-        }
+            Read::Change(action) => {
+                player.change(record, action)?;
+                Vec::new()
+            }
+            Read::Snapshot(machine, snapshot) => {
+                player.compare(record, machine, &snapshot)?;
+                Vec::new()
+            }
+        };
+        player.events += events.len() as u64;
+        Ok(events)
     }
-    Ok((player, reader))
+
+    /// How many verdicts were judged again and found the same.
+    #[must_use]
+    pub fn verdicts(&self) -> usize {
+        self.player.verdicts
+    }
+
+    /// The machine as the records leave it.
+    pub fn machine(self) -> MigrationMachine {
+        let (_, at) = self.newest;
+        self.reader.machine(at)
+    }
 }
 
 /// What a run continues with.
 pub(super) struct Continued {
     pub(super) machine: MigrationMachine,
     /// Folds of the judges, if the journal's rules are today's.
-    pub(super) seats: Vec<Seat>,
+    pub(super) folds: Vec<Fold>,
     /// How many events it has told.
     pub(super) events: u64,
     /// What the journal must hold next, if the rules were an earlier version's.
@@ -464,25 +610,33 @@ pub(super) fn continued(
     gates: &[(GateId, &dyn HealthGate)],
     at: Timestamp,
 ) -> Result<Option<Continued>, ReplayError> {
-    let opened = opened(records)?;
-    let is_old = |record: &Record| reopened(record).map(|reopened| reopened.is_none());
+    let (first, rest) = first_of(records)?;
+    let opened = opened(first)?;
+    let is_old = |record: &Record| match record.is_snapshot {
+        true => Ok(false),
+        false => reopened(record).map(|reopened| reopened.is_none()),
+    };
     let mut is_salvaged = opened.version < JOURNAL_VERSION;
-    for record in &records[1..] {
+    for record in rest {
         is_salvaged &= is_old(record)?;
     }
     if !is_salvaged {
-        let (player, reader) = play(records, gates)?;
+        let mut replayer = Replayer::open(first, gates)?;
+        for record in rest {
+            let _ = replayer.take(record)?;
+        }
+        let Replayer { player, reader, .. } = replayer;
         let machine = reader.machine(at);
         return Ok(machine.started().map(|_| Continued {
             machine,
-            seats: player.seats,
-            events: player.events.len() as u64,
+            folds: player.folds,
+            events: player.events,
             reopened: None,
         }));
     }
     let mut salvage = Salvage::new(opened.version, opened.plan.clone(), opened.gates.clone());
     let mut events = 0;
-    for record in &records[1..] {
+    for record in rest {
         let taken = salvage.take(record);
         events += taken
             .map_err(|why| unreadable(record.seq, why))?
@@ -503,36 +657,77 @@ pub(super) fn continued(
     }
     Ok(Some(Continued {
         machine: MigrationMachine::reopened(opened.plan, reopened.clone()),
-        seats: Vec::new(),
+        folds: Vec::new(),
         events,
         reopened: Some(reopened),
     }))
 }
 
-/// A gate's fold as the journal left it.
-pub(super) struct Seat {
-    pub(super) gate: GateId,
-    pub(super) judge: Box<dyn Judge>,
-    pub(super) last: Option<Observation>,
-}
-
+#[derive(Debug, Default)]
 struct Player {
-    seats: Vec<Seat>,
+    folds: Vec<Fold>,
     outstanding: Option<Action>,
     /// The change that the machine wants and that the journal must hold next.
     wanted: Option<Action>,
-    events: Vec<MigrationEvent>,
+    /// How many events were told.
+    events: u64,
     looks: usize,
     verdicts: usize,
 }
 
 impl Player {
+    /// One that stands where a snapshot was made.
+    fn from_snapshot(
+        record: &Record,
+        snapshot: &Snapshot,
+        gates: &[(GateId, &dyn HealthGate)],
+    ) -> Result<Self, ReplayError> {
+        let mut folds = Vec::new();
+        for saved in &snapshot.folds {
+            let mut fold = fresh(&saved.gate, &saved.settings, gates)?;
+            let restored = fold.restore(saved);
+            restored.map_err(|error| unreadable(record.seq, error))?;
+            folds.push(fold);
+        }
+        Ok(Self {
+            folds,
+            outstanding: Some(snapshot.outstanding.clone()),
+            events: snapshot.events,
+            ..Self::default()
+        })
+    }
+
+    /// Compares a snapshot with what the records before it amount to.
+    fn compare(
+        &self,
+        record: &Record,
+        machine: &MigrationMachine,
+        snapshot: &Snapshot,
+    ) -> Result<(), ReplayError> {
+        let folds: Option<Vec<_>> = self.folds.iter().map(Fold::snapshot).collect();
+        let what = if snapshot.machine != *machine {
+            "the machine"
+        } else if self.outstanding.as_ref() != Some(&snapshot.outstanding) {
+            "what is outstanding"
+        } else if snapshot.events != self.events {
+            "the count of events"
+        } else if folds.as_ref() != Some(&snapshot.folds) {
+            "what the judges have learnt"
+        } else {
+            return Ok(());
+        };
+        Err(ReplayError::Snapshot {
+            seq: record.seq,
+            what,
+        })
+    }
+
     fn input(
         &mut self,
         record: &Record,
         machine: &mut MigrationMachine,
         input: Input,
-    ) -> Result<(), ReplayError> {
+    ) -> Result<Vec<MigrationEvent>, ReplayError> {
         if let Input::Preflighted { look, .. } | Input::Looked(look) = &input
             && let Some(progress) = self.progress()
         {
@@ -554,7 +749,6 @@ impl Player {
             }
         }
         let transition = machine.on(record.at, input);
-        self.events.extend(transition.events);
         match transition.next {
             Next::Keep => {}
             Next::End => self.outstanding = None,
@@ -564,7 +758,7 @@ impl Player {
                 self.outstanding = Some(action);
             }
         }
-        Ok(())
+        Ok(transition.events)
     }
 
     fn change(&mut self, record: &Record, recorded: Action) -> Result<(), ReplayError> {
@@ -586,14 +780,11 @@ impl Player {
         progress: &Progress,
     ) -> Result<(), ReplayError> {
         for report in &look.gates {
-            let Some(seat) = self.seats.iter_mut().find(|s| s.gate == report.gate) else {
+            let Some(fold) = self.folds.iter_mut().find(|fold| fold.gate == report.gate) else {
                 continue;
             };
             let judged = match &report.seen {
-                Ok(Some(observation)) => {
-                    seat.last = Some(observation.clone());
-                    Some(seat.judge.take(observation, progress))
-                }
+                Ok(Some(observation)) => Some(fold.take(observation, progress)),
                 _ => None,
             };
             if judged != report.verdict {

@@ -18,7 +18,7 @@ use crate::{
     clock::{Clock, SystemClock},
     engine::{
         ControlHandle, Event, JOURNAL_VERSION, Journal, MemoryJournal, Opening, Operator, Record,
-        Resumption, RunId, Runner, Sink,
+        Resumption, RunId, Runner, SNAPSHOT_RECORDS, Sink,
     },
     health::HealthGate,
     problem::{PlanError, Problem},
@@ -68,6 +68,7 @@ pub struct Migration {
     sinks: Vec<Sink<MigrationEvent>>,
     cancel: Option<crate::engine::CancelFuture>,
     credentials_end: Option<Timestamp>,
+    snapshot_records: u64,
     handle: ControlHandle,
     controls: crate::engine::Controls,
 }
@@ -90,6 +91,7 @@ impl Migration {
             sinks: Vec::new(),
             cancel: None,
             credentials_end: None,
+            snapshot_records: SNAPSHOT_RECORDS,
             handle,
             controls,
         }
@@ -151,6 +153,14 @@ impl Migration {
     /// Keeps the journal elsewhere.
     pub fn journal(mut self, journal: impl Journal + 'static) -> Self {
         self.journal = Arc::new(journal);
+        self
+    }
+
+    /// Writes a snapshot into the journal after so many records, at least one, and after half an hour in
+    /// any case. A [resume](Self::resume) begins with the newest one. Default: 160, so that a resume takes
+    /// less than 40 calls of a store; a snapshot has some ten kilobytes, as much as some looks together.
+    pub fn snapshot_after(mut self, records: u64) -> Self {
+        self.snapshot_records = records.max(1);
         self
     }
 
@@ -248,7 +258,8 @@ impl Migration {
     /// Goes on with a run whose process ended, from its journal's records: replays them, reads the
     /// split, and goes on from there, or rolls back where the plan says so. The plan, the gates and
     /// their settings must be those of the run. On another machine too: nothing is needed but the
-    /// records.
+    /// records, or of them the first and those from the newest snapshot on
+    /// ([`newest_run_to_resume`](crate::store::Lease::newest_run_to_resume)).
     ///
     /// A run that an earlier version began is not replayed: it continues from a fresh observation under
     /// today's rules, and says so; see [`store`](crate::store#versions).
@@ -278,7 +289,7 @@ impl Migration {
     ///
     /// let log = JournalStore::local("journals")?.log("arn:aws:…:listener-rule/app/chat/1/2/3");
     /// let lease = log.take(Holder::this_process("ann"), SystemClock, Take::IfExpired).await?;
-    /// let records = lease.newest_run().await?;
+    /// let records = lease.newest_run_to_resume().await?;
     /// let outcome = Migration::new(plan, splitter)
     ///     .gate("targets", TargetHealthGate::new())
     ///     .journal(lease)
@@ -293,10 +304,10 @@ impl Migration {
         records: &[Record],
         by: impl Into<Operator>,
     ) -> Result<MigrationOutcome, MigrationError> {
-        if records.is_empty() {
+        let Some(first) = records.first() else {
             return Err(ResumeError::Nothing.into());
-        }
-        let opened = opened(records).map_err(ResumeError::from)?;
+        };
+        let opened = opened(first).map_err(ResumeError::from)?;
         let diff = opened.plan.differences(&self.plan);
         if !diff.is_empty() {
             return Err(ResumeError::PlanChanged { diff }.into());
@@ -326,7 +337,7 @@ impl Migration {
         let resumption = Resumption {
             started,
             events: continued.events,
-            records: records.len() as u64,
+            records: records.last().map_or(0, |last| last.seq + 1),
             newest,
         };
         let opening = match continued.reopened {
@@ -347,10 +358,11 @@ impl Migration {
             keeper: self.keeper,
         };
         let mut host = MigrationHost::new(roles, supplied, look_limit);
-        host.resume(continued.seats);
+        host.resume(continued.folds);
         let (clock, handle) = (Arc::clone(&self.clock), self.handle);
         let mut runner = Runner::new(opened.run, self.clock, self.journal, self.controls);
         runner.sinks = self.sinks;
+        runner.snapshot_records = self.snapshot_records;
         runner.cancel = self.cancel;
         let by = by.into();
         // Boxed, since it is large and whoever awaits it may have a small stack.
@@ -405,6 +417,7 @@ impl Migration {
         let (clock, handle) = (Arc::clone(&self.clock), self.handle);
         let mut runner = Runner::new(run, self.clock, self.journal, self.controls);
         runner.sinks = self.sinks;
+        runner.snapshot_records = self.snapshot_records;
         runner.cancel = self.cancel;
         let opening = Opening::New(opening.to_json());
         // Boxed, since it is large and whoever awaits it may have a small stack.

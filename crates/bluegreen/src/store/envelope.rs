@@ -1,4 +1,5 @@
-//! What a record looks like at rest: one line of JSON with its checksum in front.
+//! What a record looks like at rest: one line of JSON with its checksum in front. Behind it may stand the
+//! lines of the records before it.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -30,6 +31,9 @@ pub(super) struct Envelope {
     pub(super) claim: u64,
     /// The number of the record that opened the newest run so far.
     pub(super) run: Option<u64>,
+    /// The number of that run's newest snapshot. Since version 4.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) snapshot: Option<u64>,
     #[serde(flatten)]
     pub(super) what: What,
 }
@@ -75,8 +79,9 @@ impl Envelope {
         Ok((line.into_bytes(), sum))
     }
 
-    /// From bytes.
+    /// From bytes: their first line.
     pub(super) fn decode(bytes: &[u8]) -> Result<(Self, Sum), Unreadable> {
+        let bytes = lines(bytes).next().unwrap_or_default();
         let body = |bytes: &[u8]| -> Option<(String, Vec<u8>)> {
             let rest = bytes.strip_prefix(OPEN.as_bytes())?;
             let (sum, rest) = rest.split_at_checked(SUM_LENGTH)?;
@@ -105,6 +110,11 @@ impl Envelope {
     }
 }
 
+/// The lines, each with its end. Behind that of a record stand copies of records before it.
+pub(super) fn lines(bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
+    bytes.split_inclusive(|byte| *byte == b'\n')
+}
+
 fn sum_of(bytes: &[u8]) -> Sum {
     use std::fmt::Write as _;
     let digest = Sha256::digest(bytes);
@@ -131,6 +141,7 @@ mod tests {
             by: "token".to_owned(),
             claim: 3,
             run: Some(4),
+            snapshot: None,
             what: What::Entry {
                 record: Record::new(
                     2,

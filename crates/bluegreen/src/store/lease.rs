@@ -1,6 +1,7 @@
 //! [`Lease`]: the right to append, and with it the right to change.
 
 use std::{
+    collections::VecDeque,
     fmt,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
@@ -9,9 +10,10 @@ use std::{
 use async_trait::async_trait;
 
 use super::{
-    HEARTBEAT, Holder, JournalLog, PERMIT,
-    envelope::{Envelope, FORMAT, Sum, What},
+    EXPIRY, HEARTBEAT, Holder, JournalLog, PERMIT,
+    envelope::{Envelope, FORMAT, Sum, What, lines},
     log::Tail,
+    read::STRIDE,
     storage::Created,
 };
 use crate::{
@@ -51,6 +53,9 @@ struct Place {
     next: u64,
     prev: Option<Sum>,
     run: Option<u64>,
+    snapshot: Option<u64>,
+    /// The newest records of this lease as they are at rest, for the next one that carries copies.
+    lines: VecDeque<Vec<u8>>,
     /// The newest entry of this lease, and its number.
     entry: Option<(u64, What)>,
 }
@@ -59,10 +64,19 @@ struct Place {
 struct Health {
     /// When the newest append that was kept began, on the boot-time clock.
     kept: Duration,
+    /// The number of that record.
+    newest: u64,
+    /// What the storage remembers of it.
+    remembered: u64,
     /// Who has taken over, once that is known.
     taken_over: Option<String>,
     is_released: bool,
 }
+
+/// The storage is told each so many records how far the log reaches: a part of what one listing brings.
+const REMEMBER: u64 = 256;
+/// The copies that a record carries take no more bytes.
+const MOST_COPIES: usize = 512 << 10;
 
 impl Lease {
     /// Appends the record that takes the log; `None` where somebody else was quicker.
@@ -86,10 +100,14 @@ impl Lease {
                     next: tail.next,
                     prev: newest.map(|(_, sum)| sum.clone()),
                     run: newest.and_then(|(envelope, _)| envelope.run),
+                    snapshot: newest.and_then(|(envelope, _)| envelope.snapshot),
+                    lines: VecDeque::new(),
                     entry: None,
                 }),
                 health: Mutex::new(Health {
                     kept: clock.uptime(),
+                    newest: tail.next,
+                    remembered: tail.remembered,
                     taken_over: None,
                     is_released: false,
                 }),
@@ -130,6 +148,27 @@ impl Lease {
     /// Only reads.
     pub async fn newest_run(&self) -> Result<Vec<Record>> {
         self.inner.log.newest_run().await
+    }
+
+    /// What a resume of the newest run needs: see
+    /// [`JournalLog::newest_run_to_resume`]. The end of the log need not be found for it.
+    ///
+    /// # Errors
+    ///
+    /// As [`JournalLog::newest_run`].
+    ///
+    /// # Cancel safety
+    ///
+    /// Only reads.
+    pub async fn newest_run_to_resume(&self) -> Result<Vec<Record>> {
+        let span = {
+            let place = self.inner.place.lock().await;
+            place.run.map(|run| (run, place.snapshot, place.next))
+        };
+        match span {
+            Some((run, snapshot, end)) => self.inner.log.to_resume(run, snapshot, end).await,
+            None => Ok(Vec::new()),
+        }
     }
 
     /// Lets go. What comes after it is refused. Done twice it does nothing.
@@ -176,39 +215,46 @@ impl Lease {
         }
         let at = inner.clock.now();
         loop {
-            let opens = matches!(&what, What::Entry { record } if record.seq == 0);
-            let run = if opens { Some(place.next) } else { place.run };
+            let seq = place.next;
+            let (run, snapshot) = match &what {
+                What::Entry { record } if record.seq == 0 => (Some(seq), None),
+                What::Entry { record } if record.is_snapshot => (place.run, Some(seq)),
+                _ => (place.run, place.snapshot),
+            };
             let envelope = Envelope {
                 format: FORMAT,
-                seq: place.next,
+                seq,
                 prev: place.prev.clone(),
                 at,
                 by: inner.token.clone(),
                 claim: inner.claim,
                 run,
+                snapshot,
                 what: what.clone(),
             };
-            let (bytes, sum) = envelope.encode().map_err(|error| {
+            let (line, sum) = envelope.encode().map_err(|error| {
                 Error::new(ErrorKind::Invalid, "write a record as JSON").with_source(error)
             })?;
+            let bytes = place.with_copies(seq, &line);
             let begun = inner.clock.uptime();
-            let seq = place.next;
             let created = inner.log.storage().create(seq, bytes).await;
             match created {
                 Ok(Created::New) => {
-                    place.follow(&envelope, sum);
-                    self.kept(begun);
+                    self.still_last(seq, begun).await?;
+                    place.follow(&envelope, sum, line);
+                    self.kept(begun, seq);
                     return Ok(seq);
                 }
                 Ok(Created::Exists) => {
-                    let bytes = inner.log.storage().read(seq).await;
-                    let found = bytes.and_then(|bytes| inner.log.decode(seq, &bytes));
-                    match found? {
+                    let bytes = inner.log.storage().read(seq).await?;
+                    match inner.log.decode(seq, &bytes)? {
                         // An append of ours whose answer never came, or was not waited for.
                         Some((found, sum)) if found.by == inner.token => {
-                            place.follow(&found, sum);
+                            self.still_last(seq, begun).await?;
+                            let line = lines(&bytes).next().unwrap_or_default();
+                            place.follow(&found, sum, line.to_vec());
                             if found.what == what {
-                                self.kept(begun);
+                                self.kept(begun, seq);
                                 return Ok(seq);
                             }
                         }
@@ -237,8 +283,40 @@ impl Lease {
         Ok(())
     }
 
-    fn kept(&self, begun: Duration) {
-        self.health().kept = begun;
+    fn kept(&self, begun: Duration, seq: u64) {
+        let mut health = self.health();
+        health.kept = begun;
+        health.newest = seq;
+    }
+
+    /// That nothing stands behind record `seq`. A holder that was silent for long may have been taken over,
+    /// and the records since may be pruned: then its number is free again, and proves nothing.
+    async fn still_last(&self, seq: u64, begun: Duration) -> Result<()> {
+        if begun.saturating_sub(self.health().kept) < EXPIRY {
+            return Ok(());
+        }
+        let behind = self.inner.log.storage().numbers(seq + 1).await?;
+        if behind.numbers.is_empty() {
+            return Ok(());
+        }
+        let by = "another controller";
+        self.health().taken_over = Some(by.to_owned());
+        Err(self.lost(by))
+    }
+
+    /// Says in the storage how far the log reaches, now and then.
+    async fn remember(&self) {
+        let newest = {
+            let health = self.health();
+            let is_due = !health.is_released && health.newest >= health.remembered + REMEMBER;
+            is_due.then_some(health.newest)
+        };
+        let Some(newest) = newest else { return };
+        // It saves calls and decides nothing, so a failure is no matter; the next try is as far away.
+        self.health().remembered = newest;
+        if let Err(error) = self.inner.log.storage().remember(newest).await {
+            tracing::debug!(%error, "the storage does not remember the end of the log");
+        }
     }
 
     fn taken_over(&self, found: &Envelope) -> Error {
@@ -267,11 +345,26 @@ impl Lease {
 }
 
 impl Place {
+    /// Record `seq` as it is put to rest: if it carries copies, with those since the last that did.
+    fn with_copies(&self, seq: u64, line: &[u8]) -> Vec<u8> {
+        let mut bytes = line.to_vec();
+        let size: usize = self.lines.iter().map(Vec::len).sum();
+        if seq.is_multiple_of(STRIDE) && size <= MOST_COPIES {
+            bytes.extend(self.lines.iter().flatten());
+        }
+        bytes
+    }
+
     /// Goes on behind a record.
-    fn follow(&mut self, envelope: &Envelope, sum: Sum) {
+    fn follow(&mut self, envelope: &Envelope, sum: Sum, line: Vec<u8>) {
+        self.lines.push_back(line);
+        if envelope.seq.is_multiple_of(STRIDE) {
+            self.lines.clear();
+        }
         self.next = envelope.seq + 1;
         self.prev = Some(sum);
         self.run = envelope.run;
+        self.snapshot = envelope.snapshot;
         if matches!(envelope.what, What::Entry { .. }) {
             self.entry = Some((envelope.seq, envelope.what.clone()));
         }
@@ -286,6 +379,7 @@ impl Journal for Lease {
 
     async fn heartbeat(&self) -> Error {
         loop {
+            self.remember().await;
             let silent = {
                 let health = self.health();
                 let now = self.inner.clock.uptime();

@@ -6,6 +6,7 @@ use std::{
     sync::Arc,
 };
 
+use futures_util::{Stream, TryStreamExt as _};
 use jiff::Timestamp;
 use object_store::{ObjectStore, local::LocalFileSystem, memory::InMemory};
 use sha2::{Digest, Sha256};
@@ -29,6 +30,7 @@ pub struct JournalStore {
     prefix: object_store::path::Path,
     place: String,
     is_shared: bool,
+    is_sorted: bool,
     /// If it is a folder: which.
     folder: Option<PathBuf>,
 }
@@ -78,7 +80,16 @@ impl JournalStore {
             prefix: prefix.into(),
             place,
             is_shared,
+            is_sorted: true,
             folder: None,
+        }
+    }
+
+    /// The store lists in no order: an S3 directory bucket.
+    pub(crate) fn unsorted(self) -> Self {
+        Self {
+            is_sorted: false,
+            ..self
         }
     }
 
@@ -139,6 +150,9 @@ impl JournalStore {
         let mut storage = Objects::new(Arc::clone(&self.objects), prefix);
         if let Some(folder) = &self.folder {
             storage = storage.in_folder(folder.join(name));
+        }
+        if !self.is_sorted {
+            storage = storage.unsorted();
         }
         JournalLog::new(Arc::new(storage), subject)
     }
@@ -205,6 +219,8 @@ pub(super) struct Tail {
     pub(super) next: u64,
     /// The newest whole record.
     pub(super) newest: Option<(Envelope, Sum)>,
+    /// What the storage remembers of the end.
+    pub(super) remembered: u64,
 }
 
 impl Tail {
@@ -252,7 +268,10 @@ impl JournalLog {
         let Some((newest, _)) = &tail.newest else {
             return Ok(None);
         };
-        let (claim, _) = self.read_whole(newest.claim).await?;
+        let claim = match newest.claim == newest.seq {
+            true => newest.clone(),
+            false => self.read_whole(newest.claim).await?.0,
+        };
         let What::Taken { holder, .. } = claim.what else {
             let why = format!("record {} should take the log and does not", newest.claim);
             return Err(self.damaged(&why));
@@ -280,74 +299,88 @@ impl JournalLog {
         self.run_of(&tail).await
     }
 
-    pub(super) async fn run_of(&self, tail: &Tail) -> Result<Vec<Record>> {
-        use futures_util::{StreamExt, TryStreamExt, stream};
-        /// So many reads at once.
-        const AT_ONCE: usize = 16;
+    /// [`newest_run`](Self::newest_run) as a stream, for a run that is large.
+    ///
+    /// # Errors
+    ///
+    /// As [`newest_run`](Self::newest_run), at the record that is wrong.
+    ///
+    /// # Cancel safety
+    ///
+    /// Only reads.
+    pub async fn newest_run_stream(&self) -> Result<impl Stream<Item = Result<Record>>> {
+        let tail = self.tail().await?;
+        let first = tail.newest.and_then(|(newest, _)| newest.run);
+        // Without a run there is nothing to read.
+        Ok(self.entries(first.unwrap_or(tail.next), tail.next))
+    }
+
+    /// The first record of the newest run; `None` if there was none.
+    ///
+    /// # Errors
+    ///
+    /// As [`newest_run`](Self::newest_run).
+    ///
+    /// # Cancel safety
+    ///
+    /// Only reads.
+    pub async fn newest_opening(&self) -> Result<Option<Record>> {
+        let tail = self.tail().await?;
+        let Some(first) = tail.newest.and_then(|(newest, _)| newest.run) else {
+            return Ok(None);
+        };
+        let opening: Vec<Record> = self.entries(first, first + 1).try_collect().await?;
+        Ok(opening.into_iter().next())
+    }
+
+    async fn run_of(&self, tail: &Tail) -> Result<Vec<Record>> {
         let Some(first) = tail.newest.as_ref().and_then(|(newest, _)| newest.run) else {
             return Ok(Vec::new());
         };
-        let numbers = self.storage.numbers().await?;
-        let numbers = numbers
-            .into_iter()
-            .filter(|n| (first..tail.next).contains(n));
-        let read = stream::iter(numbers)
-            .map(|seq| async move { Ok::<_, Error>((seq, self.storage.read(seq).await?)) })
-            .buffered(AT_ONCE)
-            .try_collect::<Vec<_>>()
-            .await?;
-        let mut records: Vec<Record> = Vec::new();
-        let mut before: Option<Sum> = None;
-        for (seq, bytes) in read {
-            let (envelope, sum) = match self.decode(seq, &bytes)? {
-                Some(whole) => whole,
-                None => continue,
-            };
-            if before.is_some() && envelope.prev != before {
-                let why = format!("record {seq} does not follow the one before it");
-                return Err(self.damaged(&why));
-            }
-            before = Some(sum);
-            if let What::Entry { record } = envelope.what {
-                if records.last() == Some(&record) {
-                    // Versions up to 3 wrote it again if its answer was lost and a heartbeat came between.
-                    continue;
-                }
-                if record.seq != records.len() as u64 {
-                    let why = format!(
-                        "record {seq} is the run's {}th entry, and {} are there",
-                        record.seq,
-                        records.len()
-                    );
-                    return Err(self.damaged(&why));
-                }
-                records.push(record);
-            }
-        }
-        Ok(records)
+        self.entries(first, tail.next).try_collect().await
     }
 
-    /// The end of the log. Reads back over records that are torn.
-    pub(super) async fn tail(&self) -> Result<Tail> {
-        let numbers = self.storage.numbers().await?;
-        let Some(newest) = numbers.last() else {
-            return Ok(Tail::default());
-        };
-        let next = newest.checked_add(1).ok_or_else(|| {
-            self.damaged(&format!("record {newest} leaves no number for another one"))
-        })?;
-        for seq in numbers.iter().rev() {
-            let bytes = self.storage.read(*seq).await?;
-            if let Some(whole) = self.decode(*seq, &bytes)? {
-                let newest = Some(whole);
-                return Ok(Tail { next, newest });
+    /// What a resume of the newest run needs: its first record, and the others from its newest
+    /// [snapshot](Record::is_snapshot) on. All, if it has none; empty if there was no run.
+    ///
+    /// # Errors
+    ///
+    /// As [`newest_run`](Self::newest_run).
+    ///
+    /// # Cancel safety
+    ///
+    /// Only reads.
+    pub async fn newest_run_to_resume(&self) -> Result<Vec<Record>> {
+        let tail = self.tail().await?;
+        let newest = tail.newest.as_ref().map(|(newest, _)| newest);
+        match newest.and_then(|newest| newest.run) {
+            Some(run) => {
+                let snapshot = newest.and_then(|newest| newest.snapshot);
+                self.to_resume(run, snapshot, tail.next).await
             }
+            None => Ok(Vec::new()),
         }
-        Ok(Tail { next, newest: None })
+    }
+
+    /// Of the run that begins with record `run`, up to `end`.
+    pub(super) async fn to_resume(
+        &self,
+        run: u64,
+        snapshot: Option<u64>,
+        end: u64,
+    ) -> Result<Vec<Record>> {
+        let Some(snapshot) = snapshot else {
+            return self.entries(run, end).try_collect().await;
+        };
+        let (first, rest) = futures_util::try_join!(
+            self.entries(run, run + 1).try_collect::<Vec<_>>(),
+            self.entries(snapshot, end).try_collect::<Vec<_>>(),
+        )?;
+        Ok([first, rest].concat())
     }
 
     /// A record that must be whole.
-    async fn read_whole(&self, seq: u64) -> Result<(Envelope, Sum)> {
+    pub(super) async fn read_whole(&self, seq: u64) -> Result<(Envelope, Sum)> {
         let bytes = self.storage.read(seq).await?;
         let whole = self.decode(seq, &bytes)?;
         whole.ok_or_else(|| self.damaged(&format!("record {seq} is not whole")))
@@ -382,7 +415,7 @@ impl JournalLog {
         }
     }
 
-    fn damaged(&self, why: &str) -> Error {
+    pub(super) fn damaged(&self, why: &str) -> Error {
         let message = format!("read the journal of `{}`: {why}", self.subject);
         Error::new(ErrorKind::Refused, message)
             .with_hint("somebody changed it by hand; look at the live split and use `rollback`")

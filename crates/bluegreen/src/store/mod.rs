@@ -25,6 +25,27 @@
 //! The taker times the silence on its own clock, and nobody compares clocks with anybody. The
 //! holder times its permit on the boot-time clock, which goes on while a machine sleeps.
 //!
+//! # Age
+//!
+//! A log has no length at which it becomes slow. Its end is found by asking what lies behind a number, in
+//! leaps, from where its holder last said that it was. Every 16th record carries copies of the 15 before
+//! it, so one call reads 16. After 160 records, or half an hour, a migration writes a
+//! [snapshot](crate::migration::Snapshot): a resume reads the first record of its run and those from the
+//! newest snapshot on, which takes less than 40 calls after a week as after an hour. A
+//! [replay](crate::migration::Replayer) reads everything, as a stream, and compares each snapshot with
+//! what it found itself.
+//!
+//! | after a bake of a week, in a store whose calls take 90 ms | calls | time | memory |
+//! |---|---|---|---|
+//! FIGURES
+//!
+//! (`cargo bench -p bluegreen --features sim,store --bench long_journal`)
+//!
+//! What is old takes space alone. [`prune`](JournalLog::prune), and `bluegreen journal prune`, delete the
+//! records of old runs; life-cycle rules of a bucket must not. The oldest record that stays carries the
+//! checksum of the newest one that went. A holder that slept through a takeover and a pruning finds a free
+//! number again: who was silent for [`EXPIRY`] believes an append only if no record stands behind it.
+//!
 //! # Versions
 //!
 //! [`JOURNAL_VERSION`](crate::engine::JOURNAL_VERSION) counts everything that a journal holds, of
@@ -84,10 +105,13 @@
 
 use std::time::Duration;
 
+mod end;
 mod envelope;
 mod holder;
 mod lease;
 mod log;
+mod prune;
+mod read;
 mod storage;
 mod take;
 
@@ -95,7 +119,8 @@ pub use self::{
     holder::Holder,
     lease::Lease,
     log::{JournalLog, JournalStore, LeaseState},
-    storage::{Created, RecordStorage},
+    prune::{Keep, Pruned},
+    storage::{Created, Numbers, RecordStorage},
     take::Take,
 };
 

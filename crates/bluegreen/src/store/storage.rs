@@ -1,9 +1,9 @@
-//! Where records are kept: three calls.
+//! Where records are kept: create, read, list, and two that save work.
 
 use std::{fmt, path::PathBuf, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
-use futures_util::TryStreamExt;
+use futures_util::{StreamExt as _, TryStreamExt, stream};
 use object_store::{
     GetOptions, ObjectStore, ObjectStoreExt as _, PutMode, PutOptions, PutPayload, path::Path,
 };
@@ -20,6 +20,27 @@ pub enum Created {
     New,
     /// Something is there already; nothing was changed.
     Exists,
+}
+
+/// Some of the numbers of a log's records.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Numbers {
+    /// The numbers, ascending.
+    pub numbers: Vec<u64>,
+    /// Whether there is none above them.
+    pub is_last: bool,
+}
+
+impl Numbers {
+    /// Those of `all`, which may be in any order, from `from` on: for a storage that always knows all.
+    pub fn all(all: impl IntoIterator<Item = u64>, from: u64) -> Self {
+        let mut numbers: Vec<u64> = all.into_iter().filter(|seq| *seq >= from).collect();
+        numbers.sort_unstable();
+        Self {
+            numbers,
+            is_last: true,
+        }
+    }
 }
 
 /// Numbered records of one log, each created once and never changed: what a
@@ -50,7 +71,8 @@ pub trait RecordStorage: fmt::Debug + Send + Sync {
     /// Only reads.
     async fn read(&self, seq: u64) -> Result<Vec<u8>>;
 
-    /// The numbers of all records, ascending, those of creates that have returned included.
+    /// The lowest numbers that are not below `from`, as many as one call brings; those of creates that
+    /// have returned are among them. Empty only if there is none.
     ///
     /// # Errors
     ///
@@ -59,7 +81,49 @@ pub trait RecordStorage: fmt::Debug + Send + Sync {
     /// # Cancel safety
     ///
     /// Only reads.
-    async fn numbers(&self) -> Result<Vec<u64>>;
+    async fn numbers(&self, from: u64) -> Result<Numbers>;
+
+    /// Remembers that the log reaches to `seq` at least, so that its end is found from there. It may be
+    /// forgotten; the log is read without it. Default: forgets it.
+    ///
+    /// # Errors
+    ///
+    /// Where it could not. Nothing depends on it.
+    ///
+    /// # Cancel safety
+    ///
+    /// Cancel safe.
+    async fn remember(&self, seq: u64) -> Result<()> {
+        let _ = seq;
+        Ok(())
+    }
+
+    /// What was remembered last, or 0. Default: 0.
+    ///
+    /// # Errors
+    ///
+    /// Where it cannot be read.
+    ///
+    /// # Cancel safety
+    ///
+    /// Only reads.
+    async fn remembered(&self) -> Result<u64> {
+        Ok(0)
+    }
+
+    /// Deletes records, those that are gone already included. Default: refuses.
+    ///
+    /// # Errors
+    ///
+    /// Where some may be there still.
+    ///
+    /// # Cancel safety
+    ///
+    /// A dropped call may have deleted some.
+    async fn delete(&self, numbers: &[u64]) -> Result<()> {
+        let message = format!("delete {} records: this storage keeps all", numbers.len());
+        Err(Error::new(ErrorKind::Refused, message))
+    }
 }
 
 /// A call to the store may take so long: well under a permit.
@@ -68,6 +132,12 @@ const LIMIT: Duration = Duration::from_secs(8);
 const LARGEST: u64 = 8 << 20;
 /// So many digits name a record. A thousand records a second fill them in thirty years.
 const DIGITS: usize = 12;
+/// The highest number that they can say.
+const HIGHEST: u64 = 999_999_999_999;
+/// So many numbers come with one call: the size of S3's pages.
+const PAGE: usize = 1_000;
+/// The object that says how far the log reaches. Its name is no record's.
+const REMEMBERED: &str = "newest";
 
 /// The wait before a create that was in another one's way is sent again.
 const AGAIN: Duration = Duration::from_millis(100);
@@ -83,6 +153,8 @@ pub(crate) struct Objects {
     prefix: Path,
     /// If they are files: the folder that they are in.
     folder: Option<PathBuf>,
+    /// Whether the store lists by name, and can begin anywhere.
+    is_sorted: bool,
 }
 
 impl Objects {
@@ -91,6 +163,15 @@ impl Objects {
             store,
             prefix,
             folder: None,
+            is_sorted: true,
+        }
+    }
+
+    /// The store lists in no order: an S3 directory bucket.
+    pub(super) fn unsorted(self) -> Self {
+        Self {
+            is_sorted: false,
+            ..self
         }
     }
 
@@ -187,7 +268,8 @@ fn told(attempted: &str, error: &object_store::Error) -> Error {
             error.with_hint("create the bucket, in the region that is worked in, or name another")
         }
         (ErrorKind::Denied, _) => error.with_hint(
-            "it needs s3:GetObject and s3:PutObject below the prefix, and s3:ListBucket",
+            "it needs s3:GetObject and s3:PutObject below the prefix, and s3:ListBucket; to prune, \
+             s3:DeleteObject too",
         ),
         (_, Some("PermanentRedirect" | "IllegalLocationConstraintException")) => {
             error.with_hint("the bucket is in another region: work in its region, or name another")
@@ -262,15 +344,110 @@ impl RecordStorage for Objects {
         }
     }
 
-    async fn numbers(&self) -> Result<Vec<u64>> {
-        let listed = self.store.list(Some(&self.prefix)).try_collect::<Vec<_>>();
-        let listed = self.within("list the records", listed).await?;
-        let number = |meta: &object_store::ObjectMeta| {
-            let name = meta.location.filename()?.strip_suffix(".json")?;
-            name.parse().ok().filter(|_| name.len() == DIGITS)
+    async fn numbers(&self, from: u64) -> Result<Numbers> {
+        if let Some(folder) = self.folder.clone() {
+            return numbers_in(folder, from).await;
+        }
+        if from > HIGHEST {
+            return Ok(Numbers::all([], from));
+        }
+        let listed = match (self.is_sorted, from.checked_sub(1)) {
+            (true, Some(before)) => {
+                let before = self.path(before);
+                self.store.list_with_offset(Some(&self.prefix), &before)
+            }
+            _ => self.store.list(Some(&self.prefix)),
         };
-        let mut numbers: Vec<u64> = listed.iter().filter_map(number).collect();
-        numbers.sort_unstable();
-        Ok(numbers)
+        let most = if self.is_sorted { PAGE } else { usize::MAX };
+        let listed = listed.take(most).try_collect::<Vec<_>>();
+        let listed = self.within("list the records", listed).await?;
+        let names = listed.iter().filter_map(|meta| meta.location.filename());
+        Ok(Numbers {
+            is_last: listed.len() < most,
+            ..Numbers::all(names.filter_map(number_of), from)
+        })
+    }
+
+    async fn remember(&self, seq: u64) -> Result<()> {
+        if self.folder.is_some() {
+            // All files of a folder are listed with one call.
+            return Ok(());
+        }
+        let path = self.prefix.clone().join(REMEMBERED);
+        let put = self.store.put(&path, PutPayload::from(seq.to_string()));
+        self.within("remember the newest record", put)
+            .await
+            .map(drop)
+    }
+
+    async fn remembered(&self) -> Result<u64> {
+        if self.folder.is_some() {
+            return Ok(0);
+        }
+        let path = self.prefix.clone().join(REMEMBERED);
+        let read = async {
+            match self.store.get_opts(&path, GetOptions::default()).await {
+                Ok(found) if found.meta.size <= DIGITS as u64 => found.bytes().await.map(Some),
+                Ok(_) | Err(object_store::Error::NotFound { .. }) => Ok(None),
+                Err(error) => Err(error),
+            }
+        };
+        let read = self.within("read which record is the newest", read).await?;
+        let text = read.and_then(|bytes| String::from_utf8(bytes.to_vec()).ok());
+        Ok(text.and_then(|text| text.parse().ok()).unwrap_or(0))
+    }
+
+    async fn delete(&self, numbers: &[u64]) -> Result<()> {
+        let paths: Vec<Path> = numbers.iter().map(|seq| self.path(*seq)).collect();
+        let paths = stream::iter(paths.into_iter().map(Ok)).boxed();
+        let is_gone = |deleted: &object_store::Result<Path>| {
+            std::future::ready(!matches!(
+                deleted,
+                Err(object_store::Error::NotFound { .. })
+            ))
+        };
+        let deleted = self.store.delete_stream(paths).filter(is_gone);
+        let deleted = deleted.try_for_each(|_| async { Ok(()) });
+        self.within("delete records", deleted).await
+    }
+}
+
+/// The number that a record's name says.
+fn number_of(name: &str) -> Option<u64> {
+    let digits = name.strip_suffix(".json")?;
+    digits.parse().ok().filter(|_| digits.len() == DIGITS)
+}
+
+/// The numbers of a folder's records: names alone, without a look at each file.
+async fn numbers_in(folder: PathBuf, from: u64) -> Result<Numbers> {
+    let failed = |error: std::io::Error, folder: &PathBuf| {
+        let message = format!("list the records in journal folder `{}`", folder.display());
+        Error::new(ErrorKind::Unavailable, message).with_source(error)
+    };
+    let _stands = clock::RealWork::begin();
+    let listing = tokio::task::spawn_blocking(move || {
+        let names = match std::fs::read_dir(&folder) {
+            Ok(names) => names,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                return Ok(Numbers::all([], from));
+            }
+            Err(error) => return Err(failed(error, &folder)),
+        };
+        let mut numbers = Vec::new();
+        for name in names {
+            let name = name.map_err(|error| failed(error, &folder))?.file_name();
+            numbers.extend(name.to_str().and_then(number_of));
+        }
+        Ok(Numbers::all(numbers, from))
+    });
+    match tokio::time::timeout(LIMIT, listing).await {
+        Ok(Ok(listed)) => listed,
+        _ => Err(Error::new(
+            ErrorKind::Unavailable,
+            format!(
+                "list the records in a journal folder: no answer within {} s",
+                LIMIT.as_secs()
+            ),
+        )),
     }
 }

@@ -124,14 +124,15 @@ impl RecordStorage for Breaking {
         record.ok_or_else(|| Error::new(ErrorKind::NotFound, "read a record"))
     }
 
-    async fn numbers(&self) -> Result<Vec<u64>> {
-        Ok(self
-            .records
-            .lock()
-            .expect("no panic")
-            .keys()
-            .copied()
-            .collect())
+    async fn numbers(&self, from: u64) -> Result<Numbers> {
+        let records = self.records.lock().expect("no panic");
+        Ok(Numbers::all(records.keys().copied(), from))
+    }
+
+    async fn delete(&self, numbers: &[u64]) -> Result<()> {
+        let mut records = self.records.lock().expect("no panic");
+        records.retain(|seq, _| !numbers.contains(seq));
+        Ok(())
     }
 }
 
@@ -477,7 +478,7 @@ async fn a_log_that_was_changed_by_hand_is_refused_with_the_record() {
     assert!(message(storage).await.contains("record 4 does not follow"));
     let storage = written().await;
     storage.records.lock().expect("no panic").remove(&3);
-    assert!(message(storage).await.contains("record 4 does not follow"));
+    assert!(message(storage).await.contains("record 3 is missing"));
     let storage = written().await;
     let other = storage.records.lock().expect("no panic")[&2].clone();
     storage.change(3, |bytes| *bytes = other);
@@ -550,4 +551,270 @@ fn every_subject_has_a_folder_of_its_own() {
     names.sort();
     names.dedup();
     assert_eq!(names.len(), subjects.len());
+}
+
+/// A storage that counts its calls, and lists as S3 does: a page at a time.
+#[derive(Debug, Default)]
+struct Paged {
+    records: Mutex<std::collections::BTreeMap<u64, Vec<u8>>>,
+    remembered: Mutex<u64>,
+    calls: AtomicU64,
+}
+
+impl Paged {
+    fn log(self: &Arc<Self>) -> JournalLog {
+        JournalLog::new(Arc::clone(self) as Arc<dyn RecordStorage>, "rule")
+    }
+
+    /// What `work` brings, and how many calls it takes.
+    async fn counted<T>(&self, work: impl Future<Output = T>) -> (T, u64) {
+        let before = self.calls.load(Ordering::SeqCst);
+        let done = work.await;
+        (done, self.calls.load(Ordering::SeqCst) - before)
+    }
+
+    fn called(&self) {
+        self.calls.fetch_add(1, Ordering::SeqCst);
+    }
+}
+
+#[async_trait]
+impl RecordStorage for Paged {
+    async fn create(&self, seq: u64, bytes: Vec<u8>) -> Result<Created> {
+        self.called();
+        let mut records = self.records.lock().expect("no panic");
+        if records.contains_key(&seq) {
+            return Ok(Created::Exists);
+        }
+        records.insert(seq, bytes);
+        Ok(Created::New)
+    }
+
+    async fn read(&self, seq: u64) -> Result<Vec<u8>> {
+        self.called();
+        let records = self.records.lock().expect("no panic");
+        let record = records.get(&seq).cloned();
+        record.ok_or_else(|| Error::new(ErrorKind::NotFound, "read a record"))
+    }
+
+    async fn numbers(&self, from: u64) -> Result<Numbers> {
+        const PAGE: usize = 1_000;
+        self.called();
+        let records = self.records.lock().expect("no panic");
+        let numbers: Vec<u64> = records.range(from..).take(PAGE).map(|(n, _)| *n).collect();
+        Ok(Numbers {
+            is_last: numbers.len() < PAGE,
+            numbers,
+        })
+    }
+
+    async fn remember(&self, seq: u64) -> Result<()> {
+        self.called();
+        *self.remembered.lock().expect("no panic") = seq;
+        Ok(())
+    }
+
+    async fn remembered(&self) -> Result<u64> {
+        self.called();
+        Ok(*self.remembered.lock().expect("no panic"))
+    }
+
+    async fn delete(&self, numbers: &[u64]) -> Result<()> {
+        self.called();
+        let mut records = self.records.lock().expect("no panic");
+        records.retain(|seq, _| !numbers.contains(seq));
+        Ok(())
+    }
+}
+
+/// A run of so many entries, the `snapshots` among them marked as such.
+async fn run_of(log: &JournalLog, entries: u64, snapshots: &[u64]) -> Lease {
+    let lease = take(log, "ann", Take::IfExpired).await.expect("free");
+    for seq in 0..entries {
+        let record = entry(seq);
+        let record = match snapshots.contains(&seq) {
+            true => record.as_snapshot(),
+            false => record,
+        };
+        lease.append(record).await.expect("kept");
+    }
+    lease
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_end_of_a_long_log_is_found_with_few_calls() {
+    // Sizes around those at which pages and leaps end.
+    for size in [1_u64, 2, 999, 1_000, 1_001, 5_095, 5_096, 5_097, 30_000] {
+        let storage = Arc::new(Paged::default());
+        let log = storage.log();
+        let lease = run_of(&log, size - 1, &[]).await;
+        for remembered in [0, size / 2, size - 1, size + 7, u64::MAX] {
+            *storage.remembered.lock().unwrap() = remembered;
+            let (tail, calls) = storage.counted(log.tail()).await;
+            let tail = tail.expect("readable");
+            assert_eq!(tail.next, size, "{remembered}");
+            assert_eq!(tail.newest.expect("one").0.seq, size - 1);
+            assert!(calls <= 18, "{size}, {remembered}: {calls}");
+        }
+        // A holder that goes on says in the storage where it is.
+        tokio::select! {
+            error = lease.heartbeat() => panic!("{error}"),
+            () = tokio::time::sleep(HEARTBEAT / 2) => {}
+        }
+        if size > 256 {
+            assert_eq!(*storage.remembered.lock().unwrap(), size - 1);
+            let (tail, calls) = storage.counted(log.tail()).await;
+            assert_eq!((tail.expect("readable").next, calls), (size, 3));
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_resume_reads_the_first_record_and_those_from_the_newest_snapshot_on() {
+    for (entries, snapshot) in [(20, 19), (20, 1), (1_200, 1_000), (1_200, 40)] {
+        let storage = Arc::new(Paged::default());
+        let log = storage.log();
+        let lease = run_of(&log, entries, &[1, snapshot]).await;
+        let whole = log.newest_run().await.expect("readable");
+        assert_eq!(whole.len() as u64, entries);
+        let (read, calls) = storage.counted(lease.newest_run_to_resume()).await;
+        let read = read.expect("readable");
+        assert_eq!(read[0], whole[0]);
+        assert_eq!(read[1..], whole[usize::try_from(snapshot).unwrap()..]);
+        assert_eq!(log.newest_run_to_resume().await.expect("readable"), read);
+        let most = 1 + (entries - snapshot) / 16 + 1 + 15;
+        assert!(calls <= most, "{entries}, {snapshot}: {calls}");
+        // The snapshot of an old run is none of a new one.
+        lease.release().await.expect("kept");
+        let lease = run_of(&log, 3, &[]).await;
+        let read = lease.newest_run_to_resume().await.expect("readable");
+        assert_eq!(read, (0..3).map(entry).collect::<Vec<_>>());
+    }
+}
+
+/// Copies are only help: the same is read without them, with broken ones, and over takeovers and beats.
+#[tokio::test(start_paused = true)]
+async fn p05_a_log_reads_the_same_with_copies_and_without() {
+    let storage = Arc::new(Paged::default());
+    let log = storage.log();
+    let mut lease = run_of(&log, 10, &[]).await;
+    for seq in 10..100 {
+        if seq % 23 == 0 {
+            lease = take(&log, "bob", Take::ToRestore).await.expect("taken");
+        }
+        if seq % 7 == 0 {
+            tokio::select! {
+                error = lease.heartbeat() => panic!("{error}"),
+                () = tokio::time::sleep(HEARTBEAT * 2) => {}
+            }
+        }
+        lease.append(entry(seq)).await.expect("kept");
+    }
+    let wanted: Vec<Record> = (0..100).map(entry).collect();
+    let read = async || log.newest_run().await.expect("readable");
+    let (whole, calls) = storage.counted(read()).await;
+    assert_eq!(whole, wanted);
+    let records = storage.records.lock().unwrap().clone();
+    assert!(calls < records.len() as u64 / 2, "{calls} calls");
+    let cut = |left: fn(&[u8]) -> usize| {
+        for (seq, bytes) in &records {
+            let first = bytes
+                .iter()
+                .position(|byte| *byte == b'\n')
+                .expect("a line")
+                + 1;
+            let left = first + left(&bytes[first..]);
+            storage
+                .records
+                .lock()
+                .unwrap()
+                .insert(*seq, bytes[..left].to_vec());
+        }
+    };
+    cut(|_| 0);
+    assert_eq!(read().await, wanted);
+    cut(|copies| copies.len() / 3);
+    assert_eq!(read().await, wanted);
+}
+
+#[tokio::test(start_paused = true)]
+async fn old_runs_are_pruned_and_what_stays_reads_as_before() {
+    let storage = Arc::new(Paged::default());
+    let log = storage.log();
+    let clock = TestClock::new();
+    let day = Duration::from_secs(24 * 3_600);
+    let time = |days: u32| {
+        Timestamp::UNIX_EPOCH
+            .checked_add(day * days)
+            .expect("in range")
+    };
+    for _ in 0..10 {
+        let lease = log.take(holder("ann"), clock.clone(), Take::IfFree).await;
+        let lease = lease.expect("free");
+        for seq in 0..20 {
+            lease.append(entry(seq)).await.expect("kept");
+        }
+        lease.release().await.expect("kept");
+        tokio::time::sleep(day).await;
+    }
+    let left = || storage.records.lock().unwrap().len();
+    // The newest always stays; a run stays if it is among the newest or young.
+    for (runs, since, kept) in [(20, 30, 10), (2, 0, 10), (8, 30, 8), (2, 5, 5), (0, 30, 1)] {
+        let keep = Keep::new(runs, time(since));
+        let before = left();
+        let dry = log.prune(&keep, true, |_| {}).await.expect("readable");
+        assert_eq!((dry.deleted, left()), (0, before));
+        let mut told = Vec::new();
+        let pruned = log.prune(&keep, false, |pruned| told.push(*pruned)).await;
+        let pruned = pruned.expect("deleted");
+        assert_eq!(pruned.runs_kept, kept, "{runs}, {since}");
+        assert_eq!((pruned.records, pruned.deleted), (dry.records, dry.records));
+        assert_eq!(left(), kept * 22);
+        assert_eq!(told.last(), Some(&pruned));
+        let read = log.newest_run().await.expect("readable");
+        assert_eq!(read, (0..20).map(entry).collect::<Vec<_>>());
+        let again = log.prune(&keep, false, |_| {}).await.expect("readable");
+        assert_eq!(again.records, 0);
+    }
+    let lease = run_of(&log, 5, &[]).await;
+    assert_eq!(
+        lease.newest_run_to_resume().await.expect("readable").len(),
+        5
+    );
+}
+
+/// A holder sleeps while others work and its place is pruned. What it creates there proves nothing.
+#[tokio::test(start_paused = true)]
+async fn p06_a_holder_that_wakes_behind_a_pruning_has_lost() {
+    for loses_answer in [false, true] {
+        let storage = Arc::new(Breaking::default());
+        let log = storage.log();
+        let clock = TestClock::new();
+        let ann = log.take(holder("ann"), clock.clone(), Take::IfFree).await;
+        let ann = ann.expect("free");
+        ann.append(entry(0)).await.expect("kept");
+        tokio::time::sleep(EXPIRY * 2).await;
+        for _ in 0..3 {
+            let bob = log
+                .take(holder("bob"), clock.clone(), Take::IfExpired)
+                .await;
+            let bob = bob.expect("silent");
+            bob.append(entry(0)).await.expect("kept");
+            bob.release().await.expect("kept");
+        }
+        let keep = Keep::new(1, Timestamp::MAX);
+        let pruned = log.prune(&keep, false, |_| {}).await.expect("deleted");
+        assert!(pruned.deleted > 3);
+        if loses_answer {
+            storage.fail(storage.created() + 1, Break::After);
+            ann.append(entry(1)).await.expect_err("lost");
+        }
+        let error = ann.append(entry(1)).await.expect_err("thrown out");
+        assert_eq!(error.kind(), ErrorKind::TakenOver);
+        assert_eq!(
+            ann.check().expect_err("no permit").kind(),
+            ErrorKind::TakenOver
+        );
+        assert_eq!(log.newest_run().await.expect("readable"), [entry(0)]);
+    }
 }

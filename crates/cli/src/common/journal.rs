@@ -10,7 +10,7 @@ use bluegreen::{
 };
 use clap::Args;
 
-use super::say::say_line;
+use super::{aws, say::say_line};
 
 /// Where the journal of a run is kept. The simulation keeps it in memory.
 #[derive(Debug, Clone, PartialEq, Eq, Args)]
@@ -72,6 +72,39 @@ impl JournalPlace {
                 "give s3://BUCKET/PREFIX, or --single-host where nobody else works on this rule",
             )),
         }
+    }
+}
+
+/// The store at a place that was named to be read: a bucket, or a folder.
+pub(crate) async fn open(place: &str) -> Result<JournalStore, Error> {
+    match bucket(place) {
+        Some((bucket, prefix)) => aws::from_env().await.journals(bucket, prefix),
+        None => JournalStore::local(place),
+    }
+}
+
+/// A log by its name, or its rule, or else the only one.
+pub(crate) async fn log_of(
+    store: &JournalStore,
+    name: Option<&str>,
+    rule: Option<&str>,
+) -> Result<JournalLog, Problem> {
+    let hint = "`bluegreen journal list` says which there are";
+    let problem = |message: String| Problem::new("--log", message, hint);
+    match (name, rule) {
+        (Some(name), _) => return Ok(store.named(name)),
+        (None, Some(rule)) => return Ok(store.log(rule)),
+        (None, None) => {}
+    }
+    let names = store.logs().await;
+    let names = names.map_err(|error| problem(bluegreen::Failure::from(error).to_string()))?;
+    match &names[..] {
+        [] => Err(problem(format!("there is no journal in {store}"))),
+        [only] => Ok(store.named(only)),
+        several => Err(problem(format!(
+            "is needed: there are {}",
+            several.join(", ")
+        ))),
     }
 }
 

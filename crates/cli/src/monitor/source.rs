@@ -1,6 +1,12 @@
 //! Where what is shown comes from: the simulation, a file, or AWS.
 
-use std::{fs, path::Path, sync::Arc, time::Duration};
+use std::{
+    fs::{self, File},
+    io::{BufRead as _, BufReader, Read as _},
+    path::Path,
+    sync::Arc,
+    time::Duration,
+};
 
 use bluegreen::{
     Aws, HealthGate, Migration, MigrationPlan, Percent,
@@ -12,19 +18,20 @@ use bluegreen::{
     },
     engine::{Event, Record},
     health::{Limits, TargetHealthGate, sequential::Sequential},
-    migration::{GateId, MigrationEvent, events_of},
+    migration::{GateId, MigrationEvent, Retelling},
     problem::Problem,
-    store::JournalStore,
+    store::JournalLog,
 };
 use bluegreen_monitor::{
     Shared, clock,
     judge::rejudge,
-    source::{self, SourceError},
+    source::{self, Reading, SourceError},
     watch::Watcher,
 };
 
 use super::{FAILED, args::Cli, lines::Lines, pause, screen};
 use crate::common::{aws, journal, rule::arn, say::say_line, signals};
+use futures_util::StreamExt as _;
 
 /// Shows what the command line names, to its end; gives the exit code.
 pub(crate) fn show(cli: &Cli, shared: &Shared) -> Result<u8, Vec<Problem>> {
@@ -163,22 +170,85 @@ async fn migrate(cli: &Cli, shared: &Shared, simulation: &Simulation) -> Result<
 
 /// What a run left behind.
 enum Left {
-    Records(Vec<Record>),
-    Lines(String),
+    Log(JournalLog),
+    File(File),
+}
+
+/// Why it is not shown to its end.
+#[derive(Debug, thiserror::Error)]
+enum LeftError {
+    #[error("{0}")]
+    Content(#[from] SourceError),
+    #[error("{0}")]
+    Store(String),
+    #[error("{0}")]
+    File(#[from] std::io::Error),
+    #[error("no run has begun in this journal")]
+    NoRun,
+}
+
+impl LeftError {
+    fn of_store(error: bluegreen::Error) -> Self {
+        Self::Store(bluegreen::Failure::from(error).to_string())
+    }
 }
 
 impl Left {
-    fn events(&self) -> Result<Vec<Event<MigrationEvent>>, SourceError> {
+    /// Shows each event as it is read, so that a run of any length fits into the memory.
+    fn events(self, show: impl FnMut(Event<MigrationEvent>)) -> Result<(), LeftError> {
         match self {
-            Self::Records(records) => Ok(events_of(records)?),
-            Self::Lines(text) => source::read(text),
+            Self::Log(log) => Self::events_of_log(&log, show),
+            Self::File(file) => Self::events_of_file(file, show),
         }
     }
 
-    fn records(self) -> Result<Vec<Record>, SourceError> {
+    fn events_of_log(
+        log: &JournalLog,
+        mut show: impl FnMut(Event<MigrationEvent>),
+    ) -> Result<(), LeftError> {
+        // Shown outside of the runtime: showing may wait.
+        let runtime = runtime().map_err(|problem| std::io::Error::other(problem.message))?;
+        let records = runtime.block_on(log.newest_run_stream());
+        let records = records.map_err(LeftError::of_store)?;
+        let mut records = std::pin::pin!(records);
+        let mut retelling: Option<Retelling> = None;
+        while let Some(record) = runtime.block_on(records.next()) {
+            let record = record.map_err(LeftError::of_store)?;
+            match &mut retelling {
+                None => retelling = Some(Retelling::open(&record).map_err(SourceError::from)?),
+                Some(retelling) => {
+                    let events = retelling.take(&record).map_err(SourceError::from)?;
+                    events.into_iter().for_each(&mut show);
+                }
+            }
+        }
+        retelling.map(drop).ok_or(LeftError::NoRun)
+    }
+
+    fn events_of_file(
+        file: File,
+        mut show: impl FnMut(Event<MigrationEvent>),
+    ) -> Result<(), LeftError> {
+        let mut reading = Reading::default();
+        for line in BufReader::new(file).lines() {
+            reading.take(&line?)?.into_iter().for_each(&mut show);
+        }
+        Ok(reading.end()?)
+    }
+
+    fn records(self) -> Result<Vec<Record>, LeftError> {
         match self {
-            Self::Records(records) => Ok(records),
-            Self::Lines(text) => source::records(&text),
+            Self::Log(log) => {
+                let runtime =
+                    runtime().map_err(|problem| std::io::Error::other(problem.message))?;
+                let records = runtime.block_on(log.newest_run());
+                records.map_err(LeftError::of_store)
+            }
+            Self::File(mut file) => {
+                let mut text = String::new();
+                file.read_to_string(&mut text)?;
+                Ok(source::records(&text)?)
+            }
         }
     }
 }
@@ -190,33 +260,16 @@ fn left(cli: &Cli, place: &str) -> Result<Left, Problem> {
     let wrong = |why: String| Problem::new("--replay", format!("{place}: {why}"), hint);
     let bucket = journal::bucket(place);
     if bucket.is_none() && !Path::new(place).is_dir() {
-        let text = fs::read_to_string(place).map_err(|error| wrong(error.to_string()))?;
-        return Ok(Left::Lines(text));
+        let file = File::open(place).map_err(|error| wrong(error.to_string()))?;
+        return Ok(Left::File(file));
     }
-    let told = |error: bluegreen::Error| wrong(bluegreen::Failure::from(&error).to_string());
     runtime()?.block_on(async {
-        let store = match bucket {
-            Some((bucket, prefix)) => aws::from_env().await.journals(bucket, prefix),
-            None => JournalStore::local(place),
-        };
-        let store = store.map_err(told)?;
-        let log = match (&cli.log, &cli.rule.rule_arn) {
-            (Some(name), _) => store.named(name),
-            (None, Some(rule)) => store.log(rule),
-            (None, None) => match &store.logs().await.map_err(told)?[..] {
-                [] => return Err(wrong("there is no journal in it".to_owned())),
-                [only] => store.named(only),
-                several => {
-                    let message = format!("is needed: there are {}", several.join(", "));
-                    return Err(Problem::new("--log", message, "name one of them"));
-                }
-            },
-        };
-        let records = log.newest_run().await.map_err(told)?;
-        if records.is_empty() {
-            return Err(wrong("no run has begun in this journal".to_owned()));
-        }
-        Ok(Left::Records(records))
+        let told = |error: bluegreen::Error| wrong(bluegreen::Failure::from(&error).to_string());
+        let store = journal::open(place).await.map_err(told)?;
+        let rule = cli.rule.rule_arn.as_deref();
+        journal::log_of(&store, cli.log.as_deref(), rule)
+            .await
+            .map(Left::Log)
     })
 }
 
@@ -224,26 +277,34 @@ fn replayed(cli: &Cli, shared: &Shared, place: &str) -> Result<u8, Problem> {
     let speed = speed(cli)?;
     let left = left(cli, place)?;
     let hint = "is it the journal of a migration, and of this program's version?";
-    let wrong = |error: SourceError| Problem::new("--replay", format!("{place}: {error}"), hint);
+    let wrong = |error: LeftError| Problem::new("--replay", format!("{place}: {error}"), hint);
     if let Some(other) = &cli.judge_with {
         return judged(&left.records().map_err(wrong)?, other);
     }
-    let events = left.events().map_err(wrong)?;
     let screen = screen(cli, shared, None);
     let mut lines = screen.is_none().then(Lines::default);
-    let mut before = events.first().map(|event| event.at);
-    for event in &events {
+    let mut before = None;
+    let shown = left.events(|event| {
         let is_watched = screen.as_ref().is_none_or(|screen| screen.is_open());
         if let (Some(speed), Some(before), true) = (speed, before, is_watched) {
             let passed = event.at.duration_since(before).as_secs_f64();
             pause(Duration::from_secs_f64((passed / speed).max(0.0)));
         }
         before = Some(event.at);
-        shared.take(event);
+        shared.take(&event);
         if let Some(lines) = &mut lines {
-            shared.with(|view| lines.show(event, view));
+            shared.with(|view| lines.show(&event, view));
         }
-    }
+    });
+    let Err(error) = shown else {
+        return Ok(shown_to_its_end(screen, shared, place));
+    };
+    // It gives the terminal back.
+    drop(screen);
+    Err(wrong(error))
+}
+
+fn shown_to_its_end(screen: Option<super::screen::Screen>, shared: &Shared, place: &str) -> u8 {
     if let Some(screen) = screen
         && let Err(error) = screen.wait()
     {
@@ -252,7 +313,7 @@ fn replayed(cli: &Cli, shared: &Shared, place: &str) -> Result<u8, Problem> {
     if !shared.with(|view| view.is_over()) {
         say_line!("warning: the run does not come to its end in {place}");
     }
-    Ok(0)
+    0
 }
 
 /// The journal of a run, judged with other settings.

@@ -188,7 +188,7 @@ impl<'a> Controller<'a> {
     }
 
     async fn go_on(&self, lease: &Lease) -> Ended {
-        let records = lease.newest_run().await;
+        let records = lease.newest_run_to_resume().await;
         let records = records.map_err(|error| failed(&error, UNCHANGED))?;
         if records.is_empty() {
             return Ok(Err(ResumeError::Nothing.into()));

@@ -53,7 +53,7 @@ pub(super) async fn with_sides(cli: &Cli, aws: &Aws) -> Result<Cli, u8> {
 async fn blue_of_journal(cli: &Cli, aws: &Aws, weights: &RuleWeights) -> Option<String> {
     let store = cli.journal.store(aws, false).ok()?;
     let log = store.log(weights.rule.as_str());
-    let records = tokio::time::timeout(JOURNAL_WAITS, log.newest_run()).await;
-    let records = records.ok()?.ok()?;
-    options_of(&records)?.rule.blue_target_group
+    let opening = tokio::time::timeout(JOURNAL_WAITS, log.newest_opening()).await;
+    let opening = opening.ok()?.ok()??;
+    options_of(&[opening])?.rule.blue_target_group
 }

@@ -350,6 +350,14 @@ impl Judge for AlarmJudge {
         let expires = after(seen.at, self.valid);
         verdict.map_evidence(|evidence| evidence.with_expiry(expires))
     }
+
+    fn snapshot(&self) -> Option<Value> {
+        Some(Value::Null)
+    }
+
+    fn restore(&mut self, _: &Value) -> Result<()> {
+        Ok(())
+    }
 }
 
 impl AlarmJudge {

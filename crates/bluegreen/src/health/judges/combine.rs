@@ -2,7 +2,15 @@
 
 use std::{fmt, sync::Arc, time::Duration};
 
-use crate::health::{Evidence, Judge, Observation, Part, Progress, Verdict};
+use serde_json::Value;
+
+use crate::{
+    error::{Error, ErrorKind, Result},
+    health::{
+        Evidence, Judge, Observation, Part, Progress, Verdict,
+        snapshot::{restored, saved},
+    },
+};
 
 /// Unhealthy if any of its judges says so, healthy if all do, else inconclusive. Without judges
 /// it is inconclusive.
@@ -31,6 +39,14 @@ impl AllOf {
 impl Judge for AllOf {
     fn take(&mut self, observation: &Observation, progress: &Progress) -> Verdict {
         all_of(ask(&mut self.judges, observation, progress))
+    }
+
+    fn snapshot(&self) -> Option<Value> {
+        snapshots(&self.judges)
+    }
+
+    fn restore(&mut self, snapshot: &Value) -> Result<()> {
+        restore(&mut self.judges, snapshot)
     }
 }
 
@@ -61,6 +77,14 @@ impl AnyOf {
 impl Judge for AnyOf {
     fn take(&mut self, observation: &Observation, progress: &Progress) -> Verdict {
         any_of(ask(&mut self.judges, observation, progress))
+    }
+
+    fn snapshot(&self) -> Option<Value> {
+        snapshots(&self.judges)
+    }
+
+    fn restore(&mut self, snapshot: &Value) -> Result<()> {
+        restore(&mut self.judges, snapshot)
     }
 }
 
@@ -120,6 +144,17 @@ impl<J: Judge> Judge for Sustained<J> {
         | Verdict::Inconclusive(mut evidence)) = verdict;
         evidence.summary = format!("{status} {row} of {needed} times: {}", evidence.summary);
         Verdict::Inconclusive(evidence)
+    }
+
+    fn snapshot(&self) -> Option<Value> {
+        let judge = self.judge.snapshot()?;
+        saved(&(judge, self.unhealthy, self.healthy, self.since))
+    }
+
+    fn restore(&mut self, snapshot: &Value) -> Result<()> {
+        let judge: Value;
+        (judge, self.unhealthy, self.healthy, self.since) = restored(snapshot)?;
+        self.judge.restore(&judge)
     }
 }
 
@@ -258,6 +293,21 @@ impl<F: Fn() -> Box<dyn Judge> + Send + Sync> JudgeFactory for JudgeFn<F> {
     fn settings(&self) -> serde_json::Value {
         self.settings.clone()
     }
+}
+
+/// Those of all judges, in order; `None` if one has none.
+fn snapshots(judges: &[(String, Box<dyn Judge>)]) -> Option<Value> {
+    judges.iter().map(|(_, judge)| judge.snapshot()).collect()
+}
+
+fn restore(judges: &mut [(String, Box<dyn Judge>)], snapshot: &Value) -> Result<()> {
+    let parts: Vec<Value> = restored(snapshot)?;
+    if parts.len() != judges.len() {
+        let message = format!("restore {} judges from {}", judges.len(), parts.len());
+        return Err(Error::new(ErrorKind::Refused, message));
+    }
+    let mut pairs = judges.iter_mut().zip(&parts);
+    pairs.try_for_each(|((_, judge), part)| judge.restore(part))
 }
 
 fn ask(

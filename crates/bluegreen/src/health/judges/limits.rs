@@ -6,10 +6,12 @@ use serde::{Deserialize, Serialize};
 
 use super::{combine::all_of, rate::RateTest};
 use crate::{
+    error::Result,
     health::{
         Bucket, Counts, Figure, Judge, JudgeFactory, LatencySum, Observation, Part, Progress, Unit,
         Verdict,
         metrics::timeline::{Timeline, not_judged},
+        snapshot::{restored, saved},
     },
     traffic::{Percent, Side},
 };
@@ -177,6 +179,17 @@ impl Judge for LimitsJudge {
             None => self.judge(progress),
         };
         self.timeline.dress(verdict, progress)
+    }
+
+    fn snapshot(&self) -> Option<serde_json::Value> {
+        saved(&(&self.timeline, self.errors.fold()))
+    }
+
+    fn restore(&mut self, snapshot: &serde_json::Value) -> Result<()> {
+        let (timeline, fold) = restored(snapshot)?;
+        self.timeline = timeline;
+        self.errors.go_on(fold);
+        Ok(())
     }
 }
 

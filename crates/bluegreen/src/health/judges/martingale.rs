@@ -5,17 +5,23 @@
 //! which betting starts is a nonnegative supermartingale `M` with `M_0 = 1`, so by Ville's
 //! inequality `P(M ever reaches 1/alpha) <= alpha`, however often and whenever somebody looks.
 
+use serde::{Deserialize, Serialize};
+
+use crate::health::snapshot::logarithms;
+
 /// A mixture of `N` bets over their start times, so that evidence of a late fault is not drowned
 /// by the good minutes before it.
 ///
 /// Half of the prior bets from the first minute on; of the rest each later minute starts with a
 /// share of 1/40 of what is left:
 /// `pi_1 = 1/2`, `pi_t = 1/2 h (1-h)^(t-2)`, with `1/2 (1-h)^(t-1)` in reserve after `t` minutes.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct StartTimeMixture<const N: usize> {
     /// The logarithm of what each bet is worth.
+    #[serde(with = "logarithms")]
     worth: [f64; N],
     /// The logarithm of each bet's share of the prior.
+    #[serde(with = "logarithms")]
     weight: [f64; N],
     /// Minutes taken. A `f64` because it only multiplies.
     minutes: f64,
@@ -65,7 +71,7 @@ impl<const N: usize> StartTimeMixture<N> {
 
 /// Bets against "at most a fraction `p0` of the requests fails", for alternatives
 /// `q = p0 + (1 - p0) f` from a little above the limit to a total outage.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct RateAbove {
     mixture: StartTimeMixture<7>,
 }

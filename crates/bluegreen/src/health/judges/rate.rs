@@ -58,6 +58,16 @@ impl RateTest {
         self
     }
 
+    /// What it has learnt.
+    pub(super) fn fold(&self) -> (&RateAbove, f64) {
+        (&self.evidence, self.peak)
+    }
+
+    /// Goes on from what another one has learnt.
+    pub(super) fn go_on(&mut self, (evidence, peak): (RateAbove, f64)) {
+        (self.evidence, self.peak) = (evidence, peak);
+    }
+
     /// Takes the buckets of one observation. If the evidence sufficed after any of them, the
     /// verdict is unhealthy, so that it does not depend on how buckets are batched.
     pub(super) fn take(&mut self, fresh: &[(Bucket, Standing)]) {

@@ -9,12 +9,14 @@ use super::{
     rate::RateTest,
 };
 use crate::{
+    error::Result,
     health::{
         Bucket, Counts, Figure, Judge, JudgeFactory, Observation, Progress, Tally, Unit, Verdict,
         metrics::{
             counts::as_f64,
             timeline::{Timeline, not_judged},
         },
+        snapshot::{restored, saved},
     },
     traffic::{Percent, Side},
 };
@@ -135,6 +137,17 @@ impl Judge for RateJudge {
             not_judged(progress).unwrap_or_else(|| self.test.verdict(&self.timeline, progress));
         self.timeline.dress(verdict, progress)
     }
+
+    fn snapshot(&self) -> Option<serde_json::Value> {
+        saved(&(&self.timeline, self.test.fold()))
+    }
+
+    fn restore(&mut self, snapshot: &serde_json::Value) -> Result<()> {
+        let (timeline, fold) = restored(snapshot)?;
+        self.timeline = timeline;
+        self.test.go_on(fold);
+        Ok(())
+    }
 }
 
 /// Requests that green does not answer itself, compared with blue's.
@@ -236,6 +249,15 @@ impl Judge for ShortfallJudge {
         self.blue = latest.or(self.blue);
         let verdict = not_judged(progress).unwrap_or_else(|| self.judge(progress));
         self.timeline.dress(verdict, progress)
+    }
+
+    fn snapshot(&self) -> Option<serde_json::Value> {
+        saved(&(&self.timeline, self.blue))
+    }
+
+    fn restore(&mut self, snapshot: &serde_json::Value) -> Result<()> {
+        (self.timeline, self.blue) = restored(snapshot)?;
+        Ok(())
     }
 }
 

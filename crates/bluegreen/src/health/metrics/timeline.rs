@@ -3,6 +3,7 @@
 use std::{collections::VecDeque, time::Duration};
 
 use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 
 use super::counts::as_f64;
 use crate::{
@@ -19,7 +20,7 @@ use crate::{
 ///
 /// It learns of a shift when it is first asked in the step after it, so buckets that settle late
 /// are still put to the step in which they happened.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(in crate::health) struct Timeline {
     window: Duration,
     /// When the first step began.
@@ -31,7 +32,7 @@ pub(in crate::health) struct Timeline {
 }
 
 /// What a bucket says of green.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub(in crate::health) enum Standing {
     /// Nothing: it is of before the first step.
     Before,

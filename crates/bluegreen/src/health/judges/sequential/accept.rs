@@ -1,5 +1,7 @@
 //! The side that goes on: evidence that green is not worse than a margin.
 
+use serde::{Deserialize, Serialize};
+
 use super::reject::Sample;
 
 /// How much each bet stakes on green's being good.
@@ -12,7 +14,7 @@ const LN_STAKES: f64 = 1.791_759_469_228_055;
 ///
 /// Since it holds for all margins and at all looks, the margin may relax as time passes, and the
 /// least margin that it proves is a certificate at any moment.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]
 pub(super) struct NoWorse {
     sums: [f64; 6],
     requests: f64,

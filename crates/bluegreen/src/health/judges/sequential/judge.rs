@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use super::{Minute, MinuteSide, Reason, Ruling, SequentialTest, Settings, StepMargins, forecast};
 use crate::{
+    error::Result,
     health::{
         Bucket, Counts, Evidence, Figure, Judge, JudgeFactory, Needs, Observation, Phase, Progress,
         Tally, Unit, Verdict,
@@ -15,6 +16,7 @@ use crate::{
             counts::as_f64,
             timeline::{Standing, Timeline, begins},
         },
+        snapshot::{restored, saved},
     },
     traffic::{Side, Sides},
 };
@@ -132,7 +134,7 @@ impl JudgeFactory for Sequential {
 }
 
 /// The fold of [`Sequential`].
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub struct SequentialJudge {
     settings: Settings,
     most_blind: u32,
@@ -185,6 +187,15 @@ impl Judge for SequentialJudge {
             Phase::Step(_) | Phase::Bake => self.judge(progress),
         };
         self.timeline.dress(verdict, progress)
+    }
+
+    fn snapshot(&self) -> Option<Value> {
+        saved(self)
+    }
+
+    fn restore(&mut self, snapshot: &Value) -> Result<()> {
+        *self = restored(snapshot)?;
+        Ok(())
     }
 }
 

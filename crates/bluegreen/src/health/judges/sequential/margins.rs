@@ -1,11 +1,13 @@
 //! [`StepMargins`]: what must be proved at a step.
 
+use serde::{Deserialize, Serialize};
+
 /// What must be proved at a step before it passes, by green's share at it.
 ///
 /// A margin begins tight and doubles as time passes, up to its widest: the certificate that a
 /// step passes with is always the one that was proved. Small steps ask for little, since little is
 /// at stake there; roughly `3.7 / margin` requests on green prove it.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct StepMargins {
     /// Green's share at this step, 0 to 1.

@@ -19,7 +19,7 @@ pub(super) struct Allowance {
 }
 
 /// Requests of one side, and how many of them were bad.
-#[derive(Debug, Clone, Copy, Default, PartialEq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 pub(super) struct Sample {
     pub(super) requests: f64,
     pub(super) bad: f64,
@@ -27,7 +27,7 @@ pub(super) struct Sample {
 
 /// An e-process against "green's rate is within the allowance, whatever the control's rate is and
 /// however it moves".
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct Worse {
     mixture: StartTimeMixture<9>,
 }

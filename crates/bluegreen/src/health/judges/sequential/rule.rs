@@ -1,5 +1,7 @@
 //! [`SequentialTest`]: the rule by itself, over one minute at a time.
 
+use serde::{Deserialize, Serialize};
+
 use super::{
     accept::NoWorse,
     margins::StepMargins,
@@ -10,7 +12,7 @@ use super::{
 use crate::health::{Counts, Tally, judges::martingale::RateAbove, metrics::counts::as_f64};
 
 /// What one side did in one minute.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct MinuteSide {
     /// Requests that reached it.
@@ -109,7 +111,8 @@ pub enum Ruling {
 }
 
 /// Which of the tests speaks loudest against green.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Reason {
     /// More of its requests fail than of blue's in the same minutes.
@@ -178,7 +181,7 @@ const SLICE: usize = 4;
 /// let outage = Minute::new(side(600, 600), side(5_400, 5), 0.1);
 /// assert_eq!(test.take(&outage), Ruling::Stop(Reason::Limit));
 /// ```
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct SequentialTest {
     settings: Settings,
     /// Blue before the migration, newest first, and how much of it is used.
@@ -200,14 +203,14 @@ pub struct SequentialTest {
 }
 
 /// One of each metric.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct Metrics<T> {
     pub(super) errors: T,
     pub(super) slow: T,
 }
 
 /// What a new step begins anew.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 struct Step {
     margins: StepMargins,
     minutes: u32,

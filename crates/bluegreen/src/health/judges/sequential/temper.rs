@@ -1,5 +1,7 @@
 //! How much each minute may count: less where green flickers more than chance would have it.
 
+use serde::{Deserialize, Serialize};
+
 use super::reject::Sample;
 
 /// Fewer bad requests in a minute than this say nothing of flicker.
@@ -15,7 +17,7 @@ const PRIOR: f64 = 2.0;
 ///
 /// What it says of a minute rests on earlier minutes only, so tempering by it leaves every
 /// expectation at most 1 (Jensen).
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(super) struct Flicker {
     sum: f64,
     steps: f64,

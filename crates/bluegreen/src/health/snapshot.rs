@@ -1,0 +1,46 @@
+//! Snapshots of folds: plain data that a judge goes on from.
+
+use serde::{Serialize, de::DeserializeOwned};
+use serde_json::Value;
+
+use crate::error::{Error, ErrorKind, Result};
+
+/// A snapshot of `state`; `None` if it holds a number that JSON has no spelling for.
+pub(crate) fn saved<T: Serialize>(state: &T) -> Option<Value> {
+    // Plain JSON would write `null` for such a number.
+    serde_json_canonicalizer::to_string(state).ok()?;
+    serde_json::to_value(state).ok()
+}
+
+/// The state of which a snapshot was made.
+pub(crate) fn restored<T: DeserializeOwned>(snapshot: &Value) -> Result<T> {
+    T::deserialize(snapshot).map_err(|error| {
+        Error::new(ErrorKind::Refused, "read the snapshot of a judge").with_source(error)
+    })
+}
+
+/// Logarithms in JSON, which has no spelling for that of 0: it is `null`.
+pub(super) mod logarithms {
+    use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
+
+    pub(crate) fn serialize<S: Serializer, const N: usize>(
+        logarithms: &[f64; N],
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        let finite = |one: &f64| (*one != f64::NEG_INFINITY).then_some(*one);
+        let all: Vec<Option<f64>> = logarithms.iter().map(finite).collect();
+        all.serialize(serializer)
+    }
+
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>, const N: usize>(
+        deserializer: D,
+    ) -> Result<[f64; N], D::Error> {
+        let all: Vec<Option<f64>> = Vec::deserialize(deserializer)?;
+        let all: Vec<f64> = all
+            .into_iter()
+            .map(|one| one.unwrap_or(f64::NEG_INFINITY))
+            .collect();
+        let count = all.len();
+        <[f64; N]>::try_from(all).map_err(|_| D::Error::invalid_length(count, &"another length"))
+    }
+}

@@ -1,0 +1,23 @@
+//! [`Snapshot`]: a run at one moment, as its journal keeps it.
+
+use serde::{Deserialize, Serialize};
+
+use super::{Action, MigrationMachine, fold::FoldSnapshot};
+
+/// A run at one moment: all that a resume needs to go on from there.
+///
+/// # Stability
+///
+/// A value for journals: [`JOURNAL_VERSION`](crate::engine::JOURNAL_VERSION) counts its changes. A snapshot
+/// of another version is not read: its run is resumed from the whole journal.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Snapshot {
+    pub(super) version: u32,
+    pub(super) machine: MigrationMachine,
+    /// What the machine waits for.
+    pub(super) outstanding: Action,
+    /// What each gate's judge has learnt, in the order of the gates.
+    pub(super) folds: Vec<FoldSnapshot>,
+    /// How many events were told.
+    pub(super) events: u64,
+}

@@ -1,0 +1,151 @@
+//! Pruning: the records of old runs are deleted.
+
+use jiff::Timestamp;
+
+use super::{envelope::Envelope, log::JournalLog};
+use crate::error::{ErrorKind, Result};
+
+/// What a pruning keeps.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Keep {
+    runs: usize,
+    since: Timestamp,
+}
+
+impl Keep {
+    /// The newest `runs` runs, of which there is always one, and every run that began at `since` or later.
+    #[must_use]
+    pub fn new(runs: usize, since: Timestamp) -> Self {
+        Self {
+            runs: runs.max(1),
+            since,
+        }
+    }
+}
+
+/// What a pruning deletes, or has deleted so far.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Pruned {
+    /// So many runs stay.
+    pub runs_kept: usize,
+    /// When the oldest of them began; `None` if there is none.
+    pub oldest_kept: Option<Timestamp>,
+    /// So many records go.
+    pub records: usize,
+    /// So many of them are deleted.
+    pub deleted: usize,
+}
+
+/// So many records are deleted with one call.
+const AT_ONCE: usize = 1_000;
+
+impl JournalLog {
+    /// Deletes the records of runs that are not to be kept. The oldest record that stays carries the
+    /// checksum of the newest one that goes, so what stays proves where it was cut.
+    ///
+    /// The newest run always stays, and only what is older is touched: no lock is needed, and a controller
+    /// may work meanwhile. `progress` is told at the start and after each thousand records; with
+    /// `is_dry` nothing is deleted. Needs the right to delete (S3: `s3:DeleteObject`).
+    ///
+    /// # Errors
+    ///
+    /// Where the store cannot be read, or does not delete. What was deleted by then stays deleted; the
+    /// rest is deleted by the next pruning.
+    ///
+    /// # Cancel safety
+    ///
+    /// Cancel safe: oldest records go first, so what is left is whole from its first record on.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> bluegreen::Result<()> {
+    /// use bluegreen::store::{JournalStore, Keep};
+    ///
+    /// let log = JournalStore::memory().log("rule 7");
+    /// let keep = Keep::new(20, "2026-01-05T09:00:00Z".parse().expect("a time"));
+    /// let pruned = log.prune(&keep, false, |_| {}).await?;
+    /// assert_eq!(pruned.deleted, 0);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub async fn prune(
+        &self,
+        keep: &Keep,
+        is_dry: bool,
+        mut progress: impl FnMut(&Pruned),
+    ) -> Result<Pruned> {
+        let (mut pruned, cut) = self.cut(keep).await?;
+        let numbers = self.numbers_below(cut).await?;
+        pruned.records = numbers.len();
+        progress(&pruned);
+        if is_dry {
+            return Ok(pruned);
+        }
+        for some in numbers.chunks(AT_ONCE) {
+            self.storage().delete(some).await?;
+            pruned.deleted += some.len();
+            progress(&pruned);
+        }
+        Ok(pruned)
+    }
+
+    /// The number of the oldest record that stays: the one by which the lease was taken under which the
+    /// oldest run that stays began. Goes from run to run, two reads each.
+    async fn cut(&self, keep: &Keep) -> Result<(Pruned, u64)> {
+        let mut pruned = Pruned::default();
+        let mut cut = 0;
+        let newest = self.tail().await?.newest;
+        let mut run = newest.and_then(|(newest, _)| newest.run);
+        while let Some(seq) = run {
+            // A pruning that was interrupted has deleted it.
+            let Some(opening) = self.newest_whole(seq, seq).await? else {
+                break;
+            };
+            if pruned.runs_kept >= keep.runs && opening.at < keep.since {
+                break;
+            }
+            cut = opening.claim;
+            pruned.runs_kept += 1;
+            pruned.oldest_kept = Some(opening.at);
+            let Some(before) = cut.checked_sub(1) else {
+                break;
+            };
+            run = self
+                .newest_whole(0, before)
+                .await?
+                .and_then(|before| before.run);
+        }
+        Ok((pruned, cut))
+    }
+
+    /// The newest whole record from `from` to `to`, as far as there are records.
+    async fn newest_whole(&self, from: u64, to: u64) -> Result<Option<Envelope>> {
+        for seq in (from..=to).rev() {
+            let bytes = match self.storage().read(seq).await {
+                Ok(bytes) => bytes,
+                Err(error) if error.kind() == ErrorKind::NotFound => break,
+                Err(error) => return Err(error),
+            };
+            if let Some((envelope, _)) = self.decode(seq, &bytes)? {
+                return Ok(Some(envelope));
+            }
+        }
+        Ok(None)
+    }
+
+    async fn numbers_below(&self, cut: u64) -> Result<Vec<u64>> {
+        let mut numbers: Vec<u64> = Vec::new();
+        loop {
+            let from = numbers.last().map_or(0, |last| last + 1);
+            let page = self.storage().numbers(from).await?;
+            let is_over = page.is_last || page.numbers.last().is_none_or(|last| *last >= cut);
+            numbers.extend(page.numbers.into_iter().filter(|seq| *seq < cut));
+            if is_over {
+                return Ok(numbers);
+            }
+        }
+    }
+}

@@ -1,0 +1,143 @@
+//! Looks after journals.
+
+mod args;
+
+use std::{path::Path, process::ExitCode};
+
+use bluegreen::{
+    Failure,
+    clock::{Clock as _, SystemClock},
+    problem::Problem,
+    store::{JournalLog, JournalStore, Keep, Pruned},
+};
+use jiff::{SignedDuration, Timestamp};
+
+pub(crate) use self::args::Cli;
+use self::args::{Command, Prune};
+use crate::common::{
+    journal,
+    say::{answer, say_line},
+};
+
+const BAD_ARGUMENTS: u8 = 2;
+const FAILED: u8 = 3;
+
+pub(crate) fn main(cli: &Cli) -> ExitCode {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build();
+    let done = match runtime {
+        Ok(runtime) => runtime.block_on(run(cli)),
+        Err(error) => {
+            say_line!("error: cannot start: {error}");
+            return ExitCode::from(FAILED);
+        }
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(Ended::Problem(problem)) => {
+            say_line!("error: {}: {}", problem.field, problem.message);
+            say_line!("  hint: {}", problem.hint);
+            ExitCode::from(BAD_ARGUMENTS)
+        }
+        Err(Ended::Failure(failure)) => {
+            say_line!("error: {failure}");
+            ExitCode::from(FAILED)
+        }
+    }
+}
+
+enum Ended {
+    Problem(Problem),
+    Failure(Failure),
+}
+
+impl From<bluegreen::Error> for Ended {
+    fn from(error: bluegreen::Error) -> Self {
+        Self::Failure(Failure::from(error))
+    }
+}
+
+async fn run(cli: &Cli) -> Result<(), Ended> {
+    let store = store(cli.journal.as_deref()).await?;
+    match &cli.command {
+        Command::List => list(&store).await,
+        Command::Prune(prune) => pruned(&store, prune).await,
+    }
+}
+
+async fn store(place: Option<&str>) -> Result<JournalStore, Ended> {
+    let hint = "s3://BUCKET/PREFIX, or a folder";
+    let problem = |message: String| Ended::Problem(Problem::new("--journal", message, hint));
+    let place = place.filter(|place| !place.is_empty());
+    let place = place.ok_or_else(|| problem("is needed".to_owned()))?;
+    if journal::bucket(place).is_none() && !Path::new(place).is_dir() {
+        return Err(problem(format!("there is no folder `{place}`")));
+    }
+    let store = journal::open(place).await;
+    store.map_err(|error| problem(Failure::from(error).to_string()))
+}
+
+async fn list(store: &JournalStore) -> Result<(), Ended> {
+    let names = store.logs().await?;
+    if names.is_empty() {
+        say_line!("there is no journal in {store}");
+    }
+    for name in names {
+        let line = match store.named(&name).lease_state().await? {
+            Some(state) => format!("{name}  {state}"),
+            None => format!("{name}  empty"),
+        };
+        if answer(&line).is_err() {
+            break;
+        }
+    }
+    Ok(())
+}
+
+async fn pruned(store: &JournalStore, prune: &Prune) -> Result<(), Ended> {
+    let logs: Vec<JournalLog> = match (&prune.log, &prune.rule_arn) {
+        (None, None) => {
+            let names = store.logs().await?;
+            names.iter().map(|name| store.named(name)).collect()
+        }
+        (name, rule) => {
+            let log = journal::log_of(store, name.as_deref(), rule.as_deref()).await;
+            vec![log.map_err(Ended::Problem)?]
+        }
+    };
+    if logs.is_empty() {
+        say_line!("there is no journal in {store}");
+    }
+    let age = SignedDuration::from_hours(24 * i64::from(prune.keep_days));
+    let since = SystemClock.now().checked_sub(age);
+    let keep = Keep::new(prune.keep_runs, since.unwrap_or(Timestamp::MIN));
+    for log in logs {
+        let name = log.subject();
+        let shown = |pruned: &Pruned| {
+            if pruned.deleted > 0 && pruned.deleted < pruned.records {
+                say_line!(
+                    "{name}: {} of {} records deleted",
+                    pruned.deleted,
+                    pruned.records
+                );
+            }
+        };
+        let pruned = log.prune(&keep, prune.dry_run, shown).await?;
+        let done = if prune.dry_run {
+            "would be deleted"
+        } else {
+            "deleted"
+        };
+        let since = match pruned.oldest_kept {
+            Some(oldest) => format!(" since {oldest:.0}"),
+            None => String::new(),
+        };
+        say_line!(
+            "{name}: {} records {done}; {} runs{since} stay",
+            pruned.records,
+            pruned.runs_kept
+        );
+    }
+    Ok(())
+}
