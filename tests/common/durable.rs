@@ -181,7 +181,10 @@ impl Durable {
         if self.plan.dead_man().is_some() {
             let role = "arn:aws:iam::123456789012:role/blue-again".parse();
             let role = role.expect("well-formed");
-            migration = migration.dead_man_switch(AlbDeadManSwitch::new(&aws, splitter, role));
+            let topic = "arn:aws:sns:us-east-1:123456789012:on-call".parse();
+            let switch = AlbDeadManSwitch::new(&aws, splitter, role);
+            let switch = switch.with_notice(topic.expect("well-formed"));
+            migration = migration.dead_man_switch(switch);
         }
         if let Some(keeper) = keeper(&aws, simulation) {
             migration = migration.capacity_keeper(keeper);

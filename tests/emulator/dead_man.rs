@@ -22,7 +22,9 @@ async fn a_switch_is_armed_renewed_and_disarmed() {
     let rule = topology.split_rule(10, 90, 10).await;
     let splitter = Arc::new(topology.splitter(AlbRule::Arn(rule.clone())));
     let role = ROLE.parse().unwrap();
-    let switch = AlbDeadManSwitch::new(&topology.aws, Arc::clone(&splitter), role);
+    let topic = "arn:aws:sns:us-east-1:123456789012:on-call";
+    let switch = AlbDeadManSwitch::new(&topology.aws, Arc::clone(&splitter), role)
+        .with_notice(topic.parse().unwrap());
     let schedules = Client::new(&topology.endpoint.config);
 
     // One that is not there is gone.
@@ -52,6 +54,15 @@ async fn a_switch_is_armed_renewed_and_disarmed() {
         let groups = &input["Actions"][0]["ForwardConfig"]["TargetGroups"];
         assert_eq!(groups[0]["Weight"], 100);
         assert_eq!(groups[1]["Weight"], 0);
+        // People are told at the same time.
+        let notice = format!("{name}-notice");
+        let kept = schedules.get_schedule().name(notice).send().await.unwrap();
+        assert_eq!(kept.schedule_expression(), Some(at.as_str()));
+        let target = kept.target().unwrap();
+        assert_eq!(target.arn(), "arn:aws:scheduler:::aws-sdk:sns:publish");
+        let input: Value = serde_json::from_str(target.input().unwrap()).unwrap();
+        assert_eq!(input["TopicArn"], topic);
+        assert!(input["Message"].as_str().unwrap().contains(rule.as_str()));
     }
 
     // Somebody else changed the rule: what would be written is not made of that.
@@ -61,10 +72,9 @@ async fn a_switch_is_armed_renewed_and_disarmed() {
     assert_eq!(error.kind(), ErrorKind::Conflict, "{error}");
 
     switch.disarm().await.unwrap();
-    let gone = schedules.get_schedule().name(&name).send().await;
-    assert!(
-        gone.unwrap_err()
-            .into_service_error()
-            .is_resource_not_found_exception()
-    );
+    for name in [name.clone(), format!("{name}-notice")] {
+        let gone = schedules.get_schedule().name(&name).send().await;
+        let error = gone.unwrap_err().into_service_error();
+        assert!(error.is_resource_not_found_exception(), "{name}: {error}");
+    }
 }

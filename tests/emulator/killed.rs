@@ -7,9 +7,10 @@
 
 use std::{
     fs,
+    path::Path,
     sync::{
         Arc, Mutex,
-        atomic::{AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     time::Duration,
 };
@@ -18,8 +19,13 @@ use bluegreen::aws::alb::RuleArn;
 use serde_json::Value;
 
 use crate::{
+    harness::{self, Emulator},
     patience::{sleep, wait_for},
-    program::{World, events, terminate, world},
+    program::{World, events, terminate, world, world_behind},
+    proxy::{
+        stale::{Stale, StaleProxy},
+        store::{Mood, StoreProxy},
+    },
 };
 
 /// How many kills: `BLUEGREEN_KILLS`, or what fits into CI.
@@ -53,14 +59,20 @@ impl At {
 
 /// Starts a run, kills it at `at`, resumes it, tells that one to end, and gives its code, the last
 /// weights that it reported, and what was said.
-fn killed_and_resumed(world: &World, rule: &RuleArn, number: usize, at: At) -> Ended {
+fn killed_and_resumed(
+    world: &World,
+    journal: &str,
+    rule: &RuleArn,
+    number: usize,
+    at: At,
+) -> Ended {
     let out = |name: &str| world.folder.path().join(format!("{number}-{name}.json"));
     let begun = match number % 3 {
         0 => vec!["complete"],
         _ => vec!["migrate", "--steps", "10,50,100"],
     };
     let killed = out("killed");
-    let mut child = world.run(rule, &begun, &killed);
+    let mut child = world.run_with(journal, rule, &begun, &killed);
     wait_for(
         || format!("{} events of run {number}", at.events),
         || {
@@ -74,22 +86,34 @@ fn killed_and_resumed(world: &World, rule: &RuleArn, number: usize, at: At) -> E
     child.wait().unwrap();
 
     let resumed = out("resumed");
-    let mut child = world.run(rule, &["resume"], &resumed);
     let mut told = false;
-    let status = wait_for(
-        || format!("end of the resumed run {number}"),
-        || {
-            // Once it watches, it has gone on; that is enough.
-            let looks = |event: &Value| event["event"] == "looked" && event["phase"] != "confirm";
-            let seen = events(&resumed);
-            let since = seen.iter().position(|event| event["event"] == "resumed");
-            if !told && since.is_some_and(|since| seen[since..].iter().any(looks)) {
-                told = true;
-                terminate(&child);
-            }
-            child.try_wait().unwrap()
-        },
-    );
+    let mut resume = || {
+        let mut child = world.run_with(journal, rule, &["resume"], &resumed);
+        wait_for(
+            || format!("end of the resumed run {number}"),
+            || {
+                // Once it watches, it has gone on; that is enough.
+                let looks =
+                    |event: &Value| event["event"] == "looked" && event["phase"] != "confirm";
+                let seen = events(&resumed);
+                let since = seen.iter().position(|event| event["event"] == "resumed");
+                if !told && since.is_some_and(|since| seen[since..].iter().any(looks)) {
+                    told = true;
+                    terminate(&child);
+                }
+                child.try_wait().unwrap()
+            },
+        )
+    };
+    let mut status = resume();
+    // A store that fails at the taking lets nobody begin, and says so; it is done again.
+    for _ in 0..TRIES {
+        let is_kept_out = status.code() == Some(3) && words(&resumed).contains("in journal");
+        if !is_kept_out {
+            break;
+        }
+        status = resume();
+    }
     let seen = events(&resumed);
     let reported = seen.iter().rev().find_map(|event| {
         let report = [&event["outcome"]["report"], &event["unresolved"]["report"]];
@@ -103,9 +127,16 @@ fn killed_and_resumed(world: &World, rule: &RuleArn, number: usize, at: At) -> E
     Ended {
         code: status.code(),
         reported,
-        words: fs::read_to_string(resumed.with_extension("err")).unwrap_or_default(),
+        words: words(&resumed),
         was_told: told,
     }
+}
+
+/// A store that takes nothing for a while does so no longer than this many tries.
+const TRIES: u32 = 20;
+
+fn words(out: &Path) -> String {
+    fs::read_to_string(out.with_extension("err")).unwrap_or_default()
 }
 
 struct Ended {
@@ -120,13 +151,66 @@ async fn p05_p11_killed_over_real_http_and_resumed_no_run_ends_in_an_unknown_pla
     let Some(world) = world().await else {
         return;
     };
-    let count = kills();
+    let journal = world.folder.path().to_str().unwrap().to_owned();
+    ends_are_known(&world, &journal, kills()).await;
+}
+
+/// Reads of the rule are late or go back, and the store refuses writes for a while again and again.
+#[tokio::test]
+async fn p05_p11_killed_where_reads_lag_and_writes_of_the_journal_fail_no_run_ends_in_an_unknown_place()
+ {
+    for (number, stale) in [
+        Stale::ForTime(Duration::from_millis(700)),
+        Stale::OnceAfter(Duration::from_secs(1)),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let behind = |upstream: &str| {
+            let proxy = StaleProxy::before(upstream);
+            proxy.lag("DescribeRules", stale);
+            proxy.url().to_owned()
+        };
+        let Some(mut world) = world_behind(behind).await else {
+            return;
+        };
+        let Some(s3) = harness::start(Emulator::Moto) else {
+            return;
+        };
+        let bucket = format!("killed-{number}");
+        s3.make_bucket(&bucket);
+        let store = StoreProxy::before(s3.config.endpoint_url().unwrap());
+        store.url().clone_into(&mut world.s3);
+        let is_over = Arc::new(AtomicBool::new(false));
+        let moods = {
+            let is_over = Arc::clone(&is_over);
+            std::thread::spawn(move || {
+                while !is_over.load(Ordering::Relaxed) {
+                    for (mood, millis) in [
+                        (Mood::Slow(Duration::ZERO), 3_000),
+                        (Mood::RefusesPuts(503, "SlowDown"), 1_000),
+                        (Mood::Slow(Duration::from_millis(90)), 3_000),
+                        (Mood::HangsPuts, 1_500),
+                    ] {
+                        store.set(mood);
+                        sleep(Duration::from_millis(millis));
+                    }
+                }
+            })
+        };
+        ends_are_known(&world, &format!("s3://{bucket}"), kills() / 4).await;
+        is_over.store(true, Ordering::Relaxed);
+        moods.join().unwrap();
+    }
+}
+
+/// Kills so many runs, resumes each, and holds its end against what is live.
+async fn ends_are_known(world: &World, journal: &str, count: usize) {
     let mut rules = Vec::new();
     for number in 0..count {
         let priority = 1000 + i32::try_from(number).unwrap();
         rules.push(world.topology.split_rule(priority, 100, 0).await);
     }
-    let world = Arc::new(world);
     let next = AtomicUsize::new(0);
     let ends = Mutex::new(Vec::new());
     std::thread::scope(|scope| {
@@ -138,7 +222,7 @@ async fn p05_p11_killed_over_real_http_and_resumed_no_run_ends_in_an_unknown_pla
                         break;
                     }
                     let at = At::of(number);
-                    let ended = killed_and_resumed(&world, &rules[number], number, at);
+                    let ended = killed_and_resumed(world, journal, &rules[number], number, at);
                     ends.lock().unwrap().push((number, at, ended));
                 }
             });

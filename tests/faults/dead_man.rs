@@ -54,6 +54,7 @@ async fn whole(world: fn() -> Simulation, hand: Option<Hand>, code: u8) -> u64 {
     let ended = durable.migrate("ann", hand).await;
     assert_eq!(durable.check(ended, false).await, code);
     assert!(durable.simulation.schedules().is_empty());
+    assert!(durable.simulation.notices().is_empty());
     assert!(!has_fired(&durable.simulation));
     durable.simulation.calls_in_all()
 }

@@ -200,6 +200,9 @@ async fn after_death(simulation: Simulation, plan: MigrationPlan) -> (Simulation
     let blue = simulation.targets().blue.healthy;
     sleep(minutes(7)).await;
     assert_eq!(simulation.weights().green, 0, "it has fired");
+    let notices = simulation.notices();
+    let names = |notice: &String| notice.contains(":listener-rule/");
+    assert!(notices.len() == 1 && notices.iter().all(names), "{notices:?}");
     let failed = simulation.failed().blue;
     let ended = durable.resume("bob").await;
     let by_switch = matches!(

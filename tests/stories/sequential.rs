@@ -63,7 +63,9 @@ fn observations(run: &Run) -> Vec<(Timestamp, SettledBuckets)> {
         }
     }
     let mut all = Vec::new();
-    for record in run.journal.records() {
+    let records = run.journal.records().into_iter();
+    // A snapshot holds the last of them once more.
+    for record in records.filter(|record| !record.is_snapshot) {
         let mut found = Vec::new();
         find(&record.entry, &mut found);
         all.extend(found.into_iter().map(|seen| (record.at, seen)));

@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, fmt};
 
 use serde::Serialize;
 
-use super::alb::{AlbRule, RoleArn};
+use super::alb::{AlbRule, RoleArn, TopicArn};
 
 /// An IAM policy with the least rights for a migration of one rule.
 ///
@@ -177,6 +177,13 @@ impl IamPolicy {
         let mut policy = Self::migration(rule);
         policy.statement.retain(|one| one.sid == "MoveTraffic");
         policy
+    }
+
+    /// Adds to [that](Self::dead_man_role) what the [notice](super::alb::AlbDeadManSwitch::with_notice) of the
+    /// switch needs.
+    #[must_use]
+    pub fn notice(self, topic: &TopicArn) -> Self {
+        self.allow("TellPeople", &["sns:Publish"], vec![topic.as_str().to_owned()])
     }
 
     /// Who may take on the role of a dead-man switch: EventBridge Scheduler, for schedules of this

@@ -241,6 +241,10 @@ pub(crate) struct Plan {
     /// with --aws; --print-dead-man-role says what it needs.
     #[arg(long, global = true, value_name = "ARN")]
     pub(crate) dead_man_role: Option<String>,
+    /// A topic of SNS that is told when the dead-man switch fires, since the controller that would say
+    /// so is dead.
+    #[arg(long, global = true, value_name = "ARN")]
+    pub(crate) dead_man_topic: Option<String>,
     /// Take on a risk that the preflight would refuse: shared-targets, long-stickiness,
     /// blue-may-shrink. May be given several times.
     #[arg(long, global = true, value_name = "RISK")]

@@ -5,7 +5,7 @@ use std::{str::FromStr, sync::Arc, time::Duration};
 use bluegreen::{
     Aws, Error, MigrationPlan, Percent,
     aws::{
-        alb::{AlbDeadManSwitch, AlbRule, AlbTrafficSplitter, RoleArn, TargetGroupArn},
+        alb::{AlbDeadManSwitch, AlbRule, AlbTrafficSplitter, RoleArn, TargetGroupArn, TopicArn},
         cloudwatch::{AlarmGate, AlbMetrics, AppMetrics, AppNamespace, CloudWatchGate},
         ecs::EcsCapacityKeeper,
         iam::IamPolicy,
@@ -36,6 +36,8 @@ pub(crate) struct Setup {
     pub(crate) grace: Option<Duration>,
     /// Whom the dead-man switch writes as, where the plan keeps one.
     role: Option<RoleArn>,
+    /// Whom it tells when it fires.
+    topic: Option<TopicArn>,
     limits: Limits,
     sequential: Option<Sequential>,
 }
@@ -86,6 +88,7 @@ impl Setup {
         let limits = limits(cli, &mut problems);
         let sequential = sequential(cli, limits.as_ref(), &mut problems);
         let role = dead_man_role(cli, &mut problems);
+        let topic = dead_man_topic(cli, &mut problems);
         match (plan, target, limits) {
             (Some(plan), Some(target), Some(limits)) if problems.0.is_empty() => Ok(Self {
                 plan,
@@ -94,6 +97,7 @@ impl Setup {
                 resume_after: resume_after.unwrap_or_default(),
                 grace,
                 role,
+                topic,
                 limits,
                 sequential,
             }),
@@ -108,11 +112,13 @@ impl Setup {
         let limits = limits(cli, &mut problems);
         let sequential = sequential(cli, limits.as_ref(), &mut problems);
         let role = dead_man_role(cli, &mut problems);
+        let topic = dead_man_topic(cli, &mut problems);
         match (plan, limits) {
             (Some(plan), Some(limits)) if problems.0.is_empty() => Ok(Self {
                 plan,
                 target: self.target.clone(),
                 role,
+                topic,
                 limits,
                 sequential,
                 ..*self
@@ -135,7 +141,11 @@ impl Setup {
         splitter: &Arc<AlbTrafficSplitter>,
     ) -> Option<AlbDeadManSwitch> {
         let role = self.role.clone()?;
-        Some(AlbDeadManSwitch::new(aws, Arc::clone(splitter), role))
+        let switch = AlbDeadManSwitch::new(aws, Arc::clone(splitter), role);
+        Some(match &self.topic {
+            Some(topic) => switch.with_notice(topic.clone()),
+            None => switch,
+        })
     }
 
     /// What keeps blue's capacity, if its service is known.
@@ -146,9 +156,14 @@ impl Setup {
 
     /// The role of the dead-man switch.
     pub(crate) fn dead_man_role(&self) -> serde_json::Value {
+        let policy = IamPolicy::dead_man_role(&self.target.rule);
+        let policy = match &self.topic {
+            Some(topic) => policy.notice(topic),
+            None => policy,
+        };
         serde_json::json!({
             "TrustPolicy": IamPolicy::dead_man_trust(&self.target.rule),
-            "Policy": IamPolicy::dead_man_role(&self.target.rule),
+            "Policy": policy,
         })
     }
 
@@ -523,6 +538,22 @@ fn dead_man_role(cli: &Cli, problems: &mut Problems) -> Option<RoleArn> {
         (Some(_), _) => "arn:aws:iam::123456789012:role/blue-again".parse().ok(),
         (None, None) => None,
     }
+}
+
+/// Whom the dead-man switch tells when it fires.
+fn dead_man_topic(cli: &Cli, problems: &mut Problems) -> Option<TopicArn> {
+    let given = &cli.plan;
+    let text = given.dead_man_topic.as_ref()?;
+    let has_switch = given.dead_man.is_some() || given.dead_man_role.is_some();
+    if !has_switch && !cli.place.print_dead_man_role {
+        let hint = "give --dead-man-role, too";
+        problems.add("--dead-man-topic", "there is no dead-man switch to tell of", hint);
+    }
+    let parsed = text.parse().map_err(|error: Error| {
+        let hint = error.hint().unwrap_or_default().to_owned();
+        problems.add("--dead-man-topic", error.message(), hint);
+    });
+    parsed.ok()
 }
 
 /// The comparison with blue, unless the limits alone judge.

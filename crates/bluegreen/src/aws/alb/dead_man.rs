@@ -1,6 +1,13 @@
 //! [`AlbDeadManSwitch`].
 
-use std::{fmt, str::FromStr, sync::Arc};
+use std::{
+    fmt,
+    str::FromStr,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
 
 use async_trait::async_trait;
 use aws_sdk_scheduler::{
@@ -83,6 +90,60 @@ fn is_of_role(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"_+=,.@/-".contains(&byte)
 }
 
+/// The topic of SNS that is told when a dead-man switch fires.
+///
+/// # Examples
+///
+/// ```
+/// use bluegreen::aws::alb::TopicArn;
+///
+/// let topic: TopicArn = "arn:aws:sns:us-east-1:123456789012:on-call".parse()?;
+/// assert!("arn:aws:sqs:us-east-1:123456789012:on-call".parse::<TopicArn>().is_err());
+/// # Ok::<(), bluegreen::Error>(())
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct TopicArn(String);
+
+impl TopicArn {
+    /// As AWS writes it.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for TopicArn {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl FromStr for TopicArn {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        let fields: Vec<&str> = text.split(':').collect();
+        let is_topic = match fields[..] {
+            ["arn", partition, "sns", region, account, name] => {
+                let is_of_name = |byte: u8| byte.is_ascii_alphanumeric() || b"_-".contains(&byte);
+                partition.starts_with("aws")
+                    && !region.is_empty()
+                    && account.len() == 12
+                    && account.bytes().all(|byte| byte.is_ascii_digit())
+                    && (1..=256).contains(&name.len())
+                    && name.bytes().all(is_of_name)
+            }
+            _ => false,
+        };
+        if is_topic {
+            return Ok(Self(text.to_owned()));
+        }
+        let message = format!("`{text}` is not the ARN of a standard topic");
+        let hint = "it looks like arn:aws:sns:us-east-1:123456789012:NAME";
+        Err(Error::new(ErrorKind::Invalid, message).with_hint(hint))
+    }
+}
+
 /// A one-time schedule of EventBridge Scheduler that writes the rule: everything on blue, and
 /// whatever else its actions held when it was armed.
 ///
@@ -97,6 +158,9 @@ fn is_of_role(byte: u8) -> bool {
 /// another one, and deletes itself afterwards. A schedule keeps its minute: it fires at the time or
 /// up to 60 seconds later
 /// ([Schedule types](https://docs.aws.amazon.com/scheduler/latest/UserGuide/schedule-types.html)).
+///
+/// With [a topic](Self::with_notice) a second schedule of the same time, its name with `-notice` behind
+/// it, sends a message to people: the controller that would say so is dead.
 ///
 /// Scheduler keeps AWS's time, so the time of the run is put in it: the run's clock may be off
 /// ([`ServerTime`](crate::aws::ServerTime)).
@@ -118,7 +182,8 @@ fn is_of_role(byte: u8) -> bool {
 /// # Calls
 ///
 /// [`arm`](DeadManSwitch::arm) makes one `DescribeRules` and one `UpdateSchedule`, the first time
-/// `CreateSchedule`; [`disarm`](DeadManSwitch::disarm) one `DeleteSchedule` and one `GetSchedule`.
+/// `CreateSchedule`; [`disarm`](DeadManSwitch::disarm) one `DeleteSchedule` and one `GetSchedule`. A
+/// notice takes one `UpdateSchedule` or `CreateSchedule`, and one `DeleteSchedule`, more.
 ///
 /// # IAM
 ///
@@ -162,6 +227,9 @@ pub struct AlbDeadManSwitch {
     aws: Aws,
     splitter: Arc<AlbTrafficSplitter>,
     role: RoleArn,
+    notice: Option<TopicArn>,
+    /// Whether this process has armed it.
+    is_armed: AtomicBool,
 }
 
 const DESCRIPTION: &str = "bluegreen puts everything back on blue, unless this is renewed";
@@ -178,6 +246,20 @@ impl AlbDeadManSwitch {
             aws: aws.clone(),
             splitter,
             role,
+            notice: None,
+            is_armed: AtomicBool::new(false),
+        }
+    }
+
+    /// Lets a second schedule tell this topic when the switch fires; the role needs `sns:Publish` for it,
+    /// as [`IamPolicy::notice`](crate::aws::iam::IamPolicy::notice) says. If that schedule cannot be
+    /// made, the switch is not armed the first time. After that a failure is only logged: the notice may
+    /// come too early then, or be missing, and what protects traffic goes on.
+    #[must_use]
+    pub fn with_notice(self, topic: TopicArn) -> Self {
+        Self {
+            notice: Some(topic),
+            ..self
         }
     }
 
@@ -217,16 +299,38 @@ impl AlbDeadManSwitch {
 
     fn target(&self, routing: &Routing) -> Result<Target> {
         let (operation, input) = routing.restore_request();
+        let api = format!("elasticloadbalancingv2:{operation}");
+        self.call(&routing.arn(), &api, &input)
+    }
+
+    /// The message that a topic gets. It may come although nothing was written: the load balancer may
+    /// have refused the write.
+    fn notice_of(&self, rule: &RuleArn, topic: &TopicArn, fires: Timestamp) -> Result<Target> {
+        let look = format!(
+            "aws elbv2 describe-rules --region {} --rule-arns {rule}",
+            rule.region()
+        );
+        let message = format!(
+            "No controller has renewed the dead-man switch of rule {rule}, so at {fires:.0} its schedule \
+             puts everything back on blue. See whether it did: {look}"
+        );
+        let input = serde_json::json!({
+            "TopicArn": topic.as_str(),
+            "Subject": "bluegreen: a dead-man switch fires",
+            "Message": message,
+        });
+        self.call(rule, "sns:publish", &input)
+    }
+
+    /// A call of an API as a schedule makes it, by the rule's partition.
+    fn call(&self, rule: &RuleArn, api: &str, input: &serde_json::Value) -> Result<Target> {
         let retry = RetryPolicy::builder()
             .maximum_retry_attempts(RETRIES)
             .maximum_event_age_in_seconds(MAX_AGE)
             .build();
-        let arn = routing.arn();
-        let partition = arn.as_str().split(':').nth(1).unwrap_or("aws");
+        let partition = rule.as_str().split(':').nth(1).unwrap_or("aws");
         Target::builder()
-            .arn(format!(
-                "arn:{partition}:scheduler:::aws-sdk:elasticloadbalancingv2:{operation}"
-            ))
+            .arn(format!("arn:{partition}:scheduler:::aws-sdk:{api}"))
             .role_arn(self.role.as_str())
             .input(input.to_string())
             .retry_policy(retry)
@@ -281,8 +385,19 @@ impl DeadManSwitch for AlbDeadManSwitch {
         }
         let name = name(&arn);
         let fires = self.there(fires);
+        if let Some(topic) = &self.notice {
+            // Before the switch itself: if it cannot be made the first time, nothing stands.
+            let message = self.notice_of(&arn, topic, fires)?;
+            let noticed = self.put(&notice(&name), at(fires), message, &what).await;
+            match noticed {
+                Err(error) if !self.is_armed.load(Ordering::Relaxed) => return Err(error),
+                Err(error) => tracing::warn!(%error, "the notice of the switch was not renewed"),
+                Ok(()) => {}
+            }
+        }
         self.put(&name, at(fires), self.target(&routing)?, &what)
             .await?;
+        self.is_armed.store(true, Ordering::Relaxed);
         let command = format!(
             "aws scheduler delete-schedule --region {} --name {name}",
             arn.region()
@@ -302,13 +417,26 @@ impl DeadManSwitch for AlbDeadManSwitch {
         }
         let read = GetScheduleInput::builder().name(&name);
         match self.aws.scheduler.get_schedule(read).await {
-            Err(error) if error.kind == ErrorKind::NotFound => Ok(()),
-            Err(error) => Err(told(error, &what)),
+            Err(error) if error.kind == ErrorKind::NotFound => {}
+            Err(error) => return Err(told(error, &what)),
             Ok(_) => {
                 let message = format!("{what}: the schedule {name} is still there");
-                Err(Error::new(ErrorKind::OutcomeUnknown, message))
+                return Err(Error::new(ErrorKind::OutcomeUnknown, message));
             }
         }
+        if self.notice.is_some() {
+            let name = notice(&name);
+            let delete = DeleteScheduleInput::builder().name(&name);
+            match self.aws.scheduler.delete_schedule(delete).await {
+                Err(error) if error.kind != ErrorKind::NotFound => {
+                    // It writes nothing, and says where to look.
+                    let error = told(error, &what);
+                    tracing::warn!(%error, schedule = name, "the notice may come all the same");
+                }
+                _ => {}
+            }
+        }
+        Ok(())
     }
 }
 
@@ -317,6 +445,11 @@ fn name(rule: &RuleArn) -> String {
     let mut ids = rule.as_str().rsplit('/');
     let (rule, listener) = (ids.next().unwrap_or_default(), ids.next());
     format!("bluegreen-{}-{rule}", listener.unwrap_or_default())
+}
+
+/// The name of the schedule that tells a topic.
+fn notice(name: &str) -> String {
+    format!("{name}-notice")
 }
 
 /// A time as Scheduler writes it, in UTC.
@@ -351,7 +484,7 @@ mod tests {
 
     #[test]
     fn a_schedule_has_a_name_and_a_time_that_scheduler_takes() {
-        let name = name(&rule_arn());
+        let name = notice(&name(&rule_arn()));
         assert!(name.len() <= 64, "{name}");
         let is_valid = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
         assert!(name.bytes().all(is_valid), "{name}");

@@ -11,7 +11,7 @@ mod tags;
 mod testing;
 
 pub use self::{
-    dead_man::{AlbDeadManSwitch, RoleArn},
+    dead_man::{AlbDeadManSwitch, RoleArn, TopicArn},
     place::{GreenGroup, GreenPlace, PlaceReport, PlaceStep, TestHeader, TestHeaderError},
     rule::{AlbRule, ArnError, ListenerArn, LoadBalancerArn, RuleArn, RuleWeights, TargetGroupArn},
     spec::{ListenerRuleSpec, TargetGroupSpec},

@@ -321,6 +321,7 @@ impl SimulationBuilder {
             scheduled: BTreeMap::new(),
             scaling,
             schedules: BTreeMap::new(),
+            notices: Vec::new(),
             seconds: Seconds::default(),
             changes: Vec::new(),
             rises: Sides::default(),

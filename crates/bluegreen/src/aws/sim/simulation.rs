@@ -290,6 +290,12 @@ impl Simulation {
             .collect()
     }
 
+    /// What the notices of dead-man switches have told people.
+    #[must_use]
+    pub fn notices(&self) -> Vec<String> {
+        self.now().0.notices.clone()
+    }
+
     /// The targets as health checks see them now.
     #[must_use]
     pub fn targets(&self) -> Sides<TargetCounts> {

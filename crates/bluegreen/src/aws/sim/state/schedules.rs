@@ -64,6 +64,8 @@ fn time(expression: &str) -> Option<Timestamp> {
 pub(super) enum Request {
     Rule(String, Vec<Action>),
     Default(String, Vec<Action>),
+    /// A message to a topic.
+    Notice(String),
 }
 
 pub(super) fn request(target: &Target) -> Result<Request, String> {
@@ -82,6 +84,7 @@ pub(super) fn request(target: &Target) -> Result<Request, String> {
             text("ListenerArn"),
             actions(&input["DefaultActions"])?,
         )),
+        "sns:publish" if input["TopicArn"].is_string() => Ok(Request::Notice(text("Message"))),
         _ => Err(format!("the target {} is not known here", target.arn())),
     }
 }

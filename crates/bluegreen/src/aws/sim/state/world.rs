@@ -94,6 +94,8 @@ pub(in crate::aws::sim) struct World {
     pub(in crate::aws::sim) scaling: Option<Scaled>,
     /// The schedules of EventBridge Scheduler.
     pub(in crate::aws::sim) schedules: Schedules,
+    /// What they have told a topic.
+    pub(in crate::aws::sim) notices: Vec<String>,
     pub(in crate::aws::sim) seconds: Seconds,
     pub(in crate::aws::sim) changes: Vec<Change>,
     /// When each side's share rose.

@@ -128,14 +128,19 @@ impl World {
                 return;
             };
             self.schedules.remove(&name);
+            let request = request(&schedule.target);
+            if let Ok(Request::Notice(message)) = request {
+                self.notices.push(message);
+                continue;
+            }
             let then = between(SimClock::epoch(), later(schedule.at, LATE));
             self.keep(Area::Balancer, then, None);
-            let written = match request(&schedule.target) {
+            let written = match request {
                 Ok(Request::Rule(arn, actions)) => write_rule(self, &arn, actions).is_ok(),
                 Ok(Request::Default(arn, actions)) => {
                     arn == rules::listener().as_str() && write_default(self, actions).is_ok()
                 }
-                Err(_) => false,
+                Ok(Request::Notice(_)) | Err(_) => false,
             };
             // What the API refuses is tried again for a minute, and then forgotten.
             if written {
