@@ -11,7 +11,7 @@ use bluegreen::{
         Behaviour, Call, Fault, Moment, Scaling, Service, Simulation, SimulationBuilder, When,
     },
     engine::ControlHandle,
-    migration::{Cause, Intent, MigrationEvent, MigrationPlanBuilder},
+    migration::{Cause, Intent, MigrationEvent, MigrationPlanBuilder, capacity_left},
     preflight::Acceptance,
     traffic::Released,
 };
@@ -202,9 +202,16 @@ async fn after_death(simulation: Simulation, plan: MigrationPlan) -> (Simulation
     assert_eq!(simulation.weights().green, 0, "it has fired");
     let notices = simulation.notices();
     let names = |notice: &String| notice.contains(":listener-rule/");
-    assert!(notices.len() == 1 && notices.iter().all(names), "{notices:?}");
+    assert!(
+        notices.len() == 1 && notices.iter().all(names),
+        "{notices:?}"
+    );
     let failed = simulation.failed().blue;
+    let left = capacity_left(&durable.records().await);
+    let is_kept = simulation.blue_minimum() != Some(1);
+    assert_eq!(left.is_some(), is_kept, "{left:?}");
     let ended = durable.resume("bob").await;
+    assert_eq!(capacity_left(&durable.records().await), None);
     let by_switch = matches!(
         &ended,
         Ok(MigrationOutcome::RolledBack {

@@ -273,7 +273,9 @@ fn absences<E: std::fmt::Display>(
         let mut fewer = records.to_vec();
         let record = fewer.remove(place);
         // Its place is taken by the next one, so that nothing tells but what they say.
-        (0..).zip(&mut fewer).for_each(|(seq, record)| record.seq = seq);
+        (0..)
+            .zip(&mut fewer)
+            .for_each(|(seq, record)| record.seq = seq);
         match replay(&fewer) {
             Ok(()) => unfound.push(kind(&record)),
             Err(error) if record.entry["entry"] == "change" => {

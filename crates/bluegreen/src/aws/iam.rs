@@ -183,7 +183,11 @@ impl IamPolicy {
     /// switch needs.
     #[must_use]
     pub fn notice(self, topic: &TopicArn) -> Self {
-        self.allow("TellPeople", &["sns:Publish"], vec![topic.as_str().to_owned()])
+        self.allow(
+            "TellPeople",
+            &["sns:Publish"],
+            vec![topic.as_str().to_owned()],
+        )
     }
 
     /// Who may take on the role of a dead-man switch: EventBridge Scheduler, for schedules of this

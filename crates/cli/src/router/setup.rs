@@ -21,7 +21,7 @@ use bluegreen::{
     problem::Problem,
 };
 
-use super::args::{Cli, JudgedBy, Metrics, Policy, ResumePolicy};
+use super::args::{Cli, Command, JudgedBy, Metrics, Policy, ResumePolicy};
 use crate::common::rule::arn;
 
 /// Everything that the command line says, checked.
@@ -323,6 +323,10 @@ fn misplaced(cli: &Cli, is_simulated: bool, problems: &mut Problems) {
     if is_simulated {
         let groups = of_aws.into_iter().filter(|(_, given)| given.is_some());
         let named = rule.named.given().into_iter();
+        let named = named.chain(match &cli.command {
+            Some(Command::Rollback { to: Some(_), .. }) => Some("--to"),
+            _ => None,
+        });
         for field in groups.map(|(field, _)| field).chain(named) {
             let hint = "add --aws for the real one, or leave it out";
             problems.add(field, "names a real rule, but this is the simulation", hint);
@@ -547,7 +551,11 @@ fn dead_man_topic(cli: &Cli, problems: &mut Problems) -> Option<TopicArn> {
     let has_switch = given.dead_man.is_some() || given.dead_man_role.is_some();
     if !has_switch && !cli.place.print_dead_man_role {
         let hint = "give --dead-man-role, too";
-        problems.add("--dead-man-topic", "there is no dead-man switch to tell of", hint);
+        problems.add(
+            "--dead-man-topic",
+            "there is no dead-man switch to tell of",
+            hint,
+        );
     }
     let parsed = text.parse().map_err(|error: Error| {
         let hint = error.hint().unwrap_or_default().to_owned();

@@ -30,6 +30,11 @@ const RELEASE_WITHIN: Duration = Duration::from_secs(5 * 60);
 
 impl MigrationMachine {
     /// What a survey says of how far blue may be scaled.
+    /// Blue's minimum, if this run has raised it, or may have.
+    pub(crate) fn kept_capacity(&self) -> Option<&Kept> {
+        self.capacity.kept.as_ref()
+    }
+
     pub(super) fn finding_of_capacity(capacity: &Result<Capacity, Failure>) -> Finding {
         match capacity {
             Ok(capacity) => capacity.finding(),

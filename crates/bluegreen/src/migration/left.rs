@@ -1,0 +1,30 @@
+//! What a run left standing, for whoever works on the same rule after it.
+
+use serde::Deserialize as _;
+
+use super::{Action, Entry, Input, StandingCapacity};
+use crate::{engine::Record, traffic::Kept};
+
+/// Blue's minimum, if the run of these records has raised it, or may have, and did not put it back. The
+/// records are those of a whole run, or those that a
+/// [resume needs](crate::store::JournalLog::newest_run_to_resume).
+///
+/// A [resume](super::Migration::resume) knows that by itself. A [restore](super::Migration::restore) is a
+/// run of its own, and leaves the minimum as it is.
+#[must_use]
+pub fn capacity_left(records: &[Record]) -> Option<StandingCapacity> {
+    let mut left: Option<Kept> = None;
+    for record in records {
+        match Entry::deserialize(&record.entry) {
+            Ok(Entry::Snapshot { snapshot }) => left = snapshot.machine.kept_capacity().cloned(),
+            Ok(Entry::Change {
+                action: Action::KeepCapacity { kept },
+            }) => left = Some(kept),
+            Ok(Entry::Input {
+                input: Input::CapacityReleased(Ok(_)),
+            }) => left = None,
+            _ => {}
+        }
+    }
+    left.map(|kept| StandingCapacity { kept, why: None })
+}
