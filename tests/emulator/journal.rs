@@ -1,13 +1,16 @@
 //! Journals in S3 over real HTTP: conditional writes are the lock, and a listing has pages.
 
+use std::time::Duration;
+
 use bluegreen::{
     Aws, ErrorKind,
     clock::SystemClock,
     engine::{Fence as _, Journal as _, Record},
-    store::{Holder, JournalLog, Lease, Take},
+    store::{Holder, JournalLog, Keep, Lease, Take},
 };
 use jiff::Timestamp;
 use serde_json::json;
+use tokio::time::sleep;
 
 use crate::{
     harness::{self, Emulator, Endpoint},
@@ -73,6 +76,31 @@ async fn one_writes_and_another_goes_on(emulator: Emulator) {
     ann.check().unwrap_err();
     let records = ours.newest_run().await.unwrap();
     assert_eq!(records.len(), 1_012, "P6");
+
+    // A holder says in the store how far its log reaches, and the end is found from there.
+    tokio::select! {
+        lost = bob.heartbeat() => panic!("{lost}"),
+        () = sleep(Duration::from_millis(500)) => {}
+    }
+    let standing = ours.lease_state().await.unwrap().unwrap();
+    assert_eq!(standing.holder.as_ref(), Some(bob.holder()));
+    bob.release().await.unwrap();
+
+    // The next run is short; what was before it goes, and nothing else.
+    let carl = take(&ours, "carl", Take::IfFree).await.unwrap();
+    append(&carl, 0, 5).await;
+    carl.release().await.unwrap();
+    let keep = Keep::new(1, Timestamp::MAX);
+    let pruned = theirs.prune(&keep, false, |_| {}).await.unwrap();
+    // Two claims, 1,012 entries, two that let go.
+    assert_eq!((pruned.deleted, pruned.runs_kept), (1_016, 1));
+    let again = theirs.prune(&keep, false, |_| {}).await.unwrap();
+    assert_eq!(again.records, 0);
+    assert_eq!(ours.newest_run().await.unwrap().len(), 5);
+    let dora = take(&theirs, "dora", Take::IfFree).await.unwrap();
+    append(&dora, 5, 7).await;
+    let records = dora.newest_run_to_resume().await.unwrap();
+    assert_eq!(records.len(), 7);
 }
 
 #[tokio::test]

@@ -247,10 +247,10 @@ fn faults_of_the_scheduler_end_in_a_known_place() {
 #[tokio::test(start_paused = true)]
 async fn p07_a_live_controller_takes_it_for_no_stranger() {
     let durable = Durable::new(healthy(), plan());
-    // The machine is suspended; it finds out what happened when traffic is back.
+    // The machine is suspended at the fourth arming, behind its notice; it finds out what happened when traffic is back.
     let mut stop = durable
         .simulation
-        .stop_at(Call::UpdateSchedule.nth(4), Moment::BeforeEffect);
+        .stop_at(Call::UpdateSchedule.nth(8), Moment::BeforeEffect);
     let mut run = Box::pin(durable.migrate("ann", None));
     let early = killed(&mut run, stop.reached()).await;
     assert!(early.is_none(), "it ended before it was suspended");
