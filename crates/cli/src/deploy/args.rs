@@ -251,9 +251,13 @@ pub(crate) struct Plan {
     /// On Ctrl-C or SIGTERM after the service was changed.
     #[arg(long, global = true, value_enum, default_value = "roll-back")]
     pub(crate) on_cancel: Policy,
-    /// Deploy even into a service that gets live traffic already.
+    /// Deploy even into a service that gets live traffic already, or that users may reach.
     #[arg(long, global = true)]
     pub(crate) in_place: bool,
+    /// A risk that is taken, by the name that a refusal gives it, such as unseen-traffic. May be
+    /// repeated.
+    #[arg(long, global = true, value_name = "RISK")]
+    pub(crate) accept: Vec<String>,
     /// Deploy though no test route leads to the service: the checks must reach it otherwise.
     #[arg(long, global = true)]
     pub(crate) without_test_route: bool,

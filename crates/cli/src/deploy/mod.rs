@@ -369,19 +369,20 @@ async fn dry_run(
             }
             render::diff(&diff);
         }
+        let mut accepted = setup.plan.accepted().clone();
+        if !setup.has_checks() {
+            accepted.insert(Acceptance::NoTestRoute);
+        }
         for finding in &findings {
             let kind = match finding.severity {
                 Severity::Note => "note",
-                _ => "refusal",
+                _ if finding.stops(&accepted) => "refusal",
+                _ => "accepted",
             };
             say_line!("{kind}: {finding}");
             if let Some(hint) = &finding.hint {
                 say_line!("  hint: {hint}");
             }
-        }
-        let mut accepted = setup.plan.accepted().clone();
-        if !setup.has_checks() {
-            accepted.insert(Acceptance::NoTestRoute);
         }
         bluegreen::Result::Ok(findings.iter().any(|finding| finding.stops(&accepted)))
     };

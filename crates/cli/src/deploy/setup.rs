@@ -24,7 +24,7 @@ use super::{
     args::{Cli, Command, Policy},
     validate::text_of,
 };
-use crate::common::say::say_line;
+use crate::common::{accept::accepted, say::say_line};
 
 const CHECKS: &str = include_str!("../../../../examples/deploy/checks.toml");
 const TASK_DEFINITION: &str = include_str!("../../../../examples/deploy/task-definition.json");
@@ -207,6 +207,9 @@ impl Setup {
                 Policy::RollBack => OnCancel::RollBack,
                 Policy::Hold => OnCancel::Hold,
             });
+        for risk in accepted(&cli.plan.accept, &mut problems) {
+            plan = plan.accept(risk);
+        }
         if cli.plan.in_place {
             plan = plan.accept(Acceptance::InPlace);
         }

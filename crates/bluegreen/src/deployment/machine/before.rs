@@ -103,6 +103,9 @@ impl DeploymentMachine {
             return self.survey_later(at, retry);
         }
         if is_refused {
+            let is_accepted = |risk: Acceptance| risk.is_accepted_by(&accepted);
+            let findings = findings.into_iter().map(|one| one.marked(is_accepted));
+            let findings = findings.collect();
             return self.unchanged(at, Unchanged::Refused { findings });
         }
         self.tell(DeploymentEvent::PreflightPassed { findings, service });
