@@ -23,7 +23,9 @@ use crate::{
 /// `ecs:DescribeServices`, `ecs:DescribeTaskDefinition`, `ecs:ListTaskDefinitions`,
 /// `ecs:RegisterTaskDefinition`, `ecs:UpdateService`, `ecs:TagResource`, `ecs:ListTasks`,
 /// `ecs:DescribeTasks`, `ecs:CreateService` where it is to be created, `iam:PassRole` for the
-/// roles of the task, and for the preflight `elasticloadbalancing:Describe*`.
+/// roles of the task, and for the preflight `elasticloadbalancing:Describe*` and
+/// `ecs:DescribeServiceRevisions`. What the preflight may not read, it says, and refuses unless
+/// [`UnseenTraffic`](crate::preflight::Acceptance::UnseenTraffic) is accepted.
 #[derive(Debug, Clone)]
 pub struct EcsServiceDeployer {
     pub(super) aws: Aws,

@@ -6,6 +6,7 @@ mod follow;
 mod observe;
 mod preflight;
 mod problems;
+mod reach;
 mod register;
 mod role;
 mod service_spec;

@@ -1,7 +1,7 @@
 //! What would make a deployment unsafe or impossible.
 
 use super::{
-    EcsServiceDeployer, TaskDefinition, register::is_active, traffic, update::DEPLOYED_TAG,
+    EcsServiceDeployer, TaskDefinition, reach, register::is_active, traffic, update::DEPLOYED_TAG,
     wire::Service,
 };
 use crate::{
@@ -36,10 +36,12 @@ pub(super) async fn findings(deployer: &EcsServiceDeployer) -> Result<Vec<Findin
             ))
         }));
     }
+    let (name, copies) = (&service.service_name, service.desired_count);
+    let account = service.service_arn.split(':').nth(4).unwrap_or_default();
     for group in traffic::groups(&service.load_balancers) {
-        let (name, copies) = (&service.service_name, service.desired_count);
-        findings.extend(traffic::findings(deployer, name, copies, &group).await?);
+        findings.extend(traffic::findings(deployer, name, account, copies, &group).await?);
     }
+    findings.extend(reach::findings(deployer, name, &raw).await?);
     // After the reads, since their answers tell the time.
     findings.extend(deployer.aws.clock_note());
     Ok(findings)
@@ -110,6 +112,7 @@ async fn absent(deployer: &EcsServiceDeployer) -> Result<Vec<Finding>> {
         for group in traffic::groups(&spec.load_balancers()) {
             findings.extend(traffic::of_new(deployer, copies, &group).await?);
         }
+        findings.extend(reach::of_new(service, &spec.document()));
     }
     Ok(findings)
 }

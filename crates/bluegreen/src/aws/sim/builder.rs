@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
+use aws_sdk_elasticloadbalancingv2::types::Tag;
 use jiff::SignedDuration;
 
 use super::{
@@ -14,7 +15,7 @@ use super::{
         metrics::{Publication, Seconds},
         past::Past,
         registry::Registry,
-        rules::{Rules, Shape},
+        rules::{Rules, Shape, TEST_ROUTE},
         scaling::Scaled,
         world::{Alarm, AlarmEvaluation, AlarmKind, World},
     },
@@ -184,9 +185,40 @@ impl SimulationBuilder {
     }
 
     /// The header `X-Bluegreen-Test: green` reaches green itself, by a rule before the one that
-    /// divides the traffic.
+    /// divides the traffic, which bears the tag of one that [`GreenPlace`] made.
+    ///
+    /// [`GreenPlace`]: crate::aws::alb::GreenPlace
     pub fn test_route(mut self) -> Self {
         self.shape.has_test_route = true;
+        self.shape.test_route_is_marked = true;
+        self
+    }
+
+    /// As [`test_route`](Self::test_route), but made by hand: it bears no tag.
+    pub fn unmarked_test_route(mut self) -> Self {
+        self.shape.has_test_route = true;
+        self.shape.test_route_is_marked = false;
+        self
+    }
+
+    /// Another rule sends green everything that carries a header of a content delivery network.
+    pub fn green_behind_header(mut self) -> Self {
+        self.shape.is_behind_header = true;
+        self
+    }
+
+    /// Green's group is behind a network load balancer as well, which sends it everything.
+    pub fn green_behind_network_balancer(mut self) -> Self {
+        self.shape.is_behind_network_balancer = true;
+        self
+    }
+
+    /// A setting of green's service, as CreateService takes it: `serviceRegistries`,
+    /// `serviceConnectConfiguration`, `gatewayConnectors` and so on.
+    pub fn service_setting(mut self, name: &str, value: serde_json::Value) -> Self {
+        if let Some(service) = self.fleet.service.as_mut() {
+            service.settings.insert(name.to_owned(), value);
+        }
         self
     }
 
@@ -327,6 +359,11 @@ impl SimulationBuilder {
             calls: BTreeMap::new(),
             pinned: 0.0,
         };
+        if self.shape.test_route_is_marked {
+            let tag = Tag::builder().key("bluegreen:made-for");
+            let tag = tag.value(world.rules.main_arn().as_str()).build();
+            world.groups.tag(TEST_ROUTE, &[tag]);
+        }
         world.pinned = world.weighted_share();
         world.changed(Duration::ZERO, Writer::Start);
         let clock = SimClock::default();

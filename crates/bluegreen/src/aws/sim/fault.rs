@@ -40,6 +40,8 @@ pub enum Call {
     DescribeAlarms,
     /// Creates a service.
     CreateService,
+    /// Reads revisions of a service.
+    DescribeServiceRevisions,
     /// Reads services.
     DescribeServices,
     /// Reads a revision.
@@ -103,6 +105,7 @@ impl Call {
             Self::GetMetricData => "GetMetricData",
             Self::DescribeAlarms => "DescribeAlarms",
             Self::CreateService => "CreateService",
+            Self::DescribeServiceRevisions => "DescribeServiceRevisions",
             Self::DescribeServices => "DescribeServices",
             Self::DescribeTaskDefinition => "DescribeTaskDefinition",
             Self::DescribeTasks => "DescribeTasks",
@@ -171,6 +174,7 @@ impl Call {
             | Self::GetMetricData
             | Self::DescribeAlarms => Area::Balancer,
             Self::CreateService
+            | Self::DescribeServiceRevisions
             | Self::DescribeServices
             | Self::DescribeTaskDefinition
             | Self::DescribeTasks

@@ -108,7 +108,7 @@ impl GreenPlace {
             });
         }
         if wanted == Wanted::Undone {
-            standing.elsewhere = live::routes_to(elb, &arn).await?;
+            standing.elsewhere = live::ways_to(elb, &arn).await?.whole()?;
             let input = DescribeTargetHealthInput::builder().target_group_arn(arn.as_str());
             let health = elb.describe_target_health(input).await;
             let health = health

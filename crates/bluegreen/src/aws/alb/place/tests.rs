@@ -357,7 +357,7 @@ async fn what_is_not_ours_stays() {
     assert_eq!(undone.group, Some(simulation.green()));
     assert_eq!(simulation.rules(), before);
 
-    let simulation = world(Simulation::builder().test_route());
+    let simulation = world(Simulation::builder().unmarked_test_route());
     let before = simulation.rules();
     let place = place_in(&simulation);
     let made = place.prepare().await.unwrap();

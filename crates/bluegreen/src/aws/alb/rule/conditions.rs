@@ -10,6 +10,13 @@ pub(in crate::aws::alb) fn header_condition(rule: &Rule) -> Option<&HttpHeaderCo
 
 /// Whether requests with a certain header alone come to this rule.
 pub(in crate::aws::alb) fn has_header_condition(rule: &Rule) -> bool {
-    let mut conditions = rule.conditions().iter();
-    conditions.any(|one| one.field.as_deref() == Some("http-header"))
+    header_conditions(rule) > 0
+}
+
+/// How many headers a rule asks for.
+pub(in crate::aws::alb) fn header_conditions(rule: &Rule) -> usize {
+    let conditions = rule.conditions().iter();
+    conditions
+        .filter(|one| one.field.as_deref() == Some("http-header"))
+        .count()
 }
