@@ -15,7 +15,7 @@ use super::{
         metrics::{Publication, Seconds},
         past::Past,
         registry::Registry,
-        rules::{Rules, Shape, TEST_ROUTE},
+        rules::{self, Rules, Shape, TEST_ROUTE},
         scaling::Scaled,
         world::{Alarm, AlarmEvaluation, AlarmKind, World},
     },
@@ -36,6 +36,7 @@ pub struct SimulationBuilder {
     data_page_size: usize,
     history: Duration,
     shape: Shape,
+    blue_attributes: BTreeMap<String, String>,
     has_green_group: bool,
     alarms: Vec<Alarm>,
     fleet: Fleet,
@@ -66,6 +67,7 @@ impl Default for SimulationBuilder {
             data_page_size: 100_800,
             history: Duration::ZERO,
             shape: Shape::default(),
+            blue_attributes: BTreeMap::new(),
             has_green_group: true,
             alarms: Vec::new(),
             fleet: Fleet::default(),
@@ -210,6 +212,24 @@ impl SimulationBuilder {
     /// Green's group is behind a network load balancer as well, which sends it everything.
     pub fn green_behind_network_balancer(mut self) -> Self {
         self.shape.is_behind_network_balancer = true;
+        self
+    }
+
+    /// An attribute of blue's target group that is not the default, such as
+    /// `deregistration_delay.timeout_seconds`.
+    pub fn blue_group_attribute(mut self, key: &str, value: &str) -> Self {
+        self.blue_attributes
+            .insert(key.to_owned(), value.to_owned());
+        self
+    }
+
+    /// Changes the rule that divides the traffic, as it stands at the start.
+    #[cfg(test)]
+    pub(crate) fn main_rule(
+        mut self,
+        change: fn(&mut aws_sdk_elasticloadbalancingv2::types::Rule),
+    ) -> Self {
+        self.shape.change = Some(change);
         self
     }
 
@@ -359,6 +379,10 @@ impl SimulationBuilder {
             calls: BTreeMap::new(),
             pinned: 0.0,
         };
+        for (key, value) in &self.blue_attributes {
+            let blue = rules::blue();
+            world.groups.set_attribute(blue.as_str(), key, value);
+        }
         if self.shape.test_route_is_marked {
             let tag = Tag::builder().key("bluegreen:made-for");
             let tag = tag.value(world.rules.main_arn().as_str()).build();

@@ -13,6 +13,10 @@ use aws_sdk_elasticloadbalancingv2::{
         describe_listeners::{DescribeListenersOutput, builders::DescribeListenersInputBuilder},
         describe_rules::{DescribeRulesOutput, builders::DescribeRulesInputBuilder},
         describe_tags::{DescribeTagsOutput, builders::DescribeTagsInputBuilder},
+        describe_target_group_attributes::{
+            DescribeTargetGroupAttributesOutput,
+            builders::DescribeTargetGroupAttributesInputBuilder,
+        },
         describe_target_groups::{
             DescribeTargetGroupsOutput, builders::DescribeTargetGroupsInputBuilder,
         },
@@ -21,6 +25,9 @@ use aws_sdk_elasticloadbalancingv2::{
         },
         modify_listener::{ModifyListenerOutput, builders::ModifyListenerInputBuilder},
         modify_rule::{ModifyRuleOutput, builders::ModifyRuleInputBuilder},
+        modify_target_group_attributes::{
+            ModifyTargetGroupAttributesOutput, builders::ModifyTargetGroupAttributesInputBuilder,
+        },
         remove_tags::{RemoveTagsOutput, builders::RemoveTagsInputBuilder},
     },
     types::{
@@ -102,6 +109,37 @@ impl ElbApi for SimElb {
                     Some(side) => target_health(side, world.targets(now).get(side)),
                     None => DescribeTargetHealthOutput::builder().build(),
                 })
+            })
+            .await
+    }
+
+    async fn describe_target_group_attributes(
+        &self,
+        input: DescribeTargetGroupAttributesInputBuilder,
+    ) -> Result<DescribeTargetGroupAttributesOutput, ApiError> {
+        self.0
+            .serve(Call::DescribeTargetGroupAttributes, move |world, _now| {
+                let arn = input.get_target_group_arn().as_deref().unwrap_or_default();
+                let attributes = world.groups.attributes(arn)?;
+                Ok(DescribeTargetGroupAttributesOutput::builder()
+                    .set_attributes(Some(attributes))
+                    .build())
+            })
+            .await
+    }
+
+    async fn modify_target_group_attributes(
+        &self,
+        input: ModifyTargetGroupAttributesInputBuilder,
+    ) -> Result<ModifyTargetGroupAttributesOutput, ApiError> {
+        self.0
+            .serve(Call::ModifyTargetGroupAttributes, move |world, _now| {
+                let arn = input.get_target_group_arn().as_deref().unwrap_or_default();
+                let wanted = input.get_attributes().as_deref().unwrap_or_default();
+                world.groups.set_attributes(arn, wanted)?;
+                Ok(ModifyTargetGroupAttributesOutput::builder()
+                    .set_attributes(Some(world.groups.attributes(arn)?))
+                    .build())
             })
             .await
     }

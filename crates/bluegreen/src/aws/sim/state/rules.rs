@@ -60,6 +60,9 @@ pub(in crate::aws::sim) struct Shape {
     /// An action of a type that nobody knows stands in the rule.
     pub(in crate::aws::sim) unknown_action: bool,
     pub(in crate::aws::sim) weights: Option<Sides<u32>>,
+    /// What else is changed in the rule that divides the traffic.
+    #[cfg(test)]
+    pub(in crate::aws::sim) change: Option<fn(&mut Rule)>,
 }
 
 #[derive(Debug, Clone)]
@@ -160,6 +163,12 @@ impl Rules {
         );
         if shape.is_default {
             main = rule_arn(0xdefa);
+        }
+        #[cfg(test)]
+        if let Some(change) = shape.change {
+            let mut rules = all.iter_mut();
+            let found = rules.find(|rule| rule.rule_arn.as_ref() == Some(&main));
+            found.into_iter().for_each(change);
         }
         if shape.has_test_route {
             let index = all
