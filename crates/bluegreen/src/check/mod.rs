@@ -6,6 +6,7 @@
 
 #[cfg(feature = "check")]
 mod body;
+mod connect_to;
 #[cfg(feature = "check")]
 mod expect;
 mod http;
@@ -23,6 +24,7 @@ mod role;
 mod spec;
 
 pub use self::{
+    connect_to::{ConnectTo, ParseConnectToError},
     http::{HttpClient, HttpFailure, HttpRequest, HttpResponse},
     report::{Answer, CheckFailure, CheckReport},
     role::ServiceCheck,

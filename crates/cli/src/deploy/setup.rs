@@ -365,6 +365,9 @@ fn suite(cli: &Cli, text: &str) -> Result<CheckSuite, String> {
     if let Some(host) = &cli.checks.host {
         suite = suite.with_host(host).map_err(said)?;
     }
+    if let Some(to) = &cli.checks.connect_to {
+        suite = suite.with_connect_to(to.clone());
+    }
     for header in &cli.checks.header {
         let (name, value) = header.split_once(':').ok_or_else(|| {
             format!("--header `{header}`: write it like `X-Bluegreen-Test: green`")
