@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use bluegreen::{
-    DeploymentPlan, ErrorKind,
+    DeploymentPlan, ErrorKind, ServiceDeployer as _,
+    aws::ecs::EcsServiceDeployer,
     aws::sim::{Call, Fate, Fault, ReleaseScenario, Simulation, Writer},
     deployment::{Cause, DeploymentEvent, DeploymentOutcome, HoldReason, Intent, Unchanged},
     engine::OnCancel,
@@ -381,6 +382,45 @@ async fn a_service_that_users_may_reach_is_refused_whatever_leads_to_it() {
     let client = json!({"enabled": true, "namespace": "chat"});
     let world = setting("serviceConnectConfiguration", client).build();
     assert_eq!(deploy(&world).await.exit_code(), 0, "it is a client only");
+}
+
+/// The balancer reaches a proxy; the program's image would replace it.
+#[tokio::test(start_paused = true)]
+async fn the_proxy_before_the_program_does_not_get_its_image() {
+    let simulation = Simulation::builder().test_route().behind_proxy().build();
+    let run = deploy(&simulation).await;
+    run.check_promises();
+    assert_eq!(run.exit_code(), 3);
+    let said = run.last_words();
+    assert!(
+        said.contains("container proxy of chatbot-fastapi runs nginx:1.27"),
+        "{said}"
+    );
+    assert!(
+        said.contains("did you mean container chatbot-fastapi?"),
+        "{said}"
+    );
+    assert_eq!(simulation.calls(Call::RegisterTaskDefinition), 0);
+    assert_eq!(
+        simulation.tagged("0123456789ab"),
+        None,
+        "nothing was pushed"
+    );
+    // A deployer that was not told of the repository sees it before it registers.
+    let bare = EcsServiceDeployer::new(
+        &simulation.aws(),
+        simulation.cluster(),
+        simulation.service(),
+    );
+    let image = format!("r/{}@sha256:{}", simulation.repository(), "a".repeat(64));
+    let error = bare.register(&image.parse().expect("an image")).await;
+    assert_eq!(
+        error.expect_err("it is the proxy").kind(),
+        ErrorKind::Refused
+    );
+    let named = bare.with_container("chatbot-fastapi");
+    let registered = named.register(&image.parse().expect("an image")).await;
+    assert!(registered.expect("it is the program").is_new);
 }
 
 /// What was accepted is told beside what was refused, and not as a refusal.

@@ -264,6 +264,13 @@ impl Setup {
         if let Some(spec) = &self.spec {
             deployer = deployer.with_service(spec.clone());
         }
+        let given = self.image.as_ref().map(ImageRef::repository);
+        if let Some(repository) = given.or(self.repository.as_deref()) {
+            deployer = deployer.with_image_repository(repository);
+        }
+        if let (Some(platform), None) = (&cli.image.platform, given) {
+            deployer = deployer.with_image_platform(platform);
+        }
         deployer
     }
 
@@ -284,6 +291,10 @@ impl Setup {
         }
         if let Some(platform) = &cli.image.platform {
             builder = builder.with_platform(platform);
+        }
+        let definition = self.task_definition.as_ref();
+        if let Some(platform) = definition.and_then(TaskDefinition::platform) {
+            builder = builder.requiring_platform(platform);
         }
         for argument in &cli.image.build_arg {
             let own = || std::env::var(argument).unwrap_or_default();

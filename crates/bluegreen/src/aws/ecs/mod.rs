@@ -2,6 +2,7 @@
 
 mod capacity;
 mod deployer;
+mod fits;
 mod follow;
 mod observe;
 mod preflight;

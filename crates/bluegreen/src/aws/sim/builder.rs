@@ -215,6 +215,12 @@ impl SimulationBuilder {
         self
     }
 
+    /// The balancer reaches green's program through a proxy, a container of its own.
+    pub fn behind_proxy(mut self) -> Self {
+        self.fleet.put_proxy();
+        self
+    }
+
     /// An attribute of blue's target group that is not the default, such as
     /// `deregistration_delay.timeout_seconds`.
     pub fn blue_group_attribute(mut self, key: &str, value: &str) -> Self {

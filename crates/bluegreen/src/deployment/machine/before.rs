@@ -406,6 +406,15 @@ impl DeploymentMachine {
     }
 }
 
+/// Whether a deployment of `revision` could be taken back, or has nothing to change. It has no way
+/// back if its own rollout failed, still stands, and nothing else is known to have run before.
+#[must_use]
+pub fn has_way_back(service: &ServiceObservation, revision: &RevisionId) -> bool {
+    let stands =
+        service.revision == *revision && service.desired > 0 && service.rollout != Rollout::Failed;
+    stands || before(service, revision) != Target::Revision(revision.clone())
+}
+
 /// What a rollback of the next deployment goes to: what runs, unless that is itself a rollout
 /// that never succeeded; then what ran before that.
 fn before(service: &ServiceObservation, next: &RevisionId) -> Target {
