@@ -1,9 +1,22 @@
 //! A place for green: group, weight 0 in the rule, test route.
 
-use aws_sdk_elasticloadbalancingv2::types::{Rule, TargetGroup};
-use bluegreen::aws::alb::{AlbRule, GreenGroup, GreenPlace, PlaceReport, TestHeader};
+use std::time::Duration;
 
-use crate::topology::{Topology, forward, path};
+use aws_sdk_elasticloadbalancingv2::types::{
+    HostHeaderConditionConfig, HttpHeaderConditionConfig, HttpRequestMethodConditionConfig,
+    ProtocolEnum, QueryStringConditionConfig, QueryStringKeyValuePair, Rule, RuleCondition,
+    SourceIpConditionConfig, TargetGroup, TargetGroupAttribute,
+};
+use bluegreen::{
+    Aws,
+    aws::alb::{AlbRule, GreenGroup, GreenPlace, ListenerArn, PlaceReport, TestHeader},
+};
+use tokio::task::JoinSet;
+
+use crate::{
+    proxy::stale::{Stale, StaleProxy},
+    topology::{Topology, forward, path, sticky},
+};
 
 /// A place for a group that is not there yet, beside blue in the rule of priority 10.
 async fn place(topology: &Topology) -> GreenPlace {
@@ -169,4 +182,176 @@ async fn a_group_that_was_there_stays() {
     assert_eq!(undone.group, Some(topology.green.clone()));
     assert_eq!(tags(&topology, topology.green.as_str()).await, []);
     assert_eq!(rules(&topology).await.len(), 2);
+}
+
+fn header(name: &str, value: &str) -> RuleCondition {
+    let config = HttpHeaderConditionConfig::builder().http_header_name(name);
+    RuleCondition::builder()
+        .field("http-header")
+        .http_header_config(config.values(value).build())
+        .build()
+}
+
+fn method(name: &str) -> RuleCondition {
+    let config = HttpRequestMethodConditionConfig::builder().values(name);
+    RuleCondition::builder()
+        .field("http-request-method")
+        .http_request_method_config(config.build())
+        .build()
+}
+
+fn host(name: &str) -> RuleCondition {
+    let config = HostHeaderConditionConfig::builder().values(name);
+    RuleCondition::builder()
+        .field("host-header")
+        .host_header_config(config.build())
+        .build()
+}
+
+fn query(key: &str, value: &str) -> RuleCondition {
+    let pair = QueryStringKeyValuePair::builder().key(key).value(value);
+    let config = QueryStringConditionConfig::builder().values(pair.build());
+    RuleCondition::builder()
+        .field("query-string")
+        .query_string_config(config.build())
+        .build()
+}
+
+fn address(range: &str) -> RuleCondition {
+    let config = SourceIpConditionConfig::builder().values(range);
+    RuleCondition::builder()
+        .field("source-ip")
+        .source_ip_config(config.build())
+        .build()
+}
+
+/// Conditions as people have them, those that no other rule of the listener meets.
+fn shapes() -> Vec<(&'static str, Vec<RuleCondition>)> {
+    vec![
+        ("a path", vec![path("/a/*")]),
+        (
+            "a header of its own",
+            vec![header("X-Origin-Verify", "s3cr3t")],
+        ),
+        (
+            "two headers of its own",
+            vec![
+                header("X-Origin-Verify", "s3cr3t"),
+                header("X-Tenant", "gold"),
+            ],
+        ),
+        (
+            "headers around a path",
+            vec![
+                header("X-Origin-Verify", "s3cr3t"),
+                path("/b/*"),
+                header("X-Tenant", "*"),
+            ],
+        ),
+        ("a host", vec![host("a.example.com")]),
+        ("a method", vec![method("GET"), path("/c/*")]),
+        ("a query", vec![query("version", "2"), path("/d/*")]),
+        ("an address", vec![address("10.0.0.0/8"), path("/e/*")]),
+        (
+            "four values",
+            vec![
+                host("b.example.com"),
+                path("/f"),
+                path("/g"),
+                header("X-Origin-Verify", "s"),
+            ],
+        ),
+    ]
+}
+
+/// Each shape of rule of one listener, and the default rules of this and another listener, gets one
+/// group and one test route, and a second run finds nothing to do; first with reads as they are, then
+/// with old ones.
+#[tokio::test]
+async fn p04_p10_each_shape_of_rule_gets_one_route() {
+    let Some(topology) = Topology::new().await else {
+        return;
+    };
+    let stale = [
+        None,
+        Some(Stale::Reads(2)),
+        Some(Stale::OnceAfter(Duration::ZERO)),
+    ];
+    let mut cases = Vec::new();
+    for (number, (shape, conditions)) in (1..).zip(shapes()) {
+        let made = topology
+            .raw
+            .create_rule()
+            .listener_arn(topology.listener.as_str())
+            .priority(number * 10)
+            .set_conditions(Some(conditions))
+            .actions(sticky(forward(&[(&topology.blue, 1)]), 60));
+        let made = made.send().await.expect("make a rule");
+        let rule = made.rules()[0].rule_arn().unwrap().parse().unwrap();
+        cases.push((shape, AlbRule::Arn(rule)));
+    }
+    for port in [8080, 8081] {
+        let balancer = topology.listener.load_balancer();
+        let made = topology
+            .raw
+            .create_listener()
+            .load_balancer_arn(balancer.as_str())
+            .protocol(ProtocolEnum::Http)
+            .port(port)
+            .default_actions(forward(&[(&topology.blue, 1)]));
+        let made = made.send().await.expect("make a listener");
+        let listener: ListenerArn = made.listeners()[0].listener_arn().unwrap().parse().unwrap();
+        cases.push(("the default rule", AlbRule::Default(listener)));
+    }
+    let set = |key: &str, value: &str| {
+        TargetGroupAttribute::builder()
+            .key(key)
+            .value(value)
+            .build()
+    };
+    let modified = topology.raw.modify_target_group_attributes();
+    modified
+        .target_group_arn(topology.blue.as_str())
+        .attributes(set("deregistration_delay.timeout_seconds", "30"))
+        .attributes(set("slow_start.duration_seconds", "60"))
+        .send()
+        .await
+        .expect("set attributes");
+    // They mostly wait.
+    let mut running = JoinSet::new();
+    for (number, (shape, rule)) in cases.into_iter().enumerate() {
+        let config = topology.endpoint.config.clone();
+        let proxy = StaleProxy::before(config.endpoint_url().expect("an emulator"));
+        if let Some(stale) = stale[number % stale.len()] {
+            for read in ["DescribeRules", "DescribeTags", "DescribeTargetGroups"] {
+                proxy.lag(read, stale);
+            }
+        }
+        let aws = Aws::from_config(&config.to_builder().endpoint_url(proxy.url()).build());
+        let name = format!("{}-{number}", topology.green.name());
+        let group = GreenGroup::named(&name);
+        let place = GreenPlace::new(&aws, rule, topology.blue.clone(), group).unwrap();
+        running.spawn(async move {
+            let made = place.prepare().await.expect(shape);
+            assert_again(&place, &made).await;
+            assert_eq!(proxy.requests("CreateRule"), 1, "{shape}");
+            assert_eq!(proxy.requests("CreateTargetGroup"), 1, "{shape}");
+            assert_eq!(proxy.requests("AddTags"), 0, "{shape}");
+            (shape, made.group.expect("a group"))
+        });
+    }
+    for (shape, green) in running.join_all().await {
+        let shown = topology.raw.describe_target_group_attributes();
+        let shown = shown.target_group_arn(green.as_str()).send().await;
+        let shown = shown
+            .expect("read attributes")
+            .attributes
+            .unwrap_or_default();
+        let slow = shown
+            .iter()
+            .find(|one| one.key() == Some("slow_start.duration_seconds"));
+        assert_eq!(slow.and_then(|one| one.value()), Some("60"), "{shape}");
+    }
+    // One route each beside the rules themselves and the default one.
+    assert_eq!(rules(&topology).await.len(), 2 * shapes().len() + 1);
 }

@@ -3,14 +3,16 @@
 use std::time::Duration;
 
 use bluegreen::{
-    DeploymentPlan, ErrorKind,
+    DeploymentPlan, ErrorKind, ServiceDeployer as _,
+    aws::ecs::EcsServiceDeployer,
     aws::sim::{Call, Fate, Fault, ReleaseScenario, Simulation, Writer},
     deployment::{Cause, DeploymentEvent, DeploymentOutcome, HoldReason, Intent, Unchanged},
     engine::OnCancel,
     image::Tagging,
-    preflight::Acceptance,
+    preflight::{Acceptance, Severity},
     service::Target,
 };
+use serde_json::json;
 
 use crate::common::release::{Hand, Release, deploy, plan, release, source};
 
@@ -300,6 +302,142 @@ async fn p07_somebody_elses_deployment_is_left_alone() {
         run.simulation.deployments().last().map(|(_, by)| *by),
         Some(Writer::Stranger)
     );
+}
+
+/// Users reach the service by something else than a rule that divides traffic: refused, unless that is
+/// accepted.
+#[tokio::test(start_paused = true)]
+async fn a_service_that_users_may_reach_is_refused_whatever_leads_to_it() {
+    let world = || Simulation::builder().test_route();
+    let setting = |name: &str, value: serde_json::Value| world().service_setting(name, value);
+    let registry = "arn:aws:servicediscovery:us-east-1:123456789012:service/srv-utcrh6wavdkggqtk";
+    let lattice = "arn:aws:vpc-lattice:us-east-1:123456789012:targetgroup/tg-0123456789abcdef0";
+    let cases = [
+        (world().green_behind_header(), "100 % of rule", 1),
+        (
+            world().default_rule().green_behind_header(),
+            "100 % of rule",
+            1,
+        ),
+        (
+            Simulation::builder().unmarked_test_route(),
+            "100 % of rule",
+            1,
+        ),
+        (world().shared_green(), "100 % of rule", 1),
+        (
+            world().green_behind_network_balancer(),
+            "network load balancer edge; not supported",
+            1,
+        ),
+        (
+            setting("serviceRegistries", json!([{"registryArn": registry}])),
+            "Cloud Map, service srv-utcrh6wavdkggqtk",
+            1,
+        ),
+        (
+            setting(
+                "serviceConnectConfiguration",
+                json!({"enabled": true, "services": [{"portName": "http"}]}),
+            ),
+            "Service Connect, as http",
+            1,
+        ),
+        (
+            setting(
+                "vpcLatticeConfigurations",
+                json!([{"targetGroupArn": lattice}]),
+            ),
+            "VPC Lattice, target group tg-0123456789abcdef0",
+            1,
+        ),
+        (
+            setting("gatewayConnectors", json!([{"portName": "web"}])),
+            "a gateway, at its port web",
+            1,
+        ),
+    ];
+    for (world, words, refusals) in cases {
+        let refused = deploy(&world.clone().build()).await;
+        refused.check_promises();
+        assert_eq!(refused.exit_code(), 3, "{words}");
+        let said = refused.last_words();
+        assert!(said.contains(words) && said.contains("in-place"), "{said}");
+        let Ok(DeploymentOutcome::Unchanged {
+            reason: Unchanged::Refused { findings },
+            ..
+        }) = &refused.ended
+        else {
+            panic!("{said}");
+        };
+        let stopping = findings.iter().filter(|one| one.severity != Severity::Note);
+        assert_eq!(stopping.count(), refusals, "{findings:?}");
+        let accepting = DeploymentPlan::builder().accept(Acceptance::InPlace);
+        let accepting = accepting.build().expect("valid");
+        let intent = Intent::Deploy { image: source() };
+        let run = release(&world.build(), accepting, intent, None).await;
+        run.check_promises();
+        assert_eq!(run.exit_code(), 0, "{words}: {}", run.last_words());
+    }
+    let client = json!({"enabled": true, "namespace": "chat"});
+    let world = setting("serviceConnectConfiguration", client).build();
+    assert_eq!(deploy(&world).await.exit_code(), 0, "it is a client only");
+}
+
+/// The balancer reaches a proxy; the program's image would replace it.
+#[tokio::test(start_paused = true)]
+async fn the_proxy_before_the_program_does_not_get_its_image() {
+    let simulation = Simulation::builder().test_route().behind_proxy().build();
+    let run = deploy(&simulation).await;
+    run.check_promises();
+    assert_eq!(run.exit_code(), 3);
+    let said = run.last_words();
+    assert!(
+        said.contains("container proxy of chatbot-fastapi runs nginx:1.27"),
+        "{said}"
+    );
+    assert!(
+        said.contains("did you mean container chatbot-fastapi?"),
+        "{said}"
+    );
+    assert_eq!(simulation.calls(Call::RegisterTaskDefinition), 0);
+    assert_eq!(
+        simulation.tagged("0123456789ab"),
+        None,
+        "nothing was pushed"
+    );
+    // A deployer that was not told of the repository sees it before it registers.
+    let bare = EcsServiceDeployer::new(
+        &simulation.aws(),
+        simulation.cluster(),
+        simulation.service(),
+    );
+    let image = format!("r/{}@sha256:{}", simulation.repository(), "a".repeat(64));
+    let error = bare.register(&image.parse().expect("an image")).await;
+    assert_eq!(
+        error.expect_err("it is the proxy").kind(),
+        ErrorKind::Refused
+    );
+    let named = bare.with_container("chatbot-fastapi");
+    let registered = named.register(&image.parse().expect("an image")).await;
+    assert!(registered.expect("it is the program").is_new);
+}
+
+/// What was accepted is told beside what was refused, and not as a refusal.
+#[tokio::test(start_paused = true)]
+async fn what_is_accepted_is_no_refusal_if_something_else_is() {
+    let simulation = Simulation::builder().test_route().shared_green().build();
+    simulation.fail(Call::DescribeServiceRevisions.every(), Fault::Denied);
+    let unseen = DeploymentPlan::builder().accept(Acceptance::UnseenTraffic);
+    let intent = Intent::Deploy { image: source() };
+    let run = release(&simulation, unseen.build().expect("valid"), intent, None).await;
+    assert_eq!(run.exit_code(), 3);
+    let said = run.last_words();
+    let lines: Vec<&str> = said.lines().map(str::trim).collect();
+    let is_accepted = |line: &&&str| line.starts_with("accepted: whether a gateway leads to");
+    assert_eq!(lines.iter().filter(is_accepted).count(), 1, "{said}");
+    assert!(!said.contains("or accept `unseen-traffic`"), "{said}");
+    assert!(said.contains("or accept `in-place`"), "{said}");
 }
 
 #[tokio::test(start_paused = true)]

@@ -15,6 +15,9 @@ pub struct Finding {
     /// What to do about it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hint: Option<String>,
+    /// It would have stopped the run, but the plan accepts it. Told if something else stopped it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_accepted: bool,
 }
 
 impl Finding {
@@ -46,8 +49,18 @@ impl Finding {
         match self.severity {
             Severity::Note => false,
             Severity::Refuse => true,
-            Severity::RefuseUnless(risk) => !accepted.contains(&risk),
+            Severity::RefuseUnless(risk) => !risk.is_accepted_by(accepted),
         }
+    }
+
+    /// Marks it as accepted, if these risks accept it.
+    #[must_use]
+    pub(crate) fn marked(mut self, accepted: impl Fn(Acceptance) -> bool) -> Self {
+        self.is_accepted = match self.severity {
+            Severity::RefuseUnless(risk) => accepted(risk),
+            _ => false,
+        };
+        self
     }
 
     fn new(severity: Severity, message: impl Into<String>) -> Self {
@@ -55,6 +68,7 @@ impl Finding {
             severity,
             message: message.into(),
             hint: None,
+            is_accepted: false,
         }
     }
 }
@@ -63,6 +77,22 @@ impl fmt::Display for Finding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.message)
     }
+}
+
+/// Writes what stopped a run, a line each, and what would have stopped it were it not accepted.
+pub(crate) fn write_refusals(f: &mut fmt::Formatter<'_>, findings: &[Finding]) -> fmt::Result {
+    let told = findings.iter().filter(|one| one.severity != Severity::Note);
+    let (accepted, stopped): (Vec<_>, Vec<_>) = told.partition(|one| one.is_accepted);
+    for finding in stopped {
+        write!(f, "\n  {finding}")?;
+        if let Some(hint) = &finding.hint {
+            write!(f, "\n    hint: {hint}")?;
+        }
+    }
+    for finding in accepted {
+        write!(f, "\n  accepted: {finding}")?;
+    }
+    Ok(())
 }
 
 /// What a [`Finding`] does to the start of a run.
@@ -88,9 +118,13 @@ pub enum Acceptance {
     /// Clients stay on a side for longer than a step bakes, so a step says less about new
     /// clients, and a rollback does not move pinned ones at once.
     LongStickiness,
-    /// The service that is deployed gets live traffic already, so the deployment itself replaces
-    /// what users are served by, without a blue beside it.
+    /// The service that is deployed gets live traffic already, or users may reach it by something
+    /// that has no weights, so the deployment itself replaces what they are served by, without a blue
+    /// beside it. Accepts [`UnseenTraffic`](Self::UnseenTraffic) too.
     InPlace,
+    /// A way by which users may reach the service could not be looked at, since a read was denied or
+    /// it belongs to another account.
+    UnseenTraffic,
     /// No test route leads to the service that is deployed, so checks that go through the balancer
     /// ask whoever gets the traffic, and pass for the wrong one.
     NoTestRoute,
@@ -101,13 +135,21 @@ pub enum Acceptance {
 
 impl Acceptance {
     /// All of them, for help texts.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 6] = [
         Self::SharedTargets,
         Self::LongStickiness,
         Self::InPlace,
+        Self::UnseenTraffic,
         Self::NoTestRoute,
         Self::BlueMayShrink,
     ];
+
+    /// Whether one of these risks is this one, or holds more than it.
+    #[must_use]
+    pub fn is_accepted_by(self, accepted: &BTreeSet<Self>) -> bool {
+        accepted.contains(&self)
+            || (self == Self::UnseenTraffic && accepted.contains(&Self::InPlace))
+    }
 
     /// The name as it is written in plans and on the command line.
     #[must_use]
@@ -116,6 +158,7 @@ impl Acceptance {
             Self::SharedTargets => "shared-targets",
             Self::LongStickiness => "long-stickiness",
             Self::InPlace => "in-place",
+            Self::UnseenTraffic => "unseen-traffic",
             Self::NoTestRoute => "no-test-route",
             Self::BlueMayShrink => "blue-may-shrink",
         }

@@ -202,3 +202,47 @@ fn journals_are_listed_and_old_runs_pruned() {
     );
     assert!(err.contains("--keep-days"), "{err}");
 }
+
+/// A dry run refuses what the run refuses, and what is accepted is no refusal.
+#[test]
+fn a_dry_run_says_each_refusal_of_the_run() {
+    fn deploy<'a>(more: &[&'a str]) -> Vec<&'a str> {
+        let words = ["deploy", "--scenario", "live", "--speed", "max"];
+        [&words[..], more].concat()
+    }
+    let (_, err) = ends_with(3, &deploy(&["--dry-run"]));
+    let refusal = "refusal: service chatbot-fastapi gets live traffic already: 10 % of rule";
+    assert!(err.contains(refusal), "{err}");
+    for accepted in [&["--in-place"][..], &["--accept", "in-place"]] {
+        let words = [&["--dry-run"][..], accepted].concat();
+        let (_, err) = ends_with(0, &deploy(&words));
+        assert!(!err.contains("refusal:"), "{err}");
+        assert!(
+            err.contains("accepted: service chatbot-fastapi gets live"),
+            "{err}"
+        );
+        ends_with(0, &deploy(accepted));
+    }
+    let (_, err) = ends_with(2, &deploy(&["--accept", "everything"]));
+    assert!(err.contains("one of shared-targets"), "{err}");
+
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("task.json");
+    let text = include_str!("../../../examples/deploy/task-definition.json");
+    let arm = r#"{"runtimePlatform": {"cpuArchitecture": "ARM64"},"#;
+    let text = text.replacen('{', arm, 1);
+    fs::write(&file, text).unwrap();
+    let words = [
+        "deploy",
+        "--speed",
+        "max",
+        "--platform",
+        "linux/amd64",
+        "--dry-run",
+    ];
+    let words = [&words[..], &["--task-definition", file.to_str().unwrap()]].concat();
+    let (_, err) = ends_with(3, &words);
+    let refusal = "refusal: the image is built for linux/amd64, and the tasks of chatbot-fastapi \
+                   run on linux/arm64";
+    assert!(err.contains(refusal), "{err}");
+}

@@ -1,11 +1,12 @@
 //! What an answer should be.
 
-use std::{collections::BTreeMap, fmt, ops::RangeInclusive, str::FromStr, time::Duration};
+use std::{
+    cmp::Ordering, collections::BTreeMap, fmt, ops::RangeInclusive, str::FromStr, time::Duration,
+};
 
-use jsonpath_rust::{parser::model::JpQuery, query::js_path_process};
 use serde_json::Value;
 
-use super::{CheckFailure, HttpResponse, http::shown_url};
+use super::{CheckFailure, HttpResponse, JsonPath, body, http::shown_url, number};
 
 /// What an answer should be. The default wants status 200 and nothing else.
 ///
@@ -117,11 +118,10 @@ impl Expect {
                 _ => {}
             }
         }
-        let text = String::from_utf8_lossy(&answer.body);
-        self.judge_json(&answer.body, &text, &mut failures);
-        for wanted in &self.contains {
-            if !text.contains(wanted.as_str()) {
-                failures.add("body", format!("`{wanted}` in it"), shown_body(&text));
+        if !self.json.is_empty() || !self.contains.is_empty() {
+            match body::text_of(answer) {
+                Ok(text) => self.judge_body(&text, &mut failures),
+                Err(why) => failures.add("body", "one that can be read", why),
             }
         }
         if let Some(most) = self.max_latency
@@ -133,17 +133,20 @@ impl Expect {
         failures.0
     }
 
-    fn judge_json(&self, body: &[u8], text: &str, failures: &mut Failures) {
-        if self.json.is_empty() {
-            return;
-        }
-        match serde_json::from_slice::<Value>(body) {
+    fn judge_body(&self, text: &str, failures: &mut Failures) {
+        match serde_json::from_str::<Value>(text) {
+            _ if self.json.is_empty() => {}
             Ok(document) => {
                 for expected in &self.json {
                     expected.judge(&document, failures);
                 }
             }
             Err(_) => failures.add("body", "JSON", shown_body(text)),
+        }
+        for wanted in &self.contains {
+            if !text.contains(wanted.as_str()) {
+                failures.add("body", format!("`{wanted}` in it"), shown_body(text));
+            }
         }
     }
 }
@@ -157,8 +160,8 @@ impl Expect {
 pub struct ExpectJson {
     path: JsonPath,
     equals: Option<Value>,
-    at_least: Option<f64>,
-    at_most: Option<f64>,
+    at_least: Option<Value>,
+    at_most: Option<Value>,
 }
 
 impl ExpectJson {
@@ -173,21 +176,22 @@ impl ExpectJson {
         }
     }
 
-    /// Wants this value. Numbers are equal where their values are: 1 equals 1.0.
+    /// Wants this value. Numbers are equal if their values are: 1 equals 1.0. Whole numbers are
+    /// compared as such, above 2^53 too.
     pub fn equals(mut self, value: impl Into<Value>) -> Self {
         self.equals = Some(value.into());
         self
     }
 
     /// Wants a number that is not below `least`.
-    pub fn at_least(mut self, least: f64) -> Self {
-        self.at_least = Some(least);
+    pub fn at_least(mut self, least: impl Into<Value>) -> Self {
+        self.at_least = Some(least.into());
         self
     }
 
     /// Wants a number that is not above `most`.
-    pub fn at_most(mut self, most: f64) -> Self {
-        self.at_most = Some(most);
+    pub fn at_most(mut self, most: impl Into<Value>) -> Self {
+        self.at_most = Some(most.into());
         self
     }
 
@@ -205,8 +209,9 @@ impl ExpectJson {
     }
 
     fn is_met_by(&self, value: &Value) -> bool {
-        let is_bounded = |bound: Option<f64>, is_within: fn(f64, f64) -> bool| {
-            bound.is_none_or(|bound| value.as_f64().is_some_and(|got| is_within(got, bound)))
+        let is_bounded = |bound: &Option<Value>, is_within: fn(Ordering) -> bool| {
+            let Some(bound) = bound else { return true };
+            number::compare(value, bound).is_some_and(is_within)
         };
         let is_only_present =
             self.equals.is_none() && self.at_least.is_none() && self.at_most.is_none();
@@ -214,15 +219,19 @@ impl ExpectJson {
             return false;
         }
         self.equals.as_ref().is_none_or(|it| is_equal(it, value))
-            && is_bounded(self.at_least, |got, least| got >= least)
-            && is_bounded(self.at_most, |got, most| got <= most)
+            && is_bounded(&self.at_least, Ordering::is_ge)
+            && is_bounded(&self.at_most, Ordering::is_le)
     }
 
     fn wanted(&self) -> String {
         let parts = [
             self.equals.as_ref().map(Value::to_string),
-            self.at_least.map(|least| format!("at least {least}")),
-            self.at_most.map(|most| format!("at most {most}")),
+            self.at_least
+                .as_ref()
+                .map(|least| format!("at least {}", number::shown(least))),
+            self.at_most
+                .as_ref()
+                .map(|most| format!("at most {}", number::shown(most))),
         ];
         let parts: Vec<String> = parts.into_iter().flatten().collect();
         if parts.is_empty() {
@@ -230,54 +239,6 @@ impl ExpectJson {
         } else {
             parts.join(" and ")
         }
-    }
-}
-
-/// A JSON path of [RFC 9535](https://www.rfc-editor.org/rfc/rfc9535), such as `$.response` or
-/// `$.items[*].id`.
-#[derive(Clone, PartialEq)]
-pub struct JsonPath {
-    text: String,
-    query: JpQuery,
-}
-
-impl JsonPath {
-    /// The path as it was written.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        &self.text
-    }
-
-    fn find<'a>(&self, document: &'a Value) -> Vec<&'a Value> {
-        // A query cannot fail on a document; if one did, it would find nothing.
-        let found = js_path_process(&self.query, document).unwrap_or_default();
-        found.into_iter().map(|reference| reference.val).collect()
-    }
-}
-
-impl FromStr for JsonPath {
-    type Err = ParseExpectError;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        match jsonpath_rust::parser::parse_json_path(text) {
-            Ok(query) => Ok(Self {
-                text: text.to_owned(),
-                query,
-            }),
-            Err(_) => Err(ParseExpectError(format!("`{text}` is not a JSON path"))),
-        }
-    }
-}
-
-impl fmt::Display for JsonPath {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.text)
-    }
-}
-
-impl fmt::Debug for JsonPath {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Debug::fmt(&self.text, f)
     }
 }
 
@@ -336,7 +297,7 @@ impl fmt::Display for StatusSet {
 /// A JSON path or a status that cannot be read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
-pub struct ParseExpectError(String);
+pub struct ParseExpectError(pub(super) String);
 
 #[derive(Default)]
 struct Failures(Vec<CheckFailure>);
@@ -353,8 +314,8 @@ impl Failures {
 
 fn is_equal(wanted: &Value, got: &Value) -> bool {
     match (wanted, got) {
-        (Value::Number(wanted), Value::Number(number)) => {
-            wanted == number || wanted.as_f64() == number.as_f64()
+        (Value::Number(_), Value::Number(_)) => {
+            number::compare(wanted, got).is_some_and(Ordering::is_eq)
         }
         (Value::Array(wanted), Value::Array(items)) => {
             wanted.len() == items.len() && wanted.iter().zip(items).all(|(a, b)| is_equal(a, b))

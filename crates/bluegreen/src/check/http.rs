@@ -4,6 +4,8 @@ use std::{fmt, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 
+use super::ConnectTo;
+
 /// Sends one HTTP request and gives its answer, whatever the status.
 ///
 /// It follows no redirect, keeps no cookie and sends nothing twice: a check judges the first
@@ -67,6 +69,8 @@ pub struct HttpRequest {
     pub body: Vec<u8>,
     /// The time for everything, from the connection to the last byte of the answer.
     pub timeout: Duration,
+    /// Where it is sent instead of to the URL's host. A client that cannot do that must fail.
+    pub connect_to: Option<ConnectTo>,
 }
 
 impl HttpRequest {
@@ -78,6 +82,7 @@ impl HttpRequest {
             headers: Vec::new(),
             body: Vec::new(),
             timeout: Duration::from_secs(10),
+            connect_to: None,
         }
     }
 
@@ -104,11 +109,22 @@ impl HttpRequest {
         self.timeout = timeout;
         self
     }
+
+    /// Sends it to another host than the URL's.
+    #[must_use]
+    pub fn with_connect_to(mut self, to: ConnectTo) -> Self {
+        self.connect_to = Some(to);
+        self
+    }
 }
 
 impl fmt::Display for HttpRequest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} {}", self.method, shown_url(&self.url))
+        write!(f, "{} {}", self.method, shown_url(&self.url))?;
+        match &self.connect_to {
+            Some(to) => write!(f, " at {to}"),
+            None => Ok(()),
+        }
     }
 }
 
@@ -120,6 +136,7 @@ impl fmt::Debug for HttpRequest {
             .field("headers", &names(&self.headers))
             .field("body_length", &self.body.len())
             .field("timeout", &self.timeout)
+            .field("connect_to", &self.connect_to)
             .finish()
     }
 }

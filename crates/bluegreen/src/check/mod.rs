@@ -5,10 +5,17 @@
 //! feature `check`, as does `ReqwestClient`, which sends requests for real.
 
 #[cfg(feature = "check")]
+mod body;
+mod connect_to;
+#[cfg(feature = "check")]
 mod expect;
 mod http;
 #[cfg(feature = "check")]
 mod http_check;
+#[cfg(feature = "check")]
+mod number;
+#[cfg(feature = "check")]
+mod path;
 mod report;
 #[cfg(feature = "check")]
 mod reqwest_client;
@@ -16,15 +23,17 @@ mod role;
 #[cfg(feature = "check")]
 mod spec;
 
-#[cfg(feature = "check")]
 pub use self::{
-    expect::{Expect, ExpectJson, JsonPath, ParseExpectError, StatusSet},
-    http_check::HttpCheck,
-    reqwest_client::ReqwestClient,
-    spec::{CheckSuite, HealthSpec, SmokeSpec, SpecError, SpecProblem},
-};
-pub use self::{
+    connect_to::{ConnectTo, ParseConnectToError},
     http::{HttpClient, HttpFailure, HttpRequest, HttpResponse},
     report::{Answer, CheckFailure, CheckReport},
     role::ServiceCheck,
+};
+#[cfg(feature = "check")]
+pub use self::{
+    expect::{Expect, ExpectJson, ParseExpectError, StatusSet},
+    http_check::HttpCheck,
+    path::JsonPath,
+    reqwest_client::ReqwestClient,
+    spec::{CheckSuite, HealthSpec, SmokeSpec, SpecError, SpecProblem},
 };

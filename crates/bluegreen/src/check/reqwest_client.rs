@@ -1,11 +1,17 @@
 //! [`ReqwestClient`]: requests for real.
 
-use std::{error::Error as _, fmt};
+use std::{
+    collections::HashMap,
+    error::Error as _,
+    fmt,
+    sync::{Arc, Mutex, PoisonError},
+};
 
 use async_trait::async_trait;
 use jiff::fmt::friendly::SpanPrinter;
 use reqwest::{
     Certificate, Client, ClientBuilder, Method, RequestBuilder, Response, Url,
+    dns::{Addrs, Name, Resolve, Resolving},
     header::{HeaderMap, HeaderName, HeaderValue},
     redirect, retry,
 };
@@ -23,10 +29,16 @@ use crate::error::{Error, ErrorKind, Result};
 /// `Host` header names another; there is no way to switch that off. Proxies come from the
 /// environment (`HTTPS_PROXY`, `NO_PROXY` …).
 ///
-/// It speaks HTTP/1.1 only: in HTTP/2 the host is a field that `Host` cannot replace.
+/// A request with a [`ConnectTo`] goes there, and through no proxy.
+///
+/// It speaks HTTP/1.1 only: in HTTP/2 the host is a field that `Host` cannot replace. It asks for no
+/// encoding of bodies; [`Expect`](super::Expect) reads those that come all the same.
 #[derive(Clone)]
 pub struct ReqwestClient {
     client: Client,
+    authorities: Vec<Certificate>,
+    /// Clients that connect elsewhere: each has its own way to find hosts.
+    elsewhere: Arc<Mutex<HashMap<(String, u16), Client>>>,
 }
 
 impl ReqwestClient {
@@ -56,10 +68,38 @@ impl ReqwestClient {
     }
 
     fn trusting(authorities: Vec<Certificate>) -> Result<Self> {
-        Self::built(Client::builder().tls_certs_merge(authorities))
+        let builder = Client::builder().tls_certs_merge(authorities.clone());
+        Ok(Self {
+            authorities,
+            ..Self::built(builder)?
+        })
     }
 
     fn built(builder: ClientBuilder) -> Result<Self> {
+        Ok(Self {
+            client: Self::client(builder)?,
+            authorities: Vec::new(),
+            elsewhere: Arc::default(),
+        })
+    }
+
+    /// The client that connects to this host and port, whatever the URL's are.
+    fn to(&self, host: &str, port: u16) -> Result<Client> {
+        let place = (host.to_owned(), port);
+        let mut elsewhere = self
+            .elsewhere
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        if let Some(client) = elsewhere.get(&place) {
+            return Ok(client.clone());
+        }
+        let builder = Client::builder().tls_certs_merge(self.authorities.clone());
+        let client = Self::client(builder.no_proxy().dns_resolver(Only(place.clone())))?;
+        elsewhere.insert(place, client.clone());
+        Ok(client)
+    }
+
+    fn client(builder: ClientBuilder) -> Result<Client> {
         let builder = builder
             .user_agent(concat!("bluegreen/", env!("CARGO_PKG_VERSION")))
             .redirect(redirect::Policy::none())
@@ -67,22 +107,70 @@ impl ReqwestClient {
             .referer(false)
             .http1_only()
             .pool_max_idle_per_host(0);
-        let client = builder.build().map_err(|error| {
+        builder.build().map_err(|error| {
             Error::new(ErrorKind::Invalid, "make an HTTP client")
                 .with_hint("look at the proxy variables and the system's certificates")
                 .with_source(error.without_url())
-        })?;
-        Ok(Self { client })
+        })
+    }
+
+    /// The client for a request, and the request as that one sends it.
+    fn directed(&self, request: &HttpRequest) -> Result<(Client, HttpRequest), HttpFailure> {
+        let Some(to) = &request.connect_to else {
+            return Ok((self.client.clone(), request.clone()));
+        };
+        let mut url = parsed(&request.url)?;
+        let wrong = |why: &str| HttpFailure::new(format!("cannot connect to {to}: {why}"));
+        let port = to.port().or(url.port_or_known_default());
+        let port = port.ok_or_else(|| wrong("no port is known"))?;
+        // Only names are looked up, and so can be led elsewhere.
+        if url.domain().is_none() {
+            return Err(wrong(
+                "the URL has an address, and a certificate needs its name",
+            ));
+        }
+        let mut directed = request.clone();
+        let has_host = |(name, _): &(String, String)| name.eq_ignore_ascii_case("host");
+        if let Some(own) = url.port() {
+            // A port in the URL would be connected to.
+            if !request.headers.iter().any(has_host) {
+                let host = format!("{}:{own}", url.host_str().unwrap_or_default());
+                directed = directed.with_header("Host", host);
+            }
+            url.set_port(None)
+                .map_err(|()| wrong("the URL's port cannot be changed"))?;
+            directed.url = url.into();
+        }
+        let client = self.to(to.host(), port);
+        let client = client.map_err(|error| wrong(&error.to_string()))?;
+        Ok((client, directed))
+    }
+}
+
+/// Finds one host, whatever is looked for.
+struct Only((String, u16));
+
+impl Resolve for Only {
+    fn resolve(&self, _: Name) -> Resolving {
+        let place = self.0.clone();
+        Box::pin(async move {
+            let found = tokio::net::lookup_host(place).await?;
+            let found: Addrs = Box::new(Vec::from_iter(found).into_iter());
+            Ok(found)
+        })
     }
 }
 
 #[async_trait]
 impl HttpClient for ReqwestClient {
     async fn send(&self, request: &HttpRequest) -> Result<HttpResponse, HttpFailure> {
-        let ready = to_reqwest(&self.client, request)?;
+        let (client, directed) = self.directed(request)?;
+        let ready = to_reqwest(&client, &directed)?;
+        let advice = request.connect_to.is_none();
         let exchange = async {
             let began = Instant::now();
-            let answer = ready.send().await.map_err(failure)?;
+            let sent = ready.send().await.map_err(failure);
+            let answer = sent.map_err(|failure| advised(failure, advice))?;
             read(answer, began).await
         };
         match tokio::time::timeout(request.timeout, exchange).await {
@@ -108,8 +196,7 @@ const LARGEST_BODY: usize = 1024 * 1024;
 fn to_reqwest(client: &Client, request: &HttpRequest) -> Result<RequestBuilder, HttpFailure> {
     let method = Method::from_bytes(request.method.as_bytes())
         .map_err(|_| HttpFailure::new("the method is not one"))?;
-    let url = Url::parse(&request.url)
-        .map_err(|error| HttpFailure::new(format!("the URL is not one: {error}")))?;
+    let url = parsed(&request.url)?;
     let mut headers = HeaderMap::new();
     for (name, value) in &request.headers {
         let parsed = HeaderName::from_bytes(name.as_bytes())
@@ -125,6 +212,19 @@ fn to_reqwest(client: &Client, request: &HttpRequest) -> Result<RequestBuilder, 
         ready = ready.body(request.body.clone());
     }
     Ok(ready)
+}
+
+fn parsed(url: &str) -> Result<Url, HttpFailure> {
+    Url::parse(url).map_err(|error| HttpFailure::new(format!("the URL is not one: {error}")))
+}
+
+/// A balancer that is asked by its own name has the certificate of another one.
+fn advised(mut failure: HttpFailure, advice: bool) -> HttpFailure {
+    if advice && failure.message.contains("not valid for name") {
+        let hint = "; give the URL the service's own host, and this one as `connect_to`";
+        failure.message.push_str(hint);
+    }
+    failure
 }
 
 async fn read(mut answer: Response, began: Instant) -> Result<HttpResponse, HttpFailure> {

@@ -8,7 +8,7 @@ use reqwest::{
 };
 
 pub use self::problem::{SpecError, SpecProblem};
-use super::{Expect, HttpCheck, HttpClient, HttpRequest, http::shown_url};
+use super::{ConnectTo, Expect, HttpCheck, HttpClient, HttpRequest, http::shown_url};
 use crate::error::{Error, ErrorKind, Result};
 
 mod problem;
@@ -19,6 +19,7 @@ mod read;
 /// ```toml
 /// base_url = "https://chatbot.company.com"     # may be given by the program instead
 /// host = "api.chatbot.company.com"             # the `Host` header, where it is not the URL's
+/// connect_to = "chatbot-alb-1.us-east-1.elb.amazonaws.com"    # where it is sent, if not there
 /// headers = { X-Bluegreen-Test = "green" }     # sent with every request
 ///
 /// [health]
@@ -70,6 +71,7 @@ mod read;
 pub struct CheckSuite {
     base_url: Option<Url>,
     host: Option<String>,
+    connect_to: Option<ConnectTo>,
     headers: Vec<Header>,
     health: Option<HealthSpec>,
     smoke: Vec<SmokeSpec>,
@@ -96,6 +98,12 @@ impl CheckSuite {
         check_host(host).map_err(|message| SpecError::of("host", message))?;
         self.host = Some(host.to_owned());
         Ok(self)
+    }
+
+    /// Sends every request to another host than the base URL's.
+    pub fn with_connect_to(mut self, to: ConnectTo) -> Self {
+        self.connect_to = Some(to);
+        self
     }
 
     /// Sends a header with every request that has none of this name itself.
@@ -179,6 +187,7 @@ impl CheckSuite {
         if let Some(host) = &self.host {
             ready = ready.with_header("Host", host);
         }
+        ready.connect_to.clone_from(&self.connect_to);
         let headers = || self.headers.iter().chain(&request.headers);
         for header in headers() {
             ready = ready.with_header(&header.name, &header.value);
@@ -195,6 +204,7 @@ impl fmt::Debug for CheckSuite {
         f.debug_struct("CheckSuite")
             .field("base_url", &self.base_url())
             .field("host", &self.host)
+            .field("connect_to", &self.connect_to)
             .field("headers", &self.headers)
             .field("health", &self.health)
             .field("smoke", &self.smoke)

@@ -47,7 +47,7 @@ mod watch;
 pub use self::{
     action::{Action, CheckId, CheckKind, Entry, ImageSource, Input, Intent, Unfinished},
     event::DeploymentEvent,
-    machine::{DeploymentMachine, DeploymentTransition},
+    machine::{DeploymentMachine, DeploymentTransition, has_way_back},
     outcome::{
         Cause, DeploymentError, DeploymentOutcome, HoldReason, Report, Unchanged, Unresolved,
     },

@@ -11,7 +11,7 @@ use crate::{
     engine::{Control, Operator},
     error::Failure,
     image::ImageRef,
-    preflight::{Finding, Severity},
+    preflight::{Finding, write_refusals},
     problem::PlanError,
     service::{DeploymentId, RevisionId, ServiceObservation, StoppedTask, Target},
 };
@@ -402,13 +402,7 @@ impl fmt::Display for Unchanged {
         match self {
             Self::Refused { findings } => {
                 f.write_str("the preflight refuses")?;
-                for finding in findings.iter().filter(|one| one.severity != Severity::Note) {
-                    write!(f, "\n  {finding}")?;
-                    if let Some(hint) = &finding.hint {
-                        write!(f, "\n    hint: {hint}")?;
-                    }
-                }
-                Ok(())
+                write_refusals(f, findings)
             }
             Self::ReadFailed { failure } => write_failure(f, "it could not be read", failure),
             Self::BuildFailed { failure } => {

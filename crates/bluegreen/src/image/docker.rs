@@ -61,6 +61,7 @@ pub struct DockerImageBuilder {
     program: OsString,
     dockerfile: PathBuf,
     platform: Option<String>,
+    required: Option<String>,
     target: Option<String>,
     build_args: Vec<(String, String)>,
     secrets: Vec<(String, BuildSecret)>,
@@ -97,6 +98,7 @@ impl DockerImageBuilder {
             program: "docker".into(),
             dockerfile: "Dockerfile".into(),
             platform: None,
+            required: None,
             target: None,
             build_args: Vec::new(),
             secrets: Vec::new(),
@@ -128,6 +130,14 @@ impl DockerImageBuilder {
     #[must_use]
     pub fn with_platform(mut self, platform: impl Into<String>) -> Self {
         self.platform = Some(platform.into());
+        self
+    }
+
+    /// The platform that the image must have when it is built; nothing else is pushed. Default: that
+    /// of [`with_platform`](Self::with_platform), if there is one.
+    #[must_use]
+    pub fn requiring_platform(mut self, platform: impl Into<String>) -> Self {
+        self.required = Some(platform.into());
         self
     }
 
@@ -235,6 +245,7 @@ impl ImageBuilder for DockerImageBuilder {
         let repository = self.registry.ensure_repository().await?;
         let name = format!("{repository}:{}", request.tag);
         self.build_image(request, &dockerfile, &name).await?;
+        self.confirm_platform(&name).await?;
         let pushed = self.push(&name).await?;
         let held = self.registry.digest(&request.tag).await?;
         let attempt = |kind| {

@@ -10,6 +10,7 @@ mod source;
 #[cfg(test)]
 mod testing;
 
+pub(crate) use self::reference::same_repository;
 pub use self::{
     builder::{BuildRequest, ImageBuilder, Tagging},
     command::{Command, CommandRunner, Finished, LineSink, Stream},

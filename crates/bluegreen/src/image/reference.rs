@@ -202,3 +202,42 @@ pub enum ImageError {
     #[error("`{0}` is not a repository")]
     Repository(String),
 }
+
+/// Whether two images are of one repository: names without registry, tag and digest.
+pub(crate) fn same_repository(one: &str, other: &str) -> bool {
+    let path = |image: &str| {
+        let name = image.split('@').next().unwrap_or_default();
+        let name = match name.rsplit_once(':') {
+            Some((name, tag)) if !tag.contains('/') => name,
+            _ => name,
+        };
+        let is_host = |part: &str| part.contains(['.', ':']) || part == "localhost";
+        match name.split_once('/') {
+            Some((host, path)) if is_host(host) => path.to_owned(),
+            _ => name.to_owned(),
+        }
+    };
+    path(one) == path(other)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_repository_is_the_same_in_any_registry_and_under_any_tag() {
+        for (one, other, wanted) in [
+            ("web", "web:v1", true),
+            ("localhost:5000/web@sha256:0", "web", true),
+            (
+                "1.dkr.ecr.us-east-1.amazonaws.com/team/web:latest",
+                "team/web",
+                true,
+            ),
+            ("team/web", "web", false),
+            ("nginx:1.27", "web", false),
+        ] {
+            assert_eq!(same_repository(one, other), wanted, "{one} and {other}");
+        }
+    }
+}

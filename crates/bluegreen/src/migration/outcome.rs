@@ -446,16 +446,7 @@ impl fmt::Display for Unchanged {
         match self {
             Self::Refused { findings } => {
                 f.write_str("the preflight refuses")?;
-                for finding in findings {
-                    if finding.severity == crate::preflight::Severity::Note {
-                        continue;
-                    }
-                    write!(f, "\n  {finding}")?;
-                    if let Some(hint) = &finding.hint {
-                        write!(f, "\n    hint: {hint}")?;
-                    }
-                }
-                Ok(())
+                crate::preflight::write_refusals(f, findings)
             }
             Self::NotReady { summary } => f.write_str(summary),
             Self::Drift { diff } => {

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use bluegreen::check::ConnectTo;
 use clap::{Parser, ValueEnum};
 
 /// Asks a released service what its users will ask, and fails the pipeline where an answer is not
@@ -18,10 +19,14 @@ pub(crate) struct Cli {
     /// The service, instead of the file's `base_url`.
     #[arg(long, value_name = "URL")]
     pub(crate) url: Option<String>,
-    /// The `Host` header, instead of the file's: the name that the listener's rule looks at when
-    /// the URL is the load balancer's own.
+    /// The `Host` header, instead of the file's: the name that the listener's rule looks at if
+    /// the URL is the load balancer's own. With https, rather give --connect-to.
     #[arg(long, value_name = "NAME")]
     pub(crate) host: Option<String>,
+    /// Where requests are sent, instead of to the URL's host: the load balancer's own name, if the
+    /// service's leads elsewhere yet. Certificates are checked against the URL's host.
+    #[arg(long, value_name = "HOST[:PORT]")]
+    pub(crate) connect_to: Option<ConnectTo>,
     /// A header for every request, such as `X-Bluegreen-Test: green`. Secrets belong into
     /// --header-env, since everybody on the machine can read arguments.
     #[arg(long, value_name = "NAME: VALUE")]
@@ -59,8 +64,8 @@ Exit codes:
 Examples:
   bluegreen check                                  a healthy chatbot, simulated
   bluegreen check --scenario broken-chat           one that fails
-  bluegreen check --url https://chatbot-alb-1.us-east-1.elb.amazonaws.com \\
-      --host api.chatbot.company.com --header 'X-Bluegreen-Test: green'";
+  bluegreen check --url https://api.chatbot.company.com --header 'X-Bluegreen-Test: green' \\
+      --connect-to chatbot-alb-1.us-east-1.elb.amazonaws.com";
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Scenario {

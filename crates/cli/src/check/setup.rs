@@ -46,6 +46,11 @@ pub(crate) fn suite(cli: &Cli, simulated: Option<&str>) -> Result<CheckSuite, Ve
     if let Some(host) = &cli.host {
         apply("--host", &|suite| suite.with_host(host));
     }
+    if let Some(to) = &cli.connect_to {
+        apply("--connect-to", &|suite| {
+            Ok(suite.with_connect_to(to.clone()))
+        });
+    }
     let mut malformed = Vec::new();
     for header in &cli.header {
         match header.split_once(':') {

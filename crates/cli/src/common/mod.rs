@@ -1,5 +1,6 @@
 //! What several verbs share.
 
+pub(crate) mod accept;
 pub(crate) mod aws;
 pub(crate) mod credentials;
 pub(crate) mod data;

@@ -2,8 +2,10 @@
 
 use std::path::PathBuf;
 
-use crate::common::{journal::JournalPlace, rule::NamedRule};
+use bluegreen::check::ConnectTo;
 use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::common::{journal::JournalPlace, rule::NamedRule};
 
 /// Builds the image, deploys the ECS service, follows the rollout to its end, checks what runs,
 /// and takes it back when anything fails.
@@ -230,6 +232,10 @@ pub(crate) struct Checks {
     /// The Host header, instead of the URL's host.
     #[arg(long, global = true, value_name = "HOST")]
     pub(crate) host: Option<String>,
+    /// Where requests are sent, instead of to the URL's host: the load balancer's own name, if the
+    /// service's leads elsewhere yet. Certificates are checked against the URL's host.
+    #[arg(long, global = true, value_name = "HOST[:PORT]")]
+    pub(crate) connect_to: Option<ConnectTo>,
     /// A header of every request, such as that of the test route. May be repeated.
     #[arg(long, global = true, value_name = "NAME: VALUE")]
     pub(crate) header: Vec<String>,
@@ -251,9 +257,13 @@ pub(crate) struct Plan {
     /// On Ctrl-C or SIGTERM after the service was changed.
     #[arg(long, global = true, value_enum, default_value = "roll-back")]
     pub(crate) on_cancel: Policy,
-    /// Deploy even into a service that gets live traffic already.
+    /// Deploy even into a service that gets live traffic already, or that users may reach.
     #[arg(long, global = true)]
     pub(crate) in_place: bool,
+    /// A risk that is taken, by the name that a refusal gives it, such as unseen-traffic. May be
+    /// repeated.
+    #[arg(long, global = true, value_name = "RISK")]
+    pub(crate) accept: Vec<String>,
     /// Deploy though no test route leads to the service: the checks must reach it otherwise.
     #[arg(long, global = true)]
     pub(crate) without_test_route: bool,

@@ -12,7 +12,7 @@ use std::process::ExitCode;
 use bluegreen::{
     Aws, Deployment, DeploymentError, ErrorKind, ImageBuilder as _, ServiceDeployer as _,
     aws::sim::{ReleaseScenario, Simulation},
-    deployment::{DeploymentOutcome, ImageSource, origin_of, replay},
+    deployment::{DeploymentOutcome, ImageSource, has_way_back, origin_of, replay},
     image::ImageRef,
     preflight::{Acceptance, Severity},
     problem::Problem,
@@ -330,6 +330,14 @@ async fn dry_run(
 ) -> u8 {
     let deployer = setup.deployer(aws, cli);
     let builder = setup.builder(aws, cli, simulation);
+    // What the checks need is refused as by the run itself.
+    let checks = setup.checked(
+        Deployment::new(setup.plan.clone(), setup.deployer(aws, cli)),
+        simulation,
+    );
+    if let Err(error) = checks {
+        return failed(&error, BAD_ARGUMENTS);
+    }
     let read = async {
         let mut findings = deployer.preflight().await?;
         let mut image = None;
@@ -361,29 +369,51 @@ async fn dry_run(
             Some(image) => Some(image),
             None => placeholder().ok(),
         };
-        if let Some(image) = image {
-            let (existing, diff) = deployer.preview(&image).await?;
-            match existing {
-                Some(revision) => say_line!("task definition: {revision} exists already"),
-                None => say_line!("task definition: a new revision is registered"),
-            }
-            render::diff(&diff);
+        let mut accepted = setup.plan.accepted().clone();
+        if !setup.has_checks() {
+            accepted.insert(Acceptance::NoTestRoute);
         }
         for finding in &findings {
             let kind = match finding.severity {
                 Severity::Note => "note",
-                _ => "refusal",
+                _ if finding.stops(&accepted) => "refusal",
+                _ => "accepted",
             };
             say_line!("{kind}: {finding}");
             if let Some(hint) = &finding.hint {
                 say_line!("  hint: {hint}");
             }
         }
-        let mut accepted = setup.plan.accepted().clone();
-        if !setup.has_checks() {
-            accepted.insert(Acceptance::NoTestRoute);
+        let mut refuses = findings.iter().any(|finding| finding.stops(&accepted));
+        let previewed = match &image {
+            Some(image) => deployer.preview(image).await.map(Some),
+            None => Ok(None),
+        };
+        match previewed {
+            Ok(None) => {}
+            Ok(Some((existing, diff))) => {
+                match &existing {
+                    Some(revision) => say_line!("task definition: {revision} exists already"),
+                    None => say_line!("task definition: a new revision is registered"),
+                }
+                render::diff(&diff);
+                if let (Some(service), Some(revision)) = (&service, &existing)
+                    && !has_way_back(service, revision)
+                {
+                    refuses = true;
+                    say_line!(
+                        "refusal: a failed rollout of {revision} stands, and there is no other \
+                         revision to go back to"
+                    );
+                }
+            }
+            // It is refused already, mostly for the same reason.
+            Err(error) if refuses => {
+                say_line!("task definition: {}", bluegreen::Failure::from(error))
+            }
+            Err(error) => return Err(error),
         }
-        bluegreen::Result::Ok(findings.iter().any(|finding| finding.stops(&accepted)))
+        bluegreen::Result::Ok(refuses)
     };
     match read.await {
         Ok(refuses) => {

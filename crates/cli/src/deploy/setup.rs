@@ -24,7 +24,7 @@ use super::{
     args::{Cli, Command, Policy},
     validate::text_of,
 };
-use crate::common::say::say_line;
+use crate::common::{accept::accepted, say::say_line};
 
 const CHECKS: &str = include_str!("../../../../examples/deploy/checks.toml");
 const TASK_DEFINITION: &str = include_str!("../../../../examples/deploy/task-definition.json");
@@ -207,6 +207,9 @@ impl Setup {
                 Policy::RollBack => OnCancel::RollBack,
                 Policy::Hold => OnCancel::Hold,
             });
+        for risk in accepted(&cli.plan.accept, &mut problems) {
+            plan = plan.accept(risk);
+        }
         if cli.plan.in_place {
             plan = plan.accept(Acceptance::InPlace);
         }
@@ -261,6 +264,13 @@ impl Setup {
         if let Some(spec) = &self.spec {
             deployer = deployer.with_service(spec.clone());
         }
+        let given = self.image.as_ref().map(ImageRef::repository);
+        if let Some(repository) = given.or(self.repository.as_deref()) {
+            deployer = deployer.with_image_repository(repository);
+        }
+        if let (Some(platform), None) = (&cli.image.platform, given) {
+            deployer = deployer.with_image_platform(platform);
+        }
         deployer
     }
 
@@ -281,6 +291,10 @@ impl Setup {
         }
         if let Some(platform) = &cli.image.platform {
             builder = builder.with_platform(platform);
+        }
+        let definition = self.task_definition.as_ref();
+        if let Some(platform) = definition.and_then(TaskDefinition::platform) {
+            builder = builder.requiring_platform(platform);
         }
         for argument in &cli.image.build_arg {
             let own = || std::env::var(argument).unwrap_or_default();
@@ -361,6 +375,9 @@ fn suite(cli: &Cli, text: &str) -> Result<CheckSuite, String> {
     }
     if let Some(host) = &cli.checks.host {
         suite = suite.with_host(host).map_err(said)?;
+    }
+    if let Some(to) = &cli.checks.connect_to {
+        suite = suite.with_connect_to(to.clone());
     }
     for header in &cli.checks.header {
         let (name, value) = header.split_once(':').ok_or_else(|| {

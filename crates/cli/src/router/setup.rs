@@ -17,12 +17,11 @@ use bluegreen::{
         sequential::{Sequential, Settings},
     },
     migration::{GateId, OnInconclusive, OnResume},
-    preflight::Acceptance,
     problem::Problem,
 };
 
 use super::args::{Cli, Command, JudgedBy, Metrics, Policy, ResumePolicy};
-use crate::common::rule::arn;
+use crate::common::{accept::accepted, rule::arn};
 
 /// Everything that the command line says, checked.
 pub(crate) struct Setup {
@@ -413,17 +412,7 @@ fn plan(cli: &Cli, problems: &mut Problems) -> Option<MigrationPlan> {
             Err(error) => problems.add("--steps", error.to_string(), "such as `10,50,100`"),
         }
     }
-    let mut accepted = Vec::new();
-    for text in &given.accept {
-        match Acceptance::ALL.into_iter().find(|a| a.as_str() == text) {
-            Some(acceptance) => accepted.push(acceptance),
-            None => {
-                let known: Vec<&str> = Acceptance::ALL.iter().map(|a| a.as_str()).collect();
-                let message = format!("`{text}` is no risk that can be accepted");
-                problems.add("--accept", message, format!("one of {}", known.join(", ")));
-            }
-        }
-    }
+    let accepted = accepted(&given.accept, &mut problems.0);
     let compares = cli.gates.judge == JudgedBy::Sequential;
     let usual = if compares { "3m" } else { "10m" };
     let bake = problems.span("--bake", given.bake.as_deref().unwrap_or(usual));

@@ -6,15 +6,17 @@ mod route;
 mod standing;
 mod step;
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{collections::BTreeSet, fmt, sync::Arc, time::Duration};
 
 use aws_sdk_elasticloadbalancingv2::operation::{
     add_tags::AddTagsInput, delete_rule::DeleteRuleInput,
     delete_target_group::DeleteTargetGroupInput, modify_listener::ModifyListenerInput,
-    modify_rule::ModifyRuleInput, remove_tags::RemoveTagsInput,
+    modify_rule::ModifyRuleInput, modify_target_group_attributes::ModifyTargetGroupAttributesInput,
+    remove_tags::RemoveTagsInput,
 };
-use aws_sdk_elasticloadbalancingv2::types::Action;
+use aws_sdk_elasticloadbalancingv2::types::{Action, TargetGroupAttribute};
 use serde::Serialize;
+use tokio::time::Instant;
 
 use self::standing::Standing;
 pub use self::{
@@ -25,27 +27,29 @@ pub use self::{
 use super::{
     AlbRule, RuleArn, TargetGroupArn,
     rule::{edit, forward, locate},
-    tags::{ATTACHED_TO, tag},
+    tags::{ATTACHED_TO, tag, tags_of},
 };
 use crate::{
     aws::{Aws, api::ApiError},
     engine::{Journal, MemoryJournal, Record},
-    error::{Error, ErrorKind, Result},
+    error::{Error, ErrorKind, Failure, Result},
     preflight::Finding,
 };
 
 /// A step whose outcome is open, or that somebody else was quicker at, is looked at again and, if
-/// it is still to be done, done again so often in all.
+/// it is still to be done, done again at least so often in all, and for [`PROPAGATION`].
 const TRIES: u32 = 5;
 /// How long after such a step the next look is: AWS shows some changes a moment late.
 const LOOK_AGAIN: Duration = Duration::from_secs(2);
+/// How long reads may show what stood before a change, as for the splitter.
+const PROPAGATION: Duration = Duration::from_secs(30);
 
 /// Prepares the place where green is to stand: its target group, at weight 0 in the rule that
 /// divides the traffic, and a route by which tests reach green itself. Nothing of it moves traffic.
 ///
 /// | what | how |
 /// |---|---|
-/// | target group | adopted where it exists and fits, else made with blue's settings |
+/// | target group | adopted where it exists and fits, else made with blue's settings and attributes |
 /// | in the rule | attached at weight 0, so that its targets are health-checked; the rest of the rule stays as it is |
 /// | test route | a rule before that one, with the same conditions and a header of its own, that forwards to green alone |
 ///
@@ -66,11 +70,19 @@ const LOOK_AGAIN: Duration = Duration::from_secs(2);
 /// look confirms it; the last look finds nothing to do. A change whose answer was lost is looked at
 /// before anything else.
 ///
+/// Reads may be older than a change. What a run did, and AWS accepted, it never does again: it waits
+/// until a read shows it, for 30 s at most. The first change of a run is made if two reads, 2 s
+/// apart, ask for it, since an earlier run may have made it. A create that is sent again after a lost
+/// answer has the same name or priority, so AWS refuses the second one.
+///
+/// A test route that was there before is known by its header, and by where it leads; it is marked with
+/// `bluegreen:attached-to`, so that a deployment knows it for one.
+///
 /// # IAM
 ///
 /// `elasticloadbalancing:` `DescribeRules`, `DescribeListeners`, `DescribeTargetGroups`,
-/// `DescribeTargetHealth`, `DescribeTags`, `CreateTargetGroup`, `CreateRule`, `AddTags`,
-/// `ModifyRule` (`ModifyListener` for a default rule); to undo, `DeleteRule`, `DeleteTargetGroup`,
+/// `DescribeTargetGroupAttributes`, `DescribeTargetHealth`, `DescribeTags`, `CreateTargetGroup`,
+/// `ModifyTargetGroupAttributes`, `CreateRule`, `AddTags`, `ModifyRule` (`ModifyListener` for a default rule); to undo, `DeleteRule`, `DeleteTargetGroup`,
 /// `RemoveTags`.
 ///
 /// # Example
@@ -247,44 +259,86 @@ impl GreenPlace {
     }
 
     async fn settle(&self, wanted: Wanted) -> Result<PlaceReport> {
-        let mut done: Vec<PlaceStep> = Vec::new();
-        let mut tries = 0;
+        let mut run = Run::default();
         for seq in 0.. {
-            let standing = self.look(wanted).await?;
-            let steps = match wanted {
-                Wanted::Prepared => step::to_prepare(&standing)?,
-                Wanted::Undone => step::to_undo(&standing)?,
+            let (standing, step) = self.next(wanted, &mut run).await?;
+            let Some(step) = step else {
+                return Ok(report(standing, run));
             };
-            let Some(step) = steps.into_iter().next() else {
-                return Ok(report(standing, done));
-            };
-            // AWS may show a change a moment late.
-            if done.last() == Some(&step) {
-                tries += 1;
-                tokio::time::sleep(LOOK_AGAIN).await;
-            }
-            if tries >= TRIES {
-                let message = format!("{step}: done {TRIES} times, and not to be seen");
-                return Err(Error::new(ErrorKind::OutcomeUnknown, message)
-                    .with_hint("look at the listener's rules, then do it again"));
-            }
             self.announce(seq, &step).await?;
-            match self.carry_out(&step, &standing).await {
+            let began = Instant::now();
+            match self.carry_out(&step, &standing, &mut run).await {
                 Ok(()) => {
-                    if done.last() != Some(&step) {
-                        tries = 0;
-                        done.push(step);
-                    }
+                    run.failed = None;
+                    run.done.push((step, Instant::now()));
                 }
-                Err(error) if is_worth_a_look(error.kind()) && tries + 1 < TRIES => {
+                Err(error) if is_worth_a_look(error.kind()) => {
+                    let (tries, since) = run.failed.unwrap_or((0, began));
+                    if tries + 1 >= TRIES && since.elapsed() >= PROPAGATION {
+                        return Err(error);
+                    }
                     tracing::debug!(%step, %error, "looking again");
-                    tries += 1;
+                    run.failed = Some((tries + 1, since));
                     tokio::time::sleep(LOOK_AGAIN).await;
                 }
                 Err(error) => return Err(error),
             }
         }
         unreachable!("the numbers do not end")
+    }
+
+    /// Looks until it is known what stands and what is to be done next, if anything is. Reads may be
+    /// older than what this run did, and than what an earlier one did: what this run did it never
+    /// does again, and the first thing to do is done if two reads ask for it.
+    async fn next(&self, wanted: Wanted, run: &mut Run) -> Result<(Standing, Option<PlaceStep>)> {
+        let began = Instant::now();
+        loop {
+            let mut standing = match self.look(wanted).await {
+                // What was made or deleted is shown to one read and not to another one for a while.
+                Err(error)
+                    if error.kind() == ErrorKind::Conflict && began.elapsed() < PROPAGATION =>
+                {
+                    tokio::time::sleep(LOOK_AGAIN).await;
+                    continue;
+                }
+                looked => looked?,
+            };
+            run.not_copied.append(&mut standing.not_copied);
+            if run.are_attributes_refused {
+                standing.to_copy.clear();
+            }
+            let steps = match wanted {
+                Wanted::Prepared => step::to_prepare(&standing),
+                Wanted::Undone => step::to_undo(&standing),
+            };
+            let is_there = steps.as_ref().is_ok_and(Vec::is_empty);
+            let needs_two = !is_there || (wanted == Wanted::Undone && run.done.is_empty());
+            if needs_two && !run.has_looked_twice {
+                run.has_looked_twice = true;
+                tokio::time::sleep(LOOK_AGAIN).await;
+                continue;
+            }
+            let step = match steps {
+                Err(_) if run.is_recent() => {
+                    tokio::time::sleep(LOOK_AGAIN).await;
+                    continue;
+                }
+                steps => steps?.into_iter().next(),
+            };
+            let Some(step) = step else {
+                return Ok((standing, None));
+            };
+            let Some(since) = run.awaits(&step) else {
+                return Ok((standing, Some(step)));
+            };
+            if since.elapsed() >= PROPAGATION {
+                let time = PROPAGATION.as_secs();
+                let message = format!("{step}: AWS accepted it, and does not show it for {time} s");
+                return Err(Error::new(ErrorKind::OutcomeUnknown, message)
+                    .with_hint("look at the listener's rules, then do it again"));
+            }
+            tokio::time::sleep(LOOK_AGAIN).await;
+        }
     }
 
     /// Writes a step down and tells of it, before it is taken.
@@ -298,7 +352,7 @@ impl GreenPlace {
         Ok(())
     }
 
-    async fn carry_out(&self, step: &PlaceStep, standing: &Standing) -> Result<()> {
+    async fn carry_out(&self, step: &PlaceStep, standing: &Standing, run: &mut Run) -> Result<()> {
         let elb = &self.aws.elb;
         let failed = |error: ApiError| error.into_error(step.to_string());
         let gone = || Error::new(ErrorKind::Conflict, step.to_string());
@@ -313,16 +367,53 @@ impl GreenPlace {
         match step {
             PlaceStep::CreateGroup { .. } => {
                 let input = standing::create_input(&self.group, &standing.blue, rule);
-                elb.create_target_group(input)
-                    .await
-                    .map(drop)
-                    .map_err(failed)
+                let made = elb.create_target_group(input).await;
+                made.map_err(failed)?;
+                if self.group.is_copy() {
+                    run.not_copied.extend(self.tags_of_blue().await);
+                }
+                Ok(())
+            }
+            PlaceStep::CopyAttributes { attributes, .. } => {
+                let attributes = attributes.iter().map(|(key, value)| {
+                    TargetGroupAttribute::builder()
+                        .key(key)
+                        .value(value)
+                        .build()
+                });
+                let input = ModifyTargetGroupAttributesInput::builder()
+                    .target_group_arn(group()?.as_str())
+                    .set_attributes(Some(attributes.collect()));
+                match elb.modify_target_group_attributes(input).await {
+                    Ok(_) => Ok(()),
+                    // Green can do without them, and its operator is told.
+                    Err(error) if matches!(error.kind, ErrorKind::Denied | ErrorKind::Invalid) => {
+                        run.are_attributes_refused = true;
+                        let failure = Failure::from(failed(error));
+                        run.not_copied.insert(failure.to_string());
+                        Ok(())
+                    }
+                    Err(error) => Err(failed(error)),
+                }
             }
             PlaceStep::TagGroup { .. } => {
+                let marked = standing.group.as_ref().ok_or_else(gone)?;
                 let input = AddTagsInput::builder()
-                    .resource_arns(group()?.as_str())
+                    .resource_arns(marked.arn.as_str())
+                    .tags(tag(&marked.mark_for(&standing.arn), rule));
+                elb.add_tags(input).await.map(drop).map_err(failed)
+            }
+            PlaceStep::TagRoute { rule: route } => {
+                let input = AddTagsInput::builder()
+                    .resource_arns(route.as_str())
                     .tags(tag(ATTACHED_TO, rule));
                 elb.add_tags(input).await.map(drop).map_err(failed)
+            }
+            PlaceStep::UntagRoute { rule: route } => {
+                let input = RemoveTagsInput::builder()
+                    .resource_arns(route.as_str())
+                    .tag_keys(ATTACHED_TO);
+                elb.remove_tags(input).await.map(drop).map_err(failed)
             }
             PlaceStep::Attach { .. } => {
                 let actions = edit::with_attached(standing.rule.actions(), group()?);
@@ -332,7 +423,10 @@ impl GreenPlace {
                 let header = self.header.as_ref().ok_or_else(gone)?;
                 let input = route::create_input(&standing.rule, &standing.arn, header, group()?)
                     .priority(*priority);
-                elb.create_rule(input).await.map(drop).map_err(failed)
+                let made = elb.create_rule(input).await.map_err(failed)?;
+                let made = made.rules.unwrap_or_default().into_iter();
+                run.made.extend(made.filter_map(|rule| rule.rule_arn));
+                Ok(())
             }
             PlaceStep::DeleteRoute { rule } => {
                 let input = DeleteRuleInput::builder().rule_arn(rule.as_str());
@@ -343,9 +437,11 @@ impl GreenPlace {
                 self.write(step, standing, actions).await
             }
             PlaceStep::UntagGroup { .. } => {
+                let marked = standing.group.as_ref().ok_or_else(gone)?;
+                let marks = marked.marks_of(&standing.arn).cloned().collect();
                 let input = RemoveTagsInput::builder()
-                    .resource_arns(group()?.as_str())
-                    .tag_keys(ATTACHED_TO);
+                    .resource_arns(marked.arn.as_str())
+                    .set_tag_keys(Some(marks));
                 elb.remove_tags(input).await.map(drop).map_err(failed)
             }
             PlaceStep::DeleteGroup { .. } => {
@@ -356,6 +452,20 @@ impl GreenPlace {
                     .map_err(failed)
             }
         }
+    }
+
+    /// What there is to say of the tags of blue's own group, which are not copied.
+    async fn tags_of_blue(&self) -> Option<String> {
+        let blue = self.blue.as_str();
+        let tags = tags_of(&*self.aws.elb, &[blue]).await.ok()?;
+        let keys = tags
+            .get(blue)
+            .into_iter()
+            .flatten()
+            .map(|(key, _)| key.as_str());
+        let of_others = |key: &&str| !key.starts_with("aws:") && !key.starts_with("bluegreen:");
+        let keys = Vec::from_iter(keys.filter(of_others));
+        (!keys.is_empty()).then(|| format!("its tags {}", keys.join(", ")))
     }
 
     /// Writes the actions of the rule that divides the traffic, if it still is as it was seen.
@@ -387,16 +497,58 @@ impl GreenPlace {
     }
 }
 
+/// What one call of [`GreenPlace::prepare`] or [`GreenPlace::undo`] has done and seen.
+#[derive(Debug, Default)]
+struct Run {
+    /// What AWS accepted, and when.
+    done: Vec<(PlaceStep, Instant)>,
+    /// The rules that this run made.
+    made: BTreeSet<String>,
+    /// How often the next step failed, and since when.
+    failed: Option<(u32, Instant)>,
+    has_looked_twice: bool,
+    are_attributes_refused: bool,
+    not_copied: BTreeSet<String>,
+}
+
+impl Run {
+    /// Whether reads may not show yet what this run did.
+    fn is_recent(&self) -> bool {
+        let last = self.done.last();
+        last.is_some_and(|(_, at)| at.elapsed() < PROPAGATION)
+    }
+
+    /// Since when a read should show that a step was done, if this run has done it.
+    fn awaits(&self, step: &PlaceStep) -> Option<Instant> {
+        let is_it = |done: &PlaceStep| match (done, step) {
+            // What this run made bears its tags from the start.
+            (PlaceStep::CreateGroup { .. }, PlaceStep::TagGroup { .. }) => true,
+            (PlaceStep::CreateRoute { .. }, PlaceStep::TagRoute { rule }) => {
+                self.made.contains(rule.as_str())
+            }
+            _ => done.is_again(step),
+        };
+        let done = self.done.iter().find(|(done, _)| is_it(done));
+        done.map(|(_, at)| *at)
+    }
+}
+
 /// What there is to say of what stands, and was done.
-fn report(standing: Standing, done: Vec<PlaceStep>) -> PlaceReport {
+fn report(standing: Standing, run: Run) -> PlaceReport {
     let mut notes = Vec::new();
+    let name = &standing.name;
+    let done = Vec::from_iter(run.done.into_iter().map(|(step, _)| step));
     let made = |step: &PlaceStep| matches!(step, PlaceStep::CreateGroup { .. });
-    if done.iter().any(made) {
+    if done.iter().any(made) && !standing.wanted.is_copy() {
         notes.push(Finding::note(format!(
-            "target group {} has AWS's default attributes: deregistration delay, slow start, \
-             stickiness and algorithm are not copied from blue",
-            standing.name
+            "target group {name} has AWS's default attributes: its file cannot say deregistration \
+             delay, slow start, stickiness and algorithm, and blue's are not copied"
         )));
+    }
+    if !run.not_copied.is_empty() {
+        let listed = Vec::from_iter(run.not_copied).join("; ");
+        let message = format!("not copied from blue's target group to {name}: {listed}");
+        notes.push(Finding::note(message));
     }
     let route = standing.routes.into_iter().find(|route| route.is_wanted);
     PlaceReport {

@@ -10,7 +10,7 @@ use aws_sdk_elasticloadbalancingv2::{
 use super::{
     LoadBalancerArn, RuleArn, TargetGroupArn,
     rule::{conditions::has_header_condition, forward, locate},
-    tags::{MADE_FOR, tags_of},
+    tags::{is_test_route, tags_of},
 };
 use crate::{
     aws::api::ElbApi,
@@ -37,15 +37,16 @@ pub(super) async fn shared_targets(
             let attempted = format!("read the ARN of a listener of load balancer {balancer}");
             Error::new(ErrorKind::Refused, attempted).with_source(error)
         })?;
-        for rule in locate::rules_of(elb, &arn).await? {
+        let rules = locate::rules_of(elb, &arn).await?;
+        for rule in &rules {
             if rule.rule_arn.as_deref() == Some(own.as_str()) {
                 continue;
             }
-            let shared = shared_by(&listener, &rule, groups);
-            if !shared.is_empty() && is_test_route(elb, &rule).await {
+            let shared = shared_by(&listener, rule, groups);
+            if !shared.is_empty() && is_of_tests(elb, rule, &rules).await {
                 findings.push(Finding::note(format!(
                     "tests reach green by {}, and count among its requests",
-                    forward::describe(&rule)
+                    forward::describe(rule)
                 )));
             } else {
                 findings.extend(shared);
@@ -55,15 +56,17 @@ pub(super) async fn shared_targets(
     Ok(findings)
 }
 
-/// Whether a rule is a test route that [`GreenPlace`](super::GreenPlace) made. Where its tags
-/// cannot be read, it is taken for anybody's.
-async fn is_test_route(elb: &dyn ElbApi, rule: &Rule) -> bool {
+/// Whether a rule is a test route that [`GreenPlace`](super::GreenPlace) made or adopted. If its
+/// tags cannot be read, it is taken for anybody's.
+async fn is_of_tests(elb: &dyn ElbApi, rule: &Rule, rules: &[Rule]) -> bool {
     let arn = rule.rule_arn.as_deref().unwrap_or_default();
     if !has_header_condition(rule) {
         return false;
     }
     match tags_of(elb, &[arn]).await {
-        Ok(tags) => tags.get(arn).is_some_and(|own| own.contains_key(MADE_FOR)),
+        Ok(tags) => tags
+            .get(arn)
+            .is_some_and(|own| is_test_route(rule, own, rules)),
         Err(error) => {
             tracing::debug!(rule = arn, %error, "its tags are not known");
             false

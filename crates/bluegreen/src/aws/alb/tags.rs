@@ -2,13 +2,18 @@
 
 use std::collections::BTreeMap;
 
-use aws_sdk_elasticloadbalancingv2::{operation::describe_tags::DescribeTagsInput, types::Tag};
+use aws_sdk_elasticloadbalancingv2::{
+    operation::describe_tags::DescribeTagsInput,
+    types::{Rule, Tag},
+};
 
+use super::rule::conditions::header_conditions;
 use crate::{aws::api::ElbApi, error::Result};
 
 /// A rule or group that was made for a rule carries the rule's ARN under this key.
 pub(super) const MADE_FOR: &str = "bluegreen:made-for";
-/// A group that was attached to a rule carries the rule's ARN under this key.
+/// A group that was attached to a rule, and a rule that was there before and is its test route,
+/// carry the rule's ARN under this key.
 pub(super) const ATTACHED_TO: &str = "bluegreen:attached-to";
 
 /// So many resources a call
@@ -40,4 +45,16 @@ pub(super) async fn tags_of(elb: &dyn ElbApi, arns: &[&str]) -> Result<BTreeMap<
         }
     }
     Ok(all)
+}
+
+/// Whether a rule with these tags is a test route: it was made or adopted as the route of one of
+/// `rules`, and still asks for a header more than that one does. Without the tag a rule that asks
+/// for a header is anybody's, such as that of a content delivery network.
+pub(super) fn is_test_route(rule: &Rule, tags: &Tags, rules: &[Rule]) -> bool {
+    let Some(main) = tags.get(MADE_FOR).or_else(|| tags.get(ATTACHED_TO)) else {
+        return false;
+    };
+    let mut all = rules.iter();
+    let main = all.find(|one| one.rule_arn.as_ref() == Some(main));
+    header_conditions(rule) > main.map_or(0, header_conditions)
 }

@@ -40,6 +40,9 @@ use aws_sdk_elasticloadbalancingv2::operation::{
     describe_listeners::{DescribeListenersOutput, builders::DescribeListenersInputBuilder},
     describe_rules::{DescribeRulesOutput, builders::DescribeRulesInputBuilder},
     describe_tags::{DescribeTagsOutput, builders::DescribeTagsInputBuilder},
+    describe_target_group_attributes::{
+        DescribeTargetGroupAttributesOutput, builders::DescribeTargetGroupAttributesInputBuilder,
+    },
     describe_target_groups::{
         DescribeTargetGroupsOutput, builders::DescribeTargetGroupsInputBuilder,
     },
@@ -48,6 +51,9 @@ use aws_sdk_elasticloadbalancingv2::operation::{
     },
     modify_listener::{ModifyListenerOutput, builders::ModifyListenerInputBuilder},
     modify_rule::{ModifyRuleOutput, builders::ModifyRuleInputBuilder},
+    modify_target_group_attributes::{
+        ModifyTargetGroupAttributesOutput, builders::ModifyTargetGroupAttributesInputBuilder,
+    },
     remove_tags::{RemoveTagsOutput, builders::RemoveTagsInputBuilder},
 };
 use serde_json::Value;
@@ -184,6 +190,22 @@ impl ElbApi for Counting<dyn ElbApi> {
     ) -> Result<DescribeTargetHealthOutput, ApiError> {
         self.counter.count("DescribeTargetHealth");
         self.inner.describe_target_health(input).await
+    }
+
+    async fn describe_target_group_attributes(
+        &self,
+        input: DescribeTargetGroupAttributesInputBuilder,
+    ) -> Result<DescribeTargetGroupAttributesOutput, ApiError> {
+        self.counter.count("DescribeTargetGroupAttributes");
+        self.inner.describe_target_group_attributes(input).await
+    }
+
+    async fn modify_target_group_attributes(
+        &self,
+        input: ModifyTargetGroupAttributesInputBuilder,
+    ) -> Result<ModifyTargetGroupAttributesOutput, ApiError> {
+        let sent = self.inner.modify_target_group_attributes(input);
+        self.change("ModifyTargetGroupAttributes", sent).await
     }
 
     async fn modify_rule(

@@ -39,6 +39,7 @@ use crate::{aws::endpoints::Endpoint, error::ErrorKind};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) enum EcsCall {
     CreateService,
+    DescribeServiceRevisions,
     DescribeServices,
     DescribeTaskDefinition,
     DescribeTasks,
@@ -54,6 +55,7 @@ impl EcsCall {
     pub(crate) fn operation(self) -> &'static str {
         match self {
             Self::CreateService => "CreateService",
+            Self::DescribeServiceRevisions => "DescribeServiceRevisions",
             Self::DescribeServices => "DescribeServices",
             Self::DescribeTaskDefinition => "DescribeTaskDefinition",
             Self::DescribeTasks => "DescribeTasks",
@@ -124,6 +126,7 @@ impl EcsApi for RealEcs {
         }
         match call {
             EcsCall::CreateService => send!(create_service),
+            EcsCall::DescribeServiceRevisions => send!(describe_service_revisions),
             EcsCall::DescribeServices => send!(describe_services),
             EcsCall::DescribeTaskDefinition => send!(describe_task_definition),
             EcsCall::DescribeTasks => send!(describe_tasks),

@@ -16,6 +16,10 @@ use aws_sdk_elasticloadbalancingv2::{
         describe_listeners::{DescribeListenersOutput, builders::DescribeListenersInputBuilder},
         describe_rules::{DescribeRulesOutput, builders::DescribeRulesInputBuilder},
         describe_tags::{DescribeTagsOutput, builders::DescribeTagsInputBuilder},
+        describe_target_group_attributes::{
+            DescribeTargetGroupAttributesOutput,
+            builders::DescribeTargetGroupAttributesInputBuilder,
+        },
         describe_target_groups::{
             DescribeTargetGroupsOutput, builders::DescribeTargetGroupsInputBuilder,
         },
@@ -24,6 +28,9 @@ use aws_sdk_elasticloadbalancingv2::{
         },
         modify_listener::{ModifyListenerOutput, builders::ModifyListenerInputBuilder},
         modify_rule::{ModifyRuleOutput, builders::ModifyRuleInputBuilder},
+        modify_target_group_attributes::{
+            ModifyTargetGroupAttributesOutput, builders::ModifyTargetGroupAttributesInputBuilder,
+        },
         remove_tags::{RemoveTagsOutput, builders::RemoveTagsInputBuilder},
     },
 };
@@ -54,6 +61,11 @@ pub(crate) trait ElbApi: fmt::Debug + Send + Sync {
         input: DescribeTargetGroupsInputBuilder,
     ) -> Result<DescribeTargetGroupsOutput, ApiError>;
 
+    async fn describe_target_group_attributes(
+        &self,
+        input: DescribeTargetGroupAttributesInputBuilder,
+    ) -> Result<DescribeTargetGroupAttributesOutput, ApiError>;
+
     async fn describe_target_health(
         &self,
         input: DescribeTargetHealthInputBuilder,
@@ -68,6 +80,11 @@ pub(crate) trait ElbApi: fmt::Debug + Send + Sync {
         &self,
         input: ModifyListenerInputBuilder,
     ) -> Result<ModifyListenerOutput, ApiError>;
+
+    async fn modify_target_group_attributes(
+        &self,
+        input: ModifyTargetGroupAttributesInputBuilder,
+    ) -> Result<ModifyTargetGroupAttributesOutput, ApiError>;
 
     async fn create_target_group(
         &self,
@@ -156,6 +173,24 @@ impl ElbApi for RealElb {
     ) -> Result<DescribeTargetHealthOutput, ApiError> {
         let sent = input.send_with(&self.reads).await;
         sent.map_err(|error| ApiError::from_sdk("DescribeTargetHealth", Effect::Read, error))
+    }
+
+    async fn describe_target_group_attributes(
+        &self,
+        input: DescribeTargetGroupAttributesInputBuilder,
+    ) -> Result<DescribeTargetGroupAttributesOutput, ApiError> {
+        let sent = input.send_with(&self.reads).await;
+        let operation = "DescribeTargetGroupAttributes";
+        sent.map_err(|error| ApiError::from_sdk(operation, Effect::Read, error))
+    }
+
+    async fn modify_target_group_attributes(
+        &self,
+        input: ModifyTargetGroupAttributesInputBuilder,
+    ) -> Result<ModifyTargetGroupAttributesOutput, ApiError> {
+        let sent = input.send_with(&self.mutations).await;
+        let operation = "ModifyTargetGroupAttributes";
+        sent.map_err(|error| ApiError::from_sdk(operation, Effect::Mutation, error))
     }
 
     async fn modify_rule(

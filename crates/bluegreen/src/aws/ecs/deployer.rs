@@ -23,7 +23,9 @@ use crate::{
 /// `ecs:DescribeServices`, `ecs:DescribeTaskDefinition`, `ecs:ListTaskDefinitions`,
 /// `ecs:RegisterTaskDefinition`, `ecs:UpdateService`, `ecs:TagResource`, `ecs:ListTasks`,
 /// `ecs:DescribeTasks`, `ecs:CreateService` where it is to be created, `iam:PassRole` for the
-/// roles of the task, and for the preflight `elasticloadbalancing:Describe*`.
+/// roles of the task, and for the preflight `elasticloadbalancing:Describe*` and
+/// `ecs:DescribeServiceRevisions`. What the preflight may not read, it says, and refuses unless
+/// [`UnseenTraffic`](crate::preflight::Acceptance::UnseenTraffic) is accepted.
 #[derive(Debug, Clone)]
 pub struct EcsServiceDeployer {
     pub(super) aws: Aws,
@@ -32,6 +34,8 @@ pub struct EcsServiceDeployer {
     pub(super) container: Option<String>,
     pub(super) task_definition: Option<TaskDefinition>,
     pub(super) spec: Option<ServiceSpec>,
+    pub(super) image_repository: Option<String>,
+    pub(super) image_platform: Option<String>,
 }
 
 impl EcsServiceDeployer {
@@ -44,6 +48,8 @@ impl EcsServiceDeployer {
             container: None,
             task_definition: None,
             spec: None,
+            image_repository: None,
+            image_platform: None,
         }
     }
 
@@ -52,6 +58,23 @@ impl EcsServiceDeployer {
     #[must_use]
     pub fn with_container(mut self, name: impl Into<String>) -> Self {
         self.container = Some(name.into());
+        self
+    }
+
+    /// Says of which repository the image will be, so that the preflight sees whether the container
+    /// that gets it runs another program, such as a proxy. The image itself is looked at again before
+    /// it is registered.
+    #[must_use]
+    pub fn with_image_repository(mut self, repository: impl Into<String>) -> Self {
+        self.image_repository = Some(repository.into());
+        self
+    }
+
+    /// Says for which platform the image will be, such as `linux/arm64`, or several with commas, so
+    /// that the preflight sees whether the tasks run on it.
+    #[must_use]
+    pub fn with_image_platform(mut self, platform: impl Into<String>) -> Self {
+        self.image_platform = Some(platform.into());
         self
     }
 

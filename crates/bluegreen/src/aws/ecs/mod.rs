@@ -2,10 +2,12 @@
 
 mod capacity;
 mod deployer;
+mod fits;
 mod follow;
 mod observe;
 mod preflight;
 mod problems;
+mod reach;
 mod register;
 mod role;
 mod service_spec;

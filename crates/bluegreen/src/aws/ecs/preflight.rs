@@ -1,8 +1,8 @@
 //! What would make a deployment unsafe or impossible.
 
 use super::{
-    EcsServiceDeployer, TaskDefinition, register::is_active, traffic, update::DEPLOYED_TAG,
-    wire::Service,
+    EcsServiceDeployer, ServiceSpec, TaskDefinition, fits, reach, register::is_active, traffic,
+    update::DEPLOYED_TAG, wire::Service,
 };
 use crate::{
     error::Result,
@@ -21,6 +21,7 @@ pub(super) async fn findings(deployer: &EcsServiceDeployer) -> Result<Vec<Findin
         return Ok(findings);
     };
     findings.extend(controller(&service));
+    findings.extend(empty(deployer, &service));
     findings.extend(under_way(deployer, &service));
     if service.takes_back() {
         findings.push(Finding::note(
@@ -36,10 +37,12 @@ pub(super) async fn findings(deployer: &EcsServiceDeployer) -> Result<Vec<Findin
             ))
         }));
     }
+    let (name, copies) = (&service.service_name, service.desired_count);
+    let account = service.service_arn.split(':').nth(4).unwrap_or_default();
     for group in traffic::groups(&service.load_balancers) {
-        let (name, copies) = (&service.service_name, service.desired_count);
-        findings.extend(traffic::findings(deployer, name, copies, &group).await?);
+        findings.extend(traffic::findings(deployer, name, account, copies, &group).await?);
     }
+    findings.extend(reach::findings(deployer, name, &raw).await?);
     // After the reads, since their answers tell the time.
     findings.extend(deployer.aws.clock_note());
     Ok(findings)
@@ -94,9 +97,7 @@ async fn absent(deployer: &EcsServiceDeployer) -> Result<Vec<Finding>> {
             Finding::refusal(format!("there is no task definition for service {service}"))
                 .with_hint("the service does not exist yet: give its task definition as a file"),
         ),
-        Some(definition) => {
-            findings.extend(container(deployer, definition, None));
-        }
+        Some(definition) => findings.extend(container(deployer, definition, None)),
     }
     if let Some(spec) = &deployer.spec {
         // What ECS takes where nothing is said.
@@ -110,6 +111,7 @@ async fn absent(deployer: &EcsServiceDeployer) -> Result<Vec<Finding>> {
         for group in traffic::groups(&spec.load_balancers()) {
             findings.extend(traffic::of_new(deployer, copies, &group).await?);
         }
+        findings.extend(reach::of_new(service, &spec.document()));
     }
     Ok(findings)
 }
@@ -121,7 +123,7 @@ async fn revision(deployer: &EcsServiceDeployer, service: &Service) -> Result<Ve
     };
     let (described, running) = deployer.definition(&primary.task_definition).await?;
     let base = deployer.task_definition.as_ref().unwrap_or(&running);
-    let mut findings = Vec::from_iter(container(deployer, base, Some(service)));
+    let mut findings = container(deployer, base, Some(service));
     if !is_active(&described) {
         let message = format!(
             "{} runs, but is deregistered: ECS will not go back to it",
@@ -134,14 +136,34 @@ async fn revision(deployer: &EcsServiceDeployer, service: &Service) -> Result<Ve
     Ok(findings)
 }
 
+/// Which container gets the image, and whether the image fits it.
 fn container(
     deployer: &EcsServiceDeployer,
     definition: &TaskDefinition,
     service: Option<&Service>,
-) -> Option<Finding> {
-    let error = deployer.container_in(definition, service).err()?;
-    let finding = Finding::refusal(error.message());
-    Some(finding.with_hint(error.hint().unwrap_or_default()))
+) -> Vec<Finding> {
+    match deployer.container_in(definition, service) {
+        Ok(name) => {
+            let runs = deployer.task_definition.is_none();
+            fits::findings(deployer, definition, &name, runs)
+        }
+        Err(error) => {
+            let finding = Finding::refusal(error.message());
+            vec![finding.with_hint(error.hint().unwrap_or_default())]
+        }
+    }
+}
+
+/// A service that stands at zero copies runs nothing when it is deployed.
+fn empty(deployer: &EcsServiceDeployer, service: &Service) -> Option<Finding> {
+    let wanted = deployer.spec.as_ref().and_then(ServiceSpec::desired_count);
+    (service.desired_count == 0 && wanted.unwrap_or_default() == 0).then(|| {
+        Finding::refusal(format!(
+            "service {} is scaled to zero",
+            service.service_name
+        ))
+        .with_hint("scale it up first, or give its definition with a `desiredCount`")
+    })
 }
 
 /// Who else moves what this service runs, or its traffic.

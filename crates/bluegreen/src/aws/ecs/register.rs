@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{EcsServiceDeployer, TaskDefinition, wire::Service};
+use super::{EcsServiceDeployer, TaskDefinition, fits, wire::Service};
 use crate::{
     aws::api::EcsCall,
     error::{Error, ErrorKind, Result},
@@ -119,6 +119,8 @@ impl EcsServiceDeployer {
             }
         };
         let container = self.container_in(&base, service)?;
+        let is_running = self.task_definition.is_none();
+        fits::repository_fits(self, &base, &container, image.repository(), is_running)?;
         let wanted = base.with_image(&container, image)?;
         let diff = match &running {
             Some((_, running)) => running.diff(&wanted),

@@ -50,6 +50,11 @@ impl ServiceSpec {
         u32::try_from(count).ok()
     }
 
+    /// All that it says.
+    pub(super) fn document(&self) -> Value {
+        Value::Object(self.document.clone())
+    }
+
     /// Its load balancers, as far as they can be read.
     pub(super) fn load_balancers(&self) -> Vec<Balanced> {
         let listed = self.document.get("loadBalancers").cloned();

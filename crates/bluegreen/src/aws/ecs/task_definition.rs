@@ -129,6 +129,29 @@ impl TaskDefinition {
         self.container(container)?.get("image")?.as_str()
     }
 
+    /// The platform that its tasks run on, as container engines name it, such as `linux/arm64`; `None`
+    /// if the container instances decide. On Fargate it is `linux/amd64` where nothing else is said
+    /// ([ECS API](https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_RuntimePlatform.html)).
+    #[must_use]
+    pub fn platform(&self) -> Option<String> {
+        let platform = self.document.get("runtimePlatform");
+        let said = |field: &str| platform?.get(field)?.as_str();
+        let needs = self.document.get("requiresCompatibilities");
+        let needs = needs.and_then(Value::as_array).into_iter().flatten();
+        let is_fargate = needs.into_iter().any(|one| one == "FARGATE");
+        let architecture = match said("cpuArchitecture") {
+            Some("ARM64") => "arm64",
+            Some("X86_64") => "amd64",
+            None if is_fargate => "amd64",
+            _ => return None,
+        };
+        let system = match said("operatingSystemFamily") {
+            Some(family) if family.starts_with("WINDOWS") => "windows",
+            _ => "linux",
+        };
+        Some(format!("{system}/{architecture}"))
+    }
+
     /// The same with another image in the container of this name, and nothing else changed.
     ///
     /// # Errors

@@ -1,21 +1,25 @@
 //! Whether a service gets live traffic, and whether checks reach it.
 
-use super::{EcsServiceDeployer, wire::Balanced};
+use super::{EcsServiceDeployer, reach::unseen, wire::Balanced};
 use crate::{
     aws::alb::{
         TargetGroupArn,
-        rule::live::{self, Route},
+        rule::live::{self, Route, Ways, Whose},
     },
-    error::{ErrorKind, Result},
+    error::{ErrorKind, Failure, Result},
     preflight::{Acceptance, Finding},
 };
 
+const ALLOW: &str = "allow `elasticloadbalancing:Describe*`";
+
 /// The target groups of a service.
 pub(super) fn groups(balanced: &[Balanced]) -> Vec<TargetGroupArn> {
-    let listed = balanced.iter();
-    listed
-        .filter_map(|one| one.target_group_arn.as_deref()?.parse().ok())
-        .collect()
+    let named = balanced.iter().flat_map(|one| {
+        let advanced = one.advanced_configuration.as_ref();
+        let alternate = advanced.and_then(|one| one.alternate_target_group_arn.as_deref());
+        [one.target_group_arn.as_deref(), alternate]
+    });
+    named.flatten().filter_map(|arn| arn.parse().ok()).collect()
 }
 
 /// The findings of a service that is yet to be created. ECS wants its group behind a balancer.
@@ -24,30 +28,48 @@ pub(super) async fn of_new(
     copies: u32,
     group: &TargetGroupArn,
 ) -> Result<Vec<Finding>> {
-    let why = match live::routes_to(&*deployer.aws.elb, group).await {
-        Ok(routes) if routes.is_empty() => format!(
+    let why = match live::ways_to(&*deployer.aws.elb, group).await {
+        Ok(ways) if ways.routes.is_empty() && ways.unseen.is_empty() => format!(
             "no rule names {}, so ECS creates no service for it",
             group.name()
         ),
-        Ok(routes) => return judge(deployer, &deployer.service, copies, group, &routes).await,
-        Err(error) if error.kind() == ErrorKind::NotFound => {
-            format!("there is no target group {group}")
-        }
+        Ok(ways) => return judge(deployer, &deployer.service, copies, group, &ways).await,
+        Err(error) if error.kind() == ErrorKind::NotFound => no_group(group),
         Err(error) => return Err(error),
     };
     let hint = "prepare its place first: target group, listener rule, test route";
     Ok(vec![Finding::refusal(why).with_hint(hint)])
 }
 
-/// Who gets traffic from where, and who is asked by checks.
+/// Who gets traffic from where, and who is asked by checks. `account` is that of the service.
 pub(super) async fn findings(
     deployer: &EcsServiceDeployer,
     name: &str,
+    account: &str,
     copies: u32,
     group: &TargetGroupArn,
 ) -> Result<Vec<Finding>> {
-    let routes = live::routes_to(&*deployer.aws.elb, group).await?;
-    judge(deployer, name, copies, group, &routes).await
+    let ways = match live::ways_to(&*deployer.aws.elb, group).await {
+        Ok(ways) => ways,
+        Err(error) if error.kind() == ErrorKind::NotFound => {
+            let owner = group.as_str().split(':').nth(4).unwrap_or_default();
+            if owner != account && !account.is_empty() {
+                let message = format!(
+                    "who gets traffic by target group {group} of service {name} cannot be seen: \
+                     it is of account {owner}"
+                );
+                return Ok(vec![unseen(message, "look at its rules with that account")]);
+            }
+            let hint = "the service registers its tasks with it: mend the service first";
+            return Ok(vec![Finding::refusal(no_group(group)).with_hint(hint)]);
+        }
+        Err(error) => return Err(error),
+    };
+    judge(deployer, name, copies, group, &ways).await
+}
+
+fn no_group(group: &TargetGroupArn) -> String {
+    format!("there is no target group {group}")
 }
 
 async fn judge(
@@ -55,18 +77,23 @@ async fn judge(
     name: &str,
     copies: u32,
     group: &TargetGroupArn,
-    routes: &[Route],
+    ways: &Ways,
 ) -> Result<Vec<Finding>> {
     let elb = &*deployer.aws.elb;
+    let routes = &ways.routes;
     let mut findings = Vec::new();
-    if routes.is_empty() {
+    for error in &ways.unseen {
+        let message = format!("who is sent to {} cannot be seen: {error}", group.name());
+        findings.push(unseen(message, error.hint().unwrap_or(ALLOW)));
+    }
+    if routes.is_empty() && ways.unseen.is_empty() {
         let message = format!(
             "no rule names {}, so its targets are not health-checked",
             group.name()
         );
         findings.push(Finding::note(message));
     }
-    if routes.iter().all(|route| route.weight == 0) {
+    if routes.iter().all(|route| route.weight == 0) && ways.unseen.is_empty() {
         let message = format!(
             "no request reaches {}: checks through the balancer ask whoever gets the traffic",
             group.name()
@@ -79,32 +106,8 @@ async fn judge(
         );
     }
     for route in routes {
-        if route.is_for_tests {
-            // Who sends that header is not known here.
-            if route.weight > 0 {
-                findings.push(Finding::note(format!(
-                    "service {name} gets requests with a certain header, taken for tests, by {}",
-                    route.rule
-                )));
-            }
-            continue;
-        }
         if route.weight > 0 {
-            let share = match 100 * route.weight / route.sum.max(1) {
-                0 => "less than 1".to_owned(),
-                share => share.to_string(),
-            };
-            let message = format!(
-                "service {name} gets live traffic already: {share} % of {}",
-                route.rule
-            );
-            findings.push(
-                Finding::refusal_unless(Acceptance::InPlace, message).with_hint(format!(
-                    "deploy beside what serves, into a group at weight 0, and shift traffic then; \
-                     or accept `{}`",
-                    Acceptance::InPlace
-                )),
-            );
+            findings.push(of_weight(name, route));
             continue;
         }
         for other in &route.others {
@@ -120,4 +123,47 @@ async fn judge(
         }
     }
     Ok(findings)
+}
+
+/// What it means that a route sends something to the service.
+fn of_weight(name: &str, route: &Route) -> Finding {
+    let live = |also: &str| {
+        let share = match 100 * route.weight / route.sum.max(1) {
+            0 => "less than 1".to_owned(),
+            share => share.to_string(),
+        };
+        let rule = &route.rule;
+        let message =
+            format!("service {name} gets live traffic already: {share} % of {rule}{also}");
+        Finding::refusal_unless(Acceptance::InPlace, message)
+    };
+    let accepted = Acceptance::InPlace;
+    match &route.whose {
+        Whose::Tests => Finding::note(format!(
+            "service {name} gets requests with a certain header, for tests, by {}",
+            route.rule
+        )),
+        Whose::Users => live("").with_hint(format!(
+            "deploy beside what serves, into a group at weight 0, and shift traffic then; \
+             or accept `{accepted}`"
+        )),
+        Whose::UsersWithoutRules => live(
+            "; not supported: load balancers without rules, which have neither test routes nor \
+             weights to shift by",
+        )
+        .with_hint(format!(
+            "put an application load balancer before it; or accept `{accepted}`: the deployment \
+             then replaces what users are served by"
+        )),
+        Whose::Unknown(failure) => unknown(name, route, failure),
+    }
+}
+
+fn unknown(name: &str, route: &Route, failure: &Failure) -> Finding {
+    let message = format!(
+        "service {name} gets requests with a certain header by {}, and whether they are of tests \
+         cannot be seen: {failure}",
+        route.rule
+    );
+    unseen(message, failure.hint.as_deref().unwrap_or(ALLOW))
 }

@@ -93,6 +93,13 @@ pub(super) struct Switch {
 pub(super) struct Balanced {
     pub(super) target_group_arn: Option<String>,
     pub(super) container_name: Option<String>,
+    pub(super) advanced_configuration: Option<Advanced>,
+}
+
+#[derive(Debug, Default, Clone, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub(super) struct Advanced {
+    pub(super) alternate_target_group_arn: Option<String>,
 }
 
 #[derive(Debug, Default, Clone, Deserialize)]

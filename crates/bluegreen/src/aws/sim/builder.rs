@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
+use aws_sdk_elasticloadbalancingv2::types::Tag;
 use jiff::SignedDuration;
 
 use super::{
@@ -14,7 +15,7 @@ use super::{
         metrics::{Publication, Seconds},
         past::Past,
         registry::Registry,
-        rules::{Rules, Shape},
+        rules::{self, Rules, Shape, TEST_ROUTE},
         scaling::Scaled,
         world::{Alarm, AlarmEvaluation, AlarmKind, World},
     },
@@ -35,6 +36,7 @@ pub struct SimulationBuilder {
     data_page_size: usize,
     history: Duration,
     shape: Shape,
+    blue_attributes: BTreeMap<String, String>,
     has_green_group: bool,
     alarms: Vec<Alarm>,
     fleet: Fleet,
@@ -65,6 +67,7 @@ impl Default for SimulationBuilder {
             data_page_size: 100_800,
             history: Duration::ZERO,
             shape: Shape::default(),
+            blue_attributes: BTreeMap::new(),
             has_green_group: true,
             alarms: Vec::new(),
             fleet: Fleet::default(),
@@ -184,9 +187,64 @@ impl SimulationBuilder {
     }
 
     /// The header `X-Bluegreen-Test: green` reaches green itself, by a rule before the one that
-    /// divides the traffic.
+    /// divides the traffic, which bears the tag of one that [`GreenPlace`] made.
+    ///
+    /// [`GreenPlace`]: crate::aws::alb::GreenPlace
     pub fn test_route(mut self) -> Self {
         self.shape.has_test_route = true;
+        self.shape.test_route_is_marked = true;
+        self
+    }
+
+    /// As [`test_route`](Self::test_route), but made by hand: it bears no tag.
+    pub fn unmarked_test_route(mut self) -> Self {
+        self.shape.has_test_route = true;
+        self.shape.test_route_is_marked = false;
+        self
+    }
+
+    /// Another rule sends green everything that carries a header of a content delivery network.
+    pub fn green_behind_header(mut self) -> Self {
+        self.shape.is_behind_header = true;
+        self
+    }
+
+    /// Green's group is behind a network load balancer as well, which sends it everything.
+    pub fn green_behind_network_balancer(mut self) -> Self {
+        self.shape.is_behind_network_balancer = true;
+        self
+    }
+
+    /// The balancer reaches green's program through a proxy, a container of its own.
+    pub fn behind_proxy(mut self) -> Self {
+        self.fleet.put_proxy();
+        self
+    }
+
+    /// An attribute of blue's target group that is not the default, such as
+    /// `deregistration_delay.timeout_seconds`.
+    pub fn blue_group_attribute(mut self, key: &str, value: &str) -> Self {
+        self.blue_attributes
+            .insert(key.to_owned(), value.to_owned());
+        self
+    }
+
+    /// Changes the rule that divides the traffic, as it stands at the start.
+    #[cfg(test)]
+    pub(crate) fn main_rule(
+        mut self,
+        change: fn(&mut aws_sdk_elasticloadbalancingv2::types::Rule),
+    ) -> Self {
+        self.shape.change = Some(change);
+        self
+    }
+
+    /// A setting of green's service, as CreateService takes it: `serviceRegistries`,
+    /// `serviceConnectConfiguration`, `gatewayConnectors` and so on.
+    pub fn service_setting(mut self, name: &str, value: serde_json::Value) -> Self {
+        if let Some(service) = self.fleet.service.as_mut() {
+            service.settings.insert(name.to_owned(), value);
+        }
         self
     }
 
@@ -328,6 +386,15 @@ impl SimulationBuilder {
             calls: BTreeMap::new(),
             pinned: 0.0,
         };
+        for (key, value) in &self.blue_attributes {
+            let blue = rules::blue();
+            world.groups.set_attribute(blue.as_str(), key, value);
+        }
+        if self.shape.test_route_is_marked {
+            let tag = Tag::builder().key("bluegreen:made-for");
+            let tag = tag.value(world.rules.main_arn().as_str()).build();
+            world.groups.tag(TEST_ROUTE, &[tag]);
+        }
         world.pinned = world.weighted_share();
         world.changed(Duration::ZERO, Writer::Start);
         let clock = SimClock::default();

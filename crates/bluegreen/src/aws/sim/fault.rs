@@ -14,12 +14,16 @@ pub enum Call {
     DescribeListeners,
     /// Reads target groups.
     DescribeTargetGroups,
+    /// Reads attributes of a target group.
+    DescribeTargetGroupAttributes,
     /// Reads the health of a group's targets.
     DescribeTargetHealth,
     /// Writes a rule.
     ModifyRule,
     /// Writes a listener, and with it its default rule.
     ModifyListener,
+    /// Changes attributes of a target group.
+    ModifyTargetGroupAttributes,
     /// Creates a target group.
     CreateTargetGroup,
     /// Deletes a target group.
@@ -40,6 +44,8 @@ pub enum Call {
     DescribeAlarms,
     /// Creates a service.
     CreateService,
+    /// Reads revisions of a service.
+    DescribeServiceRevisions,
     /// Reads services.
     DescribeServices,
     /// Reads a revision.
@@ -90,9 +96,11 @@ impl Call {
             Self::DescribeRules => "DescribeRules",
             Self::DescribeListeners => "DescribeListeners",
             Self::DescribeTargetGroups => "DescribeTargetGroups",
+            Self::DescribeTargetGroupAttributes => "DescribeTargetGroupAttributes",
             Self::DescribeTargetHealth => "DescribeTargetHealth",
             Self::ModifyRule => "ModifyRule",
             Self::ModifyListener => "ModifyListener",
+            Self::ModifyTargetGroupAttributes => "ModifyTargetGroupAttributes",
             Self::CreateTargetGroup => "CreateTargetGroup",
             Self::DeleteTargetGroup => "DeleteTargetGroup",
             Self::CreateRule => "CreateRule",
@@ -103,6 +111,7 @@ impl Call {
             Self::GetMetricData => "GetMetricData",
             Self::DescribeAlarms => "DescribeAlarms",
             Self::CreateService => "CreateService",
+            Self::DescribeServiceRevisions => "DescribeServiceRevisions",
             Self::DescribeServices => "DescribeServices",
             Self::DescribeTaskDefinition => "DescribeTaskDefinition",
             Self::DescribeTasks => "DescribeTasks",
@@ -133,6 +142,7 @@ impl Call {
             self,
             Self::ModifyRule
                 | Self::ModifyListener
+                | Self::ModifyTargetGroupAttributes
                 | Self::CreateTargetGroup
                 | Self::DeleteTargetGroup
                 | Self::CreateRule
@@ -158,9 +168,11 @@ impl Call {
             Self::DescribeRules
             | Self::DescribeListeners
             | Self::DescribeTargetGroups
+            | Self::DescribeTargetGroupAttributes
             | Self::DescribeTargetHealth
             | Self::ModifyRule
             | Self::ModifyListener
+            | Self::ModifyTargetGroupAttributes
             | Self::CreateTargetGroup
             | Self::DeleteTargetGroup
             | Self::CreateRule
@@ -171,6 +183,7 @@ impl Call {
             | Self::GetMetricData
             | Self::DescribeAlarms => Area::Balancer,
             Self::CreateService
+            | Self::DescribeServiceRevisions
             | Self::DescribeServices
             | Self::DescribeTaskDefinition
             | Self::DescribeTasks

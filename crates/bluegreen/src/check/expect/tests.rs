@@ -173,3 +173,58 @@ fn a_deeply_nested_answer_is_no_json_and_no_crash() {
     let expect = Expect::default().with_json(json("$..a"));
     assert_eq!(expect.failures(&HttpResponse::new(200, deep)).len(), 1);
 }
+
+#[test]
+fn whole_numbers_above_two_to_the_53rd_are_compared_as_such() {
+    let answer = HttpResponse::new(
+        200,
+        r#"{"id": 9007199254740992, "ids": [9007199254740993]}"#,
+    );
+    let fails = |json: ExpectJson| {
+        !Expect::default()
+            .with_json(json)
+            .failures(&answer)
+            .is_empty()
+    };
+    let at = |path: &str| ExpectJson::present(path.parse().unwrap());
+    let id = 9_007_199_254_740_993_u64;
+    assert!(fails(at("$.id").equals(id)));
+    assert!(!fails(at("$.id").equals(id - 1)));
+    assert!(fails(at("$.ids").equals(serde_json::json!([id - 1]))));
+    assert!(fails(at("$.id").at_least(id)));
+    assert!(fails(at("$.ids[0]").at_most(id - 1)));
+    assert!(!fails(at("$.ids[0]").at_least(id).at_most(id)));
+    assert!(fails(at("$.id").at_least("text")));
+}
+
+#[test]
+fn a_filter_within_a_filter_finds_what_it_says() {
+    let answer = HttpResponse::new(200, "[[0], [42]]");
+    let rows = ExpectJson::present("$[?@[?@>1]]".parse().unwrap());
+    let expect = Expect::default().with_json(rows.equals(serde_json::json!([42])));
+    assert_eq!(expect.failures(&answer), []);
+}
+
+#[test]
+fn an_answer_is_read_whatever_its_encoding_and_its_charset() {
+    let json = || ExpectJson::present("$.status".parse().unwrap()).equals("h\u{e4}lthy");
+    let expect = || {
+        Expect::default()
+            .with_json(json())
+            .with_body_containing("h\u{e4}l")
+    };
+    let marked = HttpResponse::new(200, "\u{feff}{\"status\": \"h\u{e4}lthy\"}");
+    assert_eq!(expect().failures(&marked), []);
+    let latin = HttpResponse::new(200, b"{\"status\": \"h\xe4lthy\"}".as_slice());
+    let latin = latin.with_header("Content-Type", "application/json; charset=iso-8859-1");
+    assert_eq!(expect().failures(&latin), []);
+    let unknown = HttpResponse::new(200, "x").with_header("Content-Encoding", "br");
+    let failures = expect().failures(&unknown);
+    assert_eq!(failures.len(), 1, "{failures:?}");
+    assert!(failures[0].got.contains("`br`"), "{failures:?}");
+    assert_eq!(
+        Expect::default().failures(&unknown),
+        [],
+        "its body is not asked for"
+    );
+}

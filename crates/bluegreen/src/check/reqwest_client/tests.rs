@@ -98,6 +98,51 @@ async fn sends_method_path_headers_body_and_another_host() {
     assert!(head.contains(concat!("user-agent: bluegreen/", env!("CARGO_PKG_VERSION"))));
 }
 
+/// The service's name leads nowhere here; its balancer's is a port of this machine.
+#[tokio::test]
+async fn connects_to_another_host_and_asks_for_the_urls() {
+    for (own, wanted) in [("", ""), (":8443", ":8443")] {
+        let (url, served) = server(answer("200 OK\r\nContent-Length: 0", b"")).await;
+        let place = url
+            .trim_start_matches("http://")
+            .trim_end_matches("/health");
+        let request = get(&format!("http://api.chatbot.invalid{own}/health"));
+        let request = request.with_connect_to(place.parse().unwrap());
+        assert_eq!(client().send(&request).await.unwrap().status, 200);
+        let head = served.await.unwrap().to_ascii_lowercase();
+        assert!(head.starts_with("get /health http/1.1\r\n"), "{head}");
+        let host = format!("host: api.chatbot.invalid{wanted}\r\n");
+        assert_eq!(head.matches("host:").count(), 1, "{head}");
+        assert!(head.contains(&host), "{head}");
+    }
+    // The port is the URL's if none is given.
+    let (url, served) = server(answer("200 OK\r\nContent-Length: 0", b"")).await;
+    let url = url.replace("127.0.0.1", "api.chatbot.invalid");
+    let request = get(&url)
+        .with_header("Host", "web")
+        .with_connect_to("127.0.0.1".parse().unwrap());
+    assert_eq!(client().send(&request).await.unwrap().status, 200);
+    let head = served.await.unwrap().to_ascii_lowercase();
+    assert!(head.contains("host: web\r\n"), "{head}");
+
+    let request = get("https://127.0.0.1/").with_connect_to("localhost".parse().unwrap());
+    let failure = client().send(&request).await.unwrap_err();
+    assert!(
+        failure.message.contains("the URL has an address"),
+        "{failure}"
+    );
+}
+
+#[test]
+fn a_certificate_of_another_name_is_answered_with_a_way() {
+    let failure = |advice| {
+        let what = "cannot connect: invalid peer certificate: certificate not valid for name";
+        advised(HttpFailure::new(what), advice).message
+    };
+    assert!(failure(true).contains("`connect_to`"));
+    assert!(!failure(false).contains("`connect_to`"));
+}
+
 #[tokio::test]
 async fn sends_user_name_and_password_of_the_url_as_basic_authentication() {
     let (url, served) = server(answer("200 OK\r\nContent-Length: 0", b"")).await;

@@ -12,7 +12,7 @@ use super::{
     CheckSuite, Header, HealthSpec, RequestSpec, SmokeSpec, SpecError, SpecProblem, base_url,
     check_host,
 };
-use crate::check::{Expect, ExpectJson, JsonPath, StatusSet};
+use crate::check::{ConnectTo, Expect, ExpectJson, JsonPath, StatusSet};
 
 type Node<'t> = Spanned<DeValue<'t>>;
 
@@ -86,6 +86,11 @@ impl<'t> Reader<'t> {
             let hint = "a name, and a port where it is not the scheme's";
             self.keep("host", &span, check_host(&text).map(|()| text), hint)
         });
+        let connect_to = self.text_at(&mut top, "connect_to");
+        let connect_to = connect_to.and_then(|(text, span)| {
+            let hint = "a name or an address, and a port if it is not the URL's";
+            self.keep("connect_to", &span, text.parse::<ConnectTo>(), hint)
+        });
         let headers = self.headers(&mut top);
         let health = top.take("health").and_then(|node| {
             let section = self.section("health".into(), node)?;
@@ -118,6 +123,7 @@ impl<'t> Reader<'t> {
             Ok(CheckSuite {
                 base_url,
                 host,
+                connect_to,
                 headers,
                 health,
                 smoke,
@@ -281,7 +287,8 @@ impl<'t> Reader<'t> {
         });
         let mut bound = |section: &mut Section<'t>, key| {
             let node = section.take(key)?;
-            let read = number(node.get_ref()).ok_or("is not a number");
+            let read = json(node.get_ref()).filter(Value::is_number);
+            let read = read.ok_or("is not a number");
             self.keep(&section.name(key), &node.span(), read, "such as 1 or 0.5")
         };
         let at_least = bound(&mut section, "at_least");

@@ -317,3 +317,34 @@ async fn p12_a_secret_of_the_environment_is_taken_out_of_an_echo() {
         "{report}"
     );
 }
+
+#[test]
+fn where_requests_are_sent_is_read_and_checked() {
+    let text = |to: &str| {
+        format!("base_url = 'https://a.com'\nconnect_to = '{to}'\n[health]\npath = '/'\n")
+    };
+    let suite = CheckSuite::from_toml(&text("alb-1.elb.amazonaws.com:8443")).unwrap();
+    let client = std::sync::Arc::new(crate::check::ReqwestClient::new().unwrap());
+    let check = suite.health_check(client).unwrap().unwrap();
+    assert_eq!(
+        check.request().to_string(),
+        "GET https://a.com/ at alb-1.elb.amazonaws.com:8443"
+    );
+    let error = CheckSuite::from_toml(&text("https://alb-1")).unwrap_err();
+    assert_eq!(
+        (error.problems()[0].field.as_str(), error.problems()[0].line),
+        ("connect_to", Some(2))
+    );
+}
+
+#[test]
+fn a_path_that_is_not_found_exactly_is_a_problem_of_the_file() {
+    let text = "[health]\npath = '/'\njson = [{ path = '$[?@.id==9007199254740993]' }]\n";
+    let error = CheckSuite::from_toml(text).unwrap_err();
+    assert!(
+        error.problems()[0]
+            .message
+            .contains("does not compare exactly"),
+        "{error}"
+    );
+}

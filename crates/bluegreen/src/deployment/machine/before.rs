@@ -103,6 +103,9 @@ impl DeploymentMachine {
             return self.survey_later(at, retry);
         }
         if is_refused {
+            let is_accepted = |risk: Acceptance| risk.is_accepted_by(&accepted);
+            let findings = findings.into_iter().map(|one| one.marked(is_accepted));
+            let findings = findings.collect();
             return self.unchanged(at, Unchanged::Refused { findings });
         }
         self.tell(DeploymentEvent::PreflightPassed { findings, service });
@@ -401,6 +404,15 @@ impl DeploymentMachine {
             }
         }
     }
+}
+
+/// Whether a deployment of `revision` could be taken back, or has nothing to change. It has no way
+/// back if its own rollout failed, still stands, and nothing else is known to have run before.
+#[must_use]
+pub fn has_way_back(service: &ServiceObservation, revision: &RevisionId) -> bool {
+    let stands =
+        service.revision == *revision && service.desired > 0 && service.rollout != Rollout::Failed;
+    stands || before(service, revision) != Target::Revision(revision.clone())
 }
 
 /// What a rollback of the next deployment goes to: what runs, unless that is itself a rollout

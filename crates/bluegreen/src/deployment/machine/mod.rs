@@ -26,6 +26,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+pub use self::before::has_way_back;
 pub(crate) use self::state::End;
 use self::state::{Reads, RestoreStage, Said, State};
 use super::{

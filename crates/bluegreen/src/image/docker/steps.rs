@@ -92,6 +92,37 @@ impl DockerImageBuilder {
         ))
     }
 
+    /// Looks whether what was built is for the platform that was asked for: the classic builder takes
+    /// a cached image of another one, and says nothing.
+    pub(super) async fn confirm_platform(&self, name: &str) -> Result<()> {
+        let asked = self.required.as_ref().or(self.platform.as_ref());
+        // Of several platforms in one image the engine shows one.
+        let Some(asked) = asked.filter(|asked| !asked.contains(',')) else {
+            return Ok(());
+        };
+        let format = "{{.Os}}/{{.Architecture}}";
+        let command = self
+            .docker()
+            .args(["image", "inspect", "--format", format, name]);
+        let ran = self.run(command, quiet()).await?;
+        let built = ran.finished.out.first().map(|line| line.trim());
+        let Some(built) = built.filter(|_| ran.finished.is_success()) else {
+            return Err(failure(
+                ErrorKind::Unavailable,
+                format!("read the platform of `{name}`"),
+                &ran.tail,
+            ));
+        };
+        let is_it = asked.strip_prefix(built);
+        if is_it.is_some_and(|rest| rest.is_empty() || rest.starts_with('/')) {
+            return Ok(());
+        }
+        let message = format!("push `{name}`: it is built for {built}, and not for {asked}");
+        Err(Error::new(ErrorKind::Refused, message).with_hint(
+            "pull the base image for that platform (docker pull --platform), or build with buildx",
+        ))
+    }
+
     fn refuse_without_buildkit(&self, name: &str) -> Result<()> {
         if self.secrets.is_empty() && self.cache_from.is_empty() && self.cache_to.is_empty() {
             return Ok(());

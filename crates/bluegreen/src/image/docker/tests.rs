@@ -191,6 +191,34 @@ async fn p12_buildx_builds_and_the_push_has_the_password_on_its_standard_input_a
     assert!(!format!("{seen:?} {:?}", bench.builder).contains(PASSWORD));
 }
 
+const INSPECT: &str = "docker image inspect --format {{.Os}}/{{.Architecture}} r:5000/app:c1";
+
+/// The classic builder takes a cached image of another platform.
+#[tokio::test]
+async fn an_image_of_another_platform_is_not_pushed() {
+    let of = |shown: Result<Finished>| built(vec![(INSPECT, shown)]);
+    let requiring = |mut bench: Bench| {
+        bench.builder = bench.builder.requiring_platform("linux/arm64/v8");
+        bench
+    };
+    let other = requiring(of(ended(0, &["linux/amd64"], &[])));
+    let error = other.build().await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Refused);
+    assert!(
+        error
+            .message()
+            .contains("built for linux/amd64, and not for linux/arm64/v8")
+    );
+    let unknown = requiring(of(ended(1, &[], &["No such image"])));
+    assert_eq!(
+        unknown.build().await.unwrap_err().kind(),
+        ErrorKind::Unavailable
+    );
+    let shown = (INSPECT, ended(0, &["linux/arm64"], &[]));
+    let right = requiring(built(vec![shown, (PUSH, pushed())]));
+    right.build().await.unwrap();
+}
+
 #[tokio::test]
 async fn without_buildx_the_clients_buildkit_builds_with_every_option() {
     let source = source();
@@ -199,6 +227,7 @@ async fn without_buildx_the_clients_buildkit_builds_with_every_option() {
     let script = vec![
         (PROBE.to_owned(), ended(1, &[], &["unknown"])),
         (build_line("build", options, &source), ok()),
+        (INSPECT.to_owned(), ended(0, &["linux/arm64"], &[])),
         (PUSH.to_owned(), pushed()),
     ];
     let mut bench = Bench::new(script, source).with_registry(Some(digest('a')), false);

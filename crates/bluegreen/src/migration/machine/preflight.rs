@@ -128,7 +128,9 @@ impl MigrationMachine {
             Severity::RefuseUnless(acceptance) => !self.plan.accepts(acceptance),
         };
         let Some(traffic) = traffic.filter(|_| !all.iter().any(stops)) else {
-            return self.unchanged(at, Unchanged::Refused { findings: all });
+            let marked = |one: Finding| one.marked(|risk| self.plan.accepts(risk));
+            let findings = all.into_iter().map(marked).collect();
+            return self.unchanged(at, Unchanged::Refused { findings });
         };
         self.weights_at_start = Some(traffic.weights);
         self.blue_at_start = Some(traffic.targets.blue.healthy);

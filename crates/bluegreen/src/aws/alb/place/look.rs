@@ -1,13 +1,16 @@
 //! Reading what stands.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use aws_sdk_elasticloadbalancingv2::{
     operation::{
+        describe_target_group_attributes::DescribeTargetGroupAttributesInput,
         describe_target_groups::{
             DescribeTargetGroupsInput, builders::DescribeTargetGroupsInputBuilder,
         },
         describe_target_health::DescribeTargetHealthInput,
     },
-    types::TargetGroup,
+    types::{TargetGroup, TargetGroupAttribute},
 };
 
 use super::{
@@ -19,11 +22,11 @@ use crate::{
         alb::{
             ListenerArn, RuleArn, TargetGroupArn,
             rule::{edit, live, locate},
-            tags::{MADE_FOR, tags_of},
+            tags::{ATTACHED_TO, MADE_FOR, tags_of},
         },
         api::ElbApi,
     },
-    error::{Error, ErrorKind, Result},
+    error::{Error, ErrorKind, Failure, Result},
 };
 
 impl GreenPlace {
@@ -69,60 +72,154 @@ impl GreenPlace {
             wanted: self.group.clone(),
             header: self.header.clone(),
             routes: Vec::new(),
+            harmless: BTreeSet::new(),
+            to_copy: BTreeMap::new(),
+            not_copied: BTreeSet::new(),
             elsewhere: Vec::new(),
             targets: 0,
         };
-        if let Some(found) = found {
-            self.look_at_group(&mut standing, found, wanted).await?;
+        let found = match found {
+            Some(found) => {
+                let text = found.target_group_arn.clone().unwrap_or_default();
+                let arn: TargetGroupArn = text.parse().map_err(|error| {
+                    let attempted = format!("read the ARN of target group {}", standing.name);
+                    Error::new(ErrorKind::Refused, attempted).with_source(error)
+                })?;
+                Some((arn, found))
+            }
+            None => None,
+        };
+        self.look_at_owners(&mut standing, found).await?;
+        if let Some(group) = &standing.group {
+            let arn = group.arn.clone();
+            if wanted == Wanted::Undone {
+                let ways = live::ways_to(elb, &arn).await.map_err(half_shown)?;
+                standing.elsewhere = ways.whole()?;
+                let input = DescribeTargetHealthInput::builder().target_group_arn(arn.as_str());
+                let health = elb.describe_target_health(input).await;
+                let health = health
+                    .map_err(|error| error.into_error(format!("describe the targets of {arn}")))
+                    .map_err(half_shown)?;
+                standing.targets = health.target_health_descriptions().len();
+            } else {
+                self.look_at_attributes(&mut standing, &arn).await?;
+            }
         }
         Ok(standing)
     }
 
-    /// Reads whose the group is, and by which routes tests reach it.
-    async fn look_at_group(
+    /// Reads whose the group is, by which routes tests reach it, and whose else the header is.
+    async fn look_at_owners(
         &self,
         standing: &mut Standing,
-        found: TargetGroup,
-        wanted: Wanted,
+        found: Option<(TargetGroupArn, TargetGroup)>,
     ) -> Result<()> {
-        let elb = &*self.aws.elb;
-        let text = found.target_group_arn.clone().unwrap_or_default();
-        let arn: TargetGroupArn = text.parse().map_err(|error| {
-            let attempted = format!("read the ARN of target group {}", standing.name);
-            Error::new(ErrorKind::Refused, attempted).with_source(error)
-        })?;
-        let candidates = route::candidates(&standing.rules, &standing.rule, &arn);
-        let mut named: Vec<&str> = vec![arn.as_str()];
-        named.extend(candidates.iter().map(|(rule, _)| rule.as_str()));
-        let mut tags = tags_of(elb, &named).await?;
+        let (rules, main) = (&standing.rules, &standing.rule);
+        let group = found.as_ref().map(|(arn, _)| arn);
+        let candidates = match group {
+            Some(group) => route::candidates(rules, main, group),
+            None => Vec::new(),
+        };
+        let claims = match &self.header {
+            Some(header) => route::claims(main, rules, header),
+            None => Vec::new(),
+        };
+        let claims = claims.into_iter();
+        let claims = claims.filter_map(|rule| Some((rule.rule_arn.as_deref()?, rule)));
+        let claims = Vec::from_iter(claims);
+        let named: BTreeSet<&str> = group
+            .into_iter()
+            .map(TargetGroupArn::as_str)
+            .chain(candidates.iter().map(|(rule, _)| rule.as_str()))
+            .chain(claims.iter().map(|(arn, _)| *arn))
+            .collect();
+        let tags = tags_of(&*self.aws.elb, &Vec::from_iter(named)).await;
+        let mut tags = tags.map_err(half_shown)?;
+        let mut routes = Vec::new();
         for (rule, described) in &candidates {
-            let own = tags.get(rule.as_str());
-            let made_for = own.and_then(|own| own.get(MADE_FOR));
-            standing.routes.push(Route {
+            let marked = |key: &str| {
+                let own = tags.get(rule.as_str());
+                own.and_then(|own| own.get(key)).map(String::as_str) == Some(standing.arn.as_str())
+            };
+            let header = standing.header.as_ref();
+            routes.push(Route {
                 arn: rule.clone(),
-                is_wanted: standing
-                    .header
-                    .as_ref()
-                    .is_some_and(|header| route::is_it(described, header, &standing.rule)),
-                is_made: made_for.map(String::as_str) == Some(standing.arn.as_str()),
+                is_wanted: header.is_some_and(|header| route::is_it(described, header, main)),
+                is_made: marked(MADE_FOR),
+                is_adopted: marked(ATTACHED_TO),
             });
         }
-        if wanted == Wanted::Undone {
-            standing.elsewhere = live::routes_to(elb, &arn).await?;
-            let input = DescribeTargetHealthInput::builder().target_group_arn(arn.as_str());
-            let health = elb.describe_target_health(input).await;
-            let health = health
-                .map_err(|error| error.into_error(format!("describe the targets of {arn}")))?;
-            standing.targets = health.target_health_descriptions().len();
-        }
-        let tags = tags.remove(arn.as_str()).unwrap_or_default();
-        standing.group = Some(Group {
-            arn,
-            described: found,
-            tags,
+        let harmless = claims.iter().filter(|(arn, rule)| {
+            let own = tags.get(*arn);
+            own.is_some_and(|own| route::is_harmless(rule, own, main, rules, &standing.name))
+        });
+        let harmless = harmless.map(|(arn, _)| (*arn).to_owned()).collect();
+        standing.routes = routes;
+        standing.harmless = harmless;
+        standing.group = found.map(|(arn, described)| {
+            let tags = tags.remove(arn.as_str()).unwrap_or_default();
+            Group {
+                arn,
+                described,
+                tags,
+            }
         });
         Ok(())
     }
+
+    /// Reads in which attributes a group that was made as blue's is differs from that, until it is
+    /// attached. After that they are its own.
+    async fn look_at_attributes(
+        &self,
+        standing: &mut Standing,
+        arn: &TargetGroupArn,
+    ) -> Result<()> {
+        let group = standing.group.as_ref();
+        let is_made = group.is_some_and(|group| group.is_made_for(&standing.arn));
+        if !is_made || !self.group.is_copy() || standing.weight().is_some() {
+            return Ok(());
+        }
+        let elb = &*self.aws.elb;
+        let read = async {
+            let blue = attributes_of(elb, &self.blue).await?;
+            Result::<_>::Ok((blue, attributes_of(elb, arn).await?))
+        };
+        let (blue, green) = match read.await {
+            Ok(read) => read,
+            Err(error) if error.kind() == ErrorKind::Denied => {
+                let failure = Failure::from(&error);
+                standing
+                    .not_copied
+                    .insert(format!("its attributes: {failure}"));
+                return Ok(());
+            }
+            Err(error) => return Err(half_shown(error)),
+        };
+        for (key, value) in blue {
+            match green.get(&key) {
+                Some(own) if *own == value => {}
+                // AWS shows a name that was never given, and takes none.
+                Some(_) if !value.is_empty() => {
+                    standing.to_copy.insert(key, value);
+                }
+                _ => {
+                    standing.not_copied.insert(format!("{key} = {value}"));
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// What one read has just shown another one does not find: AWS shows a change a moment later to some.
+fn half_shown(error: Error) -> Error {
+    if error.kind() != ErrorKind::NotFound {
+        return error;
+    }
+    let message = format!("{}, which another read has just shown", error.message());
+    Error::new(ErrorKind::Conflict, message)
+        .with_hint("do it again in a minute")
+        .with_source(error)
 }
 
 fn no_group(arn: &TargetGroupArn) -> Error {
@@ -147,4 +244,15 @@ async fn described(
         Err(error) if error.kind == ErrorKind::NotFound => Ok(None),
         Err(error) => Err(error.into_error(format!("describe target group {name}"))),
     }
+}
+
+/// All attributes of a group.
+async fn attributes_of(elb: &dyn ElbApi, arn: &TargetGroupArn) -> Result<BTreeMap<String, String>> {
+    let input = DescribeTargetGroupAttributesInput::builder().target_group_arn(arn.as_str());
+    let output = elb.describe_target_group_attributes(input).await;
+    let attempted = || format!("read the attributes of target group {arn}");
+    let output = output.map_err(|error| error.into_error(attempted()))?;
+    let all = output.attributes.unwrap_or_default().into_iter();
+    let pair = |one: TargetGroupAttribute| Some((one.key?, one.value.unwrap_or_default()));
+    Ok(all.filter_map(pair).collect())
 }

@@ -1,5 +1,7 @@
 //! The test route: a rule before the main one, with a condition more, to green alone.
 
+use std::collections::BTreeSet;
+
 use aws_sdk_elasticloadbalancingv2::{
     operation::create_rule::{CreateRuleInput, builders::CreateRuleInputBuilder},
     types::{Action, ActionTypeEnum, HttpHeaderConditionConfig, Rule, RuleCondition},
@@ -9,8 +11,11 @@ use super::TestHeader;
 use crate::{
     aws::alb::{
         RuleArn, TargetGroupArn,
-        rule::{conditions::header_condition, forward},
-        tags::{MADE_FOR, tag},
+        rule::{
+            conditions::{exclude_each_other, has_header_condition, headers_asked},
+            forward,
+        },
+        tags::{ATTACHED_TO, MADE_FOR, Tags, tag},
     },
     preflight::Finding,
 };
@@ -27,11 +32,15 @@ fn turn(rule: &Rule) -> i32 {
     priority.unwrap_or(LAST_PRIORITY + 1)
 }
 
+/// Whether one of the headers that a rule asks for is this one, with this value alone.
 fn asks_for(rule: &Rule, header: &TestHeader) -> bool {
-    header_condition(rule).is_some_and(|config| {
-        let name = config.http_header_name.as_deref().unwrap_or_default();
-        name.eq_ignore_ascii_case(header.name()) && config.values() == [header.value()]
-    })
+    headers_asked(rule)
+        .any(|config| is_named(config, header) && config.values() == [header.value()])
+}
+
+fn is_named(config: &HttpHeaderConditionConfig, header: &TestHeader) -> bool {
+    let name = config.http_header_name.as_deref().unwrap_or_default();
+    name.eq_ignore_ascii_case(header.name())
 }
 
 /// The rules beside the main one by which a header leads to this group and to no other.
@@ -47,19 +56,58 @@ pub(super) fn candidates<'a>(
     rules
         .iter()
         .filter(|rule| rule.rule_arn != main.rule_arn)
-        .filter(|rule| header_condition(rule).is_some() && leads_here(rule))
+        .filter(|rule| has_header_condition(rule) && leads_here(rule))
         .filter_map(|rule| Some((rule.rule_arn.as_deref()?.parse().ok()?, rule)))
         .collect()
 }
 
-/// Whether a candidate is the test route: this very header, and asked before the main rule.
+/// Whether a candidate is the test route: it asks for this header, which the main rule does not, and
+/// is asked before that.
 pub(super) fn is_it(rule: &Rule, header: &TestHeader, main: &Rule) -> bool {
-    asks_for(rule, header) && turn(rule) < turn(main)
+    asks_for(rule, header) && !asks_for(main, header) && turn(rule) < turn(main)
+}
+
+/// The rules to which the header leads before the main rule is asked, and that requests for the main
+/// rule can meet.
+pub(super) fn claims<'a>(main: &Rule, rules: &'a [Rule], header: &TestHeader) -> Vec<&'a Rule> {
+    let all = rules.iter().filter(|rule| turn(rule) < turn(main));
+    all.filter(|rule| asks_for(rule, header) && !exclude_each_other(rule, main))
+        .collect()
+}
+
+/// Whether a claim takes nothing from the route of the main rule: it is the test route of a rule that
+/// is asked before the main one, or that of this place, whose group is not shown yet.
+pub(super) fn is_harmless(
+    claim: &Rule,
+    tags: &Tags,
+    main: &Rule,
+    rules: &[Rule],
+    name: &str,
+) -> bool {
+    let Some(of) = tags.get(MADE_FOR).or_else(|| tags.get(ATTACHED_TO)) else {
+        return false;
+    };
+    if main.rule_arn.as_ref() == Some(of) {
+        let mut groups = forward::groups_of_rule(claim).into_iter();
+        let named = |arn: &str| {
+            arn.parse::<TargetGroupArn>()
+                .is_ok_and(|arn| arn.name() == name)
+        };
+        return groups.all(|one| named(one.arn));
+    }
+    let mut rules = rules.iter();
+    let other = rules.find(|rule| rule.rule_arn.as_ref() == Some(of));
+    other.is_some_and(|other| turn(other) < turn(main))
 }
 
 /// The priority of a route yet to be made, as late before the main rule as there is one free; or
-/// every reason why there can be none.
-pub(super) fn place(main: &Rule, rules: &[Rule], header: &TestHeader) -> Result<i32, Vec<Finding>> {
+/// every reason why there can be none. The claims of these rules are harmless.
+pub(super) fn place(
+    main: &Rule,
+    rules: &[Rule],
+    header: &TestHeader,
+    harmless: &BTreeSet<String>,
+) -> Result<i32, Vec<Finding>> {
     let mut reasons = Vec::new();
     let without = "or prepare without a test route";
     let oidc = Some(ActionTypeEnum::AuthenticateOidc);
@@ -82,8 +130,17 @@ pub(super) fn place(main: &Rule, rules: &[Rule], header: &TestHeader) -> Result<
             .with_hint(format!("make a test route by hand, {without}")),
         );
     }
+    if headers_asked(main).any(|config| is_named(config, header)) {
+        let message = format!("the rule itself asks for the header {}", header.name());
+        reasons.push(Finding::refusal(message).with_hint("choose another header"));
+    }
     let earlier = rules.iter().filter(|rule| turn(rule) < turn(main));
-    for other in earlier.clone().filter(|rule| asks_for(rule, header)) {
+    let is_harmless = |rule: &&Rule| {
+        let arn = rule.rule_arn.as_ref();
+        arn.is_some_and(|arn| harmless.contains(arn))
+    };
+    let claims = claims(main, rules, header).into_iter();
+    for other in claims.filter(|rule| !is_harmless(rule)) {
         reasons.push(
             Finding::refusal(format!(
                 "`{header}` leads elsewhere already, by {}",
@@ -181,7 +238,10 @@ pub(super) fn create_input(
 /// A condition as the API takes it back: it shows the values of hosts and paths twice.
 fn writable(condition: &RuleCondition) -> RuleCondition {
     let mut condition = condition.clone();
-    if condition.host_header_config.is_some() || condition.path_pattern_config.is_some() {
+    let is_configured = condition.host_header_config.is_some()
+        || condition.path_pattern_config.is_some()
+        || condition.values().is_empty();
+    if is_configured {
         condition.values = None;
     }
     condition

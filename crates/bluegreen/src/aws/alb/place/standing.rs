@@ -1,5 +1,7 @@
 //! What stands: the rule, the groups, the routes, and whose they are.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use aws_sdk_elasticloadbalancingv2::{
     operation::create_target_group::{
         CreateTargetGroupInput, builders::CreateTargetGroupInputBuilder,
@@ -46,7 +48,8 @@ impl GreenGroup {
 
     /// A group by its name: up to 32 letters, digits and hyphens. Where there is none, it is made
     /// with the settings of blue's: protocol, port, network, health check, success codes, target
-    /// type. Its attributes (deregistration delay, slow start, stickiness) are AWS's defaults.
+    /// type, address type, control port; and with its attributes, such as deregistration delay, slow
+    /// start, stickiness and algorithm. What could not be copied is said.
     pub fn named(name: impl Into<String>) -> Self {
         Self::new(Choice::Named(name.into()))
     }
@@ -77,6 +80,11 @@ impl GreenGroup {
     pub fn with_health_path(mut self, path: impl Into<String>) -> Self {
         self.health_path = Some(path.into());
         self
+    }
+
+    /// Whether it is made as blue's is, if it is made.
+    pub(super) fn is_copy(&self) -> bool {
+        matches!(self.choice, Choice::Named(_))
     }
 
     pub(super) fn name(&self) -> &str {
@@ -157,6 +165,7 @@ pub(super) fn create_input(
         .set_matcher(blue.matcher.clone())
         .set_target_type(blue.target_type.clone())
         .set_ip_address_type(blue.ip_address_type.clone())
+        .set_target_control_port(blue.target_control_port)
         .set_tags(Some(tags.into()))
 }
 
@@ -176,6 +185,12 @@ pub(super) struct Standing {
     pub(super) wanted: GreenGroup,
     pub(super) header: Option<TestHeader>,
     pub(super) routes: Vec<Route>,
+    /// Rules that ask for the header too, and take nothing from the test route.
+    pub(super) harmless: BTreeSet<String>,
+    /// Attributes of blue's group that green's does not have yet.
+    pub(super) to_copy: BTreeMap<String, String>,
+    /// What of blue's group is not copied.
+    pub(super) not_copied: BTreeSet<String>,
     /// Read only to undo.
     pub(super) elsewhere: Vec<live::Route>,
     pub(super) targets: usize,
@@ -195,7 +210,16 @@ pub(super) struct Route {
     pub(super) arn: RuleArn,
     /// It is the test route that is wanted: that header, and asked before the main rule.
     pub(super) is_wanted: bool,
+    /// It was made for this rule.
     pub(super) is_made: bool,
+    /// It was there before, and is marked as this rule's.
+    pub(super) is_adopted: bool,
+}
+
+impl Route {
+    pub(super) fn is_marked(&self) -> bool {
+        self.is_made || self.is_adopted
+    }
 }
 
 impl Group {
@@ -204,7 +228,25 @@ impl Group {
     }
 
     pub(super) fn is_attached_by(&self, rule: &RuleArn) -> bool {
-        self.tags.get(ATTACHED_TO).map(String::as_str) == Some(rule.as_str())
+        self.marks_of(rule).next().is_some()
+    }
+
+    /// The keys of the tags that say that it is attached to a rule.
+    pub(super) fn marks_of(&self, rule: &RuleArn) -> impl Iterator<Item = &String> {
+        let marks = self.tags.iter();
+        marks
+            .filter(|(key, value)| key.starts_with(ATTACHED_TO) && *value == rule.as_str())
+            .map(|(key, _)| key)
+    }
+
+    /// The key of a tag for that, which takes away none of another rule's.
+    pub(super) fn mark_for(&self, rule: &RuleArn) -> String {
+        if self.tags.contains_key(ATTACHED_TO) {
+            let id = rule.as_str().rsplit('/').next().unwrap_or_default();
+            format!("{ATTACHED_TO}:{id}")
+        } else {
+            ATTACHED_TO.to_owned()
+        }
     }
 }
 
@@ -215,11 +257,6 @@ impl Standing {
         let groups = forward::groups_of_rule(&self.rule);
         let found = groups.iter().find(|one| one.arn == group.arn.as_str());
         found.map(|one| one.weight)
-    }
-
-    /// Whether the test route is there.
-    pub(super) fn has_route(&self) -> bool {
-        self.routes.iter().any(|route| route.is_wanted)
     }
 
     /// Why the rule or the group does not do.

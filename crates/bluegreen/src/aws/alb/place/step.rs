@@ -1,6 +1,6 @@
 //! What is to be done for what stands. Pure: a standing in, steps out.
 
-use std::fmt;
+use std::{collections::BTreeMap, fmt};
 
 use serde::{Deserialize, Serialize};
 
@@ -21,6 +21,13 @@ pub enum PlaceStep {
         /// Its name.
         name: String,
     },
+    /// Give the group that was made the attributes in which blue's differs.
+    CopyAttributes {
+        /// Its name.
+        name: String,
+        /// The attributes.
+        attributes: BTreeMap<String, String>,
+    },
     /// Mark a group that was there before as attached by us.
     TagGroup {
         /// Its name.
@@ -40,7 +47,17 @@ pub enum PlaceStep {
         /// The rule's priority.
         priority: i32,
     },
-    /// Delete that rule.
+    /// Mark a rule that was there before as the test route.
+    TagRoute {
+        /// The rule.
+        rule: RuleArn,
+    },
+    /// Take the mark off that rule.
+    UntagRoute {
+        /// The rule.
+        rule: RuleArn,
+    },
+    /// Delete the rule of the test route.
     DeleteRoute {
         /// The rule.
         rule: RuleArn,
@@ -68,6 +85,13 @@ impl fmt::Display for PlaceStep {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::CreateGroup { name } => write!(f, "make target group {name}"),
+            Self::CopyAttributes { name, attributes } => {
+                let listed = attributes
+                    .iter()
+                    .map(|(key, value)| format!("{key} = {value}"));
+                let listed = Vec::from_iter(listed).join(", ");
+                write!(f, "give target group {name} blue's attributes: {listed}")
+            }
             Self::TagGroup { name } => write!(f, "mark target group {name} as attached by us"),
             Self::Attach { name, rule } => {
                 write!(f, "attach target group {name} to rule {rule} at weight 0")
@@ -75,12 +99,27 @@ impl fmt::Display for PlaceStep {
             Self::CreateRoute { header, priority } => {
                 write!(f, "make the test route `{header}` at priority {priority}")
             }
+            Self::TagRoute { rule } => write!(f, "mark {rule} as the test route"),
+            Self::UntagRoute { rule } => write!(f, "take our mark off the test route {rule}"),
             Self::DeleteRoute { rule } => write!(f, "delete the test route {rule}"),
             Self::Detach { name, rule } => {
                 write!(f, "take target group {name} out of rule {rule}")
             }
             Self::UntagGroup { name } => write!(f, "take our mark off target group {name}"),
             Self::DeleteGroup { name } => write!(f, "delete target group {name}"),
+        }
+    }
+}
+
+impl PlaceStep {
+    /// Whether doing both would do the same thing twice: another priority makes no other route.
+    pub(super) fn is_again(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::CreateRoute { header, .. }, Self::CreateRoute { header: before, .. }) => {
+                header == before
+            }
+            (Self::CopyAttributes { .. }, Self::CopyAttributes { .. }) => true,
+            _ => self == other,
         }
     }
 }
@@ -96,15 +135,25 @@ pub(super) fn to_prepare(standing: &Standing) -> Result<Vec<PlaceStep>> {
         Some(group) if standing.weight().is_none() && !group.is_attached_by(&rule) => {
             steps.push(PlaceStep::TagGroup { name: name.clone() });
         }
+        Some(_) if !standing.to_copy.is_empty() => steps.push(PlaceStep::CopyAttributes {
+            name: name.clone(),
+            attributes: standing.to_copy.clone(),
+        }),
         Some(_) => {}
     }
     if standing.weight().is_none() {
         steps.push(PlaceStep::Attach { name, rule });
     }
+    let wanted = standing.routes.iter().filter(|route| route.is_wanted);
+    let mut unmarked = wanted.clone().filter(|route| !route.is_marked());
+    if let (Some(route), true) = (unmarked.next(), wanted.clone().all(|one| !one.is_marked())) {
+        let rule = route.arn.clone();
+        steps.push(PlaceStep::TagRoute { rule });
+    }
     if let Some(header) = &standing.header
-        && !standing.has_route()
+        && wanted.count() == 0
     {
-        match route::place(&standing.rule, &standing.rules, header) {
+        match route::place(&standing.rule, &standing.rules, header, &standing.harmless) {
             Ok(priority) => steps.push(PlaceStep::CreateRoute {
                 header: header.clone(),
                 priority,
@@ -126,9 +175,13 @@ pub(super) fn to_undo(standing: &Standing) -> Result<Vec<PlaceStep>> {
     let is_attached = group.is_attached_by(&rule);
     refuse_for("take green's place back", &standing.in_use(is_made))?;
     let mut steps = Vec::new();
-    for route in standing.routes.iter().filter(|route| route.is_made) {
+    for route in &standing.routes {
         let rule = route.arn.clone();
-        steps.push(PlaceStep::DeleteRoute { rule });
+        if route.is_made {
+            steps.push(PlaceStep::DeleteRoute { rule });
+        } else if route.is_adopted {
+            steps.push(PlaceStep::UntagRoute { rule });
+        }
     }
     if is_attached && standing.weight().is_some() {
         let name = name.clone();

@@ -1,24 +1,27 @@
-//! Which rules send traffic to a target group.
+//! Who is sent to a target group, and by what.
 
 use aws_sdk_elasticloadbalancingv2::{
     operation::{
         describe_target_groups::DescribeTargetGroupsInput,
         describe_target_health::DescribeTargetHealthInput,
     },
-    types::{Rule, TargetHealthStateEnum},
+    types::{Action, Listener, Rule, TargetHealthStateEnum},
 };
 
 use super::{conditions::has_header_condition, forward, locate};
 use crate::{
     aws::{
-        alb::{ListenerArn, LoadBalancerArn, RuleArn, TargetGroupArn},
+        alb::{
+            ListenerArn, RuleArn, TargetGroupArn,
+            tags::{is_test_route, tags_of},
+        },
         api::ElbApi,
     },
-    error::{Error, ErrorKind, Result},
+    error::{Error, ErrorKind, Failure, Result},
 };
 
-/// What one rule does with a group.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// What one rule, or one listener that has no rules, does with a group.
+#[derive(Debug)]
 pub(crate) struct Route {
     /// The rule, for people.
     pub(crate) rule: String,
@@ -26,50 +29,165 @@ pub(crate) struct Route {
     /// The group's weight in it, and that of all its groups.
     pub(crate) weight: i32,
     pub(crate) sum: i32,
-    /// Only requests with a certain header come here: a route for tests.
-    pub(crate) is_for_tests: bool,
+    pub(crate) whose: Whose,
     /// The groups beside it that have weight.
     pub(crate) others: Vec<String>,
 }
 
-/// Every rule of every listener of every load balancer that names the group.
-pub(crate) async fn routes_to(elb: &dyn ElbApi, group: &TargetGroupArn) -> Result<Vec<Route>> {
+/// Whose requests come by a route.
+#[derive(Debug)]
+pub(crate) enum Whose {
+    /// Those of users, whatever the conditions: only a tag of ours makes a rule a test route.
+    Users,
+    /// Those of users, by a balancer that has no rules and so no test routes.
+    UsersWithoutRules,
+    /// Those of tests, by a route that was made for them.
+    Tests,
+    /// The rule asks for a header, and the tags that tell its purpose cannot be read.
+    Unknown(Failure),
+}
+
+/// What was seen of the ways to a group, and what was not.
+#[derive(Debug, Default)]
+pub(crate) struct Ways {
+    pub(crate) routes: Vec<Route>,
+    /// Reads that were denied. Any other failure is an error.
+    pub(crate) unseen: Vec<Error>,
+}
+
+impl Ways {
+    /// The routes, if everything was seen.
+    pub(crate) fn whole(mut self) -> Result<Vec<Route>> {
+        match self.unseen.pop() {
+            Some(error) => Err(error),
+            None => Ok(self.routes),
+        }
+    }
+
+    /// What a read gave; nothing if it was denied, which is kept.
+    fn seen<T>(&mut self, read: Result<T>) -> Result<Option<T>> {
+        match read {
+            Ok(read) => Ok(Some(read)),
+            Err(error) if error.kind() == ErrorKind::Denied => {
+                self.unseen.push(error);
+                Ok(None)
+            }
+            Err(error) => Err(error),
+        }
+    }
+}
+
+/// Everything of every load balancer that names the group: rules of application load balancers,
+/// default rules included, and listeners of network and gateway load balancers.
+pub(crate) async fn ways_to(elb: &dyn ElbApi, group: &TargetGroupArn) -> Result<Ways> {
+    let mut ways = Ways::default();
     let attempted = format!("describe target group {group}");
     let input = DescribeTargetGroupsInput::builder().target_group_arns(group.as_str());
-    let output = elb
-        .describe_target_groups(input)
-        .await
-        .map_err(|error| error.into_error(attempted.as_str()))?;
-    let unreadable = |error: crate::aws::alb::ArnError| {
-        Error::new(ErrorKind::Refused, attempted.clone()).with_source(error)
+    let output = elb.describe_target_groups(input).await;
+    let output = output.map_err(|error| error.into_error(attempted.as_str()));
+    let Some(output) = ways.seen(output)? else {
+        return Ok(ways);
     };
-    let mut routes = Vec::new();
     for described in output.target_groups() {
         for balancer in described.load_balancer_arns() {
-            let balancer: LoadBalancerArn = balancer.parse().map_err(unreadable)?;
-            for listener in locate::listeners_of(elb, &balancer).await? {
+            let listeners = locate::listeners_at(elb, balancer).await;
+            for listener in ways.seen(listeners)?.unwrap_or_default() {
                 let arn = listener.listener_arn.as_deref().unwrap_or_default();
-                let arn: ListenerArn = arn.parse().map_err(unreadable)?;
-                let rules = locate::rules_of(elb, &arn).await?;
-                routes.extend(rules.iter().filter_map(|rule| route(rule, group)));
+                let Ok(arn) = arn.parse::<ListenerArn>() else {
+                    ways.routes.extend(of_listener(&listener, balancer, group));
+                    continue;
+                };
+                let rules = locate::rules_of(elb, &arn).await;
+                if let Some(rules) = ways.seen(rules)? {
+                    ways.routes.extend(of_rules(elb, &rules, group).await?);
+                }
             }
         }
     }
-    Ok(routes)
+    Ok(ways)
 }
 
-fn route(rule: &Rule, group: &TargetGroupArn) -> Option<Route> {
-    let groups = forward::groups_of_rule(rule);
+/// What the rules of one listener do with the group.
+async fn of_rules(elb: &dyn ElbApi, rules: &[Rule], group: &TargetGroupArn) -> Result<Vec<Route>> {
+    let found = rules.iter().filter_map(|rule| {
+        let route = route(rule.actions(), group, forward::describe(rule))?;
+        Some((rule, route))
+    });
+    let mut found = Vec::from_iter(found);
+    let is_candidate = |rule: &Rule, route: &Route| route.weight > 0 && has_header_condition(rule);
+    let asked: Vec<&str> = found
+        .iter()
+        .filter(|(rule, route)| is_candidate(rule, route))
+        .filter_map(|(rule, _)| rule.rule_arn.as_deref())
+        .collect();
+    let tags = match tags_of(elb, &asked).await {
+        Ok(tags) => Ok(tags),
+        Err(error) if error.kind() == ErrorKind::Denied => Err(error),
+        Err(error) => return Err(error),
+    };
+    for (rule, route) in &mut found {
+        let arn = rule.rule_arn.as_deref().unwrap_or_default();
+        route.arn = arn.parse().ok();
+        if !is_candidate(rule, route) {
+            continue;
+        }
+        route.whose = match &tags {
+            Ok(tags)
+                if tags
+                    .get(arn)
+                    .is_some_and(|own| is_test_route(rule, own, rules)) =>
+            {
+                Whose::Tests
+            }
+            Ok(_) => Whose::Users,
+            Err(error) => Whose::Unknown(Failure::from(error)),
+        };
+    }
+    Ok(found.into_iter().map(|(_, route)| route).collect())
+}
+
+/// What a listener without rules does with the group.
+fn of_listener(listener: &Listener, balancer: &str, group: &TargetGroupArn) -> Option<Route> {
+    let (kind, name) = kind_of(balancer);
+    let port = listener
+        .port
+        .map_or_else(String::new, |port| format!(" on port {port}"));
+    let described = format!("the listener{port} of {kind} {name}");
+    let mut route = route(listener.default_actions(), group, described)?;
+    route.whose = Whose::UsersWithoutRules;
+    Some(route)
+}
+
+/// The kind of a load balancer, and its name.
+fn kind_of(balancer: &str) -> (&'static str, &str) {
+    let mut parts = balancer
+        .rsplit(':')
+        .next()
+        .unwrap_or_default()
+        .split('/')
+        .skip(1);
+    let kind = match parts.next() {
+        Some("net") => "network load balancer",
+        Some("gwy") => "gateway load balancer",
+        Some("app") => "application load balancer",
+        _ => "load balancer",
+    };
+    (kind, parts.next().unwrap_or(balancer))
+}
+
+fn route(actions: &[Action], group: &TargetGroupArn, rule: String) -> Option<Route> {
+    let forwards = actions.iter().filter(|action| forward::is_forward(action));
+    let groups: Vec<forward::Group<'_>> = forwards.flat_map(forward::groups).collect();
     let own = groups.iter().find(|one| one.arn == group.as_str())?;
     let others = groups
         .iter()
         .filter(|one| one.arn != group.as_str() && one.weight > 0);
     Some(Route {
-        rule: forward::describe(rule),
-        arn: rule.rule_arn.as_deref().and_then(|arn| arn.parse().ok()),
+        rule,
+        arn: None,
         weight: own.weight,
         sum: groups.iter().map(|one| one.weight).sum(),
-        is_for_tests: has_header_condition(rule),
+        whose: Whose::Users,
         others: others.map(|one| one.arn.to_owned()).collect(),
     })
 }

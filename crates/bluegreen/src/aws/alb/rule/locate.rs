@@ -207,17 +207,22 @@ pub(in crate::aws::alb) async fn rules_of(
     }
 }
 
-/// All listeners of a load balancer, page after page.
+/// All listeners of an application load balancer.
 pub(in crate::aws::alb) async fn listeners_of(
     elb: &dyn ElbApi,
     balancer: &LoadBalancerArn,
 ) -> Result<Vec<Listener>> {
+    listeners_at(elb, balancer.as_str()).await
+}
+
+/// All listeners of a load balancer of any kind, page after page.
+pub(super) async fn listeners_at(elb: &dyn ElbApi, balancer: &str) -> Result<Vec<Listener>> {
     let attempted = || format!("list the listeners of load balancer {balancer}");
     let mut listeners = Vec::new();
     let mut pages = Pages::default();
     loop {
         let input = DescribeListenersInput::builder()
-            .load_balancer_arn(balancer.as_str())
+            .load_balancer_arn(balancer)
             .set_marker(pages.marker());
         let output = elb
             .describe_listeners(input)

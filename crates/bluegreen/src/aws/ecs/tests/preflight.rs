@@ -2,12 +2,14 @@ use aws_sdk_elasticloadbalancingv2::{
     operation::{
         describe_listeners::{DescribeListenersInput, DescribeListenersOutput},
         describe_rules::{DescribeRulesInput, DescribeRulesOutput},
+        describe_tags::{DescribeTagsInput, DescribeTagsOutput},
         describe_target_groups::{DescribeTargetGroupsInput, DescribeTargetGroupsOutput},
         describe_target_health::{DescribeTargetHealthInput, DescribeTargetHealthOutput},
     },
     types::{
-        Action, ActionTypeEnum, ForwardActionConfig, Listener, Rule, RuleCondition, TargetGroup,
-        TargetGroupTuple, TargetHealth, TargetHealthDescription, TargetHealthStateEnum,
+        Action, ActionTypeEnum, ForwardActionConfig, HttpHeaderConditionConfig, Listener, Rule,
+        RuleCondition, Tag, TagDescription, TargetGroup, TargetGroupTuple, TargetHealth,
+        TargetHealthDescription, TargetHealthStateEnum,
     },
 };
 use serde_json::{Value, json};
@@ -35,6 +37,8 @@ const BALANCER: &str = arn!("loadbalancer/app/chatbot/50dc6c495c0c9188");
 const LISTENER: &str = arn!("listener/app/chatbot/50dc6c495c0c9188/f2f7dc8efc522ab2");
 const RULE: &str =
     arn!("listener-rule/app/chatbot/50dc6c495c0c9188/f2f7dc8efc522ab2/9683b2d02a6cabee");
+const ROUTE: &str =
+    arn!("listener-rule/app/chatbot/50dc6c495c0c9188/f2f7dc8efc522ab2/1291d13826f405c3");
 const GREEN: &str = arn!("targetgroup/fastapi/943f017f100becff");
 const BLUE: &str = arn!("targetgroup/flask/73e2d6bc24d8a067");
 
@@ -425,14 +429,217 @@ async fn a_new_service_needs_a_group_behind_a_balancer() {
     assert!(told[0].starts_with("refuse unless in-place"), "{told:?}");
 }
 
-#[tokio::test]
-async fn a_route_for_tests_is_no_live_traffic_but_is_named() {
+fn header(name: &str) -> RuleCondition {
+    let config = HttpHeaderConditionConfig::builder().http_header_name(name);
+    RuleCondition::builder()
+        .field("http-header")
+        .http_header_config(config.values("v").build())
+        .build()
+}
+
+/// A rule at priority 5 that asks for these headers, before the main one.
+fn route(headers: &[&str]) -> Rule {
     let mut route = rule("5", forward(&[(GREEN, 1)]));
-    route.conditions = Some(vec![RuleCondition::builder().field("http-header").build()]);
-    let told = traffic(vec![route]).await;
-    assert_eq!(told.len(), 1, "{told:?}");
-    assert!(told[0].starts_with("note: service chatbot gets requests with a certain header"));
-    assert!(told[0].ends_with("(priority 5)"), "{told:?}");
+    route.rule_arn = Some(ROUTE.to_owned());
+    route.conditions = Some(headers.iter().map(|name| header(name)).collect());
+    route
+}
+
+/// The tags of the route are asked for once.
+fn tagged(mut elb: MockElbApi, answer: Result<&'static str, ErrorKind>) -> MockElbApi {
+    elb.expect_describe_tags()
+        .withf(|input| *input == DescribeTagsInput::builder().resource_arns(ROUTE))
+        .times(1)
+        .return_once(move |_| {
+            let key = answer.map_err(|kind| failed("DescribeTags", kind))?;
+            let tag = Tag::builder().key(key).value(RULE).build();
+            let described = TagDescription::builder().resource_arn(ROUTE).tags(tag);
+            Ok(DescribeTagsOutput::builder()
+                .tag_descriptions(described.build())
+                .build())
+        });
+    elb
+}
+
+#[tokio::test]
+async fn a_route_is_for_tests_by_its_tag_and_not_by_its_header() {
+    let main = |headers: &[&str]| {
+        let mut main = rule("100", forward(&[(BLUE, 1)]));
+        main.conditions = Some(headers.iter().map(|name| header(name)).collect());
+        main
+    };
+    let live = format!(
+        "refuse unless in-place: service chatbot gets live traffic already: \
+         100 % of rule {ROUTE} (priority 5)"
+    );
+    let tests = format!(
+        "note: service chatbot gets requests with a certain header, for tests, by rule {ROUTE} \
+         (priority 5)"
+    );
+    for (headers, own, key, wanted) in [
+        (&["X-Origin"][..], &[][..], "team", &live),
+        (&["X-Bluegreen-Test"], &[], "bluegreen:made-for", &tests),
+        (&["X-Preview"], &[], "bluegreen:attached-to", &tests),
+        // The main rule has a header of its own, and so has its route.
+        (
+            &["X-Origin", "X-Bluegreen-Test"],
+            &["X-Origin"],
+            "bluegreen:made-for",
+            &tests,
+        ),
+        // What made it a test route was taken out by hand.
+        (&["X-Origin"], &["X-Origin"], "bluegreen:made-for", &live),
+    ] {
+        let elb = tagged(balancer(vec![route(headers), main(own)]), Ok(key));
+        let told = told(ecs(balanced()).deployer_with(elb)).await;
+        assert_eq!(
+            told,
+            [wanted.as_str()],
+            "{headers:?} before {own:?}, tag {key}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn what_may_not_be_read_is_said_and_accepted_by_its_name() {
+    let routes = || balancer(vec![route(&["X-Origin"])]);
+    let mut no_groups = MockElbApi::new();
+    no_groups
+        .expect_describe_target_groups()
+        .return_once(|_| Err(failed("DescribeTargetGroups", ErrorKind::Denied)));
+    for (elb, what) in [
+        (no_groups, "who is sent to fastapi cannot be seen"),
+        (
+            tagged(routes(), Err(ErrorKind::Denied)),
+            "whether they are of tests cannot be seen",
+        ),
+    ] {
+        let findings = ecs(balanced()).deployer_with(elb).preflight().await;
+        let findings = findings.expect("it looked");
+        let [found] = &findings[..] else {
+            panic!("{findings:?}");
+        };
+        assert!(tell(found).contains(what), "{found}");
+        assert!(found.stops(&[Acceptance::NoTestRoute].into()));
+        for enough in [Acceptance::UnseenTraffic, Acceptance::InPlace] {
+            assert!(!found.stops(&[enough].into()), "{enough}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_group_of_another_account_is_not_seen_and_a_deleted_one_is_refused() {
+    let theirs = GREEN.replace("123456789012", "210987654321");
+    for (group, wanted) in [
+        (
+            theirs.as_str(),
+            "refuse unless unseen-traffic: who gets traffic by target group",
+        ),
+        (GREEN, "refuse: there is no target group"),
+    ] {
+        let mut elb = MockElbApi::new();
+        elb.expect_describe_target_groups()
+            .return_once(|_| Err(failed("DescribeTargetGroups", ErrorKind::NotFound)));
+        let service = with(balanced(), "/loadBalancers/0/targetGroupArn", json!(group));
+        let told = told(ecs(service).deployer_with(elb)).await;
+        assert_eq!(told.len(), 1, "{told:?}");
+        assert!(told[0].starts_with(wanted), "{told:?}");
+    }
+}
+
+/// A network load balancer has listeners, and no rules.
+#[tokio::test]
+async fn a_network_load_balancer_is_live_traffic_and_said_to_be_unsupported() {
+    const EDGE: &str = arn!("loadbalancer/net/edge/0a1b2c3d4e5f6071");
+    let behind = |weights: &'static [(&'static str, i32)]| {
+        let mut elb = MockElbApi::new();
+        elb.expect_describe_target_groups().return_once(|_| {
+            let group = TargetGroup::builder().load_balancer_arns(EDGE).build();
+            Ok(DescribeTargetGroupsOutput::builder()
+                .target_groups(group)
+                .build())
+        });
+        elb.expect_describe_listeners()
+            .withf(|input| *input == DescribeListenersInput::builder().load_balancer_arn(EDGE))
+            .times(1)
+            .return_once(|_| {
+                let listener = Listener::builder()
+                    .listener_arn(EDGE.replace("loadbalancer", "listener") + "/8192a3b4c5d6e7f8")
+                    .port(443)
+                    .default_actions(forward(weights))
+                    .build();
+                Ok(DescribeListenersOutput::builder()
+                    .listeners(listener)
+                    .build())
+            });
+        elb
+    };
+    let told_of = |elb| told(ecs(balanced()).deployer_with(elb));
+    let found = told_of(behind(&[(GREEN, 1)])).await;
+    assert_eq!(found.len(), 1, "{found:?}");
+    let wanted = "refuse unless in-place: service chatbot gets live traffic already: 100 % of the \
+                  listener on port 443 of network load balancer edge; not supported";
+    assert!(found[0].starts_with(wanted), "{found:?}");
+    assert_eq!(
+        told_of(behind(&[(BLUE, 1)])).await[0],
+        "note: no rule names fastapi, so its targets are not health-checked"
+    );
+}
+
+#[tokio::test]
+async fn what_leads_to_a_service_beside_its_groups_is_live_traffic() {
+    let registry = json!([{"registryArn": "arn:aws:servicediscovery:us-east-1:1:service/srv-1"}]);
+    let found = told(app(ecs(with(
+        service(),
+        "/serviceRegistries",
+        registry.clone(),
+    ))))
+    .await;
+    assert_eq!(
+        found,
+        [
+            "refuse unless in-place: users may reach service chatbot by Cloud Map, service srv-1: a \
+          deployment replaces what they reach"
+        ]
+    );
+    // Only a revision of the service tells of gateways.
+    let revision = "arn:aws:ecs:us-east-1:123456789012:service-revision/c/chatbot/1";
+    let current = with(
+        service(),
+        "/currentServiceRevisions",
+        json!([{"arn": revision, "runningTaskCount": 4}]),
+    );
+    let asked = || json!({"serviceRevisionArns": [revision]});
+    let call = EcsCall::DescribeServiceRevisions;
+    let shown = json!({"serviceRevisions": [{"gatewayConnectors": [{"portName": "web"}]}]});
+    let found = told(app(ecs(current.clone()).answers(call, asked(), shown))).await;
+    assert_eq!(found.len(), 1, "{found:?}");
+    assert!(
+        found[0].contains("by a gateway, at its port web"),
+        "{found:?}"
+    );
+    let found = told(app(ecs(current.clone()).fails(
+        call,
+        asked(),
+        ErrorKind::Denied,
+    )))
+    .await;
+    assert_eq!(found.len(), 1, "{found:?}");
+    assert!(found[0].starts_with("refuse unless unseen-traffic: whether a gateway"));
+    let throttled = app(ecs(current).fails(call, asked(), ErrorKind::Throttled));
+    let error = throttled.preflight().await.expect_err("it could not look");
+    assert_eq!(error.kind(), ErrorKind::Throttled);
+
+    // Whether anybody looks a service up that is yet to be made is not known.
+    let spec = json!({"desiredCount": 2, "launchType": "EC2", "serviceRegistries": registry});
+    let file = r#"{"family": "chatbot", "containerDefinitions": [{"name": "app"}]}"#;
+    let deployer = Ecs::new().misses().deployer();
+    let deployer = deployer
+        .with_service(ServiceSpec::from_json(&spec.to_string()).expect("a service"))
+        .with_task_definition(TaskDefinition::from_json(file).expect("a file"));
+    let found = told(deployer).await;
+    let is_unseen = |one: &String| one.starts_with("refuse unless unseen-traffic: clients reach");
+    assert!(found.iter().any(is_unseen), "{found:?}");
 }
 
 #[tokio::test]
@@ -460,9 +667,15 @@ async fn a_preflight_that_could_not_look_is_an_error_of_each_kind() {
                 elb
             }),
         ];
+        let mut ended = Vec::new();
         for deployer in cases {
-            let error = deployer.preflight().await.expect_err("it could not look");
-            assert_eq!(error.kind(), kind);
+            ended.push(deployer.preflight().await.map_err(|error| error.kind()));
+        }
+        // What the group's description says of it is a finding.
+        let is_found = matches!(kind, ErrorKind::Denied | ErrorKind::NotFound);
+        assert_eq!(ended.remove(2).is_ok(), is_found, "{kind}");
+        for ended in ended {
+            assert_eq!(ended, Err(kind));
         }
     }
 }

@@ -32,6 +32,7 @@ impl EcsApi for SimEcs {
     async fn call(&self, call: EcsCall, input: Value) -> Result<Value, ApiError> {
         let call = match call {
             EcsCall::CreateService => Call::CreateService,
+            EcsCall::DescribeServiceRevisions => Call::DescribeServiceRevisions,
             EcsCall::DescribeServices => Call::DescribeServices,
             EcsCall::DescribeTaskDefinition => Call::DescribeTaskDefinition,
             EcsCall::DescribeTasks => Call::DescribeTasks,
@@ -61,7 +62,8 @@ fn serve(fleet: &mut Fleet, now: Duration, call: Call, input: &Value) -> Result<
     let field = |name: &str| input.get(name).and_then(Value::as_str).unwrap_or_default();
     if !matches!(
         call,
-        Call::DescribeTaskDefinition
+        Call::DescribeServiceRevisions
+            | Call::DescribeTaskDefinition
             | Call::ListTaskDefinitions
             | Call::RegisterTaskDefinition
             | Call::TagResource
@@ -84,6 +86,16 @@ fn serve(fleet: &mut Fleet, now: Duration, call: Call, input: &Value) -> Result<
                 }
                 None => json!({"services": [], "failures": [{"arn": asked, "reason": "MISSING"}]}),
             })
+        }
+        Call::DescribeServiceRevisions => {
+            let asked = input["serviceRevisionArns"].as_array();
+            let service = fleet.service.as_ref().ok_or_else(|| no_service(call))?;
+            let revisions = asked.into_iter().flatten().map(|arn| {
+                let mut revision = attachments(service);
+                revision.insert("serviceRevisionArn".to_owned(), arn.clone());
+                Value::Object(revision)
+            });
+            Ok(json!({"serviceRevisions": revisions.collect::<Vec<_>>(), "failures": []}))
         }
         Call::CreateService => {
             let name = field("serviceName");
@@ -170,6 +182,23 @@ fn serve(fleet: &mut Fleet, now: Duration, call: Call, input: &Value) -> Result<
         }
         _ => Err(invalid(call, "not an operation of ECS")),
     }
+}
+
+/// What AWS shows with a deployment, and not with the service itself.
+const OF_DEPLOYMENTS: [&str; 3] = [
+    "serviceConnectConfiguration",
+    "volumeConfigurations",
+    "vpcLatticeConfigurations",
+];
+/// What only a revision of the service shows.
+const OF_REVISIONS: [&str; 2] = ["ecsManagedResources", "gatewayConnectors"];
+
+/// By what clients reach the service, as a revision of it shows that.
+fn attachments(service: &Service) -> Map<String, Value> {
+    let all = ["loadBalancers", "serviceRegistries"].into_iter();
+    let all = all.chain(OF_DEPLOYMENTS).chain(OF_REVISIONS);
+    all.filter_map(|field| Some((field.to_owned(), service.settings.get(field)?.clone())))
+        .collect()
 }
 
 fn revision(fleet: &Fleet, call: Call, name: &str) -> Result<String, ApiError> {
@@ -260,13 +289,19 @@ fn described(fleet: &Fleet, service: &Service, now: Duration) -> Value {
         .map(|(place, one)| {
             let progress = fleet.progress(one, now);
             running_in_all += progress.running;
-            json!({
+            let mut shown = json!({
                 "id": one.id, "status": if place == 0 { "PRIMARY" } else { "ACTIVE" },
                 "taskDefinition": one.revision, "desiredCount": one.desired,
                 "runningCount": progress.running, "pendingCount": progress.pending,
                 "failedTasks": progress.failed, "rolloutState": progress.state,
                 "rolloutStateReason": one.reason, "createdAt": date(one.begun),
-            })
+            });
+            for field in OF_DEPLOYMENTS {
+                if let Some(setting) = service.settings.get(field) {
+                    shown[field] = setting.clone();
+                }
+            }
+            shown
         })
         .collect();
     let events: Vec<Value> = service
@@ -283,6 +318,11 @@ fn described(fleet: &Fleet, service: &Service, now: Duration) -> Value {
         .iter()
         .map(|(key, value)| json!({"key": key, "value": value}));
     let mut described = service.settings.clone();
+    described.retain(|field, _| {
+        let field = field.as_str();
+        !OF_DEPLOYMENTS.contains(&field) && !OF_REVISIONS.contains(&field)
+    });
+    let revision_arn = format!("{ARN}:service-revision/{CLUSTER}/{SERVICE}/1000000000000000001");
     let revision = service.deployments.first().map(|one| one.revision.clone());
     for (field, value) in [
         (
@@ -296,6 +336,10 @@ fn described(fleet: &Fleet, service: &Service, now: Duration) -> Value {
         ("runningCount", json!(running_in_all)),
         ("taskDefinition", json!(revision)),
         ("tags", tags.collect()),
+        (
+            "currentServiceRevisions",
+            json!([{"arn": revision_arn, "runningTaskCount": running_in_all}]),
+        ),
     ] {
         described.insert(field.to_owned(), value);
     }

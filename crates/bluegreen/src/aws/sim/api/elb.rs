@@ -13,6 +13,10 @@ use aws_sdk_elasticloadbalancingv2::{
         describe_listeners::{DescribeListenersOutput, builders::DescribeListenersInputBuilder},
         describe_rules::{DescribeRulesOutput, builders::DescribeRulesInputBuilder},
         describe_tags::{DescribeTagsOutput, builders::DescribeTagsInputBuilder},
+        describe_target_group_attributes::{
+            DescribeTargetGroupAttributesOutput,
+            builders::DescribeTargetGroupAttributesInputBuilder,
+        },
         describe_target_groups::{
             DescribeTargetGroupsOutput, builders::DescribeTargetGroupsInputBuilder,
         },
@@ -21,6 +25,9 @@ use aws_sdk_elasticloadbalancingv2::{
         },
         modify_listener::{ModifyListenerOutput, builders::ModifyListenerInputBuilder},
         modify_rule::{ModifyRuleOutput, builders::ModifyRuleInputBuilder},
+        modify_target_group_attributes::{
+            ModifyTargetGroupAttributesOutput, builders::ModifyTargetGroupAttributesInputBuilder,
+        },
         remove_tags::{RemoveTagsOutput, builders::RemoveTagsInputBuilder},
     },
     types::{
@@ -71,8 +78,8 @@ impl ElbApi for SimElb {
         input: DescribeListenersInputBuilder,
     ) -> Result<DescribeListenersOutput, ApiError> {
         self.0
-            .serve(Call::DescribeListeners, move |_world, _now| {
-                describe_listeners(&input)
+            .serve(Call::DescribeListeners, move |world, _now| {
+                describe_listeners(world, &input)
             })
             .await
     }
@@ -102,6 +109,37 @@ impl ElbApi for SimElb {
                     Some(side) => target_health(side, world.targets(now).get(side)),
                     None => DescribeTargetHealthOutput::builder().build(),
                 })
+            })
+            .await
+    }
+
+    async fn describe_target_group_attributes(
+        &self,
+        input: DescribeTargetGroupAttributesInputBuilder,
+    ) -> Result<DescribeTargetGroupAttributesOutput, ApiError> {
+        self.0
+            .serve(Call::DescribeTargetGroupAttributes, move |world, _now| {
+                let arn = input.get_target_group_arn().as_deref().unwrap_or_default();
+                let attributes = world.groups.attributes(arn)?;
+                Ok(DescribeTargetGroupAttributesOutput::builder()
+                    .set_attributes(Some(attributes))
+                    .build())
+            })
+            .await
+    }
+
+    async fn modify_target_group_attributes(
+        &self,
+        input: ModifyTargetGroupAttributesInputBuilder,
+    ) -> Result<ModifyTargetGroupAttributesOutput, ApiError> {
+        self.0
+            .serve(Call::ModifyTargetGroupAttributes, move |world, _now| {
+                let arn = input.get_target_group_arn().as_deref().unwrap_or_default();
+                let wanted = input.get_attributes().as_deref().unwrap_or_default();
+                world.groups.set_attributes(arn, wanted)?;
+                Ok(ModifyTargetGroupAttributesOutput::builder()
+                    .set_attributes(Some(world.groups.attributes(arn)?))
+                    .build())
             })
             .await
     }
@@ -300,8 +338,21 @@ fn describe_rules(
 }
 
 fn describe_listeners(
+    world: &World,
     input: &DescribeListenersInputBuilder,
 ) -> Result<DescribeListenersOutput, ApiError> {
+    let asked = input.get_load_balancer_arn().as_deref();
+    if asked == Some(rules::NETWORK_BALANCER) && world.rules.is_behind_network_balancer {
+        let listener = Listener::builder()
+            .listener_arn(rules::NETWORK_LISTENER)
+            .load_balancer_arn(rules::NETWORK_BALANCER)
+            .port(443)
+            .protocol(ProtocolEnum::Tls)
+            .default_actions(rules::forward_to(rules::green().as_str()));
+        return Ok(DescribeListenersOutput::builder()
+            .listeners(listener.build())
+            .build());
+    }
     let known = match (input.get_load_balancer_arn(), input.get_listener_arns()) {
         (Some(balancer), None) => balancer == rules::BALANCER,
         (None, Some(arns)) => arns.iter().all(|arn| arn == rules::listener().as_str()),
@@ -346,11 +397,12 @@ fn describe_target_groups(
     let described = found.into_iter().map(|index| {
         let mut group = groups.all[index].clone();
         let arn = group.target_group_arn.as_deref().unwrap_or_default();
-        let balancers = world
-            .rules
-            .name(arn)
-            .then(|| vec![rules::BALANCER.to_owned()]);
-        group.load_balancer_arns = Some(balancers.unwrap_or_default());
+        let balancers = world.rules.name(arn).then_some(rules::BALANCER);
+        let is_behind_both = world.rules.is_behind_network_balancer;
+        let network = is_behind_both && arn == rules::green().as_str();
+        let network = network.then_some(rules::NETWORK_BALANCER);
+        let balancers = balancers.into_iter().chain(network);
+        group.load_balancer_arns = Some(balancers.map(str::to_owned).collect());
         group
     });
     Ok(DescribeTargetGroupsOutput::builder()

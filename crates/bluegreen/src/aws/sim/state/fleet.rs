@@ -227,6 +227,20 @@ impl Fleet {
         }
     }
 
+    /// Puts a proxy before the program of the service.
+    pub(in crate::aws::sim) fn put_proxy(&mut self) {
+        let proxy = json!({"name": "proxy", "image": "nginx:1.27", "essential": true});
+        for (_, definition, _) in &mut self.revisions {
+            let containers = definition.get_mut("containerDefinitions");
+            if let Some(Value::Array(containers)) = containers {
+                containers.insert(0, proxy.clone());
+            }
+        }
+        if let Some(service) = self.service.as_mut() {
+            service.settings["loadBalancers"][0]["containerName"] = json!("proxy");
+        }
+    }
+
     pub(in crate::aws::sim) fn deploy(
         &mut self,
         now: Duration,

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use aws_sdk_elasticloadbalancingv2::{
     operation::create_target_group::builders::CreateTargetGroupInputBuilder,
-    types::{ProtocolEnum, Tag, TargetGroup, TargetTypeEnum},
+    types::{ProtocolEnum, Tag, TargetGroup, TargetGroupAttribute, TargetTypeEnum},
 };
 
 use super::rules::{self, Rules};
@@ -21,12 +21,48 @@ use crate::{
 /// The network that everything is in.
 const NETWORK: &str = "vpc-0123456789abcdef0";
 
+/// What each group of HTTP targets has, and its default
+/// ([ELB API](https://docs.aws.amazon.com/elasticloadbalancing/latest/APIReference/API_TargetGroupAttribute.html)).
+const ATTRIBUTES: [(&str, &str); 14] = [
+    ("deregistration_delay.timeout_seconds", "300"),
+    ("load_balancing.algorithm.anomaly_mitigation", "off"),
+    ("load_balancing.algorithm.type", "round_robin"),
+    (
+        "load_balancing.cross_zone.enabled",
+        "use_load_balancer_configuration",
+    ),
+    ("slow_start.duration_seconds", "0"),
+    ("stickiness.app_cookie.cookie_name", ""),
+    ("stickiness.app_cookie.duration_seconds", "86400"),
+    ("stickiness.enabled", "false"),
+    ("stickiness.lb_cookie.duration_seconds", "86400"),
+    ("stickiness.type", "lb_cookie"),
+    (
+        "target_group_health.dns_failover.minimum_healthy_targets.count",
+        "1",
+    ),
+    (
+        "target_group_health.dns_failover.minimum_healthy_targets.percentage",
+        "off",
+    ),
+    (
+        "target_group_health.unhealthy_state_routing.minimum_healthy_targets.count",
+        "1",
+    ),
+    (
+        "target_group_health.unhealthy_state_routing.minimum_healthy_targets.percentage",
+        "off",
+    ),
+];
+
 #[derive(Debug, Clone)]
 pub(in crate::aws::sim) struct Groups {
     pub(in crate::aws::sim) all: Vec<TargetGroup>,
     /// Groups that came to be while somebody looked on: nobody registered targets with them.
     made: Vec<String>,
     pub(in crate::aws::sim) tags: BTreeMap<String, BTreeMap<String, String>>,
+    /// Attributes that are not the default, by group.
+    set: BTreeMap<String, BTreeMap<String, String>>,
 }
 
 impl Groups {
@@ -39,7 +75,65 @@ impl Groups {
             all,
             made: Vec::new(),
             tags: BTreeMap::new(),
+            set: BTreeMap::new(),
         }
+    }
+
+    /// All attributes of a group.
+    pub(in crate::aws::sim) fn attributes(
+        &self,
+        arn: &str,
+    ) -> Result<Vec<TargetGroupAttribute>, ApiError> {
+        if !self.exists(arn) {
+            return Err(no_group(Call::DescribeTargetGroupAttributes));
+        }
+        let set = self.set.get(arn);
+        let mut all: BTreeMap<&str, &str> = ATTRIBUTES.into_iter().collect();
+        for (key, value) in set.into_iter().flatten() {
+            all.insert(key, value);
+        }
+        let all = all.into_iter();
+        let attribute = |(key, value)| {
+            TargetGroupAttribute::builder()
+                .key(key)
+                .value(value)
+                .build()
+        };
+        Ok(all.map(attribute).collect())
+    }
+
+    pub(in crate::aws::sim) fn set_attributes(
+        &mut self,
+        arn: &str,
+        wanted: &[TargetGroupAttribute],
+    ) -> Result<(), ApiError> {
+        let call = Call::ModifyTargetGroupAttributes;
+        if !self.exists(arn) {
+            return Err(no_group(call));
+        }
+        let known = |key: &str| ATTRIBUTES.iter().any(|(name, _)| *name == key);
+        for attribute in wanted {
+            let key = attribute.key.as_deref().unwrap_or_default();
+            let value = attribute.value.as_deref().unwrap_or_default();
+            if !known(key) || value.is_empty() {
+                let message = format!("Target group attribute key '{key}' is not recognized");
+                let kind = ErrorKind::Invalid;
+                return Err(answer(call, kind, "InvalidConfigurationRequest", &message));
+            }
+        }
+        for attribute in wanted {
+            self.set_attribute(
+                arn,
+                attribute.key.as_deref().unwrap_or_default(),
+                attribute.value.as_deref().unwrap_or_default(),
+            );
+        }
+        Ok(())
+    }
+
+    pub(in crate::aws::sim) fn set_attribute(&mut self, arn: &str, key: &str, value: &str) {
+        let own = self.set.entry(arn.to_owned()).or_default();
+        own.insert(key.to_owned(), value.to_owned());
     }
 
     pub(in crate::aws::sim) fn find(&self, arn: &str) -> Option<usize> {
@@ -96,6 +190,7 @@ impl Groups {
             .set_matcher(input.get_matcher().clone())
             .set_target_type(input.get_target_type().clone())
             .set_ip_address_type(input.get_ip_address_type().clone())
+            .set_target_control_port(*input.get_target_control_port())
             .build();
         let of_name = |one: &&TargetGroup| one.target_group_name == group.target_group_name;
         match self.all.iter().find(of_name) {
@@ -127,6 +222,7 @@ impl Groups {
         if let Some(index) = self.find(arn) {
             self.all.remove(index);
             self.tags.remove(arn);
+            self.set.remove(arn);
         }
         Ok(())
     }

@@ -23,6 +23,12 @@ use crate::{
 
 pub(in crate::aws::sim) const BALANCER: &str = "arn:aws:elasticloadbalancing:us-east-1:123456789012:loadbalancer/app/chatbot-alb/50dc6c495c0c9188";
 const LISTENER: &str = "arn:aws:elasticloadbalancing:us-east-1:123456789012:listener/app/chatbot-alb/50dc6c495c0c9188/f2f7dc8efc522ab2";
+/// A network load balancer, and its listener.
+pub(in crate::aws::sim) const NETWORK_BALANCER: &str =
+    "arn:aws:elasticloadbalancing:us-east-1:123456789012:loadbalancer/net/edge/0a1b2c3d4e5f6071";
+pub(in crate::aws::sim) const NETWORK_LISTENER: &str = "arn:aws:elasticloadbalancing:us-east-1:123456789012:listener/net/edge/0a1b2c3d4e5f6071/8192a3b4c5d6e7f8";
+/// The test route that is there from the start.
+pub(in crate::aws::sim) const TEST_ROUTE: &str = "arn:aws:elasticloadbalancing:us-east-1:123456789012:listener-rule/app/chatbot-alb/50dc6c495c0c9188/f2f7dc8efc522ab2/000000000000000b";
 const BLUE: &str = "arn:aws:elasticloadbalancing:us-east-1:123456789012:targetgroup/chatbot-flask-tg/73e2d6bc24d8a067";
 const GREEN: &str = "arn:aws:elasticloadbalancing:us-east-1:123456789012:targetgroup/chatbot-fastapi-tg/943f017f100becff";
 pub(in crate::aws::sim) const THIRD: &str = "arn:aws:elasticloadbalancing:us-east-1:123456789012:targetgroup/chatbot-legacy-tg/0123456789abcdef";
@@ -45,9 +51,18 @@ pub(in crate::aws::sim) struct Shape {
     pub(in crate::aws::sim) is_detached: bool,
     /// Tests reach green by a route of their own.
     pub(in crate::aws::sim) has_test_route: bool,
+    /// That route bears the tag of one that was made for the main rule.
+    pub(in crate::aws::sim) test_route_is_marked: bool,
+    /// Another rule sends green what carries a certain header.
+    pub(in crate::aws::sim) is_behind_header: bool,
+    /// Green is behind a network load balancer as well.
+    pub(in crate::aws::sim) is_behind_network_balancer: bool,
     /// An action of a type that nobody knows stands in the rule.
     pub(in crate::aws::sim) unknown_action: bool,
     pub(in crate::aws::sim) weights: Option<Sides<u32>>,
+    /// What else is changed in the rule that divides the traffic.
+    #[cfg(test)]
+    pub(in crate::aws::sim) change: Option<fn(&mut Rule)>,
 }
 
 #[derive(Debug, Clone)]
@@ -58,6 +73,8 @@ pub(in crate::aws::sim) struct Rules {
     main: String,
     /// How many were made since the start.
     made: u32,
+    /// Green is behind a network load balancer as well.
+    pub(in crate::aws::sim) is_behind_network_balancer: bool,
 }
 
 pub(in crate::aws::sim) fn blue() -> TargetGroupArn {
@@ -105,13 +122,7 @@ impl Rules {
                     .rule_arn(rule_arn(0xa))
                     .priority("90")
                     .conditions(host_is("internal.chatbot.company.com"))
-                    .actions(
-                        Action::builder()
-                            .r#type(ActionTypeEnum::Forward)
-                            .target_group_arn(GREEN)
-                            .order(1)
-                            .build(),
-                    )
+                    .actions(forward_to(GREEN))
                     .is_default(false)
                     .build(),
             );
@@ -153,6 +164,12 @@ impl Rules {
         if shape.is_default {
             main = rule_arn(0xdefa);
         }
+        #[cfg(test)]
+        if let Some(change) = shape.change {
+            let mut rules = all.iter_mut();
+            let found = rules.find(|rule| rule.rule_arn.as_ref() == Some(&main));
+            found.into_iter().for_each(change);
+        }
         if shape.has_test_route {
             let index = all
                 .iter()
@@ -161,7 +178,20 @@ impl Rules {
             let route = test_route(&all[index]);
             all.insert(index, route);
         }
-        Self { all, main, made: 0 }
+        if shape.is_behind_header {
+            let place = all.len() - 1;
+            let place = if shape.is_default { place } else { place - 1 };
+            all.insert(
+                place,
+                of_network("X-Origin-Verify", "s3cr3t", forward_to(GREEN)),
+            );
+        }
+        Self {
+            all,
+            main,
+            made: 0,
+            is_behind_network_balancer: shape.is_behind_network_balancer,
+        }
     }
 
     pub(in crate::aws::sim) fn main(&self) -> &Rule {
@@ -394,24 +424,44 @@ fn fits(pattern: &str, path: &str) -> bool {
     }
 }
 
+/// A forward to one group alone.
+pub(in crate::aws::sim) fn forward_to(group: &str) -> Action {
+    Action::builder()
+        .r#type(ActionTypeEnum::Forward)
+        .target_group_arn(group)
+        .order(1)
+        .build()
+}
+
+/// A rule for what carries a header, as a content delivery network sends.
+fn of_network(header: &str, value: &str, action: Action) -> Rule {
+    Rule::builder()
+        .rule_arn(rule_arn(0xc))
+        .priority("95")
+        .conditions(asks_for(header, value))
+        .actions(action)
+        .is_default(false)
+        .build()
+}
+
+fn asks_for(header: &str, value: &str) -> RuleCondition {
+    let config = HttpHeaderConditionConfig::builder()
+        .http_header_name(header)
+        .values(value);
+    RuleCondition::builder()
+        .field("http-header")
+        .http_header_config(config.build())
+        .build()
+}
+
 /// The route by which tests reach green: the main rule's conditions and a header.
 fn test_route(main: &Rule) -> Rule {
-    let config = HttpHeaderConditionConfig::builder()
-        .http_header_name("X-Bluegreen-Test")
-        .values("green");
-    let header = RuleCondition::builder()
-        .field("http-header")
-        .http_header_config(config.build());
-    let forward = Action::builder()
-        .r#type(ActionTypeEnum::Forward)
-        .target_group_arn(GREEN)
-        .order(1);
     Rule::builder()
-        .rule_arn(rule_arn(0xb))
+        .rule_arn(TEST_ROUTE)
         .priority("99")
         .set_conditions(main.conditions.clone())
-        .conditions(header.build())
-        .actions(forward.build())
+        .conditions(asks_for("X-Bluegreen-Test", "green"))
+        .actions(forward_to(GREEN))
         .is_default(false)
         .build()
 }

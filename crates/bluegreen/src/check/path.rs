@@ -1,0 +1,197 @@
+//! [`JsonPath`].
+
+use std::{fmt, str::FromStr};
+
+use serde_json::Value;
+
+use super::expect::ParseExpectError;
+
+/// A path may be so long, and its brackets and parentheses nested so deep: what a parser of it has to do
+/// is bounded so.
+const LONGEST: usize = 1_000;
+const DEEPEST: usize = 8;
+/// 2^53: up to here a filter compares whole numbers exactly.
+const EXACT: f64 = 9_007_199_254_740_992.0;
+
+/// A JSON path of [RFC 9535](https://www.rfc-editor.org/rfc/rfc9535), such as `$.response` or
+/// `$.items[*].id`.
+///
+/// It finds what the [compliance suite](https://github.com/jsonpath-standard/jsonpath-compliance-test-suite)
+/// of the standard says, in every case. Refused are paths of more than 1,000 bytes, or nested more
+/// than 8 deep, and numbers of 2^53 or more in a filter, which would not be compared exactly:
+/// [`ExpectJson::equals`](super::ExpectJson::equals) does that.
+#[derive(Clone)]
+pub struct JsonPath {
+    text: String,
+    path: serde_json_path::JsonPath,
+}
+
+impl JsonPath {
+    /// The path as it was written.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.text
+    }
+
+    pub(super) fn find<'a>(&self, document: &'a Value) -> Vec<&'a Value> {
+        self.path.query(document).all()
+    }
+}
+
+impl FromStr for JsonPath {
+    type Err = ParseExpectError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let refuse = |why: &str| Err(ParseExpectError(format!("`{text}` {why}")));
+        if text.len() > LONGEST {
+            return Err(ParseExpectError(format!(
+                "a JSON path of {} bytes is too long: at most {LONGEST}",
+                text.len()
+            )));
+        }
+        let seen = Seen::of(text);
+        if seen.depth > DEEPEST {
+            return refuse("is nested too deep for a JSON path");
+        }
+        let Ok(path) = serde_json_path::JsonPath::parse(text) else {
+            return refuse("is not a JSON path");
+        };
+        if seen.largest >= EXACT {
+            return refuse(
+                "has a number that a filter does not compare exactly: find the value, and write \
+                 what it should equal",
+            );
+        }
+        Ok(Self {
+            text: text.to_owned(),
+            path,
+        })
+    }
+}
+
+/// What is seen of a path before it is parsed. Quoted names are no part of it.
+#[derive(Debug, Default)]
+struct Seen {
+    depth: usize,
+    largest: f64,
+}
+
+impl Seen {
+    fn of(text: &str) -> Self {
+        let mut seen = Self::default();
+        let mut depth = 0_usize;
+        let mut is_in_name = false;
+        let mut rest = text.char_indices();
+        while let Some((at, c)) = rest.next() {
+            match c {
+                '\'' | '"' => {
+                    while let Some((_, inner)) = rest.next() {
+                        match inner {
+                            '\\' => drop(rest.next()),
+                            end if end == c => break,
+                            _ => {}
+                        }
+                    }
+                }
+                '[' | '(' => {
+                    depth += 1;
+                    seen.depth = seen.depth.max(depth);
+                }
+                ']' | ')' => depth = depth.saturating_sub(1),
+                '0'..='9' if !is_in_name => {
+                    let number = &text[at..];
+                    let end = number.find(|c: char| !c.is_ascii_digit() && !"eE.+-".contains(c));
+                    let number = &number[..end.unwrap_or(number.len())];
+                    seen.largest = seen.largest.max(number.parse().unwrap_or_default());
+                }
+                _ => {}
+            }
+            is_in_name = c.is_alphanumeric() || c == '_' || c == '.';
+        }
+        seen
+    }
+}
+
+impl PartialEq for JsonPath {
+    fn eq(&self, other: &Self) -> bool {
+        self.text == other.text
+    }
+}
+
+impl fmt::Display for JsonPath {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+impl fmt::Debug for JsonPath {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&self.text, f)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Every case of the suite, at the commit that `testdata/jsonpath` names.
+    #[test]
+    fn paths_find_what_the_compliance_suite_says() {
+        let file = concat!(env!("CARGO_MANIFEST_DIR"), "/testdata/jsonpath/cts.json");
+        let suite = std::fs::read_to_string(file).expect("the suite");
+        let suite: Value = serde_json::from_str(&suite).expect("JSON");
+        let cases = suite["tests"].as_array().expect("cases");
+        let is_right = |case: &&Value| {
+            let selector = case["selector"].as_str().expect("a selector");
+            let Ok(path) = selector.parse::<JsonPath>() else {
+                return case["invalid_selector"] == true;
+            };
+            let found = path.find(&case["document"]).into_iter().cloned().collect();
+            let found = Value::Array(found);
+            let several = case["results"].as_array();
+            case["result"] == found || several.is_some_and(|all| all.contains(&found))
+        };
+        let wrong: Vec<&str> = cases
+            .iter()
+            .filter(|case| !is_right(case))
+            .filter_map(|case| case["name"].as_str())
+            .collect();
+        assert_eq!((cases.len(), wrong), (703, Vec::<&str>::new()));
+    }
+
+    #[test]
+    fn what_would_take_too_long_or_be_compared_inexactly_is_refused() {
+        let nested = |levels: usize| format!("${}{}", "[?@".repeat(levels), "]".repeat(levels));
+        assert!(nested(8).parse::<JsonPath>().is_ok());
+        let long = format!("$.{}", "a".repeat(1_000));
+        for (path, why) in [
+            (nested(9), "nested too deep"),
+            (long, "too long"),
+            (
+                format!("$[?{}@.a{}]", "(".repeat(9), ")".repeat(9)),
+                "nested too deep",
+            ),
+            (
+                "$[?@.id==9007199254740993]".to_owned(),
+                "does not compare exactly",
+            ),
+            ("$[?@.id > 1e16]".to_owned(), "does not compare exactly"),
+            (
+                "$[?@.id==-9007199254740992]".to_owned(),
+                "does not compare exactly",
+            ),
+        ] {
+            let error = path.parse::<JsonPath>().unwrap_err().to_string();
+            assert!(error.contains(why), "{error}");
+        }
+        for path in [
+            "$.a9007199254740993",
+            "$['9007199254740993', \"[[[[[[[[[[\"]",
+            r"$['\'9007199254740993']",
+            "$[?@.id==9007199254740991]",
+            "$.a[?@.b == 1.5e3 && match(@.c, '[(][0-9]{17}')]",
+        ] {
+            assert!(path.parse::<JsonPath>().is_ok(), "{path}");
+        }
+    }
+}
