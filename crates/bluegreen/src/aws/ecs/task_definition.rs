@@ -5,31 +5,16 @@ use std::{cmp::Ordering, fmt};
 use serde_json::{Map, Value, json};
 use similar::TextDiff;
 
-use super::problems;
+use super::task_rules;
 use crate::{
-    aws::document,
+    aws::{
+        document::File,
+        model::{Input, fields_of_input, fields_of_output},
+    },
     error::{Error, ErrorKind, Result},
     image::ImageRef,
     preflight::Finding,
 };
-
-/// What AWS adds to a task definition when it describes it, and refuses when it is registered:
-/// the difference between
-/// [TaskDefinition](https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_TaskDefinition.html)
-/// and the input of
-/// [RegisterTaskDefinition](https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_RegisterTaskDefinition.html).
-/// Everything else is kept, fields that this crate has never heard of included.
-const READ_ONLY: [&str; 9] = [
-    "taskDefinitionArn",
-    "revision",
-    "status",
-    "requiresAttributes",
-    "compatibilities",
-    "registeredAt",
-    "registeredBy",
-    "deregisteredAt",
-    "deleteRequestedAt",
-];
 
 /// A task definition as JSON, spelt as the AWS CLI prints it.
 ///
@@ -49,57 +34,45 @@ const READ_ONLY: [&str; 9] = [
 /// assert!(definition.with_image("api", &image).is_err(), "containers are found by name");
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-#[derive(Clone, PartialEq)]
+#[derive(Clone)]
 pub struct TaskDefinition {
     /// What a register accepts.
     document: Map<String, Value>,
+    /// If it was read from one.
+    file: Option<File>,
 }
 
 impl TaskDefinition {
     /// Reads a file: what a register accepts, or what a describe prints, wrapped in
-    /// `taskDefinition` or not.
+    /// `taskDefinition` or not. What it lacks or misspells is among its [`findings`](Self::findings).
     ///
     /// # Errors
     ///
-    /// `Invalid` where it is no JSON object, with line and column.
+    /// `Invalid` if it is no JSON object, with line and column.
     pub fn from_json(text: &str) -> Result<Self> {
-        let document = document::read("task definition", text)?;
-        Self::from_described(Value::Object(document))
+        let what = "task definition";
+        let (file, document) =
+            File::read(what, Input::TaskDefinition, text, Some("taskDefinition"))?;
+        let beside = |name: &&String| !["taskDefinition", "tags"].contains(&name.as_str());
+        if document.contains_key("taskDefinition")
+            && let Some(name) = document.keys().find(beside)
+        {
+            return Err(invalid(&format!("`{name}` stands beside `taskDefinition`"))
+                .with_hint("put everything inside of it, or leave it out"));
+        }
+        Ok(Self {
+            document: unwrapped(Value::Object(document))?,
+            file: Some(file),
+        })
     }
 
     /// From the answer of DescribeTaskDefinition, or from the bare document.
     pub(crate) fn from_described(answer: Value) -> Result<Self> {
-        let invalid = |message: &str| {
-            Error::new(
-                ErrorKind::Invalid,
-                format!("read a task definition: {message}"),
-            )
+        let document = unwrapped(answer)?;
+        let definition = Self {
+            document,
+            file: None,
         };
-        let Value::Object(mut document) = answer else {
-            return Err(invalid("no JSON object"));
-        };
-        if let Some(inner) = document.remove("taskDefinition") {
-            let tags = document.remove("tags");
-            let Value::Object(inner) = inner else {
-                return Err(invalid("`taskDefinition` is no JSON object"));
-            };
-            document = inner;
-            if let Some(tags) = tags {
-                document.insert("tags".to_owned(), tags);
-            }
-        }
-        for field in READ_ONLY {
-            document.remove(field);
-        }
-        // AWS keeps tags of its own, which nobody else may write.
-        let is_ours = |tag: &Value| !text(tag, "key").starts_with("aws:");
-        if let Some(Value::Array(tags)) = document.get_mut("tags") {
-            tags.retain(is_ours);
-            if tags.is_empty() {
-                document.remove("tags");
-            }
-        }
-        let definition = Self { document };
         if definition.family().is_empty() {
             return Err(invalid("it has no `family`"));
         }
@@ -107,6 +80,16 @@ impl TaskDefinition {
             return Err(invalid("it has no containers"));
         }
         Ok(definition)
+    }
+
+    /// Takes a field or value that is newer than this crate's model of AWS, by its path as a
+    /// finding names it. It reaches AWS as it is, and its finding becomes a note.
+    #[must_use]
+    pub fn accept_unknown(mut self, path: &str) -> Self {
+        if let Some(file) = &mut self.file {
+            file.accept(path);
+        }
+        self
     }
 
     /// The family.
@@ -158,7 +141,11 @@ impl TaskDefinition {
     /// was meant, notes what is merely unwise.
     #[must_use]
     pub fn findings(&self) -> Vec<Finding> {
-        problems::task_definition(&self.document)
+        let rules = task_rules::task_definition(&Value::Object(self.document.clone()));
+        match &self.file {
+            Some(file) => file.findings(Input::TaskDefinition, &read_only(), rules),
+            None => Vec::from_iter(rules.into_iter().map(|told| told.into_finding(None))),
+        }
     }
 
     /// Whether AWS would run the same by both: what it fills in or leaves out by itself does not
@@ -223,6 +210,57 @@ impl TaskDefinition {
         without_empty(&mut value);
         value
     }
+}
+
+impl PartialEq for TaskDefinition {
+    fn eq(&self, other: &Self) -> bool {
+        self.document == other.document
+    }
+}
+
+fn invalid(message: &str) -> Error {
+    Error::new(
+        ErrorKind::Invalid,
+        format!("read a task definition: {message}"),
+    )
+}
+
+/// What AWS adds to a task definition when it describes it, and refuses when it is registered.
+/// Everything else is kept, fields that this crate has never heard of included.
+fn read_only() -> Vec<String> {
+    let sent: Vec<&str> = fields_of_input(Input::TaskDefinition).collect();
+    let answered = fields_of_output("TaskDefinition").iter();
+    let added = answered.filter(|name| !sent.contains(&name.as_str()));
+    added.cloned().collect()
+}
+
+/// The document inside of an answer, with what a register accepts.
+fn unwrapped(answer: Value) -> Result<Map<String, Value>> {
+    let Value::Object(mut document) = answer else {
+        return Err(invalid("no JSON object"));
+    };
+    if let Some(inner) = document.remove("taskDefinition") {
+        let tags = document.remove("tags");
+        let Value::Object(inner) = inner else {
+            return Err(invalid("`taskDefinition` is no JSON object"));
+        };
+        document = inner;
+        if let Some(tags) = tags {
+            document.insert("tags".to_owned(), tags);
+        }
+    }
+    for field in read_only() {
+        document.remove(&field);
+    }
+    // AWS keeps tags of its own, which nobody else may write.
+    let is_ours = |tag: &Value| !text(tag, "key").starts_with("aws:");
+    if let Some(Value::Array(tags)) = document.get_mut("tags") {
+        tags.retain(is_ours);
+        if tags.is_empty() {
+            document.remove("tags");
+        }
+    }
+    Ok(document)
 }
 
 /// Drops what AWS fills in where a register leaves it out.
@@ -425,8 +463,8 @@ mod tests {
     fn described(document: &Map<String, Value>, read_only: &Value) -> Value {
         let mut document = document.clone();
         let tags = document.remove("tags").unwrap_or_else(|| json!([]));
-        for field in READ_ONLY {
-            document.insert(field.to_owned(), read_only.clone());
+        for field in super::read_only() {
+            document.insert(field, read_only.clone());
         }
         json!({"taskDefinition": document, "tags": tags})
     }
@@ -517,13 +555,25 @@ mod tests {
     #[test]
     fn a_family_name_alone_or_a_config_map_is_refused_with_a_word() {
         for text in [
-            "{}",
             "[]",
             "nonsense",
-            r#"{"family": "x"}"#,
             "kind: ConfigMap",
+            r#"{"taskDefinition": 1}"#,
+            r#"{"taskDefinition": {"family": "x"}, "revision": 3}"#,
         ] {
             let error = TaskDefinition::from_json(text).expect_err("no task definition");
+            assert_eq!(error.kind(), ErrorKind::Invalid);
+        }
+        for text in ["{}", r#"{"family": "x"}"#] {
+            let definition = TaskDefinition::from_json(text).expect("an object");
+            let findings = definition.findings();
+            let wanted = "containerDefinitions: it is missing (line 1, column 1)";
+            assert!(
+                findings.iter().any(|one| one.message == wanted),
+                "{findings:?}"
+            );
+            let answer = serde_json::from_str(text).expect("JSON");
+            let error = TaskDefinition::from_described(answer).expect_err("no answer");
             assert_eq!(error.kind(), ErrorKind::Invalid);
         }
     }
