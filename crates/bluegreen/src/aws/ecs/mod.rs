@@ -1,6 +1,7 @@
 //! Elastic Container Service: task definitions, services, and the deployer that updates them.
 
 mod capacity;
+pub(super) mod conversions;
 mod deployer;
 mod follow;
 mod observe;

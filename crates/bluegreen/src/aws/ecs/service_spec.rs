@@ -2,10 +2,10 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{service_rules, wire::Balanced};
+use super::{conversions::default_of_service, service_rules, wire::Balanced};
 use crate::{
     aws::{
-        document::{File, is_said, text},
+        document::{File, is_said},
         model::{Input, fields_of_input, fields_of_output, is_updatable},
     },
     error::Result,
@@ -118,8 +118,8 @@ impl ServiceSpec {
                 continue;
             };
             let mut apart = Vec::new();
-            let is_daemon = text(described, "schedulingStrategy") == "DAEMON";
-            differs(field, wanted, found, is_daemon, &mut apart);
+            let default = |path: &str| default_of_service(path, described);
+            differs(field, wanted, found, &default, &mut apart);
             // Whoever reads it must know whether a command can apply it.
             let how = if field == "tags" || is_updatable(field) {
                 ""
@@ -134,36 +134,6 @@ impl ServiceSpec {
 
 /// What each run says itself.
 const SET_BY_A_RUN: [&str; 4] = ["cluster", "serviceName", "taskDefinition", "clientToken"];
-
-/// What CreateService takes if nothing is said
-/// ([CreateService](https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_CreateService.html)
-/// and the types that it names), with every index left out of the path. Null and false are the
-/// defaults of all that is not here.
-fn default_of(path: &str, is_daemon: bool) -> Value {
-    match path {
-        "deploymentConfiguration.maximumPercent" if is_daemon => json!(100),
-        "deploymentConfiguration.maximumPercent" => json!(200),
-        "deploymentConfiguration.minimumHealthyPercent" if is_daemon => json!(0),
-        "deploymentConfiguration.minimumHealthyPercent" => json!(100),
-        "deploymentConfiguration.strategy" => json!("ROLLING"),
-        "deploymentConfiguration.bakeTimeInMinutes" => json!(0),
-        "deploymentConfiguration.deploymentCircuitBreaker.resetOnHealthyTask" => json!(true),
-        "deploymentConfiguration.deploymentCircuitBreaker.thresholdConfiguration.type" => {
-            json!("BOUNDED_PERCENT")
-        }
-        "deploymentConfiguration.deploymentCircuitBreaker.thresholdConfiguration.value" => {
-            json!(50)
-        }
-        "deploymentController.type" => json!("ECS"),
-        "schedulingStrategy" => json!("REPLICA"),
-        "platformVersion" => json!("LATEST"),
-        "propagateTags" => json!("NONE"),
-        "healthCheckGracePeriodSeconds" => json!(0),
-        "networkConfiguration.awsvpcConfiguration.assignPublicIp" => json!("DISABLED"),
-        "capacityProviderStrategy[].weight" | "capacityProviderStrategy[].base" => json!(0),
-        _ => json!(false),
-    }
-}
 
 /// Where an answer of DescribeServices has a field of CreateService; nothing if it never has it.
 fn found<'a>(described: &'a Value, field: &str) -> Option<&'a Value> {
@@ -182,12 +152,18 @@ fn found<'a>(described: &'a Value, field: &str) -> Option<&'a Value> {
 
 /// Each place in which `found` does not say what `wanted` says. AWS adds fields of its own, keeps
 /// no order of lists, and answers with ARNs if it was given names.
-fn differs(path: &str, wanted: &Value, found: &Value, is_daemon: bool, lines: &mut Vec<String>) {
+fn differs(
+    path: &str,
+    wanted: &Value,
+    found: &Value,
+    default: &dyn Fn(&str) -> Value,
+    lines: &mut Vec<String>,
+) {
     match (wanted, found) {
         (Value::Object(wanted), Value::Object(_) | Value::Null) => {
             for (field, wanted) in wanted.iter().filter(|(_, wanted)| is_said(wanted)) {
                 let found = found.get(field).unwrap_or(&Value::Null);
-                differs(&format!("{path}.{field}"), wanted, found, is_daemon, lines);
+                differs(&format!("{path}.{field}"), wanted, found, default, lines);
             }
         }
         (Value::Array(wanted), Value::Array(found))
@@ -196,7 +172,7 @@ fn differs(path: &str, wanted: &Value, found: &Value, is_daemon: bool, lines: &m
             for one in wanted {
                 let is_there = found.iter().any(|found| {
                     let mut apart = Vec::new();
-                    differs(&format!("{path}[]"), one, found, is_daemon, &mut apart);
+                    differs(&format!("{path}[]"), one, found, default, &mut apart);
                     apart.is_empty()
                 });
                 if !is_there {
@@ -212,7 +188,7 @@ fn differs(path: &str, wanted: &Value, found: &Value, is_daemon: bool, lines: &m
         (Value::String(wanted), Value::String(_))
             if path == "platformVersion" && wanted == "LATEST" => {}
         (wanted, found) if wanted == found => {}
-        (wanted, Value::Null) if *wanted == default_of(path, is_daemon) => {}
+        (wanted, Value::Null) if *wanted == default(path) => {}
         (wanted, found) => {
             lines.push(format!(
                 "{path}: the file says {wanted}, the service has {found}"

@@ -1,11 +1,11 @@
 //! [`TaskDefinition`]: the document itself, copied without loss.
 
-use std::{cmp::Ordering, fmt};
+use std::fmt;
 
 use serde_json::{Map, Value, json};
 use similar::TextDiff;
 
-use super::task_rules;
+use super::{conversions, task_rules};
 use crate::{
     aws::{
         document::File,
@@ -148,8 +148,9 @@ impl TaskDefinition {
         }
     }
 
-    /// Whether AWS would run the same by both: what it fills in or leaves out by itself does not
-    /// count, and neither does the order of environment variables, secrets and tags.
+    /// Whether AWS would run the same by both: what it fills in, converts or leaves out by itself
+    /// does not count ("1 vCPU" is 1024), and neither does the order of containers, environment
+    /// variables, secrets, tags and other lists in which it says nothing.
     #[must_use]
     pub fn is_same_as(&self, other: &Self) -> bool {
         self.canonical() == other.canonical()
@@ -197,18 +198,7 @@ impl TaskDefinition {
     }
 
     fn canonical(&self) -> Value {
-        let network = self.document.get("networkMode").and_then(Value::as_str);
-        let ports_are_equal = matches!(network, Some("awsvpc" | "host"));
-        let mut value = Value::Object(self.document.clone());
-        for container in list_mut(&mut value, "containerDefinitions") {
-            fill_container(container, ports_are_equal);
-        }
-        sort_by(&mut value, "tags", "key");
-        // Not set, as some answers spell it.
-        drop_if(&mut value, "pidMode", &json!(""));
-        drop_if(&mut value, "ipcMode", &json!(""));
-        without_empty(&mut value);
-        value
+        conversions::canonical(&self.document)
     }
 }
 
@@ -263,65 +253,9 @@ fn unwrapped(answer: Value) -> Result<Map<String, Value>> {
     Ok(document)
 }
 
-/// Drops what AWS fills in where a register leaves it out.
-fn fill_container(container: &mut Value, ports_are_equal: bool) {
-    drop_if(container, "cpu", &json!(0));
-    drop_if(container, "essential", &json!(true));
-    for port in list_mut(container, "portMappings") {
-        drop_if(port, "protocol", &json!("tcp"));
-        if let (true, Some(own)) = (ports_are_equal, port.get("containerPort").cloned()) {
-            drop_if(port, "hostPort", &own);
-        }
-    }
-    if let Some(check) = container.get_mut("healthCheck") {
-        drop_if(check, "interval", &json!(30));
-        drop_if(check, "timeout", &json!(5));
-        drop_if(check, "retries", &json!(3));
-    }
-    sort_by(container, "environment", "name");
-    sort_by(container, "secrets", "name");
-}
-
-fn drop_if(value: &mut Value, field: &str, filled_in: &Value) {
-    if let Some(object) = value.as_object_mut()
-        && object.get(field) == Some(filled_in)
-    {
-        object.remove(field);
-    }
-}
-
 fn list_mut<'a>(value: &'a mut Value, field: &str) -> impl Iterator<Item = &'a mut Value> {
     let list = value.get_mut(field).and_then(Value::as_array_mut);
     list.into_iter().flatten()
-}
-
-fn sort_by(value: &mut Value, field: &str, key: &str) {
-    if let Some(list) = value.get_mut(field).and_then(Value::as_array_mut) {
-        list.sort_by(|a, b| -> Ordering { text(a, key).cmp(text(b, key)) });
-    }
-}
-
-/// An absent list, an empty one and null are the same to AWS.
-fn without_empty(value: &mut Value) {
-    match value {
-        Value::Object(object) => {
-            for inner in object.values_mut() {
-                without_empty(inner);
-            }
-            object.retain(|_, inner| !is_empty(inner));
-        }
-        Value::Array(list) => list.iter_mut().for_each(without_empty),
-        _ => {}
-    }
-}
-
-fn is_empty(value: &Value) -> bool {
-    match value {
-        Value::Null => true,
-        Value::Array(list) => list.is_empty(),
-        Value::Object(object) => object.is_empty(),
-        _ => false,
-    }
 }
 
 /// Options of log drivers that hold no secret.

@@ -9,6 +9,7 @@ use super::{scaling, shared::Shared};
 use crate::{
     aws::{
         api::{ApiError, EcsApi, EcsCall},
+        ecs::conversions,
         sim::{
             fault::{Call, answer},
             state::{
@@ -212,7 +213,7 @@ fn dead(fleet: &Fleet, now: Duration) -> Vec<(String, String)> {
 }
 
 fn task_definition(arn: &str, definition: &Map<String, Value>) -> Value {
-    let mut described = definition.clone();
+    let mut described = conversions::described(definition);
     let tags = described.remove("tags").unwrap_or_else(|| json!([]));
     let revision: u64 = arn
         .rsplit(':')
@@ -282,7 +283,7 @@ fn described(fleet: &Fleet, service: &Service, now: Duration) -> Value {
         .tags
         .iter()
         .map(|(key, value)| json!({"key": key, "value": value}));
-    let mut described = service.settings.clone();
+    let mut described = conversions::described_service(&service.settings);
     let revision = service.deployments.first().map(|one| one.revision.clone());
     for (field, value) in [
         (
