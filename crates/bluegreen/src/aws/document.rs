@@ -230,6 +230,27 @@ pub(super) fn ranges(document: &Value, ranges: &[(&str, i64, i64)]) -> Vec<Told>
     told
 }
 
+/// Keys of tags that AWS refuses
+/// ([AWS](https://docs.aws.amazon.com/tag-editor/latest/userguide/best-practices-and-strats.html)).
+pub(super) fn tags(document: &Value, field: &str, key: &str) -> Vec<Told> {
+    let mut told = Vec::new();
+    let mut keys = BTreeSet::new();
+    for (path, value) in each(document, &format!("{field}[].{key}")) {
+        let name = value.as_str().unwrap_or_default();
+        if !keys.insert(name) {
+            told.push(wrong(
+                &path,
+                format!("`{name}` stands twice"),
+                "name each once",
+            ));
+        } else if name.to_lowercase().starts_with("aws:") {
+            let message = format!("`{name}` is AWS's own");
+            told.push(wrong(&path, message, "begin with another word"));
+        }
+    }
+    told
+}
+
 /// Whether this is an id such as `sg-0123456789abcdef0`: lower-case hexadecimal behind its prefix.
 pub(super) fn is_id(text: &str, prefix: &str) -> bool {
     text.strip_prefix(prefix).is_some_and(|rest| {

@@ -67,7 +67,7 @@ pub(crate) fn run(cli: &Cli, asked: &Validate) -> Result<bool, Vec<Problem>> {
                 let message = bluegreen::Failure::from(&error).message;
                 let hint = error
                     .hint()
-                    .unwrap_or("the AWS CLI takes such files")
+                    .unwrap_or("plain JSON, as `aws … --cli-input-json` takes it")
                     .to_owned();
                 Problem::new(*field, message, hint)
             })

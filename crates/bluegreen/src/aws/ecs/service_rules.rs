@@ -9,13 +9,14 @@ use serde_json::Value;
 
 use crate::aws::{
     alb::TargetGroupArn,
-    document::{Told, each, is_id, is_said, list, placeholders, text, unwise, wrong},
+    document::{Told, each, is_id, is_said, list, placeholders, tags, text, unwise, wrong},
 };
 
 /// Everything that is wrong with a service definition beyond the model.
 pub(super) fn service(document: &Value) -> Vec<Told> {
     let mut told = Vec::new();
     placeholders("", document, &mut told);
+    told.extend(tags(document, "tags", "key"));
     let definition = text(document, "taskDefinition");
     let name = definition.rsplit('/').next().unwrap_or_default();
     if name

@@ -53,7 +53,8 @@ impl TaskDefinition {
         let what = "task definition";
         let (file, document) =
             File::read(what, Input::TaskDefinition, text, Some("taskDefinition"))?;
-        let beside = |name: &&String| !["taskDefinition", "tags"].contains(&name.as_str());
+        let around = ["taskDefinition", "tags", "ResponseMetadata"];
+        let beside = |name: &&String| !around.contains(&name.as_str());
         if document.contains_key("taskDefinition")
             && let Some(name) = document.keys().find(beside)
         {

@@ -9,7 +9,9 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use crate::aws::document::{Told, each, is_said, list, placeholders, ranges, text, unwise, wrong};
+use crate::aws::document::{
+    Told, each, is_said, list, placeholders, ranges, tags, text, unwise, wrong,
+};
 
 /// What a task may have on Fargate: CPU units, and memory in MiB from, to, in steps of
 /// ([AWS](https://docs.aws.amazon.com/AmazonECS/latest/developerguide/task-cpu-memory-error.html)).
@@ -67,6 +69,7 @@ const NOT_ON_FARGATE: [&str; 11] = [
 pub(super) fn task_definition(document: &Value) -> Vec<Told> {
     let mut told = Vec::new();
     placeholders("", document, &mut told);
+    told.extend(tags(document, "tags", "key"));
     let family = text(document, "family");
     let is_name = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
     if family.len() > 255 || !family.chars().all(is_name) {
@@ -79,7 +82,10 @@ pub(super) fn task_definition(document: &Value) -> Vec<Told> {
     if is_fargate {
         told.extend(fargate(document));
     }
-    told.extend(sizes(document));
+    // Windows has the sizes of its containers alone, but on Fargate.
+    if is_fargate || !is_windows(document) {
+        told.extend(sizes(document));
+    }
     told.extend(volumes(document));
     told.extend(dependencies(document));
     told.extend(log_routers(document));
@@ -131,14 +137,11 @@ fn fargate(document: &Value) -> Vec<Told> {
             told.push(wrong(&path, "Fargate has no `host` here", "write task"));
         }
     }
-    let is_windows = text(&document["runtimePlatform"], "operatingSystemFamily").starts_with("WIN");
+    let is_windows = is_windows(document);
     if is_windows && text(&document["runtimePlatform"], "cpuArchitecture") == "ARM64" {
         let message = "Windows runs on X86_64 alone";
-        told.push(wrong(
-            "runtimePlatform.cpuArchitecture",
-            message,
-            "write X86_64",
-        ));
+        let path = "runtimePlatform.cpuArchitecture";
+        told.push(wrong(path, message, "write X86_64"));
     }
     let cpu = units(text(document, "cpu"), "vcpu");
     let memory = units(text(document, "memory"), "gb");
@@ -159,6 +162,10 @@ fn fargate(document: &Value) -> Vec<Told> {
         told.push(wrong("cpu, memory", message, hint));
     }
     told
+}
+
+fn is_windows(document: &Value) -> bool {
+    text(&document["runtimePlatform"], "operatingSystemFamily").starts_with("WINDOWS")
 }
 
 /// A size: a whole number, or one of the larger unit, which is 1024 of it.
@@ -332,6 +339,18 @@ fn log_routers(document: &Value) -> Vec<Told> {
         if driver == "awsfirelens" && routers.is_empty() {
             let message = "no container has a firelensConfiguration, so nothing takes the logs";
             told.push(wrong(&path, message, "add the log router's container"));
+        }
+    }
+    let is_fargate = list(document, "/requiresCompatibilities").any(|(_, one)| one == "FARGATE");
+    let kinds = "containerDefinitions[].firelensConfiguration.options.config-file-type";
+    for (path, kind) in each(document, kinds) {
+        if is_fargate && kind == "s3" {
+            let message = "Fargate reads the router's settings from a file alone";
+            told.push(wrong(
+                &path,
+                message,
+                "write file, and put it into the image",
+            ));
         }
     }
     told
@@ -587,6 +606,16 @@ mod tests {
                 format!(
                     "{path}.logConfiguration.logDriver: no container has a firelensConfiguration"
                 ),
+            ),
+            (
+                json!({"firelensConfiguration": {"type": "fluentbit", "options": {"config-file-type": "s3"}}}),
+                none(),
+                format!("{path}.firelensConfiguration.options.config-file-type: Fargate reads"),
+            ),
+            (
+                none(),
+                json!({"tags": [{"key": "AWS:x", "value": "1"}]}),
+                "tags[0].key: `AWS:x` is AWS's own".into(),
             ),
             (
                 json!({"mountPoints": [{"sourceVolume": "data", "containerPath": "/d"}]}),

@@ -62,7 +62,7 @@ fn form(found: &str, name: &str) -> Option<&'static str> {
     } else if is_upper(found) && !is_upper(name) {
         Some("that is CloudFormation's spelling")
     } else if !is_upper(found) && is_upper(name) {
-        Some("that is spelt as in ECS's files")
+        Some("ECS's files spell it so")
     } else {
         None
     }
@@ -205,7 +205,7 @@ mod tests {
             ("tag", Some(("tags", ""))),
             (
                 "healthCheckPath",
-                Some(("HealthCheckPath", "that is spelt as in ECS's files")),
+                Some(("HealthCheckPath", "ECS's files spell it so")),
             ),
             (
                 "alb.ingress.kubernetes.io/healthcheck-path",

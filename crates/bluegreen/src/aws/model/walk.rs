@@ -252,10 +252,7 @@ impl Walk {
             let names: Vec<&str> = fields.keys().map(String::as_str).collect();
             format!("one of {}", names.join(", "))
         };
-        let hint = format!(
-            "{hint}; newer than the model of {}? then accept this path",
-            TABLE.date
-        );
+        let hint = format!("{hint} {}", or_newer());
         self.tell(here, member.at, Kind::Unknown, message, hint);
         meant.map(|meant| meant.name)
     }
@@ -342,10 +339,10 @@ impl Walk {
         let near = meant(text, values.iter().map(String::as_str));
         let near = near.map(|near| format!("did you mean {}? ", near.name));
         let hint = format!(
-            "{}one of {}; newer than the model of {}? then accept this path",
+            "{}one of {} {}",
             near.unwrap_or_default(),
             values.join(", "),
-            TABLE.date
+            or_newer()
         );
         self.tell(path, at, Kind::Choice, message, hint);
     }
@@ -366,6 +363,12 @@ impl Walk {
             self.tell(path, at, Kind::Range, message, hint);
         }
     }
+}
+
+/// What else may be the matter with a name that the model does not have.
+fn or_newer() -> String {
+    let date = &TABLE.date;
+    format!("(newer than the model of {date}? accept it by this path)")
 }
 
 fn is_outside(value: i64, bounds: Bounds) -> bool {

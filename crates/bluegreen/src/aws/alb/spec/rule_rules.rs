@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use crate::aws::{
     alb::{ListenerArn, TargetGroupArn},
-    document::{Told, is_said, list, placeholders, strings, text, unwise, wrong},
+    document::{Told, is_said, list, placeholders, strings, tags, text, unwise, wrong},
 };
 
 /// Each condition, the part of its own, and whether that takes regular expressions.
@@ -52,6 +52,7 @@ const CONTENT_TYPES: [&str; 5] = [
 pub(super) fn rule(document: &Value, green: Option<&TargetGroupArn>) -> Vec<Told> {
     let mut told = Vec::new();
     placeholders("", document, &mut told);
+    told.extend(tags(document, "Tags", "Key"));
     let listener = text(document, "ListenerArn");
     if !listener.is_empty() && listener.parse::<ListenerArn>().is_err() {
         let message = format!("`{listener}` is no listener's ARN");
@@ -172,7 +173,7 @@ fn conditions(document: &Value, told: &mut Vec<Told>) {
             }
         }
     }
-    if sum == 0 {
+    if list(document, "/Conditions").next().is_none() {
         let message = "a rule without them would take every request";
         told.push(wrong("Conditions", message, "name hosts, paths or headers"));
     } else if sum > MOST_VALUES {
@@ -458,17 +459,24 @@ fn shares(
             "one target group gets everything: for a migration name both, green at weight 0",
         )),
         [_] | [] => {}
+        several if to_green.is_some_and(|(_, weight)| weight * 2 > sum) => {
+            let message = format!("it sends {} at once", shares_of(several, sum));
+            let hint = "begin with all the weight on blue and 0 on green, and migrate";
+            told.push(wrong(at, message, hint));
+        }
         several => {
-            let share = |(arn, weight): &(&String, i64)| {
-                let tenths = (weight.clamp(&0, &999) * 1000 + sum / 2) / sum;
-                let name = arn.rsplit('/').nth(1).unwrap_or(arn);
-                format!("{}.{} % to {name}", tenths / 10, tenths % 10)
-            };
-            let shares: Vec<String> = several.iter().map(share).collect();
-            told.push(unwise(
-                at,
-                format!("it sends {} at once", shares.join(", ")),
-            ));
+            let message = format!("it sends {} at once", shares_of(several, sum));
+            told.push(unwise(at, message));
         }
     }
+}
+
+fn shares_of(served: &[(&String, i64)], sum: i64) -> String {
+    let share = |(arn, weight): &(&String, i64)| {
+        let tenths = (weight.clamp(&0, &999) * 1000 + sum / 2) / sum;
+        let name = arn.rsplit('/').nth(1).unwrap_or(arn);
+        format!("{}.{} % to {name}", tenths / 10, tenths % 10)
+    };
+    let shares: Vec<String> = served.iter().map(share).collect();
+    shares.join(", ")
 }

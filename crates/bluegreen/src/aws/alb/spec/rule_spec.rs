@@ -529,6 +529,19 @@ mod tests {
     }
 
     #[test]
+    fn a_rule_that_gives_green_most_is_refused_if_green_is_known() {
+        let rule = json!({"Priority": 1, "Conditions": on_path(), "Actions": [{"Type": "forward",
+            "ForwardConfig": {"TargetGroups": [
+                {"TargetGroupArn": BLUE, "Weight": 1}, {"TargetGroupArn": GREEN, "Weight": 999}]}}]});
+        let said = "Actions[0].ForwardConfig.TargetGroups: it sends 0.1 % to flask, 99.9 % to fastapi at once";
+        assert_eq!(told(&rule.to_string(), Some(GREEN)), [said]);
+        assert_eq!(
+            told(&rule.to_string(), Some(BLUE)),
+            [format!("note {said}")]
+        );
+    }
+
+    #[test]
     fn a_newer_value_is_sent_if_it_is_accepted_and_a_newer_field_never() {
         let mut actions = to_both();
         actions[0]["Type"] = json!("mirror");

@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     aws::{
-        document::{self, File, Told, is_id, is_said, placeholders, text, unwise, wrong},
+        document::{self, File, Told, is_id, is_said, placeholders, tags, text, unwise, wrong},
         model::Input,
     },
     error::Result,
@@ -148,6 +148,7 @@ pub(in crate::aws::alb) fn is_name(name: &str) -> bool {
 fn rules(document: &Value) -> Vec<Told> {
     let mut told = Vec::new();
     placeholders("", document, &mut told);
+    told.extend(tags(document, "Tags", "Key"));
     let name = text(document, "Name");
     if !is_name(name) {
         let hint = "up to 32 letters, digits and hyphens, no hyphen at either end";
@@ -204,9 +205,9 @@ fn rules(document: &Value) -> Vec<Told> {
     }
     let is_grpc = version == "GRPC";
     health_check(document, kind == "lambda", is_grpc, &mut told);
-    for (field, is_own, codes) in [
-        ("HttpCode", !is_grpc, 200..=499),
-        ("GrpcCode", is_grpc, 0..=99),
+    for (field, is_own, codes, such) in [
+        ("HttpCode", !is_grpc, 200..=499, "200, 200,202 or 200-299"),
+        ("GrpcCode", is_grpc, 0..=99, "0, 0,12 or 0-5"),
     ] {
         let at = format!("Matcher.{field}");
         match document
@@ -220,8 +221,7 @@ fn rules(document: &Value) -> Vec<Told> {
             }
             Some(found) if !are_codes(found, &codes) => {
                 let message = format!("`{found}` are no success codes");
-                let (from, to) = (codes.start(), codes.end());
-                let hint = format!("codes from {from} to {to}: {from}, {from},{to} or {from}-{to}");
+                let hint = format!("codes from {} to {}: {such}", codes.start(), codes.end());
                 told.push(wrong(&at, message, &hint));
             }
             _ => {}
@@ -326,7 +326,7 @@ mod tests {
     #[test]
     fn the_guides_one_mistake_is_found_and_its_twin_is_sound() {
         let told_of_guide = told(GUIDE);
-        let wanted = "HealthCheckGracePeriodSeconds: there is no such field here (it belongs into the ECS service: healthCheckGracePeriodSeconds; newer than";
+        let wanted = "HealthCheckGracePeriodSeconds: there is no such field here (it belongs into the ECS service: healthCheckGracePeriodSeconds (newer than";
         assert!(told_of_guide[0].starts_with(wanted), "{told_of_guide:?}");
         assert_eq!(told_of_guide.len(), 1);
         let twin = GUIDE.replace("\"HealthCheckGracePeriodSeconds\": 60,", "");
@@ -471,6 +471,14 @@ mod tests {
             (
                 json!({"Tags": {"team": "orders"}}),
                 "Tags: an object stands there, not a list",
+            ),
+            (
+                json!({"Tags": [{"Key": "a"}, {"Key": "a"}]}),
+                "Tags[1].Key: `a` stands twice",
+            ),
+            (
+                json!({"Tags": [{"Key": "aws:x"}]}),
+                "Tags[0].Key: `aws:x` is AWS's own",
             ),
             (
                 json!({"TargetType": "lambda"}),

@@ -37,7 +37,7 @@ fn each_misspelt_field_is_told_with_the_right_spelling() {
         &[
             "ephemeralStorage.sizeInGib: there is no such field here (line 3, column 24) it is spelt sizeInGiB",
             "TaskRoleArn: there is no such field here (line 4, column 3) it is spelt taskRoleArn; that is CloudFormation's spelling",
-            "containerDefinitions[0].portMapping: there is no such field here (line 6, column 21) did you mean portMappings?; newer than the model of 20",
+            "containerDefinitions[0].portMapping: there is no such field here (line 6, column 21) did you mean portMappings? (newer than the model of 20",
             "containerDefinitions[0].environments: there is no such field here (line 7, column 6) did you mean environment?",
             "containerDefinitions[0].healthcheck: there is no such field here (line 8, column 6) it is spelt healthCheck",
             "containerDefinitions[0].stopTimeOut: there is no such field here (line 9, column 6) it is spelt stopTimeout",
