@@ -36,7 +36,16 @@ impl File {
                     .with_hint("put the JSON inside of it into a file of its own"),
             );
         }
-        let root = parse(text).map_err(|broken| invalid(&format!("no JSON: {broken}")))?;
+        let root = parse(text).map_err(|broken| {
+            let error = invalid(&format!("no JSON: {broken}"));
+            if text
+                .trim_start()
+                .starts_with(|c: char| c.is_alphabetic() || c == '-')
+            {
+                return error.with_hint("it is to be JSON: no YAML, and no language of Terraform");
+            }
+            error
+        })?;
         let document = root.to_value();
         let inner = wrapper.and_then(|wrapper| root.get(wrapper)).cloned();
         let root = inner.unwrap_or(root);
@@ -278,11 +287,11 @@ const FREE: [&str; 12] = [
 /// Texts that stand where a value of one's own belongs, wherever they are.
 pub(super) fn placeholders(path: &str, value: &Value, told: &mut Vec<Told>) {
     match value {
-        Value::String(found) if is_placeholder(found) => {
+        Value::String(found) => {
             let is_free = path.split(['.', '[']).any(|step| FREE.contains(&step));
-            if is_free {
+            if is_free && is_placeholder(found) {
                 told.push(unwise(path, "it looks like a placeholder"));
-            } else {
+            } else if !is_free && (is_placeholder(found) || has_hole(found)) {
                 let message = "a placeholder stands there, not a value";
                 let hint = "put your own account, id or name there";
                 told.push(wrong(path, message, hint));
@@ -323,27 +332,44 @@ fn is_placeholder(text: &str) -> bool {
             || account.contains(['*', '?'])
             || account.bytes().all(|byte| byte.is_ascii_digit())
     };
+    let is_region = |region: &str| {
+        let mut chars = region.chars();
+        chars.all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || "-*".contains(c))
+    };
     if let Some(rest) = text.strip_prefix("arn:") {
-        return rest
-            .split(':')
-            .nth(3)
-            .is_some_and(|account| !is_account(account));
+        let mut parts = rest.split(':').skip(2);
+        let (region, account) = (parts.next(), parts.next());
+        return region.is_some_and(|region| !is_region(region))
+            || account.is_some_and(|account| !is_account(account));
     }
     if let Some((account, _)) = text.split_once(".dkr.ecr.") {
         return !is_account(account) && !account.contains('/');
     }
-    let is_open = [("<", ">"), ("{{", "}}"), ("${", "}"), ("%", "%")]
-        .iter()
-        .any(|(open, close)| within(open, close).is_some());
-    let starts = [
-        "YOUR_",
-        "YOUR-",
-        "your-own-",
-        "REPLACE_",
-        "CHANGE_ME",
-        "CHANGEME",
+    const OPEN: [(&str, &str); 7] = [
+        ("<", ">"),
+        ("{{", "}}"),
+        ("${", "}"),
+        ("$(", ")"),
+        ("%", "%"),
+        ("@", "@"),
+        ("__", "__"),
     ];
+    let mut forms = OPEN.iter();
+    let is_open = forms.any(|(open, close)| within(open, close).is_some());
+    let starts = ["YOUR_", "YOUR-", "REPLACE_", "CHANGE_ME", "CHANGEME"];
     is_open || starts.iter().any(|start| text.starts_with(start))
+}
+
+/// Whether something is left open within a text. Names, ids and ARNs have no such characters.
+fn has_hole(text: &str) -> bool {
+    let angle = text
+        .split_once('<')
+        .and_then(|(_, rest)| rest.split_once('>'));
+    let is_name = |name: &str| {
+        let mut chars = name.chars();
+        chars.all(|c| c.is_ascii_alphanumeric() || "_-".contains(c)) && !name.is_empty()
+    };
+    text.contains("${") || text.contains("{{") || angle.is_some_and(|(name, _)| is_name(name))
 }
 
 /// The values of a list of texts.
@@ -377,6 +403,10 @@ mod tests {
             "arn:aws:iam::ACCOUNT:role/x",
             "arn:aws:iam::<account>:role/x",
             "arn:aws:iam::${ACCOUNT_ID}:role/x",
+            "arn:aws:sns:<REGION>:123456789012:x",
+            "arn:aws:sns:AWS_REGION:123456789012:x",
+            "$(IMAGE)",
+            "__IMAGE__",
             "YOUR_ACCOUNT.dkr.ecr.us-east-1.amazonaws.com/x:latest",
         ] {
             assert!(is_placeholder(open), "{open}");
@@ -395,6 +425,10 @@ mod tests {
             "",
         ] {
             assert!(!is_placeholder(own), "{own}");
+            assert!(own.starts_with('<') || !has_hole(own), "{own}");
+        }
+        for open in ["${REGISTRY}/app:1", "app:{{ tag }}", "role/<name>-x"] {
+            assert!(has_hole(open), "{open}");
         }
     }
 }

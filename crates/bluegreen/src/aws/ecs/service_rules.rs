@@ -17,6 +17,13 @@ pub(super) fn service(document: &Value) -> Vec<Told> {
     let mut told = Vec::new();
     placeholders("", document, &mut told);
     told.extend(tags(document, "tags", "key"));
+    let service = text(document, "serviceName");
+    let is_name = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
+    if service.len() > 255 || !service.chars().all(is_name) {
+        let message = format!("`{service}` is no name");
+        let hint = "up to 255 letters, digits, `-` and `_`";
+        told.push(wrong("serviceName", message, hint));
+    }
     let definition = text(document, "taskDefinition");
     let name = definition.rsplit('/').next().unwrap_or_default();
     if name
@@ -34,7 +41,12 @@ pub(super) fn service(document: &Value) -> Vec<Told> {
         ));
     }
     let vpc = "networkConfiguration.awsvpcConfiguration";
-    for (kind, prefix) in [("securityGroups", "sg-"), ("subnets", "subnet-")] {
+    for (kind, prefix, most) in [("securityGroups", "sg-", 5), ("subnets", "subnet-", 16)] {
+        let count = each(document, &format!("{vpc}.{kind}[]")).len();
+        if count > most {
+            let message = format!("{count} of them, and a service may have {most}");
+            told.push(wrong(&format!("{vpc}.{kind}"), message, "name fewer"));
+        }
         for (path, id) in each(document, &format!("{vpc}.{kind}[]")) {
             let id = id.as_str().unwrap_or_default();
             if !is_id(id, prefix) {
@@ -121,6 +133,21 @@ fn launch(document: &Value) -> Vec<Told> {
             told.push(wrong("desiredCount", message, "leave it out"));
         }
         _ => {}
+    }
+    let is_there = |field: &str| document.get(field).is_some_and(is_said);
+    for field in ["placementConstraints", "placementStrategy"] {
+        if is_fargate && is_there(field) {
+            let message = "Fargate places by itself";
+            told.push(wrong(field, message, "leave it out"));
+        }
+    }
+    if ["EC2", "EXTERNAL"].contains(&launch) && is_there("platformVersion") {
+        let message = format!("{launch} has none, Fargate has");
+        told.push(wrong("platformVersion", message, "leave it out"));
+    }
+    if is_there("role") && vpc.is_some_and(is_said) {
+        let message = "tasks in awsvpc mode have ECS's own role for the balancer";
+        told.push(wrong("role", message, "leave it out"));
     }
     if is_daemon && is_fargate {
         let message = "Fargate does not have DAEMON";
@@ -350,6 +377,28 @@ mod tests {
             (
                 json!({"desiredCount": 2, "healthCheckGracePeriodSeconds": 60}),
                 "note healthCheckGracePeriodSeconds: without a balancer",
+            ),
+            (
+                json!({"serviceName": "my service", "desiredCount": 2}),
+                "serviceName: `my service` is no name",
+            ),
+            (
+                json!({"desiredCount": 2, "launchType": "EC2", "platformVersion": "1.4.0"}),
+                "platformVersion: EC2 has none",
+            ),
+            (
+                json!({"desiredCount": 2, "launchType": "FARGATE", "placementStrategy": [{"type": "random"}]}),
+                "placementStrategy: Fargate places by itself",
+            ),
+            (
+                json!({"desiredCount": 2, "role": "ecs", "networkConfiguration":
+                    {"awsvpcConfiguration": {"subnets": ["subnet-0123456789abcdef0"]}}}),
+                "role: tasks in awsvpc mode",
+            ),
+            (
+                json!({"desiredCount": 2, "networkConfiguration": {"awsvpcConfiguration": {
+                    "subnets": ["subnet-0123456789abcdef0"], "securityGroups": vec!["sg-0123456789abcdef0"; 6]}}}),
+                "securityGroups: 6 of them, and a service may have 5",
             ),
             (
                 json!({"desiredCount": u64::MAX, "deploymentConfiguration": {"maximumPercent": u64::MAX}}),

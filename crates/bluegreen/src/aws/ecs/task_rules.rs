@@ -388,6 +388,10 @@ fn in_container(
             ));
         }
     }
+    if mode == "none" && list(container, "/portMappings").next().is_some() {
+        let message = "network mode none has no ports";
+        told.push(wrong(&field("portMappings"), message, "leave it out"));
+    }
     for (name, needed) in [("links", "bridge"), ("hostname", "bridge, host or none")] {
         let is_there = container.get(name).is_some_and(is_said);
         if is_there && mode == "awsvpc" && !(is_fargate && name == "links") {
@@ -676,6 +680,11 @@ mod tests {
                 json!({"portMappings": [{"containerPort": 80, "containerPortRange": "80-90"}]}),
                 none(),
                 format!("{path}.portMappings[0].containerPortRange: it stands beside"),
+            ),
+            (
+                json!({"portMappings": [{"containerPort": 80}]}),
+                json!({"networkMode": "none"}),
+                format!("{path}.portMappings: network mode none"),
             ),
             (
                 none(),

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::{
     spelling::{belongs, form_of_whole, meant},
-    table::{Bounds, Input, Model, Shape, TABLE},
+    table::{Bounds, Input, Model, Shape, TABLE, fields_of_output},
 };
 use crate::document::{Holds, Member, Node, Place};
 
@@ -242,6 +242,14 @@ impl Walk {
             return Some(meant.name);
         }
         let is_annotation = member.name.contains(".kubernetes.io/");
+        let is_answer = self.input == Input::Service
+            && !here.contains(['.', '['])
+            && fields_of_output("Service").contains(&member.name);
+        if is_answer {
+            let hint = "AWS sets it, and a describe prints it: leave it out";
+            self.tell(here, member.at, Kind::Unknown, message, hint);
+            return None;
+        }
         let hint = if let Some(meant) = &meant {
             format!("did you mean {}?", meant.name)
         } else if is_annotation {

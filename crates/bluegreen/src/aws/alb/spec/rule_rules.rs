@@ -40,6 +40,7 @@ const MOST_VALUES: usize = 5;
 const MOST_WILDCARDS: usize = 5;
 const MOST_GROUPS: usize = 5;
 const LONGEST_VALUE: usize = 128;
+const LONGEST_NAME: usize = 40;
 const CONTENT_TYPES: [&str; 5] = [
     "text/plain",
     "text/css",
@@ -156,10 +157,20 @@ fn conditions(document: &Value, told: &mut Vec<Told>) {
             let message = format!("AWS speaks of a single one here: several belong into {config}");
             told.push(unwise(&at("Values"), message));
         }
-        let name = own.get("HttpHeaderName").and_then(Value::as_str);
-        if field == "http-header" && name.is_none_or(str::is_empty) {
+        if field == "http-header" {
             let at = at("HttpHeaderConfig.HttpHeaderName");
-            told.push(wrong(&at, "the header has no name", "name it"));
+            match text(own, "HttpHeaderName") {
+                "" => told.push(wrong(&at, "the header has no name", "name it")),
+                name if name.eq_ignore_ascii_case("host") => {
+                    let message = "hosts have a condition of their own";
+                    told.push(wrong(&at, message, "write host-header"));
+                }
+                name if name.len() > LONGEST_NAME => {
+                    let message = format!("{} characters", name.len());
+                    told.push(wrong(&at, message, "40 at most"));
+                }
+                _ => {}
+            }
         }
         for value in values.iter().chain(&patterns) {
             if value.chars().count() > LONGEST_VALUE {

@@ -441,6 +441,16 @@ mod tests {
                 format!("{path}.HttpRequestMethodConfig.RegexValues: there is no such field"),
             ),
             (
+                json!([{"Field": "http-header", "HttpHeaderConfig": {"HttpHeaderName": "Host", "Values": ["a.com"]}}]),
+                format!(
+                    "{path}.HttpHeaderConfig.HttpHeaderName: hosts have a condition of their own"
+                ),
+            ),
+            (
+                json!([{"Field": "http-header", "HttpHeaderConfig": {"HttpHeaderName": "x".repeat(41), "Values": ["a"]}}]),
+                format!("{path}.HttpHeaderConfig.HttpHeaderName: 41 characters"),
+            ),
+            (
                 json!([{"Field": "query-string", "RegexValues": ["a"]}]),
                 format!("{path}: query-string takes no regular expressions"),
             ),

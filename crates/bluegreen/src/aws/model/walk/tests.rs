@@ -95,6 +95,18 @@ fn a_file_of_another_form_is_told_whose_it_is() {
 }
 
 #[test]
+fn what_a_describe_of_a_service_adds_is_told_as_such() {
+    are(
+        Input::Service,
+        r#"{"serviceName": "s", "status": "ACTIVE", "deployments": []}"#,
+        &[
+            "status: there is no such field here (line 1, column 22) AWS sets it",
+            "deployments: there is",
+        ],
+    );
+}
+
+#[test]
 fn types_values_and_what_is_missing_are_told_at_once() {
     are(
         Input::TaskDefinition,
