@@ -54,12 +54,20 @@ pub(crate) fn deployer(simulation: &Simulation) -> EcsServiceDeployer {
 
 /// The deployment of the example `deploy`, with all its checks.
 pub(crate) fn deployment(simulation: &Simulation, plan: DeploymentPlan) -> Deployment {
+    deployment_by(deployer(simulation), simulation, plan)
+}
+
+fn deployment_by(
+    deployer: EcsServiceDeployer,
+    simulation: &Simulation,
+    plan: DeploymentPlan,
+) -> Deployment {
     let aws = simulation.aws();
     let registry = EcrRegistry::new(&aws, simulation.repository());
     let builder = DockerImageBuilder::new(registry, simulation.commands());
     let suite = CheckSuite::from_toml(CHECKS).expect("well-formed");
     let health = suite.health_check(simulation.http()).expect("a base URL");
-    let mut deployment = Deployment::new(plan, deployer(simulation))
+    let mut deployment = Deployment::new(plan, deployer)
         .builder(builder)
         .health(health.expect("one"))
         .clock(aws.clock());
@@ -81,6 +89,14 @@ pub(crate) fn source() -> ImageSource {
 /// Deploys to the end.
 pub(crate) async fn deploy(simulation: &Simulation) -> Release {
     release(simulation, plan(), Intent::Deploy { image: source() }, None).await
+}
+
+/// Deploys a file to the end.
+pub(crate) async fn deploy_file(simulation: &Simulation, file: &str) -> Release {
+    let definition = TaskDefinition::from_json(file).expect("well-formed");
+    let deployer = deployer(simulation).with_task_definition(definition);
+    let intent = Intent::Deploy { image: source() };
+    release_by(deployer, simulation, plan(), intent, None, &[]).await
 }
 
 /// Deploys again after a process that left these records.
@@ -106,10 +122,29 @@ async fn release_after(
     hand: Option<Hand>,
     records: &[Record],
 ) -> Release {
+    release_by(
+        deployer(simulation),
+        simulation,
+        plan,
+        intent,
+        hand,
+        records,
+    )
+    .await
+}
+
+async fn release_by(
+    deployer: EcsServiceDeployer,
+    simulation: &Simulation,
+    plan: DeploymentPlan,
+    intent: Intent,
+    hand: Option<Hand>,
+    records: &[Record],
+) -> Release {
     let journal = MemoryJournal::new();
     let events = Arc::new(Mutex::new(Vec::new()));
     let seen = Arc::clone(&events);
-    let mut deployment = deployment(simulation, plan)
+    let mut deployment = deployment_by(deployer, simulation, plan)
         .journal(journal.clone())
         .on_event(move |event| {
             seen.lock()

@@ -171,6 +171,15 @@ async fn p03_what_was_registered_reads_back_the_same_through_the_wire() {
         !deployer.register(&image('c')).await.unwrap().is_new,
         "nothing was lost on the way"
     );
+    let words = text.replace("\"1024\"", "\"1 vCPU\"");
+    let words = words.replace("\"2048\"", "\"2 GB\"");
+    assert_ne!(words, text);
+    let words = TaskDefinition::from_json(&words).unwrap();
+    let deployer = deployer.with_task_definition(words);
+    assert!(
+        !deployer.register(&image('c')).await.unwrap().is_new,
+        "the same in other words"
+    );
 }
 
 #[tokio::test]

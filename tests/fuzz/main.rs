@@ -260,14 +260,17 @@ fn definitions() {
         .for_each(|mutation| {
             let which = mutation.pick(files.len());
             let text = mutation.of_text(&files[which]);
-            let refused = match which {
-                0 => TaskDefinition::from_json(&text).err(),
-                1 => ServiceSpec::from_json(&text).err(),
-                2 => TargetGroupSpec::from_json(&text).err(),
-                _ => ListenerRuleSpec::from_json(&text).err(),
+            let findings = match which {
+                0 => TaskDefinition::from_json(&text).map(|one| one.findings()),
+                1 => ServiceSpec::from_json(&text).map(|one| one.findings()),
+                2 => TargetGroupSpec::from_json(&text).map(|one| one.findings()),
+                _ => ListenerRuleSpec::from_json(&text).map(|one| one.findings(None)),
             };
-            if let Some(error) = refused {
-                assert!(!error.to_string().is_empty());
+            match findings {
+                Ok(findings) => {
+                    assert!(findings.iter().all(|one| one.message.contains("(line ")));
+                }
+                Err(error) => assert!(!error.to_string().is_empty()),
             }
         });
     check_memory();

@@ -14,7 +14,7 @@ use bluegreen::{
 };
 use serde_json::json;
 
-use crate::common::release::{Hand, Release, deploy, plan, release, source};
+use crate::common::release::{Hand, Release, deploy, deploy_file, plan, release, source};
 
 async fn run(scenario: ReleaseScenario) -> Release {
     let run = deploy(&scenario.simulation(1)).await;
@@ -199,6 +199,52 @@ async fn deploying_the_same_again_changes_nothing_and_checks_it() {
             .iter()
             .any(|event| matches!(event.kind, DeploymentEvent::AlreadyRuns { .. }))
     );
+}
+
+/// A file in words that AWS converts, and without what AWS fills in.
+const IN_WORDS: &str = r#"{"family": "chatbot-fastapi", "networkMode": "awsvpc",
+    "requiresCompatibilities": ["FARGATE"], "cpu": "1 vCPU", "memory": "2 GB",
+    "executionRoleArn": "arn:aws:iam::123456789012:role/ecsTaskExecutionRole",
+    "containerDefinitions": [{"name": "chatbot-fastapi", "image": "set by every deployment",
+        "portMappings": [{"containerPort": 8000}],
+        "environment": [{"name": "B", "value": "2"}, {"name": "A", "value": "1"}],
+        "healthCheck": {"command": ["CMD", "true"]}}]}"#;
+
+/// AWS answers "1 vCPU" with 1024. That is no reason to deploy the file again, and no rollback
+/// goes to what runs already.
+#[tokio::test(start_paused = true)]
+async fn the_same_file_again_does_nothing_and_leaves_the_way_back() {
+    let simulation = Simulation::builder().test_route().build();
+    let (before, copies) = simulation.runs().expect("it runs");
+    for _ in 0..3 {
+        let run = deploy_file(&simulation, IN_WORDS).await;
+        run.check_promises();
+        assert_eq!(run.exit_code(), 0, "{}", run.last_words());
+        assert_eq!(simulation.calls(Call::RegisterTaskDefinition), 1);
+        assert_eq!(simulation.calls(Call::UpdateService), 1);
+    }
+    let run = release(&simulation, plan(), roll_back(None), None).await;
+    run.check_promises();
+    assert_eq!(run.exit_code(), 0, "{}", run.last_words());
+    assert_eq!(simulation.runs(), Some((before, copies)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_run_after_one_that_was_killed_follows_the_rollout_under_way() {
+    let simulation = Simulation::builder().test_route().build();
+    let run = deploy_file(&simulation, IN_WORDS);
+    let killed = tokio::time::timeout(Duration::from_secs(100), run).await;
+    assert!(killed.is_err(), "it was under way");
+    assert_eq!(
+        simulation.calls(Call::UpdateService),
+        1,
+        "its rollout had begun"
+    );
+    let run = deploy_file(&simulation, IN_WORDS).await;
+    run.check_promises();
+    assert_eq!(run.exit_code(), 0, "{}", run.last_words());
+    assert_eq!(simulation.calls(Call::UpdateService), 1);
+    assert_eq!(simulation.calls(Call::RegisterTaskDefinition), 1);
 }
 
 #[tokio::test(start_paused = true)]

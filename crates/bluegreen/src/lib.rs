@@ -98,6 +98,8 @@ pub mod aws;
 pub mod check;
 pub mod clock;
 pub mod deployment;
+#[cfg(feature = "aws")]
+mod document;
 pub mod engine;
 pub mod error;
 pub mod health;

@@ -36,6 +36,7 @@ mod endpoints;
 pub mod iam;
 #[cfg(feature = "store")]
 mod journals;
+mod model;
 mod server_time;
 #[cfg(feature = "sim")]
 pub mod sim;

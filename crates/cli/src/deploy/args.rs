@@ -181,6 +181,10 @@ pub(crate) struct Service {
     /// The service's definition, used where it does not exist yet.
     #[arg(long, global = true, value_name = "FILE")]
     pub(crate) service_definition: Option<PathBuf>,
+    /// A field or value in a definition that is newer than this program's model of AWS, by the
+    /// path that its refusal names. It is sent as it is. May be given more than once.
+    #[arg(long, global = true, value_name = "PATH")]
+    pub(crate) accept_unknown: Vec<String>,
 }
 
 /// Where the image comes from.

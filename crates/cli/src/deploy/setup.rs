@@ -16,13 +16,13 @@ use bluegreen::{
         BuildRequest, CommandRunner, DockerImageBuilder, ImageRef, ImageTag, SystemCommands,
         git_tag,
     },
-    preflight::Acceptance,
+    preflight::{Acceptance, Finding},
     problem::Problem,
 };
 
 use super::{
     args::{Cli, Command, Policy},
-    validate::text_of,
+    validate::{refused, text_of},
 };
 use crate::common::{accept::accepted, say::say_line};
 
@@ -170,6 +170,27 @@ impl Setup {
             })
             .ok()
         });
+        let unknown = &cli.service.accept_unknown;
+        let task_definition = task_definition.map(|read| {
+            let take = |read: TaskDefinition, path: &String| read.accept_unknown(path);
+            unknown.iter().fold(read, take)
+        });
+        let spec = spec.map(|read| {
+            let take = |read: ServiceSpec, path: &String| read.accept_unknown(path);
+            unknown.iter().fold(read, take)
+        });
+        // Which image a deployment sets is known only once the service was looked at.
+        let is_image = |one: &Finding| one.message.contains("].image: ");
+        let mut findings = task_definition
+            .as_ref()
+            .map_or(Vec::new(), |one| one.findings());
+        findings.retain(|one| !is_image(one));
+        let of_service = spec.as_ref().map_or(Vec::new(), ServiceSpec::findings);
+        for problem in refused("--task-definition", findings)
+            .chain(refused("--service-definition", of_service))
+        {
+            add(&problem.field, problem.message, &problem.hint);
+        }
         let checks = checks.and_then(|text| match suite(cli, &text) {
             Ok(suite) => Some(suite),
             Err(message) => {

@@ -20,26 +20,43 @@ pub(crate) fn run(cli: &Cli, asked: &Validate) -> Result<bool, Vec<Problem>> {
     let green = asked.green_target_group.as_deref();
     let green: Option<TargetGroupArn> = arn("--green-target-group", green, &mut problems);
     type Read<'a> = Box<dyn Fn(&str) -> bluegreen::Result<Vec<Finding>> + 'a>;
+    let accepted = &cli.service.accept_unknown;
     let files: [(&str, &Option<_>, Read<'_>); 4] = [
         (
             "--task-definition",
             &cli.service.task_definition,
-            Box::new(|text| Ok(TaskDefinition::from_json(text)?.findings())),
+            Box::new(|text| {
+                let read = TaskDefinition::from_json(text)?;
+                let take = |read: TaskDefinition, path: &String| read.accept_unknown(path);
+                Ok(accepted.iter().fold(read, take).findings())
+            }),
         ),
         (
             "--service-definition",
             &cli.service.service_definition,
-            Box::new(|text| Ok(ServiceSpec::from_json(text)?.findings())),
+            Box::new(|text| {
+                let read = ServiceSpec::from_json(text)?;
+                let take = |read: ServiceSpec, path: &String| read.accept_unknown(path);
+                Ok(accepted.iter().fold(read, take).findings())
+            }),
         ),
         (
             "--target-group-definition",
             &asked.target_group_definition,
-            Box::new(|text| Ok(TargetGroupSpec::from_json(text)?.findings())),
+            Box::new(|text| {
+                let read = TargetGroupSpec::from_json(text)?;
+                let take = |read: TargetGroupSpec, path: &String| read.accept_unknown(path);
+                Ok(accepted.iter().fold(read, take).findings())
+            }),
         ),
         (
             "--listener-rule",
             &asked.listener_rule,
-            Box::new(|text| Ok(ListenerRuleSpec::from_json(text)?.findings(green.as_ref()))),
+            Box::new(|text| {
+                let read = ListenerRuleSpec::from_json(text)?;
+                let take = |read: ListenerRuleSpec, path: &String| read.accept_unknown(path);
+                Ok(accepted.iter().fold(read, take).findings(green.as_ref()))
+            }),
         ),
     ];
     let mut found = Vec::new();
@@ -50,7 +67,7 @@ pub(crate) fn run(cli: &Cli, asked: &Validate) -> Result<bool, Vec<Problem>> {
                 let message = bluegreen::Failure::from(&error).message;
                 let hint = error
                     .hint()
-                    .unwrap_or("the AWS CLI takes such files")
+                    .unwrap_or("plain JSON, as `aws … --cli-input-json` takes it")
                     .to_owned();
                 Problem::new(*field, message, hint)
             })
@@ -90,6 +107,17 @@ pub(crate) fn run(cli: &Cli, asked: &Validate) -> Result<bool, Vec<Problem>> {
         }
     }
     Ok(is_sound)
+}
+
+/// What stops among the findings of a file, as problems of the option that names it.
+pub(crate) fn refused(field: &str, findings: Vec<Finding>) -> impl Iterator<Item = Problem> {
+    let stops = findings
+        .into_iter()
+        .filter(|one| one.severity != Severity::Note);
+    stops.map(move |one| {
+        let hint = one.hint.unwrap_or_default();
+        Problem::new(field, one.message, hint)
+    })
 }
 
 /// What a file holds, or else the problem with it.

@@ -1,17 +1,19 @@
 //! Elastic Container Service: task definitions, services, and the deployer that updates them.
 
 mod capacity;
+pub(super) mod conversions;
 mod deployer;
 mod fits;
 mod follow;
 mod observe;
 mod preflight;
-mod problems;
 mod reach;
 mod register;
 mod role;
+mod service_rules;
 mod service_spec;
 mod task_definition;
+mod task_rules;
 mod traffic;
 mod update;
 mod wire;

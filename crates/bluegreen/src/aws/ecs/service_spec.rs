@@ -2,8 +2,15 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{problems, wire::Balanced};
-use crate::{aws::document, error::Result, preflight::Finding};
+use super::{conversions::default_of_service, service_rules, wire::Balanced};
+use crate::{
+    aws::{
+        document::{File, is_said},
+        model::{Input, fields_of_input, fields_of_output, is_updatable},
+    },
+    error::Result,
+    preflight::Finding,
+};
 
 /// A service definition as JSON, spelt as the AWS CLI takes it (`aws ecs create-service
 /// --cli-input-json`). It is used where the service does not exist yet; a later deployment changes
@@ -11,6 +18,7 @@ use crate::{aws::document, error::Result, preflight::Finding};
 #[derive(Debug, Clone, PartialEq)]
 pub struct ServiceSpec {
     document: Map<String, Value>,
+    file: File,
 }
 
 impl ServiceSpec {
@@ -20,15 +28,24 @@ impl ServiceSpec {
     ///
     /// `Invalid` where it is no JSON object, with line and column.
     pub fn from_json(text: &str) -> Result<Self> {
-        let document = document::read("service definition", text)?;
-        Ok(Self { document })
+        let (file, document) = File::read("service definition", Input::Service, text, None)?;
+        Ok(Self { document, file })
+    }
+
+    /// Takes a field or value that is newer than this crate's model of AWS, by its path as a
+    /// finding names it. It reaches AWS as it is, and its finding becomes a note.
+    #[must_use]
+    pub fn accept_unknown(mut self, path: &str) -> Self {
+        self.file.accept(path);
+        self
     }
 
     /// Everything that is wrong with it: refusals are what AWS would refuse or run otherwise than
     /// was meant, notes what is merely unwise.
     #[must_use]
     pub fn findings(&self) -> Vec<Finding> {
-        problems::service(&self.document)
+        let rules = service_rules::service(&Value::Object(self.document.clone()));
+        self.file.findings(Input::Service, &[], rules)
     }
 
     /// The service's name in it.
@@ -91,46 +108,97 @@ impl ServiceSpec {
     }
 
     /// The settings in which a described service differs: they are not applied by a deployment.
+    /// What the file leaves out is no difference, and neither is a default that it spells.
     pub(crate) fn differences(&self, described: &Value) -> Vec<String> {
-        const COMPARED: [&str; 8] = [
-            "deploymentConfiguration",
-            "networkConfiguration",
-            "healthCheckGracePeriodSeconds",
-            "loadBalancers",
-            "serviceRegistries",
-            "enableExecuteCommand",
-            "launchType",
-            "desiredCount",
-        ];
         let mut lines = Vec::new();
-        for field in COMPARED {
-            let Some(wanted) = self.document.get(field) else {
+        for field in fields_of_input(Input::Service) {
+            let wanted = self.document.get(field).filter(|one| is_said(one));
+            let Some(wanted) = wanted.filter(|_| !SET_BY_A_RUN.contains(&field)) else {
                 continue;
             };
-            let found = described.get(field).unwrap_or(&Value::Null);
-            if !covers(found, wanted) {
+            let Some(found) = found(described, field) else {
                 lines.push(format!(
-                    "{field}: the file says {wanted}, the service has {found}"
+                    "{field}: AWS does not show what the service has, so it is not compared"
                 ));
-            }
+                continue;
+            };
+            let mut apart = Vec::new();
+            let default = |path: &str| default_of_service(path, described);
+            differs(field, wanted, found, &default, &mut apart);
+            // Whoever reads it must know whether a command can apply it.
+            let how = if field == "tags" || is_updatable(field) {
+                ""
+            } else {
+                " (fixed when the service was made)"
+            };
+            lines.extend(apart.into_iter().map(|line| format!("{line}{how}")));
         }
         lines
     }
 }
 
-/// Whether `found` says all that `wanted` says; AWS adds fields of its own.
-fn covers(found: &Value, wanted: &Value) -> bool {
-    match (found, wanted) {
-        (Value::Object(found), Value::Object(wanted)) => wanted
-            .iter()
-            .all(|(field, value)| found.get(field).is_some_and(|found| covers(found, value))),
-        (Value::Array(found), Value::Array(wanted)) => {
-            found.len() == wanted.len()
-                && wanted
-                    .iter()
-                    .all(|value| found.iter().any(|found| covers(found, value)))
+/// What each run says itself.
+const SET_BY_A_RUN: [&str; 4] = ["cluster", "serviceName", "taskDefinition", "clientToken"];
+
+/// Where an answer of DescribeServices has a field of CreateService; nothing if it never has it.
+fn found<'a>(described: &'a Value, field: &str) -> Option<&'a Value> {
+    let has = |name: &str, field: &str| fields_of_output(name).iter().any(|one| one == field);
+    let name = if field == "role" { "roleArn" } else { field };
+    if has("Service", name) {
+        return Some(described.get(name).unwrap_or(&Value::Null));
+    }
+    // Some settings stand with the deployment that runs.
+    let deployment = described.pointer("/deployments/0");
+    has("Deployment", name).then(|| {
+        let found = deployment.and_then(|one| one.get(name));
+        found.unwrap_or(&Value::Null)
+    })
+}
+
+/// Each place in which `found` does not say what `wanted` says. AWS adds fields of its own, keeps
+/// no order of lists, and answers with ARNs if it was given names.
+fn differs(
+    path: &str,
+    wanted: &Value,
+    found: &Value,
+    default: &dyn Fn(&str) -> Value,
+    lines: &mut Vec<String>,
+) {
+    match (wanted, found) {
+        (Value::Object(wanted), Value::Object(_) | Value::Null) => {
+            for (field, wanted) in wanted.iter().filter(|(_, wanted)| is_said(wanted)) {
+                let found = found.get(field).unwrap_or(&Value::Null);
+                differs(&format!("{path}.{field}"), wanted, found, default, lines);
+            }
         }
-        (found, wanted) => found == wanted,
+        (Value::Array(wanted), Value::Array(found))
+            if wanted.len() == found.len() || path == "tags" =>
+        {
+            for one in wanted {
+                let is_there = found.iter().any(|found| {
+                    let mut apart = Vec::new();
+                    differs(&format!("{path}[]"), one, found, default, &mut apart);
+                    apart.is_empty()
+                });
+                if !is_there {
+                    lines.push(format!(
+                        "{path}: the file says {one}, which the service has not"
+                    ));
+                }
+            }
+        }
+        (Value::String(wanted), Value::String(found))
+            if found.starts_with("arn:") && found.ends_with(&format!("/{wanted}")) => {}
+        // AWS answers with the version that is the latest.
+        (Value::String(wanted), Value::String(_))
+            if path == "platformVersion" && wanted == "LATEST" => {}
+        (wanted, found) if wanted == found => {}
+        (wanted, Value::Null) if *wanted == default(path) => {}
+        (wanted, found) => {
+            lines.push(format!(
+                "{path}: the file says {wanted}, the service has {found}"
+            ));
+        }
     }
 }
 
@@ -164,9 +232,59 @@ mod tests {
     fn what_aws_adds_is_no_difference_and_what_it_lacks_is() {
         let described = json!({
             "desiredCount": 2, "launchType": "FARGATE",
-            "deploymentConfiguration": {"maximumPercent": 200, "minimumHealthyPercent": 100}
+            "deploymentConfiguration": {"maximumPercent": 200, "minimumHealthyPercent": 100},
+            "tags": [{"key": "made-by", "value": "x"}, {"key": "a", "value": "b"}]
         });
         let lines = spec().differences(&described);
         assert_eq!(lines, ["desiredCount: the file says 4, the service has 2"]);
+    }
+
+    #[test]
+    fn a_default_given_or_left_out_is_no_difference() {
+        let file = json!({
+            "serviceName": "s", "cluster": "c", "taskDefinition": "f:1", "launchType": "FARGATE",
+            "role": "ecs", "platformVersion": "LATEST", "propagateTags": "NONE", "placementStrategy": [],
+            "healthCheckGracePeriodSeconds": 0, "enableECSManagedTags": false,
+            "deploymentController": {"type": "ECS"}, "schedulingStrategy": "REPLICA",
+            "deploymentConfiguration": {"maximumPercent": 200, "minimumHealthyPercent": 100, "strategy": "ROLLING",
+                "deploymentCircuitBreaker": {"enable": false, "rollback": false}},
+            "networkConfiguration": {"awsvpcConfiguration": {"subnets": ["b", "a"], "assignPublicIp": "DISABLED"}},
+            "serviceConnectConfiguration": {"enabled": true, "namespace": "prod"}
+        });
+        let spec = ServiceSpec::from_json(&file.to_string()).expect("an object");
+        let described = json!({
+            "launchType": "FARGATE", "platformVersion": "1.4.0", "roleArn": "arn:aws:iam::123456789012:role/ecs",
+            "networkConfiguration": {"awsvpcConfiguration": {"subnets": ["a", "b"], "securityGroups": []}},
+            "enableExecuteCommand": true,
+            "deployments": [{"serviceConnectConfiguration": {"enabled": true,
+                "namespace": "arn:aws:servicediscovery:us-east-1:123456789012:namespace/prod"}}]
+        });
+        assert_eq!(spec.differences(&described), Vec::<String>::new());
+    }
+
+    #[test]
+    fn each_field_that_is_not_applied_is_told_with_whether_a_command_can() {
+        let file = json!({
+            "launchType": "FARGATE", "gatewayConnectors": [{"portName": "http"}],
+            "capacityProviderStrategy": [{"capacityProvider": "FARGATE", "weight": 1, "base": 0}],
+            "deploymentConfiguration": {"maximumPercent": 150},
+            "volumeConfigurations": [{"name": "data"}], "tags": [{"key": "a", "value": "b"}],
+            "enableExecuteCommand": true, "propagateTags": "SERVICE"
+        });
+        let spec = ServiceSpec::from_json(&file.to_string()).expect("an object");
+        let described = json!({"launchType": "EC2", "propagateTags": "NONE",
+            "capacityProviderStrategy": [{"capacityProvider": "FARGATE", "weight": 1}]});
+        assert_eq!(
+            spec.differences(&described),
+            [
+                "deploymentConfiguration.maximumPercent: the file says 150, the service has null",
+                "enableExecuteCommand: the file says true, the service has null",
+                "gatewayConnectors: AWS does not show what the service has, so it is not compared",
+                "launchType: the file says \"FARGATE\", the service has \"EC2\" (fixed when the service was made)",
+                "propagateTags: the file says \"SERVICE\", the service has \"NONE\"",
+                "tags: the file says [{\"key\":\"a\",\"value\":\"b\"}], the service has null",
+                "volumeConfigurations: the file says [{\"name\":\"data\"}], the service has null",
+            ]
+        );
     }
 }

@@ -1,35 +1,20 @@
 //! [`TaskDefinition`]: the document itself, copied without loss.
 
-use std::{cmp::Ordering, fmt};
+use std::fmt;
 
 use serde_json::{Map, Value, json};
 use similar::TextDiff;
 
-use super::problems;
+use super::{conversions, task_rules};
 use crate::{
-    aws::document,
+    aws::{
+        document::File,
+        model::{Input, fields_of_input, fields_of_output},
+    },
     error::{Error, ErrorKind, Result},
     image::ImageRef,
     preflight::Finding,
 };
-
-/// What AWS adds to a task definition when it describes it, and refuses when it is registered:
-/// the difference between
-/// [TaskDefinition](https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_TaskDefinition.html)
-/// and the input of
-/// [RegisterTaskDefinition](https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_RegisterTaskDefinition.html).
-/// Everything else is kept, fields that this crate has never heard of included.
-const READ_ONLY: [&str; 9] = [
-    "taskDefinitionArn",
-    "revision",
-    "status",
-    "requiresAttributes",
-    "compatibilities",
-    "registeredAt",
-    "registeredBy",
-    "deregisteredAt",
-    "deleteRequestedAt",
-];
 
 /// A task definition as JSON, spelt as the AWS CLI prints it.
 ///
@@ -49,57 +34,46 @@ const READ_ONLY: [&str; 9] = [
 /// assert!(definition.with_image("api", &image).is_err(), "containers are found by name");
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-#[derive(Clone, PartialEq)]
+#[derive(Clone)]
 pub struct TaskDefinition {
     /// What a register accepts.
     document: Map<String, Value>,
+    /// If it was read from one.
+    file: Option<File>,
 }
 
 impl TaskDefinition {
     /// Reads a file: what a register accepts, or what a describe prints, wrapped in
-    /// `taskDefinition` or not.
+    /// `taskDefinition` or not. What it lacks or misspells is among its [`findings`](Self::findings).
     ///
     /// # Errors
     ///
-    /// `Invalid` where it is no JSON object, with line and column.
+    /// `Invalid` if it is no JSON object, with line and column.
     pub fn from_json(text: &str) -> Result<Self> {
-        let document = document::read("task definition", text)?;
-        Self::from_described(Value::Object(document))
+        let what = "task definition";
+        let (file, document) =
+            File::read(what, Input::TaskDefinition, text, Some("taskDefinition"))?;
+        let around = ["taskDefinition", "tags", "ResponseMetadata"];
+        let beside = |name: &&String| !around.contains(&name.as_str());
+        if document.contains_key("taskDefinition")
+            && let Some(name) = document.keys().find(beside)
+        {
+            return Err(invalid(&format!("`{name}` stands beside `taskDefinition`"))
+                .with_hint("put everything inside of it, or leave it out"));
+        }
+        Ok(Self {
+            document: unwrapped(Value::Object(document))?,
+            file: Some(file),
+        })
     }
 
     /// From the answer of DescribeTaskDefinition, or from the bare document.
     pub(crate) fn from_described(answer: Value) -> Result<Self> {
-        let invalid = |message: &str| {
-            Error::new(
-                ErrorKind::Invalid,
-                format!("read a task definition: {message}"),
-            )
+        let document = unwrapped(answer)?;
+        let definition = Self {
+            document,
+            file: None,
         };
-        let Value::Object(mut document) = answer else {
-            return Err(invalid("no JSON object"));
-        };
-        if let Some(inner) = document.remove("taskDefinition") {
-            let tags = document.remove("tags");
-            let Value::Object(inner) = inner else {
-                return Err(invalid("`taskDefinition` is no JSON object"));
-            };
-            document = inner;
-            if let Some(tags) = tags {
-                document.insert("tags".to_owned(), tags);
-            }
-        }
-        for field in READ_ONLY {
-            document.remove(field);
-        }
-        // AWS keeps tags of its own, which nobody else may write.
-        let is_ours = |tag: &Value| !text(tag, "key").starts_with("aws:");
-        if let Some(Value::Array(tags)) = document.get_mut("tags") {
-            tags.retain(is_ours);
-            if tags.is_empty() {
-                document.remove("tags");
-            }
-        }
-        let definition = Self { document };
         if definition.family().is_empty() {
             return Err(invalid("it has no `family`"));
         }
@@ -107,6 +81,16 @@ impl TaskDefinition {
             return Err(invalid("it has no containers"));
         }
         Ok(definition)
+    }
+
+    /// Takes a field or value that is newer than this crate's model of AWS, by its path as a
+    /// finding names it. It reaches AWS as it is, and its finding becomes a note.
+    #[must_use]
+    pub fn accept_unknown(mut self, path: &str) -> Self {
+        if let Some(file) = &mut self.file {
+            file.accept(path);
+        }
+        self
     }
 
     /// The family.
@@ -181,11 +165,16 @@ impl TaskDefinition {
     /// was meant, notes what is merely unwise.
     #[must_use]
     pub fn findings(&self) -> Vec<Finding> {
-        problems::task_definition(&self.document)
+        let rules = task_rules::task_definition(&Value::Object(self.document.clone()));
+        match &self.file {
+            Some(file) => file.findings(Input::TaskDefinition, &read_only(), rules),
+            None => Vec::from_iter(rules.into_iter().map(|told| told.into_finding(None))),
+        }
     }
 
-    /// Whether AWS would run the same by both: what it fills in or leaves out by itself does not
-    /// count, and neither does the order of environment variables, secrets and tags.
+    /// Whether AWS would run the same by both: what it fills in, converts or leaves out by itself
+    /// does not count ("1 vCPU" is 1024), and neither does the order of containers, environment
+    /// variables, secrets, tags and other lists in which it says nothing.
     #[must_use]
     pub fn is_same_as(&self, other: &Self) -> bool {
         self.canonical() == other.canonical()
@@ -233,80 +222,64 @@ impl TaskDefinition {
     }
 
     fn canonical(&self) -> Value {
-        let network = self.document.get("networkMode").and_then(Value::as_str);
-        let ports_are_equal = matches!(network, Some("awsvpc" | "host"));
-        let mut value = Value::Object(self.document.clone());
-        for container in list_mut(&mut value, "containerDefinitions") {
-            fill_container(container, ports_are_equal);
-        }
-        sort_by(&mut value, "tags", "key");
-        // Not set, as some answers spell it.
-        drop_if(&mut value, "pidMode", &json!(""));
-        drop_if(&mut value, "ipcMode", &json!(""));
-        without_empty(&mut value);
-        value
+        conversions::canonical(&self.document)
     }
 }
 
-/// Drops what AWS fills in where a register leaves it out.
-fn fill_container(container: &mut Value, ports_are_equal: bool) {
-    drop_if(container, "cpu", &json!(0));
-    drop_if(container, "essential", &json!(true));
-    for port in list_mut(container, "portMappings") {
-        drop_if(port, "protocol", &json!("tcp"));
-        if let (true, Some(own)) = (ports_are_equal, port.get("containerPort").cloned()) {
-            drop_if(port, "hostPort", &own);
-        }
+impl PartialEq for TaskDefinition {
+    fn eq(&self, other: &Self) -> bool {
+        self.document == other.document
     }
-    if let Some(check) = container.get_mut("healthCheck") {
-        drop_if(check, "interval", &json!(30));
-        drop_if(check, "timeout", &json!(5));
-        drop_if(check, "retries", &json!(3));
-    }
-    sort_by(container, "environment", "name");
-    sort_by(container, "secrets", "name");
 }
 
-fn drop_if(value: &mut Value, field: &str, filled_in: &Value) {
-    if let Some(object) = value.as_object_mut()
-        && object.get(field) == Some(filled_in)
-    {
-        object.remove(field);
+fn invalid(message: &str) -> Error {
+    Error::new(
+        ErrorKind::Invalid,
+        format!("read a task definition: {message}"),
+    )
+}
+
+/// What AWS adds to a task definition when it describes it, and refuses when it is registered.
+/// Everything else is kept, fields that this crate has never heard of included.
+fn read_only() -> Vec<String> {
+    let sent: Vec<&str> = fields_of_input(Input::TaskDefinition).collect();
+    let answered = fields_of_output("TaskDefinition").iter();
+    let added = answered.filter(|name| !sent.contains(&name.as_str()));
+    added.cloned().collect()
+}
+
+/// The document inside of an answer, with what a register accepts.
+fn unwrapped(answer: Value) -> Result<Map<String, Value>> {
+    let Value::Object(mut document) = answer else {
+        return Err(invalid("no JSON object"));
+    };
+    if let Some(inner) = document.remove("taskDefinition") {
+        let tags = document.remove("tags");
+        let Value::Object(inner) = inner else {
+            return Err(invalid("`taskDefinition` is no JSON object"));
+        };
+        document = inner;
+        if let Some(tags) = tags {
+            document.insert("tags".to_owned(), tags);
+        }
     }
+    for field in read_only() {
+        document.remove(&field);
+    }
+    // AWS keeps tags of its own, which nobody else may write.
+    let is_ours = |tag: &Value| !text(tag, "key").starts_with("aws:");
+    if let Some(Value::Array(tags)) = document.get_mut("tags") {
+        tags.retain(is_ours);
+        if tags.is_empty() {
+            document.remove("tags");
+        }
+    }
+    Ok(document)
 }
 
 fn list_mut<'a>(value: &'a mut Value, field: &str) -> impl Iterator<Item = &'a mut Value> {
     let list = value.get_mut(field).and_then(Value::as_array_mut);
     list.into_iter().flatten()
-}
-
-fn sort_by(value: &mut Value, field: &str, key: &str) {
-    if let Some(list) = value.get_mut(field).and_then(Value::as_array_mut) {
-        list.sort_by(|a, b| -> Ordering { text(a, key).cmp(text(b, key)) });
-    }
-}
-
-/// An absent list, an empty one and null are the same to AWS.
-fn without_empty(value: &mut Value) {
-    match value {
-        Value::Object(object) => {
-            for inner in object.values_mut() {
-                without_empty(inner);
-            }
-            object.retain(|_, inner| !is_empty(inner));
-        }
-        Value::Array(list) => list.iter_mut().for_each(without_empty),
-        _ => {}
-    }
-}
-
-fn is_empty(value: &Value) -> bool {
-    match value {
-        Value::Null => true,
-        Value::Array(list) => list.is_empty(),
-        Value::Object(object) => object.is_empty(),
-        _ => false,
-    }
 }
 
 /// Options of log drivers that hold no secret.
@@ -448,8 +421,8 @@ mod tests {
     fn described(document: &Map<String, Value>, read_only: &Value) -> Value {
         let mut document = document.clone();
         let tags = document.remove("tags").unwrap_or_else(|| json!([]));
-        for field in READ_ONLY {
-            document.insert(field.to_owned(), read_only.clone());
+        for field in super::read_only() {
+            document.insert(field, read_only.clone());
         }
         json!({"taskDefinition": document, "tags": tags})
     }
@@ -540,13 +513,25 @@ mod tests {
     #[test]
     fn a_family_name_alone_or_a_config_map_is_refused_with_a_word() {
         for text in [
-            "{}",
             "[]",
             "nonsense",
-            r#"{"family": "x"}"#,
             "kind: ConfigMap",
+            r#"{"taskDefinition": 1}"#,
+            r#"{"taskDefinition": {"family": "x"}, "revision": 3}"#,
         ] {
             let error = TaskDefinition::from_json(text).expect_err("no task definition");
+            assert_eq!(error.kind(), ErrorKind::Invalid);
+        }
+        for text in ["{}", r#"{"family": "x"}"#] {
+            let definition = TaskDefinition::from_json(text).expect("an object");
+            let findings = definition.findings();
+            let wanted = "containerDefinitions: it is missing (line 1, column 1)";
+            assert!(
+                findings.iter().any(|one| one.message == wanted),
+                "{findings:?}"
+            );
+            let answer = serde_json::from_str(text).expect("JSON");
+            let error = TaskDefinition::from_described(answer).expect_err("no answer");
             assert_eq!(error.kind(), ErrorKind::Invalid);
         }
     }

@@ -1,5 +1,7 @@
 //! Rules and target groups as files describe them.
 
+mod request;
+mod rule_rules;
 mod rule_spec;
 pub(super) mod target_group_spec;
 

@@ -2,43 +2,26 @@
 
 use std::fmt;
 
-use aws_sdk_elasticloadbalancingv2::{
-    operation::create_rule::{CreateRuleInput, builders::CreateRuleInputBuilder},
-    types::{
-        Action, ActionTypeEnum, FixedResponseActionConfig, ForwardActionConfig,
-        HostHeaderConditionConfig, HttpHeaderConditionConfig, HttpRequestMethodConditionConfig,
-        PathPatternConditionConfig, QueryStringConditionConfig, QueryStringKeyValuePair,
-        RedirectActionConfig, RedirectActionStatusCodeEnum, RuleCondition, SourceIpConditionConfig,
-        TargetGroupStickinessConfig, TargetGroupTuple,
-    },
+use aws_sdk_elasticloadbalancingv2::operation::create_rule::{
+    CreateRuleInput, builders::CreateRuleInputBuilder,
 };
 use serde_json::{Map, Value};
 
+use super::{request, rule_rules};
 use crate::{
     aws::{
         Aws,
-        alb::{ListenerArn, RuleArn, TargetGroupArn, tags::tag},
-        document::{self, list, placeholders, text, unknown, unwise, wrong},
+        alb::{ListenerArn, RuleArn, TargetGroupArn},
+        document::{File, list, refusals},
+        model::Input,
     },
     error::{Error, ErrorKind, Result},
-    preflight::{Finding, Severity},
+    preflight::Finding,
 };
 
-const CONDITIONS: [(&str, &str); 6] = [
-    ("host-header", "HostHeaderConfig"),
-    ("path-pattern", "PathPatternConfig"),
-    ("http-header", "HttpHeaderConfig"),
-    ("http-request-method", "HttpRequestMethodConfig"),
-    ("query-string", "QueryStringConfig"),
-    ("source-ip", "SourceIpConfig"),
-];
-/// [Quotas](https://docs.aws.amazon.com/elasticloadbalancing/latest/application/load-balancer-limits.html).
-const MOST_VALUES: usize = 5;
-const MOST_GROUPS: usize = 5;
-
 /// A listener rule as JSON, spelt as the AWS CLI takes it (`aws elbv2 create-rule
-/// --cli-input-json`): forwards, redirects and fixed responses. Rules with a log-in hold a client
-/// secret, and are refused: no file is a place for that. Ranges are those of
+/// --cli-input-json`). Rules with an OIDC log-in hold a client secret, and are refused: no file is
+/// a place for that. Fields and ranges are those of
 /// [CreateRule](https://docs.aws.amazon.com/elasticloadbalancing/latest/APIReference/API_CreateRule.html).
 ///
 /// # Examples
@@ -60,6 +43,7 @@ const MOST_GROUPS: usize = 5;
 #[derive(Clone, PartialEq)]
 pub struct ListenerRuleSpec {
     document: Map<String, Value>,
+    file: File,
 }
 
 impl ListenerRuleSpec {
@@ -67,10 +51,19 @@ impl ListenerRuleSpec {
     ///
     /// # Errors
     ///
-    /// `Invalid` where it is no JSON object, with line and column.
+    /// `Invalid` if it is no JSON object, with line and column.
     pub fn from_json(text: &str) -> Result<Self> {
-        let document = document::read("listener rule", text)?;
-        Ok(Self { document })
+        let (file, document) = File::read("listener rule", Input::Rule, text, None)?;
+        Ok(Self { document, file })
+    }
+
+    /// Takes a value that is newer than this crate's model of AWS, by its path as a finding names
+    /// it. It reaches AWS as it is, and its finding becomes a note. A field that the SDK in use
+    /// does not know stays refused: it cannot be sent.
+    #[must_use]
+    pub fn accept_unknown(mut self, path: &str) -> Self {
+        self.file.accept(path);
+        self
     }
 
     /// Everything that is wrong with it: refusals are what AWS would refuse or do otherwise than
@@ -78,28 +71,8 @@ impl ListenerRuleSpec {
     /// merely unwise.
     #[must_use]
     pub fn findings(&self, green: Option<&TargetGroupArn>) -> Vec<Finding> {
-        let document = &Value::Object(self.document.clone());
-        let mut findings = Vec::new();
-        placeholders("", document, &mut findings);
-        let fields = ["ListenerArn", "Priority", "Conditions", "Actions", "Tags"];
-        unknown("", document, &fields, &[], &mut findings);
-        let priority = document.get("Priority").and_then(Value::as_i64);
-        if !priority.is_some_and(|priority| (1..=50_000).contains(&priority)) {
-            let hint = "1 to 50000; the default rule belongs to its listener";
-            findings.push(wrong("Priority", "it is no priority", hint));
-        }
-        let listener = text(document, "ListenerArn");
-        if !listener.is_empty() && listener.parse::<ListenerArn>().is_err() {
-            let message = format!("`{listener}` is no listener's ARN");
-            findings.push(wrong(
-                "ListenerArn",
-                message,
-                "aws elbv2 describe-listeners",
-            ));
-        }
-        conditions(document, &mut findings);
-        actions(document, green, &mut findings);
-        findings
+        let rules = rule_rules::rule(&Value::Object(self.document.clone()), green);
+        self.file.findings(Input::Rule, &[], rules)
     }
 
     /// Makes the rule on a listener.
@@ -107,7 +80,7 @@ impl ListenerRuleSpec {
     /// # Errors
     ///
     /// `Refused` with every refusal of [`findings`](Self::findings), nothing called; `Conflict`
-    /// where the priority is taken; `OutcomeUnknown` where no answer came: look before doing it
+    /// if the priority is taken; `OutcomeUnknown` if no answer came: look before doing it
     /// again.
     ///
     /// # Cancel safety
@@ -120,15 +93,13 @@ impl ListenerRuleSpec {
         green: Option<&TargetGroupArn>,
     ) -> Result<RuleArn> {
         let attempted = format!("make a rule on listener {listener}");
-        let findings = self.findings(green);
-        let stops = |one: &&Finding| one.severity != Severity::Note;
-        let reasons: Vec<&str> = findings
-            .iter()
-            .filter(stops)
-            .map(|one| one.message.as_str())
-            .collect();
-        if !reasons.is_empty() {
-            let message = format!("{attempted}: {}", reasons.join("; "));
+        if let Some(reasons) = refusals(&self.findings(green)) {
+            let message = format!("{attempted}: {reasons}");
+            return Err(Error::new(ErrorKind::Refused, message));
+        }
+        let own = self.document.get("ListenerArn").and_then(Value::as_str);
+        if let Some(own) = own.filter(|own| *own != listener.as_str()) {
+            let message = format!("{attempted}: the file names another one, {own}");
             return Err(Error::new(ErrorKind::Refused, message));
         }
         let sent = aws.elb.create_rule(self.create_input(listener)).await;
@@ -140,25 +111,17 @@ impl ListenerRuleSpec {
     }
 
     /// The exact request.
-    fn create_input(&self, listener: &ListenerArn) -> CreateRuleInputBuilder {
+    pub(super) fn create_input(&self, listener: &ListenerArn) -> CreateRuleInputBuilder {
         let document = &Value::Object(self.document.clone());
-        let priority = document.get("Priority").and_then(Value::as_i64);
-        let tags =
-            list(document, "/Tags").map(|(_, one)| tag(text(one, "Key"), text(one, "Value")));
-        let tags: Vec<_> = tags.collect();
+        let all = |field: &'static str| list(document, field).map(|(_, one)| one);
+        let tags: Vec<_> = all("/Tags").map(request::tag).collect();
+        let transforms: Vec<_> = all("/Transforms").map(request::transform).collect();
         CreateRuleInput::builder()
             .listener_arn(listener.as_str())
-            .set_priority(priority.and_then(|priority| i32::try_from(priority).ok()))
-            .set_conditions(Some(
-                list(document, "/Conditions")
-                    .map(|(_, one)| condition(one))
-                    .collect(),
-            ))
-            .set_actions(Some(
-                list(document, "/Actions")
-                    .map(|(_, one)| action(one))
-                    .collect(),
-            ))
+            .set_priority(request::number(document, "Priority"))
+            .set_conditions(Some(all("/Conditions").map(request::condition).collect()))
+            .set_actions(Some(all("/Actions").map(request::action).collect()))
+            .set_transforms(Some(transforms).filter(|all| !all.is_empty()))
             .set_tags(Some(tags).filter(|tags| !tags.is_empty()))
     }
 }
@@ -172,299 +135,22 @@ impl fmt::Debug for ListenerRuleSpec {
     }
 }
 
-fn strings(value: &Value, field: &str) -> Vec<String> {
-    let listed = value.get(field).and_then(Value::as_array);
-    let texts = listed.into_iter().flatten().filter_map(Value::as_str);
-    texts.map(str::to_owned).collect()
-}
-
-/// The values of a condition, whichever way they are written.
-fn values_of(condition: &Value) -> Vec<String> {
-    let field = text(condition, "Field");
-    let config = CONDITIONS.iter().find(|(name, _)| *name == field);
-    let config = config.and_then(|(_, config)| condition.get(config));
-    match config {
-        Some(config) if field == "query-string" => {
-            let pairs = list(config, "/Values");
-            pairs
-                .map(|(_, pair)| text(pair, "Value").to_owned())
-                .collect()
-        }
-        Some(config) => strings(config, "Values"),
-        None => strings(condition, "Values"),
-    }
-}
-
-fn conditions(document: &Value, findings: &mut Vec<Finding>) {
-    let mut sum = 0;
-    for (place, one) in list(document, "/Conditions") {
-        let at = |field: &str| format!("Conditions[{place}].{field}");
-        let field = text(one, "Field");
-        let known = CONDITIONS.iter().find(|(name, _)| *name == field);
-        let Some((_, config)) = known else {
-            let names: Vec<&str> = CONDITIONS.iter().map(|(name, _)| *name).collect();
-            let message = format!("there is no condition `{field}`");
-            findings.push(wrong(&at("Field"), message, &names.join(", ")));
-            continue;
-        };
-        let path = format!("Conditions[{place}]");
-        unknown(&path, one, &["Field", "Values", config], &[], findings);
-        let values = values_of(one);
-        sum += values.len();
-        if values.is_empty() {
-            findings.push(wrong(&path, "it has no values", "write at least one"));
-        }
-        let is_short = one.get(config).is_none();
-        if is_short && !["host-header", "path-pattern"].contains(&field) {
-            let message = format!("`Values` alone is for hosts and paths; this needs {config}");
-            findings.push(wrong(
-                &at("Values"),
-                message,
-                "see `aws elbv2 create-rule help`",
-            ));
-        } else if !is_short && one.get("Values").is_some() {
-            let message = format!("it stands beside {config}");
-            findings.push(wrong(&at("Values"), message, "leave one of them out"));
-        }
-        let name = one.pointer("/HttpHeaderConfig/HttpHeaderName");
-        if field == "http-header" && name.and_then(Value::as_str).is_none_or(str::is_empty) {
-            let message = "the header has no name";
-            findings.push(wrong(
-                &at("HttpHeaderConfig.HttpHeaderName"),
-                message,
-                "name it",
-            ));
-        }
-    }
-    if sum == 0 {
-        let message = "a rule without them would take every request";
-        findings.push(wrong("Conditions", message, "name hosts, paths or headers"));
-    } else if sum > MOST_VALUES {
-        let message = format!("{sum} values in all, and a rule may have {MOST_VALUES}");
-        findings.push(wrong("Conditions", message, "make two rules of it"));
-    }
-}
-
-/// The groups of a forward, with their weights.
-fn groups(action: &Value) -> Vec<(String, i64)> {
-    let listed: Vec<_> = list(action, "/ForwardConfig/TargetGroups")
-        .map(|(_, group)| {
-            let weight = group.get("Weight").and_then(Value::as_i64).unwrap_or(1);
-            (text(group, "TargetGroupArn").to_owned(), weight)
-        })
-        .collect();
-    let sole = text(action, "TargetGroupArn");
-    if listed.is_empty() && !sole.is_empty() {
-        return vec![(sole.to_owned(), 1)];
-    }
-    listed
-}
-
-fn actions(document: &Value, green: Option<&TargetGroupArn>, findings: &mut Vec<Finding>) {
-    let all: Vec<_> = list(document, "/Actions").collect();
-    let count = all.len();
-    if count != 1 {
-        let message = format!("{count} actions, where one ends the request");
-        let hint = "one of forward, redirect, fixed-response";
-        findings.push(wrong("Actions", message, hint));
-    }
-    for (place, one) in all {
-        let path = format!("Actions[{place}]");
-        match text(one, "Type") {
-            "forward" => in_forward(&path, one, green, findings),
-            "redirect" | "fixed-response" => {}
-            kind @ ("authenticate-oidc" | "authenticate-cognito" | "jwt-validation") => {
-                let message = format!("a rule with `{kind}` is not made from a file");
-                let hint = "make it where its secret is kept, then name it by its ARN";
-                findings.push(wrong(&path, message, hint));
-            }
-            kind => {
-                let message = format!("there is no action `{kind}`");
-                let hint = "forward, redirect or fixed-response";
-                findings.push(wrong(&format!("{path}.Type"), message, hint));
-            }
-        }
-    }
-}
-
-fn in_forward(
-    path: &str,
-    action: &Value,
-    green: Option<&TargetGroupArn>,
-    findings: &mut Vec<Finding>,
-) {
-    let groups = groups(action);
-    let at = format!("{path}.ForwardConfig.TargetGroups");
-    if groups.is_empty() || groups.len() > MOST_GROUPS {
-        let message = format!("{} target groups", groups.len());
-        findings.push(wrong(&at, message, "one to five"));
-        return;
-    }
-    if groups.len() > 1 && action.get("TargetGroupArn").is_some() {
-        let message = "it goes with a single target group only";
-        findings.push(wrong(
-            &format!("{path}.TargetGroupArn"),
-            message,
-            "leave it out",
-        ));
-    }
-    for (place, (arn, weight)) in groups.iter().enumerate() {
-        // A placeholder was told already.
-        if arn.parse::<TargetGroupArn>().is_err() && !arn.contains("ACCOUNT") {
-            let message = format!("`{arn}` is no target group's ARN");
-            findings.push(wrong(&at, message, "aws elbv2 describe-target-groups"));
-        }
-        if groups[..place].iter().any(|(other, _)| other == arn) {
-            findings.push(wrong(&at, format!("{arn} stands twice"), "name each once"));
-        }
-        if !(0..=999).contains(weight) {
-            let message = format!("{weight} is no weight");
-            findings.push(wrong(&at, message, "weights go from 0 to 999"));
-        }
-    }
-    let stickiness = action.pointer("/ForwardConfig/TargetGroupStickinessConfig");
-    if let Some(sticky) = stickiness
-        && sticky.get("Enabled") == Some(&Value::Bool(true))
-        && !sticky
-            .get("DurationSeconds")
-            .and_then(Value::as_i64)
-            .is_some_and(|seconds| (1..=604_800).contains(&seconds))
-    {
-        let field = format!("{path}.ForwardConfig.TargetGroupStickinessConfig.DurationSeconds");
-        findings.push(wrong(
-            &field,
-            "stickiness without a length",
-            "1 to 604800 seconds",
-        ));
-    }
-    let sum: i64 = groups.iter().map(|(_, weight)| weight).sum();
-    if sum == 0 {
-        let message = "all weights are 0: every request fails";
-        findings.push(wrong(&at, message, "give blue the weight"));
-        return;
-    }
-    let Some((sole, _)) = groups.iter().find(|(_, weight)| *weight == sum) else {
-        return;
-    };
-    match green {
-        Some(green) if sole == green.as_str() => findings.push(wrong(
-            path,
-            "it sends everything to green at once",
-            "name both target groups, blue with all the weight and green with 0, and migrate",
-        )),
-        _ if groups.len() == 1 => findings.push(unwise(
-            path,
-            "one target group gets everything: for a migration name both, green at weight 0",
-        )),
-        _ => {}
-    }
-}
-
-fn condition(value: &Value) -> RuleCondition {
-    let field = text(value, "Field");
-    let built = RuleCondition::builder().field(field);
-    let values = Some(values_of(value));
-    if value.get("Values").is_some() {
-        return built.set_values(values).build();
-    }
-    match field {
-        "host-header" => {
-            let config = HostHeaderConditionConfig::builder().set_values(values);
-            built.host_header_config(config.build())
-        }
-        "path-pattern" => {
-            let config = PathPatternConditionConfig::builder().set_values(values);
-            built.path_pattern_config(config.build())
-        }
-        "http-header" => {
-            let name = value.pointer("/HttpHeaderConfig/HttpHeaderName");
-            let config = HttpHeaderConditionConfig::builder()
-                .set_http_header_name(name.and_then(Value::as_str).map(str::to_owned))
-                .set_values(values);
-            built.http_header_config(config.build())
-        }
-        "http-request-method" => {
-            let config = HttpRequestMethodConditionConfig::builder().set_values(values);
-            built.http_request_method_config(config.build())
-        }
-        "query-string" => {
-            let pairs = list(value, "/QueryStringConfig/Values").map(|(_, pair)| {
-                let string = |field: &str| pair.get(field)?.as_str().map(str::to_owned);
-                QueryStringKeyValuePair::builder()
-                    .set_key(string("Key"))
-                    .set_value(string("Value"))
-                    .build()
-            });
-            let config = QueryStringConditionConfig::builder().set_values(Some(pairs.collect()));
-            built.query_string_config(config.build())
-        }
-        _ => {
-            let config = SourceIpConditionConfig::builder().set_values(values);
-            built.source_ip_config(config.build())
-        }
-    }
-    .build()
-}
-
-fn action(value: &Value) -> Action {
-    let built = Action::builder().r#type(ActionTypeEnum::from(text(value, "Type")));
-    let order = value.get("Order").and_then(Value::as_i64);
-    let built = built.set_order(order.and_then(|order| i32::try_from(order).ok()));
-    let string = |value: &Value, field: &str| value.get(field)?.as_str().map(str::to_owned);
-    let redirect = value.get("RedirectConfig").map(|config| {
-        RedirectActionConfig::builder()
-            .set_protocol(string(config, "Protocol"))
-            .set_port(string(config, "Port"))
-            .set_host(string(config, "Host"))
-            .set_path(string(config, "Path"))
-            .set_query(string(config, "Query"))
-            .set_status_code(
-                string(config, "StatusCode")
-                    .map(|code| RedirectActionStatusCodeEnum::from(code.as_str())),
-            )
-            .build()
-    });
-    let response = value.get("FixedResponseConfig").map(|config| {
-        FixedResponseActionConfig::builder()
-            .set_message_body(string(config, "MessageBody"))
-            .set_status_code(string(config, "StatusCode"))
-            .set_content_type(string(config, "ContentType"))
-            .build()
-    });
-    let forward = value.get("ForwardConfig").map(|config| {
-        let tuples = list(config, "/TargetGroups").map(|(_, group)| {
-            let weight = group.get("Weight").and_then(Value::as_i64);
-            TargetGroupTuple::builder()
-                .set_target_group_arn(string(group, "TargetGroupArn"))
-                .set_weight(weight.and_then(|weight| i32::try_from(weight).ok()))
-                .build()
-        });
-        let sticky = config.get("TargetGroupStickinessConfig").map(|sticky| {
-            let seconds = sticky.get("DurationSeconds").and_then(Value::as_i64);
-            TargetGroupStickinessConfig::builder()
-                .set_enabled(sticky.get("Enabled").and_then(Value::as_bool))
-                .set_duration_seconds(seconds.and_then(|seconds| i32::try_from(seconds).ok()))
-                .build()
-        });
-        ForwardActionConfig::builder()
-            .set_target_groups(Some(tuples.collect()))
-            .set_target_group_stickiness_config(sticky)
-            .build()
-    });
-    built
-        .set_target_group_arn(string(value, "TargetGroupArn"))
-        .set_forward_config(forward)
-        .set_redirect_config(redirect)
-        .set_fixed_response_config(response)
-        .build()
-}
-
 #[cfg(test)]
 mod tests {
+    use aws_sdk_elasticloadbalancingv2::types::{
+        HttpHeaderConditionConfig, QueryStringConditionConfig, QueryStringKeyValuePair,
+        RuleCondition,
+    };
     use serde_json::json;
 
     use super::*;
-    use crate::aws::{alb::testing::*, sim::Simulation};
+    use crate::{
+        aws::{
+            alb::{tags::tag, testing::*},
+            sim::Simulation,
+        },
+        preflight::Severity,
+    };
 
     /// The guide's, word for word.
     const GUIDE: &str = r#"{
@@ -494,11 +180,15 @@ mod tests {
     fn told(text: &str, green: Option<&str>) -> Vec<String> {
         let green = green.map(|arn| arn.parse().unwrap());
         let findings = spec(text).findings(green.as_ref());
-        let tell = |one: &Finding| match one.severity {
-            Severity::Note => format!("note {one}"),
-            _ => {
-                assert!(one.hint.is_some(), "{one}");
-                one.to_string()
+        let tell = |one: &Finding| {
+            let (said, place) = one.message.rsplit_once(" (line ").expect("it has a place");
+            assert!(place.contains("column"), "{one}");
+            match one.severity {
+                Severity::Note => format!("note {said}"),
+                _ => {
+                    assert!(one.hint.is_some(), "{one}");
+                    said.to_owned()
+                }
             }
         };
         findings.iter().map(tell).collect()
@@ -510,6 +200,7 @@ mod tests {
             told(GUIDE, None),
             [
                 "Actions[0].TargetGroupArn: a placeholder stands there, not a value",
+                "note Conditions[1].Values: AWS speaks of a single one here: several belong into PathPatternConfig",
                 "note Actions[0]: one target group gets everything: for a migration name both, green at weight 0",
             ]
         );
@@ -517,7 +208,10 @@ mod tests {
         let green = "arn:aws:elasticloadbalancing:us-east-1:123456789012:targetgroup/chatbot-fastapi-tg/1234567890123456";
         assert_eq!(
             told(&mine, Some(green)),
-            ["Actions[0]: it sends everything to green at once"]
+            [
+                "note Conditions[1].Values: AWS speaks of a single one here: several belong into PathPatternConfig",
+                "Actions[0]: it sends everything to green at once"
+            ]
         );
         let sound = json!({
             "Priority": 100,
@@ -556,22 +250,21 @@ mod tests {
         .join("\n");
         for wanted in [
             "Prio: there is no such field",
-            "Priority: it is no priority",
+            "Priority: 0 is not from 1 to 50000",
             "ListenerArn: `listener` is no listener's ARN",
             "Conditions[0].Field: there is no condition `header`",
             "Conditions[1].Values: `Values` alone is for hosts and paths",
             "Conditions[2].HttpHeaderConfig.HttpHeaderName: the header has no name",
             "Conditions[3].Values: it stands beside PathPatternConfig",
             "Conditions[4]: it has no values",
-            "Conditions: 6 values in all",
-            "Actions: 3 actions",
-            "Actions[0]: a rule with `authenticate-oidc` is not made from a file",
+            "Conditions: 10 values in all",
+            "Actions[0]: its client secret would stand in a file",
             "Actions[1].TargetGroupArn: it goes with a single",
             "1000 is no weight",
             "stands twice",
             "`green` is no target group's ARN",
             "stickiness without a length",
-            "Actions[2].Type: there is no action `mirror`",
+            "Actions[2].Type: there is no `mirror` here",
         ] {
             assert!(told.contains(wanted), "{wanted} in\n{told}");
         }
@@ -654,5 +347,235 @@ mod tests {
         sound.create(&aws, &listener, None).await.unwrap();
         let taken = sound.create(&aws, &listener, None).await.unwrap_err();
         assert_eq!(taken.kind(), ErrorKind::Conflict);
+    }
+
+    /// A sound rule with these conditions and actions.
+    fn rule_of(conditions: Value, actions: Value) -> Vec<String> {
+        let rule = json!({"Priority": 100, "Conditions": conditions, "Actions": actions});
+        told(&rule.to_string(), None)
+    }
+
+    fn to_both() -> Value {
+        json!([{"Type": "forward", "ForwardConfig": {"TargetGroups": [
+            {"TargetGroupArn": BLUE, "Weight": 100}, {"TargetGroupArn": GREEN, "Weight": 0}]}}])
+    }
+
+    fn on_path() -> Value {
+        json!([{"Field": "path-pattern", "PathPatternConfig": {"Values": ["/orders/*"]}}])
+    }
+
+    #[test]
+    fn what_aws_takes_is_taken() {
+        let conditions = [
+            json!([{"Field": "host-header", "HostHeaderConfig": {"RegexValues": ["^api:8443$"]}}]),
+            json!([{"Field": "path-pattern", "RegexValues": ["^/v[12]/"]}]),
+            json!([{"Field": "http-request-method", "HttpRequestMethodConfig": {"Values": ["GET", "HEAD"]}}]),
+            json!([{"Field": "query-string", "QueryStringConfig": {"Values": [{"Value": "beta"}]}}]),
+            json!([{"Field": "source-ip", "SourceIpConfig": {"Values": ["10.0.0.0/8", "2001:db8::/32"]}}]),
+        ];
+        for condition in conditions {
+            assert_eq!(rule_of(condition, to_both()), [""; 0]);
+        }
+        let jwt = json!({"Type": "jwt-validation", "Order": 1, "JwtValidationConfig":
+            {"JwksEndpoint": "https://idp.example.com/keys", "Issuer": "https://idp.example.com"}});
+        let cognito = json!({"Type": "authenticate-cognito", "Order": 1, "AuthenticateCognitoConfig":
+            {"UserPoolArn": "arn:aws:cognito-idp:us-east-1:123456789012:userpool/x",
+             "UserPoolClientId": "c", "UserPoolDomain": "d"}});
+        for first in [jwt, cognito] {
+            let mut last = to_both()[0].clone();
+            last["Order"] = json!(2);
+            assert_eq!(rule_of(on_path(), json!([first, last])), [""; 0]);
+        }
+        let partitions = json!([{"Type": "forward", "ForwardConfig": {"TargetGroups": [
+            {"TargetGroupArn": BLUE.replace("arn:aws:", "arn:aws-us-gov:"), "Weight": 1},
+            {"TargetGroupArn": GREEN.replace("arn:aws:", "arn:aws-cn:"), "Weight": 0}]}}]);
+        assert_eq!(rule_of(on_path(), partitions), [""; 0]);
+        let rewrite = json!({"Priority": 1, "Conditions": on_path(), "Actions": to_both(), "Transforms":
+            [{"Type": "url-rewrite", "UrlRewriteConfig": {"Rewrites": [{"Regex": "^/a", "Replace": "/b"}]}}]});
+        assert_eq!(told(&rewrite.to_string(), None), [""; 0]);
+    }
+
+    #[test]
+    fn what_aws_refuses_in_words_is_refused() {
+        let path = "Conditions[0]";
+        let of = |field: &str, config: &str, value: &str| json!([{"Field": field, config: {"Values": [value]}}]);
+        for (conditions, sign) in [
+            (
+                of("host-header", "HostHeaderConfig", "api.example.com:8443"),
+                format!("{path}: `api.example.com:8443`: no host"),
+            ),
+            (
+                of("http-request-method", "HttpRequestMethodConfig", "get"),
+                format!("{path}: `get`: no method"),
+            ),
+            (
+                of("source-ip", "SourceIpConfig", "10.0.0.1"),
+                format!("{path}: `10.0.0.1`: no block"),
+            ),
+            (
+                of(
+                    "path-pattern",
+                    "PathPatternConfig",
+                    "/*/a/*/b/*/c/*/d/*/e/*",
+                ),
+                "Conditions: 6 wildcards in all".into(),
+            ),
+            (
+                of("path-pattern", "PathPatternConfig", &"/".repeat(129)),
+                format!("{path}: 129 characters"),
+            ),
+            (
+                of("path-pattern", "HostHeaderConfig", "a.com"),
+                format!("{path}.HostHeaderConfig: it is for another condition"),
+            ),
+            (
+                json!([{"Field": "source-ip", "SourceIpConfig": {"IpAddressType": "ipv6"}}]),
+                format!("{path}.SourceIpConfig.IpAddressType: it is for Network Load Balancers"),
+            ),
+            (
+                json!([{"Field": "host-header", "HostHeaderConfig": {"Values": ["a.com"], "RegexValues": ["a"]}}]),
+                format!("{path}: Values and RegexValues stand beside each other"),
+            ),
+            (
+                json!([{"Field": "http-request-method", "HttpRequestMethodConfig": {"RegexValues": ["a"]}}]),
+                format!("{path}.HttpRequestMethodConfig.RegexValues: there is no such field"),
+            ),
+            (
+                json!([{"Field": "http-header", "HttpHeaderConfig": {"HttpHeaderName": "Host", "Values": ["a.com"]}}]),
+                format!(
+                    "{path}.HttpHeaderConfig.HttpHeaderName: hosts have a condition of their own"
+                ),
+            ),
+            (
+                json!([{"Field": "http-header", "HttpHeaderConfig": {"HttpHeaderName": "x".repeat(41), "Values": ["a"]}}]),
+                format!("{path}.HttpHeaderConfig.HttpHeaderName: 41 characters"),
+            ),
+            (
+                json!([{"Field": "query-string", "RegexValues": ["a"]}]),
+                format!("{path}: query-string takes no regular expressions"),
+            ),
+        ] {
+            let told = rule_of(conditions, to_both()).join("\n");
+            assert!(told.contains(&sign), "{sign} in\n{told}");
+        }
+        let to = |kind: &str, config: &str, value: Value| json!([{"Type": kind, config: value}]);
+        let redirect = |value: Value| to("redirect", "RedirectConfig", value);
+        let weights = |blue: Value, green: Value| {
+            json!([{"Type": "forward", "ForwardConfig": {"TargetGroups": [
+                {"TargetGroupArn": BLUE, "Weight": blue}, {"TargetGroupArn": GREEN, "Weight": green}]}}])
+        };
+        for (actions, sign) in [
+            (
+                json!([{"Type": "redirect"}]),
+                "Actions[0].RedirectConfig: redirect needs it",
+            ),
+            (
+                redirect(json!({"StatusCode": "HTTP_301"})),
+                "Actions[0].RedirectConfig: it leads to itself",
+            ),
+            (
+                redirect(json!({"StatusCode": "HTTP_301", "Host": "#{host}", "Query": "a"})),
+                "it leads to itself",
+            ),
+            (
+                redirect(json!({"StatusCode": "HTTP_301", "Protocol": "FTP"})),
+                "Protocol: there is no `FTP`",
+            ),
+            (
+                redirect(json!({"StatusCode": "HTTP_301", "Port": "http"})),
+                "Port: `http` is no port",
+            ),
+            (
+                redirect(json!({"StatusCode": "HTTP_301", "Path": "new"})),
+                "Path: `new` is no path",
+            ),
+            (
+                to(
+                    "fixed-response",
+                    "FixedResponseConfig",
+                    json!({"StatusCode": "302", "ContentType": "text/xml"}),
+                ),
+                "StatusCode: a fixed response has no code 302\nActions[0].FixedResponseConfig.ContentType: there is no `text/xml`",
+            ),
+            (
+                to(
+                    "forward",
+                    "RedirectConfig",
+                    json!({"StatusCode": "HTTP_301"}),
+                ),
+                "Actions[0].RedirectConfig: it is for redirect, and this is forward",
+            ),
+            (
+                weights(json!("100"), json!("0")),
+                "TargetGroups[0].Weight: a text stands there, not a whole number",
+            ),
+            (
+                weights(json!(100), Value::Null),
+                "TargetGroups[1].Weight: it is missing, and AWS takes 1",
+            ),
+            (weights(json!(0), json!(0)), "all weights are 0"),
+            (
+                weights(json!(1), json!(999)),
+                "note Actions[0].ForwardConfig.TargetGroups: it sends 0.1 % to",
+            ),
+            (
+                json!([to_both()[0], {"Type": "redirect", "RedirectConfig": {"StatusCode": "HTTP_301", "Port": "1"}}]),
+                "Actions: 2 actions that end",
+            ),
+        ] {
+            let told = rule_of(on_path(), actions).join("\n");
+            assert!(told.contains(sign), "{sign} in\n{told}");
+        }
+        let jwt = json!({"Type": "jwt-validation", "Order": 2, "JwtValidationConfig": {"JwksEndpoint": "a", "Issuer": "b"}});
+        let mut forward = to_both()[0].clone();
+        let told = rule_of(on_path(), json!([jwt, forward])).join("\n");
+        assert!(told.contains("each needs an Order of its own"), "{told}");
+        forward["Order"] = json!(1);
+        let told = rule_of(on_path(), json!([jwt, forward])).join("\n");
+        assert!(
+            told.contains("the action that ends the request is not the last"),
+            "{told}"
+        );
+    }
+
+    #[test]
+    fn a_rule_that_gives_green_most_is_refused_if_green_is_known() {
+        let rule = json!({"Priority": 1, "Conditions": on_path(), "Actions": [{"Type": "forward",
+            "ForwardConfig": {"TargetGroups": [
+                {"TargetGroupArn": BLUE, "Weight": 1}, {"TargetGroupArn": GREEN, "Weight": 999}]}}]});
+        let said = "Actions[0].ForwardConfig.TargetGroups: it sends 0.1 % to flask, 99.9 % to fastapi at once";
+        assert_eq!(told(&rule.to_string(), Some(GREEN)), [said]);
+        assert_eq!(
+            told(&rule.to_string(), Some(BLUE)),
+            [format!("note {said}")]
+        );
+    }
+
+    #[test]
+    fn a_newer_value_is_sent_if_it_is_accepted_and_a_newer_field_never() {
+        let mut actions = to_both();
+        actions[0]["Type"] = json!("mirror");
+        actions[0]["Novel"] = json!(1);
+        let text = json!({"Priority": 1, "Conditions": on_path(), "Actions": actions}).to_string();
+        let spec = spec(&text)
+            .accept_unknown("Actions[0].Type")
+            .accept_unknown("Actions[0].Novel");
+        let findings = spec.findings(None);
+        let told: Vec<String> = findings.iter().map(ToString::to_string).collect();
+        assert!(
+            told.iter()
+                .any(|one| one.starts_with("Actions[0].Novel: this program's SDK cannot send it")),
+            "{told:?}"
+        );
+        let accepted = findings
+            .iter()
+            .find(|one| one.message.starts_with("Actions[0].Type: accepted"));
+        assert_eq!(
+            accepted.map(|one| one.severity),
+            Some(Severity::Note),
+            "{told:?}"
+        );
+        let sent = format!("{:?}", spec.create_input(&listener_arn()));
+        assert!(sent.contains("mirror"), "{sent}");
     }
 }

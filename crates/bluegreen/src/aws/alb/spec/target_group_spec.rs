@@ -8,50 +8,21 @@ use aws_sdk_elasticloadbalancingv2::{
 };
 use serde_json::{Map, Value};
 
+use super::{
+    request::{self, number, string},
+    rule_rules::is_port,
+};
 use crate::{
     aws::{
-        alb::tags,
-        document::{self, is_id, placeholders, text, unknown, unwise, wrong},
+        document::{self, File, Told, is_id, is_said, placeholders, tags, text, unwise, wrong},
+        model::Input,
     },
     error::Result,
     preflight::Finding,
 };
 
-const FIELDS: [&str; 17] = [
-    "Name",
-    "Protocol",
-    "ProtocolVersion",
-    "Port",
-    "VpcId",
-    "HealthCheckProtocol",
-    "HealthCheckPort",
-    "HealthCheckEnabled",
-    "HealthCheckPath",
-    "HealthCheckIntervalSeconds",
-    "HealthCheckTimeoutSeconds",
-    "HealthyThresholdCount",
-    "UnhealthyThresholdCount",
-    "Matcher",
-    "TargetType",
-    "IpAddressType",
-    "Tags",
-];
-
-/// Fields of other things that are written here now and then.
-const ELSEWHERE: [(&str, &str); 3] = [
-    (
-        "HealthCheckGracePeriodSeconds",
-        "it belongs into the ECS service: healthCheckGracePeriodSeconds",
-    ),
-    (
-        "DeregistrationDelayTimeoutSeconds",
-        "it is an attribute: aws elbv2 modify-target-group-attributes",
-    ),
-    (
-        "Attributes",
-        "attributes are set afterwards: aws elbv2 modify-target-group-attributes",
-    ),
-];
+/// What is set on a group once it is there.
+const ATTRIBUTES: [&str; 2] = ["DeregistrationDelayTimeoutSeconds", "Attributes"];
 
 /// A target group as JSON, spelt as the AWS CLI takes it (`aws elbv2 create-target-group
 /// --cli-input-json`), of an Application Load Balancer. Ranges are those of
@@ -68,15 +39,14 @@ const ELSEWHERE: [(&str, &str); 3] = [
 ///     "HealthCheckGracePeriodSeconds": 60
 /// }"#)?;
 /// let findings = spec.findings();
-/// assert_eq!(
-///     findings[0].to_string(),
-///     "HealthCheckGracePeriodSeconds: there is no such field here"
-/// );
+/// let wanted = "HealthCheckGracePeriodSeconds: there is no such field here (line 4, column 5)";
+/// assert_eq!(findings[0].to_string(), wanted);
 /// # Ok::<(), bluegreen::Error>(())
 /// ```
 #[derive(Debug, Clone, PartialEq)]
 pub struct TargetGroupSpec {
     document: Map<String, Value>,
+    file: File,
 }
 
 impl TargetGroupSpec {
@@ -84,10 +54,19 @@ impl TargetGroupSpec {
     ///
     /// # Errors
     ///
-    /// `Invalid` where it is no JSON object, with line and column.
+    /// `Invalid` if it is no JSON object, with line and column.
     pub fn from_json(text: &str) -> Result<Self> {
-        let document = document::read("target group", text)?;
-        Ok(Self { document })
+        let (file, document) = File::read("target group", Input::TargetGroup, text, None)?;
+        Ok(Self { document, file })
+    }
+
+    /// Takes a value that is newer than this crate's model of AWS, by its path as a finding names
+    /// it. It reaches AWS as it is, and its finding becomes a note. A field that the SDK in use
+    /// does not know stays refused: it cannot be sent.
+    #[must_use]
+    pub fn accept_unknown(mut self, path: &str) -> Self {
+        self.file.accept(path);
+        self
     }
 
     /// The group's name in it.
@@ -100,45 +79,16 @@ impl TargetGroupSpec {
     /// was meant, notes what is merely unwise.
     #[must_use]
     pub fn findings(&self) -> Vec<Finding> {
-        let document = &Value::Object(self.document.clone());
-        let mut findings = Vec::new();
-        placeholders("", document, &mut findings);
-        unknown("", document, &FIELDS, &ELSEWHERE, &mut findings);
-        if !is_name(text(document, "Name")) {
-            let hint = "up to 32 letters, digits and hyphens, no hyphen at either end";
-            let message = format!("`{}` is no name", text(document, "Name"));
-            findings.push(wrong("Name", message, hint));
+        let rules = rules(&Value::Object(self.document.clone()));
+        let mut findings = self.file.findings(Input::TargetGroup, &[], rules);
+        let is_attribute = |one: &&mut Finding| {
+            let mut names = ATTRIBUTES.iter();
+            names.any(|name| one.message.starts_with(&format!("{name}: there is no")))
+        };
+        for finding in findings.iter_mut().filter(is_attribute) {
+            let hint = "it is an attribute: aws elbv2 modify-target-group-attributes";
+            finding.hint = Some(hint.to_owned());
         }
-        for field in ["Protocol", "HealthCheckProtocol"] {
-            let protocol = text(document, field);
-            let is_default = field == "HealthCheckProtocol" && protocol.is_empty();
-            if !["HTTP", "HTTPS"].contains(&protocol) && !is_default {
-                let message = format!("an Application Load Balancer has no `{protocol}`");
-                findings.push(wrong(field, message, "HTTP or HTTPS"));
-            }
-        }
-        let version = text(document, "ProtocolVersion");
-        if !["", "HTTP1", "HTTP2", "GRPC"].contains(&version) {
-            let message = format!("there is no `{version}`");
-            findings.push(wrong("ProtocolVersion", message, "HTTP1, HTTP2 or GRPC"));
-        }
-        match text(document, "TargetType") {
-            "ip" | "lambda" => {}
-            "" | "instance" => findings.push(unwise(
-                "TargetType",
-                "by instance: tasks on Fargate, and all in awsvpc mode, need `ip`",
-            )),
-            other => {
-                let message = format!("there is no `{other}`");
-                findings.push(wrong("TargetType", message, "ip, instance or lambda"));
-            }
-        }
-        let vpc = text(document, "VpcId");
-        if !is_id(vpc, "vpc-") {
-            let message = format!("`{vpc}` is no id");
-            findings.push(wrong("VpcId", message, "vpc- and hexadecimal digits"));
-        }
-        findings.extend(health_check(document));
         findings
     }
 
@@ -148,17 +98,16 @@ impl TargetGroupSpec {
         tags: Vec<Tag>,
     ) -> CreateTargetGroupInputBuilder {
         let document = &Value::Object(self.document.clone());
-        let string = |field: &str| document.get(field)?.as_str().map(str::to_owned);
-        let number = |field: &str| i32::try_from(document.get(field)?.as_i64()?).ok();
-        let matcher = document.get("Matcher").map(|matcher| {
-            let code = |field: &str| matcher.get(field)?.as_str().map(str::to_owned);
+        let string = |field: &str| string(document, field);
+        let number = |field: &str| number(document, field);
+        let matcher = document.get("Matcher").filter(|one| one.is_object());
+        let matcher = matcher.map(|matcher| {
             Matcher::builder()
-                .set_http_code(code("HttpCode"))
-                .set_grpc_code(code("GrpcCode"))
+                .set_http_code(request::string(matcher, "HttpCode"))
+                .set_grpc_code(request::string(matcher, "GrpcCode"))
                 .build()
         });
-        let own = document::list(document, "/Tags")
-            .map(|(_, tag)| tags::tag(text(tag, "Key"), text(tag, "Value")));
+        let own = document::list(document, "/Tags").map(|(_, tag)| request::tag(tag));
         let protocol = |field: &str| string(field).map(|one| ProtocolEnum::from(one.as_str()));
         CreateTargetGroupInput::builder()
             .set_name(string("Name"))
@@ -179,6 +128,7 @@ impl TargetGroupSpec {
             .set_ip_address_type(
                 string("IpAddressType").map(|one| TargetGroupIpAddressTypeEnum::from(one.as_str())),
             )
+            .set_target_control_port(number("TargetControlPort"))
             .set_tags(Some(own.chain(tags).collect()))
     }
 }
@@ -190,76 +140,134 @@ pub(in crate::aws::alb) fn is_name(name: &str) -> bool {
         && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '-')
         && !name.starts_with('-')
         && !name.ends_with('-')
-        && !name.starts_with("internal-")
 }
 
-fn health_check(document: &Value) -> Vec<Finding> {
-    let mut findings = Vec::new();
-    let ranges = [
-        ("Port", 1, 65_535),
-        ("HealthCheckIntervalSeconds", 5, 300),
-        ("HealthCheckTimeoutSeconds", 2, 120),
-        ("HealthyThresholdCount", 2, 10),
-        ("UnhealthyThresholdCount", 2, 10),
-    ];
-    for (field, from, to) in ranges {
-        let found = document.get(field);
-        if found.is_none() && field != "Port" {
-            continue;
+/// What AWS checks beyond its model, by the text of
+/// [CreateTargetGroup](https://docs.aws.amazon.com/elasticloadbalancing/latest/APIReference/API_CreateTargetGroup.html)
+/// and of the types that it names.
+fn rules(document: &Value) -> Vec<Told> {
+    let mut told = Vec::new();
+    placeholders("", document, &mut told);
+    told.extend(tags(document, "Tags", "Key"));
+    let name = text(document, "Name");
+    if !is_name(name) {
+        let hint = "up to 32 letters, digits and hyphens, no hyphen at either end";
+        told.push(wrong("Name", format!("`{name}` is no name"), hint));
+    }
+    let kind = text(document, "TargetType");
+    let is_there = |field: &str| document.get(field).is_some_and(is_said);
+    match kind {
+        "lambda" => {
+            for field in ["Protocol", "Port", "VpcId", "ProtocolVersion"] {
+                if is_there(field) {
+                    let message = "it does not apply to a function";
+                    told.push(wrong(field, message, "leave it out"));
+                }
+            }
         }
-        let number = found.and_then(Value::as_i64);
-        if !number.is_some_and(|number| (from..=to).contains(&number)) {
-            let shown = found.map_or("nothing".to_owned(), ToString::to_string);
-            let message = format!("{shown} is not from {from} to {to}");
-            findings.push(wrong(field, message, "write a number in that range"));
+        "alb" => {
+            let message = "a group of `alb` is one of a Network Load Balancer";
+            told.push(wrong("TargetType", message, "ip, instance or lambda"));
+        }
+        "" | "instance" => told.push(unwise(
+            "TargetType",
+            "by instance: tasks on Fargate, and all in awsvpc mode, need `ip`",
+        )),
+        _ => {}
+    }
+    if kind != "lambda" {
+        if !is_there("Port") {
+            told.push(wrong("Port", "it is missing", "the port of the targets"));
+        }
+        let vpc = text(document, "VpcId");
+        if !is_id(vpc, "vpc-") {
+            let message = format!("`{vpc}` is no id");
+            told.push(wrong("VpcId", message, "vpc- and hexadecimal digits"));
+        }
+        if document.get("HealthCheckEnabled") == Some(&Value::Bool(false)) {
+            let message = "without health checks no target ever counts as healthy";
+            told.push(wrong("HealthCheckEnabled", message, "leave it out"));
         }
     }
+    for field in ["Protocol", "HealthCheckProtocol"] {
+        let protocol = text(document, field);
+        let is_default =
+            protocol.is_empty() && (field == "HealthCheckProtocol" || kind == "lambda");
+        if !["HTTP", "HTTPS"].contains(&protocol) && !is_default && kind != "lambda" {
+            let message = format!("an Application Load Balancer has no `{protocol}`");
+            told.push(wrong(field, message, "HTTP or HTTPS"));
+        }
+    }
+    let version = text(document, "ProtocolVersion");
+    if !["", "HTTP1", "HTTP2", "GRPC"].contains(&version) {
+        let message = format!("there is no `{version}`");
+        told.push(wrong("ProtocolVersion", message, "HTTP1, HTTP2 or GRPC"));
+    }
+    let is_grpc = version == "GRPC";
+    health_check(document, kind == "lambda", is_grpc, &mut told);
+    for (field, is_own, codes, such) in [
+        ("HttpCode", !is_grpc, 200..=499, "200, 200,202 or 200-299"),
+        ("GrpcCode", is_grpc, 0..=99, "0, 0,12 or 0-5"),
+    ] {
+        let at = format!("Matcher.{field}");
+        match document
+            .pointer(&format!("/Matcher/{field}"))
+            .and_then(Value::as_str)
+        {
+            Some(_) if !is_own => {
+                let message = format!("it is not for protocol version {}", or(version, "HTTP1"));
+                let hint = "HttpCode goes with HTTP1 and HTTP2, GrpcCode with GRPC";
+                told.push(wrong(&at, message, hint));
+            }
+            Some(found) if !are_codes(found, &codes) => {
+                let message = format!("`{found}` are no success codes");
+                let hint = format!("codes from {} to {}: {such}", codes.start(), codes.end());
+                told.push(wrong(&at, message, &hint));
+            }
+            _ => {}
+        }
+    }
+    told
+}
+
+fn or<'a>(text: &'a str, default: &'a str) -> &'a str {
+    if text.is_empty() { default } else { text }
+}
+
+fn health_check(document: &Value, is_lambda: bool, is_grpc: bool, told: &mut Vec<Told>) {
     let seconds = |field: &str, default: i64| {
         let found = document.get(field).and_then(Value::as_i64);
         found.unwrap_or(default)
     };
-    let interval = seconds("HealthCheckIntervalSeconds", 30);
-    let timeout = seconds("HealthCheckTimeoutSeconds", 5);
+    let defaults = if is_lambda { (35, 30) } else { (30, 5) };
+    let interval = seconds("HealthCheckIntervalSeconds", defaults.0);
+    let timeout = seconds("HealthCheckTimeoutSeconds", defaults.1);
     if timeout >= interval {
         let message = format!("{timeout} s is not less than the interval of {interval} s");
-        findings.push(wrong(
-            "HealthCheckTimeoutSeconds",
-            message,
-            "make the interval longer than the timeout",
-        ));
+        let hint = "make the interval longer than the timeout";
+        told.push(wrong("HealthCheckTimeoutSeconds", message, hint));
     }
     let path = text(document, "HealthCheckPath");
-    if path.is_empty() {
-        findings.push(unwise("HealthCheckPath", "none: the balancer asks for `/`"));
-    } else if !path.starts_with('/') || path.len() > 1024 {
+    if path.is_empty() && !is_grpc && !is_lambda {
+        told.push(unwise("HealthCheckPath", "none: the balancer asks for `/`"));
+    } else if !path.is_empty() && !path.starts_with('/') {
         let message = format!("`{path}` is no path");
-        findings.push(wrong("HealthCheckPath", message, "it begins with `/`"));
+        told.push(wrong("HealthCheckPath", message, "it begins with `/`"));
     }
-    if document.get("HealthCheckEnabled") == Some(&Value::Bool(false)) {
-        let message = "without health checks no target ever counts as healthy";
-        findings.push(wrong("HealthCheckEnabled", message, "leave it out"));
+    let port = text(document, "HealthCheckPort");
+    if !["", "traffic-port"].contains(&port) && !is_port(port) {
+        let message = format!("`{port}` is no port");
+        told.push(wrong(
+            "HealthCheckPort",
+            message,
+            "1 to 65535, or traffic-port",
+        ));
     }
-    if let Some(matcher) = document.get("Matcher") {
-        unknown(
-            "Matcher",
-            matcher,
-            &["HttpCode", "GrpcCode"],
-            &[],
-            &mut findings,
-        );
-        let codes = text(matcher, "HttpCode");
-        if matcher.get("HttpCode").is_some() && !are_codes(codes) {
-            let message = format!("`{codes}` are no success codes");
-            let hint = "codes from 200 to 499: 200, 200,202 or 200-299";
-            findings.push(wrong("Matcher.HttpCode", message, hint));
-        }
-    }
-    findings
 }
 
 /// `200`, `200,202`, `200-299`.
-fn are_codes(text: &str) -> bool {
-    let code = |text: &str| text.parse().ok().filter(|code| (200..=499).contains(code));
+fn are_codes(text: &str, codes: &std::ops::RangeInclusive<u16>) -> bool {
+    let code = |text: &str| text.parse().ok().filter(|code| codes.contains(code));
     text.split(',').all(|part| match part.split_once('-') {
         None => code(part).is_some(),
         Some((from, to)) => {
@@ -276,9 +284,12 @@ mod tests {
 
     fn told(text: &str) -> Vec<String> {
         let spec = TargetGroupSpec::from_json(text).unwrap();
-        let tell = |one: &Finding| match one.severity {
-            Severity::Note => format!("note {one}"),
-            _ => format!("{one} ({})", one.hint.as_deref().unwrap()),
+        let tell = |one: &Finding| {
+            let (said, _) = one.message.rsplit_once(" (line ").expect("it has a place");
+            match one.severity {
+                Severity::Note => format!("note {said}"),
+                _ => format!("{said} ({})", one.hint.as_deref().unwrap()),
+            }
         };
         spec.findings().iter().map(tell).collect()
     }
@@ -314,12 +325,10 @@ mod tests {
 
     #[test]
     fn the_guides_one_mistake_is_found_and_its_twin_is_sound() {
-        assert_eq!(
-            told(GUIDE),
-            [
-                "HealthCheckGracePeriodSeconds: there is no such field here (it belongs into the ECS service: healthCheckGracePeriodSeconds)"
-            ]
-        );
+        let told_of_guide = told(GUIDE);
+        let wanted = "HealthCheckGracePeriodSeconds: there is no such field here (it belongs into the ECS service: healthCheckGracePeriodSeconds (newer than";
+        assert!(told_of_guide[0].starts_with(wanted), "{told_of_guide:?}");
+        assert_eq!(told_of_guide.len(), 1);
         let twin = GUIDE.replace("\"HealthCheckGracePeriodSeconds\": 60,", "");
         assert_eq!(told(&twin), [""; 0]);
     }
@@ -336,18 +345,16 @@ mod tests {
         )
         .join("\n");
         for wanted in [
-            "LoadBalancer: a placeholder",
-            "port: there is no such field here (it is spelt Port)",
+            "LoadBalancer: there is no such field",
+            "port: there is no such field here (it is spelt Port;",
             "Name: `-chat_bot` is no name",
             "Protocol: an Application Load Balancer has no `TCP`",
             "ProtocolVersion: there is no `HTTP3`",
             "TargetType: there is no `pod`",
             "VpcId: `production` is no id",
-            "Port: nothing is not from 1 to 65535",
             "HealthCheckIntervalSeconds: 400 is not from 5 to 300",
             "HealthCheckTimeoutSeconds: 500 is not from 2 to 120",
-            "HealthCheckTimeoutSeconds: 500 s is not less than the interval of 400 s",
-            "HealthyThresholdCount: \"2\" is not from 2 to 10",
+            "HealthyThresholdCount: a text stands there, not a whole number (write 2, without",
             "UnhealthyThresholdCount: 1 is not from 2 to 10",
             "HealthCheckPath: `health` is no path",
             "HealthCheckEnabled: without health checks",
@@ -387,10 +394,10 @@ mod tests {
     #[test]
     fn success_codes_are_codes_lists_and_ranges() {
         for good in ["200", "200,202", "200-299", "200-204,404"] {
-            assert!(are_codes(good), "{good}");
+            assert!(are_codes(good, &(200..=499)), "{good}");
         }
         for bad in ["", "20", "200-", "299-200", "500", "2xx", "200;202"] {
-            assert!(!are_codes(bad), "{bad}");
+            assert!(!are_codes(bad, &(200..=499)), "{bad}");
         }
     }
 
@@ -401,5 +408,97 @@ mod tests {
         assert!(chain.contains("line 2"), "{chain}");
         let error = TargetGroupSpec::from_json("apiVersion: v1\nkind: ConfigMap").unwrap_err();
         assert!(error.hint().is_some());
+    }
+
+    /// A sound group with some fields set otherwise; null leaves one out.
+    fn group(fields: serde_json::Value) -> Vec<String> {
+        let mut group = serde_json::json!({"Name": "orders", "Protocol": "HTTP", "Port": 8000,
+            "VpcId": "vpc-0123456789abcdef0", "TargetType": "ip", "HealthCheckPath": "/health"});
+        for (field, value) in fields.as_object().unwrap() {
+            group[field] = value.clone();
+        }
+        told(&group.to_string())
+    }
+
+    #[test]
+    fn what_aws_takes_is_taken() {
+        use serde_json::json;
+        let function = json!({"Protocol": null, "Port": null, "VpcId": null, "HealthCheckPath": null, "TargetType": "lambda"});
+        let mut checked = function.clone();
+        checked["HealthCheckEnabled"] = json!(true);
+        checked["HealthCheckIntervalSeconds"] = json!(35);
+        checked["HealthCheckTimeoutSeconds"] = json!(30);
+        for fields in [
+            json!({}),
+            json!({"Name": "internal-orders-tg"}),
+            json!({"TargetControlPort": 3000}),
+            json!({"IpAddressType": "ipv6", "HealthCheckPort": "traffic-port"}),
+            json!({"ProtocolVersion": "GRPC", "HealthCheckPath": null, "Matcher": {"GrpcCode": "0-5,12"}}),
+            json!({"ProtocolVersion": "HTTP2", "Protocol": "HTTPS", "HealthCheckPort": "8081"}),
+            function,
+            checked,
+        ] {
+            assert_eq!(group(fields), [""; 0]);
+        }
+    }
+
+    #[test]
+    fn what_aws_refuses_is_refused() {
+        use serde_json::json;
+        for (fields, sign) in [
+            (json!({"Port": 0}), "Port: 0 is not from 1 to 65535"),
+            (json!({"Port": null}), "Port: it is missing"),
+            (
+                json!({"IpAddressType": "dualstack"}),
+                "IpAddressType: there is no `dualstack` here",
+            ),
+            (
+                json!({"HealthCheckPort": "http"}),
+                "HealthCheckPort: `http` is no port",
+            ),
+            (
+                json!({"Matcher": {"GrpcCode": "0"}}),
+                "Matcher.GrpcCode: it is not for protocol version HTTP1",
+            ),
+            (
+                json!({"ProtocolVersion": "GRPC", "Matcher": {"HttpCode": "200"}}),
+                "Matcher.HttpCode: it is not for protocol version GRPC",
+            ),
+            (
+                json!({"ProtocolVersion": "GRPC", "Matcher": {"GrpcCode": "100"}}),
+                "Matcher.GrpcCode: `100` are no success codes",
+            ),
+            (
+                json!({"Tags": {"team": "orders"}}),
+                "Tags: an object stands there, not a list",
+            ),
+            (
+                json!({"Tags": [{"Key": "a"}, {"Key": "a"}]}),
+                "Tags[1].Key: `a` stands twice",
+            ),
+            (
+                json!({"Tags": [{"Key": "aws:x"}]}),
+                "Tags[0].Key: `aws:x` is AWS's own",
+            ),
+            (
+                json!({"TargetType": "lambda"}),
+                "Port: it does not apply to a function",
+            ),
+            (
+                json!({"TargetType": "alb"}),
+                "one of a Network Load Balancer",
+            ),
+            (
+                json!({"HealthCheckIntervalSeconds": 5}),
+                "5 s is not less than the interval of 5 s",
+            ),
+            (
+                json!({"Attributes": []}),
+                "aws elbv2 modify-target-group-attributes",
+            ),
+        ] {
+            let told = group(fields).join("\n");
+            assert!(told.contains(sign), "{sign} in\n{told}");
+        }
     }
 }

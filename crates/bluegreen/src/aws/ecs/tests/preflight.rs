@@ -151,6 +151,7 @@ async fn the_container_is_looked_for_in_the_file_and_else_in_what_runs() {
         assert_eq!(hint, Some("name one of its containers: proxy, app"));
     }
     let file = r#"{"family": "chatbot", "networkMode": "awsvpc",
+        "memory": "1024",
         "containerDefinitions": [{"name": "web", "image": "i@sha256:0", "essential": true}]}"#;
     let file = TaskDefinition::from_json(file).expect("a task definition");
     let deployer = ecs(service()).deployer().with_task_definition(file);
@@ -384,13 +385,15 @@ fn unprobed() -> String {
 /// A service that is to be created: nothing of it runs, and its file names the group.
 fn new_service(elb: MockElbApi) -> EcsServiceDeployer {
     let spec = json!({
+        "serviceName": "chatbot",
         "desiredCount": 2,
         "launchType": "EC2",
         "loadBalancers": [
             {"targetGroupArn": GREEN, "containerName": "app", "containerPort": 8000}
         ],
     });
-    let file = json!({"family": "chatbot", "containerDefinitions": [{"name": "app"}]});
+    let file =
+        json!({"family": "chatbot", "memory": "512", "containerDefinitions": [{"name": "app"}]});
     Ecs::new()
         .misses()
         .deployer_with(elb)
@@ -414,9 +417,11 @@ async fn a_new_service_needs_a_group_behind_a_balancer() {
     let wanted = "refuse: no rule names fastapi, so ECS creates no service for it";
     assert_eq!(stops(told(new_service(nowhere)).await), [wanted]);
 
-    let idle = json!({"desiredCount": 0, "launchType": "EC2"}).to_string();
+    let idle =
+        json!({"serviceName": "chatbot", "desiredCount": 0, "launchType": "EC2"}).to_string();
     let spec = ServiceSpec::from_json(&idle).expect("a service");
-    let file = r#"{"family": "chatbot", "containerDefinitions": [{"name": "app"}]}"#;
+    let file =
+        r#"{"family": "chatbot", "memory": "512", "containerDefinitions": [{"name": "app"}]}"#;
     let file = TaskDefinition::from_json(file).expect("a file");
     let deployer = Ecs::new().misses().deployer();
     let deployer = deployer.with_service(spec).with_task_definition(file);

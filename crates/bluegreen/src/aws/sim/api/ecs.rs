@@ -9,6 +9,7 @@ use super::{scaling, shared::Shared};
 use crate::{
     aws::{
         api::{ApiError, EcsApi, EcsCall},
+        ecs::conversions,
         sim::{
             fault::{Call, answer},
             state::{
@@ -241,7 +242,7 @@ fn dead(fleet: &Fleet, now: Duration) -> Vec<(String, String)> {
 }
 
 fn task_definition(arn: &str, definition: &Map<String, Value>) -> Value {
-    let mut described = definition.clone();
+    let mut described = conversions::described(definition);
     let tags = described.remove("tags").unwrap_or_else(|| json!([]));
     let revision: u64 = arn
         .rsplit(':')
@@ -317,7 +318,7 @@ fn described(fleet: &Fleet, service: &Service, now: Duration) -> Value {
         .tags
         .iter()
         .map(|(key, value)| json!({"key": key, "value": value}));
-    let mut described = service.settings.clone();
+    let mut described = conversions::described_service(&service.settings);
     described.retain(|field, _| {
         let field = field.as_str();
         !OF_DEPLOYMENTS.contains(&field) && !OF_REVISIONS.contains(&field)

@@ -31,8 +31,9 @@ use aws_sdk_elasticloadbalancingv2::{
         remove_tags::{RemoveTagsOutput, builders::RemoveTagsInputBuilder},
     },
     types::{
-        ActionTypeEnum, Listener, ProtocolEnum, Rule, Tag, TagDescription, TargetDescription,
-        TargetGroupTuple, TargetHealth, TargetHealthDescription, TargetHealthStateEnum,
+        ActionTypeEnum, HostHeaderConditionConfig, Listener, PathPatternConditionConfig,
+        ProtocolEnum, Rule, Tag, TagDescription, TargetDescription, TargetGroupTuple, TargetHealth,
+        TargetHealthDescription, TargetHealthStateEnum,
     },
 };
 
@@ -458,6 +459,27 @@ fn target_health(side: Side, counts: &crate::traffic::TargetCounts) -> DescribeT
 /// A rule as AWS shows it: a forward to one group in both shapes, and never a client secret.
 fn as_described(rule: &Rule) -> Rule {
     let mut rule = rule.clone();
+    // However values were given, they come back in both places.
+    for condition in rule.conditions.iter_mut().flatten() {
+        let short = condition.values.clone();
+        match condition.field.as_deref() {
+            Some("host-header") => {
+                let own = condition.host_header_config.get_or_insert_with(|| {
+                    let config = HostHeaderConditionConfig::builder();
+                    config.set_values(short).build()
+                });
+                condition.values.clone_from(&own.values);
+            }
+            Some("path-pattern") => {
+                let own = condition.path_pattern_config.get_or_insert_with(|| {
+                    let config = PathPatternConditionConfig::builder();
+                    config.set_values(short).build()
+                });
+                condition.values.clone_from(&own.values);
+            }
+            _ => {}
+        }
+    }
     for action in rule.actions.iter_mut().flatten() {
         if let Some(login) = action.authenticate_oidc_config.as_mut() {
             login.client_secret = None;

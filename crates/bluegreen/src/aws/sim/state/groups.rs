@@ -4,7 +4,10 @@ use std::collections::BTreeMap;
 
 use aws_sdk_elasticloadbalancingv2::{
     operation::create_target_group::builders::CreateTargetGroupInputBuilder,
-    types::{ProtocolEnum, Tag, TargetGroup, TargetGroupAttribute, TargetTypeEnum},
+    types::{
+        Matcher, ProtocolEnum, Tag, TargetGroup, TargetGroupAttribute,
+        TargetGroupIpAddressTypeEnum, TargetTypeEnum,
+    },
 };
 
 use super::rules::{self, Rules};
@@ -192,6 +195,7 @@ impl Groups {
             .set_ip_address_type(input.get_ip_address_type().clone())
             .set_target_control_port(*input.get_target_control_port())
             .build();
+        let group = filled_in(group);
         let of_name = |one: &&TargetGroup| one.target_group_name == group.target_group_name;
         match self.all.iter().find(of_name) {
             Some(there) if *there == group => {}
@@ -242,6 +246,36 @@ impl Groups {
 }
 
 /// A group as the guide has it.
+/// A group with what it was not asked for, as AWS answers it
+/// ([CreateTargetGroup](https://docs.aws.amazon.com/elasticloadbalancing/latest/APIReference/API_CreateTargetGroup.html)).
+fn filled_in(mut group: TargetGroup) -> TargetGroup {
+    let is_lambda = group.target_type == Some(TargetTypeEnum::Lambda);
+    let version = (!is_lambda).then(|| "HTTP1".to_owned());
+    group.protocol_version = group.protocol_version.or(version);
+    let (path, code) = if group.protocol_version.as_deref() == Some("GRPC") {
+        ("/AWS.ALB/healthcheck", Matcher::builder().grpc_code("12"))
+    } else {
+        ("/", Matcher::builder().http_code("200"))
+    };
+    let (interval, timeout, unhealthy) = if is_lambda { (35, 30, 5) } else { (30, 5, 2) };
+    let protocol = (!is_lambda).then_some(ProtocolEnum::Http);
+    let port = (!is_lambda).then(|| "traffic-port".to_owned());
+    group.target_type.get_or_insert(TargetTypeEnum::Instance);
+    let family = &mut group.ip_address_type;
+    family.get_or_insert(TargetGroupIpAddressTypeEnum::Ipv4);
+    group.health_check_enabled.get_or_insert(!is_lambda);
+    group.health_check_protocol = group.health_check_protocol.or(protocol);
+    group.health_check_port = group.health_check_port.or(port);
+    let checked = &mut group.health_check_path;
+    checked.get_or_insert_with(|| path.to_owned());
+    group.health_check_interval_seconds.get_or_insert(interval);
+    group.health_check_timeout_seconds.get_or_insert(timeout);
+    group.healthy_threshold_count.get_or_insert(5);
+    group.unhealthy_threshold_count.get_or_insert(unhealthy);
+    group.matcher.get_or_insert_with(|| code.build());
+    group
+}
+
 fn given(arn: &TargetGroupArn, port: i32) -> TargetGroup {
     TargetGroup::builder()
         .target_group_arn(arn.as_str())

@@ -1,0 +1,66 @@
+//! Broken definition files: all that is wrong is told, nothing is done, and 2 says so.
+
+#![expect(clippy::unwrap_used, reason = "all of it is test code")]
+
+use std::{
+    fs,
+    process::{Command, Output, Stdio},
+};
+
+const SERVICE: &str = include_str!("../../../examples/deploy/service.json");
+const TASK: &str = include_str!("../../../examples/deploy/task-definition.json");
+
+/// Runs `bluegreen deploy` on these files; gives its exit code and all that it said.
+fn deploy(task: &str, service: &str, more: &[&str]) -> (Option<i32>, String) {
+    let folder = tempfile::tempdir().unwrap();
+    let file = |name: &str, text: &str| {
+        let path = folder.path().join(name);
+        fs::write(&path, text).unwrap();
+        path
+    };
+    let mut command = Command::new(env!("CARGO_BIN_EXE_bluegreen"));
+    command.args(["deploy", "--scenario", "first-release", "--speed", "max"]);
+    command
+        .arg("--task-definition")
+        .arg(file("task.json", task));
+    command
+        .arg("--service-definition")
+        .arg(file("service.json", service));
+    command.args(more).env("NO_COLOR", "1").stdin(Stdio::null());
+    let Output {
+        status,
+        stdout,
+        stderr,
+    } = command.output().unwrap();
+    let said = String::from_utf8(stdout).unwrap() + &String::from_utf8(stderr).unwrap();
+    (status.code(), said)
+}
+
+#[test]
+fn every_problem_of_both_files_is_told_and_nothing_is_called() {
+    let task = TASK.replace("\"cpu\": \"1024\"", "\"cpu\": 1024");
+    let service = SERVICE.replace("\"FARGATE\"", "\"FARGAET\"");
+    let service = service.replace("\"desiredCount\"", "\"DesiredCount\"");
+    let (code, said) = deploy(&task, &service, &[]);
+    assert_eq!(code, Some(2), "{said}");
+    for wanted in [
+        "--task-definition: cpu: a number stands there, not a text (line 5, column 10)",
+        "hint: write \"1024\"",
+        "--service-definition: launchType: there is no `FARGAET` here (line 5, column 17)",
+        "--service-definition: DesiredCount: there is no such field here (line 4, column 3)",
+        "it is spelt desiredCount; that is CloudFormation's spelling",
+    ] {
+        assert!(said.contains(wanted), "{wanted} in\n{said}");
+    }
+    assert!(!said.contains("preflight"), "{said}");
+}
+
+#[test]
+fn what_is_newer_than_the_model_is_deployed_if_it_is_accepted() {
+    let task = TASK.replacen('{', "{\"novelty\": {\"enabled\": true},", 1);
+    let (code, said) = deploy(&task, SERVICE, &[]);
+    assert_eq!(code, Some(2), "{said}");
+    assert!(said.contains("newer than the model of 20"), "{said}");
+    let (code, said) = deploy(&task, SERVICE, &["--accept-unknown", "novelty"]);
+    assert_eq!(code, Some(0), "{said}");
+}
