@@ -373,7 +373,8 @@ impl DeploymentMachine {
         };
         let unproven = self.unfinished.unproven.clone().filter(is_live);
         if let (Some(unproven), false) = (unproven, self.moved) {
-            self.unseen = self.last.is_none();
+            // What was read may be older than what that process did last.
+            self.unseen = self.last.is_none() || self.may_be_old(at);
             let live = if self.unseen { "may be" } else { "is" };
             let summary = format!(
                 "an earlier process of this run brought {unproven}, which {live} live and was not \
