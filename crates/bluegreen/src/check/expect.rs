@@ -6,7 +6,9 @@ use std::{
 
 use serde_json::Value;
 
-use super::{CheckFailure, HttpResponse, JsonPath, body, http::shown_url, number};
+use super::{
+    CheckFailure, HttpResponse, JsonPath, ParseExpectError, body, http::shown_url, number,
+};
 
 /// What an answer should be. The default wants status 200 and nothing else.
 ///
@@ -293,11 +295,6 @@ impl fmt::Display for StatusSet {
         Ok(())
     }
 }
-
-/// A JSON path or a status that cannot be read.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{0}")]
-pub struct ParseExpectError(pub(super) String);
 
 #[derive(Default)]
 struct Failures(Vec<CheckFailure>);

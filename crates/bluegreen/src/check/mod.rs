@@ -31,9 +31,9 @@ pub use self::{
 };
 #[cfg(feature = "check")]
 pub use self::{
-    expect::{Expect, ExpectJson, ParseExpectError, StatusSet},
+    expect::{Expect, ExpectJson, StatusSet},
     http_check::HttpCheck,
-    path::JsonPath,
+    path::{JsonPath, ParseExpectError},
     reqwest_client::ReqwestClient,
     spec::{CheckSuite, HealthSpec, SmokeSpec, SpecError, SpecProblem},
 };

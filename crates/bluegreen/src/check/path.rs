@@ -4,8 +4,6 @@ use std::{fmt, str::FromStr};
 
 use serde_json::Value;
 
-use super::expect::ParseExpectError;
-
 /// A path may be so long, and its brackets and parentheses nested so deep: what a parser of it has to do
 /// is bounded so.
 const LONGEST: usize = 1_000;
@@ -25,6 +23,11 @@ pub struct JsonPath {
     text: String,
     path: serde_json_path::JsonPath,
 }
+
+/// A JSON path or a status that cannot be read.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct ParseExpectError(pub(super) String);
 
 impl JsonPath {
     /// The path as it was written.

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Action, Input, MigrationPlan, OpenedGate, Reopened, snapshot::Snapshot};
+use super::{Action, Input, MigrationPlan, OpenedGate, Reopened};
 use crate::engine::RunId;
 
 /// An entry of a migration's journal.
@@ -41,11 +41,12 @@ pub enum Entry {
         /// The input.
         input: Input,
     },
-    /// Everything that the records before it amount to, so that a resume can begin with it. Since version
-    /// 4.
+    /// Everything that the records before it amount to, so that a resume can begin with it: the machine,
+    /// what it waits for, and what each judge has learnt. One of another version is not read; its run is
+    /// resumed from the whole journal. Since version 4.
     Snapshot {
         /// The snapshot.
-        snapshot: Box<Snapshot>,
+        snapshot: serde_json::Value,
     },
     /// A change that is about to be made.
     Change {

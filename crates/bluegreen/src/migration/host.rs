@@ -393,7 +393,7 @@ impl Host for MigrationHost {
             folds: folds.collect::<Option<_>>()?,
             events,
         };
-        let snapshot = Box::new(snapshot);
+        let snapshot = serde_json::to_value(snapshot).ok()?;
         Some(Entry::Snapshot { snapshot }.to_json())
     }
 }

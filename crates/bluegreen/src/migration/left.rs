@@ -2,7 +2,7 @@
 
 use serde::Deserialize as _;
 
-use super::{Action, Entry, Input, StandingCapacity};
+use super::{Action, Entry, Input, StandingCapacity, snapshot::Snapshot};
 use crate::{engine::Record, traffic::Kept};
 
 /// Blue's minimum, if the run of these records has raised it, or may have, and did not put it back. The
@@ -16,7 +16,10 @@ pub fn capacity_left(records: &[Record]) -> Option<StandingCapacity> {
     let mut left: Option<Kept> = None;
     for record in records {
         match Entry::deserialize(&record.entry) {
-            Ok(Entry::Snapshot { snapshot }) => left = snapshot.machine.kept_capacity().cloned(),
+            Ok(Entry::Snapshot { snapshot }) => {
+                let snapshot = Snapshot::deserialize(snapshot).ok();
+                left = snapshot.and_then(|snapshot| snapshot.machine.kept_capacity().cloned());
+            }
             Ok(Entry::Change {
                 action: Action::KeepCapacity { kept },
             }) => left = Some(kept),

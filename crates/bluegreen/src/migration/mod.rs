@@ -40,6 +40,5 @@ pub use self::{
     replay::{Replay, ReplayError, Replayer, Retelling, events_of, origin_of, replay},
     resume::ResumeError,
     run::Migration,
-    snapshot::Snapshot,
     watch::MigrationState,
 };

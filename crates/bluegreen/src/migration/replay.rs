@@ -375,7 +375,7 @@ enum Read<'a> {
     Input(&'a mut MigrationMachine, Input),
     Change(Action),
     /// With the machine as the records before it leave it.
-    Snapshot(&'a MigrationMachine, Box<Snapshot>),
+    Snapshot(&'a MigrationMachine, serde_json::Value),
 }
 
 impl Reader {
@@ -450,10 +450,7 @@ fn snapshot(record: &Record) -> Result<Snapshot, ReplayError> {
         Some(found) if found > JOURNAL_VERSION => return Err(ReplayError::Version { found }),
         _ => return Err(unreadable(record.seq, OLD_SNAPSHOT)),
     }
-    match entry(record)? {
-        Entry::Snapshot { snapshot } => Ok(*snapshot),
-        _ => Err(unreadable(record.seq, OLD_SNAPSHOT)),
-    }
+    Snapshot::deserialize(&record.entry["snapshot"]).map_err(|error| unreadable(record.seq, error))
 }
 
 /// Why a journal does not begin with such a record.
@@ -567,6 +564,8 @@ impl<'a> Replayer<'a> {
                 Vec::new()
             }
             Read::Snapshot(machine, snapshot) => {
+                let snapshot = Snapshot::deserialize(snapshot);
+                let snapshot = snapshot.map_err(|error| unreadable(record.seq, error))?;
                 player.compare(record, machine, &snapshot)?;
                 Vec::new()
             }

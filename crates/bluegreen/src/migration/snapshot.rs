@@ -5,13 +5,8 @@ use serde::{Deserialize, Serialize};
 use super::{Action, MigrationMachine, fold::FoldSnapshot};
 
 /// A run at one moment: all that a resume needs to go on from there.
-///
-/// # Stability
-///
-/// A value for journals: [`JOURNAL_VERSION`](crate::engine::JOURNAL_VERSION) counts its changes. A snapshot
-/// of another version is not read: its run is resumed from the whole journal.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Snapshot {
+pub(super) struct Snapshot {
     pub(super) version: u32,
     pub(super) machine: MigrationMachine,
     /// What the machine waits for.

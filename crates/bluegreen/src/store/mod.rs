@@ -30,7 +30,7 @@
 //! A log has no length at which it becomes slow. Its end is found by asking what lies behind a number, in
 //! leaps, from where its holder last said that it was. Every 16th record carries copies of the 15 before
 //! it, so one call reads 16. After 160 records, or half an hour, a migration writes a
-//! [snapshot](crate::migration::Snapshot): a resume reads the first record of its run and those from the
+//! [snapshot](crate::migration::Entry::Snapshot): a resume reads the first record of its run and those from the
 //! newest snapshot on, which takes less than 40 calls after a week as after an hour. A
 //! [replay](crate::migration::Replayer) reads everything, as a stream, and compares each snapshot with
 //! what it found itself.

@@ -89,7 +89,7 @@ impl JournalLog {
             }
         }
         let missing =
-            (from..to).filter(|seq| !found.contains_key(seq) && !(is_read && *seq == last));
+            (from..to).filter(|seq| !(found.contains_key(seq) || is_read && *seq == last));
         let read: Vec<Option<Whole>> = stream::iter(missing)
             .map(|seq| async move { self.decode(seq, &self.read(seq).await?) })
             .buffered(AT_ONCE)

@@ -300,7 +300,7 @@ impl AlbDeadManSwitch {
     fn target(&self, routing: &Routing) -> Result<Target> {
         let (operation, input) = routing.restore_request();
         let api = format!("elasticloadbalancingv2:{operation}");
-        self.call(&routing.arn(), &api, &input)
+        self.call(routing.arn(), &api, &input)
     }
 
     /// The message that a topic gets. It may come although nothing was written: the load balancer may

@@ -9,8 +9,8 @@ use aws_sdk_elasticloadbalancingv2::{
 
 use super::{
     LoadBalancerArn, RuleArn, TargetGroupArn,
-    rule::{conditions::has_header_condition, forward, locate},
-    tags::{is_test_route, tags_of},
+    rule::{conditions::has_header_condition, forward, locate, test_route::is_test_route},
+    tags::tags_of,
 };
 use crate::{
     aws::api::ElbApi,

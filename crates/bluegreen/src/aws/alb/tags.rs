@@ -2,12 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use aws_sdk_elasticloadbalancingv2::{
-    operation::describe_tags::DescribeTagsInput,
-    types::{Rule, Tag},
-};
+use aws_sdk_elasticloadbalancingv2::{operation::describe_tags::DescribeTagsInput, types::Tag};
 
-use super::rule::conditions::header_conditions;
 use crate::{aws::api::ElbApi, error::Result};
 
 /// A rule or group that was made for a rule carries the rule's ARN under this key.
@@ -45,16 +41,4 @@ pub(super) async fn tags_of(elb: &dyn ElbApi, arns: &[&str]) -> Result<BTreeMap<
         }
     }
     Ok(all)
-}
-
-/// Whether a rule with these tags is a test route: it was made or adopted as the route of one of
-/// `rules`, and still asks for a header more than that one does. Without the tag a rule that asks
-/// for a header is anybody's, such as that of a content delivery network.
-pub(super) fn is_test_route(rule: &Rule, tags: &Tags, rules: &[Rule]) -> bool {
-    let Some(main) = tags.get(MADE_FOR).or_else(|| tags.get(ATTACHED_TO)) else {
-        return false;
-    };
-    let mut all = rules.iter();
-    let main = all.find(|one| one.rule_arn.as_ref() == Some(main));
-    header_conditions(rule) > main.map_or(0, header_conditions)
 }

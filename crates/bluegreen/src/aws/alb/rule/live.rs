@@ -8,13 +8,10 @@ use aws_sdk_elasticloadbalancingv2::{
     types::{Action, Listener, Rule, TargetHealthStateEnum},
 };
 
-use super::{conditions::has_header_condition, forward, locate};
+use super::{conditions::has_header_condition, forward, locate, test_route::is_test_route};
 use crate::{
     aws::{
-        alb::{
-            ListenerArn, RuleArn, TargetGroupArn,
-            tags::{is_test_route, tags_of},
-        },
+        alb::{ListenerArn, RuleArn, TargetGroupArn, tags::tags_of},
         api::ElbApi,
     },
     error::{Error, ErrorKind, Failure, Result},

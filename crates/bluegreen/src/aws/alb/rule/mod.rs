@@ -11,6 +11,7 @@ pub(crate) mod live;
 pub(super) mod locate;
 pub(super) mod routing;
 mod sides;
+pub(super) mod test_route;
 pub(super) mod weights;
 
 pub use self::{
