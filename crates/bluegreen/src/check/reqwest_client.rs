@@ -221,8 +221,8 @@ fn parsed(url: &str) -> Result<Url, HttpFailure> {
 /// A balancer that is asked by its own name has the certificate of another one.
 fn advised(mut failure: HttpFailure, advice: bool) -> HttpFailure {
     if advice && failure.message.contains("not valid for name") {
-        let hint = "; give the URL the service's own host, and this one as `connect_to`";
-        failure.message.push_str(hint);
+        let what = "cannot connect, the certificate is another host's (see `connect_to`):";
+        failure.message = failure.message.replacen("cannot connect:", what, 1);
     }
     failure
 }

@@ -147,10 +147,10 @@ fn of_weight(name: &str, route: &Route) -> Finding {
             "deploy beside what serves, into a group at weight 0, and shift traffic then; \
              or accept `{accepted}`"
         )),
-        Whose::UsersWithoutRules => live(
-            "; not supported: load balancers without rules, which have neither test routes nor \
-             weights to shift by",
-        )
+        Whose::UsersWithoutRules(kind) => live(&format!(
+            "; not supported: {kind}s, which have neither rules for test routes nor weights that \
+             are shifted here"
+        ))
         .with_hint(format!(
             "put an application load balancer before it; or accept `{accepted}`: the deployment \
              then replaces what users are served by"

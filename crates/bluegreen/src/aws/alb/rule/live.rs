@@ -36,8 +36,8 @@ pub(crate) struct Route {
 pub(crate) enum Whose {
     /// Those of users, whatever the conditions: only a tag of ours makes a rule a test route.
     Users,
-    /// Those of users, by a balancer that has no rules and so no test routes.
-    UsersWithoutRules,
+    /// Those of users, by a balancer of this kind, which has no rules and so no test routes.
+    UsersWithoutRules(&'static str),
     /// Those of tests, by a route that was made for them.
     Tests,
     /// The rule asks for a header, and the tags that tell its purpose cannot be read.
@@ -151,7 +151,7 @@ fn of_listener(listener: &Listener, balancer: &str, group: &TargetGroupArn) -> O
         .map_or_else(String::new, |port| format!(" on port {port}"));
     let described = format!("the listener{port} of {kind} {name}");
     let mut route = route(listener.default_actions(), group, described)?;
-    route.whose = Whose::UsersWithoutRules;
+    route.whose = Whose::UsersWithoutRules(kind);
     Some(route)
 }
 

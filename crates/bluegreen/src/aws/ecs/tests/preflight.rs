@@ -583,7 +583,7 @@ async fn a_network_load_balancer_is_live_traffic_and_said_to_be_unsupported() {
     let found = told_of(behind(&[(GREEN, 1)])).await;
     assert_eq!(found.len(), 1, "{found:?}");
     let wanted = "refuse unless in-place: service chatbot gets live traffic already: 100 % of the \
-                  listener on port 443 of network load balancer edge; not supported";
+                  listener on port 443 of network load balancer edge; not supported: network load balancers";
     assert!(found[0].starts_with(wanted), "{found:?}");
     assert_eq!(
         told_of(behind(&[(BLUE, 1)])).await[0],
