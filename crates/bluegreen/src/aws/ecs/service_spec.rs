@@ -125,7 +125,7 @@ impl ServiceSpec {
             let mut apart = Vec::new();
             let default = |path: &str| default_of_service(path, described);
             differs(field, wanted, found, &default, &mut apart);
-            // Whoever reads it must know whether a command can apply it.
+            // The reader must know whether a command can apply it.
             let how = if field == "tags" || is_updatable(field) {
                 ""
             } else {

@@ -266,7 +266,7 @@ fn unwrapped(answer: Value) -> Result<Map<String, Value>> {
     for field in read_only() {
         document.remove(&field);
     }
-    // AWS keeps tags of its own, which nobody else may write.
+    // AWS keeps tags of its own, which no one else may write.
     let is_ours = |tag: &Value| !text(tag, "key").starts_with("aws:");
     if let Some(Value::Array(tags)) = document.get_mut("tags") {
         tags.retain(is_ours);

@@ -302,7 +302,7 @@ fn dependencies(document: &Value) -> Vec<Told> {
             }
         }
     }
-    // Whoever waits for nothing can start; what is left at the end waits in a circle.
+    // A container that waits for nothing can start; what is left at the end waits in a circle.
     let mut waiting: BTreeSet<usize> = edges.iter().map(|(from, _)| *from).collect();
     loop {
         let is_free = |one: &usize| {

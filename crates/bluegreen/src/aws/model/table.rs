@@ -41,7 +41,7 @@ impl Input {
         }
     }
 
-    /// Required by AWS, but given by whoever sends the file, not by it.
+    /// Required by AWS, but given by the caller that sends the file, not by it.
     pub(super) fn is_given(self, field: &str) -> bool {
         self == Self::Rule && field == "ListenerArn"
     }
