@@ -10,6 +10,7 @@ mod source;
 #[cfg(test)]
 mod testing;
 
+#[cfg(feature = "aws")]
 pub(crate) use self::reference::same_repository;
 pub use self::{
     builder::{BuildRequest, ImageBuilder, Tagging},

@@ -204,6 +204,7 @@ pub enum ImageError {
 }
 
 /// Whether two images are of one repository: names without registry, tag and digest.
+#[cfg(feature = "aws")]
 pub(crate) fn same_repository(one: &str, other: &str) -> bool {
     let path = |image: &str| {
         let name = image.split('@').next().unwrap_or_default();
@@ -220,7 +221,7 @@ pub(crate) fn same_repository(one: &str, other: &str) -> bool {
     path(one) == path(other)
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "aws"))]
 mod tests {
     use super::*;
 
