@@ -156,7 +156,7 @@ fn p05_killed_at_every_call_traffic_goes_back_by_itself() {
                 // A first rise that nobody read back may as well not have happened.
                 let first_rise = simulation.calls(Call::ModifyRule) >= 2 && ended == 0;
                 assert!(by_switch || first_rise || !(was_divided && was_armed) || code == 10);
-                assert!(switches(&simulation).is_empty(), "call {n}, {moment:?}");
+                assert!(switches(simulation).is_empty(), "call {n}, {moment:?}");
             }
         }
         fired

@@ -36,7 +36,10 @@ pub struct Reading {
 /// What the first line was.
 #[derive(Debug)]
 enum What {
-    Journal { records: u64, retelling: Retelling },
+    Journal {
+        records: u64,
+        retelling: Box<Retelling>,
+    },
     Events,
 }
 
@@ -62,7 +65,7 @@ impl Reading {
             None => {
                 let value: serde_json::Value = parse(index, line)?;
                 if value.get("entry").is_some() {
-                    let retelling = Retelling::open(&record(index, line, 0)?)?;
+                    let retelling = Box::new(Retelling::open(&record(index, line, 0)?)?);
                     let records = 1;
                     self.what = Some(What::Journal { records, retelling });
                     return Ok(Vec::new());
