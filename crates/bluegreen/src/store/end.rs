@@ -42,8 +42,12 @@ impl JournalLog {
     /// asked in leaps, and then between the last two leaps, so a log of a million records takes fifteen
     /// calls, and two if its holder remembered where it was.
     async fn newest_number(&self) -> Result<(u64, Option<u64>)> {
-        // It saves calls and decides nothing: a store that does not tell it is read without.
-        let remembered = self.storage().remembered().await.unwrap_or(0);
+        let remembered = match self.storage().remembered().await {
+            // It saves calls and decides nothing. S3 answers 403 for an object that is not there, if the
+            // right to list is bound to a prefix.
+            Err(error) if error.kind() == ErrorKind::Denied => 0,
+            remembered => remembered?,
+        };
         let mut page = self.storage().numbers(remembered).await?;
         if page.numbers.is_empty() && remembered > 0 {
             page = self.storage().numbers(0).await?;

@@ -126,7 +126,10 @@ impl JournalLog {
         for seq in (from..=to).rev() {
             let bytes = match self.storage().read(seq).await {
                 Ok(bytes) => bytes,
-                Err(error) if error.kind() == ErrorKind::NotFound => break,
+                // S3 answers 403 for an object that is not there, if the right to list is bound to a prefix.
+                Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::Denied) => {
+                    break;
+                }
                 Err(error) => return Err(error),
             };
             if let Some((envelope, _)) = self.decode(seq, &bytes)? {
