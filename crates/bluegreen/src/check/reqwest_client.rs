@@ -29,7 +29,7 @@ use crate::error::{Error, ErrorKind, Result};
 /// `Host` header names another; there is no way to switch that off. Proxies come from the
 /// environment (`HTTPS_PROXY`, `NO_PROXY` …).
 ///
-/// A request with a [`ConnectTo`] goes there, and through no proxy.
+/// A request with a [`ConnectTo`](super::ConnectTo) goes there, and through no proxy.
 ///
 /// It speaks HTTP/1.1 only: in HTTP/2 the host is a field that `Host` cannot replace. It asks for no
 /// encoding of bodies; [`Expect`](super::Expect) reads those that come all the same.
