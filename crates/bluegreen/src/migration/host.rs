@@ -202,8 +202,8 @@ impl MigrationHost {
     fn look(&self, progress: Progress, limit: Duration) -> BoxFuture<Looked> {
         let splitter = Arc::clone(&self.splitter);
         let seats = self.gates.iter();
-        let callers = seats.map(|seat| (seat.caller.clone(), seat.fold.last.clone()));
-        let callers: Vec<(Caller, Option<Observation>)> = callers.collect();
+        let asked = seats.map(|seat| (seat.caller.clone(), seat.fold.last.clone()));
+        let (callers, lasts): (Vec<Caller>, Vec<Option<Observation>>) = asked.unzip();
         Box::pin(async move {
             let begun = Instant::now();
             let end = begun + limit;
@@ -213,14 +213,15 @@ impl MigrationHost {
             let known = early.as_ref().ok().and_then(|read| read.as_ref().ok());
             let calls: Vec<Call> = callers
                 .iter()
-                .map(|(caller, last)| caller.call(progress, last.clone(), known.cloned()))
+                .zip(lasts)
+                .map(|(caller, last)| caller.call(progress, last, known.cloned()))
                 .collect();
             let traffic = match early {
                 Ok(read) => read.map_err(Failure::from),
                 Err(_) => read_by(end, read).await,
             };
             let mut seen = Vec::new();
-            for ((caller, _), call) in callers.iter().zip(calls) {
+            for (caller, call) in callers.iter().zip(calls) {
                 seen.push(caller.answer(call, end).await);
             }
             Looked {
