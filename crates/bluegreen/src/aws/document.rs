@@ -149,6 +149,16 @@ pub(super) struct Told {
     pub(super) hint: Option<String>,
 }
 
+/// What rules say, a line each: what is merely unwise is a note.
+#[cfg(test)]
+pub(super) fn told(told: &[Told]) -> Vec<String> {
+    let tell = |one: &Told| match one.hint {
+        None => format!("note {}: {}", one.field, one.message),
+        Some(_) => format!("{}: {}", one.field, one.message),
+    };
+    told.iter().map(tell).collect()
+}
+
 impl Told {
     pub(super) fn into_finding(self, at: Option<Place>) -> Finding {
         let at = at.map(|at| format!(" ({at})")).unwrap_or_default();

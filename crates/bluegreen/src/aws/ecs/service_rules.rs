@@ -242,14 +242,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-
-    fn told(told: &[Told]) -> Vec<String> {
-        let tell = |one: &Told| match one.hint {
-            None => format!("note {}: {}", one.field, one.message),
-            Some(_) => format!("{}: {}", one.field, one.message),
-        };
-        told.iter().map(tell).collect()
-    }
+    use crate::aws::document::told;
 
     /// As the guide prints it, shortened where it is right.
     fn guides_service() -> Value {

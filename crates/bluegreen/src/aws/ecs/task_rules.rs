@@ -455,14 +455,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-
-    fn told(told: &[Told]) -> Vec<String> {
-        let tell = |one: &Told| match one.hint {
-            None => format!("note {}: {}", one.field, one.message),
-            Some(_) => format!("{}: {}", one.field, one.message),
-        };
-        told.iter().map(tell).collect()
-    }
+    use crate::aws::document::told;
 
     #[test]
     fn every_mistake_of_the_guides_task_definition_is_found_at_once() {
