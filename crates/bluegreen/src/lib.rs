@@ -90,6 +90,7 @@
 //! | `aws` | yes | [`aws`]: load balancer, CloudWatch, ECS and ECR |
 //! | `check` | yes | HTTP health checks and smoke tests in [`check`] |
 //! | `store` | yes | journals that outlive the process in [`store`]: memory, a folder, with `aws` S3 |
+//! | `spec` | yes | a migration as one file in [`spec`], with all roles on AWS wired |
 //! | `sim` | no | [`aws::sim`]: a simulated AWS behind the same adapters |
 //! | `mock` | no | [`mock`]: `mockall` mocks of the role traits |
 
@@ -110,6 +111,8 @@ pub mod mock;
 pub mod preflight;
 pub mod problem;
 pub mod service;
+#[cfg(feature = "spec")]
+pub mod spec;
 #[cfg(feature = "store")]
 pub mod store;
 pub mod text;

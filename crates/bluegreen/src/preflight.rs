@@ -109,6 +109,7 @@ pub enum Severity {
 
 /// A risk that a plan can take on by name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "spec", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum Acceptance {
@@ -131,17 +132,23 @@ pub enum Acceptance {
     /// Blue may be scaled in while green gets its requests, so a rollback may send everything to
     /// fewer tasks than served it before.
     BlueMayShrink,
+    /// Nothing puts traffic back if the controller dies and nobody resumes its run.
+    NoDeadMan,
+    /// The journal keeps no controller on another machine out, since it is in a folder or in memory.
+    SingleHost,
 }
 
 impl Acceptance {
     /// All of them, for help texts.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 8] = [
         Self::SharedTargets,
         Self::LongStickiness,
         Self::InPlace,
         Self::UnseenTraffic,
         Self::NoTestRoute,
         Self::BlueMayShrink,
+        Self::NoDeadMan,
+        Self::SingleHost,
     ];
 
     /// Whether one of these risks is this one, or holds more than it.
@@ -161,6 +168,8 @@ impl Acceptance {
             Self::UnseenTraffic => "unseen-traffic",
             Self::NoTestRoute => "no-test-route",
             Self::BlueMayShrink => "blue-may-shrink",
+            Self::NoDeadMan => "no-dead-man",
+            Self::SingleHost => "single-host",
         }
     }
 }

@@ -248,7 +248,16 @@ impl IamPolicy {
         partition.unwrap_or("aws")
     }
 
+    /// A statement that stands there already gets these resources too, since each has its own name.
     fn allow(mut self, sid: &'static str, action: &[&'static str], resource: Vec<String>) -> Self {
+        if let Some(at) = self.statement.iter().position(|one| one.sid == sid) {
+            let mut standing = self.statement.remove(at);
+            let more = resource.into_iter();
+            let more: Vec<_> = more.filter(|one| !standing.resource.contains(one)).collect();
+            standing.resource.extend(more);
+            self.statement.push(standing);
+            return self;
+        }
         self.statement.push(Statement {
             sid,
             effect: "Allow",

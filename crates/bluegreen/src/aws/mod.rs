@@ -291,6 +291,12 @@ impl Aws {
         self.region.as_deref()
     }
 
+    /// Whether this is the handle of a simulation: what it does touches nothing.
+    #[must_use]
+    pub fn is_simulated(&self) -> bool {
+        self.config.is_none()
+    }
+
     /// One note for each endpoint that is not one of AWS's, with the services that are asked
     /// there. A URL is shown without user and password. Show them at the start of a run: what it
     /// does happens there.

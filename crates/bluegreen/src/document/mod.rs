@@ -1,9 +1,14 @@
 //! Files as trees that know where everything stands in them.
 //!
 //! A value alone cannot say that a name stands twice, nor on which line a field is. So definition
-//! files are read into a [`Node`] first. It knows JSON; other notations can make the same tree.
+//! files are read into a [`Node`] first, from JSON or TOML.
 
 mod json;
+#[cfg(feature = "spec")]
+pub(crate) mod schema;
+pub(crate) mod spelling;
+#[cfg(feature = "spec")]
+pub(crate) mod toml;
 
 use std::fmt;
 
@@ -11,11 +16,14 @@ use serde_json::{Map, Number, Value};
 
 pub(crate) use self::json::parse;
 
-/// A line and a column, both counted from 1. Columns are characters.
+/// A place in a file. Columns are characters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Place {
-    pub(crate) line: usize,
-    pub(crate) column: usize,
+#[non_exhaustive]
+pub struct Place {
+    /// The line, counted from 1.
+    pub line: usize,
+    /// The column, counted from 1.
+    pub column: usize,
 }
 
 impl fmt::Display for Place {

@@ -119,6 +119,7 @@ impl fmt::Display for Control {
 
 /// What happens when a run is cancelled.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "spec", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum OnCancel {
     /// Put back what was there before: the default, since nobody watches the new after that.

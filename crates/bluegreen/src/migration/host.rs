@@ -182,9 +182,9 @@ impl MigrationHost {
         }
     }
 
-    /// Adds a finding to what the survey before the start brings.
-    pub(crate) fn finds(&mut self, finding: Option<Finding>) {
-        self.findings.extend(finding);
+    /// Adds to what the survey before the start brings.
+    pub(crate) fn finds(&mut self, findings: impl IntoIterator<Item = Finding>) {
+        self.findings.extend(findings);
     }
 
     /// Goes on with the folds that a journal left.

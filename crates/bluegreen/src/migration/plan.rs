@@ -60,6 +60,7 @@ pub enum GatePolicy {
 
 /// What happens when a deadline comes and the gates are not healthy.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "spec", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum OnInconclusive {
     /// Put everything back on blue: the default, since what nobody can judge should not serve.
@@ -71,6 +72,7 @@ pub enum OnInconclusive {
 
 /// What happens when a run goes on after its process ended, with traffic divided.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "spec", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum OnResume {
     /// Go on where it was: the default, since the journal holds all evidence, and what happened

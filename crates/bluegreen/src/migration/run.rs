@@ -21,6 +21,7 @@ use crate::{
         Resumption, RunId, Runner, SNAPSHOT_RECORDS, Sink,
     },
     health::HealthGate,
+    preflight::Finding,
     problem::{PlanError, Problem},
     traffic::{CapacityKeeper, DeadManSwitch, TrafficSplitter},
 };
@@ -68,6 +69,7 @@ pub struct Migration {
     sinks: Vec<Sink<MigrationEvent>>,
     cancel: Option<crate::engine::CancelFuture>,
     credentials_end: Option<Timestamp>,
+    findings: Vec<Finding>,
     snapshot_records: u64,
     handle: ControlHandle,
     controls: crate::engine::Controls,
@@ -91,6 +93,7 @@ impl Migration {
             sinks: Vec::new(),
             cancel: None,
             credentials_end: None,
+            findings: Vec::new(),
             snapshot_records: SNAPSHOT_RECORDS,
             handle,
             controls,
@@ -139,6 +142,13 @@ impl Migration {
     /// since traffic may be divided, but cancelled in time; [`restore`](Self::restore) does neither.
     pub fn credentials_end(mut self, end: Timestamp) -> Self {
         self.credentials_end = Some(end);
+        self
+    }
+
+    /// Adds to what the preflight finds: a refusal stops the run before it changes anything, unless the plan
+    /// accepts it. Neither a resume nor a restore is stopped by one.
+    pub fn finds(mut self, finding: Finding) -> Self {
+        self.findings.push(finding);
         self
     }
 
@@ -413,7 +423,8 @@ impl Migration {
             gates.into_iter().map(|(id, _, gate)| (id, gate)),
             look_limit,
         );
-        host.finds(too_long);
+        let findings = self.findings.into_iter().filter(|_| !is_restore);
+        host.finds(findings.chain(too_long));
         let (clock, handle) = (Arc::clone(&self.clock), self.handle);
         let mut runner = Runner::new(run, self.clock, self.journal, self.controls);
         runner.sinks = self.sinks;

@@ -3,6 +3,7 @@
 use std::collections::{BTreeSet, VecDeque};
 
 use super::table::{Input, Model, Shape};
+use crate::document::spelling::{apart, letters};
 
 /// A name that AWS has, for one that it has not.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,14 +35,9 @@ pub(super) fn meant<'a>(found: &str, known: impl Iterator<Item = &'a str>) -> Op
                 is_same_word: true,
             });
         }
-        let apart = if word.len() >= 3 && other.starts_with(&word) {
-            2
-        } else {
-            distance(&word, &other)
-        };
-        let allowed = if word.len() < 6 { 1 } else { 2 };
-        let allowed = if other.starts_with(&word) { 2 } else { allowed };
-        if apart <= allowed && best.is_none_or(|(least, _)| apart < least) {
+        if let Some(apart) = apart(&word, &other)
+            && best.is_none_or(|(least, _)| apart < least)
+        {
             best = Some((apart, name));
         }
     }
@@ -66,34 +62,6 @@ fn form(found: &str, name: &str) -> Option<&'static str> {
     } else {
         None
     }
-}
-
-/// A name without capitals and what stands between its words.
-fn letters(name: &str) -> String {
-    let letters = name.chars().filter(|c| !matches!(c, '_' | '-' | ' '));
-    letters.flat_map(char::to_lowercase).collect()
-}
-
-/// How many letters must be put in, left out, replaced or exchanged with the next.
-fn distance(one: &str, other: &str) -> usize {
-    let (one, other): (Vec<char>, Vec<char>) = (one.chars().collect(), other.chars().collect());
-    if one.len().abs_diff(other.len()) > 2 {
-        return usize::MAX;
-    }
-    let mut rows = vec![(0..=other.len()).collect::<Vec<usize>>()];
-    for (i, a) in one.iter().enumerate() {
-        let mut row = vec![i + 1];
-        for (j, b) in other.iter().enumerate() {
-            let mut least = (rows[i][j] + usize::from(a != b)).min(rows[i][j + 1] + 1);
-            least = least.min(row[j] + 1);
-            if i > 0 && j > 0 && *a == other[j - 1] && one[i - 1] == *b {
-                least = least.min(rows[i - 1][j - 1] + 1);
-            }
-            row.push(least);
-        }
-        rows.push(row);
-    }
-    rows[one.len()][other.len()]
 }
 
 /// Where a name belongs that stands in the wrong place: elsewhere in the same file, or in another

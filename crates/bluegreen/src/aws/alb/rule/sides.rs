@@ -53,11 +53,20 @@ impl AlbRule {
     ///
     /// Only reads.
     pub async fn weights(&self, aws: &Aws) -> Result<RuleWeights> {
+        self.weights_among(aws, |_| true).await
+    }
+
+    /// The same. [`AlbRule::Only`] is the one rule that forwards to several of these groups.
+    pub(crate) async fn weights_among(
+        &self,
+        aws: &Aws,
+        is_meant: impl Fn(&str) -> bool + Send + Sync,
+    ) -> Result<RuleWeights> {
         let elb = &*aws.elb;
         let rule = match self {
             Self::Only(listener) => {
                 let rules = locate::rules_of(elb, listener).await?;
-                only_divided(self, rules)?
+                only_divided(self, rules, is_meant)?
             }
             rule => {
                 let arn = locate::named(elb, rule).await?;
@@ -130,8 +139,15 @@ impl fmt::Display for RuleWeights {
     }
 }
 
-fn only_divided(wanted: &AlbRule, rules: Vec<Rule>) -> Result<Rule> {
-    let is_divided = |rule: &Rule| forward::groups_of_rule(rule).len() > 1;
+fn only_divided(
+    wanted: &AlbRule,
+    rules: Vec<Rule>,
+    is_meant: impl Fn(&str) -> bool,
+) -> Result<Rule> {
+    let is_divided = |rule: &Rule| {
+        let groups = forward::groups_of_rule(rule).into_iter();
+        groups.filter(|group| is_meant(group.arn)).count() > 1
+    };
     let mut found: Vec<Rule> = rules.into_iter().filter(is_divided).collect();
     let hint = "name it by its ARN (--rule-arn) or its priority (--priority)";
     match (found.pop(), found.is_empty()) {

@@ -1,5 +1,7 @@
 //! [`forecast`]: what a step will take at this traffic, before it begins.
 
+use std::fmt;
+
 use super::{
     Settings, StepMargins,
     accept::NoWorse,
@@ -20,6 +22,25 @@ pub struct Forecast {
     /// The least error rate of green that is stopped before it could pass, with a probability of
     /// about 80 %; `None` where not even a total outage would be.
     pub caught: Option<f64>,
+}
+
+/// A line for people.
+impl fmt::Display for Forecast {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (share, requests) = (100.0 * self.share, self.green_requests);
+        write!(f, "{share:>5.1}%  {requests:>7.0} requests a minute on green: ")?;
+        match self.minutes {
+            Some(minutes) => write!(f, "about {minutes} min to prove green as good; ")?,
+            None => f.write_str("cannot be proved in time; ")?,
+        }
+        match self.caught {
+            Some(rate) => {
+                let rate = 100.0 * rate;
+                write!(f, "an error rate of {rate:.2}% or more is stopped (power 80%)")
+            }
+            None => f.write_str("nothing is stopped in time"),
+        }
+    }
 }
 
 /// Estimates each step for a blue with so many requests a minute, of which this fraction fails.

@@ -1,0 +1,148 @@
+//! What must hold between the fields of a specification.
+
+use std::time::Duration;
+
+use super::{Group, JudgedBy, MetricsFrom, MigrationSpec, SideSpec, SpecError};
+use crate::{migration::MigrationPlan, problem::Problem, traffic::Percent};
+
+impl MigrationSpec {
+    /// Checks the whole specification: its fields against each other, and its plan.
+    ///
+    /// # Errors
+    ///
+    /// [`SpecError`] with every problem.
+    pub fn check(&self) -> Result<(), SpecError> {
+        self.checked_plan().map(drop).map_err(SpecError::new)
+    }
+
+    pub(super) fn problems(&self) -> Vec<Problem> {
+        self.checked_plan().err().unwrap_or_default()
+    }
+
+    pub(super) fn checked_plan(&self) -> Result<MigrationPlan, Vec<Problem>> {
+        let mut found = Vec::new();
+        self.of_traffic(&mut found);
+        self.of_sides(&mut found);
+        self.of_place(&mut found);
+        self.of_judge(&mut found);
+        match self.plan_alone() {
+            Ok(plan) if found.is_empty() => Ok(plan),
+            Ok(_) => Err(found),
+            Err(problems) => {
+                found.extend(problems);
+                Err(found)
+            }
+        }
+    }
+
+    fn of_traffic(&self, found: &mut Vec<Problem>) {
+        let (message, hint) = match self.traffic.rules.len() {
+            1 => return,
+            0 => ("names no rule", "give the ARN of the rule that divides the traffic"),
+            _ => (
+                "names several rules, which cannot be moved as one yet",
+                "give one; a rule of another listener is a migration of its own",
+            ),
+        };
+        found.push(Problem::new("traffic.rules", message, hint));
+    }
+
+    fn of_sides(&self, found: &mut Vec<Problem>) {
+        let mut sides = self.sides.iter();
+        match (sides.next(), sides.next(), sides.next()) {
+            (Some((_, one)), Some((name, other)), None) => {
+                if one.target_group.name() == other.target_group.name() {
+                    found.push(Problem::new(
+                        format!("side.{name}.target_group"),
+                        "is the other side's too",
+                        "give each side a target group of its own",
+                    ));
+                }
+            }
+            _ => found.push(Problem::new(
+                "side",
+                format!("there are {} sides", self.sides.len()),
+                "give two, such as [side.flask] and [side.fastapi]",
+            )),
+        }
+    }
+
+    /// Account and region of every ARN are those of the file, and of the first rule.
+    fn of_place(&self, found: &mut Vec<Problem>) {
+        let mut arns: Vec<(String, String)> = Vec::new();
+        for (index, rule) in self.traffic.rules.iter().enumerate() {
+            let listener = rule.as_alb().listener();
+            arns.push((format!("traffic.rules[{index}]"), listener.to_string()));
+        }
+        for (name, side) in &self.sides {
+            if let Group::Arn(arn) = &side.target_group {
+                arns.push((format!("side.{name}.target_group"), arn.to_string()));
+            }
+        }
+        let part = |arn: &str, at: usize| arn.split(':').nth(at).unwrap_or_default().to_owned();
+        let usual = arns.first().map(|(_, arn)| arn.clone()).unwrap_or_default();
+        let account = self.account.as_ref().map(|account| account.to_string());
+        let region = self.region.as_ref().map(|region| region.to_string());
+        for (what, at, wanted) in [("account", 4, account), ("region", 3, region)] {
+            let wanted = wanted.unwrap_or_else(|| part(&usual, at));
+            for (field, arn) in &arns {
+                let own = part(arn, at);
+                if own != wanted {
+                    let message = format!("is in {what} {own}, not in {wanted}");
+                    let hint = format!("a migration is in one {what}: correct the ARN, or `{what}`");
+                    found.push(Problem::new(field.as_str(), message, hint));
+                }
+            }
+        }
+    }
+
+    fn of_judge(&self, found: &mut Vec<Problem>) {
+        let judge = &self.judge;
+        let mut say = |field: &str, message: String, hint: &str| {
+            found.push(Problem::new(format!("judge.{field}"), message, hint));
+        };
+        let rate = judge.max_error_rate.0;
+        if rate == Percent::ZERO || rate == Percent::HUNDRED {
+            let hint = "give more than 0% and less than 100%: 5% means five of a hundred requests";
+            say("max_error_rate", format!("{rate} limits nothing, or everything"), hint);
+        }
+        if judge.max_latency.0.is_zero() {
+            say("max_latency", "no answer takes 0s".into(), "such as `3s` or `800ms`");
+        }
+        let period = judge.period.0;
+        let seconds = period.as_secs();
+        let is_whole = period == Duration::from_secs(seconds);
+        let is_fine = matches!(seconds, 1 | 5 | 10 | 30) && judge.metrics == MetricsFrom::App;
+        let is_coarse = seconds > 0 && seconds.is_multiple_of(60);
+        if !is_whole || !(is_fine || is_coarse) {
+            let hint = "whole minutes; with metrics = \"app\" also 1s, 5s, 10s or 30s";
+            let message = format!("CloudWatch keeps no such points of {}", judge.period);
+            say("period", message, hint);
+        }
+        if let Some(ratio) = judge.history_ratio
+            && !(1.0..=100.0).contains(&ratio)
+        {
+            let message = format!("`{ratio}` is not from 1 to 100");
+            say("history_ratio", message, "`calibrate` finds one that fits");
+        }
+        for (index, alarm) in judge.ignore_alarms.iter().enumerate() {
+            if !judge.alarms.contains(alarm) {
+                let message = format!("`{alarm}` is none of the alarms");
+                say(&format!("ignore_alarms[{index}]"), message, "name it in `alarms` too");
+            }
+        }
+        if judge.metrics == MetricsFrom::App {
+            let has_namespace = |side: &&SideSpec| side.namespace.is_some();
+            let known = self.sides.values().filter(has_namespace).count();
+            let compares = judge.by == JudgedBy::Sequential;
+            if known == 0 || (compares && known < self.sides.len()) {
+                let message = match compares {
+                    true => "\"app\" compares the sides, and one has no metrics of its own",
+                    false => "\"app\" needs the new side's namespace",
+                };
+                let hint = "give each side its `namespace`, or by = \"limits\"";
+                say("metrics", message.to_owned(), hint);
+            }
+        }
+    }
+}

@@ -1,0 +1,221 @@
+//! The roles of a specification on AWS.
+
+use std::sync::Arc;
+
+use serde::Serialize;
+
+use super::{JournalPlace, JudgedBy, MetricsFrom, MigrationSpec, Name, NamedSide, SpecError, Target};
+use crate::{
+    aws::{
+        Aws,
+        alb::{AlbDeadManSwitch, AlbTrafficSplitter},
+        cloudwatch::{AlarmGate, AlbMetrics, AppMetrics, AppNamespace, CloudWatchGate},
+        ecs::EcsCapacityKeeper,
+        iam::IamPolicy,
+    },
+    error::{Error, ErrorKind, Result},
+    health::{
+        HealthGate, Limits, MetricSource, TargetHealthGate,
+        sequential::{Sequential, Settings},
+    },
+    migration::GateId,
+};
+
+/// Where the counts of both sides come from.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum MetricsSource {
+    /// The load balancer.
+    Alb(AlbMetrics),
+    /// The application.
+    App(AppMetrics),
+}
+
+impl MetricsSource {
+    /// The source, whichever it is.
+    #[must_use]
+    pub fn as_dyn(&self) -> &dyn MetricSource {
+        match self {
+            Self::Alb(source) => source,
+            Self::App(source) => source,
+        }
+    }
+}
+
+impl MigrationSpec {
+    /// The gates by their names: `targets`, `metrics`, and `alarms` if there are any.
+    ///
+    /// # Errors
+    ///
+    /// `Invalid` if the metrics or the alarms are none that CloudWatch has.
+    pub fn gates(&self, aws: &Aws, target: &Target) -> Result<Vec<(GateId, Box<dyn HealthGate>)>> {
+        let mut gates: Vec<(GateId, Box<dyn HealthGate>)> =
+            vec![("targets".into(), Box::new(TargetHealthGate::new()))];
+        let limits = self.limits();
+        let mut metrics = match self.source(aws, target)? {
+            MetricsSource::Alb(source) => CloudWatchGate::alb(source, limits),
+            MetricsSource::App(source) => CloudWatchGate::app(source, limits),
+        };
+        if let Some(settings) = self.comparison() {
+            metrics = metrics.with_judge("sequential", Sequential::new(settings));
+        }
+        gates.push(("metrics".into(), Box::new(metrics)));
+        if !self.judge.alarms.is_empty() {
+            let names = self.judge.alarms.iter().map(Name::as_str);
+            let mut alarms = AlarmGate::new(aws, names)?;
+            for ignored in &self.judge.ignore_alarms {
+                alarms = alarms.ignoring(ignored.as_str());
+            }
+            gates.push(("alarms".into(), Box::new(alarms)));
+        }
+        Ok(gates)
+    }
+
+    /// The limits of the new side.
+    #[must_use]
+    pub fn limits(&self) -> Limits {
+        Limits::default()
+            .with_max_error_rate(self.judge.max_error_rate.0)
+            .with_max_mean_latency(self.judge.max_latency.0)
+    }
+
+    /// The settings of the comparison with the old side; `None` if the limits alone judge.
+    #[must_use]
+    pub fn comparison(&self) -> Option<Settings> {
+        if self.judge.by != JudgedBy::Sequential {
+            return None;
+        }
+        let limit = self.judge.max_error_rate.0.as_fraction();
+        let settings = Settings::default().with_limit(limit);
+        Some(match self.judge.history_ratio {
+            Some(ratio) => settings.with_history_ratio(ratio),
+            None => settings,
+        })
+    }
+
+    /// Where the counts come from.
+    ///
+    /// # Errors
+    ///
+    /// `Invalid` if CloudWatch keeps no points of such a period, or the new side has no metrics of its own.
+    pub fn source(&self, aws: &Aws, target: &Target) -> Result<MetricsSource> {
+        let period = self.judge.period.0;
+        let Target { rule, sides } = target;
+        Ok(match self.judge.metrics {
+            MetricsFrom::Alb => {
+                let balancer = rule.listener().load_balancer();
+                let (blue, green) = (sides.blue.group.clone(), sides.green.group.clone());
+                let source = AlbMetrics::new(aws, balancer, blue, green);
+                MetricsSource::Alb(source.with_period(period)?)
+            }
+            MetricsFrom::App => {
+                let green = sides.green.metrics().ok_or_else(|| {
+                    let name = &sides.green.name;
+                    let message = format!("side {name} has no metrics of its own");
+                    let hint = format!("give side.{name}.namespace, or judge.metrics = \"alb\"");
+                    Error::new(ErrorKind::Invalid, message).with_hint(hint)
+                })?;
+                let source = AppMetrics::new(aws, green).with_period(period)?;
+                MetricsSource::App(match sides.blue.metrics() {
+                    Some(blue) => source.with_blue(blue),
+                    None => source,
+                })
+            }
+        })
+    }
+
+    /// What reads and writes the rule.
+    ///
+    /// # Errors
+    ///
+    /// `Invalid` if both sides have the same target group.
+    pub fn splitter(&self, aws: &Aws, target: &Target) -> Result<AlbTrafficSplitter> {
+        let Target { rule, sides } = target;
+        let (blue, green) = (sides.blue.group.clone(), sides.green.group.clone());
+        AlbTrafficSplitter::new(aws, rule.clone(), blue, green)
+    }
+
+    /// What puts everything back if no controller is left to do it, if there is one.
+    #[must_use]
+    pub fn dead_man_switch(
+        &self,
+        aws: &Aws,
+        splitter: &Arc<AlbTrafficSplitter>,
+    ) -> Option<AlbDeadManSwitch> {
+        let given = self.safety.dead_man.as_ref()?;
+        let switch = AlbDeadManSwitch::new(aws, Arc::clone(splitter), given.role.clone());
+        Some(match &given.topic {
+            Some(topic) => switch.with_notice(topic.clone()),
+            None => switch,
+        })
+    }
+
+    /// What keeps the capacity of the side that serves, if its service is known.
+    #[must_use]
+    pub fn capacity_keeper(&self, aws: &Aws, target: &Target) -> Option<EcsCapacityKeeper> {
+        let service = target.sides.blue.service.as_ref()?;
+        Some(EcsCapacityKeeper::new(aws, &service.cluster, &service.name))
+    }
+
+    /// The least rights that a migration takes, whichever side serves. Calls nothing.
+    ///
+    /// # Errors
+    ///
+    /// [`SpecError`] if the specification is not valid.
+    pub fn iam_policy(&self) -> Result<IamPolicy, SpecError> {
+        let rule = self.rule()?;
+        let mut policy = IamPolicy::migration(rule).metrics();
+        if !self.judge.alarms.is_empty() {
+            policy = policy.alarms();
+        }
+        if let Some(switch) = &self.safety.dead_man {
+            policy = policy.dead_man(rule, &switch.role);
+        }
+        for service in self.sides.values().filter_map(|side| side.service.as_ref()) {
+            policy = policy.capacity(rule, &service.cluster, &service.name);
+        }
+        Ok(match &self.journal {
+            Some(JournalPlace::S3 { bucket, prefix }) => policy.journal(bucket, prefix),
+            _ => policy,
+        })
+    }
+
+    /// What the role of the dead-man switch must be: what it may do, and who may take it on. Calls nothing.
+    ///
+    /// # Errors
+    ///
+    /// [`SpecError`] if the specification is not valid.
+    pub fn dead_man_role(&self) -> Result<DeadManRole, SpecError> {
+        let rule = self.rule()?;
+        let switch = self.safety.dead_man.as_ref();
+        let policy = IamPolicy::dead_man_role(rule);
+        Ok(DeadManRole {
+            trust_policy: IamPolicy::dead_man_trust(rule),
+            policy: match switch.and_then(|switch| switch.topic.as_ref()) {
+                Some(topic) => policy.notice(topic),
+                None => policy,
+            },
+        })
+    }
+}
+
+/// What the role of a dead-man switch must be.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "PascalCase")]
+#[non_exhaustive]
+pub struct DeadManRole {
+    /// Who may take it on.
+    pub trust_policy: serde_json::Value,
+    /// What it may do.
+    pub policy: IamPolicy,
+}
+
+impl NamedSide {
+    fn metrics(&self) -> Option<AppNamespace> {
+        let namespace = AppNamespace::new(self.namespace.as_ref()?.as_str());
+        Some(match &self.endpoint {
+            Some(endpoint) => namespace.with_endpoint(endpoint.as_str()),
+            None => namespace,
+        })
+    }
+}

@@ -1,0 +1,111 @@
+//! The plan of a specification.
+
+use std::time::Duration;
+
+use super::{JudgedBy, MigrationSpec, SpecError, StepSpec};
+use crate::{
+    migration::{MigrationPlan, Step},
+    problem::Problem,
+    traffic::Percent,
+};
+
+/// How long after its end a data point has settled at the latest.
+const SETTLING: Duration = Duration::from_secs(150);
+
+impl MigrationSpec {
+    /// The plan, with what is left out at its default.
+    ///
+    /// # Errors
+    ///
+    /// [`SpecError`] with every problem of the whole specification.
+    pub fn plan(&self) -> Result<MigrationPlan, SpecError> {
+        self.checked_plan().map_err(SpecError::new)
+    }
+
+    /// The plan alone, or what is wrong with it by the names of the file.
+    pub(super) fn plan_alone(&self) -> Result<MigrationPlan, Vec<Problem>> {
+        let given = &self.plan;
+        let compares = self.judge.by == JudgedBy::Sequential;
+        let minutes = |minutes: u64| Duration::from_secs(60 * minutes);
+        let bake = given.bake.map(|span| span.0);
+        let bake = bake.unwrap_or(minutes(if compares { 3 } else { 10 }));
+        let held = given.hold_back.map(|share| share.0);
+        let held = held.unwrap_or(if compares { Percent::TEN } else { Percent::ZERO });
+        let usual = match compares {
+            true => minutes(65).max(bake.saturating_mul(2)),
+            false => bake.saturating_mul(3),
+        };
+        let step_deadline = given.step_deadline.map_or(usual, |span| span.0);
+        let mut builder = MigrationPlan::builder()
+            .bake(bake)
+            .step_deadline(step_deadline)
+            .deadline(given.deadline.0)
+            .look_interval(given.look_interval.0)
+            .warm_up(given.warm_up.0)
+            .final_bake(given.final_bake.0)
+            .capacity_ratio(given.capacity_ratio)
+            .on_inconclusive(given.on_inconclusive)
+            .on_cancel(given.on_cancel)
+            .on_resume(given.on_resume)
+            .hold_back(held);
+        for step in &given.steps {
+            builder = builder.step(step.as_step());
+        }
+        if let Some(switch) = &self.safety.dead_man {
+            builder = builder.dead_man(switch.after.0);
+        }
+        for risk in &self.safety.accept {
+            builder = builder.accept(*risk);
+        }
+        let mut problems = match builder.build() {
+            Ok(plan) => match self.settles(step_deadline) {
+                Ok(()) => return Ok(plan),
+                Err(problem) => vec![problem],
+            },
+            Err(error) => error.problems().to_vec(),
+        };
+        for problem in &mut problems {
+            problem.field = match problem.field.as_str() {
+                "dead_man" => "safety.dead_man.after".to_owned(),
+                // The steps of the file, before one is put in that holds back.
+                field if field.starts_with("plan.") => continue,
+                field => format!("plan.{field}"),
+            };
+        }
+        Err(problems)
+    }
+
+    /// Whether a data point after the warm-up can be there before a step must be decided.
+    fn settles(&self, step_deadline: Duration) -> Result<(), Problem> {
+        let (warm_up, period) = (self.plan.warm_up.0, self.judge.period.0);
+        let settled = warm_up.saturating_add(period.saturating_mul(2)).saturating_add(SETTLING);
+        if step_deadline > settled {
+            return Ok(());
+        }
+        let message = format!(
+            "{} s are over before a point of {} s after the warm-up has settled, at {} s",
+            step_deadline.as_secs(),
+            period.as_secs(),
+            settled.as_secs()
+        );
+        let hint = "bake longer, or give a longer step_deadline or a shorter judge.period";
+        Err(Problem::new("plan.step_deadline", message, hint))
+    }
+}
+
+impl StepSpec {
+    fn as_step(&self) -> Step {
+        let timed = match self {
+            Self::To(share) => return Step::to(share.0),
+            Self::Timed(timed) => timed,
+        };
+        let mut step = Step::to(timed.green.0);
+        if let Some(bake) = timed.bake {
+            step = step.with_bake(bake.0);
+        }
+        if let Some(deadline) = timed.deadline {
+            step = step.with_deadline(deadline.0);
+        }
+        step
+    }
+}

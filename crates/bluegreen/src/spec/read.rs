@@ -1,0 +1,161 @@
+//! From text to a [`MigrationSpec`], and back.
+
+use std::{fmt, sync::LazyLock};
+
+use serde_json::Value;
+
+use super::{MigrationSpec, Place, values};
+use crate::{
+    document::{self, Broken, Node, schema::problems},
+    problem::Problem,
+};
+
+/// Everything that is wrong with a specification.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SpecError {
+    problems: Vec<SpecProblem>,
+}
+
+/// One thing that is wrong with a specification.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct SpecProblem {
+    /// Where it stands, if it is a file's.
+    pub at: Option<Place>,
+    /// What is wrong with which field, such as `plan.steps[1]`; its name is empty if it is the syntax.
+    pub problem: Problem,
+}
+
+impl SpecError {
+    pub(super) fn new(problems: Vec<Problem>) -> Self {
+        let problems = problems.into_iter();
+        Self {
+            problems: problems
+                .map(|problem| SpecProblem { at: None, problem })
+                .collect(),
+        }
+    }
+
+    /// Each problem, in the order of the file; at least one.
+    #[must_use]
+    pub fn problems(&self) -> &[SpecProblem] {
+        &self.problems
+    }
+
+    fn in_file(root: &Node, mut found: Vec<(Place, Problem)>, more: Vec<Problem>) -> Self {
+        let more = more.into_iter();
+        found.extend(more.map(|problem| (root.place_of(&problem.field), problem)));
+        found.sort_by_key(|(at, _)| *at);
+        let problems = found.into_iter().map(|(at, problem)| SpecProblem {
+            at: Some(at),
+            problem,
+        });
+        Self {
+            problems: problems.collect(),
+        }
+    }
+
+    fn syntax(mistakes: Vec<Broken>) -> Self {
+        let problems = mistakes.into_iter().map(|broken| SpecProblem {
+            at: Some(broken.at),
+            problem: Problem::new("", broken.message, ""),
+        });
+        Self {
+            problems: problems.collect(),
+        }
+    }
+}
+
+impl fmt::Display for SpecError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the specification is not valid")?;
+        for problem in &self.problems {
+            write!(f, "\n  {problem}")?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for SpecError {}
+
+impl fmt::Display for SpecProblem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(at) = self.at {
+            write!(f, "{at}: ")?;
+        }
+        let Problem {
+            field,
+            message,
+            hint,
+        } = &self.problem;
+        if !field.is_empty() {
+            write!(f, "{field}: ")?;
+        }
+        f.write_str(message)?;
+        if !hint.is_empty() {
+            write!(f, " ({hint})")?;
+        }
+        Ok(())
+    }
+}
+
+impl MigrationSpec {
+    /// Reads a file in TOML.
+    ///
+    /// # Errors
+    ///
+    /// [`SpecError`] with every problem, or with every mistake of syntax if there is one.
+    pub fn from_toml(text: &str) -> Result<Self, SpecError> {
+        let root = document::toml::parse(text).map_err(SpecError::syntax)?;
+        Self::of(&root)
+    }
+
+    /// Reads a file in JSON. It has the same form as TOML.
+    ///
+    /// # Errors
+    ///
+    /// As [`from_toml`](Self::from_toml).
+    pub fn from_json(text: &str) -> Result<Self, SpecError> {
+        let root = document::parse(text).map_err(|broken| SpecError::syntax(vec![broken]))?;
+        Self::of(&root)
+    }
+
+    fn of(root: &Node) -> Result<Self, SpecError> {
+        let found = problems(&SCHEMA, root, values::check);
+        match serde_json::from_value::<Self>(root.to_value()) {
+            Ok(spec) => {
+                let more = spec.problems();
+                match found.is_empty() && more.is_empty() {
+                    true => Ok(spec),
+                    false => Err(SpecError::in_file(root, found, more)),
+                }
+            }
+            // What the schema has told already is not said again in other words.
+            Err(_) if !found.is_empty() => Err(SpecError::in_file(root, found, Vec::new())),
+            Err(error) => {
+                let more = vec![Problem::new("", error.to_string(), "")];
+                Err(SpecError::in_file(root, found, more))
+            }
+        }
+    }
+
+    /// The specification as a file in TOML, without what is left at its default.
+    #[must_use]
+    pub fn to_toml(&self) -> String {
+        toml::to_string(self).unwrap_or_default()
+    }
+
+    /// The specification as a value of JSON, as journals keep it.
+    #[must_use]
+    pub fn to_json(&self) -> Value {
+        serde_json::to_value(self).unwrap_or_default()
+    }
+}
+
+/// The JSON Schema of a specification's file, for editors and other programs.
+#[must_use]
+pub fn schema() -> Value {
+    SCHEMA.clone()
+}
+
+static SCHEMA: LazyLock<Value> = LazyLock::new(|| schemars::schema_for!(MigrationSpec).to_value());

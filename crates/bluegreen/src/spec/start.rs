@@ -1,0 +1,256 @@
+//! From a specification to a run: everything wired, and fenced by the journal's lease.
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use super::{MigrationSpec, Name, SpecError, Target, target};
+use crate::{
+    aws::{Aws, CredentialLife},
+    engine::ControlHandle,
+    error::{Error, ErrorKind, Failure, Result},
+    migration::{Migration, MigrationError, MigrationOutcome, origin_of},
+    preflight::{Acceptance, Finding},
+    store::{Holder, JournalStore, Lease, Take},
+};
+
+/// What a journal keeps of how its run was started.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[non_exhaustive]
+pub struct Origin {
+    /// The specification.
+    pub spec: MigrationSpec,
+    /// The side that served before the run.
+    pub from: Name,
+}
+
+impl Origin {
+    /// What stands in the first record of a run.
+    ///
+    /// # Errors
+    ///
+    /// `Invalid` if it is no journal of a migration, or its run was not started from a specification.
+    pub fn of(records: &[crate::engine::Record]) -> Result<Self> {
+        let attempted = "read how the run was started";
+        let invalid = |why: String| Error::new(ErrorKind::Invalid, format!("{attempted}: {why}"));
+        let origin = origin_of(records).map_err(|error| invalid(error.to_string()))?;
+        serde_json::from_value(origin).map_err(|error| {
+            invalid(format!("it was not started from a specification: {error}"))
+                .with_hint("resume it with the program that started it, or put it back by `rollback`")
+        })
+    }
+}
+
+/// Why a run was not started. Nothing was changed.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StartError {
+    /// The specification is not valid. Nothing was called.
+    #[error(transparent)]
+    Spec(#[from] SpecError),
+    /// It could not end well: a step could not be decided at this traffic.
+    #[error("not started: {0}")]
+    Refused(Finding),
+    /// A call failed, or another controller holds the journal.
+    #[error("{}", Failure::from(.0))]
+    Failed(#[from] Error),
+}
+
+impl StartError {
+    /// The exit code for it: 2 if nothing was called, else 3.
+    #[must_use]
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            Self::Spec(_) => 2,
+            Self::Failed(error) if error.kind() == ErrorKind::Invalid => 2,
+            Self::Refused(_) | Self::Failed(_) => 3,
+        }
+    }
+}
+
+/// A run that holds the rule's journal and is ready: run it, or add to it first.
+#[derive(Debug)]
+#[must_use = "a run does nothing until it is run, and holds the journal"]
+pub struct Run {
+    migration: Migration,
+    lease: Lease,
+    target: Target,
+}
+
+impl MigrationSpec {
+    /// Makes a run ready: reads which side serves, foresees whether each step can be decided, takes the
+    /// rule's journal in `store`, and wires splitter, gates, dead-man switch, capacity keeper, lease and
+    /// fence. `by` is who is responsible.
+    ///
+    /// # Errors
+    ///
+    /// [`StartError`]; nothing was changed.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping it may leave the journal taken by nobody that lives; it is free again after
+    /// [`EXPIRY`](crate::store::EXPIRY).
+    ///
+    /// # Examples
+    ///
+    /// On the simulated AWS. On the real one only the first lines differ: `Aws::from_env()`, a specification
+    /// from a file, and `aws.journals(…)`.
+    ///
+    /// ```
+    /// # #[cfg(feature = "sim")]
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use bluegreen::{aws::sim::Scenario, store::JournalStore};
+    ///
+    /// let simulation = Scenario::Healthy.simulation(7);
+    /// simulation.start_paused();
+    /// let (aws, spec, store) = (simulation.aws(), simulation.spec(), JournalStore::memory());
+    ///
+    /// let run = spec.start(&aws, &store, "ann").await?;
+    /// let outcome = run
+    ///     .with(|migration| migration.on_event(|event| eprintln!("{event}")))
+    ///     .run()
+    ///     .await?;
+    /// assert_eq!(outcome.exit_code(), 0);
+    /// # Ok(())
+    /// # }
+    /// # #[cfg(not(feature = "sim"))]
+    /// # fn main() {}
+    /// ```
+    pub async fn start(
+        &self,
+        aws: &Aws,
+        store: &JournalStore,
+        by: &str,
+    ) -> std::result::Result<Run, StartError> {
+        self.check()?;
+        let elsewhere = target::elsewhere(self, aws);
+        if !elsewhere.is_empty() {
+            return Err(SpecError::new(elsewhere).into());
+        }
+        let target = self.target(aws, None).await?;
+        let forecast = self.forecast(aws, &target).await?;
+        if let Some(finding) = forecast.and_then(|forecast| forecast.finding()) {
+            return Err(StartError::Refused(finding));
+        }
+        let log = store.log(self.splitter(aws, &target)?.locate().await?.as_str());
+        let lease = log.take(Holder::this_process(by), aws.clock(), Take::IfFree);
+        let lease = lease.await?;
+        self.ready(aws, store, target, lease).await
+    }
+
+    async fn ready(
+        &self,
+        aws: &Aws,
+        store: &JournalStore,
+        target: Target,
+        lease: Lease,
+    ) -> std::result::Result<Run, StartError> {
+        let migration = self.migration(aws, &target, Some(&lease));
+        let migration = match migration {
+            Ok(migration) => migration,
+            Err(error) => {
+                lease.release().await?;
+                return Err(error.into());
+            }
+        };
+        let migration = match store.is_shared() || aws.is_simulated() {
+            true => migration,
+            false => migration.finds(Finding::refusal_unless(
+                Acceptance::SingleHost,
+                "the journal keeps no controller on another machine out",
+            )),
+        };
+        let migration = match aws.credential_life().await {
+            Ok(CredentialLife::Until(end)) => migration.credentials_end(end),
+            _ => migration,
+        };
+        Ok(Run {
+            migration,
+            lease,
+            target,
+        })
+    }
+
+    /// The migration with every role of this specification: splitter, gates, dead-man switch, capacity
+    /// keeper, and with a lease the journal and the fence. [`start`](Self::start) is for a program that has no
+    /// order of its own.
+    ///
+    /// # Errors
+    ///
+    /// `Invalid` if the specification is not valid.
+    pub fn migration(&self, aws: &Aws, target: &Target, lease: Option<&Lease>) -> Result<Migration> {
+        let aws = match lease {
+            Some(lease) => aws.fenced(lease.clone()),
+            None => aws.clone(),
+        };
+        let plan = self.plan().map_err(target::invalid)?;
+        let splitter = Arc::new(self.splitter(&aws, target)?);
+        let origin = Origin {
+            spec: self.clone(),
+            from: target.sides.blue.name.clone(),
+        };
+        let mut migration = Migration::new(plan, Arc::clone(&splitter))
+            .clock(aws.clock())
+            .origin(serde_json::to_value(&origin).unwrap_or_default());
+        match self.dead_man_switch(&aws, &splitter) {
+            Some(switch) => migration = migration.dead_man_switch(switch),
+            None if aws.is_simulated() => {}
+            None => {
+                let message = "no dead-man switch: if the controller dies, and nobody resumes its run, \
+                    traffic stays as it is";
+                let hint = "give safety.dead_man a role that may write the rule";
+                let finding = Finding::refusal_unless(Acceptance::NoDeadMan, message);
+                migration = migration.finds(finding.with_hint(hint));
+            }
+        }
+        if let Some(keeper) = self.capacity_keeper(&aws, target) {
+            migration = migration.capacity_keeper(keeper);
+        }
+        if let Some(lease) = lease {
+            migration = migration.journal(lease.clone());
+        }
+        for (name, gate) in self.gates(&aws, target)? {
+            migration = migration.gate(name, gate);
+        }
+        Ok(migration)
+    }
+}
+
+impl Run {
+    /// What it is about.
+    #[must_use]
+    pub fn target(&self) -> &Target {
+        &self.target
+    }
+
+    /// Adds to the migration: gates of your own, sinks of events, a cancel.
+    pub fn with(mut self, change: impl FnOnce(Migration) -> Migration) -> Self {
+        self.migration = change(self.migration);
+        self
+    }
+
+    /// A handle by which the run can be paused, promoted, aborted and so on.
+    #[must_use]
+    pub fn handle(&self) -> ControlHandle {
+        self.migration.handle()
+    }
+
+    /// Runs it to its end and lets the journal go; see [`Migration::run`].
+    ///
+    /// # Errors
+    ///
+    /// As [`Migration::run`].
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`Migration::run`].
+    pub async fn run(self) -> std::result::Result<MigrationOutcome, MigrationError> {
+        let ended = self.migration.run().await;
+        // The last record says so already if the run has ended well; a failure is told by the next one who
+        // takes it.
+        let _ = self.lease.release().await;
+        ended
+    }
+}

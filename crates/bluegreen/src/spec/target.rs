@@ -1,0 +1,201 @@
+//! [`Target`]: the sides of a specification as they stand in the rule now.
+
+use super::{Group, MigrationSpec, Name, Service, SideSpec, SpecError};
+use crate::{
+    aws::{
+        Aws,
+        alb::{AlbRule, RuleWeights, TargetGroupArn},
+    },
+    error::{Error, ErrorKind, Result},
+    problem::Problem,
+    traffic::Sides,
+};
+
+/// What a run is about: the rule, which side serves, and which is to take over.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Target {
+    /// The rule.
+    pub rule: AlbRule,
+    /// Blue is the side that serves, or served before the run.
+    pub sides: Sides<NamedSide>,
+}
+
+/// A side under its name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct NamedSide {
+    /// Its name in the specification.
+    pub name: Name,
+    /// Its target group.
+    pub group: TargetGroupArn,
+    /// The service that runs its targets, if it is known.
+    pub service: Option<Service>,
+    /// Where the application's own metrics of it are.
+    pub(super) namespace: Option<Name>,
+    pub(super) endpoint: Option<Name>,
+}
+
+impl NamedSide {
+    fn new(name: &Name, side: &SideSpec, group: TargetGroupArn) -> Self {
+        Self {
+            name: name.clone(),
+            group,
+            service: side.service.clone(),
+            namespace: side.namespace.clone(),
+            endpoint: side.endpoint.clone(),
+        }
+    }
+}
+
+type Pair<'a> = Sides<(&'a Name, &'a SideSpec)>;
+
+impl MigrationSpec {
+    /// The sides as they are. Which one serves is read from the rule: the one that has all of the traffic.
+    /// With `from`, a side's name, it is that one, whatever the rule says: the run before had it so, or a
+    /// person says so. One read of the load balancer; none with `from`, if both groups are given as ARNs.
+    ///
+    /// # Errors
+    ///
+    /// `Invalid` if the specification is not valid, or has no such side. `Refused` without `from` if both
+    /// sides get traffic, or none does, and if the rule does not forward to a side. Else what the read
+    /// answers.
+    ///
+    /// # Cancel safety
+    ///
+    /// Only reads.
+    pub async fn target(&self, aws: &Aws, from: Option<&Name>) -> Result<Target> {
+        let rule = self.rule().map_err(invalid)?;
+        if let Some(from) = from {
+            let sides = self.sides_from(from)?;
+            if let (Group::Arn(blue), Group::Arn(green)) =
+                (&sides.blue.1.target_group, &sides.green.1.target_group)
+            {
+                return Ok(Target {
+                    rule: rule.clone(),
+                    sides: Sides {
+                        blue: NamedSide::new(sides.blue.0, sides.blue.1, blue.clone()),
+                        green: NamedSide::new(sides.green.0, sides.green.1, green.clone()),
+                    },
+                });
+            }
+        }
+        let is_side = |arn: &str| {
+            let arn = arn.parse::<TargetGroupArn>();
+            arn.is_ok_and(|arn| self.sides.values().any(|side| side.target_group.is(&arn)))
+        };
+        let weights = rule.weights_among(aws, is_side).await?;
+        let sides = match from {
+            Some(from) => self.sides_from(from)?,
+            None => self.sides_by(&weights)?,
+        };
+        let named = |(name, side): (&Name, &SideSpec)| {
+            let found = found(&weights, name, side);
+            found.map(|(group, _)| NamedSide::new(name, side, group.clone()))
+        };
+        Ok(Target {
+            rule: AlbRule::Arn(weights.rule.clone()),
+            sides: Sides {
+                blue: named(sides.blue)?,
+                green: named(sides.green)?,
+            },
+        })
+    }
+
+    /// The rule of a valid specification.
+    pub(super) fn rule(&self) -> std::result::Result<&AlbRule, SpecError> {
+        self.check()?;
+        let rule = self.traffic.rules.first();
+        let missing = || Problem::new("traffic.rules", "names no rule", "");
+        let rule = rule.ok_or_else(|| SpecError::new(vec![missing()]))?;
+        Ok(rule.as_alb())
+    }
+
+    fn sides_from(&self, from: &Name) -> Result<Pair<'_>> {
+        let blue = self.sides.get_key_value(from);
+        let green = self.sides.iter().find(|(name, _)| *name != from);
+        match (blue, green) {
+            (Some(blue), Some(green)) => Ok(Sides { blue, green }),
+            _ => {
+                let names: Vec<&str> = self.sides.keys().map(Name::as_str).collect();
+                let message = format!("there is no side `{from}`");
+                let hint = format!("the sides are {}", names.join(" and "));
+                Err(Error::new(ErrorKind::Invalid, message).with_hint(hint))
+            }
+        }
+    }
+
+    fn sides_by(&self, weights: &RuleWeights) -> Result<Pair<'_>> {
+        let mut serving = Vec::new();
+        for (name, side) in &self.sides {
+            if found(weights, name, side)?.1 > 0 {
+                serving.push(name);
+            }
+        }
+        if let [only] = serving[..] {
+            return self.sides_from(only);
+        }
+        let rule = &weights.rule;
+        let names: Vec<&str> = self.sides.keys().map(Name::as_str).collect();
+        let (message, hint) = match serving.is_empty() {
+            true => (
+                format!("no side of rule {rule} gets traffic: {weights}"),
+                format!(
+                    "a migration moves traffic from a side that serves; the sides are {}",
+                    names.join(" and ")
+                ),
+            ),
+            false => (
+                format!("traffic is divided already: {weights}"),
+                format!(
+                    "a run that was killed is continued by `resume` and put back by `rollback`; if \
+                     there is none, say which side served before: {}",
+                    names.join(" or ")
+                ),
+            ),
+        };
+        Err(Error::new(ErrorKind::Refused, message).with_hint(hint))
+    }
+}
+
+/// The side's group in the rule, with its weight.
+fn found<'w>(
+    weights: &'w RuleWeights,
+    name: &Name,
+    side: &SideSpec,
+) -> Result<&'w (TargetGroupArn, u32)> {
+    let group = &side.target_group;
+    let found = weights.groups.iter().find(|(arn, _)| group.is(arn));
+    found.ok_or_else(|| {
+        let rule = &weights.rule;
+        let message = format!("rule {rule} does not forward to `{group}`, the group of side {name}");
+        let hint = format!(
+            "it forwards to {weights}; a new side must stand there with weight 0, so that its targets \
+             are checked: `prepare` puts it there"
+        );
+        Error::new(ErrorKind::Refused, message).with_hint(hint)
+    })
+}
+
+pub(super) fn invalid(error: SpecError) -> Error {
+    let first = error.problems().first();
+    let hint = first.map(|first| first.problem.hint.clone());
+    let told: Vec<String> = error.problems().iter().map(ToString::to_string).collect();
+    let message = format!("the specification is not valid: {}", told.join("; "));
+    Error::new(ErrorKind::Invalid, message).with_hint(hint.unwrap_or_default())
+}
+
+/// What another account or region than the file's says of its handle.
+pub(super) fn elsewhere(spec: &MigrationSpec, aws: &Aws) -> Vec<Problem> {
+    let rule = spec.traffic.rules.first().map(|rule| rule.as_alb().listener());
+    let own = spec.region.as_ref().map(Name::as_str);
+    let wanted = own.or_else(|| rule.as_ref().map(|listener| listener.region()));
+    match (wanted, aws.region()) {
+        (Some(wanted), Some(found)) if wanted != found => {
+            let message = format!("is {wanted}, and AWS is asked in {found}");
+            let hint = format!("set AWS_REGION={wanted}, or the profile's region");
+            vec![Problem::new("region", message, hint)]
+        }
+        _ => Vec::new(),
+    }
+}
