@@ -120,8 +120,8 @@ impl JournalLog {
     ///
     /// # Errors
     ///
-    /// `NotFound` if there is no run, or nobody holds the log: nothing is under way that could be
-    /// controlled. `Invalid` if a run is to be left without a reason, or the request is too large. Else if
+    /// `NotFound` if there is no run, or nobody holds the log, or the holder is known to have ended: nothing
+    /// is under way that could be controlled. `Invalid` if a run is to be left without a reason, or the request is too large. Else if
     /// the store cannot be read or written.
     ///
     /// # Cancel safety
@@ -167,6 +167,10 @@ impl JournalLog {
                 "nobody holds it, so no run is under way",
             )
         })?;
+        if let Some(dead) = holder.holder.as_ref().filter(|one| one.has_ended()) {
+            let why = format!("{dead} holds it, and that process has ended");
+            return Err(failed(ErrorKind::NotFound, &why));
+        }
         let newest = opening.and_then(|opening| opening.run());
         let run = ask.run.clone().or(newest);
         let run = run.ok_or_else(|| failed(ErrorKind::NotFound, "it holds no run"))?;
