@@ -23,7 +23,7 @@ use bluegreen::{
 };
 use tokio::sync::Notify;
 
-use super::{Gates, Hand, Run, gates, keeper, limit::within};
+use super::{Gates, Hand, Run, gates, keeper, limit::within, requests::TestRequests};
 
 /// A store in memory that stops at one of its creates, or fails from one on.
 #[derive(Debug, Default)]
@@ -145,6 +145,8 @@ pub(crate) struct Durable {
     rule_before: String,
     /// After so many records a run writes a snapshot: few, so that resumes begin at many places.
     pub(crate) snapshot_after: u64,
+    /// Where its runs are asked for controls, if anywhere.
+    pub(crate) requests: Option<Arc<TestRequests>>,
 }
 
 impl Durable {
@@ -156,12 +158,22 @@ impl Durable {
             storage: Arc::default(),
             events: Arc::default(),
             snapshot_after: 7,
+            requests: None,
+        }
+    }
+
+    /// The journal, as who asks for a control has it too.
+    pub(crate) fn log(&self) -> JournalLog {
+        let log = self.storage.log();
+        match &self.requests {
+            Some(requests) => log.with_requests(Arc::clone(requests) as _),
+            None => log,
         }
     }
 
     pub(crate) async fn take(&self, name: &str, how: Take) -> Result<Lease> {
         let clock = self.simulation.aws().clock();
-        let log = self.storage.log();
+        let log = self.log();
         let taken = log.take(Holder::this_process(name), clock, how);
         within("the taking of a journal", taken).await
     }

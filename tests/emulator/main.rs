@@ -10,6 +10,7 @@
 
 #![expect(clippy::unwrap_used, reason = "all of it is test code")]
 
+mod asked;
 mod canary;
 mod cancelled;
 mod capacity;

@@ -77,8 +77,9 @@ async fn gives_way(world: &World, rule: &RuleArn, mut child: Child, name: &str) 
     assert_eq!(world.topology.weights(rule).await.1, 0, "{name}");
 }
 
+/// It is asked, and restores by itself: so it puts back what else it has raised and armed.
 #[tokio::test]
-async fn p06_a_holder_that_lives_is_thrown_out() {
+async fn p06_a_holder_that_lives_is_asked_and_restores() {
     let Some(world) = world().await else {
         return;
     };
@@ -87,7 +88,10 @@ async fn p06_a_holder_that_lives_is_thrown_out() {
     let journal = journals.to_str().unwrap();
     let child = holder(&world, journal, &rule, "alive");
     let words = rollback(&world, journal, &rule, "alive").await;
-    assert!(words.contains("thrown out"), "{words}");
+    // On a machine so busy that it does not answer in time, it is thrown out.
+    let is_asked = words.contains("was asked, and restores");
+    assert!(is_asked || words.contains("thrown out"), "{words}");
+    println!("asked: {is_asked}");
     gives_way(&world, &rule, child, "alive").await;
 }
 
@@ -101,7 +105,8 @@ async fn p06_a_holder_that_was_stopped_raises_nothing_when_it_continues() {
     let journal = journals.to_str().unwrap();
     let child = holder(&world, journal, &rule, "stopped");
     signal(&child, "-STOP");
-    rollback(&world, journal, &rule, "stopped").await;
+    let words = rollback(&world, journal, &rule, "stopped").await;
+    assert!(words.contains("thrown out"), "{words}");
     signal(&child, "-CONT");
     gives_way(&world, &rule, child, "stopped").await;
 }

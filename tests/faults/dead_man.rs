@@ -79,7 +79,7 @@ fn cancels() -> Option<Hand> {
 fn holds() -> Option<Hand> {
     Some(Box::new(|event, handle: &ControlHandle, _: &Simulation| {
         if matches!(&event.kind, MigrationEvent::StepPassed { step: 0, .. }) {
-            handle.hold("ann");
+            handle.leave("ann", "we look at it tomorrow");
         }
     }))
 }

@@ -117,7 +117,7 @@ async fn a_paused_migration_waits_and_goes_on() {
             handle.pause("ann");
         }
         if event.seq == 60 {
-            handle.resume("ann");
+            handle.continue_run("ann");
         }
     });
     let run = run(&simulation, plan, Intent::Migrate, Some(hand)).await;
@@ -138,7 +138,7 @@ async fn p11_a_pause_does_not_move_the_deadline_of_the_whole_run() {
         }
         if event.elapsed >= minutes(20) && !resumed {
             resumed = true;
-            handle.resume("ann");
+            handle.continue_run("ann");
         }
     });
     let run = run(&simulation, plan, Intent::Migrate, Some(hand)).await;

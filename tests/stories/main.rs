@@ -12,6 +12,7 @@ mod lag;
 mod limits;
 mod release;
 mod release_lag;
+mod requests;
 mod rights;
 mod scenarios;
 mod sequential;

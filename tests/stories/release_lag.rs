@@ -119,7 +119,10 @@ async fn p04_a_hold_right_after_the_update_states_what_the_update_brought() {
     for (name, lag) in shapes() {
         let simulation = healthy().build();
         lagging(&simulation, &[Call::DescribeServices], lag);
-        let run = once_updated(&simulation, |handle| handle.hold("ann")).await;
+        let run = once_updated(&simulation, |handle| {
+            handle.leave("ann", "we look at it tomorrow")
+        })
+        .await;
         run.check_promises();
         assert_eq!(run.exit_code(), 12, "{name}: {}", run.last_words());
     }

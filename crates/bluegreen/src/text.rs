@@ -6,6 +6,8 @@
 
 use std::borrow::Cow;
 
+use sha2::{Digest, Sha256};
+
 /// Whether a terminal would act on this character instead of showing it: every control character but
 /// a line's end and a tab (C0, DEL and C1), and the marks that change the order in which letters are
 /// shown ([bidirectional controls](https://www.unicode.org/reports/tr9/#Directional_Formatting_Characters)).
@@ -46,6 +48,22 @@ pub fn visible(text: &str) -> Cow<'_, str> {
         }
     }
     Cow::Owned(shown)
+}
+
+/// A name for a file or a folder: readable, and no two subjects share one.
+pub(crate) fn file_name_of(subject: &str) -> String {
+    let kept = |c: char| {
+        if c.is_ascii_alphanumeric() || c == '-' {
+            c
+        } else {
+            '_'
+        }
+    };
+    let readable: String = subject.chars().map(kept).collect();
+    let from = readable.len().saturating_sub(80);
+    let digest = Sha256::digest(subject);
+    let short = digest[..4].iter().map(|byte| format!("{byte:02x}"));
+    format!("{}-{}", &readable[from..], short.collect::<String>())
 }
 
 #[cfg(test)]

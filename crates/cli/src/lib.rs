@@ -10,6 +10,7 @@
 //!
 //! Each verb but the last runs on a simulated AWS unless `--aws` is given.
 
+mod ask;
 mod check;
 mod common;
 mod deploy;

@@ -246,3 +246,103 @@ fn a_dry_run_says_each_refusal_of_the_run() {
                    run on linux/arm64";
     assert!(err.contains(refusal), "{err}");
 }
+
+/// The lines of JSON that a process has written so far.
+fn events(out: &Path) -> Vec<serde_json::Value> {
+    let text = fs::read_to_string(out).unwrap_or_default();
+    let events = text.lines();
+    events
+        .filter_map(|line| serde_json::from_str(line).ok())
+        .collect()
+}
+
+/// Two processes, a folder between them: one runs, and the other one takes it in hand.
+#[test]
+fn a_run_is_paused_continued_and_aborted_from_another_terminal() {
+    let folder = tempfile::tempdir().unwrap();
+    let journal = folder.path().join("journal");
+    let journal = journal.to_str().unwrap();
+    let out = folder.path().join("run.json");
+    let mut run = Command::new(env!("CARGO_BIN_EXE_bluegreen"))
+        .args(["router", "--journal", journal, "--json", "--speed", "20"])
+        .stdin(Stdio::null())
+        .stdout(fs::File::create(&out).unwrap())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let has_moved = || events(&out).iter().any(|event| event["event"] == "shifted");
+    while !has_moved() {
+        assert!(
+            run.try_wait().unwrap().is_none(),
+            "it ended before it began"
+        );
+        std::thread::sleep(std::time::Duration::from_millis(50));
+    }
+    let ask = |code, verb: &[&str]| {
+        ends_with(code, &[&["router"], verb, &["--journal", journal]].concat())
+    };
+    let (_, said) = ask(0, &["pause", "--for", "1h"]);
+    assert!(said.contains("pause: done"), "{said}");
+    let (out_again, said) = ask(3, &["pause", "--json"]);
+    assert!(said.contains("a pause is on already"), "{said}");
+    let told: serde_json::Value = serde_json::from_str(&out_again).unwrap();
+    assert_eq!(
+        (&told["done"], &told["answer"]["reply"]),
+        (&false.into(), &"ignored".into())
+    );
+    ask(0, &["continue"]);
+    let (_, said) = ask(0, &["abort", "--reason", "the cache is cold"]);
+    assert!(said.contains("abort: done"), "{said}");
+    assert_eq!(run.wait().unwrap().code(), Some(11));
+    let end = events(&out).pop().unwrap().to_string();
+    assert!(end.contains("the cache is cold"), "{end}");
+    let (_, said) = ask(3, &["promote", "--full"]);
+    assert!(
+        said.contains("nobody holds it") && said.contains("`rollback`"),
+        "{said}"
+    );
+}
+
+#[test]
+fn a_request_that_cannot_be_asked_is_bad_arguments() {
+    for (words, said) in [
+        (&["router", "pause"][..], "--journal: is needed"),
+        (
+            &["router", "pause", "--journal", "/nowhere/at/all"],
+            "there is no folder",
+        ),
+        (
+            &["router", "pause", "--for", "soon", "--journal", "."],
+            "--for: `soon`",
+        ),
+        (
+            &["router", "leave", "--journal", "."],
+            "--reason: is needed",
+        ),
+        (&["router", "abort", "--journal", "s3://b/p"], "add --aws"),
+        (
+            &["router", "abort", "--rule-arn", "x", "--journal", "."],
+            "--rule-arn",
+        ),
+    ] {
+        let (_, err) = ends_with(2, words);
+        assert!(err.contains(said), "{words:?}: {err}");
+    }
+}
+
+#[test]
+fn the_rights_to_ask_for_one_kind_are_printed() {
+    let rule = "arn:aws:elasticloadbalancing:us-east-1:123456789012:listener-rule/app/chatbot/50dc6c495c0c9188/f2f7dc8efc522ab2/9683b2d02a6cabee";
+    let place = ["--rule-arn", rule, "--journal", "s3://moves/production"];
+    let words = [
+        &["router", "pause", "--aws", "--print-iam-policy"],
+        &place[..],
+    ]
+    .concat();
+    let (out, _) = ends_with(0, &words);
+    assert!(out.contains("moves/production/requests/*/pause/*"), "{out}");
+    assert!(
+        !out.contains("promote") && !out.contains("elasticloadbalancing:"),
+        "{out}"
+    );
+}

@@ -97,11 +97,11 @@ impl Key {
         let by = by.clone();
         // The screen shows what came of it.
         let _answer = match self {
-            Self::Pause if view.paused => handle.resume(by),
+            Self::Pause if view.paused => handle.continue_run(by),
             Self::Pause => handle.pause(by),
             Self::SkipWait => handle.skip_wait(by),
             Self::Promote => handle.promote(by),
-            Self::Hold => handle.hold(by),
+            Self::Hold => handle.leave(by, "asked for at the monitor"),
             Self::Abort => handle.abort(by),
             Self::Quit => return,
         };

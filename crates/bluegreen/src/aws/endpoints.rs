@@ -18,17 +18,19 @@ pub(crate) enum Service {
     Ecr,
     Scheduler,
     ApplicationAutoScaling,
+    Sts,
     S3,
 }
 
 impl Service {
-    const ALL: [Self; 7] = [
+    const ALL: [Self; 8] = [
         Self::ElasticLoadBalancing,
         Self::CloudWatch,
         Self::Ecs,
         Self::Ecr,
         Self::Scheduler,
         Self::ApplicationAutoScaling,
+        Self::Sts,
         Self::S3,
     ];
 
@@ -42,6 +44,7 @@ impl Service {
             Self::Ecr => "ECR",
             Self::Scheduler => "Scheduler",
             Self::ApplicationAutoScaling => "Application Auto Scaling",
+            Self::Sts => "STS",
             Self::S3 => "S3",
         }
     }
@@ -406,8 +409,8 @@ mod tests {
         assert_eq!(
             said,
             [
-                "Elastic Load Balancing v2, CloudWatch, ECS, Scheduler, Application Auto Scaling are \
-                 asked at http://127.0.0.1:1, which is not an endpoint of AWS",
+                "Elastic Load Balancing v2, CloudWatch, ECS, Scheduler, Application Auto Scaling, STS \
+                 are asked at http://127.0.0.1:1, which is not an endpoint of AWS",
                 "ECR is asked at https://amazonaws.com.example.org, which is not an endpoint of AWS",
             ]
         );

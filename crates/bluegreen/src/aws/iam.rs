@@ -5,6 +5,7 @@ use std::{collections::BTreeSet, fmt};
 use serde::Serialize;
 
 use super::alb::{AlbRule, RoleArn, TopicArn};
+use crate::engine::Verb;
 
 /// An IAM policy with the least rights for a migration of one rule.
 ///
@@ -234,6 +235,55 @@ impl IamPolicy {
         self
     }
 
+    /// What it takes to ask a run for controls of the [kinds](Verb::kind) of these, through its journal in
+    /// S3: to write requests of these kinds and no others, and to read the journal. Who may ask for `promote` may move traffic, and `continue` lets a run rise again;
+    /// `pause` and `abort` may be for all. Nothing else of AWS is needed.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use bluegreen::{aws::{alb::AlbRule, iam::IamPolicy}, engine::Verb};
+    ///
+    /// let rule = "arn:aws:elasticloadbalancing:us-east-1:123456789012:listener-rule/app/web/\
+    ///             50dc6c495c0c9188/f2f7dc8efc522ab2/9683b2d02a6cabee";
+    /// let rule = AlbRule::Arn(rule.parse()?);
+    /// let verbs = [Verb::Pause { length: None }, Verb::Abort];
+    /// let all = IamPolicy::asks(&rule, "moves", "production", &verbs);
+    /// assert!(all.to_string().contains("moves/production/requests/*/pause/*"));
+    /// assert!(!all.to_string().contains("promote"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn asks(rule: &AlbRule, bucket: &str, prefix: &str, verbs: &[Verb]) -> Self {
+        let prefix = prefix.trim_matches('/');
+        let below = match prefix {
+            "" => String::new(),
+            prefix => format!("{prefix}/"),
+        };
+        let (partition, ..) = place_of(rule);
+        let bucket = format!("arn:{partition}:s3:::{bucket}");
+        let kinds: BTreeSet<_> = verbs.iter().map(Verb::kind).collect();
+        let requests = kinds
+            .iter()
+            .map(|kind| format!("{bucket}/{below}requests/*/{kind}/*"));
+        let mut policy = Self {
+            version: "2012-10-17",
+            statement: Vec::new(),
+        }
+        .allow("Ask", &["s3:PutObject"], requests.collect())
+        .allow(
+            "ReadJournal",
+            &["s3:GetObject"],
+            vec![format!("{bucket}/{below}*")],
+        )
+        .allow("FindJournal", &["s3:ListBucket"], vec![bucket]);
+        if let Some(list) = policy.statement.last_mut() {
+            let listed = serde_json::json!({ "StringLike": { "s3:prefix": format!("{below}*") } });
+            list.condition = Some(listed);
+        }
+        policy
+    }
+
     /// Every right in it, such as `elasticloadbalancing:ModifyRule`.
     #[must_use]
     pub fn actions(&self) -> BTreeSet<&str> {
@@ -329,6 +379,31 @@ mod tests {
         );
         let same = IamPolicy::migration(&rule).capacity(&rule, cluster, arn);
         assert_eq!(policy, same);
+    }
+
+    #[test]
+    fn each_kind_of_request_can_be_given_to_others() {
+        let rule = AlbRule::Arn(RULE.parse().expect("an ARN"));
+        let verbs = [Verb::Pause { length: None }, Verb::Abort];
+        let policy = IamPolicy::asks(&rule, "moves", "/a/b/", &verbs);
+        assert_eq!(
+            resources(&policy, "Ask"),
+            [
+                "arn:aws-cn:s3:::moves/a/b/requests/*/abort/*",
+                "arn:aws-cn:s3:::moves/a/b/requests/*/pause/*"
+            ]
+        );
+        assert_eq!(
+            resources(&policy, "ReadJournal"),
+            ["arn:aws-cn:s3:::moves/a/b/*"]
+        );
+        let whole = IamPolicy::asks(&rule, "moves", "", &[Verb::Promote, Verb::PromoteFully]);
+        assert_eq!(
+            resources(&whole, "Ask"),
+            ["arn:aws-cn:s3:::moves/requests/*/promote/*"]
+        );
+        let written = ["s3:PutObject", "s3:GetObject", "s3:ListBucket"];
+        assert_eq!(whole.actions(), written.into_iter().collect());
     }
 
     #[test]

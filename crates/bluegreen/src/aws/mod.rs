@@ -27,6 +27,7 @@ use crate::{
 
 pub mod alb;
 pub(crate) mod api;
+mod caller;
 pub mod cloudwatch;
 mod credentials;
 mod document;

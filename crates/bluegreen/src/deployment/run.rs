@@ -14,8 +14,8 @@ use crate::{
     check::ServiceCheck,
     clock::{Clock, SystemClock},
     engine::{
-        ControlHandle, Event, JOURNAL_VERSION, Journal, MemoryJournal, Opening, Operator, Record,
-        RunId, Runner, Sink,
+        ControlHandle, Event, JOURNAL_VERSION, Journal, MemoryJournal, Opening, Operator, Pace,
+        Record, RunId, Runner, Sink,
     },
     image::{BuildRequest, ImageBuilder, ImageRef},
     problem::{PlanError, Problem},
@@ -189,7 +189,7 @@ impl Deployment {
         Ok(self)
     }
 
-    /// A handle by which the run can be cancelled, aborted, held or stopped from anywhere.
+    /// A handle by which the run can be cancelled, aborted, left or stopped from anywhere.
     #[must_use]
     pub fn handle(&self) -> ControlHandle {
         self.handle.clone()
@@ -340,18 +340,20 @@ impl Deployment {
             .with_by_hand(self.host.deployer.by_hand())
             .with_propagation(self.host.deployer.propagation())
             .with_unfinished(self.unfinished);
+        let clock = Arc::clone(&self.clock);
         let mut runner = Runner::new(run, self.clock, self.journal, self.controls);
         runner.not_before(self.newest);
         runner.sinks = self.sinks;
         runner.cancel = self.cancel;
-        let end = runner
-            .drive(
-                machine,
-                self.host,
-                Opening::New(opening.to_json()),
-                Input::Start(intent),
-            )
-            .await;
+        // Always the quick pace: users may be on the new service at any moment.
+        let listener = runner.listener(&self.handle, &clock, &Pace::default());
+        let (opening, first) = (Opening::New(opening.to_json()), Input::Start(intent));
+        let run = runner.drive(machine, self.host, opening, first);
+        let end = match listener {
+            // Boxed, since it is large and whoever awaits it may have a small stack.
+            Some(listener) => Box::pin(listener.during(run)).await,
+            None => run.await,
+        };
         match end {
             End::Known(outcome) => Ok(outcome),
             End::Unresolved(unresolved) => Err(DeploymentError::Unresolved(Box::new(unresolved))),

@@ -11,7 +11,10 @@ use std::{
 };
 
 use jiff::Timestamp;
-use tokio::time::{Instant, sleep_until, timeout_at};
+use tokio::{
+    sync::watch,
+    time::{Instant, sleep_until, timeout_at},
+};
 
 use super::{Journal, Record, RunId, machine::BoxFuture};
 use crate::error::{Error, ErrorKind, Failure};
@@ -44,6 +47,19 @@ pub(super) struct Appender {
     failure: Option<Failure>,
     /// What the run was told.
     told: Told,
+    /// How far it has come, for whoever waits for a record.
+    kept: watch::Sender<Kept>,
+}
+
+/// How far the records of a run have come.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Kept {
+    /// So many there are.
+    pub(super) pushed: u64,
+    /// So many of them the journal has kept.
+    pub(super) kept: u64,
+    /// Whether the run was told that its journal keeps nothing more.
+    pub(super) is_over: bool,
 }
 
 /// A run is told of a failing journal once: it raises nothing after that. That another controller has
@@ -68,12 +84,31 @@ impl Appender {
             again: None,
             failure: None,
             told: Told::Nothing,
+            kept: watch::Sender::new(Kept::default()),
         }
     }
 
     /// The journal holds so many records already.
     pub(super) fn skip_to(&mut self, next: u64) {
         self.next = next;
+        self.show();
+    }
+
+    pub(super) fn journal(&self) -> &dyn Journal {
+        &*self.journal
+    }
+
+    /// How far it has come, always the newest.
+    pub(super) fn kept(&self) -> watch::Receiver<Kept> {
+        self.kept.subscribe()
+    }
+
+    fn show(&self) {
+        self.kept.send_replace(Kept {
+            pushed: self.next,
+            kept: self.next - self.waiting.len() as u64,
+            is_over: self.told != Told::Nothing,
+        });
     }
 
     fn is_taken_over(&self) -> bool {
@@ -85,6 +120,7 @@ impl Appender {
         self.told = Told::TakenOver;
         self.waiting.clear();
         self.attempt = None;
+        self.show();
     }
 
     /// The place of the next record.
@@ -114,6 +150,7 @@ impl Appender {
             return None;
         }
         self.waiting.push_back(record);
+        self.show();
         self.offered.get_or_insert_with(Instant::now);
         let mut news = None;
         while let Poll::Ready(answer) = polled_once(self.attempt()) {
@@ -258,6 +295,7 @@ impl Appender {
     fn weigh(&mut self, answer: Result<(), Error>) -> Option<Failure> {
         let Err(error) = answer else {
             self.waiting.pop_front();
+            self.show();
             self.offered = (!self.waiting.is_empty()).then(Instant::now);
             self.failed = 0;
             return None;
@@ -290,6 +328,7 @@ impl Appender {
             return None;
         }
         self.told = Told::Failing;
+        self.show();
         let failure = match &self.failure {
             Some(failure) if self.failed > 0 => failure.clone(),
             _ => unanswered(PATIENCE),

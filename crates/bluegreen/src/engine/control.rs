@@ -13,27 +13,137 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::clock::span;
 
-/// Who takes control. Overrides are named, and the name stands in the outcome.
+/// Who takes control, and why. Overrides are named, and the name stands in the outcome.
+///
+/// In a journal and in events it is the name alone; an object with the name, the reason and the request if
+/// there is more to say.
+///
+/// # Examples
+///
+/// ```
+/// use bluegreen::engine::Operator;
+///
+/// let ann = Operator::new("ann").with_reason("the cache is cold");
+/// assert_eq!(ann.to_string(), "ann (the cache is cold)");
+/// assert_eq!(serde_json::to_string(&Operator::new("ann"))?, r#""ann""#);
+/// # Ok::<(), serde_json::Error>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct Operator(String);
+#[serde(from = "Form", into = "Form")]
+pub struct Operator {
+    name: String,
+    reason: Option<String>,
+    request: Option<String>,
+}
+
+/// How an [`Operator`] is written. Up to version 3 it is a name.
+#[derive(Serialize, Deserialize)]
+#[serde(untagged)]
+enum Form {
+    Name(String),
+    Whole {
+        name: String,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reason: Option<String>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        request: Option<String>,
+    },
+}
 
 impl Operator {
     /// A person or a job, as it should stand in the journal.
     pub fn new(name: impl Into<String>) -> Self {
-        Self(name.into())
+        Self {
+            name: name.into(),
+            reason: None,
+            request: None,
+        }
+    }
+
+    /// Says why. Default: nothing is said.
+    #[must_use]
+    pub fn with_reason(self, reason: impl Into<String>) -> Self {
+        Self {
+            reason: Some(reason.into()),
+            ..self
+        }
+    }
+
+    /// Names the request by which it was asked for from elsewhere.
+    pub(crate) fn with_request(self, nonce: &str) -> Self {
+        Self {
+            request: Some(nonce.to_owned()),
+            ..self
+        }
+    }
+
+    /// The person or the job.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Why, if that was said.
+    #[must_use]
+    pub fn reason(&self) -> Option<&str> {
+        self.reason.as_deref()
+    }
+
+    /// The [nonce](super::Request::nonce) of the request, if it was asked for from elsewhere.
+    #[must_use]
+    pub fn request(&self) -> Option<&str> {
+        self.request.as_deref()
+    }
+}
+
+impl From<Form> for Operator {
+    fn from(form: Form) -> Self {
+        match form {
+            Form::Name(name) => Self::new(name),
+            Form::Whole {
+                name,
+                reason,
+                request,
+            } => Self {
+                name,
+                reason,
+                request,
+            },
+        }
+    }
+}
+
+impl From<Operator> for Form {
+    fn from(operator: Operator) -> Self {
+        let Operator {
+            name,
+            reason,
+            request,
+        } = operator;
+        match (&reason, &request) {
+            (None, None) => Self::Name(name),
+            _ => Self::Whole {
+                name,
+                reason,
+                request,
+            },
+        }
     }
 }
 
 impl<T: Into<String>> From<T> for Operator {
     fn from(name: T) -> Self {
-        Self(name.into())
+        Self::new(name)
     }
 }
 
 impl fmt::Display for Operator {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        f.write_str(&self.name)?;
+        match &self.reason {
+            Some(reason) => write!(f, " ({reason})"),
+            None => Ok(()),
+        }
     }
 }
 
@@ -54,8 +164,9 @@ pub enum Control {
         #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::optional")]
         length: Option<Duration>,
     },
-    /// End a pause.
-    Resume {
+    /// End a pause. Written as `resume` up to version 3.
+    #[serde(alias = "resume")]
+    Continue {
         /// Who asks.
         by: Operator,
     },
@@ -74,9 +185,11 @@ pub enum Control {
         /// Who takes the responsibility.
         by: Operator,
     },
-    /// Stop here and leave the split as it is.
-    Hold {
-        /// Who asks.
+    /// End here and leave the split, or the service, as it is: a person continues. Written as `hold` up
+    /// to version 3.
+    #[serde(alias = "hold")]
+    Leave {
+        /// Who asks, and why.
         by: Operator,
     },
     /// Roll back.
@@ -97,6 +210,23 @@ pub enum Control {
     },
 }
 
+impl Control {
+    /// Who gives it; `None` if no person does.
+    #[must_use]
+    pub fn by(&self) -> Option<&Operator> {
+        match self {
+            Self::Pause { by, .. }
+            | Self::Continue { by }
+            | Self::SkipWait { by }
+            | Self::Promote { by }
+            | Self::Complete { by }
+            | Self::Leave { by }
+            | Self::Abort { by } => Some(by),
+            Self::Cancel { .. } | Self::Stop { .. } => None,
+        }
+    }
+}
+
 impl fmt::Display for Control {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -105,11 +235,11 @@ impl fmt::Display for Control {
                 by,
                 length: Some(length),
             } => write!(f, "pause of {} by {by}", span(*length)),
-            Self::Resume { by } => write!(f, "resume by {by}"),
+            Self::Continue { by } => write!(f, "continue by {by}"),
             Self::SkipWait { by } => write!(f, "skip the wait by {by}"),
             Self::Promote { by } => write!(f, "promote now by {by}"),
             Self::Complete { by } => write!(f, "complete by {by}"),
-            Self::Hold { by } => write!(f, "hold by {by}"),
+            Self::Leave { by } => write!(f, "leave by {by}"),
             Self::Abort { by } => write!(f, "abort by {by}"),
             Self::Cancel { reason } => write!(f, "cancel ({reason})"),
             Self::Stop { reason } => write!(f, "stop at once ({reason})"),
@@ -237,9 +367,9 @@ impl ControlHandle {
         })
     }
 
-    /// Sends [`Control::Resume`].
-    pub fn resume(&self, by: impl Into<Operator>) -> Answer {
-        self.send(Control::Resume { by: by.into() })
+    /// Sends [`Control::Continue`].
+    pub fn continue_run(&self, by: impl Into<Operator>) -> Answer {
+        self.send(Control::Continue { by: by.into() })
     }
 
     /// Sends [`Control::SkipWait`].
@@ -257,9 +387,10 @@ impl ControlHandle {
         self.send(Control::Complete { by: by.into() })
     }
 
-    /// Sends [`Control::Hold`].
-    pub fn hold(&self, by: impl Into<Operator>) -> Answer {
-        self.send(Control::Hold { by: by.into() })
+    /// Sends [`Control::Leave`]. The reason stands in the outcome.
+    pub fn leave(&self, by: impl Into<Operator>, reason: impl Into<String>) -> Answer {
+        let by = by.into().with_reason(reason);
+        self.send(Control::Leave { by })
     }
 
     /// Sends [`Control::Abort`].
@@ -279,5 +410,34 @@ impl ControlHandle {
         self.send(Control::Stop {
             reason: reason.into(),
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_control_of_an_earlier_version_is_read_and_a_new_one_comes_back_as_it_was() {
+        let read = |text: &str| serde_json::from_str::<Control>(text).expect("a control");
+        let ann = || Operator::new("ann");
+        assert_eq!(
+            read(r#"{"control":"hold","by":"ann"}"#),
+            Control::Leave { by: ann() }
+        );
+        assert_eq!(
+            read(r#"{"control":"resume","by":"ann"}"#),
+            Control::Continue { by: ann() }
+        );
+        let by = ann().with_reason("the cache is cold").with_request("7-b");
+        for by in [ann(), by.clone(), ann().with_request("7-b")] {
+            let control = Control::Leave { by };
+            let written = serde_json::to_string(&control).expect("plain data");
+            assert_eq!(read(&written), control, "{written}");
+        }
+        assert_eq!(
+            Control::Leave { by }.to_string(),
+            "leave by ann (the cache is cold)"
+        );
     }
 }

@@ -10,6 +10,7 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::{RequestStorage, RunId};
 use crate::error::{Error, Result};
 
 /// The version of everything that a journal holds, of a migration or a deployment: its layout, the
@@ -47,6 +48,13 @@ impl Record {
             entry,
             is_snapshot: false,
         }
+    }
+
+    /// The run that it opens, if it is the first record of one: of a migration or a deployment.
+    #[must_use]
+    pub fn run(&self) -> Option<RunId> {
+        let run = self.entry.get("run")?.as_str()?;
+        (self.entry.get("entry")? == "opened").then(|| RunId::new(run))
     }
 
     /// Says that it is a snapshot.
@@ -91,6 +99,11 @@ pub trait Journal: fmt::Debug + Send + Sync {
     /// Cancel safe: the engine drops it and calls it again all the time.
     async fn heartbeat(&self) -> Error {
         pending().await
+    }
+
+    /// Where controls of the run may be asked for from elsewhere. Default: nowhere.
+    fn requests(&self) -> Option<Arc<dyn RequestStorage>> {
+        None
     }
 
     /// The run has ended: lets go of whatever claim goes with this journal.
@@ -147,6 +160,10 @@ impl<T: Journal + ?Sized> Journal for Arc<T> {
 
     async fn heartbeat(&self) -> Error {
         (**self).heartbeat().await
+    }
+
+    fn requests(&self) -> Option<Arc<dyn RequestStorage>> {
+        (**self).requests()
     }
 
     async fn close(&self) -> Result<()> {

@@ -89,14 +89,16 @@ pub(crate) trait Host {
     fn complete(&mut self, raw: Self::Raw) -> <Self::Machine as Machine>::Input;
 
     /// Everything that a resume needs to go on from here, as a journal entry: `machine`, what this host has
-    /// learnt, the action that is outstanding, and how many events were told. `None`: a resume reads all.
+    /// learnt, the action that is outstanding, how many events were told, and the requests that were taken
+    /// of late. `None`: a resume reads all.
     fn snapshot(
         &self,
         machine: &Self::Machine,
         outstanding: &Action<Self>,
         events: u64,
+        requests: &[(Timestamp, String)],
     ) -> Option<serde_json::Value> {
-        let _ = (machine, outstanding, events);
+        let _ = (machine, outstanding, events, requests);
         None
     }
 }

@@ -4,19 +4,26 @@
 //! A machine decides and does nothing; the loop does and decides nothing. The loop carries out
 //! one action at a time, tells the machine what came of it, and lets controls through at any
 //! moment: they end waits and reads at once, while a change that is under way is let to finish.
+//!
+//! Controls may be asked for from elsewhere, too: a [`Request`] beside the journal, in a place that the
+//! journal [names](Journal::requests). A listener beside the loop gives it to the [`ControlHandle`] and
+//! writes the answer, so there is one path of control.
 
 mod appender;
 mod control;
 mod event;
 mod journal;
 pub(crate) mod limit;
+mod listener;
 mod machine;
+mod request;
 mod run;
 
 #[cfg(test)]
 pub(crate) use self::journal::restoring;
 pub(crate) use self::{
     control::Controls,
+    listener::{Listener, Pace},
     machine::{BoxFuture, Host, Machine, Work},
     run::{CancelFuture, Opening, Resumption, Runner, SNAPSHOT_RECORDS, Sink},
 };
@@ -25,4 +32,8 @@ pub use self::{
     event::{Event, RunId},
     journal::{Fence, JOURNAL_VERSION, Journal, MemoryJournal, Record, is_restoring},
     machine::{Next, Transition},
+    request::{
+        LARGEST_REQUEST, REQUEST_LIFE, REQUEST_VERSION, Reply, Request, RequestAnswer, RequestName,
+        RequestStorage, Verb,
+    },
 };

@@ -12,10 +12,11 @@ use jiff::Timestamp;
 use tokio::sync::oneshot;
 
 use super::{
-    Event, Journal, RunId,
+    ControlHandle, Event, Journal, RunId,
     appender::Appender,
     control::{Control, ControlEffect, Controls},
     journal::restoring,
+    listener::{Listener, Pace, recent},
     machine::{BoxFuture, Host, Machine, Next, Work},
 };
 use crate::clock::{Clock, RunClock, between};
@@ -41,6 +42,8 @@ pub(crate) struct Runner<E> {
     resumable: Option<(u64, Timestamp)>,
     /// Controls whose effect is not known yet, in order.
     unanswered: Vec<(Control, oneshot::Sender<ControlEffect>)>,
+    /// The requests from elsewhere that this run has taken of late, by their nonces, and when.
+    pub(crate) requests: Vec<(Timestamp, String)>,
 }
 
 /// Where a run that is resumed goes on.
@@ -101,7 +104,31 @@ impl<E: Clone + fmt::Debug> Runner<E> {
             snapshot_records: SNAPSHOT_RECORDS,
             resumable: None,
             unanswered: Vec::new(),
+            requests: Vec::new(),
         }
+    }
+
+    /// What hears requests from elsewhere, if the journal has a place for them. `clock` dates the records.
+    pub(crate) fn listener(
+        &self,
+        handle: &ControlHandle,
+        clock: &Arc<dyn Clock>,
+        pace: &Pace,
+    ) -> Option<Listener> {
+        let storage = self.appender.journal().requests()?;
+        let taken = self.requests.iter().map(|(_, nonce)| nonce.clone());
+        Some(Listener {
+            storage,
+            run: self.run.clone(),
+            clock: Arc::clone(clock),
+            handle: handle.clone(),
+            pace: pace.clone(),
+            kept: self.appender.kept(),
+            taken_before: taken.collect(),
+            seen: Default::default(),
+            given: Default::default(),
+            is_flooded: false,
+        })
     }
 
     /// Its time begins at `at` at the earliest: see [`RunClock::not_before`].
@@ -159,7 +186,9 @@ impl<E: Clone + fmt::Debug> Runner<E> {
                     drop(outstanding.take());
                     let work = M::work(&action);
                     if matches!(work, Work::Wait(_)) && self.snapshot_is_due(at) {
-                        let entry = host.snapshot(&machine, &action, self.next_event);
+                        self.requests = recent(&self.requests, at);
+                        let events = self.next_event;
+                        let entry = host.snapshot(&machine, &action, events, &self.requests);
                         let news = entry.and_then(|entry| self.appender.push_snapshot(at, entry));
                         queue.extend(news.map(M::journal_failed));
                     }
@@ -254,6 +283,9 @@ impl<E: Clone + fmt::Debug> Runner<E> {
         tokio::select! {
             biased;
             Some(given) = self.controls.recv() => {
+                if let Some(nonce) = given.control.by().and_then(|by| by.request()) {
+                    self.requests.push((self.clock.now(), nonce.to_owned()));
+                }
                 self.unanswered.push((given.control.clone(), given.answer));
                 M::control(given.control)
             }

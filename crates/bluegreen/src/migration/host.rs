@@ -5,6 +5,7 @@ use std::{
     time::Duration,
 };
 
+use jiff::Timestamp;
 use tokio::{
     task::JoinSet,
     time::{Instant, timeout_at},
@@ -385,6 +386,7 @@ impl Host for MigrationHost {
         machine: &MigrationMachine,
         outstanding: &Action,
         events: u64,
+        requests: &[(Timestamp, String)],
     ) -> Option<serde_json::Value> {
         let folds = self.gates.iter().map(|seat| seat.fold.snapshot());
         let snapshot = Snapshot {
@@ -393,6 +395,7 @@ impl Host for MigrationHost {
             outstanding: outstanding.clone(),
             folds: folds.collect::<Option<_>>()?,
             events,
+            requests: requests.to_vec(),
         };
         let snapshot = serde_json::to_value(snapshot).ok()?;
         Some(Entry::Snapshot { snapshot }.to_json())

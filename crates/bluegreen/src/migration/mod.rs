@@ -1,6 +1,7 @@
 //! The migration: moves live traffic from blue to green, step by step, under gates.
 
 mod action;
+mod asked;
 mod credentials;
 mod difference;
 mod entry;

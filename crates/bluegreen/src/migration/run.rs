@@ -1,6 +1,6 @@
 //! [`Migration`]: a plan, a splitter and gates, run to the end.
 
-use std::{collections::BTreeMap, fmt, future::Future, sync::Arc};
+use std::{collections::BTreeMap, fmt, future::Future, pin::Pin, sync::Arc};
 
 use jiff::Timestamp;
 use tokio::sync::watch;
@@ -9,6 +9,7 @@ use super::{
     Entry, GateId, GatePolicy, Input, Intent, MigrationError, MigrationEvent, MigrationMachine,
     MigrationOutcome, MigrationPlan, MigrationState, RestoreOrder, ResumeError,
     action::OpenedGate,
+    asked::requests_taken,
     credentials::cancelled_before,
     host::{MigrationHost, Roles},
     outcome::End,
@@ -17,8 +18,8 @@ use super::{
 use crate::{
     clock::{Clock, SystemClock},
     engine::{
-        ControlHandle, Event, JOURNAL_VERSION, Journal, MemoryJournal, Opening, Operator, Record,
-        Resumption, RunId, Runner, SNAPSHOT_RECORDS, Sink,
+        ControlHandle, Event, JOURNAL_VERSION, Journal, Listener, MemoryJournal, Opening, Operator,
+        Pace, Record, Resumption, RunId, Runner, SNAPSHOT_RECORDS, Sink,
     },
     health::HealthGate,
     preflight::Finding,
@@ -374,9 +375,12 @@ impl Migration {
         runner.sinks = self.sinks;
         runner.snapshot_records = self.snapshot_records;
         runner.cancel = self.cancel;
+        runner.requests = requests_taken(records);
         let by = by.into();
-        // Boxed, since it is large and whoever awaits it may have a small stack.
-        let run = Box::pin(runner.drive(continued.machine, host, opening, Input::Resumed { by }));
+        let (pace, first) = (paced(&mut runner), Input::Resumed { by });
+        let listener = runner.listener(&handle, &clock, &pace);
+        let run = runner.drive(continued.machine, host, opening, first);
+        let run = heard(listener, run);
         ended(cancelled_before(self.credentials_end, clock, handle, run).await)
     }
 
@@ -431,8 +435,9 @@ impl Migration {
         runner.snapshot_records = self.snapshot_records;
         runner.cancel = self.cancel;
         let opening = Opening::New(opening.to_json());
-        // Boxed, since it is large and whoever awaits it may have a small stack.
-        let run = Box::pin(runner.drive(machine, host, opening, Input::Start(intent)));
+        let (pace, first) = (paced(&mut runner), Input::Start(intent));
+        let listener = runner.listener(&handle, &clock, &pace);
+        let run = heard(listener, runner.drive(machine, host, opening, first));
         ended(cancelled_before(credentials_end, clock, handle, run).await)
     }
 
@@ -491,6 +496,32 @@ impl Migration {
         let seat =
             |(id, gate): &(GateId, Arc<dyn HealthGate>)| (id.clone(), policy(id), Arc::clone(gate));
         Ok(self.gates.iter().map(seat).collect())
+    }
+}
+
+/// How often requests are listed: often while green may get requests.
+fn paced(runner: &mut Runner<MigrationEvent>) -> Pace {
+    let pace = Pace::default();
+    let sets = pace.clone();
+    runner.sinks.push(Box::new(move |event| {
+        match (&event.kind, event.kind.traffic()) {
+            (MigrationEvent::Shifting { .. }, _) => sets.set(true),
+            (_, Some(traffic)) => sets.set(traffic.green_share() > 0.0),
+            _ => {}
+        }
+    }));
+    pace
+}
+
+/// A run, and beside it what hears requests, if there is a place for them. Boxed, since it is large and
+/// whoever awaits it may have a small stack.
+fn heard<'a>(
+    listener: Option<Listener>,
+    run: impl Future<Output = End> + Send + 'a,
+) -> Pin<Box<dyn Future<Output = End> + Send + 'a>> {
+    match listener {
+        Some(listener) => Box::pin(listener.during(run)),
+        None => Box::pin(run),
     }
 }
 

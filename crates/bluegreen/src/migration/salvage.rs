@@ -861,7 +861,7 @@ impl Salvage {
         let is_open = self.pending.is_some() || self.resuming;
         let is_rising = is_open && self.restoring.is_none();
         let effect = match (&control, is_rising) {
-            (Control::Abort { .. } | Control::Cancel { .. } | Control::Hold { .. }, true) => {
+            (Control::Abort { .. } | Control::Cancel { .. } | Control::Leave { .. }, true) => {
                 ControlEffect::AfterChange
             }
             _ => ControlEffect::Applied,
@@ -876,7 +876,7 @@ impl Salvage {
                 self.paused = true;
                 self.promote = None;
             }
-            Control::Resume { .. } => self.paused = false,
+            Control::Continue { .. } => self.paused = false,
             Control::Promote { by } | Control::Complete { by } if self.moved => {
                 self.overrides.push(Override {
                     at,
@@ -885,7 +885,7 @@ impl Salvage {
                 });
                 self.promote = Some(control);
             }
-            Control::Abort { .. } | Control::Cancel { .. } | Control::Hold { .. } => {
+            Control::Abort { .. } | Control::Cancel { .. } | Control::Leave { .. } => {
                 if self.restored_at.is_some() {
                     self.ends_restored(at, None);
                 } else if self.restoring.is_some() {
@@ -905,7 +905,7 @@ impl Salvage {
 
     fn holds(&self, control: &Control) -> bool {
         match control {
-            Control::Hold { .. } => true,
+            Control::Leave { .. } => true,
             Control::Cancel { .. } => self.plan.on_cancel() == OnCancel::Hold,
             _ => false,
         }

@@ -1,5 +1,6 @@
 //! [`Snapshot`]: a run at one moment, as its journal keeps it.
 
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::{Action, MigrationMachine, fold::FoldSnapshot};
@@ -15,4 +16,7 @@ pub(super) struct Snapshot {
     pub(super) folds: Vec<FoldSnapshot>,
     /// How many events were told.
     pub(super) events: u64,
+    /// The requests from elsewhere that were taken of late, by their nonces, and when.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) requests: Vec<(Timestamp, String)>,
 }

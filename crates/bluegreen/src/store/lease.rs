@@ -18,7 +18,7 @@ use super::{
 };
 use crate::{
     clock::{Clock, span},
-    engine::{Fence, Journal, Record, is_restoring},
+    engine::{Fence, Journal, Record, RequestStorage, is_restoring},
     error::{Error, ErrorKind, Result},
 };
 
@@ -401,6 +401,10 @@ impl Journal for Lease {
                 Err(_) => tokio::time::sleep(HEARTBEAT / 4).await,
             }
         }
+    }
+
+    fn requests(&self) -> Option<Arc<dyn RequestStorage>> {
+        self.inner.log.requests().cloned()
     }
 
     async fn close(&self) -> Result<()> {

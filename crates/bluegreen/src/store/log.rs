@@ -9,16 +9,17 @@ use std::{
 use futures_util::{Stream, TryStreamExt as _};
 use jiff::Timestamp;
 use object_store::{ObjectStore, local::LocalFileSystem, memory::InMemory};
-use sha2::{Digest, Sha256};
 
 use super::{
     Holder,
     envelope::{Envelope, Sum, Unreadable, What},
+    requests::{REQUESTS, RequestObjects},
     storage::{Objects, RecordStorage, create_private},
 };
 use crate::{
-    engine::Record,
+    engine::{Record, RequestStorage},
     error::{Error, ErrorKind, Result},
+    text::file_name_of,
 };
 
 /// Where journals are kept.
@@ -103,7 +104,7 @@ impl JournalStore {
     /// The log of one thing that is worked on, such as a rule's ARN.
     #[must_use]
     pub fn log(&self, subject: &str) -> JournalLog {
-        self.at(&name_of(subject), subject)
+        self.at(&file_name_of(subject), subject)
     }
 
     /// The names of the logs that there are, as [`named`](Self::named) takes them: for whoever
@@ -134,9 +135,11 @@ impl JournalStore {
     /// # }
     /// ```
     pub async fn logs(&self) -> Result<Vec<String>> {
-        Objects::new(Arc::clone(&self.objects), self.prefix.clone())
+        let mut names = Objects::new(Arc::clone(&self.objects), self.prefix.clone())
             .below()
-            .await
+            .await?;
+        names.retain(|name| name != REQUESTS);
+        Ok(names)
     }
 
     /// A log by its name among [`logs`](Self::logs).
@@ -154,7 +157,16 @@ impl JournalStore {
         if !self.is_sorted {
             storage = storage.unsorted();
         }
-        JournalLog::new(Arc::new(storage), subject)
+        let requests = RequestObjects {
+            store: Arc::clone(&self.objects),
+            prefix: self.prefix.clone().join(REQUESTS).join(name),
+            folder: self
+                .folder
+                .as_ref()
+                .map(|folder| folder.join(REQUESTS).join(name)),
+            is_sorted: self.is_sorted && self.folder.is_none(),
+        };
+        JournalLog::new(Arc::new(storage), subject).with_requests(Arc::new(requests))
     }
 }
 
@@ -162,22 +174,6 @@ impl fmt::Display for JournalStore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.place)
     }
-}
-
-/// A name for a folder: readable, and no two subjects share one.
-pub(super) fn name_of(subject: &str) -> String {
-    let kept = |c: char| {
-        if c.is_ascii_alphanumeric() || c == '-' {
-            c
-        } else {
-            '_'
-        }
-    };
-    let readable: String = subject.chars().map(kept).collect();
-    let from = readable.len().saturating_sub(80);
-    let digest = Sha256::digest(subject);
-    let short = digest[..4].iter().map(|byte| format!("{byte:02x}"));
-    format!("{}-{}", &readable[from..], short.collect::<String>())
 }
 
 /// Who has a log, and what was last heard.
@@ -209,6 +205,7 @@ impl fmt::Display for LeaseState {
 #[derive(Debug, Clone)]
 pub struct JournalLog {
     storage: Arc<dyn RecordStorage>,
+    requests: Option<Arc<dyn RequestStorage>>,
     subject: String,
 }
 
@@ -231,13 +228,38 @@ impl Tail {
 }
 
 impl JournalLog {
-    /// A log on a storage of yours, which holds this one's records alone.
+    /// A log on a storage of yours, which holds this one's records alone. Its runs hear no
+    /// [requests](Self::with_requests).
     #[must_use]
     pub fn new(storage: Arc<dyn RecordStorage>, subject: &str) -> Self {
         Self {
             storage,
+            requests: None,
             subject: subject.to_owned(),
         }
+    }
+
+    /// Lets the runs of this log hear requests: who may write into `storage` may control them. A log of a
+    /// [`JournalStore`] has them below `requests/` beside the logs.
+    #[must_use]
+    pub fn with_requests(self, storage: Arc<dyn RequestStorage>) -> Self {
+        Self {
+            requests: Some(storage),
+            ..self
+        }
+    }
+
+    /// Lets the runs of this log hear no requests from elsewhere.
+    #[must_use]
+    pub fn without_requests(self) -> Self {
+        Self {
+            requests: None,
+            ..self
+        }
+    }
+
+    pub(super) fn requests(&self) -> Option<&Arc<dyn RequestStorage>> {
+        self.requests.as_ref()
     }
 
     /// What this is the log of.
@@ -326,7 +348,11 @@ impl JournalLog {
     /// Only reads.
     pub async fn newest_opening(&self) -> Result<Option<Record>> {
         let tail = self.tail().await?;
-        let Some(first) = tail.newest.and_then(|(newest, _)| newest.run) else {
+        self.opening_of(&tail).await
+    }
+
+    pub(super) async fn opening_of(&self, tail: &Tail) -> Result<Option<Record>> {
+        let Some(first) = tail.newest.as_ref().and_then(|(newest, _)| newest.run) else {
             return Ok(None);
         };
         let opening: Vec<Record> = self.entries(first, first + 1).try_collect().await?;

@@ -109,6 +109,7 @@
 
 use std::time::Duration;
 
+mod ask;
 mod end;
 mod envelope;
 mod holder;
@@ -116,10 +117,12 @@ mod lease;
 mod log;
 mod prune;
 mod read;
+mod requests;
 mod storage;
 mod take;
 
 pub use self::{
+    ask::{Ask, Asked},
     holder::Holder,
     lease::Lease,
     log::{JournalLog, JournalStore, LeaseState},

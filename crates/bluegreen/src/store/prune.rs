@@ -1,9 +1,17 @@
-//! Pruning: the records of old runs are deleted.
+//! Pruning: the records of old runs are deleted, and the requests to them.
+
+use std::collections::BTreeSet;
 
 use jiff::Timestamp;
 
-use super::{envelope::Envelope, log::JournalLog};
-use crate::error::{ErrorKind, Result};
+use super::{
+    envelope::{Envelope, What},
+    log::JournalLog,
+};
+use crate::{
+    engine::RequestName,
+    error::{ErrorKind, Result},
+};
 
 /// What a pruning keeps.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,14 +43,19 @@ pub struct Pruned {
     pub records: usize,
     /// So many of them are deleted.
     pub deleted: usize,
+    /// So many requests to runs that do not stay go, answers counted too.
+    pub requests: usize,
 }
 
 /// So many records are deleted with one call.
 const AT_ONCE: usize = 1_000;
+/// So many requests are looked through; the next pruning sees to more.
+const MOST_REQUESTS: usize = 100_000;
 
 impl JournalLog {
     /// Deletes the records of runs that are not to be kept. The oldest record that stays carries the
-    /// checksum of the newest one that goes, so what stays proves where it was cut.
+    /// checksum of the newest one that goes, so what stays proves where it was cut. Whatever stands below
+    /// `requests/` for runs that do not stay goes first.
     ///
     /// The newest run always stays, and only what is older is touched: no lock is needed, and a controller
     /// may work meanwhile. `progress` is told at the start and after each thousand records; with
@@ -77,12 +90,25 @@ impl JournalLog {
         is_dry: bool,
         mut progress: impl FnMut(&Pruned),
     ) -> Result<Pruned> {
-        let (mut pruned, cut) = self.cut(keep).await?;
+        // Before the runs are: who asks has read that its run began, so no run that is newer is asked.
+        let asked = match self.requests() {
+            Some(requests) => requests.names("", MOST_REQUESTS).await?,
+            None => Vec::new(),
+        };
+        let (mut pruned, cut, runs) = self.cut(keep).await?;
+        let is_kept = |name: &String| runs.contains(name.split('/').next().unwrap_or_default());
+        let (_, asked): (Vec<_>, Vec<_>) = asked.into_iter().partition(is_kept);
+        pruned.requests = asked.len();
         let numbers = self.numbers_below(cut).await?;
         pruned.records = numbers.len();
         progress(&pruned);
         if is_dry {
             return Ok(pruned);
+        }
+        if let Some(requests) = self.requests() {
+            for some in asked.chunks(AT_ONCE) {
+                requests.delete(some).await?;
+            }
         }
         for some in numbers.chunks(AT_ONCE) {
             self.storage().delete(some).await?;
@@ -94,7 +120,9 @@ impl JournalLog {
 
     /// The number of the oldest record that stays: the one by which the lease was taken under which the
     /// oldest run that stays began. Goes from run to run, two reads each.
-    async fn cut(&self, keep: &Keep) -> Result<(Pruned, u64)> {
+    /// With the folders of the requests to runs that stay.
+    async fn cut(&self, keep: &Keep) -> Result<(Pruned, u64, BTreeSet<String>)> {
+        let mut runs = BTreeSet::new();
         let mut pruned = Pruned::default();
         let mut cut = 0;
         let newest = self.tail().await?.newest;
@@ -108,6 +136,9 @@ impl JournalLog {
                 break;
             }
             cut = opening.claim;
+            if let What::Entry { record } = &opening.what {
+                runs.extend(record.run().map(|run| RequestName::folder_of(&run)));
+            }
             pruned.runs_kept += 1;
             pruned.oldest_kept = Some(opening.at);
             let Some(before) = cut.checked_sub(1) else {
@@ -118,7 +149,7 @@ impl JournalLog {
                 .await?
                 .and_then(|before| before.run);
         }
-        Ok((pruned, cut))
+        Ok((pruned, cut, runs))
     }
 
     /// The newest whole record from `from` to `to`, as far as there are records.

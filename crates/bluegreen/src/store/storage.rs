@@ -204,15 +204,22 @@ impl Objects {
         what: &str,
         work: impl Future<Output = Result<T, object_store::Error>>,
     ) -> Result<T> {
-        let message = || format!("{what} in journal `{}`", self.prefix);
-        let _stands = clock::RealWork::begin();
-        match tokio::time::timeout(LIMIT, work).await {
-            Ok(Ok(done)) => Ok(done),
-            Ok(Err(error)) => Err(told(&message(), &error)),
-            Err(_) => {
-                let message = format!("{}: no answer within {} s", message(), LIMIT.as_secs());
-                Err(Error::new(ErrorKind::OutcomeUnknown, message))
-            }
+        within(&format!("{what} in journal `{}`", self.prefix), work).await
+    }
+}
+
+/// A call to the store, within its limit.
+pub(super) async fn within<T>(
+    attempted: &str,
+    work: impl Future<Output = Result<T, object_store::Error>>,
+) -> Result<T> {
+    let _stands = clock::RealWork::begin();
+    match tokio::time::timeout(LIMIT, work).await {
+        Ok(Ok(done)) => Ok(done),
+        Ok(Err(error)) => Err(told(attempted, &error)),
+        Err(_) => {
+            let message = format!("{attempted}: no answer within {} s", LIMIT.as_secs());
+            Err(Error::new(ErrorKind::OutcomeUnknown, message))
         }
     }
 }

@@ -394,7 +394,7 @@ async fn files_that_are_no_records_are_passed_over_and_one_that_is_too_large_is_
     let log = store.log("rule");
     let lease = take(&log, "ann", Take::IfFree).await.expect("free");
     lease.append(entry(0)).await.expect("kept");
-    let records = folder.path().join(log::name_of("rule"));
+    let records = folder.path().join(crate::text::file_name_of("rule"));
     let put = |name: &str, size: u64| {
         let file = std::fs::File::create(records.join(name)).expect("a file");
         file.set_len(size).expect("a sparse file");
@@ -507,7 +507,7 @@ async fn p12_a_folder_is_its_owners_and_survives_the_process() {
             .permissions()
             .mode();
         assert_eq!(mode & 0o777, 0o700);
-        let of_log = place.join(log::name_of("arn:aws:x/y"));
+        let of_log = place.join(crate::text::file_name_of("arn:aws:x/y"));
         let mode = std::fs::metadata(of_log)
             .expect("there")
             .permissions()
@@ -546,7 +546,10 @@ async fn a_place_that_is_no_folder_is_named() {
 #[test]
 fn every_subject_has_a_folder_of_its_own() {
     let subjects = ["a/b", "a:b", "a_b", "ü", "", &"x".repeat(300)];
-    let mut names: Vec<String> = subjects.iter().map(|s| log::name_of(s)).collect();
+    let mut names: Vec<String> = subjects
+        .iter()
+        .map(|s| crate::text::file_name_of(s))
+        .collect();
     assert!(names.iter().all(|name| name.len() < 100 && name.is_ascii()));
     names.sort();
     names.dedup();
@@ -816,5 +819,157 @@ async fn p06_a_holder_that_wakes_behind_a_pruning_has_lost() {
             ErrorKind::TakenOver
         );
         assert_eq!(log.newest_run().await.expect("readable"), [entry(0)]);
+    }
+}
+
+mod requests {
+    use super::*;
+    use crate::engine::{Operator, Reply, Request, RunId, Verb};
+
+    /// What every place for requests must do.
+    async fn keeps_small_named_objects(store: &JournalStore) {
+        let (one, other) = (store.log("rule"), store.log("another rule"));
+        let (one, other) = (one.requests().unwrap(), other.requests().unwrap());
+        assert_eq!(
+            one.names("", 10).await.unwrap(),
+            [""; 0],
+            "nothing is there"
+        );
+        assert_eq!(one.names("run-1", 10).await.unwrap(), [""; 0]);
+        let names = [
+            "run-1/abort/7.json",
+            "run-1/pause/8.json",
+            "run-2/pause/9.json",
+        ];
+        for name in names.iter().rev() {
+            one.create(name, name.as_bytes().to_vec()).await.unwrap();
+        }
+        let again = one.create(names[0], b"other".to_vec()).await.unwrap_err();
+        assert_eq!(again.kind(), ErrorKind::Conflict);
+        assert_eq!(one.read(names[0]).await.unwrap(), names[0].as_bytes());
+        let missing = one.read("run-1/abort/8.json").await.unwrap_err();
+        assert_eq!(missing.kind(), ErrorKind::NotFound);
+        let large = vec![b' '; 65_537];
+        one.create("run-3/pause/1.json", large).await.unwrap();
+        let large = one.read("run-3/pause/1.json").await.unwrap_err();
+        assert_eq!(large.kind(), ErrorKind::Refused);
+        assert!(large.message().contains("65537 bytes"), "{large}");
+        assert_eq!(one.names("run-1", 10).await.unwrap(), names[..2]);
+        assert_eq!(one.names("", 2).await.unwrap(), names[..2]);
+        assert_eq!(one.names("run", 10).await.unwrap(), [""; 0], "whole names");
+        assert_eq!(other.names("", 10).await.unwrap(), [""; 0], "another log");
+        let gone = [names[1].to_owned(), "run-1/abort/8.json".to_owned()];
+        one.delete(&gone).await.unwrap();
+        assert_eq!(one.names("run-1", 10).await.unwrap(), names[..1]);
+        assert_eq!(store.logs().await.unwrap(), [""; 0], "they are no log");
+    }
+
+    #[tokio::test]
+    async fn memory_and_folders_keep_them() {
+        keeps_small_named_objects(&JournalStore::memory()).await;
+        let folder = tempfile::tempdir().unwrap();
+        let store = JournalStore::local(folder.path().join("journals")).unwrap();
+        keeps_small_named_objects(&store).await;
+    }
+
+    #[cfg(unix)]
+    #[tokio::test]
+    async fn p12_their_folders_are_readable_for_their_owner_only() {
+        use std::os::unix::fs::PermissionsExt as _;
+        let folder = tempfile::tempdir().unwrap();
+        let store = JournalStore::local(folder.path()).unwrap();
+        let log = store.log("rule");
+        let requests = log.requests().unwrap();
+        requests
+            .create("run/pause/1.json", b"1".to_vec())
+            .await
+            .unwrap();
+        let own = folder.path().join("requests");
+        let mode = std::fs::metadata(own).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o700);
+    }
+
+    /// A log whose newest run is `run`, held by ann.
+    async fn held(store: &JournalStore, run: &str) -> Lease {
+        let log = store.log("rule");
+        let lease = log
+            .take(holder("ann"), TestClock::new(), Take::IfFree)
+            .await
+            .unwrap();
+        let opening = json!({ "entry": "opened", "run": run });
+        let record = Record::new(0, Timestamp::UNIX_EPOCH, opening);
+        lease.append(record).await.unwrap();
+        lease
+    }
+
+    #[tokio::test]
+    async fn a_request_is_for_the_newest_run_and_dated_by_its_holder() {
+        let store = JournalStore::memory();
+        let log = store.log("rule");
+        let ask = || Ask::new(Verb::Abort, Operator::new("bob").with_reason("errors"));
+        let refused = log.ask(ask()).await.unwrap_err();
+        assert_eq!(refused.kind(), ErrorKind::NotFound);
+        let lease = held(&store, "run 7").await;
+        let asked = log.ask(ask()).await.unwrap();
+        let request = asked.request();
+        let last = log.lease_state().await.unwrap().unwrap().last;
+        assert_eq!((request.at, request.run.as_str()), (last, "run 7"));
+        assert_eq!(asked.answer(Duration::from_millis(1)).await.unwrap(), None);
+        assert_eq!(log.open_requests().await.unwrap(), [request.clone()]);
+        let none = Ask::new(Verb::Leave, "bob");
+        assert_eq!(log.ask(none).await.unwrap_err().kind(), ErrorKind::Invalid);
+        let deaf = log.clone().without_requests().ask(ask()).await.unwrap_err();
+        assert_eq!(deaf.kind(), ErrorKind::Invalid);
+        let answer = json!({
+            "version": 1, "run": "run 7", "nonce": request.nonce, "at": last, "reply": "applied",
+        });
+        let requests = log.requests().unwrap();
+        let name = request.name().answer();
+        requests
+            .create(&name, answer.to_string().into_bytes())
+            .await
+            .unwrap();
+        let answer = asked.answer(Duration::from_secs(1)).await.unwrap().unwrap();
+        assert_eq!(answer.reply, Reply::Applied);
+        assert_eq!(log.open_requests().await.unwrap(), []);
+        lease.release().await.unwrap();
+        let ended = log.ask(ask()).await.unwrap_err();
+        assert!(ended.message().contains("nobody holds it"), "{ended}");
+        assert_eq!(
+            log.ask_to_abort("bob".into(), Duration::from_secs(1))
+                .await
+                .unwrap(),
+            None
+        );
+    }
+
+    #[tokio::test]
+    async fn a_pruning_deletes_the_requests_to_runs_that_go() {
+        let store = JournalStore::memory();
+        let log = store.log("rule");
+        for run in ["run 1", "run 2", "run 3"] {
+            let lease = held(&store, run).await;
+            let asked = log.ask(Ask::new(Verb::Abort, "bob")).await.unwrap();
+            assert_eq!(asked.request().run.as_str(), run);
+            lease.release().await.unwrap();
+        }
+        let requests = log.requests().unwrap();
+        requests.create("a note.txt", b"1".to_vec()).await.unwrap();
+        let keep = Keep::new(1, Timestamp::MAX);
+        for is_dry in [true, false] {
+            let pruned = log.prune(&keep, is_dry, |_| {}).await.unwrap();
+            assert_eq!((pruned.requests, pruned.runs_kept), (3, 1));
+        }
+        let left = requests.names("", 10).await.unwrap();
+        let of_newest = format!(
+            "{}/",
+            crate::engine::RequestName::folder_of(&RunId::new("run 3"))
+        );
+        assert!(
+            left.len() == 1 && left[0].starts_with(&of_newest),
+            "{left:?}"
+        );
+        let bytes = requests.read(&left[0]).await.unwrap();
+        assert_eq!(Request::from_json(&bytes).unwrap().who, "bob");
     }
 }

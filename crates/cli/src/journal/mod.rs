@@ -134,8 +134,12 @@ async fn pruned(store: &JournalStore, prune: &Prune) -> Result<(), Ended> {
             None => String::new(),
         };
         say_line!(
-            "{name}: {} records {done}; {} runs{since} stay",
+            "{name}: {} records{} {done}; {} runs{since} stay",
             pruned.records,
+            match pruned.requests {
+                0 => String::new(),
+                requests => format!(" and {requests} requests and answers"),
+            },
             pruned.runs_kept
         );
     }

@@ -1,6 +1,9 @@
 //! The command line.
 
-use crate::common::{journal::JournalPlace, rule::NamedRule};
+use crate::{
+    ask::{abort::Abort, continue_run::Continue, leave::Leave, pause::Pause, promote::Promote},
+    common::{journal::JournalPlace, rule::NamedRule},
+};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 /// Moves live traffic from blue to green behind an Application Load Balancer, step by step,
@@ -33,10 +36,10 @@ pub(crate) struct Cli {
 
 const AFTER: &str = "\
 Exit codes:
-   0  promoted; an asked-for rollback restored; status read
+   0  promoted; an asked-for rollback restored; status read; a request was carried out
    2  bad arguments or plan; nothing was called
    3  stopped before anything changed: the preflight refused, green was not ready, or a step
-      could not be decided at this traffic
+      could not be decided at this traffic; a request was refused, or not answered
   10  rolled back by a gate, a deadline or a fault; restored and read back
   11  cancelled (Ctrl-C, SIGTERM); restored and read back
   12  held: on request, on somebody else's change, or inconclusive with --on-inconclusive hold
@@ -94,6 +97,17 @@ pub(crate) enum Command {
         #[arg(long)]
         confirm: bool,
     },
+    /// Ask the run that holds the journal, on whatever machine, to rise no further. It keeps looking, and
+    /// rolls back an unhealthy green. Needs --journal, and the rule if the journal is of several.
+    Pause(Pause),
+    /// Ask it to end a pause.
+    Continue(Continue),
+    /// Ask it to rise without a healthy verdict: your override. Capacity is still needed.
+    Promote(Promote),
+    /// Ask it to put everything back on blue. `rollback` does so without it.
+    Abort(Abort),
+    /// Ask it to end and to leave the split as it is, for the reason that you give.
+    Leave(Leave),
 }
 
 /// Where it runs.

@@ -139,7 +139,11 @@ impl<'a> Controller<'a> {
             (Command::Rollback { .. }, None) => None,
             (Command::Rollback { .. }, Some(log)) => {
                 let (operator, clock) = (&self.cli.place.operator, self.aws.clock());
-                common::journal::take_to_restore(log, operator, clock).await
+                match common::journal::restores_by_itself(log, operator).await {
+                    // It keeps its journal, and writes down the end of its run there.
+                    true => None,
+                    false => common::journal::take_to_restore(log, operator, clock).await,
+                }
             }
             _ => {
                 let taken = self.take(Take::IfFree).await;
@@ -170,7 +174,8 @@ impl<'a> Controller<'a> {
             Command::Complete => migration.complete(operator).await,
             Command::Rollback { force, confirm, .. } => {
                 let mut order = RestoreOrder::by(operator);
-                // A controller that was thrown out, or that nobody knows of, may have sent a change.
+                // A controller that was thrown out, or was asked, or that nobody knows of, may have sent a
+                // change.
                 if lease.is_none_or(|lease| lease.taken_from().is_some()) {
                     order = order.with_stay(RestoreOrder::LATE_CALL);
                 }

@@ -8,14 +8,15 @@ mod render;
 mod rollback;
 mod setup;
 
-use std::process::ExitCode;
+use std::{process::ExitCode, time::Duration};
 
 use bluegreen::{
     Aws, MigrationError, MigrationOutcome, TrafficSplitter,
     aws::{
-        alb::AlbDeadManSwitch,
+        alb::{AlbDeadManSwitch, AlbTrafficSplitter},
         sim::{Scenario, Simulation},
     },
+    engine::Request,
     problem::Problem,
     store::Take,
 };
@@ -26,15 +27,20 @@ use self::{
     controller::Controller,
     setup::{Setup, Speed},
 };
-use crate::common::{
-    aws, credentials,
-    say::{answer, say_line},
+use crate::{
+    ask,
+    common::{
+        aws, credentials,
+        say::{answer, say_line},
+    },
 };
 
 /// Bad arguments or plan; nothing was called.
 const BAD_ARGUMENTS: u8 = 2;
 /// Stopped before anything changed.
 const UNCHANGED: u8 = 3;
+/// How long `status` waits for the journal.
+const JOURNAL_WAITS: Duration = Duration::from_secs(2);
 
 pub(crate) fn main(cli: &Cli) -> ExitCode {
     if cli.place.scenario.as_deref() == Some("list") {
@@ -66,7 +72,31 @@ fn list_scenarios() {
     let _ = answer(&lines.join("\n"));
 }
 
+/// What asks another process for something. It runs nothing itself, so it has no simulated world.
+async fn asked(cli: &Cli) -> Option<u8> {
+    let (verb, asking) = match cli.command.as_ref()? {
+        Command::Pause(pause) => (pause.verb(), &pause.asking),
+        Command::Continue(run) => (run.verb(), &run.asking),
+        Command::Promote(promote) => (promote.verb(), &promote.asking),
+        Command::Abort(abort) => (abort.verb(), &abort.asking),
+        Command::Leave(leave) => (leave.verb(), &leave.asking),
+        _ => return None,
+    };
+    let place = ask::Where {
+        journal: &cli.journal,
+        rule: &cli.rule.named,
+        is_real: cli.place.aws,
+        operator: &cli.place.operator,
+        json: cli.json,
+        prints_policy: cli.place.print_iam_policy,
+    };
+    Some(ask::run(verb, asking, place).await)
+}
+
 async fn run(cli: &Cli) -> u8 {
+    if let Some(code) = asked(cli).await {
+        return code;
+    }
     if cli.command == Some(Command::Resume) && !cli.place.aws {
         let message = "the simulated world ended with its process";
         let hint = "`--kill-at 12m` kills a controller and resumes it; --aws is the real one";
@@ -145,7 +175,8 @@ async fn go(cli: &Cli, setup: &Setup, aws: &Aws, simulation: Option<&Simulation>
                     Ok(rule) => AlbDeadManSwitch::fires(aws, &rule).await,
                     Err(error) => Err(error),
                 };
-                match render::status(&traffic, &switch, cli.json) {
+                let requests = open_requests(cli, aws, &splitter).await;
+                match render::status(&traffic, &switch, &requests, cli.json) {
                     Ok(()) => 0,
                     Err(error) => {
                         say_line!("error: the answer could not be written: {error}");
@@ -208,6 +239,20 @@ async fn go(cli: &Cli, setup: &Setup, aws: &Aws, simulation: Option<&Simulation>
         render::ending(&ended);
     }
     exit_code(ended)
+}
+
+/// What is asked of the run and not answered, if the journal is named and says so in time.
+async fn open_requests(cli: &Cli, aws: &Aws, splitter: &AlbTrafficSplitter) -> Vec<Request> {
+    if cli.journal.journal.is_none() {
+        return Vec::new();
+    }
+    let asked = async {
+        let rule = splitter.locate().await.ok()?;
+        let store = cli.journal.store(aws, !cli.place.aws).ok()?;
+        store.log(rule.as_str()).open_requests().await.ok()
+    };
+    let asked = tokio::time::timeout(JOURNAL_WAITS, asked).await;
+    asked.ok().flatten().unwrap_or_default()
 }
 
 /// What blue's past says: all that was asked for, or what must be known before a migration. Gives

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use bluegreen::{
     MigrationError, MigrationOutcome, MigrationPlan, Verdict,
-    engine::Event,
+    engine::{Event, Request},
     health::{Phase, SeenSide, SeenTraffic},
     migration::{GateStanding, MigrationEvent},
     traffic::TrafficObservation,
@@ -225,12 +225,16 @@ fn rates(side: &SeenSide) -> String {
 pub(crate) fn status(
     traffic: &TrafficObservation,
     switch: &bluegreen::Result<Option<jiff::Timestamp>>,
+    requests: &[Request],
     json: bool,
 ) -> std::io::Result<()> {
     if json {
         let mut status = serde_json::to_value(traffic)?;
         if let (Some(status), Ok(fires)) = (status.as_object_mut(), switch) {
             status.insert("dead_man_fires".to_owned(), serde_json::to_value(fires)?);
+        }
+        if let (Some(status), false) = (status.as_object_mut(), requests.is_empty()) {
+            status.insert("requests".to_owned(), serde_json::to_value(requests)?);
         }
         return try_json_line(&status);
     }
@@ -250,6 +254,9 @@ pub(crate) fn status(
         Ok(None) => "  no dead-man switch is armed".to_owned(),
         Err(error) => format!("  whether a dead-man switch is armed: {error}"),
     });
+    for request in requests {
+        lines.push(format!("  asked for and not answered: {request}"));
+    }
     lines.extend(traffic.restore_advice().map(|advice| format!("  {advice}")));
     answer(&lines.join("\n"))
 }

@@ -27,7 +27,7 @@ impl DeploymentMachine {
             };
         }
         if !is_ending(&control) {
-            let why = "a deployment knows only cancel, abort, hold and stop".to_owned();
+            let why = "a deployment knows only cancel, abort, leave and stop".to_owned();
             return self.ignore(state, control, why);
         }
         match state {
@@ -184,6 +184,6 @@ fn is_changing(state: &State) -> bool {
 fn is_ending(control: &Control) -> bool {
     matches!(
         control,
-        Control::Cancel { .. } | Control::Abort { .. } | Control::Hold { .. }
+        Control::Cancel { .. } | Control::Abort { .. } | Control::Leave { .. }
     )
 }

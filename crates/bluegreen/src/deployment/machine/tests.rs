@@ -130,7 +130,7 @@ fn outside() -> impl Strategy<Value = Option<Input>> {
             reason: "SIGTERM".to_owned()
         }),
         Just(Control::Abort { by: "ann".into() }),
-        Just(Control::Hold { by: "ann".into() }),
+        Just(Control::Leave { by: "ann".into() }),
         Just(Control::Pause {
             by: "ann".into(),
             length: None

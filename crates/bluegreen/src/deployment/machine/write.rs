@@ -108,7 +108,7 @@ impl DeploymentMachine {
     /// What a control that ends a changed run means.
     pub(super) fn end_by(&mut self, at: Timestamp, control: Control) -> Next<Action> {
         let holds = match &control {
-            Control::Hold { .. } => true,
+            Control::Leave { .. } => true,
             Control::Cancel { .. } => self.plan.on_cancel() == OnCancel::Hold,
             _ => false,
         };

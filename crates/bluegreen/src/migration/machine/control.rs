@@ -111,7 +111,7 @@ impl MigrationMachine {
                 self.applied(&control);
                 return self.cancel(at, control);
             }
-            Control::Hold { .. } => {
+            Control::Leave { .. } => {
                 self.applied(&control);
                 return self.hold(at, HoldReason::Asked { control });
             }
@@ -123,7 +123,7 @@ impl MigrationMachine {
                 watch.promote = None;
                 self.applied(&control);
             }
-            Control::Resume { .. } => match watch.paused.take() {
+            Control::Continue { .. } => match watch.paused.take() {
                 Some(paused) => {
                     let held = between(paused.since, at);
                     watch.deadline = later(watch.deadline, held);

@@ -301,7 +301,7 @@ impl MigrationMachine {
 pub(super) fn is_ending(control: &Control) -> bool {
     matches!(
         control,
-        Control::Hold { .. } | Control::Abort { .. } | Control::Cancel { .. }
+        Control::Leave { .. } | Control::Abort { .. } | Control::Cancel { .. }
     )
 }
 

@@ -822,7 +822,7 @@ fn a_pause_keeps_green_where_it_is_and_still_rolls_back() {
         rig.tell(Input::Looked(look(traffic(90, 10), healthy())));
     }
     assert!(matches!(rig.next, Next::Do(Action::Wait { .. })));
-    rig.tell(Input::Control(Control::Resume { by: "ann".into() }));
+    rig.tell(Input::Control(Control::Continue { by: "ann".into() }));
     rig.wait();
     rig.look_twice(|| look(traffic(90, 10), healthy()));
     assert_eq!(rig.wanted_shift(), (split(50), false));
@@ -992,7 +992,7 @@ fn completing_never_goes_to_a_step_on_the_way() {
         by: "ann".into(),
         length: None,
     }));
-    rig.tell(Input::Control(Control::Resume { by: "ann".into() }));
+    rig.tell(Input::Control(Control::Continue { by: "ann".into() }));
     rig.look_until_other(|| look(traffic(50, 50), Verdict::inconclusive("no data")));
     assert_eq!(rig.wanted_shift(), (TrafficSplit::ALL_GREEN, false));
 }
@@ -1148,7 +1148,7 @@ fn p11_a_pause_that_is_given_before_the_first_rise_holds() {
         rig.wait();
         rig.tell(Input::Looked(look(traffic(100, 0), unseen())));
     }
-    rig.tell(Input::Control(Control::Resume { by: "ann".into() }));
+    rig.tell(Input::Control(Control::Continue { by: "ann".into() }));
     rig.look_until_other(|| look(traffic(100, 0), unseen()));
     assert_eq!(rig.wanted_shift(), (split(10), false));
 }
@@ -1431,11 +1431,11 @@ fn control() -> impl Strategy<Value = Control> {
     let reason = || "SIGINT".to_owned();
     prop_oneof![
         3 => Just(Control::Pause { by: by(), length: None }),
-        4 => Just(Control::Resume { by: by() }),
+        4 => Just(Control::Continue { by: by() }),
         6 => Just(Control::SkipWait { by: by() }),
         4 => Just(Control::Promote { by: by() }),
         1 => Just(Control::Complete { by: by() }),
-        1 => Just(Control::Hold { by: by() }),
+        1 => Just(Control::Leave { by: by() }),
         1 => Just(Control::Abort { by: by() }),
         2 => Just(Control::Cancel { reason: reason() }),
         1 => Just(Control::Stop { reason: reason() }),
@@ -1737,7 +1737,7 @@ proptest! {
         // After the chances the pause ends, everything works and no gate ever knows: the
         // deadlines must end it. Whoever ends a pause while a change is under way is told so, and
         // asks again.
-        let resume = || Chance::Control(Control::Resume { by: "ann".into() });
+        let resume = || Chance::Control(Control::Continue { by: "ann".into() });
         let asks = (0..5).flat_map(|_| [Chance::Works(Mood::Inconclusive), resume()]);
         let mut chances = chances.into_iter().chain(asks);
         let mut left = 3000;

@@ -44,7 +44,7 @@ fn chance() -> impl Strategy<Value = Chance> {
     let control = prop_oneof![
         2 => Just(Control::Cancel { reason: "SIGTERM".to_owned() }),
         1 => Just(Control::Abort { by: "ann".into() }),
-        1 => Just(Control::Hold { by: "ann".into() }),
+        1 => Just(Control::Leave { by: "ann".into() }),
         1 => Just(Control::Stop { reason: "again".to_owned() }),
     ];
     prop_oneof![

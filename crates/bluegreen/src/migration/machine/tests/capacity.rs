@@ -412,7 +412,7 @@ fn after_a_promotion_and_a_hold_the_outcome_names_the_command() {
     assert_eq!(rig.standing(), Some((None, Some(command.clone()))));
 
     let mut rig = Rig::kept_at_ten();
-    rig.tell(Input::Control(Control::Hold { by: "ann".into() }));
+    rig.tell(Input::Control(Control::Leave { by: "ann".into() }));
     assert_eq!(rig.outcome().exit_code(), 12);
     assert_eq!(rig.standing(), Some((None, Some(command))));
 }

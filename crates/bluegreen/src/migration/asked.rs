@@ -1,0 +1,28 @@
+//! Which requests from elsewhere a run has taken already.
+
+use jiff::Timestamp;
+use serde::Deserialize as _;
+
+use super::{Entry, Input, snapshot::Snapshot};
+use crate::engine::Record;
+
+/// The nonces of the requests that the records tell of, and when each was taken.
+pub(super) fn requests_taken(records: &[Record]) -> Vec<(Timestamp, String)> {
+    let mut taken = Vec::new();
+    for record in records {
+        match Entry::deserialize(&record.entry) {
+            Ok(Entry::Input {
+                input: Input::Control(control),
+            }) => {
+                let nonce = control.by().and_then(|by| by.request());
+                taken.extend(nonce.map(|nonce| (record.at, nonce.to_owned())));
+            }
+            Ok(Entry::Snapshot { snapshot }) => {
+                let snapshot = Snapshot::deserialize(snapshot);
+                taken.extend(snapshot.map_or(Vec::new(), |snapshot| snapshot.requests));
+            }
+            _ => {}
+        }
+    }
+    taken
+}

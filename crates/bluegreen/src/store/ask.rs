@@ -1,0 +1,258 @@
+//! Asking the holder of a log for a control, from elsewhere.
+
+use std::{sync::Arc, time::Duration};
+
+use tokio::time::{Instant, sleep, timeout_at};
+
+use super::{LeaseState, log::JournalLog};
+use crate::{
+    engine::{
+        LARGEST_REQUEST, Operator, Reply, Request, RequestAnswer, RequestName, RequestStorage,
+        RunId, Verb,
+    },
+    error::{Error, ErrorKind, Result},
+};
+
+/// What is to be asked of the newest run of a log.
+///
+/// # Examples
+///
+/// See [`JournalLog::ask`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ask {
+    verb: Verb,
+    by: Operator,
+    run: Option<RunId>,
+}
+
+impl Ask {
+    /// Asks for `verb`. Who asks, and why, stands in the journal and the outcome.
+    pub fn new(verb: Verb, by: impl Into<Operator>) -> Self {
+        Self {
+            verb,
+            by: by.into(),
+            run: None,
+        }
+    }
+
+    /// Asks this run, and no later one. Default: the newest.
+    #[must_use]
+    pub fn of_run(self, run: RunId) -> Self {
+        Self {
+            run: Some(run),
+            ..self
+        }
+    }
+}
+
+/// A request that was made.
+#[derive(Debug)]
+#[must_use = "the answer says what became of it"]
+pub struct Asked {
+    request: Request,
+    holder: LeaseState,
+    storage: Arc<dyn RequestStorage>,
+}
+
+/// The answer is looked for so often.
+const AGAIN: Duration = Duration::from_millis(200);
+
+impl Asked {
+    /// The request as it stands in the store.
+    #[must_use]
+    pub fn request(&self) -> &Request {
+        &self.request
+    }
+
+    /// Who held the log when it was made.
+    #[must_use]
+    pub fn holder(&self) -> &LeaseState {
+        &self.holder
+    }
+
+    /// Waits for the answer; `None` if there is none within `wait`. The request may be taken after that: until
+    /// it [expires](Request::expires).
+    ///
+    /// # Errors
+    ///
+    /// If the store cannot be read, by its last answer within `wait`, or what stands there is no answer.
+    ///
+    /// # Cancel safety
+    ///
+    /// Only reads.
+    pub async fn answer(&self, wait: Duration) -> Result<Option<RequestAnswer>> {
+        let end = Instant::now() + wait;
+        let name = self.request.name().answer();
+        let mut failed = None;
+        loop {
+            match timeout_at(end, self.storage.read(&name)).await {
+                Ok(Ok(bytes)) => {
+                    let answer = RequestAnswer::from_json(&bytes);
+                    return answer.map(Some).map_err(|error| {
+                        let message = format!("read the answer `{name}`: {}", error.message());
+                        Error::new(ErrorKind::Refused, message)
+                    });
+                }
+                // S3 answers 403 for an object that is not there, if the right to list is bound to a prefix.
+                Ok(Err(error))
+                    if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::Denied) =>
+                {
+                    failed = None;
+                }
+                Ok(Err(error)) => failed = Some(error),
+                Err(_) => {}
+            }
+            if Instant::now() + AGAIN >= end {
+                return failed.map_or(Ok(None), Err);
+            }
+            sleep(AGAIN).await;
+        }
+    }
+}
+
+impl JournalLog {
+    /// Asks the run that holds this log for a control: the request is there when this returns, and the
+    /// holder lists requests each second while green gets traffic, and each 5 s while it gets none.
+    ///
+    /// Needs no lock, and writes no record: a request stands beside the log. In S3 it needs the right to
+    /// write this one kind of request, and to read the journal:
+    /// [`IamPolicy::asks`](crate::aws::iam::IamPolicy::asks).
+    ///
+    /// # Errors
+    ///
+    /// `NotFound` if there is no run, or nobody holds the log, or the holder is known to have ended: nothing
+    /// is under way that could be controlled. `Invalid` if a run is to be left without a reason, or the request is too large. Else if
+    /// the store cannot be read or written.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping it may leave a request that is taken.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> bluegreen::Result<()> {
+    /// use bluegreen::{ErrorKind, engine::Verb, store::{Ask, JournalStore}};
+    ///
+    /// let log = JournalStore::memory().log("rule 7");
+    /// let refused = log.ask(Ask::new(Verb::Abort, "ann")).await.unwrap_err();
+    /// assert_eq!(refused.kind(), ErrorKind::NotFound, "no run is under way");
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub async fn ask(&self, ask: Ask) -> Result<Asked> {
+        let attempted = || {
+            format!(
+                "ask for {} in the journal of `{}`",
+                ask.verb.kind(),
+                self.subject()
+            )
+        };
+        let failed = |kind, why: &str| Error::new(kind, format!("{}: {why}", attempted()));
+        let storage = self
+            .requests()
+            .ok_or_else(|| failed(ErrorKind::Invalid, "it takes no requests"))?;
+        if ask.verb == Verb::Leave && ask.by.reason().is_none_or(|text| text.trim().is_empty()) {
+            let why = "a run is left only with a reason";
+            return Err(failed(ErrorKind::Invalid, why));
+        }
+        let tail = self.tail().await?;
+        let (standing, opening) =
+            futures_util::try_join!(self.lease_state_of(&tail), self.opening_of(&tail))?;
+        let holder = standing.filter(|standing| standing.holder.is_some());
+        let holder = holder.ok_or_else(|| {
+            failed(
+                ErrorKind::NotFound,
+                "nobody holds it, so no run is under way",
+            )
+        })?;
+        if let Some(dead) = holder.holder.as_ref().filter(|one| one.has_ended()) {
+            let why = format!("{dead} holds it, and that process has ended");
+            return Err(failed(ErrorKind::NotFound, &why));
+        }
+        let newest = opening.and_then(|opening| opening.run());
+        let run = ask.run.clone().or(newest);
+        let run = run.ok_or_else(|| failed(ErrorKind::NotFound, "it holds no run"))?;
+        let nonce = uuid::Uuid::new_v4().to_string();
+        let request = Request::new(run, nonce, ask.verb.clone(), &ask.by, holder.last);
+        let bytes = serde_json::to_vec_pretty(&request)
+            .map_err(|error| failed(ErrorKind::Invalid, "write it as JSON").with_source(error))?;
+        if bytes.len() as u64 > LARGEST_REQUEST {
+            let why = format!("it has more than {LARGEST_REQUEST} bytes: shorten the reason");
+            return Err(failed(ErrorKind::Invalid, &why));
+        }
+        storage.create(&request.name().to_string(), bytes).await?;
+        Ok(Asked {
+            request,
+            holder,
+            storage: Arc::clone(storage),
+        })
+    }
+
+    /// The requests to the newest run that are not answered yet, in no order. Those that cannot be read are
+    /// left out.
+    ///
+    /// # Errors
+    ///
+    /// If the store cannot be read.
+    ///
+    /// # Cancel safety
+    ///
+    /// Only reads.
+    pub async fn open_requests(&self) -> Result<Vec<Request>> {
+        /// More than a person reads.
+        const MOST: usize = 1_000;
+        const SHOWN: usize = 20;
+        let Some(storage) = self.requests() else {
+            return Ok(Vec::new());
+        };
+        let tail = self.tail().await?;
+        let Some(run) = self.opening_of(&tail).await?.and_then(|one| one.run()) else {
+            return Ok(Vec::new());
+        };
+        let names = storage.names(&RequestName::folder_of(&run), MOST).await?;
+        let names: Vec<_> = names
+            .iter()
+            .filter_map(|name| RequestName::parsed(name))
+            .collect();
+        let is_open = |name: &RequestName| !names.contains(&(name.clone(), true));
+        let open = names
+            .iter()
+            .filter(|(name, is_answer)| !is_answer && is_open(name));
+        let mut requests = Vec::new();
+        for (name, _) in open.take(SHOWN) {
+            if let Ok(bytes) = storage.read(&name.to_string()).await {
+                requests.extend(Request::from_json(&bytes));
+            }
+        }
+        Ok(requests)
+    }
+
+    /// Asks the holder to abort, for as long as `wait` altogether: what it replied, or `None` if there is no
+    /// holder that answers.
+    ///
+    /// # Errors
+    ///
+    /// As [`ask`](Self::ask) and [`Asked::answer`].
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping it may leave a request that is taken.
+    pub async fn ask_to_abort(&self, by: Operator, wait: Duration) -> Result<Option<Reply>> {
+        let end = Instant::now() + wait;
+        let ask = Ask::new(Verb::Abort, by);
+        let Ok(asked) = timeout_at(end, self.ask(ask)).await else {
+            return Ok(None);
+        };
+        let asked = match asked {
+            Ok(asked) => asked,
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        let answer = asked
+            .answer(end.saturating_duration_since(Instant::now()))
+            .await?;
+        Ok(answer.map(|answer| answer.reply))
+    }
+}
