@@ -32,5 +32,6 @@ mod proxy;
 mod rollback;
 mod seized;
 mod shift;
+mod spec;
 mod topology;
 mod versions;

@@ -92,6 +92,10 @@ impl World {
             .args(["--json", "--single-host", "--judge", "limits"])
             .args(["--accept", "shared-targets"])
             .args(["--journal", journal]);
+        // The programs of earlier versions know no such risk.
+        if program == self.program && !words.iter().any(|word| word.starts_with("--dead-man")) {
+            command.args(["--accept", "no-dead-man"]);
+        }
         command
     }
 
@@ -102,6 +106,12 @@ impl World {
             .args(["--aws", "--rule-arn", rule.as_str()])
             .args(words);
         command.spawn().unwrap()
+    }
+
+    /// This program with nothing but `words`.
+    pub(crate) fn alone(&self, words: &[&str], out: &Path) -> Child {
+        let mut command = self.placed(&self.program, out);
+        command.args(words).spawn().unwrap()
     }
 
     /// The monitor of this rule.

@@ -16,5 +16,6 @@ mod requests;
 mod rights;
 mod scenarios;
 mod sequential;
+mod spec;
 mod store;
 mod thrift;

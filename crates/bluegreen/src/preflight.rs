@@ -121,7 +121,7 @@ pub enum Acceptance {
     LongStickiness,
     /// The service that is deployed gets live traffic already, or users may reach it by something
     /// that has no weights, so the deployment itself replaces what they are served by, without a blue
-    /// beside it. Accepts [`UnseenTraffic`](Self::UnseenTraffic) too.
+    /// beside it. Accepts `unseen-traffic` too.
     InPlace,
     /// A way by which users may reach the service could not be looked at, since a read was denied or
     /// it belongs to another account.

@@ -6,9 +6,12 @@
 //! bluegreen monitor   shows a migration, live or afterwards
 //! bluegreen check     asks a service what its users will ask
 //! bluegreen journal   says which journals there are, and deletes old runs
+//! bluegreen init      writes the file of a migration from a rule that stands
+//! bluegreen lint      says everything that is wrong with such a file
+//! bluegreen schema    prints its JSON Schema
 //! ```
 //!
-//! Each verb but the last runs on a simulated AWS unless `--aws` is given.
+//! The first four run on a simulated AWS unless `--aws` or the file of a migration is given.
 
 mod ask;
 mod check;
@@ -17,6 +20,7 @@ mod deploy;
 mod journal;
 mod monitor;
 mod router;
+mod spec;
 
 use std::{ffi::OsString, process::ExitCode};
 
@@ -25,8 +29,8 @@ use clap::{Parser, Subcommand};
 /// Moves live production traffic from one service (blue) to another (green) behind an AWS
 /// Application Load Balancer, a step at a time, and puts everything back if green does harm.
 ///
-/// Each command but `journal` runs on a simulated AWS, in virtual time, and touches nothing, unless
-/// --aws is given.
+/// `router`, `deploy`, `monitor` and `check` run on a simulated AWS, in virtual time, and touch nothing,
+/// unless --aws or the file of a migration is given.
 #[derive(Debug, Parser)]
 #[command(name = "bluegreen", version, max_term_width = 100, after_help = AFTER)]
 struct Command {
@@ -38,6 +42,8 @@ const AFTER: &str = "\
 Examples:
   bluegreen router                              a healthy migration on the simulation
   bluegreen router --scenario green-errors      one that is rolled back
+  bluegreen init --rule-arn ARN                 the file of a migration, from a rule that stands
+  bluegreen router --file bluegreen.toml        the migration of that file, on the real AWS
   bluegreen deploy                              a deployment on the simulation
   bluegreen monitor --serve                     a migration, live in the browser
   bluegreen COMMAND --help                      every option, and what each exit code means";
@@ -49,6 +55,9 @@ enum Verb {
     Monitor(Box<monitor::Cli>),
     Check(Box<check::Cli>),
     Journal(Box<journal::Cli>),
+    Init(Box<spec::init::Cli>),
+    Lint(Box<spec::lint::Cli>),
+    Schema(Box<spec::schema::Cli>),
 }
 
 /// Runs the command line `arguments`, the program's name first, and returns its exit code.
@@ -70,10 +79,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let words = arguments.iter().skip(2);
     let words = words.map(|word| word.to_string_lossy().into_owned());
     match command.verb {
-        Verb::Router(mut cli) => {
-            cli.words = words.collect();
-            router::main(&cli)
-        }
+        Verb::Router(cli) => router::main(*cli),
         Verb::Deploy(mut cli) => {
             cli.words = words.collect();
             deploy::main(&cli)
@@ -81,6 +87,9 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Verb::Monitor(cli) => monitor::main(&cli),
         Verb::Check(cli) => check::main(&cli),
         Verb::Journal(cli) => journal::main(&cli),
+        Verb::Init(cli) => spec::init::main(&cli),
+        Verb::Lint(cli) => spec::lint::main(&cli),
+        Verb::Schema(cli) => spec::schema::main(&cli),
     }
 }
 

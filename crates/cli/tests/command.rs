@@ -97,14 +97,98 @@ fn json_prints_one_event_a_line_in_order() {
 }
 
 #[test]
-fn a_journal_keeps_the_words_after_the_verb() {
+fn a_journal_keeps_the_specification_that_the_options_make() {
     let folder = tempfile::tempdir().unwrap();
     let journal = folder.path().to_str().unwrap();
     let words = ["--speed", "max", "--steps", "50,100", "--journal", journal];
     ends_with(0, &[&["router"], &words[..]].concat());
     let opened = read_all(folder.path());
-    let kept = serde_json::to_string(&words).unwrap();
-    assert!(opened.contains(&kept), "{kept} is not in\n{opened}");
+    for kept in [r#""steps":["50%","100%"]"#, r#""from":"flask""#] {
+        assert!(opened.contains(kept), "{kept} is not in the journal");
+    }
+}
+
+/// A file in a folder of its own.
+fn written(name: &str, text: &str) -> (tempfile::TempDir, String) {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join(name);
+    fs::write(&path, text).unwrap();
+    let path = path.to_str().unwrap().to_owned();
+    (folder, path)
+}
+
+#[test]
+fn a_file_is_made_checked_and_tried() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("bluegreen.toml");
+    let path = path.to_str().unwrap();
+    let role = "arn:aws:iam::123456789012:role/blue-again";
+    let made = ["init", "--sim", "--output", path, "--dead-man-role", role];
+    let (_, err) = ends_with(0, &made);
+    assert!(err.contains("fastapi and flask"), "{err}");
+    let before = fs::read_to_string(path).unwrap();
+    let (_, err) = ends_with(3, &made);
+    assert!(err.contains("--output"), "{err}");
+    assert_eq!(fs::read_to_string(path).unwrap(), before, "nothing is lost");
+
+    let (out, err) = ends_with(0, &["lint", path]);
+    assert!(out.is_empty() && err.contains("valid"), "{err}");
+    fs::write(path, format!("{before}\n[plan]\nsteps = [20, 100]\n")).unwrap();
+    let tried = ["router", "--file", path, "--scenario", "healthy", "--speed", "max"];
+    let (_, err) = ends_with(0, &tried);
+    assert!(err.contains("blue 80% / green 20%"), "{err}");
+    let (_, err) = ends_with(0, &[&tried[..], &["--steps", "30,100"]].concat());
+    assert!(err.contains("blue 70% / green 30%"), "an option overrides the file: {err}");
+    // Its rights are known without a call, and a file names the real AWS.
+    let (policy, _) = ends_with(0, &["router", "--file", path, "--print-iam-policy"]);
+    for right in ["iam:PassRole", "elasticloadbalancing:ModifyRule"] {
+        assert!(policy.contains(right), "{policy}");
+    }
+    let (schema, _) = ends_with(0, &["schema"]);
+    let schema: serde_json::Value = serde_json::from_str(&schema).unwrap();
+    assert_eq!(schema["properties"]["plan"]["$ref"], "#/$defs/PlanSpec");
+}
+
+#[test]
+fn a_file_with_mistakes_is_told_with_their_places_and_nothing_is_called() {
+    let text = "name = \"chatbot\"\n[plan]\nbake = 3\nstpes = [10, 100]\n";
+    let (_folder, path) = written("wrong.toml", text);
+    let (_, err) = ends_with(2, &["lint", &path]);
+    for told in [
+        ":1:1: traffic: is missing",
+        ":1:1: side: is missing",
+        ":3:8: plan.bake: is a number, not a text",
+        ":4:1: plan.stpes: is not known",
+        "hint: `steps` is meant?",
+        "4 problems, nothing was called",
+    ] {
+        assert!(err.contains(told), "`{told}` is not in\n{err}");
+    }
+    let (out, _) = ends_with(2, &["lint", "--json", &path]);
+    let lines: Vec<serde_json::Value> = out
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    assert_eq!(lines.len(), 4, "{out}");
+    assert_eq!(lines[2]["line"], 3);
+    let (_, err) = ends_with(2, &["router", "--file", &path]);
+    assert!(err.contains("line 4, column 1: plan.stpes"), "{err}");
+    let (_, err) = ends_with(2, &["lint", "absent.toml"]);
+    assert!(err.contains("absent.toml"), "{err}");
+}
+
+#[test]
+fn what_a_file_says_is_not_said_by_an_option_beside_it() {
+    let text = include_str!("../../bluegreen/docs/migration.toml");
+    let (_folder, path) = written("full.toml", text);
+    let group = "arn:aws:elasticloadbalancing:us-east-1:123456789012:targetgroup/a/0123456789abcdef";
+    let words = ["--blue-target-group", group, "--namespace", "Acme"];
+    let (_, err) = ends_with(2, &[&["router", "--file", &path], &words[..]].concat());
+    for field in ["--blue-target-group", "--namespace"] {
+        assert!(err.contains(&format!("{field}: is what the file says")), "{err}");
+    }
+    let (_, err) = ends_with(2, &["router", "--from", "flask"]);
+    assert!(err.contains("--file"), "{err}");
 }
 
 fn read_all(folder: &Path) -> String {

@@ -303,7 +303,9 @@ impl IamPolicy {
         if let Some(at) = self.statement.iter().position(|one| one.sid == sid) {
             let mut standing = self.statement.remove(at);
             let more = resource.into_iter();
-            let more: Vec<_> = more.filter(|one| !standing.resource.contains(one)).collect();
+            let more: Vec<_> = more
+                .filter(|one| !standing.resource.contains(one))
+                .collect();
             standing.resource.extend(more);
             self.statement.push(standing);
             return self;

@@ -76,9 +76,10 @@ impl Reader<'_> {
                     }
                 }
             }
-            DeValue::Datetime(at) => {
-                self.not_held(start, &format!("`{at}` is a date, and nothing here takes one"))
-            }
+            DeValue::Datetime(at) => self.not_held(
+                start,
+                &format!("`{at}` is a date, and nothing here takes one"),
+            ),
             DeValue::Array(items) => {
                 Holds::List(items.into_iter().map(|item| self.node(item)).collect())
             }

@@ -153,6 +153,11 @@ impl Migration {
         self
     }
 
+    #[cfg(all(test, feature = "spec"))]
+    pub(crate) fn findings(&self) -> &[Finding] {
+        &self.findings
+    }
+
     /// Uses another clock: [`Aws::clock`](crate::Aws::clock) of a simulation. Its wall time is read
     /// once, at the start: from there on the run goes by its uptime
     /// ([`RunClock`](crate::clock::RunClock)).

@@ -38,7 +38,10 @@ impl MigrationSpec {
     fn of_traffic(&self, found: &mut Vec<Problem>) {
         let (message, hint) = match self.traffic.rules.len() {
             1 => return,
-            0 => ("names no rule", "give the ARN of the rule that divides the traffic"),
+            0 => (
+                "names no rule",
+                "give the ARN of the rule that divides the traffic",
+            ),
             _ => (
                 "names several rules, which cannot be moved as one yet",
                 "give one; a rule of another listener is a migration of its own",
@@ -89,7 +92,8 @@ impl MigrationSpec {
                 let own = part(arn, at);
                 if own != wanted {
                     let message = format!("is in {what} {own}, not in {wanted}");
-                    let hint = format!("a migration is in one {what}: correct the ARN, or `{what}`");
+                    let hint =
+                        format!("a migration is in one {what}: correct the ARN, or `{what}`");
                     found.push(Problem::new(field.as_str(), message, hint));
                 }
             }
@@ -104,10 +108,18 @@ impl MigrationSpec {
         let rate = judge.max_error_rate.0;
         if rate == Percent::ZERO || rate == Percent::HUNDRED {
             let hint = "give more than 0% and less than 100%: 5% means five of a hundred requests";
-            say("max_error_rate", format!("{rate} limits nothing, or everything"), hint);
+            say(
+                "max_error_rate",
+                format!("{rate} limits nothing, or everything"),
+                hint,
+            );
         }
         if judge.max_latency.0.is_zero() {
-            say("max_latency", "no answer takes 0s".into(), "such as `3s` or `800ms`");
+            say(
+                "max_latency",
+                "no answer takes 0s".into(),
+                "such as `3s` or `800ms`",
+            );
         }
         let period = judge.period.0;
         let seconds = period.as_secs();
@@ -128,7 +140,11 @@ impl MigrationSpec {
         for (index, alarm) in judge.ignore_alarms.iter().enumerate() {
             if !judge.alarms.contains(alarm) {
                 let message = format!("`{alarm}` is none of the alarms");
-                say(&format!("ignore_alarms[{index}]"), message, "name it in `alarms` too");
+                say(
+                    &format!("ignore_alarms[{index}]"),
+                    message,
+                    "name it in `alarms` too",
+                );
             }
         }
         if judge.metrics == MetricsFrom::App {

@@ -48,11 +48,13 @@ impl MigrationForecast {
             return None;
         }
         Some(match self.steps.is_empty() {
-            true => Finding::refusal("blue had no request in the hour before: nothing can be foreseen")
-                .with_hint(
-                    "check that blue's target group and the region are the ones that serve; else send \
+            true => Finding::refusal(
+                "blue had no request in the hour before: nothing can be foreseen",
+            )
+            .with_hint(
+                "check that blue's target group and the region are the ones that serve; else send \
                      requests, synthetic ones count, or judge by the limits alone",
-                ),
+            ),
             false => Finding::refusal("a step could not be decided at this traffic").with_hint(
                 "move more to green at once, send synthetic requests, or judge by the limits alone",
             ),
@@ -131,7 +133,12 @@ impl MigrationSpec {
     /// # Cancel safety
     ///
     /// Only reads.
-    pub async fn past(&self, aws: &Aws, target: &Target, past: Duration) -> Result<Vec<MinuteSide>> {
+    pub async fn past(
+        &self,
+        aws: &Aws,
+        target: &Target,
+        past: Duration,
+    ) -> Result<Vec<MinuteSide>> {
         let source = self.source(aws, target)?;
         let (source, now) = (source.as_dyn(), aws.clock().now());
         let there = || {

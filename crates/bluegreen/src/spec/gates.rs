@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
-use super::{JournalPlace, JudgedBy, MetricsFrom, MigrationSpec, Name, NamedSide, SpecError, Target};
+use super::{
+    JournalPlace, JudgedBy, MetricsFrom, MigrationSpec, Name, NamedSide, SpecError, Target,
+};
 use crate::{
     aws::{
         Aws,

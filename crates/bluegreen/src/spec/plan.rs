@@ -30,7 +30,11 @@ impl MigrationSpec {
         let bake = given.bake.map(|span| span.0);
         let bake = bake.unwrap_or(minutes(if compares { 3 } else { 10 }));
         let held = given.hold_back.map(|share| share.0);
-        let held = held.unwrap_or(if compares { Percent::TEN } else { Percent::ZERO });
+        let held = held.unwrap_or(if compares {
+            Percent::TEN
+        } else {
+            Percent::ZERO
+        });
         let usual = match compares {
             true => minutes(65).max(bake.saturating_mul(2)),
             false => bake.saturating_mul(3),
@@ -78,7 +82,9 @@ impl MigrationSpec {
     /// Whether a data point after the warm-up can be there before a step must be decided.
     fn settles(&self, step_deadline: Duration) -> Result<(), Problem> {
         let (warm_up, period) = (self.plan.warm_up.0, self.judge.period.0);
-        let settled = warm_up.saturating_add(period.saturating_mul(2)).saturating_add(SETTLING);
+        let settled = warm_up
+            .saturating_add(period.saturating_mul(2))
+            .saturating_add(SETTLING);
         if step_deadline > settled {
             return Ok(());
         }

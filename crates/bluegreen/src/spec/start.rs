@@ -36,8 +36,9 @@ impl Origin {
         let invalid = |why: String| Error::new(ErrorKind::Invalid, format!("{attempted}: {why}"));
         let origin = origin_of(records).map_err(|error| invalid(error.to_string()))?;
         serde_json::from_value(origin).map_err(|error| {
-            invalid(format!("it was not started from a specification: {error}"))
-                .with_hint("resume it with the program that started it, or put it back by `rollback`")
+            invalid(format!("it was not started from a specification: {error}")).with_hint(
+                "resume it with the program that started it, or put it back by `rollback`",
+            )
         })
     }
 }
@@ -180,7 +181,12 @@ impl MigrationSpec {
     /// # Errors
     ///
     /// `Invalid` if the specification is not valid.
-    pub fn migration(&self, aws: &Aws, target: &Target, lease: Option<&Lease>) -> Result<Migration> {
+    pub fn migration(
+        &self,
+        aws: &Aws,
+        target: &Target,
+        lease: Option<&Lease>,
+    ) -> Result<Migration> {
         let aws = match lease {
             Some(lease) => aws.fenced(lease.clone()),
             None => aws.clone(),

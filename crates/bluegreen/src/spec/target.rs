@@ -4,7 +4,7 @@ use super::{Group, MigrationSpec, Name, Service, SideSpec, SpecError};
 use crate::{
     aws::{
         Aws,
-        alb::{AlbRule, RuleWeights, TargetGroupArn},
+        alb::{AlbRule, RuleArn, RuleWeights, TargetGroupArn},
     },
     error::{Error, ErrorKind, Result},
     problem::Problem,
@@ -80,11 +80,7 @@ impl MigrationSpec {
                 });
             }
         }
-        let is_side = |arn: &str| {
-            let arn = arn.parse::<TargetGroupArn>();
-            arn.is_ok_and(|arn| self.sides.values().any(|side| side.target_group.is(&arn)))
-        };
-        let weights = rule.weights_among(aws, is_side).await?;
+        let weights = self.weights(rule, aws).await?;
         let sides = match from {
             Some(from) => self.sides_from(from)?,
             None => self.sides_by(&weights)?,
@@ -100,6 +96,28 @@ impl MigrationSpec {
                 green: named(sides.green)?,
             },
         })
+    }
+
+    /// The rule's ARN, by which its journal is found. One read of the load balancer.
+    ///
+    /// # Errors
+    ///
+    /// `Invalid` if the specification is not valid; else what the read answers.
+    ///
+    /// # Cancel safety
+    ///
+    /// Only reads.
+    pub async fn locate(&self, aws: &Aws) -> Result<RuleArn> {
+        let rule = self.rule().map_err(invalid)?;
+        Ok(self.weights(rule, aws).await?.rule)
+    }
+
+    async fn weights(&self, rule: &AlbRule, aws: &Aws) -> Result<RuleWeights> {
+        let is_side = |arn: &str| {
+            let arn = arn.parse::<TargetGroupArn>();
+            arn.is_ok_and(|arn| self.sides.values().any(|side| side.target_group.is(&arn)))
+        };
+        rule.weights_among(aws, is_side).await
     }
 
     /// The rule of a valid specification.
@@ -187,7 +205,11 @@ pub(super) fn invalid(error: SpecError) -> Error {
 
 /// What another account or region than the file's says of its handle.
 pub(super) fn elsewhere(spec: &MigrationSpec, aws: &Aws) -> Vec<Problem> {
-    let rule = spec.traffic.rules.first().map(|rule| rule.as_alb().listener());
+    let rule = spec
+        .traffic
+        .rules
+        .first()
+        .map(|rule| rule.as_alb().listener());
     let own = spec.region.as_ref().map(Name::as_str);
     let wanted = own.or_else(|| rule.as_ref().map(|listener| listener.region()));
     match (wanted, aws.region()) {

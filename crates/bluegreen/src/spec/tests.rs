@@ -28,15 +28,25 @@ fn told(text: &str) -> Vec<String> {
 fn what_is_left_out_has_the_recommended_default() {
     let spec = MigrationSpec::from_toml(LEAST).expect("valid");
     let plan = spec.plan().expect("valid");
-    let steps: Vec<String> = plan.steps().iter().map(|step| step.green.to_string()).collect();
+    let steps: Vec<String> = plan
+        .steps()
+        .iter()
+        .map(|step| step.green.to_string())
+        .collect();
     assert_eq!(steps, ["10%", "50%", "90%", "100%"]);
     assert_eq!(plan.bake_of(&plan.steps()[0]), Duration::from_secs(180));
     assert!(spec.comparison().is_some());
     // What the front page of the module shows as the defaults.
     let page = include_str!("mod.rs");
-    let shown = page.split("# All of this is the default.\n").nth(1).expect("shown");
+    let shown = page
+        .split("# All of this is the default.\n")
+        .nth(1)
+        .expect("shown");
     let shown = shown.split("//! [safety]").next().expect("shown");
-    let shown: String = shown.lines().map(|line| format!("{}\n", line[3..].trim())).collect();
+    let shown: String = shown
+        .lines()
+        .map(|line| format!("{}\n", line[3..].trim()))
+        .collect();
     let written = MigrationSpec::from_toml(&format!("{LEAST}{shown}")).expect("valid");
     assert_eq!(written.plan(), spec.plan());
     assert_eq!(written.judge, spec.judge);
@@ -109,23 +119,62 @@ accept = ["no-deadman"]
 #[test]
 fn fields_that_do_not_go_together_are_told_with_their_places() {
     for (more, wanted) in [
-        ("account = \"210987654321\"\n", "traffic.rules[0]: is in account 123456789012, not in 210987654321"),
-        ("region = \"eu-west-1\"\n", "line 4, column 10: traffic.rules[0]: is in region us-east-1, not in eu-west-1"),
-        ("[plan]\nsteps = [50, 10, 100]\n", "line 10, column 9: plan.steps: 50% is followed by 10%"),
-        ("[plan]\nbake = \"30s\"\n", "line 9, column 1: plan.steps[0]: its bake of 30s is shorter"),
-        ("[plan]\nstep_deadline = \"4m\"\n", "line 10, column 17: plan.step_deadline: 240 s are over"),
-        ("[plan]\ndeadline = \"5m\"\n", "line 10, column 12: plan.deadline: 5m cannot hold all bakes"),
-        ("[judge]\nmax_error_rate = 0\n", "line 10, column 18: judge.max_error_rate: 0% limits nothing"),
-        ("[judge]\nmax_latency = \"0s\"\n", "line 10, column 15: judge.max_latency: no answer takes 0s"),
-        ("[judge]\nperiod = \"90s\"\n", "line 10, column 10: judge.period: CloudWatch keeps no such points"),
-        ("[judge]\nhistory_ratio = 0.5\n", "line 10, column 17: judge.history_ratio: `0.5` is not from 1"),
-        ("[judge]\nignore_alarms = [\"a\"]\n", "line 10, column 18: judge.ignore_alarms[0]: `a` is none"),
-        ("[judge]\nmetrics = \"app\"\n", "line 10, column 11: judge.metrics: \"app\" compares the sides"),
+        (
+            "account = \"210987654321\"\n",
+            "traffic.rules[0]: is in account 123456789012, not in 210987654321",
+        ),
+        (
+            "region = \"eu-west-1\"\n",
+            "line 4, column 10: traffic.rules[0]: is in region us-east-1, not in eu-west-1",
+        ),
+        (
+            "[plan]\nsteps = [50, 10, 100]\n",
+            "line 10, column 9: plan.steps: 50% is followed by 10%",
+        ),
+        (
+            "[plan]\nbake = \"30s\"\n",
+            "line 9, column 1: plan.steps[0]: its bake of 30s is shorter",
+        ),
+        (
+            "[plan]\nstep_deadline = \"4m\"\n",
+            "line 10, column 17: plan.step_deadline: 240 s are over",
+        ),
+        (
+            "[plan]\ndeadline = \"5m\"\n",
+            "line 10, column 12: plan.deadline: 5m cannot hold all bakes",
+        ),
+        (
+            "[judge]\nmax_error_rate = 0\n",
+            "line 10, column 18: judge.max_error_rate: 0% limits nothing",
+        ),
+        (
+            "[judge]\nmax_latency = \"0s\"\n",
+            "line 10, column 15: judge.max_latency: no answer takes 0s",
+        ),
+        (
+            "[judge]\nperiod = \"90s\"\n",
+            "line 10, column 10: judge.period: CloudWatch keeps no such points",
+        ),
+        (
+            "[judge]\nhistory_ratio = 0.5\n",
+            "line 10, column 17: judge.history_ratio: `0.5` is not from 1",
+        ),
+        (
+            "[judge]\nignore_alarms = [\"a\"]\n",
+            "line 10, column 18: judge.ignore_alarms[0]: `a` is none",
+        ),
+        (
+            "[judge]\nmetrics = \"app\"\n",
+            "line 10, column 11: judge.metrics: \"app\" compares the sides",
+        ),
         (
             "[safety]\ndead_man = { after = \"1m\", role = \"arn:aws:iam::123456789012:role/r\" }\n",
             "line 10, column 22: safety.dead_man.after: 1m is not between 5m and 1h",
         ),
-        ("[side.third]\ntarget_group = \"third\"\n", "side: there are 3 sides"),
+        (
+            "[side.third]\ntarget_group = \"third\"\n",
+            "side: there are 3 sides",
+        ),
     ] {
         let is_top = !more.starts_with('[');
         let text = match is_top {
@@ -145,7 +194,10 @@ fn json_is_read_like_toml() {
     assert_eq!(MigrationSpec::from_json(&json), Ok(spec));
     let error = MigrationSpec::from_json(&json.replace("\"steps\"", "\"step\"")).unwrap_err();
     let told = error.to_string();
-    assert!(told.contains("column 5: plan.step: is not known (`steps` is meant?)"), "{told}");
+    assert!(
+        told.contains("column 5: plan.step: is not known (`steps` is meant?)"),
+        "{told}"
+    );
     let error = MigrationSpec::from_json("{").unwrap_err().to_string();
     assert!(error.contains("line 1, column 2"), "{error}");
     let error = MigrationSpec::from_json("[]").unwrap_err().to_string();
@@ -165,10 +217,19 @@ fn the_published_schema_is_the_readers() {
     assert!(own == published, "write it with BLUEGREEN_WRITE_SCHEMA=1");
     let spec = MigrationSpec::from_toml(FULL).expect("valid").to_json();
     let schema = schema();
-    for (section, at) in [("plan", "PlanSpec"), ("judge", "JudgeSpec"), ("safety", "SafetySpec")] {
-        let known = schema["$defs"][at]["properties"].as_object().expect("an object");
+    for (section, at) in [
+        ("plan", "PlanSpec"),
+        ("judge", "JudgeSpec"),
+        ("safety", "SafetySpec"),
+    ] {
+        let known = schema["$defs"][at]["properties"]
+            .as_object()
+            .expect("an object");
         for name in known.keys() {
-            assert!(spec[section].get(name).is_some(), "{section}.{name} is not in the example");
+            assert!(
+                spec[section].get(name).is_some(),
+                "{section}.{name} is not in the example"
+            );
         }
     }
 }
@@ -179,10 +240,16 @@ fn a_rule_is_named_in_any_of_four_ways() {
     let rule = "arn:aws:elasticloadbalancing:us-east-1:123456789012:listener-rule/app/c/50dc6c495c0c9188/f2f7dc8efc522ab2/9683b2d02a6cabee";
     for (written, wanted) in [
         (json!(rule), AlbRule::Arn(rule.parse().expect("an ARN"))),
-        (json!(listener), AlbRule::Only(listener.parse().expect("an ARN"))),
+        (
+            json!(listener),
+            AlbRule::Only(listener.parse().expect("an ARN")),
+        ),
         (
             json!({ "listener": listener, "priority": 100 }),
-            AlbRule::Priority { listener: listener.parse().expect("an ARN"), priority: 100 },
+            AlbRule::Priority {
+                listener: listener.parse().expect("an ARN"),
+                priority: 100,
+            },
         ),
         (
             json!({ "listener": listener, "priority": "default" }),
@@ -197,8 +264,14 @@ fn a_rule_is_named_in_any_of_four_ways() {
 
 #[test]
 fn the_rights_are_those_of_what_is_used() {
-    let full = MigrationSpec::from_toml(FULL).expect("valid").iam_policy().expect("valid");
-    let least = MigrationSpec::from_toml(LEAST).expect("valid").iam_policy().expect("valid");
+    let full = MigrationSpec::from_toml(FULL)
+        .expect("valid")
+        .iam_policy()
+        .expect("valid");
+    let least = MigrationSpec::from_toml(LEAST)
+        .expect("valid")
+        .iam_policy()
+        .expect("valid");
     for right in [
         "s3:PutObject",
         "scheduler:CreateSchedule",
@@ -216,6 +289,39 @@ fn the_rights_are_those_of_what_is_used() {
         .collect();
     let several: BTreeSet<_> = names.iter().collect();
     assert_eq!(several.len(), names.len(), "a name stands once: {names:?}");
+}
+
+/// On the real AWS a run without a dead-man switch needs a word.
+#[tokio::test]
+async fn a_real_run_without_a_switch_is_refused_unless_that_is_accepted() {
+    let config = aws_config::SdkConfig::builder()
+        .behavior_version(aws_config::BehaviorVersion::latest())
+        .region(aws_config::Region::new("us-east-1"))
+        .build();
+    let aws = crate::Aws::from_config(&config);
+    let full = MigrationSpec::from_toml(FULL).expect("valid");
+    let refused = async |spec: &MigrationSpec| {
+        let mut spec = spec.clone();
+        for side in spec.sides.values_mut() {
+            let name = side.target_group.name();
+            let arn = format!(
+                "arn:aws:elasticloadbalancing:us-east-1:123456789012:targetgroup/{name}/0123456789abcdef"
+            );
+            side.target_group = arn.parse().expect("an ARN");
+        }
+        let from = "flask".parse().expect("a name");
+        let target = spec.target(&aws, Some(&from)).await.expect("no read");
+        let migration = spec.migration(&aws, &target, None).expect("valid");
+        let accepted = &spec.safety.accept;
+        let mut findings = migration.findings().iter();
+        findings.any(|finding| finding.stops(accepted))
+    };
+    assert!(!refused(&full).await, "it has a switch");
+    let mut without = full.clone();
+    without.safety.dead_man = None;
+    assert!(refused(&without).await);
+    without.safety.accept.insert(Acceptance::NoDeadMan);
+    assert!(!refused(&without).await);
 }
 
 fn span() -> impl Strategy<Value = Span> {

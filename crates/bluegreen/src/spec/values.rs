@@ -2,7 +2,10 @@
 
 use std::{borrow::Cow, fmt, path::PathBuf, str::FromStr, time::Duration};
 
-use jiff::{SignedDuration, fmt::{StdFmtWrite, friendly::SpanPrinter}};
+use jiff::{
+    SignedDuration,
+    fmt::{StdFmtWrite, friendly::SpanPrinter},
+};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
@@ -95,7 +98,10 @@ pub(super) fn check(format: &str, text: &str) -> Result<(), (String, String)> {
         "percent" => percent(text).map(drop),
         "role" => text.parse::<RoleArn>().map(drop).map_err(ValueError::from),
         "rule" => text.parse::<Rule>().map(drop),
-        "listener" => text.parse::<ListenerArn>().map(drop).map_err(ValueError::from),
+        "listener" => text
+            .parse::<ListenerArn>()
+            .map(drop)
+            .map_err(ValueError::from),
         "service" => text.parse::<Service>().map(drop),
         "span" => text.parse::<Span>().map(drop),
         "topic" => text.parse::<TopicArn>().map(drop).map_err(ValueError::from),
@@ -213,7 +219,9 @@ impl FromStr for Span {
 impl fmt::Display for Span {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match SignedDuration::try_from(self.0) {
-            Ok(span) => SpanPrinter::new().print_duration(&span, StdFmtWrite(f)).map_err(|_| fmt::Error),
+            Ok(span) => SpanPrinter::new()
+                .print_duration(&span, StdFmtWrite(f))
+                .map_err(|_| fmt::Error),
             Err(_) => write!(f, "{}s", self.0.as_secs()),
         }
     }
@@ -352,7 +360,9 @@ impl Serialize for Rule {
             AlbRule::Priority { listener, priority } => {
                 by_priority(listener, Priority::Number(*priority))
             }
-            AlbRule::Default(listener) => by_priority(listener, Priority::Default(TheDefault::Default)),
+            AlbRule::Default(listener) => {
+                by_priority(listener, Priority::Default(TheDefault::Default))
+            }
         };
         written.serialize(serializer)
     }
@@ -402,7 +412,9 @@ impl Group {
         }
     }
 
-    pub(super) fn is(&self, group: &TargetGroupArn) -> bool {
+    /// Whether it is this group.
+    #[must_use]
+    pub fn is(&self, group: &TargetGroupArn) -> bool {
         match self {
             Self::Arn(arn) => arn == group,
             Self::Name(name) => name == group.name(),
@@ -519,7 +531,8 @@ impl FromStr for Place {
     type Err = ValueError;
 
     fn from_str(text: &str) -> Result<Self, ValueError> {
-        let wrong = |message: &str| Err(ValueError::new(message, "s3://BUCKET/PREFIX, or a folder"));
+        let wrong =
+            |message: &str| Err(ValueError::new(message, "s3://BUCKET/PREFIX, or a folder"));
         match text.split_once("://") {
             Some(("s3", place)) => {
                 let (bucket, prefix) = place.split_once('/').unwrap_or((place, ""));

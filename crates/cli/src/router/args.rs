@@ -1,9 +1,12 @@
 //! The command line.
 
+use std::path::PathBuf;
+
 use crate::{
     ask::{abort::Abort, continue_run::Continue, leave::Leave, pause::Pause, promote::Promote},
     common::{journal::JournalPlace, rule::NamedRule},
 };
+use bluegreen::spec::MigrationSpec;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 /// Moves live traffic from blue to green behind an Application Load Balancer, step by step,
@@ -29,9 +32,9 @@ pub(crate) struct Cli {
     /// before its start has no events: the exit code says so, and stderr why.
     #[arg(long, global = true)]
     pub(crate) json: bool,
-    /// The command line as it was typed, after the verb; a journal keeps it for `resume`.
+    /// What the file says.
     #[arg(skip)]
-    pub(crate) words: Vec<String>,
+    pub(crate) spec: Option<MigrationSpec>,
 }
 
 const AFTER: &str = "\
@@ -114,6 +117,14 @@ pub(crate) enum Command {
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Where")]
 pub(crate) struct Place {
+    /// A migration as a file, TOML or JSON: its rule, sides, plan, gates and journal, on the real AWS.
+    /// Options override it. With --scenario its plan and gates are tried on the simulation.
+    #[arg(short, long, global = true, value_name = "FILE")]
+    pub(crate) file: Option<PathBuf>,
+    /// The side of the file that serves, or served before the run [default: the one that has all of the
+    /// traffic].
+    #[arg(long, global = true, value_name = "SIDE", requires = "file")]
+    pub(crate) from: Option<String>,
     /// Real AWS, through the usual credential chain; AWS_ENDPOINT_URL, its per-service forms and
     /// the profile point it elsewhere, the journal's S3 too.
     #[arg(long, global = true)]
@@ -179,9 +190,9 @@ pub(crate) struct Rule {
 #[derive(Debug, Clone, PartialEq, Args)]
 #[command(next_help_heading = "Plan")]
 pub(crate) struct Plan {
-    /// Green's shares in percent, ascending, the last 100; tenths are possible.
-    #[arg(long, global = true, value_name = "LIST", default_value = "10,50,100")]
-    pub(crate) steps: String,
+    /// Green's shares in percent, ascending, the last 100; tenths are possible [default: 10,50,100].
+    #[arg(long, global = true, value_name = "LIST")]
+    pub(crate) steps: Option<String>,
     /// The share in percent that stays on blue for one step more before the last, as a live
     /// control; 0 for none [default: 10 with --judge sequential, else none].
     #[arg(long, global = true, value_name = "PERCENT")]
@@ -199,52 +210,33 @@ pub(crate) struct Plan {
     /// long.
     #[arg(long, global = true, value_name = "TIME", allow_hyphen_values = true)]
     pub(crate) deadline: Option<String>,
-    /// How often everything is looked at.
+    /// How often everything is looked at [default: 15s].
     #[arg(
         long,
         alias = "look-every",
         global = true,
         value_name = "TIME",
-        allow_hyphen_values = true,
-        default_value = "15s"
+        allow_hyphen_values = true
     )]
-    pub(crate) look_interval: String,
-    /// How long after each shift green's figures do not count.
-    #[arg(
-        long,
-        global = true,
-        value_name = "TIME",
-        allow_hyphen_values = true,
-        default_value = "1m"
-    )]
-    pub(crate) warm_up: String,
-    /// How long blue is kept warm after the last step.
-    #[arg(
-        long,
-        global = true,
-        value_name = "TIME",
-        allow_hyphen_values = true,
-        default_value = "0s"
-    )]
-    pub(crate) final_bake: String,
-    /// How many of blue's targets one target of green can stand in for.
-    #[arg(
-        long,
-        alias = "green-target-worth",
-        global = true,
-        value_name = "X",
-        default_value_t = 1.0
-    )]
-    pub(crate) capacity_ratio: f64,
-    /// At a deadline without healthy gates.
-    #[arg(long, global = true, value_enum, default_value = "roll-back")]
-    pub(crate) on_inconclusive: Policy,
-    /// On Ctrl-C or SIGTERM.
-    #[arg(long, global = true, value_enum, default_value = "roll-back")]
-    pub(crate) on_cancel: Policy,
-    /// When a run is resumed while traffic is divided.
-    #[arg(long, global = true, value_enum, default_value = "go-on")]
-    pub(crate) on_resume: ResumePolicy,
+    pub(crate) look_interval: Option<String>,
+    /// How long after each shift green's figures do not count [default: 1m].
+    #[arg(long, global = true, value_name = "TIME", allow_hyphen_values = true)]
+    pub(crate) warm_up: Option<String>,
+    /// How long blue is kept warm after the last step [default: 0s].
+    #[arg(long, global = true, value_name = "TIME", allow_hyphen_values = true)]
+    pub(crate) final_bake: Option<String>,
+    /// How many of blue's targets one target of green can stand in for [default: 1].
+    #[arg(long, alias = "green-target-worth", global = true, value_name = "X")]
+    pub(crate) capacity_ratio: Option<f64>,
+    /// At a deadline without healthy gates [default: roll-back].
+    #[arg(long, global = true, value_enum)]
+    pub(crate) on_inconclusive: Option<Policy>,
+    /// On Ctrl-C or SIGTERM [default: roll-back].
+    #[arg(long, global = true, value_enum)]
+    pub(crate) on_cancel: Option<Policy>,
+    /// When a run is resumed while traffic is divided [default: go-on].
+    #[arg(long, global = true, value_enum)]
+    pub(crate) on_resume: Option<ResumePolicy>,
     /// Keep a dead-man switch while traffic is divided: a schedule outside of this process that
     /// puts everything back on blue, this long after it was last renewed. It is renewed each
     /// minute, so it fires only if this process is dead and no other one resumes the run. 5m to 1h
@@ -260,7 +252,7 @@ pub(crate) struct Plan {
     #[arg(long, global = true, value_name = "ARN")]
     pub(crate) dead_man_topic: Option<String>,
     /// Take on a risk that the preflight would refuse: shared-targets, long-stickiness,
-    /// blue-may-shrink. May be given several times.
+    /// blue-may-shrink, no-dead-man. May be given several times.
     #[arg(long, global = true, value_name = "RISK")]
     pub(crate) accept: Vec<String>,
 }
@@ -286,62 +278,40 @@ pub(crate) enum ResumePolicy {
 #[command(next_help_heading = "Gates")]
 pub(crate) struct Gates {
     /// Where requests, errors and latencies come from: the load balancer's metrics per target
-    /// group, or the application's own.
-    #[arg(long, global = true, value_enum, default_value = "alb")]
-    pub(crate) metrics: Metrics,
-    /// What judges the metrics beside the limits.
-    #[arg(long, global = true, value_enum, default_value = "sequential")]
-    pub(crate) judge: JudgedBy,
-    /// How far blue's error rate may have moved since before the migration, as a multiple, where
+    /// group, or the application's own [default: alb].
+    #[arg(long, global = true, value_enum)]
+    pub(crate) metrics: Option<Metrics>,
+    /// What judges the metrics beside the limits [default: sequential].
+    #[arg(long, global = true, value_enum)]
+    pub(crate) judge: Option<JudgedBy>,
+    /// How far blue's error rate may have moved since before the migration, as a multiple, if
     /// its past is a control: `calibrate` finds it [default: 3 beside a live blue, 1.5 alone].
     #[arg(long, global = true, value_name = "X")]
     pub(crate) history_ratio: Option<f64>,
-    /// The limit of green's error rate, in percent.
+    /// The limit of green's error rate, in percent [default: 5].
     #[arg(
         long,
         global = true,
         value_name = "PERCENT",
-        allow_hyphen_values = true,
-        default_value = "5"
+        allow_hyphen_values = true
     )]
-    pub(crate) max_error_rate: String,
-    /// The limit of green's mean latency.
-    #[arg(
-        long,
-        global = true,
-        value_name = "TIME",
-        allow_hyphen_values = true,
-        default_value = "3s"
-    )]
-    pub(crate) max_latency: String,
+    pub(crate) max_error_rate: Option<String>,
+    /// The limit of green's mean latency [default: 3s].
+    #[arg(long, global = true, value_name = "TIME", allow_hyphen_values = true)]
+    pub(crate) max_latency: Option<String>,
     /// Seconds that one data point covers: a multiple of 60, or with --metrics app also
-    /// 1, 5, 10 or 30 for high-resolution metrics.
-    #[arg(long, global = true, value_name = "SECONDS", default_value_t = 60)]
-    pub(crate) period: u32,
-    /// Green's namespace, with --metrics app.
-    #[arg(
-        long,
-        global = true,
-        value_name = "NAME",
-        default_value = "ChatBot/FastAPI"
-    )]
-    pub(crate) namespace: String,
-    /// Blue's namespace, with --metrics app; empty where blue has no such metrics.
-    #[arg(
-        long,
-        global = true,
-        value_name = "NAME",
-        default_value = "ChatBot/Flask"
-    )]
-    pub(crate) blue_namespace: String,
-    /// Green's dimension `Endpoint`, with --metrics app.
-    #[arg(
-        long,
-        global = true,
-        value_name = "PATH",
-        default_value = "/api/v1/chat"
-    )]
-    pub(crate) endpoint: String,
+    /// 1, 5, 10 or 30 for high-resolution metrics [default: 60].
+    #[arg(long, global = true, value_name = "SECONDS")]
+    pub(crate) period: Option<u32>,
+    /// Green's namespace, with --metrics app [default: ChatBot/FastAPI].
+    #[arg(long, global = true, value_name = "NAME")]
+    pub(crate) namespace: Option<String>,
+    /// Blue's namespace, with --metrics app; empty if blue has no such metrics [default: ChatBot/Flask].
+    #[arg(long, global = true, value_name = "NAME")]
+    pub(crate) blue_namespace: Option<String>,
+    /// Green's dimension `Endpoint`, with --metrics app [default: /api/v1/chat].
+    #[arg(long, global = true, value_name = "PATH")]
+    pub(crate) endpoint: Option<String>,
     /// Blue's dimension `Endpoint` [default: green's].
     #[arg(long, global = true, value_name = "PATH")]
     pub(crate) blue_endpoint: Option<String>,

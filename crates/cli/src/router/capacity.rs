@@ -1,14 +1,14 @@
 //! What `plan` says of blue's capacity.
 
-use bluegreen::{Aws, Failure, preflight::Acceptance, traffic::CapacityKeeper as _};
+use bluegreen::{Aws, Failure, preflight::Acceptance, spec::Target, traffic::CapacityKeeper as _};
 
 use super::setup::Setup;
 use crate::common::say::say_line;
 
 /// Says whether blue keeps its capacity. False if that would be refused.
-pub(crate) async fn foresee(setup: &Setup, aws: &Aws, is_simulated: bool) -> bool {
-    let Some(keeper) = setup.capacity_keeper(aws) else {
-        if !is_simulated {
+pub(crate) async fn foresee(setup: &Setup, aws: &Aws, target: &Target) -> bool {
+    let Some(keeper) = setup.spec.capacity_keeper(aws, target) else {
+        if !aws.is_simulated() {
             say_line!(
                 "blue's capacity is not kept: it is not said which service runs its targets \
                  (--blue-service CLUSTER/SERVICE)"

@@ -1,11 +1,13 @@
 //! The controller of a rule: takes the rule's journal, and runs or goes on with what stands in it.
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 use bluegreen::{
     Aws, Error, ErrorKind, Migration, MigrationError, MigrationOutcome,
     aws::alb::AlbTrafficSplitter,
+    engine::Record,
     migration::{RestoreOrder, ResumeError, StandingCapacity, capacity_left, origin_of},
+    spec::{MigrationSpec, Name, Origin, Target},
     store::{JournalLog, Lease, Take},
 };
 use clap::Parser;
@@ -28,6 +30,7 @@ pub(crate) type Ended = Result<Result<MigrationOutcome, MigrationError>, u8>;
 pub(crate) struct Controller<'a> {
     cli: &'a Cli,
     setup: &'a Setup,
+    target: &'a Target,
     aws: &'a Aws,
     /// The rule's journal; a rollback may do without.
     log: Option<JournalLog>,
@@ -39,6 +42,7 @@ impl<'a> Controller<'a> {
     pub(crate) async fn new(
         cli: &'a Cli,
         setup: &'a Setup,
+        target: &'a Target,
         aws: &'a Aws,
         splitter: &AlbTrafficSplitter,
     ) -> Result<Self, u8> {
@@ -70,6 +74,7 @@ impl<'a> Controller<'a> {
         Ok(Self {
             cli,
             setup,
+            target,
             aws,
             log: store.map(|store| store.log(rule.as_str())),
             credentials_end,
@@ -93,30 +98,16 @@ impl<'a> Controller<'a> {
     }
 
     /// Everything of a run: whatever changes something asks the lease first.
-    fn migration(&self, setup: &Setup, cli: &Cli, lease: Option<&Lease>) -> Result<Migration, u8> {
-        let aws = match lease {
-            Some(lease) => self.aws.fenced(lease.clone()),
-            None => self.aws.clone(),
-        };
-        let bad = |error| failed(&error, BAD_ARGUMENTS);
-        let splitter = Arc::new(setup.splitter(&aws).map_err(bad)?);
-        let mut migration = Migration::new(setup.plan.clone(), Arc::clone(&splitter))
-            .clock(aws.clock())
-            .origin(self.cli.words.clone().into());
-        if let Some(switch) = setup.dead_man_switch(&aws, &splitter) {
-            migration = migration.dead_man_switch(switch);
-        }
-        if let Some(keeper) = setup.capacity_keeper(&aws) {
-            migration = migration.capacity_keeper(keeper);
-        }
-        if let Some(lease) = lease {
-            migration = migration.journal(lease.clone());
-        }
+    fn migration(
+        &self,
+        setup: &Setup,
+        target: &Target,
+        lease: Option<&Lease>,
+    ) -> Result<Migration, u8> {
+        let migration = setup.spec.migration(self.aws, target, lease);
+        let mut migration = migration.map_err(|error| failed(&error, BAD_ARGUMENTS))?;
         if let Some(end) = self.credentials_end {
             migration = migration.credentials_end(end);
-        }
-        for (name, gate) in setup.gates(&aws, cli).map_err(bad)? {
-            migration = migration.gate(name, gate);
         }
         migration = if self.cli.json {
             migration.on_event(render::json)
@@ -168,7 +159,7 @@ impl<'a> Controller<'a> {
     }
 
     async fn begin(&self, command: &Command, lease: Option<&Lease>) -> Ended {
-        let migration = self.migration(self.setup, self.cli, lease)?;
+        let migration = self.migration(self.setup, self.target, lease)?;
         let operator = self.cli.place.operator.as_str();
         Ok(match command {
             Command::Complete => migration.complete(operator).await,
@@ -210,16 +201,34 @@ impl<'a> Controller<'a> {
         if records.is_empty() {
             return Ok(Err(ResumeError::Nothing.into()));
         }
-        // The options of the run, unless others are given: then what differs is refused.
-        let usual = Cli::parse_from(["bluegreen router"]);
-        let is_given = self.cli.plan != usual.plan || self.cli.gates != usual.gates;
-        let cli = if is_given { None } else { options_of(&records) };
-        let cli = cli.as_ref().unwrap_or(self.cli);
-        let setup = self.setup.again(cli);
+        let (spec, from) = self.started_with(&records)?;
+        // The options of this command line go over it: what differs is refused.
+        let setup = self.setup.again(self.cli, spec, from);
         let setup = setup.map_err(|problems| bad_arguments(&problems))?;
-        let migration = self.migration(&setup, cli, Some(lease))?;
+        let target = setup.spec.target(self.aws, setup.from.as_ref()).await;
+        let target = target.map_err(|error| failed(&error, UNCHANGED))?;
+        let migration = self.migration(&setup, &target, Some(lease))?;
         let operator = self.cli.place.operator.as_str();
         Ok(migration.resume(&records, operator).await)
+    }
+
+    /// The specification of the run that the records are of, and the side that served before it.
+    fn started_with(&self, records: &[Record]) -> Result<(MigrationSpec, Name), u8> {
+        let here = || match (&self.setup.from, self.target) {
+            (Some(from), _) => from.clone(),
+            (None, target) => target.sides.blue.name.clone(),
+        };
+        if let Ok(origin) = Origin::of(records) {
+            return Ok((origin.spec, origin.from));
+        }
+        match options_of(records) {
+            Some(options) => {
+                let spec = self.setup.as_before(&options);
+                let spec = spec.map_err(|problems| bad_arguments(&problems))?;
+                Ok((spec, here()))
+            }
+            None => Ok((self.setup.spec.clone(), here())),
+        }
     }
 
     /// Frees the journal, where the run has not done so at its end.
@@ -239,8 +248,8 @@ async fn left_by(lease: &Lease) -> Option<StandingCapacity> {
 /// How long a rollback waits for what the run before has left: less than it takes anyway, mostly.
 const LEFT_WAITS: Duration = Duration::from_secs(5);
 
-/// The command line of the run that the records are of.
-pub(super) fn options_of(records: &[bluegreen::engine::Record]) -> Option<Cli> {
+/// The command line of the run that the records are of, as the version before kept it.
+pub(super) fn options_of(records: &[Record]) -> Option<Cli> {
     let origin = origin_of(records).ok()?;
     let arguments: Vec<String> = serde_json::from_value(origin).ok()?;
     let program = std::iter::once("bluegreen router".to_owned());

@@ -11,13 +11,14 @@ mod setup;
 use std::{process::ExitCode, time::Duration};
 
 use bluegreen::{
-    Aws, MigrationError, MigrationOutcome, TrafficSplitter,
+    Aws, ErrorKind, MigrationError, MigrationOutcome, TrafficSplitter,
     aws::{
         alb::{AlbDeadManSwitch, AlbTrafficSplitter},
         sim::{Scenario, Simulation},
     },
     engine::Request,
     problem::Problem,
+    spec::Target,
     store::Take,
 };
 
@@ -42,7 +43,16 @@ const UNCHANGED: u8 = 3;
 /// How long `status` waits for the journal.
 const JOURNAL_WAITS: Duration = Duration::from_secs(2);
 
-pub(crate) fn main(cli: &Cli) -> ExitCode {
+pub(crate) fn main(cli: Cli) -> ExitCode {
+    let cli = match cli.place.file.as_deref().map(setup::file) {
+        None => cli,
+        Some(Ok(spec)) => setup::with_file(cli, spec),
+        Some(Err(message)) => {
+            say_line!("error: {message}");
+            return ExitCode::from(BAD_ARGUMENTS);
+        }
+    };
+    let cli = &cli;
     if cli.place.scenario.as_deref() == Some("list") {
         list_scenarios();
         return ExitCode::SUCCESS;
@@ -149,25 +159,18 @@ async fn run(cli: &Cli) -> u8 {
 
 /// Carries the command out and gives its exit code.
 async fn go(cli: &Cli, setup: &Setup, aws: &Aws, simulation: Option<&Simulation>) -> u8 {
-    let printed = match (cli.place.print_iam_policy, cli.place.print_dead_man_role) {
-        (true, _) => Some(setup.iam_policy(cli).to_string()),
-        (false, true) => Some(format!("{:#}", setup.dead_man_role())),
-        (false, false) => None,
-    };
-    if let Some(printed) = printed {
-        return match answer(&printed) {
-            Ok(()) => 0,
-            Err(error) => {
-                say_line!("error: the policy could not be written: {error}");
-                UNCHANGED
-            }
-        };
+    if cli.place.print_iam_policy || cli.place.print_dead_man_role {
+        return printed(cli, setup);
     }
-    let splitter = match setup.splitter(aws) {
+    let command = cli.command.clone().unwrap_or(Command::Migrate);
+    let target = match target(cli, setup, aws, &command).await {
+        Ok(target) => target,
+        Err(code) => return code,
+    };
+    let splitter = match setup.spec.splitter(aws, &target) {
         Ok(splitter) => splitter,
         Err(error) => return failed(&error, BAD_ARGUMENTS),
     };
-    let command = cli.command.clone().unwrap_or(Command::Migrate);
     if command == Command::Status {
         return match splitter.observe().await {
             Ok(traffic) => {
@@ -187,10 +190,10 @@ async fn go(cli: &Cli, setup: &Setup, aws: &Aws, simulation: Option<&Simulation>
             Err(error) => failed(&error, UNCHANGED),
         };
     }
-    if let Some(code) = looked_ahead(cli, setup, aws, &command).await {
+    if let Some(code) = looked_ahead(cli, setup, aws, &target, &command).await {
         return code;
     }
-    let controller = match Controller::new(cli, setup, aws, &splitter).await {
+    let controller = match Controller::new(cli, setup, &target, aws, &splitter).await {
         Ok(controller) => controller,
         Err(code) => return code,
     };
@@ -257,18 +260,19 @@ async fn open_requests(cli: &Cli, aws: &Aws, splitter: &AlbTrafficSplitter) -> V
 
 /// What blue's past says: all that was asked for, or what must be known before a migration. Gives
 /// an exit code where it ends with that.
-async fn looked_ahead(cli: &Cli, setup: &Setup, aws: &Aws, command: &Command) -> Option<u8> {
+async fn looked_ahead(
+    cli: &Cli,
+    setup: &Setup,
+    aws: &Aws,
+    target: &Target,
+    command: &Command,
+) -> Option<u8> {
     if !matches!(
         command,
         Command::Migrate | Command::Plan | Command::Calibrate { .. }
     ) {
         return None;
     }
-    let source = match setup.source(aws, cli) {
-        Ok(source) => source,
-        Err(error) => return Some(failed(&error, BAD_ARGUMENTS)),
-    };
-    let source = source.as_dyn();
     let is_quiet = cli.json && *command == Command::Migrate;
     if !is_quiet && !matches!(command, Command::Calibrate { .. }) {
         say_line!("{}\n", setup.plan.preview());
@@ -280,10 +284,10 @@ async fn looked_ahead(cli: &Cli, setup: &Setup, aws: &Aws, command: &Command) ->
         }
     }
     let is_kept = match command {
-        Command::Plan => capacity::foresee(setup, aws, !cli.place.aws).await,
+        Command::Plan => capacity::foresee(setup, aws, target).await,
         _ => true,
     };
-    let Some(settings) = setup.sequential() else {
+    let Some(settings) = setup.spec.comparison() else {
         return match command {
             Command::Migrate => None,
             Command::Plan => Some(if is_kept { 0 } else { UNCHANGED }),
@@ -295,8 +299,10 @@ async fn looked_ahead(cli: &Cli, setup: &Setup, aws: &Aws, command: &Command) ->
         };
     };
     let ended = match command {
-        Command::Calibrate { days } => outlook::past(source, aws, settings, *days).await,
-        _ => outlook::plan(source, aws, &setup.plan, settings).await,
+        Command::Calibrate { days } => {
+            outlook::past(&setup.spec, aws, target, &settings, *days).await
+        }
+        _ => outlook::plan(&setup.spec, aws, target).await,
     };
     match (ended, command) {
         (Ok(true), Command::Migrate) => None,
@@ -305,6 +311,70 @@ async fn looked_ahead(cli: &Cli, setup: &Setup, aws: &Aws, command: &Command) ->
         (Ok(false), _) => Some(UNCHANGED),
         (Err(error), _) => Some(failed(&error, UNCHANGED)),
     }
+}
+
+/// The rights, or the role, that this takes.
+fn printed(cli: &Cli, setup: &Setup) -> u8 {
+    let mut spec = setup.spec.clone();
+    let place = cli.journal.journal.as_deref();
+    spec.journal = place.and_then(|place| place.parse().ok());
+    let printed = match cli.place.print_iam_policy {
+        true => spec.iam_policy().map(|policy| policy.to_string()),
+        false => spec.dead_man_role().and_then(|role| {
+            let role = serde_json::to_string_pretty(&role);
+            Ok(role.unwrap_or_default())
+        }),
+    };
+    match printed.map(|printed| answer(&printed)) {
+        Ok(Ok(())) => 0,
+        Ok(Err(error)) => {
+            say_line!("error: the policy could not be written: {error}");
+            UNCHANGED
+        }
+        Err(error) => {
+            say_line!("error: {error}");
+            BAD_ARGUMENTS
+        }
+    }
+}
+
+/// What it is about. If both sides get traffic, the journal tells which one served before.
+async fn target(
+    cli: &Cli,
+    setup: &Setup,
+    aws: &Aws,
+    command: &Command,
+) -> std::result::Result<Target, u8> {
+    let spec = &setup.spec;
+    let error = match spec.target(aws, setup.from.as_ref()).await {
+        Ok(target) => return Ok(target),
+        Err(error) => error,
+    };
+    let code = match error.kind() {
+        ErrorKind::Invalid => BAD_ARGUMENTS,
+        _ => UNCHANGED,
+    };
+    let begins = matches!(
+        command,
+        Command::Migrate | Command::Plan | Command::Calibrate { .. }
+    );
+    if setup.from.is_some() || begins || error.kind() != ErrorKind::Refused {
+        return Err(failed(&error, code));
+    }
+    let served = match spec.locate(aws).await {
+        Ok(rule) => rollback::side_that_served(cli, aws, rule.as_str()).await,
+        Err(error) => return Err(failed(&error, code)),
+    };
+    let from = match (served, spec.sides.keys().next()) {
+        (Some(served), _) => served,
+        // It only shows what is there, or reads the side from the journal.
+        (None, Some(first)) if matches!(command, Command::Status | Command::Resume) => {
+            first.clone()
+        }
+        _ => return Err(failed(&error, code)),
+    };
+    let target = spec.target(aws, Some(&from)).await;
+    target.map_err(|error| failed(&error, code))
 }
 
 /// What writes the rule too, and must not.

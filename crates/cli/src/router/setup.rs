@@ -1,55 +1,38 @@
-//! From the command line to a plan, a splitter and gates; every problem at once.
+//! From the command line to a specification; every problem at once.
 
-use std::{str::FromStr, sync::Arc, time::Duration};
+use std::{path::Path, str::FromStr, time::Duration};
 
 use bluegreen::{
-    Aws, Error, MigrationPlan, Percent,
+    MigrationPlan, Percent,
     aws::{
-        alb::{AlbDeadManSwitch, AlbRule, AlbTrafficSplitter, RoleArn, TargetGroupArn, TopicArn},
-        cloudwatch::{AlarmGate, AlbMetrics, AppMetrics, AppNamespace, CloudWatchGate},
-        ecs::EcsCapacityKeeper,
-        iam::IamPolicy,
+        alb::{AlbRule, TargetGroupArn},
         sim::{Scenario, Simulation},
     },
     engine::OnCancel,
-    health::{
-        HealthGate, Limits, MetricSource, TargetHealthGate,
-        sequential::{Sequential, Settings},
-    },
-    migration::{GateId, OnInconclusive, OnResume},
+    migration::{OnInconclusive, OnResume},
     problem::Problem,
+    spec::{
+        DeadManSpec, JudgedBy, MetricsFrom, MigrationSpec, Name, Share, SideSpec, Span, StepSpec,
+        ValueError,
+    },
 };
 
-use super::args::{Cli, Command, JudgedBy, Metrics, Policy, ResumePolicy};
+use super::args::{self, Cli, Command, Metrics, Policy, ResumePolicy};
 use crate::common::{accept::accepted, rule::arn};
 
 /// Everything that the command line says, checked.
+#[derive(Debug)]
 pub(crate) struct Setup {
+    pub(crate) spec: MigrationSpec,
     pub(crate) plan: MigrationPlan,
-    pub(crate) target: Target,
+    /// The side that serves, if that need not be read.
+    pub(crate) from: Option<Name>,
     /// When the controller of a simulation is killed.
     pub(crate) kill_at: Option<Duration>,
     /// How long after that another one comes.
     pub(crate) resume_after: Duration,
     /// How long after SIGTERM it is killed.
     pub(crate) grace: Option<Duration>,
-    /// Whom the dead-man switch writes as, where the plan keeps one.
-    role: Option<RoleArn>,
-    /// Whom it tells when it fires.
-    topic: Option<TopicArn>,
-    limits: Limits,
-    sequential: Option<Sequential>,
-}
-
-/// Which traffic it is about.
-#[derive(Clone)]
-pub(crate) struct Target {
-    pub(crate) rule: AlbRule,
-    pub(crate) blue: TargetGroupArn,
-    pub(crate) green: TargetGroupArn,
-    pub(crate) alarms: Vec<String>,
-    /// Cluster and name of the service behind blue, if it is known.
-    pub(crate) blue_service: Option<(String, String)>,
 }
 
 /// How fast a simulation runs.
@@ -59,205 +42,98 @@ pub(crate) enum Speed {
     Max,
 }
 
+/// The side that serves now, if the command line names the groups of both.
+pub(super) const BLUE: &str = "blue";
+/// The other one.
+pub(super) const GREEN: &str = "green";
+/// The side that serves in the simulated worlds.
+const SIMULATED_BLUE: &str = "flask";
+
 impl Setup {
     /// Checks the whole command line. `simulation` is the world, unless it is about real AWS.
     pub(crate) fn new(cli: &Cli, simulation: Option<&Simulation>) -> Result<Self, Vec<Problem>> {
         let mut problems = Problems::default();
         misplaced(cli, simulation.is_some(), &mut problems);
-        let target = match simulation {
-            Some(simulation) => Some(Target {
-                rule: simulation.rule(),
-                blue: simulation.blue(),
-                green: simulation.green(),
-                alarms: [simulation.alarms(), cli.gates.alarm.clone()].concat(),
-                blue_service: simulation.blue_minimum().map(|_| {
-                    let (cluster, service) = simulation.blue_service();
-                    (cluster.to_owned(), service.to_owned())
-                }),
-            }),
-            None => target(cli, &mut problems),
-        };
-        let kill_at = cli.place.kill_at.as_deref();
-        let kill_at = kill_at.and_then(|text| problems.span("--kill-at", text));
-        let resume_after = cli.place.resume_after.as_deref();
-        let resume_after = resume_after.and_then(|text| problems.span("--resume-after", text));
-        let grace = cli.place.grace.as_deref();
-        let grace = grace.and_then(|text| problems.span("--grace", text));
-        let plan = plan(cli, &mut problems);
-        let limits = limits(cli, &mut problems);
-        let sequential = sequential(cli, limits.as_ref(), &mut problems);
-        let role = dead_man_role(cli, &mut problems);
-        let topic = dead_man_topic(cli, &mut problems);
-        match (plan, target, limits) {
-            (Some(plan), Some(target), Some(limits)) if problems.0.is_empty() => Ok(Self {
-                plan,
-                target,
-                kill_at,
-                resume_after: resume_after.unwrap_or_default(),
-                grace,
-                role,
-                topic,
-                limits,
-                sequential,
-            }),
-            _ => Err(problems.0),
-        }
-    }
-
-    /// The same target under the plan and the gates of another command line.
-    pub(crate) fn again(&self, cli: &Cli) -> Result<Self, Vec<Problem>> {
-        let mut problems = Problems::default();
-        let plan = plan(cli, &mut problems);
-        let limits = limits(cli, &mut problems);
-        let sequential = sequential(cli, limits.as_ref(), &mut problems);
-        let role = dead_man_role(cli, &mut problems);
-        let topic = dead_man_topic(cli, &mut problems);
-        match (plan, limits) {
-            (Some(plan), Some(limits)) if problems.0.is_empty() => Ok(Self {
-                plan,
-                target: self.target.clone(),
-                role,
-                topic,
-                limits,
-                sequential,
-                ..*self
-            }),
-            _ => Err(problems.0),
-        }
-    }
-
-    pub(crate) fn splitter(&self, aws: &Aws) -> Result<AlbTrafficSplitter, Error> {
-        let Target {
-            rule, blue, green, ..
-        } = &self.target;
-        AlbTrafficSplitter::new(aws, rule.clone(), blue.clone(), green.clone())
-    }
-
-    /// What puts everything back where nobody is left to do it.
-    pub(crate) fn dead_man_switch(
-        &self,
-        aws: &Aws,
-        splitter: &Arc<AlbTrafficSplitter>,
-    ) -> Option<AlbDeadManSwitch> {
-        let role = self.role.clone()?;
-        let switch = AlbDeadManSwitch::new(aws, Arc::clone(splitter), role);
-        Some(match &self.topic {
-            Some(topic) => switch.with_notice(topic.clone()),
-            None => switch,
-        })
-    }
-
-    /// What keeps blue's capacity, if its service is known.
-    pub(crate) fn capacity_keeper(&self, aws: &Aws) -> Option<EcsCapacityKeeper> {
-        let (cluster, service) = self.target.blue_service.as_ref()?;
-        Some(EcsCapacityKeeper::new(aws, cluster, service))
-    }
-
-    /// The role of the dead-man switch.
-    pub(crate) fn dead_man_role(&self) -> serde_json::Value {
-        let policy = IamPolicy::dead_man_role(&self.target.rule);
-        let policy = match &self.topic {
-            Some(topic) => policy.notice(topic),
-            None => policy,
-        };
-        serde_json::json!({
-            "TrustPolicy": IamPolicy::dead_man_trust(&self.target.rule),
-            "Policy": policy,
-        })
-    }
-
-    /// The rights that this takes.
-    pub(crate) fn iam_policy(&self, cli: &Cli) -> IamPolicy {
-        let mut policy = IamPolicy::migration(&self.target.rule).metrics();
-        if !self.target.alarms.is_empty() {
-            policy = policy.alarms();
-        }
-        if let Some(role) = &self.role {
-            policy = policy.dead_man(&self.target.rule, role);
-        }
-        if let Some((cluster, service)) = &self.target.blue_service {
-            policy = policy.capacity(&self.target.rule, cluster, service);
-        }
-        match cli.journal.bucket() {
-            Some((bucket, prefix)) => policy.journal(bucket, prefix),
-            None => policy,
-        }
-    }
-
-    /// The gates of a migration, with their names.
-    pub(crate) fn gates(&self, aws: &Aws, cli: &Cli) -> Result<Vec<NamedGate>, Error> {
-        let mut gates: Vec<NamedGate> = vec![("targets".into(), Box::new(TargetHealthGate::new()))];
-        let limits = self.limits.clone();
-        let mut metrics = match self.source(aws, cli)? {
-            Source::Alb(source) => CloudWatchGate::alb(source, limits),
-            Source::App(source) => CloudWatchGate::app(source, limits),
-        };
-        if let Some(sequential) = &self.sequential {
-            metrics = metrics.with_judge("sequential", sequential.clone());
-        }
-        gates.push(("metrics".into(), Box::new(metrics)));
-        if !self.target.alarms.is_empty() {
-            let mut alarms = AlarmGate::new(aws, self.target.alarms.iter().cloned())?;
-            for ignored in &cli.gates.ignore_alarm {
-                alarms = alarms.ignoring(ignored);
-            }
-            gates.push(("alarms".into(), Box::new(alarms)));
-        }
-        Ok(gates)
-    }
-
-    /// The settings of the comparison, where there is one.
-    pub(crate) fn sequential(&self) -> Option<&Settings> {
-        self.sequential.as_ref().map(Sequential::settings)
-    }
-
-    /// Where the counts come from.
-    pub(crate) fn source(&self, aws: &Aws, cli: &Cli) -> Result<Source, Error> {
-        let period = Duration::from_secs(u64::from(cli.gates.period));
-        Ok(match cli.gates.metrics {
-            Metrics::Alb => {
-                let balancer = self.target.rule.listener().load_balancer();
-                let Target { blue, green, .. } = &self.target;
-                let source = AlbMetrics::new(aws, balancer, blue.clone(), green.clone())
-                    .with_period(period)?;
-                Source::Alb(source)
-            }
-            Metrics::App => {
-                let endpoint = &cli.gates.endpoint;
-                let place = |namespace: &str, endpoint: &str| {
-                    AppNamespace::new(namespace).with_endpoint(endpoint)
-                };
-                let green = place(&cli.gates.namespace, endpoint);
-                let mut source = AppMetrics::new(aws, green).with_period(period)?;
-                if !cli.gates.blue_namespace.is_empty() {
-                    let of_blue = cli.gates.blue_endpoint.as_ref().unwrap_or(endpoint);
-                    source = source.with_blue(place(&cli.gates.blue_namespace, of_blue));
+        let base = match (simulation, &cli.spec) {
+            (Some(simulation), file) => {
+                let mut spec = simulation.spec();
+                if let Some(file) = file {
+                    let alarms = std::mem::take(&mut spec.judge.alarms);
+                    spec.plan = file.plan.clone();
+                    spec.judge = file.judge.clone();
+                    (spec.judge.alarms, spec.judge.ignore_alarms) = (alarms, Vec::new());
+                    spec.safety = file.safety.clone();
                 }
-                Source::App(source)
+                Some((spec, problems.value("", SIMULATED_BLUE)))
             }
+            (None, Some(file)) => {
+                let from = cli.place.from.as_deref();
+                Some((
+                    file.clone(),
+                    from.and_then(|side| problems.value("--from", side)),
+                ))
+            }
+            (None, None) => named(cli, &mut problems),
+        };
+        let kill_at = problems.optional("--kill-at", cli.place.kill_at.as_deref());
+        let resume_after = problems.optional("--resume-after", cli.place.resume_after.as_deref());
+        let grace = problems.optional("--grace", cli.place.grace.as_deref());
+        let length = |span: Option<Span>| span.map(|span| span.0);
+        // Without a rule the rest of the command line can be checked all the same.
+        let (spec, from) = match base {
+            Some(base) => base,
+            None => {
+                let simulation = Scenario::Healthy.simulation(1);
+                let _ = specified(cli, simulation.spec(), &mut problems);
+                return Err(problems.0);
+            }
+        };
+        let (spec, plan) = specified(cli, spec, &mut problems).ok_or(problems.0)?;
+        Ok(Self {
+            spec,
+            plan,
+            from,
+            kill_at: length(kill_at),
+            resume_after: length(resume_after).unwrap_or_default(),
+            grace: length(grace),
+        })
+    }
+
+    /// What a run was started with by the version before, whose journals keep the command line: its options
+    /// over these sides.
+    pub(crate) fn as_before(&self, cli: &Cli) -> Result<MigrationSpec, Vec<Problem>> {
+        let mut spec = self.spec.clone();
+        (spec.plan, spec.judge, spec.safety) = Default::default();
+        let mut problems = Problems::default();
+        let specified = specified(cli, spec, &mut problems);
+        specified.map(|(spec, _)| spec).ok_or(problems.0)
+    }
+
+    /// The same for another specification, over which the options of this command line go.
+    pub(crate) fn again(
+        &self,
+        cli: &Cli,
+        spec: MigrationSpec,
+        from: Name,
+    ) -> Result<Self, Vec<Problem>> {
+        let mut problems = Problems::default();
+        let (spec, plan) = specified(cli, spec, &mut problems).ok_or(problems.0)?;
+        Ok(Self {
+            spec,
+            plan,
+            from: Some(from),
+            ..*self
         })
     }
 }
 
-/// Where the counts come from.
-pub(crate) enum Source {
-    Alb(AlbMetrics),
-    App(AppMetrics),
+/// The file of `-f`.
+pub(crate) fn file(path: &Path) -> Result<MigrationSpec, String> {
+    let text = std::fs::read_to_string(path);
+    let text = text.map_err(|error| format!("{}: {error}", path.display()))?;
+    let read = crate::spec::lint::read(path, &text);
+    read.map_err(|error| format!("{}: {error}", path.display()))
 }
-
-impl Source {
-    pub(crate) fn as_dyn(&self) -> &dyn MetricSource {
-        match self {
-            Self::Alb(source) => source,
-            Self::App(source) => source,
-        }
-    }
-}
-
-/// How long after its end a data point has settled at the latest.
-const SETTLING: Duration = Duration::from_secs(150);
-
-pub(crate) type NamedGate = (GateId, Box<dyn HealthGate>);
 
 /// The world that the scenario names, with its explanation.
 pub(crate) fn scenario(cli: &Cli) -> Result<Scenario, Problem> {
@@ -293,15 +169,25 @@ impl Problems {
         self.0.push(Problem::new(field, message, hint));
     }
 
-    fn span(&mut self, field: &str, text: &str) -> Option<Duration> {
-        let parsed = jiff::SignedDuration::from_str(text)
-            .ok()
-            .and_then(|span| Duration::try_from(span).ok());
-        if parsed.is_none() {
-            let message = format!("`{text}` is not a span of time");
-            self.add(field, message, "write it like `10m`, `90s` or `1h 30m`");
-        }
-        parsed
+    /// A value of the specification.
+    fn value<T: FromStr<Err = ValueError>>(&mut self, field: &str, text: &str) -> Option<T> {
+        let read = text.parse::<T>();
+        let read = read.map_err(|error| self.add(field, error.to_string(), error.hint()));
+        read.ok()
+    }
+
+    fn optional<T: FromStr<Err = ValueError>>(
+        &mut self,
+        field: &str,
+        text: Option<&str>,
+    ) -> Option<T> {
+        self.value(field, text?)
+    }
+
+    fn share(&mut self, field: &str, text: &str, hint: &str) -> Option<Share> {
+        let read = text.parse::<Percent>();
+        let read = read.map_err(|error| self.add(field, error.to_string(), hint));
+        read.ok().map(Share)
     }
 }
 
@@ -319,8 +205,8 @@ fn misplaced(cli: &Cli, is_simulated: bool, problems: &mut Problems) {
         ("--kill-at", &cli.place.kill_at),
         ("--resume-after", &cli.place.resume_after),
     ];
+    let groups = of_aws.into_iter().filter(|(_, given)| given.is_some());
     if is_simulated {
-        let groups = of_aws.into_iter().filter(|(_, given)| given.is_some());
         let named = rule.named.given().into_iter();
         let named = named.chain(match &cli.command {
             Some(Command::Rollback { to: Some(_), .. }) => Some("--to"),
@@ -340,285 +226,324 @@ fn misplaced(cli: &Cli, is_simulated: bool, problems: &mut Problems) {
                 );
             }
         }
-    }
-    let mut empty = |field: &str, text: &str| {
-        if text.trim().is_empty() || text.contains(char::is_control) {
-            problems.add(field, "is not a name", "give a line of text");
+        if cli.spec.is_some() {
+            let gates = &cli.gates;
+            let metrics = [
+                ("--namespace", &gates.namespace),
+                ("--blue-namespace", &gates.blue_namespace),
+                ("--endpoint", &gates.endpoint),
+                ("--blue-endpoint", &gates.blue_endpoint),
+            ];
+            let metrics = metrics.into_iter().filter(|(_, given)| given.is_some());
+            for (field, _) in groups.chain(metrics) {
+                let hint = "leave it out, or change the file";
+                problems.add(field, "is what the file says of its sides", hint);
+            }
         }
-    };
-    empty("--operator", &cli.place.operator);
-    empty("--namespace", &cli.gates.namespace);
-    empty("--endpoint", &cli.gates.endpoint);
-    for alarm in cli.gates.alarm.iter().chain(&cli.gates.ignore_alarm) {
-        empty("--alarm", alarm);
+    }
+    let operator = &cli.place.operator;
+    if operator.trim().is_empty() || operator.contains(char::is_control) {
+        problems.add("--operator", "is not a name", "give a line of text");
     }
 }
 
-fn target(cli: &Cli, problems: &mut Problems) -> Option<Target> {
+/// What the options name: the rule, and both target groups.
+fn named(cli: &Cli, problems: &mut Problems) -> Option<(MigrationSpec, Option<Name>)> {
     let given = &cli.rule;
     let hint = "`aws elbv2 describe-target-groups` lists the target groups";
     let mut group = |field: &str, text: Option<&String>| {
         if text.is_none() {
             problems.add(field, "is needed with --aws", hint);
         }
-        arn::<TargetGroupArn>(field, text.map(String::as_str), &mut problems.0)
+        let arn = arn::<TargetGroupArn>(field, text.map(String::as_str), &mut problems.0);
+        arn.map(SideSpec::new)
     };
     let blue = group("--blue-target-group", given.blue_target_group.as_ref());
     let green = group("--green-target-group", given.green_target_group.as_ref());
-    let blue_service = given.blue_service.as_deref();
-    let blue_service = blue_service.map(|text| service(text, problems));
-    let rule = given.named.rule(&mut problems.0)?;
-    Some(Target {
-        rule,
-        blue: blue?,
-        green: green?,
-        alarms: cli.gates.alarm.clone(),
-        blue_service: blue_service.flatten(),
-    })
+    let service = problems.optional("--blue-service", given.blue_service.as_deref());
+    let rule = given.named.rule(&mut problems.0);
+    let mut name = |text| problems.value::<Name>("", text);
+    let names = (name("migration")?, name(BLUE)?, name(GREEN)?);
+    let (mut blue, green, rule) = (blue?, green?, rule?);
+    blue.service = service;
+    let sides = [(names.1.clone(), blue), (names.2, green)];
+    Some((MigrationSpec::new(names.0, rule, sides), Some(names.1)))
 }
 
-/// Cluster and name of a service, given as `CLUSTER/SERVICE` or as its ARN.
-fn service(text: &str, problems: &mut Problems) -> Option<(String, String)> {
-    let names = match text.strip_prefix("arn:") {
-        Some(arn) => arn.split_once(":service/").map_or("", |(_, names)| names),
-        None => text,
-    };
-    let is_name = |name: &str| {
-        let is_part = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
-        !name.is_empty() && name.chars().all(is_part)
-    };
-    match names.split_once('/') {
-        Some((cluster, service)) if is_name(cluster) && is_name(service) => {
-            Some((cluster.to_owned(), service.to_owned()))
-        }
-        _ => {
-            let message = format!("`{text}` is not a service of ECS");
-            problems.add(
-                "--blue-service",
-                message,
-                "such as `shop/web`: cluster, service",
-            );
-            None
+/// The specification with the options over it, and its plan.
+fn specified(
+    cli: &Cli,
+    mut spec: MigrationSpec,
+    problems: &mut Problems,
+) -> Option<(MigrationSpec, MigrationPlan)> {
+    of_plan(cli, &mut spec, problems);
+    of_judge(cli, &mut spec, problems);
+    of_metrics(cli, &mut spec, problems);
+    of_switch(cli, &mut spec, problems);
+    let risks = accepted(&cli.plan.accept, &mut problems.0);
+    spec.safety.accept.extend(risks);
+    match spec.plan() {
+        Ok(plan) if problems.0.is_empty() => return Some((spec, plan)),
+        Ok(_) => {}
+        Err(error) => {
+            for one in error.problems() {
+                let problem = &one.problem;
+                let field = match cli.spec {
+                    Some(_) => problem.field.clone(),
+                    None => option(&problem.field),
+                };
+                // What could not be read has its default here, which is not what was meant.
+                if !problems.0.iter().any(|told| told.field == field) {
+                    problems.add(&field, problem.message.clone(), problem.hint.clone());
+                }
+            }
         }
     }
+    None
 }
 
-fn plan(cli: &Cli, problems: &mut Problems) -> Option<MigrationPlan> {
-    let given = &cli.plan;
-    let mut steps = Vec::new();
-    for text in given.steps.split(',') {
-        match text.parse::<Percent>() {
-            Ok(step) => steps.push(step),
-            Err(error) => problems.add("--steps", error.to_string(), "such as `10,50,100`"),
+/// The option that a field of a specification is given by.
+fn option(field: &str) -> String {
+    let name = match field {
+        "safety.dead_man.after" => "dead-man",
+        "judge.by" => "judge",
+        field if field.starts_with("side.green") => "green-target-group",
+        field if field.starts_with("side") => "blue-target-group",
+        field if field.starts_with("traffic.rules") => "rule-arn",
+        field => field.rsplit('.').next().unwrap_or(field),
+    };
+    format!("--{}", name.replace('_', "-"))
+}
+
+fn of_plan(cli: &Cli, spec: &mut MigrationSpec, problems: &mut Problems) {
+    let (given, plan) = (&cli.plan, &mut spec.plan);
+    if let Some(steps) = &given.steps {
+        let steps = steps.split(',');
+        let hint = "such as `10,50,100`";
+        let shares = steps.filter_map(|text| problems.share("--steps", text, hint));
+        plan.steps = shares.map(StepSpec::To).collect();
+    }
+    if let Some(text) = &given.hold_back {
+        let hint = "such as 10, or 0 for none";
+        plan.hold_back = problems.share("--hold-back", text, hint);
+    }
+    let spans = [
+        ("--bake", &given.bake, &mut plan.bake),
+        (
+            "--step-deadline",
+            &given.step_deadline,
+            &mut plan.step_deadline,
+        ),
+    ];
+    for (field, text, span) in spans {
+        if let Some(given) = problems.optional(field, text.as_deref()) {
+            *span = Some(given);
         }
     }
-    let accepted = accepted(&given.accept, &mut problems.0);
-    let compares = cli.gates.judge == JudgedBy::Sequential;
-    let usual = if compares { "3m" } else { "10m" };
-    let bake = problems.span("--bake", given.bake.as_deref().unwrap_or(usual));
-    let usual = if compares { "10" } else { "0" };
-    let hold_back = given
-        .hold_back
-        .as_deref()
-        .unwrap_or(usual)
-        .parse::<Percent>();
-    let hold_back = hold_back.map_err(|error| {
-        problems.add(
-            "--hold-back",
-            error.to_string(),
-            "such as 10, or 0 for none",
-        );
-    });
-    let look_interval = problems.span("--look-interval", &given.look_interval);
-    let warm_up = problems.span("--warm-up", &given.warm_up);
-    let final_bake = problems.span("--final-bake", &given.final_bake);
-    let mut optional = |field: &str, text: Option<&String>| match text {
-        Some(text) => problems.span(field, text).map(Some),
-        None => Some(None),
-    };
-    let step_deadline = optional("--step-deadline", given.step_deadline.as_ref());
-    let deadline = optional("--deadline", given.deadline.as_ref());
-    let usual = given.dead_man_role.as_ref().map(|_| DEAD_MAN.to_owned());
-    let dead_man = given.dead_man.as_ref().or(usual.as_ref());
-    let dead_man = optional("--dead-man", dead_man);
-    let only_steps = MigrationPlan::builder().steps(steps.clone()).build();
-    if let (Err(error), true) = (&only_steps, bake.is_none() || look_interval.is_none()) {
-        // The rest of the plan cannot be checked, the steps can.
-        for problem in error.problems() {
-            problems.add("--steps", problem.message.clone(), problem.hint.clone());
+    let spans = [
+        ("--deadline", &given.deadline, &mut plan.deadline),
+        (
+            "--look-interval",
+            &given.look_interval,
+            &mut plan.look_interval,
+        ),
+        ("--warm-up", &given.warm_up, &mut plan.warm_up),
+        ("--final-bake", &given.final_bake, &mut plan.final_bake),
+    ];
+    for (field, text, span) in spans {
+        if let Some(given) = problems.optional(field, text.as_deref()) {
+            *span = given;
         }
     }
-    let bake = bake?;
-    let period = Duration::from_secs(u64::from(cli.gates.period));
-    let usual = if compares {
-        Duration::from_secs(65 * 60).max(bake.saturating_mul(2))
-    } else {
-        bake.saturating_mul(3)
-    };
-    let deadline_of_step = step_deadline.flatten().unwrap_or(usual);
-    let settled = warm_up.unwrap_or_default() + period * 2 + SETTLING;
-    if deadline_of_step <= settled {
-        let message = format!(
-            "{} s are over before a point of {} s after the warm-up has settled, at {} s",
-            deadline_of_step.as_secs(),
-            period.as_secs(),
-            settled.as_secs()
-        );
-        let hint = "bake longer, or give a longer --step-deadline or a shorter --period";
-        problems.add("--step-deadline", message, hint);
+    if let Some(ratio) = given.capacity_ratio {
+        plan.capacity_ratio = ratio;
     }
-    let mut builder = MigrationPlan::builder()
-        .bake(bake)
-        .step_deadline(deadline_of_step)
-        .look_interval(look_interval?)
-        .warm_up(warm_up?)
-        .final_bake(final_bake?)
-        .capacity_ratio(given.capacity_ratio)
-        .on_inconclusive(match given.on_inconclusive {
+    if let Some(policy) = given.on_inconclusive {
+        plan.on_inconclusive = match policy {
             Policy::RollBack => OnInconclusive::RollBack,
             Policy::Hold => OnInconclusive::Hold,
-        })
-        .on_cancel(match given.on_cancel {
+        };
+    }
+    if let Some(policy) = given.on_cancel {
+        plan.on_cancel = match policy {
             Policy::RollBack => OnCancel::RollBack,
             Policy::Hold => OnCancel::Hold,
-        })
-        .on_resume(match given.on_resume {
+        };
+    }
+    if let Some(policy) = given.on_resume {
+        plan.on_resume = match policy {
             ResumePolicy::GoOn => OnResume::GoOn,
             ResumePolicy::RollBack => OnResume::RollBack,
-        })
-        .steps(steps)
-        .hold_back(hold_back.ok()?);
-    if let Some(deadline) = deadline? {
-        builder = builder.deadline(deadline);
+        };
     }
-    if let Some(after) = dead_man? {
-        builder = builder.dead_man(after);
+}
+
+fn of_judge(cli: &Cli, spec: &mut MigrationSpec, problems: &mut Problems) {
+    let (given, judge) = (&cli.gates, &mut spec.judge);
+    if let Some(by) = given.judge {
+        judge.by = match by {
+            args::JudgedBy::Sequential => JudgedBy::Sequential,
+            args::JudgedBy::Limits => JudgedBy::Limits,
+        };
     }
-    for acceptance in accepted {
-        builder = builder.accept(acceptance);
+    if let Some(metrics) = given.metrics {
+        judge.metrics = match metrics {
+            Metrics::Alb => MetricsFrom::Alb,
+            Metrics::App => MetricsFrom::App,
+        };
     }
-    match builder.build() {
-        Ok(plan) => Some(plan),
-        Err(error) => {
-            for problem in error.problems() {
-                let field = format!("--{}", problem.field.replace('_', "-"));
-                problems.add(&field, problem.message.clone(), problem.hint.clone());
+    if let Some(text) = &given.max_error_rate {
+        let hint = "5 means five of a hundred requests; tenths are possible";
+        if let Some(share) = problems.share("--max-error-rate", text, hint) {
+            judge.max_error_rate = share;
+        }
+    }
+    if let Some(span) = problems.optional("--max-latency", given.max_latency.as_deref()) {
+        judge.max_latency = span;
+    }
+    if let Some(seconds) = given.period {
+        judge.period = Duration::from_secs(u64::from(seconds)).into();
+    }
+    if given.history_ratio.is_some() {
+        judge.history_ratio = given.history_ratio;
+    }
+    let mut names = |field: &str, given: &[String]| -> Vec<Name> {
+        let names = given.iter();
+        names
+            .filter_map(|text| problems.value(field, text))
+            .collect()
+    };
+    let ignored = names("--ignore-alarm", &given.ignore_alarm);
+    for (alarms, more) in [
+        (&mut judge.alarms, names("--alarm", &given.alarm)),
+        (&mut judge.ignore_alarms, ignored),
+    ] {
+        for alarm in more {
+            if !alarms.contains(&alarm) {
+                alarms.push(alarm);
             }
-            None
         }
     }
 }
 
-/// When the dead-man switch fires if only its role is given.
-const DEAD_MAN: &str = "10m";
+/// Where the application's own metrics are: as in the guide, unless said otherwise.
+fn of_metrics(cli: &Cli, spec: &mut MigrationSpec, problems: &mut Problems) {
+    if spec.judge.metrics != MetricsFrom::App {
+        return;
+    }
+    let given = &cli.gates;
+    // The simulated worlds have the guide's names too.
+    let is_own = cli.spec.is_none() || !cli.place.aws;
+    let endpoint = given
+        .endpoint
+        .as_deref()
+        .or(is_own.then_some("/api/v1/chat"));
+    let of_blue = given.blue_endpoint.as_deref().or(endpoint);
+    let (namespace, blue_namespace) = match is_own {
+        true => (
+            Some(given.namespace.as_deref().unwrap_or("ChatBot/FastAPI")),
+            Some(given.blue_namespace.as_deref().unwrap_or("ChatBot/Flask")),
+        ),
+        false => (given.namespace.as_deref(), given.blue_namespace.as_deref()),
+    };
+    for (name, side) in &mut spec.sides {
+        let is_blue = matches!(name.as_str(), BLUE | SIMULATED_BLUE);
+        let (field, namespace, endpoint) = match is_blue {
+            true => ("--blue-namespace", blue_namespace, of_blue),
+            false => ("--namespace", namespace, endpoint),
+        };
+        // An empty one of blue says that it has none.
+        if is_blue && namespace == Some("") {
+            (side.namespace, side.endpoint) = (None, None);
+            continue;
+        }
+        if let Some(namespace) = problems.optional(field, namespace) {
+            side.namespace = Some(namespace);
+        }
+        if let Some(endpoint) = problems.optional("--endpoint", endpoint) {
+            side.endpoint = Some(endpoint);
+        }
+    }
+}
 
-/// Whom the dead-man switch writes as; the simulation takes any role.
-fn dead_man_role(cli: &Cli, problems: &mut Problems) -> Option<RoleArn> {
+/// The role that the simulation is given; it takes any.
+const SIMULATED_ROLE: &str = "arn:aws:iam::123456789012:role/blue-again";
+
+fn of_switch(cli: &Cli, spec: &mut MigrationSpec, problems: &mut Problems) {
     let given = &cli.plan;
-    match (&given.dead_man, &given.dead_man_role) {
-        (_, Some(text)) => text
-            .parse()
-            .map_err(|error: Error| {
-                let hint = error.hint().unwrap_or_default().to_owned();
-                problems.add("--dead-man-role", error.message(), hint);
-            })
-            .ok(),
-        (Some(_), _) if cli.place.aws => {
+    let switch = &mut spec.safety.dead_man;
+    let hint_of = |error: &bluegreen::Error| error.hint().unwrap_or_default().to_owned();
+    let role = match (&given.dead_man_role, &given.dead_man, &switch) {
+        (Some(role), ..) => Some(role.as_str()),
+        (None, Some(_), None) if cli.place.aws => {
             let hint = "`--print-dead-man-role` says what the role must be";
             problems.add("--dead-man-role", "is needed with --dead-man", hint);
             None
         }
-        (Some(_), _) => "arn:aws:iam::123456789012:role/blue-again".parse().ok(),
-        (None, None) => None,
-    }
-}
-
-/// Whom the dead-man switch tells when it fires.
-fn dead_man_topic(cli: &Cli, problems: &mut Problems) -> Option<TopicArn> {
-    let given = &cli.plan;
-    let text = given.dead_man_topic.as_ref()?;
-    let has_switch = given.dead_man.is_some() || given.dead_man_role.is_some();
-    if !has_switch && !cli.place.print_dead_man_role {
-        let hint = "give --dead-man-role, too";
-        problems.add(
-            "--dead-man-topic",
-            "there is no dead-man switch to tell of",
-            hint,
-        );
-    }
-    let parsed = text.parse().map_err(|error: Error| {
-        let hint = error.hint().unwrap_or_default().to_owned();
-        problems.add("--dead-man-topic", error.message(), hint);
-    });
-    parsed.ok()
-}
-
-/// The comparison with blue, unless the limits alone judge.
-fn sequential(cli: &Cli, limits: Option<&Limits>, problems: &mut Problems) -> Option<Sequential> {
-    let given = &cli.gates;
-    if given.judge == JudgedBy::Limits {
-        return None;
-    }
-    if given.metrics == Metrics::App && given.blue_namespace.is_empty() {
-        let message = "compares green with blue, which has no metrics here";
-        let hint = "give --blue-namespace, or --judge limits";
-        problems.add("--judge sequential", message, hint);
-    }
-    let mut settings = Settings::default();
-    if let Some(limits) = limits {
-        settings = settings.with_limit(limits.max_error_rate().as_fraction());
-    }
-    match given.history_ratio {
-        Some(ratio) if (1.0..=100.0).contains(&ratio) => {
-            settings = settings.with_history_ratio(ratio);
-        }
-        Some(ratio) => {
-            let message = format!("`{ratio}` is not from 1 to 100");
-            problems.add(
-                "--history-ratio",
-                message,
-                "`calibrate` finds one that fits",
-            );
-        }
+        (None, Some(_), None) => Some(SIMULATED_ROLE),
+        _ => None,
+    };
+    match role.map(str::parse) {
+        Some(Ok(role)) => match switch {
+            Some(switch) => switch.role = role,
+            None => *switch = Some(DeadManSpec::new(role)),
+        },
+        Some(Err(error)) => problems.add("--dead-man-role", error.message(), hint_of(&error)),
         None => {}
     }
-    Some(Sequential::new(settings))
+    let after = problems.optional("--dead-man", given.dead_man.as_deref());
+    if let (Some(switch), Some(after)) = (&mut *switch, after) {
+        switch.after = after;
+    }
+    let Some(topic) = &given.dead_man_topic else {
+        return;
+    };
+    match (topic.parse(), switch) {
+        (Ok(topic), Some(switch)) => switch.topic = Some(topic),
+        // What the role needs is asked before there is one.
+        (Ok(topic), switch) if cli.place.print_dead_man_role => {
+            *switch = SIMULATED_ROLE.parse().ok().map(DeadManSpec::new);
+            if let Some(switch) = switch {
+                switch.topic = Some(topic);
+            }
+        }
+        (Ok(_), None) if given.dead_man.is_none() => {
+            problems.add(
+                "--dead-man-topic",
+                "there is no dead-man switch to tell of",
+                "give --dead-man-role, too",
+            );
+        }
+        (Ok(_), None) => {}
+        (Err(error), _) => problems.add("--dead-man-topic", error.message(), hint_of(&error)),
+    }
 }
 
-fn limits(cli: &Cli, problems: &mut Problems) -> Option<Limits> {
-    let given = &cli.gates;
-    let rate = match given.max_error_rate.parse::<Percent>() {
-        Ok(rate) if rate > Percent::ZERO && rate < Percent::HUNDRED => Some(rate),
-        Ok(rate) => {
-            let message = format!("{rate} limits nothing, or everything");
-            let hint = "give more than 0 and less than 100; 5 means five of a hundred requests";
-            problems.add("--max-error-rate", message, hint);
-            None
+/// The rule and the journal of the file stand for the options that are not given.
+pub(crate) fn with_file(mut cli: Cli, spec: MigrationSpec) -> Cli {
+    if cli.place.scenario.is_none() {
+        cli.place.aws = true;
+        if cli.rule.named.given().is_empty()
+            && let Some(rule) = spec.traffic.rules.first()
+        {
+            let named = &mut cli.rule.named;
+            match rule.as_alb() {
+                AlbRule::Arn(rule) => named.rule_arn = Some(rule.to_string()),
+                AlbRule::Priority { listener, priority } => {
+                    named.listener_arn = Some(listener.to_string());
+                    named.priority = Some(priority.to_string());
+                }
+                AlbRule::Default(listener) => {
+                    named.listener_arn = Some(listener.to_string());
+                    named.priority = Some("default".to_owned());
+                }
+                rule => named.listener_arn = Some(rule.listener().to_string()),
+            }
         }
-        Err(error) => {
-            let hint = "5 means five of a hundred requests; tenths are possible";
-            problems.add("--max-error-rate", error.to_string(), hint);
-            None
+        if let (None, Some(place)) = (&cli.journal.journal, &spec.journal) {
+            cli.journal.journal = Some(place.to_string());
         }
-    };
-    let is_period = matches!(given.period, 1 | 5 | 10 | 30)
-        || (given.period > 0 && given.period.is_multiple_of(60));
-    if !is_period || (given.period < 60 && given.metrics == Metrics::Alb) {
-        let message = format!("CloudWatch keeps no such points of {} s", given.period);
-        let hint = "a multiple of 60; with --metrics app also 1, 5, 10 or 30";
-        problems.add("--period", message, hint);
     }
-    let latency = problems.span("--max-latency", &given.max_latency)?;
-    if latency.is_zero() {
-        problems.add(
-            "--max-latency",
-            "no answer takes 0s",
-            "such as `3s` or `800ms`",
-        );
-    }
-    Some(
-        Limits::default()
-            .with_max_error_rate(rate?)
-            .with_max_mean_latency(latency),
-    )
+    cli.spec = Some(spec);
+    cli
 }

@@ -28,7 +28,10 @@ pub struct Forecast {
 impl fmt::Display for Forecast {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (share, requests) = (100.0 * self.share, self.green_requests);
-        write!(f, "{share:>5.1}%  {requests:>7.0} requests a minute on green: ")?;
+        write!(
+            f,
+            "{share:>5.1}%  {requests:>7.0} requests a minute on green: "
+        )?;
         match self.minutes {
             Some(minutes) => write!(f, "about {minutes} min to prove green as good; ")?,
             None => f.write_str("cannot be proved in time; ")?,
@@ -36,7 +39,10 @@ impl fmt::Display for Forecast {
         match self.caught {
             Some(rate) => {
                 let rate = 100.0 * rate;
-                write!(f, "an error rate of {rate:.2}% or more is stopped (power 80%)")
+                write!(
+                    f,
+                    "an error rate of {rate:.2}% or more is stopped (power 80%)"
+                )
             }
             None => f.write_str("nothing is stopped in time"),
         }

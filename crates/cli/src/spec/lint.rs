@@ -1,0 +1,123 @@
+//! `bluegreen lint`.
+
+use std::{
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
+
+use bluegreen::spec::{MigrationSpec, Name, SpecProblem};
+use clap::Args;
+use serde::Serialize;
+
+use super::{BAD, USUAL};
+use crate::common::{data::json_line, say::say_line};
+
+/// Say everything that is wrong with the files of migrations, each with its place. Calls nothing.
+///
+/// Exit codes: 0, all of them are valid; 2, one is not.
+#[derive(Debug, Args)]
+pub(crate) struct Cli {
+    /// The files, TOML or JSON by their ending.
+    #[arg(value_name = "FILE", default_value = USUAL)]
+    files: Vec<PathBuf>,
+    /// Print one problem a line as JSON on stdout.
+    #[arg(long)]
+    json: bool,
+}
+
+pub(crate) fn main(cli: &Cli) -> ExitCode {
+    let valid = cli.files.iter().map(|path| is_valid(path, cli.json));
+    // Each file is read, whatever the one before it holds.
+    let valid: Vec<bool> = valid.collect();
+    match valid.iter().all(|valid| *valid) {
+        true => ExitCode::SUCCESS,
+        false => ExitCode::from(BAD),
+    }
+}
+
+/// One problem for programs.
+#[derive(Serialize)]
+struct Told<'a> {
+    file: &'a Path,
+    line: Option<usize>,
+    column: Option<usize>,
+    field: &'a str,
+    message: &'a str,
+    hint: &'a str,
+}
+
+fn is_valid(path: &Path, json: bool) -> bool {
+    let shown = path.display();
+    let told = |line, column, field, message, hint| {
+        json_line(&Told {
+            file: path,
+            line,
+            column,
+            field,
+            message,
+            hint,
+        });
+    };
+    let text = match std::fs::read_to_string(path) {
+        Ok(text) => text,
+        Err(error) => {
+            match json {
+                true => told(None, None, "", &error.to_string(), ""),
+                false => say_line!("{shown}: {error}"),
+            }
+            return false;
+        }
+    };
+    let spec = match read(path, &text) {
+        Ok(spec) => spec,
+        Err(error) => {
+            let problems = error.problems();
+            for SpecProblem { at, problem, .. } in problems {
+                let (line, column) = (at.map(|at| at.line), at.map(|at| at.column));
+                if json {
+                    told(
+                        line,
+                        column,
+                        &problem.field,
+                        &problem.message,
+                        &problem.hint,
+                    );
+                    continue;
+                }
+                let place = match at {
+                    Some(at) => format!(":{}:{}", at.line, at.column),
+                    None => String::new(),
+                };
+                let field = match problem.field.as_str() {
+                    "" => String::new(),
+                    field => format!("{field}: "),
+                };
+                say_line!("{shown}{place}: {field}{}", problem.message);
+                if !problem.hint.is_empty() {
+                    say_line!("    hint: {}", problem.hint);
+                }
+            }
+            if !json {
+                let s = if problems.len() == 1 { "" } else { "s" };
+                say_line!("{shown}: {} problem{s}, nothing was called", problems.len());
+            }
+            return false;
+        }
+    };
+    if !json {
+        let sides: Vec<&str> = spec.sides.keys().map(Name::as_str).collect();
+        say_line!("{shown}: valid: {}, {}", spec.name, sides.join(" and "));
+        if let Ok(plan) = spec.plan() {
+            say_line!("{}", plan.preview());
+        }
+    }
+    true
+}
+
+/// Reads a file by its ending: JSON, else TOML.
+pub(crate) fn read(path: &Path, text: &str) -> Result<MigrationSpec, bluegreen::spec::SpecError> {
+    match path.extension().is_some_and(|ending| ending == "json") {
+        true => MigrationSpec::from_json(text),
+        false => MigrationSpec::from_toml(text),
+    }
+}
