@@ -5,7 +5,7 @@ use std::time::Duration;
 use bluegreen::{
     MigrationError, MigrationOutcome,
     aws::sim::{Behaviour, Scenario, Service, Simulation, When},
-    engine::{Control, OnCancel},
+    engine::{Control, OnCancel, Operator},
     migration::{Intent, MigrationEvent, RestoreOrder},
 };
 
@@ -66,6 +66,27 @@ async fn p11_a_cancel_at_any_event_holds_where_the_plan_says_so() {
             "event {n}: {}",
             run.last_words()
         );
+        run.check_promises(false);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn p11_a_run_that_is_left_at_any_event_writes_nothing_more_and_says_why() {
+    for n in 0..25 {
+        let simulation = Simulation::builder().build();
+        let by = Operator::new("ann").with_reason("the cache is cold");
+        let leave = Control::Leave { by };
+        let plan = short_plan().build().expect("valid");
+        let run = run(&simulation, plan, Intent::Migrate, at_event(n, leave)).await;
+        let words = run.last_words();
+        assert!([3, 12].contains(&run.exit_code()), "event {n}: {words}");
+        assert!(
+            words.contains("leave by ann (the cache is cold)"),
+            "event {n}: {words}"
+        );
+        let changes = simulation.changes().len();
+        tokio::time::sleep(Duration::from_secs(600)).await;
+        assert_eq!(simulation.changes().len(), changes, "event {n}");
         run.check_promises(false);
     }
 }

@@ -397,6 +397,37 @@ async fn a_resumed_run_takes_a_request_that_nobody_has_seen() {
     }
 }
 
+/// A rollback gives a holder that lives 1.5 s to say that it restores, and waits no longer for another one.
+#[tokio::test(start_paused = true)]
+async fn p06_a_holder_that_is_asked_before_a_rollback_restores_or_is_not_waited_for() {
+    let limit = SECOND * 3 / 2;
+    for (mood, answers) in [
+        (Mood::Works, true),
+        (Mood::Fails, false),
+        (Mood::Hangs, false),
+    ] {
+        let (durable, requests) = asked(Simulation::builder().build());
+        let run = begun(&durable).await;
+        // Green gets requests for a while.
+        sleep(MINUTE).await;
+        requests.lists(mood);
+        let begun = Instant::now();
+        let by = Operator::new("bob").with_reason("rollback");
+        let reply = durable.log().ask_to_abort(by, limit).await;
+        assert!(begun.elapsed() <= limit, "{mood:?}: {:?}", begun.elapsed());
+        let reply = reply.expect("readable");
+        assert_eq!(reply, answers.then_some(Reply::Applied), "{mood:?}");
+        if answers {
+            let ended = run.await.expect("no panic");
+            let words = ended.as_ref().expect("restored").to_string();
+            assert!(words.contains("abort by bob (rollback)"), "{words}");
+            assert_eq!(durable.check(ended, false).await, 11);
+        } else {
+            run.abort();
+        }
+    }
+}
+
 /// The nonce is kept with the control, so that the journal says which request it was.
 #[tokio::test(start_paused = true)]
 async fn the_journal_says_which_request_a_control_came_by() {

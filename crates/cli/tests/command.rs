@@ -340,6 +340,14 @@ fn events(out: &Path) -> Vec<serde_json::Value> {
         .collect()
 }
 
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the other process lives in real time"
+)]
+fn a_moment() {
+    std::thread::sleep(std::time::Duration::from_millis(50));
+}
+
 /// Two processes, a folder between them: one runs, and the other one takes it in hand.
 #[test]
 fn a_run_is_paused_continued_and_aborted_from_another_terminal() {
@@ -360,7 +368,7 @@ fn a_run_is_paused_continued_and_aborted_from_another_terminal() {
             run.try_wait().unwrap().is_none(),
             "it ended before it began"
         );
-        std::thread::sleep(std::time::Duration::from_millis(50));
+        a_moment();
     }
     let ask = |code, verb: &[&str]| {
         ends_with(code, &[&["router"], verb, &["--journal", journal]].concat())

@@ -25,6 +25,26 @@
 //! The taker times the silence on its own clock, and nobody compares clocks with anybody. The
 //! holder times its permit on the boot-time clock, which goes on while a machine sleeps.
 //!
+//! # Requests
+//!
+//! Who holds no lease writes no record: a foreign one looks like a successor. A control from another terminal
+//! or machine is therefore an object beside the log, `requests/LOG/RUN/KIND/NONCE.json`, and the answer to it
+//! one beside that: [`JournalLog::ask`], [`Request`](crate::engine::Request). The holder lists them each second
+//! while green gets traffic, gives each to its run as its own handle would, and answers once the record of the
+//! control is kept. They are answered whatever becomes of them: other runs', old ones, unreadable ones.
+//!
+//! | | |
+//! |---|---|
+//! | lists fail, or are never answered | the run hears nothing and misses nothing else; they are asked again, at least each 15 s |
+//! | the answer cannot be written | it is tried for 15 s; the request is carried out once all the same |
+//! | the holder dies before it sees the request | who resumes takes it, if it is not older than 5 minutes |
+//! | it dies after it wrote the control down | who resumes finds the nonce in the journal, and does not take it again |
+//! | a request to another run, or one of 5 minutes ago | refused, with the reason |
+//! | more than 1,000 at once | those that come first by name are heard: `abort` before all others |
+//!
+//! Requests are dated by the newest record of the log and judged by the clock of the holder, which wrote it:
+//! [whose clock](crate::engine::Request#whose-clock).
+//!
 //! # Age
 //!
 //! A log has no length at which it becomes slow. Its end is found by asking what lies behind a number, in
