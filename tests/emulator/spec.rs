@@ -35,7 +35,10 @@ fn file(world: &World, rule: &RuleArn, accept: &[Acceptance]) -> PathBuf {
 }
 
 fn said(child: &mut Child, code: i32, out: &std::path::Path) -> String {
-    let ended = wait_for(|| format!("end {}", out.display()), || child.try_wait().unwrap());
+    let ended = wait_for(
+        || format!("end {}", out.display()),
+        || child.try_wait().unwrap(),
+    );
     let words = fs::read_to_string(out.with_extension("err")).unwrap();
     assert_eq!(ended.code(), Some(code), "{words}");
     words
@@ -65,7 +68,10 @@ async fn every_verb_works_with_the_file_alone() {
     let (mut killed, _) = run(&[], &path, "killed.json");
     let mut asked = 0_u32;
     while world.topology.weights(&rule).await != (90, 10) {
-        assert!(killed.try_wait().unwrap().is_none(), "it ended before its first rise");
+        assert!(
+            killed.try_wait().unwrap().is_none(),
+            "it ended before its first rise"
+        );
         assert!(f64::from(asked) * 0.2 < PATIENCE.as_secs_f64(), "no rise");
         asked += 1;
         sleep(std::time::Duration::from_millis(200));
@@ -77,17 +83,26 @@ async fn every_verb_works_with_the_file_alone() {
     let (mut status, out) = run(&["status"], &path, "status.json");
     let _words = said(&mut status, 0, &out);
     let shown = fs::read_to_string(&out).unwrap();
-    assert!(shown.contains(world.topology.blue.name()) || shown.contains("90"), "{shown}");
+    assert!(
+        shown.contains(world.topology.blue.name()) || shown.contains("90"),
+        "{shown}"
+    );
     let (mut refused, out) = run(&[], &path, "divided.json");
     let words = said(&mut refused, 3, &out);
     assert!(words.contains("traffic is divided already"), "{words}");
     let (mut resumed, out) = run(&["resume", "--steps", "20,100"], &path, "other.json");
     let words = said(&mut resumed, 3, &out);
-    assert!(words.contains("steps"), "it refuses another plan than that of the run: {words}");
+    assert!(
+        words.contains("steps"),
+        "it refuses another plan than that of the run: {words}"
+    );
 
     let (mut back, out) = run(&["rollback"], &path, "back.json");
     let words = said(&mut back, 0, &out);
     let blue = world.topology.blue.name();
-    assert!(words.contains(&format!("everything goes to {blue}")), "{words}");
+    assert!(
+        words.contains(&format!("everything goes to {blue}")),
+        "{words}"
+    );
     assert_eq!(world.topology.weights(&rule).await, (100, 0), "{words}");
 }

@@ -134,11 +134,22 @@ fn a_file_is_made_checked_and_tried() {
     let (out, err) = ends_with(0, &["lint", path]);
     assert!(out.is_empty() && err.contains("valid"), "{err}");
     fs::write(path, format!("{before}\n[plan]\nsteps = [20, 100]\n")).unwrap();
-    let tried = ["router", "--file", path, "--scenario", "healthy", "--speed", "max"];
+    let tried = [
+        "router",
+        "--file",
+        path,
+        "--scenario",
+        "healthy",
+        "--speed",
+        "max",
+    ];
     let (_, err) = ends_with(0, &tried);
     assert!(err.contains("blue 80% / green 20%"), "{err}");
     let (_, err) = ends_with(0, &[&tried[..], &["--steps", "30,100"]].concat());
-    assert!(err.contains("blue 70% / green 30%"), "an option overrides the file: {err}");
+    assert!(
+        err.contains("blue 70% / green 30%"),
+        "an option overrides the file: {err}"
+    );
     // Its rights are known without a call, and a file names the real AWS.
     let (policy, _) = ends_with(0, &["router", "--file", path, "--print-iam-policy"]);
     for right in ["iam:PassRole", "elasticloadbalancing:ModifyRule"] {
@@ -181,11 +192,15 @@ fn a_file_with_mistakes_is_told_with_their_places_and_nothing_is_called() {
 fn what_a_file_says_is_not_said_by_an_option_beside_it() {
     let text = include_str!("../../bluegreen/docs/migration.toml");
     let (_folder, path) = written("full.toml", text);
-    let group = "arn:aws:elasticloadbalancing:us-east-1:123456789012:targetgroup/a/0123456789abcdef";
+    let group =
+        "arn:aws:elasticloadbalancing:us-east-1:123456789012:targetgroup/a/0123456789abcdef";
     let words = ["--blue-target-group", group, "--namespace", "Acme"];
     let (_, err) = ends_with(2, &[&["router", "--file", &path], &words[..]].concat());
     for field in ["--blue-target-group", "--namespace"] {
-        assert!(err.contains(&format!("{field}: is what the file says")), "{err}");
+        assert!(
+            err.contains(&format!("{field}: is what the file says")),
+            "{err}"
+        );
     }
     let (_, err) = ends_with(2, &["router", "--from", "flask"]);
     assert!(err.contains("--file"), "{err}");

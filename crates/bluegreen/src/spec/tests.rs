@@ -204,6 +204,17 @@ fn json_is_read_like_toml() {
     assert!(error.contains("is a list, not a table"), "{error}");
 }
 
+#[test]
+fn the_file_of_the_readme_is_valid() {
+    let readme = include_str!("../../../../README.md");
+    let files = readme
+        .split("```toml\n")
+        .filter(|file| file.contains("[traffic]"));
+    let files: Vec<&str> = files.filter_map(|file| file.split("```").next()).collect();
+    assert_eq!(files.len(), 1);
+    assert_eq!(MigrationSpec::from_toml(files[0]).map(drop), Ok(()));
+}
+
 /// The file for editors is the one that the reader goes by, and the full example has every field of it.
 #[test]
 fn the_published_schema_is_the_readers() {
