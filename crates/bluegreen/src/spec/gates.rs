@@ -74,7 +74,6 @@ impl MigrationSpec {
     }
 
     /// The limits of the new side.
-    #[must_use]
     pub fn limits(&self) -> Limits {
         Limits::default()
             .with_max_error_rate(self.judge.max_error_rate.0)

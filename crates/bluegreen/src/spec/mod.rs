@@ -47,6 +47,8 @@ mod forecast;
 mod gates;
 mod plan;
 mod read;
+#[cfg(feature = "sim")]
+mod simulated;
 mod start;
 mod target;
 #[cfg(test)]

@@ -320,10 +320,9 @@ fn printed(cli: &Cli, setup: &Setup) -> u8 {
     spec.journal = place.and_then(|place| place.parse().ok());
     let printed = match cli.place.print_iam_policy {
         true => spec.iam_policy().map(|policy| policy.to_string()),
-        false => spec.dead_man_role().and_then(|role| {
-            let role = serde_json::to_string_pretty(&role);
-            Ok(role.unwrap_or_default())
-        }),
+        false => spec
+            .dead_man_role()
+            .map(|role| serde_json::to_string_pretty(&role).unwrap_or_default()),
     };
     match printed.map(|printed| answer(&printed)) {
         Ok(Ok(())) => 0,

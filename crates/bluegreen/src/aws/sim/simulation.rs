@@ -23,8 +23,6 @@ use super::{
     stop::{Moment, Stop, StopPoint},
     time::{Pacer, SimClock},
 };
-#[cfg(feature = "spec")]
-use crate::spec::{MigrationSpec, Name, Service, SideSpec};
 use crate::{
     aws::{
         Aws, Parts,
@@ -132,24 +130,6 @@ impl Simulation {
     #[must_use]
     pub fn green(&self) -> TargetGroupArn {
         rules::green()
-    }
-
-    /// The specification of a migration in this world, all of it at the defaults.
-    #[cfg(feature = "spec")]
-    #[must_use]
-    pub fn spec(&self) -> MigrationSpec {
-        let mut blue = SideSpec::new(self.blue());
-        if self.blue_minimum().is_some() {
-            let (cluster, service) = self.blue_service();
-            blue.service = Some(Service::new(cluster, service));
-        }
-        let sides = [("flask", blue), ("fastapi", SideSpec::new(self.green()))];
-        let sides = sides.map(|(name, side)| (Name::known(name), side));
-        let mut spec = MigrationSpec::new(Name::known("chatbot"), self.rule(), sides);
-        let alarms = self.alarms();
-        let alarms = alarms.iter().filter_map(|alarm| alarm.parse().ok());
-        spec.judge.alarms = alarms.collect();
-        spec
     }
 
     /// The cluster's name.
