@@ -134,7 +134,7 @@ async fn prepared(
     aws: &Aws,
     simulation: Option<&Simulation>,
 ) -> u8 {
-    let place = match prepare::place(asked, aws, simulation) {
+    let place = match prepare::place(asked, &cli.service.accept_unknown, aws, simulation) {
         Ok(place) => place,
         Err(problems) => return bad_arguments(&problems),
     };
