@@ -278,8 +278,8 @@ async fn carry_out(
     if let (true, Some(source)) = (cli.plan.dry_run, &source) {
         return dry_run(cli, setup, aws, simulation, source).await;
     }
-    let mut deployment =
-        Deployment::new(setup.plan.clone(), setup.deployer(aws, cli)).clock(aws.clock());
+    let mut deployment = Deployment::new(setup.plan.clone(), setup.deployer(aws, cli, simulation))
+        .clock(aws.clock());
     if let Some(builder) = setup.builder(aws, cli, simulation) {
         deployment = deployment.builder(builder);
     }
@@ -328,11 +328,11 @@ async fn dry_run(
     simulation: Option<&Simulation>,
     source: &ImageSource,
 ) -> u8 {
-    let deployer = setup.deployer(aws, cli);
+    let deployer = setup.deployer(aws, cli, simulation);
     let builder = setup.builder(aws, cli, simulation);
     // What the checks need is refused as by the run itself.
     let checks = setup.checked(
-        Deployment::new(setup.plan.clone(), setup.deployer(aws, cli)),
+        Deployment::new(setup.plan.clone(), setup.deployer(aws, cli, simulation)),
         simulation,
     );
     if let Err(error) = checks {
@@ -347,6 +347,9 @@ async fn dry_run(
                 if let Some(builder) = &builder {
                     findings.extend(builder.preflight().await?);
                     image = builder.find(&request.tag).await?;
+                }
+                if let Some(image) = &image {
+                    findings.extend(deployer.image_findings(image).await?);
                 }
                 match &image {
                     Some(image) => say_line!("image: {image}, pushed before, is not built again"),
