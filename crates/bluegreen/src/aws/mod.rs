@@ -28,6 +28,7 @@ use crate::{
 pub mod alb;
 pub(crate) mod api;
 pub mod cloudwatch;
+mod conversions;
 mod credentials;
 mod document;
 pub mod ecr;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use super::{ServiceSpec, TaskDefinition, fits};
+use super::{ServiceSpec, TaskDefinition};
 use crate::{
     aws::{Aws, api::EcsCall},
     check::HttpClient,
@@ -149,7 +149,7 @@ impl EcsServiceDeployer {
         let Some(definition) = self.base().await? else {
             return Ok(Vec::new());
         };
-        let found = fits::image_fits(self, &definition, image).await;
+        let found = self.image_fits(&definition, image).await;
         Ok(found.into_iter().collect())
     }
 

@@ -29,20 +29,22 @@ pub(super) fn findings(
     findings
 }
 
-/// Why an image that is in the registry should not run by this definition: a refusal if it is for
-/// another platform, a note if nothing can tell.
-pub(super) async fn image_fits(
-    deployer: &EcsServiceDeployer,
-    definition: &TaskDefinition,
-    image: &ImageRef,
-) -> Option<Finding> {
-    // Else the container instances decide.
-    definition.platform()?;
-    match platforms(&deployer.aws, deployer.client.as_deref(), image).await {
-        Ok(found) => platform_fits(definition, &found.join(",")),
-        Err(why) => {
-            let message = format!("the platform of image {image} is not known: {why}");
-            Some(Finding::note(message))
+impl EcsServiceDeployer {
+    /// Why an image that is in the registry should not run by this definition: a refusal if it is for
+    /// another platform, a note if nothing can tell.
+    pub(super) async fn image_fits(
+        &self,
+        definition: &TaskDefinition,
+        image: &ImageRef,
+    ) -> Option<Finding> {
+        // Else the container instances decide.
+        definition.platform()?;
+        match platforms(&self.aws, self.client.as_deref(), image).await {
+            Ok(found) => platform_fits(definition, &found.join(",")),
+            Err(why) => {
+                let message = format!("the platform of image {image} is not known: {why}");
+                Some(Finding::note(message))
+            }
         }
     }
 }

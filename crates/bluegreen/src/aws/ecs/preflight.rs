@@ -160,7 +160,8 @@ fn container(
 
 /// Whether the image runs there, if it is known which it will be.
 async fn image(deployer: &EcsServiceDeployer, definition: &TaskDefinition) -> Option<Finding> {
-    fits::image_fits(deployer, definition, deployer.image.as_ref()?).await
+    let image = deployer.image.as_ref()?;
+    deployer.image_fits(definition, image).await
 }
 
 /// A service that stands at zero copies runs nothing when it is deployed.

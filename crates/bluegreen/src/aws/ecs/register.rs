@@ -126,7 +126,7 @@ impl EcsServiceDeployer {
         let is_running = self.task_definition.is_none();
         fits::repository_fits(self, &base, &container, image.repository(), is_running)?;
         let mut notes = Vec::new();
-        match fits::image_fits(self, &base, image).await {
+        match self.image_fits(&base, image).await {
             Some(finding) if finding.severity != Severity::Note => {
                 let hint = finding.hint.unwrap_or_default();
                 return Err(Error::new(ErrorKind::Refused, finding.message).with_hint(hint));

@@ -9,8 +9,9 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use crate::aws::document::{
-    Told, each, is_said, list, placeholders, ranges, tags, text, unwise, wrong,
+use crate::aws::{
+    conversions::units,
+    document::{Told, each, is_said, list, placeholders, ranges, tags, text, unwise, wrong},
 };
 
 /// What a task may have on Fargate: CPU units, and memory in MiB from, to, in steps of
@@ -166,19 +167,6 @@ fn fargate(document: &Value) -> Vec<Told> {
 
 fn is_windows(document: &Value) -> bool {
     text(&document["runtimePlatform"], "operatingSystemFamily").starts_with("WINDOWS")
-}
-
-/// A size: a whole number, or one of the larger unit, which is 1024 of it.
-pub(super) fn units(size: &str, larger: &str) -> Option<u32> {
-    let size = size.trim().to_lowercase();
-    let Some(number) = size.strip_suffix(larger) else {
-        return size.parse().ok();
-    };
-    let number: f64 = number.trim().parse().ok()?;
-    // An eighth is the finest that there is, 192 of the larger unit and more the most.
-    (1..=8192)
-        .map(|n| n * 128)
-        .find(|units| f64::from(*units) == number * 1024.0)
 }
 
 /// What the containers take, against what the task has.
