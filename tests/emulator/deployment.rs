@@ -6,12 +6,14 @@
 
 use aws_sdk_ecr::types::ImageTagMutability;
 use bluegreen::{
-    Aws, ErrorKind, ServiceDeployer as _,
+    Aws, Deployment, DeploymentPlan, ErrorKind, ServiceDeployer as _,
     aws::{
         ecr::EcrRegistry,
         ecs::{EcsServiceDeployer, ServiceSpec, TaskDefinition},
     },
+    deployment::ImageSource,
     image::{ImageDigest, ImageRegistry as _, Tagging},
+    preflight::Acceptance,
     service::{DeploymentEnd, Target, Update},
 };
 
@@ -180,6 +182,52 @@ async fn p03_what_was_registered_reads_back_the_same_through_the_wire() {
         !deployer.register(&image('c')).await.unwrap().is_new,
         "the same in other words"
     );
+}
+
+/// A file in words that AWS converts is deployed once, however often it is run, and the way back
+/// leads to what ran before the first of these runs.
+#[tokio::test]
+async fn the_same_file_again_does_nothing_and_a_rollback_goes_to_what_ran_before() {
+    let Some((endpoint, aws)) = start() else {
+        return;
+    };
+    cluster(&endpoint, "repeats").await;
+    let words = DEFINITION.replace("\"chatbot-fastapi\"", "\"repeats\"");
+    let words = words.replace("\"1024\"", "\"1 vCPU\"");
+    let mut service: serde_json::Value = serde_json::from_str(SERVICE).unwrap();
+    // No balancer leads there.
+    service.as_object_mut().unwrap().remove("loadBalancers");
+    let deployer = EcsServiceDeployer::new(&aws, "repeats", "repeats")
+        .with_task_definition(TaskDefinition::from_json(&words).unwrap())
+        .with_service(ServiceSpec::from_json(&service.to_string()).unwrap());
+    let plan = DeploymentPlan::builder()
+        .accept(Acceptance::InPlace)
+        .accept(Acceptance::UnseenTraffic)
+        .build()
+        .unwrap();
+    let deployment = || Deployment::new(plan.clone(), deployer.clone());
+    let runs = async || deployer.observe().await.unwrap().unwrap().revision;
+    let deploys = async |c: char| {
+        let source = ImageSource::Given { image: image(c) };
+        let ended = deployment().run_image(source).await;
+        assert_eq!(ended.expect("a known end").exit_code(), 0);
+        runs().await
+    };
+    let before = deploys('a').await;
+    let deployed = deploys('b').await;
+    assert_ne!(before, deployed);
+    let changes = || {
+        let calls = aws.calls();
+        ["RegisterTaskDefinition", "CreateService", "UpdateService"].map(|call| calls.of(call))
+    };
+    assert_eq!(changes(), [2, 1, 1]);
+    for _ in 0..3 {
+        assert_eq!(deploys('b').await, deployed);
+        assert_eq!(changes(), [2, 1, 1]);
+    }
+    let ended = deployment().roll_back("ann", None).await;
+    assert_eq!(ended.expect("a known end").exit_code(), 0);
+    assert_eq!(runs().await, before);
 }
 
 #[tokio::test]
