@@ -17,7 +17,7 @@ use bluegreen::{
     preflight::{Acceptance, Severity},
     problem::Problem,
     service::RevisionId,
-    store::{Lease, Take},
+    store::{JournalLog, Lease, Take},
 };
 use clap::Parser;
 
@@ -156,7 +156,8 @@ async fn go(cli: &Cli, setup: &Setup, aws: &Aws, simulation: Option<&Simulation>
         Command::Rollback { .. } | Command::Resume => true,
         _ => false,
     };
-    if !changes {
+    let is_dry = matches!(cli.command, None | Some(Command::Deploy)) && cli.plan.dry_run;
+    if !changes && !is_dry {
         return carry_out(cli, setup, aws, simulation, None).await;
     }
     let store = match cli.journal.store(aws, simulation.is_some()) {
@@ -167,6 +168,15 @@ async fn go(cli: &Cli, setup: &Setup, aws: &Aws, simulation: Option<&Simulation>
     let cluster = setup.cluster.rsplit('/').next().unwrap_or_default();
     let region = aws.region().unwrap_or_default();
     let log = store.log(&format!("ecs {region} {cluster}/{}", setup.service));
+    if is_dry {
+        let is_refused = !foreseen(cli, &log).await;
+        let code = carry_out(cli, setup, aws, simulation, None).await;
+        return if code == 0 && is_refused {
+            UNCHANGED
+        } else {
+            code
+        };
+    }
     let how = if cli.journal.steal {
         Take::Force
     } else {
@@ -198,6 +208,24 @@ async fn go(cli: &Cli, setup: &Setup, aws: &Aws, simulation: Option<&Simulation>
         say_line!("warning: the journal was not let go: {error}");
     }
     code
+}
+
+/// Says what the run would meet at its journal, and whether it could be taken.
+async fn foreseen(cli: &Cli, log: &JournalLog) -> bool {
+    match log.lease_state().await {
+        Ok(Some(standing)) if standing.holder.is_some() && !cli.journal.steal => {
+            say_line!("note: the journal is {standing}; while its holder lives, a run is refused");
+            true
+        }
+        Ok(_) => true,
+        Err(error) => {
+            say_line!("refusal: {}", bluegreen::Failure::from(&error));
+            if let Some(hint) = error.hint() {
+                say_line!("  hint: {hint}");
+            }
+            false
+        }
+    }
 }
 
 /// Runs the newest deployment of the journal again, with its own options: what was done is found.
