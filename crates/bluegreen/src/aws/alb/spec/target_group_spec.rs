@@ -101,6 +101,11 @@ impl TargetGroupSpec {
         self.differences(group).is_empty()
     }
 
+    /// Whether something is said of a field.
+    pub(in crate::aws::alb) fn says(&self, field: &str) -> bool {
+        self.document.get(field).is_some_and(is_said)
+    }
+
     /// In what a group that exists is not as this file would make it: each field, and what to say of
     /// it. Tags are not looked at.
     pub(in crate::aws::alb) fn differences(&self, group: &TargetGroup) -> Vec<(String, String)> {
