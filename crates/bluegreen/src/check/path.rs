@@ -115,8 +115,8 @@ impl Seen {
                     // What is no literal is found. One of two characters is seen twice, and its
                     // second sees what stands there.
                     let other = text[at + 1..].trim_start();
-                    let is_word = |word: &&str| other.starts_with(*word);
-                    let is_literal = ["true", "false", "null"].iter().any(|word| is_word(&word));
+                    let mut literals = ["true", "false", "null"].iter();
+                    let is_literal = literals.any(|word| other.starts_with(word));
                     let is_path =
                         other.starts_with(|c: char| "@$".contains(c) || c.is_alphabetic());
                     seen.compares_found |= is_path && !is_literal;

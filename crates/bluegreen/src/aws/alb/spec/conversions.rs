@@ -462,11 +462,8 @@ mod tests {
                     }
                 }
                 let spec = ListenerRuleSpec::from_json(&file.to_string()).unwrap();
-                assert_eq!(
-                    stops(&spec.findings(None)),
-                    [&Finding::note(""); 0],
-                    "{one}, {other}"
-                );
+                let findings = spec.findings(None);
+                assert!(stops(&findings).is_empty(), "{one}, {other}: {findings:?}");
                 let simulation = Simulation::builder().build();
                 let (aws, listener) = (simulation.aws(), simulation.listener());
                 let made = spec.create(&aws, &listener, None).await.unwrap();

@@ -207,6 +207,7 @@ struct Case {
 /// the files and starts this test.
 #[test]
 #[ignore = "needs the files that tests/model/oracle.py makes"]
+#[expect(clippy::print_stdout, reason = "the verdicts are what it is run for")]
 fn judges_files_as_the_client_library_does() {
     let path = std::env::var_os("BLUEGREEN_MODEL_CASES").expect("oracle.py sets it");
     let text = std::fs::read_to_string(path).expect("oracle.py wrote it");
