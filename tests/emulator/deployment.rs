@@ -4,6 +4,7 @@
 //! Its deployments are complete at once and it starts no tasks; how rollouts go on and fail is the
 //! simulation's matter.
 
+use async_trait::async_trait;
 use aws_sdk_ecr::types::ImageTagMutability;
 use bluegreen::{
     Aws, Deployment, DeploymentPlan, ErrorKind, ServiceDeployer as _,
@@ -11,6 +12,7 @@ use bluegreen::{
         ecr::EcrRegistry,
         ecs::{EcsServiceDeployer, ServiceSpec, TaskDefinition},
     },
+    check::{HttpClient, HttpFailure, HttpRequest, HttpResponse},
     deployment::ImageSource,
     image::{ImageDigest, ImageRegistry as _, Tagging},
     preflight::Acceptance,
@@ -317,6 +319,79 @@ async fn a_registry_confirms_digests_and_moves_tags_only_where_they_may_move() {
             );
         }
     }
+}
+
+/// A blob of an image, wherever it is fetched.
+#[derive(Debug)]
+struct Blob;
+
+#[async_trait]
+impl HttpClient for Blob {
+    async fn send(&self, request: &HttpRequest) -> Result<HttpResponse, HttpFailure> {
+        assert!(request.url.contains(&"e".repeat(64)), "{request}");
+        let config = r#"{"os": "linux", "architecture": "arm64"}"#;
+        Ok(HttpResponse::new(200, config))
+    }
+}
+
+/// The platform of an image stands in its index, or in a blob that its manifest names.
+#[tokio::test]
+async fn the_platform_of_an_image_is_read_from_the_registry() {
+    let Some((endpoint, aws)) = start() else {
+        return;
+    };
+    cluster(&endpoint, "platforms").await;
+    let ecr = aws_sdk_ecr::Client::new(&endpoint.config);
+    let created = ecr.create_repository().repository_name("platforms").send();
+    created.await.unwrap();
+    let repository = EcrRegistry::new(&aws, "platforms").repository().await;
+    let repository = repository.unwrap();
+    let definition = TaskDefinition::from_json(DEFINITION).unwrap();
+    let deployer = EcsServiceDeployer::new(&aws, "platforms", "platforms")
+        .with_task_definition(definition)
+        .with_http_client(Blob);
+    let digest = |c: &str| format!("sha256:{}", c.repeat(64));
+    let index = |architecture: &str| {
+        format!(
+            r#"{{"schemaVersion":2,"mediaType":"application/vnd.oci.image.index.v1+json","manifests":[{{"mediaType":"application/vnd.oci.image.manifest.v1+json","digest":"{}","size":2,"platform":{{"os":"linux","architecture":"{architecture}"}}}}]}}"#,
+            digest("a")
+        )
+    };
+    let single = format!(
+        r#"{{"schemaVersion":2,"mediaType":"application/vnd.oci.image.manifest.v1+json","config":{{"mediaType":"application/vnd.oci.image.config.v1+json","digest":"{}","size":2}},"layers":[]}}"#,
+        digest("e")
+    );
+    for (tag, manifest, is_fit) in [
+        ("amd64", index("amd64"), true),
+        ("arm64", index("arm64"), false),
+        ("single", single, false),
+    ] {
+        let put = ecr
+            .put_image()
+            .repository_name("platforms")
+            .image_tag(tag)
+            .image_manifest(manifest);
+        let put = put.send().await.unwrap();
+        let id = put.image().and_then(|image| image.image_id());
+        let id = id.and_then(|id| id.image_digest()).unwrap();
+        let image = format!("{repository}@{id}").parse().unwrap();
+        let findings = deployer.image_findings(&image).await.unwrap();
+        let told: Vec<String> = findings.iter().map(ToString::to_string).collect();
+        assert_eq!(told.is_empty(), is_fit, "{tag}: {told:?}");
+        assert!(
+            told.iter()
+                .all(|one| one.contains("is built for linux/arm64")),
+            "{told:?}"
+        );
+        assert_eq!(deployer.preview(&image).await.is_ok(), is_fit, "{tag}");
+    }
+    let absent = format!("{repository}@{}", digest("b")).parse().unwrap();
+    let findings = deployer.image_findings(&absent).await.unwrap();
+    assert!(
+        findings[0]
+            .message
+            .ends_with("the registry does not have it")
+    );
 }
 
 #[tokio::test]
