@@ -43,7 +43,8 @@ pub(crate) fn plan() -> DeploymentPlan {
 pub(crate) fn deployer(simulation: &Simulation) -> EcsServiceDeployer {
     let aws = simulation.aws();
     let mut deployer = EcsServiceDeployer::new(&aws, simulation.cluster(), simulation.service())
-        .with_image_repository(simulation.repository());
+        .with_image_repository(simulation.repository())
+        .with_http_client(simulation.http());
     if simulation.runs().is_none() {
         let definition = TaskDefinition::from_json(TASK_DEFINITION).expect("well-formed");
         let spec = ServiceSpec::from_json(SERVICE).expect("well-formed");

@@ -4,14 +4,18 @@
 //! Its deployments are complete at once and it starts no tasks; how rollouts go on and fail is the
 //! simulation's matter.
 
+use async_trait::async_trait;
 use aws_sdk_ecr::types::ImageTagMutability;
 use bluegreen::{
-    Aws, ErrorKind, ServiceDeployer as _,
+    Aws, Deployment, DeploymentPlan, ErrorKind, ServiceDeployer as _,
     aws::{
         ecr::EcrRegistry,
         ecs::{EcsServiceDeployer, ServiceSpec, TaskDefinition},
     },
+    check::{HttpClient, HttpFailure, HttpRequest, HttpResponse},
+    deployment::ImageSource,
     image::{ImageDigest, ImageRegistry as _, Tagging},
+    preflight::Acceptance,
     service::{DeploymentEnd, Target, Update},
 };
 
@@ -182,6 +186,52 @@ async fn p03_what_was_registered_reads_back_the_same_through_the_wire() {
     );
 }
 
+/// A file in words that AWS converts is deployed once, however often it is run, and the way back
+/// leads to what ran before the first of these runs.
+#[tokio::test]
+async fn the_same_file_again_does_nothing_and_a_rollback_goes_to_what_ran_before() {
+    let Some((endpoint, aws)) = start() else {
+        return;
+    };
+    cluster(&endpoint, "repeats").await;
+    let words = DEFINITION.replace("\"chatbot-fastapi\"", "\"repeats\"");
+    let words = words.replace("\"1024\"", "\"1 vCPU\"");
+    let mut service: serde_json::Value = serde_json::from_str(SERVICE).unwrap();
+    // No balancer leads there.
+    service.as_object_mut().unwrap().remove("loadBalancers");
+    let deployer = EcsServiceDeployer::new(&aws, "repeats", "repeats")
+        .with_task_definition(TaskDefinition::from_json(&words).unwrap())
+        .with_service(ServiceSpec::from_json(&service.to_string()).unwrap());
+    let plan = DeploymentPlan::builder()
+        .accept(Acceptance::InPlace)
+        .accept(Acceptance::UnseenTraffic)
+        .build()
+        .unwrap();
+    let deployment = || Deployment::new(plan.clone(), deployer.clone());
+    let runs = async || deployer.observe().await.unwrap().unwrap().revision;
+    let deploys = async |c: char| {
+        let source = ImageSource::Given { image: image(c) };
+        let ended = deployment().run_image(source).await;
+        assert_eq!(ended.expect("a known end").exit_code(), 0);
+        runs().await
+    };
+    let before = deploys('a').await;
+    let deployed = deploys('b').await;
+    assert_ne!(before, deployed);
+    let changes = || {
+        let calls = aws.calls();
+        ["RegisterTaskDefinition", "CreateService", "UpdateService"].map(|call| calls.of(call))
+    };
+    assert_eq!(changes(), [2, 1, 1]);
+    for _ in 0..3 {
+        assert_eq!(deploys('b').await, deployed);
+        assert_eq!(changes(), [2, 1, 1]);
+    }
+    let ended = deployment().roll_back("ann", None).await;
+    assert_eq!(ended.expect("a known end").exit_code(), 0);
+    assert_eq!(runs().await, before);
+}
+
 #[tokio::test]
 async fn errors_of_ecs_have_the_kinds_that_callers_act_on() {
     let Some((_endpoint, aws)) = start() else {
@@ -269,6 +319,79 @@ async fn a_registry_confirms_digests_and_moves_tags_only_where_they_may_move() {
             );
         }
     }
+}
+
+/// A blob of an image, wherever it is fetched.
+#[derive(Debug)]
+struct Blob;
+
+#[async_trait]
+impl HttpClient for Blob {
+    async fn send(&self, request: &HttpRequest) -> Result<HttpResponse, HttpFailure> {
+        assert!(request.url.contains(&"e".repeat(64)), "{request}");
+        let config = r#"{"os": "linux", "architecture": "arm64"}"#;
+        Ok(HttpResponse::new(200, config))
+    }
+}
+
+/// The platform of an image stands in its index, or in a blob that its manifest names.
+#[tokio::test]
+async fn the_platform_of_an_image_is_read_from_the_registry() {
+    let Some((endpoint, aws)) = start() else {
+        return;
+    };
+    cluster(&endpoint, "platforms").await;
+    let ecr = aws_sdk_ecr::Client::new(&endpoint.config);
+    let created = ecr.create_repository().repository_name("platforms").send();
+    created.await.unwrap();
+    let repository = EcrRegistry::new(&aws, "platforms").repository().await;
+    let repository = repository.unwrap();
+    let definition = TaskDefinition::from_json(DEFINITION).unwrap();
+    let deployer = EcsServiceDeployer::new(&aws, "platforms", "platforms")
+        .with_task_definition(definition)
+        .with_http_client(Blob);
+    let digest = |c: &str| format!("sha256:{}", c.repeat(64));
+    let index = |architecture: &str| {
+        format!(
+            r#"{{"schemaVersion":2,"mediaType":"application/vnd.oci.image.index.v1+json","manifests":[{{"mediaType":"application/vnd.oci.image.manifest.v1+json","digest":"{}","size":2,"platform":{{"os":"linux","architecture":"{architecture}"}}}}]}}"#,
+            digest("a")
+        )
+    };
+    let single = format!(
+        r#"{{"schemaVersion":2,"mediaType":"application/vnd.oci.image.manifest.v1+json","config":{{"mediaType":"application/vnd.oci.image.config.v1+json","digest":"{}","size":2}},"layers":[]}}"#,
+        digest("e")
+    );
+    for (tag, manifest, is_fit) in [
+        ("amd64", index("amd64"), true),
+        ("arm64", index("arm64"), false),
+        ("single", single, false),
+    ] {
+        let put = ecr
+            .put_image()
+            .repository_name("platforms")
+            .image_tag(tag)
+            .image_manifest(manifest);
+        let put = put.send().await.unwrap();
+        let id = put.image().and_then(|image| image.image_id());
+        let id = id.and_then(|id| id.image_digest()).unwrap();
+        let image = format!("{repository}@{id}").parse().unwrap();
+        let findings = deployer.image_findings(&image).await.unwrap();
+        let told: Vec<String> = findings.iter().map(ToString::to_string).collect();
+        assert_eq!(told.is_empty(), is_fit, "{tag}: {told:?}");
+        assert!(
+            told.iter()
+                .all(|one| one.contains("is built for linux/arm64")),
+            "{told:?}"
+        );
+        assert_eq!(deployer.preview(&image).await.is_ok(), is_fit, "{tag}");
+    }
+    let absent = format!("{repository}@{}", digest("b")).parse().unwrap();
+    let findings = deployer.image_findings(&absent).await.unwrap();
+    assert!(
+        findings[0]
+            .message
+            .ends_with("the registry does not have it")
+    );
 }
 
 #[tokio::test]

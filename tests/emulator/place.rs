@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use aws_sdk_elasticloadbalancingv2::types::{
-    HostHeaderConditionConfig, HttpHeaderConditionConfig, HttpRequestMethodConditionConfig,
-    ProtocolEnum, QueryStringConditionConfig, QueryStringKeyValuePair, Rule, RuleCondition,
+    Action, ActionTypeEnum, AuthenticateCognitoActionConfig, HostHeaderConditionConfig,
+    HttpHeaderConditionConfig, HttpRequestMethodConditionConfig, ProtocolEnum,
+    QueryStringConditionConfig, QueryStringKeyValuePair, Rule, RuleCondition,
     SourceIpConditionConfig, TargetGroup, TargetGroupAttribute,
 };
 use bluegreen::{
@@ -264,6 +265,27 @@ fn shapes() -> Vec<(&'static str, Vec<RuleCondition>)> {
     ]
 }
 
+/// Actions as people have them.
+fn acts(topology: &Topology) -> Vec<(&'static str, Vec<Action>)> {
+    let config = AuthenticateCognitoActionConfig::builder()
+        .user_pool_arn("arn:aws:cognito-idp:us-east-1:123456789012:userpool/us-east-1_a")
+        .user_pool_client_id("client")
+        .user_pool_domain("domain");
+    let login = Action::builder()
+        .r#type(ActionTypeEnum::AuthenticateCognito)
+        .order(1)
+        .authenticate_cognito_config(config.build());
+    let mut then = forward(&[(&topology.blue, 1)]);
+    then.order = Some(2);
+    vec![
+        (
+            "a third group",
+            vec![forward(&[(&topology.blue, 1), (&topology.third, 0)])],
+        ),
+        ("a log-in", vec![login.build(), then]),
+    ]
+}
+
 /// Each shape of rule of one listener, and the default rules of this and another listener, gets one
 /// group and one test route, and a second run finds nothing to do; first with reads as they are, then
 /// with old ones.
@@ -278,14 +300,21 @@ async fn p04_p10_each_shape_of_rule_gets_one_route() {
         Some(Stale::OnceAfter(Duration::ZERO)),
     ];
     let mut cases = Vec::new();
-    for (number, (shape, conditions)) in (1..).zip(shapes()) {
+    let sole = vec![sticky(forward(&[(&topology.blue, 1)]), 60)];
+    let asked = shapes().into_iter();
+    let asked = asked.map(|(shape, conditions)| (shape, conditions, sole.clone()));
+    let acts = acts(&topology).into_iter().zip(["/h/*", "/i/*"]);
+    let acts = acts.map(|((shape, actions), own)| (shape, vec![path(own)], actions));
+    let all: Vec<_> = asked.chain(acts).collect();
+    let named = all.len();
+    for (number, (shape, conditions, actions)) in (1..).zip(all) {
         let made = topology
             .raw
             .create_rule()
             .listener_arn(topology.listener.as_str())
             .priority(number * 10)
             .set_conditions(Some(conditions))
-            .actions(sticky(forward(&[(&topology.blue, 1)]), 60));
+            .set_actions(Some(actions));
         let made = made.send().await.expect("make a rule");
         let rule = made.rules()[0].rule_arn().unwrap().parse().unwrap();
         cases.push((shape, AlbRule::Arn(rule)));
@@ -317,6 +346,7 @@ async fn p04_p10_each_shape_of_rule_gets_one_route() {
         .send()
         .await
         .expect("set attributes");
+    assert_eq!(cases.len(), 13);
     // They mostly wait.
     let mut running = JoinSet::new();
     for (number, (shape, rule)) in cases.into_iter().enumerate() {
@@ -353,5 +383,5 @@ async fn p04_p10_each_shape_of_rule_gets_one_route() {
         assert_eq!(slow.and_then(|one| one.value()), Some("60"), "{shape}");
     }
     // One route each beside the rules themselves and the default one.
-    assert_eq!(rules(&topology).await.len(), 2 * shapes().len() + 1);
+    assert_eq!(rules(&topology).await.len(), 2 * named + 1);
 }

@@ -92,6 +92,9 @@ def entry(shapes, name):
             assert kind == "string", name
             return {"is": "choice", "values": shape["enum"]}
         case kind:
+            if kind == "integer":
+                # An end that is not named is the wire's own.
+                bounds = {"min": -(2**31), "max": 2**31 - 1, **bounds}
             return {"is": {"long": "whole"}.get(kind, PLAIN[kind]), **bounds}
 
 

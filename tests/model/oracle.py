@@ -3,12 +3,17 @@
     oracle.py [NUMBER]      default: 500 sound files of each kind, and as many with one change
 
 A sound file has every required member and some of the others, by the model. A changed one differs in
-one place: a name, a type, a value, a required member left out. Each is judged by botocore's
-ParamValidator; then `cargo test` judges them by ours. They may differ in nothing but this:
+one place: a name, a type, a value, a required member left out, null, one too few or small, one too
+many or large. Each is judged by botocore's ParamValidator; then `cargo test` judges them by ours. On
+names, types, what is required and lower ends they must agree. Elsewhere they must disagree, for these
+reasons:
 
-  values      the library does not look at them, AWS does: here `value` must be refused by ours alone
-  null        the library refuses it, AWS takes it as absent: none is made
-  upper ends  the library does not look at them: none is made
+  value  the model's values: the library does not look at them and AWS refuses others, so ours alone
+         refuses
+  above  the model's upper ends, and whole numbers that the wire's type cannot hold: as with values
+  null   the library refuses it anywhere; AWS reads it as absent, and its own skeletons and answers are
+         full of it, so the library alone refuses. Both do if the member is required or is an entry of a
+         list or a map
 """
 
 import json
@@ -99,14 +104,42 @@ def with_value(document, path, value):
     return copy
 
 
+def too_small(shape, value):
+    """What is below the model's lower end, if there is one that can be gone below."""
+    least = shape.metadata.get("min", 0)
+    match shape.type_name:
+        case "list" if least > 0:
+            return value[: least - 1]
+        case "string" if least > 0 and not shape.enum:
+            return value[: least - 1]
+        case "integer" | "long" if "min" in shape.metadata:
+            return least - 1
+    return None
+
+
+def too_large(shape, value):
+    """What is above the model's upper end, or above what the wire's type holds."""
+    most = shape.metadata.get("max")
+    match shape.type_name:
+        case "list" if most is not None and value and most < 1_000:
+            return [value[0]] * (most + 1)
+        case "string" if most is not None and not shape.enum and most < 10_000:
+            return "x" * (most + 1)
+        case "integer":
+            return (2**31 - 1 if most is None else most) + 1
+    return None
+
+
 def changed(maker, shape, document):
     """The document with one change, and which kind of change that is."""
     pick = maker.random
-    for _ in range(200):
+    # Most places allow no change of a kind that is drawn: the kind comes first, so that each is made.
+    kinds = pick.sample(["name", "type", "value", "missing", "null", "below", "above"], 7)
+    for kind in (kind for kind in kinds for _ in range(40)):
         found, value, path = pick.choice(list(places(shape, document)))
         if getattr(found, "is_document_type", False) or not path and found.type_name != "structure":
             continue
-        match pick.choice(["name", "type", "value", "missing"]):
+        match kind:
             case "name" if found.type_name == "structure" and value:
                 name = pick.choice(list(value))
                 wrong = pick.choice([name + "X", name.swapcase(), name.lower() + "_", "zzz", name[:-1]])
@@ -130,6 +163,12 @@ def changed(maker, shape, document):
                 return "type", with_value(document, path, pick.choice(other))
             case "value" if found.type_name == "string" and found.enum:
                 return "value", with_value(document, path, value.swapcase() + "?")
+            case "null" if path:
+                return "null", with_value(document, path, None)
+            case "below" if path and (least := too_small(found, value)) is not None:
+                return "below", with_value(document, path, least)
+            case "above" if path and (most := too_large(found, value)) is not None:
+                return "above", with_value(document, path, most)
             case "missing" if found.type_name == "structure":
                 required = [name for name in found.metadata.get("required", []) if name in value]
                 # The caller gives a rule's listener.

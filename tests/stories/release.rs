@@ -8,13 +8,13 @@ use bluegreen::{
     aws::sim::{Call, Fate, Fault, ReleaseScenario, Simulation, Writer},
     deployment::{Cause, DeploymentEvent, DeploymentOutcome, HoldReason, Intent, Unchanged},
     engine::OnCancel,
-    image::Tagging,
+    image::{ImageRef, Tagging},
     preflight::{Acceptance, Severity},
     service::Target,
 };
 use serde_json::json;
 
-use crate::common::release::{Hand, Release, deploy, deploy_file, plan, release, source};
+use crate::common::release::{Hand, Release, deploy, deploy_file, deployer, plan, release, source};
 
 async fn run(scenario: ReleaseScenario) -> Release {
     let run = deploy(&scenario.simulation(1)).await;
@@ -245,6 +245,92 @@ async fn a_run_after_one_that_was_killed_follows_the_rollout_under_way() {
     assert_eq!(run.exit_code(), 0, "{}", run.last_words());
     assert_eq!(simulation.calls(Call::UpdateService), 1);
     assert_eq!(simulation.calls(Call::RegisterTaskDefinition), 1);
+}
+
+/// An image for another platform does not start; it is told before the service is changed, whether
+/// the image was built now, found under its tag or given.
+#[tokio::test(start_paused = true)]
+async fn an_image_of_another_platform_is_refused_before_the_rollout() {
+    let worlds = [
+        Simulation::builder().test_route(),
+        Simulation::builder().test_route().pushed("0123456789ab"),
+    ];
+    for world in worlds {
+        let simulation = world.image_platform("linux/arm64").build();
+        let run = deploy(&simulation).await;
+        run.check_promises();
+        assert_eq!(run.exit_code(), 3, "{}", run.last_words());
+        let words = run.last_words();
+        assert!(words.contains("is built for linux/arm64"), "{words}");
+        for call in [Call::RegisterTaskDefinition, Call::UpdateService] {
+            assert_eq!(simulation.calls(call), 0);
+        }
+    }
+    let simulation = Simulation::builder().test_route().pushed("v1");
+    let simulation = simulation.image_platform("linux/arm64").build();
+    let digest = simulation.tagged("v1").expect("it was pushed");
+    let host = "123456789012.dkr.ecr.us-east-1.amazonaws.com";
+    let image = format!("{host}/{}@{digest}", simulation.repository());
+    let image: ImageRef = image.parse().expect("an image");
+    let deployer = deployer(&simulation).with_image(image.clone());
+    let findings = deployer.preflight().await.expect("it looked");
+    let stops = findings.iter().filter(|one| one.severity != Severity::Note);
+    let stops: Vec<String> = stops.map(ToString::to_string).collect();
+    assert_eq!(stops.len(), 1, "{stops:?}");
+    assert!(stops[0].contains("run on linux/amd64"), "{stops:?}");
+    assert_eq!(
+        deployer
+            .image_findings(&image)
+            .await
+            .expect("it looked")
+            .len(),
+        1
+    );
+    assert!(deployer.preview(&image).await.is_err(), "as register would");
+
+    // Who may not read it is told so, and not stopped.
+    let simulation = Simulation::builder().test_route().build();
+    simulation.fail(Call::BatchGetImage.every(), Fault::Denied);
+    let run = deploy(&simulation).await;
+    run.check_promises();
+    assert_eq!(run.exit_code(), 0, "{}", run.last_words());
+    let told = run.events.iter().map(|event| event.kind.to_string());
+    let told: Vec<String> = told.filter(|one| one.contains("is not known")).collect();
+    assert_eq!(told.len(), 1, "{told:?}");
+}
+
+/// However often one file is deployed, and whatever its rollout ends with, the way back is to what
+/// ran before the first of them.
+#[tokio::test(start_paused = true)]
+async fn a_rollback_after_any_number_of_repeats_goes_back_to_what_ran_before_the_first() {
+    for repeats in [1, 2, 5] {
+        for is_killed in [false, true] {
+            let simulation = Simulation::builder().test_route().build();
+            let before = simulation.runs().expect("it runs");
+            if is_killed {
+                let run = deploy_file(&simulation, IN_WORDS);
+                let killed = tokio::time::timeout(Duration::from_secs(100), run).await;
+                assert!(killed.is_err(), "it was under way");
+            }
+            for _ in 0..repeats {
+                let run = deploy_file(&simulation, IN_WORDS).await;
+                run.check_promises();
+                assert_eq!(run.exit_code(), 0, "{}", run.last_words());
+            }
+            assert_eq!(simulation.calls(Call::UpdateService), 1, "{repeats}");
+            assert_ne!(simulation.runs(), Some(before.clone()));
+            for _ in 0..2 {
+                let run = release(&simulation, plan(), roll_back(None), None).await;
+                run.check_promises();
+                assert_eq!(run.exit_code(), 0, "{}", run.last_words());
+                assert_eq!(
+                    simulation.runs(),
+                    Some(before.clone()),
+                    "{repeats}, {is_killed}"
+                );
+            }
+        }
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -11,7 +11,7 @@ use aws_smithy_runtime_api::client::{
 };
 use bluegreen::{
     ErrorKind, ServiceDeployer as _,
-    aws::ecs::EcsServiceDeployer,
+    aws::ecs::{EcsServiceDeployer, TaskDefinition},
     image::ImageRef,
     service::{DeploymentId, RevisionId, ServiceObservation, Target, Update},
 };
@@ -173,6 +173,84 @@ async fn p03_fields_that_nobody_knows_come_and_go_over_the_wire() {
         "tags": [{"key": "team", "value": "chat"}]
     });
     assert_eq!(body, wanted);
+}
+
+/// Real files, each with something that a model of AWS's could lose or change on its way.
+fn files() -> Vec<Value> {
+    let base = json!({"family": "chatbot", "networkMode": "awsvpc", "requiresCompatibilities": ["FARGATE"],
+        "cpu": "1 vCPU", "memory": "2 GB",
+        "containerDefinitions": [{"name": "app", "image": "set by every deployment"}]});
+    let with = |top: Value, inner: Value| {
+        let mut file = base.clone();
+        for (field, value) in top.as_object().into_iter().flatten() {
+            file[field] = value.clone();
+        }
+        for (field, value) in inner.as_object().into_iter().flatten() {
+            file["containerDefinitions"][0][field] = value.clone();
+        }
+        file
+    };
+    let none = || json!({});
+    vec![
+        base.clone(),
+        with(
+            json!({"taskRoleArn": null, "placementConstraints": []}),
+            json!({"links": null, "environment": []}),
+        ),
+        with(
+            json!({"volumes": [{"name": "shared", "efsVolumeConfiguration": {"fileSystemId": "fs-0123456789abcdef0",
+                "rootDirectory": "/", "transitEncryption": "ENABLED"}}, {"name": "launch", "configuredAtLaunch": true}]}),
+            json!({"mountPoints": [{"sourceVolume": "shared", "containerPath": "/d", "readOnly": false}]}),
+        ),
+        with(
+            none(),
+            json!({"portMappings": [{"containerPort": 8443, "protocol": "tcp", "appProtocol": "http2", "name": "a"},
+                {"containerPortRange": "9000-9010"}], "stopTimeout": 120, "versionConsistency": "disabled"}),
+        ),
+        with(
+            none(),
+            json!({"logConfiguration": {"logDriver": "splunk", "options": {"tag": "", "splunk-url": "https://s.example.com"},
+                "secretOptions": [{"name": "splunk-token", "valueFrom": "arn:aws:ssm:us-east-1:123456789012:parameter/t"}]}}),
+        ),
+        with(
+            none(),
+            json!({"environment": [{"name": "B", "value": "gr\u{fc}\u{df} \u{1f99c}\n"}, {"name": "A", "value": ""}],
+                "healthCheck": {"command": ["CMD-SHELL", "a \"b\" || exit 1"], "startPeriod": 0},
+                "restartPolicy": {"enabled": true, "ignoredExitCodes": [0], "restartAttemptPeriod": 60}}),
+        ),
+        with(
+            json!({"runtimePlatform": {"cpuArchitecture": "ARM64"}, "ephemeralStorage": {"sizeInGiB": 200},
+                "enableFaultInjection": false, "tags": [{"key": "b", "value": "2"}, {"key": "a"}]}),
+            json!({"ulimits": [{"name": "nofile", "softLimit": 65535, "hardLimit": 65535}],
+                "linuxParameters": {"initProcessEnabled": true, "capabilities": {"drop": ["ALL"]}},
+                "dockerLabels": {"b": "2", "a": "1"}, "command": ["b", "a"]}),
+        ),
+        // Newer than the model: it is sent if it is accepted.
+        with(
+            json!({"quantum": {"spin": [0.5, -1, 9_007_199_254_740_993_u64, null]}}),
+            none(),
+        ),
+    ]
+}
+
+#[tokio::test]
+async fn p03_the_body_on_the_wire_is_the_file_with_the_image_set() {
+    for file in files() {
+        let connection = Connection::healthy();
+        let definition = TaskDefinition::from_json(&file.to_string()).unwrap();
+        let deployer = connection.deployer().with_task_definition(definition);
+        assert!(deployer.register(&image()).await.unwrap().is_new);
+        let sent = connection.sent.lock().unwrap();
+        let register = |one: &&Sent| one.operation == "RegisterTaskDefinition";
+        let bodies: Vec<Value> = sent
+            .iter()
+            .filter(register)
+            .map(|one| serde_json::from_slice(&one.body).unwrap())
+            .collect();
+        let mut wanted = file;
+        wanted["containerDefinitions"][0]["image"] = json!(image().to_string());
+        assert_eq!(bodies, [wanted]);
+    }
 }
 
 struct Case {

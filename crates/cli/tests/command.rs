@@ -453,3 +453,28 @@ fn the_rights_to_ask_for_one_kind_are_printed() {
         "{out}"
     );
 }
+
+/// A dry run says who holds the journal that the run would need, and takes nothing itself.
+#[test]
+fn a_dry_run_says_who_holds_the_journal() {
+    let folder = tempfile::tempdir().unwrap();
+    let place = folder.path().to_str().unwrap();
+    let dry = || {
+        let words = ["deploy", "--dry-run", "--speed", "max", "--journal", place];
+        ends_with(0, &words).1
+    };
+    assert!(!dry().contains("held by"));
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
+    let mut holder = Command::new(env!("CARGO_BIN_EXE_bluegreen"))
+        .args(["deploy", "--speed", "1", "--journal", place])
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    // It takes some virtual minutes, and so many real ones, before it lets go.
+    let is_told = (0..200).any(|_| dry().contains("note: the journal is held by"));
+    holder.kill().unwrap();
+    holder.wait().unwrap();
+    assert!(is_told);
+}

@@ -64,3 +64,41 @@ fn what_is_newer_than_the_model_is_deployed_if_it_is_accepted() {
     let (code, said) = deploy(&task, SERVICE, &["--accept-unknown", "novelty"]);
     assert_eq!(code, Some(0), "{said}");
 }
+
+/// A group's file is held against the model as the other files are, and what is accepted goes on.
+#[test]
+fn a_target_group_of_prepare_is_judged_as_the_other_files_are() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("group.json");
+    let prepare = |group: &str, more: &[&str]| {
+        fs::write(&path, group).unwrap();
+        let mut command = Command::new(env!("CARGO_BIN_EXE_bluegreen"));
+        command.args(["deploy", "prepare", "--target-group-definition"]);
+        command.arg(&path).args(more);
+        let output = command.env("NO_COLOR", "1").output().unwrap();
+        let said = String::from_utf8(output.stdout).unwrap();
+        let said = said + &String::from_utf8(output.stderr).unwrap();
+        (output.status.code(), said)
+    };
+    let group = |kind: &str, port: &str| {
+        format!(
+            r#"{{"Name": "chatbot-fastapi-tg", "Protocol": "HTTP", "Port": {port},
+                "VpcId": "vpc-0123456789abcdef0", "TargetType": "ip", "IpAddressType": "{kind}",
+                "HealthCheckPath": "/health"}}"#
+        )
+    };
+    let (code, said) = prepare(&group("ipv10", "\"8000\""), &[]);
+    assert_eq!(code, Some(2), "{said}");
+    for wanted in [
+        "--target-group-definition: IpAddressType: there is no `ipv10` here (line 2, column",
+        "--target-group-definition: Port: a text stands there, not a whole number",
+    ] {
+        assert!(said.contains(wanted), "{wanted} in\n{said}");
+    }
+    assert!(!said.contains("API calls"), "{said}");
+    let accepted = ["--accept-unknown", "IpAddressType"];
+    let (code, said) = prepare(&group("ipv10", "8000"), &accepted);
+    assert_eq!(code, Some(0), "{said}");
+    let (code, said) = prepare(&group("ipv4", "8000"), &[]);
+    assert_eq!(code, Some(0), "{said}");
+}

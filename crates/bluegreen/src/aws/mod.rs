@@ -29,6 +29,7 @@ pub mod alb;
 pub(crate) mod api;
 mod caller;
 pub mod cloudwatch;
+mod conversions;
 mod credentials;
 mod document;
 pub mod ecr;

@@ -198,8 +198,11 @@ impl ExpectJson {
     }
 
     fn judge(&self, document: &Value, failures: &mut Failures) {
-        let found = self.path.find(document);
         let wanted = self.wanted();
+        let found = match self.path.find(document) {
+            Ok(found) => found,
+            Err(why) => return failures.add(&self.path, &wanted, why),
+        };
         if found.is_empty() {
             failures.add(&self.path, &wanted, "nothing");
         }

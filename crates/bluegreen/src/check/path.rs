@@ -17,11 +17,15 @@ const EXACT: f64 = 9_007_199_254_740_992.0;
 /// It finds what the [compliance suite](https://github.com/jsonpath-standard/jsonpath-compliance-test-suite)
 /// of the standard says, in every case. Refused are paths of more than 1,000 bytes, or nested more
 /// than 8 deep, and numbers of 2^53 or more in a filter, which would not be compared exactly:
-/// [`ExpectJson::equals`](super::ExpectJson::equals) does that.
+/// [`ExpectJson::equals`](super::ExpectJson::equals) does that. A filter that compares two values of
+/// the document, such as `$[?@.a == @.b]`, finds nothing in one that has such numbers, and the check
+/// says so.
 #[derive(Clone)]
 pub struct JsonPath {
     text: String,
     path: serde_json_path::JsonPath,
+    /// A filter compares what it finds with what it finds.
+    compares_found: bool,
 }
 
 /// A JSON path or a status that cannot be read.
@@ -36,8 +40,12 @@ impl JsonPath {
         &self.text
     }
 
-    pub(super) fn find<'a>(&self, document: &'a Value) -> Vec<&'a Value> {
-        self.path.query(document).all()
+    /// What it finds; or why that would not be exact.
+    pub(super) fn find<'a>(&self, document: &'a Value) -> Result<Vec<&'a Value>, &'static str> {
+        if self.compares_found && has_inexact(document) {
+            return Err("numbers of 2^53 or more, which its filter does not compare exactly");
+        }
+        Ok(self.path.query(document).all())
     }
 }
 
@@ -68,6 +76,7 @@ impl FromStr for JsonPath {
         Ok(Self {
             text: text.to_owned(),
             path,
+            compares_found: seen.compares_found,
         })
     }
 }
@@ -77,6 +86,7 @@ impl FromStr for JsonPath {
 struct Seen {
     depth: usize,
     largest: f64,
+    compares_found: bool,
 }
 
 impl Seen {
@@ -101,6 +111,16 @@ impl Seen {
                     seen.depth = seen.depth.max(depth);
                 }
                 ']' | ')' => depth = depth.saturating_sub(1),
+                '=' | '<' | '>' => {
+                    // What is no literal is found. One of two characters is seen twice, and its
+                    // second sees what stands there.
+                    let other = text[at + 1..].trim_start();
+                    let mut literals = ["true", "false", "null"].iter();
+                    let is_literal = literals.any(|word| other.starts_with(word));
+                    let is_path =
+                        other.starts_with(|c: char| "@$".contains(c) || c.is_alphabetic());
+                    seen.compares_found |= is_path && !is_literal;
+                }
                 '0'..='9' if !is_in_name => {
                     let number = &text[at..];
                     let end = number.find(|c: char| !c.is_ascii_digit() && !"eE.+-".contains(c));
@@ -112,6 +132,16 @@ impl Seen {
             is_in_name = c.is_alphanumeric() || c == '_' || c == '.';
         }
         seen
+    }
+}
+
+/// Whether a document holds a number that a filter may take for another one.
+fn has_inexact(document: &Value) -> bool {
+    match document {
+        Value::Number(number) => number.as_f64().is_some_and(|float| float.abs() >= EXACT),
+        Value::Array(list) => list.iter().any(has_inexact),
+        Value::Object(object) => object.values().any(has_inexact),
+        _ => false,
     }
 }
 
@@ -149,7 +179,10 @@ mod tests {
             let Ok(path) = selector.parse::<JsonPath>() else {
                 return case["invalid_selector"] == true;
             };
-            let found = path.find(&case["document"]).into_iter().cloned().collect();
+            let Ok(found) = path.find(&case["document"]) else {
+                return false;
+            };
+            let found = found.into_iter().cloned().collect();
             let found = Value::Array(found);
             let several = case["results"].as_array();
             case["result"] == found || several.is_some_and(|all| all.contains(&found))
@@ -160,6 +193,30 @@ mod tests {
             .filter_map(|case| case["name"].as_str())
             .collect();
         assert_eq!((cases.len(), wrong), (703, Vec::<&str>::new()));
+    }
+
+    #[test]
+    fn values_of_the_document_are_compared_exactly_or_not_at_all() {
+        let read = |text: &str| serde_json::from_str::<Value>(text).expect("JSON");
+        let large = read(r#"[{"a": 9007199254740993, "b": 9007199254740992}]"#);
+        let small = read(r#"[{"a": 1, "b": 1.0}, {"a": 1, "b": 2}]"#);
+        for path in [
+            "$[?@.a == @.b]",
+            "$[?@.a<=$[0].b]",
+            "$[?1 == 1 && @.a!=@.b]",
+            "$[?@.a == value(@.b)]",
+        ] {
+            let path: JsonPath = path.parse().expect("a path");
+            assert!(path.find(&large).is_err(), "{path}");
+            assert!(path.find(&small).is_ok(), "{path}");
+        }
+        // With what stands in the path it is exact: that is below 2^53.
+        for path in ["$[?@.a > 5]", "$[?@.a == 'x']", "$[?@.a == true]", "$[0].a"] {
+            let path: JsonPath = path.parse().expect("a path");
+            assert!(path.find(&large).is_ok(), "{path}");
+        }
+        let path: JsonPath = "$[?@.a == @.b].b".parse().expect("a path");
+        assert_eq!(path.find(&small), Ok(vec![&read("1.0")]));
     }
 
     #[test]

@@ -247,7 +247,9 @@ impl fmt::Display for DeploymentEvent {
                 } else {
                     "registered before"
                 };
-                write!(f, "{how}: {}", registration.revision)
+                write!(f, "{how}: {}", registration.revision)?;
+                let mut notes = registration.notes.iter();
+                notes.try_for_each(|note| write!(f, "\n      note: {note}"))
             }
             Self::AlreadyRuns { service } => write!(f, "nothing to update: {service}"),
             Self::Adopted { service, .. } => {

@@ -245,6 +245,9 @@ pub struct Registration {
     /// What it changes against the revision that runs, a line each, as in a unified diff.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub diff: Vec<String>,
+    /// What there is to know of the image in it, and stops nothing. Since version 4.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<Finding>,
 }
 
 /// What a service is to run.

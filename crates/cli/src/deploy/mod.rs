@@ -17,7 +17,7 @@ use bluegreen::{
     preflight::{Acceptance, Severity},
     problem::Problem,
     service::RevisionId,
-    store::{Lease, Take},
+    store::{JournalLog, Lease, Take},
 };
 use clap::Parser;
 
@@ -134,7 +134,7 @@ async fn prepared(
     aws: &Aws,
     simulation: Option<&Simulation>,
 ) -> u8 {
-    let place = match prepare::place(asked, aws, simulation) {
+    let place = match prepare::place(asked, &cli.service.accept_unknown, aws, simulation) {
         Ok(place) => place,
         Err(problems) => return bad_arguments(&problems),
     };
@@ -156,7 +156,8 @@ async fn go(cli: &Cli, setup: &Setup, aws: &Aws, simulation: Option<&Simulation>
         Command::Rollback { .. } | Command::Resume => true,
         _ => false,
     };
-    if !changes {
+    let is_dry = matches!(cli.command, None | Some(Command::Deploy)) && cli.plan.dry_run;
+    if !changes && !is_dry {
         return carry_out(cli, setup, aws, simulation, None).await;
     }
     let store = match cli.journal.store(aws, simulation.is_some()) {
@@ -167,6 +168,15 @@ async fn go(cli: &Cli, setup: &Setup, aws: &Aws, simulation: Option<&Simulation>
     let cluster = setup.cluster.rsplit('/').next().unwrap_or_default();
     let region = aws.region().unwrap_or_default();
     let log = store.log(&format!("ecs {region} {cluster}/{}", setup.service));
+    if is_dry {
+        let is_refused = !foreseen(cli, &log).await;
+        let code = carry_out(cli, setup, aws, simulation, None).await;
+        return if code == 0 && is_refused {
+            UNCHANGED
+        } else {
+            code
+        };
+    }
     let how = if cli.journal.steal {
         Take::Force
     } else {
@@ -198,6 +208,24 @@ async fn go(cli: &Cli, setup: &Setup, aws: &Aws, simulation: Option<&Simulation>
         say_line!("warning: the journal was not let go: {error}");
     }
     code
+}
+
+/// Says what the run would meet at its journal, and whether it could be taken.
+async fn foreseen(cli: &Cli, log: &JournalLog) -> bool {
+    match log.lease_state().await {
+        Ok(Some(standing)) if standing.holder.is_some() && !cli.journal.steal => {
+            say_line!("note: the journal is {standing}; while its holder lives, a run is refused");
+            true
+        }
+        Ok(_) => true,
+        Err(error) => {
+            say_line!("refusal: {}", bluegreen::Failure::from(&error));
+            if let Some(hint) = error.hint() {
+                say_line!("  hint: {hint}");
+            }
+            false
+        }
+    }
 }
 
 /// Runs the newest deployment of the journal again, with its own options: what was done is found.
@@ -278,8 +306,8 @@ async fn carry_out(
     if let (true, Some(source)) = (cli.plan.dry_run, &source) {
         return dry_run(cli, setup, aws, simulation, source).await;
     }
-    let mut deployment =
-        Deployment::new(setup.plan.clone(), setup.deployer(aws, cli)).clock(aws.clock());
+    let mut deployment = Deployment::new(setup.plan.clone(), setup.deployer(aws, cli, simulation))
+        .clock(aws.clock());
     if let Some(builder) = setup.builder(aws, cli, simulation) {
         deployment = deployment.builder(builder);
     }
@@ -328,11 +356,11 @@ async fn dry_run(
     simulation: Option<&Simulation>,
     source: &ImageSource,
 ) -> u8 {
-    let deployer = setup.deployer(aws, cli);
+    let deployer = setup.deployer(aws, cli, simulation);
     let builder = setup.builder(aws, cli, simulation);
     // What the checks need is refused as by the run itself.
     let checks = setup.checked(
-        Deployment::new(setup.plan.clone(), setup.deployer(aws, cli)),
+        Deployment::new(setup.plan.clone(), setup.deployer(aws, cli, simulation)),
         simulation,
     );
     if let Err(error) = checks {
@@ -347,6 +375,9 @@ async fn dry_run(
                 if let Some(builder) = &builder {
                     findings.extend(builder.preflight().await?);
                     image = builder.find(&request.tag).await?;
+                }
+                if let Some(image) = &image {
+                    findings.extend(deployer.image_findings(image).await?);
                 }
                 match &image {
                     Some(image) => say_line!("image: {image}, pushed before, is not built again"),

@@ -12,12 +12,16 @@ use bluegreen::{
     problem::Problem,
 };
 
-use super::{args::Prepare, validate::text_of};
+use super::{
+    args::Prepare,
+    validate::{refused, text_of},
+};
 use crate::common::{data::json_line, rule::arn, say::say_line};
 
 /// What was asked for, checked; every problem at once. `simulation` has its own names.
 pub(crate) fn place(
     asked: &Prepare,
+    accepted: &[String],
     aws: &Aws,
     simulation: Option<&Simulation>,
 ) -> Result<GreenPlace, Vec<Problem>> {
@@ -60,8 +64,15 @@ pub(crate) fn place(
                 Problem::new(field, message, "see `bluegreen deploy validate`")
             })
         });
+        let take = |read: TargetGroupSpec, path: &String| read.accept_unknown(path);
+        let spec = spec.map(|read| accepted.iter().fold(read, take));
         spec.map_err(|problem| problems.push(problem)).ok()
     });
+    let findings = specified.as_ref().map(TargetGroupSpec::findings);
+    problems.extend(refused(
+        "--target-group-definition",
+        findings.unwrap_or_default(),
+    ));
     let group = match specified.map(GreenGroup::specified) {
         Some(group) => Some(group),
         None => match asked.green_target_group.clone().or(own) {

@@ -274,8 +274,20 @@ impl Setup {
         })
     }
 
-    pub(crate) fn deployer(&self, aws: &Aws, cli: &Cli) -> EcsServiceDeployer {
+    pub(crate) fn deployer(
+        &self,
+        aws: &Aws,
+        cli: &Cli,
+        simulation: Option<&Simulation>,
+    ) -> EcsServiceDeployer {
         let mut deployer = EcsServiceDeployer::new(aws, &self.cluster, &self.service);
+        // Without a client the platform of some images is not known, which is said then.
+        if let Ok(client) = http(simulation) {
+            deployer = deployer.with_http_client(client);
+        }
+        if let Some(image) = &self.image {
+            deployer = deployer.with_image(image.clone());
+        }
         if let Some(container) = &cli.service.container {
             deployer = deployer.with_container(container);
         }
@@ -363,10 +375,7 @@ impl Setup {
         let Some(suite) = &self.checks else {
             return Ok(deployment);
         };
-        let client: Arc<dyn HttpClient> = match simulation {
-            Some(simulation) => simulation.http(),
-            None => Arc::new(ReqwestClient::new()?),
-        };
+        let client = http(simulation)?;
         if let Some(health) = suite.health_check(Arc::clone(&client))? {
             deployment = deployment.health(health);
         }
@@ -386,6 +395,13 @@ fn commands(simulation: Option<&Simulation>) -> Arc<dyn CommandRunner> {
         Some(simulation) => simulation.commands(),
         None => Arc::new(SystemCommands::default()),
     }
+}
+
+fn http(simulation: Option<&Simulation>) -> bluegreen::Result<Arc<dyn HttpClient>> {
+    Ok(match simulation {
+        Some(simulation) => simulation.http(),
+        None => Arc::new(ReqwestClient::new()?),
+    })
 }
 
 fn suite(cli: &Cli, text: &str) -> Result<CheckSuite, String> {

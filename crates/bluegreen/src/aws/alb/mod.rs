@@ -4,7 +4,7 @@ mod dead_man;
 mod place;
 mod preflight;
 pub(crate) mod rule;
-mod spec;
+pub(super) mod spec;
 mod splitter;
 mod tags;
 #[cfg(test)]

@@ -29,6 +29,9 @@ use aws_sdk_ecr::operation::{
     get_authorization_token::{
         GetAuthorizationTokenOutput, builders::GetAuthorizationTokenInputBuilder,
     },
+    get_download_url_for_layer::{
+        GetDownloadUrlForLayerOutput, builders::GetDownloadUrlForLayerInputBuilder,
+    },
     put_image::{PutImageOutput, builders::PutImageInputBuilder},
 };
 use aws_sdk_elasticloadbalancingv2::operation::{
@@ -350,6 +353,14 @@ impl EcrApi for Counting<dyn EcrApi> {
     ) -> Result<BatchGetImageOutput, ApiError> {
         self.counter.count("BatchGetImage");
         self.inner.batch_get_image(input).await
+    }
+
+    async fn get_download_url_for_layer(
+        &self,
+        input: GetDownloadUrlForLayerInputBuilder,
+    ) -> Result<GetDownloadUrlForLayerOutput, ApiError> {
+        self.counter.count("GetDownloadUrlForLayer");
+        self.inner.get_download_url_for_layer(input).await
     }
 
     async fn put_image(&self, input: PutImageInputBuilder) -> Result<PutImageOutput, ApiError> {

@@ -17,6 +17,9 @@ use aws_sdk_ecr::{
         get_authorization_token::{
             GetAuthorizationTokenOutput, builders::GetAuthorizationTokenInputBuilder,
         },
+        get_download_url_for_layer::{
+            GetDownloadUrlForLayerOutput, builders::GetDownloadUrlForLayerInputBuilder,
+        },
         put_image::{PutImageOutput, builders::PutImageInputBuilder},
     },
 };
@@ -55,6 +58,11 @@ pub(crate) trait EcrApi: fmt::Debug + Send + Sync {
         &self,
         input: BatchGetImageInputBuilder,
     ) -> Result<BatchGetImageOutput, ApiError>;
+
+    async fn get_download_url_for_layer(
+        &self,
+        input: GetDownloadUrlForLayerInputBuilder,
+    ) -> Result<GetDownloadUrlForLayerOutput, ApiError>;
 
     async fn put_image(&self, input: PutImageInputBuilder) -> Result<PutImageOutput, ApiError>;
 }
@@ -121,6 +129,14 @@ impl EcrApi for RealEcr {
     ) -> Result<BatchGetImageOutput, ApiError> {
         let sent = input.send_with(&self.reads).await;
         sent.map_err(|error| ApiError::from_sdk("BatchGetImage", Effect::Read, error))
+    }
+
+    async fn get_download_url_for_layer(
+        &self,
+        input: GetDownloadUrlForLayerInputBuilder,
+    ) -> Result<GetDownloadUrlForLayerOutput, ApiError> {
+        let sent = input.send_with(&self.reads).await;
+        sent.map_err(|error| ApiError::from_sdk("GetDownloadUrlForLayer", Effect::Read, error))
     }
 
     async fn put_image(&self, input: PutImageInputBuilder) -> Result<PutImageOutput, ApiError> {

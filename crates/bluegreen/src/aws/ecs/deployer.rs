@@ -1,12 +1,16 @@
 //! [`EcsServiceDeployer`]: observes, registers, updates and follows one ECS service.
 
+use std::sync::Arc;
+
 use serde_json::Value;
 
 use super::{ServiceSpec, TaskDefinition};
 use crate::{
     aws::{Aws, api::EcsCall},
+    check::HttpClient,
     error::Result,
     image::ImageRef,
+    preflight::Finding,
     service::RevisionId,
 };
 
@@ -25,7 +29,9 @@ use crate::{
 /// `ecs:DescribeTasks`, `ecs:CreateService` where it is to be created, `iam:PassRole` for the
 /// roles of the task, and for the preflight `elasticloadbalancing:Describe*` and
 /// `ecs:DescribeServiceRevisions`. What the preflight may not read, it says, and refuses unless
-/// [`UnseenTraffic`](crate::preflight::Acceptance::UnseenTraffic) is accepted.
+/// [`UnseenTraffic`](crate::preflight::Acceptance::UnseenTraffic) is accepted. For the platform of an
+/// image in ECR: `ecr:BatchGetImage` and `ecr:GetDownloadUrlForLayer`; without them it is said that
+/// the platform is not known.
 #[derive(Debug, Clone)]
 pub struct EcsServiceDeployer {
     pub(super) aws: Aws,
@@ -36,6 +42,8 @@ pub struct EcsServiceDeployer {
     pub(super) spec: Option<ServiceSpec>,
     pub(super) image_repository: Option<String>,
     pub(super) image_platform: Option<String>,
+    pub(super) image: Option<ImageRef>,
+    pub(super) client: Option<Arc<dyn HttpClient>>,
 }
 
 impl EcsServiceDeployer {
@@ -50,6 +58,8 @@ impl EcsServiceDeployer {
             spec: None,
             image_repository: None,
             image_platform: None,
+            image: None,
+            client: None,
         }
     }
 
@@ -78,6 +88,23 @@ impl EcsServiceDeployer {
         self
     }
 
+    /// Says which image it will be, if it is there already, so that the preflight reads from the
+    /// registry whether the tasks run on its platform. Any image is looked at so before it is
+    /// registered.
+    #[must_use]
+    pub fn with_image(mut self, image: ImageRef) -> Self {
+        self.image = Some(image);
+        self
+    }
+
+    /// Fetches with this what the registry says of an image's platform: an image of one platform
+    /// names it in a blob, at a URL that ECR gives. Default: none, and such a platform is not known.
+    #[must_use]
+    pub fn with_http_client(mut self, client: impl HttpClient + 'static) -> Self {
+        self.client = Some(Arc::new(client));
+        self
+    }
+
     /// Registers this task definition, with the image set. Default: a copy of what the service
     /// runs, which is not always the newest of its family.
     #[must_use]
@@ -98,7 +125,7 @@ impl EcsServiceDeployer {
     ///
     /// # Errors
     ///
-    /// Where the service or its revisions could not be read.
+    /// Where the service or its revisions could not be read; `Refused` if the image does not fit.
     ///
     /// # Cancel safety
     ///
@@ -106,6 +133,24 @@ impl EcsServiceDeployer {
     pub async fn preview(&self, image: &ImageRef) -> Result<(Option<RevisionId>, Vec<String>)> {
         let draft = self.draft(image).await?;
         Ok((draft.existing, draft.diff))
+    }
+
+    /// Whether the tasks run on the platform of an image that is in the registry: a refusal if not, a
+    /// note if that cannot be known.
+    ///
+    /// # Errors
+    ///
+    /// Where the service or its revisions could not be read.
+    ///
+    /// # Cancel safety
+    ///
+    /// Only reads: dropping it leaves nothing behind.
+    pub async fn image_findings(&self, image: &ImageRef) -> Result<Vec<Finding>> {
+        let Some(definition) = self.base().await? else {
+            return Ok(Vec::new());
+        };
+        let found = self.image_fits(&definition, image).await;
+        Ok(found.into_iter().collect())
     }
 
     pub(super) async fn call(&self, call: EcsCall, input: Value, attempted: &str) -> Result<Value> {

@@ -2,8 +2,9 @@
 
 use super::{EcsServiceDeployer, TaskDefinition};
 use crate::{
+    aws::ecr::platforms,
     error::{Error, ErrorKind, Result},
-    image::same_repository,
+    image::{ImageRef, same_repository},
     preflight::Finding,
 };
 
@@ -26,6 +27,26 @@ pub(super) fn findings(
         findings.extend(platform_fits(definition, platform));
     }
     findings
+}
+
+impl EcsServiceDeployer {
+    /// Why an image that is in the registry should not run by this definition: a refusal if it is for
+    /// another platform, a note if nothing can tell.
+    pub(super) async fn image_fits(
+        &self,
+        definition: &TaskDefinition,
+        image: &ImageRef,
+    ) -> Option<Finding> {
+        // Else the container instances decide.
+        definition.platform()?;
+        match platforms(&self.aws, self.client.as_deref(), image).await {
+            Ok(found) => platform_fits(definition, &found.join(",")),
+            Err(why) => {
+                let message = format!("the platform of image {image} is not known: {why}");
+                Some(Finding::note(message))
+            }
+        }
+    }
 }
 
 /// Refuses to put an image into a container that runs another program: the one behind the balancer

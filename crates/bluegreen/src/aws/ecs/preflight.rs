@@ -97,7 +97,10 @@ async fn absent(deployer: &EcsServiceDeployer) -> Result<Vec<Finding>> {
             Finding::refusal(format!("there is no task definition for service {service}"))
                 .with_hint("the service does not exist yet: give its task definition as a file"),
         ),
-        Some(definition) => findings.extend(container(deployer, definition, None)),
+        Some(definition) => {
+            findings.extend(container(deployer, definition, None));
+            findings.extend(image(deployer, definition).await);
+        }
     }
     if let Some(spec) = &deployer.spec {
         // What ECS takes where nothing is said.
@@ -124,6 +127,7 @@ async fn revision(deployer: &EcsServiceDeployer, service: &Service) -> Result<Ve
     let (described, running) = deployer.definition(&primary.task_definition).await?;
     let base = deployer.task_definition.as_ref().unwrap_or(&running);
     let mut findings = container(deployer, base, Some(service));
+    findings.extend(image(deployer, base).await);
     if !is_active(&described) {
         let message = format!(
             "{} runs, but is deregistered: ECS will not go back to it",
@@ -152,6 +156,12 @@ fn container(
             vec![finding.with_hint(error.hint().unwrap_or_default())]
         }
     }
+}
+
+/// Whether the image runs there, if it is known which it will be.
+async fn image(deployer: &EcsServiceDeployer, definition: &TaskDefinition) -> Option<Finding> {
+    let image = deployer.image.as_ref()?;
+    deployer.image_fits(definition, image).await
 }
 
 /// A service that stands at zero copies runs nothing when it is deployed.

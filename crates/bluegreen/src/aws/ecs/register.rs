@@ -7,6 +7,7 @@ use crate::{
     aws::api::EcsCall,
     error::{Error, ErrorKind, Result},
     image::ImageRef,
+    preflight::{Finding, Severity},
     service::{Registration, RevisionId},
 };
 
@@ -20,6 +21,7 @@ pub(super) async fn register(
             revision,
             is_new: false,
             diff: draft.diff,
+            notes: draft.notes,
         });
     }
     let attempted = format!("register a revision of {}", draft.wanted.family());
@@ -36,6 +38,7 @@ pub(super) async fn register(
         revision: RevisionId::new(arn),
         is_new: true,
         diff: draft.diff,
+        notes: draft.notes,
     })
 }
 
@@ -44,6 +47,7 @@ pub(super) struct Draft {
     pub(super) wanted: TaskDefinition,
     pub(super) existing: Option<RevisionId>,
     pub(super) diff: Vec<String>,
+    pub(super) notes: Vec<Finding>,
 }
 
 impl EcsServiceDeployer {
@@ -121,6 +125,16 @@ impl EcsServiceDeployer {
         let container = self.container_in(&base, service)?;
         let is_running = self.task_definition.is_none();
         fits::repository_fits(self, &base, &container, image.repository(), is_running)?;
+        let mut notes = Vec::new();
+        match self.image_fits(&base, image).await {
+            Some(finding) if finding.severity != Severity::Note => {
+                let hint = finding.hint.unwrap_or_default();
+                return Err(Error::new(ErrorKind::Refused, finding.message).with_hint(hint));
+            }
+            // The preflight has told it of an image that was known before.
+            Some(note) if self.image.as_ref() != Some(image) => notes.push(note),
+            _ => {}
+        }
         let wanted = base.with_image(&container, image)?;
         let diff = match &running {
             Some((_, running)) => running.diff(&wanted),
@@ -137,7 +151,21 @@ impl EcsServiceDeployer {
             wanted,
             existing,
             diff,
+            notes,
         })
+    }
+
+    /// What the next revision is made from; nothing if there is neither a file nor a service.
+    pub(super) async fn base(&self) -> Result<Option<TaskDefinition>> {
+        if let Some(given) = &self.task_definition {
+            return Ok(Some(given.clone()));
+        }
+        let described = self.describe().await?;
+        let runs = described.as_ref().and_then(|(_, one)| one.primary());
+        match runs {
+            Some(runs) => Ok(Some(self.definition_of(&runs.task_definition).await?)),
+            None => Ok(None),
+        }
     }
 
     /// The newest revision of the family, if it is the wanted one: an earlier run that was cut

@@ -141,6 +141,8 @@ fn launch(document: &Value) -> Vec<Told> {
             told.push(wrong(field, message, "leave it out"));
         }
     }
+    // "The platform version must be null when specifying an EC2 launch type", says AWS
+    // (https://github.com/hashicorp/terraform-provider-awscc/issues/2122).
     if ["EC2", "EXTERNAL"].contains(&launch) && is_there("platformVersion") {
         let message = format!("{launch} has none, Fargate has");
         told.push(wrong("platformVersion", message, "leave it out"));

@@ -9,8 +9,9 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use crate::aws::document::{
-    Told, each, is_said, list, placeholders, ranges, tags, text, unwise, wrong,
+use crate::aws::{
+    conversions::units,
+    document::{Told, each, is_said, list, placeholders, ranges, tags, text, unwise, wrong},
 };
 
 /// What a task may have on Fargate: CPU units, and memory in MiB from, to, in steps of
@@ -50,8 +51,10 @@ const RANGES: [(&str, i64, i64); 10] = [
 ];
 
 /// What a task on Fargate cannot have
-/// ([AWS](https://docs.aws.amazon.com/AmazonECS/latest/developerguide/fargate-tasks-services.html)).
-const NOT_ON_FARGATE: [&str; 11] = [
+/// ([AWS](https://docs.aws.amazon.com/AmazonECS/latest/developerguide/fargate-tasks-services.html));
+/// `sourcePath`, `devices` and `sharedMemorySize` by the texts of HostVolumeProperties and
+/// LinuxParameters.
+const NOT_ON_FARGATE: [&str; 15] = [
     "ipcMode",
     "placementConstraints",
     "volumes[].dockerVolumeConfiguration",
@@ -60,9 +63,13 @@ const NOT_ON_FARGATE: [&str; 11] = [
     "containerDefinitions[].dnsSearchDomains",
     "containerDefinitions[].dnsServers",
     "containerDefinitions[].dockerSecurityOptions",
+    "containerDefinitions[].extraHosts",
     "containerDefinitions[].links",
     "containerDefinitions[].privileged",
+    "containerDefinitions[].linuxParameters.devices",
     "containerDefinitions[].linuxParameters.maxSwap",
+    "containerDefinitions[].linuxParameters.sharedMemorySize",
+    "containerDefinitions[].linuxParameters.swappiness",
 ];
 
 /// Everything that is wrong with a task definition beyond the model.
@@ -84,7 +91,7 @@ pub(super) fn task_definition(document: &Value) -> Vec<Told> {
     }
     // Windows has the sizes of its containers alone, but on Fargate.
     if is_fargate || !is_windows(document) {
-        told.extend(sizes(document));
+        told.extend(sizes(document, is_fargate));
     }
     told.extend(volumes(document));
     told.extend(dependencies(document));
@@ -132,12 +139,29 @@ fn fargate(document: &Value) -> Vec<Told> {
             }
         }
     }
+    let is_windows = is_windows(document);
     for (path, value) in each(document, "pidMode") {
         if value == "host" {
             told.push(wrong(&path, "Fargate has no `host` here", "write task"));
+        } else if is_windows && is_said(value) {
+            told.push(wrong(&path, "Windows on Fargate has none", "leave it out"));
         }
     }
-    let is_windows = is_windows(document);
+    for (path, kind) in each(
+        document,
+        "containerDefinitions[].resourceRequirements[].type",
+    ) {
+        if kind == "GPU" {
+            told.push(wrong(&path, "Fargate has no GPU", "leave it out"));
+        }
+    }
+    let added = "containerDefinitions[].linuxParameters.capabilities.add[]";
+    for (path, capability) in each(document, added) {
+        if capability != "SYS_PTRACE" {
+            let message = format!("Fargate adds SYS_PTRACE alone, not {capability}");
+            told.push(wrong(&path, message, "leave it out"));
+        }
+    }
     if is_windows && text(&document["runtimePlatform"], "cpuArchitecture") == "ARM64" {
         let message = "Windows runs on X86_64 alone";
         let path = "runtimePlatform.cpuArchitecture";
@@ -168,21 +192,9 @@ fn is_windows(document: &Value) -> bool {
     text(&document["runtimePlatform"], "operatingSystemFamily").starts_with("WINDOWS")
 }
 
-/// A size: a whole number, or one of the larger unit, which is 1024 of it.
-pub(super) fn units(size: &str, larger: &str) -> Option<u32> {
-    let size = size.trim().to_lowercase();
-    let Some(number) = size.strip_suffix(larger) else {
-        return size.parse().ok();
-    };
-    let number: f64 = number.trim().parse().ok()?;
-    // An eighth is the finest that there is, 192 of the larger unit and more the most.
-    (1..=8192)
-        .map(|n| n * 128)
-        .find(|units| f64::from(*units) == number * 1024.0)
-}
-
-/// What the containers take, against what the task has.
-fn sizes(document: &Value) -> Vec<Told> {
+/// What the containers take, against what the task has: by the texts of ContainerDefinition, all
+/// memory that is reserved must be within the task's, and on Fargate all CPU too.
+fn sizes(document: &Value, is_fargate: bool) -> Vec<Told> {
     let mut told = Vec::new();
     let task_memory = units(text(document, "memory"), "gb").map(u64::from);
     let task_cpu = units(text(document, "cpu"), "vcpu").map(u64::from);
@@ -211,12 +223,14 @@ fn sizes(document: &Value) -> Vec<Told> {
         }
     }
     for (field, sum, all) in [("cpu", cpu, task_cpu), ("memory", memory, task_memory)] {
-        if let Some(all) = all.filter(|all| sum > *all)
-            && told.is_empty()
-        {
-            let message = format!("the containers take {sum} in all, and the task has {all}");
-            told.push(wrong(field, message, "give the task more, or them less"));
-        }
+        let Some(all) = all.filter(|all| sum > *all && told.is_empty()) else {
+            continue;
+        };
+        let message = format!("the containers take {sum} in all, and the task has {all}");
+        told.push(match field {
+            "cpu" if !is_fargate => unwise(field, message),
+            _ => wrong(field, message, "give the task more, or them less"),
+        });
     }
     told
 }
@@ -648,6 +662,37 @@ mod tests {
                 json!({"privileged": true}),
                 none(),
                 format!("{path}.privileged: Fargate does not have it"),
+            ),
+            (
+                json!({"extraHosts": [{"hostname": "db", "ipAddress": "10.0.0.1"}]}),
+                none(),
+                format!("{path}.extraHosts: Fargate does not have it"),
+            ),
+            (
+                json!({"linuxParameters": {"sharedMemorySize": 64}}),
+                none(),
+                format!("{path}.linuxParameters.sharedMemorySize: Fargate does not have it"),
+            ),
+            (
+                json!({"linuxParameters": {"capabilities": {"add": ["SYS_PTRACE", "NET_ADMIN"]}}}),
+                none(),
+                format!("{path}.linuxParameters.capabilities.add[1]: Fargate adds SYS_PTRACE"),
+            ),
+            (
+                json!({"resourceRequirements": [{"type": "GPU", "value": "1"}]}),
+                none(),
+                format!("{path}.resourceRequirements[0].type: Fargate has no GPU"),
+            ),
+            (
+                none(),
+                json!({"pidMode": "task", "cpu": "1024", "memory": "2048",
+                    "runtimePlatform": {"operatingSystemFamily": "WINDOWS_SERVER_2022_CORE"}}),
+                "pidMode: Windows on Fargate has none".into(),
+            ),
+            (
+                json!({"cpu": 1024}),
+                json!({"requiresCompatibilities": ["EC2"]}),
+                "note cpu: the containers take 1024 in all, and the task has 512".into(),
             ),
             (
                 json!({"stopTimeout": 300}),

@@ -71,10 +71,7 @@ impl Default for SimulationBuilder {
             has_green_group: true,
             alarms: Vec::new(),
             fleet: Fleet::default(),
-            registry: Registry {
-                exists: true,
-                ..Registry::default()
-            },
+            registry: Registry::default(),
             programs: Programs::Work,
             clock_off_by: SignedDuration::ZERO,
         }
@@ -313,6 +310,13 @@ impl SimulationBuilder {
     pub fn pushed(mut self, tag: &str) -> Self {
         // A mutable repository refuses nothing.
         let _ = self.registry.push(tag, "an earlier build");
+        self
+    }
+
+    /// What `docker` builds, and what the registry holds, is for this platform. Default:
+    /// `linux/amd64`.
+    pub fn image_platform(mut self, platform: &str) -> Self {
+        platform.clone_into(&mut self.registry.platform);
         self
     }
 

@@ -72,6 +72,8 @@ pub enum Call {
     DescribeImages,
     /// Reads manifests.
     BatchGetImage,
+    /// Asks where a blob of an image may be fetched.
+    GetDownloadUrlForLayer,
     /// Writes a manifest under a tag.
     PutImage,
     /// Creates a schedule.
@@ -125,6 +127,7 @@ impl Call {
             Self::CreateRepository => "CreateRepository",
             Self::DescribeImages => "DescribeImages",
             Self::BatchGetImage => "BatchGetImage",
+            Self::GetDownloadUrlForLayer => "GetDownloadUrlForLayer",
             Self::PutImage => "PutImage",
             Self::CreateSchedule => "CreateSchedule",
             Self::UpdateSchedule => "UpdateSchedule",
@@ -197,6 +200,7 @@ impl Call {
             | Self::CreateRepository
             | Self::DescribeImages
             | Self::BatchGetImage
+            | Self::GetDownloadUrlForLayer
             | Self::PutImage => Area::Registry,
             Self::CreateSchedule
             | Self::UpdateSchedule

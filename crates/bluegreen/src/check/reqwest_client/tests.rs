@@ -133,6 +133,75 @@ async fn connects_to_another_host_and_asks_for_the_urls() {
     );
 }
 
+/// The server's certificate is that of the URL's host, though the client connects to another one.
+#[tokio::test]
+async fn a_certificate_is_held_against_the_urls_host_wherever_the_client_connects_to() {
+    use tokio_rustls::{
+        TlsAcceptor,
+        rustls::{
+            ServerConfig,
+            pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject as _},
+        },
+    };
+
+    const AUTHORITY: &[u8] = include_bytes!("../../../testdata/tls/authority.pem");
+    let certificate = include_bytes!("../../../testdata/tls/certificate.pem");
+    let key = include_bytes!("../../../testdata/tls/key.pem");
+    let certificate = CertificateDer::from_pem_slice(certificate).unwrap();
+    let key = PrivateKeyDer::from_pem_slice(key).unwrap();
+    let config = ServerConfig::builder()
+        .with_no_client_auth()
+        .with_single_cert(vec![certificate], key)
+        .unwrap();
+    let acceptor = TlsAcceptor::from(Arc::new(config));
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let place = listener.local_addr().unwrap().to_string();
+    let served = tokio::spawn(async move {
+        let mut greeted = Vec::new();
+        while let Ok((connection, _)) = listener.accept().await {
+            // A client that does not trust the certificate hangs up.
+            let Ok(mut connection) = acceptor.accept(connection).await else {
+                continue;
+            };
+            let name = connection.get_ref().1.server_name().map(str::to_owned);
+            let mut head = [0; 4096];
+            // Neither does one that trusts it and finds another name in it ask.
+            let Ok(1..) = connection.read(&mut head).await else {
+                continue;
+            };
+            greeted.push(name);
+            let answer = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nup";
+            connection.write_all(answer).await.unwrap();
+            let _ = connection.shutdown().await;
+            if greeted.len() == 2 {
+                break;
+            }
+        }
+        greeted
+    });
+    let trusting = ReqwestClient::with_authorities(AUTHORITY).unwrap();
+    let to =
+        |host: &str| get(&format!("https://{host}/health")).with_connect_to(place.parse().unwrap());
+    let own = to("api.chatbot.invalid");
+    assert_eq!(trusting.send(&own).await.unwrap().body, b"up");
+
+    let failure = client().send(&own).await.unwrap_err().message;
+    assert!(
+        failure.contains("certificate"),
+        "nobody trusts it: {failure}"
+    );
+    let other = trusting.send(&to("other.chatbot.invalid")).await;
+    let failure = other.unwrap_err().message;
+    assert!(
+        failure.contains("api.chatbot.invalid"),
+        "it is of another name: {failure}"
+    );
+
+    assert_eq!(trusting.send(&own).await.unwrap().status, 200);
+    let own = Some("api.chatbot.invalid".to_owned());
+    assert_eq!(served.await.unwrap(), [own.clone(), own]);
+}
+
 #[test]
 fn a_certificate_of_another_name_is_answered_with_a_way() {
     let failure = |advice| {

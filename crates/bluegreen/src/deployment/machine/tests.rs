@@ -154,6 +154,7 @@ fn turn() -> impl Strategy<Value = Turn> {
         revision: revision(n),
         is_new,
         diff: Vec::new(),
+        notes: Vec::new(),
     });
     let deployment = (1..=3_u8).prop_map(|n| DeploymentId::new(format!("ecs-svc/{n}")));
     (
@@ -401,6 +402,7 @@ impl Play {
             revision: revision(2),
             is_new: true,
             diff: Vec::new(),
+            notes: Vec::new(),
         })));
         (play, next)
     }
@@ -677,6 +679,7 @@ fn a_rollout_of_ours_that_never_succeeded_is_not_what_a_rollback_goes_to() {
         revision: revision(3),
         is_new: true,
         diff: Vec::new(),
+        notes: Vec::new(),
     };
     let transition = machine.on(start(), Input::Registered(Ok(registration)));
     let Next::Do(Action::Update { update, .. }) = transition.next else {

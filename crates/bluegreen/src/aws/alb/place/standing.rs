@@ -323,6 +323,20 @@ impl Standing {
                 Some(path.clone()),
             );
         }
+        if let Choice::Specified(spec) = &self.wanted.choice {
+            // What was asked for beside the file was compared above.
+            let beside = [
+                ("Port", self.wanted.port.is_some()),
+                ("HealthCheckPath", self.wanted.health_path.is_some()),
+                ("VpcId", green.vpc_id != blue.vpc_id),
+                ("TargetType", kind(green) != kind(blue)),
+            ];
+            let is_beside = |field: &str| beside.contains(&(field, true));
+            // What the file leaves out may be set by hand.
+            let apart = spec.differences(green).into_iter();
+            let apart = apart.filter(|(field, _)| spec.says(field) && !is_beside(field));
+            wrong.extend(apart.map(|(_, line)| line));
+        }
         let own = self.arn.listener().load_balancer();
         let foreign: Vec<&str> = green
             .load_balancer_arns()

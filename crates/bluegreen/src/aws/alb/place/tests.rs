@@ -19,7 +19,7 @@ use super::{route, standing};
 use crate::{
     ErrorKind,
     aws::{
-        alb::{AlbRule, testing::*},
+        alb::{AlbRule, TargetGroupSpec, testing::*},
         sim::{Call, Fault, Lag, Simulation, SimulationBuilder},
     },
     engine::{Journal, MemoryJournal, Record},
@@ -864,4 +864,37 @@ fn the_route_of_another_rule_is_in_the_way_only_if_it_takes_requests_away() {
         reasons[0].contains("asks for the header X-Bluegreen-Test"),
         "{reasons:?}"
     );
+}
+
+/// A group that was made by a file is held against that file when it is prepared again.
+#[tokio::test(start_paused = true)]
+async fn a_group_that_is_not_as_its_file_says_is_refused_with_each_difference() {
+    let simulation = world(Simulation::builder().no_green_group());
+    let place = |file: serde_json::Value| {
+        let spec = TargetGroupSpec::from_json(&file.to_string()).unwrap();
+        let (rule, blue) = (simulation.rule(), simulation.blue());
+        GreenPlace::new(&simulation.aws(), rule, blue, GreenGroup::specified(spec)).unwrap()
+    };
+    let mut file = serde_json::json!({"Name": simulation.green().name(), "Protocol": "HTTP",
+        "Port": 8000, "VpcId": "vpc-0123456789abcdef0", "TargetType": "ip",
+        "HealthCheckPath": "/health"});
+    let made = place(file.clone()).prepare().await.unwrap();
+    assert_eq!(
+        kinds(&made.done),
+        ["create_group", "attach", "create_route"]
+    );
+    assert!(place(file.clone()).prepare().await.unwrap().done.is_empty());
+    // A default that is spelt is no difference.
+    file["HealthCheckIntervalSeconds"] = 30.into();
+    assert!(place(file.clone()).prepare().await.unwrap().done.is_empty());
+    file["HealthCheckPath"] = "/alive".into();
+    file["HealthyThresholdCount"] = 2.into();
+    let error = place(file).prepare().await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Refused);
+    for said in [
+        "its HealthCheckPath is \"/health\", not \"/alive\"",
+        "its HealthyThresholdCount is 5, not 2",
+    ] {
+        assert!(error.message().contains(said), "{said}: {error}");
+    }
 }

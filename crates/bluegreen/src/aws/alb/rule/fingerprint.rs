@@ -41,7 +41,7 @@ pub(super) struct Fingerprint {
 
 impl Fingerprint {
     pub(super) fn of(rule: &Rule, groups: &Sides<TargetGroupArn>) -> Self {
-        let form = rule_form(rule, groups);
+        let form = rule_form(rule, Some(groups));
         let digest = Sha256::digest(canonical(&form));
         let mut hash = format!("{VERSION}:");
         for byte in &digest[..KEPT_BYTES] {
@@ -51,6 +51,16 @@ impl Fingerprint {
         flatten("", &form, &mut fields);
         Self { hash, fields }
     }
+}
+
+/// Whether two rules route the same, whatever AWS fills in, gives in two shapes or keeps no order of.
+pub(in crate::aws::alb) fn is_same(one: &Rule, other: &Rule) -> bool {
+    let meaning = |rule: &Rule| {
+        let mut form = rule_form(rule, None);
+        form["rule"] = Value::Null;
+        form
+    };
+    meaning(one) == meaning(other)
 }
 
 /// Writes down each value under the path to it: `actions.1.forward.stickiness`. A list without
@@ -102,7 +112,7 @@ fn shown(value: &Value) -> String {
     }
 }
 
-fn rule_form(rule: &Rule, groups: &Sides<TargetGroupArn>) -> Value {
+fn rule_form(rule: &Rule, groups: Option<&Sides<TargetGroupArn>>) -> Value {
     // The numbers in `Order` mean nothing but the order itself.
     let mut actions: Vec<&Action> = rule.actions().iter().collect();
     actions.sort_by_key(|action| action.order.unwrap_or_default());
@@ -119,7 +129,7 @@ fn rule_form(rule: &Rule, groups: &Sides<TargetGroupArn>) -> Value {
     })
 }
 
-fn action_form(action: &Action, groups: &Sides<TargetGroupArn>) -> Value {
+fn action_form(action: &Action, groups: Option<&Sides<TargetGroupArn>>) -> Value {
     json!({
         "type": action.r#type.as_ref().map(|kind| kind.as_str()),
         "forward": forward::is_forward(action).then(|| forward_form(action, groups)),
@@ -143,15 +153,17 @@ fn action_form(action: &Action, groups: &Sides<TargetGroupArn>) -> Value {
 }
 
 /// Without the scalar `TargetGroupArn`, which comes and goes, and without our two weights.
-fn forward_form(action: &Action, groups: &Sides<TargetGroupArn>) -> Value {
+fn forward_form(action: &Action, groups: Option<&Sides<TargetGroupArn>>) -> Value {
     let groups = forward::groups(action).into_iter().map(|group| {
-        let side = if group.arn == groups.blue.as_str() {
-            Some("blue")
-        } else if group.arn == groups.green.as_str() {
-            Some("green")
-        } else {
-            None
-        };
+        let side = groups.and_then(|groups| {
+            if group.arn == groups.blue.as_str() {
+                Some("blue")
+            } else if group.arn == groups.green.as_str() {
+                Some("green")
+            } else {
+                None
+            }
+        });
         let weight = match side {
             Some(side) => side.to_owned(),
             None => group.weight.to_string(),
@@ -684,7 +696,11 @@ mod tests {
         let without = rule(vec![oidc(), forward(&[(BLUE, 1), (GREEN, 0)])]);
         let with = rule(vec![oidc_with_secret(), forward(&[(BLUE, 1), (GREEN, 0)])]);
         assert_eq!(of(&without), of(&with));
-        assert!(!rule_form(&with, &groups()).to_string().contains(SECRET));
+        assert!(
+            !rule_form(&with, Some(&groups()))
+                .to_string()
+                .contains(SECRET)
+        );
     }
 
     /// A journal of an older build must not read as drift: the form changes with its version.

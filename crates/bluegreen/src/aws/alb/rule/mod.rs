@@ -5,7 +5,7 @@ mod arn;
 mod command;
 pub(super) mod conditions;
 pub(super) mod edit;
-mod fingerprint;
+pub(super) mod fingerprint;
 pub(super) mod forward;
 pub(crate) mod live;
 pub(super) mod locate;

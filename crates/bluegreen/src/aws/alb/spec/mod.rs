@@ -1,5 +1,6 @@
 //! Rules and target groups as files describe them.
 
+pub(in crate::aws) mod conversions;
 mod request;
 mod rule_rules;
 mod rule_spec;

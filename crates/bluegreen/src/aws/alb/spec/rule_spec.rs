@@ -2,8 +2,9 @@
 
 use std::fmt;
 
-use aws_sdk_elasticloadbalancingv2::operation::create_rule::{
-    CreateRuleInput, builders::CreateRuleInputBuilder,
+use aws_sdk_elasticloadbalancingv2::{
+    operation::create_rule::{CreateRuleInput, builders::CreateRuleInputBuilder},
+    types::Rule,
 };
 use serde_json::{Map, Value};
 
@@ -11,7 +12,10 @@ use super::{request, rule_rules};
 use crate::{
     aws::{
         Aws,
-        alb::{ListenerArn, RuleArn, TargetGroupArn},
+        alb::{
+            ListenerArn, RuleArn, TargetGroupArn,
+            rule::{fingerprint, locate},
+        },
         document::{File, list, refusals},
         model::Input,
     },
@@ -75,12 +79,13 @@ impl ListenerRuleSpec {
         self.file.findings(Input::Rule, &[], rules)
     }
 
-    /// Makes the rule on a listener.
+    /// Makes the rule on a listener, or finds it there: one of its priority that routes the same,
+    /// whatever AWS fills in or reorders.
     ///
     /// # Errors
     ///
     /// `Refused` with every refusal of [`findings`](Self::findings), nothing called; `Conflict`
-    /// if the priority is taken; `OutcomeUnknown` if no answer came: look before doing it
+    /// if the priority is taken by another rule; `OutcomeUnknown` if no answer came: look before doing it
     /// again.
     ///
     /// # Cancel safety
@@ -103,11 +108,39 @@ impl ListenerRuleSpec {
             return Err(Error::new(ErrorKind::Refused, message));
         }
         let sent = aws.elb.create_rule(self.create_input(listener)).await;
-        let output = sent.map_err(|error| error.into_error(attempted.as_str()))?;
+        let output = match sent {
+            Ok(output) => output,
+            Err(error) if error.kind == ErrorKind::Conflict => {
+                // An earlier call may have made it.
+                return match self.made_before(aws, listener).await? {
+                    Some(rule) => Ok(rule),
+                    None => Err(error.into_error(attempted)),
+                };
+            }
+            Err(error) => return Err(error.into_error(attempted)),
+        };
         let arn = output.rules().first().and_then(|rule| rule.rule_arn());
         arn.unwrap_or_default()
             .parse()
             .map_err(|error| Error::new(ErrorKind::OutcomeUnknown, attempted).with_source(error))
+    }
+
+    /// The rule at this priority, if it is the one of this file.
+    async fn made_before(&self, aws: &Aws, listener: &ListenerArn) -> Result<Option<RuleArn>> {
+        let rules = locate::rules_of(&*aws.elb, listener).await?;
+        let input = self.create_input(listener);
+        let wanted = Rule::builder()
+            .set_conditions(input.get_conditions().clone())
+            .set_actions(input.get_actions().clone())
+            .set_transforms(input.get_transforms().clone())
+            .is_default(false)
+            .build();
+        let priority = input.get_priority().map(|one| one.to_string());
+        let mut rules = rules.iter();
+        let found = rules.find(|rule| rule.priority == priority);
+        let found = found.filter(|rule| fingerprint::is_same(rule, &wanted));
+        let arn = found.and_then(|rule| rule.rule_arn.as_deref());
+        Ok(arn.and_then(|arn| arn.parse().ok()))
     }
 
     /// The exact request.
@@ -147,7 +180,7 @@ mod tests {
     use crate::{
         aws::{
             alb::{tags::tag, testing::*},
-            sim::Simulation,
+            sim::{Call, Simulation},
         },
         preflight::Severity,
     };
@@ -345,8 +378,7 @@ mod tests {
         });
         let sound = spec(&sound.to_string());
         sound.create(&aws, &listener, None).await.unwrap();
-        let taken = sound.create(&aws, &listener, None).await.unwrap_err();
-        assert_eq!(taken.kind(), ErrorKind::Conflict);
+        assert_eq!(simulation.calls(Call::CreateRule), 1);
     }
 
     /// A sound rule with these conditions and actions.

@@ -4,11 +4,14 @@ use aws_sdk_elasticloadbalancingv2::{
     operation::create_target_group::{
         CreateTargetGroupInput, builders::CreateTargetGroupInputBuilder,
     },
-    types::{Matcher, ProtocolEnum, Tag, TargetGroupIpAddressTypeEnum, TargetTypeEnum},
+    types::{
+        Matcher, ProtocolEnum, Tag, TargetGroup, TargetGroupIpAddressTypeEnum, TargetTypeEnum,
+    },
 };
 use serde_json::{Map, Value};
 
 use super::{
+    conversions,
     request::{self, number, string},
     rule_rules::is_port,
 };
@@ -90,6 +93,35 @@ impl TargetGroupSpec {
             finding.hint = Some(hint.to_owned());
         }
         findings
+    }
+
+    /// Whether a group that exists is as this file would make it: what AWS fills in does not count.
+    #[cfg(test)]
+    pub(super) fn is_same_as(&self, group: &TargetGroup) -> bool {
+        self.differences(group).is_empty()
+    }
+
+    /// Whether something is said of a field.
+    pub(in crate::aws::alb) fn says(&self, field: &str) -> bool {
+        self.document.get(field).is_some_and(is_said)
+    }
+
+    /// In what a group that exists is not as this file would make it: each field, and what to say of
+    /// it. Tags are not looked at.
+    pub(in crate::aws::alb) fn differences(&self, group: &TargetGroup) -> Vec<(String, String)> {
+        let found = conversions::document(group);
+        let there = conversions::canonical(&found);
+        let asked = conversions::canonical(&self.document);
+        let apart = found
+            .iter()
+            .filter(|(field, _)| there.get(field) != asked.get(field));
+        let tell = |(field, found): (&String, &Value)| {
+            let own = self.document.get(field).filter(|one| is_said(one)).cloned();
+            let wanted = own.unwrap_or_else(|| conversions::default(field, &self.document));
+            let line = format!("its {field} is {found}, not {wanted}");
+            (field.clone(), line)
+        };
+        apart.map(tell).collect()
     }
 
     /// The exact request, with these tags beside its own.
@@ -218,6 +250,12 @@ fn rules(document: &Value) -> Vec<Told> {
                 let message = format!("it is not for protocol version {}", or(version, "HTTP1"));
                 let hint = "HttpCode goes with HTTP1 and HTTP2, GrpcCode with GRPC";
                 told.push(wrong(&at, message, hint));
+            }
+            Some(found)
+                if !are_codes(found, &codes) && are_codes(&found.replace(' ', ""), &codes) =>
+            {
+                // No text of AWS says whether it takes them.
+                told.push(unwise(&at, "it has spaces, which AWS may refuse"));
             }
             Some(found) if !are_codes(found, &codes) => {
                 let message = format!("`{found}` are no success codes");
@@ -440,6 +478,13 @@ mod tests {
         ] {
             assert_eq!(group(fields), [""; 0]);
         }
+    }
+
+    #[test]
+    fn spaces_among_codes_are_told_and_not_refused() {
+        let codes = serde_json::json!({"Matcher": {"HttpCode": "200, 301"}});
+        let wanted = "note Matcher.HttpCode: it has spaces, which AWS may refuse";
+        assert_eq!(group(codes), [wanted]);
     }
 
     #[test]

@@ -5,7 +5,7 @@ use super::*;
 use crate::{
     aws::{
         api::EcsCall,
-        ecs::TaskDefinition,
+        ecs::{ServiceSpec, TaskDefinition},
         model::{Input, Model, Shape},
         sim::Simulation,
     },
@@ -345,4 +345,106 @@ fn a_real_answer_to_a_short_file_is_the_same() {
         answer,
         "and the simulation answers as AWS does"
     );
+}
+
+/// Settings of real services; null leaves one out.
+fn settings() -> Vec<(&'static str, Value)> {
+    vec![
+        ("nothing", json!({})),
+        ("strategy, spelt", json!({"schedulingStrategy": "REPLICA"})),
+        (
+            "controller, spelt",
+            json!({"deploymentController": {"type": "ECS"}}),
+        ),
+        ("latest platform", json!({"platformVersion": "LATEST"})),
+        (
+            "tags",
+            json!({"tags": [{"key": "b", "value": "2"}, {"key": "a", "value": "1"}],
+                "propagateTags": "SERVICE", "enableECSManagedTags": true}),
+        ),
+        (
+            "no tags",
+            json!({"propagateTags": "NONE", "enableECSManagedTags": false}),
+        ),
+        ("shell", json!({"enableExecuteCommand": true})),
+        (
+            "balanced",
+            json!({"loadBalancers": [{"containerName": "app", "containerPort": 8000, "targetGroupArn":
+                "arn:aws:elasticloadbalancing:us-east-1:123456789012:targetgroup/fastapi/943f017f100becff"}],
+                "healthCheckGracePeriodSeconds": 60}),
+        ),
+        ("no patience", json!({"healthCheckGracePeriodSeconds": 0})),
+        (
+            "found by name",
+            json!({"serviceRegistries": [{"registryArn": "arn:aws:servicediscovery:us-east-1:123456789012:service/srv-1"}]}),
+        ),
+        (
+            "connected",
+            json!({"serviceConnectConfiguration": {"enabled": true, "namespace": "prod"}}),
+        ),
+        (
+            "breaker",
+            json!({"deploymentConfiguration": {"maximumPercent": 150, "minimumHealthyPercent": 100,
+                "deploymentCircuitBreaker": {"enable": true, "rollback": true}}}),
+        ),
+        (
+            "no breaker, spelt",
+            json!({"deploymentConfiguration": {"maximumPercent": 200, "minimumHealthyPercent": 100,
+                "strategy": "ROLLING", "bakeTimeInMinutes": 0,
+                "deploymentCircuitBreaker": {"enable": false, "rollback": false}}}),
+        ),
+        (
+            "subnets in any order",
+            json!({"networkConfiguration": {"awsvpcConfiguration": {"assignPublicIp": "DISABLED",
+                "subnets": ["subnet-0b", "subnet-0a"], "securityGroups": ["sg-0b", "sg-0a"]}}}),
+        ),
+        (
+            "by provider",
+            json!({"launchType": null, "capacityProviderStrategy": [
+                {"capacityProvider": "FARGATE", "base": 1, "weight": 1},
+                {"capacityProvider": "FARGATE_SPOT", "weight": 3}]}),
+        ),
+        (
+            "empty lists",
+            json!({"placementStrategy": [], "placementConstraints": []}),
+        ),
+        ("zones", json!({"availabilityZoneRebalancing": "ENABLED"})),
+    ]
+}
+
+/// The settings crossed pairwise: create, describe, compare.
+#[tokio::test(start_paused = true)]
+async fn services_crossed_pairwise_come_back_without_a_difference() {
+    let settings = settings();
+    let mut tried = 0;
+    for (one, first) in &settings {
+        for (other, second) in &settings {
+            let simulation = Simulation::builder().no_service().build();
+            let mut file = json!({"serviceName": simulation.service(), "desiredCount": 2,
+                "launchType": "FARGATE", "networkConfiguration": {"awsvpcConfiguration": {
+                    "subnets": ["subnet-0123456789abcdef0"], "securityGroups": ["sg-0123456789abcdef0"]}}});
+            for set in [first, second] {
+                for (field, value) in set.as_object().into_iter().flatten() {
+                    file[field] = value.clone();
+                }
+            }
+            let spec = ServiceSpec::from_json(&file.to_string()).expect("an object");
+            let ecs = simulation.aws().ecs;
+            let family = json!({"family": "chatbot-fastapi",
+                "containerDefinitions": [{"name": "app", "image": "i"}]});
+            let registered = ecs.call(EcsCall::RegisterTaskDefinition, family).await;
+            let registered = registered.expect("registered");
+            let arn = registered["taskDefinition"]["taskDefinitionArn"].as_str();
+            let (cluster, service) = (simulation.cluster(), simulation.service());
+            let input = spec.create_input(cluster, service, arn.expect("an ARN"), &[], "token");
+            ecs.call(EcsCall::CreateService, input).await.expect("made");
+            let asked = json!({"cluster": cluster, "services": [service], "include": ["TAGS"]});
+            let answer = ecs.call(EcsCall::DescribeServices, asked).await;
+            let answer = answer.expect("described");
+            let lines = spec.differences(&answer["services"][0]);
+            assert_eq!(lines, Vec::<String>::new(), "{one}, {other}");
+            tried += 1;
+        }
+    }
+    assert!(tried >= 200, "{tried}");
 }

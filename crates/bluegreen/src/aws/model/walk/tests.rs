@@ -207,10 +207,12 @@ struct Case {
 /// the files and starts this test.
 #[test]
 #[ignore = "needs the files that tests/model/oracle.py makes"]
+#[expect(clippy::print_stdout, reason = "the verdicts are what it is run for")]
 fn judges_files_as_the_client_library_does() {
     let path = std::env::var_os("BLUEGREEN_MODEL_CASES").expect("oracle.py sets it");
     let text = std::fs::read_to_string(path).expect("oracle.py wrote it");
     let mut counts = BTreeMap::new();
+    let mut verdicts = BTreeMap::new();
     let mut apart = Vec::new();
     for line in text.lines() {
         let case: Case = serde_json::from_str(line).expect("oracle.py writes JSON");
@@ -220,14 +222,33 @@ fn judges_files_as_the_client_library_does() {
         let input = input.expect("one of ours");
         let root = parse(&case.document.to_string()).expect("JSON");
         let ours = problems(input, &root, &[]);
-        // The library knows neither values nor upper bounds: AWS itself refuses those.
-        let by_model = |one: &&Problem| !matches!(one.kind, Kind::Choice | Kind::Deprecated);
-        let ours: Vec<&Problem> = ours.iter().filter(by_model).collect();
-        let is_wrong = case.change == "value";
-        let verdict = problems(input, &root, &[])
+        // AWS takes what it is about to drop, and so does the library.
+        let ours: Vec<&Problem> = ours
             .iter()
-            .any(|one| one.kind == Kind::Choice);
-        let agrees = ours.is_empty() == case.theirs.is_empty() && verdict == is_wrong;
+            .filter(|one| one.kind != Kind::Deprecated)
+            .collect();
+        let is_all = |kind| ours.iter().all(|one| one.kind == kind);
+        let agrees = match (
+            case.change.as_str(),
+            ours.is_empty(),
+            case.theirs.is_empty(),
+        ) {
+            // The disagreements that there must be; `oracle.py` gives the reason of each.
+            ("value", is_taken, true) => !is_taken && is_all(Kind::Choice),
+            ("above", is_taken, true) => !is_taken && is_all(Kind::Range),
+            ("null", true, is_taken) => !is_taken,
+            ("value" | "above", _, false) => false,
+            (_, ours, theirs) => ours == theirs,
+        };
+        let sides = match (ours.is_empty(), case.theirs.is_empty()) {
+            (true, true) => "both take it",
+            (false, false) => "both refuse it",
+            (false, true) => "ours alone refuses it",
+            (true, false) => "the library alone refuses it",
+        };
+        *verdicts
+            .entry(format!("{}: {sides}", case.change))
+            .or_insert(0_u32) += 1;
         *counts.entry(case.change.clone()).or_insert(0_u32) += 1;
         if !agrees {
             apart.push(format!("{} {line}\nours: {ours:?}", case.change));
@@ -239,7 +260,10 @@ fn judges_files_as_the_client_library_does() {
         apart.len(),
         apart[0]
     );
-    for change in ["nothing", "name", "type", "value", "missing"] {
+    println!("verdicts by what was changed: {verdicts:#?}");
+    for change in [
+        "nothing", "name", "type", "value", "missing", "null", "below", "above",
+    ] {
         let count = counts.get(change).copied().unwrap_or_default();
         assert!(count >= 100, "{change} was made {count} times: {counts:?}");
     }

@@ -14,6 +14,9 @@ use aws_sdk_ecr::{
         get_authorization_token::{
             GetAuthorizationTokenOutput, builders::GetAuthorizationTokenInputBuilder,
         },
+        get_download_url_for_layer::{
+            GetDownloadUrlForLayerOutput, builders::GetDownloadUrlForLayerInputBuilder,
+        },
         put_image::{PutImageOutput, builders::PutImageInputBuilder},
     },
     types::{
@@ -29,7 +32,7 @@ use crate::{
         api::{ApiError, EcrApi},
         sim::{
             fault::{Call, answer},
-            state::registry::{HOST, REPOSITORY, digest},
+            state::registry::{HOST, REPOSITORY, blob_url, digest},
             time::SimClock,
         },
     },
@@ -145,6 +148,19 @@ impl EcrApi for SimEcr {
                     );
                 }
                 Ok(output.build())
+            })
+            .await
+    }
+
+    async fn get_download_url_for_layer(
+        &self,
+        input: GetDownloadUrlForLayerInputBuilder,
+    ) -> Result<GetDownloadUrlForLayerOutput, ApiError> {
+        self.0
+            .serve(Call::GetDownloadUrlForLayer, move |_world, _now| {
+                let digest = input.get_layer_digest().as_deref().unwrap_or_default();
+                let answer = GetDownloadUrlForLayerOutput::builder();
+                Ok(answer.download_url(blob_url(digest)).build())
             })
             .await
     }

@@ -485,6 +485,18 @@ fn as_described(rule: &Rule) -> Rule {
             login.client_secret = None;
             login.use_existing_client_secret = None;
         }
+        // A part of the URL that is not said stays as it was asked for.
+        if let Some(to) = action.redirect_config.as_mut() {
+            for (part, own) in [
+                (&mut to.protocol, "#{protocol}"),
+                (&mut to.port, "#{port}"),
+                (&mut to.host, "#{host}"),
+                (&mut to.path, "/#{path}"),
+                (&mut to.query, "#{query}"),
+            ] {
+                part.get_or_insert_with(|| own.to_owned());
+            }
+        }
         if action.r#type != Some(ActionTypeEnum::Forward) {
             continue;
         }

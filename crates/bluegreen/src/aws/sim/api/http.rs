@@ -20,6 +20,9 @@ impl HttpClient for SimHttp {
     async fn send(&self, request: &HttpRequest) -> Result<HttpResponse, HttpFailure> {
         let took = Duration::from_millis(90);
         tokio::time::sleep(took).await;
+        if let Some(blob) = self.0.blob(&request.url) {
+            return Ok(HttpResponse::new(200, blob).with_took(took));
+        }
         let header = |name: &str| {
             let mut headers = request.headers.iter();
             let found = headers.find(|(known, _)| known.eq_ignore_ascii_case(name));

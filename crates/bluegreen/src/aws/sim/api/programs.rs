@@ -54,7 +54,7 @@ impl CommandRunner for SimPrograms {
             });
         }
         if has("inspect") {
-            return Ok(finished(0, &["linux/amd64"], &[]));
+            return Ok(finished(0, &[&self.0.platform()], &[]));
         }
         if has("build") {
             say(

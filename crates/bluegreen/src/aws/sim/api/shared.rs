@@ -64,6 +64,16 @@ impl Shared {
         self.now().0.programs
     }
 
+    /// What is fetched from a URL of the registry's blobs.
+    pub(super) fn blob(&self, url: &str) -> Option<String> {
+        self.now().0.registry.blob(url)
+    }
+
+    /// The platform that is built for.
+    pub(super) fn platform(&self) -> String {
+        self.now().0.registry.platform.clone()
+    }
+
     pub(super) fn push(&self, tag: &str, content: &str) -> Result<String, String> {
         let (mut world, now) = self.now();
         world.keep(Area::Registry, now, None);

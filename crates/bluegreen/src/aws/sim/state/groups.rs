@@ -10,10 +10,12 @@ use aws_sdk_elasticloadbalancingv2::{
     },
 };
 
+use serde_json::Value;
+
 use super::rules::{self, Rules};
 use crate::{
     aws::{
-        alb::TargetGroupArn,
+        alb::{TargetGroupArn, spec::conversions},
         api::ApiError,
         sim::fault::{Call, answer},
     },
@@ -245,37 +247,31 @@ impl Groups {
     }
 }
 
-/// A group as the guide has it.
-/// A group with what it was not asked for, as AWS answers it
-/// ([CreateTargetGroup](https://docs.aws.amazon.com/elasticloadbalancing/latest/APIReference/API_CreateTargetGroup.html)).
+/// A group with what it was not asked for, as AWS answers it.
 fn filled_in(mut group: TargetGroup) -> TargetGroup {
-    let is_lambda = group.target_type == Some(TargetTypeEnum::Lambda);
-    let version = (!is_lambda).then(|| "HTTP1".to_owned());
-    group.protocol_version = group.protocol_version.or(version);
-    let (path, code) = if group.protocol_version.as_deref() == Some("GRPC") {
-        ("/AWS.ALB/healthcheck", Matcher::builder().grpc_code("12"))
-    } else {
-        ("/", Matcher::builder().http_code("200"))
-    };
-    let (interval, timeout, unhealthy) = if is_lambda { (35, 30, 5) } else { (30, 5, 2) };
-    let protocol = (!is_lambda).then_some(ProtocolEnum::Http);
-    let port = (!is_lambda).then(|| "traffic-port".to_owned());
-    group.target_type.get_or_insert(TargetTypeEnum::Instance);
-    let family = &mut group.ip_address_type;
-    family.get_or_insert(TargetGroupIpAddressTypeEnum::Ipv4);
-    group.health_check_enabled.get_or_insert(!is_lambda);
-    group.health_check_protocol = group.health_check_protocol.or(protocol);
-    group.health_check_port = group.health_check_port.or(port);
-    let checked = &mut group.health_check_path;
-    checked.get_or_insert_with(|| path.to_owned());
-    group.health_check_interval_seconds.get_or_insert(interval);
-    group.health_check_timeout_seconds.get_or_insert(timeout);
-    group.healthy_threshold_count.get_or_insert(5);
-    group.unhealthy_threshold_count.get_or_insert(unhealthy);
-    group.matcher.get_or_insert_with(|| code.build());
+    let described = Value::Object(conversions::described(&conversions::document(&group)));
+    let text = |field: &str| described.get(field)?.as_str().map(str::to_owned);
+    let number = |field: &str| i32::try_from(described.get(field)?.as_i64()?).ok();
+    let code = |field: &str| Some(described.get("Matcher")?.get(field)?.as_str()?.to_owned());
+    group.protocol_version = text("ProtocolVersion");
+    group.health_check_protocol =
+        text("HealthCheckProtocol").map(|one| ProtocolEnum::from(one.as_str()));
+    group.health_check_port = text("HealthCheckPort");
+    group.health_check_enabled = described.get("HealthCheckEnabled").and_then(Value::as_bool);
+    group.health_check_path = text("HealthCheckPath");
+    group.health_check_interval_seconds = number("HealthCheckIntervalSeconds");
+    group.health_check_timeout_seconds = number("HealthCheckTimeoutSeconds");
+    group.healthy_threshold_count = number("HealthyThresholdCount");
+    group.unhealthy_threshold_count = number("UnhealthyThresholdCount");
+    let matcher = Matcher::builder().set_http_code(code("HttpCode"));
+    group.matcher = Some(matcher.set_grpc_code(code("GrpcCode")).build());
+    group.target_type = text("TargetType").map(|one| TargetTypeEnum::from(one.as_str()));
+    let family = text("IpAddressType");
+    group.ip_address_type = family.map(|one| TargetGroupIpAddressTypeEnum::from(one.as_str()));
     group
 }
 
+/// A group as the guide has it.
 fn given(arn: &TargetGroupArn, port: i32) -> TargetGroup {
     TargetGroup::builder()
         .target_group_arn(arn.as_str())

@@ -7,22 +7,56 @@ use sha2::{Digest as _, Sha256};
 pub(in crate::aws::sim) const HOST: &str = "123456789012.dkr.ecr.us-east-1.amazonaws.com";
 pub(in crate::aws::sim) const REPOSITORY: &str = "chatbot-fastapi";
 
+/// Where the blobs of its images are fetched.
+const BLOBS: &str = "https://blobs.simulated.example/";
+
+/// Where a blob of an image may be fetched.
+pub(in crate::aws::sim) fn blob_url(digest: &str) -> String {
+    format!("{BLOBS}{digest}?X-Amz-Signature=simulated")
+}
+
 /// The registry's state: one repository, its tags, and what each digest holds.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub(in crate::aws::sim) struct Registry {
     pub(in crate::aws::sim) exists: bool,
     pub(in crate::aws::sim) is_immutable: bool,
     pub(in crate::aws::sim) tags: BTreeMap<String, String>,
     pub(in crate::aws::sim) manifests: BTreeMap<String, String>,
+    /// The platform that its images are for.
+    pub(in crate::aws::sim) platform: String,
+}
+
+impl Default for Registry {
+    fn default() -> Self {
+        Self {
+            exists: true,
+            is_immutable: false,
+            tags: BTreeMap::new(),
+            manifests: BTreeMap::new(),
+            platform: "linux/amd64".to_owned(),
+        }
+    }
 }
 
 impl Registry {
     /// What a push does: the digest, or why it is refused.
     pub(in crate::aws::sim) fn push(&mut self, tag: &str, content: &str) -> Result<String, String> {
-        let manifest = format!("{{\"schemaVersion\":2,\"content\":{content:?}}}");
+        let config = digest(content);
+        let manifest = format!(
+            "{{\"schemaVersion\":2,\"config\":{{\"digest\":{config:?}}},\"content\":{content:?}}}"
+        );
         let digest = digest(&manifest);
         self.put(tag, &digest, manifest)?;
         Ok(digest)
+    }
+
+    /// What is fetched from a URL, if it is that of a blob: the configuration of an image.
+    pub(in crate::aws::sim) fn blob(&self, url: &str) -> Option<String> {
+        url.strip_prefix(BLOBS)?;
+        let (os, architecture) = self.platform.split_once('/')?;
+        Some(format!(
+            "{{\"os\":{os:?},\"architecture\":{architecture:?}}}"
+        ))
     }
 
     pub(in crate::aws::sim) fn put(

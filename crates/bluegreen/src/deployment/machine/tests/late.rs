@@ -231,6 +231,7 @@ impl World {
                 revision: revision(2),
                 is_new: false,
                 diff: Vec::new(),
+                notes: Vec::new(),
             })),
             Action::Update { update, restores } => self.update(update, *restores),
             Action::Observe => Input::Observed(Ok(self.read())),
