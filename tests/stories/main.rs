@@ -15,5 +15,6 @@ mod release_lag;
 mod rights;
 mod scenarios;
 mod sequential;
+mod shrunk;
 mod store;
 mod thrift;

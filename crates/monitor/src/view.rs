@@ -397,6 +397,7 @@ impl View {
             MigrationEvent::RollingBack { .. }
             | MigrationEvent::Drifted { .. }
             | MigrationEvent::WritingUnread { .. }
+            | MigrationEvent::AllAtOnce { .. }
             | MigrationEvent::SwitchFired { .. }
             | MigrationEvent::Unresolved { .. }
             | MigrationEvent::JournalFailed { .. } => Level::Bad,
@@ -406,6 +407,7 @@ impl View {
             | MigrationEvent::SwitchFailed { .. }
             | MigrationEvent::CapacityShort { .. }
             | MigrationEvent::CapacityFailed { .. }
+            | MigrationEvent::Returning { .. }
             | MigrationEvent::PauseEnds { .. }
             | MigrationEvent::Controlled { .. } => Level::Unsure,
             MigrationEvent::Ended { exit_code: 0, .. } => Level::Good,

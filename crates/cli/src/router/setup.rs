@@ -294,15 +294,18 @@ impl Problems {
     }
 
     fn span(&mut self, field: &str, text: &str) -> Option<Duration> {
-        let parsed = jiff::SignedDuration::from_str(text)
-            .ok()
-            .and_then(|span| Duration::try_from(span).ok());
+        let parsed = parsed_span(text);
         if parsed.is_none() {
             let message = format!("`{text}` is not a span of time");
             self.add(field, message, "write it like `10m`, `90s` or `1h 30m`");
         }
         parsed
     }
+}
+
+fn parsed_span(text: &str) -> Option<Duration> {
+    let span = jiff::SignedDuration::from_str(text).ok()?;
+    Duration::try_from(span).ok()
 }
 
 /// Options that say nothing where they stand, so that the command was meant otherwise.
@@ -438,6 +441,7 @@ fn plan(cli: &Cli, problems: &mut Problems) -> Option<MigrationPlan> {
     };
     let step_deadline = optional("--step-deadline", given.step_deadline.as_ref());
     let deadline = optional("--deadline", given.deadline.as_ref());
+    let gradual = optional("--gradual-restore", given.gradual_restore.as_ref());
     let usual = given.dead_man_role.as_ref().map(|_| DEAD_MAN.to_owned());
     let dead_man = given.dead_man.as_ref().or(usual.as_ref());
     let dead_man = optional("--dead-man", dead_man);
@@ -490,6 +494,12 @@ fn plan(cli: &Cli, problems: &mut Problems) -> Option<MigrationPlan> {
         .hold_back(hold_back.ok()?);
     if let Some(deadline) = deadline? {
         builder = builder.deadline(deadline);
+    }
+    if let Some(within) = gradual? {
+        builder = builder.gradual_restore(within);
+    }
+    if let Some(grace) = cli.place.grace.as_deref().and_then(parsed_span) {
+        builder = builder.grace(grace);
     }
     if let Some(after) = dead_man? {
         builder = builder.dead_man(after);
