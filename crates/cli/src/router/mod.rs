@@ -7,6 +7,7 @@ mod outlook;
 mod render;
 mod rollback;
 mod setup;
+mod switch;
 
 use std::process::ExitCode;
 
@@ -235,7 +236,10 @@ async fn looked_ahead(cli: &Cli, setup: &Setup, aws: &Aws, command: &Command) ->
         }
     }
     let is_kept = match command {
-        Command::Plan => capacity::foresee(setup, aws, !cli.place.aws).await,
+        Command::Plan => {
+            let is_kept = capacity::foresee(setup, aws, !cli.place.aws).await;
+            switch::foresee(setup, aws).await && is_kept
+        }
         _ => true,
     };
     let Some(settings) = setup.sequential() else {

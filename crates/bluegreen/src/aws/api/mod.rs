@@ -9,6 +9,7 @@ mod ecr;
 mod ecs;
 mod elb;
 mod error;
+mod iam;
 mod last_check;
 mod scaling;
 mod scheduler;
@@ -18,7 +19,7 @@ pub use self::counting::CallCounts;
 #[cfg(test)]
 pub(crate) use self::{
     cloudwatch::MockCloudWatchApi, ecr::MockEcrApi, ecs::MockEcsApi, elb::MockElbApi,
-    scaling::MockScalingApi, scheduler::MockSchedulerApi,
+    iam::MockIamApi, scaling::MockScalingApi, scheduler::MockSchedulerApi,
 };
 pub(crate) use self::{
     cloudwatch::{CloudWatchApi, RealCloudWatch},
@@ -27,6 +28,7 @@ pub(crate) use self::{
     ecs::{EcsApi, EcsCall, RealEcs},
     elb::{ElbApi, RealElb},
     error::ApiError,
+    iam::{IamApi, RealIam},
     last_check::{Guard, after_read},
     scaling::{RealScaling, ScalingApi},
     scheduler::{RealScheduler, SchedulerApi},

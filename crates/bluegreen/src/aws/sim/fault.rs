@@ -86,6 +86,10 @@ pub enum Call {
     DescribeScalableTargets,
     /// Changes how far a service may be scaled.
     RegisterScalableTarget,
+    /// Reads a role and who may take it on.
+    GetRole,
+    /// Asks what the policies of a role let it do.
+    SimulatePrincipalPolicy,
 }
 
 impl Call {
@@ -132,6 +136,8 @@ impl Call {
             Self::DeleteSchedule => "DeleteSchedule",
             Self::DescribeScalableTargets => "DescribeScalableTargets",
             Self::RegisterScalableTarget => "RegisterScalableTarget",
+            Self::GetRole => "GetRole",
+            Self::SimulatePrincipalPolicy => "SimulatePrincipalPolicy",
         }
     }
 
@@ -201,7 +207,9 @@ impl Call {
             Self::CreateSchedule
             | Self::UpdateSchedule
             | Self::GetSchedule
-            | Self::DeleteSchedule => Area::Schedules,
+            | Self::DeleteSchedule
+            | Self::GetRole
+            | Self::SimulatePrincipalPolicy => Area::Schedules,
             Self::DescribeScalableTargets | Self::RegisterScalableTarget => Area::Scaling,
         }
     }
@@ -257,6 +265,7 @@ pub(super) enum Area {
     /// The container service.
     Service,
     Registry,
+    /// Schedules, and the role that they write as.
     Schedules,
     /// How far services may be scaled.
     Scaling,
