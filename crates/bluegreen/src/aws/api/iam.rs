@@ -5,7 +5,6 @@ use std::fmt;
 use async_trait::async_trait;
 use aws_sdk_iam::{
     Client,
-    config::Builder,
     operation::{
         get_role::{GetRoleOutput, builders::GetRoleInputBuilder},
         simulate_principal_policy::{
@@ -39,10 +38,8 @@ pub(crate) struct RealIam {
 
 impl RealIam {
     pub(crate) fn new(to: Clients<'_>, endpoint: Option<&Endpoint>) -> Self {
-        let mut config = Builder::from(to.reads).interceptor(to.reader.clone());
-        config.set_endpoint_url(endpoint.map(|one| one.as_str().to_owned()));
         Self {
-            reads: Client::from_conf(config.build()),
+            reads: client!(aws_sdk_iam, to, to.reads, endpoint),
         }
     }
 }

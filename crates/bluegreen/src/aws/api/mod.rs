@@ -3,6 +3,8 @@
 //! paging, request shaping and the meaning of fields is above this seam, where mocks and the
 //! simulation exercise it; below it a call is one line.
 
+#[macro_use]
+mod client;
 mod cloudwatch;
 mod counting;
 mod ecr;
