@@ -1521,6 +1521,8 @@ struct World {
     has_third_party: bool,
     targets: u32,
     blue_targets: u32,
+    /// Those of the newest survey.
+    blue_at_start: u32,
     /// Whether everything goes back to blue.
     goes_back: bool,
     /// The newest verdict since the last change, and when it was reached.
@@ -1642,11 +1644,14 @@ impl World {
 /// The answer to `action`, when it works.
 fn answer(world: &mut World, at: Timestamp, action: &Action, mood: Mood) -> Input {
     match action {
-        Action::Preflight { .. } => Input::Preflighted {
-            findings: Ok(Vec::new()),
-            look: world.report(at, mood),
-            capacity: world.capacity().map(Ok),
-        },
+        Action::Preflight { .. } => {
+            world.blue_at_start = world.blue_targets;
+            Input::Preflighted {
+                findings: Ok(Vec::new()),
+                look: world.report(at, mood),
+                capacity: world.capacity().map(Ok),
+            }
+        }
         Action::Look { .. } => Input::Looked(world.report(at, mood)),
         Action::Observe => Input::Observed(Ok(world.read())),
         Action::Shift(shift) => {
@@ -1698,7 +1703,7 @@ fn check_shift(
             "a part on {:?}",
             mood
         );
-        let blue = f64::from(from.targets.blue.healthy) / 4.0;
+        let blue = f64::from(from.targets.blue.healthy) / f64::from(world.blue_at_start);
         let most = (1.5 * blue).min(1.0);
         prop_assert!(
             1.0 - to.green().as_fraction() <= most,
@@ -1728,7 +1733,7 @@ fn check_shift(
         world.minimum.is_none_or(|minimum| minimum >= 4),
         "P2: a rise, and blue may shrink"
     );
-    let needed = plan.green_targets_for(to.green(), 4);
+    let needed = plan.green_targets_for(to.green(), world.blue_at_start);
     let enough = world.seen_targets.is_some_and(|targets| targets >= needed);
     prop_assert!(enough, "P2: too few targets, or none seen");
     Ok(())
@@ -1755,7 +1760,7 @@ proptest! {
         let plan = plan.build().expect("valid");
         let mut world = World {
             now: start(), lag: Duration::ZERO, history: Vec::new(), has_third_party: false,
-            blue: if intent == Intent::Migrate { 100 } else { 100 - split }, green: if intent == Intent::Migrate { 0 } else { split }, targets: 4, blue_targets: 4, goes_back: false, newest: None, seen_targets: None, overridden: false, completes: matches!(intent, Intent::Complete { .. }), last_read: None, reads: Vec::new(), must_observe: false, fires: None, has_fired: false, minimum,
+            blue: if intent == Intent::Migrate { 100 } else { 100 - split }, green: if intent == Intent::Migrate { 0 } else { split }, targets: 4, blue_targets: 4, blue_at_start: 4, goes_back: false, newest: None, seen_targets: None, overridden: false, completes: matches!(intent, Intent::Complete { .. }), last_read: None, reads: Vec::new(), must_observe: false, fires: None, has_fired: false, minimum,
         };
         world.set(world.blue, world.green);
         let mut machine = MigrationMachine::new(plan.clone(), [("errors".into(), GatePolicy::Required)])
