@@ -233,3 +233,36 @@ async fn p06_a_store_that_fails_meanwhile_does_not_keep_traffic_on_green() {
     let short = restored.short_blue.as_ref().expect("blue was short");
     assert!(short.at_once.is_some(), "{short}");
 }
+
+/// Each fault at each write of the way back: of the two parts, and of the rest.
+#[tokio::test(start_paused = true)]
+async fn p10_whatever_goes_wrong_with_a_part_everything_is_back() {
+    let faults = [
+        Fault::Throttle,
+        Fault::Denied,
+        Fault::Unavailable,
+        Fault::TimeoutBeforeEffect,
+        Fault::TimeoutAfterEffect,
+        Fault::HangBeforeEffect,
+        Fault::HangAfterEffect,
+    ];
+    for nth in 3..=5 {
+        for fault in faults {
+            let simulation = shrinking(scaled());
+            simulation.fail(Call::ModifyRule.nth(nth), fault);
+            let plan = plan().build().expect("valid");
+            let hand = Some(aborting(1, 1).0);
+            let run = common::run(&simulation, plan, Intent::Migrate, hand).await;
+            run.check_promises(false);
+            let what = format!("{nth} {fault:?}: {}", run.last_words());
+            assert_eq!(run.exit_code(), 11, "{what}");
+            assert_eq!(simulation.weights().green, 0, "{what}");
+            let Ok(MigrationOutcome::RolledBack { restored, .. }) = &run.ended else {
+                panic!("{what}");
+            };
+            let short = restored.short_blue.as_ref().expect("blue was short");
+            // A part that failed is not written again, the rest is.
+            assert_eq!(short.at_once.is_some(), nth < 5, "{what}");
+        }
+    }
+}
