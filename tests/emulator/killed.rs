@@ -34,8 +34,9 @@ fn kills() -> usize {
     given.and_then(|text| text.parse().ok()).unwrap_or(60)
 }
 
-/// So many at once: they mostly wait.
-const AT_ONCE: usize = 20;
+/// So many at once: they mostly wait. Runs that have moved traffic ask once a second, and more of them would
+/// be more than the emulator answers.
+const AT_ONCE: usize = 8;
 
 /// A moment of a run, by its own progress, so that it is the same on a busy machine.
 #[derive(Debug, Clone, Copy)]
