@@ -10,7 +10,12 @@ use bluegreen::{
 };
 use serde_json::Value;
 
-use crate::topology::Topology;
+use crate::{
+    harness::{self, Emulator},
+    patience::wait_for,
+    program::{events, terminate, world},
+    topology::Topology,
+};
 
 const ROLE: &str = "arn:aws:iam::123456789012:role/blue-again";
 
@@ -77,4 +82,79 @@ async fn a_switch_is_armed_renewed_and_disarmed() {
         let error = gone.unwrap_err().into_service_error();
         assert!(error.is_resource_not_found_exception(), "{name}: {error}");
     }
+}
+
+/// The real program asks an IAM that evaluates the role's policies.
+#[tokio::test]
+async fn a_role_that_cannot_write_is_found_before_anything_moves() {
+    let (Some(world), Some(iam)) = (world().await, harness::start(Emulator::Ministack)) else {
+        return;
+    };
+    let name = "blue-again-or-not";
+    let made = |form: &str| {
+        iam.post("iam", &format!("{form}&Version=2010-05-08"))
+            .unwrap()
+    };
+    let trust = |service: &str| {
+        format!(
+            "%7B%22Version%22%3A%222012-10-17%22%2C%22Statement%22%3A%5B%7B%22Effect%22%3A%22Allow%22%2C%22\
+             Principal%22%3A%7B%22Service%22%3A%22{service}.amazonaws.com%22%7D%2C%22Action%22%3A%22sts%3A\
+             AssumeRole%22%7D%5D%7D"
+        )
+    };
+    let rule = world.topology.split_rule(11, 100, 0).await;
+    let mut number = 0;
+    let mut run = |role: &str| {
+        number += 1;
+        let out = world.folder.path().join(format!("role-{number}.json"));
+        let child = world.run(&rule, &["migrate", "--dead-man-role", role], &out);
+        (child, out)
+    };
+    let mut refused = |role: &str, said: &str| {
+        let (mut child, out) = run(role);
+        assert_eq!(child.wait().unwrap().code(), Some(3));
+        let words = std::fs::read_to_string(&out).unwrap();
+        assert!(words.contains(said), "`{said}` is not in\n{words}");
+    };
+
+    refused("arn:aws:iam::000000000000:role/not-there", "is not there");
+    let role = made(&format!(
+        "Action=CreateRole&RoleName={name}&AssumeRolePolicyDocument={}",
+        trust("ecs-tasks")
+    ));
+    let begins = role.find("<Arn>").unwrap() + 5;
+    let role = &role[begins..begins + role[begins..].find('<').unwrap()];
+    refused(role, "does not trust scheduler.amazonaws.com");
+    made(&format!(
+        "Action=UpdateAssumeRolePolicy&RoleName={name}&PolicyDocument={}",
+        trust("scheduler")
+    ));
+    refused(role, "may not do elasticloadbalancing:ModifyRule");
+    let policy = |effect: &str| {
+        format!(
+            "Action=PutRolePolicy&RoleName={name}&PolicyName=write&PolicyDocument=%7B%22Version%22%3A%22\
+             2012-10-17%22%2C%22Statement%22%3A%5B%7B%22Effect%22%3A%22{effect}%22%2C%22Action%22%3A%22\
+             elasticloadbalancing%3AModifyRule%22%2C%22Resource%22%3A%22{rule}%22%7D%5D%7D"
+        )
+    };
+    made(&policy("Deny"));
+    refused(role, "denies it");
+    assert_eq!(world.topology.weights(&rule).await, (100, 0));
+
+    made(&policy("Allow"));
+    let (mut child, out) = run(role);
+    wait_for(
+        || "a rise under a switch whose role may write".to_owned(),
+        || {
+            let seen = events(&out);
+            let is_there = |name: &str| seen.iter().any(|event| event["event"] == name);
+            assert!(child.try_wait().unwrap().is_none(), "{seen:?}");
+            (is_there("switch_armed") && is_there("shifted")).then_some(())
+        },
+    );
+    let told = std::fs::read_to_string(&out).unwrap();
+    assert!(!told.contains("could not be checked"), "{told}");
+    terminate(&child);
+    assert_eq!(child.wait().unwrap().code(), Some(11));
+    assert_eq!(world.topology.weights(&rule).await.1, 0);
 }

@@ -34,8 +34,9 @@ fn kills() -> usize {
     given.and_then(|text| text.parse().ok()).unwrap_or(60)
 }
 
-/// So many at once: they mostly wait.
-const AT_ONCE: usize = 20;
+/// So many at once: they mostly wait. Runs that have moved traffic ask once a second, and more of them would
+/// be more than the emulator answers.
+const AT_ONCE: usize = 8;
 
 /// A moment of a run, by its own progress, so that it is the same on a busy machine.
 #[derive(Debug, Clone, Copy)]
@@ -57,14 +58,55 @@ impl At {
     }
 }
 
-/// Starts a run, kills it at `at`, resumes it, tells that one to end, and gives its code, the last
+/// When a run is killed.
+#[derive(Debug, Clone, Copy)]
+enum Moment {
+    /// Wherever it is then.
+    Anywhere(At),
+    /// So long after green got its first requests. A run that ends before, since its store kept it out, is
+    /// begun anew.
+    Moved(Duration),
+}
+
+impl Moment {
+    fn moved(number: usize) -> Self {
+        let random = (number as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+        Self::Moved(Duration::from_millis((random >> 49) & 0x1fff))
+    }
+
+    fn is_reached(self, seen: &[Value]) -> bool {
+        match self {
+            Self::Anywhere(at) => seen.len() >= at.events,
+            Self::Moved(_) => seen.iter().any(|event| event["event"] == "shifted"),
+        }
+    }
+
+    fn later(self) -> Duration {
+        match self {
+            Self::Anywhere(at) => at.later,
+            Self::Moved(later) => later,
+        }
+    }
+}
+
+/// Whether green had requests when a run was killed, by what the run had said until then.
+fn is_moved(seen: &[Value]) -> bool {
+    let last = |names: &[&str]| {
+        let is_it = |event: &Value| names.iter().any(|name| event["event"] == *name);
+        seen.iter().rposition(is_it)
+    };
+    let ends = ["rolling_back", "ended", "unresolved"];
+    last(&["shifted"]).is_some() && last(&ends).is_none()
+}
+
+/// Starts a run, kills it at a moment, resumes it, tells that one to end, and gives its code, the last
 /// weights that it reported, and what was said.
 fn killed_and_resumed(
     world: &World,
     journal: &str,
     rule: &RuleArn,
     number: usize,
-    at: At,
+    moment: Moment,
 ) -> Ended {
     let out = |name: &str| world.folder.path().join(format!("{number}-{name}.json"));
     let begun = match number % 3 {
@@ -72,18 +114,24 @@ fn killed_and_resumed(
         _ => vec!["migrate", "--steps", "10,50,100"],
     };
     let killed = out("killed");
-    let mut child = world.run_with(journal, rule, &begun, &killed);
-    wait_for(
-        || format!("{} events of run {number}", at.events),
-        || {
-            let is_over = child.try_wait().unwrap().is_some();
-            (is_over || events(&killed).len() >= at.events).then_some(())
-        },
-    );
-    sleep(at.later);
-    // SIGKILL; a run that has ended already is none the worse for it.
-    let _ = child.kill();
-    child.wait().unwrap();
+    for _ in 0..TRIES {
+        let mut child = world.run_with(journal, rule, &begun, &killed);
+        wait_for(
+            || format!("the moment of run {number}"),
+            || {
+                let is_over = child.try_wait().unwrap().is_some();
+                (is_over || moment.is_reached(&events(&killed))).then_some(())
+            },
+        );
+        if matches!(moment, Moment::Anywhere(_)) || moment.is_reached(&events(&killed)) {
+            sleep(moment.later());
+            // SIGKILL; a run that has ended already is none the worse for it.
+            let _ = child.kill();
+            child.wait().unwrap();
+            break;
+        }
+    }
+    let was_moved = is_moved(&events(&killed));
 
     let resumed = out("resumed");
     let mut told = false;
@@ -129,6 +177,7 @@ fn killed_and_resumed(
         reported,
         words: words(&resumed),
         was_told: told,
+        was_moved,
     }
 }
 
@@ -144,6 +193,7 @@ struct Ended {
     reported: Option<(i32, i32)>,
     words: String,
     was_told: bool,
+    was_moved: bool,
 }
 
 #[tokio::test]
@@ -152,7 +202,12 @@ async fn p05_p11_killed_over_real_http_and_resumed_no_run_ends_in_an_unknown_pla
         return;
     };
     let journal = world.folder.path().to_str().unwrap().to_owned();
-    ends_are_known(&world, &journal, kills()).await;
+    // Half of them in what a run does before it watches, half while traffic is divided.
+    let moment = |number| match number % 2 {
+        0 => Moment::Anywhere(At::of(number / 2)),
+        _ => Moment::moved(number),
+    };
+    ends_are_known(&world, &journal, kills(), moment).await;
 }
 
 /// Reads of the rule are late, and the store refuses or hangs writes for a while again and again.
@@ -188,9 +243,9 @@ async fn ends_are_known_where(stale: Stale, bucket: &str) {
         std::thread::spawn(move || {
             while !is_over.load(Ordering::Relaxed) {
                 for (mood, millis) in [
-                    (Mood::Slow(Duration::ZERO), 3_000),
+                    (Mood::Slow(Duration::ZERO), 7_000),
                     (Mood::RefusesPuts(503, "SlowDown"), 1_000),
-                    (Mood::Slow(Duration::from_millis(90)), 3_000),
+                    (Mood::Slow(Duration::from_millis(90)), 7_000),
                     (Mood::HangsPuts, 1_500),
                 ] {
                     store.set(mood);
@@ -199,13 +254,24 @@ async fn ends_are_known_where(stale: Stale, bucket: &str) {
             }
         })
     };
-    ends_are_known(&world, &format!("s3://{bucket}"), kills() / 6).await;
+    let count = kills() / 6;
+    let moved = ends_are_known(&world, &format!("s3://{bucket}"), count, Moment::moved).await;
+    assert!(
+        moved * 3 >= count * 2,
+        "green had requests at {moved} of {count} kills only"
+    );
     is_over.store(true, Ordering::Relaxed);
     moods.join().unwrap();
 }
 
-/// Kills so many runs, resumes each, and holds its end against what is live.
-async fn ends_are_known(world: &World, journal: &str, count: usize) {
+/// Kills so many runs, resumes each, and holds its end against what is live. Gives at how many kills
+/// green had requests.
+async fn ends_are_known(
+    world: &World,
+    journal: &str,
+    count: usize,
+    moment: impl Fn(usize) -> Moment + Sync,
+) -> usize {
     let mut rules = Vec::new();
     for number in 0..count {
         let priority = 1000 + i32::try_from(number).unwrap();
@@ -221,7 +287,7 @@ async fn ends_are_known(world: &World, journal: &str, count: usize) {
                     if number >= count {
                         break;
                     }
-                    let at = At::of(number);
+                    let at = moment(number);
                     let ended = killed_and_resumed(world, journal, &rules[number], number, at);
                     ends.lock().unwrap().push((number, at, ended));
                 }
@@ -229,7 +295,7 @@ async fn ends_are_known(world: &World, journal: &str, count: usize) {
         }
     });
     let mut codes = std::collections::BTreeMap::<i32, usize>::new();
-    let mut gone_on = 0;
+    let (mut gone_on, mut moved) = (0, 0);
     for (number, at, ended) in ends.into_inner().unwrap() {
         let live = world.topology.weights(&rules[number]).await;
         let told = format!("kill {number} at {at:?}: {:?}\n{}", ended.code, ended.words);
@@ -244,10 +310,15 @@ async fn ends_are_known(world: &World, journal: &str, count: usize) {
         }
         *codes.entry(code).or_default() += 1;
         gone_on += usize::from(ended.was_told);
+        moved += usize::from(ended.was_moved);
     }
-    println!("{count} kills over real HTTP, ends by code: {codes:?}; {gone_on} went on watching");
+    println!(
+        "{count} kills over real HTTP, {moved} of them while green had requests; ends by code: {codes:?}; \
+         {gone_on} went on watching"
+    );
     assert!(
         gone_on > count / 5,
         "{codes:?}: the kills come too early or too late"
     );
+    moved
 }

@@ -37,6 +37,8 @@ pub(crate) struct World {
     cloudwatch: String,
     /// Where it finds S3; in most worlds nothing listens there.
     pub(crate) s3: String,
+    /// Where it finds IAM.
+    pub(crate) iam: String,
     program: PathBuf,
     pub(crate) folder: tempfile::TempDir,
 }
@@ -135,6 +137,7 @@ impl World {
         command
             .env("AWS_ENDPOINT_URL", &self.elb)
             .env("AWS_ENDPOINT_URL_S3", &self.s3)
+            .env("AWS_ENDPOINT_URL_IAM", &self.iam)
             .env("AWS_ENDPOINT_URL_CLOUDWATCH", &self.cloudwatch)
             .env("AWS_REGION", REGION)
             .env("AWS_ACCESS_KEY_ID", "testing")
@@ -172,6 +175,7 @@ pub(crate) async fn world_behind(proxy: impl FnOnce(&str) -> String) -> Option<W
         elb: proxy(&url(&topology.endpoint.config)),
         cloudwatch: url(&metrics.config),
         s3: "http://127.0.0.1:9".to_owned(),
+        iam: url(&metrics.config),
         topology,
         program: program("traffic_router"),
         folder: tempfile::tempdir().unwrap(),

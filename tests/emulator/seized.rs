@@ -157,6 +157,7 @@ async fn p06_a_store_that_takes_nothing_does_not_stand_in_the_way() {
     let moods = [
         ("denied", Mood::RefusesPuts(403, "AccessDenied")),
         ("busy", Mood::RefusesPuts(503, "SlowDown")),
+        ("expired", Mood::RefusesPuts(400, "ExpiredToken")),
         ("hanging", Mood::HangsPuts),
         ("down", Mood::Down),
     ];
@@ -172,6 +173,35 @@ async fn p06_a_store_that_takes_nothing_does_not_stand_in_the_way() {
         store.set(mood);
         let words = rollback(&world, &journal, &rule, name).await;
         assert!(words.contains("without the journal"), "{name}: {words}");
+    }
+}
+
+/// A holder that lives and does not reach its store any more puts blue back itself, or the rollback does.
+#[tokio::test]
+async fn p06_a_holder_that_is_cut_off_from_its_store_raises_nothing_more() {
+    let Some(mut world) = world().await else {
+        return;
+    };
+    let Some(s3) = harness::start(Emulator::Moto) else {
+        return;
+    };
+    s3.make_bucket("cut-off");
+    for (priority, (name, mood)) in (940..).zip([("cut", Mood::Down), ("mute", Mood::HangsPuts)]) {
+        let store = StoreProxy::before(s3.config.endpoint_url().unwrap());
+        store.url().clone_into(&mut world.s3);
+        let rule = world.topology.split_rule(priority, 100, 0).await;
+        let journal = format!("s3://cut-off/{name}");
+        let mut child = holder(&world, &journal, &rule, name);
+        store.set(mood);
+        let words = rollback(&world, &journal, &rule, name).await;
+        assert!(words.contains("without the journal"), "{name}: {words}");
+        let ended = wait_for(
+            || format!("end of the holder, {name}"),
+            || child.try_wait().unwrap(),
+        );
+        let is_back = matches!(ended.code(), Some(10 | 12 | 20));
+        assert!(is_back, "{name}: {ended}");
+        assert_eq!(world.topology.weights(&rule).await.1, 0, "{name}");
     }
 }
 

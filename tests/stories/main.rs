@@ -16,6 +16,7 @@ mod requests;
 mod rights;
 mod scenarios;
 mod sequential;
+mod shrunk;
 mod spec;
 mod store;
 mod thrift;

@@ -3,11 +3,14 @@
 use std::{collections::BTreeSet, time::Duration};
 
 use bluegreen::{
+    MigrationOutcome,
     aws::{
         alb::RoleArn,
         iam::IamPolicy,
-        sim::{Scenario, Simulation},
+        sim::{Call, Fault, Scenario, ScheduleRole, Simulation},
     },
+    migration::{MigrationEvent, Unchanged},
+    preflight::Finding,
     store::Take,
 };
 
@@ -60,6 +63,10 @@ async fn a_dead_man_switch_needs_the_rights_to_its_schedule() {
     assert_eq!(ended.exit_code(), 0);
     let calls = aws.calls();
     let made: BTreeSet<&str> = calls.operations().collect();
+    assert_eq!(
+        (calls.of("GetRole"), calls.of("SimulatePrincipalPolicy")),
+        (1, 2)
+    );
     let policy = IamPolicy::migration(&rule).metrics().dead_man(&rule, &role);
     let actions = policy.actions();
     let allowed: BTreeSet<&str> = actions.iter().map(|action| last_words(action)).collect();
@@ -72,6 +79,79 @@ async fn a_dead_man_switch_needs_the_rights_to_its_schedule() {
         role.actions(),
         BTreeSet::from(["elasticloadbalancing:ModifyRule"])
     );
+}
+
+/// A run under a switch in a world with this role, and what its preflight found.
+async fn under(
+    role: ScheduleRole,
+    faults: &[Call],
+) -> (Simulation, MigrationOutcome, Vec<Finding>) {
+    let simulation = Simulation::builder().schedule_role(role).build();
+    for call in faults {
+        simulation.fail(call.every(), Fault::Denied);
+    }
+    let plan = short_plan().dead_man(Duration::from_secs(300));
+    let durable = Durable::new(simulation.clone(), plan.build().expect("valid"));
+    let ended = durable.migrate("ann", None).await.expect("a known end");
+    let events = durable.events.lock().expect("no panic").clone();
+    let found = events.into_iter().find_map(|event| match event.kind {
+        MigrationEvent::PreflightPassed { findings, .. } => Some(findings),
+        _ => None,
+    });
+    let of_unchanged = match &ended {
+        MigrationOutcome::Unchanged {
+            reason: Unchanged::Refused { findings },
+            ..
+        } => findings.clone(),
+        _ => Vec::new(),
+    };
+    let mut found = found.unwrap_or(of_unchanged);
+    found.retain(|one| one.message.contains("role"));
+    (simulation, ended, found)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_role_that_could_not_put_traffic_back_is_refused_before_anything_moves() {
+    let role = ScheduleRole::default;
+    for (role, said) in [
+        (
+            role().without("elasticloadbalancing:ModifyRule"),
+            "the statement that is missing: {",
+        ),
+        (
+            role().untrusting(),
+            "does not trust scheduler.amazonaws.com",
+        ),
+        (role().missing(), "is not there"),
+    ] {
+        let (simulation, ended, _) = under(role, &[]).await;
+        assert_eq!(ended.exit_code(), 3, "{ended}");
+        let words = ended.to_string();
+        assert!(words.contains(said), "`{said}` in: {words}");
+        assert_eq!(simulation.changes().len(), 1, "only the start");
+        assert_eq!(simulation.calls(Call::CreateSchedule), 0);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_role_that_cannot_be_checked_is_said_and_stops_nothing() {
+    let (_, ended, found) = under(ScheduleRole::default(), &[]).await;
+    assert_eq!((ended.exit_code(), found), (0, Vec::new()));
+
+    let both = [Call::GetRole, Call::SimulatePrincipalPolicy];
+    let (_, ended, found) = under(ScheduleRole::default(), &both).await;
+    assert_eq!(ended.exit_code(), 0, "{ended}");
+    // The two rights are asked for one of the role, the other of each of two actions.
+    assert_eq!(found.len(), 2, "{found:?}");
+    let said = found
+        .iter()
+        .all(|one| one.message.contains("could not be checked: "));
+    assert!(said, "{found:?}");
+
+    let lacks = ScheduleRole::default().without("sns:Publish");
+    let (_, ended, found) = under(lacks, &[]).await;
+    assert_eq!(ended.exit_code(), 0, "{ended}");
+    assert!(found[0].message.contains("no notice is sent"), "{found:?}");
 }
 
 /// A run that raises blue's minimum and puts it back.

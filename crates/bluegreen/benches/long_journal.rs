@@ -1,6 +1,7 @@
 //! What a long journal costs: that of a migration that bakes for a week, in a store whose calls take
 //! 90 ms. Prints the calls, the time in the store's own (virtual) time, and the memory, each beside that of
-//! an empty journal or of the way that reads everything.
+//! an empty journal or of the way that reads everything. Then what the replay of a journal of 31 MB takes,
+//! beside reading all of it at once; `-- small` is that alone.
 //!
 //! ```text
 //! cargo bench -p bluegreen --features sim,store --bench long_journal
@@ -117,9 +118,26 @@ const DAY: Duration = Duration::from_secs(24 * 3_600);
 struct World {
     simulation: Simulation,
     store: Arc<Store>,
+    bake: Duration,
 }
 
 impl World {
+    fn new(bake: Duration) -> Self {
+        Self {
+            simulation: Scenario::Healthy.simulation(1),
+            store: Arc::default(),
+            bake,
+        }
+    }
+
+    /// Runs until shortly before the end, when its process dies.
+    async fn run(&self, log: &JournalLog) {
+        let lease = self.take(log, Take::IfFree).await;
+        let run = Box::pin(self.migration(&lease).run());
+        let ended = tokio::time::timeout(self.bake, run).await;
+        assert!(ended.is_err(), "it bakes still");
+    }
+
     fn gates(&self) -> Gates {
         let (simulation, aws) = (&self.simulation, self.simulation.aws());
         let (blue, green) = (simulation.blue(), simulation.green());
@@ -141,7 +159,7 @@ impl World {
         let splitter = AlbTrafficSplitter::new(&aws, rule, blue, green).expect("well-formed");
         let plan = MigrationPlan::builder()
             .look_interval(Duration::from_secs(15))
-            .final_bake(7 * DAY)
+            .final_bake(self.bake)
             .deadline(9 * DAY)
             .build()
             .expect("valid");
@@ -176,27 +194,13 @@ async fn told<T>(what: &str, store: &Store, work: impl Future<Output = T>) -> T 
 }
 
 async fn figures() {
-    let simulation = Scenario::Healthy.simulation(1);
-    let store = Arc::new(Store::default());
-    let world = World { simulation, store };
+    let world = World::new(7 * DAY);
     let (log, store) = (world.store.log(), &*world.store);
-    let week = async {
-        let lease = world.take(&log, Take::IfFree).await;
-        let run = Box::pin(world.migration(&lease).run());
-        // Its process dies after a week, shortly before the end.
-        let ended = tokio::time::timeout(7 * DAY, run).await;
-        assert!(ended.is_err(), "it bakes still");
-    };
-    told("a week's bake", store, week).await;
+    told("a week's bake", store, world.run(&log)).await;
     let (records, bytes) = store.size();
     println!("its journal: {records} records, {bytes} bytes in the store");
     store.millis.store(90, Ordering::Relaxed);
 
-    let gates = world.gates();
-    let gates: Vec<_> = gates
-        .iter()
-        .map(|(id, gate)| (id.clone(), &**gate))
-        .collect();
     tokio::time::sleep(Duration::from_secs(300)).await;
     let lease = told("taking it from a holder that died", store, {
         world.take(&log, Take::Force)
@@ -224,7 +228,27 @@ async fn figures() {
     })
     .await;
     drop(lease);
+    replays(&world, &log).await;
 
+    let empty = Arc::new(Store::default());
+    empty.millis.store(90, Ordering::Relaxed);
+    for (what, store) in [("an empty journal", &empty), ("the week's", &world.store)] {
+        let what = format!("taking {what} to restore");
+        let taken = told(&what, store, async {
+            world.take(&store.log(), Take::ToRestore).await
+        });
+        drop(taken.await);
+    }
+}
+
+/// What the replay of a journal takes, read record by record and all at once.
+async fn replays(world: &World, log: &JournalLog) {
+    let store = &*world.store;
+    let gates = world.gates();
+    let gates: Vec<_> = gates
+        .iter()
+        .map(|(id, gate)| (id.clone(), &**gate))
+        .collect();
     let whole = told("replay, record by record", store, async {
         let records = log.newest_run_stream().await.expect("readable");
         let mut records = std::pin::pin!(records);
@@ -240,24 +264,28 @@ async fn figures() {
         (count, replayer.verdicts())
     })
     .await;
-    let all: Vec<Record> = told("reading all of it at once", store, log.newest_run())
-        .await
-        .expect("readable");
-    told("replay of that", store, async {
+    let all: Vec<Record> = told("reading all of it at once, and replay", store, async {
+        let all = log.newest_run().await.expect("readable");
         let replayed = replay(&all, &gates).expect("the same again");
         assert_eq!((all.len(), replayed.verdicts), whole);
+        all
     })
     .await;
+    let bytes: usize = all
+        .iter()
+        .map(|record| serde_json::to_vec(record).map_or(0, |bytes| bytes.len()))
+        .sum();
+    println!("its records alone, without copies: {bytes} bytes");
+}
 
-    let empty = Arc::new(Store::default());
-    empty.millis.store(90, Ordering::Relaxed);
-    for (what, store) in [("an empty journal", &empty), ("the week's", &world.store)] {
-        let what = format!("taking {what} to restore");
-        let taken = told(&what, store, async {
-            world.take(&store.log(), Take::ToRestore).await
-        });
-        drop(taken.await);
-    }
+/// A bake that leaves 31 MB of records, copies and snapshots beside them.
+async fn small() {
+    let world = World::new(Duration::from_secs(63 * 1_800));
+    let log = world.store.log();
+    told("a bake of 31.5 hours", &world.store, world.run(&log)).await;
+    let (records, bytes) = world.store.size();
+    println!("its journal: {records} records, {bytes} bytes in the store");
+    replays(&world, &log).await;
 }
 
 fn main() {
@@ -265,5 +293,11 @@ fn main() {
         .enable_time()
         .start_paused(true)
         .build();
-    runtime.expect("a runtime").block_on(figures());
+    let is_small = std::env::args().any(|word| word == "small");
+    runtime.expect("a runtime").block_on(async {
+        if !is_small {
+            figures().await;
+        }
+        small().await;
+    });
 }

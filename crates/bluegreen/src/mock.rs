@@ -58,6 +58,7 @@ mockall::mock! {
 
     #[async_trait]
     impl DeadManSwitch for DeadManSwitch {
+        async fn preflight(&self) -> Result<Vec<Finding>>;
         async fn arm(&self, traffic: &TrafficObservation, fires: Timestamp) -> Result<Armed>;
         async fn disarm(&self) -> Result<()>;
     }

@@ -397,6 +397,7 @@ impl View {
             MigrationEvent::RollingBack { .. }
             | MigrationEvent::Drifted { .. }
             | MigrationEvent::WritingUnread { .. }
+            | MigrationEvent::AllAtOnce { .. }
             | MigrationEvent::SwitchFired { .. }
             | MigrationEvent::Unresolved { .. }
             | MigrationEvent::JournalFailed { .. } => Level::Bad,
@@ -406,6 +407,7 @@ impl View {
             | MigrationEvent::SwitchFailed { .. }
             | MigrationEvent::CapacityShort { .. }
             | MigrationEvent::CapacityFailed { .. }
+            | MigrationEvent::Returning { .. }
             | MigrationEvent::PauseEnds { .. }
             | MigrationEvent::Controlled { .. } => Level::Unsure,
             MigrationEvent::Ended { exit_code: 0, .. } => Level::Good,
@@ -482,6 +484,10 @@ impl View {
     /// A split was read back: the step of that share has begun.
     fn arrive(&mut self, traffic: &TrafficObservation) {
         self.memory.trend.clear();
+        if self.stage == Stage::RollingBack {
+            // A part on the way back is no step that begins.
+            return;
+        }
         let green = traffic.green_share() * 100.0;
         let elapsed = self.elapsed;
         let reached = self.steps.iter_mut().find(|step| {

@@ -19,11 +19,12 @@ pub(crate) enum Service {
     Scheduler,
     ApplicationAutoScaling,
     Sts,
+    Iam,
     S3,
 }
 
 impl Service {
-    const ALL: [Self; 8] = [
+    const ALL: [Self; 9] = [
         Self::ElasticLoadBalancing,
         Self::CloudWatch,
         Self::Ecs,
@@ -31,6 +32,7 @@ impl Service {
         Self::Scheduler,
         Self::ApplicationAutoScaling,
         Self::Sts,
+        Self::Iam,
         Self::S3,
     ];
 
@@ -45,6 +47,7 @@ impl Service {
             Self::Scheduler => "Scheduler",
             Self::ApplicationAutoScaling => "Application Auto Scaling",
             Self::Sts => "STS",
+            Self::Iam => "IAM",
             Self::S3 => "S3",
         }
     }
@@ -409,7 +412,7 @@ mod tests {
         assert_eq!(
             said,
             [
-                "Elastic Load Balancing v2, CloudWatch, ECS, Scheduler, Application Auto Scaling, STS \
+                "Elastic Load Balancing v2, CloudWatch, ECS, Scheduler, Application Auto Scaling, STS, IAM \
                  are asked at http://127.0.0.1:1, which is not an endpoint of AWS",
                 "ECR is asked at https://amazonaws.com.example.org, which is not an endpoint of AWS",
             ]
@@ -466,6 +469,25 @@ mod tests {
                 let found = found.unwrap().unwrap();
                 assert_eq!(found.url(), format!("https://scheduler.{region}.{suffix}"));
             }
+        }
+    }
+
+    /// It has one for a partition, and signs for the region of that one.
+    #[test]
+    fn iam_has_a_host_in_every_partition() {
+        use aws_sdk_iam::config::endpoint::{DefaultResolver, Params, ResolveEndpoint};
+        for (region, host) in [
+            ("us-east-1", "https://iam.amazonaws.com"),
+            ("eu-west-1", "https://iam.amazonaws.com"),
+            ("cn-northwest-1", "https://iam.cn-north-1.amazonaws.com.cn"),
+            ("us-gov-east-1", "https://iam.us-gov.amazonaws.com"),
+            ("us-iso-west-1", "https://iam.us-iso-east-1.c2s.ic.gov"),
+            ("eusc-de-east-1", "https://iam.eusc-de-east-1.amazonaws.eu"),
+        ] {
+            let params = Params::builder().region(region.to_owned()).build();
+            let resolver = DefaultResolver::new();
+            let found = resolver.resolve_endpoint(&params.unwrap()).now_or_never();
+            assert_eq!(found.unwrap().unwrap().url(), host, "{region}");
         }
     }
 

@@ -104,7 +104,8 @@ impl IamPolicy {
 
     /// Adds what a [dead-man switch](super::alb::AlbDeadManSwitch) needs to be armed and disarmed.
     /// Schedules are bound to the account and region of the rule, and to the names that it gives
-    /// them ([Scheduler](https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazoneventbridgescheduler.html)).
+    /// them. Whether the role could do its work is asked of IAM; without these two rights that is not
+    /// checked ([Scheduler](https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazoneventbridgescheduler.html)).
     #[must_use]
     pub fn dead_man(mut self, rule: &AlbRule, role: &RoleArn) -> Self {
         let (partition, region, account) = place_of(rule);
@@ -130,7 +131,11 @@ impl IamPolicy {
                 "StringEquals": { "iam:PassedToService": "scheduler.amazonaws.com" }
             }));
         }
-        self
+        self.allow(
+            "CheckDeadManRole",
+            &["iam:GetRole", "iam:SimulatePrincipalPolicy"],
+            vec![role.as_str().to_owned()],
+        )
     }
 
     /// Adds what a [keeper of blue's capacity](super::ecs::EcsCapacityKeeper) needs. Scalable targets are

@@ -14,8 +14,9 @@ pub(crate) use self::server_time::{DateReader, ServerDates, SigningTime};
 pub use self::{api::CallCounts, credentials::CredentialLife, server_time::ServerTime};
 use self::{
     api::{
-        Clients, CloudWatchApi, Counter, Counting, EcrApi, EcsApi, ElbApi, Guard, RealCloudWatch,
-        RealEcr, RealEcs, RealElb, RealScaling, RealScheduler, ScalingApi, SchedulerApi,
+        Clients, CloudWatchApi, Counter, Counting, EcrApi, EcsApi, ElbApi, Guard, IamApi,
+        RealCloudWatch, RealEcr, RealEcs, RealElb, RealIam, RealScaling, RealScheduler, ScalingApi,
+        SchedulerApi,
     },
     endpoints::{Endpoints, Service},
 };
@@ -65,6 +66,7 @@ pub struct Aws {
     pub(crate) ecr: Arc<dyn EcrApi>,
     pub(crate) scheduler: Arc<dyn SchedulerApi>,
     pub(crate) scaling: Arc<dyn ScalingApi>,
+    pub(crate) iam: Arc<dyn IamApi>,
     parts: Parts,
     region: Option<String>,
     counter: Counter,
@@ -82,6 +84,7 @@ pub(crate) struct Parts {
     pub(crate) ecr: Arc<dyn EcrApi>,
     pub(crate) scheduler: Arc<dyn SchedulerApi>,
     pub(crate) scaling: Arc<dyn ScalingApi>,
+    pub(crate) iam: Arc<dyn IamApi>,
     pub(crate) clock: Arc<dyn Clock>,
     /// Where the answers' dates are noted.
     pub(crate) dates: ServerDates,
@@ -98,6 +101,7 @@ impl Parts {
             ecr: Arc::new(api::MockEcrApi::new()),
             scheduler: Arc::new(api::MockSchedulerApi::new()),
             scaling: Arc::new(api::MockScalingApi::new()),
+            iam: Arc::new(api::MockIamApi::new()),
             clock: Arc::new(SystemClock),
             dates: ServerDates::default(),
         }
@@ -180,6 +184,7 @@ impl Aws {
             ecr: Arc::new(RealEcr::new(to, at(Service::Ecr))),
             scheduler: Arc::new(RealScheduler::new(to, at(Service::Scheduler))),
             scaling: Arc::new(RealScaling::new(to, at(Service::ApplicationAutoScaling))),
+            iam: Arc::new(RealIam::new(to, at(Service::Iam))),
             clock,
             dates,
         };
@@ -211,6 +216,7 @@ impl Aws {
             ecr,
             scheduler,
             scaling,
+            iam,
             ..
         } = parts.clone();
         Self {
@@ -220,6 +226,7 @@ impl Aws {
             ecr: Arc::new(Counting::new(counter.clone(), guard.clone(), ecr)),
             scheduler: Arc::new(Counting::new(counter.clone(), guard.clone(), scheduler)),
             scaling: Arc::new(Counting::new(counter.clone(), guard, scaling)),
+            iam: Arc::new(Counting::new(counter.clone(), None, iam)),
             parts,
             region,
             counter,

@@ -14,6 +14,8 @@ use crate::{
 /// A run is cancelled so long before its credentials end: time for a restore with its retries, and more
 /// than the clocks here and at AWS may be apart.
 pub(super) const BEFORE_END: Duration = Duration::from_secs(3 * 60);
+/// A rollback that waits for blue's targets is told again so long before their end, and waits no more.
+const LAST_CALL: Duration = Duration::from_secs(90);
 /// The clock is looked at so often: a wait of the runtime does not count a suspended machine.
 const AT_ONCE: Duration = Duration::from_secs(30);
 
@@ -58,6 +60,10 @@ pub(super) async fn cancelled_before(
             left = between(clock.now(), end);
         }
         // What came of it stands among the events.
+        let _answer = handle.cancel(format!("the credentials end at {end:.0}"));
+        while between(clock.now(), end) > LAST_CALL {
+            tokio::time::sleep(AT_ONCE).await;
+        }
         let _answer = handle.cancel(format!("the credentials end at {end:.0}"));
         std::future::pending().await
     };

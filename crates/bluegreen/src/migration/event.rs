@@ -166,6 +166,22 @@ pub enum MigrationEvent {
         /// How many it had when the migration began; with fewer, blue may be short of capacity.
         blue_at_start: Option<u32>,
     },
+    /// Blue has shrunk and green is healthy, so traffic goes back a part at a time, as blue's targets come.
+    Returning {
+        /// Blue's healthy targets.
+        healthy: u32,
+        /// Those that served everything at the start.
+        at_start: u32,
+        /// When the rest goes at once.
+        until: Timestamp,
+    },
+    /// Blue has shrunk, and all that is left goes back at once.
+    AllAtOnce {
+        /// Blue's targets as last read.
+        blue: Option<TargetCounts>,
+        /// Why it does not wait for more.
+        why: String,
+    },
     /// Blue is written without a read, since reads of the rule keep failing.
     WritingUnread {
         /// Since when.
@@ -449,6 +465,22 @@ impl fmt::Display for MigrationEvent {
                     )?;
                 }
                 Ok(())
+            }
+            Self::Returning {
+                healthy,
+                at_start,
+                until,
+            } => write!(
+                f,
+                "green is healthy and blue has {healthy} of {at_start} targets, so traffic goes back as blue's targets \
+                 come; the rest at {until:.0} at the latest"
+            ),
+            Self::AllAtOnce { blue, why } => {
+                f.write_str("everything goes to blue at once")?;
+                if let Some(blue) = blue {
+                    write!(f, ", which has {} healthy targets", blue.healthy)?;
+                }
+                write!(f, ": {why}")
             }
             Self::WritingUnread { since } => write!(
                 f,

@@ -267,9 +267,9 @@ impl Host for MigrationHost {
                 let look = self.look(progress, self.look_limit);
                 let known = self.findings.clone();
                 let keeper = self.keeper.clone();
+                let switch = self.switch.clone();
                 Box::pin(async move {
-                    let what = "the survey before the start";
-                    let found = limit::read(what, SURVEY_LIMIT, splitter.preflight()).await;
+                    let found = survey(&*splitter, switch.as_deref()).await;
                     let capacity = match keeper {
                         Some(keeper) => Some(observe_capacity(&*keeper).await),
                         None => None,
@@ -433,6 +433,21 @@ fn no_keeper() -> Failure {
         ErrorKind::Invalid,
         "nothing was supplied that keeps blue's capacity",
     )
+}
+
+async fn survey(
+    splitter: &dyn TrafficSplitter,
+    switch: Option<&dyn DeadManSwitch>,
+) -> Result<Vec<Finding>, Failure> {
+    let what = "the survey before the start";
+    let of_rule = limit::read(what, SURVEY_LIMIT, splitter.preflight());
+    let Some(switch) = switch else {
+        return of_rule.await;
+    };
+    let what = "the survey of the dead-man switch";
+    let of_switch = limit::read(what, SURVEY_LIMIT, switch.preflight());
+    let (of_rule, of_switch) = tokio::join!(of_rule, of_switch);
+    Ok([of_rule?, of_switch?].concat())
 }
 
 async fn observe_capacity(keeper: &dyn CapacityKeeper) -> Result<Capacity, Failure> {

@@ -30,8 +30,8 @@ pub use self::{
     left::capacity_left,
     machine::{MigrationMachine, MigrationTransition},
     outcome::{
-        Cause, HoldReason, MigrationOutcome, Override, Report, Restored, StandingCapacity,
-        StandingSwitch, Unchanged, Unresolved,
+        Cause, HoldReason, MigrationOutcome, Override, Report, Restored, ShortBlue,
+        StandingCapacity, StandingSwitch, Unchanged, Unresolved,
     },
     plan::{
         GateId, GatePolicy, MigrationPlan, MigrationPlanBuilder, OnInconclusive, OnResume, Step,

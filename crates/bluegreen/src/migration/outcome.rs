@@ -328,6 +328,52 @@ pub struct Restored {
     pub confirmed: Option<Timestamp>,
     /// Until when clients that are pinned to green by stickiness may stay there.
     pub pinned_until: Option<Timestamp>,
+    /// How it went if blue had shrunk; `None` if blue could serve everything at once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub short_blue: Option<ShortBlue>,
+}
+
+/// How everything went back to a blue that had too few healthy targets for it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct ShortBlue {
+    /// Blue's healthy targets when the rollback began.
+    pub healthy: u32,
+    /// Those that served everything at the start.
+    pub at_start: u32,
+    /// How many changes moved a part, before the one that moved the rest.
+    pub stages: u32,
+    /// Why the rest went at once, whatever blue could serve; `None` if blue's targets had come back.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub at_once: Option<String>,
+}
+
+impl fmt::Display for ShortBlue {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            healthy,
+            at_start,
+            stages,
+            at_once,
+        } = self;
+        write!(
+            f,
+            "blue had {healthy} healthy targets and {at_start} at the start; "
+        )?;
+        let parts = match stages {
+            1 => "1 part".to_owned(),
+            stages => format!("{stages} parts"),
+        };
+        match (stages, at_once) {
+            (0, Some(why)) => write!(f, "everything went back at once: {why}"),
+            (0, None) => f.write_str("everything went back once its targets had come"),
+            (_, Some(why)) => write!(
+                f,
+                "{parts} went back as its targets came, the rest at once: {why}"
+            ),
+            (_, None) => write!(f, "{parts} went back as its targets came, then the rest"),
+        }
+    }
 }
 
 impl fmt::Display for Restored {
@@ -339,6 +385,9 @@ impl fmt::Display for Restored {
         }
         if let Some(until) = self.pinned_until {
             write!(f, "; pinned clients may stay on green until {until:.0}")?;
+        }
+        if let Some(short) = &self.short_blue {
+            write!(f, "\n  {short}")?;
         }
         Ok(())
     }

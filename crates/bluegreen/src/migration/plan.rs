@@ -187,6 +187,12 @@ pub struct MigrationPlanBuilder {
     deadline: Option<Duration>,
     #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
     restore_within: Duration,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::optional")]
+    gradual_restore: Option<Duration>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::optional")]
+    grace: Option<Duration>,
     #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
     confirm_within: Duration,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -218,6 +224,8 @@ impl Default for MigrationPlanBuilder {
             final_bake: Duration::ZERO,
             deadline: Some(USUAL_DEADLINE),
             restore_within: Duration::from_secs(10 * 60),
+            gradual_restore: None,
+            grace: None,
             confirm_within: Duration::from_secs(5 * 60),
             look_limit: None,
             blind_restore: true,
@@ -313,6 +321,29 @@ impl MigrationPlanBuilder {
     /// How long restoring blue is tried before a person is called. Default: 10 minutes.
     pub fn restore_within(mut self, within: Duration) -> Self {
         self.restore_within = within;
+        self
+    }
+
+    /// How long going back to blue may take if blue has shrunk and green is healthy. Default: 15 minutes,
+    /// in which the scaling of a service adds targets twice. Zero: everything goes at once, always.
+    ///
+    /// Blue has shrunk if each of its healthy targets would get more than one and a half times what it had
+    /// at the start. Then an abort, a deadline and the end of a pause move traffic a part at a time, as much
+    /// as blue's targets can serve so; a cancellation does it if the [grace](Self::grace) is known. The rest
+    /// goes at once as soon as a gate is not healthy any more, the split cannot be read, or the journal
+    /// fails; when the operator asks again; and two minutes before a dead-man switch fires. A gate that says
+    /// that green does harm, and an operator's rollback, never wait for blue.
+    pub fn gradual_restore(mut self, within: Duration) -> Self {
+        self.gradual_restore = Some(within);
+        self
+    }
+
+    /// How long after a cancellation the process is killed, if that is known: a container has the stop
+    /// timeout of its task. Half of it may go into a [gradual restore](Self::gradual_restore). Default: not
+    /// known, so that a cancellation puts everything back at once. It holds for the process that began the
+    /// run, and is no part of what a resumed run must agree in.
+    pub fn grace(mut self, grace: Duration) -> Self {
+        self.grace = Some(grace);
         self
     }
 
@@ -515,6 +546,8 @@ impl MigrationPlanBuilder {
             ("final_bake", self.final_bake),
             ("restore_within", self.restore_within),
             ("confirm_within", self.confirm_within),
+            ("gradual_restore", self.gradual_restore.unwrap_or_default()),
+            ("grace", self.grace.unwrap_or_default()),
         ] {
             if value > LONGEST {
                 found(
@@ -579,6 +612,8 @@ const GUIDE: [Step; 3] = [
     Step::to(Percent::FIFTY),
     Step::to(Percent::HUNDRED),
 ];
+/// See [`MigrationPlanBuilder::gradual_restore`].
+const USUAL_GRADUAL: Duration = Duration::from_secs(15 * 60);
 const USUAL_DEADLINE: Duration = Duration::from_secs(2 * 3600);
 const SHORTEST_LOOK: Duration = Duration::from_secs(1);
 /// A controller that is silent for less is not yet dead.
@@ -649,6 +684,23 @@ impl MigrationPlan {
         self.fields.restore_within
     }
 
+    /// How long going back to a blue that has shrunk may take.
+    #[must_use]
+    pub fn gradual_restore(&self) -> Duration {
+        self.fields.gradual_restore.unwrap_or(USUAL_GRADUAL)
+    }
+
+    /// How long after a cancellation the process is killed, if that is known.
+    #[must_use]
+    pub fn grace(&self) -> Option<Duration> {
+        self.fields.grace
+    }
+
+    /// It was about another process.
+    pub(crate) fn forget_grace(&mut self) {
+        self.fields.grace = None;
+    }
+
     /// How long to wait for the confirmation of a restore.
     #[must_use]
     pub fn confirm_within(&self) -> Duration {
@@ -693,6 +745,7 @@ impl MigrationPlan {
         if self.fields.deadline.is_none() && now.fields.deadline == Some(USUAL_DEADLINE) {
             now.fields.deadline = None;
         }
+        now.fields.grace = self.fields.grace;
         let json = |plan: &Self| serde_json::to_value(plan).unwrap_or_default();
         differences(&json(self), &json(&now))
     }

@@ -325,6 +325,7 @@ impl Salvage {
             at: restored_at,
             confirmed,
             pinned_until: pinned.filter(|until| *until > at),
+            short_blue: None,
         };
         let report = self.report(at);
         self.ends(MigrationOutcome::RolledBack {

@@ -204,6 +204,14 @@ pub struct PlanSpec {
     pub warm_up: Span,
     /// How long the old side is kept warm after the last step. Default: none.
     pub final_bake: Span,
+    /// How long going back may take, if the old side has fewer targets than it needs and the new one is
+    /// healthy: a part goes as they come. `"0s"`: everything goes at once. Default: 15 minutes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub gradual_restore: Option<Span>,
+    /// How long the surroundings wait after SIGTERM before they kill. Half of it may go into a gradual way
+    /// back. Default: not known, so a cancelled run goes back at once.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub grace: Option<Span>,
     /// How many targets of the old side one target of the new side can stand in for. Default: 1.
     pub capacity_ratio: f64,
     /// What happens at a deadline without healthy gates. Default: roll back.
@@ -227,6 +235,8 @@ impl Default for PlanSpec {
             look_interval: Span::from(std::time::Duration::from_secs(15)),
             warm_up: Span::minutes(1),
             final_bake: Span::minutes(0),
+            gradual_restore: None,
+            grace: None,
             capacity_ratio: 1.0,
             on_inconclusive: OnInconclusive::default(),
             on_cancel: OnCancel::default(),

@@ -52,6 +52,12 @@ impl MigrationSpec {
             .on_cancel(given.on_cancel)
             .on_resume(given.on_resume)
             .hold_back(held);
+        if let Some(within) = given.gradual_restore {
+            builder = builder.gradual_restore(within.0);
+        }
+        if let Some(grace) = given.grace {
+            builder = builder.grace(grace.0);
+        }
         for step in &given.steps {
             builder = builder.step(step.as_step());
         }

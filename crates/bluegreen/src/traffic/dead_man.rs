@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::TrafficObservation;
-use crate::error::Result;
+use crate::{error::Result, preflight::Finding};
 
 /// Puts everything back on blue by itself, at a time, unless it is told otherwise before: for a
 /// controller that dies and that nobody resumes.
@@ -32,6 +32,18 @@ use crate::error::Result;
 ///   disarms it first.
 #[async_trait]
 pub trait DeadManSwitch: fmt::Debug + Send + Sync {
+    /// Looks, once before the first shift, for what would keep it from acting when it fires. Reads only.
+    /// What could not be looked at is a [note](Finding::note).
+    ///
+    /// # Errors
+    ///
+    /// If it could not look, and that is to stop the run.
+    ///
+    /// # Cancel safety
+    ///
+    /// Only reads: dropping it leaves nothing behind.
+    async fn preflight(&self) -> Result<Vec<Finding>>;
+
     /// Lets it fire at `fires`, in the time of the run, with the routing of `traffic` and everything on blue. Replaces what
     /// was armed before.
     ///
@@ -88,6 +100,10 @@ impl Armed {
 
 #[async_trait]
 impl<T: DeadManSwitch + ?Sized> DeadManSwitch for Arc<T> {
+    async fn preflight(&self) -> Result<Vec<Finding>> {
+        (**self).preflight().await
+    }
+
     async fn arm(&self, traffic: &TrafficObservation, fires: Timestamp) -> Result<Armed> {
         (**self).arm(traffic, fires).await
     }

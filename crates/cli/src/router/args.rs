@@ -145,7 +145,8 @@ pub(crate) struct Place {
     #[arg(long, global = true, value_name = "TIME", requires = "kill_at")]
     pub(crate) resume_after: Option<String>,
     /// How long the surroundings wait after SIGTERM before they kill, such as 30s: what has not
-    /// ended shortly before says where traffic is. ECS waits 30s, Kubernetes too.
+    /// ended shortly before says where traffic is. ECS waits 30s, Kubernetes too. A cancelled run may use
+    /// half of it to go back gradually.
     #[arg(long, global = true, value_name = "TIME")]
     pub(crate) grace: Option<String>,
     /// Print the IAM policy with the least rights for this rule, these gates and this journal, as
@@ -225,6 +226,10 @@ pub(crate) struct Plan {
     /// How long blue is kept warm after the last step [default: 0s].
     #[arg(long, global = true, value_name = "TIME", allow_hyphen_values = true)]
     pub(crate) final_bake: Option<String>,
+    /// How long going back may take if blue has fewer targets than it needs and green is healthy: a part
+    /// goes as they come. 0s: everything goes at once [default: 15m].
+    #[arg(long, global = true, value_name = "TIME", allow_hyphen_values = true)]
+    pub(crate) gradual_restore: Option<String>,
     /// How many of blue's targets one target of green can stand in for [default: 1].
     #[arg(long, alias = "green-target-worth", global = true, value_name = "X")]
     pub(crate) capacity_ratio: Option<f64>,

@@ -7,6 +7,7 @@ mod outlook;
 mod render;
 mod rollback;
 mod setup;
+mod switch;
 
 use std::{process::ExitCode, time::Duration};
 
@@ -284,7 +285,10 @@ async fn looked_ahead(
         }
     }
     let is_kept = match command {
-        Command::Plan => capacity::foresee(setup, aws, target).await,
+        Command::Plan => {
+            let is_kept = capacity::foresee(setup, aws, target).await;
+            switch::foresee(setup, aws, target).await && is_kept
+        }
         _ => true,
     };
     let Some(settings) = setup.spec.comparison() else {

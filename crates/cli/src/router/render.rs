@@ -103,12 +103,14 @@ impl Progress {
             MigrationEvent::RollingBack { .. }
             | MigrationEvent::Drifted { .. }
             | MigrationEvent::WritingUnread { .. }
+            | MigrationEvent::AllAtOnce { .. }
             | MigrationEvent::JournalFailed { .. } => BAD,
             MigrationEvent::Reopened { .. }
             | MigrationEvent::ReadFailed { .. }
             | MigrationEvent::WriteFailed { .. }
             | MigrationEvent::CapacityShort { .. }
             | MigrationEvent::CapacityFailed { .. }
+            | MigrationEvent::Returning { .. }
             | MigrationEvent::PauseEnds { .. }
             | MigrationEvent::Controlled { .. } => UNSURE,
             // The last line is for where traffic is: see `ending`.

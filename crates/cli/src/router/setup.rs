@@ -77,7 +77,6 @@ impl Setup {
         };
         let kill_at = problems.optional("--kill-at", cli.place.kill_at.as_deref());
         let resume_after = problems.optional("--resume-after", cli.place.resume_after.as_deref());
-        let grace = problems.optional("--grace", cli.place.grace.as_deref());
         let length = |span: Option<Span>| span.map(|span| span.0);
         // Without a rule the rest of the command line can be checked all the same.
         let (spec, from) = match base {
@@ -90,12 +89,12 @@ impl Setup {
         };
         let (spec, plan) = specified(cli, spec, &mut problems).ok_or(problems.0)?;
         Ok(Self {
+            grace: plan.grace(),
             spec,
             plan,
             from,
             kill_at: length(kill_at),
             resume_after: length(resume_after).unwrap_or_default(),
-            grace: length(grace),
         })
     }
 
@@ -334,6 +333,12 @@ fn of_plan(cli: &Cli, spec: &mut MigrationSpec, problems: &mut Problems) {
             &given.step_deadline,
             &mut plan.step_deadline,
         ),
+        (
+            "--gradual-restore",
+            &given.gradual_restore,
+            &mut plan.gradual_restore,
+        ),
+        ("--grace", &cli.place.grace, &mut plan.grace),
     ];
     for (field, text, span) in spans {
         if let Some(given) = problems.optional(field, text.as_deref()) {

@@ -23,11 +23,16 @@ use aws_sdk_scheduler::{
 };
 use jiff::{Timestamp, tz::TimeZone};
 
-use super::{AlbTrafficSplitter, RuleArn, rule::routing::Routing};
+use super::{
+    AlbTrafficSplitter, RuleArn,
+    dead_man_role::{Needed, check},
+    rule::routing::Routing,
+};
 use crate::{
     aws::Aws,
     clock::{Clock as _, RunClock, moved},
     error::{Error, ErrorKind, Result},
+    preflight::Finding,
     traffic::{Armed, DeadManSwitch, Sides, TrafficObservation},
 };
 
@@ -176,11 +181,16 @@ impl FromStr for TopicArn {
 /// Scheduler writes the rule as a role of yours.
 /// [`IamPolicy::dead_man_role`](crate::aws::iam::IamPolicy::dead_man_role) gives the rights that it
 /// needs and [`IamPolicy::dead_man_trust`](crate::aws::iam::IamPolicy::dead_man_trust) says who may
-/// take it on. That the role may write the rule is not checked when the switch is armed; try it
-/// once with the schedule of a rule that serves nobody.
+/// take it on. [`preflight`](DeadManSwitch::preflight) asks IAM's simulation of policies whether the role may
+/// write the rule and publish to the topic, and reads whether Scheduler may take it on. What is missing
+/// is refused with the statement; what the caller may not ask is said, and stops nothing. Not seen:
+/// conditions of service control policies, resource control policies, the policies of network endpoints,
+/// and the topic's own policy. To be sure try it once, with the schedule of a rule that serves no users.
 ///
 /// # Calls
 ///
+/// [`preflight`](DeadManSwitch::preflight) makes one `DescribeRules`, one `GetRole` and one
+/// `SimulatePrincipalPolicy`, with a notice two;
 /// [`arm`](DeadManSwitch::arm) makes one `DescribeRules` and one `UpdateSchedule`, the first time
 /// `CreateSchedule`; [`disarm`](DeadManSwitch::disarm) one `DeleteSchedule` and one `GetSchedule`. A
 /// notice takes one `UpdateSchedule` or `CreateSchedule`, and one `DeleteSchedule`, more.
@@ -188,7 +198,9 @@ impl FromStr for TopicArn {
 /// # IAM
 ///
 /// `scheduler:` `CreateSchedule`, `UpdateSchedule`, `GetSchedule`, `DeleteSchedule`, `iam:PassRole`
-/// for the role, and what the splitter needs to read the rule.
+/// for the role, and what the splitter needs to read the rule. `iam:GetRole` and
+/// `iam:SimulatePrincipalPolicy` on the role for the check; without them it says that it could not be
+/// made.
 ///
 /// # Examples
 ///
@@ -374,6 +386,29 @@ impl AlbDeadManSwitch {
 
 #[async_trait]
 impl DeadManSwitch for AlbDeadManSwitch {
+    async fn preflight(&self) -> Result<Vec<Finding>> {
+        let routing = match self.splitter.locate().await {
+            Ok(arn) => self.splitter.routing(&arn).await,
+            Err(error) => Err(error),
+        };
+        let Ok(routing) = routing else {
+            // The survey of the rule says why, and more of it.
+            return Ok(Vec::new());
+        };
+        let arn = routing.arn();
+        let needed = match routing.is_default() {
+            true => Needed {
+                action: "elasticloadbalancing:ModifyListener",
+                resource: arn.listener().to_string(),
+            },
+            false => Needed {
+                action: "elasticloadbalancing:ModifyRule",
+                resource: arn.to_string(),
+            },
+        };
+        Ok(check(&*self.aws.iam, &self.role, needed, self.notice.as_ref()).await)
+    }
+
     async fn arm(&self, traffic: &TrafficObservation, fires: Timestamp) -> Result<Armed> {
         let arn = self.splitter.locate().await?;
         let what = format!("arm the dead-man switch of rule {arn}");

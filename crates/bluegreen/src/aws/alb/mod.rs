@@ -1,6 +1,7 @@
 //! Application Load Balancer: the rule that divides traffic, and the splitter that edits it.
 
 mod dead_man;
+mod dead_man_role;
 mod place;
 mod preflight;
 pub(crate) mod rule;

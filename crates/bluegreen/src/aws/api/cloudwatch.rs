@@ -5,7 +5,6 @@ use std::fmt;
 use async_trait::async_trait;
 use aws_sdk_cloudwatch::{
     Client,
-    config::Builder,
     operation::{
         describe_alarms::{DescribeAlarmsOutput, builders::DescribeAlarmsInputBuilder},
         get_metric_data::{GetMetricDataOutput, builders::GetMetricDataInputBuilder},
@@ -40,10 +39,8 @@ pub(crate) struct RealCloudWatch {
 
 impl RealCloudWatch {
     pub(crate) fn new(to: Clients<'_>, endpoint: Option<&Endpoint>) -> Self {
-        let mut config = Builder::from(to.reads).interceptor(to.reader.clone());
-        config.set_endpoint_url(endpoint.map(|one| one.as_str().to_owned()));
         Self {
-            reads: Client::from_conf(config.build()),
+            reads: client!(aws_sdk_cloudwatch, to, to.reads, endpoint),
         }
     }
 }

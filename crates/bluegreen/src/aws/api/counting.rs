@@ -62,8 +62,14 @@ use aws_sdk_elasticloadbalancingv2::operation::{
 use serde_json::Value;
 
 use super::{
-    ApiError, CloudWatchApi, EcrApi, EcsApi, EcsCall, ElbApi, ScalingApi, SchedulerApi,
+    ApiError, CloudWatchApi, EcrApi, EcsApi, EcsCall, ElbApi, IamApi, ScalingApi, SchedulerApi,
     error::Effect, last_check::Guard,
+};
+use aws_sdk_iam::operation::{
+    get_role::{GetRoleOutput, builders::GetRoleInputBuilder},
+    simulate_principal_policy::{
+        SimulatePrincipalPolicyOutput, builders::SimulatePrincipalPolicyInputBuilder,
+    },
 };
 use aws_sdk_scheduler::operation::{
     create_schedule::{CreateScheduleOutput, builders::CreateScheduleInputBuilder},
@@ -400,6 +406,22 @@ impl SchedulerApi for Counting<dyn SchedulerApi> {
     ) -> Result<DeleteScheduleOutput, ApiError> {
         self.change("DeleteSchedule", self.inner.delete_schedule(input))
             .await
+    }
+}
+
+#[async_trait]
+impl IamApi for Counting<dyn IamApi> {
+    async fn get_role(&self, input: GetRoleInputBuilder) -> Result<GetRoleOutput, ApiError> {
+        self.counter.count("GetRole");
+        self.inner.get_role(input).await
+    }
+
+    async fn simulate_principal_policy(
+        &self,
+        input: SimulatePrincipalPolicyInputBuilder,
+    ) -> Result<SimulatePrincipalPolicyOutput, ApiError> {
+        self.counter.count("SimulatePrincipalPolicy");
+        self.inner.simulate_principal_policy(input).await
     }
 }
 

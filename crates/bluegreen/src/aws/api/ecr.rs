@@ -3,10 +3,8 @@
 use std::fmt;
 
 use async_trait::async_trait;
-use aws_config::SdkConfig;
 use aws_sdk_ecr::{
     Client,
-    config::Builder,
     operation::{
         batch_get_image::{BatchGetImageOutput, builders::BatchGetImageInputBuilder},
         create_repository::{CreateRepositoryOutput, builders::CreateRepositoryInputBuilder},
@@ -27,7 +25,6 @@ use aws_sdk_ecr::{
 use super::{
     Clients,
     error::{ApiError, Effect},
-    last_check::LastCheck,
 };
 use crate::aws::endpoints::Endpoint;
 
@@ -76,15 +73,9 @@ pub(crate) struct RealEcr {
 
 impl RealEcr {
     pub(crate) fn new(to: Clients<'_>, endpoint: Option<&Endpoint>) -> Self {
-        let client = |config: &SdkConfig| {
-            let config = Builder::from(config);
-            let mut config = config.interceptor(to.reader.clone()).interceptor(LastCheck);
-            config.set_endpoint_url(endpoint.map(|one| one.as_str().to_owned()));
-            Client::from_conf(config.build())
-        };
         Self {
-            reads: client(to.reads),
-            mutations: client(to.mutations),
+            reads: client!(aws_sdk_ecr, to, to.reads, endpoint),
+            mutations: client!(aws_sdk_ecr, to, to.mutations, endpoint),
         }
     }
 }

@@ -11,8 +11,7 @@ use std::{
 };
 
 use async_trait::async_trait;
-use aws_config::SdkConfig;
-use aws_sdk_ecs::{Client, config::Builder};
+use aws_sdk_ecs::Client;
 use aws_smithy_runtime_api::{
     box_error::BoxError,
     client::{
@@ -31,7 +30,6 @@ use serde_json::Value;
 use super::{
     Clients,
     error::{ApiError, Effect},
-    last_check::LastCheck,
 };
 use crate::{aws::endpoints::Endpoint, error::ErrorKind};
 
@@ -94,15 +92,9 @@ pub(crate) struct RealEcs {
 
 impl RealEcs {
     pub(crate) fn new(to: Clients<'_>, endpoint: Option<&Endpoint>) -> Self {
-        let client = |config: &SdkConfig| {
-            let config = Builder::from(config);
-            let mut config = config.interceptor(to.reader.clone()).interceptor(LastCheck);
-            config.set_endpoint_url(endpoint.map(|one| one.as_str().to_owned()));
-            Client::from_conf(config.build())
-        };
         Self {
-            reads: client(to.reads),
-            mutations: client(to.mutations),
+            reads: client!(aws_sdk_ecs, to, to.reads, endpoint),
+            mutations: client!(aws_sdk_ecs, to, to.mutations, endpoint),
         }
     }
 }

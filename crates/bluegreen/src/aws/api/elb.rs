@@ -3,10 +3,8 @@
 use std::fmt;
 
 use async_trait::async_trait;
-use aws_config::SdkConfig;
 use aws_sdk_elasticloadbalancingv2::{
     Client,
-    config::Builder,
     operation::{
         add_tags::{AddTagsOutput, builders::AddTagsInputBuilder},
         create_rule::{CreateRuleOutput, builders::CreateRuleInputBuilder},
@@ -38,7 +36,6 @@ use aws_sdk_elasticloadbalancingv2::{
 use super::{
     Clients,
     error::{ApiError, Effect},
-    last_check::LastCheck,
     whole::WholeXml,
 };
 use crate::aws::endpoints::Endpoint;
@@ -128,15 +125,21 @@ pub(crate) struct RealElb {
 
 impl RealElb {
     pub(crate) fn new(to: Clients<'_>, endpoint: Option<&Endpoint>) -> Self {
-        let client = |config: &SdkConfig| {
-            let config = Builder::from(config).interceptor(WholeXml);
-            let mut config = config.interceptor(to.reader.clone()).interceptor(LastCheck);
-            config.set_endpoint_url(endpoint.map(|one| one.as_str().to_owned()));
-            Client::from_conf(config.build())
-        };
         Self {
-            reads: client(to.reads),
-            mutations: client(to.mutations),
+            reads: client!(
+                aws_sdk_elasticloadbalancingv2,
+                to,
+                to.reads,
+                endpoint,
+                WholeXml
+            ),
+            mutations: client!(
+                aws_sdk_elasticloadbalancingv2,
+                to,
+                to.mutations,
+                endpoint,
+                WholeXml
+            ),
         }
     }
 }

@@ -226,6 +226,7 @@ fn kind_of_code(code: &str, lost: ErrorKind) -> ErrorKind {
         | "502"
         | "503"
         | "504" => lost,
+        "NoSuchEntity" => ErrorKind::NotFound,
         code if code.ends_with("NotFound") || code.ends_with("NotFoundException") => {
             ErrorKind::NotFound
         }

@@ -3,12 +3,15 @@
 //! paging, request shaping and the meaning of fields is above this seam, where mocks and the
 //! simulation exercise it; below it a call is one line.
 
+#[macro_use]
+mod client;
 mod cloudwatch;
 mod counting;
 mod ecr;
 mod ecs;
 mod elb;
 mod error;
+mod iam;
 mod last_check;
 mod scaling;
 mod scheduler;
@@ -18,7 +21,7 @@ pub use self::counting::CallCounts;
 #[cfg(test)]
 pub(crate) use self::{
     cloudwatch::MockCloudWatchApi, ecr::MockEcrApi, ecs::MockEcsApi, elb::MockElbApi,
-    scaling::MockScalingApi, scheduler::MockSchedulerApi,
+    iam::MockIamApi, scaling::MockScalingApi, scheduler::MockSchedulerApi,
 };
 pub(crate) use self::{
     cloudwatch::{CloudWatchApi, RealCloudWatch},
@@ -27,6 +30,7 @@ pub(crate) use self::{
     ecs::{EcsApi, EcsCall, RealEcs},
     elb::{ElbApi, RealElb},
     error::ApiError,
+    iam::{IamApi, RealIam},
     last_check::{Guard, after_read},
     scaling::{RealScaling, ScalingApi},
     scheduler::{RealScheduler, SchedulerApi},

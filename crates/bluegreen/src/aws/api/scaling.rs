@@ -3,10 +3,8 @@
 use std::fmt;
 
 use async_trait::async_trait;
-use aws_config::SdkConfig;
 use aws_sdk_applicationautoscaling::{
     Client,
-    config::Builder,
     operation::{
         describe_scalable_targets::{
             DescribeScalableTargetsOutput, builders::DescribeScalableTargetsInputBuilder,
@@ -20,7 +18,6 @@ use aws_sdk_applicationautoscaling::{
 use super::{
     Clients,
     error::{ApiError, Effect},
-    last_check::LastCheck,
 };
 use crate::aws::endpoints::Endpoint;
 
@@ -47,15 +44,9 @@ pub(crate) struct RealScaling {
 
 impl RealScaling {
     pub(crate) fn new(to: Clients<'_>, endpoint: Option<&Endpoint>) -> Self {
-        let client = |config: &SdkConfig| {
-            let config = Builder::from(config);
-            let mut config = config.interceptor(to.reader.clone()).interceptor(LastCheck);
-            config.set_endpoint_url(endpoint.map(|one| one.as_str().to_owned()));
-            Client::from_conf(config.build())
-        };
         Self {
-            reads: client(to.reads),
-            mutations: client(to.mutations),
+            reads: client!(aws_sdk_applicationautoscaling, to, to.reads, endpoint),
+            mutations: client!(aws_sdk_applicationautoscaling, to, to.mutations, endpoint),
         }
     }
 }

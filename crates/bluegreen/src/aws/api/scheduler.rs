@@ -3,10 +3,8 @@
 use std::fmt;
 
 use async_trait::async_trait;
-use aws_config::SdkConfig;
 use aws_sdk_scheduler::{
     Client,
-    config::Builder,
     operation::{
         create_schedule::{CreateScheduleOutput, builders::CreateScheduleInputBuilder},
         delete_schedule::{DeleteScheduleOutput, builders::DeleteScheduleInputBuilder},
@@ -18,7 +16,6 @@ use aws_sdk_scheduler::{
 use super::{
     Clients,
     error::{ApiError, Effect},
-    last_check::LastCheck,
 };
 use crate::aws::endpoints::Endpoint;
 
@@ -55,15 +52,9 @@ pub(crate) struct RealScheduler {
 
 impl RealScheduler {
     pub(crate) fn new(to: Clients<'_>, endpoint: Option<&Endpoint>) -> Self {
-        let client = |config: &SdkConfig| {
-            let config = Builder::from(config);
-            let mut config = config.interceptor(to.reader.clone()).interceptor(LastCheck);
-            config.set_endpoint_url(endpoint.map(|one| one.as_str().to_owned()));
-            Client::from_conf(config.build())
-        };
         Self {
-            reads: client(to.reads),
-            mutations: client(to.mutations),
+            reads: client!(aws_sdk_scheduler, to, to.reads, endpoint),
+            mutations: client!(aws_sdk_scheduler, to, to.mutations, endpoint),
         }
     }
 }

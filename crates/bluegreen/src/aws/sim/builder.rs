@@ -6,7 +6,7 @@ use aws_sdk_elasticloadbalancingv2::types::Tag;
 use jiff::SignedDuration;
 
 use super::{
-    Fate, Programs, Scaling, Service, Simulation, When,
+    Fate, Programs, Scaling, ScheduleRole, Service, Simulation, When,
     simulation::Rule,
     state::{
         change::Writer,
@@ -31,6 +31,7 @@ pub struct SimulationBuilder {
     traffic: f64,
     services: Sides<Service>,
     blue_scales: Option<Scaling>,
+    schedule_role: ScheduleRole,
     publication_delay: Duration,
     page_size: usize,
     data_page_size: usize,
@@ -62,6 +63,7 @@ impl Default for SimulationBuilder {
                 green: Service::new(4).with_latency(Duration::from_millis(90)),
             },
             blue_scales: None,
+            schedule_role: ScheduleRole::default(),
             publication_delay: Duration::from_secs(75),
             page_size: 10,
             data_page_size: 100_800,
@@ -106,6 +108,12 @@ impl SimulationBuilder {
     /// Blue's service is scaled by its requests, as far as this says. Default: not at all.
     pub fn blue_scales(mut self, scaling: Scaling) -> Self {
         self.blue_scales = Some(scaling);
+        self
+    }
+
+    /// The role that schedules write as. Default: it is there, trusts Scheduler, and may do all.
+    pub fn schedule_role(mut self, role: ScheduleRole) -> Self {
+        self.schedule_role = role;
         self
     }
 
@@ -383,6 +391,7 @@ impl SimulationBuilder {
             scheduled: BTreeMap::new(),
             scaling,
             schedules: BTreeMap::new(),
+            schedule_role: self.schedule_role,
             notices: Vec::new(),
             seconds: Seconds::default(),
             changes: Vec::new(),

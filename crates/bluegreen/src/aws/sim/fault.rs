@@ -88,6 +88,10 @@ pub enum Call {
     DescribeScalableTargets,
     /// Changes how far a service may be scaled.
     RegisterScalableTarget,
+    /// Reads a role and who may take it on.
+    GetRole,
+    /// Asks what the policies of a role let it do.
+    SimulatePrincipalPolicy,
 }
 
 impl Call {
@@ -135,6 +139,8 @@ impl Call {
             Self::DeleteSchedule => "DeleteSchedule",
             Self::DescribeScalableTargets => "DescribeScalableTargets",
             Self::RegisterScalableTarget => "RegisterScalableTarget",
+            Self::GetRole => "GetRole",
+            Self::SimulatePrincipalPolicy => "SimulatePrincipalPolicy",
         }
     }
 
@@ -205,7 +211,9 @@ impl Call {
             Self::CreateSchedule
             | Self::UpdateSchedule
             | Self::GetSchedule
-            | Self::DeleteSchedule => Area::Schedules,
+            | Self::DeleteSchedule
+            | Self::GetRole
+            | Self::SimulatePrincipalPolicy => Area::Schedules,
             Self::DescribeScalableTargets | Self::RegisterScalableTarget => Area::Scaling,
         }
     }
@@ -261,6 +269,7 @@ pub(super) enum Area {
     /// The container service.
     Service,
     Registry,
+    /// Schedules, and the role that they write as.
     Schedules,
     /// How far services may be scaled.
     Scaling,

@@ -59,6 +59,7 @@ pub use self::{
         change::{Change, Writer},
         fleet::Fate,
         programs::Programs,
+        roles::ScheduleRole,
         scaling::Scaling,
         service::{Behaviour, Service, When},
         world::{AlarmEvaluation, AlarmKind},

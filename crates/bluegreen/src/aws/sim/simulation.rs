@@ -11,7 +11,8 @@ use jiff::{SignedDuration, Timestamp};
 use super::{
     api::{
         cloudwatch::SimCloudWatch, ecr::SimEcr, ecs::SimEcs, elb::SimElb, http::SimHttp,
-        programs::SimPrograms, scaling::SimScaling, scheduler::SimScheduler, shared::Shared,
+        iam::SimIam, programs::SimPrograms, scaling::SimScaling, scheduler::SimScheduler,
+        shared::Shared,
     },
     fault::{Area, Call, Fault, Selector},
     lag::Lag,
@@ -90,6 +91,7 @@ impl Simulation {
             ecr: Arc::new(SimEcr(Arc::clone(&self.shared))),
             scheduler: Arc::new(SimScheduler(Arc::clone(&self.shared))),
             scaling: Arc::new(SimScaling(Arc::clone(&self.shared))),
+            iam: Arc::new(SimIam(Arc::clone(&self.shared))),
             clock: Arc::clone(self.shared.clock()) as Arc<dyn Clock>,
             dates: self.shared.dates().clone(),
         };

@@ -9,12 +9,13 @@ use super::{
     State, Unchanged, Watch,
     rise::is_ending,
     state::{
-        ArmingSwitch, DisarmStep, DriftStep, KeepStep, Pause, ReleaseStep, RestoreStep, RiseStep,
+        ArmingSwitch, DisarmStep, DriftStep, KeepStep, Pause, ReleaseStep, RestoreStep, ReturnStep,
+        RiseStep,
     },
 };
 use crate::{
     clock::{between, later, span},
-    engine::{ControlEffect, OnCancel, Operator},
+    engine::{ControlEffect, Operator},
     error::ErrorKind,
 };
 
@@ -45,6 +46,7 @@ impl MigrationMachine {
             State::Watching(watch) => self.control_watching(at, watch, control),
             State::Rising(rise) => self.control_rising(at, rise, control),
             State::Drifted(drifted) => self.control_drifted(at, drifted, control),
+            State::Returning(returning) => self.control_returning(at, returning, control),
             State::ArmingSwitch(mut arming) => {
                 // At most ten seconds; what it does then is told then.
                 arming.controls.push(control);
@@ -105,11 +107,13 @@ impl MigrationMachine {
         match &control {
             Control::Abort { .. } => {
                 self.applied(&control);
-                return self.undo(at, Cause::Cancelled { control });
+                let within = Ok(self.plan.gradual_restore());
+                return self.go_back(at, &watch, Cause::Cancelled { control }, within);
             }
             Control::Cancel { .. } => {
                 self.applied(&control);
-                return self.cancel(at, control);
+                let within = self.time_of_cancel();
+                return self.cancel(at, &watch, control, within);
             }
             Control::Leave { .. } => {
                 self.applied(&control);
@@ -172,7 +176,9 @@ impl MigrationMachine {
         if at >= until {
             let length = span(between(pause.since, until));
             let reason = format!("the pause of {} was not ended in {length}", pause.by);
-            return Some(self.cancel(at, Control::Cancel { reason }));
+            // No signal, so nothing kills this process soon.
+            let within = Ok(self.plan.gradual_restore());
+            return Some(self.cancel(at, watch, Control::Cancel { reason }, within));
         }
         let warning = (between(pause.since, until) / 3).min(PAUSE_WARNING);
         if !pause.warned && later(at, warning) >= until {
@@ -183,12 +189,8 @@ impl MigrationMachine {
         None
     }
 
-    /// What the plan says of a cancellation.
-    fn cancel(&mut self, at: Timestamp, control: Control) -> Next<Action> {
-        match self.plan.on_cancel() {
-            OnCancel::RollBack => self.undo(at, Cause::Cancelled { control }),
-            OnCancel::Hold => self.hold(at, HoldReason::Asked { control }),
-        }
+    pub(super) fn hold_as_asked(&mut self, at: Timestamp, control: Control) -> Next<Action> {
+        self.hold(at, HoldReason::Asked { control })
     }
 
     /// Looks now, unless a look is under way.
@@ -222,6 +224,12 @@ impl MigrationMachine {
             State::Rising(rise) => {
                 let mut unresolved = self.unresolved(at, summary);
                 unresolved.change_unseen |= rise.outstanding == RiseStep::Call;
+                self.end_unresolved(unresolved)
+            }
+            State::Returning(returning) => {
+                let mut unresolved = self.unresolved(at, summary);
+                unresolved.cause = Some(returning.cause);
+                unresolved.change_unseen |= returning.outstanding == ReturnStep::Call;
                 self.end_unresolved(unresolved)
             }
             State::Restoring(restore) if self.expected.is_some() => {
@@ -280,6 +288,9 @@ impl MigrationMachine {
             State::Rising(rise) if rise.outstanding != RiseStep::Call => {
                 self.undo(at, Cause::JournalFailed { failure })
             }
+            State::Returning(returning) if returning.outstanding != ReturnStep::Call => {
+                self.return_all(at, returning, format!("the journal failed: {failure}"))
+            }
             // A change under way is let to finish; what comes after it looks at the failure.
             state => {
                 self.state = state;
@@ -314,6 +325,7 @@ impl MigrationMachine {
                 let is_reading = match &state {
                     State::New | State::Preflight(_) | State::Watching(_) => true,
                     State::Rising(rise) => rise.outstanding != RiseStep::Call,
+                    State::Returning(returning) => returning.outstanding != ReturnStep::Call,
                     State::Drifted(drifted) => drifted.outstanding != DriftStep::Disarm,
                     State::KeepingCapacity(keeping) => keeping.step != KeepStep::Call,
                     _ => false,

@@ -25,12 +25,14 @@
 //! Not drawn: `Resuming`, which an observation leaves to where the run was; `ArmingSwitch`, which
 //! comes before a look of `Watching`; `DisarmingSwitch`, which comes before `Ended` while a
 //! dead-man switch may stand; `KeepingCapacity`, which comes before the first `Watching` if blue may be
-//! scaled in; and `ReleasingCapacity`, which comes before the end of a run that kept it and put
-//! everything back.
+//! scaled in; `ReleasingCapacity`, which comes before the end of a run that kept it and put
+//! everything back; and `Returning`, which comes before `Restoring` if blue has shrunk and green is
+//! healthy.
 
 mod capacity;
 mod control;
 mod drift;
+mod gradual;
 mod preflight;
 mod reads;
 mod reopened;
@@ -208,6 +210,15 @@ impl MigrationMachine {
                 self.on_rise_waited(at, rise, clock_fault)
             }
             (State::Rising(rise), Input::Looked(look)) => self.on_rise_looked(at, rise, look),
+            (State::Returning(returning), Input::Shifted(answer)) => {
+                self.on_return_answered(at, returning, answer)
+            }
+            (State::Returning(returning), Input::Waited { clock_fault }) => {
+                self.on_return_waited(at, returning, clock_fault)
+            }
+            (State::Returning(returning), Input::Looked(look)) => {
+                self.on_return_looked(at, returning, look)
+            }
             (State::Restoring(restore), Input::Shifted(answer)) => {
                 self.on_restore_answered(at, restore, answer)
             }

@@ -83,6 +83,7 @@ impl MigrationMachine {
                 restored_at,
                 until: later(at, machine.plan.confirm_within()),
                 stickiness: machine.last.as_ref().and_then(|(_, seen)| seen.stickiness),
+                short_blue: None,
                 looking: false,
             }),
         };

@@ -35,6 +35,7 @@ impl Restore {
             blind: 0,
             polls: 0,
             failure: None,
+            short_blue: None,
             outstanding: RestoreStep::Call,
         }
     }
@@ -51,19 +52,40 @@ impl MigrationMachine {
         if !self.moved {
             return self.unchanged(at, unchanged_by(cause));
         }
+        self.tell_rolling_back(&cause);
+        let short_blue = self.short_blue().map(|mut short| {
+            let why = match &cause {
+                Cause::Gate { .. } => "green is failing",
+                _ => "nothing says for certain that green is healthy",
+            };
+            self.tell(MigrationEvent::AllAtOnce {
+                blue: self.last.as_ref().map(|(_, seen)| seen.targets.blue),
+                why: why.to_owned(),
+            });
+            short.at_once = Some(why.to_owned());
+            short
+        });
+        let restore = Restore {
+            lands_until: self.lands_until(),
+            short_blue,
+            ..Restore::new(at, cause)
+        };
+        self.send_restore(at, restore)
+    }
+
+    pub(super) fn tell_rolling_back(&mut self, cause: &Cause) {
         self.tell(MigrationEvent::RollingBack {
             cause: cause.clone(),
             blue: self.last.as_ref().map(|(_, t)| t.targets.blue),
             blue_at_start: self.blue_at_start,
         });
-        let mut restore = Restore::new(at, cause);
-        if let Some(sent) = &self.sent
-            && sent.accepted.is_none()
-            && !sent.seen
-        {
-            restore.lands_until = Some(later(sent.ended, self.propagation));
-        }
-        self.send_restore(at, restore)
+    }
+
+    /// Until when a change without an answer may still take effect.
+    pub(super) fn lands_until(&self) -> Option<Timestamp> {
+        let sent = self.sent.as_ref()?;
+        let is_open = sent.accepted.is_none() && !sent.seen;
+        is_open.then(|| later(sent.ended, self.propagation))
     }
 
     pub(super) fn send_restore(&mut self, at: Timestamp, restore: Restore) -> Next<Action> {
@@ -380,7 +402,7 @@ impl MigrationMachine {
     }
 
     /// What was to be restored was deleted.
-    fn restore_gone(
+    pub(super) fn restore_gone(
         &mut self,
         at: Timestamp,
         mut restore: Restore,
@@ -436,6 +458,7 @@ impl MigrationMachine {
             restored_at,
             until: later(restored_at, self.plan.confirm_within()),
             stickiness: self.traffic().and_then(|traffic| traffic.stickiness),
+            short_blue: restore.short_blue,
             looking: false,
         }
     }
@@ -476,6 +499,7 @@ impl MigrationMachine {
             at: confirm.restored_at,
             confirmed,
             pinned_until: pinned_until.filter(|until| *until > at),
+            short_blue: confirm.short_blue,
         };
         let report = self.report(at);
         let outcome = MigrationOutcome::RolledBack {

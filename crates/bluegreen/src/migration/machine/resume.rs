@@ -12,8 +12,8 @@ use super::{
     retry::back_off,
     rise::is_ending,
     state::{
-        ArmingSwitch, Confirm, Contact, Keeping, Restore, RestoreStep, Resuming, Rise, RiseStep,
-        Watch,
+        ArmingSwitch, Confirm, Contact, Keeping, Restore, RestoreStep, Resuming, ReturnStep,
+        Returning, Rise, RiseStep, Watch,
     },
 };
 use crate::{clock::later, engine::Operator, migration::OnResume};
@@ -29,6 +29,8 @@ impl MigrationMachine {
         // Nobody renewed it meanwhile.
         self.outdate_switch();
         self.contact = Contact::default();
+        // The process that goes on may be killed sooner than the one before.
+        self.plan.forget_grace();
         // Whoever resumes holds the journal now.
         self.taken_over = None;
         match &was {
@@ -39,6 +41,11 @@ impl MigrationMachine {
             }
             State::Restoring(restore) if restore.outstanding == RestoreStep::Call => {
                 self.sent(at, TrafficSplit::ALL_BLUE, None);
+            }
+            State::Returning(returning) if returning.outstanding == ReturnStep::Call => {
+                if let Some(to) = returning.sent {
+                    self.sent(at, to, None);
+                }
             }
             _ => self.outdate_sent(at),
         }
@@ -60,9 +67,17 @@ impl MigrationMachine {
                     None => self.look_at_rise(at, Rise { looks: 0, ..rise }),
                 }
             }
-            State::Restoring(restore) => {
-                let cause = restore.cause;
-                self.read_restore_now(Restore::new(at, cause))
+            State::Restoring(restore) => self.read_restore_now(Restore {
+                short_blue: restore.short_blue,
+                ..Restore::new(at, restore.cause)
+            }),
+            // The look says whether green is healthy still; controls want the same.
+            State::Returning(returning) => {
+                let returning = Returning {
+                    looks: 0,
+                    ..returning
+                };
+                self.look_at_return(at, returning)
             }
             State::Drifted(drifted) => self.look_drifted(at, drifted),
             was => self.read_again(Resuming {

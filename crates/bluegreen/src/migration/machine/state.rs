@@ -10,6 +10,7 @@ use crate::{
     engine::Operator,
     error::Failure,
     health::Phase,
+    migration::ShortBlue,
     traffic::{Armed, Kept, Sides},
 };
 
@@ -32,6 +33,11 @@ pub(crate) enum State {
     /// it did not happen; to `Restoring` when it never becomes visible, when a gate is unhealthy,
     /// and when the run is cancelled; to `Drifted`.
     Rising(Rise),
+    /// Everything goes back to blue, a part at a time: the write of a part is outstanding, which is let to
+    /// finish, or a look at blue's targets and at green, or the wait before it. Entered from `Watching` if
+    /// blue has shrunk and green is healthy. Left to `Restoring` when blue can serve the rest, and when
+    /// green is not known to be healthy or time is up, whatever blue can serve.
+    Returning(Returning),
     /// A restore is outstanding, or the wait before it is tried again, or a read after it, or the
     /// wait before that. Entered from every state in which this run may have moved traffic. Left to
     /// `Confirming` when it was accepted and two reads show it, to `Ended` when it is blocked or
@@ -292,6 +298,39 @@ pub(crate) enum RiseStep {
     Look,
 }
 
+/// The data of `Returning`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Returning {
+    /// Why.
+    pub(crate) cause: Cause,
+    /// What is said of it at the end.
+    pub(crate) short: ShortBlue,
+    /// When it began.
+    pub(crate) since: Timestamp,
+    /// When the rest goes at once.
+    pub(crate) until: Timestamp,
+    /// What was watched before it, and since when: the gates go on looking at that.
+    pub(crate) phase: Phase,
+    pub(crate) watched_since: Timestamp,
+    /// The newest part that was sent.
+    pub(crate) sent: Option<TrafficSplit>,
+    /// How many looks there were since then.
+    pub(crate) looks: u32,
+    /// The control that ends the waiting once the call is answered.
+    pub(crate) hurried: Option<Control>,
+    pub(crate) outstanding: ReturnStep,
+}
+
+/// What is outstanding of a gradual restore.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum ReturnStep {
+    /// The call; it is let to finish.
+    Call,
+    Wait,
+    Look,
+}
+
 /// The data of `Restoring`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Restore {
@@ -319,6 +358,9 @@ pub(crate) struct Restore {
     pub(crate) polls: u32,
     /// The last failure, of a write or of an observation after it.
     pub(crate) failure: Option<Failure>,
+    /// What is said of a blue that had shrunk.
+    #[serde(default)]
+    pub(crate) short_blue: Option<ShortBlue>,
     pub(crate) outstanding: RestoreStep,
 }
 
@@ -366,6 +408,9 @@ pub(crate) struct Confirm {
     pub(crate) until: Timestamp,
     /// How long clients may stay pinned to green.
     pub(crate) stickiness: Option<Duration>,
+    /// What is said of a blue that had shrunk.
+    #[serde(default)]
+    pub(crate) short_blue: Option<ShortBlue>,
     /// Whether a look is outstanding, not a wait.
     pub(crate) looking: bool,
 }

@@ -28,7 +28,7 @@ const CLOCK_SLACK: Duration = Duration::from_secs(60);
 /// another.
 const LATE: Duration = Duration::from_secs(120);
 /// How long before it fires everything must be under way back to blue.
-const MARGIN: Duration = Duration::from_secs(120);
+pub(super) const MARGIN: Duration = Duration::from_secs(120);
 impl MigrationMachine {
     /// Whether it must be armed, or renewed, before anything else.
     pub(super) fn is_switch_due(&self, at: Timestamp) -> bool {

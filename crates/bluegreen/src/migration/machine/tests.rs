@@ -17,6 +17,7 @@ use crate::{
 };
 
 mod capacity;
+mod gradual;
 
 fn start() -> Timestamp {
     "2026-01-05T09:00:00Z".parse().expect("a timestamp")
@@ -1398,6 +1399,8 @@ enum Chance {
     Lag(u64),
     /// Green's healthy targets change.
     Targets(u32),
+    /// Blue's healthy targets change.
+    BlueTargets(u32),
     Control(Control),
     /// An answer to something else than what is outstanding.
     Stale(Box<Input>),
@@ -1497,6 +1500,7 @@ fn chance() -> impl Strategy<Value = Chance> {
         1 => (0_u32..100, 0_u32..100).prop_map(|(blue, green)| Chance::ThirdParty(blue, green)),
         3 => (0_u64..25).prop_map(Chance::Lag),
         2 => (0_u32..6).prop_map(Chance::Targets),
+        4 => (0_u32..5).prop_map(Chance::BlueTargets),
         3 => control().prop_map(Chance::Control),
         2 => stale().prop_map(|input| Chance::Stale(Box::new(input))),
         1 => Just(Chance::JournalFails),
@@ -1516,6 +1520,11 @@ struct World {
     /// Whether a third party has written.
     has_third_party: bool,
     targets: u32,
+    blue_targets: u32,
+    /// Those of the newest survey.
+    blue_at_start: u32,
+    /// Whether everything goes back to blue.
+    goes_back: bool,
     /// The newest verdict since the last change, and when it was reached.
     newest: Option<(Mood, Timestamp)>,
     /// The targets seen at the newest look; `None` where it failed.
@@ -1580,6 +1589,7 @@ impl World {
     fn read(&mut self) -> TrafficObservation {
         let mut seen = self.shown();
         seen.targets.green = TargetCounts::all_healthy(self.targets);
+        seen.targets.blue = TargetCounts::all_healthy(self.blue_targets);
         self.last_read = Some(seen.clone());
         self.reads.push(seen.weights);
         self.must_observe = false;
@@ -1621,10 +1631,12 @@ impl World {
     }
 
     fn write(&mut self, to: TrafficSplit) {
-        // What was said of the split before says nothing of this one.
-        self.newest = None;
-        self.overridden = false;
+        // What was said of the split before says nothing of this one, unless green gets less now.
         let green = u32::from(to.green().as_tenths());
+        if green == 0 || green * (self.blue + self.green) >= self.green * 1000 {
+            self.newest = None;
+        }
+        self.overridden = false;
         self.set(1000 - green, green);
     }
 }
@@ -1632,11 +1644,14 @@ impl World {
 /// The answer to `action`, when it works.
 fn answer(world: &mut World, at: Timestamp, action: &Action, mood: Mood) -> Input {
     match action {
-        Action::Preflight { .. } => Input::Preflighted {
-            findings: Ok(Vec::new()),
-            look: world.report(at, mood),
-            capacity: world.capacity().map(Ok),
-        },
+        Action::Preflight { .. } => {
+            world.blue_at_start = world.blue_targets;
+            Input::Preflighted {
+                findings: Ok(Vec::new()),
+                look: world.report(at, mood),
+                capacity: world.capacity().map(Ok),
+            }
+        }
         Action::Look { .. } => Input::Looked(world.report(at, mood)),
         Action::Observe => Input::Observed(Ok(world.read())),
         Action::Shift(shift) => {
@@ -1675,14 +1690,30 @@ fn check_shift(
     to: TrafficSplit,
     plan: &MigrationPlan,
 ) -> Result<(), TestCaseError> {
-    if to.green().as_fraction() <= from.green_share() {
-        prop_assert_eq!(to, TrafficSplit::ALL_BLUE);
+    if to == TrafficSplit::ALL_BLUE {
         return Ok(());
     }
     prop_assert!(!world.must_observe, "P10: a rise before an observation");
     let (mood, reached) = world.newest.unwrap_or((Mood::Silent, at));
     // Without an expiry of its own a verdict stands for two looks.
     let stands = crate::clock::between(reached, at) <= plan.look_interval() * 2;
+    if to.green().as_fraction() <= from.green_share() {
+        prop_assert!(
+            world.goes_back && mood == Mood::Healthy && stands,
+            "a part on {:?}",
+            mood
+        );
+        let blue = f64::from(from.targets.blue.healthy) / f64::from(world.blue_at_start);
+        let most = (1.5 * blue).min(1.0);
+        prop_assert!(
+            1.0 - to.green().as_fraction() <= most,
+            "P2: {} on {}",
+            to,
+            blue
+        );
+        return Ok(());
+    }
+    prop_assert!(!world.goes_back, "a rise of a run that goes back");
     let first = from.is_all_blue();
     prop_assert!(
         (mood == Mood::Healthy && stands)
@@ -1702,7 +1733,7 @@ fn check_shift(
         world.minimum.is_none_or(|minimum| minimum >= 4),
         "P2: a rise, and blue may shrink"
     );
-    let needed = plan.green_targets_for(to.green(), 4);
+    let needed = plan.green_targets_for(to.green(), world.blue_at_start);
     let enough = world.seen_targets.is_some_and(|targets| targets >= needed);
     prop_assert!(enough, "P2: too few targets, or none seen");
     Ok(())
@@ -1715,7 +1746,7 @@ proptest! {
     fn keeps_its_promises_in_any_order(
         intent in intent(),
         split in 0_u32..=100,
-        dead_man in any::<bool>(),
+        (dead_man, grace) in any::<(bool, bool)>(),
         minimum in prop::option::of(1_u32..6),
         chances in prop::collection::vec(chance(), 0..400),
     ) {
@@ -1723,10 +1754,13 @@ proptest! {
         if dead_man {
             plan = plan.dead_man(Duration::from_secs(300));
         }
+        if grace {
+            plan = plan.grace(Duration::from_secs(900));
+        }
         let plan = plan.build().expect("valid");
         let mut world = World {
             now: start(), lag: Duration::ZERO, history: Vec::new(), has_third_party: false,
-            blue: if intent == Intent::Migrate { 100 } else { 100 - split }, green: if intent == Intent::Migrate { 0 } else { split }, targets: 4, newest: None, seen_targets: None, overridden: false, completes: matches!(intent, Intent::Complete { .. }), last_read: None, reads: Vec::new(), must_observe: false, fires: None, has_fired: false, minimum,
+            blue: if intent == Intent::Migrate { 100 } else { 100 - split }, green: if intent == Intent::Migrate { 0 } else { split }, targets: 4, blue_targets: 4, blue_at_start: 4, goes_back: false, newest: None, seen_targets: None, overridden: false, completes: matches!(intent, Intent::Complete { .. }), last_read: None, reads: Vec::new(), must_observe: false, fires: None, has_fired: false, minimum,
         };
         world.set(world.blue, world.green);
         let mut machine = MigrationMachine::new(plan.clone(), [("errors".into(), GatePolicy::Required)])
@@ -1822,6 +1856,10 @@ proptest! {
                     world.targets = targets;
                     continue;
                 }
+                Chance::BlueTargets(targets) => {
+                    world.blue_targets = targets;
+                    continue;
+                }
                 Chance::Control(control) => {
                     world.overridden |= matches!(control, Control::Promote { .. });
                     world.completes |= matches!(control, Control::Complete { .. });
@@ -1907,6 +1945,8 @@ proptest! {
                     | Input::CapacityReleased(_)
             );
             let transition = machine.on(now, input);
+            let mut told = transition.events.iter();
+            world.goes_back |= told.any(|event| matches!(event, MigrationEvent::RollingBack { .. }));
             match transition.next {
                 Next::Keep => {}
                 Next::End => break,

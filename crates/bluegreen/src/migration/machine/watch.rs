@@ -221,7 +221,7 @@ impl MigrationMachine {
         if let (Some(summary), None) = (given_up, &watch.paused)
             && watch.stage != Stage::Arming
         {
-            return self.end_undecided(at, summary);
+            return self.end_undecided(at, &watch, summary);
         }
         match (self.wait(at, watch), second_read) {
             (Next::Do(Action::Wait { until }), Some(second)) => Next::Do(Action::Wait {
@@ -328,13 +328,16 @@ impl MigrationMachine {
         if watch.stage == Stage::Arming {
             return self.unchanged(at, Unchanged::NotReady { summary });
         }
-        self.end_undecided(at, summary)
+        self.end_undecided(at, watch, summary)
     }
 
     /// Nobody can judge green: what the plan says of that.
-    fn end_undecided(&mut self, at: Timestamp, summary: String) -> Next<Action> {
+    fn end_undecided(&mut self, at: Timestamp, watch: &Watch, summary: String) -> Next<Action> {
         match self.plan.on_inconclusive() {
-            OnInconclusive::RollBack => self.undo(at, Cause::Deadline { summary }),
+            OnInconclusive::RollBack => {
+                let within = Ok(self.plan.gradual_restore());
+                self.go_back(at, watch, Cause::Deadline { summary }, within)
+            }
             OnInconclusive::Hold => self.hold(at, HoldReason::Deadline { summary }),
         }
     }
@@ -424,7 +427,7 @@ impl MigrationMachine {
 }
 
 /// The first beat after `at` of a rhythm that began at `since`.
-fn next_beat(since: Timestamp, every: Duration, at: Timestamp) -> Timestamp {
+pub(super) fn next_beat(since: Timestamp, every: Duration, at: Timestamp) -> Timestamp {
     let beats = between(since, at).as_nanos() / every.as_nanos() + 1;
     let beats = u32::try_from(beats).unwrap_or(u32::MAX);
     later(since, every.saturating_mul(beats))

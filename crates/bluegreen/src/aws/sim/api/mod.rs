@@ -5,6 +5,7 @@ pub(super) mod ecr;
 pub(super) mod ecs;
 pub(super) mod elb;
 pub(super) mod http;
+pub(super) mod iam;
 pub(super) mod programs;
 pub(super) mod scaling;
 pub(super) mod scheduler;

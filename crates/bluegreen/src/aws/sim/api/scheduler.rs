@@ -16,7 +16,10 @@ use crate::{
         api::{ApiError, SchedulerApi},
         sim::{
             fault::{Call, answer},
-            state::schedules::{Schedule, invalid},
+            state::{
+                schedules::{Schedule, invalid},
+                world::World,
+            },
         },
     },
     error::ErrorKind,
@@ -34,6 +37,7 @@ impl SchedulerApi for SimScheduler {
         let call = Call::CreateSchedule;
         self.0
             .serve(call, move |world, _now| {
+                trusted(call, world)?;
                 let schedule = Schedule::new(
                     call,
                     input.get_schedule_expression().as_ref(),
@@ -61,6 +65,7 @@ impl SchedulerApi for SimScheduler {
         let call = Call::UpdateSchedule;
         self.0
             .serve(call, move |world, _now| {
+                trusted(call, world)?;
                 let schedule = Schedule::new(
                     call,
                     input.get_schedule_expression().as_ref(),
@@ -110,6 +115,16 @@ impl SchedulerApi for SimScheduler {
             })
             .await
     }
+}
+
+/// Scheduler refuses a role that it could not take on.
+fn trusted(call: Call, world: &World) -> Result<(), ApiError> {
+    if world.schedule_role.trusts_scheduler() {
+        return Ok(());
+    }
+    let message =
+        "The execution role you provide must allow AWS EventBridge Scheduler to assume the role.";
+    Err(invalid(call, message))
 }
 
 fn arn(name: &str) -> String {

@@ -8,6 +8,7 @@ pub(super) mod metrics;
 pub(super) mod past;
 pub(super) mod programs;
 pub(super) mod registry;
+pub(super) mod roles;
 pub(super) mod rules;
 pub(super) mod scaling;
 pub(super) mod schedules;

@@ -15,6 +15,7 @@ use super::{
     past::{Numbered, Past},
     programs::Programs,
     registry::Registry,
+    roles::ScheduleRole,
     rules::Rules,
     scaling::Scaled,
     schedules::Schedules,
@@ -94,6 +95,8 @@ pub(in crate::aws::sim) struct World {
     pub(in crate::aws::sim) scaling: Option<Scaled>,
     /// The schedules of EventBridge Scheduler.
     pub(in crate::aws::sim) schedules: Schedules,
+    /// What they write as.
+    pub(in crate::aws::sim) schedule_role: ScheduleRole,
     /// What they have told a topic.
     pub(in crate::aws::sim) notices: Vec<String>,
     pub(in crate::aws::sim) seconds: Seconds,

@@ -129,6 +129,16 @@ impl World {
             };
             self.schedules.remove(&name);
             let request = request(&schedule.target);
+            let needed = match &request {
+                Ok(Request::Notice(_)) => "sns:Publish",
+                Ok(Request::Rule(..)) => "elasticloadbalancing:ModifyRule",
+                Ok(Request::Default(..)) => "elasticloadbalancing:ModifyListener",
+                Err(_) => "",
+            };
+            let role = &self.schedule_role;
+            if !role.trusts_scheduler() || !role.may(needed) {
+                continue;
+            }
             if let Ok(Request::Notice(message)) = request {
                 self.notices.push(message);
                 continue;
