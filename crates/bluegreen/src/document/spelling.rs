@@ -59,7 +59,7 @@ mod tests {
             ("max-latency", Some("max_latency")),
             ("alarm", Some("alarms")),
             ("max", Some("max_error_rate")),
-            ("alram", Some("alarms")),
+            ("alrams", Some("alarms")),
             ("yb", Some("by")),
             ("region", None),
             ("", None),

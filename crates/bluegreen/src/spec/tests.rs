@@ -100,7 +100,7 @@ accept = ["no-deadman"]
             "line 8, column 16: side.flask.target_group: `chatbot flask` is not a target group (its ARN, or its name, such as `chatbot-flask-tg`)",
             "line 9, column 11: side.flask.service: `chatbot` is not a service of ECS (such as `shop/web`: cluster, service)",
             "line 10, column 1: side.fastapi.target_group: is missing (The side's target group: its name or its ARN)",
-            "line 10, column 1: side.fastapi.targetGroup: is not known (`target_group` is meant?)",
+            "line 11, column 1: side.fastapi.targetGroup: is not known (`target_group` is meant?)",
             "line 13, column 17: plan.steps[1]: `half` is not a percentage such as `10` or `0.5` (such as \"10%\", 10 or 0.5)",
             "line 13, column 25: plan.steps[2]: `101` is not between 0 and 100 percent (such as \"10%\", 10 or 0.5)",
             "line 13, column 47: plan.steps[3].bakes: is not known (`bake` is meant?)",
@@ -132,8 +132,8 @@ fn fields_that_do_not_go_together_are_told_with_their_places() {
             "line 10, column 9: plan.steps: 50% is followed by 10%",
         ),
         (
-            "[plan]\nbake = \"30s\"\n",
-            "line 9, column 1: plan.steps[0]: its bake of 30s is shorter",
+            "[plan]\nsteps = [{ green = 50, bake = \"30s\" }, 100]\nhold_back = 0\n",
+            "line 10, column 10: plan.steps[0]: its bake of 30s is shorter",
         ),
         (
             "[plan]\nstep_deadline = \"4m\"\n",
