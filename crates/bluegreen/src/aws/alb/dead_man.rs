@@ -1,12 +1,8 @@
 //! [`AlbDeadManSwitch`].
 
-use std::{
-    fmt,
-    str::FromStr,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
 };
 
 use async_trait::async_trait;
@@ -24,7 +20,7 @@ use aws_sdk_scheduler::{
 use jiff::{Timestamp, tz::TimeZone};
 
 use super::{
-    AlbTrafficSplitter, RuleArn,
+    AlbTrafficSplitter, RoleArn, RuleArn, TopicArn,
     dead_man_role::{Needed, check},
     rule::routing::Routing,
 };
@@ -35,119 +31,6 @@ use crate::{
     preflight::Finding,
     traffic::{Armed, DeadManSwitch, Sides, TrafficObservation},
 };
-
-/// The role that the schedule takes on to write the rule.
-///
-/// # Examples
-///
-/// ```
-/// use bluegreen::aws::alb::RoleArn;
-///
-/// let role: RoleArn = "arn:aws:iam::123456789012:role/blue-again".parse()?;
-/// assert!("arn:aws:iam::123456789012:user/ann".parse::<RoleArn>().is_err());
-/// # Ok::<(), bluegreen::Error>(())
-/// ```
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct RoleArn(String);
-
-impl RoleArn {
-    /// As AWS writes it.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Display for RoleArn {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl FromStr for RoleArn {
-    type Err = Error;
-
-    fn from_str(text: &str) -> Result<Self> {
-        let fields: Vec<&str> = text.splitn(6, ':').collect();
-        let is_role = match fields[..] {
-            ["arn", partition, "iam", "", account, role] => {
-                partition.starts_with("aws")
-                    && account.len() == 12
-                    && account.bytes().all(|byte| byte.is_ascii_digit())
-                    && role
-                        .strip_prefix("role/")
-                        .is_some_and(|name| !name.is_empty() && name.bytes().all(is_of_role))
-            }
-            _ => false,
-        };
-        if is_role {
-            return Ok(Self(text.to_owned()));
-        }
-        let message = format!("`{text}` is not the ARN of a role");
-        let hint = "it looks like arn:aws:iam::123456789012:role/NAME";
-        Err(Error::new(ErrorKind::Invalid, message).with_hint(hint))
-    }
-}
-
-/// The characters of a role's path and name
-/// ([Scheduler API](https://docs.aws.amazon.com/scheduler/latest/APIReference/API_Target.html)).
-fn is_of_role(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || b"_+=,.@/-".contains(&byte)
-}
-
-/// The topic of SNS that is told when a dead-man switch fires.
-///
-/// # Examples
-///
-/// ```
-/// use bluegreen::aws::alb::TopicArn;
-///
-/// let topic: TopicArn = "arn:aws:sns:us-east-1:123456789012:on-call".parse()?;
-/// assert!("arn:aws:sqs:us-east-1:123456789012:on-call".parse::<TopicArn>().is_err());
-/// # Ok::<(), bluegreen::Error>(())
-/// ```
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct TopicArn(String);
-
-impl TopicArn {
-    /// As AWS writes it.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Display for TopicArn {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl FromStr for TopicArn {
-    type Err = Error;
-
-    fn from_str(text: &str) -> Result<Self> {
-        let fields: Vec<&str> = text.split(':').collect();
-        let is_topic = match fields[..] {
-            ["arn", partition, "sns", region, account, name] => {
-                let is_of_name = |byte: u8| byte.is_ascii_alphanumeric() || b"_-".contains(&byte);
-                partition.starts_with("aws")
-                    && !region.is_empty()
-                    && account.len() == 12
-                    && account.bytes().all(|byte| byte.is_ascii_digit())
-                    && (1..=256).contains(&name.len())
-                    && name.bytes().all(is_of_name)
-            }
-            _ => false,
-        };
-        if is_topic {
-            return Ok(Self(text.to_owned()));
-        }
-        let message = format!("`{text}` is not the ARN of a standard topic");
-        let hint = "it looks like arn:aws:sns:us-east-1:123456789012:NAME";
-        Err(Error::new(ErrorKind::Invalid, message).with_hint(hint))
-    }
-}
 
 /// A one-time schedule of EventBridge Scheduler that writes the rule: everything on blue, and
 /// whatever else its actions held when it was armed.

@@ -1,6 +1,7 @@
 //! Application Load Balancer: the rule that divides traffic, and the splitter that edits it.
 
 mod dead_man;
+mod dead_man_arn;
 mod dead_man_role;
 mod place;
 mod preflight;
@@ -12,7 +13,8 @@ mod tags;
 mod testing;
 
 pub use self::{
-    dead_man::{AlbDeadManSwitch, RoleArn, TopicArn},
+    dead_man::AlbDeadManSwitch,
+    dead_man_arn::{RoleArn, TopicArn},
     place::{GreenGroup, GreenPlace, PlaceReport, PlaceStep, TestHeader, TestHeaderError},
     rule::{AlbRule, ArnError, ListenerArn, LoadBalancerArn, RuleArn, RuleWeights, TargetGroupArn},
     spec::{ListenerRuleSpec, TargetGroupSpec},
