@@ -369,3 +369,31 @@ fn without_traffic_in_the_last_hour_nothing_is_foreseen_and_a_way_on_is_named() 
     assert_told(&said, "no request in the hour before", "--judge limits");
     assert!(!requests.lock().unwrap().is_empty());
 }
+
+/// The file says where all of it is, whatever the surroundings say.
+#[test]
+fn a_file_names_its_region() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("bluegreen.toml");
+    let text = format!(
+        "name = \"chatbot\"\n[traffic]\nrules = [\"{RULE}\"]\n\
+         [side.flask]\ntarget_group = \"flask\"\n[side.fastapi]\ntarget_group = \"fastapi\"\n"
+    );
+    fs::write(&file, text).unwrap();
+    for region in [None, Some("eu-west-1")] {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_bluegreen"));
+        command.args(["router", "status", "--file"]).arg(&file);
+        command.env_clear().env("NO_COLOR", "1");
+        command.env("HOME", folder.path());
+        command.env("AWS_EC2_METADATA_DISABLED", "true");
+        command.env("AWS_ENDPOINT_URL", "http://127.0.0.1:9");
+        command.env("AWS_ACCESS_KEY_ID", "testing");
+        command.env("AWS_SECRET_ACCESS_KEY", "testing");
+        command.envs(region.map(|region| ("AWS_REGION", region)));
+        let Output { status, stderr, .. } = command.stdin(Stdio::null()).output().unwrap();
+        let said = String::from_utf8(stderr).unwrap();
+        assert_eq!(status.code(), Some(3), "{said}");
+        assert!(!said.contains("no region is"), "{said}");
+        assert!(said.contains("127.0.0.1:9"), "{said}");
+    }
+}

@@ -132,6 +132,16 @@ impl Aws {
         Self::from_config(&loader().load().await)
     }
 
+    /// The same in this region, whatever the environment says of it.
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`from_env`](Self::from_env).
+    pub async fn from_env_in(region: impl Into<String>) -> Self {
+        let region = aws_config::Region::new(region.into());
+        Self::from_config(&loader().region(region).load().await)
+    }
+
     /// From a configuration of yours. Its retry and time-out settings are replaced by the ones
     /// above. User and password in an endpoint's URL are left out; at an endpoint that is no URL nothing
     /// is asked.

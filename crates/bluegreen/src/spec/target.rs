@@ -98,6 +98,14 @@ impl MigrationSpec {
         })
     }
 
+    /// The region that all of it is in: the file's, or that of the rule.
+    #[must_use]
+    pub fn region_of_all(&self) -> Option<String> {
+        let rule = self.traffic.rules.first();
+        let of_rule = || Some(rule?.as_alb().listener().region().to_owned());
+        self.region.as_ref().map(Name::to_string).or_else(of_rule)
+    }
+
     /// The rule's ARN, by which its journal is found. One read of the load balancer.
     ///
     /// # Errors
@@ -205,14 +213,8 @@ pub(super) fn invalid(error: SpecError) -> Error {
 
 /// What another account or region than the file's says of its handle.
 pub(super) fn elsewhere(spec: &MigrationSpec, aws: &Aws) -> Vec<Problem> {
-    let rule = spec
-        .traffic
-        .rules
-        .first()
-        .map(|rule| rule.as_alb().listener());
-    let own = spec.region.as_ref().map(Name::as_str);
-    let wanted = own.or_else(|| rule.as_ref().map(|listener| listener.region()));
-    match (wanted, aws.region()) {
+    let wanted = spec.region_of_all();
+    match (wanted.as_deref(), aws.region()) {
         (Some(wanted), Some(found)) if wanted != found => {
             let message = format!("is {wanted}, and AWS is asked in {found}");
             let hint = format!("set AWS_REGION={wanted}, or the profile's region");

@@ -1,13 +1,25 @@
 //! The real AWS.
 
-use bluegreen::Aws;
+use bluegreen::{Aws, spec::MigrationSpec};
 
 use super::say::say_line;
 
 /// AWS as the environment describes it. Names the endpoints that are not AWS's own, since whatever
 /// follows happens there, and says if there is no region.
 pub(crate) async fn from_env() -> Aws {
-    let aws = Aws::from_env().await;
+    noted(Aws::from_env().await)
+}
+
+/// The same in the region of a file, if there is one.
+pub(crate) async fn from_env_for(spec: Option<&MigrationSpec>) -> Aws {
+    let region = spec.and_then(MigrationSpec::region_of_all);
+    match region {
+        Some(region) => noted(Aws::from_env_in(region).await),
+        None => from_env().await,
+    }
+}
+
+fn noted(aws: Aws) -> Aws {
     for note in aws.endpoint_notes() {
         say_line!("note: {note}");
     }

@@ -116,11 +116,19 @@ async fn run(cli: &Cli) -> u8 {
     if cli.place.aws {
         if cli.place.print_iam_policy || cli.place.print_dead_man_role {
             return match Setup::new(cli, None) {
-                Ok(setup) => go(cli, &setup, &aws::from_env().await, None).await,
+                Ok(setup) => {
+                    go(
+                        cli,
+                        &setup,
+                        &aws::from_env_for(cli.spec.as_ref()).await,
+                        None,
+                    )
+                    .await
+                }
                 Err(problems) => bad_arguments(&problems),
             };
         }
-        let aws = aws::from_env().await;
+        let aws = aws::from_env_for(cli.spec.as_ref()).await;
         let cli = match rollback::with_sides(cli, &aws).await {
             Ok(cli) => cli,
             Err(code) => return code,

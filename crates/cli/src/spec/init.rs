@@ -80,7 +80,7 @@ async fn run(cli: &Cli) -> Result<(), u8> {
     })?;
     let names: Vec<&str> = spec.sides.keys().map(Name::as_str).collect();
     say_line!(
-        "{}: {}, from rule {}",
+        "{}: {}, from {}",
         cli.output.display(),
         names.join(" and "),
         spec.traffic
