@@ -94,8 +94,11 @@ impl World {
             .args(["--json", "--single-host", "--judge", "limits"])
             .args(["--accept", "shared-targets"])
             .args(["--journal", journal]);
-        // The programs of earlier versions know no such risk.
-        if program == self.program && !words.iter().any(|word| word.starts_with("--dead-man")) {
+        // The programs of earlier versions know no such risk, and a run that one of them began is resumed
+        // with what it accepted.
+        let is_begun = words.contains(&"resume");
+        let has_switch = words.iter().any(|word| word.starts_with("--dead-man"));
+        if program == self.program && !is_begun && !has_switch {
             command.args(["--accept", "no-dead-man"]);
         }
         command
