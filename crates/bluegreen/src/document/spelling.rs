@@ -10,6 +10,9 @@ pub(crate) fn nearest<'a>(found: &str, known: impl Iterator<Item = &'a str>) -> 
 
 /// How far two words are apart, if they may be meant for each other.
 pub(crate) fn apart(word: &str, other: &str) -> Option<usize> {
+    if word.is_empty() {
+        return None;
+    }
     let begins = other.starts_with(word);
     let apart = match begins && word.len() >= 3 {
         true => distance(word, other).min(2),
