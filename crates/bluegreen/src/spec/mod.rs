@@ -103,7 +103,7 @@ use crate::{
 /// let error = error.unwrap_err();
 /// assert_eq!(error.problems().len(), 3);
 /// assert_eq!(
-///     error.problems()[0].to_string(),
+///     error.problems()[1].to_string(),
 ///     "line 4, column 5: traffic.ruls: is not known (`rules` is meant?)"
 /// );
 /// # Ok::<(), bluegreen::spec::SpecError>(())
