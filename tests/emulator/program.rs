@@ -15,18 +15,44 @@ use crate::{
     topology::Topology,
 };
 
-/// An example's program, built where it is not there yet.
-fn program(name: &str) -> PathBuf {
+/// The command, as an example of this package: cargo builds those with its tests.
+fn program() -> PathBuf {
     let own = std::env::current_exe().unwrap();
-    let program = own.ancestors().nth(2).unwrap().join("examples").join(name);
+    let folder = own.ancestors().nth(2).unwrap().join("examples");
+    let program = folder.join("command");
     if !program.exists() {
         let built = Command::new(env!("CARGO"))
-            .args(["build", "--quiet", "--locked", "--example", name])
+            .args(["build", "--quiet", "--locked", "--example", "command"])
             .current_dir(env!("CARGO_MANIFEST_DIR"))
             .status();
         assert!(built.unwrap().success());
     }
     program
+}
+
+/// Verbs that take the plan of a run as it is.
+const WITHOUT_CHANGES: [&str; 3] = ["resume", "rollback", "status"];
+/// Options that change a plan.
+const CHANGES: [&str; 4] = ["--look-interval", "--steps", "--judge", "--accept"];
+
+/// The words of a verb, the verb first; `migrate` if none is named. Options that mean nothing to it, each with
+/// its value, are left out.
+fn arranged<'a>(words: &[&'a str]) -> Vec<&'a str> {
+    let (verb, mut rest) = match words.split_first() {
+        Some((verb, rest)) if !verb.starts_with("--") => (*verb, rest.iter()),
+        _ => ("migrate", words.iter()),
+    };
+    let mut arranged = match verb {
+        "complete" => vec!["migrate", "--full"],
+        verb => vec![verb],
+    };
+    while let Some(word) = rest.next() {
+        match WITHOUT_CHANGES.contains(&verb) && CHANGES.contains(word) {
+            true => drop(rest.next()),
+            false => arranged.push(word),
+        }
+    }
+    arranged
 }
 
 /// Where the program runs, and what it finds there.
@@ -88,19 +114,20 @@ impl World {
         words: &[&str],
         out: &Path,
     ) -> Command {
-        let mut command = self.command(program, rule, out);
-        command
-            .args(words)
-            .args(["--json", "--single-host", "--judge", "limits"])
-            .args(["--accept", "shared-targets"])
-            .args(["--journal", journal]);
-        // The programs of earlier versions know no such risk, and a run that one of them began is resumed
-        // with what it accepted.
-        let is_begun = words.contains(&"resume");
-        let has_switch = words.iter().any(|word| word.starts_with("--dead-man"));
-        if program == self.program && !is_begun && !has_switch {
-            command.args(["--accept", "no-dead-man"]);
+        let usual = ["--json", "--single-host", "--judge", "limits"];
+        let place = ["--accept", "shared-targets", "--journal", journal];
+        let mut words = [words, &usual, &place].concat();
+        let mut command = self.placed(program, out);
+        if program != self.program {
+            // An earlier version: options in any order, and no risk of this name.
+            command.arg("--aws").args(words);
+        } else {
+            if !words.iter().any(|word| word.starts_with("--dead-man")) {
+                words.extend(["--accept", "no-dead-man"]);
+            }
+            command.args(arranged(&words));
         }
+        self.named(&mut command, rule);
         command
     }
 
@@ -108,30 +135,31 @@ impl World {
     pub(crate) fn bare(&self, rule: &RuleArn, words: &[&str], out: &Path) -> Child {
         let mut command = self.placed(&self.program, out);
         command
-            .args(["--aws", "--rule-arn", rule.as_str()])
-            .args(words);
+            .args(arranged(words))
+            .args(["--rule-arn", rule.as_str()]);
         command.spawn().unwrap()
     }
 
     /// This program with nothing but `words`.
     pub(crate) fn alone(&self, words: &[&str], out: &Path) -> Child {
         let mut command = self.placed(&self.program, out);
-        command.args(words).spawn().unwrap()
+        command.args(arranged(words)).spawn().unwrap()
     }
 
     /// The monitor of this rule.
     pub(crate) fn monitor(&self, rule: &RuleArn, words: &[&str], out: &Path) -> Child {
-        let mut command = self.command(&program("migration_monitor"), rule, out);
+        let mut command = self.placed(&self.program, out);
+        command.arg("monitor");
+        self.named(&mut command, rule);
         command.args(words).spawn().unwrap()
     }
 
-    fn command(&self, program: &Path, rule: &RuleArn, out: &Path) -> Command {
-        let mut command = self.placed(program, out);
+    /// With the rule and both of its groups.
+    fn named(&self, command: &mut Command, rule: &RuleArn) {
         command
-            .args(["--aws", "--rule-arn", rule.as_str()])
+            .args(["--rule-arn", rule.as_str()])
             .args(["--blue-target-group", self.topology.blue.as_str()])
             .args(["--green-target-group", self.topology.green.as_str()]);
-        command
     }
 
     /// In this world, without arguments.
@@ -180,7 +208,7 @@ pub(crate) async fn world_behind(proxy: impl FnOnce(&str) -> String) -> Option<W
         s3: "http://127.0.0.1:9".to_owned(),
         iam: url(&metrics.config),
         topology,
-        program: program("traffic_router"),
+        program: program(),
         folder: tempfile::tempdir().unwrap(),
     })
 }

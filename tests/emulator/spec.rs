@@ -90,11 +90,19 @@ async fn every_verb_works_with_the_file_alone() {
     let (mut refused, out) = run(&[], &path, "divided.json");
     let words = said(&mut refused, 3, &out);
     assert!(words.contains("traffic is divided already"), "{words}");
-    let (mut resumed, out) = run(&["resume", "--steps", "20,100"], &path, "other.json");
-    let words = said(&mut resumed, 3, &out);
+    let journal = world.folder.path().to_str().unwrap();
+    let (mut named, out) = {
+        let out = world.folder.path().join("named.json");
+        (
+            world.alone(&["status", "chatbot", "--journal", journal], &out),
+            out,
+        )
+    };
+    let _words = said(&mut named, 0, &out);
+    let by_name = fs::read_to_string(&out).unwrap();
     assert!(
-        words.contains("steps"),
-        "it refuses another plan than that of the run: {words}"
+        by_name.contains("flask"),
+        "by the name of the run: {by_name}"
     );
 
     let (mut back, out) = run(&["rollback"], &path, "back.json");

@@ -1,63 +1,71 @@
 //! The command `bluegreen`, as a function that a small program can call.
 //!
-//! ```text
-//! bluegreen router    moves live traffic from blue to green, and back
-//! bluegreen deploy    builds, deploys, checks, and rolls back
-//! bluegreen monitor   shows a migration, live or afterwards
-//! bluegreen check     asks a service what its users will ask
-//! bluegreen journal   says which journals there are, and deletes old runs
-//! bluegreen init      writes the file of a migration from a rule that stands
-//! bluegreen lint      says everything that is wrong with such a file
-//! bluegreen schema    prints its JSON Schema
-//! ```
-//!
-//! The first four run on a simulated AWS unless `--aws` or the file of a migration is given.
+//! `bluegreen --help` names the verbs; each has a file of its own.
 
-mod ask;
 mod check;
 mod common;
 mod deploy;
 mod journal;
+mod migration;
 mod monitor;
-mod router;
-mod spec;
+mod verbs;
 
 use std::{ffi::OsString, process::ExitCode};
 
-use clap::{Parser, Subcommand};
+use clap::{ArgAction, CommandFactory as _, Parser, Subcommand};
+
+use self::migration::args::OPTIONS;
+use self::verbs::{
+    abort, completions, continue_run, diff, init, leave, lint, migrate, pause, plan, promote,
+    resume, rollback, schema, status,
+};
 
 /// Moves live production traffic from one service (blue) to another (green) behind an AWS
 /// Application Load Balancer, a step at a time, and puts everything back if green does harm.
-///
-/// `router`, `deploy`, `monitor` and `check` run on a simulated AWS, in virtual time, and touch nothing,
-/// unless --aws or the file of a migration is given.
 #[derive(Debug, Parser)]
-#[command(name = "bluegreen", version, max_term_width = 100, after_help = AFTER)]
+#[command(name = "bluegreen", version, max_term_width = 80, after_help = AFTER)]
+#[command(disable_help_flag = true)]
 struct Command {
+    /// Print help.
+    #[arg(short, long, action = ArgAction::HelpShort, global = true, help_heading = OPTIONS)]
+    help: Option<bool>,
     #[command(subcommand)]
     verb: Verb,
 }
 
 const AFTER: &str = "\
+A migration is a file, ./bluegreen.toml. With --sim a verb is on a simulated AWS.
+
 Examples:
-  bluegreen router                              a healthy migration on the simulation
-  bluegreen router --scenario green-errors      one that is rolled back
-  bluegreen init --rule-arn ARN                 the file of a migration, from a rule that stands
-  bluegreen router --file bluegreen.toml        the migration of that file, on the real AWS
-  bluegreen deploy                              a deployment on the simulation
-  bluegreen monitor --serve                     a migration, live in the browser
-  bluegreen COMMAND --help                      every option, and what each exit code means";
+  bluegreen migrate --sim               a healthy migration, simulated
+  bluegreen migrate --sim green-errors  one that is rolled back
+  bluegreen init --rule-arn ARN         ./bluegreen.toml, from a rule
+  bluegreen plan                        what each step of it will take
+  bluegreen migrate                     it
+  bluegreen status                      where traffic is
+  bluegreen rollback                    everything back, at once";
 
 #[derive(Debug, Subcommand)]
 enum Verb {
-    Router(Box<router::Cli>),
+    Init(Box<init::Init>),
+    Lint(Box<lint::Lint>),
+    Plan(Box<plan::Plan>),
+    Diff(Box<diff::Diff>),
     Deploy(Box<deploy::Cli>),
-    Monitor(Box<monitor::Cli>),
+    Migrate(Box<migrate::Migrate>),
+    Status(Box<status::Status>),
+    Pause(Box<pause::Pause>),
+    Continue(Box<continue_run::Continue>),
+    Promote(Box<promote::Promote>),
+    Abort(Box<abort::Abort>),
+    Leave(Box<leave::Leave>),
+    Rollback(Box<rollback::Rollback>),
+    Resume(Box<resume::Resume>),
     Check(Box<check::Cli>),
+    Monitor(Box<monitor::Cli>),
     Journal(Box<journal::Cli>),
-    Init(Box<spec::init::Cli>),
-    Lint(Box<spec::lint::Cli>),
-    Schema(Box<spec::schema::Cli>),
+    Schema(Box<schema::Schema>),
+    Completions(Box<completions::Completions>),
 }
 
 /// Runs the command line `arguments`, the program's name first, and returns its exit code.
@@ -68,8 +76,8 @@ enum Verb {
 /// # Examples
 ///
 /// ```no_run
-/// // What `bluegreen router --scenario green-errors` does.
-/// let words = ["bluegreen", "router", "--scenario", "green-errors"];
+/// // What `bluegreen migrate --sim green-errors` does.
+/// let words = ["bluegreen", "migrate", "--sim", "green-errors"];
 /// let code = bluegreen_cli::run(words.map(Into::into));
 /// ```
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
@@ -79,17 +87,28 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let words = arguments.iter().skip(2);
     let words = words.map(|word| word.to_string_lossy().into_owned());
     match command.verb {
-        Verb::Router(cli) => router::main(*cli),
+        Verb::Init(cli) => init::main(&cli),
+        Verb::Lint(cli) => lint::main(&cli),
+        Verb::Plan(cli) => plan::main(&cli),
+        Verb::Diff(cli) => diff::main(&cli),
         Verb::Deploy(mut cli) => {
             cli.words = words.collect();
             deploy::main(&cli)
         }
-        Verb::Monitor(cli) => monitor::main(&cli),
+        Verb::Migrate(cli) => migrate::main(&cli),
+        Verb::Status(cli) => status::main(&cli),
+        Verb::Pause(cli) => pause::main(&cli),
+        Verb::Continue(cli) => continue_run::main(&cli),
+        Verb::Promote(cli) => promote::main(&cli),
+        Verb::Abort(cli) => abort::main(&cli),
+        Verb::Leave(cli) => leave::main(&cli),
+        Verb::Rollback(cli) => rollback::main(&cli),
+        Verb::Resume(cli) => resume::main(&cli),
         Verb::Check(cli) => check::main(&cli),
+        Verb::Monitor(cli) => monitor::main(&cli),
         Verb::Journal(cli) => journal::main(&cli),
-        Verb::Init(cli) => spec::init::main(&cli),
-        Verb::Lint(cli) => spec::lint::main(&cli),
-        Verb::Schema(cli) => spec::schema::main(&cli),
+        Verb::Schema(cli) => schema::main(&cli),
+        Verb::Completions(cli) => completions::main(&cli, Command::command()),
     }
 }
 

@@ -27,22 +27,23 @@ struct Surroundings<'a> {
 }
 
 impl Surroundings<'_> {
-    /// Runs `bluegreen router` on the rule; gives its exit code and what it said on stderr.
-    fn router(&self, verb: &[&str], blue: &str) -> (Option<i32>, String) {
+    /// Runs a verb on the rule, and returns its exit code and what it said.
+    fn verb(&self, verb: &[&str], blue: &str) -> (Option<i32>, String) {
         let folder = tempfile::tempdir().unwrap();
         let config = folder.path().join("config");
         fs::write(&config, self.profile).unwrap();
         let mut command = Command::new(env!("CARGO_BIN_EXE_bluegreen"));
-        command.arg("router").args(verb);
-        command.args(["--aws", "--rule-arn", RULE, "--green-target-group", GREEN]);
+        command.args(verb);
+        command.args(["--rule-arn", RULE, "--green-target-group", GREEN]);
         command.args(["--blue-target-group", blue]);
         command.env_clear().env("NO_COLOR", "1");
         command.env("HOME", folder.path());
         command.env("AWS_CONFIG_FILE", &config);
         command.env("AWS_EC2_METADATA_DISABLED", "true");
         command.envs(self.variables.iter().copied());
-        let Output { status, stderr, .. } = command.stdin(Stdio::null()).output().unwrap();
-        (status.code(), String::from_utf8(stderr).unwrap())
+        let output = command.stdin(Stdio::null()).output().unwrap();
+        let said = [output.stdout, output.stderr].concat();
+        (output.status.code(), String::from_utf8(said).unwrap())
     }
 }
 
@@ -133,7 +134,7 @@ fn with_keys<'a>(more: &[(&'a str, &'a str)]) -> Vec<(&'a str, &'a str)> {
 
 fn status(variables: &[(&str, &str)]) -> (Option<i32>, String) {
     let profile = "";
-    Surroundings { variables, profile }.router(&["status"], BLUE)
+    Surroundings { variables, profile }.verb(&["status"], BLUE)
 }
 
 #[test]
@@ -155,7 +156,7 @@ fn a_profile_of_aws_login_is_read() {
         profile: "[profile p]\nregion = us-east-1\n\
                   login_session = arn:aws:iam::123456789012:user/of-a-test\n",
     };
-    let (code, said) = surroundings.router(&["status"], BLUE);
+    let (code, said) = surroundings.verb(&["status"], BLUE);
     assert_eq!(code, Some(3), "{said}");
     assert_told(&said, "login/cache", "log in");
 }
@@ -216,7 +217,7 @@ fn p12_an_endpoint_that_is_no_url_is_told_by_rule_and_journal_without_its_text()
         profile: "",
     };
     for verb in [&["status"][..], &["resume", "--journal", "s3://bucket/p"]] {
-        let (code, said) = surroundings.router(verb, BLUE);
+        let (code, said) = surroundings.verb(verb, BLUE);
         assert!(matches!(code, Some(2 | 3)), "{verb:?}: {said}");
         assert!(!said.contains("hunter2"), "{said}");
         assert!(
@@ -238,7 +239,7 @@ fn a_plan_that_outlasts_its_credentials_is_refused_before_anything_is_called() {
     ];
     let plan = |variables: &[(&str, &str)]| {
         let profile = "";
-        Surroundings { variables, profile }.router(&["plan"], BLUE)
+        Surroundings { variables, profile }.verb(&["plan"], BLUE)
     };
     let (code, said) = plan(&with_keys(&variables));
     assert_eq!(code, Some(3), "{said}");
@@ -272,7 +273,7 @@ fn a_mistyped_digit_of_blue_asks_for_the_group_that_serves_and_takes_nothing_fro
     let (url, _) = server("200 OK", RULES, "text/xml");
     let variables = with_keys(&[("AWS_ENDPOINT_URL", &*url)]);
     let (variables, profile) = (&*variables, "");
-    let (code, said) = Surroundings { variables, profile }.router(&["status"], MISTYPED);
+    let (code, said) = Surroundings { variables, profile }.verb(&["status"], MISTYPED);
     assert_eq!(code, Some(3), "{said}");
     let hint = format!("did you mean {BLUE}?");
     assert_told(&said, "does not forward to blue's target group", &hint);
@@ -302,14 +303,14 @@ fn a_services_section_holds_for_the_journal_and_for_both_spellings_of_the_balanc
             variables: &variables,
             profile: &profile,
         };
-        let (_, said) = surroundings.router(&["status"], BLUE);
+        let (_, said) = surroundings.verb(&["status"], BLUE);
         let said_of = |url: &str| lines(&said, "note: ").iter().any(|note| note.contains(url));
         assert!(said_of(&balancer) && said_of(&store), "{said}");
         let asked = of_rule.lock().unwrap().concat();
         assert!(asked.contains("Action=DescribeRules"), "{key}: {said}");
 
         let verb = ["resume", "--journal", "s3://bucket/p"];
-        let (_, said) = surroundings.router(&verb, BLUE);
+        let (_, said) = surroundings.verb(&verb, BLUE);
         let asked = of_journal.lock().unwrap().concat();
         assert!(asked.contains(" /bucket"), "{key}: {said}");
     }
@@ -364,9 +365,13 @@ fn without_traffic_in_the_last_hour_nothing_is_foreseen_and_a_way_on_is_named() 
     let (url, requests) = answering("200 OK", "application/cbor", no_data);
     let variables = with_keys(&[("AWS_ENDPOINT_URL", &*url)]);
     let (variables, profile) = (&*variables, "");
-    let (code, said) = Surroundings { variables, profile }.router(&["plan"], BLUE);
+    let (code, said) = Surroundings { variables, profile }.verb(&["plan"], BLUE);
     assert_eq!(code, Some(3), "{said}");
-    assert_told(&said, "no request in the hour before", "--judge limits");
+    assert_told(
+        &said,
+        "no request in the hour before",
+        "judge by the limits alone",
+    );
     assert!(!requests.lock().unwrap().is_empty());
 }
 
@@ -382,7 +387,7 @@ fn a_file_names_its_region() {
     fs::write(&file, text).unwrap();
     for region in [None, Some("eu-west-1")] {
         let mut command = Command::new(env!("CARGO_BIN_EXE_bluegreen"));
-        command.args(["router", "status", "--file"]).arg(&file);
+        command.args(["status", "--file"]).arg(&file);
         command.env_clear().env("NO_COLOR", "1");
         command.env("HOME", folder.path());
         command.env("AWS_EC2_METADATA_DISABLED", "true");

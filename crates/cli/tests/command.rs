@@ -8,6 +8,8 @@ use std::{
     process::{Command, Output, Stdio},
 };
 
+const RULE: &str = "arn:aws:elasticloadbalancing:us-east-1:123456789012:listener-rule/app/chatbot/50dc6c495c0c9188/f2f7dc8efc522ab2/9683b2d02a6cabee";
+
 fn bluegreen(words: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_bluegreen"))
         .args(words)
@@ -27,22 +29,49 @@ fn ends_with(code: i32, words: &[&str]) -> (String, String) {
     (out, err)
 }
 
-/// The examples pass their arguments on; tests find them beside the command.
-const EXAMPLES: [(&str, &str); 4] = [
-    ("traffic_router", "router"),
-    ("deploy", "deploy"),
-    ("migration_monitor", "monitor"),
-    ("integration_tests", "check"),
+/// Every verb, in the order of the help.
+const VERBS: [&str; 19] = [
+    "init",
+    "lint",
+    "plan",
+    "diff",
+    "deploy",
+    "migrate",
+    "status",
+    "pause",
+    "continue",
+    "promote",
+    "abort",
+    "leave",
+    "rollback",
+    "resume",
+    "check",
+    "monitor",
+    "journal",
+    "schema",
+    "completions",
 ];
 
+/// Two screens of 80 by 24.
+const LINES: usize = 48;
+const COLUMNS: usize = 80;
+
 #[test]
-fn help_names_every_verb_and_each_verb_explains_its_exit_codes() {
+fn help_names_every_verb_and_fits_two_screens() {
     let (help, _) = ends_with(0, &["--help"]);
-    for (_, verb) in EXAMPLES {
+    assert!(help.lines().count() <= LINES, "{help}");
+    for verb in VERBS {
         assert!(help.contains(&format!("\n  {verb}")), "{help}");
         let (help, _) = ends_with(0, &[verb, "--help"]);
         assert!(help.contains(&format!("Usage: bluegreen {verb}")), "{help}");
-        assert!(help.contains("Exit codes:"), "{help}");
+        let lines = help.lines().count();
+        assert!(lines <= LINES || verb == "deploy", "{lines} lines: {help}");
+        let widest = help.lines().map(|line| line.chars().count()).max();
+        assert!(widest <= Some(COLUMNS), "{verb}: {widest:?}: {help}");
+    }
+    for verb in ["migrate", "plan", "status", "rollback", "diff", "pause"] {
+        let (help, _) = ends_with(0, &[verb, "--help"]);
+        assert!(help.contains("Exit"), "{help}");
     }
     let (version, _) = ends_with(0, &["--version"]);
     assert_eq!(
@@ -55,17 +84,21 @@ fn help_names_every_verb_and_each_verb_explains_its_exit_codes() {
 fn no_verb_and_an_unknown_verb_are_bad_arguments() {
     let (_, err) = ends_with(2, &[]);
     assert!(err.contains("Usage: bluegreen"), "{err}");
-    let (_, err) = ends_with(2, &["ruoter"]);
-    assert!(err.contains("router"), "names the nearest: {err}");
+    let (_, err) = ends_with(2, &["migarte"]);
+    assert!(err.contains("migrate"), "names the nearest: {err}");
 }
 
 #[test]
-fn each_verb_runs_on_the_simulation_without_arguments_of_its_own() {
+fn each_verb_that_needs_no_journal_runs_on_the_simulation() {
     for words in [
-        &["router", "--speed", "max"][..],
+        &["migrate", "--sim", "--speed", "max"][..],
+        &["plan", "--sim"],
+        &["status", "--sim"],
+        &["rollback", "--sim", "--speed", "max"],
+        &["migrate", "--full", "--sim", "--speed", "max"],
         &["deploy", "--speed", "max"],
-        &["monitor", "--speed", "max"],
-        &["check"],
+        &["monitor", "--sim", "--speed", "max"],
+        &["check", "--sim"],
     ] {
         ends_with(0, words);
     }
@@ -73,20 +106,23 @@ fn each_verb_runs_on_the_simulation_without_arguments_of_its_own() {
 
 #[test]
 fn a_scenario_ends_with_the_code_that_the_list_promises() {
-    for (verb, scenario) in [("router", "green-errors"), ("deploy", "smoke-fails")] {
-        let (list, _) = ends_with(0, &[verb, "--scenario", "list"]);
+    for (verb, option, scenario) in [
+        ("migrate", "--sim", "green-errors"),
+        ("deploy", "--scenario", "smoke-fails"),
+    ] {
+        let (list, _) = ends_with(0, &[verb, option, "list"]);
         let line = list.lines().find(|line| line.trim().starts_with(scenario));
         let code = line.unwrap().split_whitespace().nth(1).unwrap();
         ends_with(
             code.parse().unwrap(),
-            &[verb, "--scenario", scenario, "--speed", "max"],
+            &[verb, option, scenario, "--speed", "max"],
         );
     }
 }
 
 #[test]
 fn json_prints_one_event_a_line_in_order() {
-    let (out, _) = ends_with(0, &["router", "--speed", "max", "--json"]);
+    let (out, _) = ends_with(0, &["migrate", "--sim", "--speed", "max", "--json"]);
     let events = out.lines().map(|line| {
         let event: serde_json::Value = serde_json::from_str(line).unwrap();
         event["seq"].as_u64().unwrap()
@@ -101,7 +137,7 @@ fn a_journal_keeps_the_specification_that_the_options_make() {
     let folder = tempfile::tempdir().unwrap();
     let journal = folder.path().to_str().unwrap();
     let words = ["--speed", "max", "--steps", "50,100", "--journal", journal];
-    ends_with(0, &[&["router"], &words[..]].concat());
+    ends_with(0, &[&["migrate", "--sim"], &words[..]].concat());
     let opened = read_all(folder.path());
     for kept in [r#""steps":["50%","100%"]"#, r#""from":"flask""#] {
         assert!(opened.contains(kept), "{kept} is not in the journal");
@@ -134,15 +170,7 @@ fn a_file_is_made_checked_and_tried() {
     let (out, err) = ends_with(0, &["lint", path]);
     assert!(out.is_empty() && err.contains("valid"), "{err}");
     fs::write(path, format!("{before}\n[plan]\nsteps = [20, 100]\n")).unwrap();
-    let tried = [
-        "router",
-        "--file",
-        path,
-        "--scenario",
-        "healthy",
-        "--speed",
-        "max",
-    ];
+    let tried = ["migrate", "--file", path, "--sim", "--speed", "max"];
     let (_, err) = ends_with(0, &tried);
     assert!(err.contains("blue 80% / green 20%"), "{err}");
     let (_, err) = ends_with(0, &[&tried[..], &["--steps", "30,100"]].concat());
@@ -151,7 +179,7 @@ fn a_file_is_made_checked_and_tried() {
         "an option overrides the file: {err}"
     );
     // Its rights are known without a call, and a file names the real AWS.
-    let (policy, _) = ends_with(0, &["router", "--file", path, "--print-iam-policy"]);
+    let (policy, _) = ends_with(0, &["plan", "--file", path, "--print-iam-policy"]);
     for right in ["iam:PassRole", "elasticloadbalancing:ModifyRule"] {
         assert!(policy.contains(right), "{policy}");
     }
@@ -182,8 +210,8 @@ fn a_file_with_mistakes_is_told_with_their_places_and_nothing_is_called() {
         .collect();
     assert_eq!(lines.len(), 4, "{out}");
     assert_eq!(lines[2]["line"], 3);
-    let (_, err) = ends_with(2, &["router", "--file", &path]);
-    assert!(err.contains("line 4, column 1: plan.stpes"), "{err}");
+    let (_, err) = ends_with(2, &["migrate", "--file", &path]);
+    assert!(err.contains("wrong.toml:4:1: plan.stpes"), "{err}");
     let (_, err) = ends_with(2, &["lint", "absent.toml"]);
     assert!(err.contains("absent.toml"), "{err}");
 }
@@ -194,16 +222,101 @@ fn what_a_file_says_is_not_said_by_an_option_beside_it() {
     let (_folder, path) = written("full.toml", text);
     let group =
         "arn:aws:elasticloadbalancing:us-east-1:123456789012:targetgroup/a/0123456789abcdef";
-    let words = ["--blue-target-group", group, "--namespace", "Acme"];
-    let (_, err) = ends_with(2, &[&["router", "--file", &path], &words[..]].concat());
-    for field in ["--blue-target-group", "--namespace"] {
-        assert!(
-            err.contains(&format!("{field}: is what the file says")),
-            "{err}"
-        );
+    let words = ["--blue-target-group", group, "--green-target-group", group];
+    let words = [&["migrate", "--file", &path], &words[..]].concat();
+    let (_, err) = ends_with(2, &words);
+    for field in ["--blue-target-group", "--green-target-group"] {
+        assert!(err.contains(&format!("{field}: is what")), "{err}");
     }
-    let (_, err) = ends_with(2, &["router", "--from", "flask"]);
-    assert!(err.contains("--file"), "{err}");
+    let (_, err) = ends_with(2, &["migrate", "--sim", "--to", "django"]);
+    assert!(err.contains("the sides are fastapi and flask"), "{err}");
+}
+
+#[test]
+fn without_a_file_every_way_to_name_a_migration_is_told() {
+    let (_, err) = ends_with(2, &["plan", "--bake", "soon"]);
+    for told in [
+        "bluegreen init",
+        "--file",
+        "--rule-arn",
+        "NAME",
+        "--sim",
+        "--bake",
+    ] {
+        assert!(err.contains(told), "{told}: {err}");
+    }
+}
+
+#[test]
+fn an_option_that_says_nothing_to_a_verb_is_an_error() {
+    for words in [
+        ["resume", "--steps", "20,100"],
+        ["rollback", "--bake", "1m"],
+        ["status", "--steps", "20,100"],
+        ["pause", "--speed", "max"],
+        ["plan", "--steal", "x"],
+    ] {
+        let (_, err) = ends_with(2, &words);
+        assert!(err.contains("unexpected argument"), "{words:?}: {err}");
+    }
+}
+
+#[test]
+fn a_plan_says_whether_there_is_something_to_do() {
+    let sim = ["plan", "--sim", "--json"];
+    let (out, _) = ends_with(0, &sim);
+    let plan: serde_json::Value = serde_json::from_str(&out).unwrap();
+    assert_eq!(
+        (&plan["from"], &plan["to"]),
+        (&"flask".into(), &"fastapi".into())
+    );
+    assert_eq!(plan["forecast"]["steps"].as_array().unwrap().len(), 3);
+    ends_with(4, &[&sim[..], &["--detailed-exitcode"]].concat());
+    let done = ["--detailed-exitcode", "--to", "flask"];
+    let (out, _) = ends_with(0, &[&sim[..], &done].concat());
+    let plan: serde_json::Value = serde_json::from_str(&out).unwrap();
+    assert_eq!(plan["is_to_do"], false, "flask has all of the traffic");
+    let (out, _) = ends_with(4, &["diff", "--sim"]);
+    assert!(out.contains("rule.fastapi: 0 -> 100"), "{out}");
+    let (_, err) = ends_with(0, &["migrate", "--sim", "--to", "flask"]);
+    assert!(err.contains("nothing to do"), "{err}");
+}
+
+#[test]
+fn advice_judges_the_split_as_it_is_and_writes_nothing() {
+    let (_, err) = ends_with(
+        10,
+        &[
+            "migrate",
+            "--advise",
+            "--sim",
+            "divided",
+            "--speed",
+            "max",
+            "--set",
+            "judge.max_latency=1ms",
+            "--judge",
+            "limits",
+        ],
+    );
+    assert!(err.contains("put everything back"), "{err}");
+    let (out, _) = ends_with(
+        0,
+        &[
+            "migrate", "--advise", "--sim", "divided", "--speed", "max", "--judge", "limits",
+            "--json",
+        ],
+    );
+    let last: serde_json::Value = serde_json::from_str(out.lines().last().unwrap()).unwrap();
+    assert_eq!(last["advice"], "rise");
+}
+
+#[test]
+fn completions_name_the_verbs() {
+    for shell in ["bash", "zsh", "fish"] {
+        let (out, _) = ends_with(0, &["completions", shell]);
+        assert!(VERBS.iter().all(|verb| out.contains(verb)), "{shell}");
+    }
 }
 
 fn read_all(folder: &Path) -> String {
@@ -220,14 +333,14 @@ fn read_all(folder: &Path) -> String {
 
 #[test]
 fn a_blue_that_scales_keeps_its_capacity() {
-    let world = ["--scenario", "blue-scales-in", "--speed", "max"];
-    let (_, said) = ends_with(10, &[&["router"], &world[..]].concat());
+    let world = ["--sim", "blue-scales-in", "--speed", "max"];
+    let (_, said) = ends_with(10, &[&["migrate"], &world[..]].concat());
     for words in ["minimum is raised from 1 to 4", "blue's minimum is 1 again"] {
         assert!(said.contains(words), "`{words}` is not in\n{said}");
     }
-    let (_, said) = ends_with(0, &[&["router", "plan"], &world[..]].concat());
+    let (said, _) = ends_with(0, &[&["plan"], &world[..]].concat());
     assert!(said.contains("may be scaled in to 1"), "{said}");
-    let (policy, _) = ends_with(0, &[&["router", "--print-iam-policy"], &world[..]].concat());
+    let (policy, _) = ends_with(0, &[&["plan", "--print-iam-policy"], &world[..]].concat());
     for words in [
         "application-autoscaling:RegisterScalableTarget",
         "service/chatbot-cluster/chatbot-flask",
@@ -240,16 +353,26 @@ fn a_blue_that_scales_keeps_its_capacity() {
         "shop/web/1",
         "arn:aws:ecs:eu-west-1:1:cluster/shop",
     ] {
-        let (_, err) = ends_with(2, &["router", "--aws", "--blue-service", service]);
+        let group = |name: &str| {
+            format!(
+                "arn:aws:elasticloadbalancing:us-east-1:123456789012:targetgroup/{name}/0123456789abcdef"
+            )
+        };
+        let (blue, green) = (group("a"), group("b"));
+        let words = ["migrate", "--rule-arn", RULE, "--blue-service", service];
+        let groups = ["--blue-target-group", &blue, "--green-target-group", &green];
+        let (_, err) = ends_with(2, &[&words[..], &groups].concat());
         assert!(err.contains("--blue-service"), "{err}");
     }
 }
 
 #[test]
 fn bad_arguments_are_all_named_at_once_before_anything_is_called() {
-    let (_, err) = ends_with(2, &["router", "--steps", "90,10", "--bake", "soon"]);
+    let (_, err) = ends_with(
+        2,
+        &["migrate", "--sim", "--steps", "90,10", "--bake", "soon"],
+    );
     assert!(err.contains("--steps") && err.contains("--bake"), "{err}");
-    ends_with(2, &["router", "--aws"]);
     ends_with(2, &["deploy", "--aws"]);
 }
 
@@ -259,7 +382,7 @@ fn journals_are_listed_and_old_runs_pruned() {
     let folder = tempfile::tempdir().unwrap();
     let place = folder.path().to_str().unwrap();
     for _ in 0..3 {
-        let run = ["router", "--speed", "max", "--journal", place];
+        let run = ["migrate", "--sim", "--speed", "max", "--journal", place];
         ends_with(0, &run);
     }
     let (list, _) = ends_with(0, &["journal", "list", "--journal", place]);
@@ -371,7 +494,15 @@ fn a_run_is_paused_continued_and_aborted_from_another_terminal() {
     let journal = journal.to_str().unwrap();
     let out = folder.path().join("run.json");
     let mut run = Command::new(env!("CARGO_BIN_EXE_bluegreen"))
-        .args(["router", "--journal", journal, "--json", "--speed", "20"])
+        .args([
+            "migrate",
+            "--sim",
+            "--journal",
+            journal,
+            "--json",
+            "--speed",
+            "20",
+        ])
         .stdin(Stdio::null())
         .stdout(fs::File::create(&out).unwrap())
         .stderr(Stdio::null())
@@ -385,9 +516,7 @@ fn a_run_is_paused_continued_and_aborted_from_another_terminal() {
         );
         a_moment();
     }
-    let ask = |code, verb: &[&str]| {
-        ends_with(code, &[&["router"], verb, &["--journal", journal]].concat())
-    };
+    let ask = |code, verb: &[&str]| ends_with(code, &[verb, &["--journal", journal]].concat());
     let (_, said) = ask(0, &["pause", "--for", "1h"]);
     assert!(said.contains("pause: done"), "{said}");
     let (out_again, said) = ask(3, &["pause", "--json"]);
@@ -413,23 +542,23 @@ fn a_run_is_paused_continued_and_aborted_from_another_terminal() {
 #[test]
 fn a_request_that_cannot_be_asked_is_bad_arguments() {
     for (words, said) in [
-        (&["router", "pause"][..], "--journal: is needed"),
+        (&["pause"][..], "--journal: is needed"),
         (
-            &["router", "pause", "--journal", "/nowhere/at/all"],
+            &["pause", "--journal", "/nowhere/at/all"],
             "there is no folder",
         ),
         (
-            &["router", "pause", "--for", "soon", "--journal", "."],
+            &["pause", "--for", "soon", "--journal", "."],
             "--for: `soon`",
         ),
+        (&["leave", "--journal", "."], "--reason: is needed"),
         (
-            &["router", "leave", "--journal", "."],
-            "--reason: is needed",
-        ),
-        (&["router", "abort", "--journal", "s3://b/p"], "add --aws"),
-        (
-            &["router", "abort", "--rule-arn", "x", "--journal", "."],
+            &["abort", "--rule-arn", "x", "--journal", "."],
             "--rule-arn",
+        ),
+        (
+            &["abort", "chatbot", "--journal", "."],
+            "there is no run `chatbot`",
         ),
     ] {
         let (_, err) = ends_with(2, words);
@@ -439,13 +568,8 @@ fn a_request_that_cannot_be_asked_is_bad_arguments() {
 
 #[test]
 fn the_rights_to_ask_for_one_kind_are_printed() {
-    let rule = "arn:aws:elasticloadbalancing:us-east-1:123456789012:listener-rule/app/chatbot/50dc6c495c0c9188/f2f7dc8efc522ab2/9683b2d02a6cabee";
-    let place = ["--rule-arn", rule, "--journal", "s3://moves/production"];
-    let words = [
-        &["router", "pause", "--aws", "--print-iam-policy"],
-        &place[..],
-    ]
-    .concat();
+    let place = ["--rule-arn", RULE, "--journal", "s3://moves/production"];
+    let words = [&["pause", "--print-iam-policy"], &place[..]].concat();
     let (out, _) = ends_with(0, &words);
     assert!(out.contains("moves/production/requests/*/pause/*"), "{out}");
     assert!(

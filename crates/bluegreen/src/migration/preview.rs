@@ -84,7 +84,7 @@ impl Preview {
 
 impl fmt::Display for Preview {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "  earliest   green   at least   gates healthy within")?;
+        writeln!(f, "   green   at least   gates healthy within")?;
         for stage in &self.stages {
             let what = if stage.is_final_bake {
                 "  (blue kept warm)"
@@ -93,8 +93,7 @@ impl fmt::Display for Preview {
             };
             writeln!(
                 f,
-                "  {:>8}  {:>6}  {:>9}   {}{what}",
-                format!("+{}", span(stage.earliest)),
+                "  {:>6}  {:>9}   {}{what}",
                 stage.green.to_string(),
                 span(stage.bake),
                 span(stage.deadline),
@@ -106,8 +105,8 @@ impl fmt::Display for Preview {
         };
         write!(
             f,
-            "  looks every {}, {} after each shift not counted; done in {} at the earliest, \
-             {policy} after {} at the latest",
+            "  looks every {}; {} after each shift is not counted\n  \
+             at least {} in all; {policy} after {} at the latest",
             span(self.look_interval),
             span(self.warm_up),
             span(self.shortest),
@@ -121,8 +120,8 @@ impl fmt::Display for Preview {
             ),
             None => write!(
                 f,
-                "\n  no dead-man switch: if this process dies, traffic stays as it is until `resume` or \
-                 `rollback`"
+                "\n  no dead-man switch: if this process dies, traffic stays as it is,\n  until \
+                 `resume` or `rollback`"
             ),
         }
     }

@@ -62,7 +62,7 @@ impl MigrationForecast {
     }
 }
 
-/// The traffic, and a line for each step.
+/// The traffic, two lines for each step, and how long they take in all.
 impl fmt::Display for MigrationForecast {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.steps.is_empty() {
@@ -71,12 +71,16 @@ impl fmt::Display for MigrationForecast {
         let (requests, rate) = (self.requests_a_minute, 100.0 * self.error_rate);
         write!(
             f,
-            "blue in the hour before: {requests:.0} requests a minute, {rate:.2}% of them failed"
+            "blue in the hour before: {requests:.0} requests a minute, {rate:.2}% failed"
         )?;
         for step in &self.steps {
             write!(f, "\n  {step}")?;
         }
-        Ok(())
+        let minutes: Option<u32> = self.steps.iter().map(|step| step.minutes).sum();
+        match minutes {
+            Some(minutes) => write!(f, "\n  about {minutes} min in all"),
+            None => Ok(()),
+        }
     }
 }
 

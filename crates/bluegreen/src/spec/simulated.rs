@@ -12,8 +12,15 @@ impl Simulation {
             let (cluster, service) = self.blue_service();
             blue.service = Some(Service::new(cluster, service));
         }
-        let sides = [("flask", blue), ("fastapi", SideSpec::new(self.green()))];
-        let sides = sides.map(|(name, side)| (Name::known(name), side));
+        let sides = [
+            ("flask", "ChatBot/Flask", blue),
+            ("fastapi", "ChatBot/FastAPI", SideSpec::new(self.green())),
+        ];
+        let sides = sides.map(|(name, namespace, mut side)| {
+            side.namespace = Some(Name::known(namespace));
+            side.endpoint = Some(Name::known("/api/v1/chat"));
+            (Name::known(name), side)
+        });
         let mut spec = MigrationSpec::new(Name::known("chatbot"), self.rule(), sides);
         let alarms = self.alarms();
         let alarms = alarms.iter().filter_map(|alarm| alarm.parse().ok());

@@ -5,11 +5,7 @@ use std::path::PathBuf;
 use bluegreen::check::ConnectTo;
 use clap::{Parser, ValueEnum};
 
-/// Asks a released service what its users will ask, and fails the pipeline where an answer is not
-/// what it should be.
-///
-/// Without --url and --checks it asks a small simulated chatbot, which it serves on loopback
-/// itself.
+/// Ask a released service what its users will ask.
 #[derive(Debug, Parser)]
 #[command(name = "bluegreen check", version, max_term_width = 100, after_help = AFTER)]
 pub(crate) struct Cli {
@@ -44,15 +40,16 @@ pub(crate) struct Cli {
     /// Print one report a line as JSON on stdout, and nothing for people.
     #[arg(long)]
     pub(crate) json: bool,
-    /// How the simulated chatbot behaves.
+    /// A small simulated chatbot, served on loopback.
     #[arg(
         long,
         value_enum,
         value_name = "NAME",
-        default_value_t = Scenario::Healthy,
+        num_args = 0..=1,
+        default_missing_value = "healthy",
         conflicts_with_all = ["url", "checks"]
     )]
-    pub(crate) scenario: Scenario,
+    pub(crate) sim: Option<Scenario>,
 }
 
 const AFTER: &str = "\
@@ -62,8 +59,8 @@ Exit codes:
    2  bad arguments or checks; nothing was asked
 
 Examples:
-  bluegreen check                                  a healthy chatbot, simulated
-  bluegreen check --scenario broken-chat           one that fails
+  bluegreen check --sim                            a healthy chatbot, simulated
+  bluegreen check --sim broken-chat                one that fails
   bluegreen check --url https://api.chatbot.company.com --header 'X-Bluegreen-Test: green' \\
       --connect-to chatbot-alb-1.us-east-1.elb.amazonaws.com";
 

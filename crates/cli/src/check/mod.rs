@@ -37,17 +37,19 @@ pub(crate) fn main(cli: &Cli) -> ExitCode {
 }
 
 async fn run(cli: &Cli) -> u8 {
-    let is_simulated = cli.url.is_none() && cli.checks.is_none();
-    let simulated = if is_simulated {
-        match chatbot::serve(cli.scenario).await {
+    let simulated = match cli.sim {
+        None if cli.url.is_none() && cli.checks.is_none() => {
+            let problem = "nothing says which service is asked";
+            return bad_arguments(&[format!("{problem}: give --url, --checks, or --sim")]);
+        }
+        None => None,
+        Some(scenario) => match chatbot::serve(scenario).await {
             Ok(url) => Some(url),
             Err(error) => {
                 say_line!("error: the simulated chatbot cannot be served: {error}");
                 return BAD_ARGUMENTS;
             }
-        }
-    } else {
-        None
+        },
     };
     let suite = match setup::suite(cli, simulated.as_deref()) {
         Ok(suite) => suite,
@@ -70,10 +72,10 @@ async fn run(cli: &Cli) -> u8 {
     if let Some(url) = &simulated
         && !cli.json
     {
-        say_line!("simulated chatbot at {url}, scenario {:?}", cli.scenario);
+        say_line!("simulated chatbot at {url}");
     }
     let mut progress = Progress::new(cli.json);
-    match become_healthy(&suite, client, is_simulated, &mut progress).await {
+    match become_healthy(&suite, client, cli.sim.is_some(), &mut progress).await {
         Ok(true) => {}
         Ok(false) => return FAILED,
         Err(error) => return bad_arguments(&[error.to_string()]),

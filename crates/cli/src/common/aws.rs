@@ -1,6 +1,6 @@
 //! The real AWS.
 
-use bluegreen::{Aws, spec::MigrationSpec};
+use bluegreen::Aws;
 
 use super::say::say_line;
 
@@ -10,9 +10,8 @@ pub(crate) async fn from_env() -> Aws {
     noted(Aws::from_env().await)
 }
 
-/// The same in the region of a file, if there is one.
-pub(crate) async fn from_env_for(spec: Option<&MigrationSpec>) -> Aws {
-    let region = spec.and_then(MigrationSpec::region_of_all);
+/// The same in a region, if one is known.
+pub(crate) async fn from_env_in(region: Option<String>) -> Aws {
     match region {
         Some(region) => noted(Aws::from_env_in(region).await),
         None => from_env().await,

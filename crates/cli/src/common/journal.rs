@@ -15,20 +15,46 @@ use super::{aws, say::say_line};
 
 /// Where the journal of a run is kept. The simulation keeps it in memory.
 #[derive(Debug, Clone, PartialEq, Eq, Args)]
-#[command(next_help_heading = "Journal")]
+#[command(next_help_heading = "Which migration")]
 pub(crate) struct JournalPlace {
-    /// Where every decision is written down before it is carried out, and which keeps a second
-    /// controller out: s3://BUCKET/PREFIX, or a folder.
-    #[arg(long, global = true, env = "BLUEGREEN_JOURNAL", value_name = "PLACE")]
+    /// Its journal: s3://BUCKET/PREFIX, or a folder.
+    #[arg(
+        long,
+        global = true,
+        env = "BLUEGREEN_JOURNAL",
+        hide_env = true,
+        value_name = "PLACE"
+    )]
     pub(crate) journal: Option<String>,
-    /// With --aws and a folder (by default one in your home): nobody works on this from another
-    /// machine. A folder keeps nobody out but those who see it.
+    /// A folder will do: no other machine is there.
     #[arg(long, global = true)]
     pub(crate) single_host: bool,
-    /// Take the journal from a holder that lives. Says whom it throws out, and waits until no change
-    /// of theirs can be under way. `rollback` does so by itself, without the wait.
+    /// Throw out a holder that lives.
     #[arg(long, global = true)]
     pub(crate) steal: bool,
+}
+
+/// The journal of a verb that takes none.
+#[derive(Debug, Clone, PartialEq, Eq, Args)]
+#[command(next_help_heading = "Which migration")]
+pub(crate) struct ReadJournal {
+    /// Its journal: s3://BUCKET/PREFIX, or a folder.
+    #[arg(long, env = "BLUEGREEN_JOURNAL", hide_env = true, value_name = "PLACE")]
+    pub(crate) journal: Option<String>,
+    /// A folder will do: no other machine is there.
+    #[arg(long)]
+    pub(crate) single_host: bool,
+}
+
+impl ReadJournal {
+    /// The same, as a verb that takes one has it.
+    pub(crate) fn place(&self) -> JournalPlace {
+        JournalPlace {
+            journal: self.journal.clone(),
+            single_host: self.single_host,
+            steal: false,
+        }
+    }
 }
 
 impl JournalPlace {
@@ -82,6 +108,24 @@ pub(crate) async fn open(place: &str) -> Result<JournalStore, Error> {
         Some((bucket, prefix)) => aws::from_env().await.journals(bucket, prefix),
         None => JournalStore::local(place),
     }
+}
+
+/// The same; a folder must be there.
+pub(crate) async fn open_named(place: &str) -> Result<JournalStore, Problem> {
+    if bucket(place).is_none() && !std::path::Path::new(place).is_dir() {
+        let message = format!("there is no folder `{place}`");
+        let hint = "s3://BUCKET/PREFIX, or the folder that a run was given";
+        return Err(Problem::new("--journal", message, hint));
+    }
+    let told = |error: Error| {
+        let failure = bluegreen::Failure::from(error);
+        Problem::new(
+            "--journal",
+            failure.to_string(),
+            failure.hint.unwrap_or_default(),
+        )
+    };
+    open(place).await.map_err(told)
 }
 
 /// A log by its name, or its rule, or else the only one.

@@ -8,18 +8,17 @@ use bluegreen::{
 };
 use clap::Args;
 
-/// Which rule divides the traffic. Needed with --aws; the simulation has its own.
-#[derive(Debug, Clone, PartialEq, Eq, Args)]
+/// Which rule divides the traffic.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Args)]
 pub(crate) struct NamedRule {
-    /// The rule itself.
-    #[arg(long, global = true, value_name = "ARN")]
+    /// Its rule, without a file.
+    #[arg(long, value_name = "ARN")]
     pub(crate) rule_arn: Option<String>,
-    /// The listener; with --priority that rule, else the one that forwards to both target groups
-    /// (to blue's, where green has no place yet).
-    #[arg(long, global = true, value_name = "ARN")]
+    /// Or its listener [with --priority N|default].
+    #[arg(long, value_name = "ARN")]
     pub(crate) listener_arn: Option<String>,
-    /// The rule's priority on the listener, or `default` for the default rule.
-    #[arg(long, global = true, value_name = "N")]
+    /// Of that listener the rule of this priority, or `default`.
+    #[arg(long, value_name = "N", requires = "listener_arn", hide = true)]
     pub(crate) priority: Option<String>,
 }
 
@@ -50,7 +49,7 @@ impl NamedRule {
         if self.rule_arn.is_none() && self.listener_arn.is_none() {
             problems.push(Problem::new(
                 "--listener-arn",
-                "this or --rule-arn is needed with --aws",
+                "this or --rule-arn is needed",
                 "`aws elbv2 describe-listeners --load-balancer-arn ARN` lists the listeners",
             ));
         }

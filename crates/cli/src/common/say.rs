@@ -82,6 +82,12 @@ fn shown(line: &str) -> String {
     shown
 }
 
+/// How many columns a text takes: marks of colour take none.
+pub(crate) fn width(text: &str) -> usize {
+    let is_mark = |c: &char| *c == END || MARKS.iter().any(|(mark, _)| mark == c);
+    text.chars().filter(|c| !is_mark(c)).count()
+}
+
 /// Prints a line, with colour where a terminal wants it. A stderr that is full or gone must not
 /// end a migration in the middle, so what cannot be written is dropped.
 pub(crate) fn say(line: fmt::Arguments<'_>) {

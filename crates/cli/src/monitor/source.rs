@@ -11,7 +11,7 @@ use std::{
 use bluegreen::{
     Aws, HealthGate, Migration, MigrationPlan, Percent,
     aws::{
-        alb::{AlbRule, AlbTrafficSplitter, TargetGroupArn},
+        alb::AlbTrafficSplitter,
         cloudwatch::{AlarmGate, AlbMetrics, CloudWatchGate},
         ecs::EcsCapacityKeeper,
         sim::{Scenario, Simulation},
@@ -30,16 +30,22 @@ use bluegreen_monitor::{
 };
 
 use super::{FAILED, args::Cli, lines::Lines, pause, screen};
-use crate::common::{aws, journal, rule::arn, say::say_line, signals};
+use crate::{
+    common::{journal, say::say_line, signals},
+    migration::open::{Given, Way, open},
+};
 use futures_util::StreamExt as _;
 
 /// Shows what the command line names, to its end; gives the exit code.
 pub(crate) fn show(cli: &Cli, shared: &Shared) -> Result<u8, Vec<Problem>> {
     let one = |problem| vec![problem];
-    match (&cli.replay, cli.aws) {
+    match (&cli.replay, &cli.sim) {
         (Some(place), _) => replayed(cli, shared, place).map_err(one),
-        (None, true) => watched(cli, shared, Watched::new(cli)?).map_err(one),
-        (None, false) => simulated(cli, shared).map_err(one),
+        (None, Some(scenario)) => simulated(cli, shared, scenario).map_err(one),
+        (None, None) => {
+            let (every, until) = times(cli)?;
+            watched(cli, shared, every, until).map_err(one)
+        }
     }
 }
 
@@ -71,7 +77,7 @@ fn runtime() -> Result<tokio::runtime::Runtime, Problem> {
     runtime.map_err(|error| Problem::new("start", error.to_string(), hint))
 }
 
-/// The gates of `bluegreen router`.
+/// The gates of `bluegreen migrate`.
 fn gates(
     aws: &Aws,
     splitter: &AlbTrafficSplitter,
@@ -97,10 +103,10 @@ fn gates(
 }
 
 /// A migration on the simulated AWS, run here.
-fn simulated(cli: &Cli, shared: &Shared) -> Result<u8, Problem> {
-    let scenario: Scenario = cli.scenario.parse().map_err(|error| {
-        let hint = "`bluegreen router --scenario list` explains all of them";
-        Problem::new("--scenario", format!("{error}"), hint)
+fn simulated(cli: &Cli, shared: &Shared, scenario: &str) -> Result<u8, Problem> {
+    let scenario: Scenario = scenario.parse().map_err(|error| {
+        let hint = "`bluegreen migrate --sim list` explains all of them";
+        Problem::new("--sim", format!("{error}"), hint)
     })?;
     let speed = speed(cli)?;
     runtime()?.block_on(async {
@@ -115,7 +121,7 @@ fn simulated(cli: &Cli, shared: &Shared) -> Result<u8, Problem> {
 
 async fn migrate(cli: &Cli, shared: &Shared, simulation: &Simulation) -> Result<u8, Problem> {
     let wrong = |error: bluegreen::Error| {
-        Problem::new("simulation", error.to_string(), "another --scenario may do")
+        Problem::new("simulation", error.to_string(), "another --sim may do")
     };
     let minutes = |minutes: u64| Duration::from_secs(60 * minutes);
     let plan = MigrationPlan::builder()
@@ -266,7 +272,7 @@ fn left(cli: &Cli, place: &str) -> Result<Left, Problem> {
     runtime()?.block_on(async {
         let told = |error: bluegreen::Error| wrong(bluegreen::Failure::from(&error).to_string());
         let store = journal::open(place).await.map_err(told)?;
-        let rule = cli.rule.rule_arn.as_deref();
+        let rule = cli.which.rule.rule_arn.as_deref();
         journal::log_of(&store, cli.log.as_deref(), rule)
             .await
             .map(Left::Log)
@@ -341,77 +347,63 @@ fn judged(records: &[Record], other: &Path) -> Result<u8, Problem> {
     Ok(10)
 }
 
-/// What is watched, and how.
-struct Watched {
-    rule: AlbRule,
-    blue: TargetGroupArn,
-    green: TargetGroupArn,
-    every: Duration,
-    until: Option<Duration>,
-}
-
-impl Watched {
-    /// As the command line names it, or else every problem.
-    fn new(cli: &Cli) -> Result<Self, Vec<Problem>> {
-        let mut problems = Vec::new();
-        let every = span(&cli.look_interval).filter(|every| *every >= Duration::from_secs(1));
-        if every.is_none() {
-            let message = format!("`{}` is no time of a second or more", cli.look_interval);
-            let hint = "write it like `15s` or `1m`";
-            problems.push(Problem::new("--look-interval", message, hint));
-        }
-        let until = cli.watch_for.as_deref().map(|text| {
-            let until = span(text);
-            if until.is_none() {
-                let message = format!("`{text}` is not a span of time");
-                let hint = "write it like `10m` or `1h 30m`";
-                problems.push(Problem::new("--watch-for", message, hint));
-            }
-            until
-        });
-        let mut group = |field: &str, text: Option<&String>| {
-            if text.is_none() {
-                let hint = "`aws elbv2 describe-target-groups` lists the target groups";
-                problems.push(Problem::new(field, "is needed with --aws", hint));
-            }
-            arn::<TargetGroupArn>(field, text.map(String::as_str), &mut problems)
-        };
-        let blue = group("--blue-target-group", cli.blue_target_group.as_ref());
-        let green = group("--green-target-group", cli.green_target_group.as_ref());
-        let rule = cli.rule.rule(&mut problems);
-        match (rule, blue, green, every) {
-            (Some(rule), Some(blue), Some(green), Some(every)) if problems.is_empty() => Ok(Self {
-                rule,
-                blue,
-                green,
-                every,
-                until: until.flatten(),
-            }),
-            _ => Err(problems),
-        }
+/// How often it is looked, and for how long, or else every problem.
+fn times(cli: &Cli) -> Result<(Duration, Option<Duration>), Vec<Problem>> {
+    let mut problems = Vec::new();
+    let every = span(&cli.look_interval).filter(|every| *every >= Duration::from_secs(1));
+    if every.is_none() {
+        let message = format!("`{}` is no time of a second or more", cli.look_interval);
+        let hint = "write it like `15s` or `1m`";
+        problems.push(Problem::new("--look-interval", message, hint));
+    }
+    let until = cli.watch_for.as_deref().map(span);
+    if until == Some(None) {
+        let text = cli.watch_for.as_deref().unwrap_or_default();
+        let message = format!("`{text}` is not a span of time");
+        let hint = "write it like `10m` or `1h 30m`";
+        problems.push(Problem::new("--watch-for", message, hint));
+    }
+    match every {
+        Some(every) if problems.is_empty() => Ok((every, until.flatten())),
+        _ => Err(problems),
     }
 }
 
-/// A migration that somebody else runs, read from AWS.
-fn watched(cli: &Cli, shared: &Shared, watched: Watched) -> Result<u8, Problem> {
-    let Watched {
-        rule,
-        blue,
-        green,
-        every,
-        until,
-    } = watched;
+/// A migration that another process runs, read from AWS.
+fn watched(
+    cli: &Cli,
+    shared: &Shared,
+    every: Duration,
+    until: Option<Duration>,
+) -> Result<u8, Problem> {
     runtime()?.block_on(async {
-        let aws = aws::from_env().await;
-        let bad = |error: bluegreen::Error| {
-            Problem::new(
-                "--aws",
-                bluegreen::Failure::from(&error).to_string(),
-                "see --help",
-            )
+        let given = Given {
+            which: &cli.which,
+            sim: None,
+            groups: Some(&cli.groups),
+            changes: None,
+            journal: &cli.journal.place(),
+            way: Way::Unsaid,
+            is_asked: false,
         };
-        let splitter = AlbTrafficSplitter::new(&aws, rule, blue, green).map_err(bad)?;
-        let gates = gates(&aws, &splitter, &[]).map_err(bad)?;
+        // What is wrong was said.
+        let opened = match open(&given).await {
+            Ok(opened) => opened,
+            Err(code) => return Ok(code),
+        };
+        let target = match opened.target_as_it_is().await {
+            Ok(target) => target,
+            Err(code) => return Ok(code),
+        };
+        let bad = |error: bluegreen::Error| {
+            let failure = bluegreen::Failure::from(&error);
+            Problem::new("watch", failure.to_string(), "see --help")
+        };
+        let aws = opened.aws().clone();
+        let splitter = opened.spec.splitter(&aws, &target).map_err(bad)?;
+        let alarms = opened.spec.judge.alarms.iter();
+        let alarms: Vec<String> = alarms.map(ToString::to_string).collect();
+        let gates = gates(&aws, &splitter, &alarms).map_err(bad)?;
         let mut watcher = Watcher::new(splitter, aws.clock());
         for (id, gate) in gates {
             watcher = watcher.gate(id, gate);

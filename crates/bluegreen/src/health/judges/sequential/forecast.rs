@@ -24,18 +24,16 @@ pub struct Forecast {
     pub caught: Option<f64>,
 }
 
-/// A line for people.
+/// Two lines for people.
 impl fmt::Display for Forecast {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (share, requests) = (100.0 * self.share, self.green_requests);
-        write!(
-            f,
-            "{share:>5.1}%  {requests:>7.0} requests a minute on green: "
-        )?;
+        write!(f, "{share:>5.1}%  ")?;
         match self.minutes {
-            Some(minutes) => write!(f, "about {minutes} min to prove green as good; ")?,
-            None => f.write_str("cannot be proved in time; ")?,
+            Some(minutes) => write!(f, "about {minutes} min to prove green as good")?,
+            None => f.write_str("cannot be proved in time")?,
         }
+        write!(f, ", with {requests:.0} requests a minute;\n          ")?;
         match self.caught {
             Some(rate) => {
                 let rate = 100.0 * rate;

@@ -4,19 +4,21 @@ use std::process::ExitCode;
 
 use clap::Args;
 
-use super::FAILED;
-use crate::common::say::{answer, say_line};
+use crate::common::{
+    errors::UNCHANGED,
+    say::{answer, say_line},
+};
 
-/// Print the JSON Schema of a migration's file, for editors and other programs. Calls nothing.
+/// Print the JSON Schema of bluegreen.toml, for editors.
 #[derive(Debug, Args)]
-pub(crate) struct Cli {}
+pub(crate) struct Schema {}
 
-pub(crate) fn main(_: &Cli) -> ExitCode {
+pub(crate) fn main(_: &Schema) -> ExitCode {
     match answer(&format!("{:#}", bluegreen::spec::schema())) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             say_line!("error: the schema could not be written: {error}");
-            ExitCode::from(FAILED)
+            ExitCode::from(UNCHANGED)
         }
     }
 }

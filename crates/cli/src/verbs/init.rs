@@ -3,23 +3,29 @@
 use std::{fs::File, io::Write as _, path::PathBuf, process::ExitCode};
 
 use bluegreen::{
-    Failure,
-    aws::{alb::RuleWeights, sim::Scenario},
+    aws::sim::Scenario,
     problem::Problem,
-    spec::{MigrationSpec, Name, Service, SideSpec},
+    spec::{MigrationSpec, Name, Service},
 };
 use clap::Args;
 
-use super::{BAD, FAILED, USUAL};
-use crate::common::{aws, rule::NamedRule, say::say_line};
+use crate::{
+    common::{
+        aws,
+        errors::{BAD_ARGUMENTS, UNCHANGED, bad_arguments, failed},
+        rule::NamedRule,
+        runtime::block_on,
+        say::say_line,
+    },
+    migration::{open::USUAL_FILE, sides},
+};
 
-/// Write the file of a migration from a rule that stands: its two target groups are the sides. Reads the
-/// rule only.
+/// Write ./bluegreen.toml from a rule that stands.
 ///
 /// Exit codes: 0, written; 2, bad arguments; 3, the rule could not be read, has not two target groups, or
 /// the file is there already.
 #[derive(Debug, Args)]
-pub(crate) struct Cli {
+pub(crate) struct Init {
     #[command(flatten)]
     rule: NamedRule,
     /// From the simulated world, to see what a file looks like.
@@ -38,25 +44,15 @@ pub(crate) struct Cli {
     #[arg(long, value_name = "GROUP=SERVICE")]
     service: Vec<String>,
     /// The file. It must not be there.
-    #[arg(short, long, value_name = "FILE", default_value = USUAL)]
+    #[arg(short, long, value_name = "FILE", default_value = USUAL_FILE)]
     output: PathBuf,
 }
 
-pub(crate) fn main(cli: &Cli) -> ExitCode {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build();
-    let code = match runtime {
-        Ok(runtime) => runtime.block_on(run(cli)).err().unwrap_or_default(),
-        Err(error) => {
-            say_line!("error: cannot start: {error}");
-            FAILED
-        }
-    };
-    ExitCode::from(code)
+pub(crate) fn main(cli: &Init) -> ExitCode {
+    block_on(async { run(cli).await.map_or_else(|code| code, |()| 0) })
 }
 
-async fn run(cli: &Cli) -> Result<(), u8> {
+async fn run(cli: &Init) -> Result<(), u8> {
     let spec = match cli.sim {
         true => {
             let simulation = Scenario::Healthy.simulation(1);
@@ -76,7 +72,7 @@ async fn run(cli: &Cli) -> Result<(), u8> {
         if error.kind() == std::io::ErrorKind::AlreadyExists {
             say_line!("  hint: move it away, or name another file: --output FILE");
         }
-        FAILED
+        UNCHANGED
     })?;
     let names: Vec<&str> = spec.sides.keys().map(Name::as_str).collect();
     say_line!(
@@ -90,9 +86,8 @@ async fn run(cli: &Cli) -> Result<(), u8> {
             .unwrap_or_default()
     );
     say_line!(
-        "what it leaves out has its default, which `bluegreen schema` explains; next: `bluegreen router \
-         plan --file {}`",
-        cli.output.display()
+        "what it leaves out has its default, which `bluegreen schema` explains; next: `bluegreen \
+         plan`"
     );
     Ok(())
 }
@@ -100,64 +95,39 @@ async fn run(cli: &Cli) -> Result<(), u8> {
 /// What a file without a dead-man switch should be told.
 const NO_SWITCH: &str = r#"
 # If the controller dies and nobody resumes its run, a schedule puts everything back.
-# `bluegreen router --print-dead-man-role --file FILE` prints what its role must be.
+# `bluegreen plan --print-dead-man-role` prints what its role must be.
 # [safety]
 # dead_man = { after = "10m", role = "arn:aws:iam::ACCOUNT:role/NAME" }
 "#;
 
-fn written(cli: &Cli, text: &str) -> std::io::Result<()> {
+fn written(cli: &Init, text: &str) -> std::io::Result<()> {
     let mut file = File::create_new(&cli.output)?;
     file.write_all(text.as_bytes())?;
     file.sync_all()
 }
 
 /// From the rule that is named.
-async fn live(cli: &Cli) -> Result<MigrationSpec, u8> {
+async fn live(cli: &Init) -> Result<MigrationSpec, u8> {
     let mut problems = Vec::new();
     let rule = cli.rule.rule(&mut problems);
     told(problems)?;
     let Some(rule) = rule else {
-        return Err(BAD);
+        return Err(BAD_ARGUMENTS);
     };
-    let aws = aws::from_env().await;
+    let aws = aws::from_env_in(Some(rule.listener().region().to_owned())).await;
     let weights = rule.weights(&aws).await;
-    let weights = weights.map_err(|error| failed(&error))?;
-    let mut problems = Vec::new();
-    let spec = of(cli, &weights, &mut problems);
-    told(problems)?;
-    spec.ok_or(FAILED)
-}
-
-/// A file of the rule's two groups.
-fn of(cli: &Cli, weights: &RuleWeights, problems: &mut Vec<Problem>) -> Option<MigrationSpec> {
-    let [one, other] = &weights.groups[..] else {
-        say_line!(
-            "error: rule {} forwards to {} target groups, and a migration is between two: {weights}",
-            weights.rule,
-            weights.groups.len()
-        );
-        say_line!("  hint: `bluegreen deploy prepare` puts green's group there, at weight 0");
-        return None;
-    };
-    let name = |text: &str| text.parse::<Name>().ok();
-    let side = |group: &(bluegreen::aws::alb::TargetGroupArn, u32)| {
-        let mut named = SideSpec::new(group.0.clone());
-        named.target_group = group.0.name().parse().ok()?;
-        Some((name(group.0.name())?, named))
-    };
-    let balancer = weights.rule.listener().load_balancer();
-    let balancer = balancer.dimension().split('/').nth(1).map(str::to_owned);
-    let own = name(&balancer.unwrap_or_else(|| "migration".to_owned()))?;
-    let rule = bluegreen::aws::alb::AlbRule::Arn(weights.rule.clone());
-    let mut spec = MigrationSpec::new(own, rule, [side(one)?, side(other)?]);
+    let weights = weights.map_err(|error| failed(&error, UNCHANGED))?;
+    let mut spec = sides::of_weights(&weights)?;
     let part = |at: usize| weights.rule.as_str().split(':').nth(at);
     spec.account = part(4).and_then(|account| account.parse().ok());
     spec.region = part(3).and_then(|region| region.parse().ok());
-    Some(filled(cli, spec, problems))
+    let mut problems = Vec::new();
+    let spec = filled(cli, spec, &mut problems);
+    told(problems).map(|()| spec)
 }
 
 /// With what the options say.
-fn filled(cli: &Cli, mut spec: MigrationSpec, problems: &mut Vec<Problem>) -> MigrationSpec {
+fn filled(cli: &Init, mut spec: MigrationSpec, problems: &mut Vec<Problem>) -> MigrationSpec {
     let mut say = |field: &str, message: String, hint: &str| {
         problems.push(Problem::new(field, message, hint));
     };
@@ -208,21 +178,8 @@ fn filled(cli: &Cli, mut spec: MigrationSpec, problems: &mut Vec<Problem>) -> Mi
 }
 
 fn told(problems: Vec<Problem>) -> Result<(), u8> {
-    for problem in &problems {
-        say_line!("error: {}: {}", problem.field, problem.message);
-        say_line!("  hint: {}", problem.hint);
-    }
     match problems.is_empty() {
         true => Ok(()),
-        false => Err(BAD),
+        false => Err(bad_arguments(&problems)),
     }
-}
-
-fn failed(error: &bluegreen::Error) -> u8 {
-    let failure = Failure::from(error);
-    say_line!("error: {failure}");
-    if let Some(hint) = &failure.hint {
-        say_line!("  hint: {hint}");
-    }
-    FAILED
 }

@@ -1,0 +1,134 @@
+//! What is known of a migration before it begins: what each step will take, and what would stop it.
+
+use std::{collections::BTreeSet, sync::Arc};
+
+use bluegreen::{
+    Failure,
+    preflight::{Acceptance, Finding},
+    spec::{MigrationForecast, Target},
+    traffic::{CapacityKeeper as _, DeadManSwitch as _},
+};
+
+use super::open::Opened;
+use crate::common::{
+    credentials,
+    errors::{UNCHANGED, failed},
+    say::say_line,
+};
+
+/// What is known.
+#[derive(Debug)]
+pub(crate) struct Foreseen {
+    pub(crate) forecast: Option<MigrationForecast>,
+    pub(crate) findings: Vec<Finding>,
+    accepted: BTreeSet<Acceptance>,
+}
+
+impl Foreseen {
+    /// Whether nothing of it would stop the migration.
+    pub(crate) fn is_fit(&self) -> bool {
+        !self.findings.iter().any(|finding| self.stops(finding))
+    }
+
+    pub(crate) fn stops(&self, finding: &Finding) -> bool {
+        finding.stops(&self.accepted)
+    }
+
+    /// The findings, a line each, with their hints.
+    pub(crate) fn lines(&self) -> Vec<String> {
+        let mut lines = Vec::new();
+        for finding in &self.findings {
+            let kind = match self.stops(finding) {
+                true => "error",
+                false => "note",
+            };
+            lines.push(format!("{kind}: {finding}"));
+            lines.extend(finding.hint.iter().map(|hint| format!("  hint: {hint}")));
+        }
+        lines
+    }
+}
+
+/// Only the forecast, which a migration needs before it begins. The error is the exit code of what was said.
+pub(crate) async fn forecast(opened: &Opened, target: &Target) -> Result<Foreseen, u8> {
+    let accepts = |one: &Acceptance| opened.plan.accepts(*one);
+    let forecast = opened.spec.forecast(opened.aws(), target).await;
+    let forecast = forecast.map_err(|error| failed(&error, UNCHANGED))?;
+    let finding = forecast.as_ref().and_then(MigrationForecast::finding);
+    Ok(Foreseen {
+        forecast,
+        findings: finding.into_iter().collect(),
+        accepted: Acceptance::ALL.into_iter().filter(accepts).collect(),
+    })
+}
+
+/// The exit code of a plan that its credentials do not outlast, which is said. Calls nothing.
+pub(crate) async fn outlived(opened: &Opened) -> Result<(), u8> {
+    let aws = opened.aws();
+    let end = credentials::end(aws).await;
+    let now = aws.clock().now();
+    match end.and_then(|end| opened.plan.outlives_credentials(now, end)) {
+        None => Ok(()),
+        Some(finding) => {
+            say_line!("error: {finding}");
+            if let Some(hint) = &finding.hint {
+                say_line!("  hint: {hint}");
+            }
+            Err(UNCHANGED)
+        }
+    }
+}
+
+/// Everything that can be known. Reads only.
+pub(crate) async fn all(opened: &Opened, target: &Target) -> Result<Foreseen, u8> {
+    let mut foreseen = forecast(opened, target).await?;
+    foreseen.findings.extend(of_capacity(opened, target).await);
+    foreseen.findings.extend(of_switch(opened, target).await);
+    Ok(foreseen)
+}
+
+/// What is known of blue's capacity.
+async fn of_capacity(opened: &Opened, target: &Target) -> Option<Finding> {
+    let aws = opened.aws();
+    let Some(keeper) = opened.spec.capacity_keeper(aws, target) else {
+        let message = "blue's capacity is not kept: it is not said which service runs its targets, so blue \
+                       may be scaled in while green has its requests";
+        let finding = Finding::note(message).with_hint("give the side its `service`");
+        return (!aws.is_simulated()).then_some(finding);
+    };
+    Some(match keeper.observe().await {
+        Ok(capacity) => Finding::note(capacity.finding().to_string()),
+        Err(error) => {
+            let failure = Failure::from(&error);
+            let message = format!("it is not known how far blue may be scaled in: {failure}");
+            let finding = Finding::refusal_unless(Acceptance::BlueMayShrink, message);
+            match failure.hint {
+                Some(hint) => finding.with_hint(hint),
+                None => finding,
+            }
+        }
+    })
+}
+
+/// What is known of the dead-man switch.
+async fn of_switch(opened: &Opened, target: &Target) -> Vec<Finding> {
+    let aws = opened.aws();
+    let Ok(splitter) = opened.spec.splitter(aws, target) else {
+        return Vec::new();
+    };
+    let Some(switch) = opened.spec.dead_man_switch(aws, &Arc::new(splitter)) else {
+        return Vec::new();
+    };
+    match switch.preflight().await {
+        Ok(findings) if findings.is_empty() => {
+            vec![Finding::note(
+                "the role of the dead-man switch may do what it needs",
+            )]
+        }
+        Ok(findings) => findings,
+        Err(error) => vec![Finding::note(format!(
+            "the dead-man switch: {}",
+            Failure::from(&error)
+        ))],
+    }
+}

@@ -1,0 +1,92 @@
+//! What the verbs about a migration share: from the command line to a run, and what is shown of it.
+
+pub(crate) mod args;
+mod before;
+pub(crate) mod changes;
+pub(crate) mod controller;
+pub(crate) mod foresee;
+pub(crate) mod open;
+pub(crate) mod render;
+pub(crate) mod sides;
+pub(crate) mod world;
+
+use bluegreen::{MigrationError, MigrationOutcome};
+use clap::Args;
+
+use self::{args::Told, controller::Ended, open::Opened};
+use crate::common::{
+    errors::{BAD_ARGUMENTS, UNCHANGED, bad_arguments},
+    say::{answer, say_line},
+};
+
+/// What is printed instead of doing anything.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Args)]
+#[command(next_help_heading = args::OPTIONS)]
+pub(crate) struct Print {
+    /// Print the least rights, and call nothing.
+    #[arg(long)]
+    pub(crate) print_iam_policy: bool,
+    /// Print that role, and call nothing.
+    #[arg(long, conflicts_with = "print_iam_policy")]
+    pub(crate) print_dead_man_role: bool,
+}
+
+impl Print {
+    pub(crate) fn is_asked(self) -> bool {
+        self.print_iam_policy || self.print_dead_man_role
+    }
+
+    /// Prints it, and returns the exit code.
+    pub(crate) fn answer(self, opened: &Opened) -> u8 {
+        let mut spec = opened.spec.clone();
+        let place = opened.journal.journal.as_deref();
+        spec.journal = place.and_then(|place| place.parse().ok());
+        let printed = match self.print_iam_policy {
+            true => spec.iam_policy().map(|policy| policy.to_string()),
+            false => spec
+                .dead_man_role()
+                .map(|role| serde_json::to_string_pretty(&role).unwrap_or_default()),
+        };
+        match printed.map(|printed| answer(&printed)) {
+            Ok(Ok(())) => 0,
+            Ok(Err(error)) => {
+                say_line!("error: the answer could not be written: {error}");
+                UNCHANGED
+            }
+            Err(error) => {
+                say_line!("error: {error}");
+                BAD_ARGUMENTS
+            }
+        }
+    }
+}
+
+/// Says how a run ended, and returns its exit code.
+pub(crate) fn finished(opened: &Opened, told: &Told, ended: Ended) -> u8 {
+    let ended = match ended {
+        Ok(ended) => ended,
+        Err(code) => return code,
+    };
+    if !told.json {
+        say_line!("API calls: {}", opened.aws().calls());
+        if let Some(simulation) = opened.world.simulation() {
+            let weights = simulation.weights();
+            say_line!("the simulated rule: {}:{}", weights.blue, weights.green);
+        }
+    }
+    // What ends before it begins has no event to say so.
+    let is_told = told.json && !matches!(&ended, Err(MigrationError::Resume(_)));
+    if !is_told {
+        render::ending(&ended);
+    }
+    exit_code(ended)
+}
+
+/// The outcome's code; its words were the last event.
+fn exit_code(ended: Result<MigrationOutcome, MigrationError>) -> u8 {
+    match ended {
+        Ok(outcome) => outcome.exit_code(),
+        Err(MigrationError::Plan(error)) => bad_arguments(error.problems()),
+        Err(error) => error.exit_code(),
+    }
+}

@@ -1,0 +1,371 @@
+//! From the command line to a migration that can be worked on: its specification, its world, its journal.
+
+use std::path::{Path, PathBuf};
+
+use bluegreen::{
+    Aws, ErrorKind, MigrationPlan,
+    aws::{
+        alb::{AlbRule, TargetGroupArn},
+        sim::{Scenario, Simulation},
+    },
+    problem::Problem,
+    spec::{MigrationSpec, Name, Origin, Target},
+    store::JournalStore,
+};
+
+use super::{
+    args::{Groups, Sim, Which},
+    changes::{Changes, changed},
+    sides,
+    world::{World, speed},
+};
+use crate::{
+    common::{
+        aws,
+        errors::{BAD_ARGUMENTS, UNCHANGED, bad_arguments, failed, invalid},
+        journal::JournalPlace,
+        rule::arn,
+    },
+    verbs::lint,
+};
+
+/// The file that is meant if none is named.
+pub(crate) const USUAL_FILE: &str = "bluegreen.toml";
+/// The side that serves in a fresh simulated world.
+const SIMULATED_BLUE: &str = "flask";
+/// The role of a dead-man switch that only the simulation, or somebody who reads about it, sees.
+const ANY_ROLE: &str = "arn:aws:iam::123456789012:role/blue-again";
+
+/// What a verb was given.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Given<'a> {
+    pub(crate) which: &'a Which,
+    pub(crate) sim: Option<&'a Sim>,
+    pub(crate) groups: Option<&'a Groups>,
+    pub(crate) changes: Option<&'a Changes>,
+    pub(crate) journal: &'a JournalPlace,
+    pub(crate) way: Way<'a>,
+    /// It only prints something, and calls nothing.
+    pub(crate) is_asked: bool,
+}
+
+/// Which side is to serve.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Way<'a> {
+    /// The one that does not serve now.
+    Unsaid,
+    /// A migration moves to this side.
+    To(&'a str),
+    /// A rollback puts everything back: on this side, or else on the one that served before the last run.
+    Back(Option<&'a str>),
+}
+
+/// A migration that can be worked on.
+#[derive(Debug)]
+pub(crate) struct Opened {
+    pub(crate) spec: MigrationSpec,
+    pub(crate) plan: MigrationPlan,
+    /// The side that serves, or served before, if it was said.
+    pub(crate) from: Option<Name>,
+    pub(crate) world: World,
+    pub(crate) journal: JournalPlace,
+}
+
+/// Where the specification comes from.
+enum Source {
+    File(MigrationSpec),
+    /// A run in the journal, and the side that served before it.
+    Run(Origin),
+    Rule(AlbRule),
+    Simulation(Scenario, Option<MigrationSpec>),
+}
+
+/// Finds the migration. What is wrong with the command line is said at once, before anything is called; the
+/// error is the exit code of what was said.
+pub(crate) async fn open(given: &Given<'_>) -> Result<Opened, u8> {
+    let mut problems = Vec::new();
+    let changes = given.changes.map(|changes| changes.all(&mut problems));
+    let changes = changes.unwrap_or_default();
+    let speed = speed(given.sim, &mut problems);
+    let source = source(given, &mut problems).await;
+    let source = match source {
+        Ok(Some(source)) => source,
+        // The rest of the command line can be checked all the same.
+        Ok(None) => {
+            let spec = Scenario::Healthy.simulation(1).spec();
+            let _ = changed(&spec, &changes, Some(ANY_ROLE), &mut problems);
+            return Err(bad_arguments(&problems));
+        }
+        Err(code) => return Err(code),
+    };
+    let mut journal = given.journal.clone();
+    let (spec, world, from) = match source {
+        Source::Simulation(scenario, file) => {
+            let seed = given.sim.and_then(|sim| sim.seed).unwrap_or(1);
+            let simulation = scenario.simulation(seed);
+            let spec = of_simulation(&simulation, file);
+            let world = World::fresh(simulation, scenario, speed);
+            (spec, world, SIMULATED_BLUE.parse().ok())
+        }
+        Source::File(spec) => {
+            of_file(&spec, &mut journal);
+            let world = World::of(&spec, given.is_asked, speed).await?;
+            (spec, world, None)
+        }
+        Source::Run(origin) => {
+            let world = World::of(&origin.spec, given.is_asked, speed).await?;
+            (origin.spec, world, None)
+        }
+        Source::Rule(rule) => {
+            // The options are checked before the rule is read.
+            let spec = Scenario::Healthy.simulation(1).spec();
+            let role = given.is_asked.then_some(ANY_ROLE);
+            if changed(&spec, &changes, role, &mut problems).is_none() {
+                return Err(bad_arguments(&problems));
+            }
+            let region = rule.listener().region().to_owned();
+            let aws = match given.is_asked {
+                true => Aws::from_env_in(region).await,
+                false => aws::from_env_in(Some(region)).await,
+            };
+            let (spec, from) = of_rule(given, rule, &aws, &journal).await?;
+            (spec, World::Real(aws), from)
+        }
+    };
+    let role = (given.is_asked || world.is_simulated()).then_some(ANY_ROLE);
+    let spec = changed(&spec, &changes, role, &mut problems);
+    let spec = spec.ok_or_else(|| bad_arguments(&problems))?;
+    let plan = spec.plan();
+    let plan = plan.map_err(|error| invalid(&error))?;
+    let from = match given.way {
+        Way::Unsaid | Way::Back(None) => from,
+        Way::Back(Some(side)) => Some(sides::named(&spec, side)?),
+        Way::To(side) => {
+            let to = sides::named(&spec, side)?;
+            spec.sides.keys().find(|name| **name != to).cloned()
+        }
+    };
+    Ok(Opened {
+        spec,
+        plan,
+        from,
+        world,
+        journal,
+    })
+}
+
+/// What the command line names. `None` if it names nothing, or if something is wrong with it.
+async fn source(given: &Given<'_>, problems: &mut Vec<Problem>) -> Result<Option<Source>, u8> {
+    let which = given.which;
+    let of_rule = which.rule.given();
+    let groups = given.groups.cloned().unwrap_or_default();
+    let of_groups = [
+        ("--blue-target-group", &groups.blue_target_group),
+        ("--green-target-group", &groups.green_target_group),
+        ("--blue-service", &groups.blue_service),
+    ];
+    let of_groups = of_groups.into_iter().filter(|(_, given)| given.is_some());
+    let named: Vec<&str> = of_groups
+        .map(|(field, _)| field)
+        .chain(of_rule.iter().copied())
+        .collect();
+    if let Some(scenario) = given.sim.and_then(|sim| sim.sim.as_deref()) {
+        for field in named {
+            let message = "names a real rule, and --sim a simulated one";
+            problems.push(Problem::new(field, message, "leave one of them out"));
+        }
+        let scenario = scenario.parse::<Scenario>();
+        let scenario = scenario.map_err(|error| {
+            let hint = "`--sim list` explains all of them";
+            problems.push(Problem::new("--sim", error.to_string(), hint));
+        });
+        let file = which.file.as_deref().map(file).transpose()?;
+        return Ok(scenario
+            .ok()
+            .map(|scenario| Source::Simulation(scenario, file)));
+    }
+    for (field, is_given) in [("--seed", given.sim.is_some_and(|sim| sim.seed.is_some()))] {
+        if is_given {
+            problems.push(Problem::new(field, "is for --sim", "leave it out"));
+        }
+    }
+    if let Some(name) = &which.name {
+        for field in named {
+            let message = "is what the run of that name says";
+            problems.push(Problem::new(field, message, "leave one of them out"));
+        }
+        let run = sides::run(name, given.journal).await?;
+        return Ok(Some(Source::Run(run)));
+    }
+    let is_by_rule = which.file.is_none() && !of_rule.is_empty();
+    if let (Some(path), false) = (usual_path(which.file.as_deref()), is_by_rule) {
+        for field in named {
+            let message = format!("is what {} says", path.display());
+            let hint = "leave it out, or change the file";
+            problems.push(Problem::new(field, message, hint));
+        }
+        return Ok(Some(Source::File(file(&path)?)));
+    }
+    if of_rule.is_empty() {
+        let message = format!("there is no {USUAL_FILE} here, and no other migration is named");
+        let hint = "`bluegreen init --rule-arn ARN` writes one from a rule that stands, `bluegreen init \
+                    --sim` one to try; or give --file, --rule-arn, the NAME of a run, or --sim";
+        problems.push(Problem::new("", message, hint));
+        return Ok(None);
+    }
+    Ok(which.rule.rule(problems).map(Source::Rule))
+}
+
+/// The file that is named, or else the usual one if it is there.
+fn usual_path(named: Option<&Path>) -> Option<PathBuf> {
+    let usual = Path::new(USUAL_FILE);
+    let usual = usual.exists().then_some(usual);
+    named.or(usual).map(Path::to_owned)
+}
+
+/// What stands in that file, if there is one.
+pub(crate) fn usual_file(named: Option<&Path>) -> Result<Option<MigrationSpec>, u8> {
+    usual_path(named).as_deref().map(file).transpose()
+}
+
+/// A file, or the exit code of what was said about it.
+pub(crate) fn file(path: &Path) -> Result<MigrationSpec, u8> {
+    let text = std::fs::read_to_string(path).map_err(|error| {
+        let hint = "`bluegreen init` writes one";
+        bad_arguments(&[Problem::new(
+            path.display().to_string(),
+            error.to_string(),
+            hint,
+        )])
+    })?;
+    lint::read(path, &text).map_err(|error| lint::told(path, &error, false))
+}
+
+/// The journal of the file stands for one that is not given.
+pub(crate) fn of_file(spec: &MigrationSpec, journal: &mut JournalPlace) {
+    if let (None, Some(place)) = (&journal.journal, &spec.journal) {
+        journal.journal = Some(place.to_string());
+    }
+    journal.single_host |= spec
+        .safety
+        .accept
+        .contains(&bluegreen::preflight::Acceptance::SingleHost);
+}
+
+/// The specification of a fresh simulated world; the plan and the gates are those of a file, if there is one.
+fn of_simulation(simulation: &Simulation, file: Option<MigrationSpec>) -> MigrationSpec {
+    let mut spec = simulation.spec();
+    if let Some(file) = file {
+        let alarms = std::mem::take(&mut spec.judge.alarms);
+        (spec.plan, spec.judge, spec.safety) = (file.plan, file.judge, file.safety);
+        (spec.judge.alarms, spec.judge.ignore_alarms) = (alarms, Vec::new());
+    }
+    spec
+}
+
+/// The specification of a rule that is named by options, and the side that serves if that need not be read.
+async fn of_rule(
+    given: &Given<'_>,
+    rule: AlbRule,
+    aws: &Aws,
+    journal: &JournalPlace,
+) -> Result<(MigrationSpec, Option<Name>), u8> {
+    let mut problems = Vec::new();
+    let groups = given.groups.cloned().unwrap_or_default();
+    let mut group = |field, text: &Option<String>| -> Option<TargetGroupArn> {
+        arn(field, text.as_deref(), &mut problems)
+    };
+    let blue = group("--blue-target-group", &groups.blue_target_group);
+    let green = group("--green-target-group", &groups.green_target_group);
+    let service = groups.blue_service.as_deref().map(str::parse);
+    let service = match service.transpose() {
+        Ok(service) => service,
+        Err(error) => {
+            let error: bluegreen::spec::ValueError = error;
+            problems.push(Problem::new(
+                "--blue-service",
+                error.to_string(),
+                error.hint(),
+            ));
+            None
+        }
+    };
+    if given.is_asked && groups.blue_target_group.is_none() {
+        let hint = "`aws elbv2 describe-target-groups` lists them; or name a file";
+        let message = "is needed, since nothing is called: with --green-target-group";
+        problems.push(Problem::new("--blue-target-group", message, hint));
+    }
+    if !problems.is_empty() {
+        return Err(bad_arguments(&problems));
+    }
+    let (mut spec, before) = match (blue, green) {
+        (Some(blue), Some(green)) => sides::of_groups(rule, blue, green),
+        _ => {
+            let weights = rule.weights(aws).await;
+            let weights = weights.map_err(|error| failed(&error, UNCHANGED))?;
+            let served = match given.way {
+                Way::Back(Some(to)) => Some(to.to_owned()),
+                _ => {
+                    let store = journal.store(aws, false).ok();
+                    sides::served(store, weights.rule.as_str()).await
+                }
+            };
+            match (served, given.way) {
+                (Some(served), _) => sides::of_rollback(&weights, Some(&served))?,
+                (None, Way::Back(_)) => sides::of_rollback(&weights, None)?,
+                (None, _) => (sides::of_weights(&weights)?, None),
+            }
+        }
+    };
+    if let (Some(service), Some(before)) = (service, &before)
+        && let Some(side) = spec.sides.get_mut(before)
+    {
+        side.service = Some(service);
+    }
+    // Groups that were given say which one serves; else only a rollback goes by what was.
+    let is_said = groups.blue_target_group.is_some() || matches!(given.way, Way::Back(_));
+    Ok((spec, before.filter(|_| is_said)))
+}
+
+impl Opened {
+    pub(crate) fn aws(&self) -> &Aws {
+        self.world.aws()
+    }
+
+    /// The journals at the place that was named.
+    pub(crate) fn store(&self) -> Result<JournalStore, Problem> {
+        self.world.store(&self.journal)
+    }
+
+    /// The sides as they stand in the rule, for a run that begins: one of them serves.
+    pub(crate) async fn target(&self) -> Result<Target, u8> {
+        let target = self.spec.target(self.aws(), self.from.as_ref()).await;
+        target.map_err(|error| failed(&error, code_of(&error)))
+    }
+
+    /// The same for a verb that takes the split as it is: if both sides get traffic, the journal tells which
+    /// one served, and if it does not, the first one of the file.
+    pub(crate) async fn target_as_it_is(&self) -> Result<Target, u8> {
+        let error = match self.spec.target(self.aws(), self.from.as_ref()).await {
+            Ok(target) => return Ok(target),
+            Err(error) => error,
+        };
+        if self.from.is_some() || error.kind() != ErrorKind::Refused {
+            return Err(failed(&error, code_of(&error)));
+        }
+        let rule = self.spec.locate(self.aws()).await;
+        let rule = rule.map_err(|error| failed(&error, UNCHANGED))?;
+        let served = sides::served(self.store().ok(), rule.as_str()).await;
+        let served = served.and_then(|group| sides::side_of(&self.spec, &group));
+        let from = served.or_else(|| self.spec.sides.keys().next().cloned());
+        let target = self.spec.target(self.aws(), from.as_ref()).await;
+        target.map_err(|error| failed(&error, code_of(&error)))
+    }
+}
+
+fn code_of(error: &bluegreen::Error) -> u8 {
+    match error.kind() {
+        ErrorKind::Invalid => BAD_ARGUMENTS,
+        _ => UNCHANGED,
+    }
+}

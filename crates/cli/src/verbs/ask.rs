@@ -1,0 +1,328 @@
+//! Asking the controller of a rule for something, from another terminal or machine: through the store of
+//! its journal.
+
+use std::{process::ExitCode, time::Duration};
+
+use bluegreen::{
+    Aws, Error, ErrorKind, Failure,
+    aws::iam::IamPolicy,
+    engine::{Operator, RequestAnswer, RunId, Verb},
+    problem::Problem,
+    spec::{MigrationSpec, Span},
+    store::{Ask, Asked, Holder, JournalLog, JournalStore, LeaseState},
+};
+use clap::Args;
+use futures_util::future::join;
+use serde::Serialize;
+use tokio::time::timeout;
+
+use crate::{
+    common::{
+        aws,
+        data::try_json_line,
+        errors::{UNCHANGED, bad_arguments, said},
+        journal::{self, ReadJournal},
+        runtime::block_on,
+        say::{answer, say_line},
+    },
+    migration::{
+        args::{Told, Which},
+        open::usual_file,
+        sides,
+    },
+};
+
+/// What every request says.
+#[derive(Debug, Clone, PartialEq, Eq, Args)]
+pub(crate) struct Asking {
+    #[command(flatten)]
+    which: Which,
+    #[command(flatten)]
+    journal: ReadJournal,
+    #[command(flatten)]
+    told: Told,
+    /// Why, as it stands in the outcome.
+    #[arg(long, value_name = "TEXT")]
+    pub(super) reason: Option<String>,
+    /// Ask this run and no later one [default: the newest].
+    #[arg(long, value_name = "RUN")]
+    run: Option<String>,
+    /// Its log, as `journal list` names it.
+    #[arg(long, value_name = "NAME", conflicts_with_all = ["rule_arn", "listener_arn"])]
+    log: Option<String>,
+    /// How long to wait for the answer.
+    #[arg(long, value_name = "TIME", default_value = "20s")]
+    wait: String,
+    /// Print the least rights, and call nothing.
+    #[arg(long)]
+    print_iam_policy: bool,
+}
+
+/// What the help of every request ends with.
+pub(super) const AFTER: &str = "\
+Exit codes: 0 done; 2 bad arguments; 3 refused, or not answered in time.";
+
+/// STS may take so long to say who asks.
+const CALLER_WAITS: Duration = Duration::from_secs(2);
+/// The journal is asked so long for what became of its holder.
+const HOLDER_WAITS: Duration = Duration::from_secs(5);
+
+/// How it ended without an answer.
+enum Ended {
+    /// With this exit code, after it was said.
+    Said(u8),
+    Problem(Problem),
+    Failure(Failure),
+}
+
+impl From<Problem> for Ended {
+    fn from(problem: Problem) -> Self {
+        Self::Problem(problem)
+    }
+}
+
+impl From<Error> for Ended {
+    fn from(error: Error) -> Self {
+        Self::Failure(Failure::from(error))
+    }
+}
+
+/// Asks for `verb`, waits for the answer, says it, and returns the exit code.
+pub(super) fn main(verb: Result<Verb, Problem>, asking: &Asking) -> ExitCode {
+    block_on(async {
+        let ended = match verb {
+            Ok(verb) => asked(verb, asking).await,
+            Err(problem) => Err(problem.into()),
+        };
+        match ended {
+            Ok(code) | Err(Ended::Said(code)) => code,
+            Err(Ended::Problem(problem)) => bad_arguments(&[problem]),
+            Err(Ended::Failure(mut failure)) => {
+                if failure.kind == ErrorKind::NotFound && failure.hint.is_none() {
+                    let dead = "if traffic is divided all the same, `resume` continues the run, and \
+                                `rollback` puts everything back";
+                    failure.hint = Some(dead.to_owned());
+                }
+                said(&failure);
+                UNCHANGED
+            }
+        }
+    })
+}
+
+/// The run that is asked, and where.
+struct Place {
+    aws: Option<Aws>,
+    store: JournalStore,
+    spec: Option<MigrationSpec>,
+}
+
+impl Place {
+    async fn of(asking: &Asking) -> Result<Self, Ended> {
+        let mut place = asking.journal.place();
+        let spec = match &asking.which {
+            Which {
+                name: Some(name), ..
+            } => {
+                let run = sides::run(name, &place).await;
+                Some(run.map_err(Ended::Said)?.spec)
+            }
+            which if which.rule.given().is_empty() && asking.log.is_none() => {
+                usual_file(which.file.as_deref()).map_err(Ended::Said)?
+            }
+            _ => None,
+        };
+        if let Some(spec) = &spec {
+            crate::migration::open::of_file(spec, &mut place);
+        }
+        let Some(at) = place.journal.as_deref() else {
+            let hint = "s3://BUCKET/PREFIX, or the folder that the run was given";
+            let message = "is needed: the run is asked through it";
+            return Err(Problem::new("--journal", message, hint).into());
+        };
+        let bucket = place.bucket().map(|(a, b)| (a.to_owned(), b.to_owned()));
+        let is_real = bucket.is_some() || spec.is_some() || !asking.which.rule.given().is_empty();
+        let aws = match is_real {
+            true => {
+                let region = spec.as_ref().and_then(MigrationSpec::region_of_all);
+                Some(aws::from_env_in(region).await)
+            }
+            false => None,
+        };
+        let store = match (&aws, &bucket) {
+            (Some(aws), Some((bucket, prefix))) => aws.journals(bucket, prefix)?,
+            _ => journal::open_named(at).await?,
+        };
+        Ok(Self { aws, store, spec })
+    }
+
+    /// The journal of the run: by its name, its rule, or the only one.
+    async fn log(&self, asking: &Asking) -> Result<JournalLog, Ended> {
+        let rule = match (&self.spec, &self.aws) {
+            (Some(spec), Some(aws)) => Some(spec.locate(aws).await?.to_string()),
+            (None, Some(aws)) if !asking.which.rule.given().is_empty() => {
+                let rule = rule(asking)?;
+                match asking.which.rule.rule_arn.clone() {
+                    Some(arn) => Some(arn),
+                    None => Some(rule.weights(aws).await?.rule.to_string()),
+                }
+            }
+            _ => None,
+        };
+        Ok(journal::log_of(&self.store, asking.log.as_deref(), rule.as_deref()).await?)
+    }
+}
+
+/// The rule that is named by options.
+fn rule(asking: &Asking) -> Result<bluegreen::aws::alb::AlbRule, Ended> {
+    let mut problems = Vec::new();
+    let rule = asking.which.rule.rule(&mut problems);
+    match (rule, problems.into_iter().next()) {
+        (_, Some(problem)) => Err(problem.into()),
+        (Some(rule), None) => Ok(rule),
+        (None, None) => {
+            let hint = "--rule-arn ARN, --listener-arn ARN, or a file";
+            Err(Problem::new("--rule-arn", "is needed", hint).into())
+        }
+    }
+}
+
+async fn asked(verb: Verb, asking: &Asking) -> Result<u8, Ended> {
+    if asking.print_iam_policy {
+        return policy(&verb, asking);
+    }
+    let wait = asking.wait.parse::<Span>();
+    let wait = wait.map_err(|error| Problem::new("--wait", error.to_string(), error.hint()))?;
+    let wait = wait.0;
+    let place = Place::of(asking).await?;
+    let operator = asking.told.operator.as_str();
+    let name = name(place.aws.as_ref(), operator);
+    let (log, name) = join(place.log(asking), name).await;
+    let (log, kind) = (log?, verb.kind());
+    let by = Operator::new(name);
+    let by = match &asking.reason {
+        Some(reason) => by.with_reason(reason.as_str()),
+        None => by,
+    };
+    let ask = Ask::new(verb, by);
+    let ask = match &asking.run {
+        Some(run) => ask.of_run(RunId::new(run.as_str())),
+        None => ask,
+    };
+    let asked = log.ask(ask).await?;
+    say_line!(
+        "run {}, {}: asked for {kind}",
+        asked.request().run,
+        asked.holder()
+    );
+    let answer = asked.answer(wait).await;
+    if let Err(error) = &answer {
+        say_line!("warning: {}", Failure::from(error));
+    }
+    let answer = answer.ok().flatten();
+    let is_done = answer.as_ref().is_some_and(|answer| answer.reply.is_done());
+    match &answer {
+        Some(answer) => say_line!("{kind}: {}", answer.reply),
+        None => unanswered(&log, &asked, wait).await,
+    }
+    if asking.told.json && told(&asked, answer.as_ref(), is_done).is_err() {
+        return Ok(UNCHANGED);
+    }
+    Ok(if is_done { 0 } else { UNCHANGED })
+}
+
+/// The rights that this takes.
+fn policy(verb: &Verb, asking: &Asking) -> Result<u8, Ended> {
+    let mut place = asking.journal.place();
+    let rule = match asking.which.rule.given().is_empty() {
+        true => {
+            let file = usual_file(asking.which.file.as_deref()).map_err(Ended::Said)?;
+            let Some(spec) = file else {
+                return rule(asking).map(|_| UNCHANGED);
+            };
+            crate::migration::open::of_file(&spec, &mut place);
+            let rule = spec.traffic.rules.first().map(|rule| rule.as_alb().clone());
+            rule.ok_or_else(|| Problem::new("traffic.rules", "names no rule", ""))?
+        }
+        false => rule(asking)?,
+    };
+    let (bucket, prefix) = place.bucket().ok_or_else(|| {
+        let message = "a policy is for a journal in S3";
+        Problem::new("--journal", message, "give s3://BUCKET/PREFIX")
+    })?;
+    let policy = IamPolicy::asks(&rule, bucket, prefix, std::slice::from_ref(verb));
+    Ok(match answer(&policy.to_string()) {
+        Ok(()) => 0,
+        Err(error) => {
+            say_line!("error: the policy could not be written: {error}");
+            UNCHANGED
+        }
+    })
+}
+
+/// As data: the request, the answer if there is one, and whether it is done.
+fn told(asked: &Asked, answer: Option<&RequestAnswer>, is_done: bool) -> std::io::Result<()> {
+    #[derive(Serialize)]
+    struct Told<'a> {
+        request: &'a bluegreen::engine::Request,
+        answer: Option<&'a RequestAnswer>,
+        done: bool,
+    }
+    try_json_line(&Told {
+        request: asked.request(),
+        answer,
+        done: is_done,
+    })
+}
+
+/// Who asks, as the journal will have it.
+async fn name(aws: Option<&Aws>, operator: &str) -> String {
+    let Some(aws) = aws else {
+        return said_name(operator);
+    };
+    match timeout(CALLER_WAITS, aws.caller()).await {
+        Ok(Ok(arn)) => format!("{operator}, {arn}"),
+        _ => {
+            say_line!(
+                "note: STS did not say whose credentials these are; the request names you as you do"
+            );
+            said_name(operator)
+        }
+    }
+}
+
+fn said_name(operator: &str) -> String {
+    format!("{operator} on {}", Holder::this_process(operator).host)
+}
+
+/// Says that there is no answer, and what to do then.
+async fn unanswered(log: &JournalLog, asked: &Asked, wait: Duration) {
+    say_line!(
+        "not answered within {} s; the request holds until {:.0}",
+        wait.as_secs(),
+        asked.request().expires
+    );
+    let standing = timeout(HOLDER_WAITS, log.lease_state()).await;
+    let standing = standing.ok().and_then(Result::ok).flatten();
+    say_line!("  hint: {}", after(asked.holder(), standing.as_ref()));
+}
+
+/// What to do about a holder that does not answer.
+fn after(before: &LeaseState, now: Option<&LeaseState>) -> &'static str {
+    match now {
+        None => {
+            "the journal cannot be read any more; `rollback` needs none, and puts everything back on blue"
+        }
+        Some(now) if now.holder.is_none() => {
+            "the run has ended meanwhile; `status` shows where traffic is"
+        }
+        Some(now) if now.last > before.last => {
+            "the run lives and does not hear: it may be of an older version, or cannot list its store; \
+             `rollback` throws it out and puts everything back on blue"
+        }
+        Some(_) => {
+            "the run has written nothing meanwhile: if it stays silent for a minute it is dead; `rollback` \
+             puts everything back on blue, and `resume` goes on with it"
+        }
+    }
+}

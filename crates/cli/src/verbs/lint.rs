@@ -1,0 +1,130 @@
+//! `bluegreen lint`.
+
+use std::{
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
+
+use bluegreen::spec::{MigrationSpec, Name, SpecError, SpecProblem};
+use clap::Args;
+use serde::Serialize;
+
+use crate::{
+    common::{data::json_line, errors::BAD_ARGUMENTS, say::say_line},
+    migration::open::USUAL_FILE,
+};
+
+/// Say all that is wrong with files, each with its place.
+///
+/// Exit codes: 0, all of them are valid; 2, one is not.
+#[derive(Debug, Args)]
+pub(crate) struct Lint {
+    /// The files, TOML or JSON by their ending.
+    #[arg(value_name = "FILE", default_value = USUAL_FILE)]
+    files: Vec<PathBuf>,
+    /// Print one problem a line as JSON on stdout.
+    #[arg(long)]
+    json: bool,
+}
+
+pub(crate) fn main(cli: &Lint) -> ExitCode {
+    let valid = cli.files.iter().map(|path| is_valid(path, cli.json));
+    // Each file is read, whatever the one before it holds.
+    let valid: Vec<bool> = valid.collect();
+    match valid.iter().all(|valid| *valid) {
+        true => ExitCode::SUCCESS,
+        false => ExitCode::from(BAD_ARGUMENTS),
+    }
+}
+
+/// One problem for programs.
+#[derive(Serialize)]
+struct Told<'a> {
+    file: &'a Path,
+    line: Option<usize>,
+    column: Option<usize>,
+    field: &'a str,
+    message: &'a str,
+    hint: &'a str,
+}
+
+fn is_valid(path: &Path, json: bool) -> bool {
+    let shown = path.display();
+    let text = match std::fs::read_to_string(path) {
+        Ok(text) => text,
+        Err(error) if json => {
+            json_line(&Told {
+                file: path,
+                line: None,
+                column: None,
+                field: "",
+                message: &error.to_string(),
+                hint: "",
+            });
+            return false;
+        }
+        Err(error) => {
+            say_line!("{shown}: {error}");
+            return false;
+        }
+    };
+    let spec = match read(path, &text) {
+        Ok(spec) => spec,
+        Err(error) => {
+            told(path, &error, json);
+            return false;
+        }
+    };
+    if !json {
+        let sides: Vec<&str> = spec.sides.keys().map(Name::as_str).collect();
+        say_line!("{shown}: valid: {}, {}", spec.name, sides.join(" and "));
+        if let Ok(plan) = spec.plan() {
+            say_line!("{}", plan.preview());
+        }
+    }
+    true
+}
+
+/// Says everything that is wrong with a file, and returns the exit code.
+pub(crate) fn told(path: &Path, error: &SpecError, json: bool) -> u8 {
+    let shown = path.display();
+    let problems = error.problems();
+    for SpecProblem { at, problem, .. } in problems {
+        if json {
+            json_line(&Told {
+                file: path,
+                line: at.map(|at| at.line),
+                column: at.map(|at| at.column),
+                field: &problem.field,
+                message: &problem.message,
+                hint: &problem.hint,
+            });
+            continue;
+        }
+        let place = match at {
+            Some(at) => format!(":{}:{}", at.line, at.column),
+            None => String::new(),
+        };
+        let field = match problem.field.as_str() {
+            "" => String::new(),
+            field => format!("{field}: "),
+        };
+        say_line!("error: {shown}{place}: {field}{}", problem.message);
+        if !problem.hint.is_empty() {
+            say_line!("  hint: {}", problem.hint);
+        }
+    }
+    if !json {
+        let s = if problems.len() == 1 { "" } else { "s" };
+        say_line!("{shown}: {} problem{s}, nothing was called", problems.len());
+    }
+    BAD_ARGUMENTS
+}
+
+/// Reads a file by its ending: JSON, else TOML.
+pub(crate) fn read(path: &Path, text: &str) -> Result<MigrationSpec, SpecError> {
+    match path.extension().is_some_and(|ending| ending == "json") {
+        true => MigrationSpec::from_json(text),
+        false => MigrationSpec::from_toml(text),
+    }
+}

@@ -1,0 +1,196 @@
+//! `bluegreen migrate`: moves live traffic from the side that serves to the other one.
+
+mod advise;
+
+use std::{process::ExitCode, time::Duration};
+
+use bluegreen::{TrafficSplitter as _, problem::Problem, spec::Span, store::Take};
+use clap::Args;
+
+use crate::{
+    common::{
+        errors::{BAD_ARGUMENTS, UNCHANGED, bad_arguments, failed},
+        journal::JournalPlace,
+        runtime::block_on,
+        say::say_line,
+    },
+    migration::{
+        Print,
+        args::{Groups, OPTIONS, Sim, Told, Which},
+        changes::Changes,
+        controller::{Controller, Order},
+        finished, foresee,
+        open::{Given, Opened, Way, open},
+        world,
+    },
+};
+
+/// Move traffic to the other side, and back if it does harm.
+#[derive(Debug, Args)]
+#[command(after_help = AFTER)]
+pub(crate) struct Migrate {
+    #[command(flatten)]
+    which: Which,
+    #[command(flatten)]
+    groups: Groups,
+    #[command(flatten)]
+    journal: JournalPlace,
+    #[command(flatten)]
+    sim: Sim,
+    #[command(flatten)]
+    changes: Changes,
+    #[command(flatten)]
+    told: Told,
+    #[command(flatten)]
+    print: Print,
+    /// The side that is to serve [default: the idle one].
+    #[arg(long, value_name = "SIDE", help_heading = OPTIONS)]
+    to: Option<String>,
+    /// To 100 % at once: your word instead of the gates'.
+    #[arg(long, conflicts_with = "advise", help_heading = OPTIONS)]
+    full: bool,
+    /// Judge the split as it is, and write nothing.
+    #[arg(long, help_heading = OPTIONS)]
+    advise: bool,
+    /// On a simulation: kill the controller then; another one resumes.
+    #[arg(long, value_name = "TIME", hide = true)]
+    kill_at: Option<String>,
+    /// How long after --kill-at the other one comes.
+    #[arg(long, value_name = "TIME", requires = "kill_at", hide = true)]
+    resume_after: Option<String>,
+}
+
+const AFTER: &str = "\
+Exit: 0 promoted; 2 bad arguments; 3 refused, unchanged; 10 rolled back;
+11 cancelled, rolled back; 12 held; 20 not restored, or not known: look now.";
+
+pub(crate) fn main(cli: &Migrate) -> ExitCode {
+    if world::listed(&cli.sim) {
+        return ExitCode::SUCCESS;
+    }
+    block_on(async { run(cli).await.unwrap_or_else(|code| code) })
+}
+
+/// When the controller of a simulation dies, and when another one comes.
+struct Death {
+    at: Duration,
+    resume_after: Duration,
+}
+
+async fn run(cli: &Migrate) -> Result<u8, u8> {
+    let death = death(cli)?;
+    let given = Given {
+        which: &cli.which,
+        sim: Some(&cli.sim),
+        groups: Some(&cli.groups),
+        changes: Some(&cli.changes),
+        journal: &cli.journal,
+        way: cli.to.as_deref().map_or(Way::Unsaid, Way::To),
+        is_asked: cli.print.is_asked(),
+    };
+    let opened = open(&given).await?;
+    if cli.print.is_asked() {
+        return Ok(cli.print.answer(&opened));
+    }
+    if death.is_some() && !opened.world.is_simulated() {
+        let hint = "end the process itself: `bluegreen resume` continues its run";
+        let problem = Problem::new("--kill-at", "is for a simulated AWS", hint);
+        return Err(bad_arguments(&[problem]));
+    }
+    if cli.advise {
+        return advise::run(&opened, &cli.told).await;
+    }
+    let target = opened.target().await?;
+    if cli.to.is_some() && has_all(&opened, &target).await? {
+        say_line!(
+            "{} has all of the traffic: nothing to do",
+            target.sides.green.name
+        );
+        return Ok(0);
+    }
+    if !cli.full {
+        may_begin(cli, &opened, &target).await?;
+    }
+    let controller = Controller::new(&opened, &target, &cli.told, false).await?;
+    let order = match cli.full {
+        true => Order::Full,
+        false => Order::Migrate,
+    };
+    let ended = match death {
+        None => controller.start(order).await,
+        Some(death) => match tokio::time::timeout(death.at, controller.start(order)).await {
+            Ok(ended) => ended,
+            Err(_) => {
+                killed(&opened, &death).await;
+                controller.resume(Take::IfExpired).await
+            }
+        },
+    };
+    Ok(finished(&opened, &cli.told, ended))
+}
+
+/// Shows the plan, and refuses what could not be decided at this traffic.
+async fn may_begin(
+    cli: &Migrate,
+    opened: &Opened,
+    target: &bluegreen::spec::Target,
+) -> Result<(), u8> {
+    if !cli.told.json {
+        say_line!("{}\n", opened.plan.preview());
+    }
+    let foreseen = foresee::forecast(opened, target).await?;
+    if let (Some(forecast), false) = (&foreseen.forecast, cli.told.json) {
+        say_line!("{forecast}");
+    }
+    for line in foreseen.lines() {
+        say_line!("{line}");
+    }
+    match foreseen.is_fit() {
+        true => Ok(()),
+        false => Err(UNCHANGED),
+    }
+}
+
+/// Whether the new side has everything already.
+pub(super) async fn has_all(opened: &Opened, target: &bluegreen::spec::Target) -> Result<bool, u8> {
+    let splitter = opened.spec.splitter(opened.aws(), target);
+    let splitter = splitter.map_err(|error| failed(&error, BAD_ARGUMENTS))?;
+    let traffic = splitter.observe().await;
+    let traffic = traffic.map_err(|error| failed(&error, UNCHANGED))?;
+    Ok(traffic.weights.blue == 0 && traffic.weights.green > 0)
+}
+
+fn death(cli: &Migrate) -> Result<Option<Death>, u8> {
+    let mut problems = Vec::new();
+    let mut span = |field: &str, text: &Option<String>| {
+        let span = text.as_deref()?.parse::<Span>();
+        let span = span
+            .map_err(|error| problems.push(Problem::new(field, error.to_string(), error.hint())));
+        span.ok().map(|span| span.0)
+    };
+    let at = span("--kill-at", &cli.kill_at);
+    let resume_after = span("--resume-after", &cli.resume_after).unwrap_or_default();
+    match problems.is_empty() {
+        true => Ok(at.map(|at| Death { at, resume_after })),
+        false => Err(bad_arguments(&problems)),
+    }
+}
+
+/// The controller is dead, and time passes.
+async fn killed(opened: &Opened, death: &Death) {
+    let until = match opened.plan.dead_man() {
+        Some(_) => "until the dead-man switch fires",
+        None => "as it is",
+    };
+    say_line!("killed: the split stays {until}");
+    tokio::time::sleep(death.resume_after).await;
+    if let (Some(simulation), false) = (opened.world.simulation(), death.resume_after.is_zero()) {
+        let weights = simulation.weights();
+        let after = Span::from(death.resume_after);
+        say_line!(
+            "{after} later the rule says {}:{}",
+            weights.blue,
+            weights.green
+        );
+    }
+}

@@ -1,0 +1,62 @@
+//! `bluegreen resume`: continues a run whose process has ended.
+
+use std::process::ExitCode;
+
+use bluegreen::store::Take;
+use clap::Args;
+
+use crate::{
+    common::{journal::JournalPlace, runtime::block_on},
+    migration::{
+        args::{Groups, Told, Which},
+        controller::Controller,
+        finished,
+        open::{Given, Way, open},
+    },
+};
+
+/// Continue a run whose process has ended, from its journal.
+#[derive(Debug, Args)]
+#[command(after_help = AFTER)]
+pub(crate) struct Resume {
+    #[command(flatten)]
+    which: Which,
+    #[command(flatten)]
+    groups: Groups,
+    #[command(flatten)]
+    journal: JournalPlace,
+    #[command(flatten)]
+    told: Told,
+}
+
+const AFTER: &str = "\
+Plan, gates and sides are those of the run, as its journal has them; the file
+says only where rule and journal are. A holder that lives is not taken over
+without --steal; one that died is, after a minute of silence.
+
+Exit codes: those of `bluegreen migrate`.
+
+Examples:
+  bluegreen resume
+  bluegreen resume chatbot --journal s3://BUCKET/PREFIX";
+
+pub(crate) fn main(cli: &Resume) -> ExitCode {
+    block_on(async { run(cli).await.unwrap_or_else(|code| code) })
+}
+
+async fn run(cli: &Resume) -> Result<u8, u8> {
+    let given = Given {
+        which: &cli.which,
+        sim: None,
+        groups: Some(&cli.groups),
+        changes: None,
+        journal: &cli.journal,
+        way: Way::Unsaid,
+        is_asked: false,
+    };
+    let opened = open(&given).await?;
+    let target = opened.target_as_it_is().await?;
+    let controller = Controller::new(&opened, &target, &cli.told, false).await?;
+    let ended = controller.resume(Take::IfExpired).await;
+    Ok(finished(&opened, &cli.told, ended))
+}

@@ -1,0 +1,133 @@
+//! `bluegreen status`: where traffic is.
+
+mod all;
+mod wait;
+
+use std::{process::ExitCode, time::Duration};
+
+use bluegreen::{
+    TrafficSplitter as _,
+    aws::alb::{AlbDeadManSwitch, AlbTrafficSplitter},
+    engine::Request,
+    store::LeaseState,
+};
+use clap::Args;
+
+use crate::{
+    common::{
+        errors::{BAD_ARGUMENTS, UNCHANGED, failed},
+        journal::ReadJournal,
+        runtime::block_on,
+        say::say_line,
+    },
+    migration::{
+        args::{Groups, OPTIONS, Sim, Which},
+        open::{Given, Opened, Way, open},
+        render, world,
+    },
+};
+
+/// Show where traffic is, and what puts it back. Reads only.
+#[derive(Debug, Args)]
+#[command(after_help = AFTER)]
+pub(crate) struct Status {
+    #[command(flatten)]
+    which: Which,
+    #[command(flatten)]
+    groups: Groups,
+    #[command(flatten)]
+    journal: ReadJournal,
+    #[command(flatten)]
+    sim: Sim,
+    /// As a line of JSON.
+    #[arg(long, help_heading = OPTIONS)]
+    json: bool,
+    /// Wait for the end of the run; ends with its exit code.
+    #[arg(long, conflicts_with = "all", help_heading = OPTIONS)]
+    wait: bool,
+    /// Every divided rule of the journal.
+    #[arg(long, help_heading = OPTIONS,
+          conflicts_with_all = ["name", "rule_arn", "listener_arn", "sim"])]
+    all: bool,
+}
+
+const AFTER: &str = "\
+Exit codes: 0 shown; 2 bad arguments; 3 AWS could not be read;
+with --wait those of `bluegreen migrate`, 20 too if the controller is silent.";
+
+/// How long the journal is waited for.
+const JOURNAL_WAITS: Duration = Duration::from_secs(2);
+
+pub(crate) fn main(cli: &Status) -> ExitCode {
+    if world::listed(&cli.sim) {
+        return ExitCode::SUCCESS;
+    }
+    block_on(async { run(cli).await.unwrap_or_else(|code| code) })
+}
+
+async fn run(cli: &Status) -> Result<u8, u8> {
+    let place = cli.journal.place();
+    if cli.all {
+        return all::run(cli.which.file.as_deref(), place, cli.json).await;
+    }
+    let given = Given {
+        which: &cli.which,
+        sim: Some(&cli.sim),
+        groups: Some(&cli.groups),
+        changes: None,
+        journal: &place,
+        way: Way::Unsaid,
+        is_asked: false,
+    };
+    let opened = open(&given).await?;
+    if cli.wait {
+        return wait::run(&opened, cli.json).await;
+    }
+    let target = opened.target_as_it_is().await?;
+    let splitter = opened.spec.splitter(opened.aws(), &target);
+    let splitter = splitter.map_err(|error| failed(&error, BAD_ARGUMENTS))?;
+    let traffic = splitter.observe().await;
+    let traffic = traffic.map_err(|error| failed(&error, UNCHANGED))?;
+    let switch = match splitter.locate().await {
+        Ok(rule) => AlbDeadManSwitch::fires(opened.aws(), &rule).await,
+        Err(error) => Err(error),
+    };
+    let run = run_of(&opened, &splitter).await;
+    let status = render::Status {
+        traffic: &traffic,
+        sides: &target.sides,
+        switch: &switch,
+        holder: run.holder.as_ref(),
+        requests: &run.requests,
+    };
+    match status.show(cli.json) {
+        Ok(()) => Ok(0),
+        Err(error) => {
+            say_line!("error: the answer could not be written: {error}");
+            Ok(UNCHANGED)
+        }
+    }
+}
+
+/// What the journal says of the run, if it is named and answers in time.
+#[derive(Default)]
+struct RunOf {
+    holder: Option<LeaseState>,
+    requests: Vec<Request>,
+}
+
+async fn run_of(opened: &Opened, splitter: &AlbTrafficSplitter) -> RunOf {
+    if opened.journal.journal.is_none() && !opened.world.is_simulated() {
+        return RunOf::default();
+    }
+    let asked = async {
+        let rule = splitter.locate().await.ok()?;
+        let log = opened.store().ok()?.log(rule.as_str());
+        Some(RunOf {
+            holder: log.lease_state().await.ok()?,
+            requests: log.open_requests().await.ok()?,
+        })
+    };
+    let asked = tokio::time::timeout(JOURNAL_WAITS, asked).await;
+    asked.ok().flatten().unwrap_or_default()
+}
