@@ -23,7 +23,6 @@ version=$(git grep -hoE 'pub const (JOURNAL|MACHINE)_VERSION: u32 = [0-9]+' "$re
     crates/bluegreen/src/engine crates/bluegreen/src/migration | grep -oE '[0-9]+$' | head -n 1)
 echo "$ref writes version $version"
 
-# The older build has left its program in the place of this one.
-cargo build --workspace --locked --example traffic_router
+cargo build --workspace --locked --example command
 BLUEGREEN_REQUIRE_EMULATOR=1 BLUEGREEN_OLD_PROGRAM=$old BLUEGREEN_OLD_VERSION=$version \
     cargo test --workspace --locked --test emulator versions -- --ignored --nocapture

@@ -15,8 +15,7 @@ pub(crate) struct Cli {
     /// The service, instead of the file's `base_url`.
     #[arg(long, value_name = "URL")]
     pub(crate) url: Option<String>,
-    /// The `Host` header, instead of the file's: the name that the listener's rule looks at if
-    /// the URL is the load balancer's own. With https, rather give --connect-to.
+    /// The `Host` header, instead of the file's.
     #[arg(long, value_name = "NAME")]
     pub(crate) host: Option<String>,
     /// Where requests are sent, instead of to the URL's host: the load balancer's own name, if the
@@ -61,8 +60,7 @@ Exit codes:
 Examples:
   bluegreen check --sim                            a healthy chatbot, simulated
   bluegreen check --sim broken-chat                one that fails
-  bluegreen check --url https://api.chatbot.company.com --header 'X-Bluegreen-Test: green' \\
-      --connect-to chatbot-alb-1.us-east-1.elb.amazonaws.com";
+  bluegreen check --url https://api.acme.com --header 'X-Bluegreen-Test: green'";
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Scenario {

@@ -67,6 +67,20 @@ pub(crate) struct Change {
 }
 
 impl Change {
+    /// Whether a problem's field is this one, or stands below it.
+    fn is_of(&self, field: &str) -> bool {
+        let rest = field.strip_prefix(self.field.as_str());
+        rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(['[', '.']))
+    }
+
+    /// As it is told: by its option, or by its field.
+    fn name(&self) -> &str {
+        match self.option.as_str() {
+            "--set" => &self.field,
+            option => option,
+        }
+    }
+
     pub(crate) fn of(option: &str, field: &str, text: &str) -> Self {
         Self {
             option: option.to_owned(),
@@ -184,29 +198,35 @@ pub(crate) fn changed(
             }
         }
     }
-    match MigrationSpec::from_json(&document.to_string()) {
-        Ok(spec) => problems.is_empty().then_some(spec),
-        Err(error) => {
-            problems.extend(error.problems().iter().map(|told| {
-                let problem = &told.problem;
-                let field = name(changes, &problem.field);
-                Problem::new(field, problem.message.as_str(), problem.hint.as_str())
-            }));
-            None
-        }
+    let error = match MigrationSpec::from_json(&document.to_string()) {
+        Ok(spec) => return problems.is_empty().then_some(spec),
+        Err(error) => error,
+    };
+    let mut found: Vec<Problem> = Vec::new();
+    let mut wrong: Vec<&Change> = Vec::new();
+    for told in error.problems() {
+        let problem = &told.problem;
+        let change = changes.iter().find(|change| change.is_of(&problem.field));
+        wrong.extend(change);
+        let field = change.map_or(problem.field.as_str(), |change| change.name());
+        found.push(Problem::new(
+            field,
+            problem.message.as_str(),
+            problem.hint.as_str(),
+        ));
     }
-}
-
-/// The option that a field was given by, or else the field.
-fn name(changes: &[Change], field: &str) -> String {
-    let given = changes.iter().find(|change| {
-        let rest = field.strip_prefix(change.field.as_str());
-        rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(['[', '.']))
-    });
-    match given {
-        Some(change) if change.option != "--set" => change.option.clone(),
-        _ => field.to_owned(),
+    problems.extend(found);
+    // What can be read may be wrong too, beside what cannot.
+    let rest = changes.iter().filter(|change| !wrong.contains(change));
+    let rest: Vec<Change> = rest.cloned().collect();
+    if rest.len() < changes.len() {
+        let mut more = Vec::new();
+        let _ = changed(spec, &rest, role.or(Some("")), &mut more);
+        let is_new = |one: &Problem| !problems.iter().any(|told| told.field == one.field);
+        let more: Vec<Problem> = more.into_iter().filter(is_new).collect();
+        problems.extend(more);
     }
+    None
 }
 
 /// Sets one field, and makes the tables on the way to it.

@@ -8,7 +8,7 @@ use bluegreen::{
     preflight::Finding,
     problem::Problem,
     spec::Target,
-    traffic::TrafficObservation,
+    traffic::{Sides, TrafficObservation},
 };
 use clap::Args;
 use serde_json::{Value, json};
@@ -98,16 +98,17 @@ async fn run(cli: &Plan) -> Result<u8, u8> {
     if let Some(days) = cli.calibrate {
         return past(&opened, &target, days, cli.json).await;
     }
-    let splitter = opened.spec.splitter(opened.aws(), &target);
-    let splitter = splitter.map_err(|error| failed(&error, BAD_ARGUMENTS))?;
-    let traffic = splitter.observe().await;
-    let traffic = traffic.map_err(|error| failed(&error, UNCHANGED))?;
-    let is_done = traffic.weights.blue == 0 && traffic.weights.green > 0;
     let mut foreseen = foresee::all(&opened, &target).await?;
+    let traffic = match foreseen.is_fit() {
+        true => Some(observed(&opened, &target).await?),
+        false => None,
+    };
+    let weights = traffic.map(|traffic| traffic.weights);
+    let is_done = weights.is_some_and(|weights| weights.blue == 0 && weights.green > 0);
     foreseen.findings.push(Finding::note(INFRASTRUCTURE_CODE));
     let written = match cli.json {
-        true => try_json_line(&as_data(&opened, &target, &traffic, &foreseen, !is_done)),
-        false => answer(&as_text(&opened, &target, &traffic, &foreseen, is_done)),
+        true => try_json_line(&as_data(&opened, &target, weights, &foreseen, !is_done)),
+        false => answer(&as_text(&opened, &target, weights, &foreseen, is_done)),
     };
     if let Err(error) = written {
         say_line!("error: the answer could not be written: {error}");
@@ -121,19 +122,27 @@ async fn run(cli: &Plan) -> Result<u8, u8> {
     })
 }
 
+async fn observed(opened: &Opened, target: &Target) -> Result<TrafficObservation, u8> {
+    let splitter = opened.spec.splitter(opened.aws(), target);
+    let splitter = splitter.map_err(|error| failed(&error, BAD_ARGUMENTS))?;
+    let traffic = splitter.observe().await;
+    traffic.map_err(|error| failed(&error, UNCHANGED))
+}
+
 fn as_text(
     opened: &Opened,
     target: &Target,
-    traffic: &TrafficObservation,
+    weights: Option<Sides<u32>>,
     foreseen: &Foreseen,
     is_done: bool,
 ) -> String {
     let sides = &target.sides;
     let (blue, green) = (&sides.blue.name, &sides.green.name);
-    let mut lines = vec![format!(
-        "{}: from {blue} to {green}; now {blue} {}, {green} {}",
-        opened.spec.name, traffic.weights.blue, traffic.weights.green
-    )];
+    let now = match weights {
+        Some(now) => format!("; now {blue} {}, {green} {}", now.blue, now.green),
+        None => String::new(),
+    };
+    let mut lines = vec![format!("{}: from {blue} to {green}{now}", opened.spec.name)];
     if is_done {
         lines.push(format!("{green} has all of the traffic: nothing to do"));
         return lines.join("\n");
@@ -153,7 +162,7 @@ fn as_text(
 fn as_data(
     opened: &Opened,
     target: &Target,
-    traffic: &TrafficObservation,
+    weights: Option<Sides<u32>>,
     foreseen: &Foreseen,
     is_to_do: bool,
 ) -> Value {
@@ -184,7 +193,7 @@ fn as_data(
         "rule": target.rule.to_string(),
         "from": target.sides.blue.name,
         "to": target.sides.green.name,
-        "weights": traffic.weights,
+        "weights": weights,
         "plan": opened.spec.plan,
         "forecast": forecast,
         "findings": findings.collect::<Vec<_>>(),
