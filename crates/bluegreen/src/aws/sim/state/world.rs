@@ -135,28 +135,29 @@ impl World {
             let second = Duration::from_secs(self.seconds.len() as u64);
             // A second sees whatever was written within it, whether or not somebody asked then.
             let its_end = second + Duration::from_nanos(999_999_999);
-            self.write_scheduled(its_end);
-            self.fire_schedules(its_end);
+            self.write_due(its_end);
             let happened = self.happen(second);
             if let Some(scaled) = &mut self.scaling {
                 scaled.pass(second, happened.blue.requests);
             }
             self.seconds.push(happened);
         }
-        self.write_scheduled(now);
-        self.fire_schedules(now);
+        self.write_due(now);
         if let Some(due) = self.fleet.stranger.filter(|due| *due <= now) {
             self.keep(Area::Service, due, None);
         }
         self.fleet.advance(now);
     }
 
-    /// Lets every write that is due by `now` happen, in the order of their times.
-    fn write_scheduled(&mut self, now: Duration) {
+    /// Lets every write that is due by `now` happen, in the order of their times, schedules included:
+    /// else it would matter how often anybody looks.
+    fn write_due(&mut self, now: Duration) {
         loop {
             let theirs = self.scheduled.first_key_value().map(|(at, _)| *at);
             let late = self.late.first_key_value().map(|(at, _)| *at);
-            let Some(at) = theirs.into_iter().chain(late).min().filter(|at| *at <= now) else {
+            let fires = self.next_fires();
+            let due = [theirs, late, fires].into_iter().flatten().min();
+            let Some(at) = due.filter(|at| *at <= now) else {
                 return;
             };
             if let Some(weights) = self.scheduled.remove(&at) {
@@ -165,6 +166,7 @@ impl World {
             for LateEffect(effect) in self.late.remove(&at).unwrap_or_default() {
                 effect(self, at);
             }
+            self.fire_schedules(at);
         }
     }
 
