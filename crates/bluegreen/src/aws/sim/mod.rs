@@ -40,7 +40,10 @@
 mod api;
 mod builder;
 mod fault;
+mod kept;
 mod lag;
+mod log;
+mod mutation;
 mod release;
 mod scenario;
 mod simulation;
@@ -51,6 +54,7 @@ mod time;
 pub use self::{
     builder::SimulationBuilder,
     fault::{AnyCall, Call, Fault, Selector},
+    kept::KeptSimulation,
     lag::Lag,
     release::ReleaseScenario,
     scenario::{Scenario, UnknownScenario},
