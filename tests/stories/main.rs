@@ -8,6 +8,7 @@ mod control;
 mod credentials;
 mod guide;
 mod journals;
+mod kept;
 mod lag;
 mod limits;
 mod release;

@@ -25,6 +25,7 @@ impl MigrationSpec {
         self.of_sides(&mut found);
         self.of_place(&mut found);
         self.of_judge(&mut found);
+        self.of_simulation(&mut found);
         match self.plan_alone() {
             Ok(plan) if found.is_empty() => Ok(plan),
             Ok(_) => Err(found),
@@ -159,6 +160,43 @@ impl MigrationSpec {
                 let hint = "give each side its `namespace`, or by = \"limits\"";
                 say("metrics", message.to_owned(), hint);
             }
+        }
+    }
+
+    fn of_simulation(&self, found: &mut Vec<Problem>) {
+        let Some(world) = &self.simulation else {
+            return;
+        };
+        let mut say = |field: &str, message: String, hint: String| {
+            found.push(Problem::new(format!("simulation.{field}"), message, hint));
+        };
+        #[cfg(feature = "sim")]
+        if let Err(error) = world.scenario.as_str().parse::<crate::aws::sim::Scenario>() {
+            let message = format!("`{}` is no scenario", world.scenario);
+            say(
+                "scenario",
+                message,
+                format!("one of {}", error.known().join(", ")),
+            );
+        }
+        if i64::try_from(world.seed).is_err() {
+            let hint = format!("the largest whole number of a file is {}", i64::MAX);
+            say("seed", format!("{} is too large", world.seed), hint);
+        }
+        if !(0.01..=1e6).contains(&world.speed) {
+            let message = format!("`{}` is not from 0.01 to 1,000,000", world.speed);
+            say(
+                "speed",
+                message,
+                "120 passes two minutes a second".to_owned(),
+            );
+        }
+        if world.folder.as_os_str().is_empty() {
+            say(
+                "folder",
+                "is empty".to_owned(),
+                "such as `.bluegreen`".to_owned(),
+            );
         }
     }
 }

@@ -49,8 +49,10 @@ impl MigrationSpec {
     ///
     /// # Errors
     ///
-    /// `Invalid` if the metrics or the alarms are none that CloudWatch has.
+    /// `Invalid` if the metrics or the alarms are none that CloudWatch has, or if the specification is of a
+    /// simulated world and AWS is not.
     pub fn gates(&self, aws: &Aws, target: &Target) -> Result<Vec<(GateId, Box<dyn HealthGate>)>> {
+        self.refuse_other(aws)?;
         let mut gates: Vec<(GateId, Box<dyn HealthGate>)> =
             vec![("targets".into(), Box::new(TargetHealthGate::new()))];
         let limits = self.limits();
@@ -98,8 +100,10 @@ impl MigrationSpec {
     ///
     /// # Errors
     ///
-    /// `Invalid` if CloudWatch keeps no points of such a period, or the new side has no metrics of its own.
+    /// `Invalid` if CloudWatch keeps no points of such a period, the new side has no metrics of its own, or
+    /// the specification is of a simulated world and AWS is not.
     pub fn source(&self, aws: &Aws, target: &Target) -> Result<MetricsSource> {
+        self.refuse_other(aws)?;
         let period = self.judge.period.0;
         let Target { rule, sides } = target;
         Ok(match self.judge.metrics {
@@ -129,21 +133,24 @@ impl MigrationSpec {
     ///
     /// # Errors
     ///
-    /// `Invalid` if both sides have the same target group.
+    /// `Invalid` if both sides have the same target group, or the specification is of a simulated world and
+    /// AWS is not.
     pub fn splitter(&self, aws: &Aws, target: &Target) -> Result<AlbTrafficSplitter> {
+        self.refuse_other(aws)?;
         let Target { rule, sides } = target;
         let (blue, green) = (sides.blue.group.clone(), sides.green.group.clone());
         AlbTrafficSplitter::new(aws, rule.clone(), blue, green)
     }
 
-    /// What puts everything back if no controller is left to do it, if there is one.
+    /// What puts everything back if no controller is left to do it, if there is one; none on the real AWS
+    /// for a simulated world.
     #[must_use]
     pub fn dead_man_switch(
         &self,
         aws: &Aws,
         splitter: &Arc<AlbTrafficSplitter>,
     ) -> Option<AlbDeadManSwitch> {
-        let given = self.safety.dead_man.as_ref()?;
+        let given = self.safety.dead_man.as_ref().filter(|_| self.is_of(aws))?;
         let switch = AlbDeadManSwitch::new(aws, Arc::clone(splitter), given.role.clone());
         Some(match &given.topic {
             Some(topic) => switch.with_notice(topic.clone()),
@@ -151,10 +158,12 @@ impl MigrationSpec {
         })
     }
 
-    /// What keeps the capacity of the side that serves, if its service is known.
+    /// What keeps the capacity of the side that serves, if its service is known; none on the real AWS for a
+    /// simulated world.
     #[must_use]
     pub fn capacity_keeper(&self, aws: &Aws, target: &Target) -> Option<EcsCapacityKeeper> {
-        let service = target.sides.blue.service.as_ref()?;
+        let service = target.sides.blue.service.as_ref();
+        let service = service.filter(|_| self.is_of(aws))?;
         Some(EcsCapacityKeeper::new(aws, &service.cluster, &service.name))
     }
 

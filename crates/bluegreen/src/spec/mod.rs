@@ -41,6 +41,8 @@
 //!
 //! Two sides have names. Which of them serves is read from the rule when a run begins, so the file stays as
 //! it is after a release. [`schema`] gives the JSON Schema of the file, for editors.
+//!
+//! A file with a table `[simulation]` is of a simulated world, for trying, and never of the real AWS.
 
 mod check;
 mod forecast;
@@ -55,7 +57,10 @@ mod target;
 mod tests;
 mod values;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::PathBuf,
+};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -139,6 +144,9 @@ pub struct MigrationSpec {
     /// What holds if something dies.
     #[serde(default, skip_serializing_if = "is_default")]
     pub safety: SafetySpec,
+    /// The simulated world that all of this is in. With it, the real AWS is never called. Default: none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub simulation: Option<SimulationSpec>,
 }
 
 /// What divides the traffic.
@@ -371,6 +379,33 @@ fn ten_minutes() -> Span {
     Span::minutes(10)
 }
 
+/// A simulated world that is kept in a folder, so that commands one after the other see the same one.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+#[non_exhaustive]
+pub struct SimulationSpec {
+    /// What happens in it, by the name of a scenario. Default: `healthy`, which ends well.
+    pub scenario: Name,
+    /// The seed of its randomness. Default: 1.
+    pub seed: u64,
+    /// How many times as fast as real time its time passes, 0.01 to 1,000,000. Default: 120, which takes a
+    /// quarter of a minute for half an hour, and can still be followed.
+    pub speed: f64,
+    /// Where it is kept. Default: `.bluegreen`.
+    pub folder: PathBuf,
+}
+
+impl Default for SimulationSpec {
+    fn default() -> Self {
+        Self {
+            scenario: Name::known("healthy"),
+            seed: 1,
+            speed: 120.0,
+            folder: ".bluegreen".into(),
+        }
+    }
+}
+
 fn is_default<T: Default + PartialEq>(value: &T) -> bool {
     *value == T::default()
 }
@@ -394,6 +429,7 @@ impl MigrationSpec {
             plan: PlanSpec::default(),
             judge: JudgeSpec::default(),
             safety: SafetySpec::default(),
+            simulation: None,
         }
     }
 }

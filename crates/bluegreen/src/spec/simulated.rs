@@ -1,7 +1,50 @@
 //! The specification of a simulated world.
 
-use super::{MigrationSpec, Name, Service, SideSpec};
-use crate::aws::sim::Simulation;
+use super::{
+    JournalPlace, MigrationSpec, Name, Service, SideSpec, SimulationSpec, target::invalid,
+};
+use crate::{
+    aws::sim::{KeptSimulation, Scenario, Simulation},
+    error::{Error, ErrorKind, Result},
+};
+
+impl MigrationSpec {
+    /// The simulated world that it is of, as its folder keeps it; it begins if there is none yet. `None` if
+    /// it is of the real AWS. It blocks for as long as the disk does.
+    ///
+    /// # Errors
+    ///
+    /// `Invalid` if the specification is not valid; else as [`Simulation::kept`].
+    pub fn world(&self) -> Result<Option<KeptSimulation>> {
+        let Some(world) = &self.simulation else {
+            return Ok(None);
+        };
+        self.check().map_err(invalid)?;
+        let scenario: Scenario = world.scenario.as_str().parse().map_err(
+            |error: crate::aws::sim::UnknownScenario| {
+                Error::new(ErrorKind::Invalid, error.to_string())
+            },
+        )?;
+        Simulation::kept(&world.folder, scenario, world.seed).map(Some)
+    }
+}
+
+impl KeptSimulation {
+    /// The specification of a migration in this world, all of it at the defaults, with the journal beside
+    /// the world.
+    #[must_use]
+    pub fn spec(&self) -> MigrationSpec {
+        let mut spec = Simulation::spec(self);
+        spec.journal = Some(JournalPlace::Folder(self.journal()));
+        spec.simulation = Some(SimulationSpec {
+            scenario: Name::known(self.scenario().name()),
+            seed: self.seed(),
+            folder: self.folder().to_owned(),
+            ..SimulationSpec::default()
+        });
+        spec
+    }
+}
 
 impl Simulation {
     /// The specification of a migration in this world, all of it at the defaults.

@@ -57,7 +57,8 @@ impl MigrationSpec {
     ///
     /// # Errors
     ///
-    /// `Invalid` if the specification is not valid, or has no such side. `Refused` without `from` if both
+    /// `Invalid` if the specification is not valid, is of a simulated world and AWS is not, or has no such
+    /// side. `Refused` without `from` if both
     /// sides get traffic, or none does, and if the rule does not forward to a side. Else what the read
     /// answers.
     ///
@@ -65,6 +66,7 @@ impl MigrationSpec {
     ///
     /// Only reads.
     pub async fn target(&self, aws: &Aws, from: Option<&Name>) -> Result<Target> {
+        self.refuse_other(aws)?;
         let rule = self.rule().map_err(invalid)?;
         if let Some(from) = from {
             let sides = self.sides_from(from)?;
@@ -110,12 +112,14 @@ impl MigrationSpec {
     ///
     /// # Errors
     ///
-    /// `Invalid` if the specification is not valid; else what the read answers.
+    /// `Invalid` if the specification is not valid, or is of a simulated world and AWS is not; else what the
+    /// read answers.
     ///
     /// # Cancel safety
     ///
     /// Only reads.
     pub async fn locate(&self, aws: &Aws) -> Result<RuleArn> {
+        self.refuse_other(aws)?;
         let rule = self.rule().map_err(invalid)?;
         Ok(self.weights(rule, aws).await?.rule)
     }
@@ -211,8 +215,33 @@ pub(super) fn invalid(error: SpecError) -> Error {
     Error::new(ErrorKind::Invalid, message).with_hint(hint.unwrap_or_default())
 }
 
-/// What another account or region than the file's says of its handle.
+impl MigrationSpec {
+    /// Whether AWS is this specification's: one of a simulated world never calls the real one.
+    pub(super) fn is_of(&self, aws: &Aws) -> bool {
+        self.simulation.is_none() || aws.is_simulated()
+    }
+
+    /// Refuses an AWS that is not this specification's. Nothing was called.
+    pub(super) fn refuse_other(&self, aws: &Aws) -> Result<()> {
+        match self.is_of(aws) {
+            true => Ok(()),
+            false => Err(invalid(SpecError::new(vec![of_simulation()]))),
+        }
+    }
+}
+
+fn of_simulation() -> Problem {
+    let message = "is a simulated world, and AWS is the real one";
+    let hint = "take the table out to move traffic on the real AWS";
+    Problem::new("simulation", message, hint)
+}
+
+/// What another account or region than the file's says of its handle, or the real AWS instead of a
+/// simulated world.
 pub(super) fn elsewhere(spec: &MigrationSpec, aws: &Aws) -> Vec<Problem> {
+    if !spec.is_of(aws) {
+        return vec![of_simulation()];
+    }
     let wanted = spec.region_of_all();
     match (wanted.as_deref(), aws.region()) {
         (Some(wanted), Some(found)) if wanted != found => {

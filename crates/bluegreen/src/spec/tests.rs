@@ -24,6 +24,12 @@ fn told(text: &str) -> Vec<String> {
     error.problems().iter().map(ToString::to_string).collect()
 }
 
+/// Every field that there is, with the table that makes it one of a simulated world.
+fn simulated() -> String {
+    let (real, table) = FULL.split_once("# [simulation]").expect("it is told");
+    format!("{real}[simulation]{}", table.replace("\n# ", "\n"))
+}
+
 #[test]
 fn what_is_left_out_has_the_recommended_default() {
     let spec = MigrationSpec::from_toml(LEAST).expect("valid");
@@ -226,12 +232,15 @@ fn the_published_schema_is_the_readers() {
         return;
     }
     assert!(own == published, "write it with BLUEGREEN_WRITE_SCHEMA=1");
-    let spec = MigrationSpec::from_toml(FULL).expect("valid").to_json();
+    let spec = MigrationSpec::from_toml(&simulated())
+        .expect("valid")
+        .to_json();
     let schema = schema();
     for (section, at) in [
         ("plan", "PlanSpec"),
         ("judge", "JudgeSpec"),
         ("safety", "SafetySpec"),
+        ("simulation", "SimulationSpec"),
     ] {
         let known = schema["$defs"][at]["properties"]
             .as_object()
@@ -335,6 +344,101 @@ async fn a_real_run_without_a_switch_is_refused_unless_that_is_accepted() {
     assert!(!refused(&without).await);
 }
 
+/// Whatever the file says beside: not one call.
+#[tokio::test]
+async fn a_file_of_a_simulated_world_never_calls_the_real_aws() {
+    let config = aws_config::SdkConfig::builder()
+        .behavior_version(aws_config::BehaviorVersion::latest())
+        .region(aws_config::Region::new("us-east-1"))
+        .build();
+    let aws = crate::Aws::from_config(&config);
+    let spec = MigrationSpec::from_toml(&format!("{LEAST}[simulation]\n")).expect("valid");
+    let real = MigrationSpec::from_toml(LEAST).expect("valid");
+    assert_eq!(spec.simulation, Some(SimulationSpec::default()));
+    let from = real.sides.keys().next().expect("two");
+    let named = |name: &Name| {
+        NamedSide {
+        name: name.clone(),
+        group: format!(
+            "arn:aws:elasticloadbalancing:us-east-1:123456789012:targetgroup/{name}/0123456789abcdef"
+        )
+        .parse()
+        .expect("an ARN"),
+        service: Some(Service::new("c", "s")),
+        namespace: None,
+        endpoint: None,
+    }
+    };
+    let target = Target {
+        rule: real.traffic.rules[0].as_alb().clone(),
+        sides: crate::traffic::Sides {
+            blue: named(from),
+            green: named(&Name::known("other")),
+        },
+    };
+    let store = crate::store::JournalStore::memory();
+    let refusals = [
+        spec.start(&aws, &store, "ann")
+            .await
+            .map(drop)
+            .map_err(|error| error.to_string()),
+        spec.target(&aws, None)
+            .await
+            .map(drop)
+            .map_err(|error| error.to_string()),
+        spec.target(&aws, Some(from))
+            .await
+            .map(drop)
+            .map_err(|error| error.to_string()),
+        spec.locate(&aws)
+            .await
+            .map(drop)
+            .map_err(|error| error.to_string()),
+        spec.forecast(&aws, &target)
+            .await
+            .map(drop)
+            .map_err(|error| error.to_string()),
+        spec.gates(&aws, &target)
+            .map(drop)
+            .map_err(|error| error.to_string()),
+        spec.source(&aws, &target)
+            .map(drop)
+            .map_err(|error| error.to_string()),
+        spec.splitter(&aws, &target)
+            .map(drop)
+            .map_err(|error| error.to_string()),
+        spec.migration(&aws, &target, None)
+            .map(drop)
+            .map_err(|error| error.to_string()),
+    ];
+    for refusal in refusals {
+        let why = refusal.expect_err("refused");
+        assert!(
+            why.contains("simulation: is a simulated world, and AWS is the real one"),
+            "{why}"
+        );
+    }
+    assert!(spec.capacity_keeper(&aws, &target).is_none());
+    assert!(real.capacity_keeper(&aws, &target).is_some());
+    assert!(real.splitter(&aws, &target).is_ok());
+}
+
+#[test]
+fn a_simulated_world_is_checked_like_the_rest() {
+    let table = "[simulation]\nscenario = \"helthy\"\nspeed = 0\nfolder = \"\"\n";
+    let told = told(&format!("{LEAST}{table}"));
+    assert_eq!(told.len(), 3, "{told:?}");
+    assert!(
+        told[0].contains("simulation.scenario: `helthy` is no scenario (one of healthy, "),
+        "{told:?}"
+    );
+    assert!(
+        told[1].contains("simulation.speed: `0` is not from 0.01"),
+        "{told:?}"
+    );
+    assert!(told[2].contains("simulation.folder: is empty"), "{told:?}");
+}
+
 fn span() -> impl Strategy<Value = Span> {
     (0..=200_000_000_u64).prop_map(|millis| Duration::from_millis(millis).into())
 }
@@ -370,6 +474,7 @@ prop_compose! {
         dead_man in prop::option::of(span()),
         journal in prop::option::of(prop::sample::select(vec!["s3://b/p/q", "s3://b", "a/folder"])),
         accept in prop::collection::btree_set(prop::sample::select(Acceptance::ALL.to_vec()), 0..3),
+        world in prop::option::of(("[a-z]{1,5}", 0..=i64::MAX as u64, 0.0..2e6_f64, "[a-z/. ]{0,5}")),
     ) -> MigrationSpec {
         let mut spec = MigrationSpec::from_toml(FULL).expect("valid");
         spec.name = name.parse().expect("a name");
@@ -378,6 +483,12 @@ prop_compose! {
         spec.judge.alarms = alarms.iter().map(|one| one.parse().expect("a name")).collect();
         spec.journal = journal.map(|one| one.parse().expect("a place"));
         spec.safety.accept = accept;
+        spec.simulation = world.map(|(scenario, seed, speed, folder)| SimulationSpec {
+            scenario: scenario.parse().expect("a name"),
+            seed,
+            speed,
+            folder: folder.into(),
+        });
         if let (Some(switch), Some(after)) = (&mut spec.safety.dead_man, dead_man) {
             switch.after = after;
         }

@@ -116,7 +116,6 @@ pub struct Name(String);
 
 impl Name {
     /// A name of ours.
-    #[cfg(feature = "sim")]
     pub(crate) fn known(name: &'static str) -> Self {
         Self(name.to_owned())
     }

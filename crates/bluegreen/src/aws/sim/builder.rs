@@ -388,6 +388,7 @@ impl SimulationBuilder {
             past: Past::default(),
             late: BTreeMap::new(),
             followers: Vec::new(),
+            followed: Vec::new(),
             scheduled: BTreeMap::new(),
             scaling,
             schedules: BTreeMap::new(),

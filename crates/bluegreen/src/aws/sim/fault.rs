@@ -5,7 +5,9 @@ use std::time::Duration;
 use crate::{aws::api::ApiError, error::ErrorKind, traffic::Sides};
 
 /// An AWS call.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize,
+)]
 #[non_exhaustive]
 pub enum Call {
     /// Reads rules.

@@ -6,6 +6,8 @@
 //! reads can [lag](Lag) behind writes, blue can be [scaled](Scaling) by its requests, and the clock here can differ from AWS's. Time is virtual and
 //! everything is the same for the same seed, however often you ask.
 //!
+//! A world lives as long as its handle, or in a folder for several processes: see [`KeptSimulation`].
+//!
 //! It is made for tests of your own pipelines as much as for ours. Because it stands behind the
 //! seam, all of it goes through the real adapters.
 //!
@@ -40,7 +42,10 @@
 mod api;
 mod builder;
 mod fault;
+mod kept;
 mod lag;
+mod log;
+mod mutation;
 mod release;
 mod scenario;
 mod simulation;
@@ -51,6 +56,7 @@ mod time;
 pub use self::{
     builder::SimulationBuilder,
     fault::{AnyCall, Call, Fault, Selector},
+    kept::KeptSimulation,
     lag::Lag,
     release::ReleaseScenario,
     scenario::{Scenario, UnknownScenario},

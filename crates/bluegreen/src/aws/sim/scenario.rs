@@ -326,6 +326,12 @@ impl UnknownScenario {
             known,
         }
     }
+
+    /// The names that there are.
+    #[must_use]
+    pub fn known(&self) -> &[&'static str] {
+        &self.known
+    }
 }
 
 impl fmt::Display for UnknownScenario {

@@ -1,21 +1,28 @@
 //! [`Simulation`]: the handle.
 
-use std::{
-    fmt,
-    sync::{Arc, MutexGuard},
-    time::Duration,
-};
+use std::{fmt, sync::Arc, time::Duration};
 
 use jiff::{SignedDuration, Timestamp};
 
 use super::{
     api::{
-        cloudwatch::SimCloudWatch, ecr::SimEcr, ecs::SimEcs, elb::SimElb, http::SimHttp,
-        iam::SimIam, programs::SimPrograms, scaling::SimScaling, scheduler::SimScheduler,
-        shared::Shared,
+        cloudwatch::SimCloudWatch,
+        ecr::SimEcr,
+        ecs::SimEcs,
+        elb::SimElb,
+        http::SimHttp,
+        iam::SimIam,
+        programs::SimPrograms,
+        scaling::SimScaling,
+        scheduler::SimScheduler,
+        shared::{Look, Shared},
     },
-    fault::{Area, Call, Fault, Selector},
+    fault::{Call, Fault, Selector},
     lag::Lag,
+    log::{
+        event::{Event, nanos},
+        file::Log,
+    },
     state::{
         change::{Change, Writer},
         fleet, registry, rules,
@@ -40,7 +47,7 @@ use crate::{
 /// A cheap handle: clones are the same world.
 #[derive(Clone)]
 pub struct Simulation {
-    shared: Arc<Shared>,
+    pub(super) shared: Arc<Shared>,
     rule: Rule,
 }
 
@@ -55,6 +62,17 @@ impl Simulation {
     pub(super) fn new(world: World, clock: SimClock, rule: Rule) -> Self {
         let shared = Arc::new(Shared::new(world, clock));
         Self { shared, rule }
+    }
+
+    /// The same world at its start, kept in a file: what stands there has happened already.
+    pub(super) fn kept_in(self, log: Log) -> Self {
+        self.shared.keep_in(log);
+        self
+    }
+
+    /// Why the world cannot be kept any more, if so.
+    pub(super) fn trouble(&self) -> Option<String> {
+        self.now().0.trouble().map(str::to_owned)
     }
 
     /// Pauses the clock of the current tokio runtime: from here on time passes only when
@@ -78,7 +96,8 @@ impl Simulation {
     ///
     /// Outside of a tokio runtime.
     pub fn pace(&self, speed: f64) -> Pacer {
-        Pacer::new(speed)
+        let shared = Arc::clone(&self.shared);
+        Pacer::new(speed, move |step, silent| shared.stroke(step, silent))
     }
 
     /// The AWS handle of this world: every adapter takes it, as it takes the real one.
@@ -161,12 +180,7 @@ impl Simulation {
 
     /// A third party sets the fewest targets that blue may be scaled in to.
     pub fn third_party_minimum(&self, minimum: u32) {
-        let (mut world, now) = self.now();
-        world.keep(Area::Scaling, now, None);
-        if let Some(scaled) = &mut world.scaling {
-            scaled.minimum = minimum.min(scaled.maximum);
-            scaled.scale(now, scaled.desired());
-        }
+        self.now().0.happen(&Event::Minimum { minimum });
     }
 
     /// The name of its repository.
@@ -337,13 +351,13 @@ impl Simulation {
 
     /// Somebody else writes these weights now.
     pub fn third_party_write(&self, weights: Sides<u32>) {
-        let (mut world, now) = self.now();
-        world.write_of_third_party(now, weights);
+        self.now().0.happen(&Event::Weights { weights });
     }
 
     /// Somebody else will write these weights, this long after the start.
     pub fn third_party_write_at(&self, after: Duration, weights: Sides<u32>) {
-        self.now().0.scheduled.insert(after, weights);
+        let at = nanos(after);
+        self.now().0.happen(&Event::Planned { at, weights });
     }
 
     /// A third party will write these weights, this long after each of these calls has had its
@@ -407,23 +421,7 @@ impl Simulation {
 
     /// Somebody else changes something of the rule beside the weights now: a condition.
     pub fn third_party_edit(&self) {
-        use aws_sdk_elasticloadbalancingv2::types::{
-            HttpRequestMethodConditionConfig, RuleCondition,
-        };
-        let (mut world, now) = self.now();
-        world.keep(Area::Balancer, now, None);
-        let arn = world.rules.main_arn();
-        let config = HttpRequestMethodConditionConfig::builder()
-            .values("GET")
-            .build();
-        let condition = RuleCondition::builder()
-            .field("http-request-method")
-            .http_request_method_config(config)
-            .build();
-        if let Some(index) = world.rules.find(arn.as_str()) {
-            let conditions = world.rules.all[index].conditions.get_or_insert_default();
-            conditions.push(condition);
-        }
+        self.now().0.happen(&Event::Edited);
     }
 
     /// How long the world has been going on.
@@ -432,7 +430,7 @@ impl Simulation {
         self.shared.clock().elapsed()
     }
 
-    fn now(&self) -> (MutexGuard<'_, World>, Duration) {
+    fn now(&self) -> (Look<'_>, Duration) {
         self.shared.now()
     }
 }

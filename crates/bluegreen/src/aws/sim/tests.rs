@@ -28,6 +28,7 @@ use crate::{
 };
 
 mod clock;
+mod kept;
 mod lag;
 mod late;
 

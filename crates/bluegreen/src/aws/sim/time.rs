@@ -1,7 +1,10 @@
 //! Virtual time: tokio's clock, dated from a fixed epoch.
 
 use std::{
-    sync::{Mutex, OnceLock, PoisonError},
+    sync::{
+        Mutex, OnceLock, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
     time::Duration,
 };
 
@@ -14,10 +17,15 @@ use crate::clock::{Clock, RealWork, later};
 const EPOCH_SECONDS: i64 = 1_767_603_600;
 
 /// The clock of the simulated machine: the epoch, plus what tokio's clock has passed since its
-/// first use, plus by how much it was set since. AWS's own time is without the last.
+/// first use, plus by how much other processes are ahead of it, plus by how much it was set since.
+/// AWS's own time is without the last.
 #[derive(Debug, Default)]
 pub(super) struct SimClock {
     origin: OnceLock<Instant>,
+    /// By how much the world is ahead of tokio's clock, in nanoseconds.
+    ahead: AtomicU64,
+    /// What was last shown, in nanoseconds since the start: time never goes back.
+    shown: AtomicU64,
     /// When it is set, and by how much.
     set: Mutex<Vec<(Duration, SignedDuration)>>,
 }
@@ -28,8 +36,32 @@ impl SimClock {
     }
 
     pub(super) fn elapsed(&self) -> Duration {
+        let own = self.own() + self.ahead.load(Ordering::SeqCst);
+        let shown = self.shown.fetch_max(own, Ordering::SeqCst);
+        Duration::from_nanos(own.max(shown))
+    }
+
+    /// What tokio's clock has passed, in nanoseconds.
+    fn own(&self) -> u64 {
         let now = Instant::now();
-        now.duration_since(*self.origin.get_or_init(|| now))
+        let passed = now.duration_since(*self.origin.get_or_init(|| now));
+        u64::try_from(passed.as_nanos()).unwrap_or(u64::MAX / 2)
+    }
+
+    /// The world is this old at least: another process has seen it. For this process that is as if
+    /// it had been suspended: its clock jumps, and its timers run on from where they are.
+    pub(super) fn not_before(&self, at: Duration) {
+        let at = u64::try_from(at.as_nanos()).unwrap_or(u64::MAX / 2);
+        let behind = at.saturating_sub(self.own());
+        self.ahead.fetch_max(behind, Ordering::SeqCst);
+    }
+
+    /// By how much tokio's clock must advance, so that the world gets older by `step`, less what it is
+    /// ahead already. If each process added its step to those of the others, time would pass more
+    /// quickly the more of them there are.
+    pub(super) fn catch_up(&self, step: Duration) -> Duration {
+        let ahead = self.ahead.swap(0, Ordering::SeqCst);
+        step.max(Duration::from_nanos(ahead))
     }
 
     /// Sets wall time by so much, this long after the start.
@@ -78,9 +110,18 @@ pub struct Pacer {
 /// The real time between two strokes of a [`Pacer`].
 const STROKE: Duration = Duration::from_millis(20);
 
+/// The real time after which a [`Pacer`] lets other processes know how late it is.
+const SILENT: Duration = Duration::from_millis(250);
+
 impl Pacer {
-    pub(super) fn new(speed: f64) -> Self {
-        let step = STROKE.mul_f64(speed.clamp(0.01, 1e6));
+    /// `stroke` is told the step of each stroke and after how long to break the silence, and answers
+    /// by how much tokio's clock is to advance.
+    pub(super) fn new(
+        speed: f64,
+        stroke: impl Fn(Duration, Duration) -> Duration + Send + 'static,
+    ) -> Self {
+        let speed = speed.clamp(0.01, 1e6);
+        let (step, silent) = (STROKE.mul_f64(speed), SILENT.mul_f64(speed));
         let task = tokio::spawn(async move {
             loop {
                 // Blocks the runtime's only thread on purpose: were it idle, its paused clock
@@ -91,7 +132,7 @@ impl Pacer {
                     tokio::task::yield_now().await;
                     continue;
                 }
-                tokio::time::advance(step).await;
+                tokio::time::advance(stroke(step, silent)).await;
             }
         });
         Self { task }

@@ -48,7 +48,7 @@ fn quoted(text: &str) -> String {
     format!("'{}'", text.replace('\'', r"'\''"))
 }
 
-fn action_json(action: &Action) -> Value {
+pub(in crate::aws) fn action_json(action: &Action) -> Value {
     let forward = action.forward_config.as_ref();
     let oidc = action.authenticate_oidc_config.as_ref();
     let cognito = action.authenticate_cognito_config.as_ref();

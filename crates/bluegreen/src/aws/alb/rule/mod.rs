@@ -2,7 +2,7 @@
 
 mod advice;
 mod arn;
-mod command;
+pub(in crate::aws) mod command;
 pub(super) mod conditions;
 pub(super) mod edit;
 pub(super) mod fingerprint;

@@ -1,7 +1,7 @@
 //! Rules and target groups as files describe them.
 
 pub(in crate::aws) mod conversions;
-mod request;
+pub(in crate::aws) mod request;
 mod rule_rules;
 mod rule_spec;
 pub(super) mod target_group_spec;

@@ -17,11 +17,11 @@ use serde_json::Value;
 
 use crate::aws::document::{list, strings, text};
 
-pub(super) fn string(value: &Value, field: &str) -> Option<String> {
+pub(in crate::aws) fn string(value: &Value, field: &str) -> Option<String> {
     value.get(field)?.as_str().map(str::to_owned)
 }
 
-pub(super) fn number(value: &Value, field: &str) -> Option<i32> {
+pub(in crate::aws) fn number(value: &Value, field: &str) -> Option<i32> {
     i32::try_from(value.get(field)?.as_i64()?).ok()
 }
 
@@ -39,14 +39,14 @@ fn choice<T: for<'a> From<&'a str>>(value: &Value, field: &str) -> Option<T> {
     value.get(field)?.as_str().map(T::from)
 }
 
-pub(super) fn tag(value: &Value) -> Tag {
+pub(in crate::aws) fn tag(value: &Value) -> Tag {
     Tag::builder()
         .set_key(string(value, "Key"))
         .set_value(string(value, "Value"))
         .build()
 }
 
-pub(super) fn condition(value: &Value) -> RuleCondition {
+pub(in crate::aws) fn condition(value: &Value) -> RuleCondition {
     let host = |config: &Value| {
         HostHeaderConditionConfig::builder()
             .set_values(all(config, "Values"))
@@ -102,7 +102,7 @@ pub(super) fn condition(value: &Value) -> RuleCondition {
 }
 
 /// An action, but a log-in by OIDC, which is refused before: it holds a secret.
-pub(super) fn action(value: &Value) -> Action {
+pub(in crate::aws) fn action(value: &Value) -> Action {
     let redirect = |config: &Value| {
         RedirectActionConfig::builder()
             .set_protocol(string(config, "Protocol"))
@@ -192,7 +192,7 @@ fn jwt(config: &Value) -> JwtValidationActionConfig {
         .build()
 }
 
-pub(super) fn transform(value: &Value) -> RuleTransform {
+pub(in crate::aws) fn transform(value: &Value) -> RuleTransform {
     let rewrites = |config: &Value| {
         let rewrites = list(config, "/Rewrites").map(|(_, one)| {
             RewriteConfig::builder()

@@ -19,9 +19,7 @@ use aws_sdk_ecr::{
         },
         put_image::{PutImageOutput, builders::PutImageInputBuilder},
     },
-    types::{
-        AuthorizationData, Image, ImageDetail, ImageIdentifier, ImageTagMutability, Repository,
-    },
+    types::{AuthorizationData, Image, ImageDetail, ImageIdentifier},
 };
 use aws_smithy_types::DateTime;
 use base64::{Engine as _, prelude::BASE64_STANDARD};
@@ -32,8 +30,8 @@ use crate::{
         api::{ApiError, EcrApi},
         sim::{
             fault::{Call, answer},
-            state::registry::{HOST, REPOSITORY, blob_url, digest},
-            time::SimClock,
+            mutation::ecr::repository,
+            state::registry::{HOST, blob_url},
         },
     },
     error::ErrorKind,
@@ -82,22 +80,7 @@ impl EcrApi for SimEcr {
         &self,
         input: CreateRepositoryInputBuilder,
     ) -> Result<CreateRepositoryOutput, ApiError> {
-        self.0
-            .serve(Call::CreateRepository, move |world, _now| {
-                let call = Call::CreateRepository;
-                if world.registry.exists {
-                    let code = "RepositoryAlreadyExistsException";
-                    return Err(answer(call, ErrorKind::Conflict, code, "it exists"));
-                }
-                world.registry.exists = true;
-                let is_immutable =
-                    input.get_image_tag_mutability() == &Some(ImageTagMutability::Immutable);
-                world.registry.is_immutable = is_immutable;
-                Ok(CreateRepositoryOutput::builder()
-                    .repository(repository(is_immutable))
-                    .build())
-            })
-            .await
+        self.0.change(input).await
     }
 
     async fn describe_images(
@@ -166,45 +149,8 @@ impl EcrApi for SimEcr {
     }
 
     async fn put_image(&self, input: PutImageInputBuilder) -> Result<PutImageOutput, ApiError> {
-        self.0
-            .serve(Call::PutImage, move |world, _now| {
-                let call = Call::PutImage;
-                let tag = input.get_image_tag().clone().unwrap_or_default();
-                let manifest = input.get_image_manifest().clone().unwrap_or_default();
-                let digest = digest(&manifest);
-                if world.registry.tags.get(&tag) == Some(&digest) {
-                    let code = "ImageAlreadyExistsException";
-                    return Err(answer(call, ErrorKind::Conflict, code, "it has this tag"));
-                }
-                world.registry.put(&tag, &digest, manifest).map_err(|why| {
-                    answer(
-                        call,
-                        ErrorKind::Conflict,
-                        "ImageTagAlreadyExistsException",
-                        &why,
-                    )
-                })?;
-                let id = ImageIdentifier::builder()
-                    .image_digest(digest)
-                    .image_tag(tag);
-                let image = Image::builder().image_id(id.build()).build();
-                Ok(PutImageOutput::builder().image(image).build())
-            })
-            .await
+        self.0.change(input).await
     }
-}
-
-fn repository(is_immutable: bool) -> Repository {
-    Repository::builder()
-        .repository_name(REPOSITORY)
-        .repository_uri(format!("{HOST}/{REPOSITORY}"))
-        .image_tag_mutability(if is_immutable {
-            ImageTagMutability::Immutable
-        } else {
-            ImageTagMutability::Mutable
-        })
-        .created_at(DateTime::from_secs(SimClock::epoch().as_second()))
-        .build()
 }
 
 fn no_repository(call: Call) -> ApiError {

@@ -31,8 +31,7 @@ use aws_sdk_elasticloadbalancingv2::{
         remove_tags::{RemoveTagsOutput, builders::RemoveTagsInputBuilder},
     },
     types::{
-        ActionTypeEnum, HostHeaderConditionConfig, Listener, PathPatternConditionConfig,
-        ProtocolEnum, Rule, Tag, TagDescription, TargetDescription, TargetGroupTuple, TargetHealth,
+        Listener, ProtocolEnum, Rule, Tag, TagDescription, TargetDescription, TargetHealth,
         TargetHealthDescription, TargetHealthStateEnum,
     },
 };
@@ -42,19 +41,19 @@ use crate::{
     aws::{
         api::{ApiError, ElbApi},
         sim::{
-            fault::{Call, answer},
+            fault::Call,
+            mutation::{
+                elb::{as_described, listener, no_listener},
+                tags::check_tagged,
+            },
             state::{
-                change::Writer,
                 groups::no_group,
                 rules,
                 world::World,
-                writes::{
-                    check, check_groups, invalid, modifiable, no_rule, write_default, write_rule,
-                },
+                writes::{invalid, no_rule},
             },
         },
     },
-    error::ErrorKind,
     traffic::Side,
 };
 
@@ -133,121 +132,49 @@ impl ElbApi for SimElb {
         &self,
         input: ModifyTargetGroupAttributesInputBuilder,
     ) -> Result<ModifyTargetGroupAttributesOutput, ApiError> {
-        self.0
-            .serve(Call::ModifyTargetGroupAttributes, move |world, _now| {
-                let arn = input.get_target_group_arn().as_deref().unwrap_or_default();
-                let wanted = input.get_attributes().as_deref().unwrap_or_default();
-                world.groups.set_attributes(arn, wanted)?;
-                Ok(ModifyTargetGroupAttributesOutput::builder()
-                    .set_attributes(Some(world.groups.attributes(arn)?))
-                    .build())
-            })
-            .await
+        self.0.change(input).await
     }
 
     async fn modify_rule(
         &self,
         input: ModifyRuleInputBuilder,
     ) -> Result<ModifyRuleOutput, ApiError> {
-        self.0
-            .serve(Call::ModifyRule, move |world, now| {
-                let arn = input.get_rule_arn().clone().unwrap_or_default();
-                let index = modifiable(world, &arn)?;
-                if let Some(actions) = input.get_actions().clone() {
-                    write_rule(world, &arn, actions)?;
-                }
-                if let Some(conditions) = input.get_conditions().clone() {
-                    world.rules.all[index].conditions = Some(conditions);
-                }
-                world.changed(now, Writer::Caller);
-                let rule = as_described(&world.rules.all[index]);
-                Ok(ModifyRuleOutput::builder().rules(rule).build())
-            })
-            .await
+        self.0.change(input).await
     }
 
     async fn modify_listener(
         &self,
         input: ModifyListenerInputBuilder,
     ) -> Result<ModifyListenerOutput, ApiError> {
-        self.0
-            .serve(Call::ModifyListener, move |world, now| {
-                let call = Call::ModifyListener;
-                if input.get_listener_arn().as_deref() != Some(rules::listener().as_str()) {
-                    return Err(no_listener(call));
-                }
-                if let Some(actions) = input.get_default_actions().clone() {
-                    write_default(world, actions)?;
-                }
-                world.changed(now, Writer::Caller);
-                Ok(ModifyListenerOutput::builder()
-                    .listeners(listener())
-                    .build())
-            })
-            .await
+        self.0.change(input).await
     }
 
     async fn create_target_group(
         &self,
         input: CreateTargetGroupInputBuilder,
     ) -> Result<CreateTargetGroupOutput, ApiError> {
-        self.0
-            .serve(Call::CreateTargetGroup, move |world, _now| {
-                let made = world.groups.create(&input)?;
-                Ok(CreateTargetGroupOutput::builder()
-                    .target_groups(made)
-                    .build())
-            })
-            .await
+        self.0.change(input).await
     }
 
     async fn delete_target_group(
         &self,
         input: DeleteTargetGroupInputBuilder,
     ) -> Result<DeleteTargetGroupOutput, ApiError> {
-        self.0
-            .serve(Call::DeleteTargetGroup, move |world, _now| {
-                let arn = input.get_target_group_arn().as_deref().unwrap_or_default();
-                world.groups.delete(arn, &world.rules)?;
-                Ok(DeleteTargetGroupOutput::builder().build())
-            })
-            .await
+        self.0.change(input).await
     }
 
     async fn create_rule(
         &self,
         input: CreateRuleInputBuilder,
     ) -> Result<CreateRuleOutput, ApiError> {
-        self.0
-            .serve(Call::CreateRule, move |world, _now| {
-                let call = Call::CreateRule;
-                if input.get_listener_arn().as_deref() != Some(rules::listener().as_str()) {
-                    return Err(no_listener(call));
-                }
-                check(call, input.get_actions().as_deref().unwrap_or_default())?;
-                check_groups(call, world, input.get_actions().as_deref())?;
-                let made = world.rules.create(&input)?;
-                let arn = made.rule_arn.clone().unwrap_or_default();
-                let tags = input.get_tags().as_deref().unwrap_or_default();
-                world.groups.tag(&arn, tags);
-                Ok(CreateRuleOutput::builder()
-                    .rules(as_described(&made))
-                    .build())
-            })
-            .await
+        self.0.change(input).await
     }
 
     async fn delete_rule(
         &self,
         input: DeleteRuleInputBuilder,
     ) -> Result<DeleteRuleOutput, ApiError> {
-        self.0
-            .serve(Call::DeleteRule, move |world, _now| {
-                let arn = input.get_rule_arn().as_deref().unwrap_or_default();
-                world.rules.delete(arn)?;
-                Ok(DeleteRuleOutput::builder().build())
-            })
-            .await
+        self.0.change(input).await
     }
 
     async fn describe_tags(
@@ -264,30 +191,14 @@ impl ElbApi for SimElb {
     }
 
     async fn add_tags(&self, input: AddTagsInputBuilder) -> Result<AddTagsOutput, ApiError> {
-        self.0
-            .serve(Call::AddTags, move |world, _now| {
-                let arns = input.get_resource_arns().iter().flatten();
-                check_tagged(Call::AddTags, world, arns.clone())?;
-                let tags = input.get_tags().as_deref().unwrap_or_default();
-                arns.for_each(|arn| world.groups.tag(arn, tags));
-                Ok(AddTagsOutput::builder().build())
-            })
-            .await
+        self.0.change(input).await
     }
 
     async fn remove_tags(
         &self,
         input: RemoveTagsInputBuilder,
     ) -> Result<RemoveTagsOutput, ApiError> {
-        self.0
-            .serve(Call::RemoveTags, move |world, _now| {
-                let arns = input.get_resource_arns().iter().flatten();
-                check_tagged(Call::RemoveTags, world, arns.clone())?;
-                let keys = input.get_tag_keys().as_deref().unwrap_or_default();
-                arns.for_each(|arn| world.groups.untag(arn, keys));
-                Ok(RemoveTagsOutput::builder().build())
-            })
-            .await
+        self.0.change(input).await
     }
 }
 
@@ -365,15 +276,6 @@ fn describe_listeners(
     Ok(DescribeListenersOutput::builder()
         .listeners(listener())
         .build())
-}
-
-fn listener() -> Listener {
-    Listener::builder()
-        .listener_arn(rules::listener().as_str())
-        .load_balancer_arn(rules::BALANCER)
-        .port(443)
-        .protocol(ProtocolEnum::Https)
-        .build()
 }
 
 fn describe_target_groups(
@@ -456,84 +358,10 @@ fn target_health(side: Side, counts: &crate::traffic::TargetCounts) -> DescribeT
     output.build()
 }
 
-/// A rule as AWS shows it: a forward to one group in both shapes, and never a client secret.
-fn as_described(rule: &Rule) -> Rule {
-    let mut rule = rule.clone();
-    // However values were given, they come back in both places.
-    for condition in rule.conditions.iter_mut().flatten() {
-        let short = condition.values.clone();
-        match condition.field.as_deref() {
-            Some("host-header") => {
-                let own = condition.host_header_config.get_or_insert_with(|| {
-                    let config = HostHeaderConditionConfig::builder();
-                    config.set_values(short).build()
-                });
-                condition.values.clone_from(&own.values);
-            }
-            Some("path-pattern") => {
-                let own = condition.path_pattern_config.get_or_insert_with(|| {
-                    let config = PathPatternConditionConfig::builder();
-                    config.set_values(short).build()
-                });
-                condition.values.clone_from(&own.values);
-            }
-            _ => {}
-        }
-    }
-    for action in rule.actions.iter_mut().flatten() {
-        if let Some(login) = action.authenticate_oidc_config.as_mut() {
-            login.client_secret = None;
-            login.use_existing_client_secret = None;
-        }
-        // A part of the URL that is not said stays as it was asked for.
-        if let Some(to) = action.redirect_config.as_mut() {
-            for (part, own) in [
-                (&mut to.protocol, "#{protocol}"),
-                (&mut to.port, "#{port}"),
-                (&mut to.host, "#{host}"),
-                (&mut to.path, "/#{path}"),
-                (&mut to.query, "#{query}"),
-            ] {
-                part.get_or_insert_with(|| own.to_owned());
-            }
-        }
-        if action.r#type != Some(ActionTypeEnum::Forward) {
-            continue;
-        }
-        if action.forward_config.is_none()
-            && let Some(sole) = action.target_group_arn.clone()
-        {
-            let group = TargetGroupTuple::builder().target_group_arn(sole).weight(1);
-            let config = aws_sdk_elasticloadbalancingv2::types::ForwardActionConfig::builder()
-                .target_groups(group.build());
-            action.forward_config = Some(config.build());
-        }
-    }
-    rule
-}
-
-/// Tags are of groups and rules that exist.
-fn check_tagged<'a>(
-    call: Call,
-    world: &World,
-    mut arns: impl Iterator<Item = &'a String>,
-) -> Result<(), ApiError> {
-    match arns.find(|arn| !world.groups.exists(arn) && world.rules.find(arn).is_none()) {
-        Some(arn) if arn.contains(":listener-rule/") => Err(no_rule(call)),
-        Some(_) => Err(no_group(call)),
-        None => Ok(()),
-    }
-}
-
 fn side_of(arn: Option<&str>) -> Option<Side> {
     match arn {
         Some(arn) if arn == rules::blue().as_str() => Some(Side::Blue),
         Some(arn) if arn == rules::green().as_str() => Some(Side::Green),
         _ => None,
     }
-}
-
-fn no_listener(call: Call) -> ApiError {
-    let message = "One or more listeners not found";
-    answer(call, ErrorKind::NotFound, "ListenerNotFound", message)
 }

@@ -19,28 +19,22 @@ use aws_sdk_applicationautoscaling::{
 use serde_json::{Value, json};
 
 use super::shared::Shared;
-use crate::{
-    aws::{
-        api::{ApiError, ScalingApi},
-        sim::{
-            fault::{Call, answer},
-            state::{
-                fleet::{BLUE_SERVICE, CLUSTER},
-                scaling::Scaled,
-                world::World,
-            },
-            time::SimClock,
+use crate::aws::{
+    api::{ApiError, ScalingApi},
+    sim::{
+        fault::Call,
+        mutation::scaling::{invalid, resource},
+        state::{
+            fleet::{BLUE_SERVICE, CLUSTER},
+            scaling::Scaled,
+            world::World,
         },
+        time::SimClock,
     },
-    error::ErrorKind,
 };
 
 #[derive(Debug)]
 pub(in crate::aws::sim) struct SimScaling(pub(in crate::aws::sim) Arc<Shared>);
-
-fn resource() -> String {
-    format!("service/{CLUSTER}/{BLUE_SERVICE}")
-}
 
 #[async_trait]
 impl ScalingApi for SimScaling {
@@ -66,34 +60,7 @@ impl ScalingApi for SimScaling {
         &self,
         input: RegisterScalableTargetInputBuilder,
     ) -> Result<RegisterScalableTargetOutput, ApiError> {
-        let call = Call::RegisterScalableTarget;
-        self.0
-            .serve(call, move |world, now| {
-                let is_known = input.get_resource_id().as_deref() == Some(&resource());
-                let Some(scaled) = world.scaling.as_mut().filter(|_| is_known) else {
-                    let message =
-                        "MaxCapacity and MinCapacity are needed for a new scalable target";
-                    return Err(invalid(call, message));
-                };
-                let count = |given: &Option<i32>, stands: u32| match given {
-                    Some(given) => u32::try_from(*given).ok(),
-                    None => Some(stands),
-                };
-                let minimum = count(input.get_min_capacity(), scaled.minimum);
-                let maximum = count(input.get_max_capacity(), scaled.maximum);
-                let (Some(minimum), Some(maximum)) = (minimum, maximum) else {
-                    return Err(invalid(call, "a capacity must not be negative"));
-                };
-                if minimum > maximum {
-                    let message = "Maximum capacity cannot be less than minimum capacity";
-                    return Err(invalid(call, message));
-                }
-                (scaled.minimum, scaled.maximum) = (minimum, maximum);
-                // What runs is brought inside of the range at once.
-                scaled.scale(now, scaled.desired());
-                Ok(RegisterScalableTargetOutput::builder().build())
-            })
-            .await
+        self.0.change(input).await
     }
 }
 
@@ -109,10 +76,6 @@ fn target(call: Call, scaled: &Scaled) -> Result<ScalableTarget, ApiError> {
         .creation_time(DateTime::from_secs(SimClock::epoch().as_second()))
         .build()
         .map_err(|error| invalid(call, &error.to_string()))
-}
-
-fn invalid(call: Call, message: &str) -> ApiError {
-    answer(call, ErrorKind::Invalid, "ValidationException", message)
 }
 
 /// Blue's service as ECS describes it: it is there, and is never deployed.

@@ -2,16 +2,24 @@
 
 use std::{
     fmt,
+    ops::{Deref, DerefMut},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
+
+use serde_json::Value;
 
 use crate::{
     aws::{
         ServerDates,
         api::ApiError,
         sim::{
-            fault::{Area, Call, Fault, TIME_OUT, answer, lost},
+            fault::{Call, Fault, TIME_OUT, answer, lost},
+            log::{
+                event::{Event, nanos},
+                file::Log,
+            },
+            mutation::Mutation,
             state::{fleet::Fate, past::Numbered, programs::Programs, rules, world::World},
             stop::{Moment, StopPoint},
             time::SimClock,
@@ -24,9 +32,72 @@ use crate::{
 
 /// The world, its clock, and the dates of its answers.
 pub(in crate::aws::sim) struct Shared {
-    world: Mutex<World>,
+    inner: Mutex<Inner>,
     clock: Arc<SimClock>,
     dates: ServerDates,
+}
+
+struct Inner {
+    world: World,
+    /// Where it is kept, if it is.
+    log: Option<Log>,
+}
+
+/// A look at the world as it is now. Other processes that have a kept world open wait meanwhile.
+pub(in crate::aws::sim) struct Look<'a> {
+    inner: MutexGuard<'a, Inner>,
+    now: Duration,
+}
+
+impl Look<'_> {
+    /// Writes down what is about to be done, if the world is kept. If that fails, it must not be
+    /// done: the others would never hear of it.
+    pub(in crate::aws::sim) fn note(&mut self, event: Event) -> Result<(), String> {
+        match &mut self.inner.log {
+            Some(log) => log.append(self.now, event),
+            None => Ok(()),
+        }
+    }
+
+    /// Writes it down and does it.
+    pub(in crate::aws::sim) fn happen(&mut self, event: &Event) {
+        if self.note(event.clone()).is_ok() {
+            let now = self.now;
+            event.happen(self, now);
+        }
+    }
+
+    /// When something was last written down.
+    fn noted(&self) -> Duration {
+        self.inner.log.as_ref().map(Log::last).unwrap_or_default()
+    }
+
+    /// Why the world cannot be kept any more, if so.
+    pub(in crate::aws::sim) fn trouble(&self) -> Option<&str> {
+        self.inner.log.as_ref().and_then(Log::trouble)
+    }
+}
+
+impl Deref for Look<'_> {
+    type Target = World;
+
+    fn deref(&self) -> &World {
+        &self.inner.world
+    }
+}
+
+impl DerefMut for Look<'_> {
+    fn deref_mut(&mut self) -> &mut World {
+        &mut self.inner.world
+    }
+}
+
+impl Drop for Look<'_> {
+    fn drop(&mut self) {
+        if let Some(log) = &mut self.inner.log {
+            log.release();
+        }
+    }
 }
 
 impl fmt::Debug for Shared {
@@ -38,10 +109,16 @@ impl fmt::Debug for Shared {
 impl Shared {
     pub(in crate::aws::sim) fn new(world: World, clock: SimClock) -> Self {
         Self {
-            world: Mutex::new(world),
+            inner: Mutex::new(Inner { world, log: None }),
             clock: Arc::new(clock),
             dates: ServerDates::default(),
         }
+    }
+
+    /// Keeps the world, at its start, in a file: what stands there has happened already.
+    pub(in crate::aws::sim) fn keep_in(&self, log: Log) {
+        let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
+        inner.log = Some(log);
     }
 
     pub(in crate::aws::sim) fn clock(&self) -> &Arc<SimClock> {
@@ -52,12 +129,41 @@ impl Shared {
         &self.dates
     }
 
-    /// The world as it is now.
-    pub(in crate::aws::sim) fn now(&self) -> (MutexGuard<'_, World>, Duration) {
+    /// The world as it is now, with everything that other processes have done to it.
+    pub(in crate::aws::sim) fn now(&self) -> (Look<'_>, Duration) {
+        let mut guard = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
+        let inner = &mut *guard;
+        if let Some(log) = &mut inner.log {
+            for entry in log.hold() {
+                inner.world.advance(entry.at());
+                entry.event.happen(&mut inner.world, entry.at());
+            }
+            // Nobody sees the world before what was done to it.
+            self.clock.not_before(log.last());
+        }
         let now = self.clock.elapsed();
-        let mut world = self.world.lock().unwrap_or_else(PoisonError::into_inner);
-        world.advance(now);
-        (world, now)
+        inner.world.advance(now);
+        (Look { inner: guard, now }, now)
+    }
+
+    fn is_kept(&self) -> bool {
+        let inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
+        inner.log.is_some()
+    }
+
+    /// A stroke of a pacer, which is about to let `step` pass: lets other processes know how late it
+    /// is, if nothing was written down for `silent`. Returns how far tokio's clock must advance.
+    pub(in crate::aws::sim) fn stroke(&self, step: Duration, silent: Duration) -> Duration {
+        if !self.is_kept() {
+            return step;
+        }
+        let (mut world, now) = self.now();
+        if now.saturating_sub(world.noted()) >= silent {
+            // The next call tells of any trouble.
+            let _ = world.note(Event::Passed);
+        }
+        drop(world);
+        self.clock.catch_up(step)
     }
 
     pub(super) fn programs(&self) -> Programs {
@@ -76,12 +182,11 @@ impl Shared {
 
     pub(super) fn push(&self, tag: &str, content: &str) -> Result<String, String> {
         let (mut world, now) = self.now();
-        world.keep(Area::Registry, now, None);
-        let pushed = world.registry.push(tag, content);
-        if pushed.is_err() {
-            world.forget();
-        }
-        pushed
+        world.note(Event::Pushed {
+            tag: tag.to_owned(),
+            content: content.to_owned(),
+        })?;
+        world.push(now, tag, content)
     }
 
     /// The side that answers a request, if its rule forwards: that with more weight.
@@ -107,18 +212,42 @@ impl Shared {
         world.fleet.serving(now)
     }
 
-    /// Serves a call, or lets it fail.
+    /// Serves a read, or lets it fail.
     pub(super) async fn serve<T: 'static>(
         &self,
         call: Call,
         effect: impl FnOnce(&mut World, Duration) -> Result<T, ApiError> + Send + 'static,
     ) -> Result<T, ApiError> {
-        let (numbered, fault, stop) = self.numbered(call);
+        self.answer(call, None, effect).await
+    }
+
+    /// Serves a change, or lets it fail.
+    pub(super) async fn change<M: Mutation>(&self, mutation: M) -> Result<M::Output, ApiError> {
+        let call = mutation.call();
+        let json = self.is_kept().then(|| mutation.to_json());
+        if let Some(json) = &json
+            && M::from_json(call, json) != mutation
+        {
+            let message =
+                "a kept simulation cannot keep all of this request; one that is not kept takes it";
+            return Err(answer(call, ErrorKind::Invalid, "NotKept", message));
+        }
+        let effect = move |world: &mut World, now: Duration| mutation.happen(world, now);
+        self.answer(call, json, effect).await
+    }
+
+    async fn answer<T: 'static>(
+        &self,
+        call: Call,
+        json: Option<Value>,
+        effect: impl FnOnce(&mut World, Duration) -> Result<T, ApiError> + Send + 'static,
+    ) -> Result<T, ApiError> {
+        let (numbered, fault, stop) = self.numbered(call)?;
         let stop_at = |moment| stop.clone().filter(|stop| stop.moment == moment);
         if let Some(stop) = stop_at(Moment::BeforeEffect) {
             stop.wait().await;
         }
-        let served = self.served(numbered, fault, effect).await;
+        let served = self.served(numbered, fault, json, effect).await;
         let answered = self.clock.elapsed();
         if let Some(stop) = stop_at(Moment::AfterEffect) {
             stop.wait().await;
@@ -136,8 +265,13 @@ impl Shared {
     }
 
     /// Counts a call; what goes wrong with it, and where it stops.
-    fn numbered(&self, call: Call) -> (Numbered, Option<Fault>, Option<StopPoint>) {
+    fn numbered(
+        &self,
+        call: Call,
+    ) -> Result<(Numbered, Option<Fault>, Option<StopPoint>), ApiError> {
         let (mut world, now) = self.now();
+        let noted = world.note(Event::Called { call });
+        noted.map_err(|why| not_kept(call, &why))?;
         let of_all = world.calls.values().sum::<u64>() + 1;
         let of_call = world.calls.entry(call).or_default();
         *of_call += 1;
@@ -149,13 +283,14 @@ impl Shared {
         };
         let fault = world.faults.iter().find(|(calls, _)| numbered.is_of(calls));
         let stop = world.stops.iter().find(|stop| numbered.is_of(&stop.calls));
-        (numbered, fault.map(|(_, fault)| *fault), stop.cloned())
+        Ok((numbered, fault.map(|(_, fault)| *fault), stop.cloned()))
     }
 
     async fn served<T: 'static>(
         &self,
         numbered: Numbered,
         fault: Option<Fault>,
+        json: Option<Value>,
         effect: impl FnOnce(&mut World, Duration) -> Result<T, ApiError> + Send + 'static,
     ) -> Result<T, ApiError> {
         let call = numbered.call;
@@ -169,10 +304,10 @@ impl Shared {
         let waits = {
             let (mut world, now) = self.now();
             match fault {
-                None => return effect(&mut world, now),
+                None => return carry_out(&mut world, now, call, json, effect),
                 Some(Fault::ThirdPartyWrite { weights }) => {
-                    world.write_of_third_party(now, weights);
-                    return effect(&mut world, now);
+                    world.happen(&Event::Weights { weights });
+                    return carry_out(&mut world, now, call, json, effect);
                 }
                 Some(Fault::Throttle) => {
                     return Err(answer(
@@ -205,17 +340,18 @@ impl Shared {
                 Some(Fault::TimeoutBeforeEffect) => Some(TIME_OUT),
                 // Whatever the answer is, it is lost.
                 Some(Fault::TimeoutAfterEffect) => {
-                    drop(effect(&mut world, now));
+                    drop(carry_out(&mut world, now, call, json, effect));
                     Some(TIME_OUT)
                 }
                 Some(Fault::LateEffect { after }) => {
                     let lands = now + TIME_OUT + after.min(TIME_OUT);
+                    note(&mut world, call, json, Some(lands))?;
                     world.land(lands, move |world, now| drop(effect(world, now)));
                     Some(TIME_OUT)
                 }
                 Some(Fault::HangBeforeEffect) => None,
                 Some(Fault::HangAfterEffect) => {
-                    drop(effect(&mut world, now));
+                    drop(carry_out(&mut world, now, call, json, effect));
                     None
                 }
             }
@@ -226,4 +362,41 @@ impl Shared {
         }
         Err(lost(call, "no answer within 10 s"))
     }
+}
+
+/// The error of a call that could not be written down. It did nothing.
+fn not_kept(call: Call, why: &str) -> ApiError {
+    answer(call, ErrorKind::Unavailable, "KeptSimulation", why)
+}
+
+/// Writes a change down, if the world is kept.
+fn note(
+    world: &mut Look<'_>,
+    call: Call,
+    json: Option<Value>,
+    lands: Option<Duration>,
+) -> Result<(), ApiError> {
+    let Some(input) = json else {
+        return Ok(());
+    };
+    let lands = lands.map(nanos);
+    let noted = world.note(Event::Changed { call, input, lands });
+    noted.map_err(|why| not_kept(call, &why))
+}
+
+fn carry_out<T>(
+    world: &mut Look<'_>,
+    now: Duration,
+    call: Call,
+    json: Option<Value>,
+    effect: impl FnOnce(&mut World, Duration) -> Result<T, ApiError>,
+) -> Result<T, ApiError> {
+    note(world, call, json, None)?;
+    let done = effect(world, now);
+    for (at, weights) in std::mem::take(&mut world.followed) {
+        let at = nanos(at);
+        // If it fails, the next call tells.
+        let _ = world.note(Event::Planned { at, weights });
+    }
+    done
 }

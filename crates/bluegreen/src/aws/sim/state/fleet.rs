@@ -364,10 +364,12 @@ impl Fleet {
         }
     }
 
-    /// Lets happen what happens by itself up to `now`.
+    /// Lets happen what happens by itself up to `now`, in order: else it would matter how often
+    /// anybody looks.
     pub(in crate::aws::sim) fn advance(&mut self, now: Duration) {
         if let Some(due) = self.stranger.filter(|due| *due <= now) {
             self.stranger = None;
+            while self.settle(due) {}
             let fate = std::mem::replace(&mut self.next_fate, Fate::Works);
             let mut definition = first_definition();
             definition.insert("cpu".to_owned(), json!("512"));
@@ -375,23 +377,28 @@ impl Fleet {
             self.next_fate = fate;
             self.deploy(due, &arn, Writer::Stranger);
         }
+        while self.settle(now) {}
+    }
+
+    /// Lets the newest deployment end, if it has by `now`. Returns whether something changed.
+    fn settle(&mut self, now: Duration) -> bool {
         let Some(primary) = self
             .service
             .as_ref()
             .and_then(|one| one.deployments.first())
             .cloned()
         else {
-            return;
+            return false;
         };
         let progress = self.progress(&primary, now);
         if progress.state == "COMPLETED" {
             let done = primary.begun + STARTS * 2;
             let Some(service) = self.service.as_mut() else {
-                return;
+                return false;
             };
-            if service.deployments.len() > 1
-                || service.completed.as_ref() != Some(&primary.revision)
-            {
+            let is_new = service.deployments.len() > 1
+                || service.completed.as_ref() != Some(&primary.revision);
+            if is_new {
                 service.deployments.truncate(1);
                 service.completed = Some(primary.revision.clone());
                 if let Some(first) = service.deployments.first_mut() {
@@ -400,14 +407,14 @@ impl Fleet {
                 let message = format!("(service {SERVICE}) has reached a steady state.");
                 service.events.push((done, message));
             }
-            return;
+            return is_new;
         }
         let trips = primary.failed.is_none() && progress.failed >= TRIPS;
         let Some(service) = self.service.as_mut() else {
-            return;
+            return false;
         };
         if !trips || !service.breaker("enable") {
-            return;
+            return false;
         }
         let tripped = primary.begun + DIES * TRIPS;
         if let Some(first) = service.deployments.first_mut() {
@@ -431,6 +438,7 @@ impl Fleet {
             let message = format!("(service {SERVICE}) rolling back to deployment {id}.");
             service.events.push((tripped, message));
         }
+        true
     }
 
     /// What answers requests now; `None` where nothing does.

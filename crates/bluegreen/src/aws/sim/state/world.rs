@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeMap, fmt, time::Duration};
 
+use aws_sdk_elasticloadbalancingv2::types::{HttpRequestMethodConditionConfig, RuleCondition};
 use jiff::Timestamp;
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
@@ -89,6 +90,8 @@ pub(in crate::aws::sim) struct World {
     pub(in crate::aws::sim) late: BTreeMap<Duration, Vec<LateEffect>>,
     /// A third party's writes that follow a call's effect: of which call, how long after it.
     pub(in crate::aws::sim) followers: Vec<(Selector, Duration, Sides<u32>)>,
+    /// Those of them that became due since they were last taken from here.
+    pub(in crate::aws::sim) followed: Vec<(Duration, Sides<u32>)>,
     /// Somebody else's writes, by time.
     pub(in crate::aws::sim) scheduled: BTreeMap<Duration, Sides<u32>>,
     /// How blue's service is scaled, if it is.
@@ -135,28 +138,29 @@ impl World {
             let second = Duration::from_secs(self.seconds.len() as u64);
             // A second sees whatever was written within it, whether or not somebody asked then.
             let its_end = second + Duration::from_nanos(999_999_999);
-            self.write_scheduled(its_end);
-            self.fire_schedules(its_end);
+            self.write_due(its_end);
             let happened = self.happen(second);
             if let Some(scaled) = &mut self.scaling {
                 scaled.pass(second, happened.blue.requests);
             }
             self.seconds.push(happened);
         }
-        self.write_scheduled(now);
-        self.fire_schedules(now);
+        self.write_due(now);
         if let Some(due) = self.fleet.stranger.filter(|due| *due <= now) {
             self.keep(Area::Service, due, None);
         }
         self.fleet.advance(now);
     }
 
-    /// Lets every write that is due by `now` happen, in the order of their times.
-    fn write_scheduled(&mut self, now: Duration) {
+    /// Lets every write that is due by `now` happen, in the order of their times, schedules included:
+    /// else it would matter how often anybody looks.
+    fn write_due(&mut self, now: Duration) {
         loop {
             let theirs = self.scheduled.first_key_value().map(|(at, _)| *at);
             let late = self.late.first_key_value().map(|(at, _)| *at);
-            let Some(at) = theirs.into_iter().chain(late).min().filter(|at| *at <= now) else {
+            let fires = self.next_fires();
+            let due = [theirs, late, fires].into_iter().flatten().min();
+            let Some(at) = due.filter(|at| *at <= now) else {
                 return;
             };
             if let Some(weights) = self.scheduled.remove(&at) {
@@ -165,6 +169,7 @@ impl World {
             for LateEffect(effect) in self.late.remove(&at).unwrap_or_default() {
                 effect(self, at);
             }
+            self.fire_schedules(at);
         }
     }
 
@@ -197,8 +202,55 @@ impl World {
             while self.scheduled.contains_key(&at) {
                 at += Duration::from_nanos(1);
             }
-            self.scheduled.insert(at, weights);
+            self.plan(at, weights);
+            self.followed.push((at, weights));
         }
+    }
+
+    /// A third party will write these weights.
+    pub(in crate::aws::sim) fn plan(&mut self, at: Duration, weights: Sides<u32>) {
+        self.scheduled.insert(at, weights);
+    }
+
+    /// A third party sets the fewest targets that blue may be scaled in to.
+    pub(in crate::aws::sim) fn minimum_of_third_party(&mut self, now: Duration, minimum: u32) {
+        self.keep(Area::Scaling, now, None);
+        if let Some(scaled) = &mut self.scaling {
+            scaled.minimum = minimum.min(scaled.maximum);
+            scaled.scale(now, scaled.desired());
+        }
+    }
+
+    /// A third party changes something of the rule beside the weights: a condition.
+    pub(in crate::aws::sim) fn edit_of_third_party(&mut self, now: Duration) {
+        self.keep(Area::Balancer, now, None);
+        let config = HttpRequestMethodConditionConfig::builder()
+            .values("GET")
+            .build();
+        let condition = RuleCondition::builder()
+            .field("http-request-method")
+            .http_request_method_config(config)
+            .build();
+        let arn = self.rules.main_arn();
+        if let Some(index) = self.rules.find(arn.as_str()) {
+            let conditions = self.rules.all[index].conditions.get_or_insert_default();
+            conditions.push(condition);
+        }
+    }
+
+    /// An image is pushed: its digest, or why it is refused.
+    pub(in crate::aws::sim) fn push(
+        &mut self,
+        now: Duration,
+        tag: &str,
+        content: &str,
+    ) -> Result<String, String> {
+        self.keep(Area::Registry, now, None);
+        let pushed = self.registry.push(tag, content);
+        if pushed.is_err() {
+            self.forget();
+        }
+        pushed
     }
 
     /// Writes a change into the history.

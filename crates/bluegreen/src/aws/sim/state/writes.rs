@@ -115,6 +115,13 @@ pub(in crate::aws::sim) fn check_groups(
 }
 
 impl World {
+    /// When the next schedule fires, if there is one.
+    pub(super) fn next_fires(&self) -> Option<Duration> {
+        let times = self.schedules.values().map(|schedule| schedule.at);
+        let fires = |at| between(SimClock::epoch(), later(at, LATE));
+        times.min().map(fires)
+    }
+
     /// Lets every schedule that is due by `now` write its rule, and go.
     pub(in crate::aws::sim) fn fire_schedules(&mut self, now: Duration) {
         loop {

@@ -1,0 +1,363 @@
+//! What ECS does and answers: its requests are JSON as they are.
+
+use std::time::Duration;
+
+use serde_json::{Map, Value, json};
+
+use super::Mutation;
+use crate::{
+    aws::{
+        api::ApiError,
+        ecs::conversions,
+        sim::{
+            fault::{Call, answer},
+            state::{
+                change::Writer,
+                fleet::{CLUSTER, Fate, Fleet, SERVICE, Service},
+                world::World,
+            },
+            time::SimClock,
+        },
+    },
+    clock::later,
+    error::ErrorKind,
+};
+
+/// A change of services and revisions.
+#[derive(Debug, PartialEq)]
+pub(in crate::aws::sim) struct EcsMutation {
+    pub(in crate::aws::sim) call: Call,
+    pub(in crate::aws::sim) input: Value,
+}
+
+impl Mutation for EcsMutation {
+    type Output = Value;
+
+    fn call(&self) -> Call {
+        self.call
+    }
+
+    fn to_json(&self) -> Value {
+        self.input.clone()
+    }
+
+    fn from_json(call: Call, json: &Value) -> Self {
+        let input = json.clone();
+        Self { call, input }
+    }
+
+    fn happen(&self, world: &mut World, now: Duration) -> Result<Value, ApiError> {
+        serve(&mut world.fleet, now, self.call, &self.input)
+    }
+}
+
+const ARN: &str = "arn:aws:ecs:us-east-1:123456789012";
+
+/// What ECS answers, and what it does first.
+pub(in crate::aws::sim) fn serve(
+    fleet: &mut Fleet,
+    now: Duration,
+    call: Call,
+    input: &Value,
+) -> Result<Value, ApiError> {
+    let field = |name: &str| input.get(name).and_then(Value::as_str).unwrap_or_default();
+    if !matches!(
+        call,
+        Call::DescribeServiceRevisions
+            | Call::DescribeTaskDefinition
+            | Call::ListTaskDefinitions
+            | Call::RegisterTaskDefinition
+            | Call::TagResource
+    ) && field("cluster") != CLUSTER
+    {
+        return Err(answer(
+            call,
+            ErrorKind::NotFound,
+            "ClusterNotFoundException",
+            "Cluster not found.",
+        ));
+    }
+    match call {
+        Call::DescribeServices => {
+            let asked = input.pointer("/services/0").and_then(Value::as_str);
+            let found = fleet.service.as_ref().filter(|_| asked == Some(SERVICE));
+            Ok(match found {
+                Some(service) => {
+                    json!({"services": [described(fleet, service, now)], "failures": []})
+                }
+                None => json!({"services": [], "failures": [{"arn": asked, "reason": "MISSING"}]}),
+            })
+        }
+        Call::DescribeServiceRevisions => {
+            let asked = input["serviceRevisionArns"].as_array();
+            let service = fleet.service.as_ref().ok_or_else(|| no_service(call))?;
+            let revisions = asked.into_iter().flatten().map(|arn| {
+                let mut revision = attachments(service);
+                revision.insert("serviceRevisionArn".to_owned(), arn.clone());
+                Value::Object(revision)
+            });
+            Ok(json!({"serviceRevisions": revisions.collect::<Vec<_>>(), "failures": []}))
+        }
+        Call::CreateService => {
+            let name = field("serviceName");
+            if name != SERVICE {
+                return Err(invalid(call, "this simulation has one service only"));
+            }
+            if fleet.service.is_some() {
+                return Err(invalid(call, "Creation of service was not idempotent."));
+            }
+            let revision = revision(fleet, call, field("taskDefinition"))?;
+            let desired = input
+                .get("desiredCount")
+                .and_then(Value::as_u64)
+                .unwrap_or(1);
+            let settings = input.as_object().cloned().unwrap_or_default();
+            let mut service = Service::new(settings, u32::try_from(desired).unwrap_or(1));
+            write_tags(&mut service, input);
+            fleet.service = Some(service);
+            fleet.deploy(now, &revision, Writer::Caller);
+            Ok(answered(fleet, now))
+        }
+        Call::UpdateService => {
+            if fleet.service.is_none() || field("service") != SERVICE {
+                return Err(no_service(call));
+            }
+            let desired = input.get("desiredCount").and_then(Value::as_u64);
+            let forced = input.get("forceNewDeployment") == Some(&json!(true));
+            if let Some(service) = fleet.service.as_mut()
+                && let Some(desired) = desired.and_then(|count| u32::try_from(count).ok())
+            {
+                service.desired = desired;
+                for deployment in &mut service.deployments {
+                    deployment.desired = desired;
+                }
+            }
+            if !field("taskDefinition").is_empty() {
+                let revision = revision(fleet, call, field("taskDefinition"))?;
+                let primary = fleet
+                    .service
+                    .as_ref()
+                    .and_then(|one| one.deployments.first());
+                if forced || primary.is_none_or(|one| one.revision != revision) {
+                    fleet.deploy(now, &revision, Writer::Caller);
+                }
+            }
+            Ok(answered(fleet, now))
+        }
+        Call::TagResource => {
+            let Some(service) = fleet.service.as_mut() else {
+                return Err(no_service(call));
+            };
+            write_tags(service, input);
+            Ok(json!({}))
+        }
+        Call::RegisterTaskDefinition => {
+            let definition = input.as_object().cloned().unwrap_or_default();
+            let arn = fleet.register(definition.clone());
+            Ok(task_definition(&arn, &definition))
+        }
+        Call::DescribeTaskDefinition => {
+            let found = fleet.find(field("taskDefinition"));
+            let (arn, definition, _) =
+                found.ok_or_else(|| invalid(call, "Unable to describe task definition."))?;
+            Ok(task_definition(arn, definition))
+        }
+        Call::ListTaskDefinitions => {
+            let newest = fleet.find(field("familyPrefix"));
+            let arns: Vec<&String> = newest.iter().map(|(arn, ..)| arn).collect();
+            Ok(json!({"taskDefinitionArns": arns}))
+        }
+        Call::ListTasks => {
+            Ok(json!({"taskArns": dead(fleet, now).iter().map(|(arn, _)| arn).collect::<Vec<_>>()}))
+        }
+        Call::DescribeTasks => {
+            let tasks = dead(fleet, now).into_iter().map(|(arn, by)| {
+                json!({
+                    "taskArn": arn, "startedBy": by, "lastStatus": "STOPPED",
+                    "stopCode": "EssentialContainerExited",
+                    "stoppedReason": "Essential container in task exited",
+                    "containers": [{"name": "chatbot-fastapi", "exitCode": 1}]
+                })
+            });
+            Ok(json!({"tasks": tasks.collect::<Vec<_>>(), "failures": []}))
+        }
+        _ => Err(invalid(call, "not an operation of ECS")),
+    }
+}
+
+/// What AWS shows with a deployment, and not with the service itself.
+const OF_DEPLOYMENTS: [&str; 3] = [
+    "serviceConnectConfiguration",
+    "volumeConfigurations",
+    "vpcLatticeConfigurations",
+];
+/// What only a revision of the service shows.
+const OF_REVISIONS: [&str; 2] = ["ecsManagedResources", "gatewayConnectors"];
+
+/// By what clients reach the service, as a revision of it shows that.
+fn attachments(service: &Service) -> Map<String, Value> {
+    let all = ["loadBalancers", "serviceRegistries"].into_iter();
+    let all = all.chain(OF_DEPLOYMENTS).chain(OF_REVISIONS);
+    all.filter_map(|field| Some((field.to_owned(), service.settings.get(field)?.clone())))
+        .collect()
+}
+
+fn revision(fleet: &Fleet, call: Call, name: &str) -> Result<String, ApiError> {
+    let found = fleet.find(name).map(|(arn, ..)| arn.clone());
+    found.ok_or_else(|| invalid(call, "TaskDefinition not found."))
+}
+
+fn write_tags(service: &mut Service, input: &Value) {
+    for tag in input
+        .get("tags")
+        .and_then(Value::as_array)
+        .into_iter()
+        .flatten()
+    {
+        let part = |name: &str| tag.get(name).and_then(Value::as_str).unwrap_or_default();
+        service.tag(part("key"), part("value"));
+    }
+}
+
+/// Copies that died, with the deployment that started each.
+fn dead(fleet: &Fleet, now: Duration) -> Vec<(String, String)> {
+    let deployments = fleet
+        .service
+        .iter()
+        .flat_map(|service| &service.deployments);
+    let mut dead = Vec::new();
+    for deployment in deployments {
+        if fleet.fate(&deployment.revision) != Fate::Dies {
+            continue;
+        }
+        let number = deployment.id.rsplit('/').next().unwrap_or_default();
+        for nth in 0..fleet.progress(deployment, now).failed {
+            dead.push((
+                format!("{ARN}:task/{CLUSTER}/{number}{nth:04}"),
+                deployment.id.clone(),
+            ));
+        }
+    }
+    dead
+}
+
+fn task_definition(arn: &str, definition: &Map<String, Value>) -> Value {
+    let mut described = conversions::described(definition);
+    let tags = described.remove("tags").unwrap_or_else(|| json!([]));
+    let revision: u64 = arn
+        .rsplit(':')
+        .next()
+        .and_then(|n| n.parse().ok())
+        .unwrap_or(1);
+    for (field, value) in [
+        ("taskDefinitionArn", json!(arn)),
+        ("revision", json!(revision)),
+        ("status", json!("ACTIVE")),
+        (
+            "requiresAttributes",
+            json!([{"name": "ecs.capability.task-eni"}]),
+        ),
+        ("compatibilities", json!(["EC2", "FARGATE"])),
+        ("registeredAt", json!(1_767_603_600.123)),
+        (
+            "registeredBy",
+            json!("arn:aws:iam::123456789012:user/somebody"),
+        ),
+    ] {
+        described.insert(field.to_owned(), value);
+    }
+    json!({"taskDefinition": described, "tags": tags})
+}
+
+fn answered(fleet: &Fleet, now: Duration) -> Value {
+    let service = fleet
+        .service
+        .as_ref()
+        .map(|service| described(fleet, service, now));
+    json!({"service": service})
+}
+
+fn described(fleet: &Fleet, service: &Service, now: Duration) -> Value {
+    let date = |at: Duration| {
+        let at = later(SimClock::epoch(), at);
+        Value::from(at.as_duration().as_secs_f64())
+    };
+    let mut running_in_all = 0;
+    let deployments: Vec<Value> = service
+        .deployments
+        .iter()
+        .enumerate()
+        .map(|(place, one)| {
+            let progress = fleet.progress(one, now);
+            running_in_all += progress.running;
+            let mut shown = json!({
+                "id": one.id, "status": if place == 0 { "PRIMARY" } else { "ACTIVE" },
+                "taskDefinition": one.revision, "desiredCount": one.desired,
+                "runningCount": progress.running, "pendingCount": progress.pending,
+                "failedTasks": progress.failed, "rolloutState": progress.state,
+                "rolloutStateReason": one.reason, "createdAt": date(one.begun),
+            });
+            for field in OF_DEPLOYMENTS {
+                if let Some(setting) = service.settings.get(field) {
+                    shown[field] = setting.clone();
+                }
+            }
+            shown
+        })
+        .collect();
+    let events: Vec<Value> = service
+        .events
+        .iter()
+        .enumerate()
+        .rev()
+        .map(|(number, (at, message))| {
+            json!({"id": format!("event-{number}"), "createdAt": date(*at), "message": message})
+        })
+        .collect();
+    let tags = service
+        .tags
+        .iter()
+        .map(|(key, value)| json!({"key": key, "value": value}));
+    let mut described = conversions::described_service(&service.settings);
+    described.retain(|field, _| {
+        let field = field.as_str();
+        !OF_DEPLOYMENTS.contains(&field) && !OF_REVISIONS.contains(&field)
+    });
+    let revision_arn = format!("{ARN}:service-revision/{CLUSTER}/{SERVICE}/1000000000000000001");
+    let revision = service.deployments.first().map(|one| one.revision.clone());
+    for (field, value) in [
+        (
+            "serviceArn",
+            json!(format!("{ARN}:service/{CLUSTER}/{SERVICE}")),
+        ),
+        ("clusterArn", json!(format!("{ARN}:cluster/{CLUSTER}"))),
+        ("serviceName", json!(SERVICE)),
+        ("status", json!("ACTIVE")),
+        ("desiredCount", json!(service.desired)),
+        ("runningCount", json!(running_in_all)),
+        ("taskDefinition", json!(revision)),
+        ("tags", tags.collect()),
+        (
+            "currentServiceRevisions",
+            json!([{"arn": revision_arn, "runningTaskCount": running_in_all}]),
+        ),
+    ] {
+        described.insert(field.to_owned(), value);
+    }
+    described.insert("deployments".to_owned(), Value::Array(deployments));
+    described.insert("events".to_owned(), Value::Array(events));
+    Value::Object(described)
+}
+
+fn invalid(call: Call, message: &str) -> ApiError {
+    answer(call, ErrorKind::Invalid, "ClientException", message)
+}
+
+fn no_service(call: Call) -> ApiError {
+    answer(
+        call,
+        ErrorKind::NotFound,
+        "ServiceNotFoundException",
+        "Service not found.",
+    )
+}
