@@ -184,7 +184,10 @@ fn a_rule_is_asked_about_in_its_own_region() {
     let (code, said) = status(&with_keys(&variables));
     assert_eq!(code, Some(3), "{said}");
     let asked = requests.lock().unwrap().concat();
-    assert!(asked.contains("/us-east-1/elasticloadbalancing/"), "{asked}");
+    assert!(
+        asked.contains("/us-east-1/elasticloadbalancing/"),
+        "{asked}"
+    );
     assert!(!asked.contains("eu-west-1"), "{asked}");
 }
 

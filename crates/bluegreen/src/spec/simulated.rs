@@ -1,5 +1,7 @@
 //! The specification of a simulated world.
 
+use std::path::PathBuf;
+
 use super::{
     JournalPlace, MigrationSpec, Name, Service, SideSpec, SimulationSpec, target::invalid,
 };
@@ -26,6 +28,14 @@ impl MigrationSpec {
             },
         )?;
         Simulation::kept(&world.folder, scenario, world.seed).map(Some)
+    }
+}
+
+impl SimulationSpec {
+    /// The folder for the journals of this world: see [`KeptSimulation::journal`].
+    #[must_use]
+    pub fn journal(&self) -> PathBuf {
+        KeptSimulation::journal_in(&self.folder)
     }
 }
 

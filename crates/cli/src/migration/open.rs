@@ -113,6 +113,7 @@ pub(crate) async fn open(given: &Given<'_>) -> Result<Opened, u8> {
             (spec, world, None)
         }
         Source::Run(origin) => {
+            of_file(&origin.spec, &mut journal);
             let world = World::of(&origin.spec, given.is_asked, speed).await?;
             (origin.spec, world, None)
         }
@@ -238,11 +239,19 @@ pub(crate) fn file(path: &Path) -> Result<MigrationSpec, u8> {
             hint,
         )])
     })?;
-    lint::read(path, &text).map_err(|error| lint::told(path, &error, false))
+    let spec = lint::read(path, &text);
+    let mut spec = spec.map_err(|error| lint::told(path, &error, false))?;
+    if let (Some(world), Some(folder)) = (&mut spec.simulation, path.parent()) {
+        world.folder = folder.join(&world.folder);
+    }
+    Ok(spec)
 }
 
-/// The journal of the file stands for one that is not given.
+/// The journal of the file stands for one that is not given; that of a simulated world is beside it.
 pub(crate) fn of_file(spec: &MigrationSpec, journal: &mut JournalPlace) {
+    if let (None, None, Some(world)) = (&journal.journal, &spec.journal, &spec.simulation) {
+        journal.journal = Some(world.journal().display().to_string());
+    }
     if let (None, Some(place)) = (&journal.journal, &spec.journal) {
         journal.journal = Some(place.to_string());
     }

@@ -2,7 +2,7 @@
 
 use bluegreen::{
     Aws,
-    aws::sim::{Pacer, Scenario, Simulation},
+    aws::sim::{KeptSimulation, Pacer, Scenario, Simulation},
     problem::Problem,
     spec::MigrationSpec,
     store::JournalStore,
@@ -11,6 +11,7 @@ use bluegreen::{
 use super::args::Sim;
 use crate::common::{
     aws,
+    errors::{BAD_ARGUMENTS, failed},
     journal::JournalPlace,
     say::{answer, say_line},
 };
@@ -29,6 +30,8 @@ pub(crate) enum World {
     Simulated {
         aws: Aws,
         simulation: Simulation,
+        /// The world is kept while this lives.
+        _kept: Option<KeptSimulation>,
         /// Keeps time at its pace while the verb works.
         _pacer: Option<Pacer>,
     },
@@ -37,19 +40,24 @@ pub(crate) enum World {
 impl World {
     /// A simulated world that begins now, and ends with the process.
     pub(crate) fn fresh(simulation: Simulation, scenario: Scenario, speed: Option<Speed>) -> Self {
-        simulation.start_paused();
-        let pacer = match speed.unwrap_or(Speed::Times(120.0)) {
-            Speed::Times(speed) => Some(simulation.pace(speed)),
-            Speed::Max => None,
-        };
         say_line!(
             "simulated AWS, scenario {}: {}",
             scenario.name(),
             scenario.explanation()
         );
+        Self::simulated(simulation, None, speed.unwrap_or(USUAL_SPEED))
+    }
+
+    fn simulated(simulation: Simulation, kept: Option<KeptSimulation>, speed: Speed) -> Self {
+        simulation.start_paused();
+        let pacer = match speed {
+            Speed::Times(speed) => Some(simulation.pace(speed)),
+            Speed::Max => None,
+        };
         Self::Simulated {
             aws: simulation.aws(),
             simulation,
+            _kept: kept,
             _pacer: pacer,
         }
     }
@@ -60,7 +68,18 @@ impl World {
         is_asked: bool,
         speed: Option<Speed>,
     ) -> Result<Self, u8> {
-        let _ = speed;
+        if let (Some(simulation), false) = (&spec.simulation, is_asked) {
+            let kept = spec.world();
+            let kept = kept.map_err(|error| failed(&error, BAD_ARGUMENTS))?;
+            if let Some(kept) = kept {
+                let scenario = kept.scenario().name();
+                let folder = kept.folder().display().to_string();
+                say_line!("simulated AWS, scenario {scenario}, kept in {folder}");
+                let speed = speed.unwrap_or(Speed::Times(simulation.speed));
+                let shared = Simulation::clone(&kept);
+                return Ok(Self::simulated(shared, Some(kept), speed));
+            }
+        }
         let region = spec.region_of_all();
         Ok(Self::Real(match (is_asked, region) {
             (true, Some(region)) => Aws::from_env_in(region).await,
@@ -90,6 +109,9 @@ impl World {
         place.store(self.aws(), self.is_simulated())
     }
 }
+
+/// Half an hour in 15 seconds.
+const USUAL_SPEED: Speed = Speed::Times(120.0);
 
 /// The speed that was given.
 pub(crate) fn speed(sim: Option<&Sim>, problems: &mut Vec<Problem>) -> Option<Speed> {

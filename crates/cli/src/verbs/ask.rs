@@ -141,7 +141,9 @@ impl Place {
             return Err(Problem::new("--journal", message, hint).into());
         };
         let bucket = place.bucket().map(|(a, b)| (a.to_owned(), b.to_owned()));
-        let is_real = bucket.is_some() || spec.is_some() || !asking.which.rule.given().is_empty();
+        let is_simulated = spec.as_ref().is_some_and(|spec| spec.simulation.is_some());
+        let is_named = spec.is_some() || !asking.which.rule.given().is_empty();
+        let is_real = bucket.is_some() || (is_named && !is_simulated);
         let aws = match is_real {
             true => {
                 let region = spec.as_ref().and_then(MigrationSpec::region_of_all);

@@ -5,7 +5,7 @@ use std::{fs::File, io::Write as _, path::PathBuf, process::ExitCode};
 use bluegreen::{
     aws::sim::Scenario,
     problem::Problem,
-    spec::{MigrationSpec, Name, Service},
+    spec::{MigrationSpec, Name, Service, SimulationSpec},
 };
 use clap::Args;
 
@@ -28,9 +28,10 @@ use crate::{
 pub(crate) struct Init {
     #[command(flatten)]
     rule: NamedRule,
-    /// From the simulated world, to see what a file looks like.
-    #[arg(long, conflicts_with_all = ["rule_arn", "listener_arn", "priority"])]
-    sim: bool,
+    /// Of a simulated AWS, for trying: its world is kept in ./.bluegreen.
+    #[arg(long, value_name = "SCENARIO", num_args = 0..=1, default_missing_value = "healthy",
+          conflicts_with_all = ["rule_arn", "listener_arn", "priority", "journal"])]
+    sim: Option<String>,
     /// What people call the migration [default: the load balancer's name].
     #[arg(long, value_name = "NAME")]
     name: Option<String>,
@@ -53,18 +54,12 @@ pub(crate) fn main(cli: &Init) -> ExitCode {
 }
 
 async fn run(cli: &Init) -> Result<(), u8> {
-    let spec = match cli.sim {
-        true => {
-            let simulation = Scenario::Healthy.simulation(1);
-            simulation.start_paused();
-            let mut problems = Vec::new();
-            let spec = filled(cli, simulation.spec(), &mut problems);
-            told(problems).map(|()| spec)?
-        }
-        false => live(cli).await?,
+    let spec = match &cli.sim {
+        Some(scenario) => simulated(cli, scenario)?,
+        None => live(cli).await?,
     };
     let mut text = spec.to_toml();
-    if spec.safety.dead_man.is_none() {
+    if spec.safety.dead_man.is_none() && spec.simulation.is_none() {
         text.push_str(NO_SWITCH);
     }
     written(cli, &text).map_err(|error| {
@@ -104,6 +99,21 @@ fn written(cli: &Init, text: &str) -> std::io::Result<()> {
     let mut file = File::create_new(&cli.output)?;
     file.write_all(text.as_bytes())?;
     file.sync_all()
+}
+
+/// Of a simulated world, which begins with the first verb that needs it.
+fn simulated(cli: &Init, scenario: &str) -> Result<MigrationSpec, u8> {
+    let scenario = scenario.parse::<Scenario>().map_err(|error| {
+        let hint = "`bluegreen migrate --sim list` explains all of them";
+        bad_arguments(&[Problem::new("--sim", error.to_string(), hint)])
+    })?;
+    let mut spec = scenario.simulation(1).spec();
+    let mut world = SimulationSpec::default();
+    world.scenario = scenario.name().parse().map_err(|_| UNCHANGED)?;
+    spec.simulation = Some(world);
+    let mut problems = Vec::new();
+    let spec = filled(cli, spec, &mut problems);
+    told(problems).map(|()| spec)
 }
 
 /// From the rule that is named.

@@ -149,7 +149,12 @@ impl KeptSimulation {
     /// [`JournalStore::local`](crate::store::JournalStore::local) they last as long as it does.
     #[must_use]
     pub fn journal(&self) -> PathBuf {
-        self.folder.join("journal")
+        Self::journal_in(&self.folder)
+    }
+
+    /// The same of the world that is, or will be, in `folder`.
+    pub(crate) fn journal_in(folder: &Path) -> PathBuf {
+        folder.join("journal")
     }
 
     /// The scenario that it began with.
