@@ -1,16 +1,14 @@
-"""Runs every scenario of the examples and holds exit code and last event against the promise."""
+"""Runs the command in every scenario and each example, and holds exit codes and last events against the promise."""
 
 import json
+import pathlib
 import re
 import subprocess
 import sys
 import tempfile
 
 failed = []
-
-
-def example(name):
-    return ["cargo", "run", "--quiet", "--locked", "--example", name, "--"]
+COMMAND = "target/debug/examples/command"
 
 
 def report(what, ok, run, more=""):
@@ -20,42 +18,54 @@ def report(what, ok, run, more=""):
         sys.stderr.write(run.stderr[-2000:])
 
 
-def every_scenario(program, least):
-    command = example(program)
-    listing = subprocess.run(command + ["--scenario", "list"], capture_output=True, text=True, check=True).stdout
+def every_scenario(verb, least):
+    listing = subprocess.run([COMMAND, verb, "--sim", "list"], capture_output=True, text=True, check=True).stdout
     scenarios = re.findall(r"^  (\S+) +(\d+)  ", listing, re.MULTILINE)
     if len(scenarios) < least:
-        sys.exit(f"error: {program} lists only {len(scenarios)} scenarios:\n{listing}")
+        sys.exit(f"error: {verb} lists only {len(scenarios)} scenarios:\n{listing}")
     for name, expected in scenarios:
-        run = subprocess.run(command + ["--scenario", name, "--speed", "max", "--json"], capture_output=True, text=True)
+        run = subprocess.run(
+            [COMMAND, verb, "--sim", name, "--speed", "max", "--json"], capture_output=True, text=True
+        )
         events = [json.loads(line) for line in run.stdout.splitlines()]
         last = events[-1] if events else {}
         # What is refused before its start has no event at all.
         said = last.get("exit_code") if events else 3
         ok = run.returncode == int(expected) == said
         ok = ok and [e["seq"] for e in events] == list(range(len(events)))
-        report(f"{program} {name}", ok, run, f", promised {expected}, {len(events)} events")
+        report(f"{verb} {name}", ok, run, f", promised {expected}, {len(events)} events")
 
 
-def ends_with(code, program, *arguments):
-    run = subprocess.run(example(program) + list(arguments), capture_output=True, text=True)
-    report(f"{program} {' '.join(arguments)}", run.returncode == code, run, f", promised {code}")
+def ends_with(code, *words, within=None):
+    run = subprocess.run([COMMAND, *words], capture_output=True, text=True, cwd=within)
+    report(" ".join(words), run.returncode == code, run, f", promised {code}")
 
 
-every_scenario("traffic_router", 20)
-for command in ("status", "rollback", "complete"):
-    ends_with(0, "traffic_router", command, "--speed", "max")
-ends_with(0, "traffic_router", "--kill-at", "8m", "--speed", "max")
-ends_with(11, "traffic_router", "--kill-at", "8m", "--on-resume", "roll-back", "--speed", "max")
-ends_with(2, "traffic_router", "resume")
-ends_with(0, "traffic_router", "--print-iam-policy", "--journal", "s3://moves/production")
-ends_with(2, "traffic_router", "--aws")
-ends_with(0, "traffic_router", "--judge", "limits", "--speed", "max")
-ends_with(10, "traffic_router", "--judge", "limits", "--scenario", "green-errors", "--speed", "max")
-ends_with(0, "traffic_router", "plan")
-ends_with(3, "traffic_router", "plan", "--scenario", "low-traffic")
-ends_with(0, "traffic_router", "calibrate")
-ends_with(3, "traffic_router", "calibrate", "--days", "1")
+subprocess.run(["cargo", "build", "--quiet", "--locked", "--workspace", "--examples"], check=True)
+COMMAND = str(pathlib.Path(COMMAND).resolve())
+every_scenario("migrate", 20)
+fast = ("--sim", "--speed", "max")
+for verb in ("status", "rollback", "plan", "diff"):
+    ends_with(4 if verb == "diff" else 0, verb, *fast)
+ends_with(0, "migrate", "--full", *fast)
+ends_with(0, "migrate", "--kill-at", "8m", *fast)
+ends_with(11, "migrate", "--kill-at", "8m", "--set", "plan.on_resume=roll-back", *fast)
+ends_with(0, "plan", "--print-iam-policy", "--journal", "s3://moves/production", "--sim")
+ends_with(0, "migrate", "--judge", "limits", *fast)
+ends_with(10, "migrate", "--judge", "limits", "--sim", "green-errors", "--speed", "max")
+ends_with(0, "migrate", "--metrics", "app", *fast)
+ends_with(3, "plan", "--sim", "low-traffic")
+ends_with(0, "plan", "--calibrate", "--sim")
+ends_with(3, "plan", "--calibrate", "1", "--sim")
+ends_with(0, "migrate", "--kill-at", "12m", "--dead-man", "5m", *fast)
+ends_with(10, "migrate", "--kill-at", "12m", "--resume-after", "30m", "--dead-man", "5m", *fast)
+ends_with(0, "plan", "--print-dead-man-role", "--sim")
+ends_with(0, "migrate", "--dead-man-role", "arn:aws:iam::123456789012:role/x", *fast)
+with tempfile.TemporaryDirectory() as folder:
+    ends_with(2, "migrate", within=folder)
+    ends_with(0, "init", "--sim", within=folder)
+    for verb, code in (("lint", 0), ("plan", 0), ("migrate", 0), ("status", 0), ("rollback", 0), ("resume", 3)):
+        ends_with(code, verb, *(("--speed", "2000") if verb in ("migrate", "rollback") else ()), within=folder)
 every_scenario("deploy", 20)
 ends_with(0, "deploy", "--dry-run", "--speed", "max")
 ends_with(0, "deploy", "health", "--speed", "max")
@@ -77,30 +87,30 @@ ends_with(
     "--listener-rule", "examples/deploy/listener-rule.json",
 )
 ends_with(2, "deploy", "--aws")
-ends_with(0, "migration_monitor", "--speed", "max")
-ends_with(10, "migration_monitor", "--scenario", "green-errors", "--speed", "max")
-ends_with(20, "migration_monitor", "--scenario", "rollback-blocked", "--speed", "max")
-ends_with(0, "migration_monitor", "--replay", "tests/stories/journals/migration-v3.jsonl", "--speed", "max")
-ends_with(2, "migration_monitor", "--replay", "README.md")
+ends_with(0, "monitor", *fast)
+ends_with(10, "monitor", "--sim", "green-errors", "--speed", "max")
+ends_with(20, "monitor", "--sim", "rollback-blocked", "--speed", "max")
+ends_with(0, "monitor", "--replay", "tests/stories/journals/migration-v3.jsonl", "--speed", "max")
+ends_with(2, "monitor", "--replay", "README.md")
 with tempfile.TemporaryDirectory() as journal:
-    ends_with(10, "traffic_router", "--scenario", "green-errors", "--speed", "max", "--journal", journal)
-    ends_with(0, "migration_monitor", "--replay", journal, "--speed", "max", "--report", f"{journal}/report.html")
+    ends_with(10, "migrate", "--sim", "green-errors", "--speed", "max", "--journal", journal)
+    ends_with(0, "monitor", "--replay", journal, "--speed", "max", "--report", f"{journal}/report.html")
     with open(f"{journal}/other.toml", "w") as other:
         other.write("[gates.metrics]\nlimits = false\nsequential = false\n")
-    ends_with(10, "migration_monitor", "--replay", journal, "--judge-with", f"{journal}/other.toml")
+    ends_with(10, "monitor", "--replay", journal, "--judge-with", f"{journal}/other.toml")
     with open(f"{journal}/other.toml", "w") as other:
         other.write("[gates.metrics.limits]\nmax_eror_rate = 1\n")
-    ends_with(2, "migration_monitor", "--replay", journal, "--judge-with", f"{journal}/other.toml")
-ends_with(2, "migration_monitor", "--aws")
-ends_with(2, "migration_monitor", "--serve", "0.0.0.0:0")
-ends_with(2, "migration_monitor", "--linger", "soon", "--serve")
-ends_with(0, "traffic_router", "--kill-at", "12m", "--dead-man", "5m", "--speed", "max")
-ends_with(10, "traffic_router", "--kill-at", "12m", "--resume-after", "30m", "--dead-man", "5m", "--speed", "max")
-ends_with(0, "traffic_router", "--print-dead-man-role")
-ends_with(0, "traffic_router", "--dead-man-role", "arn:aws:iam::123456789012:role/x", "--speed", "max")
+    ends_with(2, "monitor", "--replay", journal, "--judge-with", f"{journal}/other.toml")
+ends_with(2, "monitor", within="/")
+ends_with(2, "monitor", "--serve", "0.0.0.0:0")
+ends_with(2, "monitor", "--linger", "soon", "--serve")
 ends_with(2, "deploy", "resume")
-ends_with(0, "integration_tests")
+ends_with(0, "check", "--sim")
 for scenario in ("broken-chat", "slow", "never-healthy"):
-    ends_with(1, "integration_tests", "--scenario", scenario)
+    ends_with(1, "check", "--sim", scenario)
+for example in sorted(pathlib.Path("examples").glob("*.rs")):
+    program = f"target/debug/examples/{example.stem}"
+    run = subprocess.run([program], capture_output=True, text=True, timeout=120)
+    report(f"example {example.stem}", run.returncode == 0, run)
 if failed:
     sys.exit(f"error: {', '.join(failed)}")

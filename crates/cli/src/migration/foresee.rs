@@ -17,7 +17,7 @@ use crate::common::{
 };
 
 /// What is known.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Foreseen {
     pub(crate) forecast: Option<MigrationForecast>,
     pub(crate) findings: Vec<Finding>,
@@ -92,9 +92,8 @@ async fn of_capacity(opened: &Opened, target: &Target) -> Option<Finding> {
     let aws = opened.aws();
     let Some(keeper) = opened.spec.capacity_keeper(aws, target) else {
         let message = "blue's capacity is not kept: it is not said which service runs its targets, so blue \
-                       may be scaled in while green has its requests";
-        let finding = Finding::note(message).with_hint("give the side its `service`");
-        return (!aws.is_simulated()).then_some(finding);
+                       may be scaled in while green has its requests; give the side its `service`";
+        return (!aws.is_simulated()).then(|| Finding::note(message));
     };
     Some(match keeper.observe().await {
         Ok(capacity) => Finding::note(capacity.finding().to_string()),

@@ -212,12 +212,12 @@ impl Progress {
 }
 
 /// What a line may be long, so that it can be read on any terminal and in any log.
-const COLUMNS: usize = 80;
+pub(crate) const COLUMNS: usize = 80;
 /// Where a line continues: below what comes after the time.
 const INDENT: usize = 7;
 
 /// A text in lines of at most so many columns, all but the first indented. A longer word stays whole.
-fn wrapped(text: &str, columns: usize, indent: usize) -> Vec<String> {
+pub(crate) fn wrapped(text: &str, columns: usize, indent: usize) -> Vec<String> {
     let mut lines = vec![String::new()];
     let mut length = 0;
     for word in text.split_inclusive(' ') {

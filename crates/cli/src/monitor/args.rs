@@ -70,7 +70,6 @@ Exit codes: with --sim those of `bluegreen migrate`; else
   10  --judge-with: the run would have gone another way
 
 Examples:
-  bluegreen monitor                                  the one of ./bluegreen.toml
   bluegreen monitor --sim green-errors --serve --report report.html
   bluegreen monitor --replay s3://BUCKET/PREFIX --speed max --report report.html
-  bluegreen monitor --replay DIRECTORY --judge-with stricter.toml";
+  bluegreen monitor --replay FOLDER --judge-with stricter.toml";

@@ -68,7 +68,7 @@ async fn run(cli: &Diff) -> Result<u8, u8> {
         is_asked: false,
     };
     let opened = open(&given).await?;
-    let target = opened.target().await?;
+    let target = opened.target_as_it_is().await?;
     let splitter = opened.spec.splitter(opened.aws(), &target);
     let splitter = splitter.map_err(|error| failed(&error, BAD_ARGUMENTS))?;
     let traffic = splitter.observe().await;

@@ -27,6 +27,7 @@ use crate::{
         changes::Changes,
         foresee::{self, Foreseen},
         open::{Given, Opened, Way, open},
+        render::{COLUMNS, wrapped},
         world,
     },
 };
@@ -98,13 +99,18 @@ async fn run(cli: &Plan) -> Result<u8, u8> {
     if let Some(days) = cli.calibrate {
         return past(&opened, &target, days, cli.json).await;
     }
-    let mut foreseen = foresee::all(&opened, &target).await?;
-    let traffic = match foreseen.is_fit() {
-        true => Some(observed(&opened, &target).await?),
-        false => None,
-    };
-    let weights = traffic.map(|traffic| traffic.weights);
+    let mut weights = None;
+    let mut foreseen = Foreseen::default();
+    if cli.to.is_some() {
+        weights = Some(observed(&opened, &target).await?.weights);
+    }
     let is_done = weights.is_some_and(|weights| weights.blue == 0 && weights.green > 0);
+    if !is_done {
+        foreseen = foresee::all(&opened, &target).await?;
+        if foreseen.is_fit() {
+            weights = Some(observed(&opened, &target).await?.weights);
+        }
+    }
     foreseen.findings.push(Finding::note(INFRASTRUCTURE_CODE));
     let written = match cli.json {
         true => try_json_line(&as_data(&opened, &target, weights, &foreseen, !is_done)),
@@ -151,7 +157,9 @@ fn as_text(
     if let Some(forecast) = &foreseen.forecast {
         lines.push(forecast.to_string());
     }
-    lines.extend(foreseen.lines());
+    let findings = foreseen.lines();
+    let findings = findings.iter().flat_map(|line| wrapped(line, COLUMNS, 4));
+    lines.extend(findings);
     lines.push(match foreseen.is_fit() {
         true => "a migration may begin: `bluegreen migrate`".to_owned(),
         false => "a migration would be refused".to_owned(),

@@ -13,7 +13,10 @@ use crate::{
         journal::{self, JournalPlace},
         say::{answer, say_line},
     },
-    migration::open::{of_file, usual_file},
+    migration::{
+        open::{of_file, usual_file},
+        world::World,
+    },
 };
 
 /// How long a rule is waited for.
@@ -39,7 +42,7 @@ pub(super) async fn run(
     let store = store.map_err(|problem| bad_arguments(&[problem]))?;
     let logs = store.logs().await;
     let logs = logs.map_err(|error| failed(&error, UNCHANGED))?;
-    let (mut seen, mut is_known) = (0, true);
+    let (mut seen, mut is_known, mut world) = (0, true, None);
     for name in &logs {
         let log = store.named(name);
         let standing = log.lease_state().await;
@@ -47,13 +50,21 @@ pub(super) async fn run(
         let opening = log.newest_opening().await;
         let opening = opening.map_err(|error| failed(&error, UNCHANGED))?;
         let origin = opening.and_then(|opening| Origin::of(&[opening]).ok());
+        // A folder of a simulated world holds the journals of that world alone.
+        let simulated = origin.as_ref().filter(|origin| origin.spec.simulation.is_some());
+        if let (None, Some(origin)) = (&world, simulated) {
+            world = Some(World::of(&origin.spec, false, None).await?);
+        }
         let holder = standing
             .as_ref()
             .filter(|standing| standing.holder.is_some());
         let split = match &origin {
             None => Err("begun by an older version: its rule is not known".to_owned()),
             Some(origin) => {
-                let aws = aws::from_env_in(origin.spec.region_of_all()).await;
+                let aws = match &world {
+                    Some(world) => world.aws().clone(),
+                    None => aws::from_env_in(origin.spec.region_of_all()).await,
+                };
                 let weights = tokio::time::timeout(RULE_WAITS, async {
                     let rule = origin.spec.locate(&aws).await?;
                     bluegreen::aws::alb::AlbRule::Arn(rule).weights(&aws).await
