@@ -26,9 +26,9 @@ use super::{
 };
 use crate::common::{accept::accepted, say::say_line};
 
-const CHECKS: &str = include_str!("../../../../examples/deploy/checks.toml");
-const TASK_DEFINITION: &str = include_str!("../../../../examples/deploy/task-definition.json");
-const SERVICE: &str = include_str!("../../../../examples/deploy/service.json");
+const CHECKS: &str = include_str!("../../data/deploy/checks.toml");
+const TASK_DEFINITION: &str = include_str!("../../data/deploy/task-definition.json");
+const SERVICE: &str = include_str!("../../data/deploy/service.json");
 
 /// Everything that the command line says, checked.
 pub(crate) struct Setup {
