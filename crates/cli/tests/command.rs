@@ -71,6 +71,15 @@ fn each_verb_runs_on_the_simulation_without_arguments_of_its_own() {
     }
 }
 
+/// The command is installed on machines that have none.
+#[test]
+fn the_simulation_of_a_deployment_needs_no_source_tree() {
+    let (out, err) = ends_with(0, &["deploy", "--dry-run", "--speed", "max"]);
+    let said = out + &err;
+    assert!(said.contains(" is built as "), "{said}");
+    assert!(!said.contains(env!("CARGO_MANIFEST_DIR")), "{said}");
+}
+
 #[test]
 fn a_scenario_ends_with_the_code_that_the_list_promises() {
     for (verb, scenario) in [("router", "green-errors"), ("deploy", "smoke-fails")] {
