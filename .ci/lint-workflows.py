@@ -98,7 +98,7 @@ def main():
     files = [*OWN, *EXAMPLES]
     schema = [python, "-m", "check_jsonschema", "--builtin-schema", "vendor.github-workflows"]
     failed = subprocess.run([*schema, *files]).returncode != 0
-    for file in EXAMPLES:
+    for file in files:
         # Only the environment has a reader of YAML; JSON is what both sides can read.
         load = "import json, sys, ruamel.yaml; json.dump(ruamel.yaml.YAML(typ='safe').load(open(sys.argv[1])), sys.stdout)"
         read = subprocess.run([python, "-c", load, file], capture_output=True, text=True, check=True)

@@ -104,6 +104,15 @@ fn each_verb_that_needs_no_journal_runs_on_the_simulation() {
     }
 }
 
+/// The command is installed on machines that have none.
+#[test]
+fn the_simulation_of_a_deployment_needs_no_source_tree() {
+    let (out, err) = ends_with(0, &["deploy", "--dry-run", "--speed", "max"]);
+    let said = out + &err;
+    assert!(said.contains(" is built as "), "{said}");
+    assert!(!said.contains(env!("CARGO_MANIFEST_DIR")), "{said}");
+}
+
 #[test]
 fn a_scenario_ends_with_the_code_that_the_list_promises() {
     for (verb, option, scenario) in [
@@ -218,7 +227,7 @@ fn a_file_with_mistakes_is_told_with_their_places_and_nothing_is_called() {
 
 #[test]
 fn what_a_file_says_is_not_said_by_an_option_beside_it() {
-    let text = include_str!("../../bluegreen/docs/migration.toml");
+    let text = include_str!("../data/migration.toml");
     let (_folder, path) = written("full.toml", text);
     let group =
         "arn:aws:elasticloadbalancing:us-east-1:123456789012:targetgroup/a/0123456789abcdef";
@@ -450,7 +459,7 @@ fn a_dry_run_says_each_refusal_of_the_run() {
 
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("task.json");
-    let text = include_str!("../../../examples/deploy/task-definition.json");
+    let text = include_str!("../data/deploy/task-definition.json");
     let arm = r#"{"runtimePlatform": {"cpuArchitecture": "ARM64"},"#;
     let text = text.replacen('{', arm, 1);
     fs::write(&file, text).unwrap();

@@ -7,8 +7,8 @@ use std::{
     process::{Command, Output, Stdio},
 };
 
-const SERVICE: &str = include_str!("../../../examples/deploy/service.json");
-const TASK: &str = include_str!("../../../examples/deploy/task-definition.json");
+const SERVICE: &str = include_str!("../data/deploy/service.json");
+const TASK: &str = include_str!("../data/deploy/task-definition.json");
 
 /// Runs `bluegreen deploy` on these files; gives its exit code and all that it said.
 fn deploy(task: &str, service: &str, more: &[&str]) -> (Option<i32>, String) {

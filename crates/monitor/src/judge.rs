@@ -424,7 +424,7 @@ mod tests {
     use serde_json::json;
 
     fn records() -> Vec<Record> {
-        let kept = include_str!("../../../tests/stories/journals/migration-v4.jsonl");
+        let kept = include_str!("../testdata/migration-v4.jsonl");
         let lines = kept.lines().map(serde_json::from_str);
         lines.collect::<Result<_, _>>().expect("records")
     }

@@ -154,7 +154,7 @@ mod tests {
     use super::*;
     use crate::View;
 
-    const KEPT: &str = include_str!("../../../tests/stories/journals/migration-v3.jsonl");
+    const KEPT: &str = include_str!("../testdata/migration-v3.jsonl");
 
     #[test]
     fn a_journal_is_read_and_shown() {
@@ -194,7 +194,7 @@ mod tests {
         let mut lines: Vec<&str> = KEPT.lines().collect();
         lines.remove(3);
         assert!(error(&lines.join("\n")).starts_with("line 4: record 4 stands"));
-        let release = include_str!("../../../tests/stories/journals/deployment-v2.jsonl");
+        let release = include_str!("../testdata/deployment-v2.jsonl");
         assert!(
             error(release).contains("record 0 cannot be read"),
             "{}",

@@ -5,7 +5,7 @@ use bluegreen_monitor::{View, metrics, report::Report, source, terminal};
 use ratatui::{Terminal, backend::TestBackend};
 use serde_json::Value;
 
-const KEPT: &str = include_str!("../../../tests/stories/journals/migration-v3.jsonl");
+const KEPT: &str = include_str!("../testdata/migration-v3.jsonl");
 const HOSTILE: &str = "<img src=x onerror=\"window.pwned=1\">'</script><script>window.pwned=1</script>\u{1b}[2J\u{9b}2J\u{202e}{{7*7}}";
 
 /// Every text of an event that may be anything is hostile: each one is tried, and kept where the

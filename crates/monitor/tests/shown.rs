@@ -14,7 +14,7 @@ use tokio::{
     net::TcpStream,
 };
 
-const KEPT: &str = include_str!("../../../tests/stories/journals/migration-v3.jsonl");
+const KEPT: &str = include_str!("../testdata/migration-v3.jsonl");
 
 /// The run up to an event.
 fn until(count: usize) -> View {

@@ -212,7 +212,7 @@ fn json_is_read_like_toml() {
 
 #[test]
 fn the_file_of_the_readme_is_valid() {
-    let readme = include_str!("../../../../README.md");
+    let readme = include_str!("../../README.md");
     let files = readme
         .split("```toml\n")
         .filter(|file| file.contains("[traffic]"));

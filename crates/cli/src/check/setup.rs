@@ -6,7 +6,7 @@ use bluegreen::check::{CheckSuite, SpecError};
 
 use super::args::Cli;
 
-const BUILT_IN: &str = include_str!("../../../../examples/integration_tests/checks.toml");
+const BUILT_IN: &str = include_str!("../../data/integration_tests/checks.toml");
 
 /// The checks that the command line asks for. `simulated` is the URL of the simulated chatbot.
 pub(crate) fn suite(cli: &Cli, simulated: Option<&str>) -> Result<CheckSuite, Vec<String>> {

@@ -1,6 +1,6 @@
 //! From the command line to what is run; every problem at once.
 
-use std::{path::PathBuf, sync::Arc, time::Duration};
+use std::{fs, io, path::PathBuf, sync::Arc, time::Duration};
 
 use bluegreen::{
     Aws, Deployment, DeploymentPlan,
@@ -19,6 +19,7 @@ use bluegreen::{
     preflight::{Acceptance, Finding},
     problem::Problem,
 };
+use tempfile::TempDir;
 
 use super::{
     args::{Cli, Command, Policy},
@@ -26,9 +27,9 @@ use super::{
 };
 use crate::common::{accept::accepted, say::say_line};
 
-const CHECKS: &str = include_str!("../../../../examples/deploy/checks.toml");
-const TASK_DEFINITION: &str = include_str!("../../../../examples/deploy/task-definition.json");
-const SERVICE: &str = include_str!("../../../../examples/deploy/service.json");
+const CHECKS: &str = include_str!("../../data/deploy/checks.toml");
+const TASK_DEFINITION: &str = include_str!("../../data/deploy/task-definition.json");
+const SERVICE: &str = include_str!("../../data/deploy/service.json");
 
 /// Everything that the command line says, checked.
 pub(crate) struct Setup {
@@ -38,6 +39,8 @@ pub(crate) struct Setup {
     repository: Option<String>,
     pub(crate) image: Option<ImageRef>,
     pub(crate) context: PathBuf,
+    /// The context of a simulation, which ends with it.
+    _stand_in: Option<TempDir>,
     tag: Option<ImageTag>,
     checks: Option<CheckSuite>,
     task_definition: Option<TaskDefinition>,
@@ -252,11 +255,16 @@ impl Setup {
                 return Err(problems);
             }
         };
-        let context = match (&cli.image.context, simulation) {
+        let stand_in = match (&cli.image.context, simulation) {
+            (None, Some(_)) => Some(stand_in().map_err(|error| {
+                let message = format!("no folder can be made for the simulation's: {error}");
+                vec![Problem::new("--context", message, "name a folder")]
+            })?),
+            _ => None,
+        };
+        let context = match (&cli.image.context, &stand_in) {
             (Some(context), _) => context.clone(),
-            (None, Some(_)) => {
-                concat!(env!("CARGO_MANIFEST_DIR"), "/../../examples/deploy/service").into()
-            }
+            (None, Some(folder)) => folder.path().to_owned(),
             (None, None) => ".".into(),
         };
         Ok(Self {
@@ -266,6 +274,7 @@ impl Setup {
             repository,
             image,
             context,
+            _stand_in: stand_in,
             tag,
             checks,
             task_definition,
@@ -423,6 +432,13 @@ fn suite(cli: &Cli, text: &str) -> Result<CheckSuite, String> {
         suite = suite.with_header(name.trim(), value.trim()).map_err(said)?;
     }
     Ok(suite)
+}
+
+/// A source for the simulation, which builds nothing from it; but a builder looks whether there is one.
+fn stand_in() -> io::Result<TempDir> {
+    let folder = tempfile::Builder::new().prefix("bluegreen-").tempdir()?;
+    fs::write(folder.path().join("Dockerfile"), "FROM scratch\n")?;
+    Ok(folder)
 }
 
 fn jiff_duration(text: &str) -> Option<Duration> {

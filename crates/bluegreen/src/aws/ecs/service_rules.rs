@@ -415,7 +415,7 @@ mod tests {
 
     #[test]
     fn the_examples_file_has_no_problem() {
-        let text = include_str!("../../../../../examples/deploy/service.json");
+        let text = include_str!("../../../testdata/deploy/service.json");
         let document = serde_json::from_str(text).expect("JSON");
         assert_eq!(told(&service(&document)), [""; 0]);
     }

@@ -784,7 +784,7 @@ mod tests {
 
     #[test]
     fn the_examples_file_has_no_problem() {
-        let text = include_str!("../../../../../examples/deploy/task-definition.json");
+        let text = include_str!("../../../testdata/deploy/task-definition.json");
         let document = serde_json::from_str(text).expect("JSON");
         let told = told(&task_definition(&document));
         assert_eq!(
