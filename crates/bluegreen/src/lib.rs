@@ -108,6 +108,8 @@ pub mod image;
 pub mod migration;
 #[cfg(feature = "mock")]
 pub mod mock;
+#[cfg(test)]
+mod pointers;
 pub mod preflight;
 pub mod problem;
 pub mod service;

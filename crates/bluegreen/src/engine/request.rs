@@ -3,6 +3,7 @@
 use std::{fmt, time::Duration};
 
 use async_trait::async_trait;
+use auto_impl::auto_impl;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -395,6 +396,7 @@ fn versioned<T: serde::de::DeserializeOwned>(bytes: &[u8], what: &str) -> Result
 /// Apart from [`RecordStorage`](crate::store::RecordStorage), since others may write here: who asks must not
 /// be able to write records.
 #[async_trait]
+#[auto_impl(Arc, Box)]
 pub trait RequestStorage: fmt::Debug + Send + Sync {
     /// The names below folder `folder`, or all if it is empty; in ascending order, at most `most`, those that
     /// come first. Empty if there is no such folder.

@@ -1,8 +1,9 @@
 //! The role that runs an image as a service.
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{fmt, time::Duration};
 
 use async_trait::async_trait;
+use auto_impl::auto_impl;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -43,6 +44,7 @@ use crate::{error::Result, image::ImageRef, preflight::Finding};
 /// # fn main() {}
 /// ```
 #[async_trait]
+#[auto_impl(Arc, Box)]
 pub trait ServiceDeployer: fmt::Debug + Send + Sync {
     /// Looks, once before anything starts, for what would make a deployment unsafe or impossible,
     /// and reports all of it. Reads only.
@@ -130,41 +132,6 @@ pub trait ServiceDeployer: fmt::Debug + Send + Sync {
     /// nothing. The default knows none.
     fn by_hand(&self) -> Option<ByHand> {
         None
-    }
-}
-
-#[async_trait]
-impl<T: ServiceDeployer + ?Sized> ServiceDeployer for Arc<T> {
-    async fn preflight(&self) -> Result<Vec<Finding>> {
-        (**self).preflight().await
-    }
-
-    async fn observe(&self) -> Result<Option<ServiceObservation>> {
-        (**self).observe().await
-    }
-
-    async fn register(&self, image: &ImageRef) -> Result<Registration> {
-        (**self).register(image).await
-    }
-
-    async fn update(&self, update: &Update) -> Result<DeploymentId> {
-        (**self).update(update).await
-    }
-
-    async fn follow(&self, deployment: &DeploymentId) -> Result<DeploymentProgress> {
-        (**self).follow(deployment).await
-    }
-
-    fn propagation(&self) -> Duration {
-        (**self).propagation()
-    }
-
-    async fn resolve(&self, revision: &RevisionId) -> Result<RevisionId> {
-        (**self).resolve(revision).await
-    }
-
-    fn by_hand(&self) -> Option<ByHand> {
-        (**self).by_hand()
     }
 }
 
