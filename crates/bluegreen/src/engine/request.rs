@@ -45,7 +45,7 @@ pub enum Verb {
     Continue,
     /// [`Control::Promote`].
     Promote,
-    /// [`Control::Complete`]: of the kind of `promote`.
+    /// [`Control::PromoteFully`]: of the kind of `promote`.
     PromoteFully,
     /// [`Control::Leave`]. Needs a reason.
     Leave,
@@ -77,7 +77,7 @@ impl Verb {
             },
             Self::Continue => Control::Continue { by },
             Self::Promote => Control::Promote { by },
-            Self::PromoteFully => Control::Complete { by },
+            Self::PromoteFully => Control::PromoteFully { by },
             Self::Leave => Control::Leave { by },
             Self::Abort => Control::Abort { by },
         }

@@ -239,7 +239,7 @@ impl MigrationMachine {
             Stage::Step(step) => step + 1,
             Stage::Bake => return None,
         };
-        let completes = matches!(watch.promote, Some(Control::Complete { .. }))
+        let completes = matches!(watch.promote, Some(Control::PromoteFully { .. }))
             || matches!(self.intent, Intent::Complete { .. });
         let next = if completes { next.max(last) } else { next };
         (next <= last).then_some(next)
@@ -265,7 +265,7 @@ impl MigrationMachine {
             // Told at the first try.
             return;
         }
-        if let Some(Control::Promote { by } | Control::Complete { by }) = &watch.promote {
+        if let Some(Control::Promote { by } | Control::PromoteFully { by }) = &watch.promote {
             let missing = self.standings.missing(at);
             let known = match missing.as_str() {
                 "" => "the gates were healthy".to_owned(),
