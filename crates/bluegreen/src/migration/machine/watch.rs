@@ -205,7 +205,11 @@ impl MigrationMachine {
                     None if watch.ready.is_some_and(|ready| between(ready, at) >= APART) => {
                         return self.rise(at, watch, step);
                     }
-                    None => second_read = Some(later(watch.ready.unwrap_or(at), APART)),
+                    None => {
+                        second_read = Some(later(watch.ready.unwrap_or(at), APART));
+                        let missing = "the split had not been read twice as it should be";
+                        short = Some(missing.to_owned());
+                    }
                     Some(shortage) => {
                         short = Some(shortage.summary());
                         self.tell(shortage.into_event());
