@@ -82,7 +82,7 @@ async fn registers_creates_updates_follows_and_goes_back() {
         .unwrap();
     assert_eq!(
         deployer.follow(&created).await.unwrap().end,
-        Some(DeploymentEnd::Won)
+        Some(DeploymentEnd::Completed)
     );
     let before = deployer.observe().await.unwrap().unwrap();
     assert_eq!(before.revision, first.revision);
@@ -110,7 +110,7 @@ async fn registers_creates_updates_follows_and_goes_back() {
     let deployment = deployer.update(&update).await.unwrap();
     assert_eq!(
         deployer.follow(&deployment).await.unwrap().end,
-        Some(DeploymentEnd::Won)
+        Some(DeploymentEnd::Completed)
     );
     let after = deployer.observe().await.unwrap().unwrap();
     assert!(after.runs(&Target::Revision(second.revision.clone())));
@@ -139,7 +139,7 @@ async fn registers_creates_updates_follows_and_goes_back() {
     let back = deployer.update(&back).await.unwrap();
     assert_eq!(
         deployer.follow(&back).await.unwrap().end,
-        Some(DeploymentEnd::Won)
+        Some(DeploymentEnd::Completed)
     );
     assert!(deployer.observe().await.unwrap().unwrap().runs(&previous));
 }

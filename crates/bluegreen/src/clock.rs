@@ -10,6 +10,7 @@ use std::{
     time::Duration,
 };
 
+use auto_impl::auto_impl;
 use jiff::{SignedDuration, Timestamp};
 
 /// The one source of wall-clock time.
@@ -17,6 +18,7 @@ use jiff::{SignedDuration, Timestamp};
 /// The engine waits on tokio's clock, takes the time of its start from here, and measures from
 /// there on by [`uptime`](Self::uptime): see [`RunClock`]. The clocks must run together: a
 /// simulation whose tokio clock is paused has a `Clock` of its own, which it hands out.
+#[auto_impl(Arc, Box)]
 pub trait Clock: fmt::Debug + Send + Sync {
     /// The time now, as the machine has it: it may be wrong, and be set forward and back.
     fn now(&self) -> Timestamp;
@@ -29,20 +31,6 @@ pub trait Clock: fmt::Debug + Send + Sync {
     /// time has passed, so that a paused tokio clock cannot collapse the waits of a migration
     /// of real traffic.
     fn is_virtual(&self) -> bool;
-}
-
-impl<T: Clock + ?Sized> Clock for Arc<T> {
-    fn now(&self) -> Timestamp {
-        (**self).now()
-    }
-
-    fn uptime(&self) -> Duration {
-        (**self).uptime()
-    }
-
-    fn is_virtual(&self) -> bool {
-        (**self).is_virtual()
-    }
 }
 
 /// The system's clock.

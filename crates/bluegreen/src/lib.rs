@@ -80,7 +80,7 @@
 //!   ([`traffic::DeadManSwitch`]).
 //! - A [`Deployment`] changes a service's task definition and nothing else of it.
 //!
-//! What each word means stands in the [`glossary`]; what Terraform, CDK and CloudFormation must leave alone,
+//! How to test what you build on it stands in [`unit_tests`]; what each word means, in the [`glossary`]; what Terraform, CDK and CloudFormation must leave alone,
 //! in [`infrastructure`].
 //!
 //! # Features
@@ -108,6 +108,8 @@ pub mod image;
 pub mod migration;
 #[cfg(feature = "mock")]
 pub mod mock;
+#[cfg(test)]
+mod pointers;
 pub mod preflight;
 pub mod problem;
 pub mod service;
@@ -138,6 +140,10 @@ pub mod glossary {}
 
 #[doc = include_str!("../docs/infrastructure.md")]
 pub mod infrastructure {}
+
+#[cfg(feature = "mock")]
+#[doc = include_str!("../docs/unit-tests.md")]
+pub mod unit_tests {}
 
 /// The examples of the project's front page are tests too.
 #[cfg(all(doctest, feature = "sim"))]

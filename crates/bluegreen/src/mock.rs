@@ -1,4 +1,6 @@
-//! Ready-made [`mockall`] mocks of the role traits, for unit tests of your own tooling.
+//! Ready-made [`mockall`] mocks of the role traits and a clock, for unit tests of your own tooling.
+//!
+//! [`unit_tests`](crate::unit_tests) shows whole tests with them.
 //!
 //! # Examples
 //!
@@ -19,11 +21,14 @@
 // mockall derives neither docs nor `Debug` for the expectations that it generates.
 #![allow(missing_docs, missing_debug_implementations)]
 
+mod test_clock;
+
 use std::time::Duration;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
 
+pub use self::test_clock::TestClock;
 use crate::{
     check::{CheckReport, HttpClient, HttpFailure, HttpRequest, HttpResponse, ServiceCheck},
     error::Result,

@@ -1,8 +1,9 @@
 //! One HTTP request and its answer: the seam behind every HTTP check.
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{fmt, time::Duration};
 
 use async_trait::async_trait;
+use auto_impl::auto_impl;
 
 use super::ConnectTo;
 
@@ -34,6 +35,7 @@ use super::ConnectTo;
 /// }
 /// ```
 #[async_trait]
+#[auto_impl(Arc, Box)]
 pub trait HttpClient: fmt::Debug + Send + Sync {
     /// Sends it once.
     ///
@@ -45,13 +47,6 @@ pub trait HttpClient: fmt::Debug + Send + Sync {
     ///
     /// Dropping it closes the connection; whatever the request did to the service stays.
     async fn send(&self, request: &HttpRequest) -> Result<HttpResponse, HttpFailure>;
-}
-
-#[async_trait]
-impl<T: HttpClient + ?Sized> HttpClient for Arc<T> {
-    async fn send(&self, request: &HttpRequest) -> Result<HttpResponse, HttpFailure> {
-        (**self).send(request).await
-    }
 }
 
 /// One request. Its `Debug` and `Display` show no header value, no body, no user name or password

@@ -1,8 +1,9 @@
 //! The role that asks a service something.
 
-use std::{fmt, sync::Arc};
+use std::fmt;
 
 use async_trait::async_trait;
+use auto_impl::auto_impl;
 
 use super::CheckReport;
 
@@ -11,6 +12,7 @@ use super::CheckReport;
 /// How often it is asked, how many good answers in a row are wanted and when it is given up are
 /// the deployment's plan.
 #[async_trait]
+#[auto_impl(Arc, Box)]
 pub trait ServiceCheck: fmt::Debug + Send + Sync {
     /// What people call it.
     fn name(&self) -> &str;
@@ -21,15 +23,4 @@ pub trait ServiceCheck: fmt::Debug + Send + Sync {
     ///
     /// Dropping it ends the request; whatever the request did to the service stays.
     async fn check(&self) -> CheckReport;
-}
-
-#[async_trait]
-impl<T: ServiceCheck + ?Sized> ServiceCheck for Arc<T> {
-    fn name(&self) -> &str {
-        (**self).name()
-    }
-
-    async fn check(&self) -> CheckReport {
-        (**self).check().await
-    }
 }

@@ -117,6 +117,31 @@ impl DeploymentPlan {
         DeploymentPlanBuilder::default()
     }
 
+    /// Starts from what a unit test wants: a look each second, one good answer is healthy, deadlines of a
+    /// minute, changes that fail are tried for 3 seconds, and no further tag. So a mock sees few calls,
+    /// and always the same; with a [`TestClock`](crate::mock::TestClock) it takes no time at
+    /// all. It is checked as every other plan is.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use bluegreen::DeploymentPlan;
+    ///
+    /// let plan = DeploymentPlan::for_tests().build()?;
+    /// assert_eq!(plan.health().successes, 1);
+    /// # Ok::<(), bluegreen::problem::PlanError>(())
+    /// ```
+    pub fn for_tests() -> DeploymentPlanBuilder {
+        let second = Duration::from_secs(1);
+        Self::builder()
+            .poll_every(second)
+            .rollout_deadline(minutes(1))
+            .health(HealthPolicy::new(1, second, minutes(1)))
+            .write_within(second * 3)
+            .rollback_deadline(minutes(1))
+            .also_tag(None)
+    }
+
     /// How often a rollout is looked at.
     #[must_use]
     pub fn poll_every(&self) -> Duration {

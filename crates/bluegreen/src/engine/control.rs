@@ -181,7 +181,9 @@ pub enum Control {
         by: Operator,
     },
     /// Override: go to all green at once without a healthy verdict. Capacity is still needed.
-    Complete {
+    /// Journals of before have it as `complete`.
+    #[serde(alias = "complete")]
+    PromoteFully {
         /// Who takes the responsibility.
         by: Operator,
     },
@@ -219,7 +221,7 @@ impl Control {
             | Self::Continue { by }
             | Self::SkipWait { by }
             | Self::Promote { by }
-            | Self::Complete { by }
+            | Self::PromoteFully { by }
             | Self::Leave { by }
             | Self::Abort { by } => Some(by),
             Self::Cancel { .. } | Self::Stop { .. } => None,
@@ -238,7 +240,7 @@ impl fmt::Display for Control {
             Self::Continue { by } => write!(f, "continue by {by}"),
             Self::SkipWait { by } => write!(f, "skip the wait by {by}"),
             Self::Promote { by } => write!(f, "promote now by {by}"),
-            Self::Complete { by } => write!(f, "complete by {by}"),
+            Self::PromoteFully { by } => write!(f, "promote fully by {by}"),
             Self::Leave { by } => write!(f, "leave by {by}"),
             Self::Abort { by } => write!(f, "abort by {by}"),
             Self::Cancel { reason } => write!(f, "cancel ({reason})"),
@@ -382,9 +384,9 @@ impl ControlHandle {
         self.send(Control::Promote { by: by.into() })
     }
 
-    /// Sends [`Control::Complete`].
-    pub fn complete(&self, by: impl Into<Operator>) -> Answer {
-        self.send(Control::Complete { by: by.into() })
+    /// Sends [`Control::PromoteFully`].
+    pub fn promote_fully(&self, by: impl Into<Operator>) -> Answer {
+        self.send(Control::PromoteFully { by: by.into() })
     }
 
     /// Sends [`Control::Leave`]. The reason stands in the outcome.
@@ -428,6 +430,10 @@ mod tests {
         assert_eq!(
             read(r#"{"control":"resume","by":"ann"}"#),
             Control::Continue { by: ann() }
+        );
+        assert_eq!(
+            read(r#"{"control":"complete","by":"ann"}"#),
+            Control::PromoteFully { by: ann() }
         );
         let by = ann().with_reason("the cache is cold").with_request("7-b");
         for by in [ann(), by.clone(), ann().with_request("7-b")] {

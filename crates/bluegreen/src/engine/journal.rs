@@ -7,6 +7,7 @@ use std::{
 };
 
 use async_trait::async_trait;
+use auto_impl::auto_impl;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -71,6 +72,7 @@ impl Record {
 ///
 /// From it a run can be replayed, compared and judged again.
 #[async_trait]
+#[auto_impl(Arc, Box)]
 pub trait Journal: fmt::Debug + Send + Sync {
     /// Appends a record. When it returns, the record is as durable as this journal promises.
     ///
@@ -120,6 +122,7 @@ pub trait Journal: fmt::Debug + Send + Sync {
 ///
 /// [`Lease`](crate::store::Lease) is one. [`Aws::fenced`](crate::Aws::fenced) puts it before every
 /// changing call of all adapters.
+#[auto_impl(Arc, Box)]
 pub trait Fence: fmt::Debug + Send + Sync {
     /// Says whether a change may begin now. [`is_restoring`] says whether the change puts traffic back
     /// on blue, which is open to all who do not know of a successor.
@@ -144,31 +147,6 @@ pub fn is_restoring() -> bool {
 /// A change that puts back.
 pub(crate) async fn restoring<T>(change: impl Future<Output = T>) -> T {
     RESTORING.scope((), change).await
-}
-
-impl<T: Fence + ?Sized> Fence for Arc<T> {
-    fn check(&self) -> Result<()> {
-        (**self).check()
-    }
-}
-
-#[async_trait]
-impl<T: Journal + ?Sized> Journal for Arc<T> {
-    async fn append(&self, record: Record) -> Result<()> {
-        (**self).append(record).await
-    }
-
-    async fn heartbeat(&self) -> Error {
-        (**self).heartbeat().await
-    }
-
-    fn requests(&self) -> Option<Arc<dyn RequestStorage>> {
-        (**self).requests()
-    }
-
-    async fn close(&self) -> Result<()> {
-        (**self).close().await
-    }
 }
 
 /// A journal in memory: the default. It ends with the process.

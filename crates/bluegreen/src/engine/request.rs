@@ -3,6 +3,7 @@
 use std::{fmt, time::Duration};
 
 use async_trait::async_trait;
+use auto_impl::auto_impl;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -44,7 +45,7 @@ pub enum Verb {
     Continue,
     /// [`Control::Promote`].
     Promote,
-    /// [`Control::Complete`]: of the kind of `promote`.
+    /// [`Control::PromoteFully`]: of the kind of `promote`.
     PromoteFully,
     /// [`Control::Leave`]. Needs a reason.
     Leave,
@@ -76,7 +77,7 @@ impl Verb {
             },
             Self::Continue => Control::Continue { by },
             Self::Promote => Control::Promote { by },
-            Self::PromoteFully => Control::Complete { by },
+            Self::PromoteFully => Control::PromoteFully { by },
             Self::Leave => Control::Leave { by },
             Self::Abort => Control::Abort { by },
         }
@@ -395,6 +396,7 @@ fn versioned<T: serde::de::DeserializeOwned>(bytes: &[u8], what: &str) -> Result
 /// Apart from [`RecordStorage`](crate::store::RecordStorage), since others may write here: who asks must not
 /// be able to write records.
 #[async_trait]
+#[auto_impl(Arc, Box)]
 pub trait RequestStorage: fmt::Debug + Send + Sync {
     /// The names below folder `folder`, or all if it is empty; in ascending order, at most `most`, those that
     /// come first. Empty if there is no such folder.

@@ -1,8 +1,9 @@
 //! The role that judges green: [`HealthGate`] looks, its [`Judge`] decides.
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{fmt, time::Duration};
 
 use async_trait::async_trait;
+use auto_impl::auto_impl;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -43,6 +44,7 @@ use crate::{
 /// # fn main() {}
 /// ```
 #[async_trait]
+#[auto_impl(Arc, Box)]
 pub trait HealthGate: fmt::Debug + Send + Sync {
     /// Looks once. `None` means that there is nothing new since this gate's last observation,
     /// and the standing verdict goes on standing until it expires.
@@ -64,40 +66,12 @@ pub trait HealthGate: fmt::Debug + Send + Sync {
     fn settings(&self) -> serde_json::Value;
 }
 
-#[async_trait]
-impl<T: HealthGate + ?Sized> HealthGate for Arc<T> {
-    async fn observe(&self, look: &Look) -> Result<Option<Observation>> {
-        (**self).observe(look).await
-    }
-
-    fn judge(&self) -> Box<dyn Judge> {
-        (**self).judge()
-    }
-
-    fn settings(&self) -> serde_json::Value {
-        (**self).settings()
-    }
-}
-
-#[async_trait]
-impl<T: HealthGate + ?Sized> HealthGate for Box<T> {
-    async fn observe(&self, look: &Look) -> Result<Option<Observation>> {
-        (**self).observe(look).await
-    }
-
-    fn judge(&self) -> Box<dyn Judge> {
-        (**self).judge()
-    }
-
-    fn settings(&self) -> serde_json::Value {
-        (**self).settings()
-    }
-}
-
 /// Folds a gate's observations into a verdict. Pure: the same observations and progress give the
 /// same verdicts, on any machine and at any time.
 ///
 /// A judge sees every observation of its gate once, in order, through all steps of a migration.
+// No `Arc`: a judge changes as it takes.
+#[auto_impl(Box)]
 pub trait Judge: fmt::Debug + Send {
     /// Takes the next observation and says what all of them together mean now.
     ///
@@ -121,20 +95,6 @@ pub trait Judge: fmt::Debug + Send {
         let _ = snapshot;
         let message = "restore a judge that takes no snapshots";
         Err(Error::new(ErrorKind::Refused, message))
-    }
-}
-
-impl<T: Judge + ?Sized> Judge for Box<T> {
-    fn take(&mut self, observation: &Observation, progress: &Progress) -> Verdict {
-        (**self).take(observation, progress)
-    }
-
-    fn snapshot(&self) -> Option<serde_json::Value> {
-        (**self).snapshot()
-    }
-
-    fn restore(&mut self, snapshot: &serde_json::Value) -> Result<()> {
-        (**self).restore(snapshot)
     }
 }
 

@@ -1,8 +1,9 @@
 //! The role that makes images.
 
-use std::{fmt, path::PathBuf, sync::Arc};
+use std::{fmt, path::PathBuf};
 
 use async_trait::async_trait;
+use auto_impl::auto_impl;
 use serde::{Deserialize, Serialize};
 
 use super::{ImageRef, ImageTag};
@@ -38,6 +39,7 @@ use crate::{error::Result, preflight::Finding};
 /// # fn main() {}
 /// ```
 #[async_trait]
+#[auto_impl(Arc, Box)]
 pub trait ImageBuilder: fmt::Debug + Send + Sync {
     /// Looks, before anything starts, for what would keep a build or a push from working: a
     /// missing tool, an engine that does not run, credentials that are absent or expired. Reads
@@ -88,25 +90,6 @@ pub trait ImageBuilder: fmt::Debug + Send + Sync {
     ///
     /// A dropped call may have moved the tag. Doing it again is harmless.
     async fn tag(&self, image: &ImageRef, tag: &ImageTag) -> Result<Tagging>;
-}
-
-#[async_trait]
-impl<T: ImageBuilder + ?Sized> ImageBuilder for Arc<T> {
-    async fn preflight(&self) -> Result<Vec<Finding>> {
-        (**self).preflight().await
-    }
-
-    async fn find(&self, tag: &ImageTag) -> Result<Option<ImageRef>> {
-        (**self).find(tag).await
-    }
-
-    async fn build(&self, request: &BuildRequest) -> Result<ImageRef> {
-        (**self).build(request).await
-    }
-
-    async fn tag(&self, image: &ImageRef, tag: &ImageTag) -> Result<Tagging> {
-        (**self).tag(image, tag).await
-    }
 }
 
 /// What is to be built. How it is built (platform, arguments, secrets, cache) is the builder's

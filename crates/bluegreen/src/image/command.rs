@@ -3,6 +3,7 @@
 use std::{ffi::OsString, fmt, path::PathBuf, sync::Arc};
 
 use async_trait::async_trait;
+use auto_impl::auto_impl;
 
 use crate::error::Result;
 
@@ -11,6 +12,7 @@ use crate::error::Result;
 /// The seam has this one method, so that a simulation or a test stands in for all of them and no
 /// child process is ever awaited under a paused clock.
 #[async_trait]
+#[auto_impl(Arc, Box)]
 pub trait CommandRunner: fmt::Debug + Send + Sync {
     /// Runs a command to its end, handing each line of its output to `lines` as it comes.
     ///
@@ -24,13 +26,6 @@ pub trait CommandRunner: fmt::Debug + Send + Sync {
     /// Dropping it kills the program and its children, and so should the end of this process, however
     /// it comes.
     async fn run(&self, command: Command, lines: LineSink) -> Result<Finished>;
-}
-
-#[async_trait]
-impl<T: CommandRunner + ?Sized> CommandRunner for Arc<T> {
-    async fn run(&self, command: Command, lines: LineSink) -> Result<Finished> {
-        (**self).run(command, lines).await
-    }
 }
 
 /// Where lines of output go.

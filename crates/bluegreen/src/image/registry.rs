@@ -1,8 +1,9 @@
 //! The seam between a builder and the registry that it pushes to.
 
-use std::{fmt, sync::Arc};
+use std::fmt;
 
 use async_trait::async_trait;
+use auto_impl::auto_impl;
 
 use super::{ImageDigest, ImageTag, Tagging};
 use crate::{error::Result, preflight::Finding};
@@ -11,6 +12,7 @@ use crate::{error::Result, preflight::Finding};
 ///
 /// On AWS this is `EcrRegistry`; a registry of your own needs these few questions answered.
 #[async_trait]
+#[auto_impl(Arc, Box)]
 pub trait ImageRegistry: fmt::Debug + Send + Sync {
     /// What would keep a push from working, and what is worth knowing. Reads only.
     ///
@@ -80,33 +82,6 @@ pub trait ImageRegistry: fmt::Debug + Send + Sync {
     ///
     /// A dropped call may have moved the tag. Doing it again is harmless.
     async fn tag(&self, digest: &ImageDigest, tag: &ImageTag) -> Result<Tagging>;
-}
-
-#[async_trait]
-impl<T: ImageRegistry + ?Sized> ImageRegistry for Arc<T> {
-    async fn preflight(&self) -> Result<Vec<Finding>> {
-        (**self).preflight().await
-    }
-
-    async fn repository(&self) -> Result<String> {
-        (**self).repository().await
-    }
-
-    async fn ensure_repository(&self) -> Result<String> {
-        (**self).ensure_repository().await
-    }
-
-    async fn credentials(&self) -> Result<Option<RegistryCredentials>> {
-        (**self).credentials().await
-    }
-
-    async fn digest(&self, tag: &ImageTag) -> Result<Option<ImageDigest>> {
-        (**self).digest(tag).await
-    }
-
-    async fn tag(&self, digest: &ImageDigest, tag: &ImageTag) -> Result<Tagging> {
-        (**self).tag(digest, tag).await
-    }
 }
 
 /// User and password of a registry. The password shows in no `Debug`, and is no serde value.

@@ -628,6 +628,30 @@ impl MigrationPlan {
         MigrationPlanBuilder::default()
     }
 
+    /// Starts from what a unit test wants: the guide's steps, a look each second, a bake of one second, a
+    /// deadline of 10 seconds for a step, no warm-up, and no wait after a restore. A step takes 4 seconds
+    /// then, since a rise needs two reads that are 3 seconds apart. So a mock sees few calls, and always the same; with a [`TestClock`](crate::mock::TestClock) it takes
+    /// no time at all. It is checked as every other plan is.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use bluegreen::MigrationPlan;
+    ///
+    /// let plan = MigrationPlan::for_tests().build()?;
+    /// assert_eq!(plan.steps().len(), 3);
+    /// assert!(plan.warm_up().is_zero());
+    /// # Ok::<(), bluegreen::problem::PlanError>(())
+    /// ```
+    pub fn for_tests() -> MigrationPlanBuilder {
+        Self::builder()
+            .bake(SHORTEST_LOOK)
+            .step_deadline(SHORTEST_LOOK * 10)
+            .look_interval(SHORTEST_LOOK)
+            .warm_up(Duration::ZERO)
+            .confirm_within(Duration::ZERO)
+    }
+
     /// Back to a builder, to change something.
     pub fn to_builder(&self) -> MigrationPlanBuilder {
         self.fields.clone()

@@ -878,7 +878,7 @@ impl Salvage {
                 self.promote = None;
             }
             Control::Continue { .. } => self.paused = false,
-            Control::Promote { by } | Control::Complete { by } if self.moved => {
+            Control::Promote { by } | Control::PromoteFully { by } if self.moved => {
                 self.overrides.push(Override {
                     at,
                     by: by.clone(),

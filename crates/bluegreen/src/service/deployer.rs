@@ -1,8 +1,9 @@
 //! The role that runs an image as a service.
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{fmt, time::Duration};
 
 use async_trait::async_trait;
+use auto_impl::auto_impl;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -43,6 +44,7 @@ use crate::{error::Result, image::ImageRef, preflight::Finding};
 /// # fn main() {}
 /// ```
 #[async_trait]
+#[auto_impl(Arc, Box)]
 pub trait ServiceDeployer: fmt::Debug + Send + Sync {
     /// Looks, once before anything starts, for what would make a deployment unsafe or impossible,
     /// and reports all of it. Reads only.
@@ -95,7 +97,8 @@ pub trait ServiceDeployer: fmt::Debug + Send + Sync {
     /// Not cancel safe: a dropped call may have started a deployment. Observe afterwards.
     async fn update(&self, update: &Update) -> Result<DeploymentId>;
 
-    /// Reads how far a deployment is.
+    /// Reads how far a deployment is. A way back is not followed so, but by
+    /// [`observe`](Self::observe).
     ///
     /// # Errors
     ///
@@ -130,41 +133,6 @@ pub trait ServiceDeployer: fmt::Debug + Send + Sync {
     /// nothing. The default knows none.
     fn by_hand(&self) -> Option<ByHand> {
         None
-    }
-}
-
-#[async_trait]
-impl<T: ServiceDeployer + ?Sized> ServiceDeployer for Arc<T> {
-    async fn preflight(&self) -> Result<Vec<Finding>> {
-        (**self).preflight().await
-    }
-
-    async fn observe(&self) -> Result<Option<ServiceObservation>> {
-        (**self).observe().await
-    }
-
-    async fn register(&self, image: &ImageRef) -> Result<Registration> {
-        (**self).register(image).await
-    }
-
-    async fn update(&self, update: &Update) -> Result<DeploymentId> {
-        (**self).update(update).await
-    }
-
-    async fn follow(&self, deployment: &DeploymentId) -> Result<DeploymentProgress> {
-        (**self).follow(deployment).await
-    }
-
-    fn propagation(&self) -> Duration {
-        (**self).propagation()
-    }
-
-    async fn resolve(&self, revision: &RevisionId) -> Result<RevisionId> {
-        (**self).resolve(revision).await
-    }
-
-    fn by_hand(&self) -> Option<ByHand> {
-        (**self).by_hand()
     }
 }
 
@@ -439,20 +407,36 @@ pub struct DeploymentProgress {
 }
 
 impl DeploymentProgress {
-    /// A deployment that goes on.
+    /// A deployment that is under way: this many copies are to run, and all are on their way.
     #[must_use]
-    pub fn going_on(desired: u32, running: u32, failed: u32) -> Self {
+    pub fn under_way(desired: u32) -> Self {
         Self {
             desired,
-            running,
-            pending: desired.saturating_sub(running),
-            failed,
+            running: 0,
+            pending: desired,
+            failed: 0,
             current: None,
             rolling_back_to: None,
             events: Vec::new(),
             stopped: Vec::new(),
             end: None,
         }
+    }
+
+    /// Says how many copies run. The others are on their way.
+    #[must_use]
+    pub fn with_running(self, running: u32) -> Self {
+        Self {
+            running,
+            pending: self.desired.saturating_sub(running),
+            ..self
+        }
+    }
+
+    /// Says how many copies have failed to start.
+    #[must_use]
+    pub fn with_failed(self, failed: u32) -> Self {
+        Self { failed, ..self }
     }
 
     /// The same with an end.
@@ -501,8 +485,9 @@ impl fmt::Display for StoppedTask {
 #[serde(tag = "end", rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum DeploymentEnd {
-    /// Its revision runs, in full.
-    Won,
+    /// Its revision runs, in full. Journals of before have it as `won`.
+    #[serde(alias = "won")]
+    Completed,
     /// It failed, and the service was left as it is.
     Failed {
         /// Why, as the service says.

@@ -57,7 +57,10 @@ impl KeptSimulation {
 }
 
 impl Simulation {
-    /// The specification of a migration in this world, all of it at the defaults.
+    /// The specification of a migration in this world, all of it at the defaults. A
+    /// [start](MigrationSpec::start) foresees from what blue got in the hour before, so a world of your own
+    /// needs an hour of [`history`](crate::aws::sim::SimulationBuilder::history); a
+    /// [`Scenario`](crate::aws::sim::Scenario) has a week.
     #[must_use]
     pub fn spec(&self) -> MigrationSpec {
         let mut blue = SideSpec::new(self.blue());

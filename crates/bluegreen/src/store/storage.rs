@@ -3,6 +3,7 @@
 use std::{fmt, path::PathBuf, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
+use auto_impl::auto_impl;
 use futures_util::{StreamExt as _, TryStreamExt, stream};
 use object_store::{
     GetOptions, ObjectStore, ObjectStoreExt as _, PutMode, PutOptions, PutPayload, path::Path,
@@ -47,6 +48,7 @@ impl Numbers {
 /// [`JournalLog`](super::JournalLog) stands on. [`JournalStore`](super::JournalStore) has it for
 /// folders, S3 and memory; anything with a create that fails where something is can be another.
 #[async_trait]
+#[auto_impl(Arc, Box)]
 pub trait RecordStorage: fmt::Debug + Send + Sync {
     /// Creates record `seq`, unless there is one. Of several writers at once exactly one creates
     /// it. It is durable when this returns.

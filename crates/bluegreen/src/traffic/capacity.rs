@@ -1,8 +1,9 @@
 //! The role that keeps blue's capacity while traffic is elsewhere.
 
-use std::{fmt, sync::Arc};
+use std::fmt;
 
 use async_trait::async_trait;
+use auto_impl::auto_impl;
 use serde::{Deserialize, Serialize};
 
 use crate::{error::Result, preflight::Finding};
@@ -76,6 +77,7 @@ use crate::{error::Result, preflight::Finding};
 /// # }
 /// ```
 #[async_trait]
+#[auto_impl(Arc, Box)]
 pub trait CapacityKeeper: fmt::Debug + Send + Sync {
     /// What runs, and how far scaling may go.
     ///
@@ -257,21 +259,6 @@ pub enum Released {
         /// The one that was found; `None` if nothing scales it any more.
         minimum: Option<u32>,
     },
-}
-
-#[async_trait]
-impl<T: CapacityKeeper + ?Sized> CapacityKeeper for Arc<T> {
-    async fn observe(&self) -> Result<Capacity> {
-        (**self).observe().await
-    }
-
-    async fn keep(&self, kept: &Kept) -> Result<()> {
-        (**self).keep(kept).await
-    }
-
-    async fn release(&self, kept: &Kept) -> Result<Released> {
-        (**self).release(kept).await
-    }
 }
 
 #[cfg(test)]

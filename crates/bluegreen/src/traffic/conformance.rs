@@ -179,6 +179,7 @@
 use std::fmt;
 
 use async_trait::async_trait;
+use auto_impl::auto_impl;
 
 use super::{
     Over, Percent, Shift, Shifted, Sides, TrafficObservation, TrafficSplit, TrafficSplitter,
@@ -190,6 +191,7 @@ use crate::error::{ErrorKind, Result};
 /// What it reads and writes, it reads and writes past the splitter: as the console or somebody
 /// else would.
 #[async_trait]
+#[auto_impl(Arc, Box)]
 pub trait Fixture: fmt::Debug + Send + Sync {
     /// Puts everything on blue and undoes what else was changed. Called before each behaviour,
     /// the first one included.

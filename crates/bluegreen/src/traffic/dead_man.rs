@@ -1,8 +1,9 @@
 //! The role that puts traffic back when nobody is left to do it.
 
-use std::{fmt, sync::Arc};
+use std::fmt;
 
 use async_trait::async_trait;
+use auto_impl::auto_impl;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -31,6 +32,7 @@ use crate::{error::Result, preflight::Finding};
 /// - It does not stop at drift (P7). A run that is held, and so leaves the rule to somebody else,
 ///   disarms it first.
 #[async_trait]
+#[auto_impl(Arc, Box)]
 pub trait DeadManSwitch: fmt::Debug + Send + Sync {
     /// Looks, once before the first shift, for what would keep it from acting when it fires. Reads only.
     /// What could not be looked at is a [note](Finding::note).
@@ -95,20 +97,5 @@ impl Armed {
     pub fn with_disarm_command(mut self, command: impl Into<String>) -> Self {
         self.disarm_command = Some(command.into());
         self
-    }
-}
-
-#[async_trait]
-impl<T: DeadManSwitch + ?Sized> DeadManSwitch for Arc<T> {
-    async fn preflight(&self) -> Result<Vec<Finding>> {
-        (**self).preflight().await
-    }
-
-    async fn arm(&self, traffic: &TrafficObservation, fires: Timestamp) -> Result<Armed> {
-        (**self).arm(traffic, fires).await
-    }
-
-    async fn disarm(&self) -> Result<()> {
-        (**self).disarm().await
     }
 }

@@ -1,8 +1,9 @@
 //! The role that divides traffic.
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{fmt, time::Duration};
 
 use async_trait::async_trait;
+use auto_impl::auto_impl;
 
 use super::{Shift, Shifted, TrafficObservation};
 use crate::{error::Result, preflight::Finding};
@@ -40,6 +41,7 @@ use crate::{error::Result, preflight::Finding};
 /// # fn main() {}
 /// ```
 #[async_trait]
+#[auto_impl(Arc, Box)]
 pub trait TrafficSplitter: fmt::Debug + Send + Sync {
     /// Looks, once before the first shift, for what would make a migration unsafe or its
     /// figures wrong, and reports all of it. Reads only.
@@ -91,23 +93,4 @@ pub trait TrafficSplitter: fmt::Debug + Send + Sync {
     /// without an answer may still take effect. Zero if reads are consistent and calls are never
     /// late.
     fn propagation(&self) -> Duration;
-}
-
-#[async_trait]
-impl<T: TrafficSplitter + ?Sized> TrafficSplitter for Arc<T> {
-    async fn preflight(&self) -> Result<Vec<Finding>> {
-        (**self).preflight().await
-    }
-
-    async fn observe(&self) -> Result<TrafficObservation> {
-        (**self).observe().await
-    }
-
-    async fn shift(&self, shift: &Shift) -> Result<Shifted> {
-        (**self).shift(shift).await
-    }
-
-    fn propagation(&self) -> Duration {
-        (**self).propagation()
-    }
 }

@@ -24,17 +24,19 @@ pub(super) async fn progress(
     id: &DeploymentId,
 ) -> Result<DeploymentProgress> {
     let Some((_, service)) = deployer.describe().await? else {
-        return Ok(DeploymentProgress::going_on(0, 0, 0).ended(DeploymentEnd::Gone));
+        return Ok(DeploymentProgress::under_way(0).ended(DeploymentEnd::Gone));
     };
     let ours = service.deployments.iter().find(|one| one.id == id.as_str());
     let mut progress = match ours {
         Some(ours) => {
             let (desired, running) = (ours.desired_count, ours.running_count);
-            let mut progress = DeploymentProgress::going_on(desired, running, ours.failed_tasks);
+            let mut progress = DeploymentProgress::under_way(desired)
+                .with_running(running)
+                .with_failed(ours.failed_tasks);
             progress.pending = ours.pending_count;
             progress
         }
-        None => DeploymentProgress::going_on(0, 0, 0),
+        None => DeploymentProgress::under_way(0),
     };
     progress.current = service.primary().map(Deployment::id);
     judge(&service, ours, id, &mut progress);
@@ -92,7 +94,9 @@ fn judge(
     };
     if primary.id == id.as_str() {
         match primary.rollout() {
-            Rollout::Completed if service.is_up(primary) => progress.end = Some(DeploymentEnd::Won),
+            Rollout::Completed if service.is_up(primary) => {
+                progress.end = Some(DeploymentEnd::Completed)
+            }
             Rollout::Failed if !service.takes_back() || is_first(service, primary) => {
                 progress.end = failed(reason_of(service, Some(primary), id));
             }

@@ -62,7 +62,7 @@ impl DeploymentMachine {
             });
         }
         match progress.end {
-            Some(DeploymentEnd::Won) => {
+            Some(DeploymentEnd::Completed) => {
                 self.tell(DeploymentEvent::RolledOut {
                     deployment: follow.deployment,
                 });

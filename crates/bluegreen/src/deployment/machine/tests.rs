@@ -89,7 +89,7 @@ fn observed() -> impl Strategy<Value = Option<ServiceObservation>> {
 fn end() -> impl Strategy<Value = Option<DeploymentEnd>> {
     prop_oneof![
         Just(None),
-        Just(Some(DeploymentEnd::Won)),
+        Just(Some(DeploymentEnd::Completed)),
         Just(Some(DeploymentEnd::Failed {
             reason: "tasks died".to_owned()
         })),
@@ -197,7 +197,7 @@ impl Turn {
             Action::Update { .. } => Input::Updated(self.updated.clone()),
             Action::Observe => Input::Observed(self.service.clone()),
             Action::Follow { .. } => Input::Followed(self.end.clone().map(|end| {
-                let progress = DeploymentProgress::going_on(4, 2, 0);
+                let progress = DeploymentProgress::under_way(4).with_running(2);
                 match end {
                     Some(end) => progress.ended(end),
                     None => progress,
@@ -552,7 +552,7 @@ fn p07_the_deployment_that_was_replaced_supersedes_nothing() {
     let (mut play, _) = Play::registered(Some(service(1, Rollout::Completed, 4)));
     play.on(Input::Updated(Ok(DeploymentId::new("ecs-svc/2"))));
     let late = |by: &str| {
-        let progress = DeploymentProgress::going_on(4, 0, 0);
+        let progress = DeploymentProgress::under_way(4);
         Input::Followed(Ok(progress.ended(DeploymentEnd::Superseded {
             by: DeploymentId::new(by),
             revision: revision(1),
@@ -580,7 +580,10 @@ fn a_first_release_that_failed_is_emptied_while_its_copies_drain() {
     let failed = DeploymentEnd::Failed {
         reason: "tasks failed".to_owned(),
     };
-    let progress = DeploymentProgress::going_on(4, 2, 4).ended(failed);
+    let progress = DeploymentProgress::under_way(4)
+        .with_running(2)
+        .with_failed(4)
+        .ended(failed);
     play.on(Input::Followed(Ok(progress)));
     play.seen(Some(service(2, Rollout::Failed, 2)));
     play.on(Input::Updated(Ok(DeploymentId::new("ecs-svc/2"))));
@@ -726,7 +729,7 @@ fn p04_what_was_accepted_and_never_shows_is_taken_back_and_said() {
             by: before.deployment.clone(),
             revision: revision(1),
         };
-        let progress = DeploymentProgress::going_on(4, 0, 0).ended(end);
+        let progress = DeploymentProgress::under_way(4).ended(end);
         next = play.on(Input::Followed(Ok(progress)));
         if let Next::Do(Action::Wait { .. }) = next {
             next = play.wait(next);

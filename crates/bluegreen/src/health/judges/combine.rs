@@ -1,7 +1,8 @@
 //! Combinators: verdicts of several judges made one.
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{fmt, time::Duration};
 
+use auto_impl::auto_impl;
 use serde_json::Value;
 
 use crate::{
@@ -189,6 +190,7 @@ impl<J: Judge + 'static> JudgeExt for J {}
 
 /// Starts judges of one kind with the same settings: what a gate holds, since each run and each
 /// replay starts a fresh one.
+#[auto_impl(Arc, Box)]
 pub trait JudgeFactory: fmt::Debug + Send + Sync {
     /// Starts a fresh fold.
     fn judge(&self) -> Box<dyn Judge>;
@@ -229,27 +231,6 @@ impl Needs {
         self
     }
 }
-
-macro_rules! forward {
-    ($pointer:ident) => {
-        impl<T: JudgeFactory + ?Sized> JudgeFactory for $pointer<T> {
-            fn judge(&self) -> Box<dyn Judge> {
-                (**self).judge()
-            }
-
-            fn settings(&self) -> serde_json::Value {
-                (**self).settings()
-            }
-
-            fn needs(&self) -> Needs {
-                (**self).needs()
-            }
-        }
-    };
-}
-
-forward!(Arc);
-forward!(Box);
 
 /// A [`JudgeFactory`] from a closure; `settings` must hold everything that changes its verdicts.
 ///

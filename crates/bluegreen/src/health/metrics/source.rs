@@ -1,8 +1,9 @@
 //! The role that counts: [`MetricSource`].
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{fmt, time::Duration};
 
 use async_trait::async_trait;
+use auto_impl::auto_impl;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::{
@@ -47,6 +48,7 @@ use crate::{
 /// # fn main() {}
 /// ```
 #[async_trait]
+#[auto_impl(Arc, Box)]
 pub trait MetricSource: fmt::Debug + Send + Sync {
     /// How long a bucket is: whole seconds, at least one. Buckets begin at multiples of it since
     /// the epoch.
@@ -97,33 +99,3 @@ pub trait MetricSource: fmt::Debug + Send + Sync {
     /// What decides what it counts, for the journal; nothing secret.
     fn settings(&self) -> serde_json::Value;
 }
-
-macro_rules! forward {
-    ($pointer:ident) => {
-        #[async_trait]
-        impl<T: MetricSource + ?Sized> MetricSource for $pointer<T> {
-            fn period(&self) -> Duration {
-                (**self).period()
-            }
-
-            async fn read(&self, window: &Window) -> Result<Vec<Bucket>> {
-                (**self).read(window).await
-            }
-
-            fn ahead(&self, at: Timestamp) -> Option<SignedDuration> {
-                (**self).ahead(at)
-            }
-
-            async fn slow_above(&self, before: Timestamp) -> Result<Option<Duration>> {
-                (**self).slow_above(before).await
-            }
-
-            fn settings(&self) -> serde_json::Value {
-                (**self).settings()
-            }
-        }
-    };
-}
-
-forward!(Arc);
-forward!(Box);

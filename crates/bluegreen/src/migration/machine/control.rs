@@ -140,13 +140,15 @@ impl MigrationMachine {
                 self.applied(&control);
                 return self.look_soon(at, watch);
             }
-            Control::Promote { .. } | Control::Complete { .. } if watch.stage != Stage::Arming => {
+            Control::Promote { .. } | Control::PromoteFully { .. }
+                if watch.stage != Stage::Arming =>
+            {
                 watch.promote = Some(control.clone());
                 watch.ready = None;
                 self.applied(&control);
                 return self.look_soon(at, watch);
             }
-            Control::Promote { .. } | Control::Complete { .. } => self.ignored(
+            Control::Promote { .. } | Control::PromoteFully { .. } => self.ignored(
                 control,
                 "the first step waits for nothing but green's capacity, which is not waived",
             ),

@@ -141,7 +141,7 @@ impl MigrationMachine {
         let deadline = self.plan.deadline_of(&self.plan.steps()[0]);
         let mut watch = self.watch(at, Stage::Arming, Duration::ZERO, deadline);
         if let Intent::Complete { by } = &self.intent {
-            watch.promote = Some(Control::Complete { by: by.clone() });
+            watch.promote = Some(Control::PromoteFully { by: by.clone() });
         }
         if let Some(kept) = capacity.and_then(|read| read.ok()?.to_keep()) {
             return self.keep_capacity(watch, kept);

@@ -381,7 +381,7 @@ fn p02_an_override_does_not_waive_capacity() {
     let mut rig = Rig::at_ten();
     let mut one = traffic(90, 10);
     one.targets.green = TargetCounts::all_healthy(1);
-    rig.tell(Input::Control(Control::Complete { by: "ann".into() }));
+    rig.tell(Input::Control(Control::PromoteFully { by: "ann".into() }));
     rig.tell(Input::Looked(look(one, Verdict::inconclusive("no data"))));
     assert!(matches!(rig.next, Next::Do(Action::Wait { .. })));
     rig.wait();
@@ -1437,7 +1437,7 @@ fn control() -> impl Strategy<Value = Control> {
         4 => Just(Control::Continue { by: by() }),
         6 => Just(Control::SkipWait { by: by() }),
         4 => Just(Control::Promote { by: by() }),
-        1 => Just(Control::Complete { by: by() }),
+        1 => Just(Control::PromoteFully { by: by() }),
         1 => Just(Control::Leave { by: by() }),
         1 => Just(Control::Abort { by: by() }),
         2 => Just(Control::Cancel { reason: reason() }),
@@ -1862,7 +1862,7 @@ proptest! {
                 }
                 Chance::Control(control) => {
                     world.overridden |= matches!(control, Control::Promote { .. });
-                    world.completes |= matches!(control, Control::Complete { .. });
+                    world.completes |= matches!(control, Control::PromoteFully { .. });
                     stops = matches!(control, Control::Stop { .. });
                     Input::Control(control)
                 }

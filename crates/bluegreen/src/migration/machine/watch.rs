@@ -205,7 +205,11 @@ impl MigrationMachine {
                     None if watch.ready.is_some_and(|ready| between(ready, at) >= APART) => {
                         return self.rise(at, watch, step);
                     }
-                    None => second_read = Some(later(watch.ready.unwrap_or(at), APART)),
+                    None => {
+                        second_read = Some(later(watch.ready.unwrap_or(at), APART));
+                        let missing = "the split had not been read twice as it should be";
+                        short = Some(missing.to_owned());
+                    }
                     Some(shortage) => {
                         short = Some(shortage.summary());
                         self.tell(shortage.into_event());
@@ -239,7 +243,7 @@ impl MigrationMachine {
             Stage::Step(step) => step + 1,
             Stage::Bake => return None,
         };
-        let completes = matches!(watch.promote, Some(Control::Complete { .. }))
+        let completes = matches!(watch.promote, Some(Control::PromoteFully { .. }))
             || matches!(self.intent, Intent::Complete { .. });
         let next = if completes { next.max(last) } else { next };
         (next <= last).then_some(next)
@@ -265,7 +269,7 @@ impl MigrationMachine {
             // Told at the first try.
             return;
         }
-        if let Some(Control::Promote { by } | Control::Complete { by }) = &watch.promote {
+        if let Some(Control::Promote { by } | Control::PromoteFully { by }) = &watch.promote {
             let missing = self.standings.missing(at);
             let known = match missing.as_str() {
                 "" => "the gates were healthy".to_owned(),

@@ -71,7 +71,7 @@ async fn a_rollout_goes_on_until_it_is_complete_and_in_full() {
     for (rollout, running, end) in [
         ("IN_PROGRESS", 4, None),
         ("COMPLETED", 3, None),
-        ("COMPLETED", 4, Some(DeploymentEnd::Won)),
+        ("COMPLETED", 4, Some(DeploymentEnd::Completed)),
     ] {
         let progress = followed(rolling(json!([ours(rollout, running)]))).await;
         assert_eq!(progress.end, end, "{rollout} {running}");
@@ -84,7 +84,7 @@ async fn p04_without_a_rollout_state_the_services_own_count_must_be_met() {
         (0, 0, None),
         (2, 2, None),
         (4, 3, None),
-        (4, 4, Some(DeploymentEnd::Won)),
+        (4, 4, Some(DeploymentEnd::Completed)),
     ] {
         let one = json!({"id": SECOND, "status": "PRIMARY", "taskDefinition": TWO,
             "desiredCount": desired, "runningCount": running});

@@ -244,9 +244,9 @@ impl World {
 
     fn follow(&mut self, deployment: &DeploymentId) -> DeploymentProgress {
         let Some(found) = self.read() else {
-            return DeploymentProgress::going_on(0, 0, 0).ended(DeploymentEnd::Gone);
+            return DeploymentProgress::under_way(0).ended(DeploymentEnd::Gone);
         };
-        let mut progress = DeploymentProgress::going_on(found.desired, found.running, 0);
+        let mut progress = DeploymentProgress::under_way(found.desired).with_running(found.running);
         progress.current = Some(found.deployment.clone());
         if found.deployment != *deployment {
             return progress.ended(DeploymentEnd::Superseded {
@@ -255,7 +255,7 @@ impl World {
             });
         }
         match found.rollout {
-            Rollout::Completed => progress.ended(DeploymentEnd::Won),
+            Rollout::Completed => progress.ended(DeploymentEnd::Completed),
             _ => progress,
         }
     }

@@ -1,0 +1,114 @@
+//! A gate of your own: green is judged by how many messages wait in its queue.
+//!
+//! ```text
+//! cargo run --example own_gate
+//! ```
+//!
+//! A gate has two halves. `observe` does the I/O of a look and returns a value for the journal; its judge
+//! folds such values into a verdict, without any I/O, so that a resumed run and a replay come to the same.
+//! The queue here grows while green gets traffic, so what the example is about is a rollback: that ends with
+//! 0, anything else with 1. Prints what the gate says at each look, and at the end where traffic is.
+
+#![expect(clippy::print_stdout, reason = "an example prints")]
+
+use std::{
+    error::Error,
+    process::ExitCode,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+
+use async_trait::async_trait;
+use bluegreen::{
+    HealthGate, Migration, MigrationPlan, Result, Verdict,
+    aws::{alb::AlbTrafficSplitter, sim::Scenario},
+    health::{Judge, Look, Observation, Progress, TargetHealthGate},
+    migration::MigrationEvent,
+};
+
+/// The name and version of what the gate observes: a number of messages.
+const SCHEMA: &str = "acme.queue/1";
+
+/// Unhealthy if more than `limit` messages wait. Gate and judge in one: both are small.
+#[derive(Debug, Clone)]
+struct Queue {
+    limit: u64,
+    /// Stands for the queue itself.
+    waiting: Arc<AtomicU64>,
+}
+
+#[async_trait]
+impl HealthGate for Queue {
+    async fn observe(&self, look: &Look) -> Result<Option<Observation>> {
+        // A real gate asks its queue here. An error would be inconclusive, never healthy.
+        let has_traffic = look
+            .traffic
+            .as_ref()
+            .is_some_and(|traffic| !traffic.is_all_blue());
+        let more = if has_traffic { 40 } else { 0 };
+        let waiting = self.waiting.fetch_add(more, Ordering::Relaxed) + more;
+        Observation::new(SCHEMA, &waiting).map(Some)
+    }
+
+    fn judge(&self) -> Box<dyn Judge> {
+        Box::new(self.clone())
+    }
+
+    /// All that changes a verdict: a resumed run must have the same.
+    fn settings(&self) -> serde_json::Value {
+        serde_json::json!({ "schema": SCHEMA, "limit": self.limit })
+    }
+}
+
+impl Judge for Queue {
+    fn take(&mut self, observation: &Observation, _progress: &Progress) -> Verdict {
+        match observation.read::<u64>(SCHEMA) {
+            Ok(waiting) if waiting > self.limit => Verdict::unhealthy(format!(
+                "{waiting} messages wait, the limit is {}",
+                self.limit
+            )),
+            Ok(waiting) => Verdict::healthy(format!("{waiting} messages wait")),
+            Err(error) => Verdict::inconclusive(error.to_string()),
+        }
+    }
+}
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> std::result::Result<ExitCode, Box<dyn Error>> {
+    let simulation = Scenario::Healthy.simulation(7);
+    simulation.start_paused();
+    let _pacer = simulation.pace(60.0);
+    let aws = simulation.aws();
+    let (rule, blue, green) = (simulation.rule(), simulation.blue(), simulation.green());
+    let queue = Queue {
+        limit: 500,
+        waiting: Arc::default(),
+    };
+    let outcome = Migration::new(
+        MigrationPlan::builder().build()?,
+        AlbTrafficSplitter::new(&aws, rule, blue, green)?,
+    )
+    .clock(aws.clock())
+    .gate("targets", TargetHealthGate::new())
+    .gate("queue", queue)
+    .on_event(|event| {
+        if let MigrationEvent::Looked { gates, .. } = &event.kind {
+            let (minutes, seconds) = (event.elapsed.as_secs() / 60, event.elapsed.as_secs() % 60);
+            for standing in gates
+                .iter()
+                .filter(|standing| standing.gate.as_str() == "queue")
+            {
+                println!("{minutes:02}:{seconds:02}  queue {}", standing.verdict);
+            }
+        }
+    })
+    .run()
+    .await?;
+    println!("{outcome}");
+    if let Some(traffic) = &outcome.report().traffic {
+        println!("traffic: {traffic}");
+    }
+    Ok(u8::from(outcome.exit_code() != 10).into())
+}

@@ -1,0 +1,84 @@
+//! A controller dies in the middle of a change, and another one resumes its run from the journal.
+//!
+//! ```text
+//! cargo run --example resume_elsewhere
+//! ```
+//!
+//! The first controller is killed when its second write has had its effect and no answer has come. The second
+//! has nothing but the journal: it takes over once the first is silent for long enough, reads the
+//! specification out of the first record, finds out what became of the write, and brings the run to its end.
+//! In memory and in virtual time here; with `aws.journals(…)` in place of the store it is another machine.
+//! Prints what both do, and at the end where traffic is. Ends with 0 if green is promoted.
+
+#![expect(clippy::print_stdout, reason = "an example prints")]
+
+use std::{error::Error, process::ExitCode};
+
+use bluegreen::{
+    Aws,
+    aws::sim::{Call, Moment, Scenario},
+    engine::Event,
+    migration::{MigrationEvent, MigrationOutcome},
+    spec::{MigrationSpec, Origin},
+    store::{Holder, JournalStore, Take},
+};
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<ExitCode, Box<dyn Error>> {
+    let simulation = Scenario::Healthy.simulation(7);
+    simulation.start_paused();
+    let _pacer = simulation.pace(240.0);
+    let (aws, spec, store) = (simulation.aws(), simulation.spec(), JournalStore::memory());
+
+    let mut killed = simulation.stop_at(Call::ModifyRule.nth(2), Moment::AfterEffect);
+    let run = spec.start(&aws, &store, "ann").await?;
+    let run = run.with(|migration| migration.on_event(|event| show("ann", event)));
+    tokio::select! {
+        ended = run.run() => return Err(format!("not killed: {ended:?}").into()),
+        // All that the first controller was doing is dropped here, as a kill would do.
+        () = killed.reached() => println!("ann         is killed in the middle of a write"),
+    }
+
+    let outcome = resume(&aws, &spec, &store).await?;
+    println!("{outcome}");
+    Ok(outcome.exit_code().into())
+}
+
+/// What another machine does. Of the specification only the rule's name is needed, to find the journal.
+async fn resume(
+    aws: &Aws,
+    spec: &MigrationSpec,
+    store: &JournalStore,
+) -> Result<MigrationOutcome, Box<dyn Error>> {
+    let log = store.log(spec.locate(aws).await?.as_str());
+    let lease = log
+        .take(Holder::this_process("bob"), aws.clock(), Take::IfExpired)
+        .await?;
+    println!("bob         takes the journal over");
+    let records = lease.newest_run_to_resume().await?;
+    let Origin { spec, from, .. } = Origin::of(&records)?;
+    let target = spec.target(aws, Some(&from)).await?;
+    let migration = spec.migration(aws, &target, Some(&lease))?;
+    let migration = migration.on_event(|event| show("bob", event));
+    let ended = migration.resume(&records, "bob").await;
+    lease.release().await?;
+    Ok(ended?)
+}
+
+/// What the two have in hand; looks are left out.
+fn show(who: &str, event: &Event<MigrationEvent>) {
+    let line = match &event.kind {
+        MigrationEvent::Shifting { to, .. } => format!("shifting to {to}"),
+        MigrationEvent::Shifted { traffic } => format!("read back: {traffic}"),
+        MigrationEvent::StepPassed { step, .. } => format!("step {} passed", step + 1),
+        MigrationEvent::Resumed {
+            expected: Some(traffic),
+            ..
+        } => {
+            format!("resumes; last known: {traffic}")
+        }
+        _ => return,
+    };
+    let seconds = event.elapsed.as_secs();
+    println!("{who}  {:02}:{:02}  {line}", seconds / 60, seconds % 60);
+}
