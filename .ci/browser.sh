@@ -11,7 +11,7 @@ if [ ! -e "$venv/$want" ]; then
     "$venv/bin/pip" install --quiet --require-hashes -r .ci/browser/requirements.txt
     touch "$venv/$want"
 fi
-cargo build --quiet --locked --example migration_monitor
+cargo build --quiet --locked --example command
 # Of the whole workspace: alone the monitor has other features, and everything would be compiled anew.
 MONITOR_HOSTILE="$PWD/target/browser/hostile.jsonl" cargo test --quiet --locked --workspace --test hostile
-"$venv/bin/python" .ci/browser/run.py target/debug/examples/migration_monitor target/browser/hostile.jsonl "$@"
+"$venv/bin/python" .ci/browser/run.py target/debug/examples/command target/browser/hostile.jsonl "$@"

@@ -27,7 +27,7 @@ def check(what, ok, more=""):
 
 def started(*arguments):
     """The program, and the address of its page."""
-    run = subprocess.Popen([monitor, "--plain", "--serve", *arguments], stderr=subprocess.PIPE, text=True)
+    run = subprocess.Popen([monitor, "monitor", "--plain", "--serve", *arguments], stderr=subprocess.PIPE, text=True)
     for line in run.stderr:
         found = re.match(r"page: (http://\S+)", line)
         if found:
@@ -93,7 +93,7 @@ def control(browser):
 def live(browser, folder, shots):
     for scenario, ending, code in (("healthy", "promoted", 0), ("green-errors", "rolled back", 10)):
         report = folder / f"{scenario}.html"
-        run, address = started("--scenario", scenario, "--speed", "90", "--linger", "12s", "--report", str(report))
+        run, address = started("--sim", scenario, "--speed", "90", "--linger", "12s", "--report", str(report))
         page = browser.new_page(viewport={"width": 1250, "height": 1040})
         seen = watched(page, address)
         page.goto(address)

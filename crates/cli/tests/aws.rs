@@ -406,3 +406,31 @@ fn a_file_names_its_region() {
         assert!(said.contains("127.0.0.1:9"), "{said}");
     }
 }
+
+/// Credentials of another account than the file's: nothing of the file is called.
+#[test]
+fn a_file_of_another_account_is_refused() {
+    const CALLER: &[u8] = br#"<GetCallerIdentityResponse xmlns="https://sts.amazonaws.com/doc/2011-06-15/"><GetCallerIdentityResult>
+  <Arn>arn:aws:iam::210987654321:user/ann</Arn><UserId>A</UserId><Account>210987654321</Account>
+</GetCallerIdentityResult><ResponseMetadata><RequestId>1</RequestId></ResponseMetadata></GetCallerIdentityResponse>"#;
+    let (url, requests) = server("200 OK", CALLER, "text/xml");
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("bluegreen.toml");
+    let text = format!(
+        "name = \"chatbot\"\naccount = \"123456789012\"\n[traffic]\nrules = [\"{RULE}\"]\n\
+         [side.flask]\ntarget_group = \"flask\"\n[side.fastapi]\ntarget_group = \"fastapi\"\n"
+    );
+    fs::write(&file, text).unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_bluegreen"));
+    command.args(["migrate", "--file"]).arg(&file);
+    command.env_clear().env("NO_COLOR", "1");
+    command.env("HOME", folder.path());
+    command.env("AWS_EC2_METADATA_DISABLED", "true");
+    command.envs(with_keys(&[("AWS_ENDPOINT_URL", &*url)]));
+    let output = command.stdin(Stdio::null()).output().unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(2), "{said}");
+    assert_told(&said, "account 210987654321", "that account");
+    let asked = requests.lock().unwrap().concat();
+    assert!(!asked.contains("Describe"), "{asked}");
+}

@@ -130,6 +130,9 @@ impl MigrationSpec {
         if !elsewhere.is_empty() {
             return Err(SpecError::new(elsewhere).into());
         }
+        if let Some(problem) = self.of_another_account(aws).await {
+            return Err(SpecError::new(vec![problem]).into());
+        }
         let target = self.target(aws, None).await?;
         let forecast = self.forecast(aws, &target).await?;
         if let Some(finding) = forecast.and_then(|forecast| forecast.finding()) {

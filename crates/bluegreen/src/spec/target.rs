@@ -124,6 +124,24 @@ impl MigrationSpec {
         Ok(self.weights(rule, aws).await?.rule)
     }
 
+    /// What is wrong if the credentials are of another account than the specification's, as STS says. `None`
+    /// if it is the same, if the specification names none, or if STS does not say it in time.
+    ///
+    /// # Cancel safety
+    ///
+    /// Only reads.
+    pub async fn of_another_account(&self, aws: &Aws) -> Option<Problem> {
+        let wanted = self.account.as_ref()?.to_string();
+        let caller = aws.caller().await.ok()?;
+        let found = caller.split(':').nth(4)?;
+        if found.is_empty() || found == wanted {
+            return None;
+        }
+        let message = format!("is {wanted}, and the credentials are of account {found}: {caller}");
+        let hint = "use the credentials of that account, such as AWS_PROFILE";
+        Some(Problem::new("account", message, hint))
+    }
+
     async fn weights(&self, rule: &AlbRule, aws: &Aws) -> Result<RuleWeights> {
         let is_side = |arn: &str| {
             let arn = arn.parse::<TargetGroupArn>();

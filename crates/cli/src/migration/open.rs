@@ -138,6 +138,11 @@ pub(crate) async fn open(given: &Given<'_>) -> Result<Opened, u8> {
     let spec = spec.ok_or_else(|| bad_arguments(&problems))?;
     let plan = spec.plan();
     let plan = plan.map_err(|error| invalid(&error))?;
+    // Nothing stands in the way of a rollback.
+    let is_held = given.is_asked || matches!(given.way, Way::Back(_));
+    if let (false, Some(problem)) = (is_held, spec.of_another_account(world.aws()).await) {
+        return Err(bad_arguments(&[problem]));
+    }
     let from = match given.way {
         Way::Unsaid | Way::Back(None) => from,
         Way::Back(Some(side)) => Some(sides::named(&spec, side)?),

@@ -51,7 +51,9 @@ pub(super) async fn run(
         let opening = opening.map_err(|error| failed(&error, UNCHANGED))?;
         let origin = opening.and_then(|opening| Origin::of(&[opening]).ok());
         // A folder of a simulated world holds the journals of that world alone.
-        let simulated = origin.as_ref().filter(|origin| origin.spec.simulation.is_some());
+        let simulated = origin
+            .as_ref()
+            .filter(|origin| origin.spec.simulation.is_some());
         if let (None, Some(origin)) = (&world, simulated) {
             world = Some(World::of(&origin.spec, false, None).await?);
         }

@@ -1,0 +1,82 @@
+//! Every scenario by the library's defaults and by the command: the same ends at the same times.
+
+#![expect(clippy::unwrap_used, reason = "all of it is test code")]
+
+use std::{
+    process::{Command, Stdio},
+    sync::{Arc, Mutex},
+};
+
+use bluegreen::{aws::sim::Scenario, store::JournalStore};
+
+/// Exit code, and the seconds of virtual time at the last event.
+type End = (u8, Option<u64>);
+
+async fn by_library(scenario: Scenario) -> End {
+    let simulation = scenario.simulation(1);
+    let (aws, spec) = (simulation.aws(), simulation.spec());
+    let run = spec.start(&aws, &JournalStore::memory(), "ann").await;
+    let run = match run {
+        Ok(run) => run,
+        Err(error) => return (error.exit_code(), None),
+    };
+    let last = Arc::new(Mutex::new(None));
+    let seen = Arc::clone(&last);
+    let ended = run
+        .with(|migration| {
+            migration.on_event(move |event| *seen.lock().unwrap() = Some(event.elapsed.as_secs()))
+        })
+        .run()
+        .await;
+    let code = match ended {
+        Ok(outcome) => outcome.exit_code(),
+        Err(error) => error.exit_code(),
+    };
+    let last = *last.lock().unwrap();
+    (code, last)
+}
+
+fn by_command(scenario: Scenario) -> End {
+    let output = Command::new(env!("CARGO_BIN_EXE_bluegreen"))
+        .args([
+            "migrate",
+            "--sim",
+            scenario.name(),
+            "--speed",
+            "max",
+            "--json",
+        ])
+        .stdin(Stdio::null())
+        .output()
+        .unwrap();
+    let code = u8::try_from(output.status.code().unwrap()).unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    let last = text.lines().last().map(|line| {
+        let event: serde_json::Value = serde_json::from_str(line).unwrap();
+        seconds(&event["elapsed"])
+    });
+    (code, last)
+}
+
+/// Whole seconds of a span of time in JSON.
+fn seconds(elapsed: &serde_json::Value) -> u64 {
+    let text = elapsed.as_str().unwrap();
+    let span: jiff::SignedDuration = text.parse().unwrap();
+    u64::try_from(span.as_secs()).unwrap()
+}
+
+#[test]
+fn each_scenario_ends_alike_and_at_the_same_time_by_library_and_by_command() {
+    // With both sides serving the library asks which one did; the command knows it of its own worlds.
+    let is_clear = |scenario: &Scenario| *scenario != Scenario::Divided;
+    for scenario in Scenario::ALL.into_iter().filter(is_clear) {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .start_paused(true)
+            .build()
+            .unwrap();
+        let library = runtime.block_on(by_library(scenario));
+        assert_eq!(library, by_command(scenario), "{}", scenario.name());
+        assert_eq!(library.0, scenario.expected_exit(), "{}", scenario.name());
+    }
+}

@@ -1,0 +1,203 @@
+//! What the command says, word for word: help, errors, and each verb for people and as JSON.
+//!
+//! `UPDATE_EXPECT=1 cargo test --workspace --test snapshots` writes the files anew; read what changed.
+
+#![expect(clippy::unwrap_used, reason = "all of it is test code")]
+
+use std::{
+    fs,
+    path::Path,
+    process::{Command, Stdio},
+};
+
+use expect_test::expect_file;
+
+const VERBS: [&str; 18] = [
+    "init",
+    "lint",
+    "plan",
+    "diff",
+    "migrate",
+    "status",
+    "pause",
+    "continue",
+    "promote",
+    "abort",
+    "leave",
+    "rollback",
+    "resume",
+    "check",
+    "monitor",
+    "journal",
+    "schema",
+    "completions",
+];
+
+/// A file with twenty mistakes of many kinds.
+const WRONG: &str = r#"name = ""
+account = "12"
+region = 3
+jurnal = "s3://b/p"
+[traffic]
+rules = ["arn:aws:nowhere"]
+stickiness = true
+[side.flask]
+target_group = "a b"
+service = "shop"
+namespace = ""
+[side.fastapi]
+target_grup = "fastapi"
+[plan]
+steps = ["0%", "10", 120]
+bake = 3
+deadline = "soon"
+look_intervall = "15s"
+capacity_ratio = "much"
+on_cancel = "stop"
+[judge]
+by = "luck"
+max_error_rate = "5 percent"
+max_latency = 3
+alarms = "chatbot-5xx"
+[safety]
+accept = ["everything"]
+dead_man = { after = "ten" }
+"#;
+
+/// What the command prints, in a folder of its own, without what differs from machine to machine.
+fn said(folder: &Path, words: &[&str]) -> String {
+    let output = Command::new(env!("CARGO_BIN_EXE_bluegreen"))
+        .args(words)
+        .current_dir(folder)
+        .stdin(Stdio::null())
+        .env("NO_COLOR", "1")
+        .env("USER", "ann")
+        .env("AWS_EC2_METADATA_DISABLED", "true")
+        .env_remove("AWS_PROFILE")
+        .env_remove("BLUEGREEN_JOURNAL")
+        .output()
+        .unwrap();
+    let code = output.status.code().unwrap();
+    let mut said = format!("$ bluegreen {}\n", words.join(" "));
+    for (name, bytes) in [("stdout", output.stdout), ("stderr", output.stderr)] {
+        let text = String::from_utf8(bytes).unwrap();
+        if !text.is_empty() {
+            said.push_str(&format!("--- {name}\n{text}"));
+            if !text.ends_with('\n') {
+                said.push('\n');
+            }
+        }
+    }
+    said.push_str(&format!("--- exit code {code}\n"));
+    said
+}
+
+/// A scratch folder with a good file and a wrong one.
+fn folder() -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("wrong.toml"), WRONG).unwrap();
+    let good = include_str!("../data/migration.toml");
+    fs::write(folder.path().join("good.toml"), good).unwrap();
+    folder
+}
+
+fn all(cases: &[&[&str]]) -> String {
+    let folder = folder();
+    let said = cases.iter().map(|words| said(folder.path(), words));
+    said.collect::<Vec<_>>().join("\n")
+}
+
+#[test]
+fn help() {
+    let folder = folder();
+    let mut text = said(folder.path(), &["--help"]);
+    for verb in VERBS {
+        text.push('\n');
+        text.push_str(&said(folder.path(), &[verb, "--help"]));
+    }
+    expect_file!["snapshots/help.txt"].assert_eq(&text);
+}
+
+#[test]
+fn errors() {
+    let text = all(&[
+        &["migrat"],
+        &["plan"],
+        &["migrate", "--sim", "sunshine"],
+        &["migrate", "--sim", "--steps", "90,10", "--bake", "soon"],
+        &["migrate", "--sim", "--set", "plan.bakes=3m"],
+        &["migrate", "--sim", "--to", "django"],
+        &["migrate", "--sim", "--accept", "everything"],
+        &["migrate", "--sim", "--speed", "fast"],
+        &["resume", "--steps", "10,100"],
+        &["rollback", "--rule-arn", "arn:aws:nowhere"],
+        &["pause"],
+        &["pause", "--for", "soon", "--journal", "."],
+        &["leave", "--journal", "."],
+        &["abort", "chatbot", "--journal", "."],
+        &["status", "--all"],
+        &["monitor", "--sim", "sunshine"],
+        &["check"],
+        &["init", "--sim", "sunshine"],
+        &["lint", "absent.toml"],
+    ]);
+    expect_file!["snapshots/errors.txt"].assert_eq(&text);
+}
+
+#[test]
+fn a_file_with_twenty_mistakes() {
+    let text = all(&[
+        &["lint", "wrong.toml"],
+        &["lint", "--json", "wrong.toml"],
+        &["lint", "good.toml"],
+        &["migrate", "-f", "wrong.toml"],
+    ]);
+    let told = text
+        .lines()
+        .filter(|line| line.starts_with("error: wrong.toml:"));
+    assert!(told.count() >= 2 * 20);
+    expect_file!["snapshots/lint.txt"].assert_eq(&text);
+}
+
+#[test]
+fn verbs_for_people() {
+    let text = all(&[
+        &["plan", "--sim"],
+        &["plan", "--sim", "low-traffic"],
+        &["plan", "--sim", "--calibrate", "1"],
+        &["diff", "--sim"],
+        &["status", "--sim", "divided"],
+        &["migrate", "--sim", "early-errors", "--speed", "max"],
+        &[
+            "migrate", "--sim", "divided", "--advise", "--judge", "limits", "--speed", "max",
+        ],
+        &["rollback", "--sim", "divided", "--speed", "max"],
+        &["migrate", "--sim", "list"],
+        &["init", "--sim", "--output", "new.toml"],
+    ]);
+    expect_file!["snapshots/people.txt"].assert_eq(&text);
+}
+
+/// A line without what parts of a millisecond change.
+fn without_times(line: &str) -> String {
+    let Ok(serde_json::Value::Object(mut event)) = serde_json::from_str(line) else {
+        return line.to_owned();
+    };
+    for field in ["at", "run", "elapsed"] {
+        event.remove(field);
+    }
+    serde_json::Value::Object(event).to_string()
+}
+
+#[test]
+fn verbs_as_json() {
+    let text = all(&[
+        &["plan", "--sim", "--json"],
+        &["diff", "--sim", "--json"],
+        &["status", "--sim", "divided", "--json"],
+        &["rollback", "--sim", "divided", "--speed", "max", "--json"],
+    ]);
+    let text: Vec<String> = text.lines().map(without_times).collect();
+    let text = text.join("\n") + "\n";
+    expect_file!["snapshots/json.txt"].assert_eq(&text);
+}
