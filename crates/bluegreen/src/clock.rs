@@ -1,14 +1,8 @@
 //! Where time comes from: the wall clock, and the clock of a run.
 
-use std::{
-    fmt,
-    future::Future,
-    sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering},
-    },
-    time::Duration,
-};
+#[cfg(any(feature = "store", feature = "sim"))]
+use std::sync::atomic;
+use std::{fmt, future::Future, sync::Arc, time::Duration};
 
 use auto_impl::auto_impl;
 use jiff::{SignedDuration, Timestamp};
@@ -156,27 +150,32 @@ impl Clock for RunClock {
 
 /// Work that takes real time, such as a disk's. While it is under way a simulation that keeps a pace
 /// stands still: its quick clock would run out every limit first.
+#[cfg(feature = "store")]
 #[derive(Debug)]
 pub(crate) struct RealWork(());
 
-static REAL_WORK: AtomicUsize = AtomicUsize::new(0);
+/// How much of it there is.
+#[cfg(any(feature = "store", feature = "sim"))]
+static REAL_WORK: atomic::AtomicUsize = atomic::AtomicUsize::new(0);
 
+#[cfg(feature = "store")]
 impl RealWork {
     /// Under way until it is dropped.
     pub(crate) fn begin() -> Self {
-        REAL_WORK.fetch_add(1, Ordering::SeqCst);
+        REAL_WORK.fetch_add(1, atomic::Ordering::SeqCst);
         Self(())
-    }
-
-    #[cfg(feature = "sim")]
-    pub(crate) fn is_under_way() -> bool {
-        REAL_WORK.load(Ordering::SeqCst) > 0
     }
 }
 
+#[cfg(feature = "sim")]
+pub(crate) fn real_work_is_under_way() -> bool {
+    REAL_WORK.load(atomic::Ordering::SeqCst) > 0
+}
+
+#[cfg(feature = "store")]
 impl Drop for RealWork {
     fn drop(&mut self) {
-        REAL_WORK.fetch_sub(1, Ordering::SeqCst);
+        REAL_WORK.fetch_sub(1, atomic::Ordering::SeqCst);
     }
 }
 

@@ -11,7 +11,7 @@ use std::{
 use jiff::{SignedDuration, Timestamp};
 use tokio::{task::JoinHandle, time::Instant};
 
-use crate::clock::{Clock, RealWork, later};
+use crate::clock::{Clock, later, real_work_is_under_way};
 
 /// 2026-01-05T09:00:00Z, a Monday morning.
 const EPOCH_SECONDS: i64 = 1_767_603_600;
@@ -127,7 +127,7 @@ impl Pacer {
                 // Blocks the runtime's only thread on purpose: were it idle, its paused clock
                 // would jump to the next timer at once.
                 sleep_for_real(STROKE);
-                if RealWork::is_under_way() {
+                if real_work_is_under_way() {
                     // A disk takes real time: its limits would come too early.
                     tokio::task::yield_now().await;
                     continue;
