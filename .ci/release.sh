@@ -116,18 +116,31 @@ mkdir "$source"
 git archive HEAD | tar --extract --directory "$source"
 "$tools/bin/cargo-cyclonedx" cyclonedx --manifest-path "$source/crates/cli/Cargo.toml" --format json \
     --spec-version 1.5 --describe binaries --target "$target" --no-build-deps --quiet
-install -m 644 "$source/crates/cli/bluegreen_bin.cdx.json" "$files/bluegreen-$version.cdx.json"
-rm -rf "$source"
-python3 - "$files/bluegreen-$version.cdx.json" "$version" <<'PY'
+# It lists what tests and other members of the workspace turn on, too, and the folder where it ran.
+cargo tree --locked -p bluegreen-cli --target "$target" --edges normal --prefix none --no-dedupe >"$out/tree"
+python3 - "$source" "$out/tree" "$version" "$files/bluegreen-$version.cdx.json" <<'PY'
 import json, sys
-sbom = json.load(open(sys.argv[1]))
+source, tree, version, to = sys.argv[1:]
+compiled = {tuple(line.split()[:2]) for line in open(tree) if line.strip()}
+text = open(f"{source}/crates/cli/bluegreen_bin.cdx.json").read()
+sbom = json.loads(text.replace(f"file://{source}/", "file:///"))
 made = sbom["metadata"]["component"]
-names = {part["name"] for part in sbom["components"]}
-assert made["version"] == sys.argv[2], made
-assert {"bluegreen", "aws-sdk-ecs", "rustls"} <= names, sorted(names)
-assert "criterion" not in names, "what only tests use is not in the binary"
-print(f"{len(names)} components of {made['name']} {made['version']}")
+assert (made["name"], made["version"]) == ("bluegreen", version), made
+listed = sbom["components"]
+sbom["components"] = [part for part in listed if (part["name"], f"v{part['version']}") in compiled]
+kept = {made["bom-ref"], *(part["bom-ref"] for part in sbom["components"])}
+sbom["dependencies"] = [
+    {**one, "dependsOn": [ref for ref in one.get("dependsOn", []) if ref in kept]}
+    for one in sbom["dependencies"] if one["ref"] in kept
+]
+missing = compiled - {(part["name"], f"v{part['version']}") for part in sbom["components"]}
+assert {name for name, _ in missing} == {"bluegreen-cli"}, missing
+with open(to, "w") as file:
+    json.dump(sbom, file, indent=2)
+    file.write("\n")
+print(f"{len(kept) - 1} components; {len(listed) + 1 - len(kept)} that are not compiled in are left out")
 PY
+rm -rf "$source" "$out/tree"
 
 step "archive and checksums"
 name=bluegreen-$version-$target
