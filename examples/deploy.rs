@@ -83,6 +83,7 @@ fn show(event: &Event<DeploymentEvent>) {
             format!("{}: {mark}, {in_a_row} of {wanted} in a row", report.check)
         }
         DeploymentEvent::ServiceSaid { .. } | DeploymentEvent::Ended { .. } => return,
+        DeploymentEvent::PreflightPassed { .. } => "preflight passed".to_owned(),
         other => short(&other.to_string()),
     };
     let seconds = event.elapsed.as_secs();

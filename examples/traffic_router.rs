@@ -42,7 +42,7 @@ async fn main() -> Result<ExitCode, Box<dyn Error>> {
         None => {
             let simulation = Scenario::Healthy.simulation(7);
             simulation.start_paused();
-            let pacer = simulation.pace(135.0);
+            let pacer = simulation.pace(150.0);
             let (aws, spec) = (simulation.aws(), simulation.spec());
             (aws, spec, JournalStore::memory(), Some(pacer))
         }
