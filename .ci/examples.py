@@ -9,7 +9,14 @@ import tempfile
 failed = []
 
 
+COMMAND = ["cargo", "run", "--quiet", "--locked", "--bin", "bluegreen", "--"]
+# What is a verb of the command; the rest are examples.
+VERBS = ("deploy", "prepare", "lint")
+
+
 def example(name):
+    if name in VERBS:
+        return COMMAND + [name]
     return ["cargo", "run", "--quiet", "--locked", "--example", name, "--"]
 
 
@@ -20,14 +27,14 @@ def report(what, ok, run, more=""):
         sys.stderr.write(run.stderr[-2000:])
 
 
-def every_scenario(program, least):
+def every_scenario(program, least, world="--scenario"):
     command = example(program)
-    listing = subprocess.run(command + ["--scenario", "list"], capture_output=True, text=True, check=True).stdout
+    listing = subprocess.run(command + [world, "list"], capture_output=True, text=True, check=True).stdout
     scenarios = re.findall(r"^  (\S+) +(\d+)  ", listing, re.MULTILINE)
     if len(scenarios) < least:
         sys.exit(f"error: {program} lists only {len(scenarios)} scenarios:\n{listing}")
     for name, expected in scenarios:
-        run = subprocess.run(command + ["--scenario", name, "--speed", "max", "--json"], capture_output=True, text=True)
+        run = subprocess.run(command + [world, name, "--speed", "max", "--json"], capture_output=True, text=True)
         events = [json.loads(line) for line in run.stdout.splitlines()]
         last = events[-1] if events else {}
         # What is refused before its start has no event at all.
@@ -56,27 +63,28 @@ ends_with(0, "traffic_router", "plan")
 ends_with(3, "traffic_router", "plan", "--scenario", "low-traffic")
 ends_with(0, "traffic_router", "calibrate")
 ends_with(3, "traffic_router", "calibrate", "--days", "1")
-every_scenario("deploy", 20)
-ends_with(0, "deploy", "--dry-run", "--speed", "max")
-ends_with(0, "deploy", "health", "--speed", "max")
-ends_with(0, "deploy", "smoke", "--speed", "max")
-ends_with(1, "deploy", "health", "--scenario", "first-release", "--speed", "max")
-ends_with(3, "deploy", "rollback", "--speed", "max")
-ends_with(0, "deploy", "prepare")
-ends_with(0, "deploy", "prepare", "--undo")
-ends_with(0, "deploy", "prepare", "--dry-run")
-ends_with(2, "deploy", "prepare", "--test-header", "Host: green")
-ends_with(2, "deploy", "prepare", "--aws")
-ends_with(0, "deploy", "prepare", "--target-group-definition", "examples/deploy/target-group.json")
-ends_with(2, "deploy", "validate")
-ends_with(2, "deploy", "validate", "--task-definition", "examples/deploy/service.json")
+every_scenario("deploy", 20, "--sim")
+ends_with(0, "deploy", "--sim", "--dry-run", "--speed", "max")
+ends_with(0, "deploy", "--sim", "--only", "health", "--speed", "max")
+ends_with(0, "deploy", "--sim", "--only", "smoke", "--speed", "max")
+ends_with(1, "deploy", "--sim", "first-release", "--only", "health", "--speed", "max")
+ends_with(3, "deploy", "--sim", "--undo", "--speed", "max")
+ends_with(2, "deploy", "--sim", "--resume")
+ends_with(2, "deploy")
+ends_with(0, "prepare", "--sim")
+ends_with(0, "prepare", "--sim", "--undo")
+ends_with(0, "prepare", "--sim", "--dry-run")
+ends_with(2, "prepare", "--sim", "--test-header", "Host: green")
+ends_with(2, "prepare")
+ends_with(0, "prepare", "--sim", "--target-group-definition", "examples/deploy/target-group.json")
+ends_with(2, "lint")
+ends_with(2, "lint", "--task-definition", "examples/deploy/service.json")
 ends_with(
-    0, "deploy", "validate", "--task-definition", "examples/deploy/task-definition.json",
+    0, "lint", "--task-definition", "examples/deploy/task-definition.json",
     "--service-definition", "examples/deploy/service.json",
     "--target-group-definition", "examples/deploy/target-group.json",
     "--listener-rule", "examples/deploy/listener-rule.json",
 )
-ends_with(2, "deploy", "--aws")
 ends_with(0, "migration_monitor", "--speed", "max")
 ends_with(10, "migration_monitor", "--scenario", "green-errors", "--speed", "max")
 ends_with(20, "migration_monitor", "--scenario", "rollback-blocked", "--speed", "max")
@@ -98,7 +106,6 @@ ends_with(0, "traffic_router", "--kill-at", "12m", "--dead-man", "5m", "--speed"
 ends_with(10, "traffic_router", "--kill-at", "12m", "--resume-after", "30m", "--dead-man", "5m", "--speed", "max")
 ends_with(0, "traffic_router", "--print-dead-man-role")
 ends_with(0, "traffic_router", "--dead-man-role", "arn:aws:iam::123456789012:role/x", "--speed", "max")
-ends_with(2, "deploy", "resume")
 ends_with(0, "integration_tests")
 for scenario in ("broken-chat", "slow", "never-healthy"):
     ends_with(1, "integration_tests", "--scenario", scenario)

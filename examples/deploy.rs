@@ -10,5 +10,10 @@ use std::process::ExitCode;
 
 fn main() -> ExitCode {
     let words = ["bluegreen", "deploy"].map(Into::into);
-    bluegreen_cli::run(words.into_iter().chain(std::env::args_os().skip(1)))
+    let mut words: Vec<std::ffi::OsString> = words.into();
+    words.extend(std::env::args_os().skip(1));
+    if words.len() == 2 {
+        words.push("--sim".into());
+    }
+    bluegreen_cli::run(words)
 }

@@ -3,6 +3,7 @@
 //! ```text
 //! bluegreen router    moves live traffic from blue to green, and back
 //! bluegreen deploy    builds, deploys, checks, and rolls back
+//! bluegreen prepare   makes the place where green is to stand
 //! bluegreen monitor   shows a migration, live or afterwards
 //! bluegreen check     asks a service what its users will ask
 //! bluegreen journal   says which journals there are, and deletes old runs
@@ -11,7 +12,8 @@
 //! bluegreen schema    prints its JSON Schema
 //! ```
 //!
-//! The first four run on a simulated AWS unless `--aws` or the file of a migration is given.
+//! `router`, `monitor` and `check` run on a simulated AWS unless `--aws` or the file of a migration is given;
+//! `deploy` and `prepare` do so with `--sim`.
 
 mod ask;
 mod check;
@@ -19,6 +21,7 @@ mod common;
 mod deploy;
 mod journal;
 mod monitor;
+mod prepare;
 mod router;
 mod spec;
 
@@ -29,10 +32,10 @@ use clap::{Parser, Subcommand};
 /// Moves live production traffic from one service (blue) to another (green) behind an AWS
 /// Application Load Balancer, a step at a time, and puts everything back if green does harm.
 ///
-/// `router`, `deploy`, `monitor` and `check` run on a simulated AWS, in virtual time, and touch nothing,
-/// unless --aws or the file of a migration is given.
+/// `router`, `monitor` and `check` run on a simulated AWS, in virtual time, and touch nothing, unless --aws
+/// or the file of a migration is given; `deploy` and `prepare` do so with --sim.
 #[derive(Debug, Parser)]
-#[command(name = "bluegreen", version, max_term_width = 100, after_help = AFTER)]
+#[command(name = "bluegreen", version, max_term_width = 80, after_help = AFTER)]
 struct Command {
     #[command(subcommand)]
     verb: Verb,
@@ -44,7 +47,7 @@ Examples:
   bluegreen router --scenario green-errors      one that is rolled back
   bluegreen init --rule-arn ARN                 the file of a migration, from a rule that stands
   bluegreen router --file bluegreen.toml        the migration of that file, on the real AWS
-  bluegreen deploy                              a deployment on the simulation
+  bluegreen deploy --sim                        a deployment on the simulation
   bluegreen monitor --serve                     a migration, live in the browser
   bluegreen COMMAND --help                      every option, and what each exit code means";
 
@@ -52,6 +55,7 @@ Examples:
 enum Verb {
     Router(Box<router::Cli>),
     Deploy(Box<deploy::Cli>),
+    Prepare(Box<prepare::Cli>),
     Monitor(Box<monitor::Cli>),
     Check(Box<check::Cli>),
     Journal(Box<journal::Cli>),
@@ -73,17 +77,11 @@ enum Verb {
 /// let code = bluegreen_cli::run(words.map(Into::into));
 /// ```
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
-    let arguments: Vec<OsString> = arguments.into_iter().collect();
-    let command = Command::parse_from(&arguments);
-    // The program and the verb come first: `Command` has no options of its own.
-    let words = arguments.iter().skip(2);
-    let words = words.map(|word| word.to_string_lossy().into_owned());
+    let command = Command::parse_from(arguments);
     match command.verb {
         Verb::Router(cli) => router::main(*cli),
-        Verb::Deploy(mut cli) => {
-            cli.words = words.collect();
-            deploy::main(&cli)
-        }
+        Verb::Deploy(cli) => deploy::main(&cli),
+        Verb::Prepare(cli) => prepare::main(&cli),
         Verb::Monitor(cli) => monitor::main(&cli),
         Verb::Check(cli) => check::main(&cli),
         Verb::Journal(cli) => journal::main(&cli),

@@ -63,7 +63,7 @@ fn no_verb_and_an_unknown_verb_are_bad_arguments() {
 fn each_verb_runs_on_the_simulation_without_arguments_of_its_own() {
     for words in [
         &["router", "--speed", "max"][..],
-        &["deploy", "--speed", "max"],
+        &["deploy", "--sim", "--speed", "max"],
         &["monitor", "--speed", "max"],
         &["check"],
     ] {
@@ -73,13 +73,16 @@ fn each_verb_runs_on_the_simulation_without_arguments_of_its_own() {
 
 #[test]
 fn a_scenario_ends_with_the_code_that_the_list_promises() {
-    for (verb, scenario) in [("router", "green-errors"), ("deploy", "smoke-fails")] {
-        let (list, _) = ends_with(0, &[verb, "--scenario", "list"]);
+    for (verb, of_world, scenario) in [
+        ("router", "--scenario", "green-errors"),
+        ("deploy", "--sim", "smoke-fails"),
+    ] {
+        let (list, _) = ends_with(0, &[verb, of_world, "list"]);
         let line = list.lines().find(|line| line.trim().starts_with(scenario));
         let code = line.unwrap().split_whitespace().nth(1).unwrap();
         ends_with(
             code.parse().unwrap(),
-            &[verb, "--scenario", scenario, "--speed", "max"],
+            &[verb, of_world, scenario, "--speed", "max"],
         );
     }
 }
@@ -306,7 +309,7 @@ fn journals_are_listed_and_old_runs_pruned() {
 #[test]
 fn a_dry_run_says_each_refusal_of_the_run() {
     fn deploy<'a>(more: &[&'a str]) -> Vec<&'a str> {
-        let words = ["deploy", "--scenario", "live", "--speed", "max"];
+        let words = ["deploy", "--sim", "live", "--speed", "max"];
         [&words[..], more].concat()
     }
     let (_, err) = ends_with(3, &deploy(&["--dry-run"]));
@@ -333,6 +336,7 @@ fn a_dry_run_says_each_refusal_of_the_run() {
     fs::write(&file, text).unwrap();
     let words = [
         "deploy",
+        "--sim",
         "--speed",
         "max",
         "--platform",
@@ -460,13 +464,13 @@ fn a_dry_run_says_who_holds_the_journal() {
     let folder = tempfile::tempdir().unwrap();
     let place = folder.path().to_str().unwrap();
     let dry = || {
-        let words = ["deploy", "--dry-run", "--speed", "max", "--journal", place];
+        let words = ["deploy", "--sim", "--dry-run", "--journal", place];
         ends_with(0, &words).1
     };
     assert!(!dry().contains("held by"));
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
     let mut holder = Command::new(env!("CARGO_BIN_EXE_bluegreen"))
-        .args(["deploy", "--speed", "1", "--journal", place])
+        .args(["deploy", "--sim", "--speed", "1", "--journal", place])
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(Stdio::null())

@@ -136,7 +136,7 @@ fn of(cli: &Cli, weights: &RuleWeights, problems: &mut Vec<Problem>) -> Option<M
             weights.rule,
             weights.groups.len()
         );
-        say_line!("  hint: `bluegreen deploy prepare` puts green's group there, at weight 0");
+        say_line!("  hint: `bluegreen prepare` puts green's group there, at weight 0");
         return None;
     };
     let name = |text: &str| text.parse::<Name>().ok();
