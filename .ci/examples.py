@@ -67,26 +67,27 @@ with tempfile.TemporaryDirectory() as folder:
     for verb, code in (("lint", 0), ("plan", 0), ("migrate", 0), ("status", 0), ("rollback", 0), ("resume", 3)):
         ends_with(code, verb, *(("--speed", "2000") if verb in ("migrate", "rollback") else ()), within=folder)
 every_scenario("deploy", 20)
-ends_with(0, "deploy", "--dry-run", "--speed", "max")
-ends_with(0, "deploy", "health", "--speed", "max")
-ends_with(0, "deploy", "smoke", "--speed", "max")
-ends_with(1, "deploy", "health", "--scenario", "first-release", "--speed", "max")
-ends_with(3, "deploy", "rollback", "--speed", "max")
-ends_with(0, "deploy", "prepare")
-ends_with(0, "deploy", "prepare", "--undo")
-ends_with(0, "deploy", "prepare", "--dry-run")
-ends_with(2, "deploy", "prepare", "--test-header", "Host: green")
-ends_with(2, "deploy", "prepare", "--aws")
-ends_with(0, "deploy", "prepare", "--target-group-definition", "examples/deploy/target-group.json")
-ends_with(2, "deploy", "validate")
-ends_with(2, "deploy", "validate", "--task-definition", "examples/deploy/service.json")
+ends_with(0, "deploy", "--sim", "--dry-run", "--speed", "max")
+ends_with(0, "deploy", "--sim", "--only", "health", "--speed", "max")
+ends_with(0, "deploy", "--sim", "--only", "smoke", "--speed", "max")
+ends_with(1, "deploy", "--sim", "first-release", "--only", "health", "--speed", "max")
+ends_with(3, "deploy", "--sim", "--undo", "--speed", "max")
+ends_with(2, "deploy", "--sim", "--resume")
+ends_with(2, "deploy")
+ends_with(0, "prepare", "--sim")
+ends_with(0, "prepare", "--sim", "--undo")
+ends_with(0, "prepare", "--sim", "--dry-run")
+ends_with(2, "prepare", "--sim", "--test-header", "Host: green")
+ends_with(2, "prepare")
+ends_with(0, "prepare", "--sim", "--target-group-definition", "examples/deploy/target-group.json")
+ends_with(2, "lint")
+ends_with(2, "lint", "--task-definition", "examples/deploy/service.json")
 ends_with(
-    0, "deploy", "validate", "--task-definition", "examples/deploy/task-definition.json",
+    0, "lint", "--task-definition", "examples/deploy/task-definition.json",
     "--service-definition", "examples/deploy/service.json",
     "--target-group-definition", "examples/deploy/target-group.json",
     "--listener-rule", "examples/deploy/listener-rule.json",
 )
-ends_with(2, "deploy", "--aws")
 ends_with(0, "monitor", *fast)
 ends_with(10, "monitor", "--sim", "green-errors", "--speed", "max")
 ends_with(20, "monitor", "--sim", "rollback-blocked", "--speed", "max")
@@ -104,7 +105,6 @@ with tempfile.TemporaryDirectory() as journal:
 ends_with(2, "monitor", within="/")
 ends_with(2, "monitor", "--serve", "0.0.0.0:0")
 ends_with(2, "monitor", "--linger", "soon", "--serve")
-ends_with(2, "deploy", "resume")
 ends_with(0, "check", "--sim")
 for scenario in ("broken-chat", "slow", "never-healthy"):
     ends_with(1, "check", "--sim", scenario)

@@ -8,6 +8,7 @@ mod deploy;
 mod journal;
 mod migration;
 mod monitor;
+mod prepare;
 mod verbs;
 
 use std::{ffi::OsString, process::ExitCode};
@@ -51,6 +52,7 @@ enum Verb {
     Lint(Box<lint::Lint>),
     Plan(Box<plan::Plan>),
     Diff(Box<diff::Diff>),
+    Prepare(Box<prepare::Cli>),
     Deploy(Box<deploy::Cli>),
     Migrate(Box<migrate::Migrate>),
     Status(Box<status::Status>),
@@ -81,16 +83,13 @@ enum Verb {
 /// let code = bluegreen_cli::run(words.map(Into::into));
 /// ```
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
-    let arguments: Vec<OsString> = arguments.into_iter().collect();
-    let command = Command::parse_from(&arguments);
-    // The program and the verb come first: `Command` has no options of its own.
-    let words = arguments.iter().skip(2);
-    let words = words.map(|word| word.to_string_lossy().into_owned());
+    let command = Command::parse_from(arguments);
     match command.verb {
         Verb::Init(cli) => init::main(&cli),
         Verb::Lint(cli) => lint::main(&cli),
         Verb::Plan(cli) => plan::main(&cli),
         Verb::Diff(cli) => diff::main(&cli),
+        Verb::Prepare(cli) => prepare::main(&cli),
         Verb::Deploy(mut cli) => {
             cli.words = words.collect();
             deploy::main(&cli)

@@ -30,11 +30,12 @@ fn ends_with(code: i32, words: &[&str]) -> (String, String) {
 }
 
 /// Every verb, in the order of the help.
-const VERBS: [&str; 19] = [
+const VERBS: [&str; 20] = [
     "init",
     "lint",
     "plan",
     "diff",
+    "prepare",
     "deploy",
     "migrate",
     "status",
@@ -65,7 +66,7 @@ fn help_names_every_verb_and_fits_two_screens() {
         let (help, _) = ends_with(0, &[verb, "--help"]);
         assert!(help.contains(&format!("Usage: bluegreen {verb}")), "{help}");
         let lines = help.lines().count();
-        assert!(lines <= LINES || verb == "deploy", "{lines} lines: {help}");
+        assert!(lines <= LINES, "{lines} lines: {help}");
         let widest = help.lines().map(|line| line.chars().count()).max();
         assert!(widest <= Some(COLUMNS), "{verb}: {widest:?}: {help}");
     }
@@ -96,7 +97,7 @@ fn each_verb_that_needs_no_journal_runs_on_the_simulation() {
         &["status", "--sim"],
         &["rollback", "--sim", "--speed", "max"],
         &["migrate", "--full", "--sim", "--speed", "max"],
-        &["deploy", "--speed", "max"],
+        &["deploy", "--sim", "--speed", "max"],
         &["monitor", "--sim", "--speed", "max"],
         &["check", "--sim"],
     ] {
@@ -107,7 +108,7 @@ fn each_verb_that_needs_no_journal_runs_on_the_simulation() {
 /// The command is installed on machines that have none.
 #[test]
 fn the_simulation_of_a_deployment_needs_no_source_tree() {
-    let (out, err) = ends_with(0, &["deploy", "--dry-run", "--speed", "max"]);
+    let (out, err) = ends_with(0, &["deploy", "--sim", "--dry-run", "--speed", "max"]);
     let said = out + &err;
     assert!(said.contains(" is built as "), "{said}");
     assert!(!said.contains(env!("CARGO_MANIFEST_DIR")), "{said}");
@@ -117,7 +118,7 @@ fn the_simulation_of_a_deployment_needs_no_source_tree() {
 fn a_scenario_ends_with_the_code_that_the_list_promises() {
     for (verb, option, scenario) in [
         ("migrate", "--sim", "green-errors"),
-        ("deploy", "--scenario", "smoke-fails"),
+        ("deploy", "--sim", "smoke-fails"),
     ] {
         let (list, _) = ends_with(0, &[verb, option, "list"]);
         let line = list.lines().find(|line| line.trim().starts_with(scenario));
@@ -438,7 +439,7 @@ fn journals_are_listed_and_old_runs_pruned() {
 #[test]
 fn a_dry_run_says_each_refusal_of_the_run() {
     fn deploy<'a>(more: &[&'a str]) -> Vec<&'a str> {
-        let words = ["deploy", "--scenario", "live", "--speed", "max"];
+        let words = ["deploy", "--sim", "live", "--speed", "max"];
         [&words[..], more].concat()
     }
     let (_, err) = ends_with(3, &deploy(&["--dry-run"]));
@@ -465,6 +466,7 @@ fn a_dry_run_says_each_refusal_of_the_run() {
     fs::write(&file, text).unwrap();
     let words = [
         "deploy",
+        "--sim",
         "--speed",
         "max",
         "--platform",
@@ -593,13 +595,13 @@ fn a_dry_run_says_who_holds_the_journal() {
     let folder = tempfile::tempdir().unwrap();
     let place = folder.path().to_str().unwrap();
     let dry = || {
-        let words = ["deploy", "--dry-run", "--speed", "max", "--journal", place];
+        let words = ["deploy", "--sim", "--dry-run", "--journal", place];
         ends_with(0, &words).1
     };
     assert!(!dry().contains("held by"));
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
     let mut holder = Command::new(env!("CARGO_BIN_EXE_bluegreen"))
-        .args(["deploy", "--speed", "1", "--journal", place])
+        .args(["deploy", "--sim", "--speed", "1", "--journal", place])
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(Stdio::null())

@@ -19,7 +19,7 @@ fn deploy(task: &str, service: &str, more: &[&str]) -> (Option<i32>, String) {
         path
     };
     let mut command = Command::new(env!("CARGO_BIN_EXE_bluegreen"));
-    command.args(["deploy", "--scenario", "first-release", "--speed", "max"]);
+    command.args(["deploy", "--sim", "first-release", "--speed", "max"]);
     command
         .arg("--task-definition")
         .arg(file("task.json", task));
@@ -73,7 +73,7 @@ fn a_target_group_of_prepare_is_judged_as_the_other_files_are() {
     let prepare = |group: &str, more: &[&str]| {
         fs::write(&path, group).unwrap();
         let mut command = Command::new(env!("CARGO_BIN_EXE_bluegreen"));
-        command.args(["deploy", "prepare", "--target-group-definition"]);
+        command.args(["prepare", "--sim", "--target-group-definition"]);
         command.arg(&path).args(more);
         let output = command.env("NO_COLOR", "1").output().unwrap();
         let said = String::from_utf8(output.stdout).unwrap();

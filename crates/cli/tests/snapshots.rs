@@ -12,11 +12,13 @@ use std::{
 
 use expect_test::expect_file;
 
-const VERBS: [&str; 18] = [
+const VERBS: [&str; 20] = [
     "init",
     "lint",
     "plan",
     "diff",
+    "prepare",
+    "deploy",
     "migrate",
     "status",
     "pause",

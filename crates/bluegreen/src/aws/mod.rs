@@ -20,6 +20,11 @@ use self::{
     },
     endpoints::{Endpoints, Service},
 };
+#[cfg(feature = "spec")]
+use crate::{
+    check::{HttpClient, ReqwestClient},
+    image::{CommandRunner, SystemCommands},
+};
 use crate::{
     clock::{Clock, SystemClock},
     engine::Fence,
@@ -73,6 +78,9 @@ pub struct Aws {
     /// If it was made from a configuration: what it takes to reach S3.
     config: Option<SdkConfig>,
     endpoints: Endpoints,
+    /// The programs and the network beside it, if they are simulated too.
+    #[cfg(feature = "spec")]
+    machine: Option<(Arc<dyn CommandRunner>, Arc<dyn HttpClient>)>,
 }
 
 /// What a handle is made of: who answers each service's calls.
@@ -242,7 +250,38 @@ impl Aws {
             counter,
             config: None,
             endpoints: Endpoints::default(),
+            #[cfg(feature = "spec")]
+            machine: None,
         }
+    }
+
+    /// With programs and a network that are simulated too.
+    #[cfg(all(feature = "spec", feature = "sim"))]
+    pub(crate) fn on_machine(
+        mut self,
+        commands: Arc<dyn CommandRunner>,
+        http: Arc<dyn HttpClient>,
+    ) -> Self {
+        self.machine = Some((commands, http));
+        self
+    }
+
+    /// What runs programs beside this AWS.
+    #[cfg(feature = "spec")]
+    pub(crate) fn commands(&self) -> Arc<dyn CommandRunner> {
+        match &self.machine {
+            Some((commands, _)) => Arc::clone(commands),
+            None => Arc::new(SystemCommands::default()),
+        }
+    }
+
+    /// What asks services beside this AWS.
+    #[cfg(feature = "spec")]
+    pub(crate) fn http(&self) -> crate::Result<Arc<dyn HttpClient>> {
+        Ok(match &self.machine {
+            Some((_, http)) => Arc::clone(http),
+            None => Arc::new(ReqwestClient::new()?),
+        })
     }
 
     /// A handle whose every changing call asks `fence` first, and again in the last hook before the
@@ -255,6 +294,8 @@ impl Aws {
         Self {
             config: self.config.clone(),
             endpoints: self.endpoints.clone(),
+            #[cfg(feature = "spec")]
+            machine: self.machine.clone(),
             ..Self::assemble(parts, self.region.clone(), counter, Some(fence))
         }
     }

@@ -62,6 +62,10 @@ impl<'s> Walk<'s> {
         let known = schema["properties"].as_object();
         let names = || known.into_iter().flatten().map(|(name, _)| name.as_str());
         let free = Some(&schema["additionalProperties"]).filter(|free| free.is_object());
+        if known.is_none() && free.is_none() {
+            // Any value of JSON.
+            return;
+        }
         let mut seen = Vec::new();
         for member in node.members() {
             let name = member.name.as_str();

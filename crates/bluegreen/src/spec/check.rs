@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Group, JudgedBy, MetricsFrom, MigrationSpec, SideSpec, SpecError};
+use super::{Group, JudgedBy, MetricsFrom, MigrationSpec, SideSpec, SpecError, deployment::below};
 use crate::{migration::MigrationPlan, problem::Problem, traffic::Percent};
 
 impl MigrationSpec {
@@ -26,6 +26,7 @@ impl MigrationSpec {
         self.of_place(&mut found);
         self.of_judge(&mut found);
         self.of_simulation(&mut found);
+        self.of_deployments(&mut found);
         match self.plan_alone() {
             Ok(plan) if found.is_empty() => Ok(plan),
             Ok(_) => Err(found),
@@ -68,6 +69,24 @@ impl MigrationSpec {
                 format!("there are {} sides", self.sides.len()),
                 "give two, such as [side.flask] and [side.fastapi]",
             )),
+        }
+    }
+
+    fn of_deployments(&self, found: &mut Vec<Problem>) {
+        for (name, side) in &self.sides {
+            let Some(deployment) = &side.deployment else {
+                continue;
+            };
+            let field = format!("side.{name}.deployment");
+            if side.service.is_none() {
+                let hint = format!("give side.{name}.service, such as `shop/web`");
+                found.push(Problem::new(
+                    field.as_str(),
+                    "the side names no service",
+                    hint,
+                ));
+            }
+            found.extend(below(&field, deployment.problems()));
         }
     }
 

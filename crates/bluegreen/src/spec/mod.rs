@@ -39,12 +39,15 @@
 //! dead_man = { after = "10m", role = "arn:aws:iam::123456789012:role/blue-again" }
 //! ```
 //!
+//! A side's service is deployed by what stands in `[side.NAME.deployment]`; see [`DeploymentSpec`].
+//!
 //! Two sides have names. Which of them serves is read from the rule when a run begins, so the file stays as
 //! it is after a release. [`schema`] gives the JSON Schema of the file, for editors.
 //!
 //! A file with a table `[simulation]` is of a simulated world, for trying, and never of the real AWS.
 
 mod check;
+mod deployment;
 mod forecast;
 mod gates;
 mod plan;
@@ -66,12 +69,20 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use self::{
+    deployment::{
+        Checks, ChecksSpec, DeploymentAct, DeploymentOrigin, DeploymentParts, DeploymentRun,
+        DeploymentSpec, HeaderValue, HealthCheckSpec, JsonWant, PlaceToMake, ServiceDeployment,
+        SmokeTestSpec, StatusPart, StatusWant, Variable, WantedHeader, WantedTexts,
+    },
     forecast::MigrationForecast,
     gates::{DeadManRole, MetricsSource},
     read::{SpecError, SpecProblem, schema},
     start::{Origin, Run, StartError},
     target::{NamedSide, Target},
-    values::{Account, Group, Name, Place as JournalPlace, Rule, Service, Share, Span, ValueError},
+    values::{
+        Account, AlsoTag, BuildArg, FilePath, Group, Name, Place as JournalPlace, Rule, Service,
+        Share, Span, ValueError,
+    },
 };
 pub use crate::document::Place;
 use crate::{
@@ -178,6 +189,9 @@ pub struct SideSpec {
     /// The dimension `Endpoint` of those metrics. Default: none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub endpoint: Option<Name>,
+    /// How the service is deployed, as `[side.NAME.deployment]`. Default: not by this program.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deployment: Option<DeploymentSpec>,
 }
 
 /// What happens when.
@@ -442,6 +456,7 @@ impl SideSpec {
             service: None,
             namespace: None,
             endpoint: None,
+            deployment: None,
         }
     }
 }

@@ -1,9 +1,10 @@
-//! The specification of a simulated world.
+//! The specifications of a simulated world.
 
 use std::path::PathBuf;
 
 use super::{
-    JournalPlace, MigrationSpec, Name, Service, SideSpec, SimulationSpec, target::invalid,
+    DeploymentSpec, JournalPlace, MigrationSpec, Name, Service, ServiceDeployment, SideSpec,
+    SimulationSpec, target::invalid,
 };
 use crate::{
     aws::sim::{KeptSimulation, Scenario, Simulation},
@@ -82,5 +83,19 @@ impl Simulation {
         let alarms = alarms.iter().filter_map(|alarm| alarm.parse().ok());
         spec.judge.alarms = alarms.collect();
         spec
+    }
+
+    /// The deployment of green's service in this world, without checks, and with all else at the defaults.
+    /// What is built is the folder of the process: set another one.
+    #[must_use]
+    pub fn deployment(&self) -> ServiceDeployment {
+        let service = Service::new(self.cluster(), self.service());
+        let spec = DeploymentSpec {
+            repository: Some(Name::known(self.repository())),
+            ..DeploymentSpec::default()
+        };
+        let mut deployment = ServiceDeployment::new(service, spec);
+        deployment.side = Some(Name::known("fastapi"));
+        deployment
     }
 }

@@ -142,7 +142,7 @@ impl MigrationSpec {
         Some(Problem::new("account", message, hint))
     }
 
-    async fn weights(&self, rule: &AlbRule, aws: &Aws) -> Result<RuleWeights> {
+    pub(super) async fn weights(&self, rule: &AlbRule, aws: &Aws) -> Result<RuleWeights> {
         let is_side = |arn: &str| {
             let arn = arn.parse::<TargetGroupArn>();
             arn.is_ok_and(|arn| self.sides.values().any(|side| side.target_group.is(&arn)))
@@ -260,8 +260,12 @@ pub(super) fn elsewhere(spec: &MigrationSpec, aws: &Aws) -> Vec<Problem> {
     if !spec.is_of(aws) {
         return vec![of_simulation()];
     }
-    let wanted = spec.region_of_all();
-    match (wanted.as_deref(), aws.region()) {
+    in_region(spec.region_of_all().as_deref(), aws)
+}
+
+/// What is wrong with a handle in another region than this.
+pub(super) fn in_region(wanted: Option<&str>, aws: &Aws) -> Vec<Problem> {
+    match (wanted, aws.region()) {
         (Some(wanted), Some(found)) if wanted != found => {
             let message = format!("is {wanted}, and AWS is asked in {found}");
             let hint = format!("set AWS_REGION={wanted}, or the profile's region");

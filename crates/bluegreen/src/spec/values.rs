@@ -1,6 +1,12 @@
 //! The values of a specification that people write as text: each is checked when it is read.
 
-use std::{borrow::Cow, fmt, path::PathBuf, str::FromStr, time::Duration};
+use std::{
+    borrow::Cow,
+    fmt,
+    path::{Path, PathBuf},
+    str::FromStr,
+    time::Duration,
+};
 
 use jiff::{
     SignedDuration,
@@ -11,7 +17,9 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 use crate::{
     aws::alb::{AlbRule, ArnError, ListenerArn, RoleArn, RuleArn, TargetGroupArn, TopicArn},
+    check::ConnectTo,
     error::Error,
+    image::{ImageRef, ImageTag},
     traffic::Percent,
 };
 
@@ -92,9 +100,14 @@ macro_rules! schema {
 pub(super) fn check(format: &str, text: &str) -> Result<(), (String, String)> {
     let checked = match format {
         "account" => text.parse::<Account>().map(drop),
+        "also-tag" => text.parse::<AlsoTag>().map(drop),
+        "build-arg" => text.parse::<BuildArg>().map(drop),
+        "connect-to" => connect_to(text).map(drop),
         "group" => text.parse::<Group>().map(drop),
+        "image" => image(text).map(drop),
         "journal" => text.parse::<Place>().map(drop),
         "name" => text.parse::<Name>().map(drop),
+        "path" => text.parse::<FilePath>().map(drop),
         "percent" => percent(text).map(drop),
         "role" => text.parse::<RoleArn>().map(drop).map_err(ValueError::from),
         "rule" => text.parse::<Rule>().map(drop),
@@ -104,6 +117,7 @@ pub(super) fn check(format: &str, text: &str) -> Result<(), (String, String)> {
             .map_err(ValueError::from),
         "service" => text.parse::<Service>().map(drop),
         "span" => text.parse::<Span>().map(drop),
+        "tag" => tag(text).map(drop),
         "topic" => text.parse::<TopicArn>().map(drop).map_err(ValueError::from),
         _ => Ok(()),
     };
@@ -566,4 +580,139 @@ as_text!(
     TopicArn,
     "topic",
     "arn:aws:sns:us-east-1:123456789012:on-call"
+);
+
+/// The path of a file or a folder. One that is not absolute is meant from the folder of the file that it
+/// stands in.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct FilePath(String);
+
+impl FilePath {
+    /// The path itself.
+    #[must_use]
+    pub fn as_path(&self) -> &Path {
+        Path::new(&self.0)
+    }
+}
+
+impl FromStr for FilePath {
+    type Err = ValueError;
+
+    fn from_str(text: &str) -> Result<Self, ValueError> {
+        match text.is_empty() || text.contains('\0') {
+            false => Ok(Self(text.to_owned())),
+            true => Err(ValueError::new(
+                "is not a path",
+                "such as `task-definition.json`",
+            )),
+        }
+    }
+}
+
+impl fmt::Display for FilePath {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+as_text!(FilePath, "path", "task-definition.json");
+
+/// The further tag of an image that has proved itself; an empty text is none.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct AlsoTag(pub Option<ImageTag>);
+
+impl FromStr for AlsoTag {
+    type Err = ValueError;
+
+    fn from_str(text: &str) -> Result<Self, ValueError> {
+        match text {
+            "" => Ok(Self(None)),
+            text => tag(text).map(|tag| Self(Some(tag))),
+        }
+    }
+}
+
+impl fmt::Display for AlsoTag {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.0 {
+            Some(tag) => tag.fmt(f),
+            None => Ok(()),
+        }
+    }
+}
+
+as_text!(AlsoTag, "also-tag", "latest");
+
+/// An argument of a build: `NAME=VALUE`, or `NAME`, whose value is that of the variable where it is built.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub struct BuildArg {
+    /// Its name.
+    pub name: String,
+    /// Its value, if it is given.
+    pub value: Option<String>,
+}
+
+impl FromStr for BuildArg {
+    type Err = ValueError;
+
+    fn from_str(text: &str) -> Result<Self, ValueError> {
+        let (name, value) = match text.split_once('=') {
+            Some((name, value)) => (name, Some(value.to_owned())),
+            None => (text, None),
+        };
+        let is_name = !name.is_empty() && !name.contains(|c: char| c.is_control());
+        match is_name && !text.contains('\0') {
+            true => Ok(Self {
+                name: name.to_owned(),
+                value,
+            }),
+            false => Err(ValueError::new(
+                "is not an argument of a build",
+                "NAME=VALUE, or NAME for that of the environment",
+            )),
+        }
+    }
+}
+
+impl fmt::Display for BuildArg {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.name)?;
+        match &self.value {
+            Some(value) => write!(f, "={value}"),
+            None => Ok(()),
+        }
+    }
+}
+
+as_text!(BuildArg, "build-arg", "VERSION=1.2");
+
+fn tag(text: &str) -> Result<ImageTag, ValueError> {
+    let read = text.parse::<ImageTag>();
+    read.map_err(|error| ValueError::new(error.to_string(), "a commit is best"))
+}
+
+fn image(text: &str) -> Result<ImageRef, ValueError> {
+    let read = text.parse::<ImageRef>();
+    let hint = "REPOSITORY@sha256:…, as a push prints it";
+    read.map_err(|error| ValueError::new(error.to_string(), hint))
+}
+
+fn connect_to(text: &str) -> Result<ConnectTo, ValueError> {
+    let read = text.parse::<ConnectTo>();
+    let hint = "a name or an address, and a port if it is not the URL's";
+    read.map_err(|error| ValueError::new(error.to_string(), hint))
+}
+
+schema!(ImageTag, "tag", "0123456789ab", "string");
+schema!(
+    ImageRef,
+    "image",
+    "123456789012.dkr.ecr.us-east-1.amazonaws.com/chatbot@sha256:…",
+    "string"
+);
+as_text!(
+    ConnectTo,
+    "connect-to",
+    "chatbot-alb-1.us-east-1.elb.amazonaws.com"
 );

@@ -1,102 +1,100 @@
 //! The successor of the guide's `deploy/deploy.sh`: builds, pushes, registers, updates, follows,
-//! checks, and takes it back.
+//! checks, and puts it back.
 
 mod args;
-mod prepare;
+pub(crate) mod definitions;
+mod dry_run;
+mod misplaced;
 mod render;
-mod setup;
-mod validate;
+pub(crate) mod setup;
 
-use std::process::ExitCode;
+use std::{process::ExitCode, time::Duration};
 
 use bluegreen::{
-    Aws, Deployment, DeploymentError, ErrorKind, ImageBuilder as _, ServiceDeployer as _,
+    Aws, Deployment, DeploymentError, ErrorKind,
     aws::sim::{ReleaseScenario, Simulation},
-    deployment::{DeploymentOutcome, ImageSource, has_way_back, origin_of, replay},
-    image::ImageRef,
-    preflight::{Acceptance, Severity},
+    deployment::{DeploymentOutcome, origin_of},
     problem::Problem,
     service::RevisionId,
+    spec::{
+        DeploymentAct, DeploymentOrigin, DeploymentParts, DeploymentSpec, JournalPlace,
+        ServiceDeployment, StartError,
+    },
     store::{JournalLog, Lease, Take},
 };
-use clap::Parser;
 
 pub(crate) use self::args::Cli;
-use self::{args::Command, setup::Setup};
+use self::{
+    args::{Only, Verb},
+    setup::{File, Refused, Setup, no_side},
+};
 use crate::common::{
     self,
     say::{answer, say_line},
 };
 
 /// Bad arguments or files; nothing was called.
-const BAD_ARGUMENTS: u8 = 2;
+pub(crate) const BAD_ARGUMENTS: u8 = 2;
 /// Stopped before the service was changed.
-const UNCHANGED: u8 = 3;
+pub(crate) const UNCHANGED: u8 = 3;
 
 pub(crate) fn main(cli: &Cli) -> ExitCode {
-    if cli.place.scenario.as_deref() == Some("list") {
-        list_scenarios();
+    if cli.sim.as_deref() == Some("list") {
+        list_worlds();
         return ExitCode::SUCCESS;
     }
-    if let Some(Command::Validate(asked)) = &cli.command {
-        return ExitCode::from(match validate::run(cli, asked) {
-            Ok(true) => 0,
-            Ok(false) => BAD_ARGUMENTS,
-            Err(problems) => bad_arguments(&problems),
-        });
-    }
-    // A plain current-thread runtime: only the simulation pauses its clock.
+    ExitCode::from(blocking(run(cli)))
+}
+
+/// Runs it on a plain current-thread runtime: only the simulation pauses its clock.
+pub(crate) fn blocking(run: impl Future<Output = u8>) -> u8 {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build();
     match runtime {
-        Ok(runtime) => ExitCode::from(runtime.block_on(run(cli))),
+        Ok(runtime) => runtime.block_on(run),
         Err(error) => {
             say_line!("error: cannot start: {error}");
-            ExitCode::from(UNCHANGED)
+            UNCHANGED
         }
     }
 }
 
-fn list_scenarios() {
-    let title = "The simulated worlds of --scenario NAME, and the exit code of each:\n";
+fn list_worlds() {
+    let title = "The simulated worlds of --sim WORLD, and the exit code of each:\n";
     let mut lines = vec![title.to_owned()];
-    for scenario in ReleaseScenario::ALL {
-        let (name, exit) = (scenario.name(), scenario.expected_exit());
-        let explanation = scenario.explanation();
+    for world in ReleaseScenario::ALL {
+        let (name, exit, explanation) = (world.name(), world.expected_exit(), world.explanation());
         lines.push(format!("  {name:<20} {exit:>2}  {explanation}"));
     }
     let _ = answer(&lines.join("\n"));
 }
 
+/// The simulated world of a name.
+pub(crate) fn world(name: &str) -> Result<ReleaseScenario, Problem> {
+    name.parse().map_err(|error| {
+        let hint = "`--sim list` explains all of them; a side comes before it: `deploy SIDE --sim`";
+        Problem::new("--sim", format!("{error}"), hint)
+    })
+}
+
 async fn run(cli: &Cli) -> u8 {
-    if cli.command == Some(Command::Resume) && !cli.place.aws {
-        let message = "the simulated world ended with its process";
-        let hint = "on real AWS: `resume --aws --cluster C --service S --journal PLACE`";
-        return bad_arguments(&[Problem::new("resume", message, hint)]);
+    let problems = misplaced::problems(cli);
+    if !problems.is_empty() {
+        return bad_arguments(&problems);
     }
-    if cli.place.aws {
-        if let Some(Command::Prepare(asked)) = &cli.command {
-            return prepared(cli, asked, &common::aws::from_env().await, None).await;
-        }
-        return match Setup::new(cli, None) {
-            Ok(setup) => go(cli, &setup, &common::aws::from_env().await, None).await,
-            Err(problems) => bad_arguments(&problems),
-        };
+    match &cli.sim {
+        Some(name) => simulated(cli, name).await,
+        None => real(cli).await,
     }
-    let usual = match &cli.command {
-        Some(Command::Prepare(_)) => "unprepared",
-        _ => "healthy",
+}
+
+async fn simulated(cli: &Cli, name: &str) -> u8 {
+    let world = match world(name) {
+        Ok(world) => world,
+        Err(problem) => return bad_arguments(&[problem]),
     };
-    let name = cli.place.scenario.as_deref().unwrap_or(usual);
-    let scenario = match name.parse::<ReleaseScenario>() {
-        Ok(scenario) => scenario,
-        Err(error) => {
-            let hint = "`--scenario list` explains all of them";
-            return bad_arguments(&[Problem::new("--scenario", error.to_string(), hint)]);
-        }
-    };
-    let speed = match cli.place.speed.as_deref().unwrap_or("60") {
+    let speed = match cli.speed.as_deref().unwrap_or("60") {
         "max" => None,
         text => match text.parse::<f64>() {
             Ok(speed) if (0.1..=100_000.0).contains(&speed) => Some(speed),
@@ -107,107 +105,269 @@ async fn run(cli: &Cli) -> u8 {
             }
         },
     };
-    let simulation = scenario.simulation(1);
+    // The usual file is about the real AWS: it is meant only if it is named.
+    let file = match cli.file.as_deref().map(|path| File::read(Some(path))) {
+        Some(Ok(file)) => file,
+        Some(Err(problems)) => return bad_arguments(&problems),
+        None => None,
+    };
+    let simulation = world.simulation(1);
     simulation.start_paused();
-    if let Some(Command::Prepare(asked)) = &cli.command {
-        return prepared(cli, asked, &simulation.aws(), Some(&simulation)).await;
-    }
-    let setup = match Setup::new(cli, Some(&simulation)) {
+    let setup = match Setup::simulated(cli, file.as_ref(), &simulation) {
         Ok(setup) => setup,
         Err(problems) => return bad_arguments(&problems),
     };
     let pacer = speed.map(|speed| simulation.pace(speed));
-    say_line!(
-        "simulated AWS, scenario {}: {}",
-        scenario.name(),
-        scenario.explanation()
-    );
-    let code = go(cli, &setup, &simulation.aws(), Some(&simulation)).await;
+    let (name, explanation) = (world.name(), world.explanation());
+    say_line!("simulated AWS, {name}: {explanation}");
+    let code = go(cli, &setup, &simulation.aws(), Some(&simulation), None).await;
     drop(pacer);
     code
 }
 
-/// A place for green, and the exit code.
-async fn prepared(
-    cli: &Cli,
-    asked: &args::Prepare,
-    aws: &Aws,
-    simulation: Option<&Simulation>,
-) -> u8 {
-    let place = match prepare::place(asked, &cli.service.accept_unknown, aws, simulation) {
-        Ok(place) => place,
+async fn real(cli: &Cli) -> u8 {
+    let is_named = cli.service.cluster.is_some() && cli.service.service.is_some();
+    let file = match cli.file.is_none() && is_named {
+        // At night there may be no file, or one of something else.
+        true => Ok(None),
+        false => File::read(cli.file.as_deref()),
+    };
+    let file = match file {
+        Ok(file) => file,
         Err(problems) => return bad_arguments(&problems),
     };
-    let is_simulated = simulation.is_some();
-    let ended = prepare::run(asked, place, is_simulated, cli.plan.dry_run, cli.json).await;
-    if !cli.json {
-        say_line!("API calls: {}", aws.calls());
-    }
-    match ended {
-        Ok(()) => 0,
-        Err(error) => failed(&error, UNCHANGED),
+    let Some(file) = file else {
+        return match by_options(cli, is_named) {
+            Ok(setup) => {
+                let aws = common::aws::from_env().await;
+                go(cli, &setup, &aws, None, None).await
+            }
+            Err(problems) => bad_arguments(&problems),
+        };
+    };
+    let aws = common::aws::from_env_for(Some(&file.spec)).await;
+    let journal = file.spec.journal.as_ref().map(JournalPlace::to_string);
+    match Setup::of_file(cli, &file, &aws).await {
+        Ok(setup) => go(cli, &setup, &aws, None, journal).await,
+        Err(Refused::Bad(problems)) => bad_arguments(&problems),
+        Err(Refused::Failed(error)) => failed(&error, UNCHANGED),
     }
 }
 
-/// Carries the command out under the service's journal, where it changes something.
-async fn go(cli: &Cli, setup: &Setup, aws: &Aws, simulation: Option<&Simulation>) -> u8 {
-    let changes = match cli.command.as_ref().unwrap_or(&Command::Deploy) {
-        Command::Deploy => !cli.plan.dry_run,
-        Command::Rollback { .. } | Command::Resume => true,
-        _ => false,
-    };
-    let is_dry = matches!(cli.command, None | Some(Command::Deploy)) && cli.plan.dry_run;
-    if !changes && !is_dry {
-        return carry_out(cli, setup, aws, simulation, None).await;
+fn by_options(cli: &Cli, is_named: bool) -> Result<Setup, Vec<Problem>> {
+    no_side(cli)?;
+    let is_asked = cli.only.is_some() && cli.checks.checks.is_some();
+    let names_any = cli.service.cluster.is_some() || cli.service.service.is_some();
+    if !is_named && !is_asked && !names_any {
+        let message = "there is no ./bluegreen.toml, and no service is named";
+        let hint = "name a file (-f FILE), or a service (--cluster C --service S), or try it on a \
+            simulated world (--sim)";
+        return Err(vec![Problem::new("deploy", message, hint)]);
     }
-    let store = match cli.journal.store(aws, simulation.is_some()) {
+    Setup::of_options(cli)
+}
+
+/// What an undo needs: neither definitions nor checks stand in its way.
+fn bare(deployment: &ServiceDeployment) -> ServiceDeployment {
+    let given = &deployment.spec;
+    let mut bare = deployment.clone();
+    bare.spec = DeploymentSpec::default();
+    bare.spec.poll_every = given.poll_every;
+    bare.spec.rollback_deadline = given.rollback_deadline;
+    bare.spec.on_cancel = given.on_cancel;
+    bare.spec.grace = given.grace;
+    bare.spec.accept.clone_from(&given.accept);
+    bare
+}
+
+/// Carries the command out, under the service's journal if it changes something.
+async fn go(
+    cli: &Cli,
+    setup: &Setup,
+    aws: &Aws,
+    simulation: Option<&Simulation>,
+    journal: Option<String>,
+) -> u8 {
+    let verb = cli.verb();
+    let deployment = match &verb {
+        Verb::Undo { .. } | Verb::Resume => bare(&setup.deployment),
+        _ => setup.deployment.clone(),
+    };
+    let loaded = deployment.load().and_then(|parts| match &verb {
+        Verb::Deploy | Verb::DryRun => parts.names_an_image().map(|()| parts),
+        _ => Ok(parts),
+    });
+    let parts = match loaded {
+        Ok(parts) => heard(cli, parts),
+        Err(error) => return bad_arguments(&setup.told(&error)),
+    };
+    if let Verb::Only(only) = verb {
+        return asked(cli, &parts, aws, only).await;
+    }
+    let store = cli.journal.or(journal).store(aws, simulation.is_some());
+    let is_undo = matches!(verb, Verb::Undo { .. });
+    match deployment.held(aws).await {
+        Ok(()) => {}
+        // Whose credentials these are need not be known to put something back.
+        Err(StartError::Failed(error)) if is_undo => {
+            say_line!("warning: {}", bluegreen::Failure::from(&error));
+        }
+        Err(error) => return not_started(setup, &error),
+    }
+    let store = match store {
         Ok(store) => store,
         Err(problem) => return bad_arguments(&[problem]),
     };
-    // A cluster is named by its name or by its ARN; both are the same one.
-    let cluster = setup.cluster.rsplit('/').next().unwrap_or_default();
-    let region = aws.region().unwrap_or_default();
-    let log = store.log(&format!("ecs {region} {cluster}/{}", setup.service));
-    if is_dry {
+    let log = store.log(&deployment.log_name(aws));
+    if verb == Verb::DryRun {
         let is_refused = !foreseen(cli, &log).await;
-        let code = carry_out(cli, setup, aws, simulation, None).await;
+        let code = dry_run::run(&parts, aws).await;
         return if code == 0 && is_refused {
             UNCHANGED
         } else {
             code
         };
     }
+    if verb == Verb::Deploy && !parts.has_checks() {
+        say_line!("warning: no checks: a rollout that completes is all that is asked for");
+    }
     let how = if cli.journal.steal {
         Take::Force
     } else {
         Take::IfExpired
     };
-    let operator = &cli.place.operator;
-    let lease = match common::journal::take(&log, operator, aws.clock(), how).await {
-        Ok(lease) => lease,
-        Err(error) => {
-            let code = failed(&error, UNCHANGED);
-            let is_rollback = matches!(cli.command, Some(Command::Rollback { .. }));
-            // A journal that cannot be read or written does not stand in the way; a controller does.
-            if is_rollback && error.kind() != ErrorKind::Held {
-                say_line!("warning: rolling back without the journal");
-                return carry_out(cli, setup, aws, simulation, None).await;
-            }
-            return code;
+    let operator = &cli.journal.operator;
+    let taken = common::journal::take(&log, operator, aws.clock(), how).await;
+    match (taken, verb) {
+        (Ok(lease), Verb::Resume) => resumed(cli, setup, aws, lease).await,
+        (Ok(lease), Verb::Undo { to }) => {
+            let to = to.map(RevisionId::new);
+            started(cli, setup, &parts, aws, lease, DeploymentAct::Undo { to }).await
         }
-    };
-    let fenced = aws.fenced(lease.clone());
-    let code = match &cli.command {
-        Some(Command::Resume) => resume(cli, setup, &fenced, &lease).await,
-        _ => {
-            let options = cli.words.clone();
-            carry_out(cli, setup, &fenced, simulation, Some((&lease, options))).await
+        (Ok(lease), _) => started(cli, setup, &parts, aws, lease, DeploymentAct::Deploy).await,
+        // A journal that cannot be read or written does not stand in the way; a controller does.
+        (Err(error), Verb::Undo { to }) if error.kind() != ErrorKind::Held => {
+            let _code = failed(&error, UNCHANGED);
+            say_line!("warning: rolling back without the journal");
+            without_journal(cli, &parts, aws, to).await
         }
-    };
-    if let Err(error) = lease.release().await {
-        say_line!("warning: the journal was not let go: {error}");
+        (Err(error), _) => failed(&error, UNCHANGED),
     }
-    code
+}
+
+/// With the words of a build on the screen, unless a program reads.
+fn heard(cli: &Cli, parts: DeploymentParts) -> DeploymentParts {
+    match cli.json {
+        true => parts,
+        false => parts.on_output(|line| say_line!("       │ {line}")),
+    }
+}
+
+/// Asks checks, and nothing else.
+async fn asked(cli: &Cli, parts: &DeploymentParts, aws: &Aws, only: Only) -> u8 {
+    let deployment = match parts.deployment(aws) {
+        Ok(deployment) => shown(cli, deployment),
+        Err(error) => return failed(&error, BAD_ARGUMENTS),
+    };
+    if let Err(code) = listening(&deployment, None) {
+        return code;
+    }
+    ended(
+        cli,
+        aws,
+        match only {
+            Only::Health => deployment.check_health().await,
+            Only::Smoke => deployment.smoke_test().await,
+        },
+    )
+}
+
+/// Makes a run ready, and runs it.
+async fn started(
+    cli: &Cli,
+    setup: &Setup,
+    parts: &DeploymentParts,
+    aws: &Aws,
+    lease: Lease,
+    act: DeploymentAct,
+) -> u8 {
+    let run = match parts.ready(aws, lease, act, &cli.journal.operator).await {
+        Ok(run) => run.with(|deployment| shown(cli, deployment)),
+        Err(error) => return not_started(setup, &error),
+    };
+    for note in run.notes() {
+        say_line!("warning: {note}");
+    }
+    let grace = parts.of().spec.grace.map(|span| span.0);
+    if let Err(error) = common::signals::control(run.handle(), grace) {
+        say_line!("error: cannot listen to signals, so nothing was started: {error}");
+        return UNCHANGED;
+    }
+    ended(cli, aws, run.run().await)
+}
+
+async fn without_journal(cli: &Cli, parts: &DeploymentParts, aws: &Aws, to: Option<String>) -> u8 {
+    let deployment = match parts.deployment(aws) {
+        Ok(deployment) => shown(cli, deployment),
+        Err(error) => return failed(&error, BAD_ARGUMENTS),
+    };
+    let grace = parts.of().spec.grace.map(|span| span.0);
+    if let Err(code) = listening(&deployment, grace) {
+        return code;
+    }
+    let (by, to) = (cli.journal.operator.as_str(), to.map(RevisionId::new));
+    ended(cli, aws, deployment.roll_back(by, to).await)
+}
+
+/// Runs the newest run of the journal again, by what it was started with: what was done is found.
+async fn resumed(cli: &Cli, setup: &Setup, aws: &Aws, lease: Lease) -> u8 {
+    let kept = match lease.newest_run().await {
+        Ok(records) => DeploymentOrigin::of(&records)
+            .map(|origin| (origin.deployment, origin.act))
+            .or_else(|error| of_words(origin_of(&records)).ok_or(error)),
+        Err(error) => Err(error),
+    };
+    let service = &setup.deployment.service;
+    let kept = kept.map_err(|error| {
+        say_line!("error: the journal holds no deployment of {service} to go on with");
+        failed(&error, UNCHANGED)
+    });
+    let loaded = kept.and_then(|(deployment, act)| {
+        // A file that is named here stands for the one of then.
+        let deployment = match (&cli.file, &setup.deployment.folder) {
+            (Some(_), Some(folder)) => deployment.within(folder.clone()),
+            _ => deployment,
+        };
+        let parts = deployment.load();
+        let parts = parts.map_err(|error| bad_arguments(&setup.told(&error)))?;
+        Ok((heard(cli, parts), act))
+    });
+    match loaded {
+        Ok((parts, act)) => {
+            say_line!("going on with the deployment of {service}");
+            started(cli, setup, &parts, aws, lease, act).await
+        }
+        Err(code) => {
+            if let Err(error) = lease.release().await {
+                say_line!("warning: the journal was not let go: {error}");
+            }
+            code
+        }
+    }
+}
+
+/// What a run was started with by the version before, whose journals keep the command line.
+fn of_words(origin: serde_json::Value) -> Option<(ServiceDeployment, DeploymentAct)> {
+    let words: Vec<String> = serde_json::from_value(origin).ok()?;
+    let cli = Cli::of_before(&words)?;
+    let setup = Setup::of_options(&cli).ok()?;
+    Some(match cli.verb() {
+        Verb::Undo { to } => {
+            let to = to.map(RevisionId::new);
+            (bare(&setup.deployment), DeploymentAct::Undo { to })
+        }
+        _ => (setup.deployment, DeploymentAct::Deploy),
+    })
 }
 
 /// Says what the run would meet at its journal, and whether it could be taken.
@@ -228,254 +388,103 @@ async fn foreseen(cli: &Cli, log: &JournalLog) -> bool {
     }
 }
 
-/// Runs the newest deployment of the journal again, with its own options: what was done is found.
-async fn resume(cli: &Cli, setup: &Setup, aws: &Aws, lease: &Lease) -> u8 {
-    let records = match lease.newest_run().await {
-        Ok(records) => records,
-        Err(error) => return failed(&error, UNCHANGED),
-    };
-    let options: Vec<String> = serde_json::from_value(origin_of(&records)).unwrap_or_default();
-    let words = std::iter::once("deploy").chain(options.iter().map(String::as_str));
-    let again = Cli::try_parse_from(words).ok();
-    let Some(again) = again.filter(|again| !options.is_empty() && again.place.aws) else {
-        say_line!(
-            "error: the journal holds no deployment of {}",
-            setup.service
-        );
-        return UNCHANGED;
-    };
-    let again = Cli {
-        json: cli.json,
-        ..again
-    };
-    let setup = match Setup::new(&again, None) {
-        Ok(setup) => setup,
-        Err(problems) => return bad_arguments(&problems),
-    };
-    say_line!("going on with the deployment of {}", setup.service);
-    carry_out(&again, &setup, aws, None, Some((lease, options))).await
+fn shown(cli: &Cli, deployment: Deployment) -> Deployment {
+    deployment.on_event(if cli.json { render::json } else { render::show })
 }
 
-/// Whatever an earlier process left unproved, this run proves or takes back. A rollback needs nothing
-/// of that: where it goes is kept with the service.
-async fn continued(
-    deployment: Deployment,
-    lease: &Lease,
-    is_rollback: bool,
-) -> Result<Deployment, u8> {
-    let records = match lease.newest_run().await {
-        Ok(records) => records,
-        Err(error) => {
-            let code = failed(&error, UNCHANGED);
-            return if is_rollback {
-                Ok(deployment)
-            } else {
-                Err(code)
-            };
-        }
-    };
-    if records.is_empty() {
-        return Ok(deployment);
-    }
-    if let (true, Err(error)) = (is_rollback, replay(&records)) {
-        say_line!("warning: rolling back without what the journal says: {error}");
-        return Ok(deployment);
-    }
-    deployment.goes_on_from(&records).map_err(|error| {
-        say_line!("error: the journal does not replay: {error}");
+fn listening(deployment: &Deployment, grace: Option<Duration>) -> Result<(), u8> {
+    common::signals::control(deployment.handle(), grace).map_err(|error| {
+        say_line!("error: cannot listen to signals, so nothing was started: {error}");
         UNCHANGED
     })
 }
 
-/// Carries the command out and gives its exit code.
-async fn carry_out(
-    cli: &Cli,
-    setup: &Setup,
-    aws: &Aws,
-    simulation: Option<&Simulation>,
-    held: Option<(&Lease, Vec<String>)>,
-) -> u8 {
-    let command = cli.command.clone().unwrap_or(Command::Deploy);
-    let source = match command {
-        Command::Deploy => match setup.source(cli, simulation).await {
-            Ok(source) => Some(source),
-            Err(error) => return failed(&error, UNCHANGED),
-        },
-        _ => None,
-    };
-    if let (true, Some(source)) = (cli.plan.dry_run, &source) {
-        return dry_run(cli, setup, aws, simulation, source).await;
-    }
-    let mut deployment = Deployment::new(setup.plan.clone(), setup.deployer(aws, cli, simulation))
-        .clock(aws.clock());
-    if let Some(builder) = setup.builder(aws, cli, simulation) {
-        deployment = deployment.builder(builder);
-    }
-    deployment = match setup.checked(deployment, simulation) {
-        Ok(deployment) => deployment,
-        Err(error) => return failed(&error, BAD_ARGUMENTS),
-    };
-    if source.is_some() && !setup.has_checks() {
-        say_line!("warning: no --checks: a rollout that completes is all that is asked for");
-    }
-    deployment = deployment.on_event(if cli.json { render::json } else { render::show });
-    if let Some((lease, options)) = held {
-        deployment = deployment.journal(lease.clone()).origin(options.into());
-        let is_rollback = matches!(command, Command::Rollback { .. });
-        deployment = match continued(deployment, lease, is_rollback).await {
-            Ok(deployment) => deployment,
-            Err(code) => return code,
-        };
-    }
-    if let Err(error) = common::signals::control(deployment.handle(), setup.grace) {
-        say_line!("error: cannot listen to signals, so nothing was started: {error}");
-        return UNCHANGED;
-    }
-    let ended = match (command, source) {
-        (Command::Health, _) => deployment.check_health().await,
-        (Command::Smoke, _) => deployment.smoke_test().await,
-        (Command::Rollback { to }, _) => {
-            let to = to.map(RevisionId::new);
-            deployment.roll_back(cli.place.operator.as_str(), to).await
-        }
-        (Command::Deploy, Some(source)) => deployment.run_image(source).await,
-        (_, _) => return UNCHANGED,
-    };
+/// The last words, and the exit code.
+fn ended(cli: &Cli, aws: &Aws, ended: Result<DeploymentOutcome, DeploymentError>) -> u8 {
     if !cli.json {
         say_line!("API calls: {}", aws.calls());
         render::ending(&ended);
+    } else if let Err(error @ DeploymentError::Plan(_)) = &ended {
+        // Nothing ran that could have told it as an event.
+        say_line!("error: {error}");
     }
-    exit_code(ended)
-}
-
-/// What a deployment would do, read and told, and nothing done.
-async fn dry_run(
-    cli: &Cli,
-    setup: &Setup,
-    aws: &Aws,
-    simulation: Option<&Simulation>,
-    source: &ImageSource,
-) -> u8 {
-    let deployer = setup.deployer(aws, cli, simulation);
-    let builder = setup.builder(aws, cli, simulation);
-    // What the checks need is refused as by the run itself.
-    let checks = setup.checked(
-        Deployment::new(setup.plan.clone(), setup.deployer(aws, cli, simulation)),
-        simulation,
-    );
-    if let Err(error) = checks {
-        return failed(&error, BAD_ARGUMENTS);
-    }
-    let read = async {
-        let mut findings = deployer.preflight().await?;
-        let mut image = None;
-        match source {
-            ImageSource::Given { image: given } => image = Some(given.clone()),
-            ImageSource::Build { request, .. } => {
-                if let Some(builder) = &builder {
-                    findings.extend(builder.preflight().await?);
-                    image = builder.find(&request.tag).await?;
-                }
-                if let Some(image) = &image {
-                    findings.extend(deployer.image_findings(image).await?);
-                }
-                match &image {
-                    Some(image) => say_line!("image: {image}, pushed before, is not built again"),
-                    None => say_line!(
-                        "image: {} is built as {}",
-                        request.context.display(),
-                        request.tag
-                    ),
-                }
-            }
-        }
-        let service = deployer.observe().await?;
-        match &service {
-            Some(service) => say_line!("service: {service}"),
-            None => say_line!("service: {} is created in {}", setup.service, setup.cluster),
-        }
-        // Until it is pushed, nobody knows its digest.
-        let placeholder = || format!("to-be-built@sha256:{}", "0".repeat(64)).parse::<ImageRef>();
-        let image = match image {
-            Some(image) => Some(image),
-            None => placeholder().ok(),
-        };
-        let mut accepted = setup.plan.accepted().clone();
-        if !setup.has_checks() {
-            accepted.insert(Acceptance::NoTestRoute);
-        }
-        for finding in &findings {
-            let kind = match finding.severity {
-                Severity::Note => "note",
-                _ if finding.stops(&accepted) => "refusal",
-                _ => "accepted",
-            };
-            say_line!("{kind}: {finding}");
-            if let Some(hint) = &finding.hint {
-                say_line!("  hint: {hint}");
-            }
-        }
-        let mut refuses = findings.iter().any(|finding| finding.stops(&accepted));
-        let previewed = match &image {
-            Some(image) => deployer.preview(image).await.map(Some),
-            None => Ok(None),
-        };
-        match previewed {
-            Ok(None) => {}
-            Ok(Some((existing, diff))) => {
-                match &existing {
-                    Some(revision) => say_line!("task definition: {revision} exists already"),
-                    None => say_line!("task definition: a new revision is registered"),
-                }
-                render::diff(&diff);
-                if let (Some(service), Some(revision)) = (&service, &existing)
-                    && !has_way_back(service, revision)
-                {
-                    refuses = true;
-                    say_line!(
-                        "refusal: a failed rollout of {revision} stands, and there is no other \
-                         revision to go back to"
-                    );
-                }
-            }
-            // It is refused already, mostly for the same reason.
-            Err(error) if refuses => {
-                say_line!("task definition: {}", bluegreen::Failure::from(error))
-            }
-            Err(error) => return Err(error),
-        }
-        bluegreen::Result::Ok(refuses)
-    };
-    match read.await {
-        Ok(refuses) => {
-            say_line!("dry run: nothing was changed");
-            if refuses { UNCHANGED } else { 0 }
-        }
-        Err(error) => failed(&error, UNCHANGED),
-    }
-}
-
-/// The outcome's code; its words were said.
-fn exit_code(ended: Result<DeploymentOutcome, DeploymentError>) -> u8 {
     match ended {
         Ok(outcome) => outcome.exit_code(),
         Err(error) => error.exit_code(),
     }
 }
 
-fn bad_arguments(problems: &[Problem]) -> u8 {
+/// Why a run was not started, and the exit code.
+fn not_started(setup: &Setup, error: &StartError) -> u8 {
+    match error {
+        StartError::Spec(problems) => bad_arguments(&setup.told(problems)),
+        StartError::Refused(finding) => {
+            say_line!("error: not started: {finding}");
+            if let Some(hint) = &finding.hint {
+                say_line!("  hint: {hint}");
+            }
+            error.exit_code()
+        }
+        StartError::Failed(source) => failed(source, error.exit_code()),
+        _ => {
+            say_line!("error: {error}");
+            error.exit_code()
+        }
+    }
+}
+
+pub(crate) fn bad_arguments(problems: &[Problem]) -> u8 {
     for problem in problems {
         say_line!("error: {}: {}", problem.field, problem.message);
-        say_line!("  hint: {}", problem.hint);
+        if !problem.hint.is_empty() {
+            say_line!("  hint: {}", problem.hint);
+        }
     }
     BAD_ARGUMENTS
 }
 
-fn failed(error: &bluegreen::Error, code: u8) -> u8 {
+pub(crate) fn failed(error: &bluegreen::Error, code: u8) -> u8 {
     let failure = bluegreen::Failure::from(error);
     say_line!("error: {failure}");
     if let Some(hint) = &failure.hint {
         say_line!("  hint: {hint}");
     }
     code
+}
+
+#[cfg(test)]
+mod tests {
+    use bluegreen::preflight::Acceptance;
+
+    use super::*;
+
+    /// Journals of the version before keep words: options, and the verb as a word among them.
+    #[test]
+    fn a_run_that_the_version_before_began_is_read_from_its_words() {
+        let words = |words: &str| {
+            let words: Vec<&str> = words.split(' ').collect();
+            of_words(serde_json::json!(words))
+        };
+        let place = "--aws --cluster arn:aws:ecs:us-east-1:123456789012:cluster/shop --service web";
+        let (deployment, act) = words(&format!(
+            "deploy {place} --repository r --in-place --poll-every 5s --journal s3://b/p --json"
+        ))
+        .unwrap();
+        assert_eq!(act, DeploymentAct::Deploy);
+        assert_eq!(deployment.service.to_string(), "shop/web");
+        assert_eq!(
+            deployment.account.unwrap().to_string(),
+            "123456789012",
+            "the cluster's ARN says it"
+        );
+        assert!(deployment.spec.accept.contains(&Acceptance::InPlace));
+        let (_, act) = words(&format!("{place} --repository r")).unwrap();
+        assert_eq!(act, DeploymentAct::Deploy);
+        let (_, act) = words(&format!("--single-host {place} rollback --to web:3")).unwrap();
+        let to = Some(RevisionId::new("web:3"));
+        assert_eq!(act, DeploymentAct::Undo { to });
+        assert_eq!(words("--repository r"), None, "that was a simulation");
+        assert_eq!(words("health --aws --checks c"), None);
+        assert_eq!(of_words(serde_json::json!({ "spec": 1 })), None);
+    }
 }

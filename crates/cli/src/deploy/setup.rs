@@ -1,451 +1,559 @@
-//! From the command line to what is run; every problem at once.
+//! From the command line to a deployment's specification; every problem at once.
 
-use std::{fs, io, path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeSet,
+    fs,
+    path::{Path, PathBuf},
+    str::FromStr,
+};
 
 use bluegreen::{
-    Aws, Deployment, DeploymentPlan,
-    aws::{
-        ecr::EcrRegistry,
-        ecs::{EcsServiceDeployer, ServiceSpec, TaskDefinition},
-        sim::Simulation,
-    },
-    check::{CheckSuite, HttpClient, ReqwestClient},
-    deployment::{HealthPolicy, ImageSource},
+    Aws,
+    aws::sim::Simulation,
     engine::OnCancel,
-    image::{
-        BuildRequest, CommandRunner, DockerImageBuilder, ImageRef, ImageTag, SystemCommands,
-        git_tag,
-    },
-    preflight::{Acceptance, Finding},
+    preflight::Acceptance,
     problem::Problem,
+    spec::{
+        Account, Checks, DeploymentSpec, FilePath, HeaderValue, MigrationSpec, Name, Service,
+        ServiceDeployment, SpecError, ValueError,
+    },
 };
-use tempfile::TempDir;
 
-use super::{
-    args::{Cli, Command, Policy},
-    validate::{refused, text_of},
-};
-use crate::common::{accept::accepted, say::say_line};
+use super::args::{Cli, Policy};
+use crate::{common::accept::accepted, migration::open::USUAL_FILE};
 
-const CHECKS: &str = include_str!("../../data/deploy/checks.toml");
-const TASK_DEFINITION: &str = include_str!("../../data/deploy/task-definition.json");
-const SERVICE: &str = include_str!("../../data/deploy/service.json");
+/// The files of the simulated worlds: what is built, the definitions of a first release, the checks.
+const OWN: [(&str, &str); 4] = [
+    ("Dockerfile", include_str!("../../data/deploy/Dockerfile")),
+    ("checks.toml", include_str!("../../data/deploy/checks.toml")),
+    (
+        "task-definition.json",
+        include_str!("../../data/deploy/task-definition.json"),
+    ),
+    (
+        "service.json",
+        include_str!("../../data/deploy/service.json"),
+    ),
+];
 
-/// Everything that the command line says, checked.
+/// Why there is no deployment.
+pub(crate) enum Refused {
+    /// Bad arguments, or files that are not valid.
+    Bad(Vec<Problem>),
+    /// The rule could not be read, or does not say which side is meant.
+    Failed(bluegreen::Error),
+}
+
+impl From<Vec<Problem>> for Refused {
+    fn from(problems: Vec<Problem>) -> Self {
+        Self::Bad(problems)
+    }
+}
+
+impl From<Problem> for Refused {
+    fn from(problem: Problem) -> Self {
+        Self::Bad(vec![problem])
+    }
+}
+
+/// A specification's file, with its path.
+pub(crate) struct File {
+    pub(crate) path: PathBuf,
+    pub(crate) spec: MigrationSpec,
+}
+
+impl File {
+    /// The file that is named, or else the usual one if it is there.
+    pub(crate) fn read(named: Option<&Path>) -> Result<Option<Self>, Vec<Problem>> {
+        let usual = Path::new(USUAL_FILE);
+        let path = match named {
+            Some(path) => path,
+            None if usual.exists() => usual,
+            None => return Ok(None),
+        };
+        let text = fs::read_to_string(path).map_err(|error| {
+            let message = format!("{}: {error}", path.display());
+            vec![Problem::new(
+                "--file",
+                message,
+                "give a file that can be read",
+            )]
+        })?;
+        let spec = crate::verbs::lint::read(path, &text);
+        let spec = spec.map_err(|error| placed(path, &error))?;
+        Ok(Some(Self {
+            path: path.to_owned(),
+            spec,
+        }))
+    }
+
+    /// The folder that it is in, whatever becomes of the process's own.
+    pub(crate) fn folder(&self) -> PathBuf {
+        let folder = self.path.parent().unwrap_or(Path::new(""));
+        absolute(folder)
+    }
+}
+
+/// The problems of a file, each with its place in it.
+fn placed(path: &Path, error: &SpecError) -> Vec<Problem> {
+    let problems = error.problems().iter();
+    let problem = |one: &bluegreen::spec::SpecProblem| {
+        let at = one.at.map(|at| format!(":{}:{}", at.line, at.column));
+        let mut place = format!("{}{}", path.display(), at.unwrap_or_default());
+        if !one.problem.field.is_empty() {
+            place = format!("{place}: {}", one.problem.field);
+        }
+        Problem::new(
+            place,
+            one.problem.message.as_str(),
+            one.problem.hint.as_str(),
+        )
+    };
+    problems.map(problem).collect()
+}
+
+fn absolute(path: &Path) -> PathBuf {
+    match path.as_os_str().is_empty() {
+        true => std::env::current_dir().unwrap_or_default(),
+        false => std::path::absolute(path).unwrap_or_else(|_| path.to_owned()),
+    }
+}
+
+/// A deployment, with the options that made it: problems of its fields are told under their names.
 pub(crate) struct Setup {
-    pub(crate) plan: DeploymentPlan,
-    pub(crate) cluster: String,
-    pub(crate) service: String,
-    repository: Option<String>,
-    pub(crate) image: Option<ImageRef>,
-    pub(crate) context: PathBuf,
-    /// The context of a simulation, which ends with it.
-    _stand_in: Option<TempDir>,
-    tag: Option<ImageTag>,
-    checks: Option<CheckSuite>,
-    task_definition: Option<TaskDefinition>,
-    spec: Option<ServiceSpec>,
-    /// How long after SIGTERM it is killed.
-    pub(crate) grace: Option<Duration>,
+    pub(crate) deployment: ServiceDeployment,
+    given: BTreeSet<&'static str>,
+    /// What a simulated world builds.
+    _folder: Option<tempfile::TempDir>,
 }
 
 impl Setup {
-    /// Checks all of it. `simulation` has its own names.
-    pub(crate) fn new(cli: &Cli, simulation: Option<&Simulation>) -> Result<Self, Vec<Problem>> {
+    /// The deployment of the file's side, with the options over it.
+    pub(crate) async fn of_file(cli: &Cli, file: &File, aws: &Aws) -> Result<Self, Refused> {
+        let side = match side_of(cli, &file.spec)? {
+            Some(side) => side,
+            None => file.spec.idle_side(aws).await.map_err(Refused::Failed)?,
+        };
+        let deployment = file.spec.deployment(&side);
+        let deployment = deployment.map_err(|error| placed(&file.path, &error))?;
+        let folder = path_of("--file", &file.folder())?;
+        Ok(Self::over(cli, deployment.within(folder))?)
+    }
+
+    /// The deployment that the options alone describe.
+    pub(crate) fn of_options(cli: &Cli) -> Result<Self, Vec<Problem>> {
         let mut problems = Vec::new();
-        let mut add = |field: &str, message: String, hint: &str| {
-            problems.push(Problem::new(field, message, hint));
-        };
-        let command = cli.command.clone().unwrap_or(Command::Deploy);
-        let deploys = command == Command::Deploy;
-        let touches = deploys || matches!(command, Command::Rollback { .. } | Command::Resume);
-        let named = |given: &Option<String>, own: Option<&str>| {
-            given.clone().or_else(|| own.map(str::to_owned))
-        };
-        if cli.plan.dry_run && !deploys {
-            add(
-                "--dry-run",
-                "it is for `deploy` and `prepare`".to_owned(),
-                "`aws ecs describe-services` shows what runs, its tags where a rollback goes",
-            );
-        }
-        let grace = cli.place.grace.as_deref();
-        let grace = grace.and_then(|text| {
-            let span = jiff_duration(text);
-            if span.is_none() {
-                let message = format!("`{text}` is not a span of time");
-                add("--grace", message, "write it like `30s` or `2m`");
-            }
-            span
-        });
-        let cluster = named(&cli.service.cluster, simulation.map(Simulation::cluster));
-        let service = named(&cli.service.service, simulation.map(Simulation::service));
-        for (field, value) in [("--cluster", &cluster), ("--service", &service)] {
-            if touches && value.is_none() {
-                add(
-                    field,
-                    "it is needed with --aws".to_owned(),
-                    "say which service is deployed",
-                );
-            }
-        }
-        let repository = named(
-            &cli.image.repository,
-            simulation.map(Simulation::repository),
+        let (cluster, service) = (
+            cli.service.cluster.as_deref(),
+            cli.service.service.as_deref(),
         );
-        if deploys && repository.is_none() && cli.image.image.is_none() {
-            add(
-                "--repository",
-                "it is needed with --aws".to_owned(),
-                "or give --image REPOSITORY@sha256:…",
-            );
-        }
-        let image = cli
-            .image
-            .image
-            .as_deref()
-            .and_then(|text| match text.parse() {
-                Ok(image) => Some(image),
-                Err(error) => {
-                    add(
-                        "--image",
-                        format!("{error}"),
-                        "REPOSITORY@sha256:…, as a push prints it",
-                    );
-                    None
-                }
-            });
-        let mut tag_of = |field: &str, text: &str| match text.parse::<ImageTag>() {
-            Ok(tag) => Some(tag),
-            Err(error) => {
-                add(field, format!("{error}"), "a commit is best");
-                None
+        // Checks are asked without a service, too.
+        let is_needed = cli.only.is_none();
+        for (field, text) in [("--cluster", cluster), ("--service", service)] {
+            if is_needed && text.is_none_or(|text| text.trim().is_empty()) {
+                let hint = "say which service is deployed";
+                problems.push(Problem::new(field, "is needed without a file", hint));
             }
+        }
+        // A cluster may be named by its ARN, which says account and region, too.
+        let cluster = cluster.unwrap_or_default();
+        let part = |at| match cluster.starts_with("arn:") {
+            true => cluster.split(':').nth(at),
+            false => None,
         };
-        let tag = cli
-            .image
-            .tag
-            .as_deref()
-            .and_then(|text| tag_of("--tag", text));
-        let also = Some(cli.image.also_tag.as_str()).filter(|text| !text.is_empty());
-        let also = also.and_then(|text| tag_of("--also-tag", text));
-        let mut read = |field: &str, path: &Option<PathBuf>| {
-            let path = path.as_ref()?;
-            match text_of(field, path) {
-                Ok(text) => Some(text),
-                Err(problem) => {
-                    add(field, problem.message, &problem.hint);
-                    None
-                }
+        let name = cluster.rsplit('/').next().unwrap_or_default();
+        let spec = DeploymentSpec::default();
+        let mut deployment =
+            ServiceDeployment::new(Service::new(name, service.unwrap_or_default()), spec);
+        deployment.region = part(3).and_then(|text| text.parse().ok());
+        deployment.account = part(4).and_then(|text| text.parse::<Account>().ok());
+        deployment.folder = Some(path_of("--context", &absolute(Path::new("")))?);
+        match Self::over(cli, deployment) {
+            Ok(setup) if problems.is_empty() => Ok(setup),
+            Ok(_) => Err(problems),
+            Err(more) => {
+                problems.extend(more);
+                Err(problems)
             }
-        };
-        let first = simulation.is_some_and(|simulation| simulation.runs().is_none());
-        let own = |text: &str| first.then(|| text.to_owned());
-        let definition = read("--task-definition", &cli.service.task_definition);
-        let definition = definition.or_else(|| own(TASK_DEFINITION));
-        let spec = read("--service-definition", &cli.service.service_definition);
-        let spec = spec.or_else(|| own(SERVICE));
-        let checks = read("--checks", &cli.checks.checks);
-        let checks = checks.or_else(|| simulation.map(|_| CHECKS.to_owned()));
-        let task_definition = definition.and_then(|text| {
-            let read = TaskDefinition::from_json(&text);
-            read.map_err(|error| {
-                add(
-                    "--task-definition",
-                    chain(&error),
-                    error
-                        .hint()
-                        .unwrap_or("see `aws ecs describe-task-definition`"),
-                )
-            })
-            .ok()
-        });
-        let spec = spec.and_then(|text| {
-            let read = ServiceSpec::from_json(&text);
-            read.map_err(|error| {
-                add(
-                    "--service-definition",
-                    chain(&error),
-                    error
-                        .hint()
-                        .unwrap_or("see `aws ecs create-service --generate-cli-skeleton`"),
-                )
-            })
-            .ok()
-        });
-        let unknown = &cli.service.accept_unknown;
-        let task_definition = task_definition.map(|read| {
-            let take = |read: TaskDefinition, path: &String| read.accept_unknown(path);
-            unknown.iter().fold(read, take)
-        });
-        let spec = spec.map(|read| {
-            let take = |read: ServiceSpec, path: &String| read.accept_unknown(path);
-            unknown.iter().fold(read, take)
-        });
-        // Which image a deployment sets is known only once the service was looked at.
-        let is_image = |one: &Finding| one.message.contains("].image: ");
-        let mut findings = task_definition
-            .as_ref()
-            .map_or(Vec::new(), |one| one.findings());
-        findings.retain(|one| !is_image(one));
-        let of_service = spec.as_ref().map_or(Vec::new(), ServiceSpec::findings);
-        for problem in refused("--task-definition", findings)
-            .chain(refused("--service-definition", of_service))
-        {
-            add(&problem.field, problem.message, &problem.hint);
         }
-        let checks = checks.and_then(|text| match suite(cli, &text) {
-            Ok(suite) => Some(suite),
-            Err(message) => {
-                add("--checks", message, "CheckSuite in the docs has every key");
-                None
-            }
-        });
-        if checks.is_none()
-            && matches!(command, Command::Health | Command::Smoke)
-            && cli.checks.checks.is_none()
-        {
-            add(
-                "--checks",
-                "it is needed with --aws".to_owned(),
-                "give a file with health check and smoke tests",
-            );
-        }
-        let mut span = |field: &str, text: &str| match jiff_duration(text) {
-            Some(duration) => duration,
-            None => {
-                add(
-                    field,
-                    format!("`{text}` is no span of time"),
-                    "write it like 20m or 90s",
-                );
-                Duration::from_secs(60)
-            }
-        };
-        let mut plan = DeploymentPlan::builder()
-            .poll_every(span("--poll-every", &cli.plan.poll_every))
-            .rollout_deadline(span("--rollout-deadline", &cli.plan.rollout_deadline))
-            .rollback_deadline(span("--rollback-deadline", &cli.plan.rollback_deadline))
-            .also_tag(also)
-            .on_cancel(match cli.plan.on_cancel {
-                Policy::RollBack => OnCancel::RollBack,
-                Policy::Hold => OnCancel::Hold,
-            });
-        for risk in accepted(&cli.plan.accept, &mut problems) {
-            plan = plan.accept(risk);
-        }
-        if cli.plan.in_place {
-            plan = plan.accept(Acceptance::InPlace);
-        }
-        if cli.plan.without_test_route {
-            plan = plan.accept(Acceptance::NoTestRoute);
-        }
-        if let Some(health) = checks.as_ref().and_then(CheckSuite::health) {
-            plan = plan.health(HealthPolicy::new(
-                health.successes(),
-                health.every(),
-                health.deadline(),
-            ));
-        }
-        let plan = match plan.build() {
-            Ok(plan) if problems.is_empty() => plan,
-            Ok(_) => return Err(problems),
-            Err(error) => {
-                problems.extend_from_slice(error.problems());
-                return Err(problems);
-            }
-        };
-        let stand_in = match (&cli.image.context, simulation) {
-            (None, Some(_)) => Some(stand_in().map_err(|error| {
-                let message = format!("no folder can be made for the simulation's: {error}");
-                vec![Problem::new("--context", message, "name a folder")]
-            })?),
-            _ => None,
-        };
-        let context = match (&cli.image.context, &stand_in) {
-            (Some(context), _) => context.clone(),
-            (None, Some(folder)) => folder.path().to_owned(),
-            (None, None) => ".".into(),
-        };
-        Ok(Self {
-            plan,
-            cluster: cluster.unwrap_or_default(),
-            service: service.unwrap_or_default(),
-            repository,
-            image,
-            context,
-            _stand_in: stand_in,
-            tag,
-            checks,
-            task_definition,
-            spec,
-            grace,
-        })
     }
 
-    pub(crate) fn deployer(
-        &self,
-        aws: &Aws,
+    /// The deployment of a simulated world: its own files, the file's deployment over them, and the options
+    /// over that.
+    pub(crate) fn simulated(
         cli: &Cli,
-        simulation: Option<&Simulation>,
-    ) -> EcsServiceDeployer {
-        let mut deployer = EcsServiceDeployer::new(aws, &self.cluster, &self.service);
-        // Without a client the platform of some images is not known, which is said then.
-        if let Ok(client) = http(simulation) {
-            deployer = deployer.with_http_client(client);
-        }
-        if let Some(image) = &self.image {
-            deployer = deployer.with_image(image.clone());
-        }
-        if let Some(container) = &cli.service.container {
-            deployer = deployer.with_container(container);
-        }
-        if let Some(definition) = &self.task_definition {
-            deployer = deployer.with_task_definition(definition.clone());
-        }
-        if let Some(spec) = &self.spec {
-            deployer = deployer.with_service(spec.clone());
-        }
-        let given = self.image.as_ref().map(ImageRef::repository);
-        if let Some(repository) = given.or(self.repository.as_deref()) {
-            deployer = deployer.with_image_repository(repository);
-        }
-        if let (Some(platform), None) = (&cli.image.platform, given) {
-            deployer = deployer.with_image_platform(platform);
-        }
-        deployer
-    }
-
-    /// The builder, where there is a repository.
-    pub(crate) fn builder(
-        &self,
-        aws: &Aws,
-        cli: &Cli,
-        simulation: Option<&Simulation>,
-    ) -> Option<DockerImageBuilder> {
-        let mut registry = EcrRegistry::new(aws, self.repository.clone()?);
-        if cli.image.create_repository {
-            registry = registry.create_if_absent();
-        }
-        let mut builder = DockerImageBuilder::new(registry, commands(simulation));
-        if let Some(dockerfile) = &cli.image.dockerfile {
-            builder = builder.with_dockerfile(dockerfile);
-        }
-        if let Some(platform) = &cli.image.platform {
-            builder = builder.with_platform(platform);
-        }
-        let definition = self.task_definition.as_ref();
-        if let Some(platform) = definition.and_then(TaskDefinition::platform) {
-            builder = builder.requiring_platform(platform);
-        }
-        for argument in &cli.image.build_arg {
-            let own = || std::env::var(argument).unwrap_or_default();
-            let (name, value) = match argument.split_once('=') {
-                Some((name, value)) => (name, value.to_owned()),
-                None => (argument.as_str(), own()),
+        file: Option<&File>,
+        simulation: &Simulation,
+    ) -> Result<Self, Vec<Problem>> {
+        let own = tempfile::tempdir().and_then(|folder| {
+            for (name, text) in OWN {
+                fs::write(folder.path().join(name), text)?;
+            }
+            Ok(folder)
+        });
+        let folder = own.map_err(|error| {
+            let message = format!("there is no room for its files: {error}");
+            vec![Problem::new(
+                "--sim",
+                message,
+                "set TMPDIR to a folder that can be written",
+            )]
+        })?;
+        let in_own = |name: &str| path_of("--sim", &folder.path().join(name));
+        let mut deployment = simulation.deployment();
+        deployment.folder = Some(path_of("--sim", folder.path())?);
+        if let Some(file) = file {
+            let side = match side_of(cli, &file.spec)? {
+                Some(side) => side,
+                None => deployment.side.clone().ok_or_else(Vec::new)?,
             };
-            builder = builder.with_build_arg(name, value);
+            let of_file = file.spec.deployment(&side);
+            let of_file = of_file.map_err(|error| placed(&file.path, &error))?;
+            let repository = deployment.spec.repository.take();
+            deployment.side = Some(side);
+            deployment.spec = of_file.spec;
+            deployment.spec.repository = repository;
+            deployment.folder = Some(path_of("--file", &file.folder())?);
+        } else {
+            no_side(cli)?;
+            deployment.side = None;
         }
-        if !cli.json {
-            builder = builder.on_output(|line| say_line!("       │ {line}"));
+        let spec = &mut deployment.spec;
+        if spec.context.is_none() && spec.image.is_none() && cli.service.image.is_none() {
+            spec.context = Some(in_own("")?);
         }
-        Some(builder)
-    }
-
-    /// Where the image comes from: by digest, or built under its commit.
-    pub(crate) async fn source(
-        &self,
-        cli: &Cli,
-        simulation: Option<&Simulation>,
-    ) -> bluegreen::Result<ImageSource> {
-        if let Some(image) = &self.image {
-            return Ok(ImageSource::Given {
-                image: image.clone(),
-            });
+        if spec.checks.is_none() {
+            spec.checks = Some(Checks::File(in_own("checks.toml")?));
         }
-        let tag = match &self.tag {
-            Some(tag) => tag.clone(),
-            None => git_tag(&*commands(simulation), &self.context).await?,
-        };
-        // What a dirty tree holds no tag says twice.
-        let reuse = !cli.image.rebuild && !tag.as_str().ends_with("-dirty");
-        Ok(ImageSource::Build {
-            request: BuildRequest::new(self.context.clone(), tag),
-            reuse,
+        if simulation.runs().is_none() {
+            let own = in_own("task-definition.json")?;
+            spec.task_definition.get_or_insert(own);
+            spec.service_definition
+                .get_or_insert(in_own("service.json")?);
+        }
+        let setup = Self::over(cli, deployment)?;
+        Ok(Self {
+            _folder: Some(folder),
+            ..setup
         })
     }
 
-    /// Adds the checks that the command is about.
-    pub(crate) fn checked(
-        &self,
-        mut deployment: Deployment,
-        simulation: Option<&Simulation>,
-    ) -> bluegreen::Result<Deployment> {
-        let Some(suite) = &self.checks else {
-            return Ok(deployment);
-        };
-        let client = http(simulation)?;
-        if let Some(health) = suite.health_check(Arc::clone(&client))? {
-            deployment = deployment.health(health);
+    /// The options over a deployment.
+    fn over(cli: &Cli, mut deployment: ServiceDeployment) -> Result<Self, Vec<Problem>> {
+        let mut options = Options::default();
+        options.of_image(cli, &mut deployment.spec);
+        options.of_checks(cli, &mut deployment.spec);
+        options.of_plan(cli, &mut deployment.spec);
+        match options.problems.is_empty() {
+            true => Ok(Self {
+                deployment,
+                given: options.given,
+                _folder: None,
+            }),
+            false => Err(options.problems),
         }
-        for smoke in suite.smoke_checks(client)? {
-            deployment = deployment.smoke(smoke);
-        }
-        Ok(deployment)
     }
 
-    pub(crate) fn has_checks(&self) -> bool {
-        self.checks.is_some()
+    /// The problems of a specification under the options that they came from.
+    pub(crate) fn told(&self, error: &SpecError) -> Vec<Problem> {
+        let own = self.deployment.field("");
+        let problems = error.problems().iter().map(|one| one.problem.clone());
+        let named = problems.map(|mut problem| {
+            let field = problem.field.strip_prefix(&own);
+            let first = |field: &str| {
+                let end = field.find(['.', '[']).unwrap_or(field.len());
+                field[..end].to_owned()
+            };
+            if let Some(field) = field
+                && (self.deployment.side.is_none() || self.given.contains(first(field).as_str()))
+            {
+                problem.field = option(&first(field));
+            }
+            problem
+        });
+        named.collect()
     }
 }
 
-fn commands(simulation: Option<&Simulation>) -> Arc<dyn CommandRunner> {
-    match simulation {
-        Some(simulation) => simulation.commands(),
-        None => Arc::new(SystemCommands::default()),
+/// The option for a field.
+fn option(field: &str) -> String {
+    let name = match field {
+        "headers" => "header",
+        "build_args" => "build-arg",
+        field => field,
+    };
+    format!("--{}", name.replace('_', "-"))
+}
+
+/// A side that was named without a file.
+pub(crate) fn no_side(cli: &Cli) -> Result<(), Vec<Problem>> {
+    match &cli.side {
+        None => Ok(()),
+        Some(side) => {
+            let hint = match moved(side) {
+                Some(hint) => hint.to_owned(),
+                None => format!("name the file that has a side `{side}`: -f FILE"),
+            };
+            Err(vec![Problem::new(
+                "SIDE",
+                format!("`{side}` is a side of no file"),
+                hint,
+            )])
+        }
     }
 }
 
-fn http(simulation: Option<&Simulation>) -> bluegreen::Result<Arc<dyn HttpClient>> {
-    Ok(match simulation {
-        Some(simulation) => simulation.http(),
-        None => Arc::new(ReqwestClient::new()?),
+/// Where words have gone that were verbs of `deploy` before.
+fn moved(word: &str) -> Option<&'static str> {
+    Some(match word {
+        "prepare" => "it is `bluegreen prepare`",
+        "validate" => "it is `bluegreen lint`",
+        "rollback" => "it is `bluegreen deploy --undo`",
+        "resume" => "it is `bluegreen deploy --resume`",
+        "health" => "it is `bluegreen deploy --only health`",
+        "smoke" => "it is `bluegreen deploy --only smoke`",
+        "deploy" => "leave it out",
+        _ => return None,
     })
 }
 
-fn suite(cli: &Cli, text: &str) -> Result<CheckSuite, String> {
-    let said = |error: bluegreen::check::SpecError| error.to_string();
-    let mut suite = CheckSuite::from_toml(text).map_err(said)?;
-    if let Some(url) = &cli.checks.url {
-        suite = suite.with_base_url(url).map_err(said)?;
-    }
-    if let Some(host) = &cli.checks.host {
-        suite = suite.with_host(host).map_err(said)?;
-    }
-    if let Some(to) = &cli.checks.connect_to {
-        suite = suite.with_connect_to(to.clone());
-    }
-    for header in &cli.checks.header {
-        let (name, value) = header.split_once(':').ok_or_else(|| {
-            format!("--header `{header}`: write it like `X-Bluegreen-Test: green`")
+/// The side that is named, or whose service is.
+fn side_of(cli: &Cli, spec: &MigrationSpec) -> Result<Option<Name>, Vec<Problem>> {
+    let names: Vec<&str> = spec.sides.keys().map(Name::as_str).collect();
+    if let Some(side) = &cli.side {
+        let found = spec.sides.keys().find(|name| name.as_str() == side);
+        let found = found.ok_or_else(|| {
+            let known = || format!("the sides are {}", names.join(" and "));
+            let hint = moved(side).map_or_else(known, str::to_owned);
+            vec![Problem::new(
+                "SIDE",
+                format!("there is no side `{side}`"),
+                hint,
+            )]
         })?;
-        suite = suite.with_header(name.trim(), value.trim()).map_err(said)?;
+        return Ok(Some(found.clone()));
     }
-    Ok(suite)
+    let (cluster, service) = (&cli.service.cluster, &cli.service.service);
+    if cluster.is_none() && service.is_none() {
+        return Ok(None);
+    }
+    let name = |text: &str| text.rsplit('/').next().unwrap_or_default().to_owned();
+    let is_it = |of: &Service| {
+        service.as_ref().is_none_or(|text| of.name == *text)
+            && cluster.as_ref().is_none_or(|text| of.cluster == name(text))
+    };
+    let mut found = spec
+        .sides
+        .iter()
+        .filter(|(_, side)| side.service.as_ref().is_some_and(is_it));
+    match (found.next(), found.next()) {
+        (Some((side, _)), None) => Ok(Some(side.clone())),
+        (first, _) => {
+            let message = match first {
+                Some(_) => "both sides of the file are in it",
+                None => "no side of the file has this service",
+            };
+            let field = if service.is_some() {
+                "--service"
+            } else {
+                "--cluster"
+            };
+            let hint = format!("name the side instead: {}", names.join(" or "));
+            Err(vec![Problem::new(field, message, hint)])
+        }
+    }
 }
 
-/// A source for the simulation, which builds nothing from it; but a builder looks whether there is one.
-fn stand_in() -> io::Result<TempDir> {
-    let folder = tempfile::Builder::new().prefix("bluegreen-").tempdir()?;
-    fs::write(folder.path().join("Dockerfile"), "FROM scratch\n")?;
-    Ok(folder)
+fn path_of(field: &str, path: &Path) -> Result<FilePath, Vec<Problem>> {
+    let text = path.to_str().unwrap_or_default();
+    text.parse().map_err(|_| {
+        let message = format!("`{}` is a path that is not UTF-8", path.display());
+        vec![Problem::new(field, message, "name it otherwise")]
+    })
 }
 
-fn jiff_duration(text: &str) -> Option<Duration> {
-    let span: jiff::SignedDuration = text.parse().ok()?;
-    Duration::try_from(span).ok()
+#[derive(Default)]
+struct Options {
+    given: BTreeSet<&'static str>,
+    problems: Vec<Problem>,
 }
 
-fn chain(error: &bluegreen::Error) -> String {
-    bluegreen::Failure::from(error).message
+impl Options {
+    /// A value of an option into its field.
+    fn set<T: FromStr<Err = ValueError>>(
+        &mut self,
+        field: &'static str,
+        text: Option<&str>,
+        into: &mut Option<T>,
+    ) {
+        let Some(text) = text else { return };
+        self.given.insert(field);
+        match text.parse() {
+            Ok(value) => *into = Some(value),
+            Err(error) => {
+                let error: ValueError = error;
+                let problem = Problem::new(option(field), error.to_string(), error.hint());
+                self.problems.push(problem);
+            }
+        }
+    }
+
+    /// A path, which is meant from the folder of the process.
+    fn path(&mut self, field: &'static str, text: Option<&str>, into: &mut Option<FilePath>) {
+        let Some(text) = text else { return };
+        self.given.insert(field);
+        let path = match text.is_empty() {
+            true => Err(vec![Problem::new(option(field), "is empty", "name a file")]),
+            false => path_of(&option(field), &absolute(Path::new(text))),
+        };
+        match path {
+            Ok(path) => *into = Some(path),
+            Err(problems) => self.problems.extend(problems),
+        }
+    }
+
+    fn list<T: FromStr<Err = ValueError>>(
+        &mut self,
+        field: &'static str,
+        texts: &[String],
+        into: &mut Vec<T>,
+    ) {
+        for text in texts {
+            let mut value = None;
+            self.set(field, Some(text), &mut value);
+            into.extend(value);
+        }
+    }
+
+    fn flag(&mut self, field: &'static str, is_given: bool, into: &mut bool) {
+        if is_given {
+            self.given.insert(field);
+            *into = true;
+        }
+    }
+
+    fn of_image(&mut self, cli: &Cli, spec: &mut DeploymentSpec) {
+        let (given, rare) = (&cli.service, &cli.rare);
+        if let Some(text) = &given.image {
+            self.given.insert("image");
+            match text.parse() {
+                Ok(image) => {
+                    spec.image = Some(image);
+                    // The file says how an image is built otherwise.
+                    (spec.context, spec.dockerfile, spec.tag) = (None, None, None);
+                    (spec.build_args, spec.rebuild) = (Vec::new(), false);
+                }
+                Err(error) => {
+                    let hint = "REPOSITORY@sha256:…, as a push prints it";
+                    let problem = Problem::new("--image", format!("{error}"), hint);
+                    self.problems.push(problem);
+                }
+            }
+        }
+        self.set(
+            "repository",
+            given.repository.as_deref(),
+            &mut spec.repository,
+        );
+        self.flag(
+            "create_repository",
+            rare.create_repository,
+            &mut spec.create_repository,
+        );
+        self.path("context", given.context.as_deref(), &mut spec.context);
+        self.path(
+            "dockerfile",
+            rare.dockerfile.as_deref(),
+            &mut spec.dockerfile,
+        );
+        self.set("platform", given.platform.as_deref(), &mut spec.platform);
+        self.list("build_args", &rare.build_arg, &mut spec.build_args);
+        if let Some(text) = &given.tag {
+            self.given.insert("tag");
+            match text.parse() {
+                Ok(tag) => spec.tag = Some(tag),
+                Err(error) => {
+                    let problem = Problem::new("--tag", format!("{error}"), "a commit is best");
+                    self.problems.push(problem);
+                }
+            }
+        }
+        self.flag("rebuild", rare.rebuild, &mut spec.rebuild);
+        self.set("also_tag", rare.also_tag.as_deref(), &mut spec.also_tag);
+        self.set("container", rare.container.as_deref(), &mut spec.container);
+        let definition = given.task_definition.as_deref();
+        self.path("task_definition", definition, &mut spec.task_definition);
+        let definition = given.service_definition.as_deref();
+        self.path(
+            "service_definition",
+            definition,
+            &mut spec.service_definition,
+        );
+        self.list(
+            "accept_unknown",
+            &rare.accept_unknown,
+            &mut spec.accept_unknown,
+        );
+    }
+
+    fn of_checks(&mut self, cli: &Cli, spec: &mut DeploymentSpec) {
+        let mut file = None;
+        self.path("checks", cli.checks.checks.as_deref(), &mut file);
+        if let Some(file) = file {
+            spec.checks = Some(Checks::File(file));
+        }
+        self.set("url", cli.checks.url.as_deref(), &mut spec.url);
+        self.set("host", cli.rare.host.as_deref(), &mut spec.host);
+        if let Some(to) = &cli.checks.connect_to {
+            self.given.insert("connect_to");
+            spec.connect_to = Some(to.clone());
+        }
+        for header in &cli.rare.header {
+            self.given.insert("headers");
+            let named = header.split_once(':').and_then(|(name, value)| {
+                let name = name.trim().parse::<Name>().ok()?;
+                Some((name, HeaderValue::Text(value.trim().to_owned())))
+            });
+            match named {
+                Some((name, value)) => drop(spec.headers.insert(name, value)),
+                None => {
+                    let hint = "write it like `X-Bluegreen-Test: green`";
+                    let problem = Problem::new("--header", "is not a header", hint);
+                    self.problems.push(problem);
+                }
+            }
+        }
+    }
+
+    fn of_plan(&mut self, cli: &Cli, spec: &mut DeploymentSpec) {
+        let rare = &cli.rare;
+        for (field, text, into) in [
+            ("poll_every", &rare.poll_every, &mut spec.poll_every),
+            (
+                "rollout_deadline",
+                &rare.rollout_deadline,
+                &mut spec.rollout_deadline,
+            ),
+            (
+                "rollback_deadline",
+                &rare.rollback_deadline,
+                &mut spec.rollback_deadline,
+            ),
+            ("grace", &rare.grace, &mut spec.grace),
+        ] {
+            self.set(field, text.as_deref(), into);
+        }
+        if let Some(policy) = rare.on_cancel {
+            spec.on_cancel = match policy {
+                Policy::RollBack => OnCancel::RollBack,
+                Policy::Hold => OnCancel::Hold,
+            };
+        }
+        let risks = accepted(&cli.checks.accept, &mut self.problems);
+        spec.accept.extend(risks);
+        let in_place = cli.checks.in_place.then_some(Acceptance::InPlace);
+        spec.accept.extend(in_place);
+        let no_route = rare.without_test_route.then_some(Acceptance::NoTestRoute);
+        spec.accept.extend(no_route);
+    }
 }

@@ -10,7 +10,12 @@ use clap::Args;
 use serde::Serialize;
 
 use crate::{
-    common::{data::json_line, errors::BAD_ARGUMENTS, say::say_line},
+    common::{
+        data::json_line,
+        errors::{BAD_ARGUMENTS, bad_arguments},
+        say::say_line,
+    },
+    deploy::definitions,
     migration::open::USUAL_FILE,
 };
 
@@ -19,18 +24,32 @@ use crate::{
 /// Exit codes: 0, all of them are valid; 2, one is not.
 #[derive(Debug, Args)]
 pub(crate) struct Lint {
-    /// The files, TOML or JSON by their ending.
-    #[arg(value_name = "FILE", default_value = USUAL_FILE)]
+    /// The files [default: ./bluegreen.toml, if no definition is named].
+    #[arg(value_name = "FILE")]
     files: Vec<PathBuf>,
     /// Print one problem a line as JSON on stdout.
     #[arg(long)]
     json: bool,
+    #[command(flatten)]
+    definitions: definitions::Definitions,
 }
 
 pub(crate) fn main(cli: &Lint) -> ExitCode {
-    let valid = cli.files.iter().map(|path| is_valid(path, cli.json));
+    let usual = [PathBuf::from(USUAL_FILE)];
+    let files = match cli.files.is_empty() && !cli.definitions.any() {
+        true => &usual[..],
+        false => &cli.files[..],
+    };
+    let valid = files.iter().map(|path| is_valid(path, cli.json));
     // Each file is read, whatever the one before it holds.
-    let valid: Vec<bool> = valid.collect();
+    let mut valid: Vec<bool> = valid.collect();
+    match definitions::lint(&cli.definitions, cli.json) {
+        Ok(is_sound) => valid.push(is_sound),
+        Err(problems) => {
+            let _code = bad_arguments(&problems);
+            valid.push(false);
+        }
+    }
     match valid.iter().all(|valid| *valid) {
         true => ExitCode::SUCCESS,
         false => ExitCode::from(BAD_ARGUMENTS),
@@ -82,7 +101,40 @@ fn is_valid(path: &Path, json: bool) -> bool {
             say_line!("{}", plan.preview());
         }
     }
-    true
+    are_definitions_valid(path, &spec, json)
+}
+
+/// Whether the files that the deployments of its sides name are valid.
+fn are_definitions_valid(path: &Path, spec: &MigrationSpec, json: bool) -> bool {
+    let folder = path.parent().unwrap_or(Path::new(""));
+    let problems = spec.sides.iter().flat_map(|(name, side)| {
+        let deployment = side.deployment.as_ref();
+        let problems = deployment.map(|deployment| {
+            definitions::of_side(name, side.service.as_ref(), deployment, folder)
+        });
+        problems.unwrap_or_default()
+    });
+    let mut is_valid = true;
+    for problem in problems {
+        is_valid = false;
+        let (field, message, hint) = (&problem.field, &problem.message, &problem.hint);
+        if json {
+            json_line(&Told {
+                file: path,
+                line: None,
+                column: None,
+                field,
+                message,
+                hint,
+            });
+            continue;
+        }
+        say_line!("error: {}: {field}: {message}", path.display());
+        if !hint.is_empty() {
+            say_line!("  hint: {hint}");
+        }
+    }
+    is_valid
 }
 
 /// Says everything that is wrong with a file, and returns the exit code.

@@ -114,7 +114,10 @@ impl Simulation {
             clock: Arc::clone(self.shared.clock()) as Arc<dyn Clock>,
             dates: self.shared.dates().clone(),
         };
-        Aws::from_parts(parts, Some("us-east-1".to_owned()))
+        let aws = Aws::from_parts(parts, Some("us-east-1".to_owned()));
+        #[cfg(feature = "spec")]
+        let aws = aws.on_machine(self.commands(), self.http());
+        aws
     }
 
     /// The rule that divides the traffic, as an operator would name it.

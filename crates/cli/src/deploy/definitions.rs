@@ -1,6 +1,9 @@
-//! `bluegreen deploy validate`: what is wrong with definition files.
+//! What is wrong with definition files: `bluegreen lint` says it.
 
-use std::{fs, path::Path};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
 
 use bluegreen::{
     aws::{
@@ -9,22 +12,68 @@ use bluegreen::{
     },
     preflight::{Finding, Severity},
     problem::Problem,
+    spec::{DeploymentSpec, Name, Service, ServiceDeployment},
 };
+use clap::Args;
+use serde::Serialize;
 
-use super::args::{Cli, Validate};
-use crate::common::{rule::arn, say::say_line};
+use crate::common::{data::json_line, rule::arn, say::say_line};
 
-/// Says everything, and whether nothing of it stops.
-pub(crate) fn run(cli: &Cli, asked: &Validate) -> Result<bool, Vec<Problem>> {
+/// Definition files of AWS, each as its create call takes it.
+#[derive(Debug, Clone, Default, Args)]
+#[command(next_help_heading = "Definitions, JSON as the AWS CLI takes it")]
+pub(crate) struct Definitions {
+    /// A task definition
+    #[arg(long, value_name = "FILE")]
+    pub(crate) task_definition: Option<PathBuf>,
+    /// A service
+    #[arg(long, value_name = "FILE")]
+    pub(crate) service_definition: Option<PathBuf>,
+    /// A target group
+    #[arg(long, value_name = "FILE")]
+    pub(crate) target_group_definition: Option<PathBuf>,
+    /// A listener rule
+    #[arg(long, value_name = "FILE")]
+    pub(crate) listener_rule: Option<PathBuf>,
+    /// Green's target group, to which that rule must not send everything at once
+    #[arg(long, value_name = "ARN")]
+    pub(crate) green_target_group: Option<String>,
+    /// A field or value that is newer than this program's model of AWS, by the path that its refusal names
+    #[arg(long, value_name = "PATH")]
+    pub(crate) accept_unknown: Vec<String>,
+}
+
+impl Definitions {
+    /// Whether any file is named.
+    pub(crate) fn any(&self) -> bool {
+        self.task_definition.is_some()
+            || self.service_definition.is_some()
+            || self.target_group_definition.is_some()
+            || self.listener_rule.is_some()
+    }
+}
+
+/// One finding for programs.
+#[derive(Serialize)]
+struct Told<'a> {
+    file: &'a Path,
+    message: &'a str,
+    hint: &'a str,
+    /// Whether it is no more than a note.
+    note: bool,
+}
+
+/// Says everything, and whether nothing of it stops. A file that cannot be read is a problem.
+pub(crate) fn lint(asked: &Definitions, json: bool) -> Result<bool, Vec<Problem>> {
     let mut problems = Vec::new();
     let green = asked.green_target_group.as_deref();
     let green: Option<TargetGroupArn> = arn("--green-target-group", green, &mut problems);
     type Read<'a> = Box<dyn Fn(&str) -> bluegreen::Result<Vec<Finding>> + 'a>;
-    let accepted = &cli.service.accept_unknown;
+    let accepted = &asked.accept_unknown;
     let files: [(&str, &Option<_>, Read<'_>); 4] = [
         (
             "--task-definition",
-            &cli.service.task_definition,
+            &asked.task_definition,
             Box::new(|text| {
                 let read = TaskDefinition::from_json(text)?;
                 let take = |read: TaskDefinition, path: &String| read.accept_unknown(path);
@@ -33,7 +82,7 @@ pub(crate) fn run(cli: &Cli, asked: &Validate) -> Result<bool, Vec<Problem>> {
         ),
         (
             "--service-definition",
-            &cli.service.service_definition,
+            &asked.service_definition,
             Box::new(|text| {
                 let read = ServiceSpec::from_json(text)?;
                 let take = |read: ServiceSpec, path: &String| read.accept_unknown(path);
@@ -76,11 +125,6 @@ pub(crate) fn run(cli: &Cli, asked: &Validate) -> Result<bool, Vec<Problem>> {
             Err(problem) => problems.push(problem),
         }
     }
-    if found.is_empty() && problems.is_empty() {
-        let names: Vec<&str> = files.iter().map(|(field, ..)| *field).collect();
-        let hint = format!("give at least one of {}", names.join(", "));
-        problems.push(Problem::new("validate", "there is no file to read", hint));
-    }
     if !problems.is_empty() {
         return Err(problems);
     }
@@ -89,6 +133,17 @@ pub(crate) fn run(cli: &Cli, asked: &Validate) -> Result<bool, Vec<Problem>> {
         let stops = findings.iter().filter(|one| one.severity != Severity::Note);
         let wrong = stops.count();
         is_sound &= wrong == 0;
+        if json {
+            for finding in &findings {
+                json_line(&Told {
+                    file: path,
+                    message: &finding.message,
+                    hint: finding.hint.as_deref().unwrap_or_default(),
+                    note: finding.severity == Severity::Note,
+                });
+            }
+            continue;
+        }
         say_line!(
             "{}: {wrong} wrong, {} to know",
             path.display(),
@@ -107,6 +162,30 @@ pub(crate) fn run(cli: &Cli, asked: &Validate) -> Result<bool, Vec<Problem>> {
         }
     }
     Ok(is_sound)
+}
+
+/// What is wrong with the files that a side's deployment names, from the folder of its own file. Variables
+/// that checks take from the environment are not asked for: they are set where it runs.
+pub(crate) fn of_side(
+    side: &Name,
+    service: Option<&Service>,
+    spec: &DeploymentSpec,
+    folder: &Path,
+) -> Vec<Problem> {
+    let Some(service) = service else {
+        return Vec::new();
+    };
+    let mut deployment = ServiceDeployment::new(service.clone(), spec.clone());
+    deployment.side = Some(side.clone());
+    if let Some(folder) = folder.to_str().and_then(|text| text.parse().ok()) {
+        deployment = deployment.within(folder);
+    }
+    let loaded = deployment.load_with(|_| Some("any".to_owned()));
+    let problems = loaded.err().map(|error| {
+        let problems = error.problems().iter();
+        problems.map(|one| one.problem.clone()).collect()
+    });
+    problems.unwrap_or_default()
 }
 
 /// What stops among the findings of a file, as problems of the option that names it.

@@ -1,0 +1,335 @@
+//! From a deployment's specification to a run: everything wired, and fenced by the journal's lease.
+
+use serde::{Deserialize, Serialize};
+
+use super::{DeploymentParts, ServiceDeployment};
+use crate::{
+    aws::Aws,
+    deployment::{Deployment, DeploymentError, DeploymentOutcome, ImageSource, origin_of},
+    engine::{ControlHandle, Operator, Record},
+    error::{Error, ErrorKind, Failure, Result},
+    preflight::{Acceptance, Finding},
+    service::RevisionId,
+    spec::StartError,
+    store::{Holder, JournalStore, Lease, Take},
+};
+
+/// What a journal keeps of how a deployment's run was started.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[non_exhaustive]
+pub struct DeploymentOrigin {
+    /// The specification, with the tag that was built.
+    pub deployment: ServiceDeployment,
+    /// What was to be done.
+    #[serde(default)]
+    pub act: DeploymentAct,
+}
+
+/// What a run is to do.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum DeploymentAct {
+    /// Deploy.
+    #[default]
+    Deploy,
+    /// Put the service back to what ran before the last deployment, or to this revision.
+    Undo {
+        /// The revision, if it is not the one before.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        to: Option<RevisionId>,
+    },
+}
+
+impl DeploymentOrigin {
+    /// What stands in the first record of a run.
+    ///
+    /// # Errors
+    ///
+    /// `Invalid` if it is no journal of a deployment, or its run was not started from a specification.
+    pub fn of(records: &[Record]) -> Result<Self> {
+        serde_json::from_value(origin_of(records)).map_err(|error| {
+            let message = "read how the run was started: it was not started from a specification";
+            let hint = "resume it with the program that started it, or deploy again, which finds what \
+                was done";
+            Error::new(ErrorKind::Invalid, message)
+                .with_source(error)
+                .with_hint(hint)
+        })
+    }
+}
+
+/// A run that holds the service's journal and is ready: run it, or add to it first.
+#[derive(Debug)]
+#[must_use = "a run does nothing until it is run, and holds the journal"]
+pub struct DeploymentRun {
+    deployment: Deployment,
+    lease: Lease,
+    work: Work,
+    by: Operator,
+    notes: Vec<String>,
+}
+
+/// What a run that is ready does.
+#[derive(Debug)]
+enum Work {
+    Deploy(ImageSource),
+    Undo(Option<RevisionId>),
+}
+
+impl ServiceDeployment {
+    /// Makes a run ready: reads all files, holds account and region, takes the service's journal in `store`,
+    /// and wires builder, registry, deployer, checks, lease and fence. `by` is who is responsible. What an
+    /// earlier run left unproved is proved by this one, or put back.
+    ///
+    /// A service with live traffic is refused by the run's preflight, unless `in-place` is accepted.
+    ///
+    /// # Errors
+    ///
+    /// [`StartError`]; nothing was changed.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping it may leave the journal taken by nobody that lives; it is free again after
+    /// [`EXPIRY`](crate::store::EXPIRY).
+    ///
+    /// # Examples
+    ///
+    /// On the simulated AWS. On the real one only the first lines differ: `Aws::from_env()`, a deployment from
+    /// a file by [`MigrationSpec::deployment`](crate::spec::MigrationSpec::deployment), and `aws.journals(…)`.
+    ///
+    /// ```
+    /// # #[cfg(feature = "sim")]
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use bluegreen::{aws::sim::ReleaseScenario, store::JournalStore};
+    ///
+    /// let simulation = ReleaseScenario::Healthy.simulation(7);
+    /// simulation.start_paused();
+    /// let (aws, store) = (simulation.aws(), JournalStore::memory());
+    /// let mut deployment = simulation.deployment();
+    /// # let source = std::env::temp_dir().join(format!("bluegreen-doc-run-{}", std::process::id()));
+    /// # std::fs::create_dir_all(&source)?;
+    /// # std::fs::write(source.join("Dockerfile"), "FROM scratch")?;
+    /// deployment.folder = Some(source.to_str().unwrap_or_default().parse()?);
+    ///
+    /// let run = deployment.start(&aws, &store, "ann").await?;
+    /// let outcome = run
+    ///     .with(|deployment| deployment.on_event(|event| eprintln!("{event}")))
+    ///     .run()
+    ///     .await?;
+    /// # std::fs::remove_dir_all(source)?;
+    /// assert_eq!(outcome.exit_code(), 0, "{outcome}");
+    /// # Ok(())
+    /// # }
+    /// # #[cfg(not(feature = "sim"))]
+    /// # fn main() {}
+    /// ```
+    pub async fn start(
+        &self,
+        aws: &Aws,
+        store: &JournalStore,
+        by: &str,
+    ) -> std::result::Result<DeploymentRun, StartError> {
+        let parts = self.load()?;
+        parts.names_an_image()?;
+        let lease = self.taken(aws, store, by, Take::IfExpired).await?;
+        parts.ready(aws, lease, DeploymentAct::Deploy, by).await
+    }
+
+    /// Makes the service's newest run in `store` ready to go on, by the specification that stands in its
+    /// journal: of this one only service, account, region and folder count. What was done is found, and not
+    /// done twice.
+    ///
+    /// # Errors
+    ///
+    /// As [`start`](Self::start); also if there is no run, or it was not started from a specification.
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`start`](Self::start).
+    pub async fn resume(
+        &self,
+        aws: &Aws,
+        store: &JournalStore,
+        by: &str,
+    ) -> std::result::Result<DeploymentRun, StartError> {
+        let lease = self.taken(aws, store, by, Take::IfExpired).await?;
+        match self.kept(&lease).await {
+            Ok((parts, act)) => parts.ready(aws, lease, act, by).await,
+            Err(error) => {
+                lease.release().await?;
+                Err(error)
+            }
+        }
+    }
+
+    async fn kept(
+        &self,
+        lease: &Lease,
+    ) -> std::result::Result<(DeploymentParts, DeploymentAct), StartError> {
+        let records = lease.newest_run().await?;
+        let DeploymentOrigin { deployment, act } = DeploymentOrigin::of(&records)?;
+        let deployment = match &self.folder {
+            Some(folder) => deployment.within(folder.clone()),
+            None => deployment,
+        };
+        Ok((deployment.load()?, act))
+    }
+
+    async fn taken(
+        &self,
+        aws: &Aws,
+        store: &JournalStore,
+        by: &str,
+        how: Take,
+    ) -> std::result::Result<Lease, StartError> {
+        self.held(aws).await?;
+        if !store.is_shared() && !aws.is_simulated() {
+            let message = "the journal keeps no controller on another machine out";
+            let finding = Finding::refusal_unless(Acceptance::SingleHost, message);
+            if finding.stops(&self.spec.accept) {
+                return Err(StartError::Refused(finding));
+            }
+        }
+        let log = store.log(&self.log_name(aws));
+        let lease = log.take(Holder::this_process(by), aws.clock(), how).await;
+        Ok(lease?)
+    }
+}
+
+impl DeploymentParts {
+    /// Makes a run ready that has taken its journal itself. The lease is let go if it cannot be.
+    ///
+    /// # Errors
+    ///
+    /// As [`ServiceDeployment::start`]. An undo is made ready whatever its journal holds: where it goes is
+    /// kept with the service.
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`ServiceDeployment::start`].
+    pub async fn ready(
+        &self,
+        aws: &Aws,
+        lease: Lease,
+        act: DeploymentAct,
+        by: &str,
+    ) -> std::result::Result<DeploymentRun, StartError> {
+        match self.wired(aws, &lease, &act).await {
+            Ok((deployment, work, notes)) => Ok(DeploymentRun {
+                deployment,
+                lease,
+                work,
+                by: by.into(),
+                notes,
+            }),
+            Err(error) => {
+                lease.release().await?;
+                Err(error)
+            }
+        }
+    }
+
+    async fn wired(
+        &self,
+        aws: &Aws,
+        lease: &Lease,
+        act: &DeploymentAct,
+    ) -> std::result::Result<(Deployment, Work, Vec<String>), StartError> {
+        let work = match act {
+            DeploymentAct::Deploy => {
+                self.names_an_image()?;
+                Work::Deploy(self.source(aws).await?)
+            }
+            DeploymentAct::Undo { to } => Work::Undo(to.clone()),
+        };
+        let mut kept = self.of.clone();
+        if let Work::Deploy(ImageSource::Build { request, .. }) = &work {
+            // Whoever goes on may be at another commit.
+            kept.spec.tag = Some(request.tag.clone());
+        }
+        let origin = DeploymentOrigin {
+            deployment: kept,
+            act: act.clone(),
+        };
+        let deployment = self
+            .deployment(&aws.fenced(lease.clone()))?
+            .journal(lease.clone())
+            .origin(serde_json::to_value(&origin).unwrap_or_default());
+        let (deployment, notes) = going_on(deployment, lease, act).await?;
+        Ok((deployment, work, notes))
+    }
+}
+
+/// Whatever an earlier process left unproved, this run proves or puts back. An undo needs nothing of that.
+async fn going_on(
+    deployment: Deployment,
+    lease: &Lease,
+    act: &DeploymentAct,
+) -> Result<(Deployment, Vec<String>)> {
+    let is_undo = matches!(act, DeploymentAct::Undo { .. });
+    let without = |why: String| vec![format!("rolling back without what the journal says: {why}")];
+    let records = match lease.newest_run().await {
+        Ok(records) => records,
+        Err(error) if is_undo => {
+            let why = Failure::from(error).to_string();
+            return Ok((deployment, without(why)));
+        }
+        Err(error) => return Err(error),
+    };
+    if records.is_empty() {
+        return Ok((deployment, Vec::new()));
+    }
+    if let (true, Err(error)) = (is_undo, crate::deployment::replay(&records)) {
+        return Ok((deployment, without(error.to_string())));
+    }
+    let deployment = deployment.goes_on_from(&records);
+    let deployment = deployment.map_err(|error| {
+        let message = "go on from the journal, which does not replay";
+        Error::new(ErrorKind::Refused, message).with_source(error)
+    })?;
+    Ok((deployment, Vec::new()))
+}
+
+impl DeploymentRun {
+    /// Adds to the deployment: checks of your own, sinks of events, a cancel.
+    pub fn with(mut self, change: impl FnOnce(Deployment) -> Deployment) -> Self {
+        self.deployment = change(self.deployment);
+        self
+    }
+
+    /// A handle by which the run can be cancelled, aborted, left or stopped.
+    #[must_use]
+    pub fn handle(&self) -> ControlHandle {
+        self.deployment.handle()
+    }
+
+    /// What a person should know before it runs.
+    #[must_use]
+    pub fn notes(&self) -> &[String] {
+        &self.notes
+    }
+
+    /// Runs it to its end and lets the journal go; see [`Deployment::run_image`] and
+    /// [`Deployment::roll_back`].
+    ///
+    /// # Errors
+    ///
+    /// As these.
+    ///
+    /// # Cancel safety
+    ///
+    /// As these.
+    pub async fn run(self) -> std::result::Result<DeploymentOutcome, DeploymentError> {
+        let ended = match self.work {
+            Work::Deploy(source) => self.deployment.run_image(source).await,
+            Work::Undo(to) => self.deployment.roll_back(self.by, to).await,
+        };
+        // The last record says so already if the run has ended well; a failure is told by the next one who
+        // takes it.
+        let _ = self.lease.release().await;
+        ended
+    }
+}

@@ -1,0 +1,264 @@
+//! Which service of a file is deployed, and where a new side is to stand.
+
+use serde::{Deserialize, Serialize};
+
+use super::{DeploymentSpec, check::below};
+use crate::{
+    aws::{
+        Aws,
+        alb::{AlbRule, TargetGroupArn},
+    },
+    error::{Error, ErrorKind, Failure, Result},
+    problem::Problem,
+    spec::{Account, FilePath, Group, MigrationSpec, Name, Service, SpecError, StartError, target},
+};
+
+/// The deployment of one service: what stands in a file about it, or what a program says.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[non_exhaustive]
+pub struct ServiceDeployment {
+    /// The service.
+    pub service: Service,
+    /// The side whose service it is, if it is that of a file.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub side: Option<Name>,
+    /// The account that it is in. With credentials of another one, nothing is called.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub account: Option<Account>,
+    /// The region that it is in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub region: Option<Name>,
+    /// The folder from which the paths of `spec` are meant. Default: that of the process.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub folder: Option<FilePath>,
+    /// How it is deployed.
+    pub spec: DeploymentSpec,
+}
+
+impl ServiceDeployment {
+    /// The deployment of a service that stands in no file.
+    #[must_use]
+    pub fn new(service: Service, spec: DeploymentSpec) -> Self {
+        Self {
+            service,
+            side: None,
+            account: None,
+            region: None,
+            folder: None,
+            spec,
+        }
+    }
+
+    /// The same, with paths that are meant from this folder: that of the file.
+    #[must_use]
+    pub fn within(mut self, folder: FilePath) -> Self {
+        self.folder = Some(folder);
+        self
+    }
+
+    /// How the file calls a field of `spec`, such as `side.fastapi.deployment.checks`.
+    #[must_use]
+    pub fn field(&self, field: &str) -> String {
+        match &self.side {
+            Some(side) => format!("side.{side}.deployment.{field}"),
+            None => field.to_owned(),
+        }
+    }
+
+    pub(super) fn told(&self, problems: Vec<Problem>) -> SpecError {
+        SpecError::new(match &self.side {
+            Some(side) => below(&format!("side.{side}.deployment"), problems),
+            None => problems,
+        })
+    }
+
+    /// The name of the service's journal in a store.
+    #[must_use]
+    pub fn log_name(&self, aws: &Aws) -> String {
+        let region = aws.region().unwrap_or_default();
+        let Service { cluster, name } = &self.service;
+        format!("ecs {region} {cluster}/{name}")
+    }
+
+    /// Whether AWS is asked in the account and the region that the file names. A simulation is in any.
+    ///
+    /// # Errors
+    ///
+    /// [`StartError::Spec`] if it is another one. [`StartError::Failed`] if an account is named, and STS does
+    /// not say whose credentials these are.
+    ///
+    /// # Cancel safety
+    ///
+    /// Only reads.
+    pub async fn held(&self, aws: &Aws) -> std::result::Result<(), StartError> {
+        if aws.is_simulated() {
+            return Ok(());
+        }
+        let mut found = target::in_region(self.region.as_ref().map(Name::as_str), aws);
+        if let (Some(wanted), true) = (&self.account, found.is_empty()) {
+            let caller = aws.caller().await.map_err(|error| {
+                let failure = Failure::from(&error);
+                let message = format!("tell whether this is account {wanted}: {failure}");
+                let hint = "let STS be reached, or leave `account` out of the file";
+                Error::new(error.kind(), message).with_hint(hint)
+            })?;
+            let own = caller.split(':').nth(4).unwrap_or_default();
+            if own != wanted.as_str() {
+                let message = format!("is {wanted}, and the credentials are those of {caller}");
+                let hint = "use credentials of that account: AWS_PROFILE, or a role in it";
+                found.push(Problem::new("account", message, hint));
+            }
+        }
+        match found.is_empty() {
+            true => Ok(()),
+            false => Err(SpecError::new(found).into()),
+        }
+    }
+}
+
+/// Where a new side is to stand: what [`GreenPlace`](crate::aws::alb::GreenPlace) takes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct PlaceToMake {
+    /// The rule.
+    pub rule: AlbRule,
+    /// The side that serves, by its target group.
+    pub blue: TargetGroupArn,
+    /// The name of the new side.
+    pub side: Name,
+    /// Its target group, which may not be there yet.
+    pub green: Group,
+}
+
+/// A side with its target group in the rule and the weight of that, if it is there.
+type Standing<'s> = (&'s Name, Option<(TargetGroupArn, u32)>);
+
+impl MigrationSpec {
+    /// The deployment of a side's service. Its account and its region are those of the file, or of its rule.
+    ///
+    /// # Errors
+    ///
+    /// [`SpecError`] if the file is not valid, has no such side, or says nothing of its deployment.
+    pub fn deployment(&self, side: &Name) -> std::result::Result<ServiceDeployment, SpecError> {
+        self.check()?;
+        let names: Vec<&str> = self.sides.keys().map(Name::as_str).collect();
+        let one = |problem| SpecError::new(vec![problem]);
+        let found = self.sides.get(side).ok_or_else(|| {
+            let hint = format!("the sides are {}", names.join(" and "));
+            one(Problem::new(
+                "side",
+                format!("there is no side `{side}`"),
+                hint,
+            ))
+        })?;
+        let (Some(spec), Some(service)) = (&found.deployment, &found.service) else {
+            let field = format!("side.{side}.deployment");
+            let hint = format!("write a table [{field}], which says how its service is deployed");
+            return Err(one(Problem::new(field, "is missing", hint)));
+        };
+        let arn = self
+            .traffic
+            .rules
+            .first()
+            .map(|rule| rule.as_alb().listener());
+        let part = |at| {
+            let arn = arn.as_ref()?;
+            arn.as_str().split(':').nth(at).map(str::to_owned)
+        };
+        let account = || part(4)?.parse().ok();
+        Ok(ServiceDeployment {
+            service: service.clone(),
+            side: Some(side.clone()),
+            account: self.account.clone().or_else(account),
+            region: self.region_of_all().and_then(|region| region.parse().ok()),
+            folder: None,
+            spec: spec.clone(),
+        })
+    }
+
+    /// The side that a deployment is for, if none is named: the one without traffic. One read of the load
+    /// balancer.
+    ///
+    /// # Errors
+    ///
+    /// `Invalid` if the file is not valid. `Refused` if both sides get traffic, or none does. Else what the
+    /// read answers.
+    ///
+    /// # Cancel safety
+    ///
+    /// Only reads.
+    pub async fn idle_side(&self, aws: &Aws) -> Result<Name> {
+        let (_, standing) = self.standing(aws).await?;
+        let has_traffic =
+            |side: &&Standing<'_>| side.1.as_ref().is_some_and(|(_, weight)| *weight > 0);
+        let serving = standing.iter().filter(has_traffic).count();
+        let idle = standing.iter().find(|side| !has_traffic(side));
+        match (serving, idle) {
+            (1, Some((name, _))) => Ok((*name).clone()),
+            _ => {
+                let names: Vec<&str> = self.sides.keys().map(Name::as_str).collect();
+                let message = match serving {
+                    0 => "no side gets traffic, so the rule does not say which one is deployed",
+                    _ => "both sides get traffic, so there is none to deploy beside the other",
+                };
+                let hint = match serving {
+                    0 => format!("name it: {}", names.join(" or ")),
+                    _ => "let the migration end, or put it back by `rollback`".to_owned(),
+                };
+                Err(Error::new(ErrorKind::Refused, message).with_hint(hint))
+            }
+        }
+    }
+
+    /// Where a new side is to stand. Without a name, it is the side without traffic. One read of the load
+    /// balancer.
+    ///
+    /// # Errors
+    ///
+    /// As [`idle_side`](Self::idle_side). `Refused` if the other side is not in the rule.
+    ///
+    /// # Cancel safety
+    ///
+    /// Only reads.
+    pub async fn place_to_make(&self, aws: &Aws, side: Option<&Name>) -> Result<PlaceToMake> {
+        let side = match side {
+            Some(side) => side.clone(),
+            None => self.idle_side(aws).await?,
+        };
+        let missing = || {
+            let names: Vec<&str> = self.sides.keys().map(Name::as_str).collect();
+            let message = format!("there is no side `{side}`");
+            let hint = format!("the sides are {}", names.join(" and "));
+            Error::new(ErrorKind::Invalid, message).with_hint(hint)
+        };
+        let green = self.sides.get(&side).ok_or_else(missing)?;
+        let (rule, standing) = self.standing(aws).await?;
+        let blue = standing.into_iter().find(|(name, _)| **name != side);
+        let blue = blue.and_then(|(name, group)| Some((name, group?.0)));
+        let (_, blue) = blue.ok_or_else(|| {
+            let message = format!("the other side than `{side}` is not in the rule");
+            let hint = "a new side stands beside one that serves: name the rule that leads to it";
+            Error::new(ErrorKind::Refused, message).with_hint(hint)
+        })?;
+        Ok(PlaceToMake {
+            rule,
+            blue,
+            side,
+            green: green.target_group.clone(),
+        })
+    }
+
+    async fn standing(&self, aws: &Aws) -> Result<(AlbRule, Vec<Standing<'_>>)> {
+        let weights = self
+            .weights(self.rule().map_err(target::invalid)?, aws)
+            .await?;
+        let group = |side: &crate::spec::SideSpec| {
+            let mut groups = weights.groups.iter();
+            groups.find(|(arn, _)| side.target_group.is(arn)).cloned()
+        };
+        let standing = self.sides.iter().map(|(name, side)| (name, group(side)));
+        let standing = standing.collect();
+        Ok((AlbRule::Arn(weights.rule.clone()), standing))
+    }
+}

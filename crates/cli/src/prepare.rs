@@ -1,0 +1,427 @@
+//! `bluegreen prepare`: the place where green is to stand.
+
+use std::{path::PathBuf, process::ExitCode};
+
+use bluegreen::{
+    Aws,
+    aws::{
+        alb::{
+            AlbRule, GreenGroup, GreenPlace, PlaceReport, PlaceStep, TargetGroupArn,
+            TargetGroupSpec, TestHeader,
+        },
+        sim::Simulation,
+    },
+    problem::Problem,
+    spec::{Group, Name},
+};
+use clap::{ArgAction, Parser};
+
+use crate::{
+    common::{self, data::json_line, rule::NamedRule, rule::arn, say::say_line},
+    deploy::{
+        BAD_ARGUMENTS, UNCHANGED, bad_arguments, blocking,
+        definitions::{refused, text_of},
+        failed,
+        setup::File,
+        world,
+    },
+};
+
+/// Make the place where green is to stand: its target group, at weight 0 in the rule
+/// that divides the traffic, and a route by which tests reach green itself. Moves no
+/// traffic. From a file, from options, or on a simulated AWS (--sim).
+#[derive(Debug, Parser)]
+#[command(name = "bluegreen prepare", disable_help_flag = true, after_help = AFTER)]
+pub(crate) struct Cli {
+    /// The new side of the file [default: the one without traffic]
+    #[arg(value_name = "SIDE")]
+    side: Option<String>,
+    /// The file [default: ./bluegreen.toml]
+    #[arg(short, long, value_name = "FILE")]
+    file: Option<PathBuf>,
+    /// A simulated world
+    #[arg(long, value_name = "WORLD", num_args = 0..=1, default_missing_value = "unprepared")]
+    sim: Option<String>,
+    /// Say what would be done, and do nothing
+    #[arg(long)]
+    dry_run: bool,
+    /// Remove what was made and attached, once green gets no traffic
+    #[arg(long)]
+    undo: bool,
+    /// Print what was done as JSON on stdout
+    #[arg(long)]
+    json: bool,
+    /// Print this
+    #[arg(short, long, action = ArgAction::HelpShort)]
+    help: Option<bool>,
+    #[command(flatten)]
+    green: Green,
+    #[command(flatten)]
+    rule: RuleOptions,
+}
+
+const AFTER: &str = "\
+Doing it again is harmless: what is there is found. A simulated world is
+prepared before it is undone.
+Exit codes: 0 done; 2 bad arguments or files, nothing was called; 3 not done.";
+
+/// What green's group is like.
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Green")]
+struct Green {
+    /// A file that its group is made from [default: as blue's]
+    #[arg(long, value_name = "FILE")]
+    target_group_definition: Option<PathBuf>,
+    /// A part of that file that is newer than this program
+    #[arg(long, value_name = "PATH")]
+    accept_unknown: Vec<String>,
+    /// The port of its group [default: blue's]
+    #[arg(long, value_name = "PORT")]
+    port: Option<u16>,
+    /// The path of its health check [default: blue's]
+    #[arg(long, value_name = "PATH")]
+    health_path: Option<String>,
+    /// Of the test route; no secret [default: X-Bluegreen-Test: green]
+    #[arg(long, value_name = "NAME: VALUE")]
+    test_header: Option<String>,
+    /// Make no test route
+    #[arg(long)]
+    no_test_route: bool,
+}
+
+/// What stands in a file otherwise.
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Instead of a file")]
+struct RuleOptions {
+    #[command(flatten)]
+    rule: NamedRule,
+    /// The target group that gets the traffic now
+    #[arg(long, value_name = "ARN")]
+    blue_target_group: Option<String>,
+    /// Green's, by ARN or name; made as blue's if it is not there
+    #[arg(long, value_name = "ARN|NAME")]
+    green_target_group: Option<String>,
+}
+
+impl RuleOptions {
+    /// What of it was given.
+    fn given(&self) -> Vec<&'static str> {
+        let blue = self.blue_target_group.as_ref();
+        let green = self.green_target_group.as_ref();
+        let groups = [
+            blue.map(|_| "--blue-target-group"),
+            green.map(|_| "--green-target-group"),
+        ];
+        self.rule
+            .given()
+            .into_iter()
+            .chain(groups.into_iter().flatten())
+            .collect()
+    }
+}
+
+/// The header of the test route, unless another one is named.
+const HEADER: &str = "X-Bluegreen-Test: green";
+
+pub(crate) fn main(cli: &Cli) -> ExitCode {
+    ExitCode::from(blocking(run_all(cli)))
+}
+
+/// The rule, blue's group and green's, as a file, options or a world name them.
+type Named = (AlbRule, TargetGroupArn, Group);
+
+async fn run_all(cli: &Cli) -> u8 {
+    let given = cli.rule.given();
+    let simulated = match cli.sim.as_deref().map(world) {
+        Some(Ok(world)) => {
+            let simulation = world.simulation(1);
+            simulation.start_paused();
+            Some(simulation)
+        }
+        Some(Err(problem)) => return bad_arguments(&[problem]),
+        None => None,
+    };
+    if let Some(simulation) = simulated {
+        let problems = misplaced(cli, &given);
+        if !problems.is_empty() {
+            return bad_arguments(&problems);
+        }
+        let named = (simulation.rule(), simulation.blue(), own_group(&simulation));
+        return carried_out(cli, &simulation.aws(), named, true).await;
+    }
+    let file = match given.is_empty() || cli.file.is_some() {
+        true => File::read(cli.file.as_deref()),
+        false => Ok(None),
+    };
+    let file = match file {
+        Ok(file) => file,
+        Err(problems) => return bad_arguments(&problems),
+    };
+    let Some(file) = file else {
+        return match by_options(cli, &given) {
+            Ok(named) => carried_out(cli, &common::aws::from_env().await, named, false).await,
+            Err(problems) => bad_arguments(&problems),
+        };
+    };
+    if !given.is_empty() {
+        let stands = |field: &&str| {
+            let hint = "leave it out, or change the file";
+            Problem::new(*field, "is what the file says", hint)
+        };
+        return bad_arguments(&given.iter().map(stands).collect::<Vec<_>>());
+    }
+    let side = match cli.side.as_deref().map(str::parse::<Name>).transpose() {
+        Ok(side) => side,
+        Err(error) => {
+            return bad_arguments(&[Problem::new("SIDE", error.to_string(), error.hint())]);
+        }
+    };
+    let aws = common::aws::from_env_for(Some(&file.spec)).await;
+    match file.spec.place_to_make(&aws, side.as_ref()).await {
+        Ok(place) => carried_out(cli, &aws, (place.rule, place.blue, place.green), false).await,
+        Err(error) => failed(
+            &error,
+            match error.kind() {
+                bluegreen::ErrorKind::Invalid => BAD_ARGUMENTS,
+                _ => UNCHANGED,
+            },
+        ),
+    }
+}
+
+fn own_group(simulation: &Simulation) -> Group {
+    Group::Name(simulation.green().name().to_owned())
+}
+
+fn misplaced(cli: &Cli, given: &[&'static str]) -> Vec<Problem> {
+    let file = cli.file.as_ref().map(|_| "--file");
+    let side = cli.side.as_ref().map(|_| "SIDE");
+    let named = given.iter().copied().chain(file).chain(side);
+    let problem = |field| {
+        let hint = "leave it out, or --sim";
+        Problem::new(
+            field,
+            "names something real, and this is a simulated world",
+            hint,
+        )
+    };
+    named.map(problem).collect()
+}
+
+/// What the options name; every problem at once.
+fn by_options(cli: &Cli, given: &[&'static str]) -> Result<Named, Vec<Problem>> {
+    if given.is_empty() {
+        let message = "there is no ./bluegreen.toml, and no rule is named";
+        let hint = "name a file (-f FILE), or rule and groups (--rule-arn, --blue-target-group, \
+            --green-target-group), or try it on a simulated world (--sim)";
+        return Err(vec![Problem::new("prepare", message, hint)]);
+    }
+    let mut problems = Vec::new();
+    if cli.side.is_some() {
+        let hint = "leave it out, or name a file: -f FILE";
+        problems.push(Problem::new(
+            "SIDE",
+            "there is no file that has sides",
+            hint,
+        ));
+    }
+    let field = "--blue-target-group";
+    let text = cli.rule.blue_target_group.as_deref();
+    if text.is_none() {
+        problems.push(needed(field));
+    }
+    let blue: Option<TargetGroupArn> = arn(field, text, &mut problems);
+    let rule = cli.rule.rule.rule(&mut problems);
+    let field = "--green-target-group";
+    let file = &cli.green.target_group_definition;
+    let green = match cli.rule.green_target_group.as_deref() {
+        Some(text) if file.is_some() => {
+            let hint = "leave one of them out";
+            let message = "does not go with --target-group-definition";
+            problems.push(Problem::new(field, message, hint));
+            Some(Group::Name(text.to_owned()))
+        }
+        Some(text) => {
+            let group = text.parse::<Group>();
+            let group = group.map_err(|error| {
+                problems.push(Problem::new(field, error.to_string(), error.hint()));
+            });
+            group.ok()
+        }
+        // The file says its name.
+        None if file.is_some() => Some(Group::Name(String::new())),
+        None => {
+            problems.push(needed(field));
+            None
+        }
+    };
+    match (rule, blue, green) {
+        (Some(rule), Some(blue), Some(green)) if problems.is_empty() => Ok((rule, blue, green)),
+        _ => {
+            // The rest of the command line is checked all the same.
+            problems.extend(group_of(cli, None).err().unwrap_or_default());
+            Err(problems)
+        }
+    }
+}
+
+fn needed(field: &str) -> Problem {
+    let hint = "`aws elbv2 describe-target-groups` lists the target groups";
+    Problem::new(field, "is needed without a file", hint)
+}
+
+/// Green's group by the options; every problem at once.
+fn group_of(
+    cli: &Cli,
+    named: Option<Group>,
+) -> Result<(Option<GreenGroup>, TestHeader), Vec<Problem>> {
+    let mut problems = Vec::new();
+    let given = &cli.green;
+    let field = "--target-group-definition";
+    let specified = given.target_group_definition.as_deref().and_then(|path| {
+        let spec = text_of(field, path).and_then(|text| {
+            TargetGroupSpec::from_json(&text).map_err(|error| {
+                let message = bluegreen::Failure::from(&error).message;
+                Problem::new(field, message, "see `bluegreen lint`")
+            })
+        });
+        let take = |read: TargetGroupSpec, path: &String| read.accept_unknown(path);
+        let spec = spec.map(|read| given.accept_unknown.iter().fold(read, take));
+        spec.map_err(|problem| problems.push(problem)).ok()
+    });
+    let findings = specified.as_ref().map(TargetGroupSpec::findings);
+    problems.extend(refused(field, findings.unwrap_or_default()));
+    let header = given
+        .test_header
+        .as_deref()
+        .unwrap_or(HEADER)
+        .parse::<TestHeader>();
+    let header = header.map_err(|error| {
+        let hint = "write it like `X-Bluegreen-Test: green`";
+        problems.push(Problem::new("--test-header", error.to_string(), hint));
+    });
+    if given.no_test_route && given.test_header.is_some() {
+        let hint = "leave one of them out";
+        problems.push(Problem::new("--test-header", "is for a test route", hint));
+    }
+    let (Ok(header), true) = (header, problems.is_empty()) else {
+        return Err(problems);
+    };
+    let group = match (specified, named) {
+        (Some(specified), _) => Some(GreenGroup::specified(specified)),
+        (None, Some(Group::Arn(arn))) => Some(GreenGroup::existing(arn)),
+        (None, Some(group)) => Some(GreenGroup::named(group.name().to_owned())),
+        (None, None) => None,
+    };
+    let group = group.map(|mut group| {
+        if let Some(port) = given.port {
+            group = group.with_port(port);
+        }
+        match &given.health_path {
+            Some(path) => group.with_health_path(path),
+            None => group,
+        }
+    });
+    Ok((group, header))
+}
+
+async fn carried_out(cli: &Cli, aws: &Aws, named: Named, is_simulated: bool) -> u8 {
+    let (rule, blue, green) = named;
+    let (group, header) = match group_of(cli, Some(green)) {
+        Ok((Some(group), header)) => (group, header),
+        Ok((None, _)) => return bad_arguments(&[needed("--green-target-group")]),
+        Err(problems) => return bad_arguments(&problems),
+    };
+    let place = match GreenPlace::new(aws, rule, blue, group) {
+        Ok(place) if cli.green.no_test_route => place.without_test_route(),
+        Ok(place) => place.with_test_header(header),
+        Err(error) => return failed(&error, BAD_ARGUMENTS),
+    };
+    let ended = run(cli, place, is_simulated).await;
+    if !cli.json {
+        say_line!("API calls: {}", aws.calls());
+    }
+    match ended {
+        Ok(()) => 0,
+        Err(error) => failed(&error, UNCHANGED),
+    }
+}
+
+/// Prepares, or removes, and tells.
+async fn run(asked: &Cli, place: GreenPlace, is_simulated: bool) -> bluegreen::Result<()> {
+    let json = asked.json;
+    if asked.undo && is_simulated {
+        place.prepare().await?;
+        if !json {
+            say_line!("a place was prepared before, to be removed now");
+        }
+    }
+    if asked.dry_run {
+        let steps = if asked.undo {
+            place.preview_undo().await?
+        } else {
+            place.preview().await?
+        };
+        if json {
+            let steps: Vec<String> = steps.iter().map(ToString::to_string).collect();
+            json_line(&serde_json::json!({ "would": steps }));
+            return Ok(());
+        }
+        for step in &steps {
+            say_line!("would {step}");
+        }
+        if steps.is_empty() {
+            say_line!("there is nothing to do");
+        }
+        say_line!("dry run: nothing was changed");
+        return Ok(());
+    }
+    let place = place.on_step(move |step: &PlaceStep| {
+        if !json {
+            say_line!("{step}");
+        }
+    });
+    let report = if asked.undo {
+        place.undo().await?
+    } else {
+        place.prepare().await?
+    };
+    if json {
+        json_line(&report);
+    } else {
+        tell(asked, &report);
+    }
+    Ok(())
+}
+
+fn tell(asked: &Cli, report: &PlaceReport) {
+    for note in &report.notes {
+        say_line!("note: {note}");
+    }
+    if asked.undo {
+        match report.done.len() {
+            0 => say_line!("nothing of ours was there"),
+            _ => say_line!("removed, and read back"),
+        }
+        if let Some(group) = &report.group {
+            say_line!("target group {group} was there before, and stays");
+        }
+        return;
+    }
+    if report.done.is_empty() {
+        say_line!("all of it was there before");
+    }
+    if let Some(group) = &report.group {
+        say_line!(
+            "prepared: target group {group} has weight 0 in rule {}",
+            report.rule
+        );
+    }
+    match &report.route {
+        Some(route) => {
+            let header = asked.green.test_header.as_deref().unwrap_or(HEADER);
+            say_line!("tests reach green with `{header}`, by {route}");
+        }
+        None => say_line!("there is no test route: checks reach whatever has the weight"),
+    }
+}
