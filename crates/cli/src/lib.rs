@@ -90,10 +90,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Verb::Plan(cli) => plan::main(&cli),
         Verb::Diff(cli) => diff::main(&cli),
         Verb::Prepare(cli) => prepare::main(&cli),
-        Verb::Deploy(mut cli) => {
-            cli.words = words.collect();
-            deploy::main(&cli)
-        }
+        Verb::Deploy(cli) => deploy::main(&cli),
         Verb::Migrate(cli) => migrate::main(&cli),
         Verb::Status(cli) => status::main(&cli),
         Verb::Pause(cli) => pause::main(&cli),

@@ -16,6 +16,7 @@ use bluegreen::{
 };
 use clap::{ArgAction, Parser};
 
+use crate::migration::world::World;
 use crate::{
     common::{self, data::json_line, rule::NamedRule, rule::arn, say::say_line},
     deploy::{
@@ -176,9 +177,16 @@ async fn run_all(cli: &Cli) -> u8 {
             return bad_arguments(&[Problem::new("SIDE", error.to_string(), error.hint())]);
         }
     };
-    let aws = common::aws::from_env_for(Some(&file.spec)).await;
-    match file.spec.place_to_make(&aws, side.as_ref()).await {
-        Ok(place) => carried_out(cli, &aws, (place.rule, place.blue, place.green), false).await,
+    let world = match World::of(&file.spec, false, None).await {
+        Ok(world) => world,
+        Err(code) => return code,
+    };
+    let (aws, is_simulated) = (world.aws(), world.is_simulated());
+    match file.spec.place_to_make(aws, side.as_ref()).await {
+        Ok(place) => {
+            let named = (place.rule, place.blue, place.green);
+            carried_out(cli, aws, named, is_simulated).await
+        }
         Err(error) => failed(
             &error,
             match error.kind() {

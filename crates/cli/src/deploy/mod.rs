@@ -32,6 +32,7 @@ use crate::common::{
     self,
     say::{answer, say_line},
 };
+use crate::migration::world::World;
 
 /// Bad arguments or files; nothing was called.
 pub(crate) const BAD_ARGUMENTS: u8 = 2;
@@ -145,13 +146,40 @@ async fn real(cli: &Cli) -> u8 {
             Err(problems) => bad_arguments(&problems),
         };
     };
-    let aws = common::aws::from_env_for(Some(&file.spec)).await;
+    if file.spec.simulation.is_some() {
+        return kept(cli, &file).await;
+    }
+    let aws = common::aws::from_env_in(file.spec.region_of_all()).await;
     let journal = file.spec.journal.as_ref().map(JournalPlace::to_string);
     match Setup::of_file(cli, &file, &aws).await {
         Ok(setup) => go(cli, &setup, &aws, None, journal).await,
         Err(Refused::Bad(problems)) => bad_arguments(&problems),
         Err(Refused::Failed(error)) => failed(&error, UNCHANGED),
     }
+}
+
+/// In the simulated world of the file.
+async fn kept(cli: &Cli, file: &File) -> u8 {
+    let world = match World::of(&file.spec, false, None).await {
+        Ok(world) => world,
+        Err(code) => return code,
+    };
+    let Some(simulation) = world.simulation() else {
+        return UNCHANGED;
+    };
+    let has_own = file
+        .spec
+        .sides
+        .values()
+        .any(|side| side.deployment.is_some());
+    let setup = match Setup::simulated(cli, has_own.then_some(file), simulation) {
+        Ok(setup) => setup,
+        Err(problems) => return bad_arguments(&problems),
+    };
+    let own = file.spec.journal.as_ref().map(JournalPlace::to_string);
+    let beside = file.spec.simulation.as_ref();
+    let beside = beside.map(|world| world.journal().display().to_string());
+    go(cli, &setup, world.aws(), Some(simulation), own.or(beside)).await
 }
 
 fn by_options(cli: &Cli, is_named: bool) -> Result<Setup, Vec<Problem>> {

@@ -80,7 +80,10 @@ impl File {
             )]
         })?;
         let spec = crate::verbs::lint::read(path, &text);
-        let spec = spec.map_err(|error| placed(path, &error))?;
+        let mut spec = spec.map_err(|error| placed(path, &error))?;
+        if let (Some(world), Some(folder)) = (&mut spec.simulation, path.parent()) {
+            world.folder = folder.join(&world.folder);
+        }
         Ok(Some(Self {
             path: path.to_owned(),
             spec,
