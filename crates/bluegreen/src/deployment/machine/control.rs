@@ -4,8 +4,8 @@
 use jiff::Timestamp;
 
 use super::{
-    Action, Cause, Control, DeploymentEvent, DeploymentMachine, Failure, HoldReason, Next, State,
-    Unchanged, state::RestoreStage, write::MOST_LOOKS,
+    Action, Cause, Control, DeploymentEvent, DeploymentMachine, Failure, HoldReason, Intent, Next,
+    State, Unchanged, state::RestoreStage, write::MOST_LOOKS,
 };
 use crate::{engine::ControlEffect, error::ErrorKind};
 
@@ -130,6 +130,11 @@ impl DeploymentMachine {
             }
             State::New => {
                 self.state = State::New;
+                Next::Keep
+            }
+            // It is a way back that is asked for, or was begun.
+            State::Preflight(retry) if matches!(self.intent, Intent::RollBack { .. }) => {
+                self.state = State::Preflight(retry);
                 Next::Keep
             }
             _ if self.moved => self.take_back(at, Cause::JournalFailed { failure }),

@@ -883,3 +883,35 @@ fn p05_a_resumed_run_that_cannot_read_does_not_say_that_nothing_changed() {
     });
     assert_eq!(play.exit_code(), Some(20));
 }
+
+/// A run that was cancelled and killed: the next process reads what ran before, which may be old.
+fn taken_back_over_an_old_read() -> (Play, Next<Action>) {
+    let before = service(1, Rollout::Completed, 4);
+    let (mut play, _) = Play::registered(Some(before.clone()));
+    play.accepts("ecs-svc/2");
+    play.on(cancel());
+    let (mut play, next) = play.resumed(Intent::RollBack {
+        by: "an earlier process".into(),
+        to: Some(revision(1)),
+    });
+    assert_eq!(next, Next::Do(Action::Observe));
+    let next = play.seen(Some(before));
+    (play, next)
+}
+
+#[test]
+fn p06_a_journal_that_fails_does_not_stop_a_way_back_that_is_looked_up() {
+    let failed = || Input::JournalFailed(Failure::new(ErrorKind::Unavailable, "disk full"));
+    let (mut play, _) = taken_back_over_an_old_read();
+    assert_eq!(play.on(failed()), Next::Keep);
+    let next = play.on(Input::Resolved(Ok(revision(1))));
+    assert!(is_restore(&next), "{next:?}");
+
+    let (mut play, _) = Play::of(Intent::RollBack {
+        by: "ann".into(),
+        to: None,
+    });
+    assert_eq!(play.on(failed()), Next::Keep);
+    let next = play.seen(Some(recorded(service(2, Rollout::Completed, 4), 2, 1)));
+    assert!(is_restore(&next), "{next:?}");
+}
