@@ -75,7 +75,7 @@ impl DeploymentMachine {
                 return Next::Do(Action::Wait { until });
             }
         };
-        if self.is_older(at, service.as_ref()) && self.may_be_old(at) {
+        if self.may_precede(at, service.as_ref()) {
             return self.survey_later(at, retry);
         }
         self.remember(at, service.clone());

@@ -900,6 +900,20 @@ fn taken_back_over_an_old_read() -> (Play, Next<Action>) {
 }
 
 #[test]
+fn p04_an_old_read_does_not_say_that_nothing_changed() {
+    let (mut play, next) = taken_back_over_an_old_read();
+    assert!(matches!(next, Next::Do(Action::Resolve { .. })), "{next:?}");
+    let denied = Failure::new(ErrorKind::Denied, "no");
+    play.on(Input::Resolved(Err(denied)));
+    let Some(Err(unresolved)) = play.machine.end() else {
+        panic!("{:?}", play.machine.end());
+    };
+    assert!(unresolved.change_unseen, "{unresolved:?}");
+    let wanted = Target::Revision(revision(1));
+    assert_eq!(unresolved.wanted.as_ref(), Some(&wanted));
+}
+
+#[test]
 fn p06_a_journal_that_fails_does_not_stop_a_way_back_that_is_looked_up() {
     let failed = || Input::JournalFailed(Failure::new(ErrorKind::Unavailable, "disk full"));
     let (mut play, _) = taken_back_over_an_old_read();
@@ -914,4 +928,17 @@ fn p06_a_journal_that_fails_does_not_stop_a_way_back_that_is_looked_up() {
     assert_eq!(play.on(failed()), Next::Keep);
     let next = play.seen(Some(recorded(service(2, Rollout::Completed, 4), 2, 1)));
     assert!(is_restore(&next), "{next:?}");
+}
+
+/// A read may be older than all that this run has read.
+#[test]
+fn p05_a_resumed_run_does_not_take_a_deployment_that_it_does_not_know_for_news() {
+    let (mut play, _) = Play::registered(Some(service(3, Rollout::Completed, 4)));
+    play.accepts("ecs-svc/2");
+    let (mut play, _) = play.resumed(deploys());
+    play.on(cancel());
+    let wait = play.surveyed(Some(service(1, Rollout::Completed, 4)));
+    play.wait(wait);
+    let next = play.surveyed(Some(recorded(service(2, Rollout::InProgress, 1), 2, 3)));
+    assert_eq!(next, Next::Do(Action::Observe), "it is taken back");
 }
