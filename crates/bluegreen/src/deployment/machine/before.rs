@@ -391,7 +391,8 @@ impl DeploymentMachine {
             self.not_sent();
         }
         match state {
-            State::Updating(_) | State::Restoring(_) if self.moved => {
+            State::Restoring(_) => self.take_back(at, Cause::JournalFailed { failure }),
+            State::Updating(_) if self.moved => {
                 self.take_back(at, Cause::JournalFailed { failure })
             }
             State::Tagging => self.on_tagged(at, Err(failure)),

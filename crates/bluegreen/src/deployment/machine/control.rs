@@ -19,7 +19,12 @@ impl DeploymentMachine {
         if let Control::Stop { .. } = &control {
             self.effect(control.clone(), ControlEffect::Applied);
             let is_changed = self.moved || self.is_resumed();
-            return if is_changed || matches!(state, State::Updating(_) | State::Verifying(..)) {
+            let may_be_changed = match &state {
+                State::Updating(_) | State::Verifying(..) => true,
+                State::Restoring(restore) => restore.stage == RestoreStage::Writing,
+                _ => false,
+            };
+            return if is_changed || may_be_changed {
                 self.unseen |= !self.moved;
                 self.unresolved(at, format!("{control}"), None)
             } else {

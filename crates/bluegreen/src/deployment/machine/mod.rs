@@ -83,7 +83,7 @@ pub struct DeploymentMachine {
     point: Option<RollbackPoint>,
     /// The service as it was last read, ours or not, and when.
     last: Option<(Timestamp, Option<ServiceObservation>)>,
-    /// Whether this run ever sent a change of the service, or took over one that is under way.
+    /// Whether this run changed the service or may have, or took over a change that is under way.
     moved: bool,
     /// Whether a change was sent since the service was last read.
     unseen: bool,
@@ -367,8 +367,11 @@ impl DeploymentMachine {
     /// This process changed nothing. If an earlier process of the run left its revision live and
     /// unproved, or a way back unfinished, that is not the whole truth, and a person must look.
     fn unchanged(&mut self, at: Timestamp, reason: Unchanged) -> Next<Action> {
-        let unproven = self.unfinished.unproven.clone().filter(|_| !self.moved);
-        let Some(unproven) = unproven else {
+        if self.moved {
+            let summary = format!("whether the service was changed cannot be told: {reason}");
+            return self.unresolved(at, summary, None);
+        }
+        let Some(unproven) = self.unfinished.unproven.clone() else {
             return self.end_unchanged(at, reason);
         };
         // What was read may be older than what that process did last.

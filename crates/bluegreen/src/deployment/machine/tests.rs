@@ -930,6 +930,36 @@ fn p06_a_journal_that_fails_does_not_stop_a_way_back_that_is_looked_up() {
     assert!(is_restore(&next), "{next:?}");
 }
 
+/// A rollback that is refused and then finds nothing to do says whether it may have changed the
+/// service.
+#[test]
+fn p04_a_rollback_that_asks_again_remembers_what_it_sent() {
+    let conflict = || Input::Updated(Err(Failure::new(ErrorKind::Conflict, "another one")));
+    let denied = || Input::Resolved(Err(Failure::new(ErrorKind::Denied, "no")));
+    for (is_lost, code) in [(true, 20), (false, 3)] {
+        let runs = service(2, Rollout::Completed, 4);
+        let (mut play, _) = Play::of(Intent::RollBack {
+            by: "ann".into(),
+            to: Some(revision(1)),
+        });
+        play.seen(Some(runs.clone()));
+        let next = play.on(Input::Resolved(Ok(revision(1))));
+        assert!(is_restore(&next), "{next:?}");
+        if is_lost {
+            let wait = play.on(Input::Updated(Err(lost())));
+            play.wait(wait);
+            let next = play.seen(Some(runs.clone()));
+            assert!(is_restore(&next), "{next:?}");
+        }
+        let wait = play.on(conflict());
+        assert_eq!(play.machine.unfinished().restoring.is_some(), is_lost);
+        play.wait(wait);
+        play.seen(Some(runs));
+        play.on(denied());
+        assert_eq!(play.exit_code(), Some(code), "{:?}", play.machine.end());
+    }
+}
+
 /// A read may be older than all that this run has read.
 #[test]
 fn p05_a_resumed_run_does_not_take_a_deployment_that_it_does_not_know_for_news() {
