@@ -75,7 +75,7 @@ impl DeploymentMachine {
                 return Next::Do(Action::Wait { until });
             }
         };
-        if self.is_older(at, service.as_ref()) && self.may_be_old(at) {
+        if self.may_precede(at, service.as_ref()) {
             return self.survey_later(at, retry);
         }
         self.remember(at, service.clone());
@@ -391,7 +391,8 @@ impl DeploymentMachine {
             self.not_sent();
         }
         match state {
-            State::Updating(_) | State::Restoring(_) if self.moved => {
+            State::Restoring(_) => self.take_back(at, Cause::JournalFailed { failure }),
+            State::Updating(_) if self.moved => {
                 self.take_back(at, Cause::JournalFailed { failure })
             }
             State::Tagging => self.on_tagged(at, Err(failure)),

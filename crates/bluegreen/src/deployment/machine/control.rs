@@ -4,8 +4,8 @@
 use jiff::Timestamp;
 
 use super::{
-    Action, Cause, Control, DeploymentEvent, DeploymentMachine, Failure, HoldReason, Next, State,
-    Unchanged, state::RestoreStage, write::MOST_LOOKS,
+    Action, Cause, Control, DeploymentEvent, DeploymentMachine, Failure, HoldReason, Intent, Next,
+    State, Unchanged, state::RestoreStage, write::MOST_LOOKS,
 };
 use crate::{engine::ControlEffect, error::ErrorKind};
 
@@ -19,7 +19,12 @@ impl DeploymentMachine {
         if let Control::Stop { .. } = &control {
             self.effect(control.clone(), ControlEffect::Applied);
             let is_changed = self.moved || self.is_resumed();
-            return if is_changed || matches!(state, State::Updating(_) | State::Verifying(..)) {
+            let may_be_changed = match &state {
+                State::Updating(_) | State::Verifying(..) => true,
+                State::Restoring(restore) => restore.stage == RestoreStage::Writing,
+                _ => false,
+            };
+            return if is_changed || may_be_changed {
                 self.unseen |= !self.moved;
                 self.unresolved(at, format!("{control}"), None)
             } else {
@@ -130,6 +135,11 @@ impl DeploymentMachine {
             }
             State::New => {
                 self.state = State::New;
+                Next::Keep
+            }
+            // It is a way back that is asked for, or was begun.
+            State::Preflight(retry) if matches!(self.intent, Intent::RollBack { .. }) => {
+                self.state = State::Preflight(retry);
                 Next::Keep
             }
             _ if self.moved => self.take_back(at, Cause::JournalFailed { failure }),

@@ -83,7 +83,7 @@ pub struct DeploymentMachine {
     point: Option<RollbackPoint>,
     /// The service as it was last read, ours or not, and when.
     last: Option<(Timestamp, Option<ServiceObservation>)>,
-    /// Whether this run ever sent a change of the service, or took over one that is under way.
+    /// Whether this run changed the service or may have, or took over a change that is under way.
     moved: bool,
     /// Whether a change was sent since the service was last read.
     unseen: bool,
@@ -365,23 +365,49 @@ impl DeploymentMachine {
     }
 
     /// This process changed nothing. If an earlier process of the run left its revision live and
-    /// unproved, that is not the whole truth, and a person must look.
+    /// unproved, or a way back unfinished, that is not the whole truth, and a person must look.
     fn unchanged(&mut self, at: Timestamp, reason: Unchanged) -> Next<Action> {
-        let is_live = |unproven: &RevisionId| match &self.last {
-            Some((_, service)) => service.as_ref().is_some_and(|s| s.revision == *unproven),
-            None => true,
+        if self.moved {
+            let summary = format!("whether the service was changed cannot be told: {reason}");
+            return self.unresolved(at, summary, None);
+        }
+        let Some(unproven) = self.unfinished.unproven.clone() else {
+            return self.end_unchanged(at, reason);
         };
-        let unproven = self.unfinished.unproven.clone().filter(is_live);
-        if let (Some(unproven), false) = (unproven, self.moved) {
-            // What was read may be older than what that process did last.
-            self.unseen = self.last.is_none() || self.may_be_old(at);
+        // What was read may be older than what that process did last.
+        let last = self.last.as_ref();
+        let is_old = last.is_none_or(|(read, service)| self.may_precede(*read, service.as_ref()));
+        let restoring = self.unfinished.restoring.clone();
+        let is_left = self
+            .service()
+            .is_some_and(|service| restoring.is_some() || service.revision == unproven);
+        if !is_old && !is_left {
+            return self.end_unchanged(at, reason);
+        }
+        self.unseen = is_old || self.may_be_old(at);
+        let Some(cause) = restoring else {
             let live = if self.unseen { "may be" } else { "is" };
             let summary = format!(
                 "an earlier process of this run brought {unproven}, which {live} live and was not \
                  proved; this one did not go on: {reason}"
             );
             return self.unresolved(at, summary, None);
-        }
+        };
+        let summary = format!(
+            "an earlier process of this run began to take the service back from {unproven}; this \
+             one did not finish it: {reason}"
+        );
+        // The last words name where it was to go.
+        let to = self.unfinished.restoring_to.clone();
+        self.cause = Some(cause);
+        self.point = Some(RollbackPoint {
+            deployed: unproven,
+            previous: to.map_or(Target::Nothing, Target::Revision),
+        });
+        self.unresolved(at, summary, None)
+    }
+
+    fn end_unchanged(&mut self, at: Timestamp, reason: Unchanged) -> Next<Action> {
         let report = self.report(at);
         self.end_known(DeploymentOutcome::Unchanged { reason, report })
     }

@@ -146,6 +146,21 @@ impl DeploymentMachine {
         }
     }
 
+    /// Whether a read may be older than what an earlier process of this run sent. Until reads must show
+    /// that, only its own mark on the service proves that they do: a deployment that this run does not
+    /// know may be older still.
+    pub(super) fn may_precede(&self, at: Timestamp, found: Option<&ServiceObservation>) -> bool {
+        let is_marked = match (&self.unfinished.unproven, found) {
+            (Some(unproven), Some(found)) => {
+                let point = found.rollback_point.as_ref();
+                found.revision == *unproven
+                    || point.is_some_and(|point| point.deployed == *unproven)
+            }
+            (unproven, _) => unproven.is_none(),
+        };
+        self.may_be_old(at) && (!is_marked || self.is_older(at, found))
+    }
+
     pub(super) fn is_older_deployment(&self, deployment: &DeploymentId) -> bool {
         self.reads.older.contains(deployment)
     }

@@ -335,7 +335,6 @@ impl DeploymentMachine {
         };
         self.sends(at, &update);
         restore.update = Some(update.clone());
-        self.moved = true;
         self.unseen = true;
         self.state = State::Restoring(restore);
         Next::Do(Action::Update {
@@ -352,6 +351,7 @@ impl DeploymentMachine {
     ) -> Next<Action> {
         match updated {
             Ok(deployment) => {
+                self.moved = true;
                 if let Some(update) = &restore.update {
                     self.accepted(at, update, &deployment);
                 }
@@ -362,6 +362,7 @@ impl DeploymentMachine {
             }
             Err(failure) => {
                 if failure.kind == ErrorKind::OutcomeUnknown {
+                    self.moved = true;
                     self.unanswered(at);
                 } else {
                     self.not_sent();
@@ -376,6 +377,11 @@ impl DeploymentMachine {
                 let is_old = failure.kind == ErrorKind::Conflict && restore.attempt < SURVEYS;
                 if is_asked && is_old {
                     // The read that it began with may have been old: where it goes is asked again.
+                    if !self.moved {
+                        self.cause = None;
+                        self.point = None;
+                        self.deployed = None;
+                    }
                     self.state = State::Preflight(Retry {
                         attempt: restore.attempt + 1,
                     });

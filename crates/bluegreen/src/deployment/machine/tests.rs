@@ -886,3 +886,92 @@ fn p05_a_resumed_run_that_cannot_read_does_not_say_that_nothing_changed() {
     });
     assert_eq!(play.exit_code(), Some(20));
 }
+
+/// A run that was cancelled and killed: the next process reads what ran before, which may be old.
+fn taken_back_over_an_old_read() -> (Play, Next<Action>) {
+    let before = service(1, Rollout::Completed, 4);
+    let (mut play, _) = Play::registered(Some(before.clone()));
+    play.accepts("ecs-svc/2");
+    play.on(cancel());
+    let (mut play, next) = play.resumed(Intent::RollBack {
+        by: "an earlier process".into(),
+        to: Some(revision(1)),
+    });
+    assert_eq!(next, Next::Do(Action::Observe));
+    let next = play.seen(Some(before));
+    (play, next)
+}
+
+#[test]
+fn p04_an_old_read_does_not_say_that_nothing_changed() {
+    let (mut play, next) = taken_back_over_an_old_read();
+    assert!(matches!(next, Next::Do(Action::Resolve { .. })), "{next:?}");
+    let denied = Failure::new(ErrorKind::Denied, "no");
+    play.on(Input::Resolved(Err(denied)));
+    let Some(Err(unresolved)) = play.machine.end() else {
+        panic!("{:?}", play.machine.end());
+    };
+    assert!(unresolved.change_unseen, "{unresolved:?}");
+    let wanted = Target::Revision(revision(1));
+    assert_eq!(unresolved.wanted.as_ref(), Some(&wanted));
+}
+
+#[test]
+fn p06_a_journal_that_fails_does_not_stop_a_way_back_that_is_looked_up() {
+    let failed = || Input::JournalFailed(Failure::new(ErrorKind::Unavailable, "disk full"));
+    let (mut play, _) = taken_back_over_an_old_read();
+    assert_eq!(play.on(failed()), Next::Keep);
+    let next = play.on(Input::Resolved(Ok(revision(1))));
+    assert!(is_restore(&next), "{next:?}");
+
+    let (mut play, _) = Play::of(Intent::RollBack {
+        by: "ann".into(),
+        to: None,
+    });
+    assert_eq!(play.on(failed()), Next::Keep);
+    let next = play.seen(Some(recorded(service(2, Rollout::Completed, 4), 2, 1)));
+    assert!(is_restore(&next), "{next:?}");
+}
+
+/// A rollback that is refused and then finds nothing to do says whether it may have changed the
+/// service.
+#[test]
+fn p04_a_rollback_that_asks_again_remembers_what_it_sent() {
+    let conflict = || Input::Updated(Err(Failure::new(ErrorKind::Conflict, "another one")));
+    let denied = || Input::Resolved(Err(Failure::new(ErrorKind::Denied, "no")));
+    for (is_lost, code) in [(true, 20), (false, 3)] {
+        let runs = service(2, Rollout::Completed, 4);
+        let (mut play, _) = Play::of(Intent::RollBack {
+            by: "ann".into(),
+            to: Some(revision(1)),
+        });
+        play.seen(Some(runs.clone()));
+        let next = play.on(Input::Resolved(Ok(revision(1))));
+        assert!(is_restore(&next), "{next:?}");
+        if is_lost {
+            let wait = play.on(Input::Updated(Err(lost())));
+            play.wait(wait);
+            let next = play.seen(Some(runs.clone()));
+            assert!(is_restore(&next), "{next:?}");
+        }
+        let wait = play.on(conflict());
+        assert_eq!(play.machine.unfinished().restoring.is_some(), is_lost);
+        play.wait(wait);
+        play.seen(Some(runs));
+        play.on(denied());
+        assert_eq!(play.exit_code(), Some(code), "{:?}", play.machine.end());
+    }
+}
+
+/// A read may be older than all that this run has read.
+#[test]
+fn p05_a_resumed_run_does_not_take_a_deployment_that_it_does_not_know_for_news() {
+    let (mut play, _) = Play::registered(Some(service(3, Rollout::Completed, 4)));
+    play.accepts("ecs-svc/2");
+    let (mut play, _) = play.resumed(deploys());
+    play.on(cancel());
+    let wait = play.surveyed(Some(service(1, Rollout::Completed, 4)));
+    play.wait(wait);
+    let next = play.surveyed(Some(recorded(service(2, Rollout::InProgress, 1), 2, 3)));
+    assert_eq!(next, Next::Do(Action::Observe), "it is taken back");
+}

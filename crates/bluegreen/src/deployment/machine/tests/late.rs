@@ -483,5 +483,10 @@ proptest! {
             !is_unchanged || !is_ours_live,
             "P4: an earlier process of the run changed it: {:?}", machine.end()
         );
+        let runs = world.live().map(|live| live.revision);
+        prop_assert!(
+            !is_unchanged || runs == exists.then_some(1) || world.has_third_party,
+            "P4: it runs another one: {:?}", machine.end()
+        );
     }
 }
