@@ -28,9 +28,7 @@ use crate::{
     },
 };
 
-/// Make the place where green is to stand: its target group, at weight 0 in the rule
-/// that divides the traffic, and a route by which tests reach green itself. Moves no
-/// traffic. From a file, from options, or on a simulated AWS (--sim).
+/// Make the place where green is to stand: group and test route.
 #[derive(Debug, Parser)]
 #[command(name = "bluegreen prepare", disable_help_flag = true, after_help = AFTER)]
 pub(crate) struct Cli {

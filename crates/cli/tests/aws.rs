@@ -374,7 +374,7 @@ fn without_traffic_in_the_last_hour_nothing_is_foreseen_and_a_way_on_is_named() 
     assert_told(
         &said,
         "no request in the hour before",
-        "judge by the limits alone",
+        "check that blue's target group",
     );
     assert!(!requests.lock().unwrap().is_empty());
 }

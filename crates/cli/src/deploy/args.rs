@@ -7,8 +7,7 @@ use clap::{ArgAction, Parser, ValueEnum};
 
 use crate::common::journal::JournalPlace;
 
-/// Build the image, deploy the service, follow the rollout, check it; put it back
-/// if anything fails. From a file, from options, or on a simulated AWS (--sim).
+/// Build, deploy and check a service, and undo it if that fails.
 #[derive(Debug, Parser)]
 #[command(name = "bluegreen deploy", disable_help_flag = true, after_help = AFTER)]
 pub(crate) struct Cli {

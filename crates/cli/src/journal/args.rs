@@ -2,7 +2,7 @@
 
 use clap::{Args, Parser, Subcommand};
 
-/// Looks after journals: says which there are, and deletes what is old.
+/// Say which journals there are, and delete what is old.
 ///
 /// A journal grows with each run of its rule. It is read from its end, so its age costs no time; only
 /// space.
