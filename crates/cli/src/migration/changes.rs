@@ -291,7 +291,7 @@ mod tests {
         assert_eq!(told["side"]["flask"]["service"], "shop/flask");
         assert_eq!(
             told["side"]["fastapi"],
-            serde_json::to_value(&spec()).unwrap()["side"]["fastapi"]
+            serde_json::to_value(spec()).unwrap()["side"]["fastapi"]
         );
     }
 

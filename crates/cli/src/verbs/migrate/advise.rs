@@ -104,7 +104,7 @@ fn advice(opened: &Opened, shared: &Shared, watched: Duration) -> Advice {
 fn step_of(plan: &MigrationPlan, share: Option<f64>) -> Option<&Step> {
     let passed = |step: &&Step| step.green.as_fraction() * 100.0 <= share.unwrap_or_default() + 0.5;
     let steps = plan.steps();
-    steps.iter().filter(passed).next_back().or(steps.first())
+    steps.iter().rfind(passed).or(steps.first())
 }
 
 fn tell(shared: &Shared, advice: Advice, watched: Duration, json: bool) {
