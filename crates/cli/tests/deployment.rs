@@ -8,8 +8,8 @@ use std::{
     process::{Command, Stdio},
 };
 
-const TASK: &str = include_str!("../../../examples/deploy/task-definition.json");
-const CHECKS: &str = include_str!("../../../examples/deploy/checks.toml");
+const TASK: &str = include_str!("../data/deploy/task-definition.json");
+const CHECKS: &str = include_str!("../data/deploy/checks.toml");
 
 const FILE: &str = r#"name = "chatbot"
 [traffic]
