@@ -65,7 +65,7 @@ with tempfile.TemporaryDirectory() as folder:
     ends_with(2, "migrate", within=folder)
     ends_with(0, "init", "--sim", within=folder)
     for verb, code in (("lint", 0), ("plan", 0), ("migrate", 0), ("status", 0), ("rollback", 0), ("resume", 3)):
-        ends_with(code, verb, *(("--speed", "2000") if verb in ("migrate", "rollback") else ()), within=folder)
+        ends_with(code, verb, *(("--speed", "400") if verb in ("migrate", "rollback") else ()), within=folder)
 every_scenario("deploy", 20)
 ends_with(0, "deploy", "--sim", "--dry-run", "--speed", "max")
 ends_with(0, "deploy", "--sim", "--only", "health", "--speed", "max")

@@ -16,16 +16,21 @@ use bluegreen::{
 };
 use clap::{ArgAction, Parser};
 
-use crate::migration::world::World;
 use crate::{
-    common::{self, data::json_line, rule::NamedRule, rule::arn, say::say_line},
+    common::{
+        self,
+        data::json_line,
+        errors::{BAD_ARGUMENTS, UNCHANGED, bad_arguments, failed},
+        rule::{NamedRule, arn},
+        runtime::block_on,
+        say::say_line,
+    },
     deploy::{
-        BAD_ARGUMENTS, UNCHANGED, bad_arguments, blocking,
         definitions::{refused, text_of},
-        failed,
         setup::File,
         world,
     },
+    migration::world::World,
 };
 
 /// Make the place where green is to stand: group and test route.
@@ -123,7 +128,7 @@ impl RuleOptions {
 const HEADER: &str = "X-Bluegreen-Test: green";
 
 pub(crate) fn main(cli: &Cli) -> ExitCode {
-    ExitCode::from(blocking(run_all(cli)))
+    block_on(run_all(cli))
 }
 
 /// The rule, blue's group and green's, as a file, options or a world name them.

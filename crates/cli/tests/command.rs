@@ -321,6 +321,50 @@ fn advice_judges_the_split_as_it_is_and_writes_nothing() {
     assert_eq!(last["advice"], "rise");
 }
 
+/// Each verb is a process of its own, and the folder keeps the world between them.
+#[test]
+fn verbs_one_after_the_other_see_the_same_simulated_world() {
+    let folder = tempfile::tempdir().unwrap();
+    let run = |code: i32, words: &[&str]| {
+        let output = Command::new(env!("CARGO_BIN_EXE_bluegreen"))
+            .args(words)
+            .current_dir(folder.path())
+            .stdin(Stdio::null())
+            .env("NO_COLOR", "1")
+            .env_remove("BLUEGREEN_JOURNAL")
+            .output()
+            .unwrap();
+        let text = [output.stdout, output.stderr].concat();
+        let text = String::from_utf8(text).unwrap();
+        assert_eq!(output.status.code(), Some(code), "{words:?}\n{text}");
+        text
+    };
+    let fast = ["--speed", "400"];
+    run(0, &["init", "--sim"]);
+    run(0, &["prepare"]);
+    run(0, &["deploy"]);
+    assert!(run(0, &["status", "--all"]).contains("0 of 0 rules"));
+    run(4, &["plan", "--detailed-exitcode", "--to", "fastapi"]);
+    run(0, &[&["migrate"], &fast[..]].concat());
+    run(0, &["plan", "--detailed-exitcode", "--to", "fastapi"]);
+    assert!(run(0, &["status"]).contains("green 100%"));
+    run(0, &["status", "--wait"]);
+    assert!(run(0, &["status", "--all"]).contains("0 of 1 rules"));
+    let said = run(
+        0,
+        &[
+            &["rollback", "chatbot", "--journal", ".bluegreen/journal"],
+            &fast[..],
+        ]
+        .concat(),
+    );
+    assert!(
+        said.contains("everything goes to chatbot-flask-tg"),
+        "{said}"
+    );
+    assert!(run(4, &["diff"]).contains("rule.fastapi: 0 -> 100"));
+}
+
 #[test]
 fn completions_name_the_verbs() {
     for shell in ["bash", "zsh", "fish"] {

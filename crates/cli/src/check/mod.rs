@@ -148,10 +148,11 @@ fn list(suite: &CheckSuite) -> u8 {
 }
 
 fn bad_arguments(problems: &[String]) -> u8 {
-    say_line!("error: nothing was asked");
     for problem in problems {
-        say_line!("  {problem}");
+        say_line!("error: {problem}");
     }
+    let s = if problems.len() == 1 { "" } else { "s" };
+    say_line!("{} problem{s}, nothing was asked", problems.len());
     BAD_ARGUMENTS
 }
 

@@ -8,7 +8,8 @@ use bluegreen::{
     spec::DeploymentParts,
 };
 
-use super::{UNCHANGED, failed, render};
+use super::render;
+use crate::common::errors::{UNCHANGED, failed};
 use crate::common::say::say_line;
 
 /// What a deployment would do, read and told, and nothing done.

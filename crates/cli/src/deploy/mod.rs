@@ -28,37 +28,22 @@ use self::{
     args::{Only, Verb},
     setup::{File, Refused, Setup, no_side},
 };
-use crate::common::{
-    self,
-    say::{answer, say_line},
+use crate::{
+    common::{
+        self,
+        errors::{BAD_ARGUMENTS, UNCHANGED, bad_arguments, failed},
+        runtime::block_on,
+        say::{answer, say_line},
+    },
+    migration::world::World,
 };
-use crate::migration::world::World;
-
-/// Bad arguments or files; nothing was called.
-pub(crate) const BAD_ARGUMENTS: u8 = 2;
-/// Stopped before the service was changed.
-pub(crate) const UNCHANGED: u8 = 3;
 
 pub(crate) fn main(cli: &Cli) -> ExitCode {
     if cli.sim.as_deref() == Some("list") {
         list_worlds();
         return ExitCode::SUCCESS;
     }
-    ExitCode::from(blocking(run(cli)))
-}
-
-/// Runs it on a plain current-thread runtime: only the simulation pauses its clock.
-pub(crate) fn blocking(run: impl Future<Output = u8>) -> u8 {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build();
-    match runtime {
-        Ok(runtime) => runtime.block_on(run),
-        Err(error) => {
-            say_line!("error: cannot start: {error}");
-            UNCHANGED
-        }
-    }
+    block_on(run(cli))
 }
 
 fn list_worlds() {
@@ -459,25 +444,6 @@ fn not_started(setup: &Setup, error: &StartError) -> u8 {
             error.exit_code()
         }
     }
-}
-
-pub(crate) fn bad_arguments(problems: &[Problem]) -> u8 {
-    for problem in problems {
-        say_line!("error: {}: {}", problem.field, problem.message);
-        if !problem.hint.is_empty() {
-            say_line!("  hint: {}", problem.hint);
-        }
-    }
-    BAD_ARGUMENTS
-}
-
-pub(crate) fn failed(error: &bluegreen::Error, code: u8) -> u8 {
-    let failure = bluegreen::Failure::from(error);
-    say_line!("error: {failure}");
-    if let Some(hint) = &failure.hint {
-        say_line!("  hint: {hint}");
-    }
-    code
 }
 
 #[cfg(test)]

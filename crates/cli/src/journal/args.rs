@@ -11,7 +11,7 @@ use clap::{Args, Parser, Subcommand};
 pub(crate) struct Cli {
     #[command(subcommand)]
     pub(crate) command: Command,
-    /// Where the journals are: s3://BUCKET/PREFIX, or a folder.
+    /// Where they are [default: as ./bluegreen.toml says].
     #[arg(long, global = true, env = "BLUEGREEN_JOURNAL", value_name = "PLACE")]
     pub(crate) journal: Option<String>,
 }

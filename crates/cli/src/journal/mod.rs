@@ -14,40 +14,33 @@ use jiff::{SignedDuration, Timestamp};
 
 pub(crate) use self::args::Cli;
 use self::args::{Command, Prune};
-use crate::common::{
-    journal,
-    say::{answer, say_line},
+use crate::{
+    common::{
+        errors::{UNCHANGED, bad_arguments, said},
+        journal::{self, JournalPlace},
+        runtime::block_on,
+        say::{answer, say_line},
+    },
+    migration::open::{of_file, usual_file},
 };
 
-const BAD_ARGUMENTS: u8 = 2;
-const FAILED: u8 = 3;
-
 pub(crate) fn main(cli: &Cli) -> ExitCode {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build();
-    let done = match runtime {
-        Ok(runtime) => runtime.block_on(run(cli)),
-        Err(error) => {
-            say_line!("error: cannot start: {error}");
-            return ExitCode::from(FAILED);
+    block_on(async {
+        match run(cli).await {
+            Ok(()) => 0,
+            Err(Ended::Said(code)) => code,
+            Err(Ended::Problem(problem)) => bad_arguments(&[problem]),
+            Err(Ended::Failure(failure)) => {
+                said(&failure);
+                UNCHANGED
+            }
         }
-    };
-    match done {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(Ended::Problem(problem)) => {
-            say_line!("error: {}: {}", problem.field, problem.message);
-            say_line!("  hint: {}", problem.hint);
-            ExitCode::from(BAD_ARGUMENTS)
-        }
-        Err(Ended::Failure(failure)) => {
-            say_line!("error: {failure}");
-            ExitCode::from(FAILED)
-        }
-    }
+    })
 }
 
 enum Ended {
+    /// With this exit code, after it was said.
+    Said(u8),
     Problem(Problem),
     Failure(Failure),
 }
@@ -69,7 +62,19 @@ async fn run(cli: &Cli) -> Result<(), Ended> {
 async fn store(place: Option<&str>) -> Result<JournalStore, Ended> {
     let hint = "s3://BUCKET/PREFIX, or a folder";
     let problem = |message: String| Ended::Problem(Problem::new("--journal", message, hint));
-    let place = place.filter(|place| !place.is_empty());
+    let file = match place {
+        Some(_) => None,
+        None => usual_file(None).map_err(Ended::Said)?,
+    };
+    let mut named = JournalPlace {
+        journal: place.map(str::to_owned),
+        single_host: false,
+        steal: false,
+    };
+    if let Some(spec) = file {
+        of_file(&spec, &mut named);
+    }
+    let place = named.journal.as_deref().filter(|place| !place.is_empty());
     let place = place.ok_or_else(|| problem("is needed".to_owned()))?;
     if journal::bucket(place).is_none() && !Path::new(place).is_dir() {
         return Err(problem(format!("there is no folder `{place}`")));

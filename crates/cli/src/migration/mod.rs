@@ -10,7 +10,7 @@ pub(crate) mod render;
 pub(crate) mod sides;
 pub(crate) mod world;
 
-use bluegreen::{MigrationError, MigrationOutcome};
+use bluegreen::{MigrationError, MigrationOutcome, spec::MigrationSpec};
 use clap::Args;
 
 use self::{args::Told, controller::Ended, open::Opened};
@@ -74,12 +74,22 @@ pub(crate) fn finished(opened: &Opened, told: &Told, ended: Ended) -> u8 {
             say_line!("the simulated rule: {}:{}", weights.blue, weights.green);
         }
     }
+    if let (Some(accepted), false) = (accepted(&opened.spec), told.json) {
+        say_line!("{accepted}");
+    }
     // What ends before it begins has no event to say so.
     let is_told = told.json && !matches!(&ended, Err(MigrationError::Resume(_)));
     if !is_told {
         render::ending(&ended);
     }
     exit_code(ended)
+}
+
+/// The risks that a specification takes on, if there is one.
+pub(crate) fn accepted(spec: &MigrationSpec) -> Option<String> {
+    let risks = spec.safety.accept.iter().map(|risk| risk.as_str());
+    let risks: Vec<&str> = risks.collect();
+    (!risks.is_empty()).then(|| format!("accepted: {}", risks.join(", ")))
 }
 
 /// The outcome's code; its words were the last event.

@@ -7,7 +7,7 @@ use bluegreen::{
     engine::{Event, Request},
     health::{Phase, SeenSide, SeenTraffic},
     migration::{GateStanding, MigrationEvent},
-    spec::NamedSide,
+    spec::{MigrationSpec, NamedSide},
     store::LeaseState,
     traffic::{Sides, TrafficObservation},
 };
@@ -283,6 +283,8 @@ pub(crate) struct Status<'a> {
     /// Who works on the rule, as the journal has it.
     pub(crate) holder: Option<&'a LeaseState>,
     pub(crate) requests: &'a [Request],
+    /// The risks that the newest run takes on, or has taken on.
+    pub(crate) accepted: Option<&'a MigrationSpec>,
 }
 
 impl Status<'_> {
@@ -314,6 +316,10 @@ impl Status<'_> {
         if let Some(holder) = self.holder {
             table.insert("journal".to_owned(), holder.to_string().into());
         }
+        if let Some(spec) = self.accepted {
+            let risks = serde_json::to_value(&spec.safety.accept)?;
+            table.insert("accepted".to_owned(), risks);
+        }
         if !self.requests.is_empty() {
             table.insert("requests".to_owned(), serde_json::to_value(self.requests)?);
         }
@@ -335,6 +341,8 @@ impl Status<'_> {
             lines.push(format!("  clients stay on a side for {seconds} s"));
         }
         lines.extend(self.holder.map(|holder| format!("  journal: {holder}")));
+        let accepted = self.accepted.and_then(super::accepted);
+        lines.extend(accepted.map(|accepted| format!("  {accepted}")));
         lines.push(match self.switch {
             Ok(Some(fires)) => format!(
                 "  the dead-man switch puts everything on blue at {fires:.0}, unless it is renewed"

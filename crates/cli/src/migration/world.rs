@@ -75,7 +75,15 @@ impl World {
                 let scenario = kept.scenario().name();
                 let folder = kept.folder().display().to_string();
                 say_line!("simulated AWS, scenario {scenario}, kept in {folder}");
-                let speed = speed.unwrap_or(Speed::Times(simulation.speed));
+                let speed = match speed.unwrap_or(Speed::Times(simulation.speed)) {
+                    Speed::Times(speed) if speed > FASTEST => {
+                        say_line!(
+                            "note: a world that is kept goes {FASTEST} times as fast at most"
+                        );
+                        Speed::Times(FASTEST)
+                    }
+                    speed => speed,
+                };
                 let shared = Simulation::clone(&kept);
                 return Ok(Self::simulated(shared, Some(kept), speed));
             }
@@ -112,6 +120,9 @@ impl World {
 
 /// Half an hour in 15 seconds.
 const USUAL_SPEED: Speed = Speed::Times(120.0);
+
+/// A faster world passes more time while a disk works than a journal is waited for.
+const FASTEST: f64 = 600.0;
 
 /// The speed that was given.
 pub(crate) fn speed(sim: Option<&Sim>, problems: &mut Vec<Problem>) -> Option<Speed> {

@@ -19,12 +19,10 @@ use bluegreen_monitor::{Shared, page, report::Report};
 
 pub(crate) use self::args::Cli;
 use self::screen::Screen;
-use crate::common::say::say_line;
-
-/// Bad arguments, or a file that is none of ours.
-const BAD_ARGUMENTS: u8 = 2;
-/// Something could not be read or written.
-const FAILED: u8 = 3;
+use crate::common::{
+    errors::{BAD_ARGUMENTS, UNCHANGED, bad_arguments},
+    say::say_line,
+};
 
 pub(crate) fn main(cli: &Cli) -> ExitCode {
     let linger = cli.linger.as_deref().map(source::span);
@@ -52,21 +50,13 @@ pub(crate) fn main(cli: &Cli) -> ExitCode {
             Ok(written) => say_line!("report: {}", written.join(", ")),
             Err(error) => {
                 say_line!("error: {error}");
-                code = FAILED;
+                code = UNCHANGED;
             }
         }
     }
     pause(linger.unwrap_or_default());
     let _ = std::io::stdout().flush();
     ExitCode::from(code)
-}
-
-fn bad_arguments(problems: &[Problem]) -> u8 {
-    for problem in problems {
-        say_line!("error: {}: {}", problem.field, problem.message);
-        say_line!("  hint: {}", problem.hint);
-    }
-    BAD_ARGUMENTS
 }
 
 /// Opens the page on a thread and a runtime of its own: the simulation's clock is paused.

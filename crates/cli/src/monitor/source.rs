@@ -29,7 +29,7 @@ use bluegreen_monitor::{
     watch::Watcher,
 };
 
-use super::{FAILED, args::Cli, lines::Lines, pause, screen};
+use super::{UNCHANGED, args::Cli, lines::Lines, pause, screen};
 use crate::{
     common::{journal, say::say_line, signals},
     migration::open::{Given, Way, open},
@@ -451,7 +451,7 @@ async fn watch(
         if let Err(error) = &looked {
             say_line!("could not read: {}", bluegreen::Failure::from(error));
             if !has_read {
-                return FAILED;
+                return UNCHANGED;
             }
         }
         has_read = true;

@@ -9,6 +9,7 @@ use bluegreen::{
     TrafficSplitter as _,
     aws::alb::{AlbDeadManSwitch, AlbTrafficSplitter},
     engine::Request,
+    spec::{MigrationSpec, Origin},
     store::LeaseState,
 };
 use clap::Args;
@@ -99,6 +100,7 @@ async fn run(cli: &Status) -> Result<u8, u8> {
         switch: &switch,
         holder: run.holder.as_ref(),
         requests: &run.requests,
+        accepted: run.spec.as_ref(),
     };
     match status.show(cli.json) {
         Ok(()) => Ok(0),
@@ -114,6 +116,8 @@ async fn run(cli: &Status) -> Result<u8, u8> {
 struct RunOf {
     holder: Option<LeaseState>,
     requests: Vec<Request>,
+    /// The specification of the newest run.
+    spec: Option<MigrationSpec>,
 }
 
 async fn run_of(opened: &Opened, splitter: &AlbTrafficSplitter) -> RunOf {
@@ -123,9 +127,12 @@ async fn run_of(opened: &Opened, splitter: &AlbTrafficSplitter) -> RunOf {
     let asked = async {
         let rule = splitter.locate().await.ok()?;
         let log = opened.store().ok()?.log(rule.as_str());
+        let opening = log.newest_opening().await.ok()?;
+        let origin = opening.and_then(|opening| Origin::of(&[opening]).ok());
         Some(RunOf {
             holder: log.lease_state().await.ok()?,
             requests: log.open_requests().await.ok()?,
+            spec: origin.map(|origin| origin.spec),
         })
     };
     let asked = tokio::time::timeout(JOURNAL_WAITS, asked).await;

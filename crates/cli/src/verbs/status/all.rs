@@ -2,7 +2,10 @@
 
 use std::{path::Path, time::Duration};
 
-use bluegreen::{Failure, spec::Origin};
+use bluegreen::{
+    Failure,
+    spec::{DeploymentOrigin, Origin},
+};
 use serde_json::json;
 
 use crate::{
@@ -42,14 +45,23 @@ pub(super) async fn run(
     let store = store.map_err(|problem| bad_arguments(&[problem]))?;
     let logs = store.logs().await;
     let logs = logs.map_err(|error| failed(&error, UNCHANGED))?;
-    let (mut seen, mut is_known, mut world) = (0, true, None);
+    let (mut rules, mut seen, mut is_known, mut world) = (0, 0, true, None);
     for name in &logs {
         let log = store.named(name);
         let standing = log.lease_state().await;
         let standing = standing.map_err(|error| failed(&error, UNCHANGED))?;
         let opening = log.newest_opening().await;
         let opening = opening.map_err(|error| failed(&error, UNCHANGED))?;
-        let origin = opening.and_then(|opening| Origin::of(&[opening]).ok());
+        let opening = opening.map(|opening| [opening]);
+        if opening
+            .as_ref()
+            .is_some_and(|opening| DeploymentOrigin::of(opening).is_ok())
+        {
+            // A deployment moves no traffic.
+            continue;
+        }
+        rules += 1;
+        let origin = opening.and_then(|opening| Origin::of(&opening).ok());
         // A folder of a simulated world holds the journals of that world alone.
         let simulated = origin
             .as_ref()
@@ -119,7 +131,7 @@ pub(super) async fn run(
         }
     }
     if !json {
-        say_line!("{seen} of {} rules in {store} need an eye", logs.len());
+        say_line!("{seen} of {rules} rules in {store} need an eye");
     }
     Ok(if is_known { 0 } else { UNCHANGED })
 }
