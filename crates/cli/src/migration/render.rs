@@ -273,6 +273,12 @@ fn rates(sides: &Sides<SeenSide>) -> String {
     text
 }
 
+/// A share in percent, with a tenth if it has one.
+fn short(percent: f64) -> String {
+    let text = format!("{percent:.1}");
+    text.strip_suffix(".0").unwrap_or(&text).to_owned()
+}
+
 /// What `status` shows.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Status<'a> {
@@ -328,7 +334,16 @@ impl Status<'_> {
 
     fn as_text(self) -> String {
         let Self { traffic, sides, .. } = self;
-        let mut lines = vec![format!("{STRONG}{traffic}{STRONG:#}")];
+        let green = 100.0 * traffic.green_share();
+        let (one, other) = (&sides.blue.name, &sides.green.name);
+        let weights = &traffic.weights;
+        let mut lines = vec![format!(
+            "{STRONG}{one} {}% / {other} {}% (weights {}:{}){STRONG:#}",
+            short(100.0 - green),
+            short(green),
+            weights.blue,
+            weights.green
+        )];
         let counts = &traffic.targets;
         for (colour, side, targets) in [
             ("blue ", &sides.blue, &counts.blue),
