@@ -359,10 +359,48 @@ fn verbs_one_after_the_other_see_the_same_simulated_world() {
         .concat(),
     );
     assert!(
-        said.contains("everything goes to chatbot-flask-tg"),
+        said.contains("everything is to go to chatbot-flask-tg"),
         "{said}"
     );
     assert!(run(4, &["diff"]).contains("rule.fastapi: 0 -> 100"));
+}
+
+#[test]
+fn a_rollback_that_is_to_be_confirmed_waits_for_it() {
+    let words = [
+        "rollback", "--sim", "divided", "--to", "flask", "--speed", "max",
+    ];
+    let (_, said) = ends_with(0, &words);
+    assert!(said.contains("not yet confirmed"), "{said}");
+    let (_, said) = ends_with(0, &[&words[..], &["--confirm"]].concat());
+    assert!(said.contains("confirmed: no request on green"), "{said}");
+}
+
+/// The first side of a file is not the one that served only because it is the first.
+#[test]
+fn a_divided_rule_without_a_journal_is_shown_without_a_way_back() {
+    let folder = tempfile::tempdir().unwrap();
+    let run = |words: &[&str]| {
+        let output = Command::new(env!("CARGO_BIN_EXE_bluegreen"))
+            .args(words)
+            .current_dir(folder.path())
+            .stdin(Stdio::null())
+            .env("NO_COLOR", "1")
+            .env_remove("BLUEGREEN_JOURNAL")
+            .output()
+            .unwrap();
+        assert_eq!(output.status.code(), Some(0), "{words:?}");
+        String::from_utf8(output.stdout).unwrap()
+    };
+    run(&["init", "--sim", "divided"]);
+    let said = run(&["status"]);
+    assert!(
+        said.contains("nothing says which side served before"),
+        "{said}"
+    );
+    assert!(!said.contains("modify-rule"), "{said}");
+    let said: serde_json::Value = serde_json::from_str(&run(&["status", "--json"])).unwrap();
+    assert_eq!(said["restore_command"], serde_json::Value::Null);
 }
 
 #[test]

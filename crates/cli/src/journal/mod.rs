@@ -8,6 +8,7 @@ use bluegreen::{
     Failure,
     clock::{Clock as _, SystemClock},
     problem::Problem,
+    spec::Origin,
     store::{JournalLog, JournalStore, Keep, Pruned},
 };
 use jiff::{SignedDuration, Timestamp};
@@ -89,8 +90,13 @@ async fn list(store: &JournalStore) -> Result<(), Ended> {
         say_line!("there is no journal in {store}");
     }
     for name in names {
-        let line = match store.named(&name).lease_state().await? {
-            Some(state) => format!("{name}  {state}"),
+        let log = store.named(&name);
+        let opening = log.newest_opening().await?;
+        let origin = opening.and_then(|opening| Origin::of(&[opening]).ok());
+        let run = origin.map(|origin| format!("  run {}", origin.spec.name));
+        let run = run.unwrap_or_default();
+        let line = match log.lease_state().await? {
+            Some(state) => format!("{name}{run}  {state}"),
             None => format!("{name}  empty"),
         };
         if answer(&line).is_err() {

@@ -215,7 +215,7 @@ async fn source(given: &Given<'_>, problems: &mut Vec<Problem>) -> Result<Option
     if of_rule.is_empty() {
         let message = format!("there is no {USUAL_FILE} here, and no other migration is named");
         let hint = "`bluegreen init --rule-arn ARN` writes one from a rule that stands, `bluegreen init \
-                    --sim` one to try; or give --file, --rule-arn, the NAME of a run, or --sim";
+                    --sim` one to try; or give --file, --rule-arn, --sim, or the NAME of a run and its --journal";
         problems.push(Problem::new("", message, hint));
         return Ok(None);
     }
@@ -358,10 +358,15 @@ impl Opened {
     }
 
     /// The same for a verb that takes the split as it is: if both sides get traffic, the journal tells which
-    /// one served, and if it does not, the first one of the file.
+    /// one served.
     pub(crate) async fn target_as_it_is(&self) -> Result<Target, u8> {
+        self.target_if_known().await.map(|(target, _)| target)
+    }
+
+    /// The same, and whether it is known which side served: if not, the first one of the file stands for it.
+    pub(crate) async fn target_if_known(&self) -> Result<(Target, bool), u8> {
         let error = match self.spec.target(self.aws(), self.from.as_ref()).await {
-            Ok(target) => return Ok(target),
+            Ok(target) => return Ok((target, true)),
             Err(error) => error,
         };
         if self.from.is_some() || error.kind() != ErrorKind::Refused {
@@ -371,9 +376,11 @@ impl Opened {
         let rule = rule.map_err(|error| failed(&error, UNCHANGED))?;
         let served = sides::served(self.store().ok(), rule.as_str()).await;
         let served = served.and_then(|group| sides::side_of(&self.spec, &group));
+        let is_known = served.is_some();
         let from = served.or_else(|| self.spec.sides.keys().next().cloned());
         let target = self.spec.target(self.aws(), from.as_ref()).await;
-        target.map_err(|error| failed(&error, code_of(&error)))
+        let target = target.map_err(|error| failed(&error, code_of(&error)))?;
+        Ok((target, is_known))
     }
 }
 

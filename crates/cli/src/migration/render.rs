@@ -291,6 +291,10 @@ pub(crate) struct Status<'a> {
     pub(crate) requests: &'a [Request],
     /// The risks that the newest run takes on, or has taken on.
     pub(crate) accepted: Option<&'a MigrationSpec>,
+    /// Whether it is known which side served before.
+    pub(crate) is_known: bool,
+    /// By the clock of the journal's readers.
+    pub(crate) now: Timestamp,
 }
 
 impl Status<'_> {
@@ -316,6 +320,11 @@ impl Status<'_> {
             green: &self.sides.green.name,
         };
         table.insert("sides".to_owned(), serde_json::to_value(sides)?);
+        table.insert("is_known_which_served".to_owned(), self.is_known.into());
+        if !self.is_known {
+            // Back to which side is not known.
+            table.insert("restore_command".to_owned(), serde_json::Value::Null);
+        }
         if let Ok(fires) = self.switch {
             table.insert("dead_man_fires".to_owned(), serde_json::to_value(fires)?);
         }
@@ -345,17 +354,27 @@ impl Status<'_> {
             weights.green
         )];
         let counts = &traffic.targets;
+        let colours = match self.is_known {
+            true => ["blue   ", "green  "],
+            false => ["", ""],
+        };
         for (colour, side, targets) in [
-            ("blue ", &sides.blue, &counts.blue),
-            ("green", &sides.green, &counts.green),
+            (colours[0], &sides.blue, &counts.blue),
+            (colours[1], &sides.green, &counts.green),
         ] {
-            lines.push(format!("  {colour}  {}: {targets}", side.name));
+            lines.push(format!("  {colour}{}: {targets}", side.name));
         }
         if let Some(stickiness) = traffic.stickiness {
             let seconds = stickiness.as_secs();
             lines.push(format!("  clients stay on a side for {seconds} s"));
         }
-        lines.extend(self.holder.map(|holder| format!("  journal: {holder}")));
+        if let Some(holder) = self.holder {
+            let silent = self.now.duration_since(holder.last).as_secs().max(0);
+            lines.push(match holder.holder.is_some() {
+                true => format!("  journal: {holder}, {silent} s ago"),
+                false => format!("  journal: {holder}"),
+            });
+        }
         let accepted = self.accepted.and_then(super::accepted);
         lines.extend(accepted.map(|accepted| format!("  {accepted}")));
         lines.push(match self.switch {
@@ -368,7 +387,17 @@ impl Status<'_> {
         for request in self.requests {
             lines.push(format!("  asked for and not answered: {request}"));
         }
-        lines.extend(traffic.restore_advice().map(|advice| format!("  {advice}")));
+        let is_divided = green > 0.0 && green < 100.0;
+        match (self.is_known, is_divided) {
+            (true, true) => {
+                lines.push("  to put everything back: `bluegreen rollback`".to_owned());
+                lines.extend(traffic.restore_advice().map(|advice| format!("  {advice}")));
+            }
+            (true, false) => {}
+            (false, _) => lines.push(format!(
+                "  nothing says which side served before: `bluegreen rollback --to {one}`, or --to {other}"
+            )),
+        }
         lines.join("\n")
     }
 }

@@ -51,7 +51,7 @@ A controller that works on the rule is asked to restore, and thrown out if it
 does not. Needs neither file nor journal if --to names the side.
 
 Exit codes: 0 restored, read back; 2 bad arguments; 3 nothing was changed;
-20 not restored, or not known: look now.
+12 another one took over, or changed the rule; 20 not restored, or not known.
 
 Examples:
   bluegreen rollback                       by ./bluegreen.toml and its journal
@@ -80,7 +80,7 @@ async fn run(cli: &Rollback) -> Result<u8, u8> {
         served_before(&mut opened).await?;
     }
     let target = opened.target().await?;
-    say_line!("everything goes to {}", target.sides.blue.group.name());
+    say_line!("everything is to go to {}", target.sides.blue.group.name());
     let controller = Controller::new(&opened, &target, &cli.told, true).await?;
     let order = Order::RollBack {
         force: cli.force,

@@ -84,7 +84,7 @@ async fn run(cli: &Status) -> Result<u8, u8> {
     if cli.wait {
         return wait::run(&opened, cli.json).await;
     }
-    let target = opened.target_as_it_is().await?;
+    let (target, is_known) = opened.target_if_known().await?;
     let splitter = opened.spec.splitter(opened.aws(), &target);
     let splitter = splitter.map_err(|error| failed(&error, BAD_ARGUMENTS))?;
     let traffic = splitter.observe().await;
@@ -101,6 +101,8 @@ async fn run(cli: &Status) -> Result<u8, u8> {
         holder: run.holder.as_ref(),
         requests: &run.requests,
         accepted: run.spec.as_ref(),
+        is_known,
+        now: opened.aws().clock().now(),
     };
     match status.show(cli.json) {
         Ok(()) => Ok(0),

@@ -198,7 +198,7 @@ impl Scenario {
             Self::Divided => (
                 "divided",
                 3,
-                "somebody left traffic at 50/50: refused; `rollback` and `complete` take it from there",
+                "somebody left traffic at 50/50: refused; `rollback` and `migrate --full` take it from there",
             ),
         }
     }

@@ -480,7 +480,9 @@ impl MigrationMachine {
             (Cause::Asked { .. }, Intent::Restore(order)) => !order.confirm,
             _ => false,
         };
-        let is_unwatched = !self.standings.count_requests();
+        // An order that waits for metrics begins with a restore: no gate has looked yet.
+        let is_ordered = matches!(&self.intent, Intent::Restore(order) if order.confirm);
+        let is_unwatched = !is_ordered && !self.standings.count_requests();
         let is_over = self.taken_over.is_some();
         if is_over || is_hurried || is_unwatched || self.plan.confirm_within().is_zero() {
             return self.finish_restored(at, confirm, None);
