@@ -362,6 +362,8 @@ fn verbs_one_after_the_other_see_the_same_simulated_world() {
         said.contains("everything is to go to chatbot-flask-tg"),
         "{said}"
     );
+    let said = run(10, &["status", "--wait"]);
+    assert!(said.contains("rolled back"), "{said}");
     assert!(run(4, &["diff"]).contains("rule.fastapi: 0 -> 100"));
 }
 

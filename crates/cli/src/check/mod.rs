@@ -38,7 +38,7 @@ pub(crate) fn main(cli: &Cli) -> ExitCode {
 
 async fn run(cli: &Cli) -> u8 {
     let simulated = match cli.sim {
-        None if cli.url.is_none() && cli.checks.is_none() => {
+        None if cli.url.is_none() && cli.checks.is_none() && !cli.list => {
             let problem = "nothing says which service is asked";
             return bad_arguments(&[format!("{problem}: give --url, --checks, or --sim")]);
         }

@@ -1,6 +1,9 @@
 //! From the command line to a migration that can be worked on: its specification, its world, its journal.
 
-use std::path::{Path, PathBuf};
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use bluegreen::{
     Aws, ErrorKind, MigrationPlan,
@@ -10,7 +13,7 @@ use bluegreen::{
     },
     problem::Problem,
     spec::{MigrationSpec, Name, Origin, Target},
-    store::JournalStore,
+    store::{JournalStore, LeaseState},
 };
 
 use super::{
@@ -25,12 +28,15 @@ use crate::{
         errors::{BAD_ARGUMENTS, UNCHANGED, bad_arguments, failed, invalid},
         journal::JournalPlace,
         rule::arn,
+        say::say_line,
     },
     verbs::lint,
 };
 
 /// The file that is meant if none is named.
 pub(crate) const USUAL_FILE: &str = "bluegreen.toml";
+/// How long the journal is waited for, to say who works on the rule.
+const JOURNAL_WAITS: Duration = Duration::from_secs(2);
 /// The side that serves in a fresh simulated world.
 const SIMULATED_BLUE: &str = "flask";
 /// The role of a dead-man switch that only the simulation, or somebody who reads about it, sees.
@@ -353,8 +359,36 @@ impl Opened {
 
     /// The sides as they stand in the rule, for a run that begins: one of them serves.
     pub(crate) async fn target(&self) -> Result<Target, u8> {
-        let target = self.spec.target(self.aws(), self.from.as_ref()).await;
-        target.map_err(|error| failed(&error, code_of(&error)))
+        let error = match self.spec.target(self.aws(), self.from.as_ref()).await {
+            Ok(target) => return Ok(target),
+            Err(error) => error,
+        };
+        if let Some(holder) = self.holder().await {
+            say_line!("note: the journal is {holder}");
+            say_line!(
+                "  hint: if it lives, `status`, `pause`, `promote`, `abort` and `rollback` are for it"
+            );
+        }
+        Err(failed(&error, code_of(&error)))
+    }
+
+    /// Who works on the rule, as the journal has it in time.
+    async fn holder(&self) -> Option<LeaseState> {
+        let asked = async {
+            let rule = self.spec.locate(self.aws()).await.ok()?;
+            let log = self.store().ok()?.log(rule.as_str());
+            log.lease_state().await.ok()?
+        };
+        let standing = tokio::time::timeout(JOURNAL_WAITS, asked).await.ok()??;
+        standing.holder.is_some().then_some(standing)
+    }
+
+    /// The side that served before the run that holds the journal, if one does.
+    async fn served_before_its_run(&self) -> Option<Name> {
+        self.holder().await?;
+        let rule = self.spec.locate(self.aws()).await.ok()?;
+        let served = sides::served(self.store().ok(), rule.as_str()).await?;
+        sides::side_of(&self.spec, &served)
     }
 
     /// The same for a verb that takes the split as it is: if both sides get traffic, the journal tells which
@@ -365,6 +399,14 @@ impl Opened {
 
     /// The same, and whether it is known which side served: if not, the first one of the file stands for it.
     pub(crate) async fn target_if_known(&self) -> Result<(Target, bool), u8> {
+        // While a run holds the journal, the side that serves is the one that served before it.
+        if self.from.is_none()
+            && let Some(from) = self.served_before_its_run().await
+        {
+            let target = self.spec.target(self.aws(), Some(&from)).await;
+            let target = target.map_err(|error| failed(&error, code_of(&error)))?;
+            return Ok((target, true));
+        }
         let error = match self.spec.target(self.aws(), self.from.as_ref()).await {
             Ok(target) => return Ok((target, true)),
             Err(error) => error,

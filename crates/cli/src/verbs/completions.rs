@@ -1,6 +1,9 @@
 //! `bluegreen completions`.
 
-use std::{io::Write as _, process::ExitCode};
+use std::{
+    io::{ErrorKind, Write as _},
+    process::ExitCode,
+};
 
 use clap::{Args, Command};
 use clap_complete::Shell;
@@ -28,6 +31,8 @@ pub(crate) fn main(cli: &Completions, mut command: Command) -> ExitCode {
     let mut out = std::io::stdout().lock();
     match out.write_all(&script).and_then(|()| out.flush()) {
         Ok(()) => ExitCode::SUCCESS,
+        // A reader that has enough is no failure.
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => ExitCode::SUCCESS,
         Err(error) => {
             say_line!("error: the completions could not be written: {error}");
             ExitCode::from(UNCHANGED)

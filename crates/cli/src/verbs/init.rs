@@ -1,6 +1,11 @@
 //! `bluegreen init`.
 
-use std::{fs::File, io::Write as _, path::PathBuf, process::ExitCode};
+use std::{
+    fs::File,
+    io::Write as _,
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
 
 use bluegreen::{
     aws::sim::Scenario,
@@ -82,7 +87,8 @@ async fn run(cli: &Init) -> Result<(), u8> {
     );
     say_line!(
         "what it leaves out has its default, which `bluegreen schema` explains; next: `bluegreen \
-         plan`"
+         plan -f {}`",
+        cli.output.display()
     );
     Ok(())
 }
@@ -110,6 +116,12 @@ fn simulated(cli: &Init, scenario: &str) -> Result<MigrationSpec, u8> {
     let mut spec = scenario.simulation(1).spec();
     let mut world = SimulationSpec::default();
     world.scenario = scenario.name().parse().map_err(|_| UNCHANGED)?;
+    // Another file is of another world.
+    if cli.output != Path::new(USUAL_FILE)
+        && let Some(stem) = cli.output.file_stem()
+    {
+        world.folder = format!(".{}", stem.to_string_lossy()).into();
+    }
     spec.simulation = Some(world);
     let mut problems = Vec::new();
     let spec = filled(cli, spec, &mut problems);

@@ -3,7 +3,7 @@
 use std::{pin::pin, time::Duration};
 
 use bluegreen::{
-    Failure,
+    Failure, MigrationOutcome,
     engine::Event,
     migration::{MigrationEvent, Retelling},
     store::{EXPIRY, JournalLog, LeaseState},
@@ -20,6 +20,8 @@ use crate::{
 
 /// How often the journal is read.
 const EVERY: Duration = Duration::from_secs(2);
+/// Everything is back.
+const ROLLED_BACK: u8 = 10;
 /// The controller is silent, and has not said where traffic is.
 const NOT_KNOWN: u8 = 20;
 
@@ -85,7 +87,17 @@ pub(super) async fn run(opened: &Opened, json: bool) -> Result<u8, u8> {
 /// The exit code of an end.
 fn ended(event: &Event<MigrationEvent>) -> Option<(u8, String)> {
     match &event.kind {
-        MigrationEvent::Ended { outcome, exit_code } => Some((*exit_code, outcome.to_string())),
+        // A rollback that was asked for ends its own run with 0; who waits for a migration is told that it
+        // was rolled back.
+        MigrationEvent::Ended { outcome, exit_code } => {
+            let is_back = matches!(outcome, MigrationOutcome::RolledBack { .. });
+            let code = if is_back {
+                (*exit_code).max(ROLLED_BACK)
+            } else {
+                *exit_code
+            };
+            Some((code, outcome.to_string()))
+        }
         MigrationEvent::Unresolved { unresolved, .. } => Some((NOT_KNOWN, unresolved.to_string())),
         _ => None,
     }
