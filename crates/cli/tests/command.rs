@@ -16,6 +16,7 @@ fn bluegreen(words: &[&str]) -> Output {
         .stdin(Stdio::null())
         .env("NO_COLOR", "1")
         .env_remove("AWS_PROFILE")
+        .env_remove("COLUMNS")
         .output()
         .unwrap()
 }

@@ -77,6 +77,7 @@ fn said(folder: &Path, words: &[&str]) -> String {
         .env("USER", "ann")
         .env("AWS_EC2_METADATA_DISABLED", "true")
         .env_remove("AWS_PROFILE")
+        .env_remove("COLUMNS")
         .env_remove("BLUEGREEN_JOURNAL")
         .output()
         .unwrap();
