@@ -80,10 +80,7 @@ impl File {
             )]
         })?;
         let spec = crate::verbs::lint::read(path, &text);
-        let mut spec = spec.map_err(|error| placed(path, &error))?;
-        if let (Some(world), Some(folder)) = (&mut spec.simulation, path.parent()) {
-            world.folder = folder.join(&world.folder);
-        }
+        let spec = spec.map_err(|error| placed(path, &error))?;
         Ok(Some(Self {
             path: path.to_owned(),
             spec,

@@ -8,11 +8,11 @@ use std::{
 use bluegreen::{
     Aws, ErrorKind, MigrationPlan,
     aws::{
-        alb::{AlbRule, TargetGroupArn},
+        alb::{AlbRule, RuleArn, TargetGroupArn},
         sim::{Scenario, Simulation},
     },
     problem::Problem,
-    spec::{MigrationSpec, Name, Origin, Target},
+    spec::{MigrationSpec, Name, Target},
     store::{JournalStore, LeaseState},
 };
 
@@ -79,9 +79,8 @@ pub(crate) struct Opened {
 
 /// Where the specification comes from.
 enum Source {
-    File(MigrationSpec),
-    /// A run in the journal, and the side that served before it.
-    Run(Origin),
+    /// A file, or a run in the journal.
+    Spec(MigrationSpec),
     Rule(AlbRule),
     Simulation(Scenario, Option<MigrationSpec>),
 }
@@ -113,15 +112,10 @@ pub(crate) async fn open(given: &Given<'_>) -> Result<Opened, u8> {
             let world = World::fresh(simulation, scenario, speed);
             (spec, world, SIMULATED_BLUE.parse().ok())
         }
-        Source::File(spec) => {
+        Source::Spec(spec) => {
             of_file(&spec, &mut journal);
             let world = World::of(&spec, given.is_asked, speed).await?;
             (spec, world, None)
-        }
-        Source::Run(origin) => {
-            of_file(&origin.spec, &mut journal);
-            let world = World::of(&origin.spec, given.is_asked, speed).await?;
-            (origin.spec, world, None)
         }
         Source::Rule(rule) => {
             // The options are checked before the rule is read.
@@ -196,10 +190,8 @@ async fn source(given: &Given<'_>, problems: &mut Vec<Problem>) -> Result<Option
             .ok()
             .map(|scenario| Source::Simulation(scenario, file)));
     }
-    for (field, is_given) in [("--seed", given.sim.is_some_and(|sim| sim.seed.is_some()))] {
-        if is_given {
-            problems.push(Problem::new(field, "is for --sim", "leave it out"));
-        }
+    if given.sim.is_some_and(|sim| sim.seed.is_some()) {
+        problems.push(Problem::new("--seed", "is for --sim", "leave it out"));
     }
     if let Some(name) = &which.name {
         for field in named {
@@ -207,7 +199,7 @@ async fn source(given: &Given<'_>, problems: &mut Vec<Problem>) -> Result<Option
             problems.push(Problem::new(field, message, "leave one of them out"));
         }
         let run = sides::run(name, given.journal).await?;
-        return Ok(Some(Source::Run(run)));
+        return Ok(Some(Source::Spec(run.spec)));
     }
     let is_by_rule = which.file.is_none() && !of_rule.is_empty();
     if let (Some(path), false) = (usual_path(which.file.as_deref()), is_by_rule) {
@@ -216,7 +208,7 @@ async fn source(given: &Given<'_>, problems: &mut Vec<Problem>) -> Result<Option
             let hint = "leave it out, or change the file";
             problems.push(Problem::new(field, message, hint));
         }
-        return Ok(Some(Source::File(file(&path)?)));
+        return Ok(Some(Source::Spec(file(&path)?)));
     }
     if of_rule.is_empty() {
         let message = format!("there is no {USUAL_FILE} here, and no other migration is named");
@@ -250,12 +242,7 @@ pub(crate) fn file(path: &Path) -> Result<MigrationSpec, u8> {
             hint,
         )])
     })?;
-    let spec = lint::read(path, &text);
-    let mut spec = spec.map_err(|error| lint::told(path, &error, false))?;
-    if let (Some(world), Some(folder)) = (&mut spec.simulation, path.parent()) {
-        world.folder = folder.join(&world.folder);
-    }
-    Ok(spec)
+    lint::read(path, &text).map_err(|error| lint::told(path, &error, false))
 }
 
 /// The journal of the file stands for one that is not given; that of a simulated world is beside it.
@@ -363,7 +350,7 @@ impl Opened {
             Ok(target) => return Ok(target),
             Err(error) => error,
         };
-        if let Some(holder) = self.holder().await {
+        if let Some((_, holder)) = self.held().await {
             say_line!("note: the journal is {holder}");
             say_line!(
                 "  hint: if it lives, `status`, `pause`, `promote`, `abort` and `rollback` are for it"
@@ -372,21 +359,21 @@ impl Opened {
         Err(failed(&error, code_of(&error)))
     }
 
-    /// Who works on the rule, as the journal has it in time.
-    async fn holder(&self) -> Option<LeaseState> {
+    /// The rule and who works on it, as the journal has it in time, if a run does.
+    async fn held(&self) -> Option<(RuleArn, LeaseState)> {
         let asked = async {
             let rule = self.spec.locate(self.aws()).await.ok()?;
             let log = self.store().ok()?.log(rule.as_str());
-            log.lease_state().await.ok()?
+            let standing = log.lease_state().await.ok()??;
+            Some((rule, standing))
         };
-        let standing = tokio::time::timeout(JOURNAL_WAITS, asked).await.ok()??;
-        standing.holder.is_some().then_some(standing)
+        let held = tokio::time::timeout(JOURNAL_WAITS, asked).await.ok()?;
+        held.filter(|(_, standing)| standing.holder.is_some())
     }
 
     /// The side that served before the run that holds the journal, if one does.
     async fn served_before_its_run(&self) -> Option<Name> {
-        self.holder().await?;
-        let rule = self.spec.locate(self.aws()).await.ok()?;
+        let (rule, _) = self.held().await?;
         let served = sides::served(self.store().ok(), rule.as_str()).await?;
         sides::side_of(&self.spec, &served)
     }

@@ -174,10 +174,14 @@ pub(crate) fn told(path: &Path, error: &SpecError, json: bool) -> u8 {
     BAD_ARGUMENTS
 }
 
-/// Reads a file by its ending: JSON, else TOML.
+/// Reads a file by its ending: JSON, else TOML. Its simulated world stands beside it.
 pub(crate) fn read(path: &Path, text: &str) -> Result<MigrationSpec, SpecError> {
-    match path.extension().is_some_and(|ending| ending == "json") {
+    let mut spec = match path.extension().is_some_and(|ending| ending == "json") {
         true => MigrationSpec::from_json(text),
         false => MigrationSpec::from_toml(text),
+    }?;
+    if let (Some(world), Some(folder)) = (&mut spec.simulation, path.parent()) {
+        world.folder = folder.join(&world.folder);
     }
+    Ok(spec)
 }
