@@ -132,6 +132,7 @@ use std::time::Duration;
 mod ask;
 mod end;
 mod envelope;
+mod follow;
 mod holder;
 mod lease;
 mod log;
@@ -143,6 +144,7 @@ mod take;
 
 pub use self::{
     ask::{Ask, Asked},
+    follow::{Followed, Follower},
     holder::Holder,
     lease::Lease,
     log::{JournalLog, JournalStore, LeaseState},

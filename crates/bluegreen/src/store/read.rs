@@ -25,7 +25,16 @@ impl JournalLog {
     ///
     /// A torn record is left out: no call that it would have announced was made.
     pub(super) fn entries(&self, from: u64, to: u64) -> impl Stream<Item = Result<Record>> {
-        let mut newest: Option<Record> = None;
+        self.entries_after(None, from, to)
+    }
+
+    /// [`entries`](Self::entries) behind this one of the same run, which may itself be in `from..to`.
+    pub(super) fn entries_after(
+        &self,
+        mut newest: Option<Record>,
+        from: u64,
+        to: u64,
+    ) -> impl Stream<Item = Result<Record>> {
         self.records(from, to).try_filter_map(move |(envelope, _)| {
             let What::Entry { record } = envelope.what else {
                 return ready(Ok(None));

@@ -455,6 +455,74 @@ async fn only_the_newest_run_is_read() {
     );
 }
 
+/// Whoever follows a run sees each record once, the end of a run before the next one, and no heartbeat.
+#[tokio::test(start_paused = true)]
+async fn a_run_is_followed_record_by_record_and_then_the_next_one() {
+    let log = JournalStore::memory().log("rule");
+    let mut follower = log.follow();
+    let none = follower.more().await.expect("readable");
+    assert!(!none.begins && none.records.is_empty() && none.lease.is_none());
+
+    let lease = take(&log, "ann", Take::IfFree).await.expect("free");
+    let before = follower.more().await.expect("readable");
+    assert!(!before.begins && before.records.is_empty());
+    assert!(before.lease.expect("taken").holder.is_some());
+    for part in [0..1, 1..2, 2..40, 40..47] {
+        let begins = part.start == 0;
+        for seq in part.clone() {
+            lease.append(entry(seq)).await.expect("kept");
+        }
+        let more = follower.more().await.expect("readable");
+        assert_eq!(more.begins, begins, "{part:?}");
+        assert_eq!(more.records, part.map(entry).collect::<Vec<_>>());
+        tokio::time::sleep(2 * HEARTBEAT).await;
+        let kept = follower.more().await.expect("readable");
+        assert!(!kept.begins && kept.records.is_empty());
+    }
+    lease.append(entry(47)).await.expect("kept");
+    lease.release().await.expect("kept");
+
+    let lease = take(&log, "bob", Take::IfFree).await.expect("free");
+    lease.append(entry(0)).await.expect("kept");
+    let end = follower.more().await.expect("readable");
+    assert!(!end.begins);
+    assert_eq!(end.records, [entry(47)]);
+    let next = follower.more().await.expect("readable");
+    assert!(next.begins);
+    assert_eq!(next.records, [entry(0)]);
+    lease.append(entry(1)).await.expect("kept");
+    let more = follower.more().await.expect("readable");
+    assert!(!more.begins);
+    assert_eq!(more.records, [entry(1)]);
+    // One that comes late reads the newest run whole.
+    let late = log.follow().more().await.expect("readable");
+    assert!(late.begins);
+    assert_eq!(late.records, [entry(0), entry(1)]);
+}
+
+/// A record that was changed between two reads is refused, as it is by who reads the run at once.
+#[tokio::test(start_paused = true)]
+async fn who_follows_a_run_sees_that_a_record_does_not_follow() {
+    let storage = Arc::new(Breaking::default());
+    let log = storage.log();
+    let lease = take(&log, "ann", Take::IfFree).await.expect("free");
+    lease.append(entry(0)).await.expect("kept");
+    let mut follower = log.follow();
+    follower.more().await.expect("readable");
+    lease.append(entry(1)).await.expect("kept");
+    let other = {
+        let other = Arc::new(Breaking::default());
+        let lease = take(&other.log(), "bob", Take::IfFree).await.expect("free");
+        lease.append(entry(0)).await.expect("kept");
+        lease.append(entry(1)).await.expect("kept");
+        let records = other.records.lock().expect("no panic");
+        records.get(&2).expect("is there").clone()
+    };
+    storage.change(2, |bytes| *bytes = other);
+    let refused = follower.more().await.unwrap_err();
+    assert!(refused.message().contains("does not follow"), "{refused}");
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_log_that_was_changed_by_hand_is_refused_with_the_record() {
     let written = async || {

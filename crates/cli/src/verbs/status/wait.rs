@@ -1,14 +1,13 @@
 //! `bluegreen status --wait`: follows a run of another process to its end, by its journal.
 
-use std::{pin::pin, time::Duration};
+use std::time::Duration;
 
 use bluegreen::{
-    Failure, MigrationOutcome,
+    MigrationOutcome,
     engine::Event,
-    migration::{MigrationEvent, Retelling},
-    store::{EXPIRY, JournalLog, LeaseState},
+    migration::{MigrationEvent, ReplayError, Retelling},
+    store::{EXPIRY, Followed, LeaseState},
 };
-use futures_util::StreamExt as _;
 
 use crate::{
     common::{
@@ -32,40 +31,51 @@ pub(super) async fn run(opened: &Opened, json: bool) -> Result<u8, u8> {
         .map_err(|problem| bad_arguments(&[problem]))?;
     let rule = opened.spec.locate(opened.aws()).await;
     let rule = rule.map_err(|error| failed(&error, UNCHANGED))?;
-    let log = store.log(rule.as_str());
+    let mut log = store.log(rule.as_str()).follow();
     let clock = opened.aws().clock();
     let mut progress = render::Progress::of(&opened.plan);
-    let mut shown = 0;
+    let mut told: Option<Retelling> = None;
     let mut heard: Option<(LeaseState, Duration)> = None;
+    let mut unread: Option<Duration> = None;
     loop {
-        let events = match events(&log).await {
-            Ok(events) => events,
-            Err(why) => {
-                say_line!("error: the journal could not be read: {why}");
-                return Err(UNCHANGED);
+        let now = clock.uptime();
+        let followed = match log.more().await {
+            Ok(followed) => followed,
+            Err(error) => {
+                let since = *unread.get_or_insert_with(|| {
+                    say_line!("the journal cannot be read, and is tried again: {error}");
+                    now
+                });
+                if !error.kind().is_transient() || now.saturating_sub(since) > EXPIRY {
+                    return Err(failed(&error, UNCHANGED));
+                }
+                tokio::time::sleep(EVERY).await;
+                continue;
             }
         };
-        if events.is_empty() {
+        unread = None;
+        let events = retold(&mut told, &followed);
+        let events = events.map_err(|error| {
+            say_line!("error: the journal could not be read: {error}");
+            UNCHANGED
+        })?;
+        if told.is_none() {
             say_line!("error: no run has begun in {store}");
             return Err(UNCHANGED);
         }
-        for event in events.iter().filter(|event| event.seq >= shown) {
+        for event in &events {
             match json {
                 true => render::json(event),
                 false => progress.show(event),
             }
         }
-        shown = events.last().map_or(shown, |event| event.seq + 1);
         if let Some((code, words)) = events.iter().rev().find_map(ended) {
             if !json {
                 say_line!("{words}");
             }
             return Ok(code);
         }
-        let standing = log.lease_state().await;
-        let standing = standing.map_err(|error| failed(&error, UNCHANGED))?;
-        let now = clock.uptime();
-        match (&heard, standing) {
+        match (&heard, followed.lease) {
             (Some((before, since)), Some(standing)) if before.last == standing.last => {
                 if now.saturating_sub(*since) > EXPIRY {
                     say_line!(
@@ -103,23 +113,20 @@ fn ended(event: &Event<MigrationEvent>) -> Option<(u8, String)> {
     }
 }
 
-/// Every event of the newest run so far.
-async fn events(log: &JournalLog) -> Result<Vec<Event<MigrationEvent>>, String> {
-    let told = |error: bluegreen::Error| Failure::from(error).to_string();
-    let mut records = pin!(log.newest_run_stream().await.map_err(told)?);
+/// The events of what was read.
+fn retold(
+    told: &mut Option<Retelling>,
+    followed: &Followed,
+) -> Result<Vec<Event<MigrationEvent>>, ReplayError> {
+    let mut records = followed.records.as_slice();
+    if let (true, Some((first, rest))) = (followed.begins, records.split_first()) {
+        *told = Some(Retelling::open(first)?);
+        records = rest;
+    }
     let mut events = Vec::new();
-    let mut retelling: Option<Retelling> = None;
-    while let Some(record) = records.next().await {
-        let record = record.map_err(told)?;
-        match &mut retelling {
-            None => {
-                let opened = Retelling::open(&record).map_err(|error| error.to_string())?;
-                retelling = Some(opened);
-            }
-            Some(retelling) => {
-                let more = retelling.take(&record).map_err(|error| error.to_string())?;
-                events.extend(more);
-            }
+    if let Some(told) = told {
+        for record in records {
+            events.extend(told.take(record)?);
         }
     }
     Ok(events)

@@ -1,0 +1,91 @@
+//! Following a run that another process writes, each record read once.
+
+use futures_util::TryStreamExt as _;
+
+use super::log::{JournalLog, LeaseState};
+use crate::{engine::Record, error::Result};
+
+/// Reads the newest run of a log as it grows: [`JournalLog::follow`].
+#[derive(Debug)]
+pub struct Follower {
+    log: JournalLog,
+    /// The number of the record that opens the run that is read.
+    run: Option<u64>,
+    /// The number of the next record to read.
+    next: u64,
+    /// The run's newest entry.
+    newest: Option<Record>,
+}
+
+/// What a log holds that was not there at the read before.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct Followed {
+    /// Whether `records` begin with the first one of a run.
+    pub begins: bool,
+    /// Records of one run, in order. Empty if there is none yet.
+    pub records: Vec<Record>,
+    /// Who has the log; `None` for a log without any record.
+    pub lease: Option<LeaseState>,
+}
+
+impl Follower {
+    pub(super) fn new(log: JournalLog) -> Self {
+        Self {
+            log,
+            run: None,
+            next: 0,
+            newest: None,
+        }
+    }
+
+    /// What was written since the last call; at the first call, the newest run as far as it is there.
+    ///
+    /// If another run has begun since, this call returns the rest of the one before, and the next call begins
+    /// with the newest.
+    ///
+    /// # Errors
+    ///
+    /// As [`JournalLog::newest_run`]. The next call tries again.
+    ///
+    /// # Cancel safety
+    ///
+    /// Only reads. A call that is dropped has taken nothing.
+    pub async fn more(&mut self) -> Result<Followed> {
+        let tail = self.log.tail().await?;
+        let lease = self.log.lease_state_of(&tail).await?;
+        let newest_run = tail.newest.as_ref().and_then(|(newest, _)| newest.run);
+        let Some(newest_run) = newest_run else {
+            return Ok(Followed {
+                begins: false,
+                records: Vec::new(),
+                lease,
+            });
+        };
+        // One record is read again, since the one behind it names its checksum.
+        let (begins, from, to) = match self.run {
+            Some(run) if run == newest_run => (false, self.next - 1, tail.next),
+            // What was written to the old run before the newest began.
+            Some(_) if self.next < newest_run => (false, self.next - 1, newest_run),
+            _ => (true, newest_run, tail.next),
+        };
+        let known = self.newest.clone().filter(|_| !begins);
+        let records = self.log.entries_after(known, from, to);
+        let records: Vec<Record> = records.try_collect().await?;
+        if let Some(newest) = records.last() {
+            self.newest = Some(newest.clone());
+            self.run = if begins { Some(newest_run) } else { self.run };
+        }
+        // Without a run there is nothing behind which to read.
+        self.next = if self.run.is_some() {
+            to.max(self.next)
+        } else {
+            0
+        };
+        Ok(Followed {
+            begins: begins && self.run.is_some(),
+            records,
+            lease,
+        })
+    }
+}
