@@ -213,11 +213,25 @@ impl Run {
         self.check_last_split();
         self.check_strangers(raced);
         self.check_replay();
+        self.check_accepted();
         assert_eq!(
             self.rule_before,
             self.simulation.rule_without_weights(),
             "P3: more than two weights changed"
         );
+    }
+
+    /// Every end, a bad one too, tells the risks that the plan takes on.
+    fn check_accepted(&self) {
+        let report = match &self.ended {
+            Ok(outcome) => outcome.report(),
+            Err(MigrationError::Unresolved(unresolved)) => &unresolved.report,
+            Err(_) => return,
+        };
+        assert_eq!(report.accepted, *self.plan.accepted());
+        for risk in &report.accepted {
+            assert!(self.last_words().contains(risk.as_str()), "{risk:?}");
+        }
     }
 
     /// Events are in total order without gaps, and time goes forward.

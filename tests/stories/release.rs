@@ -135,6 +135,9 @@ async fn a_service_with_live_traffic_is_refused_unless_that_is_accepted() {
     .await;
     run.check_promises();
     assert_eq!(run.exit_code(), 0);
+    let outcome = run.ended.as_ref().expect("a known end");
+    assert!(outcome.report().accepted.contains(&Acceptance::InPlace));
+    assert!(outcome.to_string().ends_with("\n  accepted: in-place"));
 }
 
 /// The guide moved `latest` before any check, and failed where it may not move.

@@ -95,6 +95,18 @@ pub(crate) fn write_refusals(f: &mut fmt::Formatter<'_>, findings: &[Finding]) -
     Ok(())
 }
 
+/// Writes the risks that a run took on, if there are any.
+pub(crate) fn write_accepted(
+    f: &mut fmt::Formatter<'_>,
+    accepted: &BTreeSet<Acceptance>,
+) -> fmt::Result {
+    if accepted.is_empty() {
+        return Ok(());
+    }
+    let risks: Vec<&str> = accepted.iter().map(|risk| risk.as_str()).collect();
+    write!(f, "\n  accepted: {}", risks.join(", "))
+}
+
 /// What a [`Finding`] does to the start of a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

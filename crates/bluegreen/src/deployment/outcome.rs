@@ -1,6 +1,6 @@
 //! How a deployment ends.
 
-use std::fmt;
+use std::{collections::BTreeSet, fmt};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -11,7 +11,7 @@ use crate::{
     engine::{Control, Operator},
     error::Failure,
     image::ImageRef,
-    preflight::{Finding, write_refusals},
+    preflight::{Acceptance, Finding, write_accepted, write_refusals},
     problem::PlanError,
     service::{DeploymentId, RevisionId, ServiceObservation, StoppedTask, Target},
 };
@@ -122,7 +122,16 @@ impl fmt::Display for DeploymentOutcome {
                 )?;
             }
             Self::Held { reason, .. } => {
-                write!(f, "held: {}\n  why: {reason}", report.what_runs())?;
+                match reason {
+                    // What runs is the other controller's decision by now.
+                    HoldReason::TakenOver { failure } => write!(
+                        f,
+                        "held: another controller continues ({failure})\n  last read here: {}{}",
+                        report.what_runs(),
+                        report.how_old()
+                    )?,
+                    _ => write!(f, "held: {}\n  why: {reason}", report.what_runs())?,
+                }
                 // To take somebody else's deployment back is nobody's but theirs.
                 if matches!(reason, HoldReason::Asked { .. }) {
                     report.write_command(f)?;
@@ -137,6 +146,7 @@ impl fmt::Display for DeploymentOutcome {
                 write!(f, "failed: {}", failed.join("\n  and: "))?;
             }
         }
+        write_accepted(f, &report.accepted)?;
         for left in &report.left_behind {
             write!(f, "\n  left behind: {left}")?;
         }
@@ -161,6 +171,9 @@ pub struct Report {
     /// The command by which a person takes the service back to what ran before; `None` where that
     /// is not known.
     pub restore_command: Option<String>,
+    /// The risks that the plan takes on by name.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub accepted: BTreeSet<Acceptance>,
     /// What this run made and nothing uses: an image, a revision, an emptied service.
     pub left_behind: Vec<String>,
 }
@@ -179,6 +192,12 @@ impl Report {
             Some(command) => write!(f, "\n  to take it back by hand:\n    {command}"),
             None => Ok(()),
         }
+    }
+
+    /// How long before the end the service was read: `, 12s before the end`.
+    fn how_old(&self) -> String {
+        let age = |at| format!(", {} before the end", span(between(at, self.ended)));
+        self.service_read_at.map(age).unwrap_or_default()
     }
 
     /// How long it took.
@@ -495,17 +514,12 @@ impl fmt::Display for Unresolved {
         if let Some(failure) = &self.failure {
             write!(f, "\n  last failure: {failure}")?;
         }
-        write!(f, "\n  last read: {}", self.report.what_runs())?;
-        if let Some(at) = self.report.service_read_at {
-            write!(
-                f,
-                ", {} before the end",
-                span(between(at, self.report.ended))
-            )?;
-        }
+        let (service, age) = (self.report.what_runs(), self.report.how_old());
+        write!(f, "\n  last read: {service}{age}")?;
         if self.change_unseen {
             f.write_str("; a change was sent after that and may have happened")?;
         }
-        self.report.write_command(f)
+        self.report.write_command(f)?;
+        write_accepted(f, &self.report.accepted)
     }
 }

@@ -10,7 +10,7 @@ pub enum MigrationError {
     /// Plan and gates do not fit together. Nothing was called.
     #[error(transparent)]
     Plan(#[from] PlanError),
-    /// Traffic could not be restored, or where it is cannot be told. Somebody must look now.
+    /// Traffic could not be restored, or the split is not known. A person must look now.
     #[error("{0}")]
     Unresolved(Box<Unresolved>),
     /// The run cannot be resumed. Nothing was called.
@@ -19,8 +19,8 @@ pub enum MigrationError {
 }
 
 impl MigrationError {
-    /// The exit code that says this to a script: 2 for a plan that does not fit, 3 for a run that
-    /// cannot be resumed (one that has ended already has the code of its end), 20 where somebody
+    /// Returns the exit code for scripts: 2 for a plan that does not fit, 3 for a run that
+    /// cannot be resumed (a run that has ended already has the code of its end), 20 if a person
     /// must look now.
     #[must_use]
     pub fn exit_code(&self) -> u8 {

@@ -1,4 +1,4 @@
-//! What a migration tells while it goes on.
+//! The events of a migration.
 
 use std::fmt;
 
@@ -14,29 +14,30 @@ use crate::{
     traffic::{Armed, Kept, Released, TargetCounts, TrafficObservation, TrafficSplit},
 };
 
-/// One fact of a migration, with the numbers behind it. Its `Display` is one line for people;
-/// its JSON, one flat object named by `event`, is a contract.
+/// One fact of a migration, with the numbers behind it.
+///
+/// `Display` writes one line for people. The JSON is a contract: one flat object, named by its field `event`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum MigrationEvent {
-    /// It begins. Nothing was called yet.
+    /// The run begins. Nothing was called yet.
     Started {
-        /// What it is for.
+        /// What the run is to do.
         intent: Intent,
         /// The plan.
         plan: MigrationPlan,
         /// The gates.
         gates: Vec<GateId>,
     },
-    /// It goes on from its journal after its process ended. The split is read before anything else.
+    /// The run continues from its journal after its process ended. The split is read before anything else.
     Resumed {
-        /// Who goes on with it.
+        /// The operator who resumed it.
         by: Operator,
-        /// The split as it should be, unless a change was under way.
+        /// The split that the journal expects, unless a change was under way.
         expected: Option<TrafficObservation>,
     },
-    /// It was begun by an earlier version, and continues under the rules of this one: from a fresh
+    /// The run was begun by an earlier version, and continues under the rules of this version: from a fresh
     /// observation, with bake, evidence and deadlines begun anew. Since version 4.
     Reopened {
         /// The version of the journal.
@@ -46,49 +47,49 @@ pub enum MigrationEvent {
     },
     /// The preflight is over and stops nothing.
     PreflightPassed {
-        /// What it found; only notes and accepted risks.
+        /// The findings: notes and accepted risks only.
         findings: Vec<Finding>,
         /// The split and the targets at the start.
         traffic: TrafficObservation,
     },
-    /// Something could not be read; it is tried again.
+    /// A read failed, and is tried again.
     ReadFailed {
         /// Why.
         failure: Failure,
-        /// When it is tried again.
+        /// When the read is tried again.
         retry_at: Timestamp,
     },
-    /// Everything was looked at.
+    /// The split and all gates were looked at.
     Looked {
-        /// In which phase.
+        /// The phase.
         phase: Phase,
         /// The split and the targets, or why they could not be read.
         traffic: Result<TrafficObservation, Failure>,
-        /// What each gate's verdict is at this moment.
+        /// Each gate's verdict at this moment.
         gates: Vec<GateStanding>,
         /// Whether a pause is on.
         paused: bool,
-        /// From when on green may go on, once its gates are healthy.
+        /// The earliest time of the next rise, if the gates are healthy.
         bake_until: Timestamp,
-        /// When the phase ends at the latest.
+        /// The deadline of the phase.
         deadline: Timestamp,
-        /// When the next look comes, if nothing else happens.
+        /// When the next look is due, if nothing else happens.
         next_look: Timestamp,
     },
-    /// Green could go on, but has too few healthy targets.
+    /// The gates are healthy, but green has too few healthy targets for the next rise.
     CapacityShort {
         /// The split that waits.
         to: TrafficSplit,
-        /// How many healthy targets green needs for it.
+        /// How many healthy targets green needs for that split.
         needed: u32,
         /// Green's targets.
         green: TargetCounts,
     },
-    /// A step has passed: its gates are healthy, or an operator took it on himself.
+    /// A step has passed: its gates are healthy, or an operator overrode them.
     StepPassed {
         /// The step, counted from 0.
         step: usize,
-        /// Who overrode the gates, if somebody did.
+        /// The operator who overrode the gates, if one did.
         overridden: Option<Control>,
     },
     /// A change of the split is about to be written.
@@ -97,7 +98,7 @@ pub enum MigrationEvent {
         from: TrafficObservation,
         /// The split wanted.
         to: TrafficSplit,
-        /// Which try this is, counted from 1.
+        /// The number of this try, from 1.
         attempt: u32,
     },
     /// A change of the split was written and read back.
@@ -105,18 +106,18 @@ pub enum MigrationEvent {
         /// What was read back.
         traffic: TrafficObservation,
     },
-    /// A change was accepted, and no read has shown it yet. It is read again.
+    /// A change was accepted, and no read has shown it yet. The rule is read again.
     Accepted {
         /// The split that was accepted.
         to: TrafficSplit,
         /// When a read must show it.
         visible_by: Timestamp,
     },
-    /// A change failed, or nobody knows whether it happened. It is observed before anything else.
+    /// A change failed, or its outcome is not known. The rule is observed before anything else.
     WriteFailed {
         /// The split that was wanted.
         to: TrafficSplit,
-        /// Which try it was, counted from 1.
+        /// The number of that try, from 1.
         attempt: u32,
         /// Why.
         failure: Failure,
@@ -133,26 +134,26 @@ pub enum MigrationEvent {
         /// Until then.
         until: Timestamp,
     },
-    /// Somebody took control.
+    /// A control arrived.
     Controlled {
-        /// What was asked.
+        /// The control.
         control: Control,
-        /// What it does.
+        /// What the control does.
         effect: ControlEffect,
     },
     /// A pause has begun.
     Paused {
-        /// When it ends, unless it is resumed.
+        /// When the pause ends, unless the run is continued before.
         until: Timestamp,
     },
-    /// A pause ends soon, and nobody has resumed the run.
+    /// A pause ends soon, and the run was not continued.
     PauseEnds {
         /// When.
         until: Timestamp,
         /// What happens then.
         then: OnCancel,
     },
-    /// The journal does not keep its records any more.
+    /// Records can no longer be written to the journal.
     JournalFailed {
         /// Why.
         failure: Failure,
@@ -163,14 +164,14 @@ pub enum MigrationEvent {
         cause: Cause,
         /// Blue's targets as last read.
         blue: Option<TargetCounts>,
-        /// How many it had when the migration began; with fewer, blue may be short of capacity.
+        /// How many targets blue had when the migration began; with fewer, blue may be short of capacity.
         blue_at_start: Option<u32>,
     },
     /// Blue has shrunk and green is healthy, so traffic goes back a part at a time, as blue's targets come.
     Returning {
         /// Blue's healthy targets.
         healthy: u32,
-        /// Those that served everything at the start.
+        /// Blue's healthy targets at the start of the run, when blue served everything.
         at_start: u32,
         /// When the rest goes at once.
         until: Timestamp,
@@ -179,21 +180,21 @@ pub enum MigrationEvent {
     AllAtOnce {
         /// Blue's targets as last read.
         blue: Option<TargetCounts>,
-        /// Why it does not wait for more.
+        /// Why the run does not wait for more targets.
         why: String,
     },
     /// Blue is written without a read, since reads of the rule keep failing.
     WritingUnread {
-        /// Since when.
+        /// Since when reads fail.
         since: Timestamp,
     },
-    /// The read-back says that blue has everything.
+    /// A read shows that blue has everything.
     Restored {
         /// What was read back.
         traffic: TrafficObservation,
     },
-    /// An asked-for restore stays, since a change that another controller has sent may still land; if one
-    /// does, blue is written again. Since version 4.
+    /// A restore that was asked for keeps watching, since a change that another controller has sent may still
+    /// land. If such a change lands, blue is written again. Since version 4.
     Staying {
         /// Until when.
         until: Timestamp,
@@ -205,90 +206,90 @@ pub enum MigrationEvent {
     },
     /// The dead-man switch is armed, or renewed.
     SwitchArmed {
-        /// What is armed.
+        /// The switch.
         armed: Armed,
-        /// When it puts everything back on blue, unless it is renewed or disarmed.
+        /// When the switch puts everything back on blue, unless it is renewed or disarmed.
         fires: Timestamp,
     },
     /// The dead-man switch could not be armed, renewed or disarmed.
     SwitchFailed {
         /// Why.
         failure: Failure,
-        /// When it fires as it was last armed; `None` where it never was for certain.
+        /// When the switch fires, as it was last armed; `None` if it was never armed for certain.
         fires: Option<Timestamp>,
     },
     /// The dead-man switch is disarmed, read back.
     SwitchDisarmed,
     /// The dead-man switch has put everything back on blue.
     SwitchFired {
-        /// What was found.
+        /// The split that was found.
         traffic: TrafficObservation,
     },
-    /// Blue's minimum is raised: it keeps what runs.
+    /// Blue's minimum is raised, so that the tasks that run now stay.
     CapacityKept {
-        /// The minimum, and the one before.
+        /// The raised minimum, and the minimum before.
         kept: Kept,
     },
-    /// Blue's minimum could not be raised, or not be put back.
+    /// Blue's minimum could not be raised, or could not be put back.
     CapacityFailed {
         /// Why.
         failure: Failure,
-        /// The minimum, and the one before.
+        /// The raised minimum, and the minimum before.
         kept: Kept,
     },
-    /// What came of putting blue's old minimum back.
+    /// The result of putting blue's old minimum back.
     CapacityReleased {
-        /// What was kept.
+        /// The raised minimum, and the minimum before.
         kept: Kept,
-        /// What came of it.
+        /// The result.
         #[serde(flatten)]
         released: Released,
     },
-    /// Somebody else changed the rule.
+    /// A third party changed the rule.
     Drifted {
-        /// What differs, a line each.
+        /// The differences, a line each.
         diff: Vec<String>,
-        /// What was found.
+        /// The split that was found.
         traffic: TrafficObservation,
     },
     /// Green is unhealthy, and a third party's change of the rule stands against a restore.
     RestoreBlocked {
-        /// Why blue is wanted.
+        /// Why blue is to be restored.
         cause: Cause,
         /// The command by which a person puts everything back on blue.
         command: Option<String>,
     },
-    /// It ended in a state that is known.
+    /// The run ended in a state that is known.
     Ended {
-        /// How.
+        /// The outcome.
         outcome: MigrationOutcome,
-        /// The exit code that says so.
+        /// The exit code.
         exit_code: u8,
     },
-    /// It ended, and somebody must look now.
+    /// The run ended, and a person must look now.
     Unresolved {
-        /// What is known.
+        /// The last known facts.
         unresolved: Unresolved,
-        /// The exit code that says so.
+        /// The exit code.
         exit_code: u8,
     },
 }
 
-/// A gate's verdict as it stands at a moment.
+/// A gate's verdict at a moment.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct GateStanding {
     /// The gate.
     pub gate: GateId,
-    /// What its verdict does.
+    /// What the gate's verdict does.
     pub policy: GatePolicy,
     /// The verdict, with failures of looks and expiry taken into account.
     pub verdict: Verdict,
-    /// Whether it saw something new at this look.
+    /// Whether the gate saw something new at this look.
     pub is_new: bool,
 }
 
 impl MigrationEvent {
-    /// The split that this event reports as read, if it reports one.
+    /// Returns the split that this event reports as read, if it reports one.
     #[must_use]
     pub fn traffic(&self) -> Option<&TrafficObservation> {
         match self {
@@ -445,7 +446,7 @@ impl fmt::Display for MigrationEvent {
                 };
                 write!(
                     f,
-                    "the pause ends at {until:.0}: then {then}, unless the run is resumed"
+                    "the pause ends at {until:.0}: then {then}, unless the run is continued"
                 )
             }
             Self::JournalFailed { failure } => write!(f, "the journal failed: {failure}"),

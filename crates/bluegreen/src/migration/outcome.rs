@@ -1,6 +1,6 @@
 //! How a migration ends.
 
-use std::fmt;
+use std::{collections::BTreeSet, fmt};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -10,7 +10,7 @@ use crate::{
     clock::{between, span},
     engine::{Control, Operator},
     error::Failure,
-    preflight::Finding,
+    preflight::{Acceptance, Finding, write_accepted},
     traffic::{Kept, TrafficObservation, TrafficSplit},
 };
 
@@ -21,40 +21,40 @@ use crate::{
 pub enum MigrationOutcome {
     /// Green serves everything.
     Promoted {
-        /// What else there is to say.
+        /// Times, the last read, and the rest of the facts.
         report: Report,
     },
     /// Blue serves everything again.
     RolledBack {
         /// Why.
         cause: Cause,
-        /// What was seen of it.
+        /// What the reads after the restore showed.
         restored: Restored,
-        /// What else there is to say.
+        /// Times, the last read, and the rest of the facts.
         report: Report,
     },
-    /// Traffic stays divided as the report says; a person goes on.
+    /// Traffic stays divided as the report says; a person decides what is next.
     Held {
         /// Why.
         reason: HoldReason,
-        /// What else there is to say.
+        /// Times, the last read, and the rest of the facts.
         report: Report,
     },
-    /// It ended before anything was changed.
+    /// The run ended before it changed anything.
     Unchanged {
         /// Why.
         reason: Unchanged,
-        /// What else there is to say.
+        /// Times, the last read, and the rest of the facts.
         report: Report,
     },
 }
 
 impl MigrationOutcome {
-    /// The exit code that says this to a script; a contract:
+    /// Returns the exit code for scripts; a contract:
     ///
     /// | code | meaning |
     /// |---|---|
-    /// | 0 | promoted, or rolled back because that was asked for |
+    /// | 0 | promoted, or rolled back on request |
     /// | 3 | stopped before anything changed |
     /// | 10 | rolled back by a gate, a deadline or a fault; restored and read back |
     /// | 11 | cancelled; restored and read back |
@@ -73,7 +73,7 @@ impl MigrationOutcome {
         }
     }
 
-    /// What every ending has to say.
+    /// Returns the facts that every end has.
     #[must_use]
     pub fn report(&self) -> &Report {
         match self {
@@ -103,7 +103,16 @@ impl fmt::Display for MigrationOutcome {
                 cause, restored, ..
             } => write!(f, "rolled back: {restored}\n  why: {cause}")?,
             Self::Held { reason, .. } => {
-                write!(f, "held: {}\n  why: {reason}", report.where_traffic_is())?;
+                match reason {
+                    // The split is the other controller's by now.
+                    HoldReason::TakenOver { failure } => write!(
+                        f,
+                        "held: another controller continues ({failure})\n  last read here: {}{}",
+                        report.where_traffic_is(),
+                        report.how_old()
+                    )?,
+                    _ => write!(f, "held: {}\n  why: {reason}", report.where_traffic_is())?,
+                }
                 let traffic = report.traffic.as_ref();
                 if let Some(advice) = traffic.and_then(TrafficObservation::restore_advice) {
                     write!(f, "\n  {advice}")?;
@@ -111,6 +120,7 @@ impl fmt::Display for MigrationOutcome {
             }
             Self::Unchanged { reason, .. } => write!(f, "nothing was changed: {reason}")?,
         }
+        write_accepted(f, &report.accepted)?;
         for given in &report.overrides {
             write!(f, "\n  override: {given}")?;
         }
@@ -124,27 +134,30 @@ impl fmt::Display for MigrationOutcome {
     }
 }
 
-/// What every ending has to say.
+/// The facts that every end of a migration has.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Report {
-    /// When it began.
+    /// When the run began.
     pub started: Timestamp,
-    /// When it ended.
+    /// When the run ended.
     pub ended: Timestamp,
-    /// The split as it was last read; `None` where it was never read.
+    /// The last split that was read; `None` if it was never read.
     pub traffic: Option<TrafficObservation>,
-    /// When it was last read.
+    /// When that split was read.
     pub traffic_read_at: Option<Timestamp>,
-    /// What operators took on themselves.
+    /// The risks that the plan takes on by name.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub accepted: BTreeSet<Acceptance>,
+    /// The gates that operators overrode.
     pub overrides: Vec<Override>,
-    /// The dead-man switch, where it may still be armed.
+    /// The dead-man switch, if it may still be armed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub switch: Option<StandingSwitch>,
-    /// Blue's minimum, if this run has raised it and it may still stand.
+    /// Blue's minimum, if this run has raised it and the raised minimum may still stand.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub capacity: Option<StandingCapacity>,
-    /// The split of a change that was sent and that no read has shown: it may be live by now.
+    /// The split of a change that was sent and that no read has shown. It may be live by now.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unseen: Option<TrafficSplit>,
 }
@@ -153,9 +166,9 @@ pub struct Report {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct StandingSwitch {
-    /// When it puts everything back on blue.
+    /// When the switch puts everything back on blue.
     pub fires: Timestamp,
-    /// The command by which a person disarms it.
+    /// The command by which a person disarms the switch.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub disarm_command: Option<String>,
 }
@@ -174,13 +187,13 @@ impl fmt::Display for StandingSwitch {
     }
 }
 
-/// A minimum of blue that a run raised and left so.
+/// A minimum of blue that a run raised and did not put back.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct StandingCapacity {
-    /// The minimum, and the one before.
+    /// The raised minimum, and the minimum before.
     pub kept: Kept,
-    /// Why it was not put back, if it should have been.
+    /// Why the old minimum was not put back, if the run should have done so.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub why: Option<String>,
 }
@@ -195,7 +208,7 @@ impl fmt::Display for StandingCapacity {
         match self.kept.release_command() {
             Some(command) => write!(
                 f,
-                "\n  to put it back by hand, once blue is not needed or serves everything again:\n    \
+                "\n  to put it back by hand, once blue is no longer needed or serves everything again:\n    \
                  {command}"
             ),
             None => Ok(()),
@@ -216,21 +229,27 @@ impl Report {
         }
     }
 
-    /// How long it took.
+    /// How long before the end the split was read: `, 12s before the end`.
+    fn how_old(&self) -> String {
+        let age = |at| format!(", {} before the end", span(between(at, self.ended)));
+        self.traffic_read_at.map(age).unwrap_or_default()
+    }
+
+    /// Returns how long the run took.
     #[must_use]
     pub fn took(&self) -> std::time::Duration {
         between(self.started, self.ended)
     }
 }
 
-/// Something that an operator took on himself.
+/// A decision that an operator took against a gate.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Override {
     /// When.
     pub at: Timestamp,
-    /// Who.
+    /// The operator.
     pub by: Operator,
-    /// What, and what was known at that moment.
+    /// The decision, and what the gates said at that moment.
     pub what: String,
 }
 
@@ -249,12 +268,12 @@ pub enum Cause {
     Gate {
         /// The gate.
         gate: GateId,
-        /// Its summary, with the value that failed.
+        /// The gate's summary, with the value that failed.
         summary: String,
     },
     /// A deadline came without healthy gates.
     Deadline {
-        /// Which, and what was missing.
+        /// The deadline, and what was missing.
         summary: String,
     },
     /// Green's rise could not be written.
@@ -267,7 +286,7 @@ pub enum Cause {
         /// The split that was accepted.
         to: TrafficSplit,
     },
-    /// The journal does not keep its records.
+    /// Records could not be written to the journal.
     JournalFailed {
         /// The failure.
         failure: Failure,
@@ -276,7 +295,7 @@ pub enum Cause {
     ClockFault,
     /// The run was cancelled.
     Cancelled {
-        /// By what.
+        /// The control that cancelled the run.
         control: Control,
     },
     /// The dead-man switch could not be renewed, and would have fired.
@@ -284,11 +303,11 @@ pub enum Cause {
         /// The last failure.
         failure: Failure,
     },
-    /// The dead-man switch has fired: nobody renewed it in time.
+    /// The dead-man switch has fired, since it was not renewed in time.
     SwitchFired,
-    /// It is what the run was for.
+    /// The run was asked to restore blue.
     Asked {
-        /// Who asked.
+        /// The operator who asked.
         by: Operator,
     },
 }
@@ -312,38 +331,40 @@ impl fmt::Display for Cause {
             Self::SwitchFailed { failure } => {
                 write!(f, "the dead-man switch could not be renewed: {failure}")
             }
-            Self::SwitchFired => f.write_str("the dead-man switch fired, since nobody renewed it"),
+            Self::SwitchFired => {
+                f.write_str("the dead-man switch fired, since it was not renewed in time")
+            }
             Self::Asked { by } => write!(f, "as {by} asked"),
         }
     }
 }
 
-/// What was seen of a restore.
+/// What the reads after a restore showed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Restored {
-    /// When the read-back said that blue has everything.
+    /// When a read showed that blue has everything.
     pub at: Timestamp,
-    /// The end of the first settled minute in which no request reached green, where one was seen.
+    /// The end of the first settled minute without a request on green; `None` if no such minute was seen.
     pub confirmed: Option<Timestamp>,
     /// Until when clients that are pinned to green by stickiness may stay there.
     pub pinned_until: Option<Timestamp>,
-    /// How it went if blue had shrunk; `None` if blue could serve everything at once.
+    /// How traffic went back if blue had shrunk; `None` if blue could serve everything at once.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub short_blue: Option<ShortBlue>,
 }
 
-/// How everything went back to a blue that had too few healthy targets for it.
+/// How everything went back to blue while blue had too few healthy targets to serve everything.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct ShortBlue {
     /// Blue's healthy targets when the rollback began.
     pub healthy: u32,
-    /// Those that served everything at the start.
+    /// Blue's healthy targets at the start of the run, when blue served everything.
     pub at_start: u32,
-    /// How many changes moved a part, before the one that moved the rest.
+    /// How many changes moved a part of the traffic, before the last change moved the rest.
     pub stages: u32,
-    /// Why the rest went at once, whatever blue could serve; `None` if blue's targets had come back.
+    /// Why the rest went at once although blue could not serve everything; `None` if blue's targets had come back.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub at_once: Option<String>,
 }
@@ -398,32 +419,32 @@ impl fmt::Display for Restored {
 #[serde(tag = "reason", rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum HoldReason {
-    /// Somebody asked for it, or cancellation means it.
+    /// A control asked for it, or the plan holds on cancellation.
     Asked {
-        /// By what.
+        /// The control.
         control: Control,
     },
-    /// Somebody else changed the rule. This run does not fight.
+    /// A third party changed the rule. This run does not write against that change.
     Drift {
-        /// What differs from what this run wrote, a line each.
+        /// The differences from what this run wrote, a line each.
         diff: Vec<String>,
-        /// The gate that says that green does harm, if one does.
+        /// The gate that says that green does harm, if there is one.
         unhealthy: Option<String>,
     },
     /// The rule or a target group was deleted during the run.
     Gone {
-        /// What AWS answers.
+        /// The answer of AWS.
         failure: Failure,
     },
     /// A deadline came without healthy gates, and the plan says hold.
     Deadline {
-        /// Which, and what was missing.
+        /// The deadline, and what was missing.
         summary: String,
     },
-    /// Somebody else has taken over the journal and goes on; this run writes nothing more.
+    /// Another controller has taken over the journal and continues; this run writes nothing more.
     #[serde(alias = "superseded")]
     TakenOver {
-        /// By whom.
+        /// The failure, which names the other controller.
         failure: Failure,
     },
 }
@@ -433,7 +454,7 @@ impl fmt::Display for HoldReason {
         match self {
             Self::Asked { control } => write!(f, "{control}"),
             Self::Drift { diff, unhealthy } => {
-                write!(f, "somebody else changed the rule ({})", diff.join("; "))?;
+                write!(f, "a third party changed the rule ({})", diff.join("; "))?;
                 match unhealthy {
                     Some(gate) => write!(f, " while green is unhealthy ({gate})"),
                     None => Ok(()),
@@ -458,7 +479,7 @@ impl fmt::Display for HoldReason {
 pub enum Unchanged {
     /// The preflight refused.
     Refused {
-        /// Everything that it found, notes included.
+        /// All findings, notes included.
         findings: Vec<Finding>,
     },
     /// Green was not ready for the first step in time.
@@ -466,9 +487,9 @@ pub enum Unchanged {
         /// What was missing.
         summary: String,
     },
-    /// Somebody else changed the rule before the first shift.
+    /// A third party changed the rule before the first shift.
     Drift {
-        /// What differs, a line each.
+        /// The differences, a line each.
         diff: Vec<String>,
     },
     /// The first rise could not be written, and a read showed that blue still has everything.
@@ -476,16 +497,16 @@ pub enum Unchanged {
         /// The last failure.
         failure: Failure,
     },
-    /// The journal does not keep its records.
+    /// Records could not be written to the journal.
     JournalFailed {
         /// The failure.
         failure: Failure,
     },
     /// Real time did not pass with the run's clock.
     ClockFault,
-    /// It was cancelled.
+    /// The run was cancelled.
     Cancelled {
-        /// By what.
+        /// The control that cancelled the run.
         control: Control,
     },
 }
@@ -499,7 +520,7 @@ impl fmt::Display for Unchanged {
             }
             Self::NotReady { summary } => f.write_str(summary),
             Self::Drift { diff } => {
-                write!(f, "somebody else changed the rule ({})", diff.join("; "))
+                write!(f, "a third party changed the rule ({})", diff.join("; "))
             }
             Self::WriteFailed { failure } => write!(f, "the first shift failed: {failure}"),
             Self::JournalFailed { failure } => write!(f, "the journal failed: {failure}"),
@@ -511,25 +532,25 @@ impl fmt::Display for Unchanged {
     }
 }
 
-/// Traffic that is not where it should be, or not known.
+/// Traffic that is not on the side that it should be on, or whose split is not known.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Unresolved {
     /// What happened.
     pub summary: String,
-    /// Why blue was to be restored, where it was.
+    /// Why blue was to be restored, if it was.
     pub cause: Option<Cause>,
     /// The last failure.
     pub failure: Option<Failure>,
-    /// Whether a change was sent whose effect nobody has read since. The split below is then
-    /// the one before it.
+    /// Whether a change was sent and no read has shown its effect. The split in `report` is then
+    /// the split before that change.
     pub change_unseen: bool,
-    /// The split as it was last read, and everything else there is to say.
+    /// The last split that was read, and the rest of the facts.
     pub report: Report,
 }
 
 impl Unresolved {
-    /// The command by which a person puts everything back on blue.
+    /// Returns the command by which a person puts everything back on blue.
     #[must_use]
     pub fn restore_command(&self) -> Option<&str> {
         self.report.traffic.as_ref()?.restore_command.as_deref()
@@ -545,14 +566,8 @@ impl fmt::Display for Unresolved {
         if let Some(failure) = &self.failure {
             write!(f, "\n  last failure: {failure}")?;
         }
-        write!(f, "\n  last read: {}", self.report.where_traffic_is())?;
-        if let Some(at) = self.report.traffic_read_at {
-            write!(
-                f,
-                ", {} before the end",
-                span(between(at, self.report.ended))
-            )?;
-        }
+        let (split, age) = (self.report.where_traffic_is(), self.report.how_old());
+        write!(f, "\n  last read: {split}{age}")?;
         if self.change_unseen && self.report.unseen.is_none() {
             f.write_str("; a change was sent after that and may have happened")?;
         }
@@ -560,6 +575,7 @@ impl fmt::Display for Unresolved {
         if let Some(advice) = traffic.and_then(TrafficObservation::restore_advice) {
             write!(f, "\n  {advice}")?;
         }
+        write_accepted(f, &self.report.accepted)?;
         if let Some(switch) = &self.report.switch {
             write!(f, "{switch}")?;
         }
@@ -570,11 +586,11 @@ impl fmt::Display for Unresolved {
     }
 }
 
-/// How it ended.
+/// How a migration ended.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum End {
-    /// In a state that is known and was read.
+    /// In a state that was read.
     Known(MigrationOutcome),
     /// Not restored, or not known.
     Unresolved(Unresolved),

@@ -792,6 +792,12 @@ impl MigrationPlan {
         self.fields.capacity_ratio
     }
 
+    /// The risks that were taken on.
+    #[must_use]
+    pub fn accepted(&self) -> &BTreeSet<Acceptance> {
+        &self.fields.accept
+    }
+
     /// Whether this risk was taken on.
     #[must_use]
     pub fn accepts(&self, acceptance: Acceptance) -> bool {

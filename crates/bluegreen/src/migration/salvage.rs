@@ -286,6 +286,7 @@ impl Salvage {
             traffic: self.last.as_ref().map(|(_, traffic)| traffic.clone()),
             traffic_read_at: self.last.as_ref().map(|(read_at, _)| *read_at),
             unseen: None,
+            accepted: self.plan.accepted().clone(),
             overrides: self.overrides.clone(),
             switch: None,
             capacity: None,

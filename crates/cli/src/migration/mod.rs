@@ -74,9 +74,6 @@ pub(crate) fn finished(opened: &Opened, told: &Told, ended: Ended) -> u8 {
             say_line!("the simulated rule: {}:{}", weights.blue, weights.green);
         }
     }
-    if let (Some(accepted), false) = (accepted(&opened.spec), told.json) {
-        say_line!("{accepted}");
-    }
     // What ends before it begins has no event to say so.
     let is_told = told.json && !matches!(&ended, Err(MigrationError::Resume(_)));
     if !is_told {

@@ -344,6 +344,7 @@ impl DeploymentMachine {
             service: self.service().cloned(),
             service_read_at: self.last.as_ref().map(|(read_at, _)| *read_at),
             image: self.image.clone(),
+            accepted: self.plan.accepted().clone(),
             restore_command: self.restore_command(),
             left_behind: self.left_behind.clone(),
         }

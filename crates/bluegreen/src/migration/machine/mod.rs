@@ -331,6 +331,7 @@ impl MigrationMachine {
             ended: at,
             traffic: self.last.as_ref().map(|(_, traffic)| traffic.clone()),
             traffic_read_at: self.last.as_ref().map(|(read_at, _)| *read_at),
+            accepted: self.plan.accepted().clone(),
             overrides: self.overrides.clone(),
             switch: None,
             capacity: None,
