@@ -107,21 +107,28 @@ TEST = re.compile(r"#\[cfg\((?:test\b|all\([^)]*\b(?:test|doctest)\b)[^\]]*\]")
 ATTRIBUTE = re.compile(r"\s*#!?\[")
 
 
-def without_tests(text):
-    """Blanks what is compiled for tests only; also the names of the files that are."""
-    tests = set()
-    while found := TEST.search(text):
+def test_items(text):
+    """What is compiled for tests only, in blanked text: (start, end, the name of its file or None)."""
+    at = 0
+    while found := TEST.search(text, at):
         end = found.end()
         while more := ATTRIBUTE.match(text, end):
             depth, end = 1, more.end()
             while depth:
                 depth += (text[end] == "[") - (text[end] == "]")
                 end += 1
-        stop = end_of_item(text, end)
-        if module := re.match(r"\s*(?:pub(?:\([^)]*\))?\s+)?mod\s+(\w+)\s*;", text[end:stop]):
-            tests.add(module[1])
-        item = re.sub(r"[^\n]", " ", text[found.start() : stop])
-        text = text[: found.start()] + item + text[stop:]
+        at = end_of_item(text, end)
+        module = re.match(r"\s*(?:pub(?:\([^)]*\))?\s+)?mod\s+(\w+)\s*;", text[end:at])
+        yield found.start(), at, module and module[1]
+
+
+def without_tests(text):
+    """Blanks what is compiled for tests only; also the names of the files that are."""
+    tests = set()
+    for start, end, module in list(test_items(text)):
+        if module:
+            tests.add(module)
+        text = text[:start] + re.sub(r"[^\n]", " ", text[start:end]) + text[end:]
     return text, tests
 
 

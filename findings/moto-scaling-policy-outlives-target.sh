@@ -1,11 +1,12 @@
 #!/usr/bin/env bash
-# moto 5.2.5 (PyPI), Application Auto Scaling of an ECS service: what a test of scaling meets there.
+# moto 5.2.5 (PyPI), Application Auto Scaling of an ECS service: two differences from AWS that a test of
+# scaling meets.
 #
-# 1. A scaling policy outlives the scalable target that it belongs to. AWS deletes the policies with the
-#    target (https://docs.aws.amazon.com/autoscaling/application/APIReference/API_DeregisterScalableTarget.html),
-#    so a test that registers a service anew finds a policy that on AWS would not be there.
-# 2. A minimum above the maximum is taken and kept, so a test of "raise the minimum to what runs" passes
-#    here for a service that runs more tasks than its maximum.
+# 1. A scaling policy outlives its scalable target. AWS deletes the policies with the target
+#    (https://docs.aws.amazon.com/autoscaling/application/APIReference/API_DeregisterScalableTarget.html),
+#    so a test that registers a service anew finds a policy that AWS would have deleted.
+# 2. moto accepts and keeps a minimum above the maximum. So a test of "raise the minimum to the number of
+#    tasks that run" passes even if the service runs more tasks than its maximum.
 #
 # Seen: the policy's name after deregistration, and `20 9` as minimum and maximum.
 set -euo pipefail

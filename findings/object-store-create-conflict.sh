@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
-# object_store 0.14.2 (crates.io): a conditional create on S3 that is refused with 409
-# ConditionalRequestConflict comes back as `AlreadyExists`, although nothing is stored under that name.
+# object_store 0.14.2 (crates.io): if S3 refuses a conditional create with 409 ConditionalRequestConflict,
+# the crate returns `AlreadyExists`, although no object of that name is stored.
 #
-# S3 answers 412 if the object is there, and 409 if another request on the key was under way; after a 409
-# the same request is to be sent again
-# (https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes.html). The crate sends it again
-# for conditional updates (`PutMode::Update`), and not for creates (`PutMode::Create`). So a program that
-# uses a create as a lock, and takes `AlreadyExists` for "another one was first", reads an object that does
-# not exist.
+# S3 answers 412 if the object exists, and 409 if another request on the key was under way. After a 409 the
+# caller must send the same request again
+# (https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes.html). The crate does so for
+# conditional updates (`PutMode::Update`), and does not for creates (`PutMode::Create`). So a program that
+# uses a create as a lock, and takes `AlreadyExists` to mean that another program was first, reads an object
+# that does not exist.
 #
 # Seen: `create: AlreadyExists, then head: NotFound` after the 409, and after a 412
 # `create: AlreadyExists, then head: found`.

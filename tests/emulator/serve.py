@@ -2,9 +2,9 @@
 
 Usage: serve.py moto|ministack
 
-The port is bound here and handed over as an open socket, so nobody else can take it in
-between. The server ends when its standard input does: however the process that started it
-ends, no server is left behind.
+The port is bound here and handed over as an open socket, so no other process can take the port in
+between. The server ends when its standard input ends: however the parent process ends, no server is
+left behind.
 """
 
 import os

@@ -80,8 +80,18 @@
 //!   ([`traffic::DeadManSwitch`]).
 //! - A [`Deployment`] changes a service's task definition and nothing else of it.
 //!
-//! How to test what you build on it stands in [`unit_tests`]; what each word means, in the [`glossary`]; what Terraform, CDK and CloudFormation must leave alone,
-//! in [`infrastructure`].
+//! # Guides
+//!
+//! | you want to | read |
+//! |---|---|
+//! | run migrations: file, verbs, rollback, rights, exit codes | [`operating`] |
+//! | know what happens if a controller dies, and what bluegreen cannot do | [`safety`] |
+//! | build, deploy and check green | [`deploying`] |
+//! | understand how green is judged, without statistics | [`gates`] |
+//! | see a run live, replay it, write a report | [`monitoring`] |
+//! | keep Terraform, CDK and CloudFormation out of the way | [`infrastructure`] |
+//! | test what you build on the library | [unit tests](https://docs.rs/bluegreen/latest/bluegreen/unit_tests/) |
+//! | look a word up | [`glossary`] |
 //!
 //! # Features
 //!
@@ -135,8 +145,20 @@ pub use self::{
     traffic::{Percent, TrafficSplit, TrafficSplitter},
 };
 
-#[doc = include_str!("../docs/glossary.md")]
-pub mod glossary {}
+#[doc = include_str!("../docs/operating.md")]
+pub mod operating {}
+
+#[doc = include_str!("../docs/safety.md")]
+pub mod safety {}
+
+#[doc = include_str!("../docs/deploying.md")]
+pub mod deploying {}
+
+#[doc = include_str!("../docs/gate.md")]
+pub mod gates {}
+
+#[doc = include_str!("../docs/monitor.md")]
+pub mod monitoring {}
 
 #[doc = include_str!("../docs/infrastructure.md")]
 pub mod infrastructure {}
@@ -144,6 +166,9 @@ pub mod infrastructure {}
 #[cfg(feature = "mock")]
 #[doc = include_str!("../docs/unit-tests.md")]
 pub mod unit_tests {}
+
+#[doc = include_str!("../docs/glossary.md")]
+pub mod glossary {}
 
 /// The examples of the project's front page are tests too.
 #[cfg(all(doctest, feature = "sim"))]
