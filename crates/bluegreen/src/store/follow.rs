@@ -29,16 +29,20 @@ pub struct Followed {
     pub lease: Option<LeaseState>,
 }
 
-impl Follower {
-    pub(super) fn new(log: JournalLog) -> Self {
-        Self {
-            log,
+impl JournalLog {
+    /// Reads the newest run as it grows, each record once: to wait for its end, or to show it.
+    #[must_use]
+    pub fn follow(&self) -> Follower {
+        Follower {
+            log: self.clone(),
             run: None,
             next: 0,
             newest: None,
         }
     }
+}
 
+impl Follower {
     /// What was written since the last call; at the first call, the newest run as far as it is there.
     ///
     /// If another run has begun since, this call returns the rest of the one before, and the next call begins

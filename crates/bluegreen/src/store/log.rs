@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use object_store::{ObjectStore, local::LocalFileSystem, memory::InMemory};
 
 use super::{
-    Follower, Holder,
+    Holder,
     envelope::{Envelope, Sum, Unreadable, What},
     requests::{REQUESTS, RequestObjects},
     storage::{Objects, RecordStorage, create_private},
@@ -335,12 +335,6 @@ impl JournalLog {
         let first = tail.newest.and_then(|(newest, _)| newest.run);
         // Without a run there is nothing to read.
         Ok(self.entries(first.unwrap_or(tail.next), tail.next))
-    }
-
-    /// Reads the newest run as it grows, each record once: for who waits for its end or shows it.
-    #[must_use]
-    pub fn follow(&self) -> Follower {
-        Follower::new(self.clone())
     }
 
     /// The first record of the newest run; `None` if there was none.
