@@ -166,7 +166,7 @@ enum Refusal {
     Query(&'static str),
 }
 
-/// The data points of one query that show at `now`, by epoch second.
+/// The data points of one query that CloudWatch shows at `now`, by epoch second.
 fn points_of(
     world: &World,
     now: Duration,
@@ -192,7 +192,7 @@ fn points_of(
         Metric::AppErrors | Metric::AppSuccesses | Metric::AppLatency
     );
     if stat.unit.is_some() || (is_fine && !is_app) {
-        // Another unit, or a finer period than was published: no data, without a word.
+        // Another unit, or a finer period than was published: no data, and no error.
         return Ok(Vec::new());
     }
     let epoch = SimClock::epoch().as_second();
@@ -213,8 +213,8 @@ fn points_of(
     Ok(points)
 }
 
-/// What a metric with exactly these dimensions is. Another set of them is another metric, which
-/// has no data.
+/// Returns the metric and the side of exactly these dimensions. Another set of dimensions is another
+/// metric, which has no data.
 fn series_of(metric: &aws_sdk_cloudwatch::types::Metric) -> Option<(Metric, Side)> {
     let name = metric.metric_name.as_deref()?;
     let mut dimensions: Vec<(&str, &str)> = metric
@@ -275,8 +275,7 @@ fn series_of(metric: &aws_sdk_cloudwatch::types::Metric) -> Option<(Metric, Side
     }
 }
 
-/// Without types only metric alarms are listed, as AWS does. Of names that do not exist nothing is
-/// said.
+/// Without types only metric alarms are listed, as AWS does. Names that do not exist are ignored.
 fn describe_alarms(
     world: &World,
     now: Duration,

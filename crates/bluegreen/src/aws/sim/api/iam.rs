@@ -1,4 +1,4 @@
-//! IAM as the simulation answers it: of the one role that schedules write as.
+//! IAM as the simulation answers it, for the one role that schedules use.
 
 use std::sync::Arc;
 

@@ -37,7 +37,7 @@ use crate::{
     error::ErrorKind,
 };
 
-/// A schedule that is put there has the same fields, whether or not it was there.
+/// Requests to create and to update a schedule have the same fields.
 macro_rules! put_as_json {
     ($builder:expr) => {{
         let state = $builder.get_state().as_ref();
@@ -202,7 +202,7 @@ fn window(json: &Value) -> Option<FlexibleTimeWindow> {
     window.build().ok()
 }
 
-/// Scheduler refuses a role that it could not take on.
+/// Scheduler refuses a role that it could not assume.
 fn trusted(call: Call, world: &World) -> Result<(), ApiError> {
     if world.schedule_role.trusts_scheduler() {
         return Ok(());
