@@ -32,11 +32,15 @@ pub(super) async fn shared_targets(
     let mut findings = Vec::new();
     // One listing after the other: all callers in the account share one small allowance.
     for listener in locate::listeners_of(elb, &balancer).await? {
-        let arn = listener.listener_arn.as_deref().unwrap_or_default();
-        let arn = arn.parse().map_err(|error| {
-            let attempted = format!("read the ARN of a listener of load balancer {balancer}");
-            Error::new(ErrorKind::Refused, attempted).with_source(error)
-        })?;
+        let arn = listener
+            .listener_arn
+            .as_deref()
+            .unwrap_or_default()
+            .parse()
+            .map_err(|error| {
+                let attempted = format!("read the ARN of a listener of load balancer {balancer}");
+                Error::new(ErrorKind::Refused, attempted).with_source(error)
+            })?;
         let rules = locate::rules_of(elb, &arn).await?;
         for rule in &rules {
             if rule.rule_arn.as_deref() == Some(own.as_str()) {

@@ -35,8 +35,11 @@ pub(super) async fn tags_of(elb: &dyn ElbApi, arns: &[&str]) -> Result<BTreeMap<
             .await
             .map_err(|error| error.into_error(attempted))?;
         for described in output.tag_descriptions.unwrap_or_default() {
-            let tags = described.tags.unwrap_or_default().into_iter();
-            let tags = tags.filter_map(|tag| Some((tag.key?, tag.value.unwrap_or_default())));
+            let tags = described
+                .tags
+                .unwrap_or_default()
+                .into_iter()
+                .filter_map(|tag| Some((tag.key?, tag.value.unwrap_or_default())));
             all.insert(described.resource_arn.unwrap_or_default(), tags.collect());
         }
     }

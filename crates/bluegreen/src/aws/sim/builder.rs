@@ -405,8 +405,10 @@ impl SimulationBuilder {
             world.groups.set_attribute(blue.as_str(), key, value);
         }
         if self.shape.test_route_is_marked {
-            let tag = Tag::builder().key("bluegreen:made-for");
-            let tag = tag.value(world.rules.main_arn().as_str()).build();
+            let tag = Tag::builder()
+                .key("bluegreen:made-for")
+                .value(world.rules.main_arn().as_str())
+                .build();
             world.groups.tag(TEST_ROUTE, &[tag]);
         }
         world.pinned = world.weighted_share();

@@ -214,8 +214,8 @@ fn this_world(
         );
         Error::new(ErrorKind::Invalid, message).with_hint(anew(folder))
     };
-    let format = serde_json::from_str::<serde_json::Value>(&text);
-    let format = format.map_err(|error| unknown(error.to_string()))?;
+    let format = serde_json::from_str::<serde_json::Value>(&text)
+        .map_err(|error| unknown(error.to_string()))?;
     let format = &format["format"];
     if *format != FORMAT {
         return Err(unknown(format!("its format is {format}, not {FORMAT}")));

@@ -45,8 +45,9 @@ impl GreenPlace {
         let by_arn = |arn: &TargetGroupArn| {
             DescribeTargetGroupsInput::builder().target_group_arns(arn.as_str())
         };
-        let blue = described(elb, by_arn(&self.blue), &self.blue.to_string()).await?;
-        let blue = blue.ok_or_else(|| no_group(&self.blue))?;
+        let blue = described(elb, by_arn(&self.blue), &self.blue.to_string())
+            .await?
+            .ok_or_else(|| no_group(&self.blue))?;
         let name = self.group.name().to_owned();
         let found = match &self.group.choice {
             Choice::Existing(arn) => {
@@ -96,8 +97,9 @@ impl GreenPlace {
                 let ways = live::ways_to(elb, &arn).await.map_err(half_shown)?;
                 standing.elsewhere = ways.whole()?;
                 let input = DescribeTargetHealthInput::builder().target_group_arn(arn.as_str());
-                let health = elb.describe_target_health(input).await;
-                let health = health
+                let health = elb
+                    .describe_target_health(input)
+                    .await
                     .map_err(|error| error.into_error(format!("describe the targets of {arn}")))
                     .map_err(half_shown)?;
                 standing.targets = health.target_health_descriptions().len();
@@ -134,8 +136,9 @@ impl GreenPlace {
             .chain(candidates.iter().map(|(rule, _)| rule.as_str()))
             .chain(claims.iter().map(|(arn, _)| *arn))
             .collect();
-        let tags = tags_of(&*self.aws.elb, &Vec::from_iter(named)).await;
-        let mut tags = tags.map_err(half_shown)?;
+        let mut tags = tags_of(&*self.aws.elb, &Vec::from_iter(named))
+            .await
+            .map_err(half_shown)?;
         let mut routes = Vec::new();
         for (rule, described) in &candidates {
             let marked = |key: &str| {

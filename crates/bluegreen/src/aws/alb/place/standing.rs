@@ -336,8 +336,10 @@ impl Standing {
             ];
             let is_beside = |field: &str| beside.contains(&(field, true));
             // A field that the file leaves out may have been set by hand.
-            let apart = spec.differences(green).into_iter();
-            let apart = apart.filter(|(field, _)| spec.says(field) && !is_beside(field));
+            let apart = spec
+                .differences(green)
+                .into_iter()
+                .filter(|(field, _)| spec.says(field) && !is_beside(field));
             wrong.extend(apart.map(|(_, line)| line));
         }
         let own = self.arn.listener().load_balancer();

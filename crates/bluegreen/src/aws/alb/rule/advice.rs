@@ -111,8 +111,10 @@ const MISTYPED: usize = 3;
 /// The group whose ARN is nearest to the given one: a few letters apart, or with the same id at its
 /// end.
 fn meant<'a>(others: &[&Group<'a>], wanted: &TargetGroupArn) -> Option<&'a str> {
-    let near = others.iter().filter(|group| is_near(group.arn, wanted));
-    let near = near.min_by_key(|group| distance(group.arn, wanted.as_str()));
+    let near = others
+        .iter()
+        .filter(|group| is_near(group.arn, wanted))
+        .min_by_key(|group| distance(group.arn, wanted.as_str()));
     near.map(|group| group.arn)
 }
 

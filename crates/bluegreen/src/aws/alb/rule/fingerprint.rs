@@ -58,6 +58,7 @@ impl Fingerprint {
 pub(in crate::aws::alb) fn is_same(one: &Rule, other: &Rule) -> bool {
     let meaning = |rule: &Rule| {
         let mut form = rule_form(rule, None);
+        // A rule that is yet to be made has no ARN.
         form["rule"] = Value::Null;
         form
     };
@@ -165,6 +166,7 @@ fn forward_form(action: &Action, groups: Option<&Sides<TargetGroupArn>>) -> Valu
                 None
             }
         });
+        // A shift must not change the hash. Traffic for a third group must: its weight counts.
         let weight = match side {
             Some(side) => side.to_owned(),
             None => group.weight.to_string(),
@@ -275,8 +277,8 @@ fn transform_form(transform: &RuleTransform) -> Value {
     let host = transform.host_header_rewrite_config.as_ref();
     let url = transform.url_rewrite_config.as_ref();
     let rewrites = |rewrites: &[RewriteConfig]| -> Vec<Value> {
-        let forms = rewrites.iter();
-        forms
+        rewrites
+            .iter()
             .map(|rewrite| json!([rewrite.regex, rewrite.replace]))
             .collect()
     };
@@ -738,8 +740,7 @@ mod tests {
             blue in 0..=999,
             green in 0..=999,
         ) {
-            let weights = Sides { blue, green };
-            let weights = weights.map(|weight| AlbWeight::from_api(weight).unwrap());
+            let weights = Sides { blue, green }.map(|weight| AlbWeight::from_api(weight).unwrap());
             let mut after = rule.clone();
             after.actions = Some(edit::with_weights(rule.actions(), &groups(), weights));
             prop_assert_eq!(of(&rule), of(&after));

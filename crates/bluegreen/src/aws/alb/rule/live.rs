@@ -80,8 +80,10 @@ pub(crate) async fn ways_to(elb: &dyn ElbApi, group: &TargetGroupArn) -> Result<
     let mut ways = Ways::default();
     let attempted = format!("describe target group {group}");
     let input = DescribeTargetGroupsInput::builder().target_group_arns(group.as_str());
-    let output = elb.describe_target_groups(input).await;
-    let output = output.map_err(|error| error.into_error(attempted.as_str()));
+    let output = elb
+        .describe_target_groups(input)
+        .await
+        .map_err(|error| error.into_error(attempted.as_str()));
     let Some(output) = ways.seen(output)? else {
         return Ok(ways);
     };

@@ -90,8 +90,10 @@ impl RuleWeights {
             });
             group.map(|group| (group, weight))
         };
-        let groups = forward::groups_of_rule(rule).into_iter().map(read);
-        let groups = groups.collect::<Result<_>>()?;
+        let groups = forward::groups_of_rule(rule)
+            .into_iter()
+            .map(read)
+            .collect::<Result<_>>()?;
         Ok(Self { rule: arn, groups })
     }
 
@@ -137,8 +139,10 @@ impl RuleWeights {
 /// `flask 90, fastapi 10`.
 impl fmt::Display for RuleWeights {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let groups = self.groups.iter();
-        let groups = groups.map(|(group, weight)| format!("{} {weight}", group.name()));
+        let groups = self
+            .groups
+            .iter()
+            .map(|(group, weight)| format!("{} {weight}", group.name()));
         f.write_str(&groups.collect::<Vec<_>>().join(", "))
     }
 }

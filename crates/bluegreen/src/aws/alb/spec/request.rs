@@ -152,13 +152,15 @@ fn forward(config: &Value) -> ForwardActionConfig {
 }
 
 fn cognito(config: &Value) -> AuthenticateCognitoActionConfig {
-    let params = config.get("AuthenticationRequestExtraParams");
-    let params = params.and_then(Value::as_object).map(|params| {
-        let texts = params
-            .iter()
-            .filter_map(|(name, value)| Some((name.clone(), value.as_str()?.to_owned())));
-        texts.collect::<HashMap<_, _>>()
-    });
+    let params = config
+        .get("AuthenticationRequestExtraParams")
+        .and_then(Value::as_object)
+        .map(|params| {
+            let texts = params
+                .iter()
+                .filter_map(|(name, value)| Some((name.clone(), value.as_str()?.to_owned())));
+            texts.collect::<HashMap<_, _>>()
+        });
     AuthenticateCognitoActionConfig::builder()
         .set_user_pool_arn(string(config, "UserPoolArn"))
         .set_user_pool_client_id(string(config, "UserPoolClientId"))

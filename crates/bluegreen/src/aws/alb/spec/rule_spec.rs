@@ -136,8 +136,9 @@ impl ListenerRuleSpec {
             .build();
         let priority = input.get_priority().map(|one| one.to_string());
         let mut rules = rules.iter();
-        let found = rules.find(|rule| rule.priority == priority);
-        let found = found.filter(|rule| fingerprint::is_same(rule, &wanted));
+        let found = rules
+            .find(|rule| rule.priority == priority)
+            .filter(|rule| fingerprint::is_same(rule, &wanted));
         let arn = found.and_then(|rule| rule.rule_arn.as_deref());
         Ok(arn.and_then(|arn| arn.parse().ok()))
     }

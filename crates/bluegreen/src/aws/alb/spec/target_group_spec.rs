@@ -132,13 +132,15 @@ impl TargetGroupSpec {
         let document = &Value::Object(self.document.clone());
         let string = |field: &str| string(document, field);
         let number = |field: &str| number(document, field);
-        let matcher = document.get("Matcher").filter(|one| one.is_object());
-        let matcher = matcher.map(|matcher| {
-            Matcher::builder()
-                .set_http_code(request::string(matcher, "HttpCode"))
-                .set_grpc_code(request::string(matcher, "GrpcCode"))
-                .build()
-        });
+        let matcher = document
+            .get("Matcher")
+            .filter(|one| one.is_object())
+            .map(|matcher| {
+                Matcher::builder()
+                    .set_http_code(request::string(matcher, "HttpCode"))
+                    .set_grpc_code(request::string(matcher, "GrpcCode"))
+                    .build()
+            });
         let own = document::list(document, "/Tags").map(|(_, tag)| request::tag(tag));
         let protocol = |field: &str| string(field).map(|one| ProtocolEnum::from(one.as_str()));
         CreateTargetGroupInput::builder()

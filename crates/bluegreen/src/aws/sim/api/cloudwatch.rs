@@ -203,8 +203,9 @@ fn points_of(
         let shown = world.publication.visible(metric, from, to, now);
         let name = stat.stat.as_deref().unwrap_or_default();
         let statistics = world.seconds.statistics(metric, side, from, shown);
-        let value = statistics.and_then(|statistics| statistics.get(name));
-        let value = value.or_else(|| world.seconds.distribution(metric, side, from, shown, name));
+        let value = statistics
+            .and_then(|statistics| statistics.get(name))
+            .or_else(|| world.seconds.distribution(metric, side, from, shown, name));
         if let Some(value) = value {
             points.push((at, value));
         }
@@ -302,8 +303,10 @@ fn describe_alarms(
         } else {
             (StateValue::Ok, "Threshold not crossed")
         };
-        let fails = alarm.fails.as_ref();
-        let fails = fails.filter(|(_, when)| when.is_on(now, rises));
+        let fails = alarm
+            .fails
+            .as_ref()
+            .filter(|(_, when)| when.is_on(now, rises));
         let evaluation = fails.map(|(evaluation, _)| match evaluation {
             AlarmEvaluation::PartialData => EvaluationState::PartialData,
             AlarmEvaluation::Failure => EvaluationState::EvaluationFailure,

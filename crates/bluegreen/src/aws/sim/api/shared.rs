@@ -202,8 +202,7 @@ impl Shared {
         let groups = rules::groups_of(rule.actions());
         let heaviest = groups.into_iter().max_by_key(|(_, weight)| *weight);
         let (group, _) = heaviest?;
-        let sides = [(rules::blue(), Side::Blue), (rules::green(), Side::Green)];
-        let mut sides = sides.into_iter();
+        let mut sides = [(rules::blue(), Side::Blue), (rules::green(), Side::Green)].into_iter();
         sides.find_map(|(arn, side)| (arn.as_str() == group).then_some(side))
     }
 

@@ -68,8 +68,8 @@ impl Log {
         if self.trouble.is_some() {
             return Vec::new();
         }
-        let locked = wait_for_lock(&self.file);
-        let locked = locked.map_err(|why| format!("cannot lock {}: {why}", self.path.display()));
+        let locked = wait_for_lock(&self.file)
+            .map_err(|why| format!("cannot lock {}: {why}", self.path.display()));
         let entries = locked.and_then(|()| self.news());
         entries.unwrap_or_else(|why| {
             self.give_up(why);
@@ -86,13 +86,14 @@ impl Log {
             nanos: nanos(at),
             event,
         };
-        let written = serde_json::to_vec(&entry).map_err(std::io::Error::from);
-        let written = written.and_then(|mut line| {
-            line.push(b'\n');
-            self.file.seek(SeekFrom::Start(self.read))?;
-            self.file.write_all(&line)?;
-            Ok(line.len() as u64)
-        });
+        let written = serde_json::to_vec(&entry)
+            .map_err(std::io::Error::from)
+            .and_then(|mut line| {
+                line.push(b'\n');
+                self.file.seek(SeekFrom::Start(self.read))?;
+                self.file.write_all(&line)?;
+                Ok(line.len() as u64)
+            });
         match written {
             Ok(length) => {
                 self.read += length;
@@ -152,8 +153,10 @@ impl Log {
             .seek(SeekFrom::Start(self.read))
             .and_then(|_| self.file.read_to_end(&mut text))
             .map_err(failed)?;
-        let whole = text.iter().rposition(|byte| *byte == b'\n');
-        let whole = whole.map_or(0, |end| end + 1);
+        let whole = text
+            .iter()
+            .rposition(|byte| *byte == b'\n')
+            .map_or(0, |end| end + 1);
         if whole < text.len() {
             let kept = self.read + whole as u64;
             self.file.set_len(kept).map_err(failed)?;

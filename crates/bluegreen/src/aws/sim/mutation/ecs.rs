@@ -196,8 +196,10 @@ const OF_REVISIONS: [&str; 2] = ["ecsManagedResources", "gatewayConnectors"];
 
 /// The ways by which clients reach the service, as a revision of it shows them.
 fn attachments(service: &Service) -> Map<String, Value> {
-    let all = ["loadBalancers", "serviceRegistries"].into_iter();
-    let all = all.chain(OF_DEPLOYMENTS).chain(OF_REVISIONS);
+    let all = ["loadBalancers", "serviceRegistries"]
+        .into_iter()
+        .chain(OF_DEPLOYMENTS)
+        .chain(OF_REVISIONS);
     all.filter_map(|field| Some((field.to_owned(), service.settings.get(field)?.clone())))
         .collect()
 }

@@ -181,13 +181,15 @@ fn target_as_json(target: &Target) -> Value {
 }
 
 fn target(json: &Value) -> Option<Target> {
-    let retry = json.get("RetryPolicy").filter(|one| one.is_object());
-    let retry = retry.map(|retry| {
-        RetryPolicy::builder()
-            .set_maximum_event_age_in_seconds(number(retry, "MaximumEventAgeInSeconds"))
-            .set_maximum_retry_attempts(number(retry, "MaximumRetryAttempts"))
-            .build()
-    });
+    let retry = json
+        .get("RetryPolicy")
+        .filter(|one| one.is_object())
+        .map(|retry| {
+            RetryPolicy::builder()
+                .set_maximum_event_age_in_seconds(number(retry, "MaximumEventAgeInSeconds"))
+                .set_maximum_retry_attempts(number(retry, "MaximumRetryAttempts"))
+                .build()
+        });
     let target = Target::builder()
         .set_arn(string(json, "Arn"))
         .set_role_arn(string(json, "RoleArn"))

@@ -173,8 +173,8 @@ impl Rules {
         if shape.has_test_route {
             let index = all
                 .iter()
-                .position(|rule| rule.rule_arn.as_ref() == Some(&main));
-            let index = index.unwrap_or_default();
+                .position(|rule| rule.rule_arn.as_ref() == Some(&main))
+                .unwrap_or_default();
             let route = test_route(&all[index]);
             all.insert(index, route);
         }
