@@ -312,6 +312,8 @@ impl GreenPlace {
                 Wanted::Undone => step::to_undo(&standing),
             };
             let is_there = steps.as_ref().is_ok_and(Vec::is_empty);
+            // An old read may not show yet what an earlier run made, so an undo does not believe one
+            // read that finds nothing.
             let needs_two = !is_there || (wanted == Wanted::Undone && run.done.is_empty());
             if needs_two && !run.has_looked_twice {
                 run.has_looked_twice = true;
@@ -319,6 +321,7 @@ impl GreenPlace {
                 continue;
             }
             let step = match steps {
+                // A refusal may come from a read that is older than this run's changes.
                 Err(_) if run.is_recent() => {
                     tokio::time::sleep(LOOK_AGAIN).await;
                     continue;
