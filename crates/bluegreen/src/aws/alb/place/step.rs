@@ -131,6 +131,8 @@ pub(super) fn to_prepare(standing: &Standing) -> Result<Vec<PlaceStep>> {
     let name = standing.name.clone();
     let rule = standing.arn.clone();
     let mut steps = Vec::new();
+    // The tag comes before the attachment: else a crash between them would leave an attachment that
+    // no undo knows.
     match &standing.group {
         None => steps.push(PlaceStep::CreateGroup { name: name.clone() }),
         Some(group) if standing.weight().is_none() && !group.is_attached_by(&rule) => {
@@ -188,6 +190,7 @@ pub(super) fn to_undo(standing: &Standing) -> Result<Vec<PlaceStep>> {
         let name = name.clone();
         steps.push(PlaceStep::Detach { name, rule });
     }
+    // Tags go last: after a crash between two steps they still tell the next undo what is ours.
     if is_made {
         steps.push(PlaceStep::DeleteGroup { name });
     } else if is_attached {
