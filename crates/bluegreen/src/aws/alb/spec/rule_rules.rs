@@ -385,7 +385,7 @@ fn in_forward(path: &str, action: &Value, green: Option<&TargetGroupArn>, told: 
         && !sole.is_empty()
         && (groups.len() > 1 || groups[0].0 != sole)
     {
-        let message = "it is only for a single target group, the same one";
+        let message = "it is allowed only beside a single target group, and must name the same";
         let at = format!("{path}.TargetGroupArn");
         told.push(wrong(&at, message, "leave it out"));
     }

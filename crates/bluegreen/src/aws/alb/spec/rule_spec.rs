@@ -292,7 +292,7 @@ mod tests {
             "Conditions[4]: it has no values",
             "Conditions: 10 values in all",
             "Actions[0]: the file would hold its client secret",
-            "Actions[1].TargetGroupArn: it is only for a single",
+            "Actions[1].TargetGroupArn: it is allowed only beside a single",
             "1000 is not a weight",
             "stands twice",
             "`green` is not a target group's ARN",
