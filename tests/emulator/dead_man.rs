@@ -117,7 +117,7 @@ async fn a_role_that_cannot_write_is_found_before_anything_moves() {
         assert!(words.contains(said), "`{said}` is not in\n{words}");
     };
 
-    refused("arn:aws:iam::000000000000:role/not-there", "is not there");
+    refused("arn:aws:iam::000000000000:role/not-there", "does not exist");
     let role = made(&format!(
         "Action=CreateRole&RoleName={name}&AssumeRolePolicyDocument={}",
         trust("ecs-tasks")

@@ -116,13 +116,13 @@ async fn a_role_that_could_not_put_traffic_back_is_refused_before_anything_moves
     for (role, said) in [
         (
             role().without("elasticloadbalancing:ModifyRule"),
-            "the statement that is missing: {",
+            "add the missing statement: {",
         ),
         (
             role().untrusting(),
             "does not trust scheduler.amazonaws.com",
         ),
-        (role().missing(), "is not there"),
+        (role().missing(), "does not exist"),
     ] {
         let (simulation, ended, _) = under(role, &[]).await;
         assert_eq!(ended.exit_code(), 3, "{ended}");

@@ -116,7 +116,7 @@ accept = ["no-deadman"]
             "line 16, column 13: plan.on_cancel: `rollback` is not known (`roll-back` is meant? It is one of roll-back, hold)",
             "line 18, column 6: judge.by: `sequental` is not known (`sequential` is meant? It is one of sequential, limits)",
             "line 19, column 10: judge.alarms: is a text, not a list",
-            "line 21, column 36: safety.dead_man.role: `blue-again` is not the ARN of a role (it looks like arn:aws:iam::123456789012:role/NAME)",
+            "line 21, column 36: safety.dead_man.role: `blue-again` is not the ARN of a role (a role's ARN looks like arn:aws:iam::123456789012:role/NAME)",
             "line 22, column 11: safety.accept[0]: `no-deadman` is not known (`no-dead-man` is meant? It is one of shared-targets, long-stickiness, in-place, unseen-traffic, no-test-route, blue-may-shrink, no-dead-man, single-host)",
         ]
     );

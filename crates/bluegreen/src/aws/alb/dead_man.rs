@@ -32,43 +32,44 @@ use crate::{
     traffic::{Armed, DeadManSwitch, Sides, TrafficObservation},
 };
 
-/// A one-time schedule of EventBridge Scheduler that writes the rule: everything on blue, and
-/// whatever else its actions held when it was armed.
+/// A one-time schedule of EventBridge Scheduler that writes the rule's actions: everything on blue,
+/// the rest as it was when the switch was armed.
 ///
 /// # What it makes
 ///
-/// One schedule a rule, in the group `default`, named `bluegreen-` and the ids of listener and rule.
+/// One schedule per rule, in the group `default`, named `bluegreen-` and the ids of listener and
+/// rule.
 /// Its target is the API itself
 /// ([universal target](https://docs.aws.amazon.com/scheduler/latest/UserGuide/managing-targets-universal.html)):
-/// `ModifyRule`, or `ModifyListener` for a default rule, with the very request that
-/// [`AlbTrafficSplitter`] would send, so that no function and no server must be kept for it. It is
-/// tried again at most twice within 60 seconds of its time, since a write that comes late may meet
-/// another one, and deletes itself afterwards. A schedule keeps its minute: it fires at the time or
-/// up to 60 seconds later
+/// `ModifyRule`, or `ModifyListener` for a default rule, with the same request that
+/// [`AlbTrafficSplitter`] would send, so it needs no function and no server. Scheduler tries again at
+/// most twice, within 60 seconds of the schedule's time, since a late write may overwrite a newer
+/// one; then the schedule deletes itself. A schedule fires at its time or up to 60 seconds later
 /// ([Schedule types](https://docs.aws.amazon.com/scheduler/latest/UserGuide/schedule-types.html)).
 ///
-/// With [a topic](Self::with_notice) a second schedule of the same time, its name with `-notice` behind
-/// it, sends a message to people: the controller that would say so is dead.
+/// With [a topic](Self::with_notice) a second schedule, with `-notice` after the same name, sends a
+/// message to operators at the same time: the controller that could tell them is dead.
 ///
-/// Scheduler keeps AWS's time, so the time of the run is put in it: the run's clock may be off
+/// Scheduler uses AWS's clock, so times of the run are converted to it: the run's clock may be wrong
 /// ([`ServerTime`](crate::aws::ServerTime)).
 ///
-/// # After a death
+/// # After the death of a controller
 ///
-/// A run that is resumed with its plan renews it, and disarms it at its end; a rollback whose plan
-/// keeps one disarms it too. Whoever begins anew without one within its time may be put back by what
-/// the dead run left: it is seen as somebody else's change then.
+/// A run that is resumed with its plan renews the switch, and disarms it at its end; a rollback whose
+/// plan has a switch disarms it too. A new run without a switch does not: the schedule of the dead
+/// run may still put everything back on blue, which the new run sees as a third party's change.
 ///
 /// # Role
 ///
-/// Scheduler writes the rule as a role of yours.
-/// [`IamPolicy::dead_man_role`](crate::aws::iam::IamPolicy::dead_man_role) gives the rights that it
-/// needs and [`IamPolicy::dead_man_trust`](crate::aws::iam::IamPolicy::dead_man_trust) says who may
-/// take it on. [`preflight`](DeadManSwitch::preflight) asks IAM's simulation of policies whether the role may
-/// write the rule and publish to the topic, and reads whether Scheduler may take it on. What is missing
-/// is refused with the statement; what the caller may not ask is said, and stops nothing. Not seen:
-/// conditions of service control policies, resource control policies, the policies of network endpoints,
-/// and the topic's own policy. To be sure try it once, with the schedule of a rule that serves no users.
+/// Scheduler writes the rule with a role of yours.
+/// [`IamPolicy::dead_man_role`](crate::aws::iam::IamPolicy::dead_man_role) gives the role's
+/// permissions, and [`IamPolicy::dead_man_trust`](crate::aws::iam::IamPolicy::dead_man_trust) its
+/// trust policy. [`preflight`](DeadManSwitch::preflight) asks IAM's policy simulation whether the
+/// role may write the rule and publish to the topic, and reads whether Scheduler may assume the role.
+/// A missing permission is a refusal with the statement to add; a check that the caller may not make
+/// is only a note. Not seen: conditions of service control policies, resource control policies, the
+/// policies of network endpoints, and the topic's own policy. To be sure, let the switch fire once
+/// for a rule that serves no users.
 ///
 /// # Calls
 ///
@@ -81,9 +82,9 @@ use crate::{
 /// # IAM
 ///
 /// `scheduler:` `CreateSchedule`, `UpdateSchedule`, `GetSchedule`, `DeleteSchedule`, `iam:PassRole`
-/// for the role, and what the splitter needs to read the rule. `iam:GetRole` and
-/// `iam:SimulatePrincipalPolicy` on the role for the check; without them it says that it could not be
-/// made.
+/// for the role, and the splitter's permissions to read the rule. `iam:GetRole` and
+/// `iam:SimulatePrincipalPolicy` on the role for its check; without them the preflight notes that the
+/// role was not checked.
 ///
 /// # Examples
 ///
@@ -128,13 +129,14 @@ pub struct AlbDeadManSwitch {
 }
 
 const DESCRIPTION: &str = "bluegreen puts everything back on blue, unless this is renewed";
-/// How often it is tried again.
+/// How many times Scheduler tries again.
 const RETRIES: i32 = 2;
-/// For how many seconds after its time it is tried.
+/// For how many seconds after its time Scheduler tries.
 const MAX_AGE: i32 = 60;
 
 impl AlbDeadManSwitch {
-    /// A switch for the rule of `splitter`, which writes as `role`. Calls nothing yet.
+    /// Returns a switch for the rule of `splitter`, whose schedule writes as `role`. Calls nothing
+    /// yet.
     #[must_use]
     pub fn new(aws: &Aws, splitter: Arc<AlbTrafficSplitter>, role: RoleArn) -> Self {
         Self {
@@ -146,10 +148,11 @@ impl AlbDeadManSwitch {
         }
     }
 
-    /// Lets a second schedule tell this topic when the switch fires; the role needs `sns:Publish` for it,
-    /// as [`IamPolicy::notice`](crate::aws::iam::IamPolicy::notice) says. If that schedule cannot be
-    /// made, the switch is not armed the first time. After that a failure is only logged: the notice may
-    /// come too early then, or be missing, and what protects traffic goes on.
+    /// Sends a message to this topic when the switch fires, by a second schedule. The role needs
+    /// `sns:Publish` on the topic: [`IamPolicy::notice`](crate::aws::iam::IamPolicy::notice). If the
+    /// second schedule cannot be made at the first arming, the switch is not armed. A later failure
+    /// is only logged: the notice may then come too early or not at all, but the switch still
+    /// protects the traffic.
     #[must_use]
     pub fn with_notice(self, topic: TopicArn) -> Self {
         Self {
@@ -158,11 +161,11 @@ impl AlbDeadManSwitch {
         }
     }
 
-    /// When the switch of a rule fires, if one is armed. Needs no role: for a person who looks.
+    /// Returns when the switch of a rule fires, if one is armed. Needs no role.
     ///
     /// # Errors
     ///
-    /// If the schedule cannot be read, or says no time.
+    /// If the schedule cannot be read, or has no time.
     ///
     /// # Cancel safety
     ///
@@ -178,14 +181,14 @@ impl AlbDeadManSwitch {
         let time = time_of(&found).ok_or_else(|| {
             Error::new(
                 ErrorKind::Refused,
-                format!("{}: `{found}` is no time", what()),
+                format!("{}: `{found}` is not a time", what()),
             )
         })?;
         Ok(Some(time))
     }
 
-    /// A time of the run that arms it in AWS's time, which the reads before have told; of the clock
-    /// here if no run does.
+    /// Converts a time of the run that arms the switch, or of this process's clock if there is no
+    /// run, to AWS's time, which earlier reads have shown.
     fn there(&self, time: Timestamp) -> Timestamp {
         let run = RunClock::of_this_task().map(|run| run.now());
         let now = run.unwrap_or_else(|| self.aws.clock().now());
@@ -198,8 +201,8 @@ impl AlbDeadManSwitch {
         self.call(routing.arn(), &api, &input)
     }
 
-    /// The message that a topic gets. It may come although nothing was written: the load balancer may
-    /// have refused the write.
+    /// Returns the message for a topic. The message may come although nothing was written: the load
+    /// balancer may have refused the write.
     fn notice_of(&self, rule: &RuleArn, topic: &TopicArn, fires: Timestamp) -> Result<Target> {
         let look = format!(
             "aws elbv2 describe-rules --region {} --rule-arns {rule}",
@@ -275,7 +278,7 @@ impl DeadManSwitch for AlbDeadManSwitch {
             Err(error) => Err(error),
         };
         let Ok(routing) = routing else {
-            // The survey of the rule says why, and more of it.
+            // The survey of the rule reports the reason, in more detail.
             return Ok(Vec::new());
         };
         let arn = routing.arn();
@@ -304,7 +307,8 @@ impl DeadManSwitch for AlbDeadManSwitch {
         let name = name(&arn);
         let fires = self.there(fires);
         if let Some(topic) = &self.notice {
-            // Before the switch itself: if it cannot be made the first time, nothing stands.
+            // Before the switch itself: if the notice cannot be made the first time, nothing is left
+            // armed.
             let message = self.notice_of(&arn, topic, fires)?;
             let noticed = self.put(&notice(&name), at(fires), message, &what).await;
             match noticed {
@@ -347,9 +351,9 @@ impl DeadManSwitch for AlbDeadManSwitch {
             let delete = DeleteScheduleInput::builder().name(&name);
             match self.aws.scheduler.delete_schedule(delete).await {
                 Err(error) if error.kind != ErrorKind::NotFound => {
-                    // It writes nothing, and says where to look.
+                    // The notice writes nothing, and its text says where to look.
                     let error = told(error, &what);
-                    tracing::warn!(%error, schedule = name, "the notice may come all the same");
+                    tracing::warn!(%error, schedule = name, "the notice may still come");
                 }
                 _ => {}
             }
@@ -358,7 +362,7 @@ impl DeadManSwitch for AlbDeadManSwitch {
     }
 }
 
-/// One a rule: the ids of listener and rule are unique in a region.
+/// One per rule: the ids of listener and rule are unique in a region.
 fn name(rule: &RuleArn) -> String {
     let mut ids = rule.as_str().rsplit('/');
     let (rule, listener) = (ids.next().unwrap_or_default(), ids.next());
@@ -376,7 +380,7 @@ fn at(time: Timestamp) -> String {
     format!("at({})", time.strftime("%Y-%m-%dT%H:%M:%S"))
 }
 
-/// The time of such an expression.
+/// The time of an `at(…)` expression.
 fn time_of(expression: &str) -> Option<Timestamp> {
     let time = expression.strip_prefix("at(")?.strip_suffix(')')?;
     format!("{time}Z").parse().ok()

@@ -1,10 +1,10 @@
-//! Who a dead-man switch is, and whom it tells.
+//! The role of a dead-man switch, and the topic that it tells.
 
 use std::{fmt, str::FromStr};
 
 use crate::error::{Error, ErrorKind, Result};
 
-/// The role that the schedule takes on to write the rule.
+/// The role that the schedule assumes to write the rule.
 ///
 /// # Examples
 ///
@@ -19,7 +19,7 @@ use crate::error::{Error, ErrorKind, Result};
 pub struct RoleArn(String);
 
 impl RoleArn {
-    /// As AWS writes it.
+    /// The ARN as AWS writes it.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
@@ -52,7 +52,7 @@ impl FromStr for RoleArn {
             return Ok(Self(text.to_owned()));
         }
         let message = format!("`{text}` is not the ARN of a role");
-        let hint = "it looks like arn:aws:iam::123456789012:role/NAME";
+        let hint = "a role's ARN looks like arn:aws:iam::123456789012:role/NAME";
         Err(Error::new(ErrorKind::Invalid, message).with_hint(hint))
     }
 }
@@ -78,7 +78,7 @@ fn is_of_role(byte: u8) -> bool {
 pub struct TopicArn(String);
 
 impl TopicArn {
-    /// As AWS writes it.
+    /// The ARN as AWS writes it.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
@@ -112,7 +112,7 @@ impl FromStr for TopicArn {
             return Ok(Self(text.to_owned()));
         }
         let message = format!("`{text}` is not the ARN of a standard topic");
-        let hint = "it looks like arn:aws:sns:us-east-1:123456789012:NAME";
+        let hint = "a topic's ARN looks like arn:aws:sns:us-east-1:123456789012:NAME";
         Err(Error::new(ErrorKind::Invalid, message).with_hint(hint))
     }
 }

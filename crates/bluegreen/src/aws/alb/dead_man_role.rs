@@ -1,4 +1,4 @@
-//! Whether the role of a dead-man switch could do what its schedules ask of it.
+//! Checks that the role of a dead-man switch may do what its schedules do.
 
 use std::time::Duration;
 
@@ -15,20 +15,20 @@ use crate::{
     preflight::Finding,
 };
 
-/// How long IAM is asked in all. It has one host for a whole partition, which a network without a way to the
-/// internet may not reach: then the run begins without an answer.
+/// The limit for all calls to IAM together. IAM has one host for a whole partition, which a network
+/// without internet access may not reach: the run then begins without an answer.
 const LIMIT: Duration = Duration::from_secs(20);
 const SCHEDULER: &str = "scheduler.amazonaws.com";
-const HINT: &str = "`--print-dead-man-role` prints what the role must be";
+const HINT: &str = "`--print-dead-man-role` prints the policies that the role needs";
 
-/// What a schedule does, and to what.
+/// One action of the schedules, and its resource.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Needed {
     pub(super) action: &'static str,
     pub(super) resource: String,
 }
 
-/// What stands against the role, and what could not be checked.
+/// Returns the problems of the role, and the checks that could not be made.
 pub(super) async fn check(
     iam: &dyn IamApi,
     role: &RoleArn,
@@ -47,33 +47,34 @@ pub(super) async fn check(
         return vec![unchecked(role, "IAM did not answer in 20 s")];
     };
     let mut found: Vec<Finding> = [trust, write, publish].into_iter().flatten().collect();
-    // Each of the calls says it of a role that is not there.
+    // If the role does not exist, each of the calls says so.
     found.dedup_by(|one, before| one.message == before.message);
     found
 }
 
 fn unchecked(role: &RoleArn, why: &str) -> Finding {
     Finding::note(format!(
-        "what the role {role} of the dead-man switch may do could not be checked: {why}"
+        "the permissions of the dead-man switch's role {role} could not be checked: {why}"
     ))
 }
 
-/// What an error of IAM says of the role.
+/// Turns an error of IAM into a finding on the role.
 fn failed(role: &RoleArn, error: &ApiError) -> Finding {
     if error.kind == ErrorKind::NotFound {
-        let message = format!("the role {role} of the dead-man switch is not there");
+        let message = format!("the role {role} of the dead-man switch does not exist");
         return Finding::refusal(message).with_hint(HINT);
     }
     let finding = unchecked(role, &format!("{}: {}", error.operation, error.message));
     match error.kind {
-        ErrorKind::Denied => {
-            finding.with_hint(format!("`iam:{}` on the role would tell", error.operation))
-        }
+        ErrorKind::Denied => finding.with_hint(format!(
+            "`iam:{}` on the role allows the check",
+            error.operation
+        )),
         _ => finding,
     }
 }
 
-/// Whether Scheduler may take on the role.
+/// Whether Scheduler may assume the role.
 async fn trust(iam: &dyn IamApi, role: &RoleArn) -> Option<Finding> {
     let name = role.as_str().rsplit('/').next().unwrap_or_default();
     let read = GetRoleInput::builder().role_name(name);
@@ -83,14 +84,14 @@ async fn trust(iam: &dyn IamApi, role: &RoleArn) -> Option<Finding> {
     };
     if let Some(other) = found.as_ref().filter(|found| found.arn != role.as_str()) {
         let message = format!(
-            "the role {role} of the dead-man switch is not there; one of its name is {}",
+            "the role {role} of the dead-man switch does not exist; the role of that name is {}",
             other.arn
         );
         return Some(Finding::refusal(message).with_hint(HINT));
     }
     let document = found.and_then(|role| role.assume_role_policy_document);
     let Some(policy) = document.as_deref().and_then(policy_of) else {
-        return Some(unchecked(role, "its trust policy is no JSON"));
+        return Some(unchecked(role, "its trust policy is not JSON"));
     };
     let account = role.as_str().split(':').nth(4).unwrap_or_default();
     if trusts(&policy, account) {
@@ -123,8 +124,8 @@ fn decoded(text: &str) -> Option<String> {
     String::from_utf8(bytes).ok()
 }
 
-/// Whether a trust policy lets Scheduler take on its role for schedules of this account. A condition that is
-/// not known here is taken to hold.
+/// Whether a trust policy lets Scheduler assume its role for schedules of this account. An unknown
+/// condition counts as met.
 fn trusts(policy: &Value, account: &str) -> bool {
     let is_scheduler = |text: &str| matches!(text, "*" | SCHEDULER | "scheduler.amazonaws.com.cn");
     let names = |one: &Value| {
@@ -161,13 +162,13 @@ fn trusts(policy: &Value, account: &str) -> bool {
     !is_denied && about("Allow").into_iter().any(is_of_account)
 }
 
-/// The texts of a value that is one or a list of them.
+/// The texts of a value that is a text or a list of texts.
 fn texts(value: &Value) -> impl Iterator<Item = &str> {
     let list = value.as_array().into_iter().flatten().chain(Some(value));
     list.filter_map(Value::as_str)
 }
 
-/// Whether the role's own policies let it do what is needed.
+/// Returns a finding if the role's own policies do not allow `needed`.
 async fn may(iam: &dyn IamApi, role: &RoleArn, needed: Needed) -> Option<Finding> {
     let simulate = SimulatePrincipalPolicyInput::builder()
         .policy_source_arn(role.as_str())
@@ -181,7 +182,7 @@ async fn may(iam: &dyn IamApi, role: &RoleArn, needed: Needed) -> Option<Finding
     let is_it = |one: &&EvaluationResult| one.eval_action_name.eq_ignore_ascii_case(needed.action);
     match results.iter().find(is_it) {
         Some(result) => judged(role, &needed, result),
-        None => Some(unchecked(role, "IAM said nothing about it")),
+        None => Some(unchecked(role, "IAM's answer has no result")),
     }
 }
 
@@ -200,7 +201,7 @@ fn judged(role: &RoleArn, needed: &Needed, result: &EvaluationResult) -> Option<
     missing.dedup();
     if !missing.is_empty() {
         let why = format!(
-            "{action} on {resource} depends on {}, not known before the switch fires",
+            "{action} on {resource} depends on {}, which is not known before the switch fires",
             missing.join(", ")
         );
         return Some(unchecked(role, &why));
@@ -215,14 +216,14 @@ fn judged(role: &RoleArn, needed: &Needed, result: &EvaluationResult) -> Option<
     });
     // A topic has a policy of its own, which may allow what the role's do not.
     if action.starts_with("sns:") && !is_explicit {
-        let message = format!("{what}; unless the topic's own policy does, no notice is sent");
+        let message = format!("{what}; no notice is sent unless the topic's own policy allows it");
         return Some(Finding::note(message).with_hint(format!("to be sure, add {statement}")));
     }
-    let hint = format!("the statement that is missing: {statement}");
+    let hint = format!("add the missing statement: {statement}");
     Some(Finding::refusal(what).with_hint(hint))
 }
 
-/// What of the policies stands against it.
+/// The policy that does not allow the action.
 fn why_not(result: &EvaluationResult) -> String {
     let organization = result.organizations_decision_detail.as_ref();
     if organization.is_some_and(|detail| !detail.allowed_by_organizations) {

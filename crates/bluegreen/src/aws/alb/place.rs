@@ -1,4 +1,4 @@
-//! [`GreenPlace`]: where green is to stand, before any traffic is divided.
+//! [`GreenPlace`]: green's target group and test route, before any traffic is divided.
 
 mod header;
 mod look;
@@ -36,47 +36,47 @@ use crate::{
     preflight::Finding,
 };
 
-/// A step whose outcome is open, or that somebody else was quicker at, is looked at again and, if
-/// it is still to be done, done again at least so often in all, and for [`PROPAGATION`].
+/// The least number of tries, within at least [`PROPAGATION`], of a step whose outcome is unknown or
+/// at which a third party was faster. Before each try a look tells whether it is still needed.
 const TRIES: u32 = 5;
-/// How long after such a step the next look is: AWS shows some changes a moment late.
+/// The time from such a step to the next look: AWS shows some changes a moment late.
 const LOOK_AGAIN: Duration = Duration::from_secs(2);
-/// How long reads may show what stood before a change, as for the splitter.
+/// How long reads may show the state before a change, as for the splitter.
 const PROPAGATION: Duration = Duration::from_secs(30);
 
-/// Prepares the place where green is to stand: its target group, at weight 0 in the rule that
-/// divides the traffic, and a route by which tests reach green itself. Nothing of it moves traffic.
+/// Prepares green's place: a target group, at weight 0 in the rule that divides the traffic, and a
+/// route by which tests reach green alone. Nothing of this moves traffic.
 ///
 /// | what | how |
 /// |---|---|
-/// | target group | adopted where it exists and fits, else made with blue's settings and attributes |
+/// | target group | adopted if it exists and fits, else made with blue's settings and attributes |
 /// | in the rule | attached at weight 0, so that its targets are health-checked; the rest of the rule stays as it is |
-/// | test route | a rule before that one, with the same conditions and a header of its own, that forwards to green alone |
+/// | test route | a rule before that one, with the same conditions and one header more, that forwards to green alone |
 ///
-/// Whatever a client sends is not secret: **whoever sends the header reaches green.** Log-in by
-/// Cognito and token checks of the rule stand in the test route as well; with a log-in by OIDC no
-/// route is made, since the API never gives its client secret, and a route without it would be a
-/// door beside the door.
+/// The header is not secret: **every client that sends it reaches green.** The test route keeps the
+/// rule's log-in by Cognito and its token checks. For a rule with a log-in by OIDC no test route is
+/// made: the API never gives the client secret, and a route without the log-in would bypass it.
 ///
 /// # Ownership
 ///
-/// What was made carries the tag `bluegreen:made-for`, from its creation on; what was attached,
-/// `bluegreen:attached-to`; the value of both is the rule's ARN. [`undo`](Self::undo) takes back
-/// exactly what bears them. So both know their work after any crash, on any machine.
+/// A resource that was made carries the tag `bluegreen:made-for`, from its creation on; a resource
+/// that was attached, `bluegreen:attached-to`; the value of both is the rule's ARN.
+/// [`undo`](Self::undo) deletes what the first tag marks, and detaches what the second marks. So
+/// `prepare` and `undo` know their work after any crash, on any machine.
 ///
 /// # Calls
 ///
 /// Each step looks first (the listener's rules, both groups, tags), then makes one change. The next
-/// look confirms it; the last look finds nothing to do. A change whose answer was lost is looked at
-/// before anything else.
+/// look confirms the change; the last look finds nothing to do. After a change without an answer the
+/// next look comes before anything else.
 ///
-/// Reads may be older than a change. What a run did, and AWS accepted, it never does again: it waits
-/// until a read shows it, for 30 s at most. The first change of a run is made if two reads, 2 s
+/// A read may be older than a change. A run never repeats a change that AWS accepted: it waits until
+/// a read shows the change, for 30 s at most. The first change of a run is made if two reads, 2 s
 /// apart, ask for it, since an earlier run may have made it. A create that is sent again after a lost
 /// answer has the same name or priority, so AWS refuses the second one.
 ///
-/// A test route that was there before is known by its header, and by where it leads; it is marked with
-/// `bluegreen:attached-to`, so that a deployment knows it for one.
+/// An existing test route is recognised by its header and its target group; it is tagged with
+/// `bluegreen:attached-to`, so that a deployment recognises it too.
 ///
 /// # IAM
 ///
@@ -119,7 +119,7 @@ pub struct GreenPlace {
     on_step: Told,
 }
 
-/// Who is told of each step before it is taken.
+/// Called with each step before the step is taken.
 struct Told(Box<dyn Fn(&PlaceStep) + Send + Sync>);
 
 impl fmt::Debug for Told {
@@ -128,23 +128,23 @@ impl fmt::Debug for Told {
     }
 }
 
-/// What stands, and what was done for it.
+/// The place as it stands, and the steps that were taken.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct PlaceReport {
     /// The rule that divides the traffic.
     pub rule: RuleArn,
-    /// Green's group; `None` where it is not there (any more).
+    /// Green's group; `None` if it does not exist (any more).
     pub group: Option<TargetGroupArn>,
     /// The rule of the test route.
     pub route: Option<RuleArn>,
     /// The steps taken, in order.
     pub done: Vec<PlaceStep>,
-    /// What else an operator should know.
+    /// Notes for the operator.
     pub notes: Vec<Finding>,
 }
 
-/// What is wanted of the place.
+/// The wanted state of the place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Wanted {
     Prepared,
@@ -152,12 +152,12 @@ enum Wanted {
 }
 
 impl GreenPlace {
-    /// A place beside `blue` in `rule`, with the test route of [`TestHeader::default`]. Calls
+    /// Returns a place beside `blue` in `rule`, with the test route of [`TestHeader::default`]. Calls
     /// nothing yet. [`AlbRule::Only`] means here the only rule that forwards to blue.
     ///
     /// # Errors
     ///
-    /// `Invalid` where the group's name or settings are none, or it is blue's own.
+    /// `Invalid` if the group's name or settings are not valid, or the group is blue's own.
     pub fn new(aws: &Aws, rule: AlbRule, blue: TargetGroupArn, group: GreenGroup) -> Result<Self> {
         group.check(&blue)?;
         Ok(Self {
@@ -185,25 +185,25 @@ impl GreenPlace {
         self
     }
 
-    /// Keeps each step in a journal before it is taken. Default: in memory.
+    /// Writes each step to this journal before the step is taken. Default: in memory.
     #[must_use]
     pub fn journal(mut self, journal: impl Journal + 'static) -> Self {
         self.journal = Arc::new(journal);
         self
     }
 
-    /// Tells of each step before it is taken.
+    /// Calls `told` with each step before the step is taken.
     #[must_use]
     pub fn on_step(mut self, told: impl Fn(&PlaceStep) + Send + Sync + 'static) -> Self {
         self.on_step = Told(Box::new(told));
         self
     }
 
-    /// What [`prepare`](Self::prepare) would do now.
+    /// Returns the steps that [`prepare`](Self::prepare) would take now.
     ///
     /// # Errors
     ///
-    /// As `prepare`, as far as reading tells.
+    /// As `prepare`, as far as reads show.
     ///
     /// # Cancel safety
     ///
@@ -213,11 +213,11 @@ impl GreenPlace {
         step::to_prepare(&standing)
     }
 
-    /// What [`undo`](Self::undo) would do now.
+    /// Returns the steps that [`undo`](Self::undo) would take now.
     ///
     /// # Errors
     ///
-    /// As `undo`, as far as reading tells.
+    /// As `undo`, as far as reads show.
     ///
     /// # Cancel safety
     ///
@@ -227,29 +227,29 @@ impl GreenPlace {
         step::to_undo(&standing)
     }
 
-    /// Makes what is missing, and confirms by reading that nothing is.
+    /// Makes the missing parts, and confirms by a read that none is missing.
     ///
     /// # Errors
     ///
-    /// `Refused` with every reason where the rule or the group does not allow it, `NotFound` where
-    /// rule or blue is not there, and whatever AWS answers to a step. What was done until then
-    /// stays; doing it again goes on from there.
+    /// `Refused` with every reason if the rule or the group does not allow a place, `NotFound` if
+    /// rule or blue does not exist, or the error that AWS answers to a step. Completed steps stay;
+    /// another call continues from there.
     ///
     /// # Cancel safety
     ///
-    /// Not cancel safe, but harmless: a dropped call leaves a part of the place, without traffic,
-    /// and doing it again goes on from there.
+    /// Not cancel safe, but harmless: a dropped call leaves a part of the place, without traffic, and
+    /// another call continues from there.
     pub async fn prepare(&self) -> Result<PlaceReport> {
         self.settle(Wanted::Prepared).await
     }
 
-    /// Takes back what [`prepare`](Self::prepare) made and attached, and confirms by reading that
-    /// nothing of it is left. What was there before stays.
+    /// Removes what [`prepare`](Self::prepare) made and detaches what it attached, and confirms by a
+    /// read that nothing of it is left. Older resources stay.
     ///
     /// # Errors
     ///
-    /// `Refused` while green has weight, while a made group has targets, or while another rule
-    /// names it: nothing is changed then. Else as `prepare`.
+    /// `Refused`, and nothing is changed, if green has weight, or if a group that was made has
+    /// targets or is named by another rule. Else as `prepare`.
     ///
     /// # Cancel safety
     ///
@@ -287,14 +287,14 @@ impl GreenPlace {
         unreachable!("the numbers do not end")
     }
 
-    /// Looks until it is known what stands and what is to be done next, if anything is. Reads may be
-    /// older than what this run did, and than what an earlier one did: what this run did it never
-    /// does again, and the first thing to do is done if two reads ask for it.
+    /// Looks until the state and the next step, if there is one, are known. Reads may be older than
+    /// the changes of this run and of an earlier one: this run never repeats its own changes, and
+    /// takes its first step if two reads ask for it.
     async fn next(&self, wanted: Wanted, run: &mut Run) -> Result<(Standing, Option<PlaceStep>)> {
         let began = Instant::now();
         loop {
             let mut standing = match self.look(wanted).await {
-                // What was made or deleted is shown to one read and not to another one for a while.
+                // For a while, one read shows what was made or deleted and another read does not.
                 Err(error)
                     if error.kind() == ErrorKind::Conflict && began.elapsed() < PROPAGATION =>
                 {
@@ -312,6 +312,8 @@ impl GreenPlace {
                 Wanted::Undone => step::to_undo(&standing),
             };
             let is_there = steps.as_ref().is_ok_and(Vec::is_empty);
+            // An old read may not show yet what an earlier run made, so an undo does not believe one
+            // read that finds nothing.
             let needs_two = !is_there || (wanted == Wanted::Undone && run.done.is_empty());
             if needs_two && !run.has_looked_twice {
                 run.has_looked_twice = true;
@@ -319,6 +321,7 @@ impl GreenPlace {
                 continue;
             }
             let step = match steps {
+                // A refusal may come from a read that is older than this run's changes.
                 Err(_) if run.is_recent() => {
                     tokio::time::sleep(LOOK_AGAIN).await;
                     continue;
@@ -333,18 +336,20 @@ impl GreenPlace {
             };
             if since.elapsed() >= PROPAGATION {
                 let time = PROPAGATION.as_secs();
-                let message = format!("{step}: AWS accepted it, and does not show it for {time} s");
+                let message =
+                    format!("{step}: AWS accepted it, but no read has shown it for {time} s");
                 return Err(Error::new(ErrorKind::OutcomeUnknown, message)
-                    .with_hint("look at the listener's rules, then do it again"));
+                    .with_hint("look at the listener's rules, then try again"));
             }
             tokio::time::sleep(LOOK_AGAIN).await;
         }
     }
 
-    /// Writes a step down and tells of it, before it is taken.
+    /// Writes a step to the journal and announces it, before the step is taken.
     async fn announce(&self, seq: u64, step: &PlaceStep) -> Result<()> {
         let entry = serde_json::to_value(step).map_err(|error| {
-            Error::new(ErrorKind::Invalid, format!("write down: {step}")).with_source(error)
+            Error::new(ErrorKind::Invalid, format!("write to the journal: {step}"))
+                .with_source(error)
         })?;
         let record = Record::new(seq, self.aws.clock().now(), entry);
         self.journal.append(record).await?;
@@ -386,7 +391,7 @@ impl GreenPlace {
                     .set_attributes(Some(attributes.collect()));
                 match elb.modify_target_group_attributes(input).await {
                     Ok(_) => Ok(()),
-                    // Green can do without them, and its operator is told.
+                    // Green can do without these attributes, and the operator is told.
                     Err(error) if matches!(error.kind, ErrorKind::Denied | ErrorKind::Invalid) => {
                         run.are_attributes_refused = true;
                         let failure = Failure::from(failed(error));
@@ -454,7 +459,7 @@ impl GreenPlace {
         }
     }
 
-    /// What there is to say of the tags of blue's own group, which are not copied.
+    /// Names the tags of blue's own group, which are not copied.
     async fn tags_of_blue(&self) -> Option<String> {
         let blue = self.blue.as_str();
         let tags = tags_of(&*self.aws.elb, &[blue]).await.ok()?;
@@ -468,7 +473,7 @@ impl GreenPlace {
         (!keys.is_empty()).then(|| format!("its tags {}", keys.join(", ")))
     }
 
-    /// Writes the actions of the rule that divides the traffic, if it still is as it was seen.
+    /// Writes the actions of the rule that divides the traffic, if the rule is still as it was seen.
     async fn write(
         &self,
         step: &PlaceStep,
@@ -479,7 +484,7 @@ impl GreenPlace {
         let mut now = locate::rule_of(&**elb, &standing.arn).await?;
         edit::without_secrets(now.actions.get_or_insert_default());
         if now.actions() != standing.rule.actions() {
-            let message = format!("{step}: somebody else changed the rule meanwhile");
+            let message = format!("{step}: a third party changed the rule meanwhile");
             return Err(Error::new(ErrorKind::Conflict, message));
         }
         let sent = if forward::is_default(&now) {
@@ -497,10 +502,10 @@ impl GreenPlace {
     }
 }
 
-/// What one call of [`GreenPlace::prepare`] or [`GreenPlace::undo`] has done and seen.
+/// The progress of one call of [`GreenPlace::prepare`] or [`GreenPlace::undo`].
 #[derive(Debug, Default)]
 struct Run {
-    /// What AWS accepted, and when.
+    /// The steps that AWS accepted, and when.
     done: Vec<(PlaceStep, Instant)>,
     /// The rules that this run made.
     made: BTreeSet<String>,
@@ -512,16 +517,16 @@ struct Run {
 }
 
 impl Run {
-    /// Whether reads may not show yet what this run did.
+    /// Whether reads may still miss a change of this run.
     fn is_recent(&self) -> bool {
         let last = self.done.last();
         last.is_some_and(|(_, at)| at.elapsed() < PROPAGATION)
     }
 
-    /// Since when a read should show that a step was done, if this run has done it.
+    /// Since when a read should show a step, if this run has taken it.
     fn awaits(&self, step: &PlaceStep) -> Option<Instant> {
         let is_it = |done: &PlaceStep| match (done, step) {
-            // What this run made bears its tags from the start.
+            // A group that this run made has its tags from the start.
             (PlaceStep::CreateGroup { .. }, PlaceStep::TagGroup { .. }) => true,
             (PlaceStep::CreateRoute { .. }, PlaceStep::TagRoute { rule }) => {
                 self.made.contains(rule.as_str())
@@ -533,7 +538,7 @@ impl Run {
     }
 }
 
-/// What there is to say of what stands, and was done.
+/// Reports the state of the place and the steps of the run.
 fn report(standing: Standing, run: Run) -> PlaceReport {
     let mut notes = Vec::new();
     let name = &standing.name;
@@ -541,7 +546,7 @@ fn report(standing: Standing, run: Run) -> PlaceReport {
     let made = |step: &PlaceStep| matches!(step, PlaceStep::CreateGroup { .. });
     if done.iter().any(made) && !standing.wanted.is_copy() {
         notes.push(Finding::note(format!(
-            "target group {name} has AWS's default attributes: its file cannot say deregistration \
+            "target group {name} has AWS's default attributes: its file cannot set deregistration \
              delay, slow start, stickiness and algorithm, and blue's are not copied"
         )));
     }
@@ -560,8 +565,8 @@ fn report(standing: Standing, run: Run) -> PlaceReport {
     }
 }
 
-/// Whether the next look tells what to do about an error: nobody knows whether it happened, or
-/// somebody was quicker, or it must be asked again later.
+/// Whether the next look can resolve an error: the outcome is unknown, a third party was faster, or
+/// the call must be repeated later.
 fn is_worth_a_look(kind: ErrorKind) -> bool {
     matches!(
         kind,

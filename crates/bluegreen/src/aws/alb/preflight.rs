@@ -1,4 +1,4 @@
-//! What is looked at once, before the first write.
+//! Checks that are made once, before the first write.
 
 use std::time::Duration;
 
@@ -19,10 +19,10 @@ use crate::{
     traffic::{Side, Sides},
 };
 
-/// Rules of the same balancer, but the one at `own`, that send traffic to blue or green too. A
+/// Finds the other rules of the load balancer of `own` that send traffic to blue or green too. A
 /// target group belongs to one load balancer
 /// ([quotas](https://docs.aws.amazon.com/elasticloadbalancing/latest/application/load-balancer-limits.html)),
-/// so no other balancer needs to be looked at.
+/// so no other balancer needs to be read.
 pub(super) async fn shared_targets(
     elb: &dyn ElbApi,
     own: &RuleArn,
@@ -30,13 +30,17 @@ pub(super) async fn shared_targets(
 ) -> Result<Vec<Finding>> {
     let balancer = own.listener().load_balancer();
     let mut findings = Vec::new();
-    // One listing after the other: the account's callers share one small allowance.
+    // One listing after the other: all callers in the account share one small allowance.
     for listener in locate::listeners_of(elb, &balancer).await? {
-        let arn = listener.listener_arn.as_deref().unwrap_or_default();
-        let arn = arn.parse().map_err(|error| {
-            let attempted = format!("read the ARN of a listener of load balancer {balancer}");
-            Error::new(ErrorKind::Refused, attempted).with_source(error)
-        })?;
+        let arn = listener
+            .listener_arn
+            .as_deref()
+            .unwrap_or_default()
+            .parse()
+            .map_err(|error| {
+                let attempted = format!("read the ARN of a listener of load balancer {balancer}");
+                Error::new(ErrorKind::Refused, attempted).with_source(error)
+            })?;
         let rules = locate::rules_of(elb, &arn).await?;
         for rule in &rules {
             if rule.rule_arn.as_deref() == Some(own.as_str()) {
@@ -45,7 +49,7 @@ pub(super) async fn shared_targets(
             let shared = shared_by(&listener, rule, groups);
             if !shared.is_empty() && is_of_tests(elb, rule, &rules).await {
                 findings.push(Finding::note(format!(
-                    "tests reach green by {}, and count among its requests",
+                    "tests reach green by {}, and their requests count as green's",
                     forward::describe(rule)
                 )));
             } else {
@@ -56,8 +60,8 @@ pub(super) async fn shared_targets(
     Ok(findings)
 }
 
-/// Whether a rule is a test route that [`GreenPlace`](super::GreenPlace) made or adopted. If its
-/// tags cannot be read, it is taken for anybody's.
+/// Whether a rule is a test route that [`GreenPlace`](super::GreenPlace) made or adopted. If its tags
+/// cannot be read, the rule counts as one for users.
 async fn is_of_tests(elb: &dyn ElbApi, rule: &Rule, rules: &[Rule]) -> bool {
     let arn = rule.rule_arn.as_deref().unwrap_or_default();
     if !has_header_condition(rule) {
@@ -104,7 +108,7 @@ fn shared_by(listener: &Listener, rule: &Rule, groups: &Sides<TargetGroupArn>) -
     findings
 }
 
-/// What the target groups themselves say.
+/// Findings on the target groups themselves.
 pub(super) async fn target_groups(
     elb: &dyn ElbApi,
     balancer: &LoadBalancerArn,
@@ -174,7 +178,7 @@ fn health_checks(side: Side, group: &TargetGroup) -> Finding {
     let interval = group.health_check_interval_seconds;
     let (Some(interval), Some(failures)) = (interval, group.unhealthy_threshold_count) else {
         return Finding::note(format!(
-            "how often {side}'s target group {name} is checked is not known"
+            "the interval of the health checks of {side}'s target group {name} is not known"
         ));
     };
     Finding::note(format!(
@@ -209,7 +213,7 @@ fn differences(blue: &TargetGroup, green: &TargetGroup) -> Vec<Finding> {
         .collect()
 }
 
-/// A note on stickiness. Whether it is too long is judged where the steps are known.
+/// A note on stickiness. The code that knows the steps judges whether it is too long.
 pub(super) fn stickiness(length: Duration) -> Finding {
     Finding::note(format!(
         "clients stay for {} s on the side that they first reach, whatever the weights say",

@@ -37,9 +37,9 @@ use crate::{
 /// Divides traffic by the weights of two target groups in one listener rule of an Application
 /// Load Balancer.
 ///
-/// Both groups must already be in the rule's forward action: attach green at weight 0 first, since
-/// a group that no rule uses is not health-checked. What is missing is an error that names the
-/// command, never something that is quietly made.
+/// Both groups must already be in the rule's forward action: attach green at weight 0 first, since a
+/// group that no rule uses is not health-checked. A missing group is an error that names the command;
+/// nothing is made silently.
 ///
 /// # What a write changes
 ///
@@ -54,14 +54,15 @@ use crate::{
 /// A rule that an edit could damage is refused ([`ErrorKind::Refused`]): an action of unknown type,
 /// a third group with weight, a group listed twice, no forward action or several.
 ///
-/// Whole percents are written as weights of 100, tenths as weights of 1,000. Never are both 0.
+/// Whole percents are written as weights of 100, tenths as weights of 1,000. The weights are never
+/// both 0.
 ///
 /// # Limits
 ///
-/// - The API has no version to write against. Between the re-read and the write somebody else's
-///   change can be overwritten; the fingerprint detects changes, it does not prevent them.
-/// - A field that AWS added to known actions after this crate's SDK was made is invisible to it:
-///   no part of the fingerprint, and lost by a write.
+/// - The API has no version to write against. A third party's change between the re-read and the
+///   write can be overwritten; the fingerprint detects changes, it does not prevent them.
+/// - A field that AWS added to known actions after this crate's SDK was made is not seen: it is not
+///   in the fingerprint, and a write loses it.
 /// - A weight that the API leaves out is read as 1, which AWS shows for a group without one.
 /// - Stickiness is read, reported and left alone. A change of its duration while it is disabled
 ///   does not count as a change.
@@ -70,7 +71,7 @@ use crate::{
 ///
 /// [`observe`](TrafficSplitter::observe) makes one `DescribeRules` by ARN and two
 /// `DescribeTargetHealth`; [`shift`](TrafficSplitter::shift) one `DescribeRules`, one write, and
-/// those three once more. Unless the rule is named by its ARN, the first of all lists the
+/// those three once more. Unless the rule is named by its ARN, the first call of all lists the
 /// listener's rules once.
 ///
 /// # IAM
@@ -81,9 +82,9 @@ use crate::{
 pub struct AlbTrafficSplitter {
     elb: Arc<dyn ElbApi>,
     clock: Arc<dyn Clock>,
-    /// What a preflight says of the endpoints.
+    /// Findings of a preflight on the endpoints.
     endpoints: Vec<Finding>,
-    /// What it says of the clock.
+    /// The dates of answers, by which a preflight judges the clock.
     dates: ServerDates,
     rule: AlbRule,
     groups: Sides<TargetGroupArn>,
@@ -93,7 +94,7 @@ pub struct AlbTrafficSplitter {
 }
 
 impl AlbTrafficSplitter {
-    /// A splitter for `rule`, which forwards to the target groups `blue` and `green`. Calls
+    /// Returns a splitter for `rule`, which forwards to the target groups `blue` and `green`. Calls
     /// nothing yet.
     ///
     /// # Errors
@@ -159,7 +160,7 @@ impl AlbTrafficSplitter {
         })
     }
 
-    /// The rule as it was named.
+    /// The rule as the caller named it.
     #[must_use]
     pub fn rule(&self) -> &AlbRule {
         &self.rule
@@ -171,13 +172,13 @@ impl AlbTrafficSplitter {
         &self.groups
     }
 
-    /// The ARN of the rule. Looked up once, on the first call of any method, and remembered from
-    /// then on, since anybody may reorder priorities.
+    /// Returns the ARN of the rule. It is looked up once, on the first call of any method, and
+    /// remembered from then on, since a third party may reorder priorities.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::NotFound`] where no rule is the one that was named, with what was seen instead;
-    /// [`ErrorKind::Refused`] where several are.
+    /// [`ErrorKind::NotFound`] if no rule matches, with the rules that were seen instead;
+    /// [`ErrorKind::Refused`] if several match.
     ///
     /// # Cancel safety
     ///
@@ -196,7 +197,8 @@ impl AlbTrafficSplitter {
         Ok(routing)
     }
 
-    /// What a change is written from: read now, or for a [held](Over::Held) one read before.
+    /// The routing that a change is written from: read now, or read before for a [held](Over::Held)
+    /// one.
     async fn basis(&self, arn: &RuleArn, over: &Over) -> Result<Routing> {
         let failed = |kind, why: &str| Err(Error::new(kind, format!("shift rule {arn}: {why}")));
         if *over == Over::Held {
@@ -241,7 +243,7 @@ impl AlbTrafficSplitter {
         Ok(count(output.target_health_descriptions()))
     }
 
-    /// Reads everything that an observation is made of, all at once.
+    /// Makes all reads of an observation at the same time.
     async fn look(&self, arn: &RuleArn) -> Result<TrafficObservation> {
         let (routing, targets) = tokio::join!(self.routing(arn), self.targets());
         Ok(routing?.observation(targets?))
@@ -270,12 +272,11 @@ impl TrafficSplitter for AlbTrafficSplitter {
     /// Surveys all rules of all listeners of the load balancer for others that forward to blue or
     /// green, and reads both target groups.
     ///
-    /// What makes the rule itself unfit for an edit comes as refusals here, together with the rest,
-    /// not as an error.
+    /// Reasons against an edit of the rule itself are refusals among these findings, not an error.
     ///
     /// # Errors
     ///
-    /// `NotFound` where the rule or a target group does not exist.
+    /// `NotFound` if the rule or a target group does not exist.
     ///
     /// # Cancel safety
     ///
@@ -305,12 +306,12 @@ impl TrafficSplitter for AlbTrafficSplitter {
         self.look(&arn).await
     }
 
-    /// Two weights change, or nothing. A [held](Over::Held) restore makes the write alone.
+    /// Changes two weights, or nothing. A [held](Over::Held) restore writes without a read before.
     ///
     /// # Errors
     ///
     /// Before the write, with nothing written: `Conflict` if the shift may not replace the routing;
-    /// `NotFound` and `Refused` as from `observe`. Of the write, whatever AWS answered, and
+    /// `NotFound` and `Refused` as from `observe`. From the write: the error that AWS answers, or
     /// `OutcomeUnknown` if no answer came.
     ///
     /// # Cancel safety
@@ -330,7 +331,7 @@ impl TrafficSplitter for AlbTrafficSplitter {
                     current.drift_from(&shift.from).join("; ")
                 ),
             )
-            .with_hint("look who else changes this rule before anything else"));
+            .with_hint("find out which third party changes this rule before anything else"));
         }
         if current.is_at(to) && !shift.restores() {
             return Ok(Shifted::Seen(routing.observation(self.targets().await?)));
@@ -368,15 +369,15 @@ impl TrafficSplitter for AlbTrafficSplitter {
         })
     }
 
-    /// 30 seconds: a sent call may still land for 10, the limit of a changing call, and three
-    /// times that leaves room for reads that lag behind it. ELB states no bound.
+    /// 30 seconds: a sent call may still take effect for 10, the limit of a changing call, and three
+    /// times that leaves room for late reads. ELB documents no bound.
     fn propagation(&self) -> Duration {
         PROPAGATION
     }
 }
 
-/// How long the read before a write may take, and the one after it: one try of a call. Whoever
-/// waits for the change has a limit of its own, and wants to know what happened.
+/// The limit of the read before a write, and of the read after it: one try of a call. The caller has
+/// a limit of its own, and needs to know the outcome.
 const STEP_LIMIT: Duration = Duration::from_secs(10);
 
 fn unread(arn: &RuleArn) -> Error {
@@ -387,7 +388,7 @@ fn unread(arn: &RuleArn) -> Error {
 /// See [`AlbTrafficSplitter::propagation`].
 const PROPAGATION: Duration = Duration::from_secs(30);
 
-/// Partition, region and account of an ARN, which resources that work together share.
+/// Partition, region and account of an ARN: resources that work together have them in common.
 fn place(arn: &str) -> String {
     let fields: Vec<&str> = arn.split(':').collect();
     match fields[..] {

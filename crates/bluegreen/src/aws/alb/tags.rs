@@ -1,4 +1,4 @@
-//! Tags of rules and target groups: whose they are.
+//! Tags of rules and target groups: the rule to which they belong.
 
 use std::collections::BTreeMap;
 
@@ -8,11 +8,11 @@ use crate::{aws::api::ElbApi, error::Result};
 
 /// A rule or group that was made for a rule carries the rule's ARN under this key.
 pub(super) const MADE_FOR: &str = "bluegreen:made-for";
-/// A group that was attached to a rule, and a rule that was there before and is its test route,
-/// carry the rule's ARN under this key.
+/// A group that was attached to a rule, and an older rule that was adopted as its test route, carry
+/// the rule's ARN under this key.
 pub(super) const ATTACHED_TO: &str = "bluegreen:attached-to";
 
-/// So many resources a call
+/// The most resources in one call
 /// ([ELB API](https://docs.aws.amazon.com/elasticloadbalancing/latest/APIReference/API_DescribeTags.html)).
 const TAGGED_AT_ONCE: usize = 20;
 
@@ -23,7 +23,7 @@ pub(super) fn tag(key: &str, value: &str) -> Tag {
     Tag::builder().key(key).value(value).build()
 }
 
-/// The tags of each of these.
+/// Reads the tags of each resource.
 pub(super) async fn tags_of(elb: &dyn ElbApi, arns: &[&str]) -> Result<BTreeMap<String, Tags>> {
     let mut all = BTreeMap::new();
     for some in arns.chunks(TAGGED_AT_ONCE) {
@@ -35,8 +35,11 @@ pub(super) async fn tags_of(elb: &dyn ElbApi, arns: &[&str]) -> Result<BTreeMap<
             .await
             .map_err(|error| error.into_error(attempted))?;
         for described in output.tag_descriptions.unwrap_or_default() {
-            let tags = described.tags.unwrap_or_default().into_iter();
-            let tags = tags.filter_map(|tag| Some((tag.key?, tag.value.unwrap_or_default())));
+            let tags = described
+                .tags
+                .unwrap_or_default()
+                .into_iter()
+                .filter_map(|tag| Some((tag.key?, tag.value.unwrap_or_default())));
             all.insert(described.resource_arn.unwrap_or_default(), tags.collect());
         }
     }

@@ -1,4 +1,4 @@
-//! Describing a world.
+//! Describes a simulated world.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -47,7 +47,7 @@ pub struct SimulationBuilder {
 }
 
 impl Simulation {
-    /// A world to be described.
+    /// Returns the description of a default world.
     pub fn builder() -> SimulationBuilder {
         SimulationBuilder::default()
     }
@@ -93,7 +93,7 @@ impl SimulationBuilder {
         self
     }
 
-    /// The service that serves before. Default: four targets, 0.1 % errors, 120 ms.
+    /// The service that serves before the migration. Default: four targets, 0.1 % errors, 120 ms.
     pub fn blue(mut self, service: Service) -> Self {
         self.services.blue = service;
         self
@@ -105,26 +105,26 @@ impl SimulationBuilder {
         self
     }
 
-    /// Blue's service is scaled by its requests, as far as this says. Default: not at all.
+    /// Scales blue's service by its requests, by these rules. Default: it is not scaled.
     pub fn blue_scales(mut self, scaling: Scaling) -> Self {
         self.blue_scales = Some(scaling);
         self
     }
 
-    /// The role that schedules write as. Default: it is there, trusts Scheduler, and may do all.
+    /// The role that schedules use. Default: it exists, trusts Scheduler, and may do everything.
     pub fn schedule_role(mut self, role: ScheduleRole) -> Self {
         self.schedule_role = role;
         self
     }
 
-    /// How long after its end a minute of the balancer's metrics is complete; before that a part
-    /// of it shows, and before that nothing. Default: 75 seconds.
+    /// The time from the end of a minute until its metrics of the balancer are complete; earlier a
+    /// part of the minute shows, and before that nothing. Default: 75 seconds.
     pub fn publication_delay(mut self, delay: Duration) -> Self {
         self.publication_delay = delay;
         self
     }
 
-    /// How long blue has served before the start, in CloudWatch's memory. Default: not at all.
+    /// How much of blue's past CloudWatch holds at the start. Default: nothing.
     pub fn history(mut self, history: Duration) -> Self {
         self.history = history;
         self
@@ -142,31 +142,31 @@ impl SimulationBuilder {
         self
     }
 
-    /// Traffic is divided by the listener's default rule, not by one of priority 100.
+    /// Divides traffic by the listener's default rule, not by a rule of priority 100.
     pub fn default_rule(mut self) -> Self {
         self.shape.is_default = true;
         self
     }
 
-    /// A log-in (OIDC) stands before the forward; AWS never shows its client secret.
+    /// Puts a log-in (OIDC) before the forward; AWS never shows its client secret.
     pub fn login(mut self) -> Self {
         self.shape.has_login = true;
         self
     }
 
-    /// Clients stay on the group that they first reached, for this long.
+    /// Keeps clients on the group that they first reached, for this time.
     pub fn sticky(mut self, stickiness: Duration) -> Self {
         self.shape.stickiness = Some(stickiness);
         self
     }
 
-    /// A third group stands in the forward, at this weight.
+    /// Adds a third group to the forward, at this weight.
     pub fn third_group(mut self, weight: u16) -> Self {
         self.shape.third = Some(i32::from(weight));
         self
     }
 
-    /// So many other rules come before the one that divides the traffic.
+    /// Puts this many other rules before the rule that divides the traffic.
     pub fn rules_before(mut self, rules: u32) -> Self {
         self.shape.rules_before = rules;
         self
@@ -191,8 +191,8 @@ impl SimulationBuilder {
         self
     }
 
-    /// The header `X-Bluegreen-Test: green` reaches green itself, by a rule before the one that
-    /// divides the traffic, which bears the tag of one that [`GreenPlace`] made.
+    /// The header `X-Bluegreen-Test: green` reaches green alone, by a rule before the one that
+    /// divides the traffic. The rule has the tag of a route that [`GreenPlace`] made.
     ///
     /// [`GreenPlace`]: crate::aws::alb::GreenPlace
     pub fn test_route(mut self) -> Self {
@@ -201,20 +201,20 @@ impl SimulationBuilder {
         self
     }
 
-    /// As [`test_route`](Self::test_route), but made by hand: it bears no tag.
+    /// As [`test_route`](Self::test_route), but made by hand: the rule has no tag.
     pub fn unmarked_test_route(mut self) -> Self {
         self.shape.has_test_route = true;
         self.shape.test_route_is_marked = false;
         self
     }
 
-    /// Another rule sends green everything that carries a header of a content delivery network.
+    /// Another rule sends green every request that has a header of a content delivery network.
     pub fn green_behind_header(mut self) -> Self {
         self.shape.is_behind_header = true;
         self
     }
 
-    /// Green's group is behind a network load balancer as well, which sends it everything.
+    /// Green's group is behind a network load balancer as well, which sends all its requests there.
     pub fn green_behind_network_balancer(mut self) -> Self {
         self.shape.is_behind_network_balancer = true;
         self
@@ -253,7 +253,7 @@ impl SimulationBuilder {
         self
     }
 
-    /// The rule holds an action of a type that nobody knows yet.
+    /// The rule holds an action of an unknown type.
     pub fn unknown_action(mut self) -> Self {
         self.shape.unknown_action = true;
         self
@@ -281,8 +281,8 @@ impl SimulationBuilder {
         self
     }
 
-    /// When the alarm added last cannot be evaluated, and why. It keeps its state meanwhile. A
-    /// composite alarm never says so.
+    /// When the alarm that was added last cannot be evaluated, and why. The alarm keeps its state for
+    /// that time. A composite alarm never reports this.
     pub fn alarm_fails(mut self, evaluation: AlarmEvaluation, when: When) -> Self {
         if let Some(alarm) = self.alarms.last_mut() {
             alarm.fails = Some((evaluation, when));
@@ -290,7 +290,7 @@ impl SimulationBuilder {
         self
     }
 
-    /// What revisions do that are registered from now on. Default: they work.
+    /// How revisions behave that are registered from now on. Default: they work.
     pub fn next_revision(mut self, fate: Fate) -> Self {
         self.fleet.next_fate = fate;
         self
@@ -302,13 +302,13 @@ impl SimulationBuilder {
         self
     }
 
-    /// The service takes failed rollouts back by itself.
+    /// The service rolls failed rollouts back by itself.
     pub fn breaker_takes_back(mut self) -> Self {
         self.fleet.breaker_takes_back();
         self
     }
 
-    /// Somebody else deploys a revision, this long after the start.
+    /// A third party deploys a revision, this long after the start.
     pub fn third_party_deploy_at(mut self, after: Duration) -> Self {
         self.fleet.stranger = Some(after);
         self
@@ -321,7 +321,7 @@ impl SimulationBuilder {
         self
     }
 
-    /// What `docker` builds, and what the registry holds, is for this platform. Default:
+    /// The platform of the images that `docker` builds and the registry holds. Default:
     /// `linux/amd64`.
     pub fn image_platform(mut self, platform: &str) -> Self {
         platform.clone_into(&mut self.registry.platform);
@@ -340,16 +340,16 @@ impl SimulationBuilder {
         self
     }
 
-    /// What is wrong with the machine's programs. Default: nothing.
+    /// The defect of the machine's programs. Default: none.
     pub fn programs(mut self, programs: Programs) -> Self {
         self.programs = programs;
         self
     }
 
-    /// The wall clock here is this far ahead of AWS's, or behind if it is negative: that of
-    /// [`Aws::clock`](crate::Aws::clock), by which a controller dates what it does. Metrics,
-    /// schedules, [`Simulation::changes`] and [`Aws::server_time`](crate::Aws::server_time) are
-    /// dated by AWS's. Default: not at all.
+    /// How far this machine's wall clock is ahead of AWS's, or behind if negative. It is the clock of
+    /// [`Aws::clock`](crate::Aws::clock), by which a controller dates its actions. Metrics,
+    /// schedules, [`Simulation::changes`] and [`Aws::server_time`](crate::Aws::server_time) are dated
+    /// by AWS's clock. Default: 0.
     pub fn clock_off_by(mut self, by: SignedDuration) -> Self {
         self.clock_off_by = by;
         self
@@ -405,8 +405,10 @@ impl SimulationBuilder {
             world.groups.set_attribute(blue.as_str(), key, value);
         }
         if self.shape.test_route_is_marked {
-            let tag = Tag::builder().key("bluegreen:made-for");
-            let tag = tag.value(world.rules.main_arn().as_str()).build();
+            let tag = Tag::builder()
+                .key("bluegreen:made-for")
+                .value(world.rules.main_arn().as_str())
+                .build();
             world.groups.tag(TEST_ROUTE, &[tag]);
         }
         world.pinned = world.weighted_share();

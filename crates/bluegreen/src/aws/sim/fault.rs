@@ -38,7 +38,7 @@ pub enum Call {
     DescribeTags,
     /// Tags the balancer's resources.
     AddTags,
-    /// Takes tags off them.
+    /// Removes tags of the balancer's resources.
     RemoveTags,
     /// Reads metrics.
     GetMetricData,
@@ -74,7 +74,7 @@ pub enum Call {
     DescribeImages,
     /// Reads manifests.
     BatchGetImage,
-    /// Asks where a blob of an image may be fetched.
+    /// Asks for the URL of a blob of an image.
     GetDownloadUrlForLayer,
     /// Writes a manifest under a tag.
     PutImage,
@@ -86,13 +86,13 @@ pub enum Call {
     GetSchedule,
     /// Deletes a schedule.
     DeleteSchedule,
-    /// Reads how far services may be scaled.
+    /// Reads the limits of services' scaling.
     DescribeScalableTargets,
-    /// Changes how far a service may be scaled.
+    /// Changes the limits of a service's scaling.
     RegisterScalableTarget,
-    /// Reads a role and who may take it on.
+    /// Reads a role and its trust policy.
     GetRole,
-    /// Asks what the policies of a role let it do.
+    /// Asks which actions the policies of a role allow.
     SimulatePrincipalPolicy,
 }
 
@@ -146,7 +146,7 @@ impl Call {
         }
     }
 
-    /// Whether it changes something.
+    /// Whether the call changes state.
     #[must_use]
     pub fn is_change(self) -> bool {
         matches!(
@@ -173,7 +173,7 @@ impl Call {
         )
     }
 
-    /// Whose state it reads or writes. Metrics and alarms are of what the balancer sends.
+    /// The area that the call reads or writes. Metrics and alarms belong to the balancer.
     pub(super) fn area(self) -> Area {
         match self {
             Self::DescribeRules
@@ -333,22 +333,23 @@ impl Selector {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Fault {
-    /// AWS asks for fewer calls. Nothing happens.
+    /// AWS throttles the call. Nothing happens.
     Throttle,
-    /// The credentials may not. Nothing happens.
+    /// The credentials do not allow the call. Nothing happens.
     Denied,
     /// The credentials have expired. Nothing happens.
     Expired,
-    /// AWS knows nothing of what is named, as after it was deleted. Nothing happens.
+    /// AWS does not find the named resource, as after its deletion. Nothing happens.
     Missing,
-    /// AWS is unavailable. Nothing happens; of a change the caller cannot know that.
+    /// AWS is unavailable. Nothing happens; after a change the caller cannot know that.
     Unavailable,
     /// The request is lost: no answer comes, and nothing happens.
     TimeoutBeforeEffect,
-    /// The answer is lost: no answer comes, though it happened.
+    /// The answer is lost: no answer comes, although the call had its effect.
     TimeoutAfterEffect,
-    /// The answer is lost, and it happens only after the caller has given up, as a request that
-    /// waited somewhere on its way. If AWS would refuse it by then, nothing happens.
+    /// The answer is lost, and the effect comes only after the caller has given up, like that of a
+    /// request which was delayed on its way. If AWS would refuse the request by then, nothing
+    /// happens.
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread")]
@@ -375,13 +376,14 @@ pub enum Fault {
     /// # }
     /// ```
     LateEffect {
-        /// How long after the caller has given up; at most 10 s, the time limit of a write.
+        /// The time from the end of the caller's wait to the effect; at most 10 s, the limit of a write.
         after: Duration,
     },
     /// No answer ever comes, and nothing happens: the call ends when its caller drops it.
     ///
-    /// The clients of [`Aws`](crate::Aws) give up by themselves, as with
-    /// [`TimeoutBeforeEffect`](Self::TimeoutBeforeEffect). This is for what must hold without that.
+    /// The clients of [`Aws`](crate::Aws) have a time limit of their own, so with them this is
+    /// [`TimeoutBeforeEffect`](Self::TimeoutBeforeEffect). It is for code that must hold without such
+    /// a limit.
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread")]
@@ -403,9 +405,10 @@ pub enum Fault {
     /// # }
     /// ```
     HangBeforeEffect,
-    /// No answer ever comes, though it happened: the call ends when its caller drops it.
+    /// No answer ever comes, although the call had its effect: the call ends when its caller drops
+    /// it.
     HangAfterEffect,
-    /// Somebody else writes these weights right before the call is served.
+    /// A third party writes these weights right before the call is served.
     ThirdPartyWrite {
         /// The weights.
         weights: Sides<u32>,

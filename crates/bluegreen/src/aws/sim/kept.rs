@@ -18,26 +18,26 @@ use crate::error::{Error, ErrorKind, Result};
 /// A simulated world that is kept in a folder: processes that open it one after the other, or at the
 /// same time, see the same world.
 ///
-/// The folder holds `world.json`, which says what world it is, and `done.jsonl`, one line for each
-/// thing that was done to it. What follows from that is not kept: a world is the same for the same
-/// scenario, seed and log, so each process works it out. What the world itself does, happens even
-/// if the process that caused it is gone: a dead-man switch fires at its time.
+/// The folder holds `world.json`, which names the world, and `done.jsonl`, one line for each event
+/// that was done to it. The consequences are not kept: a world is the same for the same scenario,
+/// seed and log, so each process computes them. The world's own events happen even if the process
+/// that caused them is gone: a dead-man switch fires at its time.
 ///
 /// # Time
 ///
-/// Each process waits on its own clock, at its own [pace](Simulation::pace), and nobody sees the world
-/// older than a process before has seen it: a process that is behind jumps forward at its next look,
-/// as if it had been suspended. At the same pace they differ by about a quarter of a second of real
-/// time. Nothing passes while no process has the world open, so a night costs nothing; after a kill
-/// the world is as old as its last line says. A process without a pace, whose time passes as soon as
-/// it waits, takes all others with it: let it be the only one.
+/// Each process waits on its own clock, at its own [pace](Simulation::pace), but the world never goes
+/// back in time: a process that is behind another jumps forward at its next look, as if it had been
+/// suspended. At the same pace processes differ by about a quarter of a second of real time. Nothing
+/// passes while no process has the world open, so a night costs nothing; after a kill the world is as
+/// old as its last line says. In a process without a pace time passes as soon as it waits, and all
+/// other processes jump with it: let such a process be the only one.
 ///
 /// # What is not kept
 ///
-/// [Faults](Simulation::fail), [lags](Simulation::lag), [stops](Simulation::stop_at) and what sets the
-/// [clock](Simulation::set_clock) of a machine belong to the handle that they were given to; those of
-/// the scenario itself hold everywhere. A request with a field that the file cannot hold is refused
-/// with the code `NotKept`.
+/// [Faults](Simulation::fail), [lags](Simulation::lag), [stops](Simulation::stop_at) and changes of a
+/// machine's [clock](Simulation::set_clock) belong to the handle on which they were set; those of the
+/// scenario itself hold everywhere. A request with a field that the file cannot hold is refused with
+/// the code `NotKept`.
 ///
 /// # Examples
 ///
@@ -73,7 +73,7 @@ pub struct KeptSimulation {
     seed: u64,
 }
 
-/// What `world.json` says.
+/// The content of `world.json`.
 #[derive(Debug, Serialize, Deserialize)]
 struct World {
     format: u32,
@@ -81,19 +81,19 @@ struct World {
     seed: u64,
 }
 
-/// The form of both files. A later one is refused.
+/// The format of both files. A later format is refused.
 const FORMAT: u32 = 1;
 const WORLD: &str = "world.json";
 const DONE: &str = "done.jsonl";
 
 impl Simulation {
-    /// A world that is kept in `folder`: it begins if there is none yet, else it is opened. It blocks
-    /// for as long as the disk does.
+    /// Opens the world that is kept in `folder`, or begins it if there is none yet. Blocks while the
+    /// disk works.
     ///
     /// # Errors
     ///
-    /// `Invalid` if another world is kept there, another version has written it, or the folder cannot
-    /// be read and written. Nothing is overwritten.
+    /// `Invalid` if the folder keeps another world, or one of another version, or cannot be read and
+    /// written. Nothing is overwritten.
     pub fn kept(folder: impl AsRef<Path>, scenario: Scenario, seed: u64) -> Result<KeptSimulation> {
         let folder = folder.as_ref();
         let failed = |error| failed("make the folder", folder, error);
@@ -101,11 +101,11 @@ impl Simulation {
         KeptSimulation::at(folder, Some((scenario, seed)))
     }
 
-    /// The world that is kept in `folder`. It blocks for as long as the disk does.
+    /// Opens the world that is kept in `folder`. Blocks while the disk works.
     ///
     /// # Errors
     ///
-    /// `NotFound` if there is none; else as [`kept`](Self::kept).
+    /// `NotFound` if the folder keeps no world; else as [`kept`](Self::kept).
     pub fn open(folder: impl AsRef<Path>) -> Result<KeptSimulation> {
         KeptSimulation::at(folder.as_ref(), None)
     }
@@ -139,37 +139,37 @@ impl KeptSimulation {
         }
     }
 
-    /// Where it is kept.
+    /// The folder of the world.
     #[must_use]
     pub fn folder(&self) -> &Path {
         &self.folder
     }
 
-    /// The folder for its journals, beside the world: with
-    /// [`JournalStore::local`](crate::store::JournalStore::local) they last as long as it does.
+    /// The folder for journals of this world, beside it: with
+    /// [`JournalStore::local`](crate::store::JournalStore::local) they last as long as the world.
     #[must_use]
     pub fn journal(&self) -> PathBuf {
         Self::journal_in(&self.folder)
     }
 
-    /// The same of the world that is, or will be, in `folder`.
+    /// The folder for journals of the world that is, or will be, in `folder`.
     pub(crate) fn journal_in(folder: &Path) -> PathBuf {
         folder.join("journal")
     }
 
-    /// The scenario that it began with.
+    /// The scenario of the world.
     #[must_use]
     pub fn scenario(&self) -> Scenario {
         self.scenario
     }
 
-    /// The seed of its randomness.
+    /// The seed of the world's randomness.
     #[must_use]
     pub fn seed(&self) -> u64 {
         self.seed
     }
 
-    /// Why it cannot be kept any more, if so: since then every call fails and says this.
+    /// Why the world can no longer be kept, if so: from then on every call fails and says this.
     #[must_use]
     pub fn trouble(&self) -> Option<String> {
         self.simulation.trouble()
@@ -184,7 +184,7 @@ impl Deref for KeptSimulation {
     }
 }
 
-/// The world that the folder holds; it begins with the one wanted. The lock must be held.
+/// Reads the world that the folder holds, or begins the wanted one. The lock must be held.
 fn this_world(
     folder: &Path,
     log: &File,
@@ -209,13 +209,13 @@ fn this_world(
     };
     let unknown = |why: String| {
         let message = format!(
-            "{} is of no world that this version knows: {why}",
+            "{} holds no world that this version knows: {why}",
             path.display()
         );
         Error::new(ErrorKind::Invalid, message).with_hint(anew(folder))
     };
-    let format = serde_json::from_str::<serde_json::Value>(&text);
-    let format = format.map_err(|error| unknown(error.to_string()))?;
+    let format = serde_json::from_str::<serde_json::Value>(&text)
+        .map_err(|error| unknown(error.to_string()))?;
     let format = &format["format"];
     if *format != FORMAT {
         return Err(unknown(format!("its format is {format}, not {FORMAT}")));
@@ -242,7 +242,7 @@ fn this_world(
     }
 }
 
-/// Whole or not at all, even if this process dies.
+/// Writes the file whole or not at all, even if this process dies.
 fn begin(path: &Path, (scenario, seed): (Scenario, u64)) -> io::Result<()> {
     let world = World {
         format: FORMAT,

@@ -6,13 +6,13 @@ use super::fault::Selector;
 
 /// How a read lags behind the writes of its service.
 ///
-/// Set by [`Simulation::lag`](super::Simulation::lag). A read that lags answers what it would have
-/// answered right before the write: the state of that moment, whole. It is never a mixture, and
-/// never shows a newer write without the older ones. Everything but the answer is live: where
-/// traffic goes, what metrics count, and what a write changes.
+/// Set by [`Simulation::lag`](super::Simulation::lag). A read that lags gives the answer of the
+/// moment right before the write: the whole state of that moment. The answer is never a mixture, and
+/// never shows a newer write without the older ones. Everything but the answer is live: the traffic,
+/// the metrics, and the state that a write changes.
 ///
-/// Writes of third parties and of schedules count as those of the caller do; a refused write is
-/// none. Writes that were made before the lag was set show at once.
+/// Writes of third parties and of schedules count like those of the caller; refused writes do not
+/// count. Writes that were made before the lag was set show at once.
 ///
 /// # Examples
 ///
@@ -64,8 +64,8 @@ impl Lag {
         Self::of(Shape::Time(time))
     }
 
-    /// The first `count` reads after a write show the state before it. Each call counts, so each
-    /// page does.
+    /// The first `count` reads after a write show the state before it. Each call counts, and so each
+    /// page.
     pub fn reads(count: u64) -> Self {
         Self::of(Shape::Reads(count))
     }
@@ -82,15 +82,15 @@ impl Lag {
         Self::of(Shape::BackOnce(time))
     }
 
-    /// Lags behind what these calls write, and nothing else: `Call::ModifyRule.nth(2)` is the
-    /// second call, whether or not the first was accepted. Default: behind every write, third
-    /// parties' included.
+    /// Lags behind the writes of these calls, and no others: `Call::ModifyRule.nth(2)` is the second
+    /// call, whether or not the first was accepted. Default: behind every write, third parties'
+    /// included.
     pub fn behind(mut self, writes: Selector) -> Self {
         self.behind = Some(writes);
         self
     }
 
-    /// The calls that it lags behind; every write if there is none.
+    /// The calls that the lag is behind; `None` for every write.
     pub(super) fn writes(&self) -> Option<&Selector> {
         self.behind.as_ref()
     }
@@ -120,7 +120,7 @@ impl Lag {
     }
 }
 
-/// What one call's reads have shown of one write.
+/// How the reads of one call have shown one write.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Seen {
     reads: u64,

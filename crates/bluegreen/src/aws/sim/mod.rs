@@ -1,19 +1,20 @@
 //! A simulated AWS behind the same seam as the real one.
 //!
-//! Traffic flows second by second through a listener rule to two services whose behaviour you
-//! choose; a CloudWatch publishes what happened the way the real one does, late, in parts, and
-//! not at all where nothing is to be said; any call can fail in any way, before or after its effect;
-//! reads can [lag](Lag) behind writes, blue can be [scaled](Scaling) by its requests, and the clock here can differ from AWS's. Time is virtual and
-//! everything is the same for the same seed, however often you ask.
+//! Traffic flows second by second through a listener rule to two services whose behaviour you choose;
+//! a CloudWatch publishes metrics as the real one does: late, in parts, and without a data point if
+//! there is nothing to count; any call can fail in any way, before or after its effect; reads can
+//! [lag](Lag) behind writes, blue can be [scaled](Scaling) by its requests, and this machine's clock
+//! can differ from AWS's. Time is virtual, and everything is the same for the same seed, however
+//! often you look.
 //!
 //! A world lives as long as its handle, or in a folder for several processes: see [`KeptSimulation`].
 //!
-//! It is made for tests of your own pipelines as much as for ours. Because it stands behind the
-//! seam, all of it goes through the real adapters.
+//! It is made for tests of your own pipelines as much as for ours. Because it stands behind the seam,
+//! every call goes through the real adapters.
 //!
 //! # Examples
 //!
-//! A write whose answer gets lost is observed, found to have happened, and not sent again:
+//! A write whose answer is lost is observed, found to have happened, and not sent again:
 //!
 //! ```
 //! # #[tokio::main(flavor = "current_thread")]

@@ -31,17 +31,17 @@ pub enum ReleaseScenario {
     Live,
     /// Tasks die at start.
     TaskDies,
-    /// Tasks die at start, and ECS takes the service back by itself.
+    /// Tasks die at start, and ECS rolls the service back by itself.
     BreakerTrips,
     /// Tasks never become ready.
     Stalls,
-    /// Somebody else deploys meanwhile.
+    /// A third party deploys meanwhile.
     Superseded,
     /// The health page never answers well.
     NeverHealthy,
     /// A smoke test fails.
     SmokeFails,
-    /// A smoke test fails, and the service cannot be taken back.
+    /// A smoke test fails, and the service cannot be rolled back.
     RollbackBlocked,
     /// The first release is broken.
     FirstReleaseBroken,
@@ -76,7 +76,7 @@ impl ReleaseScenario {
         Self::Unprepared,
     ];
 
-    /// Its name on the command line.
+    /// The scenario's name on the command line.
     #[must_use]
     pub fn name(self) -> &'static str {
         self.facts().0
@@ -88,7 +88,7 @@ impl ReleaseScenario {
         self.facts().1
     }
 
-    /// What happens in it, and how a deployment must end.
+    /// Explains the scenario: its events, and how a deployment must end.
     #[must_use]
     pub fn explanation(self) -> &'static str {
         self.facts().2
@@ -109,27 +109,27 @@ impl ReleaseScenario {
             Self::NoDocker => (
                 "no-docker",
                 3,
-                "there is no `docker`: said before anything starts",
+                "there is no `docker`: reported before anything starts",
             ),
             Self::EngineDown => (
                 "engine-down",
                 3,
-                "the container engine does not run: said before anything starts",
+                "the container engine does not run: reported before anything starts",
             ),
             Self::Expired => (
                 "expired",
                 3,
-                "the credentials have expired: said before anything starts",
+                "the credentials have expired: reported before anything starts",
             ),
             Self::BuildFails => (
                 "build-fails",
                 3,
-                "the build fails: its last words, and nothing deployed",
+                "the build fails: its last lines are shown, nothing is deployed",
             ),
             Self::PushRefused => (
                 "push-refused",
                 3,
-                "the registry refuses the push: why, and nothing deployed",
+                "the registry refuses the push: the reason is shown, nothing is deployed",
             ),
             Self::ImageThere => (
                 "image-there",
@@ -149,12 +149,12 @@ impl ReleaseScenario {
             Self::TaskDies => (
                 "task-dies",
                 10,
-                "tasks die at start: their reason and where their logs are, rolled back",
+                "tasks die at start: the reason and the place of the logs are shown, rolled back",
             ),
             Self::BreakerTrips => (
                 "breaker-trips",
                 10,
-                "tasks die at start and ECS takes the service back by itself: followed, read back, not raced",
+                "tasks die at start and ECS rolls the service back by itself: followed and read back, without a rollback of ours",
             ),
             Self::Stalls => (
                 "stalls",
@@ -164,7 +164,7 @@ impl ReleaseScenario {
             Self::Superseded => (
                 "superseded",
                 12,
-                "somebody else deploys meanwhile: said, and left alone",
+                "a third party deploys meanwhile: reported, and left alone",
             ),
             Self::NeverHealthy => (
                 "never-healthy",
@@ -175,7 +175,7 @@ impl ReleaseScenario {
             Self::RollbackBlocked => (
                 "rollback-blocked",
                 20,
-                "the chat answers 500 and the service cannot be taken back: somebody must look, with the command",
+                "the chat answers 500 and the service cannot be rolled back: an operator must act, the command is shown",
             ),
             Self::FirstReleaseBroken => (
                 "first-release-broken",
@@ -195,7 +195,7 @@ impl ReleaseScenario {
         }
     }
 
-    /// The world.
+    /// Returns the world of this scenario.
     #[must_use]
     pub fn simulation(self, seed: u64) -> Simulation {
         let bare = SimulationBuilder::default().seed(seed);

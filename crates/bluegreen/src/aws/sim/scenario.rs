@@ -31,7 +31,7 @@ pub enum Scenario {
     LowTraffic,
     /// AWS throttles reads now and then, and the first write.
     Throttled,
-    /// Somebody else changes the split.
+    /// A third party changes the split.
     Drift,
     /// Green fails, and blue cannot be restored.
     RollbackBlocked,
@@ -80,7 +80,7 @@ impl Scenario {
         Self::Divided,
     ];
 
-    /// Its name on the command line.
+    /// The scenario's name on the command line.
     #[must_use]
     pub fn name(self) -> &'static str {
         self.facts().0
@@ -92,7 +92,7 @@ impl Scenario {
         self.facts().1
     }
 
-    /// What happens in it, and how a migration must end.
+    /// Explains the scenario: its events, and how a migration must end.
     #[must_use]
     pub fn explanation(self) -> &'static str {
         self.facts().2
@@ -133,7 +133,7 @@ impl Scenario {
             Self::EarlyErrors => (
                 "early-errors",
                 10,
-                "green fails in the first five minutes of the second step and is well after that: rolled back, since looks go through the whole wait",
+                "green fails in the first five minutes of the second step and is well after that: rolled back, since looks continue for the whole wait",
             ),
             Self::CommonOutage => (
                 "common-outage",
@@ -158,17 +158,17 @@ impl Scenario {
             Self::Drift => (
                 "drift",
                 12,
-                "somebody else writes 70/30 in minute 15: held with a diff, not fought",
+                "a third party writes 70/30 in minute 15: held with a diff, not overwritten",
             ),
             Self::RollbackBlocked => (
                 "rollback-blocked",
                 20,
-                "green fails and every write after the first is refused: somebody must look now, with the command to do it by hand",
+                "green fails and every write after the first is refused: an operator must act now, the command to restore blue by hand is shown",
             ),
             Self::CapacityShort => (
                 "capacity-short",
                 10,
-                "green has one target where blue has four: 10 % is fine, 50 % is waited for in vain, rolled back",
+                "green has one target, blue has four: 10 % is fine, the wait for 50 % ends without enough capacity, rolled back",
             ),
             Self::BlueScalesIn => (
                 "blue-scales-in",
@@ -198,18 +198,18 @@ impl Scenario {
             Self::Divided => (
                 "divided",
                 3,
-                "somebody left traffic at 50/50: refused; `rollback` and `migrate --full` take it from there",
+                "traffic was left at 50/50 before the start: refused; `rollback` and `migrate --full` continue from there",
             ),
         }
     }
 
-    /// The world of this scenario.
+    /// Returns the world of this scenario.
     #[must_use]
     pub fn simulation(self, seed: u64) -> Simulation {
         let always = When::Always;
         let from = |minute: u64| When::Between(minutes(minute), Duration::MAX);
         let green = Service::new(4).with_latency(Duration::from_millis(90));
-        // A week, for whoever looks back.
+        // A week, for callers that look back.
         let week = minutes(7 * 24 * 60);
         let world = Simulation::builder().seed(seed).history(week);
         match self {
@@ -312,7 +312,7 @@ impl FromStr for Scenario {
     }
 }
 
-/// A name that is no scenario's.
+/// A name that no scenario has.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UnknownScenario {
     name: String,
@@ -327,7 +327,7 @@ impl UnknownScenario {
         }
     }
 
-    /// The names that there are.
+    /// The names of all scenarios.
     #[must_use]
     pub fn known(&self) -> &[&'static str] {
         &self.known

@@ -64,37 +64,37 @@ impl Simulation {
         Self { shared, rule }
     }
 
-    /// The same world at its start, kept in a file: what stands there has happened already.
+    /// The same world at its start, kept in a file: the events in the file have happened already.
     pub(super) fn kept_in(self, log: Log) -> Self {
         self.shared.keep_in(log);
         self
     }
 
-    /// Why the world cannot be kept any more, if so.
+    /// Why the world can no longer be kept, if so.
     pub(super) fn trouble(&self) -> Option<String> {
         self.now().0.trouble().map(str::to_owned)
     }
 
-    /// Pauses the clock of the current tokio runtime: from here on time passes only when
-    /// everybody waits for it, and then at once. Call it once, in a current-thread runtime, before
-    /// anything else. A test with `start_paused = true` needs it not.
+    /// Pauses the clock of the current tokio runtime: from here on time passes only when every task
+    /// waits for it, and then at once. Call this once, in a current-thread runtime, before anything
+    /// else. A test with `start_paused = true` does not need it.
     ///
     /// Never await a real socket or a child process in such a runtime.
     ///
     /// # Panics
     ///
-    /// Where the clock is paused already, or the runtime has several threads.
+    /// If the clock is paused already, or the runtime has several threads.
     pub fn start_paused(&self) {
         tokio::time::pause();
         self.shared.clock().elapsed();
     }
 
-    /// Lets virtual time pass `speed` times as fast as real time while the pacer lives, so that
-    /// people can watch and press Ctrl-C. It blocks the runtime's thread in short strokes.
+    /// Lets virtual time pass `speed` times as fast as real time while the pacer lives, so that an
+    /// operator can watch and press Ctrl-C. The pacer blocks the runtime's thread in short strokes.
     ///
     /// # Panics
     ///
-    /// Outside of a tokio runtime.
+    /// If called outside of a tokio runtime.
     pub fn pace(&self, speed: f64) -> Pacer {
         let shared = Arc::clone(&self.shared);
         Pacer::new(speed, move |step, silent| shared.stroke(step, silent))
@@ -132,7 +132,7 @@ impl Simulation {
         }
     }
 
-    /// The ARN of that rule.
+    /// The ARN of the rule that divides the traffic.
     #[must_use]
     pub fn rule_arn(&self) -> RuleArn {
         self.now().0.rules.main_arn()
@@ -186,7 +186,7 @@ impl Simulation {
         self.now().0.happen(&Event::Minimum { minimum });
     }
 
-    /// The name of its repository.
+    /// The name of the image repository.
     #[must_use]
     pub fn repository(&self) -> &'static str {
         registry::REPOSITORY
@@ -199,15 +199,16 @@ impl Simulation {
         Arc::new(SimPrograms(Arc::clone(&self.shared)))
     }
 
-    /// What answers requests, by the listener's rules: the main rule's host is
-    /// `api.chatbot.company.com`, and with [`SimulationBuilder::test_route`](super::SimulationBuilder::test_route) or after
-    /// [`GreenPlace::prepare`](crate::aws::alb::GreenPlace::prepare) a header reaches green itself.
+    /// The client whose requests are answered by the listener's rules. The main rule's host is
+    /// `api.chatbot.company.com`; with
+    /// [`SimulationBuilder::test_route`](super::SimulationBuilder::test_route) or after
+    /// [`GreenPlace::prepare`](crate::aws::alb::GreenPlace::prepare) a header reaches green alone.
     #[must_use]
     pub fn http(&self) -> Arc<dyn HttpClient> {
         Arc::new(SimHttp(Arc::clone(&self.shared)))
     }
 
-    /// The revision that green's service truly is to run, and how many copies run; `None` where
+    /// The revision that green's service is truly set to run, and how many copies run; `None` if
     /// there is no service.
     #[must_use]
     pub fn runs(&self) -> Option<(String, u32)> {
@@ -267,14 +268,14 @@ impl Simulation {
         self.now().0.past.lag(read, lag);
     }
 
-    /// Stops a call, so that a test can kill the run that makes it, or let it sleep there.
+    /// Stops a call, so that a test can kill or suspend the run that makes the call.
     pub fn stop_at(&self, calls: Selector, moment: Moment) -> Stop {
         let (point, stop) = StopPoint::new(calls, moment);
         self.now().0.stops.push(point);
         stop
     }
 
-    /// The names of the target groups that there are.
+    /// The names of all target groups.
     #[must_use]
     pub fn target_groups(&self) -> Vec<String> {
         self.now().0.groups.names()
@@ -288,7 +289,7 @@ impl Simulation {
         all.map(|rule| format!("{rule:#?}")).collect()
     }
 
-    /// The weights as they truly are.
+    /// The true weights, without lag.
     #[must_use]
     pub fn weights(&self) -> Sides<u32> {
         self.now().0.rules.weights()
@@ -300,7 +301,7 @@ impl Simulation {
         self.now().0.rules.text_without_weights()
     }
 
-    /// The schedules that wait, with their times.
+    /// The schedules that have not fired, with their times.
     #[must_use]
     pub fn schedules(&self) -> Vec<(String, Timestamp)> {
         let (world, _) = self.now();
@@ -309,7 +310,7 @@ impl Simulation {
             .collect()
     }
 
-    /// What the notices of dead-man switches have told people.
+    /// The messages that notices of dead-man switches have sent.
     #[must_use]
     pub fn notices(&self) -> Vec<String> {
         self.now().0.notices.clone()
@@ -352,19 +353,19 @@ impl Simulation {
         self.now().0.calls.values().sum()
     }
 
-    /// Somebody else writes these weights now.
+    /// A third party writes these weights now.
     pub fn third_party_write(&self, weights: Sides<u32>) {
         self.now().0.happen(&Event::Weights { weights });
     }
 
-    /// Somebody else will write these weights, this long after the start.
+    /// A third party will write these weights, this long after the start.
     pub fn third_party_write_at(&self, after: Duration, weights: Sides<u32>) {
         let at = nanos(after);
         self.now().0.happen(&Event::Planned { at, weights });
     }
 
     /// A third party will write these weights, this long after each of these calls has had its
-    /// effect. A call that is refused, or is lost on its way, is followed by nothing.
+    /// effect. A call that is refused, or is lost on its way, causes no write.
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread")]
@@ -393,9 +394,9 @@ impl Simulation {
         self.now().0.followers.push((calls, after, weights));
     }
 
-    /// Sets the wall clock here now, by this much: forward, or back if it is negative. It is the
+    /// Changes this machine's wall clock now, by this much: forward, or back if negative. It is the
     /// clock of [`Aws::clock`](crate::Aws::clock); its [`uptime`](Clock::uptime), tokio's clock and
-    /// AWS's own time take no part. For a clock that is off from the start see
+    /// AWS's own time do not change. For a clock that is wrong from the start see
     /// [`SimulationBuilder::clock_off_by`](super::SimulationBuilder::clock_off_by).
     ///
     /// ```
@@ -422,12 +423,12 @@ impl Simulation {
         self.shared.clock().set_at(after, by);
     }
 
-    /// Somebody else changes something of the rule beside the weights now: a condition.
+    /// A third party changes something of the rule beside the weights now: a condition.
     pub fn third_party_edit(&self) {
         self.now().0.happen(&Event::Edited);
     }
 
-    /// How long the world has been going on.
+    /// The age of the world.
     #[must_use]
     pub fn elapsed(&self) -> Duration {
         self.shared.clock().elapsed()

@@ -1,22 +1,22 @@
-//! Stopping at a call: the ground of tests that kill a controller, or let it sleep.
+//! Stops at a call, for tests that kill a controller or suspend it.
 
 use tokio::sync::watch;
 
 use super::fault::Selector;
 
-/// Where in a call to stop.
+/// The moment of a call at which to stop.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Moment {
     /// Before anything has happened.
     BeforeEffect,
-    /// When it has happened, and the answer is not there yet.
+    /// After the effect, before the answer.
     AfterEffect,
 }
 
-/// A call that stops, and everybody who waits for its answer with it.
+/// A call that stops, and with it every task that waits for its answer.
 ///
 /// Made by [`Simulation::stop_at`](super::Simulation::stop_at). A test that waits for
-/// [`reached`](Self::reached) beside a run, and drops the run then, has killed it at that very
+/// [`reached`](Self::reached) beside a run, and then drops the run, has killed the run at that very
 /// moment.
 #[derive(Debug)]
 pub struct Stop {
@@ -25,7 +25,7 @@ pub struct Stop {
 }
 
 impl Stop {
-    /// Returns when the call is there. Never, where the run never makes it.
+    /// Returns when the call has stopped; never, if the run does not make the call.
     pub async fn reached(&mut self) {
         // The sender lives as long as the world.
         if self.reached.wait_for(|reached| *reached).await.is_err() {
@@ -33,13 +33,13 @@ impl Stop {
         }
     }
 
-    /// Whether the call is, or was, there.
+    /// Whether the call has stopped, or had before it continued.
     #[must_use]
     pub fn is_reached(&self) -> bool {
         *self.reached.borrow()
     }
 
-    /// Lets the call go on.
+    /// Lets the call continue.
     pub fn go_on(&self) {
         self.go_on.send_replace(true);
     }
@@ -71,10 +71,10 @@ impl StopPoint {
         (point, stop)
     }
 
-    /// Stops here until it is let go on.
+    /// Stops here until the call may continue.
     pub(super) async fn wait(mut self) {
         self.reached.send_replace(true);
-        // Whoever dropped the handle cannot let it go on.
+        // If the handle was dropped, nothing can let the call continue.
         if self.go_on.wait_for(|go_on| *go_on).await.is_err() {
             std::future::pending::<()>().await;
         }

@@ -395,7 +395,7 @@ async fn p04_a_sticky_share_lags_behind_the_weights() {
     assert_eq!(share_after(Simulation::builder()).await, 100);
     let lagging = share_after(sticky()).await;
     assert!((20..30).contains(&lagging), "{lagging} %");
-    // Clients are pinned by the weights of the start, whatever those are.
+    // Clients are pinned by the weights of the start, even ones included.
     let lagging = share_after(sticky().weights(weights(50, 50))).await;
     assert!((55..65).contains(&lagging), "{lagging} %");
 }

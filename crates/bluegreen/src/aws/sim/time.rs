@@ -16,17 +16,17 @@ use crate::clock::{Clock, later, real_work_is_under_way};
 /// 2026-01-05T09:00:00Z, a Monday morning.
 const EPOCH_SECONDS: i64 = 1_767_603_600;
 
-/// The clock of the simulated machine: the epoch, plus what tokio's clock has passed since its
-/// first use, plus by how much other processes are ahead of it, plus by how much it was set since.
-/// AWS's own time is without the last.
+/// The clock of the simulated machine: the epoch, plus the time of tokio's clock since its first use,
+/// plus the lead of other processes, plus all changes by which the clock was set. AWS's own time is
+/// without the last.
 #[derive(Debug, Default)]
 pub(super) struct SimClock {
     origin: OnceLock<Instant>,
     /// By how much the world is ahead of tokio's clock, in nanoseconds.
     ahead: AtomicU64,
-    /// What was last shown, in nanoseconds since the start: time never goes back.
+    /// The time that was last shown, in nanoseconds since the start: time never goes back.
     shown: AtomicU64,
-    /// When it is set, and by how much.
+    /// When the clock is set, and by how much.
     set: Mutex<Vec<(Duration, SignedDuration)>>,
 }
 
@@ -41,30 +41,30 @@ impl SimClock {
         Duration::from_nanos(own.max(shown))
     }
 
-    /// What tokio's clock has passed, in nanoseconds.
+    /// The time that has passed on tokio's clock, in nanoseconds.
     fn own(&self) -> u64 {
         let now = Instant::now();
         let passed = now.duration_since(*self.origin.get_or_init(|| now));
         u64::try_from(passed.as_nanos()).unwrap_or(u64::MAX / 2)
     }
 
-    /// The world is this old at least: another process has seen it. For this process that is as if
-    /// it had been suspended: its clock jumps, and its timers run on from where they are.
+    /// Makes the world at least this old: another process has seen it so. For this process that is
+    /// like a suspension: its clock jumps, and its timers run on from where they are.
     pub(super) fn not_before(&self, at: Duration) {
         let at = u64::try_from(at.as_nanos()).unwrap_or(u64::MAX / 2);
         let behind = at.saturating_sub(self.own());
         self.ahead.fetch_max(behind, Ordering::SeqCst);
     }
 
-    /// By how much tokio's clock must advance, so that the world gets older by `step`, less what it is
-    /// ahead already. If each process added its step to those of the others, time would pass more
-    /// quickly the more of them there are.
+    /// Returns how far tokio's clock must advance for the world to get older by `step`, less the lead
+    /// that the world has already. If each process added its step to those of the others, time would
+    /// pass faster with each of them.
     pub(super) fn catch_up(&self, step: Duration) -> Duration {
         let ahead = self.ahead.swap(0, Ordering::SeqCst);
         step.max(Duration::from_nanos(ahead))
     }
 
-    /// Sets wall time by so much, this long after the start.
+    /// Changes wall time by this much, this long after the start.
     pub(super) fn set_at(&self, after: Duration, by: SignedDuration) {
         let mut set = self.set.lock().unwrap_or_else(PoisonError::into_inner);
         set.push((after, by));
@@ -100,7 +100,7 @@ impl Clock for SimClock {
     }
 }
 
-/// Keeps virtual time at a pace for people while it lives.
+/// Ties virtual time to real time while it lives, so that an operator can watch.
 #[derive(Debug)]
 #[must_use = "time is paced while the pacer lives"]
 pub struct Pacer {
@@ -110,12 +110,12 @@ pub struct Pacer {
 /// The real time between two strokes of a [`Pacer`].
 const STROKE: Duration = Duration::from_millis(20);
 
-/// The real time after which a [`Pacer`] lets other processes know how late it is.
+/// The real time after which a [`Pacer`] tells other processes the time.
 const SILENT: Duration = Duration::from_millis(250);
 
 impl Pacer {
-    /// `stroke` is told the step of each stroke and after how long to break the silence, and answers
-    /// by how much tokio's clock is to advance.
+    /// `stroke` gets the step of each stroke and the time after which to break the silence, and
+    /// returns how far tokio's clock must advance.
     pub(super) fn new(
         speed: f64,
         stroke: impl Fn(Duration, Duration) -> Duration + Send + 'static,
@@ -128,7 +128,7 @@ impl Pacer {
                 // would jump to the next timer at once.
                 sleep_for_real(STROKE);
                 if real_work_is_under_way() {
-                    // A disk takes real time: its limits would come too early.
+                    // Disk work takes real time: its limits would come too early.
                     tokio::task::yield_now().await;
                     continue;
                 }
@@ -145,10 +145,7 @@ impl Drop for Pacer {
     }
 }
 
-#[expect(
-    clippy::disallowed_methods,
-    reason = "paces virtual time by real time, for people"
-)]
+#[expect(clippy::disallowed_methods, reason = "paces virtual time by real time")]
 fn sleep_for_real(duration: Duration) {
     std::thread::sleep(duration);
 }

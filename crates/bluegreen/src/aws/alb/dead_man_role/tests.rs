@@ -114,7 +114,7 @@ async fn a_role_that_cannot_write_is_refused_with_the_statement_that_is_missing(
         "Effect": "Allow", "Action": "elasticloadbalancing:ModifyRule", "Resource": RULE,
     });
     let hint = found[0].hint.as_deref().expect("a hint");
-    assert_eq!(hint, format!("the statement that is missing: {statement}"));
+    assert_eq!(hint, format!("add the missing statement: {statement}"));
     assert!(
         found[1].message.contains("no notice is sent"),
         "{}",
@@ -185,7 +185,7 @@ async fn what_depends_on_the_moment_is_a_note() {
 async fn a_role_that_is_not_there_is_refused_and_what_may_not_be_read_is_said() {
     let error = |kind, operation| ApiError::not_sent(operation, &Error::new(kind, "no"));
     for (kind, severity, count, said) in [
-        (ErrorKind::NotFound, Severity::Refuse, 1, "is not there"),
+        (ErrorKind::NotFound, Severity::Refuse, 1, "does not exist"),
         (
             ErrorKind::Denied,
             Severity::Note,

@@ -4,11 +4,11 @@ use std::{fmt, str::FromStr};
 
 use serde::{Deserialize, Serialize};
 
-/// The header by which tests reach green itself. Shown and read as `NAME: VALUE`.
+/// The header by which tests reach green alone. Displayed and parsed as `NAME: VALUE`.
 ///
 /// Its name has up to 40 characters, its value up to 128, without the wildcards `*` and `?`
 /// ([condition types](https://docs.aws.amazon.com/elasticloadbalancing/latest/application/rule-condition-types.html)).
-/// Default: `X-Bluegreen-Test: green`. It is no secret, and must not be used as one.
+/// Default: `X-Bluegreen-Test: green`. It is not secret, and must not be used as a secret.
 ///
 /// ```
 /// use bluegreen::aws::alb::TestHeader;
@@ -25,22 +25,22 @@ pub struct TestHeader {
     value: String,
 }
 
-/// Why a text is no header of a test route.
+/// Why a text is not a header for a test route.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{text}` is no header for a test route: {reason}")]
+#[error("`{text}` is not a header for a test route: {reason}")]
 pub struct TestHeaderError {
     text: String,
     reason: &'static str,
 }
 
 impl TestHeader {
-    /// Its name.
+    /// The header's name.
     #[must_use]
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// Its value.
+    /// The header's value.
     #[must_use]
     pub fn value(&self) -> &str {
         &self.value
@@ -72,19 +72,19 @@ impl FromStr for TestHeader {
         let (name, value) = (name.trim(), value.trim());
         let is_token = |c: char| c.is_ascii_alphanumeric() || "!#$%&'+-.^_`|~".contains(c);
         if name.is_empty() || name.len() > 40 || !name.chars().all(is_token) {
-            return refuse("its name has 1 to 40 letters, digits and hyphens");
+            return refuse("its name must have 1 to 40 letters, digits and hyphens");
         }
         if name.eq_ignore_ascii_case("host") {
             return refuse("the balancer matches hosts by another condition");
         }
         if value.is_empty() || value.len() > 128 {
-            return refuse("its value has 1 to 128 characters");
+            return refuse("its value must have 1 to 128 characters");
         }
         if !value
             .chars()
             .all(|c| (' '..='~').contains(&c) && !"*?\\".contains(c))
         {
-            return refuse("its value is printable ASCII without `*`, `?` and backslash");
+            return refuse("its value must be printable ASCII without `*`, `?` and backslash");
         }
         Ok(Self {
             name: name.to_owned(),

@@ -1,4 +1,4 @@
-//! Reading what stands.
+//! Reads the present state.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -30,7 +30,7 @@ use crate::{
 };
 
 impl GreenPlace {
-    /// Reads what stands.
+    /// Reads the present state.
     pub(super) async fn look(&self, wanted: Wanted) -> Result<Standing> {
         let elb = &*self.aws.elb;
         let arn = locate::with_blue(elb, &self.rule, &self.blue).await?;
@@ -45,8 +45,9 @@ impl GreenPlace {
         let by_arn = |arn: &TargetGroupArn| {
             DescribeTargetGroupsInput::builder().target_group_arns(arn.as_str())
         };
-        let blue = described(elb, by_arn(&self.blue), &self.blue.to_string()).await?;
-        let blue = blue.ok_or_else(|| no_group(&self.blue))?;
+        let blue = described(elb, by_arn(&self.blue), &self.blue.to_string())
+            .await?
+            .ok_or_else(|| no_group(&self.blue))?;
         let name = self.group.name().to_owned();
         let found = match &self.group.choice {
             Choice::Existing(arn) => {
@@ -96,8 +97,9 @@ impl GreenPlace {
                 let ways = live::ways_to(elb, &arn).await.map_err(half_shown)?;
                 standing.elsewhere = ways.whole()?;
                 let input = DescribeTargetHealthInput::builder().target_group_arn(arn.as_str());
-                let health = elb.describe_target_health(input).await;
-                let health = health
+                let health = elb
+                    .describe_target_health(input)
+                    .await
                     .map_err(|error| error.into_error(format!("describe the targets of {arn}")))
                     .map_err(half_shown)?;
                 standing.targets = health.target_health_descriptions().len();
@@ -108,7 +110,8 @@ impl GreenPlace {
         Ok(standing)
     }
 
-    /// Reads whose the group is, by which routes tests reach it, and whose else the header is.
+    /// Reads the owner of the group, the routes by which tests reach it, and other rules with the
+    /// header.
     async fn look_at_owners(
         &self,
         standing: &mut Standing,
@@ -133,8 +136,9 @@ impl GreenPlace {
             .chain(candidates.iter().map(|(rule, _)| rule.as_str()))
             .chain(claims.iter().map(|(arn, _)| *arn))
             .collect();
-        let tags = tags_of(&*self.aws.elb, &Vec::from_iter(named)).await;
-        let mut tags = tags.map_err(half_shown)?;
+        let mut tags = tags_of(&*self.aws.elb, &Vec::from_iter(named))
+            .await
+            .map_err(half_shown)?;
         let mut routes = Vec::new();
         for (rule, described) in &candidates {
             let marked = |key: &str| {
@@ -167,8 +171,8 @@ impl GreenPlace {
         Ok(())
     }
 
-    /// Reads in which attributes a group that was made as blue's is differs from that, until it is
-    /// attached. After that they are its own.
+    /// Reads the attributes in which a copy of blue's group differs from blue's, until the copy is
+    /// attached. After that its attributes are its own.
     async fn look_at_attributes(
         &self,
         standing: &mut Standing,
@@ -198,7 +202,7 @@ impl GreenPlace {
         for (key, value) in blue {
             match green.get(&key) {
                 Some(own) if *own == value => {}
-                // AWS shows a name that was never given, and takes none.
+                // AWS shows names whose value was never set, and accepts no empty value.
                 Some(_) if !value.is_empty() => {
                     standing.to_copy.insert(key, value);
                 }
@@ -211,20 +215,22 @@ impl GreenPlace {
     }
 }
 
-/// What one read has just shown another one does not find: AWS shows a change a moment later to some.
+/// Handles a read that does not find what another read has just shown: AWS shows a change to some
+/// reads a moment later.
 fn half_shown(error: Error) -> Error {
     if error.kind() != ErrorKind::NotFound {
         return error;
     }
     let message = format!("{}, which another read has just shown", error.message());
     Error::new(ErrorKind::Conflict, message)
-        .with_hint("do it again in a minute")
+        .with_hint("try again in a minute")
         .with_source(error)
 }
 
 fn no_group(arn: &TargetGroupArn) -> Error {
-    Error::new(ErrorKind::NotFound, format!("describe target group {arn}"))
-        .with_hint("check the ARN, its region and its account; a group by its name is made")
+    Error::new(ErrorKind::NotFound, format!("describe target group {arn}")).with_hint(
+        "check the ARN, its region and its account; a group that is given by its name is made",
+    )
 }
 
 fn not_listed(rule: &RuleArn, listener: &ListenerArn) -> Error {
@@ -233,7 +239,7 @@ fn not_listed(rule: &RuleArn, listener: &ListenerArn) -> Error {
         .with_hint("the rule may have been deleted: look at its listener")
 }
 
-/// A target group, if it is there.
+/// A target group, if it exists.
 async fn described(
     elb: &dyn ElbApi,
     input: DescribeTargetGroupsInputBuilder,

@@ -1,4 +1,4 @@
-//! The test route: a rule before the main one, with a condition more, to green alone.
+//! The test route: a rule before the main one, with one more condition, that forwards to green alone.
 
 use std::collections::BTreeSet;
 
@@ -23,16 +23,16 @@ use crate::{
 /// A rule has up to five values in its conditions
 /// ([quotas](https://docs.aws.amazon.com/elasticloadbalancing/latest/application/load-balancer-limits.html)).
 const MOST_VALUES: usize = 5;
-/// Priorities go from 1 to this.
+/// Priorities go from 1 to this value.
 const LAST_PRIORITY: i32 = 50_000;
 
-/// When a rule is asked; the default rule is asked last.
+/// The position at which a rule is evaluated; the default rule is last.
 fn turn(rule: &Rule) -> i32 {
     let priority = rule.priority.as_deref().and_then(|text| text.parse().ok());
     priority.unwrap_or(LAST_PRIORITY + 1)
 }
 
-/// Whether one of the headers that a rule asks for is this one, with this value alone.
+/// Whether a rule asks for this header, with this value alone.
 fn asks_for(rule: &Rule, header: &TestHeader) -> bool {
     headers_asked(rule)
         .any(|config| is_named(config, header) && config.values() == [header.value()])
@@ -43,7 +43,7 @@ fn is_named(config: &HttpHeaderConditionConfig, header: &TestHeader) -> bool {
     name.eq_ignore_ascii_case(header.name())
 }
 
-/// The rules beside the main one by which a header leads to this group and to no other.
+/// Returns the other rules that forward requests with a header to this group alone.
 pub(super) fn candidates<'a>(
     rules: &'a [Rule],
     main: &Rule,
@@ -62,21 +62,21 @@ pub(super) fn candidates<'a>(
 }
 
 /// Whether a candidate is the test route: it asks for this header, which the main rule does not, and
-/// is asked before that.
+/// comes before the main rule.
 pub(super) fn is_it(rule: &Rule, header: &TestHeader, main: &Rule) -> bool {
     asks_for(rule, header) && !asks_for(main, header) && turn(rule) < turn(main)
 }
 
-/// The rules to which the header leads before the main rule is asked, and that requests for the main
-/// rule can meet.
+/// Returns the rules that ask for the header, come before the main rule, and can match the main
+/// rule's requests.
 pub(super) fn claims<'a>(main: &Rule, rules: &'a [Rule], header: &TestHeader) -> Vec<&'a Rule> {
     let all = rules.iter().filter(|rule| turn(rule) < turn(main));
     all.filter(|rule| asks_for(rule, header) && !exclude_each_other(rule, main))
         .collect()
 }
 
-/// Whether a claim takes nothing from the route of the main rule: it is the test route of a rule that
-/// is asked before the main one, or that of this place, whose group is not shown yet.
+/// Whether a claim takes no requests from the main rule: the claim is the test route of a rule before
+/// the main one, or this place's own route, whose group reads do not show yet.
 pub(super) fn is_harmless(
     claim: &Rule,
     tags: &Tags,
@@ -100,8 +100,8 @@ pub(super) fn is_harmless(
     other.is_some_and(|other| turn(other) < turn(main))
 }
 
-/// The priority of a route yet to be made, as late before the main rule as there is one free; or
-/// every reason why there can be none. The claims of these rules are harmless.
+/// Returns the priority for a new route, the last free one before the main rule; or every reason
+/// against a route. The claims of the `harmless` rules do not count.
 pub(super) fn place(
     main: &Rule,
     rules: &[Rule],
@@ -114,8 +114,8 @@ pub(super) fn place(
     if main.actions().iter().any(|action| action.r#type == oidc) {
         reasons.push(
             Finding::refusal(
-                "the rule logs users in by OIDC: a test route cannot, since its client secret \
-                 is not to be had, and one without would let anybody reach green",
+                "the rule logs users in by OIDC: a test route cannot, since the API does not \
+                 give its client secret, and a route without log-in would let every client reach green",
             )
             .with_hint(format!("make a test route by hand, {without}")),
         );
@@ -124,8 +124,8 @@ pub(super) fn place(
     if values >= MOST_VALUES {
         reasons.push(
             Finding::refusal(format!(
-                "the rule's conditions have {values} values, and a test route needs one more \
-                 than the {MOST_VALUES} that a rule may have"
+                "the rule's conditions have {values} values, a test route needs one \
+                 more, and a rule may have {MOST_VALUES}"
             ))
             .with_hint(format!("make a test route by hand, {without}")),
         );
@@ -165,7 +165,7 @@ pub(super) fn place(
     }
 }
 
-/// How many values of the quota a condition takes.
+/// How many values a condition takes of the quota.
 fn values(condition: &RuleCondition) -> usize {
     let configured = [
         condition
@@ -200,7 +200,7 @@ fn values(condition: &RuleCondition) -> usize {
         .unwrap_or(condition.values().len())
 }
 
-/// The request that makes the route, but for its priority.
+/// The request that makes the route, without its priority.
 pub(super) fn create_input(
     main: &Rule,
     arn: &RuleArn,
@@ -235,7 +235,7 @@ pub(super) fn create_input(
         .tags(tag(MADE_FOR, arn.as_str()))
 }
 
-/// A condition as the API takes it back: it shows the values of hosts and paths twice.
+/// A condition as the API accepts it: its answers give the values of hosts and paths twice.
 fn writable(condition: &RuleCondition) -> RuleCondition {
     let mut condition = condition.clone();
     let is_configured = condition.host_header_config.is_some()

@@ -1,4 +1,4 @@
-//! What stands: the rule, the groups, the routes, and whose they are.
+//! The present state: the rule, the groups, the routes, and their owners.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -24,7 +24,7 @@ use crate::{
 /// A forward takes up to five groups
 /// ([quotas](https://docs.aws.amazon.com/elasticloadbalancing/latest/application/load-balancer-limits.html)).
 const MOST_GROUPS: usize = 5;
-/// Green's target group: one that exists, or one by its name, made where it does not exist.
+/// Green's target group: an existing one, or one by its name, which is made if it does not exist.
 #[derive(Debug, Clone, PartialEq)]
 pub struct GreenGroup {
     pub(super) choice: Choice,
@@ -46,15 +46,15 @@ impl GreenGroup {
         Self::new(Choice::Existing(arn))
     }
 
-    /// A group by its name: up to 32 letters, digits and hyphens. Where there is none, it is made
+    /// A group by its name: up to 32 letters, digits and hyphens. If it does not exist, it is made
     /// with the settings of blue's: protocol, port, network, health check, success codes, target
     /// type, address type, control port; and with its attributes, such as deregistration delay, slow
-    /// start, stickiness and algorithm. What could not be copied is said.
+    /// start, stickiness and algorithm. Settings that could not be copied are reported.
     pub fn named(name: impl Into<String>) -> Self {
         Self::new(Choice::Named(name.into()))
     }
 
-    /// A group by the name in its file; where there is none, it is made as the file says.
+    /// A group by the name in its file; if it does not exist, it is made as the file says.
     #[must_use]
     pub fn specified(spec: TargetGroupSpec) -> Self {
         Self::new(Choice::Specified(spec))
@@ -68,21 +68,22 @@ impl GreenGroup {
         }
     }
 
-    /// Its port instead of blue's. A group that exists must have it.
+    /// Sets the group's port instead of blue's. An existing group must have this port.
     #[must_use]
     pub fn with_port(mut self, port: u16) -> Self {
         self.port = Some(port);
         self
     }
 
-    /// Its health check's path instead of blue's. A group that exists must have it.
+    /// Sets the path of the group's health check instead of blue's. An existing group must have this
+    /// path.
     #[must_use]
     pub fn with_health_path(mut self, path: impl Into<String>) -> Self {
         self.health_path = Some(path.into());
         self
     }
 
-    /// Whether it is made as blue's is, if it is made.
+    /// Whether the group, if it is made, is a copy of blue's.
     pub(super) fn is_copy(&self) -> bool {
         matches!(self.choice, Choice::Named(_))
     }
@@ -105,7 +106,8 @@ impl GreenGroup {
             return invalid(message, "give green a target group of its own");
         }
         if !is_name(name) {
-            let message = format!("prepare a place for green: `{name}` is no target group's name");
+            let message =
+                format!("prepare a place for green: `{name}` is not a target group's name");
             return invalid(
                 message,
                 "up to 32 letters, digits and hyphens, no hyphen at either end",
@@ -117,12 +119,12 @@ impl GreenGroup {
             let reasons: Vec<&str> = stops.map(|one| one.message.as_str()).collect();
             if !reasons.is_empty() {
                 let message = format!("prepare a place for green: {}", reasons.join("; "));
-                return invalid(message, "mend the target group's file");
+                return invalid(message, "correct the target group's file");
             }
         }
         match &self.health_path {
             Some(path) if !path.starts_with('/') => invalid(
-                format!("prepare a place for green: `{path}` is no path"),
+                format!("prepare a place for green: `{path}` is not a path"),
                 "a health check's path begins with `/`",
             ),
             _ => Ok(()),
@@ -130,7 +132,8 @@ impl GreenGroup {
     }
 }
 
-/// The request that makes green's group as blue's is, but for what was asked for.
+/// The request that makes green's group, from its file or as a copy of blue's, with the wanted port
+/// and path.
 pub(super) fn create_input(
     wanted: &GreenGroup,
     blue: &TargetGroup,
@@ -169,7 +172,7 @@ pub(super) fn create_input(
         .set_tags(Some(tags.into()))
 }
 
-/// Everything that a step is decided by.
+/// Everything that decides the next step.
 #[derive(Debug)]
 pub(super) struct Standing {
     /// The rule that divides the traffic, without secrets.
@@ -179,24 +182,24 @@ pub(super) struct Standing {
     pub(super) rules: Vec<Rule>,
     pub(super) blue_arn: TargetGroupArn,
     pub(super) blue: TargetGroup,
-    /// What green's group is called, there or not.
+    /// The name of green's group, which may not exist.
     pub(super) name: String,
     pub(super) group: Option<Group>,
     pub(super) wanted: GreenGroup,
     pub(super) header: Option<TestHeader>,
     pub(super) routes: Vec<Route>,
-    /// Rules that ask for the header too, and take nothing from the test route.
+    /// Rules that also ask for the header, but take no requests from the test route.
     pub(super) harmless: BTreeSet<String>,
     /// Attributes of blue's group that green's does not have yet.
     pub(super) to_copy: BTreeMap<String, String>,
-    /// What of blue's group is not copied.
+    /// Settings of blue's group that are not copied.
     pub(super) not_copied: BTreeSet<String>,
-    /// Read only to undo.
+    /// Other routes to green's group; read for an undo alone.
     pub(super) elsewhere: Vec<live::Route>,
     pub(super) targets: usize,
 }
 
-/// Green's group as it is.
+/// Green's group as it was read.
 #[derive(Debug)]
 pub(super) struct Group {
     pub(super) arn: TargetGroupArn,
@@ -204,15 +207,15 @@ pub(super) struct Group {
     pub(super) tags: Tags,
 }
 
-/// A rule by which requests with a certain header reach green alone.
+/// A rule that forwards requests with a certain header to green alone.
 #[derive(Debug)]
 pub(super) struct Route {
     pub(super) arn: RuleArn,
-    /// It is the test route that is wanted: that header, and asked before the main rule.
+    /// Whether this is the wanted test route: it asks for the wanted header, before the main rule.
     pub(super) is_wanted: bool,
-    /// It was made for this rule.
+    /// Whether it was made for this rule.
     pub(super) is_made: bool,
-    /// It was there before, and is marked as this rule's.
+    /// Whether it existed before, and is tagged as this rule's.
     pub(super) is_adopted: bool,
 }
 
@@ -231,7 +234,7 @@ impl Group {
         self.marks_of(rule).next().is_some()
     }
 
-    /// The keys of the tags that say that it is attached to a rule.
+    /// The keys of the tags that attach the group to `rule`.
     pub(super) fn marks_of(&self, rule: &RuleArn) -> impl Iterator<Item = &String> {
         let marks = self.tags.iter();
         marks
@@ -239,7 +242,7 @@ impl Group {
             .map(|(key, _)| key)
     }
 
-    /// The key of a tag for that, which takes away none of another rule's.
+    /// The key for a new tag of `rule`, which overwrites no tag of another rule.
     pub(super) fn mark_for(&self, rule: &RuleArn) -> String {
         if self.tags.contains_key(ATTACHED_TO) {
             let id = rule.as_str().rsplit('/').next().unwrap_or_default();
@@ -259,7 +262,7 @@ impl Standing {
         found.map(|one| one.weight)
     }
 
-    /// Why the rule or the group does not do.
+    /// Returns why the rule or the group cannot be used.
     pub(super) fn unfit(&self) -> Vec<Finding> {
         let green = self.group.as_ref().map(|group| &group.arn);
         let known: Vec<&TargetGroupArn> = [Some(&self.blue_arn), green]
@@ -295,7 +298,7 @@ impl Standing {
         reasons
     }
 
-    /// In what a group that exists is not what was asked for.
+    /// Returns the differences between an existing group and the wanted one.
     fn misfits(&self, group: &Group) -> Vec<Finding> {
         let (green, blue) = (&group.described, &self.blue);
         let shown = |value: Option<String>| value.unwrap_or_else(|| "none".to_owned());
@@ -324,7 +327,7 @@ impl Standing {
             );
         }
         if let Choice::Specified(spec) = &self.wanted.choice {
-            // What was asked for beside the file was compared above.
+            // Settings that were given beside the file were compared above.
             let beside = [
                 ("Port", self.wanted.port.is_some()),
                 ("HealthCheckPath", self.wanted.health_path.is_some()),
@@ -332,9 +335,11 @@ impl Standing {
                 ("TargetType", kind(green) != kind(blue)),
             ];
             let is_beside = |field: &str| beside.contains(&(field, true));
-            // What the file leaves out may be set by hand.
-            let apart = spec.differences(green).into_iter();
-            let apart = apart.filter(|(field, _)| spec.says(field) && !is_beside(field));
+            // A field that the file leaves out may have been set by hand.
+            let apart = spec
+                .differences(green)
+                .into_iter()
+                .filter(|(field, _)| spec.says(field) && !is_beside(field));
             wrong.extend(apart.map(|(_, line)| line));
         }
         let own = self.arn.listener().load_balancer();
@@ -351,13 +356,13 @@ impl Standing {
         wrong
             .into_iter()
             .map(|what| {
-                Finding::refusal(format!("target group {name} is there, but {what}"))
+                Finding::refusal(format!("target group {name} exists, but {what}"))
                     .with_hint("change that group, or give green another name")
             })
             .collect()
     }
 
-    /// Whether any rule that is not a test route of ours gives green's group weight.
+    /// Whether any rule, except our test routes, gives green's group weight.
     fn serves(&self) -> bool {
         let routes = self.elsewhere.iter();
         let mut foreign = routes.filter(|route| !self.is_made_route(route.arn.as_ref()));
@@ -370,7 +375,7 @@ impl Standing {
         made.any(|route| Some(&route.arn) == rule)
     }
 
-    /// Why green's place cannot be taken back now.
+    /// Returns why green's place cannot be removed now.
     pub(super) fn in_use(&self, is_made: bool) -> Vec<Finding> {
         let mut reasons = Vec::new();
         let name = &self.name;
@@ -380,7 +385,9 @@ impl Standing {
                     "target group {name} has weight {weight} in rule {}",
                     self.arn
                 ))
-                .with_hint("it serves, so its place stays; it can be taken back once it does not"),
+                .with_hint(
+                    "the group serves, so its place stays; it can be removed once the weight is 0",
+                ),
             );
         }
         if !is_made {
@@ -393,9 +400,9 @@ impl Standing {
             reasons.push(
                 Finding::refusal(format!("target group {name} is named by {}", route.rule))
                     .with_hint(if route.weight == 0 {
-                        "take it out of that rule first"
+                        "take the group out of that rule first"
                     } else {
-                        "it serves by that rule, so its place stays"
+                        "the group serves by that rule, so its place stays"
                     }),
             );
         }
@@ -406,9 +413,9 @@ impl Standing {
                     self.targets
                 ))
                 .with_hint(if self.serves() {
-                    "they serve: leave the service that registers them as it is"
+                    "the targets serve: leave the service that registers them as it is"
                 } else {
-                    "stop or delete the service that registers them first"
+                    "stop or delete the service that registers the targets first"
                 }),
             );
         }
@@ -416,7 +423,7 @@ impl Standing {
     }
 }
 
-/// The groups beside blue that get nothing by a rule.
+/// The groups, except blue's, that have no weight.
 fn idle(groups: &[forward::Group<'_>], blue: &TargetGroupArn) -> Option<String> {
     let idle = groups
         .iter()

@@ -1,4 +1,4 @@
-//! What is to be done for what stands. Pure: a standing in, steps out.
+//! The steps from the present state to the wanted one. Pure: a standing in, steps out.
 
 use std::{collections::BTreeMap, fmt};
 
@@ -11,7 +11,7 @@ use crate::{
     preflight::Finding,
 };
 
-/// One change of the balancer. None moves traffic.
+/// One change of the load balancer. No step moves traffic.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "step", rename_all = "snake_case")]
 #[non_exhaustive]
@@ -21,14 +21,14 @@ pub enum PlaceStep {
         /// Its name.
         name: String,
     },
-    /// Give the group that was made the attributes in which blue's differs.
+    /// Give the group that was made blue's attributes, as far as they differ.
     CopyAttributes {
         /// Its name.
         name: String,
         /// The attributes.
         attributes: BTreeMap<String, String>,
     },
-    /// Mark a group that was there before as attached by us.
+    /// Mark a group that existed before as attached by us.
     TagGroup {
         /// Its name.
         name: String,
@@ -47,12 +47,12 @@ pub enum PlaceStep {
         /// The rule's priority.
         priority: i32,
     },
-    /// Mark a rule that was there before as the test route.
+    /// Mark a rule that existed before as the test route.
     TagRoute {
         /// The rule.
         rule: RuleArn,
     },
-    /// Take the mark off that rule.
+    /// Remove the mark from that rule.
     UntagRoute {
         /// The rule.
         rule: RuleArn,
@@ -69,7 +69,7 @@ pub enum PlaceStep {
         /// The rule.
         rule: RuleArn,
     },
-    /// Take the mark off the group.
+    /// Remove the mark from the group.
     UntagGroup {
         /// Its name.
         name: String,
@@ -112,7 +112,8 @@ impl fmt::Display for PlaceStep {
 }
 
 impl PlaceStep {
-    /// Whether doing both would do the same thing twice: another priority makes no other route.
+    /// Whether both steps would do the same thing twice: a test route stays the same route at another
+    /// priority.
     pub(super) fn is_again(&self, other: &Self) -> bool {
         match (self, other) {
             (Self::CreateRoute { header, .. }, Self::CreateRoute { header: before, .. }) => {
@@ -130,6 +131,8 @@ pub(super) fn to_prepare(standing: &Standing) -> Result<Vec<PlaceStep>> {
     let name = standing.name.clone();
     let rule = standing.arn.clone();
     let mut steps = Vec::new();
+    // The tag comes before the attachment: else a crash between them would leave an attachment that
+    // no undo knows.
     match &standing.group {
         None => steps.push(PlaceStep::CreateGroup { name: name.clone() }),
         Some(group) if standing.weight().is_none() && !group.is_attached_by(&rule) => {
@@ -173,7 +176,7 @@ pub(super) fn to_undo(standing: &Standing) -> Result<Vec<PlaceStep>> {
     let (name, rule) = (standing.name.clone(), standing.arn.clone());
     let is_made = group.is_made_for(&rule);
     let is_attached = group.is_attached_by(&rule);
-    refuse_for("take green's place back", &standing.in_use(is_made))?;
+    refuse_for("remove green's place", &standing.in_use(is_made))?;
     let mut steps = Vec::new();
     for route in &standing.routes {
         let rule = route.arn.clone();
@@ -187,6 +190,7 @@ pub(super) fn to_undo(standing: &Standing) -> Result<Vec<PlaceStep>> {
         let name = name.clone();
         steps.push(PlaceStep::Detach { name, rule });
     }
+    // Tags go last: after a crash between two steps they still tell the next undo what is ours.
     if is_made {
         steps.push(PlaceStep::DeleteGroup { name });
     } else if is_attached {

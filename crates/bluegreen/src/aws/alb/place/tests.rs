@@ -177,7 +177,7 @@ fn there_is_no_route_where_it_would_be_wrong() {
         reasons[0].contains("leads elsewhere already"),
         "{reasons:?}"
     );
-    // One that is asked later takes nothing away.
+    // A rule that is evaluated later takes nothing away.
     elsewhere.priority = Some("200".to_owned());
     assert_eq!(placed(&simple(), vec![elsewhere]), Ok(99));
 }
@@ -348,7 +348,7 @@ async fn p03_a_place_is_made_once_and_taken_back_without_a_trace() {
     }
 }
 
-/// What was there before is adopted, and stays when the rest is taken back.
+/// Older resources are adopted, and stay when the rest is removed.
 #[tokio::test(start_paused = true)]
 async fn what_is_not_ours_stays() {
     let simulation = world(Simulation::builder().detached_green());
@@ -459,7 +459,7 @@ async fn blues_only_rule_is_found_on_a_later_page() {
     assert_eq!(made.rule, simulation.rule_arn());
 }
 
-/// Whatever fails at whichever call, doing it again ends where it would have ended: one group, one
+/// After a fault at any call, a second run ends in the state of a run without faults: one group, one
 /// route, and never a weight for green.
 #[tokio::test(start_paused = true)]
 async fn p05_p10_a_fault_at_any_call_is_mended_by_doing_it_again() {
@@ -511,7 +511,7 @@ async fn p05_p10_a_fault_at_any_call_is_mended_by_doing_it_again() {
     assert!(unfaulted > 20, "{unfaulted}");
 }
 
-/// Stopped after any of its seconds, it is finished by the next run.
+/// A run that is stopped after any of its seconds is finished by the next run.
 #[tokio::test(start_paused = true)]
 async fn p05_a_run_that_is_killed_is_finished_by_the_next_one() {
     for second in 0..40 {
@@ -561,7 +561,7 @@ async fn p09_a_step_is_written_down_before_it_is_taken() {
     assert!(records.iter().map(|record| record.seq).eq(0..3));
 }
 
-/// Somebody who edits the rule between look and write is not overwritten unseen.
+/// A third party's edit between look and write is not overwritten unseen.
 #[tokio::test(start_paused = true)]
 async fn p07_a_rule_that_changed_meanwhile_is_read_again() {
     let weights = Sides { blue: 50, green: 0 };
@@ -714,8 +714,7 @@ const LAGGING: [Call; 4] = [
     Call::DescribeTargetGroupAttributes,
 ];
 
-/// Whatever the rule is like and however old reads are: one group, one route, and a second run finds
-/// nothing to do.
+/// For any rule and for reads of any age: one group, one route, and a second run finds nothing to do.
 #[tokio::test(start_paused = true)]
 async fn p10_each_shape_of_rule_gets_one_route_however_old_reads_are() {
     for (shape, world) in shapes() {

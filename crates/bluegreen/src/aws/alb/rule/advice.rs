@@ -1,7 +1,7 @@
-//! What a person may do about a rule that is not as it was named.
+//! Hints for an operator whose rule is not as it was described.
 //!
-//! All of it is built from the rule as it was read, and none of it takes weight from a group that
-//! has some: that group may be the only one that serves.
+//! All hints are built from the rule as it was read, and none takes weight from a group that has
+//! some: that group may be the only one that serves.
 
 use aws_sdk_elasticloadbalancingv2::types::Rule;
 
@@ -27,7 +27,7 @@ pub(super) fn on_absent(rule: &Rule, side: Side, groups: &Sides<TargetGroupArn>)
             what_is_there(&listed),
             match meant.or(only(&others)) {
                 Some(arn) => format!("did you mean {arn}?"),
-                None => "name the one that serves as blue".to_owned(),
+                None => "name the group that serves as blue".to_owned(),
             }
         ),
         (Side::Green, Some(arn)) => {
@@ -37,7 +37,7 @@ pub(super) fn on_absent(rule: &Rule, side: Side, groups: &Sides<TargetGroupArn>)
     }
 }
 
-/// What to do about a third group with weight. The first of the known ones is blue.
+/// What to do about a third group with weight. The first of the `known` groups is blue.
 pub(super) fn on_third(group: &str, listed: &[Group<'_>], known: &[&TargetGroupArn]) -> String {
     // Green may not be attached yet; blue serves, and so must be there.
     let mistyped = known.iter().enumerate().find(|(index, arn)| {
@@ -49,14 +49,14 @@ pub(super) fn on_third(group: &str, listed: &[Group<'_>], known: &[&TargetGroupA
             format!("{named} is not among the groups of the rule: did you mean {group}?")
         }
         None => format!(
-            "only two groups may share the traffic of a rule: leave {} as it is, and look which \
-             two are meant",
+            "only two groups may share the traffic of a rule: leave {} as it is, and check which \
+             two you mean",
             name_of(group)
         ),
     }
 }
 
-/// Which of these rules' groups is meant by one that none of them forwards to.
+/// Suggests the group of these rules that `wanted` is likely to mean, if none forwards to `wanted`.
 pub(super) fn did_you_mean(rules: &[Rule], wanted: &TargetGroupArn) -> Option<String> {
     let listed: Vec<Group<'_>> = rules.iter().flat_map(forward::groups_of_rule).collect();
     let listed: Vec<&Group<'_>> = listed.iter().collect();
@@ -105,14 +105,16 @@ fn unnamed<'a>(listed: &'a [Group<'a>], groups: &Sides<TargetGroupArn>) -> Vec<&
         .collect()
 }
 
-/// So many letters may be mistyped.
+/// How many letters may be mistyped.
 const MISTYPED: usize = 3;
 
-/// The group whose ARN is nearest to the one that was given: a few letters apart, or with the same
-/// id at its end.
+/// The group whose ARN is nearest to the given one: a few letters apart, or with the same id at its
+/// end.
 fn meant<'a>(others: &[&Group<'a>], wanted: &TargetGroupArn) -> Option<&'a str> {
-    let near = others.iter().filter(|group| is_near(group.arn, wanted));
-    let near = near.min_by_key(|group| distance(group.arn, wanted.as_str()));
+    let near = others
+        .iter()
+        .filter(|group| is_near(group.arn, wanted))
+        .min_by_key(|group| distance(group.arn, wanted.as_str()));
     near.map(|group| group.arn)
 }
 
@@ -230,8 +232,8 @@ mod tests {
     const ALL: [&str; 4] = [BLUE, GREEN, THIRD, FOURTH];
 
     proptest! {
-        /// Whatever the rule and whatever is named: the weights in every command of a hint are
-        /// those of the rule as it is, and no word asks for another weight of a group that has some.
+        /// For any rule and any named groups: the weights in every command of a hint are those of the
+        /// rule as it is, and no word asks for another weight of a group that has some.
         #[test]
         fn no_hint_takes_weight_from_a_group_that_has_some(
             weights in prop::collection::vec(0..3_i32, 1..=4),

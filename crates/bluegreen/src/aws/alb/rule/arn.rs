@@ -4,7 +4,7 @@ use std::{fmt, str::FromStr};
 
 use serde::{Deserialize, Serialize};
 
-/// Why a text is not the ARN that was asked for.
+/// Why a text is not the expected ARN.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("`{text}` is not the ARN of a {expected}")]
 pub struct ArnError {
@@ -14,15 +14,15 @@ pub struct ArnError {
 }
 
 impl ArnError {
-    /// What such an ARN looks like.
+    /// Returns an example of such an ARN.
     #[must_use]
     pub fn example(&self) -> &'static str {
         self.example
     }
 }
 
-/// Splits `arn:PARTITION:elasticloadbalancing:REGION:ACCOUNT:KIND/PATH…` and gives the path's
-/// segments, if there are as many as `segments` says and none is empty.
+/// Splits `arn:PARTITION:elasticloadbalancing:REGION:ACCOUNT:KIND/PATH…` and returns the path's
+/// segments, if there are exactly `segments` and none is empty.
 fn path<'a>(text: &'a str, kind: &str, segments: usize) -> Option<Vec<&'a str>> {
     let mut fields = text.splitn(6, ':');
     let (arn, partition, service, region, account, resource) = (
@@ -61,7 +61,7 @@ macro_rules! arn {
                 &self.0
             }
 
-            /// The part that names the resource itself, behind the last colon.
+            /// The part that names the resource itself, after the last colon.
             #[must_use]
             pub fn resource(&self) -> &str {
                 self.0.rsplit(':').next().unwrap_or(&self.0)
@@ -194,10 +194,10 @@ impl RuleArn {
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum AlbRule {
-    /// The rule of this ARN.
+    /// The rule with this ARN.
     Arn(RuleArn),
-    /// The rule that has this priority on a listener at the start; after that it is followed by
-    /// its ARN, since anybody may reorder priorities.
+    /// The rule that has this priority on a listener at the start; from then on the rule is followed
+    /// by its ARN, since a third party may reorder priorities.
     Priority {
         /// The listener.
         listener: ListenerArn,

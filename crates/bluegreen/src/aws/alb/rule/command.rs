@@ -1,4 +1,5 @@
-//! How a rule's actions are written without this program: by a person, or by a schedule.
+//! Commands and requests that write a rule's actions without this program, for a person or a
+//! schedule.
 
 use std::collections::BTreeMap;
 
@@ -26,7 +27,7 @@ pub(super) fn modify(rule: &RuleArn, is_default: bool, actions: &[Action]) -> St
     }
 }
 
-/// The same as a request of the API: the operation, and its input as JSON.
+/// The same write as a request of the API: the operation, and its input as JSON.
 pub(super) fn request(
     rule: &RuleArn,
     is_default: bool,
@@ -117,7 +118,7 @@ fn forward_json(config: &ForwardActionConfig) -> Value {
     ])
 }
 
-/// Never with a client secret, whatever the action holds.
+/// Never with a client secret, even if the action holds one.
 fn oidc_json(config: &AuthenticateOidcActionConfig) -> Value {
     let unauthenticated = config.on_unauthenticated_request.as_ref();
     object([
@@ -185,8 +186,8 @@ fn jwt_json(config: &JwtValidationActionConfig) -> Value {
     ])
 }
 
-/// A JSON object of the fields that are there, sorted: whether `serde_json` sorts them depends on
-/// what else is built with it.
+/// A JSON object of the fields that have a value, sorted: whether `serde_json` sorts them depends on
+/// the other crates of the build.
 fn object<const N: usize>(fields: [(&str, Value); N]) -> Value {
     let fields = fields.into_iter().filter(|(_, value)| !value.is_null());
     let fields: BTreeMap<_, _> = fields
@@ -233,7 +234,7 @@ mod tests {
 
     #[test]
     fn p12_the_command_never_holds_a_client_secret() {
-        // Not even if nobody took it out before.
+        // Not even if the secret was not removed before.
         let command = modify(&rule_arn(), false, &[oidc_with_secret()]);
         assert!(!command.contains(SECRET));
         assert!(!command.contains("ClientSecret\":\""));

@@ -1,4 +1,4 @@
-//! Reading what a rule asks of a request.
+//! Reads the conditions of a rule.
 
 use aws_sdk_elasticloadbalancingv2::types::{HttpHeaderConditionConfig, Rule, RuleCondition};
 
@@ -10,7 +10,7 @@ pub(in crate::aws::alb) fn headers_asked(
     conditions.filter_map(|one| one.http_header_config.as_ref())
 }
 
-/// Whether requests with a certain header alone come to this rule.
+/// Whether a rule takes only requests with a certain header.
 pub(in crate::aws::alb) fn has_header_condition(rule: &Rule) -> bool {
     header_conditions(rule) > 0
 }
@@ -37,8 +37,8 @@ pub(in crate::aws::alb) fn exclude_each_other(one: &Rule, other: &Rule) -> bool 
     these.iter().any(apart)
 }
 
-/// What a condition looks at, and the patterns of which one must fit. `None` if they are not all
-/// such patterns.
+/// The part of a request that a condition compares, and the patterns of which one must match. `None`
+/// if the condition is of another kind, or has regular expressions.
 fn patterns(condition: &RuleCondition) -> Option<(String, Vec<String>)> {
     let lower = |values: &[String]| values.iter().map(|one| one.to_lowercase()).collect();
     let plain = |values: &[String], regex: &[String]| regex.is_empty() && !values.is_empty();
@@ -58,10 +58,11 @@ fn patterns(condition: &RuleCondition) -> Option<(String, Vec<String>)> {
     None
 }
 
-/// Whether a text can fit two patterns of `*` (any text) and `?` (any character).
+/// Whether one text can match both patterns of `*` (any text) and `?` (any character).
 fn can_meet(one: &str, other: &str) -> bool {
     let (one, other): (Vec<char>, Vec<char>) = (one.chars().collect(), other.chars().collect());
-    // Whether what is left of both can meet, from the end; the last row is that of an empty `one`.
+    // Each cell tells whether the rests of both can meet, from the end; the first row is for an empty
+    // rest of `one`.
     let mut below = vec![false; other.len() + 1];
     for i in (0..=one.len()).rev() {
         let mut row = vec![false; other.len() + 1];

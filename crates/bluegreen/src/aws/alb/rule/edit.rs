@@ -2,7 +2,7 @@
 //!
 //! `ModifyRule` and `ModifyListener` replace the whole list of actions
 //! ([ELB API](https://docs.aws.amazon.com/elasticloadbalancing/latest/APIReference/API_ModifyRule.html)),
-//! so whatever is not to change must be sent again as it was read.
+//! so everything that is not to change must be sent again as it was read.
 
 use aws_sdk_elasticloadbalancingv2::types::{
     Action, AuthenticateOidcActionConfig, ForwardActionConfig, TargetGroupTuple,
@@ -11,7 +11,7 @@ use aws_sdk_elasticloadbalancingv2::types::{
 use super::{forward, weights::AlbWeight};
 use crate::{aws::alb::TargetGroupArn, traffic::Sides};
 
-/// The same actions with these two weights; nothing else changes. Both groups must be listed in
+/// Returns the actions with these two weights; nothing else changes. Both groups must be listed in
 /// the `ForwardConfig` of the forward action.
 pub(super) fn with_weights(
     actions: &[Action],
@@ -35,7 +35,7 @@ pub(super) fn with_weights(
     actions
 }
 
-/// The same actions with `group` attached to the forward action at weight 0, so that its targets
+/// Returns the actions with `group` attached to the forward action at weight 0, so that its targets
 /// are health-checked but get no traffic.
 pub(in crate::aws::alb) fn with_attached(
     actions: &[Action],
@@ -60,7 +60,7 @@ pub(in crate::aws::alb) fn with_attached(
     actions
 }
 
-/// The same actions without `group` in the forward action; nothing else changes.
+/// Returns the actions without `group` in the forward action; nothing else changes.
 pub(in crate::aws::alb) fn without_group(
     actions: &[Action],
     group: &TargetGroupArn,
@@ -73,7 +73,7 @@ pub(in crate::aws::alb) fn without_group(
     actions
 }
 
-/// Takes client secrets out, should the API ever give one: from here on none can reach an
+/// Removes client secrets, in case the API ever gives one: from here on none can reach an
 /// observation, a log or a command.
 pub(in crate::aws::alb) fn without_secrets(actions: &mut [Action]) {
     for config in oidc_configs(actions) {
@@ -81,7 +81,7 @@ pub(in crate::aws::alb) fn without_secrets(actions: &mut [Action]) {
     }
 }
 
-/// The actions as the API takes them back.
+/// The actions in the form that the API accepts.
 fn writable(actions: &[Action]) -> Vec<Action> {
     let mut actions = actions.to_vec();
     for config in oidc_configs(&mut actions) {
@@ -90,7 +90,7 @@ fn writable(actions: &[Action]) -> Vec<Action> {
         config.use_existing_client_secret = Some(true);
     }
     for action in &mut actions {
-        // The scalar may stand beside one group only; `ForwardConfig` says it all.
+        // The scalar is allowed beside one group only; `ForwardConfig` holds everything.
         let listed = action.forward_config.as_ref();
         if listed.is_some_and(|config| config.target_groups().len() > 1) {
             action.target_group_arn = None;
@@ -177,7 +177,7 @@ mod tests {
         assert_eq!(actions, [oidc(), cognito()]);
     }
 
-    /// The actions with everything blanked that an edit may touch.
+    /// The actions with everything blanked that an edit may change.
     fn rest(actions: &[Action]) -> Vec<Action> {
         let mut actions = actions.to_vec();
         for action in &mut actions {

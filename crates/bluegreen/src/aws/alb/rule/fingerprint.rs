@@ -1,13 +1,13 @@
-//! A hash over everything in a rule that routes traffic, but the two weights, and the fields that it
-//! is taken over.
+//! A hash of everything in a rule that routes traffic, except the two weights, and the hashed fields.
 //!
-//! The priority is none of them: a rule is known by its ARN, and others are put before and after it
-//! at any time.
+//! The priority is not hashed: a rule is known by its ARN, and other rules are put before and after
+//! it at any time.
 //!
-//! It is taken over a canonical form of our own: defaults filled in, lists sorted whose order
-//! means nothing, both shapes of one thing made one. So a write of ours, which the API may give
-//! back in another shape, changes nothing; whatever changes it is somebody else's change. The
-//! form holds text, booleans, lists and maps only, since canonical JSON knows no integers.
+//! The hash is taken over a canonical form of our own: defaults are filled in, lists whose order
+//! means nothing are sorted, and two shapes of one thing become one. So our own write, which the API
+//! may return in another shape, does not change the hash; if the hash changes, a third party changed
+//! the rule. The form holds only text, booleans, lists and maps, since canonical JSON has no
+//! integers.
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -27,15 +27,15 @@ use crate::{aws::alb::TargetGroupArn, traffic::Sides};
 /// The version of the canonical form. Raise it with every change of the form: a run that was
 /// started by an older version then sees drift instead of a silent difference in meaning.
 const VERSION: &str = "v2";
-/// Bytes of the hash that are kept: enough to tell rules apart by accident, short enough to read.
+/// Bytes of the hash that are kept: enough to avoid equal hashes by accident, short enough to read.
 const KEPT_BYTES: usize = 8;
 
-/// What routes traffic in a rule, but the two weights.
+/// Everything in a rule that routes traffic, except the two weights.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Fingerprint {
     /// `v2:` and 16 hexadecimal digits.
     pub(super) hash: String,
-    /// What it is taken over, by field; what is not there is left out.
+    /// The hashed values, by field; an absent field is left out.
     pub(super) fields: BTreeMap<String, String>,
 }
 
@@ -53,18 +53,20 @@ impl Fingerprint {
     }
 }
 
-/// Whether two rules route the same, whatever AWS fills in, gives in two shapes or keeps no order of.
+/// Whether two rules route alike, apart from AWS's defaults, the two shapes, and lists without an
+/// order.
 pub(in crate::aws::alb) fn is_same(one: &Rule, other: &Rule) -> bool {
     let meaning = |rule: &Rule| {
         let mut form = rule_form(rule, None);
+        // A rule that is yet to be made has no ARN.
         form["rule"] = Value::Null;
         form
     };
     meaning(one) == meaning(other)
 }
 
-/// Writes down each value under the path to it: `actions.1.forward.stickiness`. A list without
-/// maps is one value; members of other lists are counted from 1.
+/// Writes down each value under its path: `actions.1.forward.stickiness`. A list without maps is one
+/// value; members of other lists are counted from 1.
 fn flatten(path: &str, value: &Value, fields: &mut BTreeMap<String, String>) {
     let below = |name: &str| match path {
         "" => name.to_owned(),
@@ -89,7 +91,7 @@ fn flatten(path: &str, value: &Value, fields: &mut BTreeMap<String, String>) {
     }
 }
 
-/// Members of a list are joined by `, `, those of a list in a list, which is a pair, by `=`.
+/// Joins the members of a list by `, `, those of a list in a list, which is a pair, by `=`.
 fn shown(value: &Value) -> String {
     let joined = |members: &[Value], by: &str| -> String {
         let members: Vec<String> = members.iter().map(shown).collect();
@@ -164,6 +166,7 @@ fn forward_form(action: &Action, groups: Option<&Sides<TargetGroupArn>>) -> Valu
                 None
             }
         });
+        // A shift must not change the hash. Traffic for a third group must: its weight counts.
         let weight = match side {
             Some(side) => side.to_owned(),
             None => group.weight.to_string(),
@@ -176,7 +179,7 @@ fn forward_form(action: &Action, groups: Option<&Sides<TargetGroupArn>>) -> Valu
     })
 }
 
-/// Never with the client secret, nor with the flag that stands for it in a write.
+/// Never with the client secret, nor with the flag that replaces the secret in a write.
 fn oidc_form(config: &AuthenticateOidcActionConfig) -> Value {
     json!({
         "issuer": config.issuer,
@@ -237,7 +240,7 @@ fn jwt_form(config: &JwtValidationActionConfig) -> Value {
     })
 }
 
-/// Host and path conditions come with their values beside the configuration, in it, or both.
+/// The API gives the values of host and path conditions beside the configuration, in it, or both.
 fn condition_form(condition: &RuleCondition) -> Value {
     let host = condition.host_header_config.as_ref();
     let path = condition.path_pattern_config.as_ref();
@@ -274,8 +277,8 @@ fn transform_form(transform: &RuleTransform) -> Value {
     let host = transform.host_header_rewrite_config.as_ref();
     let url = transform.url_rewrite_config.as_ref();
     let rewrites = |rewrites: &[RewriteConfig]| -> Vec<Value> {
-        let forms = rewrites.iter();
-        forms
+        rewrites
+            .iter()
             .map(|rewrite| json!([rewrite.regex, rewrite.replace]))
             .collect()
     };
@@ -737,8 +740,7 @@ mod tests {
             blue in 0..=999,
             green in 0..=999,
         ) {
-            let weights = Sides { blue, green };
-            let weights = weights.map(|weight| AlbWeight::from_api(weight).unwrap());
+            let weights = Sides { blue, green }.map(|weight| AlbWeight::from_api(weight).unwrap());
             let mut after = rule.clone();
             after.actions = Some(edit::with_weights(rule.actions(), &groups(), weights));
             prop_assert_eq!(of(&rule), of(&after));

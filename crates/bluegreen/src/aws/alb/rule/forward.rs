@@ -4,17 +4,17 @@ use std::time::Duration;
 
 use aws_sdk_elasticloadbalancingv2::types::{Action, ActionTypeEnum, Rule};
 
-/// What stickiness may be at most, 7 days
+/// The longest stickiness, 7 days
 /// ([ELB API](https://docs.aws.amazon.com/elasticloadbalancing/latest/APIReference/API_TargetGroupStickinessConfig.html)).
 const LONGEST_STICKINESS: i32 = 604_800;
 
 /// One target group of a forward action.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::aws::alb) struct Group<'a> {
-    /// Its ARN; empty where the API gave none.
+    /// Its ARN; empty if the API gave none.
     pub(in crate::aws::alb) arn: &'a str,
-    /// Its relative weight, as read. A missing one is 1, which is what a group without a weight
-    /// reads back as; the API demands weights where there are several groups.
+    /// Its relative weight, as read. A missing weight is 1, as AWS shows for a group without one; the
+    /// API demands weights if there are several groups.
     pub(in crate::aws::alb) weight: i32,
 }
 
@@ -52,7 +52,7 @@ pub(in crate::aws::alb) fn groups_of_rule(rule: &Rule) -> Vec<Group<'_>> {
     forwards.flat_map(groups).collect()
 }
 
-/// How long clients stay on the group that they first reached, where that is enabled. Enabled
+/// How long clients stay on the group that they first reached, if stickiness is enabled. Enabled
 /// without a duration, which the API does not allow, counts as the longest.
 pub(in crate::aws::alb) fn stickiness(action: &Action) -> Option<Duration> {
     let config = action.forward_config.as_ref()?;
@@ -62,13 +62,13 @@ pub(in crate::aws::alb) fn stickiness(action: &Action) -> Option<Duration> {
         .then(|| Duration::from_secs(u64::try_from(seconds).unwrap_or_default()))
 }
 
-/// Whether this is the rule that applies where no other does.
+/// Whether this is the rule that applies if no other does.
 pub(in crate::aws::alb) fn is_default(rule: &Rule) -> bool {
     rule.is_default
         .unwrap_or_else(|| rule.priority.as_deref() == Some("default"))
 }
 
-/// A rule for people: its ARN and its priority.
+/// Describes a rule in messages: its ARN and its priority.
 pub(in crate::aws::alb) fn describe(rule: &Rule) -> String {
     format!(
         "rule {} (priority {})",

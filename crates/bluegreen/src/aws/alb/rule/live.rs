@@ -1,4 +1,4 @@
-//! Who is sent to a target group, and by what.
+//! The rules and listeners that send requests to a target group.
 
 use aws_sdk_elasticloadbalancingv2::{
     operation::{
@@ -17,34 +17,34 @@ use crate::{
     error::{Error, ErrorKind, Failure, Result},
 };
 
-/// What one rule, or one listener that has no rules, does with a group.
+/// How one rule, or one listener that has no rules, forwards to a group.
 #[derive(Debug)]
 pub(crate) struct Route {
-    /// The rule, for people.
+    /// The rule, as messages name it.
     pub(crate) rule: String,
     pub(crate) arn: Option<RuleArn>,
-    /// The group's weight in it, and that of all its groups.
+    /// The group's weight in the rule, and the sum of all weights.
     pub(crate) weight: i32,
     pub(crate) sum: i32,
     pub(crate) whose: Whose,
-    /// The groups beside it that have weight.
+    /// The other groups of the rule that have weight.
     pub(crate) others: Vec<String>,
 }
 
-/// Whose requests come by a route.
+/// The origin of a route's requests.
 #[derive(Debug)]
 pub(crate) enum Whose {
-    /// Those of users, whatever the conditions: only a tag of ours makes a rule a test route.
+    /// Users, under any conditions: only a tag of ours makes a rule a test route.
     Users,
-    /// Those of users, by a balancer of this kind, which has no rules and so no test routes.
+    /// Users, by a balancer of this kind, which has no rules and so no test routes.
     UsersWithoutRules(&'static str),
-    /// Those of tests, by a route that was made for them.
+    /// Tests, by a route that was made for them.
     Tests,
     /// The rule asks for a header, and the tags that tell its purpose cannot be read.
     Unknown(Failure),
 }
 
-/// What was seen of the ways to a group, and what was not.
+/// The routes to a group, and the reads that were denied.
 #[derive(Debug, Default)]
 pub(crate) struct Ways {
     pub(crate) routes: Vec<Route>,
@@ -53,7 +53,7 @@ pub(crate) struct Ways {
 }
 
 impl Ways {
-    /// The routes, if everything was seen.
+    /// Returns the routes, or the error of a denied read.
     pub(crate) fn whole(mut self) -> Result<Vec<Route>> {
         match self.unseen.pop() {
             Some(error) => Err(error),
@@ -61,7 +61,7 @@ impl Ways {
         }
     }
 
-    /// What a read gave; nothing if it was denied, which is kept.
+    /// Returns the result of a read. A denied read is kept and gives `None`.
     fn seen<T>(&mut self, read: Result<T>) -> Result<Option<T>> {
         match read {
             Ok(read) => Ok(Some(read)),
@@ -74,14 +74,16 @@ impl Ways {
     }
 }
 
-/// Everything of every load balancer that names the group: rules of application load balancers,
+/// Returns every route of every load balancer to the group: rules of application load balancers,
 /// default rules included, and listeners of network and gateway load balancers.
 pub(crate) async fn ways_to(elb: &dyn ElbApi, group: &TargetGroupArn) -> Result<Ways> {
     let mut ways = Ways::default();
     let attempted = format!("describe target group {group}");
     let input = DescribeTargetGroupsInput::builder().target_group_arns(group.as_str());
-    let output = elb.describe_target_groups(input).await;
-    let output = output.map_err(|error| error.into_error(attempted.as_str()));
+    let output = elb
+        .describe_target_groups(input)
+        .await
+        .map_err(|error| error.into_error(attempted.as_str()));
     let Some(output) = ways.seen(output)? else {
         return Ok(ways);
     };
@@ -104,7 +106,7 @@ pub(crate) async fn ways_to(elb: &dyn ElbApi, group: &TargetGroupArn) -> Result<
     Ok(ways)
 }
 
-/// What the rules of one listener do with the group.
+/// The routes to the group by the rules of one listener.
 async fn of_rules(elb: &dyn ElbApi, rules: &[Rule], group: &TargetGroupArn) -> Result<Vec<Route>> {
     let found = rules.iter().filter_map(|rule| {
         let route = route(rule.actions(), group, forward::describe(rule))?;
@@ -143,7 +145,7 @@ async fn of_rules(elb: &dyn ElbApi, rules: &[Rule], group: &TargetGroupArn) -> R
     Ok(found.into_iter().map(|(_, route)| route).collect())
 }
 
-/// What a listener without rules does with the group.
+/// The route to the group by a listener without rules, if there is one.
 fn of_listener(listener: &Listener, balancer: &str, group: &TargetGroupArn) -> Option<Route> {
     let (kind, name) = kind_of(balancer);
     let port = listener

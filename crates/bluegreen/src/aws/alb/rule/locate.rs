@@ -1,4 +1,4 @@
-//! Reading rules, and finding the one that is meant.
+//! Reads rules, and finds the rule that the caller named.
 
 use std::collections::HashSet;
 
@@ -17,7 +17,7 @@ use crate::{
     traffic::{Side, Sides},
 };
 
-/// The ARN of the rule that is meant. Lists the listener's rules unless the ARN is given.
+/// Returns the ARN of the named rule. Lists the listener's rules unless the ARN is given.
 pub(in crate::aws::alb) async fn locate(
     elb: &dyn ElbApi,
     rule: &AlbRule,
@@ -30,7 +30,7 @@ pub(in crate::aws::alb) async fn locate(
     arn_of(&with_both(rule, rules, groups)?, rule)
 }
 
-/// The ARN of a rule that its name alone tells.
+/// The ARN of a rule that can be found without its target groups.
 pub(super) async fn named(elb: &dyn ElbApi, rule: &AlbRule) -> Result<RuleArn> {
     let found = match rule {
         AlbRule::Arn(arn) => return Ok(arn.clone()),
@@ -47,7 +47,7 @@ pub(super) async fn named(elb: &dyn ElbApi, rule: &AlbRule) -> Result<RuleArn> {
             })?
         }
         AlbRule::Only(_) => {
-            let message = format!("find {rule}: only its target groups tell which one it is");
+            let message = format!("find {rule}: it can only be found by its target groups");
             return Err(Error::new(ErrorKind::Invalid, message));
         }
     };
@@ -74,8 +74,8 @@ fn with_priority(wanted: &AlbRule, rules: Vec<Rule>, priority: &str) -> Result<R
         .ok_or_else(|| Error::new(ErrorKind::NotFound, format!("find {wanted}")).with_hint(hint))
 }
 
-/// The ARN of the rule that is meant, where green may not be in it yet: [`AlbRule::Only`] is the
-/// one rule that forwards to blue.
+/// Returns the ARN of the named rule if green may not be in it yet: [`AlbRule::Only`] is the one rule
+/// that forwards to blue.
 pub(in crate::aws::alb) async fn with_blue(
     elb: &dyn ElbApi,
     rule: &AlbRule,
@@ -104,9 +104,9 @@ pub(in crate::aws::alb) async fn with_blue(
         }
         _ => {
             let named: Vec<String> = found.iter().map(|rule| forward::describe(rule)).collect();
-            let message = format!("{attempted}: several do: {}", named.join(", "));
+            let message = format!("{attempted}: several rules do: {}", named.join(", "));
             Err(Error::new(ErrorKind::Refused, message)
-                .with_hint("name one by its ARN (--rule-arn) or its priority (--priority)"))
+                .with_hint("name the rule by its ARN (--rule-arn) or its priority (--priority)"))
         }
     }
 }
@@ -128,9 +128,9 @@ fn with_both(wanted: &AlbRule, rules: Vec<Rule>, groups: &Sides<TargetGroupArn>)
         let named: Vec<String> = both.iter().map(|rule| forward::describe(rule)).collect();
         return Err(Error::new(
             ErrorKind::Refused,
-            format!("find {wanted}: several do: {}", named.join(", ")),
+            format!("find {wanted}: several rules do: {}", named.join(", ")),
         )
-        .with_hint("name one by its ARN (--rule-arn) or its priority (--priority)"));
+        .with_hint("name the rule by its ARN (--rule-arn) or its priority (--priority)"));
     }
     if let Some(rule) = both.pop() {
         return Ok(rule.clone());
@@ -149,7 +149,7 @@ fn with_both(wanted: &AlbRule, rules: Vec<Rule>, groups: &Sides<TargetGroupArn>)
             };
             let count = rules.len();
             (
-                format!("none of its {count} rules forwards to either"),
+                format!("none of its {count} rules forwards to either group"),
                 hint,
             )
         }
@@ -165,7 +165,7 @@ fn with_both(wanted: &AlbRule, rules: Vec<Rule>, groups: &Sides<TargetGroupArn>)
     Err(Error::new(ErrorKind::NotFound, format!("find {wanted}: {seen}")).with_hint(hint))
 }
 
-/// One rule as it is now.
+/// Reads one rule.
 pub(in crate::aws::alb) async fn rule_of(elb: &dyn ElbApi, arn: &RuleArn) -> Result<Rule> {
     let input = DescribeRulesInput::builder().rule_arns(arn.as_str());
     let attempted = || format!("describe rule {arn}");
@@ -235,7 +235,7 @@ pub(super) async fn listeners_at(elb: &dyn ElbApi, balancer: &str) -> Result<Vec
     }
 }
 
-/// Where a listing is, and the guard that it ends.
+/// The position in a listing, and the guard that the listing ends.
 #[derive(Debug, Default)]
 struct Pages {
     marker: Option<String>,
@@ -247,7 +247,7 @@ impl Pages {
         self.marker.clone()
     }
 
-    /// Whether there is a next page. A marker that comes again would page for ever.
+    /// Whether there is a next page. A marker that is repeated would page for ever.
     fn turn(&mut self, next: Option<String>, attempted: impl Fn() -> String) -> Result<bool> {
         self.marker = next.filter(|marker| !marker.is_empty());
         match &self.marker {
@@ -348,7 +348,7 @@ mod tests {
         rule(both())
     }
 
-    /// Somebody who reorders priorities in between changes nothing.
+    /// A third party that reorders priorities in between changes nothing.
     #[tokio::test]
     async fn p04_a_rule_is_looked_up_once_and_then_followed_by_its_arn() {
         let (mut elb, mut sequence) = (MockElbApi::new(), Sequence::new());

@@ -1,4 +1,4 @@
-//! What a rule says about blue and green, once it is certain that an edit cannot damage it.
+//! A rule's weights for blue and green, once it is certain that an edit cannot damage the rule.
 
 use std::{fmt, time::Duration};
 
@@ -32,7 +32,7 @@ pub(in crate::aws::alb) struct Routing {
 }
 
 impl Routing {
-    /// Checks a rule as it was read. What is wrong with it comes all at once.
+    /// Checks a rule as it was read. The error names every problem.
     pub(in crate::aws::alb) fn read(
         arn: &RuleArn,
         mut rule: Rule,
@@ -68,7 +68,7 @@ impl Routing {
         &self.arn
     }
 
-    /// Whether the rule is changed through its listener.
+    /// Whether the rule is written through its listener.
     pub(in crate::aws::alb) fn is_default(&self) -> bool {
         self.is_default
     }
@@ -110,7 +110,7 @@ impl Routing {
     }
 }
 
-/// Why the actions of a rule cannot be edited, where only the `known` groups may have weight.
+/// Why the actions of a rule cannot be edited, if only the `known` groups may have weight.
 pub(in crate::aws::alb) fn unwritable(
     arn: &RuleArn,
     rule: &Rule,
@@ -151,7 +151,7 @@ impl Problems {
         });
     }
 
-    /// The one forward action. What else makes the rule unfit for an edit is added.
+    /// The one forward action. Every other reason against an edit is added.
     fn the_forward<'a>(&mut self, rule: &'a Rule, known: &[&TargetGroupArn]) -> Option<&'a Action> {
         for action in rule.actions() {
             self.add_unreadable(action);
@@ -162,7 +162,7 @@ impl Problems {
             self.add(
                 ErrorKind::Refused,
                 format!(
-                    "has {} forward actions where exactly one divides traffic",
+                    "has {} forward actions instead of exactly one",
                     forwards.len()
                 ),
                 "name the rule that forwards to both target groups",
@@ -173,7 +173,7 @@ impl Problems {
         Some(forward)
     }
 
-    /// An action that the SDK's types do not hold in full would be lost by a write.
+    /// Adds an action that the SDK's types do not hold in full: a write would lose it.
     fn add_unreadable(&mut self, action: &Action) {
         let is_held = match &action.r#type {
             Some(ActionTypeEnum::Forward) => true,
@@ -196,7 +196,7 @@ impl Problems {
         }
     }
 
-    /// Other groups may be there but may not have weight, and none may be there twice.
+    /// Adds other groups with weight, and groups that are listed twice.
     fn add_foreign(&mut self, forward: &Action, known: &[&TargetGroupArn]) {
         let listed = forward::groups(forward);
         for (index, group) in listed.iter().enumerate() {
@@ -225,7 +225,7 @@ impl Problems {
         }
     }
 
-    /// The weights of both groups; 0 for one that is reported instead.
+    /// The weights of both groups; 0 for a group with a problem.
     fn weights(
         &mut self,
         forward: &Action,
@@ -249,7 +249,10 @@ impl Problems {
                 Some(weight) => *weights.get_mut(side) = weight,
                 None => self.add(
                     ErrorKind::Refused,
-                    format!("gives {side} the weight {}, which is not one", group.weight),
+                    format!(
+                        "gives {side} the weight {}, which is out of range",
+                        group.weight
+                    ),
                     format!("weights go from 0 to {}", AlbWeight::MAX),
                 ),
             }
@@ -257,7 +260,7 @@ impl Problems {
         weights
     }
 
-    /// As findings of a preflight, one each.
+    /// Returns one finding of a preflight for each problem.
     pub(in crate::aws::alb) fn into_findings(self) -> Vec<Finding> {
         let rule = self.rule;
         let found = self.found.into_iter();
@@ -270,7 +273,7 @@ impl Problems {
 }
 
 impl From<Problems> for Error {
-    /// Refused rather than not found where both apply: attaching a group does not help then.
+    /// `Refused` rather than `NotFound` if both apply: attaching a group does not help then.
     fn from(problems: Problems) -> Self {
         let is_refused = |problem: &Problem| problem.kind == ErrorKind::Refused;
         let kind = if problems.found.iter().any(is_refused) {

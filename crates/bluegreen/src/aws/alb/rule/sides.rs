@@ -1,4 +1,5 @@
-//! [`RuleWeights`]: what a rule forwards to, for a person who knows the rule and not its sides.
+//! [`RuleWeights`]: the target groups of a rule, for an operator who knows the rule but not its
+//! sides.
 
 use std::fmt;
 
@@ -42,8 +43,8 @@ pub struct RuleWeights {
 }
 
 impl AlbRule {
-    /// What the rule forwards to now. [`AlbRule::Only`] is the one rule of the listener that forwards to
-    /// several target groups.
+    /// Reads the target groups of the rule and their weights. [`AlbRule::Only`] is the one rule of
+    /// the listener that forwards to several target groups.
     ///
     /// # Errors
     ///
@@ -56,7 +57,8 @@ impl AlbRule {
         self.weights_among(aws, |_| true).await
     }
 
-    /// The same. [`AlbRule::Only`] is the one rule that forwards to several of these groups.
+    /// As [`weights`](Self::weights), but [`AlbRule::Only`] is the one rule that forwards to several
+    /// of these groups.
     pub(crate) async fn weights_among(
         &self,
         aws: &Aws,
@@ -88,27 +90,31 @@ impl RuleWeights {
             });
             group.map(|group| (group, weight))
         };
-        let groups = forward::groups_of_rule(rule).into_iter().map(read);
-        let groups = groups.collect::<Result<_>>()?;
+        let groups = forward::groups_of_rule(rule)
+            .into_iter()
+            .map(read)
+            .collect::<Result<_>>()?;
         Ok(Self { rule: arn, groups })
     }
 
-    /// The sides, if all traffic is to be on `to`, a target group's ARN or name. Green is the other group
-    /// that has weight, or else the only other group. Without `to` nothing says which side was live.
+    /// Returns the sides if all traffic is to be on `to`, a target group's ARN or name: `to` is blue.
+    /// Green is the other group that has weight, or else the only other group. Without `to` the live
+    /// side is not known.
     ///
     /// # Errors
     ///
-    /// `Invalid` without `to`, if the rule has no such group, no other one, or several others that could
-    /// be meant. The hint lists the groups.
+    /// `Invalid` without `to`, if the rule has no such group, no other group, or several others that
+    /// could be green. The hint lists the groups.
     pub fn sides(&self, to: Option<&str>) -> Result<Sides<TargetGroupArn>> {
         let rule = &self.rule;
         let failed = |why: String| {
             let message = format!("tell the sides of rule {rule}: {why}");
-            let hint = format!("name the group that is to serve everything: --to GROUP, of {self}");
+            let hint =
+                format!("name the group that is to serve everything: --to GROUP, one of {self}");
             Err(Error::new(ErrorKind::Invalid, message).with_hint(hint))
         };
         let Some(to) = to else {
-            return failed("nothing says which target group was live before".to_owned());
+            return failed("it is not known which target group was live before".to_owned());
         };
         let is_meant =
             |group: &&(TargetGroupArn, u32)| group.0.as_str() == to || group.0.name() == to;
@@ -133,8 +139,10 @@ impl RuleWeights {
 /// `flask 90, fastapi 10`.
 impl fmt::Display for RuleWeights {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let groups = self.groups.iter();
-        let groups = groups.map(|(group, weight)| format!("{} {weight}", group.name()));
+        let groups = self
+            .groups
+            .iter()
+            .map(|(group, weight)| format!("{} {weight}", group.name()));
         f.write_str(&groups.collect::<Vec<_>>().join(", "))
     }
 }
@@ -149,7 +157,7 @@ fn only_divided(
         groups.filter(|group| is_meant(group.arn)).count() > 1
     };
     let mut found: Vec<Rule> = rules.into_iter().filter(is_divided).collect();
-    let hint = "name it by its ARN (--rule-arn) or its priority (--priority)";
+    let hint = "name the rule by its ARN (--rule-arn) or its priority (--priority)";
     match (found.pop(), found.is_empty()) {
         (Some(rule), true) => Ok(rule),
         (None, _) => {
@@ -160,7 +168,7 @@ fn only_divided(
             found.push(rule);
             let named: Vec<String> = found.iter().map(forward::describe).collect();
             let message = format!(
-                "find {wanted}: several could be meant: {}",
+                "find {wanted}: several rules could be meant: {}",
                 named.join(", ")
             );
             Err(Error::new(ErrorKind::Refused, message).with_hint(hint))

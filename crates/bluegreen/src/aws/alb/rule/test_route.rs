@@ -1,4 +1,4 @@
-//! Which rules are test routes.
+//! Tells test routes from other rules.
 
 use aws_sdk_elasticloadbalancingv2::types::Rule;
 
@@ -6,8 +6,8 @@ use super::conditions::header_conditions;
 use crate::aws::alb::tags::{ATTACHED_TO, MADE_FOR, Tags};
 
 /// Whether a rule with these tags is a test route: it was made or adopted as the route of one of
-/// `rules`, and still asks for a header more than that one does. Without the tag a rule that asks
-/// for a header is anybody's, such as that of a content delivery network.
+/// `rules`, and still asks for more headers than that rule. Without the tag a rule that asks for a
+/// header may be for users, such as the rule of a content delivery network.
 pub(in crate::aws::alb) fn is_test_route(rule: &Rule, tags: &Tags, rules: &[Rule]) -> bool {
     let Some(main) = tags.get(MADE_FOR).or_else(|| tags.get(ATTACHED_TO)) else {
         return false;

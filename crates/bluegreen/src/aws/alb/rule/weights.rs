@@ -1,4 +1,4 @@
-//! Weights of target groups, and the ones that stand for a split.
+//! Weights of target groups, and the weights that express a split.
 
 use crate::traffic::{Sides, TrafficSplit};
 
@@ -12,13 +12,13 @@ impl AlbWeight {
     /// The largest weight.
     pub(super) const MAX: u16 = 999;
 
-    /// As the API gives it; `None` out of range.
+    /// Reads the API's value; `None` if it is out of range.
     pub(super) fn from_api(weight: i32) -> Option<Self> {
         let weight = u16::try_from(weight).ok()?;
         (weight <= Self::MAX).then_some(Self(weight))
     }
 
-    /// As the API takes it.
+    /// The API's value.
     pub(super) fn as_api(self) -> i32 {
         i32::from(self.0)
     }
@@ -30,8 +30,8 @@ impl From<AlbWeight> for u32 {
     }
 }
 
-/// The weights that are exactly `split`: of 100 for whole percents, since people read those in
-/// the console, and of 1,000 for tenths, of which neither side then has more than 999.
+/// Returns the weights that are exactly `split`: of 100 for whole percents, which are easy to read in
+/// the console, and of 1,000 for tenths, which give no side more than 999.
 pub(in crate::aws::alb) fn weights_of(split: TrafficSplit) -> Sides<AlbWeight> {
     let green = split.green().as_tenths();
     let scale = if green.is_multiple_of(10) { 10 } else { 1 };

@@ -1,5 +1,5 @@
-//! What Elastic Load Balancing makes of a request for a target group, as a table. Rules have a form of
-//! their own, over which they are hashed: the one by which a third party's change is found.
+//! The defaults and conversions that Elastic Load Balancing applies to a request for a target group,
+//! as a table. Rules have another canonical form: the hashed one that finds a third party's change.
 
 use aws_sdk_elasticloadbalancingv2::types::TargetGroup;
 use serde_json::{Map, Value, json};
@@ -146,28 +146,28 @@ const TARGET_GROUP: &[Conversion] = {
     ]
 };
 
-/// A group without what AWS fills in: equal for two that check and route the same. Tags are read by
-/// another call, and are no part of it.
+/// Returns a group without the values that AWS fills in: equal for two groups that check and route
+/// alike. Tags are read by another call, and are not part of it.
 pub(super) fn canonical(document: &Map<String, Value>) -> Value {
     let mut document = document.clone();
     document.remove("Tags");
     conversions::canonical(&document, TARGET_GROUP)
 }
 
-/// What a field of a group holds if nothing is said there.
+/// The value of a field of a group if the request does not set it.
 pub(super) fn default(field: &str, document: &Map<String, Value>) -> Value {
     let document = Value::Object(document.clone());
     let found = rows(TARGET_GROUP, &document).find(|row| row.path == field);
     found.map_or(Value::Null, Conversion::default)
 }
 
-/// A group as DescribeTargetGroups answers it.
+/// A group as DescribeTargetGroups returns it.
 #[cfg(any(test, feature = "sim"))]
 pub(in crate::aws) fn described(document: &Map<String, Value>) -> Map<String, Value> {
     conversions::answered(document, TARGET_GROUP)
 }
 
-/// What a group that exists could have been asked for by.
+/// The request that could have made an existing group.
 pub(in crate::aws) fn document(group: &TargetGroup) -> Map<String, Value> {
     let matcher = group.matcher.as_ref().map(|matcher| {
         let code = [
@@ -488,7 +488,7 @@ mod tests {
         assert!(tried >= 196, "{tried}");
     }
 
-    /// What is at its priority already is not taken for it if it routes otherwise.
+    /// A rule at the same priority that routes otherwise is not taken for the file's rule.
     #[tokio::test(start_paused = true)]
     async fn another_rule_at_its_priority_is_a_conflict() {
         let simulation = Simulation::builder().build();

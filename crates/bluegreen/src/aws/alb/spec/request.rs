@@ -1,4 +1,4 @@
-//! Parts of requests, made of documents: whatever the SDK can send of one is sent.
+//! Builds parts of requests from documents: every field that the SDK can send is sent.
 
 use std::collections::HashMap;
 
@@ -29,12 +29,12 @@ fn all(value: &Value, field: &str) -> Option<Vec<String>> {
     value.get(field).map(|_| strings(value, field))
 }
 
-/// A part that is there, as the SDK's own.
+/// Makes the SDK's type from a part, if the document has the part.
 fn part<T>(value: &Value, field: &str, make: impl FnOnce(&Value) -> T) -> Option<T> {
     value.get(field).filter(|inner| inner.is_object()).map(make)
 }
 
-/// A text as one of the SDK's choices; those that it does not know are kept.
+/// A text as a value of one of the SDK's enums; unknown texts are kept.
 fn choice<T: for<'a> From<&'a str>>(value: &Value, field: &str) -> Option<T> {
     value.get(field)?.as_str().map(T::from)
 }
@@ -101,7 +101,7 @@ pub(in crate::aws) fn condition(value: &Value) -> RuleCondition {
         .build()
 }
 
-/// An action, but a log-in by OIDC, which is refused before: it holds a secret.
+/// Builds an action of any type but a log-in by OIDC, which holds a secret and is refused before.
 pub(in crate::aws) fn action(value: &Value) -> Action {
     let redirect = |config: &Value| {
         RedirectActionConfig::builder()
@@ -152,13 +152,15 @@ fn forward(config: &Value) -> ForwardActionConfig {
 }
 
 fn cognito(config: &Value) -> AuthenticateCognitoActionConfig {
-    let params = config.get("AuthenticationRequestExtraParams");
-    let params = params.and_then(Value::as_object).map(|params| {
-        let texts = params
-            .iter()
-            .filter_map(|(name, value)| Some((name.clone(), value.as_str()?.to_owned())));
-        texts.collect::<HashMap<_, _>>()
-    });
+    let params = config
+        .get("AuthenticationRequestExtraParams")
+        .and_then(Value::as_object)
+        .map(|params| {
+            let texts = params
+                .iter()
+                .filter_map(|(name, value)| Some((name.clone(), value.as_str()?.to_owned())));
+            texts.collect::<HashMap<_, _>>()
+        });
     AuthenticateCognitoActionConfig::builder()
         .set_user_pool_arn(string(config, "UserPoolArn"))
         .set_user_pool_client_id(string(config, "UserPoolClientId"))
@@ -228,7 +230,7 @@ mod tests {
         model::{Input, Model, Shape},
     };
 
-    /// A document with all that the model has, each text and number another one.
+    /// A document with every field of the model, each text and number a different one.
     fn full(model: &Model, name: &str, leaves: &mut Vec<String>) -> Value {
         let mut leaf = |number: bool| {
             let nth = 1000 + leaves.len();
@@ -242,7 +244,7 @@ mod tests {
         };
         match model.shape(name) {
             Shape::Structure { fields, .. } => {
-                // Its secret is why it is refused.
+                // An OIDC action holds a secret, so it is refused.
                 let fields = fields
                     .iter()
                     .filter(|(name, _)| *name != "AuthenticateOidcConfig");

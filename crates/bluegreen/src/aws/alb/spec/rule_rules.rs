@@ -13,7 +13,7 @@ use crate::aws::{
     document::{Told, is_said, list, placeholders, strings, tags, text, unwise, wrong},
 };
 
-/// Each condition, the part of its own, and whether that takes regular expressions.
+/// Each condition, its own configuration, and whether that takes regular expressions.
 const CONDITIONS: [(&str, &str, bool); 6] = [
     ("host-header", "HostHeaderConfig", true),
     ("path-pattern", "PathPatternConfig", true),
@@ -22,7 +22,7 @@ const CONDITIONS: [(&str, &str, bool); 6] = [
     ("query-string", "QueryStringConfig", false),
     ("source-ip", "SourceIpConfig", false),
 ];
-/// Each action and the part of its own.
+/// Each action and its own configuration.
 const ACTIONS: [(&str, &str); 6] = [
     ("forward", "ForwardConfig"),
     ("redirect", "RedirectConfig"),
@@ -49,14 +49,14 @@ const CONTENT_TYPES: [&str; 5] = [
     "application/json",
 ];
 
-/// Everything that is wrong with a rule beyond the model.
+/// Returns every problem of a rule beyond the model.
 pub(super) fn rule(document: &Value, green: Option<&TargetGroupArn>) -> Vec<Told> {
     let mut told = Vec::new();
     placeholders("", document, &mut told);
     told.extend(tags(document, "Tags", "Key"));
     let listener = text(document, "ListenerArn");
     if !listener.is_empty() && listener.parse::<ListenerArn>().is_err() {
-        let message = format!("`{listener}` is no listener's ARN");
+        let message = format!("`{listener}` is not a listener's ARN");
         told.push(wrong(
             "ListenerArn",
             message,
@@ -77,7 +77,7 @@ pub(super) fn rule(document: &Value, green: Option<&TargetGroupArn>) -> Vec<Told
     told
 }
 
-/// Parts that belong to another type than this, and the lack of the own one.
+/// Tells of configurations that belong to another type, and of a missing own one.
 fn part_of(path: &str, one: &Value, kind: &str, known: &[(&str, &str)], told: &mut Vec<Told>) {
     for (other, config) in known {
         let is_there = one.get(config).is_some_and(|config| !config.is_null());
@@ -131,14 +131,14 @@ fn conditions(document: &Value, told: &mut Vec<Told>) {
             .count();
         let is_short = own.is_null();
         if field == "source-ip" && !text(own, "IpAddressType").is_empty() {
-            let message = "it is for Network Load Balancers, and this is no rule of theirs";
+            let message = "it is for Network Load Balancers, not for Application Load Balancers";
             let hint = "name addresses in Values, such as 10.0.0.0/8";
             told.push(wrong(&at("SourceIpConfig.IpAddressType"), message, hint));
         } else if values.is_empty() && patterns.is_empty() {
             told.push(wrong(&path, "it has no values", "write at least one"));
         }
         if !values.is_empty() && !patterns.is_empty() {
-            let message = "Values and RegexValues stand beside each other";
+            let message = "Values and RegexValues exclude each other";
             told.push(wrong(&path, message, "leave one of them out"));
         }
         if !patterns.is_empty() && !has_regex {
@@ -154,7 +154,7 @@ fn conditions(document: &Value, told: &mut Vec<Told>) {
             let message = format!("it stands beside {config}");
             told.push(wrong(&at("Values"), message, "leave one of them out"));
         } else if is_short && values.len() > 1 {
-            let message = format!("AWS speaks of a single one here: several belong into {config}");
+            let message = format!("AWS documents a single value here: write several in {config}");
             told.push(unwise(&at("Values"), message));
         }
         if field == "http-header" {
@@ -185,23 +185,23 @@ fn conditions(document: &Value, told: &mut Vec<Told>) {
         }
     }
     if list(document, "/Conditions").next().is_none() {
-        let message = "a rule without them would take every request";
+        let message = "a rule without conditions would take every request";
         told.push(wrong("Conditions", message, "name hosts, paths or headers"));
     } else if sum > MOST_VALUES {
         let message = format!("{sum} values in all, and a rule may have {MOST_VALUES}");
-        told.push(wrong("Conditions", message, "make two rules of it"));
+        told.push(wrong("Conditions", message, "split the rule in two"));
     }
     if wildcards > MOST_WILDCARDS {
         let message = format!("{wildcards} wildcards in all, and a rule may have {MOST_WILDCARDS}");
         told.push(wrong(
             "Conditions",
             message,
-            "make two rules of it, or write RegexValues",
+            "split the rule in two, or write RegexValues",
         ));
     }
 }
 
-/// Why a value can match nothing, or is none.
+/// Why a value can match nothing, or is not valid, and a hint.
 fn unfit(field: &str, value: &str) -> Option<(&'static str, &'static str)> {
     let all = |also: &str| {
         let mut chars = value.chars();
@@ -209,7 +209,7 @@ fn unfit(field: &str, value: &str) -> Option<(&'static str, &'static str)> {
     };
     match field {
         "host-header" if !all("-.*?_") => Some((
-            "no host: letters, digits, `-`, `.` and the wildcards `*` and `?`",
+            "not a host: a host has letters, digits, `-`, `.` and the wildcards `*` and `?`",
             "leave out scheme, port and path; for a host with a port write RegexValues",
         )),
         "http-request-method"
@@ -217,9 +217,12 @@ fn unfit(field: &str, value: &str) -> Option<(&'static str, &'static str)> {
                 .chars()
                 .all(|c| c.is_ascii_uppercase() || "-_".contains(c)) =>
         {
-            Some(("no method: they are compared in capitals", "such as GET"))
+            Some((
+                "not a method: methods are compared in capitals",
+                "such as GET",
+            ))
         }
-        "source-ip" if !is_block(value) => Some(("no block of addresses", "such as 10.0.0.0/8")),
+        "source-ip" if !is_block(value) => Some(("not a block of addresses", "such as 10.0.0.0/8")),
         _ => None,
     }
 }
@@ -254,7 +257,7 @@ fn actions(document: &Value, green: Option<&TargetGroupArn>, told: &mut Vec<Told
         distinct.dedup();
         let end = all.iter().find(ends).and_then(|one| order(one));
         if distinct.len() < all.len() {
-            let message = "of several actions each needs an Order of its own";
+            let message = "each of several actions needs an Order of its own";
             told.push(wrong(
                 "Actions",
                 message,
@@ -274,8 +277,9 @@ fn actions(document: &Value, green: Option<&TargetGroupArn>, told: &mut Vec<Told
             "redirect" => in_redirect(&path, &one["RedirectConfig"], told),
             "fixed-response" => in_response(&path, &one["FixedResponseConfig"], told),
             "authenticate-oidc" => {
-                let message = "its client secret would stand in a file";
-                let hint = "make the rule where the secret is kept, then name it by its ARN";
+                let message = "the file would hold its client secret";
+                let hint =
+                    "make the rule with the tool that keeps the secret, then name it by its ARN";
                 told.push(wrong(&path, message, hint));
             }
             _ => {}
@@ -288,7 +292,7 @@ fn in_redirect(path: &str, config: &Value, told: &mut Vec<Told>) {
     if !is_said(config) {
         return;
     }
-    // A component that is not named, or named by its own word, stays as it was asked for.
+    // A component that is absent, or holds only its own placeholder, stays as in the request.
     let kept = [
         ("Protocol", "#{protocol}"),
         ("Host", "#{host}"),
@@ -299,7 +303,7 @@ fn in_redirect(path: &str, config: &Value, told: &mut Vec<Told>) {
         .iter()
         .all(|(field, own)| ["", *own].contains(&text(config, field)))
     {
-        let message = "it leads to itself: protocol, host, port and path all stay";
+        let message = "it redirects to itself: protocol, host, port and path all stay";
         told.push(wrong(
             &format!("{path}.RedirectConfig"),
             message,
@@ -317,12 +321,12 @@ fn in_redirect(path: &str, config: &Value, told: &mut Vec<Told>) {
     }
     let port = text(config, "Port");
     if !["", "#{port}"].contains(&port) && !is_port(port) {
-        let message = format!("`{port}` is no port");
+        let message = format!("`{port}` is not a port");
         told.push(wrong(&at("Port"), message, "1 to 65535, or #{port}"));
     }
     let target = text(config, "Path");
     if !target.is_empty() && !target.starts_with('/') {
-        let message = format!("`{target}` is no path");
+        let message = format!("`{target}` is not a path");
         told.push(wrong(&at("Path"), message, "it begins with `/`"));
     }
 }
@@ -381,7 +385,7 @@ fn in_forward(path: &str, action: &Value, green: Option<&TargetGroupArn>, told: 
         && !sole.is_empty()
         && (groups.len() > 1 || groups[0].0 != sole)
     {
-        let message = "it goes with a single target group only, the same";
+        let message = "it is allowed only beside a single target group, and must name the same";
         let at = format!("{path}.TargetGroupArn");
         told.push(wrong(&at, message, "leave it out"));
     }
@@ -392,10 +396,10 @@ fn in_forward(path: &str, action: &Value, green: Option<&TargetGroupArn>, told: 
             false => format!("{at}[{place}].{field}"),
         };
         let field = of_group("TargetGroupArn");
-        // A placeholder was told already.
+        // A placeholder was reported already.
         let is_told = told.iter().any(|told| told.field == field);
         if arn.parse::<TargetGroupArn>().is_err() && !is_told {
-            let message = format!("`{arn}` is no target group's ARN");
+            let message = format!("`{arn}` is not a target group's ARN");
             told.push(wrong(&field, message, "aws elbv2 describe-target-groups"));
         }
         if groups[..place].iter().any(|(other, _)| other == arn) {
@@ -407,7 +411,7 @@ fn in_forward(path: &str, action: &Value, green: Option<&TargetGroupArn>, told: 
         }
         match weight {
             Some(weight) if !(0..=999).contains(weight) => {
-                let message = format!("{weight} is no weight");
+                let message = format!("{weight} is not a weight");
                 told.push(wrong(
                     &of_group("Weight"),
                     message,
@@ -415,7 +419,7 @@ fn in_forward(path: &str, action: &Value, green: Option<&TargetGroupArn>, told: 
                 ));
             }
             None if groups.len() > 1 => {
-                let message = "it is missing, and AWS takes 1 for that";
+                let message = "it is missing, and AWS then uses 1";
                 told.push(wrong(
                     &of_group("Weight"),
                     message,
@@ -430,13 +434,13 @@ fn in_forward(path: &str, action: &Value, green: Option<&TargetGroupArn>, told: 
     let is_span = seconds.is_some_and(|seconds| (1..=604_800).contains(&seconds));
     if sticky.get("Enabled") == Some(&Value::Bool(true)) && !is_span {
         let field = format!("{path}.ForwardConfig.TargetGroupStickinessConfig.DurationSeconds");
-        let message = "stickiness without a length";
+        let message = "stickiness without a duration";
         told.push(wrong(&field, message, "1 to 604800 seconds"));
     }
     shares(path, &at, &groups, green, told);
 }
 
-/// What the weights do once the rule is there.
+/// The effect of the weights once the rule exists.
 fn shares(
     path: &str,
     at: &str,

@@ -1,4 +1,4 @@
-//! [`ListenerRuleSpec`]: what a listener rule is created with.
+//! [`ListenerRuleSpec`]: a listener rule as a file describes it.
 
 use std::fmt;
 
@@ -23,9 +23,9 @@ use crate::{
     preflight::Finding,
 };
 
-/// A listener rule as JSON, spelt as the AWS CLI takes it (`aws elbv2 create-rule
-/// --cli-input-json`). Rules with an OIDC log-in hold a client secret, and are refused: no file is
-/// a place for that. Fields and ranges are those of
+/// A listener rule as JSON, in the form that the AWS CLI takes (`aws elbv2 create-rule
+/// --cli-input-json`). Rules with an OIDC log-in are refused: their client secret does not belong in
+/// a file. Fields and ranges are those of
 /// [CreateRule](https://docs.aws.amazon.com/elasticloadbalancing/latest/APIReference/API_CreateRule.html).
 ///
 /// # Examples
@@ -55,37 +55,36 @@ impl ListenerRuleSpec {
     ///
     /// # Errors
     ///
-    /// `Invalid` if it is no JSON object, with line and column.
+    /// `Invalid`, with line and column, if the text is not a JSON object.
     pub fn from_json(text: &str) -> Result<Self> {
         let (file, document) = File::read("listener rule", Input::Rule, text, None)?;
         Ok(Self { document, file })
     }
 
-    /// Takes a value that is newer than this crate's model of AWS, by its path as a finding names
-    /// it. It reaches AWS as it is, and its finding becomes a note. A field that the SDK in use
-    /// does not know stays refused: it cannot be sent.
+    /// Accepts a value that is newer than this crate's model of AWS, by the path that its finding
+    /// names. The value is sent to AWS as it is, and its finding becomes a note. A field that the SDK
+    /// in use does not know stays refused: it cannot be sent.
     #[must_use]
     pub fn accept_unknown(mut self, path: &str) -> Self {
         self.file.accept(path);
         self
     }
 
-    /// Everything that is wrong with it: refusals are what AWS would refuse or do otherwise than
-    /// was meant, a rule that sends everything to `green` at once among them; notes are what is
-    /// merely unwise.
+    /// Returns every problem of the rule. A refusal: AWS would refuse it, or do something that was
+    /// not meant, or the rule sends everything to `green` at once. A note: it is only unwise.
     #[must_use]
     pub fn findings(&self, green: Option<&TargetGroupArn>) -> Vec<Finding> {
         let rules = rule_rules::rule(&Value::Object(self.document.clone()), green);
         self.file.findings(Input::Rule, &[], rules)
     }
 
-    /// Makes the rule on a listener, or finds it there: one of its priority that routes the same,
-    /// whatever AWS fills in or reorders.
+    /// Makes the rule on a listener, or finds it there: a rule of the same priority that routes
+    /// alike, apart from AWS's defaults and order.
     ///
     /// # Errors
     ///
-    /// `Refused` with every refusal of [`findings`](Self::findings), nothing called; `Conflict`
-    /// if the priority is taken by another rule; `OutcomeUnknown` if no answer came: look before doing it
+    /// `Refused` with every refusal of [`findings`](Self::findings), before any call; `Conflict` if
+    /// the priority is taken by another rule; `OutcomeUnknown` if no answer came: look before you try
     /// again.
     ///
     /// # Cancel safety
@@ -104,14 +103,14 @@ impl ListenerRuleSpec {
         }
         let own = self.document.get("ListenerArn").and_then(Value::as_str);
         if let Some(own) = own.filter(|own| *own != listener.as_str()) {
-            let message = format!("{attempted}: the file names another one, {own}");
+            let message = format!("{attempted}: the file names another listener, {own}");
             return Err(Error::new(ErrorKind::Refused, message));
         }
         let sent = aws.elb.create_rule(self.create_input(listener)).await;
         let output = match sent {
             Ok(output) => output,
             Err(error) if error.kind == ErrorKind::Conflict => {
-                // An earlier call may have made it.
+                // An earlier call may have made the rule.
                 return match self.made_before(aws, listener).await? {
                     Some(rule) => Ok(rule),
                     None => Err(error.into_error(attempted)),
@@ -137,8 +136,9 @@ impl ListenerRuleSpec {
             .build();
         let priority = input.get_priority().map(|one| one.to_string());
         let mut rules = rules.iter();
-        let found = rules.find(|rule| rule.priority == priority);
-        let found = found.filter(|rule| fingerprint::is_same(rule, &wanted));
+        let found = rules
+            .find(|rule| rule.priority == priority)
+            .filter(|rule| fingerprint::is_same(rule, &wanted));
         let arn = found.and_then(|rule| rule.rule_arn.as_deref());
         Ok(arn.and_then(|arn| arn.parse().ok()))
     }
@@ -160,7 +160,7 @@ impl ListenerRuleSpec {
 }
 
 impl fmt::Debug for ListenerRuleSpec {
-    /// Without the document: a file may hold a secret all the same.
+    /// Without the document: the file may hold a secret nevertheless.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ListenerRuleSpec")
             .field("priority", &self.document.get("Priority"))
@@ -233,7 +233,7 @@ mod tests {
             told(GUIDE, None),
             [
                 "Actions[0].TargetGroupArn: a placeholder stands there, not a value",
-                "note Conditions[1].Values: AWS speaks of a single one here: several belong into PathPatternConfig",
+                "note Conditions[1].Values: AWS documents a single value here: write several in PathPatternConfig",
                 "note Actions[0]: one target group gets everything: for a migration name both, green at weight 0",
             ]
         );
@@ -242,7 +242,7 @@ mod tests {
         assert_eq!(
             told(&mine, Some(green)),
             [
-                "note Conditions[1].Values: AWS speaks of a single one here: several belong into PathPatternConfig",
+                "note Conditions[1].Values: AWS documents a single value here: write several in PathPatternConfig",
                 "Actions[0]: it sends everything to green at once"
             ]
         );
@@ -284,19 +284,19 @@ mod tests {
         for wanted in [
             "Prio: there is no such field",
             "Priority: 0 is not from 1 to 50000",
-            "ListenerArn: `listener` is no listener's ARN",
+            "ListenerArn: `listener` is not a listener's ARN",
             "Conditions[0].Field: there is no condition `header`",
             "Conditions[1].Values: `Values` alone is for hosts and paths",
             "Conditions[2].HttpHeaderConfig.HttpHeaderName: the header has no name",
             "Conditions[3].Values: it stands beside PathPatternConfig",
             "Conditions[4]: it has no values",
             "Conditions: 10 values in all",
-            "Actions[0]: its client secret would stand in a file",
-            "Actions[1].TargetGroupArn: it goes with a single",
-            "1000 is no weight",
+            "Actions[0]: the file would hold its client secret",
+            "Actions[1].TargetGroupArn: it is allowed only beside a single",
+            "1000 is not a weight",
             "stands twice",
-            "`green` is no target group's ARN",
-            "stickiness without a length",
+            "`green` is not a target group's ARN",
+            "stickiness without a duration",
             "Actions[2].Type: there is no `mirror` here",
         ] {
             assert!(told.contains(wanted), "{wanted} in\n{told}");
@@ -434,15 +434,15 @@ mod tests {
         for (conditions, sign) in [
             (
                 of("host-header", "HostHeaderConfig", "api.example.com:8443"),
-                format!("{path}: `api.example.com:8443`: no host"),
+                format!("{path}: `api.example.com:8443`: not a host"),
             ),
             (
                 of("http-request-method", "HttpRequestMethodConfig", "get"),
-                format!("{path}: `get`: no method"),
+                format!("{path}: `get`: not a method"),
             ),
             (
                 of("source-ip", "SourceIpConfig", "10.0.0.1"),
-                format!("{path}: `10.0.0.1`: no block"),
+                format!("{path}: `10.0.0.1`: not a block"),
             ),
             (
                 of(
@@ -466,7 +466,7 @@ mod tests {
             ),
             (
                 json!([{"Field": "host-header", "HostHeaderConfig": {"Values": ["a.com"], "RegexValues": ["a"]}}]),
-                format!("{path}: Values and RegexValues stand beside each other"),
+                format!("{path}: Values and RegexValues exclude each other"),
             ),
             (
                 json!([{"Field": "http-request-method", "HttpRequestMethodConfig": {"RegexValues": ["a"]}}]),
@@ -503,11 +503,11 @@ mod tests {
             ),
             (
                 redirect(json!({"StatusCode": "HTTP_301"})),
-                "Actions[0].RedirectConfig: it leads to itself",
+                "Actions[0].RedirectConfig: it redirects to itself",
             ),
             (
                 redirect(json!({"StatusCode": "HTTP_301", "Host": "#{host}", "Query": "a"})),
-                "it leads to itself",
+                "it redirects to itself",
             ),
             (
                 redirect(json!({"StatusCode": "HTTP_301", "Protocol": "FTP"})),
@@ -515,11 +515,11 @@ mod tests {
             ),
             (
                 redirect(json!({"StatusCode": "HTTP_301", "Port": "http"})),
-                "Port: `http` is no port",
+                "Port: `http` is not a port",
             ),
             (
                 redirect(json!({"StatusCode": "HTTP_301", "Path": "new"})),
-                "Path: `new` is no path",
+                "Path: `new` is not a path",
             ),
             (
                 to(
@@ -543,7 +543,7 @@ mod tests {
             ),
             (
                 weights(json!(100), Value::Null),
-                "TargetGroups[1].Weight: it is missing, and AWS takes 1",
+                "TargetGroups[1].Weight: it is missing, and AWS then uses 1",
             ),
             (weights(json!(0), json!(0)), "all weights are 0"),
             (
@@ -561,7 +561,7 @@ mod tests {
         let jwt = json!({"Type": "jwt-validation", "Order": 2, "JwtValidationConfig": {"JwksEndpoint": "a", "Issuer": "b"}});
         let mut forward = to_both()[0].clone();
         let told = rule_of(on_path(), json!([jwt, forward])).join("\n");
-        assert!(told.contains("each needs an Order of its own"), "{told}");
+        assert!(told.contains("needs an Order of its own"), "{told}");
         forward["Order"] = json!(1);
         let told = rule_of(on_path(), json!([jwt, forward])).join("\n");
         assert!(

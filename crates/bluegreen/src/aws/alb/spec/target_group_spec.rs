@@ -1,4 +1,4 @@
-//! [`TargetGroupSpec`]: what a target group is created with.
+//! [`TargetGroupSpec`]: a target group as a file describes it.
 
 use aws_sdk_elasticloadbalancingv2::{
     operation::create_target_group::{
@@ -24,10 +24,10 @@ use crate::{
     preflight::Finding,
 };
 
-/// What is set on a group once it is there.
+/// Settings that are set on a group after it was made.
 const ATTRIBUTES: [&str; 2] = ["DeregistrationDelayTimeoutSeconds", "Attributes"];
 
-/// A target group as JSON, spelt as the AWS CLI takes it (`aws elbv2 create-target-group
+/// A target group as JSON, in the form that the AWS CLI takes (`aws elbv2 create-target-group
 /// --cli-input-json`), of an Application Load Balancer. Ranges are those of
 /// [CreateTargetGroup](https://docs.aws.amazon.com/elasticloadbalancing/latest/APIReference/API_CreateTargetGroup.html).
 ///
@@ -57,29 +57,29 @@ impl TargetGroupSpec {
     ///
     /// # Errors
     ///
-    /// `Invalid` if it is no JSON object, with line and column.
+    /// `Invalid`, with line and column, if the text is not a JSON object.
     pub fn from_json(text: &str) -> Result<Self> {
         let (file, document) = File::read("target group", Input::TargetGroup, text, None)?;
         Ok(Self { document, file })
     }
 
-    /// Takes a value that is newer than this crate's model of AWS, by its path as a finding names
-    /// it. It reaches AWS as it is, and its finding becomes a note. A field that the SDK in use
-    /// does not know stays refused: it cannot be sent.
+    /// Accepts a value that is newer than this crate's model of AWS, by the path that its finding
+    /// names. The value is sent to AWS as it is, and its finding becomes a note. A field that the SDK
+    /// in use does not know stays refused: it cannot be sent.
     #[must_use]
     pub fn accept_unknown(mut self, path: &str) -> Self {
         self.file.accept(path);
         self
     }
 
-    /// The group's name in it.
+    /// The group's name in the file.
     #[must_use]
     pub fn name(&self) -> Option<&str> {
         self.document.get("Name")?.as_str()
     }
 
-    /// Everything that is wrong with it: refusals are what AWS would refuse or do otherwise than
-    /// was meant, notes what is merely unwise.
+    /// Returns every problem of the group. A refusal: AWS would refuse it, or do something that was
+    /// not meant. A note: it is only unwise.
     #[must_use]
     pub fn findings(&self) -> Vec<Finding> {
         let rules = rules(&Value::Object(self.document.clone()));
@@ -89,25 +89,25 @@ impl TargetGroupSpec {
             names.any(|name| one.message.starts_with(&format!("{name}: there is no")))
         };
         for finding in findings.iter_mut().filter(is_attribute) {
-            let hint = "it is an attribute: aws elbv2 modify-target-group-attributes";
+            let hint = "set this attribute by aws elbv2 modify-target-group-attributes";
             finding.hint = Some(hint.to_owned());
         }
         findings
     }
 
-    /// Whether a group that exists is as this file would make it: what AWS fills in does not count.
+    /// Whether an existing group is as this file would make it; AWS's defaults do not count.
     #[cfg(test)]
     pub(super) fn is_same_as(&self, group: &TargetGroup) -> bool {
         self.differences(group).is_empty()
     }
 
-    /// Whether something is said of a field.
+    /// Whether the file sets a field.
     pub(in crate::aws::alb) fn says(&self, field: &str) -> bool {
         self.document.get(field).is_some_and(is_said)
     }
 
-    /// In what a group that exists is not as this file would make it: each field, and what to say of
-    /// it. Tags are not looked at.
+    /// Returns the differences between an existing group and this file: each field, with its message.
+    /// Tags are not compared.
     pub(in crate::aws::alb) fn differences(&self, group: &TargetGroup) -> Vec<(String, String)> {
         let found = conversions::document(group);
         let there = conversions::canonical(&found);
@@ -124,7 +124,7 @@ impl TargetGroupSpec {
         apart.map(tell).collect()
     }
 
-    /// The exact request, with these tags beside its own.
+    /// The exact request, with these tags beside the file's own.
     pub(in crate::aws::alb) fn create_input(
         &self,
         tags: Vec<Tag>,
@@ -132,13 +132,15 @@ impl TargetGroupSpec {
         let document = &Value::Object(self.document.clone());
         let string = |field: &str| string(document, field);
         let number = |field: &str| number(document, field);
-        let matcher = document.get("Matcher").filter(|one| one.is_object());
-        let matcher = matcher.map(|matcher| {
-            Matcher::builder()
-                .set_http_code(request::string(matcher, "HttpCode"))
-                .set_grpc_code(request::string(matcher, "GrpcCode"))
-                .build()
-        });
+        let matcher = document
+            .get("Matcher")
+            .filter(|one| one.is_object())
+            .map(|matcher| {
+                Matcher::builder()
+                    .set_http_code(request::string(matcher, "HttpCode"))
+                    .set_grpc_code(request::string(matcher, "GrpcCode"))
+                    .build()
+            });
         let own = document::list(document, "/Tags").map(|(_, tag)| request::tag(tag));
         let protocol = |field: &str| string(field).map(|one| ProtocolEnum::from(one.as_str()));
         CreateTargetGroupInput::builder()
@@ -174,7 +176,7 @@ pub(in crate::aws::alb) fn is_name(name: &str) -> bool {
         && !name.ends_with('-')
 }
 
-/// What AWS checks beyond its model, by the text of
+/// Checks that AWS makes beyond its model, by the text of
 /// [CreateTargetGroup](https://docs.aws.amazon.com/elasticloadbalancing/latest/APIReference/API_CreateTargetGroup.html)
 /// and of the types that it names.
 fn rules(document: &Value) -> Vec<Told> {
@@ -184,7 +186,7 @@ fn rules(document: &Value) -> Vec<Told> {
     let name = text(document, "Name");
     if !is_name(name) {
         let hint = "up to 32 letters, digits and hyphens, no hyphen at either end";
-        told.push(wrong("Name", format!("`{name}` is no name"), hint));
+        told.push(wrong("Name", format!("`{name}` is not a name"), hint));
     }
     let kind = text(document, "TargetType");
     let is_there = |field: &str| document.get(field).is_some_and(is_said);
@@ -198,12 +200,12 @@ fn rules(document: &Value) -> Vec<Told> {
             }
         }
         "alb" => {
-            let message = "a group of `alb` is one of a Network Load Balancer";
+            let message = "a group of `alb` belongs to a Network Load Balancer";
             told.push(wrong("TargetType", message, "ip, instance or lambda"));
         }
         "" | "instance" => told.push(unwise(
             "TargetType",
-            "by instance: tasks on Fargate, and all in awsvpc mode, need `ip`",
+            "instance: tasks on Fargate, and all tasks in awsvpc mode, need `ip`",
         )),
         _ => {}
     }
@@ -213,7 +215,7 @@ fn rules(document: &Value) -> Vec<Told> {
         }
         let vpc = text(document, "VpcId");
         if !is_id(vpc, "vpc-") {
-            let message = format!("`{vpc}` is no id");
+            let message = format!("`{vpc}` is not an id");
             told.push(wrong("VpcId", message, "vpc- and hexadecimal digits"));
         }
         if document.get("HealthCheckEnabled") == Some(&Value::Bool(false)) {
@@ -254,11 +256,11 @@ fn rules(document: &Value) -> Vec<Told> {
             Some(found)
                 if !are_codes(found, &codes) && are_codes(&found.replace(' ', ""), &codes) =>
             {
-                // No text of AWS says whether it takes them.
+                // No text of AWS says whether it accepts spaces.
                 told.push(unwise(&at, "it has spaces, which AWS may refuse"));
             }
             Some(found) if !are_codes(found, &codes) => {
-                let message = format!("`{found}` are no success codes");
+                let message = format!("`{found}` are not success codes");
                 let hint = format!("codes from {} to {}: {such}", codes.start(), codes.end());
                 told.push(wrong(&at, message, &hint));
             }
@@ -289,12 +291,12 @@ fn health_check(document: &Value, is_lambda: bool, is_grpc: bool, told: &mut Vec
     if path.is_empty() && !is_grpc && !is_lambda {
         told.push(unwise("HealthCheckPath", "none: the balancer asks for `/`"));
     } else if !path.is_empty() && !path.starts_with('/') {
-        let message = format!("`{path}` is no path");
+        let message = format!("`{path}` is not a path");
         told.push(wrong("HealthCheckPath", message, "it begins with `/`"));
     }
     let port = text(document, "HealthCheckPort");
     if !["", "traffic-port"].contains(&port) && !is_port(port) {
-        let message = format!("`{port}` is no port");
+        let message = format!("`{port}` is not a port");
         told.push(wrong(
             "HealthCheckPort",
             message,
@@ -385,19 +387,19 @@ mod tests {
         for wanted in [
             "LoadBalancer: there is no such field",
             "port: there is no such field here (it is spelt Port;",
-            "Name: `-chat_bot` is no name",
+            "Name: `-chat_bot` is not a name",
             "Protocol: an Application Load Balancer has no `TCP`",
             "ProtocolVersion: there is no `HTTP3`",
             "TargetType: there is no `pod`",
-            "VpcId: `production` is no id",
+            "VpcId: `production` is not an id",
             "HealthCheckIntervalSeconds: 400 is not from 5 to 300",
             "HealthCheckTimeoutSeconds: 500 is not from 2 to 120",
             "HealthyThresholdCount: a text stands there, not a whole number (write 2, without",
             "UnhealthyThresholdCount: 1 is not from 2 to 10",
-            "HealthCheckPath: `health` is no path",
+            "HealthCheckPath: `health` is not a path",
             "HealthCheckEnabled: without health checks",
             "Matcher.Code: there is no such field",
-            "Matcher.HttpCode: `200-600` are no success codes",
+            "Matcher.HttpCode: `200-600` are not success codes",
         ] {
             assert!(told.contains(wanted), "{wanted} in\n{told}");
         }
@@ -499,7 +501,7 @@ mod tests {
             ),
             (
                 json!({"HealthCheckPort": "http"}),
-                "HealthCheckPort: `http` is no port",
+                "HealthCheckPort: `http` is not a port",
             ),
             (
                 json!({"Matcher": {"GrpcCode": "0"}}),
@@ -511,7 +513,7 @@ mod tests {
             ),
             (
                 json!({"ProtocolVersion": "GRPC", "Matcher": {"GrpcCode": "100"}}),
-                "Matcher.GrpcCode: `100` are no success codes",
+                "Matcher.GrpcCode: `100` are not success codes",
             ),
             (
                 json!({"Tags": {"team": "orders"}}),
@@ -531,7 +533,7 @@ mod tests {
             ),
             (
                 json!({"TargetType": "alb"}),
-                "one of a Network Load Balancer",
+                "belongs to a Network Load Balancer",
             ),
             (
                 json!({"HealthCheckIntervalSeconds": 5}),

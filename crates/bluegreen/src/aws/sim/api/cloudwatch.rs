@@ -166,7 +166,7 @@ enum Refusal {
     Query(&'static str),
 }
 
-/// The data points of one query that show at `now`, by epoch second.
+/// The data points of one query that CloudWatch shows at `now`, by epoch second.
 fn points_of(
     world: &World,
     now: Duration,
@@ -192,7 +192,7 @@ fn points_of(
         Metric::AppErrors | Metric::AppSuccesses | Metric::AppLatency
     );
     if stat.unit.is_some() || (is_fine && !is_app) {
-        // Another unit, or a finer period than was published: no data, without a word.
+        // Another unit, or a finer period than was published: no data, and no error.
         return Ok(Vec::new());
     }
     let epoch = SimClock::epoch().as_second();
@@ -203,8 +203,9 @@ fn points_of(
         let shown = world.publication.visible(metric, from, to, now);
         let name = stat.stat.as_deref().unwrap_or_default();
         let statistics = world.seconds.statistics(metric, side, from, shown);
-        let value = statistics.and_then(|statistics| statistics.get(name));
-        let value = value.or_else(|| world.seconds.distribution(metric, side, from, shown, name));
+        let value = statistics
+            .and_then(|statistics| statistics.get(name))
+            .or_else(|| world.seconds.distribution(metric, side, from, shown, name));
         if let Some(value) = value {
             points.push((at, value));
         }
@@ -213,8 +214,8 @@ fn points_of(
     Ok(points)
 }
 
-/// What a metric with exactly these dimensions is. Another set of them is another metric, which
-/// has no data.
+/// Returns the metric and the side of exactly these dimensions. Another set of dimensions is another
+/// metric, which has no data.
 fn series_of(metric: &aws_sdk_cloudwatch::types::Metric) -> Option<(Metric, Side)> {
     let name = metric.metric_name.as_deref()?;
     let mut dimensions: Vec<(&str, &str)> = metric
@@ -275,8 +276,7 @@ fn series_of(metric: &aws_sdk_cloudwatch::types::Metric) -> Option<(Metric, Side
     }
 }
 
-/// Without types only metric alarms are listed, as AWS does. Of names that do not exist nothing is
-/// said.
+/// Without types only metric alarms are listed, as AWS does. Names that do not exist are ignored.
 fn describe_alarms(
     world: &World,
     now: Duration,
@@ -303,8 +303,10 @@ fn describe_alarms(
         } else {
             (StateValue::Ok, "Threshold not crossed")
         };
-        let fails = alarm.fails.as_ref();
-        let fails = fails.filter(|(_, when)| when.is_on(now, rises));
+        let fails = alarm
+            .fails
+            .as_ref()
+            .filter(|(_, when)| when.is_on(now, rises));
         let evaluation = fails.map(|(evaluation, _)| match evaluation {
             AlarmEvaluation::PartialData => EvaluationState::PartialData,
             AlarmEvaluation::Failure => EvaluationState::EvaluationFailure,

@@ -302,8 +302,8 @@ fn describe_target_groups(
         let arn = group.target_group_arn.as_deref().unwrap_or_default();
         let balancers = world.rules.name(arn).then_some(rules::BALANCER);
         let is_behind_both = world.rules.is_behind_network_balancer;
-        let network = is_behind_both && arn == rules::green().as_str();
-        let network = network.then_some(rules::NETWORK_BALANCER);
+        let network =
+            (is_behind_both && arn == rules::green().as_str()).then_some(rules::NETWORK_BALANCER);
         let balancers = balancers.into_iter().chain(network);
         group.load_balancer_arns = Some(balancers.map(str::to_owned).collect());
         group

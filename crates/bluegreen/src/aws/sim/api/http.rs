@@ -1,4 +1,4 @@
-//! What the simulated services answer to requests.
+//! The answers of the simulated services to requests.
 
 use std::{sync::Arc, time::Duration};
 
@@ -44,7 +44,7 @@ impl HttpClient for SimHttp {
             .0
             .side_of_request(host, &asked, |name| header(name).map(str::to_owned));
         let (fate, server) = match side {
-            // No rule but the default one, which answers by itself.
+            // Only the default rule matches, which answers by itself.
             None => return Ok(HttpResponse::new(404, "").with_took(took)),
             Some(Side::Blue) => (Some(Fate::Works), "flask"),
             Some(Side::Green) => (self.0.serving(), "fastapi"),

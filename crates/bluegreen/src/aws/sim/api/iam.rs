@@ -1,4 +1,4 @@
-//! IAM as the simulation answers it: of the one role that schedules write as.
+//! IAM as the simulation answers it, for the one role that schedules use.
 
 use std::sync::Arc;
 
@@ -52,8 +52,8 @@ impl IamApi for SimIam {
                     .role_id("AROAEXAMPLE")
                     .create_date(DateTime::from_secs(0))
                     .assume_role_policy_document(trust)
-                    .build();
-                let role = role.map_err(|error| invalid(call, &error.to_string()))?;
+                    .build()
+                    .map_err(|error| invalid(call, &error.to_string()))?;
                 Ok(GetRoleOutput::builder().role(role).build())
             })
             .await

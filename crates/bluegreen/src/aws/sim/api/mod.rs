@@ -1,4 +1,4 @@
-//! What the simulated AWS answers, and what the machine's programs and the services do.
+//! The answers of the simulated AWS, of the machine's programs and of the services.
 
 pub(super) mod cloudwatch;
 pub(super) mod ecr;

@@ -11,7 +11,7 @@ use crate::{
     image::{Command, CommandRunner, Finished, LineSink, Stream},
 };
 
-/// Plays `docker` and `git`; a push lands in the simulated registry.
+/// Simulates `docker` and `git`; a push lands in the simulated registry.
 #[derive(Debug)]
 pub(in crate::aws::sim) struct SimPrograms(pub(in crate::aws::sim) Arc<Shared>);
 
@@ -97,7 +97,7 @@ impl CommandRunner for SimPrograms {
                 }
             });
         }
-        // Log in, and whatever else is asked of it.
+        // A log-in, or any other command.
         Ok(finished(0, &["ok"], &[]))
     }
 }

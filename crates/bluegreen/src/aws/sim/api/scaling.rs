@@ -78,7 +78,7 @@ fn target(call: Call, scaled: &Scaled) -> Result<ScalableTarget, ApiError> {
         .map_err(|error| invalid(call, &error.to_string()))
 }
 
-/// Blue's service as ECS describes it: it is there, and is never deployed.
+/// Blue's service as ECS describes it: the service exists, and is never deployed.
 pub(super) fn blue_service(world: &World, now: Duration) -> Value {
     let targets = world.blue_targets(now);
     let arn = "arn:aws:ecs:us-east-1:123456789012";

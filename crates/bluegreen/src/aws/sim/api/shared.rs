@@ -39,19 +39,20 @@ pub(in crate::aws::sim) struct Shared {
 
 struct Inner {
     world: World,
-    /// Where it is kept, if it is.
+    /// The file of a kept world.
     log: Option<Log>,
 }
 
-/// A look at the world as it is now. Other processes that have a kept world open wait meanwhile.
+/// A look at the present world. Other processes that have the same kept world open wait until the
+/// look ends.
 pub(in crate::aws::sim) struct Look<'a> {
     inner: MutexGuard<'a, Inner>,
     now: Duration,
 }
 
 impl Look<'_> {
-    /// Writes down what is about to be done, if the world is kept. If that fails, it must not be
-    /// done: the others would never hear of it.
+    /// Writes an event down before it happens, if the world is kept. If that fails, the event must
+    /// not happen: other processes would never learn of it.
     pub(in crate::aws::sim) fn note(&mut self, event: Event) -> Result<(), String> {
         match &mut self.inner.log {
             Some(log) => log.append(self.now, event),
@@ -59,7 +60,7 @@ impl Look<'_> {
         }
     }
 
-    /// Writes it down and does it.
+    /// Writes an event down and lets it happen.
     pub(in crate::aws::sim) fn happen(&mut self, event: &Event) {
         if self.note(event.clone()).is_ok() {
             let now = self.now;
@@ -67,12 +68,12 @@ impl Look<'_> {
         }
     }
 
-    /// When something was last written down.
+    /// When an event was last written down.
     fn noted(&self) -> Duration {
         self.inner.log.as_ref().map(Log::last).unwrap_or_default()
     }
 
-    /// Why the world cannot be kept any more, if so.
+    /// Why the world can no longer be kept, if so.
     pub(in crate::aws::sim) fn trouble(&self) -> Option<&str> {
         self.inner.log.as_ref().and_then(Log::trouble)
     }
@@ -115,7 +116,7 @@ impl Shared {
         }
     }
 
-    /// Keeps the world, at its start, in a file: what stands there has happened already.
+    /// Keeps the world, at its start, in a file: the events in the file have happened already.
     pub(in crate::aws::sim) fn keep_in(&self, log: Log) {
         let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
         inner.log = Some(log);
@@ -129,7 +130,7 @@ impl Shared {
         &self.dates
     }
 
-    /// The world as it is now, with everything that other processes have done to it.
+    /// Returns the present world, with all events of other processes.
     pub(in crate::aws::sim) fn now(&self) -> (Look<'_>, Duration) {
         let mut guard = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
         let inner = &mut *guard;
@@ -138,7 +139,7 @@ impl Shared {
                 inner.world.advance(entry.at());
                 entry.event.happen(&mut inner.world, entry.at());
             }
-            // Nobody sees the world before what was done to it.
+            // No look may show a time before the last event.
             self.clock.not_before(log.last());
         }
         let now = self.clock.elapsed();
@@ -151,15 +152,15 @@ impl Shared {
         inner.log.is_some()
     }
 
-    /// A stroke of a pacer, which is about to let `step` pass: lets other processes know how late it
-    /// is, if nothing was written down for `silent`. Returns how far tokio's clock must advance.
+    /// A stroke of a pacer, which is about to let `step` pass: tells other processes the time if
+    /// nothing was written down for `silent`. Returns how far tokio's clock must advance.
     pub(in crate::aws::sim) fn stroke(&self, step: Duration, silent: Duration) -> Duration {
         if !self.is_kept() {
             return step;
         }
         let (mut world, now) = self.now();
         if now.saturating_sub(world.noted()) >= silent {
-            // The next call tells of any trouble.
+            // The next call reports any trouble.
             let _ = world.note(Event::Passed);
         }
         drop(world);
@@ -170,12 +171,12 @@ impl Shared {
         self.now().0.programs
     }
 
-    /// What is fetched from a URL of the registry's blobs.
+    /// The content of a URL of the registry's blobs.
     pub(super) fn blob(&self, url: &str) -> Option<String> {
         self.now().0.registry.blob(url)
     }
 
-    /// The platform that is built for.
+    /// The platform that images are built for.
     pub(super) fn platform(&self) -> String {
         self.now().0.registry.platform.clone()
     }
@@ -189,7 +190,7 @@ impl Shared {
         world.push(now, tag, content)
     }
 
-    /// The side that answers a request, if its rule forwards: that with more weight.
+    /// The side that answers a request, if its rule forwards: the side with more weight.
     pub(super) fn side_of_request(
         &self,
         host: &str,
@@ -201,12 +202,11 @@ impl Shared {
         let groups = rules::groups_of(rule.actions());
         let heaviest = groups.into_iter().max_by_key(|(_, weight)| *weight);
         let (group, _) = heaviest?;
-        let sides = [(rules::blue(), Side::Blue), (rules::green(), Side::Green)];
-        let mut sides = sides.into_iter();
+        let mut sides = [(rules::blue(), Side::Blue), (rules::green(), Side::Green)].into_iter();
         sides.find_map(|(arn, side)| (arn.as_str() == group).then_some(side))
     }
 
-    /// What green answers with now.
+    /// How green's service answers now.
     pub(super) fn serving(&self) -> Option<Fate> {
         let (world, now) = self.now();
         world.fleet.serving(now)
@@ -229,7 +229,7 @@ impl Shared {
             && M::from_json(call, json) != mutation
         {
             let message =
-                "a kept simulation cannot keep all of this request; one that is not kept takes it";
+                "a kept simulation cannot store all of this request; use one that is not kept";
             return Err(answer(call, ErrorKind::Invalid, "NotKept", message));
         }
         let effect = move |world: &mut World, now: Duration| mutation.happen(world, now);
@@ -252,7 +252,7 @@ impl Shared {
         if let Some(stop) = stop_at(Moment::AfterEffect) {
             stop.wait().await;
         }
-        // What has no code was lost, or came from something before AWS.
+        // An error without a code was lost, or came from a server before AWS.
         let is_of_aws = match &served {
             Ok(_) => true,
             Err(error) => error.code.is_some(),
@@ -264,7 +264,7 @@ impl Shared {
         served
     }
 
-    /// Counts a call; what goes wrong with it, and where it stops.
+    /// Counts a call, and returns its numbers, its fault and its stop.
     fn numbered(
         &self,
         call: Call,
@@ -338,7 +338,7 @@ impl Shared {
                     return Err(lost(call, "the service answered 503"));
                 }
                 Some(Fault::TimeoutBeforeEffect) => Some(TIME_OUT),
-                // Whatever the answer is, it is lost.
+                // The answer is lost, whether success or error.
                 Some(Fault::TimeoutAfterEffect) => {
                     drop(carry_out(&mut world, now, call, json, effect));
                     Some(TIME_OUT)
@@ -364,7 +364,7 @@ impl Shared {
     }
 }
 
-/// The error of a call that could not be written down. It did nothing.
+/// The error of a call that could not be written down, and so did nothing.
 fn not_kept(call: Call, why: &str) -> ApiError {
     answer(call, ErrorKind::Unavailable, "KeptSimulation", why)
 }
@@ -395,7 +395,7 @@ fn carry_out<T>(
     let done = effect(world, now);
     for (at, weights) in std::mem::take(&mut world.followed) {
         let at = nanos(at);
-        // If it fails, the next call tells.
+        // If it fails, the next call reports that.
         let _ = world.note(Event::Planned { at, weights });
     }
     done

@@ -10,20 +10,20 @@ use crate::{
     traffic::Sides,
 };
 
-/// Something that was done to the world at some time. What follows from that, and from the scenario,
-/// is not written down: it happens by itself.
+/// Something that was done to the world at some time. Its consequences, and those of the scenario,
+/// are not written down: they happen by themselves.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "kebab-case")]
 pub(in crate::aws::sim) enum Event {
     /// Time passed.
     Passed,
-    /// A call was made. Which calls a fault hits is counted by it.
+    /// A call was made. Faults count calls by these events.
     Called { call: Call },
     /// A change was made, or refused for the world's own reasons.
     Changed {
         call: Call,
         input: Value,
-        /// When it lands, in nanoseconds since the start, if that is later.
+        /// When the effect comes, in nanoseconds since the start, if that is later.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         lands: Option<u64>,
     },
@@ -44,7 +44,7 @@ pub(in crate::aws::sim) enum Event {
 }
 
 impl Event {
-    /// Lets it happen.
+    /// Lets the event happen.
     pub(in crate::aws::sim) fn happen(&self, world: &mut World, now: Duration) {
         match self {
             Self::Passed => {}
@@ -68,14 +68,14 @@ impl Event {
             Self::Edited => world.edit_of_third_party(now),
             Self::Minimum { minimum } => world.minimum_of_third_party(now, *minimum),
             Self::Pushed { tag, content } => {
-                // It answers the one who pushed; this world only follows.
+                // The answer is for the handle that pushed; this world only follows.
                 let _ = world.push(now, tag, content);
             }
         }
     }
 }
 
-/// A time of the world, as the file has it.
+/// A time of the world, as the file writes it.
 pub(in crate::aws::sim) fn nanos(time: Duration) -> u64 {
     u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
 }

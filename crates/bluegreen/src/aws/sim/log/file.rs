@@ -1,4 +1,4 @@
-//! [`Log`]: the file, how it is shared, and what can be wrong with it.
+//! [`Log`]: the file of events, which processes share, and its errors.
 
 use std::{
     fs::{File, TryLockError},
@@ -14,7 +14,7 @@ use super::event::{Event, nanos};
 /// A line of the file.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(in crate::aws::sim) struct Entry {
-    /// When, in nanoseconds since the start. Never before the line above.
+    /// The time, in nanoseconds since the start. Never before that of the line above.
     nanos: u64,
     #[serde(flatten)]
     pub(in crate::aws::sim) event: Event,
@@ -26,29 +26,29 @@ impl Entry {
     }
 }
 
-/// The file that holds what was done, one line for each event.
+/// The file of events, one line for each.
 ///
-/// A look at the world holds the file's lock, reads what others have appended, and appends what it
-/// does itself. A line without an end was being written by a process that died: nothing was answered,
-/// so it is cut off.
+/// A look at the world holds the file's lock, reads the lines that others have appended, and appends
+/// its own. A line without an end was being written by a process that died: its call had no answer,
+/// so the line is cut off.
 #[derive(Debug)]
 pub(in crate::aws::sim) struct Log {
     file: File,
     path: PathBuf,
-    /// How much of it is read: always whole lines.
+    /// How many bytes are read: always whole lines.
     read: u64,
     lines: u64,
     /// The time of the last line that was read.
     last: Duration,
-    /// Why it cannot be used any more.
+    /// Why the file can no longer be used.
     trouble: Option<String>,
 }
 
 /// How long a look waits for the lock: a look takes microseconds.
 const PATIENCE: Duration = Duration::from_secs(5);
 const PAUSE: Duration = Duration::from_millis(1);
-/// The longest that may lie between two lines. Every wait of a migration is shorter, and a line with
-/// a broken time must not cost an age of simulated seconds.
+/// The longest time between two lines. Every wait of a migration is shorter, and a line with a broken
+/// time must not make a look simulate years.
 const LONGEST_GAP: Duration = Duration::from_secs(7 * 24 * 3600);
 
 impl Log {
@@ -63,13 +63,13 @@ impl Log {
         }
     }
 
-    /// Takes the lock and returns what is new. After trouble it returns nothing and holds nothing.
+    /// Takes the lock and returns the new lines. After trouble it returns none and holds no lock.
     pub(in crate::aws::sim) fn hold(&mut self) -> Vec<Entry> {
         if self.trouble.is_some() {
             return Vec::new();
         }
-        let locked = wait_for_lock(&self.file);
-        let locked = locked.map_err(|why| format!("cannot lock {}: {why}", self.path.display()));
+        let locked = wait_for_lock(&self.file)
+            .map_err(|why| format!("cannot lock {}: {why}", self.path.display()));
         let entries = locked.and_then(|()| self.news());
         entries.unwrap_or_else(|why| {
             self.give_up(why);
@@ -86,13 +86,14 @@ impl Log {
             nanos: nanos(at),
             event,
         };
-        let written = serde_json::to_vec(&entry).map_err(std::io::Error::from);
-        let written = written.and_then(|mut line| {
-            line.push(b'\n');
-            self.file.seek(SeekFrom::Start(self.read))?;
-            self.file.write_all(&line)?;
-            Ok(line.len() as u64)
-        });
+        let written = serde_json::to_vec(&entry)
+            .map_err(std::io::Error::from)
+            .and_then(|mut line| {
+                line.push(b'\n');
+                self.file.seek(SeekFrom::Start(self.read))?;
+                self.file.write_all(&line)?;
+                Ok(line.len() as u64)
+            });
         match written {
             Ok(length) => {
                 self.read += length;
@@ -101,10 +102,10 @@ impl Log {
                 Ok(())
             }
             Err(error) => {
-                // Half a line is none. If this fails too, the next one to read cuts it off.
+                // Half a line is cut off. If this fails too, the next process to read cuts it off.
                 let _ = self.file.set_len(self.read);
                 let why = format!(
-                    "cannot write {}: {error}; free the disk or the folder's rights, then run it again",
+                    "cannot write {}: {error}; free disk space or correct the folder's permissions, then run again",
                     self.path.display()
                 );
                 self.give_up(why.clone());
@@ -113,9 +114,9 @@ impl Log {
         }
     }
 
-    /// Lets the lock go.
+    /// Releases the lock.
     pub(in crate::aws::sim) fn release(&mut self) {
-        // Closing the file frees it too.
+        // Closing the file releases the lock too.
         let _ = self.file.unlock();
     }
 
@@ -124,7 +125,7 @@ impl Log {
         self.last
     }
 
-    /// Why it cannot be used any more, if so.
+    /// Why the file can no longer be used, if so.
     pub(in crate::aws::sim) fn trouble(&self) -> Option<&str> {
         self.trouble.as_deref()
     }
@@ -134,14 +135,14 @@ impl Log {
         self.trouble = Some(why);
     }
 
-    /// What others have appended.
+    /// Reads the lines that others have appended.
     fn news(&mut self) -> Result<Vec<Entry>, String> {
         let path = self.path.display().to_string();
         let failed = |error: std::io::Error| format!("cannot read {path}: {error}");
         let length = self.file.metadata().map_err(failed)?.len();
         if length < self.read {
             return Err(format!(
-                "{path} was cut while it was in use; run it again to go by what is left"
+                "{path} was cut while it was in use; run again to continue from the rest"
             ));
         }
         if length == self.read {
@@ -152,8 +153,10 @@ impl Log {
             .seek(SeekFrom::Start(self.read))
             .and_then(|_| self.file.read_to_end(&mut text))
             .map_err(failed)?;
-        let whole = text.iter().rposition(|byte| *byte == b'\n');
-        let whole = whole.map_or(0, |end| end + 1);
+        let whole = text
+            .iter()
+            .rposition(|byte| *byte == b'\n')
+            .map_or(0, |end| end + 1);
         if whole < text.len() {
             let kept = self.read + whole as u64;
             self.file.set_len(kept).map_err(failed)?;
@@ -180,7 +183,7 @@ impl Log {
     }
 }
 
-/// The lock of the file while it lives, for what is done beside the log.
+/// Holds the lock of the file while it lives, for work beside the log.
 #[derive(Debug)]
 pub(in crate::aws::sim) struct Lock<'a>(&'a File);
 
@@ -192,7 +195,7 @@ impl<'a> Lock<'a> {
 
 impl Drop for Lock<'_> {
     fn drop(&mut self) {
-        // Closing the file frees it too.
+        // Closing the file releases the lock too.
         let _ = self.0.unlock();
     }
 }
@@ -207,7 +210,7 @@ fn wait_for_lock(file: &File) -> Result<(), String> {
                 waited += PAUSE;
             }
             Err(TryLockError::WouldBlock) => {
-                let why = "another process holds it and stands still; continue or end that one";
+                let why = "another process holds the lock and makes no progress; continue or end that process";
                 return Err(why.to_owned());
             }
             Err(TryLockError::Error(error)) => return Err(error.to_string()),

@@ -50,12 +50,14 @@ impl Mutation for CreateRepositoryInputBuilder {
 
     fn from_json(_: Call, json: &Value) -> Self {
         let mutability = string(json, "imageTagMutability");
-        let scan = json.pointer("/imageScanningConfiguration/scanOnPush");
-        let scan = scan.and_then(Value::as_bool).map(|scan| {
-            ImageScanningConfiguration::builder()
-                .scan_on_push(scan)
-                .build()
-        });
+        let scan = json
+            .pointer("/imageScanningConfiguration/scanOnPush")
+            .and_then(Value::as_bool)
+            .map(|scan| {
+                ImageScanningConfiguration::builder()
+                    .scan_on_push(scan)
+                    .build()
+            });
         CreateRepositoryInput::builder()
             .set_repository_name(string(json, "repositoryName"))
             .set_image_tag_mutability(mutability.map(|one| ImageTagMutability::from(&*one)))

@@ -1,4 +1,4 @@
-//! What ECS does and answers: its requests are JSON as they are.
+//! The changes and answers of ECS: its requests are JSON already.
 
 use std::time::Duration;
 
@@ -53,7 +53,7 @@ impl Mutation for EcsMutation {
 
 const ARN: &str = "arn:aws:ecs:us-east-1:123456789012";
 
-/// What ECS answers, and what it does first.
+/// Lets a request have its effect, and returns ECS's answer.
 pub(in crate::aws::sim) fn serve(
     fleet: &mut Fleet,
     now: Duration,
@@ -185,19 +185,21 @@ pub(in crate::aws::sim) fn serve(
     }
 }
 
-/// What AWS shows with a deployment, and not with the service itself.
+/// The fields that AWS shows with a deployment, and not with the service itself.
 const OF_DEPLOYMENTS: [&str; 3] = [
     "serviceConnectConfiguration",
     "volumeConfigurations",
     "vpcLatticeConfigurations",
 ];
-/// What only a revision of the service shows.
+/// The fields that only a revision of the service shows.
 const OF_REVISIONS: [&str; 2] = ["ecsManagedResources", "gatewayConnectors"];
 
-/// By what clients reach the service, as a revision of it shows that.
+/// The ways by which clients reach the service, as a revision of it shows them.
 fn attachments(service: &Service) -> Map<String, Value> {
-    let all = ["loadBalancers", "serviceRegistries"].into_iter();
-    let all = all.chain(OF_DEPLOYMENTS).chain(OF_REVISIONS);
+    let all = ["loadBalancers", "serviceRegistries"]
+        .into_iter()
+        .chain(OF_DEPLOYMENTS)
+        .chain(OF_REVISIONS);
     all.filter_map(|field| Some((field.to_owned(), service.settings.get(field)?.clone())))
         .collect()
 }

@@ -188,7 +188,7 @@ pub(in crate::aws::sim) fn listener() -> Listener {
 /// A rule as AWS shows it: a forward to one group in both shapes, and never a client secret.
 pub(in crate::aws::sim) fn as_described(rule: &Rule) -> Rule {
     let mut rule = rule.clone();
-    // However values were given, they come back in both places.
+    // In whichever place values were given, AWS returns them in both.
     for condition in rule.conditions.iter_mut().flatten() {
         let short = condition.values.clone();
         match condition.field.as_deref() {
@@ -214,7 +214,7 @@ pub(in crate::aws::sim) fn as_described(rule: &Rule) -> Rule {
             login.client_secret = None;
             login.use_existing_client_secret = None;
         }
-        // A part of the URL that is not said stays as it was asked for.
+        // A part of the URL that is absent stays as in the request.
         if let Some(to) = action.redirect_config.as_mut() {
             for (part, own) in [
                 (&mut to.protocol, "#{protocol}"),

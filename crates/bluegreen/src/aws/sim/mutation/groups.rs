@@ -69,13 +69,15 @@ impl Mutation for CreateTargetGroupInputBuilder {
 
     fn from_json(_: Call, json: &Value) -> Self {
         let protocol = |field: &str| string(json, field).map(|one| ProtocolEnum::from(&*one));
-        let matcher = json.get("Matcher").filter(|one| one.is_object());
-        let matcher = matcher.map(|matcher| {
-            Matcher::builder()
-                .set_http_code(string(matcher, "HttpCode"))
-                .set_grpc_code(string(matcher, "GrpcCode"))
-                .build()
-        });
+        let matcher = json
+            .get("Matcher")
+            .filter(|one| one.is_object())
+            .map(|matcher| {
+                Matcher::builder()
+                    .set_http_code(string(matcher, "HttpCode"))
+                    .set_grpc_code(string(matcher, "GrpcCode"))
+                    .build()
+            });
         let kind = string(json, "TargetType").map(|one| TargetTypeEnum::from(&*one));
         let family = string(json, "IpAddressType");
         CreateTargetGroupInput::builder()

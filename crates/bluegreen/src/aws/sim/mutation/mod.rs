@@ -1,4 +1,4 @@
-//! What changes the world: requests that a file can keep, and what each of them does.
+//! Changes of the world: requests that a file can keep, and their effects.
 
 pub(super) mod ecr;
 pub(super) mod ecs;
@@ -17,8 +17,8 @@ use serde_json::Value;
 use super::{fault::Call, state::world::World};
 use crate::aws::api::ApiError;
 
-/// A request that changes the world. Its form in JSON is what a kept world keeps of it: whatever is
-/// lost on the way there and back cannot be kept.
+/// A request that changes the world. A kept world keeps it as JSON: a request that is not the same
+/// when read back cannot be kept.
 pub(super) trait Mutation: PartialEq + Sized + Send + 'static {
     type Output: 'static;
 
@@ -28,6 +28,6 @@ pub(super) trait Mutation: PartialEq + Sized + Send + 'static {
 
     fn from_json(call: Call, json: &Value) -> Self;
 
-    /// What it does, and what AWS answers.
+    /// Makes the change, and returns AWS's answer.
     fn happen(&self, world: &mut World, now: Duration) -> Result<Self::Output, ApiError>;
 }

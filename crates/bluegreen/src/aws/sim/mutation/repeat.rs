@@ -1,4 +1,4 @@
-//! A change that another handle made, made again.
+//! Repeats a change that another handle made.
 
 use std::time::Duration;
 
@@ -27,7 +27,7 @@ use serde_json::Value;
 use super::{Mutation, ecs::EcsMutation};
 use crate::aws::sim::{fault::Call, state::world::World};
 
-/// Makes a change again. The answer is the other handle's; a refusal is the same as there.
+/// Repeats a change. Its answer is the other handle's; a refusal is the same as there.
 pub(in crate::aws::sim) fn repeat(world: &mut World, now: Duration, call: Call, json: &Value) {
     let again = match call {
         Call::ModifyRule => again::<ModifyRuleInputBuilder>,

@@ -1,4 +1,4 @@
-//! Changes of how far blue's service may be scaled.
+//! Changes of the limits of blue's scaling.
 
 use std::time::Duration;
 
@@ -83,7 +83,7 @@ impl Mutation for RegisterScalableTargetInputBuilder {
             return Err(invalid(call, message));
         }
         (scaled.minimum, scaled.maximum) = (minimum, maximum);
-        // What runs is brought inside of the range at once.
+        // The running count is brought into the range at once.
         scaled.scale(now, scaled.desired());
         Ok(RegisterScalableTargetOutput::builder().build())
     }

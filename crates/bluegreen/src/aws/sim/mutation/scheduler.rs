@@ -37,7 +37,7 @@ use crate::{
     error::ErrorKind,
 };
 
-/// A schedule that is put there has the same fields, whether or not it was there.
+/// Requests to create and to update a schedule have the same fields.
 macro_rules! put_as_json {
     ($builder:expr) => {{
         let state = $builder.get_state().as_ref();
@@ -181,13 +181,15 @@ fn target_as_json(target: &Target) -> Value {
 }
 
 fn target(json: &Value) -> Option<Target> {
-    let retry = json.get("RetryPolicy").filter(|one| one.is_object());
-    let retry = retry.map(|retry| {
-        RetryPolicy::builder()
-            .set_maximum_event_age_in_seconds(number(retry, "MaximumEventAgeInSeconds"))
-            .set_maximum_retry_attempts(number(retry, "MaximumRetryAttempts"))
-            .build()
-    });
+    let retry = json
+        .get("RetryPolicy")
+        .filter(|one| one.is_object())
+        .map(|retry| {
+            RetryPolicy::builder()
+                .set_maximum_event_age_in_seconds(number(retry, "MaximumEventAgeInSeconds"))
+                .set_maximum_retry_attempts(number(retry, "MaximumRetryAttempts"))
+                .build()
+        });
     let target = Target::builder()
         .set_arn(string(json, "Arn"))
         .set_role_arn(string(json, "RoleArn"))
@@ -202,7 +204,7 @@ fn window(json: &Value) -> Option<FlexibleTimeWindow> {
     window.build().ok()
 }
 
-/// Scheduler refuses a role that it could not take on.
+/// Scheduler refuses a role that it could not assume.
 fn trusted(call: Call, world: &World) -> Result<(), ApiError> {
     if world.schedule_role.trusts_scheduler() {
         return Ok(());

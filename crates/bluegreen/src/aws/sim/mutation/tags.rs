@@ -73,7 +73,7 @@ impl Mutation for RemoveTagsInputBuilder {
     }
 }
 
-/// Tags are of groups and rules that exist.
+/// Only groups and rules that exist can be tagged.
 pub(in crate::aws::sim) fn check_tagged<'a>(
     call: Call,
     world: &World,

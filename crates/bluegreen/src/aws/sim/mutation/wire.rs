@@ -10,7 +10,7 @@ pub(super) fn list<T>(items: Option<&Vec<T>>, write: impl Fn(&T) -> Value) -> Va
     json!(items.map(|items| items.iter().map(write).collect::<Vec<_>>()))
 }
 
-/// The same list, read.
+/// Reads such a list.
 pub(super) fn read_list<T>(
     json: &Value,
     field: &str,
@@ -57,7 +57,7 @@ pub(super) fn condition(condition: &RuleCondition) -> Value {
     json
 }
 
-/// The lists that are there.
+/// The lists that have a value.
 fn said<const N: usize>(lists: [(&str, &Option<Vec<String>>); N]) -> Value {
     let said = lists.into_iter().filter(|(_, list)| list.is_some());
     said.map(|(name, list)| (name.to_owned(), json!(list)))

@@ -1,4 +1,4 @@
-//! How calls meet the world: a write keeps the state that it ends, and a read shows the live state
+//! How calls use the world: a write keeps the state that it ends, and a read shows the live state
 //! or an older one.
 
 use std::{mem::swap, time::Duration};
@@ -32,14 +32,14 @@ impl World {
         self.past.keep(ended, by, shown);
     }
 
-    /// Forgets what was kept last: the write after it was refused.
+    /// Forgets the state that was kept last: the write after it was refused.
     pub(in crate::aws::sim) fn forget(&mut self) {
         if self.past.is_kept() {
             self.past.forget();
         }
     }
 
-    /// A write of a caller. One that is refused is none.
+    /// Makes a write of a caller. A refused write does not count.
     pub(in crate::aws::sim) fn write<T>(
         &mut self,
         by: Numbered,
@@ -56,7 +56,7 @@ impl World {
         done
     }
 
-    /// A read, of the live state or of an older one if it lags.
+    /// Makes a read, of the live state or of an older one if the read lags.
     pub(in crate::aws::sim) fn read<T>(
         &mut self,
         call: Call,
@@ -72,8 +72,7 @@ impl World {
         answer
     }
 
-    /// Puts a state of the past into the present's place, and the present into its place. Returns
-    /// when that state ended.
+    /// Exchanges a past state and the present one. Returns when the past state ended.
     fn exchange(&mut self, place: usize) -> Duration {
         let (ended, shown) = self.past.state(place);
         match shown {

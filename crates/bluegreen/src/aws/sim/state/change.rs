@@ -1,4 +1,4 @@
-//! [`Change`]: who changed the weights, when, to what.
+//! [`Change`]: a change of the weights, its time and its writer.
 
 use jiff::Timestamp;
 
@@ -8,24 +8,24 @@ use crate::traffic::{Sides, TargetCounts};
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Change {
-    /// When.
+    /// The time of the change.
     pub at: Timestamp,
     /// The weights from then on.
     pub weights: Sides<u32>,
-    /// Who wrote them.
+    /// The writer of the weights.
     pub by: Writer,
     /// The targets at that moment.
     pub targets: Sides<TargetCounts>,
 }
 
-/// Who changed the weights.
+/// The origin of a change of the weights.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Writer {
-    /// They were so at the start.
+    /// The weights of the start.
     Start,
-    /// Whoever calls this simulated AWS.
+    /// The caller of this simulated AWS.
     Caller,
-    /// Somebody else.
+    /// A third party.
     Stranger,
     /// The service itself.
     Service,

@@ -1,4 +1,4 @@
-//! The container service's state: revisions, one service, its deployments, and how they go on.
+//! The container service's state: revisions, one service, its deployments, and their progress.
 
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ pub(in crate::aws::sim) const SERVICE: &str = "chatbot-fastapi";
 pub(super) const FAMILY: &str = "chatbot-fastapi";
 const ACCOUNT: &str = "arn:aws:ecs:us-east-1:123456789012";
 
-/// What a revision does when it is run.
+/// How a revision behaves when it is run.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Fate {
@@ -41,26 +41,26 @@ pub(in crate::aws::sim) struct Deployment {
     pub(in crate::aws::sim) begun: Duration,
     pub(in crate::aws::sim) desired: u32,
     pub(in crate::aws::sim) by: Writer,
-    /// Since when it is given up.
+    /// When it was given up, if it was.
     pub(in crate::aws::sim) failed: Option<Duration>,
     pub(in crate::aws::sim) reason: String,
 }
 
 #[derive(Debug, Clone)]
 pub(in crate::aws::sim) struct Fleet {
-    /// Every registered revision, oldest first: what was registered, and what it does.
+    /// Every registered revision, oldest first: its ARN, its definition and its behaviour.
     pub(in crate::aws::sim) revisions: Vec<(String, Map<String, Value>, Fate)>,
-    /// What newly registered revisions do.
+    /// How newly registered revisions behave.
     pub(in crate::aws::sim) next_fate: Fate,
     pub(in crate::aws::sim) service: Option<Service>,
     pub(super) deployments_made: u64,
-    /// Somebody else's deployment, this long after the start.
+    /// How long after the start a third party deploys, if it does.
     pub(in crate::aws::sim) stranger: Option<Duration>,
 }
 
 #[derive(Debug, Clone)]
 pub(in crate::aws::sim) struct Service {
-    /// What it was created with.
+    /// The settings with which the service was created.
     pub(in crate::aws::sim) settings: Map<String, Value>,
     pub(in crate::aws::sim) desired: u32,
     pub(in crate::aws::sim) tags: Vec<(String, String)>,
@@ -74,12 +74,12 @@ pub(in crate::aws::sim) struct Service {
 
 /// The first copy runs after this long, the rollout is complete after twice that.
 const STARTS: Duration = Duration::from_secs(30);
-/// A copy that dies does so this long after its start, and the next one is tried.
+/// A copy that dies does so this long after its start, and the next copy is started.
 const DIES: Duration = Duration::from_secs(20);
-/// So many failures make the circuit breaker trip, the least that AWS takes.
+/// The failures that trip the circuit breaker: the least that AWS accepts.
 const TRIPS: u32 = 3;
 
-/// How far a deployment is at one moment.
+/// The progress of a deployment at one moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::aws::sim) struct Progress {
     pub(in crate::aws::sim) running: u32,
@@ -105,7 +105,7 @@ impl Default for Fleet {
         fleet.service = Some(service);
         fleet.deploy(Duration::ZERO, &arn, Writer::Start);
         if let Some(service) = fleet.service.as_mut() {
-            // It was there long before.
+            // The service was there long before.
             service.events.clear();
         }
         fleet
@@ -220,7 +220,7 @@ impl Fleet {
             .unwrap_or_default()
     }
 
-    /// Lets the service's own setting take failed rollouts back.
+    /// Turns on the service's own rollback of failed rollouts.
     pub(in crate::aws::sim) fn breaker_takes_back(&mut self) {
         if let Some(service) = self.service.as_mut() {
             service.settings = settings(true);
@@ -364,8 +364,8 @@ impl Fleet {
         }
     }
 
-    /// Lets happen what happens by itself up to `now`, in order: else it would matter how often
-    /// anybody looks.
+    /// Lets the service's own events up to `now` happen, in order: otherwise the result would depend
+    /// on how often the world is looked at.
     pub(in crate::aws::sim) fn advance(&mut self, now: Duration) {
         if let Some(due) = self.stranger.filter(|due| *due <= now) {
             self.stranger = None;
@@ -380,7 +380,7 @@ impl Fleet {
         while self.settle(now) {}
     }
 
-    /// Lets the newest deployment end, if it has by `now`. Returns whether something changed.
+    /// Ends the newest deployment, if it has ended by `now`. Returns whether something changed.
     fn settle(&mut self, now: Duration) -> bool {
         let Some(primary) = self
             .service
@@ -441,7 +441,7 @@ impl Fleet {
         true
     }
 
-    /// What answers requests now; `None` where nothing does.
+    /// How the service answers requests now; `None` if nothing runs.
     pub(in crate::aws::sim) fn serving(&self, now: Duration) -> Option<Fate> {
         let service = self.service.as_ref()?;
         for deployment in &service.deployments {

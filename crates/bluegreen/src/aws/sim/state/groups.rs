@@ -23,10 +23,10 @@ use crate::{
     traffic::Side,
 };
 
-/// The network that everything is in.
+/// The network of all groups.
 const NETWORK: &str = "vpc-0123456789abcdef0";
 
-/// What each group of HTTP targets has, and its default
+/// The attributes of each group of HTTP targets, with their defaults
 /// ([ELB API](https://docs.aws.amazon.com/elasticloadbalancing/latest/APIReference/API_TargetGroupAttribute.html)).
 const ATTRIBUTES: [(&str, &str); 14] = [
     ("deregistration_delay.timeout_seconds", "300"),
@@ -63,7 +63,7 @@ const ATTRIBUTES: [(&str, &str); 14] = [
 #[derive(Debug, Clone)]
 pub(in crate::aws::sim) struct Groups {
     pub(in crate::aws::sim) all: Vec<TargetGroup>,
-    /// Groups that came to be while somebody looked on: nobody registered targets with them.
+    /// Groups that were made after the start: no service registers targets with them.
     made: Vec<String>,
     pub(in crate::aws::sim) tags: BTreeMap<String, BTreeMap<String, String>>,
     /// Attributes that are not the default, by group.
@@ -166,7 +166,7 @@ impl Groups {
             .collect()
     }
 
-    /// The same request twice makes one group; another of its name is refused.
+    /// The same request twice makes one group; another request for its name is refused.
     pub(in crate::aws::sim) fn create(
         &mut self,
         input: &CreateTargetGroupInputBuilder,
@@ -224,7 +224,7 @@ impl Groups {
                 format!("Target group '{arn}' is currently in use by a listener or a rule");
             return Err(answer(call, ErrorKind::Conflict, "ResourceInUse", &message));
         }
-        // Deleting what is not there succeeds.
+        // Deleting a group that does not exist succeeds.
         if let Some(index) = self.find(arn) {
             self.all.remove(index);
             self.tags.remove(arn);
@@ -247,7 +247,7 @@ impl Groups {
     }
 }
 
-/// A group with what it was not asked for, as AWS answers it.
+/// A group with AWS's defaults filled in, as AWS answers it.
 fn filled_in(mut group: TargetGroup) -> TargetGroup {
     let described = Value::Object(conversions::described(&conversions::document(&group)));
     let text = |field: &str| described.get(field)?.as_str().map(str::to_owned);
@@ -271,7 +271,7 @@ fn filled_in(mut group: TargetGroup) -> TargetGroup {
     group
 }
 
-/// A group as the guide has it.
+/// A group as the guide describes it.
 fn given(arn: &TargetGroupArn, port: i32) -> TargetGroup {
     TargetGroup::builder()
         .target_group_arn(arn.as_str())

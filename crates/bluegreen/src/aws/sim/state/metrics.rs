@@ -1,10 +1,10 @@
-//! What happened, second by second, and how CloudWatch publishes it.
+//! The traffic, second by second, and how CloudWatch publishes it.
 
 use std::time::Duration;
 
 use crate::traffic::{Side, Sides};
 
-/// One side's second.
+/// The requests of one side in one second.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(super) struct Second {
     pub(in crate::aws::sim) requests: u32,
@@ -12,11 +12,11 @@ pub(super) struct Second {
     pub(super) client_errors: u32,
     pub(in crate::aws::sim) errors: u32,
     pub(in crate::aws::sim) refused: u32,
-    /// Of all responses, in seconds.
+    /// The sum over all responses, in seconds.
     pub(super) latency_sum: f64,
     pub(super) latency_min: f64,
     pub(super) latency_max: f64,
-    /// Each response's, in seconds.
+    /// The latency of each response, in seconds.
     pub(super) latencies: Vec<f32>,
     pub(super) is_silent: bool,
 }
@@ -27,7 +27,7 @@ impl Second {
     }
 }
 
-/// All seconds since the start, and as many before it as anybody asked for.
+/// All seconds since the start, and as many before it as calls have asked for.
 #[derive(Debug, Default)]
 pub(in crate::aws::sim) struct Seconds {
     since: Vec<Sides<Second>>,
@@ -51,7 +51,7 @@ pub(in crate::aws::sim) enum Metric {
     AppLatency,
 }
 
-/// What CloudWatch keeps of a metric's period.
+/// The statistics that CloudWatch keeps of a metric's period.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(in crate::aws::sim) struct Statistics {
     pub(in crate::aws::sim) sum: f64,
@@ -61,7 +61,7 @@ pub(in crate::aws::sim) struct Statistics {
 }
 
 impl Statistics {
-    /// A statistic by its name; none for what the simulation does not keep.
+    /// A statistic by its name; `None` if the simulation does not keep it.
     pub(in crate::aws::sim) fn get(&self, name: &str) -> Option<f64> {
         match name {
             "Sum" => Some(self.sum),
@@ -112,7 +112,7 @@ impl Seconds {
         totals
     }
 
-    /// A metric over the seconds `from..to`; `None` where CloudWatch has no data point.
+    /// A metric over the seconds `from..to`; `None` if CloudWatch has no data point.
     pub(in crate::aws::sim) fn statistics(
         &self,
         metric: Metric,
@@ -143,8 +143,8 @@ impl Seconds {
         all
     }
 
-    /// A statistic over the distribution of latencies: a percentile or a trimmed count; `None`
-    /// where CloudWatch has no data point, or the simulation no such statistic.
+    /// A statistic over the distribution of latencies: a percentile or a trimmed count; `None` if
+    /// CloudWatch has no data point, or the simulation no such statistic.
     pub(in crate::aws::sim) fn distribution(
         &self,
         metric: Metric,
@@ -220,7 +220,7 @@ fn one(metric: Metric, second: &Second) -> Option<Statistics> {
     }
 }
 
-/// A count has a data point only where it is not zero.
+/// A count has a data point only if it is not zero.
 fn counted(count: u32) -> Option<Statistics> {
     (count > 0).then(|| Statistics {
         sum: f64::from(count),
@@ -230,7 +230,7 @@ fn counted(count: u32) -> Option<Statistics> {
     })
 }
 
-/// How soon CloudWatch shows what.
+/// The delays of CloudWatch.
 #[derive(Debug, Clone, Copy)]
 pub(in crate::aws::sim) struct Publication {
     /// A balancer's minute is complete this long after its end.
@@ -245,7 +245,7 @@ const PART: i64 = 70;
 const APP_AFTER: Duration = Duration::from_secs(10);
 
 impl Publication {
-    /// Of the period `from..to`, in seconds since the start, what shows at `now`: its end.
+    /// The end of the part of the period `from..to`, in seconds since the start, that shows at `now`.
     pub(in crate::aws::sim) fn visible(
         self,
         metric: Metric,

@@ -1,4 +1,4 @@
-//! The state of the simulated world and how it goes on. It knows nothing of who asks.
+//! The state of the simulated world and its progress. It knows nothing of its callers.
 
 pub(super) mod calls;
 pub(super) mod change;

@@ -1,4 +1,4 @@
-//! What reads that lag show: the world as it was right before a write.
+//! The past that lagging reads show: the world right before a write.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -20,7 +20,7 @@ pub(in crate::aws::sim) struct Numbered {
     pub(in crate::aws::sim) call: Call,
     pub(in crate::aws::sim) of_call: u64,
     pub(in crate::aws::sim) of_all: u64,
-    /// When it was made.
+    /// When the call was made.
     pub(in crate::aws::sim) made: Duration,
 }
 
@@ -30,7 +30,7 @@ impl Numbered {
     }
 }
 
-/// The past that reads may show, as far back as the first lag was set.
+/// The past that reads may show, back to the time at which the first lag was set.
 #[derive(Debug, Default)]
 pub(in crate::aws::sim) struct Past {
     states: Vec<State>,
@@ -42,12 +42,12 @@ pub(in crate::aws::sim) struct Past {
 struct State {
     /// When it ended.
     ended: Duration,
-    /// The call that ended it; none if a third party or a schedule did.
+    /// The call that ended it; `None` if a third party or a schedule did.
     by: Option<Numbered>,
     shown: Shown,
 }
 
-/// What the calls of one area show.
+/// The state that the calls of one area show.
 #[derive(Debug)]
 pub(super) enum Shown {
     Balancer {
@@ -103,7 +103,7 @@ impl Past {
         self.states.push(State { ended, by, shown });
     }
 
-    /// Forgets what was kept last.
+    /// Forgets the state that was kept last.
     pub(super) fn forget(&mut self) {
         self.states.pop();
     }
@@ -119,7 +119,7 @@ impl Past {
         let hidden = self.oldest(call, usize::MAX, |lag, seen, ended| {
             lag.hides(seen, ended, now)
         });
-        // What is hidden is not shown, so no read goes back from it.
+        // A hidden state is not shown, so no read goes back from it.
         let visible = hidden.unwrap_or(usize::MAX);
         let gone_back = self.oldest(call, visible, |lag, seen, ended| {
             lag.goes_back(seen, ended, now)
@@ -151,7 +151,7 @@ impl Past {
 }
 
 impl State {
-    /// Whether a write of this area ended it that the lag is behind.
+    /// Whether the state was ended by a write of this area that the lag is behind.
     fn is_before(&self, lag: &Lag, area: Area) -> bool {
         let by_call = |writes: &Selector| self.by.is_some_and(|by| by.is_of(writes));
         self.shown.area() == area && lag.writes().is_none_or(by_call)

@@ -1,10 +1,10 @@
-//! [`Programs`]: how the machine's programs do.
+//! [`Programs`]: the defects of the machine's programs.
 
-/// What is wrong with the simulated machine's programs.
+/// The defect of the simulated machine's programs.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Programs {
-    /// Nothing.
+    /// None.
     #[default]
     Work,
     /// There is no `docker`.

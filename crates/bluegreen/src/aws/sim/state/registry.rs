@@ -7,10 +7,10 @@ use sha2::{Digest as _, Sha256};
 pub(in crate::aws::sim) const HOST: &str = "123456789012.dkr.ecr.us-east-1.amazonaws.com";
 pub(in crate::aws::sim) const REPOSITORY: &str = "chatbot-fastapi";
 
-/// Where the blobs of its images are fetched.
+/// The address of the blobs of images.
 const BLOBS: &str = "https://blobs.simulated.example/";
 
-/// Where a blob of an image may be fetched.
+/// The URL of a blob of an image.
 pub(in crate::aws::sim) fn blob_url(digest: &str) -> String {
     format!("{BLOBS}{digest}?X-Amz-Signature=simulated")
 }
@@ -39,7 +39,7 @@ impl Default for Registry {
 }
 
 impl Registry {
-    /// What a push does: the digest, or why it is refused.
+    /// Pushes an image: returns its digest, or why the push is refused.
     pub(in crate::aws::sim) fn push(&mut self, tag: &str, content: &str) -> Result<String, String> {
         let config = digest(content);
         let manifest = format!(
@@ -50,7 +50,7 @@ impl Registry {
         Ok(digest)
     }
 
-    /// What is fetched from a URL, if it is that of a blob: the configuration of an image.
+    /// The content of a URL, if it is that of a blob: the configuration of an image.
     pub(in crate::aws::sim) fn blob(&self, url: &str) -> Option<String> {
         url.strip_prefix(BLOBS)?;
         let (os, architecture) = self.platform.split_once('/')?;

@@ -1,8 +1,8 @@
-//! The role that schedules write as.
+//! The role that schedules use.
 
 use std::collections::BTreeSet;
 
-/// What IAM knows of the role of a dead-man switch. One role stands for whatever ARN is named.
+/// The role of a dead-man switch, as IAM knows it. This one role stands for every ARN.
 ///
 /// # Examples
 ///
@@ -52,7 +52,7 @@ impl ScheduleRole {
         !self.is_missing && !self.is_untrusting
     }
 
-    /// Whether a schedule that writes as this role can do this.
+    /// Whether a schedule with this role may do this.
     pub(in crate::aws::sim) fn may(&self, action: &str) -> bool {
         !self.lacks.contains(action)
     }

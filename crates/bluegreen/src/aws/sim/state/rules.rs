@@ -43,7 +43,7 @@ pub(in crate::aws::sim) struct Shape {
     pub(in crate::aws::sim) stickiness: Option<Duration>,
     /// A third group stands in the forward, at this weight.
     pub(in crate::aws::sim) third: Option<i32>,
-    /// So many other rules come first.
+    /// How many other rules come first.
     pub(in crate::aws::sim) rules_before: u32,
     /// Another rule forwards to green as well.
     pub(in crate::aws::sim) is_shared: bool,
@@ -51,16 +51,16 @@ pub(in crate::aws::sim) struct Shape {
     pub(in crate::aws::sim) is_detached: bool,
     /// Tests reach green by a route of their own.
     pub(in crate::aws::sim) has_test_route: bool,
-    /// That route bears the tag of one that was made for the main rule.
+    /// That route has the tag of a route that was made for the main rule.
     pub(in crate::aws::sim) test_route_is_marked: bool,
-    /// Another rule sends green what carries a certain header.
+    /// Another rule sends green every request with a certain header.
     pub(in crate::aws::sim) is_behind_header: bool,
     /// Green is behind a network load balancer as well.
     pub(in crate::aws::sim) is_behind_network_balancer: bool,
-    /// An action of a type that nobody knows stands in the rule.
+    /// An action of an unknown type stands in the rule.
     pub(in crate::aws::sim) unknown_action: bool,
     pub(in crate::aws::sim) weights: Option<Sides<u32>>,
-    /// What else is changed in the rule that divides the traffic.
+    /// Another change of the rule that divides the traffic.
     #[cfg(test)]
     pub(in crate::aws::sim) change: Option<fn(&mut Rule)>,
 }
@@ -69,9 +69,9 @@ pub(in crate::aws::sim) struct Shape {
 pub(in crate::aws::sim) struct Rules {
     /// Every rule of the one listener, the default rule last.
     pub(in crate::aws::sim) all: Vec<Rule>,
-    /// The ARN of the one that divides the traffic.
+    /// The ARN of the rule that divides the traffic.
     main: String,
-    /// How many were made since the start.
+    /// How many rules were made since the start.
     made: u32,
     /// Green is behind a network load balancer as well.
     pub(in crate::aws::sim) is_behind_network_balancer: bool,
@@ -173,8 +173,8 @@ impl Rules {
         if shape.has_test_route {
             let index = all
                 .iter()
-                .position(|rule| rule.rule_arn.as_ref() == Some(&main));
-            let index = index.unwrap_or_default();
+                .position(|rule| rule.rule_arn.as_ref() == Some(&main))
+                .unwrap_or_default();
             let route = test_route(&all[index]);
             all.insert(index, route);
         }
@@ -198,7 +198,7 @@ impl Rules {
         &self.all[self.main_index()]
     }
 
-    /// It is never deleted: see [`delete`](Self::delete).
+    /// The main rule is never deleted: see [`delete`](Self::delete).
     fn main_index(&self) -> usize {
         self.find(&self.main).expect("the main rule")
     }
@@ -235,7 +235,7 @@ impl Rules {
         }
     }
 
-    /// Whether any rule forwards to a side, at whatever weight: only then it is health-checked.
+    /// Whether any rule forwards to a side, at any weight: only then the side is health-checked.
     pub(super) fn is_attached(&self, side: Side) -> bool {
         self.name(match side {
             Side::Blue => BLUE,
@@ -309,7 +309,7 @@ impl Rules {
         Ok(())
     }
 
-    /// The rule that a request comes to.
+    /// The rule that takes a request.
     pub(in crate::aws::sim) fn of_request(
         &self,
         host: &str,
@@ -343,7 +343,7 @@ impl Rules {
         (config.enabled == Some(true)).then(|| Duration::from_secs(seconds))
     }
 
-    /// Somebody else's write: only weights, nothing else of the rule.
+    /// A third party's write: only weights, nothing else of the rule.
     pub(in crate::aws::sim) fn write_weights(&mut self, weights: Sides<u32>) {
         let index = self.main_index();
         let rule = &mut self.all[index];
@@ -366,12 +366,12 @@ impl Rules {
         }
     }
 
-    /// The main rule without the two weights: what no migration may change.
+    /// The main rule without the two weights: no migration may change this text.
     pub(in crate::aws::sim) fn text_without_weights(&self) -> String {
         let mut rules = self.clone();
         rules.write_weights(Sides { blue: 0, green: 0 });
         let mut main = rules.main().clone();
-        // The order of groups and the scalar form say nothing.
+        // The order of groups and the scalar form mean nothing.
         for action in main.actions.iter_mut().flatten() {
             if let Some(config) = action.forward_config.as_mut() {
                 if let Some(groups) = config.target_groups.as_mut() {
@@ -379,7 +379,7 @@ impl Rules {
                 }
                 action.target_group_arn = None;
             }
-            // How a secret was confirmed is no part of the rule.
+            // The way in which a secret was confirmed is no part of the rule.
             if let Some(login) = action.authenticate_oidc_config.as_mut() {
                 login.use_existing_client_secret = None;
                 login.client_secret = None;
@@ -410,7 +410,7 @@ pub(in crate::aws::sim) fn groups_of<'a>(
     groups.collect()
 }
 
-/// When a rule is asked; the default rule comes last.
+/// The position at which a rule is evaluated; the default rule comes last.
 fn turn(rule: &Rule) -> i32 {
     let priority = rule.priority.as_deref().and_then(|text| text.parse().ok());
     priority.unwrap_or(i32::MAX)
@@ -433,7 +433,7 @@ pub(in crate::aws::sim) fn forward_to(group: &str) -> Action {
         .build()
 }
 
-/// A rule for what carries a header, as a content delivery network sends.
+/// A rule for requests with a header, as a content delivery network sends it.
 fn of_network(header: &str, value: &str, action: Action) -> Rule {
     Rule::builder()
         .rule_arn(rule_arn(0xc))

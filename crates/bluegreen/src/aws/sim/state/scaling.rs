@@ -5,11 +5,12 @@ use std::{collections::VecDeque, time::Duration};
 /// How a service is scaled: by target tracking of its requests, as Application Auto Scaling does it
 /// ([how it works](https://docs.aws.amazon.com/autoscaling/application/userguide/application-auto-scaling-target-tracking.html)).
 ///
-/// A target is to serve a quarter more than it does at the start. Each minute says how many targets
-/// that makes. If all minutes of the last quarter of an hour say that fewer would do, the service is
-/// scaled in, to the most that one of them asks for; if three minutes in a row ask for more, it is
-/// scaled out. It is never scaled below its minimum, nor above its maximum; a minimum that is raised
-/// above what runs is followed at once. A target that is new serves after a minute.
+/// A target is to serve a quarter more than at the start. The requests of each minute give the number
+/// of targets that this needs. If every minute of the last quarter of an hour needs fewer targets
+/// than run, the service is scaled in, to the highest of these numbers; if three minutes in a row
+/// need more, it is scaled out. It is never scaled below its minimum, nor above its maximum; a
+/// minimum that is raised above the running count takes effect at once. A new target serves after a
+/// minute.
 ///
 /// # Examples
 ///
@@ -38,13 +39,13 @@ pub struct Scaling {
     out_after: u32,
 }
 
-/// How much more than at the start a target is to serve.
+/// What a target is to serve, as a multiple of what it serves at the start.
 const HEADROOM: f64 = 1.25;
 /// How long a new target takes until it serves.
 const STARTS: Duration = Duration::from_secs(60);
 
 impl Scaling {
-    /// Between so many targets and so many.
+    /// Scales between these numbers of targets.
     #[must_use]
     pub fn between(minimum: u32, maximum: u32) -> Self {
         Self {
@@ -55,14 +56,16 @@ impl Scaling {
         }
     }
 
-    /// Scaled in after so many minutes in a row that ask for less. Default: 15, as on AWS.
+    /// How many minutes in a row must need less before the service is scaled in. Default: 15, as on
+    /// AWS.
     #[must_use]
     pub fn in_after(mut self, minutes: u32) -> Self {
         self.in_after = minutes.max(1);
         self
     }
 
-    /// Scaled out after so many minutes in a row that ask for more. Default: 3, as on AWS.
+    /// How many minutes in a row must need more before the service is scaled out. Default: 3, as on
+    /// AWS.
     #[must_use]
     pub fn out_after(mut self, minutes: u32) -> Self {
         self.out_after = minutes.max(1);
@@ -76,13 +79,13 @@ pub(in crate::aws::sim) struct Scaled {
     pub(in crate::aws::sim) minimum: u32,
     pub(in crate::aws::sim) maximum: u32,
     rule: Scaling,
-    /// What a target is to serve, in requests a minute.
+    /// The requests a minute that a target is to serve.
     share: f64,
-    /// From when on each target serves.
+    /// The time from which each target serves.
     ready: Vec<Duration>,
     /// Requests of the minute under way.
     requests: u32,
-    /// How many targets each of the last minutes asks for, the newest last.
+    /// How many targets each of the last minutes needs, the newest last.
     asked: VecDeque<u32>,
 }
 
@@ -101,7 +104,7 @@ impl Scaled {
         }
     }
 
-    /// From when on each target serves.
+    /// The time from which each target serves.
     pub(in crate::aws::sim) fn ready(&self) -> &[Duration] {
         &self.ready
     }
@@ -110,7 +113,7 @@ impl Scaled {
         u32::try_from(self.ready.len()).unwrap_or(u32::MAX)
     }
 
-    /// Takes the requests of one second.
+    /// Counts the requests of one second.
     pub(super) fn pass(&mut self, second: Duration, requests: u32) {
         self.requests += requests;
         if (second.as_secs() + 1).is_multiple_of(60) {
@@ -125,7 +128,7 @@ impl Scaled {
         }
     }
 
-    /// How many targets the requests of a minute ask for.
+    /// How many targets the requests of a minute need.
     fn asks(&self, requests: u32) -> u32 {
         #[expect(
             clippy::cast_possible_truncation,
@@ -136,7 +139,7 @@ impl Scaled {
         targets
     }
 
-    /// Scales in or out, if enough minutes in a row ask for it.
+    /// Scales in or out, if enough minutes in a row need it.
     fn follow(&mut self, now: Duration) {
         let now_runs = self.desired();
         let last = |minutes: u32| {
@@ -154,7 +157,7 @@ impl Scaled {
         self.scale(now, wanted);
     }
 
-    /// Runs as many as scaling may.
+    /// Runs the wanted number of targets, within the limits.
     pub(in crate::aws::sim) fn scale(&mut self, now: Duration, wanted: u32) {
         let wanted = wanted.clamp(self.minimum, self.maximum.max(self.minimum));
         if wanted == self.desired() {

@@ -1,4 +1,4 @@
-//! The schedules of EventBridge Scheduler, and what their targets write.
+//! The schedules of EventBridge Scheduler, and the writes of their targets.
 
 use std::collections::BTreeMap;
 
@@ -60,7 +60,7 @@ fn time(expression: &str) -> Option<Timestamp> {
     Some(time.to_zoned(TimeZone::UTC).ok()?.timestamp())
 }
 
-/// What a universal target writes, read from its input as the API would.
+/// The write of a universal target, read from its input as the API would.
 pub(super) enum Request {
     Rule(String, Vec<Action>),
     Default(String, Vec<Action>),

@@ -32,7 +32,7 @@ pub enum When {
     AfterNthRise(u32, Duration, Duration),
 }
 
-/// What a service does beside serving well.
+/// How a service behaves beside serving well.
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[non_exhaustive]
 pub enum Behaviour {
@@ -42,7 +42,7 @@ pub enum Behaviour {
     Leak(f64),
     /// Answers with this median latency.
     Latency(Duration),
-    /// Refuses connections: the balancer answers for it, and its metrics say nothing of that.
+    /// Refuses connections: the balancer answers instead, and the service's metrics do not show it.
     Dead,
     /// Publishes no metrics.
     Silent,
@@ -62,7 +62,7 @@ pub(super) struct Conditions {
 pub(super) const UNHEALTHY_AFTER: Duration = Duration::from_secs(90);
 
 impl Service {
-    /// A service of so many targets that serves well: one error in a thousand requests, 120 ms.
+    /// A service of this many targets that serves well: one error in a thousand requests, 120 ms.
     #[must_use]
     pub fn new(targets: u32) -> Self {
         Self {
@@ -76,29 +76,29 @@ impl Service {
         }
     }
 
-    /// Its usual fraction of failed requests, 0 to 1.
+    /// Sets the usual fraction of failed requests, 0 to 1.
     #[must_use]
     pub fn with_error_rate(mut self, rate: f64) -> Self {
         self.error_rate = rate.clamp(0.0, 1.0);
         self
     }
 
-    /// Its usual median latency.
+    /// Sets the usual median latency.
     #[must_use]
     pub fn with_latency(mut self, latency: Duration) -> Self {
         self.latency = latency;
         self
     }
 
-    /// One of its targets can serve so many requests a second; what comes beyond fails. Default: as many
-    /// as come.
+    /// Limits each target to this many requests a second; the requests beyond that fail. Default: no
+    /// limit.
     #[must_use]
     pub fn with_capacity(mut self, requests_a_second: f64) -> Self {
         self.capacity = Some(requests_a_second.max(0.0));
         self
     }
 
-    /// Its first target is healthy after `first`, each further one `every` later.
+    /// The first target is healthy after `first`, each further one `every` later.
     #[must_use]
     pub fn warming(mut self, first: Duration, every: Duration) -> Self {
         self.ready_after = first;
@@ -155,7 +155,7 @@ impl Service {
         self.capacity.map(limit)
     }
 
-    /// From when on each of its targets is healthy.
+    /// The time from which each of its targets is healthy.
     pub(in crate::aws::sim) fn ready(&self) -> Vec<Duration> {
         let targets = 0..self.targets;
         targets
@@ -194,7 +194,7 @@ impl When {
         self.began(now, rises).is_some()
     }
 
-    /// Since when it shows, if it shows now.
+    /// Since when the behaviour shows, if it shows now.
     fn began(self, now: Duration, rises: &[Duration]) -> Option<Duration> {
         let after = |rise: Duration, from: Duration, to: Duration| {
             (now >= rise + from && now < rise.saturating_add(to)).then_some(rise + from)

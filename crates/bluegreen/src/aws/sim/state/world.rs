@@ -1,4 +1,4 @@
-//! The state of the simulated AWS and how it goes on.
+//! The state of the simulated AWS and its progress.
 
 use std::{collections::BTreeMap, fmt, time::Duration};
 
@@ -58,7 +58,7 @@ pub enum AlarmKind {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum AlarmEvaluation {
-    /// `PARTIAL_DATA`: not all the data could be had.
+    /// `PARTIAL_DATA`: a part of the data is missing.
     PartialData,
     /// `EVALUATION_FAILURE`: CloudWatch itself is in trouble for a while.
     Failure,
@@ -88,19 +88,19 @@ pub(in crate::aws::sim) struct World {
     pub(in crate::aws::sim) past: Past,
     /// Writes that land after their callers have given up, by time.
     pub(in crate::aws::sim) late: BTreeMap<Duration, Vec<LateEffect>>,
-    /// A third party's writes that follow a call's effect: of which call, how long after it.
+    /// A third party's writes that follow a call's effect: the call, and how long after it.
     pub(in crate::aws::sim) followers: Vec<(Selector, Duration, Sides<u32>)>,
-    /// Those of them that became due since they were last taken from here.
+    /// Writes of the followers that became due since they were last taken from here.
     pub(in crate::aws::sim) followed: Vec<(Duration, Sides<u32>)>,
-    /// Somebody else's writes, by time.
+    /// Third parties' writes, by time.
     pub(in crate::aws::sim) scheduled: BTreeMap<Duration, Sides<u32>>,
     /// How blue's service is scaled, if it is.
     pub(in crate::aws::sim) scaling: Option<Scaled>,
     /// The schedules of EventBridge Scheduler.
     pub(in crate::aws::sim) schedules: Schedules,
-    /// What they write as.
+    /// The role that schedules use.
     pub(in crate::aws::sim) schedule_role: ScheduleRole,
-    /// What they have told a topic.
+    /// The messages that schedules have sent to a topic.
     pub(in crate::aws::sim) notices: Vec<String>,
     pub(in crate::aws::sim) seconds: Seconds,
     pub(in crate::aws::sim) changes: Vec<Change>,
@@ -111,10 +111,10 @@ pub(in crate::aws::sim) struct World {
     pub(in crate::aws::sim) pinned: f64,
 }
 
-/// What a call does to the world, at which time.
+/// The effect of a call on the world, at a time.
 type Effect = dyn FnOnce(&mut World, Duration) + Send;
 
-/// What a call does when it lands.
+/// The effect of a call that comes late.
 pub(in crate::aws::sim) struct LateEffect(Box<Effect>);
 
 impl fmt::Debug for LateEffect {
@@ -123,7 +123,7 @@ impl fmt::Debug for LateEffect {
     }
 }
 
-/// The fraction of requests that come from clients with a sticky cookie, where it is enabled.
+/// The fraction of requests that come from clients with a sticky cookie, if stickiness is enabled.
 const STICKY_CLIENTS: f64 = 0.8;
 /// The spread of latencies, as the sigma of their logarithm.
 const LATENCY_SIGMA: f64 = 0.5;
@@ -131,12 +131,12 @@ const LATENCY_SIGMA: f64 = 0.5;
 const CLIENT_ERRORS: f64 = 0.01;
 
 impl World {
-    /// Lets every second before `now` happen, and somebody else's writes that were due.
+    /// Lets every second before `now` happen, and third parties' writes that were due.
     pub(in crate::aws::sim) fn advance(&mut self, now: Duration) {
         let wanted = usize::try_from(now.as_secs()).unwrap_or(usize::MAX);
         while self.seconds.len() < wanted {
             let second = Duration::from_secs(self.seconds.len() as u64);
-            // A second sees whatever was written within it, whether or not somebody asked then.
+            // A second sees every write within it, whether or not a call looked then.
             let its_end = second + Duration::from_nanos(999_999_999);
             self.write_due(its_end);
             let happened = self.happen(second);
@@ -153,7 +153,7 @@ impl World {
     }
 
     /// Lets every write that is due by `now` happen, in the order of their times, schedules included:
-    /// else it would matter how often anybody looks.
+    /// otherwise the result would depend on how often the world is looked at.
     fn write_due(&mut self, now: Duration) {
         loop {
             let theirs = self.scheduled.first_key_value().map(|(at, _)| *at);
@@ -198,7 +198,7 @@ impl World {
             .map(|(_, after, weights)| (now.saturating_add(*after), *weights))
             .collect();
         for (mut at, weights) in due {
-            // Two of one moment come one after the other.
+            // Two writes of one moment come one after the other.
             while self.scheduled.contains_key(&at) {
                 at += Duration::from_nanos(1);
             }
@@ -318,8 +318,8 @@ impl World {
         }
     }
 
-    /// Lets blue have served alone for so many seconds before the start, as far as its history
-    /// goes: as it usually does, whatever happens later.
+    /// Lets blue have served alone, in its usual way, for this many seconds before the start, as far
+    /// as its history goes.
     pub(in crate::aws::sim) fn remember(&mut self, seconds: u64) {
         let wanted = usize::try_from(seconds.min(self.history.as_secs())).unwrap_or(usize::MAX);
         while self.seconds.past() < wanted {
@@ -341,7 +341,8 @@ impl World {
         }
     }
 
-    /// The randomness of a second is its own, so it does not matter who asks when.
+    /// Each second has randomness of its own, so the result does not depend on when the world is
+    /// looked at.
     fn random(&self, second: u64) -> ChaCha8Rng {
         let mixed = self
             .seed
@@ -388,7 +389,7 @@ impl World {
         }
     }
 
-    /// Green's share of this second's requests: by weight, but for clients that are pinned.
+    /// Green's share of this second's requests: by weight, except for clients that are pinned.
     fn green_share(&mut self) -> f64 {
         let weighted = self.weighted_share();
         match self.rules.stickiness() {
@@ -412,7 +413,7 @@ fn serve(random: &mut ChaCha8Rng, requests: u32, conditions: Conditions) -> Seco
         second.refused = requests;
         return second;
     }
-    // What comes beyond what the targets can serve fails.
+    // Requests beyond the capacity of the targets fail.
     let served = requests.min(conditions.limit.unwrap_or(requests));
     let errors = binomial(random, served, conditions.error_rate);
     second.client_errors = binomial(random, served - errors, CLIENT_ERRORS);
@@ -442,7 +443,7 @@ fn binomial(random: &mut ChaCha8Rng, of: u32, rate: f64) -> u32 {
 #[expect(
     clippy::cast_possible_truncation,
     clippy::cast_sign_loss,
-    reason = "a Poisson sample is a small whole number, and saturates where it is not"
+    reason = "a Poisson sample is a small whole number, and saturates if it is not"
 )]
 fn whole(sample: f64) -> u32 {
     sample as u32

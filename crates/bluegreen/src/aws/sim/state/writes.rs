@@ -1,4 +1,4 @@
-//! What is written to the rules, by callers and by schedules, and what AWS refuses of it.
+//! Writes to the rules, by callers and by schedules, and AWS's refusals.
 
 use std::time::Duration;
 
@@ -23,7 +23,7 @@ use crate::{
     error::ErrorKind,
 };
 
-/// How long after its time a schedule fires: it only keeps its minute.
+/// How long after its time a schedule fires: AWS only keeps the minute.
 const LATE: Duration = Duration::from_secs(30);
 
 /// The place of a rule that `ModifyRule` may change.
@@ -62,7 +62,7 @@ pub(in crate::aws::sim) fn write_default(
     Ok(())
 }
 
-/// What AWS refuses.
+/// Refuses the actions that AWS refuses.
 pub(in crate::aws::sim) fn check(call: Call, actions: &[Action]) -> Result<(), ApiError> {
     if actions.is_empty() {
         return Err(invalid(
@@ -102,7 +102,7 @@ pub(in crate::aws::sim) fn check(call: Call, actions: &[Action]) -> Result<(), A
     Ok(())
 }
 
-/// A forward names groups that exist; the third one is nobody's and always there.
+/// A forward names groups that exist; the third one belongs to no service and always exists.
 pub(in crate::aws::sim) fn check_groups(
     call: Call,
     world: &World,
@@ -122,7 +122,7 @@ impl World {
         times.min().map(fires)
     }
 
-    /// Lets every schedule that is due by `now` write its rule, and go.
+    /// Lets every schedule that is due by `now` write its rule, and deletes it.
     pub(in crate::aws::sim) fn fire_schedules(&mut self, now: Duration) {
         loop {
             let date = self.date(now);
@@ -159,7 +159,7 @@ impl World {
                 }
                 Ok(Request::Notice(_)) | Err(_) => false,
             };
-            // What the API refuses is tried again for a minute, and then forgotten.
+            // A write that the API refuses is tried again for a minute, and then forgotten.
             if written {
                 self.changed(then, Writer::Schedule);
             } else {

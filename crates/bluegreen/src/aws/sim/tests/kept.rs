@@ -100,7 +100,7 @@ async fn time_rests_while_no_handle_is_there_and_a_handle_that_is_behind_jumps()
     sleep(MINUTE).await;
     assert_eq!(there.elapsed(), MINUTE * 6);
 
-    // A third one that has not looked for a while is told by the next line.
+    // A third handle that has not looked for a while learns the time from the next line.
     let behind = here.aws().clock();
     there.shared.clock().not_before(MINUTE * 8);
     there.third_party_write(weights(50, 50));
@@ -111,20 +111,20 @@ async fn time_rests_while_no_handle_is_there_and_a_handle_that_is_behind_jumps()
     assert_eq!(behind.uptime(), MINUTE * 9);
 }
 
-/// Two that pace the same world must not add their strokes.
+/// Two handles that pace the same world must not add their strokes.
 #[tokio::test(start_paused = true)]
 async fn strokes_of_several_processes_are_not_added() {
     let clock = SimClock::default();
     assert_eq!(clock.elapsed(), Duration::ZERO);
     for stroke in 1..=100_u32 {
-        // The other one was a little quicker each time.
+        // The other handle was a little quicker each time.
         let other = SECOND * 2 * stroke;
         clock.not_before(other);
         assert_eq!(clock.elapsed(), other);
         tokio::time::advance(clock.catch_up(SECOND * 2)).await;
         assert_eq!(clock.elapsed(), other);
     }
-    // One that was busy for long is there at once, timers included.
+    // A handle that was busy for long is there at once, timers included.
     clock.not_before(MINUTE * 10);
     tokio::time::advance(clock.catch_up(SECOND * 2)).await;
     assert_eq!(clock.elapsed(), MINUTE * 10);
@@ -407,7 +407,7 @@ async fn arm(simulation: &Simulation, after: i64) {
         .schedule_expression(format!("at({})", at.strftime("%Y-%m-%dT%H:%M:%S")))
         .action_after_completion(ActionAfterCompletion::Delete)
         .target(target.build().unwrap());
-    // One that waits already is a refusal, which is the same for all.
+    // A schedule that waits already is a refusal, which is the same for all.
     let _ = simulation.aws().scheduler.create_schedule(schedule).await;
 }
 
@@ -447,7 +447,7 @@ fn in_virtual_time<T>(test: impl Future<Output = T>) -> T {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(48))]
 
-    /// The world is what was done to it, whoever looked at it meanwhile, and in whatever steps.
+    /// The world depends on its events alone, not on the handles that look at it, nor on their steps.
     #[test]
     fn p09_a_kept_world_is_the_same_for_all_whoever_looks_and_when(acts in acts()) {
         let run = |looks: bool| {
@@ -465,7 +465,7 @@ proptest! {
 }
 
 /// A schedule and a third party's write within the same second, and a roll-out that a third party
-/// overtakes: who looks between them makes no difference.
+/// overtakes: looks between them make no difference.
 #[tokio::test(start_paused = true)]
 async fn p09_what_happens_by_itself_happens_in_order_whoever_looks() {
     let run = async |looks: &[u64]| {

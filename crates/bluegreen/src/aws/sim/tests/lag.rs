@@ -210,7 +210,7 @@ async fn a_service_is_shown_with_the_deployments_before_the_write() {
     );
     let mut seen = Vec::new();
     for _ in 0..4 {
-        // What happens to the balancer is nothing to the service.
+        // A write to the balancer does not change the service.
         write(&simulation, 90, 10).await.unwrap();
         seen.extend(newest().await);
     }
