@@ -8,7 +8,7 @@ use aws_sdk_sts::{Client, config::Builder, error::DisplayErrorContext};
 use super::{Aws, DateReader, endpoints::Service};
 use crate::error::{Error, ErrorKind, Result};
 
-/// STS may take so long: its answer is a name, and nothing waits for it.
+/// The limit of the call to STS: its answer is only a name, and nothing waits for it.
 const LIMIT: Duration = Duration::from_secs(5);
 
 impl Aws {
@@ -18,7 +18,8 @@ impl Aws {
     ///
     /// # Errors
     ///
-    /// `Invalid` for a simulation, which has no credentials. `Unavailable` if STS does not say it within 5 s.
+    /// `Invalid` for a simulation, which has no credentials. `Unavailable` if STS does not answer
+    /// within 5 s.
     ///
     /// # Cancel safety
     ///
@@ -49,7 +50,12 @@ impl Aws {
             Error::new(ErrorKind::Unavailable, attempted).with_source(why)
         })?;
         let arn = identity.arn().filter(|arn| !arn.is_empty());
-        let missing = || Error::new(ErrorKind::Unavailable, format!("{attempted}: no ARN came"));
+        let missing = || {
+            Error::new(
+                ErrorKind::Unavailable,
+                format!("{attempted}: the answer has no ARN"),
+            )
+        };
         arn.map(str::to_owned).ok_or_else(missing)
     }
 }

@@ -26,26 +26,27 @@ use crate::{
 
 /// Judges green by CloudWatch alarms: metric alarms, composite ones and log alarms.
 ///
-/// *Unhealthy* when any of them is in `ALARM`, before the first shift too: an alarm that fires
-/// already must be [ignored by name](Self::ignoring) or cleared. *Inconclusive* when CloudWatch
-/// cannot evaluate one (its `EvaluationState` is set), whatever its state: that is an old one then.
-/// *Inconclusive*, too, when any has insufficient data, unless
-/// [accepted](Self::accepting_insufficient_data). *Healthy* when all others are `OK`, for three
-/// times the interval of asking. While a rollback is confirmed it is inconclusive.
+/// *Unhealthy* if any of them is in `ALARM`, before the first shift too: an alarm that fires
+/// already must be [ignored by name](Self::ignoring) or cleared. *Inconclusive* if CloudWatch
+/// cannot evaluate an alarm (its `EvaluationState` is set): its state is then an old one.
+/// *Inconclusive*, too, if any has insufficient data, unless
+/// [accepted](Self::accepting_insufficient_data). *Healthy* if all others are `OK`; that verdict
+/// holds for three times the interval of the reads. While a rollback is confirmed, the gate is
+/// inconclusive.
 ///
-/// An alarm shows its state alone; how late that is, and what it takes missing data for, is the
-/// alarm's own affair. It is a net below the other gates.
+/// An alarm shows only its state; how late that is, and how missing data counts, are settings of
+/// the alarm. This gate is a safety net below the other gates.
 ///
 /// Asks
 /// [DescribeAlarms](https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_DescribeAlarms.html)
 /// at most every 30 s by default, by name. Composite alarms need that permission on all alarms
 /// (resource `*`); without it they are missing in the answer. An endpoint that knows no log alarms
-/// refuses to be asked for them, and is asked for the others.
+/// refuses the request for them, and is then asked for the others only.
 ///
 /// # Errors
 ///
-/// `NotFound` names every alarm that does not exist. After a failed read it asks nothing for
-/// 15 s, then 30 s, 60 s and 120 s; a look in that time fails with the last failure's kind.
+/// `NotFound` names every alarm that does not exist. After a failed read the gate asks nothing for
+/// 15 s, then 30 s, 60 s and 120 s; a look in that time fails with the kind of the last failure.
 #[derive(Debug)]
 #[must_use]
 pub struct AlarmGate {
@@ -55,7 +56,7 @@ pub struct AlarmGate {
     insufficient_data: InsufficientData,
     every: Duration,
     backoff: Mutex<Backoff>,
-    /// The endpoint has refused to be asked for log alarms.
+    /// Whether the endpoint has refused to be asked for log alarms.
     is_without_logs: AtomicBool,
 }
 
@@ -67,18 +68,18 @@ enum InsufficientData {
     Accepted,
 }
 
-/// So many names fit into one call.
+/// The most names that one call takes.
 const NAMES_A_CALL: usize = 100;
-/// So many pages are enough for them.
+/// The most pages that are read: far more than these names fill.
 const MOST_PAGES: usize = 50;
 const SCHEMA: &str = "bluegreen.alarms/1";
 
 impl AlarmGate {
-    /// Over the alarms of these names.
+    /// A gate over the alarms of these names.
     ///
     /// # Errors
     ///
-    /// `Invalid` where there is no name, or an empty one.
+    /// `Invalid` if there is no name, or an empty one.
     pub fn new<N: Into<String>>(aws: &Aws, names: impl IntoIterator<Item = N>) -> Result<Self> {
         let names: BTreeSet<String> = names.into_iter().map(Into::into).collect();
         if names.is_empty() || names.contains("") {
@@ -98,21 +99,21 @@ impl AlarmGate {
         })
     }
 
-    /// Does not judge by this alarm, whatever its state: the override for one that fires for
-    /// another reason. Its state is still journalled.
+    /// Does not judge by this alarm, in any state: the override for an alarm that fires for another
+    /// reason. Its state is still journalled.
     pub fn ignoring(mut self, name: impl Into<String>) -> Self {
         self.ignored.insert(name.into());
         self
     }
 
-    /// Takes an alarm with insufficient data for one that is `OK`. For alarms on metrics that
-    /// exist only when something is wrong.
+    /// Takes an alarm with insufficient data for `OK`. For alarms on metrics that exist only if
+    /// something is wrong.
     pub fn accepting_insufficient_data(mut self) -> Self {
         self.insufficient_data = InsufficientData::Accepted;
         self
     }
 
-    /// How far apart two reads are at least. 30 s by default: alarms evaluate once a minute.
+    /// Sets the least time between two reads. Default: 30 s, since alarms evaluate once a minute.
     pub fn with_interval(mut self, every: Duration) -> Self {
         self.every = every;
         self
@@ -141,7 +142,7 @@ impl AlarmGate {
         Ok(alarms)
     }
 
-    /// Why an alarm may be missing in an answer that is whole.
+    /// Why an alarm may be missing in a whole answer.
     fn hint_of_missing(&self, missing: &[&str]) -> String {
         if missing.iter().any(|name| name.starts_with("arn:")) {
             return "give the name of an alarm, not its ARN".to_owned();
@@ -156,8 +157,8 @@ impl AlarmGate {
             ""
         };
         format!(
-            "check the names: no alarm of that name is to be seen {place}; a composite one shows \
-             only if `cloudwatch:DescribeAlarms` is allowed on all alarms (resource `*`){logs}"
+            "check the names: no alarm of that name is visible {place}; a composite alarm is \
+             visible only if `cloudwatch:DescribeAlarms` is allowed on all alarms (resource `*`){logs}"
         )
     }
 
@@ -206,7 +207,7 @@ impl AlarmGate {
         }
         let answered = self.aws.cloudwatch.describe_alarms(others).await;
         if answered.is_ok() {
-            // The types were what was refused.
+            // The others were taken, so the type of log alarms was refused.
             self.is_without_logs.store(true, Ordering::Relaxed);
         }
         answered
@@ -230,7 +231,7 @@ struct Alarm {
     state: State,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     reason: Option<String>,
-    /// Why CloudWatch could not evaluate it, in its words: the state is an old one.
+    /// Why CloudWatch could not evaluate the alarm, in its words: the state is then an old one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     not_evaluated: Option<String>,
 }
@@ -273,7 +274,7 @@ enum State {
     Ok,
     Alarm,
     InsufficientData,
-    /// A state of which this crate knows nothing.
+    /// A state that this crate does not know.
     Unknown,
 }
 
@@ -599,7 +600,7 @@ mod tests {
         assert_eq!(error.expect_err("endless").kind(), ErrorKind::Unavailable);
     }
 
-    /// An answer of the kind that was taken for a healthy one.
+    /// An answer of the kind that was once taken for a healthy one.
     #[tokio::test]
     async fn an_alarm_that_cannot_be_evaluated_proves_nothing() {
         for why in [

@@ -41,17 +41,17 @@ use crate::{
 ///
 /// # What is absent
 ///
-/// The balancer publishes most counters only when they are not zero. So in a bucket with
+/// The balancer publishes most counters only if they are not zero. So in a bucket with
 /// requests:
 ///
 /// - an absent code counter is zero if the others account for all requests; otherwise the errors
-///   are known only to be at most what is unaccounted for;
+///   are known only to be at most the requests that are not accounted for;
 /// - absent connection errors and absent unhealthy routing are zero;
 /// - absent latency is unknown.
 ///
-/// No `RequestCount` is no data, and never zero requests, except where the other group's is
-/// there and nothing at all of this one: then the balancer did publish, and no request reached
-/// this group. That is what confirms a rollback; no judge passes green on it.
+/// An absent `RequestCount` means no data, and never zero requests, with one exception: if the
+/// other group's count is there and this group has no datapoint at all, the balancer did publish,
+/// and no request reached this group. That confirms a rollback; no judge passes green on it.
 ///
 /// A read asks for 18 metrics, 20 with slow requests, which is what CloudWatch charges for; a [`MetricsGate`] reads at
 /// most twice a minute.
@@ -86,11 +86,11 @@ const METRICS: [(&str, &str, &str); 9] = [
     ("unhealthy_routing", "UnhealthyRoutingRequestCount", "Sum"),
 ];
 
-/// What is asked for beside them where somebody shows it.
+/// What is asked for beside them if the latencies are to be shown.
 const PERCENTILES: [&str; 3] = ["p50", "p90", "p99"];
 
 impl AlbMetrics {
-    /// Of two groups behind a load balancer, minute by minute.
+    /// Reads two groups behind a load balancer, minute by minute.
     #[must_use]
     pub fn new(
         aws: &Aws,
@@ -107,8 +107,8 @@ impl AlbMetrics {
         }
     }
 
-    /// Asks for the 50th, 90th and 99th percentile of the latencies, too: for whoever shows them.
-    /// Six metrics more a call, which CloudWatch charges for
+    /// Asks for the 50th, 90th and 99th percentile of the latencies, too, for display. That is six
+    /// more metrics a call, which CloudWatch charges for
     /// ([pricing](https://aws.amazon.com/cloudwatch/pricing/)). Off by default.
     #[must_use]
     pub fn with_percentiles(mut self) -> Self {
@@ -116,12 +116,12 @@ impl AlbMetrics {
         self
     }
 
-    /// In buckets of another length. A minute by default, which is as fine as the balancer
+    /// Reads buckets of another length. Default: a minute, the shortest that the balancer
     /// publishes.
     ///
     /// # Errors
     ///
-    /// `Invalid` where it is no multiple of 60 s, or more than a day.
+    /// `Invalid` if it is not a multiple of 60 s, or more than a day.
     pub fn with_period(mut self, period: Duration) -> Result<Self> {
         let seconds = period.as_secs();
         if period.subsec_nanos() != 0
@@ -456,7 +456,7 @@ mod tests {
             .expect("a bucket");
         assert_eq!(green_only.blue.requests, Some(0));
 
-        // Whatever else green publishes shows that its count is merely late.
+        // If green publishes anything else, its count is merely late.
         let late = read(&[("blue_requests", 900.0), ("green_codes_2xx", 3.0)]).await;
         assert_eq!(late.expect("a bucket").green.requests, None);
         let alone = read(&[("green_codes_2xx", 3.0)]).await.expect("a bucket");

@@ -57,9 +57,9 @@ impl AppNamespace {
 ///
 /// # What is absent
 ///
-/// Where one of the two counters is there, the other one's absence is zero. Where both are absent
-/// nothing is known: an application that is dead publishes nothing at all. For the same
-/// reason these metrics never say that *no* request came, and cannot confirm a rollback; put
+/// If one of the two counters is there, the other's absence means zero. If both are absent, nothing
+/// is known: an application that is dead publishes nothing at all. For the same reason these
+/// metrics never say that *no* request came, and cannot confirm a rollback; put
 /// [`AlbMetrics`](super::AlbMetrics) and target health beside them.
 #[derive(Debug, Clone)]
 pub struct AppMetrics {
@@ -78,7 +78,7 @@ const METRICS: [(&str, &str, &str); 4] = [
 ];
 
 impl AppMetrics {
-    /// Of green alone, minute by minute.
+    /// Reads green alone, minute by minute.
     #[must_use]
     pub fn new(aws: &Aws, green: AppNamespace) -> Self {
         Self {
@@ -89,18 +89,18 @@ impl AppMetrics {
         }
     }
 
-    /// Of blue too: then what hurts both is not blamed on green.
+    /// Reads blue too: then a fault that hurts both is not blamed on green.
     #[must_use]
     pub fn with_blue(mut self, blue: AppNamespace) -> Self {
         self.blue = Some(blue);
         self
     }
 
-    /// In buckets of another length. A minute by default.
+    /// Reads buckets of another length. Default: a minute.
     ///
     /// # Errors
     ///
-    /// `Invalid` where it is none of the
+    /// `Invalid` if it is none of the
     /// [periods](https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_MetricStat.html)
     /// that CloudWatch knows: 1, 5, 10 or 30 s, which only find metrics of high resolution, or a
     /// multiple of 60 s up to a day.

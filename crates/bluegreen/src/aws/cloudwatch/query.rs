@@ -1,4 +1,4 @@
-//! One batched GetMetricData, all its pages, and what its answer is worth.
+//! One batched GetMetricData with all its pages, and a check of its answer.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -31,13 +31,13 @@ pub(super) struct Query {
     pub(super) statistic: String,
 }
 
-/// More pages than this are no answer: all that is ever asked for fits into one or two.
+/// The most pages that are read: everything that is ever asked for fits into one or two.
 const MOST_PAGES: usize = 50;
 
 /// Reads all queries over `from..to` in one batch, page by page.
 ///
-/// Every query must be answered `Complete` in the end: half an answer is none. No unit is sent,
-/// since a unit that does not fit finds nothing and says so to nobody.
+/// Every query must be answered `Complete` in the end: half an answer counts as none. No unit is
+/// sent, since a unit that does not fit finds nothing, and CloudWatch does not say so.
 pub(super) async fn read(
     aws: &Aws,
     queries: &[Query],
@@ -114,7 +114,7 @@ fn request(
         .scan_by(ScanBy::TimestampAscending)
 }
 
-/// What the pages so far say to one query.
+/// The answer to one query, from the pages so far.
 #[derive(Debug, Default)]
 struct Answer {
     series: Series,
@@ -123,8 +123,8 @@ struct Answer {
 }
 
 impl Answer {
-    /// Adds a page. Datapoints may come in any order; of two for the same bucket the later page
-    /// is the later word.
+    /// Adds a page. Datapoints may come in any order; if two are for the same bucket, the later
+    /// page counts.
     fn add(
         &mut self,
         query: &Query,
@@ -203,7 +203,7 @@ fn failed(query: &Query, status: Option<&StatusCode>, messages: &[MessageData]) 
     Error::new(kind, attempted(std::slice::from_ref(query))).with_source(said)
 }
 
-/// An answer that cannot be meant.
+/// An answer that makes no sense.
 fn refused(queries: &[Query], what: String) -> Error {
     Error::new(ErrorKind::Unavailable, attempted(queries))
         .with_source(format!("CloudWatch answered with {what}"))
@@ -325,7 +325,7 @@ mod tests {
         assert_eq!(answers["a"], Series::from([(at(0), 3.0), (at(60), 4.0)]));
     }
 
-    /// The newest datapoint may be listed first; whoever takes the last one of the list for the
+    /// The newest datapoint may be listed first; a reader that takes the last of the list for the
     /// newest takes the oldest.
     #[tokio::test]
     async fn order_is_not_trusted_and_the_later_word_counts() {

@@ -1,4 +1,4 @@
-//! What ECS makes of a request, as tables.
+//! What ECS does to a request, as tables.
 
 use serde_json::{Map, Value};
 
@@ -23,7 +23,7 @@ fn as_daemon(document: &Value) -> bool {
     text(document, "schedulingStrategy") == "DAEMON"
 }
 
-/// The service runs so many copies as it is told.
+/// The service runs as many copies as it is told.
 fn as_replica(document: &Value) -> bool {
     !as_daemon(document)
 }
@@ -447,8 +447,8 @@ const SERVICE: &[Conversion] = {
     ]
 };
 
-/// A task definition without what AWS fills in, converts and reorders: equal for two that run the
-/// same.
+/// A task definition without what AWS fills in, converts and reorders: equal for two definitions
+/// that run the same.
 pub(super) fn canonical(document: &Map<String, Value>) -> Value {
     conversions::canonical(document, TASK_DEFINITION)
 }
@@ -459,7 +459,7 @@ pub(in crate::aws) fn described(document: &Map<String, Value>) -> Map<String, Va
     conversions::answered(document, TASK_DEFINITION)
 }
 
-/// What DescribeServices answers of a service that was made so.
+/// What DescribeServices answers of a service that was made with this document.
 #[cfg(any(test, feature = "sim"))]
 pub(in crate::aws) fn described_service(document: &Map<String, Value>) -> Map<String, Value> {
     conversions::answered(document, SERVICE)

@@ -11,7 +11,7 @@ async fn followed(service: Value) -> DeploymentProgress {
     deployer.follow(&second).await.expect("read")
 }
 
-/// The same where the stopped copies are asked for, and there are none.
+/// The same for a service without stopped copies, which are asked for.
 async fn followed_to_failure(service: Value) -> DeploymentProgress {
     let ecs = Ecs::new().describes(service).answers(
         EcsCall::ListTasks,
@@ -26,7 +26,7 @@ fn ours(rollout: &str, running: u32) -> Value {
     deployment(SECOND, "PRIMARY", TWO, rollout, running)
 }
 
-/// Ours after another took its place.
+/// Our deployment after another took its place.
 fn passed(rollout: &str) -> Value {
     let one = deployment(SECOND, "ACTIVE", TWO, rollout, 0);
     let reason = "ECS deployment circuit breaker: tasks failed to start.";
@@ -114,7 +114,7 @@ async fn p04_who_went_back_and_who_took_over_are_told_apart() {
         "(service chatbot) (deployment {SECOND}) deployment failed: tasks failed to start."
     );
     let longer = event(&format!("rolling back to deployment {THIRD}7."));
-    let failed_too = format!("{BREAKER}; its way back to {ONE} failed too");
+    let failed_too = format!("{BREAKER}; the service's own rollback to {ONE} failed too");
     let failed_too = Some(DeploymentEnd::Failed { reason: failed_too });
     let explained = |one: Value| with(one, "/rolloutStateReason", json!(back));
     struct Shape {
@@ -239,7 +239,7 @@ async fn a_failed_rollout_ends_where_nobody_but_us_takes_it_back() {
     );
 }
 
-/// It may be too new to be shown; only its caller knows.
+/// It may be too new to be shown; only the caller knows.
 #[tokio::test]
 async fn p04_a_service_that_is_missing_is_told_as_gone() {
     let second = DeploymentId::new(SECOND);

@@ -135,7 +135,7 @@ async fn p07_somebody_elses_rollout_is_refused_and_our_own_is_noted() {
 async fn who_owns_a_rollback_is_noted() {
     let told = told(app(ecs(taking_back(service())))).await;
     assert_eq!(told.len(), 1, "{told:?}");
-    assert!(told[0].starts_with("note: the service takes failed rollouts back"));
+    assert!(told[0].starts_with("note: the service rolls failed rollouts back"));
 }
 
 #[tokio::test]
@@ -343,19 +343,19 @@ async fn p02_beside_what_serves_it_is_said_how_much_its_copies_can_carry() {
         (
             8,
             Some(
-                "runs 4 where 8 serve: enough for 50 % of the traffic; 50 % needs 4, 100 % needs 8",
+                "runs 4 copies, and 8 targets serve now: enough for 50 % of the traffic; 50 % needs 4, 100 % needs 8",
             ),
         ),
         (
             5,
             Some(
-                "runs 4 where 5 serve: enough for 80 % of the traffic; 50 % needs 3, 100 % needs 5",
+                "runs 4 copies, and 5 targets serve now: enough for 80 % of the traffic; 50 % needs 3, 100 % needs 5",
             ),
         ),
         (
             2,
             Some(
-                "runs 4 where 2 serve: enough for 100 % of the traffic; 50 % needs 1, 100 % needs 2",
+                "runs 4 copies, and 2 targets serve now: enough for 100 % of the traffic; 50 % needs 1, 100 % needs 2",
             ),
         ),
         (0, None),
@@ -513,7 +513,7 @@ async fn what_may_not_be_read_is_said_and_accepted_by_its_name() {
         .expect_describe_target_groups()
         .return_once(|_| Err(failed("DescribeTargetGroups", ErrorKind::Denied)));
     for (elb, what) in [
-        (no_groups, "who is sent to fastapi cannot be seen"),
+        (no_groups, "which requests reach fastapi cannot be seen"),
         (
             tagged(routes(), Err(ErrorKind::Denied)),
             "whether they are of tests cannot be seen",
@@ -538,7 +538,7 @@ async fn a_group_of_another_account_is_not_seen_and_a_deleted_one_is_refused() {
     for (group, wanted) in [
         (
             theirs.as_str(),
-            "refuse unless unseen-traffic: who gets traffic by target group",
+            "refuse unless unseen-traffic: the traffic by target group",
         ),
         (GREEN, "refuse: there is no target group"),
     ] {

@@ -164,7 +164,7 @@ async fn p10_a_lost_tag_is_no_lost_deployment() {
             kind => kind,
         };
         assert_eq!(error.kind(), wanted);
-        assert_eq!(error.message(), "record on chatbot where a rollback goes");
+        assert_eq!(error.message(), "record the rollback point on chatbot");
     }
 }
 
