@@ -21,13 +21,13 @@ impl CheckSuite {
     ///
     /// # Errors
     ///
-    /// [`SpecError`] with every problem, or with every mistake of syntax where there is one.
+    /// [`SpecError`] with every problem; with every mistake of syntax alone, if there is one.
     pub fn from_toml(text: &str) -> Result<Self, SpecError> {
         Self::from_toml_with_env(text, |name| std::env::var(name).ok())
     }
 
-    /// Reads a file's text; `{ env = … }` asks `variable`, which gives `None` for one that is not
-    /// set.
+    /// Reads a file's text; `{ env = … }` asks `variable`, which returns `None` for a variable that
+    /// is not set.
     ///
     /// # Errors
     ///
@@ -40,7 +40,7 @@ impl CheckSuite {
     }
 }
 
-/// Reads one text and gathers its problems.
+/// Reads a text and collects its problems.
 struct Reader<'t> {
     text: &'t str,
     /// Where lines end.
@@ -49,7 +49,7 @@ struct Reader<'t> {
     problems: Vec<SpecProblem>,
 }
 
-/// A table that is being emptied, so that what is left in the end is unknown.
+/// A table whose keys are taken out as they are read, so that the keys left in the end are unknown.
 struct Section<'t> {
     at: String,
     span: Range<usize>,
@@ -70,7 +70,7 @@ impl<'t> Reader<'t> {
     fn suite(mut self) -> Result<CheckSuite, SpecError> {
         let (root, mistakes) = DeTable::parse_recoverable(self.text);
         for mistake in mistakes {
-            // What the parser could save of a broken text would only raise false alarms.
+            // The parts that the parser could save of a broken text would only raise false alarms.
             let span = mistake.span().unwrap_or_default();
             self.found("", &span, mistake.message(), "");
         }
@@ -83,7 +83,7 @@ impl<'t> Reader<'t> {
             self.keep("base_url", &span, base_url(&text), hint)
         });
         let host = self.text_at(&mut top, "host").and_then(|(text, span)| {
-            let hint = "a name, and a port where it is not the scheme's";
+            let hint = "a name, and a port if it is not the scheme's";
             self.keep("host", &span, check_host(&text).map(|()| text), hint)
         });
         let connect_to = self.text_at(&mut top, "connect_to");
@@ -156,7 +156,7 @@ impl<'t> Reader<'t> {
         let request = self.request(&mut section, Duration::from_secs(5));
         let successes = successes.unwrap_or(3);
         if deadline <= every.saturating_mul(successes - 1) {
-            let message = format!("is over before {successes} tries were made");
+            let message = format!("ends before {successes} tries are made");
             let hint = "a longer deadline, a shorter `every` or fewer `successes`";
             self.found(
                 &section.name("deadline"),
@@ -175,7 +175,7 @@ impl<'t> Reader<'t> {
     }
 
     fn smoke(&mut self, mut section: Section<'t>) -> Option<SmokeSpec> {
-        let name = self.needed(&mut section, "name", "what people call it");
+        let name = self.needed(&mut section, "name", "the test's name for people");
         let name = name.and_then(|(name, span)| {
             let is_name = !name.trim().is_empty() && !name.contains(char::is_control);
             let read = if is_name {
@@ -212,7 +212,7 @@ impl<'t> Reader<'t> {
         let body = self.text_at(section, "body");
         if let (Some((_, span)), None) = (&body, &method) {
             let hint = "add `method = \"POST\"`";
-            self.found(&section.name("body"), span, "goes with no GET", hint);
+            self.found(&section.name("body"), span, "does not go with GET", hint);
         }
         let timeout = self.duration(section, "timeout").unwrap_or(timeout);
         let expect = self.expect(section, timeout);
@@ -241,7 +241,7 @@ impl<'t> Reader<'t> {
                 DeValue::String(value) => expect.with_header_value(name, value.as_ref()),
                 _ => {
                     let hint = "its value as text, or `true` for any";
-                    self.found(&at, &node.span(), "is not a want", hint);
+                    self.found(&at, &node.span(), "is not a wanted value", hint);
                     expect
                 }
             };
@@ -260,7 +260,7 @@ impl<'t> Reader<'t> {
         let latency_span = section.span_of("max_latency");
         if let Some(latency) = self.duration(section, "max_latency") {
             if latency > timeout {
-                let message = "is longer than the time-out, so it is never looked at";
+                let message = "is longer than the time-out, so it is never checked";
                 let hint = "a shorter one, or a longer `timeout`";
                 self.found(&section.name("max_latency"), &latency_span, message, hint);
             }
@@ -282,7 +282,7 @@ impl<'t> Reader<'t> {
         });
         let equals = section.take("equals").and_then(|node| {
             let hint = "JSON has text, numbers, truth values, lists and tables";
-            let read = json(node.get_ref()).ok_or("is no JSON value");
+            let read = json(node.get_ref()).ok_or("is not a JSON value");
             self.keep(&section.name("equals"), &node.span(), read, hint)
         });
         let mut bound = |section: &mut Section<'t>, key| {
@@ -352,7 +352,7 @@ impl<'t> Reader<'t> {
         }
     }
 
-    /// The entries of a table of names: where each is, its name, its value.
+    /// The entries of a table of names: the path, name and value of each.
     fn entries(
         &mut self,
         section: &mut Section<'t>,
@@ -370,7 +370,7 @@ impl<'t> Reader<'t> {
         table.into_iter().map(entry).collect()
     }
 
-    /// The items of a list, or one item that stands alone: where each is, and its value.
+    /// The items of a list, or a single item that stands alone: the path and value of each.
     fn list(&mut self, section: &mut Section<'t>, key: &'static str) -> Vec<(String, Node<'t>)> {
         let at = section.name(key);
         let Some(node) = section.take(key) else {
@@ -429,7 +429,7 @@ impl<'t> Reader<'t> {
         self.keep(&section.name(key), &span, read, "quote it")
     }
 
-    /// Refuses the keys that nobody asked for.
+    /// Refuses the keys that were not read.
     fn finish(&mut self, section: Section<'t>) {
         let known = section.asked.join(", ");
         for key in section.table.keys() {
@@ -548,7 +548,7 @@ fn number(value: &DeValue<'_>) -> Option<f64> {
     number.is_finite().then_some(number)
 }
 
-/// The JSON value; `None` where there is none, as for dates and infinity.
+/// The JSON value; `None` if there is none, as for dates and infinity.
 fn json(value: &DeValue<'_>) -> Option<Value> {
     Some(match value {
         DeValue::String(text) => Value::from(text.as_ref()),
