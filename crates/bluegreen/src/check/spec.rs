@@ -18,7 +18,7 @@ mod read;
 ///
 /// ```toml
 /// base_url = "https://chatbot.company.com"     # may be given by the program instead
-/// host = "api.chatbot.company.com"             # the `Host` header, where it is not the URL's
+/// host = "api.chatbot.company.com"             # the `Host` header, if it is not the URL's
 /// connect_to = "chatbot-alb-1.us-east-1.elb.amazonaws.com"    # where it is sent, if not there
 /// headers = { X-Bluegreen-Test = "green" }     # sent with every request
 ///

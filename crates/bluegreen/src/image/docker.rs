@@ -262,9 +262,9 @@ impl ImageBuilder for DockerImageBuilder {
         match &held {
             Some(held) if *held == pushed => reference(&repository, pushed),
             Some(_) => Err(attempt(ErrorKind::Conflict)
-                .with_hint("somebody else pushed this tag meanwhile; build under another tag")),
+                .with_hint("another build has pushed this tag since; build under another tag")),
             None => Err(attempt(ErrorKind::Unavailable)
-                .with_hint("check that docker pushes to the registry that is asked")),
+                .with_hint("check that docker pushes to the registry of this repository")),
         }
     }
 

@@ -86,7 +86,7 @@ pub(super) fn service(document: &Value) -> Vec<Told> {
     told
 }
 
-/// Where it runs.
+/// The launch type, capacity providers and network of the service.
 fn launch(document: &Value) -> Vec<Told> {
     let mut told = Vec::new();
     let launch = text(document, "launchType");

@@ -189,7 +189,7 @@ async fn a_certificate_is_held_against_the_urls_host_wherever_the_client_connect
     let failure = client().send(&own).await.unwrap_err().message;
     assert!(
         failure.contains("certificate"),
-        "nobody trusts it: {failure}"
+        "no client trusts it: {failure}"
     );
     let other = trusting.send(&to("other.chatbot.invalid")).await;
     let failure = other.unwrap_err().message;

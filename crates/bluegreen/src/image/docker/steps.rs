@@ -43,7 +43,7 @@ impl DockerImageBuilder {
         match self.run(command, quiet()).await {
             Ok(ran) if ran.finished.is_success() => Ok(None),
             Ok(ran) => {
-                let said = ran.tail.last().map_or("nothing", String::as_str);
+                let said = ran.tail.last().map_or("no output", String::as_str);
                 let message = format!("the engine behind `{program}` does not answer: {said}");
                 Ok(Some(Finding::refusal(message).with_hint(
                     "start the engine, or check DOCKER_HOST and the context in use",

@@ -127,7 +127,7 @@ fn task_definition() -> BoxedStrategy<Value> {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
-    /// Whatever a file says, what AWS answers after registering it is the same.
+    /// AWS answers a registered file with a definition that is the same as the file, for any file.
     #[test]
     fn what_aws_answers_after_a_register_is_the_same(document in task_definition()) {
         let object = document.as_object().cloned().expect("an object");

@@ -127,7 +127,7 @@ async fn p04_who_went_back_and_who_took_over_are_told_apart() {
     }
     let shapes = [
         Shape {
-            name: "failed, and the way back goes on",
+            name: "failed, and the rollback is under way",
             deployments: json!([explained(next(ONE, "IN_PROGRESS")), passed("FAILED")]),
             events: vec![going_back(), gone_wrong()],
             on: (None, true),
@@ -169,21 +169,21 @@ async fn p04_who_went_back_and_who_took_over_are_told_apart() {
             off: (failed_too, false),
         },
         Shape {
-            name: "ours failed, then somebody deployed a third revision",
+            name: "ours failed, then a third party deployed a third revision",
             deployments: json!([next(THREE, "IN_PROGRESS"), passed("FAILED")]),
             events: vec![gone_wrong()],
             on: (superseded(THREE), false),
             off: (superseded(THREE), false),
         },
         Shape {
-            name: "somebody deployed while ours went on",
+            name: "a third party deployed during our rollout",
             deployments: json!([next(THREE, "IN_PROGRESS"), passed("IN_PROGRESS")]),
             events: vec![],
             on: (superseded(THREE), false),
             off: (superseded(THREE), false),
         },
         Shape {
-            name: "ours is gone, and nobody says why",
+            name: "ours is gone, and no reason is given",
             deployments: json!([next(ONE, "COMPLETED")]),
             events: vec![],
             on: (superseded(ONE), false),

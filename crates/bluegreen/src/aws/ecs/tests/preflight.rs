@@ -208,7 +208,7 @@ async fn every_problem_of_the_files_is_told_at_once() {
     let file = TaskDefinition::from_json(file).expect("a task definition");
     let told = self::told(app(ecs(service())).with_task_definition(file)).await;
     let images: Vec<_> = told.iter().filter(|one| one.contains("].image")).collect();
-    assert_eq!(images.len(), 1, "nobody sets that of the proxy: {told:?}");
+    assert_eq!(images.len(), 1, "the proxy keeps its image: {told:?}");
     assert!(
         images[0].contains("containerDefinitions[1].image"),
         "{told:?}"
@@ -378,7 +378,7 @@ async fn a_group_that_no_rule_names_is_noted() {
 /// Checks through the balancer would ask blue, and pass for it.
 fn unprobed() -> String {
     "refuse unless no-test-route: no request reaches fastapi: checks through the balancer ask \
-     whoever gets the traffic"
+     the service that gets the traffic"
         .to_owned()
 }
 
@@ -635,7 +635,7 @@ async fn what_leads_to_a_service_beside_its_groups_is_live_traffic() {
     let error = throttled.preflight().await.expect_err("it could not look");
     assert_eq!(error.kind(), ErrorKind::Throttled);
 
-    // Whether anybody looks a service up that is yet to be made is not known.
+    // It is not known whether clients look up a service that is yet to be made.
     let spec = json!({"desiredCount": 2, "launchType": "EC2", "serviceRegistries": registry});
     let file = r#"{"family": "chatbot", "containerDefinitions": [{"name": "app"}]}"#;
     let deployer = Ecs::new().misses().deployer();

@@ -28,7 +28,7 @@ fn forward() -> Update {
     }
 }
 
-/// To the first revision, where there is no service.
+/// To the first revision, if there is no service.
 fn creation() -> Update {
     Update {
         from: None,
