@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 pub struct Finding {
     /// Whether the finding stops a run.
     pub severity: Severity,
-    /// What was seen.
+    /// The fact that was found.
     pub message: String,
     /// What to do about it.
     #[serde(default, skip_serializing_if = "Option::is_none")]

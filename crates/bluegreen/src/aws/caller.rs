@@ -1,4 +1,4 @@
-//! Whose credentials a handle has.
+//! The identity behind the credentials of a handle.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use crate::error::{Error, ErrorKind, Result};
 const LIMIT: Duration = Duration::from_secs(5);
 
 impl Aws {
-    /// Whose credentials this handle has, as STS says: an ARN, such as
+    /// Asks STS for the identity behind the credentials of this handle: an ARN, such as
     /// `arn:aws:sts::123456789012:assumed-role/deployer/ann`. Needs no right
     /// ([API](https://docs.aws.amazon.com/STS/latest/APIReference/API_GetCallerIdentity.html)).
     ///

@@ -142,7 +142,7 @@ impl fmt::Debug for File {
     }
 }
 
-/// What a rule says of a field.
+/// The finding of a rule about a field.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Told {
     pub(super) field: String,
@@ -337,7 +337,7 @@ fn is_placeholder(text: &str) -> bool {
         let inner = text.strip_prefix(open)?.strip_suffix(close)?;
         Some(inner.trim()).filter(|inner| is_name(inner))
     };
-    // What an ARN may have as its account: twelve digits, nothing, AWS itself, or a pattern.
+    // The forms of an account in an ARN: twelve digits, nothing, AWS itself, or a pattern.
     let is_account = |account: &str| {
         account.is_empty()
             || account == "aws"

@@ -219,7 +219,7 @@ struct Partition {
     dual: &'static str,
 }
 
-/// As in `partitions.json` of the AWS SDKs, to which a test compares them.
+/// The partitions of `partitions.json` of the AWS SDKs; a test compares them.
 const PARTITIONS: [Partition; 8] = [
     partition("cn-", "amazonaws.com.cn", "api.amazonwebservices.com.cn"),
     partition("eusc-", "amazonaws.eu", "api.amazonwebservices.eu"),
@@ -278,7 +278,7 @@ pub(super) mod testing {
         files.with_contents(ProfileFileKind::Config, text).build()
     }
 
-    /// What reads the environment, with that profile.
+    /// The loader of the environment, with that profile.
     pub(in crate::aws) fn loader_of(rest: &str) -> ConfigLoader {
         loader().profile_files(profile(rest)).profile_name("p")
     }

@@ -9,7 +9,7 @@ use crate::engine::Verb;
 
 /// An IAM policy with the least rights for a migration of one rule.
 ///
-/// What AWS can bind to a resource is bound to it: the rule that is written, the journal's prefix.
+/// Each right is bound to a resource if AWS can do that: to the rule that is written, to the journal's prefix.
 /// The load balancer's `Describe` calls, `cloudwatch:GetMetricData` and, for composite alarms,
 /// `cloudwatch:DescribeAlarms` can only be given for all resources
 /// ([load balancing](https://docs.aws.amazon.com/service-authorization/latest/reference/list_awselasticloadbalancingv2.html),
@@ -179,7 +179,7 @@ impl IamPolicy {
         )
     }
 
-    /// What the role of a dead-man switch may do: write this rule, and nothing else.
+    /// The right of the role of a dead-man switch: to write this rule, and nothing else.
     #[must_use]
     pub fn dead_man_role(rule: &AlbRule) -> Self {
         let mut policy = Self::migration(rule);

@@ -1,4 +1,4 @@
-//! What an answer should be.
+//! The answer that a check wants.
 
 use std::{
     cmp::Ordering, collections::BTreeMap, fmt, ops::RangeInclusive, str::FromStr, time::Duration,
@@ -10,7 +10,7 @@ use super::{
     CheckFailure, HttpResponse, JsonPath, ParseExpectError, body, http::shown_url, number,
 };
 
-/// What an answer should be. The default wants status 200 and nothing else.
+/// The answer that a check wants. The default wants status 200 and nothing else.
 ///
 /// # Examples
 ///
@@ -153,7 +153,7 @@ impl Expect {
     }
 }
 
-/// What one place of a JSON answer should be.
+/// The value that a check wants at one place of a JSON answer.
 ///
 /// A path may find several values; then each must be as wanted. A path that finds none fails every
 /// want.

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 pub struct CheckReport {
     /// The check's name.
     pub check: String,
-    /// What was asked, without secrets: `GET https://chatbot.company.com/health`.
+    /// The request, without secrets: `GET https://chatbot.company.com/health`.
     pub asked: String,
     /// The answer; `None` if no answer came.
     pub answer: Option<Answer>,
@@ -33,9 +33,9 @@ pub struct Answer {
 pub struct CheckFailure {
     /// The place in the answer: `status`, `header content-type`, `$.response`.
     pub what: String,
-    /// What it should be.
+    /// The value that was wanted.
     pub wanted: String,
-    /// What it was.
+    /// The value that was received.
     pub got: String,
 }
 

@@ -244,7 +244,7 @@ impl fmt::Display for Target {
 pub struct Update {
     /// The service as it was observed; `None` if there was none.
     pub from: Option<ServiceObservation>,
-    /// What it is to run.
+    /// The target that it is to run.
     pub to: Target,
     /// The rollback point to keep with the service before anything else changes.
     pub rollback_point: Option<RollbackPoint>,

@@ -1,4 +1,4 @@
-//! What the SDK's clients of all services have in common.
+//! The common part of the SDK's clients of all services.
 
 /// A client with the settings of `$config`, one of the two that [`Clients`](super::Clients) holds:
 /// it reads the dates of the answers, asks the fence in the last hook before a change leaves, and

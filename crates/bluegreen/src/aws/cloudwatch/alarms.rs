@@ -60,7 +60,7 @@ pub struct AlarmGate {
     is_without_logs: AtomicBool,
 }
 
-/// What an alarm without enough data means.
+/// The meaning of an alarm without enough data.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 enum InsufficientData {

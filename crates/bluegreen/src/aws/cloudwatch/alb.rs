@@ -73,7 +73,7 @@ const NAMESPACE: &str = "AWS/ApplicationELB";
 const RESPONSE_TIME: &str = "TargetResponseTime";
 const SIDES: [Side; 2] = [Side::Blue, Side::Green];
 
-/// What is asked for each group: a name for the answer, the metric, the statistic.
+/// The queries for each group: a name for the answer, the metric, the statistic.
 const METRICS: [(&str, &str, &str); 9] = [
     ("requests", "RequestCount", "Sum"),
     ("codes_2xx", "HTTPCode_Target_2XX_Count", "Sum"),
@@ -86,7 +86,7 @@ const METRICS: [(&str, &str, &str); 9] = [
     ("unhealthy_routing", "UnhealthyRoutingRequestCount", "Sum"),
 ];
 
-/// What is asked for beside them if the latencies are to be shown.
+/// Further statistics that are asked for if the latencies are to be shown.
 const PERCENTILES: [&str; 3] = ["p50", "p90", "p99"];
 
 impl AlbMetrics {

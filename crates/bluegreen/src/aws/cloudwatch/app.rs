@@ -19,7 +19,7 @@ use crate::{
     traffic::{Side, Sides},
 };
 
-/// Where one application publishes its metrics: a namespace and dimensions.
+/// The place at which one application publishes its metrics: a namespace and dimensions.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[must_use]
 pub struct AppNamespace {
@@ -69,7 +69,7 @@ pub struct AppMetrics {
     period: Duration,
 }
 
-/// What is asked for each side: a name for the answer, the metric, the statistic.
+/// The queries for each side: a name for the answer, the metric, the statistic.
 const METRICS: [(&str, &str, &str); 4] = [
     ("successes", "SuccessCount", "Sum"),
     ("errors", "ErrorCount", "Sum"),

@@ -1,4 +1,4 @@
-//! From series of datapoints to buckets.
+//! Turns series of datapoints into buckets.
 
 use std::{
     collections::{BTreeMap, BTreeSet},

@@ -18,7 +18,7 @@ pub(super) fn at_most(value: f64) -> String {
 
 /// The time before the migration for which blue is read.
 const PAST: Duration = Duration::from_secs(3_600);
-/// In minutes.
+/// The period of the queries for it: a minute.
 const MINUTE: Duration = Duration::from_secs(60);
 /// The fewest minutes with traffic that give a threshold.
 const LEAST_MINUTES: usize = 10;

@@ -163,7 +163,7 @@ impl CapacityKeeper for EcsCapacityKeeper {
         let Some((_, service)) = self.service.describe().await? else {
             let message = format!("{attempted}: there is no such service");
             return Err(Error::new(ErrorKind::NotFound, message)
-                .with_hint("check cluster and service, and that region and account are right"));
+                .with_hint("check cluster, service, region and account"));
         };
         let capacity = Capacity::new(&resource, service.desired_count).with_command(self.command());
         Ok(match self.range(&attempted).await? {

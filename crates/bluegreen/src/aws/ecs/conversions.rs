@@ -459,13 +459,13 @@ pub(in crate::aws) fn described(document: &Map<String, Value>) -> Map<String, Va
     conversions::answered(document, TASK_DEFINITION)
 }
 
-/// What DescribeServices answers of a service that was made with this document.
+/// A service that was made with this document as DescribeServices answers it.
 #[cfg(any(test, feature = "sim"))]
 pub(in crate::aws) fn described_service(document: &Map<String, Value>) -> Map<String, Value> {
     conversions::answered(document, SERVICE)
 }
 
-/// What a place of a service holds if nothing is said there; `false` if AWS states nothing.
+/// The value of a place of a service if nothing is said there; `false` if AWS states none.
 pub(super) fn default_of_service(path: &str, described: &Value) -> Value {
     let found = rows(SERVICE, described).find(|row| row.path == path);
     found.map_or(Value::Bool(false), Conversion::default)

@@ -121,7 +121,7 @@ impl EcsServiceDeployer {
         self
     }
 
-    /// What [`register`](crate::service::ServiceDeployer::register) would return, without
+    /// The result that [`register`](crate::service::ServiceDeployer::register) would have, without
     /// registering: the revision, if one exists already, and its difference to the revision that
     /// runs.
     ///

@@ -67,8 +67,7 @@ pub(super) fn repository_fits(
     }
     let names = definition.containers();
     let other = names.iter().find(|name| is_of(name));
-    // A file may hold any image before its own is set, and a single container can only be the one
-    // that is meant.
+    // A file may hold any image before its own is set, and a single container is always the right one.
     if other.is_none() && (!runs || names.len() < 2) {
         return Ok(());
     }

@@ -245,7 +245,7 @@ mod tests {
     use super::*;
     use crate::aws::document::told;
 
-    /// As the guide prints it, with the parts left out that are right.
+    /// The guide's service, shortened to the parts with problems.
     fn guides_service() -> Value {
         json!({
             "serviceName": "chatbot-fastapi", "taskDefinition": "chatbot-fastapi:LATEST",

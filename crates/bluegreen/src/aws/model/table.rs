@@ -126,7 +126,7 @@ pub(in crate::aws) enum Shape {
     Any {},
 }
 
-/// From and to, both included.
+/// The least and the largest, both included.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
 pub(in crate::aws) struct Bounds {
     pub(in crate::aws) min: Option<i64>,

@@ -1,4 +1,4 @@
-//! From TOML to a [`CheckSuite`], with every problem at once and its line.
+//! Reads a [`CheckSuite`] from TOML; reports every problem at once, with its line.
 
 use std::{collections::BTreeSet, ops::Range, str::FromStr, time::Duration};
 

@@ -327,7 +327,7 @@ fn what_runs_otherwise_is_another() {
     }
 }
 
-/// As AWS answers a file that says little, by a public dump.
+/// The answer of AWS to a file that says little, from a public dump.
 #[test]
 fn a_real_answer_to_a_short_file_is_the_same() {
     let file = json!({"family": "orders", "networkMode": "awsvpc", "requiresCompatibilities": ["FARGATE"],

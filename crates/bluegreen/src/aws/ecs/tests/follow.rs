@@ -264,7 +264,7 @@ async fn events_since_the_deployment_began_come_oldest_first_and_at_most_fifty()
         let at = BEGUN + after;
         json!({"id": number.to_string(), "createdAt": at, "message": "m"})
     };
-    // As ECS gives them, the newest first, but for two that changed places.
+    // In ECS's order, the newest first, except for two that changed places.
     let mut events: Vec<Value> = (0..60).rev().map(|n| told(n, f64::from(n))).collect();
     events.swap(3, 4);
     events.push(told(999, -1.0));

@@ -492,7 +492,7 @@ async fn a_route_is_for_tests_by_its_tag_and_not_by_its_header() {
             "bluegreen:made-for",
             &tests,
         ),
-        // What made it a test route was taken out by hand.
+        // A person has taken the test header out of the route.
         (&["X-Origin"], &["X-Origin"], "bluegreen:made-for", &live),
     ] {
         let elb = tagged(balancer(vec![route(headers), main(own)]), Ok(key));
@@ -676,7 +676,7 @@ async fn a_preflight_that_could_not_look_is_an_error_of_each_kind() {
         for deployer in cases {
             ended.push(deployer.preflight().await.map_err(|error| error.kind()));
         }
-        // What the group's description says of it is a finding.
+        // A group that cannot be described is a finding.
         let is_found = matches!(kind, ErrorKind::Denied | ErrorKind::NotFound);
         assert_eq!(ended.remove(2).is_ok(), is_found, "{kind}");
         for ended in ended {
