@@ -26,8 +26,7 @@ impl Aws {
     /// Only reads: dropping it leaves nothing behind.
     pub async fn caller(&self) -> Result<String> {
         let attempted = "ask STS whose credentials these are";
-        let config = self.config.as_ref();
-        let config = config.ok_or_else(|| {
+        let config = self.config.as_ref().ok_or_else(|| {
             Error::new(
                 ErrorKind::Invalid,
                 format!("{attempted}: a simulation has none"),
@@ -44,8 +43,7 @@ impl Aws {
         let endpoint = self.endpoints.get(Service::Sts);
         config.set_endpoint_url(endpoint.map(|one| one.as_str().to_owned()));
         let client = Client::from_conf(config.build());
-        let identity = client.get_caller_identity().send().await;
-        let identity = identity.map_err(|error| {
+        let identity = client.get_caller_identity().send().await.map_err(|error| {
             let why = DisplayErrorContext(&error).to_string();
             Error::new(ErrorKind::Unavailable, attempted).with_source(why)
         })?;

@@ -56,8 +56,9 @@ impl Aws {
             return Ok(CredentialLife::Lasting);
         };
         let attempted = "ask for the credentials";
-        let provider = config.credentials_provider();
-        let provider = provider.ok_or_else(|| Error::new(ErrorKind::Denied, attempted))?;
+        let provider = config
+            .credentials_provider()
+            .ok_or_else(|| Error::new(ErrorKind::Denied, attempted))?;
         let found = provider.provide_credentials().await;
         let found =
             found.map_err(|error| Error::new(ErrorKind::Denied, attempted).with_source(error))?;
@@ -67,8 +68,9 @@ impl Aws {
 
 /// Judges by the source that the SDK names, and by the variable.
 fn life_of(credentials: &Credentials, expiration: Option<&str>) -> CredentialLife {
-    let sources = credentials.get_property::<Vec<Source>>();
-    let sources = sources.map_or(&[][..], Vec::as_slice);
+    let sources = credentials
+        .get_property::<Vec<Source>>()
+        .map_or(&[][..], Vec::as_slice);
     let is_of_variables = sources.contains(&Source::CredentialsEnvVars);
     let is_of_profile = sources.contains(&Source::CredentialsProfile);
     // A role that is assumed with a fixed key names both sources.

@@ -79,11 +79,11 @@ impl File {
         let problems = model::problems(input, &self.root, ignored);
         let rules = rules
             .into_iter()
-            .filter(|told| !problems.iter().any(|problem| covers(problem, told)));
-        let rules = rules.map(|told| {
-            let at = self.root.place_of(&told.field);
-            told.into_finding(Some(at))
-        });
+            .filter(|told| !problems.iter().any(|problem| covers(problem, told)))
+            .map(|told| {
+                let at = self.root.place_of(&told.field);
+                told.into_finding(Some(at))
+            });
         let found = problems.iter().map(|problem| self.finding(input, problem));
         found.chain(rules).collect()
     }

@@ -128,8 +128,9 @@ fn configured(config: &SdkConfig, service: Service) -> Option<String> {
     // The reference and the other tools write `elastic_load_balancing_v2` in a `[services]`
     // section; the SDK for Rust looks for `elastic-load-balancing-v2` alone. Both are taken.
     let underscored = load(&service.id().replace(' ', "_"));
-    let own = underscored.filter(|url| Some(url.as_str()) != common);
-    let own = own.or_else(|| load(service.id()));
+    let own = underscored
+        .filter(|url| Some(url.as_str()) != common)
+        .or_else(|| load(service.id()));
     let is_given = |url: &String| !url.trim().is_empty();
     let own = own.filter(is_given);
     own.or_else(|| common.map(str::to_owned)).filter(is_given)
@@ -456,17 +457,20 @@ mod tests {
         ] {
             let own = PARTITIONS
                 .iter()
-                .find(|one| region.starts_with(one.regions));
-            let own = own.unwrap();
+                .find(|one| region.starts_with(one.regions))
+                .unwrap();
             for (is_dual, suffix) in [(false, own.suffix), (true, own.dual)] {
                 let params = Params::builder()
                     .region(region.to_owned())
                     .use_dual_stack(is_dual)
-                    .build();
-                let params = params.unwrap();
+                    .build()
+                    .unwrap();
                 let resolver = DefaultResolver::new();
-                let found = resolver.resolve_endpoint(&params).now_or_never();
-                let found = found.unwrap().unwrap();
+                let found = resolver
+                    .resolve_endpoint(&params)
+                    .now_or_never()
+                    .unwrap()
+                    .unwrap();
                 assert_eq!(found.url(), format!("https://scheduler.{region}.{suffix}"));
             }
         }

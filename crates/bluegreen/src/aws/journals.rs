@@ -65,10 +65,13 @@ impl Aws {
     fn s3(&self, bucket: &str, place: &str) -> Result<AmazonS3> {
         let attempted = || format!("open the journals in `{place}`");
         let invalid = |why: &str| Error::new(ErrorKind::Invalid, format!("{}: {why}", attempted()));
-        let config = self.config.as_ref();
-        let config = config.ok_or_else(|| invalid("a simulation has no S3"))?;
-        let provider = config.credentials_provider();
-        let provider = provider.ok_or_else(|| invalid("there are no credentials"))?;
+        let config = self
+            .config
+            .as_ref()
+            .ok_or_else(|| invalid("a simulation has no S3"))?;
+        let provider = config
+            .credentials_provider()
+            .ok_or_else(|| invalid("there are no credentials"))?;
         let mut builder = AmazonS3Builder::new()
             .with_bucket_name(bucket)
             .with_credentials(Arc::new(Credentials::new(provider, self.clock())))
@@ -143,10 +146,11 @@ impl CredentialProvider for Credentials {
         if let Some(kept) = self.kept() {
             return Ok(kept);
         }
-        let found = self.provider.provide_credentials().await;
-        let found = found.map_err(|error| object_store::Error::Generic {
-            store: "S3",
-            source: Box::new(error),
+        let found = self.provider.provide_credentials().await.map_err(|error| {
+            object_store::Error::Generic {
+                store: "S3",
+                source: Box::new(error),
+            }
         })?;
         let credential = Arc::new(AwsCredential {
             key_id: found.access_key_id().to_owned(),
@@ -214,8 +218,9 @@ mod tests {
 
     #[tokio::test]
     async fn p12_an_endpoint_that_is_no_url_is_refused_without_its_text() {
-        let error = url(loader_of("endpoint_url = me:secret@localhost:2")).await;
-        let error = error.unwrap_err();
+        let error = url(loader_of("endpoint_url = me:secret@localhost:2"))
+            .await
+            .unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Invalid);
         assert!(error.message().contains("no URL"), "{error}");
         assert!(!format!("{error:?}").contains("secret"), "{error:?}");

@@ -392,8 +392,10 @@ mod tests {
 
     #[tokio::test]
     async fn shared_retry_settings_are_not_read() {
-        let config = loader_of("retry_mode = adaptive").no_credentials();
-        let config = config.load().await;
+        let config = loader_of("retry_mode = adaptive")
+            .no_credentials()
+            .load()
+            .await;
         let mode = config.retry_config().map(super::RetryConfig::mode);
         assert_eq!(mode, Some(super::RetryConfig::standard().mode()));
     }

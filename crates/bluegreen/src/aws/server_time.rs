@@ -181,8 +181,10 @@ impl Noted {
     /// The newest time that the dates show: the date of an answer that was long on its way shows an
     /// older one.
     fn time_at(&self, uptime: Duration) -> Option<Timestamp> {
-        let times = self.answers.iter();
-        let times = times.map(|answer| later(answer.date, uptime.saturating_sub(answer.uptime)));
+        let times = self
+            .answers
+            .iter()
+            .map(|answer| later(answer.date, uptime.saturating_sub(answer.uptime)));
         times.max()
     }
 
@@ -242,8 +244,11 @@ impl Intercept for DateReader {
         let answer = context.response();
         let is_current =
             !answer.status().is_server_error() && !answer.headers().contains_key("age");
-        let date = answer.headers().get("date").filter(|_| is_current);
-        let date = date.and_then(|date| DateTime::from_str(date, Format::HttpDate).ok());
+        let date = answer
+            .headers()
+            .get("date")
+            .filter(|_| is_current)
+            .and_then(|date| DateTime::from_str(date, Format::HttpDate).ok());
         let date = date.and_then(|date| Timestamp::from_second(date.secs()).ok());
         if let Some(date) = date {
             self.dates.note(date, &*self.clock);

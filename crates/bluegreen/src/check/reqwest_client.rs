@@ -121,8 +121,10 @@ impl ReqwestClient {
         };
         let mut url = parsed(&request.url)?;
         let wrong = |why: &str| HttpFailure::new(format!("cannot connect to {to}: {why}"));
-        let port = to.port().or(url.port_or_known_default());
-        let port = port.ok_or_else(|| wrong("no port is known"))?;
+        let port = to
+            .port()
+            .or(url.port_or_known_default())
+            .ok_or_else(|| wrong("no port is known"))?;
         // Only a name is looked up, so only a name can be led elsewhere.
         if url.domain().is_none() {
             return Err(wrong(
@@ -141,8 +143,9 @@ impl ReqwestClient {
                 .map_err(|()| wrong("the URL's port cannot be changed"))?;
             directed.url = url.into();
         }
-        let client = self.to(to.host(), port);
-        let client = client.map_err(|error| wrong(&error.to_string()))?;
+        let client = self
+            .to(to.host(), port)
+            .map_err(|error| wrong(&error.to_string()))?;
         Ok((client, directed))
     }
 }

@@ -125,8 +125,8 @@ impl Parser<'_> {
         }
         let whole = self.text.get(self.at..=end).unwrap_or_default();
         // `serde_json` decides which characters and escapes a text may have.
-        let read = serde_json::from_str(whole);
-        let read = read.map_err(|_| self.broken("the text holds what a JSON string cannot"))?;
+        let read = serde_json::from_str(whole)
+            .map_err(|_| self.broken("the text holds what a JSON string cannot"))?;
         self.at = end + 1;
         Ok(read)
     }

@@ -151,8 +151,9 @@ impl<'s> Walk<'s> {
     /// The first sentence of a field's description.
     fn described(&self, schema: &'s Value) -> String {
         let own = schema["description"].as_str();
-        let text = own.or_else(|| self.resolved(schema)["description"].as_str());
-        let text = text.unwrap_or_default();
+        let text = own
+            .or_else(|| self.resolved(schema)["description"].as_str())
+            .unwrap_or_default();
         let end = text.find(". ").unwrap_or(text.len());
         text[..end].trim_end_matches('.').replace('\n', " ")
     }

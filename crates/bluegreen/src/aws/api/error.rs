@@ -90,8 +90,10 @@ impl ApiError {
         let meta = error.meta();
         let code = meta.code().map(str::to_owned);
         // An answer that the SDK could not read (a proxy's page, an empty one) has no metadata.
-        let response = error.raw_response().map(|raw| raw as &dyn Any);
-        let response = response.and_then(|raw| raw.downcast_ref::<HttpResponse>());
+        let response = error
+            .raw_response()
+            .map(|raw| raw as &dyn Any)
+            .and_then(|raw| raw.downcast_ref::<HttpResponse>());
         let request_id = meta
             .extra("aws_request_id")
             .or_else(|| response?.headers().get("x-amzn-requestid"))
@@ -265,8 +267,11 @@ fn chain(error: &dyn StdError) -> String {
     const QUOTES: &str = "failed to apply endpoint `";
     let line = |error: &dyn StdError| {
         let text = error.to_string();
-        let first = text.lines().next().unwrap_or_default();
-        let first = first.trim_end_matches(" Attempted:");
+        let first = text
+            .lines()
+            .next()
+            .unwrap_or_default()
+            .trim_end_matches(" Attempted:");
         match first.split_once(QUOTES) {
             Some((before, quoted)) => {
                 let rest = quoted.rsplit_once('`').map_or("", |(_, rest)| rest);
@@ -438,8 +443,8 @@ mod tests {
     /// The hint behind a request that was not sent.
     fn hint_of(source: impl Into<Box<dyn StdError + Send + Sync>>) -> String {
         let error: Sdk = SdkError::dispatch_failure(ConnectorError::other(source.into(), None));
-        let error = ApiError::from_sdk("DescribeRules", Effect::Read, error);
-        let error = error.into_error("describe rule `r`");
+        let error = ApiError::from_sdk("DescribeRules", Effect::Read, error)
+            .into_error("describe rule `r`");
         error.hint().unwrap_or_default().to_owned()
     }
 
@@ -471,8 +476,8 @@ mod tests {
     #[test]
     fn a_host_that_does_not_answer_is_told_from_a_refusal() {
         let refused = ConnectorError::io("connection refused".into());
-        let error = ApiError::from_sdk("M", Effect::Read, Sdk::dispatch_failure(refused));
-        let error = error.into_error("describe rule `r`");
+        let error = ApiError::from_sdk("M", Effect::Read, Sdk::dispatch_failure(refused))
+            .into_error("describe rule `r`");
         assert!(
             error
                 .hint()

@@ -173,8 +173,10 @@ impl AlarmGate {
         let mut token: Option<String> = None;
         for _ in 0..MOST_PAGES {
             let page = request.clone().set_next_token(token.clone());
-            let page = self.page(page).await;
-            let page = page.map_err(|error| error.into_error(attempted()))?;
+            let page = self
+                .page(page)
+                .await
+                .map_err(|error| error.into_error(attempted()))?;
             let next = page.next_token.clone().filter(|token| !token.is_empty());
             alarms.extend(alarms_of(page));
             if next.is_none() {
@@ -244,27 +246,33 @@ fn alarms_of(page: DescribeAlarmsOutput) -> impl Iterator<Item = Alarm> {
         reason,
         not_evaluated: evaluation.map(|why| why.as_str().to_owned()),
     };
-    let metric = page.metric_alarms.unwrap_or_default().into_iter();
-    let metric = metric.map(move |a| {
-        alarm(
-            a.alarm_name,
-            a.state_value,
-            a.state_reason,
-            a.evaluation_state,
-        )
-    });
+    let metric = page
+        .metric_alarms
+        .unwrap_or_default()
+        .into_iter()
+        .map(move |a| {
+            alarm(
+                a.alarm_name,
+                a.state_value,
+                a.state_reason,
+                a.evaluation_state,
+            )
+        });
     let composite = page.composite_alarms.unwrap_or_default().into_iter();
     let composite =
         composite.map(move |a| alarm(a.alarm_name, a.state_value, a.state_reason, None));
-    let log = page.log_alarms.unwrap_or_default().into_iter();
-    let log = log.map(move |a| {
-        alarm(
-            a.alarm_name,
-            a.state_value,
-            a.state_reason,
-            a.evaluation_state,
-        )
-    });
+    let log = page
+        .log_alarms
+        .unwrap_or_default()
+        .into_iter()
+        .map(move |a| {
+            alarm(
+                a.alarm_name,
+                a.state_value,
+                a.state_reason,
+                a.evaluation_state,
+            )
+        });
     metric.chain(composite).chain(log)
 }
 
@@ -521,8 +529,10 @@ mod tests {
     async fn names_every_alarm_that_does_not_exist() {
         let api = answering(vec![("here", StateValue::Ok)]);
         let gate = AlarmGate::new(&aws(api), ["here", "gone", "lost"]).expect("names");
-        let error = gate.observe(&look(0, Phase::Preflight)).await;
-        let error = error.expect_err("missing");
+        let error = gate
+            .observe(&look(0, Phase::Preflight))
+            .await
+            .expect_err("missing");
         assert_eq!(error.kind(), ErrorKind::NotFound);
         assert_eq!(error.message(), "describe alarms `gone`, `lost`");
         assert!(error.hint().expect("a hint").contains("resource `*`"));
@@ -554,8 +564,8 @@ mod tests {
         let nothing = firing().ignoring("a").ignoring("b");
         assert!(judge(&nothing, step).await.is_inconclusive());
 
-        let strange = gate(vec![("a", Quiet), ("b", StateValue::from("SNOOZED"))]);
-        let strange = strange.accepting_insufficient_data();
+        let strange = gate(vec![("a", Quiet), ("b", StateValue::from("SNOOZED"))])
+            .accepting_insufficient_data();
         assert!(judge(&strange, step).await.is_inconclusive());
     }
 
@@ -564,8 +574,11 @@ mod tests {
         let api = answering(vec![("a", StateValue::Ok)]);
         let gate = AlarmGate::new(&aws(api), ["a"]).expect("names");
         let step = Phase::Step(0);
-        let seen = gate.observe(&look(0, step)).await.expect("reads");
-        let seen = seen.expect("new");
+        let seen = gate
+            .observe(&look(0, step))
+            .await
+            .expect("reads")
+            .expect("new");
         let again = |second| look(second, step).with_last(seen.clone());
         assert_eq!(gate.observe(&again(29)).await.expect("waits"), None);
         assert!(gate.observe(&again(30)).await.expect("reads").is_some());
@@ -632,8 +645,9 @@ mod tests {
                     }
                     Ok(answer)
                 });
-                let gate = AlarmGate::new(&aws(api), ["quiet", "blind"]).expect("names");
-                let gate = gate.accepting_insufficient_data();
+                let gate = AlarmGate::new(&aws(api), ["quiet", "blind"])
+                    .expect("names")
+                    .accepting_insufficient_data();
                 let verdict = judge(&gate, Phase::Step(0)).await;
                 assert!(verdict.is_inconclusive(), "{why}");
                 assert_eq!(
@@ -709,8 +723,10 @@ mod tests {
     async fn an_arn_in_place_of_a_name_is_told_from_an_alarm_that_is_gone() {
         let arn = "arn:aws:cloudwatch:eu-west-1:123456789012:alarm:a";
         let gate = AlarmGate::new(&aws(answering(vec![])), [arn]).expect("names");
-        let error = gate.observe(&look(0, Phase::Step(0))).await;
-        let error = error.expect_err("missing");
+        let error = gate
+            .observe(&look(0, Phase::Step(0)))
+            .await
+            .expect_err("missing");
         assert_eq!(error.hint(), Some("give the name of an alarm, not its ARN"));
     }
 }

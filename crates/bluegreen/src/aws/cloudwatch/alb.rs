@@ -228,8 +228,10 @@ fn side(series: &BTreeMap<String, Series>, side: Side, start: Timestamp) -> Coun
     let value = |id: &str| series.get(&format!("{side}_{id}"))?.get(&start).copied();
     let counted = |id: &str| value(id).map(count);
     let codes = ["codes_2xx", "codes_3xx", "codes_4xx", "codes_5xx"];
-    let responses = codes.into_iter().filter_map(counted);
-    let responses = responses.reduce(u64::saturating_add);
+    let responses = codes
+        .into_iter()
+        .filter_map(counted)
+        .reduce(u64::saturating_add);
     let latency = match (value("latency_sum"), counted("latency_samples")) {
         (Some(seconds), Some(samples)) => Some(LatencySum::new(seconds * 1e3, samples)),
         _ => None,
@@ -302,8 +304,10 @@ mod tests {
                 let queries = input.get_metric_data_queries().clone().expect("queries");
                 let results = queries.iter().map(|query| {
                     let id = query.id().expect("an id");
-                    let point = points.iter().find(|(named, _)| *named == id);
-                    let point = point.map(|(_, value)| (0, *value));
+                    let point = points
+                        .iter()
+                        .find(|(named, _)| *named == id)
+                        .map(|(_, value)| (0, *value));
                     result(id, StatusCode::Complete, point.as_slice())
                 });
                 Ok(page(results.collect()))

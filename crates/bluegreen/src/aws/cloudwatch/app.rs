@@ -235,8 +235,10 @@ mod tests {
                 assert_eq!(queries.len(), 8, "one call for both sides");
                 let results = queries.iter().map(|query| {
                     let id = query.id().expect("an id");
-                    let metric = query.metric_stat().and_then(|stat| stat.metric());
-                    let metric = metric.expect("a metric");
+                    let metric = query
+                        .metric_stat()
+                        .and_then(|stat| stat.metric())
+                        .expect("a metric");
                     let namespace = if id.starts_with("blue") {
                         "Acme/Old"
                     } else {
@@ -250,8 +252,10 @@ mod tests {
                         (dimension.name(), dimension.value()),
                         (Some("Endpoint"), Some("/chat"))
                     );
-                    let point = points.iter().find(|(named, _)| *named == id);
-                    let point = point.map(|(_, value)| (0, *value));
+                    let point = points
+                        .iter()
+                        .find(|(named, _)| *named == id)
+                        .map(|(_, value)| (0, *value));
                     result(id, StatusCode::Complete, point.as_slice())
                 });
                 Ok(page(results.collect()))
@@ -309,8 +313,8 @@ mod tests {
             (172_800, false),
         ];
         for (seconds, is_valid) in cases.into_iter().chain(wrong) {
-            let metrics = AppMetrics::new(&aws(MockCloudWatchApi::new()), app("Acme/New"));
-            let metrics = metrics.with_period(Duration::from_secs(seconds));
+            let metrics = AppMetrics::new(&aws(MockCloudWatchApi::new()), app("Acme/New"))
+                .with_period(Duration::from_secs(seconds));
             assert_eq!(metrics.is_ok(), is_valid, "{seconds}");
         }
     }

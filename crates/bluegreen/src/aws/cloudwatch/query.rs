@@ -51,8 +51,11 @@ pub(super) async fn read(
     let mut token: Option<String> = None;
     for _ in 0..MOST_PAGES {
         let page = request.clone().set_next_token(token.clone());
-        let page = aws.cloudwatch.get_metric_data(page).await;
-        let page = page.map_err(|error| error.into_error(attempted(queries)))?;
+        let page = aws
+            .cloudwatch
+            .get_metric_data(page)
+            .await
+            .map_err(|error| error.into_error(attempted(queries)))?;
         messages.extend(page.messages.unwrap_or_default());
         for result in page.metric_data_results.unwrap_or_default() {
             let id = result.id.as_deref().unwrap_or_default();
@@ -320,8 +323,9 @@ mod tests {
             .times(1)
             .in_sequence(&mut order)
             .returning(|_| Ok(page(vec![result("a", StatusCode::Complete, &[(60, 4.0)])])));
-        let answers = read(&aws(api), &[query("a")], MINUTE, at(0), at(120)).await;
-        let answers = answers.expect("complete");
+        let answers = read(&aws(api), &[query("a")], MINUTE, at(0), at(120))
+            .await
+            .expect("complete");
         assert_eq!(answers["a"], Series::from([(at(0), 3.0), (at(60), 4.0)]));
     }
 
@@ -367,8 +371,9 @@ mod tests {
             bad.messages = Some(vec![
                 MessageData::builder().code("Why").value("because").build(),
             ]);
-            let error = answer(vec![page(vec![complete("a"), bad])]).await;
-            let error = error.expect_err("not complete");
+            let error = answer(vec![page(vec![complete("a"), bad])])
+                .await
+                .expect_err("not complete");
             assert_eq!(error.kind(), kind, "{status}");
             assert_eq!(
                 error.message(),
@@ -409,8 +414,9 @@ mod tests {
             uneven,
         ];
         for wrong in wrong {
-            let error = answer(vec![page(vec![wrong.clone(), complete("b")])]).await;
-            let error = error.expect_err("cannot be meant");
+            let error = answer(vec![page(vec![wrong.clone(), complete("b")])])
+                .await
+                .expect_err("cannot be meant");
             assert_eq!(error.kind(), ErrorKind::Unavailable, "{wrong:?}");
         }
     }
@@ -445,8 +451,9 @@ mod tests {
                 "Rate exceeded",
             ))
         });
-        let error = read(&aws(api), &[query("a"), query("b")], MINUTE, at(0), at(60)).await;
-        let error = error.expect_err("throttled");
+        let error = read(&aws(api), &[query("a"), query("b")], MINUTE, at(0), at(60))
+            .await
+            .expect_err("throttled");
         assert_eq!(error.kind(), ErrorKind::Throttled);
         assert_eq!(error.message(), "read 2 metrics of Acme/App");
     }

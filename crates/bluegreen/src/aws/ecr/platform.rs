@@ -62,21 +62,28 @@ async fn read(
             false => Ok(platforms),
         };
     }
-    let config = manifest.pointer("/config/digest").and_then(Value::as_str);
-    let config = config.ok_or("its manifest names no configuration")?;
+    let config = manifest
+        .pointer("/config/digest")
+        .and_then(Value::as_str)
+        .ok_or("its manifest names no configuration")?;
     let client = client.ok_or("it is in a blob, and there is no HTTP client to fetch it")?;
     let input = GetDownloadUrlForLayerInput::builder()
         .registry_id(place.account)
         .repository_name(place.name)
         .layer_digest(config);
-    let answer = aws.ecr.get_download_url_for_layer(input).await;
-    let answer = answer.map_err(|error| told(error, "ask for its blob"))?;
+    let answer = aws
+        .ecr
+        .get_download_url_for_layer(input)
+        .await
+        .map_err(|error| told(error, "ask for its blob"))?;
     let url = answer
         .download_url
         .ok_or("the answer has no URL of its blob")?;
     let request = HttpRequest::new("GET", url).with_timeout(LIMIT);
-    let answer = client.send(&request).await;
-    let answer = answer.map_err(|failure| format!("its blob: {failure}"))?;
+    let answer = client
+        .send(&request)
+        .await
+        .map_err(|failure| format!("its blob: {failure}"))?;
     if answer.status != 200 {
         return Err(format!("its blob was answered with {}", answer.status));
     }
@@ -92,8 +99,11 @@ async fn manifest(aws: &Aws, image: &ImageRef, place: &Place<'_>) -> Result<Valu
         .registry_id(place.account)
         .repository_name(place.name)
         .image_ids(id.build());
-    let answer = aws.ecr.batch_get_image(input).await;
-    let answer = answer.map_err(|error| told(error, "read its manifest"))?;
+    let answer = aws
+        .ecr
+        .batch_get_image(input)
+        .await
+        .map_err(|error| told(error, "read its manifest"))?;
     let held = answer.images().first().and_then(|one| one.image_manifest());
     let text = held.ok_or("the registry does not have it")?;
     serde_json::from_str(text).map_err(|_| "its manifest is not JSON".to_owned())
@@ -232,8 +242,9 @@ mod tests {
             (Blob(200, "<html>"), "not JSON"),
             (Blob(200, "{}"), "no platform"),
         ] {
-            let why = platforms(&aws, Some(&blob), &image(REPOSITORY)).await;
-            let why = why.expect_err("it is not known");
+            let why = platforms(&aws, Some(&blob), &image(REPOSITORY))
+                .await
+                .expect_err("it is not known");
             assert!(why.contains(sign), "{why}");
         }
     }
@@ -254,8 +265,9 @@ mod tests {
             (aws(Some(single), false), Some(&blob), "ask for its blob"),
         ];
         for (aws, client, sign) in cases {
-            let why = platforms(&aws, client, &image(REPOSITORY)).await;
-            let why = why.expect_err("it is not known");
+            let why = platforms(&aws, client, &image(REPOSITORY))
+                .await
+                .expect_err("it is not known");
             assert!(why.contains(sign), "{sign}: {why}");
             assert!(!why.contains("canary"), "{why}");
         }

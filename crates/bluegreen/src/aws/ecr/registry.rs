@@ -200,8 +200,12 @@ impl ImageRegistry for EcrRegistry {
         let input = BatchGetImageInput::builder()
             .repository_name(&self.name)
             .image_ids(id);
-        let output = self.aws.ecr.batch_get_image(input).await;
-        let output = output.map_err(|error| error.into_error(attempted.as_str()))?;
+        let output = self
+            .aws
+            .ecr
+            .batch_get_image(input)
+            .await
+            .map_err(|error| error.into_error(attempted.as_str()))?;
         let manifest = output.images().first().and_then(|image| {
             let media_type = image.image_manifest_media_type().map(str::to_owned);
             Some((image.image_manifest()?.to_owned(), media_type))

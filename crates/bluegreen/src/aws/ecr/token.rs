@@ -44,8 +44,11 @@ impl TokenCache {
         }
         let attempted = "ask for the registry's password";
         let input = GetAuthorizationTokenInput::builder();
-        let output = aws.ecr.get_authorization_token(input).await;
-        let output = output.map_err(|error| error.into_error(attempted))?;
+        let output = aws
+            .ecr
+            .get_authorization_token(input)
+            .await
+            .map_err(|error| error.into_error(attempted))?;
         let unreadable = || {
             Error::new(
                 ErrorKind::Unavailable,

@@ -108,8 +108,13 @@ impl EcsCapacityKeeper {
                 .scalable_dimension(ScalableDimension::EcsServiceDesiredCount)
                 .resource_ids(&resource)
                 .set_next_token(page);
-            let answer = self.service.aws.scaling.describe_scalable_targets(input);
-            let answer = answer.await.map_err(|error| error.into_error(attempted))?;
+            let answer = self
+                .service
+                .aws
+                .scaling
+                .describe_scalable_targets(input)
+                .await
+                .map_err(|error| error.into_error(attempted))?;
             let mut targets = answer.scalable_targets().iter();
             if let Some(found) = targets.find(|one| one.resource_id() == resource) {
                 let count = |number: i32| u32::try_from(number).unwrap_or_default();

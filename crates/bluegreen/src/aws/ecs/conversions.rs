@@ -13,8 +13,9 @@ fn always(_document: &Value) -> bool {
 
 /// The task can run on Fargate.
 fn on_fargate(document: &Value) -> bool {
-    let compatible = document.get("requiresCompatibilities");
-    let compatible = compatible.and_then(Value::as_array);
+    let compatible = document
+        .get("requiresCompatibilities")
+        .and_then(Value::as_array);
     compatible.is_some_and(|all| all.iter().any(|one| one == "FARGATE"))
 }
 

@@ -204,7 +204,8 @@ impl EcsServiceDeployer {
 /// Whether a described revision can be run: no new deployment can use a deregistered one
 /// ([ECS guide](https://docs.aws.amazon.com/AmazonECS/latest/developerguide/deregister-task-definition-v2.html)).
 pub(super) fn is_active(described: &Value) -> bool {
-    let status = described.pointer("/taskDefinition/status");
-    let status = status.and_then(Value::as_str);
+    let status = described
+        .pointer("/taskDefinition/status")
+        .and_then(Value::as_str);
     status.is_none_or(|status| status == "ACTIVE")
 }

@@ -47,8 +47,10 @@ impl ServiceDeployer for EcsServiceDeployer {
 
     async fn resolve(&self, revision: &RevisionId) -> Result<RevisionId> {
         let (described, _) = self.definition(revision.as_str()).await?;
-        let arn = described.pointer("/taskDefinition/taskDefinitionArn");
-        let arn = arn.and_then(Value::as_str).unwrap_or(revision.as_str());
+        let arn = described
+            .pointer("/taskDefinition/taskDefinitionArn")
+            .and_then(Value::as_str)
+            .unwrap_or(revision.as_str());
         Ok(RevisionId::new(arn))
     }
 

@@ -122,8 +122,12 @@ impl TaskDefinition {
     pub fn platform(&self) -> Option<String> {
         let platform = self.document.get("runtimePlatform");
         let said = |field: &str| platform?.get(field)?.as_str();
-        let needs = self.document.get("requiresCompatibilities");
-        let needs = needs.and_then(Value::as_array).into_iter().flatten();
+        let needs = self
+            .document
+            .get("requiresCompatibilities")
+            .and_then(Value::as_array)
+            .into_iter()
+            .flatten();
         let is_fargate = needs.into_iter().any(|one| one == "FARGATE");
         let architecture = match said("cpuArchitecture") {
             Some("ARM64") => "arm64",

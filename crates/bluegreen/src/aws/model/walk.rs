@@ -344,8 +344,8 @@ impl Walk {
 
     fn no_choice(&mut self, path: &str, at: Place, text: &str, values: &[String]) {
         let message = format!("there is no `{text}` here");
-        let near = meant(text, values.iter().map(String::as_str));
-        let near = near.map(|near| format!("did you mean {}? ", near.name));
+        let near = meant(text, values.iter().map(String::as_str))
+            .map(|near| format!("did you mean {}? ", near.name));
         let hint = format!(
             "{}one of {} {}",
             near.unwrap_or_default(),

@@ -106,8 +106,8 @@ async fn connects_to_another_host_and_asks_for_the_urls() {
         let place = url
             .trim_start_matches("http://")
             .trim_end_matches("/health");
-        let request = get(&format!("http://api.chatbot.invalid{own}/health"));
-        let request = request.with_connect_to(place.parse().unwrap());
+        let request = get(&format!("http://api.chatbot.invalid{own}/health"))
+            .with_connect_to(place.parse().unwrap());
         assert_eq!(client().send(&request).await.unwrap().status, 200);
         let head = served.await.unwrap().to_ascii_lowercase();
         assert!(head.starts_with("get /health http/1.1\r\n"), "{head}");

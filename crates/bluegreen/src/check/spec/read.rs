@@ -86,11 +86,12 @@ impl<'t> Reader<'t> {
             let hint = "a name, and a port if it is not the scheme's";
             self.keep("host", &span, check_host(&text).map(|()| text), hint)
         });
-        let connect_to = self.text_at(&mut top, "connect_to");
-        let connect_to = connect_to.and_then(|(text, span)| {
-            let hint = "a name or an address, and a port if it is not the URL's";
-            self.keep("connect_to", &span, text.parse::<ConnectTo>(), hint)
-        });
+        let connect_to = self
+            .text_at(&mut top, "connect_to")
+            .and_then(|(text, span)| {
+                let hint = "a name or an address, and a port if it is not the URL's";
+                self.keep("connect_to", &span, text.parse::<ConnectTo>(), hint)
+            });
         let headers = self.headers(&mut top);
         let health = top.take("health").and_then(|node| {
             let section = self.section("health".into(), node)?;
@@ -175,16 +176,17 @@ impl<'t> Reader<'t> {
     }
 
     fn smoke(&mut self, mut section: Section<'t>) -> Option<SmokeSpec> {
-        let name = self.needed(&mut section, "name", "the test's name for people");
-        let name = name.and_then(|(name, span)| {
-            let is_name = !name.trim().is_empty() && !name.contains(char::is_control);
-            let read = if is_name {
-                Ok(name)
-            } else {
-                Err("is not a name")
-            };
-            self.keep(&section.name("name"), &span, read, "such as `chat`")
-        });
+        let name = self
+            .needed(&mut section, "name", "the test's name for people")
+            .and_then(|(name, span)| {
+                let is_name = !name.trim().is_empty() && !name.contains(char::is_control);
+                let read = if is_name {
+                    Ok(name)
+                } else {
+                    Err("is not a name")
+                };
+                self.keep(&section.name("name"), &span, read, "such as `chat`")
+            });
         let request = self.request(&mut section, Duration::from_secs(10));
         self.finish(section);
         Some(SmokeSpec {
@@ -194,11 +196,12 @@ impl<'t> Reader<'t> {
     }
 
     fn request(&mut self, section: &mut Section<'t>, timeout: Duration) -> Option<RequestSpec> {
-        let path = self.needed(section, "path", "such as `/health`");
-        let path = path.and_then(|(path, span)| {
-            let read = check_path(&path).map(|()| path);
-            self.keep(&section.name("path"), &span, read, "such as `/health`")
-        });
+        let path = self
+            .needed(section, "path", "such as `/health`")
+            .and_then(|(path, span)| {
+                let read = check_path(&path).map(|()| path);
+                self.keep(&section.name("path"), &span, read, "such as `/health`")
+            });
         let method = self.text_at(section, "method").and_then(|(method, span)| {
             let is_method = !method.is_empty() && method.bytes().all(|b| b.is_ascii_uppercase());
             let read = if is_method {
@@ -270,16 +273,17 @@ impl<'t> Reader<'t> {
     }
 
     fn json(&mut self, mut section: Section<'t>) -> Option<ExpectJson> {
-        let path = self.needed(&mut section, "path", "such as `$.response`");
-        let path = path.and_then(|(path, span)| {
-            let hint = "RFC 9535, such as `$.response` or `$.items[*].id`";
-            self.keep(
-                &section.name("path"),
-                &span,
-                JsonPath::from_str(&path),
-                hint,
-            )
-        });
+        let path = self
+            .needed(&mut section, "path", "such as `$.response`")
+            .and_then(|(path, span)| {
+                let hint = "RFC 9535, such as `$.response` or `$.items[*].id`";
+                self.keep(
+                    &section.name("path"),
+                    &span,
+                    JsonPath::from_str(&path),
+                    hint,
+                )
+            });
         let equals = section.take("equals").and_then(|node| {
             let hint = "JSON has text, numbers, truth values, lists and tables";
             let read = json(node.get_ref()).ok_or("is not a JSON value");
@@ -287,8 +291,9 @@ impl<'t> Reader<'t> {
         });
         let mut bound = |section: &mut Section<'t>, key| {
             let node = section.take(key)?;
-            let read = json(node.get_ref()).filter(Value::is_number);
-            let read = read.ok_or("is not a number");
+            let read = json(node.get_ref())
+                .filter(Value::is_number)
+                .ok_or("is not a number");
             self.keep(&section.name(key), &node.span(), read, "such as 1 or 0.5")
         };
         let at_least = bound(&mut section, "at_least");

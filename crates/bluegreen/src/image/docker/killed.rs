@@ -50,8 +50,10 @@ fn p12_a_killed_process_leaves_neither_push_nor_password() {
     assert_eq!(config.matches(password).count(), 2, "{config}");
     for file in files_in(&temporary) {
         // A link leads to the standard input of its reader.
-        let text = (!file.is_symlink()).then(|| fs::read_to_string(&file));
-        let text = text.and_then(|text| text.ok()).unwrap_or_default();
+        let text = (!file.is_symlink())
+            .then(|| fs::read_to_string(&file))
+            .and_then(|text| text.ok())
+            .unwrap_or_default();
         assert!(!text.contains(password), "{file:?}");
     }
 
@@ -74,8 +76,8 @@ fn pushes(client: PathBuf) {
     let builder = DockerImageBuilder::new(registry, SystemCommands).with_program(client);
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
-        .build();
-    let runtime = runtime.expect("a runtime");
+        .build()
+        .expect("a runtime");
     let pushed = runtime.block_on(builder.push("r:5000/app:c1"));
     panic!("it is killed before: {pushed:?}");
 }

@@ -432,15 +432,19 @@ async fn services_crossed_pairwise_come_back_without_a_difference() {
             let ecs = simulation.aws().ecs;
             let family = json!({"family": "chatbot-fastapi",
                 "containerDefinitions": [{"name": "app", "image": "i"}]});
-            let registered = ecs.call(EcsCall::RegisterTaskDefinition, family).await;
-            let registered = registered.expect("registered");
+            let registered = ecs
+                .call(EcsCall::RegisterTaskDefinition, family)
+                .await
+                .expect("registered");
             let arn = registered["taskDefinition"]["taskDefinitionArn"].as_str();
             let (cluster, service) = (simulation.cluster(), simulation.service());
             let input = spec.create_input(cluster, service, arn.expect("an ARN"), &[], "token");
             ecs.call(EcsCall::CreateService, input).await.expect("made");
             let asked = json!({"cluster": cluster, "services": [service], "include": ["TAGS"]});
-            let answer = ecs.call(EcsCall::DescribeServices, asked).await;
-            let answer = answer.expect("described");
+            let answer = ecs
+                .call(EcsCall::DescribeServices, asked)
+                .await
+                .expect("described");
             let lines = spec.differences(&answer["services"][0]);
             assert_eq!(lines, Vec::<String>::new(), "{one}, {other}");
             tried += 1;

@@ -423,8 +423,11 @@ async fn a_new_service_needs_a_group_behind_a_balancer() {
     let file =
         r#"{"family": "chatbot", "memory": "512", "containerDefinitions": [{"name": "app"}]}"#;
     let file = TaskDefinition::from_json(file).expect("a file");
-    let deployer = Ecs::new().misses().deployer();
-    let deployer = deployer.with_service(spec).with_task_definition(file);
+    let deployer = Ecs::new()
+        .misses()
+        .deployer()
+        .with_service(spec)
+        .with_task_definition(file);
     let wanted = "refuse: service definition: desiredCount: no copy would run";
     assert_eq!(stops(told(deployer).await), [wanted]);
 
@@ -519,8 +522,11 @@ async fn what_may_not_be_read_is_said_and_accepted_by_its_name() {
             "whether they are of tests cannot be seen",
         ),
     ] {
-        let findings = ecs(balanced()).deployer_with(elb).preflight().await;
-        let findings = findings.expect("it looked");
+        let findings = ecs(balanced())
+            .deployer_with(elb)
+            .preflight()
+            .await
+            .expect("it looked");
         let [found] = &findings[..] else {
             panic!("{findings:?}");
         };

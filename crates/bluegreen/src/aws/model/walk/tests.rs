@@ -218,8 +218,8 @@ fn judges_files_as_the_client_library_does() {
         let case: Case = serde_json::from_str(line).expect("oracle.py writes JSON");
         let input = Input::ALL
             .into_iter()
-            .find(|one| one.operation() == case.operation);
-        let input = input.expect("one of ours");
+            .find(|one| one.operation() == case.operation)
+            .expect("one of ours");
         let root = parse(&case.document.to_string()).expect("JSON");
         let ours = problems(input, &root, &[]);
         // AWS still takes deprecated fields, and so does the library.
