@@ -132,6 +132,7 @@ pub(in crate::aws) fn answered(
                 }
                 // Callers name containers in messages, so these stay as they are.
                 Does::Sorts if field != "containerDefinitions" => {
+                    // A comparison that trusts the order of the file must fail on the simulation.
                     sort(object, field);
                     if let Some(Value::Array(list)) = object.get_mut(field) {
                         list.reverse();

@@ -248,8 +248,8 @@ impl Intercept for DateReader {
             .headers()
             .get("date")
             .filter(|_| is_current)
-            .and_then(|date| DateTime::from_str(date, Format::HttpDate).ok());
-        let date = date.and_then(|date| Timestamp::from_second(date.secs()).ok());
+            .and_then(|date| DateTime::from_str(date, Format::HttpDate).ok())
+            .and_then(|date| Timestamp::from_second(date.secs()).ok());
         if let Some(date) = date {
             self.dates.note(date, &*self.clock);
         }

@@ -215,6 +215,7 @@ fn sides(series: &BTreeMap<String, Series>, start: Timestamp) -> Sides<Counts> {
         blue: side(series, Side::Blue, start),
         green: side(series, Side::Green, start),
     };
+    // The other side's count shows that the balancer has published this bucket.
     let has_requests = |counts: &Counts| counts.requests.is_some();
     if has_requests(&sides.blue) && sides.green.is_unknown() {
         sides.green = Counts::of_requests(0);
