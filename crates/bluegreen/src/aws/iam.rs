@@ -9,7 +9,8 @@ use crate::engine::Verb;
 
 /// An IAM policy with the least rights for a migration of one rule.
 ///
-/// Each right is bound to a resource if AWS can do that: to the rule that is written, to the journal's prefix.
+/// Each right is bound to a resource if AWS can do that: to the rule that is written, to the journal's
+/// prefix.
 /// The load balancer's `Describe` calls, `cloudwatch:GetMetricData` and, for composite alarms,
 /// `cloudwatch:DescribeAlarms` can only be given for all resources
 /// ([load balancing](https://docs.aws.amazon.com/service-authorization/latest/reference/list_awselasticloadbalancingv2.html),

@@ -115,7 +115,7 @@ impl ApiError {
         }
     }
 
-    /// Makes the error of a role trait of it; `attempted` says what was attempted, on what.
+    /// Converts it into the error of a role trait; `attempted` says what was attempted, on what.
     pub(crate) fn into_error(self, attempted: impl Into<String>) -> Error {
         let has_expired = self
             .code

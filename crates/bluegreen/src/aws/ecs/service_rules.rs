@@ -185,7 +185,8 @@ fn rollout(document: &Value) -> Vec<Told> {
         document.pointer(&path) == Some(&Value::Bool(true))
     };
     if switch("enable") && switch("rollback") {
-        let message = "with `rollback`, ECS rolls failed rollouts back by itself, to the last one that completed";
+        let message =
+            "with `rollback`, ECS rolls failed rollouts back by itself, to the last completed one";
         told.push(unwise(
             "deploymentConfiguration.deploymentCircuitBreaker",
             message,
@@ -268,7 +269,7 @@ mod tests {
                 "loadBalancers[0].targetGroupArn: a placeholder stands there, not a value",
                 "taskDefinition: `chatbot-fastapi:LATEST` is no revision: a family, or family:NUMBER",
                 "networkConfiguration.awsvpcConfiguration.securityGroups[0]: `sg-chatbot-fastapi` is a name, not an id",
-                "note deploymentConfiguration.deploymentCircuitBreaker: with `rollback`, ECS rolls failed rollouts back by itself, to the last one that completed",
+                "note deploymentConfiguration.deploymentCircuitBreaker: with `rollback`, ECS rolls failed rollouts back by itself, to the last completed one",
                 "note desiredCount: a single copy serves all requests, and its end is an outage",
             ]
         );

@@ -122,8 +122,8 @@ async fn judge(
             if let Some(covered) = (100 * copies).checked_div(serving) {
                 let covered = covered.min(100);
                 findings.push(Finding::note(format!(
-                    "{name} runs {copies} copies, and {serving} targets serve now: enough for {covered} % of the \
-                     traffic; 50 % needs {}, 100 % needs {serving}",
+                    "{name} runs {copies} copies, and {serving} targets serve now: enough for \
+                     {covered} % of the traffic; 50 % needs {}, 100 % needs {serving}",
                     serving.div_ceil(2)
                 )));
             }
