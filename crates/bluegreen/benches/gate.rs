@@ -1,4 +1,4 @@
-//! What one minute costs the sequential comparison, beside the limits on the same minute.
+//! The cost of one minute for the sequential comparison, beside that of the limits for the same minute.
 //!
 //! ```text
 //! cargo bench -p bluegreen --bench gate
@@ -33,7 +33,7 @@ fn minute(c: &mut Criterion) {
         bencher.iter(|| black_box(test.take(black_box(&one))));
     });
 
-    // The judges, with what the journal costs.
+    // The judges, with the cost of their entries in the journal.
     let start = Timestamp::from_second(1_800_000_000).expect("in range");
     let counts =
         |requests| Counts::of(requests, requests / 100).with_slow(Tally::exact(requests / 10));

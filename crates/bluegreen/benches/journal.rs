@@ -1,6 +1,6 @@
-//! What it costs to keep a journal: the records of a migration of 60 looks, appended one by one
-//! to a log in memory and to one in a folder, which is on the disk (`fsync`) after each. Prints
-//! how large they are.
+//! The cost of keeping a journal: appends the records of a migration of 60 looks, one by one, to a
+//! log in memory and to a log in a folder, which syncs each record to the disk (`fsync`). Prints the
+//! size of the records.
 //!
 //! ```text
 //! cargo bench -p bluegreen --features sim --bench journal
@@ -78,7 +78,7 @@ fn sixty_looks() -> Vec<Record> {
 }
 
 async fn append(store: &JournalStore, records: &[Record]) {
-    // A log of its own, however often the benchmark asks.
+    // Each iteration of the benchmark gets a log of its own.
     let subject = uuid::Uuid::new_v4().to_string();
     let log = store.log(&subject);
     let holder = Holder::this_process("bench");

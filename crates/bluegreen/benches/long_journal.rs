@@ -1,7 +1,7 @@
-//! What a long journal costs: that of a migration that bakes for a week, in a store whose calls take
-//! 90 ms. Prints the calls, the time in the store's own (virtual) time, and the memory, each beside that of
-//! an empty journal or of the way that reads everything. Then what the replay of a journal of 31 MB takes,
-//! beside reading all of it at once; `-- small` is that alone.
+//! The cost of a long journal: of a migration that bakes for a week, in a store whose calls take
+//! 90 ms. Prints the calls, the (virtual) time that they take, and the memory, each beside the figure for
+//! an empty journal or for reading the whole journal. Then the cost of the replay of a journal of 31 MB,
+//! beside reading all of it at once; `-- small` runs only that.
 //!
 //! ```text
 //! cargo bench -p bluegreen --features sim,store --bench long_journal
@@ -179,7 +179,7 @@ impl World {
     }
 }
 
-/// What `work` brings; prints its calls, its time and its memory.
+/// Returns the result of `work`; prints its calls, its time and its memory.
 async fn told<T>(what: &str, store: &Store, work: impl Future<Output = T>) -> T {
     let (calls, begun) = (store.calls.load(Ordering::Relaxed), Instant::now());
     let before = MEMORY.current_usage();
@@ -241,7 +241,7 @@ async fn figures() {
     }
 }
 
-/// What the replay of a journal takes, read record by record and all at once.
+/// The cost of the replay of a journal, read record by record and all at once.
 async fn replays(world: &World, log: &JournalLog) {
     let store = &*world.store;
     let gates = world.gates();

@@ -1,5 +1,5 @@
-//! How fast the pure machine takes what a healthy migration tells it, and how fast a whole
-//! simulated migration runs, side by side.
+//! The speed of the pure machine with the inputs of a healthy migration, and of a whole
+//! simulated migration, side by side.
 //!
 //! ```text
 //! cargo bench -p bluegreen --features sim

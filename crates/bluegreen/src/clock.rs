@@ -14,11 +14,12 @@ use jiff::{SignedDuration, Timestamp};
 /// simulation whose tokio clock is paused has a `Clock` of its own, which it hands out.
 #[auto_impl(Arc, Box)]
 pub trait Clock: fmt::Debug + Send + Sync {
-    /// The time now, as the machine has it: it may be wrong, and be set forward and back.
+    /// The time now by the machine's wall clock, which may be wrong, and may be set forward and
+    /// back.
     fn now(&self) -> Timestamp;
 
-    /// How much time has passed since some moment in the past; never set back, and it runs on
-    /// while the machine is suspended. What runs and leases are timed by.
+    /// The time since some moment in the past. It is never set back, and runs on while the machine
+    /// is suspended. Runs and leases are timed by it.
     fn uptime(&self) -> Duration;
 
     /// Whether time is simulated. On a real clock the engine checks after each wait that real
@@ -51,9 +52,10 @@ impl Clock for SystemClock {
 
 /// The clock of a run: wall time, taken once, plus the [`uptime`](Clock::uptime) since.
 ///
-/// A run dates its events and its journal by it, and measures every wait and deadline by it. So a
-/// wall clock that is set during the run moves nothing, and one that is off makes all of its times
-/// off by the same. It never goes back, and time in which the machine was suspended counts.
+/// A run dates its events and its journal by this clock, and measures every wait and deadline by
+/// it. So a wall clock that is set during the run changes nothing, and a wall clock that is off
+/// shifts all times of the run by the same amount. The clock of a run never goes back, and time in
+/// which the machine was suspended counts.
 ///
 /// # Examples
 ///
@@ -94,8 +96,8 @@ impl RunClock {
         }
     }
 
-    /// Starts at `at` if its time is before it. For a run that is resumed: what was written down
-    /// must not lie in its future, whatever the clock of the machine before said.
+    /// Starts no earlier than `at`. For a run that is resumed: its records must not lie in its
+    /// future, even if the clock of the machine before was ahead.
     #[must_use]
     pub fn not_before(self, at: Timestamp) -> Self {
         if self.now() >= at {
@@ -108,18 +110,18 @@ impl RunClock {
         }
     }
 
-    /// Lets `work` know it: see [`of_this_task`](Self::of_this_task).
+    /// Runs `work` as work of this run: see [`of_this_task`](Self::of_this_task).
     pub(crate) fn during<F: Future>(self, work: F) -> impl Future<Output = F::Output> {
         OF_THIS_TASK.scope(self, work)
     }
 
-    /// The clock of the run that this task does something for. `None` outside of any, and in a task
-    /// that was spawned by it.
+    /// The clock of the run that this task works for. `None` outside of a run, and in a task that
+    /// was spawned.
     #[cfg_attr(
         not(any(feature = "aws", test)),
         expect(
             dead_code,
-            reason = "adapters put its times against those of a service"
+            reason = "adapters compare its times with those of a service"
         )
     )]
     pub(crate) fn of_this_task() -> Option<Self> {
@@ -128,8 +130,8 @@ impl RunClock {
 }
 
 tokio::task_local! {
-    /// Roles are told times of the run, and some must put them against those of a service, whose
-    /// clock is another.
+    /// Roles are told times by the run's clock, and some must compare them with times by a
+    /// service's clock.
     static OF_THIS_TASK: RunClock;
 }
 
@@ -148,19 +150,19 @@ impl Clock for RunClock {
     }
 }
 
-/// Work that takes real time, such as a disk's. While it is under way a simulation that keeps a pace
-/// stands still: its quick clock would run out every limit first.
+/// Work that takes real time, such as a disk's. While it is under way, a simulation that keeps a
+/// pace stands still: otherwise its quick clock would pass every limit first.
 #[cfg(feature = "store")]
 #[derive(Debug)]
 pub(crate) struct RealWork(());
 
-/// How much of it there is.
+/// How many pieces of such work are under way.
 #[cfg(any(feature = "store", feature = "sim"))]
 static REAL_WORK: atomic::AtomicUsize = atomic::AtomicUsize::new(0);
 
 #[cfg(feature = "store")]
 impl RealWork {
-    /// Under way until it is dropped.
+    /// Begins work that is under way until the value is dropped.
     pub(crate) fn begin() -> Self {
         REAL_WORK.fetch_add(1, atomic::Ordering::SeqCst);
         Self(())
@@ -179,15 +181,15 @@ impl Drop for RealWork {
     }
 }
 
-/// By how much two clocks must differ at least for a difference to count.
+/// The least difference of two clocks that counts.
 ///
-/// The `Date` of an answer is cut to whole seconds and is as old as the answer was on its way, so
-/// less than this may be nothing at all; a machine whose clock is kept right is closer by itself. And
-/// less than this harms nothing: a minute of metrics is read a minute after its end, and a schedule
+/// The `Date` of an answer is cut to whole seconds and has aged on its way, so a smaller difference
+/// may be none at all; a machine whose clock is kept right is closer than this. And a smaller
+/// difference does no harm: a minute of metrics is read a minute after its end, and a schedule
 /// keeps its minute.
 pub(crate) const LEAST_OFFSET: Duration = Duration::from_secs(5);
 
-/// `at` moved forward by so much, or back if it is negative; within the bounds of time.
+/// `at` moved forward by `by`, or back if `by` is negative; within the bounds of time.
 pub(crate) fn moved(at: Timestamp, by: SignedDuration) -> Timestamp {
     let end = if by.is_negative() {
         Timestamp::MIN
@@ -200,7 +202,7 @@ pub(crate) fn moved(at: Timestamp, by: SignedDuration) -> Timestamp {
 /// Linux's monotonic clock stands still in suspend, its boot-time clock does not.
 #[cfg(any(target_os = "linux", target_os = "android"))]
 const GOES_ON_IN_SUSPEND: rustix::time::ClockId = rustix::time::ClockId::Boottime;
-/// Apple's and BSD's monotonic clock goes on.
+/// Apple's and BSD's monotonic clock runs on in suspend.
 #[cfg(all(unix, not(any(target_os = "linux", target_os = "android"))))]
 const GOES_ON_IN_SUSPEND: rustix::time::ClockId = rustix::time::ClockId::Monotonic;
 
@@ -214,7 +216,7 @@ fn since_boot() -> Duration {
 #[cfg(not(unix))]
 #[expect(
     clippy::disallowed_methods,
-    reason = "times leases; on Windows it goes on in suspend"
+    reason = "times leases; on Windows it runs on in suspend"
 )]
 fn since_boot() -> Duration {
     static FIRST: std::sync::OnceLock<std::time::Instant> = std::sync::OnceLock::new();
@@ -231,7 +233,7 @@ pub(crate) fn sooner(at: Timestamp, by: Duration) -> Timestamp {
     at.checked_sub(by).unwrap_or(Timestamp::MIN)
 }
 
-/// From `earlier` to `at`; zero where `earlier` is later.
+/// From `earlier` to `at`; zero if `earlier` is later.
 pub(crate) fn between(earlier: Timestamp, at: Timestamp) -> Duration {
     Duration::try_from(at.duration_since(earlier)).unwrap_or_default()
 }

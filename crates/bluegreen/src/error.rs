@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum ErrorKind {
-    /// What was asked for does not exist. Trying again does not help.
+    /// The thing that the call names does not exist. Trying again does not help.
     NotFound,
     /// The credentials in use may not do this. Trying again does not help.
     Denied,
@@ -19,16 +19,16 @@ pub enum ErrorKind {
     Throttled,
     /// The request itself is wrong. Trying again does not help.
     Invalid,
-    /// The world is not as the caller last observed it: somebody else changed it. Nothing was
+    /// The world is not as the caller last observed it: a third party changed it. Nothing was
     /// written; observe, then decide.
     Conflict,
     /// A change was sent and its effect is not known (time-out, broken connection). Observe
     /// before anything else.
     OutcomeUnknown,
-    /// Somebody else has taken over what this controller works on: it writes nothing more.
+    /// Another controller has taken over the run: this controller writes nothing more.
     #[serde(alias = "superseded")]
     TakenOver,
-    /// A controller that lives works on it: nothing was taken from it.
+    /// A live controller holds the lease: nothing was taken from it.
     Held,
     /// This crate refuses to act on what it found, because acting could lose something.
     Refused,
@@ -37,7 +37,7 @@ pub enum ErrorKind {
 }
 
 impl ErrorKind {
-    /// Whether the same call may succeed later without anybody changing anything.
+    /// Whether the same call may succeed later although nothing is changed.
     #[must_use]
     pub fn is_transient(self) -> bool {
         matches!(
@@ -54,9 +54,9 @@ impl ErrorKind {
             Self::Denied => "denied",
             Self::Throttled => "throttled",
             Self::Invalid => "invalid",
-            Self::Conflict => "changed by somebody else",
+            Self::Conflict => "changed by a third party",
             Self::OutcomeUnknown => "outcome unknown",
-            Self::TakenOver => "taken over by somebody else",
+            Self::TakenOver => "taken over by another controller",
             Self::Held => "held by another controller",
             Self::Refused => "refused",
             Self::Unavailable => "unavailable",
@@ -134,7 +134,7 @@ impl Error {
         &self.message
     }
 
-    /// What a person can do about it, where that is known.
+    /// What a person can do about it, if that is known.
     #[must_use]
     pub fn hint(&self) -> Option<&str> {
         self.hint.as_deref()

@@ -1,4 +1,4 @@
-//! Every role holds behind a pointer, whole.
+//! Every role is implemented for pointers to it, with every method.
 
 use std::{
     future::pending,
@@ -62,12 +62,12 @@ fn every_role_holds_in_an_arc_and_in_a_box() {
     assert_eq!(held, 17);
     #[cfg(feature = "store")]
     assert_eq!(held![crate::store::RecordStorage], 1);
-    // It changes as it takes, so it is not shared.
+    // A judge changes with each observation, so it is not shared.
     fn judges<T: Judge>() {}
     judges::<Box<dyn Judge>>();
 }
 
-/// Answers otherwise than the defaults of its roles.
+/// Gives other answers than the defaults of its roles.
 #[derive(Debug, Default)]
 struct Told(Mutex<Vec<&'static str>>);
 

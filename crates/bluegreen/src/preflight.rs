@@ -8,14 +8,15 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Finding {
-    /// Whether the run may start.
+    /// Whether the finding stops a run.
     pub severity: Severity,
-    /// What was seen.
+    /// The fact that was found.
     pub message: String,
     /// What to do about it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hint: Option<String>,
-    /// It would have stopped the run, but the plan accepts it. Told if something else stopped it.
+    /// Whether the plan accepts this refusal. Accepted refusals are shown if another one stopped
+    /// the run.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub is_accepted: bool,
 }
@@ -31,7 +32,7 @@ impl Finding {
         Self::new(Severity::Refuse, message)
     }
 
-    /// Stops the run, unless its plan accepts exactly this.
+    /// Stops the run, unless its plan accepts this risk.
     pub fn refusal_unless(acceptance: Acceptance, message: impl Into<String>) -> Self {
         Self::new(Severity::RefuseUnless(acceptance), message)
     }
@@ -43,7 +44,7 @@ impl Finding {
         self
     }
 
-    /// Whether it stops a run that accepts these risks.
+    /// Whether it stops a run whose plan accepts these risks.
     #[must_use]
     pub fn stops(&self, accepted: &BTreeSet<Acceptance>) -> bool {
         match self.severity {
@@ -53,7 +54,7 @@ impl Finding {
         }
     }
 
-    /// Marks it as accepted, if these risks accept it.
+    /// Marks the finding as accepted if these risks are accepted.
     #[must_use]
     pub(crate) fn marked(mut self, accepted: impl Fn(Acceptance) -> bool) -> Self {
         self.is_accepted = match self.severity {
@@ -79,7 +80,7 @@ impl fmt::Display for Finding {
     }
 }
 
-/// Writes what stopped a run, a line each, and what would have stopped it were it not accepted.
+/// Writes the refusals that stopped a run, a line each, and then those that the plan accepts.
 pub(crate) fn write_refusals(f: &mut fmt::Formatter<'_>, findings: &[Finding]) -> fmt::Result {
     let told = findings.iter().filter(|one| one.severity != Severity::Note);
     let (accepted, stopped): (Vec<_>, Vec<_>) = told.partition(|one| one.is_accepted);
@@ -113,13 +114,13 @@ pub(crate) fn write_accepted(
 pub enum Severity {
     /// Shown; stops nothing.
     Note,
-    /// Stops it.
+    /// Stops the run.
     Refuse,
-    /// Stops it unless the plan accepts this by name.
+    /// Stops the run unless the plan accepts this risk by name.
     RefuseUnless(Acceptance),
 }
 
-/// A risk that a plan can take on by name.
+/// A risk that a plan can accept by name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[cfg_attr(feature = "spec", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
@@ -131,27 +132,28 @@ pub enum Acceptance {
     /// Clients stay on a side for longer than a step bakes, so a step says less about new
     /// clients, and a rollback does not move pinned ones at once.
     LongStickiness,
-    /// The service that is deployed gets live traffic already, or users may reach it by something
-    /// that has no weights, so the deployment itself replaces what they are served by, without a blue
-    /// beside it. Accepts `unseen-traffic` too.
+    /// The service that is deployed gets live traffic already, or users may reach it in a way that
+    /// has no weights, so the deployment itself replaces what serves users, without a blue beside
+    /// it. Accepts `unseen-traffic` too.
     InPlace,
-    /// A way by which users may reach the service could not be looked at, since a read was denied or
-    /// it belongs to another account.
+    /// A way in which users may reach the service could not be read, since the read was denied or
+    /// the way belongs to another account.
     UnseenTraffic,
     /// No test route leads to the service that is deployed, so checks that go through the balancer
-    /// ask whoever gets the traffic, and pass for the wrong one.
+    /// ask the service that gets the traffic, and pass although the deployed one may be broken.
     NoTestRoute,
     /// Blue may be scaled in while green gets its requests, so a rollback may send everything to
     /// fewer tasks than served it before.
     BlueMayShrink,
-    /// Nothing puts traffic back if the controller dies and nobody resumes its run.
+    /// Nothing restores blue if the controller dies and its run is not resumed.
     NoDeadMan,
-    /// The journal keeps no controller on another machine out, since it is in a folder or in memory.
+    /// The journal does not keep out controllers on other machines, since it is in a folder or in
+    /// memory.
     SingleHost,
 }
 
 impl Acceptance {
-    /// All of them, for help texts.
+    /// All risks, for help texts.
     pub const ALL: [Self; 8] = [
         Self::SharedTargets,
         Self::LongStickiness,
@@ -163,7 +165,7 @@ impl Acceptance {
         Self::SingleHost,
     ];
 
-    /// Whether one of these risks is this one, or holds more than it.
+    /// Whether one of these risks is this risk or includes it.
     #[must_use]
     pub fn is_accepted_by(self, accepted: &BTreeSet<Self>) -> bool {
         accepted.contains(&self)

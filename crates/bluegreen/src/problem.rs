@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Problem {
-    /// The setting.
+    /// The setting, by its name.
     pub field: String,
     /// What is wrong with it.
     pub message: String,

@@ -1,8 +1,8 @@
 //! Text from outside, fit to be shown.
 //!
-//! Messages of AWS, names of rules and alarms, stopped reasons, bodies of checks and journals are kept
-//! and journalled as they came. What a terminal would carry out instead of showing it is escaped where
-//! text is written for people, and only there: the command does so with every line.
+//! Messages of AWS, names of rules and alarms, stopped reasons, bodies of checks and journals are
+//! kept and journalled as they came. A character that a terminal would act on instead of showing it
+//! is escaped in text for people, and only there: the command escapes every line.
 
 use std::borrow::Cow;
 
@@ -12,7 +12,7 @@ use sha2::{Digest, Sha256};
 /// a line's end and a tab (C0, DEL and C1), and the marks that change the order in which letters are
 /// shown ([bidirectional controls](https://www.unicode.org/reports/tr9/#Directional_Formatting_Characters)).
 ///
-/// A carriage return is one: it lets a text write over the beginning of its line.
+/// A carriage return is among them: it lets a text write over the beginning of its line.
 #[must_use]
 pub fn is_acted_on(c: char) -> bool {
     match c {
@@ -50,7 +50,7 @@ pub fn visible(text: &str) -> Cow<'_, str> {
     Cow::Owned(shown)
 }
 
-/// A name for a file or a folder: readable, and no two subjects share one.
+/// A name for a file or a folder: readable, and different for each subject.
 pub(crate) fn file_name_of(subject: &str) -> String {
     let kept = |c: char| {
         if c.is_ascii_alphanumeric() || c == '-' {

@@ -209,7 +209,7 @@ fn a_file_with_mistakes_is_told_with_their_places_and_nothing_is_called() {
         ":1:1: side: is missing",
         ":3:8: plan.bake: is a number, not a text",
         ":4:1: plan.stpes: is not known",
-        "hint: `steps` is meant?",
+        "hint: did you mean `steps`?",
         "4 problems, nothing was called",
     ] {
         assert!(err.contains(told), "`{told}` is not in\n{err}");

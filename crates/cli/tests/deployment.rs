@@ -93,7 +93,7 @@ fn every_mistake_of_the_file_is_told_with_its_place_by_each_verb() {
         for wanted in [
             "bluegreen.toml:10:14: side.fastapi.deployment.repository: is a number, not a text",
             "bluegreen.toml:11:1: side.fastapi.deployment.task_definiton: is not known",
-            "hint: `task_definition` is meant?",
+            "hint: did you mean `task_definition`?",
         ] {
             assert!(err.contains(wanted), "{words:?}: {wanted} in\n{err}");
         }

@@ -1,4 +1,4 @@
-//! Whose credentials a handle has.
+//! The identity behind the credentials of a handle.
 
 use std::time::Duration;
 
@@ -8,25 +8,25 @@ use aws_sdk_sts::{Client, config::Builder, error::DisplayErrorContext};
 use super::{Aws, DateReader, endpoints::Service};
 use crate::error::{Error, ErrorKind, Result};
 
-/// STS may take so long: its answer is a name, and nothing waits for it.
+/// The limit of the call to STS: its answer is only a name, and nothing waits for it.
 const LIMIT: Duration = Duration::from_secs(5);
 
 impl Aws {
-    /// Whose credentials this handle has, as STS says: an ARN, such as
+    /// Asks STS for the identity behind the credentials of this handle: an ARN, such as
     /// `arn:aws:sts::123456789012:assumed-role/deployer/ann`. Needs no right
     /// ([API](https://docs.aws.amazon.com/STS/latest/APIReference/API_GetCallerIdentity.html)).
     ///
     /// # Errors
     ///
-    /// `Invalid` for a simulation, which has no credentials. `Unavailable` if STS does not say it within 5 s.
+    /// `Invalid` for a simulation, which has no credentials. `Unavailable` if STS does not answer
+    /// within 5 s.
     ///
     /// # Cancel safety
     ///
     /// Only reads: dropping it leaves nothing behind.
     pub async fn caller(&self) -> Result<String> {
         let attempted = "ask STS whose credentials these are";
-        let config = self.config.as_ref();
-        let config = config.ok_or_else(|| {
+        let config = self.config.as_ref().ok_or_else(|| {
             Error::new(
                 ErrorKind::Invalid,
                 format!("{attempted}: a simulation has none"),
@@ -43,13 +43,17 @@ impl Aws {
         let endpoint = self.endpoints.get(Service::Sts);
         config.set_endpoint_url(endpoint.map(|one| one.as_str().to_owned()));
         let client = Client::from_conf(config.build());
-        let identity = client.get_caller_identity().send().await;
-        let identity = identity.map_err(|error| {
+        let identity = client.get_caller_identity().send().await.map_err(|error| {
             let why = DisplayErrorContext(&error).to_string();
             Error::new(ErrorKind::Unavailable, attempted).with_source(why)
         })?;
         let arn = identity.arn().filter(|arn| !arn.is_empty());
-        let missing = || Error::new(ErrorKind::Unavailable, format!("{attempted}: no ARN came"));
+        let missing = || {
+            Error::new(
+                ErrorKind::Unavailable,
+                format!("{attempted}: the answer has no ARN"),
+            )
+        };
         arn.map(str::to_owned).ok_or_else(missing)
     }
 }

@@ -1,6 +1,7 @@
-//! What AWS makes of a request: what it fills in, converts and keeps no order of.
+//! What AWS does to a request: the values that it fills in or converts, and the lists that it
+//! reorders.
 //!
-//! One table for both sides: a comparison undoes it, and the simulation does it.
+//! One table for both sides: a comparison undoes these conversions, and the simulation makes them.
 
 use std::cmp::Reverse;
 
@@ -8,30 +9,31 @@ use serde_json::{Map, Value};
 
 use super::document::{is_said, text};
 
-/// What becomes of one place. A path names every entry of a list by `[]`.
+/// The conversion of one place. A path names every entry of a list by `[]`.
 #[derive(Debug)]
 pub(in crate::aws) struct Conversion {
     pub(in crate::aws) path: &'static str,
     pub(in crate::aws) does: Does,
-    /// Whether it does so to this document.
+    /// Whether the conversion applies to this document.
     when: fn(&Value) -> bool,
-    /// The page of the API, without its common beginning, and what confirms it. "Dumps" are answers
-    /// that people published as a describe printed them: nothing of AWS's own states such a row.
+    /// The page of the API, without its common beginning, and what confirms the row. "Dumps" are
+    /// answers of describe calls that people published; a row that names only dumps stands on no
+    /// page of AWS.
     #[cfg_attr(not(test), expect(dead_code, reason = "for a reader who doubts a row"))]
     pub(in crate::aws) source: &'static str,
 }
 
 #[derive(Debug, Clone, Copy)]
 pub(in crate::aws) enum Does {
-    /// Stands for nothing said; AWS answers with it.
+    /// If nothing is said, this is meant, and AWS answers with it.
     Fills(&'static str),
-    /// Stands for nothing said; AWS answers as it was asked.
+    /// If nothing is said, this is meant; AWS answers as it was asked.
     Means(&'static str),
-    /// A number of a larger unit becomes one of the smaller.
+    /// A number of a larger unit becomes a number of the smaller unit.
     Counts(&'static str),
-    /// The port on the host: the container's, or one that is chosen at start.
+    /// The port on the host: the container's port, or a port that is chosen at start.
     HostPort,
-    /// The order says nothing.
+    /// The order has no meaning.
     Sorts,
 }
 
@@ -50,7 +52,7 @@ pub(in crate::aws) const fn row(
 }
 
 impl Conversion {
-    /// What stands for nothing said.
+    /// The value that is meant if nothing is said.
     pub(in crate::aws) fn default(&self) -> Value {
         match self.does {
             Does::Fills(default) | Does::Means(default) => read(default),
@@ -59,7 +61,8 @@ impl Conversion {
     }
 }
 
-/// A document without what AWS fills in, converts and reorders: equal for two that are the same to it.
+/// A document without what AWS fills in, converts and reorders: equal for two that AWS takes for
+/// the same.
 pub(in crate::aws) fn canonical(
     document: &Map<String, Value>,
     table: &'static [Conversion],
@@ -101,7 +104,7 @@ pub(in crate::aws) fn canonical(
     value
 }
 
-/// A document as a describe answers it after it was sent.
+/// A document as a describe answers it after the document was sent.
 #[cfg(any(test, feature = "sim"))]
 pub(in crate::aws) fn answered(
     document: &Map<String, Value>,
@@ -129,6 +132,7 @@ pub(in crate::aws) fn answered(
                 }
                 // Callers name containers in messages, so these stay as they are.
                 Does::Sorts if field != "containerDefinitions" => {
+                    // A comparison that trusts the order of the file must fail on the simulation.
                     sort(object, field);
                     if let Some(Value::Array(list)) = object.get_mut(field) {
                         list.reverse();
@@ -152,7 +156,7 @@ pub(in crate::aws) fn rows<'a>(
     table.iter().filter(move |row| (row.when)(document))
 }
 
-/// In these modes a port on the host is the container's own.
+/// In these modes a port on the host is the container's port.
 fn has_equal_ports(document: &Value) -> bool {
     ["awsvpc", "host"].contains(&text(document, "networkMode"))
 }
@@ -187,14 +191,14 @@ fn count(object: &mut Map<String, Value>, field: &str, unit: &str) {
     }
 }
 
-/// A size: a whole number, or one of the larger unit, which is 1024 of it.
+/// A size: a whole number, or a number of the larger unit, which is 1024 of the smaller.
 pub(in crate::aws) fn units(size: &str, larger: &str) -> Option<u32> {
     let size = size.trim().to_lowercase();
     let Some(number) = size.strip_suffix(larger) else {
         return size.parse().ok();
     };
     let number: f64 = number.trim().parse().ok()?;
-    // An eighth is the finest that there is, 192 of the larger unit and more the most.
+    // Sizes are multiples of an eighth, and at most 1024, of the larger unit.
     (1..=8192)
         .map(|n| n * 128)
         .find(|units| f64::from(*units) == number * 1024.0)

@@ -9,8 +9,8 @@ use jiff::Timestamp;
 use super::Aws;
 use crate::error::{Error, ErrorKind, Result};
 
-/// Where the tools that set temporary credentials say when they end, in RFC 3339: `aws configure
-/// export-credentials`, botocore, saml2aws and others
+/// The variable in which tools that set temporary credentials write their end, in RFC 3339:
+/// `aws configure export-credentials`, botocore, saml2aws and others
 /// ([SDK reference](https://docs.aws.amazon.com/AWSJavaScriptSDK/v3/latest/Package/-aws-sdk-credential-providers/#fromenv)).
 const EXPIRATION: &str = "AWS_CREDENTIAL_EXPIRATION";
 
@@ -20,12 +20,13 @@ const EXPIRATION: &str = "AWS_CREDENTIAL_EXPIRATION";
 /// |---|---|
 /// | a key without a session token | [`Lasting`](Self::Lasting) |
 /// | variables with a session token and `AWS_CREDENTIAL_EXPIRATION` | [`Until`](Self::Until) |
-/// | variables without that one, or a profile, with a session token | [`Unknown`](Self::Unknown) |
+/// | variables with a session token and without that variable, or a profile with a session token | [`Unknown`](Self::Unknown) |
 /// | any other source that gives an expiry: roles, web identity, single sign-on, `aws login`, processes, containers, instances, a provider of your own | [`Renewed`](Self::Renewed) |
 ///
-/// What is renewed may end all the same, and no client can know when: the session of single sign-on or
-/// of `aws login` that new credentials come from (hours; its organization says how many), the token file
-/// of a web identity that nothing rewrites, a process that asks a person.
+/// Credentials that are renewed may end all the same, and no client can know when: with the session
+/// of single sign-on or of `aws login` that new credentials come from (hours; its organization sets
+/// how many), with the token file of a web identity that nothing rewrites, or with a process that
+/// asks a person.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum CredentialLife {
@@ -33,7 +34,7 @@ pub enum CredentialLife {
     Lasting,
     /// They end, and their source gives new ones.
     Renewed,
-    /// They end then, and nothing renews them.
+    /// They end at this time, and nothing renews them.
     Until(Timestamp),
     /// They are temporary, nothing renews them, and nothing says when they end.
     Unknown,
@@ -45,7 +46,7 @@ impl Aws {
     ///
     /// # Errors
     ///
-    /// `Denied` if there are none.
+    /// `Denied` if there are no credentials.
     ///
     /// # Cancel safety
     ///
@@ -55,8 +56,9 @@ impl Aws {
             return Ok(CredentialLife::Lasting);
         };
         let attempted = "ask for the credentials";
-        let provider = config.credentials_provider();
-        let provider = provider.ok_or_else(|| Error::new(ErrorKind::Denied, attempted))?;
+        let provider = config
+            .credentials_provider()
+            .ok_or_else(|| Error::new(ErrorKind::Denied, attempted))?;
         let found = provider.provide_credentials().await;
         let found =
             found.map_err(|error| Error::new(ErrorKind::Denied, attempted).with_source(error))?;
@@ -64,13 +66,14 @@ impl Aws {
     }
 }
 
-/// By what the SDK says of their source, and by the variable.
+/// Judges by the source that the SDK names, and by the variable.
 fn life_of(credentials: &Credentials, expiration: Option<&str>) -> CredentialLife {
-    let sources = credentials.get_property::<Vec<Source>>();
-    let sources = sources.map_or(&[][..], Vec::as_slice);
+    let sources = credentials
+        .get_property::<Vec<Source>>()
+        .map_or(&[][..], Vec::as_slice);
     let is_of_variables = sources.contains(&Source::CredentialsEnvVars);
     let is_of_profile = sources.contains(&Source::CredentialsProfile);
-    // A role that is taken on with a fixed key names both.
+    // A role that is assumed with a fixed key names both sources.
     let is_renewed = sources.iter().any(|source| {
         !matches!(
             source,

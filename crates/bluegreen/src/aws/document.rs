@@ -1,4 +1,5 @@
-//! Specifications as JSON documents: reading them, and saying all that is wrong with them.
+//! Specifications as JSON documents: reading them, and reporting everything that is wrong with
+//! them.
 
 use std::{collections::BTreeSet, fmt, sync::Arc};
 
@@ -11,11 +12,11 @@ use crate::{
     preflight::{Finding, Severity},
 };
 
-/// A file as it was read. Two are equal if they say the same, wherever it stands.
+/// A file as it was read. Two files are equal if they say the same, even at other places.
 #[derive(Clone, PartialEq)]
 pub(super) struct File {
     root: Arc<Node>,
-    /// What is newer than the model, and is to be sent all the same.
+    /// The paths that are newer than the model and are sent all the same.
     accepted: BTreeSet<String>,
 }
 
@@ -33,16 +34,17 @@ impl File {
         if text.contains("kind: ConfigMap") {
             return Err(
                 invalid("this is a Kubernetes ConfigMap, which AWS does not read")
-                    .with_hint("put the JSON inside of it into a file of its own"),
+                    .with_hint("put the JSON inside it into a file of its own"),
             );
         }
         let root = parse(text).map_err(|broken| {
-            let error = invalid(&format!("no JSON: {broken}"));
+            let error = invalid(&format!("not JSON: {broken}"));
             if text
                 .trim_start()
                 .starts_with(|c: char| c.is_alphabetic() || c == '-')
             {
-                return error.with_hint("it is to be JSON: no YAML, and no language of Terraform");
+                return error
+                    .with_hint("write it as JSON: YAML and Terraform's language are not read");
             }
             error
         })?;
@@ -51,7 +53,7 @@ impl File {
         let root = inner.unwrap_or(root);
         let Value::Object(document) = document else {
             let problem = model::problems(input, &root, &[]).into_iter().next();
-            let error = invalid(&format!("no JSON object ({})", root.at));
+            let error = invalid(&format!("not a JSON object ({})", root.at));
             return Err(match problem {
                 Some(problem) => error.with_hint(problem.hint),
                 None => error,
@@ -62,12 +64,12 @@ impl File {
         Ok((Self { root, accepted }, document))
     }
 
-    /// Takes what the model does not have at this path.
+    /// Accepts this path, though the model does not have it.
     pub(super) fn accept(&mut self, path: &str) {
         self.accepted.insert(path.to_owned());
     }
 
-    /// What the model says of the file, and what these rules say beyond.
+    /// The findings of the model, and those of these rules beyond the model.
     pub(super) fn findings(
         &self,
         input: Input,
@@ -77,11 +79,11 @@ impl File {
         let problems = model::problems(input, &self.root, ignored);
         let rules = rules
             .into_iter()
-            .filter(|told| !problems.iter().any(|problem| covers(problem, told)));
-        let rules = rules.map(|told| {
-            let at = self.root.place_of(&told.field);
-            told.into_finding(Some(at))
-        });
+            .filter(|told| !problems.iter().any(|problem| covers(problem, told)))
+            .map(|told| {
+                let at = self.root.place_of(&told.field);
+                told.into_finding(Some(at))
+            });
         let found = problems.iter().map(|problem| self.finding(input, problem));
         found.chain(rules).collect()
     }
@@ -113,7 +115,7 @@ impl File {
     }
 }
 
-/// Whether a rule speaks of what the model refuses already, or was misread because of it.
+/// Whether a rule's finding repeats a problem that the model has found, or follows from it.
 fn covers(problem: &Problem, told: &Told) -> bool {
     let word = |path: &str| path.replace(['_', '-'], "").to_lowercase();
     let path = word(&problem.path);
@@ -135,21 +137,21 @@ fn covers(problem: &Problem, told: &Told) -> bool {
 
 impl fmt::Debug for File {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // It may hold secrets.
+        // The document may hold secrets.
         f.debug_struct("File").finish_non_exhaustive()
     }
 }
 
-/// What a rule says of a field.
+/// The finding of a rule about a field.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Told {
     pub(super) field: String,
     pub(super) message: String,
-    /// What to write instead; what is merely unwise has none.
+    /// What to write instead; `None` for what is merely unwise.
     pub(super) hint: Option<String>,
 }
 
-/// What rules say, a line each: what is merely unwise is a note.
+/// The findings of rules, a line each; what is merely unwise is a note.
 #[cfg(test)]
 pub(super) fn told(told: &[Told]) -> Vec<String> {
     let tell = |one: &Told| match one.hint {
@@ -170,7 +172,7 @@ impl Told {
     }
 }
 
-/// What AWS would refuse, or do otherwise than was meant.
+/// A value that AWS would refuse, or understand otherwise than was meant.
 pub(super) fn wrong(field: &str, message: impl Into<String>, hint: &str) -> Told {
     Told {
         field: field.to_owned(),
@@ -179,7 +181,7 @@ pub(super) fn wrong(field: &str, message: impl Into<String>, hint: &str) -> Told
     }
 }
 
-/// What is merely unwise.
+/// A value that is merely unwise.
 pub(super) fn unwise(field: &str, message: impl Into<String>) -> Told {
     Told {
         field: field.to_owned(),
@@ -234,7 +236,7 @@ pub(super) fn each<'a>(document: &'a Value, path: &str) -> Vec<(String, &'a Valu
     found
 }
 
-/// Numbers outside of the ranges that AWS states in words.
+/// Numbers outside the ranges that AWS states in words.
 pub(super) fn ranges(document: &Value, ranges: &[(&str, i64, i64)]) -> Vec<Told> {
     let mut told = Vec::new();
     for (path, from, to) in ranges {
@@ -278,7 +280,7 @@ pub(super) fn is_id(text: &str, prefix: &str) -> bool {
     })
 }
 
-/// Fields in which any text may be meant, one that looks like a placeholder included.
+/// Fields in which any text may be meant, even a text that looks like a placeholder.
 const FREE: [&str; 12] = [
     "environment",
     "command",
@@ -294,7 +296,7 @@ const FREE: [&str; 12] = [
     "Transforms",
 ];
 
-/// Texts that stand where a value of one's own belongs, wherever they are.
+/// Placeholders that were left in the document, at any place.
 pub(super) fn placeholders(path: &str, value: &Value, told: &mut Vec<Told>) {
     match value {
         Value::String(found) => {
@@ -322,8 +324,8 @@ pub(super) fn placeholders(path: &str, value: &Value, told: &mut Vec<Told>) {
     }
 }
 
-/// Whether a text has the form of what a template leaves open. A word alone is no sign: an account
-/// may be called so, or a key of a secret.
+/// Whether a text has the form of a gap that a template leaves. A word alone is no sign: an account
+/// may have such a name, or a key of a secret.
 fn is_placeholder(text: &str) -> bool {
     let is_name = |name: &str| {
         !name.is_empty()
@@ -335,7 +337,7 @@ fn is_placeholder(text: &str) -> bool {
         let inner = text.strip_prefix(open)?.strip_suffix(close)?;
         Some(inner.trim()).filter(|inner| is_name(inner))
     };
-    // What stands for an account: twelve digits, nothing, AWS itself, or a pattern.
+    // The forms of an account in an ARN: twelve digits, nothing, AWS itself, or a pattern.
     let is_account = |account: &str| {
         account.is_empty()
             || account == "aws"
@@ -370,7 +372,7 @@ fn is_placeholder(text: &str) -> bool {
     is_open || starts.iter().any(|start| text.starts_with(start))
 }
 
-/// Whether something is left open within a text. Names, ids and ARNs have no such characters.
+/// Whether a gap is left within a text. Names, ids and ARNs have no such characters.
 fn has_hole(text: &str) -> bool {
     let angle = text
         .split_once('<')

@@ -1,4 +1,4 @@
-//! Which host each service is asked at: one resolution for the clients of the SDK and for the
+//! The host at which each service is asked: one resolution for the clients of the SDK and for the
 //! store of the journals.
 
 use std::{collections::BTreeMap, fmt};
@@ -53,11 +53,11 @@ impl Service {
     }
 }
 
-/// What is said of an endpoint that is none.
-pub(crate) const NO_URL: &str = "no URL such as https://HOST:PORT (it is not shown, since it may hold a \
+/// What a message says of an endpoint that is not a URL.
+pub(crate) const NO_URL: &str = "not a URL such as https://HOST:PORT (it is not shown, since it may hold a \
     password)";
 
-/// Where each service is asked, as far as it is not the host of the region.
+/// The endpoint of each service that is not asked at the host of its region.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Endpoints(BTreeMap<Service, Endpoint>);
 
@@ -70,7 +70,7 @@ impl Endpoints {
         Self(found.collect())
     }
 
-    /// The configured one of a service.
+    /// The endpoint that is configured for a service.
     pub(crate) fn get(&self, service: Service) -> Option<&Endpoint> {
         self.0.get(&service)
     }
@@ -106,12 +106,12 @@ impl Endpoints {
     }
 }
 
-/// What the configuration says of a service.
+/// The endpoint that the configuration names for a service.
 ///
-/// An endpoint that the program set itself comes first. Then, as all AWS tools do
+/// An endpoint that the program itself set comes first. Then, as in all AWS tools
 /// ([reference](https://docs.aws.amazon.com/sdkref/latest/guide/feature-ss-endpoints.html)): the
 /// service's variable, `AWS_ENDPOINT_URL`, the service's key in the profile's `[services]` section,
-/// the profile's `endpoint_url`; and nothing of these if the configuration says
+/// the profile's `endpoint_url`; but none of these if the configuration says
 /// `ignore_configured_endpoint_urls`.
 fn configured(config: &SdkConfig, service: Service) -> Option<String> {
     let common = config.endpoint_url();
@@ -128,8 +128,9 @@ fn configured(config: &SdkConfig, service: Service) -> Option<String> {
     // The reference and the other tools write `elastic_load_balancing_v2` in a `[services]`
     // section; the SDK for Rust looks for `elastic-load-balancing-v2` alone. Both are taken.
     let underscored = load(&service.id().replace(' ', "_"));
-    let own = underscored.filter(|url| Some(url.as_str()) != common);
-    let own = own.or_else(|| load(service.id()));
+    let own = underscored
+        .filter(|url| Some(url.as_str()) != common)
+        .or_else(|| load(service.id()));
     let is_given = |url: &String| !url.trim().is_empty();
     let own = own.filter(is_given);
     own.or_else(|| common.map(str::to_owned)).filter(is_given)
@@ -137,14 +138,14 @@ fn configured(config: &SdkConfig, service: Service) -> Option<String> {
 
 /// The URL of an endpoint, without user and password.
 ///
-/// They could not be sent in any case, since the signature takes the header that they would need.
-/// Left out here, they reach no message. What is no URL is left out as a whole, for the same reason: no
-/// part of it can be told from a password. Nothing is asked then, above all not AWS itself, which the
-/// configuration did not mean.
+/// User and password could not be sent in any case, since the signature takes the header that they
+/// would need. Left out here, they reach no message. A text that is not a URL is left out as a
+/// whole, since no part of it can be told from a password. Then nothing is asked, above all not AWS
+/// itself, which the configuration did not mean.
 #[derive(Clone, PartialEq, Eq)]
 pub(crate) struct Endpoint(String);
 
-/// Where a connection fails at once, without a name to look up.
+/// An address at which a connection fails at once, without a name to look up.
 const NOWHERE: &str = "http://127.0.0.1:0";
 
 impl Endpoint {
@@ -152,7 +153,7 @@ impl Endpoint {
         Self(without_user(url).unwrap_or_else(|| NOWHERE.to_owned()))
     }
 
-    /// Whether it is a URL. What is none is refused for each service alike.
+    /// Whether it is a URL. An endpoint that is not is refused for each service alike.
     pub(crate) fn is_url(&self) -> bool {
         self.0 != NOWHERE
     }
@@ -190,8 +191,8 @@ impl Endpoint {
     }
 }
 
-/// The URL without user and password, if it is one of HTTP. An `@` behind the host is refused too: it
-/// mostly ends a password that has a slash in it.
+/// The URL without user and password, if it is an HTTP URL. An `@` behind the host is refused too:
+/// it mostly ends a password that has a slash in it.
 fn without_user(url: &str) -> Option<String> {
     let mut url = Url::parse(url.trim()).ok()?;
     if !matches!(url.scheme(), "http" | "https") || url[Position::BeforePath..].contains('@') {
@@ -219,7 +220,7 @@ struct Partition {
     dual: &'static str,
 }
 
-/// `partitions.json` of the AWS SDKs, to which a test compares it.
+/// The partitions of `partitions.json` of the AWS SDKs; a test compares them.
 const PARTITIONS: [Partition; 8] = [
     partition("cn-", "amazonaws.com.cn", "api.amazonwebservices.com.cn"),
     partition("eusc-", "amazonaws.eu", "api.amazonwebservices.eu"),
@@ -278,7 +279,7 @@ pub(super) mod testing {
         files.with_contents(ProfileFileKind::Config, text).build()
     }
 
-    /// What reads the environment, with that profile.
+    /// The loader of the environment, with that profile.
     pub(in crate::aws) fn loader_of(rest: &str) -> ConfigLoader {
         loader().profile_files(profile(rest)).profile_name("p")
     }
@@ -436,7 +437,7 @@ mod tests {
         }
     }
 
-    /// The SDK has the same table, and does not show it but through its own hosts.
+    /// The SDK has the same table, and shows it only through its own hosts.
     #[test]
     fn the_partitions_are_those_of_the_sdk() {
         use aws_sdk_scheduler::config::endpoint::{DefaultResolver, Params, ResolveEndpoint};
@@ -456,23 +457,26 @@ mod tests {
         ] {
             let own = PARTITIONS
                 .iter()
-                .find(|one| region.starts_with(one.regions));
-            let own = own.unwrap();
+                .find(|one| region.starts_with(one.regions))
+                .unwrap();
             for (is_dual, suffix) in [(false, own.suffix), (true, own.dual)] {
                 let params = Params::builder()
                     .region(region.to_owned())
                     .use_dual_stack(is_dual)
-                    .build();
-                let params = params.unwrap();
+                    .build()
+                    .unwrap();
                 let resolver = DefaultResolver::new();
-                let found = resolver.resolve_endpoint(&params).now_or_never();
-                let found = found.unwrap().unwrap();
+                let found = resolver
+                    .resolve_endpoint(&params)
+                    .now_or_never()
+                    .unwrap()
+                    .unwrap();
                 assert_eq!(found.url(), format!("https://scheduler.{region}.{suffix}"));
             }
         }
     }
 
-    /// It has one for a partition, and signs for the region of that one.
+    /// IAM has one host for a partition, and requests are signed for the region of that host.
     #[test]
     fn iam_has_a_host_in_every_partition() {
         use aws_sdk_iam::config::endpoint::{DefaultResolver, Params, ResolveEndpoint};

@@ -9,16 +9,17 @@ use crate::engine::Verb;
 
 /// An IAM policy with the least rights for a migration of one rule.
 ///
-/// What AWS can bind to a resource is bound to it: the rule that is written, the journal's prefix.
+/// Each right is bound to a resource if AWS can do that: to the rule that is written, to the journal's
+/// prefix.
 /// The load balancer's `Describe` calls, `cloudwatch:GetMetricData` and, for composite alarms,
 /// `cloudwatch:DescribeAlarms` can only be given for all resources
 /// ([load balancing](https://docs.aws.amazon.com/service-authorization/latest/reference/list_awselasticloadbalancingv2.html),
 /// [CloudWatch](https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazoncloudwatch.html)).
 ///
 /// A rule that is found by priority or by its groups has no ARN yet: its policy names all rules of
-/// the listener. The default rule is written through its listener; named by the ARN of a rule it
-/// cannot be told from the others, so name it as [`AlbRule::Default`]. Not in it: the rights for
-/// user pools that AWS asks for where a rule authenticates through Cognito.
+/// the listener. The default rule is written through its listener; by its ARN it cannot be told
+/// from other rules, so name it as [`AlbRule::Default`]. The policy does not have the rights for
+/// user pools that AWS asks for if a rule authenticates through Cognito.
 ///
 /// Shown as JSON.
 ///
@@ -55,7 +56,7 @@ struct Statement {
 }
 
 impl IamPolicy {
-    /// What a migration of this rule reads and writes at the load balancer.
+    /// The rights by which a migration reads and writes this rule at the load balancer.
     #[must_use]
     pub fn migration(rule: &AlbRule) -> Self {
         let listener = rule.listener();
@@ -88,24 +89,25 @@ impl IamPolicy {
         )
     }
 
-    /// Adds what gates over metrics need.
+    /// Adds the right that gates over metrics need.
     #[must_use]
     pub fn metrics(self) -> Self {
         let action = ["cloudwatch:GetMetricData"];
         self.allow("ReadMetrics", &action, vec!["*".to_owned()])
     }
 
-    /// Adds what gates over alarms need.
+    /// Adds the right that gates over alarms need.
     #[must_use]
     pub fn alarms(self) -> Self {
         let action = ["cloudwatch:DescribeAlarms"];
         self.allow("ReadAlarms", &action, vec!["*".to_owned()])
     }
 
-    /// Adds what a [dead-man switch](super::alb::AlbDeadManSwitch) needs to be armed and disarmed.
-    /// Schedules are bound to the account and region of the rule, and to the names that it gives
-    /// them. Whether the role could do its work is asked of IAM; without these two rights that is not
-    /// checked ([Scheduler](https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazoneventbridgescheduler.html)).
+    /// Adds the rights to arm and disarm a [dead-man switch](super::alb::AlbDeadManSwitch).
+    /// Schedules are bound to the account and region of the rule, and to the names that the switch
+    /// gives them. Two of the rights are for asking IAM whether the role can do its work; without
+    /// them that is not checked
+    /// ([Scheduler](https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazoneventbridgescheduler.html)).
     #[must_use]
     pub fn dead_man(mut self, rule: &AlbRule, role: &RoleArn) -> Self {
         let (partition, region, account) = place_of(rule);
@@ -138,11 +140,12 @@ impl IamPolicy {
         )
     }
 
-    /// Adds what a [keeper of blue's capacity](super::ecs::EcsCapacityKeeper) needs. Scalable targets are
-    /// bound to account and region of the rule, and to desired counts of ECS services; the read can only
-    /// be given for all
+    /// Adds the rights that a [keeper of blue's capacity](super::ecs::EcsCapacityKeeper) needs.
+    /// Scalable targets are bound to account and region of the rule, and to desired counts of ECS
+    /// services; the read can only be given for all
     /// ([Application Auto Scaling](https://docs.aws.amazon.com/service-authorization/latest/reference/list_awsapplicationautoscaling.html)).
-    /// Nothing here updates the service: Application Auto Scaling asks whether its caller may.
+    /// The keeper does not update the service itself: Application Auto Scaling asks whether its
+    /// caller may.
     #[must_use]
     pub fn capacity(mut self, rule: &AlbRule, cluster: &str, service: &str) -> Self {
         let (partition, region, account) = place_of(rule);
@@ -177,7 +180,7 @@ impl IamPolicy {
         )
     }
 
-    /// What the role of a dead-man switch may do: write this rule, and nothing else.
+    /// The right of the role of a dead-man switch: to write this rule, and nothing else.
     #[must_use]
     pub fn dead_man_role(rule: &AlbRule) -> Self {
         let mut policy = Self::migration(rule);
@@ -185,8 +188,8 @@ impl IamPolicy {
         policy
     }
 
-    /// Adds to [that](Self::dead_man_role) what the [notice](super::alb::AlbDeadManSwitch::with_notice) of the
-    /// switch needs.
+    /// Adds to [that policy](Self::dead_man_role) the right that the
+    /// [notice](super::alb::AlbDeadManSwitch::with_notice) of the switch needs.
     #[must_use]
     pub fn notice(self, topic: &TopicArn) -> Self {
         self.allow(
@@ -196,7 +199,7 @@ impl IamPolicy {
         )
     }
 
-    /// Who may take on the role of a dead-man switch: EventBridge Scheduler, for schedules of this
+    /// Who may assume the role of a dead-man switch: EventBridge Scheduler, for schedules of this
     /// account
     /// ([confused deputy](https://docs.aws.amazon.com/scheduler/latest/UserGuide/cross-service-confused-deputy-prevention.html)).
     #[must_use]
@@ -214,8 +217,8 @@ impl IamPolicy {
         })
     }
 
-    /// Adds what a journal in S3 needs. A bucket that encrypts with a key of yours needs
-    /// `kms:GenerateDataKey` and `kms:Decrypt` for that key beside it.
+    /// Adds the rights that a journal in S3 needs. A bucket that encrypts with a key of yours needs
+    /// `kms:GenerateDataKey` and `kms:Decrypt` for that key too.
     #[must_use]
     pub fn journal(mut self, bucket: &str, prefix: &str) -> Self {
         let prefix = prefix.trim_matches('/');
@@ -240,9 +243,10 @@ impl IamPolicy {
         self
     }
 
-    /// What it takes to ask a run for controls of the [kinds](Verb::kind) of these, through its journal in
-    /// S3: to write requests of these kinds and no others, and to read the journal. Who may ask for `promote` may move traffic, and `continue` lets a run rise again;
-    /// `pause` and `abort` may be for all. Nothing else of AWS is needed.
+    /// The rights to ask a run for controls of the [kinds](Verb::kind) of these verbs, through its
+    /// journal in S3: to write requests of these kinds and no others, and to read the journal. A
+    /// person with the right to `promote` may move traffic, and with `continue` may let a run rise
+    /// again; `pause` and `abort` may be for all. No other right on AWS is needed.
     ///
     /// # Examples
     ///
@@ -296,14 +300,15 @@ impl IamPolicy {
         actions.copied().collect()
     }
 
-    /// The partition of what is written: `aws`, `aws-cn` and so on.
+    /// The partition of the resources that are written: `aws`, `aws-cn` and so on.
     fn partition(&self) -> &str {
         let written = self.statement.first().and_then(|one| one.resource.first());
         let partition = written.and_then(|arn| arn.split(':').nth(1));
         partition.unwrap_or("aws")
     }
 
-    /// A statement that stands there already gets these resources too, since each has its own name.
+    /// Adds these resources to the statement of this name, if it is there already: each name stands
+    /// once.
     fn allow(mut self, sid: &'static str, action: &[&'static str], resource: Vec<String>) -> Self {
         if let Some(at) = self.statement.iter().position(|one| one.sid == sid) {
             let mut standing = self.statement.remove(at);

@@ -22,22 +22,22 @@ use crate::{
     store::JournalStore,
 };
 
-/// One try may take so long.
+/// The limit of one try.
 const TRY_LIMIT: Duration = Duration::from_secs(4);
-/// All tries of a call may take so long; a record must be there well within a permit.
+/// The limit of a call with all its tries; a record must be there well within a permit.
 const LIMIT: Duration = Duration::from_secs(7);
 
 impl Aws {
-    /// Journals below `prefix` of an S3 bucket, which controllers on all machines share: the lock
+    /// Journals below `prefix` of an S3 bucket, which controllers on all machines share: a lease
     /// holds between all of them. Uses the region and the credentials of this handle, and its
-    /// endpoint of S3: the configured one, found as that of every other client is, or the host of
-    /// the region in its partition.
+    /// endpoint of S3: the configured one, found as for every other client, or the host of the
+    /// region in its partition.
     ///
     /// Records are created with `If-None-Match: *`
     /// ([S3](https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes.html)), and
-    /// never changed. [`JournalLog::prune`](crate::store::JournalLog::prune) deletes those of old runs. A
-    /// life-cycle rule must not: it knows neither which run is the newest nor which records belong
-    /// together.
+    /// never changed. [`JournalLog::prune`](crate::store::JournalLog::prune) deletes the records of
+    /// old runs. A life-cycle rule must not delete any: it knows neither which run is the newest
+    /// nor which records belong together.
     ///
     /// # IAM
     ///
@@ -46,13 +46,14 @@ impl Aws {
     ///
     /// # Errors
     ///
-    /// `Invalid` if this handle is not made from a configuration with credentials, as that of a
-    /// simulation, or there is neither a region nor an endpoint of S3, or the bucket is no name.
+    /// `Invalid` if this handle is not made from a configuration with credentials (the handle of a
+    /// simulation is not), if there is neither a region nor an endpoint of S3, or if the bucket has
+    /// no valid name.
     pub fn journals(&self, bucket: &str, prefix: &str) -> Result<JournalStore> {
         let place = format!("s3://{bucket}/{prefix}");
         let store = Arc::new(self.s3(bucket, &place)?);
         let store = JournalStore::of_objects(store, prefix, place, true);
-        // A directory bucket lists in no order, and not from a name on:
+        // A directory bucket lists in no order, and cannot list from a name on:
         // https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListObjectsV2.html
         Ok(match bucket.ends_with("--x-s3") {
             true => store.unsorted(),
@@ -60,14 +61,17 @@ impl Aws {
         })
     }
 
-    /// The store that is a bucket.
+    /// The bucket as a store.
     fn s3(&self, bucket: &str, place: &str) -> Result<AmazonS3> {
         let attempted = || format!("open the journals in `{place}`");
         let invalid = |why: &str| Error::new(ErrorKind::Invalid, format!("{}: {why}", attempted()));
-        let config = self.config.as_ref();
-        let config = config.ok_or_else(|| invalid("a simulation has no S3"))?;
-        let provider = config.credentials_provider();
-        let provider = provider.ok_or_else(|| invalid("there are no credentials"))?;
+        let config = self
+            .config
+            .as_ref()
+            .ok_or_else(|| invalid("a simulation has no S3"))?;
+        let provider = config
+            .credentials_provider()
+            .ok_or_else(|| invalid("there are no credentials"))?;
         let mut builder = AmazonS3Builder::new()
             .with_bucket_name(bucket)
             .with_credentials(Arc::new(Credentials::new(provider, self.clock())))
@@ -86,7 +90,7 @@ impl Aws {
         }
         let builder = match (self.endpoints.get(Service::S3), self.region()) {
             (Some(own), _) if !own.is_url() => {
-                let hint = "give one in AWS_ENDPOINT_URL_S3, AWS_ENDPOINT_URL or the profile";
+                let hint = "give a URL in AWS_ENDPOINT_URL_S3, AWS_ENDPOINT_URL or the profile";
                 let message = format!("the endpoint of S3 in the configuration is {NO_URL}");
                 return Err(invalid(&message).with_hint(hint));
             }
@@ -113,7 +117,7 @@ struct Credentials {
     kept: Mutex<Option<(Arc<AwsCredential>, Option<SystemTime>)>>,
 }
 
-/// New ones are asked for so long before the old ones expire.
+/// New credentials are asked for this long before the old ones expire.
 const BEFORE_EXPIRY: Duration = Duration::from_secs(300);
 
 impl Credentials {
@@ -142,10 +146,11 @@ impl CredentialProvider for Credentials {
         if let Some(kept) = self.kept() {
             return Ok(kept);
         }
-        let found = self.provider.provide_credentials().await;
-        let found = found.map_err(|error| object_store::Error::Generic {
-            store: "S3",
-            source: Box::new(error),
+        let found = self.provider.provide_credentials().await.map_err(|error| {
+            object_store::Error::Generic {
+                store: "S3",
+                source: Box::new(error),
+            }
         })?;
         let credential = Arc::new(AwsCredential {
             key_id: found.access_key_id().to_owned(),
@@ -213,8 +218,9 @@ mod tests {
 
     #[tokio::test]
     async fn p12_an_endpoint_that_is_no_url_is_refused_without_its_text() {
-        let error = url(loader_of("endpoint_url = me:secret@localhost:2")).await;
-        let error = error.unwrap_err();
+        let error = url(loader_of("endpoint_url = me:secret@localhost:2"))
+            .await
+            .unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Invalid);
         assert!(error.message().contains("no URL"), "{error}");
         assert!(!format!("{error:?}").contains("secret"), "{error:?}");

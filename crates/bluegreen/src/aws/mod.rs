@@ -1,7 +1,8 @@
 //! The AWS-backed implementations of the roles.
 //!
-//! Everything here is made from one [`Aws`] handle: from the environment, from an `SdkConfig`
-//! of yours, or from the simulation of feature `sim`. What comes after that line is the same code.
+//! Everything here is made from one [`Aws`] handle: from the environment, from your own
+//! `SdkConfig`, or from the simulation of feature `sim`. Behind the handle the code is the same for
+//! all three.
 
 use std::{fmt, sync::Arc, time::Duration};
 
@@ -49,15 +50,15 @@ mod server_time;
 #[cfg(feature = "sim")]
 pub mod sim;
 
-/// A handle to AWS: cheap to clone, opaque, without any type of the SDK on its surface but the
+/// A handle to AWS: cheap to clone and opaque. The only type of the SDK on its surface is the
 /// configuration that it may be made from.
 ///
 /// # Retries and time-outs
 ///
-/// Reads keep the SDK's standard retries (three attempts, exponential back-off with jitter) under
-/// a time limit of 30 seconds an operation. Mutations go through a second client without any
-/// retry and a limit of 10 seconds: a resent `ModifyRule` could overwrite what somebody else wrote
-/// in between. Where a mutation's outcome is not known, the engine observes before it acts again.
+/// Reads keep the SDK's standard retries (three attempts, exponential back-off with jitter) under a
+/// time limit of 30 seconds an operation. Mutations go through a second client without any retry
+/// and a limit of 10 seconds: a resent `ModifyRule` could overwrite a third party's change in
+/// between. If a mutation's outcome is not known, the engine observes before it acts again.
 ///
 /// # Time
 ///
@@ -75,15 +76,15 @@ pub struct Aws {
     parts: Parts,
     region: Option<String>,
     counter: Counter,
-    /// If it was made from a configuration: what it takes to reach S3.
+    /// The configuration that it was made from, if any, by which S3 is reached.
     config: Option<SdkConfig>,
     endpoints: Endpoints,
-    /// The programs and the network beside it, if they are simulated too.
+    /// The programs and the network of the machine, if they are simulated too.
     #[cfg(feature = "spec")]
     machine: Option<(Arc<dyn CommandRunner>, Arc<dyn HttpClient>)>,
 }
 
-/// What a handle is made of: who answers each service's calls.
+/// The parts of a handle: who answers each service's calls.
 #[derive(Clone)]
 pub(crate) struct Parts {
     pub(crate) elb: Arc<dyn ElbApi>,
@@ -94,13 +95,13 @@ pub(crate) struct Parts {
     pub(crate) scaling: Arc<dyn ScalingApi>,
     pub(crate) iam: Arc<dyn IamApi>,
     pub(crate) clock: Arc<dyn Clock>,
-    /// Where the answers' dates are noted.
+    /// The dates of the answers.
     pub(crate) dates: ServerDates,
 }
 
 #[cfg(test)]
 impl Parts {
-    /// Parts that expect no call at all; a test puts its own in their place.
+    /// Parts that expect no call at all; a test puts its own parts in their place.
     pub(crate) fn untouched() -> Self {
         Self {
             elb: Arc::new(api::MockElbApi::new()),
@@ -116,22 +117,22 @@ impl Parts {
     }
 }
 
-/// A read may take so long in all, its retries included.
+/// The limit of a read, its retries included.
 const READ_LIMIT: Duration = Duration::from_secs(30);
-/// One attempt of a read may take so long.
+/// The limit of one attempt of a read.
 const READ_ATTEMPT_LIMIT: Duration = Duration::from_secs(10);
-/// A mutation may take so long; after that its outcome is unknown.
+/// The limit of a mutation; after it the mutation's outcome is unknown.
 const MUTATION_LIMIT: Duration = Duration::from_secs(10);
 
 impl Aws {
-    /// From the environment, as every AWS tool finds it: variables, profiles, single sign-on,
-    /// `aws login`, credential processes, container and instance roles.
+    /// Makes a handle from the environment, as every AWS tool finds it: variables, profiles, single
+    /// sign-on, `aws login`, credential processes, container and instance roles.
     ///
     /// `AWS_ENDPOINT_URL`, its per-service forms and the same settings of the profile, its
     /// `[services]` section included, point services elsewhere, the journals' S3 among them;
     /// `AWS_IGNORE_CONFIGURED_ENDPOINT_URLS` or `ignore_configured_endpoint_urls` turns all of that
-    /// off. [`endpoint_notes`](Self::endpoint_notes) tells what came of it. Retry settings are not
-    /// read: the ones above hold.
+    /// off. [`endpoint_notes`](Self::endpoint_notes) shows the result. Retry settings are not read:
+    /// the ones above hold.
     ///
     /// # Cancel safety
     ///
@@ -140,7 +141,7 @@ impl Aws {
         Self::from_config(&loader().load().await)
     }
 
-    /// The same in this region, whatever the environment says of it.
+    /// Makes the same handle for this region, even if the environment names another.
     ///
     /// # Cancel safety
     ///
@@ -150,9 +151,9 @@ impl Aws {
         Self::from_config(&loader().region(region).load().await)
     }
 
-    /// From a configuration of yours. Its retry and time-out settings are replaced by the ones
-    /// above. User and password in an endpoint's URL are left out; at an endpoint that is no URL nothing
-    /// is asked.
+    /// Makes a handle from your own configuration. The retry and time-out settings above replace
+    /// those of the configuration. User and password in an endpoint's URL are left out; an endpoint
+    /// that is not a URL is never asked.
     #[must_use]
     pub fn from_config(config: &SdkConfig) -> Self {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
@@ -178,8 +179,8 @@ impl Aws {
         let mutations = config
             .to_builder()
             .retry_config(RetryConfig::disabled())
-            // Without a retry the SDK's own correction would come one change too late, and then add
-            // to this one.
+            // Since changes have no retry, the SDK's own correction would come one change too late,
+            // and then be added to this one.
             .time_source(signs)
             .disable_clock_skew_correction(true)
             .timeout_config(
@@ -214,7 +215,7 @@ impl Aws {
         }
     }
 
-    /// From parts: the real ones, or those of the simulation and of unit tests.
+    /// From parts: those of the real AWS, of the simulation or of unit tests.
     pub(crate) fn from_parts(parts: Parts, region: Option<String>) -> Self {
         Self::assemble(parts, region, Counter::default(), None)
     }
@@ -255,7 +256,7 @@ impl Aws {
         }
     }
 
-    /// With programs and a network that are simulated too.
+    /// Makes the handle use programs and a network that are simulated too.
     #[cfg(all(feature = "spec", feature = "sim"))]
     pub(crate) fn on_machine(
         mut self,
@@ -266,7 +267,7 @@ impl Aws {
         self
     }
 
-    /// What runs programs beside this AWS.
+    /// The runner of the programs of the machine.
     #[cfg(feature = "spec")]
     pub(crate) fn commands(&self) -> Arc<dyn CommandRunner> {
         match &self.machine {
@@ -275,7 +276,7 @@ impl Aws {
         }
     }
 
-    /// What asks services beside this AWS.
+    /// The client that sends HTTP requests from the machine.
     #[cfg(feature = "spec")]
     pub(crate) fn http(&self) -> crate::Result<Arc<dyn HttpClient>> {
         Ok(match &self.machine {
@@ -284,8 +285,10 @@ impl Aws {
         })
     }
 
-    /// A handle whose every changing call asks `fence` first, and again in the last hook before the
-    /// request leaves the process, which is 3 s after it began at the latest: give it the run's [`Lease`](crate::store::Lease), and make the adapters of that run from it.
+    /// A handle whose every change asks `fence` first, and again in the last hook before the
+    /// request leaves the process, which is 3 s after the change began at the latest. Give it the
+    /// run's [`Lease`](crate::store::Lease), and make the adapters of that run from the fenced
+    /// handle.
     #[must_use]
     pub fn fenced(&self, fence: impl Fence + 'static) -> Self {
         let parts = self.parts.clone();
@@ -313,26 +316,26 @@ impl Aws {
     }
 
     /// AWS's clock as its newest answer to this handle and its clones showed it; `None` before the
-    /// first. An answer with the status of a failed server, or out of a cache, shows nothing.
+    /// first answer. An answer with the status of a failed server, or from a cache, shows nothing.
     #[must_use]
     pub fn server_time(&self) -> Option<ServerTime> {
         self.parts.dates.newest()
     }
 
-    /// A note if the clock here is 5 s or more off, as each of the last three answers showed it.
-    /// The preflights of this crate's adapters tell it. The offset is that of the wall clock:
-    /// what a run has corrected is no matter.
+    /// A note if the wall clock of this machine is 5 s or more off, as each of the last three
+    /// answers showed it. The preflights of this crate's adapters report it, even if a run has
+    /// corrected the offset for itself.
     #[must_use]
     pub fn clock_note(&self) -> Option<Finding> {
         self.parts.dates.finding()
     }
 
-    /// Where the dates of its answers are noted.
+    /// The dates of AWS's answers.
     pub(crate) fn dates(&self) -> ServerDates {
         self.parts.dates.clone()
     }
 
-    /// How far AWS's clock is ahead of that of the run whose time is `at`: see
+    /// How far AWS's clock is ahead of the clock of the run whose time is `at`: see
     /// [`ServerDates::ahead`].
     pub(crate) fn ahead(&self, at: Timestamp) -> Option<SignedDuration> {
         self.parts.dates.ahead(&*self.parts.clock, at)
@@ -345,29 +348,29 @@ impl Aws {
         known.unwrap_or_else(|| clock.now())
     }
 
-    /// The region of the configuration that this was made from.
+    /// The region of the configuration that this handle was made from.
     #[must_use]
     pub fn region(&self) -> Option<&str> {
         self.region.as_deref()
     }
 
-    /// Whether this is the handle of a simulation: what it does touches nothing.
+    /// Whether this is the handle of a simulation: its calls touch nothing real.
     #[must_use]
     pub fn is_simulated(&self) -> bool {
         self.config.is_none()
     }
 
-    /// One note for each endpoint that is not one of AWS's, with the services that are asked
-    /// there. A URL is shown without user and password. Show them at the start of a run: what it
-    /// does happens there.
+    /// One note for each endpoint that is not one of AWS's, with the services that are asked there.
+    /// A URL is shown without user and password. Show the notes at the start of a run: its calls go
+    /// there.
     #[must_use]
     pub fn endpoint_notes(&self) -> Vec<Finding> {
         self.endpoints.notes()
     }
 }
 
-/// What reads the environment. It is given retries, since it would read the shared settings of
-/// them otherwise and end the process over one that it does not know.
+/// The loader of the environment. It is given retries: otherwise it would read the shared retry
+/// settings, and end the process over a setting that it does not know.
 fn loader() -> ConfigLoader {
     aws_config::defaults(BehaviorVersion::latest()).retry_config(RetryConfig::standard())
 }
@@ -389,14 +392,16 @@ mod tests {
 
     #[tokio::test]
     async fn shared_retry_settings_are_not_read() {
-        let config = loader_of("retry_mode = adaptive").no_credentials();
-        let config = config.load().await;
+        let config = loader_of("retry_mode = adaptive")
+            .no_credentials()
+            .load()
+            .await;
         let mode = config.retry_config().map(super::RetryConfig::mode);
         assert_eq!(mode, Some(super::RetryConfig::standard().mode()));
     }
 
-    /// No such session is in the cache of the machine that runs this; that it is looked up there is
-    /// what a feature of `aws-config` is needed for.
+    /// The session does not exist in this machine's cache; that the cache is asked at all shows
+    /// that the feature of `aws-config` is on.
     #[tokio::test]
     async fn a_profile_of_aws_login_is_known() {
         let session = "login_session = arn:aws:iam::123456789012:user/of-a-test";

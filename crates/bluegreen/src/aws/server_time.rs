@@ -1,4 +1,4 @@
-//! What AWS's own clock says.
+//! The time by AWS's own clock.
 
 use std::{
     collections::VecDeque,
@@ -30,24 +30,24 @@ use crate::{
 ///
 /// # What it corrects
 ///
-/// A run keeps its own time, which may be wrong, and AWS keeps another one. What AWS dates is
-/// therefore asked for in AWS's time: the windows of CloudWatch metrics, and the time of a
+/// A run keeps its own time, which may be wrong, and AWS keeps another. Everything that AWS dates
+/// is therefore asked for in AWS's time: the windows of CloudWatch metrics, and the time of a
 /// dead-man switch's schedule. AWS's time is the newest of the last three dates plus the
 /// [`uptime`](Clock::uptime) since, so a wall clock that is set does not touch it. A difference of
-/// less than 5 s is not corrected: a date is cut to whole seconds and has aged on its way, and what
-/// is asked has more slack than that.
+/// less than 5 s is not corrected: a date is cut to whole seconds and has aged on its way, and
+/// these requests have more slack than that.
 ///
 /// # Which offset AWS refuses
 ///
 /// AWS refuses a request that is signed more than five minutes before or after its time
 /// ([Signature Version 4](https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-troubleshooting.html)).
-/// Reads get over that by themselves: the SDK (`aws-runtime` 1.10) takes the offset from the
-/// refusal's own `Date`, repeats the request signed by it if the offset is more than four minutes,
-/// and signs what follows by it. It does so client by client, and only if it may repeat a request,
-/// which a change may not be. So changes are signed by the time that the answers to reads have
-/// shown. The journal's store in S3 has a client of its own that corrects nothing: with more than
-/// 15 minutes there, S3 refuses it (`RequestTimeTooSkewed`), and no run starts.
-///
+/// Reads correct such an offset themselves: the SDK (`aws-runtime` 1.10) takes the offset from the
+/// refusal's own `Date`, repeats the request signed with it if the offset is more than four
+/// minutes, and signs later requests with it. The SDK does so client by client, and only if it may
+/// repeat a request, which it may not for a change. So changes are signed by the time that the
+/// answers to reads have shown. The journal's store in S3 has a client of its own that corrects
+/// nothing: with an offset of more than 15 minutes, S3 refuses its requests
+/// (`RequestTimeTooSkewed`), and no run starts.
 /// An offset of 5 s or more in three answers in a row is reported once to `tracing`, as a warning,
 /// and as a note of each preflight: [`Aws::clock_note`](super::Aws::clock_note).
 ///
@@ -79,24 +79,24 @@ pub struct ServerTime {
     pub date: Timestamp,
     /// The time by [`Aws::clock`](super::Aws::clock) when the answer came.
     pub received: Timestamp,
-    /// That clock's [`uptime`](Clock::uptime) at that moment.
+    /// The [`uptime`](Clock::uptime) of that clock when the answer came.
     pub uptime: Duration,
 }
 
 impl ServerTime {
-    /// How far AWS's clock is ahead of the clock here; negative if it is behind. To add to a time
-    /// here gives AWS's, give or take a second and the time that the answer took.
+    /// How far AWS's clock is ahead of the clock here; negative if it is behind. A time here plus
+    /// the offset is AWS's time, give or take a second and the time that the answer took.
     #[must_use]
     pub fn offset(&self) -> SignedDuration {
         self.date.duration_since(self.received)
     }
 }
 
-/// In so many answers in a row an offset must show before it is reported.
+/// An offset must show in this many answers in a row before it is reported.
 const IN_A_ROW: usize = 3;
 
-/// Where the dates of a handle's answers are noted: by whatever receives them, for whatever needs
-/// them. Clones are one note.
+/// The dates of a handle's answers: clients note them, and users of AWS's time read them. Clones
+/// share the dates.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct ServerDates(Arc<Mutex<Noted>>);
 
@@ -105,12 +105,12 @@ struct Noted {
     /// The newest answers, oldest first.
     answers: VecDeque<ServerTime>,
     is_reported: bool,
-    /// Of the run that made the newest call.
+    /// The clock of the run that made the newest call.
     run: Option<RunClock>,
 }
 
 impl ServerDates {
-    /// Notes the date of an answer that has come just now.
+    /// Notes the date of an answer that has just come.
     pub(crate) fn note(&self, date: Timestamp, clock: &dyn Clock) {
         let date = Timestamp::from_second(date.as_second()).unwrap_or(date);
         let time = ServerTime {
@@ -134,21 +134,21 @@ impl ServerDates {
         }
     }
 
-    /// The newest one.
+    /// The newest date.
     pub(crate) fn newest(&self) -> Option<ServerTime> {
         self.lock().answers.back().copied()
     }
 
-    /// AWS's time when the uptime is so much; `None` before the first answer.
+    /// AWS's time at this uptime; `None` before the first answer.
     pub(crate) fn time_at(&self, uptime: Duration) -> Option<Timestamp> {
         self.lock().time_at(uptime)
     }
 
-    /// How far AWS's clock is ahead of that of the run which shows `at` now, or showed it some
-    /// seconds ago; in whole seconds, and zero if it is not enough to count. `None` before the first
-    /// answer.
+    /// How far AWS's clock is ahead of the clock of the run that shows `at` now, or showed it some
+    /// seconds ago; in whole seconds, and zero if the difference is too small to count. `None`
+    /// before the first answer.
     pub(crate) fn ahead(&self, clock: &dyn Clock, at: Timestamp) -> Option<SignedDuration> {
-        /// A look may have begun so long ago.
+        /// A look may have begun this long ago.
         const LOOK: SignedDuration = SignedDuration::from_secs(60);
         let noted = self.lock();
         let there = noted.time_at(clock.uptime())?;
@@ -167,7 +167,7 @@ impl ServerDates {
         })
     }
 
-    /// What a preflight says of the clock here.
+    /// The note of a preflight about the clock here.
     pub(crate) fn finding(&self) -> Option<Finding> {
         self.lock().finding()
     }
@@ -178,10 +178,13 @@ impl ServerDates {
 }
 
 impl Noted {
-    /// The newest of what the dates say: one that was long on its way says less.
+    /// The newest time that the dates show: the date of an answer that was long on its way shows an
+    /// older one.
     fn time_at(&self, uptime: Duration) -> Option<Timestamp> {
-        let times = self.answers.iter();
-        let times = times.map(|answer| later(answer.date, uptime.saturating_sub(answer.uptime)));
+        let times = self
+            .answers
+            .iter()
+            .map(|answer| later(answer.date, uptime.saturating_sub(answer.uptime)));
         times.max()
     }
 
@@ -202,7 +205,7 @@ impl Noted {
     }
 }
 
-/// Where this machine's clock stands if AWS's is so far ahead.
+/// The side of AWS's clock on which this machine's clock stands, by the offset of AWS's.
 fn direction(offset: SignedDuration) -> &'static str {
     if offset.is_negative() {
         "ahead of"
@@ -230,8 +233,8 @@ impl Intercept for DateReader {
         "DateReader"
     }
 
-    /// What has the status of a failed server may be of something before AWS, and what has an age
-    /// is of a cache: neither tells the time.
+    /// An answer with the status of a failed server may come from something before AWS, and an
+    /// answer with an age from a cache: neither tells AWS's time.
     fn read_before_deserialization(
         &self,
         context: &BeforeDeserializationInterceptorContextRef<'_>,
@@ -241,9 +244,12 @@ impl Intercept for DateReader {
         let answer = context.response();
         let is_current =
             !answer.status().is_server_error() && !answer.headers().contains_key("age");
-        let date = answer.headers().get("date").filter(|_| is_current);
-        let date = date.and_then(|date| DateTime::from_str(date, Format::HttpDate).ok());
-        let date = date.and_then(|date| Timestamp::from_second(date.secs()).ok());
+        let date = answer
+            .headers()
+            .get("date")
+            .filter(|_| is_current)
+            .and_then(|date| DateTime::from_str(date, Format::HttpDate).ok())
+            .and_then(|date| Timestamp::from_second(date.secs()).ok());
         if let Some(date) = date {
             self.dates.note(date, &*self.clock);
         }
@@ -251,7 +257,8 @@ impl Intercept for DateReader {
     }
 }
 
-/// AWS's time for what signs a change; the machine's until it is known, and while they agree.
+/// The time that changes are signed by: AWS's, or the machine's until AWS's is known and while both
+/// agree.
 #[derive(Debug)]
 pub(crate) struct SigningTime {
     pub(crate) reader: DateReader,
@@ -290,7 +297,7 @@ mod tests {
             self.0.lock().unwrap().0 += SignedDuration::from_secs(seconds);
         }
 
-        /// The time as it is.
+        /// The true time.
         fn truth(&self) -> Timestamp {
             let epoch = Timestamp::from_second(1_800_000_000).unwrap();
             later(epoch, self.uptime())
@@ -338,7 +345,7 @@ mod tests {
                 assert_eq!(dates.lock().is_reported, is_noted);
                 machine.pass(10);
             }
-            // One that is right ends it; that it was told once stands.
+            // One right answer ends the finding; that the offset was reported once is kept.
             machine.set(-off);
             dates.note(machine.truth(), &machine);
             assert_eq!(dates.finding(), None, "{off} s");
@@ -391,7 +398,7 @@ mod tests {
         // A look that began twenty seconds ago is of the same run.
         let began = run.now() - seconds(20);
         assert_eq!(dates.ahead(&machine, began), Some(seconds(-600)));
-        // What is of no run, or of another, has its own time.
+        // A time of no run, or of another run, has its own offset.
         assert_eq!(dates.ahead(&machine, machine.now()), Some(seconds(3_000)));
     }
 

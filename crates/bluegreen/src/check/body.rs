@@ -7,16 +7,16 @@ use flate2::read::{GzDecoder, ZlibDecoder};
 
 use super::HttpResponse;
 
-/// A body may become so large when it is decoded, as large as one that is not encoded.
+/// The largest size of a decoded body, the same as of a body that is not encoded.
 const LARGEST: u64 = 1024 * 1024;
-/// What a gzip stream begins with
+/// The first bytes of a gzip stream
 /// ([RFC 1952](https://www.rfc-editor.org/rfc/rfc1952#page-6)).
 const GZIP: [u8; 2] = [0x1f, 0x8b];
 
-/// The body as text; else why it cannot be read. What is wrong within its charset becomes U+FFFD.
+/// The body as text, or why it cannot be read. Bytes that are wrong in its charset become U+FFFD.
 ///
-/// No encoding is asked for, but some balancers and networks send one all the same. A byte order
-/// mark goes before the charset of the `Content-Type`, and UTF-8 is what is meant without either
+/// The request asks for no encoding, but some balancers and networks send one all the same. A byte
+/// order mark counts before the charset of the `Content-Type`, and without either the text is UTF-8
 /// ([Encoding Standard](https://encoding.spec.whatwg.org/#decode)).
 pub(super) fn text_of(answer: &HttpResponse) -> Result<String, String> {
     let decoded = decoded(answer)?;

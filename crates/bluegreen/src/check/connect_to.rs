@@ -2,12 +2,13 @@
 
 use std::{fmt, net::Ipv6Addr, str::FromStr};
 
-/// Where a request is sent instead of to the host of its URL: a name or an address, and a port if it
-/// is not the URL's. Shown and read as `HOST` or `HOST:PORT`, an IPv6 address in brackets.
+/// The host that a request is sent to instead of the host of its URL: a name or an address, and a
+/// port if it is not the URL's. Shown and read as `HOST` or `HOST:PORT`, an IPv6 address in
+/// brackets.
 ///
-/// The URL stays what is asked for: its host is the `Host` header, and the name that the server's
-/// certificate must be valid for. So a load balancer is asked by its own name while it serves the
-/// certificate of the service, as with `curl --connect-to`.
+/// The URL itself stays the same: its host is the `Host` header, and the name that the server's
+/// certificate must be valid for. So a load balancer can be asked by its own name while it serves
+/// the certificate of the service, as with `curl --connect-to`.
 ///
 /// ```
 /// use bluegreen::check::ConnectTo;

@@ -1,4 +1,4 @@
-//! What an answer should be.
+//! The answer that a check wants.
 
 use std::{
     cmp::Ordering, collections::BTreeMap, fmt, ops::RangeInclusive, str::FromStr, time::Duration,
@@ -10,7 +10,7 @@ use super::{
     CheckFailure, HttpResponse, JsonPath, ParseExpectError, body, http::shown_url, number,
 };
 
-/// What an answer should be. The default wants status 200 and nothing else.
+/// The answer that a check wants. The default wants status 200 and nothing else.
 ///
 /// # Examples
 ///
@@ -58,7 +58,7 @@ impl Expect {
         self
     }
 
-    /// Wants a header, whatever its value.
+    /// Wants a header with any value.
     pub fn with_header(mut self, name: impl Into<String>) -> Self {
         self.headers.insert(name.into(), None);
         self
@@ -70,7 +70,7 @@ impl Expect {
         self
     }
 
-    /// Wants something of the answer's JSON.
+    /// Wants a value in the answer's JSON.
     pub fn with_json(mut self, json: ExpectJson) -> Self {
         self.json.push(json);
         self
@@ -88,8 +88,8 @@ impl Expect {
         self
     }
 
-    /// Everything about the answer that is not as it should be. What was got is shortened to 200
-    /// characters.
+    /// Everything about the answer that is not as it should be. The value that was received is
+    /// shortened to 200 characters.
     #[must_use]
     pub fn failures(&self, answer: &HttpResponse) -> Vec<CheckFailure> {
         let mut failures = self.judge(answer);
@@ -99,8 +99,8 @@ impl Expect {
         failures
     }
 
-    /// [`failures`](Self::failures) at full length, so that secrets can be taken out before a cut
-    /// goes through one of them.
+    /// [`failures`](Self::failures) at full length: secrets must be taken out before the text is
+    /// shortened, since a cut through a secret would leave a part of it.
     pub(super) fn judge(&self, answer: &HttpResponse) -> Vec<CheckFailure> {
         let mut failures = Failures::default();
         if !self.status.contains(answer.status) {
@@ -113,7 +113,7 @@ impl Expect {
         for (name, wanted) in &self.headers {
             let got: Vec<&str> = answer.header(name).collect();
             match wanted {
-                _ if got.is_empty() => failures.add(format!("header {name}"), "it", "none"),
+                _ if got.is_empty() => failures.add(format!("header {name}"), "any value", "none"),
                 Some(wanted) if !got.contains(&wanted.as_str()) => {
                     failures.add(format!("header {name}"), wanted, got.join(", "));
                 }
@@ -123,7 +123,7 @@ impl Expect {
         if !self.json.is_empty() || !self.contains.is_empty() {
             match body::text_of(answer) {
                 Ok(text) => self.judge_body(&text, &mut failures),
-                Err(why) => failures.add("body", "one that can be read", why),
+                Err(why) => failures.add("body", "a readable body", why),
             }
         }
         if let Some(most) = self.max_latency
@@ -153,10 +153,10 @@ impl Expect {
     }
 }
 
-/// What one place of a JSON answer should be.
+/// The value that a check wants at one place of a JSON answer.
 ///
-/// A path may find several values; then each must be as wanted. A path that finds none fails,
-/// whatever is wanted of the value.
+/// A path may find several values; then each must be as wanted. A path that finds none fails every
+/// want.
 #[derive(Debug, Clone, PartialEq)]
 #[must_use]
 pub struct ExpectJson {
@@ -167,8 +167,8 @@ pub struct ExpectJson {
 }
 
 impl ExpectJson {
-    /// Wants a value that is neither `null` nor `false`, as `jq -e` judges it. Empty text and 0
-    /// are values. The other wants replace this one.
+    /// Wants a value that is neither `null` nor `false`, as `jq -e` judges it. Empty text and 0 are
+    /// values. A want of another method replaces this want.
     pub fn present(path: JsonPath) -> Self {
         Self {
             path,
@@ -338,10 +338,10 @@ fn shown_body(text: &str) -> String {
     }
 }
 
-/// At most so many characters of what was got are shown.
+/// The most characters of a received value that are shown.
 const SHOWN: usize = 200;
 
-/// The beginning of a text, on one line and without characters that command a terminal.
+/// The beginning of a text, on one line and without characters that control a terminal.
 pub(super) fn shortened(text: &str) -> String {
     let mut short: String = text
         .chars()

@@ -7,11 +7,11 @@ use auto_impl::auto_impl;
 
 use super::ConnectTo;
 
-/// Sends one HTTP request and gives its answer, whatever the status.
+/// Sends one HTTP request and returns its answer, with any status.
 ///
 /// It follows no redirect, keeps no cookie and sends nothing twice: a check judges the first
-/// answer. `ReqwestClient` (feature `check`) is the real one; a test or a simulation brings its
-/// own, and says in [`HttpResponse::took`] how long the answer took.
+/// answer. `ReqwestClient` (feature `check`) sends real requests; a test or a simulation brings its
+/// own client, and says in [`HttpResponse::took`] how long the answer took.
 ///
 /// # Examples
 ///
@@ -37,15 +37,15 @@ use super::ConnectTo;
 #[async_trait]
 #[auto_impl(Arc, Box)]
 pub trait HttpClient: fmt::Debug + Send + Sync {
-    /// Sends it once.
+    /// Sends the request once.
     ///
     /// # Errors
     ///
-    /// [`HttpFailure`] where no whole answer came. A status such as 500 is an answer.
+    /// [`HttpFailure`] if no whole answer came. A status such as 500 is an answer.
     ///
     /// # Cancel safety
     ///
-    /// Dropping it closes the connection; whatever the request did to the service stays.
+    /// Dropping it closes the connection; effects of the request on the service stay.
     async fn send(&self, request: &HttpRequest) -> Result<HttpResponse, HttpFailure>;
 }
 
@@ -58,13 +58,13 @@ pub struct HttpRequest {
     pub method: String,
     /// The whole URL, `http` or `https`.
     pub url: String,
-    /// Names and values, in the order they are sent. A `Host` replaces the URL's.
+    /// Names and values, in the order in which they are sent. A `Host` replaces the URL's.
     pub headers: Vec<(String, String)>,
-    /// The body; empty where there is none.
+    /// The body; empty if there is none.
     pub body: Vec<u8>,
     /// The time for everything, from the connection to the last byte of the answer.
     pub timeout: Duration,
-    /// Where it is sent instead of to the URL's host. A client that cannot do that must fail.
+    /// The host that it is sent to instead of the URL's. A client that cannot do that must fail.
     pub connect_to: Option<ConnectTo>,
 }
 
@@ -81,7 +81,7 @@ impl HttpRequest {
         }
     }
 
-    /// Adds a header, after taking out one of the same name.
+    /// Adds a header, and removes an earlier one of the same name.
     #[must_use]
     pub fn with_header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
         let name = name.into();
@@ -91,14 +91,14 @@ impl HttpRequest {
         self
     }
 
-    /// Gives it a body.
+    /// Sets the body.
     #[must_use]
     pub fn with_body(mut self, body: impl Into<Vec<u8>>) -> Self {
         self.body = body.into();
         self
     }
 
-    /// Gives it another time limit.
+    /// Sets another time limit.
     #[must_use]
     pub fn with_timeout(mut self, timeout: Duration) -> Self {
         self.timeout = timeout;
@@ -168,14 +168,14 @@ impl HttpResponse {
         self
     }
 
-    /// Says how long it took.
+    /// Sets how long the answer took.
     #[must_use]
     pub fn with_took(mut self, took: Duration) -> Self {
         self.took = took;
         self
     }
 
-    /// The values of a header, whatever the case of its name.
+    /// The values of a header, in any case of its name.
     pub fn header(&self, name: &str) -> impl Iterator<Item = &str> {
         self.headers
             .iter()
@@ -239,7 +239,7 @@ pub(crate) fn shown_url(url: &str) -> String {
     if let Some(query) = query {
         let names = query.split('&').map(|pair| match pair.split_once('=') {
             Some((name, _)) => format!("{name}=…"),
-            // A query without names may be one secret.
+            // A query without names may be a secret as a whole.
             None => "…".to_owned(),
         });
         shown.push('?');

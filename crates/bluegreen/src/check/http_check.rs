@@ -1,4 +1,4 @@
-//! [`HttpCheck`]: one request, and what its answer should be.
+//! [`HttpCheck`]: one request, and the answer that is wanted.
 
 use std::{fmt, sync::Arc};
 
@@ -9,7 +9,7 @@ use super::{
     expect::shortened,
 };
 
-/// Sends one request a try, and holds the answer against an [`Expect`].
+/// Sends one request a try, and compares the answer with an [`Expect`].
 ///
 /// # Examples
 ///
@@ -55,7 +55,8 @@ impl HttpCheck {
     }
 
     /// Names a secret of the request, such as a token in a header, so that it is taken out of
-    /// reports where the service echoes it. User name, password and query of the URL are known.
+    /// reports if the service echoes it. User name, password and query of the URL are known
+    /// already.
     #[must_use]
     pub fn with_secret(mut self, secret: impl Into<String>) -> Self {
         let secret = secret.into();
@@ -66,7 +67,7 @@ impl HttpCheck {
         self
     }
 
-    /// What is asked.
+    /// The request of the check.
     #[must_use]
     pub fn request(&self) -> &HttpRequest {
         &self.request
@@ -74,9 +75,9 @@ impl HttpCheck {
 
     fn without_secrets(&self, text: &str) -> String {
         let mut text = text.to_owned();
-        // What is shorter than this is no secret, and would black out half of an answer.
+        // A shorter text than 4 bytes is no secret, and would black out half of an answer.
         let mut secrets: Vec<&String> = self.secrets.iter().collect();
-        // A part must not spoil the whole.
+        // The longest first: a part that is replaced first would keep the whole from being found.
         secrets.sort_by_key(|secret| std::cmp::Reverse(secret.len()));
         for secret in secrets.into_iter().filter(|secret| secret.len() >= 4) {
             text = text.replace(secret.as_str(), "…");
@@ -185,7 +186,7 @@ mod tests {
         assert_eq!(report.answer, None);
         assert_eq!(
             report.to_string(),
-            "chat: GET http://h/x; answer: wanted one, got connection refused"
+            "chat: GET http://h/x; answer: wanted a whole answer, got connection refused"
         );
     }
 

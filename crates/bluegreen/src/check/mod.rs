@@ -1,8 +1,8 @@
-//! Checks: asking a service something and holding the answer against what it should be.
+//! Checks: ask a service, and compare the answer with what it should be.
 //!
-//! [`ServiceCheck`] is the role. `HttpCheck` plays it over [`HttpClient`], the seam of one
+//! [`ServiceCheck`] is the role. `HttpCheck` implements it over [`HttpClient`], the seam of one
 //! request; `CheckSuite` reads health checks and smoke tests from a file. Both come with the
-//! feature `check`, as does `ReqwestClient`, which sends requests for real.
+//! feature `check`, as does `ReqwestClient`, which sends real requests.
 
 #[cfg(feature = "check")]
 mod body;

@@ -4,8 +4,8 @@ use std::cmp::Ordering;
 
 use serde_json::{Number, Value};
 
-/// How two numbers compare; `None` if one of them is none. A float above 2^53 stands for one whole
-/// number, and is compared as that.
+/// How two numbers compare; `None` if one of them is not a number. A float above 2^53 stands for
+/// one whole number, and is compared as that number.
 pub(super) fn compare(one: &Value, other: &Value) -> Option<Ordering> {
     let (Value::Number(one), Value::Number(other)) = (one, other) else {
         return None;
@@ -22,7 +22,7 @@ pub(super) fn shown(number: &Value) -> String {
     whole.map_or_else(|| number.to_string(), |whole| whole.to_string())
 }
 
-/// The number, if it is whole and not beyond all that is counted.
+/// The number, if it is whole and below 1e38.
 fn whole(number: &Number) -> Option<i128> {
     if let Some(number) = number.as_i128() {
         return Some(number);

@@ -4,8 +4,8 @@ use std::{fmt, str::FromStr};
 
 use serde_json::Value;
 
-/// A path may be so long, and its brackets and parentheses nested so deep: what a parser of it has to do
-/// is bounded so.
+/// The longest path, in bytes, and the deepest nesting of its brackets and parentheses: they bound
+/// the work of a parser.
 const LONGEST: usize = 1_000;
 const DEEPEST: usize = 8;
 /// 2^53: up to here a filter compares whole numbers exactly.
@@ -14,17 +14,18 @@ const EXACT: f64 = 9_007_199_254_740_992.0;
 /// A JSON path of [RFC 9535](https://www.rfc-editor.org/rfc/rfc9535), such as `$.response` or
 /// `$.items[*].id`.
 ///
-/// It finds what the [compliance suite](https://github.com/jsonpath-standard/jsonpath-compliance-test-suite)
-/// of the standard says, in every case. Refused are paths of more than 1,000 bytes, or nested more
-/// than 8 deep, and numbers of 2^53 or more in a filter, which would not be compared exactly:
-/// [`ExpectJson::equals`](super::ExpectJson::equals) does that. A filter that compares two values of
-/// the document, such as `$[?@.a == @.b]`, finds nothing in one that has such numbers, and the check
-/// says so.
+/// It finds what the
+/// [compliance suite](https://github.com/jsonpath-standard/jsonpath-compliance-test-suite) of the
+/// standard says, in every case. Refused are paths of more than 1,000 bytes, or nested more than 8
+/// deep, and numbers of 2^53 or more in a filter, which would not be compared exactly
+/// ([`ExpectJson::equals`](super::ExpectJson::equals) compares them exactly). A filter that
+/// compares two values of the document, such as `$[?@.a == @.b]`, finds nothing in a document with
+/// such numbers, and the check says so.
 #[derive(Clone)]
 pub struct JsonPath {
     text: String,
     path: serde_json_path::JsonPath,
-    /// A filter compares what it finds with what it finds.
+    /// Whether a filter compares two values of the document.
     compares_found: bool,
 }
 
@@ -40,7 +41,7 @@ impl JsonPath {
         &self.text
     }
 
-    /// What it finds; or why that would not be exact.
+    /// The values that the path finds; or why the result would not be exact.
     pub(super) fn find<'a>(&self, document: &'a Value) -> Result<Vec<&'a Value>, &'static str> {
         if self.compares_found && has_inexact(document) {
             return Err("numbers of 2^53 or more, which its filter does not compare exactly");
@@ -81,7 +82,7 @@ impl FromStr for JsonPath {
     }
 }
 
-/// What is seen of a path before it is parsed. Quoted names are no part of it.
+/// The facts about a path that are read before it is parsed. Quoted names do not count.
 #[derive(Debug, Default)]
 struct Seen {
     depth: usize,
@@ -112,8 +113,8 @@ impl Seen {
                 }
                 ']' | ')' => depth = depth.saturating_sub(1),
                 '=' | '<' | '>' => {
-                    // What is no literal is found. One of two characters is seen twice, and its
-                    // second sees what stands there.
+                    // A side that is no literal is a value of the document. Of an operator with two
+                    // characters both are seen, and the second sees the right side.
                     let other = text[at + 1..].trim_start();
                     let mut literals = ["true", "false", "null"].iter();
                     let is_literal = literals.any(|word| other.starts_with(word));
@@ -135,7 +136,7 @@ impl Seen {
     }
 }
 
-/// Whether a document holds a number that a filter may take for another one.
+/// Whether a document holds a number that a filter may take for another.
 fn has_inexact(document: &Value) -> bool {
     match document {
         Value::Number(number) => number.as_f64().is_some_and(|float| float.abs() >= EXACT),
@@ -210,7 +211,7 @@ mod tests {
             assert!(path.find(&large).is_err(), "{path}");
             assert!(path.find(&small).is_ok(), "{path}");
         }
-        // With what stands in the path it is exact: that is below 2^53.
+        // Compared with a literal of the path it is exact: the literal is below 2^53.
         for path in ["$[?@.a > 5]", "$[?@.a == 'x']", "$[?@.a == true]", "$[0].a"] {
             let path: JsonPath = path.parse().expect("a path");
             assert!(path.find(&large).is_ok(), "{path}");

@@ -1,18 +1,18 @@
-//! What a check brought.
+//! The result of a check.
 
 use std::{fmt, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
-/// What one try of a check brought. It passed if nothing failed.
+/// The result of one try of a check. The check passed if nothing failed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct CheckReport {
-    /// The check.
+    /// The check's name.
     pub check: String,
-    /// What was asked, without secrets: `GET https://chatbot.company.com/health`.
+    /// The request, without secrets: `GET https://chatbot.company.com/health`.
     pub asked: String,
-    /// What was answered; `None` where no answer came.
+    /// The answer; `None` if no answer came.
     pub answer: Option<Answer>,
     /// Everything that is not as it should be.
     pub failures: Vec<CheckFailure>,
@@ -21,7 +21,7 @@ pub struct CheckReport {
 /// An answer in short.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Answer {
-    /// The HTTP status, or what stands for it.
+    /// The HTTP status, or the number that stands for it.
     pub status: u16,
     /// How long it took, from the request to the last byte.
     #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
@@ -31,11 +31,11 @@ pub struct Answer {
 /// One thing that is not as it should be.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CheckFailure {
-    /// What was looked at: `status`, `header content-type`, `$.response`.
+    /// The place in the answer: `status`, `header content-type`, `$.response`.
     pub what: String,
-    /// What it should be.
+    /// The value that was wanted.
     pub wanted: String,
-    /// What it was.
+    /// The value that was received.
     pub got: String,
 }
 

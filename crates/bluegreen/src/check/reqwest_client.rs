@@ -1,4 +1,4 @@
-//! [`ReqwestClient`]: requests for real.
+//! [`ReqwestClient`]: sends real requests.
 
 use std::{
     collections::HashMap,
@@ -25,19 +25,19 @@ use crate::error::{Error, ErrorKind, Result};
 /// It answers as a new client of the service would see it: no redirect is followed, no cookie is
 /// kept, nothing is sent twice, and no connection is used again, so that a balancer decides anew
 /// for each request. A body of more than 1 MiB is a failure. `https` is checked against the
-/// system's certificate authorities, with the host of the URL as the server's name even where a
-/// `Host` header names another; there is no way to switch that off. Proxies come from the
-/// environment (`HTTPS_PROXY`, `NO_PROXY` …).
+/// system's certificate authorities, with the host of the URL as the server's name even if a `Host`
+/// header names another; this check cannot be switched off. Proxies come from the environment
+/// (`HTTPS_PROXY`, `NO_PROXY` …).
 ///
-/// A request with a [`ConnectTo`](super::ConnectTo) goes there, and through no proxy.
+/// A request with a [`ConnectTo`](super::ConnectTo) goes to that host, and through no proxy.
 ///
-/// It speaks HTTP/1.1 only: in HTTP/2 the host is a field that `Host` cannot replace. It asks for no
-/// encoding of bodies; [`Expect`](super::Expect) reads those that come all the same.
+/// It speaks HTTP/1.1 only: in HTTP/2 the host is a field that `Host` cannot replace. It asks for
+/// no encoding of bodies; [`Expect`](super::Expect) still reads encoded ones.
 #[derive(Clone)]
 pub struct ReqwestClient {
     client: Client,
     authorities: Vec<Certificate>,
-    /// Clients that connect elsewhere: each has its own way to find hosts.
+    /// The clients that connect elsewhere, by host and port: each resolves names in its own way.
     elsewhere: Arc<Mutex<HashMap<(String, u16), Client>>>,
 }
 
@@ -46,7 +46,7 @@ impl ReqwestClient {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Invalid`] where TLS or the proxy settings of the environment cannot be used.
+    /// [`ErrorKind::Invalid`] if TLS or the proxy settings of the environment cannot be used.
     pub fn new() -> Result<Self> {
         Self::trusting(Vec::new())
     }
@@ -55,7 +55,7 @@ impl ReqwestClient {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Invalid`] where they cannot be read, or as for [`new`](Self::new).
+    /// [`ErrorKind::Invalid`] if they cannot be read, or as for [`new`](Self::new).
     pub fn with_authorities(pem: &[u8]) -> Result<Self> {
         let invalid = || Error::new(ErrorKind::Invalid, "read certificate authorities");
         let certificates =
@@ -83,7 +83,7 @@ impl ReqwestClient {
         })
     }
 
-    /// The client that connects to this host and port, whatever the URL's are.
+    /// The client that connects to this host and port instead of the URL's.
     fn to(&self, host: &str, port: u16) -> Result<Client> {
         let place = (host.to_owned(), port);
         let mut elsewhere = self
@@ -109,21 +109,23 @@ impl ReqwestClient {
             .pool_max_idle_per_host(0);
         builder.build().map_err(|error| {
             Error::new(ErrorKind::Invalid, "make an HTTP client")
-                .with_hint("look at the proxy variables and the system's certificates")
+                .with_hint("check the proxy variables and the system's certificates")
                 .with_source(error.without_url())
         })
     }
 
-    /// The client for a request, and the request as that one sends it.
+    /// The client for a request, and the request in the form that this client sends.
     fn directed(&self, request: &HttpRequest) -> Result<(Client, HttpRequest), HttpFailure> {
         let Some(to) = &request.connect_to else {
             return Ok((self.client.clone(), request.clone()));
         };
         let mut url = parsed(&request.url)?;
         let wrong = |why: &str| HttpFailure::new(format!("cannot connect to {to}: {why}"));
-        let port = to.port().or(url.port_or_known_default());
-        let port = port.ok_or_else(|| wrong("no port is known"))?;
-        // Only names are looked up, and so can be led elsewhere.
+        let port = to
+            .port()
+            .or(url.port_or_known_default())
+            .ok_or_else(|| wrong("no port is known"))?;
+        // Only a name is looked up, so only a name can be led elsewhere.
         if url.domain().is_none() {
             return Err(wrong(
                 "the URL has an address, and a certificate needs its name",
@@ -132,7 +134,7 @@ impl ReqwestClient {
         let mut directed = request.clone();
         let has_host = |(name, _): &(String, String)| name.eq_ignore_ascii_case("host");
         if let Some(own) = url.port() {
-            // A port in the URL would be connected to.
+            // The client would connect to a port in the URL.
             if !request.headers.iter().any(has_host) {
                 let host = format!("{}:{own}", url.host_str().unwrap_or_default());
                 directed = directed.with_header("Host", host);
@@ -141,13 +143,14 @@ impl ReqwestClient {
                 .map_err(|()| wrong("the URL's port cannot be changed"))?;
             directed.url = url.into();
         }
-        let client = self.to(to.host(), port);
-        let client = client.map_err(|error| wrong(&error.to_string()))?;
+        let client = self
+            .to(to.host(), port)
+            .map_err(|error| wrong(&error.to_string()))?;
         Ok((client, directed))
     }
 }
 
-/// Finds one host, whatever is looked for.
+/// Resolves every name to one host.
 struct Only((String, u16));
 
 impl Resolve for Only {
@@ -189,13 +192,13 @@ impl fmt::Debug for ReqwestClient {
     }
 }
 
-/// A body may be so large. What a check looks at is far smaller.
+/// The largest body that is read. The bodies that checks look at are far smaller.
 const LARGEST_BODY: usize = 1024 * 1024;
 
-/// The request in reqwest's words. Messages name a header and never show its value.
+/// Converts the request for reqwest. Messages name a header and never show its value.
 fn to_reqwest(client: &Client, request: &HttpRequest) -> Result<RequestBuilder, HttpFailure> {
     let method = Method::from_bytes(request.method.as_bytes())
-        .map_err(|_| HttpFailure::new("the method is not one"))?;
+        .map_err(|_| HttpFailure::new("the method is not valid"))?;
     let url = parsed(&request.url)?;
     let mut headers = HeaderMap::new();
     for (name, value) in &request.headers {
@@ -215,10 +218,10 @@ fn to_reqwest(client: &Client, request: &HttpRequest) -> Result<RequestBuilder, 
 }
 
 fn parsed(url: &str) -> Result<Url, HttpFailure> {
-    Url::parse(url).map_err(|error| HttpFailure::new(format!("the URL is not one: {error}")))
+    Url::parse(url).map_err(|error| HttpFailure::new(format!("the URL is not valid: {error}")))
 }
 
-/// A balancer that is asked by its own name has the certificate of another one.
+/// A balancer that is asked by its own name may have the certificate of another host.
 fn advised(mut failure: HttpFailure, advice: bool) -> HttpFailure {
     if advice && failure.message.contains("not valid for name") {
         let what = "cannot connect, the certificate is another host's (see `connect_to`):";

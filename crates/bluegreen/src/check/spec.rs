@@ -1,4 +1,4 @@
-//! [`CheckSuite`]: health check and smoke tests as they stand in a file.
+//! [`CheckSuite`]: the health check and smoke tests of a file.
 
 use std::{fmt, sync::Arc, time::Duration};
 
@@ -18,7 +18,7 @@ mod read;
 ///
 /// ```toml
 /// base_url = "https://chatbot.company.com"     # may be given by the program instead
-/// host = "api.chatbot.company.com"             # the `Host` header, where it is not the URL's
+/// host = "api.chatbot.company.com"             # the `Host` header, if it is not the URL's
 /// connect_to = "chatbot-alb-1.us-east-1.elb.amazonaws.com"    # where it is sent, if not there
 /// headers = { X-Bluegreen-Test = "green" }     # sent with every request
 ///
@@ -44,8 +44,8 @@ mod read;
 /// max_latency = "3s"
 /// ```
 ///
-/// Every key but `path`, and `name` of a smoke test, may be left out. `[health]` takes the keys of
-/// a smoke test but `name`. A header whose value is `{ env = "NAME" }` is a secret from the
+/// Every key may be left out, except `path`, and `name` of a smoke test. `[health]` takes the keys
+/// of a smoke test except `name`. A header whose value is `{ env = "NAME" }` is a secret from the
 /// environment; it is taken out of every report. [`Expect`] and [`ExpectJson`](super::ExpectJson)
 /// say what the wants mean.
 ///
@@ -82,7 +82,7 @@ impl CheckSuite {
     ///
     /// # Errors
     ///
-    /// [`SpecError`] where it is none.
+    /// [`SpecError`] if it is not a base URL.
     pub fn with_base_url(mut self, url: &str) -> Result<Self, SpecError> {
         let parsed = base_url(url).map_err(|message| SpecError::of("base_url", message))?;
         self.base_url = Some(parsed);
@@ -93,7 +93,7 @@ impl CheckSuite {
     ///
     /// # Errors
     ///
-    /// [`SpecError`] where it is no host.
+    /// [`SpecError`] if it is not a host.
     pub fn with_host(mut self, host: &str) -> Result<Self, SpecError> {
         check_host(host).map_err(|message| SpecError::of("host", message))?;
         self.host = Some(host.to_owned());
@@ -106,11 +106,11 @@ impl CheckSuite {
         self
     }
 
-    /// Sends a header with every request that has none of this name itself.
+    /// Sends a header with every request that does not set it itself.
     ///
     /// # Errors
     ///
-    /// [`SpecError`] where name or value cannot be sent.
+    /// [`SpecError`] if name or value cannot be sent.
     pub fn with_header(self, name: &str, value: &str) -> Result<Self, SpecError> {
         self.with(name, value, false)
     }
@@ -119,12 +119,12 @@ impl CheckSuite {
     ///
     /// # Errors
     ///
-    /// [`SpecError`] where name or value cannot be sent.
+    /// [`SpecError`] if name or value cannot be sent.
     pub fn with_secret_header(self, name: &str, value: &str) -> Result<Self, SpecError> {
         self.with(name, value, true)
     }
 
-    /// The base URL without user name and password, where there is one.
+    /// The base URL without user name and password, if there is one.
     #[must_use]
     pub fn base_url(&self) -> Option<String> {
         self.base_url.as_ref().map(|url| shown_url(url.as_str()))
@@ -141,7 +141,7 @@ impl CheckSuite {
         &self.smoke
     }
 
-    /// Makes the health check, named `health`; `None` where the file has none.
+    /// Makes the health check, named `health`; `None` if the file has none.
     ///
     /// # Errors
     ///
@@ -229,19 +229,20 @@ impl HealthSpec {
         self.successes
     }
 
-    /// From the start of a try to the start of the next. Default: 10 seconds, as in the guide.
+    /// The time from the start of a try to the start of the next. Default: 10 seconds, as in the
+    /// guide.
     #[must_use]
     pub fn every(&self) -> Duration {
         self.every
     }
 
-    /// The time of one try, to the last byte. Default: 5 seconds.
+    /// The limit of one try, to the last byte. Default: 5 seconds.
     #[must_use]
     pub fn timeout(&self) -> Duration {
         self.request.timeout
     }
 
-    /// When it is given up. Default: 5 minutes, as in the guide.
+    /// The time after which the check gives up. Default: 5 minutes, as in the guide.
     #[must_use]
     pub fn deadline(&self) -> Duration {
         self.deadline
@@ -257,7 +258,7 @@ pub struct SmokeSpec {
 }
 
 impl SmokeSpec {
-    /// What people call it.
+    /// The test's name for people.
     #[must_use]
     pub fn name(&self) -> &str {
         &self.name
@@ -307,7 +308,7 @@ struct Header {
 }
 
 impl Header {
-    /// Says what is wrong without showing the value.
+    /// Makes a header. Errors do not show the value.
     fn new(name: &str, value: String, is_secret: bool) -> Result<Self, String> {
         if HeaderName::from_bytes(name.as_bytes()).is_err() {
             return Err(format!("`{name}` is not the name of a header"));
@@ -336,14 +337,14 @@ impl fmt::Debug for Header {
     }
 }
 
-/// Reads a base URL. What is wrong is said without the URL, which may hold a password.
+/// Reads a base URL. Errors do not show the URL, which may hold a password.
 fn base_url(text: &str) -> Result<Url, String> {
     let url = Url::parse(text).map_err(|error| format!("is not a URL: {error}"))?;
     if !matches!(url.scheme(), "http" | "https") {
         return Err(format!("`{}` is neither http nor https", url.scheme()));
     }
     if url.query().is_some() || url.fragment().is_some() {
-        return Err("has a query or a fragment, which belong into `path`".into());
+        return Err("has a query or a fragment, which belong in `path`".into());
     }
     Ok(url)
 }

@@ -2,10 +2,10 @@
 
 use super::{Broken, Holds, Member, Node, Place};
 
-/// As deep as a document may be: what `serde_json` takes.
+/// The deepest nesting of a document: the limit of `serde_json`.
 const DEEPEST: usize = 127;
 
-/// Reads one JSON value. A byte order mark before it is no matter.
+/// Reads one JSON value. A byte order mark before it is skipped.
 pub(crate) fn parse(text: &str) -> Result<Node, Broken> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let mut parser = Parser {
@@ -17,15 +17,15 @@ pub(crate) fn parse(text: &str) -> Result<Node, Broken> {
     let node = parser.value(0)?;
     match parser.peek() {
         None => Ok(node),
-        Some(byte) => Err(parser.unexpected(byte, "something stands behind the document's end")),
+        Some(byte) => Err(parser.unexpected(byte, "there is more text after the document's end")),
     }
 }
 
 struct Parser<'a> {
     text: &'a str,
-    /// How far it is read, in bytes.
+    /// The next byte to read.
     at: usize,
-    /// How far `place` is counted, so that each byte is counted once.
+    /// The byte up to which `place` is counted, so that each byte is counted once.
     counted: usize,
     place: Place,
 }
@@ -37,7 +37,7 @@ impl Parser<'_> {
         };
         let at = self.place();
         if depth > DEEPEST {
-            return Err(self.broken("it is nested too deeply"));
+            return Err(self.broken("the document is nested too deeply"));
         }
         let holds = match byte {
             b'{' => Holds::Object(self.object(depth)?),
@@ -98,7 +98,7 @@ impl Parser<'_> {
         }
     }
 
-    /// Reads what stands behind an entry: a comma, or the end.
+    /// Reads the byte after an entry: a comma, or the end.
     fn ends(&mut self, end: u8, what: &str) -> Result<bool, Broken> {
         match self.peek() {
             Some(byte) if byte == end || byte == b',' => {
@@ -124,9 +124,9 @@ impl Parser<'_> {
             }
         }
         let whole = self.text.get(self.at..=end).unwrap_or_default();
-        // What may stand in a text is for `serde_json` to say.
-        let read = serde_json::from_str(whole);
-        let read = read.map_err(|_| self.broken("the text holds what JSON's texts cannot"))?;
+        // `serde_json` decides which characters and escapes a text may have.
+        let read = serde_json::from_str(whole)
+            .map_err(|_| self.broken("the text holds what a JSON string cannot"))?;
         self.at = end + 1;
         Ok(read)
     }
@@ -143,14 +143,14 @@ impl Parser<'_> {
             "false" => Holds::Bool(false),
             _ => match serde_json::from_str(word) {
                 Ok(number) => Holds::Number(number),
-                Err(_) => return Err(self.broken(format!("`{word}` is no value of JSON"))),
+                Err(_) => return Err(self.broken(format!("`{word}` is not a JSON value"))),
             },
         };
         self.at += length;
         Ok(holds)
     }
 
-    /// The next byte that is no white space.
+    /// The next byte that is not white space.
     fn peek(&mut self) -> Option<u8> {
         let rest = self.text.as_bytes().get(self.at..)?;
         let is_space = |byte: &u8| matches!(byte, b' ' | b'\t' | b'\r' | b'\n');
@@ -174,8 +174,8 @@ impl Parser<'_> {
 
     fn unexpected(&mut self, byte: u8, otherwise: &str) -> Broken {
         match byte {
-            b'/' | b'#' => self.broken("a comment stands there, and JSON has none"),
-            b'\'' => self.broken("JSON's texts stand in double quotes"),
+            b'/' | b'#' => self.broken("there is a comment, and JSON has none"),
+            b'\'' => self.broken("JSON strings are in double quotes"),
             _ => self.broken(otherwise),
         }
     }
@@ -205,11 +205,11 @@ mod tests {
             ("", "the document ends too early (line 1, column 1)"),
             (
                 "{\n  // why\n}",
-                "a comment stands there, and JSON has none (line 2, column 3)",
+                "there is a comment, and JSON has none (line 2, column 3)",
             ),
             (
                 "{\n# why\n}",
-                "a comment stands there, and JSON has none (line 2, column 1)",
+                "there is a comment, and JSON has none (line 2, column 1)",
             ),
             (
                 "{\"é\": 1,\n}",
@@ -218,7 +218,7 @@ mod tests {
             ("[1,]", "a comma stands before the end (line 1, column 4)"),
             (
                 "{'a': 1}",
-                "JSON's texts stand in double quotes (line 1, column 2)",
+                "JSON strings are in double quotes (line 1, column 2)",
             ),
             (
                 "{a: 1}",
@@ -230,13 +230,13 @@ mod tests {
             ("[\"\\", "a text has no end (line 1, column 2)"),
             (
                 "[\"\\x\"]",
-                "the text holds what JSON's texts cannot (line 1, column 2)",
+                "the text holds what a JSON string cannot (line 1, column 2)",
             ),
-            ("[NaN]", "`NaN` is no value of JSON (line 1, column 2)"),
-            ("[01]", "`01` is no value of JSON (line 1, column 2)"),
+            ("[NaN]", "`NaN` is not a JSON value (line 1, column 2)"),
+            ("[01]", "`01` is not a JSON value (line 1, column 2)"),
             (
                 "{} x",
-                "something stands behind the document's end (line 1, column 4)",
+                "there is more text after the document's end (line 1, column 4)",
             ),
             (
                 "{\"a\"",

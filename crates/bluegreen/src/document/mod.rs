@@ -1,6 +1,6 @@
-//! Files as trees that know where everything stands in them.
+//! Files as trees in which every value has its place.
 //!
-//! A value alone cannot say that a name stands twice, nor on which line a field is. So definition
+//! A plain value cannot say that a name appears twice, or on which line a field is. So definition
 //! files are read into a [`Node`] first, from JSON or TOML.
 
 mod json;
@@ -32,7 +32,7 @@ impl fmt::Display for Place {
     }
 }
 
-/// Why a text is no document.
+/// Why a text is not a document.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Broken {
     pub(crate) at: Place,
@@ -45,14 +45,15 @@ impl fmt::Display for Broken {
     }
 }
 
-/// A value and where it begins. Two are equal if they hold the same, wherever it stands.
+/// A value and the place at which it begins. Two nodes are equal if they hold the same, at any
+/// place.
 #[derive(Debug, Clone)]
 pub(crate) struct Node {
     pub(crate) at: Place,
     pub(crate) holds: Holds,
 }
 
-/// What stands at a place.
+/// The value at a place.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Holds {
     Null,
@@ -60,7 +61,7 @@ pub(crate) enum Holds {
     Number(Number),
     Text(String),
     List(Vec<Node>),
-    /// In the order of the file; a name may stand more than once.
+    /// In the order of the file; a name may appear more than once.
     Object(Vec<Member>),
 }
 
@@ -73,7 +74,7 @@ pub(crate) struct Member {
 }
 
 impl Node {
-    /// The value alone. Of a name that stands twice the last counts, as for AWS's clients.
+    /// The plain value. If a name appears twice the last value counts, as for AWS's clients.
     pub(crate) fn to_value(&self) -> Value {
         match &self.holds {
             Holds::Null => Value::Null,
@@ -90,7 +91,7 @@ impl Node {
         }
     }
 
-    /// The members, if it is an object.
+    /// The members of an object; empty for any other value.
     pub(crate) fn members(&self) -> &[Member] {
         match &self.holds {
             Holds::Object(members) => members,
@@ -98,7 +99,7 @@ impl Node {
         }
     }
 
-    /// The value that counts of a name, if it is an object that has it.
+    /// The value that counts for a name, if this is an object that has it.
     pub(crate) fn get(&self, name: &str) -> Option<&Self> {
         let mut members = self.members().iter().rev();
         members
@@ -106,7 +107,7 @@ impl Node {
             .map(|member| &member.value)
     }
 
-    /// Where a path such as `containers[0].image` stands, or else what comes nearest to it.
+    /// The place of a path such as `containers[0].image`, or of the part of the path that exists.
     pub(crate) fn place_of(&self, path: &str) -> Place {
         let (mut node, mut rest) = (self, path);
         loop {
@@ -117,7 +118,7 @@ impl Node {
                 }),
                 Holds::Object(members) => {
                     let rest = rest.strip_prefix('.').unwrap_or(rest);
-                    // A name may hold a dot: the longest that fits is meant.
+                    // A name may hold a dot: the longest name that fits is meant.
                     let fits = members.iter().rev().filter_map(|one| {
                         let behind = rest.strip_prefix(one.name.as_str())?;
                         let ends = behind.is_empty() || behind.starts_with(['.', '[', ',']);

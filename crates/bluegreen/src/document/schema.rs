@@ -1,17 +1,19 @@
-//! What a JSON Schema says of a document: every problem at once, each with its place.
+//! Checks a document against a JSON Schema: every problem at once, each with its place.
 //!
-//! It knows what `schemars` makes of our own types, and no more: objects with known or free names, lists,
-//! choices of words, alternatives that differ in their type, and texts with a `format` of ours.
+//! It knows the schemas that `schemars` makes of our own types, and no more: objects with known or
+//! free names, lists, choices of words, alternatives that differ in their type, and texts with a
+//! `format` of ours.
 
 use serde_json::Value;
 
 use super::{Holds, Node, Place, spelling};
 use crate::problem::Problem;
 
-/// Whether a text or number is what a `format` names. If not: what is wrong, and what to write.
+/// Checks a text or number against a named `format`. The error says what is wrong, and what to
+/// write.
 pub(crate) type Formats = fn(format: &str, text: &str) -> Result<(), (String, String)>;
 
-/// What is wrong with a document, in its order.
+/// The problems of a document, in its order.
 pub(crate) fn problems(schema: &Value, root: &Node, formats: Formats) -> Vec<(Place, Problem)> {
     let mut walk = Walk {
         schema,
@@ -71,7 +73,7 @@ impl<'s> Walk<'s> {
             let name = member.name.as_str();
             let path = joined(path, name);
             if seen.contains(&name) {
-                self.say(member.at, &path, "stands there twice", "leave one out");
+                self.say(member.at, &path, "appears twice", "leave one out");
             }
             seen.push(name);
             match (known.and_then(|known| known.get(name)), free) {
@@ -84,7 +86,7 @@ impl<'s> Walk<'s> {
                 }
                 (None, None) => {
                     let hint = match spelling::nearest(name, names()) {
-                        Some(meant) => format!("`{meant}` is meant?"),
+                        Some(meant) => format!("did you mean `{meant}`?"),
                         None => format!("known are {}", names().collect::<Vec<_>>().join(", ")),
                     };
                     self.say(member.at, &path, "is not known", hint);
@@ -106,7 +108,7 @@ impl<'s> Walk<'s> {
             Holds::Text(text) if words.contains(&text.as_str()) => {}
             Holds::Text(text) => {
                 let hint = match spelling::nearest(text, words.iter().copied()) {
-                    Some(meant) => format!("`{meant}` is meant? It is {}", hint()),
+                    Some(meant) => format!("did you mean `{meant}`? It must be {}", hint()),
                     None => hint(),
                 };
                 self.say(node.at, path, format!("`{text}` is not known"), hint);
@@ -146,11 +148,12 @@ impl<'s> Walk<'s> {
         name.map_or(schema, |name| &self.schema["$defs"][name])
     }
 
-    /// The first sentence of what a field is for.
+    /// The first sentence of a field's description.
     fn described(&self, schema: &'s Value) -> String {
         let own = schema["description"].as_str();
-        let text = own.or_else(|| self.resolved(schema)["description"].as_str());
-        let text = text.unwrap_or_default();
+        let text = own
+            .or_else(|| self.resolved(schema)["description"].as_str())
+            .unwrap_or_default();
         let end = text.find(". ").unwrap_or(text.len());
         text[..end].trim_end_matches('.').replace('\n', " ")
     }

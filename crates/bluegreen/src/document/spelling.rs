@@ -1,4 +1,4 @@
-//! Which of the known names is meant by one that is not known.
+//! Finds the known name that was meant by an unknown one.
 
 /// The nearest of the known names, if one is near: the same letters, the beginning of one, or at most
 /// two letters apart.
@@ -8,7 +8,7 @@ pub(crate) fn nearest<'a>(found: &str, known: impl Iterator<Item = &'a str>) -> 
     ranked.min_by_key(|(apart, _)| *apart).map(|(_, name)| name)
 }
 
-/// How far two words are apart, if they may be meant for each other.
+/// The distance of two words, if one may be meant by the other.
 pub(crate) fn apart(word: &str, other: &str) -> Option<usize> {
     if word.is_empty() {
         return None;
@@ -22,13 +22,13 @@ pub(crate) fn apart(word: &str, other: &str) -> Option<usize> {
     (apart <= allowed).then_some(apart)
 }
 
-/// A name without capitals and what stands between its words.
+/// A name without capitals and without the characters between its words.
 pub(crate) fn letters(name: &str) -> String {
     let letters = name.chars().filter(|c| !matches!(c, '_' | '-' | ' '));
     letters.flat_map(char::to_lowercase).collect()
 }
 
-/// How many letters must be put in, left out, replaced or exchanged with the next.
+/// How many letters must be added, left out, replaced or exchanged with the next.
 fn distance(one: &str, other: &str) -> usize {
     let (one, other): (Vec<char>, Vec<char>) = (one.chars().collect(), other.chars().collect());
     if one.len().abs_diff(other.len()) > 2 {

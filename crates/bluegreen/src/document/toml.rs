@@ -8,7 +8,7 @@ use serde_json::Number;
 
 use super::{Broken, Holds, Member, Node, Place};
 
-/// Reads a TOML document, or says every mistake of its syntax.
+/// Reads a TOML document, or returns every mistake of its syntax.
 pub(crate) fn parse(text: &str) -> Result<Node, Vec<Broken>> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let (root, mistakes) = DeTable::parse_recoverable(text);
@@ -20,7 +20,7 @@ pub(crate) fn parse(text: &str) -> Result<Node, Vec<Broken>> {
         let at = mistake.span().map_or(0, |span| span.start);
         reader.broken(at, mistake.message());
     }
-    // What the parser could save of a broken text would only raise false alarms.
+    // The parts that the parser could save of a broken text would only raise false alarms.
     if !reader.broken.is_empty() {
         return Err(reader.broken);
     }
@@ -78,7 +78,7 @@ impl Reader<'_> {
             }
             DeValue::Datetime(at) => self.not_held(
                 start,
-                &format!("`{at}` is a date, and nothing here takes one"),
+                &format!("`{at}` is a date, and no field here takes a date"),
             ),
             DeValue::Array(items) => {
                 Holds::List(items.into_iter().map(|item| self.node(item)).collect())

@@ -11,8 +11,8 @@ use crate::{error::Result, preflight::Finding};
 
 /// Turns a source into an image in a registry.
 ///
-/// The image comes back by digest, so that what was built is what is deployed, whatever happens
-/// to tags later.
+/// The image comes back by digest, so that the image that was built is the one that is deployed,
+/// even if tags move later.
 ///
 /// # Mocking
 ///
@@ -41,50 +41,49 @@ use crate::{error::Result, preflight::Finding};
 #[async_trait]
 #[auto_impl(Arc, Box)]
 pub trait ImageBuilder: fmt::Debug + Send + Sync {
-    /// Looks, before anything starts, for what would keep a build or a push from working: a
-    /// missing tool, an engine that does not run, credentials that are absent or expired. Reads
-    /// only.
+    /// Looks, before anything starts, for what would make a build or a push fail: a missing tool,
+    /// an engine that does not run, credentials that are absent or expired. Reads only.
     ///
     /// # Errors
     ///
-    /// Where it could not look. What it found is no error but a [`Finding`].
+    /// If the preflight could not look. A problem that it found is not an error but a [`Finding`].
     ///
     /// # Cancel safety
     ///
     /// Only reads: dropping it leaves nothing behind.
     async fn preflight(&self) -> Result<Vec<Finding>>;
 
-    /// The image that the registry holds under `tag`, if there is one: a build that was already
-    /// done need not be done again.
+    /// The image that the registry holds under `tag`, if there is one: such a build need not be
+    /// done again.
     ///
     /// # Errors
     ///
-    /// Where the registry could not be asked.
+    /// If the registry could not be asked.
     ///
     /// # Cancel safety
     ///
     /// Only reads: dropping it leaves nothing behind.
     async fn find(&self, tag: &ImageTag) -> Result<Option<ImageRef>>;
 
-    /// Builds the source, pushes the image under the tag that is asked for, and returns it by
-    /// the digest that the registry confirms.
+    /// Builds the source, pushes the image under the requested tag, and returns the image by the
+    /// digest that the registry confirms.
     ///
     /// # Errors
     ///
-    /// Where building or pushing failed, or the registry holds another digest than was pushed.
+    /// If building or pushing failed, or the registry holds another digest than was pushed.
     ///
     /// # Cancel safety
     ///
-    /// Dropping it ends the build; layers that were pushed already may stay in the registry,
-    /// where no tag names them.
+    /// Dropping it ends the build; layers that were pushed already may stay in the registry without
+    /// a tag.
     async fn build(&self, request: &BuildRequest) -> Result<ImageRef>;
 
-    /// Gives an image that is in the registry a further name, such as `latest`, once it has
-    /// proved itself. A registry that does not let the tag move is no error.
+    /// Gives an image in the registry a further tag, such as `latest`, once the image has proved
+    /// itself. A registry that does not let the tag move is not an error.
     ///
     /// # Errors
     ///
-    /// Where the registry could not be asked, or the answer was lost.
+    /// If the registry could not be asked, or the answer was lost.
     ///
     /// # Cancel safety
     ///
@@ -92,14 +91,14 @@ pub trait ImageBuilder: fmt::Debug + Send + Sync {
     async fn tag(&self, image: &ImageRef, tag: &ImageTag) -> Result<Tagging>;
 }
 
-/// What is to be built. How it is built (platform, arguments, secrets, cache) is the builder's
-/// own: a request is journalled, and an argument may hold what a journal must not.
+/// The source and tag of a build. How it is built (platform, arguments, secrets, cache) is set in
+/// the builder: a request is journalled, and an argument may hold what a journal must not.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct BuildRequest {
     /// The folder of the source.
     pub context: PathBuf,
-    /// The tag, best a commit: it says what was built.
+    /// The tag, best a commit: it says which source was built.
     pub tag: ImageTag,
 }
 
@@ -113,14 +112,14 @@ impl BuildRequest {
     }
 }
 
-/// What came of giving an image a further name.
+/// The result of giving an image a further tag.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "tagging", rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Tagging {
     /// The tag names this image now.
     Moved,
-    /// It did before.
+    /// The tag named this image before.
     AlreadyThere,
     /// The registry does not let this tag move.
     Refused {

@@ -1,4 +1,4 @@
-//! The seam to the programs of the machine: one command in, what came of it out.
+//! The seam to the programs of the machine: takes one command, returns its result.
 
 use std::{ffi::OsString, fmt, path::PathBuf, sync::Arc};
 
@@ -9,26 +9,26 @@ use crate::error::Result;
 
 /// Runs the programs of the machine (`docker`, `git`).
 ///
-/// The seam has this one method, so that a simulation or a test stands in for all of them and no
+/// The seam has this one method, so that a simulation or a test can replace all programs, and no
 /// child process is ever awaited under a paused clock.
 #[async_trait]
 #[auto_impl(Arc, Box)]
 pub trait CommandRunner: fmt::Debug + Send + Sync {
-    /// Runs a command to its end, handing each line of its output to `lines` as it comes.
+    /// Runs a command to its end, and passes each line of its output to `lines` at once.
     ///
     /// # Errors
     ///
-    /// `NotFound` where there is no such program, `Unavailable` where it could not be started. A
-    /// program that ran and failed is no error: [`Finished::code`] says so.
+    /// `NotFound` if there is no such program, `Unavailable` if it could not be started. A program
+    /// that ran and failed is not an error: [`Finished::code`] says so.
     ///
     /// # Cancel safety
     ///
-    /// Dropping it kills the program and its children, and so should the end of this process, however
-    /// it comes.
+    /// Dropping it kills the program and its children. The end of this process, in any way, should
+    /// do the same.
     async fn run(&self, command: Command, lines: LineSink) -> Result<Finished>;
 }
 
-/// Where lines of output go.
+/// The receiver of lines of output.
 pub type LineSink = Arc<dyn Fn(Stream, &str) + Send + Sync>;
 
 /// Which stream a line came on.
@@ -53,12 +53,12 @@ pub struct Command {
     pub arguments: Vec<OsString>,
     /// Variables set beside those of this process.
     pub environment: Vec<(OsString, OsString)>,
-    /// What it reads on standard input; nothing where `None`.
+    /// The program's standard input; `None` for no input.
     pub input: Option<Vec<u8>>,
-    /// A folder that only this program needs. Its owner removes it, unless that owner is killed first:
-    /// then it goes with the program.
+    /// A folder that only this program needs. The folder's owner removes it; if the owner is killed
+    /// first, the folder is removed when the program is killed.
     pub scratch: Option<PathBuf>,
-    /// Where it runs; this process's folder where `None`.
+    /// The folder in which it runs; that of this process if `None`.
     pub folder: Option<PathBuf>,
 }
 
@@ -96,14 +96,14 @@ impl Command {
         self
     }
 
-    /// Gives it something to read.
+    /// Sets the program's standard input.
     #[must_use]
     pub fn with_input(mut self, input: impl Into<Vec<u8>>) -> Self {
         self.input = Some(input.into());
         self
     }
 
-    /// Names a folder that goes with it, if this process is killed.
+    /// Names a folder that is removed with the program, if this process is killed.
     #[must_use]
     pub fn with_scratch(mut self, folder: impl Into<PathBuf>) -> Self {
         self.scratch = Some(folder.into());
@@ -142,11 +142,11 @@ impl fmt::Debug for Command {
 /// A program that ran to its end.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Finished {
-    /// Its exit code; `None` where a signal ended it.
+    /// Its exit code; `None` if a signal ended it.
     pub code: Option<i32>,
-    /// What it wrote on standard output, a line each.
+    /// Its standard output, a line each.
     pub out: Vec<String>,
-    /// The end of what it wrote on standard error, at most 200 lines.
+    /// The end of its standard error, at most 200 lines.
     pub err: Vec<String>,
 }
 

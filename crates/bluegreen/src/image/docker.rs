@@ -27,20 +27,21 @@ use crate::{
 
 /// Builds with a Dockerfile and the `docker` command of the machine, and pushes to a registry.
 ///
-/// Its user's contexts, builders and plug-ins are used as they are; with buildx where that is
-/// there, else with the client's own BuildKit, else with the classic builder.
+/// The user's contexts, builders and plug-ins are used as they are; with buildx if it is installed,
+/// else with the client's own BuildKit, else with the classic builder.
 ///
-/// A push gets the registry's credentials in a configuration of its own. On Unix it is in no file and in
-/// no list of processes: `config.json` of its folder is a link to the client's standard input
-/// (`/dev/fd/0`). So the password ends with the processes that have it, even if they are killed.
-/// [`SystemCommands`](super::SystemCommands) kills the push and removes the folder if this process ends
-/// first. If everything is killed at once, a folder `bluegreen-…` with links and without a password stays
-/// among the temporary files. On other systems `config.json` is a file, which goes when the push is over,
-/// and stays if this process is killed: remove it, since the password in it is good for as long as the
-/// registry says (12 hours on ECR).
+/// A push gets the registry's credentials in a configuration of its own. On Unix the password is in
+/// no file and in no list of processes: `config.json` of the configuration's folder is a link to
+/// the client's standard input (`/dev/fd/0`). So the password ends with the processes that have it,
+/// even if they are killed. [`SystemCommands`](super::SystemCommands) kills the push and removes
+/// the folder if this process ends first. If everything is killed at once, a folder `bluegreen-…`
+/// with links and without a password stays among the temporary files. On other systems
+/// `config.json` is a file, which is removed after the push, but stays if this process is killed:
+/// remove it then, since the password in it stays valid as long as the registry says (12 hours on
+/// ECR).
 ///
-/// Attestations are left out (`--provenance=false`): with them, each build of the same source
-/// would have another digest.
+/// Builds leave out attestations (`--provenance=false`): with attestations, each build of the same
+/// source would have another digest.
 ///
 /// # Examples
 ///
@@ -73,9 +74,9 @@ pub struct DockerImageBuilder {
     user_config: Option<PathBuf>,
 }
 
-/// Where a secret of a build comes from. The Dockerfile reads it by
-/// [`RUN --mount=type=secret`](https://docs.docker.com/build/building/secrets/); it ends up in
-/// no layer.
+/// The source of a build's secret. The Dockerfile reads the secret by
+/// [`RUN --mount=type=secret`](https://docs.docker.com/build/building/secrets/); it ends up in no
+/// layer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum BuildSecret {
@@ -87,7 +88,7 @@ pub enum BuildSecret {
 
 impl DockerImageBuilder {
     /// Builds with `docker` from the `Dockerfile` in the context, for the engine's platform, and
-    /// shows output to nobody.
+    /// does not show output.
     pub fn new(
         registry: impl ImageRegistry + 'static,
         commands: impl CommandRunner + 'static,
@@ -111,46 +112,47 @@ impl DockerImageBuilder {
         }
     }
 
-    /// Another path or name of `docker`, or a program that takes docker's arguments and reports a
-    /// push as docker does.
+    /// Sets another path or name of `docker`, or a program that takes docker's arguments and
+    /// reports a push as docker does.
     #[must_use]
     pub fn with_program(mut self, program: impl Into<OsString>) -> Self {
         self.program = program.into();
         self
     }
 
-    /// Another Dockerfile; where relative, within the context.
+    /// Sets another Dockerfile; a relative path is within the context.
     #[must_use]
     pub fn with_dockerfile(mut self, dockerfile: impl Into<PathBuf>) -> Self {
         self.dockerfile = dockerfile.into();
         self
     }
 
-    /// The platform that the image is for, such as `linux/arm64`.
+    /// Sets the platform that the image is for, such as `linux/arm64`.
     #[must_use]
     pub fn with_platform(mut self, platform: impl Into<String>) -> Self {
         self.platform = Some(platform.into());
         self
     }
 
-    /// The platform that the image must have when it is built; nothing else is pushed. Default: that
-    /// of [`with_platform`](Self::with_platform), if there is one.
+    /// Sets the platform that a built image must have; no other image is pushed. Default: the
+    /// platform of [`with_platform`](Self::with_platform), if there is one.
     #[must_use]
     pub fn requiring_platform(mut self, platform: impl Into<String>) -> Self {
         self.required = Some(platform.into());
         self
     }
 
-    /// The stage to build; the last one otherwise.
+    /// Sets the stage to build. Default: the last.
     #[must_use]
     pub fn with_target(mut self, target: impl Into<String>) -> Self {
         self.target = Some(target.into());
         self
     }
 
-    /// Adds a build argument. Its value reaches docker as an environment variable of that name,
-    /// so that a list of processes does not show it; the image's history does, so it is no place
-    /// for a secret. The client sees it too: `HTTP_PROXY` or `DOCKER_HOST` would change its own ways.
+    /// Adds a build argument. Its value reaches docker as an environment variable of that name, so
+    /// that a list of processes does not show it; the image's history does, so do not put a secret
+    /// into it. The client sees it too: `HTTP_PROXY` or `DOCKER_HOST` would change how the client
+    /// itself works.
     #[must_use]
     pub fn with_build_arg(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
         self.build_args.push((name.into(), value.into()));
@@ -185,15 +187,15 @@ impl DockerImageBuilder {
         self
     }
 
-    /// The network of the build's `RUN` steps, such as `host` or `none`.
+    /// Sets the network of the build's `RUN` steps, such as `host` or `none`.
     #[must_use]
     pub fn with_network(mut self, network: impl Into<String>) -> Self {
         self.network = Some(network.into());
         self
     }
 
-    /// Shows each line that building and pushing write. It is called from the task that builds,
-    /// so it should return soon.
+    /// Passes each line that building and pushing write to `output`. The call is made from the task
+    /// that builds, so it should return soon.
     #[must_use]
     pub fn on_output(mut self, output: impl Fn(&str) + Send + Sync + 'static) -> Self {
         self.output = Arc::new(output);
@@ -260,9 +262,9 @@ impl ImageBuilder for DockerImageBuilder {
         match &held {
             Some(held) if *held == pushed => reference(&repository, pushed),
             Some(_) => Err(attempt(ErrorKind::Conflict)
-                .with_hint("somebody else pushed this tag meanwhile; build under another tag")),
+                .with_hint("another build has pushed this tag since; build under another tag")),
             None => Err(attempt(ErrorKind::Unavailable)
-                .with_hint("check that docker pushes to the registry that is asked")),
+                .with_hint("check that docker pushes to the registry of this repository")),
         }
     }
 

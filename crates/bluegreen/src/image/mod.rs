@@ -1,4 +1,4 @@
-//! Images: what runs, by digest, and the role that makes it.
+//! Images: the programs that run, by digest, and the role that builds them.
 
 mod builder;
 mod command;

@@ -1,4 +1,4 @@
-//! The programs of the machine, run for real.
+//! Runs the real programs of the machine.
 
 use std::{
     collections::VecDeque,
@@ -16,20 +16,22 @@ use tokio::{
 use super::{Command, CommandRunner, Finished, LineSink, Stream};
 use crate::error::{Error, ErrorKind, Result};
 
-/// Lines of standard output that are kept, the last ones.
+/// The most lines of standard output that are kept: the last ones.
 const OUT_LINES: usize = 10_000;
-/// Lines of standard error that are kept, the last ones.
+/// The most lines of standard error that are kept: the last ones.
 const ERR_LINES: usize = 200;
-/// Bytes after which a line is cut, so that output without line ends fills no memory.
+/// The length in bytes at which a line is cut, so that output without line ends does not fill
+/// memory.
 const LINE_BYTES: usize = 64 * 1024;
 
 /// Runs programs as child processes, each in a process group of its own on Unix, so that an
-/// interrupt at the terminal reaches this process only, which then decides.
+/// interrupt at the terminal reaches only this process, which then decides.
 ///
-/// On Unix a program ends with this process, even if that is killed: a shell beside it sees to it.
-/// Without `/bin/sh`, and on other systems, that holds only if the run is dropped.
+/// On Unix a program ends with this process, even if this process is killed: a shell beside the
+/// program kills it. Without `/bin/sh`, and on other systems, the program ends only if the run is
+/// dropped.
 ///
-/// Standard input is a file without a name, in memory on Linux: nothing of it can stay behind, and a
+/// Standard input is a file without a name, in memory on Linux: nothing of it stays behind, and a
 /// program that opens `/dev/stdin` there reads it from its beginning.
 ///
 /// A carriage return ends a line too (progress bars), bytes that are no UTF-8 are replaced, and
@@ -101,8 +103,8 @@ fn spawn(command: &Command) -> Result<Child> {
     })
 }
 
-/// A file with these bytes that has no name and so ends with the last process that has it open. A
-/// program that does not read it is not waited for.
+/// A file with these bytes that has no name, and so ends with the last process that has it open.
+/// Nothing waits for a program that does not read it.
 fn unnamed(bytes: &[u8]) -> io::Result<File> {
     #[cfg(target_os = "linux")]
     let mut file = {
@@ -120,13 +122,14 @@ fn unnamed(bytes: &[u8]) -> io::Result<File> {
 /// `kill_on_drop` reaches the child alone, not the plug-ins that it started, and a process that is
 /// killed drops nothing.
 ///
-/// It is a shell that waits for the other end of a pipe. Only this process has that end, so it
-/// closes with this process, whatever ends it. Asking the kernel for a signal at the parent's end
-/// instead takes unsafe code, and reaches the child alone. The shell starts after the child, so a kill
-/// within the millisecond between the two is missed.
+/// It is a shell that waits for the other end of a pipe. Only this process has that end, so the
+/// pipe closes when this process ends, for any reason. The alternative, to ask the kernel for a
+/// signal at the parent's end, takes unsafe code, and reaches the child alone. The shell starts after
+/// the child, so a kill within the millisecond between the two is missed.
 struct Guard(Option<std::process::Child>);
 
-/// A line on the pipe says that the child was waited for; its end alone, that nobody waits any more.
+/// A line on the pipe says that the child was waited for; the pipe's end without a line, that
+/// nothing waits any more.
 #[cfg(unix)]
 const GUARD: &str = r#"read -r ended || { kill -9 "-$1"; [ -z "$2" ] || rm -rf -- "$2"; }"#;
 
@@ -153,11 +156,12 @@ impl Guard {
         Self(None)
     }
 
-    /// The child was waited for: its number may belong to another process by now.
+    /// The child was waited for: kill nothing, since its number may belong to another process by
+    /// now.
     fn dismiss(&mut self) {
         let pipe = self.0.as_mut().and_then(|shell| shell.stdin.as_mut());
         if let Some(pipe) = pipe {
-            // A shell that is gone needs no word.
+            // A shell that has ended needs no line.
             let _ = pipe.write_all(b"ended\n");
         }
     }
@@ -166,7 +170,7 @@ impl Guard {
 impl Drop for Guard {
     fn drop(&mut self) {
         if let Some(mut shell) = self.0.take() {
-            // Waiting closes the pipe first.
+            // `wait` closes the pipe first.
             let _ = shell.wait();
         }
     }

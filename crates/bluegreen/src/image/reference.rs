@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 /// A tag: a letter, digit or `_`, then up to 127 letters, digits, `_`, `.` or `-`
 /// ([OCI distribution spec](https://github.com/opencontainers/distribution-spec/blob/main/spec.md#pulling-manifests)).
 ///
-/// A tag can move to another image; only a digest says what runs.
+/// A tag can move to another image; only a digest says which image runs.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct ImageTag(String);
@@ -56,7 +56,7 @@ impl TryFrom<String> for ImageTag {
 
 /// The digest of an image manifest: `sha256:` and 64 hexadecimal digits.
 ///
-/// A digest names one image for ever; a tag names whatever was pushed last
+/// A digest names one image for ever; a tag names the image that was pushed last
 /// ([OCI image spec](https://github.com/opencontainers/image-spec/blob/main/descriptor.md#digests)).
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
@@ -109,7 +109,7 @@ impl ImageRef {
     ///
     /// # Errors
     ///
-    /// [`ImageError`] where the repository is empty or holds a digest or white space.
+    /// [`ImageError`] if the repository is empty or holds a digest or white space.
     pub fn new(repository: impl Into<String>, digest: ImageDigest) -> Result<Self, ImageError> {
         let repository = repository.into();
         let is_bad = |c: char| c == '@' || c.is_whitespace() || c.is_control();
@@ -183,19 +183,19 @@ impl TryFrom<String> for ImageRef {
     }
 }
 
-/// Why a text is no tag, no digest, or no image by digest.
+/// Why a text is not a tag, a digest, or an image by digest.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ImageError {
     /// Not a tag.
     #[error(
-        "`{0}` is no tag: up to 128 letters, digits, `_`, `.` and `-`, the first no `.` or `-`"
+        "`{0}` is not a tag: up to 128 letters, digits, `_`, `.` and `-`, the first neither `.` nor `-`"
     )]
     Tag(String),
     /// Not a `sha256` digest.
     #[error("`{0}` is not `sha256:` and 64 lower-case hexadecimal digits")]
     Digest(String),
-    /// A tag or nothing in the place of a digest.
+    /// A tag, or nothing, in the place of a digest.
     #[error("`{0}` names no digest; a tag can move to another image")]
     NoDigest(String),
     /// Not a repository.
@@ -203,7 +203,7 @@ pub enum ImageError {
     Repository(String),
 }
 
-/// Whether two images are of one repository: names without registry, tag and digest.
+/// Whether two images are of one repository: compares the names without registry, tag and digest.
 #[cfg(feature = "aws")]
 pub(crate) fn same_repository(one: &str, other: &str) -> bool {
     let path = |image: &str| {

@@ -8,17 +8,17 @@ use auto_impl::auto_impl;
 use super::{ImageDigest, ImageTag, Tagging};
 use crate::{error::Result, preflight::Finding};
 
-/// Where images are pushed to, and whom a digest is confirmed with.
+/// The registry that images are pushed to, and that confirms digests.
 ///
-/// On AWS this is `EcrRegistry`; a registry of your own needs these few questions answered.
+/// On AWS this is `EcrRegistry`; for a registry of your own, implement these few methods.
 #[async_trait]
 #[auto_impl(Arc, Box)]
 pub trait ImageRegistry: fmt::Debug + Send + Sync {
-    /// What would keep a push from working, and what is worth knowing. Reads only.
+    /// Finds what would make a push fail, and what is worth knowing. Reads only.
     ///
     /// # Errors
     ///
-    /// Where it could not look.
+    /// If the preflight could not look.
     ///
     /// # Cancel safety
     ///
@@ -30,42 +30,42 @@ pub trait ImageRegistry: fmt::Debug + Send + Sync {
     ///
     /// # Errors
     ///
-    /// `NotFound` where there is no such repository.
+    /// `NotFound` if there is no such repository.
     ///
     /// # Cancel safety
     ///
     /// Only reads: dropping it leaves nothing behind.
     async fn repository(&self) -> Result<String>;
 
-    /// Makes the repository where it is absent and that was asked for, and gives its name as
+    /// Makes the repository if it is absent and may be made, and returns its name as
     /// [`repository`](Self::repository) does. Called right before a push.
     ///
     /// # Errors
     ///
-    /// `NotFound` where there is none and none is to be made.
+    /// `NotFound` if there is no repository and none may be made.
     ///
     /// # Cancel safety
     ///
     /// A dropped call may have made the repository. Doing it again is harmless.
     async fn ensure_repository(&self) -> Result<String>;
 
-    /// What a push needs to log in with; `None` where the registry asks for nothing. Fresh
-    /// enough for a push that starts now.
+    /// The credentials that a push logs in with; `None` if the registry needs none. Valid for a
+    /// push that starts now.
     ///
     /// # Errors
     ///
-    /// Where there are none, or they have expired.
+    /// If there are no credentials, or they have expired.
     ///
     /// # Cancel safety
     ///
     /// Only reads: dropping it leaves nothing behind.
     async fn credentials(&self) -> Result<Option<RegistryCredentials>>;
 
-    /// The digest that `tag` names now; `None` where the tag or the repository is absent.
+    /// The digest that `tag` names now; `None` if the tag or the repository is absent.
     ///
     /// # Errors
     ///
-    /// Where the registry could not be asked.
+    /// If the registry could not be asked.
     ///
     /// # Cancel safety
     ///
@@ -76,7 +76,7 @@ pub trait ImageRegistry: fmt::Debug + Send + Sync {
     ///
     /// # Errors
     ///
-    /// Where the registry could not be asked, or the answer was lost.
+    /// If the registry could not be asked, or the answer was lost.
     ///
     /// # Cancel safety
     ///
@@ -108,7 +108,7 @@ impl RegistryCredentials {
         }
     }
 
-    /// The password, for the one who logs in.
+    /// The password, for the login.
     #[must_use]
     pub fn password(&self) -> &str {
         &self.password

@@ -1,19 +1,19 @@
-//! The tag of a source: the commit that it is at.
+//! The tag of a source: the commit that is checked out.
 
 use std::{path::Path, sync::Arc};
 
 use super::{Command, CommandRunner, Finished, ImageTag};
 use crate::error::{Error, ErrorKind, Result};
 
-/// The tag that says what is built from `folder`: the first 12 digits of the commit, and
-/// `-dirty` where files differ from it or are not in it.
+/// The tag for the source in `folder`: the first 12 digits of the commit, and `-dirty` if files
+/// differ from it or are not in it.
 ///
-/// An image under a `-dirty` tag cannot be made again: refuse to build it where that matters.
+/// An image under a `-dirty` tag cannot be made again: refuse to build it if that matters.
 ///
 /// # Errors
 ///
-/// `NotFound` where there is no `git`, no repository or no commit yet; `Unavailable` where git
-/// could not tell.
+/// `NotFound` if there is no `git`, no repository or no commit yet; `Unavailable` if git fails
+/// otherwise.
 ///
 /// # Cancel safety
 ///

@@ -9,10 +9,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::{error::Result, image::ImageRef, preflight::Finding};
 
-/// Runs an image as a service, and follows what it started to its end.
+/// Runs an image as a service, and follows each deployment to its end.
 ///
-/// "Stable" is not "mine won": a service is stable too after it went back to the old revision
-/// by itself. So a deployment is followed by its own id, and its end says who won.
+/// "Stable" does not mean that the deployment completed: a service is stable too after it went back
+/// to the old revision by itself. So a deployment is followed by its own id, and its end says what
+/// runs.
 ///
 /// # Mocking
 ///
@@ -51,59 +52,59 @@ pub trait ServiceDeployer: fmt::Debug + Send + Sync {
     ///
     /// # Errors
     ///
-    /// Where it could not look. What it found is no error but a [`Finding`].
+    /// If the preflight could not look. A problem that it found is not an error but a [`Finding`].
     ///
     /// # Cancel safety
     ///
     /// Only reads: dropping it leaves nothing behind.
     async fn preflight(&self) -> Result<Vec<Finding>>;
 
-    /// Reads the service as it is; `None` where there is none. The revision that runs before a
-    /// change is where a rollback goes: record it.
+    /// Reads the service; `None` if there is none. The revision that runs before a change is the
+    /// target of a rollback: record it.
     ///
     /// # Errors
     ///
-    /// Where it could not be read; never a made-up default.
+    /// If the service could not be read; never a made-up default.
     ///
     /// # Cancel safety
     ///
     /// Only reads: dropping it leaves nothing behind.
     async fn observe(&self) -> Result<Option<ServiceObservation>>;
 
-    /// Registers a revision that runs `image`, or finds the one that does already.
+    /// Registers a revision that runs `image`, or finds an existing one.
     ///
     /// # Errors
     ///
-    /// Where it could not be registered. A revision that nothing runs does no harm. Doing it
-    /// again after a lost answer finds what the first call registered.
+    /// If the revision could not be registered. A revision that nothing runs does no harm. A second
+    /// call after a lost answer finds the revision that the first call registered.
     ///
     /// # Cancel safety
     ///
     /// A dropped call may have registered a revision that nothing runs.
     async fn register(&self, image: &ImageRef) -> Result<Registration>;
 
-    /// Starts a deployment and returns its id; makes the service where `from` says that there is
-    /// none. Where a rollback point is given, it is kept with the service, durably, before
-    /// anything else changes.
+    /// Starts a deployment and returns its id; makes the service if `from` says that there is none.
+    /// A rollback point, if given, is kept with the service, durably, before anything else changes.
     ///
     /// # Errors
     ///
     /// `Conflict` if the service is neither as `from` says nor at a deployment that `older` names:
     /// nothing was changed.
-    /// `OutcomeUnknown` where it may or may not have started: observe before anything else.
+    /// `OutcomeUnknown` if the deployment may or may not have started: observe before anything
+    /// else.
     ///
     /// # Cancel safety
     ///
     /// Not cancel safe: a dropped call may have started a deployment. Observe afterwards.
     async fn update(&self, update: &Update) -> Result<DeploymentId>;
 
-    /// Reads how far a deployment is. A way back is not followed so, but by
+    /// Reads how far a deployment is. A rollback is not followed by its id, but by
     /// [`observe`](Self::observe).
     ///
     /// # Errors
     ///
-    /// Where it could not be read. A deployment that the service does not know any more is no
-    /// error: something else took its place, and the end says what.
+    /// If the deployment could not be read. A deployment that the service does not know any more is
+    /// not an error: another deployment took its place, and the end names it.
     ///
     /// # Cancel safety
     ///
@@ -115,12 +116,12 @@ pub trait ServiceDeployer: fmt::Debug + Send + Sync {
     /// late.
     fn propagation(&self) -> Duration;
 
-    /// The revision as [`observe`](Self::observe) spells it, for one that a person named. The
-    /// default takes every name as it is.
+    /// The revision as [`observe`](Self::observe) spells it, for a revision that a person named.
+    /// The default takes every name unchanged.
     ///
     /// # Errors
     ///
-    /// `NotFound` where there is no such revision.
+    /// `NotFound` if there is no such revision.
     ///
     /// # Cancel safety
     ///
@@ -129,8 +130,8 @@ pub trait ServiceDeployer: fmt::Debug + Send + Sync {
         Ok(revision.clone())
     }
 
-    /// The commands by which a person changes what the service runs, for last words. Calls
-    /// nothing. The default knows none.
+    /// The commands by which a person changes what the service runs, for the last message of a run.
+    /// Calls nothing. The default knows none.
     fn by_hand(&self) -> Option<ByHand> {
         None
     }
@@ -139,9 +140,9 @@ pub trait ServiceDeployer: fmt::Debug + Send + Sync {
 /// The commands by which a person changes what a service runs.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ByHand {
-    /// The command that makes it run a revision, up to the revision itself.
+    /// The command that makes the service run a revision, without the revision at its end.
     pub run: String,
-    /// The command that makes it run nothing.
+    /// The command that makes the service run nothing.
     pub run_nothing: String,
 }
 
@@ -156,7 +157,7 @@ impl ByHand {
     }
 }
 
-/// As a word of a shell.
+/// The text as one word of a shell.
 pub(crate) fn quoted(word: &str) -> String {
     let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_./:@=+,".contains(c);
     if !word.is_empty() && word.chars().all(is_plain) {
@@ -174,7 +175,7 @@ macro_rules! id {
         pub struct $name(String);
 
         impl $name {
-            /// The id as its service spells it.
+            /// An id as its service spells it.
             pub fn new(id: impl Into<String>) -> Self {
                 Self(id.into())
             }
@@ -195,7 +196,8 @@ macro_rules! id {
 }
 
 id!(
-    /// One immutable description of what runs; on ECS the ARN of a task definition's revision.
+    /// One immutable description of what a service runs; on ECS the ARN of a task definition's
+    /// revision.
     RevisionId
 );
 id!(
@@ -203,17 +205,17 @@ id!(
     DeploymentId
 );
 
-/// A revision that runs the image that was asked for.
+/// A revision that runs the requested image.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Registration {
     /// The revision.
     pub revision: RevisionId,
     /// Whether it was registered now, or was there already.
     pub is_new: bool,
-    /// What it changes against the revision that runs, a line each, as in a unified diff.
+    /// The differences from the revision that runs, a line each, as in a unified diff.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub diff: Vec<String>,
-    /// What there is to know of the image in it, and stops nothing. Since version 4.
+    /// Notes about the image in it, which stop nothing. Since version 4.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub notes: Vec<Finding>,
 }
@@ -224,7 +226,7 @@ pub struct Registration {
 pub enum Target {
     /// This revision.
     Revision(RevisionId),
-    /// Nothing: no copy at all. Where a deployment of a service that did not exist goes back to.
+    /// No copy at all: the target of a rollback for a service that did not exist before.
     Nothing,
 }
 
@@ -240,19 +242,19 @@ impl fmt::Display for Target {
 /// A change of what a service runs.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Update {
-    /// The service as it was observed; `None` where there is none.
+    /// The service as it was observed; `None` if there was none.
     pub from: Option<ServiceObservation>,
-    /// What it is to run.
+    /// The target that it is to run.
     pub to: Target,
-    /// What to keep with the service before anything else changes.
+    /// The rollback point to keep with the service before anything else changes.
     pub rollback_point: Option<RollbackPoint>,
-    /// Deployments that this run began or replaced before: a late read may show one of them in place
-    /// of `from`. Any other is a third party's.
+    /// Deployments that this run began or replaced before: a late read may show one of them in
+    /// place of `from`. Any other deployment is a third party's.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub older: Vec<DeploymentId>,
 }
 
-/// Where a rollback of a deployment goes: what ran before it. It is kept with the service, so
+/// The target of a rollback of a deployment: what ran before it. It is kept with the service, so
 /// that it is known after any crash, on any machine.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RollbackPoint {
@@ -266,29 +268,29 @@ pub struct RollbackPoint {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct ServiceObservation {
-    /// The service, as people know it.
+    /// The service's name for people.
     pub service: String,
     /// The revision that the service is to run.
     pub revision: RevisionId,
-    /// The deployment that brings that about.
+    /// The deployment that brings this revision.
     pub deployment: DeploymentId,
     /// How far that deployment is.
     pub rollout: Rollout,
-    /// How many copies it is to run.
+    /// How many copies the service is to run.
     pub desired: u32,
     /// How many copies run.
     pub running: u32,
     /// How many other deployments still have copies.
     pub others: u32,
-    /// Who takes the service back when a rollout fails.
+    /// Who rolls the service back if a rollout fails.
     pub rollback_owner: RollbackOwner,
-    /// What an earlier deployment kept here.
+    /// The rollback point that an earlier deployment kept here.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rollback_point: Option<RollbackPoint>,
 }
 
 impl ServiceObservation {
-    /// A service that runs all its copies, whose failed rollouts are ours to take back.
+    /// A service that runs all its copies, and leaves failed rollouts to this crate.
     #[must_use]
     pub fn steady(
         service: impl Into<String>,
@@ -309,14 +311,15 @@ impl ServiceObservation {
         }
     }
 
-    /// Whether nothing is under way: its deployment is complete, alone, and has all its copies.
+    /// Whether nothing is under way: the service's deployment is complete, alone, and has all its
+    /// copies.
     #[must_use]
     pub fn is_steady(&self) -> bool {
         self.rollout == Rollout::Completed && self.running == self.desired && self.others == 0
     }
 
-    /// Whether it runs this, in full, with nothing under way. No copies at all are not a revision
-    /// that runs.
+    /// Whether the service runs this target, in full, with nothing under way. No copies at all are
+    /// not a revision that runs.
     #[must_use]
     pub fn runs(&self, target: &Target) -> bool {
         match target {
@@ -325,7 +328,7 @@ impl ServiceObservation {
         }
     }
 
-    /// Whether this is what it is to run, however far it is.
+    /// Whether the service is to run this target, however far the rollout is.
     #[must_use]
     pub fn heads_for(&self, target: &Target) -> bool {
         match target {
@@ -349,9 +352,9 @@ impl fmt::Display for ServiceObservation {
 pub enum Rollout {
     /// Under way.
     InProgress,
-    /// All copies were up once.
+    /// All copies were up at one time.
     Completed,
-    /// Given up.
+    /// The service has given the rollout up.
     Failed,
 }
 
@@ -365,15 +368,15 @@ impl fmt::Display for Rollout {
     }
 }
 
-/// Who takes a service back to its old revision when a rollout fails. Never both: two rollbacks
-/// race, and the later one may undo the earlier.
+/// Who rolls a service back to its old revision if a rollout fails. Never both: two rollbacks race,
+/// and the later one may undo the earlier.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum RollbackOwner {
-    /// Whoever deploys.
+    /// The controller that deploys.
     Us,
-    /// The service itself: on ECS the circuit breaker or an alarm with rollback on. While a
-    /// rollout goes on it alone acts; after the rollout has succeeded, we do.
+    /// The service itself: on ECS the circuit breaker or an alarm with rollback on. During a
+    /// rollout only the service acts; after the rollout has succeeded, the controller does.
     Service,
 }
 
@@ -385,29 +388,29 @@ pub struct DeploymentProgress {
     pub desired: u32,
     /// How many run.
     pub running: u32,
-    /// How many are on their way.
+    /// How many are starting.
     pub pending: u32,
     /// How many have failed to start.
     pub failed: u32,
-    /// The deployment that the service is to reach, as this read shows it. If the read is late, that is
-    /// one before the deployment that is followed, and the rest says nothing of it.
+    /// The deployment that the service is to reach, as this read shows it. A late read shows an
+    /// earlier deployment than the one that is followed, and then says nothing of that one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub current: Option<DeploymentId>,
-    /// What the service itself goes back to, while it does.
+    /// The revision that the service itself rolls back to, while it does.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rolling_back_to: Option<RevisionId>,
-    /// What the service said of late, oldest first.
+    /// The service's latest events, oldest first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub events: Vec<ServiceEvent>,
     /// Copies of this deployment that stopped, and why, oldest first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub stopped: Vec<StoppedTask>,
-    /// How it ended; `None` while it goes on.
+    /// How it ended; `None` while it is under way.
     pub end: Option<DeploymentEnd>,
 }
 
 impl DeploymentProgress {
-    /// A deployment that is under way: this many copies are to run, and all are on their way.
+    /// A deployment that is under way: all its copies are starting.
     #[must_use]
     pub fn under_way(desired: u32) -> Self {
         Self {
@@ -423,7 +426,7 @@ impl DeploymentProgress {
         }
     }
 
-    /// Says how many copies run. The others are on their way.
+    /// Sets how many copies run. The others are starting.
     #[must_use]
     pub fn with_running(self, running: u32) -> Self {
         Self {
@@ -433,13 +436,13 @@ impl DeploymentProgress {
         }
     }
 
-    /// Says how many copies have failed to start.
+    /// Sets how many copies have failed to start.
     #[must_use]
     pub fn with_failed(self, failed: u32) -> Self {
         Self { failed, ..self }
     }
 
-    /// The same with an end.
+    /// Sets the end.
     #[must_use]
     pub fn ended(mut self, end: DeploymentEnd) -> Self {
         self.end = Some(end);
@@ -447,14 +450,14 @@ impl DeploymentProgress {
     }
 }
 
-/// Something that a service said.
+/// An event that a service reported.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ServiceEvent {
-    /// Its name; the same event keeps it.
+    /// The event's id; a repeated read shows the same id.
     pub id: String,
-    /// When.
+    /// When it was reported.
     pub at: Timestamp,
-    /// What.
+    /// The service's words.
     pub message: String,
 }
 
@@ -485,7 +488,7 @@ impl fmt::Display for StoppedTask {
 #[serde(tag = "end", rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum DeploymentEnd {
-    /// Its revision runs, in full. Journals of before have it as `won`.
+    /// Its revision runs, in full. Older journals call it `won`.
     #[serde(alias = "won")]
     Completed,
     /// It failed, and the service was left as it is.
@@ -506,7 +509,7 @@ pub enum DeploymentEnd {
     Superseded {
         /// The later one.
         by: DeploymentId,
-        /// What that one brings.
+        /// The revision of that deployment.
         revision: RevisionId,
     },
 }

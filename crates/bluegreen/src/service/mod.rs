@@ -1,4 +1,4 @@
-//! Services: what runs where, and the role that changes it.
+//! Services: which revision runs, and the role that changes it.
 
 mod deployer;
 

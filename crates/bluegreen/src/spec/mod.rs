@@ -120,7 +120,7 @@ use crate::{
 /// assert_eq!(error.problems().len(), 3);
 /// assert_eq!(
 ///     error.problems()[1].to_string(),
-///     "line 4, column 5: traffic.ruls: is not known (`rules` is meant?)"
+///     "line 4, column 5: traffic.ruls: is not known (did you mean `rules`?)"
 /// );
 /// # Ok::<(), bluegreen::spec::SpecError>(())
 /// ```

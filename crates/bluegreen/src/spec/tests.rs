@@ -95,29 +95,29 @@ accept = ["no-deadman"]
     assert_eq!(
         told,
         [
-            "line 1, column 1: naem: is not known (`name` is meant?)",
+            "line 1, column 1: naem: is not known (did you mean `name`?)",
             "line 1, column 1: name: is missing (What people call the migration, such as `chatbot`)",
             "line 2, column 11: account: is a number, not a text (such as \"123456789012\")",
             "line 4, column 11: journal: `gs://bucket` is no place for a journal (s3://BUCKET/PREFIX, or a folder)",
             "line 6, column 10: traffic.rules[0]: `arn:aws:elasticloadbalancing:us-east-1:123456789012:loadbalancer/app/chatbot/50dc6c495c0c9188` is not the ARN of a listener rule of an application load balancer (such as arn:aws:elasticloadbalancing:us-east-1:123456789012:listener-rule/app/NAME/0123456789abcdef/0123456789abcdef/0123456789abcdef)",
             "line 6, column 107: traffic.rules[1].listener: is missing (The ARN of the listener)",
             "line 6, column 107: traffic.rules[1].priority: is missing (The priority of the rule on it, 1 to 50,000, or `default`)",
-            "line 6, column 109: traffic.rules[1].listner: is not known (`listener` is meant?)",
+            "line 6, column 109: traffic.rules[1].listner: is not known (did you mean `listener`?)",
             "line 8, column 16: side.flask.target_group: `chatbot flask` is not a target group (its ARN, or its name, such as `chatbot-flask-tg`)",
             "line 9, column 11: side.flask.service: `chatbot` is not a service of ECS (such as `shop/web`: cluster, service)",
             "line 10, column 1: side.fastapi.target_group: is missing (The side's target group: its name or its ARN)",
-            "line 11, column 1: side.fastapi.targetGroup: is not known (`target_group` is meant?)",
+            "line 11, column 1: side.fastapi.targetGroup: is not known (did you mean `target_group`?)",
             "line 13, column 17: plan.steps[1]: `half` is not a percentage such as `10` or `0.5` (such as \"10%\", 10 or 0.5)",
             "line 13, column 25: plan.steps[2]: `101` is not between 0 and 100 percent (such as \"10%\", 10 or 0.5)",
-            "line 13, column 47: plan.steps[3].bakes: is not known (`bake` is meant?)",
+            "line 13, column 47: plan.steps[3].bakes: is not known (did you mean `bake`?)",
             "line 13, column 63: plan.steps[4]: is true or false, not a text or a number or a table (such as \"10%\")",
             "line 14, column 8: plan.bake: is a number, not a text (such as \"10m\")",
             "line 15, column 12: plan.deadline: `two hours` is not a span of time (write it like `10m`, `90s` or `1h 30m`)",
-            "line 16, column 13: plan.on_cancel: `rollback` is not known (`roll-back` is meant? It is one of roll-back, hold)",
-            "line 18, column 6: judge.by: `sequental` is not known (`sequential` is meant? It is one of sequential, limits)",
+            "line 16, column 13: plan.on_cancel: `rollback` is not known (did you mean `roll-back`? It must be one of roll-back, hold)",
+            "line 18, column 6: judge.by: `sequental` is not known (did you mean `sequential`? It must be one of sequential, limits)",
             "line 19, column 10: judge.alarms: is a text, not a list",
             "line 21, column 36: safety.dead_man.role: `blue-again` is not the ARN of a role (a role's ARN looks like arn:aws:iam::123456789012:role/NAME)",
-            "line 22, column 11: safety.accept[0]: `no-deadman` is not known (`no-dead-man` is meant? It is one of shared-targets, long-stickiness, in-place, unseen-traffic, no-test-route, blue-may-shrink, no-dead-man, single-host)",
+            "line 22, column 11: safety.accept[0]: `no-deadman` is not known (did you mean `no-dead-man`? It must be one of shared-targets, long-stickiness, in-place, unseen-traffic, no-test-route, blue-may-shrink, no-dead-man, single-host)",
         ]
     );
 }
@@ -201,7 +201,7 @@ fn json_is_read_like_toml() {
     let error = MigrationSpec::from_json(&json.replace("\"steps\"", "\"step\"")).unwrap_err();
     let told = error.to_string();
     assert!(
-        told.contains("column 5: plan.step: is not known (`steps` is meant?)"),
+        told.contains("column 5: plan.step: is not known (did you mean `steps`?)"),
         "{told}"
     );
     let error = MigrationSpec::from_json("{").unwrap_err().to_string();

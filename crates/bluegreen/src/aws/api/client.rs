@@ -1,8 +1,8 @@
-//! What the SDK's clients have in common, whatever the service.
+//! The common part of the SDK's clients of all services.
 
-/// A client with the settings of `$config`, one of the two that [`Clients`](super::Clients) holds: it reads the
-/// dates of the answers, asks the fence in the last hook before a change leaves, and asks at the configured
-/// endpoint. Further interceptors come first.
+/// A client with the settings of `$config`, one of the two that [`Clients`](super::Clients) holds:
+/// it reads the dates of the answers, asks the fence in the last hook before a change leaves, and
+/// calls the configured endpoint. Further interceptors come first.
 macro_rules! client {
     ($sdk:ident, $to:expr, $config:expr, $endpoint:expr $(, $interceptor:expr)*) => {{
         let to: $crate::aws::api::Clients<'_> = $to;
@@ -49,7 +49,7 @@ mod tests {
         error::{Error, ErrorKind, Result},
     };
 
-    /// A connection that counts what leaves, and breaks.
+    /// A connection that counts the requests that leave, and breaks.
     #[derive(Debug, Clone, Default)]
     struct Wire(Arc<AtomicU32>);
 
@@ -70,7 +70,7 @@ mod tests {
         }
     }
 
-    /// A permit that ends after so many checks.
+    /// A permit that ends after this many checks.
     #[derive(Debug)]
     struct Permit(AtomicU32);
 

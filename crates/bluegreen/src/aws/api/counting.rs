@@ -1,4 +1,4 @@
-//! Counts calls, whoever answers them, and asks the fence before each change.
+//! Counts calls to the real or a simulated AWS, and asks the fence before each change.
 
 use std::{
     collections::BTreeMap,
@@ -78,7 +78,7 @@ use aws_sdk_scheduler::operation::{
     update_schedule::{UpdateScheduleOutput, builders::UpdateScheduleInputBuilder},
 };
 
-/// How many calls were made, by operation. What the SDK repeats by itself counts once.
+/// The number of calls, by operation. A call that the SDK repeats by itself counts once.
 ///
 /// Shown as one line: `DescribeRules 41, GetMetricData 31, …`.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -113,7 +113,7 @@ impl fmt::Display for CallCounts {
     }
 }
 
-/// A count that several layers share.
+/// A counter that several layers share.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Counter(Arc<Mutex<CallCounts>>);
 
@@ -131,7 +131,7 @@ impl Counter {
     }
 }
 
-/// Counts each call and passes it on; a change only where the fence lets it.
+/// Counts each call and passes it on; a change only if the fence lets it.
 #[derive(Debug)]
 pub(crate) struct Counting<A: ?Sized> {
     counter: Counter,
@@ -148,7 +148,8 @@ impl<A: ?Sized> Counting<A> {
         }
     }
 
-    /// A change, if the fence lets it: nothing is awaited between its answer and the call.
+    /// Makes a change if the fence lets it: nothing is awaited between the fence's answer and the
+    /// call.
     async fn change<T>(
         &self,
         operation: &'static str,

@@ -1,9 +1,9 @@
 //! Elastic Container Service, as JSON.
 //!
-//! A task definition has some sixty structures that grow with AWS, and a copy of one must lose
-//! nothing that a register accepts. So this seam speaks ECS's own protocol, which is JSON spelt
-//! as the AWS CLI prints it: the SDK finds credentials and endpoint, signs, retries and sorts
-//! errors, and bodies go through it as they are, fields that it does not know included.
+//! A task definition has some sixty structures that grow with AWS, and a copy must lose nothing
+//! that a register accepts. So this seam speaks ECS's own protocol, which is JSON spelt as the AWS
+//! CLI prints it: the SDK finds credentials and endpoint, signs, retries and sorts errors, and
+//! bodies pass through unchanged, even fields that the SDK does not know.
 
 use std::{
     fmt,
@@ -79,7 +79,7 @@ impl EcsCall {
 #[cfg_attr(test, mockall::automock)]
 #[async_trait]
 pub(crate) trait EcsApi: fmt::Debug + Send + Sync {
-    /// Sends `input` and gives the answer, both as ECS spells them.
+    /// Sends `input` and returns the answer, both as ECS spells them.
     async fn call(&self, call: EcsCall, input: Value) -> Result<Value, ApiError>;
 }
 
@@ -135,14 +135,14 @@ impl EcsApi for RealEcs {
             },
             operation,
             code: None,
-            message: "the answer is no JSON".to_owned(),
+            message: "the answer is not JSON".to_owned(),
             request_id: None,
             advice: None,
         })
     }
 }
 
-/// Puts a body in place of the one that the SDK made, and keeps the answer's.
+/// Replaces the body that the SDK made, and keeps the body of the answer.
 #[derive(Clone)]
 struct RawJson {
     body: Arc<[u8]>,
@@ -185,7 +185,7 @@ impl Intercept for RawJson {
     ) -> Result<(), BoxError> {
         let request = context.request_mut();
         let headers = request.headers_mut();
-        // Should the SDK come to speak another protocol with ECS, nothing is sent at all.
+        // If a later SDK speaks another protocol with ECS, nothing is sent at all.
         if headers.get("content-type") != Some(CONTENT_TYPE) {
             return Err(format!("the SDK does not send {CONTENT_TYPE} any more").into());
         }

@@ -1,4 +1,4 @@
-//! [`ApiError`]: what an AWS call failed of, by what can be done about it.
+//! [`ApiError`]: why an AWS call failed, by what can be done about it.
 
 use std::{any::Any, error::Error as StdError, fmt};
 
@@ -31,7 +31,7 @@ pub(crate) enum Effect {
 }
 
 impl ApiError {
-    /// Of `kind`, as AWS would have answered: what the simulation and unit tests make.
+    /// An error of `kind`, as AWS would have answered: made by the simulation and by unit tests.
     #[cfg(any(feature = "sim", test))]
     pub(crate) fn new(
         kind: ErrorKind,
@@ -61,8 +61,8 @@ impl ApiError {
         }
     }
 
-    /// Sorts an error of the SDK. A mutation whose answer was lost, cut or not understood, or
-    /// that ended in a server error, has an unknown outcome; a read simply did not work.
+    /// Sorts an error of the SDK. A mutation has an unknown outcome if its answer was lost, cut or
+    /// not understood, or if it ended in a server error; a read has simply failed.
     pub(crate) fn from_sdk<E, R>(
         operation: &'static str,
         effect: Effect,
@@ -90,8 +90,10 @@ impl ApiError {
         let meta = error.meta();
         let code = meta.code().map(str::to_owned);
         // An answer that the SDK could not read (a proxy's page, an empty one) has no metadata.
-        let response = error.raw_response().map(|raw| raw as &dyn Any);
-        let response = response.and_then(|raw| raw.downcast_ref::<HttpResponse>());
+        let response = error
+            .raw_response()
+            .map(|raw| raw as &dyn Any)
+            .and_then(|raw| raw.downcast_ref::<HttpResponse>());
         let request_id = meta
             .extra("aws_request_id")
             .or_else(|| response?.headers().get("x-amzn-requestid"))
@@ -113,7 +115,7 @@ impl ApiError {
         }
     }
 
-    /// As the error of a role trait; `attempted` is what was attempted, on what.
+    /// Converts it into the error of a role trait; `attempted` says what was attempted, on what.
     pub(crate) fn into_error(self, attempted: impl Into<String>) -> Error {
         let has_expired = self
             .code
@@ -127,9 +129,9 @@ impl ApiError {
                 "allow the action that `{}` needs in the IAM policy of the credentials in use",
                 self.operation
             )),
-            ErrorKind::NotFound => Some(
-                "check its name or ARN, and that region and account are the right ones".to_owned(),
-            ),
+            ErrorKind::NotFound => {
+                Some("check the name or ARN, the region and the account".to_owned())
+            }
             _ => self.advice.map(str::to_owned),
         };
         let error = Error::new(self.kind, attempted).with_source(self);
@@ -171,7 +173,7 @@ where
         }
         Some(_) => {
             return Some(
-                "the credentials could not be had: log in again, or check the profile \
+                "the credentials could not be loaded: log in again, or check the profile \
                  (AWS_PROFILE)",
             );
         }
@@ -179,13 +181,13 @@ where
     }
     let is_unreachable = connector.is_io() || connector.is_timeout();
     is_unreachable.then_some(
-        "nothing answers there: check the network, the proxy variables, the region and the \
+        "the endpoint does not answer: check the network, the proxy variables, the region and the \
          endpoint (AWS_ENDPOINT_URL)",
     )
 }
 
-/// The kind of an error code. Codes that AWS adds later are as good as unknown: a server error
-/// keeps a mutation's outcome open.
+/// The kind of an error code. A code that is not listed here gives `lost`, as a server error does,
+/// so that a mutation's outcome stays open.
 fn kind_of_code(code: &str, lost: ErrorKind) -> ErrorKind {
     match code {
         "Throttling"
@@ -256,17 +258,20 @@ fn kind_of_code(code: &str, lost: ErrorKind) -> ErrorKind {
     }
 }
 
-/// An error and its causes in one line. The chain of credentials lists all that it has tried, a line
-/// each; its first line says it.
+/// An error and its causes in one line. The chain of credentials lists every source that it has
+/// tried, a line each; its first line says enough.
 ///
-/// A client of the credentials' chain finds its endpoint by itself, and quotes it whole, user and
-/// password included, if it is none.
+/// A client of the credentials' chain finds its endpoint by itself, and quotes the whole endpoint,
+/// user and password included, if it is not a URL.
 fn chain(error: &dyn StdError) -> String {
     const QUOTES: &str = "failed to apply endpoint `";
     let line = |error: &dyn StdError| {
         let text = error.to_string();
-        let first = text.lines().next().unwrap_or_default();
-        let first = first.trim_end_matches(" Attempted:");
+        let first = text
+            .lines()
+            .next()
+            .unwrap_or_default()
+            .trim_end_matches(" Attempted:");
         match first.split_once(QUOTES) {
             Some((before, quoted)) => {
                 let rest = quoted.rsplit_once('`').map_or("", |(_, rest)| rest);
@@ -438,8 +443,8 @@ mod tests {
     /// The hint behind a request that was not sent.
     fn hint_of(source: impl Into<Box<dyn StdError + Send + Sync>>) -> String {
         let error: Sdk = SdkError::dispatch_failure(ConnectorError::other(source.into(), None));
-        let error = ApiError::from_sdk("DescribeRules", Effect::Read, error);
-        let error = error.into_error("describe rule `r`");
+        let error = ApiError::from_sdk("DescribeRules", Effect::Read, error)
+            .into_error("describe rule `r`");
         error.hint().unwrap_or_default().to_owned()
     }
 
@@ -471,8 +476,8 @@ mod tests {
     #[test]
     fn a_host_that_does_not_answer_is_told_from_a_refusal() {
         let refused = ConnectorError::io("connection refused".into());
-        let error = ApiError::from_sdk("M", Effect::Read, Sdk::dispatch_failure(refused));
-        let error = error.into_error("describe rule `r`");
+        let error = ApiError::from_sdk("M", Effect::Read, Sdk::dispatch_failure(refused))
+            .into_error("describe rule `r`");
         assert!(
             error
                 .hint()

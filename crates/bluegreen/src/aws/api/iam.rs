@@ -1,4 +1,4 @@
-//! IAM: what is asked of the role of a dead-man switch. Reads alone.
+//! IAM: questions about the role of a dead-man switch. Reads only.
 
 use std::fmt;
 
@@ -30,7 +30,7 @@ pub(crate) trait IamApi: fmt::Debug + Send + Sync {
     ) -> Result<SimulatePrincipalPolicyOutput, ApiError>;
 }
 
-/// The real service. It has one host for a whole partition, which the SDK knows by the region.
+/// The real service. It has one host for a whole partition, which the SDK finds by the region.
 #[derive(Debug)]
 pub(crate) struct RealIam {
     reads: Client,

@@ -19,13 +19,13 @@ use crate::{
     error::{Error, ErrorKind, Result},
 };
 
-/// A change leaves within so long after the read that it goes by, or not at all. With the 10 s that the
-/// call may take, nothing lands later than 13 s after that read: a controller that writes the rule
-/// meanwhile sees it by then, and a later change is not sent, since its read shows that write. A read
-/// that is 2 s late makes that 15.
+/// A change must leave within this time after the read that it is based on; later it is not sent.
+/// With the 10 s that the call may take, nothing lands later than 13 s after that read. A
+/// controller that writes the rule in between sees the change by then; a later change is not sent,
+/// since its read shows that controller's write. A read that is 2 s late makes that 15 s.
 const SENT_WITHIN: Duration = Duration::from_secs(3);
 
-/// What lets changes through.
+/// The fence that lets changes through or stops them, and the clock that times them.
 #[derive(Debug, Clone)]
 pub(crate) struct Guard {
     pub(crate) fence: Arc<dyn Fence>,
@@ -36,8 +36,8 @@ pub(crate) struct Guard {
 #[derive(Debug)]
 struct Sending {
     guard: Guard,
-    /// When the read that it goes by began, or else its call; on the clock that runs while the process is
-    /// stopped.
+    /// When the read that the change is based on began; without such a read, when its call began.
+    /// By the clock that runs while the process is stopped.
     begun: Duration,
 }
 
@@ -46,13 +46,15 @@ tokio::task_local! {
     static SENDING: Sending;
 }
 
-/// Makes a change that goes by a read which began at `read_at`, by the [`uptime`](Clock::uptime).
+/// Makes a change that is based on a read which began at `read_at`, by the
+/// [`uptime`](Clock::uptime).
 pub(crate) async fn after_read<T>(read_at: Duration, change: impl Future<Output = T>) -> T {
     READ_AT.scope(read_at, change).await
 }
 
 impl Guard {
-    /// Makes the call of a change if the fence lets it; [`LastCheck`] asks again once it is signed.
+    /// Makes the call of a change if the fence lets it; [`LastCheck`] asks again once the request
+    /// is signed.
     pub(crate) async fn send<T>(&self, call: impl Future<Output = T>) -> Result<T> {
         let read_at = READ_AT.try_with(|read_at| *read_at);
         let sending = Sending {
@@ -65,7 +67,7 @@ impl Guard {
 }
 
 impl Sending {
-    /// A change that restores blue harms nothing if it is late.
+    /// A change that restores blue does no harm if it is late.
     fn check(&self) -> Result<()> {
         let waited = self.guard.clock.uptime().saturating_sub(self.begun);
         if waited > SENT_WITHIN && !is_restoring() {
@@ -81,8 +83,8 @@ impl Sending {
     }
 }
 
-/// Stops a change whose permit has ended since it began, for example because the process was stopped in
-/// between. Between this and the socket there is only the connection.
+/// Stops a change whose permit has ended since the change began, for example because the process
+/// was stopped in between. Only the connection is between this hook and the socket.
 #[derive(Debug)]
 pub(crate) struct LastCheck;
 
@@ -106,7 +108,7 @@ impl Intercept for LastCheck {
     }
 }
 
-/// Why a change was not sent, among the SDK's errors.
+/// Why a change was not sent, as an error of the SDK.
 #[derive(Debug)]
 pub(crate) struct NotSent(pub(crate) Error);
 

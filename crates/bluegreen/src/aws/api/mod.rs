@@ -1,7 +1,7 @@
-//! The seam to AWS: one small trait per service with only the calls in use. A call takes the
-//! SDK's input builder and returns the SDK's output or [`ApiError`]; ECS speaks JSON, see there. What can go wrong with
-//! paging, request shaping and the meaning of fields is above this seam, where mocks and the
-//! simulation exercise it; below it a call is one line.
+//! The seam to AWS: one small trait per service with only the calls in use. A call takes the SDK's
+//! input builder and returns the SDK's output or [`ApiError`]; ECS speaks JSON (see `ecs`). All
+//! that can go wrong with paging, the form of requests and the meaning of fields is above this
+//! seam, where mocks and the simulation exercise it; below the seam a call is one line.
 
 #[macro_use]
 mod client;
@@ -40,7 +40,7 @@ use aws_config::SdkConfig;
 
 use super::DateReader;
 
-/// What the clients of the services are made of.
+/// The settings that the clients of the services are made with.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Clients<'a> {
     pub(crate) reads: &'a SdkConfig,

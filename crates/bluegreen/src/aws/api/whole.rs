@@ -1,8 +1,8 @@
 //! Refuses XML that was cut off.
 //!
 //! The SDK's XML reader takes a document that ends anywhere: a rule that was cut behind a target
-//! group's ARN would read as one whose weight the API leaves out. HTTP's own framing notices that,
-//! unless somebody between AWS and us has framed it anew.
+//! group's ARN would read as a rule whose weight the API leaves out. HTTP's own framing notices the
+//! cut, unless a proxy between AWS and this process has framed the answer anew.
 
 use std::{
     pin::Pin,
@@ -21,10 +21,10 @@ use aws_smithy_runtime_api::{
 use aws_smithy_types::{body::SdkBody, config_bag::ConfigBag};
 use http_body::{Body, Frame, SizeHint};
 
-/// How the root element of every answer of the query protocol is named.
+/// The end of the root element's name in every answer of the query protocol.
 const END: &[u8] = b"Response>";
 
-/// Fails a successful answer that does not come to its end.
+/// Fails a successful answer that was cut before its end.
 #[derive(Debug)]
 pub(super) struct WholeXml;
 
@@ -56,7 +56,7 @@ impl Intercept for WholeXml {
 /// A body that must end as an answer does.
 struct Ending {
     body: SdkBody,
-    /// Its last bytes that are no white space.
+    /// The last bytes of the body that are not white space.
     tail: Vec<u8>,
     is_over: bool,
 }

@@ -26,26 +26,27 @@ use crate::{
 
 /// Judges green by CloudWatch alarms: metric alarms, composite ones and log alarms.
 ///
-/// *Unhealthy* when any of them is in `ALARM`, before the first shift too: an alarm that fires
-/// already must be [ignored by name](Self::ignoring) or cleared. *Inconclusive* when CloudWatch
-/// cannot evaluate one (its `EvaluationState` is set), whatever its state: that is an old one then.
-/// *Inconclusive*, too, when any has insufficient data, unless
-/// [accepted](Self::accepting_insufficient_data). *Healthy* when all others are `OK`, for three
-/// times the interval of asking. While a rollback is confirmed it is inconclusive.
+/// *Unhealthy* if any of them is in `ALARM`, before the first shift too: an alarm that fires
+/// already must be [ignored by name](Self::ignoring) or cleared. *Inconclusive* if CloudWatch
+/// cannot evaluate an alarm (its `EvaluationState` is set): its state is then an old one.
+/// *Inconclusive*, too, if any has insufficient data, unless
+/// [accepted](Self::accepting_insufficient_data). *Healthy* if all others are `OK`; that verdict
+/// holds for three times the interval of the reads. While a rollback is confirmed, the gate is
+/// inconclusive.
 ///
-/// An alarm shows its state alone; how late that is, and what it takes missing data for, is the
-/// alarm's own affair. It is a net below the other gates.
+/// An alarm shows only its state; how late that is, and how missing data counts, are settings of
+/// the alarm. This gate is a safety net below the other gates.
 ///
 /// Asks
 /// [DescribeAlarms](https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_DescribeAlarms.html)
 /// at most every 30 s by default, by name. Composite alarms need that permission on all alarms
 /// (resource `*`); without it they are missing in the answer. An endpoint that knows no log alarms
-/// refuses to be asked for them, and is asked for the others.
+/// refuses the request for them, and is then asked for the others only.
 ///
 /// # Errors
 ///
-/// `NotFound` names every alarm that does not exist. After a failed read it asks nothing for
-/// 15 s, then 30 s, 60 s and 120 s; a look in that time fails with the last failure's kind.
+/// `NotFound` names every alarm that does not exist. After a failed read the gate asks nothing for
+/// 15 s, then 30 s, 60 s and 120 s; a look in that time fails with the kind of the last failure.
 #[derive(Debug)]
 #[must_use]
 pub struct AlarmGate {
@@ -55,11 +56,11 @@ pub struct AlarmGate {
     insufficient_data: InsufficientData,
     every: Duration,
     backoff: Mutex<Backoff>,
-    /// The endpoint has refused to be asked for log alarms.
+    /// Whether the endpoint has refused to be asked for log alarms.
     is_without_logs: AtomicBool,
 }
 
-/// What an alarm without enough data means.
+/// The meaning of an alarm without enough data.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 enum InsufficientData {
@@ -67,18 +68,18 @@ enum InsufficientData {
     Accepted,
 }
 
-/// So many names fit into one call.
+/// The most names that one call takes.
 const NAMES_A_CALL: usize = 100;
-/// So many pages are enough for them.
+/// The most pages that are read: far more than these names fill.
 const MOST_PAGES: usize = 50;
 const SCHEMA: &str = "bluegreen.alarms/1";
 
 impl AlarmGate {
-    /// Over the alarms of these names.
+    /// A gate over the alarms of these names.
     ///
     /// # Errors
     ///
-    /// `Invalid` where there is no name, or an empty one.
+    /// `Invalid` if there is no name, or an empty one.
     pub fn new<N: Into<String>>(aws: &Aws, names: impl IntoIterator<Item = N>) -> Result<Self> {
         let names: BTreeSet<String> = names.into_iter().map(Into::into).collect();
         if names.is_empty() || names.contains("") {
@@ -98,21 +99,21 @@ impl AlarmGate {
         })
     }
 
-    /// Does not judge by this alarm, whatever its state: the override for one that fires for
-    /// another reason. Its state is still journalled.
+    /// Does not judge by this alarm, in any state: the override for an alarm that fires for another
+    /// reason. Its state is still journalled.
     pub fn ignoring(mut self, name: impl Into<String>) -> Self {
         self.ignored.insert(name.into());
         self
     }
 
-    /// Takes an alarm with insufficient data for one that is `OK`. For alarms on metrics that
-    /// exist only when something is wrong.
+    /// Takes an alarm with insufficient data for `OK`. For alarms on metrics that exist only if
+    /// something is wrong.
     pub fn accepting_insufficient_data(mut self) -> Self {
         self.insufficient_data = InsufficientData::Accepted;
         self
     }
 
-    /// How far apart two reads are at least. 30 s by default: alarms evaluate once a minute.
+    /// Sets the least time between two reads. Default: 30 s, since alarms evaluate once a minute.
     pub fn with_interval(mut self, every: Duration) -> Self {
         self.every = every;
         self
@@ -141,7 +142,7 @@ impl AlarmGate {
         Ok(alarms)
     }
 
-    /// Why an alarm may be missing in an answer that is whole.
+    /// Why an alarm may be missing in a whole answer.
     fn hint_of_missing(&self, missing: &[&str]) -> String {
         if missing.iter().any(|name| name.starts_with("arn:")) {
             return "give the name of an alarm, not its ARN".to_owned();
@@ -156,8 +157,8 @@ impl AlarmGate {
             ""
         };
         format!(
-            "check the names: no alarm of that name is to be seen {place}; a composite one shows \
-             only if `cloudwatch:DescribeAlarms` is allowed on all alarms (resource `*`){logs}"
+            "check the names: no alarm of that name is visible {place}; a composite alarm is \
+             visible only if `cloudwatch:DescribeAlarms` is allowed on all alarms (resource `*`){logs}"
         )
     }
 
@@ -172,8 +173,10 @@ impl AlarmGate {
         let mut token: Option<String> = None;
         for _ in 0..MOST_PAGES {
             let page = request.clone().set_next_token(token.clone());
-            let page = self.page(page).await;
-            let page = page.map_err(|error| error.into_error(attempted()))?;
+            let page = self
+                .page(page)
+                .await
+                .map_err(|error| error.into_error(attempted()))?;
             let next = page.next_token.clone().filter(|token| !token.is_empty());
             alarms.extend(alarms_of(page));
             if next.is_none() {
@@ -206,7 +209,7 @@ impl AlarmGate {
         }
         let answered = self.aws.cloudwatch.describe_alarms(others).await;
         if answered.is_ok() {
-            // The types were what was refused.
+            // The others were taken, so the type of log alarms was refused.
             self.is_without_logs.store(true, Ordering::Relaxed);
         }
         answered
@@ -230,7 +233,7 @@ struct Alarm {
     state: State,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     reason: Option<String>,
-    /// Why CloudWatch could not evaluate it, in its words: the state is an old one.
+    /// Why CloudWatch could not evaluate the alarm, in its words: the state is then an old one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     not_evaluated: Option<String>,
 }
@@ -243,27 +246,33 @@ fn alarms_of(page: DescribeAlarmsOutput) -> impl Iterator<Item = Alarm> {
         reason,
         not_evaluated: evaluation.map(|why| why.as_str().to_owned()),
     };
-    let metric = page.metric_alarms.unwrap_or_default().into_iter();
-    let metric = metric.map(move |a| {
-        alarm(
-            a.alarm_name,
-            a.state_value,
-            a.state_reason,
-            a.evaluation_state,
-        )
-    });
+    let metric = page
+        .metric_alarms
+        .unwrap_or_default()
+        .into_iter()
+        .map(move |a| {
+            alarm(
+                a.alarm_name,
+                a.state_value,
+                a.state_reason,
+                a.evaluation_state,
+            )
+        });
     let composite = page.composite_alarms.unwrap_or_default().into_iter();
     let composite =
         composite.map(move |a| alarm(a.alarm_name, a.state_value, a.state_reason, None));
-    let log = page.log_alarms.unwrap_or_default().into_iter();
-    let log = log.map(move |a| {
-        alarm(
-            a.alarm_name,
-            a.state_value,
-            a.state_reason,
-            a.evaluation_state,
-        )
-    });
+    let log = page
+        .log_alarms
+        .unwrap_or_default()
+        .into_iter()
+        .map(move |a| {
+            alarm(
+                a.alarm_name,
+                a.state_value,
+                a.state_reason,
+                a.evaluation_state,
+            )
+        });
     metric.chain(composite).chain(log)
 }
 
@@ -273,7 +282,7 @@ enum State {
     Ok,
     Alarm,
     InsufficientData,
-    /// A state of which this crate knows nothing.
+    /// A state that this crate does not know.
     Unknown,
 }
 
@@ -520,8 +529,10 @@ mod tests {
     async fn names_every_alarm_that_does_not_exist() {
         let api = answering(vec![("here", StateValue::Ok)]);
         let gate = AlarmGate::new(&aws(api), ["here", "gone", "lost"]).expect("names");
-        let error = gate.observe(&look(0, Phase::Preflight)).await;
-        let error = error.expect_err("missing");
+        let error = gate
+            .observe(&look(0, Phase::Preflight))
+            .await
+            .expect_err("missing");
         assert_eq!(error.kind(), ErrorKind::NotFound);
         assert_eq!(error.message(), "describe alarms `gone`, `lost`");
         assert!(error.hint().expect("a hint").contains("resource `*`"));
@@ -553,8 +564,8 @@ mod tests {
         let nothing = firing().ignoring("a").ignoring("b");
         assert!(judge(&nothing, step).await.is_inconclusive());
 
-        let strange = gate(vec![("a", Quiet), ("b", StateValue::from("SNOOZED"))]);
-        let strange = strange.accepting_insufficient_data();
+        let strange = gate(vec![("a", Quiet), ("b", StateValue::from("SNOOZED"))])
+            .accepting_insufficient_data();
         assert!(judge(&strange, step).await.is_inconclusive());
     }
 
@@ -563,8 +574,11 @@ mod tests {
         let api = answering(vec![("a", StateValue::Ok)]);
         let gate = AlarmGate::new(&aws(api), ["a"]).expect("names");
         let step = Phase::Step(0);
-        let seen = gate.observe(&look(0, step)).await.expect("reads");
-        let seen = seen.expect("new");
+        let seen = gate
+            .observe(&look(0, step))
+            .await
+            .expect("reads")
+            .expect("new");
         let again = |second| look(second, step).with_last(seen.clone());
         assert_eq!(gate.observe(&again(29)).await.expect("waits"), None);
         assert!(gate.observe(&again(30)).await.expect("reads").is_some());
@@ -599,7 +613,7 @@ mod tests {
         assert_eq!(error.expect_err("endless").kind(), ErrorKind::Unavailable);
     }
 
-    /// An answer of the kind that was taken for a healthy one.
+    /// An answer of the kind that was once taken for a healthy one.
     #[tokio::test]
     async fn an_alarm_that_cannot_be_evaluated_proves_nothing() {
         for why in [
@@ -631,8 +645,9 @@ mod tests {
                     }
                     Ok(answer)
                 });
-                let gate = AlarmGate::new(&aws(api), ["quiet", "blind"]).expect("names");
-                let gate = gate.accepting_insufficient_data();
+                let gate = AlarmGate::new(&aws(api), ["quiet", "blind"])
+                    .expect("names")
+                    .accepting_insufficient_data();
                 let verdict = judge(&gate, Phase::Step(0)).await;
                 assert!(verdict.is_inconclusive(), "{why}");
                 assert_eq!(
@@ -708,8 +723,10 @@ mod tests {
     async fn an_arn_in_place_of_a_name_is_told_from_an_alarm_that_is_gone() {
         let arn = "arn:aws:cloudwatch:eu-west-1:123456789012:alarm:a";
         let gate = AlarmGate::new(&aws(answering(vec![])), [arn]).expect("names");
-        let error = gate.observe(&look(0, Phase::Step(0))).await;
-        let error = error.expect_err("missing");
+        let error = gate
+            .observe(&look(0, Phase::Step(0)))
+            .await
+            .expect_err("missing");
         assert_eq!(error.hint(), Some("give the name of an alarm, not its ARN"));
     }
 }

@@ -41,17 +41,17 @@ use crate::{
 ///
 /// # What is absent
 ///
-/// The balancer publishes most counters only when they are not zero. So in a bucket with
+/// The balancer publishes most counters only if they are not zero. So in a bucket with
 /// requests:
 ///
 /// - an absent code counter is zero if the others account for all requests; otherwise the errors
-///   are known only to be at most what is unaccounted for;
+///   are known only to be at most the requests that are not accounted for;
 /// - absent connection errors and absent unhealthy routing are zero;
 /// - absent latency is unknown.
 ///
-/// No `RequestCount` is no data, and never zero requests, except where the other group's is
-/// there and nothing at all of this one: then the balancer did publish, and no request reached
-/// this group. That is what confirms a rollback; no judge passes green on it.
+/// An absent `RequestCount` means no data, and never zero requests, with one exception: if the
+/// other group's count is there and this group has no datapoint at all, the balancer did publish,
+/// and no request reached this group. That confirms a rollback; no judge passes green on it.
 ///
 /// A read asks for 18 metrics, 20 with slow requests, which is what CloudWatch charges for; a [`MetricsGate`] reads at
 /// most twice a minute.
@@ -73,7 +73,7 @@ const NAMESPACE: &str = "AWS/ApplicationELB";
 const RESPONSE_TIME: &str = "TargetResponseTime";
 const SIDES: [Side; 2] = [Side::Blue, Side::Green];
 
-/// What is asked for each group: a name for the answer, the metric, the statistic.
+/// The queries for each group: a name for the answer, the metric, the statistic.
 const METRICS: [(&str, &str, &str); 9] = [
     ("requests", "RequestCount", "Sum"),
     ("codes_2xx", "HTTPCode_Target_2XX_Count", "Sum"),
@@ -86,11 +86,11 @@ const METRICS: [(&str, &str, &str); 9] = [
     ("unhealthy_routing", "UnhealthyRoutingRequestCount", "Sum"),
 ];
 
-/// What is asked for beside them where somebody shows it.
+/// Further statistics that are asked for if the latencies are to be shown.
 const PERCENTILES: [&str; 3] = ["p50", "p90", "p99"];
 
 impl AlbMetrics {
-    /// Of two groups behind a load balancer, minute by minute.
+    /// Reads two groups behind a load balancer, minute by minute.
     #[must_use]
     pub fn new(
         aws: &Aws,
@@ -107,8 +107,8 @@ impl AlbMetrics {
         }
     }
 
-    /// Asks for the 50th, 90th and 99th percentile of the latencies, too: for whoever shows them.
-    /// Six metrics more a call, which CloudWatch charges for
+    /// Asks for the 50th, 90th and 99th percentile of the latencies, too, for display. That is six
+    /// more metrics a call, which CloudWatch charges for
     /// ([pricing](https://aws.amazon.com/cloudwatch/pricing/)). Off by default.
     #[must_use]
     pub fn with_percentiles(mut self) -> Self {
@@ -116,12 +116,12 @@ impl AlbMetrics {
         self
     }
 
-    /// In buckets of another length. A minute by default, which is as fine as the balancer
+    /// Reads buckets of another length. Default: a minute, the shortest that the balancer
     /// publishes.
     ///
     /// # Errors
     ///
-    /// `Invalid` where it is no multiple of 60 s, or more than a day.
+    /// `Invalid` if it is not a multiple of 60 s, or more than a day.
     pub fn with_period(mut self, period: Duration) -> Result<Self> {
         let seconds = period.as_secs();
         if period.subsec_nanos() != 0
@@ -215,6 +215,7 @@ fn sides(series: &BTreeMap<String, Series>, start: Timestamp) -> Sides<Counts> {
         blue: side(series, Side::Blue, start),
         green: side(series, Side::Green, start),
     };
+    // The other side's count shows that the balancer has published this bucket.
     let has_requests = |counts: &Counts| counts.requests.is_some();
     if has_requests(&sides.blue) && sides.green.is_unknown() {
         sides.green = Counts::of_requests(0);
@@ -228,8 +229,10 @@ fn side(series: &BTreeMap<String, Series>, side: Side, start: Timestamp) -> Coun
     let value = |id: &str| series.get(&format!("{side}_{id}"))?.get(&start).copied();
     let counted = |id: &str| value(id).map(count);
     let codes = ["codes_2xx", "codes_3xx", "codes_4xx", "codes_5xx"];
-    let responses = codes.into_iter().filter_map(counted);
-    let responses = responses.reduce(u64::saturating_add);
+    let responses = codes
+        .into_iter()
+        .filter_map(counted)
+        .reduce(u64::saturating_add);
     let latency = match (value("latency_sum"), counted("latency_samples")) {
         (Some(seconds), Some(samples)) => Some(LatencySum::new(seconds * 1e3, samples)),
         _ => None,
@@ -302,8 +305,10 @@ mod tests {
                 let queries = input.get_metric_data_queries().clone().expect("queries");
                 let results = queries.iter().map(|query| {
                     let id = query.id().expect("an id");
-                    let point = points.iter().find(|(named, _)| *named == id);
-                    let point = point.map(|(_, value)| (0, *value));
+                    let point = points
+                        .iter()
+                        .find(|(named, _)| *named == id)
+                        .map(|(_, value)| (0, *value));
                     result(id, StatusCode::Complete, point.as_slice())
                 });
                 Ok(page(results.collect()))
@@ -456,7 +461,7 @@ mod tests {
             .expect("a bucket");
         assert_eq!(green_only.blue.requests, Some(0));
 
-        // Whatever else green publishes shows that its count is merely late.
+        // If green publishes anything else, its count is merely late.
         let late = read(&[("blue_requests", 900.0), ("green_codes_2xx", 3.0)]).await;
         assert_eq!(late.expect("a bucket").green.requests, None);
         let alone = read(&[("green_codes_2xx", 3.0)]).await.expect("a bucket");

@@ -19,7 +19,7 @@ use crate::{
     traffic::{Side, Sides},
 };
 
-/// Where one application publishes its metrics: a namespace and dimensions.
+/// The place at which one application publishes its metrics: a namespace and dimensions.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[must_use]
 pub struct AppNamespace {
@@ -57,9 +57,9 @@ impl AppNamespace {
 ///
 /// # What is absent
 ///
-/// Where one of the two counters is there, the other one's absence is zero. Where both are absent
-/// nothing is known: an application that is dead publishes nothing at all. For the same
-/// reason these metrics never say that *no* request came, and cannot confirm a rollback; put
+/// If one of the two counters is there, the other's absence means zero. If both are absent, nothing
+/// is known: an application that is dead publishes nothing at all. For the same reason these
+/// metrics never say that *no* request came, and cannot confirm a rollback; put
 /// [`AlbMetrics`](super::AlbMetrics) and target health beside them.
 #[derive(Debug, Clone)]
 pub struct AppMetrics {
@@ -69,7 +69,7 @@ pub struct AppMetrics {
     period: Duration,
 }
 
-/// What is asked for each side: a name for the answer, the metric, the statistic.
+/// The queries for each side: a name for the answer, the metric, the statistic.
 const METRICS: [(&str, &str, &str); 4] = [
     ("successes", "SuccessCount", "Sum"),
     ("errors", "ErrorCount", "Sum"),
@@ -78,7 +78,7 @@ const METRICS: [(&str, &str, &str); 4] = [
 ];
 
 impl AppMetrics {
-    /// Of green alone, minute by minute.
+    /// Reads green alone, minute by minute.
     #[must_use]
     pub fn new(aws: &Aws, green: AppNamespace) -> Self {
         Self {
@@ -89,18 +89,18 @@ impl AppMetrics {
         }
     }
 
-    /// Of blue too: then what hurts both is not blamed on green.
+    /// Reads blue too: then a fault that hurts both is not blamed on green.
     #[must_use]
     pub fn with_blue(mut self, blue: AppNamespace) -> Self {
         self.blue = Some(blue);
         self
     }
 
-    /// In buckets of another length. A minute by default.
+    /// Reads buckets of another length. Default: a minute.
     ///
     /// # Errors
     ///
-    /// `Invalid` where it is none of the
+    /// `Invalid` if it is none of the
     /// [periods](https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_MetricStat.html)
     /// that CloudWatch knows: 1, 5, 10 or 30 s, which only find metrics of high resolution, or a
     /// multiple of 60 s up to a day.
@@ -235,8 +235,10 @@ mod tests {
                 assert_eq!(queries.len(), 8, "one call for both sides");
                 let results = queries.iter().map(|query| {
                     let id = query.id().expect("an id");
-                    let metric = query.metric_stat().and_then(|stat| stat.metric());
-                    let metric = metric.expect("a metric");
+                    let metric = query
+                        .metric_stat()
+                        .and_then(|stat| stat.metric())
+                        .expect("a metric");
                     let namespace = if id.starts_with("blue") {
                         "Acme/Old"
                     } else {
@@ -250,8 +252,10 @@ mod tests {
                         (dimension.name(), dimension.value()),
                         (Some("Endpoint"), Some("/chat"))
                     );
-                    let point = points.iter().find(|(named, _)| *named == id);
-                    let point = point.map(|(_, value)| (0, *value));
+                    let point = points
+                        .iter()
+                        .find(|(named, _)| *named == id)
+                        .map(|(_, value)| (0, *value));
                     result(id, StatusCode::Complete, point.as_slice())
                 });
                 Ok(page(results.collect()))
@@ -309,8 +313,8 @@ mod tests {
             (172_800, false),
         ];
         for (seconds, is_valid) in cases.into_iter().chain(wrong) {
-            let metrics = AppMetrics::new(&aws(MockCloudWatchApi::new()), app("Acme/New"));
-            let metrics = metrics.with_period(Duration::from_secs(seconds));
+            let metrics = AppMetrics::new(&aws(MockCloudWatchApi::new()), app("Acme/New"))
+                .with_period(Duration::from_secs(seconds));
             assert_eq!(metrics.is_ok(), is_valid, "{seconds}");
         }
     }

@@ -1,4 +1,4 @@
-//! From series of datapoints to buckets.
+//! Turns series of datapoints into buckets.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -26,7 +26,7 @@ pub(super) fn of(
     buckets.collect()
 }
 
-/// A sum of counts as a count. Values are finite and not negative here.
+/// A sum of counts as a whole number. Values are finite and not negative here.
 pub(super) fn count(value: f64) -> u64 {
     #[expect(
         clippy::cast_possible_truncation,

@@ -29,9 +29,9 @@ pub struct CloudWatchGate {
 }
 
 impl CloudWatchGate {
-    /// Over a load balancer's own metrics: `limits`, and [`ConnectionErrors`],
-    /// [`UnhealthyRouting`] and [`Shortfall`] with their defaults, since a green that is dead
-    /// has no errors of its own.
+    /// Watches a load balancer's own metrics: `limits`, and [`ConnectionErrors`],
+    /// [`UnhealthyRouting`] and [`Shortfall`] with their defaults, since a green that is dead has
+    /// no errors of its own.
     pub fn alb(metrics: AlbMetrics, limits: Limits) -> Self {
         Self::over(metrics)
             .with_judge("limits", limits)
@@ -40,7 +40,7 @@ impl CloudWatchGate {
             .with_judge("shortfall", Shortfall::default())
     }
 
-    /// Over what the applications publish: `limits` alone.
+    /// Watches the metrics that the applications publish: `limits` alone.
     pub fn app(metrics: AppMetrics, limits: Limits) -> Self {
         Self::over(metrics).with_judge("limits", limits)
     }

@@ -1,4 +1,4 @@
-//! CloudWatch: where requests, errors and latencies come from.
+//! CloudWatch: the source of requests, errors and latencies.
 //!
 //! [`CloudWatchGate`] is the usual gate, over [`AlbMetrics`] (what the balancer counts) or
 //! [`AppMetrics`] (what the applications publish); [`AlarmGate`] judges by alarms that exist.

@@ -1,4 +1,4 @@
-//! One batched GetMetricData, all its pages, and what its answer is worth.
+//! One batched GetMetricData with all its pages, and a check of its answer.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -31,13 +31,13 @@ pub(super) struct Query {
     pub(super) statistic: String,
 }
 
-/// More pages than this are no answer: all that is ever asked for fits into one or two.
+/// The most pages that are read: everything that is ever asked for fits into one or two.
 const MOST_PAGES: usize = 50;
 
 /// Reads all queries over `from..to` in one batch, page by page.
 ///
-/// Every query must be answered `Complete` in the end: half an answer is none. No unit is sent,
-/// since a unit that does not fit finds nothing and says so to nobody.
+/// Every query must be answered `Complete` in the end: half an answer counts as none. No unit is
+/// sent, since a unit that does not fit finds nothing, and CloudWatch does not say so.
 pub(super) async fn read(
     aws: &Aws,
     queries: &[Query],
@@ -51,8 +51,11 @@ pub(super) async fn read(
     let mut token: Option<String> = None;
     for _ in 0..MOST_PAGES {
         let page = request.clone().set_next_token(token.clone());
-        let page = aws.cloudwatch.get_metric_data(page).await;
-        let page = page.map_err(|error| error.into_error(attempted(queries)))?;
+        let page = aws
+            .cloudwatch
+            .get_metric_data(page)
+            .await
+            .map_err(|error| error.into_error(attempted(queries)))?;
         messages.extend(page.messages.unwrap_or_default());
         for result in page.metric_data_results.unwrap_or_default() {
             let id = result.id.as_deref().unwrap_or_default();
@@ -114,7 +117,7 @@ fn request(
         .scan_by(ScanBy::TimestampAscending)
 }
 
-/// What the pages so far say to one query.
+/// The answer to one query, from the pages so far.
 #[derive(Debug, Default)]
 struct Answer {
     series: Series,
@@ -123,8 +126,8 @@ struct Answer {
 }
 
 impl Answer {
-    /// Adds a page. Datapoints may come in any order; of two for the same bucket the later page
-    /// is the later word.
+    /// Adds a page. Datapoints may come in any order; if two are for the same bucket, the later
+    /// page counts.
     fn add(
         &mut self,
         query: &Query,
@@ -203,7 +206,7 @@ fn failed(query: &Query, status: Option<&StatusCode>, messages: &[MessageData]) 
     Error::new(kind, attempted(std::slice::from_ref(query))).with_source(said)
 }
 
-/// An answer that cannot be meant.
+/// An answer that makes no sense.
 fn refused(queries: &[Query], what: String) -> Error {
     Error::new(ErrorKind::Unavailable, attempted(queries))
         .with_source(format!("CloudWatch answered with {what}"))
@@ -320,12 +323,13 @@ mod tests {
             .times(1)
             .in_sequence(&mut order)
             .returning(|_| Ok(page(vec![result("a", StatusCode::Complete, &[(60, 4.0)])])));
-        let answers = read(&aws(api), &[query("a")], MINUTE, at(0), at(120)).await;
-        let answers = answers.expect("complete");
+        let answers = read(&aws(api), &[query("a")], MINUTE, at(0), at(120))
+            .await
+            .expect("complete");
         assert_eq!(answers["a"], Series::from([(at(0), 3.0), (at(60), 4.0)]));
     }
 
-    /// The newest datapoint may be listed first; whoever takes the last one of the list for the
+    /// The newest datapoint may be listed first; a reader that takes the last of the list for the
     /// newest takes the oldest.
     #[tokio::test]
     async fn order_is_not_trusted_and_the_later_word_counts() {
@@ -367,8 +371,9 @@ mod tests {
             bad.messages = Some(vec![
                 MessageData::builder().code("Why").value("because").build(),
             ]);
-            let error = answer(vec![page(vec![complete("a"), bad])]).await;
-            let error = error.expect_err("not complete");
+            let error = answer(vec![page(vec![complete("a"), bad])])
+                .await
+                .expect_err("not complete");
             assert_eq!(error.kind(), kind, "{status}");
             assert_eq!(
                 error.message(),
@@ -409,8 +414,9 @@ mod tests {
             uneven,
         ];
         for wrong in wrong {
-            let error = answer(vec![page(vec![wrong.clone(), complete("b")])]).await;
-            let error = error.expect_err("cannot be meant");
+            let error = answer(vec![page(vec![wrong.clone(), complete("b")])])
+                .await
+                .expect_err("cannot be meant");
             assert_eq!(error.kind(), ErrorKind::Unavailable, "{wrong:?}");
         }
     }
@@ -445,8 +451,9 @@ mod tests {
                 "Rate exceeded",
             ))
         });
-        let error = read(&aws(api), &[query("a"), query("b")], MINUTE, at(0), at(60)).await;
-        let error = error.expect_err("throttled");
+        let error = read(&aws(api), &[query("a"), query("b")], MINUTE, at(0), at(60))
+            .await
+            .expect_err("throttled");
         assert_eq!(error.kind(), ErrorKind::Throttled);
         assert_eq!(error.message(), "read 2 metrics of Acme/App");
     }

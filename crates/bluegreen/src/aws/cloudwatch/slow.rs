@@ -1,4 +1,4 @@
-//! Slow requests as counts: what CloudWatch knows of a distribution.
+//! Slow requests as counts, from CloudWatch's percentiles and trimmed counts.
 
 use std::time::Duration;
 
@@ -16,15 +16,15 @@ pub(super) fn at_most(value: f64) -> String {
     format!("TC(:{value})")
 }
 
-/// So long before the migration blue is looked at.
+/// The time before the migration for which blue is read.
 const PAST: Duration = Duration::from_secs(3_600);
-/// In minutes.
+/// The period of the queries for it: a minute.
 const MINUTE: Duration = Duration::from_secs(60);
-/// With fewer minutes that had traffic nothing is said.
+/// The fewest minutes with traffic that give a threshold.
 const LEAST_MINUTES: usize = 10;
 
 /// The median of the 90th percentiles of the minutes of the hour before, in the metric's unit and
-/// to three digits; `None` where blue had too little traffic.
+/// to three digits; `None` if blue had too little traffic.
 pub(super) async fn threshold(aws: &Aws, query: Query, before: Timestamp) -> Result<Option<f64>> {
     let to = Timestamp::from_second(before.as_second().div_euclid(60) * 60).unwrap_or(before);
     let id = query.id.clone();
@@ -49,9 +49,9 @@ fn rounded(value: f64) -> f64 {
     (value * scale).round() / scale
 }
 
-/// How many of the responses were slow. The count of fast ones is an interpolated approximation
-/// and may be no whole number; responses without a latency may have been slow or not. `None` where
-/// that leaves nothing to judge.
+/// How many of the responses were slow. The count of fast ones is an interpolated approximation and
+/// may be no whole number; a response without a latency may have been slow or not. `None` if
+/// nothing is left to judge.
 pub(super) fn count(samples: u64, fast: Option<f64>, responses: u64) -> Option<Tally> {
     let fast = fast?;
     #[expect(
@@ -65,7 +65,7 @@ pub(super) fn count(samples: u64, fast: Option<f64>, responses: u64) -> Option<T
         (slow.floor() as u64, slow.ceil() as u64)
     };
     let unknown = responses.abs_diff(samples);
-    // A twentieth of the responses without a latency is too much to tell.
+    // With more than a twentieth of the responses without a latency, nothing can be told.
     (unknown * 20 <= responses.max(1)).then(|| Tally::between(low, high + unknown))
 }
 

@@ -1,5 +1,4 @@
-//! Elastic Container Registry: where images are pushed to, and whom their digests are confirmed
-//! with.
+//! Elastic Container Registry: takes the images that are pushed, and confirms their digests.
 
 mod platform;
 mod registry;

@@ -1,4 +1,4 @@
-//! For which platforms an image is, as the registry tells.
+//! The platforms that an image is for, as the registry tells them.
 
 use std::time::Duration;
 
@@ -17,10 +17,10 @@ use crate::{
     image::ImageRef,
 };
 
-/// Platforms are worth no longer wait: what cannot be read is said.
+/// The platforms are not worth a longer wait; what cannot be read is reported.
 const LIMIT: Duration = Duration::from_secs(10);
 
-/// Which repository of which registry an image is of.
+/// The repository and the registry that an image is in.
 #[derive(Debug, PartialEq, Eq)]
 struct Place<'a> {
     account: &'a str,
@@ -58,31 +58,38 @@ async fn read(
         let platforms = listed.iter().filter_map(|one| platform(&one["platform"]));
         let platforms: Vec<String> = platforms.collect();
         return match platforms.is_empty() {
-            true => Err("its index names none".to_owned()),
+            true => Err("its index names no platform".to_owned()),
             false => Ok(platforms),
         };
     }
-    let config = manifest.pointer("/config/digest").and_then(Value::as_str);
-    let config = config.ok_or("its manifest names no configuration")?;
-    let client = client.ok_or("it stands in a blob, and there is no HTTP client to fetch it")?;
+    let config = manifest
+        .pointer("/config/digest")
+        .and_then(Value::as_str)
+        .ok_or("its manifest names no configuration")?;
+    let client = client.ok_or("it is in a blob, and there is no HTTP client to fetch it")?;
     let input = GetDownloadUrlForLayerInput::builder()
         .registry_id(place.account)
         .repository_name(place.name)
         .layer_digest(config);
-    let answer = aws.ecr.get_download_url_for_layer(input).await;
-    let answer = answer.map_err(|error| told(error, "ask for its blob"))?;
+    let answer = aws
+        .ecr
+        .get_download_url_for_layer(input)
+        .await
+        .map_err(|error| told(error, "ask for its blob"))?;
     let url = answer
         .download_url
         .ok_or("the answer has no URL of its blob")?;
     let request = HttpRequest::new("GET", url).with_timeout(LIMIT);
-    let answer = client.send(&request).await;
-    let answer = answer.map_err(|failure| format!("its blob: {failure}"))?;
+    let answer = client
+        .send(&request)
+        .await
+        .map_err(|failure| format!("its blob: {failure}"))?;
     if answer.status != 200 {
         return Err(format!("its blob was answered with {}", answer.status));
     }
     let config: Value = serde_json::from_slice(&answer.body)
-        .map_err(|_| "its blob is no JSON, as that of an image is".to_owned())?;
-    let platform = platform(&config).ok_or("its configuration names none")?;
+        .map_err(|_| "its blob is not JSON, as an image's is".to_owned())?;
+    let platform = platform(&config).ok_or("its configuration names no platform")?;
     Ok(vec![platform])
 }
 
@@ -92,19 +99,22 @@ async fn manifest(aws: &Aws, image: &ImageRef, place: &Place<'_>) -> Result<Valu
         .registry_id(place.account)
         .repository_name(place.name)
         .image_ids(id.build());
-    let answer = aws.ecr.batch_get_image(input).await;
-    let answer = answer.map_err(|error| told(error, "read its manifest"))?;
+    let answer = aws
+        .ecr
+        .batch_get_image(input)
+        .await
+        .map_err(|error| told(error, "read its manifest"))?;
     let held = answer.images().first().and_then(|one| one.image_manifest());
     let text = held.ok_or("the registry does not have it")?;
-    serde_json::from_str(text).map_err(|_| "its manifest is no JSON".to_owned())
+    serde_json::from_str(text).map_err(|_| "its manifest is not JSON".to_owned())
 }
 
 fn told(error: ApiError, attempted: &str) -> String {
     crate::Failure::from(&error.into_error(attempted)).message
 }
 
-/// `os/architecture`, and the variant if there is one. What a build attests has no platform, and says
-/// so by "unknown".
+/// `os/architecture`, and the variant if there is one. The attestations of a build have no
+/// platform, and say so by "unknown".
 fn platform(named: &Value) -> Option<String> {
     let part = |field: &str| {
         let text = named.get(field)?.as_str()?;
@@ -229,11 +239,12 @@ mod tests {
         assert_eq!(found, Ok(vec!["linux/arm64".to_owned()]));
         for (blob, sign) in [
             (Blob(403, ""), "403"),
-            (Blob(200, "<html>"), "no JSON"),
-            (Blob(200, "{}"), "names none"),
+            (Blob(200, "<html>"), "not JSON"),
+            (Blob(200, "{}"), "no platform"),
         ] {
-            let why = platforms(&aws, Some(&blob), &image(REPOSITORY)).await;
-            let why = why.expect_err("it is not known");
+            let why = platforms(&aws, Some(&blob), &image(REPOSITORY))
+                .await
+                .expect_err("it is not known");
             assert!(why.contains(sign), "{why}");
         }
     }
@@ -248,14 +259,15 @@ mod tests {
             (
                 aws(Some(json!({"manifests": []})), true),
                 None,
-                "names none",
+                "no platform",
             ),
             (aws(Some(single.clone()), true), None, "no HTTP client"),
             (aws(Some(single), false), Some(&blob), "ask for its blob"),
         ];
         for (aws, client, sign) in cases {
-            let why = platforms(&aws, client, &image(REPOSITORY)).await;
-            let why = why.expect_err("it is not known");
+            let why = platforms(&aws, client, &image(REPOSITORY))
+                .await
+                .expect_err("it is not known");
             assert!(why.contains(sign), "{sign}: {why}");
             assert!(!why.contains("canary"), "{why}");
         }

@@ -27,7 +27,7 @@ use crate::{
 /// `ecr:GetAuthorizationToken`, `ecr:DescribeRepositories`, `ecr:DescribeImages`, for the push
 /// itself `ecr:BatchCheckLayerAvailability`, `ecr:InitiateLayerUpload`, `ecr:UploadLayerPart`,
 /// `ecr:CompleteLayerUpload` and `ecr:PutImage`, for a further tag `ecr:BatchGetImage`, and
-/// `ecr:CreateRepository` where it is to be made.
+/// `ecr:CreateRepository` if it is to be made.
 #[derive(Debug, Clone)]
 pub struct EcrRegistry {
     aws: Aws,
@@ -49,7 +49,7 @@ impl EcrRegistry {
         }
     }
 
-    /// Makes the repository where it is absent, with a scan on each push. Default: an absent
+    /// Makes the repository if it is absent, with a scan on each push. Default: an absent
     /// repository is an error.
     #[must_use]
     pub fn create_if_absent(mut self) -> Self {
@@ -57,7 +57,7 @@ impl EcrRegistry {
         self
     }
 
-    /// Pushes to another host than AWS names: an endpoint of one's own, or an emulator.
+    /// Pushes to another host than AWS names: to an endpoint of your own, or to an emulator.
     #[must_use]
     pub fn with_registry_host(mut self, host: impl Into<String>) -> Self {
         self.host = Some(host.into());
@@ -84,10 +84,10 @@ impl EcrRegistry {
             Ok(output) => output.repository.ok_or_else(|| {
                 Error::new(
                     ErrorKind::Unavailable,
-                    format!("{attempted}: the answer lacks it"),
+                    format!("{attempted}: the answer has no repository"),
                 )
             }),
-            // It is there after all, or the answer was lost: what is there counts.
+            // The repository exists after all, or the answer was lost: read what is there.
             Err(error) if matches!(error.kind, ErrorKind::Conflict | ErrorKind::OutcomeUnknown) => {
                 match self.describe().await? {
                     Some(repository) => Ok(repository),
@@ -200,8 +200,12 @@ impl ImageRegistry for EcrRegistry {
         let input = BatchGetImageInput::builder()
             .repository_name(&self.name)
             .image_ids(id);
-        let output = self.aws.ecr.batch_get_image(input).await;
-        let output = output.map_err(|error| error.into_error(attempted.as_str()))?;
+        let output = self
+            .aws
+            .ecr
+            .batch_get_image(input)
+            .await
+            .map_err(|error| error.into_error(attempted.as_str()))?;
         let manifest = output.images().first().and_then(|image| {
             let media_type = image.image_manifest_media_type().map(str::to_owned);
             Some((image.image_manifest()?.to_owned(), media_type))
@@ -210,7 +214,7 @@ impl ImageRegistry for EcrRegistry {
             let message = format!("{attempted}: the registry does not have it");
             return Err(Error::new(ErrorKind::NotFound, message));
         };
-        // Byte for byte the same, so that the digest is.
+        // The same manifest byte for byte, so that the digest stays the same.
         let input = PutImageInput::builder()
             .repository_name(&self.name)
             .image_manifest(manifest)
@@ -237,7 +241,7 @@ impl ImageRegistry for EcrRegistry {
     }
 }
 
-/// The SDK has no code for credentials that it cannot find at all.
+/// The SDK has no error code for credentials that it cannot find at all.
 fn is_about_credentials(error: &Error) -> bool {
     let text = crate::Failure::from(error).message.to_lowercase();
     text.contains("credential")

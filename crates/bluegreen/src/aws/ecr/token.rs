@@ -1,4 +1,4 @@
-//! The registry's password, for as long as it is good.
+//! The registry's password, kept while it is valid.
 
 use std::{
     fmt,
@@ -17,11 +17,11 @@ use crate::{
     image::RegistryCredentials,
 };
 
-/// A password is fetched anew where it has less than this to live: a push of large layers must
-/// not outlive it.
+/// A password with less than this left is replaced by a new one: a push of large layers must not
+/// outlive it.
 const MARGIN: Duration = Duration::from_secs(3600);
 
-/// The last password, with its end. AWS gives twelve hours
+/// The last password, with its end. A password lives twelve hours
 /// ([ECR API](https://docs.aws.amazon.com/AmazonECR/latest/APIReference/API_GetAuthorizationToken.html)).
 #[derive(Default)]
 pub(super) struct TokenCache {
@@ -44,8 +44,11 @@ impl TokenCache {
         }
         let attempted = "ask for the registry's password";
         let input = GetAuthorizationTokenInput::builder();
-        let output = aws.ecr.get_authorization_token(input).await;
-        let output = output.map_err(|error| error.into_error(attempted))?;
+        let output = aws
+            .ecr
+            .get_authorization_token(input)
+            .await
+            .map_err(|error| error.into_error(attempted))?;
         let unreadable = || {
             Error::new(
                 ErrorKind::Unavailable,
@@ -63,7 +66,7 @@ impl TokenCache {
         let expires = data
             .expires_at()
             .and_then(|at| Timestamp::from_second(at.secs()).ok());
-        // One that has expired when it comes is tried, and not kept: clocks differ.
+        // A password that has expired when it comes is tried, and not kept: clocks differ.
         if let Some(expires) = expires.filter(|expires| *expires > now) {
             let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
             *held = Some((expires, credentials.clone()));

@@ -20,22 +20,22 @@ use crate::{
 /// Keeps one ECS service from being scaled in, through its scalable target of Application Auto
 /// Scaling.
 ///
-/// What runs is the service's desired count. The minimum is the scalable target's `MinCapacity`, which
-/// every policy and every person's scaling through it is held to; nothing else of the target is sent,
-/// so the maximum, the role and what is suspended stay
+/// The service's desired count is what runs. The minimum is the scalable target's `MinCapacity`, a
+/// lower bound for every policy and for every person who scales through it; nothing else of the
+/// target is sent, so the maximum, the role and what is suspended stay
 /// ([API](https://docs.aws.amazon.com/autoscaling/application/APIReference/API_RegisterScalableTarget.html)).
 /// If the service runs fewer than the new minimum, AWS starts the rest at once. A service without a
 /// scalable target is left alone: none is made.
 ///
 /// # What it does not see
 ///
-/// A scheduled action that sets the minimum, and an `update-service` that sets the desired count: both
-/// may shrink the service all the same.
+/// A scheduled action that sets the minimum, and an `update-service` that sets the desired count:
+/// both can still shrink the service.
 ///
 /// # Permissions
 ///
 /// `ecs:DescribeServices`, `application-autoscaling:DescribeScalableTargets` and
-/// `application-autoscaling:RegisterScalableTarget`; for the latter AWS asks that its caller has
+/// `application-autoscaling:RegisterScalableTarget`; for the last, AWS requires that its caller has
 /// `ecs:UpdateService` too. [`IamPolicy::capacity`](crate::aws::iam::IamPolicy::capacity) has them.
 ///
 /// # Examples
@@ -71,21 +71,21 @@ pub struct EcsCapacityKeeper {
 }
 
 impl EcsCapacityKeeper {
-    /// Of `service` in `cluster`; names or ARNs. Calls nothing yet.
+    /// Keeps `service` in `cluster`; names or ARNs. Calls nothing yet.
     pub fn new(aws: &Aws, cluster: impl Into<String>, service: impl Into<String>) -> Self {
         Self {
             service: EcsServiceDeployer::new(aws, cluster, service),
         }
     }
 
-    /// What Application Auto Scaling calls it.
+    /// The service's name at Application Auto Scaling.
     fn resource(&self) -> String {
         let name = |text: &str| text.rsplit('/').next().unwrap_or(text).to_owned();
         let (cluster, service) = (name(&self.service.cluster), name(&self.service.service));
         format!("service/{cluster}/{service}")
     }
 
-    /// The command that sets the minimum, up to the number that ends it.
+    /// The command that sets the minimum, without the number at its end.
     fn command(&self) -> String {
         let region = match self.service.aws.region() {
             Some(region) => format!(" --region {}", quoted(region)),
@@ -98,7 +98,7 @@ impl EcsCapacityKeeper {
         )
     }
 
-    /// How far it may be scaled; `None` if it has no scalable target.
+    /// The range in which the service may be scaled; `None` if it has no scalable target.
     async fn range(&self, attempted: &str) -> Result<Option<ScalingRange>> {
         let resource = self.resource();
         let mut page = None;
@@ -108,8 +108,13 @@ impl EcsCapacityKeeper {
                 .scalable_dimension(ScalableDimension::EcsServiceDesiredCount)
                 .resource_ids(&resource)
                 .set_next_token(page);
-            let answer = self.service.aws.scaling.describe_scalable_targets(input);
-            let answer = answer.await.map_err(|error| error.into_error(attempted))?;
+            let answer = self
+                .service
+                .aws
+                .scaling
+                .describe_scalable_targets(input)
+                .await
+                .map_err(|error| error.into_error(attempted))?;
             let mut targets = answer.scalable_targets().iter();
             if let Some(found) = targets.find(|one| one.resource_id() == resource) {
                 let count = |number: i32| u32::try_from(number).unwrap_or_default();
@@ -137,16 +142,18 @@ impl EcsCapacityKeeper {
             .min_capacity(wanted);
         let written = self.service.aws.scaling.register_scalable_target(input);
         written.await.map_err(|error| error.into_error(attempted))?;
-        // It was accepted; whatever goes wrong from here on leaves open what stands.
+        // The write was accepted; if the read fails, the minimum is not known.
         let read = self.range(attempted).await.map_err(|error| {
-            let message = format!("{attempted}: it was accepted, and could not be read back");
+            let message =
+                format!("{attempted}: the minimum was written, but could not be read back");
             Error::new(ErrorKind::OutcomeUnknown, message).with_source(error)
         })?;
         match read {
             Some(range) if range.minimum == minimum => Ok(()),
             read => {
                 let found = read.map_or("none".to_owned(), |range| range.minimum.to_string());
-                let message = format!("{attempted}: it was accepted, and {found} was read back");
+                let message =
+                    format!("{attempted}: the minimum was written, but {found} was read back");
                 Err(Error::new(ErrorKind::OutcomeUnknown, message))
             }
         }
@@ -161,7 +168,7 @@ impl CapacityKeeper for EcsCapacityKeeper {
         let Some((_, service)) = self.service.describe().await? else {
             let message = format!("{attempted}: there is no such service");
             return Err(Error::new(ErrorKind::NotFound, message)
-                .with_hint("check cluster and service, and that region and account are right"));
+                .with_hint("check cluster, service, region and account"));
         };
         let capacity = Capacity::new(&resource, service.desired_count).with_command(self.command());
         Ok(match self.range(&attempted).await? {
@@ -181,7 +188,7 @@ impl CapacityKeeper for EcsCapacityKeeper {
         }
         if found != Some(kept.before) {
             let found = found.map_or("none".to_owned(), |minimum| minimum.to_string());
-            let message = format!("{attempted}: it is {found} now");
+            let message = format!("{attempted}: the minimum is {found} now");
             return Err(Error::new(ErrorKind::Conflict, message));
         }
         self.write(kept.minimum, &attempted).await
@@ -266,7 +273,7 @@ mod tests {
         EcsCapacityKeeper::new(&aws, "shop", "web")
     }
 
-    /// A scalable target whose minimum is what was written last.
+    /// A scalable target whose minimum is the last one written.
     fn scaled(minimum: i32, answer: fn() -> Result<(), ApiError>) -> EcsCapacityKeeper {
         let stands = Arc::new(Mutex::new(minimum));
         let mut api = MockScalingApi::new();
@@ -288,7 +295,7 @@ mod tests {
                 assert_eq!(input.get_resource_id().as_deref(), Some(RESOURCE));
                 let dimension = Some(ScalableDimension::EcsServiceDesiredCount);
                 assert_eq!(input.get_scalable_dimension(), &dimension);
-                // What is left out stays.
+                // Fields that are left out stay as they are.
                 assert_eq!(input.get_max_capacity(), &None);
                 assert_eq!(input.get_role_arn(), &None);
                 assert!(input.get_suspended_state().is_none());

@@ -1,4 +1,4 @@
-//! What ECS makes of a request, as tables.
+//! What ECS does to a request, as tables.
 
 use serde_json::{Map, Value};
 
@@ -13,8 +13,9 @@ fn always(_document: &Value) -> bool {
 
 /// The task can run on Fargate.
 fn on_fargate(document: &Value) -> bool {
-    let compatible = document.get("requiresCompatibilities");
-    let compatible = compatible.and_then(Value::as_array);
+    let compatible = document
+        .get("requiresCompatibilities")
+        .and_then(Value::as_array);
     compatible.is_some_and(|all| all.iter().any(|one| one == "FARGATE"))
 }
 
@@ -23,7 +24,7 @@ fn as_daemon(document: &Value) -> bool {
     text(document, "schedulingStrategy") == "DAEMON"
 }
 
-/// The service runs so many copies as it is told.
+/// The service runs as many copies as it is told.
 fn as_replica(document: &Value) -> bool {
     !as_daemon(document)
 }
@@ -447,8 +448,8 @@ const SERVICE: &[Conversion] = {
     ]
 };
 
-/// A task definition without what AWS fills in, converts and reorders: equal for two that run the
-/// same.
+/// A task definition without what AWS fills in, converts and reorders: equal for two definitions
+/// that run the same.
 pub(super) fn canonical(document: &Map<String, Value>) -> Value {
     conversions::canonical(document, TASK_DEFINITION)
 }
@@ -459,13 +460,13 @@ pub(in crate::aws) fn described(document: &Map<String, Value>) -> Map<String, Va
     conversions::answered(document, TASK_DEFINITION)
 }
 
-/// What DescribeServices answers of a service that was made so.
+/// A service that was made with this document as DescribeServices answers it.
 #[cfg(any(test, feature = "sim"))]
 pub(in crate::aws) fn described_service(document: &Map<String, Value>) -> Map<String, Value> {
     conversions::answered(document, SERVICE)
 }
 
-/// What a place of a service holds if nothing is said there; `false` if AWS states nothing.
+/// The value of a place of a service if nothing is said there; `false` if AWS states none.
 pub(super) fn default_of_service(path: &str, described: &Value) -> Value {
     let found = rows(SERVICE, described).find(|row| row.path == path);
     found.map_or(Value::Bool(false), Conversion::default)

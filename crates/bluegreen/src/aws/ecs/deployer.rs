@@ -16,22 +16,22 @@ use crate::{
 
 /// Deploys revisions of one ECS service by rolling update.
 ///
-/// A deployment changes the task definition and nothing else, so that a rollback restores all
-/// that it changed. Where a rollback goes is kept in two tags of the service,
-/// `bluegreen:deployed` and `bluegreen:previous`, before the update: it survives any crash, on
-/// any machine. Who takes a failed rollout back is the service's own setting: with the circuit
-/// breaker's `rollback` on it is ECS while the rollout goes on, else it is us; never both.
+/// A deployment changes the task definition and nothing else, so that a rollback restores all that
+/// it changed. The target of a rollback is written to two tags of the service, `bluegreen:deployed`
+/// and `bluegreen:previous`, before the update: it survives any crash, on any machine. The
+/// service's own setting decides who rolls a failed rollout back: with the circuit breaker's
+/// `rollback` on, ECS does while the rollout lasts; otherwise this deployer does; never both.
 ///
 /// # Permissions
 ///
 /// `ecs:DescribeServices`, `ecs:DescribeTaskDefinition`, `ecs:ListTaskDefinitions`,
 /// `ecs:RegisterTaskDefinition`, `ecs:UpdateService`, `ecs:TagResource`, `ecs:ListTasks`,
-/// `ecs:DescribeTasks`, `ecs:CreateService` where it is to be created, `iam:PassRole` for the
+/// `ecs:DescribeTasks`, `ecs:CreateService` if it is to be created, `iam:PassRole` for the
 /// roles of the task, and for the preflight `elasticloadbalancing:Describe*` and
-/// `ecs:DescribeServiceRevisions`. What the preflight may not read, it says, and refuses unless
-/// [`UnseenTraffic`](crate::preflight::Acceptance::UnseenTraffic) is accepted. For the platform of an
-/// image in ECR: `ecr:BatchGetImage` and `ecr:GetDownloadUrlForLayer`; without them it is said that
-/// the platform is not known.
+/// `ecs:DescribeServiceRevisions`. The preflight reports what it may not read, and refuses unless
+/// [`UnseenTraffic`](crate::preflight::Acceptance::UnseenTraffic) is accepted. For the platform of
+/// an image in ECR: `ecr:BatchGetImage` and `ecr:GetDownloadUrlForLayer`; without them a note says
+/// that the platform is not known.
 #[derive(Debug, Clone)]
 pub struct EcsServiceDeployer {
     pub(super) aws: Aws,
@@ -63,7 +63,7 @@ impl EcsServiceDeployer {
         }
     }
 
-    /// Sets the container that gets the image. Default: the one that the load balancer sends
+    /// Sets the container that gets the image. Default: the container that the load balancer sends
     /// requests to, else the only one.
     #[must_use]
     pub fn with_container(mut self, name: impl Into<String>) -> Self {
@@ -71,16 +71,16 @@ impl EcsServiceDeployer {
         self
     }
 
-    /// Says of which repository the image will be, so that the preflight sees whether the container
-    /// that gets it runs another program, such as a proxy. The image itself is looked at again before
-    /// it is registered.
+    /// Names the repository of the image, so that the preflight sees whether the container that
+    /// gets it runs another program, such as a proxy. The image itself is checked again before it
+    /// is registered.
     #[must_use]
     pub fn with_image_repository(mut self, repository: impl Into<String>) -> Self {
         self.image_repository = Some(repository.into());
         self
     }
 
-    /// Says for which platform the image will be, such as `linux/arm64`, or several with commas, so
+    /// Names the platform that the image is for, such as `linux/arm64`, or several with commas, so
     /// that the preflight sees whether the tasks run on it.
     #[must_use]
     pub fn with_image_platform(mut self, platform: impl Into<String>) -> Self {
@@ -88,44 +88,46 @@ impl EcsServiceDeployer {
         self
     }
 
-    /// Says which image it will be, if it is there already, so that the preflight reads from the
-    /// registry whether the tasks run on its platform. Any image is looked at so before it is
-    /// registered.
+    /// Names the image, if it is in the registry already, so that the preflight reads from the
+    /// registry whether the tasks run on its platform. Every image is checked like this before it
+    /// is registered.
     #[must_use]
     pub fn with_image(mut self, image: ImageRef) -> Self {
         self.image = Some(image);
         self
     }
 
-    /// Fetches with this what the registry says of an image's platform: an image of one platform
-    /// names it in a blob, at a URL that ECR gives. Default: none, and such a platform is not known.
+    /// Sets the client that fetches an image's platform from the registry: an image of one platform
+    /// names it in a blob, at a URL that ECR gives. Default: none, and such a platform is not
+    /// known.
     #[must_use]
     pub fn with_http_client(mut self, client: impl HttpClient + 'static) -> Self {
         self.client = Some(Arc::new(client));
         self
     }
 
-    /// Registers this task definition, with the image set. Default: a copy of what the service
-    /// runs, which is not always the newest of its family.
+    /// Registers this task definition, with the image set. Default: a copy of the revision that the
+    /// service runs, which is not always the newest of its family.
     #[must_use]
     pub fn with_task_definition(mut self, definition: TaskDefinition) -> Self {
         self.task_definition = Some(definition);
         self
     }
 
-    /// Creates the service by this where it does not exist.
+    /// Creates the service from this definition if it does not exist.
     #[must_use]
     pub fn with_service(mut self, spec: ServiceSpec) -> Self {
         self.spec = Some(spec);
         self
     }
 
-    /// What [`register`](crate::service::ServiceDeployer::register) would bring, without registering: the
-    /// revision that exists already, if one does, and the difference to what runs.
+    /// The result that [`register`](crate::service::ServiceDeployer::register) would have, without
+    /// registering: the revision, if one exists already, and its difference to the revision that
+    /// runs.
     ///
     /// # Errors
     ///
-    /// Where the service or its revisions could not be read; `Refused` if the image does not fit.
+    /// If the service or its revisions could not be read; `Refused` if the image does not fit.
     ///
     /// # Cancel safety
     ///
@@ -135,12 +137,12 @@ impl EcsServiceDeployer {
         Ok((draft.existing, draft.diff))
     }
 
-    /// Whether the tasks run on the platform of an image that is in the registry: a refusal if not, a
-    /// note if that cannot be known.
+    /// Whether the tasks run on the platform of an image that is in the registry: a refusal if not,
+    /// a note if that cannot be known.
     ///
     /// # Errors
     ///
-    /// Where the service or its revisions could not be read.
+    /// If the service or its revisions could not be read.
     ///
     /// # Cancel safety
     ///

@@ -8,8 +8,8 @@ use crate::{
     preflight::Finding,
 };
 
-/// Why the image should not go into this container, as far as the deployer was told of it.
-/// `runs` if the definition is what the service runs, and not a file.
+/// Why the image should not go into this container, as far as the deployer knows the image. `runs`
+/// says that the definition is what the service runs, and not a file.
 pub(super) fn findings(
     deployer: &EcsServiceDeployer,
     definition: &TaskDefinition,
@@ -37,7 +37,7 @@ impl EcsServiceDeployer {
         definition: &TaskDefinition,
         image: &ImageRef,
     ) -> Option<Finding> {
-        // Else the container instances decide.
+        // Without a platform in the definition, the container instances decide.
         definition.platform()?;
         match platforms(&self.aws, self.client.as_deref(), image).await {
             Ok(found) => platform_fits(definition, &found.join(",")),
@@ -49,8 +49,8 @@ impl EcsServiceDeployer {
     }
 }
 
-/// Refuses to put an image into a container that runs another program: the one behind the balancer
-/// may be a proxy. A container that was chosen by name gets it.
+/// Refuses to put an image into a container that runs another program: the container behind the
+/// balancer may be a proxy. A container that was chosen by name gets the image.
 pub(super) fn repository_fits(
     deployer: &EcsServiceDeployer,
     definition: &TaskDefinition,
@@ -67,7 +67,7 @@ pub(super) fn repository_fits(
     }
     let names = definition.containers();
     let other = names.iter().find(|name| is_of(name));
-    // A file may hold anything before its image is set, and one container is the one that is meant.
+    // A file may hold any image before its own is set, and a single container is always the right one.
     if other.is_none() && (!runs || names.len() < 2) {
         return Ok(());
     }
@@ -87,7 +87,7 @@ pub(super) fn repository_fits(
     Err(Error::new(ErrorKind::Refused, message).with_hint(hint))
 }
 
-/// What an image for one platform does in a task for another: it does not start.
+/// The finding for an image of one platform in a task of another: it does not start.
 fn platform_fits(definition: &TaskDefinition, platform: &str) -> Option<Finding> {
     let wanted = definition.platform()?;
     // Several platforms in one image fit if one of them does.

@@ -15,7 +15,7 @@ use crate::{
     },
 };
 
-/// So many of the service's last words are shown, and so many stopped copies.
+/// The most events of the service that are shown, and the most stopped copies.
 const EVENTS: usize = 50;
 const STOPPED: usize = 5;
 
@@ -49,7 +49,7 @@ pub(super) async fn progress(
         let revision = ours.map(|ours| ours.task_definition.clone());
         progress.stopped = match stopped(deployer, id, revision).await {
             Ok(stopped) => stopped,
-            // Why copies stopped is worth a look, but decides nothing.
+            // The reasons why copies stopped are useful, but decide nothing.
             Err(error) => {
                 tracing::warn!(%error, "stopped tasks cannot be read");
                 Vec::new()
@@ -59,7 +59,7 @@ pub(super) async fn progress(
     Ok(progress)
 }
 
-/// What the service said since our deployment began, oldest first.
+/// The service's events since our deployment began, oldest first.
 fn said(service: &Service, ours: Option<&Deployment>) -> Vec<ServiceEvent> {
     let since = ours.and_then(|ours| ours.created_at);
     let events = service.events.iter().filter_map(|event| {
@@ -70,14 +70,14 @@ fn said(service: &Service, ours: Option<&Deployment>) -> Vec<ServiceEvent> {
             message: event.message.clone(),
         })
     });
-    // The newest come first. The order of those of one instant is kept, too.
+    // ECS gives the newest first. Reversing first keeps the order of events of one instant, too.
     let mut events: Vec<ServiceEvent> = events.collect();
     events.reverse();
     events.sort_by_key(|event| event.at);
     events.split_off(events.len().saturating_sub(EVENTS))
 }
 
-/// What became of our deployment.
+/// Judges what became of our deployment.
 fn judge(
     service: &Service,
     ours: Option<&Deployment>,
@@ -100,7 +100,8 @@ fn judge(
             Rollout::Failed if !service.takes_back() || is_first(service, primary) => {
                 progress.end = failed(reason_of(service, Some(primary), id));
             }
-            // The service is about to take it back; its own deployment will be primary.
+            // The service is about to roll it back; the deployment of that rollback will be
+            // primary.
             _ => {}
         }
     } else if is_way_back(service, ours, primary, id) {
@@ -112,7 +113,9 @@ fn judge(
             }
             Rollout::Failed => {
                 let back = &primary.task_definition;
-                progress.end = failed(format!("{reason}; its way back to {back} failed too"));
+                progress.end = failed(format!(
+                    "{reason}; the service's own rollback to {back} failed too"
+                ));
             }
             Rollout::InProgress => progress.rolling_back_to = Some(primary.revision()),
         }
@@ -131,17 +134,18 @@ fn is_first(service: &Service, deployment: &Deployment) -> bool {
     service.deployments.len() == 1 && previous_of(service, Some(deployment)) == Some(NOTHING)
 }
 
-/// What ran before this deployment, as it was recorded; a record of another one says nothing.
+/// What ran before this deployment, by the tags of the service; tags of another deployment say
+/// nothing.
 fn previous_of<'a>(service: &'a Service, deployment: Option<&Deployment>) -> Option<&'a str> {
     let deployed = service.tag(DEPLOYED_TAG)?;
     let is_of_it = deployment.is_none_or(|one| one.task_definition == deployed);
     is_of_it.then(|| service.tag(PREVIOUS_TAG)).flatten()
 }
 
-/// Whether the deployment in our place is the service's own way back. Its reason says so while it
-/// goes on, and so do the service's events. Once it is complete its reason says that instead, and
-/// events pass; then ours must have failed, and what ran before it must be back. Anything else is
-/// somebody else's.
+/// Whether the deployment that took our place is the service's own rollback. While that is under
+/// way, its reason and the service's events say so. Once it is complete, it has another reason, and
+/// the events age out; then our deployment must have failed, and what ran before it must be back.
+/// Anything else is a third party's deployment.
 fn is_way_back(
     service: &Service,
     ours: Option<&Deployment>,
@@ -170,13 +174,13 @@ fn reason_of(service: &Service, deployment: Option<&Deployment>, id: &Deployment
         .unwrap_or_else(|| "the service does not say why".to_owned())
 }
 
-/// What the service said of a deployment's failure.
+/// The event in which the service reports a deployment's failure.
 fn failure_event<'a>(service: &'a Service, id: &DeploymentId) -> Option<&'a str> {
     let mut messages = service.events.iter().map(|event| event.message.as_str());
     messages.find(|said| said.contains("failed") && names(said, id.as_str()))
 }
 
-/// Whether a text names a deployment, and not one whose id merely begins so.
+/// Whether a text names a deployment, and not another whose id only begins with this id.
 fn names(text: &str, id: &str) -> bool {
     let is_of_id = |c: char| c.is_ascii_alphanumeric() || "/-_".contains(c);
     text.split(|c| !is_of_id(c)).any(|word| word == id)
@@ -241,7 +245,7 @@ async fn stopped(
     Ok(shown.collect())
 }
 
-/// The container whose logs tell most: one that exited badly, else one that never ran.
+/// The container whose logs tell most: one that exited with an error, else one that never ran.
 fn to_blame(task: &Task) -> Option<&Container> {
     let containers = || task.containers.iter();
     let crashed = containers().find(|one| one.exit_code.is_some_and(|code| code != 0));

@@ -22,13 +22,13 @@ pub(super) async fn observation(
 }
 
 impl EcsServiceDeployer {
-    /// The service as ECS describes it, raw and read; `None` where there is none.
+    /// The service as ECS describes it, raw and read; `None` if there is no service.
     pub(super) async fn describe(&self) -> Result<Option<(Value, Service)>> {
         let found = self.lookup().await?;
         Ok(found.filter(|(_, service)| service.status != "INACTIVE"))
     }
 
-    /// The same, a service that was deleted included: ECS remembers it for a while.
+    /// The same, but with a service that was deleted: ECS remembers it for a while.
     pub(super) async fn lookup(&self) -> Result<Option<(Value, Service)>> {
         let attempted = format!("describe service {} in {}", self.service, self.cluster);
         let input = json!({
@@ -45,11 +45,11 @@ impl EcsServiceDeployer {
             })?;
         let mut answer: Services = wire::read(answer, &attempted)?;
         let Some(raw) = answer.services.pop() else {
-            // Only a word of ECS's makes a service absent; an empty answer says nothing.
+            // Only ECS's own `MISSING` makes a service absent; an empty answer says nothing.
             let reason = match answer.failures.first() {
                 Some(failure) if failure.reason == "MISSING" => return Ok(None),
                 Some(failure) => failure.reason.as_str(),
-                None => "the answer says nothing of it",
+                None => "the answer does not mention it",
             };
             let message = format!("{attempted}: {reason}");
             return Err(Error::new(ErrorKind::Unavailable, message));

@@ -25,7 +25,7 @@ pub(super) async fn findings(deployer: &EcsServiceDeployer) -> Result<Vec<Findin
     findings.extend(under_way(deployer, &service));
     if service.takes_back() {
         findings.push(Finding::note(
-            "the service takes failed rollouts back by itself; while a rollout goes on, it alone does",
+            "the service rolls failed rollouts back by itself; during a rollout, only the service does",
         ));
     }
     findings.extend(revision(deployer, &service).await?);
@@ -48,7 +48,7 @@ pub(super) async fn findings(deployer: &EcsServiceDeployer) -> Result<Vec<Findin
     Ok(findings)
 }
 
-/// What the given files say that is wrong. The image of the container that gets one is no matter:
+/// The problems of the given files. The image of the container that gets the new one does not count:
 /// a deployment sets it.
 fn files(deployer: &EcsServiceDeployer, service: Option<&Service>) -> Vec<Finding> {
     let named = |what: &'static str| {
@@ -103,7 +103,7 @@ async fn absent(deployer: &EcsServiceDeployer) -> Result<Vec<Finding>> {
         }
     }
     if let Some(spec) = &deployer.spec {
-        // What ECS takes where nothing is said.
+        // ECS's own default.
         let copies = spec.desired_count().unwrap_or(1);
         if copies == 0 {
             findings.push(
@@ -119,7 +119,7 @@ async fn absent(deployer: &EcsServiceDeployer) -> Result<Vec<Finding>> {
     Ok(findings)
 }
 
-/// What the next revision is made of, and whether there is a way back to the one that runs.
+/// The source of the next revision, and whether a rollback to the running one can work.
 async fn revision(deployer: &EcsServiceDeployer, service: &Service) -> Result<Vec<Finding>> {
     let Some(primary) = service.primary() else {
         return Ok(Vec::new());
@@ -158,13 +158,13 @@ fn container(
     }
 }
 
-/// Whether the image runs there, if it is known which it will be.
+/// Whether the tasks run the image, if the image is known already.
 async fn image(deployer: &EcsServiceDeployer, definition: &TaskDefinition) -> Option<Finding> {
     let image = deployer.image.as_ref()?;
     deployer.image_fits(definition, image).await
 }
 
-/// A service that stands at zero copies runs nothing when it is deployed.
+/// A service that is scaled to zero runs nothing when it is deployed.
 fn empty(deployer: &EcsServiceDeployer, service: &Service) -> Option<Finding> {
     let wanted = deployer.spec.as_ref().and_then(ServiceSpec::desired_count);
     (service.desired_count == 0 && wanted.unwrap_or_default() == 0).then(|| {
@@ -176,7 +176,7 @@ fn empty(deployer: &EcsServiceDeployer, service: &Service) -> Option<Finding> {
     })
 }
 
-/// Who else moves what this service runs, or its traffic.
+/// A third party that deploys this service, or shifts its traffic.
 fn controller(service: &Service) -> Option<Finding> {
     if service.status == "DRAINING" {
         let message = format!("service {} is being deleted", service.service_name);

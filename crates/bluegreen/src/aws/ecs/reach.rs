@@ -1,4 +1,4 @@
-//! By what clients reach a service beside the target groups of load balancers.
+//! The ways in which clients reach a service beside the target groups of load balancers.
 
 use std::collections::BTreeSet;
 
@@ -42,7 +42,7 @@ pub(super) fn ways(document: &Value) -> BTreeSet<String> {
     if document["resourceManagementType"] == "ECS" {
         ways.insert("an ingress that ECS manages".to_owned());
     }
-    // ECS shows these with each deployment; a definition has them itself.
+    // ECS shows these settings with each deployment; a definition has them itself.
     let deployments = list(document, "deployments");
     for holder in deployments.iter().chain([document]) {
         for lattice in list(holder, "vpcLatticeConfigurations") {
@@ -51,7 +51,7 @@ pub(super) fn ways(document: &Value) -> BTreeSet<String> {
             ways.insert(format!("VPC Lattice, target group {name}"));
         }
         let connect = &holder["serviceConnectConfiguration"];
-        // A service that offers none is a client only.
+        // A service that offers nothing is only a client.
         for offered in list(connect, "services") {
             if connect["enabled"] == false {
                 continue;
@@ -73,7 +73,7 @@ fn list<'a>(value: &'a Value, field: &str) -> &'a [Value] {
         .unwrap_or_default()
 }
 
-/// The findings of a service that is there.
+/// The findings of a service that exists.
 pub(super) async fn findings(
     deployer: &EcsServiceDeployer,
     name: &str,
@@ -108,7 +108,7 @@ pub(super) async fn findings(
     Ok(findings)
 }
 
-/// The findings of a service that is yet to be created: whether anybody looks it up already is not
+/// The findings of a service that is yet to be created: whether clients look it up already is not
 /// known.
 pub(super) fn of_new(name: &str, definition: &Value) -> Vec<Finding> {
     let hint = "leave that out until the service is to get traffic";
@@ -122,13 +122,13 @@ pub(super) fn of_new(name: &str, definition: &Value) -> Vec<Finding> {
     ways.collect()
 }
 
-/// Something that users may come by and that could not be looked at.
+/// A way in which users may come, and which could not be read.
 pub(super) fn unseen(message: String, hint: &str) -> Finding {
     let accepted = Acceptance::UnseenTraffic;
     Finding::refusal_unless(accepted, message).with_hint(format!("{hint}; or accept `{accepted}`"))
 }
 
-/// The revisions of the service that run. They alone tell of gateways
+/// The revisions of the service that run. Only revisions show gateways
 /// ([ECS API](https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_ServiceRevision.html)).
 async fn revisions(deployer: &EcsServiceDeployer, described: &Value) -> Result<Vec<Value>> {
     let current = list(described, "currentServiceRevisions").iter();

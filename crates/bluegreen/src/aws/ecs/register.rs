@@ -1,4 +1,4 @@
-//! Registering a revision, or finding the one that is there.
+//! Registering a revision, or finding one that exists.
 
 use serde_json::{Value, json};
 
@@ -42,7 +42,7 @@ pub(super) async fn register(
     })
 }
 
-/// What is to be registered.
+/// The revision that is to be registered.
 pub(super) struct Draft {
     pub(super) wanted: TaskDefinition,
     pub(super) existing: Option<RevisionId>,
@@ -101,7 +101,7 @@ impl EcsServiceDeployer {
         Err(Error::new(ErrorKind::Invalid, message).with_hint(hint))
     }
 
-    /// What is to run, and whether a revision does already.
+    /// The definition that is to run, and the revision of it that exists already.
     pub(super) async fn draft(&self, image: &ImageRef) -> Result<Draft> {
         let described = self.describe().await?;
         let service = described.as_ref().map(|(_, service)| service);
@@ -131,7 +131,7 @@ impl EcsServiceDeployer {
                 let hint = finding.hint.unwrap_or_default();
                 return Err(Error::new(ErrorKind::Refused, finding.message).with_hint(hint));
             }
-            // The preflight has told it of an image that was known before.
+            // For an image that was known before, the preflight has told this note.
             Some(note) if self.image.as_ref() != Some(image) => notes.push(note),
             _ => {}
         }
@@ -155,7 +155,8 @@ impl EcsServiceDeployer {
         })
     }
 
-    /// What the next revision is made from; nothing if there is neither a file nor a service.
+    /// The definition that the next revision is made from; `None` if there is neither a file nor a
+    /// service.
     pub(super) async fn base(&self) -> Result<Option<TaskDefinition>> {
         if let Some(given) = &self.task_definition {
             return Ok(Some(given.clone()));
@@ -168,7 +169,7 @@ impl EcsServiceDeployer {
         }
     }
 
-    /// The newest revision of the family, if it is the wanted one: an earlier run that was cut
+    /// The newest revision of the family, if it equals the wanted one: an earlier run that was cut
     /// off registered it.
     async fn newest_like(&self, wanted: &TaskDefinition) -> Result<Option<RevisionId>> {
         let family = wanted.family();
@@ -200,10 +201,11 @@ impl EcsServiceDeployer {
     }
 }
 
-/// Whether a described revision can be run: a deregistered one is in nobody's next deployment
+/// Whether a described revision can be run: no new deployment can use a deregistered one
 /// ([ECS guide](https://docs.aws.amazon.com/AmazonECS/latest/developerguide/deregister-task-definition-v2.html)).
 pub(super) fn is_active(described: &Value) -> bool {
-    let status = described.pointer("/taskDefinition/status");
-    let status = status.and_then(Value::as_str);
+    let status = described
+        .pointer("/taskDefinition/status")
+        .and_then(Value::as_str);
     status.is_none_or(|status| status == "ACTIVE")
 }

@@ -37,8 +37,8 @@ impl ServiceDeployer for EcsServiceDeployer {
         update::update(self, update).await
     }
 
-    /// 30 seconds: a sent call may still land for 10, the limit of a changing call, and three times
-    /// that leaves room for reads that lag behind it. ECS is
+    /// 30 seconds: a call without an answer may still land for 10 s, the limit of a change, and
+    /// three times that leaves room for reads that lag behind it. ECS is
     /// [eventually consistent](https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_RunTask.html)
     /// and states no bound.
     fn propagation(&self) -> Duration {
@@ -47,8 +47,10 @@ impl ServiceDeployer for EcsServiceDeployer {
 
     async fn resolve(&self, revision: &RevisionId) -> Result<RevisionId> {
         let (described, _) = self.definition(revision.as_str()).await?;
-        let arn = described.pointer("/taskDefinition/taskDefinitionArn");
-        let arn = arn.and_then(Value::as_str).unwrap_or(revision.as_str());
+        let arn = described
+            .pointer("/taskDefinition/taskDefinitionArn")
+            .and_then(Value::as_str)
+            .unwrap_or(revision.as_str());
         Ok(RevisionId::new(arn))
     }
 

@@ -1,5 +1,5 @@
-//! What AWS checks of a service beyond its model: what refuses there refuses here, each with what
-//! to write instead; what is merely unwise is a note.
+//! What AWS checks of a service beyond its model: what AWS refuses is a refusal here, each with
+//! what to write instead; what is merely unwise is a note.
 //!
 //! If no other page is named, a rule's source is the text of
 //! [CreateService](https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_CreateService.html)
@@ -86,7 +86,7 @@ pub(super) fn service(document: &Value) -> Vec<Told> {
     told
 }
 
-/// Where it runs.
+/// The launch type, capacity providers and network of the service.
 fn launch(document: &Value) -> Vec<Told> {
     let mut told = Vec::new();
     let launch = text(document, "launchType");
@@ -125,7 +125,7 @@ fn launch(document: &Value) -> Vec<Told> {
     let desired = document.get("desiredCount").filter(|one| is_said(one));
     match desired {
         None if !is_daemon => {
-            let message = "it is missing: how many copies are to run is for you to say";
+            let message = "it is missing: only you know how many copies are to run";
             told.push(wrong("desiredCount", message, "write a number"));
         }
         Some(count) if is_daemon => {
@@ -137,14 +137,14 @@ fn launch(document: &Value) -> Vec<Told> {
     let is_there = |field: &str| document.get(field).is_some_and(is_said);
     for field in ["placementConstraints", "placementStrategy"] {
         if is_fargate && is_there(field) {
-            let message = "Fargate places by itself";
+            let message = "Fargate places tasks by itself";
             told.push(wrong(field, message, "leave it out"));
         }
     }
     // "The platform version must be null when specifying an EC2 launch type", says AWS
     // (https://github.com/hashicorp/terraform-provider-awscc/issues/2122).
     if ["EC2", "EXTERNAL"].contains(&launch) && is_there("platformVersion") {
-        let message = format!("{launch} has none, Fargate has");
+        let message = format!("{launch} has no platform version, only Fargate has");
         told.push(wrong("platformVersion", message, "leave it out"));
     }
     if is_there("role") && vpc.is_some_and(is_said) {
@@ -186,7 +186,7 @@ fn rollout(document: &Value) -> Vec<Told> {
     };
     if switch("enable") && switch("rollback") {
         let message =
-            "with rollback ECS takes failed rollouts back by itself, to the last that was complete";
+            "with `rollback`, ECS rolls failed rollouts back by itself, to the last completed one";
         told.push(unwise(
             "deploymentConfiguration.deploymentCircuitBreaker",
             message,
@@ -195,7 +195,7 @@ fn rollout(document: &Value) -> Vec<Told> {
     let number = |path: &str| document.pointer(path).and_then(Value::as_u64);
     let desired = number("/desiredCount");
     let is_daemon = text(document, "schedulingStrategy") == "DAEMON";
-    // A daemon is replaced in its place, instance by instance.
+    // A daemon is replaced in place, instance by instance.
     let defaults = if is_daemon { (0, 100) } else { (100, 200) };
     let least = number(&format!("{configuration}/minimumHealthyPercent")).unwrap_or(defaults.0);
     let most = number(&format!("{configuration}/maximumPercent")).unwrap_or(defaults.1);
@@ -220,7 +220,7 @@ fn rollout(document: &Value) -> Vec<Told> {
     if desired == Some(1) {
         told.push(unwise(
             "desiredCount",
-            "one copy alone serves all that is sent there, and its end is an outage",
+            "a single copy serves all requests, and its end is an outage",
         ));
     }
     let is_balanced = list(document, "/loadBalancers").next().is_some();
@@ -233,7 +233,7 @@ fn rollout(document: &Value) -> Vec<Told> {
         .iter()
         .any(|path| document.pointer(path).is_some_and(is_said));
     if grace > 0 && !is_balanced && !is_reached {
-        let message = "without a balancer it counts for the containers' own checks alone";
+        let message = "without a balancer it counts only for the containers' own checks";
         told.push(unwise("healthCheckGracePeriodSeconds", message));
     }
     told
@@ -246,7 +246,7 @@ mod tests {
     use super::*;
     use crate::aws::document::told;
 
-    /// As the guide prints it, shortened where it is right.
+    /// The guide's service, shortened to the parts with problems.
     fn guides_service() -> Value {
         json!({
             "serviceName": "chatbot-fastapi", "taskDefinition": "chatbot-fastapi:LATEST",
@@ -269,8 +269,8 @@ mod tests {
                 "loadBalancers[0].targetGroupArn: a placeholder stands there, not a value",
                 "taskDefinition: `chatbot-fastapi:LATEST` is no revision: a family, or family:NUMBER",
                 "networkConfiguration.awsvpcConfiguration.securityGroups[0]: `sg-chatbot-fastapi` is a name, not an id",
-                "note deploymentConfiguration.deploymentCircuitBreaker: with rollback ECS takes failed rollouts back by itself, to the last that was complete",
-                "note desiredCount: one copy alone serves all that is sent there, and its end is an outage",
+                "note deploymentConfiguration.deploymentCircuitBreaker: with `rollback`, ECS rolls failed rollouts back by itself, to the last completed one",
+                "note desiredCount: a single copy serves all requests, and its end is an outage",
             ]
         );
     }
@@ -379,11 +379,11 @@ mod tests {
             ),
             (
                 json!({"desiredCount": 2, "launchType": "EC2", "platformVersion": "1.4.0"}),
-                "platformVersion: EC2 has none",
+                "platformVersion: EC2 has no platform version",
             ),
             (
                 json!({"desiredCount": 2, "launchType": "FARGATE", "placementStrategy": [{"type": "random"}]}),
-                "placementStrategy: Fargate places by itself",
+                "placementStrategy: Fargate places tasks by itself",
             ),
             (
                 json!({"desiredCount": 2, "role": "ecs", "networkConfiguration":

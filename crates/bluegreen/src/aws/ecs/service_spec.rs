@@ -12,9 +12,10 @@ use crate::{
     preflight::Finding,
 };
 
-/// A service definition as JSON, spelt as the AWS CLI takes it (`aws ecs create-service
-/// --cli-input-json`). It is used where the service does not exist yet; a later deployment changes
-/// the task definition alone, so that a rollback restores all of what it changed.
+/// A service definition as JSON, spelt as the AWS CLI takes it
+/// (`aws ecs create-service --cli-input-json`). It is used if the service does not exist yet; a
+/// later deployment changes the task definition alone, so that a rollback restores everything that
+/// was changed.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ServiceSpec {
     document: Map<String, Value>,
@@ -26,13 +27,13 @@ impl ServiceSpec {
     ///
     /// # Errors
     ///
-    /// `Invalid` where it is no JSON object, with line and column.
+    /// `Invalid` if it is not a JSON object, with line and column.
     pub fn from_json(text: &str) -> Result<Self> {
         let (file, document) = File::read("service definition", Input::Service, text, None)?;
         Ok(Self { document, file })
     }
 
-    /// Takes a field or value that is newer than this crate's model of AWS, by its path as a
+    /// Accepts a field or value that is newer than this crate's model of AWS, by its path as a
     /// finding names it. It reaches AWS as it is, and its finding becomes a note.
     #[must_use]
     pub fn accept_unknown(mut self, path: &str) -> Self {
@@ -40,8 +41,8 @@ impl ServiceSpec {
         self
     }
 
-    /// Everything that is wrong with it: refusals are what AWS would refuse or run otherwise than
-    /// was meant, notes what is merely unwise.
+    /// Everything that is wrong with it: a refusal for what AWS would refuse or run otherwise than
+    /// was meant, a note for what is merely unwise.
     #[must_use]
     pub fn findings(&self) -> Vec<Finding> {
         let rules = service_rules::service(&Value::Object(self.document.clone()));
@@ -67,7 +68,7 @@ impl ServiceSpec {
         u32::try_from(count).ok()
     }
 
-    /// All that it says.
+    /// The whole document.
     pub(super) fn document(&self) -> Value {
         Value::Object(self.document.clone())
     }
@@ -107,8 +108,9 @@ impl ServiceSpec {
         Value::Object(input)
     }
 
-    /// The settings in which a described service differs: they are not applied by a deployment.
-    /// What the file leaves out is no difference, and neither is a default that it spells.
+    /// The settings in which a described service differs: a deployment does not apply them. A
+    /// setting that the file leaves out is no difference, and neither is a default that the file
+    /// spells out.
     pub(crate) fn differences(&self, described: &Value) -> Vec<String> {
         let mut lines = Vec::new();
         for field in fields_of_input(Input::Service) {
@@ -137,10 +139,11 @@ impl ServiceSpec {
     }
 }
 
-/// What each run says itself.
+/// The fields that each run sets itself.
 const SET_BY_A_RUN: [&str; 4] = ["cluster", "serviceName", "taskDefinition", "clientToken"];
 
-/// Where an answer of DescribeServices has a field of CreateService; nothing if it never has it.
+/// The value of a field of CreateService in an answer of DescribeServices; `None` if answers never
+/// have it.
 fn found<'a>(described: &'a Value, field: &str) -> Option<&'a Value> {
     let has = |name: &str, field: &str| fields_of_output(name).iter().any(|one| one == field);
     let name = if field == "role" { "roleArn" } else { field };
@@ -155,8 +158,8 @@ fn found<'a>(described: &'a Value, field: &str) -> Option<&'a Value> {
     })
 }
 
-/// Each place in which `found` does not say what `wanted` says. AWS adds fields of its own, keeps
-/// no order of lists, and answers with ARNs if it was given names.
+/// Each place in which `found` differs from `wanted`. AWS adds fields of its own, reorders lists,
+/// and answers with ARNs if it was given names.
 fn differs(
     path: &str,
     wanted: &Value,
@@ -182,14 +185,14 @@ fn differs(
                 });
                 if !is_there {
                     lines.push(format!(
-                        "{path}: the file says {one}, which the service has not"
+                        "{path}: the file says {one}, which the service does not have"
                     ));
                 }
             }
         }
         (Value::String(wanted), Value::String(found))
             if found.starts_with("arn:") && found.ends_with(&format!("/{wanted}")) => {}
-        // AWS answers with the version that is the latest.
+        // For `LATEST`, AWS answers with the number of the latest version.
         (Value::String(wanted), Value::String(_))
             if path == "platformVersion" && wanted == "LATEST" => {}
         (wanted, found) if wanted == found => {}

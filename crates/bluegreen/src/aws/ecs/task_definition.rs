@@ -36,19 +36,20 @@ use crate::{
 /// ```
 #[derive(Clone)]
 pub struct TaskDefinition {
-    /// What a register accepts.
+    /// The fields that a register accepts.
     document: Map<String, Value>,
-    /// If it was read from one.
+    /// The file that it was read from, if any.
     file: Option<File>,
 }
 
 impl TaskDefinition {
     /// Reads a file: what a register accepts, or what a describe prints, wrapped in
-    /// `taskDefinition` or not. What it lacks or misspells is among its [`findings`](Self::findings).
+    /// `taskDefinition` or not. Missing and misspelt fields are among its
+    /// [`findings`](Self::findings).
     ///
     /// # Errors
     ///
-    /// `Invalid` if it is no JSON object, with line and column.
+    /// `Invalid` if it is not a JSON object, with line and column.
     pub fn from_json(text: &str) -> Result<Self> {
         let what = "task definition";
         let (file, document) =
@@ -59,7 +60,7 @@ impl TaskDefinition {
             && let Some(name) = document.keys().find(beside)
         {
             return Err(invalid(&format!("`{name}` stands beside `taskDefinition`"))
-                .with_hint("put everything inside of it, or leave it out"));
+                .with_hint("put everything inside `taskDefinition`, or leave it out"));
         }
         Ok(Self {
             document: unwrapped(Value::Object(document))?,
@@ -67,7 +68,7 @@ impl TaskDefinition {
         })
     }
 
-    /// From the answer of DescribeTaskDefinition, or from the bare document.
+    /// Reads the answer of DescribeTaskDefinition, or the bare document.
     pub(crate) fn from_described(answer: Value) -> Result<Self> {
         let document = unwrapped(answer)?;
         let definition = Self {
@@ -83,7 +84,7 @@ impl TaskDefinition {
         Ok(definition)
     }
 
-    /// Takes a field or value that is newer than this crate's model of AWS, by its path as a
+    /// Accepts a field or value that is newer than this crate's model of AWS, by its path as a
     /// finding names it. It reaches AWS as it is, and its finding becomes a note.
     #[must_use]
     pub fn accept_unknown(mut self, path: &str) -> Self {
@@ -113,15 +114,20 @@ impl TaskDefinition {
         self.container(container)?.get("image")?.as_str()
     }
 
-    /// The platform that its tasks run on, as container engines name it, such as `linux/arm64`; `None`
-    /// if the container instances decide. On Fargate it is `linux/amd64` where nothing else is said
+    /// The platform that its tasks run on, as container engines name it, such as `linux/arm64`;
+    /// `None` if the container instances decide. On Fargate it is `linux/amd64` if the definition
+    /// does not name another
     /// ([ECS API](https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_RuntimePlatform.html)).
     #[must_use]
     pub fn platform(&self) -> Option<String> {
         let platform = self.document.get("runtimePlatform");
         let said = |field: &str| platform?.get(field)?.as_str();
-        let needs = self.document.get("requiresCompatibilities");
-        let needs = needs.and_then(Value::as_array).into_iter().flatten();
+        let needs = self
+            .document
+            .get("requiresCompatibilities")
+            .and_then(Value::as_array)
+            .into_iter()
+            .flatten();
         let is_fargate = needs.into_iter().any(|one| one == "FARGATE");
         let architecture = match said("cpuArchitecture") {
             Some("ARM64") => "arm64",
@@ -136,11 +142,11 @@ impl TaskDefinition {
         Some(format!("{system}/{architecture}"))
     }
 
-    /// The same with another image in the container of this name, and nothing else changed.
+    /// Returns the same definition with another image in the container of this name.
     ///
     /// # Errors
     ///
-    /// `Invalid` where there is no container of this name; the hint lists those there are.
+    /// `Invalid` if there is no container of this name; the hint lists the names.
     pub fn with_image(mut self, container: &str, image: &ImageRef) -> Result<Self> {
         let names = self.containers().join(", ");
         let containers = self
@@ -161,8 +167,8 @@ impl TaskDefinition {
         Ok(self)
     }
 
-    /// Everything that is wrong with it: refusals are what AWS would refuse or run otherwise than
-    /// was meant, notes what is merely unwise.
+    /// Everything that is wrong with it: a refusal for what AWS would refuse or run otherwise than
+    /// was meant, a note for what is merely unwise.
     #[must_use]
     pub fn findings(&self) -> Vec<Finding> {
         let rules = task_rules::task_definition(&Value::Object(self.document.clone()));
@@ -172,16 +178,16 @@ impl TaskDefinition {
         }
     }
 
-    /// Whether AWS would run the same by both: what it fills in, converts or leaves out by itself
-    /// does not count ("1 vCPU" is 1024), and neither does the order of containers, environment
-    /// variables, secrets, tags and other lists in which it says nothing.
+    /// Whether AWS would run the same by both definitions: what AWS fills in, converts or leaves
+    /// out does not count ("1 vCPU" is 1024), and neither does the order of containers, environment
+    /// variables, secrets, tags and other lists whose order has no meaning.
     #[must_use]
     pub fn is_same_as(&self, other: &Self) -> bool {
         self.canonical() == other.canonical()
     }
 
     /// What `other` changes, as lines of a unified diff. Values of environment variables are
-    /// masked: that one changed is shown, what it holds is not.
+    /// masked: the diff shows that a value changed, but not the value.
     #[must_use]
     pub fn diff(&self, other: &Self) -> Vec<String> {
         let (mut before, mut after) = (self.canonical(), other.canonical());
@@ -199,7 +205,7 @@ impl TaskDefinition {
         Value::Object(self.document.clone())
     }
 
-    /// Where the log lines of a container of a task are, if they go to CloudWatch.
+    /// The place of a container's log lines for a task, if they go to CloudWatch.
     pub(crate) fn log_place(&self, container: &str, task: &str) -> Option<String> {
         let logs = self.container(container)?.get("logConfiguration")?;
         let options = logs.get("options")?;
@@ -239,8 +245,8 @@ fn invalid(message: &str) -> Error {
     )
 }
 
-/// What AWS adds to a task definition when it describes it, and refuses when it is registered.
-/// Everything else is kept, fields that this crate has never heard of included.
+/// The fields that AWS adds when it describes a task definition, and refuses when it registers one.
+/// Everything else is kept, even fields that this crate does not know.
 fn read_only() -> Vec<String> {
     let sent: Vec<&str> = fields_of_input(Input::TaskDefinition).collect();
     let answered = fields_of_output("TaskDefinition").iter();
@@ -248,15 +254,15 @@ fn read_only() -> Vec<String> {
     added.cloned().collect()
 }
 
-/// The document inside of an answer, with what a register accepts.
+/// The document inside an answer, with the fields that a register accepts.
 fn unwrapped(answer: Value) -> Result<Map<String, Value>> {
     let Value::Object(mut document) = answer else {
-        return Err(invalid("no JSON object"));
+        return Err(invalid("not a JSON object"));
     };
     if let Some(inner) = document.remove("taskDefinition") {
         let tags = document.remove("tags");
         let Value::Object(inner) = inner else {
-            return Err(invalid("`taskDefinition` is no JSON object"));
+            return Err(invalid("`taskDefinition` is not a JSON object"));
         };
         document = inner;
         if let Some(tags) = tags {
@@ -266,7 +272,7 @@ fn unwrapped(answer: Value) -> Result<Map<String, Value>> {
     for field in read_only() {
         document.remove(&field);
     }
-    // AWS keeps tags of its own, which no one else may write.
+    // AWS keeps tags of its own, which only AWS may write.
     let is_ours = |tag: &Value| !text(tag, "key").starts_with("aws:");
     if let Some(Value::Array(tags)) = document.get_mut("tags") {
         tags.retain(is_ours);
@@ -294,7 +300,8 @@ const PLACES_OF_LOGS: [&str; 8] = [
     "mode",
 ];
 
-/// Masks what may be secret. Where the value is another one than `before` holds, that is shown.
+/// Masks values that may be secret. A value that differs from the one in `before` is marked as
+/// changed.
 fn mask(value: &mut Value, before: Option<&Value>) {
     let earlier = |container: &str, field: &str, name: &str| -> Option<Value> {
         let containers = before?.get("containerDefinitions")?.as_array()?;
@@ -321,7 +328,8 @@ fn mask(value: &mut Value, before: Option<&Value>) {
         }
         let options = container.pointer_mut("/logConfiguration/options");
         for (name, option) in options.and_then(Value::as_object_mut).into_iter().flatten() {
-            // Drivers have options of their own for passwords; only what places logs is shown.
+            // Drivers have options of their own for passwords; only options that say where logs are
+            // stay visible.
             if !PLACES_OF_LOGS.contains(&name.as_str()) {
                 *option = json!("[masked]");
             }
@@ -366,7 +374,7 @@ mod tests {
         })
     }
 
-    /// Every field that a register documents, and some that nobody knows yet, with any content.
+    /// Every field that a register documents, and some that no version knows yet, with any content.
     fn document() -> impl Strategy<Value = Map<String, Value>> {
         const FIELDS: [&str; 18] = [
             "taskRoleArn",

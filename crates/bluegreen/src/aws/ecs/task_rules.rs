@@ -1,4 +1,4 @@
-//! What AWS checks of a task definition beyond its model: what refuses there refuses here, each
+//! What AWS checks of a task definition beyond its model: what AWS refuses is a refusal here, each
 //! with what to write instead; what is merely unwise is a note.
 //!
 //! If no other page is named, a rule's source is the text of
@@ -14,7 +14,7 @@ use crate::aws::{
     document::{Told, each, is_said, list, placeholders, ranges, tags, text, unwise, wrong},
 };
 
-/// What a task may have on Fargate: CPU units, and memory in MiB from, to, in steps of
+/// The sizes of a task on Fargate: CPU units, and memory in MiB from, to, in steps of
 /// ([AWS](https://docs.aws.amazon.com/AmazonECS/latest/developerguide/task-cpu-memory-error.html)).
 const FARGATE: [(u32, u32, u32, u32); 7] = [
     (256, 512, 2048, 512),
@@ -50,7 +50,7 @@ const RANGES: [(&str, i64, i64); 10] = [
     ("containerDefinitions[].memory", 4, i64::MAX),
 ];
 
-/// What a task on Fargate cannot have
+/// Fields that a task on Fargate cannot have
 /// ([AWS](https://docs.aws.amazon.com/AmazonECS/latest/developerguide/fargate-tasks-services.html));
 /// `sourcePath`, `devices` and `sharedMemorySize` by the texts of HostVolumeProperties and
 /// LinuxParameters.
@@ -89,7 +89,7 @@ pub(super) fn task_definition(document: &Value) -> Vec<Told> {
     if is_fargate {
         told.extend(fargate(document));
     }
-    // Windows has the sizes of its containers alone, but on Fargate.
+    // On Windows a task has only the sizes of its containers, except on Fargate.
     if is_fargate || !is_windows(document) {
         told.extend(sizes(document, is_fargate));
     }
@@ -117,7 +117,7 @@ pub(super) fn task_definition(document: &Value) -> Vec<Told> {
     if !essential {
         told.push(wrong(
             "containerDefinitions",
-            "none is essential",
+            "no container is essential",
             "at least one must be: its end is the task's",
         ));
     }
@@ -171,7 +171,11 @@ fn fargate(document: &Value) -> Vec<Told> {
     let memory = units(text(document, "memory"), "gb");
     let (Some(cpu), Some(memory)) = (cpu, memory) else {
         let hint = "Fargate needs both: \"1024\" or \"1 vCPU\", and \"2048\" or \"2 GB\"";
-        told.push(wrong("cpu, memory", "they are missing, or no sizes", hint));
+        told.push(wrong(
+            "cpu, memory",
+            "they are missing, or are not sizes",
+            hint,
+        ));
         return told;
     };
     let fits = FARGATE.iter().any(|(units, from, to, step)| {
@@ -192,8 +196,8 @@ fn is_windows(document: &Value) -> bool {
     text(&document["runtimePlatform"], "operatingSystemFamily").starts_with("WINDOWS")
 }
 
-/// What the containers take, against what the task has: by the texts of ContainerDefinition, all
-/// memory that is reserved must be within the task's, and on Fargate all CPU too.
+/// The sizes of the containers against the task's: by the texts of ContainerDefinition, all
+/// reserved memory must be within the task's, and on Fargate all CPU too.
 fn sizes(document: &Value, is_fargate: bool) -> Vec<Told> {
     let mut told = Vec::new();
     let task_memory = units(text(document, "memory"), "gb").map(u64::from);
@@ -209,7 +213,11 @@ fn sizes(document: &Value, is_fargate: bool) -> Vec<Told> {
         match (hard, soft, task_memory) {
             (Some(hard), _, Some(all)) if hard > all => {
                 let message = format!("{hard} MiB are more than the task's {all}");
-                told.push(wrong(&at, message, "give the task more, or this less"));
+                told.push(wrong(
+                    &at,
+                    message,
+                    "give the task more, or this container less",
+                ));
             }
             (Some(hard), Some(soft), _) if hard < soft => {
                 let message = format!("{hard} MiB are less than the {soft} that are reserved");
@@ -229,7 +237,7 @@ fn sizes(document: &Value, is_fargate: bool) -> Vec<Told> {
         let message = format!("the containers take {sum} in all, and the task has {all}");
         told.push(match field {
             "cpu" if !is_fargate => unwise(field, message),
-            _ => wrong(field, message, "give the task more, or them less"),
+            _ => wrong(field, message, "give the task more, or the containers less"),
         });
     }
     told
@@ -316,7 +324,8 @@ fn dependencies(document: &Value) -> Vec<Told> {
             }
         }
     }
-    // A container that waits for nothing can start; what is left at the end waits in a circle.
+    // A container that waits for nothing can start; containers that are left at the end wait in a
+    // circle.
     let mut waiting: BTreeSet<usize> = edges.iter().map(|(from, _)| *from).collect();
     loop {
         let is_free = |one: &usize| {
@@ -336,7 +345,7 @@ fn dependencies(document: &Value) -> Vec<Told> {
     told
 }
 
-/// FireLens: logs that go to a router, and the router
+/// FireLens: logs that go to a router, and the router itself
 /// ([AWS](https://docs.aws.amazon.com/AmazonECS/latest/developerguide/using_firelens.html)).
 fn log_routers(document: &Value) -> Vec<Told> {
     let mut told = Vec::new();
@@ -512,7 +521,7 @@ mod tests {
             "256 CPU units and 8192 MiB",
             "stands twice",
             "image: it is missing",
-            "none is essential",
+            "no container is essential",
             "need it on Fargate",
         ] {
             assert!(told.contains(sign), "{sign} in {told}");

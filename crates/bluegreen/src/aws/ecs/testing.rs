@@ -64,7 +64,7 @@ impl Ecs {
         self
     }
 
-    /// The service is read, and is so.
+    /// ECS describes the service like this.
     pub(super) fn describes(self, service: Value) -> Self {
         self.answers(
             EcsCall::DescribeServices,
@@ -73,7 +73,7 @@ impl Ecs {
         )
     }
 
-    /// The service is read, and there is none.
+    /// ECS is asked for the service, and has none.
     pub(super) fn misses(self) -> Self {
         let failures = json!([{"arn": SERVICE, "reason": "MISSING"}]);
         self.answers(
@@ -83,12 +83,12 @@ impl Ecs {
         )
     }
 
-    /// A revision is read, and is so.
+    /// ECS describes a revision like this.
     pub(super) fn defines(self, revision: &str, answer: Value) -> Self {
         self.answers(EcsCall::DescribeTaskDefinition, defined(revision), answer)
     }
 
-    /// The newest revision of the family is asked for.
+    /// ECS is asked for the newest revision of the family.
     pub(super) fn lists(self, arns: &[&str]) -> Self {
         self.answers(
             EcsCall::ListTaskDefinitions,
@@ -111,7 +111,7 @@ impl Ecs {
     }
 }
 
-/// As AWS, or the way to it, would have it.
+/// An error as AWS, or the way to AWS, would give it.
 pub(super) fn failure(call: EcsCall, kind: ErrorKind) -> ApiError {
     ApiError::new(kind, call.operation(), "Code", "what AWS says")
 }
@@ -128,7 +128,7 @@ pub(super) fn listed() -> Value {
     json!({"familyPrefix": "chatbot", "status": "ACTIVE", "sort": "DESC", "maxResults": 1})
 }
 
-/// A service that runs its first revision with four copies, and leaves failed rollouts to us.
+/// A service that runs its first revision with four copies, and leaves rollbacks to us.
 pub(super) fn service() -> Value {
     json!({
         "serviceArn": SERVICE, "serviceName": "chatbot", "status": "ACTIVE",
@@ -208,7 +208,7 @@ pub(super) fn definition(arn: &str, image: &ImageRef) -> Value {
     json!({"taskDefinition": described, "tags": tags})
 }
 
-/// What a register accepts; it has a field that nobody knows yet.
+/// The fields that a register accepts, with one that no version knows yet.
 pub(super) fn document(image: &ImageRef) -> Value {
     json!({
         "family": "chatbot", "networkMode": "awsvpc", "fieldOfNextYear": {"kept": [1, 2.5, "x"]},

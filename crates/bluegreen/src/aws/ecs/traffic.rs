@@ -41,7 +41,8 @@ pub(super) async fn of_new(
     Ok(vec![Finding::refusal(why).with_hint(hint)])
 }
 
-/// Who gets traffic from where, and who is asked by checks. `account` is that of the service.
+/// Where the service gets traffic from, and whether checks ask it. `account` is that of the
+/// service.
 pub(super) async fn findings(
     deployer: &EcsServiceDeployer,
     name: &str,
@@ -55,12 +56,15 @@ pub(super) async fn findings(
             let owner = group.as_str().split(':').nth(4).unwrap_or_default();
             if owner != account && !account.is_empty() {
                 let message = format!(
-                    "who gets traffic by target group {group} of service {name} cannot be seen: \
-                     it is of account {owner}"
+                    "the traffic by target group {group} of service {name} cannot be seen: \
+                     the group is of account {owner}"
                 );
-                return Ok(vec![unseen(message, "look at its rules with that account")]);
+                return Ok(vec![unseen(
+                    message,
+                    "look at the group's rules with that account",
+                )]);
             }
-            let hint = "the service registers its tasks with it: mend the service first";
+            let hint = "the service registers its tasks with this group: repair the service first";
             return Ok(vec![Finding::refusal(no_group(group)).with_hint(hint)]);
         }
         Err(error) => return Err(error),
@@ -83,7 +87,10 @@ async fn judge(
     let routes = &ways.routes;
     let mut findings = Vec::new();
     for error in &ways.unseen {
-        let message = format!("who is sent to {} cannot be seen: {error}", group.name());
+        let message = format!(
+            "which requests reach {} cannot be seen: {error}",
+            group.name()
+        );
         findings.push(unseen(message, error.hint().unwrap_or(ALLOW)));
     }
     if routes.is_empty() && ways.unseen.is_empty() {
@@ -95,7 +102,7 @@ async fn judge(
     }
     if routes.iter().all(|route| route.weight == 0) && ways.unseen.is_empty() {
         let message = format!(
-            "no request reaches {}: checks through the balancer ask whoever gets the traffic",
+            "no request reaches {}: checks through the balancer ask the service that gets the traffic",
             group.name()
         );
         findings.push(
@@ -115,8 +122,8 @@ async fn judge(
             if let Some(covered) = (100 * copies).checked_div(serving) {
                 let covered = covered.min(100);
                 findings.push(Finding::note(format!(
-                    "{name} runs {copies} where {serving} serve: enough for {covered} % of the \
-                     traffic; 50 % needs {}, 100 % needs {serving}",
+                    "{name} runs {copies} copies, and {serving} targets serve now: enough for \
+                     {covered} % of the traffic; 50 % needs {}, 100 % needs {serving}",
                     serving.div_ceil(2)
                 )));
             }
@@ -125,7 +132,7 @@ async fn judge(
     Ok(findings)
 }
 
-/// What it means that a route sends something to the service.
+/// The finding about a route that sends requests to the service.
 fn of_weight(name: &str, route: &Route) -> Finding {
     let live = |also: &str| {
         let share = match 100 * route.weight / route.sum.max(1) {
@@ -153,7 +160,7 @@ fn of_weight(name: &str, route: &Route) -> Finding {
         ))
         .with_hint(format!(
             "put an application load balancer before it; or accept `{accepted}`: the deployment \
-             then replaces what users are served by"
+             then replaces what serves users"
         )),
         Whose::Unknown(failure) => unknown(name, route, failure),
     }

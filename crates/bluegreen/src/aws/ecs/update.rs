@@ -15,10 +15,10 @@ use crate::{
     service::{DeploymentId, RevisionId, RollbackPoint, Target, Update},
 };
 
-/// Where a deployment keeps, with the service itself, what it deployed and what ran before.
+/// The tags of the service in which a deployment keeps what it deployed and what ran before.
 pub(super) const DEPLOYED_TAG: &str = "bluegreen:deployed";
 pub(super) const PREVIOUS_TAG: &str = "bluegreen:previous";
-/// The previous of a service that did not exist.
+/// The previous revision of a service that did not exist.
 pub(super) const NOTHING: &str = "none";
 
 pub(super) async fn update(deployer: &EcsServiceDeployer, update: &Update) -> Result<DeploymentId> {
@@ -40,15 +40,15 @@ pub(super) async fn update(deployer: &EcsServiceDeployer, update: &Update) -> Re
             }
             Target::Nothing => return conflict("there is nothing to stop"),
         },
-        (None, Some(_)) => return conflict("it exists meanwhile"),
-        (Some(_), None) => return conflict("it is gone meanwhile"),
+        (None, Some(_)) => return conflict("the service exists by now"),
+        (Some(_), None) => return conflict("the service is gone by now"),
         (Some(from), Some(now)) => {
             let primary = now.primary().map(wire::Deployment::id);
             let is_known = |primary: &DeploymentId| {
                 *primary == from.deployment || update.older.contains(primary)
             };
             if !primary.as_ref().is_some_and(is_known) {
-                return conflict("another deployment has begun meanwhile");
+                return conflict("another deployment has begun since the last read");
             }
             let mut input = json!({"cluster": deployer.cluster, "service": deployer.service});
             match &update.to {
@@ -58,8 +58,8 @@ pub(super) async fn update(deployer: &EcsServiceDeployer, update: &Update) -> Re
                     if now.desired_count == 0 {
                         input["desiredCount"] = json!(deployer.copies(&attempted)?);
                     }
-                    // Without it ECS sees nothing to do for the revision that it has; for a way back
-                    // that is under way already, there is nothing.
+                    // Without force, ECS sees nothing to do for the revision that it has; a
+                    // rollback that is under way already needs nothing more.
                     let is_forward = update.rollback_point.is_some();
                     if is_forward && is_same_revision(from.revision.as_str(), revision.as_str()) {
                         input["forceNewDeployment"] = json!(true);
@@ -89,7 +89,8 @@ pub(super) async fn update(deployer: &EcsServiceDeployer, update: &Update) -> Re
     };
     match (service.primary(), &update.to) {
         (None, _) => unknown("no deployment".to_owned()),
-        // Followed by its id, it would win with something else than was asked for.
+        // Followed by its id, this deployment would complete with another revision than was asked
+        // for.
         (Some(primary), Target::Revision(wanted))
             if !is_same_revision(wanted.as_str(), &primary.task_definition) =>
         {
@@ -100,9 +101,9 @@ pub(super) async fn update(deployer: &EcsServiceDeployer, update: &Update) -> Re
 }
 
 impl EcsServiceDeployer {
-    /// Keeps the rollback point with the service.
+    /// Keeps the rollback point in tags of the service.
     async fn record(&self, arn: &str, point: &RollbackPoint) -> Result<()> {
-        let attempted = format!("record on {} where a rollback goes", self.service);
+        let attempted = format!("record the rollback point on {}", self.service);
         let tags: Vec<Value> = tags_of(point)
             .into_iter()
             .map(|(key, value)| json!({"key": key, "value": value}))
@@ -110,8 +111,8 @@ impl EcsServiceDeployer {
         let input = json!({"resourceArn": arn, "tags": tags});
         let tagged = self.aws.ecs.call(EcsCall::TagResource, input).await;
         tagged.map(drop).map_err(|mut error| {
-            // Whether or not the tags are there: no deployment has begun, and writing them again
-            // is harmless.
+            // The tags may be there or not: no deployment has begun, and writing them again is
+            // harmless.
             if error.kind == ErrorKind::OutcomeUnknown {
                 error.kind = ErrorKind::Unavailable;
             }
@@ -119,7 +120,7 @@ impl EcsServiceDeployer {
         })
     }
 
-    /// An update that certainly did not happen must not hide where a rollback of what runs goes.
+    /// Restores the rollback point of what runs after an update that certainly did not happen.
     async fn put_back(&self, before: &Service, update: &Update, error: &Error) {
         if update.rollback_point.is_none() || error.kind() == ErrorKind::OutcomeUnknown {
             return;
@@ -128,7 +129,7 @@ impl EcsServiceDeployer {
             return;
         };
         if let Err(error) = self.record(&before.service_arn, &point).await {
-            tracing::warn!(%error, "the rollback point of what runs is not put back");
+            tracing::warn!(%error, "the rollback point of what runs is not restored");
         }
     }
 
@@ -150,7 +151,7 @@ impl EcsServiceDeployer {
         self.call(EcsCall::CreateService, input, &attempted).await
     }
 
-    /// The same create twice, after a lost answer, is one service
+    /// The same create twice, after a lost answer, makes one service
     /// ([ECS API](https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_CreateService.html)).
     fn token(&self, revision: &RevisionId) -> String {
         let mut hash = Sha256::new();
@@ -166,7 +167,7 @@ impl EcsServiceDeployer {
         token
     }
 
-    /// How many copies a service that stands at zero gets.
+    /// How many copies a service that is scaled to zero gets.
     fn copies(&self, attempted: &str) -> Result<u32> {
         let wanted = self.spec.as_ref().and_then(ServiceSpec::desired_count);
         wanted.filter(|count| *count > 0).ok_or_else(|| {
@@ -179,7 +180,7 @@ impl EcsServiceDeployer {
     }
 }
 
-/// What an earlier deployment kept with the service.
+/// The rollback point that an earlier deployment kept with the service.
 pub(super) fn point_of(service: &Service) -> Option<RollbackPoint> {
     Some(RollbackPoint {
         deployed: RevisionId::new(service.tag(DEPLOYED_TAG)?),

@@ -1,4 +1,4 @@
-//! What is read of ECS's answers: exactly the fields in use.
+//! The parts of ECS's answers that are read: exactly the fields in use.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Deserializer};
@@ -157,8 +157,8 @@ impl Service {
         self.deployments.iter().find(|one| one.status == "PRIMARY")
     }
 
-    /// Whether all copies of a deployment run. Where the service does not say how far rollouts
-    /// are, a deployment that has only begun may want none yet; so the service's count holds too.
+    /// Whether all copies of a deployment run. If the service does not say how far rollouts are, a
+    /// deployment that has only begun may want no copies yet; so the service's count must hold too.
     pub(super) fn is_up(&self, deployment: &Deployment) -> bool {
         deployment.running_count == deployment.desired_count
             && deployment.running_count > 0
@@ -166,7 +166,7 @@ impl Service {
                 || deployment.running_count >= self.desired_count)
     }
 
-    /// Whether the service takes a failed rollout back by itself.
+    /// Whether the service rolls a failed rollout back by itself.
     pub(super) fn takes_back(&self) -> bool {
         let on = |switch: &Option<Switch>| {
             switch
@@ -192,7 +192,7 @@ impl Deployment {
         RevisionId::new(&self.task_definition)
     }
 
-    /// How far it is; a service that does not say is judged by its counts.
+    /// How far the rollout is; judged by the counts if the service does not say.
     pub(super) fn rollout(&self) -> Rollout {
         match self.rollout_state.as_deref() {
             Some("COMPLETED") => Rollout::Completed,

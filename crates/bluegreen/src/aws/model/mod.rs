@@ -1,7 +1,8 @@
-//! What AWS says of itself: the fields, types and values of the requests that files describe.
+//! AWS's own models: the fields, types and values of the requests that files describe.
 //!
 //! `table.json` is derived from AWS's own service models by `tests/model/derive.py`, which CI runs
-//! again. It knows what is spelt how; what AWS checks beyond that stands with each kind of file.
+//! again. It has the spelling and type of each field; AWS's further checks stand with each kind of
+//! file.
 
 mod spelling;
 mod table;

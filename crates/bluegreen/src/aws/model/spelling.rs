@@ -1,17 +1,17 @@
-//! What was meant by a name that AWS does not have, and where it comes from.
+//! The name that was meant by a name that AWS does not have, and the tool whose spelling that is.
 
 use std::collections::{BTreeSet, VecDeque};
 
 use super::table::{Input, Model, Shape};
 use crate::document::spelling::{apart, letters};
 
-/// A name that AWS has, for one that it has not.
+/// A name that AWS has, for a name that it does not have.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Meant<'a> {
     pub(super) name: &'a str,
-    /// It differs in capitals, underscores and the like only, and this is what it looks like.
+    /// The tool's form, if the names differ only in capitals, underscores and the like.
     pub(super) form: Option<&'static str>,
-    /// It differs in no letter.
+    /// Whether the names differ in no letter.
     pub(super) is_same_word: bool,
 }
 
@@ -48,7 +48,7 @@ pub(super) fn meant<'a>(found: &str, known: impl Iterator<Item = &'a str>) -> Op
     })
 }
 
-/// Whose spelling of a name this is.
+/// The tool that spells a name so.
 fn form(found: &str, name: &str) -> Option<&'static str> {
     let is_upper = |text: &str| text.starts_with(|c: char| c.is_ascii_uppercase());
     if found.contains('_') {
@@ -64,18 +64,17 @@ fn form(found: &str, name: &str) -> Option<&'static str> {
     }
 }
 
-/// Where a name belongs that stands in the wrong place: elsewhere in the same file, or in another
-/// kind of file.
+/// Where a misplaced name belongs: elsewhere in the same file, or in another kind of file.
 pub(super) fn belongs(input: Input, found: &str) -> Option<String> {
     let word = letters(found);
     if let Some(path) = path_to(input.model(), input.shape(), &word) {
-        return Some(format!("it belongs into {path}"));
+        return Some(format!("it belongs in {path}"));
     }
     let others = Input::ALL.into_iter().filter(|other| *other != input);
     for other in others {
         let mut fields = other.model().fields(other.shape());
         if let Some((name, _)) = fields.find(|(name, _)| letters(name) == word) {
-            return Some(format!("it belongs into {}: {name}", other.called()));
+            return Some(format!("it belongs in {}: {name}", other.called()));
         }
     }
     None
@@ -104,7 +103,7 @@ fn path_to(model: &Model, start: &str, word: &str) -> Option<String> {
     None
 }
 
-/// Why a document as a whole is of another form, and what to do.
+/// Why a document as a whole has another form, and what to do.
 pub(super) fn form_of_whole(names: &[&str]) -> Option<(&'static str, &'static str)> {
     let has = |name: &str| names.contains(&name);
     if has("Type") && has("Properties") || has("Resources") || has("AWSTemplateFormatVersion") {
@@ -129,7 +128,7 @@ pub(super) fn form_of_whole(names: &[&str]) -> Option<(&'static str, &'static st
     if names.len() <= 2 && names.iter().any(|name| answers.contains(name)) {
         return Some((
             "this is what a describe prints",
-            "take what stands inside, without what AWS alone sets",
+            "take the object inside, without the fields that AWS alone sets",
         ));
     }
     None
@@ -192,17 +191,17 @@ mod tests {
             (
                 Input::TaskDefinition,
                 "portMappings",
-                "it belongs into containerDefinitions[].portMappings",
+                "it belongs in containerDefinitions[].portMappings",
             ),
             (
                 Input::TargetGroup,
                 "HealthCheckGracePeriodSeconds",
-                "it belongs into the ECS service: healthCheckGracePeriodSeconds",
+                "it belongs in the ECS service: healthCheckGracePeriodSeconds",
             ),
             (
                 Input::TaskDefinition,
                 "desiredCount",
-                "it belongs into the ECS service: desiredCount",
+                "it belongs in the ECS service: desiredCount",
             ),
         ] {
             assert_eq!(belongs(input, found).as_deref(), Some(wanted));

@@ -31,7 +31,7 @@ impl Input {
         }
     }
 
-    /// What such a file is called.
+    /// The name of such a file in messages.
     pub(super) fn called(self) -> &'static str {
         match self {
             Self::TaskDefinition => "the task definition",
@@ -41,13 +41,13 @@ impl Input {
         }
     }
 
-    /// Required by AWS, but given by the caller that sends the file, not by it.
+    /// Whether AWS requires the field, but the caller that sends the file adds it.
     pub(super) fn is_given(self, field: &str) -> bool {
         self == Self::Rule && field == "ListenerArn"
     }
 
     /// Whether the request's body goes out as the file has it. The requests of Elastic Load
-    /// Balancing are made by the SDK, which knows what it knows.
+    /// Balancing are made by the SDK, which leaves out fields that it does not know.
     pub(in crate::aws) fn is_sent_as_it_is(self) -> bool {
         matches!(self, Self::TaskDefinition | Self::Service)
     }
@@ -83,14 +83,14 @@ struct Services {
 /// One service's requests.
 #[derive(Debug, Deserialize)]
 pub(in crate::aws) struct Model {
-    /// What the SDK in use lacks, as `Shape.field`.
+    /// Fields that the SDK in use lacks, as `Shape.field`.
     pub(super) unsent: Vec<String>,
     inputs: BTreeMap<String, String>,
     outputs: BTreeMap<String, Vec<String>>,
     pub(in crate::aws) shapes: BTreeMap<String, Shape>,
 }
 
-/// What may stand at a place.
+/// The values that may stand at a place.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(tag = "is", rename_all = "lowercase")]
 pub(in crate::aws) enum Shape {
@@ -122,11 +122,11 @@ pub(in crate::aws) enum Shape {
     Whole(Bounds),
     Number(Bounds),
     Bool {},
-    /// Whatever stands there is taken.
+    /// Any value.
     Any {},
 }
 
-/// From and to, both included.
+/// The least and the largest, both included.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
 pub(in crate::aws) struct Bounds {
     pub(in crate::aws) min: Option<i64>,

@@ -1,4 +1,4 @@
-//! A document held against AWS's model: everything that is spelt otherwise, at once.
+//! Compares a document with AWS's model, and reports every difference at once.
 
 use std::collections::BTreeMap;
 
@@ -21,19 +21,19 @@ pub(in crate::aws) struct Problem {
 /// How it differs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(in crate::aws) enum Kind {
-    /// The document is no such request at all.
+    /// The document is not such a request at all.
     Form,
     /// The model has no such field.
     Unknown,
     /// A name stands twice.
     Twice,
-    /// Another type.
+    /// A value of another type.
     Type,
-    /// No value that the model lists.
+    /// A value that the model does not list.
     Choice,
-    /// What is required is not there.
+    /// A required field is missing.
     Missing,
-    /// Too few or too many, too small or too large.
+    /// Too few or too many entries, or a value that is too small or too large.
     Range,
     /// The model has it, but the SDK in use cannot send it.
     Unsent,
@@ -41,7 +41,7 @@ pub(in crate::aws) enum Kind {
     Deprecated,
 }
 
-/// Holds a document against a request. `ignored` are fields at its top that are not sent.
+/// Compares a document with a request. `ignored` are fields at its top that are not sent.
 pub(in crate::aws) fn problems(input: Input, root: &Node, ignored: &[String]) -> Vec<Problem> {
     let mut walk = Walk {
         input,
@@ -165,7 +165,7 @@ impl Walk {
             let is_null = member.value.holds == Holds::Null;
             match fields.get_key_value(&member.name) {
                 Some((field, shape)) => {
-                    // Null says nothing: AWS's own answers spell what is not set so.
+                    // Null says nothing: AWS's own answers have null for what is not set.
                     if is_null {
                         continue;
                     }
@@ -181,7 +181,7 @@ impl Walk {
                         self.tell(&here, member.at, Kind::Unsent, message, "leave it out");
                     }
                     if deprecated.contains(field) && !is_empty(&member.value) {
-                        let message = "AWS has given it up";
+                        let message = "AWS has deprecated it";
                         self.tell(&here, member.at, Kind::Deprecated, message, "leave it out");
                     }
                     self.value(&here, &member.value, shape);
@@ -218,7 +218,7 @@ impl Walk {
         self.model.shape(name)
     }
 
-    /// Tells of a field that the model does not have; gives the one that was meant.
+    /// Reports a field that the model does not have; returns the field that was meant.
     fn unknown<'a>(
         &mut self,
         here: &str,
@@ -233,7 +233,7 @@ impl Walk {
             let form = meant.form.map(|form| format!("; {form}"));
             let hint = format!("it is spelt {}{}", meant.name, form.unwrap_or_default());
             self.tell(here, member.at, Kind::Unknown, message, hint);
-            // What stands inside is told as well: such files are of another form throughout.
+            // The fields inside are reported as well: such a file has another form throughout.
             if let Some(shape) = fields.get(meant.name)
                 && member.value.holds != Holds::Null
             {
@@ -344,8 +344,8 @@ impl Walk {
 
     fn no_choice(&mut self, path: &str, at: Place, text: &str, values: &[String]) {
         let message = format!("there is no `{text}` here");
-        let near = meant(text, values.iter().map(String::as_str));
-        let near = near.map(|near| format!("did you mean {}? ", near.name));
+        let near = meant(text, values.iter().map(String::as_str))
+            .map(|near| format!("did you mean {}? ", near.name));
         let hint = format!(
             "{}one of {} {}",
             near.unwrap_or_default(),
@@ -359,7 +359,7 @@ impl Walk {
         let value = i64::try_from(size).unwrap_or(i64::MAX);
         if is_outside(value, bounds) {
             let message = format!("{size} {what}, not {}", told(bounds));
-            let hint = "write so many";
+            let hint = "write that many";
             self.tell(path, at, Kind::Range, message, hint);
         }
     }
@@ -373,7 +373,7 @@ impl Walk {
     }
 }
 
-/// What else may be the matter with a name that the model does not have.
+/// The hint that a name may be newer than the model.
 fn or_newer() -> String {
     let date = &TABLE.date;
     format!("(newer than the model of {date}? accept it by this path)")

@@ -8,16 +8,16 @@ use tokio::{
 
 use super::*;
 
-/// What a server does with its one connection after it has read the head of the request.
+/// The behaviour of a server on its one connection after it has read the head of the request.
 #[derive(Clone)]
 enum Then {
     Answer(Vec<u8>),
     Hang,
-    /// Writes this, and leaves the connection open.
+    /// Writes these bytes, and leaves the connection open.
     AnswerAndHang(Vec<u8>),
 }
 
-/// A server for one connection: its URL, and the head of the request in the end.
+/// A server for one connection: its URL, and in the end the head of the request.
 async fn server(then: Then) -> (String, JoinHandle<String>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}/health", listener.local_addr().unwrap());
@@ -53,7 +53,7 @@ fn answer(head: &str, body: &[u8]) -> Then {
 }
 
 fn client() -> ReqwestClient {
-    // The machine's proxy settings are none of these tests' business.
+    // The machine's proxy settings must not affect these tests.
     ReqwestClient::built(Client::builder().no_proxy()).unwrap()
 }
 
@@ -106,8 +106,8 @@ async fn connects_to_another_host_and_asks_for_the_urls() {
         let place = url
             .trim_start_matches("http://")
             .trim_end_matches("/health");
-        let request = get(&format!("http://api.chatbot.invalid{own}/health"));
-        let request = request.with_connect_to(place.parse().unwrap());
+        let request = get(&format!("http://api.chatbot.invalid{own}/health"))
+            .with_connect_to(place.parse().unwrap());
         assert_eq!(client().send(&request).await.unwrap().status, 200);
         let head = served.await.unwrap().to_ascii_lowercase();
         assert!(head.starts_with("get /health http/1.1\r\n"), "{head}");
@@ -133,7 +133,7 @@ async fn connects_to_another_host_and_asks_for_the_urls() {
     );
 }
 
-/// The server's certificate is that of the URL's host, though the client connects to another one.
+/// The server's certificate is that of the URL's host, though the client connects to another host.
 #[tokio::test]
 async fn a_certificate_is_held_against_the_urls_host_wherever_the_client_connects_to() {
     use tokio_rustls::{
@@ -165,7 +165,8 @@ async fn a_certificate_is_held_against_the_urls_host_wherever_the_client_connect
             };
             let name = connection.get_ref().1.server_name().map(str::to_owned);
             let mut head = [0; 4096];
-            // Neither does one that trusts it and finds another name in it ask.
+            // A client that trusts the certificate but finds another name in it asks nothing
+            // either.
             let Ok(1..) = connection.read(&mut head).await else {
                 continue;
             };
@@ -188,7 +189,7 @@ async fn a_certificate_is_held_against_the_urls_host_wherever_the_client_connect
     let failure = client().send(&own).await.unwrap_err().message;
     assert!(
         failure.contains("certificate"),
-        "nobody trusts it: {failure}"
+        "no client trusts it: {failure}"
     );
     let other = trusting.send(&to("other.chatbot.invalid")).await;
     let failure = other.unwrap_err().message;

@@ -1,8 +1,8 @@
-//! What is wrong with a checks file.
+//! The problems of a checks file.
 
 use std::fmt;
 
-/// Every problem of a checks file, or of what a program put in its place.
+/// Every problem of a checks file, or of values that a program set in its place.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SpecError {
     problems: Vec<SpecProblem>,
@@ -12,9 +12,9 @@ pub struct SpecError {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct SpecProblem {
-    /// The line, counted from 1, where it is a file's.
+    /// The line, counted from 1, if the problem is in a file.
     pub line: Option<usize>,
-    /// Where it is: `health.every`, `smoke[0].json[1].path`. Empty for the syntax of the file.
+    /// The field: `health.every`, `smoke[0].json[1].path`. Empty for the syntax of the file.
     pub field: String,
     /// What is wrong.
     pub message: String,
@@ -37,7 +37,7 @@ impl SpecError {
         }])
     }
 
-    /// All of them, in the order of the file. There is at least one.
+    /// All problems, in the order of the file. There is at least one.
     #[must_use]
     pub fn problems(&self) -> &[SpecProblem] {
         &self.problems

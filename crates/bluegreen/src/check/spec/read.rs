@@ -1,4 +1,4 @@
-//! From TOML to a [`CheckSuite`], with every problem at once and its line.
+//! Reads a [`CheckSuite`] from TOML; reports every problem at once, with its line.
 
 use std::{collections::BTreeSet, ops::Range, str::FromStr, time::Duration};
 
@@ -21,13 +21,13 @@ impl CheckSuite {
     ///
     /// # Errors
     ///
-    /// [`SpecError`] with every problem, or with every mistake of syntax where there is one.
+    /// [`SpecError`] with every problem; with every mistake of syntax alone, if there is one.
     pub fn from_toml(text: &str) -> Result<Self, SpecError> {
         Self::from_toml_with_env(text, |name| std::env::var(name).ok())
     }
 
-    /// Reads a file's text; `{ env = … }` asks `variable`, which gives `None` for one that is not
-    /// set.
+    /// Reads a file's text; `{ env = … }` asks `variable`, which returns `None` for a variable that
+    /// is not set.
     ///
     /// # Errors
     ///
@@ -40,7 +40,7 @@ impl CheckSuite {
     }
 }
 
-/// Reads one text and gathers its problems.
+/// Reads a text and collects its problems.
 struct Reader<'t> {
     text: &'t str,
     /// Where lines end.
@@ -49,7 +49,7 @@ struct Reader<'t> {
     problems: Vec<SpecProblem>,
 }
 
-/// A table that is being emptied, so that what is left in the end is unknown.
+/// A table whose keys are taken out as they are read, so that the keys left in the end are unknown.
 struct Section<'t> {
     at: String,
     span: Range<usize>,
@@ -70,7 +70,7 @@ impl<'t> Reader<'t> {
     fn suite(mut self) -> Result<CheckSuite, SpecError> {
         let (root, mistakes) = DeTable::parse_recoverable(self.text);
         for mistake in mistakes {
-            // What the parser could save of a broken text would only raise false alarms.
+            // The parts that the parser could save of a broken text would only raise false alarms.
             let span = mistake.span().unwrap_or_default();
             self.found("", &span, mistake.message(), "");
         }
@@ -83,14 +83,15 @@ impl<'t> Reader<'t> {
             self.keep("base_url", &span, base_url(&text), hint)
         });
         let host = self.text_at(&mut top, "host").and_then(|(text, span)| {
-            let hint = "a name, and a port where it is not the scheme's";
+            let hint = "a name, and a port if it is not the scheme's";
             self.keep("host", &span, check_host(&text).map(|()| text), hint)
         });
-        let connect_to = self.text_at(&mut top, "connect_to");
-        let connect_to = connect_to.and_then(|(text, span)| {
-            let hint = "a name or an address, and a port if it is not the URL's";
-            self.keep("connect_to", &span, text.parse::<ConnectTo>(), hint)
-        });
+        let connect_to = self
+            .text_at(&mut top, "connect_to")
+            .and_then(|(text, span)| {
+                let hint = "a name or an address, and a port if it is not the URL's";
+                self.keep("connect_to", &span, text.parse::<ConnectTo>(), hint)
+            });
         let headers = self.headers(&mut top);
         let health = top.take("health").and_then(|node| {
             let section = self.section("health".into(), node)?;
@@ -156,7 +157,7 @@ impl<'t> Reader<'t> {
         let request = self.request(&mut section, Duration::from_secs(5));
         let successes = successes.unwrap_or(3);
         if deadline <= every.saturating_mul(successes - 1) {
-            let message = format!("is over before {successes} tries were made");
+            let message = format!("ends before {successes} tries are made");
             let hint = "a longer deadline, a shorter `every` or fewer `successes`";
             self.found(
                 &section.name("deadline"),
@@ -175,16 +176,17 @@ impl<'t> Reader<'t> {
     }
 
     fn smoke(&mut self, mut section: Section<'t>) -> Option<SmokeSpec> {
-        let name = self.needed(&mut section, "name", "what people call it");
-        let name = name.and_then(|(name, span)| {
-            let is_name = !name.trim().is_empty() && !name.contains(char::is_control);
-            let read = if is_name {
-                Ok(name)
-            } else {
-                Err("is not a name")
-            };
-            self.keep(&section.name("name"), &span, read, "such as `chat`")
-        });
+        let name = self
+            .needed(&mut section, "name", "the test's name for people")
+            .and_then(|(name, span)| {
+                let is_name = !name.trim().is_empty() && !name.contains(char::is_control);
+                let read = if is_name {
+                    Ok(name)
+                } else {
+                    Err("is not a name")
+                };
+                self.keep(&section.name("name"), &span, read, "such as `chat`")
+            });
         let request = self.request(&mut section, Duration::from_secs(10));
         self.finish(section);
         Some(SmokeSpec {
@@ -194,11 +196,12 @@ impl<'t> Reader<'t> {
     }
 
     fn request(&mut self, section: &mut Section<'t>, timeout: Duration) -> Option<RequestSpec> {
-        let path = self.needed(section, "path", "such as `/health`");
-        let path = path.and_then(|(path, span)| {
-            let read = check_path(&path).map(|()| path);
-            self.keep(&section.name("path"), &span, read, "such as `/health`")
-        });
+        let path = self
+            .needed(section, "path", "such as `/health`")
+            .and_then(|(path, span)| {
+                let read = check_path(&path).map(|()| path);
+                self.keep(&section.name("path"), &span, read, "such as `/health`")
+            });
         let method = self.text_at(section, "method").and_then(|(method, span)| {
             let is_method = !method.is_empty() && method.bytes().all(|b| b.is_ascii_uppercase());
             let read = if is_method {
@@ -212,7 +215,7 @@ impl<'t> Reader<'t> {
         let body = self.text_at(section, "body");
         if let (Some((_, span)), None) = (&body, &method) {
             let hint = "add `method = \"POST\"`";
-            self.found(&section.name("body"), span, "goes with no GET", hint);
+            self.found(&section.name("body"), span, "does not go with GET", hint);
         }
         let timeout = self.duration(section, "timeout").unwrap_or(timeout);
         let expect = self.expect(section, timeout);
@@ -241,7 +244,7 @@ impl<'t> Reader<'t> {
                 DeValue::String(value) => expect.with_header_value(name, value.as_ref()),
                 _ => {
                     let hint = "its value as text, or `true` for any";
-                    self.found(&at, &node.span(), "is not a want", hint);
+                    self.found(&at, &node.span(), "is not a wanted value", hint);
                     expect
                 }
             };
@@ -260,7 +263,7 @@ impl<'t> Reader<'t> {
         let latency_span = section.span_of("max_latency");
         if let Some(latency) = self.duration(section, "max_latency") {
             if latency > timeout {
-                let message = "is longer than the time-out, so it is never looked at";
+                let message = "is longer than the time-out, so it is never checked";
                 let hint = "a shorter one, or a longer `timeout`";
                 self.found(&section.name("max_latency"), &latency_span, message, hint);
             }
@@ -270,25 +273,27 @@ impl<'t> Reader<'t> {
     }
 
     fn json(&mut self, mut section: Section<'t>) -> Option<ExpectJson> {
-        let path = self.needed(&mut section, "path", "such as `$.response`");
-        let path = path.and_then(|(path, span)| {
-            let hint = "RFC 9535, such as `$.response` or `$.items[*].id`";
-            self.keep(
-                &section.name("path"),
-                &span,
-                JsonPath::from_str(&path),
-                hint,
-            )
-        });
+        let path = self
+            .needed(&mut section, "path", "such as `$.response`")
+            .and_then(|(path, span)| {
+                let hint = "RFC 9535, such as `$.response` or `$.items[*].id`";
+                self.keep(
+                    &section.name("path"),
+                    &span,
+                    JsonPath::from_str(&path),
+                    hint,
+                )
+            });
         let equals = section.take("equals").and_then(|node| {
             let hint = "JSON has text, numbers, truth values, lists and tables";
-            let read = json(node.get_ref()).ok_or("is no JSON value");
+            let read = json(node.get_ref()).ok_or("is not a JSON value");
             self.keep(&section.name("equals"), &node.span(), read, hint)
         });
         let mut bound = |section: &mut Section<'t>, key| {
             let node = section.take(key)?;
-            let read = json(node.get_ref()).filter(Value::is_number);
-            let read = read.ok_or("is not a number");
+            let read = json(node.get_ref())
+                .filter(Value::is_number)
+                .ok_or("is not a number");
             self.keep(&section.name(key), &node.span(), read, "such as 1 or 0.5")
         };
         let at_least = bound(&mut section, "at_least");
@@ -352,7 +357,7 @@ impl<'t> Reader<'t> {
         }
     }
 
-    /// The entries of a table of names: where each is, its name, its value.
+    /// The entries of a table of names: the path, name and value of each.
     fn entries(
         &mut self,
         section: &mut Section<'t>,
@@ -370,7 +375,7 @@ impl<'t> Reader<'t> {
         table.into_iter().map(entry).collect()
     }
 
-    /// The items of a list, or one item that stands alone: where each is, and its value.
+    /// The items of a list, or a single item that stands alone: the path and value of each.
     fn list(&mut self, section: &mut Section<'t>, key: &'static str) -> Vec<(String, Node<'t>)> {
         let at = section.name(key);
         let Some(node) = section.take(key) else {
@@ -429,7 +434,7 @@ impl<'t> Reader<'t> {
         self.keep(&section.name(key), &span, read, "quote it")
     }
 
-    /// Refuses the keys that nobody asked for.
+    /// Refuses the keys that were not read.
     fn finish(&mut self, section: Section<'t>) {
         let known = section.asked.join(", ");
         for key in section.table.keys() {
@@ -548,7 +553,7 @@ fn number(value: &DeValue<'_>) -> Option<f64> {
     number.is_finite().then_some(number)
 }
 
-/// The JSON value; `None` where there is none, as for dates and infinity.
+/// The JSON value; `None` if there is none, as for dates and infinity.
 fn json(value: &DeValue<'_>) -> Option<Value> {
     Some(match value {
         DeValue::String(text) => Value::from(text.as_ref()),

@@ -187,11 +187,11 @@ body_contains = 1
             "16 smoke[0].headers.X-C.env: the variable `EMPTY` is not set",
             "16 smoke[0].headers.X-C.x: is not known",
             "16 smoke[0].headers.a b: `a b` is not the name of a header",
-            "18 smoke[0].max_latency: is longer than the time-out, so it is never looked at",
+            "18 smoke[0].max_latency: is longer than the time-out, so it is never checked",
             "19 smoke[1].name: is missing",
-            "21 smoke[1].body: goes with no GET",
-            "22 smoke[1].answer_headers.X: is not a want",
-            "23 smoke[1].json[0].equals: is no JSON value",
+            "21 smoke[1].body: does not go with GET",
+            "22 smoke[1].answer_headers.X: is not a wanted value",
+            "23 smoke[1].json[0].equals: is not a JSON value",
             "23 smoke[1].json[1].at_least: is not a number",
             "24 smoke[1].body_contains: is not text",
         ]
@@ -207,7 +207,7 @@ fn refuses_what_can_never_pass_or_checks_nothing() {
         ("smoke = [1]", "1 smoke[0]: is not a table"),
         (
             "[health]\npath = '/'\nsuccesses = 4\nevery = '1m'\ndeadline = '3m'",
-            "1 health.deadline: is over before 4 tries were made",
+            "1 health.deadline: ends before 4 tries are made",
         ),
         (
             "[[smoke]]\nname = 'a'\npath = '/'\n[[smoke]]\nname = 'a'\npath = '/'",

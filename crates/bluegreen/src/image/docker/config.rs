@@ -11,10 +11,10 @@ use tempfile::TempDir;
 
 use crate::image::{Command, RegistryCredentials};
 
-/// What the client looks for beside `config.json`: plug-ins, contexts and builders.
+/// The entries that the client looks for beside `config.json`: plug-ins, contexts and builders.
 const KEPT: [&str; 3] = ["cli-plugins", "contexts", "buildx"];
 
-/// Where the user's own configuration is: `DOCKER_CONFIG`, else `~/.docker`.
+/// The folder of the user's own configuration: `DOCKER_CONFIG`, else `~/.docker`.
 pub(super) fn user_folder() -> Option<PathBuf> {
     let named = std::env::var_os("DOCKER_CONFIG").filter(|value| !value.is_empty());
     named
@@ -22,12 +22,13 @@ pub(super) fn user_folder() -> Option<PathBuf> {
         .or_else(|| Some(PathBuf::from(std::env::var_os("HOME")?).join(".docker")))
 }
 
-/// Lets a command use the user's configuration with the registry's credentials in place of the user's
-/// own for its host, and makes the folder for it, for this user alone. It goes when it is dropped.
+/// Makes a configuration for one command: the user's, with the registry's credentials in place of
+/// the user's own for that host. Its folder is readable for this user alone, and is removed when
+/// the value is dropped.
 ///
-/// `docker login` would write them into a file, which stays if this process is killed. The client
-/// takes its configuration from a folder, and on Unix `config.json` in it is a link to the client's
-/// standard input, which has no name. Elsewhere it is a file.
+/// `docker login` would write the credentials into a file, which stays if this process is killed.
+/// The client takes its configuration from a folder, and on Unix `config.json` in it is a link to
+/// the client's standard input, which has no name. On other systems it is a file.
 pub(super) fn configured(
     command: Command,
     user: Option<&Path>,
@@ -65,8 +66,8 @@ pub(super) fn configured(
     Ok((folder, command))
 }
 
-/// What must not be seen of the credentials in anything that the client says: the password, and the
-/// form in which the configuration has it.
+/// The forms of the credentials that must not be seen in the client's output: the password, and the
+/// form in the configuration.
 pub(super) fn secrets_of(credentials: &RegistryCredentials) -> [String; 2] {
     [credentials.password().to_owned(), encoded(credentials)]
 }
@@ -76,7 +77,7 @@ fn encoded(credentials: &RegistryCredentials) -> String {
 }
 
 /// The configuration with these credentials, and without a credential store or helper, which would
-/// be asked before them. What cannot be read counts as empty.
+/// be asked before them. A configuration that cannot be read counts as empty.
 fn with_credentials(config: &[u8], credentials: &RegistryCredentials) -> Value {
     let mut config: Map<String, Value> = serde_json::from_slice(config).unwrap_or_default();
     config.remove("credsStore");
@@ -92,7 +93,7 @@ fn with_credentials(config: &[u8], credentials: &RegistryCredentials) -> Value {
     Value::Object(config)
 }
 
-/// Under which name the client looks for a host: Docker Hub has one that is not its host's.
+/// The name under which the client looks up a host: Docker Hub's is not its host's.
 fn key_of(host: &str) -> &str {
     match host {
         "docker.io" | "index.docker.io" => "https://index.docker.io/v1/",

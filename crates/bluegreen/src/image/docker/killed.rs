@@ -1,4 +1,4 @@
-//! What a process that is killed in the middle of a push leaves behind: real processes.
+//! What a process that is killed in the middle of a push leaves behind: a test with real processes.
 
 use std::{
     fs,
@@ -10,12 +10,12 @@ use std::{
 use super::DockerImageBuilder;
 use crate::image::{RegistryCredentials, SystemCommands, docker::tests::FakeRegistry};
 
-/// Tells the test that it is the process that pushes, and where its client is.
+/// Tells the test that it is the process that pushes, and which client it runs.
 const HERE: &str = "BLUEGREEN_TEST_PUSH";
 const NAME: &str = "image::docker::killed::p12_a_killed_process_leaves_neither_push_nor_password";
 
-/// Reads its configuration as the real one does, twice, since a wrapper around the client may have
-/// read it before. Then it pushes for ten minutes, in a process of its own.
+/// Reads its configuration as the real client does, twice, since a wrapper around the client may
+/// have read it before. Then it pushes for ten minutes, in a process of its own.
 const CLIENT: &str = r#"#!/bin/sh
 cat "$DOCKER_CONFIG/config.json" "$DOCKER_CONFIG/config.json" >"$0.config"
 sleep 600 &
@@ -49,13 +49,15 @@ fn p12_a_killed_process_leaves_neither_push_nor_password() {
     let config = fs::read_to_string(folder.path().join("client.config")).unwrap();
     assert_eq!(config.matches(password).count(), 2, "{config}");
     for file in files_in(&temporary) {
-        // A link leads to the standard input of whoever reads it.
-        let text = (!file.is_symlink()).then(|| fs::read_to_string(&file));
-        let text = text.and_then(|text| text.ok()).unwrap_or_default();
+        // A link leads to the standard input of its reader.
+        let text = (!file.is_symlink())
+            .then(|| fs::read_to_string(&file))
+            .and_then(|text| text.ok())
+            .unwrap_or_default();
         assert!(!text.contains(password), "{file:?}");
     }
 
-    // SIGKILL: nothing in it runs any more.
+    // SIGKILL: nothing in the process runs any more.
     pushing.kill().unwrap();
     pushing.wait().unwrap();
     let processes = fs::read_to_string(&seen).unwrap();
@@ -74,13 +76,13 @@ fn pushes(client: PathBuf) {
     let builder = DockerImageBuilder::new(registry, SystemCommands).with_program(client);
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
-        .build();
-    let runtime = runtime.expect("a runtime");
+        .build()
+        .expect("a runtime");
     let pushed = runtime.block_on(builder.push("r:5000/app:c1"));
     panic!("it is killed before: {pushed:?}");
 }
 
-/// A zombie has ended: who is to ask for its end is not this process.
+/// A zombie has ended; another process has to reap it.
 fn has_ended(process: &str) -> bool {
     let stat = fs::read_to_string(format!("/proc/{process}/stat"));
     stat.map_or(true, |stat| {
@@ -103,7 +105,7 @@ fn files_in(folder: &Path) -> Vec<PathBuf> {
     files
 }
 
-/// Waits, for real processes, at most a minute.
+/// Waits for real processes, at most a minute.
 #[expect(
     clippy::disallowed_methods,
     reason = "what is waited for are other processes"
@@ -115,5 +117,5 @@ fn until(what: &str, is_so: impl Fn() -> bool) {
         }
         std::thread::sleep(Duration::from_millis(50));
     }
-    panic!("in a minute it did not come to pass that {what}");
+    panic!("not within a minute: {what}");
 }

@@ -17,7 +17,7 @@ use crate::{
 /// Lines of output that an error carries.
 const TAIL: usize = 15;
 
-/// What builds.
+/// The builder in use.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Frontend {
     Buildx,
@@ -27,14 +27,14 @@ enum Frontend {
     Classic,
 }
 
-/// A command that ended, with the last lines of both streams in the order they came.
+/// A command that ended, with the last lines of both streams in their order.
 struct Ran {
     finished: Finished,
     tail: Vec<String>,
 }
 
 impl DockerImageBuilder {
-    /// What keeps the engine from building, if anything does.
+    /// The finding about an engine that cannot build.
     pub(super) async fn engine(&self) -> Result<Option<Finding>> {
         let command = self
             .docker()
@@ -43,7 +43,7 @@ impl DockerImageBuilder {
         match self.run(command, quiet()).await {
             Ok(ran) if ran.finished.is_success() => Ok(None),
             Ok(ran) => {
-                let said = ran.tail.last().map_or("nothing", String::as_str);
+                let said = ran.tail.last().map_or("no output", String::as_str);
                 let message = format!("the engine behind `{program}` does not answer: {said}");
                 Ok(Some(Finding::refusal(message).with_hint(
                     "start the engine, or check DOCKER_HOST and the context in use",
@@ -92,11 +92,11 @@ impl DockerImageBuilder {
         ))
     }
 
-    /// Looks whether what was built is for the platform that was asked for: the classic builder takes
-    /// a cached image of another one, and says nothing.
+    /// Checks that the built image is for the requested platform: the classic builder takes a
+    /// cached image of another platform without saying so.
     pub(super) async fn confirm_platform(&self, name: &str) -> Result<()> {
         let asked = self.required.as_ref().or(self.platform.as_ref());
-        // Of several platforms in one image the engine shows one.
+        // For an image of several platforms the engine shows only one.
         let Some(asked) = asked.filter(|asked| !asked.contains(',')) else {
             return Ok(());
         };
@@ -195,12 +195,12 @@ impl DockerImageBuilder {
         command.arg(&request.context)
     }
 
-    /// Pushes `name` and gives the digest that docker says it pushed.
+    /// Pushes `name` and returns the digest that docker says it pushed.
     pub(super) async fn push(&self, name: &str) -> Result<ImageDigest> {
         let attempt = format!("push `{name}`");
         let mut command = self.docker().args(["push", name]);
         let mut hidden = Vec::new();
-        // Held until the push is over: dropping it removes the folder.
+        // Kept until the push is over: dropping it removes the folder.
         let mut _folder = None;
         if let Some(credentials) = self.registry.credentials().await? {
             let user = self.user_config.as_deref();
@@ -234,8 +234,8 @@ impl DockerImageBuilder {
         self.run_hiding(command, show, Vec::new()).await
     }
 
-    /// Runs it. No client is known to repeat a secret, and none shall: `hidden` is taken out of what
-    /// it says.
+    /// Runs a command and takes `hidden` out of its output. No client is known to repeat a secret,
+    /// but none may.
     async fn run_hiding(
         &self,
         command: Command,
@@ -281,8 +281,8 @@ fn pushed_digest(line: &str) -> Option<ImageDigest> {
     digest.parse().ok()
 }
 
-/// A registry's refusal. Docker hands on the registry's words and has one exit code for all of
-/// them, so the words are all there is to go by.
+/// A registry's refusal. Docker passes on the registry's words and has one exit code for all
+/// refusals, so only the words tell them apart.
 fn registry_failure(attempt: String, tail: &[String]) -> Error {
     let said = tail.join("\n").to_lowercase();
     let has = |words: &[&str]| words.iter().any(|word| said.contains(word));

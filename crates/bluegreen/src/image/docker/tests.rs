@@ -50,7 +50,7 @@ impl ImageRegistry for FakeRegistry {
     }
 }
 
-/// A builder over a script, with a source to build and all that was shown.
+/// A builder over a script, with a source to build and all output that was shown.
 struct Bench {
     script: Arc<Script>,
     builder: DockerImageBuilder,
@@ -155,7 +155,7 @@ fn pushed() -> Result<Finished> {
     )
 }
 
-/// Buildx is there and builds; `rest` is what comes after.
+/// Buildx is there and builds; `rest` is what follows.
 fn built(rest: Vec<(&str, Result<Finished>)>) -> Bench {
     let source = source();
     let start = "buildx build --load --provenance=false --progress=plain";

@@ -68,24 +68,24 @@ json = [{ path = "$.a", equals = { b = [1, "c"] }, atleast = 1 }]
     assert_eq!(
         told,
         [
-            "line 10, column 1: ~repositry: is not known (`repository` is meant?)",
+            "line 10, column 1: ~repositry: is not known (did you mean `repository`?)",
             "line 11, column 21: ~create_repository: is a text, not true or false",
             "line 12, column 11: ~context: is not a path (such as `task-definition.json`)",
             "line 13, column 15: ~build_args[0]: is not an argument of a build (NAME=VALUE, or NAME for that of the environment)",
-            "line 14, column 7: ~tag: `a b` is no tag: up to 128 letters, digits, `_`, `.` and `-`, the first no `.` or `-` (a commit is best)",
-            "line 15, column 12: ~also_tag: `-x` is no tag: up to 128 letters, digits, `_`, `.` and `-`, the first no `.` or `-` (a commit is best)",
+            "line 14, column 7: ~tag: `a b` is not a tag: up to 128 letters, digits, `_`, `.` and `-`, the first neither `.` nor `-` (a commit is best)",
+            "line 15, column 12: ~also_tag: `-x` is not a tag: up to 128 letters, digits, `_`, `.` and `-`, the first neither `.` nor `-` (a commit is best)",
             "line 16, column 9: ~image: `chatbot:latest` names no digest; a tag can move to another image (REPOSITORY@sha256:…, as a push prints it)",
             "line 17, column 14: ~connect_to: `https://x` is neither HOST nor HOST:PORT (a name or an address, and a port if it is not the URL's)",
             "line 18, column 14: ~poll_every: is a number, not a text (such as \"10m\")",
             "line 19, column 20: ~rollout_deadline: `soon` is not a span of time (write it like `10m`, `90s` or `1h 30m`)",
-            "line 20, column 13: ~on_cancel: `rollback` is not known (`roll-back` is meant? It is one of roll-back, hold)",
-            "line 21, column 11: ~accept[0]: `in_place` is not known (`in-place` is meant? It is one of shared-targets, long-stickiness, in-place, unseen-traffic, no-test-route, blue-may-shrink, no-dead-man, single-host)",
+            "line 20, column 13: ~on_cancel: `rollback` is not known (did you mean `roll-back`? It must be one of roll-back, hold)",
+            "line 21, column 11: ~accept[0]: `in_place` is not known (did you mean `in-place`? It must be one of shared-targets, long-stickiness, in-place, unseen-traffic, no-test-route, blue-may-shrink, no-dead-man, single-host)",
             "line 22, column 19: ~headers.X-A: is a number, not a text or a table",
-            "line 24, column 1: ~checks.base_ulr: is not known (`base_url` is meant?)",
+            "line 24, column 1: ~checks.base_ulr: is not known (did you mean `base_url`?)",
             "line 25, column 1: ~checks.health.path: is missing (The path, with its query, such as `/health`)",
-            "line 26, column 1: ~checks.health.pth: is not known (`path` is meant?)",
+            "line 26, column 1: ~checks.health.pth: is not known (did you mean `path`?)",
             "line 30, column 10: ~checks.smoke[0].status: is true or false, not a whole number or a text or a list",
-            "line 31, column 52: ~checks.smoke[0].json[0].atleast: is not known (`at_least` is meant?)",
+            "line 31, column 52: ~checks.smoke[0].json[0].atleast: is not known (did you mean `at_least`?)",
         ]
     );
 }

@@ -366,7 +366,7 @@ mod tests {
     #[test]
     fn the_guides_one_mistake_is_found_and_its_twin_is_sound() {
         let told_of_guide = told(GUIDE);
-        let wanted = "HealthCheckGracePeriodSeconds: there is no such field here (it belongs into the ECS service: healthCheckGracePeriodSeconds (newer than";
+        let wanted = "HealthCheckGracePeriodSeconds: there is no such field here (it belongs in the ECS service: healthCheckGracePeriodSeconds (newer than";
         assert!(told_of_guide[0].starts_with(wanted), "{told_of_guide:?}");
         assert_eq!(told_of_guide.len(), 1);
         let twin = GUIDE.replace("\"HealthCheckGracePeriodSeconds\": 60,", "");

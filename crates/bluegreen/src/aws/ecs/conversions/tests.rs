@@ -127,7 +127,7 @@ fn task_definition() -> BoxedStrategy<Value> {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
-    /// Whatever a file says, what AWS answers after registering it is the same.
+    /// AWS answers a registered file with a definition that is the same as the file, for any file.
     #[test]
     fn what_aws_answers_after_a_register_is_the_same(document in task_definition()) {
         let object = document.as_object().cloned().expect("an object");
@@ -327,7 +327,7 @@ fn what_runs_otherwise_is_another() {
     }
 }
 
-/// As AWS answers a file that says little, by a public dump.
+/// The answer of AWS to a file that says little, from a public dump.
 #[test]
 fn a_real_answer_to_a_short_file_is_the_same() {
     let file = json!({"family": "orders", "networkMode": "awsvpc", "requiresCompatibilities": ["FARGATE"],
@@ -432,15 +432,19 @@ async fn services_crossed_pairwise_come_back_without_a_difference() {
             let ecs = simulation.aws().ecs;
             let family = json!({"family": "chatbot-fastapi",
                 "containerDefinitions": [{"name": "app", "image": "i"}]});
-            let registered = ecs.call(EcsCall::RegisterTaskDefinition, family).await;
-            let registered = registered.expect("registered");
+            let registered = ecs
+                .call(EcsCall::RegisterTaskDefinition, family)
+                .await
+                .expect("registered");
             let arn = registered["taskDefinition"]["taskDefinitionArn"].as_str();
             let (cluster, service) = (simulation.cluster(), simulation.service());
             let input = spec.create_input(cluster, service, arn.expect("an ARN"), &[], "token");
             ecs.call(EcsCall::CreateService, input).await.expect("made");
             let asked = json!({"cluster": cluster, "services": [service], "include": ["TAGS"]});
-            let answer = ecs.call(EcsCall::DescribeServices, asked).await;
-            let answer = answer.expect("described");
+            let answer = ecs
+                .call(EcsCall::DescribeServices, asked)
+                .await
+                .expect("described");
             let lines = spec.differences(&answer["services"][0]);
             assert_eq!(lines, Vec::<String>::new(), "{one}, {other}");
             tried += 1;

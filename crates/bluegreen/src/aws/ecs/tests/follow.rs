@@ -11,7 +11,7 @@ async fn followed(service: Value) -> DeploymentProgress {
     deployer.follow(&second).await.expect("read")
 }
 
-/// The same where the stopped copies are asked for, and there are none.
+/// The same for a service without stopped copies, which are asked for.
 async fn followed_to_failure(service: Value) -> DeploymentProgress {
     let ecs = Ecs::new().describes(service).answers(
         EcsCall::ListTasks,
@@ -26,7 +26,7 @@ fn ours(rollout: &str, running: u32) -> Value {
     deployment(SECOND, "PRIMARY", TWO, rollout, running)
 }
 
-/// Ours after another took its place.
+/// Our deployment after another took its place.
 fn passed(rollout: &str) -> Value {
     let one = deployment(SECOND, "ACTIVE", TWO, rollout, 0);
     let reason = "ECS deployment circuit breaker: tasks failed to start.";
@@ -114,7 +114,7 @@ async fn p04_who_went_back_and_who_took_over_are_told_apart() {
         "(service chatbot) (deployment {SECOND}) deployment failed: tasks failed to start."
     );
     let longer = event(&format!("rolling back to deployment {THIRD}7."));
-    let failed_too = format!("{BREAKER}; its way back to {ONE} failed too");
+    let failed_too = format!("{BREAKER}; the service's own rollback to {ONE} failed too");
     let failed_too = Some(DeploymentEnd::Failed { reason: failed_too });
     let explained = |one: Value| with(one, "/rolloutStateReason", json!(back));
     struct Shape {
@@ -127,7 +127,7 @@ async fn p04_who_went_back_and_who_took_over_are_told_apart() {
     }
     let shapes = [
         Shape {
-            name: "failed, and the way back goes on",
+            name: "failed, and the rollback is under way",
             deployments: json!([explained(next(ONE, "IN_PROGRESS")), passed("FAILED")]),
             events: vec![going_back(), gone_wrong()],
             on: (None, true),
@@ -169,21 +169,21 @@ async fn p04_who_went_back_and_who_took_over_are_told_apart() {
             off: (failed_too, false),
         },
         Shape {
-            name: "ours failed, then somebody deployed a third revision",
+            name: "ours failed, then a third party deployed a third revision",
             deployments: json!([next(THREE, "IN_PROGRESS"), passed("FAILED")]),
             events: vec![gone_wrong()],
             on: (superseded(THREE), false),
             off: (superseded(THREE), false),
         },
         Shape {
-            name: "somebody deployed while ours went on",
+            name: "a third party deployed during our rollout",
             deployments: json!([next(THREE, "IN_PROGRESS"), passed("IN_PROGRESS")]),
             events: vec![],
             on: (superseded(THREE), false),
             off: (superseded(THREE), false),
         },
         Shape {
-            name: "ours is gone, and nobody says why",
+            name: "ours is gone, and no reason is given",
             deployments: json!([next(ONE, "COMPLETED")]),
             events: vec![],
             on: (superseded(ONE), false),
@@ -239,7 +239,7 @@ async fn a_failed_rollout_ends_where_nobody_but_us_takes_it_back() {
     );
 }
 
-/// It may be too new to be shown; only its caller knows.
+/// It may be too new to be shown; only the caller knows.
 #[tokio::test]
 async fn p04_a_service_that_is_missing_is_told_as_gone() {
     let second = DeploymentId::new(SECOND);
@@ -264,7 +264,7 @@ async fn events_since_the_deployment_began_come_oldest_first_and_at_most_fifty()
         let at = BEGUN + after;
         json!({"id": number.to_string(), "createdAt": at, "message": "m"})
     };
-    // As ECS gives them, the newest first, but for two that changed places.
+    // In ECS's order, the newest first, except for two that changed places.
     let mut events: Vec<Value> = (0..60).rev().map(|n| told(n, f64::from(n))).collect();
     events.swap(3, 4);
     events.push(told(999, -1.0));

@@ -135,7 +135,7 @@ async fn p07_somebody_elses_rollout_is_refused_and_our_own_is_noted() {
 async fn who_owns_a_rollback_is_noted() {
     let told = told(app(ecs(taking_back(service())))).await;
     assert_eq!(told.len(), 1, "{told:?}");
-    assert!(told[0].starts_with("note: the service takes failed rollouts back"));
+    assert!(told[0].starts_with("note: the service rolls failed rollouts back"));
 }
 
 #[tokio::test]
@@ -208,7 +208,7 @@ async fn every_problem_of_the_files_is_told_at_once() {
     let file = TaskDefinition::from_json(file).expect("a task definition");
     let told = self::told(app(ecs(service())).with_task_definition(file)).await;
     let images: Vec<_> = told.iter().filter(|one| one.contains("].image")).collect();
-    assert_eq!(images.len(), 1, "nobody sets that of the proxy: {told:?}");
+    assert_eq!(images.len(), 1, "the proxy keeps its image: {told:?}");
     assert!(
         images[0].contains("containerDefinitions[1].image"),
         "{told:?}"
@@ -343,19 +343,19 @@ async fn p02_beside_what_serves_it_is_said_how_much_its_copies_can_carry() {
         (
             8,
             Some(
-                "runs 4 where 8 serve: enough for 50 % of the traffic; 50 % needs 4, 100 % needs 8",
+                "runs 4 copies, and 8 targets serve now: enough for 50 % of the traffic; 50 % needs 4, 100 % needs 8",
             ),
         ),
         (
             5,
             Some(
-                "runs 4 where 5 serve: enough for 80 % of the traffic; 50 % needs 3, 100 % needs 5",
+                "runs 4 copies, and 5 targets serve now: enough for 80 % of the traffic; 50 % needs 3, 100 % needs 5",
             ),
         ),
         (
             2,
             Some(
-                "runs 4 where 2 serve: enough for 100 % of the traffic; 50 % needs 1, 100 % needs 2",
+                "runs 4 copies, and 2 targets serve now: enough for 100 % of the traffic; 50 % needs 1, 100 % needs 2",
             ),
         ),
         (0, None),
@@ -378,7 +378,7 @@ async fn a_group_that_no_rule_names_is_noted() {
 /// Checks through the balancer would ask blue, and pass for it.
 fn unprobed() -> String {
     "refuse unless no-test-route: no request reaches fastapi: checks through the balancer ask \
-     whoever gets the traffic"
+     the service that gets the traffic"
         .to_owned()
 }
 
@@ -423,8 +423,11 @@ async fn a_new_service_needs_a_group_behind_a_balancer() {
     let file =
         r#"{"family": "chatbot", "memory": "512", "containerDefinitions": [{"name": "app"}]}"#;
     let file = TaskDefinition::from_json(file).expect("a file");
-    let deployer = Ecs::new().misses().deployer();
-    let deployer = deployer.with_service(spec).with_task_definition(file);
+    let deployer = Ecs::new()
+        .misses()
+        .deployer()
+        .with_service(spec)
+        .with_task_definition(file);
     let wanted = "refuse: service definition: desiredCount: no copy would run";
     assert_eq!(stops(told(deployer).await), [wanted]);
 
@@ -492,7 +495,7 @@ async fn a_route_is_for_tests_by_its_tag_and_not_by_its_header() {
             "bluegreen:made-for",
             &tests,
         ),
-        // What made it a test route was taken out by hand.
+        // A person has taken the test header out of the route.
         (&["X-Origin"], &["X-Origin"], "bluegreen:made-for", &live),
     ] {
         let elb = tagged(balancer(vec![route(headers), main(own)]), Ok(key));
@@ -513,14 +516,17 @@ async fn what_may_not_be_read_is_said_and_accepted_by_its_name() {
         .expect_describe_target_groups()
         .return_once(|_| Err(failed("DescribeTargetGroups", ErrorKind::Denied)));
     for (elb, what) in [
-        (no_groups, "who is sent to fastapi cannot be seen"),
+        (no_groups, "which requests reach fastapi cannot be seen"),
         (
             tagged(routes(), Err(ErrorKind::Denied)),
             "whether they are of tests cannot be seen",
         ),
     ] {
-        let findings = ecs(balanced()).deployer_with(elb).preflight().await;
-        let findings = findings.expect("it looked");
+        let findings = ecs(balanced())
+            .deployer_with(elb)
+            .preflight()
+            .await
+            .expect("it looked");
         let [found] = &findings[..] else {
             panic!("{findings:?}");
         };
@@ -538,7 +544,7 @@ async fn a_group_of_another_account_is_not_seen_and_a_deleted_one_is_refused() {
     for (group, wanted) in [
         (
             theirs.as_str(),
-            "refuse unless unseen-traffic: who gets traffic by target group",
+            "refuse unless unseen-traffic: the traffic by target group",
         ),
         (GREEN, "refuse: there is no target group"),
     ] {
@@ -635,7 +641,7 @@ async fn what_leads_to_a_service_beside_its_groups_is_live_traffic() {
     let error = throttled.preflight().await.expect_err("it could not look");
     assert_eq!(error.kind(), ErrorKind::Throttled);
 
-    // Whether anybody looks a service up that is yet to be made is not known.
+    // It is not known whether clients look up a service that is yet to be made.
     let spec = json!({"desiredCount": 2, "launchType": "EC2", "serviceRegistries": registry});
     let file = r#"{"family": "chatbot", "containerDefinitions": [{"name": "app"}]}"#;
     let deployer = Ecs::new().misses().deployer();
@@ -676,7 +682,7 @@ async fn a_preflight_that_could_not_look_is_an_error_of_each_kind() {
         for deployer in cases {
             ended.push(deployer.preflight().await.map_err(|error| error.kind()));
         }
-        // What the group's description says of it is a finding.
+        // A group that cannot be described is a finding.
         let is_found = matches!(kind, ErrorKind::Denied | ErrorKind::NotFound);
         assert_eq!(ended.remove(2).is_ok(), is_found, "{kind}");
         for ended in ended {

@@ -134,8 +134,12 @@ async fn a_file_is_registered_where_no_service_runs_and_else_asked_for() {
     let done = deployer.register(&image('b')).await.expect("done");
     assert!(done.is_new && done.diff.is_empty(), "nothing ran before");
 
-    let error = Ecs::new().misses().deployer().register(&image('b')).await;
-    let error = error.expect_err("nothing to copy");
+    let error = Ecs::new()
+        .misses()
+        .deployer()
+        .register(&image('b'))
+        .await
+        .expect_err("nothing to copy");
     assert_eq!(error.kind(), ErrorKind::NotFound);
     assert!(error.hint().is_some_and(|hint| hint.contains("file")));
 }
@@ -219,7 +223,9 @@ async fn p10_a_registration_without_a_name_is_unknown() {
             document(&image('b')),
             json!({}),
         );
-    let error = app(ecs.deployer()).register(&image('b')).await;
-    let error = error.expect_err("no ARN");
+    let error = app(ecs.deployer())
+        .register(&image('b'))
+        .await
+        .expect_err("no ARN");
     assert_eq!(error.kind(), ErrorKind::OutcomeUnknown);
 }

@@ -15,7 +15,7 @@ fn from_first() -> ServiceObservation {
     ServiceObservation::steady("chatbot", revision(ONE), DeploymentId::new(FIRST), 4)
 }
 
-/// To the second revision, from the first.
+/// An update from the first revision to the second.
 fn forward() -> Update {
     Update {
         from: Some(from_first()),
@@ -28,7 +28,7 @@ fn forward() -> Update {
     }
 }
 
-/// To the first revision, where there is no service.
+/// An update to the first revision of a service that does not exist yet.
 fn creation() -> Update {
     Update {
         from: None,
@@ -86,7 +86,7 @@ fn created(token: &str) -> Value {
     })
 }
 
-/// Of cluster, service and revision, and of nothing else.
+/// Made from cluster, service and revision, and nothing else.
 const TOKEN: &str = "f0f77486ecdaf94115f0c9cf9b1c5e0c";
 
 #[tokio::test]
@@ -164,7 +164,7 @@ async fn p10_a_lost_tag_is_no_lost_deployment() {
             kind => kind,
         };
         assert_eq!(error.kind(), wanted);
-        assert_eq!(error.message(), "record on chatbot where a rollback goes");
+        assert_eq!(error.message(), "record the rollback point on chatbot");
     }
 }
 
@@ -229,7 +229,7 @@ async fn nothing_is_no_copies_of_the_same_revision() {
     assert_eq!(id.as_str(), FIRST, "no deployment begins by it");
 }
 
-/// What failed is begun again; a way back that is under way is not.
+/// A failed deployment is begun again; a rollback that is under way is not.
 #[tokio::test]
 async fn the_same_revision_is_forced_forwards_and_only_that() {
     let point = RollbackPoint {

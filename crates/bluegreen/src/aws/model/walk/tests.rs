@@ -182,7 +182,7 @@ fn what_a_describe_adds_and_what_is_given_up_do_not_refuse() {
     assert_eq!(problems[0].kind, Kind::Deprecated);
 }
 
-/// What the service takes freely is not looked into.
+/// A document that the service takes in any form is not looked into.
 #[test]
 fn a_document_within_a_document_is_free() {
     are(
@@ -197,7 +197,7 @@ fn a_document_within_a_document_is_free() {
 struct Case {
     operation: String,
     document: serde_json::Value,
-    /// What the client library of AWS says: nothing, if it would send it.
+    /// The verdict of AWS's client library: nothing, if it would send the file.
     theirs: Vec<String>,
     /// How the file was changed, if it was.
     change: String,
@@ -218,11 +218,11 @@ fn judges_files_as_the_client_library_does() {
         let case: Case = serde_json::from_str(line).expect("oracle.py writes JSON");
         let input = Input::ALL
             .into_iter()
-            .find(|one| one.operation() == case.operation);
-        let input = input.expect("one of ours");
+            .find(|one| one.operation() == case.operation)
+            .expect("one of ours");
         let root = parse(&case.document.to_string()).expect("JSON");
         let ours = problems(input, &root, &[]);
-        // AWS takes what it is about to drop, and so does the library.
+        // AWS still takes deprecated fields, and so does the library.
         let ours: Vec<&Problem> = ours
             .iter()
             .filter(|one| one.kind != Kind::Deprecated)
