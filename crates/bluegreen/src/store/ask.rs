@@ -154,7 +154,7 @@ impl JournalLog {
             .requests()
             .ok_or_else(|| failed(ErrorKind::Invalid, "it takes no requests"))?;
         if ask.verb == Verb::Leave && ask.by.reason().is_none_or(|text| text.trim().is_empty()) {
-            let why = "a run is left only with a reason";
+            let why = "`leave` needs a reason";
             return Err(failed(ErrorKind::Invalid, why));
         }
         let tail = self.tail().await?;
