@@ -134,7 +134,7 @@ async fn a_run_that_is_left_ends_with_the_split_and_the_reason() {
     assert!(
         late.expect_err("over")
             .to_string()
-            .contains("nobody holds it")
+            .contains("no controller holds it")
     );
 }
 

@@ -630,7 +630,7 @@ impl RecordStorage for Paged {
     }
 }
 
-/// A run of so many entries, the `snapshots` among them marked as such.
+/// A run of `entries` entries, the `snapshots` among them marked as such.
 async fn run_of(log: &JournalLog, entries: u64, snapshots: &[u64]) -> Lease {
     let lease = take(log, "ann", Take::IfExpired).await.expect("free");
     for seq in 0..entries {
@@ -935,7 +935,10 @@ mod requests {
         assert_eq!(log.open_requests().await.unwrap(), []);
         lease.release().await.unwrap();
         let ended = log.ask(ask()).await.unwrap_err();
-        assert!(ended.message().contains("nobody holds it"), "{ended}");
+        assert!(
+            ended.message().contains("no controller holds it"),
+            "{ended}"
+        );
         assert_eq!(
             log.ask_to_abort("bob".into(), Duration::from_secs(1))
                 .await
