@@ -659,7 +659,7 @@ async fn the_end_of_a_long_log_is_found_with_few_calls() {
             assert_eq!(tail.newest.expect("one").0.seq, size - 1);
             assert!(calls <= 18, "{size}, {remembered}: {calls}");
         }
-        // A holder that goes on says in the storage where it is.
+        // A holder that continues tells the storage where the log ends.
         tokio::select! {
             error = lease.heartbeat() => panic!("{error}"),
             () = tokio::time::sleep(HEARTBEAT / 2) => {}

@@ -225,7 +225,7 @@ fn intent() -> impl Strategy<Value = Intent> {
     ]
 }
 
-/// What is known of a run while it goes on, to hold each action against.
+/// The knowledge about a run, by which each action is judged.
 #[derive(Debug, Default)]
 struct Known {
     registered: Option<RevisionId>,
