@@ -90,7 +90,7 @@ impl Host for DeploymentHost {
                 let updated = deployer.update(&update);
                 Input::Updated(limit::change("the update", CHANGE_LIMIT, updated).await)
             }),
-            // The loop itself carries out waits, so this arm never gets one.
+            // The loop itself carries out waits, so `Wait` never comes here.
             Action::Observe | Action::Wait { .. } => Box::pin(async move {
                 Input::Observed(limit::read(SERVICE, READ_LIMIT, deployer.observe()).await)
             }),

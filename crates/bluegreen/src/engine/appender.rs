@@ -210,6 +210,7 @@ impl Appender {
         let mut news = None;
         let offered = self.offered.unwrap_or_else(Instant::now);
         let end = match restores {
+            // From the first offer on, so that a restore does not wait for a store that hangs already.
             true => offered + RESTORE_WAITS,
             false => Instant::now() + limit,
         };

@@ -27,14 +27,12 @@ impl MigrationSpec {
         let given = &self.plan;
         let compares = self.judge.by == JudgedBy::Sequential;
         let minutes = |minutes: u64| Duration::from_secs(60 * minutes);
-        let bake = given.bake.map(|span| span.0);
-        let bake = bake.unwrap_or(minutes(if compares { 3 } else { 10 }));
-        let held = given.hold_back.map(|share| share.0);
-        let held = held.unwrap_or(if compares {
-            Percent::TEN
-        } else {
-            Percent::ZERO
-        });
+        let (usual_bake, usual_hold_back) = match compares {
+            true => (minutes(3), Percent::TEN),
+            false => (minutes(10), Percent::ZERO),
+        };
+        let bake = given.bake.map_or(usual_bake, |span| span.0);
+        let held = given.hold_back.map_or(usual_hold_back, |share| share.0);
         let usual = match compares {
             true => minutes(65).max(bake.saturating_mul(2)),
             false => bake.saturating_mul(3),

@@ -139,8 +139,9 @@ impl MigrationSpec {
             return Err(StartError::Refused(finding));
         }
         let log = store.log(self.splitter(aws, &target)?.locate().await?.as_str());
-        let lease = log.take(Holder::this_process(by), aws.clock(), Take::IfFree);
-        let lease = lease.await?;
+        let lease = log
+            .take(Holder::this_process(by), aws.clock(), Take::IfFree)
+            .await?;
         self.ready(aws, store, target, lease).await
     }
 

@@ -47,6 +47,7 @@ impl DeploymentMachine {
     /// Notes that a change is about to be sent: the deployment that it replaces is old from then on.
     pub(super) fn sends(&mut self, at: Timestamp, update: &Update) {
         let reads = &mut self.reads;
+        // Cleared before the clone, or each change would keep all changes before it.
         reads.before = None;
         let before = Box::new(reads.clone());
         let own = reads.accepted.take();
