@@ -63,7 +63,7 @@ async fn a_run_is_controlled_from_another_process_through_s3() {
     let journal = format!("s3://{BUCKET}/lives");
     let (code, said, words) = ask(&world, &journal, &rule, &["abort"]);
     assert_eq!((code, said), (Some(3), None), "{words}");
-    assert!(words.contains("nobody holds it"), "{words}");
+    assert!(words.contains("no controller holds it"), "{words}");
     let (code, ..) = ask(&world, &journal, &rule, &["leave"]);
     assert_eq!(code, Some(2), "without a reason");
 

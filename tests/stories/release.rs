@@ -147,7 +147,7 @@ async fn latest_moves_last_and_only_for_an_image_that_proved_itself() {
     let names: Vec<String> = run.events.iter().map(ToString::to_string).collect();
     let moved = names
         .iter()
-        .position(|line| line.contains("`latest` names it now"));
+        .position(|line| line.contains("`latest` names the image now"));
     assert_eq!(moved, Some(names.len() - 2), "right before the end");
     let digest = run.simulation.tagged("latest").expect("tagged");
     assert_eq!(Some(digest), run.simulation.tagged("0123456789ab"));

@@ -134,7 +134,7 @@ async fn a_run_that_is_left_ends_with_the_split_and_the_reason() {
     assert!(
         late.expect_err("over")
             .to_string()
-            .contains("nobody holds it")
+            .contains("no controller holds it")
     );
 }
 
@@ -208,15 +208,18 @@ async fn what_a_run_does_not_take_is_refused_aloud() {
     put(&twice, &name_of(&twice));
     sleep(SECOND * 20).await;
     for (request, why) in [
-        (&other, "it is for run run of last week, and this is run"),
-        (&old, "it is too old: it expired at"),
-        (&ahead, "it is dated"),
+        (
+            &other,
+            "the request is for run run of last week, and this is run",
+        ),
+        (&old, "the request is too old: it expired at"),
+        (&ahead, "the request is dated"),
         (&pause, "stands under the name"),
         (&twice, "another request has its nonce"),
         (&large, "too large"),
-        (&torn, "it is not a request"),
-        (&newer, "it is of version 9"),
-        (&nameless, "only with a reason"),
+        (&torn, "the content is not a request"),
+        (&newer, "a request of version 9"),
+        (&nameless, "`leave` needs a reason"),
     ] {
         let answer = requests.answer(&request.name().answer());
         let said = match answer.map(|answer| answer.reply) {

@@ -631,7 +631,7 @@ fn a_run_is_paused_continued_and_aborted_from_another_terminal() {
     assert!(end.contains("the cache is cold"), "{end}");
     let (_, said) = ask(3, &["promote", "--full"]);
     assert!(
-        said.contains("nobody holds it") && said.contains("`rollback`"),
+        said.contains("no controller holds it") && said.contains("`rollback`"),
         "{said}"
     );
 }

@@ -1,4 +1,4 @@
-//! What the machine asks for, and what it is told.
+//! Actions, which the machine asks for, and inputs, which it is told.
 
 use std::time::Duration;
 
@@ -18,22 +18,22 @@ use crate::{
     },
 };
 
-/// What a run is for.
+/// The purpose of a run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "intent", rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Intent {
-    /// Run an image as the service: build it where it is not in the registry yet, register,
-    /// update, follow, check; take it back if anything fails after the update.
+    /// Run an image as the service: build it if it is not in the registry yet, register,
+    /// update, follow, check; roll back if anything fails after the update.
     Deploy {
         /// Where the image comes from.
         image: ImageSource,
     },
-    /// Take the service back to what ran before the last deployment.
+    /// Roll the service back to the revision that ran before the last deployment.
     RollBack {
         /// Who asks.
         by: Operator,
-        /// To this revision instead of the recorded one.
+        /// The revision to go back to, instead of the recorded revision.
         to: Option<RevisionId>,
     },
     /// Ask the health checks, and change nothing.
@@ -46,21 +46,21 @@ pub enum Intent {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "source", rename_all = "snake_case")]
 pub enum ImageSource {
-    /// It is built, unless the registry has its tag already.
+    /// The image is built, unless the registry has its tag already.
     Build {
-        /// What is built.
+        /// The build.
         request: BuildRequest,
-        /// Whether an image that the registry already holds under the tag is taken as it is.
+        /// Whether an image that the registry already holds under the tag is used as it is.
         reuse: bool,
     },
-    /// It is there.
+    /// The image exists.
     Given {
         /// The image.
         image: ImageRef,
     },
 }
 
-/// What the machine wants done next.
+/// The next step that the machine asks its host for.
 ///
 /// # Stability
 ///
@@ -69,14 +69,14 @@ pub enum ImageSource {
 #[serde(tag = "action", rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Action {
-    /// Survey what could keep the deployment from working, and read the service. A read.
+    /// Survey everything that could keep the deployment from working, and read the service. A read.
     Preflight {
         /// Whether an image will be built.
         builds: bool,
     },
-    /// Ask how the service spells a revision that a person named. A read.
+    /// Ask for the full name of a revision that a person named. A read.
     Resolve {
-        /// The revision, as it was named.
+        /// The revision, as the person named it.
         revision: RevisionId,
     },
     /// Ask the registry for a tag. A read.
@@ -86,31 +86,31 @@ pub enum Action {
     },
     /// Build and push. A change, of the registry only; may be dropped, which ends the build.
     Build {
-        /// What.
+        /// The build.
         request: BuildRequest,
     },
-    /// Register a revision that runs the image. A change that nothing runs.
+    /// Register a revision that runs the image. A change, but no copy runs the revision yet.
     Register {
         /// The image.
         image: ImageRef,
     },
-    /// Change what the service runs. A change; drop it only to stop.
+    /// Let the service run another revision. A change; drop it only to stop.
     Update {
-        /// To what.
+        /// The update.
         update: Update,
-        /// Whether it takes the service back, which goes ahead even without a journal.
+        /// Whether it rolls the service back. A rollback goes ahead even without a journal.
         restores: bool,
     },
     /// Read the service. A read.
     Observe,
     /// Read how far a deployment is. A read.
     Follow {
-        /// Which.
+        /// The deployment.
         deployment: DeploymentId,
     },
     /// Ask one check once. A read, as far as this crate knows.
     Check {
-        /// Which.
+        /// The check.
         check: CheckId,
     },
     /// Give the image a further tag. A change, of the registry only.
@@ -122,7 +122,7 @@ pub enum Action {
     },
     /// Wait.
     Wait {
-        /// Until then.
+        /// The end of the wait.
         until: Timestamp,
     },
 }
@@ -130,23 +130,23 @@ pub enum Action {
 /// One of the checks of a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CheckId {
-    /// Of which kind.
+    /// Its kind.
     pub kind: CheckKind,
-    /// Its place among those of its kind.
+    /// Its place among the checks of its kind.
     pub index: usize,
 }
 
-/// What a check is for.
+/// The kind of a check.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum CheckKind {
-    /// Asked again and again, until it is good so many times in a row.
+    /// Asked again and again, until it has passed as many times in a row as the plan wants.
     Health,
     /// Asked once.
     Smoke,
 }
 
-/// What happened, told to the machine with its time.
+/// A fact that the machine is told, with its time.
 ///
 /// # Stability
 ///
@@ -157,66 +157,66 @@ pub enum CheckKind {
 pub enum Input {
     /// The run begins.
     Start(Intent),
-    /// What [`Action::Preflight`] brought.
+    /// The result of [`Action::Preflight`].
     Preflighted {
-        /// What the surveys found.
+        /// The findings of the surveys.
         findings: Result<Vec<Finding>, Failure>,
-        /// The service; `None` where there is none.
+        /// The service; `None` if there is no such service.
         service: Result<Option<ServiceObservation>, Failure>,
     },
-    /// What [`Action::Resolve`] brought.
+    /// The result of [`Action::Resolve`].
     Resolved(Result<RevisionId, Failure>),
-    /// What [`Action::FindImage`] brought.
+    /// The result of [`Action::FindImage`].
     ImageFound(Result<Option<ImageRef>, Failure>),
-    /// What [`Action::Build`] brought.
+    /// The result of [`Action::Build`].
     Built(Result<ImageRef, Failure>),
-    /// What [`Action::Register`] brought.
+    /// The result of [`Action::Register`].
     Registered(Result<Registration, Failure>),
-    /// What [`Action::Update`] brought.
+    /// The result of [`Action::Update`].
     Updated(Result<DeploymentId, Failure>),
-    /// What [`Action::Observe`] brought.
+    /// The result of [`Action::Observe`].
     Observed(Result<Option<ServiceObservation>, Failure>),
-    /// What [`Action::Follow`] brought.
+    /// The result of [`Action::Follow`].
     Followed(Result<DeploymentProgress, Failure>),
-    /// What [`Action::Check`] brought.
+    /// The result of [`Action::Check`].
     Checked(CheckReport),
-    /// What [`Action::Tag`] brought.
+    /// The result of [`Action::Tag`].
     Tagged(Result<Tagging, Failure>),
     /// [`Action::Wait`] is over.
     Waited {
-        /// Real time did not pass with it: the run is on a clock that cannot be trusted.
+        /// Whether real time did not pass during the wait: the clock of the run cannot be trusted.
         clock_fault: bool,
     },
-    /// A change that was to be journalled first was not begun.
+    /// A change was not begun, since the journal did not keep its record.
     NotBegun(Failure),
-    /// Somebody takes control.
+    /// An operator, a signal or a deadline gives a control.
     Control(Control),
     /// The journal does not keep its records.
     JournalFailed(Failure),
 }
 
-/// What a process left undone when it ended before its run did.
+/// The work that a process left undone when it ended before its run did.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 #[non_exhaustive]
 pub struct Unfinished {
-    /// The revision that it brought, whose checks nobody saw to their end: what fails for it is
-    /// taken back, as that process would have done.
+    /// The revision that the process brought without seeing its checks to their end. If a check fails,
+    /// the next process rolls this revision back, as that process would have done.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub unproven: Option<RevisionId>,
-    /// Why it was taking the service back: the next process does nothing else.
+    /// Why the process was rolling the service back: the next process only finishes that.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub restoring: Option<Cause>,
-    /// Where to, where that is a revision.
+    /// The revision that it was rolling back to; `None` if there was no service before.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub restoring_to: Option<RevisionId>,
-    /// Deployments that it replaced: a read that shows one of them may be old. Since version 4.
+    /// Deployments that the process replaced: a read that shows one of them may be old. Since version 4.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub older: Vec<DeploymentId>,
-    /// Whether there was no service before it. Since version 4.
+    /// Whether there was no service before the process. Since version 4.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub was_absent: bool,
-    /// The version of that process's journal, if that is an earlier one. Since version 4.
+    /// The version of that process's journal, if it is an earlier version. Since version 4.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub found: Option<u32>,
 }
@@ -225,7 +225,7 @@ pub struct Unfinished {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "entry", rename_all = "snake_case")]
 pub enum Entry {
-    /// The first: what was decided before the start.
+    /// The first entry: everything that was decided before the start.
     Opened {
         /// [`JOURNAL_VERSION`](crate::engine::JOURNAL_VERSION) of the program that wrote it.
         version: u32,
@@ -239,18 +239,18 @@ pub enum Entry {
         smoke: Vec<String>,
         /// The commands by which a person changes the service.
         by_hand: Option<ByHand>,
-        /// How long after a change a read may show an older state, as the deployer says. Since
+        /// The deployer's propagation time: how long after a change a read may show an older state. Since
         /// version 4.
         #[serde(default)]
         propagation: Duration,
-        /// What an earlier process of this run left undone.
+        /// The work that an earlier process of this run left undone.
         #[serde(default)]
         unfinished: Unfinished,
-        /// What the embedder wants to find again.
+        /// A value of the embedder, to be read when the run is resumed.
         #[serde(default, skip_serializing_if = "serde_json::Value::is_null")]
         origin: serde_json::Value,
     },
-    /// What the machine was told.
+    /// An input of the machine.
     Input {
         /// The input.
         input: Input,
@@ -263,9 +263,9 @@ pub enum Entry {
 }
 
 impl Entry {
-    /// As a record's entry.
+    /// Returns the content of a record.
     pub(crate) fn to_json(&self) -> serde_json::Value {
-        // Only maps with keys that are no text cannot be JSON, and there are none.
+        // Only a map with keys other than text has no JSON, and an entry has no such map.
         serde_json::to_value(self).unwrap_or_default()
     }
 }

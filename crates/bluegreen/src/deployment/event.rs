@@ -1,4 +1,4 @@
-//! What a deployment tells while it goes on.
+//! [`DeploymentEvent`]: the facts that a deployment tells.
 
 use std::fmt;
 
@@ -24,9 +24,9 @@ use crate::{
 #[serde(tag = "event", rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum DeploymentEvent {
-    /// It begins. Nothing was called yet.
+    /// The run begins. Nothing was called yet.
     Started {
-        /// What it is for.
+        /// The purpose of the run.
         intent: Intent,
         /// The plan.
         plan: DeploymentPlan,
@@ -38,18 +38,18 @@ pub enum DeploymentEvent {
         /// The version whose rules hold from here on.
         version: u32,
     },
-    /// The preflight is over and stops nothing.
+    /// The preflight is over and does not stop the run.
     PreflightPassed {
-        /// What it found; only notes and accepted risks.
+        /// Its findings; only notes and accepted risks.
         findings: Vec<Finding>,
-        /// The service; `None` where there is none yet.
+        /// The service; `None` if it does not exist yet.
         service: Option<ServiceObservation>,
     },
-    /// Something could not be read; it is tried again.
+    /// A read failed; it is tried again.
     ReadFailed {
         /// Why.
         failure: Failure,
-        /// When it is tried again.
+        /// When the read is tried again.
         retry_at: Timestamp,
     },
     /// The registry holds the image already; nothing is built.
@@ -59,7 +59,7 @@ pub enum DeploymentEvent {
     },
     /// The image is being built and pushed.
     Building {
-        /// What.
+        /// The build.
         request: BuildRequest,
     },
     /// The image is in the registry, by a digest that the registry confirms.
@@ -67,9 +67,9 @@ pub enum DeploymentEvent {
         /// The image.
         image: ImageRef,
     },
-    /// A revision runs the image.
+    /// A revision with the image is registered.
     Registered {
-        /// The revision, and what it changes.
+        /// The revision, and its changes.
         registration: Registration,
     },
     /// The service runs this revision in full already; it is only checked.
@@ -77,66 +77,66 @@ pub enum DeploymentEvent {
         /// The service.
         service: ServiceObservation,
     },
-    /// A rollout of this revision is under way, begun by a run before this one; it is followed.
+    /// A rollout of this revision is under way, which an earlier run began; it is followed.
     Adopted {
         /// The service.
         service: ServiceObservation,
-        /// Where a rollback goes.
+        /// The target of a rollback.
         previous: Option<Target>,
     },
     /// The service is about to be changed.
     Updating {
-        /// To what.
+        /// The new target.
         to: Target,
-        /// What it runs before; `None` where it does not exist.
+        /// The revision that it runs now; `None` if the service does not exist.
         from: Option<RevisionId>,
-        /// Which try this is, counted from 1.
+        /// The number of this attempt, counted from 1.
         attempt: u32,
     },
-    /// The change was taken on; its rollout is followed.
+    /// The change was accepted; its rollout is followed.
     Updated {
         /// The deployment.
         deployment: DeploymentId,
     },
     /// A change was accepted, and no read has shown it in the propagation time. It is sent again.
     NeverVisible {
-        /// What the service was to run.
+        /// The target of the change.
         to: Target,
     },
-    /// A change failed, or nobody knows whether it happened. It is observed before anything
+    /// A change failed, or its outcome is unknown. The service is observed before anything
     /// else.
     UpdateFailed {
         /// Why.
         failure: Failure,
-        /// When it is observed.
+        /// When the service is observed.
         retry_at: Timestamp,
     },
-    /// How far the rollout is.
+    /// The counts of the rollout have changed.
     Rollout {
         /// The deployment.
         deployment: DeploymentId,
         /// How many copies are to run.
         desired: u32,
-        /// How many run.
+        /// How many copies run.
         running: u32,
-        /// How many are on their way.
+        /// How many copies are starting.
         pending: u32,
-        /// How many have failed to start.
+        /// How many copies have failed to start.
         failed: u32,
     },
-    /// The service itself says something.
+    /// The service reported an event.
     ServiceSaid {
-        /// What.
+        /// The service's event.
         said: ServiceEvent,
     },
     /// A copy stopped.
     TaskStopped {
-        /// Which, and why.
+        /// The copy, and why it stopped.
         task: StoppedTask,
     },
-    /// The service goes back by itself.
+    /// The service rolls back by itself.
     ServiceRollsBack {
-        /// To what.
+        /// The revision that it goes back to.
         to: RevisionId,
     },
     /// The rollout is complete.
@@ -146,44 +146,44 @@ pub enum DeploymentEvent {
     },
     /// A check was asked.
     Checked {
-        /// What it is for.
+        /// The kind of the check.
         kind: CheckKind,
-        /// What came of it.
+        /// Its answer.
         report: CheckReport,
         /// How many good answers in a row there were.
         in_a_row: u32,
-        /// How many are wanted.
+        /// How many good answers in a row are wanted.
         wanted: u32,
     },
-    /// The service is taken back.
+    /// The service is rolled back.
     RollingBack {
         /// Why.
         cause: Cause,
-        /// To what; `None` where nobody knows what ran before.
+        /// The target; `None` if the state before is not known.
         to: Option<Target>,
     },
-    /// What the service looks like on its way back.
+    /// A read during the rollback.
     RollbackSeen {
         /// The service.
         service: ServiceObservation,
     },
-    /// The service runs again what it ran before, read back.
+    /// The service is in its former state again, read back.
     Restored {
-        /// The service; `None` where it never existed.
+        /// The service; `None` if it never existed.
         service: Option<ServiceObservation>,
     },
     /// The image got its further tag, or not.
     Tagged {
         /// The tag.
         tag: ImageTag,
-        /// What came of it.
+        /// The result.
         result: Result<Tagging, Failure>,
     },
-    /// Somebody took control.
+    /// A control was given.
     Controlled {
-        /// What was asked.
+        /// The control.
         control: Control,
-        /// What it does.
+        /// Its effect.
         effect: ControlEffect,
     },
     /// The journal does not keep its records any more.
@@ -191,18 +191,18 @@ pub enum DeploymentEvent {
         /// Why.
         failure: Failure,
     },
-    /// It ended in a state that is known.
+    /// The run ended in a known state.
     Ended {
-        /// How.
+        /// The outcome.
         outcome: DeploymentOutcome,
-        /// The exit code that says so.
+        /// The exit code of this outcome.
         exit_code: u8,
     },
-    /// It ended, and somebody must look now.
+    /// The run ended, and a person must look at the service now.
     Unresolved {
         /// What is known.
         unresolved: Unresolved,
-        /// The exit code that says so.
+        /// The exit code of this end.
         exit_code: u8,
     },
 }
@@ -214,7 +214,7 @@ impl fmt::Display for DeploymentEvent {
             Self::Reopened { found, version } => write!(
                 f,
                 "the run was begun by version {found}; it continues under the rules of version \
-                 {version}: the service is read first, and what was not proved is checked again"
+                 {version}: the service is read first, and an unproved revision is checked again"
             ),
             Self::PreflightPassed { findings, service } => {
                 match service {
@@ -280,7 +280,7 @@ impl fmt::Display for DeploymentEvent {
                 failed,
                 ..
             } => {
-                write!(f, "{running} of {desired} run, {pending} on their way")?;
+                write!(f, "{running} of {desired} run, {pending} starting")?;
                 if *failed > 0 {
                     write!(f, ", {failed} failed")?;
                 }
@@ -304,16 +304,19 @@ impl fmt::Display for DeploymentEvent {
             }
             Self::RollingBack { cause, to } => match to {
                 Some(to) => write!(f, "rolling back to {to}: {cause}"),
-                None => write!(f, "to be rolled back, to nobody knows what: {cause}"),
+                None => write!(
+                    f,
+                    "to be rolled back, but the state before is not known: {cause}"
+                ),
             },
-            Self::RollbackSeen { service } => write!(f, "on its way back: {service}"),
+            Self::RollbackSeen { service } => write!(f, "rollback under way: {service}"),
             Self::Restored { service } => match service {
                 Some(service) => write!(f, "restored, read back: {service}"),
                 None => f.write_str("restored: there is no such service"),
             },
             Self::Tagged { tag, result } => match result {
-                Ok(Tagging::Moved) => write!(f, "`{tag}` names it now"),
-                Ok(Tagging::AlreadyThere) => write!(f, "`{tag}` named it before"),
+                Ok(Tagging::Moved) => write!(f, "`{tag}` names the image now"),
+                Ok(Tagging::AlreadyThere) => write!(f, "`{tag}` named the image before"),
                 Ok(Tagging::Refused { reason }) => write!(f, "`{tag}` skipped: {reason}"),
                 Err(failure) => write!(f, "`{tag}` skipped: {failure}"),
             },
@@ -347,7 +350,7 @@ impl fmt::Display for Intent {
             },
             Self::RollBack { by, to } => match to {
                 Some(to) => write!(f, "rolling back to {to}, by {by}"),
-                None => write!(f, "rolling back to what ran before, by {by}"),
+                None => write!(f, "rolling back to the revision before, by {by}"),
             },
             Self::CheckHealth => f.write_str("asking the health checks"),
             Self::Smoke => f.write_str("asking the smoke tests"),

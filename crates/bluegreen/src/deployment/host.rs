@@ -15,15 +15,15 @@ use crate::{
 
 /// How long a survey may take: it reads the service, its task definition, rules and repositories.
 const SURVEY_LIMIT: Duration = Duration::from_secs(120);
-/// How long a read may take: the calls of one, each with its retries.
+/// How long a read may take: its calls, each with its retries.
 const READ_LIMIT: Duration = Duration::from_secs(60);
-/// How long a change may take. After that its outcome is unknown, and it is observed. A service's is
-/// read first, tagged, and then updated.
+/// How long a change may take. After that its outcome is unknown, and the service is observed. To update a
+/// service takes several calls: read, tag, and then update.
 const CHANGE_LIMIT: Duration = Duration::from_secs(90);
 
-/// How long an image may be built and pushed: a cold build of a large one, over a slow line.
+/// How long an image may be built and pushed: a cold build of a large image, over a slow line.
 const BUILD_LIMIT: Duration = Duration::from_secs(2 * 60 * 60);
-/// How long one check may take; the built-in ones have shorter limits of their own.
+/// How long one check may take; the built-in checks have shorter limits of their own.
 const CHECK_LIMIT: Duration = Duration::from_secs(120);
 
 #[derive(Debug)]
@@ -90,7 +90,7 @@ impl Host for DeploymentHost {
                 let updated = deployer.update(&update);
                 Input::Updated(limit::change("the update", CHANGE_LIMIT, updated).await)
             }),
-            // Waits are the loop's own.
+            // The loop itself carries out waits, so `Wait` never comes here.
             Action::Observe | Action::Wait { .. } => Box::pin(async move {
                 Input::Observed(limit::read(SERVICE, READ_LIMIT, deployer.observe()).await)
             }),
@@ -130,6 +130,6 @@ const SERVICE: &str = "the service";
 
 fn no_builder() -> Failure {
     let mut failure = Failure::new(ErrorKind::Invalid, "no builder was supplied");
-    failure.hint = Some("supply one, or give the image by digest".to_owned());
+    failure.hint = Some("supply a builder, or give the image by digest".to_owned());
     failure
 }

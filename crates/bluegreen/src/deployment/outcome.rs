@@ -1,4 +1,4 @@
-//! How a deployment ends.
+//! The ends of a deployment.
 
 use std::{collections::BTreeSet, fmt};
 
@@ -25,57 +25,57 @@ pub enum DeploymentOutcome {
     Deployed {
         /// The revision.
         revision: RevisionId,
-        /// What else there is to say.
+        /// The facts of every end.
         report: Report,
     },
-    /// The service runs again what it ran before, in full.
+    /// The service is in its former state again, in full.
     RolledBack {
         /// Why.
         cause: Cause,
-        /// What it runs.
+        /// The former state.
         to: Target,
-        /// What else there is to say.
+        /// The facts of every end.
         report: Report,
     },
-    /// The service stays as the report says; a person goes on.
+    /// The service stays as the report says; a person continues.
     Held {
         /// Why.
         reason: HoldReason,
-        /// What else there is to say.
+        /// The facts of every end.
         report: Report,
     },
-    /// It ended before the service was changed.
+    /// The run ended before the service was changed.
     Unchanged {
         /// Why.
         reason: Unchanged,
-        /// What else there is to say.
+        /// The facts of every end.
         report: Report,
     },
-    /// Checks that were asked for on their own have passed.
+    /// A run of checks only: they have passed.
     ChecksPassed {
-        /// What else there is to say.
+        /// The facts of every end.
         report: Report,
     },
-    /// A check that was asked for on its own has failed.
+    /// A run of checks only: at least one has failed.
     CheckFailed {
-        /// Each one's last answer that was not as it should be; at least one.
+        /// The last bad answer of each check that failed; at least one.
         failed: Vec<CheckReport>,
-        /// What else there is to say.
+        /// The facts of every end.
         report: Report,
     },
 }
 
 impl DeploymentOutcome {
-    /// The exit code that says this to a script; a contract:
+    /// The exit code for scripts; a contract:
     ///
     /// | code | meaning |
     /// |---|---|
-    /// | 0 | deployed; checks passed; rolled back because that was asked for |
-    /// | 1 | a check that was asked for on its own failed |
+    /// | 0 | deployed; checks passed; rolled back on request |
+    /// | 1 | a check failed in a run of checks only |
     /// | 3 | stopped before the service was changed |
-    /// | 10 | rolled back by a failed rollout or check; read back |
+    /// | 10 | rolled back because a rollout or a check failed; read back |
     /// | 11 | cancelled; rolled back and read back |
-    /// | 12 | held: on request, or superseded by somebody else's deployment |
+    /// | 12 | held: on request, or superseded by a third party's deployment |
     #[must_use]
     pub fn exit_code(&self) -> u8 {
         match self {
@@ -91,7 +91,7 @@ impl DeploymentOutcome {
         }
     }
 
-    /// What every ending has to say.
+    /// The facts of every end.
     #[must_use]
     pub fn report(&self) -> &Report {
         match self {
@@ -132,7 +132,7 @@ impl fmt::Display for DeploymentOutcome {
                     )?,
                     _ => write!(f, "held: {}\n  why: {reason}", report.what_runs())?,
                 }
-                // To take somebody else's deployment back is nobody's but theirs.
+                // A third party's deployment is not ours to roll back, so it gets no command.
                 if matches!(reason, HoldReason::Asked { .. }) {
                     report.write_command(f)?;
                 }
@@ -154,27 +154,27 @@ impl fmt::Display for DeploymentOutcome {
     }
 }
 
-/// What every ending has to say.
+/// The facts of every end.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Report {
-    /// When it began.
+    /// When the run began.
     pub started: Timestamp,
-    /// When it ended.
+    /// When the run ended.
     pub ended: Timestamp,
-    /// The service as it was last read; `None` where it was never read, or does not exist.
+    /// The service as it was last read; `None` if it was never read, or does not exist.
     pub service: Option<ServiceObservation>,
-    /// When it was last read.
+    /// When the service was last read.
     pub service_read_at: Option<Timestamp>,
     /// The image, by digest.
     pub image: Option<ImageRef>,
-    /// The command by which a person takes the service back to what ran before; `None` where that
-    /// is not known.
+    /// The command by which a person rolls the service back to its former state; `None` if that
+    /// state is not known.
     pub restore_command: Option<String>,
     /// The risks that the plan takes on by name.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub accepted: BTreeSet<Acceptance>,
-    /// What this run made and nothing uses: an image, a revision, an emptied service.
+    /// Things that this run made and that are not used: an image, a revision, an emptied service.
     pub left_behind: Vec<String>,
 }
 
@@ -189,7 +189,7 @@ impl Report {
 
     fn write_command(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.restore_command {
-            Some(command) => write!(f, "\n  to take it back by hand:\n    {command}"),
+            Some(command) => write!(f, "\n  to roll the service back by hand:\n    {command}"),
             None => Ok(()),
         }
     }
@@ -200,48 +200,48 @@ impl Report {
         self.service_read_at.map(age).unwrap_or_default()
     }
 
-    /// How long it took.
+    /// How long the run took.
     #[must_use]
     pub fn took(&self) -> std::time::Duration {
         between(self.started, self.ended)
     }
 }
 
-/// Why a service is taken back.
+/// Why a service is rolled back.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "cause", rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Cause {
     /// The rollout failed.
     RolloutFailed {
-        /// Why, as the service says.
+        /// Why, in the service's words.
         reason: String,
         /// Copies that stopped.
         stopped: Vec<StoppedTask>,
     },
     /// The rollout did not end in time.
     Stalled {
-        /// How far it was.
+        /// How far the rollout came.
         summary: String,
         /// Copies that stopped.
         stopped: Vec<StoppedTask>,
     },
     /// The service did not become healthy in time.
     NeverHealthy {
-        /// The last answer that was not as it should be.
+        /// The last bad answer.
         failed: CheckReport,
     },
     /// Smoke tests failed.
     SmokeFailed {
-        /// Those that did.
+        /// The tests that failed.
         failed: Vec<CheckReport>,
     },
     /// After the checks the service did not run in full.
     NotSteady {
-        /// What was seen.
+        /// The service as read then.
         summary: String,
     },
-    /// The update could not be written, or its outcome could not be told, in time.
+    /// The update could not be written in time, or its outcome stayed unknown.
     UpdateFailed {
         /// The last failure.
         failure: Failure,
@@ -260,10 +260,10 @@ pub enum Cause {
     ClockFault,
     /// The run was cancelled.
     Cancelled {
-        /// By what.
+        /// The control that cancelled it.
         control: Control,
     },
-    /// It is what the run was for.
+    /// The rollback was the purpose of the run.
     Asked {
         /// Who asked.
         by: Operator,
@@ -284,7 +284,9 @@ impl fmt::Display for Cause {
                 write!(f, "the rollout stalled: {summary}")?;
                 write_stopped(f, stopped)
             }
-            Self::NeverHealthy { failed } => write!(f, "it never became healthy: {failed}"),
+            Self::NeverHealthy { failed } => {
+                write!(f, "the service never became healthy: {failed}")
+            }
             Self::SmokeFailed { failed } => {
                 f.write_str("smoke tests failed:")?;
                 for report in failed {
@@ -318,23 +320,23 @@ fn write_stopped(f: &mut fmt::Formatter<'_>, stopped: &[StoppedTask]) -> fmt::Re
 #[serde(tag = "reason", rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum HoldReason {
-    /// Somebody asked for it, or cancellation means it.
+    /// An operator asked for it, or the plan holds on cancellation.
     Asked {
-        /// By what.
+        /// The control.
         control: Control,
     },
-    /// Somebody else's deployment took its place. This run does not fight.
+    /// A third party's deployment took the place of this run's. This run does not fight it.
     Superseded {
-        /// That deployment.
+        /// The third party's deployment.
         by: DeploymentId,
-        /// What it brings.
+        /// Its revision.
         revision: RevisionId,
     },
     /// The service is gone.
     Gone,
-    /// Somebody else has taken over the journal and goes on; this run changes nothing more.
+    /// Another controller has taken over the journal and continues; this process changes nothing more.
     TakenOver {
-        /// By whom.
+        /// The failure that names the new holder.
         failure: Failure,
     },
 }
@@ -359,17 +361,17 @@ impl fmt::Display for HoldReason {
 pub enum Unchanged {
     /// The preflight refused.
     Refused {
-        /// Everything that it found, notes included.
+        /// All its findings, notes included.
         findings: Vec<Finding>,
     },
-    /// The surroundings could not be read.
+    /// A read before the change failed.
     ReadFailed {
         /// The last failure.
         failure: Failure,
     },
     /// The image could not be built or pushed.
     BuildFailed {
-        /// Why, with the last words of the builder.
+        /// Why, with the last output of the builder.
         failure: Failure,
     },
     /// The revision could not be registered.
@@ -382,22 +384,22 @@ pub enum Unchanged {
         /// Why.
         failure: Failure,
     },
-    /// Somebody else deployed before this run did.
+    /// A third party deployed before this run did.
     Superseded {
-        /// What the service runs now.
+        /// The revision that the service runs now.
         revision: RevisionId,
     },
-    /// A check failed while this run had changed nothing: the service ran the revision before.
+    /// A check failed, and this run had changed nothing: the service already ran the revision.
     CheckFailed {
-        /// Those that did.
+        /// The checks that failed.
         failed: Vec<CheckReport>,
     },
-    /// A failed rollout stands, and this revision is all that there is to go back to.
+    /// A failed rollout stands, and there is no other revision than this one to go back to.
     NoWayBack {
         /// The revision.
         revision: RevisionId,
     },
-    /// There is nothing to take back.
+    /// There is no deployment to roll back.
     NothingToRollBack {
         /// Why not.
         why: String,
@@ -409,9 +411,9 @@ pub enum Unchanged {
     },
     /// Real time did not pass with the run's clock.
     ClockFault,
-    /// It was cancelled.
+    /// The run was cancelled.
     Cancelled {
-        /// By what.
+        /// The control that cancelled it.
         control: Control,
     },
 }
@@ -423,7 +425,7 @@ impl fmt::Display for Unchanged {
                 f.write_str("the preflight refuses")?;
                 write_refusals(f, findings)
             }
-            Self::ReadFailed { failure } => write_failure(f, "it could not be read", failure),
+            Self::ReadFailed { failure } => write_failure(f, "a read failed", failure),
             Self::BuildFailed { failure } => {
                 write_failure(f, "the image could not be made", failure)
             }
@@ -435,16 +437,16 @@ impl fmt::Display for Unchanged {
                 write!(f, "a third party deployed {revision} meanwhile")
             }
             Self::CheckFailed { failed } => {
-                f.write_str("it ran this revision before, and a check fails")?;
+                f.write_str("it ran this revision already, and a check failed")?;
                 for report in failed {
                     write!(f, "\n    {report}")?;
                 }
-                f.write_str("\n  hint: `rollback` takes it back to what ran before it")
+                f.write_str("\n  hint: `rollback` goes back to the revision before this one")
             }
             Self::NoWayBack { revision } => write!(
                 f,
-                "the last rollout failed, and a new one of {revision} would have nothing else to \
-                 go back to\n  hint: `rollback` takes the service back; else deploy another revision"
+                "the last rollout failed, and a new rollout of {revision} would have no other \
+                 revision to go back to\n  hint: use `rollback`, or deploy another revision"
             ),
             Self::NothingToRollBack { why } => f.write_str(why),
             Self::JournalFailed { failure } => write_failure(f, "the journal failed", failure),
@@ -462,21 +464,21 @@ fn write_failure(f: &mut fmt::Formatter<'_>, what: &str, failure: &Failure) -> f
     }
 }
 
-/// A deployment that could not run, or whose service is not as it should be and not taken back.
+/// A deployment that could not run, or whose service is neither as wanted nor rolled back.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum DeploymentError {
-    /// What was supplied does not fit together. Nothing was called.
+    /// The settings do not fit together. Nothing was called.
     #[error(transparent)]
     Plan(#[from] PlanError),
-    /// The service could not be taken back, or what it runs cannot be told. Somebody must look
+    /// The service could not be rolled back, or its state is not known. A person must look
     /// now.
     #[error("{0}")]
     Unresolved(Box<Unresolved>),
 }
 
 impl DeploymentError {
-    /// The exit code that says this to a script: 2 for what does not fit, 20 where somebody must
+    /// The exit code for scripts: 2 if the settings do not fit together, 20 if a person must
     /// look now.
     #[must_use]
     pub fn exit_code(&self) -> u8 {
@@ -487,21 +489,21 @@ impl DeploymentError {
     }
 }
 
-/// A service that is not as it should be, or not known.
+/// A service in a wrong or unknown state.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Unresolved {
     /// What happened.
     pub summary: String,
-    /// Why the service was to be taken back, where it was.
+    /// Why the service was to be rolled back, if it was.
     pub cause: Option<Cause>,
-    /// To what.
+    /// The target of the rollback.
     pub wanted: Option<Target>,
     /// The last failure.
     pub failure: Option<Failure>,
-    /// Whether a change was sent whose effect nobody has read since.
+    /// Whether a change was sent and its effect was not read since.
     pub change_unseen: bool,
-    /// The service as it was last read, and everything else there is to say.
+    /// The service as it was last read, and the other facts of every end.
     pub report: Report,
 }
 
@@ -509,7 +511,7 @@ impl fmt::Display for Unresolved {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.summary)?;
         if let (Some(cause), Some(wanted)) = (&self.cause, &self.wanted) {
-            write!(f, "\n  wanted back to {wanted} because: {cause}")?;
+            write!(f, "\n  to be rolled back to {wanted}, because: {cause}")?;
         }
         if let Some(failure) = &self.failure {
             write!(f, "\n  last failure: {failure}")?;

@@ -12,8 +12,8 @@ use crate::{
     problem::{PlanError, Problem},
 };
 
-/// How often and how long, and what to do when it does not come about. A plain value: it goes
-/// into the journal and decides nothing that the machine could not replay.
+/// Intervals, deadlines, and what to do if they pass. A plain value: it goes
+/// into the journal, so that the machine can replay every decision.
 ///
 /// # Examples
 ///
@@ -59,13 +59,13 @@ pub struct DeploymentPlanBuilder {
 #[serde(default, deny_unknown_fields)]
 #[non_exhaustive]
 pub struct HealthPolicy {
-    /// So many good answers in a row, of every health check. Default: 3; one good answer may
-    /// come from the one task that works.
+    /// The number of good answers in a row, of every health check. Default: 3; a single good answer may
+    /// come from the only task that works.
     pub successes: u32,
-    /// The time between two tries. Default: 10 seconds.
+    /// The interval of the checks. Default: 10 seconds.
     #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
     pub every: Duration,
-    /// When it is given up. Default: 5 minutes.
+    /// How long the service may take to become healthy. Default: 5 minutes.
     #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
     pub deadline: Duration,
 }
@@ -81,7 +81,7 @@ impl Default for HealthPolicy {
 }
 
 impl HealthPolicy {
-    /// So many good answers in a row, a try each `every`, given up after `deadline`.
+    /// Wants `successes` good answers in a row, asks at the interval `every`, and gives up after `deadline`.
     #[must_use]
     pub fn new(successes: u32, every: Duration, deadline: Duration) -> Self {
         Self {
@@ -112,15 +112,15 @@ impl Default for DeploymentPlanBuilder {
 }
 
 impl DeploymentPlan {
-    /// A plan to be described.
+    /// A builder with the default of every setting.
     pub fn builder() -> DeploymentPlanBuilder {
         DeploymentPlanBuilder::default()
     }
 
-    /// Starts from what a unit test wants: a look each second, one good answer is healthy, deadlines of a
-    /// minute, changes that fail are tried for 3 seconds, and no further tag. So a mock sees few calls,
-    /// and always the same; with a [`TestClock`](crate::mock::TestClock) it takes no time at
-    /// all. It is checked as every other plan is.
+    /// A builder with settings for unit tests: a look each second, one good answer is healthy, deadlines of
+    /// a minute, changes that fail are tried for 3 seconds, and no further tag. So a mock sees few calls,
+    /// and always the same; with a [`TestClock`](crate::mock::TestClock) a deployment takes no time at
+    /// all. The plan is checked like every other plan.
     ///
     /// # Examples
     ///
@@ -178,13 +178,13 @@ impl DeploymentPlan {
         self.fields.also_tag.as_ref()
     }
 
-    /// What cancelling means.
+    /// What to do on cancellation.
     #[must_use]
     pub fn on_cancel(&self) -> OnCancel {
         self.fields.on_cancel
     }
 
-    /// The risks that the plan takes on.
+    /// The risks that the plan accepts.
     #[must_use]
     pub fn accepted(&self) -> &BTreeSet<Acceptance> {
         &self.fields.accept
@@ -198,7 +198,7 @@ impl DeploymentPlanBuilder {
         self
     }
 
-    /// How long a rollout may take before it counts as stalled and is taken back. Default: 20
+    /// How long a rollout may take before it counts as stalled and is rolled back. Default: 20
     /// minutes: the AWS CLI's waiter gives up after 10, which large images and slow health
     /// checks outlast.
     pub fn rollout_deadline(mut self, deadline: Duration) -> Self {
@@ -212,39 +212,39 @@ impl DeploymentPlanBuilder {
         self
     }
 
-    /// How long a change that fails or whose outcome is unknown is tried again, each try after
+    /// How long a change is tried again if it fails or its outcome is unknown, each attempt after
     /// an observation. Default: 10 minutes.
     pub fn write_within(mut self, limit: Duration) -> Self {
         self.write_within = limit;
         self
     }
 
-    /// How long a rollback may take in all before somebody must look. Default: 30 minutes.
+    /// How long a rollback may take in all before a person must look. Default: 30 minutes.
     pub fn rollback_deadline(mut self, deadline: Duration) -> Self {
         self.rollback_deadline = deadline;
         self
     }
 
-    /// The further tag that the image gets at the very end, best effort; `None` for none.
+    /// The further tag that the image gets at the very end, best effort; `None` for no further tag.
     /// Default: `latest`.
     pub fn also_tag(mut self, tag: Option<ImageTag>) -> Self {
         self.also_tag = tag;
         self
     }
 
-    /// What cancelling means after the service was changed. Default: roll back.
+    /// What to do on cancellation after the service was changed. Default: roll back.
     pub fn on_cancel(mut self, policy: OnCancel) -> Self {
         self.on_cancel = policy;
         self
     }
 
-    /// Takes on a risk that the preflight would refuse.
+    /// Accepts a risk that the preflight would refuse.
     pub fn accept(mut self, risk: Acceptance) -> Self {
         self.accept.insert(risk);
         self
     }
 
-    /// The plan.
+    /// Returns the plan.
     ///
     /// # Errors
     ///
@@ -273,14 +273,14 @@ impl DeploymentPlanBuilder {
         if health.successes == 0 {
             problems.push(Problem::new(
                 "health.successes",
-                "no answer at all would count as healthy",
+                "a service without any good answer would count as healthy",
                 "choose 1 or more",
             ));
         }
         let least = health
             .every
             .saturating_mul(health.successes.saturating_sub(1));
-        // Answers take time themselves.
+        // `>=`: the answers themselves take time, too.
         if health.successes > 1 && least >= health.deadline {
             let (least, deadline) = (span(least), span(health.deadline));
             problems.push(Problem::new(
@@ -289,7 +289,7 @@ impl DeploymentPlanBuilder {
                     "{} answers in a row take {least}, the deadline is {deadline}",
                     health.successes
                 ),
-                "make it longer, or ask more often",
+                "make the deadline longer, or ask more often",
             ));
         }
         if problems.is_empty() {

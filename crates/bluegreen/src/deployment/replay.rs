@@ -8,7 +8,7 @@ use super::{
 };
 use crate::engine::{JOURNAL_VERSION, Machine as _, Next, Record, Work};
 
-/// What a replay gave.
+/// The result of a replay.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Replay {
@@ -18,18 +18,18 @@ pub struct Replay {
     pub machine: DeploymentMachine,
 }
 
-/// Where a journal does not replay.
+/// Why a journal does not replay, and at which record.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ReplayError {
-    /// The record is not one of a deployment's journal.
+    /// The record is no record of a deployment's journal.
     Unreadable {
         /// The record's place.
         seq: u64,
         /// Why.
         why: String,
     },
-    /// The journal was written by a newer version, or by one whose rules are gone.
+    /// The journal was written by a newer version, or by a version whose rules are gone.
     Version {
         /// The version that wrote it.
         found: u32,
@@ -41,13 +41,13 @@ pub enum ReplayError {
         /// What the machine wants.
         wanted: Box<Action>,
     },
-    /// The machine wants another change than the one that was made.
+    /// The machine wants another change than the change that was made.
     Action {
         /// The record's place.
         seq: u64,
-        /// What the journal says.
+        /// The change in the journal.
         recorded: Box<Action>,
-        /// What the machine wants now.
+        /// The change that the machine wants now.
         wanted: Option<Box<Action>>,
     },
 }
@@ -85,8 +85,8 @@ impl fmt::Display for ReplayError {
 
 impl std::error::Error for ReplayError {}
 
-/// What [`Deployment::origin`](super::Deployment::origin) left in a journal; null where it left
-/// nothing, or the records are not a deployment's.
+/// Returns the value that [`Deployment::origin`](super::Deployment::origin) left in a journal; null if there
+/// is none, or if the records are not a deployment's.
 #[must_use]
 pub fn origin_of(records: &[Record]) -> serde_json::Value {
     let first = records.first().map(|record| &record.entry);
@@ -99,11 +99,11 @@ fn version_of(records: &[Record]) -> Option<u32> {
     u32::try_from(version).ok()
 }
 
-/// What the run of these records left undone.
+/// Returns the work that the run of these records left undone.
 ///
 /// # Errors
 ///
-/// As [`replay`], but that the rules of an earlier version need not be known.
+/// As [`replay`], except that an earlier version is no error.
 pub(super) fn unfinished(records: &[Record]) -> Result<Unfinished, ReplayError> {
     let found = version_of(records).filter(|found| *found < JOURNAL_VERSION);
     let undone = match found {
@@ -114,7 +114,7 @@ pub(super) fn unfinished(records: &[Record]) -> Result<Unfinished, ReplayError> 
     Ok(Unfinished { found, ..undone })
 }
 
-/// Why an answer does not replay to which nothing was asked.
+/// Why an answer without a question does not replay.
 const UNASKED: &str = "it answers something that the machine did not ask for; is a record missing?";
 
 /// Whether an input is the answer to an action.
@@ -148,14 +148,14 @@ fn answers(action: &Action, input: &Input) -> bool {
 }
 
 /// Plays a journal again: feeds the machine every recorded input, and compares each change with
-/// what was recorded.
+/// the recorded change.
 ///
 /// # Errors
 ///
 /// [`ReplayError`] at the first difference.
 pub fn replay(records: &[Record]) -> Result<Replay, ReplayError> {
     let unreadable = |seq: u64, why: String| ReplayError::Unreadable { seq, why };
-    // Before anything else: what a newer version wrote may not even be readable.
+    // Before anything else: the records of a newer version may not even be readable.
     if let Some(found) = version_of(records)
         && !(RULES_SINCE..=JOURNAL_VERSION).contains(&found)
     {
@@ -196,7 +196,7 @@ pub fn replay(records: &[Record]) -> Result<Replay, ReplayError> {
                 return Err(unreadable(record.seq, "opened a second time".to_owned()));
             }
             Entry::Input { input } => {
-                // A change is announced right after the input that it comes of.
+                // A change is announced right after the input that causes it.
                 if let Some(wanted) = wanted.take() {
                     return Err(ReplayError::Missing {
                         seq: record.seq,

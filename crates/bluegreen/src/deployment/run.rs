@@ -22,12 +22,12 @@ use crate::{
     service::{RevisionId, ServiceDeployer},
 };
 
-/// Runs an image as a service, follows the rollout to its end, checks it, and takes it back when
+/// Runs an image as a service, follows the rollout to its end, checks it, and rolls it back if
 /// anything fails after the update.
 ///
-/// Doing it again is harmless and is how a run that was killed goes on: an image that the registry
-/// has is not built again, a revision that exists is not registered again, a rollout that is under
-/// way is followed, and where a rollback goes is kept with the service.
+/// A second deployment of the same image is harmless, and is how a killed run continues: an image that the
+/// registry has is not built again, a revision that exists is not registered again, a rollout that is under
+/// way is followed, and the target of a rollback is kept with the service.
 ///
 /// # Examples
 ///
@@ -81,7 +81,7 @@ pub struct Deployment {
     run: Option<RunId>,
     origin: serde_json::Value,
     unfinished: Unfinished,
-    /// When the process before wrote last: this run's time does not begin before it.
+    /// When the process before wrote last: this run's time begins then at the earliest.
     newest: Timestamp,
     clock: Arc<dyn Clock>,
     journal: Arc<dyn Journal>,
@@ -122,7 +122,7 @@ impl Deployment {
         self
     }
 
-    /// Adds a health check: asked until it is good so many times in a row as the plan says.
+    /// Adds a health check: asked until it has passed as many times in a row as the plan says.
     pub fn health(mut self, check: impl ServiceCheck + 'static) -> Self {
         self.host.health.push(Arc::new(check));
         self
@@ -140,20 +140,20 @@ impl Deployment {
         self
     }
 
-    /// Cancels the deployment when `future` is ready: the plan says what that means once the
-    /// service was changed, by default roll back.
+    /// Cancels the deployment when `future` is ready. After the service was changed, the run then
+    /// does what the plan says, by default roll back.
     pub fn cancel_on(mut self, future: impl Future<Output = ()> + Send + 'static) -> Self {
         self.cancel = Some(Box::pin(future));
         self
     }
 
-    /// Uses another clock: that of a simulation.
+    /// Uses another clock, such as a simulation's.
     pub fn clock(mut self, clock: impl Clock + 'static) -> Self {
         self.clock = Arc::new(clock);
         self
     }
 
-    /// Keeps the journal elsewhere.
+    /// Uses another journal. Default: in memory.
     pub fn journal(mut self, journal: impl Journal + 'static) -> Self {
         self.journal = Arc::new(journal);
         self
@@ -165,17 +165,17 @@ impl Deployment {
         self
     }
 
-    /// Keeps something of yours with the run, such as the options that it was started with:
-    /// [`origin_of`](super::origin_of) gives it back to whoever goes on with it. No secrets: it
-    /// stands in the journal as it is.
+    /// Keeps a value of your own with the run, such as the options that it was started with:
+    /// [`origin_of`](super::origin_of) returns it to the process that resumes the run. No secrets: the
+    /// value stands in the journal as it is.
     pub fn origin(mut self, origin: serde_json::Value) -> Self {
         self.origin = origin;
         self
     }
 
-    /// Goes on with a deployment whose process ended, from its journal's records: run it again then.
-    /// What was built, registered or begun is found and not done twice; what was brought and never
-    /// proved is taken back where a check fails, and a way back that was begun is gone to its end,
+    /// Continues a deployment whose process ended, from its journal's records: call [`run`](Self::run) then.
+    /// An image, a revision or a rollout of that process is found and not made twice. A revision that was
+    /// never proved is rolled back if a check fails, and a rollback that was begun is finished,
     /// as that process would have done. An earlier version's run continues under today's rules, and
     /// says so; see [`store`](crate::store#versions).
     ///
@@ -189,14 +189,14 @@ impl Deployment {
         Ok(self)
     }
 
-    /// A handle by which the run can be cancelled, aborted, left or stopped from anywhere.
+    /// A handle to cancel, abort, leave or stop the run from anywhere.
     #[must_use]
     pub fn handle(&self) -> ControlHandle {
         self.handle.clone()
     }
 
-    /// The state of the run now, and its end: a receiver that always holds the newest
-    /// [`DeploymentState`]. Clones of it follow on their own; a slow reader holds nothing up.
+    /// Returns a receiver that always holds the newest [`DeploymentState`], the end included. Clones
+    /// follow on their own; a slow reader does not hold the run up.
     #[must_use]
     pub fn watch(&mut self) -> watch::Receiver<DeploymentState> {
         let (sender, receiver) = watch::channel(DeploymentState::default());
@@ -206,19 +206,19 @@ impl Deployment {
         receiver
     }
 
-    /// Builds and deploys a source. An image that the registry holds under the tag already is
-    /// taken as it is.
+    /// Builds and deploys a source. If the registry holds an image under the tag already, that image is
+    /// used as it is.
     ///
     /// # Errors
     ///
     /// [`DeploymentError::Plan`] without a builder; nothing was called.
-    /// [`DeploymentError::Unresolved`] where the service was to be taken back and could not be,
-    /// or what it runs cannot be told. A rollback that worked is an [`DeploymentOutcome`].
+    /// [`DeploymentError::Unresolved`] if the service was to be rolled back and could not be,
+    /// or its state is not known. A rollback that worked is a [`DeploymentOutcome`].
     ///
     /// # Cancel safety
     ///
-    /// Not cancel safe: dropping it leaves the service where it is, at worst in the middle of a
-    /// rollout. End it with [`cancel_on`](Self::cancel_on) or the [`handle`](Self::handle).
+    /// Not cancel safe: dropping it leaves the service as it is, at worst in the middle of a
+    /// rollout. End the run with [`cancel_on`](Self::cancel_on) or the [`handle`](Self::handle).
     pub async fn run(self, request: BuildRequest) -> Result<DeploymentOutcome, DeploymentError> {
         let image = ImageSource::Build {
             request,
@@ -227,7 +227,7 @@ impl Deployment {
         self.run_image(image).await
     }
 
-    /// Deploys an image, wherever it comes from.
+    /// Deploys an image from any source.
     ///
     /// # Errors
     ///
@@ -241,7 +241,7 @@ impl Deployment {
         if builds && self.host.builder.is_none() {
             let problem = Problem::new(
                 "builder",
-                "there is none, and an image is to be built",
+                "an image is to be built, and there is no builder",
                 "supply a builder, or give the image by digest",
             );
             return Err(PlanError::new(vec![problem]).into());
@@ -262,8 +262,8 @@ impl Deployment {
         self.run_image(ImageSource::Given { image }).await
     }
 
-    /// Takes the service back to what ran before the last recorded deployment, or to a revision
-    /// of yours.
+    /// Rolls the service back to the state before the last recorded deployment, or to a revision
+    /// that you name.
     ///
     /// # Errors
     ///
@@ -281,15 +281,15 @@ impl Deployment {
         self.drive(Intent::RollBack { by, to }).await
     }
 
-    /// Asks the health checks until they are good, or the plan's deadline; changes nothing.
+    /// Asks the health checks until they pass, or until the plan's deadline; changes nothing.
     ///
     /// # Errors
     ///
-    /// [`DeploymentError::Plan`] where there are none.
+    /// [`DeploymentError::Plan`] if there are no health checks.
     ///
     /// # Cancel safety
     ///
-    /// Changes nothing; dropping it ends the request that is out.
+    /// Changes nothing; dropping it ends the request that is under way.
     pub async fn check_health(self) -> Result<DeploymentOutcome, DeploymentError> {
         some(self.host.health.len(), "health")?;
         self.drive(Intent::CheckHealth).await
@@ -299,7 +299,7 @@ impl Deployment {
     ///
     /// # Errors
     ///
-    /// [`DeploymentError::Plan`] where there are none.
+    /// [`DeploymentError::Plan`] if there are no smoke tests.
     ///
     /// # Cancel safety
     ///
@@ -345,12 +345,12 @@ impl Deployment {
         runner.not_before(self.newest);
         runner.sinks = self.sinks;
         runner.cancel = self.cancel;
-        // Always the quick pace: users may be on the new service at any moment.
+        // Always the quick pace: users may be on the new revision at any moment.
         let listener = runner.listener(&self.handle, &clock, &Pace::default());
         let (opening, first) = (Opening::New(opening.to_json()), Input::Start(intent));
         let run = runner.drive(machine, self.host, opening, first);
         let end = match listener {
-            // Boxed, since it is large and whoever awaits it may have a small stack.
+            // Boxed, since the future is large and its caller may have a small stack.
             Some(listener) => Box::pin(listener.during(run)).await,
             None => run.await,
         };

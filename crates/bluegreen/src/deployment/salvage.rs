@@ -1,7 +1,7 @@
-//! What a run of an earlier version left undone, from what its records hold.
+//! The work that a run of an earlier version left undone, as its records show.
 //!
-//! Its rules are gone, so its inputs say nothing to today's machine. What was sent, and what was read
-//! after that, stays true; and the service itself keeps where a rollback goes.
+//! The rules of that version are gone, so today's machine cannot replay its inputs. The records of changes
+//! and of reads stay true, and the service itself keeps the target of a rollback.
 
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -13,7 +13,7 @@ use crate::{
     service::{Registration, RevisionId, Rollout, ServiceObservation, Target, Update},
 };
 
-/// What the records leave undone. What they do not say is left out: the next run asks the service.
+/// Returns the work that the records show as undone. Everything else the next run reads from the service.
 pub(super) fn unfinished(records: &[Record]) -> Unfinished {
     let opened = records.first().map(|first| &first.entry);
     let mut undone: Unfinished = opened
@@ -57,7 +57,7 @@ pub(super) fn unfinished(records: &[Record]) -> Unfinished {
             Some("registered") => {
                 registered = part::<Registration>(&with["Ok"]).map(|done| done.revision);
             }
-            // Followed without a change of its own: a rollout that was under way already.
+            // Followed without a change before: the run adopted a rollout that was under way already.
             Some("followed") if undone.unproven.is_none() => undone.unproven = registered.clone(),
             Some("checked") => {
                 if let Some(report) = part::<CheckReport>(with)
@@ -86,8 +86,7 @@ pub(super) fn unfinished(records: &[Record]) -> Unfinished {
 
 fn cause(failed: Vec<CheckReport>) -> Cause {
     if failed.is_empty() {
-        let summary =
-            "an earlier version took it back, and its journal does not say why".to_owned();
+        let summary = "an earlier version rolled back, and its journal does not say why".to_owned();
         return Cause::NotSteady { summary };
     }
     Cause::SmokeFailed { failed }

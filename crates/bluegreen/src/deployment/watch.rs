@@ -1,4 +1,4 @@
-//! [`DeploymentState`]: what a deployment is doing now, folded from its events.
+//! [`DeploymentState`]: the present state of a deployment, folded from its events.
 
 use super::{Cause, DeploymentEvent, DeploymentOutcome, Unresolved};
 use crate::{
@@ -7,9 +7,8 @@ use crate::{
     service::{Registration, ServiceObservation},
 };
 
-/// What a deployment is doing now, and how it ended. Given by
-/// [`Deployment::watch`](super::Deployment::watch), and folded from events, so that it can be made from
-/// kept ones too.
+/// The present state of a deployment, and its end. [`Deployment::watch`](super::Deployment::watch) returns
+/// it. It is folded from events, so it can be made from stored events, too.
 ///
 /// # Examples
 ///
@@ -38,17 +37,17 @@ use crate::{
 #[derive(Debug, Clone, Default, PartialEq)]
 #[non_exhaustive]
 pub struct DeploymentState {
-    /// The revision that runs the image, once there is one.
+    /// The revision with the image, once it is registered.
     pub registration: Option<Registration>,
-    /// The service as it was last read whole; `None` before that, or if there is none.
+    /// The service as it was last read in full; `None` before that, or if there is no such service.
     pub service: Option<ServiceObservation>,
-    /// How far the rollout is that is followed.
+    /// The counts of the rollout that is followed.
     pub copies: Option<Copies>,
     /// The newest answer of a check.
     pub checked: Option<CheckReport>,
-    /// Why the service is taken back, once it is.
+    /// Why the service is rolled back, once it is.
     pub rolling_back: Option<Cause>,
-    /// How it ended, once it has.
+    /// How the deployment ended, once it has.
     pub end: Option<Result<DeploymentOutcome, Unresolved>>,
 }
 
@@ -56,13 +55,13 @@ pub struct DeploymentState {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Copies {
-    /// How many are to run.
+    /// How many copies are to run.
     pub desired: u32,
-    /// How many run.
+    /// How many copies run.
     pub running: u32,
-    /// How many are on their way.
+    /// How many copies are starting.
     pub pending: u32,
-    /// How many have failed to start.
+    /// How many copies have failed to start.
     pub failed: u32,
 }
 

@@ -1,4 +1,4 @@
-//! [`Appender`]: records on their way into the journal, in order, beside everything else.
+//! [`Appender`]: writes records into the journal, in order, while the run continues.
 
 use std::{
     collections::VecDeque,
@@ -19,51 +19,51 @@ use tokio::{
 use super::{Journal, Record, RunId, machine::BoxFuture};
 use crate::error::{Error, ErrorKind, Failure};
 
-/// How long a record is offered to the journal before the run is told that it keeps nothing. A holder
-/// that was silent for 20 s before the first try is silent for 50 s then: less than the 60 s after
+/// How long a record is offered to the journal before the run is told that the journal fails. A holder
+/// that was silent for 20 s before the first attempt is silent for 50 s then: less than the 60 s after
 /// which another controller may take over.
 const PATIENCE: Duration = Duration::from_secs(30);
-/// How long a restore waits for one attempt to write it down. It is begun all the same.
+/// How long a restore waits for one attempt to keep its record. The restore is begun all the same.
 const RESTORE_WAITS: Duration = Duration::from_secs(2);
 /// How long an end waits for its last records.
 const END_WAITS: Duration = Duration::from_secs(10);
 
-/// Appends what is pushed, one record after the other; a record that was not kept is offered again.
+/// Appends the records that are pushed, one after the other; a record that was not kept is offered again.
 pub(super) struct Appender {
     run: RunId,
     journal: Arc<dyn Journal>,
     next: u64,
-    /// What the journal has not kept yet, in order.
+    /// Records that the journal has not kept yet, in order.
     waiting: VecDeque<Record>,
-    /// The append of the first of them, while it is under way.
+    /// The append of the first waiting record, while it is under way.
     attempt: Option<BoxFuture<Result<(), Error>>>,
-    /// Since when the first of them is offered.
+    /// Since when the first waiting record is offered.
     offered: Option<Instant>,
     /// Failed attempts in a row.
     failed: u32,
-    /// Before that moment nothing is offered again.
+    /// No record is offered again before this moment.
     again: Option<Instant>,
-    /// What the newest failed attempt said.
+    /// The failure of the newest failed attempt.
     failure: Option<Failure>,
     /// What the run was told.
     told: Told,
-    /// How far it has come, for whoever waits for a record.
+    /// How many records are kept, for tasks that wait for a record.
     kept: watch::Sender<Kept>,
 }
 
-/// How far the records of a run have come.
+/// How many records of a run there are, and how many are kept.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Kept {
-    /// So many there are.
+    /// The number of records.
     pub(super) pushed: u64,
-    /// So many of them the journal has kept.
+    /// The number of records that the journal has kept.
     pub(super) kept: u64,
-    /// Whether the run was told that its journal keeps nothing more.
+    /// Whether the run was told that its journal fails.
     pub(super) is_over: bool,
 }
 
-/// A run is told of a failing journal once: it raises nothing after that. That another controller has
-/// taken over is told in any case, and then nothing is appended any more.
+/// A run is told once of a failing journal, and then raises green's share no more. A take-over by another
+/// controller is told in any case, and then nothing is appended any more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Told {
     Nothing,
@@ -88,7 +88,7 @@ impl Appender {
         }
     }
 
-    /// The journal holds so many records already.
+    /// Continues behind the first `next` records, which the journal holds already.
     pub(super) fn skip_to(&mut self, next: u64) {
         self.next = next;
         self.show();
@@ -98,7 +98,7 @@ impl Appender {
         &*self.journal
     }
 
-    /// How far it has come, always the newest.
+    /// How many records are kept; always the newest figures.
     pub(super) fn kept(&self) -> watch::Receiver<Kept> {
         self.kept.subscribe()
     }
@@ -115,7 +115,7 @@ impl Appender {
         self.told == Told::TakenOver
     }
 
-    /// Another controller holds the journal now.
+    /// Stops appending, since another controller holds the journal now.
     fn taken_over(&mut self) {
         self.told = Told::TakenOver;
         self.waiting.clear();
@@ -128,7 +128,7 @@ impl Appender {
         self.next
     }
 
-    /// Adds a record. What the journal takes at once is kept when this returns.
+    /// Adds a record. If the journal takes the record at once, it is kept when this returns.
     #[must_use]
     pub(super) fn push(&mut self, at: Timestamp, entry: serde_json::Value) -> Option<Failure> {
         self.add(Record::new(self.next, at, entry))
@@ -162,10 +162,10 @@ impl Appender {
         news
     }
 
-    /// Appends in the background and keeps the run's claim alive. Returns only with what the run must
-    /// be told.
+    /// Appends in the background and keeps the run's claim alive. Returns only with a failure that the run
+    /// must be told.
     ///
-    /// Cancel safe: an append that is under way goes on with the next call.
+    /// Cancel safe: the next call continues an append that is under way.
     pub(super) async fn keep(&mut self) -> Failure {
         if self.is_taken_over() {
             return pending().await;
@@ -199,8 +199,9 @@ impl Appender {
         }
     }
 
-    /// Waits until everything is kept, so that a change may begin, for `limit` at most; a restore waits
-    /// less and begins without that, too. Returns what the run must be told, and why the change may not begin.
+    /// Waits until all records are kept, so that a change may begin, for `limit` at most. A restore waits
+    /// less, and begins even if they are not kept. Returns a failure that the run must be told, and why the
+    /// change may not begin.
     pub(super) async fn before_change(
         &mut self,
         restores: bool,
@@ -209,6 +210,7 @@ impl Appender {
         let mut news = None;
         let offered = self.offered.unwrap_or_else(Instant::now);
         let end = match restores {
+            // From the first offer on, so that a restore does not wait for a store that hangs already.
             true => offered + RESTORE_WAITS,
             false => Instant::now() + limit,
         };
@@ -227,7 +229,7 @@ impl Appender {
         }
         let failure = match &self.failure {
             Some(failure) if self.is_taken_over() => failure.clone(),
-            // Whatever became of the record: the change itself was not sent.
+            // The record may be kept or not; the change itself was not sent.
             Some(failure) if self.failed > 0 => Failure {
                 kind: ErrorKind::Unavailable,
                 ..failure.clone()
@@ -240,7 +242,7 @@ impl Appender {
         (news, Err(failure))
     }
 
-    /// Gives the last records some time, and lets go of the journal.
+    /// Waits a while for the last records, and closes the journal.
     pub(super) async fn finish(mut self) {
         let waits = match self.told {
             Told::Nothing => END_WAITS,
@@ -255,7 +257,7 @@ impl Appender {
         }
         let (run, lost) = (&self.run, self.waiting.len());
         if lost > 0 {
-            tracing::error!(%run, lost, "the journal has not kept the last records");
+            tracing::error!(%run, lost, "the journal has not kept the last records of the run");
         }
         let closed = timeout_at(
             end.max(Instant::now() + RESTORE_WAITS),
@@ -263,14 +265,18 @@ impl Appender {
         );
         match closed.await {
             Ok(Ok(())) => {}
-            Ok(Err(error)) => tracing::warn!(%run, %error, "the journal was not let go"),
-            Err(_) => tracing::warn!(%run, "the journal did not answer, so it was not let go"),
+            Ok(Err(error)) => {
+                tracing::warn!(%run, %error, "the journal was not closed: its lease, if any, must expire")
+            }
+            Err(_) => {
+                tracing::warn!(%run, "the journal did not answer, so its lease, if any, must expire")
+            }
         }
     }
 
     /// The answer to the next attempt. Never answers if nothing is to be appended.
     ///
-    /// Cancel safe: what is under way goes on with the next call.
+    /// Cancel safe: the next call continues an attempt that is under way.
     async fn attempt(&mut self) -> Result<(), Error> {
         let Some(first) = self.waiting.front() else {
             return pending().await;
@@ -291,7 +297,7 @@ impl Appender {
         answer
     }
 
-    /// Takes an answer, and returns what the run must be told.
+    /// Takes the answer to an attempt, and returns a failure that the run must be told.
     fn weigh(&mut self, answer: Result<(), Error>) -> Option<Failure> {
         let Err(error) = answer else {
             self.waiting.pop_front();
@@ -311,7 +317,7 @@ impl Appender {
             self.taken_over();
             return is_new.then_some(failure);
         }
-        // What does not pass by itself is told at once.
+        // A failure that does not pass by itself is told at once.
         let is_over = matches!(failure.kind, ErrorKind::Refused | ErrorKind::Invalid)
             || self
                 .offered
@@ -322,7 +328,7 @@ impl Appender {
         }
     }
 
-    /// Tells the run that its journal keeps nothing; records are offered further, for whoever reads.
+    /// Tells the run that its journal fails. Records are still offered, for later readers of the journal.
     fn give_up(&mut self) -> Option<Failure> {
         if self.told != Told::Nothing || self.waiting.is_empty() {
             return None;
@@ -374,7 +380,7 @@ mod tests {
 
     use super::*;
 
-    /// What becomes of the next attempts; the last one for all that follow.
+    /// A journal with a fate for each of the next attempts; the last fate holds for all that follow.
     #[derive(Debug)]
     struct Store {
         fates: Mutex<VecDeque<Fate>>,
@@ -426,7 +432,7 @@ mod tests {
         Fate::Fails(ErrorKind::Unavailable)
     }
 
-    /// Passes so much time while records are appended; whether something was to be told.
+    /// Lets `time` pass while records are appended; returns a failure that the run must be told.
     async fn passes(appender: &mut Appender, time: Duration) -> Option<Failure> {
         tokio::time::timeout(time, appender.keep()).await.ok()
     }

@@ -1,4 +1,4 @@
-//! Taking a run in hand while it goes on.
+//! Controls: how an operator intervenes in a run.
 
 use std::{
     fmt,
@@ -13,10 +13,10 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::clock::span;
 
-/// Who takes control, and why. Overrides are named, and the name stands in the outcome.
+/// The person or job that gives a control, and why. The outcome names the operator of each override.
 ///
-/// In a journal and in events it is the name alone; an object with the name, the reason and the request if
-/// there is more to say.
+/// A journal or an event has the name alone; if a reason or a request is known, an object with the name,
+/// the reason and the request.
 ///
 /// # Examples
 ///
@@ -36,7 +36,7 @@ pub struct Operator {
     request: Option<String>,
 }
 
-/// How an [`Operator`] is written. Up to version 3 it is a name.
+/// The written form of an [`Operator`]. Up to version 3 it is a name.
 #[derive(Serialize, Deserialize)]
 #[serde(untagged)]
 enum Form {
@@ -60,7 +60,7 @@ impl Operator {
         }
     }
 
-    /// Says why. Default: nothing is said.
+    /// Adds the reason. Default: none.
     #[must_use]
     pub fn with_reason(self, reason: impl Into<String>) -> Self {
         Self {
@@ -69,7 +69,7 @@ impl Operator {
         }
     }
 
-    /// Names the request by which it was asked for from elsewhere.
+    /// Adds the nonce of the request by which another process asked.
     pub(crate) fn with_request(self, nonce: &str) -> Self {
         Self {
             request: Some(nonce.to_owned()),
@@ -83,13 +83,13 @@ impl Operator {
         &self.name
     }
 
-    /// Why, if that was said.
+    /// The reason, if there is one.
     #[must_use]
     pub fn reason(&self) -> Option<&str> {
         self.reason.as_deref()
     }
 
-    /// The [nonce](super::Request::nonce) of the request, if it was asked for from elsewhere.
+    /// The [nonce](super::Request::nonce) of the request, if another process asked.
     #[must_use]
     pub fn request(&self) -> Option<&str> {
         self.request.as_deref()
@@ -147,14 +147,15 @@ impl fmt::Display for Operator {
     }
 }
 
-/// What a person, a signal or a deadline of the surroundings asks of a run. Legal at any moment.
+/// What a person, a signal or a CI job's deadline asks of a run. Legal at any moment.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "control", rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Control {
-    /// Do not rise to the next step. Looks continue, and so does the rollback of an unhealthy
-    /// green; a step's deadline stands still, that of the whole run does not. A pause has a length: near its end the run warns, at its end it
-    /// does what the plan says of a cancellation, since nobody came back.
+    /// Do not rise to the next step. Looks continue, and an unhealthy green is still rolled back.
+    /// The step's deadline stands still, the deadline of the whole run does not. A pause has a length: near
+    /// its end the run warns; at its end the run does what the plan says of a cancellation, since no
+    /// operator came back.
     Pause {
         /// Who asks.
         by: Operator,
@@ -175,13 +176,13 @@ pub enum Control {
         /// Who asks.
         by: Operator,
     },
-    /// Override: go on to the next step without a healthy verdict. Capacity is still needed.
+    /// Override: rise to the next step without a healthy verdict. Capacity is still needed.
     Promote {
         /// Who takes the responsibility.
         by: Operator,
     },
-    /// Override: go to all green at once without a healthy verdict. Capacity is still needed.
-    /// Journals of before have it as `complete`.
+    /// Override: rise to all green at once without a healthy verdict. Capacity is still needed.
+    /// Written as `complete` in older journals.
     #[serde(alias = "complete")]
     PromoteFully {
         /// Who takes the responsibility.
@@ -199,13 +200,13 @@ pub enum Control {
         /// Who asks.
         by: Operator,
     },
-    /// End in the way that the plan says for cancellation, by default roll back. What a signal
-    /// or a cancelled future sends.
+    /// End in the way that the plan says for cancellation, by default roll back. A signal
+    /// or a cancelled future sends this.
     Cancel {
         /// Why: `SIGINT`, `the job's deadline`.
         reason: String,
     },
-    /// End at once, whatever is under way, and say where traffic was last seen.
+    /// End at once, even if a change is under way, and say where traffic was last seen.
     Stop {
         /// Why.
         reason: String,
@@ -213,7 +214,7 @@ pub enum Control {
 }
 
 impl Control {
-    /// Who gives it; `None` if no person does.
+    /// Who gives the control; `None` if no operator does.
     #[must_use]
     pub fn by(&self) -> Option<&Operator> {
         match self {
@@ -249,34 +250,34 @@ impl fmt::Display for Control {
     }
 }
 
-/// What happens when a run is cancelled.
+/// What to do when a run is cancelled.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[cfg_attr(feature = "spec", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum OnCancel {
-    /// Put back what was there before: the default, since nobody watches the new after that.
+    /// Restore the state before the run: the default, since the new service is not watched after that.
     #[default]
     RollBack,
     /// Leave everything as it is and end.
     Hold,
 }
 
-/// What a control does.
+/// The effect of a control.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "effect", content = "why", rename_all = "snake_case")]
 pub enum ControlEffect {
-    /// It is carried out now.
+    /// The control is carried out now.
     Applied,
-    /// It is carried out once the change that is under way has finished.
+    /// The control is carried out once the change that is under way has finished.
     AfterChange,
-    /// It does nothing, for this reason.
+    /// The control does nothing, for this reason.
     Ignored(String),
 }
 
-/// Takes a run in hand from anywhere: another task, a signal handler's thread, a web server.
+/// Controls a run from anywhere: another task, a signal handler's thread, a web server.
 ///
-/// Sending never blocks and never fails. Each call gives an [`Answer`] that may be waited for or
-/// dropped. A control that is given before the run starts holds from its first step on.
+/// Sending never blocks and never fails. Each call returns an [`Answer`] that may be waited for or
+/// dropped. A control that is given before the run starts takes effect from the first step on.
 ///
 /// # Examples
 ///
@@ -318,13 +319,13 @@ pub(crate) struct Given {
 
 pub(crate) type Controls = mpsc::UnboundedReceiver<Given>;
 
-/// What became of a control: a future that gives its [`ControlEffect`] as soon as the run has taken
-/// it, at once or after the call that is under way. After the end of the run, and if the run is
-/// dropped, it is [`ControlEffect::Ignored`].
+/// The answer to a control: a future that gives its [`ControlEffect`] as soon as the run has taken
+/// the control, at once or after the call that is under way. After the end of the run, and if the run is
+/// dropped, the effect is [`ControlEffect::Ignored`].
 ///
 /// # Cancel safety
 ///
-/// Dropping it changes nothing: the control holds all the same.
+/// Dropping the answer changes nothing: the control takes effect all the same.
 #[derive(Debug)]
 pub struct Answer(oneshot::Receiver<ControlEffect>);
 
@@ -348,7 +349,7 @@ impl ControlHandle {
     /// Sends any control.
     pub fn send(&self, control: Control) -> Answer {
         let (answer, receiver) = oneshot::channel();
-        // If the run has ended, the sender of the answer is dropped here, which says so.
+        // If the run has ended, the sender of the answer is dropped here, and the answer says so.
         let _ = self.sender.send(Given { control, answer });
         Answer(receiver)
     }

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 pub struct RunId(String);
 
 impl RunId {
-    /// A name of your own, such as the id of a CI job.
+    /// A name that you choose, such as the id of a CI job.
     pub fn new(id: impl Into<String>) -> Self {
         Self(id.into())
     }

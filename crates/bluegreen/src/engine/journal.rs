@@ -1,4 +1,4 @@
-//! Where a run writes down what it was told and what it is about to do.
+//! The journal: where a run writes down its inputs, and each change before its call.
 
 use std::{
     fmt,
@@ -15,11 +15,11 @@ use super::{RequestStorage, RunId};
 use crate::error::{Error, Result};
 
 /// The version of everything that a journal holds, of a migration or a deployment: its layout, the
-/// machines' inputs and actions, and the rules by which they decide. One number for all of it, which
-/// counts on with each change.
+/// machines' inputs and actions, and the rules by which they decide. One number for all of it, raised by
+/// one with each change.
 ///
 /// A journal of an older version is read and shown, and its run is resumed from a fresh observation
-/// under today's rules; see [`store`](crate::store#versions). A newer one is refused.
+/// under today's rules; see [`store`](crate::store#versions). A journal of a newer version is refused.
 pub const JOURNAL_VERSION: u32 = 4;
 
 /// One record of a journal: plain data with its place in the order.
@@ -30,11 +30,11 @@ pub struct Record {
     pub seq: u64,
     /// When it was written.
     pub at: Timestamp,
-    /// What was written; what it can be is up to the machine: see
+    /// The content, which depends on the machine: see
     /// [`migration::Entry`](crate::migration::Entry).
     pub entry: serde_json::Value,
-    /// Whether it holds everything that the records between the first one and it amount to, so that a
-    /// resume may begin with it. Since version 4.
+    /// Whether it is a snapshot: it holds what all records between the first one and this one amount to,
+    /// so that a resume may begin with it. Since version 4.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub is_snapshot: bool,
 }
@@ -51,14 +51,14 @@ impl Record {
         }
     }
 
-    /// The run that it opens, if it is the first record of one: of a migration or a deployment.
+    /// The run that this record opens, if it is the first record of a migration or a deployment.
     #[must_use]
     pub fn run(&self) -> Option<RunId> {
         let run = self.entry.get("run")?.as_str()?;
         (self.entry.get("entry")? == "opened").then(|| RunId::new(run))
     }
 
-    /// Says that it is a snapshot.
+    /// Marks the record as a snapshot.
     #[must_use]
     pub fn as_snapshot(self) -> Self {
         Self {
@@ -70,7 +70,7 @@ impl Record {
 
 /// An append-only log of everything that a machine was told, and of each change before its call.
 ///
-/// From it a run can be replayed, compared and judged again.
+/// A run can be replayed, compared and judged again from its journal.
 #[async_trait]
 #[auto_impl(Arc, Box)]
 pub trait Journal: fmt::Debug + Send + Sync {
@@ -78,22 +78,22 @@ pub trait Journal: fmt::Debug + Send + Sync {
     ///
     /// # Errors
     ///
-    /// If the record could not be kept. The engine offers it again, with growing pauses, before any
-    /// other, so a journal has no gaps. The run does not wait for that: it watches, and decides. Only a
-    /// change that raises green's share begins after every record before it is kept. A record that is
-    /// not kept within 30 s, or is `Refused` or `Invalid`, ends that: traffic goes back to blue, and a
-    /// failing journal never keeps it from there. A restore waits 2 s for its record at most.
+    /// If the record could not be kept. The engine offers the record again, with growing pauses, before
+    /// any other, so a journal has no gaps. Meanwhile the run watches and decides. Only a change that
+    /// raises green's share waits until every record before it is kept. If a record is not kept within
+    /// 30 s, or is `Refused` or `Invalid`, traffic goes back to blue; a failing journal never prevents
+    /// that. A restore waits at most 2 s for its record.
     ///
-    /// [`ErrorKind::TakenOver`](crate::ErrorKind::TakenOver) where somebody else has taken over
-    /// what this run works on: then the engine changes nothing more at all.
+    /// [`ErrorKind::TakenOver`](crate::ErrorKind::TakenOver) if another controller has taken over
+    /// the rule or service of this run: then the engine changes nothing more at all.
     ///
     /// # Cancel safety
     ///
     /// The engine never drops it.
     async fn append(&self, record: Record) -> Result<()>;
 
-    /// Keeps alive whatever claim goes with this journal, beside everything that the run does.
-    /// Returns only when the claim is lost, with the reason. Without a claim, the default, it
+    /// Keeps the claim that goes with this journal alive, such as a lease, beside everything that the run
+    /// does. Returns only when the claim is lost, with the reason. Without a claim, the default, it
     /// never returns.
     ///
     /// # Cancel safety
@@ -103,16 +103,16 @@ pub trait Journal: fmt::Debug + Send + Sync {
         pending().await
     }
 
-    /// Where controls of the run may be asked for from elsewhere. Default: nowhere.
+    /// The place for requests of other processes to the run. Default: none.
     fn requests(&self) -> Option<Arc<dyn RequestStorage>> {
         None
     }
 
-    /// The run has ended: lets go of whatever claim goes with this journal.
+    /// Releases the claim that goes with this journal, since the run has ended.
     ///
     /// # Errors
     ///
-    /// Where it could not. The run has ended all the same.
+    /// If the claim could not be released. The run has ended all the same.
     async fn close(&self) -> Result<()> {
         Ok(())
     }
@@ -120,31 +120,31 @@ pub trait Journal: fmt::Debug + Send + Sync {
 
 /// Whether a change may begin at this moment; asked right before the call that makes it.
 ///
-/// [`Lease`](crate::store::Lease) is one. [`Aws::fenced`](crate::Aws::fenced) puts it before every
+/// A [`Lease`](crate::store::Lease) is a fence. [`Aws::fenced`](crate::Aws::fenced) asks it before every
 /// changing call of all adapters.
 #[auto_impl(Arc, Box)]
 pub trait Fence: fmt::Debug + Send + Sync {
     /// Says whether a change may begin now. [`is_restoring`] says whether the change puts traffic back
-    /// on blue, which is open to all who do not know of a successor.
+    /// on blue, which every controller may do that does not know of a successor.
     ///
     /// # Errors
     ///
-    /// Where it may not, and why. Nothing is sent then.
+    /// If the change may not begin, with the reason. Nothing is sent then.
     fn check(&self) -> Result<()>;
 }
 
 tokio::task_local! {
-    /// Set around what an engine does to put back.
+    /// Set while an engine carries out a restore.
     static RESTORING: ();
 }
 
-/// Whether the change that is asked about puts back what a run has changed: for a [`Fence`] of yours.
+/// Whether the change that a [`Fence`] is asked about restores what a run has changed.
 #[must_use]
 pub fn is_restoring() -> bool {
     RESTORING.try_with(|()| ()).is_ok()
 }
 
-/// A change that puts back.
+/// Carries out a change that restores.
 pub(crate) async fn restoring<T>(change: impl Future<Output = T>) -> T {
     RESTORING.scope((), change).await
 }

@@ -1,4 +1,4 @@
-//! Limits of what the roles do: an answer that never comes holds no run up.
+//! Time limits for calls of the roles: a call that never answers does not hold a run up.
 
 use std::{future::Future, time::Duration};
 
@@ -9,7 +9,7 @@ use crate::{
     error::{ErrorKind, Failure, Result},
 };
 
-/// What a read brings within its limit; nothing is lost if it is given up.
+/// Returns what a read brings within its limit. A read may be given up without loss.
 pub(crate) async fn read<T>(
     what: &str,
     limit: Duration,
@@ -18,7 +18,8 @@ pub(crate) async fn read<T>(
     answer(what, limit, ErrorKind::Unavailable, call).await
 }
 
-/// What a change brings within its limit. After that its outcome is unknown, and it is observed.
+/// Returns what a change brings within its limit. After the limit the outcome of the change is unknown, and
+/// an observation must decide.
 pub(crate) async fn change<T>(
     what: &str,
     limit: Duration,

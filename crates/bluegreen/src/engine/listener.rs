@@ -1,4 +1,4 @@
-//! [`Listener`]: requests from elsewhere on their way to the run's [`ControlHandle`].
+//! [`Listener`]: requests of other processes on their way to the run's [`ControlHandle`].
 
 use std::{
     collections::{BTreeSet, VecDeque},
@@ -29,25 +29,25 @@ use crate::{
     error::{Error, ErrorKind, Result},
 };
 
-/// Requests are listed so often while green may get requests.
+/// The interval of lists while green may get traffic.
 const QUICK: Duration = Duration::from_secs(1);
-/// And so often while it gets none.
+/// The interval of lists while green gets no traffic.
 const SLOW: Duration = Duration::from_secs(5);
-/// Those for other runs, which are refused, are listed so often.
+/// The interval of lists of the requests for other runs, which are refused.
 const OTHERS: Duration = Duration::from_secs(10);
-/// After failures a list waits no longer.
+/// The longest interval of lists after failures.
 const LONGEST_WAIT: Duration = Duration::from_secs(15);
-/// One call of the store may take so long: longer than those of this crate allow themselves.
+/// The limit of one call of the store: longer than the limits of this crate's own stores.
 const CALL_LIMIT: Duration = Duration::from_secs(10);
-/// So many names are listed at once: a page of S3. What comes behind is not heard.
+/// The most names in one list: a page of S3. Requests beyond that are not heard.
 const MOST_NAMES: usize = 1_000;
-/// So many requests are read in one round.
+/// The most requests that are read in one round.
 const AT_ONCE: usize = 32;
-/// So many requests one process takes or refuses.
+/// The most requests that one process takes or refuses.
 const MOST_REQUESTS: usize = 10_000;
-/// An answer waits so long for the record of its control.
+/// How long an answer waits for the record of its control.
 const RECORD_WAITS: Duration = Duration::from_secs(5);
-/// The end of the run waits so long for the answers to what it was asked.
+/// How long the end of the run waits until the last answers are written.
 const END_WAITS: Duration = Duration::from_secs(2);
 /// The pauses between the attempts to write an answer.
 const ATTEMPTS: [Duration; 5] = [
@@ -58,17 +58,17 @@ const ATTEMPTS: [Duration; 5] = [
     Duration::from_secs(8),
 ];
 
-/// How often requests are listed, as the run says. Clones are one pace. At first it is the quick one.
+/// How often requests are listed, as the run says. All clones share one pace. The first pace is quick.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Pace(Arc<AtomicBool>);
 
 impl Pace {
-    /// Whether green may get requests.
+    /// Sets the pace: quick if green may get traffic.
     pub(crate) fn set(&self, is_divided: bool) {
         self.0.store(!is_divided, Ordering::Relaxed);
     }
 
-    /// The next wait, after so many failures in a row.
+    /// The next wait, after `failed` failures in a row.
     fn wait(&self, failed: u32) -> Duration {
         let usual = match self.0.load(Ordering::Relaxed) {
             true => SLOW,
@@ -80,24 +80,24 @@ impl Pace {
 
 /// Lists the requests to a run beside it, gives them to its handle, and writes the answers.
 ///
-/// It is another future of the same task, and waits for nothing but the store: a list that fails or never
-/// answers delays no look, no rise and no restore.
+/// The listener is another future of the same task, and waits for nothing but the store: a list that fails
+/// or never answers delays no look, no rise and no restore.
 #[derive(Debug)]
 pub(crate) struct Listener {
     pub(super) storage: Arc<dyn RequestStorage>,
     pub(super) run: RunId,
-    /// By which the journal's records are dated, and with them the requests.
+    /// The clock that dates the journal's records, and so the requests.
     pub(super) clock: Arc<dyn Clock>,
     pub(super) handle: ControlHandle,
     pub(super) pace: Pace,
     pub(super) kept: watch::Receiver<Kept>,
-    /// Of what the journal of this run holds already.
+    /// The nonces of requests that the journal of this run holds already.
     pub(super) taken_before: BTreeSet<String>,
-    /// Names that were seen to.
+    /// The names of requests that are dealt with.
     pub(super) seen: BTreeSet<RequestName>,
-    /// The nonces of what was given to the run.
+    /// The nonces of requests that the run was given.
     pub(super) given: BTreeSet<String>,
-    /// Whether it was said that there are too many.
+    /// Whether the warning of too many requests was given.
     pub(super) is_flooded: bool,
 }
 
@@ -126,7 +126,7 @@ impl Listener {
         let mut others: Option<Instant> = None;
         loop {
             let since = Instant::now();
-            // In parts, since traffic may be divided meanwhile.
+            // In parts, since green may get traffic meanwhile and the pace become quick.
             while since.elapsed() < self.pace.wait(failed) {
                 sleep(QUICK).await;
             }
@@ -149,7 +149,7 @@ impl Listener {
         }
     }
 
-    /// Sees to what is there: to this run's requests first.
+    /// Takes the requests that are there: this run's first.
     async fn round(
         &mut self,
         jobs: &mpsc::UnboundedSender<BoxFuture<()>>,
@@ -177,7 +177,7 @@ impl Listener {
         Ok(())
     }
 
-    /// The requests of a folder that nobody has seen to.
+    /// The requests of a folder that are not dealt with.
     async fn waiting(&mut self, folder: &str) -> Result<Vec<RequestName>> {
         let names = self.storage.names(folder, MOST_NAMES);
         let names = within("list the requests", names).await?;
@@ -185,7 +185,7 @@ impl Listener {
         if is_too_much && !self.is_flooded {
             self.is_flooded = true;
             let run = &self.run;
-            tracing::warn!(%run, "there are too many requests, and some are not heard: `bluegreen journal prune` deletes those of old runs");
+            tracing::warn!(%run, "there are too many requests, and some are not heard: `bluegreen journal prune` deletes the requests of old runs");
         }
         if self.seen.len() >= MOST_REQUESTS {
             return Ok(Vec::new());
@@ -203,7 +203,7 @@ impl Listener {
         Ok(waiting.into_iter().filter(is_open).collect())
     }
 
-    /// Gives a request to the run, or says at once what becomes of it.
+    /// Gives a request to the run, or answers it at once.
     fn take(&mut self, name: &RequestName, request: Result<Request, String>) -> Given {
         let now = self.clock.now();
         let control = request.and_then(|request| {
@@ -240,7 +240,7 @@ impl Listener {
                     let effect = answer.await;
                     let pushed = kept.borrow().pushed;
                     let is_kept = |now: &Kept| now.is_over || now.kept >= pushed;
-                    // If it is not kept in time, the run watches over that.
+                    // If the record is not kept in time, the run itself deals with that.
                     let _ = timeout(RECORD_WAITS, kept.wait_for(is_kept)).await;
                     effect.into()
                 }
@@ -259,11 +259,11 @@ impl Listener {
     }
 }
 
-/// What became of a request so far.
+/// The state of a request that was taken.
 enum Given {
-    /// The run has it.
+    /// The run has the control and will answer.
     Sent(Answer),
-    /// It is answered without the run.
+    /// The request is answered without the run.
     Told(Reply),
 }
 
@@ -274,7 +274,7 @@ async fn written(storage: &dyn RequestStorage, name: &RequestName, bytes: Vec<u8
         let put = storage.create(&answer, bytes.clone());
         match within("write an answer", put).await {
             Ok(()) => return,
-            // An attempt before whose own answer was lost.
+            // An earlier attempt wrote it, and the store's answer was lost.
             Err(error) if error.kind() == ErrorKind::Conflict => return,
             Err(error) => tracing::debug!(request = %name, %error, "the answer was not written"),
         }
@@ -299,14 +299,14 @@ struct Answers {
 }
 
 impl Answers {
-    /// Until all are written and no more come.
+    /// Waits until all are written and no more come.
     ///
-    /// Cancel safe: what is under way goes on with the next call.
+    /// Cancel safe: the next call continues the answers that are under way.
     async fn written(&mut self) {
         poll_fn(|context| self.poll(context)).await;
     }
 
-    /// Writes what comes, as long as it is asked to.
+    /// Writes all that come, until it is dropped.
     async fn for_ever(&mut self) -> Infallible {
         self.written().await;
         pending().await
@@ -329,12 +329,12 @@ impl Answers {
     }
 }
 
-/// The nonces among the times at which a run took requests, of those that may still be asked for.
+/// The requests that a run has taken, by time and nonce, without those too old to be seen again.
 pub(crate) fn recent(taken: &[(Timestamp, String)], now: Timestamp) -> Vec<(Timestamp, String)> {
     let is_recent = |at: Timestamp| now.duration_since(at) <= REMEMBERED;
     let recent = taken.iter().filter(|(at, _)| is_recent(*at));
     recent.cloned().collect()
 }
 
-/// Twice as long as a request holds, for clocks that differ.
+/// Twice the life of a request, for clocks that differ.
 const REMEMBERED: jiff::SignedDuration = jiff::SignedDuration::from_mins(10);

@@ -1,4 +1,4 @@
-//! What the loop asks of a machine, and of the host that carries its actions out.
+//! Roles around the loop: the machine that decides, and the host that carries its actions out.
 
 use std::{fmt, future::Future, pin::Pin, time::Duration};
 
@@ -15,11 +15,11 @@ pub(crate) trait Machine {
     type Event: Clone + fmt::Debug;
     type End;
 
-    /// How long a change waits until its record and all before it are kept. If that takes longer it is
-    /// not begun. A restore never waits that long.
+    /// How long a change waits until its record and all records before it are kept. If that takes longer,
+    /// the change is not begun. A restore never waits that long.
     const RECORDED_WITHIN: Duration;
 
-    /// Takes what happened at `at` and says what to do next.
+    /// Takes the input that came at `at`, and says what to do next.
     fn on(&mut self, at: Timestamp, input: Self::Input) -> Transition<Self::Event, Self::Action>;
 
     /// What kind of work an action is.
@@ -32,7 +32,7 @@ pub(crate) trait Machine {
     fn answered(event: &Self::Event) -> Option<(&Control, &ControlEffect)>;
     /// A control as an input.
     fn control(control: Control) -> Self::Input;
-    /// The end of a wait as an input; `fault` where real time did not pass with it.
+    /// The end of a wait as an input; `fault` if real time did not pass during the wait.
     fn waited(fault: bool) -> Self::Input;
     /// A journal that does not keep its records, as an input.
     fn journal_failed(failure: Failure) -> Self::Input;
@@ -44,7 +44,7 @@ pub(crate) trait Machine {
     fn change_entry(action: &Self::Action) -> serde_json::Value;
 }
 
-/// What came of an input: facts to tell, and what to do next.
+/// The result of an input: facts to tell, and what to do next.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Transition<E, A> {
     /// What happened, in order.
@@ -56,9 +56,9 @@ pub struct Transition<E, A> {
 /// What the host of a machine does after a transition.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Next<A> {
-    /// Go on with what is outstanding.
+    /// Continue the outstanding action.
     Keep,
-    /// Drop what is outstanding and do this.
+    /// Drop the outstanding action and do this one.
     Do(A),
     /// The machine has reached its end.
     End,
@@ -67,7 +67,7 @@ pub enum Next<A> {
 /// What kind of work an action is, for the loop.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Work {
-    /// Wait until then.
+    /// Wait until this time.
     Wait(Timestamp),
     /// Read; may be dropped at any time.
     Read,
@@ -76,21 +76,21 @@ pub(crate) enum Work {
     Change { restores: bool },
 }
 
-/// Carries out what is not a wait.
+/// Carries out every action that is not a wait.
 pub(crate) trait Host {
     type Machine: Machine;
-    /// What an action brought, before it is made an input.
+    /// The result of an action, before it becomes an input.
     type Raw: Send + 'static;
 
     /// Starts an action. Dropping the future abandons it.
     fn begin(&self, action: &Action<Self>) -> BoxFuture<Self::Raw>;
 
-    /// Makes an input of what an action brought.
+    /// Makes an input of an action's result.
     fn complete(&mut self, raw: Self::Raw) -> <Self::Machine as Machine>::Input;
 
-    /// Everything that a resume needs to go on from here, as a journal entry: `machine`, what this host has
-    /// learnt, the action that is outstanding, how many events were told, and the requests that were taken
-    /// of late. `None`: a resume reads all.
+    /// Everything that a resume needs to continue from here, as a journal entry: `machine`, what this host
+    /// has learnt, the outstanding action, how many events were told, and the requests that were taken
+    /// recently. `None`: a resume reads all records.
     fn snapshot(
         &self,
         machine: &Self::Machine,

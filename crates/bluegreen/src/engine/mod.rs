@@ -1,13 +1,13 @@
-//! What every machine runs on: the event envelope, the journal, the control handle, and the one
+//! The base of every machine: the event envelope, the journal, the control handle, and the one
 //! asynchronous loop.
 //!
 //! A machine decides and does nothing; the loop does and decides nothing. The loop carries out
-//! one action at a time, tells the machine what came of it, and lets controls through at any
-//! moment: they end waits and reads at once, while a change that is under way is let to finish.
+//! one action at a time, tells the machine the result, and lets controls through at any
+//! moment: a control ends a wait or a read at once, and lets a change that is under way finish.
 //!
-//! Controls may be asked for from elsewhere, too: a [`Request`] beside the journal, in a place that the
-//! journal [names](Journal::requests). A listener beside the loop gives it to the [`ControlHandle`] and
-//! writes the answer, so there is one path of control.
+//! Other processes may ask for controls, too, by a [`Request`] beside the journal, in a place that the
+//! journal [names](Journal::requests). A listener beside the loop gives each request to the
+//! [`ControlHandle`] and writes the answer, so there is one path of control.
 
 mod appender;
 mod control;

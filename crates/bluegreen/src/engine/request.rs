@@ -1,4 +1,4 @@
-//! Requests: controls that are asked for from elsewhere, as they stand in a store beside the journal.
+//! Requests: controls that another process asks for, as objects in a store beside the journal.
 
 use std::{fmt, time::Duration};
 
@@ -14,22 +14,24 @@ use crate::{
     text::file_name_of,
 };
 
-/// The version of requests and answers. A newer one is refused, with both numbers.
+/// The version of requests and answers. A newer version is refused, with both numbers.
 pub const REQUEST_VERSION: u32 = 1;
-/// How long a request holds after it was made. A run that was not there to take it has other cares later.
+/// How long a request is valid after it was made. A run that takes a request later is in another state than
+/// the one it was made for.
 pub const REQUEST_LIFE: Duration = Duration::from_secs(5 * 60);
-/// A request and an answer are no larger than this.
+/// The most bytes of a request or an answer.
 pub const LARGEST_REQUEST: u64 = 64 << 10;
 
-/// A request may be dated so far ahead of the holder's clock: more than a clock that is kept right.
+/// How far a request may be dated ahead of the holder's clock: more than a synchronized clock ever is.
 const AHEAD: Duration = Duration::from_secs(60);
-/// The longest name of who asks, and the longest reason, in characters.
+/// The longest name of the operator, and the longest reason, in characters.
 const LONGEST_NAME: usize = 300;
 const LONGEST_REASON: usize = 1_000;
 
-/// What is asked for.
+/// The control that a request asks for.
 ///
-/// Its kind is part of the request's name in the store, so that a bucket's policy can give each to others.
+/// Its kind is part of the request's name in the store, so that a bucket's policy can allow each kind
+/// separately.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(tag = "verb", rename_all = "snake_case")]
 #[non_exhaustive]
@@ -54,7 +56,7 @@ pub enum Verb {
 }
 
 impl Verb {
-    /// The kinds, as they stand in names.
+    /// All kinds, as they stand in names.
     pub const KINDS: [&'static str; 5] = ["abort", "continue", "leave", "pause", "promote"];
 
     /// The kind, as it stands in the request's name.
@@ -84,15 +86,16 @@ impl Verb {
     }
 }
 
-/// A control that is asked for from elsewhere.
+/// A control that another process asks for.
 ///
 /// # Whose clock
 ///
-/// It is dated by the newest record of the journal, which the holder wrote, and the holder judges its age by
-/// the same clock. So the clocks of the two machines need not agree. A holder writes each 20 s, so a request
-/// may look that much older than it is. If another machine resumes the run in between and its clock is more
-/// than 5 minutes ahead, the request is refused as too old; if it is behind by more than a minute, as one
-/// of the future. Ask again then: the journal has records of the new holder by that time.
+/// A request is dated by the newest record of the journal, which the holder wrote, and the holder judges the
+/// request's age by the same clock. So the clocks of the two machines need not agree. A holder writes a
+/// record every 20 s, so a request may look up to 20 s older than it is. If another machine resumes the run
+/// in between, and its clock is more than 5 minutes ahead, it refuses the request as too old; if its clock
+/// is more than a minute behind, it refuses the request as dated in the future. Ask again then: by that time
+/// the journal has records of the new holder.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Request {
@@ -100,25 +103,25 @@ pub struct Request {
     pub version: u32,
     /// The run that is asked.
     pub run: RunId,
-    /// What no other request has: lower-case letters, digits and hyphens, at most 64. A run carries out a
-    /// nonce once.
+    /// A name that no other request has: lower-case letters, digits and hyphens, at most 64. A run carries
+    /// out a nonce once.
     pub nonce: String,
-    /// What is asked for.
+    /// The control that is asked for.
     #[serde(flatten)]
     pub verb: Verb,
-    /// Who asks. The holder cannot prove it; SECURITY.md says what does.
+    /// Who asks. The holder cannot prove the name; SECURITY.md says what does.
     pub who: String,
     /// Why.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
     /// When it was made.
     pub at: Timestamp,
-    /// When it is too old: [`REQUEST_LIFE`] after `at`, which is the longest that is taken.
+    /// When it expires: [`REQUEST_LIFE`] after `at`. A later time counts as that.
     pub expires: Timestamp,
 }
 
 impl Request {
-    /// A request of `run` by `by`, made at `at`.
+    /// A request to `run` by `by`, made at `at`.
     #[must_use]
     pub fn new(
         run: RunId,
@@ -149,7 +152,7 @@ impl Request {
         }
     }
 
-    /// The control that it asks for; or why it is refused by run `run` at `now`.
+    /// Returns the control that it asks for; or why run `run` refuses it at `now`.
     pub(super) fn judged(
         &self,
         name: &RequestName,
@@ -157,17 +160,20 @@ impl Request {
         now: Timestamp,
     ) -> Result<Control, String> {
         if self.run != *run || name.run != RequestName::folder_of(run) {
-            return Err(format!("it is for run {}, and this is run {run}", self.run));
+            return Err(format!(
+                "the request is for run {}, and this is run {run}",
+                self.run
+            ));
         }
         if self.name() != *name {
             return Err(format!(
-                "it stands under the name `{name}`, and is `{}`",
+                "the request stands under the name `{name}`, and its content says `{}`",
                 self.name()
             ));
         }
         if self.who.trim().is_empty() || self.who.chars().count() > LONGEST_NAME {
             return Err(format!(
-                "it must say who asks, in {LONGEST_NAME} characters at most"
+                "the request must say who asks, in {LONGEST_NAME} characters at most"
             ));
         }
         let reason = self
@@ -176,15 +182,15 @@ impl Request {
             .filter(|text| !text.trim().is_empty());
         if reason.is_some_and(|text| text.chars().count() > LONGEST_REASON) {
             return Err(format!(
-                "its reason has more than {LONGEST_REASON} characters"
+                "the request's reason has more than {LONGEST_REASON} characters"
             ));
         }
         if reason.is_none() && self.verb == Verb::Leave {
-            return Err("a run is left only with a reason".to_owned());
+            return Err("`leave` needs a reason".to_owned());
         }
         if self.at > later(now, AHEAD) {
             return Err(format!(
-                "it is dated {:.0}, and here it is {now:.0}: the clock of the run's machine was set, or \
+                "the request is dated {:.0}, and the run's clock shows {now:.0}: that clock was set, or \
                  another machine has resumed the run; ask again",
                 self.at
             ));
@@ -192,7 +198,8 @@ impl Request {
         let expires = self.expires.min(later(self.at, REQUEST_LIFE));
         if now > expires {
             return Err(format!(
-                "it is too old: it expired at {expires:.0}, and it is {now:.0}; ask again"
+                "the request is too old: it expired at {expires:.0}, and the run's clock shows {now:.0}; \
+                 ask again"
             ));
         }
         let by = Operator::new(self.who.as_str()).with_request(&self.nonce);
@@ -202,11 +209,11 @@ impl Request {
         }))
     }
 
-    /// From its JSON.
+    /// Reads a request from its JSON.
     ///
     /// # Errors
     ///
-    /// `Refused` if it is none, or of a newer version.
+    /// `Refused` if `bytes` are no request, or of a newer version.
     pub fn from_json(bytes: &[u8]) -> Result<Self> {
         versioned(bytes, "a request")
     }
@@ -223,31 +230,31 @@ impl fmt::Display for Request {
     }
 }
 
-/// What became of a request.
+/// The reply to a request.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "reply", rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Reply {
-    /// It is carried out.
+    /// The control is carried out.
     Applied,
-    /// It is carried out once the change that is under way has finished.
+    /// The control is carried out once the change that is under way has finished.
     AfterChange,
-    /// The run took it, and it does nothing.
+    /// The run took the request, and the control does nothing.
     Ignored {
         /// Why.
         why: String,
     },
-    /// The run did not take it.
+    /// The run did not take the request.
     Refused {
         /// Why.
         why: String,
     },
-    /// The journal says that it was taken before the run was resumed, and not what it did.
+    /// The journal says that the request was taken before the run was resumed, but not its effect.
     TakenBefore,
 }
 
 impl Reply {
-    /// Whether what was asked for is done, or will be.
+    /// Whether the control is carried out, or will be.
     #[must_use]
     pub fn is_done(&self) -> bool {
         matches!(self, Self::Applied | Self::AfterChange | Self::TakenBefore)
@@ -278,29 +285,29 @@ impl fmt::Display for Reply {
     }
 }
 
-/// What the holder wrote beside a request.
+/// The answer that the holder writes beside a request.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct RequestAnswer {
     /// [`REQUEST_VERSION`] of the program that wrote it.
     pub version: u32,
-    /// The run that answers, which need not be the one that was asked.
+    /// The run that answers, which need not be the run that was asked.
     pub run: RunId,
     /// The request's nonce.
     pub nonce: String,
     /// When.
     pub at: Timestamp,
-    /// What became of it.
+    /// The reply.
     #[serde(flatten)]
     pub reply: Reply,
 }
 
 impl RequestAnswer {
-    /// From its JSON.
+    /// Reads an answer from its JSON.
     ///
     /// # Errors
     ///
-    /// `Refused` if it is none, or of a newer version.
+    /// `Refused` if `bytes` are no answer, or of a newer version.
     pub fn from_json(bytes: &[u8]) -> Result<Self> {
         versioned(bytes, "an answer")
     }
@@ -308,7 +315,7 @@ impl RequestAnswer {
 
 /// The name of a request in the store: `RUN/KIND/NONCE.json`, and its answer beside it.
 ///
-/// `RUN` is the run's id with what names may not hold replaced, and a checksum behind it.
+/// `RUN` is the run's id with characters replaced that names may not hold, and a checksum behind it.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RequestName {
     run: String,
@@ -326,7 +333,7 @@ impl RequestName {
         file_name_of(run.as_str())
     }
 
-    /// The folder that it is in.
+    /// The folder of this request.
     #[must_use]
     pub fn folder(&self) -> &str {
         &self.run
@@ -342,7 +349,7 @@ impl RequestName {
         format!("{}/{}/{}{ANSWER}", self.run, self.kind, self.nonce)
     }
 
-    /// Reads a name: of a request, or of its answer, which comes with `true`. `None` for what is neither.
+    /// Reads the name of a request, or of its answer, which comes with `true`. `None` if it is neither.
     #[must_use]
     pub fn parsed(text: &str) -> Option<(Self, bool)> {
         let mut parts = text.split('/');
@@ -372,38 +379,39 @@ impl fmt::Display for RequestName {
     }
 }
 
-/// A value of a version that is known.
+/// Reads a value of a known version.
 fn versioned<T: serde::de::DeserializeOwned>(bytes: &[u8], what: &str) -> Result<T> {
     #[derive(Deserialize)]
     struct Version {
         version: u32,
     }
     let refused = |why: String| Error::new(ErrorKind::Refused, why);
-    let unreadable = |error: serde_json::Error| refused(format!("it is not {what}: {error}"));
+    let unreadable =
+        |error: serde_json::Error| refused(format!("the content is not {what}: {error}"));
     let Version { version } = serde_json::from_slice(bytes).map_err(unreadable)?;
     if version > REQUEST_VERSION {
         return Err(refused(format!(
-            "it is of version {version}, and this program reads versions up to {REQUEST_VERSION}"
+            "{what} of version {version}: this program reads versions up to {REQUEST_VERSION}"
         )));
     }
     serde_json::from_slice(bytes).map_err(unreadable)
 }
 
-/// Where requests to the runs of one journal, and the answers to them, are kept: small named objects beside
+/// Keeps the requests to the runs of one journal, and the answers: small named objects beside
 /// the log. Names are relative and have `/` between their parts.
-/// [`JournalStore`](crate::store::JournalStore) has it for folders, S3 and memory.
+/// [`JournalStore`](crate::store::JournalStore) has an implementation for folders, S3 and memory.
 ///
-/// Apart from [`RecordStorage`](crate::store::RecordStorage), since others may write here: who asks must not
-/// be able to write records.
+/// Apart from [`RecordStorage`](crate::store::RecordStorage), since others may write here: the operator that
+/// asks must not be able to write records.
 #[async_trait]
 #[auto_impl(Arc, Box)]
 pub trait RequestStorage: fmt::Debug + Send + Sync {
-    /// The names below folder `folder`, or all if it is empty; in ascending order, at most `most`, those that
-    /// come first. Empty if there is no such folder.
+    /// Returns the first `most` names below `folder` in ascending order, or below all folders if `folder` is
+    /// empty. Returns no names if there is no such folder.
     ///
     /// # Errors
     ///
-    /// If they cannot be listed.
+    /// If the names cannot be listed.
     ///
     /// # Cancel safety
     ///
@@ -414,30 +422,30 @@ pub trait RequestStorage: fmt::Debug + Send + Sync {
     ///
     /// # Errors
     ///
-    /// `NotFound` if there is none; `Refused`, with its size, if it has more than [`LARGEST_REQUEST`] bytes,
-    /// which are not read.
+    /// `NotFound` if there is no such object; `Refused`, with its size, if it has more than
+    /// [`LARGEST_REQUEST`] bytes: then it is not read.
     ///
     /// # Cancel safety
     ///
     /// Only reads.
     async fn read(&self, name: &str) -> Result<Vec<u8>>;
 
-    /// Creates an object, unless there is one.
+    /// Creates an object, unless the name is taken.
     ///
     /// # Errors
     ///
-    /// `Conflict` if there is one. Else it may be there or not.
+    /// `Conflict` if the name is taken. After any other error the object may be there or not.
     ///
     /// # Cancel safety
     ///
     /// A dropped call may have created it.
     async fn create(&self, name: &str, bytes: Vec<u8>) -> Result<()>;
 
-    /// Deletes objects, those that are gone already included.
+    /// Deletes objects. An object that is gone already is no error.
     ///
     /// # Errors
     ///
-    /// If some may be there still.
+    /// If some objects may still be there.
     ///
     /// # Cancel safety
     ///
@@ -561,16 +569,16 @@ mod tests {
             ..fine()
         };
         for (refused, why) in [
-            (other, "it is for run run 6, and this is run run 7"),
+            (other, "the request is for run run 6, and this is run run 7"),
             (nameless, "who asks"),
             (endless, "who asks"),
-            (wordy, "its reason has more"),
-            (silent, "only with a reason"),
+            (wordy, "reason has more"),
+            (silent, "needs a reason"),
         ] {
             let said = judged(&refused, 1_000).expect_err(why);
             assert!(said.contains(why), "{said}");
         }
-        // Whoever may ask for a pause puts a promotion under the name of one.
+        // An operator who may only ask for a pause stores a promotion under the name of a pause.
         let name = request(Verb::Pause { length: None }).name();
         let said = request(Verb::Promote).judged(&name, &RunId::new("run 7"), at(1_000));
         assert!(

@@ -21,9 +21,9 @@ use super::{
 };
 use crate::clock::{Clock, RunClock, between};
 
-/// Where events go.
+/// A receiver of events.
 pub(crate) type Sink<E> = Box<dyn FnMut(&Event<E>) + Send>;
-/// What cancels a run when it is ready.
+/// A future that cancels a run when it is ready.
 pub(crate) type CancelFuture = std::pin::Pin<Box<dyn Future<Output = ()> + Send>>;
 
 /// Everything around a machine and its host.
@@ -36,17 +36,17 @@ pub(crate) struct Runner<E> {
     pub(crate) cancel: Option<CancelFuture>,
     started: Option<Timestamp>,
     next_event: u64,
-    /// A snapshot is written after so many records.
+    /// A snapshot is written after this number of records.
     pub(crate) snapshot_records: u64,
     /// The place of the newest record that a resume can begin with, and its time.
     resumable: Option<(u64, Timestamp)>,
     /// Controls whose effect is not known yet, in order.
     unanswered: Vec<(Control, oneshot::Sender<ControlEffect>)>,
-    /// The requests from elsewhere that this run has taken of late, by their nonces, and when.
+    /// The requests of other processes that this run has taken recently, by time and nonce.
     pub(crate) requests: Vec<(Timestamp, String)>,
 }
 
-/// Where a run that is resumed goes on.
+/// The place from which a resumed run continues.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Resumption {
     /// When the run first began.
@@ -55,7 +55,7 @@ pub(crate) struct Resumption {
     pub(crate) events: u64,
     /// How many records its journal holds.
     pub(crate) records: u64,
-    /// When the newest of them was written: its time does not go back behind it.
+    /// When the newest record was written: the time of the run never goes back behind it.
     pub(crate) newest: Timestamp,
 }
 
@@ -67,7 +67,7 @@ impl<E> fmt::Debug for Runner<E> {
     }
 }
 
-/// What the outstanding work brought.
+/// The result of the outstanding work.
 enum Done<R> {
     Host(R),
     Waited { fault: bool },
@@ -78,14 +78,14 @@ enum Done<R> {
 pub(crate) enum Opening {
     /// A new run, with its first entry.
     New(serde_json::Value),
-    /// A run that goes on.
+    /// A run that continues.
     Resumed(Resumption),
-    /// A run of an earlier version that continues, with the entry that says where it stands.
+    /// A run of an earlier version that continues, with the entry that says how far it has come.
     Reopened(Resumption, serde_json::Value),
 }
 
 impl<E: Clone + fmt::Debug> Runner<E> {
-    /// The time of the run begins here: with the wall clock's.
+    /// Starts the time of the run at the wall clock's.
     pub(crate) fn new(
         run: RunId,
         clock: Arc<dyn Clock>,
@@ -108,7 +108,8 @@ impl<E: Clone + fmt::Debug> Runner<E> {
         }
     }
 
-    /// What hears requests from elsewhere, if the journal has a place for them. `clock` dates the records.
+    /// The listener for requests of other processes, if the journal has a place for them. `clock` dates the
+    /// records.
     pub(crate) fn listener(
         &self,
         handle: &ControlHandle,
@@ -131,7 +132,7 @@ impl<E: Clone + fmt::Debug> Runner<E> {
         })
     }
 
-    /// Its time begins at `at` at the earliest: see [`RunClock::not_before`].
+    /// Starts the time of the run at `at` at the earliest: see [`RunClock::not_before`].
     pub(crate) fn not_before(&mut self, at: Timestamp) {
         self.clock = self.clock.clone().not_before(at);
     }
@@ -182,7 +183,7 @@ impl<E: Clone + fmt::Debug> Runner<E> {
                 Next::Keep => {}
                 Next::End => outstanding = None,
                 Next::Do(action) => {
-                    // Whatever was outstanding is dropped before anything else happens.
+                    // The outstanding work is dropped before anything else happens.
                     drop(outstanding.take());
                     let work = M::work(&action);
                     if matches!(work, Work::Wait(_)) && self.snapshot_is_due(at) {
@@ -229,7 +230,7 @@ impl<E: Clone + fmt::Debug> Runner<E> {
         }
     }
 
-    /// Whether a resume would have to read too much by now. If so, the next time is as far away.
+    /// Whether a resume would have to read too many records by now. If so, counting starts anew.
     fn snapshot_is_due(&mut self, at: Timestamp) -> bool {
         let next = self.appender.next();
         let (place, since) = *self.resumable.get_or_insert((next, at));
@@ -256,7 +257,7 @@ impl<E: Clone + fmt::Debug> Runner<E> {
         self.appender.skip_to(from.records);
     }
 
-    /// Waits for the next thing that happens. Controls come first, so that a stream of quick
+    /// Waits for the next input. Controls come first, so that a stream of quick
     /// results cannot starve them.
     async fn next_input<M, H>(
         &mut self,
@@ -304,7 +305,7 @@ impl<E: Clone + fmt::Debug> Runner<E> {
         }
     }
 
-    /// Tells the giver of a control what became of it.
+    /// Tells the effect of a control to its giver.
     fn answer<M: Machine<Event = E>>(&mut self, event: &E) {
         let Some((control, effect)) = M::answered(event) else {
             return;
@@ -315,7 +316,7 @@ impl<E: Clone + fmt::Debug> Runner<E> {
             .position(|(given, _)| given == control);
         if let Some(place) = place {
             let (_, answer) = self.unanswered.remove(place);
-            // The giver may not wait for it.
+            // The giver may have dropped its answer.
             let _ = answer.send(effect.clone());
         }
     }
@@ -337,23 +338,23 @@ impl<E: Clone + fmt::Debug> Runner<E> {
     }
 }
 
-/// A snapshot is written after so many records. One of a store's calls reads 16 of them, so a resume
+/// A snapshot is written after this number of records. One call of a store reads 16 records, so a resume
 /// takes less than 40 calls, however long the run was.
 pub(crate) const SNAPSHOT_RECORDS: u64 = 160;
-/// And after so much time: if looks are rare, most of what a store holds are heartbeats.
+/// A snapshot is also written after this time: if looks are rare, most records of a store are heartbeats.
 const SNAPSHOT_TIME: Duration = Duration::from_secs(30 * 60);
 
-/// A wait is cut into parts of this length. Tokio's timers stand still while the machine is
-/// suspended and the time of the run does not, so after a suspension the run is late by one part at
-/// most, however long the wait.
+/// A wait is cut into parts of this length. While the computer is suspended, Tokio's timers stand still and
+/// the time of the run does not. So after a suspension the run is late by one part at most, however long
+/// the wait.
 const PART: Duration = Duration::from_secs(5);
 
-/// Waits on tokio's clock until the run's shows `until`, and never longer than asked. On a real
+/// Waits on tokio's clock until the clock of the run shows `until`, and never longer than `asked`. On a real
 /// clock the wait must have taken real time: a paused tokio clock would shift production traffic
 /// in seconds.
 async fn wait<R>(clock: RunClock, asked: Duration, until: Timestamp) -> Done<R> {
-    /// Timers are coarse; only a wait that clearly did not happen counts: one that is short by so much, or by
-    /// half of it.
+    /// Timers are coarse, so only a wait that clearly did not happen is a fault: a wait that is too short by
+    /// this time, or by half of its own length.
     const SLACK: Duration = Duration::from_secs(1);
     let begun = real_now();
     let mut waited = Duration::ZERO;
@@ -389,7 +390,7 @@ mod tests {
     use super::*;
     use crate::clock::{SystemClock, later};
 
-    /// A machine that runs with tokio's clock, but for what tokio does not notice.
+    /// A computer that follows tokio's clock, except for what tokio does not notice: jumps and suspensions.
     #[derive(Debug)]
     struct Machine {
         began: Instant,

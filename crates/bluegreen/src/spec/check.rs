@@ -1,4 +1,4 @@
-//! What must hold between the fields of a specification.
+//! Checks between the fields of a specification.
 
 use std::time::Duration;
 
@@ -46,7 +46,7 @@ impl MigrationSpec {
             ),
             _ => (
                 "names several rules, which cannot be moved as one yet",
-                "give one; a rule of another listener is a migration of its own",
+                "give one rule; a rule of another listener needs a migration of its own",
             ),
         };
         found.push(Problem::new("traffic.rules", message, hint));
@@ -59,7 +59,7 @@ impl MigrationSpec {
                 if one.target_group.name() == other.target_group.name() {
                     found.push(Problem::new(
                         format!("side.{name}.target_group"),
-                        "is the other side's too",
+                        "is the target group of the other side, too",
                         "give each side a target group of its own",
                     ));
                 }
@@ -67,7 +67,7 @@ impl MigrationSpec {
             _ => found.push(Problem::new(
                 "side",
                 format!("there are {} sides", self.sides.len()),
-                "give two, such as [side.flask] and [side.fastapi]",
+                "give two sides, such as [side.flask] and [side.fastapi]",
             )),
         }
     }
@@ -90,7 +90,7 @@ impl MigrationSpec {
         }
     }
 
-    /// Account and region of every ARN are those of the file, and of the first rule.
+    /// Every ARN must be in the account and the region of the file, or else of the first rule.
     fn of_place(&self, found: &mut Vec<Problem>) {
         let mut arns: Vec<(String, String)> = Vec::new();
         for (index, rule) in self.traffic.rules.iter().enumerate() {
@@ -130,7 +130,7 @@ impl MigrationSpec {
             let hint = "give more than 0% and less than 100%: 5% means five of a hundred requests";
             say(
                 "max_error_rate",
-                format!("{rate} limits nothing, or everything"),
+                format!("{rate} would stop every new side, or none"),
                 hint,
             );
         }
@@ -148,22 +148,26 @@ impl MigrationSpec {
         let is_coarse = seconds > 0 && seconds.is_multiple_of(60);
         if !is_whole || !(is_fine || is_coarse) {
             let hint = "whole minutes; with metrics = \"app\" also 1s, 5s, 10s or 30s";
-            let message = format!("CloudWatch keeps no such points of {}", judge.period);
+            let message = format!("CloudWatch keeps no points of {}", judge.period);
             say("period", message, hint);
         }
         if let Some(ratio) = judge.history_ratio
             && !(1.0..=100.0).contains(&ratio)
         {
             let message = format!("`{ratio}` is not from 1 to 100");
-            say("history_ratio", message, "`calibrate` finds one that fits");
+            say(
+                "history_ratio",
+                message,
+                "`calibrate` finds a ratio that fits",
+            );
         }
         for (index, alarm) in judge.ignore_alarms.iter().enumerate() {
             if !judge.alarms.contains(alarm) {
-                let message = format!("`{alarm}` is none of the alarms");
+                let message = format!("`{alarm}` is not in `alarms`");
                 say(
                     &format!("ignore_alarms[{index}]"),
                     message,
-                    "name it in `alarms` too",
+                    "name it in `alarms`, too",
                 );
             }
         }
@@ -173,7 +177,7 @@ impl MigrationSpec {
             let compares = judge.by == JudgedBy::Sequential;
             if known == 0 || (compares && known < self.sides.len()) {
                 let message = match compares {
-                    true => "\"app\" compares the sides, and one has no metrics of its own",
+                    true => "\"app\" compares the sides, and one side has no metrics of its own",
                     false => "\"app\" needs the new side's namespace",
                 };
                 let hint = "give each side its `namespace`, or by = \"limits\"";
@@ -207,7 +211,7 @@ impl MigrationSpec {
             say(
                 "speed",
                 message,
-                "120 passes two minutes a second".to_owned(),
+                "at 120, two minutes pass in a second".to_owned(),
             );
         }
         if world.folder.as_os_str().is_empty() {

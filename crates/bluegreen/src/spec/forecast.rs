@@ -1,4 +1,4 @@
-//! What each step will take at the traffic of the hour before.
+//! [`MigrationForecast`]: how long each step takes at the traffic of the hour before.
 
 use std::{fmt, time::Duration};
 
@@ -15,20 +15,20 @@ use crate::{
     preflight::Finding,
 };
 
-/// The old side is looked at this long.
+/// How much of the old side's past a forecast reads.
 const PAST: Duration = Duration::from_secs(3_600);
-/// So much is read at once.
+/// The time span of one read.
 const PORTION: SignedDuration = SignedDuration::from_hours(6);
 /// The newest minutes are not complete yet.
 const SETTLING: SignedDuration = SignedDuration::from_mins(5);
 
-/// What each step will take at the traffic of the hour before, and what it would catch.
+/// How long each step takes at the traffic of the hour before, and which faults it would catch.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct MigrationForecast {
     /// Requests a minute of the old side, on average.
     pub requests_a_minute: f64,
-    /// The fraction of them that failed, 0 to 1.
+    /// The fraction of these requests that failed, 0 to 1.
     pub error_rate: f64,
     /// Each step that is decided by proof. Empty if there was no request.
     pub steps: Vec<Forecast>,
@@ -52,8 +52,8 @@ impl MigrationForecast {
                 "blue had no request in the hour before: nothing can be foreseen",
             )
             .with_hint(
-                "check that blue's target group and the region are the ones that serve; else send \
-                     requests, synthetic ones count, or judge by the limits alone",
+                "check that blue's target group and the region are right; if they are, send \
+                     requests (synthetic requests count), or judge by the limits alone",
             ),
             false => Finding::refusal("a step could not be decided at this traffic").with_hint(
                 "move more to green at once, send synthetic requests, or judge by the limits alone",
@@ -62,7 +62,7 @@ impl MigrationForecast {
     }
 }
 
-/// The traffic, two lines for each step, and how long they take in all.
+/// The traffic, two lines for each step, and how long the steps take in all.
 impl fmt::Display for MigrationForecast {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.steps.is_empty() {
@@ -85,12 +85,12 @@ impl fmt::Display for MigrationForecast {
 }
 
 impl MigrationSpec {
-    /// What each step will take at the traffic of the hour before. `None` if the limits alone judge: they
-    /// need no proof. Reads metrics only.
+    /// Forecasts how long each step takes at the traffic of the hour before. `None` if the limits alone
+    /// judge: they need no proof. Reads metrics only.
     ///
     /// # Errors
     ///
-    /// `Invalid` if the specification is not valid; else what the read answers.
+    /// `Invalid` if the specification is not valid; other kinds if the read failed.
     ///
     /// # Cancel safety
     ///
@@ -116,7 +116,7 @@ impl MigrationSpec {
             errors as f64 / requests as f64,
         );
         let steps = plan.steps().iter().map(|step| step.green.as_fraction());
-        // After a step that holds blue back, the last one only watches.
+        // After a step that holds a share back on blue, the last step only watches.
         let held = plan.steps().iter().rev().nth(1);
         let is_held = held.is_some_and(|step| step.green.as_fraction() > 0.85);
         let shares: Vec<f64> = steps.filter(|share| *share < 1.0 || !is_held).collect();
@@ -127,12 +127,12 @@ impl MigrationSpec {
         }))
     }
 
-    /// The side that serves, minute by minute, oldest first, as far as it is known. CloudWatch keeps minutes
-    /// for 15 days. [`calibrate`](crate::health::sequential::calibrate) takes it.
+    /// Reads the minutes of the side that serves, oldest first, without unknown minutes. CloudWatch keeps
+    /// minutes for 15 days. Input for [`calibrate`](crate::health::sequential::calibrate).
     ///
     /// # Errors
     ///
-    /// `Invalid` if there are no such metrics; else what the read answers.
+    /// `Invalid` if there are no such metrics; other kinds if the read failed.
     ///
     /// # Cancel safety
     ///
@@ -151,7 +151,7 @@ impl MigrationSpec {
         };
         let asked = there();
         let minutes = until(source, asked, past).await?;
-        // An answer that tells the time may tell that another window was meant.
+        // The first answer may show that the source's clock differs from ours; then the window was wrong.
         match there() {
             told if told == asked => Ok(minutes),
             told => until(source, told, past).await,
@@ -159,7 +159,7 @@ impl MigrationSpec {
     }
 }
 
-/// Blue's minutes up to `now` by the source's clock.
+/// Reads blue's minutes up to `now` by the source's clock.
 async fn until(
     source: &dyn MetricSource,
     now: Timestamp,

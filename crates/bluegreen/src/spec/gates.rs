@@ -23,7 +23,7 @@ use crate::{
     migration::GateId,
 };
 
-/// Where the counts of both sides come from.
+/// The source of the counts of both sides.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum MetricsSource {
@@ -34,7 +34,7 @@ pub enum MetricsSource {
 }
 
 impl MetricsSource {
-    /// The source, whichever it is.
+    /// The source as a trait object.
     #[must_use]
     pub fn as_dyn(&self) -> &dyn MetricSource {
         match self {
@@ -45,12 +45,12 @@ impl MetricsSource {
 }
 
 impl MigrationSpec {
-    /// The gates by their names: `targets`, `metrics`, and `alarms` if there are any.
+    /// Returns the gates by their names: `targets`, `metrics`, and `alarms` if there are any.
     ///
     /// # Errors
     ///
-    /// `Invalid` if the metrics or the alarms are none that CloudWatch has, or if the specification is of a
-    /// simulated world and AWS is not.
+    /// `Invalid` if CloudWatch cannot have such metrics or alarms, or if the specification is of a
+    /// simulated world and `aws` is the real AWS.
     pub fn gates(&self, aws: &Aws, target: &Target) -> Result<Vec<(GateId, Box<dyn HealthGate>)>> {
         self.refuse_other(aws)?;
         let mut gates: Vec<(GateId, Box<dyn HealthGate>)> =
@@ -75,14 +75,14 @@ impl MigrationSpec {
         Ok(gates)
     }
 
-    /// The limits of the new side.
+    /// Returns the limits of the new side.
     pub fn limits(&self) -> Limits {
         Limits::default()
             .with_max_error_rate(self.judge.max_error_rate.0)
             .with_max_mean_latency(self.judge.max_latency.0)
     }
 
-    /// The settings of the comparison with the old side; `None` if the limits alone judge.
+    /// Returns the settings of the comparison with the old side; `None` if the limits alone judge.
     #[must_use]
     pub fn comparison(&self) -> Option<Settings> {
         if self.judge.by != JudgedBy::Sequential {
@@ -96,12 +96,12 @@ impl MigrationSpec {
         })
     }
 
-    /// Where the counts come from.
+    /// Returns the source of the counts.
     ///
     /// # Errors
     ///
     /// `Invalid` if CloudWatch keeps no points of such a period, the new side has no metrics of its own, or
-    /// the specification is of a simulated world and AWS is not.
+    /// the specification is of a simulated world and `aws` is the real AWS.
     pub fn source(&self, aws: &Aws, target: &Target) -> Result<MetricsSource> {
         self.refuse_other(aws)?;
         let period = self.judge.period.0;
@@ -129,12 +129,12 @@ impl MigrationSpec {
         })
     }
 
-    /// What reads and writes the rule.
+    /// Returns the splitter, which reads and writes the rule.
     ///
     /// # Errors
     ///
     /// `Invalid` if both sides have the same target group, or the specification is of a simulated world and
-    /// AWS is not.
+    /// `aws` is the real AWS.
     pub fn splitter(&self, aws: &Aws, target: &Target) -> Result<AlbTrafficSplitter> {
         self.refuse_other(aws)?;
         let Target { rule, sides } = target;
@@ -142,8 +142,8 @@ impl MigrationSpec {
         AlbTrafficSplitter::new(aws, rule.clone(), blue, green)
     }
 
-    /// What puts everything back if no controller is left to do it, if there is one; none on the real AWS
-    /// for a simulated world.
+    /// Returns the dead-man switch, if the specification has one; `None` on the real AWS for a simulated
+    /// world.
     #[must_use]
     pub fn dead_man_switch(
         &self,
@@ -158,8 +158,8 @@ impl MigrationSpec {
         })
     }
 
-    /// What keeps the capacity of the side that serves, if its service is known; none on the real AWS for a
-    /// simulated world.
+    /// Returns the keeper of the capacity of the side that serves, if its service is known; `None` on the
+    /// real AWS for a simulated world.
     #[must_use]
     pub fn capacity_keeper(&self, aws: &Aws, target: &Target) -> Option<EcsCapacityKeeper> {
         let service = target.sides.blue.service.as_ref();
@@ -167,7 +167,7 @@ impl MigrationSpec {
         Some(EcsCapacityKeeper::new(aws, &service.cluster, &service.name))
     }
 
-    /// The least rights that a migration takes, whichever side serves. Calls nothing.
+    /// Returns the least rights that a migration needs, for either side that may serve. Calls nothing.
     ///
     /// # Errors
     ///
@@ -190,7 +190,7 @@ impl MigrationSpec {
         })
     }
 
-    /// What the role of the dead-man switch must be: what it may do, and who may take it on. Calls nothing.
+    /// Returns the policies of the dead-man switch's role: its rights, and who may assume it. Calls nothing.
     ///
     /// # Errors
     ///
@@ -209,14 +209,14 @@ impl MigrationSpec {
     }
 }
 
-/// What the role of a dead-man switch must be.
+/// The policies of a dead-man switch's role.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "PascalCase")]
 #[non_exhaustive]
 pub struct DeadManRole {
-    /// Who may take it on.
+    /// Who may assume the role.
     pub trust_policy: serde_json::Value,
-    /// What it may do.
+    /// The rights of the role.
     pub policy: IamPolicy,
 }
 

@@ -1,9 +1,9 @@
-//! A migration as one file: what is moved, by which plan, judged by what, journalled where.
+//! A migration as one file: the traffic, the sides, the plan, the judge and the journal.
 //!
-//! A [`MigrationSpec`] is a plain value. It is read from TOML or JSON, where every problem is told at once
-//! with its place, and made by programs. [`start`](MigrationSpec::start) wires all of it: splitter, gates,
-//! lease, fence, dead-man switch. What is left out has the recommended default, which its field's docs name
-//! with the reason; the same hold for the library, the command and the monitor.
+//! A [`MigrationSpec`] is a plain value. A program makes it, or reads it from TOML or JSON, with every
+//! problem reported at once with its place. [`start`](MigrationSpec::start) wires all of it: splitter, gates,
+//! lease, fence, dead-man switch. A field that is left out has the recommended default, which its docs name
+//! with the reason. Library, command and monitor have the same defaults.
 //!
 //! ```toml
 //! name = "chatbot"
@@ -39,12 +39,12 @@
 //! dead_man = { after = "10m", role = "arn:aws:iam::123456789012:role/blue-again" }
 //! ```
 //!
-//! A side's service is deployed by what stands in `[side.NAME.deployment]`; see [`DeploymentSpec`].
+//! The table `[side.NAME.deployment]` says how a side's service is deployed; see [`DeploymentSpec`].
 //!
-//! Two sides have names. Which of them serves is read from the rule when a run begins, so the file stays as
-//! it is after a release. [`schema`] gives the JSON Schema of the file, for editors.
+//! The two sides have names. A run reads from the rule which side serves, so the file need not change
+//! after a release. [`schema`] returns the JSON Schema of the file, for editors.
 //!
-//! A file with a table `[simulation]` is of a simulated world, for trying, and never of the real AWS.
+//! A file with a table `[simulation]` is of a simulated world, for trials, and never of the real AWS.
 
 mod check;
 mod deployment;
@@ -93,7 +93,7 @@ use crate::{
     traffic::Percent,
 };
 
-/// A migration: what is moved, by which plan, judged by what, journalled where.
+/// A migration: the traffic, the sides, the plan, the judge and the journal.
 ///
 /// # Examples
 ///
@@ -114,7 +114,7 @@ use crate::{
 /// let spec = MigrationSpec::from_toml(text)?;
 /// println!("{}", spec.plan()?.preview());
 ///
-/// // Every problem is told at once, each with its place.
+/// // Every problem is reported at once, each with its place.
 /// let error = MigrationSpec::from_toml(&text.replace("steps", "stpes").replace("rules", "ruls"));
 /// let error = error.unwrap_err();
 /// assert_eq!(error.problems().len(), 3);
@@ -129,45 +129,45 @@ use crate::{
 #[schemars(title = "A migration of bluegreen")]
 #[non_exhaustive]
 pub struct MigrationSpec {
-    /// What people call the migration, such as `chatbot`.
+    /// The name of the migration for people, such as `chatbot`.
     pub name: Name,
-    /// The account that all of this is in. With another one, nothing is called.
+    /// The account of everything in this file. With credentials of another account, a run is refused.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub account: Option<Account>,
-    /// The region that all of this is in. Default: that of the rule.
+    /// The region of everything in this file. Default: the region of the rule.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub region: Option<Name>,
-    /// Where every decision is written down before it is carried out, and which keeps a second controller
-    /// out: `s3://BUCKET/PREFIX`, or a folder.
+    /// The place of the journal: `s3://BUCKET/PREFIX`, or a folder. Every decision is written there before it
+    /// is carried out, and the journal keeps a second controller out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub journal: Option<JournalPlace>,
-    /// What divides the traffic.
+    /// The rule that divides the traffic.
     pub traffic: TrafficSpec,
-    /// The two sides, by their names. Which of them serves is read from the rule.
+    /// The two sides, by their names. A run reads from the rule which side serves.
     #[serde(rename = "side")]
     pub sides: BTreeMap<Name, SideSpec>,
-    /// What happens when.
+    /// The steps, their times, and what to do at deadlines.
     #[serde(default, skip_serializing_if = "is_default")]
     pub plan: PlanSpec,
-    /// What must be healthy.
+    /// The health that the new side must show.
     #[serde(default, skip_serializing_if = "is_default")]
     pub judge: JudgeSpec,
-    /// What holds if something dies.
+    /// Protection if the controller dies, and accepted risks.
     #[serde(default, skip_serializing_if = "is_default")]
     pub safety: SafetySpec,
-    /// The simulated world that all of this is in. With it, the real AWS is never called. Default: none.
+    /// The simulated world of this file. With it, the real AWS is never called. Default: none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub simulation: Option<SimulationSpec>,
 }
 
-/// What divides the traffic.
+/// The rule that divides the traffic.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
 pub struct TrafficSpec {
-    /// The listener rules that divide the traffic: one, until several can be moved as one. The ARN of a
-    /// rule, or that of a listener, of which it is the one rule that forwards to both sides, or a table of
-    /// `listener` and `priority`.
+    /// The listener rules that divide the traffic: one rule, until several can be moved as one. The ARN of
+    /// the rule; or the ARN of its listener, if only one of its rules forwards to both sides; or a table
+    /// of `listener` and `priority`.
     pub rules: Vec<Rule>,
 }
 
@@ -178,9 +178,9 @@ pub struct TrafficSpec {
 pub struct SideSpec {
     /// The side's target group: its name or its ARN.
     pub target_group: Group,
-    /// The ECS service that runs its targets. If it scales, and serves when a run begins, it keeps what runs
-    /// then: its minimum is raised before the first rise, and put back after a rollback. Default: none, so it
-    /// may be scaled in while the other side gets its requests.
+    /// The ECS service that runs the side's targets. If the service scales, and serves when a run begins, it
+    /// keeps the tasks that run then: its minimum is raised before the first rise, and put back after a
+    /// rollback. Default: none, so the service may be scaled in while the other side gets its requests.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub service: Option<Service>,
     /// The CloudWatch namespace of the application's own metrics, for `judge.metrics = "app"`.
@@ -194,17 +194,17 @@ pub struct SideSpec {
     pub deployment: Option<DeploymentSpec>,
 }
 
-/// What happens when.
+/// The steps, their times, and what to do at deadlines.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 #[non_exhaustive]
 pub struct PlanSpec {
     /// The shares of the new side, ascending, the last 100 %: `"10%"`, `10`, or a table of `green`, `bake` and
-    /// `deadline`. Default: 10, 50, 100, those of the guide.
+    /// `deadline`. Default: 10, 50, 100, the steps of the guide.
     pub steps: Vec<StepSpec>,
-    /// The share that stays on the old side for one step more before the last, as a live control; `"0%"` for
-    /// none. Default: 10 % with `judge.by = "sequential"`, which compares the sides in the same minutes, else
-    /// none.
+    /// The share that stays on the old side as a live control, in one more step before the last; `"0%"` for
+    /// no such step. Default: 10 % with `judge.by = "sequential"`, which compares the sides in the same
+    /// minutes, else 0 %.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub hold_back: Option<Share>,
     /// How long the new side is watched at each step at least. Default: 3 minutes with
@@ -215,10 +215,10 @@ pub struct PlanSpec {
     /// that is longer, with `judge.by = "sequential"`, else three bakes.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub step_deadline: Option<Span>,
-    /// When the whole migration must be over, pauses included. Default: 2 hours, since credentials, the job
-    /// that runs it and the attention of a person end too.
+    /// When the whole migration must be over, pauses included. Default: 2 hours, since credentials, the CI
+    /// job and the attention of a person end, too.
     pub deadline: Span,
-    /// How often everything is looked at. Default: 15 seconds, so that a dead target is seen at the first look
+    /// The interval of looks. Default: 15 seconds, so that a dead target is seen at the first look
     /// after the balancer marks it.
     pub look_interval: Span,
     /// How long after each shift the new side's figures do not count, since caches and connections are cold.
@@ -226,21 +226,22 @@ pub struct PlanSpec {
     pub warm_up: Span,
     /// How long the old side is kept warm after the last step. Default: none.
     pub final_bake: Span,
-    /// How long going back may take, if the old side has fewer targets than it needs and the new one is
-    /// healthy: a part goes as they come. `"0s"`: everything goes at once. Default: 15 minutes.
+    /// How long a restore may take, if the old side has fewer targets than it needs and the new side is
+    /// healthy: traffic goes back in parts, as targets come. `"0s"`: everything goes back at once. Default:
+    /// 15 minutes.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub gradual_restore: Option<Span>,
-    /// How long the surroundings wait after SIGTERM before they kill. Half of it may go into a gradual way
-    /// back. Default: not known, so a cancelled run goes back at once.
+    /// How long the CI system or the host waits after SIGTERM before it kills the process. Half of this time
+    /// may go into a gradual restore. Default: not known, so a cancelled run restores at once.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub grace: Option<Span>,
-    /// How many targets of the old side one target of the new side can stand in for. Default: 1.
+    /// How many targets of the old side one target of the new side replaces. Default: 1.
     pub capacity_ratio: f64,
-    /// What happens at a deadline without healthy gates. Default: roll back.
+    /// What to do at a deadline without healthy gates. Default: roll back.
     pub on_inconclusive: OnInconclusive,
-    /// What happens on Ctrl-C, SIGTERM or an `abort`. Default: roll back.
+    /// What to do on Ctrl-C, SIGTERM or an `abort`. Default: roll back.
     pub on_cancel: OnCancel,
-    /// What happens when a run is resumed while traffic is divided. Default: go on.
+    /// What to do if a run is resumed while traffic is divided. Default: continue.
     pub on_resume: OnResume,
 }
 
@@ -283,7 +284,7 @@ pub enum StepSpec {
 pub struct TimedStep {
     /// The new side's share.
     pub green: Share,
-    /// How long it is watched there at least. Default: the plan's `bake`.
+    /// How long the new side is watched at this share at least. Default: the plan's `bake`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub bake: Option<Span>,
     /// How long after the shift the gates must be healthy at the latest. Default: the plan's
@@ -292,30 +293,30 @@ pub struct TimedStep {
     pub deadline: Option<Span>,
 }
 
-/// What must be healthy. The targets of the new side must be in any case.
+/// The health that the new side must show. Its targets must be healthy in any case.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 #[non_exhaustive]
 pub struct JudgeSpec {
-    /// What judges the metrics beside the limits. Default: the comparison with the old side.
+    /// The judge of the metrics beside the limits. Default: the comparison with the old side.
     pub by: JudgedBy,
-    /// The new side's error rate must be at most this. Default: 5 %, the guide's.
+    /// The highest error rate that the new side may have. Default: 5 %, as in the guide.
     pub max_error_rate: Share,
-    /// The new side's mean latency must be at most this. Default: 3 seconds, the guide's.
+    /// The highest mean latency that the new side may have. Default: 3 seconds, as in the guide.
     pub max_latency: Span,
-    /// Where requests, errors and latencies come from. Default: the load balancer.
+    /// The source of requests, errors and latencies. Default: the load balancer.
     pub metrics: MetricsFrom,
     /// The time that one data point covers: whole minutes, or with `metrics = "app"` also 1, 5, 10 or 30
     /// seconds. Default: 1 minute.
     pub period: Span,
-    /// How far the old side's error rate may have moved since before the migration, as a multiple, if its past
-    /// is a control: `calibrate` finds it. Default: 3 beside a live old side, 1.5 alone.
+    /// By which factor the old side's error rate may have risen since before the migration, if its past
+    /// is a control: `calibrate` finds the factor. Default: 3 beside a live old side, 1.5 without it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub history_ratio: Option<f64>,
     /// CloudWatch alarms that must not fire. Default: none.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub alarms: Vec<Name>,
-    /// Those of the alarms that may be firing at the start. Default: none.
+    /// Alarms of this list that may fire already at the start. Default: none.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub ignore_alarms: Vec<Name>,
 }
@@ -335,19 +336,19 @@ impl Default for JudgeSpec {
     }
 }
 
-/// What judges the metrics beside the limits.
+/// The judge of the metrics beside the limits.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum JudgedBy {
-    /// The new side against the live old one, by evidence that stays valid at every look.
+    /// The new side is compared with the live old side, by evidence that stays valid at every look.
     #[default]
     Sequential,
     /// The limits alone.
     Limits,
 }
 
-/// Where requests, errors and latencies come from.
+/// The source of requests, errors and latencies.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
@@ -359,16 +360,16 @@ pub enum MetricsFrom {
     App,
 }
 
-/// What holds if something dies, and which risks are taken.
+/// Protection if the controller dies, and accepted risks.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 #[non_exhaustive]
 pub struct SafetySpec {
-    /// A schedule outside of the process that puts everything back if the process dies and no other one
-    /// resumes the run. Without it a run needs the acceptance `no-dead-man`.
+    /// A schedule outside of the process that puts everything back if the process dies and no other
+    /// process resumes the run. Without the schedule, a run needs the acceptance `no-dead-man`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub dead_man: Option<DeadManSpec>,
-    /// Risks that are taken, by the names that refusals give them. Default: none.
+    /// Accepted risks, by the names that refusals give them. Default: none.
     #[serde(skip_serializing_if = "BTreeSet::is_empty")]
     pub accept: BTreeSet<Acceptance>,
 }
@@ -378,13 +379,13 @@ pub struct SafetySpec {
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
 pub struct DeadManSpec {
-    /// How long after it was last renewed it fires; it is renewed each minute. 5 minutes to 1 hour. Default:
-    /// 10 minutes, which lets a controller stutter, and the old side is back before a long outage.
+    /// How long after its last renewal the switch fires; a run renews it each minute. 5 minutes to 1 hour.
+    /// Default: 10 minutes, which tolerates short gaps of a controller and still ends a long outage.
     #[serde(default = "ten_minutes")]
     pub after: Span,
-    /// The role as which the schedule writes the rule.
+    /// The role with which the schedule writes the rule.
     pub role: RoleArn,
-    /// A topic of SNS that is told when it fires. Default: none.
+    /// A topic of SNS that gets a message when the switch fires. Default: none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub topic: Option<TopicArn>,
 }
@@ -393,19 +394,19 @@ fn ten_minutes() -> Span {
     Span::minutes(10)
 }
 
-/// A simulated world that is kept in a folder, so that commands one after the other see the same one.
+/// A simulated world that is kept in a folder, so that one command after the other sees the same world.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 #[non_exhaustive]
 pub struct SimulationSpec {
-    /// What happens in it, by the name of a scenario. Default: `healthy`, which ends well.
+    /// The scenario of the world, by its name. Default: `healthy`, which ends well.
     pub scenario: Name,
     /// The seed of its randomness. Default: 1.
     pub seed: u64,
-    /// How many times as fast as real time its time passes, 0.01 to 1,000,000. Default: 120, which takes a
-    /// quarter of a minute for half an hour, and can still be followed.
+    /// How many times as fast as real time its time passes, 0.01 to 1,000,000. Default: 120: half an hour
+    /// passes in a quarter of a minute, and a person can still follow.
     pub speed: f64,
-    /// Where it is kept. Default: `.bluegreen`.
+    /// The folder that keeps the world. Default: `.bluegreen`.
     pub folder: PathBuf,
 }
 
@@ -425,7 +426,7 @@ fn is_default<T: Default + PartialEq>(value: &T) -> bool {
 }
 
 impl MigrationSpec {
-    /// A migration of all defaults, of a rule that divides the traffic between two sides.
+    /// A migration with all defaults, of a rule that divides the traffic between two sides.
     pub fn new(
         name: Name,
         rule: impl Into<Rule>,

@@ -13,7 +13,7 @@ use crate::{
 const SETTLING: Duration = Duration::from_secs(150);
 
 impl MigrationSpec {
-    /// The plan, with what is left out at its default.
+    /// Returns the plan, with the default of each field that is left out.
     ///
     /// # Errors
     ///
@@ -22,19 +22,17 @@ impl MigrationSpec {
         self.checked_plan().map_err(SpecError::new)
     }
 
-    /// The plan alone, or what is wrong with it by the names of the file.
+    /// Returns the plan alone, or its problems, with the field names of the file.
     pub(super) fn plan_alone(&self) -> Result<MigrationPlan, Vec<Problem>> {
         let given = &self.plan;
         let compares = self.judge.by == JudgedBy::Sequential;
         let minutes = |minutes: u64| Duration::from_secs(60 * minutes);
-        let bake = given.bake.map(|span| span.0);
-        let bake = bake.unwrap_or(minutes(if compares { 3 } else { 10 }));
-        let held = given.hold_back.map(|share| share.0);
-        let held = held.unwrap_or(if compares {
-            Percent::TEN
-        } else {
-            Percent::ZERO
-        });
+        let (usual_bake, usual_hold_back) = match compares {
+            true => (minutes(3), Percent::TEN),
+            false => (minutes(10), Percent::ZERO),
+        };
+        let bake = given.bake.map_or(usual_bake, |span| span.0);
+        let held = given.hold_back.map_or(usual_hold_back, |share| share.0);
         let usual = match compares {
             true => minutes(65).max(bake.saturating_mul(2)),
             false => bake.saturating_mul(3),
@@ -77,7 +75,7 @@ impl MigrationSpec {
         for problem in &mut problems {
             problem.field = match problem.field.as_str() {
                 "dead_man" => "safety.dead_man.after".to_owned(),
-                // The steps of the file, before one is put in that holds back.
+                // A problem of `settles` has the name of the file already.
                 field if field.starts_with("plan.") => continue,
                 field => format!("plan.{field}"),
             };
@@ -85,7 +83,7 @@ impl MigrationSpec {
         Err(problems)
     }
 
-    /// Whether a data point after the warm-up can be there before a step must be decided.
+    /// Checks that a data point after the warm-up can settle before a step must be decided.
     fn settles(&self, step_deadline: Duration) -> Result<(), Problem> {
         let (warm_up, period) = (self.plan.warm_up.0, self.judge.period.0);
         let settled = warm_up
@@ -95,12 +93,12 @@ impl MigrationSpec {
             return Ok(());
         }
         let message = format!(
-            "{} s are over before a point of {} s after the warm-up has settled, at {} s",
+            "is {} s, and the first point of {} s after the warm-up settles only at {} s",
             step_deadline.as_secs(),
             period.as_secs(),
             settled.as_secs()
         );
-        let hint = "bake longer, or give a longer step_deadline or a shorter judge.period";
+        let hint = "give a longer bake, a longer step_deadline or a shorter judge.period";
         Err(Problem::new("plan.step_deadline", message, hint))
     }
 }

@@ -1,4 +1,4 @@
-//! From text to a [`MigrationSpec`], and back.
+//! Reading a [`MigrationSpec`] from text, and writing it.
 
 use std::{fmt, sync::LazyLock};
 
@@ -10,19 +10,19 @@ use crate::{
     problem::Problem,
 };
 
-/// Everything that is wrong with a specification.
+/// All mistakes of a specification.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SpecError {
     problems: Vec<SpecProblem>,
 }
 
-/// One thing that is wrong with a specification.
+/// One mistake of a specification.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct SpecProblem {
-    /// Where it stands, if it is a file's.
+    /// The place in the file, if it was read from a file.
     pub at: Option<Place>,
-    /// What is wrong with which field, such as `plan.steps[1]`; its name is empty if it is the syntax.
+    /// The field, such as `plan.steps[1]`, and its mistake; the field is empty for a mistake of syntax.
     pub problem: Problem,
 }
 
@@ -36,7 +36,7 @@ impl SpecError {
         }
     }
 
-    /// Each problem, in the order of the file; at least one.
+    /// All problems, in the order of the file; at least one.
     #[must_use]
     pub fn problems(&self) -> &[SpecProblem] {
         &self.problems
@@ -110,7 +110,7 @@ impl MigrationSpec {
         Self::of(&root)
     }
 
-    /// Reads a file in JSON. It has the same form as TOML.
+    /// Reads a file in JSON, with the same fields as in TOML.
     ///
     /// # Errors
     ///
@@ -130,7 +130,7 @@ impl MigrationSpec {
                     false => Err(SpecError::in_file(root, found, more)),
                 }
             }
-            // What the schema has told already is not said again in other words.
+            // The schema has reported the mistake already, so serde's words for it are left out.
             Err(_) if !found.is_empty() => Err(SpecError::in_file(root, found, Vec::new())),
             Err(error) => {
                 let more = vec![Problem::new("", error.to_string(), "")];
@@ -139,20 +139,20 @@ impl MigrationSpec {
         }
     }
 
-    /// The specification as a file in TOML, without what is left at its default.
+    /// Returns the specification as a file in TOML, without optional fields that have their default.
     #[must_use]
     pub fn to_toml(&self) -> String {
         toml::to_string(self).unwrap_or_default()
     }
 
-    /// The specification as a value of JSON, as journals keep it.
+    /// Returns the specification as a JSON value, as journals keep it.
     #[must_use]
     pub fn to_json(&self) -> Value {
         serde_json::to_value(self).unwrap_or_default()
     }
 }
 
-/// The JSON Schema of a specification's file, for editors and other programs.
+/// Returns the JSON Schema of a specification's file, for editors and other programs.
 #[must_use]
 pub fn schema() -> Value {
     SCHEMA.clone()

@@ -12,12 +12,12 @@ use crate::{
 };
 
 impl MigrationSpec {
-    /// The simulated world that it is of, as its folder keeps it; it begins if there is none yet. `None` if
-    /// it is of the real AWS. It blocks for as long as the disk does.
+    /// Returns the simulated world of the specification, as its folder keeps it; creates the world if the
+    /// folder has none yet. `None` if the specification is of the real AWS. Blocks while the disk works.
     ///
     /// # Errors
     ///
-    /// `Invalid` if the specification is not valid; else as [`Simulation::kept`].
+    /// `Invalid` if the specification is not valid; other kinds as [`Simulation::kept`].
     pub fn world(&self) -> Result<Option<KeptSimulation>> {
         let Some(world) = &self.simulation else {
             return Ok(None);
@@ -41,7 +41,7 @@ impl SimulationSpec {
 }
 
 impl KeptSimulation {
-    /// The specification of a migration in this world, all of it at the defaults, with the journal beside
+    /// Returns the specification of a migration in this world, with all defaults, and with the journal beside
     /// the world.
     #[must_use]
     pub fn spec(&self) -> MigrationSpec {
@@ -58,9 +58,9 @@ impl KeptSimulation {
 }
 
 impl Simulation {
-    /// The specification of a migration in this world, all of it at the defaults. A
-    /// [start](MigrationSpec::start) foresees from what blue got in the hour before, so a world of your own
-    /// needs an hour of [`history`](crate::aws::sim::SimulationBuilder::history); a
+    /// Returns the specification of a migration in this world, with all defaults. A
+    /// [start](MigrationSpec::start) makes its forecast from blue's requests in the hour before. So a world
+    /// of your own needs an hour of [`history`](crate::aws::sim::SimulationBuilder::history); a
     /// [`Scenario`](crate::aws::sim::Scenario) has a week.
     #[must_use]
     pub fn spec(&self) -> MigrationSpec {
@@ -85,8 +85,8 @@ impl Simulation {
         spec
     }
 
-    /// The deployment of green's service in this world, without checks, and with all else at the defaults.
-    /// What is built is the folder of the process: set another one.
+    /// Returns the deployment of green's service in this world, without checks, and with all other defaults.
+    /// It builds the folder of the process: set another folder.
     #[must_use]
     pub fn deployment(&self) -> ServiceDeployment {
         let service = Service::new(self.cluster(), self.service());

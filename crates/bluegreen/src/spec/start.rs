@@ -1,4 +1,4 @@
-//! From a specification to a run: everything wired, and fenced by the journal's lease.
+//! Making a run of a specification: everything wired, and fenced by the journal's lease.
 
 use std::sync::Arc;
 
@@ -14,7 +14,7 @@ use crate::{
     store::{Holder, JournalStore, Lease, Take},
 };
 
-/// What a journal keeps of how its run was started.
+/// The record of how a run was started, as its journal keeps it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
@@ -26,19 +26,18 @@ pub struct Origin {
 }
 
 impl Origin {
-    /// What stands in the first record of a run.
+    /// Reads the origin from the records of a run.
     ///
     /// # Errors
     ///
-    /// `Invalid` if it is no journal of a migration, or its run was not started from a specification.
+    /// `Invalid` if `records` are no journal of a migration, or the run was not started from a specification.
     pub fn of(records: &[crate::engine::Record]) -> Result<Self> {
         let attempted = "read how the run was started";
         let invalid = |why: String| Error::new(ErrorKind::Invalid, format!("{attempted}: {why}"));
         let origin = origin_of(records).map_err(|error| invalid(error.to_string()))?;
         serde_json::from_value(origin).map_err(|error| {
-            invalid(format!("it was not started from a specification: {error}")).with_hint(
-                "resume it with the program that started it, or put it back by `rollback`",
-            )
+            invalid(format!("it was not started from a specification: {error}"))
+                .with_hint("resume the run with the program that started it, or use `rollback`")
         })
     }
 }
@@ -50,7 +49,8 @@ pub enum StartError {
     /// The specification is not valid. Nothing was called.
     #[error(transparent)]
     Spec(#[from] SpecError),
-    /// It could not end well: a step could not be decided at this traffic.
+    /// The run is refused: a step could not be decided at this traffic, or the journal does not keep out
+    /// other machines.
     #[error("not started: {0}")]
     Refused(Finding),
     /// A call failed, or another controller holds the journal.
@@ -59,7 +59,7 @@ pub enum StartError {
 }
 
 impl StartError {
-    /// The exit code for it: 2 if nothing was called, else 3.
+    /// The exit code for scripts: 2 if the specification or an argument is not valid, else 3.
     #[must_use]
     pub fn exit_code(&self) -> u8 {
         match self {
@@ -72,7 +72,7 @@ impl StartError {
 
 /// A run that holds the rule's journal and is ready: run it, or add to it first.
 #[derive(Debug)]
-#[must_use = "a run does nothing until it is run, and holds the journal"]
+#[must_use = "it does nothing until `run` is called, and holds the journal"]
 pub struct Run {
     migration: Migration,
     lease: Lease,
@@ -80,9 +80,9 @@ pub struct Run {
 }
 
 impl MigrationSpec {
-    /// Makes a run ready: reads which side serves, foresees whether each step can be decided, takes the
+    /// Makes a run ready: reads which side serves, checks that each step can be decided, takes the
     /// rule's journal in `store`, and wires splitter, gates, dead-man switch, capacity keeper, lease and
-    /// fence. `by` is who is responsible.
+    /// fence. `by` names the person or job that is responsible.
     ///
     /// # Errors
     ///
@@ -90,12 +90,12 @@ impl MigrationSpec {
     ///
     /// # Cancel safety
     ///
-    /// Dropping it may leave the journal taken by nobody that lives; it is free again after
+    /// Dropping the call may leave the journal taken without a holder that lives; the lease expires after
     /// [`EXPIRY`](crate::store::EXPIRY).
     ///
     /// # Examples
     ///
-    /// On the simulated AWS. On the real one only the first lines differ: `Aws::from_env()`, a specification
+    /// On the simulated AWS. On the real AWS only the first lines differ: `Aws::from_env()`, a specification
     /// from a file, and `aws.journals(…)`.
     ///
     /// ```
@@ -139,8 +139,9 @@ impl MigrationSpec {
             return Err(StartError::Refused(finding));
         }
         let log = store.log(self.splitter(aws, &target)?.locate().await?.as_str());
-        let lease = log.take(Holder::this_process(by), aws.clock(), Take::IfFree);
-        let lease = lease.await?;
+        let lease = log
+            .take(Holder::this_process(by), aws.clock(), Take::IfFree)
+            .await?;
         self.ready(aws, store, target, lease).await
     }
 
@@ -163,7 +164,7 @@ impl MigrationSpec {
             true => migration,
             false => migration.finds(Finding::refusal_unless(
                 Acceptance::SingleHost,
-                "the journal keeps no controller on another machine out",
+                "the journal does not keep out a controller on another machine",
             )),
         };
         let migration = match aws.credential_life().await {
@@ -177,9 +178,9 @@ impl MigrationSpec {
         })
     }
 
-    /// The migration with every role of this specification: splitter, gates, dead-man switch, capacity
-    /// keeper, and with a lease the journal and the fence. [`start`](Self::start) is for a program that has no
-    /// order of its own.
+    /// Returns the migration with every role of this specification: splitter, gates, dead-man switch,
+    /// capacity keeper, and with a lease the journal and the fence. For a program that does the other parts
+    /// of [`start`](Self::start) itself.
     ///
     /// # Errors
     ///
@@ -207,7 +208,7 @@ impl MigrationSpec {
             Some(switch) => migration = migration.dead_man_switch(switch),
             None if aws.is_simulated() => {}
             None => {
-                let message = "no dead-man switch: if the controller dies, and nobody resumes its run, \
+                let message = "no dead-man switch: if the controller dies and its run is not resumed, \
                     traffic stays as it is";
                 let hint = "give safety.dead_man a role that may write the rule";
                 let finding = Finding::refusal_unless(Acceptance::NoDeadMan, message);
@@ -228,7 +229,7 @@ impl MigrationSpec {
 }
 
 impl Run {
-    /// What it is about.
+    /// The rule and the sides of the run.
     #[must_use]
     pub fn target(&self) -> &Target {
         &self.target
@@ -240,13 +241,13 @@ impl Run {
         self
     }
 
-    /// A handle by which the run can be paused, promoted, aborted and so on.
+    /// A handle to pause, promote or abort the run, and so on.
     #[must_use]
     pub fn handle(&self) -> ControlHandle {
         self.migration.handle()
     }
 
-    /// Runs it to its end and lets the journal go; see [`Migration::run`].
+    /// Runs the migration to its end and releases the journal; see [`Migration::run`].
     ///
     /// # Errors
     ///
@@ -257,8 +258,8 @@ impl Run {
     /// As [`Migration::run`].
     pub async fn run(self) -> std::result::Result<MigrationOutcome, MigrationError> {
         let ended = self.migration.run().await;
-        // The last record says so already if the run has ended well; a failure is told by the next one who
-        // takes it.
+        // A run that ended well has released the lease already. If this release fails, the next controller
+        // that takes the journal is told that it is held.
         let _ = self.lease.release().await;
         ended
     }

@@ -1,4 +1,4 @@
-//! [`Target`]: the sides of a specification as they stand in the rule now.
+//! [`Target`]: the sides of a specification as the rule has them now.
 
 use super::{Group, MigrationSpec, Name, Service, SideSpec, SpecError};
 use crate::{
@@ -11,7 +11,7 @@ use crate::{
     traffic::Sides,
 };
 
-/// What a run is about: the rule, which side serves, and which is to take over.
+/// The rule of a run, the side that serves, and the side that is to take over.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Target {
@@ -31,7 +31,7 @@ pub struct NamedSide {
     pub group: TargetGroupArn,
     /// The service that runs its targets, if it is known.
     pub service: Option<Service>,
-    /// Where the application's own metrics of it are.
+    /// The namespace of the application's own metrics of this side.
     pub(super) namespace: Option<Name>,
     pub(super) endpoint: Option<Name>,
 }
@@ -51,16 +51,15 @@ impl NamedSide {
 type Pair<'a> = Sides<(&'a Name, &'a SideSpec)>;
 
 impl MigrationSpec {
-    /// The sides as they are. Which one serves is read from the rule: the one that has all of the traffic.
-    /// With `from`, a side's name, it is that one, whatever the rule says: the run before had it so, or a
-    /// person says so. One read of the load balancer; none with `from`, if both groups are given as ARNs.
+    /// Finds the side that serves, and the other side. The side that serves has all of the traffic in the
+    /// rule; or it is `from`, a side's name from the run before or from a person, and then the weights do
+    /// not count. One read of the load balancer; no read with `from`, if both groups are given as ARNs.
     ///
     /// # Errors
     ///
-    /// `Invalid` if the specification is not valid, is of a simulated world and AWS is not, or has no such
-    /// side. `Refused` without `from` if both
-    /// sides get traffic, or none does, and if the rule does not forward to a side. Else what the read
-    /// answers.
+    /// `Invalid` if the specification is not valid, has no such side, or is of a simulated world and `aws`
+    /// is the real AWS. `Refused` if the rule does not forward to a side; without `from` also if both sides
+    /// get traffic, or no side does. Other kinds if the read failed.
     ///
     /// # Cancel safety
     ///
@@ -100,7 +99,7 @@ impl MigrationSpec {
         })
     }
 
-    /// The region that all of it is in: the file's, or that of the rule.
+    /// Returns the region of everything in the specification: its own, or the region of the rule.
     #[must_use]
     pub fn region_of_all(&self) -> Option<String> {
         let rule = self.traffic.rules.first();
@@ -108,12 +107,12 @@ impl MigrationSpec {
         self.region.as_ref().map(Name::to_string).or_else(of_rule)
     }
 
-    /// The rule's ARN, by which its journal is found. One read of the load balancer.
+    /// Returns the rule's ARN, by which its journal is found. One read of the load balancer.
     ///
     /// # Errors
     ///
-    /// `Invalid` if the specification is not valid, or is of a simulated world and AWS is not; else what the
-    /// read answers.
+    /// `Invalid` if the specification is not valid, or is of a simulated world and `aws` is the real AWS.
+    /// Other kinds if the read failed.
     ///
     /// # Cancel safety
     ///
@@ -124,8 +123,9 @@ impl MigrationSpec {
         Ok(self.weights(rule, aws).await?.rule)
     }
 
-    /// What is wrong if the credentials are of another account than the specification's, as STS says. `None`
-    /// if it is the same, if the specification names none, or if STS does not say it in time.
+    /// Returns a problem if the credentials are of another account than the specification's, as STS says.
+    /// `None` if the accounts are the same, if the specification names no account, or if STS does not answer
+    /// in time.
     ///
     /// # Cancel safety
     ///
@@ -138,7 +138,7 @@ impl MigrationSpec {
             return None;
         }
         let message = format!("is {wanted}, and the credentials are of account {found}: {caller}");
-        let hint = "use the credentials of that account, such as AWS_PROFILE";
+        let hint = "use credentials of that account: AWS_PROFILE, or a role in it";
         Some(Problem::new("account", message, hint))
     }
 
@@ -150,7 +150,7 @@ impl MigrationSpec {
         rule.weights_among(aws, is_side).await
     }
 
-    /// The rule of a valid specification.
+    /// Returns the rule of the specification, if it is valid.
     pub(super) fn rule(&self) -> std::result::Result<&AlbRule, SpecError> {
         self.check()?;
         let rule = self.traffic.rules.first();
@@ -196,8 +196,8 @@ impl MigrationSpec {
             false => (
                 format!("traffic is divided already: {weights}"),
                 format!(
-                    "a run that was killed is continued by `resume` and put back by `rollback`; if \
-                     there is none, say which side served before: {}",
+                    "continue a killed run with `resume`, or put it back with `rollback`; if there is \
+                     no such run, name the side that served before: {}",
                     names.join(" or ")
                 ),
             ),
@@ -206,7 +206,7 @@ impl MigrationSpec {
     }
 }
 
-/// The side's group in the rule, with its weight.
+/// Returns the side's group in the rule, with its weight.
 fn found<'w>(
     weights: &'w RuleWeights,
     name: &Name,
@@ -218,8 +218,8 @@ fn found<'w>(
         let rule = &weights.rule;
         let message = format!("rule {rule} does not forward to `{group}`, the group of side {name}");
         let hint = format!(
-            "it forwards to {weights}; a new side must stand there with weight 0, so that its targets \
-             are checked: `prepare` puts it there"
+            "the rule forwards to {weights}; a new side must be in the rule with weight 0, so that its \
+             targets are checked: `prepare` adds it"
         );
         Error::new(ErrorKind::Refused, message).with_hint(hint)
     })
@@ -234,12 +234,13 @@ pub(super) fn invalid(error: SpecError) -> Error {
 }
 
 impl MigrationSpec {
-    /// Whether AWS is this specification's: one of a simulated world never calls the real one.
+    /// Whether this specification may call `aws`: a specification of a simulated world never calls the real
+    /// AWS.
     pub(super) fn is_of(&self, aws: &Aws) -> bool {
         self.simulation.is_none() || aws.is_simulated()
     }
 
-    /// Refuses an AWS that is not this specification's. Nothing was called.
+    /// Refuses an AWS that this specification may not call. Nothing was called.
     pub(super) fn refuse_other(&self, aws: &Aws) -> Result<()> {
         match self.is_of(aws) {
             true => Ok(()),
@@ -250,12 +251,12 @@ impl MigrationSpec {
 
 fn of_simulation() -> Problem {
     let message = "is a simulated world, and AWS is the real one";
-    let hint = "take the table out to move traffic on the real AWS";
+    let hint = "remove the table to move traffic on the real AWS";
     Problem::new("simulation", message, hint)
 }
 
-/// What another account or region than the file's says of its handle, or the real AWS instead of a
-/// simulated world.
+/// Returns a problem if `aws` is in another region than the specification, or is the real AWS and the
+/// specification is of a simulated world.
 pub(super) fn elsewhere(spec: &MigrationSpec, aws: &Aws) -> Vec<Problem> {
     if !spec.is_of(aws) {
         return vec![of_simulation()];
@@ -263,7 +264,7 @@ pub(super) fn elsewhere(spec: &MigrationSpec, aws: &Aws) -> Vec<Problem> {
     in_region(spec.region_of_all().as_deref(), aws)
 }
 
-/// What is wrong with a handle in another region than this.
+/// Returns a problem if `aws` is in another region than `wanted`.
 pub(super) fn in_region(wanted: Option<&str>, aws: &Aws) -> Vec<Problem> {
     match (wanted, aws.region()) {
         (Some(wanted), Some(found)) if wanted != found => {

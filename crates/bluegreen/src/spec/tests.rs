@@ -96,12 +96,12 @@ accept = ["no-deadman"]
         told,
         [
             "line 1, column 1: naem: is not known (did you mean `name`?)",
-            "line 1, column 1: name: is missing (What people call the migration, such as `chatbot`)",
+            "line 1, column 1: name: is missing (The name of the migration for people, such as `chatbot`)",
             "line 2, column 11: account: is a number, not a text (such as \"123456789012\")",
             "line 4, column 11: journal: `gs://bucket` is no place for a journal (s3://BUCKET/PREFIX, or a folder)",
             "line 6, column 10: traffic.rules[0]: `arn:aws:elasticloadbalancing:us-east-1:123456789012:loadbalancer/app/chatbot/50dc6c495c0c9188` is not the ARN of a listener rule of an application load balancer (such as arn:aws:elasticloadbalancing:us-east-1:123456789012:listener-rule/app/NAME/0123456789abcdef/0123456789abcdef/0123456789abcdef)",
             "line 6, column 107: traffic.rules[1].listener: is missing (The ARN of the listener)",
-            "line 6, column 107: traffic.rules[1].priority: is missing (The priority of the rule on it, 1 to 50,000, or `default`)",
+            "line 6, column 107: traffic.rules[1].priority: is missing (The priority of the rule, 1 to 50,000, or `default`)",
             "line 6, column 109: traffic.rules[1].listner: is not known (did you mean `listener`?)",
             "line 8, column 16: side.flask.target_group: `chatbot flask` is not a target group (its ARN, or its name, such as `chatbot-flask-tg`)",
             "line 9, column 11: side.flask.service: `chatbot` is not a service of ECS (such as `shop/web`: cluster, service)",
@@ -143,7 +143,7 @@ fn fields_that_do_not_go_together_are_told_with_their_places() {
         ),
         (
             "[plan]\nstep_deadline = \"4m\"\n",
-            "line 10, column 17: plan.step_deadline: 240 s are over",
+            "line 10, column 17: plan.step_deadline: is 240 s, and the first point",
         ),
         (
             "[plan]\ndeadline = \"5m\"\n",
@@ -151,7 +151,7 @@ fn fields_that_do_not_go_together_are_told_with_their_places() {
         ),
         (
             "[judge]\nmax_error_rate = 0\n",
-            "line 10, column 18: judge.max_error_rate: 0% limits nothing",
+            "line 10, column 18: judge.max_error_rate: 0% would stop every new side",
         ),
         (
             "[judge]\nmax_latency = \"0s\"\n",
@@ -159,7 +159,7 @@ fn fields_that_do_not_go_together_are_told_with_their_places() {
         ),
         (
             "[judge]\nperiod = \"90s\"\n",
-            "line 10, column 10: judge.period: CloudWatch keeps no such points",
+            "line 10, column 10: judge.period: CloudWatch keeps no points of",
         ),
         (
             "[judge]\nhistory_ratio = 0.5\n",
@@ -167,7 +167,7 @@ fn fields_that_do_not_go_together_are_told_with_their_places() {
         ),
         (
             "[judge]\nignore_alarms = [\"a\"]\n",
-            "line 10, column 18: judge.ignore_alarms[0]: `a` is none",
+            "line 10, column 18: judge.ignore_alarms[0]: `a` is not in `alarms`",
         ),
         (
             "[judge]\nmetrics = \"app\"\n",
@@ -344,7 +344,7 @@ async fn a_real_run_without_a_switch_is_refused_unless_that_is_accepted() {
     assert!(!refused(&without).await);
 }
 
-/// Whatever the file says beside: not one call.
+/// Not one call, with any other field of the file.
 #[tokio::test]
 async fn a_file_of_a_simulated_world_never_calls_the_real_aws() {
     let config = aws_config::SdkConfig::builder()

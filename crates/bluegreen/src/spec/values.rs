@@ -23,7 +23,7 @@ use crate::{
     traffic::Percent,
 };
 
-/// Why a text is no such value.
+/// Why a text is no value of a type.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
 pub struct ValueError {
@@ -96,7 +96,7 @@ macro_rules! schema {
     };
 }
 
-/// Whether a text is what a `format` of the schema names.
+/// Checks a text against a `format` of the schema; returns the message and the hint of a mistake.
 pub(super) fn check(format: &str, text: &str) -> Result<(), (String, String)> {
     let checked = match format {
         "account" => text.parse::<Account>().map(drop),
@@ -129,7 +129,7 @@ pub(super) fn check(format: &str, text: &str) -> Result<(), (String, String)> {
 pub struct Name(String);
 
 impl Name {
-    /// A name of ours.
+    /// A name from this crate, which is known to be valid.
     pub(crate) fn known(name: &'static str) -> Self {
         Self(name.to_owned())
     }
@@ -308,7 +308,7 @@ impl Rule {
 impl FromStr for Rule {
     type Err = ValueError;
 
-    /// The ARN of a rule, or that of a listener, of which it is the one rule that forwards to both sides.
+    /// The ARN of a rule; or the ARN of a listener, if only one of its rules forwards to both sides.
     fn from_str(text: &str) -> Result<Self, ValueError> {
         if text.contains(":listener/") {
             return Ok(Self(AlbRule::Only(text.parse::<ListenerArn>()?)));
@@ -317,14 +317,14 @@ impl FromStr for Rule {
     }
 }
 
-/// A rule by its listener and its priority on it.
+/// A rule by its listener and its priority there.
 #[derive(Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct ByPriority {
     /// The ARN of the listener.
     #[schemars(extend("format" = "listener"))]
     listener: String,
-    /// The priority of the rule on it, 1 to 50,000, or `default`.
+    /// The priority of the rule, 1 to 50,000, or `default`.
     priority: Priority,
 }
 
@@ -425,7 +425,7 @@ impl Group {
         }
     }
 
-    /// Whether it is this group.
+    /// Whether it names `group`.
     #[must_use]
     pub fn is(&self, group: &TargetGroupArn) -> bool {
         match self {
@@ -483,7 +483,7 @@ pub struct Service {
 }
 
 impl Service {
-    /// A service by the names of its cluster and its own.
+    /// A service by the name of its cluster and its own name.
     pub fn new(cluster: impl Into<String>, name: impl Into<String>) -> Self {
         Self {
             cluster: cluster.into(),
@@ -525,7 +525,7 @@ impl fmt::Display for Service {
 
 as_text!(Service, "service", "chatbot-cluster/chatbot-flask");
 
-/// Where journals are kept: `s3://BUCKET/PREFIX`, or a folder.
+/// The place of journals: `s3://BUCKET/PREFIX`, or a folder.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Place {
@@ -536,7 +536,7 @@ pub enum Place {
         /// The prefix, without a slash at either end; may be empty.
         prefix: String,
     },
-    /// In a folder, which keeps no controller on another machine out.
+    /// In a folder, which does not keep out a controller on another machine.
     Folder(PathBuf),
 }
 
@@ -582,8 +582,8 @@ as_text!(
     "arn:aws:sns:us-east-1:123456789012:on-call"
 );
 
-/// The path of a file or a folder. One that is not absolute is meant from the folder of the file that it
-/// stands in.
+/// The path of a file or a folder. A relative path starts at the folder of the file in which it is
+/// written.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct FilePath(String);
 
@@ -617,7 +617,7 @@ impl fmt::Display for FilePath {
 
 as_text!(FilePath, "path", "task-definition.json");
 
-/// The further tag of an image that has proved itself; an empty text is none.
+/// The further tag of an image that has proved itself; an empty text means no tag.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct AlsoTag(pub Option<ImageTag>);
 
@@ -643,7 +643,7 @@ impl fmt::Display for AlsoTag {
 
 as_text!(AlsoTag, "also-tag", "latest");
 
-/// An argument of a build: `NAME=VALUE`, or `NAME`, whose value is that of the variable where it is built.
+/// An argument of a build: `NAME=VALUE`, or `NAME`, which takes the value of the environment variable.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub struct BuildArg {
@@ -669,7 +669,7 @@ impl FromStr for BuildArg {
             }),
             false => Err(ValueError::new(
                 "is not an argument of a build",
-                "NAME=VALUE, or NAME for that of the environment",
+                "NAME=VALUE, or NAME for the value of the environment variable",
             )),
         }
     }

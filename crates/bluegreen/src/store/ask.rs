@@ -1,4 +1,4 @@
-//! Asking the holder of a log for a control, from elsewhere.
+//! Asking the holder of a log for a control, from another process.
 
 use std::{sync::Arc, time::Duration};
 
@@ -13,7 +13,7 @@ use crate::{
     error::{Error, ErrorKind, Result},
 };
 
-/// What is to be asked of the newest run of a log.
+/// A control to ask for: of the newest run of a log, or of a run that is named.
 ///
 /// # Examples
 ///
@@ -26,7 +26,7 @@ pub struct Ask {
 }
 
 impl Ask {
-    /// Asks for `verb`. Who asks, and why, stands in the journal and the outcome.
+    /// Asks for `verb`. The journal and the outcome name who asks, and why.
     pub fn new(verb: Verb, by: impl Into<Operator>) -> Self {
         Self {
             verb,
@@ -35,7 +35,7 @@ impl Ask {
         }
     }
 
-    /// Asks this run, and no later one. Default: the newest.
+    /// Asks this run, and no later run. Default: the newest run.
     #[must_use]
     pub fn of_run(self, run: RunId) -> Self {
         Self {
@@ -47,14 +47,14 @@ impl Ask {
 
 /// A request that was made.
 #[derive(Debug)]
-#[must_use = "the answer says what became of it"]
+#[must_use = "the answer says whether the request was carried out"]
 pub struct Asked {
     request: Request,
     holder: LeaseState,
     storage: Arc<dyn RequestStorage>,
 }
 
-/// The answer is looked for so often.
+/// The interval of reads of the answer.
 const AGAIN: Duration = Duration::from_millis(200);
 
 impl Asked {
@@ -64,18 +64,18 @@ impl Asked {
         &self.request
     }
 
-    /// Who held the log when it was made.
+    /// The holder of the log when the request was made.
     #[must_use]
     pub fn holder(&self) -> &LeaseState {
         &self.holder
     }
 
-    /// Waits for the answer; `None` if there is none within `wait`. The request may be taken after that: until
-    /// it [expires](Request::expires).
+    /// Waits for the answer; `None` if there is no answer within `wait`. The request may still be taken after
+    /// that, until it [expires](Request::expires).
     ///
     /// # Errors
     ///
-    /// If the store cannot be read, by its last answer within `wait`, or what stands there is no answer.
+    /// If the last read within `wait` failed, or the object is not an answer.
     ///
     /// # Cancel safety
     ///
@@ -111,22 +111,22 @@ impl Asked {
 }
 
 impl JournalLog {
-    /// Asks the run that holds this log for a control: the request is there when this returns, and the
+    /// Asks the run that holds this log for a control. The request is stored when this returns; the
     /// holder lists requests each second while green gets traffic, and each 5 s while it gets none.
     ///
-    /// Needs no lock, and writes no record: a request stands beside the log. In S3 it needs the right to
-    /// write this one kind of request, and to read the journal:
+    /// Needs no lock, and writes no record: a request stands beside the log. In S3 the caller needs the right
+    /// to write this one kind of request, and to read the journal:
     /// [`IamPolicy::asks`](crate::aws::iam::IamPolicy::asks).
     ///
     /// # Errors
     ///
-    /// `NotFound` if there is no run, or nobody holds the log, or the holder is known to have ended: nothing
-    /// is under way that could be controlled. `Invalid` if a run is to be left without a reason, or the request is too large. Else if
-    /// the store cannot be read or written.
+    /// `NotFound` if there is no run, or the log is free, or the holder is known to have ended: no run is
+    /// under way that could be controlled. `Invalid` if [`Verb::Leave`] has no reason, or the request is too
+    /// large. Other kinds if the store cannot be read or written.
     ///
     /// # Cancel safety
     ///
-    /// Dropping it may leave a request that is taken.
+    /// A dropped call may have stored the request, and the run may carry it out.
     ///
     /// # Examples
     ///
@@ -152,9 +152,9 @@ impl JournalLog {
         let failed = |kind, why: &str| Error::new(kind, format!("{}: {why}", attempted()));
         let storage = self
             .requests()
-            .ok_or_else(|| failed(ErrorKind::Invalid, "it takes no requests"))?;
+            .ok_or_else(|| failed(ErrorKind::Invalid, "the journal takes no requests"))?;
         if ask.verb == Verb::Leave && ask.by.reason().is_none_or(|text| text.trim().is_empty()) {
-            let why = "a run is left only with a reason";
+            let why = "`leave` needs a reason";
             return Err(failed(ErrorKind::Invalid, why));
         }
         let tail = self.tail().await?;
@@ -164,22 +164,23 @@ impl JournalLog {
         let holder = holder.ok_or_else(|| {
             failed(
                 ErrorKind::NotFound,
-                "nobody holds it, so no run is under way",
+                "no controller holds it, so no run is under way",
             )
         })?;
         if let Some(dead) = holder.holder.as_ref().filter(|one| one.has_ended()) {
-            let why = format!("{dead} holds it, and that process has ended");
+            let why = format!("its holder is {dead}, and that process has ended");
             return Err(failed(ErrorKind::NotFound, &why));
         }
         let newest = opening.and_then(|opening| opening.run());
         let run = ask.run.clone().or(newest);
-        let run = run.ok_or_else(|| failed(ErrorKind::NotFound, "it holds no run"))?;
+        let run = run.ok_or_else(|| failed(ErrorKind::NotFound, "the journal holds no run"))?;
         let nonce = uuid::Uuid::new_v4().to_string();
         let request = Request::new(run, nonce, ask.verb.clone(), &ask.by, holder.last);
         let bytes = serde_json::to_vec_pretty(&request)
             .map_err(|error| failed(ErrorKind::Invalid, "write it as JSON").with_source(error))?;
         if bytes.len() as u64 > LARGEST_REQUEST {
-            let why = format!("it has more than {LARGEST_REQUEST} bytes: shorten the reason");
+            let why =
+                format!("the request has more than {LARGEST_REQUEST} bytes: shorten the reason");
             return Err(failed(ErrorKind::Invalid, &why));
         }
         storage.create(&request.name().to_string(), bytes).await?;
@@ -190,8 +191,8 @@ impl JournalLog {
         })
     }
 
-    /// The requests to the newest run that are not answered yet, in no order. Those that cannot be read are
-    /// left out.
+    /// Returns the requests to the newest run that are not answered yet, at most 20, in no order. Unreadable
+    /// requests are left out.
     ///
     /// # Errors
     ///
@@ -229,8 +230,8 @@ impl JournalLog {
         Ok(requests)
     }
 
-    /// Asks the holder to abort, for as long as `wait` altogether: what it replied, or `None` if there is no
-    /// holder that answers.
+    /// Asks the holder to abort, and waits for its reply for `wait` in all; `None` if no
+    /// holder answers.
     ///
     /// # Errors
     ///
@@ -238,7 +239,7 @@ impl JournalLog {
     ///
     /// # Cancel safety
     ///
-    /// Dropping it may leave a request that is taken.
+    /// A dropped call may have stored the request, and the run may carry it out.
     pub async fn ask_to_abort(&self, by: Operator, wait: Duration) -> Result<Option<Reply>> {
         let end = Instant::now() + wait;
         let ask = Ask::new(Verb::Abort, by);

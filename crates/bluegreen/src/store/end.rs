@@ -1,22 +1,24 @@
-//! Finding the end of a log, with few calls however long it is.
+//! Finding the end of a log, with few calls even if the log is long.
 
 use super::log::{JournalLog, Tail};
 use crate::error::{ErrorKind, Result};
 
-/// The first leap, a few pages of numbers; each further one goes four times as far.
+/// The first leap, a few pages of numbers; each further leap goes four times as far.
 const LEAP: u64 = 4_096;
-/// Two numbers that are no further apart lie on one page.
+/// Two numbers at most this far apart lie on one page.
 const NEAR: u64 = 1_000;
 
 impl JournalLog {
-    /// The end of the log. Reads back over records that are torn.
+    /// Returns the end of the log. Reads back over records that are torn.
     pub(super) async fn tail(&self) -> Result<Tail> {
         let (remembered, newest) = self.newest_number().await?;
         let Some(newest) = newest else {
             return Ok(Tail::default());
         };
         let next = newest.checked_add(1).ok_or_else(|| {
-            self.damaged(&format!("record {newest} leaves no number for another one"))
+            self.damaged(&format!(
+                "record {newest} leaves no number for a next record"
+            ))
         })?;
         let mut tail = Tail {
             next,
@@ -26,7 +28,7 @@ impl JournalLog {
         for seq in (0..next).rev() {
             let bytes = match self.storage().read(seq).await {
                 Ok(bytes) => bytes,
-                // What was before it is pruned.
+                // The records before this number are pruned.
                 Err(error) if error.kind() == ErrorKind::NotFound && seq < newest => break,
                 Err(error) => return Err(error),
             };
@@ -38,13 +40,13 @@ impl JournalLog {
         Ok(tail)
     }
 
-    /// What is remembered of the end, and the newest number. The question "is there a number above?" is
-    /// asked in leaps, and then between the last two leaps, so a log of a million records takes fifteen
-    /// calls, and two if its holder remembered where it was.
+    /// Returns the remembered number, and the newest number. The question "is there a number above?" is
+    /// asked in leaps, and then between the last two leaps. So a log of a million records takes fifteen
+    /// calls, and two if its holder had the end remembered.
     async fn newest_number(&self) -> Result<(u64, Option<u64>)> {
         let remembered = match self.storage().remembered().await {
-            // It saves calls and decides nothing. S3 answers 403 for an object that is not there, if the
-            // right to list is bound to a prefix.
+            // The remembered number only saves calls, so it may be missing. S3 answers 403 for an object
+            // that is not there, if the right to list is bound to a prefix.
             Err(error) if error.kind() == ErrorKind::Denied => 0,
             remembered => remembered?,
         };

@@ -1,5 +1,5 @@
-//! What a record looks like at rest: one line of JSON with its checksum in front. Behind it may stand the
-//! lines of the records before it.
+//! The stored form of a record: one line of JSON with its checksum in front. Behind it may stand copies of
+//! the lines of earlier records.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -8,8 +8,8 @@ use sha2::{Digest, Sha256};
 use super::Holder;
 use crate::engine::{JOURNAL_VERSION, Record};
 
-/// The version of this form, which counts with everything that stands in it. A newer one is refused,
-/// an older one is read: up to 3 it was counted by itself and said 1.
+/// The version of this form: the same number as of all journal content. A newer version is refused, an
+/// older version is read. Up to version 3 of the content, this form had a number of its own, which was 1.
 pub(super) const FORMAT: u32 = JOURNAL_VERSION;
 
 /// A checksum as it stands in a record.
@@ -22,12 +22,12 @@ pub(super) struct Sum(String);
 pub(super) struct Envelope {
     pub(super) format: u32,
     pub(super) seq: u64,
-    /// The checksum of the whole record before it; none at the start of a log.
+    /// The checksum of the whole record before this one; `None` at the start of a log.
     pub(super) prev: Option<Sum>,
     pub(super) at: Timestamp,
     /// The token of the lease that wrote it.
     pub(super) by: String,
-    /// The number of the record by which that lease was taken.
+    /// The number of the record that took that lease.
     pub(super) claim: u64,
     /// The number of the record that opened the newest run so far.
     pub(super) run: Option<u64>,
@@ -38,21 +38,21 @@ pub(super) struct Envelope {
     pub(super) what: What,
 }
 
-/// What a record says.
+/// The content of a record.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "what", rename_all = "snake_case")]
 pub(super) enum What {
-    /// Somebody takes the log.
+    /// A controller takes the log.
     Taken {
         holder: Holder,
-        /// Whom it is taken from, where it was held.
+        /// The holder before, if the log was held.
         from: Option<Holder>,
     },
-    /// The holder is still there.
+    /// A heartbeat: the holder is alive.
     Kept,
-    /// The holder's run writes something down.
+    /// An entry of the holder's run.
     Entry { record: Record },
-    /// The holder lets go.
+    /// The holder releases the lease.
     Released,
 }
 
@@ -61,9 +61,9 @@ pub(super) enum What {
 pub(super) enum Unreadable {
     /// Not written whole, or changed since.
     Torn,
-    /// Written by a program that is newer than this one.
+    /// Written by a newer version of this program.
     Newer { format: u32 },
-    /// Whole, and not of this form.
+    /// Whole, but not of this form.
     Foreign { why: String },
 }
 
@@ -71,7 +71,7 @@ const OPEN: &str = r#"{"sum":""#;
 const SUM_LENGTH: usize = 64;
 
 impl Envelope {
-    /// As bytes, with the checksum over everything behind it.
+    /// Returns the record as bytes, with a checksum over everything behind the checksum.
     pub(super) fn encode(&self) -> Result<(Vec<u8>, Sum), serde_json::Error> {
         let body = serde_json::to_string(self)?;
         let sum = sum_of(body.as_bytes());
@@ -79,7 +79,7 @@ impl Envelope {
         Ok((line.into_bytes(), sum))
     }
 
-    /// From bytes: their first line.
+    /// Reads a record from the first line of `bytes`.
     pub(super) fn decode(bytes: &[u8]) -> Result<(Self, Sum), Unreadable> {
         let bytes = lines(bytes).next().unwrap_or_default();
         let body = |bytes: &[u8]| -> Option<(String, Vec<u8>)> {
@@ -110,7 +110,7 @@ impl Envelope {
     }
 }
 
-/// The lines, each with its end. Behind that of a record stand copies of records before it.
+/// Returns the lines, each with its line break: first the record, then copies of earlier records.
 pub(super) fn lines(bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
     bytes.split_inclusive(|byte| *byte == b'\n')
 }

@@ -1,10 +1,10 @@
-//! [`Holder`]: who holds a log, and whether that process still lives.
+//! [`Holder`]: the process that holds a log, and whether it still lives.
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// Who holds a log.
+/// The process that holds a log, and the person or job for which it works.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Holder {
@@ -12,27 +12,27 @@ pub struct Holder {
     pub name: String,
     /// The machine.
     pub host: String,
-    /// The process on it.
+    /// The number of the process on the machine.
     pub process: u32,
-    /// By what this very process can be told from all others, where the system says.
+    /// What distinguishes this process from all others, if the system says it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) identity: Option<Identity>,
 }
 
-/// A process of one boot of one machine. Its number alone would be given to another one some day,
-/// and names another one in each container.
+/// A process of one boot of one machine. Its number alone is not enough: the system gives the number to
+/// another process some day, and in each container it means another process.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Identity {
     /// This boot of the kernel.
     boot: String,
-    /// The name space in which the process has its number.
+    /// The namespace in which the process has its number.
     processes: String,
     /// When it started, in the kernel's ticks after the boot.
     started: u64,
 }
 
 impl Holder {
-    /// This process, for `name`.
+    /// This process, which works for `name`.
     pub fn this_process(name: impl Into<String>) -> Self {
         let process = std::process::id();
         Self {
@@ -43,8 +43,8 @@ impl Holder {
         }
     }
 
-    /// Whether it is known to have ended: a process of this boot of this machine that is not there
-    /// any more. `false` for whoever cannot be asked about.
+    /// Whether the process is known to have ended: a process of this boot of this machine that is not there
+    /// any more. `false` if that cannot be known.
     pub(super) fn has_ended(&self) -> bool {
         let (Some(identity), Some(own)) = (&self.identity, identity_of(std::process::id())) else {
             return false;
@@ -72,7 +72,7 @@ fn identity_of(process: u32) -> Option<Identity> {
     let stat = std::fs::read_to_string(format!("/proc/{process}/stat")).ok()?;
     // The program's name stands in parentheses and may hold anything.
     let fields: Vec<&str> = stat.rsplit_once(')')?.1.split_whitespace().collect();
-    /// A process that has ended and was not asked for its end yet.
+    /// A process that has ended, and whose parent has not read its exit status yet.
     const ZOMBIE: &str = "Z";
     /// The 22nd field, of which two stand before the parenthesis.
     const STARTED: usize = 19;

@@ -24,8 +24,8 @@ use crate::{
 
 /// A log that was taken: the journal of a run, and the fence before its changes.
 ///
-/// A cheap handle: clones are the same lease. The engine keeps it alive while a run goes on and
-/// lets go at the run's end; who needs it without a run calls [`release`](Self::release).
+/// A cheap handle: clones are the same lease. The engine keeps the lease alive during a run and
+/// releases it at the run's end; without a run, call [`release`](Self::release).
 ///
 /// # Examples
 ///
@@ -42,7 +42,7 @@ struct Inner {
     from: Option<Holder>,
     token: String,
     claim: u64,
-    /// Held through an append, so that appends come one after the other.
+    /// Locked during an append, so that appends come one after the other.
     place: tokio::sync::Mutex<Place>,
     health: Mutex<Health>,
 }
@@ -54,7 +54,7 @@ struct Place {
     prev: Option<Sum>,
     run: Option<u64>,
     snapshot: Option<u64>,
-    /// The newest records of this lease as they are at rest, for the next one that carries copies.
+    /// The newest records of this lease as stored, for the next record that carries copies.
     lines: VecDeque<Vec<u8>>,
     /// The newest entry of this lease, and its number.
     entry: Option<(u64, What)>,
@@ -66,20 +66,20 @@ struct Health {
     kept: Duration,
     /// The number of that record.
     newest: u64,
-    /// What the storage remembers of it.
+    /// The number that the storage remembers.
     remembered: u64,
-    /// Who has taken over, once that is known.
+    /// The controller that has taken over, once that is known.
     taken_over: Option<String>,
     is_released: bool,
 }
 
-/// The storage is told each so many records how far the log reaches: a part of what one listing brings.
+/// The storage is told after each 256 records how far the log reaches: less than the numbers of one list.
 const REMEMBER: u64 = 256;
-/// The copies that a record carries take no more bytes.
+/// The most bytes of the copies that a record carries.
 const MOST_COPIES: usize = 512 << 10;
 
 impl Lease {
-    /// Appends the record that takes the log; `None` where somebody else was quicker.
+    /// Appends the record that takes the log; `None` if another controller was quicker.
     pub(super) async fn take(
         log: &JournalLog,
         tail: &Tail,
@@ -115,7 +115,7 @@ impl Lease {
         };
         match lease.put(What::Taken { holder, from }).await {
             Ok(seq) if seq == tail.next => Ok(Some(lease)),
-            // Behind a record that is torn: the claim would point at it.
+            // The record was put behind a torn record: the claim would point at the torn record.
             Ok(_) => {
                 lease.release().await?;
                 Ok(None)
@@ -125,19 +125,19 @@ impl Lease {
         }
     }
 
-    /// Who holds it.
+    /// The holder of this lease.
     #[must_use]
     pub fn holder(&self) -> &Holder {
         &self.inner.holder
     }
 
-    /// Whom it was taken from, if another controller held it.
+    /// The holder that the log was taken from, if another controller held it.
     #[must_use]
     pub fn taken_from(&self) -> Option<&Holder> {
         self.inner.from.as_ref()
     }
 
-    /// The records of the newest run in the log, whether it has ended or not.
+    /// Returns the records of the newest run in the log, whether it has ended or not.
     ///
     /// # Errors
     ///
@@ -150,8 +150,8 @@ impl Lease {
         self.inner.log.newest_run().await
     }
 
-    /// What a resume of the newest run needs: see
-    /// [`JournalLog::newest_run_to_resume`]. The end of the log need not be found for it.
+    /// Returns the records that a resume of the newest run needs: see
+    /// [`JournalLog::newest_run_to_resume`]. Saves the search for the end of the log.
     ///
     /// # Errors
     ///
@@ -171,11 +171,11 @@ impl Lease {
         }
     }
 
-    /// Lets go. What comes after it is refused. Done twice it does nothing.
+    /// Releases the lease. Later appends are refused. A second call does nothing.
     ///
     /// # Errors
     ///
-    /// Where the store did not take it. The log is free for others after
+    /// If the store did not take the record. The lease expires after
     /// [`EXPIRY`](super::EXPIRY) all the same.
     ///
     /// # Cancel safety
@@ -188,13 +188,13 @@ impl Lease {
         let released = self.put(What::Released).await;
         self.health().is_released = true;
         match released {
-            // Nobody waits for who was thrown out.
+            // Another controller has the log already, so it need not be freed.
             Err(error) if error.kind() != ErrorKind::TakenOver => Err(error),
             _ => Ok(()),
         }
     }
 
-    /// Waits for so long, and stays the holder meanwhile.
+    /// Waits for `wait`, and stays the holder meanwhile.
     pub(super) async fn keep_for(&self, wait: Duration) -> Result<()> {
         tokio::select! {
             lost = self.heartbeat() => Err(lost),
@@ -202,7 +202,7 @@ impl Lease {
         }
     }
 
-    /// Appends a record, and says under which number.
+    /// Appends a record, and returns its number.
     async fn put(&self, what: What) -> Result<u64> {
         let inner = &*self.inner;
         let mut place = inner.place.lock().await;
@@ -210,7 +210,7 @@ impl Lease {
         if let Some((seq, newest)) = &place.entry
             && *newest == what
         {
-            // The answer to it was lost, and a heartbeat has found it since.
+            // The answer to this append was lost, and a heartbeat has found the record since.
             return Ok(*seq);
         }
         let at = inner.clock.now();
@@ -248,7 +248,7 @@ impl Lease {
                 Ok(Created::Exists) => {
                     let bytes = inner.log.storage().read(seq).await?;
                     match inner.log.decode(seq, &bytes)? {
-                        // An append of ours whose answer never came, or was not waited for.
+                        // Our own append, whose answer never came or was not waited for.
                         Some((found, sum)) if found.by == inner.token => {
                             self.still_last(seq, begun).await?;
                             let line = lines(&bytes).next().unwrap_or_default();
@@ -259,7 +259,7 @@ impl Lease {
                             }
                         }
                         Some((found, _)) => return Err(self.taken_over(&found)),
-                        // Nobody's: whoever wrote it died over it.
+                        // A torn record: its writer died while it wrote.
                         None => place.next += 1,
                     }
                 }
@@ -277,7 +277,7 @@ impl Lease {
             let message = format!("append to the journal of `{}`", self.inner.log.subject());
             return Err(Error::new(
                 ErrorKind::Refused,
-                format!("{message}: it was let go"),
+                format!("{message}: the lease was released"),
             ));
         }
         Ok(())
@@ -289,8 +289,9 @@ impl Lease {
         health.newest = seq;
     }
 
-    /// That nothing stands behind record `seq`. A holder that was silent for long may have been taken over,
-    /// and the records since may be pruned: then its number is free again, and proves nothing.
+    /// Checks that no record stands behind record `seq`. A holder that was silent for [`EXPIRY`] may have
+    /// been taken over, and the records since may be pruned: then its number is free again, and its create
+    /// proves nothing.
     async fn still_last(&self, seq: u64, begun: Duration) -> Result<()> {
         if begun.saturating_sub(self.health().kept) < EXPIRY {
             return Ok(());
@@ -304,7 +305,7 @@ impl Lease {
         Err(self.lost(by))
     }
 
-    /// Says in the storage how far the log reaches, now and then.
+    /// Tells the storage now and then how far the log reaches.
     async fn remember(&self) {
         let newest = {
             let health = self.health();
@@ -312,7 +313,7 @@ impl Lease {
             is_due.then_some(health.newest)
         };
         let Some(newest) = newest else { return };
-        // It saves calls and decides nothing, so a failure is no matter; the next try is as far away.
+        // The number only saves calls, so a failure does no harm; the next attempt is as far away.
         self.health().remembered = newest;
         if let Err(error) = self.inner.log.storage().remember(newest).await {
             tracing::debug!(%error, "the storage does not remember the end of the log");
@@ -322,7 +323,7 @@ impl Lease {
     fn taken_over(&self, found: &Envelope) -> Error {
         let by = match &found.what {
             What::Taken { holder, .. } => holder.to_string(),
-            _ => "somebody else".to_owned(),
+            _ => "another controller".to_owned(),
         };
         let error = self.lost(&by);
         self.health().taken_over = Some(by);
@@ -333,7 +334,7 @@ impl Lease {
         let subject = self.inner.log.subject();
         let message = format!("the journal of `{subject}` is held by {by} now");
         Error::new(ErrorKind::TakenOver, message)
-            .with_hint("this run has ended for good; the one who took over goes on with it")
+            .with_hint("the controller that took over continues the run; this process cannot")
     }
 
     fn health(&self) -> MutexGuard<'_, Health> {
@@ -345,7 +346,7 @@ impl Lease {
 }
 
 impl Place {
-    /// Record `seq` as it is put to rest: if it carries copies, with those since the last that did.
+    /// Returns record `seq` as stored; if it carries copies, with the records since the last that did.
     fn with_copies(&self, seq: u64, line: &[u8]) -> Vec<u8> {
         let mut bytes = line.to_vec();
         let size: usize = self.lines.iter().map(Vec::len).sum();
@@ -355,7 +356,7 @@ impl Place {
         bytes
     }
 
-    /// Goes on behind a record.
+    /// Continues behind a record.
     fn follow(&mut self, envelope: &Envelope, sum: Sum, line: Vec<u8>) {
         self.lines.push_back(line);
         if envelope.seq.is_multiple_of(STRIDE) {
@@ -397,7 +398,7 @@ impl Journal for Lease {
             match self.put(What::Kept).await {
                 Ok(_) => {}
                 Err(error) if error.kind() == ErrorKind::TakenOver => return error,
-                // The next record tells the run; until then this is tried again.
+                // The next record tells the run; until then the heartbeat is tried again.
                 Err(_) => tokio::time::sleep(HEARTBEAT / 4).await,
             }
         }
@@ -412,8 +413,8 @@ impl Journal for Lease {
     }
 }
 
-/// A change may begin within [`PERMIT`] after an append that was kept; one that restores blue at any
-/// moment until it is known that another controller has taken over.
+/// A change may begin within [`PERMIT`] after an append that was kept; a change that restores blue may begin
+/// at any moment, until it is known that another controller has taken over.
 impl Fence for Lease {
     fn check(&self) -> Result<()> {
         self.may_append()?;
@@ -426,7 +427,7 @@ impl Fence for Lease {
             ErrorKind::Unavailable,
             format!(
                 "nothing was sent: this run last proved {} ago that it holds `{}`, and a change \
-                 may begin within {}",
+                 may begin only within {} after that",
                 span(silent),
                 self.inner.log.subject(),
                 span(PERMIT)

@@ -1,4 +1,4 @@
-//! [`JournalStore`] and [`JournalLog`]: where logs are, and what stands in one.
+//! [`JournalStore`] and [`JournalLog`]: the place of all logs, and one log.
 
 use std::{
     fmt,
@@ -22,7 +22,7 @@ use crate::{
     text::file_name_of,
 };
 
-/// Where journals are kept.
+/// The place of all journals: a folder, a bucket or memory.
 ///
 /// Cheap to clone. Two stores of the same place hold the same logs.
 #[derive(Debug, Clone)]
@@ -32,26 +32,26 @@ pub struct JournalStore {
     place: String,
     is_shared: bool,
     is_sorted: bool,
-    /// If it is a folder: which.
+    /// The folder, if the store is a folder.
     folder: Option<PathBuf>,
 }
 
 impl JournalStore {
-    /// In memory: for tests. It ends with the process.
+    /// A store in memory: for tests. It ends with the process.
     #[must_use]
     pub fn memory() -> Self {
         Self::of_objects(Arc::new(InMemory::new()), "", "memory".to_owned(), false)
     }
 
-    /// In a folder, which is created where it is missing, readable for its owner only. Each
+    /// A store in a folder. A missing folder is created, readable for its owner only. Each
     /// record is on the disk (`fsync`) before an append returns.
     ///
-    /// It is no lock between machines unless the folder is on a file system that they share and
-    /// that has hard links; a network file system must keep them atomic.
+    /// The store is no lock between machines, unless the machines share the file system of the folder and it
+    /// has hard links; a network file system must make hard links atomically.
     ///
     /// # Errors
     ///
-    /// `Invalid` where it is no folder, or cannot be created or opened.
+    /// `Invalid` if `folder` is no folder, or cannot be created or opened.
     pub fn local(folder: impl AsRef<Path>) -> Result<Self> {
         let folder = folder.as_ref();
         let failed = |what: &str, error: std::io::Error| {
@@ -69,7 +69,7 @@ impl JournalStore {
         })
     }
 
-    /// Below `prefix` in any object store. `place` names it for people.
+    /// A store below `prefix` in any object store. `place` is its name for people.
     pub(crate) fn of_objects(
         objects: Arc<dyn ObjectStore>,
         prefix: &str,
@@ -86,7 +86,7 @@ impl JournalStore {
         }
     }
 
-    /// The store lists in no order: an S3 directory bucket.
+    /// Says that the store lists in no order: an S3 directory bucket.
     pub(crate) fn unsorted(self) -> Self {
         Self {
             is_sorted: false,
@@ -94,25 +94,25 @@ impl JournalStore {
         }
     }
 
-    /// Whether controllers on other machines see the same logs. Only then is the lock one
+    /// Whether controllers on other machines see the same logs. Only then the lock holds
     /// between machines.
     #[must_use]
     pub fn is_shared(&self) -> bool {
         self.is_shared
     }
 
-    /// The log of one thing that is worked on, such as a rule's ARN.
+    /// The log of one rule or service; `subject` is its name, such as a rule's ARN.
     #[must_use]
     pub fn log(&self, subject: &str) -> JournalLog {
         self.at(&file_name_of(subject), subject)
     }
 
-    /// The names of the logs that there are, as [`named`](Self::named) takes them: for whoever
-    /// wants to read one and does not know what it is of.
+    /// Returns the names of all logs, as [`named`](Self::named) takes them: for a caller that wants to read
+    /// a log and does not know its subject.
     ///
     /// # Errors
     ///
-    /// Where the store cannot be read.
+    /// If the store cannot be read.
     ///
     /// # Cancel safety
     ///
@@ -176,13 +176,13 @@ impl fmt::Display for JournalStore {
     }
 }
 
-/// Who has a log, and what was last heard.
+/// The holder of a log, and the time of the newest record.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct LeaseState {
-    /// Who holds it, if anybody does.
+    /// The holder; `None` if the log is free.
     pub holder: Option<Holder>,
-    /// Since when.
+    /// When the newest lease was taken.
     pub since: Timestamp,
     /// When the newest record was written, by its writer's clock.
     pub last: Timestamp,
@@ -193,7 +193,7 @@ impl fmt::Display for LeaseState {
         match &self.holder {
             Some(holder) => write!(
                 f,
-                "held by {holder} since {:.0}, last heard of at {:.0}",
+                "held by {holder} since {:.0}, newest record at {:.0}",
                 self.since, self.last
             ),
             None => write!(f, "free since {:.0}", self.last),
@@ -201,7 +201,7 @@ impl fmt::Display for LeaseState {
     }
 }
 
-/// The journal of one thing that is worked on: numbered records, from all runs and holders.
+/// The journal of one rule or service: numbered records of all runs and holders.
 #[derive(Debug, Clone)]
 pub struct JournalLog {
     storage: Arc<dyn RecordStorage>,
@@ -216,7 +216,7 @@ pub(super) struct Tail {
     pub(super) next: u64,
     /// The newest whole record.
     pub(super) newest: Option<(Envelope, Sum)>,
-    /// What the storage remembers of the end.
+    /// The number that the storage remembers, to find the end from there.
     pub(super) remembered: u64,
 }
 
@@ -228,7 +228,7 @@ impl Tail {
 }
 
 impl JournalLog {
-    /// A log on a storage of yours, which holds this one's records alone. Its runs hear no
+    /// A log on your own storage, which must hold the records of this log alone. Its runs hear no
     /// [requests](Self::with_requests).
     #[must_use]
     pub fn new(storage: Arc<dyn RecordStorage>, subject: &str) -> Self {
@@ -239,8 +239,8 @@ impl JournalLog {
         }
     }
 
-    /// Lets the runs of this log hear requests: who may write into `storage` may control them. A log of a
-    /// [`JournalStore`] has them below `requests/` beside the logs.
+    /// Lets the runs of this log hear requests: everyone who may write into `storage` may control the runs. A
+    /// log of a [`JournalStore`] has its requests below `requests/` beside the logs.
     #[must_use]
     pub fn with_requests(self, storage: Arc<dyn RequestStorage>) -> Self {
         Self {
@@ -249,7 +249,7 @@ impl JournalLog {
         }
     }
 
-    /// Lets the runs of this log hear no requests from elsewhere.
+    /// Lets the runs of this log hear no requests of other processes.
     #[must_use]
     pub fn without_requests(self) -> Self {
         Self {
@@ -262,7 +262,7 @@ impl JournalLog {
         self.requests.as_ref()
     }
 
-    /// What this is the log of.
+    /// The name of the rule or service of this log.
     #[must_use]
     pub fn subject(&self) -> &str {
         &self.subject
@@ -272,11 +272,11 @@ impl JournalLog {
         &*self.storage
     }
 
-    /// Who has it; `None` for a log without any record.
+    /// Returns the holder and the time of the newest record; `None` for a log without any record.
     ///
     /// # Errors
     ///
-    /// Where the store cannot be read, or holds what this program did not write.
+    /// If the store cannot be read, or holds records that this program did not write.
     ///
     /// # Cancel safety
     ///
@@ -295,7 +295,7 @@ impl JournalLog {
             false => self.read_whole(newest.claim).await?.0,
         };
         let What::Taken { holder, .. } = claim.what else {
-            let why = format!("record {} should take the log and does not", newest.claim);
+            let why = format!("record {} should take the lease and does not", newest.claim);
             return Err(self.damaged(&why));
         };
         Ok(Some(LeaseState {
@@ -305,13 +305,13 @@ impl JournalLog {
         }))
     }
 
-    /// The records of the newest run, whether it has ended or not; empty where there was none.
+    /// Returns the records of the newest run, whether it has ended or not; empty if there was no run.
     ///
-    /// A torn record is left out: no call that it would have announced was made.
+    /// A torn record is left out: the call that it would have announced was never made.
     ///
     /// # Errors
     ///
-    /// As [`lease_state`](Self::lease_state), and where records are missing or do not follow each other.
+    /// As [`lease_state`](Self::lease_state), and if records are missing or do not follow each other.
     ///
     /// # Cancel safety
     ///
@@ -321,7 +321,7 @@ impl JournalLog {
         self.run_of(&tail).await
     }
 
-    /// [`newest_run`](Self::newest_run) as a stream, for a run that is large.
+    /// Returns [`newest_run`](Self::newest_run) as a stream, for a large run.
     ///
     /// # Errors
     ///
@@ -337,7 +337,7 @@ impl JournalLog {
         Ok(self.entries(first.unwrap_or(tail.next), tail.next))
     }
 
-    /// The first record of the newest run; `None` if there was none.
+    /// Returns the first record of the newest run; `None` if there was no run.
     ///
     /// # Errors
     ///
@@ -366,8 +366,9 @@ impl JournalLog {
         self.entries(first, tail.next).try_collect().await
     }
 
-    /// What a resume of the newest run needs: its first record, and the others from its newest
-    /// [snapshot](Record::is_snapshot) on. All, if it has none; empty if there was no run.
+    /// Returns the records that a resume of the newest run needs: the first record, and the records from the
+    /// newest [snapshot](Record::is_snapshot) on. All records if the run has no snapshot; empty if there was
+    /// no run.
     ///
     /// # Errors
     ///
@@ -388,7 +389,7 @@ impl JournalLog {
         }
     }
 
-    /// Of the run that begins with record `run`, up to `end`.
+    /// Returns the records that a resume needs of the run that begins with record `run`, up to `end`.
     pub(super) async fn to_resume(
         &self,
         run: u64,
@@ -405,14 +406,14 @@ impl JournalLog {
         Ok([first, rest].concat())
     }
 
-    /// A record that must be whole.
+    /// Reads a record that must be whole.
     pub(super) async fn read_whole(&self, seq: u64) -> Result<(Envelope, Sum)> {
         let bytes = self.storage.read(seq).await?;
         let whole = self.decode(seq, &bytes)?;
         whole.ok_or_else(|| self.damaged(&format!("record {seq} is not whole")))
     }
 
-    /// A record, or `None` where it is torn.
+    /// Decodes a record; `None` if it is torn.
     pub(super) fn decode(&self, seq: u64, bytes: &[u8]) -> Result<Option<(Envelope, Sum)>> {
         match Envelope::decode(bytes) {
             Ok((envelope, sum)) if envelope.seq == seq => Ok(Some((envelope, sum))),
@@ -436,14 +437,15 @@ impl JournalLog {
                 Err(Error::new(ErrorKind::Refused, message).with_hint(hint))
             }
             Err(Unreadable::Foreign { why }) => {
-                Err(self.damaged(&format!("record {seq} is not one of a journal: {why}")))
+                Err(self.damaged(&format!("record {seq} is no record of a journal: {why}")))
             }
         }
     }
 
     pub(super) fn damaged(&self, why: &str) -> Error {
         let message = format!("read the journal of `{}`: {why}", self.subject);
-        Error::new(ErrorKind::Refused, message)
-            .with_hint("somebody changed it by hand; look at the live split and use `rollback`")
+        Error::new(ErrorKind::Refused, message).with_hint(
+            "the records were changed by hand; look at the live split and use `rollback`",
+        )
     }
 }

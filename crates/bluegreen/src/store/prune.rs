@@ -1,4 +1,4 @@
-//! Pruning: the records of old runs are deleted, and the requests to them.
+//! Pruning: deletes the records of old runs, and the requests to them.
 
 use std::collections::BTreeSet;
 
@@ -13,7 +13,7 @@ use crate::{
     error::{ErrorKind, Result},
 };
 
-/// What a pruning keeps.
+/// The runs that a pruning keeps.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Keep {
     runs: usize,
@@ -21,7 +21,7 @@ pub struct Keep {
 }
 
 impl Keep {
-    /// The newest `runs` runs, of which there is always one, and every run that began at `since` or later.
+    /// The newest `runs` runs, at least one, and every run that began at `since` or later.
     #[must_use]
     pub fn new(runs: usize, since: Timestamp) -> Self {
         Self {
@@ -31,44 +31,44 @@ impl Keep {
     }
 }
 
-/// What a pruning deletes, or has deleted so far.
+/// The figures of a pruning, so far.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Pruned {
-    /// So many runs stay.
+    /// The number of runs that stay.
     pub runs_kept: usize,
-    /// When the oldest of them began; `None` if there is none.
+    /// When the oldest of them began; `None` if no run stays.
     pub oldest_kept: Option<Timestamp>,
-    /// So many records go.
+    /// The number of records to delete.
     pub records: usize,
-    /// So many of them are deleted.
+    /// The number of records that are deleted by now.
     pub deleted: usize,
-    /// So many requests to runs that do not stay go, answers counted too.
+    /// The number of requests to delete, answers included: those to runs that do not stay.
     pub requests: usize,
 }
 
-/// So many records are deleted with one call.
+/// The number of records that are deleted with one call.
 const AT_ONCE: usize = 1_000;
-/// So many requests are looked through; the next pruning sees to more.
+/// The most requests that one pruning looks through; the next pruning looks at the rest.
 const MOST_REQUESTS: usize = 100_000;
 
 impl JournalLog {
-    /// Deletes the records of runs that are not to be kept. The oldest record that stays carries the
-    /// checksum of the newest one that goes, so what stays proves where it was cut. Whatever stands below
-    /// `requests/` for runs that do not stay goes first.
+    /// Deletes the records of runs that are not to be kept, after all objects below `requests/` for these
+    /// runs. The oldest record that stays carries the checksum of the newest deleted record, so the log
+    /// proves where it was cut.
     ///
-    /// The newest run always stays, and only what is older is touched: no lock is needed, and a controller
-    /// may work meanwhile. `progress` is told at the start and after each thousand records; with
+    /// The newest run always stays, and only older records are deleted: no lock is needed, and a controller
+    /// may work meanwhile. `progress` is called at the start and after each thousand records; with
     /// `is_dry` nothing is deleted. Needs the right to delete (S3: `s3:DeleteObject`).
     ///
     /// # Errors
     ///
-    /// Where the store cannot be read, or does not delete. What was deleted by then stays deleted; the
-    /// rest is deleted by the next pruning.
+    /// If the store cannot be read, or does not delete. Records that were deleted by then stay deleted; the
+    /// next pruning deletes the rest.
     ///
     /// # Cancel safety
     ///
-    /// Cancel safe: oldest records go first, so what is left is whole from its first record on.
+    /// Cancel safe: the oldest records go first, so the log has no gaps from its first record on.
     ///
     /// # Examples
     ///
@@ -90,7 +90,8 @@ impl JournalLog {
         is_dry: bool,
         mut progress: impl FnMut(&Pruned),
     ) -> Result<Pruned> {
-        // Before the runs are: who asks has read that its run began, so no run that is newer is asked.
+        // Requests are listed before the runs are read. A request is made only after its run began, so each
+        // listed request is to a run that is found then.
         let asked = match self.requests() {
             Some(requests) => requests.names("", MOST_REQUESTS).await?,
             None => Vec::new(),
@@ -118,9 +119,9 @@ impl JournalLog {
         Ok(pruned)
     }
 
-    /// The number of the oldest record that stays: the one by which the lease was taken under which the
-    /// oldest run that stays began. Goes from run to run, two reads each.
-    /// With the folders of the requests to runs that stay.
+    /// Returns the figures, the number of the oldest record that stays, and the request folders of the runs
+    /// that stay. The oldest record that stays is the take of the lease under which the oldest run that stays
+    /// began. Goes back from run to run, two reads each.
     async fn cut(&self, keep: &Keep) -> Result<(Pruned, u64, BTreeSet<String>)> {
         let mut runs = BTreeSet::new();
         let mut pruned = Pruned::default();
@@ -128,7 +129,7 @@ impl JournalLog {
         let newest = self.tail().await?.newest;
         let mut run = newest.and_then(|(newest, _)| newest.run);
         while let Some(seq) = run {
-            // A pruning that was interrupted has deleted it.
+            // A pruning that was interrupted has deleted the opening.
             let Some(opening) = self.newest_whole(seq, seq).await? else {
                 break;
             };
@@ -152,7 +153,7 @@ impl JournalLog {
         Ok((pruned, cut, runs))
     }
 
-    /// The newest whole record from `from` to `to`, as far as there are records.
+    /// Returns the newest whole record of `from..=to`; goes back until a record is missing.
     async fn newest_whole(&self, from: u64, to: u64) -> Result<Option<Envelope>> {
         for seq in (from..=to).rev() {
             let bytes = match self.storage().read(seq).await {

@@ -1,4 +1,4 @@
-//! Reading a part of a log, with few calls: each 16th record carries copies of those before it.
+//! Reading a part of a log, with few calls: each 16th record carries copies of the 15 before it.
 
 use std::collections::BTreeMap;
 
@@ -13,17 +13,17 @@ use crate::{
     error::{ErrorKind, Result},
 };
 
-/// A record whose number is a multiple of this carries copies of the records since the last such one.
+/// A record whose number is a multiple of this carries copies of the records since the last such record.
 pub(super) const STRIDE: u64 = 16;
-/// So many reads at once.
+/// The most reads at once.
 const AT_ONCE: usize = 16;
 
 type Whole = (Envelope, Sum);
 
 impl JournalLog {
-    /// The entries that the records `from..to` hold, in order. They are of one run, and follow each other.
+    /// The entries that the records `from..to` hold, in order. They must be of one run, without gaps.
     ///
-    /// A torn record is left out: no call that it would have announced was made.
+    /// A torn record is left out: the call that it would have announced was never made.
     pub(super) fn entries(&self, from: u64, to: u64) -> impl Stream<Item = Result<Record>> {
         self.entries_after(None, from, to)
     }
@@ -40,7 +40,7 @@ impl JournalLog {
                 return ready(Ok(None));
             };
             if newest.as_ref() == Some(&record) {
-                // Versions up to 3 wrote it again if its answer was lost and a heartbeat came between.
+                // Versions up to 3 wrote a record again if its answer was lost and a heartbeat came between.
                 return ready(Ok(None));
             }
             let due = match &newest {
@@ -50,7 +50,7 @@ impl JournalLog {
             };
             if record.seq != due {
                 let why = format!(
-                    "record {} is the run's {}th entry, and {due} are there",
+                    "record {} holds entry {} of the run, and entry {due} is due",
                     envelope.seq, record.seq
                 );
                 return ready(Err(self.damaged(&why)));
@@ -60,7 +60,7 @@ impl JournalLog {
         })
     }
 
-    /// The records `from..to`, in order, without those that are torn.
+    /// The records `from..to`, in order, without torn records.
     fn records(&self, from: u64, to: u64) -> impl Stream<Item = Result<Whole>> {
         let mut before: Option<Sum> = None;
         let strides = strides(from, to).map(|(from, to)| self.stride(from, to));
@@ -74,13 +74,16 @@ impl JournalLog {
                 ready(if is_next {
                     Ok((envelope, sum))
                 } else {
-                    let why = format!("record {} does not follow the one before it", envelope.seq);
+                    let why = format!(
+                        "record {} does not follow the record before it",
+                        envelope.seq
+                    );
                     Err(self.damaged(&why))
                 })
             })
     }
 
-    /// The records `from..to`, no more than a stride: from the copies in the last one, if it has them.
+    /// The records `from..to`, no more than a stride: from the copies in the last record, if it has them.
     async fn stride(&self, from: u64, to: u64) -> Result<Vec<Whole>> {
         let last = to - 1;
         let mut found: BTreeMap<u64, Whole> = BTreeMap::new();
@@ -89,7 +92,7 @@ impl JournalLog {
             let bytes = self.read(last).await?;
             is_read = true;
             if let Some(whole) = self.decode(last, &bytes)? {
-                // A copy that is not whole is none.
+                // A copy that is not whole is read as a record instead, like a missing copy.
                 let copies = lines(&bytes)
                     .skip(1)
                     .filter_map(|line| Envelope::decode(line).ok());
@@ -111,7 +114,7 @@ impl JournalLog {
             .collect())
     }
 
-    /// A record of which the log says that it is there.
+    /// Reads a record that must be there, since the log reaches beyond it.
     async fn read(&self, seq: u64) -> Result<Vec<u8>> {
         let read = self.storage().read(seq).await;
         read.map_err(|error| match error.kind() {
@@ -121,7 +124,7 @@ impl JournalLog {
     }
 }
 
-/// `from..to` in parts that end behind a record that carries copies.
+/// Cuts `from..to` into parts, each of which ends behind a record that carries copies.
 fn strides(from: u64, to: u64) -> impl Iterator<Item = (u64, u64)> {
     let mut next = from;
     std::iter::from_fn(move || {

@@ -15,7 +15,7 @@ use crate::{
 /// The folder beside the logs that holds the requests. No log has such a name.
 pub(super) const REQUESTS: &str = "requests";
 
-/// A store that lists in no order is asked for so many times as many names as are wanted.
+/// A store that lists in no order is asked for this many times the names that are wanted.
 const UNSORTED: usize = 10;
 
 /// Objects below a prefix.
@@ -23,7 +23,7 @@ const UNSORTED: usize = 10;
 pub(super) struct RequestObjects {
     pub(super) store: Arc<dyn ObjectStore>,
     pub(super) prefix: Path,
-    /// If they are files: the folder that they are in.
+    /// The folder of the objects, if they are files.
     pub(super) folder: Option<PathBuf>,
     /// Whether the store lists by name.
     pub(super) is_sorted: bool,
@@ -76,7 +76,7 @@ impl RequestStorage for RequestObjects {
             Ok(bytes) => Ok(bytes.to_vec()),
             Err(size) => {
                 let message =
-                    format!("it has {size} bytes, and a request has {LARGEST_REQUEST} at most");
+                    format!("the request has {size} bytes; at most {LARGEST_REQUEST} are allowed");
                 Err(Error::new(ErrorKind::Refused, message))
             }
         }
@@ -89,7 +89,7 @@ impl RequestStorage for RequestObjects {
                 .split('/')
                 .fold(folder.clone(), |path, part| path.join(part));
             if let Some(folder) = file.parent().filter(|folder| !folder.exists()) {
-                // The store would make it, and let everybody read it. What it cannot be, the put says.
+                // The store would make the folder readable for everyone. If it cannot be made, the put fails.
                 let _ = create_private(folder);
             }
         }

@@ -1,4 +1,4 @@
-//! Where records are kept: create, read, list, and two that save work.
+//! Storages of records: create, read, list and delete, and two methods that save work.
 
 use std::{fmt, path::PathBuf, sync::Arc, time::Duration};
 
@@ -14,12 +14,12 @@ use crate::{
     error::{Error, ErrorKind, Result},
 };
 
-/// What became of a create.
+/// The result of a create.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Created {
-    /// It is there now, durable, and was not before.
+    /// The record was created and is durable.
     New,
-    /// Something is there already; nothing was changed.
+    /// The number is taken; nothing was changed.
     Exists,
 }
 
@@ -28,12 +28,13 @@ pub enum Created {
 pub struct Numbers {
     /// The numbers, ascending.
     pub numbers: Vec<u64>,
-    /// Whether there is none above them.
+    /// Whether there are no higher numbers.
     pub is_last: bool,
 }
 
 impl Numbers {
-    /// Those of `all`, which may be in any order, from `from` on: for a storage that always knows all.
+    /// The numbers of `all`, which may be in any order, from `from` on: for a storage that always knows all
+    /// its numbers.
     pub fn all(all: impl IntoIterator<Item = u64>, from: u64) -> Self {
         let mut numbers: Vec<u64> = all.into_iter().filter(|seq| *seq >= from).collect();
         numbers.sort_unstable();
@@ -44,53 +45,53 @@ impl Numbers {
     }
 }
 
-/// Numbered records of one log, each created once and never changed: what a
-/// [`JournalLog`](super::JournalLog) stands on. [`JournalStore`](super::JournalStore) has it for
-/// folders, S3 and memory; anything with a create that fails where something is can be another.
+/// Stores the numbered records of one [`JournalLog`](super::JournalLog), each created once and never
+/// changed. [`JournalStore`](super::JournalStore) has implementations for folders, S3 and memory. Any
+/// storage can be another, if its create fails when the name is taken.
 #[async_trait]
 #[auto_impl(Arc, Box)]
 pub trait RecordStorage: fmt::Debug + Send + Sync {
-    /// Creates record `seq`, unless there is one. Of several writers at once exactly one creates
-    /// it. It is durable when this returns.
+    /// Creates record `seq`, unless it exists. Of several writers at once exactly one creates
+    /// the record. The record is durable when this returns.
     ///
     /// # Errors
     ///
-    /// Where it is not known to be there: it may be all the same, whole or torn.
+    /// If the record is not known to be there. It may be there all the same, whole or torn.
     ///
     /// # Cancel safety
     ///
-    /// A dropped call may have created it.
+    /// A dropped call may have created the record.
     async fn create(&self, seq: u64, bytes: Vec<u8>) -> Result<Created>;
 
     /// Reads record `seq`.
     ///
     /// # Errors
     ///
-    /// `NotFound` where there is none.
+    /// `NotFound` if there is no such record.
     ///
     /// # Cancel safety
     ///
     /// Only reads.
     async fn read(&self, seq: u64) -> Result<Vec<u8>>;
 
-    /// The lowest numbers that are not below `from`, as many as one call brings; those of creates that
-    /// have returned are among them. Empty only if there is none.
+    /// Returns the lowest numbers from `from` on, as many as one call brings. No record whose create has
+    /// returned is left out. Empty only if there are no such numbers.
     ///
     /// # Errors
     ///
-    /// Where they cannot be listed.
+    /// If the numbers cannot be listed.
     ///
     /// # Cancel safety
     ///
     /// Only reads.
     async fn numbers(&self, from: u64) -> Result<Numbers>;
 
-    /// Remembers that the log reaches to `seq` at least, so that its end is found from there. It may be
-    /// forgotten; the log is read without it. Default: forgets it.
+    /// Remembers that the log reaches at least to `seq`, so that its end is found from there. The number may
+    /// be forgotten; the log is read without it. Default: forgets it.
     ///
     /// # Errors
     ///
-    /// Where it could not. Nothing depends on it.
+    /// If the number could not be written. Nothing depends on it.
     ///
     /// # Cancel safety
     ///
@@ -100,11 +101,11 @@ pub trait RecordStorage: fmt::Debug + Send + Sync {
         Ok(())
     }
 
-    /// What was remembered last, or 0. Default: 0.
+    /// Returns the number that was remembered last, or 0. Default: 0.
     ///
     /// # Errors
     ///
-    /// Where it cannot be read.
+    /// If the number cannot be read.
     ///
     /// # Cancel safety
     ///
@@ -113,39 +114,39 @@ pub trait RecordStorage: fmt::Debug + Send + Sync {
         Ok(0)
     }
 
-    /// Deletes records, those that are gone already included. Default: refuses.
+    /// Deletes records. A record that is gone already is no error. Default: refuses.
     ///
     /// # Errors
     ///
-    /// Where some may be there still.
+    /// If some records may still be there.
     ///
     /// # Cancel safety
     ///
-    /// A dropped call may have deleted some.
+    /// A dropped call may have deleted some records.
     async fn delete(&self, numbers: &[u64]) -> Result<()> {
         let message = format!("delete {} records: this storage keeps all", numbers.len());
         Err(Error::new(ErrorKind::Refused, message))
     }
 }
 
-/// A call to the store may take so long: well under a permit.
+/// The limit of one call to the store: well under a permit.
 const LIMIT: Duration = Duration::from_secs(8);
-/// A record is no larger than this: one look of a dozen gates takes about ten kilobytes.
+/// The most bytes of a record: one look of a dozen gates takes about ten kilobytes.
 const LARGEST: u64 = 8 << 20;
-/// So many digits name a record. A thousand records a second fill them in thirty years.
+/// The digits of a record's name. A thousand records a second use the numbers up in thirty years.
 const DIGITS: usize = 12;
-/// The highest number that they can say.
+/// The highest number that these digits can write.
 const HIGHEST: u64 = 999_999_999_999;
-/// So many numbers come with one call: the size of S3's pages.
+/// The most numbers that one call brings: the size of S3's pages.
 const PAGE: usize = 1_000;
-/// The object that says how far the log reaches. Its name is no record's.
+/// The object that says how far the log reaches. No record has such a name.
 const REMEMBERED: &str = "newest";
 
-/// The wait before a create that was in another one's way is sent again.
+/// The wait before a create that another create prevented is sent again.
 const AGAIN: Duration = Duration::from_millis(100);
 
 fn large(size: u64) -> String {
-    format!("it has {size} bytes, and a record has {LARGEST} at most")
+    format!("the record has {size} bytes; at most {LARGEST} are allowed")
 }
 
 /// Records as objects below a prefix.
@@ -153,9 +154,9 @@ fn large(size: u64) -> String {
 pub(crate) struct Objects {
     store: Arc<dyn ObjectStore>,
     prefix: Path,
-    /// If they are files: the folder that they are in.
+    /// The folder of the objects, if they are files.
     folder: Option<PathBuf>,
-    /// Whether the store lists by name, and can begin anywhere.
+    /// Whether the store lists by name, from any name on.
     is_sorted: bool,
 }
 
@@ -169,7 +170,7 @@ impl Objects {
         }
     }
 
-    /// The store lists in no order: an S3 directory bucket.
+    /// Says that the store lists in no order: an S3 directory bucket.
     pub(super) fn unsorted(self) -> Self {
         Self {
             is_sorted: false,
@@ -177,7 +178,7 @@ impl Objects {
         }
     }
 
-    /// The objects are files of this folder, which only its owner may read.
+    /// Says that the objects are files of this folder, which only its owner may read.
     pub(super) fn in_folder(self, folder: PathBuf) -> Self {
         Self {
             folder: Some(folder),
@@ -185,7 +186,7 @@ impl Objects {
         }
     }
 
-    /// What there is right below the prefix, by name.
+    /// Returns the names of the folders right below the prefix, in ascending order.
     pub(crate) async fn below(&self) -> Result<Vec<String>> {
         let listed = self.store.list_with_delimiter(Some(&self.prefix));
         let listed = self.within("list the logs", listed).await?;
@@ -210,7 +211,7 @@ impl Objects {
     }
 }
 
-/// A call to the store, within its limit.
+/// Carries out a call to the store, within its limit.
 pub(super) async fn within<T>(
     attempted: &str,
     work: impl Future<Output = Result<T, object_store::Error>>,
@@ -226,7 +227,7 @@ pub(super) async fn within<T>(
     }
 }
 
-/// A folder that only its owner may read, with those above it.
+/// Creates a folder that only its owner may read, and the folders above it.
 pub(super) fn create_private(folder: &std::path::Path) -> std::io::Result<()> {
     let mut builder = std::fs::DirBuilder::new();
     builder.recursive(true);
@@ -238,8 +239,8 @@ pub(super) fn create_private(folder: &std::path::Path) -> std::io::Result<()> {
     builder.create(folder)
 }
 
-/// The store's own text says its causes too, so they are not kept beside it. S3's answer is
-/// reduced to its code and message.
+/// Makes the store's error an error of this crate. The store's text already names its causes, so no source
+/// is attached. S3's answer is reduced to its code and message.
 fn told(attempted: &str, error: &object_store::Error) -> Error {
     let text = error.to_string();
     let within = |tag: &str| {
@@ -274,17 +275,16 @@ fn told(attempted: &str, error: &object_store::Error) -> Error {
     let error = Error::new(kind, format!("{attempted}: {answer}"));
     match (kind, code) {
         (ErrorKind::NotFound, Some("NoSuchBucket")) => {
-            error.with_hint("create the bucket, in the region that is worked in, or name another")
+            error.with_hint("create the bucket in the region of this run, or name another bucket")
         }
         (ErrorKind::Denied, _) => error.with_hint(
-            "it needs s3:GetObject and s3:PutObject below the prefix, and s3:ListBucket; to prune, \
-             s3:DeleteObject too",
+            "the journal needs s3:GetObject and s3:PutObject below its prefix, and s3:ListBucket; \
+             pruning needs s3:DeleteObject, too",
         ),
-        (_, Some("PermanentRedirect" | "IllegalLocationConstraintException")) => {
-            error.with_hint("the bucket is in another region: work in its region, or name another")
-        }
+        (_, Some("PermanentRedirect" | "IllegalLocationConstraintException")) => error
+            .with_hint("the bucket is in another region: use its region, or name another bucket"),
         (ErrorKind::Unavailable, None) if is_of_s3 => error.with_hint(
-            "the store gave no answer: check the credentials, the network and its endpoint \
+            "the store gave no answer: check the credentials, the network and the store's endpoint \
              (AWS_ENDPOINT_URL_S3)",
         ),
         _ => error,
@@ -304,7 +304,7 @@ impl RecordStorage for Objects {
             return Err(Error::new(ErrorKind::Invalid, message));
         }
         if let Some(folder) = self.folder.as_ref().filter(|folder| !folder.exists()) {
-            // The store would make it, and let everybody read it. What it cannot be, the put says.
+            // The store would make the folder readable for everyone. If it cannot be made, the put fails.
             let _ = create_private(folder);
         }
         let bytes = PutPayload::from(bytes);
@@ -316,8 +316,8 @@ impl RecordStorage for Objects {
                     Err(object_store::Error::AlreadyExists { .. }) => {}
                     Err(error) => return Err(error),
                 }
-                // S3 says so, too, if another request on this key was under way (409); then nothing
-                // may be there, and the same request is to be sent again:
+                // S3 gives the same answer if another request on this key was under way (409). Then the
+                // key may be free, and the same request is to be sent again:
                 // https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes.html
                 match self.store.head(&path).await {
                     Ok(_) => return Ok(Created::Exists),
@@ -347,7 +347,8 @@ impl RecordStorage for Objects {
                     self.prefix,
                     large(size)
                 );
-                let hint = "no program wrote that as a record; `rollback` needs no journal";
+                let hint = "no version of this program writes such a record; `rollback` needs no \
+                            journal";
                 Err(Error::new(ErrorKind::Refused, message).with_hint(hint))
             }
         }
@@ -421,13 +422,13 @@ impl RecordStorage for Objects {
     }
 }
 
-/// The number that a record's name says.
+/// Reads the number from a record's name.
 fn number_of(name: &str) -> Option<u64> {
     let digits = name.strip_suffix(".json")?;
     digits.parse().ok().filter(|_| digits.len() == DIGITS)
 }
 
-/// The numbers of a folder's records: names alone, without a look at each file.
+/// Lists the numbers of a folder's records by the names alone, without a look at each file.
 async fn numbers_in(folder: PathBuf, from: u64) -> Result<Numbers> {
     let failed = |error: std::io::Error, folder: &PathBuf| {
         let message = format!("list the records in journal folder `{}`", folder.display());

@@ -12,30 +12,30 @@ use crate::{
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Take {
-    /// Only where nobody holds it: the default.
+    /// Only if the log is free: the default.
     #[default]
     IfFree,
-    /// Also from a holder that is silent for [`EXPIRY`](super::EXPIRY), which is waited for; one
-    /// that is heard of meanwhile lives, and keeps it.
+    /// Also from a holder whose lease expires: waits until the holder was silent for
+    /// [`EXPIRY`](super::EXPIRY). A holder that appends meanwhile lives, and keeps the log.
     IfExpired,
-    /// From any holder. The one who is thrown out learns it at the next record, before the next
-    /// change. Waits [`FORCE_WAIT`](super::FORCE_WAIT), until no change of theirs can land.
+    /// From any holder. The old holder learns it at its next record, before its next
+    /// change. Waits [`FORCE_WAIT`](super::FORCE_WAIT), until no change of the old holder can land.
     Force,
-    /// From any holder, without a wait. Only for a [restore](crate::Migration::restore): it stays as
-    /// long as a change of theirs may land, and writes over that.
+    /// From any holder, without a wait. Only for a [restore](crate::Migration::restore): the restore
+    /// continues until no change of the old holder can land, and writes over such a change.
     ToRestore,
 }
 
 impl JournalLog {
-    /// Takes the log: from then on the lease's holder is the only one who appends.
+    /// Takes the log: from then on only the holder of the returned lease appends.
     ///
     /// # Errors
     ///
-    /// `Held` if a controller that lives holds it, naming which and since when.
+    /// `Held` if a controller that lives holds the log; names the controller, and since when.
     ///
     /// # Cancel safety
     ///
-    /// Dropping it may leave the log taken by nobody that lives; it is free again after
+    /// Dropping the call may leave the log taken without a holder that lives; the lease expires after
     /// [`EXPIRY`](super::EXPIRY).
     pub async fn take(
         &self,
@@ -44,10 +44,10 @@ impl JournalLog {
         how: Take,
     ) -> Result<Lease> {
         let clock: Arc<dyn Clock> = Arc::new(clock);
-        // What was heard of the holder last, and when that was on this clock.
+        // The end of the log when the holder last appended, and the time on this clock.
         let mut heard = None;
         loop {
-            // How long a change of the one before may still be under way.
+            // How long a change of the old holder may still be under way.
             let mut wait = std::time::Duration::ZERO;
             let tail = self.tail().await?;
             let from = match self.lease_state_of(&tail).await? {
@@ -83,14 +83,14 @@ impl JournalLog {
                 lease.keep_for(wait).await?;
                 return Ok(lease);
             }
-            // Somebody else appended in between.
+            // Another controller appended in between.
         }
     }
 
     fn held(&self, standing: &LeaseState) -> Error {
         let hint = format!(
-            "wait for its end; once a holder is silent for {} it is dead, and a resume takes over \
-             from it; taking it by force (--steal) throws it out",
+            "wait until that run has ended; if its holder is silent for {}, `resume` takes the run over; \
+             `--steal` takes the journal by force",
             span(super::EXPIRY)
         );
         let message = format!("take the journal of `{}`: it is {standing}", self.subject());

@@ -698,7 +698,7 @@ impl RecordStorage for Paged {
     }
 }
 
-/// A run of so many entries, the `snapshots` among them marked as such.
+/// A run of `entries` entries, the `snapshots` among them marked as such.
 async fn run_of(log: &JournalLog, entries: u64, snapshots: &[u64]) -> Lease {
     let lease = take(log, "ann", Take::IfExpired).await.expect("free");
     for seq in 0..entries {
@@ -727,7 +727,7 @@ async fn the_end_of_a_long_log_is_found_with_few_calls() {
             assert_eq!(tail.newest.expect("one").0.seq, size - 1);
             assert!(calls <= 18, "{size}, {remembered}: {calls}");
         }
-        // A holder that goes on says in the storage where it is.
+        // A holder that continues tells the storage where the log ends.
         tokio::select! {
             error = lease.heartbeat() => panic!("{error}"),
             () = tokio::time::sleep(HEARTBEAT / 2) => {}
@@ -1003,7 +1003,10 @@ mod requests {
         assert_eq!(log.open_requests().await.unwrap(), []);
         lease.release().await.unwrap();
         let ended = log.ask(ask()).await.unwrap_err();
-        assert!(ended.message().contains("nobody holds it"), "{ended}");
+        assert!(
+            ended.message().contains("no controller holds it"),
+            "{ended}"
+        );
         assert_eq!(
             log.ask_to_abort("bob".into(), Duration::from_secs(1))
                 .await

@@ -14,14 +14,14 @@ use crate::{error::Result, preflight::Finding};
 /// one task. A rollback, and a dead-man switch even more, send everything back at once. So before the
 /// first rise a migration raises the smallest number of tasks that scaling may leave to what runs now.
 /// It puts the old minimum back after a rollback, once blue is whole and has served everything for a
-/// few minutes: right after the restore the scaling still goes by the figures from before. After a
-/// promotion the minimum stays, and the outcome names the command that puts it back: blue is still the
-/// way back.
+/// few minutes: right after the restore, scaling still follows the figures from before. After a
+/// promotion the minimum stays, since blue is still the way back, and the outcome names the command that
+/// puts the old minimum back.
 ///
-/// # What it is not held to
+/// # Promises that it does not keep
 ///
-/// It holds nothing: whoever else may write the minimum (infrastructure code, a scheduled action) may
-/// lower it during the run. [`release`](Self::release) finds that, and leaves it.
+/// A keeper locks nothing: a third party (infrastructure code, a scheduled action) may lower the minimum
+/// during the run. [`release`](Self::release) finds such a minimum, and leaves it.
 ///
 /// # Examples
 ///
@@ -70,7 +70,7 @@ use crate::{error::Result, preflight::Finding};
 /// assert_eq!(pool.observe().await?.to_keep(), None, "there is nothing left to keep");
 /// assert_eq!(pool.release(&kept).await?, Released::PutBack);
 ///
-/// // Somebody else has set it meanwhile.
+/// // A third party has set the minimum meanwhile.
 /// *pool.minimum.lock().expect("no panic") = 6;
 /// assert_eq!(pool.release(&kept).await?, Released::Changed { minimum: Some(6) });
 /// # Ok(())
@@ -79,7 +79,7 @@ use crate::{error::Result, preflight::Finding};
 #[async_trait]
 #[auto_impl(Arc, Box)]
 pub trait CapacityKeeper: fmt::Debug + Send + Sync {
-    /// What runs, and how far scaling may go.
+    /// Reads how many tasks run, and how far scaling may go.
     ///
     /// # Errors
     ///
@@ -90,44 +90,44 @@ pub trait CapacityKeeper: fmt::Debug + Send + Sync {
     /// Only reads: dropping it leaves nothing behind.
     async fn observe(&self) -> Result<Capacity>;
 
-    /// Raises the minimum from `kept.before` to `kept.minimum`, and reads it back. Twice is as good as
-    /// once.
+    /// Raises the minimum from `kept.before` to `kept.minimum`, and reads it back. A second call changes
+    /// nothing more.
     ///
     /// # Errors
     ///
-    /// `Conflict` if the minimum is neither of the two: nothing was changed. `OutcomeUnknown` if it may
-    /// be raised or not.
+    /// `Conflict` if the minimum is neither of the two: nothing was changed. `OutcomeUnknown` if the minimum
+    /// may be raised or not.
     ///
     /// # Cancel safety
     ///
     /// Not cancel safe: a dropped call may have raised it.
     async fn keep(&self, kept: &Kept) -> Result<()>;
 
-    /// Puts the old minimum back, if the one that stands is still `kept.minimum`, and reads it back.
-    /// Leaves any other.
+    /// Puts the old minimum back, if the present minimum is still `kept.minimum`, and reads it back.
+    /// Leaves any other minimum.
     ///
     /// # Errors
     ///
-    /// `OutcomeUnknown` if it may be put back or not.
+    /// `OutcomeUnknown` if the old minimum may be put back or not.
     ///
     /// # Cancel safety
     ///
-    /// Not cancel safe: a dropped call may have put it back. It may be called again.
+    /// Not cancel safe: a dropped call may have put the minimum back. `release` may be called again.
     async fn release(&self, kept: &Kept) -> Result<Released>;
 }
 
-/// What runs of a service, and how far it may be scaled.
+/// How many tasks of a service run, and how far it may be scaled.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Capacity {
-    /// What it is called where it lives, such as `service/cluster/name`.
+    /// The service's name in the system that runs it, such as `service/cluster/name`.
     pub resource: String,
     /// How many tasks are to run now.
     pub running: u32,
-    /// How far scaling may go; `None` if nothing scales it.
+    /// How far scaling may go; `None` if nothing scales the service.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub range: Option<ScalingRange>,
-    /// The command by which a person sets the minimum, up to the number that ends it.
+    /// The command by which a person sets the minimum, without the number at its end.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub command: Option<String>,
 }
@@ -135,14 +135,14 @@ pub struct Capacity {
 /// How far scaling may go, in tasks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ScalingRange {
-    /// The fewest.
+    /// The fewest tasks.
     pub minimum: u32,
-    /// The most.
+    /// The most tasks.
     pub maximum: u32,
 }
 
 impl Capacity {
-    /// Of a resource that nothing scales, of which so many tasks are to run.
+    /// The capacity of a resource that nothing scales, with `running` tasks that are to run.
     #[must_use]
     pub fn new(resource: impl Into<String>, running: u32) -> Self {
         Self {
@@ -153,22 +153,22 @@ impl Capacity {
         }
     }
 
-    /// Scaled within a range.
+    /// Adds the range of its scaling.
     #[must_use]
     pub fn with_range(mut self, range: ScalingRange) -> Self {
         self.range = Some(range);
         self
     }
 
-    /// With the command by which a person sets the minimum, up to the number that ends it.
+    /// Adds the command by which a person sets the minimum, without the number at its end.
     #[must_use]
     pub fn with_command(mut self, command: impl Into<String>) -> Self {
         self.command = Some(command.into());
         self
     }
 
-    /// The minimum that keeps what runs; `None` if nothing can shrink it. It is never more than scaling
-    /// may reach.
+    /// The minimum that keeps all running tasks, at most the range's maximum; `None` if scaling cannot go
+    /// below them.
     #[must_use]
     pub fn to_keep(&self) -> Option<Kept> {
         let range = self.range?;
@@ -181,7 +181,7 @@ impl Capacity {
         })
     }
 
-    /// What a preflight says of it.
+    /// The preflight's note about this capacity.
     #[must_use]
     pub fn finding(&self) -> Finding {
         let Self {
@@ -202,23 +202,23 @@ impl Capacity {
     }
 }
 
-/// A minimum that was raised, and the one before: what it takes to put it back. A value for journals.
+/// A minimum that was raised, and the minimum before, so that it can be put back. A value for journals.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Kept {
-    /// What it is called where it lives.
+    /// The service's name in the system that runs it.
     pub resource: String,
     /// The minimum before.
     pub before: u32,
-    /// The minimum that keeps what ran.
+    /// The minimum that keeps all tasks that ran.
     pub minimum: u32,
-    /// The command by which a person sets the minimum, up to the number that ends it.
+    /// The command by which a person sets the minimum, without the number at its end.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub command: Option<String>,
 }
 
 impl Kept {
-    /// Raised from one minimum to another.
+    /// A minimum that was raised from `before` to `minimum`.
     #[must_use]
     pub fn new(resource: impl Into<String>, before: u32, minimum: u32) -> Self {
         Self {
@@ -247,16 +247,16 @@ impl Kept {
     }
 }
 
-/// What came of putting the old minimum back.
+/// The result of [`CapacityKeeper::release`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "released", rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Released {
     /// The old minimum stands, read back.
     PutBack,
-    /// A third party has set another one, which was left.
+    /// A third party has set another minimum, which was left.
     Changed {
-        /// The one that was found; `None` if nothing scales it any more.
+        /// The minimum that was found; `None` if nothing scales the service any more.
         minimum: Option<u32>,
     },
 }

@@ -1,11 +1,11 @@
 //! A behaviour suite for a [`TrafficSplitter`] of your own.
 //!
-//! A migration relies on more than the signatures of the trait say: that what was read is true,
-//! that a write from a stale observation does nothing, that the fingerprint sees what somebody
-//! else changed. [`check`] tries all of it on routing that you lay out with a [`Fixture`], and
-//! reports every [`Behaviour`] that fails, at once.
+//! A migration relies on more than the signatures of the trait say: that reads are true,
+//! that a write from a stale observation does nothing, that the fingerprint shows every change of
+//! a third party. [`check`] tries all of it on routing that you lay out with a [`Fixture`], and
+//! reports all [`Behaviour`]s that fail together.
 //!
-//! Run it from a test, on routing that serves nobody: it shifts traffic. The splitters of this
+//! Run the suite from a test, on routing that serves no users: it shifts traffic. The splitters of this
 //! crate pass it.
 //!
 //! # Examples
@@ -25,7 +25,7 @@
 //!     },
 //! };
 //!
-//! /// What the router holds: blue's and green's weight, and where it listens.
+//! /// What the router holds: the weights of blue and green, and its port.
 //! type Router = Arc<Mutex<(Sides<u32>, u16)>>;
 //!
 //! #[derive(Debug)]
@@ -100,7 +100,7 @@
 //! # }
 //! ```
 //!
-//! Had it written without a look at `from`, the suite would say so:
+//! If the splitter wrote without a check of `from`, the suite would say so:
 //!
 //! ```
 //! # use std::{sync::{Arc, Mutex}, time::Duration};
@@ -186,22 +186,23 @@ use super::{
 };
 use crate::error::{ErrorKind, Result};
 
-/// Routing that the suite may do with as it likes, and the splitters on it.
+/// Routing that the suite may change freely, and the splitters on it.
 ///
-/// What it reads and writes, it reads and writes past the splitter: as the console or somebody
-/// else would.
+/// A fixture reads and writes the routing without the splitter, as the console or a third party
+/// would.
 #[async_trait]
 #[auto_impl(Arc, Box)]
 pub trait Fixture: fmt::Debug + Send + Sync {
-    /// Puts everything on blue and undoes what else was changed. Called before each behaviour,
-    /// the first one included.
+    /// Puts everything on blue and undoes all other changes. Called before each behaviour,
+    /// the first included.
     ///
     /// # Errors
     ///
-    /// Where it could not; the behaviour that needed it counts as failed. So for all methods.
+    /// If that failed: then the behaviour that needed the call counts as failed. The same holds for all
+    /// methods.
     async fn reset(&self) -> Result<()>;
 
-    /// A new splitter on the routing as it stands. The suite makes several and keeps them side by
+    /// Returns a new splitter on the routing as it stands. The suite makes several and keeps them side by
     /// side, like controllers that follow each other.
     ///
     /// # Errors
@@ -209,14 +210,14 @@ pub trait Fixture: fmt::Debug + Send + Sync {
     /// See [`reset`](Self::reset).
     async fn splitter(&self) -> Result<Box<dyn TrafficSplitter>>;
 
-    /// What the routing is now.
+    /// Reads the routing as it is now.
     ///
     /// # Errors
     ///
     /// See [`reset`](Self::reset).
     async fn truth(&self) -> Result<Truth>;
 
-    /// Sets both weights, behind the back of all splitters. Each is 0 to 100, relative, and at
+    /// Sets both weights, without any splitter. Each weight is 0 to 100, relative, and at
     /// least one is not 0.
     ///
     /// # Errors
@@ -224,8 +225,8 @@ pub trait Fixture: fmt::Debug + Send + Sync {
     /// See [`reset`](Self::reset).
     async fn write_weights(&self, weights: Sides<u32>) -> Result<()>;
 
-    /// Changes anything but the two weights that has an influence on who gets which traffic, such
-    /// as a condition or the stickiness, behind the back of all splitters.
+    /// Changes something that decides on the traffic of each side, but not the two weights, without any
+    /// splitter: a condition, for example, or the stickiness.
     ///
     /// # Errors
     ///
@@ -239,12 +240,12 @@ pub trait Fixture: fmt::Debug + Send + Sync {
 pub struct Truth {
     /// The relative weights.
     pub weights: Sides<u32>,
-    /// Everything else, as any text that is equal where everything else is.
+    /// Everything else, as any text that is equal if everything else is equal.
     pub rest: String,
 }
 
 impl Truth {
-    /// Routing with these weights; `rest` is any text that is equal where everything else is.
+    /// Routing with these weights; `rest` is any text that is equal if everything else is equal.
     pub fn new(weights: Sides<u32>, rest: impl Into<String>) -> Self {
         Self {
             weights,
@@ -268,33 +269,33 @@ impl fmt::Display for Truth {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum Behaviour {
-    /// Sees all traffic on blue where it is.
+    /// Sees all traffic on blue if blue has it all.
     StartsAllBlue,
-    /// Reads the weights each time, and so sees what somebody else wrote.
+    /// Reads the weights each time, and so sees what a third party wrote.
     ReadsWeights,
     /// Only reads in `preflight` and `observe`.
     OnlyReads,
-    /// Shifts to any split, a tenth of a percent included, and back, exactly; and returns what
-    /// the routing then is.
+    /// Shifts exactly to any split, a tenth of a percent included, and back; and returns the routing
+    /// after the shift.
     ShiftsExactly,
     /// Changes two weights and nothing else.
     KeepsTheRest,
-    /// Writes nothing where the split already is the wanted one, whatever the scale of its
+    /// Writes nothing if the wanted split is already there, in any scale of its
     /// weights.
     LeavesWhatIsThere,
-    /// Answers `Conflict` and writes nothing where the weights are not those observed, be they
-    /// the wanted ones or not.
+    /// Answers `Conflict` and writes nothing if the weights are not the observed weights, even if they
+    /// are the wanted weights.
     RefusesStaleWeights,
-    /// Answers `Conflict` and writes nothing where anything else is not as observed.
+    /// Answers `Conflict` and writes nothing if anything else is not as observed.
     RefusesStaleRest,
-    /// Restores blue over the observed weights, over those of its own writes and over blue itself,
-    /// and over no others; over any where that is asked for.
+    /// Restores blue over the observed weights, over the weights of its own writes and over all blue,
+    /// and over no others; over any weights if asked to.
     RestoresOverItsOwn,
-    /// Gives the same fingerprint whatever the weights are.
+    /// Gives the same fingerprint for all weights.
     FingerprintIgnoresWeights,
-    /// Gives another fingerprint where anything else changed.
+    /// Gives another fingerprint if anything else changed.
     FingerprintSeesTheRest,
-    /// Makes observations that survive JSON, so that another splitter can go on from a journal.
+    /// Makes observations that survive JSON, so that another splitter can continue from a journal.
     SurvivesJournal,
 }
 
@@ -315,22 +316,22 @@ impl Behaviour {
         Self::SurvivesJournal,
     ];
 
-    /// What is expected, as a sentence's end: "a splitter …".
+    /// The expected behaviour, as the end of a sentence: "a splitter …".
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
-            Self::StartsAllBlue => "sees all traffic on blue where it is",
+            Self::StartsAllBlue => "sees all traffic on blue if blue has it all",
             Self::ReadsWeights => "reads the weights each time",
             Self::OnlyReads => "only reads in preflight and observe",
             Self::ShiftsExactly => "shifts to any split and back, exactly",
             Self::KeepsTheRest => "changes two weights and nothing else",
-            Self::LeavesWhatIsThere => "writes nothing where the split is the wanted one",
+            Self::LeavesWhatIsThere => "writes nothing if the wanted split is there",
             Self::RefusesStaleWeights => "refuses to write over weights that it did not observe",
-            Self::RefusesStaleRest => "refuses to write where anything else changed",
+            Self::RefusesStaleRest => "refuses to write if anything else changed",
             Self::RestoresOverItsOwn => "restores blue over its own writes and over no others",
             Self::FingerprintIgnoresWeights => "fingerprints regardless of weights",
             Self::FingerprintSeesTheRest => "fingerprints everything else",
-            Self::SurvivesJournal => "goes on from an observation of a journal",
+            Self::SurvivesJournal => "continues from an observation of a journal",
         }
     }
 }
@@ -341,14 +342,14 @@ impl fmt::Display for Behaviour {
     }
 }
 
-/// Every behaviour in which a splitter failed.
+/// All behaviours in which a splitter failed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ConformanceFailure {
     failed: Vec<(Behaviour, String)>,
 }
 
 impl ConformanceFailure {
-    /// Each behaviour that failed, and what happened instead.
+    /// Returns each behaviour that failed, and what happened instead.
     pub fn failed(&self) -> impl Iterator<Item = (Behaviour, &str)> {
         self.failed.iter().map(|(one, what)| (*one, what.as_str()))
     }
@@ -369,16 +370,16 @@ impl std::error::Error for ConformanceFailure {}
 
 /// Tries every [`Behaviour`] on splitters of `fixture`, each on routing that was reset.
 ///
-/// Sets no limit of time: a splitter that does not answer keeps it waiting.
+/// Sets no time limit: a splitter that does not answer keeps the check waiting.
 ///
 /// # Errors
 ///
-/// [`ConformanceFailure`] with every behaviour that failed. An error of the splitter or of the
-/// fixture that no behaviour asks for is such a failure.
+/// [`ConformanceFailure`] with every behaviour that failed. An unexpected error of the splitter or of the
+/// fixture is such a failure.
 ///
 /// # Cancel safety
 ///
-/// Dropping it leaves the routing as the splitter under test leaves it when it is dropped.
+/// Dropping the check leaves the routing as the splitter under test leaves it when a call is dropped.
 pub async fn check(fixture: &dyn Fixture) -> Result<(), ConformanceFailure> {
     let mut failed = Vec::new();
     for behaviour in Behaviour::ALL {
@@ -408,7 +409,7 @@ fn expect(is_so: bool, else_what: impl FnOnce() -> String) -> Checked {
     }
 }
 
-/// Says who failed at what, with the causes.
+/// Says which call failed, with the causes.
 trait Failing<T> {
     fn failing(self, what: &str) -> Checked<T>;
 }
@@ -461,7 +462,9 @@ impl Bench<'_> {
             let truth = self.truth().await?;
             let seen = observe(&*splitter).await?;
             let is_seen = seen.weights == truth.weights;
-            expect(is_seen, || format!("observed {seen} where {truth} stands"))?;
+            expect(is_seen, || {
+                format!("observed {seen}, but the routing is {truth}")
+            })?;
         }
         Ok(())
     }
@@ -483,7 +486,7 @@ impl Bench<'_> {
             let truth = self.truth().await?;
             let seen = observe(&*splitter).await?;
             expect(truth.is_at(to), || {
-                format!("after a shift to {to} there is {truth}")
+                format!("after a shift to {to} the routing is {truth}")
             })?;
             let is_seen = [&returned, &seen]
                 .iter()
@@ -513,7 +516,7 @@ impl Bench<'_> {
         Ok(())
     }
 
-    /// Weights in a scale that nobody would write by himself: a rewrite shows.
+    /// Tries weights in a scale that no splitter would write by itself, so that a rewrite shows.
     async fn leaves_what_is_there(&self) -> Checked {
         let splitter = self.splitter().await?;
         for (weights, tenths) in [((7, 0), 0), ((3, 1), 250), ((0, 7), 1000)] {
@@ -525,7 +528,7 @@ impl Bench<'_> {
             let returned = shift(&*splitter, &from, to).await?;
             self.unchanged_since(&before).await?;
             expect(returned.weights == before.weights, || {
-                format!("a shift to {to}, where {before} stood, returned {returned}")
+                format!("a shift to {to} over {before} returned {returned}")
             })?;
         }
         Ok(())
@@ -701,7 +704,7 @@ async fn shift(
     let shifted = splitter.shift(&shift).await;
     match shifted.failing(&format!("a shift from {from} to {to}"))? {
         Shifted::Seen(traffic) => Ok(traffic),
-        // The suite runs on routing whose reads are consistent, or waits for them.
+        // The reads of the suite's routing are consistent, or the fixture waits until they are.
         Shifted::Accepted(_) => observe(splitter).await,
     }
 }
@@ -717,7 +720,7 @@ fn splits() -> impl Iterator<Item = TrafficSplit> {
     [1, 100, 125, 500, 999, 1000, 333, 1].into_iter().map(split)
 }
 
-/// Green gets so many tenths of a percent, at most a thousand.
+/// Gives green `tenths` tenths of a percent, at most a thousand.
 fn split(tenths: u16) -> TrafficSplit {
     TrafficSplit::to_green(Percent::from_tenths(tenths).unwrap_or(Percent::HUNDRED))
 }

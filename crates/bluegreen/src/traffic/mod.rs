@@ -1,4 +1,4 @@
-//! Traffic: how much each side gets, and the role that changes it.
+//! Traffic: the share of each side, and the role that changes it.
 
 mod capacity;
 pub mod conformance;

@@ -1,4 +1,4 @@
-//! What a splitter saw.
+//! [`TrafficObservation`]: the routing as a splitter read it.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -14,9 +14,9 @@ use super::{Percent, TrafficSplit};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Side {
-    /// The service that served before.
+    /// The service that serves before the migration.
     Blue,
-    /// The service that is to take over.
+    /// The service that is to replace blue.
     Green,
 }
 
@@ -65,7 +65,7 @@ impl<T> Sides<T> {
     }
 }
 
-/// How many targets of a side are in which state, as the balancer sees them.
+/// The number of a side's targets in each state, as the balancer sees them.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct TargetCounts {
@@ -75,14 +75,14 @@ pub struct TargetCounts {
     pub unhealthy: u32,
     /// Registered; health checks have not decided yet.
     pub initial: u32,
-    /// Finish the requests that they have and get no new ones.
+    /// Finish the requests that they have and get no new requests.
     pub draining: u32,
     /// In any other state: not attached to a rule, or checks unavailable.
     pub other: u32,
 }
 
 impl TargetCounts {
-    /// So many healthy targets and no others.
+    /// `healthy` healthy targets and no others.
     #[must_use]
     pub fn all_healthy(healthy: u32) -> Self {
         Self {
@@ -104,7 +104,7 @@ impl fmt::Display for TargetCounts {
     }
 }
 
-/// The traffic split as it was read, with everything a later decision may need.
+/// The traffic split as it was read, with everything that a later decision may need.
 ///
 /// A value for the journal: plain data, nothing borrowed, no secrets.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -117,11 +117,11 @@ pub struct TrafficObservation {
     /// A versioned hash over everything else that routes this traffic. Two observations with
     /// equal weights and equal fingerprints describe the same routing.
     pub fingerprint: String,
-    /// What the fingerprint is taken over, by field: it says what differs if two fingerprints do.
-    /// Empty if the splitter does not tell.
+    /// The content that the fingerprint is taken over, by field: it shows the difference between two
+    /// fingerprints. Empty if the splitter does not tell.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub rest: BTreeMap<String, String>,
-    /// How long a client stays on the side it first reached, whatever the weights say.
+    /// How long a client stays on the side that it first reached, even if the weights change.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stickiness: Option<Duration>,
     /// The command by which a person puts everything back on blue without this program.
@@ -146,7 +146,7 @@ impl TrafficObservation {
         }
     }
 
-    /// Adds what the fingerprint is taken over, by field.
+    /// Adds the content that the fingerprint is taken over, by field.
     #[must_use]
     pub fn with_rest(mut self, rest: impl IntoIterator<Item = (String, String)>) -> Self {
         self.rest = rest.into_iter().collect();
@@ -167,21 +167,21 @@ impl TrafficObservation {
         self
     }
 
-    /// The command that restores blue by hand, with words before it. If blue had no healthy target,
-    /// they say so: everything would go to a side that cannot serve.
+    /// The command that restores blue by hand, with a sentence before it. If blue had no healthy target,
+    /// the sentence says so: everything would go to a side that cannot serve.
     #[must_use]
     pub fn restore_advice(&self) -> Option<String> {
         let command = self.restore_command.as_deref()?;
         let words = if self.targets.blue.healthy == 0 {
-            "blue had no healthy target when last read: look at it first; to put everything back \
-             on it by hand"
+            "blue had no healthy target when last read: check blue first; to put everything back \
+             on blue by hand"
         } else {
             "to put everything back on blue by hand"
         };
         Some(format!("{words}:\n    {command}"))
     }
 
-    /// Green's share as a fraction, 0 to 1; 0 where no side has weight.
+    /// Green's share as a fraction, 0 to 1; 0 if no side has weight.
     #[must_use]
     pub fn green_share(&self) -> f64 {
         let sum = f64::from(self.weights.blue) + f64::from(self.weights.green);
@@ -192,13 +192,13 @@ impl TrafficObservation {
         }
     }
 
-    /// Whether blue gets everything. Two weights of 0 are not that.
+    /// Whether blue gets everything. `false` if both weights are 0.
     #[must_use]
     pub fn is_all_blue(&self) -> bool {
         self.weights.green == 0 && self.weights.blue > 0
     }
 
-    /// Whether the weights are exactly this split, in whatever scale they are written.
+    /// Whether the weights are exactly this split, in any scale.
     #[must_use]
     pub fn is_at(&self, split: TrafficSplit) -> bool {
         let tenths = u64::from(split.green().as_tenths());
@@ -213,15 +213,15 @@ impl TrafficObservation {
     }
 
     /// Whether everything but the weights is the same. Fingerprints of different versions (`v1:…` and
-    /// `v2:…`) say nothing of each other, so they count as the same: they meet only where a run is
-    /// resumed by a newer program.
+    /// `v2:…`) cannot be compared, so they count as the same: they meet only if a newer program resumes
+    /// a run.
     #[must_use]
     pub fn is_same_rest(&self, other: &Self) -> bool {
         let (ours, theirs) = (&self.fingerprint, &other.fingerprint);
         ours == theirs || matches!((version(ours), version(theirs)), (Some(a), Some(b)) if a != b)
     }
 
-    /// The nearest split of a tenth of a percent, for people.
+    /// The split rounded to a tenth of a percent, for people.
     #[must_use]
     pub fn nearest_split(&self) -> TrafficSplit {
         #[expect(
@@ -233,7 +233,7 @@ impl TrafficObservation {
         TrafficSplit::to_green(Percent::from_tenths(tenths).unwrap_or(Percent::HUNDRED))
     }
 
-    /// What differs from `expected`, a line each; empty where the routing is the same.
+    /// The differences from `expected`, a line each; empty if the routing is the same.
     #[must_use]
     pub fn drift_from(&self, expected: &Self) -> Vec<String> {
         let mut lines = Vec::new();

@@ -33,7 +33,7 @@ impl Percent {
     pub const ZERO: Self = Self(0);
     /// The first step of the guide.
     pub const TEN: Self = Self(100);
-    /// Half of it.
+    /// Half of the traffic.
     pub const FIFTY: Self = Self(500);
     /// All traffic.
     pub const HUNDRED: Self = Self(1000);
@@ -73,7 +73,7 @@ impl Percent {
         f64::from(self.0) / 1000.0
     }
 
-    /// What is left to a hundred.
+    /// The rest to 100%.
     #[must_use]
     pub fn complement(self) -> Self {
         Self(1000 - self.0)
@@ -178,7 +178,7 @@ pub struct TrafficSplit {
 impl TrafficSplit {
     /// Everything on blue: where every migration starts and every rollback ends.
     pub const ALL_BLUE: Self = Self::to_green(Percent::ZERO);
-    /// Everything on green: where a migration wants to go.
+    /// Everything on green: where a migration is to end.
     pub const ALL_GREEN: Self = Self::to_green(Percent::HUNDRED);
 
     /// Gives `green` to green and the rest to blue.

@@ -1,4 +1,4 @@
-//! What is asked of a splitter, and what it answers.
+//! [`Shift`]: a change that a splitter is asked for, and its answer.
 
 use serde::{Deserialize, Serialize};
 
@@ -15,18 +15,18 @@ use super::{TrafficObservation, TrafficSplit};
 /// let rise = Shift::rise(&seen, TrafficSplit::to_green(Percent::FIFTY));
 /// assert!(!rise.restores());
 ///
-/// // The rise was sent and never answered: a restore may find either split.
+/// // The rise was sent and never answered: a restore may find the old or the new split.
 /// let own = Over::Own(vec![TrafficSplit::to_green(Percent::FIFTY)]);
 /// assert!(Shift::new(seen, TrafficSplit::ALL_BLUE, own).restores());
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Shift {
-    /// The routing that is changed, as it was read. Whatever else is found there stays.
+    /// The routing that is changed, as it was read. Everything but the weights stays.
     pub from: TrafficObservation,
     /// The split wanted.
     pub to: TrafficSplit,
-    /// What it may be written over.
+    /// The routing that the change may be written over.
     pub over: Over,
 }
 
@@ -36,14 +36,14 @@ impl Shift {
         Self { from, to, over }
     }
 
-    /// A change from what was observed, over nothing else.
+    /// A change of the observed routing, over nothing else.
     pub fn rise(from: &TrafficObservation, to: TrafficSplit) -> Self {
         Self::new(from.clone(), to, Over::Observed)
     }
 
-    /// Whether it is a restore: then it is always written, even if a read shows `to` already. Blue
-    /// has everything both before the first rise and after the restore, so equal reads prove
-    /// nothing.
+    /// Whether it is a restore. A restore is always written, even if a read shows `to` already: blue
+    /// has everything both before the first rise and after the restore, so such a read may be older than
+    /// a rise.
     #[must_use]
     pub fn restores(&self) -> bool {
         self.over != Over::Observed
@@ -66,7 +66,7 @@ impl Shift {
     }
 }
 
-/// What a change may be written over.
+/// The routing that a change may be written over.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "over", content = "splits", rename_all = "snake_case")]
 #[non_exhaustive]
@@ -74,24 +74,24 @@ pub enum Over {
     /// Only the routing that was observed: a rise.
     Observed,
     /// Also any of these splits of the same rule, which the run's own writes may have left, and the
-    /// wanted one: a restore.
+    /// wanted split: a restore.
     Own(Vec<TrafficSplit>),
-    /// Whatever routing is found: a restore that an operator asked for.
+    /// Any routing that is found: a restore that an operator asked for.
     Anything,
-    /// What the splitter itself last read or wrote, without a read: a restore while reads fail. What
-    /// a third party changed since then is lost.
+    /// The routing that the splitter itself last read or wrote, without a read: a restore while reads
+    /// fail. A third party's change since then is lost.
     Held,
 }
 
-/// The answer to a [`Shift`]. No answer is an error of the kind
-/// [`OutcomeUnknown`](crate::ErrorKind::OutcomeUnknown); every other error says that nothing was
+/// The answer to a [`Shift`]. A write without an answer is an error of the kind
+/// [`OutcomeUnknown`](crate::ErrorKind::OutcomeUnknown); after every other error nothing was
 /// written.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "shifted", content = "traffic", rename_all = "snake_case")]
 pub enum Shifted {
-    /// The write was accepted, and a read after it showed it.
+    /// The write was accepted, and a read after the write showed this routing.
     Seen(TrafficObservation),
-    /// The write was accepted; this is what was accepted. A read after it failed, or showed an
+    /// The write of this routing was accepted; a read after the write failed, or showed an
     /// older state.
     Accepted(TrafficObservation),
 }

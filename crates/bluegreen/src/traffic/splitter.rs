@@ -10,14 +10,14 @@ use crate::{error::Result, preflight::Finding};
 
 /// Divides live traffic between blue and green.
 ///
-/// The methods follow the loop observe, decide, act. What counts is what an implementation
-/// reads; its memory serves a restore while reads fail, and nothing else. Reads may be older than the newest write, for as long as
-/// [`propagation`](Self::propagation) says; telling an old read from a third party's change is the
-/// caller's work.
+/// The methods follow the loop observe, decide, act. An implementation relies on its reads alone;
+/// its memory serves a restore while reads fail, and nothing else. Reads may be older than the newest
+/// write, for the [propagation time](Self::propagation); the caller tells an old read from a third
+/// party's change.
 ///
 /// # Mocking
 ///
-/// Feature `mock` exports `MockTrafficSplitter`. To write one of your own:
+/// Feature `mock` exports `MockTrafficSplitter`. To write a mock of your own:
 ///
 /// ```
 /// # mod embedder {
@@ -43,12 +43,12 @@ use crate::{error::Result, preflight::Finding};
 #[async_trait]
 #[auto_impl(Arc, Box)]
 pub trait TrafficSplitter: fmt::Debug + Send + Sync {
-    /// Looks, once before the first shift, for what would make a migration unsafe or its
+    /// Checks, once before the first shift, for anything that would make a migration unsafe or its
     /// figures wrong, and reports all of it. Reads only.
     ///
     /// # Errors
     ///
-    /// Where it could not look. What it found is no error but a [`Finding`].
+    /// If the check was not possible. A problem that it found is no error but a [`Finding`].
     ///
     /// # Cancel safety
     ///
@@ -60,7 +60,7 @@ pub trait TrafficSplitter: fmt::Debug + Send + Sync {
     ///
     /// # Errors
     ///
-    /// `NotFound` where the rule or a side is missing, `Refused` where the rule has a shape that
+    /// `NotFound` if the rule or a side is missing, `Refused` if the rule has a shape that
     /// an edit could damage; never a made-up default.
     ///
     /// # Cancel safety
@@ -69,18 +69,18 @@ pub trait TrafficSplitter: fmt::Debug + Send + Sync {
     async fn observe(&self) -> Result<TrafficObservation>;
 
     /// Changes the split. Reads the routing first, edits what it just read, and writes only if the
-    /// shift [may replace](Shift::may_replace) that.
+    /// shift [may replace](Shift::may_replace) that routing.
     ///
-    /// A rise to the split that is there already is answered as seen without a write. A restore is
-    /// always written. One over what is [held](super::Over::Held) is written without a read, before or
-    /// after, from what this splitter itself last read; [`Invalid`](crate::ErrorKind::Invalid) if that
-    /// is nothing.
+    /// A rise to the split that is there already is answered as seen, without a write. A restore is
+    /// always written. A restore over [`Held`](super::Over::Held) is written from the routing that this
+    /// splitter itself last read, without a read before or after the write;
+    /// [`Invalid`](crate::ErrorKind::Invalid) if this splitter has read nothing yet.
     ///
     /// # Errors
     ///
     /// `Conflict` if the shift may not replace the routing: nothing was written. `OutcomeUnknown`
-    /// if the write may or may not have happened: observe before anything else. Every other kind
-    /// says that nothing was written. A write that was accepted and cannot be read back is no
+    /// if the write may or may not have happened: observe before anything else. With every other kind
+    /// nothing was written. A write that was accepted and cannot be read back is no
     /// error but [`Shifted::Accepted`]. An implementation does not resend a write by itself.
     ///
     /// # Cancel safety
@@ -89,7 +89,7 @@ pub trait TrafficSplitter: fmt::Debug + Send + Sync {
     /// drops it, except on a request to stop at once.
     async fn shift(&self, shift: &Shift) -> Result<Shifted>;
 
-    /// How long after the end of a write's call a read may still show an older state, and a call
+    /// Returns how long after the end of a write's call a read may still show an older state, and a call
     /// without an answer may still take effect. Zero if reads are consistent and calls are never
     /// late.
     fn propagation(&self) -> Duration;

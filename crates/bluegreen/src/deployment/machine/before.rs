@@ -19,7 +19,7 @@ use crate::{
     service::{Registration, Rollout, ServiceObservation},
 };
 
-/// The wait between two surveys while what an earlier process sent may not be shown yet.
+/// The wait between two surveys while reads may not show the changes of an earlier process yet.
 const SURVEY_AGAIN: Duration = Duration::from_secs(4);
 
 impl DeploymentMachine {
@@ -46,7 +46,7 @@ impl DeploymentMachine {
 
     pub(super) fn survey(&mut self, retry: Retry) -> Next<Action> {
         self.state = State::Preflight(retry);
-        // A rollback needs no survey: whatever it would find, going back is better.
+        // A rollback needs no survey: no finding would be a reason to leave the service as it is.
         match &self.intent {
             Intent::Deploy { image } => Next::Do(Action::Preflight {
                 builds: matches!(image, ImageSource::Build { .. }),
@@ -94,12 +94,12 @@ impl DeploymentMachine {
         }
         let mut accepted = self.plan.accepted().clone();
         if self.health_checks + self.smoke_tests == 0 {
-            // Without checks none can pass for the wrong service.
+            // Without checks, no check can pass because it reached the wrong service.
             accepted.insert(Acceptance::NoTestRoute);
         }
         let is_refused = findings.iter().any(|one| one.stops(&accepted));
         if is_refused && self.is_resumed() && self.may_be_old(at) {
-            // What is missing may be what an earlier process has just made.
+            // An earlier process may have made the missing thing a moment ago.
             return self.survey_later(at, retry);
         }
         if is_refused {
@@ -128,7 +128,7 @@ impl DeploymentMachine {
         }
     }
 
-    /// What an earlier process of this run sent may not be shown yet: it is read again.
+    /// Reads again later, since reads may not show the changes of an earlier process of this run yet.
     pub(super) fn survey_later(&mut self, at: Timestamp, retry: Retry) -> Next<Action> {
         self.state = State::Preflight(retry);
         Next::Do(Action::Wait {
@@ -136,13 +136,14 @@ impl DeploymentMachine {
         })
     }
 
-    /// The surroundings cannot be read, and nothing was changed; but an earlier process may have.
+    /// Ends the run, since a read failed. This process changed nothing, but an earlier process may have.
     pub(super) fn unread(&mut self, at: Timestamp, failure: Failure) -> Next<Action> {
         if !self.is_resumed() {
             return self.unchanged(at, Unchanged::ReadFailed { failure });
         }
         self.unseen = true;
-        let summary = "what an earlier process of this run left cannot be read";
+        let summary = "the service cannot be read, and an earlier process of this run may have \
+                       changed it";
         self.unresolved(at, summary, Some(failure))
     }
 
@@ -151,8 +152,8 @@ impl DeploymentMachine {
         self.unfinished.unproven.is_some() || self.unfinished.restoring.is_some()
     }
 
-    /// A control ends the run before it has changed anything: what an earlier process of it brought
-    /// is the run's, too.
+    /// Ends the run by a control before this process has changed anything. A revision that an earlier
+    /// process of the run brought belongs to the run, so it is held or rolled back.
     pub(super) fn end_before_change(&mut self, at: Timestamp, control: Control) -> Next<Action> {
         let unproven = self.unfinished.unproven.clone();
         let service = self.service().cloned();
@@ -169,8 +170,9 @@ impl DeploymentMachine {
         }
     }
 
-    /// What an earlier process of this run brought and the service itself takes back now. Once it is
-    /// back, nothing tells it from a service that never left, and it is brought again.
+    /// Returns the rollback point if the service itself is rolling back the revision of an earlier process of
+    /// this run. After that rollback the service would look as if it had never changed, and the revision
+    /// would be deployed again.
     fn goes_back_unseen(&self, service: Option<&ServiceObservation>) -> Option<RollbackPoint> {
         let (unproven, service) = (self.unfinished.unproven.as_ref()?, service?);
         let point = service.rollback_point.clone()?;
@@ -180,7 +182,7 @@ impl DeploymentMachine {
         (point.deployed == *unproven && goes_back).then_some(point)
     }
 
-    /// When a failed read is tried again, if it is.
+    /// Returns when a failed read is tried again; `None` if it is not.
     pub(super) fn read_failed(
         &mut self,
         at: Timestamp,
@@ -356,7 +358,7 @@ impl DeploymentMachine {
         )
     }
 
-    /// Goes on with a rollout that an earlier run began.
+    /// Continues a rollout that an earlier run began.
     fn adopt(
         &mut self,
         at: Timestamp,
@@ -386,7 +388,7 @@ impl DeploymentMachine {
         state: State,
         failure: Failure,
     ) -> Next<Action> {
-        // The journal could not announce the change, so it was not begun.
+        // The journal did not keep the record of the change, so the change was not begun.
         if matches!(state, State::Updating(_) | State::Restoring(_)) {
             self.not_sent();
         }
@@ -407,8 +409,8 @@ impl DeploymentMachine {
     }
 }
 
-/// Whether a deployment of `revision` could be taken back, or has nothing to change. It has no way
-/// back if its own rollout failed, still stands, and nothing else is known to have run before.
+/// Whether a deployment of `revision` could be rolled back, or has nothing to change. It could not be rolled
+/// back if its own rollout failed, still stands, and no other revision is known to have run before.
 #[must_use]
 pub fn has_way_back(service: &ServiceObservation, revision: &RevisionId) -> bool {
     let stands =
@@ -416,8 +418,8 @@ pub fn has_way_back(service: &ServiceObservation, revision: &RevisionId) -> bool
     stands || before(service, revision) != Target::Revision(revision.clone())
 }
 
-/// What a rollback of the next deployment goes to: what runs, unless that is itself a rollout
-/// that never succeeded; then what ran before that.
+/// The target of a rollback of the next deployment: the revision that runs. If that revision's own rollout
+/// never succeeded, the state before that rollout.
 fn before(service: &ServiceObservation, next: &RevisionId) -> Target {
     let succeeded = service.rollout == Rollout::Completed && service.revision != *next;
     match &service.rollback_point {

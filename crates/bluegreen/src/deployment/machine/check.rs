@@ -1,4 +1,4 @@
-//! Checking what runs: health, smoke tests, a last look, and the image's further tag.
+//! Checking the service: health, smoke tests, a last look, and the image's further tag.
 
 use std::time::Duration;
 
@@ -18,7 +18,7 @@ use crate::{
     service::ServiceObservation,
 };
 
-/// How long a service that passed its checks may take to be seen in full.
+/// How long a service that passed its checks may take until a read shows it in full.
 const SETTLES_WITHIN: Duration = Duration::from_secs(120);
 
 impl DeploymentMachine {
@@ -135,7 +135,7 @@ impl DeploymentMachine {
             smoke.failed.push(report);
         }
         smoke.index += 1;
-        // All are asked, so that the cause names all that fail.
+        // All tests are asked, so that the cause names every test that fails.
         if smoke.index < self.smoke_tests {
             return self.smoke(smoke);
         }
@@ -170,7 +170,7 @@ impl DeploymentMachine {
         self.end_known(DeploymentOutcome::CheckFailed { failed, report })
     }
 
-    /// What was checked may not be what runs: the end is what is read.
+    /// Takes the last read: the checks may have reached another revision, so the read decides the outcome.
     pub(super) fn on_confirmed(
         &mut self,
         at: Timestamp,
@@ -183,7 +183,7 @@ impl DeploymentMachine {
             Err(failure) if at >= until => {
                 return self.unresolved(
                     at,
-                    "what runs after the checks cannot be read",
+                    "the service cannot be read after the checks",
                     Some(failure),
                 );
             }
@@ -220,7 +220,7 @@ impl DeploymentMachine {
             self.state = State::Confirming { until };
             return Next::Do(Action::Wait { until: retry_at });
         }
-        let summary = format!("after its checks it does not run in full: {service}");
+        let summary = format!("after the checks the service does not run in full: {service}");
         if self.moved {
             self.take_back(at, Cause::NotSteady { summary })
         } else {

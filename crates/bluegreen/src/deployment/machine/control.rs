@@ -1,5 +1,5 @@
-//! Taking a deployment in hand: what each control, a failing journal and a clock that cannot be
-//! trusted do in each state.
+//! The effects of controls, of a failing journal and of a clock that cannot be trusted, in each
+//! state.
 
 use jiff::Timestamp;
 
@@ -37,11 +37,11 @@ impl DeploymentMachine {
         }
         match state {
             State::Preflight(retry) if self.unfinished.restoring.is_some() => {
-                let why = "the service is being taken back".to_owned();
+                let why = "the service is being rolled back".to_owned();
                 self.ignore(State::Preflight(retry), control, why)
             }
             State::Preflight(retry) if self.unfinished.unproven.is_some() => {
-                // What an earlier process brought must be read before it can be taken back.
+                // The service must be read before the revision of an earlier process can be rolled back.
                 self.effect(control.clone(), ControlEffect::AfterChange);
                 self.awaits = Some(control);
                 self.state = State::Preflight(retry);
@@ -60,7 +60,7 @@ impl DeploymentMachine {
                 Next::Keep
             }
             State::Verifying(mut write, failure) => {
-                // The wait is not cut short: a look too early would take an update for one that never was.
+                // The wait is not cut short: a look too early would miss an update that happened.
                 self.effect(control.clone(), ControlEffect::AfterChange);
                 write.then = Some(control);
                 self.state = State::Verifying(write, failure);
@@ -71,7 +71,7 @@ impl DeploymentMachine {
                 self.ignore(State::Holding(reason, retry), control, why)
             }
             State::Restoring(restore) => {
-                let why = "the service is being taken back".to_owned();
+                let why = "the service is being rolled back".to_owned();
                 self.ignore(State::Restoring(restore), control, why)
             }
             State::Tagging => {
@@ -99,7 +99,7 @@ impl DeploymentMachine {
         self.tell(DeploymentEvent::Controlled { control, effect });
     }
 
-    /// A journal that does not keep its records blocks what raises a risk, never a way back.
+    /// A journal that does not keep its records blocks every step that raises a risk, but never a rollback.
     pub(super) fn on_journal_failed(
         &mut self,
         at: Timestamp,
@@ -116,14 +116,14 @@ impl DeploymentMachine {
         if failure.kind == ErrorKind::TakenOver {
             self.taken_over = Some(failure.clone());
             if is_changing(&state) || matches!(state, State::New | State::Holding(..)) {
-                // A change under way is let to finish.
+                // A change that is under way finishes first.
                 self.state = state;
                 return Next::Keep;
             }
             return self.end_taken_over(at, failure);
         }
         match state {
-            // Its end is awaited; `on_not_begun` says if there is none.
+            // The change finishes first; `on_not_begun` is called if it was never begun.
             State::Updating(_) | State::Registering(_) | State::Verifying(..) => {
                 self.journal_failed = Some(failure);
                 self.state = state;
@@ -137,7 +137,7 @@ impl DeploymentMachine {
                 self.state = State::New;
                 Next::Keep
             }
-            // It is a way back that is asked for, or was begun.
+            // A rollback was asked for, or was begun.
             State::Preflight(retry) if matches!(self.intent, Intent::RollBack { .. }) => {
                 self.state = State::Preflight(retry);
                 Next::Keep
@@ -147,7 +147,8 @@ impl DeploymentMachine {
         }
     }
 
-    /// Somebody else has taken over: what became of the last change is read, not assumed.
+    /// Ends the run, since another controller has taken over. The effect of the last change is read, not
+    /// assumed.
     pub(super) fn end_taken_over(&mut self, at: Timestamp, failure: Failure) -> Next<Action> {
         if self.moved || self.is_resumed() {
             self.unseen = true;
@@ -160,12 +161,12 @@ impl DeploymentMachine {
     pub(super) fn on_clock_fault(&mut self, at: Timestamp, state: State) -> Next<Action> {
         match state {
             State::Restoring(restore) if restore.polls > MOST_LOOKS => {
-                let summary = "the service cannot be taken back: waits take no time on this clock";
+                let summary = "the service cannot be rolled back: waits take no time on this clock";
                 self.unresolved(at, summary, restore.failure)
             }
             State::Restoring(restore) => self.restore_read(restore),
             State::Holding(reason, retry) if retry.attempt > MOST_LOOKS => {
-                let summary = format!("{reason}; what runs cannot be told: waits take no time");
+                let summary = format!("{reason}; what runs is not known: waits take no time");
                 self.unresolved(at, summary, None)
             }
             State::Holding(reason, retry) => {

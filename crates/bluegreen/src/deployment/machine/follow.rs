@@ -22,7 +22,7 @@ impl DeploymentMachine {
         let progress = match followed {
             Ok(progress) => progress,
             Err(failure) if at >= follow.deadline => {
-                let summary = format!("it could not be read to its end: {failure}");
+                let summary = format!("its end could not be read: {failure}");
                 return self.stalled(at, follow, summary);
             }
             Err(failure) => {
@@ -95,7 +95,7 @@ impl DeploymentMachine {
                     return self.stalled(at, follow, summary);
                 }
                 if let (Some(to), false) = (progress.rolling_back_to, follow.goes_back) {
-                    // The service alone acts now; it gets the time that a rollback may take.
+                    // Only the service acts now; it gets the time that a rollback may take.
                     follow.goes_back = true;
                     follow.deadline = later(at, self.plan.rollback_deadline());
                     self.tell(DeploymentEvent::ServiceRollsBack { to });
@@ -130,7 +130,7 @@ impl DeploymentMachine {
             progress.pending,
             progress.failed,
         ];
-        // Once another deployment is in its place, its own counts say nothing.
+        // Once another deployment is in its place, the counts of this deployment say nothing.
         let is_over = matches!(
             progress.end,
             Some(

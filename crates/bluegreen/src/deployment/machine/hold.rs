@@ -1,4 +1,4 @@
-//! The service is left as it is: read once more, then the run ends.
+//! Leaving the service as it is: read once more, then the run ends.
 
 use jiff::Timestamp;
 
@@ -65,7 +65,7 @@ impl DeploymentMachine {
                     Next::Do(Action::Wait { until })
                 }
                 None => {
-                    let summary = format!("{reason}; what runs cannot be read");
+                    let summary = format!("{reason}; the service cannot be read");
                     self.unresolved(at, summary, Some(failure))
                 }
             },

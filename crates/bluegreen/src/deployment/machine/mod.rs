@@ -7,7 +7,7 @@
 //!    Unchanged: the service was not touched      Verifying     Restoring: read, change, read again      Deployed
 //!                                                                 │
 //!                                                                 ▼
-//!                                                    RolledBack, Held, or somebody must look
+//!                                                    RolledBack, Held, or a person must look
 //! ```
 
 mod before;
@@ -40,17 +40,17 @@ use crate::{
     service::{ByHand, DeploymentId, RevisionId, RollbackPoint, ServiceObservation, Target},
 };
 
-/// The oldest version whose journals this machine decides as that version did. Those of older ones
+/// The oldest version whose journals this machine decides as that version did. Journals of older versions
 /// do not replay.
 pub(super) const RULES_SINCE: u32 = 4;
 
-/// The deployment as a pure state machine: it says what to do next and is told what happened,
-/// each with its time. It has no clock, does no I/O, and is plain data.
+/// The deployment as a pure state machine: it takes inputs, each with its time, and says what to do
+/// next. It has no clock, does no I/O, and is plain data.
 ///
-/// [`Deployment`](super::Deployment) runs it. Whoever has another host runs it without our loop:
-/// start it with [`Input::Start`], carry out each action, tell it what came of it. [`Next::Do`]
-/// replaces whatever is outstanding; only an [`Action::Update`] must be let to finish, and the
-/// machine never replaces one except to stop.
+/// [`Deployment`](super::Deployment) runs the machine. Another host can run it without that loop:
+/// start it with [`Input::Start`], carry out each action, and give it the result. [`Next::Do`]
+/// replaces the outstanding action; only an [`Action::Update`] must be allowed to finish, and the
+/// machine never replaces an update except to stop.
 ///
 /// # Examples
 ///
@@ -77,28 +77,29 @@ pub struct DeploymentMachine {
     intent: Intent,
     started: Timestamp,
     image: Option<ImageRef>,
-    /// What is deployed, or, in a rollback that was asked for, what is taken back.
+    /// The revision that is deployed; in a rollback that was asked for, the revision that is rolled back.
     deployed: Option<RevisionId>,
-    /// Where a rollback goes.
+    /// The target of a rollback.
     point: Option<RollbackPoint>,
-    /// The service as it was last read, ours or not, and when.
+    /// The service as it was last read, with this run's deployment or another, and when.
     last: Option<(Timestamp, Option<ServiceObservation>)>,
     /// Whether this run changed the service or may have, or took over a change that is under way.
     moved: bool,
     /// Whether a change was sent since the service was last read.
     unseen: bool,
-    /// What reads of the service are held against.
+    /// The knowledge by which reads of the service are judged.
     #[serde(default)]
     reads: Reads,
-    /// What ends the run once the service is read: an earlier process of it changed the service.
+    /// The control that ends the run once the service is read: an earlier process of the run may have
+    /// changed the service.
     #[serde(default)]
     awaits: Option<Control>,
     /// The journal has failed while a change was under way.
     journal_failed: Option<Failure>,
-    /// What an earlier process of this run left undone.
+    /// The work that an earlier process of this run left undone.
     #[serde(default)]
     unfinished: Unfinished,
-    /// Somebody else has taken over: nothing is changed any more.
+    /// Another controller has taken over: nothing is changed any more.
     #[serde(default)]
     taken_over: Option<Failure>,
     cause: Option<Cause>,
@@ -111,7 +112,7 @@ pub struct DeploymentMachine {
 pub type DeploymentTransition = Transition<DeploymentEvent, Action>;
 
 impl DeploymentMachine {
-    /// A machine that waits for [`Input::Start`], for a run with so many health checks and smoke
+    /// A machine that waits for [`Input::Start`], for a run with this number of health checks and of smoke
     /// tests.
     pub fn new(plan: DeploymentPlan, health_checks: usize, smoke_tests: usize) -> Self {
         Self {
@@ -141,13 +142,13 @@ impl DeploymentMachine {
         }
     }
 
-    /// Knows the commands by which a person changes the service, for last words.
+    /// Adds the commands by which a person changes the service, for the report of the end.
     pub fn with_by_hand(mut self, by_hand: Option<ByHand>) -> Self {
         self.by_hand = by_hand;
         self
     }
 
-    /// Knows how long reads may be old, as
+    /// Sets the propagation time, as
     /// [`ServiceDeployer::propagation`](crate::ServiceDeployer::propagation) says. Default: reads are
     /// consistent.
     pub fn with_propagation(mut self, propagation: Duration) -> Self {
@@ -155,13 +156,13 @@ impl DeploymentMachine {
         self
     }
 
-    /// Knows what an earlier process of this run left undone.
+    /// Adds the work that an earlier process of this run left undone.
     pub fn with_unfinished(mut self, unfinished: Unfinished) -> Self {
         self.unfinished = unfinished;
         self
     }
 
-    /// What is left undone while it has not ended.
+    /// Returns the work that is left undone if the process ends now.
     pub(super) fn unfinished(&self) -> Unfinished {
         match self.state {
             State::Ended(_) => return Unfinished::default(),
@@ -195,10 +196,10 @@ impl DeploymentMachine {
         }
     }
 
-    /// Takes what happened at `at` and says what to do next.
+    /// Takes the input that came at `at`, and says what to do next.
     ///
-    /// An answer to something that is not outstanding changes nothing. After the end every input
-    /// changes nothing.
+    /// The result of an action that is not outstanding changes nothing. After the end no input
+    /// changes anything.
     #[must_use]
     pub fn on(&mut self, at: Timestamp, input: Input) -> DeploymentTransition {
         let is_answer = !matches!(input, Input::Control(_) | Input::JournalFailed(_));
@@ -305,7 +306,7 @@ impl DeploymentMachine {
         }
     }
 
-    /// How it ended, once it has.
+    /// How the run ended, once it has.
     #[must_use]
     pub fn end(&self) -> Option<Result<&DeploymentOutcome, &Unresolved>> {
         let State::Ended(end) = &self.state else {
@@ -350,7 +351,7 @@ impl DeploymentMachine {
         }
     }
 
-    /// How a person takes the service back to what ran before this run.
+    /// The command by which a person rolls the service back to the state before this run.
     fn restore_command(&self) -> Option<String> {
         let previous = &self.point.as_ref()?.previous;
         Some(self.by_hand.as_ref()?.command(previous))
@@ -365,17 +366,17 @@ impl DeploymentMachine {
         Next::End
     }
 
-    /// This process changed nothing. If an earlier process of the run left its revision live and
-    /// unproved, or a way back unfinished, that is not the whole truth, and a person must look.
+    /// Ends the run in a process that changed nothing. If an earlier process of the run left its revision
+    /// live and unproved, or a rollback unfinished, the end is unresolved: a person must look.
     fn unchanged(&mut self, at: Timestamp, reason: Unchanged) -> Next<Action> {
         if self.moved {
-            let summary = format!("whether the service was changed cannot be told: {reason}");
+            let summary = format!("it is not known whether the service was changed: {reason}");
             return self.unresolved(at, summary, None);
         }
         let Some(unproven) = self.unfinished.unproven.clone() else {
             return self.end_unchanged(at, reason);
         };
-        // What was read may be older than what that process did last.
+        // The read may be older than the last change of that process.
         let last = self.last.as_ref();
         let is_old = last.is_none_or(|(read, service)| self.may_precede(*read, service.as_ref()));
         let restoring = self.unfinished.restoring.clone();
@@ -390,15 +391,15 @@ impl DeploymentMachine {
             let live = if self.unseen { "may be" } else { "is" };
             let summary = format!(
                 "an earlier process of this run brought {unproven}, which {live} live and was not \
-                 proved; this one did not go on: {reason}"
+                 proved; this process did not continue: {reason}"
             );
             return self.unresolved(at, summary, None);
         };
         let summary = format!(
-            "an earlier process of this run began to take the service back from {unproven}; this \
-             one did not finish it: {reason}"
+            "an earlier process of this run began to roll the service back from {unproven}; this \
+             process did not finish the rollback: {reason}"
         );
-        // The last words name where it was to go.
+        // So that the report names the target of that rollback.
         let to = self.unfinished.restoring_to.clone();
         self.cause = Some(cause);
         self.point = Some(RollbackPoint {
@@ -413,7 +414,7 @@ impl DeploymentMachine {
         self.end_known(DeploymentOutcome::Unchanged { reason, report })
     }
 
-    /// Notes what came of a change whose run is about to end.
+    /// Notes the answer to a change whose run is about to end.
     fn answered(&mut self, at: Timestamp, input: &Input) {
         let update = match &self.state {
             State::Updating(write) => write.update.clone(),
@@ -437,7 +438,7 @@ impl DeploymentMachine {
         }
     }
 
-    /// A third party deployed, as two reads say.
+    /// Ends the run, since a third party deployed, as two reads show.
     fn superseded(
         &mut self,
         at: Timestamp,
@@ -474,7 +475,7 @@ impl DeploymentMachine {
         Next::End
     }
 
-    /// What the service should run, once all is well.
+    /// The state that the service should have at the end.
     fn wanted(&self) -> Option<Target> {
         self.deployed.clone().map(Target::Revision)
     }
@@ -486,7 +487,7 @@ impl Machine for DeploymentMachine {
     type Event = DeploymentEvent;
     type End = End;
 
-    /// Nothing is divided yet that would have to be looked at.
+    /// Longer than a migration's: no traffic is split meanwhile that would have to be watched.
     const RECORDED_WITHIN: Duration = Duration::from_secs(30);
 
     fn on(&mut self, at: Timestamp, input: Input) -> DeploymentTransition {

@@ -1,8 +1,8 @@
-//! What a read of the service says, given what this run has sent.
+//! Judging a read of the service by the changes that this run has sent.
 //!
 //! Reads may be older than the newest change. Each deployment has an id of its own, and the answer of
-//! an accepted change carries it. So a read is old if it shows a deployment that the newest change has
-//! replaced. What this run has not begun and not replaced is a third party's.
+//! an accepted change carries the id. So a read is old if it shows a deployment that the newest change has
+//! replaced. A deployment that this run has neither begun nor replaced is a third party's.
 
 use std::time::Duration;
 
@@ -14,27 +14,27 @@ use crate::{
     service::{DeploymentId, Rollout, ServiceObservation, Target, Update},
 };
 
-/// How far apart two reads must be to count as two: what is read twice at once may come from one
+/// How far apart two reads must be to count as two: two reads at the same time may come from one
 /// stale copy.
 pub(super) const APART: Duration = Duration::from_secs(3);
 
-/// What one read says.
+/// The meaning of one read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Read {
-    /// It shows what this run expects.
+    /// It shows the state that this run expects.
     Current,
-    /// The newest change is not seen yet.
+    /// It does not show the newest change yet.
     NotSeenYet,
-    /// The newest change has not become visible in the propagation time, and never was.
+    /// The propagation time is over, and no read has shown the newest change.
     NeverSeen,
-    /// The first sign of a third party, which is not believed: it is read again.
+    /// The first sign of a third party, which is not believed: the service is read again.
     Suspect,
-    /// A third party's doing.
+    /// It shows a third party's change.
     ThirdParty,
 }
 
 impl DeploymentMachine {
-    /// A run begins; what an earlier process of it sent may not be shown yet.
+    /// Begins a run. Reads may not show the changes of an earlier process of the run yet.
     pub(super) fn begin_reads(&mut self, at: Timestamp) {
         self.reads = Reads {
             ended: at,
@@ -44,13 +44,14 @@ impl DeploymentMachine {
         };
     }
 
-    /// A change is about to be sent: what it replaces is older than what it brings.
+    /// Notes that a change is about to be sent: the deployment that it replaces is old from then on.
     pub(super) fn sends(&mut self, at: Timestamp, update: &Update) {
         let reads = &mut self.reads;
+        // Cleared before the clone, or each change would keep all changes before it.
         reads.before = None;
         let before = Box::new(reads.clone());
         let own = reads.accepted.take();
-        // A service that is to run nothing keeps its deployment, with another count.
+        // If the service is to run nothing, it keeps its deployment, with another count.
         let replaces = match (&update.from, &update.to) {
             (Some(from), Target::Revision(_)) => Some(from.deployment.clone()),
             _ => None,
@@ -68,7 +69,7 @@ impl DeploymentMachine {
         reads.foreign = None;
     }
 
-    /// The change was accepted: its answer is an observation.
+    /// Notes that the change was accepted. Its answer counts as an observation.
     pub(super) fn accepted(&mut self, at: Timestamp, update: &Update, deployment: &DeploymentId) {
         let reads = &mut self.reads;
         reads.ended = at;
@@ -87,19 +88,19 @@ impl DeploymentMachine {
         });
     }
 
-    /// The change was not answered: it may land for the propagation time.
+    /// Notes that the change has no answer: it may take effect until the propagation time is over.
     pub(super) fn unanswered(&mut self, at: Timestamp) {
         self.reads.ended = at;
     }
 
-    /// The change was refused, or did not happen: what it was to replace stands.
+    /// Notes that the change was refused, or did not happen: the deployment before stands.
     pub(super) fn not_sent(&mut self) {
         if let Some(before) = self.reads.before.take() {
             self.reads = *before;
         }
     }
 
-    /// From here on the service is to show this deployment, whichever run began it.
+    /// Expects reads to show this deployment from now on, even if another run began it.
     pub(super) fn expect(&mut self, at: Timestamp, deployment: &DeploymentId) {
         let reads = &mut self.reads;
         let own = reads.accepted.replace(deployment.clone());
@@ -112,14 +113,15 @@ impl DeploymentMachine {
         reads.foreign = None;
     }
 
-    /// The service itself goes back: what this run brought is old news from here on.
+    /// Expects reads to show the service's own rollback from now on; for the propagation time they may still
+    /// show this run's deployment.
     pub(super) fn expect_the_way_back(&mut self, at: Timestamp) {
         let reads = &mut self.reads;
         reads.ended = at;
         reads.foreign = None;
     }
 
-    /// When reads show the newest change, if it happened.
+    /// The time from which reads must show the newest change, if it happened.
     pub(super) fn shown_by(&self) -> Timestamp {
         later(self.reads.ended, self.propagation)
     }
@@ -129,7 +131,7 @@ impl DeploymentMachine {
         at < self.shown_by()
     }
 
-    /// When to read again what may be old, after `wait` at most.
+    /// When to read again: after `wait`, or earlier if reads must show the newest change by then.
     pub(super) fn read_again(&self, at: Timestamp, wait: Duration) -> Timestamp {
         let until = later(at, wait);
         match self.may_be_old(at) {
@@ -138,7 +140,7 @@ impl DeploymentMachine {
         }
     }
 
-    /// Whether this is what stood before the newest change.
+    /// Whether a read shows the state before the newest change.
     pub(super) fn is_older(&self, at: Timestamp, found: Option<&ServiceObservation>) -> bool {
         match found {
             Some(found) => self.is_older_deployment(&found.deployment),
@@ -146,9 +148,9 @@ impl DeploymentMachine {
         }
     }
 
-    /// Whether a read may be older than what an earlier process of this run sent. Until reads must show
-    /// that, only its own mark on the service proves that they do: a deployment that this run does not
-    /// know may be older still.
+    /// Whether a read may be older than the changes of an earlier process of this run. Until the propagation
+    /// time is over, only that process's mark on the service proves that a read is not older: a deployment
+    /// that this run does not know may be older still.
     pub(super) fn may_precede(&self, at: Timestamp, found: Option<&ServiceObservation>) -> bool {
         let is_marked = match (&self.unfinished.unproven, found) {
             (Some(unproven), Some(found)) => {
@@ -169,7 +171,7 @@ impl DeploymentMachine {
         self.reads.accepted.as_ref() == Some(deployment)
     }
 
-    /// Whether a change was accepted and no read has shown it.
+    /// Whether a change was accepted that no read has shown.
     pub(super) fn is_unseen(&self) -> bool {
         self.reads.accepted.is_some() && !self.reads.seen
     }
@@ -179,18 +181,19 @@ impl DeploymentMachine {
         self.reads.answer.clone()
     }
 
-    /// Deployments of this run and before it, which a late read may show.
+    /// Deployments of this run and before this run, which an old read may show.
     pub(super) fn known(&self) -> Vec<DeploymentId> {
         let own = self.reads.accepted.iter();
         self.reads.older.iter().chain(own).cloned().collect()
     }
 
-    /// What another process of this run must take for old: deployments, and that there was none.
+    /// What another process of this run must take for old: deployments, and whether a read without any
+    /// service is old.
     pub(super) fn outdated(&self) -> (Vec<DeploymentId>, bool) {
         (self.reads.older.clone(), self.reads.was_absent)
     }
 
-    /// Takes a read that shows what is expected, what stood before, or neither.
+    /// Takes a read that shows the expected state, the state before, or neither.
     pub(super) fn read(&mut self, at: Timestamp, is_expected: bool, is_older: bool) -> Read {
         if is_older {
             let may_be_old = self.may_be_old(at);
@@ -211,7 +214,7 @@ impl DeploymentMachine {
         }
     }
 
-    /// Takes a read of the service that is expected to run what was deployed.
+    /// Takes a read of the service, which is expected to run the deployed revision.
     pub(super) fn read_service(
         &mut self,
         at: Timestamp,
@@ -223,18 +226,18 @@ impl DeploymentMachine {
         self.read(at, is_expected, self.is_older(at, found))
     }
 
-    /// A read shows the newest change.
+    /// Notes that a read shows the newest change.
     pub(super) fn shown(&mut self) {
         self.reads.seen = true;
         self.reads.foreign = None;
     }
 
-    /// A read shows nothing new, and nothing that this run does not explain.
+    /// Notes that a read shows nothing new, and nothing that this run does not explain.
     pub(super) fn explained(&mut self) {
         self.reads.foreign = None;
     }
 
-    /// Takes a read that nothing explains; whether it is the first sign.
+    /// Takes a read that nothing explains, and returns whether it is the first sign of a third party.
     pub(super) fn is_first_sign(&mut self, at: Timestamp) -> bool {
         let first = *self.reads.foreign.get_or_insert(at);
         between(first, at) < APART

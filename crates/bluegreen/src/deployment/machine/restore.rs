@@ -1,4 +1,4 @@
-//! Taking the service back: read, change, read again, until it runs what it ran before.
+//! Rolling the service back: read, change, read again, until it is in its former state.
 
 use jiff::Timestamp;
 
@@ -15,12 +15,12 @@ use crate::{
     service::{Rollout, ServiceObservation, Update},
 };
 
-/// How often a rollback that is refused because the service is no longer as it was read asks again
-/// where it goes.
+/// How often a rollback reads its target again if its change is refused, because the service is no longer as
+/// it was read.
 const SURVEYS: u32 = 5;
 
 impl DeploymentMachine {
-    /// A rollback was asked for: where does it go?
+    /// Finds the target of a rollback that was asked for.
     pub(super) fn on_rollback_surveyed(
         &mut self,
         at: Timestamp,
@@ -56,7 +56,7 @@ impl DeploymentMachine {
         }
     }
 
-    /// The revision that was asked for, as the service spells it.
+    /// Takes the full name of the revision that was asked for.
     pub(super) fn on_resolved(
         &mut self,
         at: Timestamp,
@@ -92,25 +92,25 @@ impl DeploymentMachine {
         let previous = match (to, &service.rollback_point) {
             (Some(to), _) => Target::Revision(to),
             (None, Some(point)) if point.deployed == service.revision => point.previous.clone(),
-            // It is there, or on its way there: an earlier rollback was cut off.
+            // The service is at the target or heads for it: an earlier rollback was cut off.
             (None, Some(point)) if service.heads_for(&point.previous) => point.previous.clone(),
             (None, Some(point)) => {
                 let (runs, deployed) = (&service.revision, &point.deployed);
                 let why = format!(
-                    "it runs {runs}, which is neither {deployed}, the last deployment that was \
-                     recorded, nor what ran before it; say which revision it is to go back to"
+                    "the service runs {runs}, which is neither {deployed}, the last deployment that \
+                     was recorded, nor the revision before that; name the revision to go back to"
                 );
                 return self.unchanged(at, nothing(why));
             }
             (None, None) => {
-                let why = "no deployment was recorded with the service; say which revision it is \
-                           to go back to"
+                let why = "no deployment was recorded with the service; name the revision to go \
+                           back to"
                     .to_owned();
                 return self.unchanged(at, nothing(why));
             }
         };
         let unfinished = self.unfinished.clone();
-        // What a read shows here may be older than what an earlier process brought.
+        // The revision of this read may be older than the revision that an earlier process brought.
         let brought = unfinished
             .unproven
             .filter(|_| unfinished.restoring.is_some());
@@ -126,7 +126,7 @@ impl DeploymentMachine {
         self.on_restore_seen(at, restore, Ok(Some(service)))
     }
 
-    /// Begins to take the service back.
+    /// Begins to roll the service back.
     pub(super) fn take_back(&mut self, at: Timestamp, cause: Cause) -> Next<Action> {
         self.cause = Some(cause.clone());
         let to = self.point.as_ref().map(|point| point.previous.clone());
@@ -135,14 +135,14 @@ impl DeploymentMachine {
             to: to.clone(),
         });
         let Some(to) = to else {
-            let summary = "it is to be taken back, but what ran before was not recorded";
+            let summary = "the service is to be rolled back, but the state before was not recorded";
             return self.unresolved(at, summary, None);
         };
         let restore = self.restore(at, to);
         self.restore_read(restore)
     }
 
-    /// The service went back by itself: only what it runs now is to be read.
+    /// Reads the service, which went back by itself, until the rollback is seen; nothing is written.
     pub(super) fn went_back(&mut self, at: Timestamp, cause: Cause, to: Target) -> Next<Action> {
         self.cause = Some(cause.clone());
         self.tell(DeploymentEvent::RollingBack {
@@ -183,7 +183,7 @@ impl DeploymentMachine {
         until: Timestamp,
     ) -> Next<Action> {
         if at >= restore.deadline {
-            return self.not_restored(at, restore, "the service did not come back in time");
+            return self.not_restored(at, restore, "the rollback did not finish in time");
         }
         restore.polls += 1;
         restore.stage = RestoreStage::Waiting;
@@ -226,7 +226,7 @@ impl DeploymentMachine {
             self.expect(at, &by);
             return self.hold(at, HoldReason::Superseded { by, revision });
         }
-        // It is not back yet, or this read does not show it yet.
+        // The service is not back yet, or this read does not show it yet.
         self.explained();
         if restore.under_way {
             if self.may_be_old(at) {
@@ -244,12 +244,12 @@ impl DeploymentMachine {
         if !is_older && (is_own || !self.unseen || !self.may_be_old(at)) {
             self.remember(at, Some(service.clone()));
         }
-        // A way back that is written over an old read starts from what was accepted.
+        // If the read is old, the rollback is written over the state that was accepted last.
         let accepted = self.as_accepted().filter(|_| is_older);
         self.send_back(at, restore, accepted.unwrap_or(service))
     }
 
-    /// No service is read.
+    /// Takes a read that shows no service.
     fn on_restore_absent(
         &mut self,
         at: Timestamp,
@@ -275,7 +275,7 @@ impl DeploymentMachine {
         }
     }
 
-    /// The service runs what it ran before, or is on its way there.
+    /// Takes a read that shows the target of the rollback, or a rollout to it.
     fn on_way_back(
         &mut self,
         at: Timestamp,
@@ -284,7 +284,7 @@ impl DeploymentMachine {
     ) -> Next<Action> {
         self.shown();
         let until = later(at, self.plan.poll_every());
-        // A run that has changed nothing itself cannot tell an old read from a new one.
+        // A process that has changed nothing itself cannot tell an old read from a new read.
         let is_asked = matches!(self.intent, Intent::RollBack { .. });
         if is_asked && !restore.under_way && self.may_be_old(at) {
             return match at >= restore.write_until {
@@ -303,9 +303,9 @@ impl DeploymentMachine {
                 service: service.clone(),
             });
         }
-        // Fewer copies are no rollout: what failed before stays so.
+        // To scale in is no rollout: a rollout that failed before still shows as failed.
         if service.rollout == Rollout::Failed && restore.to != Target::Nothing {
-            let summary = "the rollout back has failed as well";
+            let summary = "the rollout of the rollback has failed as well";
             return self.unresolved(at, summary, restore.failure);
         }
         self.restore_wait(at, restore, until)
@@ -318,7 +318,7 @@ impl DeploymentMachine {
         from: ServiceObservation,
     ) -> Next<Action> {
         if at >= restore.write_until {
-            return self.not_restored(at, restore, "the service could not be taken back");
+            return self.not_restored(at, restore, "the service could not be rolled back");
         }
         restore.stage = RestoreStage::Writing;
         restore.attempt += 1;
@@ -367,7 +367,7 @@ impl DeploymentMachine {
                 } else {
                     self.not_sent();
                 }
-                // Whatever it was, a denial included, it may be mended while there is time.
+                // Any failure, even a denial, may be mended before the deadline.
                 let retry_at = later(at, back_off(restore.attempt));
                 self.tell(DeploymentEvent::UpdateFailed {
                     failure: failure.clone(),
@@ -376,7 +376,7 @@ impl DeploymentMachine {
                 let is_asked = matches!(self.intent, Intent::RollBack { .. });
                 let is_old = failure.kind == ErrorKind::Conflict && restore.attempt < SURVEYS;
                 if is_asked && is_old {
-                    // The read that it began with may have been old: where it goes is asked again.
+                    // The first read of the rollback may have been old: its target is read again.
                     if !self.moved {
                         self.cause = None;
                         self.point = None;
@@ -393,10 +393,10 @@ impl DeploymentMachine {
         }
     }
 
-    /// Ends with a service that is not back, or not seen to be.
+    /// Ends with a service that is not rolled back, or not seen to be.
     fn not_restored(&mut self, at: Timestamp, restore: Restore, summary: &str) -> Next<Action> {
         let is_unseen = restore.update.is_some() && self.is_unseen();
-        let unseen = "a change that takes the service back was accepted, and no read shows it";
+        let unseen = "a change that rolls the service back was accepted, and no read shows it";
         self.unresolved(
             at,
             if is_unseen { unseen } else { summary },

@@ -16,9 +16,9 @@ use crate::{
 pub(super) enum State {
     /// Before [`Input::Start`](crate::deployment::Input::Start).
     New,
-    /// The surveys are out, or are waited to be tried again. Left for the image, or a rollback.
+    /// The surveys are under way, or wait to be tried again. Left for the image, or a rollback.
     Preflight(Retry),
-    /// The registry is asked for the tag, or is to be asked again. Left to build or register.
+    /// The registry is asked for the tag, or will be asked again. Left to build or register.
     Finding(Retry, BuildRequest),
     /// The image is being built and pushed. Left to register.
     Building,
@@ -26,22 +26,22 @@ pub(super) enum State {
     Registering(Registering),
     /// A change of the service is under way. Left to follow it or to verify.
     Updating(Write),
-    /// A change failed or is unknown: the service is being read, or will be. Left to follow, to
-    /// try again, or to give up.
+    /// A change failed, or its outcome is unknown: the service is being read, or will be. Left to follow,
+    /// to try again, or to give up.
     Verifying(Write, Failure),
-    /// A rollout is followed. Left to check, or to take it back.
+    /// A rollout is followed. Left to check, or to roll back.
     Following(Follow),
-    /// Health checks are asked. Left to the smoke tests, or to take it back.
+    /// Health checks are asked. Left to the smoke tests, or to roll back.
     Probing(Probe),
-    /// Smoke tests are asked. Left to confirm, or to take it back.
+    /// Smoke tests are asked. Left to confirm, or to roll back.
     Smoking(Smoke),
     /// The service is read once more, after its checks. Left to the further tag.
     Confirming { until: Timestamp },
-    /// The image gets its further tag. Left to the end, whatever comes of it.
+    /// The image gets its further tag. Left to the end, even if that fails.
     Tagging,
-    /// The service is on its way back: read, changed, read again, until it runs what it ran.
+    /// The service is rolled back: read, changed, read again, until it is in its former state.
     Restoring(Restore),
-    /// The service is left as it is: it is read once more, so that the end can state it.
+    /// The service is left as it is: it is read once more, so that the outcome can state it.
     Holding(HoldReason, Retry),
     /// Over.
     Ended(Box<End>),
@@ -63,21 +63,21 @@ pub(super) struct Retry {
 pub(super) struct Registering {
     pub(super) image: ImageRef,
     pub(super) attempt: u32,
-    /// It failed, and is waited to be tried again.
+    /// Whether it failed, and waits to be tried again.
     pub(super) waits: bool,
-    /// What ends the run once the register has finished.
+    /// The control that ends the run once the register call has finished.
     pub(super) then: Option<Control>,
 }
 
-/// A change forward.
+/// A change to the new revision.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Write {
     pub(super) update: Update,
     pub(super) attempt: u32,
     pub(super) give_up: Timestamp,
-    /// How often in a row the service was read as if nothing had happened.
+    /// How often in a row a read showed the state before the change.
     pub(super) unmoved: u32,
-    /// What takes it back once the change has finished.
+    /// The control that ends the run once the change has finished.
     pub(super) then: Option<Control>,
 }
 
@@ -87,7 +87,7 @@ pub(super) struct Follow {
     pub(super) deadline: Timestamp,
     /// The counts that were told last.
     pub(super) told: Option<[u32; 4]>,
-    /// The service goes back by itself, and was told to.
+    /// Whether the service goes back by itself, and an event has told so.
     pub(super) goes_back: bool,
     pub(super) stopped: Vec<StoppedTask>,
 }
@@ -115,16 +115,16 @@ pub(super) struct Restore {
     pub(super) attempt: u32,
     /// When changes are no longer tried again.
     pub(super) write_until: Timestamp,
-    /// When somebody must look.
+    /// When the run gives up, and a person must look.
     pub(super) deadline: Timestamp,
     pub(super) failure: Option<Failure>,
-    /// What was sent last.
+    /// The update that was sent last.
     pub(super) update: Option<Update>,
-    /// What brings it back is under way: the change was accepted, or the service acts by itself.
+    /// Whether the rollback is under way: its change was accepted, or the service acts by itself.
     pub(super) under_way: bool,
-    /// How often it waited.
+    /// How often the rollback has waited.
     pub(super) polls: u32,
-    /// What was told last of it.
+    /// The service as the last event showed it.
     pub(super) told: Option<String>,
 }
 
@@ -135,14 +135,14 @@ pub(super) enum RestoreStage {
     Waiting,
 }
 
-/// What the service said already, so that nothing is told twice.
+/// The events and stopped tasks that the service has reported already, so that none is told twice.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Said {
     events: Vec<String>,
     tasks: Vec<String>,
 }
 
-/// A service repeats itself; this many of its words are remembered.
+/// A service repeats its reports; this many are remembered.
 const REMEMBERED: usize = 200;
 
 impl Said {
@@ -166,25 +166,25 @@ fn is_new(known: &mut Vec<String>, id: &str) -> bool {
     true
 }
 
-/// What reads are held against.
+/// The knowledge by which a read is judged old, current, or a third party's.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub(super) struct Reads {
-    /// When the call of the newest change ended. For a run that continues another, when it began:
+    /// When the call of the newest change ended. In a process that resumes a run, when the process began:
     /// the clock of another process proves nothing.
     pub(super) ended: Timestamp,
-    /// Deployments that the newest change has replaced, or an earlier one of this run.
+    /// Deployments that the newest change or an earlier change of this run has replaced.
     pub(super) older: Vec<DeploymentId>,
     /// Whether there was no service before the newest change.
     pub(super) was_absent: bool,
-    /// What to go back to if the change that is under way is refused.
+    /// The same knowledge before the change that is under way, in case that change is refused.
     pub(super) before: Option<Box<Reads>>,
-    /// The deployment of the newest change, if its answer says so.
+    /// The deployment of the newest change, if its answer named one.
     pub(super) accepted: Option<DeploymentId>,
-    /// The service as that answer has it.
+    /// The service according to that answer.
     pub(super) answer: Option<ServiceObservation>,
-    /// Whether a read has shown it.
+    /// Whether a read has shown the newest change.
     pub(super) seen: bool,
-    /// The first of an unbroken row of reads that nothing explains.
+    /// The time of the first read of an unbroken row that nothing explains.
     pub(super) foreign: Option<Timestamp>,
 }

@@ -225,7 +225,7 @@ fn intent() -> impl Strategy<Value = Intent> {
     ]
 }
 
-/// What is known of a run while it goes on, to hold each action against.
+/// The knowledge about a run, by which each action is judged.
 #[derive(Debug, Default)]
 struct Known {
     registered: Option<RevisionId>,
@@ -474,7 +474,7 @@ fn p04_the_command_by_hand_goes_back_to_what_ran_before_this_run() {
     );
 }
 
-/// A revision that is complete but scaled out just now is not deployed over itself.
+/// A revision that is complete but scaling out at the moment is not deployed over itself.
 #[test]
 fn p05_a_revision_is_never_its_own_way_back() {
     let before = recorded(service(2, Rollout::Completed, 3), 2, 1);
@@ -505,7 +505,7 @@ fn p10_a_service_that_is_not_shown_yet_is_looked_for_again() {
     let next = play.seen(Some(service(2, Rollout::InProgress, 0)));
     assert!(matches!(next, Next::Do(Action::Follow { .. })), "{next:?}");
 
-    // Cancelled while the create was under way: what is not shown yet must still be emptied.
+    // Cancelled while the create was under way: a service that reads do not show yet must still be emptied.
     let (mut play, _) = Play::registered(None);
     assert_eq!(play.on(cancel()), Next::Keep);
     let next = play.on(Input::Updated(Ok(DeploymentId::new("ecs-svc/2"))));
@@ -572,7 +572,7 @@ fn p07_the_deployment_that_was_replaced_supersedes_nothing() {
     assert_eq!(play.exit_code(), Some(12));
 }
 
-/// What failed stays failed while its copies drain; that is no failed way back.
+/// A failed rollout stays failed while its copies drain; that is no failed rollback.
 #[test]
 fn a_first_release_that_failed_is_emptied_while_its_copies_drain() {
     let (mut play, _) = Play::registered(None);
@@ -692,7 +692,7 @@ fn a_rollout_of_ours_that_never_succeeded_is_not_what_a_rollback_goes_to() {
     assert_eq!(point.previous, Target::Revision(revision(1)));
 }
 
-/// What ran before stands in old reads as if the way back were over.
+/// Old reads show the revision before as if the rollback were over.
 #[test]
 fn p04_an_old_read_ends_no_way_back() {
     let before = service(1, Rollout::Completed, 4);
@@ -707,7 +707,7 @@ fn p04_an_old_read_ends_no_way_back() {
     assert_eq!(from.deployment, DeploymentId::new("ecs-svc/2"), "accepted");
     assert!(update.older.contains(&before.deployment));
     play.accepts("ecs-svc/8");
-    // Neither what ran before nor what is taken back is news now, and nothing is sent again.
+    // Reads of the old and of the rolled back revision are expected now, and nothing is sent again.
     for old in [before, service(2, Rollout::InProgress, 1)] {
         let wait = play.seen(Some(old));
         assert_eq!(play.wait(wait), Next::Do(Action::Observe));
@@ -740,7 +740,7 @@ fn p04_what_was_accepted_and_never_shows_is_taken_back_and_said() {
         play.machine.cause,
         Some(Cause::NeverVisible { .. })
     ));
-    // The way back never shows either: it is sent again, once in a propagation time.
+    // The rollback never shows either: it is sent again, once in a propagation time.
     let mut sent = Vec::new();
     next = play.seen(Some(before.clone()));
     while play.exit_code().is_none() {
@@ -855,7 +855,7 @@ fn p11_a_resumed_run_that_is_cancelled_takes_back_what_it_brought() {
     assert!(is_restore(&next), "{next:?}");
 }
 
-/// The first read of a rollback was old: nothing was changed, and where it goes is asked again.
+/// The first read of a rollback was old: nothing was changed, and the target is read again.
 #[test]
 fn p07_a_rollback_that_began_with_an_old_read_asks_again() {
     let ask = Intent::RollBack {
@@ -887,7 +887,7 @@ fn p05_a_resumed_run_that_cannot_read_does_not_say_that_nothing_changed() {
     assert_eq!(play.exit_code(), Some(20));
 }
 
-/// A run that was cancelled and killed: the next process reads what ran before, which may be old.
+/// A run that was cancelled and killed: the next process reads the revision before, which may be old.
 fn taken_back_over_an_old_read() -> (Play, Next<Action>) {
     let before = service(1, Rollout::Completed, 4);
     let (mut play, _) = Play::registered(Some(before.clone()));
@@ -963,7 +963,7 @@ fn p04_a_rollback_that_asks_again_remembers_what_it_sent() {
     }
 }
 
-/// A read may be older than all that this run has read.
+/// A read may be older than all earlier reads of this run.
 #[test]
 fn p05_a_resumed_run_does_not_take_a_deployment_that_it_does_not_know_for_news() {
     let (mut play, _) = Play::registered(Some(service(3, Rollout::Completed, 4)));

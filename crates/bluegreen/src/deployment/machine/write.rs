@@ -1,4 +1,4 @@
-//! The change of the service: written, and observed wherever its outcome is not known.
+//! The change of the service: written, and observed if its outcome is not known.
 
 use jiff::Timestamp;
 
@@ -16,7 +16,7 @@ use crate::{
     service::{ServiceObservation, Update},
 };
 
-/// On a clock whose waits take no time, no more looks than this are spent on a lost answer.
+/// The most looks for the effect of a change whose answer was lost, in case waits take no time.
 pub(super) const MOST_LOOKS: u32 = 20;
 
 impl DeploymentMachine {
@@ -89,7 +89,7 @@ impl DeploymentMachine {
         }
     }
 
-    /// The change is there; goes on, or does what was asked for meanwhile.
+    /// The change has happened: continues, or carries out the control that came meanwhile.
     fn taken_on(&mut self, at: Timestamp, write: &Write, deployment: DeploymentId) -> Next<Action> {
         self.moved = true;
         self.left_behind.clear();
@@ -105,7 +105,7 @@ impl DeploymentMachine {
         self.start_following(at, deployment)
     }
 
-    /// What a control that ends a changed run means.
+    /// Carries out a control that ends the run after the service was changed.
     pub(super) fn end_by(&mut self, at: Timestamp, control: Control) -> Next<Action> {
         let holds = match &control {
             Control::Leave { .. } => true,
@@ -146,7 +146,7 @@ impl DeploymentMachine {
             Err(unread) if at >= write.give_up => {
                 return self.unresolved(
                     at,
-                    "whether the update happened cannot be told",
+                    "it is not known whether the update happened",
                     Some(unread),
                 );
             }
@@ -166,7 +166,7 @@ impl DeploymentMachine {
         };
         if !self.is_older(at, found.as_ref()) {
             return match found {
-                // It happened, whatever the answer was.
+                // The update happened, although its answer was an error.
                 Some(found) if is_target(&found) => {
                     let deployment = found.deployment.clone();
                     self.accepted(at, &write.update, &deployment);
@@ -195,15 +195,15 @@ impl DeploymentMachine {
         if failure.kind == ErrorKind::OutcomeUnknown && self.may_be_old(at) {
             write.unmoved += 1;
             if write.unmoved > MOST_LOOKS {
-                let summary = "whether the update happened cannot be told: waits take no time";
+                let summary = "it is not known whether the update happened: waits take no time";
                 return self.unresolved(at, summary, Some(failure));
             }
-            // What happened a moment ago may not be shown yet.
+            // A read may not show yet what happened a moment ago.
             let until = self.read_again(at, back_off(write.unmoved + 1));
             self.state = State::Verifying(write, failure);
             return Next::Do(Action::Wait { until });
         }
-        // It did not happen.
+        // The update did not happen.
         self.moved = false;
         self.not_sent();
         self.remember(at, found.clone());

@@ -1,4 +1,4 @@
-//! What must hold between the fields of a deployment.
+//! Checks between the fields of a deployment.
 
 use super::{Checks, DeploymentSpec, HeaderValue};
 use crate::{
@@ -7,11 +7,11 @@ use crate::{
     problem::Problem,
 };
 
-/// Something to put `url`, `host` and `headers` on, if the checks are in a file.
+/// A suite to check `url`, `host` and `headers` with, if the checks are in a file.
 const ANY: &str = "[health]\npath = '/'\n";
 
 impl DeploymentSpec {
-    /// What is wrong with it, by the fields of its table. Reads no file and no variable.
+    /// Returns all problems, by the fields of this table. Reads no file and no variable.
     pub(in crate::spec) fn problems(&self) -> Vec<Problem> {
         let mut found = Vec::new();
         if self.image.is_some() {
@@ -23,7 +23,7 @@ impl DeploymentSpec {
                 ("rebuild", self.rebuild),
             ] {
                 if is_given {
-                    let hint = "leave it out, or the image";
+                    let hint = "remove it, or remove `image`";
                     found.push(Problem::new(
                         field,
                         "is for a build, and `image` is given",
@@ -40,7 +40,7 @@ impl DeploymentSpec {
         ];
         for (field, is_given) in of_requests {
             if is_given && self.checks.is_none() {
-                let hint = "say in `checks` what is asked";
+                let hint = "give `checks`, or remove it";
                 found.push(Problem::new(
                     field,
                     "is for checks, and there are none",
@@ -80,7 +80,7 @@ impl DeploymentSpec {
         found
     }
 
-    /// The plan, with the patience of a health check.
+    /// Returns the plan, with the policy of a health check.
     pub(super) fn plan_by(
         &self,
         policy: Option<HealthPolicy>,
@@ -123,7 +123,7 @@ impl DeploymentSpec {
         })
     }
 
-    /// The suite with what goes over it: base URL, host, headers and where it is sent.
+    /// Returns the suite with the deployment's base URL, host, headers and `connect_to` in place of its own.
     pub(super) fn over(
         &self,
         mut suite: CheckSuite,
@@ -178,14 +178,14 @@ impl DeploymentSpec {
     }
 }
 
-/// The patience of a suite's health check.
+/// Returns the policy of a suite's health check.
 pub(super) fn policy(suite: &CheckSuite) -> Option<HealthPolicy> {
     let health = suite.health()?;
     let (successes, every, deadline) = (health.successes(), health.every(), health.deadline());
     Some(HealthPolicy::new(successes, every, deadline))
 }
 
-/// The same problems, a table further down.
+/// Moves problems under a table: `field` becomes `table.field`.
 pub(in crate::spec) fn below(table: &str, mut problems: Vec<Problem>) -> Vec<Problem> {
     for problem in &mut problems {
         problem.field = match problem.field.as_str() {

@@ -1,4 +1,4 @@
-//! Health check and smoke tests as a part of the file.
+//! The health check and the smoke tests, as a part of the file.
 
 use std::{collections::BTreeMap, fmt};
 
@@ -12,13 +12,13 @@ use crate::{
     problem::Problem,
 };
 
-/// Where health check and smoke tests stand.
+/// The place of the health check and the smoke tests.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(untagged)]
 pub enum Checks {
-    /// In a file of their own, in TOML; [`CheckSuite`] has every key.
+    /// A file of their own, in TOML; [`CheckSuite`] has every key.
     File(FilePath),
-    /// Here.
+    /// This table.
     Here(Box<ChecksSpec>),
 }
 
@@ -27,33 +27,33 @@ pub enum Checks {
 #[serde(default, deny_unknown_fields)]
 #[non_exhaustive]
 pub struct ChecksSpec {
-    /// The base URL, without user and password: they would stand in the journal.
+    /// The base URL, without user and password, which would stand in the journal.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub base_url: Option<String>,
     /// The `Host` header. Default: the URL's host.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub host: Option<String>,
-    /// Where requests are sent, if not to the URL's host.
+    /// The host that requests are sent to, if not the URL's host.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub connect_to: Option<ConnectTo>,
-    /// Headers of every request, such as that of the test route. Default: none.
+    /// Headers of every request, such as the header of the test route. Default: none.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub headers: BTreeMap<Name, HeaderValue>,
-    /// Asked until it is good so many times in a row.
+    /// The health check: asked until it has passed `successes` times in a row.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub health: Option<HealthCheckSpec>,
-    /// Each is asked once, after the health check.
+    /// The smoke tests: each is asked once, after the health check.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub smoke: Vec<SmokeTestSpec>,
 }
 
-/// The value of a header. A secret comes from the environment, and is taken out of every report.
+/// The value of a header. A secret comes from the environment, and every report leaves it out.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(untagged)]
 pub enum HeaderValue {
     /// A text.
     Text(String),
-    /// What a variable of the environment holds when the checks run.
+    /// The value of a variable of the environment when the checks run.
     Secret(Variable),
 }
 
@@ -74,35 +74,35 @@ pub struct Variable {
     pub env: Name,
 }
 
-/// A want of one header of an answer.
+/// A condition on one header of an answer.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(untagged)]
 pub enum WantedHeader {
-    /// `true`: it is there.
+    /// `true`: the header must be there.
     There(bool),
-    /// It has this value.
+    /// The header must have this value.
     Value(String),
 }
 
-/// The statuses that are good: 200, `"2xx"`, or a list of both.
+/// The good statuses: a status such as 200, a class such as `"2xx"`, or a list of these.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(untagged)]
 pub enum StatusWant {
-    /// One.
+    /// One status.
     Number(i64),
-    /// One, or a class such as `2xx`.
+    /// One status, or a class such as `2xx`.
     Text(String),
-    /// Any of several.
+    /// Any of several statuses and classes.
     Several(Vec<StatusPart>),
 }
 
-/// A status, or a class of them.
+/// A status, or a class of statuses.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(untagged)]
 pub enum StatusPart {
-    /// One.
+    /// One status.
     Number(i64),
-    /// One, or a class such as `2xx`.
+    /// One status, or a class such as `2xx`.
     Text(String),
 }
 
@@ -110,26 +110,26 @@ pub enum StatusPart {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(untagged)]
 pub enum WantedTexts {
-    /// One.
+    /// One text.
     One(String),
-    /// All of these.
+    /// All of these texts.
     All(Vec<String>),
 }
 
-/// A want of one place of an answer in JSON.
+/// A condition on one place of an answer in JSON.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct JsonWant {
     /// The place, by RFC 9535, such as `$.response`. It must be there.
     pub path: String,
-    /// It must be this.
+    /// The value must be this.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub equals: Option<Value>,
-    /// It must be at least this.
+    /// The value must be at least this.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<f64>")]
     pub at_least: Option<Number>,
-    /// It must be at most this.
+    /// The value must be at most this.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<f64>")]
     pub at_most: Option<Number>,
@@ -147,28 +147,28 @@ macro_rules! request {
             /// The method. Default: GET.
             #[serde(default, skip_serializing_if = "Option::is_none")]
             pub method: Option<String>,
-            /// Headers of this request. Default: those of all.
+            /// Headers of this request. Default: the headers of every request.
             #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
             pub headers: BTreeMap<Name, HeaderValue>,
             /// The body. Default: none.
             #[serde(default, skip_serializing_if = "Option::is_none")]
             pub body: Option<String>,
-            /// The time of one try. Default: 5 seconds for health, 10 for a smoke test.
+            /// The time-out of one request. Default: 5 seconds for the health check, 10 for a smoke test.
             #[serde(default, skip_serializing_if = "Option::is_none")]
             pub timeout: Option<Span>,
-            /// The statuses that are good. Default: 200.
+            /// The good statuses. Default: 200.
             #[serde(default, skip_serializing_if = "Option::is_none")]
             pub status: Option<StatusWant>,
             /// Headers of the answer: `true`, or the value. Default: any.
             #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
             pub answer_headers: BTreeMap<Name, WantedHeader>,
-            /// What the answer must hold as JSON. Default: anything.
+            /// Conditions on the answer as JSON. Default: none.
             #[serde(default, skip_serializing_if = "Vec::is_empty")]
             pub json: Vec<JsonWant>,
-            /// Texts that the answer must hold. Default: any.
+            /// Texts that the answer must hold. Default: none.
             #[serde(default, skip_serializing_if = "Option::is_none")]
             pub body_contains: Option<WantedTexts>,
-            /// The answer may take so long. Default: the time-out.
+            /// The longest time of an answer. Default: the time-out.
             #[serde(default, skip_serializing_if = "Option::is_none")]
             pub max_latency: Option<Span>,
         }
@@ -181,10 +181,10 @@ request! {
         /// How many good answers in a row are wanted. Default: 3, since one may be luck.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         pub successes: Option<i64>,
-        /// From one try to the next. Default: 10 seconds.
+        /// The interval of the requests. Default: 10 seconds.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         pub every: Option<Span>,
-        /// When it is given up. Default: 5 minutes.
+        /// How long the service may take to become healthy. Default: 5 minutes.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         pub deadline: Option<Span>,
     }
@@ -193,14 +193,14 @@ request! {
 request! {
     /// A smoke test.
     SmokeTestSpec {
-        /// What people call it.
+        /// The name of the test for people.
         pub name: Name,
     }
 }
 
 impl ChecksSpec {
-    /// The suite, read by the reader of its own files, so that both say the same. The problems' fields are
-    /// those of this table.
+    /// Returns the suite, read by the reader of check files, so that both forms give the same problems. The
+    /// fields of the problems are those of this table.
     pub(super) fn suite(
         &self,
         variable: impl Fn(&str) -> Option<String>,
@@ -211,7 +211,7 @@ impl ChecksSpec {
     }
 }
 
-/// The same problems under their fields.
+/// Returns the problems of a check file as problems of a specification.
 pub(super) fn problems(error: SpecError) -> Vec<Problem> {
     let problems = error.problems().iter();
     let problem = |one: &crate::check::SpecProblem| {

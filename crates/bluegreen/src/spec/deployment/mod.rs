@@ -1,4 +1,4 @@
-//! How a side's service is deployed, as a part of the file.
+//! The deployment of a side's service, as a part of the file.
 
 mod check;
 mod checks;
@@ -31,11 +31,11 @@ use crate::{
     preflight::Acceptance,
 };
 
-/// How a side's service is deployed: which image, by which definitions, checked by what.
+/// How a side's service is deployed: the image, the definitions and the checks.
 ///
-/// In a file it stands in its side, as `[side.NAME.deployment]`; the side's `service` says what is deployed.
-/// Every field may be left out: then the image is given or named when it is deployed, the task definition is
-/// a copy of what runs, and nothing is checked but that the rollout ends well.
+/// In a file this is the table `[side.NAME.deployment]` of its side; the side's `service` is deployed.
+/// Every field may be left out: then the command that deploys names the image, the task definition is
+/// a copy of the running one, and the only check is that the rollout ends well.
 ///
 /// # Examples
 ///
@@ -63,7 +63,7 @@ use crate::{
 /// let deployment = spec.deployment(&side)?;
 /// assert_eq!(deployment.load()?.plan().health().successes, 5);
 ///
-/// // What is missing is told with its place.
+/// // A missing field is reported with its place.
 /// let error = MigrationSpec::from_toml(&spec.to_toml().replace("service", "namespace"));
 /// let told = error.unwrap_err().to_string();
 /// assert!(told.contains("side.fastapi.deployment: the side names no service"), "{told}");
@@ -76,23 +76,23 @@ pub struct DeploymentSpec {
     /// The repository in ECR. Needed unless an image is given.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub repository: Option<Name>,
-    /// Make the repository if it is absent. Default: no, since a misspelt name would make one.
+    /// Create the repository if it is absent. Default: no, since a misspelt name would create a new one.
     #[serde(skip_serializing_if = "is_default")]
     pub create_repository: bool,
     /// The folder that is built. Default: the folder of this file.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub context: Option<FilePath>,
-    /// The Dockerfile. Default: that of the context.
+    /// The Dockerfile. Default: `Dockerfile` in the context.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub dockerfile: Option<FilePath>,
-    /// The platform that is built for, such as `linux/amd64`. Default: that of the engine.
+    /// The platform of the image, such as `linux/amd64`. Default: the platform of the engine that builds.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub platform: Option<Name>,
-    /// Arguments of the build: `NAME=VALUE`, or `NAME` with the value that the environment has. No secrets:
-    /// they stand in the journal and in the image. Default: none.
+    /// Arguments of the build: `NAME=VALUE`, or `NAME` for the value of the environment variable. No secrets:
+    /// arguments stand in the journal and in the image. Default: none.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub build_args: Vec<BuildArg>,
-    /// The tag of the image. Default: the commit, with `-dirty` if files differ from it.
+    /// The tag of the image. Default: the commit, with `-dirty` if files differ from the commit.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tag: Option<ImageTag>,
     /// Build even if the registry has the tag already. Default: no.
@@ -101,57 +101,58 @@ pub struct DeploymentSpec {
     /// An image by its digest, instead of a build: `REPOSITORY@sha256:…`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub image: Option<ImageRef>,
-    /// The further tag that the image gets once it has proved itself; `""` for none. Default: `latest`.
+    /// The further tag that the image gets once it has proved itself; `""` for no tag. Default: `latest`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub also_tag: Option<AlsoTag>,
-    /// The container that gets the image. Default: the one behind the load balancer.
+    /// The container that gets the image. Default: the container behind the load balancer.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub container: Option<Name>,
-    /// A file with the task definition, JSON as the AWS CLI prints it. Default: a copy of what runs.
+    /// A file with the task definition, JSON as the AWS CLI prints it. Default: a copy of the running
+    /// definition.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub task_definition: Option<FilePath>,
     /// A file with the definition of the service, for its first deployment: JSON as
     /// `aws ecs create-service --cli-input-json` takes it. Default: none, so the service must be there.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub service_definition: Option<FilePath>,
-    /// Fields or values of these files that are newer than this program's model of AWS, by the paths that
-    /// refusals name. They are sent as they are. Default: none.
+    /// Fields or values of these files that this program does not know, since AWS has added them later, by
+    /// the paths that refusals name. They are sent as they are. Default: none.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub accept_unknown: Vec<Name>,
     /// The health check and the smoke tests: a file of their own, or a table here. Default: none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub checks: Option<Checks>,
-    /// The base URL, instead of that of the checks.
+    /// The base URL, instead of the base URL of the checks.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub url: Option<Name>,
-    /// The `Host` header, instead of that of the checks.
+    /// The `Host` header, instead of the `Host` header of the checks.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub host: Option<Name>,
-    /// Where requests are sent, instead of to the host of the URL, such as the load balancer's own name.
-    /// Certificates are checked against the host of the URL.
+    /// The host that requests are sent to, instead of the host of the URL, such as the load balancer's own
+    /// name. Certificates are checked against the host of the URL.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub connect_to: Option<ConnectTo>,
-    /// Headers of every request, such as that of the test route. Default: those of the checks.
+    /// Headers of every request, such as the header of the test route. Default: the headers of the checks.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub headers: BTreeMap<Name, HeaderValue>,
-    /// How often a rollout is looked at. Default: 10 seconds; the AWS CLI's waiter takes 15.
+    /// The interval of looks at a rollout. Default: 10 seconds; the AWS CLI's waiter takes 15.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub poll_every: Option<Span>,
-    /// How long a rollout may take before the service is put back. Default: 20 minutes, since large images
-    /// and slow health checks outlast the 10 of the AWS CLI's waiter.
+    /// How long a rollout may take before the service is rolled back. Default: 20 minutes, since large images
+    /// and slow health checks outlast the 10 minutes of the AWS CLI's waiter.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rollout_deadline: Option<Span>,
     /// How long a rollback may take before a person must look. Default: 30 minutes.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rollback_deadline: Option<Span>,
-    /// What happens on Ctrl-C, SIGTERM or an `abort` after the service was changed. Default: roll back.
+    /// What to do on Ctrl-C, SIGTERM or an `abort` after the service was changed. Default: roll back.
     #[serde(skip_serializing_if = "is_default")]
     pub on_cancel: OnCancel,
-    /// How long the surroundings wait after SIGTERM before they kill: shortly before, the program says what
-    /// the service runs. Default: not known.
+    /// How long the CI system or the host waits after SIGTERM before it kills the process. Shortly before the
+    /// kill, the program says what the service runs. Default: not known.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub grace: Option<Span>,
-    /// Risks that are taken, by the names that refusals give them, such as `in-place`. Default: none.
+    /// Accepted risks, by the names that refusals give them, such as `in-place`. Default: none.
     #[serde(skip_serializing_if = "BTreeSet::is_empty")]
     pub accept: BTreeSet<Acceptance>,
 }

@@ -1,4 +1,4 @@
-//! From a deployment's specification to its roles.
+//! Making the roles of a deployment from its specification.
 
 use std::{
     fmt, fs,
@@ -24,7 +24,7 @@ use crate::{
 
 type Output = Arc<dyn Fn(&str) + Send + Sync>;
 
-/// A deployment with all of its files read: its plan, and what makes its roles.
+/// A deployment with all of its files read: its plan, and the makers of its roles.
 #[derive(Clone)]
 #[must_use]
 pub struct DeploymentParts {
@@ -46,7 +46,7 @@ impl fmt::Debug for DeploymentParts {
 }
 
 impl ServiceDeployment {
-    /// Reads the files that it names, and the variables that its checks need. Calls nothing.
+    /// Reads the files that the specification names, and the variables that its checks need. Calls nothing.
     ///
     /// # Errors
     ///
@@ -56,7 +56,7 @@ impl ServiceDeployment {
         self.load_with(|name| std::env::var(name).ok())
     }
 
-    /// [`load`](Self::load) with variables of your own, such as when a file is only looked at.
+    /// [`load`](Self::load) with variables of your own: for a program that only shows a file, for example.
     ///
     /// # Errors
     ///
@@ -102,7 +102,7 @@ impl ServiceDeployment {
             });
             Some(unknown().fold(read.ok()?, ServiceSpec::accept_unknown))
         });
-        // Which image a deployment sets is known only once the service was looked at.
+        // Only a read of the service shows which container's image the deployment replaces.
         let is_image = |one: &Finding| one.message.contains("].image: ");
         let of_task = task_definition.as_ref().map(TaskDefinition::findings);
         let of_task = of_task.unwrap_or_default().into_iter();
@@ -137,7 +137,7 @@ impl ServiceDeployment {
         }
     }
 
-    /// The checks, with what goes over them.
+    /// Returns the checks, with URL, host and headers of the deployment in place of their own.
     fn checks(
         &self,
         file: Option<(PathBuf, String)>,
@@ -175,7 +175,7 @@ impl ServiceDeployment {
             }
             Ok(suite) => Some(suite),
             Err(problems) => {
-                // Some were found without the variables already.
+                // Some problems were found already, without the variables.
                 let new = problems.into_iter().filter(|one| !found.contains(one));
                 let new: Vec<_> = new.collect();
                 found.extend(new);
@@ -191,7 +191,7 @@ impl ServiceDeployment {
         }
     }
 
-    /// The folder that is built.
+    /// The folder to build.
     fn context(&self) -> PathBuf {
         match (&self.spec.context, &self.folder) {
             (Some(context), _) => self.path(context),
@@ -201,7 +201,7 @@ impl ServiceDeployment {
     }
 }
 
-/// What stops among the findings of a file, as problems of the field that names it.
+/// Returns the findings of a file that stop a run, as problems of the field that names the file.
 fn refused(field: &str, findings: Vec<Finding>) -> impl Iterator<Item = Problem> {
     let stops = findings
         .into_iter()
@@ -215,13 +215,13 @@ impl DeploymentParts {
         &self.plan
     }
 
-    /// What it was made from.
+    /// The specification that the parts were made from.
     #[must_use]
     pub fn of(&self) -> &ServiceDeployment {
         &self.of
     }
 
-    /// Whether anything is asked once the rollout has ended.
+    /// Whether there are checks to ask once the rollout has ended.
     #[must_use]
     pub fn has_checks(&self) -> bool {
         self.checks.is_some()
@@ -233,13 +233,13 @@ impl DeploymentParts {
         self
     }
 
-    /// What deploys the service.
+    /// Returns the deployer of the service.
     #[must_use]
     pub fn deployer(&self, aws: &Aws) -> EcsServiceDeployer {
         let spec = &self.of.spec;
         let (cluster, service) = (&self.of.service.cluster, &self.of.service.name);
         let mut deployer = EcsServiceDeployer::new(aws, cluster, service);
-        // Without a client the platform of some images is not known, which is said then.
+        // Without a client the platform of some images is not known; the preflight says so then.
         if let Ok(client) = aws.http() {
             deployer = deployer.with_http_client(client);
         }
@@ -266,7 +266,7 @@ impl DeploymentParts {
         deployer
     }
 
-    /// What builds and pushes, if there is a repository.
+    /// Returns the builder, which builds and pushes the image, if there is a repository.
     #[must_use]
     pub fn builder(&self, aws: &Aws) -> Option<DockerImageBuilder> {
         let spec = &self.of.spec;
@@ -299,12 +299,12 @@ impl DeploymentParts {
         })
     }
 
-    /// Where the image comes from: by digest, or built under its commit. Asks git for the commit, unless
+    /// Returns the source of the image: a digest, or a build under a tag. Asks git for the commit, unless
     /// there is a tag.
     ///
     /// # Errors
     ///
-    /// `Invalid` if there is neither an image nor a repository. Else as [`git_tag`].
+    /// `Invalid` if there is neither an image nor a repository. Other kinds as [`git_tag`].
     ///
     /// # Cancel safety
     ///
@@ -320,13 +320,13 @@ impl DeploymentParts {
             Some(tag) => tag.clone(),
             None => git_tag(&*aws.commands(), &context).await?,
         };
-        // What a dirty tree holds no tag says twice.
+        // Two builds of a dirty tree have the same tag and may differ, so such an image is not reused.
         let reuse = !spec.rebuild && !tag.as_str().ends_with("-dirty");
         let request = BuildRequest::new(context, tag);
         Ok(ImageSource::Build { request, reuse })
     }
 
-    /// Whether it is known which image is deployed.
+    /// Checks that the specification names an image or a repository.
     ///
     /// # Errors
     ///
@@ -341,7 +341,7 @@ impl DeploymentParts {
         Err(self.of.told(vec![problem]))
     }
 
-    /// The deployment with every role: deployer, builder and checks, and this AWS's clock.
+    /// Returns the deployment with every role: deployer, builder and checks, and with the clock of `aws`.
     ///
     /// # Errors
     ///

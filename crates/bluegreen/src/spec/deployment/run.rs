@@ -1,4 +1,4 @@
-//! From a deployment's specification to a run: everything wired, and fenced by the journal's lease.
+//! Making a run of a deployment's specification: everything wired, and fenced by the journal's lease.
 
 use serde::{Deserialize, Serialize};
 
@@ -14,19 +14,19 @@ use crate::{
     store::{Holder, JournalStore, Lease, Take},
 };
 
-/// What a journal keeps of how a deployment's run was started.
+/// The record of how a deployment's run was started, as its journal keeps it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
 pub struct DeploymentOrigin {
     /// The specification, with the tag that was built.
     pub deployment: ServiceDeployment,
-    /// What was to be done.
+    /// The purpose of the run.
     #[serde(default)]
     pub act: DeploymentAct,
 }
 
-/// What a run is to do.
+/// The purpose of a run.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
@@ -34,25 +34,26 @@ pub enum DeploymentAct {
     /// Deploy.
     #[default]
     Deploy,
-    /// Put the service back to what ran before the last deployment, or to this revision.
+    /// Roll the service back to the revision that ran before the last deployment, or to a named revision.
     Undo {
-        /// The revision, if it is not the one before.
+        /// The named revision.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         to: Option<RevisionId>,
     },
 }
 
 impl DeploymentOrigin {
-    /// What stands in the first record of a run.
+    /// Reads the origin from the records of a run.
     ///
     /// # Errors
     ///
-    /// `Invalid` if it is no journal of a deployment, or its run was not started from a specification.
+    /// `Invalid` if `records` are no journal of a deployment, or the run was not started from a
+    /// specification.
     pub fn of(records: &[Record]) -> Result<Self> {
         serde_json::from_value(origin_of(records)).map_err(|error| {
             let message = "read how the run was started: it was not started from a specification";
-            let hint = "resume it with the program that started it, or deploy again, which finds what \
-                was done";
+            let hint = "resume the run with the program that started it, or deploy again: work that \
+                was done is found";
             Error::new(ErrorKind::Invalid, message)
                 .with_source(error)
                 .with_hint(hint)
@@ -62,7 +63,7 @@ impl DeploymentOrigin {
 
 /// A run that holds the service's journal and is ready: run it, or add to it first.
 #[derive(Debug)]
-#[must_use = "a run does nothing until it is run, and holds the journal"]
+#[must_use = "it does nothing until `run` is called, and holds the journal"]
 pub struct DeploymentRun {
     deployment: Deployment,
     lease: Lease,
@@ -71,7 +72,7 @@ pub struct DeploymentRun {
     notes: Vec<String>,
 }
 
-/// What a run that is ready does.
+/// The work of a run that is ready.
 #[derive(Debug)]
 enum Work {
     Deploy(ImageSource),
@@ -79,9 +80,9 @@ enum Work {
 }
 
 impl ServiceDeployment {
-    /// Makes a run ready: reads all files, holds account and region, takes the service's journal in `store`,
-    /// and wires builder, registry, deployer, checks, lease and fence. `by` is who is responsible. What an
-    /// earlier run left unproved is proved by this one, or put back.
+    /// Makes a run ready: reads all files, checks account and region, takes the service's journal in `store`,
+    /// and wires builder, registry, deployer, checks, lease and fence. `by` names the person or job that is
+    /// responsible. A revision that an earlier run left unproved is proved by this run, or rolled back.
     ///
     /// A service with live traffic is refused by the run's preflight, unless `in-place` is accepted.
     ///
@@ -91,13 +92,14 @@ impl ServiceDeployment {
     ///
     /// # Cancel safety
     ///
-    /// Dropping it may leave the journal taken by nobody that lives; it is free again after
+    /// Dropping the call may leave the journal taken without a holder that lives; the lease expires after
     /// [`EXPIRY`](crate::store::EXPIRY).
     ///
     /// # Examples
     ///
-    /// On the simulated AWS. On the real one only the first lines differ: `Aws::from_env()`, a deployment from
-    /// a file by [`MigrationSpec::deployment`](crate::spec::MigrationSpec::deployment), and `aws.journals(…)`.
+    /// On the simulated AWS. On the real AWS only the first lines differ: `Aws::from_env()`, a deployment
+    /// from a file by [`MigrationSpec::deployment`](crate::spec::MigrationSpec::deployment), and
+    /// `aws.journals(…)`.
     ///
     /// ```
     /// # #[cfg(feature = "sim")]
@@ -138,13 +140,13 @@ impl ServiceDeployment {
         parts.ready(aws, lease, DeploymentAct::Deploy, by).await
     }
 
-    /// Makes the service's newest run in `store` ready to go on, by the specification that stands in its
-    /// journal: of this one only service, account, region and folder count. What was done is found, and not
-    /// done twice.
+    /// Makes the service's newest run in `store` ready to continue, by the specification in its
+    /// journal: of `self`, only service, account, region and folder count. Work that was done is found, and
+    /// not done twice.
     ///
     /// # Errors
     ///
-    /// As [`start`](Self::start); also if there is no run, or it was not started from a specification.
+    /// As [`start`](Self::start); also if there is no run, or the run was not started from a specification.
     ///
     /// # Cancel safety
     ///
@@ -187,7 +189,7 @@ impl ServiceDeployment {
     ) -> std::result::Result<Lease, StartError> {
         self.held(aws).await?;
         if !store.is_shared() && !aws.is_simulated() {
-            let message = "the journal keeps no controller on another machine out";
+            let message = "the journal does not keep out a controller on another machine";
             let finding = Finding::refusal_unless(Acceptance::SingleHost, message);
             if finding.stops(&self.spec.accept) {
                 return Err(StartError::Refused(finding));
@@ -200,11 +202,11 @@ impl ServiceDeployment {
 }
 
 impl DeploymentParts {
-    /// Makes a run ready that has taken its journal itself. The lease is let go if it cannot be.
+    /// Makes a run ready for a caller that has taken the journal itself. Releases the lease on an error.
     ///
     /// # Errors
     ///
-    /// As [`ServiceDeployment::start`]. An undo is made ready whatever its journal holds: where it goes is
+    /// As [`ServiceDeployment::start`]. For an undo, a bad journal is no error: the target of a rollback is
     /// kept with the service.
     ///
     /// # Cancel safety
@@ -247,7 +249,7 @@ impl DeploymentParts {
         };
         let mut kept = self.of.clone();
         if let Work::Deploy(ImageSource::Build { request, .. }) = &work {
-            // Whoever goes on may be at another commit.
+            // The process that resumes the run may be at another commit.
             kept.spec.tag = Some(request.tag.clone());
         }
         let origin = DeploymentOrigin {
@@ -263,14 +265,15 @@ impl DeploymentParts {
     }
 }
 
-/// Whatever an earlier process left unproved, this run proves or puts back. An undo needs nothing of that.
+/// Adds the work that an earlier process left undone, so that this run proves it or rolls it back. An undo
+/// can do without that.
 async fn going_on(
     deployment: Deployment,
     lease: &Lease,
     act: &DeploymentAct,
 ) -> Result<(Deployment, Vec<String>)> {
     let is_undo = matches!(act, DeploymentAct::Undo { .. });
-    let without = |why: String| vec![format!("rolling back without what the journal says: {why}")];
+    let without = |why: String| vec![format!("rolling back without the journal: {why}")];
     let records = match lease.newest_run().await {
         Ok(records) => records,
         Err(error) if is_undo => {
@@ -287,7 +290,7 @@ async fn going_on(
     }
     let deployment = deployment.goes_on_from(&records);
     let deployment = deployment.map_err(|error| {
-        let message = "go on from the journal, which does not replay";
+        let message = "continue from the journal, which does not replay";
         Error::new(ErrorKind::Refused, message).with_source(error)
     })?;
     Ok((deployment, Vec::new()))
@@ -300,35 +303,35 @@ impl DeploymentRun {
         self
     }
 
-    /// A handle by which the run can be cancelled, aborted, left or stopped.
+    /// A handle to cancel, abort, leave or stop the run.
     #[must_use]
     pub fn handle(&self) -> ControlHandle {
         self.deployment.handle()
     }
 
-    /// What a person should know before it runs.
+    /// Notes that a person should read before the run.
     #[must_use]
     pub fn notes(&self) -> &[String] {
         &self.notes
     }
 
-    /// Runs it to its end and lets the journal go; see [`Deployment::run_image`] and
+    /// Runs the deployment to its end and releases the journal; see [`Deployment::run_image`] and
     /// [`Deployment::roll_back`].
     ///
     /// # Errors
     ///
-    /// As these.
+    /// As these two.
     ///
     /// # Cancel safety
     ///
-    /// As these.
+    /// As these two.
     pub async fn run(self) -> std::result::Result<DeploymentOutcome, DeploymentError> {
         let ended = match self.work {
             Work::Deploy(source) => self.deployment.run_image(source).await,
             Work::Undo(to) => self.deployment.roll_back(self.by, to).await,
         };
-        // The last record says so already if the run has ended well; a failure is told by the next one who
-        // takes it.
+        // A run that ended well has released the lease already. If this release fails, the next controller
+        // that takes the journal is told that it is held.
         let _ = self.lease.release().await;
         ended
     }

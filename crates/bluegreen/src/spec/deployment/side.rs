@@ -1,4 +1,4 @@
-//! Which service of a file is deployed, and where a new side is to stand.
+//! The service of a file that is deployed, and the place of a new side.
 
 use serde::{Deserialize, Serialize};
 
@@ -13,31 +13,31 @@ use crate::{
     spec::{Account, FilePath, Group, MigrationSpec, Name, Service, SpecError, StartError, target},
 };
 
-/// The deployment of one service: what stands in a file about it, or what a program says.
+/// The deployment of one service, from a file or from a program.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
 pub struct ServiceDeployment {
     /// The service.
     pub service: Service,
-    /// The side whose service it is, if it is that of a file.
+    /// The side of the service, if it comes from a file.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub side: Option<Name>,
-    /// The account that it is in. With credentials of another one, nothing is called.
+    /// The account of the service. With credentials of another account, a run is refused.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub account: Option<Account>,
-    /// The region that it is in.
+    /// The region of the service.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub region: Option<Name>,
-    /// The folder from which the paths of `spec` are meant. Default: that of the process.
+    /// The folder at which relative paths of `spec` start. Default: the folder of the process.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub folder: Option<FilePath>,
-    /// How it is deployed.
+    /// How the service is deployed.
     pub spec: DeploymentSpec,
 }
 
 impl ServiceDeployment {
-    /// The deployment of a service that stands in no file.
+    /// The deployment of a service that is in no file.
     #[must_use]
     pub fn new(service: Service, spec: DeploymentSpec) -> Self {
         Self {
@@ -50,14 +50,14 @@ impl ServiceDeployment {
         }
     }
 
-    /// The same, with paths that are meant from this folder: that of the file.
+    /// Sets the folder at which relative paths start: the folder of the file.
     #[must_use]
     pub fn within(mut self, folder: FilePath) -> Self {
         self.folder = Some(folder);
         self
     }
 
-    /// How the file calls a field of `spec`, such as `side.fastapi.deployment.checks`.
+    /// Returns the name of a field of `spec` in the file, such as `side.fastapi.deployment.checks`.
     #[must_use]
     pub fn field(&self, field: &str) -> String {
         match &self.side {
@@ -73,7 +73,7 @@ impl ServiceDeployment {
         })
     }
 
-    /// The name of the service's journal in a store.
+    /// Returns the name of the service's journal in a store.
     #[must_use]
     pub fn log_name(&self, aws: &Aws) -> String {
         let region = aws.region().unwrap_or_default();
@@ -81,12 +81,12 @@ impl ServiceDeployment {
         format!("ecs {region} {cluster}/{name}")
     }
 
-    /// Whether AWS is asked in the account and the region that the file names. A simulation is in any.
+    /// Checks that `aws` is in the account and the region that the file names. A simulation always passes.
     ///
     /// # Errors
     ///
-    /// [`StartError::Spec`] if it is another one. [`StartError::Failed`] if an account is named, and STS does
-    /// not say whose credentials these are.
+    /// [`StartError::Spec`] if account or region differ. [`StartError::Failed`] if an account is named, and
+    /// STS does not say whose credentials these are.
     ///
     /// # Cancel safety
     ///
@@ -99,8 +99,8 @@ impl ServiceDeployment {
         if let (Some(wanted), true) = (&self.account, found.is_empty()) {
             let caller = aws.caller().await.map_err(|error| {
                 let failure = Failure::from(&error);
-                let message = format!("tell whether this is account {wanted}: {failure}");
-                let hint = "let STS be reached, or leave `account` out of the file";
+                let message = format!("check that this is account {wanted}: {failure}");
+                let hint = "make sure that STS can be reached, or leave `account` out of the file";
                 Error::new(error.kind(), message).with_hint(hint)
             })?;
             let own = caller.split(':').nth(4).unwrap_or_default();
@@ -117,7 +117,7 @@ impl ServiceDeployment {
     }
 }
 
-/// Where a new side is to stand: what [`GreenPlace`](crate::aws::alb::GreenPlace) takes.
+/// The place to make for a new side: the input of [`GreenPlace`](crate::aws::alb::GreenPlace).
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct PlaceToMake {
@@ -127,19 +127,19 @@ pub struct PlaceToMake {
     pub blue: TargetGroupArn,
     /// The name of the new side.
     pub side: Name,
-    /// Its target group, which may not be there yet.
+    /// The new side's target group, which may not exist yet.
     pub green: Group,
 }
 
-/// A side with its target group in the rule and the weight of that, if it is there.
+/// A side with its target group in the rule and that group's weight, if the rule forwards to it.
 type Standing<'s> = (&'s Name, Option<(TargetGroupArn, u32)>);
 
 impl MigrationSpec {
-    /// The deployment of a side's service. Its account and its region are those of the file, or of its rule.
+    /// Returns the deployment of a side's service, in the account and the region of the file, or of its rule.
     ///
     /// # Errors
     ///
-    /// [`SpecError`] if the file is not valid, has no such side, or says nothing of its deployment.
+    /// [`SpecError`] if the file is not valid, has no such side, or has no deployment for the side.
     pub fn deployment(&self, side: &Name) -> std::result::Result<ServiceDeployment, SpecError> {
         self.check()?;
         let names: Vec<&str> = self.sides.keys().map(Name::as_str).collect();
@@ -177,13 +177,13 @@ impl MigrationSpec {
         })
     }
 
-    /// The side that a deployment is for, if none is named: the one without traffic. One read of the load
+    /// Returns the side without traffic, which a deployment is for if no side is named. One read of the load
     /// balancer.
     ///
     /// # Errors
     ///
-    /// `Invalid` if the file is not valid. `Refused` if both sides get traffic, or none does. Else what the
-    /// read answers.
+    /// `Invalid` if the file is not valid. `Refused` if both sides get traffic, or no side does. Other kinds
+    /// if the read failed.
     ///
     /// # Cancel safety
     ///
@@ -199,20 +199,20 @@ impl MigrationSpec {
             _ => {
                 let names: Vec<&str> = self.sides.keys().map(Name::as_str).collect();
                 let message = match serving {
-                    0 => "no side gets traffic, so the rule does not say which one is deployed",
-                    _ => "both sides get traffic, so there is none to deploy beside the other",
+                    0 => "no side gets traffic, so the rule does not say which side to deploy",
+                    _ => "both sides get traffic, so no side is free to be deployed",
                 };
                 let hint = match serving {
-                    0 => format!("name it: {}", names.join(" or ")),
-                    _ => "let the migration end, or put it back by `rollback`".to_owned(),
+                    0 => format!("name the side: {}", names.join(" or ")),
+                    _ => "let the migration end, or put it back with `rollback`".to_owned(),
                 };
                 Err(Error::new(ErrorKind::Refused, message).with_hint(hint))
             }
         }
     }
 
-    /// Where a new side is to stand. Without a name, it is the side without traffic. One read of the load
-    /// balancer.
+    /// Returns the place to make for a new side: `side`, or else the side without traffic. One read of the
+    /// load balancer.
     ///
     /// # Errors
     ///
@@ -237,8 +237,8 @@ impl MigrationSpec {
         let blue = standing.into_iter().find(|(name, _)| **name != side);
         let blue = blue.and_then(|(name, group)| Some((name, group?.0)));
         let (_, blue) = blue.ok_or_else(|| {
-            let message = format!("the other side than `{side}` is not in the rule");
-            let hint = "a new side stands beside one that serves: name the rule that leads to it";
+            let message = format!("the rule does not forward to the other side of `{side}`");
+            let hint = "a new side is placed beside a side that serves: name the rule of that side";
             Error::new(ErrorKind::Refused, message).with_hint(hint)
         })?;
         Ok(PlaceToMake {

@@ -71,7 +71,7 @@ json = [{ path = "$.a", equals = { b = [1, "c"] }, atleast = 1 }]
             "line 10, column 1: ~repositry: is not known (did you mean `repository`?)",
             "line 11, column 21: ~create_repository: is a text, not true or false",
             "line 12, column 11: ~context: is not a path (such as `task-definition.json`)",
-            "line 13, column 15: ~build_args[0]: is not an argument of a build (NAME=VALUE, or NAME for that of the environment)",
+            "line 13, column 15: ~build_args[0]: is not an argument of a build (NAME=VALUE, or NAME for the value of the environment variable)",
             "line 14, column 7: ~tag: `a b` is not a tag: up to 128 letters, digits, `_`, `.` and `-`, the first neither `.` nor `-` (a commit is best)",
             "line 15, column 12: ~also_tag: `-x` is not a tag: up to 128 letters, digits, `_`, `.` and `-`, the first neither `.` nor `-` (a commit is best)",
             "line 16, column 9: ~image: `chatbot:latest` names no digest; a tag can move to another image (REPOSITORY@sha256:…, as a push prints it)",
@@ -277,7 +277,7 @@ fn p14_every_world_ends_by_the_specification_as_promised() {
     }
 }
 
-/// A run is killed before its update; another process goes on by the journal alone, with the commit of then,
+/// A run is killed before its update; another process continues by the journal alone, with that commit,
 /// though the specification says something else by now.
 #[tokio::test]
 async fn p05_a_killed_run_is_resumed_by_the_specification_of_its_journal() {

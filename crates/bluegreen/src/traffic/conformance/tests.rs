@@ -273,7 +273,7 @@ async fn everything_that_failed_is_said_at_once() {
     assert!(
         text.starts_with(
             "the splitter fails 12 of 12 behaviours:\n\
-             - sees all traffic on blue where it is: observe failed: look: no key (denied)\n"
+             - sees all traffic on blue if blue has it all: observe failed: look: no key (denied)\n"
         ),
         "{text}"
     );

@@ -11,14 +11,14 @@ use crate::{preflight::Finding, service::Update};
 enum Chance {
     /// The outstanding action works; a check says this.
     Works(bool),
-    /// The outstanding action fails. A change without an answer happens now, later by so many
-    /// seconds, or never.
+    /// The outstanding action fails. A change without an answer happens now, this many seconds
+    /// later, or never.
     Fails(ErrorKind, Option<u64>),
     /// A third party deploys.
     ThirdParty,
-    /// Reads are so many seconds old from now on.
+    /// Reads are this many seconds old from now on.
     Lag(u64),
-    /// The next read is so many seconds old, once.
+    /// The next read is this many seconds old, once.
     Once(u64),
     Control(Control),
     /// A survey refuses.
