@@ -117,7 +117,7 @@ async fn a_holder_that_is_stopped_or_dead_does_not_answer_and_that_is_said() {
     let (code, said, words) = ask(&world, &journal, &rule, &["abort", "--wait", "3s"]);
     assert_eq!(code, Some(3), "{words}");
     assert_eq!(said.unwrap()["answer"], Value::Null);
-    assert!(words.contains("not answered within 3 s"), "{words}");
+    assert!(words.contains("no answer within 3 s"), "{words}");
     assert!(words.contains("`rollback`"), "{words}");
     signal(&child, "-KILL");
     child.wait().unwrap();

@@ -109,7 +109,7 @@ async fn every_verb_works_with_the_file_alone() {
     let words = said(&mut back, 0, &out);
     let blue = world.topology.blue.name();
     assert!(
-        words.contains(&format!("everything is to go to {blue}")),
+        words.contains(&format!("putting everything on {blue}")),
         "{words}"
     );
     assert_eq!(world.topology.weights(&rule).await, (100, 0), "{words}");

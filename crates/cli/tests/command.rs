@@ -360,7 +360,7 @@ fn verbs_one_after_the_other_see_the_same_simulated_world() {
         .concat(),
     );
     assert!(
-        said.contains("everything is to go to chatbot-flask-tg"),
+        said.contains("putting everything on chatbot-flask-tg"),
         "{said}"
     );
     let said = run(10, &["status", "--wait"]);
@@ -398,7 +398,7 @@ fn a_divided_rule_without_a_journal_is_shown_without_a_way_back() {
     run(&["init", "--sim", "divided"]);
     let said = run(&["status"]);
     assert!(
-        said.contains("nothing says which side served before"),
+        said.contains("it is not known which side served before"),
         "{said}"
     );
     assert!(!said.contains("modify-rule"), "{said}");

@@ -191,35 +191,38 @@ fn an_option_that_means_nothing_to_what_is_asked_is_bad() {
     for (words, wanted) in [
         (
             &["--sim", "--undo", "--tag", "x"][..],
-            "--tag: means nothing to --undo",
+            "--tag: has no meaning with --undo",
         ),
         (
             &["--sim", "--only", "smoke", "--in-place"],
-            "--in-place: means nothing to --only",
+            "--in-place: has no meaning with --only",
         ),
         (
             &["--resume", "--image", "x"],
-            "--image: means nothing to --resume",
+            "--image: has no meaning with --resume",
         ),
         (
             &["--resume", "--sim"],
-            "--resume: the simulated world ended with its process",
+            "--resume: cannot be used with --sim",
         ),
         (
             &["--sim", "--undo", "--dry-run"],
-            "--dry-run: does not go with --undo",
+            "--dry-run: cannot be used with --undo",
         ),
-        (&["--sim", "--to", "a:1"], "--to: says where an undo goes"),
-        (&["--speed", "max"], "--speed: is for a simulated world"),
+        (
+            &["--sim", "--to", "a:1"],
+            "--to: names the revision of an undo",
+        ),
+        (&["--speed", "max"], "--speed: is only for a simulated AWS"),
         (
             &["--sim", "--cluster", "c"],
-            "--cluster: the simulated world has its own",
+            "--cluster: cannot be used with --sim: the simulated AWS has its own",
         ),
         (
             &["rollback", "--cluster", "c"],
-            "it is `bluegreen deploy --undo`",
+            "use `bluegreen deploy --undo`",
         ),
-        (&["prepare"], "it is `bluegreen prepare`"),
+        (&["prepare"], "use `bluegreen prepare`"),
     ] {
         let (_, err) = ends(folder.path(), 2, &[&["deploy"], words].concat());
         assert!(err.contains(wanted), "{wanted} in\n{err}");
