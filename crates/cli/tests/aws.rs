@@ -257,7 +257,7 @@ fn a_plan_that_outlasts_its_credentials_is_refused_before_anything_is_called() {
     assert!(
         notes
             .iter()
-            .any(|note| note.contains("nothing says when they end")),
+            .any(|note| note.contains("their end is not known")),
         "{said}"
     );
 }
