@@ -174,7 +174,10 @@ async fn the_page_answers_this_machine_alone() {
 async fn the_page_is_not_opened_to_others() {
     let address = "0.0.0.0:0".parse().expect("an address");
     let error = page::listen(address).await.expect_err("it has no log-in");
-    assert!(error.to_string().contains("no loopback address"), "{error}");
+    assert!(
+        error.to_string().contains("not a loopback address"),
+        "{error}"
+    );
 }
 
 /// The page on a free port.

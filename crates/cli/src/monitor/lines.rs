@@ -54,7 +54,7 @@ impl Lines {
                 None => String::new(),
             };
             line.push_str(&part("roll back", &gate.harm));
-            line.push_str(&part("go on", &gate.proof));
+            line.push_str(&part("pass step", &gate.proof));
         }
         if self.shown.as_ref() == Some(&line) {
             return;
