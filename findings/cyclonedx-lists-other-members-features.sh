@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
-# cargo-cyclonedx 0.5.9 (crates.io): the list of components of one workspace member has crates that are not
-# in it, if another member, or a test, turns on a feature of a library that they share.
+# cargo-cyclonedx 0.5.9 (crates.io): the list of components of one workspace member names crates that are not
+# part of it, if another member, or a test, turns on a feature of a library that both use.
 #
-# `cargo build --package` goes by the features that the package itself asks for; the tool goes by `cargo
-# metadata`, which puts those of all members together, tests included. So a scanner that reads the list warns
-# of crates that were never compiled into the program.
+# `cargo build --package` uses the features that the package itself asks for; the tool uses `cargo metadata`,
+# which joins the features of all members, tests included. So a scanner that reads the list warns of crates
+# that were never compiled into the program.
 #
-# Seen: `cargo tree` of `program` has `library` alone, and its list has `itoa` too, which only `other` asks for.
-# In such lists the tool also leaves the path of the folder where it ran.
+# Seen: `cargo tree` of `program` shows only `library`, but the list of `program` names `itoa` too, for which
+# only `other` asks. The list also holds the path of the folder in which the tool ran.
 set -euo pipefail
 version=0.5.9
 work=$(mktemp -d)

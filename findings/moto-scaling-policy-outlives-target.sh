@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
-# moto 5.2.5 (PyPI), Application Auto Scaling of an ECS service: what a test of scaling meets there.
+# moto 5.2.5 (PyPI), Application Auto Scaling of an ECS service: two differences from AWS.
 #
 # 1. A scaling policy outlives the scalable target that it belongs to. AWS deletes the policies with the
 #    target (https://docs.aws.amazon.com/autoscaling/application/APIReference/API_DeregisterScalableTarget.html),
-#    so a test that registers a service anew finds a policy that on AWS would not be there.
-# 2. A minimum above the maximum is taken and kept, so a test of "raise the minimum to what runs" passes
-#    here for a service that runs more tasks than its maximum.
+#    so a test that registers a service again finds a policy that AWS would have deleted.
+# 2. A minimum above the maximum is accepted and kept. So a test that raises the minimum to the number of
+#    running tasks passes here, even if more tasks run than the maximum.
 #
 # Seen: the policy's name after deregistration, and `20 9` as minimum and maximum.
 set -euo pipefail

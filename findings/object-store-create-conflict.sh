@@ -2,12 +2,12 @@
 # object_store 0.14.2 (crates.io): a conditional create on S3 that is refused with 409
 # ConditionalRequestConflict comes back as `AlreadyExists`, although nothing is stored under that name.
 #
-# S3 answers 412 if the object is there, and 409 if another request on the key was under way; after a 409
-# the same request is to be sent again
+# S3 answers 412 if the object exists, and 409 if another request on the key was under way; after a 409
+# the client should send the same request again
 # (https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes.html). The crate sends it again
-# for conditional updates (`PutMode::Update`), and not for creates (`PutMode::Create`). So a program that
-# uses a create as a lock, and takes `AlreadyExists` for "another one was first", reads an object that does
-# not exist.
+# for conditional updates (`PutMode::Update`), but not for creates (`PutMode::Create`). So a program that
+# uses a create as a lock takes `AlreadyExists` as "another process was first", and then reads an object
+# that does not exist.
 #
 # Seen: `create: AlreadyExists, then head: NotFound` after the 409, and after a 412
 # `create: AlreadyExists, then head: found`.
@@ -16,7 +16,7 @@ work=$(mktemp -d)
 server=
 trap '[ -z "$server" ] || kill "$server" 2>/dev/null; rm -rf "$work"' EXIT
 
-# An S3 of two keys: `busy` is refused once with 409, `taken` is there.
+# An S3 of two keys: creates of `busy` are refused with 409, and `taken` exists.
 cat > "$work/s3.py" <<'PY'
 import http.server, pathlib, sys
 
