@@ -2,9 +2,9 @@
 
 Usage: serve.py moto|ministack
 
-The port is bound here and handed over as an open socket, so nobody else can take it in
-between. The server ends when its standard input does: however the process that started it
-ends, no server is left behind.
+The port is bound here and handed over as an open socket, so that no other process can take it
+in between. The server ends when its standard input is closed, so it never outlives the process
+that started it.
 """
 
 import os
@@ -23,14 +23,14 @@ def serve_moto(listening):
     from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
     from werkzeug.serving import make_server
 
-    # It lists its folders for each request, which is a third of its time; they stay the same.
+    # moto lists its folders for each request, a third of its time, although the folders do not change.
     modules = list(backends.list_of_moto_modules())
     backends.list_of_moto_modules = lambda: modules
 
     app = DomainDispatcherApplication(create_backend_app)
     one = threading.Lock()
 
-    # Its state has no locks: while one request walks a listing, another may change it.
+    # moto's state has no locks: while one request walks a list, another may change the list.
     def one_at_a_time(environ, start_response):
         with one:
             return [b"".join(app(environ, start_response))]
@@ -43,7 +43,7 @@ def serve_moto(listening):
 def serve_ministack(listening):
     import asyncio
 
-    # Without it the server answers CloudWatch in the wrong encoding and loses what it is given.
+    # Without cbor2 the server answers CloudWatch in the wrong encoding and loses the metrics that it gets.
     import cbor2  # noqa: F401
     from hypercorn.asyncio import serve
     from hypercorn.config import Config
@@ -62,7 +62,7 @@ def main():
     port = listening.getsockname()[1]
     os.environ["MOTO_PORT"] = os.environ["GATEWAY_PORT"] = str(port)
     os.environ["BIND_HOST"] = "127.0.0.1"
-    # A listener of its own on a fixed port.
+    # Otherwise ministack opens a listener on a fixed port.
     os.environ["IOT_MTLS_ENABLED"] = "0"
     print(port, flush=True)
     sys.stdout = sys.stderr

@@ -1,4 +1,4 @@
-//! `bluegreen deploy`, `prepare` and `lint` by a file, as a newcomer meets them.
+//! `bluegreen deploy`, `prepare` and `lint` with a file, as a new user meets them.
 
 #![expect(clippy::unwrap_used, reason = "all of it is test code")]
 
@@ -47,7 +47,7 @@ fn ends(folder: &Path, code: i32, words: &[&str]) -> (String, String) {
     (out, err)
 }
 
-/// A folder with the file and what it names.
+/// A folder with the file and every file that it names.
 fn folder() -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     for (name, text) in [
@@ -172,7 +172,7 @@ fn a_file_is_deployed_in_a_world_and_options_go_over_it() {
     assert!(err.contains("side.flask.deployment: is missing"), "{err}");
 }
 
-/// All that stands in the files of a folder.
+/// The text of all files of a folder.
 fn walk(folder: &Path) -> String {
     let mut text = String::new();
     for entry in fs::read_dir(folder).unwrap() {

@@ -22,7 +22,7 @@ use crate::{
 const EVERY: Duration = Duration::from_secs(2);
 /// The exit code of a run that put everything back.
 const ROLLED_BACK: u8 = 10;
-/// The exit code if the controller is silent, so it is not known where traffic ends.
+/// The exit code if the controller is silent, so the end of the run is not known.
 const NOT_KNOWN: u8 = 20;
 
 /// Waits for the end of the newest run, and returns its exit code.
