@@ -40,7 +40,7 @@ simulated AWS.
 
 Examples:
   bluegreen migrate --sim               a healthy migration, simulated
-  bluegreen migrate --sim green-errors  a simulated one that is rolled back
+  bluegreen migrate --sim green-errors  a simulated rollback
   bluegreen init --rule-arn ARN         write ./bluegreen.toml from a rule
   bluegreen plan                        show how long each step takes
   bluegreen migrate                     run the migration of that file

@@ -237,7 +237,10 @@ fn what_a_file_says_is_not_said_by_an_option_beside_it() {
     let words = [&["migrate", "--file", &path], &words[..]].concat();
     let (_, err) = ends_with(2, &words);
     for field in ["--blue-target-group", "--green-target-group"] {
-        assert!(err.contains(&format!("{field}: is what")), "{err}");
+        assert!(
+            err.contains(&format!("{field}: cannot be used with")),
+            "{err}"
+        );
     }
     let (_, err) = ends_with(2, &["migrate", "--sim", "--to", "django"]);
     assert!(err.contains("the sides are fastapi and flask"), "{err}");

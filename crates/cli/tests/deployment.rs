@@ -230,7 +230,7 @@ fn an_option_that_means_nothing_to_what_is_asked_is_bad() {
     let words = ["prepare", "--sim", "--blue-target-group", "x"];
     let (_, err) = ends(folder.path(), 2, &words);
     assert!(
-        err.contains("--blue-target-group: names something real"),
+        err.contains("--blue-target-group: cannot be used with --sim"),
         "{err}"
     );
 }

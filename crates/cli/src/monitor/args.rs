@@ -19,7 +19,7 @@ pub(crate) struct Cli {
     pub(crate) groups: Groups,
     #[command(flatten)]
     pub(crate) journal: ReadJournal,
-    /// Run one on a simulated AWS; keys control it.
+    /// Run a migration on a simulated AWS; keys control it.
     #[arg(long, value_name = "SCENARIO", num_args = 0..=1, default_missing_value = "healthy",
           help_heading = OPTIONS, conflicts_with_all = ["replay", "name", "file", "rule_arn", "listener_arn"])]
     pub(crate) sim: Option<String>,
@@ -56,7 +56,7 @@ pub(crate) struct Cli {
     /// Print plain lines even on a terminal.
     #[arg(long, help_heading = OPTIONS)]
     pub(crate) plain: bool,
-    /// Operator named for the keys [default: $USER].
+    /// Operator who uses the keys [default: $USER].
     #[arg(long, env = "USER", hide_env = true, value_name = "NAME", default_value = "operator",
           hide_default_value = true, help_heading = OPTIONS)]
     pub(crate) operator: String,
