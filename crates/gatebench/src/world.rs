@@ -13,7 +13,7 @@ const MEDIAN_MS: f64 = 120.0;
 const SIGMA: f64 = 0.5;
 /// The fraction of blue's requests that are slow: a request is slow above blue's 90th percentile.
 const SLOW: f64 = 0.10;
-/// Failed requests are counted for this many minutes: a bad release that stays would cost more and more.
+/// Failed requests are counted for this many minutes: a promoted bad release costs more with each minute.
 pub(crate) const HORIZON: usize = 60;
 /// How many minutes of blue are known from before the migration.
 const PAST: usize = 240;

@@ -15,7 +15,7 @@ use crate::Shared;
 
 /// Looks at a split and lets gates judge it, as a migration would, and changes nothing.
 ///
-/// The watcher does not know the plan: it takes each change of the split as the begin of a step, and
+/// The watcher does not know the plan: it takes each change of the split as the start of a step, and
 /// its gates only advise.
 ///
 /// # Examples

@@ -149,7 +149,7 @@ pub(crate) fn speed(sim: Option<&Sim>, problems: &mut Vec<Problem>) -> Option<Sp
 pub(crate) fn listed(sim: &Sim) -> bool {
     let is_asked = sim.sim.as_deref() == Some("list");
     if is_asked {
-        let title = "The simulated worlds of --sim NAME, and how a migration in each ends:\n";
+        let title = "The scenarios for --sim NAME, each with its exit code:\n";
         let mut lines = vec![title.to_owned()];
         for scenario in Scenario::ALL {
             let (name, exit) = (scenario.name(), scenario.expected_exit());
