@@ -284,7 +284,7 @@ fn p05_killed_at_every_call_and_resumed_while_reads_lag_a_deployment_ends_where_
                 let journal = MemoryJournal::new();
                 let first = deployment(&simulation, plan()).journal(journal.clone());
                 let died = killed(first.run_image(source()), stop.reached()).await;
-                // With other waits a run may make fewer calls, so no call may be killed.
+                // With other waits a run may make fewer than `n` calls; then nothing was killed.
                 if died.is_some() {
                     continue;
                 }
