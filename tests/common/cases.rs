@@ -6,12 +6,12 @@ use std::{
     thread,
 };
 
-/// Runs every case on a paused clock of its own, on as many threads as there are cores, and gives
-/// what came of them, in no order.
+/// Runs every case on a paused clock of its own, on as many threads as there are cores, and returns
+/// the results, in no order.
 ///
 /// # Panics
 ///
-/// If a case does, after the others have ended.
+/// If a case panics, after the others have ended.
 pub(crate) fn each<C, T>(
     cases: impl IntoIterator<Item = C, IntoIter: Send>,
     run: impl AsyncFn(C) -> T + Sync,

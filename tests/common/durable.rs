@@ -1,4 +1,4 @@
-//! Migrations with a journal that outlives them: killed, resumed, and held against the promises.
+//! Migrations with a journal that outlives them: killed, resumed, and checked against the promises.
 
 use std::{
     collections::BTreeMap,
@@ -25,7 +25,7 @@ use tokio::sync::Notify;
 
 use super::{Gates, Hand, Run, gates, keeper, limit::within, requests::TestRequests};
 
-/// A store in memory that stops at one of its creates, or fails from one on.
+/// A store in memory that stops at one of its creates, or fails from one of them on.
 #[derive(Debug, Default)]
 pub(crate) struct TestStorage {
     records: Mutex<BTreeMap<u64, Vec<u8>>>,
@@ -33,7 +33,7 @@ pub(crate) struct TestStorage {
     stop: Mutex<Option<(u64, Moment)>>,
     reached: Notify,
     go_on: Notify,
-    /// Whether every operation gives way once, so that a test can order those of two controllers.
+    /// Whether every operation yields once, so that a test can order the operations of two controllers.
     gives_way: AtomicBool,
     fails: Mutex<Option<(u64, u64)>>,
 }
@@ -48,7 +48,7 @@ impl TestStorage {
         *self.stop.lock().expect("no panic") = Some((nth, moment));
     }
 
-    /// Lets whoever comes next do all of its creates.
+    /// Lets all later creates succeed.
     pub(crate) fn heal(&self) {
         *self.stop.lock().expect("no panic") = None;
         *self.fails.lock().expect("no panic") = None;
@@ -58,12 +58,12 @@ impl TestStorage {
         self.reached.notified().await;
     }
 
-    /// Lets the create that stops go on.
+    /// Lets the stopped create continue.
     pub(crate) fn go_on(&self) {
         self.go_on.notify_one();
     }
 
-    /// Lets every operation give way once before it happens.
+    /// Lets every operation yield once before it happens.
     pub(crate) fn give_way(&self) {
         self.gives_way.store(true, Ordering::SeqCst);
     }
@@ -74,7 +74,7 @@ impl TestStorage {
         }
     }
 
-    /// Lets the creates from `nth` on fail, so many.
+    /// Lets `count` creates fail, from `nth` on.
     pub(crate) fn fail(&self, nth: u64, count: u64) {
         *self.fails.lock().expect("no panic") = Some((nth, count));
     }
@@ -136,16 +136,16 @@ impl RecordStorage for TestStorage {
     }
 }
 
-/// A world, its plan and its journal, worked on by one controller after the other.
+/// A world, its plan and its journal, on which one controller after the other works.
 pub(crate) struct Durable {
     pub(crate) simulation: Simulation,
     pub(crate) plan: MigrationPlan,
     pub(crate) storage: Arc<TestStorage>,
     pub(crate) events: Arc<Mutex<Vec<Event<MigrationEvent>>>>,
     rule_before: String,
-    /// After so many records a run writes a snapshot: few, so that resumes begin at many places.
+    /// The number of records after which a run writes a snapshot: few, so that resumes begin at many places.
     pub(crate) snapshot_after: u64,
-    /// Where its runs are asked for controls, if anywhere.
+    /// The requests for controls that its runs read, if there are any.
     pub(crate) requests: Option<Arc<TestRequests>>,
 }
 
@@ -162,7 +162,7 @@ impl Durable {
         }
     }
 
-    /// The journal, as who asks for a control has it too.
+    /// The journal, as a process that asks for a control opens it.
     pub(crate) fn log(&self) -> JournalLog {
         let log = self.storage.log();
         match &self.requests {
@@ -178,7 +178,7 @@ impl Durable {
         within("the taking of a journal", taken).await
     }
 
-    /// A controller that holds `lease`, and what it looks through.
+    /// A controller that holds `lease`, with its gates and its AWS.
     pub(crate) fn controller(&self, lease: &Lease, hand: Option<Hand>) -> (Migration, Gates, Aws) {
         let simulation = &self.simulation;
         let aws = simulation.aws().fenced(lease.clone());
@@ -215,7 +215,7 @@ impl Durable {
         (migration, gates, aws)
     }
 
-    /// Takes the journal and runs to the end.
+    /// Takes the journal's lease and runs to the end.
     pub(crate) async fn migrate(
         &self,
         name: &str,
@@ -226,7 +226,7 @@ impl Durable {
         within("a migration", run).await
     }
 
-    /// The same where the store may fail at the taking.
+    /// As [`Self::migrate`], for a store that may fail while the lease is taken.
     pub(crate) async fn try_migrate(
         &self,
         name: &str,
@@ -246,7 +246,7 @@ impl Durable {
         Ok(ended)
     }
 
-    /// Takes the journal over and goes on.
+    /// Takes the journal's lease over and continues the run.
     pub(crate) async fn resume(&self, name: &str) -> Result<MigrationOutcome, MigrationError> {
         let lease = self.take(name, Take::IfExpired).await.expect("silent");
         let ended = self.resume_with(&lease, name).await;
@@ -264,7 +264,7 @@ impl Durable {
         within("a resumed migration", run).await
     }
 
-    /// What the journal holds of the newest run.
+    /// The journal's records of the newest run.
     pub(crate) async fn records(&self) -> Vec<Record> {
         let lease = self.take("reader", Take::IfExpired).await.expect("silent");
         let records = lease.newest_run().await.expect("readable");
@@ -272,7 +272,7 @@ impl Durable {
         records
     }
 
-    /// Holds everything that happened against the promises, and says how it ended.
+    /// Checks everything that happened against the promises, and returns the exit code.
     pub(crate) async fn check(
         &self,
         ended: Result<MigrationOutcome, MigrationError>,
@@ -302,7 +302,7 @@ impl Durable {
             assert_eq!(self.simulation.changes().len(), 1, "P5");
             return 3;
         }
-        // What the journal tells is the whole story, whatever the killed process still said.
+        // The journal tells everything; the events of the killed process are not needed.
         let events = events_of(&records, &gates);
         let journal = MemoryJournal::new();
         for record in records {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use bluegreen::aws::sim::{Call, Lag, Simulation};
 
-/// What a migration and a deployment read of the state that they change.
+/// The calls by which a migration and a deployment read the state that they change.
 pub(crate) static READS: [Call; 4] = [
     Call::DescribeRules,
     Call::DescribeTargetHealth,
@@ -21,13 +21,13 @@ pub(crate) struct Lagging {
 }
 
 impl Lagging {
-    /// Makes a world lag like so, from its next write on.
+    /// Makes a world lag in this way, from its next write on.
     pub(crate) fn set(&self, simulation: &Simulation) {
         lagging(simulation, self.reads, self.lag);
     }
 }
 
-/// Makes these reads of a world lag, from its next write on, and gives the world back:
+/// Makes these reads of a world lag, from its next write on, and returns the world:
 /// `lagging(&world, &[Call::DescribeRules], Lag::reads(1))`.
 pub(crate) fn lagging<'a>(simulation: &'a Simulation, reads: &[Call], lag: Lag) -> &'a Simulation {
     for read in reads {

@@ -1,4 +1,4 @@
-//! Limits that say what did not end, so that no test hangs without a name.
+//! Limits that name the future that did not end, so that no test hangs without a name.
 
 use std::{
     collections::BTreeMap,
@@ -29,7 +29,7 @@ pub(crate) async fn within<T>(what: &str, future: impl Future<Output = T>) -> T 
     ended.unwrap_or_else(|_| panic!("{what} has not ended after {VIRTUAL:?} of virtual time"))
 }
 
-/// Something that the watchdog knows of while this lives.
+/// Registers a future with the watchdog, until this is dropped.
 struct Watched(u64);
 
 #[derive(Default)]
@@ -73,7 +73,7 @@ fn watch() {
         let all = all();
         let mut running = all.iter().flat_map(|all| all.running.values());
         if let Some((what, _)) = running.find(|(_, since)| since.elapsed() > REAL) {
-            // To standard error itself: what a test prints is only shown when it ends.
+            // To standard error itself: the output of a test is only shown once the test has ended.
             use std::io::Write as _;
             let _ = writeln!(std::io::stderr(), "{what} has not ended after {REAL:?}");
             process::abort();

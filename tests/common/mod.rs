@@ -1,4 +1,4 @@
-//! What the tiers on the simulated AWS share: running a migration, and holding every run against
+//! Code that the tiers on the simulated AWS share: it runs a migration, and checks every run against
 //! the promises.
 
 #![allow(dead_code, reason = "each tier uses its own part")]
@@ -31,7 +31,7 @@ use bluegreen::{
 
 use self::limit::within;
 
-/// A migration that has ended, with everything that there is to say of it.
+/// A migration that has ended, with everything that a test may check.
 pub(crate) struct Run {
     pub(crate) ended: Result<MigrationOutcome, MigrationError>,
     pub(crate) events: Vec<Event<MigrationEvent>>,
@@ -43,7 +43,7 @@ pub(crate) struct Run {
     rule_before: String,
 }
 
-/// What a test does when it sees an event: take the run in hand, or break the world.
+/// A test's reaction to an event: it controls the run, or breaks the world.
 pub(crate) type Hand = Box<dyn FnMut(&Event<MigrationEvent>, &ControlHandle, &Simulation) + Send>;
 
 pub(crate) type Gates = Vec<(GateId, Arc<dyn HealthGate>)>;
@@ -71,7 +71,7 @@ pub(crate) fn comparing_plan() -> MigrationPlan {
         .expect("valid")
 }
 
-/// What keeps blue's capacity, if blue is scaled: as `traffic_router` does it.
+/// The keeper of blue's capacity, if blue is scaled: as in `traffic_router`.
 pub(crate) fn keeper(aws: &Aws, simulation: &Simulation) -> Option<EcsCapacityKeeper> {
     let (cluster, service) = simulation.blue_service();
     let is_scaled = simulation.blue_minimum().is_some();
@@ -122,7 +122,7 @@ pub(crate) async fn run(
     run_under(simulation, plan, intent, hand, gates).await
 }
 
-/// The same under other gates.
+/// As [`run`], under other gates.
 pub(crate) async fn run_under(
     simulation: &Simulation,
     plan: MigrationPlan,
@@ -204,8 +204,8 @@ impl Run {
         shares.fold(0.0, f64::max)
     }
 
-    /// Holds the run against every promise that can be told from outside. `raced` says that a
-    /// stranger's write was put between a re-read and its write, which nothing can prevent.
+    /// Checks the run against every promise that can be seen from outside. `raced` says that a third
+    /// party's write came between a re-read and its write, which nothing can prevent.
     pub(crate) fn check_promises(&self, raced: bool) {
         self.check_order();
         self.check_rises();
@@ -234,7 +234,7 @@ impl Run {
         }
     }
 
-    /// Events are in total order without gaps, and time goes forward.
+    /// Events are in total order without gaps, and time never goes back.
     fn check_order(&self) {
         for (index, event) in self.events.iter().enumerate() {
             assert_eq!(event.seq, index as u64);
@@ -242,7 +242,7 @@ impl Run {
         assert!(self.events.is_sorted_by_key(|event| event.at));
     }
 
-    /// P1 and P2, from the events and from what the simulated world saw.
+    /// P1 and P2, from the events and from the changes in the simulated world.
     fn check_rises(&self) {
         let mut healthy = false;
         let mut overridden = false;
@@ -284,8 +284,8 @@ impl Run {
         }
     }
 
-    /// P10: nothing rises after a write without an answer before an observation. P4: no accepted
-    /// rise is written twice.
+    /// P10: after a write without an answer, nothing rises before an observation. P4: no accepted rise
+    /// is written twice.
     fn check_observes_after_failures(&self) {
         let mut blind = false;
         let mut accepted = None;
@@ -308,7 +308,7 @@ impl Run {
         }
     }
 
-    /// P4 and P5: what is reported is the live rule, or the report says that it may not be.
+    /// P4 and P5: the reported split is the live rule, or the report says that it may not be.
     fn check_last_split(&self) {
         let live = self.simulation.weights();
         let changes = self.simulation.changes();
@@ -316,7 +316,7 @@ impl Run {
         match &self.ended {
             Ok(outcome) => {
                 let report = outcome.report();
-                // What a stranger writes after the last read nobody can report.
+                // No run can report a third party's write after its last read.
                 let newest = changes.last().expect("the start at least");
                 let unread =
                     newest.by == Writer::Stranger && Some(newest.at) >= report.traffic_read_at;
@@ -349,7 +349,7 @@ impl Run {
         }
     }
 
-    /// P7: after somebody else's write this run writes no more.
+    /// P7: after a third party's write this run writes no more.
     fn check_strangers(&self, raced: bool) {
         let changes = self.simulation.changes();
         let stranger = changes
@@ -377,7 +377,7 @@ impl Run {
     }
 }
 
-/// A plan that is over in a few minutes and looks once a minute.
+/// A plan that takes a few minutes and looks once a minute.
 pub(crate) fn short_plan() -> bluegreen::migration::MigrationPlanBuilder {
     let minutes = |n: u64| std::time::Duration::from_secs(n * 60);
     MigrationPlan::builder()

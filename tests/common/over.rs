@@ -1,4 +1,4 @@
-//! AWS over a connection of a test's own: the SDK is real, no socket is behind it.
+//! AWS over a test's own connection: the SDK is real, but there is no socket.
 
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_credential_types::{Credentials, provider::SharedCredentialsProvider};

@@ -1,4 +1,4 @@
-//! Running a deployment on the simulated AWS, and holding every run against the promises.
+//! Runs a deployment on the simulated AWS, and checks every run against the promises.
 
 use std::sync::{Arc, Mutex};
 
@@ -18,14 +18,14 @@ use bluegreen::{
 
 use super::limit::within;
 
-/// A deployment that has ended, with everything that there is to say of it.
+/// A deployment that has ended, with everything that a test may check.
 pub(crate) struct Release {
     pub(crate) ended: Result<DeploymentOutcome, DeploymentError>,
     pub(crate) events: Vec<Event<DeploymentEvent>>,
     pub(crate) simulation: Simulation,
     pub(crate) journal: MemoryJournal,
     before: Option<(String, u32)>,
-    /// Deployments that had begun before.
+    /// The number of deployments that had begun before.
     begun: usize,
 }
 
@@ -100,7 +100,7 @@ pub(crate) async fn deploy_file(simulation: &Simulation, file: &str) -> Release 
     release_by(deployer, simulation, plan(), intent, None, &[]).await
 }
 
-/// Deploys again after a process that left these records.
+/// Deploys again, after a process that wrote these records.
 pub(crate) async fn deploy_again(simulation: &Simulation, records: &[Record]) -> Release {
     let intent = Intent::Deploy { image: source() };
     release_after(simulation, plan(), intent, None, records).await
@@ -194,7 +194,7 @@ impl Release {
         last.map(ToString::to_string).unwrap_or_default()
     }
 
-    /// Holds the run against every promise that any run must keep.
+    /// Checks the run against every promise that each run must keep.
     pub(crate) fn check_promises(&self) {
         self.check_what_runs();
         self.check_writes();
@@ -202,7 +202,7 @@ impl Release {
         self.check_secrets();
     }
 
-    /// P4 and P5: what is reported is what runs.
+    /// P4 and P5: the reported revision is the revision that runs.
     fn check_what_runs(&self) {
         let live = self.simulation.runs();
         let words = self.last_words();
@@ -254,7 +254,7 @@ impl Release {
         all.into_iter().skip(self.begun).map(|(_, by)| by)
     }
 
-    /// P7 and P10: one way there and one way back at most, and nothing after a stranger.
+    /// P7 and P10: at most one update and one rollback, and no write after a third party's.
     fn check_writes(&self) {
         let writers: Vec<Writer> = self.writers().collect();
         let ours = writers.iter().filter(|by| **by == Writer::Caller).count();

@@ -1,4 +1,4 @@
-//! A place for requests in memory that fails or hangs when it is told to.
+//! A place for requests in memory that fails or hangs on demand.
 
 use std::{
     collections::BTreeMap,
@@ -14,7 +14,7 @@ use bluegreen::{
     engine::{LARGEST_REQUEST, RequestAnswer, RequestStorage},
 };
 
-/// What becomes of calls.
+/// The behaviour of calls.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) enum Mood {
     #[default]
@@ -42,17 +42,17 @@ pub(crate) struct TestRequests {
 }
 
 impl TestRequests {
-    /// What becomes of lists from now on.
+    /// Sets the behaviour of lists from now on.
     pub(crate) fn lists(&self, mood: Mood) {
         *self.lists.lock().expect("no panic") = mood;
     }
 
-    /// What becomes of the holder's answers from now on.
+    /// Sets the behaviour of the holder's answers from now on.
     pub(crate) fn answers(&self, mood: Mood) {
         *self.answers.lock().expect("no panic") = mood;
     }
 
-    /// Puts an object there, as who may write there can.
+    /// Puts an object there, as any process with write access can.
     pub(crate) fn put(&self, name: &str, bytes: impl Into<Vec<u8>>) {
         let mut objects = self.objects.lock().expect("no panic");
         objects.insert(name.to_owned(), bytes.into());
@@ -63,7 +63,7 @@ impl TestRequests {
         objects.get(name).cloned()
     }
 
-    /// How often it was listed.
+    /// How often requests were listed.
     pub(crate) fn listed(&self) -> u64 {
         self.listed.load(Ordering::SeqCst)
     }

@@ -1,5 +1,5 @@
 //! The behaviour suite for splitters, on the load balancer's adapter and the simulated AWS. The
-//! emulator tier runs the same suite, which is what keeps the simulation honest.
+//! emulator tier runs the same suite, which keeps the simulation honest.
 
 use std::sync::Mutex;
 
@@ -16,7 +16,7 @@ use bluegreen::{
     },
 };
 
-/// A world that is made anew at each reset.
+/// A world that each reset builds again.
 #[derive(Debug)]
 struct World {
     make: fn() -> SimulationBuilder,

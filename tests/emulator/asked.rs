@@ -1,4 +1,4 @@
-//! The real program asks another one of itself for controls, through S3.
+//! The real program asks another process of the same program for controls, through S3.
 
 use std::{fs, process::Child};
 
@@ -31,7 +31,7 @@ fn holder(world: &World, journal: &str, rule: &RuleArn, name: &str) -> Child {
     child
 }
 
-/// Asks, and returns the exit code, what was said as data, and what was said to people.
+/// Asks, and returns the exit code, the output as data, and the output for people.
 fn ask(
     world: &World,
     journal: &str,
@@ -83,7 +83,7 @@ async fn a_run_is_controlled_from_another_process_through_s3() {
             (code, &said["done"]),
             (Some(if is_done { 0 } else { 3 }), &is_done.into())
         );
-        // STS says who asks.
+        // STS names the caller.
         let who = said["request"]["who"].as_str().unwrap();
         assert!(
             who.contains("arn:aws:sts::") || who.contains("arn:aws:iam::"),
@@ -104,7 +104,7 @@ async fn a_run_is_controlled_from_another_process_through_s3() {
     );
 }
 
-/// What nobody answers is told as that, with what to do then.
+/// A request without an answer is reported, with what to do.
 #[tokio::test]
 async fn a_holder_that_is_stopped_or_dead_does_not_answer_and_that_is_said() {
     let Some(world) = place().await else {
@@ -117,7 +117,7 @@ async fn a_holder_that_is_stopped_or_dead_does_not_answer_and_that_is_said() {
     let (code, said, words) = ask(&world, &journal, &rule, &["abort", "--wait", "3s"]);
     assert_eq!(code, Some(3), "{words}");
     assert_eq!(said.unwrap()["answer"], Value::Null);
-    assert!(words.contains("not answered within 3 s"), "{words}");
+    assert!(words.contains("no answer within 3 s"), "{words}");
     assert!(words.contains("`rollback`"), "{words}");
     signal(&child, "-KILL");
     child.wait().unwrap();

@@ -1,4 +1,4 @@
-//! Credentials that nobody may ever see, over real HTTP, at every log level of every crate.
+//! Credentials that must never be visible, over real HTTP, at every log level of every crate.
 
 use std::{
     io,
@@ -46,7 +46,7 @@ impl<'a> MakeWriter<'a> for Log {
 const NAME: &str = "canary::p12_credentials_show_in_no_log_event_journal_error_or_debug";
 const ALONE: &str = "BLUEGREEN_TEST_ALONE";
 
-/// In a process of its own: whether a line is logged is decided once for all threads.
+/// In a process of its own: `tracing` decides once for all threads whether a line is logged.
 #[test]
 fn p12_credentials_show_in_no_log_event_journal_error_or_debug() {
     if std::env::var_os(ALONE).is_some() {
@@ -114,7 +114,7 @@ async fn move_under_every_log_level() {
     drop(logged);
 
     let log = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
-    // What is searched is there.
+    // The log holds lines, so the search below means something.
     assert!(log.contains("TRACE") && log.contains("ModifyRule"));
     let told = told.lock().unwrap().clone();
     let rest = format!(

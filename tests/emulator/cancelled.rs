@@ -1,5 +1,5 @@
 //! A CI runner cancels a job: SIGINT to the shell, SIGTERM 7.5 s later, and 2.5 s after that it kills the
-//! whole tree. Whatever of it reaches the program, traffic is on blue, or the next `rollback` puts it there.
+//! whole tree. For any signals that reach the program, traffic is on blue, or the next `rollback` restores.
 
 #![allow(
     clippy::print_stdout,
@@ -23,13 +23,13 @@ use crate::{
     proxy::store::{Mood, StoreProxy},
 };
 
-/// How many moments: `BLUEGREEN_CANCELS`, or 20.
+/// The number of moments: `BLUEGREEN_CANCELS`, or 20.
 fn cancels() -> usize {
     let given = std::env::var("BLUEGREEN_CANCELS").ok();
     given.and_then(|text| text.parse().ok()).unwrap_or(20)
 }
 
-/// What the step of the job says.
+/// The command of the job's step.
 #[derive(Debug, Clone, Copy)]
 enum Step {
     /// `bluegreen …`: the shell waits for it, and the program gets no signal.
@@ -69,7 +69,7 @@ fn cancelled(world: &World, rule: &RuleArn, number: usize, step: Step, at: At) {
     let _ = shell.wait();
 }
 
-/// Waits for the end, or until the runner loses its patience.
+/// Waits for the end of the child, for at most `grace`, as the runner does.
 fn ends_within(child: &mut Child, grace: Duration) {
     const PART: Duration = Duration::from_millis(50);
     let mut waited = Duration::ZERO;
@@ -79,7 +79,7 @@ fn ends_within(child: &mut Child, grace: Duration) {
     }
 }
 
-/// The command as a script of the shell, with the same surroundings.
+/// The command as a shell script, in the same environment.
 fn in_shell(job: &Command, step: Step, out: &std::path::Path) -> Child {
     let words = std::iter::once(job.get_program()).chain(job.get_args());
     let words = words.map(|word| format!("'{}'", word.to_str().unwrap()));

@@ -1,5 +1,5 @@
-//! Keeping a service's capacity over real HTTP, against `moto`: `ministack` has no Application Auto
-//! Scaling. Nothing is scaled there; what is written and read back is.
+//! Keeps a service's capacity over real HTTP, against `moto`: `ministack` has no Application Auto
+//! Scaling. `moto` scales nothing; the test checks the writes and their read back.
 
 use aws_sdk_applicationautoscaling::{
     Client,
@@ -17,7 +17,7 @@ use crate::harness::{self, Emulator, Endpoint};
 const CLUSTER: &str = "capacity";
 const SERVICE: &str = "blue";
 
-/// A service that is to run four tasks.
+/// Makes a service of four tasks.
 async fn service(endpoint: &Endpoint, name: &str) {
     let ecs = aws_sdk_ecs::Client::new(&endpoint.config);
     ecs.create_cluster()

@@ -1,8 +1,8 @@
 //! CloudWatch, over the binary protocol that the SDK speaks.
 //!
-//! What the emulator cannot: pages (it answers all at once), metric math, trimmed means (it
-//! silently gives the average), metrics that nobody put there. Those are tested against the
-//! simulation and at the seam.
+//! The emulator has no pages (it answers everything at once), no metric math, no trimmed means (it
+//! silently returns the average), and no metrics but those that a test publishes. These are tested
+//! against the simulation and at the seam.
 
 use aws_sdk_cloudwatch::{
     Client,
@@ -25,7 +25,7 @@ use crate::harness::{self, Emulator, Endpoint};
 const NAMESPACE: &str = "AWS/ApplicationELB";
 const MINUTE: i64 = 60;
 
-/// A load balancer's metrics of a test's own: `balancer` keeps tests apart.
+/// The metrics of a test's own load balancer: the name `balancer` keeps tests apart.
 struct Metrics {
     raw: Client,
     aws: Aws,
@@ -78,7 +78,7 @@ impl Metrics {
     }
 }
 
-/// The start of a whole minute, so many minutes ago.
+/// The start of the whole minute that was `minutes` minutes ago.
 fn minutes_ago(minutes: i64) -> i64 {
     let now = SystemClock.now().as_second();
     now - now.rem_euclid(MINUTE) - minutes * MINUTE
@@ -114,7 +114,7 @@ async fn what_was_published_comes_back_by_minute_and_group() {
         .send()
         .await
         .unwrap();
-    // The emulator answers in one page, whatever is asked.
+    // The emulator answers every request in one page.
     assert_eq!(output.next_token(), None);
     let series: Vec<(&str, Vec<(i64, f64)>)> = output
         .metric_data_results()
@@ -203,7 +203,7 @@ async fn the_balancers_metrics_are_counted_by_minute_and_side() {
     assert_eq!(green.errors, Some(Tally::exact(3)));
     assert_eq!(green.latency.unwrap().mean_ms(), Some(500.0));
     assert_eq!(buckets[0].sides.blue.errors, Some(Tally::exact(0)));
-    // Two requests without an answer may have been errors, and green got none in this minute.
+    // Two requests without an answer may have been errors, and green got no request in this minute.
     assert_eq!(buckets[1].sides.blue.errors, Some(Tally::between(0, 2)));
     assert_eq!(buckets[1].sides.green.requests, Some(0));
 }

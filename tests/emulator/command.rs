@@ -1,4 +1,4 @@
-//! The command, as a program that the tests beside it start.
+//! The command, as a program that the tests in this folder start.
 
 use std::process::ExitCode;
 

@@ -72,7 +72,7 @@ impl Fixture for OneRule {
         Ok(Box::new(splitter))
     }
 
-    /// But for the client secret, which the emulator drops where AWS keeps it.
+    /// Returns the rule, without the client secret: the emulator drops it, and AWS keeps it.
     async fn truth(&self) -> Result<Truth> {
         let (blue, green) = self.topology.weights(&self.rule).await;
         let weights = Sides { blue, green }.map(|weight| u32::try_from(weight).unwrap());
@@ -81,7 +81,7 @@ impl Fixture for OneRule {
             for config in action.authenticate_oidc_config.iter_mut() {
                 config.client_secret = None;
                 config.use_existing_client_secret = None;
-                // Its order is the map's own.
+                // The emulator returns these parameters in the order of a map.
                 config.authentication_request_extra_params = None;
             }
             for config in action.forward_config.iter_mut() {

@@ -32,7 +32,7 @@ async fn a_switch_is_armed_renewed_and_disarmed() {
         .with_notice(topic.parse().unwrap());
     let schedules = Client::new(&topology.endpoint.config);
 
-    // One that is not there is gone.
+    // To disarm a switch that does not exist is a success.
     switch.disarm().await.unwrap();
 
     let seen = splitter.observe().await.unwrap();
@@ -59,7 +59,7 @@ async fn a_switch_is_armed_renewed_and_disarmed() {
         let groups = &input["Actions"][0]["ForwardConfig"]["TargetGroups"];
         assert_eq!(groups[0]["Weight"], 100);
         assert_eq!(groups[1]["Weight"], 0);
-        // People are told at the same time.
+        // A notice to people is scheduled for the same time.
         let notice = format!("{name}-notice");
         let kept = schedules.get_schedule().name(notice).send().await.unwrap();
         assert_eq!(kept.schedule_expression(), Some(at.as_str()));
@@ -70,7 +70,7 @@ async fn a_switch_is_armed_renewed_and_disarmed() {
         assert!(input["Message"].as_str().unwrap().contains(rule.as_str()));
     }
 
-    // Somebody else changed the rule: what would be written is not made of that.
+    // A third party changed the rule: the switch must not be armed from the changed rule.
     topology.write(&rule, vec![topology.forward(30, 70)]).await;
     let late = "2030-01-05T10:00:00Z".parse().unwrap();
     let error = switch.arm(&seen, late).await.unwrap_err();

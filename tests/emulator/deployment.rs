@@ -1,8 +1,8 @@
 //! ECS and ECR over real HTTP, against `ministack`: the JSON that goes through the SDK, a
 //! registration without loss, a rollout to its end, and the way back.
 //!
-//! Its deployments are complete at once and it starts no tasks; how rollouts go on and fail is the
-//! simulation's matter.
+//! Its deployments are complete at once, and it starts no tasks; the course and the failures of
+//! rollouts are tested on the simulation.
 
 use async_trait::async_trait;
 use aws_sdk_ecr::types::ImageTagMutability;
@@ -186,8 +186,8 @@ async fn p03_what_was_registered_reads_back_the_same_through_the_wire() {
     );
 }
 
-/// A file in words that AWS converts is deployed once, however often it is run, and the way back
-/// leads to what ran before the first of these runs.
+/// A file whose values AWS converts is deployed once in any number of runs, and a rollback leads to
+/// the revision that ran before the first of them.
 #[tokio::test]
 async fn the_same_file_again_does_nothing_and_a_rollback_goes_to_what_ran_before() {
     let Some((endpoint, aws)) = start() else {
@@ -197,7 +197,7 @@ async fn the_same_file_again_does_nothing_and_a_rollback_goes_to_what_ran_before
     let words = DEFINITION.replace("\"chatbot-fastapi\"", "\"repeats\"");
     let words = words.replace("\"1024\"", "\"1 vCPU\"");
     let mut service: serde_json::Value = serde_json::from_str(SERVICE).unwrap();
-    // No balancer leads there.
+    // No load balancer sends traffic to it.
     service.as_object_mut().unwrap().remove("loadBalancers");
     let deployer = EcsServiceDeployer::new(&aws, "repeats", "repeats")
         .with_task_definition(TaskDefinition::from_json(&words).unwrap())
@@ -321,7 +321,7 @@ async fn a_registry_confirms_digests_and_moves_tags_only_where_they_may_move() {
     }
 }
 
-/// A blob of an image, wherever it is fetched.
+/// Answers every request for a blob of an image.
 #[derive(Debug)]
 struct Blob;
 
@@ -334,7 +334,7 @@ impl HttpClient for Blob {
     }
 }
 
-/// The platform of an image stands in its index, or in a blob that its manifest names.
+/// The platform of an image is named in its index, or in a blob that its manifest names.
 #[tokio::test]
 async fn the_platform_of_an_image_is_read_from_the_registry() {
     let Some((endpoint, aws)) = start() else {

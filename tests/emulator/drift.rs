@@ -1,4 +1,4 @@
-//! Somebody else writes, too.
+//! A third party writes to the same rule.
 
 use bluegreen::traffic::{Shift, Shifted};
 use bluegreen::{ErrorKind, TrafficSplitter as _, aws::alb::AlbRule};
@@ -68,7 +68,7 @@ async fn p07_any_other_change_of_the_rule_is_drift() {
     assert_eq!(topology.weights(&rule).await, (100, 0));
 }
 
-/// AWS refuses such a weight; the emulator takes it, as somebody's other tool might show it.
+/// AWS refuses such a weight; the emulator takes it, as another API might return it.
 #[tokio::test]
 async fn a_weight_that_is_none_is_refused() {
     let Some(topology) = Topology::new().await else {
@@ -96,8 +96,8 @@ async fn a_third_group_with_weight_is_refused() {
     assert_eq!(error.unwrap_err().kind(), ErrorKind::Refused);
 }
 
-/// Without a version to write against both may write. Whoever wrote last has read it back; the
-/// other one knows that it does not know.
+/// The API has no version to write against, so both may write. The last writer has read its split
+/// back; the other one reports that the split is not known.
 #[tokio::test]
 async fn p07_of_two_shifts_from_one_observation_the_last_one_stands() {
     let Some(topology) = Topology::new().await else {

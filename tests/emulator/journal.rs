@@ -38,7 +38,7 @@ async fn append(lease: &Lease, from: u64, to: u64) {
     }
 }
 
-/// What each emulator's S3 must give: asked of both, so that neither's quirk passes for S3.
+/// The behaviour of S3 that a journal needs: checked on both emulators, so that a quirk of one is noticed.
 async fn one_writes_and_another_goes_on(emulator: Emulator) {
     let Some(s3) = harness::start(emulator) else {
         return;
@@ -70,14 +70,14 @@ async fn one_writes_and_another_goes_on(emulator: Emulator) {
     assert_eq!(records[1_009].seq, 1_009);
     append(&bob, 1_010, 1_012).await;
 
-    // Who has let go writes nothing more.
+    // A controller that released its lease writes nothing more.
     let late = Record::new(1_010, Timestamp::UNIX_EPOCH, json!({ "entry": "late" }));
     ann.append(late).await.unwrap_err();
     ann.check().unwrap_err();
     let records = ours.newest_run().await.unwrap();
     assert_eq!(records.len(), 1_012, "P6");
 
-    // A holder says in the store how far its log reaches, and the end is found from there.
+    // A holder records in the store how far its log reaches, and readers find the end from there.
     tokio::select! {
         lost = bob.heartbeat() => panic!("{lost}"),
         () = sleep(Duration::from_millis(500)) => {}
@@ -86,13 +86,13 @@ async fn one_writes_and_another_goes_on(emulator: Emulator) {
     assert_eq!(standing.holder.as_ref(), Some(bob.holder()));
     bob.release().await.unwrap();
 
-    // The next run is short; what was before it goes, and nothing else.
+    // The next run is short. Only the records before it are pruned.
     let carl = take(&ours, "carl", Take::IfFree).await.unwrap();
     append(&carl, 0, 5).await;
     carl.release().await.unwrap();
     let keep = Keep::new(1, Timestamp::MAX);
     let pruned = theirs.prune(&keep, false, |_| {}).await.unwrap();
-    // Two claims, 1,012 entries, two that let go.
+    // Two leases taken, 1,012 entries, two leases released.
     assert_eq!((pruned.deleted, pruned.runs_kept), (1_016, 1));
     let again = theirs.prune(&keep, false, |_| {}).await.unwrap();
     assert_eq!(again.records, 0);
@@ -153,8 +153,8 @@ async fn a_bucket_that_is_not_there_is_named() {
     assert!(std::error::Error::source(&error).is_none(), "said once");
 }
 
-/// S3 refuses a conditional write with 409 if another one was under way, and keeps nothing then: the same
-/// request is to be sent again. A 412 says that the record is there.
+/// S3 refuses a conditional write with 409 if another write was under way, and stores nothing: the client
+/// must send the same request again. A 412 says that the record exists.
 #[tokio::test]
 async fn p05_p06_a_conflict_of_s3_means_again_and_a_burst_of_503_passes() {
     let Some(s3) = harness::start(Emulator::Moto) else {

@@ -28,27 +28,27 @@ use crate::{
     },
 };
 
-/// How many kills: `BLUEGREEN_KILLS`, or what fits into CI.
+/// The number of kills: `BLUEGREEN_KILLS`, or as many as fit into CI.
 fn kills() -> usize {
     let given = std::env::var("BLUEGREEN_KILLS").ok();
     given.and_then(|text| text.parse().ok()).unwrap_or(60)
 }
 
-/// So many at once: they mostly wait. Runs that have moved traffic ask once a second, and more of them would
-/// be more than the emulator answers.
+/// How many runs are alive at once: they mostly wait. A run that has moved traffic asks once a second, and
+/// the emulator could not answer more of them.
 const AT_ONCE: usize = 8;
 
 /// A moment of a run, by its own progress, so that it is the same on a busy machine.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct At {
-    /// So many events were told.
+    /// The number of events until this moment.
     pub(crate) events: usize,
-    /// Then as long again.
+    /// The time from that event to this moment.
     pub(crate) later: Duration,
 }
 
 impl At {
-    /// Anywhere in what a run does before it settles down to watch.
+    /// Returns a moment in the part of a run before it only watches.
     pub(crate) fn of(number: usize) -> Self {
         let random = (number as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15);
         Self {
@@ -61,10 +61,10 @@ impl At {
 /// When a run is killed.
 #[derive(Debug, Clone, Copy)]
 enum Moment {
-    /// Wherever it is then.
+    /// At this moment, in any state.
     Anywhere(At),
-    /// So long after green got its first requests. A run that ends before, since its store kept it out, is
-    /// begun anew.
+    /// This long after green got its first requests. A run that ends before that, because its store kept it
+    /// out, is started again.
     Moved(Duration),
 }
 
@@ -89,7 +89,7 @@ impl Moment {
     }
 }
 
-/// Whether green had requests when a run was killed, by what the run had said until then.
+/// Whether green had requests when a run was killed, by the run's events until then.
 fn is_moved(seen: &[Value]) -> bool {
     let last = |names: &[&str]| {
         let is_it = |event: &Value| names.iter().any(|name| event["event"] == *name);
@@ -99,8 +99,8 @@ fn is_moved(seen: &[Value]) -> bool {
     last(&["shifted"]).is_some() && last(&ends).is_none()
 }
 
-/// Starts a run, kills it at a moment, resumes it, tells that one to end, and gives its code, the last
-/// weights that it reported, and what was said.
+/// Starts a run, kills it at a moment, resumes it, tells the resumed run to end, and returns its exit code,
+/// the last weights that it reported, and its output.
 fn killed_and_resumed(
     world: &World,
     journal: &str,
@@ -125,7 +125,7 @@ fn killed_and_resumed(
         );
         if matches!(moment, Moment::Anywhere(_)) || moment.is_reached(&events(&killed)) {
             sleep(moment.later());
-            // SIGKILL; a run that has ended already is none the worse for it.
+            // SIGKILL; it changes nothing for a run that has ended already.
             let _ = child.kill();
             child.wait().unwrap();
             break;
@@ -140,7 +140,7 @@ fn killed_and_resumed(
         wait_for(
             || format!("end of the resumed run {number}"),
             || {
-                // Once it watches, it has gone on; that is enough.
+                // A run that watches has continued, which is enough.
                 let looks =
                     |event: &Value| event["event"] == "looked" && event["phase"] != "confirm";
                 let seen = events(&resumed);
@@ -154,7 +154,7 @@ fn killed_and_resumed(
         )
     };
     let mut status = resume();
-    // A store that fails at the taking lets nobody begin, and says so; it is done again.
+    // If the store fails while the lease is taken, the run does not begin, and is started again.
     for _ in 0..TRIES {
         let is_kept_out = status.code() == Some(3) && words(&resumed).contains("in journal");
         if !is_kept_out {
@@ -181,7 +181,7 @@ fn killed_and_resumed(
     }
 }
 
-/// A store that takes nothing for a while does so no longer than this many tries.
+/// The most tries for which the store refuses writes.
 const TRIES: u32 = 20;
 
 fn words(out: &Path) -> String {
@@ -202,7 +202,7 @@ async fn p05_p11_killed_over_real_http_and_resumed_no_run_ends_in_an_unknown_pla
         return;
     };
     let journal = world.folder.path().to_str().unwrap().to_owned();
-    // Half of them in what a run does before it watches, half while traffic is divided.
+    // Half of the kills come before a run only watches, half while traffic is divided.
     let moment = |number| match number % 2 {
         0 => Moment::Anywhere(At::of(number / 2)),
         _ => Moment::moved(number),
@@ -210,13 +210,13 @@ async fn p05_p11_killed_over_real_http_and_resumed_no_run_ends_in_an_unknown_pla
     ends_are_known(&world, &journal, kills(), moment).await;
 }
 
-/// Reads of the rule are late, and the store refuses or hangs writes for a while again and again.
+/// Reads of the rule are late, and again and again the store refuses or hangs writes for a while.
 #[tokio::test]
 async fn p05_p11_killed_where_reads_are_late_and_appends_fail_no_run_ends_in_an_unknown_place() {
     ends_are_known_where(Stale::ForTime(Duration::from_millis(700)), "killed-late").await;
 }
 
-/// The same where reads go back once.
+/// The same with reads that go back once to an older state.
 #[tokio::test]
 async fn p05_p11_killed_where_reads_go_back_and_appends_fail_no_run_ends_in_an_unknown_place() {
     ends_are_known_where(Stale::OnceAfter(Duration::from_secs(1)), "killed-back").await;
@@ -264,8 +264,8 @@ async fn ends_are_known_where(stale: Stale, bucket: &str) {
     moods.join().unwrap();
 }
 
-/// Kills so many runs, resumes each, and holds its end against what is live. Gives at how many kills
-/// green had requests.
+/// Kills `count` runs, resumes each, and compares its end with the live rule. Returns the number of kills at
+/// which green had requests.
 async fn ends_are_known(
     world: &World,
     journal: &str,

@@ -24,7 +24,7 @@ struct Ended {
     said: Vec<String>,
 }
 
-/// Runs `words` on a rule and ends the run as `told` says.
+/// Runs `words` on a rule, and ends the run at the moment `told`.
 fn run(world: &World, rule: &RuleArn, number: usize, words: &[&str], told: Told) -> Ended {
     let out = world.folder.path().join(format!("{number}.json"));
     let mut child = world.run(rule, words, &out);
@@ -58,8 +58,8 @@ fn run(world: &World, rule: &RuleArn, number: usize, words: &[&str], told: Told)
     }
 }
 
-/// Migrations and completions with `DescribeRules` that lags, each on a rule of its own. The rules are
-/// read afterwards where no proxy stands before them.
+/// Migrations and completions with `DescribeRules` that lags, each on a rule of its own. Afterwards the
+/// rules are read without the proxy.
 async fn check(stale: Stale) {
     let behind = |upstream: &str| {
         let proxy = StaleProxy::before(upstream);

@@ -1,4 +1,4 @@
-//! Finding the rule that is meant.
+//! Finds the rule that the operator named.
 
 use aws_sdk_elasticloadbalancingv2::types::Rule;
 use bluegreen::traffic::Shift;
@@ -6,7 +6,7 @@ use bluegreen::{ErrorKind, TrafficSplitter as _, aws::alb::AlbRule};
 
 use crate::topology::{Topology, forward, percent};
 
-/// The guide's script reads one page, finds nothing there, and takes 100 to 0 for granted.
+/// The guide's script reads one page, finds no rule there, and assumes 100 to 0.
 #[tokio::test]
 async fn a_rule_on_page_two_is_found_and_shifted() {
     let Some(topology) = Topology::new().await else {
@@ -102,7 +102,7 @@ async fn a_listener_that_was_deleted_is_not_found() {
     }
 }
 
-/// As AWS would allow it: taken out of the rule first.
+/// The group is removed from the rule first, since AWS would allow its deletion only then.
 #[tokio::test]
 async fn a_target_group_that_was_deleted_is_not_found() {
     let Some(topology) = Topology::new().await else {

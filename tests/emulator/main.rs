@@ -1,12 +1,12 @@
-//! Our SDK calls over real HTTP, against emulators of AWS that others wrote.
+//! Our SDK calls over real HTTP, against emulators of AWS from other projects.
 //!
 //! The run sets itself up: a virtual environment under `target/emulators` (once), and servers on
-//! free ports that end with the tests. Where that cannot be had (no Python, no package registry)
-//! each test is skipped and the reason printed; with `BLUEGREEN_REQUIRE_EMULATOR=1` that is a
-//! failure.
+//! free ports that end with the tests. If the environment cannot be made (no Python, no package
+//! registry), each test is skipped and the reason printed; with `BLUEGREEN_REQUIRE_EMULATOR=1` a
+//! skip is a failure.
 //!
 //! `moto` stands for the load balancer, since it keeps weights; `ministack` for CloudWatch, since
-//! it speaks the protocol that the SDK does. Neither is AWS. Where one differs, the test says so.
+//! it speaks the protocol of the SDK. Neither is AWS. If an emulator differs, the test says so.
 
 #![expect(clippy::unwrap_used, reason = "all of it is test code")]
 

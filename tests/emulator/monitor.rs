@@ -1,4 +1,4 @@
-//! The monitor watches a migration that somebody else runs.
+//! The monitor watches a migration that another process runs.
 
 use std::fs;
 
@@ -30,7 +30,7 @@ async fn a_stranger_is_watched_and_nothing_is_changed() {
         );
     };
     sees("green 10.0%");
-    // Somebody else moves on.
+    // A third party shifts to the next step.
     let half = world.topology.forward(50, 50);
     world.topology.write(&rule, vec![half]).await;
     sees("green 50.0%");

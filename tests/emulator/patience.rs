@@ -1,22 +1,22 @@
-//! Waiting for real processes: as long as a busy machine needs, and never without a name.
+//! Waits for real processes: as long as a busy machine needs, and never without a name.
 
 use std::{
     thread,
     time::{Duration, Instant},
 };
 
-/// How long anything is waited for. It says only that something hangs, so it is generous: what
-/// takes seconds on an idle machine may take minutes on a busy one.
+/// The longest wait. It only detects a hang, so it is generous: seconds on an idle machine may be
+/// minutes on a busy machine.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20 * 60);
 
-/// How often is asked.
+/// The time between two asks.
 const BETWEEN_ASKS: Duration = Duration::from_millis(50);
 
-/// Asks until there is an answer.
+/// Asks until there is an answer, and returns it.
 ///
 /// # Panics
 ///
-/// After [`PATIENCE`], with what was waited for, as it stands then.
+/// After [`PATIENCE`], with the name and the present state of the awaited thing.
 pub(crate) fn wait_for<T>(what: impl Fn() -> String, mut ask: impl FnMut() -> Option<T>) -> T {
     let begun = now();
     loop {

@@ -1,4 +1,4 @@
-//! A place for green: group, weight 0 in the rule, test route.
+//! A place for green: target group, weight 0 in the rule, test route.
 
 use std::time::Duration;
 
@@ -19,7 +19,7 @@ use crate::{
     topology::{Topology, forward, path, sticky},
 };
 
-/// A place for a group that is not there yet, beside blue in the rule of priority 10.
+/// A place for a group that does not exist yet, beside blue in the rule of priority 10.
 async fn place(topology: &Topology) -> GreenPlace {
     topology
         .rule(10, vec![forward(&[(&topology.blue, 1)])])
@@ -36,7 +36,7 @@ async fn place(topology: &Topology) -> GreenPlace {
 async fn groups(topology: &Topology) -> Vec<TargetGroup> {
     let listed = topology.raw.describe_target_groups().send().await;
     let listed = listed.expect("list groups").target_groups;
-    // Other tests have groups as well.
+    // Other tests have groups too.
     let own = topology.green.name().trim_end_matches("green");
     let is_own = |group: &TargetGroup| {
         group
@@ -76,7 +76,7 @@ async fn tags(topology: &Topology, arn: &str) -> Vec<(String, String)> {
     tags
 }
 
-/// What was made is as the SDK alone reads it, is made once, and goes without a trace.
+/// The SDK alone reads the place as it was made; it is made once, and removed without a trace.
 #[tokio::test]
 async fn p03_p04_a_place_is_made_and_taken_back() {
     let Some(topology) = Topology::new().await else {
@@ -155,7 +155,7 @@ async fn assert_again(place: &GreenPlace, made: &PlaceReport) {
     assert_eq!((&again.group, &again.route), (&made.group, &made.route));
 }
 
-/// A group that was there is adopted, marked, and stays; it has targets, which do not matter then.
+/// A group that existed before is adopted and marked, and stays; its targets do not matter.
 #[tokio::test]
 async fn a_group_that_was_there_stays() {
     let Some(topology) = Topology::new().await else {
@@ -226,7 +226,7 @@ fn address(range: &str) -> RuleCondition {
         .build()
 }
 
-/// Conditions as people have them, those that no other rule of the listener meets.
+/// Conditions as users write them, none of which another rule of the listener meets.
 fn shapes() -> Vec<(&'static str, Vec<RuleCondition>)> {
     vec![
         ("a path", vec![path("/a/*")]),
@@ -265,7 +265,7 @@ fn shapes() -> Vec<(&'static str, Vec<RuleCondition>)> {
     ]
 }
 
-/// Actions as people have them.
+/// Actions as users write them.
 fn acts(topology: &Topology) -> Vec<(&'static str, Vec<Action>)> {
     let config = AuthenticateCognitoActionConfig::builder()
         .user_pool_arn("arn:aws:cognito-idp:us-east-1:123456789012:userpool/us-east-1_a")
@@ -287,8 +287,8 @@ fn acts(topology: &Topology) -> Vec<(&'static str, Vec<Action>)> {
 }
 
 /// Each shape of rule of one listener, and the default rules of this and another listener, gets one
-/// group and one test route, and a second run finds nothing to do; first with reads as they are, then
-/// with old ones.
+/// group and one test route, and a second run finds nothing to do: first with current reads, then with
+/// old reads.
 #[tokio::test]
 async fn p04_p10_each_shape_of_rule_gets_one_route() {
     let Some(topology) = Topology::new().await else {
@@ -382,6 +382,6 @@ async fn p04_p10_each_shape_of_rule_gets_one_route() {
             .find(|one| one.key() == Some("slow_start.duration_seconds"));
         assert_eq!(slow.and_then(|one| one.value()), Some("60"), "{shape}");
     }
-    // One route each beside the rules themselves and the default one.
+    // One route for each rule, beside the rules themselves and the default rule.
     assert_eq!(rules(&topology).await.len(), 2 * named + 1);
 }

@@ -15,7 +15,7 @@ use crate::{
     topology::Topology,
 };
 
-/// The command, as an example of this package: cargo builds those with its tests.
+/// The command, as an example of this package: cargo builds examples with the tests.
 fn program() -> PathBuf {
     let own = std::env::current_exe().unwrap();
     let folder = own.ancestors().nth(2).unwrap().join("examples");
@@ -30,13 +30,13 @@ fn program() -> PathBuf {
     program
 }
 
-/// Verbs that take the plan of a run as it is.
+/// Verbs that cannot change the plan of a run.
 const WITHOUT_CHANGES: [&str; 3] = ["resume", "rollback", "status"];
 /// Options that change a plan.
 const CHANGES: [&str; 4] = ["--look-interval", "--steps", "--judge", "--accept"];
 
-/// The words of a verb, the verb first; `migrate` if none is named. Options that mean nothing to it, each with
-/// its value, are left out.
+/// The words of a verb, the verb first; `migrate` if none is named. Options without a meaning for the verb
+/// are left out with their values.
 fn arranged<'a>(words: &[&'a str]) -> Vec<&'a str> {
     let (verb, mut rest) = match words.split_first() {
         Some((verb, rest)) if !verb.starts_with("--") => (*verb, rest.iter()),
@@ -55,15 +55,15 @@ fn arranged<'a>(words: &[&'a str]) -> Vec<&'a str> {
     arranged
 }
 
-/// Where the program runs, and what it finds there.
+/// The environment in which the program runs.
 pub(crate) struct World {
     pub(crate) topology: Topology,
-    /// Where the program finds load balancer and metrics.
+    /// The endpoint of the load balancer and the metrics.
     elb: String,
     cloudwatch: String,
-    /// Where it finds S3; in most worlds nothing listens there.
+    /// The endpoint of S3; in most worlds nothing listens there.
     pub(crate) s3: String,
-    /// Where it finds IAM.
+    /// The endpoint of IAM.
     pub(crate) iam: String,
     program: PathBuf,
     pub(crate) folder: tempfile::TempDir,
@@ -91,7 +91,7 @@ impl World {
         &self.program
     }
 
-    /// Another program of the same arguments.
+    /// Runs another program with the same arguments.
     pub(crate) fn run_program(
         &self,
         program: &Path,
@@ -105,7 +105,7 @@ impl World {
             .unwrap()
     }
 
-    /// What `run_program` runs.
+    /// The command that `run_program` runs.
     pub(crate) fn command_of(
         &self,
         program: &Path,
@@ -154,7 +154,7 @@ impl World {
         command.args(words).spawn().unwrap()
     }
 
-    /// With the rule and both of its groups.
+    /// Names the rule and both of its groups.
     fn named(&self, command: &mut Command, rule: &RuleArn) {
         command
             .args(["--rule-arn", rule.as_str()])
@@ -162,7 +162,7 @@ impl World {
             .args(["--green-target-group", self.topology.green.as_str()]);
     }
 
-    /// In this world, without arguments.
+    /// The program in this world, without arguments.
     fn placed(&self, program: &Path, out: &Path) -> Command {
         let mut command = Command::new(program);
         command
@@ -182,22 +182,22 @@ impl World {
     }
 }
 
-/// What a run has said so far.
+/// The events of a run so far.
 pub(crate) fn events(out: &Path) -> Vec<Value> {
     let text = fs::read_to_string(out).unwrap_or_default();
-    // A line that is still being written is no event yet.
+    // A line that is still being written is not an event yet.
     text.lines()
         .filter_map(|line| serde_json::from_str(line).ok())
         .collect()
 }
 
-/// A world for the program, where there are emulators.
+/// A world for the program, if there are emulators.
 pub(crate) async fn world() -> Option<World> {
     world_behind(proxy::before).await
 }
 
-/// The same, with a proxy of the test's own before the load balancer: it takes the server's address
-/// and gives its own.
+/// The same, with a proxy of the test before the load balancer: `proxy` takes the server's address and
+/// returns its own.
 pub(crate) async fn world_behind(proxy: impl FnOnce(&str) -> String) -> Option<World> {
     let topology = Topology::new().await?;
     let metrics = harness::start(Emulator::Ministack)?;
@@ -213,17 +213,17 @@ pub(crate) async fn world_behind(proxy: impl FnOnce(&str) -> String) -> Option<W
     })
 }
 
-/// SIGTERM, as the surroundings send it.
+/// Sends SIGTERM, as the environment of a job does.
 pub(crate) fn terminate(child: &Child) {
     signal(child, "-TERM");
 }
 
-/// SIGINT, as a terminal sends it.
+/// Sends SIGINT, as a terminal does.
 pub(crate) fn interrupt(child: &Child) {
     signal(child, "-INT");
 }
 
-/// Any signal by its name, such as `-STOP`.
+/// Sends a signal by its name, such as `-STOP`.
 pub(crate) fn signal(child: &Child, signal: &str) {
     let number = child.id().to_string();
     let sent = Command::new("kill").args([signal, &number]).status();

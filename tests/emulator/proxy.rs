@@ -1,5 +1,5 @@
-//! Proxies between a program and an emulator: one that loses, delays, cuts and refuses, one whose
-//! answers are old, and one whose writes fail.
+//! Proxies between a program and an emulator: one loses, delays, cuts and refuses; one gives old
+//! answers; one fails writes.
 
 mod request;
 pub(crate) mod stale;
@@ -13,17 +13,17 @@ use std::{
     time::Duration,
 };
 
-/// What becomes of a connection.
+/// The fate of a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Fate {
     Passes,
-    /// It is closed before anything is read.
+    /// The connection is closed before anything is read.
     Dropped,
     /// Each answer comes late.
     Delayed,
-    /// The request arrives, its answer does not.
+    /// The request arrives, but its answer does not.
     Reset,
-    /// The first bytes of an answer come, the rest does not.
+    /// The first bytes of an answer arrive, but the rest does not.
     Truncated,
     /// The service asks for fewer calls.
     Throttled,
@@ -43,7 +43,7 @@ impl Fate {
     }
 }
 
-/// Listens on a port of its own for as long as this process lives, and gives its address.
+/// Listens on a port of its own until this process ends, and returns its address.
 pub(crate) fn before(upstream: &str) -> String {
     static CONNECTIONS: AtomicU64 = AtomicU64::new(0);
     let upstream = upstream.trim_start_matches("http://").to_owned();
@@ -60,7 +60,7 @@ pub(crate) fn before(upstream: &str) -> String {
     format!("http://{address}")
 }
 
-/// A connection that breaks ends; nobody is told but the two ends of it.
+/// Serves a connection. A broken connection ends, and is reported only to its two ends.
 fn serve(mut client: TcpStream, upstream: &str, fate: Fate) -> Option<()> {
     if fate == Fate::Dropped {
         return None;

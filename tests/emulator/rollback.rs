@@ -1,4 +1,4 @@
-//! The real program puts everything back on blue, whatever became of its journal.
+//! The real program puts everything back on blue, in any state of its journal.
 
 use std::{fs, path::Path, process::Child};
 
@@ -9,7 +9,7 @@ use crate::{
     program::{World, world},
 };
 
-/// Puts everything back on blue from 50:50, and returns what was said to people.
+/// Puts everything back on blue from 50:50, and returns the output for people.
 async fn rolled_back(world: &World, name: &str, journal: &str, rule: &RuleArn) -> String {
     world
         .topology
@@ -26,7 +26,7 @@ async fn rolled_back(world: &World, name: &str, journal: &str, rule: &RuleArn) -
     words
 }
 
-/// Waits for the end of a rollback, and returns what it said to people.
+/// Waits for the end of a rollback, and returns its output for people.
 fn ended(child: &mut Child, out: &Path, name: &str) -> String {
     let ended = wait_for(
         || format!("end of the rollback {name}"),
@@ -37,8 +37,8 @@ fn ended(child: &mut Child, out: &Path, name: &str) -> String {
     words
 }
 
-/// Neither a store that does not answer nor a journal that somebody spoilt keeps blue from being
-/// put back.
+/// Neither a store that does not answer nor a journal that a third party damaged stops the restore
+/// of blue.
 #[tokio::test]
 async fn p06_without_its_journal_a_rollback_still_restores() {
     let Some(world) = world().await else {
@@ -69,7 +69,7 @@ async fn p06_without_its_journal_a_rollback_still_restores() {
     assert!(words.contains("without the journal"), "{words}");
 }
 
-/// With nothing but the rule: which side was live says a journal, or else `--to`.
+/// With nothing but the rule: a journal names the side that was live, or else `--to`.
 #[tokio::test]
 async fn p06_a_rollback_needs_the_rule_and_a_side_and_nothing_else() {
     let Some(world) = world().await else {

@@ -1,4 +1,4 @@
-//! Changing weights, and nothing else.
+//! A shift changes weights, and nothing else.
 
 use aws_sdk_elasticloadbalancingv2::types::Rule;
 use bluegreen::{
@@ -65,7 +65,7 @@ async fn p03_log_in_stickiness_and_a_third_group_stay() {
     }
 }
 
-/// The emulator gives the secret back, which AWS never does: all the better a test.
+/// The emulator returns the secret, which AWS never does: so the test is stricter than AWS.
 #[tokio::test]
 async fn p12_a_client_secret_shows_nowhere() {
     let Some(topology) = Topology::new().await else {
@@ -133,7 +133,7 @@ async fn p03_a_default_rule_is_changed_through_its_listener() {
     assert_eq!(listeners.listeners()[0].default_actions(), after.actions());
 }
 
-/// A rule with one group in the short form, as the guide makes it, gets a hint that works.
+/// A rule with one group in the short form, as the guide writes it, gets a hint that works.
 #[tokio::test]
 async fn the_hint_to_attach_green_is_accepted() {
     let Some(topology) = Topology::new().await else {
@@ -211,7 +211,7 @@ async fn preflight_finds_groups_in_other_rules() {
     assert!(found.message.contains(other.as_str()), "{found}");
 }
 
-/// A rule with all that a write could lose.
+/// A rule with everything that a write could lose.
 async fn with_everything(topology: &Topology) -> RuleArn {
     let groups = [
         (&topology.blue, 1),
@@ -223,8 +223,8 @@ async fn with_everything(topology: &Topology) -> RuleArn {
     topology.rule(10, vec![log_in, split]).await
 }
 
-/// The rule with all that blanked which a write may change: our two weights, and the secret and
-/// its flag, which AWS keeps to itself.
+/// The rule without the values that a write may change: our two weights, and the secret and its flag,
+/// which AWS never returns.
 fn rest(topology: &Topology, rule: &Rule) -> Rule {
     let mut rule = rule.clone();
     for action in rule.actions.iter_mut().flatten() {
@@ -243,7 +243,7 @@ fn rest(topology: &Topology, rule: &Rule) -> Rule {
     rule
 }
 
-/// Carries out a command of the AWS command line as that would: the JSON becomes a form.
+/// Runs a command of the AWS command line as the AWS CLI would: the JSON becomes a form.
 fn run(topology: &Topology, text: &str) {
     let command = &text[text.find("aws elbv2 ").expect("a command")..];
     let (head, quoted) = command.split_once(" '").expect("a quoted argument");

@@ -1,4 +1,4 @@
-//! The real program with a file and nothing else: every verb finds its rule, sides and journal there.
+//! The real program with only a file: every verb finds its rule, sides and journal there.
 
 use std::{fs, path::PathBuf, process::Child};
 
@@ -17,7 +17,7 @@ fn name(text: &str) -> Name {
     text.parse().unwrap()
 }
 
-/// A file that names its target groups and accepts what this world is like.
+/// A file that names its target groups and accepts the risks of this world.
 fn file(world: &World, rule: &RuleArn, accept: &[Acceptance]) -> PathBuf {
     let side = |group: &str| SideSpec::new(group.parse::<bluegreen::spec::Group>().unwrap());
     let sides = [
@@ -79,7 +79,7 @@ async fn every_verb_works_with_the_file_alone() {
     killed.kill().unwrap();
     killed.wait().unwrap();
 
-    // Both sides get traffic now: the journal tells which one served.
+    // Both sides get traffic now: the journal tells which side served.
     let (mut status, out) = run(&["status"], &path, "status.json");
     let _words = said(&mut status, 0, &out);
     let shown = fs::read_to_string(&out).unwrap();
@@ -109,7 +109,7 @@ async fn every_verb_works_with_the_file_alone() {
     let words = said(&mut back, 0, &out);
     let blue = world.topology.blue.name();
     assert!(
-        words.contains(&format!("everything is to go to {blue}")),
+        words.contains(&format!("putting everything on {blue}")),
         "{words}"
     );
     assert_eq!(world.topology.weights(&rule).await, (100, 0), "{words}");

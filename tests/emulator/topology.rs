@@ -1,4 +1,4 @@
-//! A load balancer with a listener and target groups, made and looked at with the SDK alone.
+//! A load balancer with a listener and target groups, made and read with the SDK alone.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -20,7 +20,7 @@ use crate::harness::{self, Emulator, Endpoint};
 /// The secret of the log-in that [`oidc`] makes.
 pub(crate) const SECRET: &str = "hush-4711";
 
-/// One load balancer of a test's own, with its groups.
+/// A test's own load balancer, with its groups.
 #[derive(Debug)]
 pub(crate) struct Topology {
     pub(crate) raw: Client,
@@ -34,7 +34,7 @@ pub(crate) struct Topology {
 
 impl Topology {
     /// Two targets in blue, three in green, none in the third group; a listener whose default
-    /// answer is fixed. `None` where there is no emulator, see [`harness::start`].
+    /// answer is fixed. `None` if there is no emulator, see [`harness::start`].
     pub(crate) async fn new() -> Option<Self> {
         static MADE: AtomicUsize = AtomicUsize::new(0);
         let endpoint = harness::start(Emulator::Moto)?;
@@ -113,7 +113,7 @@ impl Topology {
         }
     }
 
-    /// The rule as the API gives it.
+    /// The rule as the API returns it.
     pub(crate) async fn read(&self, rule: &RuleArn) -> Rule {
         let read = self.raw.describe_rules().rule_arns(rule.as_str());
         let mut read = read.send().await.expect("read a rule");
@@ -121,7 +121,7 @@ impl Topology {
         rules.into_iter().next().expect("one rule")
     }
 
-    /// Replaces the actions of a rule, as anybody else might.
+    /// Replaces the actions of a rule, as a third party might.
     pub(crate) async fn write(&self, rule: &RuleArn, actions: Vec<Action>) {
         self.raw
             .modify_rule()
@@ -132,7 +132,7 @@ impl Topology {
             .expect("write a rule");
     }
 
-    /// Blue's and green's weight as the API gives them.
+    /// Blue's and green's weight as the API returns them.
     pub(crate) async fn weights(&self, rule: &RuleArn) -> (i32, i32) {
         let rule = self.read(rule).await;
         let groups = rule.actions().iter().filter_map(|one| one.forward_config());
@@ -205,7 +205,7 @@ pub(crate) fn sticky(mut action: Action, seconds: i32) -> Action {
     action
 }
 
-/// A log-in with a client secret. AWS wants HTTPS for it; the emulator does not.
+/// A log-in with a client secret. AWS requires HTTPS for it; the emulator does not.
 pub(crate) fn oidc() -> Action {
     Action::builder()
         .r#type(ActionTypeEnum::AuthenticateOidc)
@@ -241,7 +241,7 @@ fn fixed_response() -> Action {
         .build()
 }
 
-/// So many percent to green.
+/// A split with this percentage on green.
 pub(crate) fn percent(green: u8) -> TrafficSplit {
     TrafficSplit::to_green(Percent::from_whole(green).unwrap())
 }

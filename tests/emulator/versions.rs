@@ -19,7 +19,7 @@ use crate::{
     program::{World, events, terminate, world},
 };
 
-/// A program, and what it says.
+/// A program and its output.
 struct Said {
     child: Child,
     out: PathBuf,
@@ -39,7 +39,7 @@ impl Said {
         words_beside(&self.out)
     }
 
-    /// Waits until an event is said.
+    /// Waits for an event.
     fn until(&mut self, is_it: impl Fn(&Value) -> bool) -> Value {
         wait_for(
             || format!("event: {}", words_beside(&self.out)),
@@ -62,7 +62,7 @@ impl Said {
         self.child.wait().unwrap();
     }
 
-    /// Waits for its end, and gives its code. A restored blue is not waited to be confirmed.
+    /// Waits for the end of the program, and returns its code. Ends the program once blue is restored.
     fn ended(&mut self) -> Option<i32> {
         let ended = wait_for(
             || format!("end: {}", words_beside(&self.out)),
@@ -78,7 +78,7 @@ impl Said {
     }
 }
 
-/// What was said to people beside these events.
+/// The output for people beside these events.
 fn words_beside(out: &Path) -> String {
     fs::read_to_string(out.with_extension("err")).unwrap_or_default()
 }
@@ -87,7 +87,7 @@ fn watches_the_first_step(event: &Value) -> bool {
     event["event"] == "looked" && event["phase"]["step"] == 0
 }
 
-/// The names of all records that there are.
+/// The names of all records.
 fn records(world: &World) -> Vec<PathBuf> {
     let logs = fs::read_dir(world.folder.path().join("journals")).unwrap();
     let files = logs.flat_map(|log| fs::read_dir(log.unwrap().path()).unwrap());
@@ -152,7 +152,7 @@ async fn an_older_program_and_this_one_meet_on_one_journal_in_both_orders() {
         "it wrote into the journal: {words}"
     );
 
-    // What its rollback does is its own affair, but for where traffic may be then.
+    // The older program's rollback is not judged, except for the split that it leaves.
     let mut back = Said::start(&world, &old, &rule, &["rollback"], "old-rollback");
     let code = back.ended();
     let weights = world.topology.weights(&rule).await;

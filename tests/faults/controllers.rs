@@ -1,4 +1,4 @@
-//! Two controllers on one rule: whatever the order of their calls, one writes.
+//! Two controllers on one rule: in every order of their calls, only one writes.
 
 use std::{
     future::Future,
@@ -31,7 +31,7 @@ fn durable() -> Durable {
     Durable::new(Simulation::builder().build(), plan())
 }
 
-/// Takes the journal and runs, or is refused.
+/// Takes the journal's lease and runs, or is refused.
 async fn try_to_run(durable: &Durable, name: &str) -> Result<MigrationOutcome, Error> {
     let lease = durable.take(name, Take::IfFree).await?;
     let (migration, _, _) = durable.controller(&lease, None);
@@ -42,7 +42,7 @@ async fn try_to_run(durable: &Durable, name: &str) -> Result<MigrationOutcome, E
 /// later one is refused in all of them.
 #[test]
 fn p06_in_every_order_of_their_calls_one_of_two_gets_the_rule() {
-    /// Taking takes four operations at most, of each of the two.
+    /// To take the lease, each of the two needs four operations at most.
     const TURNS: u32 = 10;
     let ends = each(0..1_u32 << TURNS, async |order| {
         let durable = durable();
@@ -93,8 +93,8 @@ fn p06_in_every_order_of_their_calls_one_of_two_gets_the_rule() {
     assert!(first > 0 && first < 1 << TURNS, "{first}");
 }
 
-/// One holder sleeps at a call, longer than its lease, while another takes over, goes on, and is
-/// itself somewhere when the sleeper wakes.
+/// One holder sleeps at a call, longer than its lease. Meanwhile another controller takes over and
+/// continues the run, and is at some point of it when the sleeper wakes.
 async fn sleeper(at: Sleep, moment: Moment, turns: u32) -> Option<()> {
     let durable = durable();
     let lease = durable.take("ann", Take::IfFree).await.expect("free");
@@ -121,11 +121,11 @@ async fn sleeper(at: Sleep, moment: Moment, turns: u32) -> Option<()> {
         None => durable.storage.go_on(),
     };
     let written = || of_ann.calls().of("ModifyRule");
-    // Its request was on the way when it fell asleep, and arrives half a lease too late: what no
-    // fence before the call can prevent. The one who took over sees a stranger's write.
+    // The sleeper's request was on the way when it fell asleep, and arrives half a lease too late, which
+    // no fence before the call can prevent. The other controller sees it as a third party's write.
     let arrives_late =
         durable.simulation.calls(Call::ModifyRule) >= durable.simulation.changes().len() as u64;
-    // From here on ann is not polled, as a process that is stopped.
+    // From here on ann is not polled, like a process that is stopped.
     let taken = durable.take("bob", Take::IfExpired).await.expect("silent");
     let records = taken.newest_run().await.expect("readable");
     let before = written();
@@ -159,7 +159,7 @@ async fn sleeper(at: Sleep, moment: Moment, turns: u32) -> Option<()> {
             assert!(matches!(reason, HoldReason::TakenOver { .. }), "{reason}");
         }
         Ok(MigrationOutcome::Unchanged { .. }) => {}
-        // It was all written before it fell asleep.
+        // The sleeper had written everything before it fell asleep.
         Ok(MigrationOutcome::Promoted { .. } | MigrationOutcome::RolledBack { .. }) => {
             assert_eq!(of_bob.calls().of("ModifyRule"), 0);
         }
@@ -174,7 +174,7 @@ async fn sleeper(at: Sleep, moment: Moment, turns: u32) -> Option<()> {
         return Some(());
     }
     let code = durable.check(bob, false).await;
-    // A run that had not begun leaves nothing to go on with.
+    // A run that had not begun leaves nothing to continue.
     let had_begun = durable.simulation.changes().len() > 1;
     assert_eq!(
         code,
@@ -190,9 +190,9 @@ enum Sleep {
     Record(u64),
 }
 
-/// At each call and each record, and for each of those the other one is somewhere else when the
-/// sleeper wakes: right after it took over, in the middle of its work, after its end. With
-/// `BLUEGREEN_FAULTS=all` at each of these for each call.
+/// The holder sleeps at each call and each record. When it wakes, the other controller has just taken
+/// over, is in the middle of its work, or has ended: one of these for each call, or all of them with
+/// `BLUEGREEN_FAULTS=all`.
 #[tokio::test(start_paused = true)]
 async fn p06_a_holder_that_slept_through_its_lease_starts_no_write() {
     const WAKING: [u32; 4] = [0, 1, 7, 200];
@@ -220,7 +220,7 @@ async fn p06_a_holder_that_slept_through_its_lease_starts_no_write() {
     assert!(naps > 200, "{naps}");
 }
 
-/// A lock taken by force at any time: the holder stops, the thief goes on.
+/// A lease taken by force at any time: the holder stops, and the new holder continues.
 #[tokio::test(start_paused = true)]
 async fn p06_who_is_thrown_out_stops_and_the_thief_goes_on() {
     let mut thefts = 0;

@@ -1,4 +1,4 @@
-//! The dead-man switch: what becomes of traffic when a controller dies and nobody comes.
+//! The dead-man switch: where traffic goes if a controller dies and its run is not resumed.
 
 use std::time::Duration;
 
@@ -18,7 +18,7 @@ use crate::common::{
     short_plan,
 };
 
-/// When it fires, and how late a schedule may be.
+/// When the switch fires, and how late a schedule may be.
 const FIRES_AFTER: Duration = Duration::from_secs(300);
 const LATE: Duration = Duration::from_secs(60);
 
@@ -35,23 +35,23 @@ fn failing() -> Simulation {
     Simulation::builder().default_rule().green(failing).build()
 }
 
-/// Worlds with how their runs end.
+/// Worlds with the exit codes of their runs.
 const WORLDS: [(fn() -> Simulation, u8); 2] = [(healthy, 0), (failing, 10)];
 
 fn is_all_blue(simulation: &Simulation) -> bool {
     simulation.weights().green == 0
 }
 
-/// Whether it took traffic off green. Once blue has everything again, a run waits until that is
-/// confirmed, and a switch that fires meanwhile changes nothing.
+/// Whether the switch took traffic off green. Once blue has everything again, a run waits until the
+/// restore is confirmed, and a switch that fires meanwhile changes nothing.
 fn has_fired(simulation: &Simulation) -> bool {
     let changes = simulation.changes();
     let mut pairs = changes.windows(2);
     pairs.any(|pair| pair[0].weights.green > 0 && pair[1].by == Writer::Schedule)
 }
 
-/// The switches that stand, without the notices beside them: a notice that could not be deleted writes
-/// nothing.
+/// The switches that are armed, without the notices beside them: a notice that could not be deleted
+/// writes nothing.
 fn switches(simulation: &Simulation) -> Vec<(String, Timestamp)> {
     let mut all = simulation.schedules();
     all.retain(|(name, _)| !name.ends_with("-notice"));
@@ -92,7 +92,7 @@ async fn a_run_leaves_no_switch_behind() {
     whole(healthy, holds(), 12).await;
 }
 
-/// It stands before the first rise, and as long as traffic is divided.
+/// The switch is armed before the first rise, and as long as traffic is divided.
 #[tokio::test(start_paused = true)]
 async fn while_traffic_is_divided_the_switch_stands() {
     let durable = Durable::new(healthy(), plan());
@@ -113,7 +113,7 @@ async fn while_traffic_is_divided_the_switch_stands() {
     assert!(durable.simulation.calls(Call::UpdateSchedule) > 5);
 }
 
-/// Killed at each of its calls, and nobody resumes it: traffic is on one side by itself.
+/// Killed at each of its calls, and not resumed: without a controller, traffic comes to one side.
 #[test]
 fn p05_killed_at_every_call_traffic_goes_back_by_itself() {
     let fired = each(WORLDS, async |(world, code)| {
@@ -134,14 +134,14 @@ fn p05_killed_at_every_call_traffic_goes_back_by_itself() {
                 if was_armed {
                     assert!(is_all_blue(simulation), "call {n}, {moment:?}");
                 } else {
-                    // Nothing had moved yet, or all had passed and it was disarmed.
+                    // Nothing had moved yet, or all steps had passed and the switch was disarmed.
                     let weights = simulation.weights();
                     let is_done = !was_divided || weights.blue == 0;
                     assert!(is_done, "call {n}, {moment:?}: {weights:?}");
                 }
                 fired += u32::from(has_fired(simulation));
 
-                // Whoever comes then takes it for what it is.
+                // A resume after that takes the state as it is.
                 let ended = durable.resume("bob").await;
                 let by_switch = matches!(
                     &ended,
@@ -153,7 +153,7 @@ fn p05_killed_at_every_call_traffic_goes_back_by_itself() {
                 let ended = durable.check(ended, false).await;
                 let known = [0, 3, code].contains(&ended) || by_switch;
                 assert!(known, "call {n}, {moment:?}: {ended}");
-                // A first rise that nobody read back may as well not have happened.
+                // A first rise that was never read back may count as not happened.
                 let first_rise = simulation.calls(Call::ModifyRule) >= 2 && ended == 0;
                 assert!(by_switch || first_rise || !(was_divided && was_armed) || code == 10);
                 assert!(switches(simulation).is_empty(), "call {n}, {moment:?}");
@@ -166,7 +166,7 @@ fn p05_killed_at_every_call_traffic_goes_back_by_itself() {
     assert!(fired > 100, "{fired}");
 }
 
-/// Resumed soon, a run goes on as if nothing had been.
+/// Resumed soon, a run continues as if it had not been killed.
 #[test]
 fn p05_killed_and_resumed_soon_the_switch_is_renewed() {
     each(WORLDS, async |(world, code)| {
@@ -228,7 +228,7 @@ fn faults_of_the_scheduler_end_in_a_known_place() {
                             for_good || fault == Fault::Denied || ended == code || ended == 3,
                             "{what}: {ended}"
                         );
-                        // Where it is left behind it does what it is for, and no harm.
+                        // A switch that is left behind fires and does no harm.
                         sleep(FIRES_AFTER + LATE).await;
                         let live = durable.simulation.weights();
                         if left {
@@ -243,11 +243,11 @@ fn faults_of_the_scheduler_end_in_a_known_place() {
     });
 }
 
-/// A controller that sleeps through its time, as a laptop does, finds what the switch did.
+/// A controller that sleeps until after its switch has fired, as on a laptop, finds what the switch did.
 #[tokio::test(start_paused = true)]
 async fn p07_a_live_controller_takes_it_for_no_stranger() {
     let durable = Durable::new(healthy(), plan());
-    // The machine is suspended at the fourth arming, behind its notice; it finds out what happened when traffic is back.
+    // The machine is suspended at the fourth arming, after its notice. It wakes when traffic is back on blue.
     let mut stop = durable
         .simulation
         .stop_at(Call::UpdateSchedule.nth(8), Moment::BeforeEffect);

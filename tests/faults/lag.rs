@@ -8,7 +8,7 @@ use crate::{
     everything, plan, worlds,
 };
 
-/// A lag that ends within its limit changes no end: neither 12 nor 20 is the answer to it.
+/// A lag that ends within its limit changes no end: no run ends with 12 or 20 because of it.
 #[test]
 fn p04_p05_p07_a_lag_behind_any_write_changes_no_end() {
     each(worlds(), async |(name, world)| {

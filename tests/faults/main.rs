@@ -21,7 +21,7 @@ use bluegreen::{
 
 use crate::common::{cases::each, migrate, short_plan};
 
-/// Whether to break everything at everything, for a night, instead of a part that fits into CI.
+/// Whether to test every combination, for a night, instead of a part that fits into CI.
 fn everything() -> bool {
     std::env::var_os("BLUEGREEN_FAULTS").is_some_and(|size| size == "all")
 }
@@ -32,7 +32,7 @@ fn plan() -> MigrationPlan {
 
 type World = (&'static str, fn() -> Simulation);
 
-/// A world that is promoted, and one that is rolled back.
+/// A world that is promoted, and a world that is rolled back.
 fn worlds() -> [World; 2] {
     [
         ("healthy", || Simulation::builder().login().build()),
@@ -60,8 +60,8 @@ const FAULTS: [Fault; 9] = [
     },
 ];
 
-/// Whether the `n`th call of a run was a write: then a stranger's write in front of it is a race
-/// that the API gives no means to win.
+/// The number of calls of a run, and which of them were writes: a third party's write just before one is a
+/// race that no client of the API can win.
 async fn write_calls(world: fn() -> Simulation) -> (u64, Vec<u64>) {
     let simulation = world();
     let run = migrate(&simulation, plan()).await;
@@ -71,7 +71,7 @@ async fn write_calls(world: fn() -> Simulation) -> (u64, Vec<u64>) {
     for n in 1..=calls {
         let probe = world();
         probe.fail(Call::any().nth(n), Fault::Throttle);
-        // A throttled write is one that the run reports as a failed write.
+        // A throttled write is a write that the run reports as failed.
         let run = migrate(&probe, plan()).await;
         let failed = run.events.iter().any(|event| {
             matches!(&event.kind, bluegreen::migration::MigrationEvent::WriteFailed { failure, .. }
@@ -102,7 +102,7 @@ fn p01_p03_p04_p07_p10_hold_for_each_fault_at_each_call() {
     });
 }
 
-/// AWS goes away at some call and stays away.
+/// AWS fails from some call on, for good.
 #[test]
 fn p04_p10_hold_when_a_fault_stays() {
     each(worlds(), async |(name, world)| {
@@ -123,7 +123,7 @@ fn p04_p10_hold_when_a_fault_stays() {
     });
 }
 
-/// Writes alone go away, reads stay.
+/// Only writes fail; reads work.
 #[tokio::test(start_paused = true)]
 async fn p04_writes_that_stay_blocked_are_reported_with_the_command() {
     for (_, world) in worlds() {
@@ -137,7 +137,7 @@ async fn p04_writes_that_stay_blocked_are_reported_with_the_command() {
                 let is_split = simulation.weights().green > 0;
                 let expected = match (is_blocked, is_split) {
                     (true, true) => 20,
-                    // A rise without an answer may still land: only an accepted restore ends that.
+                    // A rise without an answer may still land, until a restore is accepted.
                     (true, false) if fault == Fault::TimeoutBeforeEffect => 20,
                     (true, false) => 3,
                     (false, _) => 10,

@@ -85,7 +85,7 @@ async fn p05_calls_that_fail_for_ever_from_any_moment_on_are_never_called_a_succ
                 simulation.fail(Call::any().from_nth(n), fault);
                 let run = deploy(&simulation).await;
                 run.check_promises();
-                // Only the further tag, the last two calls of all, may fail without a word more.
+                // Only the further tag, the last two calls, may fail without another outcome.
                 if let Ok(DeploymentOutcome::Deployed { .. }) = &run.ended {
                     assert!(n + 2 > calls, "{name}, {fault:?} from call {n} of {calls}");
                 }
@@ -94,9 +94,9 @@ async fn p05_calls_that_fail_for_ever_from_any_moment_on_are_never_called_a_succ
     }
 }
 
-/// A run that is killed at any moment is finished by the next one: what was built is not built
-/// again, what was registered is not registered again, one rollout is begun, and a rollback goes
-/// where it would have gone.
+/// A run that is killed at any moment is finished by the next run: the image is not built again, the
+/// revision is not registered again, one rollout is begun, and a rollback goes to the same revision
+/// as without the kill.
 #[tokio::test(start_paused = true)]
 async fn p05_a_run_that_is_killed_at_any_moment_is_finished_by_the_next_one() {
     for (name, world, expected) in [
@@ -156,8 +156,8 @@ async fn p05_a_run_that_is_killed_at_any_moment_is_finished_by_the_next_one() {
     }
 }
 
-/// The same at each call, before and after its effect, in the worlds that fail too: whoever runs it
-/// again ends where one run would have ended.
+/// The same at each call, before and after its effect, in the worlds that fail too: the second run ends
+/// as one run without a kill would have ended.
 #[test]
 fn p05_killed_at_every_call_and_run_again_a_deployment_ends_where_it_should() {
     let points = each(worlds(), async |(name, world)| {
@@ -215,8 +215,8 @@ fn written(simulation: &Simulation) -> usize {
     all.iter().filter(|(_, by)| *by == Writer::Caller).count()
 }
 
-/// Reads that lag change nothing but the time: neither how a deployment ends, nor what it writes. The
-/// rollback of what it left ends as it should, too.
+/// Reads that lag change only the time: neither the end of a deployment, nor its writes. The rollback of
+/// that deployment ends as it should, too.
 #[test]
 fn p04_p07_p10_hold_while_the_list_of_deployments_lags_behind_any_write() {
     let runs = each(worlds(), async |(name, world)| {
@@ -228,7 +228,7 @@ fn p04_p07_p10_hold_while_the_list_of_deployments_lags_behind_any_write() {
         );
         let (now, begun) = (simulation.runs(), written(&simulation));
         for (how, lag) in lags() {
-            // Behind all writes, and behind each alone.
+            // Reads lag behind all writes, and behind each write alone.
             for n in 0..=calls {
                 let simulation = world().build();
                 let before = simulation.runs();
@@ -284,7 +284,7 @@ fn p05_killed_at_every_call_and_resumed_while_reads_lag_a_deployment_ends_where_
                 let journal = MemoryJournal::new();
                 let first = deployment(&simulation, plan()).journal(journal.clone());
                 let died = killed(first.run_image(source()), stop.reached()).await;
-                // With other waits there may be fewer calls.
+                // With other waits a run may make fewer than `n` calls; then nothing was killed.
                 if died.is_some() {
                     continue;
                 }
@@ -295,7 +295,7 @@ fn p05_killed_at_every_call_and_resumed_while_reads_lag_a_deployment_ends_where_
                 run.check_promises();
                 assert_eq!(run.exit_code(), expected, "{told}");
                 assert_eq!(simulation.runs(), runs, "{told}");
-                // Nothing tells a service that is back by itself from one that never left.
+                // A service that ECS rolled back cannot be told from a service that never changed.
                 let again = usize::from(name == "dies");
                 assert!(written(&simulation) <= begun + again, "{told}");
                 points += 1;

@@ -1,5 +1,5 @@
-//! Killing a migration at each of its calls, to AWS and to its journal, before and after the effect,
-//! and resuming it.
+//! Kills a migration at each of its calls, to AWS and to its journal, before and after the effect,
+//! and resumes it.
 
 use std::time::Duration;
 
@@ -45,7 +45,7 @@ impl std::fmt::Debug for World {
     }
 }
 
-/// One that is promoted, one that is rolled back, one that is cancelled in the second step.
+/// A world that is promoted, a world that is rolled back, a run that is cancelled in the second step.
 const WORLDS: [World; 3] = [
     World {
         name: "healthy",
@@ -72,7 +72,7 @@ const WORLDS: [World; 3] = [
                 }
             }))
         },
-        // Whoever kills it before the cancel is written down kills the cancel too.
+        // A kill before the cancel is recorded loses the cancel too.
         ends: &[11, 0],
     },
 ];
@@ -147,7 +147,7 @@ fn p05_p09_killed_at_every_record_and_resumed_a_run_ends_where_it_should() {
     assert!(points > 300, "{points}");
 }
 
-/// Killed again and again, at each next write that there is.
+/// Killed again and again, at each next write.
 #[tokio::test(start_paused = true)]
 async fn p05_a_run_that_is_killed_at_every_one_of_its_writes_still_ends() {
     for world in WORLDS {
@@ -205,8 +205,8 @@ fn p06_a_failing_journal_never_blocks_a_restore() {
                     assert_eq!(traffic.weights, live, "P4");
                 }
                 let raised = durable.simulation.changes().len() > 1;
-                // A failure that passes changes nothing. A run that ends before it gives its journal up,
-                // two looks later, raises nothing any more.
+                // A failure that passes changes nothing. A run gives its journal up after two looks; a run
+                // that ends before that raises nothing any more.
                 let is_short = count < 10 || n + 8 >= records;
                 assert!(
                     live.green == 0 || (is_short && live.blue == 0),
@@ -223,11 +223,11 @@ fn p06_a_failing_journal_never_blocks_a_restore() {
 #[derive(Debug, Clone, Copy)]
 enum Mishap {
     Fault(u64, Fault),
-    /// The process is killed at this of its calls to AWS.
+    /// The process is killed at this call to AWS.
     Kill(u64, Moment),
-    /// The process is killed at this of its records.
+    /// The process is killed at this record.
     KillAtRecord(u64, Moment),
-    /// The store fails at this record, so many times.
+    /// The store fails from this record on, this many times.
     Store(u64, u64),
     /// Reads lag behind writes.
     Lag(Lagging),
@@ -251,7 +251,7 @@ fn mishap() -> impl Strategy<Value = Mishap> {
     ]
 }
 
-/// Lives through one mishap a process, until a process has none and goes on to the end.
+/// Runs one process for each mishap, until a process without a mishap runs to the end.
 async fn through(
     world: World,
     has_switch: bool,
@@ -293,25 +293,25 @@ async fn through(
             killed(Box::pin(durable.try_resume("bob")), kill).await
         };
         first = false;
-        // A store that fails at the taking lets nobody begin; the next one tries again.
+        // If the store fails while the lease is taken, the run does not begin; the next process tries again.
         if ended.as_ref().is_some_and(Result::is_ok) {
             break;
         }
     }
-    // What the last process did not live to see must not wait for whoever looks afterwards.
+    // Failures that are left over must not disturb the check below.
     durable.storage.heal();
     let ended = match ended {
         Some(Ok(ended)) => ended,
-        // Every process was killed, or the store kept the last one out.
+        // Every process was killed, or the store kept the last process out.
         _ => durable.resume("carl").await,
     };
-    // Where the store failed at the end of the run, the next one finds the same end again.
+    // If the store failed at the end of the run, the next process finds the same end again.
     let said = ended.as_ref().map(MigrationOutcome::exit_code).ok();
     let ended = durable.resume("dora").await;
     let code = durable.check(ended, false).await;
     let live = durable.simulation.weights();
     prop_assert!([0, 3, 10, 11, 12].contains(&code), "{}", code);
-    // What was not begun may be begun.
+    // A run that was never begun may be begun.
     prop_assert!(
         said.is_none_or(|said| said == code || said == 3),
         "{:?}, {}",
@@ -322,8 +322,8 @@ async fn through(
     Ok(code)
 }
 
-/// Random long runs of faults and crashes; `BLUEGREEN_FAULTS=all` makes a night of it, and
-/// `BLUEGREEN_MIXTURES=1000` so many new ones. What fails is shrunk to the few mishaps that it needs.
+/// Random long runs of faults and crashes. `BLUEGREEN_FAULTS=all` tests for a night, and
+/// `BLUEGREEN_MIXTURES=1000` draws 1,000 new runs. A failure is shrunk to the few mishaps that it needs.
 #[test]
 fn p05_random_faults_and_crashes_end_in_a_known_place() {
     let given = std::env::var("BLUEGREEN_MIXTURES").ok();
@@ -337,7 +337,7 @@ fn p05_random_faults_and_crashes_end_in_a_known_place() {
         ..ProptestConfig::default()
     };
     let worlds = prop::sample::select(WORLDS.to_vec());
-    // The same cases at each run, so that a change is what breaks it; a night draws new ones.
+    // The same cases each time, so that only a change of the code breaks the test; a night draws new cases.
     let mut runner = if is_fresh {
         TestRunner::new(config)
     } else {
@@ -353,7 +353,7 @@ fn p05_random_faults_and_crashes_end_in_a_known_place() {
                 .start_paused(true)
                 .build()
                 .expect("a runtime");
-            // On the clock of the simulation, which runs on where everybody waits for ever.
+            // On the clock of the simulation, which advances even if every future waits for ever.
             let month = Duration::from_secs(30 * 24 * 3600);
             let ended = runtime
                 .block_on(async { timeout(month, through(world, has_switch, mishaps)).await });

@@ -1,4 +1,4 @@
-//! AWS as it might answer: a body by operation, of which one is mutated.
+//! Possible answers of AWS: a body for each operation, one of which is mutated.
 
 use std::sync::{Arc, Mutex};
 
@@ -25,7 +25,7 @@ pub(crate) const BLUE: &str =
 pub(crate) const GREEN: &str =
     "arn:aws:elasticloadbalancing:us-east-1:123456789012:targetgroup/fastapi/6d0ecf831eec9f09";
 
-/// The bodies that are answered.
+/// The bodies of the answers.
 #[derive(Debug, Clone)]
 pub(crate) struct Bodies {
     pub(crate) rules: Vec<u8>,
@@ -35,11 +35,11 @@ pub(crate) struct Bodies {
     pub(crate) definition: Vec<u8>,
 }
 
-/// The beginning of the minute that the metrics are of.
+/// The start of the minute of the metrics.
 pub(crate) const MINUTE: i64 = 1_767_603_600;
 
 impl Bodies {
-    /// A rule at 90:10, a target in each group, a minute of metrics, a service that stands.
+    /// A rule at 90:10, a target in each group, a minute of metrics, a service with a complete rollout.
     pub(crate) fn valid() -> Self {
         let rules = format!(
             r"<DescribeRulesResponse><DescribeRulesResult><Rules><member><RuleArn>{RULE}</RuleArn><Priority>100</Priority><IsDefault>false</IsDefault><Actions><member><Type>forward</Type><ForwardConfig><TargetGroups><member><TargetGroupArn>{BLUE}</TargetGroupArn><Weight>90</Weight></member><member><TargetGroupArn>{GREEN}</TargetGroupArn><Weight>10</Weight></member></TargetGroups><TargetGroupStickinessConfig><Enabled>true</Enabled><DurationSeconds>60</DurationSeconds></TargetGroupStickinessConfig></ForwardConfig></member></Actions></member></Rules></DescribeRulesResult><ResponseMetadata><RequestId>1</RequestId></ResponseMetadata></DescribeRulesResponse>"
@@ -113,7 +113,7 @@ fn metrics() -> Vec<u8> {
     cbor.0
 }
 
-/// As much of CBOR as CloudWatch's answers take.
+/// The part of CBOR that CloudWatch's answers need.
 struct Cbor(Vec<u8>);
 
 impl Cbor {
@@ -142,7 +142,7 @@ impl Answers {
         Self(Arc::new(Mutex::new(Bodies::valid())))
     }
 
-    /// Answers so from now on.
+    /// Sets the bodies from now on.
     pub(crate) fn set(&self, bodies: Bodies) {
         *self.0.lock().expect("no panic") = bodies;
     }

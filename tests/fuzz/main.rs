@@ -1,9 +1,9 @@
-//! Hostile input: whatever journals, configuration and AWS's answers hold, nothing panics, nothing
-//! is believed that was not written, and memory stays bounded.
+//! Hostile input: with any bytes in journals, configuration and AWS's answers, nothing panics, no record
+//! is read that was not written, and memory stays bounded.
 //!
 //! `cargo test --test fuzz` makes a few thousand mutations of valid documents. With
 //! `cargo bolero test --test fuzz TARGET` a coverage-guided engine makes as many as you have time
-//! for; what it finds stays in `tests/fuzz/__fuzz__` and is tried at each `cargo test` from then on.
+//! for; its findings stay in `tests/fuzz/__fuzz__`, and each later `cargo test` tries them.
 
 mod answers;
 mod mutation;
@@ -44,7 +44,7 @@ use crate::{
 #[global_allocator]
 static MEMORY: PeakAlloc = PeakAlloc;
 
-/// No document here is longer than a megabyte; what comes of it takes this many at most.
+/// The most memory for a document, in megabytes; no document here is longer than one megabyte.
 const MOST_MEGABYTES: f32 = 512.0;
 
 /// How many mutations a plain `cargo test` makes; `BOLERO_RANDOM_ITERATIONS` says otherwise.
@@ -96,7 +96,7 @@ impl RecordStorage for Bytes {
     }
 }
 
-/// The records of a run that is over, and how they are at rest.
+/// The records of a run that is over, and their bytes in the store.
 static LOG: LazyLock<(Vec<Record>, AtRest)> = LazyLock::new(|| {
     let records = records("migration-v3");
     let storage = Arc::new(Bytes::default());
@@ -120,7 +120,7 @@ fn records(name: &str) -> Vec<Record> {
     lines.collect::<Result<_, _>>().expect("records")
 }
 
-/// Bytes of a journal: what is read of it was written.
+/// Bytes of a journal: only records that were written are read.
 #[test]
 fn journal_bytes() {
     let (written, bytes) = &*LOG;
@@ -147,7 +147,7 @@ fn journal_bytes() {
     check_memory();
 }
 
-/// Entries of a journal whose checksums hold: what does not replay is refused.
+/// Entries of a journal with valid checksums: entries that do not replay are refused.
 #[test]
 fn journal_entries() {
     let simulation = Scenario::GreenErrors.simulation(1);
@@ -191,7 +191,7 @@ fn journal_entries() {
     check_memory();
 }
 
-/// Plans: one that is taken holds its own rules, and can be shown and written again.
+/// Plans: an accepted plan keeps its own rules, and can be shown and written again.
 #[test]
 fn plans() {
     let plan = MigrationPlan::builder()
@@ -244,7 +244,7 @@ fn checks() {
     check_memory();
 }
 
-/// Definition files: what is taken is sent as it was read.
+/// Definition files: an accepted file is sent as it was read.
 #[test]
 fn definitions() {
     let files = [
@@ -277,7 +277,7 @@ fn definitions() {
 }
 
 /// AWS's answers through the SDK: XML, CBOR and JSON. An answer that was cut off
-/// is no answer.
+/// counts as no answer.
 #[test]
 fn answers_of_aws() {
     let runtime = runtime();
@@ -298,7 +298,7 @@ fn answers_of_aws() {
     let since = second(MINUTE + 14 * 60);
     let look = Look::new(Progress::new(at, Phase::Step(0), Percent::TEN, since));
 
-    // All of it is understood as it should be, or what follows shows nothing.
+    // The valid answers must be understood, or the mutations below test nothing.
     runtime.block_on(async {
         let seen = splitter.observe().await.expect("valid");
         assert_eq!((seen.weights.blue, seen.weights.green), (90, 10));

@@ -1,4 +1,4 @@
-//! What becomes of a valid document in hostile hands.
+//! Mutations of a valid document.
 
 use bolero::TypeGenerator;
 
@@ -36,14 +36,14 @@ enum Edit {
         token: u8,
         times: u16,
     },
-    /// Puts another value in the place of a number.
+    /// Replaces a number by another value.
     Number {
         nth: u8,
         value: u8,
     },
 }
 
-/// What parsers stumble over.
+/// Tokens that parsers often get wrong.
 const TOKENS: [&[u8]; 16] = [
     b"{",
     b"[",
@@ -74,11 +74,11 @@ const NUMBERS: [&str; 10] = [
     "NaN",
     "",
 ];
-/// No document grows beyond it.
+/// The greatest length of a mutated document.
 const LONGEST: usize = 1 << 20;
 
 impl Mutation {
-    /// Which of so many documents.
+    /// Picks one of this many documents.
     pub(crate) fn pick(&self, documents: usize) -> usize {
         usize::from(self.document) % documents.max(1)
     }
@@ -93,7 +93,7 @@ impl Mutation {
         bytes
     }
 
-    /// The same as text; what is no text any more has its place marked.
+    /// The same as text; bytes that are not text any more are replaced by a mark.
     pub(crate) fn of_text(&self, document: &str) -> String {
         String::from_utf8_lossy(&self.of(document.as_bytes())).into_owned()
     }
@@ -143,7 +143,7 @@ impl Edit {
     }
 }
 
-/// Where numbers stand.
+/// The places of numbers.
 fn numbers(bytes: &[u8]) -> Vec<std::ops::Range<usize>> {
     let mut found = Vec::new();
     let mut begun = None;

@@ -1,7 +1,7 @@
-//! Images for real: a container engine builds and pushes, a registry of others confirms.
+//! Real images: a container engine builds and pushes, and a registry from another project confirms.
 //!
 //! `.ci/image-e2e.sh cargo test --test image -- --ignored` starts both in namespaces of their own.
-//! Without them these tests are ignored, and fail where they are asked for all the same.
+//! Without them these tests are ignored, and fail if `--ignored` asks for them.
 
 #![expect(clippy::unwrap_used, reason = "all of it is test code")]
 
@@ -30,7 +30,7 @@ fn variable(name: &str) -> String {
     env::var(name).unwrap_or_else(|_| panic!("{name} is not set: {WHY}"))
 }
 
-/// A static program that writes a file in a RUN step and greets when it is run.
+/// A static program that writes a file in a RUN step, and prints a greeting when it runs.
 fn context() -> TempDir {
     let folder = tempfile::tempdir().unwrap();
     let write = |name: &str, text: &str| fs::write(folder.path().join(name), text).unwrap();
@@ -111,7 +111,7 @@ fn docker(words: &[&str]) -> String {
     text.trim().to_owned()
 }
 
-/// Pulls it with a login of its own and runs it.
+/// Pulls an image with a login of its own, and runs it.
 fn run(image: &ImageRef) -> String {
     let folder = tempfile::tempdir().unwrap();
     let config = folder.path().to_str().unwrap();

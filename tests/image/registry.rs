@@ -51,7 +51,7 @@ impl CncfRegistry {
         })
     }
 
-    /// What the registry says the digest is, and the manifest's bytes.
+    /// The digest by the registry, and the manifest's bytes.
     pub(crate) async fn manifest(&self, tag: &str) -> Result<(Option<String>, Vec<u8>)> {
         let answer = self.get(tag).await?;
         let header = answer

@@ -1,10 +1,10 @@
-"""Derives the table of AWS's models that the crate reads files by.
+"""Derives the table by which the crate reads definition files, from AWS's models.
 
     derive.py            writes crates/bluegreen/src/aws/model/table.json
-    derive.py --check    fails if that file is another one, or if the SDK lacks what AWS has
+    derive.py --check    fails if that file differs, or if the SDK lacks a field of AWS's models
 
-Facts alone are taken from the models: names, types, values, bounds, what is required and what is
-deprecated. No text of theirs is.
+Only facts are taken from the models: names, types, values, bounds, and which members are required or
+deprecated. None of their text is taken.
 """
 
 import gzip
@@ -23,7 +23,7 @@ TABLE = ROOT / "crates" / "bluegreen" / "src" / "aws" / "model" / "table.json"
 # The day on which this botocore was released: "newer than the model of …?".
 DATE = "2026-11-20"
 
-# Each service: what may be sent, what is answered, and the crate that sends it.
+# Each service: the requests, the shapes of answers, and the crate that sends them.
 SERVICES = {
     "ecs": (
         ["RegisterTaskDefinition", "CreateService", "UpdateService"],
@@ -36,7 +36,7 @@ SERVICES = {
         "aws-sdk-elasticloadbalancingv2",
     ),
 }
-# How the table calls what has no bounds, values or members.
+# The table's names for types without bounds, values or members.
 PLAIN = {
     "string": "text",
     "integer": "whole",
@@ -56,7 +56,7 @@ def model_of(service):
 
 
 def reference(shapes, name):
-    """How a member names its type: by its kind alone if that says all."""
+    """The name of a member's type: only its kind, if the kind says everything."""
     shape = shapes[name]
     if shape.get("document"):
         return "any"
@@ -66,7 +66,7 @@ def reference(shapes, name):
 
 
 def entry(shapes, name):
-    """What the table says of one shape."""
+    """The entry of one shape in the table."""
     shape = shapes[name]
     bounds = {key: shape[key] for key in ("min", "max") if key in shape}
     match shape["type"]:
@@ -93,7 +93,7 @@ def entry(shapes, name):
             return {"is": "choice", "values": shape["enum"]}
         case kind:
             if kind == "integer":
-                # An end that is not named is the wire's own.
+                # A bound that the model does not name is the bound of the wire's type.
                 bounds = {"min": -(2**31), "max": 2**31 - 1, **bounds}
             return {"is": {"long": "whole"}.get(kind, PLAIN[kind]), **bounds}
 
@@ -124,7 +124,7 @@ def crates():
 
 
 def flat(name):
-    """A name without what Rust and AWS spell differently."""
+    """A name without the differences between the spellings of Rust and AWS."""
     return name.replace("_", "").removeprefix("r#").lower()
 
 
@@ -140,7 +140,7 @@ def fields_of_crate(folder):
 
 
 def unsent(table, folder):
-    """What AWS's model has and the crate cannot send."""
+    """The fields of AWS's model that the crate cannot send."""
     known = fields_of_crate(folder)
     for name, shape in sorted(table.items()):
         if shape["is"] != "structure":
@@ -173,7 +173,7 @@ def derived():
 
 
 def text_of(table):
-    """One line for each shape, so that a change is read as such."""
+    """One line for each shape, so that a diff shows each change."""
     line = lambda value: json.dumps(value, ensure_ascii=False, separators=(",", ":"))
     out = [f'{{"botocore":{line(table["botocore"])},"date":{line(table["date"])},"services":{{']
     for place, (service, one) in enumerate(table["services"].items()):

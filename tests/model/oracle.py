@@ -1,19 +1,19 @@
-"""Files that AWS's own client library judges, for our judgement to be held against.
+"""Makes files, has AWS's own client library judge them, and compares its judgement with ours.
 
     oracle.py [NUMBER]      default: 500 sound files of each kind, and as many with one change
 
-A sound file has every required member and some of the others, by the model. A changed one differs in
+A sound file has every required member and some of the others, by the model. A changed file differs in
 one place: a name, a type, a value, a required member left out, null, one too few or small, one too
-many or large. Each is judged by botocore's ParamValidator; then `cargo test` judges them by ours. On
-names, types, what is required and lower ends they must agree. Elsewhere they must disagree, for these
-reasons:
+many or large. botocore's ParamValidator judges each file; then `cargo test` judges it by our rules. Both
+must agree on names, types, required members and lower bounds. They must differ in these cases:
 
-  value  the model's values: the library does not look at them and AWS refuses others, so ours alone
-         refuses
-  above  the model's upper ends, and whole numbers that the wire's type cannot hold: as with values
-  null   the library refuses it anywhere; AWS reads it as absent, and its own skeletons and answers are
-         full of it, so the library alone refuses. Both do if the member is required or is an entry of a
-         list or a map
+  value  a value that the model does not list: the library does not check values, but AWS refuses such a
+         value, so only our rules refuse it
+  above  a value above the model's upper bound, or a whole number that the wire's type cannot hold: only
+         our rules refuse it
+  null   the library refuses null anywhere; AWS reads null as absent, and uses it often in its own skeletons
+         and answers, so only the library refuses it. Both refuse it for a required member and for an entry
+         of a list or a map
 """
 
 import json
@@ -105,7 +105,7 @@ def with_value(document, path, value):
 
 
 def too_small(shape, value):
-    """What is below the model's lower end, if there is one that can be gone below."""
+    """A value below the model's lower bound, if there can be such a value."""
     least = shape.metadata.get("min", 0)
     match shape.type_name:
         case "list" if least > 0:
@@ -118,7 +118,7 @@ def too_small(shape, value):
 
 
 def too_large(shape, value):
-    """What is above the model's upper end, or above what the wire's type holds."""
+    """A value above the model's upper bound, or too large for the wire's type."""
     most = shape.metadata.get("max")
     match shape.type_name:
         case "list" if most is not None and value and most < 1_000:
@@ -133,7 +133,7 @@ def too_large(shape, value):
 def changed(maker, shape, document):
     """The document with one change, and which kind of change that is."""
     pick = maker.random
-    # Most places allow no change of a kind that is drawn: the kind comes first, so that each is made.
+    # Most places allow only some kinds of change, so the kind is drawn before the place: each kind occurs.
     kinds = pick.sample(["name", "type", "value", "missing", "null", "below", "above"], 7)
     for kind in (kind for kind in kinds for _ in range(40)):
         found, value, path = pick.choice(list(places(shape, document)))
@@ -143,7 +143,7 @@ def changed(maker, shape, document):
             case "name" if found.type_name == "structure" and value:
                 name = pick.choice(list(value))
                 wrong = pick.choice([name + "X", name.swapcase(), name.lower() + "_", "zzz", name[:-1]])
-                # What is required may not go with it: then it would be two changes.
+                # A required member keeps its name: to lose it would be a second change.
                 if wrong in found.members or name in found.metadata.get("required", []):
                     continue
                 copy = {wrong if key == name else key: one for key, one in value.items()}

@@ -1,4 +1,4 @@
-//! Blue is scaled in as its requests go to green, and is needed after that.
+//! Blue is scaled in as its requests go to green, and blue is needed after that.
 
 use std::{
     sync::{Arc, Mutex},
@@ -55,7 +55,7 @@ async fn migrate(simulation: &Simulation, hand: Option<Hand>) -> Run {
     common::run(simulation, plan, Intent::Migrate, hand).await
 }
 
-/// Blue's targets each time before the weights were written.
+/// Blue's targets just before each write of the weights.
 fn blue_at_changes(simulation: &Simulation) -> Vec<(u32, u32)> {
     let changes = simulation.changes();
     let seen = changes.iter();
@@ -91,7 +91,7 @@ async fn p02_blue_has_its_capacity_at_the_restore() {
     let before = *noted.lock().expect("no panic");
     let failed = failed_after_restore(&run, before);
     assert!(failed < 20, "{failed} requests failed on blue");
-    // And it may be scaled again.
+    // And blue may be scaled again.
     assert_eq!(run.simulation.blue_minimum(), Some(1));
     let report = run.ended.as_ref().expect("known").report();
     assert_eq!(report.capacity, None);
@@ -189,7 +189,7 @@ fn guarded() -> MigrationPlan {
     plan().dead_man(minutes(5)).build().expect("valid")
 }
 
-/// Nobody comes after the controller's death at 90 %: the switch sends everything to blue.
+/// The run is not resumed after the controller's death at 90 %: the switch sends everything to blue.
 async fn after_death(simulation: Simulation, plan: MigrationPlan) -> (Simulation, u32, u64) {
     let durable = Durable::new(simulation, plan);
     let killer = sleep(minutes(38));
@@ -266,8 +266,8 @@ async fn p05_killed_at_every_call_of_the_scaling_the_minimum_is_put_back_or_name
     assert!(killings >= 8, "{killings}");
 }
 
-/// The store fails for good from each of its first creates on: nothing is raised without a record, and
-/// what was raised is put back or named.
+/// The store fails for good from each of its first creates on: no minimum is raised without a record, and
+/// a raised minimum is put back or named.
 #[tokio::test(start_paused = true)]
 async fn a_store_that_fails_leaves_no_minimum_without_a_word() {
     let mut named = 0;
@@ -275,7 +275,7 @@ async fn a_store_that_fails_leaves_no_minimum_without_a_word() {
         let durable = Durable::new(world(), plan().build().expect("valid"));
         durable.storage.fail(n, u64::MAX - n);
         let Ok(ended) = durable.try_migrate("ann").await else {
-            // It could not even be taken.
+            // The lease could not even be taken.
             continue;
         };
         let outcome = ended
@@ -332,7 +332,7 @@ async fn faults_of_the_scaling_end_in_a_known_place() {
                     let lasts = for_good || fault == Fault::Denied;
                     assert!(lasts || code == 10, "{what}");
                     assert!(lasts || minimum == Some(1), "{what}: {minimum:?}");
-                    // Whatever moved traffic had kept blue.
+                    // Every write that moved traffic had kept blue's capacity.
                     let blue = blue_at_changes(&durable.simulation);
                     assert!(blue.iter().all(|(_, blue)| *blue == 4), "{what}: {blue:?}");
                 }

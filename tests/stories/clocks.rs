@@ -1,4 +1,4 @@
-//! A wall clock that is set or off. A run ends as it would have, and in the same minute.
+//! A wall clock that is set or wrong: a run ends as with a right clock, and in the same minute.
 
 use std::time::Duration;
 
@@ -34,8 +34,8 @@ async fn migrated(simulation: &Simulation) -> Run {
     migrate(simulation, short_plan().build().expect("valid")).await
 }
 
-/// What this run made of green's weight and in which minute of the world, and how long it took by its
-/// own clock, in minutes.
+/// The weights of green that this run wrote, each with the minute of the world, and the duration of the
+/// run by its own clock, in minutes.
 fn course(run: &Run) -> (Vec<(u32, i64)>, u64) {
     let changes = run.simulation.changes();
     let minute = |at: jiff::Timestamp| at.as_second() / 60;
@@ -48,7 +48,7 @@ fn course(run: &Run) -> (Vec<(u32, i64)>, u64) {
     (own.collect(), last.elapsed.as_secs() / 60)
 }
 
-/// Holds a disturbed run against the undisturbed one.
+/// Compares a disturbed run with the undisturbed run.
 fn same(run: &Run, wanted: &Run, what: &str) {
     assert_eq!(
         run.exit_code(),
@@ -153,7 +153,7 @@ async fn p11_a_clock_that_is_off_is_told_before_the_first_change() {
     }
 }
 
-/// After a death the switch fires in time, whatever the clock of the machine that armed it.
+/// After a death the switch fires in time, even if the clock of the machine that armed it is wrong.
 #[test]
 fn p11_a_dead_mans_switch_fires_in_time() {
     let fires_after = MINUTE * 5;
@@ -184,8 +184,8 @@ fn p11_a_dead_mans_switch_fires_in_time() {
     );
 }
 
-/// A run continues on a machine whose clock is another, and its time does not go back. A clock that
-/// is behind changes nothing; one that is ahead looks like a longer pause, and a stage may be over.
+/// A run continues on a machine with another clock, and its time does not go back. A clock that is behind
+/// changes nothing; a clock that is ahead looks like a longer pause, and a step may be over.
 #[test]
 fn p11_a_run_is_resumed_on_a_machine_with_another_clock() {
     let cases = WORLDS

@@ -1,4 +1,4 @@
-//! Taking a migration in hand, and ending it at any moment.
+//! Controls of a migration, and its end at any moment.
 
 use std::time::Duration;
 
@@ -36,7 +36,7 @@ async fn p11_a_cancel_at_any_event_ends_all_blue() {
         short_plan().build().expect("valid"),
     )
     .await;
-    // The last look, the step that it lets pass and the end are one moment.
+    // The last look, the step that passes by it and the end are one moment.
     let last = whole.events.len() as u64 - 3;
     for n in 0..last {
         let simulation = Simulation::builder().build();
@@ -226,7 +226,7 @@ async fn restore_takes_over_from_any_split() {
             .build()
     };
     let simulation = world();
-    // Time begins with the first look, and the balancer takes 90 s to notice.
+    // Time begins with the first look, and the balancer needs 90 s to notice.
     assert_eq!(simulation.targets().blue.healthy, 4);
     tokio::time::sleep(Duration::from_secs(100)).await;
     assert_eq!(simulation.targets().blue.healthy, 0);

@@ -13,14 +13,14 @@ use jiff::Timestamp;
 
 use crate::common::{gates, limit::within, short_plan};
 
-/// What [`short_plan`] needs at least, and what it may take.
+/// The least time for [`short_plan`], and the time that it may take.
 const DEADLINE: Duration = Duration::from_secs(30 * 60);
 
 fn plan() -> MigrationPlan {
     short_plan().deadline(DEADLINE).build().expect("valid")
 }
 
-/// A migration whose credentials end so long after its start, with the end.
+/// A migration whose credentials end this time after its start, with the end of the credentials.
 fn ending(simulation: &Simulation, plan: MigrationPlan, after: Duration) -> (Migration, Timestamp) {
     let aws = simulation.aws();
     let (rule, blue, green) = (simulation.rule(), simulation.blue(), simulation.green());
@@ -35,7 +35,7 @@ fn ending(simulation: &Simulation, plan: MigrationPlan, after: Duration) -> (Mig
     (migration, end)
 }
 
-/// So long before the end a run is cancelled.
+/// The time before the end of the credentials at which a run is cancelled.
 const BEFORE: Duration = Duration::from_secs(3 * 60);
 
 #[tokio::test(start_paused = true)]
@@ -74,7 +74,7 @@ async fn credentials_that_outlast_the_run_change_nothing() {
     );
 }
 
-/// Bakes so long that the run is under way when its credentials end.
+/// A plan with a bake that is still under way when the credentials end.
 fn slow_plan(on_cancel: OnCancel) -> MigrationPlan {
     let minutes = |minutes: u64| Duration::from_secs(60 * minutes);
     let plan = MigrationPlan::builder().bake(minutes(9));

@@ -1,4 +1,4 @@
-//! What the guide's `traffic_router.py` gets wrong, each with the run in which ours is right.
+//! Each mistake of the guide's `traffic_router.py`, with a run in which this program is right.
 
 use std::time::Duration;
 
@@ -42,7 +42,7 @@ async fn errors_in_the_first_minutes_of_a_step_are_seen_while_it_waits() {
     )
     .await;
     assert_eq!(run.exit_code(), 10);
-    // Restored while the burst still goes on, long before the ten minutes of the wait are over.
+    // Restored during the burst, long before the ten minutes of the wait are over.
     let changes = simulation.changes();
     let (second, back) = (&changes[2], &changes[3]);
     assert_eq!(back.weights.green, 0);
@@ -148,7 +148,7 @@ async fn one_throttled_read_of_metrics_changes_nothing() {
     run.check_promises(false);
 }
 
-/// Nobody notices a third party's write; the script goes on from its own idea of the split.
+/// A third party's write is not noticed; the script continues from its own idea of the split.
 #[tokio::test(start_paused = true)]
 async fn p07_a_third_party_is_noticed_and_not_fought() {
     let simulation = Simulation::builder().green(failing_green()).build();
@@ -178,7 +178,7 @@ async fn p07_a_third_party_is_noticed_and_not_fought() {
     run.check_promises(false);
 }
 
-/// A failed write whose effect is not known is taken for a failure.
+/// A failed write whose effect is not known is taken as a failure.
 #[tokio::test(start_paused = true)]
 async fn p10_a_lost_answer_is_observed_and_not_sent_again() {
     let simulation = Simulation::builder().build();

@@ -1,4 +1,4 @@
-//! Journals that earlier versions wrote, kept as they were: this one shows them, judges them again, and
+//! Journals of earlier versions, kept as they were: this version shows them, judges them again, and
 //! resumes their runs.
 
 use std::{fmt::Write as _, fs, path::PathBuf, time::Duration};
@@ -51,7 +51,7 @@ fn plan_of(records: &[Record]) -> MigrationPlan {
     serde_json::from_value(plan).expect("a plan of any version")
 }
 
-/// A change of the split that a record announces, or one that it tells of.
+/// A change of the split that a record announces or reports.
 fn shifted(record: &Record) -> Option<TrafficSplit> {
     let action = record.entry.get("action")?;
     serde_json::from_value(action.get("to")?.clone()).ok()
@@ -64,8 +64,8 @@ fn read_back(record: &Record) -> Option<TrafficObservation> {
     serde_json::from_value(traffic).ok()
 }
 
-/// A world in which a run wrote these records and then was killed. What its newest change wanted is
-/// there if it `happened`.
+/// A world in which a run wrote these records and then was killed. Its newest change took effect if it
+/// `happened`.
 async fn left_by(records: &[Record], happened: bool) -> Durable {
     let simulation = Scenario::GreenErrors.simulation(1);
     let durable = Durable::new(simulation, plan_of(records));
@@ -88,7 +88,7 @@ async fn left_by(records: &[Record], happened: bool) -> Durable {
     durable
 }
 
-/// What a run said of the version that it continues from.
+/// The versions that a run reported when it continued.
 fn reopened(durable: &Durable) -> Vec<(u32, u32)> {
     let events = durable.events.lock().expect("no panic");
     let kinds = events.iter().map(|event| &event.kind);
@@ -148,7 +148,7 @@ async fn resumed_after_each_record(version: u32) {
         let records = &records[..cut];
         let newest = &records[cut - 1];
         if newest.entry["input"]["input"] == "waited" {
-            // It leaves the run where the record before it left it.
+            // This record does not change the state of the run.
             continue;
         }
         let open = shifted(newest).is_some();
@@ -253,7 +253,7 @@ fn a_deployment_of_an_earlier_version_is_not_replayed_under_other_rules() {
     assert!(words.contains("version 2"), "{words}");
 }
 
-/// What a record is of.
+/// The kind of a record.
 fn kind(record: &Record) -> String {
     let entry = &record.entry;
     let name = |value: &serde_json::Value| value.as_str().unwrap_or_default().to_owned();
@@ -261,8 +261,8 @@ fn kind(record: &Record) -> String {
     format!("{} {}", name(&entry["entry"]), of.concat())
 }
 
-/// Leaves out each record of a journal in turn, and gives the kinds whose absence was not found. Only
-/// the newest record may be absent: then the run was killed before it.
+/// Leaves out each record of a journal in turn, and returns the kinds whose absence was not found. Only
+/// the newest record may be absent: then the run was killed before that record.
 fn absences<E: std::fmt::Display>(
     records: &[Record],
     replay: impl Fn(&[Record]) -> Result<(), E>,
@@ -272,7 +272,7 @@ fn absences<E: std::fmt::Display>(
     for place in 0..records.len() {
         let mut fewer = records.to_vec();
         let record = fewer.remove(place);
-        // Its place is taken by the next one, so that nothing tells but what they say.
+        // The next record gets its number, so that only the content of the records can show the gap.
         (0..)
             .zip(&mut fewer)
             .for_each(|(seq, record)| record.seq = seq);
@@ -316,7 +316,7 @@ async fn p05_a_deployment_of_an_earlier_version_killed_at_any_time_is_resumed_an
         let first = release::deployment(&simulation, release::plan()).journal(journal.clone());
         let killer = tokio::time::sleep(Duration::from_secs(seconds));
         let first = killed(first.run_image(release::source()), killer).await;
-        // Its rules are those of version 2.
+        // This journal follows the rules of version 2.
         let mut records = journal.records();
         records[0].entry["version"] = 2.into();
         let run = release::deploy_again(&simulation, &records).await;
@@ -337,7 +337,7 @@ async fn p05_a_deployment_of_an_earlier_version_killed_at_any_time_is_resumed_an
     assert!(said >= 5, "{said} runs had something undone");
 }
 
-/// Writes what the tests above keep, for a version that is new:
+/// Writes the kept journals of the tests above, for a new version:
 /// `cargo test --test stories keep_journals -- --ignored`.
 #[tokio::test(start_paused = true)]
 #[ignore = "writes into the working tree"]

@@ -20,7 +20,7 @@ const ALL_BLUE: Sides<u32> = Sides {
     green: 0,
 };
 
-/// What one process has of the world, by the file alone.
+/// One process in the world, which it opens by the file alone.
 struct Process {
     world: KeptSimulation,
     store: JournalStore,
@@ -122,7 +122,7 @@ async fn a_run_of_a_process_that_died_is_resumed_by_another() {
     );
 }
 
-/// The schedule is the world's: it needs no process but one that lets time pass.
+/// The schedule belongs to the world: it fires without the process that armed it.
 #[tokio::test(start_paused = true)]
 async fn the_dead_man_switch_of_a_process_that_died_fires_in_the_world() {
     let (_folder, mut spec) = file(Scenario::Healthy);
@@ -146,7 +146,7 @@ async fn the_dead_man_switch_of_a_process_that_died_fires_in_the_world() {
     assert!(there.world.schedules().is_empty());
 }
 
-/// A kept world ends as one that is not kept.
+/// A run in a kept world ends as in a world that is not kept.
 #[tokio::test(start_paused = true)]
 async fn scenarios_end_as_promised_in_a_kept_world_too() {
     for scenario in [

@@ -25,7 +25,7 @@ async fn migrated(simulation: &Simulation) -> Run {
     migrate(simulation, short_plan().build().expect("valid")).await
 }
 
-/// What this run's own writes made of green's weight, in order.
+/// The weights of green that this run wrote, in order.
 fn written(simulation: &Simulation) -> Vec<u32> {
     let changes = simulation.changes();
     let own = changes.iter().filter(|change| change.by == Writer::Caller);
@@ -70,7 +70,7 @@ async fn p11_a_cancel_while_the_first_rise_is_written_restores_blue_by_an_accept
         let simulation = healthy();
         let lag = Lag::for_time(Duration::from_millis(late));
         lagging(&simulation, &[Call::DescribeRules], lag);
-        // The rise has had its effect, and its answer is not there yet.
+        // The rise has had its effect, but its answer has not come yet.
         let mut stop = simulation.stop_at(Call::ModifyRule.nth(1), Moment::AfterEffect);
         let (tell, mut told) = tokio::sync::mpsc::unbounded_channel();
         let hand: Hand = Box::new(move |event, handle, _world| {
@@ -93,7 +93,7 @@ async fn p11_a_cancel_while_the_first_rise_is_written_restores_blue_by_an_accept
     }
 }
 
-/// 100:0 stands before the first rise and after the restore, so a read that shows it proves nothing.
+/// 100:0 is the split before the first rise and after the restore, so a read that shows it proves nothing.
 #[tokio::test(start_paused = true)]
 async fn p05_a_restore_is_written_though_an_old_read_shows_blue_already() {
     for after in (1..400).step_by(13) {
@@ -139,7 +139,7 @@ async fn p07_a_third_partys_restore_is_never_raised_again_once_it_was_shown() {
         lagging(&simulation, &[Call::DescribeRules], lag);
         let run = migrated(&simulation).await;
         let (code, words) = (run.exit_code(), run.last_words());
-        // A restore of ours is right as well: the rise may never have been seen.
+        // This run's own restore is right too: the rise may never have been visible.
         assert!([10, 12].contains(&code), "{millis} ms: {code}: {words}");
         assert_eq!(simulation.weights(), all_blue, "{millis} ms: {words}");
         let written = written(&simulation);

@@ -1,4 +1,4 @@
-//! What never answers, or answers late: gates, reads and writes. Each run comes to its end in time.
+//! Gates, reads and writes that never answer, or answer late. Each run ends in time.
 
 use std::{sync::Arc, time::Duration};
 
@@ -14,7 +14,7 @@ use bluegreen::{
 
 use crate::common::{Gates, Hand, Run, gates, run, run_under, short_plan};
 
-/// A gate that answers after `delay`; never, if there is none.
+/// A gate that answers after `delay`, or never if `delay` is `None`.
 #[derive(Debug)]
 struct Slow {
     inner: Arc<dyn HealthGate>,
@@ -40,7 +40,7 @@ impl HealthGate for Slow {
     }
 }
 
-/// The usual gates, and one that says healthy after `delay`.
+/// The usual gates, and a gate that is healthy after `delay`.
 fn with_slow(aws: &Aws, simulation: &Simulation, delay: Option<Duration>) -> Gates {
     let healthy = gate_fn("slow", |_look| async { Ok(Verdict::healthy("fine")) });
     let slow = Slow {
@@ -94,10 +94,10 @@ async fn p11_a_gate_that_never_answers_ends_at_the_deadline() {
     assert!(acted_late(&run) <= LEAST_LOOK, "{:?}", acted_late(&run));
 }
 
-/// What a look has at the deadline.
+/// The least time that a look gets at the deadline.
 const LEAST_LOOK: Duration = Duration::from_secs(2);
 
-/// How long after the deadline, as the last look before told it, a run began to roll back.
+/// How long after the deadline a run began to roll back; the last look before tells the deadline.
 fn acted_late(run: &Run) -> Duration {
     let mut late = None;
     let mut told = None;
@@ -114,7 +114,7 @@ fn acted_late(run: &Run) -> Duration {
     Duration::try_from(late).unwrap_or_default()
 }
 
-/// A deadline does not wait for a look that is under way, wherever in the look it falls.
+/// A deadline does not wait for a look that is under way, at any point of that look.
 #[tokio::test(start_paused = true)]
 async fn p11_a_deadline_cuts_a_look_that_is_under_way() {
     for after in [1, 3, 7, 9, 12] {
@@ -158,7 +158,7 @@ async fn p01_an_answer_that_is_late_counts_at_the_next_look() {
     }
 }
 
-/// A call that hangs for good is not ended by the client here: what holds must hold without that.
+/// The client does not end a call that hangs for good: the promises must hold without a time-out.
 #[tokio::test(start_paused = true)]
 async fn p11_a_call_that_never_answers_at_any_place_ends_in_a_known_place() {
     let whole = {
@@ -234,7 +234,7 @@ async fn p07_a_rule_that_is_deleted_ends_the_run_within_two_looks() {
     assert!(run.last_words().contains("deleted"), "{}", run.last_words());
 }
 
-/// A control holds from the moment when it is given, and says what came of it.
+/// A control takes effect at the moment when it is given, and its answer says so.
 #[tokio::test(start_paused = true)]
 async fn p11_a_pause_that_is_given_early_holds() {
     for event in 0..4 {

@@ -66,7 +66,7 @@ async fn a_build_or_push_that_fails_deploys_nothing_and_shows_its_last_words() {
     }
 }
 
-/// The guide: `deployments[1]` is absent once the service is stable, so it never rolled back.
+/// The guide: `deployments[1]` is absent once the service is stable, so the script never rolled back.
 #[tokio::test(start_paused = true)]
 async fn a_failed_smoke_test_goes_back_to_what_ran_before() {
     let simulation = ReleaseScenario::SmokeFails.simulation(1);
@@ -86,7 +86,7 @@ async fn a_failed_smoke_test_goes_back_to_what_ran_before() {
     assert_eq!(failed[0].failures[0].got, "500");
 }
 
-/// The guide: `services-stable` is true as well after ECS went back by itself.
+/// The guide: `services-stable` is also true after ECS rolled back by itself.
 #[tokio::test(start_paused = true)]
 async fn p04_a_rollback_by_the_circuit_breaker_is_no_success_and_is_not_raced() {
     let run = run(ReleaseScenario::BreakerTrips).await;
@@ -140,7 +140,7 @@ async fn a_service_with_live_traffic_is_refused_unless_that_is_accepted() {
     assert!(outcome.to_string().ends_with("\n  accepted: in-place"));
 }
 
-/// The guide moved `latest` before any check, and failed where it may not move.
+/// The guide moved `latest` before any check, and failed if that tag is immutable.
 #[tokio::test(start_paused = true)]
 async fn latest_moves_last_and_only_for_an_image_that_proved_itself() {
     let run = run(ReleaseScenario::Healthy).await;
@@ -204,7 +204,7 @@ async fn deploying_the_same_again_changes_nothing_and_checks_it() {
     );
 }
 
-/// A file in words that AWS converts, and without what AWS fills in.
+/// A file with values that AWS converts, and without the fields that AWS fills in.
 const IN_WORDS: &str = r#"{"family": "chatbot-fastapi", "networkMode": "awsvpc",
     "requiresCompatibilities": ["FARGATE"], "cpu": "1 vCPU", "memory": "2 GB",
     "executionRoleArn": "arn:aws:iam::123456789012:role/ecsTaskExecutionRole",
@@ -213,8 +213,8 @@ const IN_WORDS: &str = r#"{"family": "chatbot-fastapi", "networkMode": "awsvpc",
         "environment": [{"name": "B", "value": "2"}, {"name": "A", "value": "1"}],
         "healthCheck": {"command": ["CMD", "true"]}}]}"#;
 
-/// AWS answers "1 vCPU" with 1024. That is no reason to deploy the file again, and no rollback
-/// goes to what runs already.
+/// AWS answers "1 vCPU" with 1024. That is no reason to deploy the file again, and a rollback never
+/// goes to the revision that runs already.
 #[tokio::test(start_paused = true)]
 async fn the_same_file_again_does_nothing_and_leaves_the_way_back() {
     let simulation = Simulation::builder().test_route().build();
@@ -250,8 +250,8 @@ async fn a_run_after_one_that_was_killed_follows_the_rollout_under_way() {
     assert_eq!(simulation.calls(Call::RegisterTaskDefinition), 1);
 }
 
-/// An image for another platform does not start; it is told before the service is changed, whether
-/// the image was built now, found under its tag or given.
+/// An image for another platform does not start. This is reported before the service is changed, for an
+/// image that was built now, found under its tag, or given.
 #[tokio::test(start_paused = true)]
 async fn an_image_of_another_platform_is_refused_before_the_rollout() {
     let worlds = [
@@ -291,7 +291,7 @@ async fn an_image_of_another_platform_is_refused_before_the_rollout() {
     );
     assert!(deployer.preview(&image).await.is_err(), "as register would");
 
-    // Who may not read it is told so, and not stopped.
+    // Without the right to read the platform, a note says so, and nothing is stopped.
     let simulation = Simulation::builder().test_route().build();
     simulation.fail(Call::BatchGetImage.every(), Fault::Denied);
     let run = deploy(&simulation).await;
@@ -302,8 +302,8 @@ async fn an_image_of_another_platform_is_refused_before_the_rollout() {
     assert_eq!(told.len(), 1, "{told:?}");
 }
 
-/// However often one file is deployed, and whatever its rollout ends with, the way back is to what
-/// ran before the first of them.
+/// One file is deployed any number of times, with any end of its rollouts: a rollback goes to the revision
+/// that ran before the first of them.
 #[tokio::test(start_paused = true)]
 async fn a_rollback_after_any_number_of_repeats_goes_back_to_what_ran_before_the_first() {
     for repeats in [1, 2, 5] {
@@ -358,7 +358,7 @@ async fn an_asked_for_rollback_goes_to_what_was_recorded_and_twice_is_once() {
     );
 }
 
-/// The guide rolled back to the newest older revision, which may be the bad one.
+/// The guide rolled back to the newest older revision, which may be a bad revision.
 #[tokio::test(start_paused = true)]
 async fn a_rollback_never_guesses() {
     let simulation = Simulation::builder().test_route().build();
@@ -439,8 +439,8 @@ async fn p07_somebody_elses_deployment_is_left_alone() {
     );
 }
 
-/// Users reach the service by something else than a rule that divides traffic: refused, unless that is
-/// accepted.
+/// If users reach the service by another way than a rule that divides traffic, the deployment is refused,
+/// unless the risk is accepted.
 #[tokio::test(start_paused = true)]
 async fn a_service_that_users_may_reach_is_refused_whatever_leads_to_it() {
     let world = || Simulation::builder().test_route();
@@ -519,7 +519,7 @@ async fn a_service_that_users_may_reach_is_refused_whatever_leads_to_it() {
     assert_eq!(deploy(&world).await.exit_code(), 0, "it is a client only");
 }
 
-/// The balancer reaches a proxy; the program's image would replace it.
+/// The balancer reaches a proxy container, whose image the program's image must not replace.
 #[tokio::test(start_paused = true)]
 async fn the_proxy_before_the_program_does_not_get_its_image() {
     let simulation = Simulation::builder().test_route().behind_proxy().build();
@@ -541,7 +541,7 @@ async fn the_proxy_before_the_program_does_not_get_its_image() {
         None,
         "nothing was pushed"
     );
-    // A deployer that was not told of the repository sees it before it registers.
+    // A deployer that does not know the repository notices this before it registers.
     let bare = EcsServiceDeployer::new(
         &simulation.aws(),
         simulation.cluster(),
@@ -558,7 +558,7 @@ async fn the_proxy_before_the_program_does_not_get_its_image() {
     assert!(registered.expect("it is the program").is_new);
 }
 
-/// What was accepted is told beside what was refused, and not as a refusal.
+/// An accepted risk is reported beside a refused risk, but not as a refusal.
 #[tokio::test(start_paused = true)]
 async fn what_is_accepted_is_no_refusal_if_something_else_is() {
     let simulation = Simulation::builder().test_route().shared_green().build();

@@ -47,7 +47,7 @@ fn own(simulation: &Simulation) -> usize {
     all.iter().filter(|(_, by)| *by == Writer::Caller).count()
 }
 
-/// Whether it runs the revision of this number.
+/// Whether the service runs the revision of this number.
 fn runs(simulation: &Simulation, number: &str) -> bool {
     let live = simulation.runs();
     live.is_some_and(|(revision, running)| revision.ends_with(number) && running > 0)
@@ -89,7 +89,7 @@ async fn p05_a_rollback_is_not_believed_before_it_is_newer_than_the_rollout() {
     }
 }
 
-/// Deploys, and takes the run in hand as soon as the update was accepted.
+/// Deploys, and controls the run as soon as the update was accepted.
 async fn once_updated(simulation: &Simulation, act: fn(&ControlHandle) -> Answer) -> Release {
     let hand: Hand = Box::new(move |event, handle, _| {
         if matches!(event.kind, DeploymentEvent::Updated { .. }) {
@@ -100,7 +100,7 @@ async fn once_updated(simulation: &Simulation, act: fn(&ControlHandle) -> Answer
     release(simulation, plan(), intent, Some(hand)).await
 }
 
-/// What ran before stands in old reads as if the rollback were over.
+/// Old reads show the revision that ran before, as if the rollback were over.
 #[tokio::test(start_paused = true)]
 async fn p11_a_cancel_right_after_the_update_takes_it_back_though_old_reads_show_what_ran_before() {
     for (name, lag) in shapes() {
@@ -184,7 +184,7 @@ async fn p04_an_accepted_update_that_never_shows_is_taken_back_and_said() {
             && event.to_string().contains("never became visible")
     });
     assert!(said, "{}", run.last_words());
-    // Its way back never shows either.
+    // The rollback never becomes visible either.
     assert_eq!(run.exit_code(), 20, "{}", run.last_words());
     assert!(
         run.last_words().contains("no read shows it"),
@@ -194,7 +194,7 @@ async fn p04_an_accepted_update_that_never_shows_is_taken_back_and_said() {
     assert!(runs(&simulation, ":1"));
 }
 
-/// The first process is killed right after its update; the next one reads what was there before.
+/// The first process is killed right after its update; the next process reads the state before that.
 #[tokio::test(start_paused = true)]
 async fn p05_a_resumed_run_waits_for_what_the_process_before_it_sent() {
     for (name, lag) in shapes() {
@@ -243,7 +243,7 @@ async fn p05_a_resumed_rollback_is_not_over_because_an_old_read_says_so() {
     }
 }
 
-/// A run that is cancelled before it has seen what the process before it sent takes that back, too.
+/// A run that is cancelled before it has seen the previous process's update rolls that update back, too.
 #[tokio::test(start_paused = true)]
 async fn p11_a_cancel_of_a_resumed_run_is_no_unchanged_service() {
     for (name, lag) in shapes() {
@@ -289,7 +289,7 @@ async fn p07_a_third_partys_deployment_is_found_while_reads_lag() {
             if name == "not late" {
                 run.check_promises();
             }
-            // What landed after the last read that could show it is not known to this run.
+            // This run cannot know an update that landed after its last read.
             let ended = run.events.last().expect("an end").at;
             let begun = run.events.first().expect("a start").at;
             let passed = Duration::try_from(ended.duration_since(begun)).expect("forwards");

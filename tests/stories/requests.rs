@@ -1,4 +1,4 @@
-//! Controls that are asked for from elsewhere, through the store.
+//! Controls that other processes ask for, through the store.
 
 use std::{sync::Arc, time::Duration};
 
@@ -30,7 +30,7 @@ fn ann() -> Operator {
     Operator::new("ann").with_reason("errors rise")
 }
 
-/// A world whose runs are asked through `requests`.
+/// A world whose runs read requests from `requests`.
 fn asked(simulation: Simulation) -> (Durable, Arc<TestRequests>) {
     let mut durable = Durable::new(simulation, short_plan().build().expect("valid"));
     let requests = Arc::new(TestRequests::default());
@@ -62,7 +62,7 @@ fn seen(durable: &Durable, is_it: impl Fn(&MigrationEvent) -> bool) -> bool {
     events.iter().any(|event| is_it(&event.kind))
 }
 
-/// How often a control was taken that came by a request.
+/// How many controls were taken that came by a request.
 fn taken(durable: &Durable) -> usize {
     let events = durable.events.lock().expect("no panic");
     let is_asked = |kind: &MigrationEvent| match kind {
@@ -118,7 +118,7 @@ async fn an_abort_by_a_request_restores_and_the_outcome_says_who_and_why() {
     assert_eq!(durable.check(ended, false).await, 11);
 }
 
-/// The run ends with it, so the answer is written after the end.
+/// The run ends by this request, so the answer is written after the end.
 #[tokio::test(start_paused = true)]
 async fn a_run_that_is_left_ends_with_the_split_and_the_reason() {
     let (durable, _) = asked(Simulation::builder().build());
@@ -158,7 +158,7 @@ async fn p01_a_promotion_by_a_request_stands_in_the_outcome_with_its_reason() {
     assert!(!report.overrides.is_empty());
 }
 
-/// What does not belong to the run is answered with the reason, and changes nothing.
+/// A request that is not for the run is answered with the reason, and changes nothing.
 #[tokio::test(start_paused = true)]
 async fn what_a_run_does_not_take_is_refused_aloud() {
     let (durable, requests) = asked(Simulation::builder().build());
@@ -186,7 +186,7 @@ async fn what_a_run_does_not_take_is_refused_aloud() {
         at + jiff::SignedDuration::from_hours(1),
     );
     put(&ahead, &name_of(&ahead));
-    // Under the name of a pause, which more people may ask for.
+    // Under the name of a pause, which more operators have the right to ask for.
     let disguised = request(&id, "4", Verb::Promote, at);
     let pause = request(&id, "4", Verb::Pause { length: None }, at);
     put(&disguised, &name_of(&pause));
@@ -252,7 +252,7 @@ async fn thousands_of_requests_stop_neither_the_run_nor_an_abort() {
     assert_eq!(durable.check(ended, false).await, 11);
 }
 
-/// The holder cannot write its answer: it carries the request out once, and writes it when it can.
+/// The holder cannot write its answer: it carries the request out once, and writes the answer when it can.
 #[tokio::test(start_paused = true)]
 async fn a_request_is_carried_out_once_even_if_its_answer_is_lost() {
     for mood in [Mood::Fails, Mood::Hangs] {
@@ -273,7 +273,7 @@ async fn a_request_is_carried_out_once_even_if_its_answer_is_lost() {
             let in_time = heals == 5;
             assert_eq!(is_answered, in_time, "{mood:?} {heals}");
             assert_eq!(taken(&durable), 1, "{mood:?} {heals}");
-            // Nobody ended the pause.
+            // The pause was not ended by another request.
             let ended = run.await.expect("no panic");
             assert_eq!(code(&ended), 11, "{mood:?} {heals}: {ended:?}");
             assert_eq!(taken(&durable), 1, "{mood:?} {heals}");
@@ -331,7 +331,7 @@ async fn requests_are_heard_again_once_lists_are_answered_again() {
     }
 }
 
-/// The holder dies after it wrote the control down and before it answered.
+/// The holder dies after it recorded the control and before it answered.
 #[tokio::test(start_paused = true)]
 async fn p05_a_resumed_run_takes_no_request_a_second_time() {
     // Soon, and after a snapshot; both before the request is too old.
@@ -350,7 +350,7 @@ async fn p05_a_resumed_run_takes_no_request_a_second_time() {
         run.abort();
         let _ = run.await;
         requests.answers(Mood::Works);
-        // It would be taken, if it had not been: the holder wrote a minute before at most.
+        // The request is not too old yet: it would be taken if it had not been taken before.
         let lease = durable.take("bob", Take::IfExpired).await.expect("silent");
         let records = lease.newest_run_to_resume().await.expect("readable");
         let has_it = records.iter().any(|record| {
@@ -364,7 +364,7 @@ async fn p05_a_resumed_run_takes_no_request_a_second_time() {
         let reply = answer.map(|answer| answer.reply);
         assert_eq!(reply, Some(Reply::TakenBefore), "{wait:?}");
         assert_eq!(taken(&durable), 1, "{wait:?}");
-        // The pause of before still holds.
+        // The earlier pause still holds.
         let by_ann = reply_of_pause(&durable).await;
         assert!(matches!(by_ann, Some(Reply::Ignored { .. })), "{by_ann:?}");
         let abort = self::reply(&durable, Verb::Abort).await;
@@ -377,7 +377,7 @@ async fn reply_of_pause(durable: &Durable) -> Option<Reply> {
     reply(durable, Verb::Pause { length: None }).await
 }
 
-/// A holder that died before it saw the request: who resumes takes it, unless it is too old by then.
+/// A holder dies before it sees the request: the resumed run takes it, unless it is too old by then.
 #[tokio::test(start_paused = true)]
 async fn a_resumed_run_takes_a_request_that_nobody_has_seen() {
     for (dead_for, is_taken) in [(SECOND, true), (MINUTE * 6, false)] {
@@ -400,7 +400,7 @@ async fn a_resumed_run_takes_a_request_that_nobody_has_seen() {
     }
 }
 
-/// A rollback gives a holder that lives 1.5 s to say that it restores, and waits no longer for another one.
+/// A rollback gives a live holder 1.5 s to say that it restores, and waits no longer for any other holder.
 #[tokio::test(start_paused = true)]
 async fn p06_a_holder_that_is_asked_before_a_rollback_restores_or_is_not_waited_for() {
     let limit = SECOND * 3 / 2;

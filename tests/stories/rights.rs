@@ -1,4 +1,4 @@
-//! The rights that are asked for are those of the calls that are made.
+//! The policies ask for exactly the rights of the calls that are made.
 
 use std::{collections::BTreeSet, time::Duration};
 
@@ -70,7 +70,7 @@ async fn a_dead_man_switch_needs_the_rights_to_its_schedule() {
     let policy = IamPolicy::migration(&rule).metrics().dead_man(&rule, &role);
     let actions = policy.actions();
     let allowed: BTreeSet<&str> = actions.iter().map(|action| last_words(action)).collect();
-    // Passing a role is no call.
+    // To pass a role is a right without a call.
     let passed: Vec<_> = allowed.difference(&made).collect();
     assert_eq!(passed, [&"PassRole"]);
     assert!(made.is_subset(&allowed), "{made:?}");
@@ -81,7 +81,7 @@ async fn a_dead_man_switch_needs_the_rights_to_its_schedule() {
     );
 }
 
-/// A run under a switch in a world with this role, and what its preflight found.
+/// A run under a switch in a world with this role, and the findings of its preflight.
 async fn under(
     role: ScheduleRole,
     faults: &[Call],
@@ -141,7 +141,7 @@ async fn a_role_that_cannot_be_checked_is_said_and_stops_nothing() {
     let both = [Call::GetRole, Call::SimulatePrincipalPolicy];
     let (_, ended, found) = under(ScheduleRole::default(), &both).await;
     assert_eq!(ended.exit_code(), 0, "{ended}");
-    // The two rights are asked for one of the role, the other of each of two actions.
+    // Two rights are missing: one to read the role, one to simulate the two actions.
     assert_eq!(found.len(), 2, "{found:?}");
     let said = found
         .iter()

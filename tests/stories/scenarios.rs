@@ -31,7 +31,8 @@ fn every_scenario_ends_as_promised_and_keeps_the_promises() {
     });
 }
 
-/// The limits alone end where the comparison does, but for what they cannot foresee.
+/// Under the limits alone the scenarios end as under the comparison, except for low traffic, which the
+/// limits do not foresee.
 #[test]
 fn every_scenario_ends_under_limits_as_well() {
     each(Scenario::ALL, async |scenario| {
@@ -60,7 +61,7 @@ async fn the_same_seed_gives_the_same_run() {
     let kinds = |run: &crate::common::Run| -> Vec<MigrationEvent> {
         run.events.iter().map(|event| event.kind.clone()).collect()
     };
-    // Virtual time has a millisecond's grain, so timestamps inside may differ by that much.
+    // Virtual time has a resolution of a millisecond, so timestamps may differ by one.
     let words = |kinds: Vec<MigrationEvent>| -> Vec<String> {
         kinds
             .iter()
@@ -72,7 +73,7 @@ async fn the_same_seed_gives_the_same_run() {
     assert_eq!(first.exit_code(), second.exit_code());
 }
 
-/// The event log of a failing run, without the looks that say nothing new.
+/// The event log of a failing run, without the looks that show nothing new.
 #[tokio::test(start_paused = true)]
 async fn tells_the_story_of_a_rollback() {
     let run = migrate(&Scenario::EarlyErrors.simulation(1), default_plan()).await;
@@ -101,7 +102,7 @@ async fn tells_the_story_of_a_rollback() {
           why: gate `metrics`: limits: errors: green's error rate is above 5.00%: 296 of the last 535 requests"#]].assert_eq(&story.join("\n"));
 }
 
-/// What a program reads of the first event is a contract.
+/// The fields of the first event are a contract for programs.
 #[tokio::test(start_paused = true)]
 async fn events_are_flat_json_objects() {
     let run = migrate(&Scenario::AlarmFiring.simulation(1), default_plan()).await;

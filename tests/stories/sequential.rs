@@ -64,7 +64,7 @@ fn observations(run: &Run) -> Vec<(Timestamp, SettledBuckets)> {
     }
     let mut all = Vec::new();
     let records = run.journal.records().into_iter();
-    // A snapshot holds the last of them once more.
+    // A snapshot holds the last observation once more.
     for record in records.filter(|record| !record.is_snapshot) {
         let mut found = Vec::new();
         find(&record.entry, &mut found);
@@ -73,7 +73,7 @@ fn observations(run: &Run) -> Vec<(Timestamp, SettledBuckets)> {
     all
 }
 
-/// What decided, and when: the steps that passed by proof, and a rollback.
+/// The decisions with their times: the steps that passed by proof, and a rollback.
 fn decisions(run: &Run) -> Vec<(Timestamp, &'static str)> {
     let decided = run.events.iter().filter_map(|event| match &event.kind {
         MigrationEvent::StepPassed { step, .. } if *step < 3 => Some((event.at, "go on")),
@@ -136,8 +136,8 @@ fn by_the_bare_rule(run: &Run) -> Vec<(Timestamp, &'static str)> {
     decided
 }
 
-/// Six worlds in which the whole way through the simulated AWS decides in the same minute as the
-/// rule by itself does on the same counts.
+/// Six worlds in which the gate on the simulated AWS decides in the same minute as the bare rule on the
+/// same counts.
 #[tokio::test(start_paused = true)]
 async fn p08_p09_the_adapters_decide_in_the_minute_of_the_bare_rule() {
     let always = When::Always;
@@ -172,7 +172,7 @@ async fn p08_p09_the_adapters_decide_in_the_minute_of_the_bare_rule() {
     }
 }
 
-/// However often somebody looks, the same minutes settle and the same is decided.
+/// With any interval of looks the same minutes settle, and the decisions are the same.
 #[tokio::test(start_paused = true)]
 async fn p09_looking_every_5_seconds_decides_as_looking_every_minute() {
     let decided = |every: u64, errors: f64| async move {
@@ -184,7 +184,7 @@ async fn p09_looking_every_5_seconds_decides_as_looking_every_minute() {
             .build()
             .expect("valid");
         let run = run_under(&simulation, plan, Intent::Migrate, None, alone).await;
-        // The newest minute that was known when the first decision fell.
+        // The newest minute that was known at the first decision.
         let first = decisions(&run)[0].0;
         let mut known = observations(&run)
             .into_iter()
@@ -249,7 +249,7 @@ async fn a_plain_last_step_is_held_against_blues_past() {
         run.exit_code()
     };
     assert_eq!(plan(good()).await, 0);
-    // It breaks once it is alone.
+    // Green breaks once it serves alone.
     let third = When::AfterNthRise(3, Duration::from_secs(60), Duration::MAX);
     assert_eq!(plan(good().with(third, Behaviour::Errors(0.02))).await, 10);
 }

@@ -51,10 +51,10 @@ fn shrinking(world: SimulationBuilder) -> Simulation {
     simulation
 }
 
-/// What failed before the rollback began, once it has begun.
+/// The failed requests before the rollback, once the rollback has begun.
 type Noted = Arc<Mutex<Option<u64>>>;
 
-/// An operator who aborts the run in a step once blue has so few targets, and a note of what had failed.
+/// An operator who aborts the run in a step once blue has only `targets`, and a note of the failed requests.
 fn aborting(step: usize, targets: u32) -> (Hand, Noted) {
     let noted = Noted::default();
     let note = Arc::clone(&noted);
@@ -150,11 +150,11 @@ async fn p02_fewer_requests_fail_if_traffic_goes_back_as_blues_targets_come() {
         ));
         assert!(told(&at_once.run, "everything goes to blue at once"));
     }
-    // The same seed, so the same requests.
+    // The same seed gives the same requests.
     assert_eq!(all, [(117, 333), (209, 1208)]);
 }
 
-/// Blue has shrunk at 50 and at 90 %, and green dies: nothing waits for blue, and that is said.
+/// Blue has shrunk at 50 and at 90 %, and green dies: the rollback does not wait for blue, and says so.
 #[tokio::test(start_paused = true)]
 async fn p11_a_dead_green_is_left_at_once_however_small_blue_is() {
     for (rise, targets) in [(1, 2), (2, 1)] {
@@ -190,7 +190,7 @@ async fn p11_a_green_that_dies_meanwhile_gets_nothing_more() {
     assert!(told.took < minutes(4), "{:?}", told.took);
 }
 
-/// Killed before and after each write of the rule, and resumed: it goes on, or puts the rest back.
+/// Killed before and after each write of the rule, and resumed: the run continues, or puts the rest back.
 #[tokio::test(start_paused = true)]
 async fn p05_killed_in_the_middle_and_resumed_everything_is_back() {
     let mut killings = 0;
@@ -212,7 +212,7 @@ async fn p05_killed_in_the_middle_and_resumed_everything_is_back() {
     assert_eq!(killings, 6, "two parts and the rest");
 }
 
-/// A journal that fails meanwhile waits for nothing: the rest goes back.
+/// If the journal fails meanwhile, the rest of the traffic goes back without a wait.
 #[tokio::test(start_paused = true)]
 async fn p06_a_store_that_fails_meanwhile_does_not_keep_traffic_on_green() {
     let durable = Durable::new(shrinking(scaled()), plan().build().expect("valid"));

@@ -57,7 +57,7 @@ async fn p06_a_burst_of_failed_appends_changes_no_end_and_loses_no_record() {
     for nth in (1..creates).step_by(7) {
         for count in [1, 4] {
             let durable = healthy();
-            // The first one takes the log.
+            // The first create takes the lease.
             durable.storage.fail(nth + 1, count);
             let ended = durable.migrate("ann", None).await;
             assert_eq!(code(&ended), 0, "{count} from {nth}: {ended:?}");
@@ -79,7 +79,7 @@ async fn p06_a_store_that_keeps_nothing_more_ends_on_blue() {
             }
             let ended = durable.migrate("ann", None).await;
             let place = format!("create {nth}, hangs: {hangs}");
-            // Once everything was decided the end needs no journal.
+            // Once everything was decided, the end of the run needs no journal.
             assert!(matches!(code(&ended), 0 | 3 | 10), "{place}: {ended:?}");
             let live = durable.simulation.weights();
             let is_promoted = code(&ended) == 0;
@@ -88,7 +88,7 @@ async fn p06_a_store_that_keeps_nothing_more_ends_on_blue() {
     }
 }
 
-/// With a dead green blue is back as soon as with a store that works, whenever the store began to hang.
+/// With a dead green, blue is restored as fast as with a working store, whenever the store began to hang.
 #[tokio::test(start_paused = true)]
 async fn p06_a_store_that_hangs_delays_no_restore() {
     let working = dying();
@@ -106,7 +106,7 @@ async fn p06_a_store_that_hangs_delays_no_restore() {
             continue;
         };
         restores += 1;
-        // If it begins to hang with the restore's own record, that waits two seconds for it.
+        // If the store begins to hang with the restore's own record, the restore waits two seconds for it.
         let waits = Duration::from_secs(2);
         assert!(
             restored <= in_time + waits,
@@ -116,7 +116,7 @@ async fn p06_a_store_that_hangs_delays_no_restore() {
     assert!(restores > 10, "{restores}");
 }
 
-/// The change of a controller that was thrown out lands after blue was written.
+/// The change of a controller that lost its lease lands after blue was written.
 #[tokio::test(start_paused = true)]
 async fn p06_a_rollback_writes_over_what_lands_late_and_stays_as_long_as_that_may_be() {
     // After the ten seconds of its call.

@@ -1,4 +1,4 @@
-//! AWS's `Date` over real HTTP: what it corrects, and what tells no time.
+//! AWS's `Date` over real HTTP: how it corrects the clock, and which answers tell no time.
 
 use std::{
     io::{BufRead as _, BufReader, Read as _, Write as _},
@@ -38,7 +38,7 @@ const METRICS: [&str; 9] = [
     "unhealthy_routing",
 ];
 
-/// What a request was: its path, when it was signed, its body.
+/// A request: its path, the time of its signature, its body.
 #[derive(Debug, Clone)]
 struct Seen {
     path: String,
@@ -46,7 +46,7 @@ struct Seen {
     body: Vec<u8>,
 }
 
-/// What comes back: a status, headers beside the usual ones, and a body.
+/// An answer: a status, headers beside the usual headers, and a body.
 type Answer = (u16, Vec<String>, Vec<u8>);
 
 /// A server on loopback; its thread ends with the test's process.
@@ -135,7 +135,7 @@ fn date(at: Timestamp) -> String {
     format!("date: {}", at.strftime("%a, %d %b %Y %H:%M:%S GMT"))
 }
 
-/// No datapoint for any metric, completely.
+/// An answer that is complete and has no datapoint for any metric.
 fn no_data(date: String) -> Answer {
     let text = |text: &str| {
         let mut bytes = vec![0x78, u8::try_from(text.len()).unwrap()];
@@ -167,7 +167,7 @@ fn no_data(date: String) -> Answer {
     (200, headers, body)
 }
 
-/// The time behind a key of a body in CBOR: tag 1 and a number.
+/// The time after a key of a body in CBOR: tag 1 and a number.
 fn time_of(body: &[u8], key: &str) -> i64 {
     let at = body.windows(key.len()).position(|w| w == key.as_bytes());
     let value = &body[at.unwrap() + key.len()..];
@@ -212,7 +212,7 @@ async fn p11_a_date_that_is_off_moves_the_windows_of_metrics() {
             .iter()
             .map(|seen| ["StartTime", "EndTime"].map(|key| time_of(&seen.body, key)))
             .collect();
-        // The first answer of all tells the time, so the question is put again at once.
+        // The first answer tells the time, so the question is asked again at once.
         let end = here.as_second() - 90;
         let wanted = [end, end + minutes * 60];
         assert_eq!(asked.len(), 2, "{asked:?}");
@@ -228,7 +228,7 @@ async fn p11_what_settled_is_dated_by_aws_and_says_how_far_that_is_ahead() {
     let off = SignedDuration::from_mins(60);
     let server = Server::new(move |_| no_data(date(here + off)));
     let gate = metrics(&server.aws());
-    // An hour of history, so that much of it is settled by one read.
+    // An hour of history, so that one read settles most of it.
     let mut look = look(here);
     look.progress.since = here - SignedDuration::from_hours(1);
     let seen = gate.observe(&look).await.unwrap().unwrap();
@@ -300,7 +300,7 @@ async fn p11_an_offset_is_noted_after_three_answers_and_what_is_not_awss_tells_n
         .unwrap();
     assert_eq!(aws.server_time(), None, "a cache's");
 
-    // A refusal is AWS's word.
+    // A refusal comes from AWS, so its date counts.
     let server = Server::new(move |_| (403, vec![dated()], Vec::new()));
     let aws = server.aws();
     for answers in 1..=3 {

@@ -31,7 +31,7 @@ pub(crate) const GREEN: &str =
 /// How AWS names each request here, in a header and in the body.
 pub(crate) const REQUEST: &str = "3ac7d2f1";
 
-/// What comes back for a request.
+/// The answer to a request.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Answer {
     /// A status and a body.
@@ -82,7 +82,7 @@ pub(crate) struct Connection {
 }
 
 impl Connection {
-    /// `operation` is answered so, each time.
+    /// Answers `operation` in this way, each time.
     pub(crate) fn failing(operation: &'static str, answer: Answer) -> Self {
         Self {
             failing: operation,
@@ -92,7 +92,7 @@ impl Connection {
         }
     }
 
-    /// Everything is answered as if all were well; yet no write changes anything.
+    /// Answers every operation with success, but no write changes anything.
     pub(crate) fn healthy() -> Self {
         Self::failing("none", Answer::Never)
     }

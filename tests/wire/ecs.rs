@@ -1,4 +1,4 @@
-//! ECS as JSON: a body goes through the SDK as it is, and the answer comes back as it is.
+//! ECS as JSON: bodies and answers pass through the SDK unchanged.
 
 use std::sync::{Arc, Mutex};
 
@@ -33,7 +33,7 @@ const SERVICE: &str = r#"{"services": [{"serviceArn": "arn:aws:ecs:us-east-1:123
         "taskDefinition": "arn:aws:ecs:us-east-1:123456789012:task-definition/chatbot:1",
         "rolloutState": "COMPLETED"}]}], "failures": []}"#;
 
-/// It has fields that no SDK of today knows, and text that is longer in bytes than in characters.
+/// A definition with fields that no present SDK knows, and text that is longer in bytes than in characters.
 const DEFINITION: &str = r#"{"taskDefinition": {"taskDefinitionArn": "arn:of:it", "revision": 1,
     "status": "ACTIVE", "registeredAt": 1767603600.123, "compatibilities": ["FARGATE"],
     "family": "chatbot", "networkMode": "modeOfNextYear", "quantum": {"spin": [0.5, -1, null, true]},
@@ -53,7 +53,7 @@ struct Sent {
     body: Vec<u8>,
 }
 
-/// A connection on which one operation may fail, the first so many times.
+/// A connection on which one operation may fail, a number of times from the first on.
 #[derive(Debug, Clone)]
 struct Connection {
     failing: &'static str,
@@ -128,7 +128,7 @@ fn image() -> ImageRef {
         .unwrap()
 }
 
-/// An update that says what the service is.
+/// An update of the service as it was read.
 fn update() -> Update {
     let deployment = DeploymentId::new("ecs-svc/1");
     let from = ServiceObservation::steady("chatbot", RevisionId::new(ONE), deployment, 1);
@@ -175,7 +175,7 @@ async fn p03_fields_that_nobody_knows_come_and_go_over_the_wire() {
     assert_eq!(body, wanted);
 }
 
-/// Real files, each with something that a model of AWS's could lose or change on its way.
+/// Real files, each with a value that a model of AWS could lose or change.
 fn files() -> Vec<Value> {
     let base = json!({"family": "chatbot", "networkMode": "awsvpc", "requiresCompatibilities": ["FARGATE"],
         "cpu": "1 vCPU", "memory": "2 GB",
@@ -225,7 +225,7 @@ fn files() -> Vec<Value> {
                 "linuxParameters": {"initProcessEnabled": true, "capabilities": {"drop": ["ALL"]}},
                 "dockerLabels": {"b": "2", "a": "1"}, "command": ["b", "a"]}),
         ),
-        // Newer than the model: it is sent if it is accepted.
+        // A field newer than the model is sent if it is accepted.
         with(
             json!({"quantum": {"spin": [0.5, -1, 9_007_199_254_740_993_u64, null]}}),
             none(),
@@ -255,7 +255,7 @@ async fn p03_the_body_on_the_wire_is_the_file_with_the_image_set() {
 
 struct Case {
     answer: Answer,
-    /// The kind of a read's error, and how often the read is sent in all.
+    /// The kind of a read's error, and how many times the read is sent.
     read: (ErrorKind, usize),
     mutation: ErrorKind,
 }

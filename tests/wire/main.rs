@@ -1,4 +1,4 @@
-//! What AWS may answer on the wire, and what becomes of it in the public API.
+//! Possible answers of AWS on the wire, and their results in the public API.
 //!
 //! The real SDK, its serializers, retries and time limits are all in play; only the connection is
 //! replaced. No socket is behind it, so the clock may be paused.
@@ -24,14 +24,14 @@ use crate::connection::{Answer, BLUE, Connection, GREEN, REQUEST, RULE};
 
 use ErrorKind::{Denied, Invalid, NotFound, OutcomeUnknown, Throttled, Unavailable};
 
-/// One answer and what is to become of it.
+/// One answer and its expected results.
 struct Case {
     answer: Answer,
-    /// The kind of a read's error, and how often the read is sent in all.
+    /// The kind of a read's error, and how many times the read is sent.
     read: (ErrorKind, usize),
-    /// The kind of a mutation's error. It is sent once, always.
+    /// The kind of a mutation's error. A mutation is always sent once.
     mutation: ErrorKind,
-    /// What the cause says behind the operation.
+    /// The text of the cause after the operation.
     cause: &'static str,
 }
 
@@ -204,7 +204,7 @@ async fn two_throttles_of_a_read_are_ridden_out() {
     assert_eq!(connection.sent("DescribeRules"), 3);
 }
 
-/// The write itself was answered; what cannot be had is the proof.
+/// The write itself was answered, but the read back fails, so there is no proof.
 #[tokio::test(start_paused = true)]
 async fn p04_a_write_that_cannot_be_read_back_is_accepted_and_no_more() {
     let connection = Connection::failing("DescribeRules", THROTTLED).only(2..usize::MAX);
@@ -214,7 +214,7 @@ async fn p04_a_write_that_cannot_be_read_back_is_accepted_and_no_more() {
     assert_eq!(connection.sent("DescribeRules"), 5);
 }
 
-/// The SDK would take a cut answer to a write for a whole one.
+/// The SDK would take a cut answer to a write for a whole answer.
 #[tokio::test(start_paused = true)]
 async fn p04_a_cut_answer_to_a_write_proves_nothing() {
     let cut = Answer::Http(200, "<ModifyRuleResponse><ModifyRuleResult><Rules><mem");
@@ -224,13 +224,13 @@ async fn p04_a_cut_answer_to_a_write_proves_nothing() {
     assert!(error.message().starts_with("change the weights"), "{error}");
 }
 
-/// The SDK would take a cut answer to a read for a whole one, too, so a rule could come without its
-/// last group, its weight or its stickiness.
+/// The SDK would take a cut answer to a read for a whole answer, too, so a rule could lose its last
+/// group, its weight or its stickiness.
 #[tokio::test(start_paused = true)]
 async fn p03_a_cut_rule_is_never_written() {
     let rule = connection::usual("DescribeRules");
     for end in 0..rule.len() {
-        // The second read is the one right before the write; it is tried three times.
+        // The second read comes right before the write; it is tried three times.
         let cut = Answer::Http(200, &rule[..end]);
         let connection = Connection::failing("DescribeRules", cut).only(1..4);
         let error = shift(&connection).await.unwrap_err();
@@ -240,7 +240,7 @@ async fn p03_a_cut_rule_is_never_written() {
     }
 }
 
-/// The write was answered, and the read after it shows the state before.
+/// The write was answered, but the read after it shows the state before.
 #[tokio::test(start_paused = true)]
 async fn p04_a_write_that_is_not_there_is_accepted_and_no_more() {
     let connection = Connection::healthy();
@@ -290,8 +290,8 @@ async fn shift(connection: &Connection) -> Result<Shifted> {
         .await
 }
 
-/// The cause starts with the operation and goes on to say what is expected of it; an answer of
-/// AWS's names its request.
+/// Asserts that the cause starts with the operation and contains the expected text, and that an answer of
+/// AWS names its request.
 #[track_caller]
 fn assert_cause(error: &Error, operation: &str, cause: &str) {
     let text = std::error::Error::source(error).unwrap().to_string();

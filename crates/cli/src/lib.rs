@@ -1,6 +1,6 @@
-//! The command `bluegreen`, as a function that a small program can call.
+//! The command `bluegreen` as a function, so that another program can call it.
 //!
-//! `bluegreen --help` names the verbs; each has a file of its own.
+//! `bluegreen --help` lists the verbs; each verb has its own file.
 
 mod check;
 mod common;
@@ -22,7 +22,7 @@ use self::verbs::{
 };
 
 /// Moves live production traffic from one service (blue) to another (green) behind an AWS
-/// Application Load Balancer, a step at a time, and puts everything back if green does harm.
+/// Application Load Balancer, step by step, and puts everything back on blue if green does harm.
 #[derive(Debug, Parser)]
 #[command(name = "bluegreen", version, max_term_width = 80, after_help = AFTER)]
 #[command(disable_help_flag = true)]
@@ -35,16 +35,17 @@ struct Command {
 }
 
 const AFTER: &str = "\
-A migration is a file, ./bluegreen.toml. With --sim a verb is on a simulated AWS.
+A file describes a migration: ./bluegreen.toml. With --sim a verb works on a
+simulated AWS.
 
 Examples:
   bluegreen migrate --sim               a healthy migration, simulated
-  bluegreen migrate --sim green-errors  one that is rolled back
-  bluegreen init --rule-arn ARN         ./bluegreen.toml, from a rule
-  bluegreen plan                        what each step of it will take
-  bluegreen migrate                     it
-  bluegreen status                      where traffic is
-  bluegreen rollback                    everything back, at once";
+  bluegreen migrate --sim green-errors  a simulated rollback
+  bluegreen init --rule-arn ARN         write ./bluegreen.toml from a rule
+  bluegreen plan                        show how long each step takes
+  bluegreen migrate                     run the migration of that file
+  bluegreen status                      show where traffic is
+  bluegreen rollback                    put everything back at once";
 
 #[derive(Debug, Subcommand)]
 enum Verb {
@@ -72,7 +73,7 @@ enum Verb {
 
 /// Runs the command line `arguments`, the program's name first, and returns its exit code.
 ///
-/// Prints to stdout and stderr, and handles signals. What is wrong with the command line itself
+/// Prints to stdout and stderr, and handles signals. An error in the command line itself
 /// ends the process with code 2; `--help` and `--version` end it with code 0.
 ///
 /// # Examples

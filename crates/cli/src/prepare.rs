@@ -1,4 +1,4 @@
-//! `bluegreen prepare`: the place where green is to stand.
+//! `bluegreen prepare`: creates green's target group and test route, without traffic.
 
 use std::{path::PathBuf, process::ExitCode};
 
@@ -33,29 +33,29 @@ use crate::{
     migration::world::World,
 };
 
-/// Make the place where green is to stand: group and test route.
+/// Create green's target group and test route, without traffic.
 #[derive(Debug, Parser)]
 #[command(name = "bluegreen prepare", disable_help_flag = true, after_help = AFTER)]
 pub(crate) struct Cli {
-    /// The new side of the file [default: the one without traffic]
+    /// The side of the file to prepare [default: the side without traffic]
     #[arg(value_name = "SIDE")]
     side: Option<String>,
     /// The file [default: ./bluegreen.toml]
     #[arg(short, long, value_name = "FILE")]
     file: Option<PathBuf>,
-    /// A simulated world
+    /// A simulated AWS
     #[arg(long, value_name = "WORLD", num_args = 0..=1, default_missing_value = "unprepared")]
     sim: Option<String>,
-    /// Say what would be done, and do nothing
+    /// Show what would be done, and do nothing
     #[arg(long)]
     dry_run: bool,
-    /// Remove what was made and attached, once green gets no traffic
+    /// Remove what was created; green must have no traffic
     #[arg(long)]
     undo: bool,
     /// Print what was done as JSON on stdout
     #[arg(long)]
     json: bool,
-    /// Print this
+    /// Print help
     #[arg(short, long, action = ArgAction::HelpShort)]
     help: Option<bool>,
     #[command(flatten)]
@@ -65,50 +65,50 @@ pub(crate) struct Cli {
 }
 
 const AFTER: &str = "\
-Doing it again is harmless: what is there is found. A simulated world is
-prepared before it is undone.
+A second run is harmless: it finds what exists already. With --sim, --undo
+prepares the place first.
 Exit codes: 0 done; 2 bad arguments or files, nothing was called; 3 not done.";
 
-/// What green's group is like.
+/// The options for green's target group and its test route.
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Green")]
 struct Green {
-    /// A file that its group is made from [default: as blue's]
+    /// Create its target group from this file [default: as blue's]
     #[arg(long, value_name = "FILE")]
     target_group_definition: Option<PathBuf>,
-    /// A part of that file that is newer than this program
+    /// Accept a part of that file that is newer than this program
     #[arg(long, value_name = "PATH")]
     accept_unknown: Vec<String>,
-    /// The port of its group [default: blue's]
+    /// The port of its target group [default: blue's]
     #[arg(long, value_name = "PORT")]
     port: Option<u16>,
     /// The path of its health check [default: blue's]
     #[arg(long, value_name = "PATH")]
     health_path: Option<String>,
-    /// Of the test route; no secret [default: X-Bluegreen-Test: green]
+    /// The header of the test route; no secret [default: X-Bluegreen-Test: green]
     #[arg(long, value_name = "NAME: VALUE")]
     test_header: Option<String>,
-    /// Make no test route
+    /// Create no test route
     #[arg(long)]
     no_test_route: bool,
 }
 
-/// What stands in a file otherwise.
+/// The options for the values that a file holds otherwise.
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Instead of a file")]
 struct RuleOptions {
     #[command(flatten)]
     rule: NamedRule,
-    /// The target group that gets the traffic now
+    /// Blue's target group, which has the traffic now, by ARN
     #[arg(long, value_name = "ARN")]
     blue_target_group: Option<String>,
-    /// Green's, by ARN or name; made as blue's if it is not there
+    /// Green's target group, by ARN or name; created as blue's if it does not exist
     #[arg(long, value_name = "ARN|NAME")]
     green_target_group: Option<String>,
 }
 
 impl RuleOptions {
-    /// What of it was given.
+    /// Returns the names of the options that were given.
     fn given(&self) -> Vec<&'static str> {
         let blue = self.blue_target_group.as_ref();
         let green = self.green_target_group.as_ref();
@@ -124,14 +124,14 @@ impl RuleOptions {
     }
 }
 
-/// The header of the test route, unless another one is named.
+/// The header of the test route, unless `--test-header` names another header.
 const HEADER: &str = "X-Bluegreen-Test: green";
 
 pub(crate) fn main(cli: &Cli) -> ExitCode {
     block_on(run_all(cli))
 }
 
-/// The rule, blue's group and green's, as a file, options or a world name them.
+/// The rule, blue's target group and green's, as a file, options or a simulated world name them.
 type Named = (AlbRule, TargetGroupArn, Group);
 
 async fn run_all(cli: &Cli) -> u8 {
@@ -170,7 +170,11 @@ async fn run_all(cli: &Cli) -> u8 {
     if !given.is_empty() {
         let stands = |field: &&str| {
             let hint = "leave it out, or change the file";
-            Problem::new(*field, "is what the file says", hint)
+            Problem::new(
+                *field,
+                "cannot be used with a file, which names it already",
+                hint,
+            )
         };
         return bad_arguments(&given.iter().map(stands).collect::<Vec<_>>());
     }
@@ -209,32 +213,28 @@ fn misplaced(cli: &Cli, given: &[&'static str]) -> Vec<Problem> {
     let side = cli.side.as_ref().map(|_| "SIDE");
     let named = given.iter().copied().chain(file).chain(side);
     let problem = |field| {
-        let hint = "leave it out, or --sim";
+        let hint = "leave this option out, or leave --sim out";
         Problem::new(
             field,
-            "names something real, and this is a simulated world",
+            "cannot be used with --sim: the simulated AWS has its own",
             hint,
         )
     };
     named.map(problem).collect()
 }
 
-/// What the options name; every problem at once.
+/// Returns what the options name, or every problem at once.
 fn by_options(cli: &Cli, given: &[&'static str]) -> Result<Named, Vec<Problem>> {
     if given.is_empty() {
         let message = "there is no ./bluegreen.toml, and no rule is named";
         let hint = "name a file (-f FILE), or rule and groups (--rule-arn, --blue-target-group, \
-            --green-target-group), or try it on a simulated world (--sim)";
+            --green-target-group), or try it on a simulated AWS (--sim)";
         return Err(vec![Problem::new("prepare", message, hint)]);
     }
     let mut problems = Vec::new();
     if cli.side.is_some() {
         let hint = "leave it out, or name a file: -f FILE";
-        problems.push(Problem::new(
-            "SIDE",
-            "there is no file that has sides",
-            hint,
-        ));
+        problems.push(Problem::new("SIDE", "cannot be used without a file", hint));
     }
     let field = "--blue-target-group";
     let text = cli.rule.blue_target_group.as_deref();
@@ -248,7 +248,7 @@ fn by_options(cli: &Cli, given: &[&'static str]) -> Result<Named, Vec<Problem>> 
     let green = match cli.rule.green_target_group.as_deref() {
         Some(text) if file.is_some() => {
             let hint = "leave one of them out";
-            let message = "does not go with --target-group-definition";
+            let message = "cannot be used with --target-group-definition";
             problems.push(Problem::new(field, message, hint));
             Some(Group::Name(text.to_owned()))
         }
@@ -259,7 +259,7 @@ fn by_options(cli: &Cli, given: &[&'static str]) -> Result<Named, Vec<Problem>> 
             });
             group.ok()
         }
-        // The file says its name.
+        // The definition file holds the name.
         None if file.is_some() => Some(Group::Name(String::new())),
         None => {
             problems.push(needed(field));
@@ -269,7 +269,7 @@ fn by_options(cli: &Cli, given: &[&'static str]) -> Result<Named, Vec<Problem>> 
     match (rule, blue, green) {
         (Some(rule), Some(blue), Some(green)) if problems.is_empty() => Ok((rule, blue, green)),
         _ => {
-            // The rest of the command line is checked all the same.
+            // The rest of the command line is checked too, so that every problem is reported.
             problems.extend(group_of(cli, None).err().unwrap_or_default());
             Err(problems)
         }
@@ -281,7 +281,7 @@ fn needed(field: &str) -> Problem {
     Problem::new(field, "is needed without a file", hint)
 }
 
-/// Green's group by the options; every problem at once.
+/// Returns green's target group by the options, or every problem at once.
 fn group_of(
     cli: &Cli,
     named: Option<Group>,
@@ -293,7 +293,11 @@ fn group_of(
         let spec = text_of(field, path).and_then(|text| {
             TargetGroupSpec::from_json(&text).map_err(|error| {
                 let message = bluegreen::Failure::from(&error).message;
-                Problem::new(field, message, "see `bluegreen lint`")
+                Problem::new(
+                    field,
+                    message,
+                    "`bluegreen lint` lists every mistake of the file",
+                )
             })
         });
         let take = |read: TargetGroupSpec, path: &String| read.accept_unknown(path);
@@ -313,7 +317,11 @@ fn group_of(
     });
     if given.no_test_route && given.test_header.is_some() {
         let hint = "leave one of them out";
-        problems.push(Problem::new("--test-header", "is for a test route", hint));
+        problems.push(Problem::new(
+            "--test-header",
+            "cannot be used with --no-test-route",
+            hint,
+        ));
     }
     let (Ok(header), true) = (header, problems.is_empty()) else {
         return Err(problems);
@@ -358,13 +366,13 @@ async fn carried_out(cli: &Cli, aws: &Aws, named: Named, is_simulated: bool) -> 
     }
 }
 
-/// Prepares, or removes, and tells.
+/// Prepares the place, or removes it, and prints the result.
 async fn run(asked: &Cli, place: GreenPlace, is_simulated: bool) -> bluegreen::Result<()> {
     let json = asked.json;
     if asked.undo && is_simulated {
         place.prepare().await?;
         if !json {
-            say_line!("a place was prepared before, to be removed now");
+            say_line!("simulated AWS: the place was prepared first, so that it can be removed");
         }
     }
     if asked.dry_run {
@@ -411,16 +419,16 @@ fn tell(asked: &Cli, report: &PlaceReport) {
     }
     if asked.undo {
         match report.done.len() {
-            0 => say_line!("nothing of ours was there"),
+            0 => say_line!("nothing to remove: `bluegreen prepare` created nothing here"),
             _ => say_line!("removed, and read back"),
         }
         if let Some(group) = &report.group {
-            say_line!("target group {group} was there before, and stays");
+            say_line!("target group {group} existed before, and stays");
         }
         return;
     }
     if report.done.is_empty() {
-        say_line!("all of it was there before");
+        say_line!("nothing to do: everything exists already");
     }
     if let Some(group) = &report.group {
         say_line!(
@@ -433,6 +441,6 @@ fn tell(asked: &Cli, report: &PlaceReport) {
             let header = asked.green.test_header.as_deref().unwrap_or(HEADER);
             say_line!("tests reach green with `{header}`, by {route}");
         }
-        None => say_line!("there is no test route: checks reach whatever has the weight"),
+        None => say_line!("there is no test route: checks reach the side that has the traffic"),
     }
 }

@@ -1,5 +1,5 @@
-//! The command with `--aws`: the SDK, HTTP and the shared configuration are real; AWS is a server
-//! of this test's own on loopback, or nobody.
+//! The command on the real AWS: the SDK, HTTP and the shared configuration are real, but AWS is a
+//! server of this test on loopback, or is absent.
 
 #![expect(clippy::unwrap_used, reason = "all of it is test code")]
 
@@ -20,14 +20,14 @@ const MISTYPED: &str =
 const GREEN: &str =
     "arn:aws:elasticloadbalancing:us-east-1:123456789012:targetgroup/fastapi/6d0ecf831eec9f09";
 
-/// What the surroundings say: variables, and the text of the shared configuration.
+/// The environment of a command: variables, and the text of the shared configuration.
 struct Surroundings<'a> {
     variables: &'a [(&'a str, &'a str)],
     profile: &'a str,
 }
 
 impl Surroundings<'_> {
-    /// Runs a verb on the rule, and returns its exit code and what it said.
+    /// Runs a verb on the rule, and returns its exit code and its output.
     fn verb(&self, verb: &[&str], blue: &str) -> (Option<i32>, String) {
         let folder = tempfile::tempdir().unwrap();
         let config = folder.path().join("config");
@@ -47,13 +47,13 @@ impl Surroundings<'_> {
     }
 }
 
-/// The lines that begin with a word, without it.
+/// The lines that begin with a word, without the word.
 fn lines<'a>(said: &'a str, word: &str) -> Vec<&'a str> {
     let lines = said.lines().map(str::trim);
     lines.filter_map(|line| line.strip_prefix(word)).collect()
 }
 
-/// One line says what happened, one what to do.
+/// Asserts that one line says what happened, and one line what to do.
 #[track_caller]
 fn assert_told(said: &str, cause: &str, hint: &str) {
     let (causes, hints) = (lines(said, "error: "), lines(said, "hint: "));
@@ -62,18 +62,18 @@ fn assert_told(said: &str, cause: &str, hint: &str) {
     assert!(hints[0].contains(hint), "{said}");
 }
 
-/// A port at which nothing listens.
+/// A port on which nothing listens.
 fn closed() -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     listener.local_addr().unwrap().port()
 }
 
-/// Gives each request the same answer, and keeps the requests. Ends with the process.
+/// Serves the same answer to each request, and keeps the requests. Ends with the process.
 fn server(status: &'static str, body: &'static [u8], kind: &'static str) -> (String, Requests) {
     answering(status, kind, |_| body.to_vec())
 }
 
-/// Answers each request by its body, and keeps its head and body. Ends with the process.
+/// Serves an answer that depends on the request's body, and keeps the requests. Ends with the process.
 fn answering(
     status: &'static str,
     kind: &'static str,
@@ -146,8 +146,8 @@ fn without_credentials_the_cause_and_the_way_to_them_are_named() {
     assert!(!said.contains("EcsContainer"), "{said}");
 }
 
-/// The session is in no cache, so there are no credentials. The SDK could not even look without a feature
-/// of `aws-config`.
+/// The session is in no cache, so there are no credentials. Without a feature of `aws-config` the SDK could
+/// not even look for the session.
 #[test]
 fn a_profile_of_aws_login_is_read() {
     let endpoint = format!("http://127.0.0.1:{}", closed());
@@ -250,14 +250,14 @@ fn a_plan_that_outlasts_its_credentials_is_refused_before_anything_is_called() {
     assert_told(&said, "end at 2026-01-01T00:00:00Z", "last longer than 2h");
     assert!(requests.lock().unwrap().is_empty());
 
-    // Without the variable nobody knows.
+    // Without the variable the end is not known.
     let (_, said) = plan(&with_keys(&variables[..2]));
     assert!(!said.contains("cannot be renewed"), "{said}");
     let notes = lines(&said, "note: ");
     assert!(
         notes
             .iter()
-            .any(|note| note.contains("nothing says when they end")),
+            .any(|note| note.contains("their end is not known")),
         "{said}"
     );
 }
@@ -287,7 +287,7 @@ fn a_mistyped_digit_of_blue_asks_for_the_group_that_serves_and_takes_nothing_fro
     );
 }
 
-/// Lock and rule are read where the profile says: both, and each at its own place.
+/// The journal and the rule are read at the endpoints of the profile, each at its own.
 #[test]
 fn a_services_section_holds_for_the_journal_and_for_both_spellings_of_the_balancer() {
     for key in ["elastic_load_balancing_v2", "elastic-load-balancing-v2"] {
@@ -320,7 +320,7 @@ fn a_services_section_holds_for_the_journal_and_for_both_spellings_of_the_balanc
     }
 }
 
-/// A short text or the head of a list as CBOR has them: kind and length in one byte or two.
+/// A short text or the head of a list in CBOR: kind and length in one byte or two.
 fn cbor(kind: u8, length: usize) -> Vec<u8> {
     match u8::try_from(length).unwrap() {
         length @ ..24 => vec![kind | length],
@@ -379,7 +379,7 @@ fn without_traffic_in_the_last_hour_nothing_is_foreseen_and_a_way_on_is_named() 
     assert!(!requests.lock().unwrap().is_empty());
 }
 
-/// The file says where all of it is, whatever the surroundings say.
+/// The file names the region, and the environment cannot change it.
 #[test]
 fn a_file_names_its_region() {
     let folder = tempfile::tempdir().unwrap();
@@ -407,7 +407,7 @@ fn a_file_names_its_region() {
     }
 }
 
-/// Credentials of another account than the file's: nothing of the file is called.
+/// With credentials of another account than the file's, no call is made for the file.
 #[test]
 fn a_file_of_another_account_is_refused() {
     const CALLER: &[u8] = br#"<GetCallerIdentityResponse xmlns="https://sts.amazonaws.com/doc/2011-06-15/"><GetCallerIdentityResult>

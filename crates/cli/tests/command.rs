@@ -1,4 +1,4 @@
-//! The command as a person types it: every verb on the simulation, its exit codes and its help.
+//! The command as an operator types it: every verb on the simulation, its exit codes and its help.
 
 #![expect(clippy::unwrap_used, reason = "all of it is test code")]
 
@@ -106,7 +106,7 @@ fn each_verb_that_needs_no_journal_runs_on_the_simulation() {
     }
 }
 
-/// The command is installed on machines that have none.
+/// The command is installed on machines without a source tree.
 #[test]
 fn the_simulation_of_a_deployment_needs_no_source_tree() {
     let (out, err) = ends_with(0, &["deploy", "--sim", "--dry-run", "--speed", "max"]);
@@ -189,7 +189,7 @@ fn a_file_is_made_checked_and_tried() {
         err.contains("blue 70% / green 30%"),
         "an option overrides the file: {err}"
     );
-    // Its rights are known without a call, and a file names the real AWS.
+    // The rights are known without a call, and the file names the real AWS.
     let (policy, _) = ends_with(0, &["plan", "--file", path, "--print-iam-policy"]);
     for right in ["iam:PassRole", "elasticloadbalancing:ModifyRule"] {
         assert!(policy.contains(right), "{policy}");
@@ -237,7 +237,10 @@ fn what_a_file_says_is_not_said_by_an_option_beside_it() {
     let words = [&["migrate", "--file", &path], &words[..]].concat();
     let (_, err) = ends_with(2, &words);
     for field in ["--blue-target-group", "--green-target-group"] {
-        assert!(err.contains(&format!("{field}: is what")), "{err}");
+        assert!(
+            err.contains(&format!("{field}: cannot be used with")),
+            "{err}"
+        );
     }
     let (_, err) = ends_with(2, &["migrate", "--sim", "--to", "django"]);
     assert!(err.contains("the sides are fastapi and flask"), "{err}");
@@ -360,7 +363,7 @@ fn verbs_one_after_the_other_see_the_same_simulated_world() {
         .concat(),
     );
     assert!(
-        said.contains("everything is to go to chatbot-flask-tg"),
+        said.contains("putting everything on chatbot-flask-tg"),
         "{said}"
     );
     let said = run(10, &["status", "--wait"]);
@@ -398,7 +401,7 @@ fn a_divided_rule_without_a_journal_is_shown_without_a_way_back() {
     run(&["init", "--sim", "divided"]);
     let said = run(&["status"]);
     assert!(
-        said.contains("nothing says which side served before"),
+        said.contains("it is not known which side served before"),
         "{said}"
     );
     assert!(!said.contains("modify-rule"), "{said}");
@@ -472,7 +475,7 @@ fn bad_arguments_are_all_named_at_once_before_anything_is_called() {
     ends_with(2, &["deploy", "--aws"]);
 }
 
-/// Runs of the simulation into a folder, which is listed and pruned.
+/// Runs of the simulation write their journals into a folder, which is listed and pruned.
 #[test]
 fn journals_are_listed_and_old_runs_pruned() {
     let folder = tempfile::tempdir().unwrap();
@@ -521,7 +524,7 @@ fn journals_are_listed_and_old_runs_pruned() {
     assert!(err.contains("--keep-days"), "{err}");
 }
 
-/// A dry run refuses what the run refuses, and what is accepted is no refusal.
+/// A dry run refuses everything that the run refuses, and an accepted risk is not a refusal.
 #[test]
 fn a_dry_run_says_each_refusal_of_the_run() {
     fn deploy<'a>(more: &[&'a str]) -> Vec<&'a str> {
@@ -583,7 +586,7 @@ fn a_moment() {
     std::thread::sleep(std::time::Duration::from_millis(50));
 }
 
-/// Two processes, a folder between them: one runs, and the other one takes it in hand.
+/// Two processes share a folder: one runs, and the other controls the run.
 #[test]
 fn a_run_is_paused_continued_and_aborted_from_another_terminal() {
     let folder = tempfile::tempdir().unwrap();
@@ -675,7 +678,7 @@ fn the_rights_to_ask_for_one_kind_are_printed() {
     );
 }
 
-/// A dry run says who holds the journal that the run would need, and takes nothing itself.
+/// A dry run names the holder of the journal that the run would need, and takes no lease itself.
 #[test]
 fn a_dry_run_says_who_holds_the_journal() {
     let folder = tempfile::tempdir().unwrap();
@@ -693,7 +696,7 @@ fn a_dry_run_says_who_holds_the_journal() {
         .stderr(Stdio::null())
         .spawn()
         .unwrap();
-    // It takes some virtual minutes, and so many real ones, before it lets go.
+    // The holder needs some minutes of virtual time, in real time too, before it releases the lease.
     let is_told = (0..200).any(|_| dry().contains("note: the journal is held by"));
     holder.kill().unwrap();
     holder.wait().unwrap();

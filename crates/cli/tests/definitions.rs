@@ -1,4 +1,4 @@
-//! Broken definition files: all that is wrong is told, nothing is done, and 2 says so.
+//! Broken definition files: every problem is reported, nothing is done, and the exit code is 2.
 
 #![expect(clippy::unwrap_used, reason = "all of it is test code")]
 
@@ -10,7 +10,7 @@ use std::{
 const SERVICE: &str = include_str!("../data/deploy/service.json");
 const TASK: &str = include_str!("../data/deploy/task-definition.json");
 
-/// Runs `bluegreen deploy` on these files; gives its exit code and all that it said.
+/// Runs `bluegreen deploy` on these files, and returns its exit code and its output.
 fn deploy(task: &str, service: &str, more: &[&str]) -> (Option<i32>, String) {
     let folder = tempfile::tempdir().unwrap();
     let file = |name: &str, text: &str| {
@@ -65,7 +65,7 @@ fn what_is_newer_than_the_model_is_deployed_if_it_is_accepted() {
     assert_eq!(code, Some(0), "{said}");
 }
 
-/// A group's file is held against the model as the other files are, and what is accepted goes on.
+/// A target group's file is checked by the model as the other files are, and an accepted field is sent.
 #[test]
 fn a_target_group_of_prepare_is_judged_as_the_other_files_are() {
     let folder = tempfile::tempdir().unwrap();

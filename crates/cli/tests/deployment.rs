@@ -1,4 +1,4 @@
-//! `bluegreen deploy`, `prepare` and `lint` by a file, as a newcomer meets them.
+//! `bluegreen deploy`, `prepare` and `lint` with a file, as a new user meets them.
 
 #![expect(clippy::unwrap_used, reason = "all of it is test code")]
 
@@ -47,7 +47,7 @@ fn ends(folder: &Path, code: i32, words: &[&str]) -> (String, String) {
     (out, err)
 }
 
-/// A folder with the file and what it names.
+/// A folder with the file and every file that it names.
 fn folder() -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     for (name, text) in [
@@ -172,7 +172,7 @@ fn a_file_is_deployed_in_a_world_and_options_go_over_it() {
     assert!(err.contains("side.flask.deployment: is missing"), "{err}");
 }
 
-/// All that stands in the files of a folder.
+/// The text of all files of a folder.
 fn walk(folder: &Path) -> String {
     let mut text = String::new();
     for entry in fs::read_dir(folder).unwrap() {
@@ -191,35 +191,38 @@ fn an_option_that_means_nothing_to_what_is_asked_is_bad() {
     for (words, wanted) in [
         (
             &["--sim", "--undo", "--tag", "x"][..],
-            "--tag: means nothing to --undo",
+            "--tag: has no meaning with --undo",
         ),
         (
             &["--sim", "--only", "smoke", "--in-place"],
-            "--in-place: means nothing to --only",
+            "--in-place: has no meaning with --only",
         ),
         (
             &["--resume", "--image", "x"],
-            "--image: means nothing to --resume",
+            "--image: has no meaning with --resume",
         ),
         (
             &["--resume", "--sim"],
-            "--resume: the simulated world ended with its process",
+            "--resume: cannot be used with --sim",
         ),
         (
             &["--sim", "--undo", "--dry-run"],
-            "--dry-run: does not go with --undo",
+            "--dry-run: cannot be used with --undo",
         ),
-        (&["--sim", "--to", "a:1"], "--to: says where an undo goes"),
-        (&["--speed", "max"], "--speed: is for a simulated world"),
+        (
+            &["--sim", "--to", "a:1"],
+            "--to: names the revision of an undo",
+        ),
+        (&["--speed", "max"], "--speed: is only for a simulated AWS"),
         (
             &["--sim", "--cluster", "c"],
-            "--cluster: the simulated world has its own",
+            "--cluster: cannot be used with --sim: the simulated AWS has its own",
         ),
         (
             &["rollback", "--cluster", "c"],
-            "it is `bluegreen deploy --undo`",
+            "use `bluegreen deploy --undo`",
         ),
-        (&["prepare"], "it is `bluegreen prepare`"),
+        (&["prepare"], "use `bluegreen prepare`"),
     ] {
         let (_, err) = ends(folder.path(), 2, &[&["deploy"], words].concat());
         assert!(err.contains(wanted), "{wanted} in\n{err}");
@@ -227,7 +230,7 @@ fn an_option_that_means_nothing_to_what_is_asked_is_bad() {
     let words = ["prepare", "--sim", "--blue-target-group", "x"];
     let (_, err) = ends(folder.path(), 2, &words);
     assert!(
-        err.contains("--blue-target-group: names something real"),
+        err.contains("--blue-target-group: cannot be used with --sim"),
         "{err}"
     );
 }

@@ -1,4 +1,4 @@
-//! Every scenario by the library's defaults and by the command: the same ends at the same times.
+//! Every scenario under the library's defaults and under the command: the same ends at the same times.
 
 #![expect(clippy::unwrap_used, reason = "all of it is test code")]
 
@@ -67,7 +67,7 @@ fn seconds(elapsed: &serde_json::Value) -> u64 {
 
 #[test]
 fn each_scenario_ends_alike_and_at_the_same_time_by_library_and_by_command() {
-    // With both sides serving the library asks which one did; the command knows it of its own worlds.
+    // If both sides serve, the library asks which side served before; the command knows it in its own worlds.
     let is_clear = |scenario: &Scenario| *scenario != Scenario::Divided;
     for scenario in Scenario::ALL.into_iter().filter(is_clear) {
         let runtime = tokio::runtime::Builder::new_current_thread()
@@ -78,7 +78,7 @@ fn each_scenario_ends_alike_and_at_the_same_time_by_library_and_by_command() {
         let library = runtime.block_on(by_library(scenario));
         let command = by_command(scenario);
         assert_eq!(library.0, command.0, "{}", scenario.name());
-        // What is refused before its start has no time, or the time of its refusal: none has passed.
+        // A run refused before its start has no time, or the time of its refusal: no time has passed.
         let [library_at, command_at] = [library, command].map(|(_, at)| at.unwrap_or_default());
         assert_eq!(library_at, command_at, "{}", scenario.name());
         assert_eq!(library.0, scenario.expected_exit(), "{}", scenario.name());

@@ -1,6 +1,6 @@
-//! What the command says, word for word: help, errors, and each verb for people and as JSON.
+//! The command's output, word for word: help, errors, and each verb as text and as JSON.
 //!
-//! `UPDATE_EXPECT=1 cargo test --workspace --test snapshots` writes the files anew; read what changed.
+//! `UPDATE_EXPECT=1 cargo test --workspace --test snapshots` rewrites the files; read the changes.
 
 #![expect(clippy::unwrap_used, reason = "all of it is test code")]
 
@@ -67,7 +67,7 @@ accept = ["everything"]
 dead_man = { after = "ten" }
 "#;
 
-/// What the command prints, in a folder of its own, without what differs from machine to machine.
+/// The command's output in a folder of its own, without the differences between machines.
 fn said(folder: &Path, words: &[&str]) -> String {
     let output = Command::new(env!("CARGO_BIN_EXE_bluegreen"))
         .args(words)
@@ -182,7 +182,7 @@ fn verbs_for_people() {
     expect_file!["snapshots/people.txt"].assert_eq(&text);
 }
 
-/// A line without what parts of a millisecond change.
+/// A line without the fields that parts of a millisecond change.
 fn without_times(line: &str) -> String {
     let Ok(mut event) = serde_json::from_str::<Value>(line) else {
         return line.to_owned();

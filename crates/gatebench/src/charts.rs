@@ -15,7 +15,7 @@ use crate::{
     world::{Needs, Side, World},
 };
 
-/// Colours that are told apart by the colour-blind (Okabe and Ito).
+/// Colours that colour-blind people can tell apart (Okabe and Ito).
 const GREEN: RGBColor = RGBColor(0, 158, 115);
 const ORANGE: RGBColor = RGBColor(230, 159, 0);
 const RED: RGBColor = RGBColor(213, 94, 0);
@@ -27,14 +27,14 @@ const MINUTES: usize = 30;
 /// The rule of this project that is shown beside the others.
 const OURS: &str = "sequential 10/50/90";
 
-/// Writes all of them into a folder.
+/// Writes all charts into a folder.
 pub(crate) fn write(folder: &Path, runs: usize, seed: u64) -> Result<(), Box<dyn Error>> {
     std::fs::create_dir_all(folder)?;
     evidence(&folder.join("evidence.svg"))?;
     rules_compared(&folder.join("rules.svg"), runs, seed)
 }
 
-/// The evidence of harm, minute by minute at half of 6,000 requests.
+/// Draws the evidence of harm by the minute, with half of 6,000 requests a minute on green.
 fn evidence(path: &Path) -> Result<(), Box<dyn Error>> {
     let root = SVGBackend::new(path, SIZE).into_drawing_area();
     root.fill(&WHITE)?;
@@ -82,7 +82,7 @@ fn evidence(path: &Path) -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// One run's evidence until it stops.
+/// Returns the evidence of one run, until the run stops.
 fn harm(ratio: f64) -> Vec<(f64, f64)> {
     let scenario = Scenario {
         ratio,
@@ -115,7 +115,7 @@ fn harm(ratio: f64) -> Vec<(f64, f64)> {
     line
 }
 
-/// Each rule by what it does to a healthy release and to a bad one.
+/// Draws each rule by its two mistakes: on a healthy release and on a bad release.
 fn rules_compared(path: &Path, runs: usize, seed: u64) -> Result<(), Box<dyn Error>> {
     let (rate, base) = (600.0, 0.01);
     let healthy = Scenario::public("healthy", rate, base);
@@ -151,7 +151,7 @@ fn rules_compared(path: &Path, runs: usize, seed: u64) -> Result<(), Box<dyn Err
         let is_ours = *name == OURS;
         let colour = if is_ours { GREEN } else { GREY };
         chart.draw_series([Circle::new((*lost, *missed), 5, colour.filled())])?;
-        // Points at one place are named below each other.
+        // The names of points at the same place are written below each other.
         let near = points[..place]
             .iter()
             .filter(|other| (other.1 - lost).abs() < 6.0 && (other.2 - missed).abs() < 6.0);

@@ -1,4 +1,4 @@
-//! The goals of the gate, each as a figure, a target, and whether it is met.
+//! The goals of the gate, each with a figure, a target, and whether it is met.
 
 use std::{fmt, time::Instant};
 
@@ -20,12 +20,12 @@ pub(crate) struct Goal {
     pub(crate) what: &'static str,
     pub(crate) figure: String,
     pub(crate) target: &'static str,
-    /// `None` where it is reported and cannot fail: a timing.
+    /// `None` for a timing, which is reported and cannot fail.
     pub(crate) is_met: Option<bool>,
 }
 
 impl Goal {
-    /// As a row of a table.
+    /// Returns the goal as a row of a table.
     pub(crate) fn row(&self) -> String {
         let Self {
             name,
@@ -61,12 +61,12 @@ impl fmt::Display for Goal {
     }
 }
 
-/// How many migrations each figure is of.
+/// The number of migrations behind each figure.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Effort {
-    /// A cell of false aborts.
+    /// Migrations in a cell of false aborts.
     pub(crate) healthy: usize,
-    /// A cell of a bad scenario.
+    /// Migrations in a cell of a bad scenario.
     pub(crate) bad: usize,
     pub(crate) seed: u64,
 }
@@ -104,7 +104,7 @@ fn missing(minutes: Option<f64>) -> f64 {
     minutes.unwrap_or(f64::INFINITY)
 }
 
-/// Works every goal out.
+/// Measures every goal.
 pub(crate) fn all(effort: Effort, told: &mut dyn FnMut(&Goal)) -> Vec<Goal> {
     let Effort { healthy, bad, seed } = effort;
     let of = |name: &str, (rate, base): (f64, f64), steps: Steps, runs: usize| -> Summary {
@@ -355,7 +355,7 @@ pub(crate) fn all(effort: Effort, told: &mut dyn FnMut(&Goal)) -> Vec<Goal> {
     goals
 }
 
-/// Microseconds a minute takes.
+/// Returns the microseconds that the judgement of one minute takes.
 #[expect(clippy::disallowed_methods, reason = "it measures real time")]
 fn tick() -> f64 {
     const MINUTES: u32 = 200_000;

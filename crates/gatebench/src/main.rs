@@ -31,19 +31,19 @@ use crate::goals::Effort;
 #[derive(Debug, Parser)]
 #[command(name = "gatebench", version, max_term_width = 100)]
 struct Cli {
-    /// The goals only, with fewer runs: a line a goal, and exit code 1 when one fails.
+    /// Print only the goals, with fewer runs: one line for each goal, and exit code 1 if a goal fails.
     #[arg(long)]
     quick: bool,
-    /// The tables only.
+    /// Print only the tables.
     #[arg(long, conflicts_with = "quick")]
     tables: bool,
-    /// The pages of the docs: tables and charts, written into this folder.
+    /// Write the pages of the docs, tables and charts, into this folder.
     #[arg(long, value_name = "FOLDER", conflicts_with_all = ["quick", "tables"])]
     docs: Option<PathBuf>,
-    /// Scenarios of one's own, as TOML: see --example-file.
+    /// Try your own scenarios, a TOML file: see --example-file.
     #[arg(long, value_name = "FILE", conflicts_with_all = ["quick", "tables"])]
     scenarios: Option<PathBuf>,
-    /// Print a file of scenarios with every field, and end.
+    /// Print an example file of scenarios with every field, and end.
     #[arg(long)]
     example_file: bool,
     /// Migrations in each cell of the tables.
@@ -112,7 +112,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// The pages of the docs: what was measured, and the charts.
+/// Writes the pages of the docs: the measurements and the charts.
 fn docs(folder: &Path, cli: &Cli) -> Result<(), Box<dyn std::error::Error>> {
     charts::write(folder, cli.runs, cli.seed)?;
     let effort = Effort {
@@ -142,7 +142,7 @@ fn docs(folder: &Path, cli: &Cli) -> Result<(), Box<dyn std::error::Error>> {
     Ok(())
 }
 
-/// A line of the result. A reader that went away ends nothing.
+/// Prints a line of the result. Ignores an error of stdout, such as a reader that went away.
 fn say(text: &str) {
     let mut out = std::io::stdout().lock();
     let _ = writeln!(out, "{text}");

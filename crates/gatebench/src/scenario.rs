@@ -1,8 +1,8 @@
-//! What is true of a simulated migration, and the public scenarios.
+//! The truth of a simulated migration, and the public scenarios.
 
 use serde::Deserialize;
 
-/// The truth of one migration: how many requests come, and how green does beside blue.
+/// The truth of one migration: how many requests come, and how green compares with blue.
 ///
 /// This is also the form of a scenario in a file: every field but the name may be left out.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
@@ -14,31 +14,31 @@ pub(crate) struct Scenario {
     pub(crate) rate: f64,
     /// The fraction of blue's requests that fail.
     pub(crate) base: f64,
-    /// Green is harmful and should be stopped; else it should be promoted.
+    /// Whether green does harm and should be stopped; otherwise it should be promoted.
     pub(crate) is_bad: bool,
     /// Green's error rate as a multiple of blue's.
     pub(crate) ratio: f64,
-    /// Green's error rate at least, whatever blue's is.
+    /// The least error rate of green, for any error rate of blue.
     pub(crate) floor: f64,
-    /// What green fails more in its first minute only.
+    /// The fraction of requests that green fails in addition, in its first minute only.
     pub(crate) cold_start: f64,
-    /// What green fails more with each minute from the eighth on.
+    /// The fraction that green fails in addition with each minute, from the eighth on.
     pub(crate) leak: f64,
-    /// What green fails more once it has half of the traffic.
+    /// The fraction that green fails in addition, once it has half of the traffic.
     pub(crate) load: f64,
     /// Green's median latency as a multiple of blue's.
     pub(crate) latency: f64,
     /// The error rate of both sides in minutes 4 to 6.
     pub(crate) common_outage: Option<f64>,
-    /// What both sides' error rates rise to over the first 30 minutes, as a multiple.
+    /// The multiple to which both sides' error rates rise over the first 30 minutes.
     pub(crate) drift: f64,
-    /// Green publishes no metrics at all.
+    /// Whether green publishes no metrics at all.
     pub(crate) is_silent: bool,
     /// The coefficient of variation of both sides' common error rate from minute to minute.
     pub(crate) common_cv: f64,
-    /// How much of that noise stays from one minute to the next (AR(1)).
+    /// The part of that noise that stays from one minute to the next (AR(1)).
     pub(crate) common_rho: f64,
-    /// The coefficient of variation of each side's error rate of its own, minute by minute: it
+    /// The coefficient of variation of the noise that each side has alone, from minute to minute: it
     /// breaks the assumption of the theorem.
     pub(crate) own_cv: f64,
 }
@@ -91,7 +91,7 @@ pub(crate) const RATES: [f64; 3] = [60.0, 600.0, 6000.0];
 pub(crate) const BASES: [f64; 2] = [0.001, 0.01];
 
 impl Scenario {
-    /// A public scenario in one cell.
+    /// Returns a public scenario in one cell.
     pub(crate) fn public(name: &str, rate: f64, base: f64) -> Self {
         let healthy = Self {
             name: name.to_owned(),
@@ -144,7 +144,7 @@ impl Scenario {
         }
     }
 
-    /// Blue's error rate in a minute, times a shock that both sides share.
+    /// Returns blue's error rate in a minute, times a shock that both sides share.
     pub(crate) fn blue_rate(&self, minute: usize, shock: f64) -> f64 {
         #[expect(clippy::cast_precision_loss, reason = "a few hundred minutes")]
         let passed = minute.min(30) as f64 / 30.0;
@@ -155,7 +155,7 @@ impl Scenario {
         (rate * shock).min(0.999)
     }
 
-    /// Green's error rate in a minute in which it has this share and blue that rate.
+    /// Returns green's error rate in a minute, for green's share and blue's error rate in that minute.
     pub(crate) fn green_rate(&self, minute: usize, share: f64, blue: f64) -> f64 {
         #[expect(clippy::cast_precision_loss, reason = "a few hundred minutes")]
         let leaking = minute.saturating_sub(7) as f64;
@@ -177,11 +177,11 @@ struct File {
     scenario: Vec<Scenario>,
 }
 
-/// Reads scenarios from a file's text; what is wrong comes with line and column.
+/// Reads scenarios from a file's text. An error of syntax names line and column.
 pub(crate) fn read(text: &str) -> Result<Vec<Scenario>, String> {
     let file: File = toml::from_str(text).map_err(|error| error.to_string())?;
     if file.scenario.is_empty() {
-        return Err("there is no [[scenario]] in it".to_owned());
+        return Err("the file holds no [[scenario]]".to_owned());
     }
     for scenario in &file.scenario {
         let name = &scenario.name;

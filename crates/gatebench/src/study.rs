@@ -1,4 +1,4 @@
-//! Many migrations of one scenario under one rule, in parallel, and what came of them.
+//! Many migrations of one scenario under one rule, in parallel, and their results.
 
 use rayon::prelude::*;
 
@@ -8,10 +8,10 @@ use crate::{
     world::{HORIZON, World},
 };
 
-/// Nobody waits longer than this.
+/// The longest simulated migration, in minutes.
 const LONGEST: usize = 400;
 
-/// What came of one migration.
+/// The result of one migration.
 #[derive(Debug, Clone, Copy)]
 struct Run {
     end: End,
@@ -19,16 +19,16 @@ struct Run {
     harmed: f64,
 }
 
-/// What came of many.
+/// The result of many migrations.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Summary {
     pub(crate) runs: usize,
     pub(crate) promoted: f64,
     pub(crate) stopped: f64,
     pub(crate) inconclusive: f64,
-    /// The median of the minutes to a rollback; `None` where none came.
+    /// The median of the minutes to a rollback; `None` if there was no rollback.
     pub(crate) minutes_to_stop: Option<f64>,
-    /// Median and 95th percentile of the minutes to the end of those that were promoted.
+    /// Median and 95th percentile of the minutes to the end, of the promoted migrations.
     pub(crate) minutes_to_promote: Option<(f64, f64)>,
     /// The mean of the requests that failed beyond blue's rate in the first hour.
     pub(crate) harmed: f64,
@@ -46,7 +46,7 @@ pub(crate) fn study(scenario: &Scenario, rule: &Named, runs: usize, seed: u64) -
     summarise(&all)
 }
 
-/// One migration. The controller sees at the start of minute `m` minutes up to `m - 1 - delay`.
+/// Runs one migration. At the start of minute `m` the controller sees minutes up to `m - 1 - delay`.
 fn migrate(scenario: &Scenario, named: &Named, seed: u64, delay: usize) -> Run {
     let mut world = World::new(scenario, seed, named.needs);
     let mut rule = (named.begin)();
@@ -116,7 +116,7 @@ fn quantile(sorted: &[usize], at: f64) -> Option<f64> {
     Some(value)
 }
 
-/// A seed of each run's own (SplitMix64).
+/// Returns a seed for each run (SplitMix64).
 fn mix(seed: u64, number: usize) -> u64 {
     let number = u64::try_from(number).unwrap_or(u64::MAX);
     let mut z = seed

@@ -8,7 +8,7 @@ use crate::{
     study::{Summary, study},
 };
 
-/// Every rule in every public cell.
+/// Returns the tables of every rule in every public cell.
 pub(crate) fn compare(runs: usize, seed: u64, told: &mut dyn FnMut(&str)) -> String {
     let mut text = String::new();
     for name in PUBLIC {
@@ -26,7 +26,7 @@ pub(crate) fn compare(runs: usize, seed: u64, told: &mut dyn FnMut(&str)) -> Str
     text
 }
 
-/// Scenarios of one's own, a table each.
+/// Returns a table for each scenario of a file.
 pub(crate) fn of_file(scenarios: &[Scenario], runs: usize, seed: u64) -> String {
     let tables = scenarios
         .iter()
@@ -42,7 +42,7 @@ fn table(name: &str, cells: &[Scenario], runs: usize, seed: u64) -> String {
     } else {
         "rolled back (+ inconclusive) / median minutes to the end"
     };
-    // Writing to a text cannot fail.
+    // Writing to a string cannot fail.
     let _ = writeln!(text, "\n**{name}**: {what}\n");
     let _ = write!(text, "| rule |");
     for cell in cells {
@@ -104,7 +104,7 @@ fn count(figure: f64) -> String {
     }
 }
 
-/// Where each rule comes from.
+/// Returns the table of the rules' sources.
 pub(crate) fn sources() -> String {
     let mut text = String::from("| rule | what it is |\n|---|---|\n");
     for rule in rules::all(0.01, 600.0) {

@@ -11,14 +11,14 @@ use crate::scenario::Scenario;
 /// 90th percentile of 228 ms and a 99th of 384 ms.
 const MEDIAN_MS: f64 = 120.0;
 const SIGMA: f64 = 0.5;
-/// Slow is what takes longer than blue's 90th percentile.
+/// The fraction of blue's requests that are slow: a request is slow above blue's 90th percentile.
 const SLOW: f64 = 0.10;
-/// Failed requests are counted for this long: a release that stays bad goes on costing.
+/// Failed requests are counted for this many minutes: a promoted bad release costs more with each minute.
 pub(crate) const HORIZON: usize = 60;
-/// So many minutes of blue are known from before.
+/// How many minutes of blue are known from before the migration.
 const PAST: usize = 240;
 
-/// What one side did in a minute.
+/// The requests of one side in a minute.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Side {
     pub(crate) requests: u64,
@@ -26,7 +26,7 @@ pub(crate) struct Side {
     pub(crate) slow: u64,
 }
 
-/// What was published of a minute.
+/// The published metrics of a minute.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Minute {
     pub(crate) share: f64,
@@ -38,7 +38,7 @@ pub(crate) struct Minute {
     pub(crate) green_p99: f64,
 }
 
-/// What a rule needs to be simulated.
+/// The parts of a world that a rule needs.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Needs {
     pub(crate) latency: bool,
@@ -53,9 +53,9 @@ pub(crate) struct World<'a> {
     ln_shock: f64,
     slow_green: f64,
     pub(crate) minutes: Vec<Minute>,
-    /// Blue before the migration, newest first.
+    /// Blue's minutes before the migration, newest first.
     pub(crate) past: Vec<Side>,
-    /// Failed requests on green beyond what blue would have failed, in the first hour.
+    /// Failed requests on green beyond blue's error rate, in the first hour.
     pub(crate) harmed: f64,
 }
 
@@ -86,7 +86,7 @@ impl<'a> World<'a> {
         }
     }
 
-    /// Lets the next minute happen, with this share on green.
+    /// Simulates the next minute, with this share on green.
     pub(crate) fn happen(&mut self, share: f64) {
         let minute = self.minutes.len();
         let (scenario, needs) = (self.scenario, self.needs);
@@ -130,7 +130,7 @@ impl<'a> World<'a> {
         self.minutes.push(happened);
     }
 
-    /// The noise that both sides share.
+    /// Draws the noise that both sides share.
     fn shock(&mut self) -> f64 {
         let cv = self.scenario.common_cv;
         if cv <= 0.0 {
@@ -160,7 +160,7 @@ fn binomial(random: &mut ChaCha8Rng, of: u64, rate: f64) -> u64 {
     Binomial::new(of, rate.clamp(0.0, 1.0)).map_or(0, |binomial| binomial.sample(random))
 }
 
-/// The mean of so many lognormal latencies, by a lognormal of the same first two moments.
+/// Draws the mean of `requests` lognormal latencies, by a lognormal of the same first two moments.
 fn mean(random: &mut ChaCha8Rng, requests: u64, factor: f64) -> f64 {
     if requests == 0 {
         return f64::NAN;
@@ -171,7 +171,7 @@ fn mean(random: &mut ChaCha8Rng, requests: u64, factor: f64) -> f64 {
     (mean.ln() - spread / 2.0 + spread.sqrt() * normal).exp()
 }
 
-/// The 99th percentile of so many latencies, by the order statistic.
+/// Draws the 99th percentile of `requests` latencies, by the order statistic.
 fn p99(random: &mut ChaCha8Rng, requests: u64, factor: f64) -> f64 {
     if requests == 0 {
         return f64::NAN;

@@ -19,10 +19,10 @@ pub struct ChartError {
     why: String,
 }
 
-/// What there is to draw.
+/// A chart of a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Chart {
-    /// Green's share, asked and seen.
+    /// Green's share: by the rule, and seen in the requests.
     Share,
     /// Failed requests of both sides, in percent.
     Errors,
@@ -30,11 +30,11 @@ pub enum Chart {
     Latency,
     /// Requests a minute of both sides.
     Requests,
-    /// Evidence on its way to its borders.
+    /// The evidence, in percent of its borders.
     Evidence,
 }
 
-/// Colours that people who see few colours can tell apart (Okabe and Ito).
+/// Colours that colour-blind people can tell apart (Okabe and Ito).
 const BLUE: RGBColor = RGBColor(0, 114, 178);
 const GREEN: RGBColor = RGBColor(0, 158, 115);
 const PALE_BLUE: RGBColor = RGBColor(128, 184, 216);
@@ -51,7 +51,7 @@ struct Line {
 }
 
 impl Chart {
-    /// All of them.
+    /// All charts.
     pub const ALL: [Self; 5] = [
         Self::Share,
         Self::Errors,
@@ -60,7 +60,7 @@ impl Chart {
         Self::Evidence,
     ];
 
-    /// Its name, as of a file.
+    /// Returns the chart's name, which is also used in file names.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -72,7 +72,7 @@ impl Chart {
         }
     }
 
-    /// Its title, with the unit.
+    /// Returns the chart's title, with the unit.
     #[must_use]
     pub fn title(self) -> &'static str {
         match self {
@@ -80,7 +80,7 @@ impl Chart {
             Self::Errors => "Failed requests (%)",
             Self::Latency => "Latency (ms)",
             Self::Requests => "Requests a minute",
-            Self::Evidence => "Evidence, in percent of what is enough",
+            Self::Evidence => "Evidence (% of the border)",
         }
     }
 
@@ -126,27 +126,27 @@ impl Chart {
                 line("against green: roll back at 100", ORANGE, |point| {
                     point.harm
                 }),
-                line("for green: go on at 100", GREEN, |point| point.proof),
+                line("for green: pass step at 100", GREEN, |point| point.proof),
             ],
         }
     }
 
-    /// As SVG.
+    /// Draws the chart as SVG.
     ///
     /// # Errors
     ///
-    /// Where it cannot be drawn.
+    /// If the chart cannot be drawn.
     pub fn svg(self, view: &View) -> Result<String, ChartError> {
         let mut text = String::new();
         self.draw(view, SVGBackend::with_string(&mut text, SIZE))?;
         Ok(text)
     }
 
-    /// As a PNG file.
+    /// Draws the chart as PNG, into a file.
     ///
     /// # Errors
     ///
-    /// Where it cannot be drawn or written.
+    /// If the chart cannot be drawn or written.
     pub fn png(self, view: &View, path: &Path) -> Result<(), ChartError> {
         self.draw(view, BitMapBackend::new(path, SIZE))
     }
@@ -214,12 +214,12 @@ impl Chart {
     }
 }
 
-/// The font is a part of the program: a bare machine has none.
+/// Registers the program's own font: a bare machine has no font.
 fn with_font() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
         for style in [FontStyle::Normal, FontStyle::Bold] {
-            // Only bytes that are no font are refused.
+            // Fails only on bytes that are not a font.
             let _ = register_font("sans-serif", style, dejavu::sans::regular());
         }
     });

@@ -1,4 +1,4 @@
-//! Judging a journal again with other settings: what would have happened.
+//! Judges a journal again with other settings, to tell what would have happened.
 
 use std::time::Duration;
 
@@ -30,51 +30,51 @@ pub enum RejudgeError {
     /// A setting does not exist, or has no such value.
     #[error("{setting}: {why}")]
     Setting {
-        /// Which, such as `gates.metrics.limits.max_error_rate`.
+        /// The setting, such as `gates.metrics.limits.max_error_rate`.
         setting: String,
         /// Why.
         why: String,
     },
 }
 
-/// What came of judging again.
+/// The result of judging a journal again.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct Rejudged {
-    /// The events under the other settings, up to where the run would have gone another way.
+    /// The events under the other settings, up to the parting.
     pub events: Vec<Event<MigrationEvent>>,
-    /// How many verdicts were reached anew.
+    /// How many verdicts were judged again.
     pub verdicts: usize,
     /// How many of them have another status than the journal's.
     pub different: usize,
-    /// Where the run would have gone another way. What comes after it in the journal says nothing
-    /// about these settings: traffic would have been divided otherwise.
+    /// The point from which the run would have taken another course. Later records of the journal say
+    /// nothing about these settings: traffic would have been divided otherwise.
     pub parting: Option<Parting>,
 }
 
-/// Where a run would have gone another way.
+/// The point at which a run would have taken another course.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Parting {
-    /// When.
+    /// The time of the parting.
     pub at: Timestamp,
-    /// How long after the start.
+    /// The time from the start of the run to the parting.
     pub elapsed: Duration,
-    /// What it did.
+    /// What the run did.
     pub did: String,
-    /// What it would have done.
+    /// What the run would have done.
     pub would: String,
 }
 
-/// Judges a journal again. `other` holds what is to be different: `plan` as in a plan's file, and
-/// `gates.NAME.JUDGE` as the journal keeps their settings; `false` leaves a judge out. What is not
-/// named stays as it was. Gates whose judges are not over counts keep the verdicts of the journal.
+/// Judges a journal again. `other` holds the changed settings: `plan` as in a plan's file, and
+/// `gates.NAME.JUDGE` as the journal keeps them; `false` leaves a judge out. All other settings stay
+/// as they were. Gates whose judges do not judge counts keep the verdicts of the journal.
 ///
 /// # Errors
 ///
-/// [`RejudgeError`] where the journal is none, or a setting does not exist.
+/// [`RejudgeError`] if the records are not a migration's journal, or a setting does not exist.
 pub fn rejudge(records: &[Record], other: &Value) -> Result<Rejudged, RejudgeError> {
-    // Whatever is wrong with the journal is said by who knows it.
+    // This reports every problem of the journal itself.
     events_of(records)?;
     let opened = records.first().map(|record| record.entry.clone());
     let Some(Ok(Entry::Opened {
@@ -86,11 +86,11 @@ pub fn rejudge(records: &[Record], other: &Value) -> Result<Rejudged, RejudgeErr
         ..
     })) = opened.map(serde_json::from_value)
     else {
-        return Err(setting("journal", "its first record does not open it"));
+        return Err(setting("journal", "its first record does not open a run"));
     };
     if version < JOURNAL_VERSION {
-        let why = "its run was begun by an earlier version, whose rules are gone; it is shown, and not \
-                   judged under other settings";
+        let why = "its run was begun by an earlier version, whose rules are gone; the run can be shown, but \
+                   not judged again";
         return Err(setting("journal", why));
     }
     let other = Other::new(other)?;
@@ -158,7 +158,7 @@ pub fn rejudge(records: &[Record], other: &Value) -> Result<Rejudged, RejudgeErr
 }
 
 impl Rejudged {
-    /// The input with the verdicts that the judges reach now.
+    /// Returns the input with the verdicts that the judges reach now.
     fn judge(&mut self, input: Input, outstanding: Option<&Action>, seats: &mut [Seat]) -> Input {
         let progress = match outstanding {
             Some(Action::Preflight { progress } | Action::Look { progress, .. }) => *progress,
@@ -205,7 +205,7 @@ impl Rejudged {
     }
 }
 
-/// The judges that are known, in their usual order.
+/// The known judges, in their usual order.
 const ORDER: [&str; 5] = [
     "limits",
     "connections",
@@ -216,7 +216,7 @@ const ORDER: [&str; 5] = [
 
 struct Seat {
     gate: GateId,
-    /// `None` where the journal's verdicts stand.
+    /// `None` if the gate keeps the journal's verdicts.
     judge: Option<Box<dyn Judge>>,
 }
 
@@ -229,12 +229,12 @@ impl<'a> Other<'a> {
     fn new(other: &'a Value) -> Result<Self, RejudgeError> {
         let all = other.as_object().cloned().unwrap_or_default();
         if let Some(name) = all.keys().find(|name| *name != "plan" && *name != "gates") {
-            return Err(setting(name, "there is `plan` and there is `gates`"));
+            return Err(setting(name, "is not known: there are `plan` and `gates`"));
         }
         let gates = match all.get("gates") {
             None => Map::new(),
             Some(Value::Object(gates)) => gates.clone(),
-            Some(_) => return Err(setting("gates", "is no table of gates")),
+            Some(_) => return Err(setting("gates", "is not a table of gates")),
         };
         Ok(Self {
             plan: other.get("plan"),
@@ -243,7 +243,7 @@ impl<'a> Other<'a> {
     }
 }
 
-/// The judges of a gate over counts, with the other settings; `None` where it is not one.
+/// Returns the judge of a gate over counts, with the other settings; `None` for any other gate.
 fn judge_of(
     gate: &OpenedGate,
     other: Option<&Value>,
@@ -253,7 +253,7 @@ fn judge_of(
         return match other {
             Some(_) => Err(setting(
                 &format!("gates.{name}"),
-                "its judges are not over counts, so its verdicts stand as they are",
+                "its judges are not over counts, so they cannot judge again; leave the gate out",
             )),
             None => Ok(None),
         };
@@ -278,7 +278,7 @@ fn judge_of(
         }
     }
     let mut source = MetricsGate::new(NoSource);
-    // As `CloudWatchGate` has them: their order is the order of the words.
+    // The order of `CloudWatchGate`, in which a verdict's words are joined.
     let place = |name: &str| ORDER.iter().position(|known| *known == name);
     let mut judges: Vec<_> = judges.iter().collect();
     judges.sort_by_key(|(name, _)| place(name).unwrap_or(ORDER.len()));
@@ -289,7 +289,7 @@ fn judge_of(
     Ok(Some(source.judge()))
 }
 
-/// A judge by its name and settings. `change` is what must be among them.
+/// Returns a judge by its name and settings. Each setting in `change` must exist.
 fn factory(
     judge: &str,
     settings: &Value,
@@ -319,7 +319,7 @@ fn factory(
     }
 }
 
-/// A value with some of its fields changed, checked.
+/// Returns a value with some of its fields changed, and checks it.
 fn changed<T: serde::Serialize + DeserializeOwned>(
     path: &str,
     value: &T,
@@ -346,8 +346,8 @@ fn merged(was: Value, change: &Value) -> Value {
     }
 }
 
-/// Whether every setting that was named is one: what nobody reads would be a mistake that nobody
-/// sees.
+/// Checks that every named setting exists: without this check, a misspelt setting would be ignored in
+/// silence.
 fn known(change: Option<&Value>, settings: &Value, path: &str) -> Result<(), RejudgeError> {
     let Some(Value::Object(change)) = change else {
         return Ok(());
@@ -369,7 +369,7 @@ fn setting(setting: &str, why: impl ToString) -> RejudgeError {
     }
 }
 
-/// What matters of a next step: waits and reads are the same course.
+/// The part of a next step that counts as its course: waits and reads are the same.
 #[derive(Debug, PartialEq)]
 enum Course {
     Watches,
@@ -395,7 +395,7 @@ fn said(next: &Next<Action>, told: &[String]) -> String {
             lines.collect::<Vec<_>>().join("; ")
         }
         (Next::End, []) => "ended".to_owned(),
-        (_, []) => "went on watching".to_owned(),
+        (_, []) => "continued to watch".to_owned(),
     }
 }
 
@@ -473,6 +473,6 @@ mod tests {
         assert!(error(json!({"gates": {"targets": {"x": {}}}})).contains("not over counts"));
         assert!(error(json!({"gates": {"metrics": {"guess": {}}}})).contains("is none of"));
         assert!(error(json!({"plan": {"backe": "1m"}})).contains("backe"));
-        assert!(error(json!({"limits": {}})).starts_with("limits: there is `plan`"));
+        assert!(error(json!({"limits": {}})).starts_with("limits: is not known: there are `plan`"));
     }
 }

@@ -1,10 +1,10 @@
 //! Watch a migration of [`bluegreen`]: live in the terminal and in the browser, and afterwards in a
 //! report.
 //!
-//! Everything is shown from one [`View`], which is folded from the events of a run. Feed it from
-//! the run itself, with [`Migration::on_event`](bluegreen::Migration::on_event), from what a run left
-//! behind, with [`source::read`], or from what can be read of a stranger's, with
-//! [`watch::Watcher`].
+//! Everything is shown from one [`View`], which is folded from the events of a run. Feed the view from
+//! the run itself, with [`Migration::on_event`](bluegreen::Migration::on_event), from the journal or
+//! the events of a past run, with [`source::read`], or by reads of a run that another process drives,
+//! with [`watch::Watcher`].
 //!
 //! # Examples
 //!

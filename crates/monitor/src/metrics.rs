@@ -1,4 +1,4 @@
-//! A migration as Prometheus reads it.
+//! A migration's metrics, in the form that Prometheus reads.
 
 use std::{fmt::Write as _, sync::atomic::AtomicU64};
 
@@ -11,7 +11,7 @@ use prometheus_client::{
 
 use crate::{SidePoint, Stage, View};
 
-/// What Prometheus is told that it gets.
+/// The content type of [`text`].
 pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
 type Number = Gauge<f64, AtomicU64>;
@@ -32,19 +32,20 @@ struct OfRun {
     stage: String,
 }
 
-/// The metrics of a view, in the text format of `OpenMetrics`. What is not known is left out.
+/// Returns the metrics of a view, in the text format of `OpenMetrics`. Unknown values are left out.
 ///
 /// | metric | |
 /// |---|---|
 /// | `bluegreen_run_info{run, stage}` | 1 |
 /// | `bluegreen_green_share_asked_ratio`, `…_seen_ratio` | green's share, 0 to 1 |
 /// | `bluegreen_requests_per_minute{side}` | in the newest settled minute |
-/// | `bluegreen_failed_ratio{side}`, `bluegreen_mean_latency_seconds{side}`, `bluegreen_p99_latency_seconds{side}` | of them |
+/// | `bluegreen_failed_ratio{side}`, `bluegreen_mean_latency_seconds{side}`, `bluegreen_p99_latency_seconds{side}` | of these requests |
 /// | `bluegreen_healthy_targets{side}` | at the newest look |
 /// | `bluegreen_gate_healthy{gate}` | 1 healthy, 0 inconclusive, -1 unhealthy |
-/// | `bluegreen_gate_harm_ratio{gate}`, `…_proof_ratio{gate}` | evidence on its way to its border, 0 to 1 |
+/// | `bluegreen_gate_harm_ratio{gate}`, `…_proof_ratio{gate}` | evidence as a part of its border, 0 to 1 |
 /// | `bluegreen_green_requests_total`, `bluegreen_green_failed_requests_total`, `bluegreen_looks_total` | so far |
-/// | `bluegreen_ended`, `bluegreen_exit_code` | once it is over |
+/// | `bluegreen_ended`, `bluegreen_exit_code` | 1 once the run is over; its exit code then |
+/// | `bluegreen_needs_somebody` | 1 if a person must look now |
 #[must_use]
 pub fn text(view: &View) -> String {
     let mut registry = Registry::with_prefix("bluegreen");
@@ -66,7 +67,7 @@ pub fn text(view: &View) -> String {
     let ratio = |percent: Option<f64>| percent.map(|percent| percent / 100.0);
     number(
         "green_share_asked_ratio",
-        "Green's share as the rule says",
+        "Green's share by the weights of the rule",
         ratio(newest.asked),
     );
     number(
@@ -79,11 +80,15 @@ pub fn text(view: &View) -> String {
         "Whether the run is over",
         Some(f64::from(u8::from(view.is_over()))),
     );
-    number("exit_code", "How it ended", view.exit_code.map(f64::from));
+    number(
+        "exit_code",
+        "The exit code of the run",
+        view.exit_code.map(f64::from),
+    );
     let needs_somebody = view.stage == Stage::Unresolved;
     number(
         "needs_somebody",
-        "Whether somebody must look now",
+        "Whether a person must look now",
         Some(f64::from(u8::from(needs_somebody))),
     );
     let sides = [(Side::Blue, newest.blue), (Side::Green, newest.green)];
@@ -102,9 +107,11 @@ pub fn text(view: &View) -> String {
         "Requests in the newest settled minute",
         |side| side.rate,
     );
-    of_side("failed_ratio", "How many of them failed", |side| {
-        side.errors.map(|errors| errors / 100.0)
-    });
+    of_side(
+        "failed_ratio",
+        "Part of these requests that failed",
+        |side| side.errors.map(|errors| errors / 100.0),
+    );
     of_side("mean_latency_seconds", "Their mean latency", |side| {
         side.latency.map(|latency| latency / 1000.0)
     });
@@ -144,7 +151,11 @@ pub fn text(view: &View) -> String {
         "Evidence against green; 1 rolls back",
         harm,
     );
-    registry.register("gate_proof_ratio", "Evidence for green; 1 goes on", proof);
+    registry.register(
+        "gate_proof_ratio",
+        "Evidence for green; 1 passes the step",
+        proof,
+    );
     for (name, help, value) in [
         (
             "green_requests",
@@ -153,7 +164,7 @@ pub fn text(view: &View) -> String {
         ),
         (
             "green_failed_requests",
-            "Those of them that failed",
+            "Requests on green that failed",
             view.green_failed,
         ),
         ("looks", "Looks", view.looks),
@@ -164,7 +175,7 @@ pub fn text(view: &View) -> String {
     }
     let mut text = String::new();
     if let Err(error) = encode(&mut text, &registry) {
-        let _ = writeln!(text, "# not all could be written: {error}");
+        let _ = writeln!(text, "# not all metrics could be written: {error}");
     }
     text
 }

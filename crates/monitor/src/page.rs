@@ -1,7 +1,7 @@
-//! A migration live in the browser: one page, its events, and what Prometheus reads.
+//! A migration live in the browser: one page, its events, and metrics for Prometheus.
 //!
-//! Read-only, for loopback addresses: there is no log-in. Every request must name a loopback host,
-//! so that no page of another site can read it through a name that it has pointed here.
+//! Read-only, for loopback addresses: there is no log-in. Every request must name a loopback host, so
+//! that a page of another site cannot read it through a host name that resolves to this machine.
 
 use std::{convert::Infallible, io, net::SocketAddr, sync::Arc, time::Duration};
 
@@ -30,12 +30,12 @@ use crate::{Shared, metrics, report::Report};
 
 const PAGE: &str = include_str!("../templates/page.html");
 
-/// What the page may load: nothing but itself.
+/// The page's content security policy: it may load nothing but itself.
 const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; \
                       connect-src 'self'; img-src data:; base-uri 'none'; form-action 'none'; \
                       frame-ancestors 'none'";
 
-/// The page of a view, for a server of your own.
+/// Returns the routes of a view's page, for a server of your own.
 ///
 /// | path | |
 /// |---|---|
@@ -43,7 +43,7 @@ const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; script-src 
 /// | `/events` | the view as server-sent events, at most five a second |
 /// | `/view.json` | the view |
 /// | `/report.html` | the report so far |
-/// | `/metrics` | what Prometheus reads |
+/// | `/metrics` | metrics for Prometheus |
 pub fn router(shared: Shared) -> Router {
     Router::new()
         .route("/", get(|| async { Html(PAGE) }))
@@ -55,25 +55,27 @@ pub fn router(shared: Shared) -> Router {
         .with_state(shared)
 }
 
-/// Opens the page on `address`, which must be a loopback one; port 0 takes a free one.
+/// Listens for the page on `address`, which must be a loopback address; port 0 takes a free port.
 ///
 /// # Errors
 ///
-/// Where the address is none of this machine alone, or is taken.
+/// If the address is not a loopback address, or is taken.
 pub async fn listen(address: SocketAddr) -> io::Result<TcpListener> {
     if !address.ip().is_loopback() {
-        let message = format!("{address} is no loopback address, and the page has no log-in");
+        let message = format!(
+            "{address} is not a loopback address, and the page has no log-in; use 127.0.0.1:PORT"
+        );
         return Err(io::Error::new(io::ErrorKind::InvalidInput, message));
     }
     TcpListener::bind(address).await
 }
 
-/// How long the head of a request may take, and how long a connection may wait for its next one. A
-/// browser on this machine sends a head at once; only a client that never means to end it needs more.
+/// The longest time for the head of a request, and for the wait of a connection for its next request. A
+/// browser on this machine sends a head at once; only a hostile or broken client needs more.
 const HEAD_LIMIT: Duration = Duration::from_secs(10);
 
-/// How many connections are open at once: a browser opens six, and each holds memory and a file. The
-/// next ones wait in the system's queue until a place is free, which a silent one makes after
+/// The most connections that are open at once: a browser opens six, and each holds memory and a file
+/// handle. Further connections wait in the system's queue until one ends; a silent one ends after
 /// [`HEAD_LIMIT`].
 const CONNECTIONS: usize = 100;
 
@@ -82,17 +84,17 @@ const CONNECTIONS: usize = 100;
 ///
 /// # Errors
 ///
-/// None: what fails is a connection, which ends, or the system's lack of files, which passes.
+/// None. A connection that fails ends, and a lack of file handles passes.
 ///
 /// # Cancel safety
 ///
-/// Dropping it closes every connection.
+/// Dropping the future closes every connection.
 pub async fn serve(mut listener: TcpListener, shared: Shared) -> io::Result<()> {
     let app = router(shared);
     let places = Arc::new(Semaphore::new(CONNECTIONS));
     let mut open = JoinSet::new();
     loop {
-        // A place first: a connection that was accepted must be served.
+        // A place is taken before the accept: an accepted connection must be served.
         let place = Arc::clone(&places).acquire_owned().await;
         let (stream, _) = Listener::accept(&mut listener).await;
         let app = TowerToHyperService::new(app.clone());
@@ -102,19 +104,19 @@ pub async fn serve(mut listener: TcpListener, shared: Shared) -> io::Result<()> 
                 .timer(TokioTimer::new())
                 .header_read_timeout(HEAD_LIMIT)
                 .serve_connection(TokioIo::new(stream), app);
-            // A client that goes away, or is silent for too long, is no concern of the others.
+            // A client that goes away, or is silent for too long, must not disturb the others.
             let _ = served.await;
         });
         while open.try_join_next().is_some() {}
     }
 }
 
-/// Answers those who ask this very machine, and tells browsers to be strict.
+/// Answers only requests that name this machine, and adds strict headers for browsers.
 async fn guarded(request: Request, next: Next) -> Response {
     let host = request.headers().get(header::HOST);
     let host = host.and_then(|host| host.to_str().ok());
     if !host.is_some_and(is_loopback) {
-        let message = "the page is for this machine: ask for it as localhost or 127.0.0.1\n";
+        let message = "the page is only for this machine: open it as localhost or 127.0.0.1\n";
         return (StatusCode::MISDIRECTED_REQUEST, message).into_response();
     }
     let mut response = next.run(request).await;
@@ -146,7 +148,7 @@ async fn events(
     let events = changes.then(move |_| {
         let shared = shared.clone();
         async move {
-            // Whoever changes faster than people can look is shown as it is then.
+            // At most five events a second: faster changes are merged into the newest view.
             tokio::time::sleep(Duration::from_millis(200)).await;
             Ok(shared.with(|view| Event::default().json_data(view).unwrap_or_default()))
         }

@@ -1,4 +1,4 @@
-//! What happened, to be read afterwards: one HTML file that needs nothing else, and its parts.
+//! A report of a run: one HTML file that needs no other file, and its parts.
 
 use std::{fmt::Write as _, fs, io, path::Path};
 
@@ -22,10 +22,10 @@ pub enum ReportError {
     /// The figures could not be written as JSON.
     #[error("cannot write the figures: {0}")]
     Json(#[from] serde_json::Error),
-    /// A file could not be written.
+    /// A file of the report could not be written.
     #[error("cannot write {path}: {why}")]
     File {
-        /// Which.
+        /// The file.
         path: String,
         /// Why.
         why: io::Error,
@@ -48,18 +48,18 @@ struct Page<'a> {
 }
 
 impl<'a> Report<'a> {
-    /// Of this view; it may be of a run that is not over yet, and says so then.
+    /// Returns a report of this view. If the run is not over yet, the report says so.
     #[must_use]
     pub fn of(view: &'a View) -> Self {
         Self { view }
     }
 
-    /// One page with everything: it opens offline and asks no other host for anything. Whatever
-    /// comes from AWS or configuration is escaped.
+    /// Returns one page with everything: it opens offline and loads nothing from another host. All text
+    /// from AWS or configuration is escaped.
     ///
     /// # Errors
     ///
-    /// Where a chart cannot be drawn.
+    /// If a chart cannot be drawn.
     pub fn html(&self) -> Result<String, ReportError> {
         let chart = |chart: Chart| Ok((chart, chart.svg(self.view)?));
         let page = Page {
@@ -74,7 +74,7 @@ impl<'a> Report<'a> {
         Ok(page.render()?)
     }
 
-    /// What was seen over time, as a table: seconds, percents, milliseconds, requests a minute.
+    /// Returns the figures over time as a table: seconds, percents, milliseconds, requests a minute.
     #[must_use]
     pub fn csv(&self) -> String {
         let mut text = "seconds,green_share_asked_percent,green_share_seen_percent,\
@@ -109,27 +109,27 @@ impl<'a> Report<'a> {
                 number(point.proof),
             ];
             let cells: Vec<String> = cells.into_iter().map(Option::unwrap_or_default).collect();
-            // Writing to a text cannot fail.
+            // Writing to a string cannot fail.
             let _ = writeln!(text, "{}", cells.join(","));
         }
         text
     }
 
-    /// Everything, as JSON.
+    /// Returns everything as JSON.
     ///
     /// # Errors
     ///
-    /// Where a number is none that JSON has.
+    /// If JSON cannot express a number.
     pub fn json(&self) -> Result<String, ReportError> {
         Ok(serde_json::to_string_pretty(self.view)?)
     }
 
     /// Writes the page to `path` and, beside it, the charts as SVG and PNG, the table as CSV and
-    /// everything as JSON. Gives the files that it wrote.
+    /// everything as JSON. Returns the names of these files.
     ///
     /// # Errors
     ///
-    /// Where one cannot be made or written.
+    /// If a file cannot be made or written.
     pub fn write(&self, path: &Path) -> Result<Vec<String>, ReportError> {
         let mut written = Vec::new();
         let mut keep = |path: &Path, text: String| {
@@ -156,7 +156,7 @@ impl<'a> Report<'a> {
     }
 }
 
-/// Seconds as a clock shows them: `12:05`, or `1:02:05`.
+/// Returns seconds as a clock shows them: `12:05`, or `1:02:05`.
 #[must_use]
 pub fn clock(seconds: f64) -> String {
     #[expect(
@@ -199,7 +199,7 @@ impl Page<'_> {
         }
     }
 
-    /// Those that decided, or those at the end.
+    /// Returns the gates at the decision to roll back, or else the gates at the end.
     fn gates(&self) -> &[GateView] {
         match &self.view.against[..] {
             [] => &self.view.gates,

@@ -1,13 +1,13 @@
-//! What was seen over time, in bounded memory.
+//! The figures of a run over time, in bounded memory.
 
 use serde::Serialize;
 
-/// What was known at one look.
+/// The figures of one look.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
 pub struct Point {
     /// Seconds since the run began.
     pub at: f64,
-    /// Green's share as the rule says, in percent.
+    /// Green's share by the weights of the rule, in percent.
     pub asked: Option<f64>,
     /// Green's share of the requests in the newest settled minute, in percent.
     pub seen: Option<f64>,
@@ -15,26 +15,26 @@ pub struct Point {
     pub blue: SidePoint,
     /// Green.
     pub green: SidePoint,
-    /// How far the evidence against green is on its way to a rollback, in percent.
+    /// The evidence against green, in percent of the border for a rollback.
     pub harm: Option<f64>,
-    /// How far the evidence for green is on its way to the next step, in percent.
+    /// The evidence for green, in percent of the border to pass the step.
     pub proof: Option<f64>,
 }
 
-/// What was known of one side.
+/// The figures of one side.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
 pub struct SidePoint {
     /// Requests a minute.
     pub rate: Option<f64>,
-    /// How many of them failed, in percent.
+    /// Failed requests, in percent.
     pub errors: Option<f64>,
-    /// Their mean latency in milliseconds.
+    /// The mean latency in milliseconds.
     pub latency: Option<f64>,
-    /// Half of them took at most so many milliseconds.
+    /// The median latency in milliseconds.
     pub p50: Option<f64>,
-    /// Nine of ten.
+    /// The 90th percentile of the latency in milliseconds.
     pub p90: Option<f64>,
-    /// All but one of a hundred.
+    /// The 99th percentile of the latency in milliseconds.
     pub p99: Option<f64>,
     /// Healthy targets.
     pub healthy: Option<u32>,
@@ -42,8 +42,8 @@ pub struct SidePoint {
     pub registered: Option<u32>,
 }
 
-/// Points in order of time, at most so many: where there would be more, every second one goes, and
-/// from then on every second new one is kept. The newest is always there.
+/// A bounded number of points in order of time. If a point would be too many, every second point is
+/// dropped, and from then on only every second new point is kept. The newest is always there.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Series {
     points: Vec<Point>,
@@ -64,7 +64,7 @@ impl Default for Series {
 }
 
 impl Series {
-    /// At most `most` points, at least two.
+    /// Returns a series of at most `most` points, and at least two.
     #[must_use]
     pub fn new(most: usize) -> Self {
         Self {
@@ -93,7 +93,7 @@ impl Series {
         }
     }
 
-    /// All that were kept, the newest included.
+    /// Returns all points that were kept, and the newest.
     pub fn iter(&self) -> impl Iterator<Item = &Point> {
         let last = self.points.last().map(|point| point.at);
         let newest = self.newest.iter();
@@ -101,19 +101,19 @@ impl Series {
         self.points.iter().chain(newest)
     }
 
-    /// The newest.
+    /// Returns the newest point.
     #[must_use]
     pub fn newest(&self) -> Option<&Point> {
         self.newest.as_ref()
     }
 
-    /// How many were kept.
+    /// Returns how many points [`Self::iter`] gives.
     #[must_use]
     pub fn len(&self) -> usize {
         self.iter().count()
     }
 
-    /// Whether there is none yet.
+    /// Returns whether there is no point yet.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.newest.is_none()

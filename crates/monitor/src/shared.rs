@@ -1,4 +1,4 @@
-//! A view that a run writes and others read.
+//! A view that one run writes and any number of readers show.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -7,8 +7,8 @@ use tokio::sync::watch;
 
 use crate::View;
 
-/// A [`View`] in several hands: one feeds it, any number look at it and learn when it changes. A
-/// cheap handle; clones are the same view.
+/// A handle to a shared [`View`]: one owner feeds it, any number read it and are told of each change.
+/// Clones are cheap, and are the same view.
 #[derive(Debug, Clone)]
 pub struct Shared {
     view: Arc<Mutex<View>>,
@@ -25,29 +25,29 @@ impl Default for Shared {
 }
 
 impl Shared {
-    /// Takes an event of the run.
+    /// Adds an event of the run to the view.
     pub fn take(&self, event: &Event<MigrationEvent>) {
         self.update(|view| view.take(event));
     }
 
-    /// Changes the view and tells everybody.
+    /// Changes the view, and tells every reader.
     pub fn update(&self, change: impl FnOnce(&mut View)) {
         change(&mut self.lock());
         self.changed.send_modify(|count| *count += 1);
     }
 
-    /// The view as it is now.
+    /// Returns a copy of the view as it is now.
     #[must_use]
     pub fn view(&self) -> View {
         self.lock().clone()
     }
 
-    /// Looks at the view without copying it.
+    /// Reads the view without a copy.
     pub fn with<T>(&self, look: impl FnOnce(&View) -> T) -> T {
         look(&self.lock())
     }
 
-    /// Tells of each change, by their count.
+    /// Returns a receiver that is told of each change, with the count of changes.
     #[must_use]
     pub fn changes(&self) -> watch::Receiver<u64> {
         self.changed.subscribe()

@@ -1,16 +1,16 @@
-//! What a run left behind: its journal, or the events that it printed.
+//! Reads a past run: its journal, or the events that it printed.
 
 use bluegreen::{
     engine::{Event, Record},
     migration::{MigrationEvent, ReplayError, Retelling},
 };
 
-/// Why a file is not what was expected.
+/// Why a file is not the trace of a run.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum SourceError {
-    /// There is nothing in it.
-    #[error("it is empty: there is neither a record nor an event in it")]
+    /// The file is empty.
+    #[error("the file is empty: it holds neither a record nor an event")]
     Empty,
     /// A line is neither a record of a journal nor an event.
     #[error("line {line}: {why}")]
@@ -25,15 +25,15 @@ pub enum SourceError {
     Journal(#[from] ReplayError),
 }
 
-/// Reads a run line by line, however long it is: the records of its journal, or the events that
-/// `bluegreen router --json` prints, as JSON.
+/// Reads a run of any length line by line: the records of its journal, or the events that
+/// `bluegreen migrate --json` prints, as JSON.
 #[derive(Debug, Default)]
 pub struct Reading {
     lines: usize,
     what: Option<What>,
 }
 
-/// What the first line was.
+/// The kind of lines, known by the first line.
 #[derive(Debug)]
 enum What {
     Journal {
@@ -44,7 +44,7 @@ enum What {
 }
 
 impl Reading {
-    /// Takes the next line and returns the events that it tells of. An empty line tells nothing.
+    /// Takes the next line, and returns the events that it holds. An empty line holds none.
     ///
     /// # Errors
     ///
@@ -81,11 +81,11 @@ impl Reading {
         }
     }
 
-    /// Says that there are no more lines.
+    /// Ends the reading, after the last line.
     ///
     /// # Errors
     ///
-    /// [`SourceError::Empty`] if nothing stood in any.
+    /// [`SourceError::Empty`] if no line held a record or an event.
     pub fn end(&self) -> Result<(), SourceError> {
         match self.what {
             Some(_) => Ok(()),
@@ -127,7 +127,7 @@ pub fn records(text: &str) -> Result<Vec<Record>, SourceError> {
     Ok(records)
 }
 
-/// A record, which must be the one at this place.
+/// Reads a record, whose number must be `place`.
 fn record(index: usize, line: &str, place: u64) -> Result<Record, SourceError> {
     let record: Record = parse(index, line)?;
     if record.seq == place {

@@ -16,14 +16,14 @@ use ratatui::{
 
 use crate::{Border, GateView, Level, Point, SidePoint, StepState, View, report::clock};
 
-/// How it is drawn: with the terminal's 16 colours, or with none.
+/// The colours of the drawing: the terminal's 16 colours, or none.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Theme {
     has_colour: bool,
 }
 
 impl Theme {
-    /// With colour, unless `NO_COLOR` is set (<https://no-color.org>).
+    /// Returns a theme with colour, unless `NO_COLOR` is set (<https://no-color.org>).
     #[must_use]
     pub fn from_env() -> Self {
         let no_color = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
@@ -32,7 +32,7 @@ impl Theme {
         }
     }
 
-    /// Without colour.
+    /// Returns a theme without colour.
     #[must_use]
     pub const fn plain() -> Self {
         Self { has_colour: false }
@@ -61,21 +61,21 @@ impl Theme {
 pub enum Key {
     /// Pause, or end a pause.
     Pause,
-    /// Go on without what is left of the minimum bake.
+    /// Skip the rest of the bake.
     SkipWait,
-    /// Go to the next step without a healthy verdict.
+    /// Rise to the next step without a healthy verdict.
     Promote,
-    /// Stop here.
+    /// End the run, and leave the split as it is.
     Hold,
-    /// Put everything back.
+    /// Put everything back on blue.
     Abort,
     /// Leave the screen.
     Quit,
 }
 
 impl Key {
-    /// What a key asks for. What changes traffic is a capital letter, so that nobody hits it by
-    /// chance.
+    /// Returns the request of a key. A key that changes traffic is a capital letter, so that it is not
+    /// hit by chance.
     #[must_use]
     pub fn of(event: KeyEvent) -> Option<Self> {
         if event.kind != KeyEventKind::Press {
@@ -92,10 +92,10 @@ impl Key {
         })
     }
 
-    /// Carries it out. Leaving the screen is the caller's matter.
+    /// Sends the key's request to the run. The caller closes the screen for [`Key::Quit`].
     pub fn apply(self, view: &View, handle: &ControlHandle, by: &Operator) {
         let by = by.clone();
-        // The screen shows what came of it.
+        // The answer is ignored, since the screen shows the effect.
         let _answer = match self {
             Self::Pause if view.paused => handle.continue_run(by),
             Self::Pause => handle.pause(by),
@@ -108,7 +108,7 @@ impl Key {
     }
 }
 
-/// Draws the view. `is_attached` says whether keys take the run in hand.
+/// Draws the view. `is_attached` says whether keys control the run.
 pub fn draw(frame: &mut Frame<'_>, view: &View, theme: Theme, is_attached: bool) {
     let area = frame.area();
     let gates = u16::try_from(view.gates.len()).unwrap_or(u16::MAX);
@@ -152,7 +152,7 @@ pub fn draw(frame: &mut Frame<'_>, view: &View, theme: Theme, is_attached: bool)
     }
     events(frame, log, view, theme);
     let keys = if is_attached && !view.is_over() {
-        " p pause/go on  s skip wait  P promote  H hold  A abort  q quit "
+        " p pause/continue  s skip bake  P promote  H hold  A abort  q quit "
     } else {
         " q quit "
     };
@@ -319,14 +319,14 @@ fn gate_lines(gate: &GateView, width: usize, theme: Theme) -> Vec<Line<'static>>
         lines.push(bar("roll back", harm, Color::Red));
     }
     if let Some(proof) = gate.proof {
-        lines.push(bar("go on", proof, Color::Green));
+        lines.push(bar("pass step", proof, Color::Green));
     }
     lines
 }
 
 type Value = fn(&Point) -> Option<f64>;
 
-/// What a chart shows: two lines, and its top where that is fixed.
+/// A chart's two lines, and its top if that is fixed.
 struct Shown {
     title: &'static str,
     lines: [(&'static str, Color, Value); 2],
@@ -361,7 +361,7 @@ const EVIDENCE: Shown = Shown {
     title: "evidence %",
     lines: [
         ("roll back", Color::Red, |point| point.harm),
-        ("go on", Color::Green, |point| point.proof),
+        ("pass step", Color::Green, |point| point.proof),
     ],
     top: Some(100.0),
 };
@@ -403,7 +403,7 @@ fn chart(frame: &mut Frame<'_>, area: Rect, view: &View, theme: Theme, shown: &S
     frame.render_widget(chart, area);
 }
 
-/// A line of bars for each side, where there is no room for more.
+/// Draws only bars, if there is no room for a chart.
 fn sparks(frame: &mut Frame<'_>, area: Rect, view: &View, theme: Theme, shown: &Shown) {
     let block = Block::new().borders(Borders::TOP).title(shown.title);
     let inner = block.inner(area);

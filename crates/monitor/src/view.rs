@@ -1,4 +1,4 @@
-//! What is shown, folded from the events of a run.
+//! The view of a run, folded from its events.
 
 use std::{collections::VecDeque, time::Duration};
 
@@ -16,110 +16,110 @@ use serde::Serialize;
 
 use crate::series::{Point, Series, SidePoint};
 
-/// Everything that there is to show of a migration. Plain data: the page and the report take it as
-/// JSON. Its size is bounded, however long a run takes.
+/// Everything that is shown of a migration. Plain data: the page and the report take it as JSON. Its
+/// size is bounded for a run of any length.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct View {
     /// The run's name.
     pub run: Option<String>,
-    /// When it began.
+    /// When the run began.
     pub started: Option<Timestamp>,
     /// When the newest event happened.
     pub now: Option<Timestamp>,
-    /// Seconds since it began.
+    /// Seconds since the run began.
     pub elapsed: f64,
-    /// What the run is doing.
+    /// The stage of the run.
     pub stage: Stage,
-    /// What it is doing, in words.
+    /// The present activity of the run, in words.
     pub doing: String,
-    /// Whether a pause is on.
+    /// Whether the run is paused.
     pub paused: bool,
-    /// When the current phase must be over.
+    /// The deadline of the current phase.
     pub deadline: Option<Timestamp>,
-    /// From when on green may go on.
+    /// The end of the bake: from then on the step may pass.
     pub bake_until: Option<Timestamp>,
     /// When the next look comes.
     pub next_look: Option<Timestamp>,
     /// The steps.
     pub steps: Vec<StepView>,
-    /// The gates as they stand.
+    /// The gates with their present verdicts.
     pub gates: Vec<GateView>,
-    /// The gates as they stood when it was decided to roll back.
+    /// The gates at the decision to roll back.
     pub against: Vec<GateView>,
-    /// Why that was decided.
+    /// The cause of the rollback.
     pub cause: Option<String>,
-    /// What was seen over time.
+    /// The figures over time.
     pub series: Series,
-    /// The newest events, but for looks.
+    /// The newest events, without looks.
     pub log: VecDeque<LogLine>,
-    /// How many older ones are not kept.
+    /// How many older events are not kept.
     pub log_dropped: u64,
-    /// When the dead-man switch fires, where it is armed.
+    /// When the dead-man switch fires, if it is armed.
     pub switch_fires: Option<Timestamp>,
-    /// Requests that reached green, and how many of them failed, as far as minutes have settled.
+    /// Requests that reached green, in minutes that have settled.
     pub green_requests: u64,
-    /// Failed requests on green.
+    /// Requests on green that failed, in minutes that have settled.
     pub green_failed: u64,
-    /// Seconds from the shift to the decision to roll back, where there was one.
+    /// Seconds from the last shift to the decision to roll back, if there was one.
     pub to_detect: Option<f64>,
-    /// Seconds from that decision until blue was read back.
+    /// Seconds from the decision to roll back until blue was read back.
     pub to_restore: Option<f64>,
-    /// How many looks there were.
+    /// The number of looks.
     pub looks: u64,
-    /// How it ended, in words, with where traffic is.
+    /// How the run ended and where traffic is, in words.
     pub outcome: Option<String>,
-    /// The exit code that says so.
+    /// The exit code of the run, once it has ended.
     pub exit_code: Option<u8>,
-    /// The command that puts everything back on blue by hand, where traffic is divided.
+    /// The command that puts everything back on blue by hand, if green has traffic.
     pub restore_command: Option<String>,
-    /// The API calls made, where whoever feeds the view knows them.
+    /// The API calls of the run, if the owner of the view sets them.
     pub api_calls: Option<String>,
-    /// The configuration used, as JSON for people.
+    /// The plan of the run, as JSON for people.
     pub configuration: Option<String>,
     #[serde(skip)]
     memory: Memory,
 }
 
-/// What the fold remembers.
+/// The memory of the fold, which is not shown.
 #[derive(Debug, Clone, Default, PartialEq)]
 struct Memory {
     counted_until: Option<Timestamp>,
     shifted_at: Option<Timestamp>,
     rolling_back_at: Option<Timestamp>,
-    /// Per gate.
+    /// The trend of each gate.
     trend: Vec<(String, Trend)>,
 }
 
-/// Times with how far a gate's evidence was then, against green and for it; newest last.
+/// A gate's evidence over time: seconds, against green, for green; newest last.
 type Trend = VecDeque<(f64, f64, f64)>;
 
-/// What a run is doing.
+/// The stage of a run.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Stage {
-    /// Nothing was told yet.
+    /// No event has come yet.
     #[default]
     Waiting,
-    /// It surveys before anything changes.
+    /// The run looks before it changes anything.
     Preflight,
-    /// It moves green up, or watches.
+    /// The run raises green, or watches.
     Migrating,
-    /// It puts everything back.
+    /// The run puts everything back on blue.
     RollingBack,
     /// Green serves everything.
     Promoted,
     /// Blue serves everything again.
     RolledBack,
-    /// It stopped where it was.
+    /// The run ended and left the split as it was.
     Held,
     /// Nothing was changed.
     Unchanged,
-    /// Somebody must look.
+    /// The split is not restored or not known: a person must look now.
     Unresolved,
 }
 
 impl Stage {
-    /// For people.
+    /// Returns the stage in words.
     #[must_use]
     pub fn text(self) -> &'static str {
         match self {
@@ -131,11 +131,11 @@ impl Stage {
             Self::RolledBack => "rolled back",
             Self::Held => "held",
             Self::Unchanged => "nothing changed",
-            Self::Unresolved => "SOMEBODY MUST LOOK NOW",
+            Self::Unresolved => "A PERSON MUST LOOK NOW",
         }
     }
 
-    /// How it is to be read.
+    /// Returns how good or bad the stage is.
     #[must_use]
     pub fn level(self) -> Level {
         match self {
@@ -152,104 +152,104 @@ impl Stage {
 pub struct StepView {
     /// Green's share in percent.
     pub green: f64,
-    /// How far it is.
+    /// The state of the step.
     pub state: StepState,
-    /// Seconds after the start when its split was read back.
+    /// Seconds from the start until its split was read back.
     pub began: Option<f64>,
-    /// Seconds after the start when it passed.
+    /// Seconds from the start until the step passed.
     pub passed: Option<f64>,
-    /// Seconds after the start when traffic was taken off it.
+    /// Seconds from the start until the rollback ended the step.
     pub left: Option<f64>,
-    /// What the gates said when it passed.
+    /// The gates' words when the step passed.
     pub because: Vec<String>,
 }
 
-/// How far a step is.
+/// The state of a step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum StepState {
-    /// Not yet.
+    /// The step has not begun.
     Ahead,
-    /// Now.
+    /// The step is under way.
     Current,
-    /// Done.
+    /// The step is over.
     Passed,
 }
 
-/// A gate as it stands.
+/// A gate with its present verdict.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct GateView {
-    /// Its name.
+    /// The gate's name.
     pub name: String,
-    /// Whether it is only advisory.
+    /// Whether the gate is only advisory.
     pub advisory: bool,
     /// `healthy`, `unhealthy` or `inconclusive`.
     pub status: &'static str,
-    /// Its words.
+    /// The verdict in words.
     pub summary: String,
-    /// The numbers behind it, each as text.
+    /// The figures behind the verdict, each as text.
     pub figures: Vec<String>,
-    /// The evidence against green, and what is enough for a rollback.
+    /// The evidence against green, and its border for a rollback.
     pub harm: Option<Border>,
-    /// The evidence for green, and what is enough to go on.
+    /// The evidence for green, and its border to pass the step.
     pub proof: Option<Border>,
 }
 
-/// Evidence on its way to a border.
+/// Evidence, and the border at which it decides.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Border {
-    /// How far it is, as a logarithm of the odds.
+    /// The present evidence, as a logarithm of the odds.
     pub value: f64,
-    /// Where the border is.
+    /// The border, in the same unit.
     pub limit: f64,
-    /// In how many seconds it is reached, if it goes on as in the last looks.
+    /// Seconds until the border is reached, at the rate of the last looks.
     pub expected_in: Option<f64>,
 }
 
 impl Border {
-    /// How far it is, in percent of the way.
+    /// Returns the evidence in percent of the border.
     #[must_use]
     pub fn percent(&self) -> f64 {
         (100.0 * self.value / self.limit).clamp(0.0, 100.0)
     }
 }
 
-/// How something is to be read.
+/// How good or bad something is, as its colour shows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Level {
-    /// As it is.
+    /// Neither good nor bad.
     Plain,
-    /// Well.
+    /// Good.
     Good,
-    /// With care.
+    /// Not decided, or to be read with care.
     Unsure,
-    /// Ill.
+    /// Bad.
     Bad,
 }
 
-/// An event.
+/// An event in the log.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct LogLine {
-    /// Seconds after the start.
+    /// Seconds since the run began.
     pub elapsed: f64,
-    /// When.
+    /// When the event happened.
     pub at: Timestamp,
-    /// How it is to be read.
+    /// How good or bad the event is.
     pub level: Level,
-    /// Its words.
+    /// The event in words.
     pub text: String,
 }
 
-/// How many events are kept.
+/// The most events that are kept.
 const LOG: usize = 400;
-/// What would take longer, in seconds, is not foreseen: six hours.
+/// The longest time that is foreseen, in seconds: six hours.
 const FORESEEN: f64 = 6.0 * 3600.0;
-/// Over how many looks evidence is followed.
+/// The number of looks in a trend of the evidence.
 const TREND: usize = 12;
 
 impl View {
-    /// Takes an event of the run, in order.
+    /// Adds an event of the run. Events must come in order.
     pub fn take(&mut self, event: &Event<MigrationEvent>) {
         self.run.get_or_insert_with(|| harmless(event.run.as_str()));
         self.started.get_or_insert(event.at);
@@ -342,7 +342,7 @@ impl View {
         }
     }
 
-    /// What was read of a migration that somebody else runs: there are no events, only what is.
+    /// Adds a look at a migration that another process runs: there are no events, only the present state.
     pub fn look(
         &mut self,
         at: Timestamp,
@@ -354,13 +354,13 @@ impl View {
         self.elapsed = seconds(started, at);
         self.looks += 1;
         self.stage = Stage::Migrating;
-        "watching what somebody else does".clone_into(&mut self.doing);
+        "watching a run of another process".clone_into(&mut self.doing);
         self.take_gates(gates);
         let seen = gates.iter().find_map(|g| g.verdict.evidence().traffic);
         self.seen(traffic, seen);
     }
 
-    /// Whether the run is over.
+    /// Returns whether the run is over.
     #[must_use]
     pub fn is_over(&self) -> bool {
         self.exit_code.is_some()
@@ -481,11 +481,11 @@ impl View {
         }
     }
 
-    /// A split was read back: the step of that share has begun.
+    /// Begins the step whose split was read back.
     fn arrive(&mut self, traffic: &TrafficObservation) {
         self.memory.trend.clear();
         if self.stage == Stage::RollingBack {
-            // A part on the way back is no step that begins.
+            // A part of a gradual rollback begins no step.
             return;
         }
         let green = traffic.green_share() * 100.0;
@@ -547,7 +547,7 @@ impl View {
         self.series.push(point);
     }
 
-    /// Each settled minute counts once.
+    /// Counts the requests of a settled minute, each minute once.
     fn count(&mut self, minute: &SeenTraffic) {
         if self
             .memory
@@ -595,7 +595,7 @@ impl Memory {
     }
 }
 
-/// In how many seconds evidence is there, if it goes on as in the last looks.
+/// Returns the seconds until the border is reached, at the rate of the last looks.
 fn expected(trend: Option<&Trend>, of: usize, border: &Border) -> Option<f64> {
     let trend = trend?;
     let value = |point: &(f64, f64, f64)| if of == 0 { point.1 } else { point.2 };
@@ -607,7 +607,7 @@ fn expected(trend: Option<&Trend>, of: usize, border: &Border) -> Option<f64> {
     expected.filter(|seconds| *seconds < FORESEEN)
 }
 
-/// All figures of a verdict, those of its parts included.
+/// Returns all figures of a verdict and of its parts.
 fn figures(evidence: &Evidence) -> Vec<Figure> {
     let mut all = evidence.figures.clone();
     for part in &evidence.parts {
@@ -616,7 +616,7 @@ fn figures(evidence: &Evidence) -> Vec<Figure> {
     all
 }
 
-/// The least of the borders of this name.
+/// Returns the border of this name that is farthest away.
 fn border(figures: &[Figure], is_it: impl Fn(&str) -> bool) -> Option<Border> {
     let of_it = figures
         .iter()
@@ -635,7 +635,7 @@ fn words(verdict: &Verdict) -> String {
     harmless(&verdict.evidence().summary)
 }
 
-/// Without what a terminal would act on; a page shows it the same.
+/// Returns the text with every character visible that a terminal would act on.
 fn harmless(text: &str) -> String {
     visible(text).into_owned()
 }

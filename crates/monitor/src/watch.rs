@@ -1,4 +1,4 @@
-//! Watching a migration that somebody else runs: there are no events, only what can be read.
+//! Watches a migration that another process runs: there are no events, only reads.
 
 use std::{fmt, sync::Arc};
 
@@ -15,8 +15,8 @@ use crate::Shared;
 
 /// Looks at a split and lets gates judge it, as a migration would, and changes nothing.
 ///
-/// It does not know the plan: a step begins for it when the split changes, and what its gates say is
-/// advice.
+/// The watcher does not know the plan: it takes each change of the split as the start of a step, and
+/// its gates only advise.
 ///
 /// # Examples
 ///
@@ -44,7 +44,7 @@ pub struct Watcher {
     splitter: Arc<dyn TrafficSplitter>,
     clock: RunClock,
     seats: Vec<Seat>,
-    /// The weights as last read, and since when they are so.
+    /// The weights as last read, and when they were read first.
     split: Option<(Sides<u32>, Timestamp)>,
 }
 
@@ -57,7 +57,7 @@ struct Seat {
 }
 
 impl Watcher {
-    /// Of what `splitter` reads, without gates yet.
+    /// Returns a watcher of the split that `splitter` reads, without gates.
     #[must_use]
     pub fn new(splitter: impl TrafficSplitter + 'static, clock: impl Clock + 'static) -> Self {
         Self {
@@ -81,15 +81,15 @@ impl Watcher {
         self
     }
 
-    /// Looks once, and shows it. A gate that cannot look says so in its verdict.
+    /// Looks once, and updates the view. A gate that cannot look says so in its verdict.
     ///
     /// # Errors
     ///
-    /// Where the split cannot be read; the gates have looked all the same.
+    /// If the split cannot be read. The gates have looked even then.
     ///
     /// # Cancel safety
     ///
-    /// Only reads.
+    /// Safe: it only reads.
     pub async fn look(&mut self, shared: &Shared) -> Result<()> {
         let at = self.clock.now();
         let traffic = self.splitter.observe().await;
@@ -127,7 +127,7 @@ impl Watcher {
 }
 
 impl Seat {
-    /// Looks, and says whether there was something new.
+    /// Looks, and returns whether there was a new observation.
     async fn look(&mut self, progress: Progress, traffic: Option<&TrafficObservation>) -> bool {
         let mut look = Look::new(progress);
         look.last.clone_from(&self.last);

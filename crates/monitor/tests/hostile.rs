@@ -1,4 +1,4 @@
-//! Strings from AWS and configuration are shown, and never carried out.
+//! Strings from AWS and configuration are shown, and never executed.
 
 use bluegreen::{engine::Event, migration::MigrationEvent, text::is_acted_on};
 use bluegreen_monitor::{View, metrics, report::Report, source, terminal};
@@ -8,8 +8,8 @@ use serde_json::Value;
 const KEPT: &str = include_str!("../testdata/migration-v3.jsonl");
 const HOSTILE: &str = "<img src=x onerror=\"window.pwned=1\">'</script><script>window.pwned=1</script>\u{1b}[2J\u{9b}2J\u{202e}{{7*7}}";
 
-/// Every text of an event that may be anything is hostile: each one is tried, and kept where the
-/// event is still one.
+/// Makes every free text of an event hostile: each text is replaced, and the replacement is kept if the
+/// event is still valid.
 fn hostile(event: &Event<MigrationEvent>) -> (Event<MigrationEvent>, usize) {
     let mut json = serde_json::to_value(event).expect("JSON");
     let mut count = 0;

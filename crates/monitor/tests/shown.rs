@@ -1,4 +1,4 @@
-//! What people see: the terminal in its sizes, the page and its events, and a day of looks.
+//! The monitor's output: the terminal in its sizes, the page and its events, and a day of looks.
 
 #![allow(clippy::print_stdout, reason = "the figures of the guide")]
 
@@ -84,7 +84,7 @@ fn percentiles_are_shown_where_they_are_known() {
     assert!(shown.contains("healthy targets"), "{shown}");
 }
 
-/// Keys that change traffic are capitals; a key that is only held down says nothing.
+/// Keys that change traffic are capitals; a key that is held down asks for nothing more.
 #[test]
 fn keys_ask_for_what_the_last_line_says() {
     use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
@@ -123,7 +123,7 @@ async fn ask(address: std::net::SocketAddr, path: &str, host: &str) -> String {
     stream.write_all(request.as_bytes()).await.expect("sent");
     let mut answer = vec![0; 64 * 1024];
     let mut length = 0;
-    // Events never end; what comes until the first one is whole is enough.
+    // The stream of events never ends, so the read ends after the first whole event.
     loop {
         let read = stream.read(&mut answer[length..]).await.expect("an answer");
         length += read;
@@ -174,7 +174,10 @@ async fn the_page_answers_this_machine_alone() {
 async fn the_page_is_not_opened_to_others() {
     let address = "0.0.0.0:0".parse().expect("an address");
     let error = page::listen(address).await.expect_err("it has no log-in");
-    assert!(error.to_string().contains("no loopback address"), "{error}");
+    assert!(
+        error.to_string().contains("not a loopback address"),
+        "{error}"
+    );
 }
 
 /// The page on a free port.
@@ -190,12 +193,12 @@ async fn served() -> (
     (address, tokio::spawn(page::serve(listener, shared)))
 }
 
-/// As many as are served at once.
+/// The number of connections that are served at once.
 const CONNECTIONS: usize = 100;
-/// Longer than anything lasts.
+/// A time that is longer than every wait.
 const VIRTUAL: Duration = Duration::from_secs(30 * 24 * 3600);
 
-/// The clock is paused: it moves on only when nobody has anything else to do.
+/// The clock is paused: it advances only when every task waits.
 #[tokio::test(start_paused = true)]
 async fn half_sent_requests_end_and_keep_nobody_out() {
     let (address, server) = served().await;
@@ -206,7 +209,7 @@ async fn half_sent_requests_end_and_keep_nobody_out() {
         stream.write_all(head).await.expect("sent");
         silent.push(stream);
     }
-    // They are all closed without an answer, and the page is there for others all the same.
+    // All of them are closed without an answer, and the page still serves other clients.
     for mut stream in silent {
         let ended = tokio::time::timeout(VIRTUAL, stream.read(&mut [0; 1024])).await;
         let ended = ended.expect("a half-sent request is open for ever");
@@ -240,7 +243,7 @@ async fn a_connection_too_many_waits_until_one_ends() {
     server.abort();
 }
 
-/// A day of looks every 8.64 seconds: what is kept, sent and drawn stays small.
+/// A day of looks every 8.64 seconds: memory, events and charts stay small.
 #[test]
 fn ten_thousand_looks_stay_small() {
     let events = source::read(KEPT).expect("it was kept");

@@ -1,5 +1,5 @@
-//! What a layer that exports spans gets to see. Alone in its process: `tracing` remembers for all
-//! threads what nobody listens to.
+//! The spans that an exporting layer sees. Alone in its process: `tracing` remembers for all threads
+//! which spans have no listener.
 
 use std::sync::{Arc, Mutex};
 
@@ -11,7 +11,7 @@ use bluegreen::{
 use tracing::{Subscriber, span::Attributes};
 use tracing_subscriber::{Layer, layer::Context, prelude::*, registry::LookupSpan};
 
-/// Spans by name, each with that of the span around it.
+/// The names of spans, each with the name of its parent span.
 type Spans = Vec<(String, Option<String>)>;
 
 #[derive(Clone, Default)]

@@ -1,4 +1,4 @@
-//! Servers for the tests: made once and shared by all.
+//! Servers for the tests: started once and shared by all.
 
 mod server;
 mod venv;
@@ -11,13 +11,13 @@ use aws_credential_types::{Credentials, provider::SharedCredentialsProvider};
 pub(crate) use self::server::Emulator;
 use self::{server::Server, venv::Venv};
 
-/// Where everything is.
+/// The region of everything.
 pub(crate) const REGION: &str = "us-east-1";
 
-/// A configuration for one emulator; `None`, with the reason
-/// printed, where there is none on this machine.
+/// Returns the endpoint of one emulator. If this machine cannot run it, prints the reason and
+/// returns `None`.
 ///
-/// It takes nothing from the environment, so the machine's own AWS settings never matter.
+/// Nothing is taken from the environment, so the machine's own AWS settings never matter.
 pub(crate) fn start(emulator: Emulator) -> Option<Endpoint> {
     let venv = match venv() {
         Ok(venv) => venv,
@@ -72,8 +72,8 @@ fn venv() -> &'static Result<Venv, String> {
     VENV.get_or_init(Venv::ready)
 }
 
-/// Says why a test does not run. To standard error itself: what a test prints is only shown
-/// when it fails.
+/// Prints why a test does not run, to standard error itself: the output of a test is only shown
+/// if the test fails.
 fn skip(reason: &str) {
     let is_required = env::var_os("BLUEGREEN_REQUIRE_EMULATOR").is_some_and(|value| value == "1");
     assert!(

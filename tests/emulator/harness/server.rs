@@ -40,8 +40,8 @@ impl fmt::Display for Emulator {
     }
 }
 
-/// A running emulator. However this process ends, it ends by itself then, because its standard
-/// input does.
+/// A running emulator. It ends with this process in every case, because its standard input is closed
+/// then.
 #[derive(Debug)]
 pub(crate) struct Server {
     port: u16,
@@ -86,8 +86,8 @@ impl Server {
         format!("http://127.0.0.1:{}", self.port)
     }
 
-    /// Posts a form as nobody's SDK would shape it, and gives the answer's body if it is a 200;
-    /// else all of the answer. The emulators check no signature, but find the service in it.
+    /// Posts a form that no SDK would send, and returns the body of a 200, or else the whole answer.
+    /// The emulators check no signature, but read the service from it.
     pub(crate) fn post(&self, service: &str, form: &str) -> Result<String, String> {
         let head = format!(
             "POST / HTTP/1.0\r\nHost: 127.0.0.1\r\n\
@@ -135,7 +135,7 @@ fn is_ok(answer: &str) -> bool {
 /// The end of what a server wrote.
 fn end_of(log: &File) -> String {
     let mut bytes = vec![0; 1 << 20];
-    // Its place in the file is the server's, so it is left alone.
+    // The server shares the file position, so this read must not move it.
     let read = log.read_at(&mut bytes, 0).unwrap_or_default();
     let text = String::from_utf8_lossy(&bytes[..read]);
     let lines: Vec<&str> = text.lines().collect();

@@ -18,12 +18,12 @@ pub(crate) struct Venv {
 }
 
 impl Venv {
-    /// The environment for these requirements and the Python of this machine, made where it is
-    /// not there yet; else why it cannot be had.
+    /// Returns the environment for these requirements and the Python of this machine, and makes it if
+    /// it does not exist yet; or else the reason why there is none.
     ///
-    /// A marker is written last, and all is done under a file lock, which the system lets go of
-    /// however its holder ends. So neither a broken-off run nor a run at the same time makes
-    /// anybody use half an environment.
+    /// A marker is written last, and everything is done under a file lock, which the system releases
+    /// when its holder ends. So no run uses half an environment that a killed run left or another run
+    /// is making.
     pub(crate) fn ready() -> Result<Self, String> {
         let python = env::var("PYTHON").unwrap_or_else(|_| "python3".to_owned());
         let version = run(Command::new(&python).arg("-VV"))?;
@@ -56,7 +56,7 @@ impl Venv {
             .args(["--disable-pip-version-check", "--require-hashes"])
             .args(["--only-binary", ":all:", "--requirement"])
             .arg(&requirements));
-        // Nobody may get used to that one as a reason to skip.
+        // A wrong hash must fail the tests, and never skip them.
         if let Err(reason) = &installed {
             assert!(!reason.contains("DO NOT MATCH THE HASHES"), "{reason}");
         }
@@ -78,7 +78,7 @@ fn python_in(folder: &Path) -> PathBuf {
     folder.join("bin").join("python3")
 }
 
-/// What a command printed; else what went wrong, with the end of what it complained of.
+/// Returns the output of a command, or else the error, with the end of its standard error.
 fn run(command: &mut Command) -> Result<String, String> {
     let program = command.get_program().to_string_lossy().into_owned();
     let output = command

@@ -1,4 +1,4 @@
-//! One request and its answer, read whole: what the proxies that know what is asked are made of.
+//! One request and its answer, read as a whole, for proxies that depend on the operation.
 
 use std::{
     io::{self, BufRead as _, BufReader, Read as _, Write as _},
@@ -41,7 +41,7 @@ impl Request {
         reads.iter().any(|read| operation.starts_with(read))
     }
 
-    /// The answer of the server, over a connection of its own.
+    /// Sends the request to the server over a new connection, and returns the answer.
     pub(super) fn send(&self, upstream: &str) -> io::Result<Vec<u8>> {
         let mut server = TcpStream::connect(upstream)?;
         let mut lines = self.head.trim_end().split("\r\n");
@@ -69,7 +69,7 @@ fn header<'a>(head: &'a str, name: &str) -> Option<&'a str> {
     line.split_once(':').map(|(_, value)| value.trim())
 }
 
-/// Gives an answer, and ends the connection: else the client would keep it for its next request.
+/// Sends an answer, and closes the connection, which the client would otherwise keep for its next request.
 pub(super) fn reply(client: &mut TcpStream, answer: &[u8]) -> Option<()> {
     let line = answer.windows(2).position(|end| end == b"\r\n")? + 2;
     let (status, rest) = answer.split_at(line);

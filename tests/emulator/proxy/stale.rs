@@ -1,5 +1,5 @@
-//! Answers from before the last write, and requests that are never answered: what the simulation
-//! does by `Lag` and `Fault::HangBeforeEffect`, over real HTTP.
+//! Answers from before the last write, and requests that are never answered, over real HTTP: as the
+//! simulation's `Lag` and `Fault::HangBeforeEffect`.
 
 use std::{
     collections::HashMap,
@@ -13,29 +13,29 @@ use std::{
 use super::request::{Request, reply, wait_for_its_end};
 use crate::patience::{now, sleep};
 
-/// When an answer is the one from before the last accepted write.
+/// The reads whose answer is from before the last accepted write.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Stale {
-    /// For so long after the write.
+    /// All reads within this time after the write.
     ForTime(Duration),
-    /// At the first so many reads after the write.
+    /// The first reads after the write, this many.
     Reads(u64),
-    /// Once, at the first read so long after the write, if a read has shown the new state before.
+    /// One read, the first after this time, if a read has shown the new state before.
     OnceAfter(Duration),
 }
 
-/// What becomes of a request that is never answered.
+/// The fate of a request that is never answered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Hang {
-    /// It does not arrive.
+    /// The request does not arrive.
     BeforeEffect,
-    /// It arrives, and its answer is kept back.
+    /// The request arrives, and its answer is held back.
     AfterEffect,
-    /// It arrives so much later, and is answered then.
+    /// The request arrives this much later, and is answered then.
     Late(Duration),
 }
 
-/// A proxy whose answers can be old. It lives as long as this process.
+/// A proxy whose answers can be old. It lives until this process ends.
 #[derive(Debug, Clone)]
 pub(crate) struct StaleProxy {
     url: String,
@@ -63,7 +63,7 @@ impl StaleProxy {
         proxy
     }
 
-    /// Where it listens.
+    /// The URL at which the proxy listens.
     pub(crate) fn url(&self) -> &str {
         &self.url
     }
@@ -91,7 +91,7 @@ impl StaleProxy {
     }
 }
 
-/// What the proxy remembers.
+/// The memory of the proxy.
 #[derive(Debug, Default)]
 struct Memory {
     lags: Vec<Lagging>,
@@ -109,7 +109,7 @@ struct Memory {
 struct Lagging {
     operation: String,
     stale: Stale,
-    /// What its reads have shown since the last write; none before the first write.
+    /// The answers since the last write; `None` before the first write.
     seen: Option<Seen>,
 }
 
@@ -121,7 +121,7 @@ struct Seen {
 }
 
 impl Memory {
-    /// Counts a request; whether it hangs.
+    /// Counts a request, and returns whether it hangs.
     fn counted(&mut self, operation: &str) -> Option<Hang> {
         let number = self.requests.entry(operation.to_owned()).or_default();
         *number += 1;
@@ -131,7 +131,7 @@ impl Memory {
         hit.map(|(.., hang)| *hang)
     }
 
-    /// A write was accepted.
+    /// Notes an accepted write.
     fn wrote(&mut self, at: Instant) {
         self.written = Some(at);
         self.before = self.newest.clone();
@@ -140,7 +140,7 @@ impl Memory {
         }
     }
 
-    /// What a read is answered, whose live answer this is.
+    /// Returns the answer to a read: the live answer, or an old one.
     fn answered(&mut self, operation: &str, read: &[u8], live: Vec<u8>, now: Instant) -> Vec<u8> {
         let old = self.is_stale(operation, now);
         let old = old.then(|| self.before.get(read).cloned()).flatten();
@@ -179,7 +179,7 @@ fn lock(memory: &Mutex<Memory>) -> MutexGuard<'_, Memory> {
     memory.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// One request and its answer; then the connection ends.
+/// Serves one request; then the connection ends.
 fn serve(mut client: TcpStream, upstream: &str, memory: &Mutex<Memory>) -> Option<()> {
     let request = Request::of(&client).ok()?;
     let operation = request.operation();
@@ -276,7 +276,7 @@ mod tests {
         assert_eq!(reads(Stale::Reads(2), &[0, 5, 6, 9]), [old, old, new, new]);
         let stale = Stale::OnceAfter(SECOND * 3);
         assert_eq!(reads(stale, &[0, 2, 3, 9]), [new, new, old, new]);
-        // What was never shown cannot be gone back from.
+        // A state that was never shown cannot be taken back.
         assert_eq!(reads(stale, &[4, 5, 6]), [new, old, new]);
     }
 

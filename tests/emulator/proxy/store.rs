@@ -1,4 +1,4 @@
-//! A store whose writes fail or hang, or that is slow or gone: S3 as it can be, over real HTTP.
+//! A store whose writes fail or hang, or that is slow or gone, as S3 can be, over real HTTP.
 
 use std::{
     net::{Ipv4Addr, TcpListener, TcpStream},
@@ -10,14 +10,14 @@ use std::{
 use super::request::{Request, reply, wait_for_its_end};
 use crate::patience::sleep;
 
-/// How the store is.
+/// The behaviour of the store.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Mood {
-    /// It answers, each time after so long.
+    /// The store answers after this time.
     Slow(Duration),
     /// Writes are refused with this status and code; reads work.
     RefusesPuts(u16, &'static str),
-    /// The next so many writes are refused so, and keep nothing.
+    /// The next writes, this many, are refused with this status and code; nothing is stored.
     RefusesNext(u32, u16, &'static str),
     /// Writes are never answered; reads work.
     HangsPuts,
@@ -25,7 +25,7 @@ pub(crate) enum Mood {
     Down,
 }
 
-/// A proxy before an S3, for as long as this process lives.
+/// A proxy before an S3. It lives until this process ends.
 #[derive(Debug, Clone)]
 pub(crate) struct StoreProxy {
     url: String,
@@ -52,7 +52,7 @@ impl StoreProxy {
         proxy
     }
 
-    /// Where it listens.
+    /// The URL at which the proxy listens.
     pub(crate) fn url(&self) -> &str {
         &self.url
     }

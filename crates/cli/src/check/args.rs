@@ -5,41 +5,41 @@ use std::path::PathBuf;
 use bluegreen::check::ConnectTo;
 use clap::{Parser, ValueEnum};
 
-/// Ask a released service what its users will ask.
+/// Test a released service with requests as its users send them.
 #[derive(Debug, Parser)]
 #[command(name = "bluegreen check", version, max_term_width = 100, after_help = AFTER)]
 pub(crate) struct Cli {
-    /// The checks, in TOML [default: those of the chatbot, built in].
+    /// The checks, a TOML file [default: the built-in checks of the chatbot].
     #[arg(long, value_name = "FILE")]
     pub(crate) checks: Option<PathBuf>,
-    /// The service, instead of the file's `base_url`.
+    /// The service's URL, instead of the file's `base_url`.
     #[arg(long, value_name = "URL")]
     pub(crate) url: Option<String>,
     /// The `Host` header, instead of the file's.
     #[arg(long, value_name = "NAME")]
     pub(crate) host: Option<String>,
-    /// Where requests are sent, instead of to the URL's host: the load balancer's own name, if the
-    /// service's leads elsewhere yet. Certificates are checked against the URL's host.
+    /// Send requests here instead of to the URL's host: to the load balancer's own name, if the
+    /// service's name still leads elsewhere. Certificates are checked against the URL's host.
     #[arg(long, value_name = "HOST[:PORT]")]
     pub(crate) connect_to: Option<ConnectTo>,
-    /// A header for every request, such as `X-Bluegreen-Test: green`. Secrets belong into
-    /// --header-env, since everybody on the machine can read arguments.
+    /// A header for every request, such as `X-Bluegreen-Test: green`. Give secrets to
+    /// --header-env: every user of the machine can read arguments.
     #[arg(long, value_name = "NAME: VALUE")]
     pub(crate) header: Vec<String>,
-    /// A header whose value is taken from a variable: `Authorization=CHAT_TOKEN`.
+    /// A header, with its value from an environment variable: `Authorization=CHAT_TOKEN`.
     #[arg(long, value_name = "NAME=VARIABLE")]
     pub(crate) header_env: Vec<String>,
-    /// How often the tests are run, one round after the other.
+    /// The number of rounds of the tests, one after the other.
     #[arg(long, value_name = "N", default_value_t = 1,
           value_parser = clap::value_parser!(u32).range(1..=1000))]
     pub(crate) repeat: u32,
-    /// Show what would be asked, and ask nothing.
+    /// Show the requests, and send nothing.
     #[arg(long)]
     pub(crate) list: bool,
-    /// Print one report a line as JSON on stdout, and nothing for people.
+    /// Print reports as JSON lines on stdout, instead of text.
     #[arg(long)]
     pub(crate) json: bool,
-    /// A small simulated chatbot, served on loopback.
+    /// Test a small simulated chatbot, served on loopback.
     #[arg(
         long,
         value_enum,
@@ -53,20 +53,20 @@ pub(crate) struct Cli {
 
 const AFTER: &str = "\
 Exit codes:
-   0  everything is as it should be
+   0  every check passed
    1  a check failed, or the service did not become healthy
-   2  bad arguments or checks; nothing was asked
+   2  bad arguments or checks; nothing was sent
 
 Examples:
   bluegreen check --sim                            a healthy chatbot, simulated
-  bluegreen check --sim broken-chat                one that fails
+  bluegreen check --sim broken-chat                a chatbot that fails
   bluegreen check --url https://api.acme.com --header 'X-Bluegreen-Test: green'";
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Scenario {
-    /// Starts for a moment, then does everything right.
+    /// Is not healthy at the first look, then answers every request well.
     Healthy,
-    /// Is healthy, but every chat is an error.
+    /// Is healthy, but answers every chat with an error.
     BrokenChat,
     /// Is healthy, but a chat takes four seconds.
     Slow,

@@ -1,5 +1,5 @@
-//! A small simulated chatbot on loopback. It keeps no connection and knows no HTTP beyond what
-//! the checks need.
+//! A small simulated chatbot on loopback. It closes each connection after one answer, and knows only
+//! the HTTP that the checks need.
 
 use std::{
     sync::{
@@ -17,7 +17,7 @@ use tokio::{
 
 use super::args::Scenario;
 
-/// Serves until the runtime ends, and gives its URL.
+/// Serves the chatbot until the runtime ends, and returns its URL.
 pub(crate) async fn serve(scenario: Scenario) -> std::io::Result<String> {
     let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
     let url = format!("http://{}", listener.local_addr()?);
@@ -26,7 +26,7 @@ pub(crate) async fn serve(scenario: Scenario) -> std::io::Result<String> {
         while let Ok((connection, _)) = listener.accept().await {
             let looks = looks.clone();
             tokio::spawn(async move {
-                // A client that hangs up is no concern of the others.
+                // A client that hangs up must not disturb the others.
                 let _ = answer(connection, scenario, &looks).await;
             });
         }

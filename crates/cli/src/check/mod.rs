@@ -1,5 +1,5 @@
-//! The successor of the guide's `tests/integration_tests.py`: asks a released service what its users
-//! will ask, and fails the pipeline where an answer is not what it should be.
+//! The successor of the guide's `tests/integration_tests.py`: tests a released service with requests
+//! as its users send them, and fails the pipeline if an answer is wrong.
 
 mod args;
 mod chatbot;
@@ -18,9 +18,9 @@ use crate::common::{
 
 /// A check failed.
 const FAILED: u8 = 1;
-/// Bad arguments or checks; nothing was asked.
+/// Bad arguments or checks; nothing was sent.
 const BAD_ARGUMENTS: u8 = 2;
-/// A simulated chatbot is waited for so many times faster than a real one.
+/// How many times faster the wait for a simulated chatbot is than the wait for a real service.
 const HASTE: u32 = 100;
 
 pub(crate) fn main(cli: &Cli) -> ExitCode {
@@ -39,7 +39,7 @@ pub(crate) fn main(cli: &Cli) -> ExitCode {
 async fn run(cli: &Cli) -> u8 {
     let simulated = match cli.sim {
         None if cli.url.is_none() && cli.checks.is_none() && !cli.list => {
-            let problem = "nothing says which service is asked";
+            let problem = "no service is named";
             return bad_arguments(&[format!("{problem}: give --url, --checks, or --sim")]);
         }
         None => None,
@@ -88,7 +88,7 @@ async fn run(cli: &Cli) -> u8 {
     progress.end()
 }
 
-/// Waits for the file's number of good answers in a row. `false` where they did not come in time.
+/// Waits for the file's number of good answers in a row. Returns `false` if they did not come in time.
 async fn become_healthy(
     suite: &CheckSuite,
     client: Arc<dyn HttpClient>,
@@ -118,7 +118,7 @@ async fn become_healthy(
         sleep_until(next).await;
     }
     progress.says(format_args!(
-        "FAIL not healthy in time: wanted {} good answers in a row; nothing else was asked",
+        "FAIL not healthy in time: wanted {} good answers in a row; the tests were not run",
         wanted.successes()
     ));
     Ok(false)
@@ -152,7 +152,7 @@ fn bad_arguments(problems: &[String]) -> u8 {
         say_line!("error: {problem}");
     }
     let s = if problems.len() == 1 { "" } else { "s" };
-    say_line!("{} problem{s}, nothing was asked", problems.len());
+    say_line!("{} problem{s}, nothing was sent", problems.len());
     BAD_ARGUMENTS
 }
 

@@ -1,4 +1,4 @@
-//! From the command line to checks; every problem at once.
+//! Makes checks of the command line, and reports every problem at once.
 
 use std::fs;
 
@@ -8,7 +8,7 @@ use super::args::Cli;
 
 const BUILT_IN: &str = include_str!("../../data/integration_tests/checks.toml");
 
-/// The checks that the command line asks for. `simulated` is the URL of the simulated chatbot.
+/// Returns the checks that the command line names. `simulated` is the URL of the simulated chatbot.
 pub(crate) fn suite(cli: &Cli, simulated: Option<&str>) -> Result<CheckSuite, Vec<String>> {
     let mut problems = Vec::new();
     let read = match &cli.checks {
@@ -26,7 +26,7 @@ pub(crate) fn suite(cli: &Cli, simulated: Option<&str>) -> Result<CheckSuite, Ve
             .map_err(|error| add(&mut problems, &name, &error))
             .ok()
     });
-    // Without a file to change, the rest of the command line can be checked all the same.
+    // If the file is not valid, the built-in checks stand in, so that the options are still checked.
     let is_read = read.is_some();
     let mut suite = read.or_else(|| CheckSuite::from_toml(BUILT_IN).ok());
     let mut apply = |option: &str, change: &dyn Fn(CheckSuite) -> Result<CheckSuite, SpecError>| {
@@ -76,7 +76,7 @@ pub(crate) fn suite(cli: &Cli, simulated: Option<&str>) -> Result<CheckSuite, Ve
     }
     problems.extend(malformed);
     if is_read && suite.as_ref().is_some_and(|it| it.base_url().is_none()) {
-        problems.push("--url: is needed, since the file has no `base_url`".to_owned());
+        problems.push("--url: is needed: the file has no `base_url`".to_owned());
     }
     match suite {
         Some(suite) if problems.is_empty() => Ok(suite),

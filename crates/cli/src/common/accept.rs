@@ -1,8 +1,8 @@
-//! Risks that are taken by name.
+//! Risks that the operator accepts by name.
 
 use bluegreen::{preflight::Acceptance, problem::Problem};
 
-/// The risks of these names. A name that is none is a problem of `--accept`.
+/// Returns the risks of these names. An unknown name is a problem of `--accept`.
 pub(crate) fn accepted(names: &[String], problems: &mut Vec<Problem>) -> Vec<Acceptance> {
     let mut accepted = Vec::new();
     for name in names {
@@ -10,7 +10,7 @@ pub(crate) fn accepted(names: &[String], problems: &mut Vec<Problem>) -> Vec<Acc
             Some(acceptance) => accepted.push(acceptance),
             None => {
                 let known = Acceptance::ALL.map(Acceptance::as_str).join(", ");
-                let message = format!("`{name}` is no risk that can be accepted");
+                let message = format!("`{name}` is not a risk that can be accepted");
                 problems.push(Problem::new("--accept", message, format!("one of {known}")));
             }
         }

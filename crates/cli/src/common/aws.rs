@@ -4,13 +4,13 @@ use bluegreen::Aws;
 
 use super::say::say_line;
 
-/// AWS as the environment describes it. Names the endpoints that are not AWS's own, since whatever
-/// follows happens there, and says if there is no region.
+/// Returns AWS as the environment describes it. Prints a note for each endpoint that is not AWS's own,
+/// since all calls go there, and a note if no region is configured.
 pub(crate) async fn from_env() -> Aws {
     noted(Aws::from_env().await)
 }
 
-/// The same in a region, if one is known.
+/// As [`from_env`], but in this region, if it is known.
 pub(crate) async fn from_env_in(region: Option<String>) -> Aws {
     match region {
         Some(region) => noted(Aws::from_env_in(region).await),

@@ -4,7 +4,7 @@ use std::io::{self, Write as _};
 
 use bluegreen::text::is_acted_on;
 
-/// Prints a value as a line of JSON. A reader that went away ends nothing.
+/// Prints a value as a line of JSON. Ignores an error of stdout, such as a reader that went away.
 pub(crate) fn json_line(value: &impl serde::Serialize) {
     let _ = try_json_line(value);
 }
@@ -13,7 +13,7 @@ pub(crate) fn json_line(value: &impl serde::Serialize) {
 ///
 /// # Errors
 ///
-/// Where it could not be written.
+/// If the line could not be written.
 pub(crate) fn try_json_line(value: &impl serde::Serialize) -> io::Result<()> {
     let line = serde_json::to_string(value)?;
     let mut out = io::stdout().lock();
@@ -21,8 +21,8 @@ pub(crate) fn try_json_line(value: &impl serde::Serialize) -> io::Result<()> {
     out.flush()
 }
 
-/// The same JSON without what a terminal would act on. The writer escapes what JSON does not allow,
-/// which leaves DEL, C1 and the marks of direction; outside of texts none of them can stand.
+/// Returns the same JSON, with every character escaped that a terminal would act on. `serde_json` leaves
+/// DEL, C1 and the marks of direction as they are; all of these can stand only within strings.
 fn escaped(line: &str) -> String {
     let mut escaped = String::with_capacity(line.len());
     for c in line.chars() {

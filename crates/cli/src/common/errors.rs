@@ -1,4 +1,4 @@
-//! How a verb says what went wrong: one form for all of them.
+//! How verbs report errors: one form for all of them.
 
 use bluegreen::{Error, Failure, problem::Problem, spec::SpecError};
 
@@ -9,7 +9,7 @@ pub(crate) const BAD_ARGUMENTS: u8 = 2;
 /// Stopped before anything changed, or not done.
 pub(crate) const UNCHANGED: u8 = 3;
 
-/// Says every problem, and returns its exit code.
+/// Prints every problem, and returns the exit code.
 pub(crate) fn bad_arguments(problems: &[Problem]) -> u8 {
     for problem in problems {
         match problem.field.as_str() {
@@ -25,13 +25,13 @@ pub(crate) fn bad_arguments(problems: &[Problem]) -> u8 {
     BAD_ARGUMENTS
 }
 
-/// Says an error, and returns `code`.
+/// Prints an error, and returns `code`.
 pub(crate) fn failed(error: &Error, code: u8) -> u8 {
     said(&Failure::from(error));
     code
 }
 
-/// Says a failure.
+/// Prints a failure, with its hint.
 pub(crate) fn said(failure: &Failure) {
     say_line!("error: {failure}");
     if let Some(hint) = &failure.hint {
@@ -39,7 +39,7 @@ pub(crate) fn said(failure: &Failure) {
     }
 }
 
-/// Says what is wrong with a specification that no file holds, and returns its exit code.
+/// Prints the problems of a specification that is in no file, and returns the exit code.
 pub(crate) fn invalid(error: &SpecError) -> u8 {
     let problems = error.problems().iter();
     let problems: Vec<Problem> = problems.map(|told| told.problem.clone()).collect();

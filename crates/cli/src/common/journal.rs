@@ -1,4 +1,4 @@
-//! Where the journal of a run is kept, and taking it.
+//! The place of a run's journal, and how a verb takes its lease.
 
 use std::{sync::Arc, time::Duration};
 
@@ -13,7 +13,7 @@ use clap::Args;
 
 use super::{aws, say::say_line};
 
-/// Where the journal of a run is kept. The simulation keeps it in memory.
+/// The place of a run's journal. A simulation keeps its journal in memory.
 #[derive(Debug, Clone, PartialEq, Eq, Args)]
 #[command(next_help_heading = "Which migration")]
 pub(crate) struct JournalPlace {
@@ -26,28 +26,28 @@ pub(crate) struct JournalPlace {
         value_name = "PLACE"
     )]
     pub(crate) journal: Option<String>,
-    /// A folder will do: no other machine is there.
+    /// Only this machine works on it: allow a folder.
     #[arg(long, global = true)]
     pub(crate) single_host: bool,
-    /// Throw out a holder that lives.
+    /// Take the lease from a controller that lives.
     #[arg(long, global = true)]
     pub(crate) steal: bool,
 }
 
-/// The journal of a verb that takes none.
+/// The place of the journal, for a verb that takes no lease.
 #[derive(Debug, Clone, PartialEq, Eq, Args)]
 #[command(next_help_heading = "Which migration")]
 pub(crate) struct ReadJournal {
     /// Its journal: s3://BUCKET/PREFIX, or a folder.
     #[arg(long, env = "BLUEGREEN_JOURNAL", hide_env = true, value_name = "PLACE")]
     pub(crate) journal: Option<String>,
-    /// A folder will do: no other machine is there.
+    /// Only this machine works on it: allow a folder.
     #[arg(long)]
     pub(crate) single_host: bool,
 }
 
 impl ReadJournal {
-    /// The same, as a verb that takes one has it.
+    /// Returns the same place in the form of the verbs that take a lease.
     pub(crate) fn place(&self) -> JournalPlace {
         JournalPlace {
             journal: self.journal.clone(),
@@ -58,12 +58,12 @@ impl ReadJournal {
 }
 
 impl JournalPlace {
-    /// The bucket and the prefix in it, where it is S3.
+    /// Returns the bucket and the prefix, if the place is in S3.
     pub(crate) fn bucket(&self) -> Option<(&str, &str)> {
         bucket(self.journal.as_deref()?)
     }
 
-    /// The store, or what is wrong.
+    /// Opens the store, or returns the problem.
     pub(crate) fn store(&self, aws: &Aws, is_simulated: bool) -> Result<JournalStore, Problem> {
         let problem = |message: String, hint: &str| Problem::new("--journal", message, hint);
         let opened = |store: Result<JournalStore, Error>| {
@@ -82,7 +82,7 @@ impl JournalPlace {
             )),
             Some(folder) if is_simulated || self.single_host => opened(JournalStore::local(folder)),
             Some(folder) => Err(problem(
-                format!("`{folder}` is a folder, which keeps nobody on another machine out"),
+                format!("`{folder}` is a folder, which does not keep out controllers on other machines"),
                 "give s3://BUCKET/PREFIX, or add --single-host",
             )),
             None if is_simulated => Ok(JournalStore::memory()),
@@ -93,16 +93,16 @@ impl JournalPlace {
                 opened(JournalStore::local(folder))
             }
             None => Err(problem(
-                "is needed with --aws: a run that dies is resumed from it, and it keeps a second \
-                 controller out"
+                "is needed: a run whose process dies is resumed from it, and it keeps out a second \
+                 controller"
                     .to_owned(),
-                "give s3://BUCKET/PREFIX, or --single-host where nobody else works on this rule",
+                "give s3://BUCKET/PREFIX, or --single-host if no other machine works on this rule",
             )),
         }
     }
 }
 
-/// The store at a place that was named to be read: a bucket, or a folder.
+/// Opens the store at a place that is only read: a bucket, or a folder.
 pub(crate) async fn open(place: &str) -> Result<JournalStore, Error> {
     match bucket(place) {
         Some((bucket, prefix)) => aws::from_env().await.journals(bucket, prefix),
@@ -110,11 +110,11 @@ pub(crate) async fn open(place: &str) -> Result<JournalStore, Error> {
     }
 }
 
-/// The same; a folder must be there.
+/// As [`open`], but a folder must exist.
 pub(crate) async fn open_named(place: &str) -> Result<JournalStore, Problem> {
     if bucket(place).is_none() && !std::path::Path::new(place).is_dir() {
         let message = format!("there is no folder `{place}`");
-        let hint = "s3://BUCKET/PREFIX, or the folder that a run was given";
+        let hint = "give s3://BUCKET/PREFIX, or the folder of an earlier run's --journal";
         return Err(Problem::new("--journal", message, hint));
     }
     let told = |error: Error| {
@@ -128,13 +128,13 @@ pub(crate) async fn open_named(place: &str) -> Result<JournalStore, Problem> {
     open(place).await.map_err(told)
 }
 
-/// A log by its name, or its rule, or else the only one.
+/// Returns a log by its name or its rule, or else the only log of the store.
 pub(crate) async fn log_of(
     store: &JournalStore,
     name: Option<&str>,
     rule: Option<&str>,
 ) -> Result<JournalLog, Problem> {
-    let hint = "`bluegreen journal list` says which there are";
+    let hint = "`bluegreen journal list` lists the journals";
     let problem = |message: String| Problem::new("--log", message, hint);
     match (name, rule) {
         (Some(name), _) => return Ok(store.named(name)),
@@ -153,14 +153,14 @@ pub(crate) async fn log_of(
     }
 }
 
-/// The bucket and the prefix of a place in S3.
+/// Returns the bucket and the prefix of a place in S3.
 pub(crate) fn bucket(place: &str) -> Option<(&str, &str)> {
     let place = place.strip_prefix("s3://")?;
     let (bucket, prefix) = place.split_once('/').unwrap_or((place, ""));
     Some((bucket, prefix.trim_matches('/')))
 }
 
-/// Where programs keep their state:
+/// Returns the folder for this program's state:
 /// <https://specifications.freedesktop.org/basedir-spec/latest/>.
 fn state_folder() -> Option<std::path::PathBuf> {
     let given = std::env::var_os("XDG_STATE_HOME").filter(|text| !text.is_empty());
@@ -171,7 +171,7 @@ fn state_folder() -> Option<std::path::PathBuf> {
     Some(state.join("bluegreen/journal"))
 }
 
-/// Takes a log, and says what is waited for.
+/// Takes a log's lease, and prints what the wait is for.
 pub(crate) async fn take(
     log: &JournalLog,
     operator: &str,
@@ -183,12 +183,13 @@ pub(crate) async fn take(
         let seconds = |time: std::time::Duration| time.as_secs();
         match how {
             Take::IfExpired => say_line!(
-                "the journal is {standing}; taking over once it is known to have ended, or silent for {} s",
+                "the journal is {standing}; taking over once that process is known to have ended, or was \
+                 silent for {} s",
                 seconds(EXPIRY)
             ),
             Take::Force => say_line!(
-                "the journal is {standing}: throwing it out, and waiting {} s until no change of \
-                 it can be under way",
+                "the journal is {standing}: taking its lease, and waiting {} s until none of its changes \
+                 can be under way",
                 seconds(FORCE_WAIT)
             ),
             _ => {}
@@ -197,27 +198,30 @@ pub(crate) async fn take(
     log.take(Holder::this_process(operator), clock, how).await
 }
 
-/// What a rollback gives a holder that lives, to restore by itself: it knows what else it has raised and
-/// armed. With what follows, blue is written well within 5 s.
+/// How long a rollback waits for a holder that lives to restore by itself: the holder knows which
+/// capacity it raised and which switch it armed. Even with the steps that follow, blue is written well
+/// within 5 s.
 const HOLDER_RESTORES: Duration = Duration::from_millis(1_500);
 
-/// Asks the holder of a log to restore. Whether it says that it does; if it is dead, deaf or slow, or there is
-/// none, it is thrown out by the one who asks.
+/// Asks the holder of a log to restore, and returns whether it agrees. If it is dead or slow or does not
+/// hear, or if there is no holder, the caller takes the lease.
 pub(crate) async fn restores_by_itself(log: &JournalLog, operator: &str) -> bool {
     let by = Operator::new(operator).with_reason("rollback");
     let asked = log.ask_to_abort(by, HOLDER_RESTORES).await;
     let restores = matches!(asked, Ok(Some(Reply::Applied | Reply::AfterChange)));
     if restores {
-        say_line!("the run that holds the journal was asked, and restores; this does so beside it");
+        say_line!(
+            "the run that holds the journal was asked, and restores; this command restores too"
+        );
     }
     restores
 }
 
-/// What a rollback waits for a journal. Then it goes ahead without.
+/// How long a rollback waits for a journal, before it continues without.
 const RESTORE_WAITS: Duration = Duration::from_secs(2);
 
-/// Takes a log for a restore from whoever holds it. A restore needs no journal: `None` if it cannot be
-/// had within two seconds, which is said.
+/// Takes a log's lease for a restore from its holder. A restore needs no journal: prints a warning and
+/// returns `None` if the lease cannot be taken within two seconds.
 pub(crate) async fn take_to_restore(
     log: &JournalLog,
     operator: &str,
@@ -229,7 +233,7 @@ pub(crate) async fn take_to_restore(
     let why = match taken {
         Ok(Ok(lease)) => {
             if let Some(from) = lease.taken_from() {
-                say_line!("the journal was held by {from}, which is thrown out");
+                say_line!("the lease was taken from {from}");
             }
             return Some(lease);
         }
@@ -237,8 +241,8 @@ pub(crate) async fn take_to_restore(
         Err(_) => format!("no answer within {} s", RESTORE_WAITS.as_secs()),
     };
     say_line!(
-        "warning: restoring without the journal, so a controller that runs is not thrown out; it \
-         sees the restore and raises no more: {why}"
+        "warning: restoring without the journal, so a running controller keeps its lease; it sees the \
+         restore and does not raise green again: {why}"
     );
     None
 }

@@ -1,4 +1,4 @@
-//! How a person names the rule that divides the traffic.
+//! The options that name the rule that divides the traffic.
 
 use std::str::FromStr;
 
@@ -8,22 +8,22 @@ use bluegreen::{
 };
 use clap::Args;
 
-/// Which rule divides the traffic.
+/// The rule that divides the traffic.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Args)]
 pub(crate) struct NamedRule {
-    /// Its rule, without a file.
+    /// The rule that divides the traffic, by ARN.
     #[arg(long, value_name = "ARN")]
     pub(crate) rule_arn: Option<String>,
-    /// Or its listener [with --priority N|default].
+    /// Or its listener, with --priority N|default.
     #[arg(long, value_name = "ARN")]
     pub(crate) listener_arn: Option<String>,
-    /// Of that listener the rule of this priority, or `default`.
+    /// The priority of the rule on that listener, or `default`.
     #[arg(long, value_name = "N", requires = "listener_arn", hide = true)]
     pub(crate) priority: Option<String>,
 }
 
 impl NamedRule {
-    /// Whether any of it was given, and which: the simulation takes none.
+    /// Returns the names of the options that were given: the simulation takes none of them.
     pub(crate) fn given(&self) -> Vec<&'static str> {
         let all = [
             ("--rule-arn", &self.rule_arn),
@@ -34,7 +34,7 @@ impl NamedRule {
         given.map(|(field, _)| field).collect()
     }
 
-    /// The rule, or else every problem.
+    /// Returns the rule, or adds every problem.
     pub(crate) fn rule(&self, problems: &mut Vec<Problem>) -> Option<AlbRule> {
         let rule: Option<RuleArn> = arn("--rule-arn", self.rule_arn.as_deref(), problems);
         let listener: Option<ListenerArn> =
@@ -42,14 +42,14 @@ impl NamedRule {
         if self.rule_arn.is_some() && self.priority.is_some() {
             problems.push(Problem::new(
                 "--priority",
-                "does not go with --rule-arn, which names the rule already",
+                "cannot be used with --rule-arn, which names the rule already",
                 "leave one of them out",
             ));
         }
         if self.rule_arn.is_none() && self.listener_arn.is_none() {
             problems.push(Problem::new(
                 "--listener-arn",
-                "this or --rule-arn is needed",
+                "is needed, or --rule-arn",
                 "`aws elbv2 describe-listeners --load-balancer-arn ARN` lists the listeners",
             ));
         }
@@ -80,7 +80,7 @@ impl NamedRule {
     }
 }
 
-/// An ARN of the command line, or else a problem.
+/// Returns an ARN of the command line, or adds a problem.
 pub(crate) fn arn<T>(field: &str, text: Option<&str>, problems: &mut Vec<Problem>) -> Option<T>
 where
     T: FromStr<Err = ArnError>,
@@ -88,7 +88,7 @@ where
     match text?.parse::<T>() {
         Ok(arn) => Some(arn),
         Err(error) => {
-            let hint = format!("such as {}", error.example());
+            let hint = format!("give an ARN such as {}", error.example());
             problems.push(Problem::new(field, error.to_string(), hint));
             None
         }

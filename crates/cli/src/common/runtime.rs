@@ -4,8 +4,8 @@ use std::{future::Future, process::ExitCode};
 
 use super::{errors::UNCHANGED, say::say_line};
 
-/// Carries a verb out, and returns its exit code. The runtime has one thread and a clock that only a
-/// simulation pauses.
+/// Runs a verb, and returns its exit code. The runtime has one thread, and only a simulation pauses its
+/// clock.
 pub(crate) fn block_on(verb: impl Future<Output = u8>) -> ExitCode {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()

@@ -1,8 +1,8 @@
-//! Words for people: the one place where text reaches a terminal.
+//! Text for people: the only place from which text reaches a terminal.
 //!
-//! Whatever stands in a line, AWS's messages and names among it, is shown and never carried out:
-//! [`is_acted_on`] says what is escaped. Colours of our own are marks until the last moment, so that
-//! every real escape sequence in a text is one from outside.
+//! The terminal shows every character of a line, AWS's messages and names included, and acts on none:
+//! [`is_acted_on`] says which are escaped. Our own colours are marks until the last moment, so every
+//! real escape sequence in a text comes from outside and is escaped.
 
 use std::{
     fmt::{self, Write as _},
@@ -12,10 +12,10 @@ use std::{
 use anstyle::{AnsiColor, Reset, Style};
 use bluegreen::text::is_acted_on;
 
-/// How a part of a line looks: `{GOOD}passed{GOOD:#}`, as a style of `anstyle`.
+/// The look of a part of a line: `{GOOD}passed{GOOD:#}`, as a style of `anstyle`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Look {
-    /// As the rest.
+    /// No style.
     Plain,
     Good,
     Bad,
@@ -30,8 +30,8 @@ pub(crate) const UNSURE: Look = Look::Unsure;
 pub(crate) const DIM: Look = Look::Dim;
 pub(crate) const STRONG: Look = Look::Strong;
 
-/// What stands for a look: characters that Unicode keeps out of texts, for uses like this. A text from
-/// outside that has one all the same gets a colour, and nothing else.
+/// The character that stands for each look: Unicode reserves these for uses within a program. A text from
+/// outside that contains one gets a colour, and nothing else.
 const MARKS: [(char, Look); 5] = [
     ('\u{fdd0}', Look::Good),
     ('\u{fdd1}', Look::Bad),
@@ -64,12 +64,12 @@ impl fmt::Display for Look {
     }
 }
 
-/// A line as it is written: our looks as escape sequences, all else escaped.
+/// Returns a line as it is written: our looks as escape sequences, all other such characters escaped.
 fn shown(line: &str) -> String {
     let mut shown = String::with_capacity(line.len() + 16);
     for c in line.chars() {
         if let Some((_, look)) = MARKS.iter().find(|(mark, _)| *mark == c) {
-            // Writing to a text cannot fail.
+            // Writing to a string cannot fail.
             let _ = write!(shown, "{}", look.style());
         } else if c == END {
             let _ = write!(shown, "{Reset}");
@@ -82,23 +82,23 @@ fn shown(line: &str) -> String {
     shown
 }
 
-/// How many columns a text takes: marks of colour take none.
+/// Returns how many columns a text takes: marks of colour take none.
 pub(crate) fn width(text: &str) -> usize {
     let is_mark = |c: &char| *c == END || MARKS.iter().any(|(mark, _)| mark == c);
     text.chars().filter(|c| !is_mark(c)).count()
 }
 
-/// Prints a line, with colour where a terminal wants it. A stderr that is full or gone must not
-/// end a migration in the middle, so what cannot be written is dropped.
+/// Prints a line, with colour on a terminal. A stderr that is full or closed must not end a migration in
+/// the middle, so a line that cannot be written is dropped.
 pub(crate) fn say(line: fmt::Arguments<'_>) {
     let _ = writeln!(anstream::stderr().lock(), "{}", shown(&line.to_string()));
 }
 
-/// Prints an answer that was asked for, on stdout.
+/// Prints the answer of a verb on stdout.
 ///
 /// # Errors
 ///
-/// Where it could not be written: without it, there is none.
+/// If the answer could not be written: the verb has then no result.
 pub(crate) fn answer(text: &str) -> io::Result<()> {
     let mut out = anstream::stdout().lock();
     writeln!(out, "{}", shown(text))?;

@@ -1,5 +1,5 @@
-//! Signals, on a thread and a runtime of their own: the simulation pauses its runtime's clock,
-//! and a runtime that waits for a signal must not.
+//! Signals, on a thread and a runtime of their own: the simulation pauses the clock of its runtime,
+//! and the runtime that waits for a signal must not be paused.
 
 use std::{io::IsTerminal as _, thread, time::Duration};
 
@@ -7,13 +7,13 @@ use bluegreen::engine::ControlHandle;
 
 use super::say::say_line;
 
-/// So long before the end of the grace the last words are said.
+/// The time before the end of the grace at which the run is stopped, to print its last lines.
 const LAST_WORDS: Duration = Duration::from_secs(2);
 
-/// SIGINT, SIGTERM and SIGHUP cancel the run; each further one ends what it waits for, and never a
-/// restore. Only a second Ctrl-C on a terminal stops it at once: a CI runner that cancels a job sends
-/// SIGINT, and SIGTERM seconds later, and wants the same as with one of them. If the surroundings kill
-/// `grace` after a SIGTERM, the run is stopped shortly before.
+/// Cancels the run at SIGINT, SIGTERM or SIGHUP. Each further signal ends the run's current wait, but
+/// never a restore. Only a second Ctrl-C on a terminal stops the run at once: a CI runner that cancels a
+/// job sends SIGINT, then SIGTERM seconds later, and means one cancel. If SIGKILL follows SIGTERM after
+/// `grace`, the run is stopped shortly before.
 pub(crate) fn control(handle: ControlHandle, grace: Option<Duration>) -> std::io::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_io()
@@ -21,7 +21,9 @@ pub(crate) fn control(handle: ControlHandle, grace: Option<Duration>) -> std::io
         .build()?;
     let body = move || {
         if let Err(error) = runtime.block_on(listen(&handle, grace)) {
-            say_line!("warning: signals cannot be heard, Ctrl-C ends at once: {error}");
+            say_line!(
+                "warning: signals cannot be handled, so Ctrl-C ends the process at once: {error}"
+            );
         }
     };
     thread::Builder::new()
@@ -30,7 +32,7 @@ pub(crate) fn control(handle: ControlHandle, grace: Option<Duration>) -> std::io
         .map(drop)
 }
 
-/// What came of a control stands among the events.
+/// Ignores the answers of the handle: the events tell what each control did.
 async fn listen(handle: &ControlHandle, grace: Option<Duration>) -> std::io::Result<()> {
     let mut signals = Signals::new()?;
     let is_at_terminal = std::io::stdin().is_terminal();

@@ -7,26 +7,26 @@ use clap::{ArgAction, Parser, ValueEnum};
 
 use crate::common::journal::JournalPlace;
 
-/// Build, deploy and check a service, and undo it if that fails.
+/// Build, deploy and check a service, and roll it back if that fails.
 #[derive(Debug, Parser)]
 #[command(name = "bluegreen deploy", disable_help_flag = true, after_help = AFTER)]
 pub(crate) struct Cli {
-    /// The side of the file [default: the one without traffic]
+    /// The side of the file [default: the side without traffic]
     #[arg(value_name = "SIDE")]
     pub(crate) side: Option<String>,
     /// The file [default: ./bluegreen.toml]
     #[arg(short, long, value_name = "FILE")]
     pub(crate) file: Option<PathBuf>,
-    /// A simulated world; `list` explains each
+    /// A simulated AWS; `--sim list` explains each
     #[arg(long, value_name = "WORLD", num_args = 0..=1, default_missing_value = "healthy")]
     pub(crate) sim: Option<String>,
-    /// Virtual seconds a second, or max [default: 60]
+    /// Simulated seconds a second, or max [default: 60]
     #[arg(long, value_name = "N")]
     pub(crate) speed: Option<String>,
-    /// Say what would change, and change nothing
+    /// Show what would change, and change nothing
     #[arg(long)]
     pub(crate) dry_run: bool,
-    /// Ask the checks alone
+    /// Run only these checks, and deploy nothing
     #[arg(
         long,
         value_enum,
@@ -34,19 +34,19 @@ pub(crate) struct Cli {
         hide_possible_values = true
     )]
     pub(crate) only: Option<Only>,
-    /// Put the service back to what ran before
+    /// Restore the revision that ran before
     #[arg(long)]
     pub(crate) undo: bool,
-    /// With --undo: to this one (ARN or family:revision)
+    /// With --undo: this revision (ARN or family:number)
     #[arg(long, value_name = "REVISION")]
     pub(crate) to: Option<String>,
-    /// Go on with a run whose process has ended
+    /// Continue a run whose process has ended
     #[arg(long)]
     pub(crate) resume: bool,
-    /// One event a line as JSON on stdout, no text
+    /// Events as JSON lines on stdout, instead of text
     #[arg(long)]
     pub(crate) json: bool,
-    /// Print this
+    /// Print help
     #[arg(short, long, action = ArgAction::HelpShort)]
     help: Option<bool>,
     #[command(flatten)]
@@ -60,89 +60,89 @@ pub(crate) struct Cli {
 }
 
 const AFTER: &str = "\
-The file has more fields, which `bluegreen schema` explains. Deploying again is
-harmless: what is built, registered or under way is found.
-Exit codes: 0 done; 1 a check of --only failed; 2 bad arguments or files; 3
-stopped before a change; 10 rolled back; 11 cancelled, rolled back; 12 held, or a
-third party deployed; 20 not put back, or not known: a person must look now.";
+The file has more fields, which `bluegreen schema` explains. A second deploy is
+harmless: it continues with what is already built, registered or under way.
+Exit codes: 0 done; 1 a check of --only failed; 2 bad arguments or files;
+3 stopped before a change; 10 rolled back; 11 cancelled, rolled back; 12 held,
+or a third party deployed; 20 not restored, or not known: look now.";
 
-/// Which checks are asked alone.
+/// The checks that run alone, without a deployment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Only {
-    /// The health check, until it is good so many times in a row.
+    /// The health check, until it passes as many times in a row as the file says.
     Health,
     /// Each smoke test once.
     Smoke,
 }
 
-/// What is deployed.
+/// The service and the image to deploy.
 #[derive(Debug, clap::Args)]
-#[command(next_help_heading = "Service and image, over the file's")]
+#[command(next_help_heading = "Service and image, instead of the file's")]
 pub(crate) struct Service {
-    /// The cluster
+    /// The ECS cluster
     #[arg(long, value_name = "NAME")]
     pub(crate) cluster: Option<String>,
-    /// The service
+    /// The ECS service
     #[arg(long, value_name = "NAME")]
     pub(crate) service: Option<String>,
-    /// JSON [default: a copy of what runs]
+    /// A JSON file [default: a copy of what runs]
     #[arg(long, value_name = "FILE")]
     pub(crate) task_definition: Option<String>,
-    /// JSON, for the first deployment
+    /// A JSON file, for the first deployment
     #[arg(long, value_name = "FILE")]
     pub(crate) service_definition: Option<String>,
-    /// In ECR
+    /// The repository in ECR
     #[arg(long, value_name = "NAME")]
     pub(crate) repository: Option<String>,
-    /// What is built [default: .]
+    /// The folder to build [default: .]
     #[arg(long, value_name = "FOLDER")]
     pub(crate) context: Option<String>,
     /// Such as linux/amd64 [default: the engine's]
     #[arg(long, value_name = "NAME")]
     pub(crate) platform: Option<String>,
-    /// [default: the commit]
+    /// The image's tag [default: the commit]
     #[arg(long, value_name = "TAG")]
     pub(crate) tag: Option<String>,
-    /// REPOSITORY@sha256:…, instead of a build
+    /// Build nothing, deploy REPOSITORY@sha256:…
     #[arg(long, value_name = "IMAGE")]
     pub(crate) image: Option<String>,
 }
 
-/// What must answer well, and which risks are taken.
+/// The checks that must pass, and the accepted risks.
 #[derive(Debug, clap::Args)]
-#[command(next_help_heading = "Checks, risks and journal, over the file's")]
+#[command(next_help_heading = "Checks, risks and journal, instead of the file's")]
 pub(crate) struct Checks {
-    /// Health check and smoke tests, TOML
+    /// Health check and smoke tests, a TOML file
     #[arg(long, value_name = "FILE")]
     pub(crate) checks: Option<String>,
-    /// Their base URL
+    /// The base URL of the checks
     #[arg(long, value_name = "URL")]
     pub(crate) url: Option<String>,
-    /// Where they are sent, if not there
+    /// Send the checks here, not to the URL's host
     #[arg(long, value_name = "HOST[:PORT]")]
     pub(crate) connect_to: Option<ConnectTo>,
-    /// Deploy though users may reach the service
+    /// Deploy even if users may reach the service
     #[arg(long)]
     pub(crate) in_place: bool,
-    /// A risk, by the name that a refusal gives it
+    /// Accept a risk, by its name in the refusal
     #[arg(long, value_name = "RISK")]
     pub(crate) accept: Vec<String>,
 }
 
-/// Where the journal is kept. The simulation keeps it in memory.
+/// The place of the journal. A simulation keeps its journal in memory.
 #[derive(Debug, clap::Args)]
-#[command(next_help_heading = "Checks, risks and journal, over the file's")]
+#[command(next_help_heading = "Checks, risks and journal, instead of the file's")]
 pub(crate) struct Journal {
     /// The journal: s3://BUCKET/PREFIX, or a folder
     #[arg(long, env = "BLUEGREEN_JOURNAL", hide_env = true, value_name = "PLACE")]
     pub(crate) journal: Option<String>,
-    /// No other machine works on this
+    /// Only this machine works on it: allow a folder
     #[arg(long)]
     pub(crate) single_host: bool,
-    /// Take the journal from a holder that lives
+    /// Take the lease from a controller that lives
     #[arg(long)]
     pub(crate) steal: bool,
-    /// Who is responsible [default: $USER]
+    /// The operator's name [default: $USER]
     #[arg(
         long,
         env = "USER",
@@ -155,7 +155,7 @@ pub(crate) struct Journal {
 }
 
 impl Journal {
-    /// The place, or else that of the file.
+    /// Returns this place, or else the file's.
     pub(crate) fn or(&self, of_file: Option<String>) -> JournalPlace {
         JournalPlace {
             journal: self.journal.clone().or(of_file),
@@ -165,10 +165,10 @@ impl Journal {
     }
 }
 
-/// What is mostly said in the file, or not at all. Journals of the version before may hold each of these.
+/// Options for fields that the file usually holds. Journals of the previous version may hold each of them.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Rare {
-    /// The real AWS is what a file or options name.
+    /// Accepted for journals of the previous version: the real AWS is now the default.
     #[arg(long, hide = true)]
     pub(crate) aws: bool,
     #[arg(long, hide = true, value_name = "NAME")]
@@ -205,13 +205,13 @@ pub(crate) struct Rare {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Policy {
-    /// Put the service back.
+    /// Restore the revision that ran before.
     RollBack,
-    /// Leave it as it is, for a person to decide.
+    /// Leave the service as it is, for a person to decide.
     Hold,
 }
 
-/// What is asked for.
+/// The act that the options ask for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Verb {
     Deploy,
@@ -222,7 +222,7 @@ pub(crate) enum Verb {
 }
 
 impl Cli {
-    /// The command line of a run that the version before began: its verb was a word.
+    /// Returns the command line of a run that the previous version began: there the verb was a word.
     pub(crate) fn of_before(words: &[String]) -> Option<Self> {
         let program = std::iter::once("bluegreen deploy");
         let words = program.chain(words.iter().map(String::as_str));

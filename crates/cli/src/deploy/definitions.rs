@@ -1,4 +1,4 @@
-//! What is wrong with definition files: `bluegreen lint` says it.
+//! The problems of definition files, for `bluegreen lint`.
 
 use std::{
     fs,
@@ -19,7 +19,7 @@ use serde::Serialize;
 
 use crate::common::{data::json_line, rule::arn, say::say_line};
 
-/// Definition files of AWS, each as its create call takes it.
+/// Definition files of AWS, each in the form of its create call.
 #[derive(Debug, Clone, Default, Args)]
 #[command(next_help_heading = "Definitions, JSON as the AWS CLI takes it")]
 pub(crate) struct Definitions {
@@ -35,10 +35,10 @@ pub(crate) struct Definitions {
     /// A listener rule
     #[arg(long, value_name = "FILE")]
     pub(crate) listener_rule: Option<PathBuf>,
-    /// Green's target group, to which that rule must not send everything at once
+    /// Green's target group: the listener rule must not send it everything at once
     #[arg(long, value_name = "ARN")]
     pub(crate) green_target_group: Option<String>,
-    /// A field or value that is newer than this program's model of AWS, by the path that its refusal names
+    /// Accept a field or value that is newer than this program's model of AWS, by its path in the refusal
     #[arg(long, value_name = "PATH")]
     pub(crate) accept_unknown: Vec<String>,
 }
@@ -59,11 +59,11 @@ struct Told<'a> {
     file: &'a Path,
     message: &'a str,
     hint: &'a str,
-    /// Whether it is no more than a note.
+    /// Whether the finding is only a note.
     note: bool,
 }
 
-/// Says everything, and whether nothing of it stops. A file that cannot be read is a problem.
+/// Prints every finding, and returns whether none of them stops. A file that cannot be read is a problem.
 pub(crate) fn lint(asked: &Definitions, json: bool) -> Result<bool, Vec<Problem>> {
     let mut problems = Vec::new();
     let green = asked.green_target_group.as_deref();
@@ -116,7 +116,7 @@ pub(crate) fn lint(asked: &Definitions, json: bool) -> Result<bool, Vec<Problem>
                 let message = bluegreen::Failure::from(&error).message;
                 let hint = error
                     .hint()
-                    .unwrap_or("plain JSON, as `aws … --cli-input-json` takes it")
+                    .unwrap_or("write plain JSON, as `aws … --cli-input-json` takes it")
                     .to_owned();
                 Problem::new(*field, message, hint)
             })
@@ -145,7 +145,7 @@ pub(crate) fn lint(asked: &Definitions, json: bool) -> Result<bool, Vec<Problem>
             continue;
         }
         say_line!(
-            "{}: {wrong} wrong, {} to know",
+            "{}: {wrong} wrong, {} to note",
             path.display(),
             findings.len() - wrong
         );
@@ -164,8 +164,8 @@ pub(crate) fn lint(asked: &Definitions, json: bool) -> Result<bool, Vec<Problem>
     Ok(is_sound)
 }
 
-/// What is wrong with the files that a side's deployment names, from the folder of its own file. Variables
-/// that checks take from the environment are not asked for: they are set where it runs.
+/// Returns the problems of the files that a side's deployment names; paths start at the folder of its own
+/// file. Environment variables of checks may be missing here: they are set on the machine that deploys.
 pub(crate) fn of_side(
     side: &Name,
     service: Option<&Service>,
@@ -188,7 +188,7 @@ pub(crate) fn of_side(
     problems.unwrap_or_default()
 }
 
-/// What stops among the findings of a file, as problems of the option that names it.
+/// Returns the findings of a file that stop, as problems of the option that names the file.
 pub(crate) fn refused(field: &str, findings: Vec<Finding>) -> impl Iterator<Item = Problem> {
     let stops = findings
         .into_iter()
@@ -199,7 +199,7 @@ pub(crate) fn refused(field: &str, findings: Vec<Finding>) -> impl Iterator<Item
     })
 }
 
-/// What a file holds, or else the problem with it.
+/// Returns the text of a file, or the problem with it.
 pub(crate) fn text_of(field: &str, path: &Path) -> Result<String, Problem> {
     fs::read_to_string(path).map_err(|error| {
         let message = format!("{}: {error}", path.display());

@@ -1,4 +1,4 @@
-//! What a deployment would do.
+//! The dry run: shows what a deployment would do.
 
 use bluegreen::{
     Aws, ImageBuilder as _, ServiceDeployer as _,
@@ -12,7 +12,7 @@ use super::render;
 use crate::common::errors::{UNCHANGED, failed};
 use crate::common::say::say_line;
 
-/// What a deployment would do, read and told, and nothing done.
+/// Reads and prints what a deployment would do, and changes nothing.
 pub(super) async fn run(parts: &DeploymentParts, aws: &Aws) -> u8 {
     let deployer = parts.deployer(aws);
     let builder = parts.builder(aws);
@@ -50,7 +50,7 @@ pub(super) async fn run(parts: &DeploymentParts, aws: &Aws) -> u8 {
                 service.cluster
             ),
         }
-        // Until it is pushed, nobody knows its digest.
+        // The digest of an image is known only once it is pushed.
         let placeholder = || format!("to-be-built@sha256:{}", "0".repeat(64)).parse::<ImageRef>();
         let image = match image {
             Some(image) => Some(image),
@@ -89,12 +89,12 @@ pub(super) async fn run(parts: &DeploymentParts, aws: &Aws) -> u8 {
                 {
                     refuses = true;
                     say_line!(
-                        "refusal: a failed rollout of {revision} stands, and there is no other \
+                        "refusal: the last rollout of {revision} failed, and there is no other \
                          revision to go back to"
                     );
                 }
             }
-            // It is refused already, mostly for the same reason.
+            // A finding refuses already, mostly for the same reason.
             Err(error) if refuses => {
                 say_line!("task definition: {}", bluegreen::Failure::from(error))
             }

@@ -1,19 +1,19 @@
-//! Options that mean nothing where they stand, so that the command was meant otherwise.
+//! Options that have no meaning in this command, so the operator probably meant another command.
 
 use bluegreen::problem::Problem;
 
 use super::args::{Cli, Verb};
 
-/// When an option says something.
+/// The acts for which an option has a meaning.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum For {
-    /// To a deployment and its dry run alone.
+    /// Only a deployment and its dry run.
     Deploying,
-    /// To whatever asks the checks.
+    /// Every act that runs the checks.
     Checking,
-    /// To whatever changes the service.
+    /// Every act that changes the service.
     Changing,
-    /// To all but `--resume`, which takes it from the journal.
+    /// Every act but `--resume`, which takes the value from the journal.
     Plan,
 }
 
@@ -36,21 +36,21 @@ pub(super) fn problems(cli: &Cli) -> Vec<Problem> {
     if let [first, second, ..] = asked[..] {
         add(
             second,
-            &format!("does not go with {first}"),
+            &format!("cannot be used with {first}"),
             "leave one of them out",
         );
     }
     if cli.to.is_some() && !cli.undo {
         add(
             "--to",
-            "says where an undo goes",
+            "names the revision of an undo",
             "add --undo, or leave it out",
         );
     }
     if cli.speed.is_some() && cli.sim.is_none() {
         add(
             "--speed",
-            "is for a simulated world",
+            "is only for a simulated AWS",
             "add --sim, or leave it out",
         );
     }
@@ -58,7 +58,7 @@ pub(super) fn problems(cli: &Cli) -> Vec<Problem> {
         let hint = "name the service: a file, or --cluster C --service S, and its --journal";
         add(
             "--resume",
-            "the simulated world ended with its process",
+            "cannot be used with --sim: the simulated AWS ended with its process",
             hint,
         );
     }
@@ -71,8 +71,8 @@ pub(super) fn problems(cli: &Cli) -> Vec<Problem> {
             if given.is_some() {
                 add(
                     field,
-                    "the simulated world has its own",
-                    "leave it out, or --sim",
+                    "cannot be used with --sim: the simulated AWS has its own",
+                    "leave this option out, or leave --sim out",
                 );
             }
         }
@@ -88,10 +88,10 @@ pub(super) fn problems(cli: &Cli) -> Vec<Problem> {
         if is_given && !says_something {
             let by = asked.first().copied().unwrap_or_default();
             let hint = match verb {
-                Verb::Resume => "leave it out: the journal says what the run was started with",
+                Verb::Resume => "leave it out: the run keeps the value that it was started with",
                 _ => "leave it out",
             };
-            add(field, &format!("means nothing to {by}"), hint);
+            add(field, &format!("has no meaning with {by}"), hint);
         }
     }
     problems

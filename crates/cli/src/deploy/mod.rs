@@ -1,5 +1,5 @@
-//! The successor of the guide's `deploy/deploy.sh`: builds, pushes, registers, updates, follows,
-//! checks, and puts it back.
+//! The successor of the guide's `deploy/deploy.sh`: builds, pushes, registers, updates the service,
+//! follows the rollout, checks it, and rolls it back if that fails.
 
 mod args;
 pub(crate) mod definitions;
@@ -47,7 +47,7 @@ pub(crate) fn main(cli: &Cli) -> ExitCode {
 }
 
 fn list_worlds() {
-    let title = "The simulated worlds of --sim WORLD, and the exit code of each:\n";
+    let title = "The simulated worlds for --sim WORLD, each with its exit code:\n";
     let mut lines = vec![title.to_owned()];
     for world in ReleaseScenario::ALL {
         let (name, exit, explanation) = (world.name(), world.expected_exit(), world.explanation());
@@ -56,7 +56,7 @@ fn list_worlds() {
     let _ = answer(&lines.join("\n"));
 }
 
-/// The simulated world of a name.
+/// Returns the simulated world of this name.
 pub(crate) fn world(name: &str) -> Result<ReleaseScenario, Problem> {
     name.parse().map_err(|error| {
         let hint = "`--sim list` explains all of them; a side comes before it: `deploy SIDE --sim`";
@@ -86,12 +86,12 @@ async fn simulated(cli: &Cli, name: &str) -> u8 {
             Ok(speed) if (0.1..=100_000.0).contains(&speed) => Some(speed),
             _ => {
                 let message = format!("`{text}` is not a number from 0.1 to 100000");
-                let hint = "60 shows a virtual minute a second; `max` does not wait at all";
+                let hint = "60 runs a simulated minute in a second; `max` does not wait at all";
                 return bad_arguments(&[Problem::new("--speed", message, hint)]);
             }
         },
     };
-    // The usual file is about the real AWS: it is meant only if it is named.
+    // The usual file describes the real AWS, so a simulation reads a file only if it is named.
     let file = match cli.file.as_deref().map(|path| File::read(Some(path))) {
         Some(Ok(file)) => file,
         Some(Err(problems)) => return bad_arguments(&problems),
@@ -114,7 +114,7 @@ async fn simulated(cli: &Cli, name: &str) -> u8 {
 async fn real(cli: &Cli) -> u8 {
     let is_named = cli.service.cluster.is_some() && cli.service.service.is_some();
     let file = match cli.file.is_none() && is_named {
-        // At night there may be no file, or one of something else.
+        // A service named by options needs no file, and the usual file may describe another service.
         true => Ok(None),
         false => File::read(cli.file.as_deref()),
     };
@@ -143,7 +143,7 @@ async fn real(cli: &Cli) -> u8 {
     }
 }
 
-/// In the simulated world of the file.
+/// Runs the command in the simulated world that the file keeps.
 async fn kept(cli: &Cli, file: &File) -> u8 {
     let world = match World::of(&file.spec, false, None).await {
         Ok(world) => world,
@@ -174,13 +174,13 @@ fn by_options(cli: &Cli, is_named: bool) -> Result<Setup, Vec<Problem>> {
     if !is_named && !is_asked && !names_any {
         let message = "there is no ./bluegreen.toml, and no service is named";
         let hint = "name a file (-f FILE), or a service (--cluster C --service S), or try it on a \
-            simulated world (--sim)";
+            simulated AWS (--sim)";
         return Err(vec![Problem::new("deploy", message, hint)]);
     }
     Setup::of_options(cli)
 }
 
-/// What an undo needs: neither definitions nor checks stand in its way.
+/// Keeps only what an undo needs, so that a bad definition or check cannot stop it.
 fn bare(deployment: &ServiceDeployment) -> ServiceDeployment {
     let given = &deployment.spec;
     let mut bare = deployment.clone();
@@ -193,7 +193,7 @@ fn bare(deployment: &ServiceDeployment) -> ServiceDeployment {
     bare
 }
 
-/// Carries the command out, under the service's journal if it changes something.
+/// Runs the command. If it changes something, it takes the lease of the service's journal first.
 async fn go(
     cli: &Cli,
     setup: &Setup,
@@ -221,7 +221,7 @@ async fn go(
     let is_undo = matches!(verb, Verb::Undo { .. });
     match deployment.held(aws).await {
         Ok(()) => {}
-        // Whose credentials these are need not be known to put something back.
+        // An undo does not need to know the account of the credentials.
         Err(StartError::Failed(error)) if is_undo => {
             say_line!("warning: {}", bluegreen::Failure::from(&error));
         }
@@ -242,7 +242,7 @@ async fn go(
         };
     }
     if verb == Verb::Deploy && !parts.has_checks() {
-        say_line!("warning: no checks: a rollout that completes is all that is asked for");
+        say_line!("warning: no checks are given: a rollout that completes counts as success");
     }
     let how = if cli.journal.steal {
         Take::Force
@@ -258,7 +258,7 @@ async fn go(
             started(cli, setup, &parts, aws, lease, DeploymentAct::Undo { to }).await
         }
         (Ok(lease), _) => started(cli, setup, &parts, aws, lease, DeploymentAct::Deploy).await,
-        // A journal that cannot be read or written does not stand in the way; a controller does.
+        // An undo does without a journal that cannot be read or written, but not beside a live controller.
         (Err(error), Verb::Undo { to }) if error.kind() != ErrorKind::Held => {
             let _code = failed(&error, UNCHANGED);
             say_line!("warning: rolling back without the journal");
@@ -268,7 +268,7 @@ async fn go(
     }
 }
 
-/// With the words of a build on the screen, unless a program reads.
+/// Shows the output of a build, unless the output is for a program.
 fn heard(cli: &Cli, parts: DeploymentParts) -> DeploymentParts {
     match cli.json {
         true => parts,
@@ -276,7 +276,7 @@ fn heard(cli: &Cli, parts: DeploymentParts) -> DeploymentParts {
     }
 }
 
-/// Asks checks, and nothing else.
+/// Runs the checks only.
 async fn asked(cli: &Cli, parts: &DeploymentParts, aws: &Aws, only: Only) -> u8 {
     let deployment = match parts.deployment(aws) {
         Ok(deployment) => shown(cli, deployment),
@@ -295,7 +295,7 @@ async fn asked(cli: &Cli, parts: &DeploymentParts, aws: &Aws, only: Only) -> u8 
     )
 }
 
-/// Makes a run ready, and runs it.
+/// Prepares a run, and runs it.
 async fn started(
     cli: &Cli,
     setup: &Setup,
@@ -313,7 +313,7 @@ async fn started(
     }
     let grace = parts.of().spec.grace.map(|span| span.0);
     if let Err(error) = common::signals::control(run.handle(), grace) {
-        say_line!("error: cannot listen to signals, so nothing was started: {error}");
+        say_line!("error: signals cannot be handled, so nothing was started: {error}");
         return UNCHANGED;
     }
     ended(cli, aws, run.run().await)
@@ -332,7 +332,7 @@ async fn without_journal(cli: &Cli, parts: &DeploymentParts, aws: &Aws, to: Opti
     ended(cli, aws, deployment.roll_back(by, to).await)
 }
 
-/// Runs the newest run of the journal again, by what it was started with: what was done is found.
+/// Continues the newest run of the journal with the settings of its start. Steps already done are found.
 async fn resumed(cli: &Cli, setup: &Setup, aws: &Aws, lease: Lease) -> u8 {
     let kept = match lease.newest_run().await {
         Ok(records) => DeploymentOrigin::of(&records)
@@ -342,11 +342,11 @@ async fn resumed(cli: &Cli, setup: &Setup, aws: &Aws, lease: Lease) -> u8 {
     };
     let service = &setup.deployment.service;
     let kept = kept.map_err(|error| {
-        say_line!("error: the journal holds no deployment of {service} to go on with");
+        say_line!("error: the journal holds no deployment of {service} to continue");
         failed(&error, UNCHANGED)
     });
     let loaded = kept.and_then(|(deployment, act)| {
-        // A file that is named here stands for the one of then.
+        // A file named now replaces the folder that was recorded at the start.
         let deployment = match (&cli.file, &setup.deployment.folder) {
             (Some(_), Some(folder)) => deployment.within(folder.clone()),
             _ => deployment,
@@ -357,19 +357,19 @@ async fn resumed(cli: &Cli, setup: &Setup, aws: &Aws, lease: Lease) -> u8 {
     });
     match loaded {
         Ok((parts, act)) => {
-            say_line!("going on with the deployment of {service}");
+            say_line!("continuing the deployment of {service}");
             started(cli, setup, &parts, aws, lease, act).await
         }
         Err(code) => {
             if let Err(error) = lease.release().await {
-                say_line!("warning: the journal was not let go: {error}");
+                say_line!("warning: the journal's lease was not released: {error}");
             }
             code
         }
     }
 }
 
-/// What a run was started with by the version before, whose journals keep the command line.
+/// Returns the settings of a run that the previous version started: its journals keep the command line.
 fn of_words(origin: serde_json::Value) -> Option<(ServiceDeployment, DeploymentAct)> {
     let words: Vec<String> = serde_json::from_value(origin).ok()?;
     let cli = Cli::of_before(&words)?;
@@ -383,11 +383,13 @@ fn of_words(origin: serde_json::Value) -> Option<(ServiceDeployment, DeploymentA
     })
 }
 
-/// Says what the run would meet at its journal, and whether it could be taken.
+/// Prints the state of the run's journal, and returns whether its lease could be taken.
 async fn foreseen(cli: &Cli, log: &JournalLog) -> bool {
     match log.lease_state().await {
         Ok(Some(standing)) if standing.holder.is_some() && !cli.journal.steal => {
-            say_line!("note: the journal is {standing}; while its holder lives, a run is refused");
+            say_line!(
+                "note: the journal is {standing}; as long as its holder lives, a run is refused"
+            );
             true
         }
         Ok(_) => true,
@@ -407,18 +409,18 @@ fn shown(cli: &Cli, deployment: Deployment) -> Deployment {
 
 fn listening(deployment: &Deployment, grace: Option<Duration>) -> Result<(), u8> {
     common::signals::control(deployment.handle(), grace).map_err(|error| {
-        say_line!("error: cannot listen to signals, so nothing was started: {error}");
+        say_line!("error: signals cannot be handled, so nothing was started: {error}");
         UNCHANGED
     })
 }
 
-/// The last words, and the exit code.
+/// Prints the last lines, and returns the exit code.
 fn ended(cli: &Cli, aws: &Aws, ended: Result<DeploymentOutcome, DeploymentError>) -> u8 {
     if !cli.json {
         say_line!("API calls: {}", aws.calls());
         render::ending(&ended);
     } else if let Err(error @ DeploymentError::Plan(_)) = &ended {
-        // Nothing ran that could have told it as an event.
+        // The run did not start, so no event reports the error.
         say_line!("error: {error}");
     }
     match ended {
@@ -427,7 +429,7 @@ fn ended(cli: &Cli, aws: &Aws, ended: Result<DeploymentOutcome, DeploymentError>
     }
 }
 
-/// Why a run was not started, and the exit code.
+/// Prints why a run was not started, and returns the exit code.
 fn not_started(setup: &Setup, error: &StartError) -> u8 {
     match error {
         StartError::Spec(problems) => bad_arguments(&setup.told(problems)),
@@ -452,7 +454,7 @@ mod tests {
 
     use super::*;
 
-    /// Journals of the version before keep words: options, and the verb as a word among them.
+    /// Journals of the previous version keep the words of the command line, with the verb among them.
     #[test]
     fn a_run_that_the_version_before_began_is_read_from_its_words() {
         let words = |words: &str| {

@@ -1,4 +1,4 @@
-//! What a person sees, and what a program reads.
+//! The output of a deployment, for people and for programs.
 
 use bluegreen::{
     DeploymentError,
@@ -11,12 +11,12 @@ use crate::common::{
     say::{BAD, DIM, GOOD, Look, STRONG, UNSURE, say_line},
 };
 
-/// One event a line as JSON.
+/// Prints an event as a line of JSON.
 pub(crate) fn json(event: &Event<DeploymentEvent>) {
     json_line(event);
 }
 
-/// Prints an event. Colour and its absence (NO_COLOR, no terminal) are the stream's matter.
+/// Prints an event. The stream decides about colour (NO_COLOR, no terminal).
 pub(crate) fn show(event: &Event<DeploymentEvent>) {
     let style = match &event.kind {
         DeploymentEvent::RolledOut { .. }
@@ -33,7 +33,7 @@ pub(crate) fn show(event: &Event<DeploymentEvent>) {
         | DeploymentEvent::ServiceRollsBack { .. }
         | DeploymentEvent::Controlled { .. } => UNSURE,
         DeploymentEvent::ServiceSaid { .. } | DeploymentEvent::Rollout { .. } => DIM,
-        // The last line is for what runs: see `ending`.
+        // `ending` prints the last line, which names the revision that runs.
         DeploymentEvent::Ended { .. } | DeploymentEvent::Unresolved { .. } => return,
         _ => Look::Plain,
     };
@@ -45,7 +45,7 @@ pub(crate) fn show(event: &Event<DeploymentEvent>) {
     }
 }
 
-/// What changes in the task definition.
+/// Prints the changes in the task definition.
 pub(crate) fn diff(lines: &[String]) {
     for line in lines {
         let style = match line.as_bytes().first() {
@@ -57,7 +57,7 @@ pub(crate) fn diff(lines: &[String]) {
     }
 }
 
-/// The last words: how it ended, and what runs.
+/// Prints how the deployment ended, and which revision runs.
 pub(crate) fn ending(ended: &Result<DeploymentOutcome, DeploymentError>) {
     match ended {
         Ok(outcome) if outcome.exit_code() == 0 => say_line!("{GOOD}{outcome}{GOOD:#}"),

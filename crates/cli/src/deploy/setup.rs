@@ -1,4 +1,4 @@
-//! From the command line to a deployment's specification; every problem at once.
+//! Makes a deployment's specification of the command line, and reports every problem at once.
 
 use std::{
     collections::BTreeSet,
@@ -22,7 +22,7 @@ use bluegreen::{
 use super::args::{Cli, Policy};
 use crate::{common::accept::accepted, migration::open::USUAL_FILE};
 
-/// The files of the simulated worlds: what is built, the definitions of a first release, the checks.
+/// The files of the simulated worlds: the source to build, the definitions of a first release, the checks.
 const OWN: [(&str, &str); 4] = [
     ("Dockerfile", include_str!("../../data/deploy/Dockerfile")),
     ("checks.toml", include_str!("../../data/deploy/checks.toml")),
@@ -63,7 +63,7 @@ pub(crate) struct File {
 }
 
 impl File {
-    /// The file that is named, or else the usual one if it is there.
+    /// Reads the file that is named, or else the usual file if it exists.
     pub(crate) fn read(named: Option<&Path>) -> Result<Option<Self>, Vec<Problem>> {
         let usual = Path::new(USUAL_FILE);
         let path = match named {
@@ -87,14 +87,14 @@ impl File {
         }))
     }
 
-    /// The folder that it is in, whatever becomes of the process's own.
+    /// Returns the file's folder as an absolute path.
     pub(crate) fn folder(&self) -> PathBuf {
         let folder = self.path.parent().unwrap_or(Path::new(""));
         absolute(folder)
     }
 }
 
-/// The problems of a file, each with its place in it.
+/// Returns the problems of a file, each with its line and column.
 fn placed(path: &Path, error: &SpecError) -> Vec<Problem> {
     let problems = error.problems().iter();
     let problem = |one: &bluegreen::spec::SpecProblem| {
@@ -119,16 +119,16 @@ fn absolute(path: &Path) -> PathBuf {
     }
 }
 
-/// A deployment, with the options that made it: problems of its fields are told under their names.
+/// A deployment, with the options that were given: a problem of a field is reported by its option's name.
 pub(crate) struct Setup {
     pub(crate) deployment: ServiceDeployment,
     given: BTreeSet<&'static str>,
-    /// What a simulated world builds.
+    /// The folder with the source that a simulated world builds.
     _folder: Option<tempfile::TempDir>,
 }
 
 impl Setup {
-    /// The deployment of the file's side, with the options over it.
+    /// Returns the deployment of the file's side, changed by the options.
     pub(crate) async fn of_file(cli: &Cli, file: &File, aws: &Aws) -> Result<Self, Refused> {
         let side = match side_of(cli, &file.spec)? {
             Some(side) => side,
@@ -140,22 +140,22 @@ impl Setup {
         Ok(Self::over(cli, deployment.within(folder))?)
     }
 
-    /// The deployment that the options alone describe.
+    /// Returns the deployment that the options alone describe.
     pub(crate) fn of_options(cli: &Cli) -> Result<Self, Vec<Problem>> {
         let mut problems = Vec::new();
         let (cluster, service) = (
             cli.service.cluster.as_deref(),
             cli.service.service.as_deref(),
         );
-        // Checks are asked without a service, too.
+        // Checks alone need no service.
         let is_needed = cli.only.is_none();
         for (field, text) in [("--cluster", cluster), ("--service", service)] {
             if is_needed && text.is_none_or(|text| text.trim().is_empty()) {
-                let hint = "say which service is deployed";
+                let hint = "name the service to deploy: --cluster C --service S";
                 problems.push(Problem::new(field, "is needed without a file", hint));
             }
         }
-        // A cluster may be named by its ARN, which says account and region, too.
+        // A cluster may be named by its ARN, which holds account and region too.
         let cluster = cluster.unwrap_or_default();
         let part = |at| match cluster.starts_with("arn:") {
             true => cluster.split(':').nth(at),
@@ -178,8 +178,8 @@ impl Setup {
         }
     }
 
-    /// The deployment of a simulated world: its own files, the file's deployment over them, and the options
-    /// over that.
+    /// Returns the deployment of a simulated world: its own files, changed by the file's deployment, and that
+    /// changed by the options.
     pub(crate) fn simulated(
         cli: &Cli,
         file: Option<&File>,
@@ -192,7 +192,7 @@ impl Setup {
             Ok(folder)
         });
         let folder = own.map_err(|error| {
-            let message = format!("there is no room for its files: {error}");
+            let message = format!("the files of the simulated AWS cannot be written: {error}");
             vec![Problem::new(
                 "--sim",
                 message,
@@ -238,7 +238,7 @@ impl Setup {
         })
     }
 
-    /// The options over a deployment.
+    /// Returns the deployment, changed by the options.
     fn over(cli: &Cli, mut deployment: ServiceDeployment) -> Result<Self, Vec<Problem>> {
         let mut options = Options::default();
         options.of_image(cli, &mut deployment.spec);
@@ -254,7 +254,7 @@ impl Setup {
         }
     }
 
-    /// The problems of a specification under the options that they came from.
+    /// Returns the problems of a specification, each under the option that its value came from.
     pub(crate) fn told(&self, error: &SpecError) -> Vec<Problem> {
         let own = self.deployment.field("");
         let problems = error.problems().iter().map(|one| one.problem.clone());
@@ -275,7 +275,7 @@ impl Setup {
     }
 }
 
-/// The option for a field.
+/// Returns the name of a field's option.
 fn option(field: &str) -> String {
     let name = match field {
         "headers" => "header",
@@ -285,39 +285,39 @@ fn option(field: &str) -> String {
     format!("--{}", name.replace('_', "-"))
 }
 
-/// A side that was named without a file.
+/// Reports a side that was named without a file.
 pub(crate) fn no_side(cli: &Cli) -> Result<(), Vec<Problem>> {
     match &cli.side {
         None => Ok(()),
         Some(side) => {
             let hint = match moved(side) {
                 Some(hint) => hint.to_owned(),
-                None => format!("name the file that has a side `{side}`: -f FILE"),
+                None => format!("name the file with the side `{side}`: -f FILE"),
             };
             Err(vec![Problem::new(
                 "SIDE",
-                format!("`{side}` is a side of no file"),
+                format!("there is no file with a side `{side}`"),
                 hint,
             )])
         }
     }
 }
 
-/// Where words have gone that were verbs of `deploy` before.
+/// Returns the present command for a word that was a verb of `deploy` in the previous version.
 fn moved(word: &str) -> Option<&'static str> {
     Some(match word {
-        "prepare" => "it is `bluegreen prepare`",
-        "validate" => "it is `bluegreen lint`",
-        "rollback" => "it is `bluegreen deploy --undo`",
-        "resume" => "it is `bluegreen deploy --resume`",
-        "health" => "it is `bluegreen deploy --only health`",
-        "smoke" => "it is `bluegreen deploy --only smoke`",
+        "prepare" => "use `bluegreen prepare`",
+        "validate" => "use `bluegreen lint`",
+        "rollback" => "use `bluegreen deploy --undo`",
+        "resume" => "use `bluegreen deploy --resume`",
+        "health" => "use `bluegreen deploy --only health`",
+        "smoke" => "use `bluegreen deploy --only smoke`",
         "deploy" => "leave it out",
         _ => return None,
     })
 }
 
-/// The side that is named, or whose service is.
+/// Returns the side that is named, or the side of the named service.
 fn side_of(cli: &Cli, spec: &MigrationSpec) -> Result<Option<Name>, Vec<Problem>> {
     let names: Vec<&str> = spec.sides.keys().map(Name::as_str).collect();
     if let Some(side) = &cli.side {
@@ -350,8 +350,8 @@ fn side_of(cli: &Cli, spec: &MigrationSpec) -> Result<Option<Name>, Vec<Problem>
         (Some((side, _)), None) => Ok(Some(side.clone())),
         (first, _) => {
             let message = match first {
-                Some(_) => "both sides of the file are in it",
-                None => "no side of the file has this service",
+                Some(_) => "matches both sides of the file",
+                None => "matches no side of the file",
             };
             let field = if service.is_some() {
                 "--service"
@@ -367,8 +367,8 @@ fn side_of(cli: &Cli, spec: &MigrationSpec) -> Result<Option<Name>, Vec<Problem>
 fn path_of(field: &str, path: &Path) -> Result<FilePath, Vec<Problem>> {
     let text = path.to_str().unwrap_or_default();
     text.parse().map_err(|_| {
-        let message = format!("`{}` is a path that is not UTF-8", path.display());
-        vec![Problem::new(field, message, "name it otherwise")]
+        let message = format!("the path `{}` is not UTF-8", path.display());
+        vec![Problem::new(field, message, "use a path in UTF-8")]
     })
 }
 
@@ -379,7 +379,7 @@ struct Options {
 }
 
 impl Options {
-    /// A value of an option into its field.
+    /// Sets a field to the value of its option.
     fn set<T: FromStr<Err = ValueError>>(
         &mut self,
         field: &'static str,
@@ -398,7 +398,7 @@ impl Options {
         }
     }
 
-    /// A path, which is meant from the folder of the process.
+    /// Sets a field to a path. A relative path starts at the folder of the process.
     fn path(&mut self, field: &'static str, text: Option<&str>, into: &mut Option<FilePath>) {
         let Some(text) = text else { return };
         self.given.insert(field);
@@ -439,7 +439,7 @@ impl Options {
             match text.parse() {
                 Ok(image) => {
                     spec.image = Some(image);
-                    // The file says how an image is built otherwise.
+                    // The file's fields for a build have no meaning beside a given image.
                     (spec.context, spec.dockerfile, spec.tag) = (None, None, None);
                     (spec.build_args, spec.rebuild) = (Vec::new(), false);
                 }
@@ -473,7 +473,11 @@ impl Options {
             match text.parse() {
                 Ok(tag) => spec.tag = Some(tag),
                 Err(error) => {
-                    let problem = Problem::new("--tag", format!("{error}"), "a commit is best");
+                    let problem = Problem::new(
+                        "--tag",
+                        format!("{error}"),
+                        "use the commit's hash, for example",
+                    );
                     self.problems.push(problem);
                 }
             }

@@ -1,4 +1,4 @@
-//! Looks after journals.
+//! `bluegreen journal`: lists journals, and deletes the records of old runs.
 
 mod args;
 
@@ -40,7 +40,7 @@ pub(crate) fn main(cli: &Cli) -> ExitCode {
 }
 
 enum Ended {
-    /// With this exit code, after it was said.
+    /// With this exit code; the message is printed already.
     Said(u8),
     Problem(Problem),
     Failure(Failure),
@@ -61,7 +61,7 @@ async fn run(cli: &Cli) -> Result<(), Ended> {
 }
 
 async fn store(place: Option<&str>) -> Result<JournalStore, Ended> {
-    let hint = "s3://BUCKET/PREFIX, or a folder";
+    let hint = "give s3://BUCKET/PREFIX, or a folder";
     let problem = |message: String| Ended::Problem(Problem::new("--journal", message, hint));
     let file = match place {
         Some(_) => None,

@@ -1,4 +1,4 @@
-//! The groups of options that verbs about a migration share.
+//! The groups of options that the verbs for migrations share.
 
 use std::path::PathBuf;
 
@@ -6,11 +6,11 @@ use clap::Args;
 
 use crate::common::rule::NamedRule;
 
-/// Which migration it is about.
+/// The options that name a migration.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Args)]
 #[command(next_help_heading = WHICH)]
 pub(crate) struct Which {
-    /// By its name in the journal, without a file.
+    /// Its name in the journal, instead of a file.
     #[arg(value_name = "NAME", conflicts_with = "file", help_heading = WHICH)]
     pub(crate) name: Option<String>,
     /// Its file [default: ./bluegreen.toml].
@@ -20,35 +20,35 @@ pub(crate) struct Which {
     pub(crate) rule: NamedRule,
 }
 
-/// The heading of what is neither.
+/// The heading of the other options.
 pub(crate) const OPTIONS: &str = "Options";
-/// The heading of what names a migration.
+/// The heading of the options that name a migration.
 pub(crate) const WHICH: &str = "Which migration";
 
-/// The simulated AWS of a verb that runs or plans something.
+/// The options for a simulated AWS.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Args)]
 #[command(next_help_heading = "Simulated AWS")]
 pub(crate) struct Sim {
-    /// A fresh simulated AWS; `--sim list` explains them.
+    /// A new simulated AWS: `--sim list` shows the scenarios.
     #[arg(long, value_name = "SCENARIO", num_args = 0..=1, default_missing_value = "healthy",
           conflicts_with_all = ["name", "rule_arn", "listener_arn"])]
     pub(crate) sim: Option<String>,
     /// The seed of its randomness [default: 1].
     #[arg(long, value_name = "N")]
     pub(crate) seed: Option<u64>,
-    /// Its seconds a second, or `max` [default: 120].
+    /// Simulated seconds a second, or `max` [default: 120].
     #[arg(long, value_name = "N", allow_hyphen_values = true)]
     pub(crate) speed: Option<String>,
 }
 
-/// The two sides, if no file says them.
+/// The two sides, if no file names them.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Args)]
 #[command(next_help_heading = WHICH)]
 pub(crate) struct Groups {
-    /// The one that serves, if the rule cannot say.
+    /// Blue's target group, if the rule cannot tell.
     #[arg(long, value_name = "ARN", requires = "green_target_group")]
     pub(crate) blue_target_group: Option<String>,
-    /// The other one.
+    /// Green's target group.
     #[arg(long, value_name = "ARN", requires = "blue_target_group")]
     pub(crate) green_target_group: Option<String>,
     /// Blue's ECS service: CLUSTER/SERVICE.
@@ -56,14 +56,14 @@ pub(crate) struct Groups {
     pub(crate) blue_service: Option<String>,
 }
 
-/// Who does it, and how it is told.
+/// The operator, and the form of the output.
 #[derive(Debug, Clone, PartialEq, Eq, Args)]
 #[command(next_help_heading = OPTIONS)]
 pub(crate) struct Told {
-    /// JSON on stdout, a line each, instead of words.
+    /// JSON lines on stdout, instead of text.
     #[arg(long)]
     pub(crate) json: bool,
-    /// Who is responsible, as it stands in the outcome.
+    /// Operator named in the outcome [default: $USER].
     #[arg(
         long,
         env = "USER",

@@ -1,18 +1,19 @@
-//! The command line of a run that an older version began: its journals keep the words, and no specification.
+//! The command line of a run that an older version began: its journals keep the words of the command
+//! line, and no specification.
 
 use bluegreen::engine::Record;
 use bluegreen::migration::origin_of;
 
 use super::changes::Change;
 
-/// What those words said of the plan and the gates, and which side served.
+/// The plan, the gates and the serving side, as those words name them.
 #[derive(Debug, Default)]
 pub(crate) struct Before {
     pub(crate) changes: Vec<Change>,
     pub(crate) blue_target_group: Option<String>,
 }
 
-/// The options that stood for one field each.
+/// The options for one field each.
 const FIELDS: [(&str, &str); 24] = [
     ("--hold-back", "plan.hold_back"),
     ("--bake", "plan.bake"),
@@ -40,19 +41,19 @@ const FIELDS: [(&str, &str); 24] = [
     ("--blue-service", "side.blue.service"),
 ];
 
-/// Those that may be given several times.
+/// The options that may be given several times.
 const LISTS: [(&str, &str); 3] = [
     ("--alarm", "judge.alarms"),
     ("--ignore-alarm", "judge.ignore_alarms"),
     ("--accept", "safety.accept"),
 ];
 
-/// The names that the guide gives to its metrics.
+/// The namespaces of the guide's metrics.
 const NAMESPACES: [(&str, &str); 2] = [("green", "ChatBot/FastAPI"), ("blue", "ChatBot/Flask")];
 const ENDPOINT: &str = "/api/v1/chat";
 
 impl Before {
-    /// Of a run whose journal begins with these records, if an older version began it.
+    /// Reads the words of the run whose journal begins with these records, if an older version began the run.
     pub(crate) fn of(records: &[Record]) -> Option<Self> {
         let origin = origin_of(records).ok()?;
         let words: Vec<String> = serde_json::from_value(origin).ok()?;
@@ -100,7 +101,7 @@ impl Before {
                     _ => (last("--namespace"), None),
                 };
                 let namespace = of_namespace.unwrap_or(usual);
-                // An empty one said that this side has no such metrics.
+                // In the older version an empty namespace meant that this side has no such metrics.
                 if !namespace.is_empty() {
                     let field = |name: &str| format!("side.{side}.{name}");
                     let endpoint = of_endpoint.unwrap_or(endpoint);

@@ -1,79 +1,79 @@
-//! What the command line says instead of the file: each option is a field of the specification.
+//! The options that change the file's fields: each option is a field of the specification.
 
 use bluegreen::{problem::Problem, spec::MigrationSpec};
 use clap::Args;
 use serde_json::{Map, Value, json};
 
-/// Fields of the file that are often tried, and any other one by `--set`.
+/// Options for the fields that are changed most, and `--set` for any field.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Args)]
-#[command(next_help_heading = "Instead of the file's")]
+#[command(next_help_heading = "Instead of the file's fields")]
 pub(crate) struct Changes {
     /// Green's shares in percent [default: 10,50,100].
     #[arg(long, value_name = "LIST")]
     steps: Option<String>,
-    /// What stays on blue for one step more, as a control; 0: none.
+    /// Blue's share in the last step, as a live control; 0: none.
     #[arg(long, value_name = "N", hide = true)]
     hold_back: Option<String>,
-    /// Each step is watched at least [default: 3m].
+    /// Least time to watch a step [default: 3m].
     #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
     bake: Option<String>,
-    /// All must be over, pauses too [default: 2h].
+    /// Most time for the run, with pauses [default: 2h].
     #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
     deadline: Option<String>,
-    /// How often everything is looked at [default: 15s].
+    /// Time from one look to the next [default: 15s].
     #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
     look_interval: Option<String>,
-    /// What SIGTERM leaves before SIGKILL, such as 30s.
+    /// Time from SIGTERM to SIGKILL here, such as 30s.
     #[arg(long, value_name = "TIME")]
     grace: Option<String>,
-    /// sequential (default), or limits.
+    /// `sequential` or `limits` [default: sequential].
     #[arg(long, value_name = "JUDGE")]
     judge: Option<String>,
-    /// alb (the default), or app: the application's own.
+    /// `alb`, or `app` for the application's own [default: alb].
     #[arg(long, value_name = "SOURCE", hide = true)]
     metrics: Option<String>,
-    /// The limit of failures in percent [default: 5].
+    /// Limit of failed requests in percent [default: 5].
     #[arg(long, value_name = "N", allow_hyphen_values = true)]
     max_error_rate: Option<String>,
-    /// The limit of the mean latency [default: 3s].
+    /// Limit of the mean latency [default: 3s].
     #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
     max_latency: Option<String>,
-    /// An alarm that must not fire; repeatable.
+    /// A CloudWatch alarm that must not fire; repeatable.
     #[arg(long, value_name = "NAME")]
     alarm: Vec<String>,
-    /// Blue again this long after the controller died.
+    /// Restore blue this long after the controller died.
     #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
     dead_man: Option<String>,
-    /// The role that does so.
+    /// The IAM role of the dead-man switch.
     #[arg(long, value_name = "ARN")]
     dead_man_role: Option<String>,
-    /// Take on a risk, such as no-dead-man.
+    /// Accept a risk, such as no-dead-man.
     #[arg(long, value_name = "RISK")]
     accept: Vec<String>,
-    /// Any field, such as plan.final_bake=5m.
+    /// Any field of the file, such as plan.final_bake=5m.
     #[arg(long, value_name = "FIELD=X")]
     set: Vec<String>,
 }
 
-/// One field, and what it is to be.
+/// One field, and its new value.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Change {
-    /// As it was given, for people.
+    /// The option as it was given, for messages.
     option: String,
     field: String,
     value: Value,
-    /// It joins a list, and does not replace it.
+    /// Whether the value is added to a list, and does not replace the list.
     is_one_more: bool,
 }
 
 impl Change {
-    /// Whether a problem's field is this one, or stands below it.
+    /// Returns whether a problem's field is this field, or lies below it.
     fn is_of(&self, field: &str) -> bool {
         let rest = field.strip_prefix(self.field.as_str());
         rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(['[', '.']))
     }
 
-    /// As it is told: by its option, or by its field.
+    /// Returns the name for messages: the option's name, or for `--set` the field's.
     fn name(&self) -> &str {
         match self.option.as_str() {
             "--set" => &self.field,
@@ -107,7 +107,7 @@ impl Change {
     }
 }
 
-/// A text as TOML would read it: a number, a list, a quoted text; else it is a text as it stands.
+/// Reads a text as a TOML value: a number, a list, a quoted text. Any other text stays a text.
 fn value(text: &str) -> Value {
     let read = toml::from_str::<Map<String, Value>>(&format!("it = {text}"));
     let read = read.ok().and_then(|mut read| read.remove("it"));
@@ -115,7 +115,7 @@ fn value(text: &str) -> Value {
 }
 
 impl Changes {
-    /// Every option as a change.
+    /// Returns every option as a change.
     pub(crate) fn all(&self, problems: &mut Vec<Problem>) -> Vec<Change> {
         let mut all = Vec::new();
         if let Some(steps) = &self.steps {
@@ -167,8 +167,8 @@ impl Changes {
     }
 }
 
-/// The specification with these changes, or else every problem. `role` is that of a dead-man switch whose
-/// role is not said.
+/// Returns the specification with these changes, or adds every problem. `role` is the role of a dead-man
+/// switch that names none.
 pub(crate) fn changed(
     spec: &MigrationSpec,
     changes: &[Change],
@@ -181,7 +181,7 @@ pub(crate) fn changed(
             problems.push(Problem::new(
                 change.field.as_str(),
                 why,
-                "`bluegreen schema` has all",
+                "`bluegreen schema` lists all fields",
             ));
         }
     }
@@ -191,7 +191,7 @@ pub(crate) fn changed(
         match role {
             Some(role) => drop(switch.insert("role".to_owned(), role.into())),
             None => {
-                let hint = "`bluegreen plan --print-dead-man-role` says what the role must be";
+                let hint = "`bluegreen plan --print-dead-man-role` prints the role that it needs";
                 let message = "is needed with a dead-man switch";
                 problems.push(Problem::new("--dead-man-role", message, hint));
                 document["safety"]["dead_man"] = Value::Null;
@@ -216,7 +216,7 @@ pub(crate) fn changed(
         ));
     }
     problems.extend(found);
-    // What can be read may be wrong too, beside what cannot.
+    // The other changes are checked without these, so that every problem is reported at once.
     let rest = changes.iter().filter(|change| !wrong.contains(change));
     let rest: Vec<Change> = rest.cloned().collect();
     if rest.len() < changes.len() {
@@ -229,7 +229,7 @@ pub(crate) fn changed(
     None
 }
 
-/// Sets one field, and makes the tables on the way to it.
+/// Sets one field, and creates the tables above it.
 fn set(document: &mut Value, change: &Change) -> Result<(), String> {
     let (way, last) = match change.field.rsplit_once('.') {
         Some((way, last)) => (Some(way), last),
@@ -241,9 +241,9 @@ fn set(document: &mut Value, change: &Change) -> Result<(), String> {
             let below = table.entry(part).or_insert_with(|| json!({}));
             below.as_object_mut()
         });
-        table = Some(below.ok_or_else(|| format!("nothing can stand below `{part}`"))?);
+        table = Some(below.ok_or_else(|| format!("`{part}` has no fields of its own"))?);
     }
-    let table = table.ok_or("is no field")?;
+    let table = table.ok_or("is not a field")?;
     match (table.get_mut(last), change.is_one_more) {
         (Some(Value::Array(list)), true) => {
             if !list.contains(&change.value) {

@@ -1,4 +1,4 @@
-//! The controller of a rule: takes the rule's journal, and runs or continues what stands in it.
+//! The controller of a rule: takes the lease of the rule's journal, and begins or continues a run.
 
 use std::time::Duration;
 
@@ -27,17 +27,17 @@ use crate::common::{
     say::say_line,
 };
 
-/// How it ended, or the exit code of what was said already.
+/// How a run ended, or the exit code of an error that is printed already.
 pub(crate) type Ended = Result<Result<MigrationOutcome, MigrationError>, u8>;
 
-/// What a controller is to do from the beginning.
+/// The order for a new run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Order {
     /// Step by step.
     Migrate,
     /// To 100 % at once.
     Full,
-    /// Everything back.
+    /// Put everything back.
     RollBack { force: bool, confirm: bool },
 }
 
@@ -45,13 +45,13 @@ pub(crate) struct Controller<'a> {
     opened: &'a Opened,
     target: &'a Target,
     told: &'a Told,
-    /// The rule's journal; a rollback may do without.
+    /// The rule's journal. A rollback may have none.
     log: Option<JournalLog>,
     credentials_end: Option<Timestamp>,
 }
 
 impl<'a> Controller<'a> {
-    /// Finds the rule, and with it the journal that is its own.
+    /// Finds the rule and its journal.
     pub(crate) async fn new(
         opened: &'a Opened,
         target: &'a Target,
@@ -61,7 +61,7 @@ impl<'a> Controller<'a> {
         let aws = opened.aws();
         let store = match opened.store() {
             Ok(store) => Some(store),
-            // Restoring is open to all.
+            // A restore must not need a journal.
             Err(_) if is_rollback && opened.journal.journal.is_none() => None,
             Err(problem) if is_rollback => {
                 say_line!(
@@ -79,7 +79,7 @@ impl<'a> Controller<'a> {
         if let (Some(store), false, false) = (&store, opened.world.is_simulated(), told.json) {
             say_line!("journal: {store}");
         }
-        // Nothing stands in the way of a rollback.
+        // A rollback must not wait for the credentials' source.
         let credentials_end = match is_rollback {
             true => None,
             false => common::credentials::end(aws).await,
@@ -93,7 +93,7 @@ impl<'a> Controller<'a> {
         })
     }
 
-    /// The log, which every command but a rollback has.
+    /// Returns the log, which only a rollback may do without.
     fn log(&self) -> Result<&JournalLog, Error> {
         let missing = || Error::new(ErrorKind::Invalid, "there is no journal");
         self.log.as_ref().ok_or_else(missing)
@@ -109,7 +109,7 @@ impl<'a> Controller<'a> {
         common::journal::take(self.log()?, operator, clock, how).await
     }
 
-    /// Everything of a run: whatever changes something asks the lease first.
+    /// Returns the run's migration. Every call that changes something asks the lease first.
     fn migration(
         &self,
         spec: &MigrationSpec,
@@ -131,20 +131,20 @@ impl<'a> Controller<'a> {
         match common::signals::control(migration.handle(), plan.grace()) {
             Ok(()) => Ok(migration),
             Err(error) => {
-                say_line!("error: cannot listen to signals, so nothing was started: {error}");
+                say_line!("error: signals cannot be handled, so nothing was started: {error}");
                 Err(UNCHANGED)
             }
         }
     }
 
-    /// Takes the journal and begins.
+    /// Takes the journal's lease and begins a run.
     pub(crate) async fn start(&self, order: Order) -> Ended {
         let lease = match (order, &self.log) {
             (Order::RollBack { .. }, None) => None,
             (Order::RollBack { .. }, Some(log)) => {
                 let (operator, clock) = (&self.told.operator, self.opened.aws().clock());
                 match common::journal::restores_by_itself(log, operator).await {
-                    // It keeps its journal, and writes down the end of its run there.
+                    // The holder keeps its lease, and records the end of its run.
                     true => None,
                     false => common::journal::take_to_restore(log, operator, clock).await,
                 }
@@ -156,10 +156,10 @@ impl<'a> Controller<'a> {
         };
         let ended = match (order, &lease) {
             (Order::RollBack { .. }, Some(lease)) => {
-                // Asked for before the rollback's own run begins, and read beside it.
+                // The rollback's own run is the newest once it begins, so the records are asked for first.
                 let (left, ended) = join(left_by(lease), self.begin(order, Some(lease))).await;
                 if let Some(left) = left {
-                    say_line!("left by the run before:{left}");
+                    say_line!("left by the previous run:{left}");
                 }
                 ended
             }
@@ -179,8 +179,8 @@ impl<'a> Controller<'a> {
             Order::Full => migration.complete(operator).await,
             Order::RollBack { force, confirm } => {
                 let mut order = RestoreOrder::by(operator);
-                // A controller that was thrown out, or was asked, or that nobody knows of, may have sent a
-                // change.
+                // A change may still be under way: of a controller that lost its lease, that was asked to
+                // restore, or that is not known without a journal.
                 if lease.is_none_or(|lease| lease.taken_from().is_some()) {
                     order = order.with_stay(RestoreOrder::LATE_CALL);
                 }
@@ -200,7 +200,7 @@ impl<'a> Controller<'a> {
         })
     }
 
-    /// Takes the journal over and continues what stands in it.
+    /// Takes the journal's lease over and continues its newest run.
     pub(crate) async fn resume(&self, how: Take) -> Ended {
         let lease = self.take(how).await;
         let lease = lease.map_err(|error| failed(&error, UNCHANGED))?;
@@ -225,7 +225,7 @@ impl<'a> Controller<'a> {
         Ok(migration.resume(&records, operator).await)
     }
 
-    /// The specification of the run that the records are of, and the side that served before it.
+    /// Returns the specification of the run of these records, and the side that served before that run.
     fn started_with(&self, records: &[Record]) -> Result<(MigrationSpec, Name), u8> {
         if let Ok(origin) = Origin::of(records) {
             return Ok((origin.spec, origin.from));
@@ -234,7 +234,7 @@ impl<'a> Controller<'a> {
         let Some(before) = Before::of(records) else {
             return Ok((self.opened.spec.clone(), here.sides.blue.name.clone()));
         };
-        // Its fields name the sides as every one without a file does.
+        // Its fields name the sides blue and green, as in every specification without a file.
         let blue = before.blue_target_group.as_deref();
         let is_green = blue == Some(here.sides.green.group.as_str());
         let (blue, green) = match is_green {
@@ -250,19 +250,19 @@ impl<'a> Controller<'a> {
         }
     }
 
-    /// Frees the journal, if the run has not done so at its end.
+    /// Releases the lease, if the run did not release it at its end.
     async fn let_go(&self, lease: &Lease) {
         if let Err(error) = lease.release().await {
-            say_line!("warning: the journal was not let go: {error}");
+            say_line!("warning: the journal's lease was not released: {error}");
         }
     }
 }
 
-/// What the run before has raised and not put back, if its journal is read in time.
+/// Returns the capacity that the previous run raised and did not put back, if its journal is read in time.
 async fn left_by(lease: &Lease) -> Option<StandingCapacity> {
     let records = timeout(LEFT_WAITS, lease.newest_run_to_resume()).await;
     capacity_left(&records.ok()?.ok()?)
 }
 
-/// How long a rollback waits for what the run before has left: less than it takes anyway, mostly.
+/// How long a rollback waits for the records of the previous run: mostly less than the restore takes.
 const LEFT_WAITS: Duration = Duration::from_secs(5);

@@ -1,4 +1,4 @@
-//! What is known of a migration before it begins: what each step will take, and what would stop it.
+//! The facts about a migration before it begins: how long each step takes, and what would stop it.
 
 use std::{collections::BTreeSet, sync::Arc};
 
@@ -16,7 +16,7 @@ use crate::common::{
     say::say_line,
 };
 
-/// What is known.
+/// The forecast and the findings.
 #[derive(Debug, Default)]
 pub(crate) struct Foreseen {
     pub(crate) forecast: Option<MigrationForecast>,
@@ -25,7 +25,7 @@ pub(crate) struct Foreseen {
 }
 
 impl Foreseen {
-    /// Whether nothing of it would stop the migration.
+    /// Returns whether no finding would stop the migration.
     pub(crate) fn is_fit(&self) -> bool {
         !self.findings.iter().any(|finding| self.stops(finding))
     }
@@ -34,7 +34,7 @@ impl Foreseen {
         finding.stops(&self.accepted)
     }
 
-    /// The findings, a line each, with their hints.
+    /// Returns the findings, a line each, with their hints.
     pub(crate) fn lines(&self) -> Vec<String> {
         let mut lines = Vec::new();
         for finding in &self.findings {
@@ -49,7 +49,7 @@ impl Foreseen {
     }
 }
 
-/// Only the forecast, which a migration needs before it begins. The error is the exit code of what was said.
+/// Returns only the forecast, which a migration needs before it begins. An error is printed already.
 pub(crate) async fn forecast(opened: &Opened, target: &Target) -> Result<Foreseen, u8> {
     let accepts = |one: &Acceptance| opened.plan.accepts(*one);
     let forecast = opened.spec.forecast(opened.aws(), target).await;
@@ -62,7 +62,7 @@ pub(crate) async fn forecast(opened: &Opened, target: &Target) -> Result<Foresee
     })
 }
 
-/// The exit code of a plan that its credentials do not outlast, which is said. Calls nothing.
+/// Refuses a plan that its credentials do not outlast: prints why, and returns the exit code. Calls nothing.
 pub(crate) async fn outlived(opened: &Opened) -> Result<(), u8> {
     let aws = opened.aws();
     let end = credentials::end(aws).await;
@@ -79,7 +79,7 @@ pub(crate) async fn outlived(opened: &Opened) -> Result<(), u8> {
     }
 }
 
-/// Everything that can be known. Reads only.
+/// Returns everything that can be known. Reads only.
 pub(crate) async fn all(opened: &Opened, target: &Target) -> Result<Foreseen, u8> {
     let mut foreseen = forecast(opened, target).await?;
     foreseen.findings.extend(of_capacity(opened, target).await);
@@ -87,12 +87,12 @@ pub(crate) async fn all(opened: &Opened, target: &Target) -> Result<Foreseen, u8
     Ok(foreseen)
 }
 
-/// What is known of blue's capacity.
+/// Returns the finding on blue's capacity.
 async fn of_capacity(opened: &Opened, target: &Target) -> Option<Finding> {
     let aws = opened.aws();
     let Some(keeper) = opened.spec.capacity_keeper(aws, target) else {
-        let message = "blue's capacity is not kept: it is not said which service runs its targets, so blue \
-                       may be scaled in while green has its requests; give the side its `service`";
+        let message = "blue's capacity is not kept: the service of its targets is not named, so blue may be \
+                       scaled in while green has the requests; set the side's `service`";
         return (!aws.is_simulated()).then(|| Finding::note(message));
     };
     Some(match keeper.observe().await {
@@ -109,7 +109,7 @@ async fn of_capacity(opened: &Opened, target: &Target) -> Option<Finding> {
     })
 }
 
-/// What is known of the dead-man switch.
+/// Returns the findings on the dead-man switch.
 async fn of_switch(opened: &Opened, target: &Target) -> Vec<Finding> {
     let aws = opened.aws();
     let Ok(splitter) = opened.spec.splitter(aws, target) else {
@@ -121,7 +121,7 @@ async fn of_switch(opened: &Opened, target: &Target) -> Vec<Finding> {
     match switch.preflight().await {
         Ok(findings) if findings.is_empty() => {
             vec![Finding::note(
-                "the role of the dead-man switch may do what it needs",
+                "the role of the dead-man switch has the rights that it needs",
             )]
         }
         Ok(findings) => findings,

@@ -1,4 +1,4 @@
-//! What the verbs about a migration share: from the command line to a run, and what is shown of it.
+//! Code that the verbs for migrations share: from the command line to a run and its output.
 
 pub(crate) mod args;
 mod before;
@@ -19,14 +19,14 @@ use crate::common::{
     say::{answer, say_line},
 };
 
-/// What is printed instead of doing anything.
+/// The options that only print a policy.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Args)]
 #[command(next_help_heading = args::OPTIONS)]
 pub(crate) struct Print {
-    /// Print the least rights, and call nothing.
+    /// Print the least IAM policy, and call nothing.
     #[arg(long)]
     pub(crate) print_iam_policy: bool,
-    /// Print that role, and call nothing.
+    /// Print the dead-man switch's role, and call nothing.
     #[arg(long, conflicts_with = "print_iam_policy")]
     pub(crate) print_dead_man_role: bool,
 }
@@ -36,7 +36,7 @@ impl Print {
         self.print_iam_policy || self.print_dead_man_role
     }
 
-    /// Prints it, and returns the exit code.
+    /// Prints the policy, and returns the exit code.
     pub(crate) fn answer(self, opened: &Opened) -> u8 {
         let mut spec = opened.spec.clone();
         let place = opened.journal.journal.as_deref();
@@ -61,7 +61,7 @@ impl Print {
     }
 }
 
-/// Says how a run ended, and returns its exit code.
+/// Prints how a run ended, and returns its exit code.
 pub(crate) fn finished(opened: &Opened, told: &Told, ended: Ended) -> u8 {
     let ended = match ended {
         Ok(ended) => ended,
@@ -74,7 +74,7 @@ pub(crate) fn finished(opened: &Opened, told: &Told, ended: Ended) -> u8 {
             say_line!("the simulated rule: {}:{}", weights.blue, weights.green);
         }
     }
-    // What ends before it begins has no event to say so.
+    // A resume that fails before it begins has no event that reports the error.
     let is_told = told.json && !matches!(&ended, Err(MigrationError::Resume(_)));
     if !is_told {
         render::ending(&ended);
@@ -82,14 +82,14 @@ pub(crate) fn finished(opened: &Opened, told: &Told, ended: Ended) -> u8 {
     exit_code(ended)
 }
 
-/// The risks that a specification takes on, if there is one.
+/// Returns the risks that a specification accepts, if there is a risk.
 pub(crate) fn accepted(spec: &MigrationSpec) -> Option<String> {
     let risks = spec.safety.accept.iter().map(|risk| risk.as_str());
     let risks: Vec<&str> = risks.collect();
     (!risks.is_empty()).then(|| format!("accepted: {}", risks.join(", ")))
 }
 
-/// The outcome's code; its words were the last event.
+/// Returns the outcome's exit code. The last event holds its text.
 fn exit_code(ended: Result<MigrationOutcome, MigrationError>) -> u8 {
     match ended {
         Ok(outcome) => outcome.exit_code(),

@@ -1,4 +1,4 @@
-//! From the command line to a migration that can be worked on: its specification, its world, its journal.
+//! Opens the migration that the command line names: its specification, its world, its journal.
 
 use std::{
     path::{Path, PathBuf},
@@ -33,16 +33,16 @@ use crate::{
     verbs::lint,
 };
 
-/// The file that is meant if none is named.
+/// The file that is read if no file is named.
 pub(crate) const USUAL_FILE: &str = "bluegreen.toml";
-/// How long the journal is waited for, to say who works on the rule.
+/// The longest wait for the journal, to learn which controller works on the rule.
 const JOURNAL_WAITS: Duration = Duration::from_secs(2);
 /// The side that serves in a fresh simulated world.
 const SIMULATED_BLUE: &str = "flask";
-/// The role of a dead-man switch that only the simulation, or somebody who reads about it, sees.
+/// A placeholder role for a dead-man switch, for a simulation or for output that only shows the switch.
 const ANY_ROLE: &str = "arn:aws:iam::123456789012:role/blue-again";
 
-/// What a verb was given.
+/// The options that a verb was given.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Given<'a> {
     pub(crate) which: &'a Which,
@@ -51,33 +51,33 @@ pub(crate) struct Given<'a> {
     pub(crate) changes: Option<&'a Changes>,
     pub(crate) journal: &'a JournalPlace,
     pub(crate) way: Way<'a>,
-    /// It only prints something, and calls nothing.
+    /// Whether the verb only prints something, and calls nothing.
     pub(crate) is_asked: bool,
 }
 
-/// Which side is to serve.
+/// The side that is to serve.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Way<'a> {
-    /// The one that does not serve now.
+    /// The side that does not serve now.
     Unsaid,
     /// A migration moves to this side.
     To(&'a str),
-    /// A rollback puts everything back: on this side, or else on the one that served before the last run.
+    /// A rollback puts everything back on this side, or else on the side that served before the last run.
     Back(Option<&'a str>),
 }
 
-/// A migration that can be worked on.
+/// A migration, ready for a verb.
 #[derive(Debug)]
 pub(crate) struct Opened {
     pub(crate) spec: MigrationSpec,
     pub(crate) plan: MigrationPlan,
-    /// The side that serves, or served before, if it was said.
+    /// The side that serves, or served before, if the options or the journal name it.
     pub(crate) from: Option<Name>,
     pub(crate) world: World,
     pub(crate) journal: JournalPlace,
 }
 
-/// Where the specification comes from.
+/// The source of the specification.
 enum Source {
     /// A file, or a run in the journal.
     Spec(MigrationSpec),
@@ -85,8 +85,8 @@ enum Source {
     Simulation(Scenario, Option<MigrationSpec>),
 }
 
-/// Finds the migration. What is wrong with the command line is said at once, before anything is called; the
-/// error is the exit code of what was said.
+/// Finds the migration. All problems of the command line are printed together, before anything is called;
+/// the error is their exit code.
 pub(crate) async fn open(given: &Given<'_>) -> Result<Opened, u8> {
     let mut problems = Vec::new();
     let changes = given.changes.map(|changes| changes.all(&mut problems));
@@ -95,7 +95,7 @@ pub(crate) async fn open(given: &Given<'_>) -> Result<Opened, u8> {
     let source = source(given, &mut problems).await;
     let source = match source {
         Ok(Some(source)) => source,
-        // The rest of the command line can be checked all the same.
+        // The rest of the command line is checked on a simulated specification.
         Ok(None) => {
             let spec = Scenario::Healthy.simulation(1).spec();
             let _ = changed(&spec, &changes, Some(ANY_ROLE), &mut problems);
@@ -138,7 +138,7 @@ pub(crate) async fn open(given: &Given<'_>) -> Result<Opened, u8> {
     let spec = spec.ok_or_else(|| bad_arguments(&problems))?;
     let plan = spec.plan();
     let plan = plan.map_err(|error| invalid(&error))?;
-    // Nothing stands in the way of a rollback.
+    // A rollback must not be stopped by this check.
     let is_held = given.is_asked || matches!(given.way, Way::Back(_));
     if let (false, Some(problem)) = (is_held, spec.of_another_account(world.aws()).await) {
         return Err(bad_arguments(&[problem]));
@@ -160,7 +160,7 @@ pub(crate) async fn open(given: &Given<'_>) -> Result<Opened, u8> {
     })
 }
 
-/// What the command line names. `None` if it names nothing, or if something is wrong with it.
+/// Returns the source that the command line names. `None` if it names no source, or has a problem.
 async fn source(given: &Given<'_>, problems: &mut Vec<Problem>) -> Result<Option<Source>, u8> {
     let which = given.which;
     let of_rule = which.rule.given();
@@ -177,7 +177,7 @@ async fn source(given: &Given<'_>, problems: &mut Vec<Problem>) -> Result<Option
         .collect();
     if let Some(scenario) = given.sim.and_then(|sim| sim.sim.as_deref()) {
         for field in named {
-            let message = "names a real rule, and --sim a simulated one";
+            let message = "names a real rule, and --sim a simulated rule";
             problems.push(Problem::new(field, message, "leave one of them out"));
         }
         let scenario = scenario.parse::<Scenario>();
@@ -191,11 +191,11 @@ async fn source(given: &Given<'_>, problems: &mut Vec<Problem>) -> Result<Option
             .map(|scenario| Source::Simulation(scenario, file)));
     }
     if given.sim.is_some_and(|sim| sim.seed.is_some()) {
-        problems.push(Problem::new("--seed", "is for --sim", "leave it out"));
+        problems.push(Problem::new("--seed", "is only for --sim", "leave it out"));
     }
     if let Some(name) = &which.name {
         for field in named {
-            let message = "is what the run of that name says";
+            let message = "cannot be used with a NAME, whose run has its own";
             problems.push(Problem::new(field, message, "leave one of them out"));
         }
         let run = sides::run(name, given.journal).await?;
@@ -204,7 +204,7 @@ async fn source(given: &Given<'_>, problems: &mut Vec<Problem>) -> Result<Option
     let is_by_rule = which.file.is_none() && !of_rule.is_empty();
     if let (Some(path), false) = (usual_path(which.file.as_deref()), is_by_rule) {
         for field in named {
-            let message = format!("is what {} says", path.display());
+            let message = format!("cannot be used with {}, which has its own", path.display());
             let hint = "leave it out, or change the file";
             problems.push(Problem::new(field, message, hint));
         }
@@ -212,30 +212,30 @@ async fn source(given: &Given<'_>, problems: &mut Vec<Problem>) -> Result<Option
     }
     if of_rule.is_empty() {
         let message = format!("there is no {USUAL_FILE} here, and no other migration is named");
-        let hint = "`bluegreen init --rule-arn ARN` writes one from a rule that stands, `bluegreen init \
-                    --sim` one to try; or give --file, --rule-arn, --sim, or the NAME of a run and its --journal";
+        let hint = "`bluegreen init --rule-arn ARN` writes this file from an existing rule, `bluegreen init \
+                    --sim` from a simulated AWS; or give --file, --rule-arn, --sim, or NAME and --journal";
         problems.push(Problem::new("", message, hint));
         return Ok(None);
     }
     Ok(which.rule.rule(problems).map(Source::Rule))
 }
 
-/// The file that is named, or else the usual one if it is there.
+/// Returns the file that is named, or else the usual file if it exists.
 fn usual_path(named: Option<&Path>) -> Option<PathBuf> {
     let usual = Path::new(USUAL_FILE);
     let usual = usual.exists().then_some(usual);
     named.or(usual).map(Path::to_owned)
 }
 
-/// What stands in that file, if there is one.
+/// Reads that file, if there is one.
 pub(crate) fn usual_file(named: Option<&Path>) -> Result<Option<MigrationSpec>, u8> {
     usual_path(named).as_deref().map(file).transpose()
 }
 
-/// A file, or the exit code of what was said about it.
+/// Reads a file, or prints its problems and returns the exit code.
 pub(crate) fn file(path: &Path) -> Result<MigrationSpec, u8> {
     let text = std::fs::read_to_string(path).map_err(|error| {
-        let hint = "`bluegreen init` writes one";
+        let hint = "`bluegreen init` writes this file";
         bad_arguments(&[Problem::new(
             path.display().to_string(),
             error.to_string(),
@@ -245,7 +245,7 @@ pub(crate) fn file(path: &Path) -> Result<MigrationSpec, u8> {
     lint::read(path, &text).map_err(|error| lint::told(path, &error, false))
 }
 
-/// The journal of the file stands for one that is not given; that of a simulated world is beside it.
+/// Uses the file's journal if no journal is given. A simulated world keeps its journal in its own folder.
 pub(crate) fn of_file(spec: &MigrationSpec, journal: &mut JournalPlace) {
     if let (None, None, Some(world)) = (&journal.journal, &spec.journal, &spec.simulation) {
         journal.journal = Some(world.journal().display().to_string());
@@ -259,7 +259,7 @@ pub(crate) fn of_file(spec: &MigrationSpec, journal: &mut JournalPlace) {
         .contains(&bluegreen::preflight::Acceptance::SingleHost);
 }
 
-/// The specification of a fresh simulated world; the plan and the gates are those of a file, if there is one.
+/// Returns the specification of a new simulated world, with plan and gates of the file, if there is one.
 fn of_simulation(simulation: &Simulation, file: Option<MigrationSpec>) -> MigrationSpec {
     let mut spec = simulation.spec();
     if let Some(file) = file {
@@ -270,7 +270,7 @@ fn of_simulation(simulation: &Simulation, file: Option<MigrationSpec>) -> Migrat
     spec
 }
 
-/// The specification of a rule that is named by options, and the side that serves if that need not be read.
+/// Returns the specification of a rule that options name, and the serving side if it need not be read.
 async fn of_rule(
     given: &Given<'_>,
     rule: AlbRule,
@@ -298,8 +298,8 @@ async fn of_rule(
         }
     };
     if given.is_asked && groups.blue_target_group.is_none() {
-        let hint = "`aws elbv2 describe-target-groups` lists them; or name a file";
-        let message = "is needed, since nothing is called: with --green-target-group";
+        let hint = "`aws elbv2 describe-target-groups` lists target groups; or name a file";
+        let message = "is needed, with --green-target-group, since nothing is called";
         problems.push(Problem::new("--blue-target-group", message, hint));
     }
     if !problems.is_empty() {
@@ -329,7 +329,7 @@ async fn of_rule(
     {
         side.service = Some(service);
     }
-    // Groups that were given say which one serves; else only a rollback goes by what was.
+    // Given groups name the serving side; otherwise only a rollback may trust the journal for it.
     let is_said = groups.blue_target_group.is_some() || matches!(given.way, Way::Back(_));
     Ok((spec, before.filter(|_| is_said)))
 }
@@ -339,12 +339,12 @@ impl Opened {
         self.world.aws()
     }
 
-    /// The journals at the place that was named.
+    /// Opens the journals at the place that was named.
     pub(crate) fn store(&self) -> Result<JournalStore, Problem> {
         self.world.store(&self.journal)
     }
 
-    /// The sides as they stand in the rule, for a run that begins: one of them serves.
+    /// Returns the sides for a new run: by the rule, exactly one of them serves.
     pub(crate) async fn target(&self) -> Result<Target, u8> {
         let error = match self.spec.target(self.aws(), self.from.as_ref()).await {
             Ok(target) => return Ok(target),
@@ -353,13 +353,13 @@ impl Opened {
         if let Some((_, holder)) = self.held().await {
             say_line!("note: the journal is {holder}");
             say_line!(
-                "  hint: if it lives, `status`, `pause`, `promote`, `abort` and `rollback` are for it"
+                "  hint: if that run is alive, use `status`, `pause`, `promote`, `abort` or `rollback`"
             );
         }
         Err(failed(&error, code_of(&error)))
     }
 
-    /// The rule and who works on it, as the journal has it in time, if a run does.
+    /// Returns the rule and the holder of its journal, if a run holds it and the journal answers in time.
     async fn held(&self) -> Option<(RuleArn, LeaseState)> {
         let asked = async {
             let rule = self.spec.locate(self.aws()).await.ok()?;
@@ -371,22 +371,23 @@ impl Opened {
         held.filter(|(_, standing)| standing.holder.is_some())
     }
 
-    /// The side that served before the run that holds the journal, if one does.
+    /// Returns the side that served before the run that holds the journal, if a run holds it.
     async fn served_before_its_run(&self) -> Option<Name> {
         let (rule, _) = self.held().await?;
         let served = sides::served(self.store().ok(), rule.as_str()).await?;
         sides::side_of(&self.spec, &served)
     }
 
-    /// The same for a verb that takes the split as it is: if both sides get traffic, the journal tells which
-    /// one served.
+    /// Returns the sides for a verb that takes the split as it is: if both sides get traffic, the journal
+    /// tells which side served.
     pub(crate) async fn target_as_it_is(&self) -> Result<Target, u8> {
         self.target_if_known().await.map(|(target, _)| target)
     }
 
-    /// The same, and whether it is known which side served: if not, the first one of the file stands for it.
+    /// As [`Self::target_as_it_is`], and whether it is known which side served: if not, the file's first side
+    /// stands in.
     pub(crate) async fn target_if_known(&self) -> Result<(Target, bool), u8> {
-        // While a run holds the journal, the side that serves is the one that served before it.
+        // While a run holds the journal, blue is the side that served before that run.
         if self.from.is_none()
             && let Some(from) = self.served_before_its_run().await
         {

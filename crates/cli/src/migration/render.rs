@@ -1,4 +1,4 @@
-//! What a person sees, and what a program reads.
+//! The output of a migration, for people and for programs.
 
 use std::{collections::BTreeMap, fmt::Write as _, time::Duration};
 
@@ -18,12 +18,12 @@ use crate::common::{
     say::{BAD, DIM, GOOD, Look, STRONG, UNSURE, answer, say_line, width},
 };
 
-/// One event a line as JSON.
+/// Prints an event as a line of JSON.
 pub(crate) fn json(event: &Event<MigrationEvent>) {
     json_line(event);
 }
 
-/// The command that does by hand what a restore does, once it is known.
+/// Prints the command that restores by hand, as soon as it is known.
 pub(crate) fn by_hand() -> impl FnMut(&Event<MigrationEvent>) + Send {
     let mut is_said = false;
     move |event| {
@@ -41,21 +41,21 @@ pub(crate) fn by_hand() -> impl FnMut(&Event<MigrationEvent>) + Send {
 #[derive(Debug)]
 pub(crate) struct Progress {
     steps: usize,
-    /// What the last look showed, to leave out looks that show nothing new.
+    /// The state at the last look that was printed: a look without news is not printed.
     shown: Option<(Vec<&'static str>, Option<SeenTraffic>)>,
-    /// What was last shown of each gate, and when.
+    /// The status last printed of each gate, and when.
     gates: BTreeMap<String, (&'static str, Duration)>,
-    /// When it was last said that a restored blue is not confirmed yet.
+    /// When it was last printed that a restored blue is not confirmed yet.
     confirming: Option<Duration>,
-    /// Whether the dead-man switch was shown as armed: it is renewed each minute.
+    /// Whether the dead-man switch was shown as armed: it is renewed each minute, and shown once.
     armed: bool,
 }
 
-/// A verdict that stays what it is, and what is waited for, are said again after this time.
+/// A verdict that does not change, and the reason for a wait, are printed again after this time.
 const AGAIN: Duration = Duration::from_secs(5 * 60);
 
 impl Progress {
-    /// Progress by this plan.
+    /// Returns the progress of a run of this plan.
     pub(crate) fn of(plan: &MigrationPlan) -> Self {
         Self {
             steps: plan.steps().len(),
@@ -66,7 +66,7 @@ impl Progress {
         }
     }
 
-    /// Prints an event. Colour and its absence (NO_COLOR, no terminal) are the stream's matter.
+    /// Prints an event. The stream decides about colour (NO_COLOR, no terminal).
     pub(crate) fn show(&mut self, event: &Event<MigrationEvent>) {
         let Some(text) = self.text(event) else {
             return;
@@ -136,14 +136,14 @@ impl Progress {
             | MigrationEvent::Returning { .. }
             | MigrationEvent::PauseEnds { .. }
             | MigrationEvent::Controlled { .. } => UNSURE,
-            // The last line is for where traffic is: see `ending`.
+            // `ending` prints the last line, which says where traffic is.
             MigrationEvent::Ended { .. } | MigrationEvent::Unresolved { .. } => return None,
             _ => Look::Plain,
         };
         Some(format!("{style}{event}{style:#}"))
     }
 
-    /// A look at a restored blue, where gates decide nothing more.
+    /// Returns the line of a look at a restored blue, at which gates decide nothing more.
     fn confirming(&mut self, elapsed: Duration) -> Option<String> {
         let last = self.confirming;
         if last.is_some_and(|last| elapsed.saturating_sub(last) < AGAIN) {
@@ -156,7 +156,7 @@ impl Progress {
         ))
     }
 
-    /// A look, if it shows something new: another verdict, or another settled minute.
+    /// Returns the lines of a look, if it shows something new: another verdict, or another settled minute.
     fn looked(
         &mut self,
         traffic: Option<&TrafficObservation>,
@@ -211,12 +211,12 @@ impl Progress {
     }
 }
 
-/// What a line may be long, so that it can be read on any terminal and in any log.
+/// The longest line that can be read on any terminal and in any log.
 pub(crate) const COLUMNS: usize = 80;
-/// Where a line continues: below what comes after the time.
+/// The indent of a continued line: below the text after the time.
 const INDENT: usize = 7;
 
-/// A text in lines of at most so many columns, all but the first indented. A longer word stays whole.
+/// Wraps a text into lines of at most `columns`, all but the first indented. A longer word stays whole.
 pub(crate) fn wrapped(text: &str, columns: usize, indent: usize) -> Vec<String> {
     let mut lines = vec![String::new()];
     let mut length = 0;
@@ -237,7 +237,7 @@ pub(crate) fn wrapped(text: &str, columns: usize, indent: usize) -> Vec<String> 
     lines
 }
 
-/// The last words: how it ended, and where traffic is.
+/// Prints how the migration ended, and where traffic is.
 pub(crate) fn ending(ended: &Result<MigrationOutcome, MigrationError>) {
     match ended {
         Ok(outcome) if outcome.exit_code() == 0 => say_line!("{GOOD}{outcome}{GOOD:#}"),
@@ -247,7 +247,7 @@ pub(crate) fn ending(ended: &Result<MigrationOutcome, MigrationError>) {
     }
 }
 
-/// `blue/green 550/55 requests, 0.18/0.00% failed, 141/111 ms`.
+/// Returns `550/55 requests, 0.18/0.00% failed, 141/111 ms`, each blue's figure before green's.
 fn rates(sides: &Sides<SeenSide>) -> String {
     let Sides { blue, green } = sides;
     let mut text = format!("{}/{} requests", blue.requests, green.requests);
@@ -273,36 +273,36 @@ fn rates(sides: &Sides<SeenSide>) -> String {
     text
 }
 
-/// A share in percent, with a tenth if it has one.
+/// Returns a share in percent, with a tenth unless that is zero.
 fn short(percent: f64) -> String {
     let text = format!("{percent:.1}");
     text.strip_suffix(".0").unwrap_or(&text).to_owned()
 }
 
-/// What `status` shows.
+/// The facts that `status` shows.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Status<'a> {
     pub(crate) traffic: &'a TrafficObservation,
     pub(crate) sides: &'a Sides<NamedSide>,
     /// When the dead-man switch fires, if one is armed.
     pub(crate) switch: &'a bluegreen::Result<Option<Timestamp>>,
-    /// Who works on the rule, as the journal has it.
+    /// The controller that works on the rule, by the journal.
     pub(crate) holder: Option<&'a LeaseState>,
     pub(crate) requests: &'a [Request],
-    /// The risks that the newest run takes on, or has taken on.
+    /// The specification of the newest run, for the risks that it accepts.
     pub(crate) accepted: Option<&'a MigrationSpec>,
     /// Whether it is known which side served before.
     pub(crate) is_known: bool,
-    /// By the clock of the journal's readers.
+    /// The present time, by the clock that reads the journal.
     pub(crate) now: Timestamp,
 }
 
 impl Status<'_> {
-    /// Shows it on stdout.
+    /// Prints the status on stdout.
     ///
     /// # Errors
     ///
-    /// If the answer could not be written: without it, there is none.
+    /// If the answer could not be written: the verb has then no result.
     pub(crate) fn show(self, json: bool) -> std::io::Result<()> {
         match json {
             true => try_json_line(&self.as_data()?),
@@ -322,7 +322,7 @@ impl Status<'_> {
         table.insert("sides".to_owned(), serde_json::to_value(sides)?);
         table.insert("is_known_which_served".to_owned(), self.is_known.into());
         if !self.is_known {
-            // Back to which side is not known.
+            // A restore command needs the side that served before.
             table.insert("restore_command".to_owned(), serde_json::Value::Null);
         }
         if let Ok(fires) = self.switch {
@@ -382,10 +382,10 @@ impl Status<'_> {
                 "  the dead-man switch puts everything on blue at {fires:.0}, unless it is renewed"
             ),
             Ok(None) => "  no dead-man switch is armed".to_owned(),
-            Err(error) => format!("  whether a dead-man switch is armed: {error}"),
+            Err(error) => format!("  it is not known whether a dead-man switch is armed: {error}"),
         });
         for request in self.requests {
-            lines.push(format!("  asked for and not answered: {request}"));
+            lines.push(format!("  request without an answer: {request}"));
         }
         let is_divided = green > 0.0 && green < 100.0;
         match (self.is_known, is_divided) {
@@ -395,7 +395,7 @@ impl Status<'_> {
             }
             (true, false) => {}
             (false, _) => lines.push(format!(
-                "  nothing says which side served before: `bluegreen rollback --to {one}`, or --to {other}"
+                "  it is not known which side served before: `bluegreen rollback --to {one}`, or --to {other}"
             )),
         }
         lines.join("\n")

@@ -1,4 +1,4 @@
-//! Which sides a rule has, and which of them served: from the rule, the journal, or the command line.
+//! The sides of a rule, and which of them served: from the rule, the journal, or the command line.
 
 use std::time::Duration;
 
@@ -17,13 +17,13 @@ use crate::common::{
     say::say_line,
 };
 
-/// How long the journal is asked.
+/// The longest wait for the journal.
 const JOURNAL_WAITS: Duration = Duration::from_secs(2);
-/// The names of two sides that have none.
+/// The names of two sides for which no file gives names.
 const BLUE: &str = "blue";
 const GREEN: &str = "green";
 
-/// The specification of two groups, the first of which serves.
+/// Returns the specification of two target groups, the first of which serves.
 pub(crate) fn of_groups(
     rule: AlbRule,
     blue: TargetGroupArn,
@@ -37,7 +37,7 @@ pub(crate) fn of_groups(
     (MigrationSpec::new(own, rule, sides), name(BLUE))
 }
 
-/// The specification of a rule's two groups, by their own names.
+/// Returns the specification of a rule's two target groups, with sides named after them.
 pub(crate) fn of_weights(weights: &RuleWeights) -> Result<MigrationSpec, u8> {
     let [(one, _), (other, _)] = &weights.groups[..] else {
         say_line!(
@@ -46,8 +46,8 @@ pub(crate) fn of_weights(weights: &RuleWeights) -> Result<MigrationSpec, u8> {
             weights.groups.len()
         );
         say_line!(
-            "  hint: `bluegreen prepare` puts green's group there, at weight 0; with more than two, name \
-             yours: --blue-target-group and --green-target-group"
+            "  hint: `bluegreen prepare` adds green's target group at weight 0; if there are more than two, \
+             name both: --blue-target-group and --green-target-group"
         );
         return Err(UNCHANGED);
     };
@@ -65,13 +65,13 @@ pub(crate) fn of_weights(weights: &RuleWeights) -> Result<MigrationSpec, u8> {
     match (own, named(one), named(other)) {
         (Some(own), Some(one), Some(other)) => Ok(MigrationSpec::new(own, rule, [one, other])),
         _ => {
-            say_line!("error: the target groups of {weights} have no usual names");
+            say_line!("error: no sides can be named after the target groups of {weights}");
             Err(UNCHANGED)
         }
     }
 }
 
-/// The specification of a rollback to the group `to`, and its side.
+/// Returns the specification of a rollback to the target group `to`, and the group's side.
 pub(crate) fn of_rollback(
     weights: &RuleWeights,
     to: Option<&str>,
@@ -82,7 +82,7 @@ pub(crate) fn of_rollback(
     Ok(of_groups(rule, sides.blue, sides.green))
 }
 
-/// The side of that name, or with that target group.
+/// Returns the side of that name, or with that target group.
 pub(crate) fn named(spec: &MigrationSpec, text: &str) -> Result<Name, u8> {
     let own = text.parse::<Name>().ok();
     let own = own.filter(|name| spec.sides.contains_key(name));
@@ -95,7 +95,7 @@ pub(crate) fn named(spec: &MigrationSpec, text: &str) -> Result<Name, u8> {
     Err(bad_arguments(&[Problem::new("--to", message, hint)]))
 }
 
-/// The side that has this target group, by its ARN or name.
+/// Returns the side that has this target group, by its ARN or name.
 pub(crate) fn side_of(spec: &MigrationSpec, group: &str) -> Option<Name> {
     let short = match group.parse::<TargetGroupArn>() {
         Ok(arn) => arn.name().to_owned(),
@@ -106,7 +106,7 @@ pub(crate) fn side_of(spec: &MigrationSpec, group: &str) -> Option<Name> {
     found.map(|(name, _)| name.clone())
 }
 
-/// The target group that served before the newest run of the rule, as its journal has it in time.
+/// Returns the target group that served before the rule's newest run, if the journal answers in time.
 pub(crate) async fn served(store: Option<JournalStore>, rule: &str) -> Option<String> {
     let log = store?.log(rule);
     let opening = tokio::time::timeout(JOURNAL_WAITS, log.newest_opening()).await;
@@ -118,11 +118,11 @@ pub(crate) async fn served(store: Option<JournalStore>, rule: &str) -> Option<St
     Before::of(&opening)?.blue_target_group
 }
 
-/// The newest run of this name, as its journal has it: by the name of its migration, or of its log.
+/// Returns the newest run of this name, which is the name of its migration or of its log.
 pub(crate) async fn run(name: &str, place: &JournalPlace) -> Result<Origin, u8> {
     let Some(at) = place.journal.as_deref() else {
-        let message = "is needed: a run is found by its name there";
-        let hint = "s3://BUCKET/PREFIX, or the folder that the run was given; or BLUEGREEN_JOURNAL";
+        let message = "is needed: it is the place to look for the run NAME";
+        let hint = "give s3://BUCKET/PREFIX or the folder of the run's --journal, or set BLUEGREEN_JOURNAL";
         return Err(bad_arguments(&[Problem::new("--journal", message, hint)]));
     };
     let told = |error: bluegreen::Error| {
@@ -166,7 +166,7 @@ pub(crate) async fn run(name: &str, place: &JournalPlace) -> Result<Origin, u8> 
             let message = format!("there are several runs `{name}` in {store}");
             Err(problem(
                 message,
-                format!("name its log: {}", logs.join(" or ")),
+                format!("give the name of its log instead: {}", logs.join(" or ")),
             ))
         }
     }

@@ -1,4 +1,4 @@
-//! Where a verb works: on the real AWS, or on a simulated one.
+//! The world that a verb works on: the real AWS, or a simulated AWS.
 
 use bluegreen::{
     Aws,
@@ -16,29 +16,29 @@ use crate::common::{
     say::{answer, say_line},
 };
 
-/// How fast a simulation runs.
+/// The speed of a simulation.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) enum Speed {
     Times(f64),
     Max,
 }
 
-/// Where a verb works.
+/// The world that a verb works on.
 #[derive(Debug)]
 pub(crate) enum World {
     Real(Aws),
     Simulated {
         aws: Aws,
         simulation: Simulation,
-        /// The world is kept while this lives.
+        /// Keeps the world on disk until it is dropped.
         _kept: Option<KeptSimulation>,
-        /// Keeps time at its pace while the verb works.
+        /// Keeps simulated time at its pace until it is dropped.
         _pacer: Option<Pacer>,
     },
 }
 
 impl World {
-    /// A simulated world that begins now, and ends with the process.
+    /// Begins a simulated world, which ends with the process.
     pub(crate) fn fresh(simulation: Simulation, scenario: Scenario, speed: Option<Speed>) -> Self {
         say_line!(
             "simulated AWS, scenario {}: {}",
@@ -62,7 +62,7 @@ impl World {
         }
     }
 
-    /// The world of a specification. Notes are said, unless only something is asked.
+    /// Opens the world of a specification. Prints notes, unless the verb only prints something.
     pub(crate) async fn of(
         spec: &MigrationSpec,
         is_asked: bool,
@@ -78,7 +78,7 @@ impl World {
                 let speed = match speed.unwrap_or(Speed::Times(simulation.speed)) {
                     Speed::Times(speed) if speed > FASTEST => {
                         say_line!(
-                            "note: a world that is kept goes {FASTEST} times as fast at most"
+                            "note: a kept world runs at most {FASTEST} times as fast as real time"
                         );
                         Speed::Times(FASTEST)
                     }
@@ -112,7 +112,7 @@ impl World {
         }
     }
 
-    /// The journals at that place.
+    /// Opens the journals at that place.
     pub(crate) fn store(&self, place: &JournalPlace) -> Result<JournalStore, Problem> {
         place.store(self.aws(), self.is_simulated())
     }
@@ -121,10 +121,10 @@ impl World {
 /// Half an hour in 15 seconds.
 const USUAL_SPEED: Speed = Speed::Times(120.0);
 
-/// A faster world passes more time while a disk works than a journal is waited for.
+/// In a faster world, more time passes during one write to disk than the wait for a journal allows.
 const FASTEST: f64 = 600.0;
 
-/// The speed that was given.
+/// Returns the speed that was given.
 pub(crate) fn speed(sim: Option<&Sim>, problems: &mut Vec<Problem>) -> Option<Speed> {
     let text = sim?.speed.as_deref()?;
     if text == "max" {
@@ -138,18 +138,18 @@ pub(crate) fn speed(sim: Option<&Sim>, problems: &mut Vec<Problem>) -> Option<Sp
             problems.push(Problem::new(
                 "--speed",
                 format!("`{text}` is not a number from 0.1 to 100000"),
-                "120 shows two virtual minutes a second; `max` does not wait at all",
+                "120 runs two simulated minutes in a second; `max` does not wait at all",
             ));
             None
         }
     }
 }
 
-/// Whether `--sim list` was asked for, which is answered then.
+/// Returns whether `--sim list` was given, and answers it.
 pub(crate) fn listed(sim: &Sim) -> bool {
     let is_asked = sim.sim.as_deref() == Some("list");
     if is_asked {
-        let title = "The simulated worlds of --sim NAME, and how a migration in each ends:\n";
+        let title = "The scenarios for --sim NAME, each with its exit code:\n";
         let mut lines = vec![title.to_owned()];
         for scenario in Scenario::ALL {
             let (name, exit) = (scenario.name(), scenario.expected_exit());

@@ -9,7 +9,7 @@ use crate::{
     migration::args::{Groups, OPTIONS, Which},
 };
 
-/// Show a migration live or afterwards, and write a report of it.
+/// Show a migration, live or afterwards, and write its report.
 #[derive(Debug, Args)]
 #[command(after_help = AFTER)]
 pub(crate) struct Cli {
@@ -19,26 +19,26 @@ pub(crate) struct Cli {
     pub(crate) groups: Groups,
     #[command(flatten)]
     pub(crate) journal: ReadJournal,
-    /// Run one on a simulated AWS, with keys to take it in hand.
+    /// Run a migration on a simulated AWS; keys control it.
     #[arg(long, value_name = "SCENARIO", num_args = 0..=1, default_missing_value = "healthy",
           help_heading = OPTIONS, conflicts_with_all = ["replay", "name", "file", "rule_arn", "listener_arn"])]
     pub(crate) sim: Option<String>,
-    /// The seed of the simulation's randomness.
+    /// The seed of the simulation.
     #[arg(long, value_name = "N", default_value_t = 1, help_heading = OPTIONS)]
     pub(crate) seed: u64,
     /// Seconds of the run a second, or `max`.
     #[arg(long, value_name = "N", default_value = "120", help_heading = OPTIONS)]
     pub(crate) speed: String,
-    /// Play what a run left: its journal, or a file of its events.
+    /// Show a past run: its journal, or a file of events.
     #[arg(long, value_name = "PLACE", help_heading = OPTIONS)]
     pub(crate) replay: Option<String>,
-    /// Of several journals there the one of this name.
+    /// The log to show, if that place has several.
     #[arg(long, value_name = "NAME", requires = "replay", help_heading = OPTIONS)]
     pub(crate) log: Option<String>,
-    /// Judge what is played again by the settings of this file.
+    /// Judge the past run again by this file's settings.
     #[arg(long, value_name = "FILE", requires = "replay", help_heading = OPTIONS)]
     pub(crate) judge_with: Option<PathBuf>,
-    /// How often to look, if it only watches.
+    /// Time from one look to the next, if it only watches.
     #[arg(long, value_name = "TIME", default_value = "15s", help_heading = OPTIONS)]
     pub(crate) look_interval: String,
     /// Stop watching after this time [default: on Ctrl-C].
@@ -47,16 +47,16 @@ pub(crate) struct Cli {
     /// Write a report: HTML, and beside it SVG, PNG, CSV, JSON.
     #[arg(long, value_name = "FILE", help_heading = OPTIONS)]
     pub(crate) report: Option<PathBuf>,
-    /// In the browser too, on this loopback address.
+    /// Serve a page for browsers on this loopback address.
     #[arg(long, help_heading = OPTIONS, value_name = "ADDRESS", num_args = 0..=1, default_missing_value = "127.0.0.1:0")]
     pub(crate) serve: Option<SocketAddr>,
     /// Keep the page open this long after the end.
     #[arg(long, value_name = "TIME", requires = "serve", help_heading = OPTIONS)]
     pub(crate) linger: Option<String>,
-    /// Plain lines even on a terminal.
+    /// Print plain lines even on a terminal.
     #[arg(long, help_heading = OPTIONS)]
     pub(crate) plain: bool,
-    /// Who is responsible for what the keys do.
+    /// Operator who uses the keys [default: $USER].
     #[arg(long, env = "USER", hide_env = true, value_name = "NAME", default_value = "operator",
           hide_default_value = true, help_heading = OPTIONS)]
     pub(crate) operator: String,
@@ -64,9 +64,9 @@ pub(crate) struct Cli {
 
 const AFTER: &str = "\
 Exit codes: with --sim those of `bluegreen migrate`; else
-   0  shown to its end
-   2  bad arguments, or a file that is no journal and no events
-   3  AWS could not be read, or a file not be written
+   0  shown to the end
+   2  bad arguments, or a file with neither a journal nor events
+   3  AWS could not be read, or a file could not be written
   10  --judge-with: the run would have gone another way
 
 Examples:

@@ -5,14 +5,14 @@ use bluegreen_monitor::{Border, View, clock};
 
 use crate::common::say::say_line;
 
-/// Says what is new, a line each.
+/// Prints each change as a line.
 #[derive(Debug, Default)]
 pub(crate) struct Lines {
     shown: Option<String>,
 }
 
 impl Lines {
-    /// After an event was taken by the view.
+    /// Prints an event that the view has taken.
     pub(crate) fn show(&mut self, event: &Event<MigrationEvent>, view: &View) {
         match &event.kind {
             MigrationEvent::Looked { .. } => self.look(view),
@@ -22,7 +22,7 @@ impl Lines {
         }
     }
 
-    /// What a look showed, where it is new.
+    /// Prints a look, if it shows something new.
     pub(crate) fn look(&mut self, view: &View) {
         let Some(point) = view.series.newest() else {
             return;
@@ -54,7 +54,7 @@ impl Lines {
                 None => String::new(),
             };
             line.push_str(&part("roll back", &gate.harm));
-            line.push_str(&part("go on", &gate.proof));
+            line.push_str(&part("pass step", &gate.proof));
         }
         if self.shown.as_ref() == Some(&line) {
             return;

@@ -1,5 +1,4 @@
-//! The successor of the guide's `deploy/migration_monitor.py`: see a migration live, and read it
-//! afterwards.
+//! The successor of the guide's `deploy/migration_monitor.py`: shows a migration, live or afterwards.
 
 mod args;
 mod lines;
@@ -35,7 +34,7 @@ pub(crate) fn main(cli: &Cli) -> ExitCode {
     if let Some(address) = cli.serve
         && let Err(error) = serve(address, shared.clone())
     {
-        say_line!("error: the page cannot be opened: {error}");
+        say_line!("error: the page cannot be served: {error}");
         return ExitCode::from(BAD_ARGUMENTS);
     }
     let mut code = match source::show(cli, &shared) {
@@ -59,7 +58,7 @@ pub(crate) fn main(cli: &Cli) -> ExitCode {
     ExitCode::from(code)
 }
 
-/// Opens the page on a thread and a runtime of its own: the simulation's clock is paused.
+/// Serves the page on a thread and a runtime of its own: the clock of a simulation's runtime is paused.
 fn serve(address: SocketAddr, shared: Shared) -> std::io::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -68,7 +67,7 @@ fn serve(address: SocketAddr, shared: Shared) -> std::io::Result<()> {
     say_line!("page: http://{}/", listener.local_addr()?);
     let body = move || {
         if let Err(error) = runtime.block_on(page::serve(listener, shared)) {
-            say_line!("warning: the page is closed: {error}");
+            say_line!("warning: the page is not served any more: {error}");
         }
     };
     thread::Builder::new()
@@ -77,7 +76,7 @@ fn serve(address: SocketAddr, shared: Shared) -> std::io::Result<()> {
         .map(drop)
 }
 
-/// Takes the terminal, where there is one and it is wanted.
+/// Takes the terminal, if there is one and `--plain` is not given.
 fn screen(
     cli: &Cli,
     shared: &Shared,
@@ -90,7 +89,7 @@ fn screen(
     match Screen::open(shared.clone(), handle, &cli.operator) {
         Ok(screen) => Some(screen),
         Err(error) => {
-            say_line!("warning: the terminal cannot be used, so plain lines: {error}");
+            say_line!("warning: the terminal cannot be used, so plain lines follow: {error}");
             None
         }
     }

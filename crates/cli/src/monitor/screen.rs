@@ -1,4 +1,4 @@
-//! The terminal, on a thread of its own: the simulation's runtime has its clock paused.
+//! The terminal, on a thread of its own: the clock of a simulation's runtime is paused.
 
 use std::{
     io,
@@ -17,14 +17,14 @@ use bluegreen_monitor::{
 };
 use ratatui::crossterm::event::{self, Event, KeyCode, KeyModifiers};
 
-/// A screen that shows a view until somebody leaves it.
+/// A screen that shows a view until the operator quits.
 pub(crate) struct Screen {
     thread: JoinHandle<io::Result<()>>,
     is_open: Arc<AtomicBool>,
 }
 
 impl Screen {
-    /// Takes the terminal. With a handle its keys take the run in hand.
+    /// Takes the terminal. With a handle, keys control the run.
     pub(crate) fn open(
         shared: Shared,
         handle: Option<ControlHandle>,
@@ -45,12 +45,12 @@ impl Screen {
         Ok(Self { thread, is_open })
     }
 
-    /// Whether anybody looks at it still.
+    /// Returns whether the screen is still open.
     pub(crate) fn is_open(&self) -> bool {
         self.is_open.load(Ordering::Relaxed)
     }
 
-    /// Waits until somebody leaves it.
+    /// Waits until the operator quits.
     pub(crate) fn wait(self) -> io::Result<()> {
         self.thread.join().unwrap_or(Ok(()))
     }
@@ -83,7 +83,7 @@ fn show(
             _ if is_interrupt => {
                 interrupts += 1;
                 let _answer = match handle.filter(|_| !is_over()) {
-                    // As everywhere: the first one cancels, the second one stops at once.
+                    // As in every verb: the first Ctrl-C cancels, the second stops at once.
                     Some(handle) if interrupts == 1 => handle.cancel("Ctrl-C"),
                     Some(handle) => handle.stop("a second Ctrl-C"),
                     None => return Ok(()),

@@ -1,4 +1,4 @@
-//! Where what is shown comes from: the simulation, a file, or AWS.
+//! The sources of a view: a simulation, a past run, or AWS.
 
 use std::{
     fs::{self, File},
@@ -36,7 +36,7 @@ use crate::{
 };
 use futures_util::StreamExt as _;
 
-/// Shows what the command line names, to its end; gives the exit code.
+/// Shows the migration that the command line names to its end, and returns the exit code.
 pub(crate) fn show(cli: &Cli, shared: &Shared) -> Result<u8, Vec<Problem>> {
     let one = |problem| vec![problem];
     match (&cli.replay, &cli.sim) {
@@ -49,7 +49,7 @@ pub(crate) fn show(cli: &Cli, shared: &Shared) -> Result<u8, Vec<Problem>> {
     }
 }
 
-/// A span of time such as `10m`.
+/// Reads a span of time such as `10m`.
 pub(crate) fn span(text: &str) -> Option<Duration> {
     let span: jiff::SignedDuration = text.parse().ok()?;
     Duration::try_from(span).ok()
@@ -59,7 +59,7 @@ fn speed(cli: &Cli) -> Result<Option<f64>, Problem> {
     if cli.speed == "max" {
         return Ok(None);
     }
-    let hint = "120 shows two minutes a second; `max` does not wait at all";
+    let hint = "120 shows two minutes of the run in a second; `max` does not wait at all";
     match cli.speed.parse::<f64>() {
         Ok(speed) if (0.1..=100_000.0).contains(&speed) => Ok(Some(speed)),
         _ => {
@@ -73,11 +73,11 @@ fn runtime() -> Result<tokio::runtime::Runtime, Problem> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build();
-    let hint = "is this machine out of threads or files?";
+    let hint = "check whether this machine has free threads and file handles";
     runtime.map_err(|error| Problem::new("start", error.to_string(), hint))
 }
 
-/// The gates of `bluegreen migrate`.
+/// Returns the gates of `bluegreen migrate`.
 fn gates(
     aws: &Aws,
     splitter: &AlbTrafficSplitter,
@@ -102,7 +102,7 @@ fn gates(
     Ok(gates)
 }
 
-/// A migration on the simulated AWS, run here.
+/// Runs a migration on a simulated AWS, and shows it.
 fn simulated(cli: &Cli, shared: &Shared, scenario: &str) -> Result<u8, Problem> {
     let scenario: Scenario = scenario.parse().map_err(|error| {
         let hint = "`bluegreen migrate --sim list` explains all of them";
@@ -121,7 +121,7 @@ fn simulated(cli: &Cli, shared: &Shared, scenario: &str) -> Result<u8, Problem> 
 
 async fn migrate(cli: &Cli, shared: &Shared, simulation: &Simulation) -> Result<u8, Problem> {
     let wrong = |error: bluegreen::Error| {
-        Problem::new("simulation", error.to_string(), "another --sim may do")
+        Problem::new("simulation", error.to_string(), "try another --sim")
     };
     let minutes = |minutes: u64| Duration::from_secs(60 * minutes);
     let plan = MigrationPlan::builder()
@@ -129,7 +129,9 @@ async fn migrate(cli: &Cli, shared: &Shared, simulation: &Simulation) -> Result<
         .bake(minutes(3))
         .step_deadline(minutes(65))
         .build()
-        .map_err(|error| Problem::new("plan", error.to_string(), "this is a bug"))?;
+        .map_err(|error| {
+            Problem::new("plan", error.to_string(), "this is a bug: please report it")
+        })?;
     let aws = simulation.aws();
     let (rule, blue, green) = (simulation.rule(), simulation.blue(), simulation.green());
     let splitter = AlbTrafficSplitter::new(&aws, rule, blue, green).map_err(wrong)?;
@@ -149,7 +151,7 @@ async fn migrate(cli: &Cli, shared: &Shared, simulation: &Simulation) -> Result<
     if screen.is_none()
         && let Err(error) = signals::control(handle, None)
     {
-        say_line!("warning: signals cannot be heard: {error}");
+        say_line!("warning: signals cannot be handled: {error}");
     }
     let (sink, counts) = (shared.clone(), aws.clone());
     let mut lines = screen.is_none().then(Lines::default);
@@ -174,13 +176,13 @@ async fn migrate(cli: &Cli, shared: &Shared, simulation: &Simulation) -> Result<
     })
 }
 
-/// What a run left behind.
+/// The trace of a past run.
 enum Left {
     Log(JournalLog),
     File(File),
 }
 
-/// Why it is not shown to its end.
+/// Why a past run is not shown to its end.
 #[derive(Debug, thiserror::Error)]
 enum LeftError {
     #[error("{0}")]
@@ -189,7 +191,7 @@ enum LeftError {
     Store(String),
     #[error("{0}")]
     File(#[from] std::io::Error),
-    #[error("no run has begun in this journal")]
+    #[error("the journal holds no run")]
     NoRun,
 }
 
@@ -212,7 +214,7 @@ impl Left {
         log: &JournalLog,
         mut show: impl FnMut(Event<MigrationEvent>),
     ) -> Result<(), LeftError> {
-        // Shown outside of the runtime: showing may wait.
+        // Events are shown outside of the runtime, since showing may block.
         let runtime = runtime().map_err(|problem| std::io::Error::other(problem.message))?;
         let records = runtime.block_on(log.newest_run_stream());
         let records = records.map_err(LeftError::of_store)?;
@@ -259,10 +261,10 @@ impl Left {
     }
 }
 
-/// Reads what `--replay` names.
+/// Opens the past run that `--replay` names.
 fn left(cli: &Cli, place: &str) -> Result<Left, Problem> {
     let hint =
-        "a journal as --journal names it, or a file of records or events, a line of JSON each";
+        "give a place as for --journal, or a file of records or events, one line of JSON each";
     let wrong = |why: String| Problem::new("--replay", format!("{place}: {why}"), hint);
     let bucket = journal::bucket(place);
     if bucket.is_none() && !Path::new(place).is_dir() {
@@ -282,7 +284,7 @@ fn left(cli: &Cli, place: &str) -> Result<Left, Problem> {
 fn replayed(cli: &Cli, shared: &Shared, place: &str) -> Result<u8, Problem> {
     let speed = speed(cli)?;
     let left = left(cli, place)?;
-    let hint = "is it the journal of a migration, and of this program's version?";
+    let hint = "check that it is the journal of a migration, and of this program's version";
     let wrong = |error: LeftError| Problem::new("--replay", format!("{place}: {error}"), hint);
     if let Some(other) = &cli.judge_with {
         return judged(&left.records().map_err(wrong)?, other);
@@ -305,7 +307,7 @@ fn replayed(cli: &Cli, shared: &Shared, place: &str) -> Result<u8, Problem> {
     let Err(error) = shown else {
         return Ok(shown_to_its_end(screen, shared, place));
     };
-    // It gives the terminal back.
+    // The drop restores the terminal before the error is printed.
     drop(screen);
     Err(wrong(error))
 }
@@ -317,42 +319,45 @@ fn shown_to_its_end(screen: Option<super::screen::Screen>, shared: &Shared, plac
         say_line!("warning: the screen ended: {error}");
     }
     if !shared.with(|view| view.is_over()) {
-        say_line!("warning: the run does not come to its end in {place}");
+        say_line!("warning: {place} does not hold the end of the run");
     }
     0
 }
 
-/// The journal of a run, judged with other settings.
+/// Judges the journal of a run with other settings, and prints the result.
 fn judged(records: &[Record], other: &Path) -> Result<u8, Problem> {
-    let hint = "tables `plan` and `gates.NAME.JUDGE`, with the settings that are to be different";
+    let hint = "give tables `plan` and `gates.NAME.JUDGE`, with the settings to change";
     let bad =
         |why: String| Problem::new("--judge-with", format!("{}: {why}", other.display()), hint);
     let settings = fs::read_to_string(other).map_err(|error| bad(error.to_string()))?;
     let settings = toml::from_str(&settings).map_err(|error| bad(error.to_string()))?;
     let judged = rejudge(records, &settings).map_err(|error| bad(error.to_string()))?;
     say_line!(
-        "{} verdicts were reached again, {} of them with another status",
+        "{} verdicts were judged again, {} of them with another status",
         judged.verdicts,
         judged.different
     );
     let Some(parting) = judged.parting else {
-        say_line!("the run would have gone the same way");
+        say_line!("the run would have taken the same course");
         return Ok(0);
     };
     let at = clock(parting.elapsed.as_secs_f64());
-    say_line!("the run would have gone another way at {at}");
+    say_line!("the run would have taken another course at {at}");
     say_line!("  it did: {}", parting.did);
     say_line!("  it would have: {}", parting.would);
-    say_line!("what the journal holds after that says nothing about these settings");
+    say_line!("later records of the journal say nothing about these settings");
     Ok(10)
 }
 
-/// How often it is looked, and for how long, or else every problem.
+/// Returns the interval of looks and the time to watch, or every problem.
 fn times(cli: &Cli) -> Result<(Duration, Option<Duration>), Vec<Problem>> {
     let mut problems = Vec::new();
     let every = span(&cli.look_interval).filter(|every| *every >= Duration::from_secs(1));
     if every.is_none() {
-        let message = format!("`{}` is no time of a second or more", cli.look_interval);
+        let message = format!(
+            "`{}` is not a span of time of one second or more",
+            cli.look_interval
+        );
         let hint = "write it like `15s` or `1m`";
         problems.push(Problem::new("--look-interval", message, hint));
     }
@@ -369,7 +374,7 @@ fn times(cli: &Cli) -> Result<(Duration, Option<Duration>), Vec<Problem>> {
     }
 }
 
-/// A migration that another process runs, read from AWS.
+/// Watches a migration that another process runs, by reads from AWS.
 fn watched(
     cli: &Cli,
     shared: &Shared,
@@ -386,7 +391,7 @@ fn watched(
             way: Way::Unsaid,
             is_asked: false,
         };
-        // What is wrong was said.
+        // The problems are printed already.
         let opened = match open(&given).await {
             Ok(opened) => opened,
             Err(code) => return Ok(code),
@@ -397,7 +402,11 @@ fn watched(
         };
         let bad = |error: bluegreen::Error| {
             let failure = bluegreen::Failure::from(&error);
-            Problem::new("watch", failure.to_string(), "see --help")
+            Problem::new(
+                "watch",
+                failure.to_string(),
+                "see `bluegreen monitor --help`",
+            )
         };
         let aws = opened.aws().clone();
         let splitter = opened.spec.splitter(&aws, &target).map_err(bad)?;
@@ -436,7 +445,7 @@ fn watched(
     })
 }
 
-/// Looks until it is dropped, or until what it watches cannot be read at the start.
+/// Looks until it is dropped. Ends only if the first look cannot be read.
 async fn watch(
     shared: &Shared,
     aws: &Aws,
@@ -449,7 +458,10 @@ async fn watch(
     loop {
         let looked = watcher.look(shared).await;
         if let Err(error) = &looked {
-            say_line!("could not read: {}", bluegreen::Failure::from(error));
+            say_line!(
+                "warning: could not read: {}",
+                bluegreen::Failure::from(error)
+            );
             if !has_read {
                 return UNCHANGED;
             }

@@ -7,7 +7,7 @@ use clap::Args;
 
 use super::ask::{self, AFTER, Asking};
 
-/// Ask the run to put everything back.
+/// Ask the run to put everything back on blue.
 #[derive(Debug, Args)]
 #[command(after_help = AFTER)]
 pub(crate) struct Abort {

@@ -1,5 +1,5 @@
-//! Asking the controller of a rule for something, from another terminal or machine: through the store of
-//! its journal.
+//! Requests to the controller of a rule, from another terminal or machine, through the store of its
+//! journal.
 
 use std::{process::ExitCode, time::Duration};
 
@@ -32,7 +32,7 @@ use crate::{
     },
 };
 
-/// What every request says.
+/// The options of every request.
 #[derive(Debug, Clone, PartialEq, Eq, Args)]
 pub(crate) struct Asking {
     #[command(flatten)]
@@ -41,35 +41,35 @@ pub(crate) struct Asking {
     journal: ReadJournal,
     #[command(flatten)]
     told: Told,
-    /// Why, as it stands in the outcome.
+    /// The reason, shown in the outcome.
     #[arg(long, value_name = "TEXT")]
     pub(super) reason: Option<String>,
-    /// Ask this run and no later one [default: the newest].
+    /// Ask only this run [default: the newest run].
     #[arg(long, value_name = "RUN")]
     run: Option<String>,
-    /// Its log, as `journal list` names it.
+    /// Its log, by the name in `journal list`.
     #[arg(long, value_name = "NAME", conflicts_with_all = ["rule_arn", "listener_arn"])]
     log: Option<String>,
     /// How long to wait for the answer.
     #[arg(long, value_name = "TIME", default_value = "20s")]
     wait: String,
-    /// Print the least rights, and call nothing.
+    /// Print the least IAM policy, and call nothing.
     #[arg(long)]
     print_iam_policy: bool,
 }
 
-/// What the help of every request ends with.
+/// The end of the help of every request.
 pub(super) const AFTER: &str = "\
-Exit codes: 0 done; 2 bad arguments; 3 refused, or not answered in time.";
+Exit codes: 0 done; 2 bad arguments; 3 refused, or no answer in time.";
 
-/// STS may take so long to say who asks.
+/// The longest wait for STS to say whose credentials these are.
 const CALLER_WAITS: Duration = Duration::from_secs(2);
-/// The journal is asked so long for what became of its holder.
+/// The longest wait for the journal to say what became of its holder.
 const HOLDER_WAITS: Duration = Duration::from_secs(5);
 
-/// How it ended without an answer.
+/// How a request ended without an answer.
 enum Ended {
-    /// With this exit code, after it was said.
+    /// With this exit code; the message is printed already.
     Said(u8),
     Problem(Problem),
     Failure(Failure),
@@ -87,7 +87,7 @@ impl From<Error> for Ended {
     }
 }
 
-/// Asks for `verb`, waits for the answer, says it, and returns the exit code.
+/// Asks for `verb`, waits for the answer, prints it, and returns the exit code.
 pub(super) fn main(verb: Result<Verb, Problem>, asking: &Asking) -> ExitCode {
     block_on(async {
         let ended = match verb {
@@ -99,8 +99,8 @@ pub(super) fn main(verb: Result<Verb, Problem>, asking: &Asking) -> ExitCode {
             Err(Ended::Problem(problem)) => bad_arguments(&[problem]),
             Err(Ended::Failure(mut failure)) => {
                 if failure.kind == ErrorKind::NotFound && failure.hint.is_none() {
-                    let dead = "if traffic is divided all the same, `resume` continues the run, and \
-                                `rollback` puts everything back";
+                    let dead = "if traffic is still divided, `resume` continues the run, and `rollback` \
+                                puts everything back";
                     failure.hint = Some(dead.to_owned());
                 }
                 said(&failure);
@@ -110,7 +110,7 @@ pub(super) fn main(verb: Result<Verb, Problem>, asking: &Asking) -> ExitCode {
     })
 }
 
-/// The run that is asked, and where.
+/// The run to ask, and the place of its journal.
 struct Place {
     aws: Option<Aws>,
     store: JournalStore,
@@ -136,8 +136,8 @@ impl Place {
             crate::migration::open::of_file(spec, &mut place);
         }
         let Some(at) = place.journal.as_deref() else {
-            let hint = "s3://BUCKET/PREFIX, or the folder that the run was given";
-            let message = "is needed: the run is asked through it";
+            let hint = "give s3://BUCKET/PREFIX, or the folder of the run's --journal";
+            let message = "is needed: the request reaches the run through its journal";
             return Err(Problem::new("--journal", message, hint).into());
         };
         let bucket = place.bucket().map(|(a, b)| (a.to_owned(), b.to_owned()));
@@ -158,7 +158,7 @@ impl Place {
         Ok(Self { aws, store, spec })
     }
 
-    /// The journal of the run: by its name, its rule, or the only one.
+    /// Returns the journal of the run by its name or its rule, or else the only journal.
     async fn log(&self, asking: &Asking) -> Result<JournalLog, Ended> {
         let rule = match (&self.spec, &self.aws) {
             (Some(spec), Some(aws)) => Some(spec.locate(aws).await?.to_string()),
@@ -175,7 +175,7 @@ impl Place {
     }
 }
 
-/// The rule that is named by options.
+/// Returns the rule that the options name.
 fn rule(asking: &Asking) -> Result<bluegreen::aws::alb::AlbRule, Ended> {
     let mut problems = Vec::new();
     let rule = asking.which.rule.rule(&mut problems);
@@ -183,7 +183,7 @@ fn rule(asking: &Asking) -> Result<bluegreen::aws::alb::AlbRule, Ended> {
         (_, Some(problem)) => Err(problem.into()),
         (Some(rule), None) => Ok(rule),
         (None, None) => {
-            let hint = "--rule-arn ARN, --listener-arn ARN, or a file";
+            let hint = "give --rule-arn ARN, --listener-arn ARN, or a file";
             Err(Problem::new("--rule-arn", "is needed", hint).into())
         }
     }
@@ -233,7 +233,7 @@ async fn asked(verb: Verb, asking: &Asking) -> Result<u8, Ended> {
     Ok(if is_done { 0 } else { UNCHANGED })
 }
 
-/// The rights that this takes.
+/// Prints the least policy for this request.
 fn policy(verb: &Verb, asking: &Asking) -> Result<u8, Ended> {
     let mut place = asking.journal.place();
     let rule = match asking.which.rule.given().is_empty() {
@@ -249,7 +249,7 @@ fn policy(verb: &Verb, asking: &Asking) -> Result<u8, Ended> {
         false => rule(asking)?,
     };
     let (bucket, prefix) = place.bucket().ok_or_else(|| {
-        let message = "a policy is for a journal in S3";
+        let message = "is not in S3, and a policy is only for a journal in S3";
         Problem::new("--journal", message, "give s3://BUCKET/PREFIX")
     })?;
     let policy = IamPolicy::asks(&rule, bucket, prefix, std::slice::from_ref(verb));
@@ -262,7 +262,7 @@ fn policy(verb: &Verb, asking: &Asking) -> Result<u8, Ended> {
     })
 }
 
-/// As data: the request, the answer if there is one, and whether it is done.
+/// Prints as JSON: the request, the answer if there is one, and whether the request is done.
 fn told(asked: &Asked, answer: Option<&RequestAnswer>, is_done: bool) -> std::io::Result<()> {
     #[derive(Serialize)]
     struct Told<'a> {
@@ -277,7 +277,7 @@ fn told(asked: &Asked, answer: Option<&RequestAnswer>, is_done: bool) -> std::io
     })
 }
 
-/// Who asks, as the journal will have it.
+/// Returns the name of the caller for the journal.
 async fn name(aws: Option<&Aws>, operator: &str) -> String {
     let Some(aws) = aws else {
         return said_name(operator);
@@ -286,7 +286,7 @@ async fn name(aws: Option<&Aws>, operator: &str) -> String {
         Ok(Ok(arn)) => format!("{operator}, {arn}"),
         _ => {
             say_line!(
-                "note: STS did not say whose credentials these are; the request names you as you do"
+                "note: STS did not say whose credentials these are; the request holds only your own name"
             );
             said_name(operator)
         }
@@ -297,10 +297,10 @@ fn said_name(operator: &str) -> String {
     format!("{operator} on {}", Holder::this_process(operator).host)
 }
 
-/// Says that there is no answer, and what to do then.
+/// Prints that there is no answer, and what to do.
 async fn unanswered(log: &JournalLog, asked: &Asked, wait: Duration) {
     say_line!(
-        "not answered within {} s; the request holds until {:.0}",
+        "no answer within {} s; the request is valid until {:.0}",
         wait.as_secs(),
         asked.request().expires
     );
@@ -309,22 +309,22 @@ async fn unanswered(log: &JournalLog, asked: &Asked, wait: Duration) {
     say_line!("  hint: {}", after(asked.holder(), standing.as_ref()));
 }
 
-/// What to do about a holder that does not answer.
+/// Returns what to do about a holder that does not answer.
 fn after(before: &LeaseState, now: Option<&LeaseState>) -> &'static str {
     match now {
         None => {
-            "the journal cannot be read any more; `rollback` needs none, and puts everything back on blue"
+            "the journal cannot be read now; `rollback` needs no journal, and puts everything back on blue"
         }
         Some(now) if now.holder.is_none() => {
             "the run has ended meanwhile; `status` shows where traffic is"
         }
         Some(now) if now.last > before.last => {
-            "the run lives and does not hear: it may be of an older version, or cannot list its store; \
-             `rollback` throws it out and puts everything back on blue"
+            "the run is alive but does not see requests: it may be of an older version, or cannot list its \
+             store; `rollback` takes its lease and puts everything back on blue"
         }
         Some(_) => {
-            "the run has written nothing meanwhile: if it stays silent for a minute it is dead; `rollback` \
-             puts everything back on blue, and `resume` goes on with it"
+            "the run has written nothing since: if it stays silent for a minute, it is dead; then `rollback` \
+             puts everything back on blue, and `resume` continues the run"
         }
     }
 }

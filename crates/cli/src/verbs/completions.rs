@@ -10,7 +10,7 @@ use clap_complete::Shell;
 
 use crate::common::{errors::UNCHANGED, say::say_line};
 
-/// Print the completions of a shell.
+/// Print the completions for a shell.
 #[derive(Debug, Args)]
 #[command(after_help = AFTER)]
 pub(crate) struct Completions {
@@ -31,7 +31,7 @@ pub(crate) fn main(cli: &Completions, mut command: Command) -> ExitCode {
     let mut out = std::io::stdout().lock();
     match out.write_all(&script).and_then(|()| out.flush()) {
         Ok(()) => ExitCode::SUCCESS,
-        // A reader that has enough is no failure.
+        // A reader that closes the pipe early is not a failure.
         Err(error) if error.kind() == ErrorKind::BrokenPipe => ExitCode::SUCCESS,
         Err(error) => {
             say_line!("error: the completions could not be written: {error}");

@@ -1,4 +1,4 @@
-//! `bluegreen continue`: a pause ends.
+//! `bluegreen continue`: asks the run to end a pause.
 
 use std::process::ExitCode;
 

@@ -1,4 +1,4 @@
-//! `bluegreen diff`: what a migration would change, and what the file says that the last run did not.
+//! `bluegreen diff`: what a migration would change, and how the file differs from the last run.
 
 use std::process::ExitCode;
 
@@ -22,7 +22,7 @@ use crate::{
     },
 };
 
-/// Say what would change, and what differs from the last run.
+/// Show what would change, and what differs from the last run.
 #[derive(Debug, Args)]
 #[command(after_help = AFTER)]
 pub(crate) struct Diff {
@@ -36,16 +36,16 @@ pub(crate) struct Diff {
     sim: Sim,
     #[command(flatten)]
     changes: Changes,
-    /// The side that is to serve [default: the idle one].
+    /// The side that is to serve [default: the idle side].
     #[arg(long, value_name = "SIDE", help_heading = OPTIONS)]
     to: Option<String>,
-    /// As a line of JSON.
+    /// Print a line of JSON.
     #[arg(long, help_heading = OPTIONS)]
     json: bool,
 }
 
 const AFTER: &str = "\
-Reads only. Exit: 0 no change; 2 bad arguments; 3 not read; 4 a change.";
+Reads only. Exit: 0 no change; 2 bad arguments; 3 could not read; 4 a change.";
 
 /// Something would change.
 const DIFFERENT: u8 = 4;
@@ -111,7 +111,7 @@ fn as_text(opened: &Opened, rule: &str, is_first: bool, found: &[Difference]) ->
     let mut lines = vec![format!("{}, rule {rule}", opened.spec.name)];
     lines.extend(found.iter().map(Difference::as_line));
     if is_first {
-        lines.push("no run before it in the journal".to_owned());
+        lines.push("the journal holds no earlier run".to_owned());
     }
     if found.is_empty() {
         lines.push("nothing would change".to_owned());
@@ -119,7 +119,7 @@ fn as_text(opened: &Opened, rule: &str, is_first: bool, found: &[Difference]) ->
     lines.join("\n")
 }
 
-/// The specification of the newest run, if its journal is named and readable.
+/// Returns the specification of the newest run, if its journal is named and readable.
 async fn last_run(opened: &Opened, rule: &str) -> Option<Value> {
     let log = opened.store().ok()?.log(rule);
     let opening = log.newest_opening().await.ok()??;
@@ -138,7 +138,7 @@ struct Difference {
 impl Difference {
     fn as_line(&self) -> String {
         let shown = |value: &Value| match value {
-            Value::Null => "not said".to_owned(),
+            Value::Null => "not set".to_owned(),
             Value::String(text) => text.clone(),
             value => value.to_string(),
         };
@@ -155,7 +155,7 @@ impl Difference {
     }
 }
 
-/// Every field below `field` that differs, in the order of their names.
+/// Returns every field below `field` that differs, in the order of their names.
 fn differences(field: &str, before: &Value, after: &Value) -> Vec<Difference> {
     let below = |name: &str| match field {
         "" => name.to_owned(),
@@ -197,8 +197,8 @@ mod tests {
             .collect();
         let wanted = [
             "  b.c: [1] -> [1,2]",
-            "  gone: true -> not said",
-            "  new: not said -> 5m",
+            "  gone: true -> not set",
+            "  new: not set -> 5m",
         ];
         assert_eq!(lines, wanted);
         assert!(differences("", &before, &before).is_empty());

@@ -25,31 +25,31 @@ use crate::{
     migration::{open::USUAL_FILE, sides},
 };
 
-/// Write ./bluegreen.toml from a rule that stands.
+/// Write ./bluegreen.toml from an existing rule.
 ///
-/// Exit codes: 0, written; 2, bad arguments; 3, the rule could not be read, has not two target groups, or
-/// the file is there already.
+/// Exit codes: 0, written; 2, bad arguments; 3, the rule could not be read or does not have two target
+/// groups, or the file exists already.
 #[derive(Debug, Args)]
 pub(crate) struct Init {
     #[command(flatten)]
     rule: NamedRule,
-    /// Of a simulated AWS, for trying: its world is kept in ./.bluegreen.
+    /// From a simulated AWS, to try a migration; its world is kept in ./.bluegreen.
     #[arg(long, value_name = "SCENARIO", num_args = 0..=1, default_missing_value = "healthy",
           conflicts_with_all = ["rule_arn", "listener_arn", "priority", "journal"])]
     sim: Option<String>,
-    /// What people call the migration [default: the load balancer's name].
+    /// The name of the migration [default: the load balancer's name].
     #[arg(long, value_name = "NAME")]
     name: Option<String>,
-    /// Where its journal is kept: s3://BUCKET/PREFIX, or a folder.
+    /// The place of its journal: s3://BUCKET/PREFIX, or a folder.
     #[arg(long, env = "BLUEGREEN_JOURNAL", value_name = "PLACE")]
     journal: Option<String>,
-    /// The role of the dead-man switch.
+    /// The IAM role of the dead-man switch.
     #[arg(long, value_name = "ARN")]
     dead_man_role: Option<String>,
-    /// The ECS service of a side, as TARGET_GROUP=CLUSTER/SERVICE, whose capacity is kept. May be given twice.
+    /// The ECS service of a side, whose capacity is kept: TARGET_GROUP=CLUSTER/SERVICE. Once for each side.
     #[arg(long, value_name = "GROUP=SERVICE")]
     service: Vec<String>,
-    /// The file. It must not be there.
+    /// The file to write, which must not exist.
     #[arg(short, long, value_name = "FILE", default_value = USUAL_FILE)]
     output: PathBuf,
 }
@@ -76,7 +76,7 @@ async fn run(cli: &Init) -> Result<(), u8> {
     })?;
     let names: Vec<&str> = spec.sides.keys().map(Name::as_str).collect();
     say_line!(
-        "{}: {}, from {}",
+        "{}: written with the sides {}, from {}",
         cli.output.display(),
         names.join(" and "),
         spec.traffic
@@ -86,17 +86,17 @@ async fn run(cli: &Init) -> Result<(), u8> {
             .unwrap_or_default()
     );
     say_line!(
-        "what it leaves out has its default, which `bluegreen schema` explains; next: `bluegreen \
-         plan -f {}`",
+        "other fields have their defaults, which `bluegreen schema` explains; next: `bluegreen plan \
+         -f {}`",
         cli.output.display()
     );
     Ok(())
 }
 
-/// What a file without a dead-man switch should be told.
+/// Ends a file without a dead-man switch, and shows how to add a switch.
 const NO_SWITCH: &str = r#"
-# If the controller dies and nobody resumes its run, a schedule puts everything back.
-# `bluegreen plan --print-dead-man-role` prints what its role must be.
+# With this, a schedule puts everything back on blue if the controller dies and its run is not resumed.
+# `bluegreen plan --print-dead-man-role` prints the role that it needs.
 # [safety]
 # dead_man = { after = "10m", role = "arn:aws:iam::ACCOUNT:role/NAME" }
 "#;
@@ -107,7 +107,7 @@ fn written(cli: &Init, text: &str) -> std::io::Result<()> {
     file.sync_all()
 }
 
-/// Of a simulated world, which begins with the first verb that needs it.
+/// Returns the specification of a simulated world, which begins with the first verb that needs it.
 fn simulated(cli: &Init, scenario: &str) -> Result<MigrationSpec, u8> {
     let scenario = scenario.parse::<Scenario>().map_err(|error| {
         let hint = "`bluegreen migrate --sim list` explains all of them";
@@ -116,7 +116,7 @@ fn simulated(cli: &Init, scenario: &str) -> Result<MigrationSpec, u8> {
     let mut spec = scenario.simulation(1).spec();
     let mut world = SimulationSpec::default();
     world.scenario = scenario.name().parse().map_err(|_| UNCHANGED)?;
-    // Another file is of another world.
+    // Each file has a world of its own, so another file name gets another folder.
     if cli.output != Path::new(USUAL_FILE)
         && let Some(stem) = cli.output.file_stem()
     {
@@ -128,7 +128,7 @@ fn simulated(cli: &Init, scenario: &str) -> Result<MigrationSpec, u8> {
     told(problems).map(|()| spec)
 }
 
-/// From the rule that is named.
+/// Returns the specification of the rule that is named.
 async fn live(cli: &Init) -> Result<MigrationSpec, u8> {
     let mut problems = Vec::new();
     let rule = cli.rule.rule(&mut problems);
@@ -148,7 +148,7 @@ async fn live(cli: &Init) -> Result<MigrationSpec, u8> {
     told(problems).map(|()| spec)
 }
 
-/// With what the options say.
+/// Returns the specification, filled with the values of the options.
 fn filled(cli: &Init, mut spec: MigrationSpec, problems: &mut Vec<Problem>) -> MigrationSpec {
     let mut say = |field: &str, message: String, hint: &str| {
         problems.push(Problem::new(field, message, hint));
@@ -156,7 +156,11 @@ fn filled(cli: &Init, mut spec: MigrationSpec, problems: &mut Vec<Problem>) -> M
     if let Some(text) = &cli.name {
         match text.parse() {
             Ok(name) => spec.name = name,
-            Err(error) => say("--name", format!("{error}"), "such as `chatbot`"),
+            Err(error) => say(
+                "--name",
+                format!("{error}"),
+                "give a name such as `chatbot`",
+            ),
         }
     }
     match cli.journal.as_deref().map(str::parse) {
@@ -190,8 +194,12 @@ fn filled(cli: &Init, mut spec: MigrationSpec, problems: &mut Vec<Problem>) -> M
         match (side, service.parse::<Service>()) {
             (Some(side), Ok(service)) => side.service = Some(service),
             (None, _) => {
-                let message = format!("`{group}` is no target group of the rule");
-                say("--service", message, "such as chatbot-flask-tg=shop/flask");
+                let message = format!("`{group}` is not a target group of the rule");
+                say(
+                    "--service",
+                    message,
+                    "write it like `chatbot-flask-tg=shop/flask`",
+                );
             }
             (_, Err(error)) => say("--service", error.to_string(), error.hint()),
         }

@@ -1,4 +1,4 @@
-//! `bluegreen leave`: the run ends, and the split stays.
+//! `bluegreen leave`: asks the run to end, and to leave the split as it is.
 
 use std::process::ExitCode;
 
@@ -22,8 +22,12 @@ pub(crate) fn main(cli: &Leave) -> ExitCode {
 fn verb(cli: &Leave) -> Result<Verb, Problem> {
     let reason = cli.asking.reason.as_deref();
     if reason.is_none_or(|reason| reason.trim().is_empty()) {
-        let message = "is needed: no controller watches the split after that";
-        return Err(Problem::new("--reason", message, "say why it is left"));
+        let message = "is needed: after this request no controller watches the split";
+        return Err(Problem::new(
+            "--reason",
+            message,
+            "say why the split is left as it is",
+        ));
     }
     Ok(Verb::Leave)
 }

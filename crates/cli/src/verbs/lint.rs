@@ -19,15 +19,15 @@ use crate::{
     migration::open::USUAL_FILE,
 };
 
-/// Say all that is wrong with files, each with its place.
+/// List every mistake in files, each with its place.
 ///
-/// Exit codes: 0, all of them are valid; 2, one is not.
+/// Exit codes: 0, all files are valid; 2, a file is not.
 #[derive(Debug, Args)]
 pub(crate) struct Lint {
     /// The files [default: ./bluegreen.toml, if no definition is named].
     #[arg(value_name = "FILE")]
     files: Vec<PathBuf>,
-    /// Print one problem a line as JSON on stdout.
+    /// Print problems as JSON lines on stdout, instead of text.
     #[arg(long)]
     json: bool,
     #[command(flatten)]
@@ -41,7 +41,7 @@ pub(crate) fn main(cli: &Lint) -> ExitCode {
         false => &cli.files[..],
     };
     let valid = files.iter().map(|path| is_valid(path, cli.json));
-    // Each file is read, whatever the one before it holds.
+    // Every file is checked, even if a file before it is not valid.
     let mut valid: Vec<bool> = valid.collect();
     match definitions::lint(&cli.definitions, cli.json) {
         Ok(is_sound) => valid.push(is_sound),
@@ -104,7 +104,7 @@ fn is_valid(path: &Path, json: bool) -> bool {
     are_definitions_valid(path, &spec, json)
 }
 
-/// Whether the files that the deployments of its sides name are valid.
+/// Returns whether the files that the deployments of the sides name are valid.
 fn are_definitions_valid(path: &Path, spec: &MigrationSpec, json: bool) -> bool {
     let folder = path.parent().unwrap_or(Path::new(""));
     let problems = spec.sides.iter().flat_map(|(name, side)| {
@@ -137,7 +137,7 @@ fn are_definitions_valid(path: &Path, spec: &MigrationSpec, json: bool) -> bool 
     is_valid
 }
 
-/// Says everything that is wrong with a file, and returns the exit code.
+/// Prints every problem of a file, and returns the exit code.
 pub(crate) fn told(path: &Path, error: &SpecError, json: bool) -> u8 {
     let shown = path.display();
     let problems = error.problems();
@@ -169,12 +169,12 @@ pub(crate) fn told(path: &Path, error: &SpecError, json: bool) -> u8 {
     if !json {
         let s = if problems.len() == 1 { "" } else { "s" };
         say_line!("{shown}: {} problem{s}, nothing was called", problems.len());
-        say_line!("what depends on other fields is checked once these are mended");
+        say_line!("some checks need valid fields: run it again once these problems are mended");
     }
     BAD_ARGUMENTS
 }
 
-/// Reads a file by its ending: JSON, else TOML. Its simulated world stands beside it.
+/// Reads a file by its ending: JSON, else TOML. The folder of its simulated world is relative to the file.
 pub(crate) fn read(path: &Path, text: &str) -> Result<MigrationSpec, SpecError> {
     let mut spec = match path.extension().is_some_and(|ending| ending == "json") {
         true => MigrationSpec::from_json(text),

@@ -25,7 +25,7 @@ use crate::{
     },
 };
 
-/// Move traffic to the other side, and back if it does harm.
+/// Move traffic to the other side, and back if that side does harm.
 #[derive(Debug, Args)]
 #[command(after_help = AFTER)]
 pub(crate) struct Migrate {
@@ -43,19 +43,19 @@ pub(crate) struct Migrate {
     told: Told,
     #[command(flatten)]
     print: Print,
-    /// The side that is to serve [default: the idle one].
+    /// The side that is to serve [default: the idle side].
     #[arg(long, value_name = "SIDE", help_heading = OPTIONS)]
     to: Option<String>,
-    /// To 100 % at once: your word instead of the gates'.
+    /// Go to 100 % at once: you decide, not the gates.
     #[arg(long, conflicts_with = "advise", help_heading = OPTIONS)]
     full: bool,
     /// Judge the split as it is, and write nothing.
     #[arg(long, help_heading = OPTIONS)]
     advise: bool,
-    /// On a simulation: kill the controller then; another one resumes.
+    /// On a simulated AWS: kill the controller after this time; a second controller resumes.
     #[arg(long, value_name = "TIME", hide = true)]
     kill_at: Option<String>,
-    /// How long after --kill-at the other one comes.
+    /// The time from --kill-at to the start of the second controller.
     #[arg(long, value_name = "TIME", requires = "kill_at", hide = true)]
     resume_after: Option<String>,
 }
@@ -71,7 +71,7 @@ pub(crate) fn main(cli: &Migrate) -> ExitCode {
     block_on(async { run(cli).await.unwrap_or_else(|code| code) })
 }
 
-/// When the controller of a simulation dies, and when another one comes.
+/// When the controller of a simulation dies, and how much later a second controller resumes.
 struct Death {
     at: Duration,
     resume_after: Duration,
@@ -94,7 +94,7 @@ async fn run(cli: &Migrate) -> Result<u8, u8> {
     }
     if death.is_some() && !opened.world.is_simulated() {
         let hint = "end the process itself: `bluegreen resume` continues its run";
-        let problem = Problem::new("--kill-at", "is for a simulated AWS", hint);
+        let problem = Problem::new("--kill-at", "is only for a simulated AWS", hint);
         return Err(bad_arguments(&[problem]));
     }
     if cli.advise {
@@ -129,7 +129,7 @@ async fn run(cli: &Migrate) -> Result<u8, u8> {
     Ok(finished(&opened, &cli.told, ended))
 }
 
-/// Shows the plan, and refuses what could not be decided at this traffic.
+/// Shows the plan, and refuses a migration with a step that could not be decided at this traffic.
 async fn may_begin(
     cli: &Migrate,
     opened: &Opened,
@@ -151,7 +151,7 @@ async fn may_begin(
     }
 }
 
-/// Whether the new side has everything already.
+/// Returns whether the new side has all of the traffic already.
 pub(super) async fn has_all(opened: &Opened, target: &bluegreen::spec::Target) -> Result<bool, u8> {
     let splitter = opened.spec.splitter(opened.aws(), target);
     let splitter = splitter.map_err(|error| failed(&error, BAD_ARGUMENTS))?;
@@ -176,7 +176,7 @@ fn death(cli: &Migrate) -> Result<Option<Death>, u8> {
     }
 }
 
-/// The controller is dead, and time passes.
+/// Prints that the controller is dead, and waits for the second controller.
 async fn killed(opened: &Opened, death: &Death) {
     let until = match opened.plan.dead_man() {
         Some(_) => "until the dead-man switch fires",
@@ -188,7 +188,7 @@ async fn killed(opened: &Opened, death: &Death) {
         let weights = simulation.weights();
         let after = Span::from(death.resume_after);
         say_line!(
-            "{after} later the rule says {}:{}",
+            "{after} later the rule has the weights {}:{}",
             weights.blue,
             weights.green
         );

@@ -1,4 +1,4 @@
-//! `bluegreen pause`: the run rises no further until it is continued.
+//! `bluegreen pause`: asks the run not to rise until it is continued.
 
 use std::process::ExitCode;
 
@@ -7,11 +7,11 @@ use clap::Args;
 
 use super::ask::{self, AFTER, Asking};
 
-/// Ask the run to rise no further; it keeps looking.
+/// Ask the run to pause: it does not rise, but still watches.
 #[derive(Debug, Args)]
 #[command(after_help = AFTER)]
 pub(crate) struct Pause {
-    /// At most, then as plan.on_cancel says [default: 30m].
+    /// Longest pause; then plan.on_cancel applies [default: 30m].
     #[arg(long = "for", value_name = "TIME")]
     length: Option<String>,
     #[command(flatten)]

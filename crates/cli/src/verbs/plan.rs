@@ -1,4 +1,4 @@
-//! `bluegreen plan`: what a migration would do, what each step will take, and what would stop it.
+//! `bluegreen plan`: what a migration would do, how long each step takes, and what would stop it.
 
 use std::{process::ExitCode, time::Duration};
 
@@ -32,7 +32,7 @@ use crate::{
     },
 };
 
-/// Say what each step will take, and what would stop it.
+/// Show how long each step takes, and what would stop the migration.
 #[derive(Debug, Args)]
 #[command(after_help = AFTER)]
 pub(crate) struct Plan {
@@ -48,30 +48,30 @@ pub(crate) struct Plan {
     changes: Changes,
     #[command(flatten)]
     print: Print,
-    /// The side that is to serve [default: the idle one].
+    /// The side that is to serve [default: the idle side].
     #[arg(long, value_name = "SIDE")]
     to: Option<String>,
-    /// The result as a line of JSON.
+    /// Print a line of JSON.
     #[arg(long)]
     json: bool,
     /// Exit with 4 if there is something to do.
     #[arg(long)]
     detailed_exitcode: bool,
-    /// Find judge.history_ratio in blue's past.
+    /// Derive judge.history_ratio from blue's past.
     #[arg(long, value_name = "DAYS", num_args = 0..=1, default_missing_value = "7",
           value_parser = clap::value_parser!(u32).range(1..=15), conflicts_with = "detailed_exitcode")]
     calibrate: Option<u32>,
 }
 
 const AFTER: &str = "\
-Reads only. Exit: 0 it may begin; 2 bad arguments; 3 it would be refused.";
+Reads only. Exit: 0 may begin; 2 bad arguments; 3 would be refused.";
 
-/// There is something to do.
+/// The exit code if there is something to do.
 const TO_DO: u8 = 4;
 
-/// What writes the rule too, and must not.
-const INFRASTRUCTURE_CODE: &str = "until a run is over, no apply and no stack update may write the rule's \
-    action and weights, the services' desired counts and revisions, or the least capacity of blue's scaling";
+/// The note on infrastructure code, which must not write the rule during a run.
+const INFRASTRUCTURE_CODE: &str = "during a run, no apply and no stack update may write the rule's action \
+    and weights, the services' desired counts and revisions, or the least capacity of blue's scaling";
 
 pub(crate) fn main(cli: &Plan) -> ExitCode {
     if world::listed(&cli.sim) {
@@ -210,10 +210,14 @@ fn as_data(
     })
 }
 
-/// How far blue's past can be trusted as a control.
+/// Measures how far blue's past can be trusted as a control.
 async fn past(opened: &Opened, target: &Target, days: u32, json: bool) -> Result<u8, u8> {
     let Some(settings) = opened.spec.comparison() else {
-        let problem = Problem::new("--judge limits", "the limits need no past", "leave it out");
+        let problem = Problem::new(
+            "--calibrate",
+            "has no meaning with the judge `limits`, which needs no past",
+            "leave it out",
+        );
         return Err(bad_arguments(&[problem]));
     };
     say_line!("reading {days} days of blue …");
@@ -223,8 +227,8 @@ async fn past(opened: &Opened, target: &Target, days: u32, json: bool) -> Result
     if minutes.iter().all(|side| side.requests == 0) {
         say_line!("error: blue had no request in these {days} days: nothing can be calibrated");
         say_line!(
-            "  hint: check that blue's target group and the region are the ones that serve; else send \
-             requests, synthetic ones count, or judge by the limits alone (--judge limits)"
+            "  hint: check blue's target group and the region; if both are right, send requests (synthetic \
+             requests count), or judge by the limits alone (--judge limits)"
         );
         return Err(UNCHANGED);
     }
@@ -254,10 +258,10 @@ async fn past(opened: &Opened, target: &Target, days: u32, json: bool) -> Result
                     "judge.history_ratio = {ratio}: no alarm, so at most 1% with a confidence of 95%"
                 ),
                 None if found.windows < Calibration::ENOUGH => {
-                    format!("that is too little: {} windows are needed", Calibration::ENOUGH)
+                    format!("not enough windows: {} are needed", Calibration::ENOUGH)
                 }
                 None => {
-                    "blue swings too much to be held against its past: keep the hold-back".to_owned()
+                    "blue varies too much to be compared with its past: keep the hold-back".to_owned()
                 }
             });
             answer(&lines.join("\n"))

@@ -1,4 +1,4 @@
-//! `bluegreen promote`: the run rises without a healthy verdict.
+//! `bluegreen promote`: asks the run to rise without a healthy verdict.
 
 use std::process::ExitCode;
 
@@ -7,11 +7,11 @@ use clap::Args;
 
 use super::ask::{self, AFTER, Asking};
 
-/// Ask the run to rise on your word instead of the gates'.
+/// Ask the run to rise on your decision instead of the gates'.
 #[derive(Debug, Args)]
 #[command(after_help = AFTER)]
 pub(crate) struct Promote {
-    /// To 100 % at once, and not to the next step.
+    /// Go to 100 % at once, not to the next step.
     #[arg(long)]
     full: bool,
     #[command(flatten)]

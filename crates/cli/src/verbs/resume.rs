@@ -30,9 +30,9 @@ pub(crate) struct Resume {
 }
 
 const AFTER: &str = "\
-Plan, gates and sides are those of the run, as its journal has them; the file
-says only where rule and journal are. A holder that lives is not taken over
-without --steal; one that died is, after a minute of silence.
+Plan, gates and sides come from the run's journal; the file says only where the
+rule and the journal are. The lease of a controller that lives is taken only
+with --steal; the lease of a dead controller expires after a minute of silence.
 
 Exit codes: those of `bluegreen migrate`.
 

@@ -1,4 +1,4 @@
-//! `bluegreen rollback`: puts everything back, whatever is under way.
+//! `bluegreen rollback`: puts everything back, even if a run is under way.
 
 use std::process::ExitCode;
 
@@ -35,10 +35,10 @@ pub(crate) struct Rollback {
     sim: Sim,
     #[command(flatten)]
     told: Told,
-    /// What is to serve everything [default: the journal's].
+    /// The side or group to restore [default: by the journal].
     #[arg(long, value_name = "SIDE|GROUP")]
     to: Option<String>,
-    /// Even if that side has no healthy target.
+    /// Restore that side even without a healthy target.
     #[arg(long)]
     force: bool,
     /// Wait for a minute without requests on the other side.
@@ -47,14 +47,15 @@ pub(crate) struct Rollback {
 }
 
 const AFTER: &str = "\
-A controller that works on the rule is asked to restore, and thrown out if it
-does not. Needs neither file nor journal if --to names the side.
+If a controller works on the rule, it is asked to restore; if it does not, this
+command takes its lease. With --rule-arn and --to, no file or journal is needed.
 
 Exit codes: 0 restored, read back; 2 bad arguments; 3 nothing was changed;
-12 another one took over, or changed the rule; 20 not restored, or not known.
+12 another controller took over, or a third party changed the rule;
+20 not restored, or not known: look now.
 
 Examples:
-  bluegreen rollback                       by ./bluegreen.toml and its journal
+  bluegreen rollback                       with ./bluegreen.toml and its journal
   bluegreen rollback chatbot --journal s3://BUCKET/PREFIX
   bluegreen rollback --rule-arn ARN --to chatbot-flask-tg";
 
@@ -80,7 +81,7 @@ async fn run(cli: &Rollback) -> Result<u8, u8> {
         served_before(&mut opened).await?;
     }
     let target = opened.target().await?;
-    say_line!("everything is to go to {}", target.sides.blue.group.name());
+    say_line!("putting everything on {}", target.sides.blue.group.name());
     let controller = Controller::new(&opened, &target, &cli.told, true).await?;
     let order = Order::RollBack {
         force: cli.force,
@@ -90,7 +91,7 @@ async fn run(cli: &Rollback) -> Result<u8, u8> {
     Ok(finished(&opened, &cli.told, ended))
 }
 
-/// Finds the side that served before the newest run. Its groups may be none of the file.
+/// Finds the side that served before the newest run. Its target group may be missing in the file.
 async fn served_before(opened: &mut Opened) -> Result<(), u8> {
     let rule = opened.spec.locate(opened.aws()).await;
     let rule = rule.map_err(|error| match error.kind() {

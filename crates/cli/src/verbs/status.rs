@@ -28,7 +28,7 @@ use crate::{
     },
 };
 
-/// Show where traffic is, and what puts it back. Reads only.
+/// Show where traffic is, and how to put it back. Reads only.
 #[derive(Debug, Args)]
 #[command(after_help = AFTER)]
 pub(crate) struct Status {
@@ -40,13 +40,13 @@ pub(crate) struct Status {
     journal: ReadJournal,
     #[command(flatten)]
     sim: Sim,
-    /// As a line of JSON.
+    /// Print JSON on stdout, instead of text.
     #[arg(long, help_heading = OPTIONS)]
     json: bool,
-    /// Wait for the end of the run; ends with its exit code.
+    /// Wait for the end of the run, and exit with its code.
     #[arg(long, conflicts_with = "all", help_heading = OPTIONS)]
     wait: bool,
-    /// Every divided rule of the journal.
+    /// Show every rule of the journal that is divided or has a controller.
     #[arg(long, help_heading = OPTIONS,
           conflicts_with_all = ["name", "rule_arn", "listener_arn", "sim"])]
     all: bool,
@@ -54,9 +54,9 @@ pub(crate) struct Status {
 
 const AFTER: &str = "\
 Exit codes: 0 shown; 2 bad arguments; 3 AWS could not be read;
-with --wait those of `bluegreen migrate`, 20 too if the controller is silent.";
+with --wait those of `bluegreen migrate`, and 20 if the controller is silent.";
 
-/// How long the journal is waited for.
+/// The longest wait for the journal.
 const JOURNAL_WAITS: Duration = Duration::from_secs(2);
 
 pub(crate) fn main(cli: &Status) -> ExitCode {
@@ -113,7 +113,7 @@ async fn run(cli: &Status) -> Result<u8, u8> {
     }
 }
 
-/// What the journal says of the run, if it is named and answers in time.
+/// The journal's facts about the run, if the journal is named and answers in time.
 #[derive(Default)]
 struct RunOf {
     holder: Option<LeaseState>,

@@ -3,7 +3,7 @@
 use super::{End, Rule, Seen, error_rate};
 
 /// CodeDeploy: 10 % for five minutes, then 100 %, five more minutes of bake; an alarm that fires
-/// when two of three minutes are above a limit, and takes missing data for good.
+/// when two of three minutes are above a limit, and takes missing data as healthy.
 #[derive(Debug)]
 pub(super) struct CodeDeploy {
     most_errors: f64,

@@ -2,7 +2,7 @@
 
 use super::{End, Rule, Seen, error_rate};
 
-/// Flagger: each minute one measurement; so many failed ones in all, no data included, roll back.
+/// Flagger: one measurement each minute, which fails without data. Five failed measurements in all roll back.
 #[derive(Debug)]
 pub(super) struct Flagger {
     least_success: f64,
@@ -42,8 +42,8 @@ impl Rule for Flagger {
     }
 }
 
-/// Argo Rollouts: five measurements a step, at 10 and 50 %, and more failed ones than the limit
-/// abort; five without data in a row abort as well.
+/// Argo Rollouts: five measurements a step, at 10 and 50 %. More failed measurements than the limit
+/// abort, and so do five measurements without data in a row.
 #[derive(Debug)]
 pub(super) struct Argo {
     least_success: f64,

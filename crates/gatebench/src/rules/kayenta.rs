@@ -3,16 +3,16 @@
 use super::{End, Rule, Seen, error_rate};
 use crate::world::Minute;
 
-/// Points of each step. Its documents want 50 and more, which would take an hour a step.
+/// Points of each step. Kayenta's documents want 50 or more, which would take an hour a step.
 const POINTS: usize = 10;
 /// Two-sided 98 %.
 const Z: f64 = 2.326_347_874_040_840_8;
 /// A shift counts above this fraction of itself.
 const TOLERANCE: f64 = 0.25;
 
-/// NetflixACAJudge: one look at the end of each of two steps; a metric is high where the lower
-/// bound of the Mann-Whitney interval of the shift is above a quarter of its estimate. Any high
-/// metric of two, or no data, fails the score.
+/// NetflixACAJudge: one look at the end of each of two steps. A metric is high if the lower bound of
+/// the Mann-Whitney interval of the shift is above a quarter of the shift's estimate. If one of two
+/// metrics is high, or there is no data, the score fails.
 #[derive(Debug)]
 pub(super) struct Kayenta {
     share: f64,

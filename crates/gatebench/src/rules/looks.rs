@@ -1,4 +1,4 @@
-//! Rules of a single look, or of one too many.
+//! Rules that look only once, or at every minute.
 
 use super::{End, Rule, Seen};
 use crate::world::real;
@@ -27,7 +27,7 @@ impl Rule for Guide {
         let known: Vec<f64> = means.into_iter().filter(|mean| !mean.is_nan()).collect();
         #[expect(clippy::cast_precision_loss, reason = "five minutes")]
         let mean = known.iter().sum::<f64>() / known.len().max(1) as f64;
-        // Without data both are zero, and pass.
+        // As in the guide: without data both figures are zero, and the step passes.
         if (requests > 0 && real(errors) / real(requests) > 0.05) || mean > 3_000.0 {
             return Some(End::Stopped);
         }

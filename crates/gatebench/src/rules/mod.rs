@@ -1,4 +1,4 @@
-//! The rules that are compared, each as its documents or its source say.
+//! The rules that are compared, each as its documents or its source describe it.
 
 mod alarms;
 mod counted;
@@ -17,29 +17,29 @@ pub(crate) use self::sequential::{Steps, sequential, with_settings};
 pub(crate) enum End {
     /// Green has everything and keeps it.
     Promoted,
-    /// Rolled back, since green was judged to be worse.
+    /// Rolled back, since green was judged worse.
     Stopped,
-    /// Rolled back, since nothing could be judged in time.
+    /// Rolled back, since no verdict came in time.
     Inconclusive,
 }
 
-/// What a rule sees at the start of minute `now`: everything up to and with minute `newest`.
+/// The data of a rule at the start of minute `now`: everything up to and including minute `newest`.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Seen<'a> {
     pub(crate) now: usize,
     pub(crate) newest: Option<usize>,
     pub(crate) minutes: &'a [Minute],
-    /// Blue before the migration, newest first.
+    /// Blue's minutes before the migration, newest first.
     pub(crate) past: &'a [Side],
 }
 
 impl<'a> Seen<'a> {
-    /// The newest minute that was published.
+    /// Returns the newest published minute.
     pub(crate) fn newest(&self) -> Option<&'a Minute> {
         self.minutes.get(self.newest?)
     }
 
-    /// The published minutes from one on.
+    /// Returns the published minutes from minute `first` on.
     pub(crate) fn from(&self, first: usize) -> &'a [Minute] {
         let end = self.newest.map_or(0, |newest| newest + 1);
         self.minutes.get(first..end).unwrap_or_default()
@@ -48,17 +48,17 @@ impl<'a> Seen<'a> {
 
 /// A rule that decides at the start of each minute.
 pub(crate) trait Rule {
-    /// Decides; `None` goes on.
+    /// Decides; `None` continues the migration.
     fn decide(&mut self, seen: Seen<'_>) -> Option<End>;
 
-    /// Green's share from now on.
+    /// Returns green's share from now on.
     fn share(&self) -> f64;
 }
 
-/// A rule by its name, and how to begin with it.
+/// A rule with its name, and a function that makes it.
 pub(crate) struct Named {
     pub(crate) name: &'static str,
-    /// Where the rule comes from.
+    /// The source of the rule.
     pub(crate) source: &'static str,
     pub(crate) needs: Needs,
     pub(crate) begin: Box<dyn Fn() -> Box<dyn Rule> + Send + Sync>,
@@ -72,9 +72,9 @@ impl std::fmt::Debug for Named {
     }
 }
 
-/// Every rule, set up for a service of this error rate and traffic.
+/// Returns every rule, set up for a service with this error rate and traffic.
 pub(crate) fn all(base: f64, rate: f64) -> Vec<Named> {
-    // What an operator would write who knows the service: three times its usual rate.
+    // The limit that an operator who knows the service would set: three times its usual error rate.
     let tuned = 1.0 - (3.0 * base).max(0.01);
     let latency = Needs {
         latency: true,
@@ -150,7 +150,7 @@ pub(crate) fn all(base: f64, rate: f64) -> Vec<Named> {
     ]
 }
 
-/// The fraction of a side's requests that failed.
+/// Returns the fraction of a side's requests that failed.
 fn error_rate(side: &Side) -> f64 {
     real(side.errors) / real(side.requests.max(1))
 }

@@ -8,12 +8,12 @@ use bluegreen::health::{
 use super::{End, Named, Rule, Seen};
 use crate::world::{Needs, Side};
 
-/// Which steps it takes.
+/// The steps of the rule.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Steps {
-    /// 10, 50, 100 %: the last against blue's past.
+    /// 10, 50, 100 %: the last step is compared with blue's past.
     Plain,
-    /// 10, 50, 90 %, then 100: the last with a tenth on blue as a live control.
+    /// 10, 50, 90 %, then 100: in the last step a tenth stays on blue as a live control.
     HoldBack,
     /// The same after a probe of 1 %.
     Probe,

@@ -18,14 +18,14 @@ use crate::{
     migration::{args::Told, open::Opened},
 };
 
-/// The split should go back.
+/// The exit code for the advice to put everything back.
 const ROLL_BACK: u8 = 10;
 
-/// What the gates say of the split as it is.
+/// The gates' advice on the split as it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 enum Advice {
-    /// Every gate is healthy, for at least the bake of the step.
+    /// Every gate is healthy, and the bake of the step is over.
     Rise,
     RollBack,
     /// The deadline of the step is over.
@@ -59,7 +59,7 @@ pub(super) async fn run(opened: &Opened, told: &Told) -> Result<u8, u8> {
     loop {
         let looked = watcher.look(&shared).await;
         if let Err(error) = &looked {
-            say_line!("could not read: {}", Failure::from(error));
+            say_line!("warning: could not read: {}", Failure::from(error));
             if shared.view().looks == 0 {
                 return Err(UNCHANGED);
             }
@@ -100,7 +100,7 @@ fn advice(opened: &Opened, shared: &Shared, watched: Duration) -> Advice {
     })
 }
 
-/// The step whose share green has, or has passed, in percent.
+/// Returns the last step whose share, in percent, green has reached.
 fn step_of(plan: &MigrationPlan, share: Option<f64>) -> Option<&Step> {
     let passed = |step: &&Step| step.green.as_fraction() * 100.0 <= share.unwrap_or_default() + 0.5;
     let steps = plan.steps();

@@ -1,4 +1,4 @@
-//! `bluegreen status --all`: every rule of the journal that needs an eye.
+//! `bluegreen status --all`: every rule of the journal that needs attention.
 
 use std::{path::Path, time::Duration};
 
@@ -22,7 +22,7 @@ use crate::{
     },
 };
 
-/// How long a rule is waited for.
+/// The longest wait for a rule.
 const RULE_WAITS: Duration = Duration::from_secs(10);
 
 /// Lists the rules whose traffic is divided, or that a controller holds.
@@ -37,7 +37,7 @@ pub(super) async fn run(
         of_file(&spec, &mut place);
     }
     let Some(at) = place.journal.as_deref() else {
-        let hint = "s3://BUCKET/PREFIX or a folder, or a file that names it";
+        let hint = "give s3://BUCKET/PREFIX or a folder, or a file that names the journal";
         let problem = bluegreen::problem::Problem::new("--journal", "is needed", hint);
         return Err(bad_arguments(&[problem]));
     };
@@ -73,7 +73,9 @@ pub(super) async fn run(
             .as_ref()
             .filter(|standing| standing.holder.is_some());
         let split = match &origin {
-            None => Err("begun by an older version: its rule is not known".to_owned()),
+            None => {
+                Err("the run was begun by an older version, so its rule is not known".to_owned())
+            }
             Some(origin) => {
                 let aws = match &world {
                     Some(world) => world.aws().clone(),
@@ -131,7 +133,7 @@ pub(super) async fn run(
         }
     }
     if !json {
-        say_line!("{seen} of {rules} rules in {store} need an eye");
+        say_line!("{seen} of {rules} rules in {store} need attention");
     }
     Ok(if is_known { 0 } else { UNCHANGED })
 }

@@ -1,4 +1,4 @@
-//! `bluegreen status --wait`: follows a run of another process to its end, by its journal.
+//! `bluegreen status --wait`: follows the run of another process in its journal, to its end.
 
 use std::time::Duration;
 
@@ -19,9 +19,9 @@ use crate::{
 
 /// How often the journal is read.
 const EVERY: Duration = Duration::from_secs(2);
-/// Everything is back.
+/// The exit code of a run that put everything back.
 const ROLLED_BACK: u8 = 10;
-/// The controller is silent, and has not said where traffic is.
+/// The exit code if the controller is silent, so the end of the run is not known.
 const NOT_KNOWN: u8 = 20;
 
 /// Waits for the end of the newest run, and returns its exit code.
@@ -97,8 +97,8 @@ pub(super) async fn run(opened: &Opened, json: bool) -> Result<u8, u8> {
 /// The exit code of an end.
 fn ended(event: &Event<MigrationEvent>) -> Option<(u8, String)> {
     match &event.kind {
-        // A rollback that was asked for ends its own run with 0; who waits for a migration is told that it
-        // was rolled back.
+        // The run of a `rollback` ends with 0; a caller that waits for the migration must learn that it was
+        // rolled back.
         MigrationEvent::Ended { outcome, exit_code } => {
             let is_back = matches!(outcome, MigrationOutcome::RolledBack { .. });
             let code = if is_back {
