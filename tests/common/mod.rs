@@ -7,6 +7,7 @@ pub(crate) mod cases;
 pub(crate) mod durable;
 pub(crate) mod lag;
 pub(crate) mod limit;
+pub(crate) mod moments;
 pub(crate) mod release;
 pub(crate) mod requests;
 

@@ -31,7 +31,7 @@ use crate::{
 /// The number of kills: `BLUEGREEN_KILLS`, or as many as fit into CI.
 fn kills() -> usize {
     let given = std::env::var("BLUEGREEN_KILLS").ok();
-    given.and_then(|text| text.parse().ok()).unwrap_or(60)
+    given.and_then(|text| text.parse().ok()).unwrap_or(24)
 }
 
 /// How many runs are alive at once: they mostly wait. A run that has moved traffic asks once a second, and

@@ -211,7 +211,7 @@ async fn p06_a_holder_that_is_cut_off_from_its_store_raises_nothing_more() {
 /// The number of moments: `BLUEGREEN_SEIZURES`, or as many as fit into CI.
 fn seizures() -> usize {
     let given = std::env::var("BLUEGREEN_SEIZURES").ok();
-    given.and_then(|text| text.parse().ok()).unwrap_or(20)
+    given.and_then(|text| text.parse().ok()).unwrap_or(8)
 }
 
 /// How many run at once: they mostly wait.

@@ -38,13 +38,14 @@ async fn try_to_run(durable: &Durable, name: &str) -> Result<MigrationOutcome, E
     Ok(migration.run().await.expect("a known end"))
 }
 
-/// Every order of the first turns of two controllers that start at once: long enough that the
-/// later one is refused in all of them.
+/// Orders of the first turns of two controllers that start at once: long enough that the later one is
+/// refused in all of them. Each third order; all of them with `BLUEGREEN_FAULTS=all`.
 #[test]
 fn p06_in_every_order_of_their_calls_one_of_two_gets_the_rule() {
     /// To take the lease, each of the two needs four operations at most.
     const TURNS: u32 = 10;
-    let ends = each(0..1_u32 << TURNS, async |order| {
+    let step = if everything() { 1 } else { 3 };
+    let ends = each((0..1_u32 << TURNS).step_by(step), async |order| {
         let durable = durable();
         durable.storage.give_way();
         let mut ann = pin!(try_to_run(&durable, "ann"));
@@ -88,9 +89,9 @@ fn p06_in_every_order_of_their_calls_one_of_two_gets_the_rule() {
         assert_eq!(durable.simulation.changes().len(), 4, "order {order:b}");
         is_first
     });
-    let first = ends.into_iter().filter(|is_first| *is_first).count();
-    println!("{} orders of two controllers' first calls", 1 << TURNS);
-    assert!(first > 0 && first < 1 << TURNS, "{first}");
+    let (orders, first) = (ends.len(), ends.into_iter().filter(|first| *first).count());
+    println!("{orders} orders of two controllers' first calls");
+    assert!(first > 0 && first < orders, "{first}");
 }
 
 /// One holder sleeps at a call, longer than its lease. Meanwhile another controller takes over and

@@ -21,6 +21,7 @@ use crate::{
         cases::each,
         durable::{Durable, killed},
         lag::{Lagging, lags},
+        moments::Moments,
         short_plan,
     },
     everything,
@@ -108,12 +109,17 @@ fn p05_p09_killed_at_every_call_and_resumed_a_run_ends_where_it_should() {
     let points = each(WORLDS, async |world| {
         let mut points = 0;
         let (calls, _) = whole(world).await;
+        let mut moments = Moments::default();
         for n in 1..=calls {
             for moment in MOMENTS {
+                if !moments.differs(moment) {
+                    continue;
+                }
                 let durable = Durable::new((world.simulation)(), plan());
                 let mut stop = durable.simulation.stop_at(Call::any().nth(n), moment);
                 let run = durable.migrate("ann", (world.hand)());
                 let died = killed(run, stop.reached()).await.is_none();
+                moments.killed(&durable.simulation, moment);
                 resumed(world, durable, died, &format!("call {n}, {moment:?}")).await;
                 points += 1;
             }
@@ -122,7 +128,7 @@ fn p05_p09_killed_at_every_call_and_resumed_a_run_ends_where_it_should() {
     });
     let points: u64 = points.into_iter().sum();
     println!("{points} crash points at calls to AWS");
-    assert!(points > 300, "{points}");
+    assert!(points > 200, "{points}");
 }
 
 #[test]
