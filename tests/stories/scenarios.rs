@@ -84,21 +84,21 @@ async fn tells_the_story_of_a_rollback() {
         .map(ToString::to_string)
         .collect();
     expect![[r#"
-        00:00 green gets 10%, 50%, 100% under targets, metrics
-        00:00 preflight passed: blue 100% / green 0% (weights 100:0); blue 4 of 4 healthy, green 4 of 4 healthy
+        +0m00s green gets 10%, 50%, 100% under targets, metrics
+        +0m00s preflight passed: blue 100% / green 0% (weights 100:0); blue 4 of 4 healthy, green 4 of 4 healthy
               note: the balancer takes about 90 s to notice a dead target of blue (target group chatbot-flask-tg, interval 30 s × 3)
               note: the balancer takes about 90 s to notice a dead target of green (target group chatbot-fastapi-tg, interval 30 s × 3)
-        00:03 shifting from blue 100% / green 0% (weights 100:0) to blue 90% / green 10%
-        00:03 read back: blue 90% / green 10% (weights 90:10)
-        10:03 step 1 passed
-        10:03 shifting from blue 90% / green 10% (weights 90:10) to blue 50% / green 50%
-        10:03 read back: blue 50% / green 50% (weights 50:50)
-        13:03 rolling back, gate `metrics`: limits: errors: green's error rate is above 5.00%: 296 of the last 535 requests
-        13:03 shifting from blue 50% / green 50% (weights 50:50) to blue 100% / green 0%
-        13:03 read back: blue 100% / green 0% (weights 100:0)
-        13:06 restored, read back: blue 100% / green 0% (weights 100:0)
-        17:03 confirmed: no request on green from 2026-01-05T09:14:00Z to 2026-01-05T09:15:00Z
-        17:03 rolled back: blue serves everything, read back and confirmed by a minute without requests on green
+        +0m03s shifting from blue 100% / green 0% (weights 100:0) to blue 90% / green 10%
+        +0m03s read back: blue 90% / green 10% (weights 90:10)
+        +10m03s step 1 passed
+        +10m03s shifting from blue 90% / green 10% (weights 90:10) to blue 50% / green 50%
+        +10m03s read back: blue 50% / green 50% (weights 50:50)
+        +13m03s rolling back, gate `metrics`: limits: errors: green's error rate is above 5.00%: 296 of the last 535 requests
+        +13m03s shifting from blue 50% / green 50% (weights 50:50) to blue 100% / green 0%
+        +13m03s read back: blue 100% / green 0% (weights 100:0)
+        +13m06s restored, read back: blue 100% / green 0% (weights 100:0)
+        +17m03s confirmed: no request on green from 2026-01-05T09:14:00Z to 2026-01-05T09:15:00Z
+        +17m03s rolled back: blue serves everything, read back and confirmed by a minute without requests on green
           why: gate `metrics`: limits: errors: green's error rate is above 5.00%: 296 of the last 535 requests"#]].assert_eq(&story.join("\n"));
 }
 

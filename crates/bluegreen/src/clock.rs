@@ -238,6 +238,25 @@ pub(crate) fn between(earlier: Timestamp, at: Timestamp) -> Duration {
     Duration::try_from(at.duration_since(earlier)).unwrap_or_default()
 }
 
+/// Returns a time since the start of a run, for people: `+9m03s`, or `+1h02m03s`.
+///
+/// ```
+/// use std::time::Duration;
+/// use bluegreen::clock::elapsed;
+///
+/// assert_eq!(elapsed(Duration::from_millis(543_900)), "+9m03s");
+/// assert_eq!(elapsed(Duration::from_secs(3_600)), "+1h00m00s");
+/// ```
+#[must_use]
+pub fn elapsed(since_start: Duration) -> String {
+    let seconds = since_start.as_secs();
+    let (hours, minutes, seconds) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
+    match hours {
+        0 => format!("+{minutes}m{seconds:02}s"),
+        _ => format!("+{hours}h{minutes:02}m{seconds:02}s"),
+    }
+}
+
 /// A span of time for people: `1m 30s`.
 pub(crate) fn span(duration: Duration) -> String {
     let printer = jiff::fmt::friendly::SpanPrinter::new();

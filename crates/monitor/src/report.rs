@@ -156,7 +156,7 @@ impl<'a> Report<'a> {
     }
 }
 
-/// Returns seconds as a clock shows them: `12:05`, or `1:02:05`.
+/// Returns a time or a span of time: `12m05s`, or `1h02m05s`.
 #[must_use]
 pub fn clock(seconds: f64) -> String {
     #[expect(
@@ -167,9 +167,9 @@ pub fn clock(seconds: f64) -> String {
     let whole = seconds.max(0.0) as u64;
     let (hours, minutes, seconds) = (whole / 3600, whole / 60 % 60, whole % 60);
     if hours > 0 {
-        format!("{hours}:{minutes:02}:{seconds:02}")
+        format!("{hours}h{minutes:02}m{seconds:02}s")
     } else {
-        format!("{minutes:02}:{seconds:02}")
+        format!("{minutes}m{seconds:02}s")
     }
 }
 

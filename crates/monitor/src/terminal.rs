@@ -166,7 +166,7 @@ fn header(frame: &mut Frame<'_>, area: Rect, view: &View, theme: Theme) {
             format!("{} ", view.stage.text()),
             theme.level(view.stage.level()).add_modifier(Modifier::BOLD),
         ),
-        Span::raw(format!("{}  {}", clock(view.elapsed), view.doing)),
+        Span::raw(format!("+{}  {}", clock(view.elapsed), view.doing)),
     ];
     if let (Some(now), Some(deadline)) = (view.now, view.deadline)
         && !view.is_over()
@@ -393,7 +393,7 @@ fn chart(frame: &mut Frame<'_>, area: Rect, view: &View, theme: Theme, shown: &S
         .x_axis(
             Axis::default()
                 .bounds([0.0, end])
-                .labels(["00:00".to_owned(), clock(end)]),
+                .labels([clock(0.0), clock(end)]),
         )
         .y_axis(
             Axis::default()
@@ -446,7 +446,7 @@ fn events(frame: &mut Frame<'_>, area: Rect, view: &View, theme: Theme) {
     lines.extend(newest.take(usize::from(area.height)).map(|line| {
         let first = line.text.lines().next().unwrap_or_default();
         Line::from(vec![
-            Span::raw(format!("{}  ", clock(line.elapsed))),
+            Span::raw(format!("{:>9}  ", format!("+{}", clock(line.elapsed)))),
             Span::styled(first.to_owned(), theme.level(line.level)),
         ])
     }));

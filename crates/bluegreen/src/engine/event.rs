@@ -5,6 +5,8 @@ use std::{fmt, time::Duration};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::clock::elapsed;
+
 /// The name of one run, the same in all its events and records.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
@@ -57,7 +59,6 @@ pub struct Event<K> {
 
 impl<K: fmt::Display> fmt::Display for Event<K> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let seconds = self.elapsed.as_secs();
-        write!(f, "{:02}:{:02} {}", seconds / 60, seconds % 60, self.kind)
+        write!(f, "{} {}", elapsed(self.elapsed), self.kind)
     }
 }

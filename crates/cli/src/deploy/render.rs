@@ -2,6 +2,7 @@
 
 use bluegreen::{
     DeploymentError,
+    clock::elapsed,
     deployment::{DeploymentEvent, DeploymentOutcome},
     engine::Event,
 };
@@ -37,8 +38,7 @@ pub(crate) fn show(event: &Event<DeploymentEvent>) {
         DeploymentEvent::Ended { .. } | DeploymentEvent::Unresolved { .. } => return,
         _ => Look::Plain,
     };
-    let seconds = event.elapsed.as_secs();
-    let time = format!("{:02}:{:02}", seconds / 60, seconds % 60);
+    let time = format!("{:>7}", elapsed(event.elapsed));
     say_line!("{DIM}{time}{DIM:#}  {style}{}{style:#}", event.kind);
     if let DeploymentEvent::Registered { registration } = &event.kind {
         diff(&registration.diff);
@@ -53,7 +53,7 @@ pub(crate) fn diff(lines: &[String]) {
             Some(b'-') => BAD,
             _ => DIM,
         };
-        say_line!("       {style}{line}{style:#}");
+        say_line!("         {style}{line}{style:#}");
     }
 }
 

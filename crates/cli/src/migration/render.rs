@@ -4,6 +4,7 @@ use std::{collections::BTreeMap, fmt::Write as _, time::Duration};
 
 use bluegreen::{
     MigrationError, MigrationOutcome, MigrationPlan, Verdict,
+    clock::elapsed,
     engine::{Event, Request},
     health::{Phase, SeenSide, SeenTraffic},
     migration::{GateStanding, MigrationEvent},
@@ -71,10 +72,9 @@ impl Progress {
         let Some(text) = self.text(event) else {
             return;
         };
-        let seconds = event.elapsed.as_secs();
-        let mut time = format!("{:02}:{:02}", seconds / 60, seconds % 60);
+        let mut time = format!("{:>7}", elapsed(event.elapsed));
         for part in text.lines() {
-            let line = format!("{time:<5}  {part}");
+            let line = format!("{time:<7}  {part}");
             for (index, line) in wrapped(&line, COLUMNS, INDENT).iter().enumerate() {
                 match index == 0 && !time.is_empty() {
                     true => say_line!("{DIM}{time}{DIM:#}{}", &line[time.len()..]),
@@ -214,7 +214,7 @@ impl Progress {
 /// The longest line that can be read on any terminal and in any log.
 pub(crate) const COLUMNS: usize = 80;
 /// The indent of a continued line: below the text after the time.
-const INDENT: usize = 7;
+const INDENT: usize = 9;
 
 /// Wraps a text into lines of at most `columns`, all but the first indented. A longer word stays whole.
 pub(crate) fn wrapped(text: &str, columns: usize, indent: usize) -> Vec<String> {
@@ -408,11 +408,11 @@ mod tests {
 
     #[test]
     fn a_long_line_continues_below_its_words_and_loses_none() {
-        let text = "08:03  green 10.0% (seen 9.1%)  blue 550 req 0.18% err 141 ms, green 55 req 0.00% err 111 ms";
+        let text = " +8m03s  green 10.0% (seen 9.1%)  blue 550 req 0.18% err 141 ms, green 55 req 0.00% err 111 ms";
         let lines = wrapped(text, COLUMNS, INDENT);
         assert_eq!(lines.len(), 2);
         assert!(lines.iter().all(|line| line.len() <= COLUMNS), "{lines:?}");
-        assert!(lines[1].starts_with("       ") && !lines[1].starts_with("        "));
+        assert!(lines[1].starts_with("         ") && !lines[1].starts_with("          "));
         let words =
             |text: &str| -> Vec<String> { text.split_whitespace().map(str::to_owned).collect() };
         assert_eq!(words(&lines.join(" ")), words(text));
