@@ -8,6 +8,7 @@ use crate::{
     },
     error::{Error, ErrorKind, Result},
     problem::Problem,
+    store::JournalStore,
     traffic::Sides,
 };
 
@@ -106,6 +107,43 @@ impl MigrationSpec {
         let rule = self.traffic.rules.first();
         let of_rule = || Some(rule?.as_alb().listener().region().to_owned());
         self.region.as_ref().map(Name::to_string).or_else(of_rule)
+    }
+
+    /// The AWS handle that the environment gives, in the [region of all](Self::region_of_all), and the journals
+    /// at the place that the specification names: what [`start`](Self::start) takes.
+    ///
+    /// # Errors
+    ///
+    /// `Invalid` if it names no journal; else as [`Place::open`](super::JournalPlace::open).
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping it leaves nothing behind.
+    ///
+    /// # Examples
+    ///
+    /// ```no_run
+    /// # async fn migrate() -> Result<(), Box<dyn std::error::Error>> {
+    /// use bluegreen::spec::MigrationSpec;
+    ///
+    /// let spec = MigrationSpec::from_toml(&std::fs::read_to_string("bluegreen.toml")?)?;
+    /// let (aws, store) = spec.open().await?;
+    /// let outcome = spec.start(&aws, &store, "ann").await?.run().await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub async fn open(&self) -> Result<(Aws, JournalStore)> {
+        let Some(place) = &self.journal else {
+            let message = "open the journal: the specification names none";
+            return Err(Error::new(ErrorKind::Invalid, message)
+                .with_hint("give it `journal`, such as \"s3://BUCKET/PREFIX\""));
+        };
+        let aws = match self.region_of_all() {
+            Some(region) => Aws::from_env_in(region).await,
+            None => Aws::from_env().await,
+        };
+        let store = place.open(&aws)?;
+        Ok((aws, store))
     }
 
     /// The rule's ARN, by which its journal is found. One read of the load balancer.
