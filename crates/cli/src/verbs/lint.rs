@@ -169,7 +169,7 @@ pub(crate) fn told(path: &Path, error: &SpecError, json: bool) -> u8 {
     if !json {
         let s = if problems.len() == 1 { "" } else { "s" };
         say_line!("{shown}: {} problem{s}, nothing was called", problems.len());
-        say_line!("what depends on other fields is checked once these are mended");
+        say_line!("what depends on a field that cannot be read is checked once it is mended");
     }
     BAD_ARGUMENTS
 }
