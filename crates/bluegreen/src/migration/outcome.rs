@@ -544,6 +544,9 @@ impl fmt::Display for Unresolved {
         }
         if let Some(failure) = &self.failure {
             write!(f, "\n  last failure: {failure}")?;
+            if let Some(hint) = &failure.hint {
+                write!(f, "\n  hint: {hint}")?;
+            }
         }
         write!(f, "\n  last read: {}", self.report.where_traffic_is())?;
         if let Some(at) = self.report.traffic_read_at {
