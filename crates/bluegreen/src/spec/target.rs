@@ -6,7 +6,7 @@ use crate::{
         Aws,
         alb::{AlbRule, RuleArn, RuleWeights, TargetGroupArn},
     },
-    error::{Error, ErrorKind, Result},
+    error::{Error, ErrorKind, Failure, Result},
     problem::Problem,
     store::JournalStore,
     traffic::Sides,
@@ -163,21 +163,32 @@ impl MigrationSpec {
     }
 
     /// What is wrong if the credentials are of another account than the specification's, as STS says. `None`
-    /// if it is the same, if the specification names none, or if STS does not say it in time.
+    /// if it is the same, or if the specification names none.
+    ///
+    /// # Errors
+    ///
+    /// If STS does not say it within 5 s: whose credentials these are is not known then.
     ///
     /// # Cancel safety
     ///
     /// Only reads.
-    pub async fn of_another_account(&self, aws: &Aws) -> Option<Problem> {
-        let wanted = self.account.as_ref()?.to_string();
-        let caller = aws.caller().await.ok()?;
-        let found = caller.split(':').nth(4)?;
-        if found.is_empty() || found == wanted {
-            return None;
+    pub async fn of_another_account(&self, aws: &Aws) -> Result<Option<Problem>> {
+        let Some(wanted) = self.account.as_ref().filter(|_| !aws.is_simulated()) else {
+            return Ok(None);
+        };
+        let caller = aws.caller().await.map_err(|error| {
+            let failure = Failure::from(&error);
+            let message = format!("tell whether this is account {wanted}: {}", failure.message);
+            let hint = "let STS be reached, or leave `account` out of the file";
+            Error::new(error.kind(), message).with_hint(hint)
+        })?;
+        let found = caller.split(':').nth(4).unwrap_or_default();
+        if found == wanted.as_str() {
+            return Ok(None);
         }
         let message = format!("is {wanted}, and the credentials are of account {found}: {caller}");
         let hint = "use the credentials of that account, such as AWS_PROFILE";
-        Some(Problem::new("account", message, hint))
+        Ok(Some(Problem::new("account", message, hint)))
     }
 
     pub(super) async fn weights(&self, rule: &AlbRule, aws: &Aws) -> Result<RuleWeights> {
