@@ -180,7 +180,7 @@ mod tests {
         (url, asked)
     }
 
-    /// S3 may cut a list wherever it likes: pages are read until there are enough names, and no further.
+    /// S3 may cut a list into pages of any length: they are read until there are enough names, and no further.
     #[tokio::test]
     async fn a_list_that_is_cut_in_pages_is_read_as_far_as_it_is_wanted() {
         for (most, names, pages) in [(1_000, THERE, 3), (5, 5, 2), (PAGE, PAGE, 1)] {
