@@ -5,23 +5,23 @@
 //! ```
 //!
 //! A server on loopback has `GET /`, `POST /pause`, `POST /continue` and `POST /abort`. The example asks it by
-//! itself, as a person with `curl` would, and ends. The migration is simulated and has a paused clock, and a
-//! runtime with one must not wait for sockets: so it runs on a thread of its own, and the handle reaches it
-//! from here. Prints each request with its answer, and at the end where traffic is. It is aborted, so blue has
-//! everything: that ends with 0, anything else with 1.
+//! itself, as a person with `curl` would, and ends. The router is two numbers in memory, and time is real, so
+//! it takes some seconds. Prints each request with its answer, and at the end where traffic is. It is
+//! aborted, so blue has everything: that ends with 0, anything else with 1.
 
 #![expect(clippy::print_stdout, reason = "an example prints")]
 
-use std::{error::Error, process::ExitCode, sync::mpsc, thread};
+use std::{error::Error, process::ExitCode};
 
-use axum::{Router, extract::State, routing};
+use axum::extract::{Path, State};
+use axum::{Router, http::StatusCode, routing};
 use bluegreen::{
-    MigrationOutcome,
-    aws::sim::Scenario,
+    Migration, Verdict,
     check::{HttpClient, HttpRequest, ReqwestClient},
-    engine::{Answer, ControlHandle},
+    engine::ControlHandle,
+    gate_fn,
     migration::MigrationState,
-    store::JournalStore,
+    mock::MemorySplitter,
 };
 use tokio::sync::watch;
 
@@ -32,103 +32,65 @@ struct Running {
     state: watch::Receiver<MigrationState>,
 }
 
-type Ended = Result<MigrationOutcome, Box<dyn Error + Send + Sync>>;
-
-/// Runs on this thread to its end; gives the handle away as soon as there is one.
-#[tokio::main(flavor = "current_thread")]
-async fn migrate(started: mpsc::Sender<Running>) -> Ended {
-    let simulation = Scenario::Healthy.simulation(7);
-    simulation.start_paused();
-    let _pacer = simulation.pace(120.0);
-    let store = JournalStore::memory();
-    let run = simulation
-        .spec()
-        .start(&simulation.aws(), &store, "ann")
-        .await?;
-    let handle = run.handle();
-    let run = run.with(|mut migration| {
-        let state = migration.watch();
-        let _ = started.send(Running { handle, state });
-        migration
-    });
-    Ok(run.run().await?)
-}
-
 async fn status(State(running): State<Running>) -> String {
-    let state = running.state.borrow().clone();
-    let paused = if state.paused_until.is_some() {
-        ", paused"
-    } else {
-        ""
-    };
-    match state.traffic {
+    let state = running.state.borrow();
+    let paused = state.paused_until.map_or("", |_| ", paused");
+    match &state.traffic {
         Some(traffic) => format!("{:.0}% on green{paused}", traffic.green_share() * 100.0),
         None => "not read yet".to_owned(),
     }
 }
 
-/// What came of a control, once the run has taken it.
-async fn answered(answer: Answer) -> String {
-    format!("{:?}", answer.await)
-}
-
-async fn pause(State(running): State<Running>) -> String {
-    answered(running.handle.pause("the web")).await
-}
-
-async fn go_on(State(running): State<Running>) -> String {
-    answered(running.handle.continue_run("the web")).await
-}
-
-async fn abort(State(running): State<Running>) -> String {
-    answered(running.handle.abort("the web")).await
+/// Hands a control to the run, and answers once the run has taken it.
+async fn control(
+    Path(control): Path<String>,
+    State(Running { handle, .. }): State<Running>,
+) -> Result<String, StatusCode> {
+    let answer = match control.as_str() {
+        "pause" => handle.pause("the web"),
+        "continue" => handle.continue_run("the web"),
+        "abort" => handle.abort("the web"),
+        _ => return Err(StatusCode::NOT_FOUND),
+    };
+    Ok(format!("{:?}", answer.await))
 }
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<ExitCode, Box<dyn Error>> {
-    let (sender, started) = mpsc::channel();
-    let migration = thread::spawn(|| migrate(sender));
-    let mut running = started.recv()?;
+    let fine = gate_fn("fine", |_look| async {
+        Ok(Verdict::healthy("all is well"))
+    });
+    let mut migration = Migration::for_tests(MemorySplitter::new()).gate("fine", fine);
+    let (handle, state) = (migration.handle(), migration.watch());
+    let mut running = Running { handle, state };
     let router = Router::new()
         .route("/", routing::get(status))
-        .route("/pause", routing::post(pause))
-        .route("/continue", routing::post(go_on))
-        .route("/abort", routing::post(abort))
+        .route("/{control}", routing::post(control))
         .with_state(running.clone());
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
     let url = format!("http://{}", listener.local_addr()?);
     tokio::spawn(async move { axum::serve(listener, router).await });
+    let migration = tokio::spawn(migration.run());
 
-    let has_traffic = |state: &MigrationState| {
-        state
-            .traffic
-            .as_ref()
-            .is_some_and(|traffic| !traffic.is_all_blue())
+    let is_divided = |state: &MigrationState| {
+        let traffic = state.traffic.as_ref();
+        traffic.is_some_and(|traffic| !traffic.is_all_blue())
     };
-    running.state.wait_for(has_traffic).await?;
+    running.state.wait_for(is_divided).await?;
     let client = ReqwestClient::new()?;
-    for (method, path) in [
-        ("GET", "/"),
-        ("POST", "/pause"),
-        ("GET", "/"),
-        ("POST", "/continue"),
-        ("POST", "/abort"),
+    for asked in [
+        "GET /",
+        "POST /pause",
+        "GET /",
+        "POST /continue",
+        "POST /abort",
     ] {
-        let answer = client
-            .send(&HttpRequest::new(method, format!("{url}{path}")))
-            .await?;
-        println!(
-            "{method:<5}{path:<10} {}",
-            String::from_utf8_lossy(&answer.body)
-        );
+        let (method, path) = asked.split_once(' ').unwrap_or((asked, "/"));
+        let request = HttpRequest::new(method, format!("{url}{path}"));
+        let answer = client.send(&request).await?;
+        println!("{asked:<15} {}", String::from_utf8_lossy(&answer.body));
     }
-    let outcome = migration
-        .join()
-        .map_err(|_| "the migration's thread died")?;
-    let outcome = outcome.map_err(|error| error.to_string())?;
-    println!("the run ended with {}", outcome.exit_code());
-    if let Some(traffic) = &outcome.report().traffic {
-        println!("traffic: {traffic}");
-    }
-    Ok(u8::from(outcome.exit_code() != 11).into())
+    let outcome = migration.await??;
+    println!("{outcome}");
+    Ok(u8::from(outcome.exit_code() != 11 && outcome.exit_code() != 0).into())
 }

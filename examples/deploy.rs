@@ -26,8 +26,7 @@ use bluegreen::{
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<ExitCode, Box<dyn Error>> {
     let simulation = ReleaseScenario::Healthy.simulation(7);
-    simulation.start_paused();
-    let _pacer = simulation.pace(20.0);
+    let _pacer = simulation.start_paced(20.0);
     let aws = simulation.aws();
 
     // A source with a Dockerfile; its tag says which commit it is.
@@ -37,65 +36,37 @@ async fn main() -> Result<ExitCode, Box<dyn Error>> {
 
     let registry = EcrRegistry::new(&aws, simulation.repository());
     let deployer = EcsServiceDeployer::new(&aws, simulation.cluster(), simulation.service());
-    let mut deployment = Deployment::new(DeploymentPlan::builder().build()?, deployer)
-        .builder(DockerImageBuilder::new(registry, simulation.commands()))
-        .clock(aws.clock())
-        .on_event(show);
-
     // What the new revision must answer, asked by the test route, so that green itself answers.
     let checks = CheckSuite::from_toml(include_str!("deploy/checks.toml"))?;
-    if let Some(health) = checks.health_check(simulation.http())? {
-        deployment = deployment.health(health);
-    }
-    for check in checks.smoke_checks(simulation.http())? {
-        deployment = deployment.smoke(check);
-    }
-
-    let (code, report) = match deployment.run(request).await {
-        Ok(outcome) => (outcome.exit_code(), outcome.to_string()),
-        Err(error) => (error.exit_code(), error.to_string()),
+    let ended = Deployment::new(DeploymentPlan::builder().build()?, deployer)
+        .builder(DockerImageBuilder::new(registry, simulation.commands()))
+        .checks(&checks, simulation.http())?
+        .clock(aws.clock())
+        .on_event(show)
+        .run(request)
+        .await;
+    let code = match ended {
+        Ok(outcome) => outcome.exit_code(),
+        Err(error) => error.exit_code(),
     };
-    println!("{}", short(&report));
     if let Some((revision, copies)) = simulation.runs() {
+        let revision = revision.rsplit('/').next().unwrap_or_default();
         println!(
-            "{} runs {copies} copies of {}",
-            simulation.service(),
-            short(&revision)
+            "{} runs {copies} copies of {revision}",
+            simulation.service()
         );
     }
     let weights = simulation.weights();
     println!(
-        "traffic: weights {}:{}; `traffic_router` moves it",
+        "traffic: {} to {}; `traffic_router` moves it",
         weights.blue, weights.green
     );
     Ok(code.into())
 }
 
 fn show(event: &Event<DeploymentEvent>) {
-    let line = match &event.kind {
-        DeploymentEvent::Checked {
-            report,
-            in_a_row,
-            wanted,
-            ..
-        } => {
-            let mark = if report.is_passed() { "ok" } else { "FAILED" };
-            format!("{}: {mark}, {in_a_row} of {wanted} in a row", report.check)
-        }
-        DeploymentEvent::ServiceSaid { .. } | DeploymentEvent::Ended { .. } => return,
-        DeploymentEvent::PreflightPassed { .. } => "preflight passed".to_owned(),
-        other => short(&other.to_string()),
-    };
-    let seconds = event.elapsed.as_secs();
-    println!("{:02}:{:02}  {line}", seconds / 60, seconds % 60);
-}
-
-/// The first line, with the last part of each long name.
-fn short(text: &str) -> String {
-    let words = text.lines().next().unwrap_or_default().split(' ');
-    let words = words.map(|word| match word.rsplit_once('/') {
-        Some((_, last)) if word.len() > 40 => last.split('@').next().unwrap_or(last),
-        _ => word,
-    });
-    words.collect::<Vec<_>>().join(" ")
+    match &event.kind {
+        DeploymentEvent::ServiceSaid { .. } => {}
+        _ => println!("{}", event.line(80)),
+    }
 }

@@ -11,20 +11,15 @@
 
 #![expect(clippy::print_stdout, reason = "an example prints")]
 
-use std::{
-    error::Error,
-    process::ExitCode,
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
-};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::{error::Error, process::ExitCode, sync::Arc};
 
 use async_trait::async_trait;
 use bluegreen::{
-    HealthGate, Migration, MigrationPlan, Result, Verdict,
-    aws::{alb::AlbTrafficSplitter, sim::Scenario},
-    health::{Judge, Look, Observation, Progress, TargetHealthGate},
+    HealthGate, Result, Verdict,
+    aws::sim::Scenario,
+    engine::Event,
+    health::{Judge, Look, Observation, Progress},
     migration::MigrationEvent,
 };
 
@@ -43,11 +38,7 @@ struct Queue {
 impl HealthGate for Queue {
     async fn observe(&self, look: &Look) -> Result<Option<Observation>> {
         // A real gate asks its queue here. An error would be inconclusive, never healthy.
-        let has_traffic = look
-            .traffic
-            .as_ref()
-            .is_some_and(|traffic| !traffic.is_all_blue());
-        let more = if has_traffic { 40 } else { 0 };
+        let more = if look.green_has_traffic() { 40 } else { 0 };
         let waiting = self.waiting.fetch_add(more, Ordering::Relaxed) + more;
         Observation::new(SCHEMA, &waiting).map(Some)
     }
@@ -65,10 +56,9 @@ impl HealthGate for Queue {
 impl Judge for Queue {
     fn take(&mut self, observation: &Observation, _progress: &Progress) -> Verdict {
         match observation.read::<u64>(SCHEMA) {
-            Ok(waiting) if waiting > self.limit => Verdict::unhealthy(format!(
-                "{waiting} messages wait, the limit is {}",
-                self.limit
-            )),
+            Ok(waiting) if waiting > self.limit => {
+                Verdict::unhealthy(format!("{waiting} wait, the limit is {}", self.limit))
+            }
             Ok(waiting) => Verdict::healthy(format!("{waiting} messages wait")),
             Err(error) => Verdict::inconclusive(error.to_string()),
         }
@@ -78,37 +68,23 @@ impl Judge for Queue {
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> std::result::Result<ExitCode, Box<dyn Error>> {
     let simulation = Scenario::Healthy.simulation(7);
-    simulation.start_paused();
-    let _pacer = simulation.pace(60.0);
-    let aws = simulation.aws();
-    let (rule, blue, green) = (simulation.rule(), simulation.blue(), simulation.green());
-    let queue = Queue {
-        limit: 500,
-        waiting: Arc::default(),
-    };
-    let outcome = Migration::new(
-        MigrationPlan::builder().build()?,
-        AlbTrafficSplitter::new(&aws, rule, blue, green)?,
-    )
-    .clock(aws.clock())
-    .gate("targets", TargetHealthGate::new())
-    .gate("queue", queue)
-    .on_event(|event| {
-        if let MigrationEvent::Looked { gates, .. } = &event.kind {
-            let (minutes, seconds) = (event.elapsed.as_secs() / 60, event.elapsed.as_secs() % 60);
-            for standing in gates
-                .iter()
-                .filter(|standing| standing.gate.as_str() == "queue")
-            {
-                println!("{minutes:02}:{seconds:02}  queue {}", standing.verdict);
+    let _pacer = simulation.start_paced(60.0);
+    let (limit, waiting) = (500, Arc::default());
+    let queue = Queue { limit, waiting };
+    // Beside the gates that the simulation's specification has.
+    let run = simulation.start().await?;
+    let run = run.with(|migration| migration.gate("queue", queue).on_event(show));
+    Ok(u8::from(run.run().await?.exit_code() != 10).into())
+}
+
+fn show(event: &Event<MigrationEvent>) {
+    match &event.kind {
+        MigrationEvent::Looked { gates, .. } => {
+            for gate in gates.iter().filter(|gate| gate.gate.as_str() == "queue") {
+                println!("{}  queue {}", event.time(), gate.verdict);
             }
         }
-    })
-    .run()
-    .await?;
-    println!("{outcome}");
-    if let Some(traffic) = &outcome.report().traffic {
-        println!("traffic: {traffic}");
+        MigrationEvent::Ended { .. } => println!("{event}"),
+        _ => {}
     }
-    Ok(u8::from(outcome.exit_code() != 10).into())
 }

@@ -13,82 +13,44 @@
 use std::{fs, path::PathBuf, process::ExitCode, time::Duration};
 
 use async_trait::async_trait;
-use bluegreen::{
-    Error, ErrorKind, Migration, MigrationPlan, Result, TrafficSplitter, Verdict, gate_fn,
-    migration::MigrationEvent,
-    mock::TestClock,
-    preflight::Finding,
-    traffic::{
-        Shift, Shifted, Sides, TargetCounts, TrafficObservation,
-        conformance::{self, Behaviour, Fixture, Truth},
-    },
-};
+use bluegreen::traffic::conformance::{self, Behaviour, Fixture, Truth};
+use bluegreen::traffic::{Shift, Shifted, Sides, TargetCounts, TrafficObservation};
+use bluegreen::{Error, ErrorKind, Migration, Result, TrafficSplitter, Verdict, gate_fn};
 
-/// One line: blue's weight, green's weight, and the port.
+/// The file has both weights and the port, as JSON.
 #[derive(Debug, Clone)]
 struct FileRouter(PathBuf);
 
 impl FileRouter {
-    fn read(&self) -> Result<(Sides<u32>, String)> {
-        let failed = || Error::new(ErrorKind::Unavailable, "read the weights");
-        let text = fs::read_to_string(&self.0).map_err(|error| failed().with_source(error))?;
-        let mut words = text.split_whitespace();
-        let mut weight = || words.next()?.parse().ok();
-        let weights = weight()
-            .zip(weight())
-            .map(|(blue, green)| Sides { blue, green });
-        let whole = weights.zip(words.next().map(str::to_owned));
-        whole.ok_or_else(|| failed().with_hint("it must have two weights and a port"))
+    fn read(&self) -> Result<(Sides<u32>, u16)> {
+        let read = fs::read(&self.0).and_then(|text| Ok(serde_json::from_slice(&text)?));
+        let failed = Error::new(ErrorKind::Unavailable, "read the weights");
+        read.map_err(|error| failed.with_source(error))
     }
 
-    fn write(&self, weights: Sides<u32>, port: &str) -> Result<()> {
-        let text = format!("{} {} {port}\n", weights.blue, weights.green);
+    fn write(&self, weights: Sides<u32>, port: u16) -> Result<()> {
+        let text = serde_json::json!([weights, port]).to_string();
         // Whether it is there after a failure is not known: a run reads before it decides.
-        let failed =
-            |error| Error::new(ErrorKind::OutcomeUnknown, "write the weights").with_source(error);
-        fs::write(&self.0, text).map_err(failed)
+        let failed = Error::new(ErrorKind::OutcomeUnknown, "write the weights");
+        fs::write(&self.0, text).map_err(|error| failed.with_source(error))
     }
 }
 
 #[async_trait]
 impl TrafficSplitter for FileRouter {
-    async fn preflight(&self) -> Result<Vec<Finding>> {
-        Ok(Vec::new())
-    }
-
     async fn observe(&self) -> Result<TrafficObservation> {
         let (weights, port) = self.read()?;
         // A real router knows how many of its targets are healthy.
-        let targets = Sides {
-            blue: TargetCounts::all_healthy(2),
-            green: TargetCounts::all_healthy(2),
-        };
-        // The fingerprint is of everything but the weights.
-        Ok(TrafficObservation::new(
-            weights,
-            targets,
-            format!("v1:{port}"),
-        ))
+        let targets = Sides::both(TargetCounts::all_healthy(2));
+        // Of everything but the weights.
+        let fingerprint = format!("v1:{port}");
+        Ok(TrafficObservation::new(weights, targets, fingerprint))
     }
 
     async fn shift(&self, shift: &Shift) -> Result<Shifted> {
-        let found = self.observe().await?;
-        if !shift.may_replace(&found) {
-            let why = found.drift_from(&shift.from).join("; ");
-            let message = format!("shift to {}: {why}", shift.to);
-            return Err(Error::new(ErrorKind::Conflict, message));
-        }
-        // A restore is always written, even if blue seems to have everything.
-        if shift.restores() || !found.is_at(shift.to) {
-            let (_, port) = self.read()?;
-            let blue = shift.to.blue().as_tenths().into();
-            self.write(
-                Sides {
-                    blue,
-                    green: shift.to.green().as_tenths().into(),
-                },
-                &port,
-            )?;
+        // Refuses if a third party was there in between.
+        if shift.is_to_write(&self.observe().await?)? {
+            self.write(shift.to.weights(), self.read()?.1)?;
         }
         Ok(Shifted::Seen(self.observe().await?))
     }
@@ -103,7 +65,7 @@ impl TrafficSplitter for FileRouter {
 #[async_trait]
 impl Fixture for FileRouter {
     async fn reset(&self) -> Result<()> {
-        self.write(Sides { blue: 1, green: 0 }, "80")
+        self.write(Sides::new(1, 0), 80)
     }
 
     async fn splitter(&self) -> Result<Box<dyn TrafficSplitter>> {
@@ -112,16 +74,15 @@ impl Fixture for FileRouter {
 
     async fn truth(&self) -> Result<Truth> {
         let (weights, port) = self.read()?;
-        Ok(Truth::new(weights, port))
+        Ok(Truth::new(weights, port.to_string()))
     }
 
     async fn write_weights(&self, weights: Sides<u32>) -> Result<()> {
-        self.write(weights, &self.read()?.1)
+        self.write(weights, self.read()?.1)
     }
 
     async fn change_rest(&self) -> Result<()> {
-        let (weights, port) = self.read()?;
-        self.write(weights, &format!("{port}0"))
+        self.write(self.read()?.0, 8080)
     }
 }
 
@@ -134,18 +95,9 @@ async fn main() -> std::result::Result<ExitCode, Box<dyn std::error::Error>> {
 
     router.reset().await?;
     let fine = gate_fn("fine", |_look| async {
-        Ok(Verdict::healthy("nothing to say"))
+        Ok(Verdict::healthy("all is well"))
     });
-    let outcome = Migration::new(MigrationPlan::for_tests().build()?, router)
-        .clock(TestClock::default())
-        .gate("fine", fine)
-        .on_event(|event| {
-            if let MigrationEvent::Shifting { to, .. } = &event.kind {
-                println!("shifting to {to}");
-            }
-        })
-        .run()
-        .await?;
-    println!("{outcome}");
-    Ok(outcome.exit_code().into())
+    let migration = Migration::for_tests(router).gate("fine", fine);
+    let migration = migration.on_event(|event| println!("{}", event.line(80)));
+    Ok(migration.run().await?.exit_code().into())
 }

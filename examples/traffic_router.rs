@@ -2,8 +2,9 @@
 //! at a time, and back if green does harm.
 //!
 //! ```text
-//! cargo run --example traffic_router                  # a simulated AWS: half an hour in 20 s
-//! cargo run --example traffic_router bluegreen.toml   # the real one, as the file says
+//! cargo run --example traffic_router                    # a simulated AWS: half an hour in 20 s
+//! cargo run --example traffic_router green-errors max   # another scenario, with no waiting
+//! cargo run --example traffic_router bluegreen.toml     # the real AWS, as the file says
 //! ```
 //!
 //! Prints a line a minute with green's share, and at the end where traffic is. Ctrl-C rolls back. Ends
@@ -15,96 +16,80 @@
 use std::{env, error::Error, fs, process::ExitCode, thread};
 
 use bluegreen::{
-    Aws,
     aws::sim::Scenario,
     engine::{ControlHandle, Event},
     migration::MigrationEvent,
-    spec::{JournalPlace, MigrationSpec},
-    store::JournalStore,
+    spec::MigrationSpec,
 };
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<ExitCode, Box<dyn Error>> {
-    let (aws, spec, store, _pacer) = match env::args().nth(1) {
-        Some(file) => {
-            let spec = MigrationSpec::from_toml(&fs::read_to_string(file)?)?;
-            let aws = match spec.region_of_all() {
-                Some(region) => Aws::from_env_in(region).await,
-                None => Aws::from_env().await,
-            };
-            let store = match &spec.journal {
-                Some(JournalPlace::S3 { bucket, prefix }) => aws.journals(bucket, prefix)?,
-                Some(JournalPlace::Folder(folder)) => JournalStore::local(folder)?,
-                _ => return Err("the file names no `journal`".into()),
-            };
-            (aws, spec, store, None)
-        }
-        None => {
-            let simulation = Scenario::Healthy.simulation(7);
+    let what = env::args().nth(1).unwrap_or_else(|| "healthy".into());
+    let at_once = env::args().nth(2).is_some_and(|speed| speed == "max");
+    let mut _pacer = None;
+    let started = match what.parse::<Scenario>() {
+        Ok(scenario) => {
+            let simulation = scenario.simulation(1);
             simulation.start_paused();
-            let pacer = simulation.pace(150.0);
-            let (aws, spec) = (simulation.aws(), simulation.spec());
-            (aws, spec, JournalStore::memory(), Some(pacer))
+            _pacer = (!at_once).then(|| simulation.pace(150.0));
+            simulation.start().await
+        }
+        Err(_) => {
+            let spec = MigrationSpec::from_toml(&fs::read_to_string(what)?)?;
+            let (aws, store) = spec.open().await?;
+            let by = env::var("USER").unwrap_or_else(|_| "an operator".into());
+            spec.start(&aws, &store, &by).await
         }
     };
-    let by = env::var("USER").unwrap_or_else(|_| "an operator".into());
-    let mut minute = None;
-    let run = spec.start(&aws, &store, &by).await?;
-    let run = run.with(|migration| migration.on_event(move |event| show(event, &mut minute)));
-
-    cancel_on_ctrl_c(run.handle())?;
-    let (code, report) = match run.run().await {
-        Ok(outcome) => (outcome.exit_code(), outcome.to_string()),
-        Err(error) => (error.exit_code(), error.to_string()),
+    let run = match started {
+        Ok(run) => run,
+        Err(refused) => {
+            println!("{refused}");
+            return Ok(refused.exit_code().into());
+        }
     };
-    println!("{report}");
-    Ok(code.into())
+    let mut minute = None;
+    let run = run.with(|migration| migration.on_event(move |event| show(event, &mut minute)));
+    cancel_on_ctrl_c(run.handle())?;
+    Ok(match run.run().await {
+        Ok(outcome) => outcome.exit_code().into(),
+        Err(error) => error.exit_code().into(),
+    })
 }
 
 /// What changes something, and a look a minute.
 fn show(event: &Event<MigrationEvent>, minute: &mut Option<u64>) {
-    let seconds = event.elapsed.as_secs();
-    let line = match &event.kind {
-        MigrationEvent::Looked {
-            phase,
-            traffic: Ok(traffic),
-            gates,
-            ..
-        } => {
-            if minute.replace(seconds / 60) == Some(seconds / 60) {
+    match &event.kind {
+        MigrationEvent::Looked { phase, gates, .. } => {
+            let now = Some(event.elapsed.as_secs() / 60);
+            let Some(traffic) = event.kind.traffic().filter(|_| *minute != now) else {
                 return;
-            }
-            let open = gates
-                .iter()
-                .filter(|standing| !standing.verdict.is_healthy());
-            let open: Vec<_> = open.map(|standing| standing.gate.as_str()).collect();
-            let waits = match &open[..] {
-                [] => "all gates are healthy".to_owned(),
-                open => format!("waits for {}", open.join(", ")),
             };
-            let share = traffic.green_share();
-            let bar = "#".repeat((share * 20.0).round() as usize);
-            format!(
-                "{phase:<9} [{bar:.<20}] {:>3.0}% green  {waits}",
-                share * 100.0
-            )
+            *minute = now;
+            let share = traffic.green_share() * 100.0;
+            let bar = "#".repeat((share / 5.0).round() as usize);
+            let healthy = gates
+                .iter()
+                .filter(|gate| gate.verdict.is_healthy())
+                .count();
+            let gates = format!("{healthy} of {} gates healthy", gates.len());
+            println!(
+                "{}  {phase:<9} [{bar:.<20}] {share:>3.0}% green  {gates}",
+                event.time()
+            );
         }
-        MigrationEvent::PreflightPassed { .. } => "preflight passed".to_owned(),
-        MigrationEvent::StepPassed { step, .. } => format!("step {} passed", step + 1),
-        MigrationEvent::Shifting { to, .. } => format!("shifting to {to}"),
-        MigrationEvent::Shifted { .. } | MigrationEvent::Looked { .. } => return,
-        MigrationEvent::Ended { .. } | MigrationEvent::Unresolved { .. } => return,
-        other => other.to_string().chars().take(72).collect(),
-    };
-    println!("{:02}:{:02}  {line}", seconds / 60, seconds % 60);
+        MigrationEvent::Shifted { .. } => {}
+        // All of it, with what a person may have to do.
+        MigrationEvent::Ended { .. } | MigrationEvent::Unresolved { .. } => println!("{event}"),
+        _ => println!("{}", event.line(80)),
+    }
 }
 
 /// On a thread and a runtime of its own: the simulation pauses the clock of this one, and a runtime with a
 /// paused clock must not wait for signals.
 fn cancel_on_ctrl_c(handle: ControlHandle) -> std::io::Result<()> {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_io()
-        .build()?;
+    let mut builder = tokio::runtime::Builder::new_current_thread();
+    let runtime = builder.enable_io().build()?;
     thread::spawn(move || {
         while runtime.block_on(tokio::signal::ctrl_c()).is_ok() {
             let _answer = handle.cancel("Ctrl-C");

@@ -126,6 +126,26 @@ fn borrowed(gates: &common::Gates) -> Vec<(GateId, &dyn HealthGate)> {
     gates.map(|(id, gate)| (id.clone(), &**gate)).collect()
 }
 
+/// What is retold from the newest snapshot on is the end of what is retold of all.
+#[tokio::test(start_paused = true)]
+async fn a_run_is_retold_from_its_newest_snapshot_as_it_ended() {
+    let plan = short_plan().build().expect("valid");
+    let durable = Durable::new(Scenario::GreenErrors.simulation(7), plan);
+    let ended = durable.migrate("ann", None).await.expect("a known end");
+    let log = durable.log();
+    let whole = log.newest_run().await.expect("readable");
+    let late = log.newest_run_to_resume().await.expect("readable");
+    assert!(late.len() < whole.len(), "there is a snapshot");
+    let whole = migration::events_of(&whole).expect("retold");
+    let late = migration::events_of(&late).expect("retold");
+    let from = whole.len() - late.len();
+    assert!(from > 0 && late == whole[from..], "from event {from} on");
+    let last = late.last().map(|event| event.kind.clone());
+    let exit_code = ended.exit_code();
+    let outcome = ended;
+    assert_eq!(last, Some(MigrationEvent::Ended { outcome, exit_code }));
+}
+
 #[tokio::test(start_paused = true)]
 async fn p09_verdicts_of_earlier_versions_are_judged_again_and_are_the_same() {
     let simulation = Scenario::GreenErrors.simulation(1);

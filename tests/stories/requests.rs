@@ -281,6 +281,41 @@ async fn a_request_is_carried_out_once_even_if_its_answer_is_lost() {
     }
 }
 
+/// An answer is there already when the holder comes to write its own, as if another holder had been quicker:
+/// the first one stays, it is what the asker reads, and the run goes on.
+#[tokio::test(start_paused = true)]
+async fn a_request_that_is_answered_twice_keeps_its_first_answer() {
+    let (durable, requests) = asked(Simulation::builder().build());
+    let run = begun(&durable).await;
+    requests.answers(Mood::Fails);
+    let pause = Verb::Pause { length: None };
+    let ask = durable.log().ask(Ask::new(pause, ann())).await;
+    let ask = ask.expect("written");
+    happened(&durable, |kind| {
+        matches!(kind, MigrationEvent::Paused { .. })
+    })
+    .await;
+    let name = ask.request().name().answer();
+    let first = format!(
+        r#"{{"version":1,"run":"{}","nonce":"{}","at":"{}","reply":"taken_before"}}"#,
+        ask.request().run,
+        ask.request().nonce,
+        ask.request().at
+    );
+    requests.put(&name, first.as_str());
+    requests.answers(Mood::Works);
+    // Longer than the holder tries to write its own.
+    sleep(MINUTE).await;
+    assert_eq!(requests.get(&name), Some(first.into_bytes()));
+    let answer = ask.answer(MINUTE).await.expect("readable");
+    assert_eq!(answer.map(|answer| answer.reply), Some(Reply::TakenBefore));
+    assert_eq!(taken(&durable), 1);
+    // And it still hears.
+    assert_eq!(reply(&durable, Verb::Continue).await, Some(Reply::Applied));
+    assert_eq!(reply(&durable, Verb::Abort).await, Some(Reply::Applied));
+    assert_eq!(code(&run.await.expect("no panic")), 11);
+}
+
 /// Green dies for good, two minutes after the first rise.
 fn dying() -> Simulation {
     let dying = When::AfterNthRise(1, MINUTE * 2, Duration::from_secs(86_400));

@@ -1,4 +1,5 @@
-//! Ready-made [`mockall`] mocks of the role traits and a clock, for unit tests of your own tooling.
+//! Ready-made [`mockall`] mocks of the role traits, a router in memory and a clock, for unit tests of your
+//! own tooling.
 //!
 //! [`unit_tests`](crate::unit_tests) shows whole tests with them.
 //!
@@ -12,7 +13,7 @@
 //! let mut splitter = MockTrafficSplitter::new();
 //! splitter.expect_observe().returning(|| {
 //!     let healthy = TargetCounts::all_healthy(4);
-//!     Ok(TrafficObservation::new(Sides { blue: 100, green: 0 }, Sides { blue: healthy, green: healthy }, "v1:rule"))
+//!     Ok(TrafficObservation::new(Sides::new(100, 0), Sides::both(healthy), "v1:rule"))
 //! });
 //! assert!(splitter.observe().await?.is_all_blue());
 //! # Ok(())
@@ -21,6 +22,7 @@
 // mockall derives neither docs nor `Debug` for the expectations that it generates.
 #![allow(missing_docs, missing_debug_implementations)]
 
+mod memory_splitter;
 mod test_clock;
 
 use std::time::Duration;
@@ -28,7 +30,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use jiff::Timestamp;
 
-pub use self::test_clock::TestClock;
+pub use self::{memory_splitter::MemorySplitter, test_clock::TestClock};
 use crate::{
     check::{CheckReport, HttpClient, HttpFailure, HttpRequest, HttpResponse, ServiceCheck},
     error::Result,

@@ -434,3 +434,151 @@ fn a_file_of_another_account_is_refused() {
     let asked = requests.lock().unwrap().concat();
     assert!(!asked.contains("Describe"), "{asked}");
 }
+
+/// A journal in S3 that does not answer is told in one sentence, with what to look at.
+#[test]
+fn a_store_that_does_not_answer_is_told_in_a_sentence() {
+    let endpoint = format!("http://127.0.0.1:{}", closed());
+    let mut command = Command::new(env!("CARGO_BIN_EXE_bluegreen"));
+    command.args(["journal", "list", "--journal", "s3://bucket/p"]);
+    command.env_clear().env("NO_COLOR", "1");
+    command.env("AWS_EC2_METADATA_DISABLED", "true");
+    command.envs(with_keys(&[("AWS_ENDPOINT_URL", &endpoint)]));
+    let output = command.stdin(Stdio::null()).output().unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(3), "{said}");
+    assert_told(&said, "no answer of S3: ", "AWS_ENDPOINT_URL_S3");
+    assert!(
+        !said.contains("retry_timeout") && !said.contains("list-type"),
+        "{said}"
+    );
+}
+
+/// Takes every request and never answers.
+fn silent() -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    thread::spawn(move || {
+        let mut open = Vec::new();
+        for connection in listener.incoming().flatten() {
+            open.push(connection);
+        }
+    });
+    url
+}
+
+/// A file that names its account, and a deployment of a side.
+const OF_ACCOUNT: &str = r#"name = "chatbot"
+account = "123456789012"
+[traffic]
+rules = ["RULE"]
+[side.flask]
+target_group = "flask"
+[side.fastapi]
+target_group = "fastapi"
+service = "chatbot-cluster/chatbot-fastapi"
+[side.fastapi.deployment]
+image = "r/chatbot@sha256:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+"#;
+
+/// Whose credentials these are is asked for some seconds. What begins something ends then; what shows or
+/// resumes goes on.
+#[test]
+fn an_sts_that_never_answers_is_told_and_begins_nothing() {
+    let (balancer, requests) = server("500 Oops", b"", "text/xml");
+    let sts = silent();
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("bluegreen.toml");
+    fs::write(&file, OF_ACCOUNT.replace("RULE", RULE)).unwrap();
+    let run = |verb: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_bluegreen"));
+        command.args(verb).arg("--file").arg(&file);
+        command.env_clear().env("NO_COLOR", "1");
+        command.env("HOME", folder.path());
+        command.env("AWS_EC2_METADATA_DISABLED", "true");
+        let variables = [
+            ("AWS_ENDPOINT_URL", &*balancer),
+            ("AWS_ENDPOINT_URL_STS", &sts),
+        ];
+        command.envs(with_keys(&variables));
+        let output = command.stdin(Stdio::null()).output().unwrap();
+        let said = String::from_utf8(output.stderr).unwrap();
+        (output.status.code(), said)
+    };
+    let journal = folder.path().join("journal");
+    let place = ["--journal", journal.to_str().unwrap(), "--single-host"];
+    for verb in [&["migrate"][..], &["deploy", "fastapi"]] {
+        let (code, said) = run(&[verb, &place].concat());
+        assert_eq!(code, Some(2), "{verb:?}: {said}");
+        assert_told(
+            &said,
+            "whether this is account 123456789012",
+            "let STS be reached",
+        );
+        let asked = requests.lock().unwrap().concat();
+        assert!(
+            !asked.contains("Modify") && !asked.contains("Update"),
+            "{asked}"
+        );
+    }
+    let (code, said) = run(&["status"]);
+    assert_eq!(code, Some(3), "{said}");
+    let told = lines(&said, "warning: ");
+    assert!(told[0].contains("whether this is account"), "{said}");
+    assert!(
+        requests.lock().unwrap().concat().contains("DescribeRules"),
+        "{said}"
+    );
+}
+
+/// A rollback that cannot read the rule says how it is done by hand, if a journal knows.
+#[test]
+fn a_rollback_that_aws_does_not_answer_names_the_way_by_hand() {
+    let endpoint = format!("http://127.0.0.1:{}", closed());
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("bluegreen.toml");
+    let run = |words: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_bluegreen"));
+        command.args(words).current_dir(folder.path());
+        command.env_clear().env("NO_COLOR", "1");
+        command.env("HOME", folder.path());
+        command.env("AWS_EC2_METADATA_DISABLED", "true");
+        command.envs(with_keys(&[("AWS_ENDPOINT_URL", &endpoint)]));
+        let output = command.stdin(Stdio::null()).output().unwrap();
+        let said = String::from_utf8(output.stderr).unwrap();
+        (output.status.code(), said)
+    };
+    // A journal of that rule, which a simulated run has written.
+    let rule = bluegreen::aws::sim::Scenario::Healthy
+        .simulation(1)
+        .rule_arn();
+    let rule = rule.as_str();
+    let begun = ["migrate", "--sim", "green-errors", "--speed", "max"];
+    let (code, said) = run(&[&begun[..], &["--journal", "journal"]].concat());
+    assert_eq!(code, Some(10), "{said}");
+
+    fs::write(&file, OF_ACCOUNT.replace("RULE", rule)).unwrap();
+    let place = ["--journal", "journal", "--single-host"];
+    for words in [
+        &["rollback", "--to", "flask"][..],
+        &["rollback", "--rule-arn", rule],
+    ] {
+        let (code, said) = run(&[words, &place].concat());
+        assert_eq!(code, Some(3), "{words:?}: {said}");
+        assert!(said.contains("as the run knew the rule at "), "{said}");
+        let by_hand =
+            format!("aws elbv2 modify-rule --region us-east-1 --rule-arn {rule} --actions");
+        assert!(said.contains(&by_hand), "{words:?}: {said}");
+    }
+    // Without a journal that knows it, where to look.
+    let (code, said) = run(&[
+        "rollback",
+        "--to",
+        "flask",
+        "--journal",
+        "none",
+        "--single-host",
+    ]);
+    assert_eq!(code, Some(3), "{said}");
+    assert!(said.contains("no journal says how the rule was"), "{said}");
+}

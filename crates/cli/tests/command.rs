@@ -348,10 +348,15 @@ fn verbs_one_after_the_other_see_the_same_simulated_world() {
     run(0, &["prepare"]);
     run(0, &["deploy"]);
     assert!(run(0, &["status", "--all"]).contains("0 of 0 rules"));
+    assert!(!run(0, &["status"]).contains("the last run"));
     run(4, &["plan", "--detailed-exitcode", "--to", "fastapi"]);
     run(0, &[&["migrate"], &fast[..]].concat());
     run(0, &["plan", "--detailed-exitcode", "--to", "fastapi"]);
-    assert!(run(0, &["status"]).contains("fastapi 100% / flask 0%"));
+    let said = run(0, &["status"]);
+    assert!(said.contains("fastapi 100% / flask 0%"), "{said}");
+    let last = said.lines().find(|line| line.contains("the last run, "));
+    let last = last.unwrap_or_else(|| panic!("{said}"));
+    assert!(last.ends_with("with 0: promoted"), "{last}");
     run(0, &["status", "--wait"]);
     assert!(run(0, &["status", "--all"]).contains("0 of 1 rules"));
     let said = run(
@@ -368,6 +373,15 @@ fn verbs_one_after_the_other_see_the_same_simulated_world() {
     );
     let said = run(10, &["status", "--wait"]);
     assert!(said.contains("rolled back"), "{said}");
+    let said = run(0, &["status", "--json"]);
+    let data = said.lines().find(|line| line.starts_with('{')).unwrap();
+    let data: serde_json::Value = serde_json::from_str(data).unwrap();
+    let last = &data["last_run"];
+    assert_eq!(last["exit_code"], 0, "{last}");
+    assert!(
+        last["how"].as_str().unwrap().starts_with("rolled back: "),
+        "{last}"
+    );
     assert!(run(4, &["diff"]).contains("rule.fastapi: 0 -> 100"));
 }
 

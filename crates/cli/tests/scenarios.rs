@@ -1,8 +1,10 @@
-//! Every scenario under the library's defaults and under the command: the same ends at the same times.
+//! Every scenario under the library's defaults, by the command and under the example: the same ends at the same
+//! times.
 
 #![expect(clippy::unwrap_used, reason = "all of it is test code")]
 
 use std::{
+    path::{Path, PathBuf},
     process::{Command, Stdio},
     sync::{Arc, Mutex},
 };
@@ -58,6 +60,38 @@ fn by_command(scenario: Scenario) -> End {
     (code, last)
 }
 
+/// The example that a newcomer runs first. Cargo builds it with the tests of the whole workspace.
+fn example() -> PathBuf {
+    let command = Path::new(env!("CARGO_BIN_EXE_bluegreen"));
+    let program = command.with_file_name("examples").join("traffic_router");
+    if !program.exists() {
+        let mut build = Command::new(env!("CARGO"));
+        build.args(["build", "--quiet", "--locked", "--workspace"]);
+        let built = build.args(["--example", "traffic_router"]).status();
+        assert!(built.unwrap().success());
+    }
+    program
+}
+
+fn by_example(program: &Path, scenario: Scenario) -> End {
+    let mut command = Command::new(program);
+    let run = command.args([scenario.name(), "max"]).stdin(Stdio::null());
+    let output = run.output().unwrap();
+    let code = u8::try_from(output.status.code().unwrap()).unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    let time = |line: &str| -> Option<u64> {
+        let (minutes, seconds) = line.split_whitespace().next()?.split_once(':')?;
+        Some(60 * minutes.parse::<u64>().ok()? + seconds.parse::<u64>().ok()?)
+    };
+    let timed: Vec<&str> = text.lines().filter(|line| time(line).is_some()).collect();
+    // How it ended is as long as it is.
+    let (last, before) = timed.split_last().unwrap_or((&"", &[]));
+    for line in before {
+        assert!(line.chars().count() <= 80, "{}: {line}", scenario.name());
+    }
+    (code, time(last))
+}
+
 /// Whole seconds of a span of time in JSON.
 fn seconds(elapsed: &serde_json::Value) -> u64 {
     let text = elapsed.as_str().unwrap();
@@ -66,7 +100,8 @@ fn seconds(elapsed: &serde_json::Value) -> u64 {
 }
 
 #[test]
-fn each_scenario_ends_alike_and_at_the_same_time_by_library_and_by_command() {
+fn each_scenario_ends_alike_and_at_the_same_time_by_library_by_command_and_by_example() {
+    let program = example();
     // If both sides serve, the library asks which side served before; the command knows it in its own worlds.
     let is_clear = |scenario: &Scenario| *scenario != Scenario::Divided;
     for scenario in Scenario::ALL.into_iter().filter(is_clear) {
@@ -75,12 +110,16 @@ fn each_scenario_ends_alike_and_at_the_same_time_by_library_and_by_command() {
             .start_paused(true)
             .build()
             .unwrap();
-        let library = runtime.block_on(by_library(scenario));
-        let command = by_command(scenario);
-        assert_eq!(library.0, command.0, "{}", scenario.name());
+        let ends = [
+            runtime.block_on(by_library(scenario)),
+            by_command(scenario),
+            by_example(&program, scenario),
+        ];
+        let expected = [scenario.expected_exit(); 3];
+        assert_eq!(ends.map(|(code, _)| code), expected, "{}", scenario.name());
         // A run refused before its start has no time, or the time of its refusal: no time has passed.
-        let [library_at, command_at] = [library, command].map(|(_, at)| at.unwrap_or_default());
-        assert_eq!(library_at, command_at, "{}", scenario.name());
-        assert_eq!(library.0, scenario.expected_exit(), "{}", scenario.name());
+        let [library, command, example] = ends.map(|(_, at)| at.unwrap_or_default());
+        assert_eq!(library, command, "{}", scenario.name());
+        assert_eq!(library, example, "{}", scenario.name());
     }
 }

@@ -27,7 +27,7 @@ pub use self::{
     connect_to::{ConnectTo, ParseConnectToError},
     http::{HttpClient, HttpFailure, HttpRequest, HttpResponse},
     report::{Answer, CheckFailure, CheckReport},
-    role::ServiceCheck,
+    role::{ServiceCheck, check_fn},
 };
 #[cfg(feature = "check")]
 pub use self::{

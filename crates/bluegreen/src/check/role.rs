@@ -1,6 +1,6 @@
 //! The role that asks a service something.
 
-use std::fmt;
+use std::{fmt, future::Future};
 
 use async_trait::async_trait;
 use auto_impl::auto_impl;
@@ -23,4 +23,66 @@ pub trait ServiceCheck: fmt::Debug + Send + Sync {
     ///
     /// Dropping it ends the request; effects of the request on the service stay.
     async fn check(&self) -> CheckReport;
+}
+
+/// A check from a closure, for a service that is asked otherwise than over HTTP. The closure makes one try.
+///
+/// # Examples
+///
+/// ```
+/// use bluegreen::{ServiceCheck, check::{CheckReport, check_fn}};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() {
+/// let check = check_fn("queue", || async {
+///     let waiting = 900;
+///     let report = CheckReport::new("queue", "messages that wait", None);
+///     match waiting < 100 {
+///         true => report,
+///         false => report.failing("messages", "fewer than 100", waiting.to_string()),
+///     }
+/// });
+/// assert_eq!(check.name(), "queue");
+/// assert!(!check.check().await.is_passed());
+/// # }
+/// ```
+///
+/// # Cancel safety
+///
+/// That of the closure's future.
+pub fn check_fn<F, R>(name: impl Into<String>, check: F) -> impl ServiceCheck
+where
+    F: Fn() -> R + Send + Sync,
+    R: Future<Output = CheckReport> + Send,
+{
+    CheckFn {
+        name: name.into(),
+        check,
+    }
+}
+
+struct CheckFn<F> {
+    name: String,
+    check: F,
+}
+
+impl<F> fmt::Debug for CheckFn<F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("CheckFn").field(&self.name).finish()
+    }
+}
+
+#[async_trait]
+impl<F, R> ServiceCheck for CheckFn<F>
+where
+    F: Fn() -> R + Send + Sync,
+    R: Future<Output = CheckReport> + Send,
+{
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    async fn check(&self) -> CheckReport {
+        (self.check)().await
+    }
 }

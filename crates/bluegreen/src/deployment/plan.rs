@@ -142,6 +142,14 @@ impl DeploymentPlan {
             .also_tag(None)
     }
 
+    /// [`for_tests`](Self::for_tests), built: it has no problem.
+    #[cfg(feature = "mock")]
+    pub(crate) fn quick() -> Self {
+        Self {
+            fields: Self::for_tests(),
+        }
+    }
+
     /// How often a rollout is looked at.
     #[must_use]
     pub fn poll_every(&self) -> Duration {

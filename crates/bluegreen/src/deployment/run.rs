@@ -59,14 +59,13 @@ use crate::{
 /// # std::fs::write(source.join("Dockerfile"), "FROM scratch")?;
 /// let registry = EcrRegistry::new(&aws, simulation.repository());
 /// let deployer = EcsServiceDeployer::new(&aws, simulation.cluster(), simulation.service());
-/// let mut deployment = Deployment::new(DeploymentPlan::builder().build()?, deployer)
+/// let outcome = Deployment::new(DeploymentPlan::builder().build()?, deployer)
 ///     .builder(DockerImageBuilder::new(registry, simulation.commands()))
+///     .checks(&checks, simulation.http())?
 ///     .clock(aws.clock())
-///     .on_event(|event| eprintln!("{event}"));
-/// for check in checks.smoke_checks(simulation.http())? {
-///     deployment = deployment.smoke(check);
-/// }
-/// let outcome = deployment.run(BuildRequest::new(source.clone(), "0123456789ab".parse()?)).await?;
+///     .on_event(|event| eprintln!("{event}"))
+///     .run(BuildRequest::new(source.clone(), "0123456789ab".parse()?))
+///     .await?;
 /// # std::fs::remove_dir_all(source)?;
 /// assert_eq!(outcome.exit_code(), 10, "rolled back: {outcome}");
 /// # Ok(())
@@ -116,6 +115,13 @@ impl Deployment {
         }
     }
 
+    /// A deployment for a unit test: by the [plan for tests](DeploymentPlan::for_tests), on a
+    /// [`TestClock`](crate::mock::TestClock). With tokio's clock paused it takes no time.
+    #[cfg(feature = "mock")]
+    pub fn for_tests(deployer: impl ServiceDeployer + 'static) -> Self {
+        Self::new(DeploymentPlan::quick(), deployer).clock(crate::mock::TestClock::default())
+    }
+
     /// Sets the builder. It also gives the image its further tag at the end.
     pub fn builder(mut self, builder: impl ImageBuilder + 'static) -> Self {
         self.host.builder = Some(Arc::new(builder));
@@ -132,6 +138,28 @@ impl Deployment {
     pub fn smoke(mut self, check: impl ServiceCheck + 'static) -> Self {
         self.host.smoke.push(Arc::new(check));
         self
+    }
+
+    /// Adds the checks of a suite, health check and smoke tests, asked through `client`.
+    ///
+    /// # Errors
+    ///
+    /// [`Invalid`](crate::ErrorKind::Invalid) if the suite has no base URL.
+    ///
+    /// # Examples
+    ///
+    /// See [`Deployment`].
+    #[cfg(feature = "check")]
+    pub fn checks(
+        mut self,
+        suite: &crate::check::CheckSuite,
+        client: Arc<dyn crate::check::HttpClient>,
+    ) -> crate::Result<Self> {
+        if let Some(health) = suite.health_check(Arc::clone(&client))? {
+            self = self.health(health);
+        }
+        let smoke = suite.smoke_checks(client)?;
+        Ok(smoke.into_iter().fold(self, Self::smoke))
     }
 
     /// Calls `sink` with every event, in order. A slow sink holds the deployment up.

@@ -57,8 +57,65 @@ pub struct Event<K> {
     pub kind: K,
 }
 
+impl<K: fmt::Display> Event<K> {
+    /// The event as one line of at most so many columns, for a terminal: time, and the first line of what
+    /// happened. Of a long name, such as an ARN, it has the last part; what is too long is cut, with `…`.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use bluegreen::engine::{Event, RunId};
+    ///
+    /// let event = Event {
+    ///     run: RunId::new("7"),
+    ///     seq: 3,
+    ///     at: "2026-01-05T09:02:05Z".parse()?,
+    ///     elapsed: Duration::from_secs(125),
+    ///     kind: "registered arn:aws:ecs:us-east-1:123456789012:task-definition/chat:8\nand more",
+    /// };
+    /// assert_eq!(event.line(80), "02:05  registered chat:8");
+    /// assert_eq!(event.line(16), "02:05  register…");
+    /// # Ok::<(), jiff::Error>(())
+    /// ```
+    #[must_use]
+    pub fn line(&self, columns: usize) -> String {
+        let text = self.kind.to_string();
+        let words = text.lines().next().unwrap_or_default().split(' ');
+        let words: Vec<&str> = words.map(short).collect();
+        let line = format!("{}  {}", self.time(), words.join(" "));
+        match line.char_indices().nth(columns) {
+            None => line,
+            Some(_) => line
+                .chars()
+                .take(columns.saturating_sub(1))
+                .chain(['…'])
+                .collect(),
+        }
+    }
+}
+
+impl<K> Event<K> {
+    /// How long after the start of the run, as people read it: minutes and seconds, such as `02:05`.
+    #[must_use]
+    pub fn time(&self) -> String {
+        elapsed(self.elapsed)
+    }
+}
+
+/// A word longer than this is a name that a line has no room for.
+const LONG: usize = 40;
+
+/// The last part of a long name, without its digest.
+fn short(word: &str) -> &str {
+    match word.rsplit_once('/') {
+        Some((_, last)) if word.chars().count() > LONG => last.split('@').next().unwrap_or(last),
+        _ => word,
+    }
+}
+
 impl<K: fmt::Display> fmt::Display for Event<K> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} {}", elapsed(self.elapsed), self.kind)
+        write!(f, "{} {}", self.time(), self.kind)
     }
 }

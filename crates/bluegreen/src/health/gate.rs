@@ -135,6 +135,13 @@ impl Look {
         self.traffic = Some(traffic);
         self
     }
+
+    /// Whether this look has read that green gets requests. `false` if the split could not be read.
+    #[must_use]
+    pub fn green_has_traffic(&self) -> bool {
+        let traffic = self.traffic.as_ref();
+        traffic.is_some_and(|traffic| traffic.weights.green > 0)
+    }
 }
 
 /// Where a migration stands at a look: everything a judge may know beside its observations.

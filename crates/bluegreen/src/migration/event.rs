@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::{Cause, GateId, GatePolicy, Intent, MigrationOutcome, MigrationPlan, Unresolved};
 use crate::{
     engine::{Control, ControlEffect, OnCancel, Operator},
-    error::Failure,
+    error::{ErrorKind, Failure},
     health::{Phase, SeenTraffic, Verdict},
     preflight::{Finding, Severity},
     traffic::{Armed, Kept, Released, TargetCounts, TrafficObservation, TrafficSplit},
@@ -403,7 +403,12 @@ impl fmt::Display for MigrationEvent {
             }
             Self::Shifted { traffic } => write!(f, "read back: {traffic}"),
             Self::WriteFailed { to, failure, .. } => {
-                write!(f, "could not write {to}: {failure}")
+                write!(f, "could not write {to}: {failure}")?;
+                match (&failure.kind, &failure.hint) {
+                    // Only a person can mend it, and it is tried again all the while.
+                    (ErrorKind::Denied, Some(hint)) => write!(f, "; {hint}"),
+                    _ => Ok(()),
+                }
             }
             Self::Accepted { to, visible_by } => write!(
                 f,

@@ -565,6 +565,9 @@ impl fmt::Display for Unresolved {
         }
         if let Some(failure) = &self.failure {
             write!(f, "\n  last failure: {failure}")?;
+            if let Some(hint) = &failure.hint {
+                write!(f, "\n  hint: {hint}")?;
+            }
         }
         let (split, age) = (self.report.where_traffic_is(), self.report.how_old());
         write!(f, "\n  last read: {split}{age}")?;

@@ -652,6 +652,14 @@ impl MigrationPlan {
             .confirm_within(Duration::ZERO)
     }
 
+    /// [`for_tests`](Self::for_tests), built: it has no problem.
+    #[cfg(feature = "mock")]
+    pub(crate) fn quick() -> Self {
+        let mut fields = Self::for_tests();
+        fields.steps = GUIDE.to_vec();
+        Self { fields }
+    }
+
     /// Back to a builder, to change something.
     pub fn to_builder(&self) -> MigrationPlanBuilder {
         self.fields.clone()

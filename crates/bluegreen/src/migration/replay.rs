@@ -198,7 +198,8 @@ pub fn events_of(records: &[Record]) -> Result<Vec<Event<MigrationEvent>>, Repla
     Ok(events)
 }
 
-/// Retells what happened in a run, record by record: [`events_of`] a journal that is read as a stream.
+/// Retells what happened in a run, record by record: [`events_of`] a journal that is read as a stream. The
+/// record behind the first one may be any snapshot of the run; then what happened since is retold.
 #[derive(Debug)]
 pub struct Retelling {
     run: RunId,
@@ -229,6 +230,14 @@ impl Retelling {
     ///
     /// [`ReplayError`] if the record is not one of a migration's journal.
     pub fn take(&mut self, record: &Record) -> Result<Vec<Event<MigrationEvent>>, ReplayError> {
+        if self.started.is_none() && record.is_snapshot {
+            let Snapshot {
+                machine, events, ..
+            } = snapshot(record)?;
+            (self.started, self.events) = (machine.started(), events);
+            self.reader.rules = Rules::Now(Box::new(machine));
+            return Ok(Vec::new());
+        }
         let told = match self.reader.read(record)? {
             Read::Old(taken) => taken.events,
             Read::Input(machine, input) => machine.on(record.at, input).events,

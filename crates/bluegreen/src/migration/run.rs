@@ -101,6 +101,29 @@ impl Migration {
         }
     }
 
+    /// A migration for a unit test: by the [plan for tests](MigrationPlan::for_tests), on a
+    /// [`TestClock`](crate::mock::TestClock). With tokio's clock paused it takes no time.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use bluegreen::{Migration, Verdict, gate_fn, mock::MemorySplitter};
+    ///
+    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+    /// # async fn main() -> Result<(), bluegreen::MigrationError> {
+    /// let router = MemorySplitter::new();
+    /// let empty = gate_fn("queue", |_look| async { Ok(Verdict::healthy("no message waits")) });
+    /// let outcome = Migration::for_tests(router.clone()).gate("queue", empty).run().await?;
+    /// assert_eq!(outcome.exit_code(), 0);
+    /// assert_eq!(router.weights().blue, 0);
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[cfg(feature = "mock")]
+    pub fn for_tests(splitter: impl TrafficSplitter + 'static) -> Self {
+        Self::new(MigrationPlan::quick(), splitter).clock(crate::mock::TestClock::default())
+    }
+
     /// Adds a gate. It is required, unless the plan names it advisory.
     pub fn gate(mut self, id: impl Into<GateId>, gate: impl HealthGate + 'static) -> Self {
         self.gates.push((id.into(), Arc::new(gate)));

@@ -48,7 +48,7 @@ use crate::{error::Result, image::ImageRef, preflight::Finding};
 #[auto_impl(Arc, Box)]
 pub trait ServiceDeployer: fmt::Debug + Send + Sync {
     /// Looks, once before anything starts, for what would make a deployment unsafe or impossible,
-    /// and reports all of it. Reads only.
+    /// and reports all of it. Reads only. The default looks for nothing.
     ///
     /// # Errors
     ///
@@ -57,7 +57,9 @@ pub trait ServiceDeployer: fmt::Debug + Send + Sync {
     /// # Cancel safety
     ///
     /// Only reads: dropping it leaves nothing behind.
-    async fn preflight(&self) -> Result<Vec<Finding>>;
+    async fn preflight(&self) -> Result<Vec<Finding>> {
+        Ok(Vec::new())
+    }
 
     /// Reads the service; `None` if there is none. The revision that runs before a change is the
     /// target of a rollback: record it.
@@ -99,7 +101,9 @@ pub trait ServiceDeployer: fmt::Debug + Send + Sync {
     async fn update(&self, update: &Update) -> Result<DeploymentId>;
 
     /// Reads how far a deployment is. A rollback is not followed by its id, but by
-    /// [`observe`](Self::observe).
+    /// [`observe`](Self::observe). The default [observes](Self::observe) too, and says
+    /// [what that shows](ServiceObservation::progress_of) of the deployment; a service that can tell why
+    /// copies stop, or that goes back by itself, has more to say.
     ///
     /// # Errors
     ///
@@ -109,7 +113,12 @@ pub trait ServiceDeployer: fmt::Debug + Send + Sync {
     /// # Cancel safety
     ///
     /// Only reads: dropping it leaves nothing behind.
-    async fn follow(&self, deployment: &DeploymentId) -> Result<DeploymentProgress>;
+    async fn follow(&self, deployment: &DeploymentId) -> Result<DeploymentProgress> {
+        Ok(match self.observe().await? {
+            Some(service) => service.progress_of(deployment),
+            None => DeploymentProgress::under_way(0).ended(DeploymentEnd::Gone),
+        })
+    }
 
     /// How long after the end of a change's call a read may still show an older state, and a call
     /// without an answer may still take effect. Zero if reads are consistent and calls are never
@@ -218,6 +227,19 @@ pub struct Registration {
     /// Notes about the image in it, which stop nothing. Since version 4.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub notes: Vec<Finding>,
+}
+
+impl Registration {
+    /// A revision that was registered now, with no more to say of it.
+    #[must_use]
+    pub fn new(revision: RevisionId) -> Self {
+        Self {
+            revision,
+            is_new: true,
+            diff: Vec::new(),
+            notes: Vec::new(),
+        }
+    }
 }
 
 /// What a service is to run.

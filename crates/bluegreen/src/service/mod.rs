@@ -1,6 +1,7 @@
 //! Services: which revision runs, and the role that changes it.
 
 mod deployer;
+mod progress;
 
 #[cfg(feature = "aws")]
 pub(crate) use self::deployer::quoted;

@@ -20,13 +20,7 @@ impl MigrationSpec {
     }
 
     pub(super) fn checked_plan(&self) -> Result<MigrationPlan, Vec<Problem>> {
-        let mut found = Vec::new();
-        self.of_traffic(&mut found);
-        self.of_sides(&mut found);
-        self.of_place(&mut found);
-        self.of_judge(&mut found);
-        self.of_simulation(&mut found);
-        self.of_deployments(&mut found);
+        let mut found = self.problems_of(|_| true);
         match self.plan_alone() {
             Ok(plan) if found.is_empty() => Ok(plan),
             Ok(_) => Err(found),
@@ -35,6 +29,36 @@ impl MigrationSpec {
                 Err(found)
             }
         }
+    }
+
+    /// What does not go together among the parts of the file that could be read; the others are at their
+    /// defaults, or empty.
+    pub(super) fn problems_among(&self, is_read: impl Fn(&str) -> bool) -> Vec<Problem> {
+        let mut found = self.problems_of(&is_read);
+        if ["plan", "judge", "safety"].into_iter().all(is_read) {
+            found.extend(self.plan_alone().err().unwrap_or_default());
+        }
+        found
+    }
+
+    /// All checks but the plan's, if each part of the file that they are about was read.
+    fn problems_of(&self, is_read: impl Fn(&str) -> bool) -> Vec<Problem> {
+        type Check = fn(&MigrationSpec, &mut Vec<Problem>);
+        let checks: [(&[&str], Check); 6] = [
+            (&["traffic"], Self::of_traffic),
+            (&["side"], Self::of_sides),
+            (&["account", "region", "traffic", "side"], Self::of_place),
+            (&["judge", "side"], Self::of_judge),
+            (&["simulation"], Self::of_simulation),
+            (&["side"], Self::of_deployments),
+        ];
+        let mut found = Vec::new();
+        for (parts, check) in checks {
+            if parts.iter().all(|part| is_read(part)) {
+                check(self, &mut found);
+            }
+        }
+        found
     }
 
     fn of_traffic(&self, found: &mut Vec<Problem>) {

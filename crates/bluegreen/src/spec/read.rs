@@ -1,8 +1,8 @@
 //! Reading a [`MigrationSpec`] from text, and writing it.
 
-use std::{fmt, sync::LazyLock};
+use std::{collections::BTreeSet, fmt, sync::LazyLock};
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::{MigrationSpec, Place, values};
 use crate::{
@@ -131,7 +131,10 @@ impl MigrationSpec {
                 }
             }
             // The schema has reported the mistake already, so serde's words for it are left out.
-            Err(_) if !found.is_empty() => Err(SpecError::in_file(root, found, Vec::new())),
+            Err(_) if !found.is_empty() => {
+                let more = as_far_as_read(root, &found);
+                Err(SpecError::in_file(root, found, more))
+            }
             Err(error) => {
                 let more = vec![Problem::new("", error.to_string(), "")];
                 Err(SpecError::in_file(root, found, more))
@@ -149,6 +152,44 @@ impl MigrationSpec {
     #[must_use]
     pub fn to_json(&self) -> Value {
         serde_json::to_value(self).unwrap_or_default()
+    }
+}
+
+/// Returns the problems between fields in a file of which some fields could not be read. The parts with such
+/// fields are left out, and with them the problems that concern these parts.
+fn as_far_as_read(root: &Node, found: &[(Place, Problem)]) -> Vec<Problem> {
+    let mut file = root.to_value();
+    let Some(parts) = file.as_object_mut() else {
+        return Vec::new();
+    };
+    let mut unread = BTreeSet::new();
+    for (_, problem) in found {
+        let names: Vec<&str> = problem.field.split(['.', '[']).collect();
+        match names[..] {
+            // How a side is deployed concerns no other part.
+            ["side", side, "deployment", ..] => {
+                let side = parts.get_mut("side").and_then(|sides| sides.get_mut(side));
+                if let Some(side) = side.and_then(Value::as_object_mut) {
+                    side.remove("deployment");
+                }
+            }
+            [part, ..] => {
+                unread.insert(part);
+            }
+            [] => {}
+        }
+    }
+    parts.retain(|part, _| !unread.contains(part.as_str()));
+    for (part, empty) in [
+        ("name", json!("unread")),
+        ("traffic", json!({ "rules": [] })),
+        ("side", json!({})),
+    ] {
+        parts.entry(part).or_insert(empty);
+    }
+    match serde_json::from_value::<MigrationSpec>(file) {
+        Ok(spec) => spec.problems_among(|part| !unread.contains(part)),
+        Err(_) => Vec::new(),
     }
 }
 

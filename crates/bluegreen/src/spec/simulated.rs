@@ -3,12 +3,13 @@
 use std::path::PathBuf;
 
 use super::{
-    DeploymentSpec, JournalPlace, MigrationSpec, Name, Service, ServiceDeployment, SideSpec,
-    SimulationSpec, target::invalid,
+    DeploymentSpec, JournalPlace, MigrationSpec, Name, Run, Service, ServiceDeployment, SideSpec,
+    SimulationSpec, StartError, target::invalid,
 };
 use crate::{
     aws::sim::{KeptSimulation, Scenario, Simulation},
     error::{Error, ErrorKind, Result},
+    store::JournalStore,
 };
 
 impl MigrationSpec {
@@ -83,6 +84,36 @@ impl Simulation {
         let alarms = alarms.iter().filter_map(|alarm| alarm.parse().ok());
         spec.judge.alarms = alarms.collect();
         spec
+    }
+
+    /// Returns a migration in this world that is ready to run: its [`spec`](Self::spec), started with a journal in
+    /// memory. For another specification, or a journal of your own, see [`MigrationSpec::start`].
+    ///
+    /// # Errors
+    ///
+    /// As [`MigrationSpec::start`]; nothing was changed.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping it leaves nothing behind.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use bluegreen::aws::sim::Scenario;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let simulation = Scenario::GreenErrors.simulation(7);
+    /// simulation.start_paused();
+    /// let outcome = simulation.start().await?.run().await?;
+    /// assert_eq!(outcome.exit_code(), 10, "rolled back: {outcome}");
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub async fn start(&self) -> std::result::Result<Run, StartError> {
+        let (aws, store) = (self.aws(), JournalStore::memory());
+        self.spec().start(&aws, &store, "a simulation").await
     }
 
     /// Returns the deployment of green's service in this world, without checks, and with all other defaults.

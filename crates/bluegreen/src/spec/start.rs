@@ -11,6 +11,7 @@ use crate::{
     error::{Error, ErrorKind, Failure, Result},
     migration::{Migration, MigrationError, MigrationOutcome, origin_of},
     preflight::{Acceptance, Finding},
+    problem::Problem,
     store::{Holder, JournalStore, Lease, Take},
 };
 
@@ -130,7 +131,11 @@ impl MigrationSpec {
         if !elsewhere.is_empty() {
             return Err(SpecError::new(elsewhere).into());
         }
-        if let Some(problem) = self.of_another_account(aws).await {
+        let problem = self.of_another_account(aws).await.unwrap_or_else(|error| {
+            let hint = error.hint().unwrap_or_default();
+            Some(Problem::new("account", error.message(), hint))
+        });
+        if let Some(problem) = problem {
             return Err(SpecError::new(vec![problem]).into());
         }
         let target = self.target(aws, None).await?;

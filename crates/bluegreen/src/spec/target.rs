@@ -6,8 +6,9 @@ use crate::{
         Aws,
         alb::{AlbRule, RuleArn, RuleWeights, TargetGroupArn},
     },
-    error::{Error, ErrorKind, Result},
+    error::{Error, ErrorKind, Failure, Result},
     problem::Problem,
+    store::JournalStore,
     traffic::Sides,
 };
 
@@ -107,7 +108,44 @@ impl MigrationSpec {
         self.region.as_ref().map(Name::to_string).or_else(of_rule)
     }
 
-    /// Returns the rule's ARN, by which its journal is found. One read of the load balancer.
+    /// Returns the AWS handle that the environment gives, in the [region of all](Self::region_of_all), and the journals
+    /// at the place that the specification names: what [`start`](Self::start) takes.
+    ///
+    /// # Errors
+    ///
+    /// `Invalid` if it names no journal; else as [`Place::open`](super::JournalPlace::open).
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping it leaves nothing behind.
+    ///
+    /// # Examples
+    ///
+    /// ```no_run
+    /// # async fn migrate() -> Result<(), Box<dyn std::error::Error>> {
+    /// use bluegreen::spec::MigrationSpec;
+    ///
+    /// let spec = MigrationSpec::from_toml(&std::fs::read_to_string("bluegreen.toml")?)?;
+    /// let (aws, store) = spec.open().await?;
+    /// let outcome = spec.start(&aws, &store, "ann").await?.run().await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub async fn open(&self) -> Result<(Aws, JournalStore)> {
+        let Some(place) = &self.journal else {
+            let message = "open the journal: the specification names none";
+            return Err(Error::new(ErrorKind::Invalid, message)
+                .with_hint("give it `journal`, such as \"s3://BUCKET/PREFIX\""));
+        };
+        let aws = match self.region_of_all() {
+            Some(region) => Aws::from_env_in(region).await,
+            None => Aws::from_env().await,
+        };
+        let store = place.open(&aws)?;
+        Ok((aws, store))
+    }
+
+    /// The rule's ARN, by which its journal is found. One read of the load balancer.
     ///
     /// # Errors
     ///
@@ -124,22 +162,32 @@ impl MigrationSpec {
     }
 
     /// Returns a problem if the credentials are of another account than the specification's, as STS says.
-    /// `None` if the accounts are the same, if the specification names no account, or if STS does not answer
-    /// in time.
+    /// `None` if the accounts are the same, or if the specification names no account.
+    ///
+    /// # Errors
+    ///
+    /// If STS does not answer within 5 s: the account of the credentials is not known then.
     ///
     /// # Cancel safety
     ///
     /// Only reads.
-    pub async fn of_another_account(&self, aws: &Aws) -> Option<Problem> {
-        let wanted = self.account.as_ref()?.to_string();
-        let caller = aws.caller().await.ok()?;
-        let found = caller.split(':').nth(4)?;
-        if found.is_empty() || found == wanted {
-            return None;
+    pub async fn of_another_account(&self, aws: &Aws) -> Result<Option<Problem>> {
+        let Some(wanted) = self.account.as_ref().filter(|_| !aws.is_simulated()) else {
+            return Ok(None);
+        };
+        let caller = aws.caller().await.map_err(|error| {
+            let failure = Failure::from(&error);
+            let message = format!("tell whether this is account {wanted}: {}", failure.message);
+            let hint = "let STS be reached, or leave `account` out of the file";
+            Error::new(error.kind(), message).with_hint(hint)
+        })?;
+        let found = caller.split(':').nth(4).unwrap_or_default();
+        if found == wanted.as_str() {
+            return Ok(None);
         }
         let message = format!("is {wanted}, and the credentials are of account {found}: {caller}");
         let hint = "use credentials of that account: AWS_PROFILE, or a role in it";
-        Some(Problem::new("account", message, hint))
+        Ok(Some(Problem::new("account", message, hint)))
     }
 
     pub(super) async fn weights(&self, rule: &AlbRule, aws: &Aws) -> Result<RuleWeights> {

@@ -123,6 +123,36 @@ accept = ["no-deadman"]
 }
 
 #[test]
+fn fields_that_do_not_go_together_are_told_beside_others_that_cannot_be_read() {
+    let alike = LEAST.replace("chatbot-fastapi-tg", "chatbot-flask-tg");
+    assert_ne!(alike, LEAST);
+    let judge = "[judge]\nmax_error_rate = 0\n";
+    let rate = "judge.max_error_rate: 0% limits nothing, or everything";
+    let group = "side.flask.target_group: is the other side's too";
+    for (mistake, wanted) in [
+        ("[plan]\nbake = true\n", &[group, rate][..]),
+        ("[plan]\nstpes = [5]\nbake = 1\n", &[group, rate]),
+        ("[side.fastapi.deployment]\ntag = 7\n", &[group, rate]),
+        // What of a side could not be read is not known, so nothing is said of sides, nor of what needs them.
+        ("[side.other]\ntarget_group = 7\n", &[]),
+    ] {
+        let told = told(&format!("{alike}{judge}{mistake}"));
+        for line in [group, rate] {
+            let is_told = told.iter().any(|one| one.contains(line));
+            assert_eq!(
+                is_told,
+                wanted.contains(&line),
+                "{mistake}: {line} in {told:#?}"
+            );
+        }
+        assert!(told.len() > wanted.len(), "{mistake}: {told:#?}");
+    }
+    // A plan is checked by what it is made of alone: not if a step could not be read.
+    let told = told(&format!("{LEAST}[plan]\nsteps = [true]\nbake = \"50h\"\n"));
+    assert_eq!(told.len(), 1, "{told:#?}");
+}
+
+#[test]
 fn fields_that_do_not_go_together_are_told_with_their_places() {
     for (more, wanted) in [
         (

@@ -16,10 +16,14 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 use crate::{
-    aws::alb::{AlbRule, ArnError, ListenerArn, RoleArn, RuleArn, TargetGroupArn, TopicArn},
+    aws::{
+        Aws,
+        alb::{AlbRule, ArnError, ListenerArn, RoleArn, RuleArn, TargetGroupArn, TopicArn},
+    },
     check::ConnectTo,
-    error::Error,
+    error::{Error, Result as Done},
     image::{ImageRef, ImageTag},
+    store::JournalStore,
     traffic::Percent,
 };
 
@@ -569,6 +573,20 @@ impl fmt::Display for Place {
         match self {
             Self::S3 { bucket, prefix } => write!(f, "s3://{bucket}/{prefix}"),
             Self::Folder(folder) => folder.display().fmt(f),
+        }
+    }
+}
+
+impl Place {
+    /// The journals there.
+    ///
+    /// # Errors
+    ///
+    /// If it is a folder: as [`JournalStore::local`]. A bucket is not looked at.
+    pub fn open(&self, aws: &Aws) -> Done<JournalStore> {
+        match self {
+            Self::S3 { bucket, prefix } => aws.journals(bucket, prefix),
+            Self::Folder(folder) => JournalStore::local(folder),
         }
     }
 }

@@ -113,3 +113,96 @@ impl RequestStorage for RequestObjects {
         within(&self.attempted("delete requests"), deleted).await
     }
 }
+
+#[cfg(all(test, feature = "aws"))]
+mod tests {
+    use std::{
+        fmt::Write as _,
+        io::{BufRead as _, BufReader, Write as _},
+        net::TcpListener,
+        sync::Mutex,
+        thread,
+    };
+
+    use object_store::aws::AmazonS3Builder;
+
+    use super::*;
+
+    /// So many names of a folder are there, and so many are on a page.
+    const THERE: usize = 7;
+    const PAGE: usize = 3;
+
+    /// A page of `ListObjectsV2`, from this name on.
+    fn page(from: usize) -> String {
+        let to = (from + PAGE).min(THERE);
+        let mut xml = format!(
+            "<ListBucketResult><Name>b</Name><IsTruncated>{}</IsTruncated>",
+            to < THERE
+        );
+        if to < THERE {
+            let _ = write!(xml, "<NextContinuationToken>{to}</NextContinuationToken>");
+        }
+        for n in from..to {
+            let _ = write!(
+                xml,
+                "<Contents><Key>requests/log/run/pause/{n}.json</Key><ETag>\"{n}\"</ETag><Size>2</Size>\
+                 <LastModified>2026-01-05T09:00:00.000Z</LastModified></Contents>"
+            );
+        }
+        xml + "</ListBucketResult>"
+    }
+
+    /// Answers each list with a page, and keeps how many were asked for. Ends with the process.
+    fn serve() -> (String, Arc<Mutex<usize>>) {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let asked = Arc::new(Mutex::new(0));
+        let kept = Arc::clone(&asked);
+        thread::spawn(move || {
+            for mut connection in listener.incoming().flatten() {
+                let lines = BufReader::new(&connection).lines().map_while(Result::ok);
+                let head: Vec<String> = lines.take_while(|line| !line.is_empty()).collect();
+                let from = head.first().and_then(|line| {
+                    let (_, rest) = line.split_once("continuation-token=")?;
+                    let digits = rest.split(|c: char| !c.is_ascii_digit()).next()?;
+                    digits.parse().ok()
+                });
+                *kept.lock().unwrap() += 1;
+                let body = page(from.unwrap_or_default());
+                let _ = write!(
+                    connection,
+                    "HTTP/1.1 200 OK\r\nContent-Type: application/xml\r\nContent-Length: {}\r\n\
+                     Connection: close\r\n\r\n{body}",
+                    body.len()
+                );
+            }
+        });
+        (url, asked)
+    }
+
+    /// S3 may cut a list into pages of any length: they are read until there are enough names, and no further.
+    #[tokio::test]
+    async fn a_list_that_is_cut_in_pages_is_read_as_far_as_it_is_wanted() {
+        for (most, names, pages) in [(1_000, THERE, 3), (5, 5, 2), (PAGE, PAGE, 1)] {
+            let (url, asked) = serve();
+            let store = AmazonS3Builder::new()
+                .with_bucket_name("b")
+                .with_region("us-east-1")
+                .with_access_key_id("testing")
+                .with_secret_access_key("testing")
+                .with_endpoint(url)
+                .with_allow_http(true)
+                .build();
+            let requests = RequestObjects {
+                store: Arc::new(store.expect("complete")),
+                prefix: Path::from("requests/log"),
+                folder: None,
+                is_sorted: true,
+            };
+            let found = requests.names("run", most).await.expect("listed");
+            let wanted: Vec<String> = (0..names).map(|n| format!("run/pause/{n}.json")).collect();
+            assert_eq!(found, wanted);
+            assert_eq!(*asked.lock().unwrap(), pages, "for {most}");
+        }
+    }
+}

@@ -239,7 +239,17 @@ pub(super) fn create_private(folder: &std::path::Path) -> std::io::Result<()> {
     builder.create(folder)
 }
 
-/// Makes the store's error an error of this crate. The store's text already names its causes, so no source
+/// Makes the first line of the last cause.
+fn innermost(error: &object_store::Error) -> String {
+    let mut innermost: &dyn std::error::Error = error;
+    while let Some(cause) = innermost.source() {
+        innermost = cause;
+    }
+    let text = innermost.to_string();
+    text.lines().next().unwrap_or_default().to_owned()
+}
+
+/// The store's error an error of this crate. The store's text already names its causes, so no source
 /// is attached. S3's answer is reduced to its code and message.
 fn told(attempted: &str, error: &object_store::Error) -> Error {
     let text = error.to_string();
@@ -267,11 +277,13 @@ fn told(attempted: &str, error: &object_store::Error) -> Error {
         ) => ErrorKind::Conflict,
         _ => ErrorKind::Unavailable,
     };
+    let is_of_s3 = matches!(error, object_store::Error::Generic { store: "S3", .. });
     let answer = match (code, within("Message")) {
         (Some(code), Some(message)) => format!("{code}: {message}"),
+        // The rest is how often and how long it was tried, at which URL.
+        _ if is_of_s3 => format!("no answer of S3: {}", innermost(error)),
         _ => text.lines().next().unwrap_or_default().to_owned(),
     };
-    let is_of_s3 = matches!(error, object_store::Error::Generic { store: "S3", .. });
     let error = Error::new(kind, format!("{attempted}: {answer}"));
     match (kind, code) {
         (ErrorKind::NotFound, Some("NoSuchBucket")) => {

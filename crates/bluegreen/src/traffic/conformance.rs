@@ -17,8 +17,7 @@
 //!
 //! use async_trait::async_trait;
 //! use bluegreen::{
-//!     Error, ErrorKind, Result, TrafficSplitter,
-//!     preflight::Finding,
+//!     Result, TrafficSplitter,
 //!     traffic::{
 //!         Shift, Shifted, Sides, TargetCounts, TrafficObservation,
 //!         conformance::{self, Fixture, Truth},
@@ -33,27 +32,15 @@
 //!
 //! #[async_trait]
 //! impl TrafficSplitter for Splitter {
-//!     async fn preflight(&self) -> Result<Vec<Finding>> {
-//!         Ok(Vec::new())
-//!     }
-//!
 //!     async fn observe(&self) -> Result<TrafficObservation> {
 //!         let (weights, port) = *self.0.lock().unwrap();
-//!         let targets = Sides { blue: TargetCounts::all_healthy(2), green: TargetCounts::all_healthy(2) };
+//!         let targets = Sides::both(TargetCounts::all_healthy(2));
 //!         Ok(TrafficObservation::new(weights, targets, format!("v1:port {port}")))
 //!     }
 //!
 //!     async fn shift(&self, shift: &Shift) -> Result<Shifted> {
-//!         let seen = self.observe().await?;
-//!         if !shift.may_replace(&seen) {
-//!             let message = format!("shift to {}: {}", shift.to, seen.drift_from(&shift.from).join("; "));
-//!             return Err(Error::new(ErrorKind::Conflict, message));
-//!         }
-//!         if shift.restores() || !seen.is_at(shift.to) {
-//!             self.0.lock().unwrap().0 = Sides {
-//!                 blue: shift.to.blue().as_tenths().into(),
-//!                 green: shift.to.green().as_tenths().into(),
-//!             };
+//!         if shift.is_to_write(&self.observe().await?)? {
+//!             self.0.lock().unwrap().0 = shift.to.weights();
 //!         }
 //!         Ok(Shifted::Seen(self.observe().await?))
 //!     }

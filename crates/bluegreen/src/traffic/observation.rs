@@ -39,6 +39,31 @@ pub struct Sides<T> {
 }
 
 impl<T> Sides<T> {
+    /// Blue's value, then green's.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use bluegreen::traffic::{Sides, TargetCounts};
+    ///
+    /// let weights = Sides::new(90, 10);
+    /// assert_eq!((weights.blue, weights.green), (90, 10));
+    /// assert_eq!(Sides::both(TargetCounts::all_healthy(4)).green.healthy, 4);
+    /// ```
+    #[must_use]
+    pub const fn new(blue: T, green: T) -> Self {
+        Self { blue, green }
+    }
+
+    /// The same value for both sides.
+    #[must_use]
+    pub fn both(value: T) -> Self
+    where
+        T: Clone,
+    {
+        Self::new(value.clone(), value)
+    }
+
     /// The value of one side.
     #[must_use]
     pub fn get(&self, side: Side) -> &T {

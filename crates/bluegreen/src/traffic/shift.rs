@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{TrafficObservation, TrafficSplit};
+use crate::error::{Error, ErrorKind, Result};
 
 /// A change of the split.
 ///
@@ -63,6 +64,36 @@ impl Shift {
             }
             Over::Anything | Over::Held => true,
         }
+    }
+
+    /// Whether the split must be written, by what was read right before the write: `false` if a rise finds
+    /// it there already. A restore is always written. It is all that a splitter of your own has to decide.
+    ///
+    /// # Errors
+    ///
+    /// `Conflict` with what differs, if `found` [may not be replaced](Self::may_replace): write nothing.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use bluegreen::{ErrorKind, TrafficSplit, traffic::{Shift, Sides, TrafficObservation}};
+    ///
+    /// let read = |weights| TrafficObservation::new(weights, Sides::default(), "v1:rule");
+    /// let rise = Shift::rise(&read(Sides::new(90, 10)), TrafficSplit::ALL_GREEN);
+    /// assert!(rise.is_to_write(&read(Sides::new(90, 10)))?);
+    /// // A third party was there in between.
+    /// let conflict = rise.is_to_write(&read(Sides::new(70, 30))).unwrap_err();
+    /// assert_eq!(conflict.kind(), ErrorKind::Conflict);
+    /// # Ok::<(), bluegreen::Error>(())
+    /// ```
+    pub fn is_to_write(&self, found: &TrafficObservation) -> Result<bool> {
+        if !self.may_replace(found) {
+            let why = found.drift_from(&self.from).join("; ");
+            let message = format!("shift to {}: {why}", self.to);
+            return Err(Error::new(ErrorKind::Conflict, message)
+                .with_hint("look who else changes this routing before anything else"));
+        }
+        Ok(self.restores() || !found.is_at(self.to))
     }
 }
 

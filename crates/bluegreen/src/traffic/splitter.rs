@@ -44,7 +44,7 @@ use crate::{error::Result, preflight::Finding};
 #[auto_impl(Arc, Box)]
 pub trait TrafficSplitter: fmt::Debug + Send + Sync {
     /// Checks, once before the first shift, for anything that would make a migration unsafe or its
-    /// figures wrong, and reports all of it. Reads only.
+    /// figures wrong, and reports all of it. Reads only. The default looks for nothing.
     ///
     /// # Errors
     ///
@@ -53,7 +53,9 @@ pub trait TrafficSplitter: fmt::Debug + Send + Sync {
     /// # Cancel safety
     ///
     /// Only reads: dropping it leaves nothing behind.
-    async fn preflight(&self) -> Result<Vec<Finding>>;
+    async fn preflight(&self) -> Result<Vec<Finding>> {
+        Ok(Vec::new())
+    }
 
     /// Reads the split as it is, the healthy targets of each side, and a fingerprint of
     /// everything else that routes this traffic.
@@ -69,7 +71,7 @@ pub trait TrafficSplitter: fmt::Debug + Send + Sync {
     async fn observe(&self) -> Result<TrafficObservation>;
 
     /// Changes the split. Reads the routing first, edits what it just read, and writes only if the
-    /// shift [may replace](Shift::may_replace) that routing.
+    /// shift [may replace](Shift::may_replace) that routing: [`Shift::is_to_write`] decides it.
     ///
     /// A rise to the split that is there already is answered as seen, without a write. A restore is
     /// always written. A restore over [`Held`](super::Over::Held) is written from the routing that this

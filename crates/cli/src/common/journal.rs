@@ -110,6 +110,11 @@ pub(crate) async fn open(place: &str) -> Result<JournalStore, Error> {
     }
 }
 
+/// Returns the store at the place that was named, if one was named and can be opened.
+pub(crate) async fn open_at(place: &JournalPlace) -> Option<JournalStore> {
+    open_named(place.journal.as_deref()?).await.ok()
+}
+
 /// As [`open`], but a folder must exist.
 pub(crate) async fn open_named(place: &str) -> Result<JournalStore, Problem> {
     if bucket(place).is_none() && !std::path::Path::new(place).is_dir() {

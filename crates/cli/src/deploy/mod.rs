@@ -225,6 +225,8 @@ async fn go(
         Err(StartError::Failed(error)) if is_undo => {
             say_line!("warning: {}", bluegreen::Failure::from(&error));
         }
+        // Nothing was called but STS.
+        Err(StartError::Failed(error)) => return failed(&error, BAD_ARGUMENTS),
         Err(error) => return not_started(setup, &error),
     }
     let store = match store {

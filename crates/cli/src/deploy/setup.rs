@@ -20,7 +20,7 @@ use bluegreen::{
 };
 
 use super::args::{Cli, Policy};
-use crate::{common::accept::accepted, migration::open::USUAL_FILE};
+use crate::{common::accept::accepted, migration::open::usual_path};
 
 /// The files of the simulated worlds: the source to build, the definitions of a first release, the checks.
 const OWN: [(&str, &str); 4] = [
@@ -65,13 +65,10 @@ pub(crate) struct File {
 impl File {
     /// Reads the file that is named, or else the usual file if it exists.
     pub(crate) fn read(named: Option<&Path>) -> Result<Option<Self>, Vec<Problem>> {
-        let usual = Path::new(USUAL_FILE);
-        let path = match named {
-            Some(path) => path,
-            None if usual.exists() => usual,
-            None => return Ok(None),
+        let Some(path) = usual_path(named) else {
+            return Ok(None);
         };
-        let text = fs::read_to_string(path).map_err(|error| {
+        let text = fs::read_to_string(&path).map_err(|error| {
             let message = format!("{}: {error}", path.display());
             vec![Problem::new(
                 "--file",
@@ -79,12 +76,9 @@ impl File {
                 "give a file that can be read",
             )]
         })?;
-        let spec = crate::verbs::lint::read(path, &text);
-        let spec = spec.map_err(|error| placed(path, &error))?;
-        Ok(Some(Self {
-            path: path.to_owned(),
-            spec,
-        }))
+        let spec = crate::verbs::lint::read(&path, &text);
+        let spec = spec.map_err(|error| placed(&path, &error))?;
+        Ok(Some(Self { path, spec }))
     }
 
     /// Returns the file's folder as an absolute path.

@@ -7,6 +7,7 @@ pub(crate) mod controller;
 pub(crate) mod foresee;
 pub(crate) mod open;
 pub(crate) mod render;
+pub(crate) mod retold;
 pub(crate) mod sides;
 pub(crate) mod world;
 

@@ -55,6 +55,26 @@ pub(crate) struct Given<'a> {
     pub(crate) is_asked: bool,
 }
 
+impl<'a> Given<'a> {
+    /// What is named, and nothing more.
+    pub(crate) fn of(which: &'a Which, journal: &'a JournalPlace) -> Self {
+        Self {
+            which,
+            sim: None,
+            groups: None,
+            changes: None,
+            journal,
+            way: Way::Unsaid,
+            is_asked: false,
+        }
+    }
+
+    /// Whether it is about a run that is to begin: only such a plan can be changed.
+    fn is_of_new_run(&self) -> bool {
+        self.changes.is_some()
+    }
+}
+
 /// The side that is to serve.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Way<'a> {
@@ -139,9 +159,21 @@ pub(crate) async fn open(given: &Given<'_>) -> Result<Opened, u8> {
     let plan = spec.plan();
     let plan = plan.map_err(|error| invalid(&error))?;
     // A rollback must not be stopped by this check.
-    let is_held = given.is_asked || matches!(given.way, Way::Back(_));
-    if let (false, Some(problem)) = (is_held, spec.of_another_account(world.aws()).await) {
-        return Err(bad_arguments(&[problem]));
+    if !given.is_asked && !matches!(given.way, Way::Back(_)) {
+        match spec.of_another_account(world.aws()).await {
+            Ok(None) => {}
+            Ok(Some(problem)) => return Err(bad_arguments(&[problem])),
+            Err(error) if given.is_of_new_run() => {
+                let hint = error.hint().unwrap_or_default();
+                return Err(bad_arguments(&[Problem::new(
+                    "account",
+                    error.message(),
+                    hint,
+                )]));
+            }
+            // A run that is under way can be seen and resumed all the same.
+            Err(error) => say_line!("warning: {}", error.message()),
+        }
     }
     let from = match given.way {
         Way::Unsaid | Way::Back(None) => from,
@@ -221,7 +253,7 @@ async fn source(given: &Given<'_>, problems: &mut Vec<Problem>) -> Result<Option
 }
 
 /// Returns the file that is named, or else the usual file if it exists.
-fn usual_path(named: Option<&Path>) -> Option<PathBuf> {
+pub(crate) fn usual_path(named: Option<&Path>) -> Option<PathBuf> {
     let usual = Path::new(USUAL_FILE);
     let usual = usual.exists().then_some(usual);
     named.or(usual).map(Path::to_owned)

@@ -14,6 +14,7 @@ use bluegreen::{
 };
 use jiff::Timestamp;
 
+use super::retold::End;
 use crate::common::{
     data::{json_line, try_json_line},
     say::{BAD, DIM, GOOD, Look, STRONG, UNSURE, answer, say_line, width},
@@ -291,6 +292,8 @@ pub(crate) struct Status<'a> {
     pub(crate) requests: &'a [Request],
     /// The specification of the newest run, for the risks that it accepts.
     pub(crate) accepted: Option<&'a MigrationSpec>,
+    /// How the newest run ended, if none is under way.
+    pub(crate) ended: Option<&'a End>,
     /// Whether it is known which side served before.
     pub(crate) is_known: bool,
     /// The present time, by the clock that reads the journal.
@@ -330,6 +333,9 @@ impl Status<'_> {
         }
         if let Some(holder) = self.holder {
             table.insert("journal".to_owned(), holder.to_string().into());
+        }
+        if let Some(ended) = self.ended {
+            table.insert("last_run".to_owned(), serde_json::to_value(ended)?);
         }
         if let Some(spec) = self.accepted {
             let risks = serde_json::to_value(&spec.safety.accept)?;
@@ -375,6 +381,11 @@ impl Status<'_> {
                 false => format!("  journal: {holder}"),
             });
         }
+        lines.extend(self.ended.map(|ended| {
+            let (run, at) = (&ended.run, ended.at);
+            let (code, how) = (ended.exit_code, &ended.how);
+            format!("  the last run, {run}, ended at {at:.0} with {code}: {how}")
+        }));
         let accepted = self.accepted.and_then(super::accepted);
         lines.extend(accepted.map(|accepted| format!("  {accepted}")));
         lines.push(match self.switch {

@@ -32,7 +32,7 @@ use bluegreen_monitor::{
 use super::{UNCHANGED, args::Cli, lines::Lines, pause, screen};
 use crate::{
     common::{journal, say::say_line, signals},
-    migration::open::{Given, Way, open},
+    migration::open::{Given, open},
 };
 use futures_util::StreamExt as _;
 
@@ -382,14 +382,10 @@ fn watched(
     until: Option<Duration>,
 ) -> Result<u8, Problem> {
     runtime()?.block_on(async {
+        let place = cli.journal.place();
         let given = Given {
-            which: &cli.which,
-            sim: None,
             groups: Some(&cli.groups),
-            changes: None,
-            journal: &cli.journal.place(),
-            way: Way::Unsaid,
-            is_asked: false,
+            ..Given::of(&cli.which, &place)
         };
         // The problems are printed already.
         let opened = match open(&given).await {

@@ -58,14 +58,13 @@ pub(crate) fn main(cli: &Diff) -> ExitCode {
 }
 
 async fn run(cli: &Diff) -> Result<u8, u8> {
+    let place = cli.journal.place();
     let given = Given {
-        which: &cli.which,
         sim: Some(&cli.sim),
         groups: Some(&cli.groups),
         changes: Some(&cli.changes),
-        journal: &cli.journal.place(),
         way: cli.to.as_deref().map_or(Way::Unsaid, Way::To),
-        is_asked: false,
+        ..Given::of(&cli.which, &place)
     };
     let opened = open(&given).await?;
     let target = opened.target_as_it_is().await?;

@@ -169,7 +169,7 @@ pub(crate) fn told(path: &Path, error: &SpecError, json: bool) -> u8 {
     if !json {
         let s = if problems.len() == 1 { "" } else { "s" };
         say_line!("{shown}: {} problem{s}, nothing was called", problems.len());
-        say_line!("some checks need valid fields: run it again once these problems are mended");
+        say_line!("checks that need a field with a problem follow once the field is mended");
     }
     BAD_ARGUMENTS
 }

@@ -80,13 +80,12 @@ struct Death {
 async fn run(cli: &Migrate) -> Result<u8, u8> {
     let death = death(cli)?;
     let given = Given {
-        which: &cli.which,
         sim: Some(&cli.sim),
         groups: Some(&cli.groups),
         changes: Some(&cli.changes),
-        journal: &cli.journal,
         way: cli.to.as_deref().map_or(Way::Unsaid, Way::To),
         is_asked: cli.print.is_asked(),
+        ..Given::of(&cli.which, &cli.journal)
     };
     let opened = open(&given).await?;
     if cli.print.is_asked() {

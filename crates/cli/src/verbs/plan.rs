@@ -81,14 +81,14 @@ pub(crate) fn main(cli: &Plan) -> ExitCode {
 }
 
 async fn run(cli: &Plan) -> Result<u8, u8> {
+    let place = cli.journal.place();
     let given = Given {
-        which: &cli.which,
         sim: Some(&cli.sim),
         groups: Some(&cli.groups),
         changes: Some(&cli.changes),
-        journal: &cli.journal.place(),
         way: cli.to.as_deref().map_or(Way::Unsaid, Way::To),
         is_asked: cli.print.is_asked(),
+        ..Given::of(&cli.which, &place)
     };
     let opened = open(&given).await?;
     if cli.print.is_asked() {

@@ -11,7 +11,7 @@ use crate::{
         args::{Groups, Told, Which},
         controller::Controller,
         finished,
-        open::{Given, Way, open},
+        open::{Given, open},
     },
 };
 
@@ -46,13 +46,8 @@ pub(crate) fn main(cli: &Resume) -> ExitCode {
 
 async fn run(cli: &Resume) -> Result<u8, u8> {
     let given = Given {
-        which: &cli.which,
-        sim: None,
         groups: Some(&cli.groups),
-        changes: None,
-        journal: &cli.journal,
-        way: Way::Unsaid,
-        is_asked: false,
+        ..Given::of(&cli.which, &cli.journal)
     };
     let opened = open(&given).await?;
     let target = opened.target_as_it_is().await?;

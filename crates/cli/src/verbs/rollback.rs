@@ -2,13 +2,17 @@
 
 use std::process::ExitCode;
 
-use bluegreen::ErrorKind;
+use bluegreen::{
+    ErrorKind,
+    aws::alb::AlbRule,
+    spec::{Rule, Target},
+};
 use clap::Args;
 
 use crate::{
     common::{
         errors::{BAD_ARGUMENTS, UNCHANGED, failed},
-        journal::ReadJournal,
+        journal::{self, ReadJournal},
         runtime::block_on,
         say::say_line,
     },
@@ -17,7 +21,7 @@ use crate::{
         controller::{Controller, Order},
         finished,
         open::{Given, Opened, Way, open},
-        sides, world,
+        retold, sides, world,
     },
 };
 
@@ -67,20 +71,34 @@ pub(crate) fn main(cli: &Rollback) -> ExitCode {
 }
 
 async fn run(cli: &Rollback) -> Result<u8, u8> {
+    let place = cli.journal.place();
     let given = Given {
-        which: &cli.which,
         sim: Some(&cli.sim),
         groups: Some(&cli.groups),
-        changes: None,
-        journal: &cli.journal.place(),
         way: Way::Back(cli.to.as_deref()),
-        is_asked: false,
+        ..Given::of(&cli.which, &place)
     };
-    let mut opened = open(&given).await?;
-    if opened.from.is_none() {
-        served_before(&mut opened).await?;
-    }
-    let target = opened.target().await?;
+    let mut opened = match open(&given).await {
+        Err(UNCHANGED) if cli.which.rule.rule_arn.is_some() => {
+            let store = journal::open_at(&place).await;
+            retold::say_by_hand(store, cli.which.rule.rule_arn.as_deref(), None).await;
+            return Err(UNCHANGED);
+        }
+        opened => opened?,
+    };
+    let target = match target(&mut opened).await {
+        Err(UNCHANGED) => {
+            let rule = opened.spec.traffic.rules.first().map(Rule::as_alb);
+            let rule = match rule {
+                Some(AlbRule::Arn(rule)) => Some(rule.as_str()),
+                _ => None,
+            };
+            let name = Some(&opened.spec.name);
+            retold::say_by_hand(opened.store().ok(), rule, name).await;
+            return Err(UNCHANGED);
+        }
+        target => target?,
+    };
     say_line!("putting everything on {}", target.sides.blue.group.name());
     let controller = Controller::new(&opened, &target, &cli.told, true).await?;
     let order = Order::RollBack {
@@ -89,6 +107,14 @@ async fn run(cli: &Rollback) -> Result<u8, u8> {
     };
     let ended = controller.start(order).await;
     Ok(finished(&opened, &cli.told, ended))
+}
+
+/// The sides, by what serves or served.
+async fn target(opened: &mut Opened) -> Result<Target, u8> {
+    if opened.from.is_none() {
+        served_before(opened).await?;
+    }
+    opened.target().await
 }
 
 /// Finds the side that served before the newest run. Its target group may be missing in the file.

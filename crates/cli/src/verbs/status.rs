@@ -23,8 +23,8 @@ use crate::{
     },
     migration::{
         args::{Groups, OPTIONS, Sim, Which},
-        open::{Given, Opened, Way, open},
-        render, world,
+        open::{Given, Opened, open},
+        render, retold, world,
     },
 };
 
@@ -72,13 +72,9 @@ async fn run(cli: &Status) -> Result<u8, u8> {
         return all::run(cli.which.file.as_deref(), place, cli.json).await;
     }
     let given = Given {
-        which: &cli.which,
         sim: Some(&cli.sim),
         groups: Some(&cli.groups),
-        changes: None,
-        journal: &place,
-        way: Way::Unsaid,
-        is_asked: false,
+        ..Given::of(&cli.which, &place)
     };
     let opened = open(&given).await?;
     if cli.wait {
@@ -101,6 +97,7 @@ async fn run(cli: &Status) -> Result<u8, u8> {
         holder: run.holder.as_ref(),
         requests: &run.requests,
         accepted: run.spec.as_ref(),
+        ended: run.ended.as_ref(),
         is_known,
         now: opened.aws().clock().now(),
     };
@@ -120,6 +117,8 @@ struct RunOf {
     requests: Vec<Request>,
     /// The specification of the newest run.
     spec: Option<MigrationSpec>,
+    /// How the newest run ended, if none is under way.
+    ended: Option<retold::End>,
 }
 
 async fn run_of(opened: &Opened, splitter: &AlbTrafficSplitter) -> RunOf {
@@ -131,12 +130,25 @@ async fn run_of(opened: &Opened, splitter: &AlbTrafficSplitter) -> RunOf {
         let log = opened.store().ok()?.log(rule.as_str());
         let opening = log.newest_opening().await.ok()?;
         let origin = opening.and_then(|opening| Origin::of(&[opening]).ok());
-        Some(RunOf {
+        let run = RunOf {
             holder: log.lease_state().await.ok()?,
             requests: log.open_requests().await.ok()?,
             spec: origin.map(|origin| origin.spec),
-        })
+            ended: None,
+        };
+        Some((log, run))
     };
     let asked = tokio::time::timeout(JOURNAL_WAITS, asked).await;
-    asked.ok().flatten().unwrap_or_default()
+    let Some((log, run)) = asked.ok().flatten() else {
+        return RunOf::default();
+    };
+    if run.holder.as_ref().is_none_or(|one| one.holder.is_some()) {
+        return run;
+    }
+    // A journal that is slow to read takes nothing from the rest.
+    let ended = tokio::time::timeout(JOURNAL_WAITS, retold::end(&log)).await;
+    RunOf {
+        ended: ended.ok().flatten(),
+        ..run
+    }
 }

@@ -126,8 +126,8 @@ impl ApiError {
                 Some("the credentials in use have expired: log in again".to_owned())
             }
             ErrorKind::Denied => Some(format!(
-                "allow the action that `{}` needs in the IAM policy of the credentials in use",
-                self.operation
+                "allow {} in the IAM policy of the credentials in use",
+                action_of(self.operation)
             )),
             ErrorKind::NotFound => {
                 Some("check the name or ARN, the region and the account".to_owned())
@@ -140,6 +140,34 @@ impl ApiError {
             None => error,
         }
     }
+}
+
+/// The IAM action of a call: its own name, behind that of its service
+/// ([actions](https://docs.aws.amazon.com/service-authorization/latest/reference/reference_policies_actions-resources-contextkeys.html)).
+fn action_of(operation: &str) -> String {
+    let has = |words: &[&str]| words.iter().any(|word| operation.contains(word));
+    let service = if has(&[
+        "TargetGroup",
+        "TargetHealth",
+        "Rule",
+        "Listener",
+        "LoadBalancer",
+    ]) {
+        "elasticloadbalancing"
+    } else if has(&["Metric", "Alarm"]) {
+        "cloudwatch"
+    } else if has(&["Scal"]) {
+        "application-autoscaling"
+    } else if has(&["Schedule"]) {
+        "scheduler"
+    } else if has(&["Role", "Principal"]) {
+        "iam"
+    } else if has(&["Image", "Repositor", "Layer", "AuthorizationToken"]) {
+        "ecr"
+    } else {
+        "ecs"
+    };
+    format!("{service}:{operation}")
 }
 
 /// The first cause of this type.
@@ -433,11 +461,29 @@ mod tests {
     #[test]
     fn denied_names_the_action_that_is_missing() {
         let error = ApiError::from_sdk("ModifyRule", Effect::Mutation, answered("AccessDenied"));
-        let hint = error
-            .into_error("change rule `r`")
-            .hint()
-            .map(str::to_owned);
-        assert!(hint.is_some_and(|hint| hint.contains("`ModifyRule`")));
+        let error = error.into_error("change rule `r`");
+        let hint = error.hint().expect("a hint");
+        assert!(
+            hint.starts_with("allow elasticloadbalancing:ModifyRule in"),
+            "{hint}"
+        );
+        for action in [
+            "application-autoscaling:RegisterScalableTarget",
+            "cloudwatch:DescribeAlarms",
+            "cloudwatch:GetMetricData",
+            "ecr:CreateRepository",
+            "ecr:GetAuthorizationToken",
+            "ecr:PutImage",
+            "ecs:RegisterTaskDefinition",
+            "ecs:UpdateService",
+            "elasticloadbalancing:DescribeTargetHealth",
+            "elasticloadbalancing:ModifyListener",
+            "iam:SimulatePrincipalPolicy",
+            "scheduler:CreateSchedule",
+        ] {
+            let (_, call) = action.split_once(':').expect("a service");
+            assert_eq!(action_of(call), action);
+        }
     }
 
     /// The hint behind a request that was not sent.

@@ -100,6 +100,32 @@ impl Simulation {
         Pacer::new(speed, move |step, silent| shared.stroke(step, silent))
     }
 
+    /// [Pauses](Self::start_paused) the clock and [paces](Self::pace) it, for a program that people watch.
+    ///
+    /// # Panics
+    ///
+    /// As those two.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use bluegreen::aws::sim::Scenario;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() {
+    /// let simulation = Scenario::Healthy.simulation(7);
+    /// let _pacer = simulation.start_paced(100_000.0);
+    /// // An hour in 36 ms.
+    /// tokio::time::sleep(Duration::from_secs(3600)).await;
+    /// assert!(simulation.elapsed() >= Duration::from_secs(3600));
+    /// # }
+    /// ```
+    pub fn start_paced(&self, speed: f64) -> Pacer {
+        self.start_paused();
+        self.pace(speed)
+    }
+
     /// The AWS handle of this world: every adapter takes it, as it takes the real one.
     #[must_use]
     pub fn aws(&self) -> Aws {
