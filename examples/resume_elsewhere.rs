@@ -79,6 +79,5 @@ fn show(who: &str, event: &Event<MigrationEvent>) {
         }
         _ => return,
     };
-    let seconds = event.elapsed.as_secs();
-    println!("{who}  {:02}:{:02}  {line}", seconds / 60, seconds % 60);
+    println!("{who}  {:>7}  {line}", event.time());
 }

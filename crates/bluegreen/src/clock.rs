@@ -239,16 +239,7 @@ pub(crate) fn between(earlier: Timestamp, at: Timestamp) -> Duration {
 }
 
 /// Returns a time since the start of a run, for people: `+9m03s`, or `+1h02m03s`.
-///
-/// ```
-/// use std::time::Duration;
-/// use bluegreen::clock::elapsed;
-///
-/// assert_eq!(elapsed(Duration::from_millis(543_900)), "+9m03s");
-/// assert_eq!(elapsed(Duration::from_secs(3_600)), "+1h00m00s");
-/// ```
-#[must_use]
-pub fn elapsed(since_start: Duration) -> String {
+pub(crate) fn elapsed(since_start: Duration) -> String {
     let seconds = since_start.as_secs();
     let (hours, minutes, seconds) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
     match hours {

@@ -222,7 +222,7 @@ mod tests {
             .await
             .unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Invalid);
-        assert!(error.message().contains("no URL"), "{error}");
+        assert!(error.message().contains("not a URL"), "{error}");
         assert!(!format!("{error:?}").contains("secret"), "{error:?}");
     }
 

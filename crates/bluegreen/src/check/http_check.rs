@@ -109,7 +109,7 @@ impl ServiceCheck for HttpCheck {
             }
             Err(failure) => CheckReport::new(&self.name, asked, None).failing(
                 "answer",
-                "one",
+                "a whole answer",
                 self.without_secrets(&failure.message),
             ),
         }

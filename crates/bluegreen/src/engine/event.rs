@@ -58,8 +58,9 @@ pub struct Event<K> {
 }
 
 impl<K: fmt::Display> Event<K> {
-    /// The event as one line of at most so many columns, for a terminal: time, and the first line of what
-    /// happened. Of a long name, such as an ARN, it has the last part; what is too long is cut, with `…`.
+    /// Returns the event as one line of at most `columns` columns, for a terminal: the time, and the first
+    /// line of its words. A long name, such as an ARN, is cut to its last part; a line that is still too long
+    /// ends with `…`.
     ///
     /// # Examples
     ///
@@ -74,8 +75,8 @@ impl<K: fmt::Display> Event<K> {
     ///     elapsed: Duration::from_secs(125),
     ///     kind: "registered arn:aws:ecs:us-east-1:123456789012:task-definition/chat:8\nand more",
     /// };
-    /// assert_eq!(event.line(80), "02:05  registered chat:8");
-    /// assert_eq!(event.line(16), "02:05  register…");
+    /// assert_eq!(event.line(80), " +2m05s  registered chat:8");
+    /// assert_eq!(event.line(16), " +2m05s  regist…");
     /// # Ok::<(), jiff::Error>(())
     /// ```
     #[must_use]
@@ -83,7 +84,7 @@ impl<K: fmt::Display> Event<K> {
         let text = self.kind.to_string();
         let words = text.lines().next().unwrap_or_default().split(' ');
         let words: Vec<&str> = words.map(short).collect();
-        let line = format!("{}  {}", self.time(), words.join(" "));
+        let line = format!("{:>7}  {}", self.time(), words.join(" "));
         match line.char_indices().nth(columns) {
             None => line,
             Some(_) => line
@@ -96,7 +97,7 @@ impl<K: fmt::Display> Event<K> {
 }
 
 impl<K> Event<K> {
-    /// How long after the start of the run, as people read it: minutes and seconds, such as `02:05`.
+    /// Returns the time since the start of the run, for people: `+2m05s`, or `+1h02m05s`.
     #[must_use]
     pub fn time(&self) -> String {
         elapsed(self.elapsed)

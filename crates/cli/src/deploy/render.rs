@@ -2,7 +2,6 @@
 
 use bluegreen::{
     DeploymentError,
-    clock::elapsed,
     deployment::{DeploymentEvent, DeploymentOutcome},
     engine::Event,
 };
@@ -38,7 +37,7 @@ pub(crate) fn show(event: &Event<DeploymentEvent>) {
         DeploymentEvent::Ended { .. } | DeploymentEvent::Unresolved { .. } => return,
         _ => Look::Plain,
     };
-    let time = format!("{:>7}", elapsed(event.elapsed));
+    let time = format!("{:>7}", event.time());
     say_line!("{DIM}{time}{DIM:#}  {style}{}{style:#}", event.kind);
     if let DeploymentEvent::Registered { registration } = &event.kind {
         diff(&registration.diff);

@@ -4,7 +4,6 @@ use std::{collections::BTreeMap, fmt::Write as _, time::Duration};
 
 use bluegreen::{
     MigrationError, MigrationOutcome, MigrationPlan, Verdict,
-    clock::elapsed,
     engine::{Event, Request},
     health::{Phase, SeenSide, SeenTraffic},
     migration::{GateStanding, MigrationEvent},
@@ -73,7 +72,7 @@ impl Progress {
         let Some(text) = self.text(event) else {
             return;
         };
-        let mut time = format!("{:>7}", elapsed(event.elapsed));
+        let mut time = format!("{:>7}", event.time());
         for part in text.lines() {
             let line = format!("{time:<7}  {part}");
             for (index, line) in wrapped(&line, COLUMNS, INDENT).iter().enumerate() {

@@ -350,7 +350,10 @@ mod tests {
         let kept = Kept::new(RESOURCE, 1, 4);
         let error = keeper.keep(&kept).await.expect_err("not what was seen");
         assert_eq!(error.kind(), ErrorKind::Conflict);
-        assert!(error.to_string().contains("it is 6 now"), "{error}");
+        assert!(
+            error.to_string().contains("the minimum is 6 now"),
+            "{error}"
+        );
         let released = keeper.release(&kept).await.expect("left");
         assert_eq!(released, Released::Changed { minimum: Some(6) });
         assert_eq!(minimum(&keeper).await, 6);

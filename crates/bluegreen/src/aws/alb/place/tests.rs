@@ -402,7 +402,7 @@ async fn p07_a_place_with_traffic_is_not_taken_back() {
     let hint = error.hint().unwrap();
     for said in hint.split("; ") {
         assert!(
-            said.contains("it serves") || said.contains("does not"),
+            said.contains("the group serves") || said.contains("once the weight is 0"),
             "{hint}"
         );
     }
