@@ -278,7 +278,7 @@ impl MigrationMachine {
             self.overrides.push(Override {
                 at,
                 by: by.clone(),
-                what: format!("went on from {} while {known}", watch.stage.phase()),
+                what: format!("promoted from {} while {known}", watch.stage.phase()),
             });
         }
         if let Stage::Step(step) = watch.stage {
