@@ -974,7 +974,7 @@ impl Salvage {
                 (Some(failure), _) => Verdict::inconclusive(format!("could not look: {failure}")),
                 (None, None) => Verdict::inconclusive("nothing seen since the last shift"),
                 (None, Some((verdict, expires))) if verdict.is_healthy() && *expires < at => {
-                    Verdict::inconclusive("nothing new since it was healthy")
+                    Verdict::inconclusive("nothing new since the healthy verdict")
                 }
                 (None, Some((verdict, _))) => verdict.clone(),
             },

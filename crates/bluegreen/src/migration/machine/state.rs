@@ -68,7 +68,7 @@ pub(crate) enum State {
     ReleasingCapacity(Releasing),
     /// Everything is decided except for the end: the disarming of the switch is outstanding, or the wait
     /// before another try, or an observation if the switch may have fired. Entered from every state that
-    /// ends while a switch may stand. Left to `Ended`, or to `Confirming` if the switch has fired.
+    /// ends while a switch may stand. Left to `Ended`, or to `Restoring` if the switch has fired.
     DisarmingSwitch(DisarmingSwitch),
     /// Nothing is outstanding. Never left.
     Ended(End),
