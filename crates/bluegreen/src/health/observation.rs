@@ -1,4 +1,4 @@
-//! [`Observation`]: what a gate saw, as a value for the journal.
+//! [`Observation`]: what a gate saw at a look, as a value for the journal.
 
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
@@ -54,13 +54,13 @@ impl Observation {
         Ok(Self { schema, body })
     }
 
-    /// The name and version of what is inside.
+    /// Returns the name and version of the schema.
     #[must_use]
     pub fn schema(&self) -> &str {
         &self.schema
     }
 
-    /// The body as JSON.
+    /// Returns the body as JSON.
     #[must_use]
     pub fn body(&self) -> &serde_json::Value {
         &self.body

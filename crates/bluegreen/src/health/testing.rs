@@ -1,4 +1,4 @@
-//! What the tests of judges share.
+//! Helpers of the tests of judges.
 
 use std::time::Duration;
 
@@ -19,7 +19,7 @@ pub(super) fn bucket(minute: i64, blue: Counts, green: Counts) -> Bucket {
     Bucket::new(at(minute), MINUTE, Sides { blue, green })
 }
 
-/// A look in a step that began with minute 0, without a warm-up.
+/// Returns a look in a step that began with minute 0, without a warm-up.
 pub(super) fn step(minute: i64) -> Progress {
     progress(Phase::Step(0), minute)
 }

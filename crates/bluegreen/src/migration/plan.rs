@@ -75,8 +75,8 @@ pub enum OnInconclusive {
 #[cfg_attr(feature = "spec", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum OnResume {
-    /// Continue where the run was: the default, since the journal holds all evidence, and the time
-    /// meanwhile is judged from the metrics.
+    /// Continue from the point that the run had reached: the default, since the journal holds all
+    /// evidence, and the time without a controller is judged from the metrics.
     #[default]
     GoOn,
     /// Put everything back on blue, for operators who do not want a migration to continue after a time
@@ -814,8 +814,8 @@ impl MigrationPlan {
         &self.fields.gates
     }
 
-    /// How many healthy targets green needs for `share`, where blue began with `blue`: as much
-    /// as blue served with, times the share, in targets of green; at least one.
+    /// Returns how many healthy targets green needs for `share`, if `blue` targets served everything at
+    /// the start: the targets of blue that the share needs, divided by the capacity ratio; at least one.
     #[must_use]
     pub fn green_targets_for(&self, share: Percent, blue: u32) -> u32 {
         let needed = f64::from(blue) * share.as_fraction() / self.capacity_ratio();

@@ -31,7 +31,7 @@ use crate::{
 const CLOCK_SLACK: Duration = Duration::from_secs(60);
 
 /// How long after a write a read may show an older state. Earlier versions recorded no such time, and
-/// moved traffic by load balancers only, where this is the time.
+/// moved traffic by load balancers only, which show a change after this time at the latest.
 const PROPAGATION: Duration = Duration::from_secs(30);
 
 /// The result of one record.
@@ -177,7 +177,7 @@ impl Salvage {
         self.started
     }
 
-    /// Returns where the run stands, for a machine that continues from there at `at`.
+    /// Returns the state of the run, for a machine that continues from it at `at`.
     pub(super) fn leave(&self, at: Timestamp) -> Reopened {
         Reopened {
             found: self.version,

@@ -303,7 +303,8 @@ impl MigrationMachine {
         let forced = matches!(&self.intent, Intent::Restore(order) if order.force);
         if traffic.targets.blue.healthy == 0 && !traffic.is_all_blue() && !forced {
             let message = format!("blue has no healthy target: {}", traffic.targets.blue);
-            let hint = "all traffic would go to a side that cannot serve; `--force` restores in spite of that";
+            let hint =
+                "all traffic would go to a side that cannot serve; `--force` restores anyway";
             let findings = vec![Finding::refusal(message).with_hint(hint)];
             return self.unchanged(at, Unchanged::Refused { findings });
         }
@@ -511,7 +512,7 @@ impl MigrationMachine {
         self.end_known(at, outcome)
     }
 
-    /// Ends with traffic that is not where it should be, or is not known.
+    /// Ends with traffic that is not on the right side, or is not known.
     pub(super) fn give_up_restoring(
         &mut self,
         at: Timestamp,
