@@ -37,7 +37,7 @@ async fn release(
     Ok(migration.clock(clock).run().await?.exit_code())
 }
 
-/// A router that is read as it was written. It must see so many rises and restores, and no others.
+/// A router that is read as it was written. It must see this many rises and restores, and no others.
 fn router(rises: usize, restores: usize) -> MockTrafficSplitter {
     let targets = TargetCounts::all_healthy(4);
     let all_blue = Sides {

@@ -111,7 +111,7 @@ impl ServiceDeployer for Supervisor {
         }
         (service.deployment, service.rollout, service.running) =
             (id.clone(), Rollout::InProgress, 0);
-        // Where a rollback goes is kept with the service, whoever rolls back.
+        // Where a rollback goes is kept with the service, so that any process can roll back.
         service.rollback_point.clone_from(&update.rollback_point);
         Ok(id)
     }

@@ -104,7 +104,7 @@ pub trait Judge: fmt::Debug + Send {
 pub struct Look {
     /// When the look happens, and in which phase of the migration.
     pub progress: Progress,
-    /// This gate's newest observation, of whatever step.
+    /// This gate's newest observation, of this step or an earlier one.
     pub last: Option<Observation>,
     /// The split and the targets as they were read at this very look; `None` if that read failed.
     pub traffic: Option<TrafficObservation>,

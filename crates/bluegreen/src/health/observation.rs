@@ -37,7 +37,7 @@ impl Observation {
     ///
     /// # Errors
     ///
-    /// `Invalid` where `body` cannot be JSON or holds a number that is not finite.
+    /// `Invalid` if `body` cannot be JSON or holds a number that is not finite.
     pub fn new<T: Serialize>(schema: impl Into<String>, body: &T) -> Result<Self> {
         let schema = schema.into();
         let refused = |source: serde_json::Error| {
@@ -70,7 +70,7 @@ impl Observation {
     ///
     /// # Errors
     ///
-    /// `Invalid` where the schema is another one or the body does not fit `T`.
+    /// `Invalid` if the schema is another one or the body does not fit `T`.
     pub fn read<T: DeserializeOwned>(&self, schema: &str) -> Result<T> {
         if self.schema != schema {
             return Err(Error::new(

@@ -80,17 +80,17 @@ pub enum Action {
 pub enum Intent {
     /// Move green up step by step, from all blue.
     Migrate,
-    /// Override: move green to its last step at once, from whatever split is found. Capacity is
+    /// Override: move green to its last step at once, from any split. Capacity is
     /// still needed, and the last step bakes under the gates as in a migration.
     Complete {
         /// The operator who takes the responsibility.
         by: Operator,
     },
-    /// Put everything back on blue, from whatever split is found.
+    /// Put everything back on blue, from any split.
     Restore(RestoreOrder),
 }
 
-/// How everything is put back on blue, from whatever split is found.
+/// How everything is put back on blue, from any split.
 ///
 /// # Examples
 ///

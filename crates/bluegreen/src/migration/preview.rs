@@ -85,7 +85,7 @@ impl Preview {
 
 impl fmt::Display for Preview {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "   green   at least   gates healthy within")?;
+        writeln!(f, "   green   watched at least   gates healthy within")?;
         for stage in &self.stages {
             let what = if stage.is_final_bake {
                 "  (blue kept warm)"
@@ -94,20 +94,20 @@ impl fmt::Display for Preview {
             };
             writeln!(
                 f,
-                "  {:>6}  {:>9}   {}{what}",
+                "  {:>6}  {:>17}   {}{what}",
                 stage.green.to_string(),
                 span(stage.bake),
                 span(stage.deadline),
             )?;
         }
         let policy = match self.policy {
-            OnInconclusive::RollBack => "back to blue",
-            OnInconclusive::Hold => "held where it is",
+            OnInconclusive::RollBack => "everything goes back to blue",
+            OnInconclusive::Hold => "the split stays as it is",
         };
         write!(
             f,
-            "  looks every {}; {} after each shift is not counted\n  \
-             at least {} in all; {policy} after {} at the latest",
+            "  looks every {}; the first {} after each shift does not count\n  \
+             takes {} to {}; if a deadline is missed, {policy}",
             span(self.look_interval),
             span(self.warm_up),
             span(self.shortest),

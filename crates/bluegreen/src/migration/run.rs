@@ -231,7 +231,7 @@ impl Migration {
         self.drive(Intent::Migrate, gates).await
     }
 
-    /// Moves green to the plan's last step at once, from whatever split is found: an operator's
+    /// Moves green to the plan's last step at once, from any split: an operator's
     /// override. Capacity is still needed; the last step bakes under the gates, and an unhealthy
     /// verdict rolls back.
     ///
@@ -250,7 +250,7 @@ impl Migration {
         self.drive(Intent::Complete { by: by.into() }, gates).await
     }
 
-    /// Puts everything back on blue, from whatever split is found, as persistently as a rollback does. A
+    /// Puts everything back on blue, from any split, as persistently as a rollback does. A
     /// restore needs no gate; gates that were supplied confirm that no request reaches green, if the
     /// order asks for that. It needs no journal either: restoring is open to every operator. Another
     /// controller that works on the same rule sees that a third party has restored blue, and raises green
@@ -283,8 +283,8 @@ impl Migration {
     /// A run that an earlier version began is not replayed: it continues from a fresh observation under
     /// today's rules, and an event says so; see [`store`](crate::store#versions).
     ///
-    /// The run's clock never shows a time before that of the newest record, whatever the clocks of the
-    /// machines show. If the clock here is ahead of the other machine's clock, the difference counts as a
+    /// The run's clock never shows a time before that of the newest record, even if this machine's clock
+    /// does. If the clock here is ahead of the other machine's clock, the difference counts as a
     /// longer pause, and the deadline of the current stage may have passed.
     ///
     /// If the split is neither the split before the change under way nor the split after it, a third

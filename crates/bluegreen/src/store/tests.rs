@@ -455,7 +455,7 @@ async fn only_the_newest_run_is_read() {
     );
 }
 
-/// Whoever follows a run sees each record once, the end of a run before the next one, and no heartbeat.
+/// A follower of a run sees each record once, the end of a run before the next one, and no heartbeat.
 #[tokio::test(start_paused = true)]
 async fn a_run_is_followed_record_by_record_and_then_the_next_one() {
     let log = JournalStore::memory().log("rule");

@@ -280,7 +280,7 @@ impl MigrationMachine {
         };
         restore.blind = 0;
         if self.taken_over.is_some() {
-            // The successor continues from the present state, whatever that is.
+            // The successor continues from the present state.
             self.read(at, &traffic);
         }
         if let Some(end) = self.give_way(at) {
@@ -292,7 +292,7 @@ impl MigrationMachine {
         self.on_restore_read(at, restore, traffic)
     }
 
-    /// A restore from whatever split is found.
+    /// Begins a restore with the first split that is read, whatever it is.
     fn on_first_seen(
         &mut self,
         at: Timestamp,

@@ -28,21 +28,21 @@ pub struct Forecast {
 impl fmt::Display for Forecast {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (share, requests) = (100.0 * self.share, self.green_requests);
-        write!(f, "{share:>5.1}%  ")?;
+        write!(f, "{share:>5.1}%  {requests:.0} requests a minute: ")?;
         match self.minutes {
-            Some(minutes) => write!(f, "about {minutes} min to prove green as good")?,
-            None => f.write_str("cannot be proved in time")?,
+            Some(minutes) => write!(f, "about {minutes} min to prove green as good as blue")?,
+            None => f.write_str("too few to prove green as good as blue in time")?,
         }
-        write!(f, ", with {requests:.0} requests a minute;\n          ")?;
+        f.write_str(";\n          ")?;
         match self.caught {
             Some(rate) => {
                 let rate = 100.0 * rate;
                 write!(
                     f,
-                    "an error rate of {rate:.2}% or more is stopped (power 80%)"
+                    "an error rate of {rate:.2}% or more is stopped with a probability of 80%"
                 )
             }
-            None => f.write_str("nothing is stopped in time"),
+            None => f.write_str("not even a total outage is stopped in time"),
         }
     }
 }
