@@ -10,7 +10,7 @@ use crate::traffic::{Percent, Sides};
 
 pub(super) const MINUTE: Duration = Duration::from_secs(60);
 
-/// The beginning of a minute.
+/// Returns the beginning of a minute.
 pub(super) fn at(minute: i64) -> Timestamp {
     Timestamp::from_second(1_800_000_000 + minute * 60).expect("in range")
 }
@@ -34,7 +34,7 @@ pub(super) fn take(judge: &mut dyn Judge, buckets: &[Bucket], progress: &Progres
     judge.take(&observation.expect("encodes"), progress)
 }
 
-/// A minute after the other, one an observation, from minute 0 on; the last verdict.
+/// Plays the minutes from 0 on, one for each observation, and returns the last verdict.
 pub(super) fn play(judge: &mut dyn Judge, minutes: &[(Counts, Counts)]) -> Verdict {
     let mut verdict = Verdict::inconclusive("nothing yet");
     for ((blue, green), minute) in minutes.iter().zip(0..) {

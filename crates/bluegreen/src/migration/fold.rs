@@ -62,7 +62,7 @@ enum Learnt {
 }
 
 impl Fold {
-    /// A judge that has seen nothing yet.
+    /// Creates the fold of a judge that has seen nothing yet.
     pub(super) fn new(id: GateId, gate: &dyn HealthGate) -> Self {
         let judge = gate.judge();
         let fed = match judge.snapshot() {

@@ -82,7 +82,7 @@ struct Call {
 }
 
 impl Caller {
-    /// The call that is late, if it is about this stage, or else a new one.
+    /// Returns the late call, if it is about this stage, or else begins a new one.
     fn call(
         &self,
         progress: Progress,
@@ -422,7 +422,7 @@ fn span_of(action: &Action) -> tracing::Span {
     }
 }
 
-/// A plan with a switch does not run without one; a journal may be replayed without.
+/// Returns the answer if no switch was supplied: a run refuses that, a replay does not.
 fn no_switch() -> Failure {
     Failure::new(ErrorKind::Invalid, "no dead-man switch was supplied")
 }

@@ -229,7 +229,7 @@ impl Report {
         }
     }
 
-    /// How long before the end the split was read: `, 12s before the end`.
+    /// Returns how long before the end the split was read: `, 12s before the end`.
     fn how_old(&self) -> String {
         let age = |at| format!(", {} before the end", span(between(at, self.ended)));
         self.traffic_read_at.map(age).unwrap_or_default()

@@ -23,12 +23,12 @@ use crate::{
 pub struct GateId(String);
 
 impl GateId {
-    /// A name such as `errors`.
+    /// Creates a name such as `errors`.
     pub fn new(name: impl Into<String>) -> Self {
         Self(name.into())
     }
 
-    /// The name as text.
+    /// Returns the name as text.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
@@ -262,69 +262,70 @@ impl MigrationPlanBuilder {
         self
     }
 
-    /// The minimum bake of a step that has none of its own, warm-up included. Default: 10 minutes, so
-    /// that a gate whose metrics come by the minute sees six settled minutes or more after the warm-up.
+    /// Sets the minimum bake of a step that has none of its own, warm-up included. Default: 10 minutes,
+    /// so that a gate whose metrics come by the minute sees six settled minutes or more after the
+    /// warm-up.
     pub fn bake(mut self, bake: Duration) -> Self {
         self.bake = bake;
         self
     }
 
-    /// The deadline of a step that has none of its own. Default: 30 minutes, three times the
-    /// bake.
+    /// Sets the deadline of a step that has none of its own. Default: 30 minutes, three times the bake.
     pub fn step_deadline(mut self, deadline: Duration) -> Self {
         self.step_deadline = deadline;
         self
     }
 
-    /// The interval between two looks at everything, at least a second. Default: 15 seconds, so that a
-    /// dead target is seen at the first look after the balancer marks it.
+    /// Sets the interval between two looks at everything, at least a second. Default: 15 seconds, so that
+    /// a dead target is seen at the first look after the balancer marks it.
     pub fn look_interval(mut self, every: Duration) -> Self {
         self.look_interval = every;
         self
     }
 
-    /// How long one look may take: then the look ends with the gates that have answered, and a late
+    /// Sets how long one look may take: then the look ends with the gates that have answered, and a late
     /// answer counts at the next look. The same limit holds for a read of the split. Between 100
-    /// milliseconds and the look interval. Default: 10 seconds, one try of a call to AWS, or two
-    /// thirds of a shorter look interval.
+    /// milliseconds and the look interval. Default: 10 seconds, one try of a call to AWS, or two thirds
+    /// of a shorter look interval.
     pub fn look_limit(mut self, limit: Duration) -> Self {
         self.look_limit = Some(limit);
         self
     }
 
-    /// How long after each shift green's figures do not count for its health, since its caches and
+    /// Sets how long after each shift green's figures do not count for its health, since its caches and
     pub fn warm_up(mut self, warm_up: Duration) -> Self {
         self.warm_up = warm_up;
         self
     }
 
-    /// How long blue is kept warm, and green watched, after the last step has passed. Default:
-    /// none, since the last step bakes at 100 % itself.
+    /// Sets how long blue is kept warm, and green watched, after the last step has passed. Default: none,
+    /// since the last step bakes at 100 % itself.
     pub fn final_bake(mut self, bake: Duration) -> Self {
         self.final_bake = bake;
         self
     }
 
-    /// The deadline of the whole migration, pauses included: a migration that has not passed then ends as
-    /// [`on_inconclusive`](Self::on_inconclusive) says, even if a step's own deadline is later. All bakes
-    /// must fit in. Default: 2 hours, since the things that a migration needs end by themselves: the
-    /// temporary credentials of a job (one hour to twelve), the job, and the attention of a person. The
-    /// sum of the steps' deadlines may be longer; with the usual deadlines of the sequential test it is
-    /// over 4 hours. A longer deadline must be set on purpose: [the
+    /// Sets the deadline of the whole migration, pauses included: a migration that has not passed then
+    /// ends as [`on_inconclusive`](Self::on_inconclusive) says, even if a step's own deadline is later.
+    /// All bakes must fit in. Default: 2 hours, since the things that a migration needs end by
+    /// themselves: the temporary credentials of a job (one hour to twelve), the job, and the attention of
+    /// a person. The sum of the steps' deadlines may be longer; with the usual deadlines of the
+    /// sequential test it is over 4 hours. A longer deadline must be set on purpose: [the
     /// credentials](crate::migration::Migration::credentials_end) must last as long.
     pub fn deadline(mut self, deadline: Duration) -> Self {
         self.deadline = Some(deadline);
         self
     }
 
-    /// How long the run tries to restore blue before it calls for a person. Default: 10 minutes.
+    /// Sets how long the run tries to restore blue before it calls for a person. Default: 10 minutes.
     pub fn restore_within(mut self, within: Duration) -> Self {
         self.restore_within = within;
         self
     }
 
-    /// How long going back to blue may take if blue has shrunk and green is healthy. Default: 15 minutes,
-    /// in which the scaling of a service adds targets twice. Zero: everything goes at once, always.
+    /// Sets how long going back to blue may take if blue has shrunk and green is healthy. Default: 15
+    /// minutes, in which the scaling of a service adds targets twice. Zero: everything goes at once,
+    /// always.
     ///
     /// Blue has shrunk if each of its healthy targets would get more than one and a half times the share
     /// that it had at the start. Then an abort, a deadline and the end of a pause move traffic a part at
@@ -338,8 +339,8 @@ impl MigrationPlanBuilder {
         self
     }
 
-    /// How long after a cancellation the process is killed, if the time is known: a container has the
-    /// stop timeout of its task. Half of it may go into a [gradual restore](Self::gradual_restore).
+    /// Says how long after a cancellation the process is killed, if the time is known: a container has
+    /// the stop timeout of its task. Half of it may go into a [gradual restore](Self::gradual_restore).
     /// Default: unknown, so that a cancellation puts everything back at once. The grace holds for the
     /// process that began the run; a resumed run need not have the same.
     pub fn grace(mut self, grace: Duration) -> Self {
@@ -347,7 +348,7 @@ impl MigrationPlanBuilder {
         self
     }
 
-    /// How long after a restore to wait for a settled minute without a request on green. Default: 5
+    /// Sets how long after a restore to wait for a settled minute without a request on green. Default: 5
     /// minutes, since a minute's figures settle two to three minutes after its end. With zero the run
     /// does not wait, and the outcome says that nothing was confirmed. A cancelled run does not wait
     /// either, since the grace of a signal is shorter, nor does a run without a gate that counts the
@@ -357,8 +358,8 @@ impl MigrationPlanBuilder {
         self
     }
 
-    /// Whether blue is restored without a read after reads of the rule have failed for 20 seconds: the
-    /// write uses the routing that this process last read or wrote, if that was at most two looks old
+    /// Sets whether blue is restored without a read after reads of the rule have failed for 20 seconds:
+    /// the write uses the routing that this process last read or wrote, if that was at most two looks old
     /// when reads began to fail. Changes that a third party made since then are lost. Default: yes, since
     /// an unhealthy green must not stay because the rule cannot be read. If not allowed, the run ends
     /// with code 20 and the command.
@@ -367,25 +368,25 @@ impl MigrationPlanBuilder {
         self
     }
 
-    /// The most times that one rise is written before the migration rolls back. Default: 3.
+    /// Sets the most times that one rise is written before the migration rolls back. Default: 3.
     pub fn write_attempts(mut self, attempts: u32) -> Self {
         self.write_attempts = attempts;
         self
     }
 
-    /// What happens at a deadline without healthy gates. Default: roll back.
+    /// Sets what happens at a deadline without healthy gates. Default: roll back.
     pub fn on_inconclusive(mut self, policy: OnInconclusive) -> Self {
         self.on_inconclusive = policy;
         self
     }
 
-    /// What happens when the run is cancelled. Default: roll back.
+    /// Sets what happens when the run is cancelled. Default: roll back.
     pub fn on_cancel(mut self, policy: OnCancel) -> Self {
         self.on_cancel = policy;
         self
     }
 
-    /// What happens when the run is resumed while traffic is divided. Default: continue.
+    /// Sets what happens when the run is resumed while traffic is divided. Default: continue.
     pub fn on_resume(mut self, policy: OnResume) -> Self {
         self.on_resume = policy;
         self
@@ -401,8 +402,8 @@ impl MigrationPlanBuilder {
         self
     }
 
-    /// How many of blue's targets one green target can replace. Default: 1. With 4, one green target may
-    /// take the traffic of four blue targets.
+    /// Sets how many of blue's targets one green target can replace. Default: 1. With 4, one green target
+    /// may take the traffic of four blue targets.
     pub fn capacity_ratio(mut self, worth: f64) -> Self {
         self.capacity_ratio = worth;
         self
@@ -724,7 +725,7 @@ impl MigrationPlan {
         self.fields.grace
     }
 
-    /// The grace was that of another process.
+    /// Forgets the grace, which was that of another process.
     pub(crate) fn forget_grace(&mut self) {
         self.fields.grace = None;
     }
@@ -802,13 +803,13 @@ impl MigrationPlan {
         &self.fields.accept
     }
 
-    /// Whether this risk was taken on.
+    /// Returns whether the plan accepts this risk.
     #[must_use]
     pub fn accepts(&self, acceptance: Acceptance) -> bool {
         self.fields.accept.contains(&acceptance)
     }
 
-    /// The gates that must be supplied, with what their verdicts do.
+    /// Returns the gates that must be supplied, with their policies.
     #[must_use]
     pub fn gates(&self) -> &BTreeMap<GateId, GatePolicy> {
         &self.fields.gates

@@ -326,7 +326,7 @@ fn unreadable(seq: u64, why: impl fmt::Display) -> ReplayError {
 /// Why an answer without its question does not replay.
 const UNASKED: &str = "it answers something that the machine did not ask for; is a record missing?";
 
-/// Whether an input is the answer to an action.
+/// Returns whether an input is the answer to an action.
 fn is_answer(input: &Input) -> bool {
     !matches!(
         input,
@@ -334,7 +334,7 @@ fn is_answer(input: &Input) -> bool {
     )
 }
 
-/// Whether an input is an answer to this action.
+/// Returns whether an input is an answer to this action.
 fn answers(action: &Action, input: &Input) -> bool {
     matches!(
         (action, input),

@@ -449,7 +449,8 @@ impl Migration {
         ended(cancelled_before(credentials_end, clock, handle, run).await)
     }
 
-    /// A plan that keeps a switch needs a switch, and a plan without one would never use it.
+    /// Returns the conflict of plan and switch: a plan that keeps a switch needs one, and a plan without one
+    /// would never use it.
     fn switch_problem(&self) -> Option<Problem> {
         match (self.plan.dead_man(), &self.switch) {
             (Some(_), None) => Some(Problem::new(
@@ -511,7 +512,7 @@ impl Migration {
     }
 }
 
-/// How often requests are listed: frequently while green may get requests.
+/// Returns how often requests are listed: frequently while green may get requests.
 fn paced(runner: &mut Runner<MigrationEvent>) -> Pace {
     let pace = Pace::default();
     let sets = pace.clone();

@@ -234,7 +234,7 @@ impl MigrationMachine {
         Next::Keep
     }
 
-    /// The process ended during a call, which may have happened.
+    /// Notes that the process ended during a call, which may have happened.
     pub(super) fn suspect_keeping(&mut self, keeping: &Keeping) {
         if keeping.step == KeepStep::Call {
             self.capacity.kept = Some(keeping.kept.clone());
@@ -488,7 +488,7 @@ impl MigrationMachine {
 }
 
 impl Releasing {
-    /// Whether a signal ends the run: the grace is over before blue's metrics settle.
+    /// Returns whether a signal ends the run: the grace is over before blue's metrics settle.
     fn is_hurried(&self) -> bool {
         matches!(
             self.outcome,
