@@ -116,15 +116,15 @@ pub enum Ruling {
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Reason {
-    /// More of green's requests fail than of blue's in the same minutes.
+    /// A larger part of green's requests fails than of blue's in the same minutes.
     Errors,
-    /// More of green's requests are slow than of blue's in the same minutes.
+    /// A larger part of green's requests is slow than of blue's in the same minutes.
     Slow,
-    /// More of green's requests fail than the limit allows.
+    /// A larger part of green's requests fails than the limit allows.
     Limit,
-    /// At the last step, more of green's requests fail than of blue's before the migration.
+    /// At the last step, a larger part of green's requests fails than of blue's before the migration.
     ErrorsThanBefore,
-    /// At the last step, more of green's requests are slow than of blue's before the migration.
+    /// At the last step, a larger part of green's requests is slow than of blue's before the migration.
     SlowThanBefore,
 }
 
