@@ -134,7 +134,7 @@ impl Caller {
     }
 }
 
-/// What an action brought, before the judges have seen it.
+/// The result of an action, before the judges have seen it.
 #[derive(Debug)]
 pub(crate) enum Raw {
     Preflight {
@@ -422,7 +422,7 @@ fn span_of(action: &Action) -> tracing::Span {
     }
 }
 
-/// Returns the answer if no switch was supplied: a run refuses that, a replay does not.
+/// Returns the answer if no switch was supplied: such a plan does not run, but its journal may be replayed.
 fn no_switch() -> Failure {
     Failure::new(ErrorKind::Invalid, "no dead-man switch was supplied")
 }

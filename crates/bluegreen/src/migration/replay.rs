@@ -589,7 +589,7 @@ impl<'a> Replayer<'a> {
 /// The state that a run continues with.
 pub(super) struct Continued {
     pub(super) machine: MigrationMachine,
-    /// The folds of the judges, if this version wrote the journal's rules.
+    /// The folds of the judges, if this version wrote the journal.
     pub(super) folds: Vec<Fold>,
     /// How many events the run has told.
     pub(super) events: u64,

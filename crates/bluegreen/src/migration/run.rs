@@ -189,7 +189,7 @@ impl Migration {
 
     /// Keeps a value of yours with the run, such as the options that it was started with, for a resume:
     /// [`origin_of`](super::origin_of) returns the value. Put no secrets in: the journal keeps the value
-    /// unencrypted.
+    /// as it is.
     pub fn origin(mut self, origin: serde_json::Value) -> Self {
         self.origin = origin;
         self

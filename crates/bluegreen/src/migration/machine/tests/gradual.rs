@@ -99,7 +99,7 @@ fn p02_traffic_goes_back_as_blues_targets_come() {
     };
     assert_eq!(rig.short_blue(), &expected);
     let words = rig.outcome().to_string();
-    let said = "blue had 1 healthy targets and 4 at the start; 2 parts went back as its targets came, \
+    let said = "blue had 1 healthy targets and 4 at the start; 2 parts went back as blue's targets came, \
                 then the rest";
     assert!(words.contains(said), "{words}");
 }
