@@ -2,8 +2,8 @@
 //!
 //! All values are natural logarithms. A *bet* of likelihood ratio at most 1 in expectation under the null
 //! is multiplied up minute by minute; a convex mixture over bets and over the minute at which betting
-//! starts is a nonnegative supermartingale `M` with `M_0 = 1`, so by Ville's inequality `P(M ever reaches
-//! 1/alpha) <= alpha`, however often and whenever one looks.
+//! starts is a nonnegative supermartingale `M` with `M_0 = 1`, so by Ville's inequality
+//! `P(M ever reaches 1/alpha) <= alpha`, however often and whenever one looks.
 
 use serde::{Deserialize, Serialize};
 
