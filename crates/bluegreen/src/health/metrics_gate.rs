@@ -293,7 +293,7 @@ struct MetricsJudge {
 }
 
 impl MetricsJudge {
-    /// Returns the same progress in the source's time. The start of a step does not change if the
+    /// Returns `progress` in the source's time. The start of a step does not change if the
     /// difference of the clocks changes after it.
     fn there(&mut self, progress: &Progress, ahead: SignedDuration) -> Progress {
         let since = match self.since {

@@ -248,7 +248,7 @@ impl MigrationPlanBuilder {
         self
     }
 
-    /// Adds one step. Any step added so replaces the default steps.
+    /// Adds one step. Once a step is added, the default steps are not used.
     pub fn step(mut self, step: Step) -> Self {
         self.steps.push(step);
         self

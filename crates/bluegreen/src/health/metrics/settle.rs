@@ -14,12 +14,12 @@ use crate::{
 
 /// Decides which buckets have settled and hands each of them out once.
 ///
-/// Metrics arrive late and are stated again: requests may appear minutes before the errors among them. So a
-/// bucket is *settled* when two reads at least [`APART`](Self::APART) (30 s) apart, the first of them at
-/// least [`DELAY`](Self::DELAY) (one minute) after the bucket's end, give the same counts, and no read in
-/// between gives others. A read with other counts starts the wait again. A bucket that ended [20 minutes](Self::OLD)
-/// ago or more is settled by one read. So a bucket settles at the earliest 90 s after its end; with looks
-/// every 15 s mostly within two minutes, with looks every 60 s within three.
+/// Metrics arrive late and are stated again: requests may appear minutes before the errors among them. So
+/// a bucket is *settled* when two reads at least [`APART`](Self::APART) (30 s) apart, the first of them
+/// at least [`DELAY`](Self::DELAY) (one minute) after the bucket's end, give the same counts, and no read
+/// in between gives others. A read with other counts starts the wait again. A bucket that ended [20
+/// minutes](Self::OLD) ago or more is settled by one read. So a bucket settles at the earliest 90 s after
+/// its end; with looks every 15 s mostly within two minutes, with looks every 60 s within three.
 ///
 /// Settled buckets are handed out in order, each exactly once; later statements of the source about them
 /// are ignored. A bucket that is in no read settles too, as an unknown bucket, so that time does not
