@@ -51,7 +51,7 @@ impl ServiceDeployer for Supervisor {
         Ok(Registration::new(revision))
     }
 
-    /// Refuses if another one was there in between; then it starts three copies.
+    /// Refuses if another deployment began in between; then it starts three copies.
     async fn update(&self, update: &Update) -> Result<DeploymentId> {
         let mut service = self.service();
         update.check(Some(&service))?;

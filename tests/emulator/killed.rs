@@ -314,7 +314,7 @@ async fn ends_are_known(
     }
     println!(
         "{count} kills over real HTTP, {moved} of them while green had requests; ends by code: {codes:?}; \
-         {gone_on} went on watching"
+         {gone_on} continued to watch"
     );
     assert!(
         gone_on > count / 5,

@@ -125,7 +125,7 @@ async fn an_older_program_and_this_one_meet_on_one_journal_in_both_orders() {
     assert_eq!(
         world.topology.weights(&rule).await,
         (90, 10),
-        "it goes on from there"
+        "it continues from there"
     );
     terminate(&resumed.child);
     let code = resumed.ended();

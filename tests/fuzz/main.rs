@@ -141,7 +141,10 @@ fn journal_bytes() {
                 log.newest_run().await
             });
             if let Ok(read) = read {
-                assert!(written.starts_with(&read), "a record that nobody wrote");
+                assert!(
+                    written.starts_with(&read),
+                    "a record that was never written"
+                );
             }
         });
     check_memory();

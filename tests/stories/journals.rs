@@ -301,7 +301,7 @@ fn absences<E: std::fmt::Display>(
             Err(error) if record.entry["entry"] == "change" => {
                 let words = error.to_string();
                 assert!(
-                    words.contains("which the journal never announces"),
+                    words.contains("which the journal does not announce"),
                     "{words}"
                 );
             }

@@ -376,7 +376,7 @@ async fn a_rollback_never_guesses() {
     assert_eq!(
         run.exit_code(),
         3,
-        "somebody else's revision runs: {}",
+        "a third party's revision runs: {}",
         run.last_words()
     );
     let run = release(

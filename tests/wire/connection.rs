@@ -184,6 +184,6 @@ pub(crate) fn usual(operation: &str) -> &'static str {
         "ModifyRule" => {
             r#"<ModifyRuleResponse xmlns="http://elasticloadbalancing.amazonaws.com/doc/2015-12-01/"><ModifyRuleResult><Rules/></ModifyRuleResult><ResponseMetadata><RequestId>usual-3</RequestId></ResponseMetadata></ModifyRuleResponse>"#
         }
-        other => panic!("nobody asks for {other}"),
+        other => panic!("no test asks for {other}"),
     }
 }

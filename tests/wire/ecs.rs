@@ -99,7 +99,7 @@ impl HttpConnector for Connection {
             "DescribeTaskDefinition" => Answer::Http(200, DEFINITION),
             "ListTaskDefinitions" => Answer::Http(200, r#"{"taskDefinitionArns": []}"#),
             "RegisterTaskDefinition" => Answer::Http(200, REGISTERED),
-            other => panic!("nobody asks for {other}"),
+            other => panic!("no test asks for {other}"),
         };
         self.sent.lock().unwrap().push(Sent {
             operation,

@@ -72,9 +72,9 @@
 //!
 //! # What it does not do
 //!
-//! - It cannot prevent a race with somebody else's write: the load balancer's API has no version
+//! - It cannot prevent a race with a third party's write: the load balancer's API has no version
 //!   to write against. It detects the change at the next look.
-//! - Nobody watches while no controller runs: a killed run leaves the split as it is until it is
+//! - Green is not watched while no controller runs: a killed run leaves the split as it is until it is
 //!   resumed from its journal ([`store`], [`Migration::resume`]) or put back
 //!   ([`Migration::restore`]), unless its plan keeps a dead-man switch
 //!   ([`traffic::DeadManSwitch`]).

@@ -373,7 +373,7 @@ fn without_traffic_in_the_last_hour_nothing_is_foreseen_and_a_way_on_is_named() 
     assert_eq!(code, Some(3), "{said}");
     assert_told(
         &said,
-        "no request in the hour before",
+        "no request in the last hour",
         "check that blue's target group",
     );
     assert!(!requests.lock().unwrap().is_empty());

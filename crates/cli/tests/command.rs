@@ -634,7 +634,7 @@ fn a_run_is_paused_continued_and_aborted_from_another_terminal() {
     let (_, said) = ask(0, &["pause", "--for", "1h"]);
     assert!(said.contains("pause: done"), "{said}");
     let (out_again, said) = ask(3, &["pause", "--json"]);
-    assert!(said.contains("a pause is on already"), "{said}");
+    assert!(said.contains("the run is paused already"), "{said}");
     let told: serde_json::Value = serde_json::from_str(&out_again).unwrap();
     assert_eq!(
         (&told["done"], &told["answer"]["reply"]),

@@ -34,7 +34,7 @@ pub enum ReplayError {
         /// The version that wrote it.
         found: u32,
     },
-    /// The machine wants a change that the journal never announces.
+    /// The machine wants a change that the journal does not announce.
     Missing {
         /// The place of the record that comes instead.
         seq: u64,
@@ -60,7 +60,7 @@ impl fmt::Display for ReplayError {
                 f,
                 "the journal is of version {found}, and this program reads versions up to \
                  {JOURNAL_VERSION}: use the program that wrote it, or a newer one; `rollback` \
-                 needs no journal and works all the same"
+                 needs no journal and works in any case"
             ),
             Self::Version { found } => write!(
                 f,
@@ -69,7 +69,7 @@ impl fmt::Display for ReplayError {
             ),
             Self::Missing { seq, wanted } => write!(
                 f,
-                "record {seq}: the machine wants {wanted:?}, which the journal never announces"
+                "record {seq}: the machine wants {wanted:?}, which the journal does not announce"
             ),
             Self::Action {
                 seq,

@@ -266,10 +266,10 @@ impl Appender {
         match closed.await {
             Ok(Ok(())) => {}
             Ok(Err(error)) => {
-                tracing::warn!(%run, %error, "the journal was not closed: its lease, if any, must expire")
+                tracing::warn!(%run, %error, "the journal was not closed: the lease, if there is one, was not released, and expires by itself")
             }
             Err(_) => {
-                tracing::warn!(%run, "the journal did not answer, so its lease, if any, must expire")
+                tracing::warn!(%run, "the journal did not answer: the lease, if there is one, was not released, and expires by itself")
             }
         }
     }

@@ -73,7 +73,7 @@ enum Done<R> {
     Waited { fault: bool },
 }
 
-/// How the journal begins: with the run, or where an earlier process left it.
+/// How the journal begins: with a new run, or with the records of an earlier process.
 #[derive(Debug)]
 pub(crate) enum Opening {
     /// A new run, with its first entry.

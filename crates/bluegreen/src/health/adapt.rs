@@ -10,7 +10,7 @@ use crate::{clock::later, error::Result};
 
 /// Combinators as methods of every [`HealthGate`].
 ///
-/// A gate's observations stay as they are; what changes is who judges them.
+/// A gate's observations stay as they are; only their judge changes.
 ///
 /// # Examples
 ///
@@ -22,13 +22,13 @@ use crate::{clock::later, error::Result};
 /// # let _ = patient;
 /// ```
 pub trait GateExt: HealthGate + Sized {
-    /// This gate's observations under another judge, one that reads their schema.
+    /// Judges this gate's observations by another judge, which must read their schema.
     fn judged_by<F: JudgeFactory>(self, judge: F) -> JudgedBy<Self, F> {
         JudgedBy { gate: self, judge }
     }
 
-    /// This gate with its judge changed by `map`. `label` stands for the change in the journalled
-    /// settings, so it must say all that changes a verdict: `sustained 2/1`.
+    /// Returns this gate with its judge changed by `map`. `label` stands for the change in the settings
+    /// that the journal keeps, so it must name everything that changes a verdict: `sustained 2/1`.
     fn map_judge<F>(self, label: impl Into<String>, map: F) -> MapJudge<Self, F>
     where
         F: Fn(Box<dyn Judge>) -> Box<dyn Judge> + Send + Sync,
@@ -40,7 +40,7 @@ pub trait GateExt: HealthGate + Sized {
         }
     }
 
-    /// This gate with its judge [`Sustained`](super::Sustained).
+    /// Returns this gate with its judge [`Sustained`](super::Sustained).
     fn sustained(
         self,
         unhealthy: u32,
@@ -54,7 +54,7 @@ pub trait GateExt: HealthGate + Sized {
 
 impl<G: HealthGate> GateExt for G {}
 
-/// What [`GateExt::judged_by`] makes.
+/// The gate of [`GateExt::judged_by`].
 #[derive(Debug, Clone)]
 pub struct JudgedBy<G, F> {
     gate: G,
@@ -76,7 +76,7 @@ impl<G: HealthGate, F: JudgeFactory> HealthGate for JudgedBy<G, F> {
     }
 }
 
-/// What [`GateExt::map_judge`] makes.
+/// The gate of [`GateExt::map_judge`].
 #[derive(Clone)]
 pub struct MapJudge<G, F> {
     gate: G,
@@ -112,19 +112,19 @@ where
     }
 }
 
-/// A gate from an async closure that says a verdict at each look.
+/// Makes a gate of an async closure that returns a verdict at each look.
 ///
-/// The observation is the verdict itself, under schema `bluegreen.verdict/1`. A healthy verdict
-/// without an expiry of its own gets one: [`GateFn::with_validity`], 60 s by default. `name`
-/// stands for the closure in the journalled settings.
+/// The observation is the verdict itself, under schema `bluegreen.verdict/1`. A healthy verdict without
+/// an expiry of its own gets one: [`GateFn::with_validity`], 60 s by default. `name` stands for the
+/// closure in the settings that the journal keeps.
 ///
 /// # Errors
 ///
-/// Those of the closure; the run takes them as inconclusive.
+/// Errors of the closure; the run counts them as inconclusive.
 ///
 /// # Cancel safety
 ///
-/// The closure's future is dropped when somebody takes control, so it must only read.
+/// The closure's future is dropped when an operator takes control, so it must only read.
 ///
 /// # Examples
 ///
@@ -153,7 +153,7 @@ where
     }
 }
 
-/// What [`gate_fn`] makes.
+/// The gate of [`gate_fn`].
 #[derive(Clone)]
 #[must_use]
 pub struct GateFn<F> {
@@ -165,7 +165,7 @@ pub struct GateFn<F> {
 const SCHEMA: &str = "bluegreen.verdict/1";
 
 impl<F> GateFn<F> {
-    /// How long a healthy verdict stands after its look.
+    /// Sets how long a healthy verdict stands after its look.
     pub fn with_validity(mut self, validity: Duration) -> Self {
         self.validity = validity;
         self
@@ -206,7 +206,7 @@ where
     }
 }
 
-/// Says what was observed.
+/// Returns the verdict that was observed.
 #[derive(Debug)]
 struct Repeat;
 

@@ -12,8 +12,8 @@ use crate::{
 /// Leaves a source alone for a while after it failed: 15 s, then 30 s, 60 s and 120 s at most,
 /// until a read works.
 ///
-/// For gates: looks come every few seconds and would make a throttled source worse. There is no
-/// chance in it, because a run must be repeatable.
+/// For gates: looks come every few seconds and would make a throttled source worse. No delay is random,
+/// because a run must be repeatable.
 ///
 /// # Examples
 ///
@@ -40,11 +40,11 @@ impl Backoff {
     const FIRST: Duration = Duration::from_secs(15);
     const LONGEST: Duration = Duration::from_secs(120);
 
-    /// Whether asking is all right again; `attempted` is what would be attempted.
+    /// Returns whether the source may be asked again; `attempted` is what would be attempted.
     ///
     /// # Errors
     ///
-    /// Before that, of the last failure's kind, with the instant until which it backs off.
+    /// Before that time: an error of the last failure's kind, with the time until which no read is tried.
     pub fn check(&self, now: Timestamp, attempted: &str) -> Result<()> {
         match (&self.last, self.until) {
             (Some(last), Some(until)) if now < until => {
@@ -67,7 +67,7 @@ impl Backoff {
         *self = Self::default();
     }
 
-    /// Takes note of a failure.
+    /// Notes a failure.
     pub fn failed(&mut self, now: Timestamp, error: &Error) {
         let doubled = Self::FIRST.saturating_mul(1 << self.failures.min(10));
         self.failures = self.failures.saturating_add(1);

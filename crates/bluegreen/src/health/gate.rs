@@ -16,9 +16,9 @@ use crate::{
 /// Judges whether green serves well, in two halves.
 ///
 /// [`observe`](Self::observe) does the I/O of one look and returns a value for the journal.
-/// [`judge`](Self::judge) starts a fresh fold over such values that does no I/O at all. So a
-/// verdict is a function of what the journal holds: a restarted controller goes on where the
-/// old one stopped, a recorded migration can be judged again with other settings, and gates are
+/// [`judge`](Self::judge) starts a fresh fold over such values, which does no I/O at all. So a
+/// verdict is a function of the journal alone: a restarted controller continues from the point that the
+/// old one had reached, a recorded migration can be judged again with other settings, and gates are
 /// tested with tables.
 ///
 /// # Mocking
@@ -46,22 +46,22 @@ use crate::{
 #[async_trait]
 #[auto_impl(Arc, Box)]
 pub trait HealthGate: fmt::Debug + Send + Sync {
-    /// Looks once. `None` means that there is nothing new since this gate's last observation,
-    /// and the standing verdict goes on standing until it expires.
+    /// Looks once. `None` means that there is nothing new since this gate's last observation; the last
+    /// verdict then stands until it expires.
     ///
     /// # Errors
     ///
-    /// Where it could not look. The run takes that as inconclusive, never as healthy.
+    /// If the gate could not look. The run counts that as inconclusive, never as healthy.
     ///
     /// # Cancel safety
     ///
-    /// Must only read: the engine drops a look when somebody takes control.
+    /// Must only read: the engine drops a look when an operator takes control.
     async fn observe(&self, look: &Look) -> Result<Option<Observation>>;
 
     /// Starts a fresh fold over this gate's observations.
     fn judge(&self) -> Box<dyn Judge>;
 
-    /// The settings that decide what its judge says, for the journal. A resumed migration
+    /// Returns the settings that the judge's verdicts depend on, for the journal. A resumed migration
     /// compares them, so they hold everything that changes a verdict and nothing secret.
     fn settings(&self) -> serde_json::Value;
 }
@@ -70,27 +70,27 @@ pub trait HealthGate: fmt::Debug + Send + Sync {
 /// same verdicts, on any machine and at any time.
 ///
 /// A judge sees every observation of its gate once, in order, through all steps of a migration.
-// No `Arc`: a judge changes as it takes.
+// No `Arc`: taking an observation changes a judge.
 #[auto_impl(Box)]
 pub trait Judge: fmt::Debug + Send {
-    /// Takes the next observation and says what all of them together mean now.
+    /// Takes the next observation and returns the verdict on all of them together.
     ///
-    /// An observation that it cannot read is inconclusive, never healthy.
+    /// An observation that the judge cannot read is inconclusive, never healthy.
     fn take(&mut self, observation: &Observation, progress: &Progress) -> Verdict;
 
-    /// All that it has learnt, as plain data without secrets. From it another judge of the same gate goes
-    /// on as this one would. A journal holds it every half hour, so that a resume need not read days of
-    /// observations. `None`, the default: the journal keeps the observations in its place, as long as
-    /// they are few.
+    /// Returns all that the judge has learnt, as plain data without secrets. Another judge of the same
+    /// gate, restored from it, continues as this one would. The journal keeps a snapshot every half hour,
+    /// so that a resume need not read days of observations. `None`, the default: the journal keeps the
+    /// observations instead, as long as they are few.
     fn snapshot(&self) -> Option<serde_json::Value> {
         None
     }
 
-    /// Goes on from a [`snapshot`](Self::snapshot) of a judge of the same gate with the same settings.
+    /// Continues from a [`snapshot`](Self::snapshot) of a judge of the same gate with the same settings.
     ///
     /// # Errors
     ///
-    /// `Refused` if it is not one.
+    /// `Refused` if it is not such a snapshot.
     fn restore(&mut self, snapshot: &serde_json::Value) -> Result<()> {
         let _ = snapshot;
         let message = "restore a judge that takes no snapshots";
@@ -98,21 +98,20 @@ pub trait Judge: fmt::Debug + Send {
     }
 }
 
-/// What a gate is told when it is asked to look.
+/// What a gate is told when it must look.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct Look {
     /// When the look happens, and in which phase of the migration.
     pub progress: Progress,
-    /// What this gate saw last, whatever step that was in.
+    /// This gate's newest observation, of this step or an earlier one.
     pub last: Option<Observation>,
-    /// The split and the targets as they were read at this very look; `None` where that read
-    /// failed.
+    /// The split and the targets as they were read at this very look; `None` if that read failed.
     pub traffic: Option<TrafficObservation>,
 }
 
 impl Look {
-    /// A first look without any traffic observation.
+    /// Creates a first look without any traffic observation.
     #[must_use]
     pub fn new(progress: Progress) -> Self {
         Self {
@@ -122,7 +121,7 @@ impl Look {
         }
     }
 
-    /// Adds what this gate saw last.
+    /// Adds this gate's newest observation.
     #[must_use]
     pub fn with_last(mut self, last: Observation) -> Self {
         self.last = Some(last);
@@ -144,25 +143,25 @@ impl Look {
     }
 }
 
-/// Where a migration stands at a look: everything a judge may know beside its observations.
+/// The state of a migration at a look: everything that a judge may know beside its observations.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Progress {
     /// The time of the look.
     pub at: Timestamp,
-    /// What the migration is doing.
+    /// The present phase of the migration.
     pub phase: Phase,
     /// Green's share that the migration last wrote.
     pub green: Percent,
-    /// Since when the split is as it is: the read-back of the last shift, or the start.
+    /// When the split became as it is: the read-back of the last shift, or the start.
     pub since: Timestamp,
-    /// How much after `since` does not count for green's health yet, since caches and
-    /// connections are cold.
+    /// How long after `since` green's figures do not count for its health, since caches and connections
+    /// are cold.
     pub warm_up: Duration,
 }
 
 impl Progress {
-    /// A phase that began at `since` without a warm-up.
+    /// Creates a progress of a phase that began at `since`, without a warm-up.
     #[must_use]
     pub fn new(at: Timestamp, phase: Phase, green: Percent, since: Timestamp) -> Self {
         Self {
@@ -181,7 +180,7 @@ impl Progress {
         self
     }
 
-    /// From when on what green does counts for its health.
+    /// Returns the time from which on green's figures count for its health.
     #[must_use]
     pub fn warm_since(&self) -> Timestamp {
         self.since
@@ -190,18 +189,18 @@ impl Progress {
     }
 }
 
-/// What a migration is doing at a look.
+/// The phase of a migration at a look.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Phase {
-    /// Before the first shift; green has no traffic of ours.
+    /// Before the first shift; this run has given green no traffic.
     Preflight,
     /// Watching a step, counted from 0.
     Step(usize),
     /// All traffic is on green and the steps are done; blue is kept warm.
     Bake,
-    /// Blue has everything again; waiting to see that no request reaches green.
+    /// Blue has everything again; the run waits to see that no request reaches green.
     Confirm,
 }
 

@@ -1,4 +1,4 @@
-//! [`MetricsGate`]: one source of counts, one read a look, several judges.
+//! [`MetricsGate`]: one source of counts, one read at a look, several judges.
 
 use std::{
     sync::{Mutex, MutexGuard, PoisonError},
@@ -22,44 +22,44 @@ use crate::{
     error::Result,
 };
 
-/// A gate over a [`MetricSource`]: reads what is due, hands settled buckets to its judges, and
-/// is healthy only if all of them are.
+/// A gate over a [`MetricSource`]: it reads the buckets that are due, hands settled buckets to its
+/// judges, and is healthy only if all judges are.
 ///
-/// Its observation is the buckets that settled since the last one
-/// ([`SettledBuckets`]); a look at which nothing settled gives `None`. Most looks do not even ask
-/// the source: a [`Settler`] says when asking can bring anything new, at most every 30 s.
+/// Its observation is the buckets that settled since the last one ([`SettledBuckets`]); a look at which
+/// nothing settled gives `None`. Most looks do not even ask the source: a [`Settler`] says when a read
+/// can bring news, at most every 30 s.
 ///
-/// The first look begins [15 minutes](Self::HISTORY) back, or as much further as a judge needs, so
-/// that before the first shift blue's own rates are known. It asks the source at once, and therefore finds out early what the
-/// source refuses. After that the gate goes on where its last observation ended; what it knows
-/// beyond that is a cache, and a restart costs no more than a minute's delay.
+/// The first look begins [15 minutes](Self::HISTORY) back, or earlier if a judge needs more, so that
+/// before the first shift blue's own rates are known. It asks the source at once, and so learns early
+/// what the source refuses. After that the gate continues from the end of its last observation;
+/// everything else that it knows is a cache, and a restart costs no more than a minute's delay.
 ///
 /// A healthy verdict expires two periods and three minutes after the end of the newest bucket
 /// that it rests on: the longest that a bucket takes to settle, and one bucket more.
 ///
 /// # Time
 ///
-/// A source keeps its own time, which may differ from that of the run
-/// ([`MetricSource::ahead`]). Buckets stay in the source's time, in which they neither overlap nor
-/// leave a hole, even if the run is resumed on a machine whose clock is another: windows, what has
-/// settled, and the judges' sentences are in it. What a verdict says to the run is in the run's
-/// time: when it expires, and the span of the traffic that it saw. Each observation holds the
-/// difference, so that a journal gives the same verdicts again.
+/// A source keeps its own time, which may differ from that of the run ([`MetricSource::ahead`]). Buckets
+/// stay in the source's time, in which they neither overlap nor leave a hole, even if the run is resumed
+/// on a machine with another clock. Windows, settling and the judges' sentences use the source's time.
+/// The times that a verdict gives to the run are in the run's time: when it expires, and the span of the
+/// traffic that it saw. Each observation holds the difference, so that a journal gives the same verdicts
+/// again.
 ///
-/// Without a judge it is inconclusive for ever. In preflight and while a rollback is confirmed
-/// its judges are inconclusive by design: there is no traffic to judge, and what reached each
-/// side is in the evidence.
+/// Without a judge the gate is always inconclusive. In the preflight and while a rollback is confirmed
+/// its judges are inconclusive by design: there is no traffic to judge, and the evidence holds the
+/// requests of each side.
 ///
 /// # Errors
 ///
-/// Those of the source. After a failed read it asks nothing for 15 s, then 30 s, 60 s and 120 s,
-/// until a read works; a look in that time fails with the last failure's kind and says until
-/// when it backs off. Nothing is lost by it: the next read asks from where the last one ended.
+/// Those of the source. After a failed read the gate asks nothing for 15 s, then 30 s, 60 s and 120 s,
+/// until a read works; a look in that time fails with the last failure's kind and says until when no read
+/// is tried. No bucket is lost: the next read begins at the end of the last one.
 ///
 /// # Cancel safety
 ///
-/// A look that is dropped has read and changed nothing; the next one reads again. An observation
-/// that never reaches the journal is made again too.
+/// A look that is dropped has read and changed nothing; the next one reads again. An observation that
+/// never reaches the journal is made again, too.
 ///
 /// # Examples
 ///
@@ -80,23 +80,23 @@ pub struct MetricsGate<S> {
     cache: Mutex<Cache>,
 }
 
-/// What a restart may lose.
+/// Knowledge that a restart may lose.
 #[derive(Debug, Default)]
 struct Cache {
     settler: Option<Settled>,
     backoff: Backoff,
-    /// How far the source's clock is ahead, once the source knew it.
+    /// How far the source's clock is ahead, as soon as the source has told it.
     ahead: Option<SignedDuration>,
-    /// What counts as slow, once it was asked for.
+    /// The latency above which a request is slow, as soon as it was asked for.
     slow_above: Option<Option<Duration>>,
 }
 
 #[derive(Debug)]
 struct Settled {
-    /// Where this settler began, for a gate that has not observed anything yet.
+    /// The start of this settler, for a gate that has not observed anything yet.
     start: Timestamp,
     settler: Settler,
-    /// By which offset it was told the time.
+    /// The offset of the times that the settler was told.
     ahead: SignedDuration,
 }
 
@@ -104,7 +104,7 @@ impl<S: MetricSource> MetricsGate<S> {
     /// How far back the first look begins at least.
     pub const HISTORY: Duration = Duration::from_secs(15 * 60);
 
-    /// A gate over `source` without judges.
+    /// Creates a gate over `source` without judges.
     pub fn new(source: S) -> Self {
         Self {
             source,
@@ -113,7 +113,7 @@ impl<S: MetricSource> MetricsGate<S> {
         }
     }
 
-    /// Adds a judge under a name: [`Limits`](crate::health::Limits), a tripwire, or one of your own
+    /// Adds a judge under a name: [`Limits`](crate::health::Limits), a tripwire, or a judge of your own
     /// ([`judge_fn`](crate::health::judge_fn)).
     pub fn with_judge(
         mut self,
@@ -124,13 +124,13 @@ impl<S: MetricSource> MetricsGate<S> {
         self
     }
 
-    /// The source.
+    /// Returns the source.
     pub fn source(&self) -> &S {
         &self.source
     }
 
-    /// How far the source's clock is ahead of the run's, so long after this look began. What moves it
-    /// by little is noise, and would only blur the times of the run.
+    /// Returns how far the source's clock is ahead of the run's, `after` this look began. Small changes
+    /// are noise, and would only blur the times of the run.
     fn ahead(&self, look: &Look, after: Duration) -> Result<SignedDuration> {
         let told = self.source.ahead(later(look.progress.at, after));
         let held = match (self.cache().ahead, &look.last) {
@@ -148,7 +148,7 @@ impl<S: MetricSource> MetricsGate<S> {
         Ok(ahead)
     }
 
-    /// What to read at this look, if reading can bring anything new.
+    /// Returns the window to read at this look, if a read can bring news.
     fn window(&self, look: &Look, ahead: SignedDuration) -> Result<Option<Window>> {
         let now = moved(look.progress.at, ahead);
         let since = moved(look.progress.since, ahead);
@@ -177,14 +177,15 @@ impl<S: MetricSource> MetricsGate<S> {
         Ok(settler.and_then(|cached| cached.settler.window(now)))
     }
 
-    /// How far back the first look begins.
+    /// Returns how far back the first look begins.
     fn history(&self) -> Duration {
         let judges = self.judges.iter();
         let needed = judges.map(|(_, factory)| factory.needs().history).max();
         needed.unwrap_or_default().max(Self::HISTORY)
     }
 
-    /// What counts as slow: as it was in the last observation, or else asked for now, once.
+    /// Returns the latency above which a request is slow: that of the last observation, or else asked for
+    /// now, once.
     async fn slow_above(&self, look: &Look, now: Timestamp) -> Result<Option<Duration>> {
         if !self.judges.iter().any(|(_, factory)| factory.needs().slow) {
             return Ok(None);
@@ -204,7 +205,7 @@ impl<S: MetricSource> MetricsGate<S> {
         self.cache.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Looks once, with the source's clock so far ahead.
+    /// Looks once, with the source's clock `ahead` by this time.
     async fn look(&self, look: &Look, ahead: SignedDuration) -> Result<Option<Observation>> {
         let now = moved(look.progress.at, ahead);
         let Some(window) = self.window(look, ahead)? else {
@@ -253,7 +254,7 @@ impl<S: MetricSource> HealthGate for MetricsGate<S> {
         let begun = Instant::now();
         let ahead = self.ahead(look, Duration::ZERO)?;
         let seen = self.look(look, ahead).await;
-        // An answer that tells the time may tell that another window was meant.
+        // An answer may tell the source's time, and so show that another window was meant.
         match self.ahead(look, begun.elapsed())? {
             told if told == ahead => seen,
             told => self.look(look, told).await,
@@ -281,19 +282,19 @@ impl<S: MetricSource> HealthGate for MetricsGate<S> {
     }
 }
 
-/// All judges of a gate. Sees to it that a verdict tells the traffic and expires, whatever the
-/// judges themselves say, and that the judges work in the source's time.
+/// All judges of a gate. Makes sure that every verdict tells the traffic and expires, whatever the judges
+/// do themselves, and that the judges work in the source's time.
 #[derive(Debug)]
 struct MetricsJudge {
     all: AllOf,
     timeline: Timeline,
-    /// Since when the split is as it is: in the run's time, and in the source's.
+    /// When the split became as it is: in the run's time, and in the source's.
     since: Option<(Timestamp, Timestamp)>,
 }
 
 impl MetricsJudge {
-    /// The same in the source's time. When a step began does not change with the clocks' difference
-    /// after that.
+    /// Returns `progress` in the source's time. The start of a step does not change if the
+    /// difference of the clocks changes after it.
     fn there(&mut self, progress: &Progress, ahead: SignedDuration) -> Progress {
         let since = match self.since {
             Some((here, there)) if here == progress.since => there,
@@ -356,7 +357,7 @@ mod tests {
         look
     }
 
-    /// Says the same of every minute, unless told to fail.
+    /// Counts the same in every minute, unless told to fail.
     #[derive(Debug, Default)]
     struct Fake {
         reads: Mutex<Vec<(Timestamp, Timestamp)>>,
@@ -454,7 +455,7 @@ mod tests {
         gate.observe(&look(0, None)).await.expect("reads");
         let lost = gate.observe(&look(30, None)).await.expect("reads");
         assert!(lost.is_some());
-        // The journal does not know it, so it starts again; nothing is skipped.
+        // The journal does not hold that observation, so the gate starts again; nothing is skipped.
         gate.observe(&look(60, None)).await.expect("reads");
         let again = gate.observe(&look(90, None)).await.expect("reads");
         assert_eq!(ends(&again.expect("settled")).0, -900);
@@ -478,7 +479,7 @@ mod tests {
         assert_eq!(asked, [0, 15, 45, 105, 225, 345, 465, 585]);
 
         *fake.fails.lock().unwrap() = None;
-        // What is old by now settles at once; nothing is lost.
+        // Buckets that are old by now settle at once; nothing is lost.
         let seen = gate.observe(&look(705, None)).await.expect("works");
         let seen = seen.expect("settled");
         assert_eq!(ends(&seen), (-900, -540));
@@ -557,7 +558,7 @@ mod tests {
     async fn p11_the_answer_that_tells_the_time_is_asked_for_again() {
         let (fake, gate) = gate();
         *fake.tells.lock().unwrap() = Some(hours(-1));
-        // Without the source's time all of this would be old enough for one read.
+        // Without the source's time all these minutes would be old enough for one read.
         let mut looked = look(7_200, None);
         looked.progress.since = at(3_600);
         let seen = gate

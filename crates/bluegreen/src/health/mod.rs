@@ -1,9 +1,9 @@
-//! Health: who looks at green, what was seen, and what it means.
+//! Health: the gates that look at green, their observations, and the verdicts.
 //!
 //! A [`HealthGate`] looks and its [`Judge`] decides. Gates that ship: [`MetricsGate`] over any
 //! [`MetricSource`] with the judges [`Sequential`](sequential::Sequential), [`Limits`], [`ConnectionErrors`], [`UnhealthyRouting`] and
 //! [`Shortfall`]; [`TargetHealthGate`]; and [`gate_fn`] for a closure of yours. [`JudgeExt`] and
-//! [`GateExt`] put them together.
+//! [`GateExt`] combine them.
 
 mod adapt;
 mod backoff;

@@ -1,4 +1,4 @@
-//! [`Observation`]: what a gate saw, as a value for the journal.
+//! [`Observation`]: what a gate saw at a look, as a value for the journal.
 
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
@@ -37,7 +37,7 @@ impl Observation {
     ///
     /// # Errors
     ///
-    /// `Invalid` where `body` cannot be JSON or holds a number that is not finite.
+    /// `Invalid` if `body` cannot be JSON or holds a number that is not finite.
     pub fn new<T: Serialize>(schema: impl Into<String>, body: &T) -> Result<Self> {
         let schema = schema.into();
         let refused = |source: serde_json::Error| {
@@ -54,13 +54,13 @@ impl Observation {
         Ok(Self { schema, body })
     }
 
-    /// The name and version of what is inside.
+    /// Returns the name and version of the schema.
     #[must_use]
     pub fn schema(&self) -> &str {
         &self.schema
     }
 
-    /// The body as JSON.
+    /// Returns the body as JSON.
     #[must_use]
     pub fn body(&self) -> &serde_json::Value {
         &self.body
@@ -70,7 +70,7 @@ impl Observation {
     ///
     /// # Errors
     ///
-    /// `Invalid` where the schema is another one or the body does not fit `T`.
+    /// `Invalid` if the schema is another one or the body does not fit `T`.
     pub fn read<T: DeserializeOwned>(&self, schema: &str) -> Result<T> {
         if self.schema != schema {
             return Err(Error::new(

@@ -1,23 +1,23 @@
-//! [`Percentiles`]: how latencies are spread.
+//! [`Percentiles`]: the spread of latencies.
 
 use serde::{Deserialize, Serialize};
 
-/// How the latencies of one bucket are spread, in milliseconds: half of the requests took at most
-/// [`p50_ms`](Self::p50_ms), and so on. For people: percentiles of two buckets say nothing of both
-/// together, so nothing is judged by them.
+/// The spread of the latencies of one bucket, in milliseconds: half of the requests took at most
+/// [`p50_ms`](Self::p50_ms), and so on. For people to read: the percentiles of two buckets do not give
+/// those of both together, so no verdict uses them.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Percentiles {
-    /// The 50th.
+    /// The 50th percentile.
     pub p50_ms: f64,
-    /// The 90th.
+    /// The 90th percentile.
     pub p90_ms: f64,
-    /// The 99th.
+    /// The 99th percentile.
     pub p99_ms: f64,
 }
 
 impl Percentiles {
-    /// The 50th, 90th and 99th, in milliseconds.
+    /// Creates percentiles: the 50th, 90th and 99th, in milliseconds.
     #[must_use]
     pub const fn new(p50_ms: f64, p90_ms: f64, p99_ms: f64) -> Self {
         Self {

@@ -1,25 +1,25 @@
-//! Snapshots of folds: plain data that a judge goes on from.
+//! Snapshots of folds: plain data from which a judge continues.
 
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
 
 use crate::error::{Error, ErrorKind, Result};
 
-/// A snapshot of `state`; `None` if it holds a number that JSON has no spelling for.
+/// Returns a snapshot of `state`; `None` if it holds a number that JSON cannot write.
 pub(crate) fn saved<T: Serialize>(state: &T) -> Option<Value> {
     // Plain JSON would write `null` for such a number.
     serde_json_canonicalizer::to_string(state).ok()?;
     serde_json::to_value(state).ok()
 }
 
-/// The state of which a snapshot was made.
+/// Returns the state of a snapshot.
 pub(crate) fn restored<T: DeserializeOwned>(snapshot: &Value) -> Result<T> {
     T::deserialize(snapshot).map_err(|error| {
         Error::new(ErrorKind::Refused, "read the snapshot of a judge").with_source(error)
     })
 }
 
-/// Logarithms in JSON, which has no spelling for that of 0: it is `null`.
+/// Logarithms in JSON, which cannot write the logarithm of 0: `null` stands for it.
 pub(super) mod logarithms {
     use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 

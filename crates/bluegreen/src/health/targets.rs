@@ -1,4 +1,4 @@
-//! [`TargetHealthGate`]: whether the balancer finds green's targets healthy.
+//! [`TargetHealthGate`]: judges green by the balancer's health checks of its targets.
 
 use std::time::Duration;
 
@@ -17,21 +17,21 @@ use crate::{
     traffic::{Percent, Side, Sides, TargetCounts},
 };
 
-/// Judges green by its targets' health checks, as the splitter read them at this very look: no
-/// I/O of its own, and the first gate to see a green that died.
+/// Judges green by its targets' health checks, as the splitter read them at this very look: it does no
+/// I/O of its own, and is the first gate to see a green that died.
 ///
 /// While green carries weight:
 ///
-/// - *unhealthy* when no target of green is healthy, when fewer are than
-///   [the least share](Self::with_least_share) of the most that there were in this step, or when
-///   more than half of those that have been checked or wait for it are unhealthy;
-/// - *inconclusive* when the targets could not be read, or when all of them still wait for their
-///   first checks and none has been healthy in this step;
+/// - *unhealthy* if no target of green is healthy, if fewer are healthy than [the least
+///   share](Self::with_least_share) of the most healthy targets in this step, or if more than half of the
+///   targets that have been checked or wait for it are unhealthy;
+/// - *inconclusive* if the targets could not be read, or if all of them still wait for their first checks
+///   and none has been healthy in this step;
 /// - *healthy* otherwise, for [90 s](Self::VALID) at a time.
 ///
-/// Before the first shift it waits for green: its targets must be healthy, but one that is not yet
-/// is inconclusive. Where green carries no weight in a step, and while a rollback is
-/// confirmed, it is inconclusive.
+/// Before the first shift the gate waits for green: its targets must be healthy, but a target that is not
+/// yet healthy makes the verdict inconclusive, not unhealthy. If green carries no weight in a step, and
+/// while a rollback is confirmed, the verdict is inconclusive.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 #[must_use]
@@ -40,7 +40,7 @@ pub struct TargetHealthGate {
 }
 
 impl Default for TargetHealthGate {
-    /// Half of the most targets must stay healthy.
+    /// Half of the most healthy targets of a step must stay healthy.
     fn default() -> Self {
         Self {
             least_share: tenths(500),
@@ -51,16 +51,16 @@ impl Default for TargetHealthGate {
 impl TargetHealthGate {
     /// How long a healthy verdict stands: six looks at the default interval.
     pub const VALID: Duration = Duration::from_secs(90);
-    /// An observation that says the same as the last one is repeated only after so long.
+    /// How long after an observation an equal one is repeated.
     const REPEAT: Duration = Duration::from_secs(30);
 
-    /// With the defaults.
+    /// Creates a gate with the defaults.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Which share of the most healthy targets of a step must stay healthy. Half by default; 0
-    /// only asks for one.
+    /// Sets the share of a step's most healthy targets that must stay healthy. Default: half; 0 % asks
+    /// for only one healthy target.
     pub fn with_least_share(mut self, share: Percent) -> Self {
         self.least_share = share;
         self
@@ -69,7 +69,7 @@ impl TargetHealthGate {
 
 const SCHEMA: &str = "bluegreen.targets/1";
 
-/// The targets and weights at a look; `None` where they could not be read.
+/// The targets and weights at a look; `None` if they could not be read.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 struct SeenTargets {
     at: Timestamp,
@@ -126,7 +126,7 @@ impl HealthGate for TargetHealthGate {
 struct TargetJudge {
     least_share: f64,
     since: Option<Timestamp>,
-    /// The most healthy targets of green in this step.
+    /// The most healthy targets of green so far in this step.
     most: u32,
 }
 

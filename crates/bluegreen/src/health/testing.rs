@@ -1,4 +1,4 @@
-//! What the tests of judges share.
+//! Helpers of the tests of judges.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use crate::traffic::{Percent, Sides};
 
 pub(super) const MINUTE: Duration = Duration::from_secs(60);
 
-/// The beginning of a minute.
+/// Returns the beginning of a minute.
 pub(super) fn at(minute: i64) -> Timestamp {
     Timestamp::from_second(1_800_000_000 + minute * 60).expect("in range")
 }
@@ -19,7 +19,7 @@ pub(super) fn bucket(minute: i64, blue: Counts, green: Counts) -> Bucket {
     Bucket::new(at(minute), MINUTE, Sides { blue, green })
 }
 
-/// A look in a step that began with minute 0, without a warm-up.
+/// Returns a look in a step that began with minute 0, without a warm-up.
 pub(super) fn step(minute: i64) -> Progress {
     progress(Phase::Step(0), minute)
 }
@@ -34,7 +34,7 @@ pub(super) fn take(judge: &mut dyn Judge, buckets: &[Bucket], progress: &Progres
     judge.take(&observation.expect("encodes"), progress)
 }
 
-/// A minute after the other, one an observation, from minute 0 on; the last verdict.
+/// Plays the minutes from 0 on, one for each observation, and returns the last verdict.
 pub(super) fn play(judge: &mut dyn Judge, minutes: &[(Counts, Counts)]) -> Verdict {
     let mut verdict = Verdict::inconclusive("nothing yet");
     for ((blue, green), minute) in minutes.iter().zip(0..) {

@@ -1,4 +1,4 @@
-//! [`Verdict`] and the evidence that it carries.
+//! [`Verdict`] and its evidence.
 
 use std::fmt;
 
@@ -11,9 +11,9 @@ use crate::{
     traffic::{Side, Sides},
 };
 
-/// What a gate says of green, always with its evidence.
+/// A gate's judgement of green, always with its evidence.
 ///
-/// Only `Healthy` lets a migration go on. `Inconclusive` is neither a pass nor a failure: it
+/// Only `Healthy` lets green's share rise. `Inconclusive` is neither a pass nor a failure: it
 /// waits, and at a deadline the plan decides.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "status", content = "evidence", rename_all = "snake_case")]
@@ -22,27 +22,27 @@ pub enum Verdict {
     Healthy(Evidence),
     /// The evidence says that green does harm.
     Unhealthy(Evidence),
-    /// The evidence does not suffice, or there is none.
+    /// The evidence is not sufficient, or there is none.
     Inconclusive(Evidence),
 }
 
 impl Verdict {
-    /// A healthy verdict with a summary.
+    /// Creates a healthy verdict with a summary.
     pub fn healthy(summary: impl Into<String>) -> Self {
         Self::Healthy(Evidence::new(summary))
     }
 
-    /// An unhealthy verdict with a summary.
+    /// Creates an unhealthy verdict with a summary.
     pub fn unhealthy(summary: impl Into<String>) -> Self {
         Self::Unhealthy(Evidence::new(summary))
     }
 
-    /// An inconclusive verdict with a summary.
+    /// Creates an inconclusive verdict with a summary.
     pub fn inconclusive(summary: impl Into<String>) -> Self {
         Self::Inconclusive(Evidence::new(summary))
     }
 
-    /// What it rests on.
+    /// Returns the evidence.
     #[must_use]
     pub fn evidence(&self) -> &Evidence {
         match self {
@@ -52,7 +52,7 @@ impl Verdict {
         }
     }
 
-    /// The same status with the evidence changed by `f`.
+    /// Returns the same status with the evidence changed by `f`.
     #[must_use]
     pub fn map_evidence(self, f: impl FnOnce(Evidence) -> Evidence) -> Self {
         match self {
@@ -62,7 +62,8 @@ impl Verdict {
         }
     }
 
-    /// The same with every time in its evidence moved forward by so much, back if negative.
+    /// Returns the verdict with every time in its evidence moved forward by `by`, or back if that is
+    /// negative.
     pub(crate) fn moved(self, by: SignedDuration) -> Self {
         if by.is_zero() {
             return self;
@@ -84,31 +85,31 @@ impl Verdict {
         })
     }
 
-    /// Whether it is `Inconclusive` for good: waiting longer will not change it.
+    /// Returns whether the verdict is `Inconclusive` for good: waiting longer will not change it.
     #[must_use]
     pub fn has_given_up(&self) -> bool {
         matches!(self, Self::Inconclusive(evidence) if evidence.gives_up)
     }
 
-    /// Whether it is `Healthy`.
+    /// Returns whether the verdict is `Healthy`.
     #[must_use]
     pub fn is_healthy(&self) -> bool {
         matches!(self, Self::Healthy(_))
     }
 
-    /// Whether it is `Unhealthy`.
+    /// Returns whether the verdict is `Unhealthy`.
     #[must_use]
     pub fn is_unhealthy(&self) -> bool {
         matches!(self, Self::Unhealthy(_))
     }
 
-    /// Whether it is `Inconclusive`.
+    /// Returns whether the verdict is `Inconclusive`.
     #[must_use]
     pub fn is_inconclusive(&self) -> bool {
         matches!(self, Self::Inconclusive(_))
     }
 
-    /// The status as a word.
+    /// Returns the status as a word.
     #[must_use]
     pub fn status(&self) -> &'static str {
         match self {
@@ -125,33 +126,33 @@ impl fmt::Display for Verdict {
     }
 }
 
-/// What a [`Verdict`] rests on.
+/// The evidence of a [`Verdict`].
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Evidence {
-    /// One sentence for people, with the largest reason.
+    /// One sentence for people, with the most important reason.
     pub summary: String,
-    /// The numbers behind it.
+    /// The numbers behind the verdict.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub figures: Vec<Figure>,
-    /// What really reached each side in the newest minutes that were judged.
+    /// The traffic that really reached each side in the newest minutes that were judged.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub traffic: Option<SeenTraffic>,
-    /// Until when a healthy verdict stands. A gate that hears nothing new must not vouch for
-    /// green for ever: after this instant the verdict counts as inconclusive.
+    /// Until when a healthy verdict stands. A gate without news must not vouch for green for ever: after
+    /// this time the verdict counts as inconclusive.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expires: Option<Timestamp>,
-    /// An inconclusive verdict that waiting will not change: the plan's policy for a deadline
+    /// Whether waiting will not change an inconclusive verdict: then the plan's policy for a deadline
     /// applies at once.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub gives_up: bool,
-    /// The verdicts of the judges that this one combines.
+    /// The verdicts of the judges that this verdict combines.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub parts: Vec<Part>,
 }
 
 impl Evidence {
-    /// Evidence with only a summary; add to it with the `with_…` methods.
+    /// Creates evidence with only a summary; the `with_…` methods add to it.
     pub fn new(summary: impl Into<String>) -> Self {
         Self {
             summary: summary.into(),
@@ -166,21 +167,21 @@ impl Evidence {
         self
     }
 
-    /// Adds what really reached each side.
+    /// Adds the traffic that really reached each side.
     #[must_use]
     pub fn with_traffic(mut self, traffic: SeenTraffic) -> Self {
         self.traffic = Some(traffic);
         self
     }
 
-    /// Says that waiting will not change it.
+    /// Says that waiting will not change the verdict.
     #[must_use]
     pub fn giving_up(mut self) -> Self {
         self.gives_up = true;
         self
     }
 
-    /// Adds until when a healthy verdict stands.
+    /// Sets until when a healthy verdict stands.
     #[must_use]
     pub fn with_expiry(mut self, expires: Timestamp) -> Self {
         self.expires = Some(expires);
@@ -191,9 +192,9 @@ impl Evidence {
 /// The verdict of one judge inside a combined one.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Part {
-    /// Who judged.
+    /// The name of the judge.
     pub judge: String,
-    /// What it said.
+    /// Its verdict.
     pub verdict: Verdict,
 }
 
@@ -201,14 +202,14 @@ pub struct Part {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Figure {
-    /// What it measures: `error rate`, `mean latency`.
+    /// The name of the quantity: `error rate`, `mean latency`.
     pub name: String,
-    /// Whose it is; `None` where it is about both.
+    /// The side of the number; `None` if it is about both.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub side: Option<Side>,
-    /// How much. Always finite.
+    /// The number. Always finite.
     pub value: f64,
-    /// The limit that it was held against.
+    /// The limit that the number was compared with.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limit: Option<f64>,
     /// The unit of value and limit.
@@ -216,7 +217,7 @@ pub struct Figure {
 }
 
 impl Figure {
-    /// A number without side and limit.
+    /// Creates a number without side and limit.
     pub fn new(name: impl Into<String>, value: f64, unit: Unit) -> Self {
         Self {
             name: name.into(),
@@ -227,14 +228,14 @@ impl Figure {
         }
     }
 
-    /// Says whose it is.
+    /// Sets the side.
     #[must_use]
     pub fn of(mut self, side: Side) -> Self {
         self.side = Some(side);
         self
     }
 
-    /// Adds the limit that it was held against.
+    /// Adds the limit that the number was compared with.
     #[must_use]
     pub fn with_limit(mut self, limit: f64) -> Self {
         self.limit = Some(limit);
@@ -264,14 +265,14 @@ pub enum Unit {
     Fraction,
     /// Milliseconds.
     Milliseconds,
-    /// How many.
+    /// A number of things.
     Count,
     /// A natural logarithm of evidence.
     LogEvidence,
 }
 
 impl Unit {
-    /// The value in this unit, for people.
+    /// Returns the value in this unit, for people to read.
     #[must_use]
     pub fn show(self, value: f64) -> String {
         match self {
@@ -283,26 +284,26 @@ impl Unit {
     }
 }
 
-/// What really reached each side in a span of settled minutes.
+/// The traffic that really reached each side in a span of settled minutes.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct SeenTraffic {
-    /// Where the span begins.
+    /// The start of the span.
     pub from: Timestamp,
-    /// Where it ends, exclusive.
+    /// The end of the span, exclusive.
     pub to: Timestamp,
-    /// What each side got and how it did.
+    /// The traffic of each side, and how it fared.
     pub sides: Sides<SeenSide>,
 }
 
 impl SeenTraffic {
-    /// What each side got from `from` to `to`, exclusive.
+    /// Creates the traffic of each side from `from` to `to`, exclusive.
     #[must_use]
     pub fn new(from: Timestamp, to: Timestamp, sides: Sides<SeenSide>) -> Self {
         Self { from, to, sides }
     }
 
-    /// The share of requests that reached green, 0 to 1; `None` without requests.
+    /// Returns the share of requests that reached green, 0 to 1; `None` without requests.
     #[must_use]
     pub fn green_share(&self) -> Option<f64> {
         #[expect(clippy::cast_precision_loss, reason = "a ratio for people")]
@@ -312,25 +313,25 @@ impl SeenTraffic {
     }
 }
 
-/// What one side got and how it did.
+/// The traffic of one side, and how it fared.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct SeenSide {
     /// Requests.
     pub requests: u64,
-    /// The fraction of them that failed, 0 to 1, where it is known.
+    /// The fraction of the requests that failed, 0 to 1, if it is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error_rate: Option<f64>,
-    /// Their mean latency in milliseconds, where it is known.
+    /// Their mean latency in milliseconds, if it is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mean_latency_ms: Option<f64>,
-    /// How their latencies are spread, where that is known.
+    /// The percentiles of their latencies, if they are known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub percentiles: Option<Percentiles>,
 }
 
 impl SeenSide {
-    /// So many requests, of which nothing else is known.
+    /// Creates a number of requests, of which nothing else is known.
     #[must_use]
     pub fn of_requests(requests: u64) -> Self {
         Self {

@@ -1,4 +1,4 @@
-//! What the machine asks for, and what it is told.
+//! The actions that the machine asks for, and the inputs that it is told.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ use crate::{
     traffic::{Armed, Capacity, Kept, Released, Shift, Shifted, TrafficObservation},
 };
 
-/// What the machine wants done next.
+/// The next action that the machine asks for.
 ///
 /// # Stability
 ///
@@ -25,28 +25,28 @@ use crate::{
 pub enum Action {
     /// Survey what could make the migration unsafe, and look once. A read.
     Preflight {
-        /// What the gates are told.
+        /// What the gates are told at this look.
         progress: Progress,
     },
     /// Read the split, then let every gate look. A read.
     Look {
-        /// What the gates are told.
+        /// What the gates are told at this look.
         progress: Progress,
-        /// When it ends at the latest, with the gates that have answered: after its limit, or at the
-        /// deadline if that comes first, but not sooner than after 2 s.
+        /// When the look ends at the latest, with the gates that have answered: after its limit, or at
+        /// the deadline if that comes first, but not sooner than after 2 s.
         within: Duration,
     },
     /// Read the split alone. A read.
     Observe,
-    /// Change the split. A change; answer it with [`Input::Shifted`] and drop it only to stop. One
-    /// that restores goes ahead even without a journal.
+    /// Change the split. A change; answer it with [`Input::Shifted`] and drop it only to stop. A shift
+    /// that restores blue goes ahead even without a journal.
     Shift(Shift),
     /// Arm the dead-man switch, or renew it. A change; answer it with [`Input::SwitchArmed`].
     /// Since version 3.
     ArmSwitch {
-        /// The routing that it keeps but for the weights.
+        /// The routing that the switch keeps, except for the weights.
         traffic: TrafficObservation,
-        /// When it fires.
+        /// When the switch fires.
         fires: Timestamp,
     },
     /// Disarm the dead-man switch. A change; answer it with [`Input::SwitchDisarmed`]. Since
@@ -54,16 +54,16 @@ pub enum Action {
     DisarmSwitch,
     /// Read how far blue may be scaled. A read. Since version 4.
     ObserveCapacity,
-    /// Raise blue's minimum, so that it keeps what runs. A change; answer it with
+    /// Raise blue's minimum, so that blue keeps the tasks that run now. A change; answer it with
     /// [`Input::CapacityKept`]. Since version 4.
     KeepCapacity {
-        /// The minimum, and the one before.
+        /// The raised minimum, and the minimum before.
         kept: Kept,
     },
     /// Put blue's old minimum back. A change; answer it with [`Input::CapacityReleased`]. Since
     /// version 4.
     ReleaseCapacity {
-        /// What was kept.
+        /// The raised minimum, and the minimum before.
         kept: Kept,
     },
     /// Wait.
@@ -80,17 +80,17 @@ pub enum Action {
 pub enum Intent {
     /// Move green up step by step, from all blue.
     Migrate,
-    /// Override: move green to its last step at once, from whatever split is found. Capacity is
+    /// Override: move green to its last step at once, from any split. Capacity is
     /// still needed, and the last step bakes under the gates as in a migration.
     Complete {
-        /// Who takes the responsibility.
+        /// The operator who takes the responsibility.
         by: Operator,
     },
-    /// Put everything back on blue, from whatever split is found.
+    /// Put everything back on blue, from any split.
     Restore(RestoreOrder),
 }
 
-/// How everything is put back on blue, from whatever split is found.
+/// How everything is put back on blue, from any split.
 ///
 /// # Examples
 ///
@@ -103,22 +103,22 @@ pub enum Intent {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct RestoreOrder {
-    /// Who asks.
+    /// The operator who asks.
     pub by: Operator,
     /// Whether to go ahead even if blue has no healthy target.
     pub force: bool,
-    /// How long after its write it stays, and writes again if the split changes. Since version 4.
+    /// How long after its write the run stays, and writes again if the split changes. Since version 4.
     #[serde(default, skip_serializing_if = "Duration::is_zero")]
     pub stay: Duration,
-    /// Whether it then waits until the gates have seen no request on green. Since version 4.
+    /// Whether the run then waits until the gates have seen no request on green. Since version 4.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub confirm: bool,
 }
 
 impl RestoreOrder {
-    /// How late a call may land that a controller has sent which was thrown out, or died: 15 s. A
-    /// change leaves within 3 s of the read that it goes by, and takes 10 s at most. Reads may be 2 s
-    /// late; a later one shows that the rule has changed, and the change is not sent.
+    /// How late a call may land that another controller sent before its lease was taken, or before it
+    /// died: 15 s. A change leaves within 3 s of the read that it goes by, and takes 10 s at most. Reads
+    /// may be 2 s late; a later read shows that the rule has changed, and the change is not sent.
     pub const LATE_CALL: Duration = Duration::from_secs(15);
 
     /// Asked for by `by`: refused if blue has no healthy target, and over once blue is read back.
@@ -141,8 +141,8 @@ impl RestoreOrder {
         }
     }
 
-    /// Stays so long after its write: [`LATE_CALL`](Self::LATE_CALL) if another controller may have sent
-    /// a change just before.
+    /// Stays for this time after its write: [`LATE_CALL`](Self::LATE_CALL) if another controller may have
+    /// sent a change just before.
     #[must_use]
     pub fn with_stay(self, stay: Duration) -> Self {
         Self { stay, ..self }
@@ -158,7 +158,7 @@ impl RestoreOrder {
     }
 }
 
-/// What happened, told to the machine with its time.
+/// What happened, as the machine is told it, with its time.
 ///
 /// # Stability
 ///
@@ -169,9 +169,9 @@ impl RestoreOrder {
 pub enum Input {
     /// The run begins.
     Start(Intent),
-    /// What [`Action::Preflight`] brought.
+    /// The answer to [`Action::Preflight`].
     Preflighted {
-        /// What the splitter's survey found.
+        /// The findings of the splitter's survey.
         findings: Result<Vec<Finding>, Failure>,
         /// The first look.
         look: LookReport,
@@ -179,46 +179,46 @@ pub enum Input {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         capacity: Option<Result<Capacity, Failure>>,
     },
-    /// What [`Action::Look`] brought.
+    /// The answer to [`Action::Look`].
     Looked(LookReport),
-    /// What [`Action::Observe`] brought.
+    /// The answer to [`Action::Observe`].
     Observed(Result<TrafficObservation, Failure>),
-    /// What [`Action::Shift`] brought.
+    /// The answer to [`Action::Shift`].
     Shifted(Result<Shifted, Failure>),
-    /// What [`Action::ArmSwitch`] brought.
+    /// The answer to [`Action::ArmSwitch`].
     SwitchArmed(Result<Armed, Failure>),
-    /// What [`Action::DisarmSwitch`] brought.
+    /// The answer to [`Action::DisarmSwitch`].
     SwitchDisarmed(Result<(), Failure>),
-    /// What [`Action::ObserveCapacity`] brought.
+    /// The answer to [`Action::ObserveCapacity`].
     CapacityObserved(Result<Capacity, Failure>),
-    /// What [`Action::KeepCapacity`] brought.
+    /// The answer to [`Action::KeepCapacity`].
     CapacityKept(Result<(), Failure>),
-    /// What [`Action::ReleaseCapacity`] brought.
+    /// The answer to [`Action::ReleaseCapacity`].
     CapacityReleased(Result<Released, Failure>),
     /// [`Action::Wait`] is over.
     Waited {
-        /// Real time did not pass with it: the run is on a clock that cannot be trusted.
+        /// Real time did not pass during the wait: the run's clock cannot be trusted.
         clock_fault: bool,
     },
-    /// Somebody takes control.
+    /// An operator, or another part of the program, takes control.
     Control(Control),
-    /// The journal does not keep its records, or, of the kind
-    /// [`TakenOver`](crate::ErrorKind::TakenOver), somebody else has taken over.
+    /// Records can no longer be written to the journal, or, with the kind
+    /// [`TakenOver`](crate::ErrorKind::TakenOver), another controller has taken over.
     JournalFailed(Failure),
-    /// The run goes on from its journal after its process ended: whatever was outstanding is gone,
-    /// and nobody knows what became of it. Since version 2.
+    /// The run continues from its journal after its process ended: no answer to an outstanding action
+    /// will come, and its outcome is unknown. Since version 2.
     Resumed {
-        /// Who goes on with it.
+        /// The operator who resumed it.
         by: Operator,
     },
 }
 
-/// What one look brought.
+/// The result of one look.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct LookReport {
     /// The split and the targets.
     pub traffic: Result<TrafficObservation, Failure>,
-    /// What each gate saw, and what its judge says.
+    /// What each gate saw, and its judge's verdict.
     pub gates: Vec<GateReport>,
 }
 
@@ -227,20 +227,20 @@ pub struct LookReport {
 pub struct GateReport {
     /// The gate.
     pub gate: GateId,
-    /// What it saw; `None` where there was nothing new.
+    /// The observation; `None` if there was nothing new.
     pub seen: Result<Option<Observation>, Failure>,
-    /// What its judge says, where it saw something.
+    /// The judge's verdict, if the gate saw something.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub verdict: Option<Verdict>,
 }
 
-/// A gate as it was supplied at the start.
+/// A gate as the caller supplied it at the start.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct OpenedGate {
     /// Its name.
     pub gate: GateId,
     /// What its verdict does.
     pub policy: GatePolicy,
-    /// What decides its verdicts.
+    /// The settings that its verdicts depend on.
     pub settings: serde_json::Value,
 }

@@ -1,4 +1,4 @@
-//! Which requests from elsewhere a run has taken already.
+//! The requests from outside that a run has taken already.
 
 use jiff::Timestamp;
 use serde::Deserialize as _;
@@ -6,7 +6,7 @@ use serde::Deserialize as _;
 use super::{Entry, Input, snapshot::Snapshot};
 use crate::engine::Record;
 
-/// The nonces of the requests that the records tell of, and when each was taken.
+/// Returns the nonces of the requests in these records, and when each was taken.
 pub(super) fn requests_taken(records: &[Record]) -> Vec<(Timestamp, String)> {
     let mut taken = Vec::new();
     for record in records {

@@ -11,18 +11,20 @@ use crate::{
     preflight::Finding,
 };
 
-/// A run is cancelled so long before its credentials end: time for a restore with its retries, and more
-/// than the clocks here and at AWS may be apart.
+/// How long before the end of its credentials a run is cancelled: time for a restore with its retries,
+/// and more than the clocks here and at AWS may differ by.
 pub(super) const BEFORE_END: Duration = Duration::from_secs(3 * 60);
-/// A rollback that waits for blue's targets is told again so long before their end, and waits no more.
+/// How long before the end of its credentials a rollback that waits for blue's targets is cancelled
+/// again, and waits no more.
 const LAST_CALL: Duration = Duration::from_secs(90);
-/// The clock is looked at so often: a wait of the runtime does not count a suspended machine.
+/// How long one wait is at most, before the clock is read again: the runtime's waits leave out the time
+/// for which the machine is suspended.
 const AT_ONCE: Duration = Duration::from_secs(30);
 
 impl MigrationPlan {
-    /// What keeps a run that starts at `start` from starting, if its credentials end at `end` and
-    /// nothing renews them: its deadline is later. At the end of the credentials nothing could put
-    /// traffic back any more.
+    /// Returns the finding that stops a run that would start at `start`, if its credentials end at `end`,
+    /// nothing renews them, and its deadline is later. Without credentials nothing could put traffic
+    /// back.
     #[must_use]
     pub fn outlives_credentials(&self, start: Timestamp, end: Timestamp) -> Option<Finding> {
         let deadline = later(start, self.deadline());
@@ -42,7 +44,7 @@ impl MigrationPlan {
     }
 }
 
-/// Waits for the end of `run`, and cancels it [`BEFORE_END`] of its credentials, as a signal would.
+/// Waits for the end of `run`, and cancels the run [`BEFORE_END`] of its credentials, as a signal would.
 pub(super) async fn cancelled_before(
     end: Option<Timestamp>,
     clock: Arc<dyn Clock>,
@@ -59,7 +61,7 @@ pub(super) async fn cancelled_before(
             tokio::time::sleep((left - BEFORE_END).min(AT_ONCE)).await;
             left = between(clock.now(), end);
         }
-        // What came of it stands among the events.
+        // The events tell the effect of the cancellation.
         let _answer = handle.cancel(format!("the credentials end at {end:.0}"));
         while between(clock.now(), end) > LAST_CALL {
             tokio::time::sleep(AT_ONCE).await;

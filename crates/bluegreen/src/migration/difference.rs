@@ -1,14 +1,16 @@
-//! What differs between what a journal holds and what there is now.
+//! Differences between the objects of a journal and those of today.
 
 use std::collections::BTreeSet;
 
-/// What differs between two objects, a line for each of their fields.
+/// Returns the differences between two objects, a line for each of their fields.
 pub(super) fn differences(journal: &serde_json::Value, now: &serde_json::Value) -> Vec<String> {
     if journal == now {
         return Vec::new();
     }
     let (Some(was), Some(is)) = (journal.as_object(), now.as_object()) else {
-        return vec![format!("the journal has {journal}, now it is {now}")];
+        return vec![format!(
+            "the journal has {journal}, the program now has {now}"
+        )];
     };
     let fields: BTreeSet<&String> = was.keys().chain(is.keys()).collect();
     let differs = fields
@@ -21,7 +23,7 @@ pub(super) fn differences(journal: &serde_json::Value, now: &serde_json::Value) 
     differs
         .map(|field| {
             let (was, is) = (word(was.get(field)), word(is.get(field)));
-            format!("{field}: the journal has {was}, now it is {is}")
+            format!("{field}: the journal has {was}, the program now has {is}")
         })
         .collect()
 }

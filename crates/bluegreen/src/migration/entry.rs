@@ -1,4 +1,4 @@
-//! What a migration's journal holds.
+//! The entries of a migration's journal.
 
 use std::time::Duration;
 
@@ -11,39 +11,39 @@ use crate::engine::RunId;
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "entry", rename_all = "snake_case")]
 pub enum Entry {
-    /// The first: what was decided before the start.
+    /// The first entry: what was decided before the start.
     Opened {
-        /// [`JOURNAL_VERSION`](crate::engine::JOURNAL_VERSION) of the program that wrote it.
+        /// [`JOURNAL_VERSION`](crate::engine::JOURNAL_VERSION) of the program that wrote the journal.
         version: u32,
         /// The run.
         run: RunId,
         /// The plan.
         plan: MigrationPlan,
-        /// The gates, in order, with what their verdicts do and what decides them.
+        /// The gates, in order, with their policies and settings.
         gates: Vec<OpenedGate>,
         /// How long after a write a read may show an older state, as the splitter says.
         #[serde(default)]
         propagation: Duration,
-        /// What the embedder wants to find again when it resumes the run.
+        /// What the embedder stored for a resume.
         #[serde(default, skip_serializing_if = "serde_json::Value::is_null")]
         origin: serde_json::Value,
     },
     /// The run was begun by an earlier version, and continues under the rules of this one. Since
     /// version 4.
     Reopened {
-        /// The version of what follows.
+        /// The version whose rules hold from here on.
         version: u32,
         /// Where the run stands.
         reopened: Box<Reopened>,
     },
-    /// What the machine was told.
+    /// An input of the machine.
     Input {
         /// The input.
         input: Input,
     },
-    /// Everything that the records before it amount to, so that a resume can begin with it: the machine,
-    /// what it waits for, and what each judge has learnt. One of another version is not read; its run is
-    /// resumed from the whole journal. Since version 4.
+    /// The state that all records before this one add up to, so that a resume can begin here: the
+    /// machine, the action that it waits for, and the state of each judge. A snapshot of another version
+    /// is not read; its run is resumed from the whole journal. Since version 4.
     Snapshot {
         /// The snapshot.
         snapshot: serde_json::Value,
@@ -56,7 +56,7 @@ pub enum Entry {
 }
 
 impl Entry {
-    /// As a record's entry.
+    /// Returns the entry as a record keeps it.
     pub(crate) fn to_json(&self) -> serde_json::Value {
         // Only maps with keys that are no text cannot be JSON, and there are none.
         serde_json::to_value(self).unwrap_or_default()

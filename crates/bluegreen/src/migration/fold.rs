@@ -1,4 +1,4 @@
-//! [`Fold`]: what a gate's judge has learnt, and how a journal keeps it.
+//! [`Fold`]: the state of a gate's judge, and how a journal keeps it.
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -9,31 +9,31 @@ use crate::{
     health::{HealthGate, Judge, Observation, Progress, Verdict},
 };
 
-/// A gate's judge and what it was given.
+/// A gate's judge, and what the journal must keep to restore it.
 #[derive(Debug)]
 pub(super) struct Fold {
     pub(super) gate: GateId,
-    /// What decides the judge's verdicts.
+    /// The settings that the judge's verdicts depend on.
     settings: Value,
     judge: Box<dyn Judge>,
-    /// What the gate saw last.
+    /// The gate's newest observation.
     pub(super) last: Option<Observation>,
     fed: Fed,
 }
 
-/// What is kept of a judge beside itself.
+/// What is kept for a restore beside the judge's snapshot.
 #[derive(Debug)]
 enum Fed {
-    /// Nothing: it makes snapshots.
+    /// Nothing: the judge makes snapshots.
     Nothing,
-    /// It makes none, so its observations are kept and fed again.
+    /// The judge makes no snapshots, so its observations are kept and fed to it again.
     All(Vec<Observed>),
-    /// These are too many: a resume reads the whole journal.
+    /// The observations are too many to keep: a resume reads the whole journal.
     TooMany,
 }
 
-/// Of a judge that makes no snapshots at most so many observations are kept: some hours of looks, and less
-/// than a megabyte.
+/// How many observations are kept at most for a judge that makes no snapshots: some hours of looks, and
+/// less than a megabyte.
 const MOST: usize = 1_000;
 
 /// An observation, and what its judge was told with it.
@@ -48,7 +48,7 @@ pub(super) struct Observed {
 pub(super) struct FoldSnapshot {
     pub(super) gate: GateId,
     pub(super) settings: Value,
-    /// What the gate saw last.
+    /// The gate's newest observation.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     last: Option<Observation>,
     learnt: Learnt,
@@ -62,7 +62,7 @@ enum Learnt {
 }
 
 impl Fold {
-    /// A fresh one.
+    /// Creates the fold of a judge that has seen nothing yet.
     pub(super) fn new(id: GateId, gate: &dyn HealthGate) -> Self {
         let judge = gate.judge();
         let fed = match judge.snapshot() {
@@ -78,7 +78,7 @@ impl Fold {
         }
     }
 
-    /// Lets the judge take what its gate saw.
+    /// Feeds the judge an observation of its gate.
     pub(super) fn take(&mut self, observation: &Observation, progress: &Progress) -> Verdict {
         self.last = Some(observation.clone());
         match &mut self.fed {
@@ -92,7 +92,7 @@ impl Fold {
         self.judge.take(observation, progress)
     }
 
-    /// What a journal keeps of it; `None` if that would be too much, or no plain data.
+    /// Returns what a journal keeps of this fold; `None` if that would be too large, or is not plain data.
     pub(super) fn snapshot(&self) -> Option<FoldSnapshot> {
         let learnt = match &self.fed {
             Fed::Nothing => Learnt::Snapshot(self.judge.snapshot()?),
@@ -107,7 +107,7 @@ impl Fold {
         })
     }
 
-    /// Makes a fresh fold go on from what a journal kept of its gate.
+    /// Restores the state that a journal kept of this gate.
     pub(super) fn restore(&mut self, snapshot: &FoldSnapshot) -> Result<()> {
         match &snapshot.learnt {
             Learnt::Snapshot(learnt) => self.judge.restore(learnt)?,

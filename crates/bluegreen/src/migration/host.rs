@@ -27,10 +27,10 @@ use crate::{
     },
 };
 
-/// How long a survey before the start may take: it reads every rule of the load balancer.
+/// How long the survey before the start may take: it reads every rule of the load balancer.
 const SURVEY_LIMIT: Duration = Duration::from_secs(120);
-/// How long a change may take. After that its outcome is unknown, and it is observed. A load
-/// balancer's takes three calls of at most 10 seconds each.
+/// How long a change may take. After that its outcome is unknown, and the split is read again. A change
+/// at a load balancer takes three calls of at most 10 seconds each.
 const CHANGE_LIMIT: Duration = Duration::from_secs(40);
 /// How long the read of blue's scaling may take: two calls of at most 30 seconds each.
 const CAPACITY_LIMIT: Duration = Duration::from_secs(60);
@@ -43,11 +43,11 @@ pub(crate) struct MigrationHost {
     keeper: Option<Arc<dyn CapacityKeeper>>,
     gates: Vec<GateSeat>,
     look_limit: Duration,
-    /// What is known before the survey and belongs to it.
+    /// Findings of the caller, which are added to those of the survey.
     findings: Vec<Finding>,
 }
 
-/// Everything that a run acts through but the gates.
+/// Everything that a run acts through, except for the gates.
 #[derive(Debug)]
 pub(crate) struct Roles {
     pub(crate) splitter: Arc<dyn TrafficSplitter>,
@@ -61,11 +61,11 @@ struct GateSeat {
     caller: Caller,
 }
 
-/// What calls a gate.
+/// What is needed to call a gate.
 #[derive(Debug, Clone)]
 struct Caller {
     gate: Arc<dyn HealthGate>,
-    /// Its call, while that is late.
+    /// The call that missed a look and may still answer.
     late: Arc<Mutex<Option<Call>>>,
 }
 
@@ -74,7 +74,7 @@ type Seen = Result<Option<Observation>, Failure>;
 /// A gate's call that is under way; dropped, it ends.
 #[derive(Debug)]
 struct Call {
-    /// What the gate was asked.
+    /// What the gate was told.
     progress: Progress,
     /// Whether a look has ended without its answer.
     is_late: bool,
@@ -82,7 +82,7 @@ struct Call {
 }
 
 impl Caller {
-    /// The call that is late, if it is about this stage, or else a new one.
+    /// Returns the late call, if it is about this stage, or else begins a new one.
     fn call(
         &self,
         progress: Progress,
@@ -113,7 +113,7 @@ impl Caller {
         }
     }
 
-    /// The answer, if it comes before `end`. A call that misses two looks is given up.
+    /// Returns the gate's answer, if it comes before `end`. A call that misses two looks is given up.
     async fn answer(&self, mut call: Call, end: Instant) -> Seen {
         let unavailable = |message| Err(Failure::new(ErrorKind::Unavailable, message));
         match timeout_at(end, call.task.join_next()).await {
@@ -134,7 +134,7 @@ impl Caller {
     }
 }
 
-/// What an action brought, before the judges have seen it.
+/// The result of an action, before the judges have seen it.
 #[derive(Debug)]
 pub(crate) enum Raw {
     Preflight {
@@ -183,12 +183,12 @@ impl MigrationHost {
         }
     }
 
-    /// Adds to what the survey before the start brings.
+    /// Adds to the findings of the survey before the start.
     pub(crate) fn finds(&mut self, findings: impl IntoIterator<Item = Finding>) {
         self.findings.extend(findings);
     }
 
-    /// Goes on with the folds that a journal left.
+    /// Continues with the folds that a journal kept.
     pub(super) fn resume(&mut self, folds: impl IntoIterator<Item = Fold>) {
         for fold in folds {
             let mut seats = self.gates.iter_mut();
@@ -198,8 +198,8 @@ impl MigrationHost {
         }
     }
 
-    /// Reads the split first, since gates are told of it, then lets all gates look at once. It ends
-    /// after `limit`, with what has answered.
+    /// Reads the split first, since gates are told of it, then lets all gates look at once. The look ends
+    /// after `limit`, with the gates that have answered.
     fn look(&self, progress: Progress, limit: Duration) -> BoxFuture<Looked> {
         let splitter = Arc::clone(&self.splitter);
         let seats = self.gates.iter();
@@ -209,7 +209,7 @@ impl MigrationHost {
             let begun = Instant::now();
             let end = begun + limit;
             let mut read = splitter.observe();
-            // A rule that cannot be read does not keep the gates from looking.
+            // The gates look even if the rule cannot be read.
             let early = timeout_at(begun + limit / 3, &mut read).await;
             let known = early.as_ref().ok().and_then(|read| read.as_ref().ok());
             let calls: Vec<Call> = callers
@@ -233,7 +233,7 @@ impl MigrationHost {
         })
     }
 
-    /// Lets each judge take what its gate saw.
+    /// Feeds each judge the observation of its gate.
     fn judge(&mut self, looked: Looked) -> LookReport {
         let seats = self.gates.iter_mut().zip(looked.seen);
         let gates = seats.map(|(seat, seen)| {
@@ -258,7 +258,7 @@ impl Host for MigrationHost {
     type Machine = MigrationMachine;
     type Raw = Raw;
 
-    /// Each action is a span of its own below the run's, for whoever exports them.
+    /// Each action is a span of its own below the run's, for programs that export spans.
     fn begin(&self, action: &Action) -> BoxFuture<Raw> {
         let splitter = Arc::clone(&self.splitter);
         let span = span_of(action);
@@ -331,7 +331,7 @@ impl Host for MigrationHost {
             Action::KeepCapacity { kept } => {
                 let keeper = self.keeper.clone();
                 Box::pin(async move {
-                    let what = "the raising of blue's minimum";
+                    let what = "raising blue's minimum";
                     Raw::CapacityKept(match keeper {
                         Some(keeper) => limit::change(what, CHANGE_LIMIT, keeper.keep(&kept)).await,
                         None => Err(no_keeper()),
@@ -341,7 +341,7 @@ impl Host for MigrationHost {
             Action::ReleaseCapacity { kept } => {
                 let keeper = self.keeper.clone();
                 Box::pin(async move {
-                    let what = "the putting back of blue's minimum";
+                    let what = "putting blue's minimum back";
                     Raw::CapacityReleased(match keeper {
                         Some(keeper) => {
                             limit::change(what, CHANGE_LIMIT, keeper.release(&kept)).await
@@ -422,17 +422,14 @@ fn span_of(action: &Action) -> tracing::Span {
     }
 }
 
-/// A plan with a switch does not run without one; a journal may be read with less.
+/// Returns the answer if no switch was supplied: such a plan does not run, but its journal may be replayed.
 fn no_switch() -> Failure {
     Failure::new(ErrorKind::Invalid, "no dead-man switch was supplied")
 }
 
-/// What keeps blue's capacity; a run that has raised it may be resumed without.
+/// Only a run that has raised blue's minimum, and is resumed without its keeper, gets this answer.
 fn no_keeper() -> Failure {
-    Failure::new(
-        ErrorKind::Invalid,
-        "nothing was supplied that keeps blue's capacity",
-    )
+    Failure::new(ErrorKind::Invalid, "no capacity keeper was supplied")
 }
 
 async fn survey(
@@ -459,7 +456,7 @@ async fn observe_capacity(keeper: &dyn CapacityKeeper) -> Result<Capacity, Failu
     .await
 }
 
-/// What a read brings before `end`.
+/// Returns the answer of a read, if it comes before `end`.
 async fn read_by(
     end: Instant,
     read: impl Future<Output = Result<TrafficObservation>>,

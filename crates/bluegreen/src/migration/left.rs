@@ -1,15 +1,15 @@
-//! What a run left standing, for whoever works on the same rule after it.
+//! Changes that a run left standing, for the next one who works on the same rule.
 
 use serde::Deserialize as _;
 
 use super::{Action, Entry, Input, StandingCapacity, snapshot::Snapshot};
 use crate::{engine::Record, traffic::Kept};
 
-/// Blue's minimum, if the run of these records has raised it, or may have, and did not put it back. The
-/// records are those of a whole run, or those that a
-/// [resume needs](crate::store::JournalLog::newest_run_to_resume).
+/// Returns blue's minimum, if the run of these records has raised it, or may have, and did not put it
+/// back. The records are those of a whole run, or those that a [resume
+/// needs](crate::store::JournalLog::newest_run_to_resume).
 ///
-/// A [resume](super::Migration::resume) knows that by itself. A [restore](super::Migration::restore) is a
+/// A [resume](super::Migration::resume) finds that out by itself. A [restore](super::Migration::restore) is a
 /// run of its own, and leaves the minimum as it is.
 #[must_use]
 pub fn capacity_left(records: &[Record]) -> Option<StandingCapacity> {

@@ -229,7 +229,7 @@ impl Report {
         }
     }
 
-    /// How long before the end the split was read: `, 12s before the end`.
+    /// Returns how long before the end the split was read: `, 12s before the end`.
     fn how_old(&self) -> String {
         let age = |at| format!(", {} before the end", span(between(at, self.ended)));
         self.traffic_read_at.map(age).unwrap_or_default()
@@ -387,12 +387,12 @@ impl fmt::Display for ShortBlue {
         };
         match (stages, at_once) {
             (0, Some(why)) => write!(f, "everything went back at once: {why}"),
-            (0, None) => f.write_str("everything went back once its targets had come"),
+            (0, None) => f.write_str("everything went back once blue's targets had come"),
             (_, Some(why)) => write!(
                 f,
-                "{parts} went back as its targets came, the rest at once: {why}"
+                "{parts} went back as blue's targets came, the rest at once: {why}"
             ),
-            (_, None) => write!(f, "{parts} went back as its targets came, then the rest"),
+            (_, None) => write!(f, "{parts} went back as blue's targets came, then the rest"),
         }
     }
 }
@@ -561,7 +561,7 @@ impl fmt::Display for Unresolved {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.summary)?;
         if let Some(cause) = &self.cause {
-            write!(f, "\n  wanted back on blue because: {cause}")?;
+            write!(f, "\n  why blue was to be restored: {cause}")?;
         }
         if let Some(failure) = &self.failure {
             write!(f, "\n  last failure: {failure}")?;

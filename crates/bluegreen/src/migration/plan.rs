@@ -23,12 +23,12 @@ use crate::{
 pub struct GateId(String);
 
 impl GateId {
-    /// A name such as `errors`.
+    /// Creates a name such as `errors`.
     pub fn new(name: impl Into<String>) -> Self {
         Self(name.into())
     }
 
-    /// The name as text.
+    /// Returns the name as text.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
@@ -51,10 +51,10 @@ impl fmt::Display for GateId {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum GatePolicy {
-    /// Green's share rises only while it is healthy, and an unhealthy verdict rolls back.
+    /// Green's share rises only while the gate is healthy, and an unhealthy verdict rolls back.
     #[default]
     Required,
-    /// Its verdicts are shown and journalled and decide nothing: for trying a gate out.
+    /// The gate's verdicts are shown and kept in the journal, and decide nothing: for trying a gate out.
     Advisory,
 }
 
@@ -63,47 +63,47 @@ pub enum GatePolicy {
 #[cfg_attr(feature = "spec", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum OnInconclusive {
-    /// Put everything back on blue: the default, since what nobody can judge should not serve.
+    /// Put everything back on blue: the default, since a green that cannot be judged should not serve.
     #[default]
     RollBack,
-    /// Leave the split as it is and end, for a person to decide.
+    /// Leave the split as it is and end, so that a person decides.
     Hold,
 }
 
-/// What happens when a run goes on after its process ended, with traffic divided.
+/// What happens when a run with divided traffic continues after its process ended.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[cfg_attr(feature = "spec", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum OnResume {
-    /// Go on where it was: the default, since the journal holds all evidence, and what happened
-    /// meanwhile is judged from the metrics.
+    /// Continue from the point that the run had reached: the default, since the journal holds all
+    /// evidence, and the time without a controller is judged from the metrics.
     #[default]
     GoOn,
-    /// Put everything back on blue, for those who want no migration that nobody watched.
+    /// Put everything back on blue, for operators who do not want a migration to continue after a time
+    /// without a controller.
     RollBack,
 }
 
-/// One step of a migration: a share for green and how long it is watched there.
+/// One step of a migration: a share for green and how long it is watched at that share.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
 pub struct Step {
     /// Green's share.
     pub green: Percent,
-    /// How long green is watched at this share at least, warm-up included; `None` is the plan's
-    /// bake.
+    /// How long green is watched at this share at least, warm-up included; `None` means the plan's bake.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::optional")]
     pub bake: Option<Duration>,
-    /// How long after the shift the gates must be healthy at the latest; `None` is the plan's
-    /// step deadline.
+    /// How long after the shift the gates must be healthy at the latest; `None` means the plan's step
+    /// deadline.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::optional")]
     pub deadline: Option<Duration>,
 }
 
 impl Step {
-    /// A step to `green` with the plan's bake and deadline.
+    /// Creates a step to `green` with the plan's bake and deadline.
     #[must_use]
     pub const fn to(green: Percent) -> Self {
         Self {
@@ -181,8 +181,8 @@ pub struct MigrationPlanBuilder {
     warm_up: Duration,
     #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
     final_bake: Duration,
-    /// `null` in a journal from before there was a default of its own: the sum of the steps' deadlines
-    /// and the final bake.
+    /// `null` in a journal of an earlier version, which had no default deadline: the deadline is then the
+    /// sum of the steps' deadlines and the final bake.
     #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::optional")]
     deadline: Option<Duration>,
     #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
@@ -242,187 +242,187 @@ impl Default for MigrationPlanBuilder {
 }
 
 impl MigrationPlanBuilder {
-    /// The shares of green, ascending, the last at 100 %. Default: 10, 50, 100.
+    /// Sets the shares of green, ascending, the last at 100 %. Default: 10, 50, 100.
     pub fn steps(mut self, shares: impl IntoIterator<Item = Percent>) -> Self {
         self.steps = shares.into_iter().map(Step::to).collect();
         self
     }
 
-    /// Adds one step. With at least one, the default steps are not used.
+    /// Adds one step. Once a step is added, the default steps are not used.
     pub fn step(mut self, step: Step) -> Self {
         self.steps.push(step);
         self
     }
 
-    /// Keeps this share on blue for one step more before the last, as a live control: 10, 50, 100
-    /// with a tenth held back is 10, 50, 90, 100. For gates that compare green with blue in the
-    /// same minutes; a step that keeps as little is not added twice. Default: none.
+    /// Keeps this share on blue for one step more before the last, as a live control: 10, 50, 100 with a
+    /// tenth held back is 10, 50, 90, 100. For gates that compare green with blue in the same minutes;
+    /// nothing is added if a step keeps this share already. Default: none.
     pub fn hold_back(mut self, share: Percent) -> Self {
         self.hold_back = Some(share);
         self
     }
 
-    /// The minimum bake of a step that has none of its own, warm-up included. Default: 10
-    /// minutes, so that a gate by the minute sees six settled minutes or more after the warm-up.
+    /// Sets the minimum bake of a step that has none of its own, warm-up included. Default: 10 minutes,
+    /// so that a gate whose metrics come by the minute sees six settled minutes or more after the
+    /// warm-up.
     pub fn bake(mut self, bake: Duration) -> Self {
         self.bake = bake;
         self
     }
 
-    /// The deadline of a step that has none of its own. Default: 30 minutes, three times the
-    /// bake.
+    /// Sets the deadline of a step that has none of its own. Default: 30 minutes, three times the bake.
     pub fn step_deadline(mut self, deadline: Duration) -> Self {
         self.step_deadline = deadline;
         self
     }
 
-    /// How often everything is looked at, at least every second. Default: 15 seconds, so that a
-    /// dead target is seen at the first look after the balancer marks it.
+    /// Sets the interval between two looks at everything, at least a second. Default: 15 seconds, so that
+    /// a dead target is seen at the first look after the balancer marks it.
     pub fn look_interval(mut self, every: Duration) -> Self {
         self.look_interval = every;
         self
     }
 
-    /// How long one look may take: then it ends with the gates that have answered, and a late answer
-    /// counts at the next look. The same limit holds for a read of the split. Between 100
-    /// milliseconds and the look interval. Default: 10 seconds, one try of a call to AWS, or two
-    /// thirds of a shorter look interval.
+    /// Sets how long one look may take: then the look ends with the gates that have answered, and a late
+    /// answer counts at the next look. The same limit holds for a read of the split. Between 100
+    /// milliseconds and the look interval. Default: 10 seconds, one try of a call to AWS, or two thirds
+    /// of a shorter look interval.
     pub fn look_limit(mut self, limit: Duration) -> Self {
         self.look_limit = Some(limit);
         self
     }
 
-    /// How long after each shift green's figures do not count for its health, since caches and
-    /// connections are cold. Default: 1 minute, the finest grain of load balancer metrics.
+    /// Sets how long after each shift green's figures do not count for its health, since its caches and
     pub fn warm_up(mut self, warm_up: Duration) -> Self {
         self.warm_up = warm_up;
         self
     }
 
-    /// How long blue is kept warm, and green watched, after the last step has passed. Default:
-    /// none, since the last step bakes at 100 % itself.
+    /// Sets how long blue is kept warm, and green watched, after the last step has passed. Default: none,
+    /// since the last step bakes at 100 % itself.
     pub fn final_bake(mut self, bake: Duration) -> Self {
         self.final_bake = bake;
         self
     }
 
-    /// The deadline of the whole migration, pauses included: what has not passed then ends as
-    /// [`on_inconclusive`](Self::on_inconclusive) says, whatever a step's own deadline still allows.
-    /// It must hold all bakes. Default: 2 hours, since what a migration needs ends by itself: the
-    /// temporary credentials of a job (one hour to twelve), the job, and the attention of a person. The
-    /// sum of the steps' deadlines may be longer; with the usual ones of the sequential test it is over 4
-    /// hours. A longer migration must be meant:
-    /// [its credentials](crate::migration::Migration::credentials_end) must last as long.
+    /// Sets the deadline of the whole migration, pauses included: a migration that has not passed then
+    /// ends as [`on_inconclusive`](Self::on_inconclusive) says, even if a step's own deadline is later.
+    /// All bakes must fit in. Default: 2 hours, since the things that a migration needs end by
+    /// themselves: the temporary credentials of a job (one hour to twelve), the job, and the attention of
+    /// a person. The sum of the steps' deadlines may be longer; with the usual deadlines of the
+    /// sequential test it is over 4 hours. A longer deadline must be set on purpose: [the
+    /// credentials](crate::migration::Migration::credentials_end) must last as long.
     pub fn deadline(mut self, deadline: Duration) -> Self {
         self.deadline = Some(deadline);
         self
     }
 
-    /// How long restoring blue is tried before a person is called. Default: 10 minutes.
+    /// Sets how long the run tries to restore blue before it calls for a person. Default: 10 minutes.
     pub fn restore_within(mut self, within: Duration) -> Self {
         self.restore_within = within;
         self
     }
 
-    /// How long going back to blue may take if blue has shrunk and green is healthy. Default: 15 minutes,
-    /// in which the scaling of a service adds targets twice. Zero: everything goes at once, always.
+    /// Sets how long going back to blue may take if blue has shrunk and green is healthy. Default: 15
+    /// minutes, in which the scaling of a service adds targets twice. Zero: everything goes at once,
+    /// always.
     ///
-    /// Blue has shrunk if each of its healthy targets would get more than one and a half times what it had
-    /// at the start. Then an abort, a deadline and the end of a pause move traffic a part at a time, as much
-    /// as blue's targets can serve so; a cancellation does it if the [grace](Self::grace) is known. The rest
-    /// goes at once as soon as a gate is not healthy any more, the split cannot be read, or the journal
-    /// fails; when the operator asks again; and two minutes before a dead-man switch fires. A gate that says
-    /// that green does harm, and an operator's rollback, never wait for blue.
+    /// Blue has shrunk if each of its healthy targets would get more than one and a half times the share
+    /// that it had at the start. Then an abort, a deadline and the end of a pause move traffic a part at
+    /// a time, each part as large as blue's targets can serve within that limit; a cancellation does so
+    /// if the [grace](Self::grace) is known. The rest goes at once as soon as a gate is not healthy any
+    /// more, the split cannot be read, or the journal fails; when the operator asks again; and two
+    /// minutes before a dead-man switch fires. A verdict that green is unhealthy, and an operator's
+    /// rollback, never wait for blue.
     pub fn gradual_restore(mut self, within: Duration) -> Self {
         self.gradual_restore = Some(within);
         self
     }
 
-    /// How long after a cancellation the process is killed, if that is known: a container has the stop
-    /// timeout of its task. Half of it may go into a [gradual restore](Self::gradual_restore). Default: not
-    /// known, so that a cancellation puts everything back at once. It holds for the process that began the
-    /// run, and is no part of what a resumed run must agree in.
+    /// Says how long after a cancellation the process is killed, if the time is known: a container has
+    /// the stop timeout of its task. Half of it may go into a [gradual restore](Self::gradual_restore).
+    /// Default: unknown, so that a cancellation puts everything back at once. The grace holds for the
+    /// process that began the run; a resumed run need not have the same.
     pub fn grace(mut self, grace: Duration) -> Self {
         self.grace = Some(grace);
         self
     }
 
-    /// How long after a restore to wait for a settled minute without a request on green.
-    /// Default: 5 minutes, since a minute's figures settle two to three minutes after its end.
-    /// Zero does not wait, and the outcome says that nothing was confirmed; neither does a run
-    /// that was cancelled, since the grace of a signal is shorter than that, nor one without a gate
-    /// that counts the requests of each side, since nothing could confirm it.
+    /// Sets how long after a restore to wait for a settled minute without a request on green. Default: 5
+    /// minutes, since a minute's figures settle two to three minutes after its end. With zero the run
+    /// does not wait, and the outcome says that nothing was confirmed. A cancelled run does not wait
+    /// either, since the grace of a signal is shorter, nor does a run without a gate that counts the
+    /// requests of each side, since nothing could confirm the restore.
     pub fn confirm_within(mut self, within: Duration) -> Self {
         self.confirm_within = within;
         self
     }
 
-    /// Whether blue is restored without a read once reads of the rule have failed for 20 seconds: the
-    /// write uses what this process last read or wrote, if that was at most two looks old when reads
-    /// began to fail. What a third party changed in between is lost. Default: yes, since a green that
-    /// does harm must not stay because the rule cannot be read. Without it the run ends with code 20
-    /// and the command.
+    /// Sets whether blue is restored without a read after reads of the rule have failed for 20 seconds:
+    /// the write uses the routing that this process last read or wrote, if that was at most two looks old
+    /// when reads began to fail. Changes that a third party made since then are lost. Default: yes, since
+    /// an unhealthy green must not stay because the rule cannot be read. If not allowed, the run ends
+    /// with code 20 and the command.
     pub fn blind_restore(mut self, allowed: bool) -> Self {
         self.blind_restore = allowed;
         self
     }
 
-    /// How often a rise is written at most before the migration rolls back. Default: 3.
-    /// Restoring blue is bounded by time instead.
+    /// Sets the most times that one rise is written before the migration rolls back. Default: 3.
     pub fn write_attempts(mut self, attempts: u32) -> Self {
         self.write_attempts = attempts;
         self
     }
 
-    /// What happens at a deadline without healthy gates. Default: roll back.
+    /// Sets what happens at a deadline without healthy gates. Default: roll back.
     pub fn on_inconclusive(mut self, policy: OnInconclusive) -> Self {
         self.on_inconclusive = policy;
         self
     }
 
-    /// What happens when the run is cancelled. Default: roll back.
+    /// Sets what happens when the run is cancelled. Default: roll back.
     pub fn on_cancel(mut self, policy: OnCancel) -> Self {
         self.on_cancel = policy;
         self
     }
 
-    /// What happens when the run is resumed while traffic is divided. Default: go on.
+    /// Sets what happens when the run is resumed while traffic is divided. Default: continue.
     pub fn on_resume(mut self, policy: OnResume) -> Self {
         self.on_resume = policy;
         self
     }
 
-    /// Keeps a [dead-man switch](crate::traffic::DeadManSwitch) that puts everything back on blue
-    /// so long after it was last renewed, while traffic is divided. It is renewed at the looks, so
-    /// a controller that dies is noticed after this time at the latest. At least 5 minutes, since
-    /// a controller that only stutters must not be taken for dead, and three looks. Default: none;
-    /// its docs say what it is not held to.
+    /// Keeps a [dead-man switch](crate::traffic::DeadManSwitch) while traffic is divided. It puts
+    /// everything back on blue when this time has passed since its last renewal. It is renewed at the
+    /// looks, so the death of a controller has an effect after this time at the latest. At least 5
+    /// minutes, since a controller that only stutters must not be taken for dead, and at least three
+    /// looks. Default: none; the docs of the switch say what it does not guarantee.
     pub fn dead_man(mut self, after: Duration) -> Self {
         self.dead_man = Some(after);
         self
     }
 
-    /// How many of blue's targets one target of green can stand in for. Default: 1. With 4, one
-    /// green target may take what four blue ones served.
+    /// Sets how many of blue's targets one green target can replace. Default: 1. With 4, one green target
+    /// may take the traffic of four blue targets.
     pub fn capacity_ratio(mut self, worth: f64) -> Self {
         self.capacity_ratio = worth;
         self
     }
 
-    /// Takes on a risk that a preflight would refuse.
+    /// Accepts a risk that the preflight would refuse.
     pub fn accept(mut self, acceptance: Acceptance) -> Self {
         self.accept.insert(acceptance);
         self
     }
 
-    /// Names a gate that must be supplied at the run, and what its verdict does. A gate that is
-    /// supplied without being named here is required.
+    /// Names a gate that must be supplied to the run, and sets its policy. A gate that is supplied and
+    /// not named here is required.
     pub fn gate(mut self, gate: impl Into<GateId>, policy: GatePolicy) -> Self {
         self.gates.insert(gate.into(), policy);
         self
     }
 
-    /// Checks everything and makes the plan.
+    /// Checks everything and returns the plan.
     ///
     /// # Errors
     ///
@@ -440,7 +440,7 @@ impl MigrationPlanBuilder {
         }
     }
 
-    /// The step that keeps a share on blue, unless one does.
+    /// Adds the step that keeps a share on blue, unless a step does so already.
     fn insert_held_back(&mut self) {
         let Some(share) = self.hold_back.filter(|share| *share > Percent::ZERO) else {
             return;
@@ -473,14 +473,14 @@ impl MigrationPlanBuilder {
         if let Some(step) = self.steps.first()
             && step.green == Percent::ZERO
         {
-            found("steps", "the first is 0%".into(), "start above 0");
+            found("steps", "the first share is 0%".into(), "start above 0%");
         }
         if let Some(step) = self.steps.last()
             && step.green != Percent::HUNDRED
         {
             found(
                 "steps",
-                format!("the last is {}, not 100%", step.green),
+                format!("the last share is {}, not 100%", step.green),
                 "end with `100`; to stop on the way, hold the run there",
             );
         }
@@ -497,7 +497,7 @@ impl MigrationPlanBuilder {
                         span(self.warm_up),
                         span(self.look_interval)
                     ),
-                    "bake longer, so that green is seen warm",
+                    "give a longer bake, so that green is judged warm",
                 );
             }
             if deadline <= bake {
@@ -523,7 +523,7 @@ impl MigrationPlanBuilder {
             found(
                 "look_interval",
                 format!("{} is not between 1s and 10m", span(self.look_interval)),
-                "15s sees a dead target soon and is gentle to AWS",
+                "15s shows a dead target soon and makes few calls to AWS",
             );
         }
         let bakes = self.steps.iter().map(|step| step.bake.unwrap_or(self.bake));
@@ -534,11 +534,11 @@ impl MigrationPlanBuilder {
             found(
                 "deadline",
                 format!(
-                    "{} cannot hold all bakes, which take {}",
+                    "{} is not longer than all bakes together, which take {}",
                     span(deadline),
                     span(least)
                 ),
-                "give a longer one; the credentials must last as long",
+                "give a longer deadline; the credentials must last as long",
             );
         }
         for (name, value) in [
@@ -570,7 +570,7 @@ impl MigrationPlanBuilder {
                 found(
                     "dead_man",
                     format!("{} is not between {} and 1h", span(after), span(least)),
-                    "10m lets a controller stutter, and blue is back before a long outage",
+                    "10m survives a slow controller, and still ends a long outage",
                 );
             }
         }
@@ -580,17 +580,21 @@ impl MigrationPlanBuilder {
             found(
                 "look_limit",
                 format!("{} is not between 100ms and the look interval", span(limit)),
-                "leave it out: it follows the look interval",
+                "leave `look_limit` out: it then follows the look interval",
             );
         }
         if self.write_attempts == 0 {
-            found("write_attempts", "0 never writes".into(), "give at least 1");
+            found(
+                "write_attempts",
+                "with 0 attempts nothing is ever written".into(),
+                "give at least 1",
+            );
         }
         if !(self.capacity_ratio.is_finite() && self.capacity_ratio > 0.0) {
             found(
                 "capacity_ratio",
                 format!("{} is not a positive number", self.capacity_ratio),
-                "1 means that a green target serves as much as a blue one",
+                "1 means that a green target serves as much as a blue target",
             );
         }
         for gate in self.gates.keys() {
@@ -616,22 +620,23 @@ const GUIDE: [Step; 3] = [
 const USUAL_GRADUAL: Duration = Duration::from_secs(15 * 60);
 const USUAL_DEADLINE: Duration = Duration::from_secs(2 * 3600);
 const SHORTEST_LOOK: Duration = Duration::from_secs(1);
-/// A controller that is silent for less is not yet dead.
+/// A controller that is silent for a shorter time may still be alive.
 const SHORTEST_DEAD_MAN: Duration = Duration::from_secs(5 * 60);
 const LONGEST_DEAD_MAN: Duration = Duration::from_secs(3600);
 const LONGEST_LOOK: Duration = Duration::from_secs(600);
 const LONGEST: Duration = Duration::from_secs(30 * 24 * 3600);
 
 impl MigrationPlan {
-    /// Starts from the defaults, which are the guide's: 10, 50, 100 percent, ten minutes each.
+    /// Returns a builder with the defaults, which are the guide's: 10, 50, 100 percent, ten minutes each.
     pub fn builder() -> MigrationPlanBuilder {
         MigrationPlanBuilder::default()
     }
 
-    /// Starts from what a unit test wants: the guide's steps, a look each second, a bake of one second, a
+    /// Returns a builder for unit tests: the guide's steps, a look each second, a bake of one second, a
     /// deadline of 10 seconds for a step, no warm-up, and no wait after a restore. A step takes 4 seconds
-    /// then, since a rise needs two reads that are 3 seconds apart. So a mock sees few calls, and always the same; with a [`TestClock`](crate::mock::TestClock) it takes
-    /// no time at all. It is checked as every other plan is.
+    /// then, since a rise needs two reads that are 3 seconds apart. So a mock sees few calls, and always
+    /// the same; with a [`TestClock`](crate::mock::TestClock) it takes no time at all. The plan is
+    /// checked as every other plan is.
     ///
     /// # Examples
     ///
@@ -660,48 +665,48 @@ impl MigrationPlan {
         Self { fields }
     }
 
-    /// Back to a builder, to change something.
+    /// Returns a builder with the settings of this plan.
     pub fn to_builder(&self) -> MigrationPlanBuilder {
         self.fields.clone()
     }
 
-    /// The steps, ascending, the last at 100 %.
+    /// Returns the steps, ascending, the last at 100 %.
     #[must_use]
     pub fn steps(&self) -> &[Step] {
         &self.fields.steps
     }
 
-    /// The minimum bake of a step.
+    /// Returns the minimum bake of a step.
     #[must_use]
     pub fn bake_of(&self, step: &Step) -> Duration {
         step.bake.unwrap_or(self.fields.bake)
     }
 
-    /// The deadline of a step, from its shift on.
+    /// Returns the deadline of a step, from its shift on.
     #[must_use]
     pub fn deadline_of(&self, step: &Step) -> Duration {
         step.deadline.unwrap_or(self.fields.step_deadline)
     }
 
-    /// How often everything is looked at.
+    /// Returns the interval between two looks.
     #[must_use]
     pub fn look_interval(&self) -> Duration {
         self.fields.look_interval
     }
 
-    /// How long after each shift green's figures do not count.
+    /// Returns how long after each shift green's figures do not count.
     #[must_use]
     pub fn warm_up(&self) -> Duration {
         self.fields.warm_up
     }
 
-    /// How long blue is kept warm after the last step has passed.
+    /// Returns how long blue is kept warm after the last step has passed.
     #[must_use]
     pub fn final_bake(&self) -> Duration {
         self.fields.final_bake
     }
 
-    /// The deadline of the whole migration, pauses included.
+    /// Returns the deadline of the whole migration, pauses included.
     #[must_use]
     pub fn deadline(&self) -> Duration {
         self.fields.deadline.unwrap_or_else(|| {
@@ -710,68 +715,68 @@ impl MigrationPlan {
         })
     }
 
-    /// How long restoring blue is tried.
+    /// Returns how long the run tries to restore blue.
     #[must_use]
     pub fn restore_within(&self) -> Duration {
         self.fields.restore_within
     }
 
-    /// How long going back to a blue that has shrunk may take.
+    /// Returns how long going back to a blue that has shrunk may take.
     #[must_use]
     pub fn gradual_restore(&self) -> Duration {
         self.fields.gradual_restore.unwrap_or(USUAL_GRADUAL)
     }
 
-    /// How long after a cancellation the process is killed, if that is known.
+    /// Returns how long after a cancellation the process is killed, if that time is known.
     #[must_use]
     pub fn grace(&self) -> Option<Duration> {
         self.fields.grace
     }
 
-    /// It was about another process.
+    /// Forgets the grace, which was that of another process.
     pub(crate) fn forget_grace(&mut self) {
         self.fields.grace = None;
     }
 
-    /// How long to wait for the confirmation of a restore.
+    /// Returns how long to wait for the confirmation of a restore.
     #[must_use]
     pub fn confirm_within(&self) -> Duration {
         self.fields.confirm_within
     }
 
-    /// How long one look may take.
+    /// Returns how long one look may take.
     #[must_use]
     pub fn look_limit(&self) -> Duration {
         let usual = Duration::from_secs(10).min(self.look_interval() * 2 / 3);
         self.fields.look_limit.unwrap_or(usual)
     }
 
-    /// Whether blue may be restored without a read.
+    /// Returns whether blue may be restored without a read.
     #[must_use]
     pub fn blind_restore(&self) -> bool {
         self.fields.blind_restore
     }
 
-    /// How often a rise is written at most.
+    /// Returns the most times that one rise is written.
     #[must_use]
     pub fn write_attempts(&self) -> u32 {
         self.fields.write_attempts
     }
 
-    /// What happens at a deadline without healthy gates.
+    /// Returns what happens at a deadline without healthy gates.
     #[must_use]
     pub fn on_inconclusive(&self) -> OnInconclusive {
         self.fields.on_inconclusive
     }
 
-    /// What happens when the run is cancelled.
+    /// Returns what happens when the run is cancelled.
     #[must_use]
     pub fn on_cancel(&self) -> OnCancel {
         self.fields.on_cancel
     }
 
-    /// What differs in another plan, a line for each field. A run that began before there was a
-    /// deadline by default keeps none of its own, and the default is no difference to that.
+    /// Returns the differences from another plan, a line for each field. A run that began before plans
+    /// had a default deadline has none in its journal; the default does not count as a difference then.
     pub(crate) fn differences(&self, now: &Self) -> Vec<String> {
         let mut now = now.clone();
         if self.fields.deadline.is_none() && now.fields.deadline == Some(USUAL_DEADLINE) {
@@ -782,44 +787,44 @@ impl MigrationPlan {
         differences(&json(self), &json(&now))
     }
 
-    /// What happens when the run is resumed while traffic is divided.
+    /// Returns what happens when the run is resumed while traffic is divided.
     #[must_use]
     pub fn on_resume(&self) -> OnResume {
         self.fields.on_resume
     }
 
-    /// How long after its last renewal the dead-man switch fires, where there is one.
+    /// Returns how long after its last renewal the dead-man switch fires; `None` if there is no switch.
     #[must_use]
     pub fn dead_man(&self) -> Option<Duration> {
         self.fields.dead_man
     }
 
-    /// How many of blue's targets one target of green can stand in for.
+    /// Returns how many of blue's targets one green target can replace.
     #[must_use]
     pub fn capacity_ratio(&self) -> f64 {
         self.fields.capacity_ratio
     }
 
-    /// The risks that were taken on.
+    /// Returns the risks that the plan accepts.
     #[must_use]
     pub fn accepted(&self) -> &BTreeSet<Acceptance> {
         &self.fields.accept
     }
 
-    /// Whether this risk was taken on.
+    /// Returns whether the plan accepts this risk.
     #[must_use]
     pub fn accepts(&self, acceptance: Acceptance) -> bool {
         self.fields.accept.contains(&acceptance)
     }
 
-    /// The gates that must be supplied, with what their verdicts do.
+    /// Returns the gates that must be supplied, with their policies.
     #[must_use]
     pub fn gates(&self) -> &BTreeMap<GateId, GatePolicy> {
         &self.fields.gates
     }
 
-    /// How many healthy targets green needs for `share`, where blue began with `blue`: as much
-    /// as blue served with, times the share, in targets of green; at least one.
+    /// Returns how many healthy targets green needs for `share`, if `blue` targets served everything at
+    /// the start: the targets of blue that the share needs, divided by the capacity ratio; at least one.
     #[must_use]
     pub fn green_targets_for(&self, share: Percent, blue: u32) -> u32 {
         let needed = f64::from(blue) * share.as_fraction() / self.capacity_ratio();

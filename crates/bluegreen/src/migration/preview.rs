@@ -1,4 +1,4 @@
-//! What a plan does and when, for people.
+//! What a plan does and when, for people to read.
 
 use std::{fmt, time::Duration};
 
@@ -6,15 +6,16 @@ use super::{MigrationPlan, OnInconclusive};
 use crate::clock::span;
 use crate::traffic::Percent;
 
-/// What a plan does and when: print it before a migration starts.
+/// What a plan does and when: to be printed before a migration starts.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct Preview {
-    /// Each stage in order.
+    /// The stages, in order.
     pub stages: Vec<PreviewStage>,
-    /// The shortest time in which all of it can pass.
+    /// The shortest time in which the migration can pass all stages.
     pub shortest: Duration,
-    /// The longest time until it has passed or the plan's policy is carried out.
+    /// The longest time until the migration has passed all stages or has carried out the plan's policy
+    /// for a deadline.
     pub longest: Duration,
     policy: OnInconclusive,
     look_interval: Duration,
@@ -30,7 +31,7 @@ pub struct PreviewStage {
     pub green: Percent,
     /// The earliest time of its shift, from the start.
     pub earliest: Duration,
-    /// How long green is watched there at least.
+    /// How long green is watched at this share at least.
     pub bake: Duration,
     /// How long after its shift the gates must be healthy at the latest.
     pub deadline: Duration,
@@ -39,7 +40,7 @@ pub struct PreviewStage {
 }
 
 impl MigrationPlan {
-    /// What this plan does and when, for people.
+    /// Returns what this plan does and when, for people to read.
     #[must_use]
     pub fn preview(&self) -> Preview {
         Preview::of(self)
@@ -84,7 +85,7 @@ impl Preview {
 
 impl fmt::Display for Preview {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "   green   at least   gates healthy within")?;
+        writeln!(f, "   green   watched at least   gates healthy within")?;
         for stage in &self.stages {
             let what = if stage.is_final_bake {
                 "  (blue kept warm)"
@@ -93,20 +94,20 @@ impl fmt::Display for Preview {
             };
             writeln!(
                 f,
-                "  {:>6}  {:>9}   {}{what}",
+                "  {:>6}  {:>17}   {}{what}",
                 stage.green.to_string(),
                 span(stage.bake),
                 span(stage.deadline),
             )?;
         }
         let policy = match self.policy {
-            OnInconclusive::RollBack => "back to blue",
-            OnInconclusive::Hold => "held where it is",
+            OnInconclusive::RollBack => "everything goes back to blue",
+            OnInconclusive::Hold => "the split stays as it is",
         };
         write!(
             f,
-            "  looks every {}; {} after each shift is not counted\n  \
-             at least {} in all; {policy} after {} at the latest",
+            "  looks every {}; the first {} after each shift does not count\n  \
+             takes {} to {}; if a deadline is missed, {policy}",
             span(self.look_interval),
             span(self.warm_up),
             span(self.shortest),

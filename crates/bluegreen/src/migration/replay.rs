@@ -19,33 +19,33 @@ use crate::{
     health::{HealthGate, Progress, Verdict},
 };
 
-/// What a replay gave.
+/// The result of a replay.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct Replay {
     /// Every event, in order.
     pub events: Vec<MigrationEvent>,
-    /// The machine as the journal left it.
+    /// The machine as the journal leaves it.
     pub machine: MigrationMachine,
-    /// How many verdicts were judged again and found the same.
+    /// How many verdicts were judged again with the same result.
     pub verdicts: usize,
 }
 
 impl Replay {
-    /// How it ended, if the journal holds its end.
+    /// Returns how the run ended, if the journal holds its end.
     #[must_use]
     pub fn end(&self) -> Option<Result<&MigrationOutcome, &Unresolved>> {
         self.machine.end()
     }
 }
 
-/// Where a journal does not replay.
+/// The first difference that a replay found.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub enum ReplayError {
-    /// The record is not one of a migration's journal.
+    /// The record does not belong to a migration's journal.
     Unreadable {
-        /// The record's place.
+        /// The record's number.
         seq: u64,
         /// Why.
         why: String,
@@ -59,43 +59,43 @@ pub enum ReplayError {
     Gate {
         /// The gate.
         gate: GateId,
-        /// What is different.
+        /// The difference.
         why: String,
     },
-    /// A judge says something else now.
+    /// The judge gives another verdict now.
     Verdict {
-        /// The record's place.
+        /// The record's number.
         seq: u64,
         /// The gate.
         gate: GateId,
         /// The look, counted from 0; the preflight is the first.
         look: usize,
-        /// What the journal says.
+        /// The verdict in the journal.
         recorded: Option<Box<Verdict>>,
-        /// What the judge says now.
+        /// The judge's verdict now.
         judged: Option<Box<Verdict>>,
     },
-    /// The machine wants a change that the journal never announces.
+    /// The machine wants a change that the journal does not announce.
     Missing {
-        /// The place of the record that comes instead.
+        /// The number of the record that comes instead.
         seq: u64,
-        /// What the machine wants.
+        /// The change that the machine wants.
         wanted: Box<Action>,
     },
-    /// A snapshot does not hold what the records before it amount to.
+    /// A snapshot differs from the state that the records before it add up to.
     Snapshot {
-        /// The record's place.
+        /// The record's number.
         seq: u64,
-        /// What differs.
+        /// The part that differs.
         what: &'static str,
     },
     /// The machine wants another change than the one that was made.
     Action {
-        /// The record's place.
+        /// The record's number.
         seq: u64,
-        /// What the journal says.
+        /// The change in the journal.
         recorded: Box<Action>,
-        /// What the machine wants now.
+        /// The change that the machine wants now.
         wanted: Option<Box<Action>>,
     },
 }
@@ -108,7 +108,7 @@ impl fmt::Display for ReplayError {
                 f,
                 "the journal is of version {found}, and this program reads versions up to \
                  {JOURNAL_VERSION}: use the program that wrote it, or a newer one; `rollback` \
-                 needs no journal and works all the same"
+                 needs no journal and works in any case"
             ),
             Self::Gate { gate, why } => write!(f, "gate `{gate}`: {why}"),
             Self::Verdict {
@@ -124,18 +124,18 @@ impl fmt::Display for ReplayError {
                 };
                 write!(
                     f,
-                    "gate `{gate}` at look {look} (record {seq}): the journal says `{}`, its judge `{}`",
+                    "gate `{gate}` at look {look} (record {seq}): the journal says `{}`, its judge now `{}`",
                     word(recorded),
                     word(judged)
                 )
             }
             Self::Missing { seq, wanted } => write!(
                 f,
-                "record {seq}: the machine wants {wanted:?}, which the journal never announces"
+                "record {seq}: the machine wants {wanted:?}, which the journal does not announce"
             ),
             Self::Snapshot { seq, what } => write!(
                 f,
-                "record {seq}: the snapshot does not hold what the records before it amount to: {what}"
+                "record {seq}: the snapshot differs from the records before it in {what}"
             ),
             Self::Action {
                 seq,
@@ -151,15 +151,15 @@ impl fmt::Display for ReplayError {
 
 impl std::error::Error for ReplayError {}
 
-/// Plays a journal again: feeds the machine every recorded input, judges every observation
-/// afresh, and compares each verdict, each change and each snapshot with what was recorded.
+/// Replays a journal: feeds the machine every recorded input, judges every observation anew, and compares
+/// each verdict, each change and each snapshot with the record of it.
 ///
-/// In a journal of an older version each verdict is judged again and compared, as far back as
-/// [`store`](crate::store#versions) says; changes are not, since its rules are gone, and the machine is
-/// the one that a resume would begin with.
+/// Of a journal of an older version, each verdict is judged again and compared, as far back as
+/// [`store`](crate::store#versions) says. Changes are not compared, since the rules of that version are
+/// gone; the machine in the result is the one that a resume would begin with.
 ///
-/// `gates` are the gates of the run, in any order, with the settings of the run. A journal that is large
-/// is played record by record: [`Replayer`].
+/// `gates` are the gates of the run, in any order, with the settings of the run. For a large journal use
+/// [`Replayer`], which takes one record at a time.
 ///
 /// # Errors
 ///
@@ -181,13 +181,12 @@ pub fn replay(
     })
 }
 
-/// The events of a journal, each with its time, as the run told them. Nothing is judged again, so no
-/// gate is needed: for whoever only wants to see what happened. A journal that is large is retold record
-/// by record: [`Retelling`].
+/// Returns the events of a journal, each with its time, as the run told them. Nothing is judged again, so
+/// no gate is needed. For a large journal use [`Retelling`], which takes one record at a time.
 ///
 /// # Errors
 ///
-/// [`ReplayError`] where a record is not one of a migration's journal.
+/// [`ReplayError`] if a record does not belong to a migration's journal.
 pub fn events_of(records: &[Record]) -> Result<Vec<Event<MigrationEvent>>, ReplayError> {
     let (first, rest) = first_of(records)?;
     let mut retelling = Retelling::open(first)?;
@@ -198,7 +197,7 @@ pub fn events_of(records: &[Record]) -> Result<Vec<Event<MigrationEvent>>, Repla
     Ok(events)
 }
 
-/// Retells what happened in a run, record by record: [`events_of`] a journal that is read as a stream. The
+/// Retells the events of a run, record by record: [`events_of`] for a journal that is read as a stream. The
 /// record behind the first one may be any snapshot of the run; then what happened since is retold.
 #[derive(Debug)]
 pub struct Retelling {
@@ -213,7 +212,7 @@ impl Retelling {
     ///
     /// # Errors
     ///
-    /// [`ReplayError`] if it does not open a migration's journal.
+    /// [`ReplayError`] if the record does not open a migration's journal.
     pub fn open(first: &Record) -> Result<Self, ReplayError> {
         let opened = opened(first)?;
         Ok(Self {
@@ -224,11 +223,11 @@ impl Retelling {
         })
     }
 
-    /// Takes the next record and returns what was told at it.
+    /// Takes the next record and returns the events that the run told at it.
     ///
     /// # Errors
     ///
-    /// [`ReplayError`] if the record is not one of a migration's journal.
+    /// [`ReplayError`] if the record does not belong to a migration's journal.
     pub fn take(&mut self, record: &Record) -> Result<Vec<Event<MigrationEvent>>, ReplayError> {
         if self.started.is_none() && record.is_snapshot {
             let Snapshot {
@@ -264,7 +263,7 @@ fn first_of(records: &[Record]) -> Result<(&Record, &[Record]), ReplayError> {
     split.ok_or_else(|| unreadable(0, "the journal is empty"))
 }
 
-/// What a journal says of a run before anything happened in it.
+/// The facts of a run that its journal holds before the first input.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Opened {
     version: u32,
@@ -275,12 +274,12 @@ pub(super) struct Opened {
     origin: serde_json::Value,
 }
 
-/// What [`Migration::origin`](super::Migration::origin) left in a journal; null where it left
-/// nothing.
+/// Returns the value that [`Migration::origin`](super::Migration::origin) left in a journal; null if it
+/// left none.
 ///
 /// # Errors
 ///
-/// [`ReplayError`] where the records do not begin as a journal does.
+/// [`ReplayError`] if the first record does not open a migration's journal.
 pub fn origin_of(records: &[Record]) -> Result<serde_json::Value, ReplayError> {
     let (first, _) = first_of(records)?;
     opened(first).map(|opened| opened.origin)
@@ -288,7 +287,7 @@ pub fn origin_of(records: &[Record]) -> Result<serde_json::Value, ReplayError> {
 
 /// Reads the first record.
 pub(super) fn opened(first: &Record) -> Result<Opened, ReplayError> {
-    // Before anything else: what a newer version wrote may not even be readable.
+    // Before anything else: a record of a newer version may not even be readable.
     let version = first
         .entry
         .get("version")
@@ -333,10 +332,10 @@ fn unreadable(seq: u64, why: impl fmt::Display) -> ReplayError {
     }
 }
 
-/// Why an answer does not replay to which nothing was asked.
+/// Why an answer without its question does not replay.
 const UNASKED: &str = "it answers something that the machine did not ask for; is a record missing?";
 
-/// Whether an input is the answer to an action.
+/// Returns whether an input is the answer to an action.
 fn is_answer(input: &Input) -> bool {
     !matches!(
         input,
@@ -344,7 +343,7 @@ fn is_answer(input: &Input) -> bool {
     )
 }
 
-/// Whether an input is an answer to this action.
+/// Returns whether an input is an answer to this action.
 fn answers(action: &Action, input: &Input) -> bool {
     matches!(
         (action, input),
@@ -368,10 +367,10 @@ struct Reader {
     rules: Rules,
 }
 
-/// What takes the next record.
+/// The reader of the next record.
 #[derive(Debug)]
 enum Rules {
-    /// An earlier version's: nothing is decided, only told.
+    /// An earlier version's: nothing is decided, events are only told.
     Old(Box<Salvage>),
     /// Today's.
     Now(Box<MigrationMachine>),
@@ -379,11 +378,11 @@ enum Rules {
 
 enum Read<'a> {
     Old(Taken),
-    /// With the gates as they are from here on.
+    /// With the gates that hold from this record on.
     Reopened(Vec<OpenedGate>),
     Input(&'a mut MigrationMachine, Input),
     Change(Action),
-    /// With the machine as the records before it leave it.
+    /// With the machine as the records before this one leave it.
     Snapshot(&'a MigrationMachine, serde_json::Value),
 }
 
@@ -401,7 +400,7 @@ impl Reader {
         Self { plan, rules }
     }
 
-    /// The machine as the records leave it; that of an earlier version continues at `at`.
+    /// Returns the machine as the records leave it; the machine of an earlier version continues at `at`.
     fn machine(self, at: Timestamp) -> MigrationMachine {
         match self.rules {
             Rules::Now(machine) => *machine,
@@ -433,7 +432,7 @@ impl Reader {
     }
 }
 
-/// Where a run stood, if this is the record by which today's version continued it.
+/// Returns the state of a run, if this is the record by which this version continued it.
 fn reopened(record: &Record) -> Result<Option<Reopened>, ReplayError> {
     let name = |name: &str| record.entry.get(name);
     if name("entry").and_then(serde_json::Value::as_str) != Some("reopened") {
@@ -451,7 +450,7 @@ fn reopened(record: &Record) -> Result<Option<Reopened>, ReplayError> {
     }
 }
 
-/// The snapshot that a record holds, by which a journal is begun in its middle.
+/// Returns the snapshot of a record, so that a replay can begin in the middle of a journal.
 fn snapshot(record: &Record) -> Result<Snapshot, ReplayError> {
     let version = record.entry["snapshot"]["version"].as_u64();
     match version.and_then(|version| u32::try_from(version).ok()) {
@@ -462,14 +461,14 @@ fn snapshot(record: &Record) -> Result<Snapshot, ReplayError> {
     Snapshot::deserialize(&record.entry["snapshot"]).map_err(|error| unreadable(record.seq, error))
 }
 
-/// Why a journal does not begin with such a record.
+/// Why a replay cannot begin with such a record.
 const OLD_SNAPSHOT: &str = "it is no snapshot of this version: read the whole journal";
 
 fn seated(gates: &[OpenedGate]) -> impl Iterator<Item = (GateId, GatePolicy)> {
     gates.iter().map(|gate| (gate.gate.clone(), gate.policy))
 }
 
-/// A fresh fold of the gate that the journal names, which must have been supplied with these settings.
+/// Creates a fresh fold of a gate that the journal names, which must be supplied with these settings.
 fn fresh(
     id: &GateId,
     settings: &serde_json::Value,
@@ -491,7 +490,7 @@ fn fresh(
     )))
 }
 
-/// Fresh folds of the gates, which must be those of the journal.
+/// Creates fresh folds of the gates, which must be those of the journal.
 fn fresh_folds(
     opened: &[OpenedGate],
     gates: &[(GateId, &dyn HealthGate)],
@@ -500,8 +499,8 @@ fn fresh_folds(
     opened.iter().map(gate).collect()
 }
 
-/// Plays a journal again, record by record: [`replay`] of a journal that is read as a stream. Or from a
-/// snapshot on: the record behind the first one may be any snapshot of the run.
+/// Replays a journal record by record: [`replay`] for a journal that is read as a stream. A replay may
+/// also begin at a snapshot: the record after the first one may be any snapshot of the run.
 #[derive(Debug)]
 pub struct Replayer<'a> {
     gates: &'a [(GateId, &'a dyn HealthGate)],
@@ -517,7 +516,7 @@ impl<'a> Replayer<'a> {
     ///
     /// # Errors
     ///
-    /// [`ReplayError`] if it does not open a migration's journal.
+    /// [`ReplayError`] if the record does not open a migration's journal.
     pub fn open(
         first: &Record,
         gates: &'a [(GateId, &'a dyn HealthGate)],
@@ -532,11 +531,11 @@ impl<'a> Replayer<'a> {
         })
     }
 
-    /// Takes the next record and returns what was told at it.
+    /// Takes the next record and returns the events that the run told at it.
     ///
     /// # Errors
     ///
-    /// [`ReplayError`] where it differs.
+    /// [`ReplayError`] if the record differs from the replay.
     pub fn take(&mut self, record: &Record) -> Result<Vec<MigrationEvent>, ReplayError> {
         let (before, _) = self.newest;
         let is_first = before == 0;
@@ -551,7 +550,7 @@ impl<'a> Replayer<'a> {
             self.player.folds = fresh_folds(&self.opened, self.gates)?;
         }
         if record.seq != before + 1 {
-            let why = format!("it stands behind record {before}; is a record missing?");
+            let why = format!("it comes after record {before}; is a record missing?");
             return Err(unreadable(record.seq, why));
         }
         self.newest = (record.seq, record.at);
@@ -583,36 +582,36 @@ impl<'a> Replayer<'a> {
         Ok(events)
     }
 
-    /// How many verdicts were judged again and found the same.
+    /// Returns how many verdicts were judged again with the same result.
     #[must_use]
     pub fn verdicts(&self) -> usize {
         self.player.verdicts
     }
 
-    /// The machine as the records leave it.
+    /// Returns the machine as the records leave it.
     pub fn machine(self) -> MigrationMachine {
         let (_, at) = self.newest;
         self.reader.machine(at)
     }
 }
 
-/// What a run continues with.
+/// The state that a run continues with.
 pub(super) struct Continued {
     pub(super) machine: MigrationMachine,
-    /// Folds of the judges, if the journal's rules are today's.
+    /// The folds of the judges, if this version wrote the journal.
     pub(super) folds: Vec<Fold>,
-    /// How many events it has told.
+    /// How many events the run has told.
     pub(super) events: u64,
-    /// What the journal must hold next, if the rules were an earlier version's.
+    /// The next record for the journal, if an earlier version wrote it.
     pub(super) reopened: Option<Reopened>,
 }
 
-/// Everything by which a run can continue at `at`; `None` if it has not begun.
+/// Returns everything that a run needs to continue at `at`; `None` if the run has not begun.
 ///
 /// # Errors
 ///
-/// [`ReplayError`] if the records do not replay. An earlier version's are not judged again: its
-/// run continues with fresh judges, under the settings that were supplied.
+/// [`ReplayError`] if the records do not replay. The records of an earlier version are not judged again:
+/// the run continues with fresh judges, under the settings that were supplied.
 pub(super) fn continued(
     records: &[Record],
     gates: &[(GateId, &dyn HealthGate)],
@@ -675,16 +674,16 @@ pub(super) fn continued(
 struct Player {
     folds: Vec<Fold>,
     outstanding: Option<Action>,
-    /// The change that the machine wants and that the journal must hold next.
+    /// The change that the machine wants and that the next record must announce.
     wanted: Option<Action>,
-    /// How many events were told.
+    /// How many events the run has told.
     events: u64,
     looks: usize,
     verdicts: usize,
 }
 
 impl Player {
-    /// One that stands where a snapshot was made.
+    /// Creates a player that stands at a snapshot.
     fn from_snapshot(
         record: &Record,
         snapshot: &Snapshot,
@@ -705,7 +704,7 @@ impl Player {
         })
     }
 
-    /// Compares a snapshot with what the records before it amount to.
+    /// Compares a snapshot with the state that the records before it add up to.
     fn compare(
         &self,
         record: &Record,
@@ -714,13 +713,13 @@ impl Player {
     ) -> Result<(), ReplayError> {
         let folds: Option<Vec<_>> = self.folds.iter().map(Fold::snapshot).collect();
         let what = if snapshot.machine != *machine {
-            "the machine"
+            "the machine's state"
         } else if self.outstanding.as_ref() != Some(&snapshot.outstanding) {
-            "what is outstanding"
+            "the outstanding action"
         } else if snapshot.events != self.events {
             "the count of events"
         } else if folds.as_ref() != Some(&snapshot.folds) {
-            "what the judges have learnt"
+            "the state of the judges"
         } else {
             return Ok(());
         };
@@ -741,8 +740,8 @@ impl Player {
         {
             self.judge(record, look, &progress)?;
         }
-        // A change is announced right after the input that it comes of. Only a process that ended in
-        // between leaves it out, and then it was not begun.
+        // A change is announced right after the input that causes it. Only a process that ended in
+        // between leaves the announcement out, and then the change was not begun.
         let is_resumed = matches!(input, Input::Resumed { .. });
         if let Some(wanted) = self.wanted.take().filter(|_| !is_resumed) {
             return Err(ReplayError::Missing {
@@ -810,7 +809,7 @@ impl Player {
         Ok(())
     }
 
-    /// What the gates were told at the outstanding look.
+    /// Returns what the gates were told at the outstanding look.
     fn progress(&self) -> Option<Progress> {
         match &self.outstanding {
             Some(Action::Preflight { progress } | Action::Look { progress, .. }) => Some(*progress),

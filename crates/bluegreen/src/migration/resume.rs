@@ -1,20 +1,20 @@
-//! Going on with a run whose process ended.
+//! Continuing a run whose process ended.
 
 use std::fmt;
 
 use super::{MigrationOutcome, Unresolved, replay::ReplayError};
 
-/// Why a run cannot be resumed. Nothing was called.
+/// Why a run cannot be resumed. No call was made.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum ResumeError {
     /// The journal holds no run that has begun.
     Nothing,
-    /// The run has ended; this is how.
+    /// The run has ended, with this result.
     Ended(Box<Result<MigrationOutcome, Unresolved>>),
-    /// The plan is another than that of the run.
+    /// The plan differs from the plan of the run.
     PlanChanged {
-        /// What differs, a line each.
+        /// The differences, a line each.
         diff: Vec<String>,
     },
     /// The journal does not replay with these gates.
@@ -24,7 +24,7 @@ pub enum ResumeError {
 impl fmt::Display for ResumeError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Nothing => f.write_str("there is no run to go on with"),
+            Self::Nothing => f.write_str("the journal holds no run that could be resumed"),
             Self::Ended(ended) => {
                 f.write_str("the run has ended already; ")?;
                 match &**ended {
@@ -33,7 +33,7 @@ impl fmt::Display for ResumeError {
                 }
             }
             Self::PlanChanged { diff } => {
-                f.write_str("the plan is not that of the run")?;
+                f.write_str("the plan differs from the plan of the run")?;
                 for line in diff {
                     write!(f, "\n  {line}")?;
                 }

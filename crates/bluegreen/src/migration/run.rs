@@ -77,8 +77,7 @@ pub struct Migration {
 }
 
 impl Migration {
-    /// A migration by `plan` through `splitter`, with a journal in memory and the system's
-    /// clock.
+    /// Creates a migration by `plan` through `splitter`, with a journal in memory and the system's clock.
     pub fn new(plan: MigrationPlan, splitter: impl TrafficSplitter + 'static) -> Self {
         let (handle, controls) = ControlHandle::new();
         Self {
@@ -124,7 +123,7 @@ impl Migration {
         Self::new(MigrationPlan::quick(), splitter).clock(crate::mock::TestClock::default())
     }
 
-    /// Adds a gate. It is required, unless the plan names it advisory.
+    /// Adds a gate. The gate is required, unless the plan names it advisory.
     pub fn gate(mut self, id: impl Into<GateId>, gate: impl HealthGate + 'static) -> Self {
         self.gates.push((id.into(), Arc::new(gate)));
         self
@@ -136,9 +135,9 @@ impl Migration {
         self
     }
 
-    /// Supplies what keeps blue's capacity: before the first rise blue's minimum is raised to what runs,
-    /// and put back after a rollback; see [`CapacityKeeper`]. If it cannot be raised, nothing is
-    /// shifted, unless the plan accepts
+    /// Supplies the keeper of blue's capacity. Before the first rise it raises blue's minimum to the
+    /// number of tasks that run now, and after a rollback it puts the old minimum back; see
+    /// [`CapacityKeeper`]. If the minimum cannot be raised, nothing is shifted, unless the plan accepts
     /// [`BlueMayShrink`](crate::preflight::Acceptance::BlueMayShrink). Default: none, and blue is scaled
     /// as its own rules say.
     pub fn capacity_keeper(mut self, keeper: impl CapacityKeeper + 'static) -> Self {
@@ -146,31 +145,32 @@ impl Migration {
         self
     }
 
-    /// Calls `sink` with every event, in order. A slow sink holds the migration up.
+    /// Calls `sink` with every event, in order. A slow sink delays the migration.
     pub fn on_event(mut self, sink: impl FnMut(&Event<MigrationEvent>) + Send + 'static) -> Self {
         self.sinks.push(Box::new(sink));
         self
     }
 
-    /// Cancels the migration when `future` is ready: the plan says what that means, by default
-    /// roll back.
+    /// Cancels the migration when `future` is ready. The plan says what a cancellation does; by default
+    /// everything goes back to blue.
     pub fn cancel_on(mut self, future: impl Future<Output = ()> + Send + 'static) -> Self {
         self.cancel = Some(Box::pin(future));
         self
     }
 
     /// Tells the run that its credentials end at `end` and that nothing renews them:
-    /// [`Aws::credential_life`](crate::Aws::credential_life) finds that out. A run whose deadline is
-    /// later is refused by its preflight. Three minutes before the end the run is cancelled, as by a
-    /// signal: the plan says what that means, by default roll back. A run that is resumed is not refused,
-    /// since traffic may be divided, but cancelled in time; [`restore`](Self::restore) does neither.
+    /// [`Aws::credential_life`](crate::Aws::credential_life) says whether they do. A run whose deadline
+    /// is later is refused by its preflight. Three minutes before the end the run is cancelled, as by a
+    /// signal: the plan says what that does, by default a rollback. A run that is resumed is not refused,
+    /// since traffic may be divided; it is only cancelled in time. A [`restore`](Self::restore) is
+    /// neither refused nor cancelled.
     pub fn credentials_end(mut self, end: Timestamp) -> Self {
         self.credentials_end = Some(end);
         self
     }
 
-    /// Adds to what the preflight finds: a refusal stops the run before it changes anything, unless the plan
-    /// accepts it. Neither a resume nor a restore is stopped by one.
+    /// Adds a finding to those of the preflight: a refusal stops the run before it changes anything,
+    /// unless the plan accepts the risk. A refusal stops neither a resume nor a restore.
     pub fn finds(mut self, finding: Finding) -> Self {
         self.findings.push(finding);
         self
@@ -181,23 +181,24 @@ impl Migration {
         &self.findings
     }
 
-    /// Uses another clock: [`Aws::clock`](crate::Aws::clock) of a simulation. Its wall time is read
-    /// once, at the start: from there on the run goes by its uptime
+    /// Uses another clock, such as [`Aws::clock`](crate::Aws::clock) of a simulation. Its wall time is
+    /// read once, at the start; from then on the run uses the clock's uptime
     /// ([`RunClock`](crate::clock::RunClock)).
     pub fn clock(mut self, clock: impl Clock + 'static) -> Self {
         self.clock = Arc::new(clock);
         self
     }
 
-    /// Keeps the journal elsewhere.
+    /// Keeps the journal in `journal`. Default: in memory.
     pub fn journal(mut self, journal: impl Journal + 'static) -> Self {
         self.journal = Arc::new(journal);
         self
     }
 
-    /// Writes a snapshot into the journal after so many records, at least one, and after half an hour in
-    /// any case. A [resume](Self::resume) begins with the newest one. Default: 160, so that a resume takes
-    /// less than 40 calls of a store; a snapshot has some ten kilobytes, as much as some looks together.
+    /// Writes a snapshot into the journal after this number of records, at least one, and after half an
+    /// hour in any case. A [resume](Self::resume) begins with the newest snapshot. Default: 160, so that
+    /// a resume takes less than 40 calls of a store; a snapshot has about ten kilobytes, as much as a few
+    /// looks together.
     pub fn snapshot_after(mut self, records: u64) -> Self {
         self.snapshot_records = records.max(1);
         self
@@ -209,23 +210,24 @@ impl Migration {
         self
     }
 
-    /// Keeps something of yours with the run, such as the options that it was started with, for
-    /// whoever resumes it: [`origin_of`](super::origin_of) gives it back. No secrets: it stands in
-    /// the journal as it is.
+    /// Keeps a value of yours with the run, such as the options that it was started with, for a resume:
+    /// [`origin_of`](super::origin_of) returns the value. Put no secrets in: the journal keeps the value
+    /// as it is.
     pub fn origin(mut self, origin: serde_json::Value) -> Self {
         self.origin = origin;
         self
     }
 
-    /// A handle by which the run can be paused, promoted, aborted and so on, from anywhere and
-    /// at any moment.
+    /// Returns a handle that can pause, promote or abort the run, and more, from anywhere and at any
+    /// moment.
     #[must_use]
     pub fn handle(&self) -> ControlHandle {
         self.handle.clone()
     }
 
-    /// The state of the run now, and its end: a receiver that always holds the newest
-    /// [`MigrationState`]. Clones of it follow on their own; a slow reader holds nothing up.
+    /// Returns the state of the run now, and its end: a receiver that always holds the newest
+    /// [`MigrationState`]. Each clone of the receiver follows the run by itself; a slow reader delays
+    /// nothing.
     #[must_use]
     pub fn watch(&mut self) -> watch::Receiver<MigrationState> {
         let (sender, receiver) = watch::channel(MigrationState::default());
@@ -235,24 +237,24 @@ impl Migration {
         receiver
     }
 
-    /// Runs it to its end.
+    /// Runs the migration to its end.
     ///
     /// # Errors
     ///
-    /// [`MigrationError::Plan`] where plan and gates do not fit together; nothing was called.
-    /// [`MigrationError::Unresolved`] where blue was to be restored and could not be, or where
-    /// nobody knows the split. A rollback that worked is an [`MigrationOutcome`].
+    /// [`MigrationError::Plan`] if plan and gates do not fit together; no call was made.
+    /// [`MigrationError::Unresolved`] if blue was to be restored and could not be, or if the split is not
+    /// known. A rollback that worked is an [`MigrationOutcome`].
     ///
     /// # Cancel safety
     ///
-    /// Not cancel safe: dropping it leaves traffic where it is, at worst in the middle of a
-    /// change. End it with [`cancel_on`](Self::cancel_on) or the [`handle`](Self::handle).
+    /// Not cancel safe: dropping the future leaves traffic where it is, at worst in the middle of a
+    /// change. End a run with [`cancel_on`](Self::cancel_on) or the [`handle`](Self::handle).
     pub async fn run(self) -> Result<MigrationOutcome, MigrationError> {
         let gates = self.seats()?;
         self.drive(Intent::Migrate, gates).await
     }
 
-    /// Moves green to the plan's last step at once, from whatever split is found: an operator's
+    /// Moves green to the plan's last step at once, from any split: an operator's
     /// override. Capacity is still needed; the last step bakes under the gates, and an unhealthy
     /// verdict rolls back.
     ///
@@ -271,10 +273,11 @@ impl Migration {
         self.drive(Intent::Complete { by: by.into() }, gates).await
     }
 
-    /// Puts everything back on blue, from whatever split is found, as doggedly as a rollback
-    /// does. It needs no gate; those that were supplied confirm that no request reaches green, if the
-    /// order asks for that. It needs no journal either: restoring is open to all. A controller that
-    /// works on the same rule sees that a third party has restored, and raises no more.
+    /// Puts everything back on blue, from any split, as persistently as a rollback does. A
+    /// restore needs no gate; gates that were supplied confirm that no request reaches green, if the
+    /// order asks for that. It needs no journal either: restoring is open to every operator. Another
+    /// controller that works on the same rule sees that a third party has restored blue, and raises green
+    /// no more.
     ///
     /// # Errors
     ///
@@ -294,30 +297,30 @@ impl Migration {
         self.drive(Intent::Restore(order), gates).await
     }
 
-    /// Goes on with a run whose process ended, from its journal's records: replays them, reads the
-    /// split, and goes on from there, or rolls back where the plan says so. The plan, the gates and
-    /// their settings must be those of the run. On another machine too: nothing is needed but the
-    /// records, or of them the first and those from the newest snapshot on
+    /// Continues a run whose process ended, from its journal's records: replays the records, reads the
+    /// split, and continues from there, or rolls back if the plan says so. The plan, the gates and their
+    /// settings must be those of the run. This works on another machine too: the records are all that is
+    /// needed, and of them only the first one and those from the newest snapshot on
     /// ([`newest_run_to_resume`](crate::store::Lease::newest_run_to_resume)).
     ///
     /// A run that an earlier version began is not replayed: it continues from a fresh observation under
-    /// today's rules, and says so; see [`store`](crate::store#versions).
+    /// today's rules, and an event says so; see [`store`](crate::store#versions).
     ///
-    /// Its time begins at that of the newest record at the earliest, whatever the clocks of the machines
-    /// say. If the clock here is ahead of the other's, that looks like a longer pause, and the stage
-    /// under way may be over.
+    /// The run's clock never shows a time before that of the newest record, even if this machine's clock
+    /// does. If the clock here is ahead of the other machine's clock, the difference counts as a
+    /// longer pause, and the deadline of the current stage may have passed.
     ///
-    /// A split that is neither the one before the change under way nor the one after it is somebody
-    /// else's: the run is held, and says what differs.
+    /// If the split is neither the split before the change under way nor the split after it, a third
+    /// party has changed it: the run is held, and says what differs.
     ///
     /// # Errors
     ///
-    /// [`MigrationError::Resume`] where it cannot go on, with the reason. Else as
+    /// [`MigrationError::Resume`] if the run cannot continue, with the reason. Else as
     /// [`run`](Self::run).
     ///
     /// # Cancel safety
     ///
-    /// As [`run`](Self::run); it can be resumed again.
+    /// As [`run`](Self::run); the run can be resumed again.
     ///
     /// # Examples
     ///
@@ -435,7 +438,7 @@ impl Migration {
             origin: self.origin,
         };
         let look_limit = self.plan.look_limit();
-        // To put traffic back is right with credentials that end, too.
+        // A restore is right even if the credentials end soon.
         let is_restore = matches!(intent, Intent::Restore { .. });
         let credentials_end = self.credentials_end.filter(|_| !is_restore);
         let too_long =
@@ -469,24 +472,25 @@ impl Migration {
         ended(cancelled_before(credentials_end, clock, handle, run).await)
     }
 
-    /// A plan that keeps a switch needs one, and one that keeps none would never use it.
+    /// Returns the conflict of plan and switch: a plan that keeps a switch needs one, and a plan without one
+    /// would never use it.
     fn switch_problem(&self) -> Option<Problem> {
         match (self.plan.dead_man(), &self.switch) {
             (Some(_), None) => Some(Problem::new(
                 "dead_man",
-                "the plan keeps a dead-man switch, and none was supplied",
-                "supply one, or take it out of the plan",
+                "the plan keeps a dead-man switch, but none was supplied",
+                "supply one, or take the switch out of the plan",
             )),
             (None, Some(_)) => Some(Problem::new(
                 "dead_man",
-                "a dead-man switch was supplied, and the plan keeps none",
-                "say in the plan after what time it fires, such as `10m`",
+                "a dead-man switch was supplied, but the plan keeps none",
+                "say in the plan after what time the switch fires, such as `10m`",
             )),
             _ => None,
         }
     }
 
-    /// Each gate with its policy; every misfit of plan and gates at once.
+    /// Returns each gate with its policy, or every conflict of plan and gates at once.
     fn seats(&self) -> Result<Vec<Seat>, PlanError> {
         let mut problems = Vec::new();
         let mut seats: BTreeMap<&GateId, usize> = BTreeMap::new();
@@ -505,15 +509,19 @@ impl Migration {
         }
         for id in self.plan.gates().keys() {
             if !seats.contains_key(id) {
-                let message = format!("the plan names `{id}`, which was not supplied");
-                problems.push(Problem::new("gates", message, "supply it, or take it out"));
+                let message = format!("the plan names `{id}`, but that gate was not supplied");
+                problems.push(Problem::new(
+                    "gates",
+                    message,
+                    "supply the gate, or take it out of the plan",
+                ));
             }
         }
         let policy = |id: &GateId| self.plan.gates().get(id).copied().unwrap_or_default();
         if !seats.keys().any(|id| policy(id) == GatePolicy::Required) {
             problems.push(Problem::new(
                 "gates",
-                "none is required, so nothing could ever let green go on",
+                "no gate is required, so nothing could decide that green's share may rise",
                 "supply at least one gate that is not advisory",
             ));
         }
@@ -527,7 +535,7 @@ impl Migration {
     }
 }
 
-/// How often requests are listed: often while green may get requests.
+/// Returns how often requests are listed: frequently while green may get requests.
 fn paced(runner: &mut Runner<MigrationEvent>) -> Pace {
     let pace = Pace::default();
     let sets = pace.clone();
@@ -541,8 +549,8 @@ fn paced(runner: &mut Runner<MigrationEvent>) -> Pace {
     pace
 }
 
-/// A run, and beside it what hears requests, if there is a place for them. Boxed, since it is large and
-/// whoever awaits it may have a small stack.
+/// Runs a migration, and beside it a listener for requests, if the journal has a place for them. Boxed,
+/// since the future is large and the caller may have a small stack.
 fn heard<'a>(
     listener: Option<Listener>,
     run: impl Future<Output = End> + Send + 'a,

@@ -1,9 +1,9 @@
-//! Reading journals of earlier versions: what happened, and where the run stands.
+//! Reads journals of earlier versions: what happened, and where the run stands.
 //!
-//! The rules of an earlier version are gone, so its inputs say nothing to today's machine. What its
-//! records *hold* stays true: what was read, what was judged, what was sent, who asked for what. This
-//! is a fold over that. It decides nothing; if the records leave something open, it takes the
-//! answer after which a fresh observation comes before any change.
+//! The rules of an earlier version are gone, so its inputs mean nothing to today's machine. The facts in
+//! its records stay true: splits, verdicts, changes, and requests with their authors. This module folds
+//! those facts and decides nothing. If the records leave a question open, it takes the answer after which
+//! a fresh observation comes before any change.
 
 use std::time::Duration;
 
@@ -27,27 +27,27 @@ use crate::{
     traffic::{Armed, Percent, TrafficObservation, TrafficSplit},
 };
 
-/// How far the clock that fires the dead-man switch may go before ours.
+/// How far the clock that fires the dead-man switch may be ahead of ours.
 const CLOCK_SLACK: Duration = Duration::from_secs(60);
 
-/// How long after a write a read may show an older state: earlier versions kept no such time, and moved
-/// traffic by load balancers, where it is this long.
+/// How long after a write a read may show an older state. Earlier versions recorded no such time, and
+/// moved traffic by load balancers only, which show a change after this time at the latest.
 const PROPAGATION: Duration = Duration::from_secs(30);
 
-/// What one record gave.
+/// The result of one record.
 #[derive(Debug, Default)]
 pub(super) struct Taken {
     pub(super) events: Vec<MigrationEvent>,
-    /// A look, with what the gates were told at it.
+    /// A look, with the progress that the gates were told at it.
     pub(super) look: Option<(Progress, LookReport)>,
 }
 
-/// A change that was sent and is not settled.
+/// A change that was sent, and whose outcome no record has settled.
 #[derive(Debug, Clone)]
 struct Pending {
     to: TrafficSplit,
     restores: bool,
-    /// Whether an answer came, which left it open.
+    /// Whether an answer came that left the outcome open.
     failed: bool,
 }
 
@@ -74,7 +74,7 @@ pub(super) struct Salvage {
     blue_at_start: Option<u32>,
     moved: bool,
     phase: Phase,
-    /// Since when the phase is on.
+    /// When the phase began.
     since: Timestamp,
     step: Option<usize>,
     pending: Option<Pending>,
@@ -90,11 +90,11 @@ pub(super) struct Salvage {
     may_fire: Option<Timestamp>,
     armed: Option<(Armed, Timestamp)>,
     arming: Option<Timestamp>,
-    /// When what is outstanding was asked for.
+    /// When the outstanding action was begun.
     asked_at: Timestamp,
-    /// Whether a look is outstanding, not a wait.
+    /// Whether the outstanding action is a look, not a wait.
     looking: bool,
-    /// How it ends once the dead-man switch is disarmed.
+    /// How the run ends once the dead-man switch is disarmed.
     ending: Option<MigrationOutcome>,
     end: Option<End>,
     events: Vec<MigrationEvent>,
@@ -144,11 +144,11 @@ impl Salvage {
         }
     }
 
-    /// Takes the next record. What it does not know it leaves out.
+    /// Takes the next record. Actions and inputs of an unknown kind are skipped.
     ///
     /// # Errors
     ///
-    /// Why the record is none of a migration.
+    /// The reason why the record does not belong to a migration.
     pub(super) fn take(&mut self, record: &Record) -> Result<Taken, String> {
         let entry = &record.entry;
         let mut look = None;
@@ -166,18 +166,18 @@ impl Salvage {
                 self.reopened(part(reopened)?);
             }
             Some("opened") => return Err("opened a second time".to_owned()),
-            other => return Err(format!("no entry of a migration: {other:?}")),
+            other => return Err(format!("not an entry of a migration: {other:?}")),
         }
         let events = std::mem::take(&mut self.events);
         Ok(Taken { events, look })
     }
 
-    /// When the run began, if it has.
+    /// Returns when the run began, if it has begun.
     pub(super) fn started(&self) -> Option<Timestamp> {
         self.started
     }
 
-    /// Where the run stands, for a machine that continues from there at `at`.
+    /// Returns the state of the run, for a machine that continues from it at `at`.
     pub(super) fn leave(&self, at: Timestamp) -> Reopened {
         Reopened {
             found: self.version,
@@ -293,7 +293,7 @@ impl Salvage {
         }
     }
 
-    /// It ends so, at once or when the dead-man switch is disarmed.
+    /// Ends the run with this outcome, at once or when the dead-man switch is disarmed.
     fn ends(&mut self, outcome: MigrationOutcome) {
         if self.may_fire.is_some() {
             self.ending = Some(outcome);
@@ -349,7 +349,8 @@ impl Salvage {
                 self.may_fire = Some(self.may_fire.unwrap_or(fires));
                 self.arming = Some(fires);
             }
-            // Its answer says what became of it; whatever is new says nothing to an old fold.
+            // The answer to such a change says how it ended; an action of a newer kind has no meaning for
+            // this fold.
             _ => {}
         }
         Ok(())
@@ -388,7 +389,7 @@ impl Salvage {
         });
     }
 
-    /// Why everything goes back, as far as the records before it say.
+    /// Returns why everything goes back to blue, as far as the records before this one say.
     fn cause(&self, at: Timestamp) -> Cause {
         if let Intent::Restore(RestoreOrder { by, .. }) = &self.intent {
             return Cause::Asked { by: by.clone() };
@@ -465,14 +466,14 @@ impl Salvage {
             _ => {}
         }
         match name {
-            // A control during a wait may end it; one during a look does not.
+            // A control during a wait may end the wait; a control during a look does not.
             "control" if self.looking => {}
             "journal_failed" => {}
             _ => self.asked_at = at,
         }
         match name {
             "start" | "waited" => self.looking = true,
-            // The look that follows the arming of a switch.
+            // This is the look that follows the arming of a switch.
             "preflighted" => self.looking = self.plan.dead_man().is_some(),
             "looked" | "shifted" => self.looking = false,
             _ => {}
@@ -480,7 +481,7 @@ impl Salvage {
         Ok(look)
     }
 
-    /// What the gates were told at the look whose answer comes now.
+    /// Returns what the gates were told at the look whose answer comes now.
     fn progress(&self) -> Progress {
         let green = match &self.expected {
             None => Percent::ZERO,
@@ -517,7 +518,7 @@ impl Salvage {
         let (findings, traffic) = match (findings, look.traffic) {
             (Ok(findings), Ok(traffic)) => (findings, traffic),
             (Err(failure), _) | (_, Err(failure)) if failure.kind.is_transient() => {
-                // It was tried again, or was given up before anything was sent.
+                // The read was tried again, or was given up before anything was sent.
                 let retry_at = at;
                 self.tell(MigrationEvent::ReadFailed { failure, retry_at });
                 return;
@@ -581,7 +582,7 @@ impl Salvage {
         }
     }
 
-    /// When green may rise further, and by when it must have.
+    /// Returns when green may rise further, and the deadline for that.
     fn limits(&self) -> (Timestamp, Timestamp) {
         let (bake, deadline) = match self.phase {
             Phase::Confirm => (Duration::ZERO, self.plan.confirm_within()),
@@ -601,7 +602,8 @@ impl Salvage {
         (later(self.since, bake), later(self.since, deadline))
     }
 
-    /// The last stage may have passed with this look, or time is up and the plan says hold.
+    /// Ends the run if the last stage has passed with this look, or if the deadline has come and the plan
+    /// says hold.
     fn passed(&mut self, at: Timestamp, bake_until: Timestamp, deadline: Timestamp) {
         let last = self.plan.steps().len() - 1;
         let is_last = self.phase == Phase::Bake || self.phase == Phase::Step(last);
@@ -849,7 +851,7 @@ impl Salvage {
             failure: failure.clone(),
         });
         if failure.kind == ErrorKind::TakenOver {
-            // The successor writes the journal now, so nothing more of this run stands in it.
+            // The successor writes the journal now, so it holds no more records of this controller.
             return;
         }
         if self.moved {
@@ -883,7 +885,7 @@ impl Salvage {
                 self.overrides.push(Override {
                     at,
                     by: by.clone(),
-                    what: format!("went on from {}", self.phase),
+                    what: format!("promoted from {}", self.phase),
                 });
                 self.promote = Some(control);
             }
@@ -891,7 +893,7 @@ impl Salvage {
                 if self.restored_at.is_some() {
                     self.ends_restored(at, None);
                 } else if self.restoring.is_some() {
-                    // Blue is being restored: it changes nothing.
+                    // Blue is being restored: such a control changes nothing.
                 } else if !self.moved && !is_open {
                     self.ends_unchanged(at, Unchanged::Cancelled { control });
                 } else {
@@ -913,7 +915,7 @@ impl Salvage {
         }
     }
 
-    /// It was stopped at once, whatever was under way.
+    /// The run was stopped at once, even if a change was under way.
     fn stopped(&mut self, at: Timestamp, control: Control) {
         let report = self.report(at);
         if !self.moved {
@@ -940,7 +942,7 @@ impl Salvage {
         self.end = Some(End::Unresolved(unresolved));
     }
 
-    /// Takes what the gates reported.
+    /// Takes the reports of the gates.
     fn judged(&mut self, at: Timestamp, look: &LookReport) {
         let standing_time = (self.plan.look_interval() * 2).max(Duration::from_secs(60));
         for seen in &mut self.seen {
@@ -972,7 +974,7 @@ impl Salvage {
                 (Some(failure), _) => Verdict::inconclusive(format!("could not look: {failure}")),
                 (None, None) => Verdict::inconclusive("nothing seen since the last shift"),
                 (None, Some((verdict, expires))) if verdict.is_healthy() && *expires < at => {
-                    Verdict::inconclusive("nothing new since it was healthy")
+                    Verdict::inconclusive("nothing new since the healthy verdict")
                 }
                 (None, Some((verdict, _))) => verdict.clone(),
             },

@@ -5,18 +5,18 @@ use serde::{Deserialize, Serialize};
 
 use super::{Action, MigrationMachine, fold::FoldSnapshot};
 
-/// A run at one moment: all that a resume needs to go on from there.
+/// A run at one moment: everything that a resume needs to continue from there.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(super) struct Snapshot {
     pub(super) version: u32,
     pub(super) machine: MigrationMachine,
-    /// What the machine waits for.
+    /// The action that the machine waits for.
     pub(super) outstanding: Action,
-    /// What each gate's judge has learnt, in the order of the gates.
+    /// The state of each gate's judge, in the order of the gates.
     pub(super) folds: Vec<FoldSnapshot>,
-    /// How many events were told.
+    /// How many events the run has told.
     pub(super) events: u64,
-    /// The requests from elsewhere that were taken of late, by their nonces, and when.
+    /// The nonces of the latest requests from outside, and when each was taken.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(super) requests: Vec<(Timestamp, String)>,
 }

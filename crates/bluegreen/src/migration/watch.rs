@@ -5,8 +5,8 @@ use jiff::Timestamp;
 use super::{Cause, GateStanding, MigrationEvent, MigrationOutcome, Unresolved};
 use crate::{engine::Event, health::Phase, traffic::TrafficObservation};
 
-/// What a run is doing now, and how it ended. Given by [`Migration::watch`](super::Migration::watch),
-/// and folded from events, so that it can be made from kept ones too.
+/// What a run is doing now, and how it ended. [`Migration::watch`](super::Migration::watch) returns it.
+/// It is folded from events, so that kept events give it too.
 ///
 /// # Examples
 ///
@@ -37,19 +37,19 @@ use crate::{engine::Event, health::Phase, traffic::TrafficObservation};
 #[derive(Debug, Clone, Default, PartialEq)]
 #[non_exhaustive]
 pub struct MigrationState {
-    /// What was looked at last; `None` before the first look.
+    /// The phase of the newest look; `None` before the first look.
     pub phase: Option<Phase>,
     /// The split as it was last read.
     pub traffic: Option<TrafficObservation>,
-    /// When that was.
+    /// When the split was read.
     pub read_at: Option<Timestamp>,
-    /// The gates as they stood at the newest look.
+    /// The gates as of the newest look.
     pub gates: Vec<GateStanding>,
-    /// When the pause that is on ends; `None` if none is.
+    /// When the current pause ends; `None` if the run is not paused.
     pub paused_until: Option<Timestamp>,
-    /// Why everything goes back to blue, once it does.
+    /// Why everything goes back to blue, once a rollback has begun.
     pub rolling_back: Option<Cause>,
-    /// How it ended, once it has.
+    /// How the run ended, once it has ended.
     pub end: Option<Result<MigrationOutcome, Unresolved>>,
 }
 

@@ -150,13 +150,14 @@ impl MigrationSpec {
             found.push(Problem::new(format!("judge.{field}"), message, hint));
         };
         let rate = judge.max_error_rate.0;
-        if rate == Percent::ZERO || rate == Percent::HUNDRED {
+        let stops = match rate {
+            Percent::ZERO => Some("every new side"),
+            Percent::HUNDRED => Some("no new side"),
+            _ => None,
+        };
+        if let Some(stops) = stops {
             let hint = "give more than 0% and less than 100%: 5% means five of a hundred requests";
-            say(
-                "max_error_rate",
-                format!("{rate} would stop every new side, or none"),
-                hint,
-            );
+            say("max_error_rate", format!("{rate} would stop {stops}"), hint);
         }
         if judge.max_latency.0.is_zero() {
             say(

@@ -49,14 +49,14 @@ impl MigrationForecast {
         }
         Some(match self.steps.is_empty() {
             true => Finding::refusal(
-                "blue had no request in the hour before: nothing can be foreseen",
+                "blue had no request in the last hour, so no forecast is possible",
             )
             .with_hint(
                 "check that blue's target group and the region are right; if they are, send \
                      requests (synthetic requests count), or judge by the limits alone",
             ),
             false => Finding::refusal("a step could not be decided at this traffic").with_hint(
-                "move more to green at once, send synthetic requests, or judge by the limits alone",
+                "give the steps larger shares, send synthetic requests, or judge by the limits alone",
             ),
         })
     }
@@ -66,19 +66,19 @@ impl MigrationForecast {
 impl fmt::Display for MigrationForecast {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.steps.is_empty() {
-            return f.write_str("blue in the hour before: no request");
+            return f.write_str("blue in the last hour: no request");
         }
         let (requests, rate) = (self.requests_a_minute, 100.0 * self.error_rate);
         write!(
             f,
-            "blue in the hour before: {requests:.0} requests a minute, {rate:.2}% failed"
+            "blue in the last hour: {requests:.0} requests a minute, {rate:.2}% of them failed"
         )?;
         for step in &self.steps {
             write!(f, "\n  {step}")?;
         }
         let minutes: Option<u32> = self.steps.iter().map(|step| step.minutes).sum();
         match minutes {
-            Some(minutes) => write!(f, "\n  about {minutes} min in all"),
+            Some(minutes) => write!(f, "\n  at this traffic about {minutes} min in all"),
             None => Ok(()),
         }
     }

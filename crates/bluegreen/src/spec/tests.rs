@@ -177,7 +177,7 @@ fn fields_that_do_not_go_together_are_told_with_their_places() {
         ),
         (
             "[plan]\ndeadline = \"5m\"\n",
-            "line 10, column 12: plan.deadline: 5m cannot hold all bakes",
+            "line 10, column 12: plan.deadline: 5m is not longer than all bakes",
         ),
         (
             "[judge]\nmax_error_rate = 0\n",

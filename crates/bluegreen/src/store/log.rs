@@ -433,7 +433,7 @@ impl JournalLog {
                     super::envelope::FORMAT
                 );
                 let hint = "use the program that wrote it, or a newer one; `rollback` needs no \
-                            journal and works all the same";
+                            journal and works in any case";
                 Err(Error::new(ErrorKind::Refused, message).with_hint(hint))
             }
             Err(Unreadable::Foreign { why }) => {

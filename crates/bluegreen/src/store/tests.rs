@@ -249,7 +249,10 @@ async fn p06_a_holder_that_slept_may_not_begin_a_change() {
     tokio::time::sleep(PERMIT + Duration::from_secs(1)).await;
     let error = lease.check().expect_err("too old");
     assert_eq!(error.kind(), ErrorKind::Unavailable);
-    lease.append(entry(1)).await.expect("nobody else took it");
+    lease
+        .append(entry(1))
+        .await
+        .expect("no other controller took it");
     lease.check().expect("fresh again");
 }
 
@@ -317,7 +320,7 @@ async fn p05_a_torn_taking_is_nobodys() {
     let log = storage.log();
     storage.fail(1, Break::Torn);
     take(&log, "dead", Take::IfFree).await.expect_err("torn");
-    let lease = take(&log, "ann", Take::IfFree).await.expect("nobody's");
+    let lease = take(&log, "ann", Take::IfFree).await.expect("it is free");
     lease.append(entry(0)).await.expect("kept");
     assert_eq!(log.newest_run().await.expect("readable"), [entry(0)]);
     let standing = log.lease_state().await.expect("readable").expect("taken");
@@ -455,7 +458,7 @@ async fn only_the_newest_run_is_read() {
     );
 }
 
-/// Whoever follows a run sees each record once, the end of a run before the next one, and no heartbeat.
+/// A follower of a run sees each record once, the end of a run before the next one, and no heartbeat.
 #[tokio::test(start_paused = true)]
 async fn a_run_is_followed_record_by_record_and_then_the_next_one() {
     let log = JournalStore::memory().log("rule");

@@ -191,7 +191,7 @@ pub(crate) fn changed(
         match role {
             Some(role) => drop(switch.insert("role".to_owned(), role.into())),
             None => {
-                let hint = "`bluegreen plan --print-dead-man-role` prints the role that it needs";
+                let hint = "`bluegreen plan --print-dead-man-role` prints the policies that the role needs";
                 let message = "is needed with a dead-man switch";
                 problems.push(Problem::new("--dead-man-role", message, hint));
                 document["safety"]["dead_man"] = Value::Null;

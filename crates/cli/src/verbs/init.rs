@@ -96,7 +96,7 @@ async fn run(cli: &Init) -> Result<(), u8> {
 /// Ends a file without a dead-man switch, and shows how to add a switch.
 const NO_SWITCH: &str = r#"
 # With this, a schedule puts everything back on blue if the controller dies and its run is not resumed.
-# `bluegreen plan --print-dead-man-role` prints the role that it needs.
+# `bluegreen plan --print-dead-man-role` prints the policies that the role needs.
 # [safety]
 # dead_man = { after = "10m", role = "arn:aws:iam::ACCOUNT:role/NAME" }
 "#;

@@ -1,7 +1,7 @@
 //! The seam to AWS: one small trait per service with only the calls in use. A call takes the SDK's
 //! input builder and returns the SDK's output or [`ApiError`]; ECS speaks JSON (see `ecs`). All
 //! that can go wrong with paging, the form of requests and the meaning of fields is above this
-//! seam, where mocks and the simulation exercise it; below the seam a call is one line.
+//! seam, so that mocks and the simulation exercise it; below the seam a call is one line.
 
 #[macro_use]
 mod client;

@@ -41,7 +41,7 @@ pub(super) async fn of_new(
     Ok(vec![Finding::refusal(why).with_hint(hint)])
 }
 
-/// Where the service gets traffic from, and whether checks ask it. `account` is that of the
+/// Returns how the service gets its traffic, and whether checks reach it. `account` is the account of the
 /// service.
 pub(super) async fn findings(
     deployer: &EcsServiceDeployer,

@@ -1,4 +1,4 @@
-//! Combinators: verdicts of several judges made one.
+//! Combinators: one verdict of several judges.
 
 use std::{fmt, time::Duration};
 
@@ -13,11 +13,11 @@ use crate::{
     },
 };
 
-/// Unhealthy if any of its judges says so, healthy if all do, else inconclusive. Without judges
-/// it is inconclusive.
+/// Unhealthy if any of its judges says so, healthy if all do, else inconclusive. Without judges it is
+/// inconclusive.
 ///
-/// The combined evidence carries every judge's verdict as a [`Part`]; its healthy verdict stands
-/// only as long as the first of theirs to expire.
+/// The combined evidence holds every judge's verdict as a [`Part`]; a healthy verdict expires when the
+/// first of theirs does.
 #[derive(Debug, Default)]
 #[must_use]
 pub struct AllOf {
@@ -25,7 +25,7 @@ pub struct AllOf {
 }
 
 impl AllOf {
-    /// No judges yet.
+    /// Creates a combination without judges.
     pub fn new() -> Self {
         Self::default()
     }
@@ -51,11 +51,11 @@ impl Judge for AllOf {
     }
 }
 
-/// Healthy if any of its judges says so, unhealthy if all do, else inconclusive. Without judges
-/// it is inconclusive.
+/// Healthy if any of its judges says so, unhealthy if all do, else inconclusive. Without judges it is
+/// inconclusive.
 ///
-/// For sources that stand in for each other. Its healthy verdict stands as long as the last of
-/// the healthy ones among theirs.
+/// For sources that can replace each other. A healthy verdict expires when the last of the judges'
+/// healthy verdicts does.
 #[derive(Debug, Default)]
 #[must_use]
 pub struct AnyOf {
@@ -63,7 +63,7 @@ pub struct AnyOf {
 }
 
 impl AnyOf {
-    /// No judges yet.
+    /// Creates a combination without judges.
     pub fn new() -> Self {
         Self::default()
     }
@@ -89,9 +89,9 @@ impl Judge for AnyOf {
     }
 }
 
-/// Says unhealthy only after so many unhealthy verdicts in a row, and healthy only after so many
-/// healthy ones; before that it is inconclusive. A verdict of another kind ends a row, and so
-/// does a new step for healthy ones: a step is never passed on the merits of the one before.
+/// Is unhealthy only after a number of unhealthy verdicts in a row, and healthy only after a number of
+/// healthy ones; before that it is inconclusive. A verdict of another kind ends a row, and so does a new
+/// step for healthy verdicts: the verdicts of one step never pass the next.
 #[derive(Debug)]
 pub struct Sustained<J> {
     judge: J,
@@ -102,7 +102,7 @@ pub struct Sustained<J> {
 }
 
 impl<J: Judge> Sustained<J> {
-    /// Needs `unhealthy` and `healthy` verdicts in a row; 0 counts as 1.
+    /// Needs this many `unhealthy` and `healthy` verdicts in a row; 0 counts as 1.
     pub fn new(judge: J, unhealthy: u32, healthy: u32) -> Self {
         Self {
             judge,
@@ -170,17 +170,17 @@ impl<J: Judge> Judge for Sustained<J> {
 /// # let _: Box<dyn Judge> = Box::new(judge);
 /// ```
 pub trait JudgeExt: Judge + Sized + 'static {
-    /// [`AllOf`] both, named `first` and `second`.
+    /// Combines both by [`AllOf`], named `first` and `second`.
     fn and(self, other: impl Judge + 'static) -> AllOf {
         AllOf::new().with("first", self).with("second", other)
     }
 
-    /// [`AnyOf`] both, named `first` and `second`.
+    /// Combines both by [`AnyOf`], named `first` and `second`.
     fn or(self, other: impl Judge + 'static) -> AnyOf {
         AnyOf::new().with("first", self).with("second", other)
     }
 
-    /// [`Sustained`] over this one.
+    /// Wraps this judge in [`Sustained`].
     fn sustained(self, unhealthy: u32, healthy: u32) -> Sustained<Self> {
         Sustained::new(self, unhealthy, healthy)
     }
@@ -188,34 +188,34 @@ pub trait JudgeExt: Judge + Sized + 'static {
 
 impl<J: Judge + 'static> JudgeExt for J {}
 
-/// Starts judges of one kind with the same settings: what a gate holds, since each run and each
-/// replay starts a fresh one.
+/// Starts judges of one kind with the same settings. A gate holds a factory, since each run and each
+/// replay starts a fresh judge.
 #[auto_impl(Arc, Box)]
 pub trait JudgeFactory: fmt::Debug + Send + Sync {
     /// Starts a fresh fold.
     fn judge(&self) -> Box<dyn Judge>;
 
-    /// Everything that changes its verdicts, for the journal.
+    /// Returns everything that changes the judge's verdicts, for the journal.
     fn settings(&self) -> serde_json::Value;
 
-    /// What it needs to be told beside the counts of the migration itself. Nothing by default.
+    /// Returns the data that the judge needs beside the counts of the migration itself. Default: nothing.
     fn needs(&self) -> Needs {
         Needs::default()
     }
 }
 
-/// What a judge needs to be told beside the counts of the migration itself.
+/// The data that a judge needs beside the counts of the migration itself.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Needs {
-    /// So much of blue's past.
+    /// How much of blue's past.
     pub history: Duration,
-    /// How many requests are slow.
+    /// Whether the number of slow requests is needed.
     pub slow: bool,
 }
 
 impl Needs {
-    /// So much of blue's past.
+    /// Needs this much of blue's past.
     #[must_use]
     pub fn history(history: Duration) -> Self {
         Self {
@@ -224,7 +224,7 @@ impl Needs {
         }
     }
 
-    /// Slow requests as well.
+    /// Needs the number of slow requests as well.
     #[must_use]
     pub fn and_slow(mut self) -> Self {
         self.slow = true;
@@ -232,7 +232,7 @@ impl Needs {
     }
 }
 
-/// A [`JudgeFactory`] from a closure; `settings` must hold everything that changes its verdicts.
+/// Makes a [`JudgeFactory`] of a closure; `settings` must hold everything that changes the judge's verdicts.
 ///
 /// # Examples
 ///
@@ -251,7 +251,7 @@ where
     JudgeFn { settings, start }
 }
 
-/// What [`judge_fn`] makes.
+/// The factory of [`judge_fn`].
 #[derive(Clone)]
 pub struct JudgeFn<F> {
     settings: serde_json::Value,
@@ -276,7 +276,7 @@ impl<F: Fn() -> Box<dyn Judge> + Send + Sync> JudgeFactory for JudgeFn<F> {
     }
 }
 
-/// Those of all judges, in order; `None` if one has none.
+/// Returns the snapshots of all judges, in order; `None` if a judge makes none.
 fn snapshots(judges: &[(String, Box<dyn Judge>)]) -> Option<Value> {
     judges.iter().map(|(_, judge)| judge.snapshot()).collect()
 }
@@ -303,7 +303,7 @@ fn ask(
     parts.collect()
 }
 
-/// Combines parts as [`AllOf`] says.
+/// Combines parts as [`AllOf`] does.
 pub(super) fn all_of(parts: Vec<Part>) -> Verdict {
     let expires = parts.iter().filter_map(|p| p.verdict.evidence().expires);
     let expires = expires.min();
@@ -324,7 +324,7 @@ pub(super) fn all_of(parts: Vec<Part>) -> Verdict {
     Verdict::Healthy(combined(summaries.join("; "), parts, expires))
 }
 
-/// Combines parts as [`AnyOf`] says.
+/// Combines parts as [`AnyOf`] does.
 pub(super) fn any_of(parts: Vec<Part>) -> Verdict {
     if let Some(healthy) = find(&parts, Verdict::is_healthy) {
         let standing = parts.iter().filter(|part| part.verdict.is_healthy());
@@ -373,7 +373,7 @@ mod tests {
     use super::*;
     use crate::{health::Phase, traffic::Percent};
 
-    /// Says one letter of its script after the other.
+    /// Gives the verdicts of its script, a letter each.
     #[derive(Debug)]
     struct Script(std::vec::IntoIter<char>);
 

@@ -20,29 +20,29 @@ use crate::{
 ///
 /// # Errors of the service
 ///
-/// *Unhealthy* when the evidence that green's error rate is above the limit reaches
+/// *Unhealthy* if the evidence that green's error rate is above the limit reaches
 /// 1/[alpha](Self::with_alpha). The evidence is an e-process over all settled minutes since the first
-/// shift, so the probability that a green within the limit is ever called unhealthy is at most
-/// alpha, over all looks and steps, as long as requests fail independently of each other within a
-/// minute. One error of six requests is no verdict; a total outage is one within the first
-/// minute that has a few requests. In a warm-up the limit is 25 %, or the limit itself where
-/// that is more. A minute in which blue's own error rate is above half the limit can only speak
-/// for green: what hurts both is not green's fault. Only errors that are certain count.
+/// shift, so the probability that a green within the limit is ever called unhealthy is at most alpha,
+/// over all looks and steps, as long as requests fail independently of each other within a minute. One
+/// error of six requests is no verdict; a total outage is one within the first minute that has a few
+/// requests. In a warm-up the limit is 25 %, or the limit itself if that is higher. A minute in which
+/// blue's own error rate is above half the limit can only speak for green: a fault that hurts both is not
+/// green's. Only errors that are certain count.
 ///
-/// *Healthy* when the minutes of this step after its warm-up, at most the last
-/// [window](Self::with_window) of them, have at least [so many](Self::with_min_requests)
-/// requests on green, of which no more than the limit can have failed, and green had traffic in
-/// the newest of them. Minutes of which nothing is known count for nothing.
+/// *Healthy* if the minutes of this step after its warm-up, at most the last [window](Self::with_window)
+/// of them, have [enough](Self::with_min_requests) requests on green, no more of these can have failed
+/// than the limit allows, and green had traffic in the newest minute. Minutes of which nothing is known
+/// do not count.
 ///
 /// *Inconclusive* otherwise, with the reason.
 ///
 /// # Latency
 ///
-/// *Unhealthy* when green's mean is above the limit in each of the last two settled buckets of
-/// this step, with enough requests in both together, and blue's is not above it in either.
-/// *Healthy* when the mean over the window and that of the newest bucket with traffic are within
-/// the limit. *Inconclusive* otherwise, and where latency is unknown. A mean has no usable error
-/// probability; this half is a floor, and alpha does not speak of it.
+/// *Unhealthy* if green's mean is above the limit in each of the last two settled buckets of this step,
+/// with enough requests in both together, and blue's is not above it in either. *Healthy* if the mean
+/// over the window and the mean of the newest bucket with traffic are within the limit. *Inconclusive*
+/// otherwise, and if latency is unknown. A mean has no usable error probability; this half is a floor,
+/// and alpha does not cover it.
 ///
 /// # Examples
 ///
@@ -68,8 +68,8 @@ pub struct Limits {
 }
 
 impl Default for Limits {
-    /// 5 % errors, 3 s mean latency, alpha 1 %, 20 requests, 5 minutes: the first two are what
-    /// teams that judge by thresholds mostly begin with.
+    /// 5 % errors, 3 s mean latency, alpha 1 %, 20 requests, 5 minutes: teams that judge by thresholds
+    /// mostly begin with the first two.
     fn default() -> Self {
         Self {
             max_error_rate: tenths(50),
@@ -82,47 +82,47 @@ impl Default for Limits {
 }
 
 impl Limits {
-    /// How many of green's requests may fail. 5 % by default. 0 % counts as 0.01 %, since
-    /// against zero a single failure would prove everything; 100 % never ends in unhealthy.
+    /// Sets the most of green's requests that may fail. Default: 5 %. 0 % counts as 0.01 %, since against
+    /// zero a single failure would be proof; 100 % never gives unhealthy.
     pub fn with_max_error_rate(mut self, limit: Percent) -> Self {
         self.max_error_rate = limit;
         self
     }
 
-    /// How many of green's requests may fail.
+    /// Returns the most of green's requests that may fail.
     #[must_use]
     pub fn max_error_rate(&self) -> Percent {
         self.max_error_rate
     }
 
-    /// How probable it may be that a green within the error limit is called unhealthy, over a
-    /// whole migration. 1 % by default.
+    /// Sets the highest probability at which a green within the error limit may be called unhealthy, over
+    /// a whole migration. Default: 1 %.
     pub fn with_alpha(mut self, alpha: Percent) -> Self {
         self.alpha = alpha;
         self
     }
 
-    /// How long green's requests may take on average. 3 s by default.
+    /// Sets how long green's requests may take on average. Default: 3 s.
     pub fn with_max_mean_latency(mut self, limit: Duration) -> Self {
         self.max_mean_latency = Some(limit);
         self
     }
 
-    /// Leaves latency out, for sources that do not tell it.
+    /// Leaves latency out, for sources that do not report it.
     pub fn without_latency(mut self) -> Self {
         self.max_mean_latency = None;
         self
     }
 
-    /// How many requests green needs in the window to be called healthy. 20 by default: with
-    /// fewer, a rate of 5 % is less than one error.
+    /// Sets how many requests green needs in the window to be called healthy. Default: 20; with fewer, a
+    /// rate of 5 % is less than one error.
     pub fn with_min_requests(mut self, requests: u64) -> Self {
         self.min_requests = requests;
         self
     }
 
-    /// Over how many of the newest minutes of a step a healthy rate is taken. 5 minutes by
-    /// default, at least one.
+    /// Sets how many of the newest minutes of a step a healthy rate covers. Default: 5 minutes, at least
+    /// one.
     pub fn with_window(mut self, window: Duration) -> Self {
         self.window = window;
         self
@@ -155,7 +155,7 @@ impl JudgeFactory for Limits {
     }
 }
 
-/// The judge that [`Limits`] starts.
+/// The judge of [`Limits`].
 #[derive(Debug)]
 pub struct LimitsJudge {
     timeline: Timeline,
@@ -282,12 +282,12 @@ fn slow_mean(counts: &Counts, limit: f64) -> Option<f64> {
     mean(counts).filter(|mean| *mean > limit)
 }
 
-/// A constant share.
+/// Returns a constant share.
 pub(in crate::health) fn tenths(tenths: u16) -> Percent {
     Percent::from_tenths(tenths).unwrap_or(Percent::HUNDRED)
 }
 
-/// Plain settings as JSON.
+/// Returns plain settings as JSON.
 pub(in crate::health) fn settings_of<T: Serialize>(settings: &T) -> serde_json::Value {
     serde_json::to_value(settings).unwrap_or_default()
 }
@@ -473,7 +473,7 @@ mod tests {
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(2_000))]
 
-        /// Whatever is missing: who is called healthy was seen, in the newest minute, with
+        /// Whatever is missing: a green that is called healthy was seen, in the newest minute, with
         /// requests, errors and latency known.
         #[test]
         fn p01_no_path_from_missing_metrics_to_healthy(

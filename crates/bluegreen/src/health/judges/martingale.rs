@@ -1,9 +1,9 @@
 //! Evidence that stays valid at every look: an e-process for a rate above a limit.
 //!
-//! All of it is in natural logarithms. A *bet* of likelihood ratio at most 1 in expectation under
-//! the null is multiplied up minute by minute; a convex mixture over bets and over the minute at
-//! which betting starts is a nonnegative supermartingale `M` with `M_0 = 1`, so by Ville's
-//! inequality `P(M ever reaches 1/alpha) <= alpha`, however often and whenever somebody looks.
+//! All values are natural logarithms. A *bet* of likelihood ratio at most 1 in expectation under the null
+//! is multiplied up minute by minute; a convex mixture over bets and over the minute at which betting
+//! starts is a nonnegative supermartingale `M` with `M_0 = 1`, so by Ville's inequality
+//! `P(M ever reaches 1/alpha) <= alpha`, however often and whenever one looks.
 
 use serde::{Deserialize, Serialize};
 
@@ -12,18 +12,17 @@ use crate::health::snapshot::logarithms;
 /// A mixture of `N` bets over their start times, so that evidence of a late fault is not drowned
 /// by the good minutes before it.
 ///
-/// Half of the prior bets from the first minute on; of the rest each later minute starts with a
-/// share of 1/40 of what is left:
-/// `pi_1 = 1/2`, `pi_t = 1/2 h (1-h)^(t-2)`, with `1/2 (1-h)^(t-1)` in reserve after `t` minutes.
+/// Half of the prior bets from the first minute on; each later minute starts with a share of 1/40 of the
+/// rest: `pi_1 = 1/2`, `pi_t = 1/2 h (1-h)^(t-2)`, with `1/2 (1-h)^(t-1)` in reserve after `t` minutes.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct StartTimeMixture<const N: usize> {
-    /// The logarithm of what each bet is worth.
+    /// The logarithm of the worth of each bet.
     #[serde(with = "logarithms")]
     worth: [f64; N],
     /// The logarithm of each bet's share of the prior.
     #[serde(with = "logarithms")]
     weight: [f64; N],
-    /// Minutes taken. A `f64` because it only multiplies.
+    /// Minutes taken. An `f64`, because it is only a factor.
     minutes: f64,
 }
 
@@ -31,12 +30,12 @@ pub(super) struct StartTimeMixture<const N: usize> {
 const HAZARD: f64 = 1.0 / 40.0;
 
 impl<const N: usize> StartTimeMixture<N> {
-    /// Equal weights for all bets.
+    /// Creates a mixture with equal weights for all bets.
     pub(super) fn uniform() -> Self {
         Self::weighted([1.0; N])
     }
 
-    /// Weights of these proportions.
+    /// Creates a mixture with weights of these proportions.
     pub(super) fn weighted(proportions: [f64; N]) -> Self {
         let sum: f64 = proportions.iter().sum();
         Self {
@@ -46,7 +45,7 @@ impl<const N: usize> StartTimeMixture<N> {
         }
     }
 
-    /// Takes one informative minute: what each bet wins in it, as a logarithm.
+    /// Takes one informative minute: the gain of each bet in it, as a logarithm.
     pub(super) fn push(&mut self, wins: [f64; N]) {
         self.minutes += 1.0;
         let starts = if self.minutes < 1.5 {
@@ -59,7 +58,7 @@ impl<const N: usize> StartTimeMixture<N> {
         }
     }
 
-    /// `ln M`: 0 before the first minute.
+    /// Returns `ln M`: 0 before the first minute.
     pub(super) fn ln_value(&self) -> f64 {
         if self.minutes < 0.5 {
             return 0.0;
@@ -76,10 +75,10 @@ pub(super) struct RateAbove {
     mixture: StartTimeMixture<7>,
 }
 
-/// How far above the limit each bet's alternative lies, as a fraction of what is left to 1.
+/// How far above the limit each bet's alternative lies, as a fraction of the distance to 1.
 const ABOVE: [f64; 7] = [0.03, 0.07, 0.15, 0.30, 0.55, 0.90, 0.999];
 
-/// Below this a limit counts as this: with a limit of 0 one failure would prove it broken.
+/// The least limit; a lower limit counts as this one: with a limit of 0 a single failure would be proof.
 const LEAST_LIMIT: f64 = 1e-4;
 
 impl RateAbove {
@@ -89,9 +88,9 @@ impl RateAbove {
         }
     }
 
-    /// Takes a minute with `failed` of `requests` under the limit `p0`, which may differ from
-    /// minute to minute. `is_excused` says that the control fails as well: then the minute can
-    /// only speak for green, which keeps the bound since it lowers every bet.
+    /// Takes a minute with `failed` of `requests` under the limit `p0`, which may differ from minute to
+    /// minute. `is_excused` says that the control fails as well: then the minute can only speak for
+    /// green. The bound still holds, since that lowers every bet.
     pub(super) fn push(&mut self, requests: u64, failed: u64, p0: f64, is_excused: bool) {
         if requests == 0 {
             return;
@@ -105,7 +104,7 @@ impl RateAbove {
         self.mixture.push(wins);
     }
 
-    /// The logarithm of the evidence that the rate is above the limit.
+    /// Returns the logarithm of the evidence that the rate is above the limit.
     pub(super) fn ln_value(&self) -> f64 {
         self.mixture.ln_value()
     }
@@ -121,7 +120,7 @@ fn ln_likelihood_ratio(n: f64, k: f64, p0: f64, above: f64) -> f64 {
     k * (q / p0).ln() + (n - k) * (-above).ln_1p()
 }
 
-/// `ln(e^a + e^b)` without overflow.
+/// Returns `ln(e^a + e^b)` without overflow.
 fn ln_add_exp(a: f64, b: f64) -> f64 {
     let (high, low) = if a >= b { (a, b) } else { (b, a) };
     if high == f64::NEG_INFINITY {
@@ -130,7 +129,7 @@ fn ln_add_exp(a: f64, b: f64) -> f64 {
     high + (low - high).exp().ln_1p()
 }
 
-/// `ln(sum of e^x)` without overflow.
+/// Returns `ln(sum of e^x)` without overflow.
 fn ln_sum_exp(values: &[f64]) -> f64 {
     let high = values.iter().copied().fold(f64::NEG_INFINITY, f64::max);
     if high == f64::NEG_INFINITY {
@@ -203,7 +202,7 @@ mod tests {
         density
     }
 
-    /// The expectation of `M` over all ways in which the minutes can go.
+    /// Returns the expectation of `M` over all outcomes of the minutes.
     fn expectation(evidence: &RateAbove, minutes: &[(u64, f64)], p0: f64) -> f64 {
         let Some(((requests, p), rest)) = minutes.split_first() else {
             return evidence.ln_value().exp();
@@ -220,7 +219,7 @@ mod tests {
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(200))]
 
-        /// By exact enumeration: under the null no play of up to three minutes has an
+        /// By exact enumeration: under the null no sequence of up to three minutes has an
         /// expectation above 1.
         #[test]
         fn p08_expectation_is_at_most_one_under_the_null(

@@ -1,4 +1,4 @@
-//! What the numbers mean: the judges, and how several of them are made one.
+//! The judges, and how several of them are combined.
 
 mod combine;
 pub(super) mod limits;

@@ -12,11 +12,11 @@ use crate::{
     traffic::{Percent, Side},
 };
 
-/// In a warm-up this much may fail: a cold cache is forgiven, a total outage is not.
+/// The part that may fail in a warm-up: a cold cache is forgiven, a total outage is not.
 const WARM_UP_LIMIT: f64 = 0.25;
 
-/// A rate that is held against a limit: what [`Limits`](crate::health::Limits) does with errors and the
-/// tripwires with failed connections.
+/// A rate that is compared with a limit: of errors for [`Limits`](crate::health::Limits), and of failed
+/// connections for the tripwires.
 #[derive(Debug)]
 pub(super) struct RateTest {
     pub(super) what: &'static str,
@@ -27,7 +27,7 @@ pub(super) struct RateTest {
     pub(super) pick: fn(&Counts) -> Option<Tally>,
     pub(super) evidence: RateAbove,
     pub(super) peak: f64,
-    /// Whether failures count where requests are not known.
+    /// Whether failures count if requests are not known.
     counts_alone: bool,
 }
 
@@ -51,25 +51,25 @@ impl RateTest {
         }
     }
 
-    /// Takes failures for requests that failed where requests are not known: a connection that
-    /// was refused may never have become a request.
+    /// Counts failures as failed requests if requests are not known: a connection that was refused may
+    /// never have become a request.
     pub(super) fn counting_alone(mut self) -> Self {
         self.counts_alone = true;
         self
     }
 
-    /// What it has learnt.
+    /// Returns the evidence so far.
     pub(super) fn fold(&self) -> (&RateAbove, f64) {
         (&self.evidence, self.peak)
     }
 
-    /// Goes on from what another one has learnt.
+    /// Continues from the evidence of another test.
     pub(super) fn go_on(&mut self, (evidence, peak): (RateAbove, f64)) {
         (self.evidence, self.peak) = (evidence, peak);
     }
 
-    /// Takes the buckets of one observation. If the evidence sufficed after any of them, the
-    /// verdict is unhealthy, so that it does not depend on how buckets are batched.
+    /// Takes the buckets of one observation. If the evidence was sufficient after any of them, the
+    /// verdict is unhealthy, so that the verdict does not depend on how buckets are batched.
     pub(super) fn take(&mut self, fresh: &[(Bucket, Standing)]) {
         let mut peak = f64::NEG_INFINITY;
         for (bucket, standing) in fresh {
@@ -93,13 +93,13 @@ impl RateTest {
         };
     }
 
-    /// Green's requests, or what failed alone.
+    /// Returns green's requests, or its failures if those count alone.
     fn requests(&self, green: &Counts) -> Option<u64> {
         let alone = (self.pick)(green).filter(|_| self.counts_alone);
         green.requests.or(alone.map(Tally::low))
     }
 
-    /// Whether blue itself is above half the limit: then green's failures may be everybody's.
+    /// Returns whether blue itself is above half the limit: then green's failures may have a common cause.
     fn fails(&self, blue: &Counts) -> bool {
         match (blue.requests, (self.pick)(blue)) {
             (Some(requests), Some(failed)) if requests > 0 => {
@@ -109,7 +109,7 @@ impl RateTest {
         }
     }
 
-    /// What all buckets together mean in a phase in which green is judged.
+    /// Returns the verdict on all buckets together, in a phase in which green is judged.
     pub(super) fn verdict(&self, timeline: &Timeline, progress: &Progress) -> Verdict {
         let evidence = Figure::new("evidence", self.peak, Unit::LogEvidence)
             .of(Side::Green)
@@ -188,7 +188,7 @@ impl RateTest {
         seen
     }
 
-    /// Adds green's rate where it is known, and blue's for comparison.
+    /// Adds green's rate if it is known, and blue's for comparison.
     fn with_rates(
         &self,
         mut evidence: crate::health::Evidence,
@@ -210,7 +210,7 @@ impl RateTest {
         }
     }
 
-    /// Blue's own rate in the buckets that are kept.
+    /// Returns blue's own rate in the buckets that are kept.
     pub(super) fn blue_rate(&self, timeline: &Timeline) -> Option<Figure> {
         let (mut requests, mut failed) = (0_u64, 0_u64);
         for blue in timeline.recent().map(|bucket| &bucket.sides.blue) {
@@ -226,7 +226,7 @@ impl RateTest {
     }
 }
 
-/// What the buckets of a span add up to, for green.
+/// The sums of the buckets of a span, for green.
 #[derive(Debug, Clone, Copy)]
 struct Seen {
     requests: u64,

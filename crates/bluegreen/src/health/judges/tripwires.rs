@@ -1,4 +1,4 @@
-//! What errors do not show: a green that is dead emits none. Three tripwires.
+//! Three tripwires for faults that errors do not show: a green that is dead emits none.
 
 use std::time::Duration;
 
@@ -35,8 +35,8 @@ macro_rules! rate_tripwire {
 
         impl Default for $name {
             /// 1 % of the requests, alpha 0.1 %, 5 minutes. The small alpha leaves the budget of a
-            /// migration to the comparison of errors, and costs little: what this is about
-            /// rarely happens at all, and then mostly to every request.
+            /// migration to the comparison of errors, and costs little: the fault of a tripwire is rare,
+            /// and then mostly hits every request.
             fn default() -> Self {
                 Self {
                     max_rate: tenths(10),
@@ -47,21 +47,20 @@ macro_rules! rate_tripwire {
         }
 
         impl $name {
-            /// How many of green's requests may meet it. 1 % by default.
+            /// Sets the most of green's requests that may have the fault. Default: 1 %.
             pub fn with_max_rate(mut self, limit: Percent) -> Self {
                 self.max_rate = limit;
                 self
             }
 
-            /// How probable it may be that a green within the limit is called unhealthy, over a
-            /// whole migration. 0.1 % by default.
+            /// Sets the highest probability at which a green within the limit may be called unhealthy,
+            /// over a whole migration. Default: 0.1 %.
             pub fn with_alpha(mut self, alpha: Percent) -> Self {
                 self.alpha = alpha;
                 self
             }
 
-            /// Over how many of the newest minutes of a step a healthy rate is taken. 5 minutes by
-            /// default.
+            /// Sets how many of the newest minutes of a step a healthy rate covers. Default: 5 minutes.
             pub fn with_window(mut self, window: Duration) -> Self {
                 self.window = window;
                 self
@@ -94,24 +93,23 @@ macro_rules! rate_tripwire {
 }
 
 rate_tripwire!(
-    /// Connections from the balancer to green that fail: a green that refuses them answers with
-    /// no error of its own.
+    /// Connections from the balancer to green that fail: a green that refuses connections answers with no
+    /// error of its own.
     ///
-    /// Judged by the same evidence as the errors of [`Limits`](crate::health::Limits): *unhealthy* when
-    /// the evidence that more than the limit of green's requests met a failed connection reaches
-    /// 1/alpha; a minute in which blue is above half the limit can only speak for green.
-    /// *Healthy* when requests came in the newest settled minute of the step and no more than
-    /// the limit met one. Without requests, or where failed connections are unknown,
-    /// *inconclusive*. A balancer may try more than once for a request; more failed connections
-    /// than requests count as all requests.
+    /// Judged by the same evidence as the errors of [`Limits`](crate::health::Limits): *unhealthy* if the
+    /// evidence that more than the limit of green's requests met a failed connection reaches 1/alpha; a
+    /// minute in which blue is above half the limit can only speak for green. *Healthy* if requests came
+    /// in the newest settled minute of the step and no more than the limit met a failed connection.
+    /// *Inconclusive* without requests, or if the failed connections are unknown. A balancer may try more
+    /// than once for a request; more failed connections than requests count as all requests.
     ConnectionErrors,
     "rate of failed connections",
     connection_errors
 );
 
 rate_tripwire!(
-    /// Requests that the balancer sends to green although all of its targets fail their health
-    /// checks, because it has nowhere else to send them.
+    /// Requests that the balancer sends to green although all of its targets fail their health checks,
+    /// because no other target can take them.
     ///
     /// Judged like [`ConnectionErrors`].
     UnhealthyRouting,
@@ -119,7 +117,7 @@ rate_tripwire!(
     unhealthy_routing
 );
 
-/// The judge that [`ConnectionErrors`] and [`UnhealthyRouting`] start.
+/// The judge of [`ConnectionErrors`] and [`UnhealthyRouting`].
 #[derive(Debug)]
 pub struct RateJudge {
     timeline: Timeline,
@@ -152,19 +150,17 @@ impl Judge for RateJudge {
 
 /// Requests that green does not answer itself, compared with blue's.
 ///
-/// When a target dies or is too slow, the balancer answers in its place, and such answers are
-/// counted for no group. What shows is that a group has more requests than responses. Web
-/// sockets, clients that go away and requests in flight at the end of a minute are shortfall
-/// too, but for blue as well; so it is green's *excess* over blue's that counts, and only over
-/// two settled buckets in a row.
+/// When a target dies or is too slow, the balancer answers in its place, and such answers are counted for
+/// no group. The sign is that a group has more requests than responses. Web sockets, clients that go away
+/// and requests in flight at the end of a minute are shortfall too, but for blue as well; so it is
+/// green's *excess* over blue's that counts, and only over two settled buckets in a row.
 ///
-/// *Unhealthy* when in each of the last two buckets of this step, after its warm-up, green's
-/// shortfall (requests less responses, over requests) exceeds blue's by more than
-/// [the limit](Self::with_max_excess), and green has at least
-/// [so many](Self::with_min_requests) requests in both together. *Healthy* when it does not in
-/// the newest one, with as many requests in the window. *Inconclusive* otherwise, and where
-/// requests or responses are unknown. Where blue has no requests in a bucket, its latest known
-/// shortfall stands in; if there is none, green is not blamed.
+/// *Unhealthy* if in each of the last two buckets of this step, after its warm-up, green's shortfall
+/// (requests less responses, over requests) exceeds blue's by more than [the
+/// limit](Self::with_max_excess), and green has [enough](Self::with_min_requests) requests in
+/// both together. *Healthy* if it does not in the newest bucket, with as many requests in the window.
+/// *Inconclusive* otherwise, and if requests or responses are unknown. If blue has no requests in a
+/// bucket, its latest known shortfall counts instead; without one, green is not blamed.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 #[must_use]
@@ -186,20 +182,20 @@ impl Default for Shortfall {
 }
 
 impl Shortfall {
-    /// By how many percentage points green's shortfall may exceed blue's. 5 by default.
+    /// Sets by how many percentage points green's shortfall may exceed blue's. Default: 5.
     pub fn with_max_excess(mut self, limit: Percent) -> Self {
         self.max_excess = limit;
         self
     }
 
-    /// How many requests on green a verdict needs. 20 by default: with fewer, one request in
-    /// flight is more than the limit.
+    /// Sets how many requests on green a verdict needs. Default: 20; with fewer, one request in flight is
+    /// more than the limit.
     pub fn with_min_requests(mut self, requests: u64) -> Self {
         self.min_requests = requests;
         self
     }
 
-    /// In how many of the newest minutes of a step those requests are counted. 5 by default.
+    /// Sets in how many of the newest minutes of a step those requests are counted. Default: 5.
     pub fn with_window(mut self, window: Duration) -> Self {
         self.window = window;
         self
@@ -226,13 +222,13 @@ impl JudgeFactory for Shortfall {
     }
 }
 
-/// The judge that [`Shortfall`] starts.
+/// The judge of [`Shortfall`].
 #[derive(Debug)]
 pub struct ShortfallJudge {
     limit: f64,
     min_requests: u64,
     timeline: Timeline,
-    /// Blue's latest shortfall.
+    /// Blue's latest known shortfall.
     blue: Option<f64>,
 }
 
@@ -311,7 +307,7 @@ impl ShortfallJudge {
         self.with_figures(verdict, newest)
     }
 
-    /// By how much green's shortfall exceeds blue's.
+    /// Returns by how much green's shortfall exceeds blue's.
     fn excess(&self, bucket: &Bucket) -> Option<f64> {
         let blue = bucket.sides.blue.shortfall().or(self.blue)?;
         // Responses to an earlier minute's requests do not make up for a fault of green.
@@ -358,7 +354,7 @@ mod tests {
             .with_unhealthy_routing(0)
     }
 
-    /// Whether a balancer counts a request whose connection was refused is not known.
+    /// It is not known whether a balancer counts a request whose connection was refused.
     #[test]
     fn refused_connections_count_where_no_request_is_counted() {
         let mut judge = ConnectionErrors::default().start();

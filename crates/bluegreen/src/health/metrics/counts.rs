@@ -1,4 +1,4 @@
-//! What a source counted: [`Bucket`], [`Counts`], [`Tally`].
+//! The numbers that a source counted: [`Bucket`], [`Counts`], [`Tally`].
 
 use std::time::Duration;
 
@@ -14,9 +14,9 @@ use crate::{
 
 /// A count that is known exactly, or only to lie between two bounds, both inclusive.
 ///
-/// A counter that a service publishes only when it is not zero is the reason: where it is absent
-/// and the others leave something unaccounted for, its count is not zero but *at most that*. A
-/// judge takes the low bound for blame and the high bound for trust.
+/// The reason is counters that a service publishes only if they are not zero: if such a counter is
+/// absent, and the others leave some requests unaccounted for, its count is not zero but *at most that
+/// number*. A judge takes the low bound for blame and the high bound for trust.
 ///
 /// # Examples
 ///
@@ -34,7 +34,7 @@ pub struct Tally {
 }
 
 impl Tally {
-    /// A count that is known.
+    /// Creates a count that is known.
     #[must_use]
     pub const fn exact(count: u64) -> Self {
         Self {
@@ -43,7 +43,7 @@ impl Tally {
         }
     }
 
-    /// A count somewhere between two bounds, in whatever order they are given.
+    /// Creates a count somewhere between two bounds, given in either order.
     #[must_use]
     pub fn between(a: u64, b: u64) -> Self {
         Self {
@@ -52,19 +52,19 @@ impl Tally {
         }
     }
 
-    /// It is at least this.
+    /// Returns the least that the count can be.
     #[must_use]
     pub const fn low(self) -> u64 {
         self.low
     }
 
-    /// It is at most this.
+    /// Returns the most that the count can be.
     #[must_use]
     pub const fn high(self) -> u64 {
         self.high
     }
 
-    /// Whether it is known exactly.
+    /// Returns whether the count is known exactly.
     #[must_use]
     pub const fn is_exact(self) -> bool {
         self.low == self.high
@@ -99,18 +99,18 @@ impl From<Tally> for [u64; 2] {
 pub struct LatencySum {
     /// Their sum in milliseconds; finite and not negative.
     pub sum_ms: f64,
-    /// How many there are.
+    /// The number of the latencies.
     pub samples: u64,
 }
 
 impl LatencySum {
-    /// So many samples that add up to so many milliseconds.
+    /// Creates a sum of this many samples and this many milliseconds.
     #[must_use]
     pub const fn new(sum_ms: f64, samples: u64) -> Self {
         Self { sum_ms, samples }
     }
 
-    /// The mean in milliseconds; `None` without samples, or where the sum is no sum of latencies.
+    /// Returns the mean in milliseconds; `None` without samples, or if the sum is not a sum of latencies.
     #[must_use]
     pub fn mean_ms(self) -> Option<f64> {
         let is_sum = self.sum_ms.is_finite() && self.sum_ms >= 0.0;
@@ -129,21 +129,21 @@ impl std::ops::Add for LatencySum {
     }
 }
 
-/// What one side did in one bucket. `None` is *unknown*, never zero.
+/// The counts of one side in one bucket. `None` is *unknown*, never zero.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Counts {
     /// Requests that reached this side.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub requests: Option<u64>,
-    /// Those of them that failed by the service's own fault.
+    /// The requests that failed by the service's own fault.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub errors: Option<Tally>,
-    /// Those of them that were slow.
+    /// The requests that were slow.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub slow: Option<Tally>,
-    /// Responses of the service's own, whatever their status. A balancer that answers for a dead
-    /// target leaves a gap between these and the requests.
+    /// Responses of the service itself, whatever their status. A balancer that answers for a dead target
+    /// leaves a gap between these responses and the requests.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub responses: Option<u64>,
     /// Connections to the service that failed.
@@ -152,16 +152,16 @@ pub struct Counts {
     /// Requests that were sent to targets although all of them fail their health checks.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unhealthy_routing: Option<u64>,
-    /// How long the requests took.
+    /// The latencies of the requests.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub latency: Option<LatencySum>,
-    /// How that is spread, where the source was asked for it.
+    /// The spread of the latencies, if the source was asked for it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub percentiles: Option<Percentiles>,
 }
 
 impl Counts {
-    /// So many requests, of which so many failed; nothing else is known.
+    /// Creates counts of requests and errors; nothing else is known.
     #[must_use]
     pub fn of(requests: u64, errors: u64) -> Self {
         Self {
@@ -171,7 +171,7 @@ impl Counts {
         }
     }
 
-    /// So many requests, of which nothing else is known.
+    /// Creates a count of requests, of which nothing else is known.
     #[must_use]
     pub fn of_requests(requests: u64) -> Self {
         Self {
@@ -187,7 +187,7 @@ impl Counts {
         self
     }
 
-    /// Adds the slow ones.
+    /// Adds the slow requests.
     #[must_use]
     pub fn with_slow(mut self, slow: Tally) -> Self {
         self.slow = Some(slow);
@@ -222,20 +222,20 @@ impl Counts {
         self
     }
 
-    /// Whether nothing at all is known.
+    /// Returns whether nothing at all is known.
     #[must_use]
     pub fn is_unknown(&self) -> bool {
         *self == Self::default()
     }
 
-    /// Whether it is known that requests came.
+    /// Returns whether it is known that requests came.
     #[must_use]
     pub fn has_traffic(&self) -> bool {
         self.requests.is_some_and(|requests| requests > 0)
     }
 
-    /// What fraction of the requests the service did not answer itself: requests less responses
-    /// over requests. Negative where responses to the requests of an earlier bucket came.
+    /// Returns the fraction of the requests that the service did not answer itself: requests less
+    /// responses, over requests. Negative if responses to the requests of an earlier bucket came.
     #[must_use]
     pub fn shortfall(&self) -> Option<f64> {
         let (requests, responses) = (self.requests?, self.responses?);
@@ -243,20 +243,20 @@ impl Counts {
     }
 }
 
-/// One span of time and what each side did in it.
+/// One span of time, and the counts of each side in it.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Bucket {
-    /// Where it begins: a multiple of its period since the epoch.
+    /// The start of the bucket: a multiple of its period since the epoch.
     pub start: Timestamp,
-    /// How long it is.
+    /// The length of the bucket.
     pub period: Duration,
-    /// What each side did.
+    /// The counts of each side.
     pub sides: Sides<Counts>,
 }
 
 impl Bucket {
-    /// A bucket of `period` that begins at `start`.
+    /// Creates a bucket of `period` that begins at `start`.
     #[must_use]
     pub fn new(start: Timestamp, period: Duration, sides: Sides<Counts>) -> Self {
         Self {
@@ -266,13 +266,13 @@ impl Bucket {
         }
     }
 
-    /// Where it ends, exclusive.
+    /// Returns the end of the bucket, exclusive.
     #[must_use]
     pub fn end(&self) -> Timestamp {
         later(self.start, self.period)
     }
 
-    /// Whether nothing is known of either side.
+    /// Returns whether nothing is known of either side.
     #[must_use]
     pub fn is_unknown(&self) -> bool {
         self.sides.blue.is_unknown() && self.sides.green.is_unknown()
@@ -284,25 +284,25 @@ impl Bucket {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct SettledBuckets {
-    /// The buckets, oldest first, in the source's time. One of which nothing is known is there as
-    /// such, so that time goes on.
+    /// The buckets, oldest first, in the source's time. A bucket of which nothing is known is in the
+    /// list, too, so that time does not stop.
     pub buckets: Vec<Bucket>,
     /// How far the source's clock was [ahead](crate::health::MetricSource::ahead) of the run's.
     #[serde(default, skip_serializing_if = "SignedDuration::is_zero")]
     pub ahead: SignedDuration,
-    /// What counted as slow in them, and will in all that follow.
+    /// The latency above which requests counted as slow in these buckets, and will in all later ones.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub slow_above: Option<Duration>,
-    /// Clients stay on a side, so weights do not say how many requests reach it.
+    /// Whether clients stay on a side, so that weights do not say how many requests reach it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub is_sticky: bool,
 }
 
 impl SettledBuckets {
-    /// The schema under which they are journalled.
+    /// The schema of these observations in the journal.
     pub const SCHEMA: &'static str = "bluegreen.counts/1";
 
-    /// These buckets.
+    /// Creates an observation of these buckets.
     #[must_use]
     pub fn new(buckets: Vec<Bucket>) -> Self {
         Self {
@@ -313,46 +313,46 @@ impl SettledBuckets {
         }
     }
 
-    /// Says how far the source's clock was ahead of the run's.
+    /// Sets how far the source's clock was ahead of the run's.
     #[must_use]
     pub fn with_ahead(mut self, ahead: SignedDuration) -> Self {
         self.ahead = ahead;
         self
     }
 
-    /// Says what counted as slow.
+    /// Sets the latency above which requests counted as slow.
     #[must_use]
     pub fn with_slow_above(mut self, above: Option<Duration>) -> Self {
         self.slow_above = above;
         self
     }
 
-    /// Says whether clients stay on a side.
+    /// Sets whether clients stay on a side.
     #[must_use]
     pub fn with_stickiness(mut self, is_sticky: bool) -> Self {
         self.is_sticky = is_sticky;
         self
     }
 
-    /// Encodes them for the journal.
+    /// Encodes the buckets for the journal.
     ///
     /// # Errors
     ///
-    /// `Invalid` where a latency is not finite.
+    /// `Invalid` if a latency is not finite.
     pub fn observe(&self) -> Result<Observation> {
         Observation::new(Self::SCHEMA, self)
     }
 
-    /// Reads what [`observe`](Self::observe) wrote.
+    /// Reads an observation of [`observe`](Self::observe).
     ///
     /// # Errors
     ///
-    /// `Invalid` where the observation is of another schema.
+    /// `Invalid` if the observation is of another schema.
     pub fn read(observation: &Observation) -> Result<Self> {
         observation.read(Self::SCHEMA)
     }
 
-    /// Where the newest bucket ends.
+    /// Returns the end of the newest bucket.
     #[must_use]
     pub fn end(&self) -> Option<Timestamp> {
         self.buckets.last().map(Bucket::end)

@@ -1,4 +1,4 @@
-//! What is read from metrics: the source, its numbers, and when they may be believed.
+//! Metrics: the source, its counts, and when they are settled.
 
 pub(super) mod counts;
 mod settle;

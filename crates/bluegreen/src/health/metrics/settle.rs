@@ -1,4 +1,4 @@
-//! [`Settler`]: when a bucket may be believed.
+//! [`Settler`]: when a bucket is settled.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -14,20 +14,19 @@ use crate::{
 
 /// Decides which buckets have settled and hands each of them out once.
 ///
-/// Metrics arrive late and are stated again: requests may be there minutes before the errors
-/// among them. So a bucket is *settled* when two reads at least [`APART`](Self::APART) (30 s)
-/// apart, the first of them at least [`DELAY`](Self::DELAY) (one minute) after the bucket's end,
-/// say the same of it, and no read in between says anything else. A read that says something else
-/// starts the count again. A bucket that ended [20 minutes](Self::OLD) ago or more is settled by
-/// one read. So a bucket settles at the earliest 90 s after its end; with looks
-/// every 15 s mostly within two minutes, with looks every 60 s within three.
+/// Metrics arrive late and are stated again: requests may appear minutes before the errors among them. So
+/// a bucket is *settled* when two reads at least [`APART`](Self::APART) (30 s) apart, the first of them
+/// at least [`DELAY`](Self::DELAY) (one minute) after the bucket's end, give the same counts, and no read
+/// in between gives others. A read with other counts starts the wait again. A bucket that ended [20
+/// minutes](Self::OLD) ago or more is settled by one read. So a bucket settles at the earliest 90 s after
+/// its end; with looks every 15 s mostly within two minutes, with looks every 60 s within three.
 ///
-/// Settled buckets are handed out in order, each exactly once; what a source says of them later
-/// is not heard. A bucket of which no read says anything settles too, as an unknown one: time
-/// goes on. One that changes at every read holds up those behind it, because a judge must see
-/// them in order.
+/// Settled buckets are handed out in order, each exactly once; later statements of the source about them
+/// are ignored. A bucket that is in no read settles too, as an unknown bucket, so that time does not
+/// stop. A bucket that changes at every read delays the buckets after it, because a judge must see them
+/// in order.
 ///
-/// Pure: it is told the time of each read.
+/// Pure: the caller gives the time of each read.
 ///
 /// # Examples
 ///
@@ -57,7 +56,7 @@ pub struct Settler {
     /// The start of the next bucket to hand out.
     next: Timestamp,
     last_read: Option<Timestamp>,
-    /// What was last read of each bucket from `next` on, and since when it is so.
+    /// The newest counts of each bucket from `next` on, and since when they stand.
     pending: BTreeMap<Timestamp, Pending>,
 }
 
@@ -68,20 +67,20 @@ struct Pending {
     is_confirmed: bool,
 }
 
-/// The span of buckets to ask a source for: `from..to`.
+/// The buckets to ask a source for: `from..to`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Window {
-    /// Where the first bucket begins.
+    /// The start of the first bucket.
     pub from: Timestamp,
-    /// Where the last bucket ends.
+    /// The end of the last bucket.
     pub to: Timestamp,
-    /// Requests that took longer than this are to be counted as slow, where that can be told.
+    /// Requests that took longer than this are counted as slow, if the source can tell.
     pub slow_above: Option<Duration>,
 }
 
 impl Window {
-    /// The buckets that begin in `from..to`.
+    /// Creates a window of the buckets that begin in `from..to`.
     #[must_use]
     pub fn new(from: Timestamp, to: Timestamp) -> Self {
         Self {
@@ -91,7 +90,7 @@ impl Window {
         }
     }
 
-    /// With slow requests counted.
+    /// Counts requests that took longer than `above` as slow.
     #[must_use]
     pub fn counting_slow(mut self, above: Option<Duration>) -> Self {
         self.slow_above = above;
@@ -102,11 +101,11 @@ impl Window {
 impl Settler {
     /// How long after a bucket's end a read of it begins to count.
     pub const DELAY: Duration = Duration::from_secs(60);
-    /// How far apart two reads must be that say the same.
+    /// How far apart two reads with the same counts must be.
     pub const APART: Duration = Duration::from_secs(30);
-    /// How long after a bucket's end nobody states it again: one read of it is enough.
+    /// How long after a bucket's end no source states it again: one read of the bucket is enough.
     pub const OLD: Duration = Duration::from_secs(20 * 60);
-    /// The most buckets in one window: a day of minutes. What is left follows in later windows.
+    /// The most buckets in one window: a day of minutes. Further buckets follow in later windows.
     pub const MOST: u32 = 1_440;
 
     /// Starts with the bucket that holds `start`. `period` is in whole seconds, at least one.
@@ -121,18 +120,17 @@ impl Settler {
         }
     }
 
-    /// Where the next bucket to hand out begins, and the newest one handed out ended.
+    /// Returns the start of the next bucket to hand out, which is the end of the newest one handed out.
     #[must_use]
     pub fn next(&self) -> Timestamp {
         self.next
     }
 
-    /// What to ask for now; `None` where asking can bring nothing new.
-    ///
-    /// It can where a bucket is due that no read has counted for yet, or one that was read
-    /// 30 s ago or more waits to be confirmed, and the last read is at least 30 s ago. So a source
-    /// of minutes is asked at most twice a minute however often somebody looks, and once a look
-    /// when somebody looks once a minute.
+    /// Returns the window to read now; `None` if a read can bring no news. A read can bring news if a
+    /// bucket is due that no read has counted for yet, or if a bucket that was read 30 s ago or more
+    /// waits to be confirmed, and if the last read is at least 30 s ago. So a source with buckets of a
+    /// minute is asked at most twice a minute, however often the gate looks, and once a look if the gate
+    /// looks once a minute.
     #[must_use]
     pub fn window(&self, now: Timestamp) -> Option<Window> {
         if self.last_read.is_some_and(|last| !is_apart(last, now)) {
@@ -149,12 +147,12 @@ impl Settler {
         is_useful.then_some(window)
     }
 
-    /// Takes what a source said at `now` of `window`, and hands out what has settled by it.
+    /// Takes the buckets of a read of `window` at `now`, and hands out those that this read settles.
     ///
     /// # Errors
     ///
-    /// `Invalid` where a bucket is of another period, off the grid, outside the window or there
-    /// twice. Nothing is taken then.
+    /// `Invalid` if a bucket is of another period, off the grid, outside the window or there twice. Then
+    /// no bucket is taken.
     pub fn take(
         &mut self,
         now: Timestamp,
@@ -213,7 +211,7 @@ impl Settler {
         released
     }
 
-    /// The starts of the buckets of `window` that are not handed out yet.
+    /// Returns the starts of the buckets of `window` that are not handed out yet.
     fn starts(&self, window: Window) -> impl Iterator<Item = Timestamp> + use<> {
         let period = self.period;
         let first = span::floor(window.from, period).max(self.next);
@@ -252,7 +250,7 @@ mod tests {
         Bucket::new(at(index * 60), MINUTE, sides)
     }
 
-    /// Looks at the given seconds; `says` tells what the source would say of a minute then.
+    /// Looks at the given seconds; `says` returns the source's answer for a minute at that time.
     fn run(
         looks: impl IntoIterator<Item = i64>,
         mut says: impl FnMut(i64, i64) -> Option<Bucket>,
@@ -356,8 +354,8 @@ mod tests {
     }
 
     proptest! {
-        /// A source that restates each minute for a while: whoever looks every 5 s and whoever
-        /// looks every 60 s get the same buckets in the end, each once and in order.
+        /// A source that restates each minute for a while: looks every 5 s and looks
+        /// every 60 s give the same buckets in the end, each once and in order.
         #[test]
         fn the_rhythm_of_looks_changes_only_the_delay(
             publish in proptest::collection::vec((0_i64..50, 0_u64..4), 1..8),

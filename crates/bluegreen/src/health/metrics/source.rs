@@ -11,19 +11,20 @@ use crate::{
     health::{Bucket, Window},
 };
 
-/// Tells what blue and green did, in buckets of time.
+/// Reports the counts of blue and green, in buckets of time.
 ///
-/// A source only reports what it sees now. That its newest buckets are partial, that it states
-/// old ones again, that some are missing: all of this is for a [`Settler`](crate::health::Settler) to
-/// deal with. Two rules are the source's own:
+/// A source only reports the counts of the moment. A [`Settler`](crate::health::Settler) deals with the
+/// rest: newest buckets that are partial, old ones that are stated again, and missing ones. Two rules are
+/// the source's own:
 ///
-/// - what it does not know is `None`, never zero;
+/// - an unknown count is `None`, never zero;
 /// - one look is one batched call for both sides, so that both are of the same moment.
 ///
-/// A source dates its buckets by a clock of its own, and is asked in its own time; how far that is
-/// ahead of the run's it [tells](Self::ahead).
+/// A source dates its buckets by a clock of its own, and is asked in its own time; it
+/// [tells](Self::ahead) how far its clock is ahead of the run's.
 ///
-/// Ships for CloudWatch; a source of your own makes a [`MetricsGate`](crate::health::MetricsGate) with
+/// A source for CloudWatch is included; a source of your own makes a
+/// [`MetricsGate`](crate::health::MetricsGate) with
 /// all its judges.
 ///
 /// # Mocking
@@ -50,8 +51,8 @@ use crate::{
 #[async_trait]
 #[auto_impl(Arc, Box)]
 pub trait MetricSource: fmt::Debug + Send + Sync {
-    /// How long a bucket is: whole seconds, at least one. Buckets begin at multiples of it since
-    /// the epoch.
+    /// Returns the length of a bucket: whole seconds, at least one. Buckets begin at multiples of this
+    /// length since the epoch.
     fn period(&self) -> Duration;
 
     /// Reads the buckets that begin in the window, whose ends are multiples of the period. In any
@@ -59,34 +60,34 @@ pub trait MetricSource: fmt::Debug + Send + Sync {
     ///
     /// # Errors
     ///
-    /// Where any part could not be read: half an answer is none.
+    /// If any part could not be read: half an answer does not count.
     ///
     /// # Cancel safety
     ///
     /// Must only read.
     async fn read(&self, window: &Window) -> Result<Vec<Bucket>>;
 
-    /// How far the source's clock is ahead of the run's, whose time is `at`; negative if it is
-    /// behind. Whole seconds. `None`, the default, if the source does not know it, or not yet: then
-    /// both are taken for the same, or what was known last stands.
+    /// Returns how far the source's clock is ahead of the run's, whose time is `at`; negative if it is
+    /// behind. Whole seconds. `None`, the default, if the source does not know, or not yet: then the last
+    /// known difference holds, or none.
     ///
-    /// It is asked before each read and after it, since an answer may be what tells it. A difference
-    /// that moves by less than 5 s between looks is taken for noise.
+    /// The run asks before each read and after it, since an answer may tell the source's time. A change
+    /// of less than 5 s between looks is taken for noise.
     fn ahead(&self, at: Timestamp) -> Option<SignedDuration> {
         let _ = at;
         None
     }
 
-    /// What counts as slow: the latency above which a tenth of blue's requests were in the hour
-    /// before. It is asked once, before the first shift, and then kept for the whole migration, so
-    /// that both sides are held against the same.
+    /// Returns the latency above which a request is slow: a tenth of blue's requests in the hour before
+    /// took longer. The run asks once, before the first shift, and keeps the answer for the whole
+    /// migration, so that both sides are compared with the same latency.
     ///
-    /// `None`, the default, where this source cannot tell, or blue had too little traffic. `before` is
-    /// in the source's time.
+    /// `None`, the default, if this source cannot tell, or if blue had too little traffic. `before` is in
+    /// the source's time.
     ///
     /// # Errors
     ///
-    /// Where it could not be read.
+    /// If the latency could not be read.
     ///
     /// # Cancel safety
     ///
@@ -96,6 +97,6 @@ pub trait MetricSource: fmt::Debug + Send + Sync {
         Ok(None)
     }
 
-    /// What decides what it counts, for the journal; nothing secret.
+    /// Returns the settings that decide what the source counts, for the journal; nothing secret.
     fn settings(&self) -> serde_json::Value;
 }

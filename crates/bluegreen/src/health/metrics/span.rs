@@ -1,11 +1,11 @@
-//! Where the periods of metrics begin.
+//! The start of the periods of metrics.
 
 use std::time::Duration;
 
 use jiff::Timestamp;
 
-/// The last multiple of `period` since the epoch that is not after `at`. Periods are whole
-/// seconds; one below a second counts as a second.
+/// Returns the last multiple of `period` since the epoch that is not after `at`. Periods are whole
+/// seconds; a period below a second counts as one second.
 pub(in crate::health) fn floor(at: Timestamp, period: Duration) -> Timestamp {
     let period = i64::try_from(period.as_secs()).unwrap_or(i64::MAX).max(1);
     let nanos_below = i64::from(at.subsec_nanosecond() < 0);

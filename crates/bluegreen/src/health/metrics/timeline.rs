@@ -1,4 +1,4 @@
-//! [`Timeline`]: which settled buckets count for what.
+//! [`Timeline`]: the settled buckets, by the step in which they happened.
 
 use std::{collections::VecDeque, time::Duration};
 
@@ -16,41 +16,41 @@ use crate::{
     traffic::{Side, Sides},
 };
 
-/// The buckets that a judge saw, put against the steps of the migration.
+/// The buckets that a judge saw, assigned to the steps of the migration.
 ///
-/// It learns of a shift when it is first asked in the step after it, so buckets that settle late
-/// are still put to the step in which they happened.
+/// The timeline learns of a shift when it is first asked in the step after it; a bucket that settles late
+/// is still assigned to the step in which it happened.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(in crate::health) struct Timeline {
     window: Duration,
     /// When the first step began.
     began: Option<Timestamp>,
-    /// Each shift and when the warm-up after it ended.
+    /// Each shift, and the end of the warm-up after it.
     shifts: Vec<(Timestamp, Timestamp)>,
     /// The buckets of the window, oldest first.
     recent: VecDeque<Bucket>,
 }
 
-/// What a bucket says of green.
+/// How much a bucket counts for green's health.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub(in crate::health) enum Standing {
-    /// Nothing: it is of before the first step.
+    /// Not at all: the bucket is from before the first step.
     Before,
-    /// Less than others: caches and connections were cold in a part of it.
+    /// Less than others: caches and connections were cold for a part of the bucket.
     WarmUp,
-    /// Everything.
+    /// Fully.
     Full,
 }
 
-/// The newest minute: what "now" means where buckets are shorter.
+/// The newest minute: the meaning of "now" if buckets are shorter.
 const MINUTE: Duration = Duration::from_secs(60);
 
-/// How long after its end a bucket settles at the latest with looks once a minute. A healthy
-/// verdict stands for two periods more, so that one bucket may come late.
+/// How long after its end a bucket settles at the latest, with looks once a minute. A healthy verdict
+/// stands for two periods more, so that one bucket may come late.
 const LAG: Duration = Duration::from_secs(180);
 
 impl Timeline {
-    /// Keeps the buckets of the last `window`.
+    /// Creates a timeline that keeps the buckets of the last `window`.
     pub(in crate::health) fn new(window: Duration) -> Self {
         Self {
             window: window.max(MINUTE),
@@ -60,8 +60,7 @@ impl Timeline {
         }
     }
 
-    /// Takes an observation and gives its buckets that were not seen before, with what each
-    /// says of green.
+    /// Takes an observation and returns its buckets that were not seen before, with the weight of each.
     pub(in crate::health) fn take(
         &mut self,
         observation: &Observation,
@@ -88,17 +87,17 @@ impl Timeline {
         Ok(fresh)
     }
 
-    /// Where the newest bucket ends.
+    /// Returns the end of the newest bucket.
     pub(in crate::health) fn end(&self) -> Option<Timestamp> {
         self.recent.back().map(Bucket::end)
     }
 
-    /// The newest bucket.
+    /// Returns the newest bucket.
     pub(in crate::health) fn newest(&self) -> Option<&Bucket> {
         self.recent.back()
     }
 
-    /// The buckets of the window that lie wholly in the present step and after its warm-up,
+    /// Returns the buckets of the window that lie wholly in the present step and after its warm-up,
     /// newest first.
     pub(in crate::health) fn step(&self, progress: &Progress) -> impl Iterator<Item = &Bucket> {
         let from = progress.warm_since();
@@ -106,7 +105,7 @@ impl Timeline {
         newest_first.take_while(move |bucket| begins(bucket) >= from)
     }
 
-    /// The buckets of the newest minute, newest first; at least one if there is any.
+    /// Returns the buckets of the newest minute, newest first; at least one if there is any.
     pub(super) fn newest_minute(&self) -> impl Iterator<Item = &Bucket> {
         let end = self.end().unwrap_or(Timestamp::MIN);
         let from = sooner(end, MINUTE);
@@ -116,13 +115,13 @@ impl Timeline {
             .map(|(_, bucket)| bucket)
     }
 
-    /// All buckets that are kept, oldest first.
+    /// Returns all buckets that are kept, oldest first.
     pub(in crate::health) fn recent(&self) -> impl Iterator<Item = &Bucket> {
         self.recent.iter()
     }
 
-    /// Why green may not be called healthy, whatever its rates: no bucket of this step, or
-    /// nothing in the newest minute.
+    /// Returns why green may not be called healthy, whatever its rates: no bucket of this step, or no
+    /// traffic in the newest minute.
     pub(in crate::health) fn reason_to_wait(&self, progress: &Progress) -> Option<String> {
         let Some(newest) = self.newest() else {
             return Some("no minute has settled yet".into());
@@ -142,7 +141,8 @@ impl Timeline {
         })
     }
 
-    /// Adds to a verdict what really reached each side and when it expires.
+    /// Adds to a verdict the traffic that really reached each side, and the time at which the verdict
+    /// expires.
     pub(in crate::health) fn dress(&self, verdict: Verdict, progress: &Progress) -> Verdict {
         let traffic = self.traffic(progress);
         let expires = self.newest().map(|newest| {
@@ -161,8 +161,8 @@ impl Timeline {
         })
     }
 
-    /// What reached each side in the newest minute, as far back as both are known and the split
-    /// was as it is; `None` where the newest bucket does not tell.
+    /// Returns the traffic of each side in the newest minute, back to the point at which both are known
+    /// and the split was as it is now; `None` if the newest bucket does not tell.
     fn traffic(&self, progress: &Progress) -> Option<SeenTraffic> {
         let mut buckets = Vec::new();
         for bucket in self.newest_minute() {
@@ -212,8 +212,8 @@ impl Timeline {
     }
 }
 
-/// Where a bucket begins, give or take: a tenth of it may lie in the warm-up, since a shift at a
-/// whole minute is read back a moment after it.
+/// Returns the start of a bucket, with a tolerance: a tenth of the bucket may lie in the warm-up, since a
+/// shift at a whole minute is read back a moment after it.
 pub(in crate::health) fn begins(bucket: &Bucket) -> Timestamp {
     later(bucket.start, bucket.period / 10)
 }
@@ -238,7 +238,7 @@ fn seen<'a>(counts: impl Iterator<Item = &'a Counts> + Clone) -> SeenSide {
     side
 }
 
-/// What a judge of green says in a phase in which green is not to be judged.
+/// Returns a judge's verdict in a phase in which green is not to be judged.
 pub(in crate::health) fn not_judged(progress: &Progress) -> Option<Verdict> {
     match progress.phase {
         Phase::Preflight => Some(Verdict::inconclusive("green has no traffic to judge yet")),

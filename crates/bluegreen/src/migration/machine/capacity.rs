@@ -22,19 +22,19 @@ use crate::{
     traffic::{Capacity, Kept, Released},
 };
 
-/// How long blue must have served everything before it may be scaled in again: scaling goes by minutes,
-/// and those from before the restore say that blue has little to do.
+/// How long blue must have served everything before it may be scaled in again: scaling decides by
+/// minutes, and the minutes from before the restore say that blue has little to do.
 const SETTLED: Duration = Duration::from_secs(3 * 60);
-/// How long to wait for that, and for blue's targets.
+/// How long to wait for those minutes, and for blue's targets.
 const RELEASE_WITHIN: Duration = Duration::from_secs(5 * 60);
 
 impl MigrationMachine {
-    /// What a survey says of how far blue may be scaled.
-    /// Blue's minimum, if this run has raised it, or may have.
+    /// Returns blue's minimum, if this run has raised it, or may have.
     pub(crate) fn kept_capacity(&self) -> Option<&Kept> {
         self.capacity.kept.as_ref()
     }
 
+    /// Returns what the survey says of how far blue may be scaled.
     pub(super) fn finding_of_capacity(capacity: &Result<Capacity, Failure>) -> Finding {
         match capacity {
             Ok(capacity) => capacity.finding(),
@@ -105,7 +105,7 @@ impl MigrationMachine {
         self.take_controls(at, controls, next)
     }
 
-    /// Ends if this run may not go on.
+    /// Ends if this run may not continue.
     fn give_up_keeping(&mut self, at: Timestamp) -> Option<Next<Action>> {
         if let Some(end) = self.give_way(at) {
             return Some(end);
@@ -114,7 +114,7 @@ impl MigrationMachine {
         Some(self.undo(at, Cause::JournalFailed { failure }))
     }
 
-    /// It is not raised, or that is not known: it is observed before another try.
+    /// The minimum is not raised, or that is not known: blue's scaling is read before another try.
     fn on_not_kept(&mut self, at: Timestamp, keeping: Keeping, failure: Failure) -> Next<Action> {
         self.tell(MigrationEvent::CapacityFailed {
             failure: failure.clone(),
@@ -203,13 +203,13 @@ impl MigrationMachine {
             return self.capacity_kept(at, keeping);
         }
         match capacity.to_keep() {
-            // A third party has raised it as far, or nothing scales blue any more.
+            // A third party has raised the minimum as far, or nothing scales blue any more.
             None => {
                 self.capacity.kept = None;
                 self.begin_watching(at, keeping)
             }
             Some(kept) => {
-                // A call without an answer may still land, so the same is wanted again.
+                // A call without an answer may still land, so the next call asks for the same minimum.
                 if kept.before != keeping.kept.before {
                     keeping.kept = kept;
                 }
@@ -228,13 +228,13 @@ impl MigrationMachine {
             self.effect(control.clone(), ControlEffect::Applied);
             return self.unchanged(at, Unchanged::Cancelled { control });
         }
-        // What it does is told after the answer.
+        // The effect of the control is told after the answer.
         keeping.controls.push(control);
         self.state = State::KeepingCapacity(keeping);
         Next::Keep
     }
 
-    /// The process ended while a call was under way: it may have happened.
+    /// Notes that the process ended during a call, which may have happened.
     pub(super) fn suspect_keeping(&mut self, keeping: &Keeping) {
         if keeping.step == KeepStep::Call {
             self.capacity.kept = Some(keeping.kept.clone());
@@ -256,10 +256,10 @@ impl MigrationMachine {
         self.observe_capacity(keeping)
     }
 
-    /// What of it stands at the end.
+    /// Returns the raised minimum for the report, if it still stands.
     pub(super) fn standing_capacity(&self) -> Option<StandingCapacity> {
         if self.taken_over.is_some() {
-            // The successor knows of it from the journal.
+            // The successor knows of the minimum from the journal.
             return None;
         }
         let kept = self.capacity.kept.clone()?;
@@ -267,7 +267,7 @@ impl MigrationMachine {
         Some(StandingCapacity { kept, why })
     }
 
-    /// Ends, once blue's minimum is put back, if blue has everything, and the switch is disarmed.
+    /// Ends, once the dead-man switch is disarmed, and blue's minimum is put back if blue has everything.
     pub(super) fn end_known(&mut self, at: Timestamp, outcome: MigrationOutcome) -> Next<Action> {
         let is_back = matches!(
             outcome,
@@ -288,7 +288,7 @@ impl MigrationMachine {
         )
     }
 
-    /// Puts the old minimum back as soon as blue can do with it.
+    /// Puts the old minimum back as soon as blue can serve everything without the raised one.
     fn release_capacity(&mut self, at: Timestamp, releasing: Releasing) -> Next<Action> {
         let Some(kept) = self.capacity.kept.clone() else {
             return self.end_disarmed(at, releasing.outcome);
@@ -319,7 +319,7 @@ impl MigrationMachine {
         Next::Do(Action::Wait { until })
     }
 
-    /// Why blue cannot do without yet, and when that is to be looked at again.
+    /// Returns why blue still needs the raised minimum, and when to look again.
     fn not_yet(&self, at: Timestamp, releasing: &Releasing) -> Option<(String, Timestamp)> {
         let MigrationOutcome::RolledBack { restored, .. } = &releasing.outcome else {
             // Blue has had its requests all the time.
@@ -333,7 +333,7 @@ impl MigrationMachine {
         }
         let settled = later(restored.at, SETTLED);
         (at < settled).then(|| {
-            let why = "blue's figures do not show yet that it serves everything again";
+            let why = "blue's metrics do not show yet that blue serves everything again";
             (why.to_owned(), settled)
         })
     }
@@ -375,7 +375,7 @@ impl MigrationMachine {
         match (self.take_read(at, &observed), observed) {
             (Read::Drift, Ok(traffic)) => return self.drifted(at, traffic, at),
             (Read::Gone, Err(failure)) => return self.gone(at, failure),
-            // The next read says whether a third party has moved traffic again.
+            // The next read shows whether a third party has moved traffic again.
             (Read::Suspect, _) if at < later(releasing.since, RELEASE_WITHIN) => {
                 return self.wait_releasing(releasing, later(at, super::reads::APART));
             }
@@ -422,7 +422,7 @@ impl MigrationMachine {
         self.leave_capacity(at, releasing, failure.to_string())
     }
 
-    /// Ends with the minimum as it was raised; the outcome says why, and names the command.
+    /// Ends with the raised minimum; the outcome says why it was not put back, and names the command.
     pub(super) fn leave_capacity(
         &mut self,
         at: Timestamp,
@@ -433,7 +433,7 @@ impl MigrationMachine {
         self.end_disarmed(at, releasing.outcome)
     }
 
-    /// A control has ended the run: it waits for blue no more. A call that is due is made.
+    /// Ends the wait for blue, since a control has ended the run. A call that is due is still made.
     pub(super) fn end_wait_for_blue(
         &mut self,
         at: Timestamp,
@@ -468,7 +468,7 @@ impl MigrationMachine {
         Next::Keep
     }
 
-    /// After the process ended: whatever became of the call, it reads before it writes.
+    /// After the process ended: whatever the outcome of the call was, the run reads before it writes.
     pub(super) fn resume_releasing(
         &mut self,
         at: Timestamp,
@@ -476,7 +476,7 @@ impl MigrationMachine {
         controls: Vec<Control>,
     ) -> Next<Action> {
         for control in controls {
-            self.ignored(control, "the run had come to its end");
+            self.ignored(control, "the run had come to its end already");
         }
         let releasing = Releasing {
             since: at,
@@ -488,7 +488,7 @@ impl MigrationMachine {
 }
 
 impl Releasing {
-    /// Whether a signal ends the run: its grace is over before blue's figures settle.
+    /// Returns whether a signal ends the run: the grace is over before blue's metrics settle.
     fn is_hurried(&self) -> bool {
         matches!(
             self.outcome,

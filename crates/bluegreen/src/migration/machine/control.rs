@@ -1,4 +1,4 @@
-//! Taking a migration in hand: what each control does in each state.
+//! Controls: what each of them does in each state.
 
 use std::time::Duration;
 
@@ -19,11 +19,11 @@ use crate::{
     error::ErrorKind,
 };
 
-/// How long a pause is if nobody says: a person who comes back does so within half an hour.
+/// How long a pause is if the operator sets no length: a person who comes back does so within half an hour.
 const USUAL_PAUSE: Duration = Duration::from_secs(30 * 60);
-/// Longer than this nobody watches a divided rule.
+/// The longest pause: after that it is likely that no person watches the divided rule.
 const LONGEST_PAUSE: Duration = Duration::from_secs(2 * 60 * 60);
-/// How long before the end of a pause the run warns; a third of a shorter pause.
+/// How long before the end of a pause the run warns; for a shorter pause, a third of its length.
 const PAUSE_WARNING: Duration = Duration::from_secs(5 * 60);
 
 impl MigrationMachine {
@@ -48,7 +48,7 @@ impl MigrationMachine {
             State::Drifted(drifted) => self.control_drifted(at, drifted, control),
             State::Returning(returning) => self.control_returning(at, returning, control),
             State::ArmingSwitch(mut arming) => {
-                // At most ten seconds; what it does then is told then.
+                // The call takes ten seconds at most; the effect of the control is told after that.
                 arming.controls.push(control);
                 self.state = State::ArmingSwitch(arming);
                 Next::Keep
@@ -91,7 +91,7 @@ impl MigrationMachine {
             self.applied(&control);
             return self.unchanged(at, Unchanged::Cancelled { control });
         }
-        // It holds from now on, and is carried out once there is a stage.
+        // The control holds from now on, and is carried out once there is a stage.
         self.effect(control.clone(), ControlEffect::AfterChange);
         self.early.push(control);
         self.state = state;
@@ -123,7 +123,7 @@ impl MigrationMachine {
                 let pause = self.pause(at, by.clone(), *length);
                 self.tell(MigrationEvent::Paused { until: pause.until });
                 watch.paused = Some(pause);
-                // Who pauses after an override that still waits takes it back.
+                // A pause revokes an override that still waits.
                 watch.promote = None;
                 self.applied(&control);
             }
@@ -133,7 +133,7 @@ impl MigrationMachine {
                     watch.deadline = later(watch.deadline, held);
                     self.applied(&control);
                 }
-                None => self.ignored(control, "there is no pause"),
+                None => self.ignored(control, "the run is not paused"),
             },
             Control::SkipWait { .. } if at < watch.bake_until => {
                 watch.bake_until = at;
@@ -150,16 +150,16 @@ impl MigrationMachine {
             }
             Control::Promote { .. } | Control::PromoteFully { .. } => self.ignored(
                 control,
-                "the first step waits for nothing but green's capacity, which is not waived",
+                "the first step waits only for green's capacity, and no override replaces that",
             ),
-            Control::Pause { .. } => self.ignored(control, "a pause is on already"),
+            Control::Pause { .. } => self.ignored(control, "the run is paused already"),
             _ => self.ignored(control, "the minimum bake is over already"),
         }
         self.state = State::Watching(watch);
         Next::Keep
     }
 
-    /// A pause from now on.
+    /// Returns a pause from now on.
     pub(super) fn pause(&self, at: Timestamp, by: Operator, length: Option<Duration>) -> Pause {
         let left = between(at, self.deadline);
         let length = length.unwrap_or(USUAL_PAUSE).min(LONGEST_PAUSE).min(left);
@@ -171,14 +171,14 @@ impl MigrationMachine {
         }
     }
 
-    /// Warns before the end of a pause; at its end, what the plan says of a cancellation.
+    /// Warns before the end of a pause; at its end, does what the plan says for a cancellation.
     pub(super) fn on_paused(&mut self, at: Timestamp, watch: &mut Watch) -> Option<Next<Action>> {
         let pause = watch.paused.as_mut()?;
         let until = pause.until;
         if at >= until {
             let length = span(between(pause.since, until));
             let reason = format!("the pause of {} was not ended in {length}", pause.by);
-            // No signal, so nothing kills this process soon.
+            // No signal ended the pause, so this process will not be killed soon.
             let within = Ok(self.plan.gradual_restore());
             return Some(self.cancel(at, watch, Control::Cancel { reason }, within));
         }
@@ -247,7 +247,7 @@ impl MigrationMachine {
             }
             _ => self.unchanged(at, Unchanged::Cancelled { control }),
         };
-        // At once: whatever may be armed is left to fire, and whatever was raised is left so.
+        // At once: a switch that may be armed is left to fire, and a raised minimum is left raised.
         let next = match std::mem::replace(&mut self.state, State::New) {
             State::ReleasingCapacity(releasing) => {
                 self.leave_capacity(at, releasing, reason.to_owned())
@@ -293,7 +293,7 @@ impl MigrationMachine {
             State::Returning(returning) if returning.outstanding != ReturnStep::Call => {
                 self.return_all(at, returning, format!("the journal failed: {failure}"))
             }
-            // A change under way is let to finish; what comes after it looks at the failure.
+            // A change under way must finish; the state after it takes the failure into account.
             state => {
                 self.state = state;
                 Next::Keep
@@ -301,8 +301,8 @@ impl MigrationMachine {
         }
     }
 
-    /// Somebody else has taken over. A change under way is let to finish and is read back, since
-    /// reading is all that is left to do.
+    /// Another controller has taken over. A change under way must finish and is read back, since reading
+    /// is all that is left to do.
     fn on_taken_over(&mut self, at: Timestamp, state: State, failure: Failure) -> Next<Action> {
         self.taken_over = Some(failure);
         match state {

@@ -1,4 +1,4 @@
-//! A third party changed the rule: this run writes nothing more, and goes on reading and warning.
+//! A third party changed the rule: this run writes nothing more, and continues to read and to warn.
 
 use std::time::Duration;
 
@@ -13,15 +13,15 @@ use super::{
 };
 use crate::{clock::later, health::Phase, migration::LookReport};
 
-/// The likely cause if the weights from before the run are there again.
+/// The likely cause if reads show the weights from before the run again.
 const PUT_BACK: &str = "these are the weights from before this run, so infrastructure code \
     (Terraform, CloudFormation, a controller) has likely put its own state back: let it ignore the \
     weights while traffic is moved";
-/// How often an unhealthy green is told of again.
+/// How often the warning of an unhealthy green is repeated.
 const TELL_AGAIN: Duration = Duration::from_secs(60);
 
 impl MigrationMachine {
-    /// Says what changed, and returns it.
+    /// Tells the differences, and returns them.
     pub(super) fn tell_drift(&mut self, at: Timestamp, found: TrafficObservation) -> Vec<String> {
         let mut diff = Vec::new();
         if let Some(expected) = &self.expected {
@@ -41,7 +41,7 @@ impl MigrationMachine {
         diff
     }
 
-    /// A third party changed the rule, unless it was the dead-man switch: watches until `until`.
+    /// Watches until `until`, since a third party changed the rule, unless it was the dead-man switch.
     pub(super) fn drifted(
         &mut self,
         at: Timestamp,
@@ -65,11 +65,11 @@ impl MigrationMachine {
             outstanding: DriftStep::Wait,
         };
         if is_all_blue || at >= drifted.until {
-            // Blue serves everything: there is nothing left to warn of.
+            // Blue serves everything: no warning is needed any more.
             return self.end_drifted(at, drifted);
         }
         if self.may_fire() {
-            // It would write over the third party's change.
+            // The switch would write over the third party's change.
             self.state = State::Drifted(Drifted {
                 outstanding: DriftStep::Disarm,
                 ..drifted
@@ -79,7 +79,7 @@ impl MigrationMachine {
         self.wait_drifted(at, drifted)
     }
 
-    /// The rule or a target group was deleted: nothing is left that this run could write.
+    /// Ends, since the rule or a target group was deleted: nothing is left that this run could write.
     pub(super) fn gone(&mut self, at: Timestamp, failure: Failure) -> Next<Action> {
         if !self.moved {
             let findings = vec![refusal_of(&failure)];
@@ -228,7 +228,7 @@ impl MigrationMachine {
         Next::Keep
     }
 
-    /// Held; if blue was wanted and the third party's change stood against it, a person is needed.
+    /// Ends held; a person is needed if blue was to be restored and the third party's change prevented that.
     pub(super) fn end_drifted(&mut self, at: Timestamp, drifted: Drifted) -> Next<Action> {
         let is_all_blue = self.traffic().is_some_and(TrafficObservation::is_all_blue);
         if let (Some(unhealthy), false) = (&drifted.unhealthy, is_all_blue) {

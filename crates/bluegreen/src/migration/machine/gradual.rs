@@ -1,8 +1,9 @@
 //! Going back to a blue that has shrunk, while green is healthy: a part at a time, as blue's targets come.
 //!
-//! Each part is written as a rise is: over what was just read and nothing else, and only by who holds the
-//! journal. So a late one cannot give green back what a restore took from it without a read that shows it.
-//! At the first sign that green is not healthy, or that this cannot be known, everything goes at once.
+//! Each part is written as a rise is: over the routing that was just read and nothing else, and only by
+//! the holder of the journal. So a late write cannot give green back the share that a restore took,
+//! unless a read shows that share. At the first sign that green is not healthy, or if that cannot be
+//! known, everything goes at once.
 
 use std::time::Duration;
 
@@ -25,7 +26,7 @@ use crate::{
 };
 
 impl MigrationMachine {
-    /// What blue lacks to serve everything, if it lacks something.
+    /// Returns how many targets blue lacks to serve everything, if it lacks any.
     pub(super) fn short_blue(&self) -> Option<ShortBlue> {
         let (_, last) = self.last.as_ref()?;
         let healthy = last.targets.blue.healthy;
@@ -38,8 +39,9 @@ impl MigrationMachine {
         })
     }
 
-    /// Puts everything back on blue from a stage that is watched: a part at a time if blue has shrunk, green
-    /// is healthy, and there is time for it. `within` is what there is of time if the plan leaves more.
+    /// Puts everything back on blue from a stage that is watched: a part at a time if blue has shrunk,
+    /// green is healthy, and there is time for that. `within` is the time there is, if that is less than
+    /// the plan allows.
     pub(super) fn go_back(
         &mut self,
         at: Timestamp,
@@ -80,7 +82,7 @@ impl MigrationMachine {
         }
     }
 
-    /// Until when it may take, or why everything must go at once.
+    /// Returns the end of the time for a gradual restore, or why everything must go at once.
     fn may_return_until(
         &self,
         at: Timestamp,
@@ -102,19 +104,19 @@ impl MigrationMachine {
             .is_some_and(|(read, _)| between(*read, at) <= interval * 2);
         let is_read = self.contact.failing.is_none() && self.steady_since().is_some();
         if !is_fresh || !is_read || self.unseen().is_some() {
-            return Err("the split is not known for certain".to_owned());
+            return Err("the split is not certain".to_owned());
         }
         let mut until = later(at, within?.min(self.plan.gradual_restore()));
         if let Some(fires) = self.switch.may_fire {
             until = until.min(sooner(fires, MARGIN));
         }
         if later(at, interval * 2) > until {
-            return Err("there is too little time for anything else".to_owned());
+            return Err("there is too little time to wait for blue's targets".to_owned());
         }
         Ok(until)
     }
 
-    /// Why green may not keep what it has, if it may not.
+    /// Returns why green may not keep its share, if it may not.
     fn green_in_doubt(&self, at: Timestamp) -> Option<String> {
         if let Some((gate, verdict)) = self.standings.unhealthy(at) {
             return Some(format!("gate `{gate}` is {verdict}"));
@@ -127,7 +129,7 @@ impl MigrationMachine {
         }
     }
 
-    /// Gives blue as much as its targets of the newest read can serve.
+    /// Gives blue as large a share as its targets in the newest read can serve.
     fn return_more(&mut self, at: Timestamp, mut returning: Returning) -> Next<Action> {
         let Some((_, from)) = self.last.clone() else {
             return self.return_all(at, returning, "the split is not known".to_owned());
@@ -152,17 +154,17 @@ impl MigrationMachine {
         Next::Do(Action::Shift(Shift::new(from, to, Over::Observed)))
     }
 
-    /// Everything that is left, since blue can serve it.
+    /// Gives blue all that is left, since blue can serve it.
     fn return_rest(&mut self, at: Timestamp, returning: Returning) -> Next<Action> {
         let restore = self.restore_after(at, returning);
         if self.taken_over.is_some() {
-            // Another controller writes now; what is there is read for the last word.
+            // Another controller writes now; the split is read once more for the report.
             return self.read_restore_now(restore);
         }
         self.send_restore(at, restore)
     }
 
-    /// Everything that is left, although blue is short.
+    /// Gives blue all that is left, although blue is short.
     pub(super) fn return_all(
         &mut self,
         at: Timestamp,
@@ -228,7 +230,7 @@ impl MigrationMachine {
             returning.short.at_once = Some(why.clone());
             let blue = self.last.as_ref().map(|(_, seen)| seen.targets.blue);
             self.tell(MigrationEvent::AllAtOnce { blue, why });
-            // Whatever failed, a read says what stands there before anything is written.
+            // Whatever failed, a read shows the present state before anything is written.
             let restore = self.restore_after(at, returning);
             return self.read_restore_now(restore);
         }
@@ -287,7 +289,8 @@ impl MigrationMachine {
         self.return_all(at, returning, why)
     }
 
-    /// Looks at blue's targets, and at green. After a crash too: that is how what is outstanding is known.
+    /// Looks at blue's targets, and at green. After a crash too: the look shows the outcome of the
+    /// outstanding action.
     pub(super) fn look_at_return(&mut self, at: Timestamp, returning: Returning) -> Next<Action> {
         let progress = self.progress(at, returning.phase, returning.watched_since);
         let until = returning.until;
@@ -329,7 +332,7 @@ impl MigrationMachine {
             return self.return_all(at, returning, why);
         }
         match read {
-            // Before it writes, a restore reads again: a third party's change stands against it.
+            // Before it writes, a restore reads again, since a third party's change would stand against it.
             Read::Drift | Read::Suspect => {
                 let why = "a third party may have changed the rule".to_owned();
                 self.return_all(at, returning, why)
@@ -374,16 +377,16 @@ impl MigrationMachine {
         self.return_all(at, returning, format!("{control}"))
     }
 
-    /// What a cancellation that may be a signal leaves of time: half of the grace, so that the other half
-    /// is left for the write and the reads after it.
+    /// Returns the time for a cancellation that may be a signal: half of the grace, so that the other
+    /// half is left for the write and the reads after it.
     pub(super) fn time_of_cancel(&self) -> Result<Duration, &'static str> {
         let grace = self.plan.grace();
         grace
             .map(|grace| grace / 2)
-            .ok_or("it is not known how long the cancelled process still has")
+            .ok_or("the grace of the cancelled process is not known")
     }
 
-    /// What the plan says of a cancellation.
+    /// Does what the plan says for a cancellation.
     pub(super) fn cancel(
         &mut self,
         at: Timestamp,
@@ -398,10 +401,10 @@ impl MigrationMachine {
     }
 }
 
-/// How much blue may get at most with so many healthy targets of those that served everything at the start:
-/// for each target half more than it had then. A service that is spread over three zones bears that, if one
-/// of them fails; and the scaling of a target that gets no more than at the start would see no reason to
-/// add another.
+/// Returns the largest share of blue with this number of healthy targets, given how many served
+/// everything at the start: each target may get half more than it had then. A service that is spread over
+/// three zones bears that, if one of them fails; and with no more than at the start per target, the
+/// scaling would see no reason to add another.
 fn most_on_blue(healthy: u32, at_start: u32) -> Percent {
     let tenths = u64::from(healthy) * 1500 / u64::from(at_start.max(1));
     let tenths = u16::try_from(tenths.min(1000)).unwrap_or(1000);

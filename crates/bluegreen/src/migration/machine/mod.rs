@@ -22,12 +22,12 @@
 //!            └───────────┘                                        └──────────┘
 //! ```
 //!
-//! Not drawn: `Resuming`, which an observation leaves to where the run was; `ArmingSwitch`, which
-//! comes before a look of `Watching`; `DisarmingSwitch`, which comes before `Ended` while a
-//! dead-man switch may stand; `KeepingCapacity`, which comes before the first `Watching` if blue may be
-//! scaled in; `ReleasingCapacity`, which comes before the end of a run that kept it and put
-//! everything back; and `Returning`, which comes before `Restoring` if blue has shrunk and green is
-//! healthy.
+//! Not drawn: `Resuming`, which returns to the state that the run was in, as soon as an observation has
+//! come; `ArmingSwitch`, which comes before a look of `Watching`; `DisarmingSwitch`, which comes before
+//! `Ended` while a dead-man switch may stand; `KeepingCapacity`, which comes before the first `Watching`
+//! if blue may be scaled in; `ReleasingCapacity`, which comes before the end of a run that has raised
+//! blue's minimum and put everything back; and `Returning`, which comes before `Restoring` if blue has
+//! shrunk and green is healthy.
 
 mod capacity;
 mod control;
@@ -64,13 +64,13 @@ use crate::{
     traffic::{Sides, TrafficObservation, TrafficSplit},
 };
 
-/// The migration as a pure state machine: it says what to do next and is told what happened,
-/// each with its time. It has no clock, does no I/O, and is plain data.
+/// The migration as a pure state machine: it says what to do next and is told what happened, each with
+/// its time. It has no clock, does no I/O, and is plain data.
 ///
-/// [`Migration`](super::Migration) runs it. Whoever has another host, such as a workflow engine,
-/// runs it without our loop: start it with [`Input::Start`], carry out each action, tell it what
-/// came of it. [`Next::Do`] replaces whatever is outstanding; only a [`Action::Shift`] must be let
-/// to finish, and the machine never replaces one except to stop.
+/// [`Migration`](super::Migration) runs it. Another host, such as a workflow engine, runs it without our
+/// loop: start the machine with [`Input::Start`], carry out each action, and tell the machine the answer.
+/// [`Next::Do`] replaces the outstanding action; only an [`Action::Shift`] must be allowed to finish, and
+/// the machine never replaces one except to stop.
 ///
 /// # Examples
 ///
@@ -90,18 +90,19 @@ pub struct MigrationMachine {
     standings: Standings,
     state: State,
     intent: Intent,
-    /// When it began; the time of `Start`.
+    /// When the run began: the time of `Start`.
     started: Timestamp,
-    /// When it must be over; pauses move it.
+    /// When the run must be over; pauses move this time.
     deadline: Timestamp,
-    /// The routing that should be there: the first observation, then each read-back of ours.
+    /// The routing that the rule should have: the first observation, then each read-back of this run's
+    /// writes.
     expected: Option<TrafficObservation>,
-    /// The newest observation, ours or not, and when it was made.
+    /// The newest observation, whether it shows this run's writes or not, and when it was made.
     last: Option<(Timestamp, TrafficObservation)>,
     /// The weights before the run.
     #[serde(default)]
     weights_at_start: Option<Sides<u32>>,
-    /// Blue's healthy targets at the start: what serves everything.
+    /// Blue's healthy targets at the start, which serve everything.
     blue_at_start: Option<u32>,
     /// Whether a change of this run may have happened: one was accepted, or not answered.
     moved: bool,
@@ -109,22 +110,22 @@ pub struct MigrationMachine {
     propagation: Duration,
     /// The newest change, until a read shows that it did not happen.
     sent: Option<Sent>,
-    /// What reads have shown since.
+    /// The results of the reads since the newest change.
     reads: Reads,
-    /// What this process has of the rule.
+    /// How fresh this process's knowledge of the rule is.
     #[serde(default)]
     contact: Contact,
-    /// Controls that were given before there was a stage to apply them to.
+    /// Controls that were given before there was a stage that could apply them.
     #[serde(default)]
     early: Vec<Control>,
-    /// What is known of the dead-man switch.
+    /// The state of the dead-man switch, as far as it is known.
     #[serde(default)]
     switch: Switch,
-    /// What is known of blue's minimum.
+    /// The state of blue's minimum, as far as it is known.
     #[serde(default)]
     capacity: KeptCapacity,
     journal_failure: Option<Failure>,
-    /// That somebody else has taken over: nothing is written any more.
+    /// The failure that says that another controller has taken over: nothing is written any more.
     #[serde(default)]
     taken_over: Option<Failure>,
     overrides: Vec<Override>,
@@ -135,8 +136,8 @@ pub struct MigrationMachine {
 pub type MigrationTransition = Transition<MigrationEvent, Action>;
 
 impl MigrationMachine {
-    /// A machine that waits for [`Input::Start`]. `gates` are those that will look, in the order
-    /// in which they are reported.
+    /// Creates a machine that waits for [`Input::Start`]. `gates` are the gates that will look, in the
+    /// order of their reports.
     pub fn new(plan: MigrationPlan, gates: impl IntoIterator<Item = (GateId, GatePolicy)>) -> Self {
         Self {
             plan,
@@ -164,20 +165,20 @@ impl MigrationMachine {
         }
     }
 
-    /// Says how long after a write a read may show an older state:
-    /// [`TrafficSplitter::propagation`](crate::TrafficSplitter::propagation). Default: not at all.
+    /// Sets how long after a write a read may show an older state:
+    /// [`TrafficSplitter::propagation`](crate::TrafficSplitter::propagation). Default: no time.
     pub fn with_propagation(mut self, propagation: Duration) -> Self {
         self.propagation = propagation;
         self
     }
 
-    /// Takes what happened at `at` and says what to do next.
+    /// Takes what happened at `at` and returns what to do next.
     ///
-    /// An answer to something that is not outstanding changes nothing. After the end every input
-    /// changes nothing.
+    /// An answer to an action that is not outstanding changes nothing. After the end no input changes
+    /// anything.
     #[must_use]
     pub fn on(&mut self, at: Timestamp, input: Input) -> MigrationTransition {
-        // Each state takes the answers to its own action; the state is put back by the handler.
+        // Each state takes the answers to its own action; the handler sets the next state.
         let state = std::mem::replace(&mut self.state, State::New);
         let next = match (state, input) {
             (State::Ended(end), _) => {
@@ -290,7 +291,7 @@ impl MigrationMachine {
         }
     }
 
-    /// How it ended, once it has.
+    /// Returns how the run ended, if it has ended.
     #[must_use]
     pub fn end(&self) -> Option<Result<&MigrationOutcome, &Unresolved>> {
         match &self.state {
@@ -300,18 +301,18 @@ impl MigrationMachine {
         }
     }
 
-    /// The split as it was last read.
+    /// Returns the split as it was last read.
     #[must_use]
     pub fn traffic(&self) -> Option<&TrafficObservation> {
         self.last.as_ref().map(|(_, traffic)| traffic)
     }
 
-    /// When it began; `None` before that.
+    /// Returns when the run began; `None` if it has not begun.
     pub(crate) fn started(&self) -> Option<Timestamp> {
         (self.state != State::New).then_some(self.started)
     }
 
-    /// The plan that it follows.
+    /// Returns the plan that the machine follows.
     pub fn plan(&self) -> &MigrationPlan {
         &self.plan
     }
@@ -339,7 +340,7 @@ impl MigrationMachine {
         }
     }
 
-    /// An end that a person must look at.
+    /// Returns the facts of an end that a person must look at.
     fn unresolved(&self, at: Timestamp, summary: String) -> Unresolved {
         Unresolved {
             summary,
@@ -361,7 +362,7 @@ impl MigrationMachine {
         Next::End
     }
 
-    /// Ends if another controller has taken over: that one continues from whatever is there.
+    /// Ends if another controller has taken over: that controller continues from the present state.
     fn give_way(&mut self, at: Timestamp) -> Option<Next<Action>> {
         let failure = self.taken_over.clone()?;
         Some(match self.moved {
@@ -387,7 +388,7 @@ impl Machine for MigrationMachine {
     type Event = MigrationEvent;
     type End = End;
 
-    /// Green is not looked at meanwhile.
+    /// Green is not watched while a record waits.
     const RECORDED_WITHIN: Duration = Duration::from_secs(5);
 
     fn on(&mut self, at: Timestamp, input: Input) -> MigrationTransition {
@@ -407,7 +408,7 @@ impl Machine for MigrationMachine {
             Action::ArmSwitch { .. }
             | Action::KeepCapacity { .. }
             | Action::ReleaseCapacity { .. } => Work::Change { restores: false },
-            // It ends a run, whether or not somebody writes that down.
+            // The end of a run does not depend on whether it is recorded.
             Action::DisarmSwitch => Work::Change { restores: true },
         }
     }

@@ -1,4 +1,4 @@
-//! Before the first shift: what stops a migration while nothing has changed yet.
+//! Before the first shift: the reasons for which a migration ends before it has changed anything.
 
 use std::time::Duration;
 
@@ -114,7 +114,7 @@ impl MigrationMachine {
                 Some(traffic)
             }
             Err(failure) => {
-                // What the survey refuses is mostly why this failed too.
+                // Most refusals of the survey explain this failure too.
                 let is_known = all.iter().any(|f| f.severity == Severity::Refuse);
                 if failure.kind.is_transient() || !is_known {
                     all.push(refusal_of(&failure));
@@ -149,7 +149,7 @@ impl MigrationMachine {
         self.note_ready(at, &mut watch);
         let early = std::mem::take(&mut self.early);
         let next = match self.is_switch_due(at) {
-            // What is decided comes from the look that follows.
+            // The look that follows decides.
             true => self.look(at, watch),
             false => self.decide(at, watch, true),
         };
@@ -160,7 +160,7 @@ impl MigrationMachine {
         let mut refusals = Vec::new();
         if let Some((gate, verdict)) = self.standings.unhealthy(at) {
             let message = format!("gate `{gate}` is {verdict} before anything has moved");
-            let hint = "mend it first, or make the gate advisory";
+            let hint = "correct that first, or make the gate advisory";
             refusals.push(Finding::refusal(message).with_hint(hint));
         }
         for (gate, failure) in self.standings.lasting_failures() {
@@ -188,7 +188,7 @@ impl MigrationMachine {
         } else if !traffic.is_all_blue() && self.intent == Intent::Migrate {
             refusals.push(
                 Finding::refusal(format!("traffic is divided already: {traffic}")).with_hint(
-                    "somebody else may be migrating; else put it all on blue first, with a rollback",
+                    "another migration may be running; if not, put everything on blue first, with a rollback",
                 ),
             );
         }
@@ -198,7 +198,7 @@ impl MigrationMachine {
                     "blue has no healthy target: {}",
                     traffic.targets.blue
                 ))
-                .with_hint("blue must serve at the start, since it is where a rollback goes"),
+                .with_hint("blue must serve at the start, since a rollback puts everything there"),
             );
         }
         let shortest = self.plan.steps().iter().map(|s| self.plan.bake_of(s)).min();
@@ -215,7 +215,7 @@ impl MigrationMachine {
                     ),
                 )
                 .with_hint(
-                    "shorten the rule's stickiness, bake longer, or accept `long-stickiness`",
+                    "shorten the rule's stickiness, give a longer bake, or accept `long-stickiness`",
                 ),
             );
         }

@@ -1,4 +1,4 @@
-//! What a read of the routing says, given what this run has written.
+//! The meaning of a read of the routing, given what this run has written.
 //!
 //! Reads may be older than the newest write. So a read is compared with the state before that
 //! write (its *base*) and the state that it wants (its *target*); anything else is *foreign*.
@@ -17,38 +17,39 @@ use crate::{
     traffic::{Sides, TrafficObservation, TrafficSplit},
 };
 
-/// How far apart two reads must be to count as two: what is read twice at once may come from one
-/// stale copy.
+/// How far apart two reads must be to count as two: two reads at the same moment may show one stale copy.
 pub(super) const APART: Duration = Duration::from_secs(3);
-/// How long reads may contradict each other before that is drift itself.
+/// How long reads may contradict each other before that counts as drift.
 const FLAPPING: Duration = Duration::from_secs(60);
 /// How long reads must have failed before a restore is written without one.
 const UNREAD: Duration = Duration::from_secs(20);
 
-/// What one read says.
+/// The meaning of one read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Read {
     /// The routing is as it should be.
     Current,
     /// The newest change is not seen yet.
     NotSeenYet,
-    /// The newest change has not become visible in its propagation time, and never was.
+    /// The newest change did not become visible in its propagation time, in no read.
     NeverSeen,
-    /// The first sign of a third party: nothing rises, and it is read again.
+    /// The first sign of a third party: nothing rises, and the rule is read again.
     Suspect,
     /// A third party changed the routing.
     Drift,
     /// The read failed.
     Failed,
-    /// The rule or a target group is not there, in two reads.
+    /// The rule or a target group does not exist, in two reads.
     Gone,
 }
 
 impl MigrationMachine {
-    /// Writes down that a change to `to` was sent: its call ended at `at`, with what was accepted.
+    /// Notes that a change to `to` was sent: its call ended at `at`, and the weights `accepted` were
+    /// accepted.
     pub(super) fn sent(&mut self, at: Timestamp, to: TrafficSplit, accepted: Option<Sides<u32>>) {
         let (mut base, mut older) = (Vec::new(), Vec::new());
-        // A change that no read has shown may stand at any time, one that was seen only in old reads.
+        // A change that no read has shown may take effect at any time, and so may a change that only old
+        // reads have shown.
         let may_show = |sent: &Sent| !sent.seen || at < later(sent.ended, self.propagation);
         if let Some(before) = self.sent.take().filter(may_show) {
             (base, older) = (before.base, before.older);
@@ -72,14 +73,14 @@ impl MigrationMachine {
         self.reads = Reads::default();
     }
 
-    /// The newest change did not happen: what was there before it stands.
+    /// Notes that the newest change did not happen: the routing before the change stands.
     pub(super) fn forget_sent(&mut self) {
         self.sent = None;
         self.reads = Reads::default();
     }
 
-    /// The clock of another process proves nothing: propagation begins anew, and what was answered
-    /// counts as unknown.
+    /// The clock of another process proves nothing: the propagation time begins anew, and an accepted
+    /// change counts as unknown.
     pub(super) fn outdate_sent(&mut self, at: Timestamp) {
         if let Some(sent) = &mut self.sent {
             sent.ended = at;
@@ -88,29 +89,29 @@ impl MigrationMachine {
         self.reads = Reads::default();
     }
 
-    /// The split of the newest change, unless a read has shown it.
+    /// Returns the split of the newest change, unless a read has shown it.
     pub(super) fn unseen(&self) -> Option<TrafficSplit> {
         let sent = self.sent.as_ref()?;
         (!sent.seen).then_some(sent.to)
     }
 
-    /// The splits that changes of this run may have left.
+    /// Returns the splits that changes of this run may have left.
     pub(super) fn own_splits(&self) -> Vec<TrafficSplit> {
         let splits = |sent: &Sent| sent.older.iter().copied().chain([sent.to]).collect();
         self.sent.as_ref().map(splits).unwrap_or_default()
     }
 
-    /// Whether the newest read is explained by this run.
+    /// Returns whether this run explains the newest read.
     pub(super) fn is_explained(&self) -> bool {
         self.reads.foreign.is_none()
     }
 
-    /// Since when an unbroken row of reads has shown the routing as it should be.
+    /// Returns since when each read has shown the routing as it should be.
     pub(super) fn steady_since(&self) -> Option<Timestamp> {
         self.reads.steady
     }
 
-    /// Takes what a read at `at` brought.
+    /// Takes the result of a read at `at`.
     pub(super) fn take_read(
         &mut self,
         at: Timestamp,
@@ -132,8 +133,8 @@ impl MigrationMachine {
         }
     }
 
-    /// Whether a restore may be written without a read: reads have failed for long, and what this
-    /// process holds of the rule was fresh when they began to.
+    /// Returns whether a restore may be written without a read: reads have failed for long enough, and
+    /// this process's knowledge of the rule was fresh when they began to fail.
     pub(super) fn may_write_unread(&self, at: Timestamp) -> bool {
         let Contact {
             held: Some(held),
@@ -148,14 +149,14 @@ impl MigrationMachine {
             && between(held, failing) <= self.plan.look_interval() * 2
     }
 
-    /// Takes what was read at `at`.
+    /// Takes the routing that was read at `at`.
     pub(super) fn read(&mut self, at: Timestamp, found: &TrafficObservation) -> Read {
         self.contact = Contact {
             held: Some(at),
             ..Contact::default()
         };
         let read = self.compare(at, found);
-        // A read that is older than one before it is no news, and a first sign is not believed.
+        // A read that shows an older state than an earlier read is no news, and a first sign is not believed.
         let is_older = read == Read::NotSeenYet && self.unseen().is_none();
         if !is_older && read != Read::Suspect {
             self.remember(at, found);
@@ -201,7 +202,7 @@ impl MigrationMachine {
     fn read_current(&mut self, at: Timestamp, found: &TrafficObservation) -> Read {
         let propagation = self.propagation;
         if let Some(sent) = &mut self.sent {
-            // A read of what stood before, too, is no sign of a write that was not answered.
+            // A read that also fits the routing before the change is no sign of a write without an answer.
             let proves_nothing = sent.accepted.is_none() && sent.base.contains(&found.weights);
             sent.seen |= !proves_nothing || at >= later(sent.ended, propagation);
         }

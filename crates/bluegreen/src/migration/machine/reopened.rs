@@ -1,4 +1,4 @@
-//! A machine for a run of an earlier version: it observes first, then continues under today's rules.
+//! Builds a machine for a run of an earlier version: it observes first, then continues under today's rules.
 
 use jiff::Timestamp;
 
@@ -13,8 +13,8 @@ use crate::{
 };
 
 impl MigrationMachine {
-    /// A machine that waits for [`Input::Resumed`](crate::migration::Input::Resumed). It begins bake,
-    /// evidence and deadlines anew: the rules by which they were counted are gone.
+    /// Creates a machine that waits for [`Input::Resumed`](crate::migration::Input::Resumed). Bake,
+    /// evidence and deadlines begin anew: the rules that they followed are gone.
     pub(crate) fn reopened(plan: MigrationPlan, reopened: Reopened) -> Self {
         let at = reopened.at;
         let gates = reopened.gates.into_iter();

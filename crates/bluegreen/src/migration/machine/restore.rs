@@ -1,4 +1,4 @@
-//! Everything back on blue: written until it is accepted, and read until it is seen.
+//! Restores blue: writes until the write is accepted, and reads until reads show it.
 
 use std::time::Duration;
 
@@ -40,7 +40,7 @@ impl Restore {
         }
     }
 
-    /// Whether an operator asked for it: then nothing that is found stands against it.
+    /// Returns whether an operator asked for the restore: then it writes over everything that is found.
     fn is_asked(&self) -> bool {
         matches!(self.cause, Cause::Asked { .. })
     }
@@ -56,7 +56,7 @@ impl MigrationMachine {
         let short_blue = self.short_blue().map(|mut short| {
             let why = match &cause {
                 Cause::Gate { .. } => "green is failing",
-                _ => "nothing says for certain that green is healthy",
+                _ => "it is not certain that green is healthy",
             };
             self.tell(MigrationEvent::AllAtOnce {
                 blue: self.last.as_ref().map(|(_, seen)| seen.targets.blue),
@@ -81,7 +81,7 @@ impl MigrationMachine {
         });
     }
 
-    /// Until when a change without an answer may still take effect.
+    /// Returns until when a change without an answer may still take effect.
     pub(super) fn lands_until(&self) -> Option<Timestamp> {
         let sent = self.sent.as_ref()?;
         let is_open = sent.accepted.is_none() && !sent.seen;
@@ -93,7 +93,7 @@ impl MigrationMachine {
         let is_asked = restore.is_asked();
         let from = match (last, &self.expected) {
             (Some(last), _) if is_asked || self.is_explained() => last.clone(),
-            // A third party's change is not written over: the next read says whether it is one.
+            // A third party's change is not written over: the next read shows whether it is one.
             (Some(_), _) => return self.read_restore(at, restore, APART),
             (None, Some(expected)) => expected.clone(),
             (None, None) => return self.read_restore_now(restore),
@@ -172,7 +172,7 @@ impl MigrationMachine {
         }
         restore.attempt += 1;
         restore.failure = Some(failure);
-        // Whatever failed, a read says what stands there, and whether reads fail too.
+        // Whatever failed, a read shows the present state, and whether reads fail too.
         self.read_restore_now(restore)
     }
 
@@ -189,7 +189,7 @@ impl MigrationMachine {
         self.wait_restoring(at, restore, RestoreStep::WaitToRead, wait)
     }
 
-    /// Writes again, after a while that grows.
+    /// Writes again, after a wait that grows.
     fn send_again(&mut self, at: Timestamp, restore: Restore) -> Next<Action> {
         let wait = back_off(restore.blind.max(restore.attempt.saturating_sub(1)));
         self.wait_restoring(at, restore, RestoreStep::WaitToCall, wait)
@@ -214,8 +214,8 @@ impl MigrationMachine {
         if at >= later(restore.since, self.plan.restore_within()) {
             let summary = match restore.is_accepted {
                 true => {
-                    "NOT SEEN: a write that puts everything on blue was accepted, and no reads \
-                         confirm it"
+                    "NOT SEEN: a write that puts everything on blue was accepted, but reads do not \
+                         show it"
                         .to_owned()
                 }
                 false => format!(
@@ -280,7 +280,7 @@ impl MigrationMachine {
         };
         restore.blind = 0;
         if self.taken_over.is_some() {
-            // Whatever is there, the successor continues from it.
+            // The successor continues from the present state.
             self.read(at, &traffic);
         }
         if let Some(end) = self.give_way(at) {
@@ -292,7 +292,7 @@ impl MigrationMachine {
         self.on_restore_read(at, restore, traffic)
     }
 
-    /// A restore from whatever split is found.
+    /// Begins a restore with the first split that is read, whatever it is.
     fn on_first_seen(
         &mut self,
         at: Timestamp,
@@ -304,7 +304,7 @@ impl MigrationMachine {
         if traffic.targets.blue.healthy == 0 && !traffic.is_all_blue() && !forced {
             let message = format!("blue has no healthy target: {}", traffic.targets.blue);
             let hint =
-                "everything would go to a side that cannot serve; `--force` does it all the same";
+                "all traffic would go to a side that cannot serve; `--force` restores anyway";
             let findings = vec![Finding::refusal(message).with_hint(hint)];
             return self.unchanged(at, Unchanged::Refused { findings });
         }
@@ -316,7 +316,7 @@ impl MigrationMachine {
         self.send_restore(at, restore)
     }
 
-    /// A read while blue is being restored.
+    /// Takes a read while blue is being restored.
     fn on_restore_read(
         &mut self,
         at: Timestamp,
@@ -337,7 +337,7 @@ impl MigrationMachine {
             return self.read_restore(at, restore, APART);
         }
         if restore.is_told {
-            // Another controller's late call, or an older read: to write blue again is right for both.
+            // Another controller's late call, or an older read: writing blue again is right for both.
             restore.is_told = false;
             restore.blue_since = None;
             restore.attempt = 1;
@@ -353,7 +353,7 @@ impl MigrationMachine {
             }
             return self.send_again(at, restore);
         }
-        // A rise that landed late, or what an operator's restore is to write over.
+        // A rise that took effect late, or a change that an operator's restore must write over.
         if had_blue {
             restore.relapsed = Some(at);
         }
@@ -368,7 +368,7 @@ impl MigrationMachine {
         }
     }
 
-    /// What was accepted is not there: it is written again, at once.
+    /// An accepted write is not there: it is written again, at once.
     fn resend(&mut self, at: Timestamp, mut restore: Restore) -> Next<Action> {
         restore.attempt += 1;
         if restore.attempt > 2 {
@@ -389,19 +389,19 @@ impl MigrationMachine {
             retry_at: later(at, wait),
         });
         if self.expected.is_none() && !failure.kind.is_transient() {
-            // A restore that cannot even begin: the rule is not there, or may not be read.
+            // A restore that cannot even begin: the rule does not exist, or may not be read.
             let findings = vec![refusal_of(&failure)];
             return self.unchanged(at, Unchanged::Refused { findings });
         }
         restore.failure = Some(failure);
-        // What was accepted is read again; what was not is written again, which reads first.
+        // After an accepted write the rule is read again; else blue is written again, which reads first.
         match restore.is_accepted || self.expected.is_none() {
             true => self.read_restore(at, restore, wait),
             false => self.send_again(at, restore),
         }
     }
 
-    /// What was to be restored was deleted.
+    /// Ends, since the rule or a target group of the restore was deleted.
     pub(super) fn restore_gone(
         &mut self,
         at: Timestamp,
@@ -416,7 +416,7 @@ impl MigrationMachine {
         self.give_up_restoring(at, restore, summary.to_owned())
     }
 
-    /// A third party's change stands against the restore.
+    /// Ends, since a third party's change stands against the restore.
     fn blocked(
         &mut self,
         at: Timestamp,
@@ -442,7 +442,7 @@ impl MigrationMachine {
         restore.is_told = true;
     }
 
-    /// Blue is restored, and the change of another controller may still land.
+    /// Waits on, since blue is restored and a change of another controller may still land.
     fn stay(&mut self, at: Timestamp, mut restore: Restore, until: Timestamp) -> Next<Action> {
         if !restore.is_told {
             self.tell_restored(&mut restore);
@@ -463,7 +463,7 @@ impl MigrationMachine {
         }
     }
 
-    /// A control ends the wait after a restore.
+    /// Ends the wait after a restore, since a control asks for that.
     pub(super) fn end_stay(&mut self, at: Timestamp, restore: Restore) -> Next<Action> {
         let confirm = self.confirm_of(at, restore);
         self.finish_restored(at, confirm, None)
@@ -473,14 +473,14 @@ impl MigrationMachine {
         self.standings.clear();
         self.tell_restored(&mut restore);
         let confirm = self.confirm_of(at, restore);
-        // A cancel has little time: a signal's grace ends before metrics settle. And an operator waits
-        // for metrics only if the order says so.
+        // A cancellation has little time: a signal's grace ends before metrics settle. An operator's
+        // restore waits for metrics only if the order says so.
         let is_hurried = match (&confirm.cause, &self.intent) {
             (Cause::Cancelled { control }, _) => matches!(control, Control::Cancel { .. }),
             (Cause::Asked { .. }, Intent::Restore(order)) => !order.confirm,
             _ => false,
         };
-        // An order that waits for metrics begins with a restore: no gate has looked yet.
+        // For an order that waits for metrics no gate has looked yet, since it begins with a restore.
         let is_ordered = matches!(&self.intent, Intent::Restore(order) if order.confirm);
         let is_unwatched = !is_ordered && !self.standings.count_requests();
         let is_over = self.taken_over.is_some();
@@ -512,7 +512,7 @@ impl MigrationMachine {
         self.end_known(at, outcome)
     }
 
-    /// Ends with traffic that is not where it should be, or not known.
+    /// Ends with traffic that is not on the right side, or is not known.
     pub(super) fn give_up_restoring(
         &mut self,
         at: Timestamp,
@@ -528,7 +528,7 @@ impl MigrationMachine {
     }
 }
 
-/// Why nothing has changed, if a cause comes before anything left blue.
+/// Returns the reason for an end without change, if a cause comes before anything left blue.
 pub(super) fn unchanged_by(cause: Cause) -> Unchanged {
     match cause {
         Cause::Gate { gate, summary } => Unchanged::NotReady {

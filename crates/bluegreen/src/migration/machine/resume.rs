@@ -1,5 +1,5 @@
-//! Going on after the process ended: nobody knows what became of what was outstanding, and the
-//! clock of the process before proves nothing.
+//! Continues after the process ended: the outcome of the outstanding action is unknown, and the clock of
+//! the process before proves nothing.
 
 use std::time::Duration;
 
@@ -21,17 +21,17 @@ use crate::{clock::later, engine::Operator, migration::OnResume};
 impl MigrationMachine {
     pub(super) fn on_resumed(&mut self, at: Timestamp, state: State, by: Operator) -> Next<Action> {
         let (was, mut controls) = match state {
-            // Nothing has begun, so there is nothing to go on with.
+            // Nothing has begun, so nothing can continue.
             State::New => return Next::Keep,
             State::Resuming(resuming) => (*resuming.was, resuming.controls),
             state => (state, Vec::new()),
         };
-        // Nobody renewed it meanwhile.
+        // The switch was not renewed in the meantime.
         self.outdate_switch();
         self.contact = Contact::default();
-        // The process that goes on may be killed sooner than the one before.
+        // The process that continues may be killed sooner than the one before.
         self.plan.forget_grace();
-        // Whoever resumes holds the journal now.
+        // This process holds the journal now.
         self.taken_over = None;
         match &was {
             State::Rising(rise) if rise.outstanding == RiseStep::Call => {
@@ -71,7 +71,7 @@ impl MigrationMachine {
                 short_blue: restore.short_blue,
                 ..Restore::new(at, restore.cause)
             }),
-            // The look says whether green is healthy still; controls want the same.
+            // The look shows whether green is still healthy; controls need that too.
             State::Returning(returning) => {
                 let returning = Returning {
                     looks: 0,
@@ -120,7 +120,8 @@ impl MigrationMachine {
             return Next::Keep;
         }
         if clock_fault {
-            let summary = "UNKNOWN: waits take no time on this clock, and the split was not read";
+            let summary =
+                "UNKNOWN: waits take no time on this clock, and the split could not be read";
             return self.give_up_resuming(at, None, summary.to_owned());
         }
         self.read_again(resuming)
@@ -158,7 +159,7 @@ impl MigrationMachine {
             | State::KeepingCapacity(_)
             | State::ReleasingCapacity(_)
             | State::Confirming(_) => true,
-            // What a run was held for is no new change of a third party.
+            // A change for which the run was held is no new change of a third party.
             State::DisarmingSwitch(disarming) => matches!(
                 disarming.outcome,
                 MigrationOutcome::Promoted { .. } | MigrationOutcome::RolledBack { .. }
@@ -178,7 +179,7 @@ impl MigrationMachine {
                     };
                     return self.drifted(at, traffic, until);
                 }
-                // Older than what stood before the process ended, or the first sign of a third party.
+                // An older state than before the process ended, or the first sign of a third party.
                 _ => {
                     return self.wait_resuming(at, resuming, APART);
                 }
@@ -195,7 +196,7 @@ impl MigrationMachine {
                 self.resume_disarming(at, disarming, traffic, controls)
             }
             State::Confirming(confirm) => self.resume_confirming(at, confirm, &controls),
-            // Nothing was decided yet: the survey is made anew.
+            // Nothing was decided yet: the survey is repeated.
             _ => match controls.iter().find(|control| is_ending(control)).cloned() {
                 Some(control) => self.on_control(at, State::New, control),
                 None => self.preflight(at, 1),

@@ -1,4 +1,4 @@
-//! Green's rise: the write, and waiting until reads show it.
+//! Green's rise: the write, and the wait until reads show it.
 
 use std::time::Duration;
 
@@ -18,7 +18,7 @@ use crate::{
     traffic::{Over, Shift, Shifted},
 };
 
-/// How much longer than the propagation time a rise may stay unread before it is put back.
+/// How long after its propagation time a rise may stay unread before blue is restored.
 const BLIND: Duration = Duration::from_secs(60);
 
 impl MigrationMachine {
@@ -36,7 +36,7 @@ impl MigrationMachine {
         }
         debug_assert!(
             self.taken_over.is_none(),
-            "a successor writes, not this run"
+            "after a takeover only the successor writes"
         );
         let to = self.split_of(step);
         self.tell(MigrationEvent::Shifting {
@@ -92,7 +92,7 @@ impl MigrationMachine {
         self.await_rise(at, rise, None)
     }
 
-    /// Waits for the next look at a rise that no read has shown; `soon` is when, if that is sooner.
+    /// Waits for the next look at a rise that no read has shown, for at most `soon`.
     fn await_rise(&mut self, at: Timestamp, rise: Rise, soon: Option<Duration>) -> Next<Action> {
         if let Some(end) = self.give_way(at) {
             return end;
@@ -114,7 +114,7 @@ impl MigrationMachine {
         Next::Do(Action::Wait { until })
     }
 
-    /// Whether a control puts blue back at once.
+    /// Returns whether a control restores blue at once.
     pub(super) fn is_undoing(&self, control: &Control) -> bool {
         match control {
             Control::Abort { .. } => true,
@@ -140,7 +140,8 @@ impl MigrationMachine {
     }
 
     pub(super) fn look_at_rise(&mut self, at: Timestamp, rise: Rise) -> Next<Action> {
-        // Its evidence begins once it is seen: until then the gates look at the stage before.
+        // The evidence of the new step begins when a read shows the rise: until then the gates look at
+        // the stage before.
         let progress = self.progress(at, rise.back.stage.phase(), rise.back.since);
         let deadline = rise.back.deadline.min(self.deadline);
         self.state = State::Rising(Rise {
@@ -225,7 +226,7 @@ impl MigrationMachine {
         let (bake, deadline) = (self.plan.bake_of(&this), self.plan.deadline_of(&this));
         let watch = self.watch(at, Stage::Step(rise.step), bake, deadline);
         if let Some(control) = rise.controls.iter().find(|c| is_ending(c)).cloned() {
-            // Nothing is armed for a run that ends now.
+            // The switch is not armed for a run that ends now.
             return self.on_control(at, State::Watching(watch), control);
         }
         let next = self.arm_switch(at, watch, ThenWatch::Wait);
@@ -234,13 +235,16 @@ impl MigrationMachine {
             .into_iter()
             .partition(|control| matches!(control, Control::Promote { .. }));
         for control in passed {
-            self.ignored(control, "the step that it was given for has passed");
+            self.ignored(
+                control,
+                "the step for which the override was given has passed",
+            );
         }
         self.take_controls(at, controls, next)
     }
 
-    /// The rise did not happen: back to where it was tried from, so that the next try has a fresh
-    /// look, a standing verdict and the capacity that it needs.
+    /// The rise did not happen: returns to the stage that it started from, so that the next try has a
+    /// fresh look, a valid verdict and the capacity that it needs.
     fn not_risen(&mut self, at: Timestamp, rise: Rise, failure: Failure) -> Next<Action> {
         let mut back = *rise.back;
         back.failed_rises += 1;
@@ -251,7 +255,7 @@ impl MigrationMachine {
         if let Some(control) = rise.controls.iter().find(|c| is_ending(c)).cloned() {
             return self.on_control(at, State::Watching(back), control);
         }
-        // A conflict that left no trace may be tried again, like what passes by itself.
+        // A conflict that left no trace may be tried again, like a failure that passes by itself.
         let lasts = !failure.kind.is_transient() && failure.kind != ErrorKind::Conflict;
         if lasts || back.failed_rises >= self.plan.write_attempts() {
             return self.undo(at, Cause::WriteFailed { failure });
@@ -297,7 +301,7 @@ impl MigrationMachine {
     }
 }
 
-/// Whether a control ends the run.
+/// Returns whether a control ends the run.
 pub(super) fn is_ending(control: &Control) -> bool {
     matches!(
         control,

@@ -1,4 +1,4 @@
-//! What each gate's verdict is at a moment.
+//! Each gate's verdict at a moment.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use crate::{
     migration::{GateId, GatePolicy, GateReport, GateStanding},
 };
 
-/// The standing verdicts of all gates since the last shift.
+/// The verdicts of all gates since the last shift.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Standings(Vec<Standing>);
 
@@ -25,7 +25,7 @@ struct Standing {
     /// Why the newest look failed, if it did.
     failure: Option<Failure>,
     is_new: bool,
-    /// Whether it has ever said how many requests each side got.
+    /// Whether the gate has ever reported how many requests each side got.
     #[serde(default)]
     counts: bool,
 }
@@ -50,8 +50,8 @@ impl Standings {
             .collect()
     }
 
-    /// Whether a gate counts the requests of each side: only such a gate can confirm that none
-    /// reaches green.
+    /// Returns whether a gate counts the requests of each side: only such a gate can confirm that no
+    /// request reaches green.
     pub(crate) fn count_requests(&self) -> bool {
         self.0.iter().any(|standing| standing.counts)
     }
@@ -65,7 +65,7 @@ impl Standings {
         }
     }
 
-    /// Takes what each gate reported at `at`. A verdict without an expiry of its own stands for
+    /// Takes the reports of the gates at `at`. A verdict without an expiry of its own stands for
     /// `standing_time`.
     pub(crate) fn take(
         &mut self,
@@ -96,7 +96,7 @@ impl Standings {
         }
     }
 
-    /// The verdicts as they are at `at`: a failed look and an expired pass are inconclusive.
+    /// Returns the verdicts at `at`: a failed look and an expired pass are inconclusive.
     pub(crate) fn at(&self, at: Timestamp) -> Vec<GateStanding> {
         let standing = |standing: &Standing| GateStanding {
             gate: standing.gate.clone(),
@@ -107,19 +107,19 @@ impl Standings {
         self.0.iter().map(standing).collect()
     }
 
-    /// The first required gate that is unhealthy at `at`.
+    /// Returns the first required gate that is unhealthy at `at`.
     pub(crate) fn unhealthy(&self, at: Timestamp) -> Option<(GateId, Verdict)> {
         self.required(at)
             .find(|(_, verdict)| verdict.is_unhealthy())
     }
 
-    /// Whether every required gate is healthy at `at`. Without a required gate nothing is.
+    /// Returns whether every required gate is healthy at `at`; `false` without a required gate.
     pub(crate) fn are_healthy(&self, at: Timestamp) -> bool {
         let mut required = self.required(at).peekable();
         required.peek().is_some() && required.all(|(_, verdict)| verdict.is_healthy())
     }
 
-    /// What a required gate says that will not change by waiting, if one does.
+    /// Returns why a required gate has given up, if one has: waiting will not change its verdict.
     pub(crate) fn given_up(&self, at: Timestamp) -> Option<String> {
         let mut required = self.required(at);
         let (gate, verdict) = required.find(|(_, verdict)| verdict.has_given_up())?;
@@ -129,7 +129,7 @@ impl Standings {
         ))
     }
 
-    /// Why the required gates are not healthy at `at`, for people.
+    /// Returns why the required gates are not healthy at `at`, for people to read.
     pub(crate) fn missing(&self, at: Timestamp) -> String {
         let missing: Vec<String> = self
             .required(at)
@@ -139,7 +139,7 @@ impl Standings {
         missing.join("; ")
     }
 
-    /// The failures of the newest looks that no waiting will mend.
+    /// Returns the failures of the newest looks that waiting will not mend.
     pub(crate) fn lasting_failures(&self) -> impl Iterator<Item = (&GateId, &Failure)> {
         self.0.iter().filter_map(|standing| {
             let failure = standing.failure.as_ref()?;
@@ -158,13 +158,13 @@ impl Standings {
 impl Standing {
     fn at(&self, at: Timestamp) -> Verdict {
         match (&self.failure, &self.verdict) {
-            // A harm that was seen stays seen, whatever a later look failed of.
+            // A harm that was seen still counts, even if a later look failed.
             (_, Some((verdict, _))) if verdict.is_unhealthy() => verdict.clone(),
             (Some(failure), _) => Verdict::inconclusive(format!("could not look: {failure}")),
             (None, None) => Verdict::inconclusive("nothing seen since the last shift"),
             (None, Some((verdict, expires))) if verdict.is_healthy() && *expires < at => {
                 Verdict::inconclusive(format!(
-                    "nothing new since it was healthy, which stood until {expires:.0}"
+                    "nothing new since the healthy verdict, which expired at {expires:.0}"
                 ))
             }
             (None, Some((verdict, _))) => verdict.clone(),

@@ -14,15 +14,14 @@ use crate::{
     traffic::{Armed, Kept, Sides},
 };
 
-/// What the machine is doing.
+/// The state of the machine.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "state", rename_all = "snake_case")]
 pub(crate) enum State {
     /// Before `Start`. Nothing is outstanding. Left to `Preflight`.
     New,
-    /// The survey and the first look are outstanding, or the wait before another try. Entered
-    /// from `New`. Left to `Watching` when nothing stops the start, to `Ended` when something
-    /// does.
+    /// The survey and the first look are outstanding, or the wait before another try. Entered from `New`.
+    /// Left to `Watching` if nothing stops the start, else to `Ended`.
     Preflight(Preflight),
     /// A wait or a look is outstanding. Entered when the preflight has passed and after each
     /// rise that was read back. Left to `Rising`, to `Restoring`, to `Drifted`, and to `Ended` on
@@ -33,15 +32,15 @@ pub(crate) enum State {
     /// it did not happen; to `Restoring` when it never becomes visible, when a gate is unhealthy,
     /// and when the run is cancelled; to `Drifted`.
     Rising(Rise),
-    /// Everything goes back to blue, a part at a time: the write of a part is outstanding, which is let to
-    /// finish, or a look at blue's targets and at green, or the wait before it. Entered from `Watching` if
-    /// blue has shrunk and green is healthy. Left to `Restoring` when blue can serve the rest, and when
-    /// green is not known to be healthy or time is up, whatever blue can serve.
+    /// Everything goes back to blue, a part at a time: the write of a part is outstanding, which must
+    /// finish, or a look at blue's targets and at green, or the wait before that look. Entered from
+    /// `Watching` if blue has shrunk and green is healthy. Left to `Restoring` when blue can serve the
+    /// rest; and, even if blue cannot, when green is not known to be healthy or time is up.
     Returning(Returning),
-    /// A restore is outstanding, or the wait before it is tried again, or a read after it, or the
-    /// wait before that. Entered from every state in which this run may have moved traffic. Left to
-    /// `Confirming` when it was accepted and two reads show it, to `Ended` when it is blocked or
-    /// its time is up.
+    /// A restore is outstanding, or the wait before another try, or a read after the write, or the wait
+    /// before that read. Entered from every state in which this run may have moved traffic. Left to
+    /// `Confirming` when it was accepted and two reads show it, to `Ended` when it is blocked or its time
+    /// is up.
     Restoring(Restore),
     /// A third party changed the rule. This run writes nothing more; a wait or a look is
     /// outstanding, or the disarming of the dead-man switch. Left to `Ended` at the deadline of the
@@ -50,43 +49,42 @@ pub(crate) enum State {
     /// Blue has everything, read back; a wait or a look is outstanding. Entered after a
     /// restore. Left to `Ended` when a minute without requests on green was seen or time is up.
     Confirming(Confirm),
-    /// An observation after the process ended is outstanding, or the wait before another try.
-    /// Entered from any state but `New` and `Ended` by `Resumed`. Left to where the run was, as
-    /// that state takes an observation; to `Ended` on drift.
+    /// An observation after the process ended is outstanding, or the wait before another try. Entered
+    /// from any state but `New` and `Ended` by `Resumed`. Left to the state that the run was in, which
+    /// takes the observation; to `Ended` on drift.
     Resuming(Resuming),
-    /// The arming of the dead-man switch is outstanding; it is let to finish. Entered from
-    /// `Watching`, and from `Writing` and `Verifying` after a rise. Left to `Watching` by its
-    /// answer, to `Restoring` where it cannot be renewed, to `Ended` where it cannot be
-    /// armed at all.
+    /// The arming of the dead-man switch is outstanding, which must finish. Entered from `Watching`, and
+    /// from `Rising` when a read has shown the rise. Left to `Watching` by its answer, to `Restoring` if
+    /// the switch cannot be renewed, to `Ended` if it cannot be armed at all.
     ArmingSwitch(ArmingSwitch),
-    /// The raising of blue's minimum is outstanding, which is let to finish, or the wait before another
-    /// try, or the read before that. Entered from `Preflight`, if blue may be scaled in. Left to
-    /// `Watching` once it is raised, or if the plan accepts that it is not; else to `Ended`.
+    /// The call that raises blue's minimum is outstanding, which must finish, or the wait before another
+    /// try, or the read before that try. Entered from `Preflight`, if blue may be scaled in. Left to
+    /// `Watching` once the minimum is raised, or if the plan accepts that it is not; else to `Ended`.
     KeepingCapacity(Keeping),
-    /// Blue has everything, and its minimum was raised: the putting back is outstanding, or the wait for
-    /// blue, or an observation of it. Entered from every state that ends with everything on blue. Left
-    /// as such a state is left without a raised minimum: to `DisarmingSwitch` or `Ended`; to `Ended` on
-    /// drift.
+    /// Blue has everything, and its minimum was raised: the call that puts the minimum back is
+    /// outstanding, or the wait for blue, or an observation of blue. Entered from every state that ends
+    /// with everything on blue. Left as such a state is left without a raised minimum: to
+    /// `DisarmingSwitch` or `Ended`; to `Ended` on drift.
     ReleasingCapacity(Releasing),
-    /// Everything is decided but the end: the disarming of the switch is outstanding, or the wait
-    /// before another try, or an observation where it may have fired. Entered from every state
-    /// that ends while a switch may stand. Left to `Ended`, or to `Confirming` where it has fired.
+    /// Everything is decided except for the end: the disarming of the switch is outstanding, or the wait
+    /// before another try, or an observation if the switch may have fired. Entered from every state that
+    /// ends while a switch may stand. Left to `Ended`, or to `Restoring` if the switch has fired.
     DisarmingSwitch(DisarmingSwitch),
     /// Nothing is outstanding. Never left.
     Ended(End),
 }
 
-/// What is known of the dead-man switch.
+/// The state of the dead-man switch, as far as it is known.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Switch {
-    /// When the newest arming that is certain was begun.
+    /// When the newest arming that certainly happened was begun.
     pub(super) renewed: Option<Timestamp>,
-    /// When that one fires.
+    /// When the switch fires by that arming.
     pub(super) fires: Option<Timestamp>,
-    /// From when on it may fire or may have fired; `None` where it cannot be there.
+    /// From when on the switch may fire or may have fired; `None` if there cannot be one.
     pub(super) may_fire: Option<Timestamp>,
     pub(super) armed: Option<Armed>,
-    /// Whether what it would write was made before the newest read-back.
+    /// Whether the routing that the switch would write is older than the newest read-back.
     pub(super) is_stale: bool,
 }
 
@@ -103,53 +101,53 @@ pub(crate) struct ArmingSwitch {
     pub(crate) controls: Vec<Control>,
 }
 
-/// How watching goes on once the switch is armed.
+/// What follows once the switch is armed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum ThenWatch {
-    /// With a look.
+    /// A look.
     Look,
-    /// With the wait for the next look.
+    /// The wait for the next look.
     Wait,
 }
 
 /// The data of `DisarmingSwitch`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct DisarmingSwitch {
-    /// How the run ends then.
+    /// How the run ends once the switch is disarmed.
     pub(crate) outcome: MigrationOutcome,
     /// Which try this is, counted from 1.
     pub(crate) attempt: u32,
     pub(crate) step: DisarmStep,
 }
 
-/// What is outstanding while the switch is disarmed.
+/// The outstanding action while the switch is disarmed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum DisarmStep {
     /// The call.
     Call,
-    /// The wait before another.
+    /// The wait before another call.
     Wait,
     /// An observation: the switch is gone, and may have fired before.
     Observe,
-    /// The wait before another.
+    /// The wait before another observation.
     WaitToObserve,
 }
 
-/// What is known of blue's minimum.
+/// The state of blue's minimum, as far as it is known.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct KeptCapacity {
-    /// What this run has raised, or may have.
+    /// The minimum that this run has raised, or may have raised.
     pub(super) kept: Option<Kept>,
-    /// Why it was not put back.
+    /// Why the old minimum was not put back.
     pub(super) why: Option<String>,
 }
 
 /// The data of `KeepingCapacity`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Keeping {
-    /// How it goes on.
+    /// The stage that is watched next.
     pub(crate) watch: Watch,
     pub(crate) kept: Kept,
     /// Which try this is, counted from 1.
@@ -159,22 +157,22 @@ pub(crate) struct Keeping {
     pub(crate) controls: Vec<Control>,
 }
 
-/// What is outstanding while blue's minimum is raised.
+/// The outstanding action while blue's minimum is raised.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum KeepStep {
-    /// The call; it is let to finish.
+    /// The call, which must finish.
     Call,
-    /// The wait before another.
+    /// The wait before another call.
     Wait,
-    /// The read before another.
+    /// The read before another call.
     Observe,
 }
 
 /// The data of `ReleasingCapacity`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Releasing {
-    /// How the run ends then.
+    /// How the run ends once the minimum is put back.
     pub(crate) outcome: MigrationOutcome,
     pub(crate) since: Timestamp,
     /// Which try this is, counted from 1.
@@ -182,11 +180,11 @@ pub(crate) struct Releasing {
     pub(crate) step: ReleaseStep,
 }
 
-/// What is outstanding while blue's minimum is put back.
+/// The outstanding action while blue's minimum is put back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum ReleaseStep {
-    /// The call; it is let to finish.
+    /// The call, which must finish.
     Call,
     /// The wait for blue, or before another try.
     Wait,
@@ -197,7 +195,7 @@ pub(crate) enum ReleaseStep {
 /// The data of `Resuming`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Resuming {
-    /// Where the run was.
+    /// The state that the run was in.
     pub(crate) was: Box<State>,
     pub(crate) since: Timestamp,
     /// How many observations in a row have failed.
@@ -221,13 +219,13 @@ pub(crate) struct Preflight {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Watch {
     pub(crate) stage: Stage,
-    /// When the split became as it is, by its read-back.
+    /// When a read-back first showed the split.
     pub(crate) since: Timestamp,
-    /// From when on green may go on.
+    /// The earliest time of the next rise.
     pub(crate) bake_until: Timestamp,
-    /// When it must have gone on.
+    /// The deadline of the next rise.
     pub(crate) deadline: Timestamp,
-    /// The pause that is on.
+    /// The current pause.
     pub(crate) paused: Option<Pause>,
     /// An operator's override that waits for the next look, or for capacity.
     pub(crate) promote: Option<Control>,
@@ -241,18 +239,18 @@ pub(crate) struct Watch {
     pub(crate) looking: bool,
 }
 
-/// A pause that is on.
+/// A pause.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Pause {
     pub(crate) by: Operator,
     pub(crate) since: Timestamp,
-    /// When it ends as a cancellation.
+    /// When the pause ends, as a cancellation.
     pub(crate) until: Timestamp,
-    /// Whether its end was warned of.
+    /// Whether a warning of its end was given.
     pub(crate) warned: bool,
 }
 
-/// What is watched.
+/// The part of the migration that is watched.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Stage {
@@ -279,20 +277,20 @@ impl Stage {
 pub(crate) struct Rise {
     /// The step, counted from 0.
     pub(crate) step: usize,
-    /// Where it rises from.
+    /// The stage that the rise starts from.
     pub(crate) back: Box<Watch>,
-    /// How many looks have not shown it.
+    /// How many looks have not shown the rise.
     pub(crate) looks: u32,
-    /// Controls that wait until it is seen.
+    /// Controls that wait until a read shows the rise.
     pub(crate) controls: Vec<Control>,
     pub(crate) outstanding: RiseStep,
 }
 
-/// What is outstanding of a rise.
+/// The outstanding action of a rise.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum RiseStep {
-    /// The call; it is let to finish.
+    /// The call, which must finish.
     Call,
     Wait,
     Look,
@@ -301,31 +299,31 @@ pub(crate) enum RiseStep {
 /// The data of `Returning`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Returning {
-    /// Why.
+    /// Why everything goes back.
     pub(crate) cause: Cause,
-    /// What is said of it at the end.
+    /// The facts for the outcome.
     pub(crate) short: ShortBlue,
-    /// When it began.
+    /// When the return began.
     pub(crate) since: Timestamp,
     /// When the rest goes at once.
     pub(crate) until: Timestamp,
-    /// What was watched before it, and since when: the gates go on looking at that.
+    /// The phase that was watched before, and since when: the gates continue to look at that phase.
     pub(crate) phase: Phase,
     pub(crate) watched_since: Timestamp,
     /// The newest part that was sent.
     pub(crate) sent: Option<TrafficSplit>,
-    /// How many looks there were since then.
+    /// How many looks there were since that part was sent.
     pub(crate) looks: u32,
     /// The control that ends the waiting once the call is answered.
     pub(crate) hurried: Option<Control>,
     pub(crate) outstanding: ReturnStep,
 }
 
-/// What is outstanding of a gradual restore.
+/// The outstanding action of a gradual restore.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum ReturnStep {
-    /// The call; it is let to finish.
+    /// The call, which must finish.
     Call,
     Wait,
     Look,
@@ -334,41 +332,41 @@ pub(crate) enum ReturnStep {
 /// The data of `Restoring`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Restore {
-    /// Why.
+    /// Why blue is restored.
     pub(crate) cause: Cause,
-    /// When it was wanted.
+    /// When the restore was decided.
     pub(crate) since: Timestamp,
     /// Which try this is, counted from 1.
     pub(crate) attempt: u32,
-    /// Whether a write of it was accepted.
+    /// Whether a restoring write was accepted.
     pub(crate) is_accepted: bool,
-    /// The first of an unbroken row of reads that show it.
+    /// The first of an unbroken row of reads that show blue with everything.
     pub(crate) blue_since: Option<Timestamp>,
-    /// Since when reads show something older after they had shown it.
+    /// Since when reads show an older state, after they had shown the restore.
     pub(crate) relapsed: Option<Timestamp>,
     /// Until when a rise without an answer may still take effect.
     pub(crate) lands_until: Option<Timestamp>,
-    /// Until when an asked-for restore stays, since a call of another controller may still land.
+    /// Until when an operator's restore stays, since a call of another controller may still land.
     pub(crate) stay_until: Option<Timestamp>,
-    /// Whether it was told that blue is restored.
+    /// Whether the event that blue is restored was told.
     pub(crate) is_told: bool,
     /// How many observations in a row have failed.
     pub(crate) blind: u32,
-    /// How many waits there were.
+    /// How often the restore has waited.
     pub(crate) polls: u32,
     /// The last failure, of a write or of an observation after it.
     pub(crate) failure: Option<Failure>,
-    /// What is said of a blue that had shrunk.
+    /// What the outcome says of a blue that had shrunk.
     #[serde(default)]
     pub(crate) short_blue: Option<ShortBlue>,
     pub(crate) outstanding: RestoreStep,
 }
 
-/// What is outstanding of a restore.
+/// The outstanding action of a restore.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum RestoreStep {
-    /// The call; it is let to finish.
+    /// The call, which must finish.
     Call,
     /// An observation.
     Read,
@@ -379,19 +377,19 @@ pub(crate) enum RestoreStep {
 /// The data of `Drifted`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Drifted {
-    /// What differs from what this run wrote, a line each.
+    /// The differences from what this run wrote, a line each.
     pub(crate) diff: Vec<String>,
     pub(crate) since: Timestamp,
     /// When the run ends at the latest.
     pub(crate) until: Timestamp,
-    /// The gate that says that green does harm, if one does.
+    /// The gate that says that green does harm, if there is one.
     pub(crate) unhealthy: Option<String>,
-    /// When that was told last.
+    /// When that verdict was last told.
     pub(crate) told: Option<Timestamp>,
     pub(crate) outstanding: DriftStep,
 }
 
-/// What is outstanding after a drift.
+/// The outstanding action after a drift.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum DriftStep {
@@ -408,7 +406,7 @@ pub(crate) struct Confirm {
     pub(crate) until: Timestamp,
     /// How long clients may stay pinned to green.
     pub(crate) stickiness: Option<Duration>,
-    /// What is said of a blue that had shrunk.
+    /// What the outcome says of a blue that had shrunk.
     #[serde(default)]
     pub(crate) short_blue: Option<ShortBlue>,
     /// Whether a look is outstanding, not a wait.
@@ -423,18 +421,18 @@ pub(crate) struct Sent {
     pub(crate) ended: Timestamp,
     /// The weights that were accepted; `None` if no answer came.
     pub(crate) accepted: Option<Sides<u32>>,
-    /// Whether a read has shown it.
+    /// Whether a read has shown the change.
     pub(crate) seen: bool,
-    /// The weights before it, and before older changes that reads may still show.
+    /// The weights before the change, and before older changes that reads may still show.
     pub(crate) base: Vec<Sides<u32>>,
     /// The splits of those older changes.
     pub(crate) older: Vec<TrafficSplit>,
 }
 
-/// What this process has of the rule. Another process has nothing.
+/// How fresh this process's knowledge of the rule is. Another process knows nothing.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Contact {
-    /// When it was last read, or a write of it was accepted.
+    /// When the rule was last read, or a write of it accepted.
     pub(crate) held: Option<Timestamp>,
     /// The first of an unbroken row of reads that failed.
     pub(crate) failing: Option<Timestamp>,
@@ -442,7 +440,7 @@ pub(crate) struct Contact {
     pub(crate) missing: Option<Timestamp>,
 }
 
-/// What reads have shown since the newest change.
+/// The results of the reads since the newest change.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Reads {
     /// The first of an unbroken row of reads that show the routing as it should be.

@@ -20,17 +20,17 @@ use crate::{
     traffic::Armed,
 };
 
-/// How old a renewal may be at a look.
+/// How old the newest arming may be at a look, before the switch is renewed.
 const RENEW_AFTER: Duration = Duration::from_secs(45);
-/// How far the clock of whoever fires it may go before ours.
+/// How far the clock that fires the switch may be ahead of ours.
 const CLOCK_SLACK: Duration = Duration::from_secs(60);
-/// How long after its time it may still fire: a scheduler keeps its minute, and tries again for
-/// another.
+/// How long after its time the switch may still fire: a scheduler keeps its minute, and retries for
+/// another minute.
 const LATE: Duration = Duration::from_secs(120);
-/// How long before it fires everything must be under way back to blue.
+/// How long before the switch fires everything must be on its way back to blue.
 pub(super) const MARGIN: Duration = Duration::from_secs(120);
 impl MigrationMachine {
-    /// Whether it must be armed, or renewed, before anything else.
+    /// Returns whether the switch must be armed, or renewed, before anything else.
     pub(super) fn is_switch_due(&self, at: Timestamp) -> bool {
         let renewed = self.switch.renewed;
         let is_old = renewed.is_none_or(|renewed| at >= later(renewed, RENEW_AFTER));
@@ -40,25 +40,26 @@ impl MigrationMachine {
             && self.last.is_some()
     }
 
-    /// Whether nothing may rise for want of it.
+    /// Returns whether nothing may rise, since the switch is not armed for the present routing.
     pub(super) fn is_switch_missing(&self) -> bool {
         let is_fresh = self.switch.renewed.is_some() && !self.switch.is_stale;
         self.plan.dead_man().is_some() && !is_fresh
     }
 
-    /// What it would write is to be made anew.
+    /// Notes that the switch must be armed again, for the present routing.
     pub(super) fn outdate_switch(&mut self) {
         self.switch.is_stale = true;
     }
 
-    /// An earlier run may have left one.
+    /// Notes that an earlier run may have left a switch.
     pub(super) fn suspect_switch(&mut self, at: Timestamp) {
         if self.plan.dead_man().is_some() {
             self.switch.may_fire = Some(at);
         }
     }
 
-    /// Arms it, for what was last read, and goes on watching then; at once where the plan keeps none.
+    /// Arms the switch for the routing that was read last, and then continues to watch; at once if the
+    /// plan keeps no switch.
     pub(super) fn arm_switch(
         &mut self,
         at: Timestamp,
@@ -69,7 +70,7 @@ impl MigrationMachine {
             return self.go_on_watching(at, watch, then);
         };
         let fires = whole_second(later(at, after));
-        // From here on it may be armed, whatever the answer.
+        // From here on the switch may be armed, whatever the answer.
         self.switch.may_fire = Some(self.switch.may_fire.unwrap_or(fires));
         self.state = State::ArmingSwitch(ArmingSwitch {
             watch: Watch {
@@ -139,7 +140,7 @@ impl MigrationMachine {
     }
 
     fn on_not_armed(&mut self, at: Timestamp, watch: Watch, failure: Failure) -> Next<Action> {
-        // Somebody else may have changed the rule: a look says so.
+        // A third party may have changed the rule: a look shows that.
         let is_lasting = !failure.kind.is_transient() && failure.kind != ErrorKind::Conflict;
         if watch.stage == Stage::Arming {
             if is_lasting {
@@ -164,8 +165,8 @@ impl MigrationMachine {
         self.look_now(at, watch)
     }
 
-    /// A split that was read while it may have fired: one that is not all blue says that it has
-    /// not, once it cannot any more.
+    /// Takes a split that was read while the switch may have fired. A split that is not all blue, read
+    /// when the earlier arming can fire no more, shows that it did not fire.
     pub(super) fn clear_switch(&mut self, at: Timestamp, traffic: &TrafficObservation) {
         let Switch {
             renewed: Some(renewed),
@@ -180,7 +181,7 @@ impl MigrationMachine {
         }
     }
 
-    /// Whether what was found is the doing of the switch, not of somebody else.
+    /// Returns whether the switch explains what was found, rather than a third party.
     pub(super) fn has_fired(&self, at: Timestamp, found: &TrafficObservation) -> bool {
         let is_time = |fires| later(at, CLOCK_SLACK) >= fires;
         let is_same_rule =
@@ -190,7 +191,8 @@ impl MigrationMachine {
             && self.expected.as_ref().is_some_and(is_same_rule)
     }
 
-    /// The switch has written blue. It is written once more: its write was not answered to this run.
+    /// The switch has written blue. Blue is written once more, since this run has no answer to the
+    /// switch's write.
     pub(super) fn on_fired(&mut self, at: Timestamp, traffic: TrafficObservation) -> Next<Action> {
         self.tell(MigrationEvent::SwitchFired {
             traffic: traffic.clone(),
@@ -206,7 +208,7 @@ impl MigrationMachine {
         self.switch.may_fire.is_some()
     }
 
-    /// Takes the answer to a disarming that no end waits for.
+    /// Takes the answer to a disarming after which the run does not end.
     pub(super) fn take_disarmed(&mut self, disarmed: Result<(), Failure>) {
         match disarmed {
             Ok(()) => {
@@ -220,7 +222,7 @@ impl MigrationMachine {
         }
     }
 
-    /// How it stands, where it may be there.
+    /// Returns the switch for the report, if there may be one.
     pub(super) fn standing_switch(&self) -> Option<StandingSwitch> {
         let armed = self.switch.armed.as_ref();
         Some(StandingSwitch {
@@ -230,7 +232,7 @@ impl MigrationMachine {
         .filter(|_| self.switch.may_fire.is_some())
     }
 
-    /// Ends, once the switch is disarmed where there may be one.
+    /// Ends, once the switch is disarmed if there may be one.
     pub(super) fn end_disarmed(
         &mut self,
         at: Timestamp,
@@ -245,7 +247,7 @@ impl MigrationMachine {
             step: DisarmStep::Call,
         };
         if self.taken_over.is_some() {
-            // The successor renews it, or disarms it.
+            // The successor renews or disarms the switch.
             return self.end_armed(at, disarming);
         }
         self.disarm_switch(disarming)
@@ -296,7 +298,7 @@ impl MigrationMachine {
             }
         );
         let harmless = !disarming.leaves_green();
-        // What no waiting mends is tried again all the same, but not for long.
+        // A failure that lasts is tried again all the same, but not for long.
         let is_last = disarming.attempt >= FEW_ATTEMPTS;
         let gives_up = if harmless || !failure.kind.is_transient() {
             is_last || (harmless && is_hurried)
@@ -309,7 +311,7 @@ impl MigrationMachine {
         self.wait_disarming(at, disarming, DisarmStep::Wait)
     }
 
-    /// Whether it is about to fire, so that nothing is left but to call a person.
+    /// Returns whether the switch is about to fire, so that only a person can help.
     fn is_too_late(&self, at: Timestamp) -> bool {
         let fires = self.switch.may_fire;
         fires.is_some_and(|fires| at >= sooner(fires, CLOCK_SLACK))
@@ -330,7 +332,7 @@ impl MigrationMachine {
         Next::Do(Action::Wait { until })
     }
 
-    /// It is gone, and may have fired before: the split says so.
+    /// The switch is gone, and may have fired before: the split shows that.
     fn look_before_end(&mut self, disarming: DisarmingSwitch) -> Next<Action> {
         self.state = State::DisarmingSwitch(DisarmingSwitch {
             step: DisarmStep::Observe,
@@ -360,7 +362,7 @@ impl MigrationMachine {
                 let has_fired = self.has_fired(at, &traffic);
                 let is_held = matches!(disarming.outcome, MigrationOutcome::Held { .. });
                 let read = match has_fired || is_held {
-                    // A drift that was held for is no new one.
+                    // A drift for which the run was held does not count again.
                     true => Read::Current,
                     false => self.read(at, &traffic),
                 };
@@ -412,7 +414,7 @@ impl MigrationMachine {
         }
     }
 
-    /// After the process ended: whatever became of the call, it is made again.
+    /// After the process ended: whatever the outcome of the call was, it is made again.
     pub(super) fn resume_disarming(
         &mut self,
         at: Timestamp,
@@ -421,7 +423,7 @@ impl MigrationMachine {
         controls: Vec<Control>,
     ) -> Next<Action> {
         for control in controls {
-            self.ignored(control, "the run had come to its end");
+            self.ignored(control, "the run had come to its end already");
         }
         if self.has_fired(at, &traffic) {
             return self.on_fired(at, traffic);
@@ -430,7 +432,7 @@ impl MigrationMachine {
         self.disarm_switch(disarming)
     }
 
-    /// Ends with a switch that may be there.
+    /// Ends while there may be a switch.
     pub(super) fn end_armed(&mut self, at: Timestamp, disarming: DisarmingSwitch) -> Next<Action> {
         let is_harmless = !disarming.leaves_green() || self.taken_over.is_some();
         if is_harmless {
@@ -464,7 +466,7 @@ impl MigrationMachine {
 }
 
 impl DisarmingSwitch {
-    /// Whether the switch would change what this end says.
+    /// Returns whether the switch would change the traffic that this outcome reports.
     fn leaves_green(&self) -> bool {
         matches!(
             self.outcome,
@@ -473,7 +475,7 @@ impl DisarmingSwitch {
     }
 }
 
-/// Schedulers know no fractions of a second; the next whole one is not too early.
+/// Schedulers know no fractions of a second; the next whole second is not too early.
 fn whole_second(at: Timestamp) -> Timestamp {
     let up = later(at, Duration::from_nanos(999_999_999));
     Timestamp::from_second(up.as_second()).unwrap_or(at)

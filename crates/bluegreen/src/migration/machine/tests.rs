@@ -148,7 +148,7 @@ impl Rig {
         self.tell(Input::Waited { clock_fault: false })
     }
 
-    /// Waits for looks and answers each with `report` until something else is wanted.
+    /// Waits for looks and answers each with `report` until the machine wants another action.
     fn look_until_other(&mut self, report: impl Fn() -> LookReport) -> &mut Self {
         loop {
             match &self.next {
@@ -734,7 +734,7 @@ fn p07_drift_stops_the_writing_and_warns_until_the_deadline() {
     assert!(unresolved.summary.contains("20% errors"), "{unresolved}");
     assert_eq!(unresolved.report.traffic, Some(traffic(70, 30)));
 
-    // Whoever cancels is told where traffic was last read, and how to put it back.
+    // A cancelled run reports where traffic was last read, and how to put it back.
     let mut rig = Rig::at_ten();
     for _ in 0..2 {
         rig.wait();
@@ -764,7 +764,7 @@ fn p11_a_cancel_during_a_change_waits_for_it_and_rolls_back() {
     );
     rig.tell(Input::Shifted(Ok(Shifted::Seen(traffic(90, 10)))));
     rig.restore();
-    // Whoever cancels does not wait for the metrics.
+    // A cancelled run does not wait for the metrics.
     assert_eq!(rig.outcome().exit_code(), 11);
 }
 
@@ -988,7 +988,7 @@ fn completing_never_goes_to_a_step_on_the_way() {
         look: look(few, Verdict::inconclusive("no data")),
         capacity: None,
     });
-    // A pause takes the override back; what is left is still not a step to 10 %.
+    // A pause revokes the override; the rest is still not a step to 10 %.
     rig.tell(Input::Control(Control::Pause {
         by: "ann".into(),
         length: None,
@@ -1009,12 +1009,12 @@ fn a_restore_begins_with_an_observation_and_tells_what_it_cannot() {
     let mut rig = restore();
     rig.tell(Input::Observed(Err(failure(ErrorKind::NotFound))));
     assert_eq!(rig.outcome().exit_code(), 3);
-    // Whoever cancels before anything was read has changed nothing.
+    // A run that is cancelled before anything was read has changed nothing.
     let mut rig = restore();
     rig.tell(Input::Observed(Err(failure(ErrorKind::Throttled))));
     rig.tell(Input::Control(cancel()));
     assert_eq!(rig.outcome().exit_code(), 3);
-    // It cannot be read at all: somebody must look, soon.
+    // The rule cannot be read at all: a person must look, soon.
     let mut rig = restore();
     while rig.machine.end().is_none() {
         match &rig.next {
@@ -1192,7 +1192,7 @@ fn p06_who_was_taken_over_changes_nothing_more() {
             ..
         }
     ));
-    // While a rise is written: what became of it is read, and left there.
+    // While a rise is written: its outcome is read, and left there.
     for answer in [
         Ok(Shifted::Seen(traffic(50, 50))),
         Ok(Shifted::Accepted(traffic(50, 50))),
@@ -1215,8 +1215,8 @@ fn pause(length: Option<u64>) -> Input {
 
 #[test]
 fn p11_a_pause_that_is_not_ended_warns_and_is_a_cancellation() {
-    // What was asked, and how long it is: 30 minutes if nothing was, at most 2 hours and what is left
-    // until the deadline of the run.
+    // The length that was asked for: 30 minutes if none was, at most 2 hours and at most the time until
+    // the deadline of the run.
     for (asked, seconds) in [(None, 1800), (Some(120), 120), (Some(36_000), 7_200)] {
         let mut rig = Rig::at_ten();
         let given = rig.now;
@@ -1292,7 +1292,7 @@ fn p03_a_restore_without_a_read_needs_a_plan_and_something_fresh() {
     until_unread(&mut rig, kind);
     assert!(rig.unresolved().restore_command().is_some());
 
-    // Another process holds nothing of the rule.
+    // Another process has no knowledge of the rule.
     let mut rig = unreadable(MigrationPlan::builder().build().expect("valid"), kind);
     rig.tell(resumed());
     until_unread(&mut rig, kind);
@@ -1307,7 +1307,7 @@ fn p07_a_rule_that_was_deleted_is_an_end_of_its_own() {
             gates: vec![seen_by(verdict)],
         })
     };
-    // One such answer is none.
+    // One such answer is not enough.
     let mut rig = Rig::at_ten();
     rig.wait();
     rig.tell(gone(healthy()));
@@ -1323,7 +1323,7 @@ fn p07_a_rule_that_was_deleted_is_an_end_of_its_own() {
     let words = rig.outcome().to_string();
     assert!(words.contains("was deleted during the run"), "{words}");
 
-    // A signal ends the same way, and a gate that wants blue calls a person.
+    // A signal ends the run in the same way, and a gate that wants blue calls for a person.
     for (input, code) in [
         (
             Input::Control(Control::Cancel {
@@ -1395,17 +1395,17 @@ enum Chance {
     Fails(ErrorKind, bool),
     /// A third party writes the weights.
     ThirdParty(u32, u32),
-    /// Reads are so many seconds old from now on.
+    /// From now on reads are this many seconds old.
     Lag(u64),
     /// Green's healthy targets change.
     Targets(u32),
     /// Blue's healthy targets change.
     BlueTargets(u32),
     Control(Control),
-    /// An answer to something else than what is outstanding.
+    /// An answer to another action than the outstanding one.
     Stale(Box<Input>),
     JournalFails,
-    /// Somebody else takes over the journal.
+    /// Another controller takes over the journal.
     TakenOver,
     /// The process ends, a change that is under way before or after its effect, and the run is
     /// resumed.
@@ -1521,13 +1521,13 @@ struct World {
     has_third_party: bool,
     targets: u32,
     blue_targets: u32,
-    /// Those of the newest survey.
+    /// Blue's healthy targets at the newest survey.
     blue_at_start: u32,
     /// Whether everything goes back to blue.
     goes_back: bool,
     /// The newest verdict since the last change, and when it was reached.
     newest: Option<(Mood, Timestamp)>,
-    /// The targets seen at the newest look; `None` where it failed.
+    /// The targets seen at the newest look; `None` if it failed.
     seen_targets: Option<u32>,
     overridden: bool,
     /// An override for all steps that are left.
@@ -1620,7 +1620,7 @@ impl World {
         look(traffic, verdict)
     }
 
-    /// The dead-man switch fires where it is time.
+    /// The dead-man switch fires if it is due.
     fn pass(&mut self, now: Timestamp) {
         self.now = now;
         if self.fires.is_some_and(|fires| now >= fires) {
@@ -1631,7 +1631,7 @@ impl World {
     }
 
     fn write(&mut self, to: TrafficSplit) {
-        // What was said of the split before says nothing of this one, unless green gets less now.
+        // A verdict about the split before says nothing of this one, unless green gets less now.
         let green = u32::from(to.green().as_tenths());
         if green == 0 || green * (self.blue + self.green) >= self.green * 1000 {
             self.newest = None;
@@ -1740,7 +1740,7 @@ fn check_shift(
 }
 
 proptest! {
-    /// Any order of results, failures, controls, strangers' writes and stale answers keeps the
+    /// Any order of results, failures, controls, third parties' writes and stale answers keeps the
     /// promises, and the run comes to an end.
     #[test]
     fn keeps_its_promises_in_any_order(
@@ -1768,9 +1768,9 @@ proptest! {
         let mut now = start();
         let first = machine.on(now, Input::Start(intent));
         let Next::Do(mut outstanding) = first.next else { panic!("nothing to do") };
-        // After the chances the pause ends, everything works and no gate ever knows: the
-        // deadlines must end it. Whoever ends a pause while a change is under way is told so, and
-        // asks again.
+        // After the chances the pause ends, everything works and no gate ever decides: the deadlines must
+        // end the run. An operator who ends a pause while a change is under way is told so, and asks
+        // again.
         let resume = || Chance::Control(Control::Continue { by: "ann".into() });
         let asks = (0..5).flat_map(|_| [Chance::Works(Mood::Inconclusive), resume()]);
         let mut chances = chances.into_iter().chain(asks);
@@ -1867,7 +1867,7 @@ proptest! {
                     Input::Control(control)
                 }
                 Chance::Stale(input) => {
-                    // Only what is not outstanding is stale.
+                    // Only answers to other actions are stale.
                     let fits = matches!(
                         (&*input, &outstanding),
                         (Input::Shifted(_), Action::Shift { .. })
@@ -1912,17 +1912,17 @@ proptest! {
                         }
                         _ => {}
                     }
-                    // A controller may be dead for long.
+                    // A controller may be dead for a long time.
                     now = crate::clock::later(now, Duration::from_secs(if after { 0 } else { 240 }));
                     world.pass(now);
-                    // Whoever resumes knows nothing before it has read.
+                    // A resumed run knows nothing before it has read.
                     world.must_observe = true;
                     taken_over = false;
                     crashed = true;
                     Input::Resumed { by: "bob".into() }
                 }
             };
-            // What a journal would give back is the same machine.
+            // A machine that a journal would restore is the same.
             let json = serde_json::to_string(&machine).expect("plain data");
             machine = serde_json::from_str(&json).expect("the same");
             let is_change = |action: &Action| {

@@ -1,4 +1,4 @@
-//! Watching a stage: looks through the whole wait, and what each of them decides.
+//! Watches a stage: looks during the whole wait, and decides after each look.
 
 use std::time::Duration;
 
@@ -18,12 +18,12 @@ use crate::{
     traffic::TrafficSplit,
 };
 
-/// What a look has shortly before a deadline, and at it, so that answers can come. What the gates said
-/// before still stands.
+/// The time for a look shortly before a deadline, and at the deadline, so that answers can come. Earlier
+/// verdicts of the gates still stand.
 const LEAST_LOOK: Duration = Duration::from_secs(2);
 
 impl MigrationMachine {
-    /// A stage that begins now.
+    /// Returns a stage that begins now.
     pub(super) fn watch(
         &self,
         at: Timestamp,
@@ -44,7 +44,7 @@ impl MigrationMachine {
         }
     }
 
-    /// How long a verdict without an expiry of its own stands.
+    /// Returns how long a verdict without an expiry of its own stands.
     pub(super) fn standing_time(&self) -> Duration {
         (self.plan.look_interval() * 2).max(Duration::from_secs(60))
     }
@@ -72,7 +72,7 @@ impl MigrationMachine {
         due.min().map_or(beat, |due| due.min(beat))
     }
 
-    /// Looks now, after the dead-man switch was renewed where it is time for that.
+    /// Looks now, after renewing the dead-man switch if that is due.
     pub(super) fn look(&mut self, at: Timestamp, watch: Watch) -> Next<Action> {
         if self.is_switch_due(at) {
             return self.arm_switch(at, watch, ThenWatch::Look);
@@ -91,7 +91,7 @@ impl MigrationMachine {
         self.look_until(at, progress, deadline)
     }
 
-    /// A look that a deadline cuts: what was not answered by then is not waited for.
+    /// Looks until a deadline at the latest: an answer that comes later is not waited for.
     pub(super) fn look_until(
         &self,
         at: Timestamp,
@@ -115,7 +115,7 @@ impl MigrationMachine {
         clock_fault: bool,
     ) -> Next<Action> {
         if watch.looking {
-            // An answer to something that is not outstanding.
+            // This answers an action that is not outstanding.
             self.state = State::Watching(watch);
             return Next::Keep;
         }
@@ -151,7 +151,7 @@ impl MigrationMachine {
             (Read::Drift, Ok(traffic)) => return self.drifted(at, traffic, watch.deadline),
             (Read::Gone, Err(failure)) => return self.gone(at, failure),
             (Read::Current, _) => self.note_ready(at, &mut watch),
-            // Without a read nothing is known to have changed.
+            // Without a read no change is known.
             (Read::Failed, _) => {}
             _ => watch.ready = None,
         }
@@ -164,8 +164,8 @@ impl MigrationMachine {
         }
     }
 
-    /// Notes since when reads in a row show the routing as it should be, with the capacity for the
-    /// next rise: a rise needs two of them.
+    /// Notes since when each read shows the routing as it should be, with the capacity for the next rise:
+    /// a rise needs two such reads.
     pub(super) fn note_ready(&self, at: Timestamp, watch: &mut Watch) {
         let is_short = self
             .next_step(watch)
@@ -176,8 +176,8 @@ impl MigrationMachine {
         };
     }
 
-    /// Decides at a look. `seen` says whether the split and the targets were read at this very
-    /// look: without that nothing rises.
+    /// Decides at a look. `seen` says whether the split and the targets were read at this very look:
+    /// without such a read nothing rises.
     pub(super) fn decide(&mut self, at: Timestamp, mut watch: Watch, seen: bool) -> Next<Action> {
         if let Some((gate, verdict)) = self.standings.unhealthy(at) {
             let summary = verdict.evidence().summary.clone();
@@ -197,7 +197,7 @@ impl MigrationMachine {
         if ready || watch.promote.is_some() {
             match self.next_step(&watch) {
                 None if seen => return self.pass_last(at, watch),
-                None => short = Some("the split was not read as it should be".to_owned()),
+                None => short = Some("the newest read did not show the expected split".to_owned()),
                 Some(_) if self.is_switch_missing() => {
                     short = Some("the dead-man switch was not armed".to_owned());
                 }
@@ -207,7 +207,7 @@ impl MigrationMachine {
                     }
                     None => {
                         second_read = Some(later(watch.ready.unwrap_or(at), APART));
-                        let missing = "the split had not been read twice as it should be";
+                        let missing = "the expected split had been read only once";
                         short = Some(missing.to_owned());
                     }
                     Some(shortage) => {
@@ -235,7 +235,7 @@ impl MigrationMachine {
         }
     }
 
-    /// The step that comes after this stage; `None` where nothing is left to shift.
+    /// Returns the step after this stage; `None` if nothing is left to shift.
     fn next_step(&self, watch: &Watch) -> Option<usize> {
         let last = self.plan.steps().len() - 1;
         let next = match watch.stage {
@@ -249,7 +249,7 @@ impl MigrationMachine {
         (next <= last).then_some(next)
     }
 
-    /// What green lacks to carry a step.
+    /// Returns the targets that green lacks to carry a step.
     fn shortage(&self, step: usize) -> Option<Shortage> {
         let to = TrafficSplit::to_green(self.plan.steps()[step].green);
         let blue = self.blue_at_start.unwrap_or(u32::MAX);
@@ -263,10 +263,10 @@ impl MigrationMachine {
         self.send_rise(at, step, watch)
     }
 
-    /// Tells that a stage has passed, and writes down who took it on himself if somebody did.
+    /// Tells that a stage has passed, and notes the operator who overrode the gates, if one did.
     fn pass(&mut self, at: Timestamp, watch: &Watch) {
         if watch.failed_rises > 0 {
-            // Told at the first try.
+            // The first try has told this.
             return;
         }
         if let Some(Control::Promote { by } | Control::PromoteFully { by }) = &watch.promote {
@@ -278,7 +278,7 @@ impl MigrationMachine {
             self.overrides.push(Override {
                 at,
                 by: by.clone(),
-                what: format!("went on from {} while {known}", watch.stage.phase()),
+                what: format!("promoted from {} while {known}", watch.stage.phase()),
             });
         }
         if let Stage::Step(step) = watch.stage {
@@ -335,7 +335,7 @@ impl MigrationMachine {
         self.end_undecided(at, watch, summary)
     }
 
-    /// Nobody can judge green: what the plan says of that.
+    /// Green cannot be judged: does what the plan says for that.
     fn end_undecided(&mut self, at: Timestamp, watch: &Watch, summary: String) -> Next<Action> {
         match self.plan.on_inconclusive() {
             OnInconclusive::RollBack => {
@@ -346,7 +346,7 @@ impl MigrationMachine {
         }
     }
 
-    /// Waits for the next look at a blue that was restored.
+    /// Waits for the next look after blue was restored.
     pub(super) fn wait_confirming(&mut self, at: Timestamp, mut confirm: Confirm) -> Next<Action> {
         confirm.looking = false;
         let beat = next_beat(confirm.restored_at, self.plan.look_interval(), at);
@@ -366,7 +366,7 @@ impl MigrationMachine {
             return Next::Keep;
         }
         if clock_fault {
-            // Waits take no time, so it would look without end.
+            // Waits take no time, so the run would look without end.
             return self.finish_restored(at, confirm, None);
         }
         confirm.looking = true;
@@ -400,7 +400,7 @@ impl MigrationMachine {
         match (self.take_read(at, &look.traffic), look.traffic) {
             (Read::Drift, Ok(traffic)) => return self.drifted(at, traffic, at),
             (Read::Gone, Err(failure)) => return self.gone(at, failure),
-            // The next read says whether a third party has moved traffic again.
+            // The next read shows whether a third party has moved traffic again.
             (Read::Suspect, _) => {
                 self.state = State::Confirming(Confirm {
                     looking: false,
@@ -430,14 +430,14 @@ impl MigrationMachine {
     }
 }
 
-/// The first beat after `at` of a rhythm that began at `since`.
+/// Returns the first beat after `at` of a rhythm that began at `since`.
 pub(super) fn next_beat(since: Timestamp, every: Duration, at: Timestamp) -> Timestamp {
     let beats = between(since, at).as_nanos() / every.as_nanos() + 1;
     let beats = u32::try_from(beats).unwrap_or(u32::MAX);
     later(since, every.saturating_mul(beats))
 }
 
-/// What green lacks to carry a share.
+/// The targets that green lacks to carry a share.
 struct Shortage {
     to: TrafficSplit,
     needed: u32,

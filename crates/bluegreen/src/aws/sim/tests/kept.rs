@@ -367,7 +367,7 @@ enum Act {
     Plan(u64, u32),
     Edit,
     Minimum(u32),
-    /// Arms a switch that fires so many seconds from now.
+    /// Arms a switch that fires this many seconds from now.
     Arm(i64),
     Late,
 }

@@ -1,19 +1,19 @@
-//! The side that goes on: evidence that green is not worse than a margin.
+//! The side that passes: evidence that green is not worse than a margin.
 
 use serde::{Deserialize, Serialize};
 
 use super::reject::Sample;
 
-/// How much each bet stakes on green's being good.
+/// How much each bet stakes on a good green.
 const STAKES: [f64; 6] = [0.15, 0.30, 0.50, 0.70, 0.85, 0.97];
-/// The logarithm of their number: all weigh the same.
+/// The logarithm of the number of stakes: all have the same weight.
 const LN_STAKES: f64 = 1.791_759_469_228_055;
 
-/// An e-process against "green's rate is at least `ratio` times the control's and `margin` more",
-/// for every margin at once. It is begun anew at each step, and only that step's minutes count.
+/// An e-process against "green's rate is at least `ratio` times the control's and `margin` more", for
+/// every margin at once. It begins anew at each step, and only that step's minutes count.
 ///
-/// Since it holds for all margins and at all looks, the margin may relax as time passes, and the
-/// least margin that it proves is a certificate at any moment.
+/// Since the process holds for all margins and at all looks, the margin may relax as time passes, and at
+/// any moment the least margin that it proves is a certificate.
 #[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]
 pub(super) struct NoWorse {
     sums: [f64; 6],
@@ -21,7 +21,7 @@ pub(super) struct NoWorse {
 }
 
 impl NoWorse {
-    /// Takes a minute; without requests on both sides it says nothing.
+    /// Takes a minute; a minute without requests on both sides says nothing.
     pub(super) fn push(&mut self, green: Sample, control: Sample, ratio: f64) {
         if green.requests <= 0.0 || control.requests <= 0.0 {
             return;
@@ -33,7 +33,7 @@ impl NoWorse {
         self.requests += green.requests;
     }
 
-    /// The logarithm of the evidence against a margin.
+    /// Returns the logarithm of the evidence against a margin.
     pub(super) fn ln_value(&self, margin: f64) -> f64 {
         let mut high = f64::NEG_INFINITY;
         let mut terms = [0.0; 6];
@@ -49,7 +49,7 @@ impl NoWorse {
             - LN_STAKES
     }
 
-    /// The least margin that is proved at `ln_needed`, if one below 1 is.
+    /// Returns the least margin that is proved at `ln_needed`; `None` if none below 1 is.
     pub(super) fn certificate(&self, ln_needed: f64) -> Option<f64> {
         if self.requests <= 0.0 || self.ln_value(1.0) < ln_needed {
             return None;

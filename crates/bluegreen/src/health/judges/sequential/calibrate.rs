@@ -5,36 +5,35 @@ use crate::health::Tally;
 
 /// The ratios that are tried, the tightest first.
 const RATIOS: [f64; 5] = [1.3, 1.5, 2.0, 3.0, 5.0];
-/// Minutes of the last step that is tried again and again.
+/// Minutes of the last step that is tried repeatedly.
 const STEP: usize = 30;
-/// Minutes before it, four for each.
+/// Minutes of the past before a step, four for each of its minutes.
 const PAST: usize = 4 * STEP;
 
-/// What a backtest on a service's own past found.
+/// The result of a backtest on a service's own past.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct Calibration {
-    /// Windows that were tried.
+    /// The number of windows that were tried.
     pub windows: usize,
-    /// Each ratio and in how many windows it would have raised a false alarm.
+    /// Each ratio, and in how many windows it would have raised a false alarm.
     pub alarms: Vec<(f64, usize)>,
-    /// The least ratio without any; `None` where each had one, or there were
-    /// [too few windows](Self::ENOUGH) to tell.
+    /// The least ratio without a false alarm; `None` if each had one, or if there were [too few
+    /// windows](Self::ENOUGH) to tell.
     pub ratio: Option<f64>,
 }
 
 impl Calibration {
-    /// With so many windows and no alarm the rate of false alarms is at most 1 % with a confidence
-    /// of 95 % (rule of three).
+    /// With this many windows and no alarm the rate of false alarms is at most 1 % with a confidence of
+    /// 95 % (rule of three).
     pub const ENOUGH: usize = 300;
 }
 
-/// Runs the last step's test on past windows of blue against its own minutes before, as if it had
-/// been released again and again, and finds the least
-/// [history ratio](Settings::with_history_ratio) that never raised an alarm.
+/// Runs the test of the last step on past windows of blue, each compared with the minutes before it, as
+/// if blue had been released repeatedly, and finds the least [history
+/// ratio](Settings::with_history_ratio) that never raised an alarm.
 ///
-/// `minutes` is blue minute by minute, oldest first; unknown minutes are left out before. A week
-/// has 330 windows.
+/// `minutes` is blue minute by minute, oldest first, without the unknown minutes. A week has 330 windows.
 ///
 /// # Examples
 ///
@@ -67,7 +66,7 @@ pub fn calibrate(minutes: &[MinuteSide], settings: &Settings) -> Calibration {
     }
 }
 
-/// Whether blue, taken for a green at 100 %, would have been stopped for its past.
+/// Returns whether blue, taken for a green at 100 %, would have been stopped because of its past.
 fn alarms(settings: &Settings, past: Vec<MinuteSide>, step: &[MinuteSide]) -> bool {
     let mut test = SequentialTest::new(settings.clone(), past);
     test.enter(StepMargins::of_share(1.0));

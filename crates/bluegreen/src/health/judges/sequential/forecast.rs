@@ -1,4 +1,4 @@
-//! [`forecast`]: what a step will take at this traffic, before it begins.
+//! [`forecast`]: how long a step will take at this traffic, before it begins.
 
 use std::fmt;
 
@@ -8,19 +8,19 @@ use super::{
     reject::{Sample, Worse},
 };
 
-/// What one step will take, estimated from what blue usually does.
+/// The forecast of one step, estimated from blue's usual traffic.
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[non_exhaustive]
 pub struct Forecast {
     /// Green's share at the step, 0 to 1.
     pub share: f64,
-    /// Requests a minute on green.
+    /// Requests on green per minute.
     pub green_requests: f64,
-    /// Minutes until a green that is as good as blue is proved to be so, publication included;
-    /// `None` where the step's time is over before.
+    /// Minutes until a green that is as good as blue is proved to be so, publication included; `None` if
+    /// the step's time is over before.
     pub minutes: Option<u32>,
-    /// The least error rate of green that is stopped before it could pass, with a probability of
-    /// about 80 %; `None` where not even a total outage would be.
+    /// The least error rate of green that is stopped before green could pass, with a probability of about
+    /// 80 %; `None` if not even a total outage would be stopped.
     pub caught: Option<f64>,
 }
 
@@ -28,29 +28,29 @@ pub struct Forecast {
 impl fmt::Display for Forecast {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (share, requests) = (100.0 * self.share, self.green_requests);
-        write!(f, "{share:>5.1}%  ")?;
+        write!(f, "{share:>5.1}%  {requests:.0} requests a minute: ")?;
         match self.minutes {
-            Some(minutes) => write!(f, "about {minutes} min to prove green as good")?,
-            None => f.write_str("cannot be proved in time")?,
+            Some(minutes) => write!(f, "about {minutes} min to prove green as good as blue")?,
+            None => f.write_str("too few to prove green as good as blue in time")?,
         }
-        write!(f, ", with {requests:.0} requests a minute;\n          ")?;
+        f.write_str(";\n          ")?;
         match self.caught {
             Some(rate) => {
                 let rate = 100.0 * rate;
                 write!(
                     f,
-                    "an error rate of {rate:.2}% or more is stopped (power 80%)"
+                    "an error rate of {rate:.2}% or more is stopped with a probability of 80%"
                 )
             }
-            None => f.write_str("nothing is stopped in time"),
+            None => f.write_str("not even a total outage is stopped in time"),
         }
     }
 }
 
-/// Estimates each step for a blue with so many requests a minute, of which this fraction fails.
+/// Forecasts each step for a blue with this many requests per minute, of which this fraction fails.
 ///
-/// An estimate by expected counts, not a bound: half of all runs take longer. Where blue keeps
-/// nothing at 100 %, its past is the control.
+/// An estimate by expected counts, not a bound: half of all runs take longer. If blue keeps nothing at
+/// 100 %, its past is the control.
 ///
 /// # Examples
 ///
@@ -76,20 +76,20 @@ pub fn forecast(requests: f64, errors: f64, shares: &[f64], settings: &Settings)
     steps.collect()
 }
 
-/// What blue usually does.
+/// Blue's usual traffic.
 #[derive(Debug, Clone, Copy)]
 struct Service {
     requests: f64,
     errors: f64,
 }
 
-/// Above these shares a step is a last one, and one without blue.
+/// The share above which a step is a last one, and the share above which blue gets nothing.
 const LAST: f64 = 0.85;
 const ALL: f64 = 0.999;
-/// Minutes of the past beside each of a last step.
+/// Minutes of the past that stand beside each minute of a last step.
 const PAST: f64 = 4.0;
 
-/// Either of two controls may prove it, at half of the budget each.
+/// Returns the cost of several controls: any of them may prove green good, each at its part of the budget.
 fn control_cost(controls: usize) -> f64 {
     if controls > 1 {
         std::f64::consts::LN_2
@@ -98,15 +98,15 @@ fn control_cost(controls: usize) -> f64 {
     }
 }
 
-/// The fraction of slow requests, by what counts as slow.
+/// The fraction of slow requests, by the definition of slow.
 const SLOW: f64 = 0.1;
-/// Minutes that pass before one is known.
+/// Minutes that pass before a minute is known.
 const PUBLICATION: u32 = 2;
-/// How far below its mean a count is that is reached with a probability of 80 %.
+/// How far below its mean a count lies that is reached with a probability of 80 %, in standard deviations.
 const LUCK: f64 = 0.84;
 
 impl Service {
-    /// Green and its control in a minute, which has `others` times the requests of all.
+    /// Returns green and its control in a minute; the control has `others` times the requests of all.
     fn minute(&self, share: f64, others: f64, green: f64, blue: f64) -> (Sample, Sample) {
         let sample = |requests: f64, rate: f64| Sample {
             requests,
@@ -118,7 +118,7 @@ impl Service {
         )
     }
 
-    /// Minutes until a green that fails at this rate passes.
+    /// Returns the minutes until a green that fails at this rate passes.
     fn minutes(&self, share: f64, green: f64, settings: &Settings) -> Option<u32> {
         let margins = StepMargins::of_share(share);
         // Each control: its share of the requests, and the multiple that is proved against it.
@@ -133,7 +133,7 @@ impl Service {
         let mut proofs = vec![(NoWorse::default(), NoWorse::default()); controls.len()];
         for minute in 1..=margins.most_minutes {
             for ((others, ratio), (errors, slow)) in controls.iter().zip(&mut proofs) {
-                // The first minute is a warm-up, but the past is none.
+                // The first minute is a warm-up, but the past has none.
                 if minute > 1 || *others >= PAST {
                     let (own, other) = self.minute(share, *others, green, self.errors);
                     errors.push(own, other, *ratio);
@@ -155,7 +155,7 @@ impl Service {
         None
     }
 
-    /// The least rate that is stopped in time.
+    /// Returns the least rate that is stopped in time.
     fn caught(&self, share: f64, settings: &Settings) -> Option<f64> {
         let allowed = settings.errors.ratio * self.errors + settings.errors.excess;
         // In steps of a tenth, up to a total outage.
@@ -182,7 +182,7 @@ impl Service {
         } else {
             (1.0 - share, settings.errors)
         };
-        // What the errors' part of the budget leaves to reach.
+        // The evidence that is needed from the errors' part of the budget.
         let needed = settings.ln_stop() - 0.35_f64.ln();
         let mut worse = Worse::new();
         for minute in 2..=passes.saturating_sub(PUBLICATION) {
@@ -207,7 +207,7 @@ mod tests {
         forecast(requests, errors, &[share], &Settings::default())[0]
     }
 
-    /// Near the medians that the simulation of whole migrations finds: 22, 35 and 69 minutes.
+    /// Near the medians of simulated whole migrations: 22, 35 and 69 minutes.
     #[test]
     fn the_minutes_are_near_those_that_were_measured() {
         for (requests, from, to) in [(6_000.0, 18, 26), (600.0, 28, 42), (60.0, 55, 85)] {

@@ -21,39 +21,36 @@ use crate::{
     traffic::{Side, Sides},
 };
 
-/// Compares green with live blue in the same minutes, by evidence that stays valid at every look:
-/// it may look each minute, stops early on harm, goes on early on proof, and never passes on
-/// silence.
+/// Compares green with live blue in the same minutes, by evidence that stays valid at every look: it may
+/// look each minute, stops early on harm, passes early on proof, and never passes on silence.
 ///
 /// # Verdicts
 ///
-/// *Unhealthy* when the evidence that green is worse reaches `1/alpha`: more errors or more slow
-/// requests than blue in the same minutes, more errors than the limit, or, at the last step, than
-/// blue before the migration. The probability that a green within the allowance is ever stopped,
-/// over a whole migration, is at most alpha, as long as requests fail independently within a
-/// minute.
+/// *Unhealthy* if the evidence that green is worse reaches `1/alpha`: more errors or more slow requests
+/// than blue in the same minutes, more errors than the limit, or, at the last step, more of either than
+/// blue had before the migration. The probability that a green within the allowance is ever stopped, over
+/// a whole migration, is at most alpha, as long as requests fail independently within a minute.
 ///
-/// *Healthy* when the evidence that green is no worse than the step's margin reaches `1/beta`, for
-/// errors and for slow requests, with the certificate that was proved. The probability that a step
+/// *Healthy* if the evidence that green is no worse than the step's margin reaches `1/beta`, for errors
+/// and for slow requests; the verdict states the certificate that was proved. The probability that a step
 /// passes although green is beyond its certificate is at most beta.
 ///
-/// *Inconclusive* until then; for good where no request reaches green although some should, where
-/// nothing was known of both sides for [some minutes](Self::with_most_blind), or where the step's
-/// time is over.
+/// *Inconclusive* until then; for good if no request reaches green although some should, if nothing was
+/// known of both sides for [some minutes](Self::with_most_blind), or if the step's time is over.
 ///
-/// At 100 %, after a step above 85 % that kept a part of the traffic on blue as a control, it is
-/// healthy after two minutes in which nothing speaks against green: the proof was before. Without
-/// such a step blue's past is the control.
+/// At 100 %, after a step above 85 % that kept a part of the traffic on blue as a control, green is
+/// healthy after two minutes without evidence against it: the step before gave the proof. Without such a
+/// step blue's past is the control.
 ///
-/// In the preflight it is unhealthy, so that nothing begins, where blue itself fails more than
-/// half of the limit, where it has too few requests to prove anything in time, or where nothing
-/// says what is slow.
+/// In the preflight the verdict is unhealthy, so that nothing begins, if blue itself fails more than half
+/// of the limit, if blue has too few requests to prove anything in time, or if it is not known which
+/// requests are slow.
 ///
 /// # Needs
 ///
 /// Counts by the minute, four hours of blue's past, and slow requests:
-/// [`AlbMetrics`](crate::aws::cloudwatch::AlbMetrics) has them. Buckets shorter than a minute are
-/// added up to minutes; each longer one counts as a minute of its own.
+/// [`AlbMetrics`](crate::aws::cloudwatch::AlbMetrics) has them. Buckets shorter than a minute are added
+/// up to minutes; each longer bucket counts as one minute.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 #[must_use]
@@ -72,10 +69,10 @@ impl Default for Sequential {
 }
 
 impl Sequential {
-    /// How much of blue's past it asks for: four minutes for each of the last step.
+    /// How much of blue's past the judge asks for: four minutes for each minute of the last step.
     pub const HISTORY: Duration = Duration::from_secs(4 * 3_600);
 
-    /// With these settings.
+    /// Creates a judge with these settings.
     pub fn new(settings: Settings) -> Self {
         Self {
             settings,
@@ -83,13 +80,13 @@ impl Sequential {
         }
     }
 
-    /// After so many minutes of which nothing is known it gives up. Default: 5.
+    /// Sets after how many minutes of which nothing is known the judge gives up. Default: 5.
     pub fn with_most_blind(mut self, minutes: u32) -> Self {
         self.most_blind = minutes;
         self
     }
 
-    /// Its settings.
+    /// Returns the settings.
     pub fn settings(&self) -> &Settings {
         &self.settings
     }
@@ -119,7 +116,7 @@ impl JudgeFactory for Sequential {
     }
 
     fn settings(&self) -> Value {
-        // Numbers only: it cannot fail.
+        // Numbers only, so this cannot fail.
         serde_json::to_value(self).unwrap_or_default()
     }
 
@@ -133,7 +130,7 @@ impl JudgeFactory for Sequential {
     }
 }
 
-/// The fold of [`Sequential`].
+/// The judge of [`Sequential`].
 #[derive(Debug, Serialize, Deserialize)]
 pub struct SequentialJudge {
     settings: Settings,
@@ -146,18 +143,18 @@ pub struct SequentialJudge {
     test: Option<SequentialTest>,
     /// When each split began, and green's share in it.
     steps: Vec<(Timestamp, f64)>,
-    /// A minute of which not all buckets are there yet.
+    /// A minute whose buckets are not all there yet.
     partial: Option<(Bucket, Standing)>,
     /// The highest share at which green was certified.
     certified: f64,
     blind: u32,
-    /// Requests and errors since the first shift, warm-ups aside, for people.
+    /// Requests and errors since the first shift, without warm-ups, for people to read.
     seen: Sides<(u64, u64)>,
 }
 
-/// The share at which least traffic is needed to compare both.
+/// The share at which a comparison of both sides needs the least traffic.
 const BEST: f64 = 0.5;
-/// Above this a certified share means that blue was a live control to the end.
+/// A certified share above this means that blue was a live control to the end.
 const HELD_BACK: f64 = 0.85;
 /// Minutes at 100 % after that.
 const LAST_MINUTES: u32 = 2;
@@ -200,7 +197,7 @@ impl Judge for SequentialJudge {
 }
 
 impl SequentialJudge {
-    /// Blue's error rate and requests a minute before the first shift.
+    /// Returns blue's error rate, and its requests per minute, before the first shift.
     fn usual(&self) -> Option<(f64, f64)> {
         let requests: u64 = self.past.iter().map(|side| side.requests).sum();
         let errors: u64 = self.past.iter().map(|side| side.errors.high()).sum();
@@ -245,7 +242,7 @@ impl SequentialJudge {
         Verdict::inconclusive("green has no traffic to judge yet")
     }
 
-    /// Begins a step where the migration has.
+    /// Begins a step if the migration has begun one.
     fn enter(&mut self, progress: &Progress) {
         if !matches!(progress.phase, Phase::Step(_) | Phase::Bake) {
             return;
@@ -369,7 +366,7 @@ impl SequentialJudge {
         }
     }
 
-    /// At 100 %, when all is proved: only harm counts now.
+    /// Judges at 100 % after all is proved: only harm counts now.
     fn last(&self, test: &SequentialTest, progress: &Progress) -> Verdict {
         let said = "nothing speaks against green at 100%".to_owned();
         if test.minutes_with_traffic() >= LAST_MINUTES || progress.phase == Phase::Bake {
@@ -378,7 +375,7 @@ impl SequentialJudge {
         Verdict::Inconclusive(self.evidence(test, "watching the first minutes at 100%".to_owned()))
     }
 
-    /// The loudest reason, in words, with what was seen.
+    /// Returns the reason with the strongest evidence, in words, with the counts.
     fn against(&self, test: &SequentialTest, reason: Reason) -> String {
         let allowed = match reason {
             Reason::Errors => self.settings.errors,
@@ -405,7 +402,7 @@ impl SequentialJudge {
             100.0 * allowed.excess,
             self.rates()
         );
-        // Writing to a text cannot fail.
+        // Writing to a string cannot fail.
         let _ = write!(
             said,
             "; evidence {:.0}, {:.0} was enough",
@@ -439,7 +436,7 @@ impl SequentialJudge {
         }
     }
 
-    /// How far both sides of the evidence are.
+    /// Returns how far the evidence for both sides is.
     fn so_far(&self, test: &SequentialTest) -> String {
         let needed = self.settings.ln_go_on();
         let part = |ln: f64, of: f64| (100.0 * ln / of).clamp(0.0, 100.0);
@@ -470,7 +467,7 @@ impl SequentialJudge {
         said
     }
 
-    /// The numbers behind it.
+    /// Returns the numbers behind a verdict.
     fn evidence(&self, test: &SequentialTest, summary: String) -> Evidence {
         let stop = self.settings.ln_stop();
         let go_on = self.settings.ln_go_on();
@@ -509,7 +506,7 @@ fn is_end_of_minute(bucket: &Bucket) -> bool {
     bucket.end().as_second().rem_euclid(60) == 0
 }
 
-/// Both together; what is not known of one is not known of both.
+/// Adds two buckets; a count that is unknown in either of them is unknown in the sum.
 fn added(a: &Bucket, b: &Bucket) -> Bucket {
     let side = |side: Side| {
         let (a, b) = (a.sides.get(side), b.sides.get(side));

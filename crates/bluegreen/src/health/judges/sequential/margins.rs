@@ -1,12 +1,12 @@
-//! [`StepMargins`]: what must be proved at a step.
+//! [`StepMargins`]: the proof that a step needs.
 
 use serde::{Deserialize, Serialize};
 
-/// What must be proved at a step before it passes, by green's share at it.
+/// The proof that a step needs before it passes, by green's share.
 ///
-/// A margin begins tight and doubles as time passes, up to its widest: the certificate that a
-/// step passes with is always the one that was proved. Small steps ask for little, since little is
-/// at stake there; roughly `3.7 / margin` requests on green prove it.
+/// A margin begins tight and doubles as time passes, up to its widest. The certificate with which a step
+/// passes is always the margin that was proved. Small steps ask for little, since little is at stake
+/// there; roughly `3.7 / margin` requests on green prove a margin.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct StepMargins {
@@ -16,18 +16,18 @@ pub struct StepMargins {
     pub errors: (f64, f64),
     /// The margin of the fraction of slow requests, tight and widest.
     pub slow: (f64, f64),
-    /// For so many minutes the margins stay tight.
+    /// For how many minutes the margins stay tight.
     pub patience: u32,
-    /// Then they double in so many minutes.
+    /// In how many minutes they double after that.
     pub doubling: u32,
     /// Minutes with traffic on green that the step takes at least.
     pub least_minutes: u32,
-    /// Minutes after which it is given up.
+    /// Minutes after which the step is given up.
     pub most_minutes: u32,
 }
 
 impl StepMargins {
-    /// What a step to this share, 0 to 1, must prove.
+    /// Returns the margins of a step to this share, 0 to 1.
     ///
     /// | share | errors | slow | minutes |
     /// |---|---|---|---|
@@ -57,10 +57,10 @@ impl StepMargins {
         }
     }
 
-    /// The margins after so many minutes: errors and slow requests.
+    /// Returns the margins after this many minutes: errors and slow requests.
     #[must_use]
     pub fn at(&self, minutes: u32) -> (f64, f64) {
-        // A minute is known one to two minutes after its end: that is waited already.
+        // A minute is known one to two minutes after its end: that wait has passed already.
         let waited = f64::from((minutes + 1).saturating_sub(self.patience));
         let grown = (waited / f64::from(self.doubling.max(1))).exp2();
         let relaxed = |(tight, widest): (f64, f64)| (tight * grown).min(widest);

@@ -1,11 +1,11 @@
 //! The sequential comparison: green against live blue, by evidence that stays valid at every look.
 //!
-//! [`Sequential`] is the judge for a [`MetricsGate`](crate::health::MetricsGate); [`SequentialTest`] the rule
-//! by itself, a minute at a time; [`forecast`](forecast()) says what a step will take at some
-//! traffic, and [`calibrate`](calibrate()) how far a service's past can be trusted as a control.
+//! [`Sequential`] is the judge for a [`MetricsGate`](crate::health::MetricsGate). [`SequentialTest`] is
+//! the rule by itself, a minute at a time. [`forecast`](forecast()) tells how long a step will take at
+//! some traffic, and [`calibrate`](calibrate()) how far a service's past can be trusted as a control.
 //!
-//! How it works, what it guarantees and what not, what was measured, and the papers: `docs/gate.md`
-//! beside this crate's source.
+//! How the comparison works, what it guarantees and what not, the measurements, and the papers:
+//! `docs/gate.md` beside this crate's source.
 //!
 //! # Example
 //!

@@ -4,11 +4,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::health::judges::martingale::StartTimeMixture;
 
-/// How many times worse than the allowed ratio each bet takes green to be.
+/// How many times worse than the allowed ratio green is, as each bet assumes.
 const TIMES: [f64; 9] = [1.25, 1.6, 2.2, 3.2, 5.0, 10.0, 25.0, 100.0, 1000.0];
 /// Each bet's share of the prior, before it is scaled to a sum of 1.
 const SHARES: [f64; 9] = [1.0, 1.5, 1.5, 1.5, 1.2, 1.0, 0.7, 0.5, 0.3];
-/// What a bet may win in one minute, in nats: no single minute can decide.
+/// The most that a bet may win in one minute, in nats: no single minute can decide.
 const CAP: f64 = 2.5;
 
 /// How much worse than its control green may be: at most `ratio` times its rate and `excess` more.

@@ -11,20 +11,20 @@ use super::{
 };
 use crate::health::{Counts, Tally, judges::martingale::RateAbove, metrics::counts::as_f64};
 
-/// What one side did in one minute.
+/// The counts of one side in one minute.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct MinuteSide {
-    /// Requests that reached it.
+    /// Requests that reached the side.
     pub requests: u64,
-    /// Those that failed by its own fault.
+    /// The requests that failed by the side's own fault.
     pub errors: Tally,
-    /// Those that were slow; `None` where that is not known.
+    /// The requests that were slow; `None` if that is not known.
     pub slow: Option<Tally>,
 }
 
 impl MinuteSide {
-    /// So many requests, of which so many failed and so many were slow.
+    /// Creates a minute of this many requests, of which these failed and these were slow.
     #[must_use]
     pub fn new(requests: u64, errors: Tally, slow: Option<Tally>) -> Self {
         Self {
@@ -34,11 +34,11 @@ impl MinuteSide {
         }
     }
 
-    /// What a source counted, as far as it is known; `None` where not even the requests are.
+    /// Returns the counts of a source, as far as they are known; `None` if not even the requests are.
     #[must_use]
     pub fn of(counts: &Counts) -> Option<Self> {
         let requests = counts.requests?;
-        // Errors that nobody knows neither blame nor pass.
+        // Errors that are not known neither blame nor pass.
         let errors = counts.errors.unwrap_or(Tally::between(0, requests));
         let slow = if requests == 0 {
             Some(Tally::exact(0))
@@ -57,17 +57,18 @@ pub struct Minute {
     pub green: MinuteSide,
     /// Blue, in the same minute.
     pub blue: MinuteSide,
-    /// The share of requests that green was to get, 0 to 1.
+    /// The share of requests that green should get, 0 to 1.
     pub share: f64,
-    /// Caches and connections of green were cold: it is held against the wide limit only.
+    /// Whether green's caches and connections were cold: then the minute is compared with the wide limit
+    /// only.
     pub is_warm_up: bool,
-    /// It lies in the present step. A minute that becomes known after its step ended speaks
-    /// against green like any other, and for no later step.
+    /// Whether the minute lies in the present step. A minute that becomes known after its step ended
+    /// speaks against green like any other, and proves nothing for a later step.
     pub is_of_step: bool,
 }
 
 impl Minute {
-    /// A minute of the present step after the warm-up.
+    /// Creates a minute of the present step after the warm-up.
     #[must_use]
     pub fn new(green: MinuteSide, blue: MinuteSide, share: f64) -> Self {
         Self {
@@ -79,14 +80,14 @@ impl Minute {
         }
     }
 
-    /// The same as one that lies before the present step.
+    /// Returns the minute as one that lies before the present step.
     #[must_use]
     pub fn of_earlier_step(mut self) -> Self {
         self.is_of_step = false;
         self
     }
 
-    /// The same in a warm-up, or not.
+    /// Returns the minute as one in a warm-up, or not.
     #[must_use]
     pub fn warming(mut self, is_warm_up: bool) -> Self {
         self.is_warm_up = is_warm_up;
@@ -94,7 +95,7 @@ impl Minute {
     }
 }
 
-/// What the test says after a minute.
+/// The ruling of the test after a minute.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Ruling {
@@ -104,31 +105,31 @@ pub enum Ruling {
     GoOn,
     /// Not enough evidence yet.
     Wait,
-    /// No more waiting: no request reaches green where some should.
+    /// No more waiting: no request reaches green although some should.
     NoTraffic,
     /// No more waiting: the step's time is over.
     TooLong,
 }
 
-/// Which of the tests speaks loudest against green.
+/// The test with the strongest evidence against green.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Reason {
-    /// More of its requests fail than of blue's in the same minutes.
+    /// A larger part of green's requests fails than of blue's in the same minutes.
     Errors,
-    /// More of its requests are slow than of blue's in the same minutes.
+    /// A larger part of green's requests is slow than of blue's in the same minutes.
     Slow,
-    /// More of its requests fail than the limit allows.
+    /// A larger part of green's requests fails than the limit allows.
     Limit,
-    /// At the last step, more of its requests fail than of blue's before the migration.
+    /// At the last step, a larger part of green's requests fails than of blue's before the migration.
     ErrorsThanBefore,
-    /// At the last step, more of its requests are slow than of blue's before the migration.
+    /// At the last step, a larger part of green's requests is slow than of blue's before the migration.
     SlowThanBefore,
 }
 
 impl Reason {
-    /// A few words for it.
+    /// Returns the reason in a few words.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -140,7 +141,7 @@ impl Reason {
         }
     }
 
-    /// All of them, in the order of [`SequentialTest::evidence`].
+    /// All reasons, in the order of [`SequentialTest::evidence`].
     pub const ALL: [Self; 5] = [
         Self::Errors,
         Self::Slow,
@@ -149,21 +150,21 @@ impl Reason {
         Self::SlowThanBefore,
     ];
 
-    /// How much of the error budget each has; they sum to 1.
+    /// The part of the error budget of each reason; the parts add up to 1.
     const WEIGHTS: [f64; 5] = [0.35, 0.25, 0.20, 0.12, 0.08];
 }
 
-/// A share from which on a step is a last one: history joins in as a control.
+/// The share from which on a step is a last one: blue's past becomes a control, too.
 const LAST: f64 = 0.85;
-/// A share at which blue gets nothing worth a comparison.
+/// The share from which on blue gets too little for a comparison.
 const ALL: f64 = 0.999;
-/// So many minutes of blue's past stand beside one of green.
+/// How many minutes of blue's past stand beside one of green.
 const SLICE: usize = 4;
 
 /// The rule by itself: two one-sided tests by betting, looked at after each minute.
 ///
-/// Give it settled minutes in order, each once; say [`enter`](Self::enter) at each new step. What
-/// it says is a function of these alone. It allocates nothing after [`new`](Self::new).
+/// Feed the test settled minutes in order, each once, and call [`enter`](Self::enter) at each new step.
+/// Its rulings depend on these alone. It allocates nothing after [`new`](Self::new).
 ///
 /// # Examples
 ///
@@ -184,7 +185,7 @@ const SLICE: usize = 4;
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct SequentialTest {
     settings: Settings,
-    /// Blue before the migration, newest first, and how much of it is used.
+    /// Blue before the migration, newest first, and how many of these minutes are used.
     history: Vec<MinuteSide>,
     used: usize,
     worse: Metrics<Worse>,
@@ -192,24 +193,24 @@ pub struct SequentialTest {
     flicker: Metrics<Flicker>,
     limit: RateAbove,
     step: Step,
-    /// Requests on green that should have come since the last one did.
+    /// Requests on green that should have come since the last one came.
     missing: f64,
-    /// Both sides' requests and minutes so far, for what a minute usually has.
+    /// Both sides' requests and minutes so far, for the usual counts of a minute.
     seen: (f64, f64),
     evidence: [f64; 5],
     total: f64,
-    /// The reason for which it ever said stop: what comes later takes nothing back.
+    /// The reason of the first stop: later minutes do not revoke a stop.
     stopped: Option<Reason>,
 }
 
-/// One of each metric.
+/// A value for each metric.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct Metrics<T> {
     pub(super) errors: T,
     pub(super) slow: T,
 }
 
-/// What a new step begins anew.
+/// The state that begins anew with each step.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 struct Step {
     margins: StepMargins,
@@ -241,7 +242,7 @@ impl Step {
     }
 }
 
-/// Low bounds for blame, high bounds for trust: a pair of samples for each use.
+/// Low bounds for blame, high bounds for trust: the samples of both sides for one use.
 #[derive(Debug, Clone, Copy)]
 struct Pair {
     green: Sample,
@@ -266,8 +267,8 @@ impl Pair {
 }
 
 impl SequentialTest {
-    /// A test that has seen nothing. `history` is blue minute by minute before the migration,
-    /// newest first; each is used at most once, at the last step.
+    /// Creates a test that has seen nothing. `history` is blue minute by minute before the migration,
+    /// newest first; each minute is used at most once, at the last step.
     #[must_use]
     pub fn new(settings: Settings, history: Vec<MinuteSide>) -> Self {
         let worse = || Metrics {
@@ -294,12 +295,12 @@ impl SequentialTest {
         }
     }
 
-    /// Begins a step: the side that goes on starts anew, the side that stops continues.
+    /// Begins a step: the evidence for green starts anew, the evidence against green continues.
     pub fn enter(&mut self, margins: StepMargins) {
         self.step = Step::new(margins);
     }
 
-    /// Takes the next minute and says what all of them together mean.
+    /// Takes the next minute and returns the ruling on all minutes together.
     pub fn take(&mut self, minute: &Minute) -> Ruling {
         let before = self.control_before(minute);
         self.reject(minute, before.as_ref());
@@ -308,7 +309,7 @@ impl SequentialTest {
         self.ruling()
     }
 
-    /// What it says now.
+    /// Returns the present ruling.
     #[must_use]
     pub fn ruling(&self) -> Ruling {
         if let Some(reason) = self.stopped {
@@ -326,19 +327,19 @@ impl SequentialTest {
         Ruling::Wait
     }
 
-    /// The weighted evidence of each [`Reason`], as logarithms.
+    /// Returns the weighted evidence of each [`Reason`], as logarithms.
     #[must_use]
     pub fn evidence(&self) -> [f64; 5] {
         self.evidence
     }
 
-    /// The evidence that green is worse, all of it, as a logarithm.
+    /// Returns all evidence that green is worse, as a logarithm.
     #[must_use]
     pub fn ln_worse(&self) -> f64 {
         self.total
     }
 
-    /// The evidence that green is no worse than the present margins, as logarithms: errors, slow.
+    /// Returns the evidence that green is no worse than the present margins, as logarithms: errors, slow.
     #[must_use]
     pub fn ln_no_worse(&self) -> (f64, f64) {
         let margins = self.margins_now();
@@ -347,7 +348,7 @@ impl SequentialTest {
             if !self.may_use_history() {
                 return now;
             }
-            // Either may certify, at half of the budget each.
+            // Either control may certify green, at half of the budget each.
             now.max(historic.ln_value(margin)) - std::f64::consts::LN_2
         };
         let step = &self.step;
@@ -365,14 +366,14 @@ impl SequentialTest {
         )
     }
 
-    /// The margins that are to be proved now: errors and slow requests, as fractions.
+    /// Returns the margins that must be proved now: errors and slow requests, as fractions.
     #[must_use]
     pub fn margins_now(&self) -> (f64, f64) {
         self.step.margins.at(self.step.minutes)
     }
 
-    /// By how much at most green's error rate is above the stated multiple of blue's, with the
-    /// confidence of `1 - beta`; `None` where nothing can be said yet.
+    /// Returns the bound on green's error rate that is proved with a confidence of `1 - beta`; `None` if
+    /// nothing can be said yet.
     #[must_use]
     pub fn certificate(&self) -> Option<Certificate> {
         let needed = self.settings.ln_go_on();
@@ -384,13 +385,13 @@ impl SequentialTest {
         Some(concurrent)
     }
 
-    /// Minutes with traffic on green in this step so far.
+    /// Returns how many minutes of this step so far had traffic on green.
     #[must_use]
     pub fn minutes_with_traffic(&self) -> u32 {
         self.step.with_traffic
     }
 
-    /// The settings.
+    /// Returns the settings.
     pub fn settings(&self) -> &Settings {
         &self.settings
     }
@@ -413,7 +414,7 @@ impl SequentialTest {
             .map_or(Reason::Errors, |(reason, _)| reason)
     }
 
-    /// Blue's past as a control of this minute, taken once.
+    /// Returns blue's past as a control of this minute; each part of the past is taken once.
     fn control_before(&mut self, minute: &Minute) -> Option<MinuteSide> {
         if minute.share <= LAST || self.used + SLICE > self.history.len() {
             return None;
@@ -429,7 +430,7 @@ impl SequentialTest {
         (sum.requests > 0).then_some(sum)
     }
 
-    /// Whether blue gets nothing in this minute by plan, so that its past is the only control.
+    /// Returns whether blue gets nothing in this minute by plan, so that its past is the only control.
     fn is_plain(minute: &Minute) -> bool {
         minute.share > ALL
     }
@@ -437,6 +438,7 @@ impl SequentialTest {
     fn reject(&mut self, minute: &Minute, before: Option<&MinuteSide>) {
         let (green, blue) = (&minute.green, &minute.blue);
         let settings = &self.settings;
+        // Before the flicker takes this minute: a bet that depends on its own minute breaks the bound.
         let tempers = (self.flicker.errors.temper(), self.flicker.slow.temper());
         let pairs = |control: &MinuteSide| {
             let errors = Pair::of(
@@ -463,8 +465,8 @@ impl SequentialTest {
         }
         if let Some(before) = before {
             let (errors, slow) = pairs(before);
-            // With blue beside it the past only has to be roughly right; alone it is the control
-            // of the main test, which then goes on.
+            // With blue beside it the past only has to be roughly right; alone it is the control of the
+            // main test, which then continues.
             let (to_errors, to_slow, margins) = if Self::is_plain(minute) {
                 let Metrics { errors, slow } = &mut self.worse;
                 (errors, slow, settings.alone)
@@ -514,7 +516,7 @@ impl SequentialTest {
         if green > 0.0 {
             self.missing = 0.0;
         } else if !self.settings.weights_hold {
-            // Clients that stay on a side come when they come.
+            // Clients that stay on a side do not follow the weights.
         } else if Self::is_plain(minute) {
             self.missing += 0.5 * self.seen.0 / self.seen.1;
         } else {
@@ -566,7 +568,7 @@ impl SequentialTest {
         }
     }
 
-    /// Whether blue's past may certify beside blue itself.
+    /// Returns whether blue's past may certify green beside blue itself.
     fn may_use_history(&self) -> bool {
         self.step.is_last && self.step.margins.share <= ALL
     }
@@ -583,12 +585,12 @@ impl SequentialTest {
     }
 }
 
-/// What is proved of green: its error rate is at most `ratio` times blue's and `margin` more.
+/// The proved bound: green's error rate is at most `ratio` times blue's and `margin` more.
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[non_exhaustive]
 pub struct Certificate {
     /// The multiple of blue's rate.
     pub ratio: f64,
-    /// What may be added, as a fraction.
+    /// The amount that is added, as a fraction.
     pub margin: f64,
 }

@@ -1,11 +1,11 @@
-//! [`Settings`]: what decides what the test says.
+//! [`Settings`]: the settings of the test.
 
 use serde::{Deserialize, Serialize};
 
 use super::reject::Allowance;
 
-/// What decides what a [`SequentialTest`](super::SequentialTest) says. The defaults are the ones
-/// that the published figures are of.
+/// Everything that decides a [`SequentialTest`](super::SequentialTest). The published figures were
+/// measured with the defaults.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 #[must_use]
@@ -13,7 +13,7 @@ pub struct Settings {
     pub(super) alpha: f64,
     pub(super) beta: f64,
     pub(super) suspicion: f64,
-    /// Green is healthy within these: `1.1 × blue + 0.03 %` errors, `1.1 × blue + 1 %` slow.
+    /// Green is healthy within these allowances: `1.1 × blue + 0.03 %` errors, `1.1 × blue + 1 %` slow.
     pub(super) errors: Allowance,
     pub(super) slow: Allowance,
     /// The same against blue's past: beside a live blue, and alone at 100 %.
@@ -57,38 +57,38 @@ impl Default for Settings {
 }
 
 impl Settings {
-    /// How probable it may be that a healthy green is ever stopped, over a whole migration, 0 to
-    /// 1. Default: 1 %.
+    /// Sets the highest probability at which a healthy green may ever be stopped, over a whole migration,
+    /// 0 to 1. Default: 1 %.
     pub fn with_alpha(mut self, alpha: f64) -> Self {
         self.alpha = alpha.clamp(1e-12, 0.5);
         self
     }
 
-    /// How probable it may be that a step passes although green is beyond the certificate, 0 to
-    /// 1. Default: 5 %.
+    /// Sets the highest probability at which a step may pass although green is beyond the certificate, 0
+    /// to 1. Default: 5 %.
     pub fn with_beta(mut self, beta: f64) -> Self {
         self.beta = beta.clamp(1e-12, 0.5);
         self
     }
 
-    /// The error rate that green must not have, whatever blue's is, 0 to 1. Default: 5 %; in a
-    /// warm-up it is 25 %, or this where that is more.
+    /// Sets the error rate that green must not have, whatever blue's is, 0 to 1. Default: 5 %; in a
+    /// warm-up it is 25 %, or this limit if that is higher.
     pub fn with_limit(mut self, limit: f64) -> Self {
         self.limit = limit.clamp(0.0, 1.0);
         self.limit_in_warm_up = limit.clamp(0.25, 1.0);
         self
     }
 
-    /// By how much green's error rate may be above blue's and still be healthy: a multiple, and
-    /// what is added. Default: 1.1 and 0.03 %.
+    /// Sets by how much a healthy green's error rate may be above blue's: a multiple, and an amount that
+    /// is added. Default: 1.1 and 0.03 %.
     pub fn with_error_allowance(mut self, ratio: f64, excess: f64) -> Self {
         self.errors = allow(ratio.max(1.0), excess.max(0.0));
         self
     }
 
-    /// How far blue's own error rate may have moved since before the migration, as a multiple,
-    /// where its past is a control at the last step. Default: 3 beside a live blue, 1.5 alone;
-    /// [`calibrate`](super::calibrate()) finds the one that fits a service.
+    /// Sets how far blue's own error rate may have moved since before the migration, as a multiple, for a
+    /// last step that uses blue's past as a control. Default: 3 beside a live blue, 1.5 alone;
+    /// [`calibrate`](super::calibrate()) finds the ratio that fits a service.
     pub fn with_history_ratio(mut self, ratio: f64) -> Self {
         let ratio = ratio.max(1.0);
         self.alone.0.ratio = ratio;
@@ -97,13 +97,13 @@ impl Settings {
         self
     }
 
-    /// Judges errors only, for sources that do not tell how many requests are slow.
+    /// Judges errors only, for sources that do not report how many requests are slow.
     pub fn without_latency(mut self) -> Self {
         self.judges_latency = false;
         self
     }
 
-    /// Expects no share of the requests by weight: with stickiness clients come when they come.
+    /// Does not expect a share of the requests by weight: with stickiness clients do not follow the weights.
     pub fn without_weights(mut self) -> Self {
         self.weights_hold = false;
         self

@@ -1,22 +1,21 @@
-//! How much each minute may count: less where green flickers more than chance would have it.
+//! The weight of each minute: less if green flickers more than chance allows.
 
 use serde::{Deserialize, Serialize};
 
 use super::reject::Sample;
 
-/// Fewer bad requests in a minute than this say nothing of flicker.
+/// Fewer bad requests in a minute than this are no sign of flicker.
 const LEAST_BAD: f64 = 5.0;
-/// What one step from minute to minute counts at most.
+/// The most that one step from minute to minute counts.
 const MOST: f64 = 6.0;
-/// As if so many minutes of pure chance had been seen before.
+/// Minutes of pure chance that count as seen before the first.
 const PRIOR: f64 = 2.0;
 
-/// Measures how far green's share of the bad requests jumps from minute to minute, against what
-/// independent requests would do. Differences of neighbours see flicker and are blind to a steady
-/// shift, which is a real regression.
+/// Measures how far green's share of the bad requests jumps from minute to minute, compared with
+/// independent requests. Differences of neighbours show flicker and do not show a steady shift, which is
+/// a real regression.
 ///
-/// What it says of a minute rests on earlier minutes only, so tempering by it leaves every
-/// expectation at most 1 (Jensen).
+/// The power of a minute rests on earlier minutes only, so every expectation stays at most 1 (Jensen).
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(super) struct Flicker {
     sum: f64,
@@ -27,7 +26,7 @@ pub(super) struct Flicker {
 }
 
 impl Flicker {
-    /// The power for the next minute, in 0 to 1.
+    /// Returns the power for the next minute, in 0 to 1.
     pub(super) fn temper(&self) -> f64 {
         1.0 / ((PRIOR + self.sum) / (PRIOR + self.steps)).max(1.0)
     }

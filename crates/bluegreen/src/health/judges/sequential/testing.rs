@@ -1,4 +1,4 @@
-//! What the tests of this module share: exact enumeration, and numbers from a seed.
+//! Helpers of this module's tests: exact enumeration, and numbers from a seed.
 
 use rand::{RngExt as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
@@ -21,7 +21,7 @@ impl Random {
     }
 }
 
-/// The probability of each number of bad ones among `n`.
+/// Returns the probability of each number of bad requests among `n`.
 pub(super) fn binomial(n: u32, p: f64) -> Vec<f64> {
     let mut density = vec![1.0];
     for _ in 0..n {
@@ -35,7 +35,7 @@ pub(super) fn binomial(n: u32, p: f64) -> Vec<f64> {
     density
 }
 
-/// The expectation of each bet, over all ways in which a minute can go.
+/// Returns the expectation of each bet, over all outcomes of a minute.
 pub(super) fn expectation<const N: usize>(
     n_g: u32,
     p_g: f64,

@@ -8,8 +8,8 @@ use super::{
 };
 use crate::health::{Tally, judges::martingale::StartTimeMixture};
 
-/// Eight minutes of green's requests and errors and blue's, and what a reference implementation
-/// in Python makes of them.
+/// Eight minutes of green's requests and errors and blue's, and the results of a reference implementation
+/// in Python.
 const MINUTES: [(u64, u64, u64, u64); 8] = [
     (60, 1, 540, 5),
     (58, 2, 530, 6),
@@ -156,7 +156,7 @@ fn side(requests: u64, errors: u64) -> MinuteSide {
     MinuteSide::new(requests, Tally::exact(errors), slow)
 }
 
-/// A test in a step to this share.
+/// Returns a test in a step to this share.
 fn at(share: f64) -> SequentialTest {
     let mut test = SequentialTest::new(Settings::default(), Vec::new());
     test.enter(StepMargins::of_share(share));
@@ -242,7 +242,7 @@ fn p01_requests_that_should_come_and_do_not_end_the_wait() {
     let silent = Minute::new(side(0, 0), side(15, 0), 0.5);
     assert_eq!(test.take(&silent), Ruling::Wait);
     assert_eq!(test.take(&silent), Ruling::NoTraffic);
-    // At 100 % what both had before says what should come.
+    // At 100 % the traffic of both before tells how much should come.
     let mut test = at(0.5);
     test.take(&Minute::new(side(300, 0), side(300, 0), 0.5));
     test.enter(StepMargins::of_share(1.0));
@@ -280,8 +280,8 @@ fn p01_what_is_known_within_bounds_neither_blames_nor_passes() {
     assert_eq!(rulings(&mut at(0.1), minute, 100).1, Ruling::TooLong);
 }
 
-/// Every order of ten minutes with traffic on both sides, on one, or on none: nothing passes
-/// without traffic on green in its newest minute and in as many as the step takes at least.
+/// Every order of ten minutes with traffic on both sides, on one, or on none: nothing passes without
+/// traffic on green in the newest minute and in the least number of minutes of the step.
 #[test]
 fn p01_no_order_of_missing_minutes_passes() {
     let minutes = [

@@ -53,7 +53,8 @@ impl Rig {
         assert_eq!(self.next, Next::Do(release));
     }
 
-    /// Lets waits end and answers reads with `traffic` until something else is wanted. Gives how many
+    /// Lets waits end and answers reads with `traffic` until the machine wants another action. Returns
+    /// how many
     /// reads there were.
     fn read_until_other(&mut self, traffic: &TrafficObservation) -> usize {
         let mut reads = 0;
@@ -69,7 +70,7 @@ impl Rig {
         }
     }
 
-    /// What of the raised minimum the outcome names.
+    /// The raised minimum that the outcome names.
     fn standing(&self) -> Option<(Option<&str>, Option<String>)> {
         let capacity = self.outcome().report().capacity.as_ref()?;
         Some((capacity.why.as_deref(), capacity.kept.release_command()))

@@ -3,7 +3,7 @@
 use super::*;
 use crate::migration::{MigrationPlanBuilder, ShortBlue};
 
-/// A split with so many healthy targets of blue's four.
+/// A split with this many healthy targets of blue's four.
 fn shrunk(blue: u32, green: u32, targets: u32) -> TrafficObservation {
     let mut seen = traffic(blue, green);
     seen.targets.blue = TargetCounts::all_healthy(targets);
@@ -99,7 +99,7 @@ fn p02_traffic_goes_back_as_blues_targets_come() {
     };
     assert_eq!(rig.short_blue(), &expected);
     let words = rig.outcome().to_string();
-    let said = "blue had 1 healthy targets and 4 at the start; 2 parts went back as its targets came, \
+    let said = "blue had 1 healthy targets and 4 at the start; 2 parts went back as blue's targets came, \
                 then the rest";
     assert!(words.contains(said), "{words}");
 }
@@ -207,7 +207,7 @@ fn a_dead_man_switch_does_not_fire_into_it() {
     );
 }
 
-/// Goes on until one look was answered with `report`.
+/// Continues until one look was answered with `report`.
 fn told_once(rig: &mut Rig, report: LookReport) {
     loop {
         match &rig.next {
@@ -228,7 +228,7 @@ fn told_once(rig: &mut Rig, report: LookReport) {
 fn p11_a_signal_goes_back_gradually_only_within_half_of_a_known_grace() {
     let mut rig = Rig::at_fifty(plan());
     rig.tell(Input::Control(cancel()));
-    rig.expect_all_at_once("not known how long the cancelled process still has");
+    rig.expect_all_at_once("the grace of the cancelled process is not known");
 
     let mut rig = Rig::at_fifty(plan().grace(Duration::from_secs(30)));
     rig.tell(Input::Control(cancel()));
@@ -258,7 +258,7 @@ fn p11_who_asks_again_waits_no_more() {
         rig.tell(Input::Control(control.clone()));
         rig.expect_all_at_once(&control.to_string());
 
-        // A call that is under way is let to finish.
+        // A call that is under way must finish.
         let mut rig = Rig::first_part(plan());
         rig.tell(Input::Control(control.clone()));
         assert!(!rig.wanted_shift().1);

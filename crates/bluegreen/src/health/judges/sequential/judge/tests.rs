@@ -21,7 +21,7 @@ struct Play {
 }
 
 impl Play {
-    /// With so many minutes of blue's past, ten errors in a thousand.
+    /// Creates a migration with this many minutes of blue's past, ten errors in a thousand.
     fn new(past: i64) -> Self {
         Self::of(Sequential::default(), past)
     }
@@ -57,8 +57,8 @@ impl Play {
         (self.share, self.since) = (share, minute);
     }
 
-    /// A minute of so many requests, of which each side fails this part in a thousand; it is seen
-    /// two minutes later.
+    /// Plays a minute with this many requests, of which each side fails this many in a thousand; the
+    /// minute is seen two minutes later.
     fn minute(&mut self, minute: i64, requests: u64, blue: u64, green: u64) -> Verdict {
         let own = requests * u64::from(self.share) / 100;
         let other = requests - own;
@@ -98,7 +98,7 @@ fn a_good_green_goes_through_and_each_step_has_its_certificate() {
         assert!(took <= most, "{share} % took {took}");
         now += took;
     }
-    // The rest follows after two minutes of watching; blue has nothing any more.
+    // The rest follows after two minutes of watching; blue gets nothing any more.
     play.shift(100, now);
     let mut statuses = Vec::new();
     for minute in now..now + 4 {
@@ -133,7 +133,7 @@ fn a_bad_green_is_stopped_with_the_reason_and_the_numbers() {
     assert!(play.minute(50, 6_000, 1, 1).is_unhealthy());
 }
 
-/// Harm that shows only when blue has nothing any more is held against blue's past.
+/// Harm that shows only when blue gets nothing any more is compared with blue's past.
 #[test]
 fn at_100_percent_the_past_is_the_control() {
     let mut play = Play::new(240);
@@ -172,7 +172,7 @@ fn p01_silence_gives_up_and_never_passes() {
             .contains("no request reached green where about 3000")
     );
 
-    // A proof that stands is no proof of a minute that nobody knows.
+    // A valid proof says nothing of a minute that is not known.
     let mut play = Play::new(30);
     play.shift(50, 0);
     play.until_decided(0, 1);
@@ -207,8 +207,8 @@ fn nothing_begins_with_a_blue_that_is_ill_or_a_threshold_that_nobody_knows() {
     assert!(see(1, None, errors_only).is_inconclusive());
 }
 
-/// The same buckets in other portions, twice, and in looks of another rhythm: the same verdicts at
-/// the same minutes.
+/// The same buckets in other portions, twice, and in looks of another rhythm: the same verdicts in the
+/// same minutes.
 #[test]
 fn p09_how_the_minutes_arrive_changes_no_decision() {
     let all: Vec<Bucket> = (0..30)
