@@ -58,8 +58,9 @@ fn arranged<'a>(words: &[&'a str]) -> Vec<&'a str> {
 /// Where the program runs, and what it finds there.
 pub(crate) struct World {
     pub(crate) topology: Topology,
-    /// Where the program finds load balancer and metrics.
+    /// Where the program finds the load balancer.
     elb: String,
+    /// Where it finds metrics, services and images.
     cloudwatch: String,
     /// Where it finds S3; in most worlds nothing listens there.
     pub(crate) s3: String,
@@ -170,6 +171,8 @@ impl World {
             .env("AWS_ENDPOINT_URL_S3", &self.s3)
             .env("AWS_ENDPOINT_URL_IAM", &self.iam)
             .env("AWS_ENDPOINT_URL_CLOUDWATCH", &self.cloudwatch)
+            .env("AWS_ENDPOINT_URL_ECS", &self.cloudwatch)
+            .env("AWS_ENDPOINT_URL_ECR", &self.cloudwatch)
             .env("AWS_REGION", REGION)
             .env("AWS_ACCESS_KEY_ID", "testing")
             .env("AWS_SECRET_ACCESS_KEY", "testing")
