@@ -59,25 +59,21 @@ async fn main() -> Result<ExitCode, Box<dyn Error>> {
 
 /// What changes something, and a look a minute.
 fn show(event: &Event<MigrationEvent>, minute: &mut Option<u64>) {
+    let (time, now) = (event.time(), event.elapsed.as_secs() / 60);
     match &event.kind {
         MigrationEvent::Looked { phase, gates, .. } => {
-            let now = Some(event.elapsed.as_secs() / 60);
-            let Some(traffic) = event.kind.traffic().filter(|_| *minute != now) else {
+            let traffic = event.kind.traffic();
+            let Some(traffic) = traffic.filter(|_| minute.replace(now) != Some(now)) else {
                 return;
             };
-            *minute = now;
-            let share = traffic.green_share() * 100.0;
+            let (phase, share) = (phase.to_string(), traffic.green_share() * 100.0);
             let bar = "#".repeat((share / 5.0).round() as usize);
-            let healthy = gates
-                .iter()
-                .filter(|gate| gate.verdict.is_healthy())
-                .count();
-            let gates = format!("{healthy} of {} gates healthy", gates.len());
-            println!(
-                "{}  {phase:<9} [{bar:.<20}] {share:>3.0}% green  {gates}",
-                event.time()
-            );
+            let open = gates.iter().filter(|gate| !gate.verdict.is_healthy());
+            let open = format!("{} of {} gates wait", open.count(), gates.len());
+            println!("{time}  {phase:<9} [{bar:.<20}] {share:>3.0}% green  {open}");
         }
+        MigrationEvent::PreflightPassed { .. } => println!("{time}  preflight passed"),
+        MigrationEvent::Shifting { to, .. } => println!("{time}  shifting to {to}"),
         MigrationEvent::Shifted { .. } => {}
         // All of it, with what a person may have to do.
         MigrationEvent::Ended { .. } | MigrationEvent::Unresolved { .. } => println!("{event}"),

@@ -17,6 +17,7 @@ mod capacity;
 mod cloudwatch;
 mod conformance;
 mod dead_man;
+mod deploy;
 mod deployment;
 mod drift;
 mod harness;

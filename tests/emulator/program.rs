@@ -58,8 +58,9 @@ fn arranged<'a>(words: &[&'a str]) -> Vec<&'a str> {
 /// The environment in which the program runs.
 pub(crate) struct World {
     pub(crate) topology: Topology,
-    /// The endpoint of the load balancer and the metrics.
+    /// The endpoint of the load balancer.
     elb: String,
+    /// The endpoint of metrics, services and images.
     cloudwatch: String,
     /// The endpoint of S3; in most worlds nothing listens there.
     pub(crate) s3: String,
@@ -170,6 +171,8 @@ impl World {
             .env("AWS_ENDPOINT_URL_S3", &self.s3)
             .env("AWS_ENDPOINT_URL_IAM", &self.iam)
             .env("AWS_ENDPOINT_URL_CLOUDWATCH", &self.cloudwatch)
+            .env("AWS_ENDPOINT_URL_ECS", &self.cloudwatch)
+            .env("AWS_ENDPOINT_URL_ECR", &self.cloudwatch)
             .env("AWS_REGION", REGION)
             .env("AWS_ACCESS_KEY_ID", "testing")
             .env("AWS_SECRET_ACCESS_KEY", "testing")

@@ -282,7 +282,7 @@ async fn a_request_is_carried_out_once_even_if_its_answer_is_lost() {
 }
 
 /// An answer is there already when the holder comes to write its own, as if another holder had been quicker:
-/// the first one stays, it is what the asker reads, and the run goes on.
+/// the first one stays, it is what the asker reads, and the run continues.
 #[tokio::test(start_paused = true)]
 async fn a_request_that_is_answered_twice_keeps_its_first_answer() {
     let (durable, requests) = asked(Simulation::builder().build());

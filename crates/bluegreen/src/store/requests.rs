@@ -154,8 +154,8 @@ mod tests {
 
     /// Answers each list with a page, and keeps how many were asked for. Ends with the process.
     fn serve() -> (String, Arc<Mutex<usize>>) {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let url = format!("http://{}", listener.local_addr().unwrap());
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+        let url = format!("http://{}", listener.local_addr().expect("bound"));
         let asked = Arc::new(Mutex::new(0));
         let kept = Arc::clone(&asked);
         thread::spawn(move || {
@@ -167,7 +167,7 @@ mod tests {
                     let digits = rest.split(|c: char| !c.is_ascii_digit()).next()?;
                     digits.parse().ok()
                 });
-                *kept.lock().unwrap() += 1;
+                *kept.lock().expect("no panic") += 1;
                 let body = page(from.unwrap_or_default());
                 let _ = write!(
                     connection,
@@ -202,7 +202,7 @@ mod tests {
             let found = requests.names("run", most).await.expect("listed");
             let wanted: Vec<String> = (0..names).map(|n| format!("run/pause/{n}.json")).collect();
             assert_eq!(found, wanted);
-            assert_eq!(*asked.lock().unwrap(), pages, "for {most}");
+            assert_eq!(*asked.lock().expect("no panic"), pages, "for {most}");
         }
     }
 }

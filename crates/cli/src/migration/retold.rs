@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use bluegreen::{
     MigrationOutcome,
-    engine::Event,
+    engine::{Event, Record},
     migration::{MigrationEvent, Retelling},
     spec::{Name, Origin},
     store::{JournalLog, JournalStore},
@@ -12,6 +12,7 @@ use bluegreen::{
 use jiff::Timestamp;
 use serde::Serialize;
 
+use super::sides::side_of;
 use crate::common::say::say_line;
 
 /// How long a journal is asked for last words.
@@ -29,7 +30,7 @@ pub(crate) struct End {
 
 /// How the newest run ended; `None` if it has not, or its journal cannot be retold.
 pub(crate) async fn end(log: &JournalLog) -> Option<End> {
-    let events = newest_events(log).await?;
+    let (_, events) = newest_events(log).await?;
     let ended = |event: &Event<MigrationEvent>| {
         let (exit_code, how) = match &event.kind {
             MigrationEvent::Ended { outcome, exit_code } => (*exit_code, how(outcome)),
@@ -59,11 +60,12 @@ fn how(outcome: &MigrationOutcome) -> String {
 }
 
 /// Says the command that puts everything back without this program, as the newest run knew it: for a rollback
-/// that AWS does not answer.
+/// that AWS does not answer. If it is to go to another side than that run's, the command is not for it.
 pub(crate) async fn say_by_hand(
     store: Option<JournalStore>,
     rule: Option<&str>,
     name: Option<&Name>,
+    to: Option<&str>,
 ) {
     let found = async {
         let store = store?;
@@ -71,22 +73,27 @@ pub(crate) async fn say_by_hand(
             Some(rule) => store.log(rule),
             None => log_of(&store, name?).await?,
         };
-        let events = newest_events(&log).await?;
+        let (first, events) = newest_events(&log).await?;
+        let Origin { spec, from, .. } = Origin::of(&[first]).ok()?;
+        let is_meant = |to: &str| from.as_str() == to || side_of(&spec, to).as_ref() == Some(&from);
+        if !to.is_none_or(is_meant) {
+            return None;
+        }
         let read = |event: &Event<MigrationEvent>| {
             let advice = event.kind.traffic()?.restore_advice()?;
             Some((advice, event.at))
         };
-        events.iter().rev().find_map(read)
+        let (advice, at) = events.iter().rev().find_map(read)?;
+        Some((from, advice, at))
     };
-    match tokio::time::timeout(JOURNAL_WAITS, found)
-        .await
-        .ok()
-        .flatten()
-    {
-        Some((advice, at)) => say_line!("as the run knew the rule at {at:.0}, {advice}"),
+    let found = tokio::time::timeout(JOURNAL_WAITS, found).await;
+    match found.ok().flatten() {
+        Some((from, advice, at)) => {
+            say_line!("blue is {from}, as the newest run knew the rule at {at:.0}; {advice}")
+        }
         None => say_line!(
-            "no journal says how the rule was: `aws elbv2 describe-rules` shows it, and `aws elbv2 \
-             modify-rule` changes its weights by hand"
+            "no journal says how that is done by hand: `aws elbv2 describe-rules` shows the rule, and \
+             `aws elbv2 modify-rule` changes its weights"
         ),
     }
 }
@@ -104,14 +111,14 @@ async fn log_of(store: &JournalStore, name: &Name) -> Option<JournalLog> {
     None
 }
 
-/// What the newest run told since its newest snapshot, or since its start.
-async fn newest_events(log: &JournalLog) -> Option<Vec<Event<MigrationEvent>>> {
-    let records = log.newest_run_to_resume().await.ok()?;
-    let (first, rest) = records.split_first()?;
-    let mut retelling = Retelling::open(first).ok()?;
+/// The first record of the newest run, and what was told since its newest snapshot, or since its start.
+async fn newest_events(log: &JournalLog) -> Option<(Record, Vec<Event<MigrationEvent>>)> {
+    let mut records = log.newest_run_to_resume().await.ok()?.into_iter();
+    let first = records.next()?;
+    let mut retelling = Retelling::open(&first).ok()?;
     let mut events = Vec::new();
-    for record in rest {
-        events.extend(retelling.take(record).ok()?);
+    for record in records {
+        events.extend(retelling.take(&record).ok()?);
     }
-    Some(events)
+    Some((first, events))
 }

@@ -81,7 +81,8 @@ async fn run(cli: &Rollback) -> Result<u8, u8> {
     let mut opened = match open(&given).await {
         Err(UNCHANGED) if cli.which.rule.rule_arn.is_some() => {
             let store = journal::open_at(&place).await;
-            retold::say_by_hand(store, cli.which.rule.rule_arn.as_deref(), None).await;
+            let rule = cli.which.rule.rule_arn.as_deref();
+            retold::say_by_hand(store, rule, None, cli.to.as_deref()).await;
             return Err(UNCHANGED);
         }
         opened => opened?,
@@ -94,7 +95,7 @@ async fn run(cli: &Rollback) -> Result<u8, u8> {
                 _ => None,
             };
             let name = Some(&opened.spec.name);
-            retold::say_by_hand(opened.store().ok(), rule, name).await;
+            retold::say_by_hand(opened.store().ok(), rule, name, cli.to.as_deref()).await;
             return Err(UNCHANGED);
         }
         target => target?,
