@@ -97,7 +97,7 @@ impl RunClock {
     /// Starts at `at` if its time is before it. For a run that is resumed: what was written down
     /// must not lie in its future, whatever the clock of the machine before said.
     #[must_use]
-    pub fn not_before(self, at: Timestamp) -> Self {
+    pub(crate) fn not_before(self, at: Timestamp) -> Self {
         if self.now() >= at {
             return self;
         }

@@ -153,7 +153,7 @@ impl Acceptance {
 
     /// Whether one of these risks is this one, or holds more than it.
     #[must_use]
-    pub fn is_accepted_by(self, accepted: &BTreeSet<Self>) -> bool {
+    pub(crate) fn is_accepted_by(self, accepted: &BTreeSet<Self>) -> bool {
         accepted.contains(&self)
             || (self == Self::UnseenTraffic && accepted.contains(&Self::InPlace))
     }

@@ -10,24 +10,6 @@ use super::{
 };
 
 /// Sends one request a try, and holds the answer against an [`Expect`].
-///
-/// # Examples
-///
-/// ```
-/// use std::sync::Arc;
-/// use bluegreen::check::{Expect, ExpectJson, HttpCheck, HttpRequest, ReqwestClient, ServiceCheck};
-///
-/// # #[tokio::main(flavor = "current_thread")]
-/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// let client = Arc::new(ReqwestClient::new()?);
-/// // Nothing listens on the discard port.
-/// let request = HttpRequest::new("GET", "http://127.0.0.1:9/health");
-/// let expect = Expect::default().with_json(ExpectJson::present("$.status".parse()?).equals("healthy"));
-/// let report = HttpCheck::new("health", request, expect, client).check().await;
-/// assert!(!report.is_passed());
-/// # Ok(())
-/// # }
-/// ```
 #[derive(Clone)]
 pub struct HttpCheck {
     name: String,
@@ -39,7 +21,7 @@ pub struct HttpCheck {
 
 impl HttpCheck {
     /// A check of this name.
-    pub fn new(
+    pub(crate) fn new(
         name: impl Into<String>,
         request: HttpRequest,
         expect: Expect,
@@ -57,7 +39,7 @@ impl HttpCheck {
     /// Names a secret of the request, such as a token in a header, so that it is taken out of
     /// reports where the service echoes it. User name, password and query of the URL are known.
     #[must_use]
-    pub fn with_secret(mut self, secret: impl Into<String>) -> Self {
+    pub(crate) fn with_secret(mut self, secret: impl Into<String>) -> Self {
         let secret = secret.into();
         // `Bearer abc123` is echoed without its scheme as well.
         let parts = secret.split_ascii_whitespace().map(str::to_owned);
@@ -67,8 +49,9 @@ impl HttpCheck {
     }
 
     /// What is asked.
+    #[cfg(test)]
     #[must_use]
-    pub fn request(&self) -> &HttpRequest {
+    pub(crate) fn request(&self) -> &HttpRequest {
         &self.request
     }
 

@@ -21,7 +21,7 @@ const EXACT: f64 = 9_007_199_254_740_992.0;
 /// the document, such as `$[?@.a == @.b]`, finds nothing in one that has such numbers, and the check
 /// says so.
 #[derive(Clone)]
-pub struct JsonPath {
+pub(crate) struct JsonPath {
     text: String,
     path: serde_json_path::JsonPath,
     /// A filter compares what it finds with what it finds.
@@ -31,15 +31,9 @@ pub struct JsonPath {
 /// A JSON path or a status that cannot be read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
-pub struct ParseExpectError(pub(super) String);
+pub(crate) struct ParseExpectError(pub(super) String);
 
 impl JsonPath {
-    /// The path as it was written.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        &self.text
-    }
-
     /// What it finds; or why that would not be exact.
     pub(super) fn find<'a>(&self, document: &'a Value) -> Result<Vec<&'a Value>, &'static str> {
         if self.compares_found && has_inexact(document) {

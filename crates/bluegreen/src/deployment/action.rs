@@ -199,7 +199,7 @@ pub enum Input {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 #[non_exhaustive]
-pub struct Unfinished {
+pub(crate) struct Unfinished {
     /// The revision that it brought, whose checks nobody saw to their end: what fails for it is
     /// taken back, as that process would have done.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -224,7 +224,7 @@ pub struct Unfinished {
 /// An entry of a deployment's journal.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "entry", rename_all = "snake_case")]
-pub enum Entry {
+pub(crate) enum Entry {
     /// The first: what was decided before the start.
     Opened {
         /// [`JOURNAL_VERSION`](crate::engine::JOURNAL_VERSION) of the program that wrote it.

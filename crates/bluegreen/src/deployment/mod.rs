@@ -44,10 +44,11 @@ mod run;
 mod salvage;
 mod watch;
 
+use self::action::{Entry, Unfinished};
 pub use self::{
-    action::{Action, CheckId, CheckKind, Entry, ImageSource, Input, Intent, Unfinished},
+    action::{Action, CheckId, CheckKind, ImageSource, Input, Intent},
     event::DeploymentEvent,
-    machine::{DeploymentMachine, DeploymentTransition, has_way_back},
+    machine::{DeploymentMachine, has_way_back},
     outcome::{
         Cause, DeploymentError, DeploymentOutcome, HoldReason, Report, Unchanged, Unresolved,
     },

@@ -162,7 +162,7 @@ impl DeploymentPlan {
 
     /// How long a change is tried again.
     #[must_use]
-    pub fn write_within(&self) -> Duration {
+    pub(crate) fn write_within(&self) -> Duration {
         self.fields.write_within
     }
 

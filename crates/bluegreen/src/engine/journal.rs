@@ -60,7 +60,7 @@ impl Record {
 
     /// Says that it is a snapshot.
     #[must_use]
-    pub fn as_snapshot(self) -> Self {
+    pub(crate) fn as_snapshot(self) -> Self {
         Self {
             is_snapshot: true,
             ..self
@@ -140,7 +140,7 @@ tokio::task_local! {
 
 /// Whether the change that is asked about puts back what a run has changed: for a [`Fence`] of yours.
 #[must_use]
-pub fn is_restoring() -> bool {
+pub(crate) fn is_restoring() -> bool {
     RESTORING.try_with(|()| ()).is_ok()
 }
 

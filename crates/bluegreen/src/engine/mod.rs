@@ -19,6 +19,8 @@ mod machine;
 mod request;
 mod run;
 
+#[cfg(any(feature = "aws", feature = "store"))]
+pub(crate) use self::journal::is_restoring;
 #[cfg(test)]
 pub(crate) use self::journal::restoring;
 pub(crate) use self::{
@@ -30,7 +32,7 @@ pub(crate) use self::{
 pub use self::{
     control::{Answer, Control, ControlEffect, ControlHandle, OnCancel, Operator},
     event::{Event, RunId},
-    journal::{Fence, JOURNAL_VERSION, Journal, MemoryJournal, Record, is_restoring},
+    journal::{Fence, JOURNAL_VERSION, Journal, MemoryJournal, Record},
     machine::{Next, Transition},
     request::{
         LARGEST_REQUEST, REQUEST_LIFE, REQUEST_VERSION, Reply, Request, RequestAnswer, RequestName,

@@ -54,7 +54,7 @@ impl Verdict {
 
     /// The same status with the evidence changed by `f`.
     #[must_use]
-    pub fn map_evidence(self, f: impl FnOnce(Evidence) -> Evidence) -> Self {
+    pub(crate) fn map_evidence(self, f: impl FnOnce(Evidence) -> Evidence) -> Self {
         match self {
             Self::Healthy(evidence) => Self::Healthy(f(evidence)),
             Self::Unhealthy(evidence) => Self::Unhealthy(f(evidence)),
@@ -86,7 +86,7 @@ impl Verdict {
 
     /// Whether it is `Inconclusive` for good: waiting longer will not change it.
     #[must_use]
-    pub fn has_given_up(&self) -> bool {
+    pub(crate) fn has_given_up(&self) -> bool {
         matches!(self, Self::Inconclusive(evidence) if evidence.gives_up)
     }
 
@@ -175,7 +175,7 @@ impl Evidence {
 
     /// Says that waiting will not change it.
     #[must_use]
-    pub fn giving_up(mut self) -> Self {
+    pub(crate) fn giving_up(mut self) -> Self {
         self.gives_up = true;
         self
     }

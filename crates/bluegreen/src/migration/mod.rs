@@ -28,7 +28,7 @@ pub use self::{
     error::MigrationError,
     event::{GateStanding, MigrationEvent},
     left::capacity_left,
-    machine::{MigrationMachine, MigrationTransition},
+    machine::MigrationMachine,
     outcome::{
         Cause, HoldReason, MigrationOutcome, Override, Report, Restored, ShortBlue,
         StandingCapacity, StandingSwitch, Unchanged, Unresolved,

@@ -704,7 +704,7 @@ impl MigrationPlan {
 
     /// How long restoring blue is tried.
     #[must_use]
-    pub fn restore_within(&self) -> Duration {
+    pub(crate) fn restore_within(&self) -> Duration {
         self.fields.restore_within
     }
 
@@ -727,13 +727,13 @@ impl MigrationPlan {
 
     /// How long to wait for the confirmation of a restore.
     #[must_use]
-    pub fn confirm_within(&self) -> Duration {
+    pub(crate) fn confirm_within(&self) -> Duration {
         self.fields.confirm_within
     }
 
     /// How long one look may take.
     #[must_use]
-    pub fn look_limit(&self) -> Duration {
+    pub(crate) fn look_limit(&self) -> Duration {
         let usual = Duration::from_secs(10).min(self.look_interval() * 2 / 3);
         self.fields.look_limit.unwrap_or(usual)
     }
@@ -746,7 +746,7 @@ impl MigrationPlan {
 
     /// How often a rise is written at most.
     #[must_use]
-    pub fn write_attempts(&self) -> u32 {
+    pub(crate) fn write_attempts(&self) -> u32 {
         self.fields.write_attempts
     }
 

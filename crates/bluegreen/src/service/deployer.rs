@@ -327,7 +327,7 @@ impl ServiceObservation {
 
     /// Whether this is what it is to run, however far it is.
     #[must_use]
-    pub fn heads_for(&self, target: &Target) -> bool {
+    pub(crate) fn heads_for(&self, target: &Target) -> bool {
         match target {
             Target::Revision(revision) => self.revision == *revision,
             Target::Nothing => self.desired == 0,

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use serde::Serialize;
+use serde_json::json;
 
 use super::{
     JournalPlace, JudgedBy, MetricsFrom, MigrationSpec, Name, NamedSide, SpecError, Target,
@@ -26,7 +26,7 @@ use crate::{
 /// Where the counts of both sides come from.
 #[derive(Debug)]
 #[non_exhaustive]
-pub enum MetricsSource {
+pub(crate) enum MetricsSource {
     /// The load balancer.
     Alb(AlbMetrics),
     /// The application.
@@ -36,7 +36,7 @@ pub enum MetricsSource {
 impl MetricsSource {
     /// The source, whichever it is.
     #[must_use]
-    pub fn as_dyn(&self) -> &dyn MetricSource {
+    pub(crate) fn as_dyn(&self) -> &dyn MetricSource {
         match self {
             Self::Alb(source) => source,
             Self::App(source) => source,
@@ -102,7 +102,7 @@ impl MigrationSpec {
     ///
     /// `Invalid` if CloudWatch keeps no points of such a period, the new side has no metrics of its own, or
     /// the specification is of a simulated world and AWS is not.
-    pub fn source(&self, aws: &Aws, target: &Target) -> Result<MetricsSource> {
+    pub(crate) fn source(&self, aws: &Aws, target: &Target) -> Result<MetricsSource> {
         self.refuse_other(aws)?;
         let period = self.judge.period.0;
         let Target { rule, sides } = target;
@@ -190,34 +190,22 @@ impl MigrationSpec {
         })
     }
 
-    /// What the role of the dead-man switch must be: what it may do, and who may take it on. Calls nothing.
+    /// What the role of the dead-man switch must be: who may take it on (`TrustPolicy`), and what it may do
+    /// (`Policy`). Calls nothing.
     ///
     /// # Errors
     ///
     /// [`SpecError`] if the specification is not valid.
-    pub fn dead_man_role(&self) -> Result<DeadManRole, SpecError> {
+    pub fn dead_man_role(&self) -> Result<serde_json::Value, SpecError> {
         let rule = self.rule()?;
         let switch = self.safety.dead_man.as_ref();
         let policy = IamPolicy::dead_man_role(rule);
-        Ok(DeadManRole {
-            trust_policy: IamPolicy::dead_man_trust(rule),
-            policy: match switch.and_then(|switch| switch.topic.as_ref()) {
-                Some(topic) => policy.notice(topic),
-                None => policy,
-            },
-        })
+        let policy = match switch.and_then(|switch| switch.topic.as_ref()) {
+            Some(topic) => policy.notice(topic),
+            None => policy,
+        };
+        Ok(json!({ "TrustPolicy": IamPolicy::dead_man_trust(rule), "Policy": policy }))
     }
-}
-
-/// What the role of a dead-man switch must be.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-#[serde(rename_all = "PascalCase")]
-#[non_exhaustive]
-pub struct DeadManRole {
-    /// Who may take it on.
-    pub trust_policy: serde_json::Value,
-    /// What it may do.
-    pub policy: IamPolicy,
 }
 
 impl NamedSide {

@@ -590,7 +590,7 @@ pub struct FilePath(String);
 impl FilePath {
     /// The path itself.
     #[must_use]
-    pub fn as_path(&self) -> &Path {
+    pub(crate) fn as_path(&self) -> &Path {
         Path::new(&self.0)
     }
 }

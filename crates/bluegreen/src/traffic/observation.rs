@@ -208,7 +208,7 @@ impl TrafficObservation {
 
     /// Whether both describe the same routing: equal weights, and the same rest.
     #[must_use]
-    pub fn is_same_routing(&self, other: &Self) -> bool {
+    pub(crate) fn is_same_routing(&self, other: &Self) -> bool {
         self.weights == other.weights && self.is_same_rest(other)
     }
 
@@ -216,7 +216,7 @@ impl TrafficObservation {
     /// `v2:…`) say nothing of each other, so they count as the same: they meet only where a run is
     /// resumed by a newer program.
     #[must_use]
-    pub fn is_same_rest(&self, other: &Self) -> bool {
+    pub(crate) fn is_same_rest(&self, other: &Self) -> bool {
         let (ours, theirs) = (&self.fingerprint, &other.fingerprint);
         ours == theirs || matches!((version(ours), version(theirs)), (Some(a), Some(b)) if a != b)
     }

@@ -75,7 +75,7 @@ impl Percent {
 
     /// What is left to a hundred.
     #[must_use]
-    pub fn complement(self) -> Self {
+    pub(crate) fn complement(self) -> Self {
         Self(1000 - self.0)
     }
 }

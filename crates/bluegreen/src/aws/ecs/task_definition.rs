@@ -176,7 +176,7 @@ impl TaskDefinition {
     /// does not count ("1 vCPU" is 1024), and neither does the order of containers, environment
     /// variables, secrets, tags and other lists in which it says nothing.
     #[must_use]
-    pub fn is_same_as(&self, other: &Self) -> bool {
+    pub(crate) fn is_same_as(&self, other: &Self) -> bool {
         self.canonical() == other.canonical()
     }
 

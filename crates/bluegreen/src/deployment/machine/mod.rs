@@ -107,9 +107,6 @@ pub struct DeploymentMachine {
     events: Vec<DeploymentEvent>,
 }
 
-/// A transition of the deployment.
-pub type DeploymentTransition = Transition<DeploymentEvent, Action>;
-
 impl DeploymentMachine {
     /// A machine that waits for [`Input::Start`], for a run with so many health checks and smoke
     /// tests.
@@ -156,7 +153,7 @@ impl DeploymentMachine {
     }
 
     /// Knows what an earlier process of this run left undone.
-    pub fn with_unfinished(mut self, unfinished: Unfinished) -> Self {
+    pub(crate) fn with_unfinished(mut self, unfinished: Unfinished) -> Self {
         self.unfinished = unfinished;
         self
     }
@@ -200,7 +197,7 @@ impl DeploymentMachine {
     /// An answer to something that is not outstanding changes nothing. After the end every input
     /// changes nothing.
     #[must_use]
-    pub fn on(&mut self, at: Timestamp, input: Input) -> DeploymentTransition {
+    pub fn on(&mut self, at: Timestamp, input: Input) -> Transition<DeploymentEvent, Action> {
         let is_answer = !matches!(input, Input::Control(_) | Input::JournalFailed(_));
         let is_over = matches!(
             self.state,
@@ -298,7 +295,7 @@ impl DeploymentMachine {
         self.transition(next)
     }
 
-    fn transition(&mut self, next: Next<Action>) -> DeploymentTransition {
+    fn transition(&mut self, next: Next<Action>) -> Transition<DeploymentEvent, Action> {
         Transition {
             events: std::mem::take(&mut self.events),
             next,
@@ -488,7 +485,7 @@ impl Machine for DeploymentMachine {
     /// Nothing is divided yet that would have to be looked at.
     const RECORDED_WITHIN: Duration = Duration::from_secs(30);
 
-    fn on(&mut self, at: Timestamp, input: Input) -> DeploymentTransition {
+    fn on(&mut self, at: Timestamp, input: Input) -> Transition<DeploymentEvent, Action> {
         Self::on(self, at, input)
     }
 

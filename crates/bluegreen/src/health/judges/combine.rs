@@ -20,18 +20,18 @@ use crate::{
 /// only as long as the first of theirs to expire.
 #[derive(Debug, Default)]
 #[must_use]
-pub struct AllOf {
+pub(crate) struct AllOf {
     judges: Vec<(String, Box<dyn Judge>)>,
 }
 
 impl AllOf {
     /// No judges yet.
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self::default()
     }
 
     /// Adds a judge under a name.
-    pub fn with(mut self, name: impl Into<String>, judge: impl Judge + 'static) -> Self {
+    pub(crate) fn with(mut self, name: impl Into<String>, judge: impl Judge + 'static) -> Self {
         self.judges.push((name.into(), Box::new(judge)));
         self
     }
@@ -58,18 +58,18 @@ impl Judge for AllOf {
 /// the healthy ones among theirs.
 #[derive(Debug, Default)]
 #[must_use]
-pub struct AnyOf {
+struct AnyOf {
     judges: Vec<(String, Box<dyn Judge>)>,
 }
 
 impl AnyOf {
     /// No judges yet.
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self::default()
     }
 
     /// Adds a judge under a name.
-    pub fn with(mut self, name: impl Into<String>, judge: impl Judge + 'static) -> Self {
+    pub(crate) fn with(mut self, name: impl Into<String>, judge: impl Judge + 'static) -> Self {
         self.judges.push((name.into(), Box::new(judge)));
         self
     }
@@ -93,7 +93,7 @@ impl Judge for AnyOf {
 /// healthy ones; before that it is inconclusive. A verdict of another kind ends a row, and so
 /// does a new step for healthy ones: a step is never passed on the merits of the one before.
 #[derive(Debug)]
-pub struct Sustained<J> {
+struct Sustained<J> {
     judge: J,
     needed: [u32; 2],
     unhealthy: u32,
@@ -103,7 +103,7 @@ pub struct Sustained<J> {
 
 impl<J: Judge> Sustained<J> {
     /// Needs `unhealthy` and `healthy` verdicts in a row; 0 counts as 1.
-    pub fn new(judge: J, unhealthy: u32, healthy: u32) -> Self {
+    pub(crate) fn new(judge: J, unhealthy: u32, healthy: u32) -> Self {
         Self {
             judge,
             needed: [unhealthy.max(1), healthy.max(1)],
@@ -171,17 +171,17 @@ impl<J: Judge> Judge for Sustained<J> {
 /// ```
 pub trait JudgeExt: Judge + Sized + 'static {
     /// [`AllOf`] both, named `first` and `second`.
-    fn and(self, other: impl Judge + 'static) -> AllOf {
+    fn and(self, other: impl Judge + 'static) -> impl Judge {
         AllOf::new().with("first", self).with("second", other)
     }
 
     /// [`AnyOf`] both, named `first` and `second`.
-    fn or(self, other: impl Judge + 'static) -> AnyOf {
+    fn or(self, other: impl Judge + 'static) -> impl Judge {
         AnyOf::new().with("first", self).with("second", other)
     }
 
     /// [`Sustained`] over this one.
-    fn sustained(self, unhealthy: u32, healthy: u32) -> Sustained<Self> {
+    fn sustained(self, unhealthy: u32, healthy: u32) -> impl Judge {
         Sustained::new(self, unhealthy, healthy)
     }
 }
@@ -240,11 +240,11 @@ impl Needs {
 /// use bluegreen::health::{JudgeExt, JudgeFactory, Limits, judge_fn};
 ///
 /// let factory = judge_fn(serde_json::json!({ "limits": Limits::default(), "sustained": [2, 1] }), || {
-///     Box::new(Limits::default().start().sustained(2, 1))
+///     Box::new(Limits::default().judge().sustained(2, 1))
 /// });
 /// # let _ = factory.judge();
 /// ```
-pub fn judge_fn<F>(settings: serde_json::Value, start: F) -> JudgeFn<F>
+pub fn judge_fn<F>(settings: serde_json::Value, start: F) -> impl JudgeFactory
 where
     F: Fn() -> Box<dyn Judge> + Send + Sync,
 {
@@ -253,7 +253,7 @@ where
 
 /// What [`judge_fn`] makes.
 #[derive(Clone)]
-pub struct JudgeFn<F> {
+struct JudgeFn<F> {
     settings: serde_json::Value,
     start: F,
 }

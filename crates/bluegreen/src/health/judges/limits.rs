@@ -129,7 +129,7 @@ impl Limits {
     }
 
     /// Starts a fresh judge with these limits.
-    pub fn start(&self) -> LimitsJudge {
+    pub(crate) fn start(&self) -> LimitsJudge {
         LimitsJudge {
             timeline: Timeline::new(self.window),
             errors: RateTest::new(
@@ -157,7 +157,7 @@ impl JudgeFactory for Limits {
 
 /// The judge that [`Limits`] starts.
 #[derive(Debug)]
-pub struct LimitsJudge {
+pub(crate) struct LimitsJudge {
     timeline: Timeline,
     errors: RateTest,
     max_latency_ms: Option<f64>,

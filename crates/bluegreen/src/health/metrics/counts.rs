@@ -66,7 +66,7 @@ impl Tally {
 
     /// Whether it is known exactly.
     #[must_use]
-    pub const fn is_exact(self) -> bool {
+    pub(crate) const fn is_exact(self) -> bool {
         self.low == self.high
     }
 }
@@ -224,7 +224,7 @@ impl Counts {
 
     /// Whether nothing at all is known.
     #[must_use]
-    pub fn is_unknown(&self) -> bool {
+    pub(crate) fn is_unknown(&self) -> bool {
         *self == Self::default()
     }
 
@@ -271,12 +271,6 @@ impl Bucket {
     pub fn end(&self) -> Timestamp {
         later(self.start, self.period)
     }
-
-    /// Whether nothing is known of either side.
-    #[must_use]
-    pub fn is_unknown(&self) -> bool {
-        self.sides.blue.is_unknown() && self.sides.green.is_unknown()
-    }
 }
 
 /// Buckets that settled since the last observation, in order and without holes: the body of an
@@ -315,21 +309,21 @@ impl SettledBuckets {
 
     /// Says how far the source's clock was ahead of the run's.
     #[must_use]
-    pub fn with_ahead(mut self, ahead: SignedDuration) -> Self {
+    pub(crate) fn with_ahead(mut self, ahead: SignedDuration) -> Self {
         self.ahead = ahead;
         self
     }
 
     /// Says what counted as slow.
     #[must_use]
-    pub fn with_slow_above(mut self, above: Option<Duration>) -> Self {
+    pub(crate) fn with_slow_above(mut self, above: Option<Duration>) -> Self {
         self.slow_above = above;
         self
     }
 
     /// Says whether clients stay on a side.
     #[must_use]
-    pub fn with_stickiness(mut self, is_sticky: bool) -> Self {
+    pub(crate) fn with_stickiness(mut self, is_sticky: bool) -> Self {
         self.is_sticky = is_sticky;
         self
     }

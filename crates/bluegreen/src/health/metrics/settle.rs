@@ -28,31 +28,8 @@ use crate::{
 /// them in order.
 ///
 /// Pure: it is told the time of each read.
-///
-/// # Examples
-///
-/// ```
-/// use std::time::Duration;
-/// use bluegreen::{health::{Bucket, Counts, Settler}, traffic::Sides};
-/// use jiff::Timestamp;
-///
-/// let minute = Duration::from_secs(60);
-/// let start: Timestamp = "2026-03-01T10:00:00Z".parse()?;
-/// let seen = Bucket::new(start, minute, Sides { blue: Counts::of(90, 0), green: Counts::of(10, 0) });
-///
-/// let mut settler = Settler::new(start, minute);
-/// let early = start + 3 * minute / 2;
-/// assert_eq!(settler.window(early), None, "10:00 ended only 30 s ago");
-///
-/// let first = start + 2 * minute;
-/// let window = settler.window(first).expect("a minute after its end");
-/// assert!(settler.take(first, &window, vec![seen])?.is_empty());
-/// let second = first + minute / 2;
-/// assert_eq!(settler.take(second, &window, vec![seen])?, [seen]);
-/// # Ok::<(), Box<dyn std::error::Error>>(())
-/// ```
 #[derive(Debug, Clone)]
-pub struct Settler {
+pub(crate) struct Settler {
     period: Duration,
     /// The start of the next bucket to hand out.
     next: Timestamp,
@@ -93,7 +70,7 @@ impl Window {
 
     /// With slow requests counted.
     #[must_use]
-    pub fn counting_slow(mut self, above: Option<Duration>) -> Self {
+    pub(crate) fn counting_slow(mut self, above: Option<Duration>) -> Self {
         self.slow_above = above;
         self
     }
@@ -101,17 +78,17 @@ impl Window {
 
 impl Settler {
     /// How long after a bucket's end a read of it begins to count.
-    pub const DELAY: Duration = Duration::from_secs(60);
+    pub(crate) const DELAY: Duration = Duration::from_secs(60);
     /// How far apart two reads must be that say the same.
-    pub const APART: Duration = Duration::from_secs(30);
+    pub(crate) const APART: Duration = Duration::from_secs(30);
     /// How long after a bucket's end nobody states it again: one read of it is enough.
-    pub const OLD: Duration = Duration::from_secs(20 * 60);
+    pub(crate) const OLD: Duration = Duration::from_secs(20 * 60);
     /// The most buckets in one window: a day of minutes. What is left follows in later windows.
-    pub const MOST: u32 = 1_440;
+    pub(crate) const MOST: u32 = 1_440;
 
     /// Starts with the bucket that holds `start`. `period` is in whole seconds, at least one.
     #[must_use]
-    pub fn new(start: Timestamp, period: Duration) -> Self {
+    pub(crate) fn new(start: Timestamp, period: Duration) -> Self {
         let period = Duration::from_secs(period.as_secs().max(1));
         Self {
             period,
@@ -123,7 +100,7 @@ impl Settler {
 
     /// Where the next bucket to hand out begins, and the newest one handed out ended.
     #[must_use]
-    pub fn next(&self) -> Timestamp {
+    pub(crate) fn next(&self) -> Timestamp {
         self.next
     }
 
@@ -134,7 +111,7 @@ impl Settler {
     /// of minutes is asked at most twice a minute however often somebody looks, and once a look
     /// when somebody looks once a minute.
     #[must_use]
-    pub fn window(&self, now: Timestamp) -> Option<Window> {
+    pub(crate) fn window(&self, now: Timestamp) -> Option<Window> {
         if self.last_read.is_some_and(|last| !is_apart(last, now)) {
             return None;
         }
@@ -155,7 +132,7 @@ impl Settler {
     ///
     /// `Invalid` where a bucket is of another period, off the grid, outside the window or there
     /// twice. Nothing is taken then.
-    pub fn take(
+    pub(crate) fn take(
         &mut self,
         now: Timestamp,
         window: &Window,

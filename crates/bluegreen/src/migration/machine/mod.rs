@@ -131,9 +131,6 @@ pub struct MigrationMachine {
     events: Vec<MigrationEvent>,
 }
 
-/// A transition of the migration.
-pub type MigrationTransition = Transition<MigrationEvent, Action>;
-
 impl MigrationMachine {
     /// A machine that waits for [`Input::Start`]. `gates` are those that will look, in the order
     /// in which they are reported.
@@ -176,7 +173,7 @@ impl MigrationMachine {
     /// An answer to something that is not outstanding changes nothing. After the end every input
     /// changes nothing.
     #[must_use]
-    pub fn on(&mut self, at: Timestamp, input: Input) -> MigrationTransition {
+    pub fn on(&mut self, at: Timestamp, input: Input) -> Transition<MigrationEvent, Action> {
         // Each state takes the answers to its own action; the state is put back by the handler.
         let state = std::mem::replace(&mut self.state, State::New);
         let next = match (state, input) {
@@ -389,7 +386,7 @@ impl Machine for MigrationMachine {
     /// Green is not looked at meanwhile.
     const RECORDED_WITHIN: Duration = Duration::from_secs(5);
 
-    fn on(&mut self, at: Timestamp, input: Input) -> MigrationTransition {
+    fn on(&mut self, at: Timestamp, input: Input) -> Transition<MigrationEvent, Action> {
         Self::on(self, at, input)
     }
 

@@ -57,15 +57,8 @@ impl Scaling {
 
     /// Scaled in after so many minutes in a row that ask for less. Default: 15, as on AWS.
     #[must_use]
-    pub fn in_after(mut self, minutes: u32) -> Self {
+    pub(crate) fn in_after(mut self, minutes: u32) -> Self {
         self.in_after = minutes.max(1);
-        self
-    }
-
-    /// Scaled out after so many minutes in a row that ask for more. Default: 3, as on AWS.
-    #[must_use]
-    pub fn out_after(mut self, minutes: u32) -> Self {
-        self.out_after = minutes.max(1);
         self
     }
 }

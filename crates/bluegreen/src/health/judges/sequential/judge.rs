@@ -95,7 +95,7 @@ impl Sequential {
     }
 
     /// Starts a fresh judge.
-    pub fn start(&self) -> SequentialJudge {
+    pub(crate) fn start(&self) -> SequentialJudge {
         SequentialJudge {
             settings: self.settings.clone(),
             most_blind: self.most_blind,
@@ -135,7 +135,7 @@ impl JudgeFactory for Sequential {
 
 /// The fold of [`Sequential`].
 #[derive(Debug, Serialize, Deserialize)]
-pub struct SequentialJudge {
+pub(crate) struct SequentialJudge {
     settings: Settings,
     most_blind: u32,
     timeline: Timeline,

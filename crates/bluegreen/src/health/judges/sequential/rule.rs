@@ -340,7 +340,7 @@ impl SequentialTest {
 
     /// The evidence that green is no worse than the present margins, as logarithms: errors, slow.
     #[must_use]
-    pub fn ln_no_worse(&self) -> (f64, f64) {
+    pub(crate) fn ln_no_worse(&self) -> (f64, f64) {
         let margins = self.margins_now();
         let value = |concurrent: &NoWorse, historic: &NoWorse, margin: f64| {
             let now = concurrent.ln_value(margin);
@@ -367,7 +367,7 @@ impl SequentialTest {
 
     /// The margins that are to be proved now: errors and slow requests, as fractions.
     #[must_use]
-    pub fn margins_now(&self) -> (f64, f64) {
+    pub(crate) fn margins_now(&self) -> (f64, f64) {
         self.step.margins.at(self.step.minutes)
     }
 
@@ -386,7 +386,7 @@ impl SequentialTest {
 
     /// Minutes with traffic on green in this step so far.
     #[must_use]
-    pub fn minutes_with_traffic(&self) -> u32 {
+    pub(crate) fn minutes_with_traffic(&self) -> u32 {
         self.step.with_traffic
     }
 
