@@ -27,7 +27,7 @@ impl Finding {
     }
 
     /// Stops the run before it changes anything.
-    pub fn refusal(message: impl Into<String>) -> Self {
+    pub(crate) fn refusal(message: impl Into<String>) -> Self {
         Self::new(Severity::Refuse, message)
     }
 

@@ -58,7 +58,7 @@ mod read;
 /// let suite = CheckSuite::from_toml("[health]\npath = '/health'\n")?
 ///     .with_base_url("https://chatbot.company.com")?;
 /// let check = suite.health_check(Arc::new(ReqwestClient::new()?))?;
-/// assert_eq!(check.unwrap().request().url, "https://chatbot.company.com/health");
+/// assert_eq!(check.unwrap().name(), "health");
 ///
 /// // Every problem is reported at once.
 /// let error = CheckSuite::from_toml("[health]\npath = 'health'\nevery = '10'\n").unwrap_err();
@@ -237,7 +237,7 @@ impl HealthSpec {
 
     /// The time of one try, to the last byte. Default: 5 seconds.
     #[must_use]
-    pub fn timeout(&self) -> Duration {
+    pub(crate) fn timeout(&self) -> Duration {
         self.request.timeout
     }
 

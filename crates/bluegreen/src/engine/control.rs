@@ -85,7 +85,7 @@ impl Operator {
 
     /// Why, if that was said.
     #[must_use]
-    pub fn reason(&self) -> Option<&str> {
+    pub(crate) fn reason(&self) -> Option<&str> {
         self.reason.as_deref()
     }
 

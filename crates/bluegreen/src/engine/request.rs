@@ -328,7 +328,7 @@ impl RequestName {
 
     /// The folder that it is in.
     #[must_use]
-    pub fn folder(&self) -> &str {
+    pub(crate) fn folder(&self) -> &str {
         &self.run
     }
 
@@ -338,7 +338,7 @@ impl RequestName {
 
     /// The name of the answer.
     #[must_use]
-    pub fn answer(&self) -> String {
+    pub(crate) fn answer(&self) -> String {
         format!("{}/{}/{}{ANSWER}", self.run, self.kind, self.nonce)
     }
 

@@ -89,21 +89,3 @@ mod tests {
         backoff.check(after, "read").expect("starts at 15 s again");
     }
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::error::ErrorKind;
-
-    #[test]
-    fn asks_again_fifteen_seconds_after_a_failure() {
-        let now = Timestamp::UNIX_EPOCH;
-        let mut backoff = Backoff::default();
-        assert!(backoff.check(now, "ask the queue").is_ok());
-        backoff.failed(now, &Error::new(ErrorKind::Throttled, "ask the queue"));
-        let after = |seconds| now + Duration::from_secs(seconds);
-        let error = backoff.check(after(14), "ask the queue").unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::Throttled);
-        assert!(backoff.check(after(15), "ask the queue").is_ok());
-    }
-}

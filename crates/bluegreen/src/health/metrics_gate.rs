@@ -125,7 +125,7 @@ impl<S: MetricSource> MetricsGate<S> {
     }
 
     /// The source.
-    pub fn source(&self) -> &S {
+    pub(crate) fn source(&self) -> &S {
         &self.source
     }
 

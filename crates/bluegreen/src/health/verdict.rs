@@ -273,7 +273,7 @@ pub enum Unit {
 impl Unit {
     /// The value in this unit, for people.
     #[must_use]
-    pub fn show(self, value: f64) -> String {
+    pub(crate) fn show(self, value: f64) -> String {
         match self {
             Self::Fraction => format!("{:.2}%", value * 100.0),
             Self::Milliseconds => format!("{value:.0} ms"),

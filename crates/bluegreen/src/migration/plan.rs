@@ -24,7 +24,7 @@ pub struct GateId(String);
 
 impl GateId {
     /// A name such as `errors`.
-    pub fn new(name: impl Into<String>) -> Self {
+    pub(crate) fn new(name: impl Into<String>) -> Self {
         Self(name.into())
     }
 
@@ -710,7 +710,7 @@ impl MigrationPlan {
 
     /// How long going back to a blue that has shrunk may take.
     #[must_use]
-    pub fn gradual_restore(&self) -> Duration {
+    pub(crate) fn gradual_restore(&self) -> Duration {
         self.fields.gradual_restore.unwrap_or(USUAL_GRADUAL)
     }
 
@@ -740,7 +740,7 @@ impl MigrationPlan {
 
     /// Whether blue may be restored without a read.
     #[must_use]
-    pub fn blind_restore(&self) -> bool {
+    pub(crate) fn blind_restore(&self) -> bool {
         self.fields.blind_restore
     }
 
@@ -758,7 +758,7 @@ impl MigrationPlan {
 
     /// What happens when the run is cancelled.
     #[must_use]
-    pub fn on_cancel(&self) -> OnCancel {
+    pub(crate) fn on_cancel(&self) -> OnCancel {
         self.fields.on_cancel
     }
 
@@ -776,7 +776,7 @@ impl MigrationPlan {
 
     /// What happens when the run is resumed while traffic is divided.
     #[must_use]
-    pub fn on_resume(&self) -> OnResume {
+    pub(crate) fn on_resume(&self) -> OnResume {
         self.fields.on_resume
     }
 
@@ -788,7 +788,7 @@ impl MigrationPlan {
 
     /// How many of blue's targets one target of green can stand in for.
     #[must_use]
-    pub fn capacity_ratio(&self) -> f64 {
+    pub(crate) fn capacity_ratio(&self) -> f64 {
         self.fields.capacity_ratio
     }
 
@@ -800,7 +800,7 @@ impl MigrationPlan {
 
     /// The gates that must be supplied, with what their verdicts do.
     #[must_use]
-    pub fn gates(&self) -> &BTreeMap<GateId, GatePolicy> {
+    pub(crate) fn gates(&self) -> &BTreeMap<GateId, GatePolicy> {
         &self.fields.gates
     }
 

@@ -48,7 +48,7 @@ pub struct Reopened {
 impl Reopened {
     /// The version that wrote the records before.
     #[must_use]
-    pub fn found(&self) -> u32 {
+    pub(crate) fn found(&self) -> u32 {
         self.found
     }
 }

@@ -148,7 +148,7 @@ pub struct ByHand {
 impl ByHand {
     /// The command that makes the service run this.
     #[must_use]
-    pub fn command(&self, target: &Target) -> String {
+    pub(crate) fn command(&self, target: &Target) -> String {
         match target {
             Target::Revision(revision) => format!("{} {}", self.run, quoted(revision.as_str())),
             Target::Nothing => self.run_nothing.clone(),

@@ -76,7 +76,7 @@ impl MigrationSpec {
     }
 
     /// The limits of the new side.
-    pub fn limits(&self) -> Limits {
+    pub(crate) fn limits(&self) -> Limits {
         Limits::default()
             .with_max_error_rate(self.judge.max_error_rate.0)
             .with_max_mean_latency(self.judge.max_latency.0)

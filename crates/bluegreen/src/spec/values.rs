@@ -171,7 +171,7 @@ pub struct Account(String);
 impl Account {
     /// The digits.
     #[must_use]
-    pub fn as_str(&self) -> &str {
+    pub(crate) fn as_str(&self) -> &str {
         &self.0
     }
 }
@@ -427,7 +427,7 @@ impl Group {
 
     /// Whether it is this group.
     #[must_use]
-    pub fn is(&self, group: &TargetGroupArn) -> bool {
+    pub(crate) fn is(&self, group: &TargetGroupArn) -> bool {
         match self {
             Self::Arn(arn) => arn == group,
             Self::Name(name) => name == group.name(),

@@ -251,7 +251,7 @@ impl JournalLog {
 
     /// Lets the runs of this log hear no requests from elsewhere.
     #[must_use]
-    pub fn without_requests(self) -> Self {
+    pub(crate) fn without_requests(self) -> Self {
         Self {
             requests: None,
             ..self

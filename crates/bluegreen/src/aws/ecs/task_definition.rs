@@ -95,14 +95,14 @@ impl TaskDefinition {
 
     /// The family.
     #[must_use]
-    pub fn family(&self) -> &str {
+    pub(crate) fn family(&self) -> &str {
         let family = self.document.get("family").and_then(Value::as_str);
         family.unwrap_or_default()
     }
 
     /// The names of the containers, in order.
     #[must_use]
-    pub fn containers(&self) -> Vec<&str> {
+    pub(crate) fn containers(&self) -> Vec<&str> {
         let names = self.container_definitions();
         names.map(|container| text(container, "name")).collect()
     }
@@ -117,7 +117,7 @@ impl TaskDefinition {
     /// if the container instances decide. On Fargate it is `linux/amd64` where nothing else is said
     /// ([ECS API](https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_RuntimePlatform.html)).
     #[must_use]
-    pub fn platform(&self) -> Option<String> {
+    pub(crate) fn platform(&self) -> Option<String> {
         let platform = self.document.get("runtimePlatform");
         let said = |field: &str| platform?.get(field)?.as_str();
         let needs = self.document.get("requiresCompatibilities");
@@ -183,7 +183,7 @@ impl TaskDefinition {
     /// What `other` changes, as lines of a unified diff. Values of environment variables are
     /// masked: that one changed is shown, what it holds is not.
     #[must_use]
-    pub fn diff(&self, other: &Self) -> Vec<String> {
+    pub(crate) fn diff(&self, other: &Self) -> Vec<String> {
         let (mut before, mut after) = (self.canonical(), other.canonical());
         mask(&mut after, Some(&before));
         mask(&mut before, None);

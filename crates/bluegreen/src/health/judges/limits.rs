@@ -91,7 +91,7 @@ impl Limits {
 
     /// How many of green's requests may fail.
     #[must_use]
-    pub fn max_error_rate(&self) -> Percent {
+    pub(crate) fn max_error_rate(&self) -> Percent {
         self.max_error_rate
     }
 

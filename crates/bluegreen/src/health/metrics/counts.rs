@@ -237,7 +237,7 @@ impl Counts {
     /// What fraction of the requests the service did not answer itself: requests less responses
     /// over requests. Negative where responses to the requests of an earlier bucket came.
     #[must_use]
-    pub fn shortfall(&self) -> Option<f64> {
+    pub(crate) fn shortfall(&self) -> Option<f64> {
         let (requests, responses) = (self.requests?, self.responses?);
         (requests > 0).then(|| (as_f64(requests) - as_f64(responses)) / as_f64(requests))
     }

@@ -284,8 +284,8 @@ mod tests {
     fn a_hole_is_released_as_unknown_and_time_goes_on() {
         let (_, released) = run((0..=300).step_by(15), |_, i| (i != 1).then(|| minute(i, 9)));
         assert_eq!(released.len(), 3);
-        assert!(released[1].1.is_unknown());
-        assert!(!released[2].1.is_unknown());
+        assert!(released[1].1.sides.blue.is_unknown());
+        assert!(!released[2].1.sides.blue.is_unknown());
     }
 
     #[test]

@@ -91,7 +91,7 @@ impl ListenerRuleSpec {
     /// # Cancel safety
     ///
     /// Not cancel safe: a dropped call may have made the rule.
-    pub async fn create(
+    pub(crate) async fn create(
         &self,
         aws: &Aws,
         listener: &ListenerArn,

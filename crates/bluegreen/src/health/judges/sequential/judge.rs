@@ -90,7 +90,7 @@ impl Sequential {
     }
 
     /// Its settings.
-    pub fn settings(&self) -> &Settings {
+    pub(crate) fn settings(&self) -> &Settings {
         &self.settings
     }
 

@@ -130,7 +130,7 @@ pub enum Reason {
 impl Reason {
     /// A few words for it.
     #[must_use]
-    pub fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Errors => "harm by errors",
             Self::Slow => "harm by latency",
@@ -310,7 +310,7 @@ impl SequentialTest {
 
     /// What it says now.
     #[must_use]
-    pub fn ruling(&self) -> Ruling {
+    pub(crate) fn ruling(&self) -> Ruling {
         if let Some(reason) = self.stopped {
             return Ruling::Stop(reason);
         }
@@ -328,7 +328,7 @@ impl SequentialTest {
 
     /// The weighted evidence of each [`Reason`], as logarithms.
     #[must_use]
-    pub fn evidence(&self) -> [f64; 5] {
+    pub(crate) fn evidence(&self) -> [f64; 5] {
         self.evidence
     }
 
@@ -374,7 +374,7 @@ impl SequentialTest {
     /// By how much at most green's error rate is above the stated multiple of blue's, with the
     /// confidence of `1 - beta`; `None` where nothing can be said yet.
     #[must_use]
-    pub fn certificate(&self) -> Option<Certificate> {
+    pub(crate) fn certificate(&self) -> Option<Certificate> {
         let needed = self.settings.ln_go_on();
         let step = &self.step;
         let concurrent = Certificate {
@@ -391,7 +391,7 @@ impl SequentialTest {
     }
 
     /// The settings.
-    pub fn settings(&self) -> &Settings {
+    pub(crate) fn settings(&self) -> &Settings {
         &self.settings
     }
 
