@@ -15,8 +15,8 @@ use std::{error::Error, process::ExitCode};
 
 use bluegreen::{
     MigrationPlan, Verdict,
-    engine::Next,
     health::Observation,
+    host::Next,
     migration::{Action, GatePolicy, GateReport, Input, Intent, LookReport, MigrationMachine},
     traffic::{Shifted, Sides, TargetCounts, TrafficObservation},
 };

@@ -36,7 +36,6 @@
 //! ```
 
 pub mod chart;
-pub mod judge;
 pub mod metrics;
 pub mod page;
 pub mod report;

@@ -107,7 +107,7 @@ impl HttpRequest {
 
     /// Sends it to another host than the URL's.
     #[must_use]
-    pub(crate) fn with_connect_to(mut self, to: ConnectTo) -> Self {
+    pub fn with_connect_to(mut self, to: ConnectTo) -> Self {
         self.connect_to = Some(to);
         self
     }

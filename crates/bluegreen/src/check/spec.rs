@@ -236,6 +236,7 @@ impl HealthSpec {
     }
 
     /// The time of one try, to the last byte. Default: 5 seconds.
+    #[cfg(test)]
     #[must_use]
     pub(crate) fn timeout(&self) -> Duration {
         self.request.timeout

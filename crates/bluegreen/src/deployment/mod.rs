@@ -43,6 +43,7 @@ mod replay;
 mod run;
 mod salvage;
 mod watch;
+mod worker;
 
 use self::action::{Entry, Unfinished};
 pub use self::{
@@ -56,4 +57,5 @@ pub use self::{
     replay::{Replay, ReplayError, origin_of, replay},
     run::Deployment,
     watch::{Copies, DeploymentState},
+    worker::DeploymentWorker,
 };

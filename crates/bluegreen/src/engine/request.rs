@@ -326,19 +326,13 @@ impl RequestName {
         file_name_of(run.as_str())
     }
 
-    /// The folder that it is in.
-    #[must_use]
-    pub(crate) fn folder(&self) -> &str {
-        &self.run
-    }
-
     pub(super) fn nonce(&self) -> &str {
         &self.nonce
     }
 
     /// The name of the answer.
     #[must_use]
-    pub(crate) fn answer(&self) -> String {
+    pub fn answer(&self) -> String {
         format!("{}/{}/{}{ANSWER}", self.run, self.kind, self.nonce)
     }
 

@@ -99,15 +99,17 @@ pub trait Judge: fmt::Debug + Send {
 }
 
 /// What a gate is told when it is asked to look.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Look {
     /// When the look happens, and in which phase of the migration.
     pub progress: Progress,
     /// What this gate saw last, whatever step that was in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last: Option<Observation>,
     /// The split and the targets as they were read at this very look; `None` where that read
     /// failed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub traffic: Option<TrafficObservation>,
 }
 

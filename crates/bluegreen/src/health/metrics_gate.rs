@@ -124,11 +124,6 @@ impl<S: MetricSource> MetricsGate<S> {
         self
     }
 
-    /// The source.
-    pub(crate) fn source(&self) -> &S {
-        &self.source
-    }
-
     /// How far the source's clock is ahead of the run's, so long after this look began. What moves it
     /// by little is noise, and would only blur the times of the run.
     fn ahead(&self, look: &Look, after: Duration) -> Result<SignedDuration> {

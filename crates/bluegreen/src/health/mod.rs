@@ -13,6 +13,7 @@ mod metrics;
 mod metrics_gate;
 mod observation;
 mod percentiles;
+pub(crate) mod registry;
 mod snapshot;
 mod targets;
 #[cfg(test)]
@@ -31,6 +32,7 @@ pub use self::{
     metrics_gate::MetricsGate,
     observation::Observation,
     percentiles::Percentiles,
+    registry::judge_of,
     targets::TargetHealthGate,
     verdict::{Evidence, Figure, Part, SeenSide, SeenTraffic, Unit, Verdict},
 };

@@ -14,6 +14,7 @@ mod machine;
 mod outcome;
 mod plan;
 mod preview;
+mod rejudge;
 mod reopened;
 mod replay;
 mod resume;
@@ -21,6 +22,7 @@ mod run;
 mod salvage;
 mod snapshot;
 mod watch;
+mod worker;
 
 pub use self::{
     action::{Action, GateReport, Input, Intent, LookReport, OpenedGate, RestoreOrder},
@@ -37,9 +39,11 @@ pub use self::{
         GateId, GatePolicy, MigrationPlan, MigrationPlanBuilder, OnInconclusive, OnResume, Step,
     },
     preview::{Preview, PreviewStage},
+    rejudge::{Parting, Rejudged, rejudge},
     reopened::Reopened,
     replay::{Replay, ReplayError, Replayer, Retelling, events_of, origin_of, replay},
     resume::ResumeError,
     run::Migration,
     watch::MigrationState,
+    worker::{MigrationAnswer, MigrationWorker},
 };

@@ -23,11 +23,6 @@ use crate::{
 pub struct GateId(String);
 
 impl GateId {
-    /// A name such as `errors`.
-    pub(crate) fn new(name: impl Into<String>) -> Self {
-        Self(name.into())
-    }
-
     /// The name as text.
     #[must_use]
     pub fn as_str(&self) -> &str {

@@ -44,7 +44,7 @@ impl KeptSimulation {
     /// The specification of a migration in this world, all of it at the defaults, with the journal beside
     /// the world.
     #[must_use]
-    pub(crate) fn spec(&self) -> MigrationSpec {
+    pub fn spec(&self) -> MigrationSpec {
         let mut spec = Simulation::spec(self);
         spec.journal = Some(JournalPlace::Folder(self.journal()));
         spec.simulation = Some(SimulationSpec {

@@ -250,6 +250,7 @@ impl JournalLog {
     }
 
     /// Lets the runs of this log hear no requests from elsewhere.
+    #[cfg(test)]
     #[must_use]
     pub(crate) fn without_requests(self) -> Self {
         Self {

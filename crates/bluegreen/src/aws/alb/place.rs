@@ -187,7 +187,7 @@ impl GreenPlace {
 
     /// Keeps each step in a journal before it is taken. Default: in memory.
     #[must_use]
-    pub(crate) fn journal(mut self, journal: impl Journal + 'static) -> Self {
+    pub fn journal(mut self, journal: impl Journal + 'static) -> Self {
         self.journal = Arc::new(journal);
         self
     }

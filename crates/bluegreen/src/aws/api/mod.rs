@@ -5,6 +5,8 @@
 
 #[macro_use]
 mod client;
+#[macro_use]
+mod service;
 mod cloudwatch;
 mod counting;
 mod ecr;

@@ -48,18 +48,6 @@ impl ServiceSpec {
         self.file.findings(Input::Service, &[], rules)
     }
 
-    /// The service's name in it.
-    #[must_use]
-    pub(crate) fn name(&self) -> Option<&str> {
-        self.document.get("serviceName")?.as_str()
-    }
-
-    /// The cluster in it.
-    #[must_use]
-    pub(crate) fn cluster(&self) -> Option<&str> {
-        self.document.get("cluster")?.as_str()
-    }
-
     /// How many copies it asks for.
     #[must_use]
     pub(crate) fn desired_count(&self) -> Option<u32> {

@@ -165,7 +165,7 @@ impl KeptSimulation {
 
     /// The seed of its randomness.
     #[must_use]
-    pub(crate) fn seed(&self) -> u64 {
+    pub fn seed(&self) -> u64 {
         self.seed
     }
 }

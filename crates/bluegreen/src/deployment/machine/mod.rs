@@ -55,7 +55,7 @@ pub(super) const RULES_SINCE: u32 = 4;
 /// # Examples
 ///
 /// ```
-/// use bluegreen::{DeploymentPlan, engine::Next};
+/// use bluegreen::{DeploymentPlan, host::Next};
 /// use bluegreen::deployment::{Action, DeploymentMachine, Input, Intent};
 ///
 /// let mut machine = DeploymentMachine::new(DeploymentPlan::builder().build()?, 1, 0);
@@ -490,21 +490,7 @@ impl Machine for DeploymentMachine {
     }
 
     fn work(action: &Action) -> Work {
-        match action {
-            Action::Wait { until } => Work::Wait(*until),
-            Action::Update { restores, .. } => Work::Change {
-                restores: *restores,
-            },
-            Action::Build { .. } | Action::Register { .. } | Action::Tag { .. } => {
-                Work::Change { restores: false }
-            }
-            Action::Preflight { .. }
-            | Action::FindImage { .. }
-            | Action::Resolve { .. }
-            | Action::Observe
-            | Action::Follow { .. }
-            | Action::Check { .. } => Work::Read,
-        }
+        action.work()
     }
 
     fn end(&self) -> Option<End> {
@@ -533,8 +519,8 @@ impl Machine for DeploymentMachine {
         Input::JournalFailed(failure)
     }
 
-    fn not_begun(_: &Action, failure: Failure) -> Input {
-        Input::NotBegun(failure)
+    fn not_begun(action: &Action, failure: Failure) -> Input {
+        action.not_begun(failure)
     }
 
     fn input_entry(input: &Input) -> serde_json::Value {

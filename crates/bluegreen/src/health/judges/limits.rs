@@ -89,12 +89,6 @@ impl Limits {
         self
     }
 
-    /// How many of green's requests may fail.
-    #[must_use]
-    pub(crate) fn max_error_rate(&self) -> Percent {
-        self.max_error_rate
-    }
-
     /// How probable it may be that a green within the error limit is called unhealthy, over a
     /// whole migration. 1 % by default.
     pub fn with_alpha(mut self, alpha: Percent) -> Self {

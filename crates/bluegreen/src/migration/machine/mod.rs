@@ -75,7 +75,7 @@ use crate::{
 /// # Examples
 ///
 /// ```
-/// use bluegreen::{MigrationPlan, engine::Next, migration::{Action, Input, Intent, MigrationMachine}};
+/// use bluegreen::{MigrationPlan, host::Next, migration::{Action, Input, Intent, MigrationMachine}};
 ///
 /// let plan = MigrationPlan::builder().build()?;
 /// let mut machine = MigrationMachine::new(plan, [("errors".into(), Default::default())]);
@@ -391,21 +391,7 @@ impl Machine for MigrationMachine {
     }
 
     fn work(action: &Action) -> Work {
-        match action {
-            Action::Wait { until } => Work::Wait(*until),
-            Action::Preflight { .. }
-            | Action::Look { .. }
-            | Action::Observe
-            | Action::ObserveCapacity => Work::Read,
-            Action::Shift(shift) => Work::Change {
-                restores: shift.restores(),
-            },
-            Action::ArmSwitch { .. }
-            | Action::KeepCapacity { .. }
-            | Action::ReleaseCapacity { .. } => Work::Change { restores: false },
-            // It ends a run, whether or not somebody writes that down.
-            Action::DisarmSwitch => Work::Change { restores: true },
-        }
+        action.work()
     }
 
     fn end(&self) -> Option<End> {
@@ -435,13 +421,7 @@ impl Machine for MigrationMachine {
     }
 
     fn not_begun(action: &Action, failure: Failure) -> Input {
-        match action {
-            Action::ArmSwitch { .. } => Input::SwitchArmed(Err(failure)),
-            Action::DisarmSwitch => Input::SwitchDisarmed(Err(failure)),
-            Action::KeepCapacity { .. } => Input::CapacityKept(Err(failure)),
-            Action::ReleaseCapacity { .. } => Input::CapacityReleased(Err(failure)),
-            _ => Input::Shifted(Err(failure)),
-        }
+        action.not_begun(failure)
     }
 
     fn input_entry(input: &Input) -> serde_json::Value {

@@ -63,7 +63,7 @@ macro_rules! arn {
 
             /// The part that names the resource itself, behind the last colon.
             #[must_use]
-            pub(crate) fn resource(&self) -> &str {
+            pub fn resource(&self) -> &str {
                 self.0.rsplit(':').next().unwrap_or(&self.0)
             }
 

@@ -91,7 +91,7 @@ impl ListenerRuleSpec {
     /// # Cancel safety
     ///
     /// Not cancel safe: a dropped call may have made the rule.
-    pub(crate) async fn create(
+    pub async fn create(
         &self,
         aws: &Aws,
         listener: &ListenerArn,

@@ -89,11 +89,6 @@ impl Sequential {
         self
     }
 
-    /// Its settings.
-    pub(crate) fn settings(&self) -> &Settings {
-        &self.settings
-    }
-
     /// Starts a fresh judge.
     pub(crate) fn start(&self) -> SequentialJudge {
         SequentialJudge {

@@ -390,11 +390,6 @@ impl SequentialTest {
         self.step.with_traffic
     }
 
-    /// The settings.
-    pub(crate) fn settings(&self) -> &Settings {
-        &self.settings
-    }
-
     pub(super) fn step_margins(&self) -> &StepMargins {
         &self.step.margins
     }
