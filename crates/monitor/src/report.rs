@@ -7,6 +7,7 @@ use askama::Template;
 use crate::{
     GateView, Level, LogLine, StepView, View,
     chart::{Chart, ChartError},
+    clock,
 };
 
 /// A report could not be made or written.
@@ -153,23 +154,6 @@ impl<'a> Report<'a> {
             written.push(png.display().to_string());
         }
         Ok(written)
-    }
-}
-
-/// Seconds as a clock shows them: `12:05`, or `1:02:05`.
-#[must_use]
-pub fn clock(seconds: f64) -> String {
-    #[expect(
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        reason = "a time that is not negative"
-    )]
-    let whole = seconds.max(0.0) as u64;
-    let (hours, minutes, seconds) = (whole / 3600, whole / 60 % 60, whole % 60);
-    if hours > 0 {
-        format!("{hours}:{minutes:02}:{seconds:02}")
-    } else {
-        format!("{minutes:02}:{seconds:02}")
     }
 }
 

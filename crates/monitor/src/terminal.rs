@@ -14,7 +14,7 @@ use ratatui::{
     },
 };
 
-use crate::{Border, GateView, Level, Point, SidePoint, StepState, View, report::clock};
+use crate::{Border, GateView, Level, Point, SidePoint, StepState, View, clock};
 
 /// How it is drawn: with the terminal's 16 colours, or with none.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -670,3 +670,20 @@ fn count(number: u64) -> f64 {
 fn rounded(number: f64) -> u64 {
     number.round() as u64
 }
+
+/// Seconds as a clock shows them: `12:05`, or `1:02:05`.
+#[must_use]
+pub fn clock(seconds: f64) -> String {
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "a time that is not negative"
+    )]
+    let whole = seconds.max(0.0) as u64;
+    let (hours, minutes, seconds) = (whole / 3600, whole / 60 % 60, whole % 60);
+    if hours > 0 {
+        format!("{hours}:{minutes:02}:{seconds:02}")
+    } else {
+        format!("{minutes:02}:{seconds:02}")
+    }
+}

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Action, Input, host::DeploymentHost};
+use super::{Action, DeploymentMachine, DeploymentPlan, Input, host::DeploymentHost};
 use crate::{
     check::ServiceCheck, engine::Host as _, image::ImageBuilder, service::ServiceDeployer,
 };
@@ -36,16 +36,23 @@ impl DeploymentWorker {
         self
     }
 
-    /// Adds a health check. The machine is told of as many.
+    /// Adds a health check. All of them come before [`machine`](Self::machine).
     pub fn health_check(mut self, check: impl ServiceCheck + 'static) -> Self {
         self.host.health.push(Arc::new(check));
         self
     }
 
-    /// Adds a smoke test. The machine is told of as many.
+    /// Adds a smoke test. All of them come before [`machine`](Self::machine).
     pub fn smoke_test(mut self, check: impl ServiceCheck + 'static) -> Self {
         self.host.smoke.push(Arc::new(check));
         self
+    }
+
+    /// A machine under this plan for the deployer and the checks.
+    pub fn machine(&self, plan: DeploymentPlan) -> DeploymentMachine {
+        DeploymentMachine::new(plan, self.host.health.len(), self.host.smoke.len())
+            .with_by_hand(self.host.deployer.by_hand())
+            .with_propagation(self.host.deployer.propagation())
     }
 
     /// Carries an action out, within the limits that the engine here has too, and returns what to tell the

@@ -60,7 +60,7 @@ impl Record {
 
     /// Says that it is a snapshot.
     #[must_use]
-    pub(crate) fn as_snapshot(self) -> Self {
+    pub(crate) fn into_snapshot(self) -> Self {
         Self {
             is_snapshot: true,
             ..self

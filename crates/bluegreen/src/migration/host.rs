@@ -14,7 +14,7 @@ use tokio::{
 use tracing::Instrument as _;
 
 use super::{
-    Action, Entry, GateId, GateReport, Input, LookReport, MigrationMachine,
+    Action, Entry, GateId, GateReport, Input, LookReport, MigrationMachine, MigrationPlan,
     fold::{Fold, FoldSnapshot},
     snapshot::Snapshot,
 };
@@ -186,6 +186,14 @@ impl MigrationHost {
     /// Adds to what the survey before the start brings.
     pub(crate) fn finds(&mut self, findings: impl IntoIterator<Item = Finding>) {
         self.findings.extend(findings);
+    }
+
+    /// A machine under this plan, for the gates and the splitter here.
+    pub(super) fn machine(&self, plan: MigrationPlan) -> MigrationMachine {
+        let policy = |id: &GateId| plan.gates().get(id).copied().unwrap_or_default();
+        let ids = self.gates.iter().map(|seat| seat.fold.gate.clone());
+        let gates: Vec<_> = ids.map(|id| (id.clone(), policy(&id))).collect();
+        MigrationMachine::new(plan, gates).with_propagation(self.splitter.propagation())
     }
 
     /// Adds a gate.

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{
-    Action, GateId, Input, MigrationPlan,
+    Action, GateId, Input, MigrationMachine, MigrationPlan,
     fold::FoldSnapshot,
     host::{MigrationHost, Raw, Roles},
 };
@@ -32,7 +32,7 @@ use crate::{
 /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// use bluegreen::{MigrationPlan, health::TargetHealthGate, host::{MigrationWorker, Next}};
 /// use bluegreen::aws::{alb::AlbTrafficSplitter, sim::Scenario};
-/// use bluegreen::migration::{Input, Intent, MigrationMachine};
+/// use bluegreen::migration::{Input, Intent};
 ///
 /// let simulation = Scenario::Healthy.simulation(7);
 /// simulation.start_paused();
@@ -41,7 +41,7 @@ use crate::{
 ///
 /// let plan = MigrationPlan::builder().build()?;
 /// let mut worker = MigrationWorker::new(&plan, splitter).gate("targets", TargetHealthGate::new());
-/// let mut machine = MigrationMachine::new(plan, [("targets".into(), Default::default())]);
+/// let mut machine = worker.machine(plan);
 ///
 /// let now = simulation.aws().clock().now();
 /// let Next::Do(survey) = machine.on(now, Input::Start(Intent::Migrate)).next else {
@@ -80,7 +80,7 @@ impl MigrationWorker {
         }
     }
 
-    /// Adds a gate. The machine is made with the same names, in the same order.
+    /// Adds a gate. All of them come before [`machine`](Self::machine).
     pub fn gate(mut self, id: impl Into<GateId>, gate: impl HealthGate + 'static) -> Self {
         self.host.seat(id.into(), Arc::new(gate));
         self
@@ -96,6 +96,11 @@ impl MigrationWorker {
     pub fn capacity_keeper(mut self, keeper: impl CapacityKeeper + 'static) -> Self {
         self.host.set_keeper(Arc::new(keeper));
         self
+    }
+
+    /// A machine under this plan for the gates, as the plan says what each does.
+    pub fn machine(&self, plan: MigrationPlan) -> MigrationMachine {
+        self.host.machine(plan)
     }
 
     /// Carries an action out, within the limits that the engine here has too. A wait is the host's own and
@@ -137,5 +142,119 @@ impl MigrationWorker {
             false => Err(refused()
                 .with_hint("give the same gates, in the same order, with the same settings")),
         }
+    }
+}
+
+#[cfg(all(test, feature = "sim"))]
+mod tests {
+    use std::time::Duration;
+
+    use serde_json::json;
+
+    use super::*;
+    use crate::{
+        aws::{
+            alb::AlbTrafficSplitter,
+            sim::{Scenario, Simulation},
+        },
+        clock::between,
+        engine::{Next, Work},
+        error::Failure,
+        health::TargetHealthGate,
+        migration::{Intent, Migration, MigrationOutcome},
+    };
+
+    fn worker(simulation: &Simulation, plan: &MigrationPlan) -> MigrationWorker {
+        let (rule, blue, green) = (simulation.rule(), simulation.blue(), simulation.green());
+        let splitter = AlbTrafficSplitter::new(&simulation.aws(), rule, blue, green);
+        MigrationWorker::new(plan, splitter.expect("two groups"))
+            .gate("targets", TargetHealthGate::new())
+    }
+
+    fn through_json<T: Serialize + serde::de::DeserializeOwned>(value: &T) -> T {
+        serde_json::from_value(serde_json::to_value(value).expect("plain data")).expect("the same")
+    }
+
+    /// Runs a migration with a new worker and a new machine at each step, as a chain of functions does.
+    async fn run(simulation: &Simulation, plan: MigrationPlan) -> MigrationOutcome {
+        let clock = simulation.aws().clock();
+        let first = worker(simulation, &plan);
+        let mut kept = (first.machine(plan.clone()), first.judges());
+        let mut input = Input::Start(Intent::Migrate);
+        loop {
+            let mut machine = through_json(&kept.0);
+            let judges = kept.1.expect("few observations");
+            let worker = worker(simulation, &plan).with_judges(&judges);
+            let mut worker = worker.expect("the same gates");
+            let next = machine.on(clock.now(), input).next;
+            input = match next {
+                Next::Keep => panic!("nothing is outstanding"),
+                Next::End => {
+                    let end = machine.end().expect("an end");
+                    return end.expect("a known one").clone();
+                }
+                Next::Do(action) => match through_json(&action).work() {
+                    Work::Wait(until) => {
+                        tokio::time::sleep(between(clock.now(), until)).await;
+                        Input::Waited { clock_fault: false }
+                    }
+                    Work::Read | Work::Change { .. } => {
+                        let answer = worker.carry_out(&action).await;
+                        worker.fold(through_json(&answer))
+                    }
+                },
+            };
+            kept = (machine, worker.judges());
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_host_that_keeps_nothing_in_memory_ends_as_the_engine_does() {
+        for scenario in [Scenario::Healthy, Scenario::GreenDead] {
+            let plan = MigrationPlan::builder().build().expect("sound");
+            let simulation = scenario.simulation(7);
+            let hosted = run(&simulation, plan.clone()).await;
+
+            let simulation = scenario.simulation(7);
+            let (rule, blue, green) = (simulation.rule(), simulation.blue(), simulation.green());
+            let splitter = AlbTrafficSplitter::new(&simulation.aws(), rule, blue, green);
+            let own = Migration::new(plan, splitter.expect("two groups"))
+                .clock(simulation.aws().clock())
+                .gate("targets", TargetHealthGate::new())
+                .run()
+                .await
+                .expect("a known end");
+            assert_eq!(hosted.exit_code(), own.exit_code(), "{hosted} {own}");
+            assert_eq!(hosted.to_string(), own.to_string());
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn judges_of_other_gates_are_refused() {
+        let simulation = Scenario::Healthy.simulation(7);
+        let plan = MigrationPlan::builder().build().expect("sound");
+        let learnt = worker(&simulation, &plan).judges().expect("nothing yet");
+        let more = worker(&simulation, &plan).gate("more", TargetHealthGate::new());
+        for (worker, judges) in [(more, learnt), (worker(&simulation, &plan), json!(7))] {
+            let error = worker.with_judges(&judges).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Refused);
+        }
+    }
+
+    #[test]
+    fn p10_every_action_has_an_answer_for_a_failure_of_its_own() {
+        let failure = || Failure::new(ErrorKind::OutcomeUnknown, "lost");
+        for (action, answer) in [
+            (Action::Observe, Input::Observed(Err(failure()))),
+            (Action::DisarmSwitch, Input::SwitchDisarmed(Err(failure()))),
+            (
+                Action::ObserveCapacity,
+                Input::CapacityObserved(Err(failure())),
+            ),
+        ] {
+            assert_eq!(action.failed(failure()), answer);
+        }
+        let until = jiff::Timestamp::UNIX_EPOCH + Duration::from_secs(9);
+        assert_eq!(Action::Wait { until }.work(), Work::Wait(until));
     }
 }

@@ -59,9 +59,9 @@ pub(crate) enum AlarmKind {
 /// Why an alarm could not be evaluated, as CloudWatch names it
 /// ([`EvaluationState`](https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_MetricAlarm.html)).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[cfg_attr(
-    not(test),
-    expect(dead_code, reason = "the rest is for the crate's own tests")
+#[expect(
+    dead_code,
+    reason = "all that CloudWatch has; the tests make one of them"
 )]
 pub(crate) enum AlarmEvaluation {
     /// `PARTIAL_DATA`: not all the data could be had.
