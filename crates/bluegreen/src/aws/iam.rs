@@ -200,7 +200,7 @@ impl IamPolicy {
     /// account
     /// ([confused deputy](https://docs.aws.amazon.com/scheduler/latest/UserGuide/cross-service-confused-deputy-prevention.html)).
     #[must_use]
-    pub(crate) fn dead_man_trust(rule: &AlbRule) -> serde_json::Value {
+    pub fn dead_man_trust(rule: &AlbRule) -> serde_json::Value {
         let listener = rule.listener();
         let account = listener.as_str().split(':').nth(4).unwrap_or_default();
         serde_json::json!({

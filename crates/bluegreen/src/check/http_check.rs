@@ -9,7 +9,7 @@ use super::{
     expect::shortened,
 };
 
-/// Sends one request a try, and holds the answer against an [`Expect`].
+/// Sends one request a try, and holds the answer against what is wanted.
 #[derive(Clone)]
 pub struct HttpCheck {
     name: String,

@@ -30,7 +30,7 @@ pub use self::{
     role::ServiceCheck,
 };
 #[cfg(feature = "check")]
-use self::{
+pub(crate) use self::{
     expect::{Expect, ExpectJson, StatusSet},
     path::JsonPath,
 };

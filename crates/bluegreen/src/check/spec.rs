@@ -46,8 +46,12 @@ mod read;
 ///
 /// Every key but `path`, and `name` of a smoke test, may be left out. `[health]` takes the keys of
 /// a smoke test but `name`. A header whose value is `{ env = "NAME" }` is a secret from the
-/// environment; it is taken out of every report. [`Expect`] and [`ExpectJson`](super::ExpectJson)
-/// say what the wants mean.
+/// environment; it is taken out of every report.
+///
+/// A JSON path may find several values; then each must be as wanted, and a path that finds none fails.
+/// Without a further want a value must be neither `null` nor `false`, as `jq -e` judges it; empty text and 0
+/// are values. Numbers are equal if their values are: 1 equals 1.0. Statuses are written `200`, `2xx` or
+/// several of them with commas. Without a want the status must be 200.
 ///
 /// # Examples
 ///

@@ -45,7 +45,7 @@ mod salvage;
 mod watch;
 mod worker;
 
-use self::action::{Entry, Unfinished};
+pub(crate) use self::action::{Entry, Unfinished};
 pub use self::{
     action::{Action, CheckId, CheckKind, ImageSource, Input, Intent},
     event::DeploymentEvent,

@@ -140,7 +140,7 @@ tokio::task_local! {
 
 /// Whether the change that is asked about puts back what a run has changed: for a [`Fence`] of yours.
 #[must_use]
-pub(crate) fn is_restoring() -> bool {
+pub fn is_restoring() -> bool {
     RESTORING.try_with(|()| ()).is_ok()
 }
 

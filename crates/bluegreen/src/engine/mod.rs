@@ -19,8 +19,6 @@ pub(crate) mod machine;
 mod request;
 mod run;
 
-#[cfg(any(feature = "aws", feature = "store"))]
-pub(crate) use self::journal::is_restoring;
 #[cfg(test)]
 pub(crate) use self::journal::restoring;
 pub(crate) use self::{
@@ -32,7 +30,7 @@ pub(crate) use self::{
 pub use self::{
     control::{Answer, Control, ControlEffect, ControlHandle, OnCancel, Operator},
     event::{Event, RunId},
-    journal::{Fence, JOURNAL_VERSION, Journal, MemoryJournal, Record},
+    journal::{Fence, JOURNAL_VERSION, Journal, MemoryJournal, Record, is_restoring},
     request::{
         LARGEST_REQUEST, REQUEST_LIFE, REQUEST_VERSION, Reply, Request, RequestAnswer, RequestName,
         RequestStorage, Verb,

@@ -27,7 +27,7 @@ use crate::{
 ///
 /// Its observation is the buckets that settled since the last one
 /// ([`SettledBuckets`]); a look at which nothing settled gives `None`. Most looks do not even ask
-/// the source: a [`Settler`] says when asking can bring anything new, at most every 30 s.
+/// the source: a settler says when asking can bring anything new, at most every 30 s.
 ///
 /// The first look begins [15 minutes](Self::HISTORY) back, or as much further as a judge needs, so
 /// that before the first shift blue's own rates are known. It asks the source at once, and therefore finds out early what the

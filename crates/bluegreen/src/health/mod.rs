@@ -36,4 +36,4 @@ pub use self::{
     targets::TargetHealthGate,
     verdict::{Evidence, Figure, Part, SeenSide, SeenTraffic, Unit, Verdict},
 };
-use self::{judges::AllOf, metrics::Settler};
+pub(crate) use self::{judges::AllOf, metrics::Settler};

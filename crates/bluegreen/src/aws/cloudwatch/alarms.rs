@@ -100,7 +100,7 @@ impl AlarmGate {
 
     /// Does not judge by this alarm, whatever its state: the override for one that fires for
     /// another reason. Its state is still journalled.
-    pub(crate) fn ignoring(mut self, name: impl Into<String>) -> Self {
+    pub fn ignoring(mut self, name: impl Into<String>) -> Self {
         self.ignored.insert(name.into());
         self
     }

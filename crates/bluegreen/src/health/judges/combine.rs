@@ -164,23 +164,27 @@ impl<J: Judge> Judge for Sustained<J> {
 /// # Examples
 ///
 /// ```
-/// use bluegreen::health::{Judge, JudgeExt, Limits, Shortfall};
+/// use bluegreen::health::{Judge, JudgeExt, JudgeFactory, Limits, Shortfall};
 ///
-/// let judge = Limits::default().start().and(Shortfall::default().start()).sustained(2, 1);
+/// let judge = Limits::default().judge().and(Shortfall::default().judge()).sustained(2, 1);
 /// # let _: Box<dyn Judge> = Box::new(judge);
 /// ```
 pub trait JudgeExt: Judge + Sized + 'static {
-    /// [`AllOf`] both, named `first` and `second`.
+    /// Unhealthy if one of the two says so, healthy if both do, else inconclusive. The evidence carries both
+    /// verdicts, named `first` and `second`; a healthy one stands only until the first of theirs expires.
     fn and(self, other: impl Judge + 'static) -> impl Judge {
         AllOf::new().with("first", self).with("second", other)
     }
 
-    /// [`AnyOf`] both, named `first` and `second`.
+    /// Healthy if one of the two says so, unhealthy if both do, else inconclusive: for sources that stand in
+    /// for each other. A healthy verdict stands as long as the last of theirs.
     fn or(self, other: impl Judge + 'static) -> impl Judge {
         AnyOf::new().with("first", self).with("second", other)
     }
 
-    /// [`Sustained`] over this one.
+    /// Unhealthy only after so many unhealthy verdicts in a row, and healthy only after so many healthy ones;
+    /// before that it is inconclusive. A verdict of another kind ends a row, and so does a new step for
+    /// healthy ones: a step is never passed on the merits of the one before.
     fn sustained(self, unhealthy: u32, healthy: u32) -> impl Judge {
         Sustained::new(self, unhealthy, healthy)
     }

@@ -14,7 +14,7 @@ use crate::{
 /// Tells what blue and green did, in buckets of time.
 ///
 /// A source only reports what it sees now. That its newest buckets are partial, that it states
-/// old ones again, that some are missing: all of this is for a [`Settler`](crate::health::Settler) to
+/// old ones again, that some are missing: all of this is for a settler to
 /// deal with. Two rules are the source's own:
 ///
 /// - what it does not know is `None`, never zero;

@@ -304,7 +304,7 @@ impl DeploymentParts {
     ///
     /// # Errors
     ///
-    /// `Invalid` if there is neither an image nor a repository. Else as [`git_tag`].
+    /// `Invalid` if there is neither an image nor a repository. Else if the commit cannot be told.
     ///
     /// # Cancel safety
     ///

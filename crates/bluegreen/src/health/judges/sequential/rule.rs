@@ -140,7 +140,7 @@ impl Reason {
         }
     }
 
-    /// All of them, in the order of [`SequentialTest::evidence`].
+    /// All of them, in the order of the evidence.
     pub const ALL: [Self; 5] = [
         Self::Errors,
         Self::Slow,
