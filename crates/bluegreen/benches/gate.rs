@@ -11,7 +11,8 @@ use std::{hint::black_box, time::Duration};
 use bluegreen::{
     Percent,
     health::{
-        Bucket, Counts, Judge as _, Limits, Phase, Progress, SettledBuckets, Tally,
+        Bucket, Counts, Judge as _, JudgeFactory as _, Limits, Phase, Progress, SettledBuckets,
+        Tally,
         sequential::{Minute, MinuteSide, Sequential, SequentialTest, Settings, StepMargins},
     },
     traffic::Sides,
@@ -54,14 +55,14 @@ fn minute(c: &mut Criterion) {
     );
     group.bench_function("sequential judge", |bencher| {
         bencher.iter_batched(
-            || Sequential::default().start(),
+            || Sequential::default().judge(),
             |mut judge| black_box(judge.take(&seen, &progress)),
             criterion::BatchSize::SmallInput,
         );
     });
     group.bench_function("limits judge", |bencher| {
         bencher.iter_batched(
-            || Limits::default().start(),
+            || Limits::default().judge(),
             |mut judge| black_box(judge.take(&seen, &progress)),
             criterion::BatchSize::SmallInput,
         );

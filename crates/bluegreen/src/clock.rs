@@ -99,7 +99,7 @@ impl RunClock {
     /// Starts no earlier than `at`. For a run that is resumed: its records must not lie in its
     /// future, even if the clock of the machine before was ahead.
     #[must_use]
-    pub fn not_before(self, at: Timestamp) -> Self {
+    pub(crate) fn not_before(self, at: Timestamp) -> Self {
         if self.now() >= at {
             return self;
         }

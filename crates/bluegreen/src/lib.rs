@@ -114,6 +114,7 @@ mod document;
 pub mod engine;
 pub mod error;
 pub mod health;
+pub mod host;
 pub mod image;
 pub mod migration;
 #[cfg(feature = "mock")]

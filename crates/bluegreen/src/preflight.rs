@@ -28,7 +28,7 @@ impl Finding {
     }
 
     /// Stops the run before it changes anything.
-    pub fn refusal(message: impl Into<String>) -> Self {
+    pub(crate) fn refusal(message: impl Into<String>) -> Self {
         Self::new(Severity::Refuse, message)
     }
 
@@ -167,7 +167,7 @@ impl Acceptance {
 
     /// Whether one of these risks is this risk or includes it.
     #[must_use]
-    pub fn is_accepted_by(self, accepted: &BTreeSet<Self>) -> bool {
+    pub(crate) fn is_accepted_by(self, accepted: &BTreeSet<Self>) -> bool {
         accepted.contains(&self)
             || (self == Self::UnseenTraffic && accepted.contains(&Self::InPlace))
     }

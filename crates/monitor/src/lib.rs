@@ -6,6 +6,17 @@
 //! the events of a past run, with [`source::read`], or by reads of a run that another process drives,
 //! with [`watch::Watcher`].
 //!
+//! # Features
+//!
+//! All are on by default; without one the [`View`], its sources and [`watch`] stay.
+//!
+//! | feature | adds |
+//! |---|---|
+//! | `terminal` | the screen in a terminal, drawn with `ratatui` |
+//! | `report` | the report and its charts |
+//! | `metrics` | figures for Prometheus |
+//! | `page` | the page in a browser, with the report and the figures |
+//!
 //! # Examples
 //!
 //! ```
@@ -35,21 +46,24 @@
 //! # }
 //! ```
 
+#[cfg(feature = "report")]
 pub mod chart;
-pub mod judge;
+#[cfg(feature = "metrics")]
 pub mod metrics;
+#[cfg(feature = "page")]
 pub mod page;
+#[cfg(feature = "report")]
 pub mod report;
 mod series;
 mod shared;
 pub mod source;
+#[cfg(feature = "terminal")]
 pub mod terminal;
 mod view;
 pub mod watch;
 
 pub use self::{
-    report::clock,
     series::{Point, Series, SidePoint},
     shared::Shared,
-    view::{Border, GateView, Level, LogLine, Stage, StepState, StepView, View},
+    view::{Border, GateView, Level, LogLine, Stage, StepState, StepView, View, clock},
 };

@@ -7,6 +7,7 @@ use askama::Template;
 use crate::{
     GateView, Level, LogLine, StepView, View,
     chart::{Chart, ChartError},
+    clock,
 };
 
 /// A report could not be made or written.
@@ -153,23 +154,6 @@ impl<'a> Report<'a> {
             written.push(png.display().to_string());
         }
         Ok(written)
-    }
-}
-
-/// Returns a time or a span of time: `12m05s`, or `1h02m05s`.
-#[must_use]
-pub fn clock(seconds: f64) -> String {
-    #[expect(
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        reason = "a time that is not negative"
-    )]
-    let whole = seconds.max(0.0) as u64;
-    let (hours, minutes, seconds) = (whole / 3600, whole / 60 % 60, whole % 60);
-    if hours > 0 {
-        format!("{hours}h{minutes:02}m{seconds:02}s")
-    } else {
-        format!("{minutes}m{seconds:02}s")
     }
 }
 

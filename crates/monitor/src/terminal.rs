@@ -14,7 +14,7 @@ use ratatui::{
     },
 };
 
-use crate::{Border, GateView, Level, Point, SidePoint, StepState, View, report::clock};
+use crate::{Border, GateView, Level, Point, SidePoint, StepState, View, clock};
 
 /// The colours of the drawing: the terminal's 16 colours, or none.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

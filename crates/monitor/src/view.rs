@@ -670,3 +670,20 @@ fn count(number: u64) -> f64 {
 fn rounded(number: f64) -> u64 {
     number.round() as u64
 }
+
+/// Returns a time or a span of time: `12m05s`, or `1h02m05s`.
+#[must_use]
+pub fn clock(seconds: f64) -> String {
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "a time that is not negative"
+    )]
+    let whole = seconds.max(0.0) as u64;
+    let (hours, minutes, seconds) = (whole / 3600, whole / 60 % 60, whole % 60);
+    if hours > 0 {
+        format!("{hours}h{minutes:02}m{seconds:02}s")
+    } else {
+        format!("{minutes}m{seconds:02}s")
+    }
+}

@@ -7,31 +7,13 @@ use std::{
 use serde_json::Value;
 
 use super::{
-    CheckFailure, HttpResponse, JsonPath, ParseExpectError, body, http::shown_url, number,
+    CheckFailure, HttpResponse, JsonPath, body, http::shown_url, number, path::ParseExpectError,
 };
 
 /// The answer that a check wants. The default wants status 200 and nothing else.
-///
-/// # Examples
-///
-/// ```
-/// use bluegreen::check::{Expect, ExpectJson, HttpResponse};
-///
-/// let expect = Expect::default()
-///     .with_json(ExpectJson::present("$.qps".parse()?).at_least(1.0));
-///
-/// let answer = HttpResponse::new(200, r#"{"qps": 12.5}"#);
-/// assert!(expect.failures(&answer).is_empty());
-///
-/// let answer = HttpResponse::new(503, r#"{"qps": 0}"#);
-/// let failures = expect.failures(&answer);
-/// assert_eq!(failures[0].to_string(), "status: wanted 200, got 503");
-/// assert_eq!(failures[1].to_string(), "$.qps: wanted at least 1, got 0");
-/// # Ok::<(), Box<dyn std::error::Error>>(())
-/// ```
 #[derive(Debug, Clone, PartialEq)]
 #[must_use]
-pub struct Expect {
+pub(crate) struct Expect {
     status: StatusSet,
     headers: BTreeMap<String, Option<String>>,
     json: Vec<ExpectJson>,
@@ -53,45 +35,50 @@ impl Default for Expect {
 
 impl Expect {
     /// Wants one of these statuses instead of 200.
-    pub fn with_status(mut self, status: StatusSet) -> Self {
+    pub(crate) fn with_status(mut self, status: StatusSet) -> Self {
         self.status = status;
         self
     }
 
     /// Wants a header with any value.
-    pub fn with_header(mut self, name: impl Into<String>) -> Self {
+    pub(crate) fn with_header(mut self, name: impl Into<String>) -> Self {
         self.headers.insert(name.into(), None);
         self
     }
 
     /// Wants a header with exactly this value.
-    pub fn with_header_value(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+    pub(crate) fn with_header_value(
+        mut self,
+        name: impl Into<String>,
+        value: impl Into<String>,
+    ) -> Self {
         self.headers.insert(name.into(), Some(value.into()));
         self
     }
 
     /// Wants a value in the answer's JSON.
-    pub fn with_json(mut self, json: ExpectJson) -> Self {
+    pub(crate) fn with_json(mut self, json: ExpectJson) -> Self {
         self.json.push(json);
         self
     }
 
     /// Wants this text somewhere in the body.
-    pub fn with_body_containing(mut self, text: impl Into<String>) -> Self {
+    pub(crate) fn with_body_containing(mut self, text: impl Into<String>) -> Self {
         self.contains.push(text.into());
         self
     }
 
     /// Wants the whole answer within this time.
-    pub fn with_max_latency(mut self, latency: Duration) -> Self {
+    pub(crate) fn with_max_latency(mut self, latency: Duration) -> Self {
         self.max_latency = Some(latency);
         self
     }
 
     /// Everything about the answer that is not as it should be. The value that was received is
     /// shortened to 200 characters.
+    #[cfg(test)]
     #[must_use]
-    pub fn failures(&self, answer: &HttpResponse) -> Vec<CheckFailure> {
+    pub(crate) fn failures(&self, answer: &HttpResponse) -> Vec<CheckFailure> {
         let mut failures = self.judge(answer);
         for failure in &mut failures {
             failure.got = shortened(&failure.got);
@@ -159,7 +146,7 @@ impl Expect {
 /// want.
 #[derive(Debug, Clone, PartialEq)]
 #[must_use]
-pub struct ExpectJson {
+pub(crate) struct ExpectJson {
     path: JsonPath,
     equals: Option<Value>,
     at_least: Option<Value>,
@@ -169,7 +156,7 @@ pub struct ExpectJson {
 impl ExpectJson {
     /// Wants a value that is neither `null` nor `false`, as `jq -e` judges it. Empty text and 0 are
     /// values. A want of another method replaces this want.
-    pub fn present(path: JsonPath) -> Self {
+    pub(crate) fn present(path: JsonPath) -> Self {
         Self {
             path,
             equals: None,
@@ -180,19 +167,19 @@ impl ExpectJson {
 
     /// Wants this value. Numbers are equal if their values are: 1 equals 1.0. Whole numbers are
     /// compared as such, above 2^53 too.
-    pub fn equals(mut self, value: impl Into<Value>) -> Self {
+    pub(crate) fn equals(mut self, value: impl Into<Value>) -> Self {
         self.equals = Some(value.into());
         self
     }
 
     /// Wants a number that is not below `least`.
-    pub fn at_least(mut self, least: impl Into<Value>) -> Self {
+    pub(crate) fn at_least(mut self, least: impl Into<Value>) -> Self {
         self.at_least = Some(least.into());
         self
     }
 
     /// Wants a number that is not above `most`.
-    pub fn at_most(mut self, most: impl Into<Value>) -> Self {
+    pub(crate) fn at_most(mut self, most: impl Into<Value>) -> Self {
         self.at_most = Some(most.into());
         self
     }
@@ -249,12 +236,12 @@ impl ExpectJson {
 
 /// Statuses, written `200`, `2xx` or several of them with commas: `200,404,5xx`.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct StatusSet(Vec<RangeInclusive<u16>>);
+pub(crate) struct StatusSet(Vec<RangeInclusive<u16>>);
 
 impl StatusSet {
     /// Whether the status is one of them.
     #[must_use]
-    pub fn contains(&self, status: u16) -> bool {
+    pub(crate) fn contains(&self, status: u16) -> bool {
         self.0.iter().any(|range| range.contains(&status))
     }
 }

@@ -9,25 +9,7 @@ use super::{
     expect::shortened,
 };
 
-/// Sends one request a try, and compares the answer with an [`Expect`].
-///
-/// # Examples
-///
-/// ```
-/// use std::sync::Arc;
-/// use bluegreen::check::{Expect, ExpectJson, HttpCheck, HttpRequest, ReqwestClient, ServiceCheck};
-///
-/// # #[tokio::main(flavor = "current_thread")]
-/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// let client = Arc::new(ReqwestClient::new()?);
-/// // Nothing listens on the discard port.
-/// let request = HttpRequest::new("GET", "http://127.0.0.1:9/health");
-/// let expect = Expect::default().with_json(ExpectJson::present("$.status".parse()?).equals("healthy"));
-/// let report = HttpCheck::new("health", request, expect, client).check().await;
-/// assert!(!report.is_passed());
-/// # Ok(())
-/// # }
-/// ```
+/// Sends one request a try, and compares the answer with what is wanted.
 #[derive(Clone)]
 pub struct HttpCheck {
     name: String,
@@ -39,7 +21,7 @@ pub struct HttpCheck {
 
 impl HttpCheck {
     /// A check of this name.
-    pub fn new(
+    pub(crate) fn new(
         name: impl Into<String>,
         request: HttpRequest,
         expect: Expect,
@@ -58,7 +40,7 @@ impl HttpCheck {
     /// reports if the service echoes it. User name, password and query of the URL are known
     /// already.
     #[must_use]
-    pub fn with_secret(mut self, secret: impl Into<String>) -> Self {
+    pub(crate) fn with_secret(mut self, secret: impl Into<String>) -> Self {
         let secret = secret.into();
         // `Bearer abc123` is echoed without its scheme as well.
         let parts = secret.split_ascii_whitespace().map(str::to_owned);
@@ -68,8 +50,9 @@ impl HttpCheck {
     }
 
     /// The request of the check.
+    #[cfg(test)]
     #[must_use]
-    pub fn request(&self) -> &HttpRequest {
+    pub(crate) fn request(&self) -> &HttpRequest {
         &self.request
     }
 

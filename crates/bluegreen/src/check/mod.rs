@@ -30,10 +30,13 @@ pub use self::{
     role::{ServiceCheck, check_fn},
 };
 #[cfg(feature = "check")]
-pub use self::{
+pub(crate) use self::{
     expect::{Expect, ExpectJson, StatusSet},
+    path::JsonPath,
+};
+#[cfg(feature = "check")]
+pub use self::{
     http_check::HttpCheck,
-    path::{JsonPath, ParseExpectError},
     reqwest_client::ReqwestClient,
     spec::{CheckSuite, HealthSpec, SmokeSpec, SpecError, SpecProblem},
 };

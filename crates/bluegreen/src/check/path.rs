@@ -22,7 +22,7 @@ const EXACT: f64 = 9_007_199_254_740_992.0;
 /// compares two values of the document, such as `$[?@.a == @.b]`, finds nothing in a document with
 /// such numbers, and the check says so.
 #[derive(Clone)]
-pub struct JsonPath {
+pub(crate) struct JsonPath {
     text: String,
     path: serde_json_path::JsonPath,
     /// Whether a filter compares two values of the document.
@@ -32,15 +32,9 @@ pub struct JsonPath {
 /// A JSON path or a status that cannot be read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
-pub struct ParseExpectError(pub(super) String);
+pub(crate) struct ParseExpectError(pub(super) String);
 
 impl JsonPath {
-    /// The path as it was written.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        &self.text
-    }
-
     /// The values that the path finds; or why the result would not be exact.
     pub(super) fn find<'a>(&self, document: &'a Value) -> Result<Vec<&'a Value>, &'static str> {
         if self.compares_found && has_inexact(document) {

@@ -32,7 +32,7 @@ use crate::error::{Error, ErrorKind, Result};
 /// A request with a [`ConnectTo`](super::ConnectTo) goes to that host, and through no proxy.
 ///
 /// It speaks HTTP/1.1 only: in HTTP/2 the host is a field that `Host` cannot replace. It asks for
-/// no encoding of bodies; [`Expect`](super::Expect) still reads encoded ones.
+/// no encoding of bodies; checks still read encoded ones.
 #[derive(Clone)]
 pub struct ReqwestClient {
     client: Client,

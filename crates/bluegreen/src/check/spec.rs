@@ -46,8 +46,12 @@ mod read;
 ///
 /// Every key may be left out, except `path`, and `name` of a smoke test. `[health]` takes the keys
 /// of a smoke test except `name`. A header whose value is `{ env = "NAME" }` is a secret from the
-/// environment; it is taken out of every report. [`Expect`] and [`ExpectJson`](super::ExpectJson)
-/// say what the wants mean.
+/// environment; it is taken out of every report.
+///
+/// A JSON path may find several values; then each must be as wanted, and a path that finds none fails.
+/// Without a further want a value must be neither `null` nor `false`, as `jq -e` judges it; empty text and 0
+/// are values. Numbers are equal if their values are: 1 equals 1.0. Statuses are written `200`, `2xx` or
+/// several of them with commas. Without a want the status must be 200.
 ///
 /// # Examples
 ///
@@ -58,7 +62,7 @@ mod read;
 /// let suite = CheckSuite::from_toml("[health]\npath = '/health'\n")?
 ///     .with_base_url("https://chatbot.company.com")?;
 /// let check = suite.health_check(Arc::new(ReqwestClient::new()?))?;
-/// assert_eq!(check.unwrap().request().url, "https://chatbot.company.com/health");
+/// assert_eq!(check.unwrap().name(), "health");
 ///
 /// // Every problem is reported at once.
 /// let error = CheckSuite::from_toml("[health]\npath = 'health'\nevery = '10'\n").unwrap_err();
@@ -237,8 +241,9 @@ impl HealthSpec {
     }
 
     /// The limit of one try, to the last byte. Default: 5 seconds.
+    #[cfg(test)]
     #[must_use]
-    pub fn timeout(&self) -> Duration {
+    pub(crate) fn timeout(&self) -> Duration {
         self.request.timeout
     }
 

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::{Cause, DeploymentPlan};
 use crate::{
     check::CheckReport,
-    engine::{Control, Operator, RunId},
+    engine::{Control, Operator, RunId, Work},
     error::Failure,
     image::{BuildRequest, ImageRef, ImageTag, Tagging},
     preflight::Finding,
@@ -127,6 +127,64 @@ pub enum Action {
     },
 }
 
+impl Action {
+    /// What kind of work it is, and until when it waits.
+    #[must_use]
+    pub fn work(&self) -> Work {
+        match self {
+            Self::Wait { until } => Work::Wait(*until),
+            Self::Update { restores, .. } => Work::Change {
+                restores: *restores,
+            },
+            Self::Build { .. } | Self::Register { .. } | Self::Tag { .. } => {
+                Work::Change { restores: false }
+            }
+            Self::Preflight { .. }
+            | Self::FindImage { .. }
+            | Self::Resolve { .. }
+            | Self::Observe
+            | Self::Follow { .. }
+            | Self::Check { .. } => Work::Read,
+        }
+    }
+
+    /// What to tell the machine if it failed. A change that may have happened nevertheless is of the kind
+    /// [`OutcomeUnknown`](crate::ErrorKind::OutcomeUnknown).
+    #[must_use]
+    pub fn failed(&self, failure: Failure) -> Input {
+        match self {
+            Self::Preflight { .. } => Input::Preflighted {
+                findings: Err(failure.clone()),
+                service: Err(failure),
+            },
+            Self::Resolve { .. } => Input::Resolved(Err(failure)),
+            Self::FindImage { .. } => Input::ImageFound(Err(failure)),
+            Self::Build { .. } => Input::Built(Err(failure)),
+            Self::Register { .. } => Input::Registered(Err(failure)),
+            Self::Update { .. } => Input::Updated(Err(failure)),
+            Self::Observe => Input::Observed(Err(failure)),
+            Self::Follow { .. } => Input::Followed(Err(failure)),
+            Self::Check { .. } => {
+                let report = CheckReport::new("check", "a check that could not be asked", None);
+                Input::Checked(report.failing("answer", "one", failure.message))
+            }
+            Self::Tag { .. } => Input::Tagged(Err(failure)),
+            // Too short a wait: the machine looks again.
+            Self::Wait { .. } => Input::Waited { clock_fault: false },
+        }
+    }
+
+    /// What to tell the machine if it was not even begun, since it could not be written down first. Never of
+    /// the kind [`OutcomeUnknown`](crate::ErrorKind::OutcomeUnknown).
+    #[must_use]
+    pub fn not_begun(&self, failure: Failure) -> Input {
+        match self.work() {
+            Work::Change { .. } => Input::NotBegun(failure),
+            Work::Read | Work::Wait(_) => self.failed(failure),
+        }
+    }
+}
+
 /// One of the checks of a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CheckId {
@@ -199,7 +257,7 @@ pub enum Input {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 #[non_exhaustive]
-pub struct Unfinished {
+pub(crate) struct Unfinished {
     /// The revision that the process brought without seeing its checks to their end. If a check fails,
     /// the next process rolls this revision back, as that process would have done.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -224,7 +282,7 @@ pub struct Unfinished {
 /// An entry of a deployment's journal.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "entry", rename_all = "snake_case")]
-pub enum Entry {
+pub(crate) enum Entry {
     /// The first entry: everything that was decided before the start.
     Opened {
         /// [`JOURNAL_VERSION`](crate::engine::JOURNAL_VERSION) of the program that wrote it.

@@ -43,11 +43,13 @@ mod replay;
 mod run;
 mod salvage;
 mod watch;
+mod worker;
 
+pub(crate) use self::action::{Entry, Unfinished};
 pub use self::{
-    action::{Action, CheckId, CheckKind, Entry, ImageSource, Input, Intent, Unfinished},
+    action::{Action, CheckId, CheckKind, ImageSource, Input, Intent},
     event::DeploymentEvent,
-    machine::{DeploymentMachine, DeploymentTransition, has_way_back},
+    machine::{DeploymentMachine, has_way_back},
     outcome::{
         Cause, DeploymentError, DeploymentOutcome, HoldReason, Report, Unchanged, Unresolved,
     },
@@ -55,4 +57,5 @@ pub use self::{
     replay::{Replay, ReplayError, origin_of, replay},
     run::Deployment,
     watch::{Copies, DeploymentState},
+    worker::DeploymentWorker,
 };

@@ -152,13 +152,13 @@ impl DeploymentPlan {
 
     /// How often a rollout is looked at.
     #[must_use]
-    pub fn poll_every(&self) -> Duration {
+    pub(crate) fn poll_every(&self) -> Duration {
         self.fields.poll_every
     }
 
     /// How long a rollout may take.
     #[must_use]
-    pub fn rollout_deadline(&self) -> Duration {
+    pub(crate) fn rollout_deadline(&self) -> Duration {
         self.fields.rollout_deadline
     }
 
@@ -170,25 +170,25 @@ impl DeploymentPlan {
 
     /// How long a change is tried again.
     #[must_use]
-    pub fn write_within(&self) -> Duration {
+    pub(crate) fn write_within(&self) -> Duration {
         self.fields.write_within
     }
 
     /// How long a rollback may take.
     #[must_use]
-    pub fn rollback_deadline(&self) -> Duration {
+    pub(crate) fn rollback_deadline(&self) -> Duration {
         self.fields.rollback_deadline
     }
 
     /// The further tag that the image gets once it has proved itself.
     #[must_use]
-    pub fn also_tag(&self) -> Option<&ImageTag> {
+    pub(crate) fn also_tag(&self) -> Option<&ImageTag> {
         self.fields.also_tag.as_ref()
     }
 
     /// What to do on cancellation.
     #[must_use]
-    pub fn on_cancel(&self) -> OnCancel {
+    pub(crate) fn on_cancel(&self) -> OnCancel {
         self.fields.on_cancel
     }
 

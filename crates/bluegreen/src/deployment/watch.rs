@@ -67,7 +67,7 @@ pub struct Copies {
 
 impl DeploymentState {
     /// Takes the next event.
-    pub fn take(&mut self, event: &Event<DeploymentEvent>) {
+    pub(crate) fn take(&mut self, event: &Event<DeploymentEvent>) {
         use DeploymentEvent as E;
         match &event.kind {
             E::Registered { registration } => self.registration = Some(registration.clone()),

@@ -141,7 +141,7 @@ impl Appender {
         at: Timestamp,
         entry: serde_json::Value,
     ) -> Option<Failure> {
-        self.add(Record::new(self.next, at, entry).as_snapshot())
+        self.add(Record::new(self.next, at, entry).into_snapshot())
     }
 
     fn add(&mut self, record: Record) -> Option<Failure> {

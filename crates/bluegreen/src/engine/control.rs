@@ -85,7 +85,7 @@ impl Operator {
 
     /// The reason, if there is one.
     #[must_use]
-    pub fn reason(&self) -> Option<&str> {
+    pub(crate) fn reason(&self) -> Option<&str> {
         self.reason.as_deref()
     }
 

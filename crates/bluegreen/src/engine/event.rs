@@ -20,7 +20,7 @@ impl RunId {
 
     /// A name made of the time at which the run starts.
     #[must_use]
-    pub fn from_start(at: Timestamp) -> Self {
+    pub(crate) fn from_start(at: Timestamp) -> Self {
         Self(at.strftime("%Y%m%dT%H%M%S%.3fZ").to_string())
     }
 

@@ -60,7 +60,7 @@ impl Record {
 
     /// Marks the record as a snapshot.
     #[must_use]
-    pub fn as_snapshot(self) -> Self {
+    pub(crate) fn into_snapshot(self) -> Self {
         Self {
             is_snapshot: true,
             ..self

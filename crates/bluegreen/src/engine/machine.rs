@@ -64,16 +64,18 @@ pub enum Next<A> {
     End,
 }
 
-/// What kind of work an action is, for the loop.
+/// What kind of work an action is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Work {
+pub enum Work {
     /// Wait until this time.
     Wait(Timestamp),
     /// Read; may be dropped at any time.
     Read,
-    /// Change something. Journalled before its call; goes ahead without a journal only if it
-    /// restores.
-    Change { restores: bool },
+    /// Change something. It is written down before its call and let to finish.
+    Change {
+        /// Whether it restores: only then it goes ahead if it cannot be written down.
+        restores: bool,
+    },
 }
 
 /// Carries out every action that is not a wait.

@@ -15,7 +15,7 @@ mod event;
 mod journal;
 pub(crate) mod limit;
 mod listener;
-mod machine;
+pub(crate) mod machine;
 mod request;
 mod run;
 
@@ -24,14 +24,13 @@ pub(crate) use self::journal::restoring;
 pub(crate) use self::{
     control::Controls,
     listener::{Listener, Pace},
-    machine::{BoxFuture, Host, Machine, Work},
+    machine::{BoxFuture, Host, Machine, Next, Transition, Work},
     run::{CancelFuture, Opening, Resumption, Runner, SNAPSHOT_RECORDS, Sink},
 };
 pub use self::{
     control::{Answer, Control, ControlEffect, ControlHandle, OnCancel, Operator},
     event::{Event, RunId},
     journal::{Fence, JOURNAL_VERSION, Journal, MemoryJournal, Record, is_restoring},
-    machine::{Next, Transition},
     request::{
         LARGEST_REQUEST, REQUEST_LIFE, REQUEST_VERSION, Reply, Request, RequestAnswer, RequestName,
         RequestStorage, Verb,

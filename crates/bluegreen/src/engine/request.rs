@@ -333,12 +333,6 @@ impl RequestName {
         file_name_of(run.as_str())
     }
 
-    /// The folder of this request.
-    #[must_use]
-    pub fn folder(&self) -> &str {
-        &self.run
-    }
-
     pub(super) fn nonce(&self) -> &str {
         &self.nonce
     }

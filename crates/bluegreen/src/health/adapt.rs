@@ -23,13 +23,13 @@ use crate::{clock::later, error::Result};
 /// ```
 pub trait GateExt: HealthGate + Sized {
     /// Judges this gate's observations by another judge, which must read their schema.
-    fn judged_by<F: JudgeFactory>(self, judge: F) -> JudgedBy<Self, F> {
+    fn judged_by<F: JudgeFactory>(self, judge: F) -> impl HealthGate {
         JudgedBy { gate: self, judge }
     }
 
     /// Returns this gate with its judge changed by `map`. `label` stands for the change in the settings
     /// that the journal keeps, so it must name everything that changes a verdict: `sustained 2/1`.
-    fn map_judge<F>(self, label: impl Into<String>, map: F) -> MapJudge<Self, F>
+    fn map_judge<F>(self, label: impl Into<String>, map: F) -> impl HealthGate
     where
         F: Fn(Box<dyn Judge>) -> Box<dyn Judge> + Send + Sync,
     {
@@ -40,12 +40,8 @@ pub trait GateExt: HealthGate + Sized {
         }
     }
 
-    /// Returns this gate with its judge [`Sustained`](super::Sustained).
-    fn sustained(
-        self,
-        unhealthy: u32,
-        healthy: u32,
-    ) -> MapJudge<Self, impl Fn(Box<dyn Judge>) -> Box<dyn Judge> + Send + Sync> {
+    /// Returns this gate with its judge [sustained](super::JudgeExt::sustained).
+    fn sustained(self, unhealthy: u32, healthy: u32) -> impl HealthGate {
         self.map_judge(format!("sustained {unhealthy}/{healthy}"), move |judge| {
             Box::new(judge.sustained(unhealthy, healthy)) as Box<dyn Judge>
         })
@@ -56,7 +52,7 @@ impl<G: HealthGate> GateExt for G {}
 
 /// The gate of [`GateExt::judged_by`].
 #[derive(Debug, Clone)]
-pub struct JudgedBy<G, F> {
+struct JudgedBy<G, F> {
     gate: G,
     judge: F,
 }
@@ -78,7 +74,7 @@ impl<G: HealthGate, F: JudgeFactory> HealthGate for JudgedBy<G, F> {
 
 /// The gate of [`GateExt::map_judge`].
 #[derive(Clone)]
-pub struct MapJudge<G, F> {
+struct MapJudge<G, F> {
     gate: G,
     label: String,
     map: F,

@@ -14,23 +14,8 @@ use crate::{
 ///
 /// For gates: looks come every few seconds and would make a throttled source worse. No delay is random,
 /// because a run must be repeatable.
-///
-/// # Examples
-///
-/// ```
-/// use std::time::Duration;
-/// use bluegreen::{Error, ErrorKind, health::Backoff};
-/// use jiff::Timestamp;
-///
-/// let now = Timestamp::UNIX_EPOCH;
-/// let mut backoff = Backoff::default();
-/// assert!(backoff.check(now, "ask the queue").is_ok());
-/// backoff.failed(now, &Error::new(ErrorKind::Throttled, "ask the queue"));
-/// assert!(backoff.check(now + Duration::from_secs(14), "ask the queue").is_err());
-/// assert!(backoff.check(now + Duration::from_secs(15), "ask the queue").is_ok());
-/// ```
 #[derive(Debug, Clone, Default)]
-pub struct Backoff {
+pub(crate) struct Backoff {
     failures: u32,
     until: Option<Timestamp>,
     last: Option<Failure>,
@@ -45,7 +30,7 @@ impl Backoff {
     /// # Errors
     ///
     /// Before that time: an error of the last failure's kind, with the time until which no read is tried.
-    pub fn check(&self, now: Timestamp, attempted: &str) -> Result<()> {
+    pub(crate) fn check(&self, now: Timestamp, attempted: &str) -> Result<()> {
         match (&self.last, self.until) {
             (Some(last), Some(until)) if now < until => {
                 let message = format!(
@@ -63,12 +48,12 @@ impl Backoff {
     }
 
     /// Forgets all failures.
-    pub fn succeeded(&mut self) {
+    pub(crate) fn succeeded(&mut self) {
         *self = Self::default();
     }
 
     /// Notes a failure.
-    pub fn failed(&mut self, now: Timestamp, error: &Error) {
+    pub(crate) fn failed(&mut self, now: Timestamp, error: &Error) {
         let doubled = Self::FIRST.saturating_mul(1 << self.failures.min(10));
         self.failures = self.failures.saturating_add(1);
         self.until = Some(later(now, doubled.min(Self::LONGEST)));

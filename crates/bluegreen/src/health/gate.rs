@@ -99,14 +99,16 @@ pub trait Judge: fmt::Debug + Send {
 }
 
 /// What a gate is told when it must look.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Look {
     /// When the look happens, and in which phase of the migration.
     pub progress: Progress,
     /// This gate's newest observation, of this step or an earlier one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last: Option<Observation>,
     /// The split and the targets as they were read at this very look; `None` if that read failed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub traffic: Option<TrafficObservation>,
 }
 

@@ -26,7 +26,7 @@ use crate::{
 /// judges, and is healthy only if all judges are.
 ///
 /// Its observation is the buckets that settled since the last one ([`SettledBuckets`]); a look at which
-/// nothing settled gives `None`. Most looks do not even ask the source: a [`Settler`] says when a read
+/// nothing settled gives `None`. Most looks do not even ask the source: a settler says when a read
 /// can bring news, at most every 30 s.
 ///
 /// The first look begins [15 minutes](Self::HISTORY) back, or earlier if a judge needs more, so that
@@ -122,11 +122,6 @@ impl<S: MetricSource> MetricsGate<S> {
     ) -> Self {
         self.judges.push((name.into(), Box::new(judge)));
         self
-    }
-
-    /// Returns the source.
-    pub fn source(&self) -> &S {
-        &self.source
     }
 
     /// Returns how far the source's clock is ahead of the run's, `after` this look began. Small changes

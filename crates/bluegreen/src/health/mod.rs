@@ -13,25 +13,27 @@ mod metrics;
 mod metrics_gate;
 mod observation;
 mod percentiles;
+pub(crate) mod registry;
 mod snapshot;
 mod targets;
 #[cfg(test)]
 mod testing;
 mod verdict;
 
+pub(crate) use self::backoff::Backoff;
 pub use self::{
-    adapt::{GateExt, GateFn, JudgedBy, MapJudge, gate_fn},
-    backoff::Backoff,
+    adapt::{GateExt, GateFn, gate_fn},
     gate::{HealthGate, Judge, Look, Phase, Progress},
     judges::{
-        AllOf, AnyOf, ConnectionErrors, JudgeExt, JudgeFactory, JudgeFn, Limits, LimitsJudge,
-        Needs, RateJudge, Shortfall, ShortfallJudge, Sustained, UnhealthyRouting, judge_fn,
-        sequential,
+        ConnectionErrors, JudgeExt, JudgeFactory, Limits, Needs, Shortfall, UnhealthyRouting,
+        judge_fn, sequential,
     },
-    metrics::{Bucket, Counts, LatencySum, MetricSource, SettledBuckets, Settler, Tally, Window},
+    metrics::{Bucket, Counts, LatencySum, MetricSource, SettledBuckets, Tally, Window},
     metrics_gate::MetricsGate,
     observation::Observation,
     percentiles::Percentiles,
+    registry::judge_of,
     targets::TargetHealthGate,
     verdict::{Evidence, Figure, Part, SeenSide, SeenTraffic, Unit, Verdict},
 };
+pub(crate) use self::{judges::AllOf, metrics::Settler};

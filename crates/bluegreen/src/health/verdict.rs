@@ -54,7 +54,7 @@ impl Verdict {
 
     /// Returns the same status with the evidence changed by `f`.
     #[must_use]
-    pub fn map_evidence(self, f: impl FnOnce(Evidence) -> Evidence) -> Self {
+    pub(crate) fn map_evidence(self, f: impl FnOnce(Evidence) -> Evidence) -> Self {
         match self {
             Self::Healthy(evidence) => Self::Healthy(f(evidence)),
             Self::Unhealthy(evidence) => Self::Unhealthy(f(evidence)),
@@ -87,7 +87,7 @@ impl Verdict {
 
     /// Returns whether the verdict is `Inconclusive` for good: waiting longer will not change it.
     #[must_use]
-    pub fn has_given_up(&self) -> bool {
+    pub(crate) fn has_given_up(&self) -> bool {
         matches!(self, Self::Inconclusive(evidence) if evidence.gives_up)
     }
 
@@ -176,7 +176,7 @@ impl Evidence {
 
     /// Says that waiting will not change the verdict.
     #[must_use]
-    pub fn giving_up(mut self) -> Self {
+    pub(crate) fn giving_up(mut self) -> Self {
         self.gives_up = true;
         self
     }
@@ -274,7 +274,7 @@ pub enum Unit {
 impl Unit {
     /// Returns the value in this unit, for people to read.
     #[must_use]
-    pub fn show(self, value: f64) -> String {
+    pub(crate) fn show(self, value: f64) -> String {
         match self {
             Self::Fraction => format!("{:.2}%", value * 100.0),
             Self::Milliseconds => format!("{value:.0} ms"),

@@ -98,21 +98,22 @@ impl Command {
 
     /// Sets the program's standard input.
     #[must_use]
-    pub fn with_input(mut self, input: impl Into<Vec<u8>>) -> Self {
+    pub(crate) fn with_input(mut self, input: impl Into<Vec<u8>>) -> Self {
         self.input = Some(input.into());
         self
     }
 
     /// Names a folder that is removed with the program, if this process is killed.
     #[must_use]
-    pub fn with_scratch(mut self, folder: impl Into<PathBuf>) -> Self {
+    pub(crate) fn with_scratch(mut self, folder: impl Into<PathBuf>) -> Self {
         self.scratch = Some(folder.into());
         self
     }
 
     /// Runs it in a folder.
+    #[cfg(test)]
     #[must_use]
-    pub fn in_folder(mut self, folder: impl Into<PathBuf>) -> Self {
+    pub(crate) fn in_folder(mut self, folder: impl Into<PathBuf>) -> Self {
         self.folder = Some(folder.into());
         self
     }
@@ -153,7 +154,7 @@ pub struct Finished {
 impl Finished {
     /// Whether it ended with code 0.
     #[must_use]
-    pub fn is_success(&self) -> bool {
+    pub(crate) fn is_success(&self) -> bool {
         self.code == Some(0)
     }
 }

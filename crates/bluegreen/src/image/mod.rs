@@ -6,12 +6,15 @@ mod docker;
 mod process;
 mod reference;
 mod registry;
+#[cfg(feature = "spec")]
 mod source;
 #[cfg(test)]
 mod testing;
 
 #[cfg(feature = "aws")]
 pub(crate) use self::reference::same_repository;
+#[cfg(feature = "spec")]
+pub(crate) use self::source::git_tag;
 pub use self::{
     builder::{BuildRequest, ImageBuilder, Tagging},
     command::{Command, CommandRunner, Finished, LineSink, Stream},
@@ -19,5 +22,4 @@ pub use self::{
     process::SystemCommands,
     reference::{ImageDigest, ImageError, ImageRef, ImageTag},
     registry::{ImageRegistry, RegistryCredentials},
-    source::git_tag,
 };

@@ -18,7 +18,7 @@ use crate::error::{Error, ErrorKind, Result};
 /// # Cancel safety
 ///
 /// Only reads: dropping it leaves nothing behind.
-pub async fn git_tag(commands: &dyn CommandRunner, folder: &Path) -> Result<ImageTag> {
+pub(crate) async fn git_tag(commands: &dyn CommandRunner, folder: &Path) -> Result<ImageTag> {
     let head = git(commands, folder, &["rev-parse", "--short=12", "HEAD"]).await?;
     let commit = head.out.first().map(|line| line.trim().to_owned());
     let Some(commit) = commit.filter(|_| head.is_success()) else {

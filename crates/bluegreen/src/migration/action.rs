@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{GateId, GatePolicy};
 use crate::{
-    engine::{Control, Operator},
+    engine::{Control, Operator, Work},
     error::Failure,
     health::{Observation, Progress, Verdict},
     preflight::Finding,
@@ -71,6 +71,61 @@ pub enum Action {
         /// Until then.
         until: Timestamp,
     },
+}
+
+impl Action {
+    /// What kind of work it is, and until when it waits.
+    #[must_use]
+    pub fn work(&self) -> Work {
+        match self {
+            Self::Wait { until } => Work::Wait(*until),
+            Self::Preflight { .. } | Self::Look { .. } | Self::Observe | Self::ObserveCapacity => {
+                Work::Read
+            }
+            Self::Shift(shift) => Work::Change {
+                restores: shift.restores(),
+            },
+            Self::ArmSwitch { .. } | Self::KeepCapacity { .. } | Self::ReleaseCapacity { .. } => {
+                Work::Change { restores: false }
+            }
+            // It ends a run, whether or not that is written down.
+            Self::DisarmSwitch => Work::Change { restores: true },
+        }
+    }
+
+    /// What to tell the machine if it failed. A change that may have happened nevertheless is of the kind
+    /// [`OutcomeUnknown`](crate::ErrorKind::OutcomeUnknown).
+    #[must_use]
+    pub fn failed(&self, failure: Failure) -> Input {
+        let look = |failure| LookReport {
+            traffic: Err(failure),
+            gates: Vec::new(),
+        };
+        match self {
+            Self::Preflight { .. } => Input::Preflighted {
+                findings: Err(failure.clone()),
+                look: look(failure),
+                capacity: None,
+            },
+            Self::Look { .. } => Input::Looked(look(failure)),
+            Self::Observe => Input::Observed(Err(failure)),
+            Self::Shift(_) => Input::Shifted(Err(failure)),
+            Self::ArmSwitch { .. } => Input::SwitchArmed(Err(failure)),
+            Self::DisarmSwitch => Input::SwitchDisarmed(Err(failure)),
+            Self::ObserveCapacity => Input::CapacityObserved(Err(failure)),
+            Self::KeepCapacity { .. } => Input::CapacityKept(Err(failure)),
+            Self::ReleaseCapacity { .. } => Input::CapacityReleased(Err(failure)),
+            // Too short a wait: the machine looks again.
+            Self::Wait { .. } => Input::Waited { clock_fault: false },
+        }
+    }
+
+    /// What to tell the machine if it was not even begun, since it could not be written down first. Never of
+    /// the kind [`OutcomeUnknown`](crate::ErrorKind::OutcomeUnknown).
+    #[must_use]
+    pub fn not_begun(&self, failure: Failure) -> Input {
+        self.failed(failure)
+    }
 }
 
 /// What a run is for.

@@ -6,6 +6,7 @@ use std::{
 };
 
 use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 use tokio::{
     task::JoinSet,
     time::{Instant, timeout_at},
@@ -13,7 +14,8 @@ use tokio::{
 use tracing::Instrument as _;
 
 use super::{
-    Action, Entry, GateId, GateReport, Input, LookReport, MigrationMachine, fold::Fold,
+    Action, Entry, GateId, GateReport, Input, LookReport, MigrationMachine, MigrationPlan,
+    fold::{Fold, FoldSnapshot},
     snapshot::Snapshot,
 };
 use crate::{
@@ -135,7 +137,8 @@ impl Caller {
 }
 
 /// The result of an action, before the judges have seen it.
-#[derive(Debug)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "answer", content = "with", rename_all = "snake_case")]
 pub(crate) enum Raw {
     Preflight {
         findings: Result<Vec<Finding>, Failure>,
@@ -152,7 +155,7 @@ pub(crate) enum Raw {
     CapacityReleased(Result<Released, Failure>),
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Looked {
     progress: Progress,
     traffic: Result<TrafficObservation, Failure>,
@@ -166,26 +169,69 @@ impl MigrationHost {
         gates: impl IntoIterator<Item = (GateId, Arc<dyn HealthGate>)>,
         look_limit: Duration,
     ) -> Self {
-        let seat = |(id, gate): (GateId, Arc<dyn HealthGate>)| GateSeat {
-            fold: Fold::new(id, &*gate),
-            caller: Caller {
-                gate,
-                late: Arc::default(),
-            },
-        };
-        Self {
+        let mut host = Self {
             splitter: roles.splitter,
             switch: roles.switch,
             keeper: roles.keeper,
-            gates: gates.into_iter().map(seat).collect(),
+            gates: Vec::new(),
             look_limit,
             findings: Vec::new(),
+        };
+        for (id, gate) in gates {
+            host.seat(id, gate);
         }
+        host
     }
 
     /// Adds to the findings of the survey before the start.
     pub(crate) fn finds(&mut self, findings: impl IntoIterator<Item = Finding>) {
         self.findings.extend(findings);
+    }
+
+    /// A machine under this plan, for the gates and the splitter here.
+    pub(super) fn machine(&self, plan: MigrationPlan) -> MigrationMachine {
+        let policy = |id: &GateId| plan.gates().get(id).copied().unwrap_or_default();
+        let ids = self.gates.iter().map(|seat| seat.fold.gate.clone());
+        let gates: Vec<_> = ids.map(|id| (id.clone(), policy(&id))).collect();
+        MigrationMachine::new(plan, gates).with_propagation(self.splitter.propagation())
+    }
+
+    /// Adds a gate.
+    pub(super) fn seat(&mut self, id: GateId, gate: Arc<dyn HealthGate>) {
+        self.gates.push(GateSeat {
+            fold: Fold::new(id, &*gate),
+            caller: Caller {
+                gate,
+                late: Arc::default(),
+            },
+        });
+    }
+
+    pub(super) fn set_switch(&mut self, switch: Arc<dyn DeadManSwitch>) {
+        self.switch = Some(switch);
+    }
+
+    pub(super) fn set_keeper(&mut self, keeper: Arc<dyn CapacityKeeper>) {
+        self.keeper = Some(keeper);
+    }
+
+    /// What the judges have learnt; `None` if that is too much, or no plain data.
+    pub(super) fn folds(&self) -> Option<Vec<FoldSnapshot>> {
+        self.gates.iter().map(|seat| seat.fold.snapshot()).collect()
+    }
+
+    /// Makes fresh folds continue from what others had learnt; `false` if they are of other gates.
+    pub(super) fn restore(&mut self, saved: &[FoldSnapshot]) -> Result<bool> {
+        if saved.len() != self.gates.len() {
+            return Ok(false);
+        }
+        for (seat, saved) in self.gates.iter_mut().zip(saved) {
+            if saved.gate != seat.fold.gate || saved.settings != seat.caller.gate.settings() {
+                return Ok(false);
+            }
+            seat.fold.restore(saved)?;
+        }
+        Ok(true)
     }
 
     /// Continues with the folds that a journal kept.
@@ -388,12 +434,11 @@ impl Host for MigrationHost {
         events: u64,
         requests: &[(Timestamp, String)],
     ) -> Option<serde_json::Value> {
-        let folds = self.gates.iter().map(|seat| seat.fold.snapshot());
         let snapshot = Snapshot {
             version: JOURNAL_VERSION,
             machine: machine.clone(),
             outstanding: outstanding.clone(),
-            folds: folds.collect::<Option<_>>()?,
+            folds: self.folds()?,
             events,
             requests: requests.to_vec(),
         };

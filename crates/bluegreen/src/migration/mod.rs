@@ -14,6 +14,7 @@ mod machine;
 mod outcome;
 mod plan;
 mod preview;
+mod rejudge;
 mod reopened;
 mod replay;
 mod resume;
@@ -21,6 +22,7 @@ mod run;
 mod salvage;
 mod snapshot;
 mod watch;
+mod worker;
 
 pub use self::{
     action::{Action, GateReport, Input, Intent, LookReport, OpenedGate, RestoreOrder},
@@ -28,7 +30,7 @@ pub use self::{
     error::MigrationError,
     event::{GateStanding, MigrationEvent},
     left::capacity_left,
-    machine::{MigrationMachine, MigrationTransition},
+    machine::MigrationMachine,
     outcome::{
         Cause, HoldReason, MigrationOutcome, Override, Report, Restored, ShortBlue,
         StandingCapacity, StandingSwitch, Unchanged, Unresolved,
@@ -37,9 +39,11 @@ pub use self::{
         GateId, GatePolicy, MigrationPlan, MigrationPlanBuilder, OnInconclusive, OnResume, Step,
     },
     preview::{Preview, PreviewStage},
+    rejudge::{Parting, Rejudged, rejudge},
     reopened::Reopened,
     replay::{Replay, ReplayError, Replayer, Retelling, events_of, origin_of, replay},
     resume::ResumeError,
     run::Migration,
     watch::MigrationState,
+    worker::{MigrationAnswer, MigrationWorker},
 };

@@ -23,11 +23,6 @@ use crate::{
 pub struct GateId(String);
 
 impl GateId {
-    /// Creates a name such as `errors`.
-    pub fn new(name: impl Into<String>) -> Self {
-        Self(name.into())
-    }
-
     /// Returns the name as text.
     #[must_use]
     pub fn as_str(&self) -> &str {
@@ -717,13 +712,13 @@ impl MigrationPlan {
 
     /// Returns how long the run tries to restore blue.
     #[must_use]
-    pub fn restore_within(&self) -> Duration {
+    pub(crate) fn restore_within(&self) -> Duration {
         self.fields.restore_within
     }
 
     /// Returns how long going back to a blue that has shrunk may take.
     #[must_use]
-    pub fn gradual_restore(&self) -> Duration {
+    pub(crate) fn gradual_restore(&self) -> Duration {
         self.fields.gradual_restore.unwrap_or(USUAL_GRADUAL)
     }
 
@@ -740,26 +735,26 @@ impl MigrationPlan {
 
     /// Returns how long to wait for the confirmation of a restore.
     #[must_use]
-    pub fn confirm_within(&self) -> Duration {
+    pub(crate) fn confirm_within(&self) -> Duration {
         self.fields.confirm_within
     }
 
     /// Returns how long one look may take.
     #[must_use]
-    pub fn look_limit(&self) -> Duration {
+    pub(crate) fn look_limit(&self) -> Duration {
         let usual = Duration::from_secs(10).min(self.look_interval() * 2 / 3);
         self.fields.look_limit.unwrap_or(usual)
     }
 
     /// Returns whether blue may be restored without a read.
     #[must_use]
-    pub fn blind_restore(&self) -> bool {
+    pub(crate) fn blind_restore(&self) -> bool {
         self.fields.blind_restore
     }
 
     /// Returns the most times that one rise is written.
     #[must_use]
-    pub fn write_attempts(&self) -> u32 {
+    pub(crate) fn write_attempts(&self) -> u32 {
         self.fields.write_attempts
     }
 
@@ -771,7 +766,7 @@ impl MigrationPlan {
 
     /// Returns what happens when the run is cancelled.
     #[must_use]
-    pub fn on_cancel(&self) -> OnCancel {
+    pub(crate) fn on_cancel(&self) -> OnCancel {
         self.fields.on_cancel
     }
 
@@ -789,7 +784,7 @@ impl MigrationPlan {
 
     /// Returns what happens when the run is resumed while traffic is divided.
     #[must_use]
-    pub fn on_resume(&self) -> OnResume {
+    pub(crate) fn on_resume(&self) -> OnResume {
         self.fields.on_resume
     }
 
@@ -801,7 +796,7 @@ impl MigrationPlan {
 
     /// Returns how many of blue's targets one green target can replace.
     #[must_use]
-    pub fn capacity_ratio(&self) -> f64 {
+    pub(crate) fn capacity_ratio(&self) -> f64 {
         self.fields.capacity_ratio
     }
 
@@ -819,7 +814,7 @@ impl MigrationPlan {
 
     /// Returns the gates that must be supplied, with their policies.
     #[must_use]
-    pub fn gates(&self) -> &BTreeMap<GateId, GatePolicy> {
+    pub(crate) fn gates(&self) -> &BTreeMap<GateId, GatePolicy> {
         &self.fields.gates
     }
 

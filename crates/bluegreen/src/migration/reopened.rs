@@ -45,14 +45,6 @@ pub struct Reopened {
     pub(super) armed: Option<(Armed, Timestamp)>,
 }
 
-impl Reopened {
-    /// Returns the version that wrote the records before.
-    #[must_use]
-    pub fn found(&self) -> u32 {
-        self.found
-    }
-}
-
 /// Where a run stands.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "stands", rename_all = "snake_case")]

@@ -75,6 +75,13 @@ pub enum ReplayError {
         /// The judge's verdict now.
         judged: Option<Box<Verdict>>,
     },
+    /// A setting that [`rejudge`](super::rejudge) is given does not exist, or has no such value.
+    Setting {
+        /// Which, such as `gates.metrics.limits.max_error_rate`.
+        setting: String,
+        /// Why.
+        why: String,
+    },
     /// The machine wants a change that the journal does not announce.
     Missing {
         /// The number of the record that comes instead.
@@ -129,6 +136,7 @@ impl fmt::Display for ReplayError {
                     word(judged)
                 )
             }
+            Self::Setting { setting, why } => write!(f, "{setting}: {why}"),
             Self::Missing { seq, wanted } => write!(
                 f,
                 "record {seq}: the machine wants {wanted:?}, which the journal does not announce"

@@ -55,7 +55,7 @@ pub struct MigrationState {
 
 impl MigrationState {
     /// Takes the next event.
-    pub fn take(&mut self, event: &Event<MigrationEvent>) {
+    pub(crate) fn take(&mut self, event: &Event<MigrationEvent>) {
         if let Some(traffic) = event.kind.traffic() {
             self.traffic = Some(traffic.clone());
             self.read_at = Some(event.at);

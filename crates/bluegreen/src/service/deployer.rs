@@ -158,7 +158,7 @@ pub struct ByHand {
 impl ByHand {
     /// The command that makes the service run this.
     #[must_use]
-    pub fn command(&self, target: &Target) -> String {
+    pub(crate) fn command(&self, target: &Target) -> String {
         match target {
             Target::Revision(revision) => format!("{} {}", self.run, quoted(revision.as_str())),
             Target::Nothing => self.run_nothing.clone(),
@@ -352,7 +352,7 @@ impl ServiceObservation {
 
     /// Whether the service is to run this target, however far the rollout is.
     #[must_use]
-    pub fn heads_for(&self, target: &Target) -> bool {
+    pub(crate) fn heads_for(&self, target: &Target) -> bool {
         match target {
             Target::Revision(revision) => self.revision == *revision,
             Target::Nothing => self.desired == 0,

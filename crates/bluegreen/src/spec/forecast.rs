@@ -37,7 +37,7 @@ pub struct MigrationForecast {
 impl MigrationForecast {
     /// Whether each step can be decided in its time.
     #[must_use]
-    pub fn is_decidable(&self) -> bool {
+    pub(crate) fn is_decidable(&self) -> bool {
         !self.steps.is_empty() && self.steps.iter().all(|step| step.minutes.is_some())
     }
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use serde::Serialize;
+use serde_json::json;
 
 use super::{
     JournalPlace, JudgedBy, MetricsFrom, MigrationSpec, Name, NamedSide, SpecError, Target,
@@ -26,7 +26,7 @@ use crate::{
 /// The source of the counts of both sides.
 #[derive(Debug)]
 #[non_exhaustive]
-pub enum MetricsSource {
+pub(crate) enum MetricsSource {
     /// The load balancer.
     Alb(AlbMetrics),
     /// The application.
@@ -36,7 +36,7 @@ pub enum MetricsSource {
 impl MetricsSource {
     /// The source as a trait object.
     #[must_use]
-    pub fn as_dyn(&self) -> &dyn MetricSource {
+    pub(crate) fn as_dyn(&self) -> &dyn MetricSource {
         match self {
             Self::Alb(source) => source,
             Self::App(source) => source,
@@ -76,7 +76,7 @@ impl MigrationSpec {
     }
 
     /// Returns the limits of the new side.
-    pub fn limits(&self) -> Limits {
+    pub(crate) fn limits(&self) -> Limits {
         Limits::default()
             .with_max_error_rate(self.judge.max_error_rate.0)
             .with_max_mean_latency(self.judge.max_latency.0)
@@ -102,7 +102,7 @@ impl MigrationSpec {
     ///
     /// `Invalid` if CloudWatch keeps no points of such a period, the new side has no metrics of its own, or
     /// the specification is of a simulated world and `aws` is the real AWS.
-    pub fn source(&self, aws: &Aws, target: &Target) -> Result<MetricsSource> {
+    pub(crate) fn source(&self, aws: &Aws, target: &Target) -> Result<MetricsSource> {
         self.refuse_other(aws)?;
         let period = self.judge.period.0;
         let Target { rule, sides } = target;
@@ -190,34 +190,22 @@ impl MigrationSpec {
         })
     }
 
-    /// Returns the policies of the dead-man switch's role: its rights, and who may assume it. Calls nothing.
+    /// Returns the policies of the dead-man switch's role: who may assume it (`TrustPolicy`), and its rights
+    /// (`Policy`). Calls nothing.
     ///
     /// # Errors
     ///
     /// [`SpecError`] if the specification is not valid.
-    pub fn dead_man_role(&self) -> Result<DeadManRole, SpecError> {
+    pub fn dead_man_role(&self) -> Result<serde_json::Value, SpecError> {
         let rule = self.rule()?;
         let switch = self.safety.dead_man.as_ref();
         let policy = IamPolicy::dead_man_role(rule);
-        Ok(DeadManRole {
-            trust_policy: IamPolicy::dead_man_trust(rule),
-            policy: match switch.and_then(|switch| switch.topic.as_ref()) {
-                Some(topic) => policy.notice(topic),
-                None => policy,
-            },
-        })
+        let policy = match switch.and_then(|switch| switch.topic.as_ref()) {
+            Some(topic) => policy.notice(topic),
+            None => policy,
+        };
+        Ok(json!({ "TrustPolicy": IamPolicy::dead_man_trust(rule), "Policy": policy }))
     }
-}
-
-/// The policies of a dead-man switch's role.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-#[serde(rename_all = "PascalCase")]
-#[non_exhaustive]
-pub struct DeadManRole {
-    /// Who may assume the role.
-    pub trust_policy: serde_json::Value,
-    /// The rights of the role.
-    pub policy: IamPolicy,
 }
 
 impl NamedSide {

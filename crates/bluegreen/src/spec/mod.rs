@@ -70,12 +70,10 @@ use serde::{Deserialize, Serialize};
 
 pub use self::{
     deployment::{
-        Checks, ChecksSpec, DeploymentAct, DeploymentOrigin, DeploymentParts, DeploymentRun,
-        DeploymentSpec, HeaderValue, HealthCheckSpec, JsonWant, PlaceToMake, ServiceDeployment,
-        SmokeTestSpec, StatusPart, StatusWant, Variable, WantedHeader, WantedTexts,
+        DeploymentAct, DeploymentOrigin, DeploymentParts, DeploymentRun, DeploymentSpec,
+        PlaceToMake, ServiceDeployment,
     },
     forecast::MigrationForecast,
-    gates::{DeadManRole, MetricsSource},
     read::{SpecError, SpecProblem, schema},
     start::{Origin, Run, StartError},
     target::{NamedSide, Target},

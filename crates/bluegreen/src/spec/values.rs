@@ -175,7 +175,7 @@ pub struct Account(String);
 impl Account {
     /// The digits.
     #[must_use]
-    pub fn as_str(&self) -> &str {
+    pub(crate) fn as_str(&self) -> &str {
         &self.0
     }
 }
@@ -431,7 +431,7 @@ impl Group {
 
     /// Whether it names `group`.
     #[must_use]
-    pub fn is(&self, group: &TargetGroupArn) -> bool {
+    pub(crate) fn is(&self, group: &TargetGroupArn) -> bool {
         match self {
             Self::Arn(arn) => arn == group,
             Self::Name(name) => name == group.name(),
@@ -608,7 +608,7 @@ pub struct FilePath(String);
 impl FilePath {
     /// The path itself.
     #[must_use]
-    pub fn as_path(&self) -> &Path {
+    pub(crate) fn as_path(&self) -> &Path {
         Path::new(&self.0)
     }
 }

@@ -250,8 +250,9 @@ impl JournalLog {
     }
 
     /// Lets the runs of this log hear no requests of other processes.
+    #[cfg(test)]
     #[must_use]
-    pub fn without_requests(self) -> Self {
+    pub(crate) fn without_requests(self) -> Self {
         Self {
             requests: None,
             ..self

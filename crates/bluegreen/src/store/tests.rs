@@ -707,7 +707,7 @@ async fn run_of(log: &JournalLog, entries: u64, snapshots: &[u64]) -> Lease {
     for seq in 0..entries {
         let record = entry(seq);
         let record = match snapshots.contains(&seq) {
-            true => record.as_snapshot(),
+            true => record.into_snapshot(),
             false => record,
         };
         lease.append(record).await.expect("kept");

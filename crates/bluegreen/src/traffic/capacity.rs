@@ -231,7 +231,7 @@ impl Kept {
 
     /// The command by which a person raises the minimum.
     #[must_use]
-    pub fn keep_command(&self) -> Option<String> {
+    pub(crate) fn keep_command(&self) -> Option<String> {
         self.command_to(self.minimum)
     }
 

@@ -74,7 +74,7 @@ impl<T> Sides<T> {
     }
 
     /// The value of one side, to change it.
-    pub fn get_mut(&mut self, side: Side) -> &mut T {
+    pub(crate) fn get_mut(&mut self, side: Side) -> &mut T {
         match side {
             Side::Blue => &mut self.blue,
             Side::Green => &mut self.green,
@@ -233,7 +233,7 @@ impl TrafficObservation {
 
     /// Whether both describe the same routing: equal weights, and the same rest.
     #[must_use]
-    pub fn is_same_routing(&self, other: &Self) -> bool {
+    pub(crate) fn is_same_routing(&self, other: &Self) -> bool {
         self.weights == other.weights && self.is_same_rest(other)
     }
 
@@ -241,7 +241,7 @@ impl TrafficObservation {
     /// `v2:…`) cannot be compared, so they count as the same: they meet only if a newer program resumes
     /// a run.
     #[must_use]
-    pub fn is_same_rest(&self, other: &Self) -> bool {
+    pub(crate) fn is_same_rest(&self, other: &Self) -> bool {
         let (ours, theirs) = (&self.fingerprint, &other.fingerprint);
         ours == theirs || matches!((version(ours), version(theirs)), (Some(a), Some(b)) if a != b)
     }

@@ -77,7 +77,7 @@ impl Percent {
 
     /// The rest to 100%.
     #[must_use]
-    pub fn complement(self) -> Self {
+    pub(crate) fn complement(self) -> Self {
         Self(1000 - self.0)
     }
 }

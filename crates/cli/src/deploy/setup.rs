@@ -14,8 +14,8 @@ use bluegreen::{
     preflight::Acceptance,
     problem::Problem,
     spec::{
-        Account, Checks, DeploymentSpec, FilePath, HeaderValue, MigrationSpec, Name, Service,
-        ServiceDeployment, SpecError, ValueError,
+        Account, DeploymentSpec, FilePath, MigrationSpec, Name, Service, ServiceDeployment,
+        SpecError, ValueError,
     },
 };
 
@@ -216,8 +216,8 @@ impl Setup {
         if spec.context.is_none() && spec.image.is_none() && cli.service.image.is_none() {
             spec.context = Some(in_own("")?);
         }
-        if spec.checks.is_none() {
-            spec.checks = Some(Checks::File(in_own("checks.toml")?));
+        if !spec.has_checks() {
+            spec.set_checks(in_own("checks.toml")?);
         }
         if simulation.runs().is_none() {
             let own = in_own("task-definition.json")?;
@@ -498,7 +498,7 @@ impl Options {
         let mut file = None;
         self.path("checks", cli.checks.checks.as_deref(), &mut file);
         if let Some(file) = file {
-            spec.checks = Some(Checks::File(file));
+            spec.set_checks(file);
         }
         self.set("url", cli.checks.url.as_deref(), &mut spec.url);
         self.set("host", cli.rare.host.as_deref(), &mut spec.host);
@@ -510,10 +510,10 @@ impl Options {
             self.given.insert("headers");
             let named = header.split_once(':').and_then(|(name, value)| {
                 let name = name.trim().parse::<Name>().ok()?;
-                Some((name, HeaderValue::Text(value.trim().to_owned())))
+                Some((name, value.trim().to_owned()))
             });
             match named {
-                Some((name, value)) => drop(spec.headers.insert(name, value)),
+                Some((name, value)) => spec.insert_header(name, value),
                 None => {
                     let hint = "write it like `X-Bluegreen-Test: green`";
                     let problem = Problem::new("--header", "is not a header", hint);

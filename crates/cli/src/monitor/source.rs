@@ -18,13 +18,12 @@ use bluegreen::{
     },
     engine::{Event, Record},
     health::{Limits, TargetHealthGate, sequential::Sequential},
-    migration::{GateId, MigrationEvent, Retelling},
+    migration::{GateId, MigrationEvent, Retelling, rejudge},
     problem::Problem,
     store::JournalLog,
 };
 use bluegreen_monitor::{
     Shared, clock,
-    judge::rejudge,
     source::{self, Reading, SourceError},
     watch::Watcher,
 };

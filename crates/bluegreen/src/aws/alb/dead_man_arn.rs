@@ -21,7 +21,7 @@ pub struct RoleArn(String);
 impl RoleArn {
     /// The ARN as AWS writes it.
     #[must_use]
-    pub fn as_str(&self) -> &str {
+    pub(crate) fn as_str(&self) -> &str {
         &self.0
     }
 }
@@ -80,7 +80,7 @@ pub struct TopicArn(String);
 impl TopicArn {
     /// The ARN as AWS writes it.
     #[must_use]
-    pub fn as_str(&self) -> &str {
+    pub(crate) fn as_str(&self) -> &str {
         &self.0
     }
 }

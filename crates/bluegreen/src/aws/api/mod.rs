@@ -5,15 +5,23 @@
 
 #[macro_use]
 mod client;
+#[macro_use]
+mod service;
+#[cfg_attr(test, expect(dead_code, reason = "a mock has more than the tests use"))]
 mod cloudwatch;
 mod counting;
+#[cfg_attr(test, expect(dead_code, reason = "a mock has more than the tests use"))]
 mod ecr;
 mod ecs;
+#[cfg_attr(test, expect(dead_code, reason = "a mock has more than the tests use"))]
 mod elb;
 mod error;
+#[cfg_attr(test, expect(dead_code, reason = "a mock has more than the tests use"))]
 mod iam;
 mod last_check;
+#[cfg_attr(test, expect(dead_code, reason = "a mock has more than the tests use"))]
 mod scaling;
+#[cfg_attr(test, expect(dead_code, reason = "a mock has more than the tests use"))]
 mod scheduler;
 mod whole;
 

@@ -49,21 +49,9 @@ impl ServiceSpec {
         self.file.findings(Input::Service, &[], rules)
     }
 
-    /// The service's name in it.
-    #[must_use]
-    pub fn name(&self) -> Option<&str> {
-        self.document.get("serviceName")?.as_str()
-    }
-
-    /// The cluster in it.
-    #[must_use]
-    pub fn cluster(&self) -> Option<&str> {
-        self.document.get("cluster")?.as_str()
-    }
-
     /// How many copies it asks for.
     #[must_use]
-    pub fn desired_count(&self) -> Option<u32> {
+    pub(crate) fn desired_count(&self) -> Option<u32> {
         let count = self.document.get("desiredCount")?.as_u64()?;
         u32::try_from(count).ok()
     }

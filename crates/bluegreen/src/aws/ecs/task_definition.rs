@@ -96,14 +96,14 @@ impl TaskDefinition {
 
     /// The family.
     #[must_use]
-    pub fn family(&self) -> &str {
+    pub(crate) fn family(&self) -> &str {
         let family = self.document.get("family").and_then(Value::as_str);
         family.unwrap_or_default()
     }
 
     /// The names of the containers, in order.
     #[must_use]
-    pub fn containers(&self) -> Vec<&str> {
+    pub(crate) fn containers(&self) -> Vec<&str> {
         let names = self.container_definitions();
         names.map(|container| text(container, "name")).collect()
     }
@@ -119,7 +119,7 @@ impl TaskDefinition {
     /// does not name another
     /// ([ECS API](https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_RuntimePlatform.html)).
     #[must_use]
-    pub fn platform(&self) -> Option<String> {
+    pub(crate) fn platform(&self) -> Option<String> {
         let platform = self.document.get("runtimePlatform");
         let said = |field: &str| platform?.get(field)?.as_str();
         let needs = self
@@ -182,14 +182,14 @@ impl TaskDefinition {
     /// out does not count ("1 vCPU" is 1024), and neither does the order of containers, environment
     /// variables, secrets, tags and other lists whose order has no meaning.
     #[must_use]
-    pub fn is_same_as(&self, other: &Self) -> bool {
+    pub(crate) fn is_same_as(&self, other: &Self) -> bool {
         self.canonical() == other.canonical()
     }
 
     /// What `other` changes, as lines of a unified diff. Values of environment variables are
     /// masked: the diff shows that a value changed, but not the value.
     #[must_use]
-    pub fn diff(&self, other: &Self) -> Vec<String> {
+    pub(crate) fn diff(&self, other: &Self) -> Vec<String> {
         let (mut before, mut after) = (self.canonical(), other.canonical());
         mask(&mut after, Some(&before));
         mask(&mut before, None);

@@ -17,7 +17,7 @@ use super::{
         registry::Registry,
         rules::{self, Rules, Shape, TEST_ROUTE},
         scaling::Scaled,
-        world::{Alarm, AlarmEvaluation, AlarmKind, World},
+        world::{Alarm, AlarmKind, World},
     },
     time::SimClock,
 };
@@ -117,13 +117,6 @@ impl SimulationBuilder {
         self
     }
 
-    /// The time from the end of a minute until its metrics of the balancer are complete; earlier a
-    /// part of the minute shows, and before that nothing. Default: 75 seconds.
-    pub fn publication_delay(mut self, delay: Duration) -> Self {
-        self.publication_delay = delay;
-        self
-    }
-
     /// How much of blue's past CloudWatch holds at the start. Default: nothing.
     pub fn history(mut self, history: Duration) -> Self {
         self.history = history;
@@ -131,13 +124,15 @@ impl SimulationBuilder {
     }
 
     /// How many data points of metrics a page holds. Default: 100,800, as on AWS.
-    pub fn data_page_size(mut self, size: usize) -> Self {
+    #[cfg(test)]
+    pub(crate) fn data_page_size(mut self, size: usize) -> Self {
         self.data_page_size = size.max(1);
         self
     }
 
     /// How many rules a page holds. Default: 10.
-    pub fn page_size(mut self, size: usize) -> Self {
+    #[cfg(test)]
+    pub(crate) fn page_size(mut self, size: usize) -> Self {
         self.page_size = size.max(1);
         self
     }
@@ -179,7 +174,7 @@ impl SimulationBuilder {
     }
 
     /// Green's group is in no rule yet.
-    pub fn detached_green(mut self) -> Self {
+    pub(crate) fn detached_green(mut self) -> Self {
         self.shape.is_detached = true;
         self
     }
@@ -228,7 +223,8 @@ impl SimulationBuilder {
 
     /// An attribute of blue's target group that is not the default, such as
     /// `deregistration_delay.timeout_seconds`.
-    pub fn blue_group_attribute(mut self, key: &str, value: &str) -> Self {
+    #[cfg(test)]
+    pub(crate) fn blue_group_attribute(mut self, key: &str, value: &str) -> Self {
         self.blue_attributes
             .insert(key.to_owned(), value.to_owned());
         self
@@ -271,7 +267,12 @@ impl SimulationBuilder {
     }
 
     /// An alarm of any kind, and when it fires.
-    pub fn alarm_of(mut self, kind: AlarmKind, name: impl Into<String>, fires: When) -> Self {
+    pub(crate) fn alarm_of(
+        mut self,
+        kind: AlarmKind,
+        name: impl Into<String>,
+        fires: When,
+    ) -> Self {
         self.alarms.push(Alarm {
             kind,
             name: name.into(),
@@ -283,7 +284,12 @@ impl SimulationBuilder {
 
     /// When the alarm that was added last cannot be evaluated, and why. The alarm keeps its state for
     /// that time. A composite alarm never reports this.
-    pub fn alarm_fails(mut self, evaluation: AlarmEvaluation, when: When) -> Self {
+    #[cfg(test)]
+    pub(crate) fn alarm_fails(
+        mut self,
+        evaluation: super::state::world::AlarmEvaluation,
+        when: When,
+    ) -> Self {
         if let Some(alarm) = self.alarms.last_mut() {
             alarm.fails = Some((evaluation, when));
         }
@@ -328,14 +334,8 @@ impl SimulationBuilder {
         self
     }
 
-    /// The repository does not exist yet.
-    pub fn no_repository(mut self) -> Self {
-        self.registry.exists = false;
-        self
-    }
-
     /// Tags of the repository may not move.
-    pub fn immutable_tags(mut self) -> Self {
+    pub(crate) fn immutable_tags(mut self) -> Self {
         self.registry.is_immutable = true;
         self
     }

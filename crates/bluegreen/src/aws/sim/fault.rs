@@ -148,7 +148,7 @@ impl Call {
 
     /// Whether the call changes state.
     #[must_use]
-    pub fn is_change(self) -> bool {
+    pub(crate) fn is_change(self) -> bool {
         matches!(
             self,
             Self::ModifyRule
@@ -240,7 +240,7 @@ impl Call {
 
     /// Each `n`th of these calls: the `n`th, the `2n`th and so on.
     #[must_use]
-    pub fn each_nth(self, n: u64) -> Selector {
+    pub(crate) fn each_nth(self, n: u64) -> Selector {
         Selector {
             stride: n.max(1),
             ..Selector::of(Some(self), n.max(1), u64::MAX)

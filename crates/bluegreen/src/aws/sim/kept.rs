@@ -168,12 +168,6 @@ impl KeptSimulation {
     pub fn seed(&self) -> u64 {
         self.seed
     }
-
-    /// Why the world can no longer be kept, if so: from then on every call fails and says this.
-    #[must_use]
-    pub fn trouble(&self) -> Option<String> {
-        self.simulation.trouble()
-    }
 }
 
 impl Deref for KeptSimulation {

@@ -69,7 +69,6 @@ pub use self::{
         roles::ScheduleRole,
         scaling::Scaling,
         service::{Behaviour, Service, When},
-        world::{AlarmEvaluation, AlarmKind},
     },
     stop::{Moment, Stop},
     time::Pacer,

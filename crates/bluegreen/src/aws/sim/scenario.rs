@@ -329,7 +329,7 @@ impl UnknownScenario {
 
     /// The names of all scenarios.
     #[must_use]
-    pub fn known(&self) -> &[&'static str] {
+    pub(crate) fn known(&self) -> &[&'static str] {
         &self.known
     }
 }

@@ -18,12 +18,14 @@ use aws_smithy_types::DateTime;
 use tokio::time::sleep;
 
 use super::{
-    AlarmEvaluation, AlarmKind, Behaviour, Call, Fault, Scenario, Service, Simulation,
-    SimulationBuilder, When, Writer,
+    Behaviour, Call, Fault, Scenario, Service, Simulation, SimulationBuilder, When, Writer,
 };
 use crate::{
     ErrorKind,
-    aws::api::ApiError,
+    aws::{
+        api::ApiError,
+        sim::state::world::{AlarmEvaluation, AlarmKind},
+    },
     traffic::{Sides, TargetCounts},
 };
 

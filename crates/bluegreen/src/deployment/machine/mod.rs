@@ -55,7 +55,7 @@ pub(super) const RULES_SINCE: u32 = 4;
 /// # Examples
 ///
 /// ```
-/// use bluegreen::{DeploymentPlan, engine::Next};
+/// use bluegreen::{DeploymentPlan, host::Next};
 /// use bluegreen::deployment::{Action, DeploymentMachine, Input, Intent};
 ///
 /// let mut machine = DeploymentMachine::new(DeploymentPlan::builder().build()?, 1, 0);
@@ -108,9 +108,6 @@ pub struct DeploymentMachine {
     events: Vec<DeploymentEvent>,
 }
 
-/// A transition of the deployment.
-pub type DeploymentTransition = Transition<DeploymentEvent, Action>;
-
 impl DeploymentMachine {
     /// A machine that waits for [`Input::Start`], for a run with this number of health checks and of smoke
     /// tests.
@@ -157,7 +154,7 @@ impl DeploymentMachine {
     }
 
     /// Adds the work that an earlier process of this run left undone.
-    pub fn with_unfinished(mut self, unfinished: Unfinished) -> Self {
+    pub(crate) fn with_unfinished(mut self, unfinished: Unfinished) -> Self {
         self.unfinished = unfinished;
         self
     }
@@ -201,7 +198,7 @@ impl DeploymentMachine {
     /// The result of an action that is not outstanding changes nothing. After the end no input
     /// changes anything.
     #[must_use]
-    pub fn on(&mut self, at: Timestamp, input: Input) -> DeploymentTransition {
+    pub fn on(&mut self, at: Timestamp, input: Input) -> Transition<DeploymentEvent, Action> {
         let is_answer = !matches!(input, Input::Control(_) | Input::JournalFailed(_));
         let is_over = matches!(
             self.state,
@@ -299,7 +296,7 @@ impl DeploymentMachine {
         self.transition(next)
     }
 
-    fn transition(&mut self, next: Next<Action>) -> DeploymentTransition {
+    fn transition(&mut self, next: Next<Action>) -> Transition<DeploymentEvent, Action> {
         Transition {
             events: std::mem::take(&mut self.events),
             next,
@@ -490,26 +487,12 @@ impl Machine for DeploymentMachine {
     /// Longer than a migration's: no traffic is split meanwhile that would have to be watched.
     const RECORDED_WITHIN: Duration = Duration::from_secs(30);
 
-    fn on(&mut self, at: Timestamp, input: Input) -> DeploymentTransition {
+    fn on(&mut self, at: Timestamp, input: Input) -> Transition<DeploymentEvent, Action> {
         Self::on(self, at, input)
     }
 
     fn work(action: &Action) -> Work {
-        match action {
-            Action::Wait { until } => Work::Wait(*until),
-            Action::Update { restores, .. } => Work::Change {
-                restores: *restores,
-            },
-            Action::Build { .. } | Action::Register { .. } | Action::Tag { .. } => {
-                Work::Change { restores: false }
-            }
-            Action::Preflight { .. }
-            | Action::FindImage { .. }
-            | Action::Resolve { .. }
-            | Action::Observe
-            | Action::Follow { .. }
-            | Action::Check { .. } => Work::Read,
-        }
+        action.work()
     }
 
     fn end(&self) -> Option<End> {
@@ -538,8 +521,8 @@ impl Machine for DeploymentMachine {
         Input::JournalFailed(failure)
     }
 
-    fn not_begun(_: &Action, failure: Failure) -> Input {
-        Input::NotBegun(failure)
+    fn not_begun(action: &Action, failure: Failure) -> Input {
+        action.not_begun(failure)
     }
 
     fn input_entry(input: &Input) -> serde_json::Value {

@@ -20,18 +20,18 @@ use crate::{
 /// first of theirs does.
 #[derive(Debug, Default)]
 #[must_use]
-pub struct AllOf {
+pub(crate) struct AllOf {
     judges: Vec<(String, Box<dyn Judge>)>,
 }
 
 impl AllOf {
     /// Creates a combination without judges.
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self::default()
     }
 
     /// Adds a judge under a name.
-    pub fn with(mut self, name: impl Into<String>, judge: impl Judge + 'static) -> Self {
+    pub(crate) fn with(mut self, name: impl Into<String>, judge: impl Judge + 'static) -> Self {
         self.judges.push((name.into(), Box::new(judge)));
         self
     }
@@ -58,18 +58,18 @@ impl Judge for AllOf {
 /// healthy verdicts does.
 #[derive(Debug, Default)]
 #[must_use]
-pub struct AnyOf {
+struct AnyOf {
     judges: Vec<(String, Box<dyn Judge>)>,
 }
 
 impl AnyOf {
     /// Creates a combination without judges.
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self::default()
     }
 
     /// Adds a judge under a name.
-    pub fn with(mut self, name: impl Into<String>, judge: impl Judge + 'static) -> Self {
+    pub(crate) fn with(mut self, name: impl Into<String>, judge: impl Judge + 'static) -> Self {
         self.judges.push((name.into(), Box::new(judge)));
         self
     }
@@ -93,7 +93,7 @@ impl Judge for AnyOf {
 /// healthy ones; before that it is inconclusive. A verdict of another kind ends a row, and so does a new
 /// step for healthy verdicts: the verdicts of one step never pass the next.
 #[derive(Debug)]
-pub struct Sustained<J> {
+struct Sustained<J> {
     judge: J,
     needed: [u32; 2],
     unhealthy: u32,
@@ -103,7 +103,7 @@ pub struct Sustained<J> {
 
 impl<J: Judge> Sustained<J> {
     /// Needs this many `unhealthy` and `healthy` verdicts in a row; 0 counts as 1.
-    pub fn new(judge: J, unhealthy: u32, healthy: u32) -> Self {
+    pub(crate) fn new(judge: J, unhealthy: u32, healthy: u32) -> Self {
         Self {
             judge,
             needed: [unhealthy.max(1), healthy.max(1)],
@@ -164,24 +164,28 @@ impl<J: Judge> Judge for Sustained<J> {
 /// # Examples
 ///
 /// ```
-/// use bluegreen::health::{Judge, JudgeExt, Limits, Shortfall};
+/// use bluegreen::health::{Judge, JudgeExt, JudgeFactory, Limits, Shortfall};
 ///
-/// let judge = Limits::default().start().and(Shortfall::default().start()).sustained(2, 1);
+/// let judge = Limits::default().judge().and(Shortfall::default().judge()).sustained(2, 1);
 /// # let _: Box<dyn Judge> = Box::new(judge);
 /// ```
 pub trait JudgeExt: Judge + Sized + 'static {
-    /// Combines both by [`AllOf`], named `first` and `second`.
-    fn and(self, other: impl Judge + 'static) -> AllOf {
+    /// Unhealthy if one of the two says so, healthy if both do, else inconclusive. The evidence carries both
+    /// verdicts, named `first` and `second`; a healthy one stands only until the first of theirs expires.
+    fn and(self, other: impl Judge + 'static) -> impl Judge {
         AllOf::new().with("first", self).with("second", other)
     }
 
-    /// Combines both by [`AnyOf`], named `first` and `second`.
-    fn or(self, other: impl Judge + 'static) -> AnyOf {
+    /// Healthy if one of the two says so, unhealthy if both do, else inconclusive: for sources that stand in
+    /// for each other. A healthy verdict stands as long as the last of theirs.
+    fn or(self, other: impl Judge + 'static) -> impl Judge {
         AnyOf::new().with("first", self).with("second", other)
     }
 
-    /// Wraps this judge in [`Sustained`].
-    fn sustained(self, unhealthy: u32, healthy: u32) -> Sustained<Self> {
+    /// Unhealthy only after this many unhealthy verdicts in a row, and healthy only after this many healthy
+    /// ones; inconclusive before that. A verdict of another kind ends a row, and so does a new step for
+    /// healthy ones: a step is never passed on the merits of the one before.
+    fn sustained(self, unhealthy: u32, healthy: u32) -> impl Judge {
         Sustained::new(self, unhealthy, healthy)
     }
 }
@@ -240,11 +244,11 @@ impl Needs {
 /// use bluegreen::health::{JudgeExt, JudgeFactory, Limits, judge_fn};
 ///
 /// let factory = judge_fn(serde_json::json!({ "limits": Limits::default(), "sustained": [2, 1] }), || {
-///     Box::new(Limits::default().start().sustained(2, 1))
+///     Box::new(Limits::default().judge().sustained(2, 1))
 /// });
 /// # let _ = factory.judge();
 /// ```
-pub fn judge_fn<F>(settings: serde_json::Value, start: F) -> JudgeFn<F>
+pub fn judge_fn<F>(settings: serde_json::Value, start: F) -> impl JudgeFactory
 where
     F: Fn() -> Box<dyn Judge> + Send + Sync,
 {
@@ -253,7 +257,7 @@ where
 
 /// The factory of [`judge_fn`].
 #[derive(Clone)]
-pub struct JudgeFn<F> {
+struct JudgeFn<F> {
     settings: serde_json::Value,
     start: F,
 }

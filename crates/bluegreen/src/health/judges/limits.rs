@@ -89,12 +89,6 @@ impl Limits {
         self
     }
 
-    /// Returns the most of green's requests that may fail.
-    #[must_use]
-    pub fn max_error_rate(&self) -> Percent {
-        self.max_error_rate
-    }
-
     /// Sets the highest probability at which a green within the error limit may be called unhealthy, over
     /// a whole migration. Default: 1 %.
     pub fn with_alpha(mut self, alpha: Percent) -> Self {
@@ -129,7 +123,7 @@ impl Limits {
     }
 
     /// Starts a fresh judge with these limits.
-    pub fn start(&self) -> LimitsJudge {
+    pub(crate) fn start(&self) -> LimitsJudge {
         LimitsJudge {
             timeline: Timeline::new(self.window),
             errors: RateTest::new(
@@ -157,7 +151,7 @@ impl JudgeFactory for Limits {
 
 /// The judge of [`Limits`].
 #[derive(Debug)]
-pub struct LimitsJudge {
+pub(crate) struct LimitsJudge {
     timeline: Timeline,
     errors: RateTest,
     max_latency_ms: Option<f64>,

@@ -7,8 +7,9 @@ mod rate;
 pub mod sequential;
 mod tripwires;
 
+pub(crate) use self::combine::AllOf;
 pub use self::{
-    combine::{AllOf, AnyOf, JudgeExt, JudgeFactory, JudgeFn, Needs, Sustained, judge_fn},
-    limits::{Limits, LimitsJudge},
-    tripwires::{ConnectionErrors, RateJudge, Shortfall, ShortfallJudge, UnhealthyRouting},
+    combine::{JudgeExt, JudgeFactory, Needs, judge_fn},
+    limits::Limits,
+    tripwires::{ConnectionErrors, Shortfall, UnhealthyRouting},
 };

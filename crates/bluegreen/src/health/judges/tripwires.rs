@@ -67,7 +67,7 @@ macro_rules! rate_tripwire {
             }
 
             /// Starts a fresh judge.
-            pub fn start(&self) -> RateJudge {
+            pub(crate) fn start(&self) -> RateJudge {
                 let pick = |counts: &Counts| {
                     let count = counts.$field?;
                     // A retried connection counts twice, a request fails once.
@@ -119,7 +119,7 @@ rate_tripwire!(
 
 /// The judge of [`ConnectionErrors`] and [`UnhealthyRouting`].
 #[derive(Debug)]
-pub struct RateJudge {
+pub(crate) struct RateJudge {
     timeline: Timeline,
     test: RateTest,
 }
@@ -202,7 +202,7 @@ impl Shortfall {
     }
 
     /// Starts a fresh judge.
-    pub fn start(&self) -> ShortfallJudge {
+    pub(crate) fn start(&self) -> ShortfallJudge {
         ShortfallJudge {
             limit: self.max_excess.as_fraction(),
             min_requests: self.min_requests.max(1),
@@ -224,7 +224,7 @@ impl JudgeFactory for Shortfall {
 
 /// The judge of [`Shortfall`].
 #[derive(Debug)]
-pub struct ShortfallJudge {
+pub(crate) struct ShortfallJudge {
     limit: f64,
     min_requests: u64,
     timeline: Timeline,

@@ -66,7 +66,7 @@ impl Tally {
 
     /// Returns whether the count is known exactly.
     #[must_use]
-    pub const fn is_exact(self) -> bool {
+    pub(crate) const fn is_exact(self) -> bool {
         self.low == self.high
     }
 }
@@ -224,7 +224,7 @@ impl Counts {
 
     /// Returns whether nothing at all is known.
     #[must_use]
-    pub fn is_unknown(&self) -> bool {
+    pub(crate) fn is_unknown(&self) -> bool {
         *self == Self::default()
     }
 
@@ -237,7 +237,7 @@ impl Counts {
     /// Returns the fraction of the requests that the service did not answer itself: requests less
     /// responses, over requests. Negative if responses to the requests of an earlier bucket came.
     #[must_use]
-    pub fn shortfall(&self) -> Option<f64> {
+    pub(crate) fn shortfall(&self) -> Option<f64> {
         let (requests, responses) = (self.requests?, self.responses?);
         (requests > 0).then(|| (as_f64(requests) - as_f64(responses)) / as_f64(requests))
     }
@@ -270,12 +270,6 @@ impl Bucket {
     #[must_use]
     pub fn end(&self) -> Timestamp {
         later(self.start, self.period)
-    }
-
-    /// Returns whether nothing is known of either side.
-    #[must_use]
-    pub fn is_unknown(&self) -> bool {
-        self.sides.blue.is_unknown() && self.sides.green.is_unknown()
     }
 }
 
@@ -315,21 +309,21 @@ impl SettledBuckets {
 
     /// Sets how far the source's clock was ahead of the run's.
     #[must_use]
-    pub fn with_ahead(mut self, ahead: SignedDuration) -> Self {
+    pub(crate) fn with_ahead(mut self, ahead: SignedDuration) -> Self {
         self.ahead = ahead;
         self
     }
 
     /// Sets the latency above which requests counted as slow.
     #[must_use]
-    pub fn with_slow_above(mut self, above: Option<Duration>) -> Self {
+    pub(crate) fn with_slow_above(mut self, above: Option<Duration>) -> Self {
         self.slow_above = above;
         self
     }
 
     /// Sets whether clients stay on a side.
     #[must_use]
-    pub fn with_stickiness(mut self, is_sticky: bool) -> Self {
+    pub(crate) fn with_stickiness(mut self, is_sticky: bool) -> Self {
         self.is_sticky = is_sticky;
         self
     }

@@ -6,8 +6,9 @@ mod source;
 pub(super) mod span;
 pub(super) mod timeline;
 
+pub(crate) use self::settle::Settler;
 pub use self::{
     counts::{Bucket, Counts, LatencySum, SettledBuckets, Tally},
-    settle::{Settler, Window},
+    settle::Window,
     source::MetricSource,
 };

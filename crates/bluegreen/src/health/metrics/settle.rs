@@ -27,31 +27,8 @@ use crate::{
 /// in order.
 ///
 /// Pure: the caller gives the time of each read.
-///
-/// # Examples
-///
-/// ```
-/// use std::time::Duration;
-/// use bluegreen::{health::{Bucket, Counts, Settler}, traffic::Sides};
-/// use jiff::Timestamp;
-///
-/// let minute = Duration::from_secs(60);
-/// let start: Timestamp = "2026-03-01T10:00:00Z".parse()?;
-/// let seen = Bucket::new(start, minute, Sides { blue: Counts::of(90, 0), green: Counts::of(10, 0) });
-///
-/// let mut settler = Settler::new(start, minute);
-/// let early = start + 3 * minute / 2;
-/// assert_eq!(settler.window(early), None, "10:00 ended only 30 s ago");
-///
-/// let first = start + 2 * minute;
-/// let window = settler.window(first).expect("a minute after its end");
-/// assert!(settler.take(first, &window, vec![seen])?.is_empty());
-/// let second = first + minute / 2;
-/// assert_eq!(settler.take(second, &window, vec![seen])?, [seen]);
-/// # Ok::<(), Box<dyn std::error::Error>>(())
-/// ```
 #[derive(Debug, Clone)]
-pub struct Settler {
+pub(crate) struct Settler {
     period: Duration,
     /// The start of the next bucket to hand out.
     next: Timestamp,
@@ -92,7 +69,7 @@ impl Window {
 
     /// Counts requests that took longer than `above` as slow.
     #[must_use]
-    pub fn counting_slow(mut self, above: Option<Duration>) -> Self {
+    pub(crate) fn counting_slow(mut self, above: Option<Duration>) -> Self {
         self.slow_above = above;
         self
     }
@@ -100,17 +77,17 @@ impl Window {
 
 impl Settler {
     /// How long after a bucket's end a read of it begins to count.
-    pub const DELAY: Duration = Duration::from_secs(60);
+    pub(crate) const DELAY: Duration = Duration::from_secs(60);
     /// How far apart two reads with the same counts must be.
-    pub const APART: Duration = Duration::from_secs(30);
+    pub(crate) const APART: Duration = Duration::from_secs(30);
     /// How long after a bucket's end no source states it again: one read of the bucket is enough.
-    pub const OLD: Duration = Duration::from_secs(20 * 60);
+    pub(crate) const OLD: Duration = Duration::from_secs(20 * 60);
     /// The most buckets in one window: a day of minutes. Further buckets follow in later windows.
-    pub const MOST: u32 = 1_440;
+    pub(crate) const MOST: u32 = 1_440;
 
     /// Starts with the bucket that holds `start`. `period` is in whole seconds, at least one.
     #[must_use]
-    pub fn new(start: Timestamp, period: Duration) -> Self {
+    pub(crate) fn new(start: Timestamp, period: Duration) -> Self {
         let period = Duration::from_secs(period.as_secs().max(1));
         Self {
             period,
@@ -122,7 +99,7 @@ impl Settler {
 
     /// Returns the start of the next bucket to hand out, which is the end of the newest one handed out.
     #[must_use]
-    pub fn next(&self) -> Timestamp {
+    pub(crate) fn next(&self) -> Timestamp {
         self.next
     }
 
@@ -132,7 +109,7 @@ impl Settler {
     /// minute is asked at most twice a minute, however often the gate looks, and once a look if the gate
     /// looks once a minute.
     #[must_use]
-    pub fn window(&self, now: Timestamp) -> Option<Window> {
+    pub(crate) fn window(&self, now: Timestamp) -> Option<Window> {
         if self.last_read.is_some_and(|last| !is_apart(last, now)) {
             return None;
         }
@@ -153,7 +130,7 @@ impl Settler {
     ///
     /// `Invalid` if a bucket is of another period, off the grid, outside the window or there twice. Then
     /// no bucket is taken.
-    pub fn take(
+    pub(crate) fn take(
         &mut self,
         now: Timestamp,
         window: &Window,
@@ -305,8 +282,8 @@ mod tests {
     fn a_hole_is_released_as_unknown_and_time_goes_on() {
         let (_, released) = run((0..=300).step_by(15), |_, i| (i != 1).then(|| minute(i, 9)));
         assert_eq!(released.len(), 3);
-        assert!(released[1].1.is_unknown());
-        assert!(!released[2].1.is_unknown());
+        assert!(released[1].1.sides.blue.is_unknown());
+        assert!(!released[2].1.sides.blue.is_unknown());
     }
 
     #[test]

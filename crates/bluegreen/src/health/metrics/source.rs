@@ -13,7 +13,7 @@ use crate::{
 
 /// Reports the counts of blue and green, in buckets of time.
 ///
-/// A source only reports the counts of the moment. A [`Settler`](crate::health::Settler) deals with the
+/// A source only reports the counts of the moment. A settler deals with the
 /// rest: newest buckets that are partial, old ones that are stated again, and missing ones. Two rules are
 /// the source's own:
 ///

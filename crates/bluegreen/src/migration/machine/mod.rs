@@ -75,7 +75,7 @@ use crate::{
 /// # Examples
 ///
 /// ```
-/// use bluegreen::{MigrationPlan, engine::Next, migration::{Action, Input, Intent, MigrationMachine}};
+/// use bluegreen::{MigrationPlan, host::Next, migration::{Action, Input, Intent, MigrationMachine}};
 ///
 /// let plan = MigrationPlan::builder().build()?;
 /// let mut machine = MigrationMachine::new(plan, [("errors".into(), Default::default())]);
@@ -132,9 +132,6 @@ pub struct MigrationMachine {
     events: Vec<MigrationEvent>,
 }
 
-/// A transition of the migration.
-pub type MigrationTransition = Transition<MigrationEvent, Action>;
-
 impl MigrationMachine {
     /// Creates a machine that waits for [`Input::Start`]. `gates` are the gates that will look, in the
     /// order of their reports.
@@ -177,7 +174,7 @@ impl MigrationMachine {
     /// An answer to an action that is not outstanding changes nothing. After the end no input changes
     /// anything.
     #[must_use]
-    pub fn on(&mut self, at: Timestamp, input: Input) -> MigrationTransition {
+    pub fn on(&mut self, at: Timestamp, input: Input) -> Transition<MigrationEvent, Action> {
         // Each state takes the answers to its own action; the handler sets the next state.
         let state = std::mem::replace(&mut self.state, State::New);
         let next = match (state, input) {
@@ -391,26 +388,12 @@ impl Machine for MigrationMachine {
     /// Green is not watched while a record waits.
     const RECORDED_WITHIN: Duration = Duration::from_secs(5);
 
-    fn on(&mut self, at: Timestamp, input: Input) -> MigrationTransition {
+    fn on(&mut self, at: Timestamp, input: Input) -> Transition<MigrationEvent, Action> {
         Self::on(self, at, input)
     }
 
     fn work(action: &Action) -> Work {
-        match action {
-            Action::Wait { until } => Work::Wait(*until),
-            Action::Preflight { .. }
-            | Action::Look { .. }
-            | Action::Observe
-            | Action::ObserveCapacity => Work::Read,
-            Action::Shift(shift) => Work::Change {
-                restores: shift.restores(),
-            },
-            Action::ArmSwitch { .. }
-            | Action::KeepCapacity { .. }
-            | Action::ReleaseCapacity { .. } => Work::Change { restores: false },
-            // The end of a run does not depend on whether it is recorded.
-            Action::DisarmSwitch => Work::Change { restores: true },
-        }
+        action.work()
     }
 
     fn end(&self) -> Option<End> {
@@ -440,13 +423,7 @@ impl Machine for MigrationMachine {
     }
 
     fn not_begun(action: &Action, failure: Failure) -> Input {
-        match action {
-            Action::ArmSwitch { .. } => Input::SwitchArmed(Err(failure)),
-            Action::DisarmSwitch => Input::SwitchDisarmed(Err(failure)),
-            Action::KeepCapacity { .. } => Input::CapacityKept(Err(failure)),
-            Action::ReleaseCapacity { .. } => Input::CapacityReleased(Err(failure)),
-            _ => Input::Shifted(Err(failure)),
-        }
+        action.not_begun(failure)
     }
 
     fn input_entry(input: &Input) -> serde_json::Value {

@@ -9,7 +9,7 @@ use crate::{
     engine::{ControlEffect, OnCancel},
     error::ErrorKind,
     health::{Evidence, Observation, SeenSide, SeenTraffic, Verdict},
-    migration::{GateReport, LookReport, MigrationTransition, OnInconclusive, RestoreOrder, Step},
+    migration::{GateReport, LookReport, OnInconclusive, RestoreOrder, Step},
     preflight::Finding,
     traffic::{
         Armed, Capacity, Kept, Percent, Released, ScalingRange, Shifted, Sides, TargetCounts,
@@ -74,7 +74,7 @@ impl Rig {
     fn start(plan: MigrationPlan, intent: Intent) -> Self {
         let mut machine = MigrationMachine::new(plan, [("errors".into(), GatePolicy::Required)])
             .with_propagation(PROPAGATION);
-        let MigrationTransition { events, next } = machine.on(start(), Input::Start(intent));
+        let Transition { events, next } = machine.on(start(), Input::Start(intent));
         Self {
             machine,
             now: start(),

@@ -15,7 +15,7 @@ use crate::{
 /// The place of the health check and the smoke tests.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(untagged)]
-pub enum Checks {
+pub(crate) enum Checks {
     /// A file of their own, in TOML; [`CheckSuite`] has every key.
     File(FilePath),
     /// This table.
@@ -26,7 +26,7 @@ pub enum Checks {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 #[non_exhaustive]
-pub struct ChecksSpec {
+pub(crate) struct ChecksSpec {
     /// The base URL, without user and password, which would stand in the journal.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub base_url: Option<String>,
@@ -50,7 +50,7 @@ pub struct ChecksSpec {
 /// The value of a header. A secret comes from the environment, and every report leaves it out.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(untagged)]
-pub enum HeaderValue {
+pub(crate) enum HeaderValue {
     /// A text.
     Text(String),
     /// The value of a variable of the environment when the checks run.
@@ -69,7 +69,7 @@ impl fmt::Debug for HeaderValue {
 /// A variable of the environment.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct Variable {
+pub(crate) struct Variable {
     /// Its name.
     pub env: Name,
 }
@@ -77,7 +77,7 @@ pub struct Variable {
 /// A condition on one header of an answer.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(untagged)]
-pub enum WantedHeader {
+pub(crate) enum WantedHeader {
     /// `true`: the header must be there.
     There(bool),
     /// The header must have this value.
@@ -87,7 +87,7 @@ pub enum WantedHeader {
 /// The good statuses: a status such as 200, a class such as `"2xx"`, or a list of these.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(untagged)]
-pub enum StatusWant {
+pub(crate) enum StatusWant {
     /// One status.
     Number(i64),
     /// One status, or a class such as `2xx`.
@@ -99,7 +99,7 @@ pub enum StatusWant {
 /// A status, or a class of statuses.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(untagged)]
-pub enum StatusPart {
+pub(crate) enum StatusPart {
     /// One status.
     Number(i64),
     /// One status, or a class such as `2xx`.
@@ -109,7 +109,7 @@ pub enum StatusPart {
 /// A text, or several.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(untagged)]
-pub enum WantedTexts {
+pub(crate) enum WantedTexts {
     /// One text.
     One(String),
     /// All of these texts.
@@ -119,7 +119,7 @@ pub enum WantedTexts {
 /// A condition on one place of an answer in JSON.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct JsonWant {
+pub(crate) struct JsonWant {
     /// The place, by RFC 9535, such as `$.response`. It must be there.
     pub path: String,
     /// The value must be this.
@@ -140,7 +140,7 @@ macro_rules! request {
         $(#[$meta])*
         #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
         #[serde(deny_unknown_fields)]
-        pub struct $name {
+        pub(crate) struct $name {
             $($own)*
             /// The path, with its query, such as `/health`.
             pub path: String,

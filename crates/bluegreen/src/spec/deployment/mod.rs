@@ -14,11 +14,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub(super) use self::check::below;
+pub(crate) use self::checks::{Checks, HeaderValue};
 pub use self::{
-    checks::{
-        Checks, ChecksSpec, HeaderValue, HealthCheckSpec, JsonWant, SmokeTestSpec, StatusPart,
-        StatusWant, Variable, WantedHeader, WantedTexts,
-    },
     parts::DeploymentParts,
     run::{DeploymentAct, DeploymentOrigin, DeploymentRun},
     side::{PlaceToMake, ServiceDeployment},
@@ -121,7 +118,7 @@ pub struct DeploymentSpec {
     pub accept_unknown: Vec<Name>,
     /// The health check and the smoke tests: a file of their own, or a table here. Default: none.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub checks: Option<Checks>,
+    pub(crate) checks: Option<Checks>,
     /// The base URL, instead of the base URL of the checks.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub url: Option<Name>,
@@ -134,7 +131,7 @@ pub struct DeploymentSpec {
     pub connect_to: Option<ConnectTo>,
     /// Headers of every request, such as the header of the test route. Default: the headers of the checks.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    pub headers: BTreeMap<Name, HeaderValue>,
+    pub(crate) headers: BTreeMap<Name, HeaderValue>,
     /// The interval of looks at a rollout. Default: 10 seconds; the AWS CLI's waiter takes 15.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub poll_every: Option<Span>,
@@ -155,4 +152,22 @@ pub struct DeploymentSpec {
     /// Accepted risks, by the names that refusals give them, such as `in-place`. Default: none.
     #[serde(skip_serializing_if = "BTreeSet::is_empty")]
     pub accept: BTreeSet<Acceptance>,
+}
+
+impl DeploymentSpec {
+    /// Whether it names checks of its own.
+    #[must_use]
+    pub fn has_checks(&self) -> bool {
+        self.checks.is_some()
+    }
+
+    /// Takes the health check and the smoke tests from a file of their own.
+    pub fn set_checks(&mut self, file: FilePath) {
+        self.checks = Some(Checks::File(file));
+    }
+
+    /// Adds a header to every request of the checks. No secret: it stands in the journal.
+    pub fn insert_header(&mut self, name: Name, value: impl Into<String>) {
+        self.headers.insert(name, HeaderValue::Text(value.into()));
+    }
 }

@@ -304,7 +304,7 @@ impl DeploymentParts {
     ///
     /// # Errors
     ///
-    /// `Invalid` if there is neither an image nor a repository. Other kinds as [`git_tag`].
+    /// `Invalid` if there is neither an image nor a repository. Other kinds if the commit cannot be told.
     ///
     /// # Cancel safety
     ///

@@ -3,7 +3,10 @@ use std::{collections::BTreeMap, fs, path::Path};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-use super::*;
+use super::{
+    checks::{ChecksSpec, JsonWant, StatusPart, StatusWant, Variable},
+    *,
+};
 use crate::{
     aws::sim::{Call, Moment, ReleaseScenario, Simulation},
     deployment::DeploymentPlan,

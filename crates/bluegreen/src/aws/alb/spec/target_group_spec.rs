@@ -74,7 +74,7 @@ impl TargetGroupSpec {
 
     /// The group's name in the file.
     #[must_use]
-    pub fn name(&self) -> Option<&str> {
+    pub(crate) fn name(&self) -> Option<&str> {
         self.document.get("Name")?.as_str()
     }
 

@@ -59,16 +59,8 @@ impl Scaling {
     /// How many minutes in a row must need less before the service is scaled in. Default: 15, as on
     /// AWS.
     #[must_use]
-    pub fn in_after(mut self, minutes: u32) -> Self {
+    pub(crate) fn in_after(mut self, minutes: u32) -> Self {
         self.in_after = minutes.max(1);
-        self
-    }
-
-    /// How many minutes in a row must need more before the service is scaled out. Default: 3, as on
-    /// AWS.
-    #[must_use]
-    pub fn out_after(mut self, minutes: u32) -> Self {
-        self.out_after = minutes.max(1);
         self
     }
 }

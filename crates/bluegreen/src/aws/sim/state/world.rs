@@ -43,8 +43,11 @@ pub(in crate::aws::sim) struct Alarm {
 
 /// What an alarm watches, and so which list of `DescribeAlarms` it is in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum AlarmKind {
+#[cfg_attr(
+    not(test),
+    expect(dead_code, reason = "the rest is for the crate's own tests")
+)]
+pub(crate) enum AlarmKind {
     /// A metric, or an expression over several.
     Metric,
     /// Other alarms. Its evaluation has no state of its own.
@@ -56,8 +59,11 @@ pub enum AlarmKind {
 /// Why an alarm could not be evaluated, as CloudWatch names it
 /// ([`EvaluationState`](https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_MetricAlarm.html)).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum AlarmEvaluation {
+#[expect(
+    dead_code,
+    reason = "all that CloudWatch has; the tests make one of them"
+)]
+pub(crate) enum AlarmEvaluation {
     /// `PARTIAL_DATA`: a part of the data is missing.
     PartialData,
     /// `EVALUATION_FAILURE`: CloudWatch itself is in trouble for a while.

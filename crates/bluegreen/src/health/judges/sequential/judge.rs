@@ -86,13 +86,8 @@ impl Sequential {
         self
     }
 
-    /// Returns the settings.
-    pub fn settings(&self) -> &Settings {
-        &self.settings
-    }
-
     /// Starts a fresh judge.
-    pub fn start(&self) -> SequentialJudge {
+    pub(crate) fn start(&self) -> SequentialJudge {
         SequentialJudge {
             settings: self.settings.clone(),
             most_blind: self.most_blind,
@@ -132,7 +127,7 @@ impl JudgeFactory for Sequential {
 
 /// The judge of [`Sequential`].
 #[derive(Debug, Serialize, Deserialize)]
-pub struct SequentialJudge {
+pub(crate) struct SequentialJudge {
     settings: Settings,
     most_blind: u32,
     timeline: Timeline,

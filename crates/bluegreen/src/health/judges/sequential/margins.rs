@@ -59,7 +59,7 @@ impl StepMargins {
 
     /// Returns the margins after this many minutes: errors and slow requests.
     #[must_use]
-    pub fn at(&self, minutes: u32) -> (f64, f64) {
+    pub(crate) fn at(&self, minutes: u32) -> (f64, f64) {
         // A minute is known one to two minutes after its end: that wait has passed already.
         let waited = f64::from((minutes + 1).saturating_sub(self.patience));
         let grown = (waited / f64::from(self.doubling.max(1))).exp2();

@@ -36,7 +36,7 @@ mod tests;
 pub use self::{
     calibrate::{Calibration, calibrate},
     forecast::{Forecast, forecast},
-    judge::{Sequential, SequentialJudge},
+    judge::Sequential,
     margins::StepMargins,
     rule::{Certificate, Minute, MinuteSide, Reason, Ruling, SequentialTest},
     settings::Settings,

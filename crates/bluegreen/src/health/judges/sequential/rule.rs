@@ -131,7 +131,7 @@ pub enum Reason {
 impl Reason {
     /// Returns the reason in a few words.
     #[must_use]
-    pub fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Errors => "harm by errors",
             Self::Slow => "harm by latency",
@@ -141,7 +141,7 @@ impl Reason {
         }
     }
 
-    /// All reasons, in the order of [`SequentialTest::evidence`].
+    /// All reasons, in the order of the evidence.
     pub const ALL: [Self; 5] = [
         Self::Errors,
         Self::Slow,
@@ -311,7 +311,7 @@ impl SequentialTest {
 
     /// Returns the present ruling.
     #[must_use]
-    pub fn ruling(&self) -> Ruling {
+    pub(crate) fn ruling(&self) -> Ruling {
         if let Some(reason) = self.stopped {
             return Ruling::Stop(reason);
         }
@@ -329,7 +329,7 @@ impl SequentialTest {
 
     /// Returns the weighted evidence of each [`Reason`], as logarithms.
     #[must_use]
-    pub fn evidence(&self) -> [f64; 5] {
+    pub(crate) fn evidence(&self) -> [f64; 5] {
         self.evidence
     }
 
@@ -341,7 +341,7 @@ impl SequentialTest {
 
     /// Returns the evidence that green is no worse than the present margins, as logarithms: errors, slow.
     #[must_use]
-    pub fn ln_no_worse(&self) -> (f64, f64) {
+    pub(crate) fn ln_no_worse(&self) -> (f64, f64) {
         let margins = self.margins_now();
         let value = |concurrent: &NoWorse, historic: &NoWorse, margin: f64| {
             let now = concurrent.ln_value(margin);
@@ -368,14 +368,14 @@ impl SequentialTest {
 
     /// Returns the margins that must be proved now: errors and slow requests, as fractions.
     #[must_use]
-    pub fn margins_now(&self) -> (f64, f64) {
+    pub(crate) fn margins_now(&self) -> (f64, f64) {
         self.step.margins.at(self.step.minutes)
     }
 
     /// Returns the bound on green's error rate that is proved with a confidence of `1 - beta`; `None` if
     /// nothing can be said yet.
     #[must_use]
-    pub fn certificate(&self) -> Option<Certificate> {
+    pub(crate) fn certificate(&self) -> Option<Certificate> {
         let needed = self.settings.ln_go_on();
         let step = &self.step;
         let concurrent = Certificate {
@@ -387,13 +387,8 @@ impl SequentialTest {
 
     /// Returns how many minutes of this step so far had traffic on green.
     #[must_use]
-    pub fn minutes_with_traffic(&self) -> u32 {
+    pub(crate) fn minutes_with_traffic(&self) -> u32 {
         self.step.with_traffic
-    }
-
-    /// Returns the settings.
-    pub fn settings(&self) -> &Settings {
-        &self.settings
     }
 
     pub(super) fn step_margins(&self) -> &StepMargins {

@@ -2,40 +2,21 @@
 
 use std::time::Duration;
 
-use async_trait::async_trait;
-use bluegreen::{
-    Result as Read,
-    engine::{Event, JOURNAL_VERSION, Next, Record},
-    health::{
-        Bucket, ConnectionErrors, HealthGate, Judge, JudgeFactory, Limits, MetricSource,
-        MetricsGate, Progress, Shortfall, UnhealthyRouting, Verdict, Window,
-        sequential::Sequential,
-    },
-    migration::{
-        Action, Entry, GateId, GateReport, Input, LookReport, MigrationEvent, MigrationMachine,
-        MigrationPlan, OpenedGate, ReplayError, events_of,
-    },
-};
 use jiff::Timestamp;
-use serde::de::DeserializeOwned;
+use serde::{Serialize, de::DeserializeOwned};
 use serde_json::{Map, Value};
 
-/// Why a journal cannot be judged again.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum RejudgeError {
-    /// The records are not those of a migration.
-    #[error("{0}")]
-    Journal(#[from] ReplayError),
-    /// A setting does not exist, or has no such value.
-    #[error("{setting}: {why}")]
-    Setting {
-        /// The setting, such as `gates.metrics.limits.max_error_rate`.
-        setting: String,
-        /// Why.
-        why: String,
+use super::{
+    Action, Entry, GateId, GateReport, Input, LookReport, MigrationEvent, MigrationMachine,
+    MigrationPlan, ReplayError, events_of,
+};
+use crate::{
+    engine::{Event, JOURNAL_VERSION, Next, Record},
+    health::{
+        Judge, Progress, Verdict,
+        registry::{BadSetting, changed_judge_of, merged},
     },
-}
+};
 
 /// The result of judging a journal again.
 #[derive(Debug, Clone, PartialEq)]
@@ -72,9 +53,9 @@ pub struct Parting {
 ///
 /// # Errors
 ///
-/// [`RejudgeError`] if the records are not a migration's journal, or a setting does not exist.
-pub fn rejudge(records: &[Record], other: &Value) -> Result<Rejudged, RejudgeError> {
-    // This reports every problem of the journal itself.
+/// [`ReplayError`] if the records are not a migration's journal, or a setting does not exist.
+pub fn rejudge(records: &[Record], other: &Value) -> Result<Rejudged, ReplayError> {
+    // What is wrong with a journal is said by what reads journals.
     events_of(records)?;
     let opened = records.first().map(|record| record.entry.clone());
     let Some(Ok(Entry::Opened {
@@ -100,7 +81,7 @@ pub fn rejudge(records: &[Record], other: &Value) -> Result<Rejudged, RejudgeErr
         let named = other.gates.get(gate.gate.as_str());
         seats.push(Seat {
             gate: gate.gate.clone(),
-            judge: judge_of(gate, named)?,
+            judge: changed_judge_of(&gate.settings, named, &format!("gates.{}", gate.gate))?,
         });
     }
     for name in other.gates.keys() {
@@ -205,18 +186,9 @@ impl Rejudged {
     }
 }
 
-/// The known judges, in their usual order.
-const ORDER: [&str; 5] = [
-    "limits",
-    "connections",
-    "routing",
-    "shortfall",
-    "sequential",
-];
-
 struct Seat {
     gate: GateId,
-    /// `None` if the gate keeps the journal's verdicts.
+    /// `None` if the journal's verdicts stand.
     judge: Option<Box<dyn Judge>>,
 }
 
@@ -226,7 +198,7 @@ struct Other<'a> {
 }
 
 impl<'a> Other<'a> {
-    fn new(other: &'a Value) -> Result<Self, RejudgeError> {
+    fn new(other: &'a Value) -> Result<Self, ReplayError> {
         let all = other.as_object().cloned().unwrap_or_default();
         if let Some(name) = all.keys().find(|name| *name != "plan" && *name != "gates") {
             return Err(setting(name, "is not known: there are `plan` and `gates`"));
@@ -243,88 +215,12 @@ impl<'a> Other<'a> {
     }
 }
 
-/// Returns the judge of a gate over counts, with the other settings; `None` for any other gate.
-fn judge_of(
-    gate: &OpenedGate,
-    other: Option<&Value>,
-) -> Result<Option<Box<dyn Judge>>, RejudgeError> {
-    let name = gate.gate.as_str();
-    let Some(Value::Object(judges)) = gate.settings.get("judges") else {
-        return match other {
-            Some(_) => Err(setting(
-                &format!("gates.{name}"),
-                "its judges are not over counts, so they cannot judge again; leave the gate out",
-            )),
-            None => Ok(None),
-        };
-    };
-    let mut judges = judges.clone();
-    if let Some(Value::Object(other)) = other {
-        for (judge, change) in other {
-            let path = format!("gates.{name}.{judge}");
-            match change {
-                Value::Bool(false) => {
-                    judges.remove(judge);
-                }
-                change => {
-                    let was = judges
-                        .get(judge)
-                        .cloned()
-                        .unwrap_or_else(|| Value::Object(Map::new()));
-                    judges.insert(judge.clone(), merged(was, change));
-                    factory(judge, &judges[judge], Some(change), &path)?;
-                }
-            }
-        }
-    }
-    let mut source = MetricsGate::new(NoSource);
-    // The order of `CloudWatchGate`, in which a verdict's words are joined.
-    let place = |name: &str| ORDER.iter().position(|known| *known == name);
-    let mut judges: Vec<_> = judges.iter().collect();
-    judges.sort_by_key(|(name, _)| place(name).unwrap_or(ORDER.len()));
-    for (judge, settings) in judges {
-        let path = format!("gates.{name}.{judge}");
-        source = source.with_judge(judge.clone(), factory(judge, settings, None, &path)?);
-    }
-    Ok(Some(source.judge()))
-}
-
-/// Returns a judge by its name and settings. Each setting in `change` must exist.
-fn factory(
-    judge: &str,
-    settings: &Value,
-    change: Option<&Value>,
-    path: &str,
-) -> Result<Box<dyn JudgeFactory>, RejudgeError> {
-    fn of<F: JudgeFactory + DeserializeOwned + 'static>(
-        settings: &Value,
-        change: Option<&Value>,
-        path: &str,
-    ) -> Result<Box<dyn JudgeFactory>, RejudgeError> {
-        let factory: F =
-            serde_json::from_value(settings.clone()).map_err(|error| setting(path, error))?;
-        known(change, &factory.settings(), path)?;
-        Ok(Box::new(factory))
-    }
-    match judge {
-        "limits" => of::<Limits>(settings, change, path),
-        "connections" => of::<ConnectionErrors>(settings, change, path),
-        "routing" => of::<UnhealthyRouting>(settings, change, path),
-        "shortfall" => of::<Shortfall>(settings, change, path),
-        "sequential" => of::<Sequential>(settings, change, path),
-        _ => Err(setting(
-            path,
-            "is none of limits, connections, routing, shortfall and sequential",
-        )),
-    }
-}
-
 /// Returns a value with some of its fields changed, and checks it.
-fn changed<T: serde::Serialize + DeserializeOwned>(
+fn changed<T: Serialize + DeserializeOwned>(
     path: &str,
     value: &T,
     change: Option<&Value>,
-) -> Result<T, RejudgeError> {
+) -> Result<T, ReplayError> {
     let was = serde_json::to_value(value).map_err(|error| setting(path, error))?;
     let merged = match change {
         Some(change) => merged(was, change),
@@ -333,39 +229,16 @@ fn changed<T: serde::Serialize + DeserializeOwned>(
     serde_json::from_value(merged).map_err(|error| setting(path, error))
 }
 
-fn merged(was: Value, change: &Value) -> Value {
-    match (was, change) {
-        (Value::Object(mut was), Value::Object(change)) => {
-            for (name, change) in change {
-                let before = was.remove(name).unwrap_or(Value::Null);
-                was.insert(name.clone(), merged(before, change));
-            }
-            Value::Object(was)
-        }
-        (_, change) => change.clone(),
-    }
+fn setting(setting: &str, why: impl ToString) -> ReplayError {
+    BadSetting::new(setting, why).into()
 }
 
-/// Checks that every named setting exists: without this check, a misspelt setting would be ignored in
-/// silence.
-fn known(change: Option<&Value>, settings: &Value, path: &str) -> Result<(), RejudgeError> {
-    let Some(Value::Object(change)) = change else {
-        return Ok(());
-    };
-    for (name, change) in change {
-        let path = format!("{path}.{name}");
-        match settings.get(name) {
-            None => return Err(setting(&path, "there is no such setting")),
-            Some(settings) => known(Some(change), settings, &path)?,
+impl From<BadSetting> for ReplayError {
+    fn from(bad: BadSetting) -> Self {
+        Self::Setting {
+            setting: bad.setting,
+            why: bad.why,
         }
-    }
-    Ok(())
-}
-
-fn setting(setting: &str, why: impl ToString) -> RejudgeError {
-    RejudgeError::Setting {
-        setting: setting.to_owned(),
-        why: why.to_string(),
     }
 }
 
@@ -399,32 +272,13 @@ fn said(next: &Next<Action>, told: &[String]) -> String {
     }
 }
 
-/// A source that is never read: the observations are in the journal.
-#[derive(Debug)]
-struct NoSource;
-
-#[async_trait]
-impl MetricSource for NoSource {
-    fn period(&self) -> Duration {
-        Duration::from_secs(60)
-    }
-
-    async fn read(&self, _: &Window) -> Read<Vec<Bucket>> {
-        Ok(Vec::new())
-    }
-
-    fn settings(&self) -> Value {
-        Value::Null
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use serde_json::json;
 
     fn records() -> Vec<Record> {
-        let kept = include_str!("../testdata/migration-v4.jsonl");
+        let kept = include_str!("../../testdata/journals/migration-v4.jsonl");
         let lines = kept.lines().map(serde_json::from_str);
         lines.collect::<Result<_, _>>().expect("records")
     }

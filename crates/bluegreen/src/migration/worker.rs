@@ -1,0 +1,260 @@
+//! [`MigrationWorker`]: carries out what a machine asks for, for a host of your own.
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::{
+    Action, GateId, Input, MigrationMachine, MigrationPlan,
+    fold::FoldSnapshot,
+    host::{MigrationHost, Raw, Roles},
+};
+use crate::{
+    engine::Host as _,
+    error::{Error, ErrorKind, Result},
+    health::HealthGate,
+    traffic::{CapacityKeeper, DeadManSwitch, TrafficSplitter},
+};
+
+/// Carries out the actions of a [`MigrationMachine`](super::MigrationMachine) through the roles, for a host
+/// of your own such as a workflow engine.
+///
+/// Two halves, so that they may run in two places: [`carry_out`](Self::carry_out) does the I/O and returns
+/// plain data; [`fold`](Self::fold) lets the judges take what was seen, does no I/O, and returns the
+/// machine's next input. Between two steps a host keeps the machine and [`judges`](Self::judges).
+///
+/// # Examples
+///
+/// ```
+/// # #[cfg(feature = "sim")]
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use bluegreen::{MigrationPlan, health::TargetHealthGate, host::{MigrationWorker, Next}};
+/// use bluegreen::aws::{alb::AlbTrafficSplitter, sim::Scenario};
+/// use bluegreen::migration::{Input, Intent};
+///
+/// let simulation = Scenario::Healthy.simulation(7);
+/// simulation.start_paused();
+/// let (rule, blue, green) = (simulation.rule(), simulation.blue(), simulation.green());
+/// let splitter = AlbTrafficSplitter::new(&simulation.aws(), rule, blue, green)?;
+///
+/// let plan = MigrationPlan::builder().build()?;
+/// let mut worker = MigrationWorker::new(&plan, splitter).gate("targets", TargetHealthGate::new());
+/// let mut machine = worker.machine(plan);
+///
+/// let now = simulation.aws().clock().now();
+/// let Next::Do(survey) = machine.on(now, Input::Start(Intent::Migrate)).next else {
+///     panic!("it surveys first");
+/// };
+/// let answer = worker.carry_out(&survey).await;
+/// let answer = serde_json::from_str(&serde_json::to_string(&answer)?)?;
+/// let next = machine.on(now, worker.fold(answer)).next;
+/// assert!(matches!(next, Next::Do(_)), "{next:?}");
+/// # Ok(())
+/// # }
+/// # #[cfg(not(feature = "sim"))]
+/// # fn main() {}
+/// ```
+#[derive(Debug)]
+#[must_use]
+pub struct MigrationWorker {
+    host: MigrationHost,
+}
+
+/// What an action brought, before the judges have seen it: plain data, for [`MigrationWorker::fold`].
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct MigrationAnswer(Raw);
+
+impl MigrationWorker {
+    /// A worker that divides traffic through `splitter`, without a gate.
+    pub fn new(plan: &MigrationPlan, splitter: impl TrafficSplitter + 'static) -> Self {
+        let roles = Roles {
+            splitter: Arc::new(splitter),
+            switch: None,
+            keeper: None,
+        };
+        Self {
+            host: MigrationHost::new(roles, [], plan.look_limit()),
+        }
+    }
+
+    /// Adds a gate. All of them come before [`machine`](Self::machine).
+    pub fn gate(mut self, id: impl Into<GateId>, gate: impl HealthGate + 'static) -> Self {
+        self.host.seat(id.into(), Arc::new(gate));
+        self
+    }
+
+    /// The dead-man switch, if the plan keeps one.
+    pub fn dead_man_switch(mut self, switch: impl DeadManSwitch + 'static) -> Self {
+        self.host.set_switch(Arc::new(switch));
+        self
+    }
+
+    /// What keeps blue's capacity. Default: nothing does.
+    pub fn capacity_keeper(mut self, keeper: impl CapacityKeeper + 'static) -> Self {
+        self.host.set_keeper(Arc::new(keeper));
+        self
+    }
+
+    /// A machine under this plan for the gates, as the plan says what each does.
+    pub fn machine(&self, plan: MigrationPlan) -> MigrationMachine {
+        self.host.machine(plan)
+    }
+
+    /// Carries an action out, within the limits that the engine here has too. A wait is the host's own and
+    /// is not carried out: see [`Action::work`].
+    ///
+    /// # Cancel safety
+    ///
+    /// A read may be dropped. A change that is dropped may have happened: tell the machine
+    /// [`Action::failed`] with [`ErrorKind::OutcomeUnknown`].
+    pub async fn carry_out(&self, action: &Action) -> MigrationAnswer {
+        MigrationAnswer(self.host.begin(action).await)
+    }
+
+    /// Lets the judges take what was seen, and returns what to tell the machine. Each answer is folded once.
+    #[must_use]
+    pub fn fold(&mut self, answer: MigrationAnswer) -> Input {
+        self.host.complete(answer.0)
+    }
+
+    /// What the judges have learnt, for a worker in another process; `None` if a judge of yours makes no
+    /// [snapshots](crate::health::Judge::snapshot) and has seen too much.
+    #[must_use]
+    pub fn judges(&self) -> Option<Value> {
+        serde_json::to_value(self.host.folds()?).ok()
+    }
+
+    /// Continues with what the judges of another worker had learnt.
+    ///
+    /// # Errors
+    ///
+    /// `Refused` if it is none of these gates' judges under these settings.
+    pub fn with_judges(mut self, judges: &Value) -> Result<Self> {
+        let attempted = "continue with what judges had learnt";
+        let refused = || Error::new(ErrorKind::Refused, attempted);
+        let saved: Vec<FoldSnapshot> = serde_json::from_value(judges.clone())
+            .map_err(|error| refused().with_source(error.to_string()))?;
+        match self.host.restore(&saved)? {
+            true => Ok(self),
+            false => Err(refused()
+                .with_hint("give the same gates, in the same order, with the same settings")),
+        }
+    }
+}
+
+#[cfg(all(test, feature = "sim"))]
+mod tests {
+    use std::time::Duration;
+
+    use serde_json::json;
+
+    use super::*;
+    use crate::{
+        aws::{
+            alb::AlbTrafficSplitter,
+            sim::{Scenario, Simulation},
+        },
+        clock::between,
+        engine::{Next, Work},
+        error::Failure,
+        health::TargetHealthGate,
+        migration::{Intent, Migration, MigrationOutcome},
+    };
+
+    fn worker(simulation: &Simulation, plan: &MigrationPlan) -> MigrationWorker {
+        let (rule, blue, green) = (simulation.rule(), simulation.blue(), simulation.green());
+        let splitter = AlbTrafficSplitter::new(&simulation.aws(), rule, blue, green);
+        MigrationWorker::new(plan, splitter.expect("two groups"))
+            .gate("targets", TargetHealthGate::new())
+    }
+
+    fn through_json<T: Serialize + serde::de::DeserializeOwned>(value: &T) -> T {
+        serde_json::from_value(serde_json::to_value(value).expect("plain data")).expect("the same")
+    }
+
+    /// Runs a migration with a new worker and a new machine at each step, as a chain of functions does.
+    async fn run(simulation: &Simulation, plan: MigrationPlan) -> MigrationOutcome {
+        let clock = simulation.aws().clock();
+        let first = worker(simulation, &plan);
+        let mut kept = (first.machine(plan.clone()), first.judges());
+        let mut input = Input::Start(Intent::Migrate);
+        loop {
+            let mut machine = through_json(&kept.0);
+            let judges = kept.1.expect("few observations");
+            let worker = worker(simulation, &plan).with_judges(&judges);
+            let mut worker = worker.expect("the same gates");
+            let next = machine.on(clock.now(), input).next;
+            input = match next {
+                Next::Keep => panic!("nothing is outstanding"),
+                Next::End => {
+                    let end = machine.end().expect("an end");
+                    return end.expect("a known one").clone();
+                }
+                Next::Do(action) => match through_json(&action).work() {
+                    Work::Wait(until) => {
+                        tokio::time::sleep(between(clock.now(), until)).await;
+                        Input::Waited { clock_fault: false }
+                    }
+                    Work::Read | Work::Change { .. } => {
+                        let answer = worker.carry_out(&action).await;
+                        worker.fold(through_json(&answer))
+                    }
+                },
+            };
+            kept = (machine, worker.judges());
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_host_that_keeps_nothing_in_memory_ends_as_the_engine_does() {
+        for scenario in [Scenario::Healthy, Scenario::GreenDead] {
+            let plan = MigrationPlan::builder().build().expect("sound");
+            let simulation = scenario.simulation(7);
+            let hosted = run(&simulation, plan.clone()).await;
+
+            let simulation = scenario.simulation(7);
+            let (rule, blue, green) = (simulation.rule(), simulation.blue(), simulation.green());
+            let splitter = AlbTrafficSplitter::new(&simulation.aws(), rule, blue, green);
+            let own = Migration::new(plan, splitter.expect("two groups"))
+                .clock(simulation.aws().clock())
+                .gate("targets", TargetHealthGate::new())
+                .run()
+                .await
+                .expect("a known end");
+            assert_eq!(hosted.exit_code(), own.exit_code(), "{hosted} {own}");
+            assert_eq!(hosted.to_string(), own.to_string());
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn judges_of_other_gates_are_refused() {
+        let simulation = Scenario::Healthy.simulation(7);
+        let plan = MigrationPlan::builder().build().expect("sound");
+        let learnt = worker(&simulation, &plan).judges().expect("nothing yet");
+        let more = worker(&simulation, &plan).gate("more", TargetHealthGate::new());
+        for (worker, judges) in [(more, learnt), (worker(&simulation, &plan), json!(7))] {
+            let error = worker.with_judges(&judges).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Refused);
+        }
+    }
+
+    #[test]
+    fn p10_every_action_has_an_answer_for_a_failure_of_its_own() {
+        let failure = || Failure::new(ErrorKind::OutcomeUnknown, "lost");
+        for (action, answer) in [
+            (Action::Observe, Input::Observed(Err(failure()))),
+            (Action::DisarmSwitch, Input::SwitchDisarmed(Err(failure()))),
+            (
+                Action::ObserveCapacity,
+                Input::CapacityObserved(Err(failure())),
+            ),
+        ] {
+            assert_eq!(action.failed(failure()), answer);
+        }
+        let until = jiff::Timestamp::UNIX_EPOCH + Duration::from_secs(9);
+        assert_eq!(Action::Wait { until }.work(), Work::Wait(until));
+    }
+}
