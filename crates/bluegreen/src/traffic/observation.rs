@@ -90,6 +90,22 @@ impl<T> Sides<T> {
     }
 }
 
+impl TrafficSplit {
+    /// The split as two weights, in tenths of a percent, so that every split is exact: their sum is 1000.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use bluegreen::{Percent, TrafficSplit, traffic::Sides};
+    ///
+    /// assert_eq!(TrafficSplit::to_green(Percent::TEN).weights(), Sides::new(900, 100));
+    /// ```
+    #[must_use]
+    pub fn weights(self) -> Sides<u32> {
+        Sides::new(self.blue(), self.green()).map(|share| share.as_tenths().into())
+    }
+}
+
 /// The number of a side's targets in each state, as the balancer sees them.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[non_exhaustive]

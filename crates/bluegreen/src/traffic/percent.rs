@@ -4,8 +4,6 @@ use std::{fmt, str::FromStr};
 
 use serde::{Deserialize, Serialize};
 
-use super::Sides;
-
 /// A share of traffic: 0 to 100 percent in steps of 0.1.
 ///
 /// A tenth of a percent is the finest share that two target groups of an Application Load
@@ -199,20 +197,6 @@ impl TrafficSplit {
     #[must_use]
     pub fn blue(self) -> Percent {
         self.green.complement()
-    }
-
-    /// The split as two weights, in tenths of a percent, so that every split is exact: their sum is 1000.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use bluegreen::{Percent, TrafficSplit, traffic::Sides};
-    ///
-    /// assert_eq!(TrafficSplit::to_green(Percent::TEN).weights(), Sides::new(900, 100));
-    /// ```
-    #[must_use]
-    pub fn weights(self) -> Sides<u32> {
-        Sides::new(self.blue(), self.green()).map(|share| share.as_tenths().into())
     }
 }
 
