@@ -291,7 +291,7 @@ pub struct GateStanding {
 impl MigrationEvent {
     /// Returns the split that this event reports as read, if it reports one.
     #[must_use]
-    pub(crate) fn traffic(&self) -> Option<&TrafficObservation> {
+    pub fn traffic(&self) -> Option<&TrafficObservation> {
         match self {
             Self::PreflightPassed { traffic, .. }
             | Self::Looked {
