@@ -105,6 +105,7 @@ pub mod engine;
 pub mod error;
 pub mod health;
 pub mod image;
+mod json;
 pub mod migration;
 #[cfg(feature = "mock")]
 pub mod mock;

@@ -15,14 +15,14 @@ use crate::{
 
 /// What the records leave undone. What they do not say is left out: the next run asks the service.
 pub(super) fn unfinished(records: &[Record]) -> Unfinished {
-    let opened = records.first().map(|first| &first.entry);
+    let opened = records.first().map(|first| first.entry.value());
     let mut undone: Unfinished = opened
         .and_then(|opened| part(opened.get("unfinished")?))
         .unwrap_or_default();
     let mut registered: Option<RevisionId> = None;
     let mut failed: Vec<CheckReport> = Vec::new();
     for record in records {
-        let entry = &record.entry;
+        let entry = record.entry.value();
         if let Some(action) = entry.get("action") {
             if action["action"] != "update" {
                 continue;

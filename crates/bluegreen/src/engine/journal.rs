@@ -12,7 +12,10 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::{RequestStorage, RunId};
-use crate::error::{Error, Result};
+use crate::{
+    error::{Error, Result},
+    json::JsonText,
+};
 
 /// The version of everything that a journal holds, of a migration or a deployment: its layout, the
 /// machines' inputs and actions, and the rules by which they decide. One number for all of it, which
@@ -22,7 +25,7 @@ use crate::error::{Error, Result};
 /// under today's rules; see [`store`](crate::store#versions). A newer one is refused.
 pub const JOURNAL_VERSION: u32 = 4;
 
-/// One record of a journal: plain data with its place in the order.
+/// One record of a journal: plain data with its place in the order. Cheap to clone.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Record {
@@ -32,7 +35,7 @@ pub struct Record {
     pub at: Timestamp,
     /// What was written; what it can be is up to the machine: see
     /// [`migration::Entry`](crate::migration::Entry).
-    pub entry: serde_json::Value,
+    pub entry: JsonText,
     /// Whether it holds everything that the records between the first one and it amount to, so that a
     /// resume may begin with it. Since version 4.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
@@ -42,11 +45,11 @@ pub struct Record {
 impl Record {
     /// A record of `entry`.
     #[must_use]
-    pub fn new(seq: u64, at: Timestamp, entry: serde_json::Value) -> Self {
+    pub fn new(seq: u64, at: Timestamp, entry: impl Into<JsonText>) -> Self {
         Self {
             seq,
             at,
-            entry,
+            entry: entry.into(),
             is_snapshot: false,
         }
     }
@@ -54,8 +57,13 @@ impl Record {
     /// The run that it opens, if it is the first record of one: of a migration or a deployment.
     #[must_use]
     pub fn run(&self) -> Option<RunId> {
-        let run = self.entry.get("run")?.as_str()?;
-        (self.entry.get("entry")? == "opened").then(|| RunId::new(run))
+        #[derive(Deserialize)]
+        struct Opened {
+            entry: String,
+            run: String,
+        }
+        let opened: Opened = self.entry.read().ok()?;
+        (opened.entry == "opened").then(|| RunId::new(opened.run))
     }
 
     /// Says that it is a snapshot.

@@ -37,3 +37,4 @@ pub use self::{
         RequestStorage, Verb,
     },
 };
+pub use crate::json::JsonText;

@@ -19,7 +19,10 @@ use super::{
     listener::{Listener, Pace, recent},
     machine::{BoxFuture, Host, Machine, Next, Work},
 };
-use crate::clock::{Clock, RunClock, between};
+use crate::{
+    clock::{Clock, RunClock, between},
+    json::JsonText,
+};
 
 /// Where events go.
 pub(crate) type Sink<E> = Box<dyn FnMut(&Event<E>) + Send>;
@@ -77,11 +80,11 @@ enum Done<R> {
 #[derive(Debug)]
 pub(crate) enum Opening {
     /// A new run, with its first entry.
-    New(serde_json::Value),
+    New(JsonText),
     /// A run that goes on.
     Resumed(Resumption),
     /// A run of an earlier version that continues, with the entry that says where it stands.
-    Reopened(Resumption, serde_json::Value),
+    Reopened(Resumption, JsonText),
 }
 
 impl<E: Clone + fmt::Debug> Runner<E> {

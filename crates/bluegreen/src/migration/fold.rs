@@ -7,6 +7,7 @@ use super::GateId;
 use crate::{
     error::Result,
     health::{HealthGate, Judge, Observation, Progress, Verdict},
+    json::JsonText,
 };
 
 /// A gate's judge and what it was given.
@@ -14,7 +15,7 @@ use crate::{
 pub(super) struct Fold {
     pub(super) gate: GateId,
     /// What decides the judge's verdicts.
-    settings: Value,
+    settings: JsonText,
     judge: Box<dyn Judge>,
     /// What the gate saw last.
     pub(super) last: Option<Observation>,
@@ -47,7 +48,7 @@ pub(super) struct Observed {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(super) struct FoldSnapshot {
     pub(super) gate: GateId,
-    pub(super) settings: Value,
+    pub(super) settings: JsonText,
     /// What the gate saw last.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     last: Option<Observation>,
@@ -71,7 +72,7 @@ impl Fold {
         };
         Self {
             gate: id,
-            settings: gate.settings(),
+            settings: gate.settings().into(),
             judge,
             last: None,
             fed,

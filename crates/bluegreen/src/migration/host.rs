@@ -20,6 +20,7 @@ use crate::{
     engine::{BoxFuture, Host, JOURNAL_VERSION, limit},
     error::{ErrorKind, Failure, Result},
     health::{HealthGate, Look, Observation, Progress},
+    json::JsonText,
     preflight::Finding,
     traffic::{
         Armed, Capacity, CapacityKeeper, DeadManSwitch, Released, Shifted, TrafficObservation,
@@ -387,7 +388,7 @@ impl Host for MigrationHost {
         outstanding: &Action,
         events: u64,
         requests: &[(Timestamp, String)],
-    ) -> Option<serde_json::Value> {
+    ) -> Option<JsonText> {
         let folds = self.gates.iter().map(|seat| seat.fold.snapshot());
         let snapshot = Snapshot {
             version: JOURNAL_VERSION,
@@ -397,8 +398,8 @@ impl Host for MigrationHost {
             events,
             requests: requests.to_vec(),
         };
-        let snapshot = serde_json::to_value(snapshot).ok()?;
-        Some(Entry::Snapshot { snapshot }.to_json())
+        let snapshot = JsonText::of(&snapshot).ok()?;
+        Some(Entry::Snapshot { snapshot }.text())
     }
 }
 

@@ -363,7 +363,7 @@ impl Migration {
                     version: JOURNAL_VERSION,
                     reopened: Box::new(reopened),
                 };
-                Opening::Reopened(resumption, entry.to_json())
+                Opening::Reopened(resumption, entry.text())
             }
         };
         let supplied = self.gates.into_iter();
@@ -439,7 +439,7 @@ impl Migration {
         runner.sinks = self.sinks;
         runner.snapshot_records = self.snapshot_records;
         runner.cancel = self.cancel;
-        let opening = Opening::New(opening.to_json());
+        let opening = Opening::New(opening.text());
         let (pace, first) = (paced(&mut runner), Input::Start(intent));
         let listener = runner.listener(&handle, &clock, &pace);
         let run = heard(listener, runner.drive(machine, host, opening, first));
