@@ -1,5 +1,7 @@
 //! [`JsonText`]: JSON as it was written.
 
+mod finite;
+
 use std::{
     fmt,
     ops::Index,
@@ -8,6 +10,8 @@ use std::{
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::DeserializeOwned};
 use serde_json::{Value, value::RawValue};
+
+pub(crate) use self::finite::check_finite;
 
 /// JSON as it was written: one text, which is read only by those that need what is in it.
 ///

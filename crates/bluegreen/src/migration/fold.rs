@@ -90,7 +90,9 @@ impl Fold {
             }),
             Fed::Nothing | Fed::TooMany => {}
         }
-        self.judge.take(observation, progress)
+        let verdict = self.judge.take(observation, progress);
+        observation.forget_decoded();
+        verdict
     }
 
     /// What a journal keeps of it; `None` if that would be too much, or no plain data.

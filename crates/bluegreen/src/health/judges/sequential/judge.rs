@@ -6,12 +6,14 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{Minute, MinuteSide, Reason, Ruling, SequentialTest, Settings, StepMargins, forecast};
+use super::{
+    Minute, MinuteSide, Reason, Ruling, SequentialTest, Settings, StepMargins, forecast,
+};
 use crate::{
     error::Result,
     health::{
         Bucket, Counts, Evidence, Figure, Judge, JudgeFactory, Needs, Observation, Phase, Progress,
-        Tally, Unit, Verdict,
+        SettledBuckets, Tally, Unit, Verdict,
         metrics::{
             counts::as_f64,
             timeline::{Standing, Timeline, begins},
@@ -165,17 +167,16 @@ const MINUTE: Duration = Duration::from_secs(60);
 
 impl Judge for SequentialJudge {
     fn take(&mut self, observation: &Observation, progress: &Progress) -> Verdict {
-        let fresh = match self.timeline.take(observation, progress) {
-            Ok(fresh) => fresh,
+        let seen = match SettledBuckets::shared(observation) {
+            Ok(seen) => seen,
             Err(error) => return Verdict::inconclusive(error.to_string()),
         };
-        if let Ok(seen) = crate::health::SettledBuckets::read(observation) {
-            self.slow_above = seen.slow_above;
-            self.is_sticky |= seen.is_sticky;
-        }
+        let fresh = self.timeline.take(&seen, progress);
+        self.slow_above = seen.slow_above;
+        self.is_sticky |= seen.is_sticky;
         self.enter(progress);
         for (bucket, standing) in fresh {
-            if let Some((minute, standing)) = self.assemble(bucket, standing) {
+            if let Some((minute, standing)) = self.assemble(*bucket, standing) {
                 self.push(&minute, standing, progress);
             }
         }
