@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use super::{
     Minute, MinuteSide, Reason, Ruling, SequentialTest, Settings, StepMargins, forecast,
+    minutes::Minutes,
 };
 use crate::{
     error::Result,
@@ -104,7 +105,7 @@ impl Sequential {
             timeline: Timeline::new(Duration::ZERO),
             slow_above: None,
             is_sticky: false,
-            past: Vec::new(),
+            past: Minutes::default(),
             test: None,
             steps: Vec::new(),
             partial: None,
@@ -144,7 +145,7 @@ pub struct SequentialJudge {
     slow_above: Option<Duration>,
     is_sticky: bool,
     /// Blue before the first shift, oldest first.
-    past: Vec<MinuteSide>,
+    past: Minutes,
     test: Option<SequentialTest>,
     /// When each split began, and green's share in it.
     steps: Vec<(Timestamp, f64)>,
@@ -252,14 +253,14 @@ impl SequentialJudge {
             return;
         }
         let test = self.test.get_or_insert_with(|| {
-            let past = self.past.iter().rev().copied().collect();
+            let past = self.past.reversed();
             let settings = self.settings.clone();
             let settings = if self.is_sticky {
                 settings.without_weights()
             } else {
                 settings
             };
-            SequentialTest::new(settings, past)
+            SequentialTest::of_history(settings, past)
         });
         let share = progress.green.as_fraction();
         if self.steps.last() != Some(&(progress.since, share)) {
@@ -290,7 +291,7 @@ impl SequentialJudge {
     fn push(&mut self, bucket: &Bucket, standing: Standing, progress: &Progress) {
         if standing == Standing::Before {
             if let Some(blue) = MinuteSide::of(&bucket.sides.blue) {
-                self.past.push(blue);
+                self.past.push(&blue);
             }
             return;
         }

@@ -24,6 +24,7 @@ mod calibrate;
 mod forecast;
 mod judge;
 mod margins;
+mod minutes;
 mod reject;
 mod rule;
 mod settings;

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     accept::NoWorse,
     margins::StepMargins,
+    minutes::Minutes,
     reject::{Allowance, Sample, Worse},
     settings::Settings,
     temper::Flicker,
@@ -185,7 +186,7 @@ const SLICE: usize = 4;
 pub struct SequentialTest {
     settings: Settings,
     /// Blue before the migration, newest first, and how much of it is used.
-    history: Vec<MinuteSide>,
+    history: Minutes,
     used: usize,
     worse: Metrics<Worse>,
     worse_than_before: Metrics<Worse>,
@@ -270,6 +271,10 @@ impl SequentialTest {
     /// newest first; each is used at most once, at the last step.
     #[must_use]
     pub fn new(settings: Settings, history: Vec<MinuteSide>) -> Self {
+        Self::of_history(settings, history.into_iter().collect())
+    }
+
+    pub(super) fn of_history(settings: Settings, history: Minutes) -> Self {
         let worse = || Metrics {
             errors: Worse::new(),
             slow: Worse::new(),
@@ -415,17 +420,17 @@ impl SequentialTest {
 
     /// Blue's past as a control of this minute, taken once.
     fn control_before(&mut self, minute: &Minute) -> Option<MinuteSide> {
-        if minute.share <= LAST || self.used + SLICE > self.history.len() {
+        if minute.share <= LAST {
             return None;
         }
-        let slice = &self.history[self.used..self.used + SLICE];
-        self.used += SLICE;
+        let slice = self.history.part(self.used, SLICE)?;
         let none = MinuteSide::new(0, Tally::exact(0), Some(Tally::exact(0)));
-        let sum = slice.iter().fold(none, |sum, side| MinuteSide {
+        let sum = slice.fold(none, |sum, side| MinuteSide {
             requests: sum.requests + side.requests,
             errors: sum.errors + side.errors,
             slow: sum.slow.zip(side.slow).map(|(a, b)| a + b),
         });
+        self.used += SLICE;
         (sum.requests > 0).then_some(sum)
     }
 
