@@ -161,6 +161,7 @@ pub(crate) async fn restoring<T>(change: impl Future<Output = T>) -> T {
 #[derive(Debug, Clone, Default)]
 pub struct MemoryJournal {
     records: Arc<Mutex<Vec<Record>>>,
+    is_for_resume: bool,
 }
 
 impl MemoryJournal {
@@ -170,7 +171,38 @@ impl MemoryJournal {
         Self::default()
     }
 
-    /// All records so far.
+    /// An empty journal that keeps what a resume needs and no more: the first record, and those from the
+    /// newest snapshot on. So it does not grow with the time that a migration takes, and only a part of the
+    /// run can be told again. What a [`Migration`](crate::Migration) is given if it is given no other.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use bluegreen::engine::{Journal as _, MemoryJournal, Record};
+    /// use serde_json::json;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> bluegreen::Result<()> {
+    /// let journal = MemoryJournal::for_resume();
+    /// for seq in 0..400 {
+    ///     let record = Record::new(seq, jiff::Timestamp::now(), json!({ "entry": "an example" }));
+    ///     let is_snapshot = seq > 0 && seq % 160 == 0;
+    ///     journal.append(if is_snapshot { record.as_snapshot() } else { record }).await?;
+    /// }
+    /// let kept: Vec<u64> = journal.records().iter().map(|record| record.seq).collect();
+    /// assert_eq!((kept[0], kept[1], kept.len()), (0, 320, 81));
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn for_resume() -> Self {
+        Self {
+            is_for_resume: true,
+            ..Self::default()
+        }
+    }
+
+    /// The records that it keeps: all so far, unless it is [for a resume](Self::for_resume).
     #[must_use]
     pub fn records(&self) -> Vec<Record> {
         let records = self.records.lock().unwrap_or_else(PoisonError::into_inner);
@@ -182,6 +214,9 @@ impl MemoryJournal {
 impl Journal for MemoryJournal {
     async fn append(&self, record: Record) -> Result<()> {
         let mut records = self.records.lock().unwrap_or_else(PoisonError::into_inner);
+        if self.is_for_resume && record.is_snapshot {
+            records.retain(|record| record.seq == 0);
+        }
         records.push(record);
         Ok(())
     }

@@ -77,8 +77,8 @@ pub struct Migration {
 }
 
 impl Migration {
-    /// A migration by `plan` through `splitter`, with a journal in memory and the system's
-    /// clock.
+    /// A migration by `plan` through `splitter`, with a
+    /// [journal in memory](MemoryJournal::for_resume) and the system's clock.
     pub fn new(plan: MigrationPlan, splitter: impl TrafficSplitter + 'static) -> Self {
         let (handle, controls) = ControlHandle::new();
         Self {
@@ -90,7 +90,7 @@ impl Migration {
             run: None,
             origin: serde_json::Value::Null,
             clock: Arc::new(SystemClock),
-            journal: Arc::new(MemoryJournal::new()),
+            journal: Arc::new(MemoryJournal::for_resume()),
             sinks: Vec::new(),
             cancel: None,
             credentials_end: None,
