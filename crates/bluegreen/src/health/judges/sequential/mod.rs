@@ -39,6 +39,7 @@ pub use self::{
     forecast::{Forecast, forecast},
     judge::{Sequential, SequentialJudge},
     margins::StepMargins,
-    rule::{Certificate, Minute, MinuteSide, Reason, Ruling, SequentialTest},
+    minutes::MinuteSide,
+    rule::{Certificate, Minute, Reason, Ruling, SequentialTest},
     settings::Settings,
 };

@@ -5,50 +5,12 @@ use serde::{Deserialize, Serialize};
 use super::{
     accept::NoWorse,
     margins::StepMargins,
-    minutes::Minutes,
+    minutes::{MinuteSide, Minutes},
     reject::{Allowance, Sample, Worse},
     settings::Settings,
     temper::Flicker,
 };
-use crate::health::{Counts, Tally, judges::martingale::RateAbove, metrics::counts::as_f64};
-
-/// What one side did in one minute.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[non_exhaustive]
-pub struct MinuteSide {
-    /// Requests that reached it.
-    pub requests: u64,
-    /// Those that failed by its own fault.
-    pub errors: Tally,
-    /// Those that were slow; `None` where that is not known.
-    pub slow: Option<Tally>,
-}
-
-impl MinuteSide {
-    /// So many requests, of which so many failed and so many were slow.
-    #[must_use]
-    pub fn new(requests: u64, errors: Tally, slow: Option<Tally>) -> Self {
-        Self {
-            requests,
-            errors,
-            slow,
-        }
-    }
-
-    /// What a source counted, as far as it is known; `None` where not even the requests are.
-    #[must_use]
-    pub fn of(counts: &Counts) -> Option<Self> {
-        let requests = counts.requests?;
-        // Errors that nobody knows neither blame nor pass.
-        let errors = counts.errors.unwrap_or(Tally::between(0, requests));
-        let slow = if requests == 0 {
-            Some(Tally::exact(0))
-        } else {
-            counts.slow
-        };
-        Some(Self::new(requests, errors, slow))
-    }
-}
+use crate::health::{Tally, judges::martingale::RateAbove, metrics::counts::as_f64};
 
 /// One settled minute.
 #[derive(Debug, Clone, Copy, PartialEq)]
