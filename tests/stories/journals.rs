@@ -45,6 +45,13 @@ fn migration_of(version: u32) -> Vec<Record> {
     records
 }
 
+/// Makes the first record of a journal say that another version wrote it.
+fn of_version(first: &mut Record, version: u32) {
+    let mut entry = first.entry.value().clone();
+    entry["version"] = version.into();
+    first.entry = entry.into();
+}
+
 /// The plan of a kept migration.
 fn plan_of(records: &[Record]) -> MigrationPlan {
     let plan = records[0].entry["plan"].clone();
@@ -53,12 +60,12 @@ fn plan_of(records: &[Record]) -> MigrationPlan {
 
 /// A change of the split that a record announces or reports.
 fn shifted(record: &Record) -> Option<TrafficSplit> {
-    let action = record.entry.get("action")?;
+    let action = record.entry.value().get("action")?;
     serde_json::from_value(action.get("to")?.clone()).ok()
 }
 
 fn read_back(record: &Record) -> Option<TrafficObservation> {
-    let input = record.entry.get("input")?;
+    let input = record.entry.value().get("input")?;
     let is_shifted = input["input"] == "shifted";
     let traffic = is_shifted.then(|| input["with"]["Ok"].clone())?;
     serde_json::from_value(traffic).ok()
@@ -226,7 +233,7 @@ async fn p05_a_migration_that_was_reopened_and_killed_again_is_resumed_from_ther
 async fn a_journal_of_a_newer_version_is_refused_with_both_numbers_and_blue_is_restored() {
     let newer = JOURNAL_VERSION + 1;
     let mut records = migration_of(3)[..14].to_vec();
-    records[0].entry["version"] = newer.into();
+    of_version(&mut records[0], newer);
     let words = [
         format!("version {newer}"),
         format!("up to {JOURNAL_VERSION}"),
@@ -275,7 +282,7 @@ fn a_deployment_of_an_earlier_version_is_not_replayed_under_other_rules() {
 
 /// The kind of a record.
 fn kind(record: &Record) -> String {
-    let entry = &record.entry;
+    let entry = record.entry.value();
     let name = |value: &serde_json::Value| value.as_str().unwrap_or_default().to_owned();
     let of = [&entry["input"]["input"], &entry["action"]["action"]].map(name);
     format!("{} {}", name(&entry["entry"]), of.concat())
@@ -338,7 +345,7 @@ async fn p05_a_deployment_of_an_earlier_version_killed_at_any_time_is_resumed_an
         let first = killed(first.run_image(release::source()), killer).await;
         // This journal follows the rules of version 2.
         let mut records = journal.records();
-        records[0].entry["version"] = 2.into();
+        of_version(&mut records[0], 2);
         let run = release::deploy_again(&simulation, &records).await;
         run.check_promises();
         assert_ne!(run.exit_code(), 20, "{seconds} s: {}", run.last_words());

@@ -67,7 +67,7 @@ fn observations(run: &Run) -> Vec<(Timestamp, SettledBuckets)> {
     // A snapshot holds the last observation once more.
     for record in records.filter(|record| !record.is_snapshot) {
         let mut found = Vec::new();
-        find(&record.entry, &mut found);
+        find(record.entry.value(), &mut found);
         all.extend(found.into_iter().map(|seen| (record.at, seen)));
     }
     all

@@ -54,7 +54,7 @@ fn machine(c: &mut Criterion) {
     let mut inputs = Vec::new();
     let mut new = None;
     for record in &records {
-        match serde_json::from_value(record.entry.clone()).expect("an entry") {
+        match record.entry.read().expect("an entry") {
             Entry::Opened { plan, gates, .. } => {
                 let gates: Vec<_> = gates.into_iter().map(|g| (g.gate, g.policy)).collect();
                 new = Some(MigrationMachine::new(plan, gates));

@@ -116,6 +116,7 @@ pub mod error;
 pub mod health;
 pub mod host;
 pub mod image;
+mod json;
 pub mod migration;
 #[cfg(feature = "mock")]
 pub mod mock;

@@ -11,6 +11,7 @@ use crate::{
     engine::{Control, Operator, RunId, Work},
     error::Failure,
     image::{BuildRequest, ImageRef, ImageTag, Tagging},
+    json::JsonText,
     preflight::Finding,
     service::{
         ByHand, DeploymentId, DeploymentProgress, Registration, RevisionId, ServiceObservation,
@@ -322,8 +323,27 @@ pub(crate) enum Entry {
 
 impl Entry {
     /// Returns the content of a record.
-    pub(crate) fn to_json(&self) -> serde_json::Value {
-        // Only a map with keys other than text has no JSON, and an entry has no such map.
-        serde_json::to_value(self).unwrap_or_default()
+    pub(crate) fn text(&self) -> JsonText {
+        text(self)
     }
+}
+
+/// What a run writes at each step, as [`Entry`] holds it.
+#[derive(Debug, Serialize)]
+#[serde(tag = "entry", rename_all = "snake_case")]
+pub(super) enum Written<'a> {
+    Input { input: &'a Input },
+    Change { action: &'a Action },
+}
+
+impl Written<'_> {
+    /// As a record's entry.
+    pub(super) fn text(&self) -> JsonText {
+        text(self)
+    }
+}
+
+fn text(entry: &impl Serialize) -> JsonText {
+    // Only maps with keys that are no text cannot be JSON, and there are none.
+    JsonText::of(entry).unwrap_or_else(|_| serde_json::Value::Null.into())
 }

@@ -89,13 +89,13 @@ impl std::error::Error for ReplayError {}
 /// is none, or if the records are not a deployment's.
 #[must_use]
 pub fn origin_of(records: &[Record]) -> serde_json::Value {
-    let first = records.first().map(|record| &record.entry);
+    let first = records.first().map(|record| record.entry.value());
     let origin = first.and_then(|entry| entry.get("origin"));
     origin.cloned().unwrap_or_default()
 }
 
 fn version_of(records: &[Record]) -> Option<u32> {
-    let version = records.first()?.entry.get("version")?.as_u64()?;
+    let version = records.first()?.entry["version"].as_u64()?;
     u32::try_from(version).ok()
 }
 
@@ -162,8 +162,8 @@ pub fn replay(records: &[Record]) -> Result<Replay, ReplayError> {
         return Err(ReplayError::Version { found });
     }
     let entry = |record: &Record| {
-        serde_json::from_value::<Entry>(record.entry.clone())
-            .map_err(|error| unreadable(record.seq, error.to_string()))
+        let read = record.entry.read::<Entry>();
+        read.map_err(|error| unreadable(record.seq, error.to_string()))
     };
     let mut records = records.iter();
     let first = records

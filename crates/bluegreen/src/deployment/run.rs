@@ -375,7 +375,7 @@ impl Deployment {
         runner.cancel = self.cancel;
         // Always the quick pace: users may be on the new revision at any moment.
         let listener = runner.listener(&self.handle, &clock, &Pace::default());
-        let (opening, first) = (Opening::New(opening.to_json()), Input::Start(intent));
+        let (opening, first) = (Opening::New(opening.text()), Input::Start(intent));
         let run = runner.drive(machine, self.host, opening, first);
         let end = match listener {
             // Boxed, since the future is large and its caller may have a small stack.

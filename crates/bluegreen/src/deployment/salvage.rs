@@ -15,14 +15,14 @@ use crate::{
 
 /// Returns the work that the records show as undone. Everything else the next run reads from the service.
 pub(super) fn unfinished(records: &[Record]) -> Unfinished {
-    let opened = records.first().map(|first| &first.entry);
+    let opened = records.first().map(|first| first.entry.value());
     let mut undone: Unfinished = opened
         .and_then(|opened| part(opened.get("unfinished")?))
         .unwrap_or_default();
     let mut registered: Option<RevisionId> = None;
     let mut failed: Vec<CheckReport> = Vec::new();
     for record in records {
-        let entry = &record.entry;
+        let entry = record.entry.value();
         if let Some(action) = entry.get("action") {
             if action["action"] != "update" {
                 continue;

@@ -17,7 +17,10 @@ use tokio::{
 };
 
 use super::{Journal, Record, RunId, machine::BoxFuture};
-use crate::error::{Error, ErrorKind, Failure};
+use crate::{
+    error::{Error, ErrorKind, Failure},
+    json::JsonText,
+};
 
 /// How long a record is offered to the journal before the run is told that the journal fails. A holder
 /// that was silent for 20 s before the first attempt is silent for 50 s then: less than the 60 s after
@@ -130,17 +133,13 @@ impl Appender {
 
     /// Adds a record. If the journal takes the record at once, it is kept when this returns.
     #[must_use]
-    pub(super) fn push(&mut self, at: Timestamp, entry: serde_json::Value) -> Option<Failure> {
+    pub(super) fn push(&mut self, at: Timestamp, entry: JsonText) -> Option<Failure> {
         self.add(Record::new(self.next, at, entry))
     }
 
     /// Adds a record that is a snapshot.
     #[must_use]
-    pub(super) fn push_snapshot(
-        &mut self,
-        at: Timestamp,
-        entry: serde_json::Value,
-    ) -> Option<Failure> {
+    pub(super) fn push_snapshot(&mut self, at: Timestamp, entry: JsonText) -> Option<Failure> {
         self.add(Record::new(self.next, at, entry).into_snapshot())
     }
 
@@ -425,7 +424,7 @@ mod tests {
     }
 
     fn push(appender: &mut Appender) -> Option<Failure> {
-        appender.push(Timestamp::UNIX_EPOCH, serde_json::json!({}))
+        appender.push(Timestamp::UNIX_EPOCH, serde_json::json!({}).into())
     }
 
     fn busy() -> Fate {

@@ -12,7 +12,10 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::{RequestStorage, RunId};
-use crate::error::{Error, Result};
+use crate::{
+    error::{Error, Result},
+    json::JsonText,
+};
 
 /// The version of everything that a journal holds, of a migration or a deployment: its layout, the
 /// machines' inputs and actions, and the rules by which they decide. One number for all of it, raised by
@@ -22,7 +25,7 @@ use crate::error::{Error, Result};
 /// under today's rules; see [`store`](crate::store#versions). A journal of a newer version is refused.
 pub const JOURNAL_VERSION: u32 = 4;
 
-/// One record of a journal: plain data with its place in the order.
+/// One record of a journal: plain data with its place in the order. Cheap to clone.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Record {
@@ -32,7 +35,7 @@ pub struct Record {
     pub at: Timestamp,
     /// The content, which depends on the machine: see
     /// [`migration::Entry`](crate::migration::Entry).
-    pub entry: serde_json::Value,
+    pub entry: JsonText,
     /// Whether it is a snapshot: it holds what all records between the first one and this one amount to,
     /// so that a resume may begin with it. Since version 4.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
@@ -42,11 +45,11 @@ pub struct Record {
 impl Record {
     /// A record of `entry`.
     #[must_use]
-    pub fn new(seq: u64, at: Timestamp, entry: serde_json::Value) -> Self {
+    pub fn new(seq: u64, at: Timestamp, entry: impl Into<JsonText>) -> Self {
         Self {
             seq,
             at,
-            entry,
+            entry: entry.into(),
             is_snapshot: false,
         }
     }
@@ -54,8 +57,13 @@ impl Record {
     /// The run that this record opens, if it is the first record of a migration or a deployment.
     #[must_use]
     pub fn run(&self) -> Option<RunId> {
-        let run = self.entry.get("run")?.as_str()?;
-        (self.entry.get("entry")? == "opened").then(|| RunId::new(run))
+        #[derive(Deserialize)]
+        struct Opened {
+            entry: String,
+            run: String,
+        }
+        let opened: Opened = self.entry.read().ok()?;
+        (opened.entry == "opened").then(|| RunId::new(opened.run))
     }
 
     /// Marks the record as a snapshot.
@@ -153,6 +161,7 @@ pub(crate) async fn restoring<T>(change: impl Future<Output = T>) -> T {
 #[derive(Debug, Clone, Default)]
 pub struct MemoryJournal {
     records: Arc<Mutex<Vec<Record>>>,
+    is_for_resume: bool,
 }
 
 impl MemoryJournal {
@@ -162,7 +171,38 @@ impl MemoryJournal {
         Self::default()
     }
 
-    /// All records so far.
+    /// An empty journal that keeps what a resume needs and no more: the first record, and those from the
+    /// newest snapshot on. So it does not grow with the time that a migration takes, and only a part of the
+    /// run can be told again. What a [`Migration`](crate::Migration) is given if it is given no other.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use bluegreen::engine::{Journal as _, MemoryJournal, Record};
+    /// use serde_json::json;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> bluegreen::Result<()> {
+    /// let journal = MemoryJournal::for_resume();
+    /// for seq in 0..400 {
+    ///     let record = Record::new(seq, jiff::Timestamp::now(), json!({ "entry": "an example" }));
+    ///     let is_snapshot = seq > 0 && seq % 160 == 0;
+    ///     journal.append(if is_snapshot { record.as_snapshot() } else { record }).await?;
+    /// }
+    /// let kept: Vec<u64> = journal.records().iter().map(|record| record.seq).collect();
+    /// assert_eq!((kept[0], kept[1], kept.len()), (0, 320, 81));
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn for_resume() -> Self {
+        Self {
+            is_for_resume: true,
+            ..Self::default()
+        }
+    }
+
+    /// The records that it keeps: all so far, unless it is [for a resume](Self::for_resume).
     #[must_use]
     pub fn records(&self) -> Vec<Record> {
         let records = self.records.lock().unwrap_or_else(PoisonError::into_inner);
@@ -174,6 +214,9 @@ impl MemoryJournal {
 impl Journal for MemoryJournal {
     async fn append(&self, record: Record) -> Result<()> {
         let mut records = self.records.lock().unwrap_or_else(PoisonError::into_inner);
+        if self.is_for_resume && record.is_snapshot {
+            records.retain(|record| record.seq == 0);
+        }
         records.push(record);
         Ok(())
     }

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use super::{Control, ControlEffect};
-use crate::error::Failure;
+use crate::{error::Failure, json::JsonText};
 
 /// A pure state machine: no clock, no I/O. At most one of its actions is outstanding.
 pub(crate) trait Machine {
@@ -39,9 +39,9 @@ pub(crate) trait Machine {
     /// A change that was not even begun, as the answer to it.
     fn not_begun(action: &Self::Action, failure: Failure) -> Self::Input;
     /// An input as a journal entry.
-    fn input_entry(input: &Self::Input) -> serde_json::Value;
+    fn input_entry(input: &Self::Input) -> JsonText;
     /// A change that is about to be made as a journal entry.
-    fn change_entry(action: &Self::Action) -> serde_json::Value;
+    fn change_entry(action: &Self::Action) -> JsonText;
 }
 
 /// The result of an input: facts to tell, and what to do next.
@@ -99,7 +99,7 @@ pub(crate) trait Host {
         outstanding: &Action<Self>,
         events: u64,
         requests: &[(Timestamp, String)],
-    ) -> Option<serde_json::Value> {
+    ) -> Option<JsonText> {
         let _ = (machine, outstanding, events, requests);
         None
     }

@@ -36,3 +36,4 @@ pub use self::{
         RequestStorage, Verb,
     },
 };
+pub use crate::json::JsonText;

@@ -19,7 +19,10 @@ use super::{
     listener::{Listener, Pace, recent},
     machine::{BoxFuture, Host, Machine, Next, Work},
 };
-use crate::clock::{Clock, RunClock, between};
+use crate::{
+    clock::{Clock, RunClock, between},
+    json::JsonText,
+};
 
 /// A receiver of events.
 pub(crate) type Sink<E> = Box<dyn FnMut(&Event<E>) + Send>;
@@ -77,11 +80,11 @@ enum Done<R> {
 #[derive(Debug)]
 pub(crate) enum Opening {
     /// A new run, with its first entry.
-    New(serde_json::Value),
+    New(JsonText),
     /// A run that continues.
     Resumed(Resumption),
     /// A run of an earlier version that continues, with the entry that says how far it has come.
-    Reopened(Resumption, serde_json::Value),
+    Reopened(Resumption, JsonText),
 }
 
 impl<E: Clone + fmt::Debug> Runner<E> {

@@ -89,6 +89,16 @@ struct Cache {
     ahead: Option<SignedDuration>,
     /// The latency above which a request is slow, as soon as it was asked for.
     slow_above: Option<Option<Duration>>,
+    /// An observation, and what this gate needs of it.
+    last: Option<(Observation, Last)>,
+}
+
+/// What a gate goes on from.
+#[derive(Debug, Clone, Copy)]
+struct Last {
+    end: Option<Timestamp>,
+    ahead: SignedDuration,
+    slow_above: Option<Duration>,
 }
 
 #[derive(Debug)]
@@ -128,8 +138,9 @@ impl<S: MetricSource> MetricsGate<S> {
     /// are noise, and would only blur the times of the run.
     fn ahead(&self, look: &Look, after: Duration) -> Result<SignedDuration> {
         let told = self.source.ahead(later(look.progress.at, after));
-        let held = match (self.cache().ahead, &look.last) {
-            (None, Some(last)) => Some(SettledBuckets::read(last)?.ahead),
+        let known = self.cache().ahead;
+        let held = match (known, &look.last) {
+            (None, Some(last)) => Some(self.last(last)?.ahead),
             (held, _) => held,
         };
         let is_noise = |told: &SignedDuration| {
@@ -147,8 +158,8 @@ impl<S: MetricSource> MetricsGate<S> {
     fn window(&self, look: &Look, ahead: SignedDuration) -> Result<Option<Window>> {
         let now = moved(look.progress.at, ahead);
         let since = moved(look.progress.since, ahead);
-        let last = look.last.as_ref().map(SettledBuckets::read).transpose()?;
-        let resume = last.and_then(|last| last.end());
+        let last = look.last.as_ref().map(|last| self.last(last)).transpose()?;
+        let resume = last.and_then(|last| last.end);
         let mut cache = self.cache();
         cache.backoff.check(look.progress.at, "read metrics")?;
         let is_current = cache.settler.as_ref().is_some_and(|cached| {
@@ -186,7 +197,7 @@ impl<S: MetricSource> MetricsGate<S> {
             return Ok(None);
         }
         if let Some(last) = &look.last {
-            return Ok(SettledBuckets::read(last)?.slow_above);
+            return Ok(self.last(last)?.slow_above);
         }
         if let Some(known) = self.cache().slow_above {
             return Ok(known);
@@ -194,6 +205,20 @@ impl<S: MetricSource> MetricsGate<S> {
         let asked = self.source.slow_above(now).await?;
         self.cache().slow_above = Some(asked);
         Ok(asked)
+    }
+
+    /// What to go on from: decoded once, since the same observation is the last one for many looks.
+    fn last(&self, seen: &Observation) -> Result<Last> {
+        if let Some((known, last)) = &self.cache().last
+            && known.is(seen)
+        {
+            return Ok(*last);
+        }
+        let settled = SettledBuckets::shared(seen)?;
+        seen.forget_decoded();
+        let last = Last::of(&settled);
+        self.cache().last = Some((seen.clone(), last));
+        Ok(last)
     }
 
     fn cache(&self) -> MutexGuard<'_, Cache> {
@@ -233,12 +258,25 @@ impl<S: MetricSource> MetricsGate<S> {
                     .with_ahead(ahead)
                     .with_slow_above(slow_above)
                     .with_stickiness(stickiness.is_some());
-                settled.observe().map(Some)
+                let last = Last::of(&settled);
+                let seen = settled.observed()?;
+                cache.last = Some((seen.clone(), last));
+                Ok(Some(seen))
             }
             Err(error) => {
                 cache.backoff.failed(look.progress.at, &error);
                 Err(error)
             }
+        }
+    }
+}
+
+impl Last {
+    fn of(settled: &SettledBuckets) -> Self {
+        Self {
+            end: settled.end(),
+            ahead: settled.ahead,
+            slow_above: settled.slow_above,
         }
     }
 }
@@ -306,16 +344,15 @@ impl MetricsJudge {
 
 impl Judge for MetricsJudge {
     fn take(&mut self, observation: &Observation, progress: &Progress) -> Verdict {
-        let ahead = match SettledBuckets::read(observation) {
-            Ok(settled) => settled.ahead,
+        let seen = match SettledBuckets::shared(observation) {
+            Ok(seen) => seen,
             Err(error) => return Verdict::inconclusive(error.to_string()),
         };
+        let ahead = seen.ahead;
         let there = self.there(progress, ahead);
         let verdict = self.all.take(observation, &there);
-        let verdict = match self.timeline.take(observation, &there) {
-            Ok(_) => self.timeline.dress(verdict, &there),
-            Err(error) => Verdict::inconclusive(error.to_string()),
-        };
+        self.timeline.take(&seen, &there);
+        let verdict = self.timeline.dress(verdict, &there);
         verdict.moved(ahead.checked_neg().unwrap_or(SignedDuration::MAX))
     }
 

@@ -1,13 +1,24 @@
 //! [`Observation`]: what a gate saw at a look, as a value for the journal.
 
-use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use std::{
+    any::Any,
+    fmt,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
 
-use crate::error::{Error, ErrorKind, Result};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de::DeserializeOwned};
+
+use crate::{
+    error::{Error, ErrorKind, Result},
+    json::{JsonText, check_finite},
+};
 
 /// What a gate saw at one look: a named, versioned schema and a body of plain JSON.
 ///
 /// A gate of your own needs no enum and no registry to travel through the journal: it names its
 /// schema, and its judge reads what it wrote.
+///
+/// Cheap to clone: gate, judge and journal share one. The body is the text that the journal holds.
 ///
 /// # Examples
 ///
@@ -26,10 +37,21 @@ use crate::error::{Error, ErrorKind, Result};
 /// assert!(Observation::new("acme.load/1", &f64::NAN).is_err());
 /// # Ok::<(), bluegreen::Error>(())
 /// ```
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Observation {
+#[derive(Clone)]
+pub struct Observation(Arc<Seen>);
+
+struct Seen {
+    written: Written,
+    /// The body as its own judges read it, while they do.
+    typed: Mutex<Option<Typed>>,
+}
+
+type Typed = Arc<dyn Any + Send + Sync>;
+
+#[derive(PartialEq, Serialize, Deserialize)]
+struct Written {
     schema: String,
-    body: serde_json::Value,
+    body: JsonText,
 }
 
 impl Observation {
@@ -47,23 +69,44 @@ impl Observation {
             )
             .with_source(source)
         };
-        // RFC 8785 has no spelling for a number that is not finite, so its encoder finds them;
-        // plain JSON would silently write `null`.
-        serde_json_canonicalizer::to_string(body).map_err(refused)?;
-        let body = serde_json::to_value(body).map_err(refused)?;
-        Ok(Self { schema, body })
+        // Plain JSON would write `null` for such a number.
+        check_finite(body).map_err(refused)?;
+        let text = JsonText::of(body).map_err(refused)?;
+        Ok(Self::of(Written { schema, body: text }))
+    }
+
+    /// The same, for a body that equals what is read from its text.
+    pub(crate) fn typed<T>(schema: &str, body: T) -> Result<Self>
+    where
+        T: Serialize + Send + Sync + 'static,
+    {
+        let seen = Self::new(schema, &body)?;
+        *seen.decoded() = Some(Arc::new(body));
+        Ok(seen)
+    }
+
+    fn decoded(&self) -> MutexGuard<'_, Option<Typed>> {
+        let typed = self.0.typed.lock();
+        typed.unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn of(written: Written) -> Self {
+        Self(Arc::new(Seen {
+            written,
+            typed: Mutex::default(),
+        }))
     }
 
     /// Returns the name and version of the schema.
     #[must_use]
     pub fn schema(&self) -> &str {
-        &self.schema
+        &self.0.written.schema
     }
 
     /// Returns the body as JSON.
     #[must_use]
     pub fn body(&self) -> &serde_json::Value {
-        &self.body
+        self.0.written.body.value()
     }
 
     /// Decodes the body.
@@ -72,18 +115,75 @@ impl Observation {
     ///
     /// `Invalid` if the schema is another one or the body does not fit `T`.
     pub fn read<T: DeserializeOwned>(&self, schema: &str) -> Result<T> {
-        if self.schema != schema {
+        let Written { schema: own, body } = &self.0.written;
+        if own != schema {
             return Err(Error::new(
                 ErrorKind::Invalid,
-                format!("read observation of schema `{}` as `{schema}`", self.schema),
+                format!("read observation of schema `{own}` as `{schema}`"),
             ));
         }
-        T::deserialize(&self.body).map_err(|source| {
+        body.read().map_err(|source| {
             Error::new(
                 ErrorKind::Invalid,
                 format!("read observation of schema `{schema}`"),
             )
             .with_source(source)
         })
+    }
+
+    /// The decoded body, which all who ask for it share.
+    ///
+    /// # Errors
+    ///
+    /// As [`read`](Self::read).
+    pub(crate) fn shared<T>(&self, schema: &str) -> Result<Arc<T>>
+    where
+        T: DeserializeOwned + Send + Sync + 'static,
+    {
+        let known = self.decoded().clone();
+        let known = known.filter(|_| self.schema() == schema);
+        if let Some(Ok(known)) = known.map(Arc::downcast) {
+            return Ok(known);
+        }
+        let read = Arc::new(self.read::<T>(schema)?);
+        *self.decoded() = Some(Arc::clone(&read) as _);
+        Ok(read)
+    }
+
+    /// Drops the decoded body, which is larger than its text: all judges have taken it.
+    pub(crate) fn forget_decoded(&self) {
+        *self.decoded() = None;
+    }
+
+    /// Whether both are one, not only equal.
+    pub(crate) fn is(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+}
+
+impl PartialEq for Observation {
+    fn eq(&self, other: &Self) -> bool {
+        self.is(other) || self.0.written == other.0.written
+    }
+}
+
+impl fmt::Debug for Observation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Observation")
+            .field("schema", &self.0.written.schema)
+            .field("body", &self.0.written.body)
+            .finish()
+    }
+}
+
+impl Serialize for Observation {
+    fn serialize<S: Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
+        self.0.written.serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for Observation {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
+        Written::deserialize(deserializer).map(Self::of)
     }
 }

@@ -3,12 +3,14 @@
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
 
-use crate::error::{Error, ErrorKind, Result};
+use crate::{
+    error::{Error, ErrorKind, Result},
+    json::check_finite,
+};
 
 /// Returns a snapshot of `state`; `None` if it holds a number that JSON cannot write.
 pub(crate) fn saved<T: Serialize>(state: &T) -> Option<Value> {
-    // Plain JSON would write `null` for such a number.
-    serde_json_canonicalizer::to_string(state).ok()?;
+    check_finite(state).ok()?;
     serde_json::to_value(state).ok()
 }
 

@@ -1,7 +1,6 @@
 //! The requests from outside that a run has taken already.
 
 use jiff::Timestamp;
-use serde::Deserialize as _;
 
 use super::{Entry, Input, snapshot::Snapshot};
 use crate::engine::Record;
@@ -10,7 +9,7 @@ use crate::engine::Record;
 pub(super) fn requests_taken(records: &[Record]) -> Vec<(Timestamp, String)> {
     let mut taken = Vec::new();
     for record in records {
-        match Entry::deserialize(&record.entry) {
+        match record.entry.read::<Entry>() {
             Ok(Entry::Input {
                 input: Input::Control(control),
             }) => {
@@ -18,7 +17,7 @@ pub(super) fn requests_taken(records: &[Record]) -> Vec<(Timestamp, String)> {
                 taken.extend(nonce.map(|nonce| (record.at, nonce.to_owned())));
             }
             Ok(Entry::Snapshot { snapshot }) => {
-                let snapshot = Snapshot::deserialize(snapshot);
+                let snapshot = snapshot.read::<Snapshot>();
                 taken.extend(snapshot.map_or(Vec::new(), |snapshot| snapshot.requests));
             }
             _ => {}

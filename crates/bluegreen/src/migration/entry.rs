@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, de::Error};
 
 use super::{Action, Input, MigrationPlan, OpenedGate, Reopened};
-use crate::engine::RunId;
+use crate::{engine::RunId, json::JsonText};
 
 /// An entry of a migration's journal.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(tag = "entry", rename_all = "snake_case")]
 pub enum Entry {
     /// The first entry: what was decided before the start.
@@ -22,10 +22,9 @@ pub enum Entry {
         /// The gates, in order, with their policies and settings.
         gates: Vec<OpenedGate>,
         /// How long after a write a read may show an older state, as the splitter says.
-        #[serde(default)]
         propagation: Duration,
         /// What the embedder stored for a resume.
-        #[serde(default, skip_serializing_if = "serde_json::Value::is_null")]
+        #[serde(skip_serializing_if = "serde_json::Value::is_null")]
         origin: serde_json::Value,
     },
     /// The run was begun by an earlier version, and continues under the rules of this one. Since
@@ -46,7 +45,7 @@ pub enum Entry {
     /// is not read; its run is resumed from the whole journal. Since version 4.
     Snapshot {
         /// The snapshot.
-        snapshot: serde_json::Value,
+        snapshot: JsonText,
     },
     /// A change that is about to be made.
     Change {
@@ -57,8 +56,87 @@ pub enum Entry {
 
 impl Entry {
     /// Returns the entry as a record keeps it.
-    pub(crate) fn to_json(&self) -> serde_json::Value {
-        // Only maps with keys that are no text cannot be JSON, and there are none.
-        serde_json::to_value(self).unwrap_or_default()
+    pub(crate) fn text(&self) -> JsonText {
+        text(self)
+    }
+}
+
+/// What a run writes at each step, as [`Entry`] holds it.
+#[derive(Debug, Serialize)]
+#[serde(tag = "entry", rename_all = "snake_case")]
+pub(super) enum Written<'a> {
+    Input { input: &'a Input },
+    Change { action: &'a Action },
+}
+
+impl Written<'_> {
+    /// As a record's entry.
+    pub(super) fn text(&self) -> JsonText {
+        text(self)
+    }
+}
+
+fn text(entry: &impl Serialize) -> JsonText {
+    // Only maps with keys that are no text cannot be JSON, and there are none.
+    JsonText::of(entry).unwrap_or_else(|_| serde_json::Value::Null.into())
+}
+
+/// Every field of every entry. Read so, an entry goes from its text into its types at once; a derived
+/// reader would make a tree of it first, to find its tag.
+#[derive(Deserialize)]
+struct Fields {
+    entry: Kind,
+    version: Option<u32>,
+    run: Option<RunId>,
+    plan: Option<MigrationPlan>,
+    gates: Option<Vec<OpenedGate>>,
+    propagation: Option<Duration>,
+    #[serde(default)]
+    origin: serde_json::Value,
+    reopened: Option<Box<Reopened>>,
+    input: Option<Input>,
+    snapshot: Option<JsonText>,
+    action: Option<Action>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Kind {
+    Opened,
+    Reopened,
+    Input,
+    Snapshot,
+    Change,
+}
+
+impl<'de> Deserialize<'de> for Entry {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        fn of<T, E: Error>(field: Option<T>, name: &'static str) -> Result<T, E> {
+            field.ok_or_else(|| E::missing_field(name))
+        }
+        let read = Fields::deserialize(deserializer)?;
+        Ok(match read.entry {
+            Kind::Opened => Self::Opened {
+                version: of(read.version, "version")?,
+                run: of(read.run, "run")?,
+                plan: of(read.plan, "plan")?,
+                gates: of(read.gates, "gates")?,
+                propagation: read.propagation.unwrap_or_default(),
+                origin: read.origin,
+            },
+            Kind::Reopened => Self::Reopened {
+                version: of(read.version, "version")?,
+                reopened: of(read.reopened, "reopened")?,
+            },
+            Kind::Input => Self::Input {
+                input: of(read.input, "input")?,
+            },
+            Kind::Snapshot => Self::Snapshot {
+                snapshot: of(read.snapshot, "snapshot")?,
+            },
+            Kind::Change => Self::Change {
+                action: of(read.action, "action")?,
+            },
+        })
     }
 }

@@ -7,6 +7,7 @@ use super::GateId;
 use crate::{
     error::Result,
     health::{HealthGate, Judge, Observation, Progress, Verdict},
+    json::JsonText,
 };
 
 /// A gate's judge, and what the journal must keep to restore it.
@@ -14,7 +15,7 @@ use crate::{
 pub(super) struct Fold {
     pub(super) gate: GateId,
     /// The settings that the judge's verdicts depend on.
-    settings: Value,
+    settings: JsonText,
     judge: Box<dyn Judge>,
     /// The gate's newest observation.
     pub(super) last: Option<Observation>,
@@ -47,7 +48,7 @@ pub(super) struct Observed {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(super) struct FoldSnapshot {
     pub(super) gate: GateId,
-    pub(super) settings: Value,
+    pub(super) settings: JsonText,
     /// The gate's newest observation.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     last: Option<Observation>,
@@ -71,7 +72,7 @@ impl Fold {
         };
         Self {
             gate: id,
-            settings: gate.settings(),
+            settings: gate.settings().into(),
             judge,
             last: None,
             fed,
@@ -89,7 +90,9 @@ impl Fold {
             }),
             Fed::Nothing | Fed::TooMany => {}
         }
-        self.judge.take(observation, progress)
+        let verdict = self.judge.take(observation, progress);
+        observation.forget_decoded();
+        verdict
     }
 
     /// Returns what a journal keeps of this fold; `None` if that would be too large, or is not plain data.

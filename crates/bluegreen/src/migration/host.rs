@@ -22,6 +22,7 @@ use crate::{
     engine::{BoxFuture, Host, JOURNAL_VERSION, limit},
     error::{ErrorKind, Failure, Result},
     health::{HealthGate, Look, Observation, Progress},
+    json::JsonText,
     preflight::Finding,
     traffic::{
         Armed, Capacity, CapacityKeeper, DeadManSwitch, Released, Shifted, TrafficObservation,
@@ -433,7 +434,7 @@ impl Host for MigrationHost {
         outstanding: &Action,
         events: u64,
         requests: &[(Timestamp, String)],
-    ) -> Option<serde_json::Value> {
+    ) -> Option<JsonText> {
         let snapshot = Snapshot {
             version: JOURNAL_VERSION,
             machine: machine.clone(),
@@ -442,8 +443,8 @@ impl Host for MigrationHost {
             events,
             requests: requests.to_vec(),
         };
-        let snapshot = serde_json::to_value(snapshot).ok()?;
-        Some(Entry::Snapshot { snapshot }.to_json())
+        let snapshot = JsonText::of(&snapshot).ok()?;
+        Some(Entry::Snapshot { snapshot }.text())
     }
 }
 

@@ -1,7 +1,5 @@
 //! Changes that a run left standing, for the next one who works on the same rule.
 
-use serde::Deserialize as _;
-
 use super::{Action, Entry, Input, StandingCapacity, snapshot::Snapshot};
 use crate::{engine::Record, traffic::Kept};
 
@@ -15,9 +13,9 @@ use crate::{engine::Record, traffic::Kept};
 pub fn capacity_left(records: &[Record]) -> Option<StandingCapacity> {
     let mut left: Option<Kept> = None;
     for record in records {
-        match Entry::deserialize(&record.entry) {
+        match record.entry.read::<Entry>() {
             Ok(Entry::Snapshot { snapshot }) => {
-                let snapshot = Snapshot::deserialize(snapshot).ok();
+                let snapshot = snapshot.read::<Snapshot>().ok();
                 left = snapshot.and_then(|snapshot| snapshot.machine.kept_capacity().cloned());
             }
             Ok(Entry::Change {

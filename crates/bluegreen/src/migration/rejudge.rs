@@ -65,7 +65,7 @@ pub fn rejudge(records: &[Record], other: &Value) -> Result<Rejudged, ReplayErro
         gates,
         propagation,
         ..
-    })) = opened.map(serde_json::from_value)
+    })) = opened.map(|entry| entry.read())
     else {
         return Err(setting("journal", "its first record does not open a run"));
     };
@@ -102,7 +102,7 @@ pub fn rejudge(records: &[Record], other: &Value) -> Result<Rejudged, ReplayErro
     let mut outstanding: Option<Action> = None;
     let mut started = None;
     for record in &records[1..] {
-        let Ok(Entry::Input { input }) = serde_json::from_value(record.entry.clone()) else {
+        let Ok(Entry::Input { input }) = record.entry.read() else {
             continue;
         };
         let started = *started.get_or_insert(record.at);

@@ -17,6 +17,7 @@ use crate::{
     clock::between,
     engine::{Event, JOURNAL_VERSION, Machine as _, Next, Record, RunId, Work},
     health::{HealthGate, Progress, Verdict},
+    json::JsonText,
 };
 
 /// The result of a replay.
@@ -296,11 +297,7 @@ pub fn origin_of(records: &[Record]) -> Result<serde_json::Value, ReplayError> {
 /// Reads the first record.
 pub(super) fn opened(first: &Record) -> Result<Opened, ReplayError> {
     // Before anything else: a record of a newer version may not even be readable.
-    let version = first
-        .entry
-        .get("version")
-        .and_then(serde_json::Value::as_u64);
-    let version = version.and_then(|version| u32::try_from(version).ok());
+    let version = head(first).and_then(|head| head.version);
     match (version, entry(first)) {
         (Some(found), _) if found > JOURNAL_VERSION => Err(ReplayError::Version { found }),
         (
@@ -330,7 +327,19 @@ pub(super) fn opened(first: &Record) -> Result<Opened, ReplayError> {
 }
 
 fn entry(record: &Record) -> Result<Entry, ReplayError> {
-    Entry::deserialize(&record.entry).map_err(|error| unreadable(record.seq, error))
+    let read = record.entry.read();
+    read.map_err(|error| unreadable(record.seq, error))
+}
+
+/// What says of which kind and version an entry is, even if the rest of it cannot be read.
+#[derive(Deserialize)]
+struct Head {
+    entry: String,
+    version: Option<u32>,
+}
+
+fn head(record: &Record) -> Option<Head> {
+    record.entry.read().ok()
 }
 
 fn unreadable(seq: u64, why: impl fmt::Display) -> ReplayError {
@@ -391,7 +400,7 @@ enum Read<'a> {
     Input(&'a mut MigrationMachine, Input),
     Change(Action),
     /// With the machine as the records before this one leave it.
-    Snapshot(&'a MigrationMachine, serde_json::Value),
+    Snapshot(&'a MigrationMachine, JsonText),
 }
 
 impl Reader {
@@ -417,7 +426,13 @@ impl Reader {
     }
 
     fn read(&mut self, record: &Record) -> Result<Read<'_>, ReplayError> {
-        if let Some(reopened) = reopened(record)? {
+        // What today's rules wrote is read once; what it is stands in it.
+        let read = match self.rules {
+            Rules::Old(_) => None,
+            Rules::Now(_) => entry(record).ok(),
+        };
+        let may_reopen = matches!(read, None | Some(Entry::Reopened { .. }));
+        if may_reopen && let Some(reopened) = reopened(record)? {
             let gates = reopened.gates.clone();
             let machine = MigrationMachine::reopened(self.plan.clone(), reopened);
             self.rules = Rules::Now(Box::new(machine));
@@ -428,7 +443,7 @@ impl Reader {
                 let taken = salvage.take(record);
                 Ok(Read::Old(taken.map_err(|why| unreadable(record.seq, why))?))
             }
-            Rules::Now(machine) => match entry(record)? {
+            Rules::Now(machine) => match read.map_or_else(|| entry(record), Ok)? {
                 Entry::Opened { .. } | Entry::Reopened { .. } => {
                     Err(unreadable(record.seq, "opened a second time"))
                 }
@@ -442,13 +457,8 @@ impl Reader {
 
 /// Returns the state of a run, if this is the record by which this version continued it.
 fn reopened(record: &Record) -> Result<Option<Reopened>, ReplayError> {
-    let name = |name: &str| record.entry.get(name);
-    if name("entry").and_then(serde_json::Value::as_str) != Some("reopened") {
-        return Ok(None);
-    }
-    let version = name("version").and_then(serde_json::Value::as_u64);
-    let version = version.and_then(|version| u32::try_from(version).ok());
-    match version {
+    let head = head(record).filter(|head| head.entry == "reopened");
+    match head.and_then(|head| head.version) {
         Some(found) if found > JOURNAL_VERSION => Err(ReplayError::Version { found }),
         Some(JOURNAL_VERSION) => match entry(record)? {
             Entry::Reopened { reopened, .. } => Ok(Some(*reopened)),
@@ -460,13 +470,20 @@ fn reopened(record: &Record) -> Result<Option<Reopened>, ReplayError> {
 
 /// Returns the snapshot of a record, so that a replay can begin in the middle of a journal.
 fn snapshot(record: &Record) -> Result<Snapshot, ReplayError> {
-    let version = record.entry["snapshot"]["version"].as_u64();
-    match version.and_then(|version| u32::try_from(version).ok()) {
+    #[derive(Deserialize)]
+    struct Of {
+        version: u32,
+    }
+    let Entry::Snapshot { snapshot } = entry(record)? else {
+        return Err(unreadable(record.seq, OLD_SNAPSHOT));
+    };
+    match snapshot.read().ok().map(|Of { version }| version) {
         Some(JOURNAL_VERSION) => {}
         Some(found) if found > JOURNAL_VERSION => return Err(ReplayError::Version { found }),
         _ => return Err(unreadable(record.seq, OLD_SNAPSHOT)),
     }
-    Snapshot::deserialize(&record.entry["snapshot"]).map_err(|error| unreadable(record.seq, error))
+    let read = snapshot.read();
+    read.map_err(|error| unreadable(record.seq, error))
 }
 
 /// Why a replay cannot begin with such a record.
@@ -580,7 +597,7 @@ impl<'a> Replayer<'a> {
                 Vec::new()
             }
             Read::Snapshot(machine, snapshot) => {
-                let snapshot = Snapshot::deserialize(snapshot);
+                let snapshot: Result<Snapshot, _> = snapshot.read();
                 let snapshot = snapshot.map_err(|error| unreadable(record.seq, error))?;
                 player.compare(record, machine, &snapshot)?;
                 Vec::new()
@@ -699,7 +716,7 @@ impl Player {
     ) -> Result<Self, ReplayError> {
         let mut folds = Vec::new();
         for saved in &snapshot.folds {
-            let mut fold = fresh(&saved.gate, &saved.settings, gates)?;
+            let mut fold = fresh(&saved.gate, saved.settings.value(), gates)?;
             let restored = fold.restore(saved);
             restored.map_err(|error| unreadable(record.seq, error))?;
             folds.push(fold);

@@ -77,7 +77,8 @@ pub struct Migration {
 }
 
 impl Migration {
-    /// Creates a migration by `plan` through `splitter`, with a journal in memory and the system's clock.
+    /// Creates a migration by `plan` through `splitter`, with a
+    /// [journal in memory](MemoryJournal::for_resume) and the system's clock.
     pub fn new(plan: MigrationPlan, splitter: impl TrafficSplitter + 'static) -> Self {
         let (handle, controls) = ControlHandle::new();
         Self {
@@ -89,7 +90,7 @@ impl Migration {
             run: None,
             origin: serde_json::Value::Null,
             clock: Arc::new(SystemClock),
-            journal: Arc::new(MemoryJournal::new()),
+            journal: Arc::new(MemoryJournal::for_resume()),
             sinks: Vec::new(),
             cancel: None,
             credentials_end: None,
@@ -389,7 +390,7 @@ impl Migration {
                     version: JOURNAL_VERSION,
                     reopened: Box::new(reopened),
                 };
-                Opening::Reopened(resumption, entry.to_json())
+                Opening::Reopened(resumption, entry.text())
             }
         };
         let supplied = self.gates.into_iter();
@@ -465,7 +466,7 @@ impl Migration {
         runner.sinks = self.sinks;
         runner.snapshot_records = self.snapshot_records;
         runner.cancel = self.cancel;
-        let opening = Opening::New(opening.to_json());
+        let opening = Opening::New(opening.text());
         let (pace, first) = (paced(&mut runner), Input::Start(intent));
         let listener = runner.listener(&handle, &clock, &pace);
         let run = heard(listener, runner.drive(machine, host, opening, first));

@@ -150,7 +150,7 @@ impl Salvage {
     ///
     /// The reason why the record does not belong to a migration.
     pub(super) fn take(&mut self, record: &Record) -> Result<Taken, String> {
-        let entry = &record.entry;
+        let entry = record.entry.value();
         let mut look = None;
         match entry.get("entry").and_then(Value::as_str) {
             Some("input") => {

@@ -2,7 +2,7 @@
 //! the lines of earlier records.
 
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, de::Error as _};
 use sha2::{Digest, Sha256};
 
 use super::Holder;
@@ -18,7 +18,7 @@ pub(super) const FORMAT: u32 = JOURNAL_VERSION;
 pub(super) struct Sum(String);
 
 /// One record of a log.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub(super) struct Envelope {
     pub(super) format: u32,
     pub(super) seq: u64,
@@ -32,14 +32,14 @@ pub(super) struct Envelope {
     /// The number of the record that opened the newest run so far.
     pub(super) run: Option<u64>,
     /// The number of that run's newest snapshot. Since version 4.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) snapshot: Option<u64>,
     #[serde(flatten)]
     pub(super) what: What,
 }
 
 /// The content of a record.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(tag = "what", rename_all = "snake_case")]
 pub(super) enum What {
     /// A controller takes the log.
@@ -73,10 +73,14 @@ const SUM_LENGTH: usize = 64;
 impl Envelope {
     /// Returns the record as bytes, with a checksum over everything behind the checksum.
     pub(super) fn encode(&self) -> Result<(Vec<u8>, Sum), serde_json::Error> {
-        let body = serde_json::to_string(self)?;
-        let sum = sum_of(body.as_bytes());
-        let line = format!("{OPEN}{}\",{}\n", sum.0, &body[1..]);
-        Ok((line.into_bytes(), sum))
+        // The body stands where it stays; the sum is filled in in front of it, over its bracket.
+        const FRONT: usize = OPEN.len() + SUM_LENGTH + 1;
+        let mut line = vec![b' '; FRONT];
+        serde_json::to_writer(&mut line, self)?;
+        let sum = sum_of(&line[FRONT..]);
+        line[..FRONT + 1].copy_from_slice(format!("{OPEN}{}\",", sum.0).as_bytes());
+        line.push(b'\n');
+        Ok((line, sum))
     }
 
     /// Reads a record from the first line of `bytes`.
@@ -105,8 +109,63 @@ impl Envelope {
         if format > FORMAT {
             return Err(Unreadable::Newer { format });
         }
-        let envelope = serde_json::from_slice(&body).map_err(foreign)?;
-        Ok((envelope, sum))
+        let fields: Fields = serde_json::from_slice(&body).map_err(foreign)?;
+        Ok((fields.envelope().map_err(foreign)?, sum))
+    }
+}
+
+/// Every field of every record. Read so, an entry stays the text that it is; a derived reader would make a
+/// tree of the whole record first, to find what it is.
+#[derive(Deserialize)]
+struct Fields {
+    format: u32,
+    seq: u64,
+    prev: Option<Sum>,
+    at: Timestamp,
+    by: String,
+    claim: u64,
+    run: Option<u64>,
+    snapshot: Option<u64>,
+    what: Kind,
+    holder: Option<Holder>,
+    from: Option<Holder>,
+    record: Option<Record>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Kind {
+    Taken,
+    Kept,
+    Entry,
+    Released,
+}
+
+impl Fields {
+    fn envelope(self) -> Result<Envelope, serde_json::Error> {
+        let missing = serde_json::Error::missing_field;
+        let what = match self.what {
+            Kind::Taken => What::Taken {
+                holder: self.holder.ok_or_else(|| missing("holder"))?,
+                from: self.from,
+            },
+            Kind::Kept => What::Kept,
+            Kind::Entry => What::Entry {
+                record: self.record.ok_or_else(|| missing("record"))?,
+            },
+            Kind::Released => What::Released,
+        };
+        Ok(Envelope {
+            format: self.format,
+            seq: self.seq,
+            prev: self.prev,
+            at: self.at,
+            by: self.by,
+            claim: self.claim,
+            run: self.run,
+            snapshot: self.snapshot,
+            what,
+        })
     }
 }
 

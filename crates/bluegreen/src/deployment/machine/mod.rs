@@ -30,13 +30,14 @@ pub use self::before::has_way_back;
 pub(crate) use self::state::End;
 use self::state::{Reads, RestoreStage, Said, State};
 use super::{
-    Action, Cause, DeploymentEvent, DeploymentOutcome, DeploymentPlan, Entry, HoldReason, Input,
-    Intent, Report, Unchanged, Unfinished, Unresolved,
+    Action, Cause, DeploymentEvent, DeploymentOutcome, DeploymentPlan, HoldReason, Input, Intent,
+    Report, Unchanged, Unfinished, Unresolved, action::Written,
 };
 use crate::{
     engine::{Control, ControlEffect, Machine, Next, Transition, Work},
     error::{ErrorKind, Failure},
     image::ImageRef,
+    json::JsonText,
     service::{ByHand, DeploymentId, RevisionId, RollbackPoint, ServiceObservation, Target},
 };
 
@@ -525,18 +526,12 @@ impl Machine for DeploymentMachine {
         action.not_begun(failure)
     }
 
-    fn input_entry(input: &Input) -> serde_json::Value {
-        Entry::Input {
-            input: input.clone(),
-        }
-        .to_json()
+    fn input_entry(input: &Input) -> JsonText {
+        Written::Input { input }.text()
     }
 
-    fn change_entry(action: &Action) -> serde_json::Value {
-        Entry::Change {
-            action: action.clone(),
-        }
-        .to_json()
+    fn change_entry(action: &Action) -> JsonText {
+        Written::Change { action }.text()
     }
 }
 

@@ -8,8 +8,8 @@ use super::{combine::all_of, rate::RateTest};
 use crate::{
     error::Result,
     health::{
-        Bucket, Counts, Figure, Judge, JudgeFactory, LatencySum, Observation, Part, Progress, Unit,
-        Verdict,
+        Bucket, Counts, Figure, Judge, JudgeFactory, LatencySum, Observation, Part, Progress,
+        SettledBuckets, Unit, Verdict,
         metrics::timeline::{Timeline, not_judged},
         snapshot::{restored, saved},
     },
@@ -160,10 +160,11 @@ pub(crate) struct LimitsJudge {
 
 impl Judge for LimitsJudge {
     fn take(&mut self, observation: &Observation, progress: &Progress) -> Verdict {
-        let fresh = match self.timeline.take(observation, progress) {
-            Ok(fresh) => fresh,
+        let seen = match SettledBuckets::shared(observation) {
+            Ok(seen) => seen,
             Err(error) => return Verdict::inconclusive(error.to_string()),
         };
+        let fresh = self.timeline.take(&seen, progress);
         self.errors.take(&fresh);
         let verdict = match not_judged(progress) {
             Some(verdict) => match self.errors.blue_rate(&self.timeline) {

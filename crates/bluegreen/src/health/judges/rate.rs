@@ -70,7 +70,7 @@ impl RateTest {
 
     /// Takes the buckets of one observation. If the evidence was sufficient after any of them, the
     /// verdict is unhealthy, so that the verdict does not depend on how buckets are batched.
-    pub(super) fn take(&mut self, fresh: &[(Bucket, Standing)]) {
+    pub(super) fn take(&mut self, fresh: &[(&Bucket, Standing)]) {
         let mut peak = f64::NEG_INFINITY;
         for (bucket, standing) in fresh {
             let limit = match standing {

@@ -11,7 +11,8 @@ use super::{
 use crate::{
     error::Result,
     health::{
-        Bucket, Counts, Figure, Judge, JudgeFactory, Observation, Progress, Tally, Unit, Verdict,
+        Bucket, Counts, Figure, Judge, JudgeFactory, Observation, Progress, SettledBuckets, Tally,
+        Unit, Verdict,
         metrics::{
             counts::as_f64,
             timeline::{Timeline, not_judged},
@@ -126,10 +127,11 @@ pub(crate) struct RateJudge {
 
 impl Judge for RateJudge {
     fn take(&mut self, observation: &Observation, progress: &Progress) -> Verdict {
-        let fresh = match self.timeline.take(observation, progress) {
-            Ok(fresh) => fresh,
+        let seen = match SettledBuckets::shared(observation) {
+            Ok(seen) => seen,
             Err(error) => return Verdict::inconclusive(error.to_string()),
         };
+        let fresh = self.timeline.take(&seen, progress);
         self.test.take(&fresh);
         let verdict =
             not_judged(progress).unwrap_or_else(|| self.test.verdict(&self.timeline, progress));
@@ -234,10 +236,11 @@ pub(crate) struct ShortfallJudge {
 
 impl Judge for ShortfallJudge {
     fn take(&mut self, observation: &Observation, progress: &Progress) -> Verdict {
-        let fresh = match self.timeline.take(observation, progress) {
-            Ok(fresh) => fresh,
+        let seen = match SettledBuckets::shared(observation) {
+            Ok(seen) => seen,
             Err(error) => return Verdict::inconclusive(error.to_string()),
         };
+        let fresh = self.timeline.take(&seen, progress);
         let latest = fresh
             .iter()
             .rev()

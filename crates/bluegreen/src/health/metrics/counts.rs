@@ -1,6 +1,6 @@
 //! The numbers that a source counted: [`Bucket`], [`Counts`], [`Tally`].
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -344,6 +344,16 @@ impl SettledBuckets {
     /// `Invalid` if the observation is of another schema.
     pub fn read(observation: &Observation) -> Result<Self> {
         observation.read(Self::SCHEMA)
+    }
+
+    /// As [`observe`](Self::observe), and those that ask for them [shared](Self::shared) get these.
+    pub(in crate::health) fn observed(self) -> Result<Observation> {
+        Observation::typed(Self::SCHEMA, self)
+    }
+
+    /// As [`read`](Self::read), but that an observation is read once for all that ask.
+    pub(in crate::health) fn shared(observation: &Observation) -> Result<Arc<Self>> {
+        observation.shared(Self::SCHEMA)
     }
 
     /// Returns the end of the newest bucket.

@@ -8,10 +8,9 @@ use serde::{Deserialize, Serialize};
 use super::counts::as_f64;
 use crate::{
     clock::{later, sooner},
-    error::Result,
     health::{
-        Bucket, Counts, LatencySum, Observation, Phase, Progress, SeenSide, SeenTraffic,
-        SettledBuckets, Tally, Verdict,
+        Bucket, Counts, LatencySum, Phase, Progress, SeenSide, SeenTraffic, SettledBuckets, Tally,
+        Verdict,
     },
     traffic::{Side, Sides},
 };
@@ -61,30 +60,32 @@ impl Timeline {
     }
 
     /// Takes an observation and returns its buckets that were not seen before, with the weight of each.
-    pub(in crate::health) fn take(
+    pub(in crate::health) fn take<'a>(
         &mut self,
-        observation: &Observation,
+        seen: &'a SettledBuckets,
         progress: &Progress,
-    ) -> Result<Vec<(Bucket, Standing)>> {
-        let seen = SettledBuckets::read(observation)?;
+    ) -> Vec<(&'a Bucket, Standing)> {
         self.enter(progress);
         let mut fresh = Vec::with_capacity(seen.buckets.len());
-        for bucket in seen.buckets {
-            if self.end().is_some_and(|end| bucket.start < end) {
+        let mut end = self.end();
+        for bucket in &seen.buckets {
+            if end.is_some_and(|end| bucket.start < end) {
                 continue;
             }
-            self.recent.push_back(bucket);
-            fresh.push((bucket, self.standing(&bucket)));
+            end = Some(bucket.end());
+            fresh.push((bucket, self.standing(bucket)));
         }
-        if let Some(end) = self.end() {
+        if let Some((newest, _)) = fresh.last() {
             // A bucket longer than the window stays, and so does the one before it.
-            let kept = self.recent.back().map_or(self.window, |newest| {
-                self.window.max(newest.period.saturating_mul(2))
-            });
-            let from = sooner(end, kept);
+            let kept = self.window.max(newest.period.saturating_mul(2));
+            let from = sooner(newest.end(), kept);
+            // The first look brings hours of which minutes are kept.
             self.recent.retain(|bucket| bucket.start >= from);
+            let kept = fresh.iter().filter(|(bucket, _)| bucket.start >= from);
+            self.recent.extend(kept.map(|(bucket, _)| **bucket));
+            self.recent.shrink_to(self.recent.len() + 1);
         }
-        Ok(fresh)
+        fresh
     }
 
     /// Returns the end of the newest bucket.
@@ -269,8 +270,8 @@ mod tests {
     }
 
     fn take(timeline: &mut Timeline, buckets: Vec<Bucket>, progress: &Progress) -> Vec<Standing> {
-        let observation = SettledBuckets::new(buckets).observe().expect("encodes");
-        let fresh = timeline.take(&observation, progress).expect("reads");
+        let seen = SettledBuckets::new(buckets);
+        let fresh = timeline.take(&seen, progress);
         fresh.into_iter().map(|(_, standing)| standing).collect()
     }
 

@@ -55,12 +55,13 @@ use self::{
     state::{Contact, KeptCapacity, Reads, RiseStep, Sent, Stage, State, Switch, Watch},
 };
 use super::{
-    Action, Cause, Entry, GateId, GatePolicy, HoldReason, Input, Intent, MigrationEvent,
-    MigrationOutcome, MigrationPlan, Override, Report, Unchanged, Unresolved, outcome::End,
+    Action, Cause, GateId, GatePolicy, HoldReason, Input, Intent, MigrationEvent, MigrationOutcome,
+    MigrationPlan, Override, Report, Unchanged, Unresolved, entry::Written, outcome::End,
 };
 use crate::{
     engine::{Control, ControlEffect, Machine, Next, Transition, Work},
     error::Failure,
+    json::JsonText,
     traffic::{Sides, TrafficObservation, TrafficSplit},
 };
 
@@ -426,18 +427,12 @@ impl Machine for MigrationMachine {
         action.not_begun(failure)
     }
 
-    fn input_entry(input: &Input) -> serde_json::Value {
-        Entry::Input {
-            input: input.clone(),
-        }
-        .to_json()
+    fn input_entry(input: &Input) -> JsonText {
+        Written::Input { input }.text()
     }
 
-    fn change_entry(action: &Action) -> serde_json::Value {
-        Entry::Change {
-            action: action.clone(),
-        }
-        .to_json()
+    fn change_entry(action: &Action) -> JsonText {
+        Written::Change { action }.text()
     }
 }
 

@@ -554,7 +554,7 @@ async fn p09_a_step_is_written_down_before_it_is_taken() {
     let records = journal.records();
     let written: Vec<PlaceStep> = records
         .iter()
-        .map(|record| serde_json::from_value(record.entry.clone()).unwrap())
+        .map(|record| record.entry.read().unwrap())
         .collect();
     assert_eq!(written, made.done);
     assert_eq!(*told.lock().unwrap(), made.done);

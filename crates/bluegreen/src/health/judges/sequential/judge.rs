@@ -6,12 +6,15 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{Minute, MinuteSide, Reason, Ruling, SequentialTest, Settings, StepMargins, forecast};
+use super::{
+    Minute, MinuteSide, Reason, Ruling, SequentialTest, Settings, StepMargins, forecast,
+    minutes::Minutes,
+};
 use crate::{
     error::Result,
     health::{
         Bucket, Counts, Evidence, Figure, Judge, JudgeFactory, Needs, Observation, Phase, Progress,
-        Tally, Unit, Verdict,
+        SettledBuckets, Tally, Unit, Verdict,
         metrics::{
             counts::as_f64,
             timeline::{Standing, Timeline, begins},
@@ -94,7 +97,7 @@ impl Sequential {
             timeline: Timeline::new(Duration::ZERO),
             slow_above: None,
             is_sticky: false,
-            past: Vec::new(),
+            past: Minutes::default(),
             test: None,
             steps: Vec::new(),
             partial: None,
@@ -134,7 +137,7 @@ pub(crate) struct SequentialJudge {
     slow_above: Option<Duration>,
     is_sticky: bool,
     /// Blue before the first shift, oldest first.
-    past: Vec<MinuteSide>,
+    past: Minutes,
     test: Option<SequentialTest>,
     /// When each split began, and green's share in it.
     steps: Vec<(Timestamp, f64)>,
@@ -157,17 +160,16 @@ const MINUTE: Duration = Duration::from_secs(60);
 
 impl Judge for SequentialJudge {
     fn take(&mut self, observation: &Observation, progress: &Progress) -> Verdict {
-        let fresh = match self.timeline.take(observation, progress) {
-            Ok(fresh) => fresh,
+        let seen = match SettledBuckets::shared(observation) {
+            Ok(seen) => seen,
             Err(error) => return Verdict::inconclusive(error.to_string()),
         };
-        if let Ok(seen) = crate::health::SettledBuckets::read(observation) {
-            self.slow_above = seen.slow_above;
-            self.is_sticky |= seen.is_sticky;
-        }
+        let fresh = self.timeline.take(&seen, progress);
+        self.slow_above = seen.slow_above;
+        self.is_sticky |= seen.is_sticky;
         self.enter(progress);
         for (bucket, standing) in fresh {
-            if let Some((minute, standing)) = self.assemble(bucket, standing) {
+            if let Some((minute, standing)) = self.assemble(*bucket, standing) {
                 self.push(&minute, standing, progress);
             }
         }
@@ -243,14 +245,14 @@ impl SequentialJudge {
             return;
         }
         let test = self.test.get_or_insert_with(|| {
-            let past = self.past.iter().rev().copied().collect();
+            let past = self.past.reversed();
             let settings = self.settings.clone();
             let settings = if self.is_sticky {
                 settings.without_weights()
             } else {
                 settings
             };
-            SequentialTest::new(settings, past)
+            SequentialTest::of_history(settings, past)
         });
         let share = progress.green.as_fraction();
         if self.steps.last() != Some(&(progress.since, share)) {
@@ -281,7 +283,7 @@ impl SequentialJudge {
     fn push(&mut self, bucket: &Bucket, standing: Standing, progress: &Progress) {
         if standing == Standing::Before {
             if let Some(blue) = MinuteSide::of(&bucket.sides.blue) {
-                self.past.push(blue);
+                self.past.push(&blue);
             }
             return;
         }

@@ -24,6 +24,7 @@ mod calibrate;
 mod forecast;
 mod judge;
 mod margins;
+mod minutes;
 mod reject;
 mod rule;
 mod settings;
@@ -38,6 +39,7 @@ pub use self::{
     forecast::{Forecast, forecast},
     judge::Sequential,
     margins::StepMargins,
-    rule::{Certificate, Minute, MinuteSide, Reason, Ruling, SequentialTest},
+    minutes::MinuteSide,
+    rule::{Certificate, Minute, Reason, Ruling, SequentialTest},
     settings::Settings,
 };

@@ -5,49 +5,12 @@ use serde::{Deserialize, Serialize};
 use super::{
     accept::NoWorse,
     margins::StepMargins,
+    minutes::{MinuteSide, Minutes},
     reject::{Allowance, Sample, Worse},
     settings::Settings,
     temper::Flicker,
 };
-use crate::health::{Counts, Tally, judges::martingale::RateAbove, metrics::counts::as_f64};
-
-/// The counts of one side in one minute.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[non_exhaustive]
-pub struct MinuteSide {
-    /// Requests that reached the side.
-    pub requests: u64,
-    /// The requests that failed by the side's own fault.
-    pub errors: Tally,
-    /// The requests that were slow; `None` if that is not known.
-    pub slow: Option<Tally>,
-}
-
-impl MinuteSide {
-    /// Creates a minute of this many requests, of which these failed and these were slow.
-    #[must_use]
-    pub fn new(requests: u64, errors: Tally, slow: Option<Tally>) -> Self {
-        Self {
-            requests,
-            errors,
-            slow,
-        }
-    }
-
-    /// Returns the counts of a source, as far as they are known; `None` if not even the requests are.
-    #[must_use]
-    pub fn of(counts: &Counts) -> Option<Self> {
-        let requests = counts.requests?;
-        // Errors that are not known neither blame nor pass.
-        let errors = counts.errors.unwrap_or(Tally::between(0, requests));
-        let slow = if requests == 0 {
-            Some(Tally::exact(0))
-        } else {
-            counts.slow
-        };
-        Some(Self::new(requests, errors, slow))
-    }
-}
+use crate::health::{Tally, judges::martingale::RateAbove, metrics::counts::as_f64};
 
 /// One settled minute.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -186,7 +149,7 @@ const SLICE: usize = 4;
 pub struct SequentialTest {
     settings: Settings,
     /// Blue before the migration, newest first, and how many of these minutes are used.
-    history: Vec<MinuteSide>,
+    history: Minutes,
     used: usize,
     worse: Metrics<Worse>,
     worse_than_before: Metrics<Worse>,
@@ -271,6 +234,10 @@ impl SequentialTest {
     /// newest first; each minute is used at most once, at the last step.
     #[must_use]
     pub fn new(settings: Settings, history: Vec<MinuteSide>) -> Self {
+        Self::of_history(settings, history.into_iter().collect())
+    }
+
+    pub(super) fn of_history(settings: Settings, history: Minutes) -> Self {
         let worse = || Metrics {
             errors: Worse::new(),
             slow: Worse::new(),
@@ -411,17 +378,17 @@ impl SequentialTest {
 
     /// Returns blue's past as a control of this minute; each part of the past is taken once.
     fn control_before(&mut self, minute: &Minute) -> Option<MinuteSide> {
-        if minute.share <= LAST || self.used + SLICE > self.history.len() {
+        if minute.share <= LAST {
             return None;
         }
-        let slice = &self.history[self.used..self.used + SLICE];
-        self.used += SLICE;
+        let slice = self.history.part(self.used, SLICE)?;
         let none = MinuteSide::new(0, Tally::exact(0), Some(Tally::exact(0)));
-        let sum = slice.iter().fold(none, |sum, side| MinuteSide {
+        let sum = slice.fold(none, |sum, side| MinuteSide {
             requests: sum.requests + side.requests,
             errors: sum.errors + side.errors,
             slow: sum.slow.zip(side.slow).map(|(a, b)| a + b),
         });
+        self.used += SLICE;
         (sum.requests > 0).then_some(sum)
     }
 
