@@ -224,7 +224,7 @@ impl Counts {
 
     /// Whether nothing at all is known.
     #[must_use]
-    pub(crate) fn is_unknown(&self) -> bool {
+    pub fn is_unknown(&self) -> bool {
         *self == Self::default()
     }
 
