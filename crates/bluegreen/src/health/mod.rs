@@ -20,6 +20,7 @@ mod targets;
 mod testing;
 mod verdict;
 
+#[cfg(feature = "aws")]
 pub(crate) use self::backoff::Backoff;
 pub use self::{
     adapt::{GateExt, GateFn, gate_fn},

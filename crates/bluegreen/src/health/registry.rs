@@ -15,8 +15,8 @@ use crate::error::{Error, ErrorKind, Result};
 /// A fresh judge of a gate over counts, made from the settings that a journal holds of the gate; `None` if
 /// its judges are not over counts, so that only the gate itself has them.
 ///
-/// Known are `limits`, `connections`, `routing`, `shortfall` and `sequential`, as
-/// [`CloudWatchGate`](crate::aws::cloudwatch::CloudWatchGate) and the gates of a file have them.
+/// Known are `limits`, `connections`, `routing`, `shortfall` and `sequential`, as a `CloudWatchGate` and the
+/// gates of a file have them.
 ///
 /// # Errors
 ///

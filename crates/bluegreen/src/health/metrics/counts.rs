@@ -224,7 +224,7 @@ impl Counts {
 
     /// Returns whether nothing at all is known.
     #[must_use]
-    pub(crate) fn is_unknown(&self) -> bool {
+    pub fn is_unknown(&self) -> bool {
         *self == Self::default()
     }
 
