@@ -19,7 +19,7 @@ pub struct Percentiles {
 impl Percentiles {
     /// Creates percentiles: the 50th, 90th and 99th, in milliseconds.
     #[must_use]
-    pub(crate) const fn new(p50_ms: f64, p90_ms: f64, p99_ms: f64) -> Self {
+    pub const fn new(p50_ms: f64, p90_ms: f64, p99_ms: f64) -> Self {
         Self {
             p50_ms,
             p90_ms,

@@ -373,6 +373,8 @@ pub(in crate::health) fn as_f64(count: u64) -> f64 {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -391,6 +393,55 @@ mod tests {
         let back: Observation = serde_json::from_str(&text).expect("decodes");
         assert_eq!(SettledBuckets::read(&back).expect("decodes"), seen);
         assert!(text.contains(r#""green":{}"#), "{text}");
+    }
+
+    fn counts() -> impl Strategy<Value = Counts> {
+        let number = prop::option::of(any::<u64>());
+        let tally = prop::option::of((any::<u64>(), any::<u64>()));
+        let finite = || prop::num::f64::NORMAL | prop::num::f64::SUBNORMAL | prop::num::f64::ZERO;
+        let latency = prop::option::of((finite(), any::<u64>()));
+        let spread = prop::option::of((finite(), finite(), finite()));
+        (
+            number.clone(),
+            tally.clone(),
+            tally,
+            number,
+            latency,
+            spread,
+        )
+            .prop_map(
+                |(requests, errors, slow, responses, latency, spread)| Counts {
+                    requests,
+                    errors: errors.map(|(a, b)| Tally::between(a, b)),
+                    slow: slow.map(|(a, b)| Tally::between(a, b)),
+                    responses,
+                    latency: latency.map(|(sum, samples)| LatencySum::new(sum, samples)),
+                    percentiles: spread.map(|(a, b, c)| Percentiles::new(a, b, c)),
+                    ..Counts::default()
+                },
+            )
+    }
+
+    proptest! {
+        /// Judges get the buckets that were observed, and a replay those that it reads.
+        #[test]
+        fn p09_what_is_observed_is_what_is_read(
+            blue in counts(),
+            green in counts(),
+            second in 0_i64..4_000_000_000,
+            ahead in any::<i32>(),
+            slow_ns in prop::option::of(0..u64::MAX),
+        ) {
+            let start = Timestamp::from_second(second).expect("in range");
+            let period = Duration::from_secs(60);
+            let seen = SettledBuckets::new(vec![Bucket::new(start, period, Sides { blue, green })])
+                .with_ahead(SignedDuration::from_micros(ahead.into()))
+                .with_slow_above(slow_ns.map(Duration::from_nanos))
+                .with_stickiness(ahead > 0);
+            let observation = seen.clone().observed().expect("finite");
+            prop_assert_eq!(&*SettledBuckets::shared(&observation).expect("shared"), &seen);
+            prop_assert_eq!(SettledBuckets::read(&observation).expect("reads"), seen);
+        }
     }
 
     #[test]
