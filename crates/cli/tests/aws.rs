@@ -512,8 +512,8 @@ fn an_sts_that_never_answers_is_told_and_begins_nothing() {
         assert_eq!(code, Some(2), "{verb:?}: {said}");
         assert_told(
             &said,
-            "whether this is account 123456789012",
-            "let STS be reached",
+            "check that this is account 123456789012: ask STS whose credentials these are: no answer within 5 s",
+            "make sure that STS can be reached",
         );
         let asked = requests.lock().unwrap().concat();
         assert!(

@@ -3,7 +3,11 @@
 use std::time::Duration;
 
 use aws_config::timeout::TimeoutConfig;
-use aws_sdk_sts::{Client, config::Builder, error::DisplayErrorContext};
+use aws_sdk_sts::{
+    Client,
+    config::Builder,
+    error::{DisplayErrorContext, SdkError},
+};
 
 use super::{Aws, DateReader, endpoints::Service};
 use crate::error::{Error, ErrorKind, Result};
@@ -44,7 +48,10 @@ impl Aws {
         config.set_endpoint_url(endpoint.map(|one| one.as_str().to_owned()));
         let client = Client::from_conf(config.build());
         let identity = client.get_caller_identity().send().await.map_err(|error| {
-            let why = DisplayErrorContext(&error).to_string();
+            let why = match &error {
+                SdkError::TimeoutError(_) => format!("no answer within {} s", LIMIT.as_secs()),
+                error => DisplayErrorContext(error).to_string(),
+            };
             Error::new(ErrorKind::Unavailable, attempted).with_source(why)
         })?;
         let arn = identity.arn().filter(|arn| !arn.is_empty());

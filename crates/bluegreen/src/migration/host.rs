@@ -227,7 +227,9 @@ impl MigrationHost {
             return Ok(false);
         }
         for (seat, saved) in self.gates.iter_mut().zip(saved) {
-            if saved.gate != seat.fold.gate || *saved.settings.value() != seat.caller.gate.settings() {
+            if saved.gate != seat.fold.gate
+                || *saved.settings.value() != seat.caller.gate.settings()
+            {
                 return Ok(false);
             }
             seat.fold.restore(saved)?;

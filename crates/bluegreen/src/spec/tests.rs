@@ -127,7 +127,7 @@ fn fields_that_do_not_go_together_are_told_beside_others_that_cannot_be_read() {
     let alike = LEAST.replace("chatbot-fastapi-tg", "chatbot-flask-tg");
     assert_ne!(alike, LEAST);
     let judge = "[judge]\nmax_error_rate = 0\n";
-    let rate = "judge.max_error_rate: 0% limits nothing, or everything";
+    let rate = "judge.max_error_rate: 0% would stop every new side";
     let group = "side.flask.target_group: is the other side's too";
     for (mistake, wanted) in [
         ("[plan]\nbake = true\n", &[group, rate][..]),

@@ -247,10 +247,10 @@ pub(crate) fn ending(ended: &Result<MigrationOutcome, MigrationError>) {
     }
 }
 
-/// Returns `550/55 requests, 0.18/0.00% failed, 141/111 ms`, each blue's figure before green's.
+/// Returns `550/55 req, 0.18/0.00% failed, 141/111 ms`, each blue's figure before green's.
 fn rates(sides: &Sides<SeenSide>) -> String {
     let Sides { blue, green } = sides;
-    let mut text = format!("{}/{} requests", blue.requests, green.requests);
+    let mut text = format!("{}/{} req", blue.requests, green.requests);
     let both = |value: fn(&SeenSide) -> Option<f64>, digits: usize| {
         let shown = |value: Option<f64>| value.map(|value| format!("{value:.digits$}"));
         let (blue, green) = (shown(value(blue)), shown(value(green)));

@@ -98,8 +98,8 @@ impl ServiceDeployment {
         let mut found = target::in_region(self.region.as_ref().map(Name::as_str), aws);
         if let (Some(wanted), true) = (&self.account, found.is_empty()) {
             let caller = aws.caller().await.map_err(|error| {
-                let failure = Failure::from(&error);
-                let message = format!("check that this is account {wanted}: {failure}");
+                let why = Failure::from(&error).message;
+                let message = format!("check that this is account {wanted}: {why}");
                 let hint = "make sure that STS can be reached, or leave `account` out of the file";
                 Error::new(error.kind(), message).with_hint(hint)
             })?;
