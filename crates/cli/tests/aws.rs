@@ -524,7 +524,7 @@ fn an_sts_that_never_answers_is_told_and_begins_nothing() {
     let (code, said) = run(&["status"]);
     assert_eq!(code, Some(3), "{said}");
     let told = lines(&said, "warning: ");
-    assert!(told[0].contains("whether this is account"), "{said}");
+    assert!(told[0].contains("check that this is account"), "{said}");
     assert!(
         requests.lock().unwrap().concat().contains("DescribeRules"),
         "{said}"

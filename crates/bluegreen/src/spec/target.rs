@@ -177,8 +177,8 @@ impl MigrationSpec {
         };
         let caller = aws.caller().await.map_err(|error| {
             let failure = Failure::from(&error);
-            let message = format!("tell whether this is account {wanted}: {}", failure.message);
-            let hint = "let STS be reached, or leave `account` out of the file";
+            let message = format!("check that this is account {wanted}: {}", failure.message);
+            let hint = "make sure that STS can be reached, or leave `account` out of the file";
             Error::new(error.kind(), message).with_hint(hint)
         })?;
         let found = caller.split(':').nth(4).unwrap_or_default();

@@ -128,7 +128,7 @@ fn fields_that_do_not_go_together_are_told_beside_others_that_cannot_be_read() {
     assert_ne!(alike, LEAST);
     let judge = "[judge]\nmax_error_rate = 0\n";
     let rate = "judge.max_error_rate: 0% would stop every new side";
-    let group = "side.flask.target_group: is the other side's too";
+    let group = "side.flask.target_group: is the target group of the other side, too";
     for (mistake, wanted) in [
         ("[plan]\nbake = true\n", &[group, rate][..]),
         ("[plan]\nstpes = [5]\nbake = 1\n", &[group, rate]),
