@@ -11,18 +11,13 @@
 
 #![expect(clippy::print_stdout, reason = "an example prints")]
 
-use std::{error::Error, process::ExitCode};
+use std::{error::Error, future::ready, process::ExitCode};
 
 use axum::extract::{Path, State};
 use axum::{Router, http::StatusCode, routing};
-use bluegreen::{
-    Migration, Verdict,
-    check::{HttpClient, HttpRequest, ReqwestClient},
-    engine::ControlHandle,
-    gate_fn,
-    migration::MigrationState,
-    mock::MemorySplitter,
-};
+use bluegreen::check::{HttpClient, HttpRequest, ReqwestClient};
+use bluegreen::{Migration, Verdict, gate_fn, mock::MemorySplitter};
+use bluegreen::{engine::ControlHandle, migration::MigrationState};
 use tokio::sync::watch;
 
 /// What the server knows of the run.
@@ -57,9 +52,7 @@ async fn control(
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<ExitCode, Box<dyn Error>> {
-    let fine = gate_fn("fine", |_look| async {
-        Ok(Verdict::healthy("all is well"))
-    });
+    let fine = gate_fn("fine", |_look| ready(Ok(Verdict::healthy("all is well"))));
     let mut migration = Migration::for_tests(MemorySplitter::new()).gate("fine", fine);
     let (handle, state) = (migration.handle(), migration.watch());
     let mut running = Running { handle, state };

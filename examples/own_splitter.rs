@@ -10,7 +10,7 @@
 
 #![expect(clippy::print_stdout, reason = "an example prints")]
 
-use std::{fs, path::PathBuf, process::ExitCode, time::Duration};
+use std::{fs, future::ready, path::PathBuf, process::ExitCode, time::Duration};
 
 use async_trait::async_trait;
 use bluegreen::traffic::conformance::{self, Behaviour, Fixture, Truth};
@@ -94,9 +94,7 @@ async fn main() -> std::result::Result<ExitCode, Box<dyn std::error::Error>> {
     println!("conforms: {} behaviours were tried", Behaviour::ALL.len());
 
     router.reset().await?;
-    let fine = gate_fn("fine", |_look| async {
-        Ok(Verdict::healthy("all is well"))
-    });
+    let fine = gate_fn("fine", |_look| ready(Ok(Verdict::healthy("all is well"))));
     let migration = Migration::for_tests(router).gate("fine", fine);
     let migration = migration.on_event(|event| println!("{}", event.line(80)));
     Ok(migration.run().await?.exit_code().into())

@@ -33,11 +33,8 @@ async fn ends(name: &str, simulation: &Simulation, wanted: u8) -> Result<(), Box
     if code != wanted {
         return Err(format!("{name}: ended with {code}, not {wanted}: {outcome}").into());
     }
-    let told = outcome
-        .report()
-        .traffic
-        .as_ref()
-        .map(|traffic| traffic.weights);
+    let report = outcome.report();
+    let told = report.traffic.as_ref().map(|traffic| traffic.weights);
     if told != Some(truth) {
         return Err(format!("{name}: {told:?} was told, and {truth:?} is true").into());
     }

@@ -15,23 +15,18 @@
 
 use std::{env, error::Error, fs, process::ExitCode, thread};
 
-use bluegreen::{
-    aws::sim::Scenario,
-    engine::{ControlHandle, Event},
-    migration::MigrationEvent,
-    spec::MigrationSpec,
-};
+use bluegreen::engine::{ControlHandle, Event};
+use bluegreen::{aws::sim::Scenario, migration::MigrationEvent, spec::MigrationSpec};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<ExitCode, Box<dyn Error>> {
     let what = env::args().nth(1).unwrap_or_else(|| "healthy".into());
-    let at_once = env::args().nth(2).is_some_and(|speed| speed == "max");
     let mut _pacer = None;
     let started = match what.parse::<Scenario>() {
         Ok(scenario) => {
             let simulation = scenario.simulation(1);
             simulation.start_paused();
-            _pacer = (!at_once).then(|| simulation.pace(150.0));
+            _pacer = (env::args().nth(2).as_deref() != Some("max")).then(|| simulation.pace(150.0));
             simulation.start().await
         }
         Err(_) => {
@@ -70,10 +65,10 @@ fn show(event: &Event<MigrationEvent>, minute: &mut Option<u64>) {
             let bar = "#".repeat((share / 5.0).round() as usize);
             let open = gates.iter().filter(|gate| !gate.verdict.is_healthy());
             let open = format!("{} of {} gates wait", open.count(), gates.len());
-            println!("{time}  {phase:<9} [{bar:.<20}] {share:>3.0}% green  {open}");
+            println!("{time:>7}  {phase:<9} [{bar:.<20}] {share:>3.0}% green  {open}");
         }
-        MigrationEvent::PreflightPassed { .. } => println!("{time}  preflight passed"),
-        MigrationEvent::Shifting { to, .. } => println!("{time}  shifting to {to}"),
+        MigrationEvent::PreflightPassed { .. } => println!("{time:>7}  preflight passed"),
+        MigrationEvent::Shifting { to, .. } => println!("{time:>7}  shifting to {to}"),
         MigrationEvent::Shifted { .. } => {}
         // All of it, with what a person may have to do.
         MigrationEvent::Ended { .. } | MigrationEvent::Unresolved { .. } => println!("{event}"),
