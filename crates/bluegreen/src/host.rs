@@ -1,23 +1,23 @@
-//! What another engine needs: both machines run by a host of yours, such as a workflow engine or a chain
-//! of functions, without the loop of this crate.
+//! The parts for a host of your own, such as a workflow engine or a chain of functions, that runs a machine
+//! without the loop of this crate.
 //!
 //! A [`MigrationMachine`](crate::migration::MigrationMachine) and a
-//! [`DeploymentMachine`](crate::deployment::DeploymentMachine) decide and do nothing. Their host tells them
-//! what happened and when, keeps them as JSON, and does what the [`Transition`] says:
+//! [`DeploymentMachine`](crate::deployment::DeploymentMachine) only decide. The host tells a machine what
+//! happened and when, keeps the machine as JSON, and does what each [`Transition`] says:
 //!
-//! | it says | the host |
+//! | the transition says | the host |
 //! |---|---|
-//! | [`Next::Do`] an action that is [`Work::Wait`] | waits until then, and tells `Input::Waited` |
-//! | [`Next::Do`] an action that is [`Work::Read`] | lets a worker carry it out; may drop it for a control |
-//! | [`Next::Do`] an action that is [`Work::Change`] | keeps the machine first, then lets a worker carry it out |
-//! | [`Next::Keep`] | continues with what is outstanding |
-//! | [`Next::End`] | is done: the machine's `end` tells how it ended |
+//! | [`Next::Do`] an action that is [`Work::Wait`] | waits until that time, then tells `Input::Waited` |
+//! | [`Next::Do`] an action that is [`Work::Read`] | gives the action to a worker; may drop it for a control |
+//! | [`Next::Do`] an action that is [`Work::Change`] | saves the machine, then gives the action to a worker |
+//! | [`Next::Keep`] | continues with the outstanding action |
+//! | [`Next::End`] | stops: the machine's `end` tells how the run ended |
 //!
-//! A [`MigrationWorker`] or a [`DeploymentWorker`] carries an action out and returns plain data. An action
-//! that was never begun is told as its `not_begun`, one that failed on the way to the worker as its
-//! `failed`. A host whose gates look from elsewhere gives them a [`Look`](crate::health::Look), which is
-//! plain data too, and makes their judges from what a journal holds of them with
-//! [`judge_of`](crate::health::judge_of).
+//! A [`MigrationWorker`] or a [`DeploymentWorker`] carries out an action and returns plain data. If an action
+//! was never begun, tell the machine the action's `not_begun`; if the action failed on its way to the worker,
+//! tell the machine the action's `failed`. A host whose gates run in another process sends them a
+//! [`Look`](crate::health::Look), which is plain data too, and makes their judges with
+//! [`judge_of`](crate::health::judge_of) from the settings that a journal holds.
 
 pub use crate::{
     deployment::DeploymentWorker,

@@ -13,10 +13,10 @@ use serde_json::{Value, value::RawValue};
 
 pub(crate) use self::finite::check_finite;
 
-/// JSON as it was written: one text, which is read only by those that need what is in it.
+/// JSON as it was written: the text is kept unchanged, and is parsed only if a value is asked for.
 ///
-/// Cheap to clone: all clones share the text. Two are equal if they say the same, in whatever order the
-/// names of an object stand. It is serde data for `serde_json` only, as the text that it is.
+/// Cheap to clone: all clones share the text. Two texts are equal if their values are equal: spaces and the
+/// order of an object's names do not count. Of serde's formats only `serde_json` can hold a `JsonText`.
 ///
 /// # Examples
 ///
@@ -39,34 +39,34 @@ struct Inner {
 }
 
 impl JsonText {
-    /// Writes `value` down. A number that is not finite becomes a null.
+    /// Writes `value` as JSON. A number that is not finite becomes null.
     ///
     /// # Errors
     ///
-    /// If it cannot be JSON.
+    /// If `value` cannot be JSON.
     pub fn of<T: Serialize + ?Sized>(value: &T) -> serde_json::Result<Self> {
         serde_json::value::to_raw_value(value).map(Self::from)
     }
 
-    /// The text.
+    /// Returns the text.
     #[must_use]
     pub fn as_str(&self) -> &str {
         self.0.text.get()
     }
 
-    /// As a tree, which is kept beside the text from then on. Null if the text holds a number that is out
-    /// of range.
+    /// Returns the parsed value, which is kept beside the text from the first call on. Null if the text
+    /// holds a number that is out of range.
     #[must_use]
     pub fn value(&self) -> &Value {
         let parsed = || serde_json::from_str(self.as_str()).unwrap_or_default();
         self.0.value.get_or_init(parsed)
     }
 
-    /// Reads the text.
+    /// Parses the text as a `T`.
     ///
     /// # Errors
     ///
-    /// If it does not fit `T`.
+    /// If the text does not fit `T`.
     pub fn read<T: DeserializeOwned>(&self) -> serde_json::Result<T> {
         serde_json::from_str(self.as_str())
     }
@@ -83,12 +83,12 @@ impl From<Box<RawValue>> for JsonText {
 
 impl From<Value> for JsonText {
     fn from(value: Value) -> Self {
-        // Every key of a `Value` is text, so it can be written.
+        // Every key of a `Value` is text, so the value can be written.
         Self::of(&value).unwrap_or_else(|_| Self::from(RawValue::NULL.to_owned()))
     }
 }
 
-/// A field of the object, or a null.
+/// Returns a field of the object, or null.
 impl Index<&str> for JsonText {
     type Output = Value;
 
@@ -100,7 +100,7 @@ impl Index<&str> for JsonText {
 impl PartialEq for JsonText {
     fn eq(&self, other: &Self) -> bool {
         let is_same = Arc::ptr_eq(&self.0, &other.0) || self.as_str() == other.as_str();
-        // Not kept: two of them that are compared are seldom read after that.
+        // The parsed values are not kept: texts that were compared are seldom read later.
         let tree = |text: &Self| text.read::<Value>().ok();
         is_same || matches!((tree(self), tree(other)), (Some(a), Some(b)) if a == b)
     }

@@ -32,7 +32,7 @@ pub enum Intent {
     },
     /// Roll the service back to the revision that ran before the last deployment.
     RollBack {
-        /// Who asks.
+        /// The operator who asks.
         by: Operator,
         /// The revision to go back to, instead of the recorded revision.
         to: Option<RevisionId>,
@@ -129,7 +129,7 @@ pub enum Action {
 }
 
 impl Action {
-    /// What kind of work it is, and until when it waits.
+    /// Returns the kind of work, and for a wait its end.
     #[must_use]
     pub fn work(&self) -> Work {
         match self {
@@ -149,8 +149,8 @@ impl Action {
         }
     }
 
-    /// What to tell the machine if it failed. A change that may have happened nevertheless is of the kind
-    /// [`OutcomeUnknown`](crate::ErrorKind::OutcomeUnknown).
+    /// Returns the machine's input if this action failed. If a change may have happened nevertheless, the
+    /// failure must be of the kind [`OutcomeUnknown`](crate::ErrorKind::OutcomeUnknown).
     #[must_use]
     pub fn failed(&self, failure: Failure) -> Input {
         match self {
@@ -175,8 +175,8 @@ impl Action {
         }
     }
 
-    /// What to tell the machine if it was not even begun, since it could not be written down first. Never of
-    /// the kind [`OutcomeUnknown`](crate::ErrorKind::OutcomeUnknown).
+    /// Returns the machine's input if this action was not begun, since its record could not be written first.
+    /// The failure is never of the kind [`OutcomeUnknown`](crate::ErrorKind::OutcomeUnknown).
     #[must_use]
     pub fn not_begun(&self, failure: Failure) -> Input {
         match self.work() {
@@ -243,14 +243,14 @@ pub enum Input {
     Tagged(Result<Tagging, Failure>),
     /// [`Action::Wait`] is over.
     Waited {
-        /// Whether real time did not pass during the wait: the clock of the run cannot be trusted.
+        /// Whether no real time passed during the wait: then the run's clock cannot be trusted.
         clock_fault: bool,
     },
     /// A change was not begun, since the journal did not keep its record.
     NotBegun(Failure),
     /// An operator, a signal or a deadline gives a control.
     Control(Control),
-    /// The journal does not keep its records.
+    /// Records can no longer be written to the journal.
     JournalFailed(Failure),
 }
 
@@ -259,14 +259,14 @@ pub enum Input {
 #[serde(default)]
 #[non_exhaustive]
 pub(crate) struct Unfinished {
-    /// The revision that the process brought without seeing its checks to their end. If a check fails,
-    /// the next process rolls this revision back, as that process would have done.
+    /// The revision that the process deployed, and whose checks it did not finish. If a check fails, the
+    /// next process rolls this revision back, as the first process would have done.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub unproven: Option<RevisionId>,
-    /// Why the process was rolling the service back: the next process only finishes that.
+    /// Why the process was rolling the service back: the next process only finishes the rollback.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub restoring: Option<Cause>,
-    /// The revision that it was rolling back to; `None` if there was no service before.
+    /// The target of that rollback; `None` if there was no service before.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub restoring_to: Option<RevisionId>,
     /// Deployments that the process replaced: a read that shows one of them may be old. Since version 4.
@@ -328,7 +328,7 @@ impl Entry {
     }
 }
 
-/// What a run writes at each step, as [`Entry`] holds it.
+/// The entry that a run writes at each step: as [`Entry`], with borrowed content.
 #[derive(Debug, Serialize)]
 #[serde(tag = "entry", rename_all = "snake_case")]
 pub(super) enum Written<'a> {
@@ -337,13 +337,13 @@ pub(super) enum Written<'a> {
 }
 
 impl Written<'_> {
-    /// As a record's entry.
+    /// Returns the content of a record.
     pub(super) fn text(&self) -> JsonText {
         text(self)
     }
 }
 
 fn text(entry: &impl Serialize) -> JsonText {
-    // Only maps with keys that are no text cannot be JSON, and there are none.
+    // Fails only for a map whose keys are not text, and no entry holds such a map.
     JsonText::of(entry).unwrap_or_else(|_| serde_json::Value::Null.into())
 }

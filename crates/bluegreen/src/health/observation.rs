@@ -15,10 +15,10 @@ use crate::{
 
 /// What a gate saw at one look: a named, versioned schema and a body of plain JSON.
 ///
-/// A gate of your own needs no enum and no registry to travel through the journal: it names its
-/// schema, and its judge reads what it wrote.
+/// The observations of a gate of your own need no enum and no registry: the gate names its schema, and
+/// its judge reads the body.
 ///
-/// Cheap to clone: gate, judge and journal share one. The body is the text that the journal holds.
+/// Cheap to clone: gate, judge and journal share one value. The body is the text that the journal holds.
 ///
 /// # Examples
 ///
@@ -33,7 +33,7 @@ use crate::{
 /// assert_eq!(seen.read::<Queue>("acme.queue/1")?.depth, 7);
 /// assert!(seen.read::<Queue>("acme.queue/2").is_err());
 ///
-/// // A number that JSON cannot hold would come back as something else, so it is refused.
+/// // A number that JSON cannot hold would be read back as another value, so it is refused.
 /// assert!(Observation::new("acme.load/1", &f64::NAN).is_err());
 /// # Ok::<(), bluegreen::Error>(())
 /// ```
@@ -42,7 +42,7 @@ pub struct Observation(Arc<Seen>);
 
 struct Seen {
     written: Written,
-    /// The body as its own judges read it, while they do.
+    /// The decoded body, kept until all judges have taken it.
     typed: Mutex<Option<Typed>>,
 }
 
@@ -75,7 +75,7 @@ impl Observation {
         Ok(Self::of(Written { schema, body: text }))
     }
 
-    /// The same, for a body that equals what is read from its text.
+    /// As [`new`](Self::new), and keeps `body` as the decoded body: it must equal what its text decodes to.
     pub(crate) fn typed<T>(schema: &str, body: T) -> Result<Self>
     where
         T: Serialize + Send + Sync + 'static,
@@ -113,7 +113,7 @@ impl Observation {
     ///
     /// # Errors
     ///
-    /// `Invalid` if the schema is another one or the body does not fit `T`.
+    /// `Invalid` if the observation has another schema, or the body does not fit `T`.
     pub fn read<T: DeserializeOwned>(&self, schema: &str) -> Result<T> {
         let Written { schema: own, body } = &self.0.written;
         if own != schema {
@@ -131,7 +131,7 @@ impl Observation {
         })
     }
 
-    /// The decoded body, which all who ask for it share.
+    /// Returns the decoded body, which all callers share.
     ///
     /// # Errors
     ///
@@ -150,12 +150,12 @@ impl Observation {
         Ok(read)
     }
 
-    /// Drops the decoded body, which is larger than its text: all judges have taken it.
+    /// Drops the decoded body, which is larger than its text. For use once all judges have taken it.
     pub(crate) fn forget_decoded(&self) {
         *self.decoded() = None;
     }
 
-    /// Whether both are one, not only equal.
+    /// Whether both share one value, so that they are not only equal.
     pub(crate) fn is(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.0, &other.0)
     }

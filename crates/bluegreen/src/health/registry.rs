@@ -1,4 +1,4 @@
-//! The judges that are known by name, made from their settings alone.
+//! The judges that have a known name, made from their settings alone.
 
 use std::{fmt, time::Duration};
 
@@ -12,15 +12,15 @@ use super::{
 };
 use crate::error::{Error, ErrorKind, Result};
 
-/// A fresh judge of a gate over counts, made from the settings that a journal holds of the gate; `None` if
-/// its judges are not over counts, so that only the gate itself has them.
+/// Creates a fresh judge of a gate over counts, from the settings that a journal holds for the gate; `None`
+/// if the gate's judges are not over counts, so that only the gate itself can create them.
 ///
-/// Known are `limits`, `connections`, `routing`, `shortfall` and `sequential`, as a `CloudWatchGate` and the
-/// gates of a file have them.
+/// The known judges are `limits`, `connections`, `routing`, `shortfall` and `sequential`, the judges of a
+/// `CloudWatchGate` and of the gates in a specification file.
 ///
 /// # Errors
 ///
-/// `Invalid` if a judge is not known or a setting has no such value; the message names the setting.
+/// `Invalid` if a judge is not known or a setting has a wrong value; the message names the setting.
 ///
 /// # Examples
 ///
@@ -41,7 +41,7 @@ pub fn judge_of(settings: &Value) -> Result<Option<Box<dyn Judge>>> {
     })
 }
 
-/// A setting that does not exist, or has no such value.
+/// A setting that does not exist, or has a wrong value.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct BadSetting {
     pub(crate) setting: String,
@@ -63,7 +63,7 @@ impl fmt::Display for BadSetting {
     }
 }
 
-/// The judges that are known, in their usual order.
+/// The known judges, in their usual order.
 const ORDER: [&str; 5] = [
     "limits",
     "connections",
@@ -72,8 +72,8 @@ const ORDER: [&str; 5] = [
     "sequential",
 ];
 
-/// [`judge_of`] with some settings changed: by the names of the judges, `false` leaves one out. `path` names
-/// the gate in errors.
+/// [`judge_of`] with some settings changed. `other` holds the changes by the names of the judges; `false`
+/// leaves a judge out. `path` names the gate in errors.
 pub(crate) fn changed_judge_of(
     settings: &Value,
     other: Option<&Value>,
@@ -103,7 +103,7 @@ pub(crate) fn changed_judge_of(
         }
     }
     let mut gate = MetricsGate::new(NoSource);
-    // As `CloudWatchGate` has them: their order is the order of the words.
+    // The order of `CloudWatchGate`: a verdict lists its reasons in the order of the judges.
     let place = |name: &str| ORDER.iter().position(|known| *known == name);
     let mut judges: Vec<_> = judges.iter().collect();
     judges.sort_by_key(|(name, _)| place(name).unwrap_or(ORDER.len()));
@@ -114,7 +114,7 @@ pub(crate) fn changed_judge_of(
     Ok(Some(gate.judge()))
 }
 
-/// A judge by its name and settings. `change` is what must be among them.
+/// Creates a judge's factory from name and settings. `change` may name only settings that exist.
 fn factory(
     judge: &str,
     settings: &Value,
@@ -144,7 +144,7 @@ fn factory(
     }
 }
 
-/// A value with some of its fields changed.
+/// Returns a value with some of its fields changed.
 pub(crate) fn merged(was: Value, change: &Value) -> Value {
     match (was, change) {
         (Value::Object(mut was), Value::Object(change)) => {
@@ -158,7 +158,8 @@ pub(crate) fn merged(was: Value, change: &Value) -> Value {
     }
 }
 
-/// Whether every setting that was named is one: a name that nothing reads would be a mistake without a sign.
+/// Returns an error if `change` names a setting that does not exist: nothing would read it, so a wrong name
+/// would go unseen.
 fn known(change: Option<&Value>, settings: &Value, path: &str) -> Result<(), BadSetting> {
     let Some(Value::Object(change)) = change else {
         return Ok(());
@@ -173,7 +174,7 @@ fn known(change: Option<&Value>, settings: &Value, path: &str) -> Result<(), Bad
     Ok(())
 }
 
-/// A source that is never read: the observations are there.
+/// A source that is never read: the judge is given recorded observations.
 #[derive(Debug)]
 struct NoSource;
 

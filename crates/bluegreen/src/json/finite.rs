@@ -1,4 +1,4 @@
-//! Whether a value holds only numbers that JSON has a spelling for.
+//! A check that a value holds only numbers that JSON can hold.
 
 use serde::{
     Serialize,
@@ -9,13 +9,13 @@ use serde::{
 };
 use serde_json::Error;
 
-/// Says no if `value` holds a number that is not finite: JSON would hold a null in its place. Nothing is
-/// written to find that out.
+/// Returns an error if `value` holds a number that is not finite: JSON would hold a null in its place. The
+/// check writes nothing.
 pub(crate) fn check_finite<T: Serialize + ?Sized>(value: &T) -> Result<(), Error> {
     value.serialize(Finite)
 }
 
-/// Goes through a value, and writes nothing.
+/// Visits every part of a value, and writes nothing.
 struct Finite;
 
 macro_rules! fine {

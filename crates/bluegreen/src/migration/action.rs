@@ -32,8 +32,8 @@ pub enum Action {
     Look {
         /// What the gates are told at this look.
         progress: Progress,
-        /// When the look ends at the latest, with the gates that have answered: after its limit, or at
-        /// the deadline if that comes first, but not sooner than after 2 s.
+        /// The most time that the look may take: its limit, or the time left to the deadline if that is
+        /// shorter, but at least 2 s. Then the look ends with the gates that have answered.
         within: Duration,
     },
     /// Read the split alone. A read.
@@ -68,13 +68,13 @@ pub enum Action {
     },
     /// Wait.
     Wait {
-        /// Until then.
+        /// The end of the wait.
         until: Timestamp,
     },
 }
 
 impl Action {
-    /// What kind of work it is, and until when it waits.
+    /// Returns the kind of work, and for a wait its end.
     #[must_use]
     pub fn work(&self) -> Work {
         match self {
@@ -88,13 +88,13 @@ impl Action {
             Self::ArmSwitch { .. } | Self::KeepCapacity { .. } | Self::ReleaseCapacity { .. } => {
                 Work::Change { restores: false }
             }
-            // It ends a run, whether or not that is written down.
+            // Disarming ends a run, even if its record cannot be written.
             Self::DisarmSwitch => Work::Change { restores: true },
         }
     }
 
-    /// What to tell the machine if it failed. A change that may have happened nevertheless is of the kind
-    /// [`OutcomeUnknown`](crate::ErrorKind::OutcomeUnknown).
+    /// Returns the machine's input if this action failed. If a change may have happened nevertheless, the
+    /// failure must be of the kind [`OutcomeUnknown`](crate::ErrorKind::OutcomeUnknown).
     #[must_use]
     pub fn failed(&self, failure: Failure) -> Input {
         let look = |failure| LookReport {
@@ -120,15 +120,15 @@ impl Action {
         }
     }
 
-    /// What to tell the machine if it was not even begun, since it could not be written down first. Never of
-    /// the kind [`OutcomeUnknown`](crate::ErrorKind::OutcomeUnknown).
+    /// Returns the machine's input if this action was not begun, since its record could not be written first.
+    /// The failure is never of the kind [`OutcomeUnknown`](crate::ErrorKind::OutcomeUnknown).
     #[must_use]
     pub fn not_begun(&self, failure: Failure) -> Input {
         self.failed(failure)
     }
 }
 
-/// What a run is for.
+/// The purpose of a run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "intent", rename_all = "snake_case")]
 #[non_exhaustive]
@@ -171,12 +171,14 @@ pub struct RestoreOrder {
 }
 
 impl RestoreOrder {
-    /// How late a call may land that another controller sent before its lease was taken, or before it
-    /// died: 15 s. A change leaves within 3 s of the read that it goes by, and takes 10 s at most. Reads
-    /// may be 2 s late; a later read shows that the rule has changed, and the change is not sent.
+    /// How late a change may still take effect that another controller sent before its lease was taken, or
+    /// before that controller died: 15 s. A change is sent within 3 s of the read that it is based on, and
+    /// takes at most 10 s. Reads may be 2 s late; a later read shows that the rule has changed, and the
+    /// change is not sent.
     pub const LATE_CALL: Duration = Duration::from_secs(15);
 
-    /// Asked for by `by`: refused if blue has no healthy target, and over once blue is read back.
+    /// Creates an order of the operator `by`: the restore is refused if blue has no healthy target, and the
+    /// run ends once blue is read back.
     #[must_use]
     pub fn by(by: impl Into<Operator>) -> Self {
         Self {
@@ -203,7 +205,7 @@ impl RestoreOrder {
         Self { stay, ..self }
     }
 
-    /// Waits, as long as the plan says, until a settled minute shows no request on green.
+    /// Waits until a settled minute shows no request on green, at most for the time that the plan says.
     #[must_use]
     pub fn with_confirmation(self) -> Self {
         Self {
@@ -213,7 +215,7 @@ impl RestoreOrder {
     }
 }
 
-/// What happened, as the machine is told it, with its time.
+/// A fact that the machine is told, with its time.
 ///
 /// # Stability
 ///
@@ -252,7 +254,7 @@ pub enum Input {
     CapacityReleased(Result<Released, Failure>),
     /// [`Action::Wait`] is over.
     Waited {
-        /// Real time did not pass during the wait: the run's clock cannot be trusted.
+        /// Whether no real time passed during the wait: then the run's clock cannot be trusted.
         clock_fault: bool,
     },
     /// An operator, or another part of the program, takes control.

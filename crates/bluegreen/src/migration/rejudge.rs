@@ -26,10 +26,10 @@ pub struct Rejudged {
     pub events: Vec<Event<MigrationEvent>>,
     /// How many verdicts were judged again.
     pub verdicts: usize,
-    /// How many of them have another status than the journal's.
+    /// How many of these verdicts have another status than in the journal.
     pub different: usize,
     /// The point from which the run would have taken another course. Later records of the journal say
-    /// nothing about these settings: traffic would have been divided otherwise.
+    /// nothing about these settings: traffic would have been divided differently.
     pub parting: Option<Parting>,
 }
 
@@ -49,13 +49,13 @@ pub struct Parting {
 
 /// Judges a journal again. `other` holds the changed settings: `plan` as in a plan's file, and
 /// `gates.NAME.JUDGE` as the journal keeps them; `false` leaves a judge out. All other settings stay
-/// as they were. Gates whose judges do not judge counts keep the verdicts of the journal.
+/// the same. Gates whose judges do not judge counts keep the verdicts of the journal.
 ///
 /// # Errors
 ///
 /// [`ReplayError`] if the records are not a migration's journal, or a setting does not exist.
 pub fn rejudge(records: &[Record], other: &Value) -> Result<Rejudged, ReplayError> {
-    // What is wrong with a journal is said by what reads journals.
+    // This call reports every fault of a journal.
     events_of(records)?;
     let opened = records.first().map(|record| record.entry.clone());
     let Some(Ok(Entry::Opened {
@@ -188,7 +188,7 @@ impl Rejudged {
 
 struct Seat {
     gate: GateId,
-    /// `None` if the journal's verdicts stand.
+    /// `None` if the verdicts of the journal are kept.
     judge: Option<Box<dyn Judge>>,
 }
 
@@ -242,7 +242,7 @@ impl From<BadSetting> for ReplayError {
     }
 }
 
-/// The part of a next step that counts as its course: waits and reads are the same.
+/// The part of a next step that two runs must share to be on the same course: waits and reads are alike.
 #[derive(Debug, PartialEq)]
 enum Course {
     Watches,

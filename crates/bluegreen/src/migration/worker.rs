@@ -1,4 +1,4 @@
-//! [`MigrationWorker`]: carries out what a machine asks for, for a host of your own.
+//! [`MigrationWorker`]: carries out the actions of a machine, for a host of your own.
 
 use std::sync::Arc;
 
@@ -20,9 +20,9 @@ use crate::{
 /// Carries out the actions of a [`MigrationMachine`](super::MigrationMachine) through the roles, for a host
 /// of your own such as a workflow engine.
 ///
-/// Two halves, so that they may run in two places: [`carry_out`](Self::carry_out) does the I/O and returns
-/// plain data; [`fold`](Self::fold) lets the judges take what was seen, does no I/O, and returns the
-/// machine's next input. Between two steps a host keeps the machine and [`judges`](Self::judges).
+/// The work has two halves, which may run in two places: [`carry_out`](Self::carry_out) does the I/O and
+/// returns plain data; [`fold`](Self::fold) gives the observations to the judges, does no I/O, and returns
+/// the machine's next input. Between two steps the host keeps the machine and the [`judges`](Self::judges).
 ///
 /// # Examples
 ///
@@ -62,13 +62,13 @@ pub struct MigrationWorker {
     host: MigrationHost,
 }
 
-/// What an action brought, before the judges have seen it: plain data, for [`MigrationWorker::fold`].
+/// The answer to an action, before the judges have seen it: plain data for [`MigrationWorker::fold`].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct MigrationAnswer(Raw);
 
 impl MigrationWorker {
-    /// A worker that divides traffic through `splitter`, without a gate.
+    /// Creates a worker that divides traffic through `splitter`, without gates.
     pub fn new(plan: &MigrationPlan, splitter: impl TrafficSplitter + 'static) -> Self {
         let roles = Roles {
             splitter: Arc::new(splitter),
@@ -80,31 +80,31 @@ impl MigrationWorker {
         }
     }
 
-    /// Adds a gate. All of them come before [`machine`](Self::machine).
+    /// Adds a gate. Add all gates before you call [`machine`](Self::machine).
     pub fn gate(mut self, id: impl Into<GateId>, gate: impl HealthGate + 'static) -> Self {
         self.host.seat(id.into(), Arc::new(gate));
         self
     }
 
-    /// The dead-man switch, if the plan keeps one.
+    /// Sets the dead-man switch, for a plan that keeps a switch.
     pub fn dead_man_switch(mut self, switch: impl DeadManSwitch + 'static) -> Self {
         self.host.set_switch(Arc::new(switch));
         self
     }
 
-    /// What keeps blue's capacity. Default: nothing does.
+    /// Sets the keeper of blue's capacity. Default: none.
     pub fn capacity_keeper(mut self, keeper: impl CapacityKeeper + 'static) -> Self {
         self.host.set_keeper(Arc::new(keeper));
         self
     }
 
-    /// A machine under this plan for the gates, as the plan says what each does.
+    /// Creates a machine with this plan for the gates. The plan says what each gate's verdict does.
     pub fn machine(&self, plan: MigrationPlan) -> MigrationMachine {
         self.host.machine(plan)
     }
 
-    /// Carries an action out, within the limits that the engine here has too. A wait is the host's own and
-    /// is not carried out: see [`Action::work`].
+    /// Carries out an action, within the same time limits as the engine of this crate. Waits are the host's
+    /// work and are not carried out: see [`Action::work`].
     ///
     /// # Cancel safety
     ///
@@ -114,14 +114,14 @@ impl MigrationWorker {
         MigrationAnswer(self.host.begin(action).await)
     }
 
-    /// Lets the judges take what was seen, and returns what to tell the machine. Each answer is folded once.
+    /// Gives the observations to the judges, and returns the machine's next input. Fold each answer once.
     #[must_use]
     pub fn fold(&mut self, answer: MigrationAnswer) -> Input {
         self.host.complete(answer.0)
     }
 
-    /// What the judges have learnt, for a worker in another process; `None` if a judge of yours makes no
-    /// [snapshots](crate::health::Judge::snapshot) and has seen too much.
+    /// Returns what the judges have learnt, for a worker in another process; `None` if a judge of your own
+    /// makes no [snapshots](crate::health::Judge::snapshot) and has taken more than 1,000 observations.
     #[must_use]
     pub fn judges(&self) -> Option<Value> {
         serde_json::to_value(self.host.folds()?).ok()
@@ -131,7 +131,7 @@ impl MigrationWorker {
     ///
     /// # Errors
     ///
-    /// `Refused` if it is none of these gates' judges under these settings.
+    /// `Refused` if `judges` does not come from the same gates, in the same order, with the same settings.
     pub fn with_judges(mut self, judges: &Value) -> Result<Self> {
         let attempted = "continue with what judges had learnt";
         let refused = || Error::new(ErrorKind::Refused, attempted);

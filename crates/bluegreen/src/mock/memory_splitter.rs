@@ -15,10 +15,10 @@ use crate::{
     },
 };
 
-/// A router in memory: reads show what was written, and each side has four healthy targets. It remembers
-/// every write, so that a test can tell what a run did.
+/// A router in memory: reads show what was written, and each side has four healthy targets. The router
+/// remembers every write, so that a test can check what a run did.
 ///
-/// A cheap handle: clones are the same router. It conforms to all of
+/// Cheap to clone: all clones are the same router. It passes the whole suite of
 /// [`conformance`](crate::traffic::conformance).
 ///
 /// # Examples
@@ -49,13 +49,13 @@ pub struct MemorySplitter(Arc<Mutex<Router>>);
 #[derive(Debug)]
 struct Router {
     weights: Sides<u32>,
-    /// Whatever else there is to a rule; a number stands for it.
+    /// Stands for everything in a rule except for the weights.
     rest: u32,
     written: Vec<Percent>,
 }
 
 impl MemorySplitter {
-    /// A router with everything on blue.
+    /// Creates a router with everything on blue.
     #[must_use]
     pub fn new() -> Self {
         Self(Arc::new(Mutex::new(Router {
@@ -65,19 +65,19 @@ impl MemorySplitter {
         })))
     }
 
-    /// The weights as they are.
+    /// Returns the current weights.
     #[must_use]
     pub fn weights(&self) -> Sides<u32> {
         self.router().weights
     }
 
-    /// Green's share after each write that came through the splitter, in order; 0 % is a restore.
+    /// Returns green's share after each write through the splitter, in order; 0 % is a restore.
     #[must_use]
     pub fn written(&self) -> Vec<Percent> {
         self.router().written.clone()
     }
 
-    /// A third party writes these weights now, past the splitter.
+    /// Sets the weights as a third party would, without the splitter.
     pub fn third_party_write(&self, weights: Sides<u32>) {
         self.router().weights = weights;
     }

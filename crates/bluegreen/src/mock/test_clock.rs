@@ -10,10 +10,10 @@ use crate::clock::{Clock, later};
 /// 2026-01-05T09:00:00Z, a Monday morning.
 const EPOCH_SECONDS: i64 = 1_767_603_600;
 
-/// A clock that follows tokio's, from 2026-01-05T09:00:00Z on. If tokio's clock is paused, all waits of a
-/// run take no real time.
+/// A clock that follows tokio's clock, from 2026-01-05T09:00:00Z on. If tokio's clock is paused, the waits of
+/// a run take no real time.
 ///
-/// For tests alone: a run on the system's clock refuses to move traffic while tokio's clock is paused;
+/// For tests only: a run on the system's clock refuses to move traffic while tokio's clock is paused;
 /// a run on this clock does not.
 ///
 /// # Examples

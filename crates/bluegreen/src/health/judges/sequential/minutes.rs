@@ -1,4 +1,4 @@
-//! [`MinuteSide`]: what one side did in one minute; [`Minutes`]: hours of them, packed.
+//! [`MinuteSide`]: the counts of one side in one minute; [`Minutes`]: hours of such minutes, packed.
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
@@ -27,11 +27,12 @@ impl MinuteSide {
         }
     }
 
-    /// Returns the counts of a source, as far as they are known; `None` if not even the requests are.
+    /// Returns the counts of a source, as far as they are known; `None` if the number of requests is
+    /// not known.
     #[must_use]
     pub fn of(counts: &Counts) -> Option<Self> {
         let requests = counts.requests?;
-        // Errors that are not known neither blame nor pass.
+        // Unknown errors get bounds so wide that they neither blame a side nor let it pass.
         let errors = counts.errors.unwrap_or(Tally::between(0, requests));
         let slow = if requests == 0 {
             Some(Tally::exact(0))
@@ -42,12 +43,13 @@ impl MinuteSide {
     }
 }
 
-/// Minutes of one side. Hours of them are kept for each migration, so they are packed to less than half:
-/// what is above four billion in a minute counts as that.
+/// Minutes of one side. Each migration keeps hours of minutes, so they are packed to less than half their
+/// size: a count above four billion in a minute is kept as four billion.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Minutes(Vec<Packed>);
 
-/// Requests, the bounds of the errors, and those of the slow ones, or else [`UNKNOWN`] twice.
+/// Requests, the two bounds of the errors, and the two bounds of the slow requests: [`UNKNOWN`] twice if
+/// these are not known.
 type Packed = [u32; 5];
 
 const UNKNOWN: u32 = u32::MAX;
@@ -69,12 +71,12 @@ impl Minutes {
         self.0.iter().map(unpacked)
     }
 
-    /// The same, the last first.
+    /// Returns the minutes in reverse order.
     pub(super) fn reversed(&self) -> Self {
         Self(self.0.iter().rev().copied().collect())
     }
 
-    /// So many from there on, if there are so many.
+    /// Returns `count` minutes from `from` on; `None` if there are fewer.
     pub(super) fn part(
         &self,
         from: usize,
