@@ -4,10 +4,10 @@
 //! cargo run --example control_from_http
 //! ```
 //!
-//! A server on loopback has `GET /`, `POST /pause`, `POST /continue` and `POST /abort`. The example asks it by
-//! itself, as a person with `curl` would, and ends. The router is two numbers in memory, and time is real, so
-//! it takes some seconds. Prints each request with its answer, and at the end where traffic is. It is
-//! aborted, so blue has everything: that ends with 0, anything else with 1.
+//! A server on loopback has `GET /`, `POST /pause`, `POST /continue` and `POST /abort`. The example sends the
+//! requests itself, as an operator with `curl` would. The router is two numbers in memory, and time is real,
+//! so the example takes some seconds. Prints each request with its answer, and at the end the split. The run
+//! is aborted, so blue must have everything: then the exit code is 0, otherwise 1.
 
 #![expect(clippy::print_stdout, reason = "an example prints")]
 
@@ -20,7 +20,7 @@ use bluegreen::{Migration, Verdict, gate_fn, mock::MemorySplitter};
 use bluegreen::{engine::ControlHandle, migration::MigrationState};
 use tokio::sync::watch;
 
-/// What the server knows of the run.
+/// The state of the run, as the server knows it.
 #[derive(Clone)]
 struct Running {
     handle: ControlHandle,
@@ -36,7 +36,7 @@ async fn status(State(running): State<Running>) -> String {
     }
 }
 
-/// Hands a control to the run, and answers once the run has taken it.
+/// Gives a control to the run, and answers once the run has taken the control.
 async fn control(
     Path(control): Path<String>,
     State(Running { handle, .. }): State<Running>,

@@ -1,5 +1,5 @@
-//! The guide's `deploy/deploy.sh` over the library: builds an image, pushes it, runs it as a service beside
-//! the one that serves, checks it, and takes it back if a check fails.
+//! The guide's `deploy/deploy.sh` with the library: builds and pushes an image, runs it as a service beside
+//! the live service, checks the new service, and rolls it back if a check fails.
 //!
 //! ```text
 //! cargo run --example deploy
@@ -7,8 +7,8 @@
 //!
 //! Everything is simulated: `docker`, ECR, ECS and the service's answers. On the real AWS the handle is
 //! `Aws::from_env()`, programs are `SystemCommands`, and checks go through `ReqwestClient`; the rest is the
-//! same. Prints each step, and at the end what runs. Ends with 0 if it was deployed, with 10 if it was taken
-//! back.
+//! same. Prints each step, and at the end the revision that runs and the split. The exit code is 0 if
+//! the image was deployed, and 10 after a rollback.
 
 #![expect(clippy::print_stdout, reason = "an example prints")]
 
@@ -29,14 +29,14 @@ async fn main() -> Result<ExitCode, Box<dyn Error>> {
     let _pacer = simulation.start_paced(20.0);
     let aws = simulation.aws();
 
-    // A source with a Dockerfile; its tag says which commit it is.
+    // A source with a Dockerfile; the tag names its commit.
     let source = tempfile::tempdir()?;
     fs::write(source.path().join("Dockerfile"), "FROM scratch\n")?;
     let request = BuildRequest::new(source.path(), "0123456789ab".parse()?);
 
     let registry = EcrRegistry::new(&aws, simulation.repository());
     let deployer = EcsServiceDeployer::new(&aws, simulation.cluster(), simulation.service());
-    // What the new revision must answer, asked by the test route, so that green itself answers.
+    // The answers that the new revision must give, by the test route, so that green itself answers.
     let checks = CheckSuite::from_toml(include_str!("deploy/checks.toml"))?;
     let ended = Deployment::new(DeploymentPlan::builder().build()?, deployer)
         .builder(DockerImageBuilder::new(registry, simulation.commands()))

@@ -1,12 +1,12 @@
-//! The guide's `tests/integration_tests.py` over the library: asks a released service what its users will
-//! ask, as `examples/integration_tests/checks.toml` says.
+//! The guide's `tests/integration_tests.py` with the library: sends a released service the requests of its
+//! users, as `examples/integration_tests/checks.toml` lists them.
 //!
 //! ```text
 //! cargo run --example integration_tests                             # a small chatbot on loopback
 //! cargo run --example integration_tests https://chat.example.com    # a service of yours
 //! ```
 //!
-//! Prints a line for each check, and what is not as it should be. Ends with 0 if all passed, else with 1.
+//! Prints a line for each check, and each failure. The exit code is 0 if all checks passed, otherwise 1.
 
 #![expect(clippy::print_stdout, reason = "an example prints")]
 
@@ -52,7 +52,7 @@ async fn main() -> Result<ExitCode, Box<dyn Error>> {
     Ok(u8::from(failed > 0).into())
 }
 
-/// Serves a chatbot on loopback until the program ends, and gives its URL.
+/// Serves a chatbot on loopback until the program ends, and returns its URL.
 async fn chatbot() -> std::io::Result<String> {
     let health = || async { Json(json!({ "status": "healthy" })) };
     let metrics = || async { Json(json!({ "qps": 12.5 })) };
@@ -66,7 +66,7 @@ async fn chatbot() -> std::io::Result<String> {
     Ok(url)
 }
 
-/// What is no JSON is refused before it comes here.
+/// Answers a message. `axum` refuses a body that is not JSON before this call.
 async fn chat(Json(asked): Json<Value>) -> Result<Json<Value>, StatusCode> {
     let message = asked["message"]
         .as_str()

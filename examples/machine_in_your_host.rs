@@ -4,9 +4,9 @@
 //! cargo run --example machine_in_your_host
 //! ```
 //!
-//! A workflow engine or a chain of functions does it so: it keeps the machine and what its judges have
-//! learnt as JSON between two steps, lets a worker carry out what the machine asks for, and tells the machine
-//! what came of that, with the time. Prints what happens, on the simulation. Ends with 0 if green is promoted.
+//! A workflow engine or a chain of functions works like this: between two steps it keeps the machine and the
+//! state of its judges as JSON; a worker carries out the machine's action; the host tells the machine the
+//! answer and the time. Prints each event of a simulated run. The exit code is 0 if green is promoted.
 
 #![expect(clippy::print_stdout, reason = "an example prints")]
 
@@ -35,7 +35,7 @@ async fn main() -> Result<ExitCode, Box<dyn Error>> {
     let mut kept = serde_json::to_string(&(begin.machine(plan.clone()), begin.judges()))?;
     let mut input = Input::Start(Intent::Migrate);
     loop {
-        // A host that sleeps for ten minutes is another process afterwards.
+        // After a wait of ten minutes the host may be another process, so nothing stays in memory.
         let (mut machine, judges): (MigrationMachine, _) = serde_json::from_str(&kept)?;
         let mut worker = worker(&simulation, &plan)?.with_judges(&judges)?;
 
@@ -68,7 +68,7 @@ async fn main() -> Result<ExitCode, Box<dyn Error>> {
     }
 }
 
-/// What carries actions out: it may stand in another process, since it answers in JSON.
+/// Carries out an action. The worker may be in another process, since its answer is JSON.
 async fn activity(worker: &MigrationWorker, action: &Action) -> Result<String, Box<dyn Error>> {
     let answer: MigrationAnswer = worker.carry_out(action).await;
     Ok(serde_json::to_string(&answer)?)

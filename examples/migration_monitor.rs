@@ -1,13 +1,13 @@
-//! The guide's `deploy/migration_monitor.py` over the library: follows a migration, with the figures of both
+//! The guide's `deploy/migration_monitor.py` with the library: follows a migration, with the figures of both
 //! sides next to each other.
 //!
 //! ```text
 //! cargo run --example migration_monitor
 //! ```
 //!
-//! Prints a row a minute while green slowly begins to fail. The migration is simulated, and what it is about
-//! is that it is rolled back: that ends with 0, anything else with 1. `bluegreen_monitor` folds the events of
-//! a run into a `View`; its `page`, `report` and `terminal` show the same view.
+//! Prints a row a minute while green slowly begins to fail. The migration is simulated and must be rolled
+//! back: then the exit code is 0, otherwise 1. `bluegreen_monitor` folds the events of a run into a `View`;
+//! its `page`, `report` and `terminal` show the same view.
 
 #![expect(clippy::print_stdout, reason = "an example prints")]
 
@@ -77,7 +77,7 @@ fn show(minute: u64, view: &View) {
     );
 }
 
-/// What was seen of a side in its newest settled minute.
+/// The figures of a side in its newest settled minute.
 fn side(point: &SidePoint) -> String {
     let rate = known(point.rate, 0, "");
     let errors = known(point.errors, 1, "%");

@@ -1,15 +1,15 @@
 //! A unit test of your own pipeline, without a cloud and without waiting.
 //!
-//! Shows how to test what you build on this library: a router in memory that remembers what was written, a
-//! gate that is a closure, a plan that waits as little as a plan may, and a clock that takes no time. It is a
-//! test too.
+//! Shows how to test code that uses this library: with a router in memory that remembers each write, a gate
+//! that is a closure, a plan with the shortest waits, and a clock that takes no time. The example is itself a
+//! test.
 //!
 //! ```text
 //! cargo run --example mocked_unit_test
 //! cargo test --example mocked_unit_test
 //! ```
 //!
-//! Prints, for each test, what the router was told to do, and ends with 0. If a test is about calls that fail,
+//! Prints, for each test, the writes to the router; the exit code is 0. For tests of calls that fail,
 //! `bluegreen::mock` has a mock of every role.
 
 #![expect(clippy::print_stdout, reason = "an example prints")]
@@ -18,7 +18,7 @@ use bluegreen::{
     HealthGate, Migration, MigrationError, Percent, Verdict, gate_fn, mock::MemorySplitter,
 };
 
-/// The function under test: adds the gate of this house to a migration, runs it, and gives its exit code. In
+/// The function under test: adds a gate of your own to a migration, runs it, and returns its exit code. In
 /// production the migration is `Migration::new(plan, AlbTrafficSplitter::new(…)?)`.
 async fn release(
     migration: Migration,
@@ -27,7 +27,7 @@ async fn release(
     Ok(migration.gate("queue", queue).run().await?.exit_code())
 }
 
-/// A queue that is empty lets green rise to 10, 50 and 100 percent.
+/// An empty queue lets green rise to 10, 50 and 100 percent.
 #[cfg_attr(test, tokio::test(start_paused = true))]
 async fn promotes_while_the_queue_is_empty() {
     let empty = gate_fn("queue", |_look| async {
@@ -41,7 +41,7 @@ async fn promotes_while_the_queue_is_empty() {
     assert_eq!(written, [Percent::TEN, Percent::FIFTY, Percent::HUNDRED]);
 }
 
-/// A queue that grows as soon as green has traffic is stopped at the first step.
+/// A queue that grows as soon as green has traffic stops the migration at the first step.
 #[cfg_attr(test, tokio::test(start_paused = true))]
 async fn restores_blue_if_the_queue_grows() {
     let grows = gate_fn("queue", |look| async move {

@@ -1,12 +1,12 @@
-//! A deployer of your own: releases go to a supervisor that is no ECS.
+//! A deployer of your own: releases go to a process supervisor instead of ECS.
 //!
 //! ```text
 //! cargo run --example own_deployer
 //! ```
 //!
-//! Two releases, in virtual time. The first is deployed. The second fails its smoke test and is taken back to
-//! the first, which is what the example is about: that ends with 0, anything else with 1. Prints each step,
-//! and at the end what runs.
+//! Two releases, in virtual time. The first release is deployed. The second release fails its smoke test and
+//! must be rolled back to the first: then the exit code is 0, otherwise 1. Prints each step, and at the end
+//! the release that runs.
 
 #![expect(clippy::print_stdout, reason = "an example prints")]
 
@@ -21,7 +21,7 @@ use bluegreen::service::{DeploymentId, Registration, RevisionId, Rollout};
 use bluegreen::service::{ServiceObservation, Update};
 use bluegreen::{Deployment, Result, ServiceCheck, ServiceDeployer};
 
-/// What a supervisor on one machine knows of its service.
+/// A supervisor on one machine, with the state of its service.
 #[derive(Debug, Clone)]
 struct Supervisor(Arc<Mutex<ServiceObservation>>);
 
@@ -33,7 +33,7 @@ impl Supervisor {
 
 #[async_trait]
 impl ServiceDeployer for Supervisor {
-    /// One copy more is up at each look.
+    /// Reads the service; at each look one more copy runs.
     async fn observe(&self) -> Result<Option<ServiceObservation>> {
         let mut service = self.service();
         service.running = (service.running + 1).min(service.desired);
@@ -43,7 +43,7 @@ impl ServiceDeployer for Supervisor {
         Ok(Some(service.clone()))
     }
 
-    /// Here an image is a release by itself, so there is nothing to write down.
+    /// Names the release of an image. The supervisor keeps no revisions, so there is nothing to register.
     async fn register(&self, image: &ImageRef) -> Result<Registration> {
         let image = image.to_string();
         let digest = image.rsplit(':').next().unwrap_or_default();
@@ -52,7 +52,7 @@ impl ServiceDeployer for Supervisor {
         ))))
     }
 
-    /// Refuses if another deployment began in between; then it starts three copies.
+    /// Starts three copies. Refuses if another deployment began in between.
     async fn update(&self, update: &Update) -> Result<DeploymentId> {
         let mut service = self.service();
         update.check(Some(&service))?;
@@ -61,13 +61,13 @@ impl ServiceDeployer for Supervisor {
         Ok(id)
     }
 
-    /// What was changed is read so at once.
+    /// A read shows a change at once.
     fn propagation(&self) -> Duration {
         Duration::ZERO
     }
 }
 
-/// Asks what runs; release `bbbb` answers badly.
+/// Asks the release that runs; release `bbbb` gives a wrong answer.
 fn smoke(supervisor: Supervisor) -> impl ServiceCheck {
     check_fn("chat", move || {
         let report = CheckReport::new("chat", "GET /chat", None);

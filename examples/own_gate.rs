@@ -1,13 +1,13 @@
-//! A gate of your own: green is judged by how many messages wait in its queue.
+//! A gate of your own: green is judged by the number of messages in its queue.
 //!
 //! ```text
 //! cargo run --example own_gate
 //! ```
 //!
-//! A gate has two halves. `observe` does the I/O of a look and returns a value for the journal; its judge
-//! folds such values into a verdict, without any I/O, so that a resumed run and a replay come to the same.
-//! The queue here grows while green gets traffic, so what the example is about is a rollback: that ends with
-//! 0, anything else with 1. Prints what the gate says at each look, and at the end where traffic is.
+//! A gate has two halves. `observe` does the I/O of a look and returns a value for the journal. The judge
+//! folds such values into a verdict, without I/O, so that a resumed run and a replay reach the same verdict.
+//! The queue here grows while green gets traffic, so the run must be rolled back: then the exit code is 0,
+//! otherwise 1. Prints the gate's verdict at each look, and at the end the split.
 
 #![expect(clippy::print_stdout, reason = "an example prints")]
 
@@ -30,7 +30,7 @@ const SCHEMA: &str = "acme.queue/1";
 #[derive(Debug, Clone)]
 struct Queue {
     limit: u64,
-    /// Stands for the queue itself.
+    /// Stands for a real queue.
     waiting: Arc<AtomicU64>,
 }
 
@@ -47,7 +47,7 @@ impl HealthGate for Queue {
         Box::new(self.clone())
     }
 
-    /// All that changes a verdict: a resumed run must have the same.
+    /// All settings that change a verdict: a resumed run must have the same settings.
     fn settings(&self) -> serde_json::Value {
         serde_json::json!({ "schema": SCHEMA, "limit": self.limit })
     }
@@ -71,7 +71,7 @@ async fn main() -> std::result::Result<ExitCode, Box<dyn Error>> {
     let _pacer = simulation.start_paced(60.0);
     let (limit, waiting) = (500, Arc::default());
     let queue = Queue { limit, waiting };
-    // Beside the gates that the simulation's specification has.
+    // In addition to the gates of the simulation's specification.
     let run = simulation.start().await?;
     let run = run.with(|migration| migration.gate("queue", queue).on_event(show));
     Ok(u8::from(run.run().await?.exit_code() != 10).into())

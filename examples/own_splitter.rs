@@ -4,8 +4,8 @@
 //! cargo run --example own_splitter
 //! ```
 //!
-//! First the conformance suite tries all that a run relies on, then a migration goes through the splitter,
-//! in virtual time. Prints what was tried and each shift, and at the end where traffic is. Ends with 0 if the
+//! First the conformance suite tests all behaviour that a run relies on, then a migration uses the splitter,
+//! in virtual time. Prints the number of tests and each event, and at the end the split. Ends with 0 if the
 //! splitter conforms and green is promoted.
 
 #![expect(clippy::print_stdout, reason = "an example prints")]
@@ -30,7 +30,7 @@ impl FileRouter {
 
     fn write(&self, weights: Sides<u32>, port: u16) -> Result<()> {
         let text = serde_json::json!([weights, port]).to_string();
-        // Whether it is there after a failure is not known: a run reads before it decides.
+        // A write that failed may have happened: the run reads before it decides.
         let failed = Error::new(ErrorKind::OutcomeUnknown, "write the weights");
         fs::write(&self.0, text).map_err(|error| failed.with_source(error))
     }
@@ -42,26 +42,26 @@ impl TrafficSplitter for FileRouter {
         let (weights, port) = self.read()?;
         // A real router knows how many of its targets are healthy.
         let targets = Sides::both(TargetCounts::all_healthy(2));
-        // Of everything but the weights.
+        // A fingerprint covers everything except for the weights.
         let fingerprint = format!("v1:{port}");
         Ok(TrafficObservation::new(weights, targets, fingerprint))
     }
 
     async fn shift(&self, shift: &Shift) -> Result<Shifted> {
-        // Refuses if a third party was there in between.
+        // Refuses if a third party changed the file in between.
         if shift.is_to_write(&self.observe().await?)? {
             self.write(shift.to.weights(), self.read()?.1)?;
         }
         Ok(Shifted::Seen(self.observe().await?))
     }
 
-    /// A file is read as it was written.
+    /// A read shows a write at once.
     fn propagation(&self) -> Duration {
         Duration::ZERO
     }
 }
 
-/// The same file, past the splitter.
+/// For the suite: reads and writes the same file without the splitter.
 #[async_trait]
 impl Fixture for FileRouter {
     async fn reset(&self) -> Result<()> {

@@ -4,11 +4,11 @@
 //! cargo run --example resume_elsewhere
 //! ```
 //!
-//! The first controller is killed when its second write has had its effect and no answer has come. The second
-//! has nothing but the journal: it takes over once the first is silent for long enough, reads the
-//! specification out of the first record, finds out what became of the write, and brings the run to its end.
-//! In memory and in virtual time here; with `aws.journals(…)` in place of the store it is another machine.
-//! Prints what both do, and at the end where traffic is. Ends with 0 if green is promoted.
+//! The first controller is killed after its second write has taken effect and before the answer has come. The
+//! second controller has only the journal: it takes over once the first controller's lease has expired, reads
+//! the specification from the first record, finds out whether the write took effect, and finishes the run.
+//! All in memory and in virtual time; with `aws.journals(…)` in place of the store it may be another machine.
+//! Prints the steps of both, and at the end the split. The exit code is 0 if green is promoted.
 
 #![expect(clippy::print_stdout, reason = "an example prints")]
 
@@ -35,7 +35,7 @@ async fn main() -> Result<ExitCode, Box<dyn Error>> {
     let run = run.with(|migration| migration.on_event(|event| show("ann", event)));
     tokio::select! {
         ended = run.run() => return Err(format!("not killed: {ended:?}").into()),
-        // All that the first controller was doing is dropped here, as a kill would do.
+        // Everything that the first controller was doing is dropped here, as by a kill.
         () = killed.reached() => println!("ann         is killed in the middle of a write"),
     }
 
@@ -44,7 +44,7 @@ async fn main() -> Result<ExitCode, Box<dyn Error>> {
     Ok(outcome.exit_code().into())
 }
 
-/// What another machine does. Of the specification only the rule's name is needed, to find the journal.
+/// Resumes the run, as another machine would. Uses only the rule of `spec`, to find the journal.
 async fn resume(
     aws: &Aws,
     spec: &MigrationSpec,
@@ -65,7 +65,7 @@ async fn resume(
     Ok(ended?)
 }
 
-/// What the two have in hand; looks are left out.
+/// Prints the changes and the steps of a controller; looks are left out.
 fn show(who: &str, event: &Event<MigrationEvent>) {
     let line = match &event.kind {
         MigrationEvent::Shifting { to, .. } => format!("shifting to {to}"),

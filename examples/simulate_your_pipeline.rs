@@ -5,9 +5,9 @@
 //! cargo test --example simulate_your_pipeline
 //! ```
 //!
-//! The pipeline takes an `Aws`, so a test hands it a simulated one and says what goes wrong in it: throttles,
-//! lost answers, a third party, a green that fails. Prints each world, how the pipeline ended in it, and where
-//! traffic is. Ends with 0 if all ended as they should.
+//! The pipeline takes an `Aws`, so a test can pass a simulated `Aws` with chosen faults: throttles, lost
+//! answers, a third party, a green that fails. Prints each world, the exit code of the pipeline there, and
+//! the split. Ends with 0 if all runs ended as expected.
 
 #![expect(clippy::print_stdout, reason = "an example prints")]
 
@@ -24,7 +24,7 @@ async fn release(aws: &Aws, spec: &MigrationSpec) -> Result<MigrationOutcome, Bo
     Ok(spec.start(aws, &store, "the pipeline").await?.run().await?)
 }
 
-/// Runs the pipeline in a world, and holds its last words against the world's truth.
+/// Runs the pipeline in a world, and compares its outcome with the world's real split.
 async fn ends(name: &str, simulation: &Simulation, wanted: u8) -> Result<(), Box<dyn Error>> {
     let outcome = release(&simulation.aws(), &simulation.spec()).await?;
     let (code, truth) = (outcome.exit_code(), simulation.weights());
@@ -41,14 +41,14 @@ async fn ends(name: &str, simulation: &Simulation, wanted: u8) -> Result<(), Box
     Ok(())
 }
 
-/// Blue has served for an hour, which is what a start foresees from.
+/// A world in which blue has served for an hour: the start makes its forecast from that hour.
 fn world() -> SimulationBuilder {
     Simulation::builder().history(Duration::from_secs(3600))
 }
 
 async fn every_world() -> Result<(), Box<dyn Error>> {
     ends("nothing goes wrong", &world().build(), 0).await?;
-    // A call that fails, how, and the exit code that must come of it.
+    // The fault of a call, and the exit code that the pipeline must end with.
     let faults = [
         (
             "the first write is throttled",

@@ -1,4 +1,4 @@
-//! The guide's `deploy/traffic_router.py` over the library: moves live traffic from blue to green, a step
+//! The guide's `deploy/traffic_router.py` with the library: moves live traffic from blue to green, a step
 //! at a time, and back if green does harm.
 //!
 //! ```text
@@ -7,9 +7,9 @@
 //! cargo run --example traffic_router bluegreen.toml     # the real AWS, as the file says
 //! ```
 //!
-//! Prints a line a minute with green's share, and at the end where traffic is. Ctrl-C rolls back. Ends
-//! with 0 if green is promoted, 10 if it was rolled back, 11 if that was by Ctrl-C, and as
-//! `MigrationOutcome::exit_code` says else.
+//! Prints a line a minute with green's share, and at the end the split. Ctrl-C rolls back. The exit code
+//! is 0 if green is promoted, 10 after a rollback, 11 after a rollback by Ctrl-C, otherwise as in
+//! `MigrationOutcome::exit_code`.
 
 #![expect(clippy::print_stdout, reason = "an example prints")]
 
@@ -52,7 +52,7 @@ async fn main() -> Result<ExitCode, Box<dyn Error>> {
     })
 }
 
-/// What changes something, and a look a minute.
+/// Prints the events; of the looks only one a minute.
 fn show(event: &Event<MigrationEvent>, minute: &mut Option<u64>) {
     let (time, now) = (event.time(), event.elapsed.as_secs() / 60);
     match &event.kind {
@@ -70,7 +70,7 @@ fn show(event: &Event<MigrationEvent>, minute: &mut Option<u64>) {
         MigrationEvent::PreflightPassed { .. } => println!("{time:>7}  preflight passed"),
         MigrationEvent::Shifting { to, .. } => println!("{time:>7}  shifting to {to}"),
         MigrationEvent::Shifted { .. } => {}
-        // All of it, with what a person may have to do.
+        // The whole text, with the steps that an operator may have to take.
         MigrationEvent::Ended { .. } | MigrationEvent::Unresolved { .. } => println!("{event}"),
         _ => println!("{}", event.line(80)),
     }

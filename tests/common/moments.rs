@@ -30,7 +30,7 @@ impl Moments {
         moment == Moment::BeforeEffect || self.is_change
     }
 
-    /// Tells what was called until the kill.
+    /// Takes note of the changes that were called until the kill.
     pub(crate) fn killed(&mut self, simulation: &Simulation, moment: Moment) {
         let changes = CHANGES.iter().map(|call| simulation.calls(*call)).sum();
         if moment == Moment::BeforeEffect {

@@ -1,4 +1,4 @@
-//! The real program deploys by a file: to its end, back, and back by itself if a check fails.
+//! The real program deploys by a specification file, undoes a deployment, and rolls back if a check fails.
 
 use std::{
     fs,
@@ -24,11 +24,11 @@ const DEFINITION: &str = include_str!("../../examples/deploy/task-definition.jso
 const SERVICE: &str = include_str!("../../examples/deploy/service.json");
 const CLUSTER: &str = "filed";
 
-/// The file and the definitions that it names, in the world's folder.
+/// Writes the specification and the definitions that it names into the world's folder.
 fn write(world: &World, rule: &RuleArn, checks: &str) {
     let folder = world.folder.path();
     let mut service: Value = serde_json::from_str(SERVICE).unwrap();
-    // No balancer leads there: this emulator of ECS has none.
+    // This emulator of ECS has no load balancers.
     service.as_object_mut().unwrap().remove("loadBalancers");
     service["serviceName"] = CLUSTER.into();
     service["cluster"] = CLUSTER.into();
@@ -63,7 +63,7 @@ accept = ["in-place", "unseen-traffic", "no-test-route"]
     }
 }
 
-/// Deploys with these words, and returns what was told as data.
+/// Runs `deploy` with these arguments to the exit code `code`, and returns the events.
 #[track_caller]
 fn deploys(world: &World, code: i32, words: &[&str]) -> Vec<Value> {
     let folder = world.folder.path();
@@ -87,8 +87,8 @@ fn is_told(events: &[Value], event: &str) -> bool {
     events.iter().any(|one| one["event"] == event)
 }
 
-/// Answers each request with the status that stands in a file, on a thread of its own, which ends with the
-/// process.
+/// Answers each request with the status that is written in a file, on a thread that ends with the process.
+/// Returns the URL.
 fn serve(status: &Path) -> String {
     let status = status.to_owned();
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -118,7 +118,7 @@ async fn a_file_is_deployed_undone_and_taken_back_if_a_check_fails() {
     let runs = async || deployer.observe().await.unwrap().unwrap().revision;
     let rule = world.topology.split_rule(970, 100, 0).await;
 
-    // The side without traffic is meant, and its service is made by its definition.
+    // Without a side's name `deploy` takes the side without traffic, and creates its service.
     write(&world, &rule, "");
     let told = deploys(&world, 0, &["--image", &image('a')]);
     assert!(is_told(&told, "registered"), "{told:#?}");
@@ -126,13 +126,13 @@ async fn a_file_is_deployed_undone_and_taken_back_if_a_check_fails() {
     deploys(&world, 0, &["--image", &image('b')]);
     let second = runs().await;
     assert_ne!(first, second);
-    // Once more is harmless.
+    // The same image again changes nothing.
     deploys(&world, 0, &["--image", &image('b')]);
     assert_eq!(runs().await, second);
     let told = deploys(&world, 0, &["--undo"]);
     assert_eq!(runs().await, first, "{told:#?}");
 
-    // A check that fails takes it back.
+    // A check that fails rolls the deployment back.
     let status = world.folder.path().join("status");
     fs::write(&status, "500").unwrap();
     let url = serve(&status);

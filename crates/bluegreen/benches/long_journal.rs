@@ -1,7 +1,7 @@
 //! The cost of a long journal: of a migration that bakes for a week, in a store whose calls take
 //! 90 ms. Prints the calls, the (virtual) time that they take, and the memory, each beside the figure for
 //! an empty journal or for reading the whole journal. Then the cost of the replay of a journal of 31 MB,
-//! beside reading all of it at once; `-- small` runs only that.
+//! beside reading all of it at once; `-- small` runs only this replay.
 //!
 //! ```text
 //! cargo bench -p bluegreen --features sim,store --bench long_journal

@@ -1,5 +1,5 @@
-//! What a migration costs the process that runs it: CPU and memory of many at once, of a day's bake, of the
-//! default journal, and what a journal of 31 MB takes to be told again and to be replayed. Splitter and
+//! The cost of a migration for the process that runs it: CPU and memory of many migrations at once, of a
+//! day's bake, of the default journal, and of telling a journal of 31 MB again and replaying it. Splitter and
 //! metrics are stubs that answer at once, so every figure is the library's own. CPU is that of this thread.
 //!
 //! ```text
@@ -68,7 +68,7 @@ impl Clock for Paused {
     }
 }
 
-/// A rule with two groups, and what their services do.
+/// A rule with two groups, and the behaviour of their services.
 #[derive(Debug, Default)]
 struct World {
     green: AtomicU32,
@@ -168,12 +168,12 @@ impl MetricSource for Metrics {
     }
 }
 
-/// Where the journal of a run goes.
+/// The kind of journal that a run writes.
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Kept {
-    /// To another machine, of which only this end is here: it takes each record and drops it.
+    /// A stub for a journal on another machine: takes each record and drops it.
     Elsewhere,
-    /// Where the library puts it by itself.
+    /// The library's default.
     ByDefault,
 }
 
@@ -230,15 +230,15 @@ fn migration(bake: Duration) -> Migration {
     migration
 }
 
-/// What many migrations at once cost.
+/// The cost of many migrations at once.
 struct Cost {
     cpu: Duration,
     peak: usize,
-    /// Live at these moments of the run.
+    /// The memory in use at the given moments of the run.
     live: Vec<usize>,
 }
 
-/// Runs `count` migrations at once to their end, and looks at the memory at the moments `at`.
+/// Runs `count` migrations at once to their end, and measures the memory at the moments `at`.
 fn cost(count: usize, bake: Duration, kept: Kept, at: Vec<Duration>) -> Cost {
     let runtime = Builder::new_current_thread()
         .enable_time()
@@ -278,7 +278,7 @@ fn cost(count: usize, bake: Duration, kept: Kept, at: Vec<Duration>) -> Cost {
     })
 }
 
-/// The CPU time of this thread, as far as the system tells it; else the time that has passed.
+/// Returns the CPU time of this thread if the system tells it, otherwise the elapsed time.
 fn cpu() -> Duration {
     let told = fs::read_to_string("/proc/thread-self/schedstat").ok();
     let nanos = told.and_then(|told| told.split(' ').next()?.parse().ok());
@@ -326,7 +326,7 @@ fn memory() {
     );
 }
 
-/// CPU and peak memory of `work`.
+/// Runs `work`, and prints its CPU time and its peak memory.
 fn told<T>(what: &str, work: impl FnOnce() -> T) -> T {
     let (before, begun) = (MEMORY.current_usage(), cpu());
     MEMORY.reset_peak_usage();

@@ -8,8 +8,8 @@
 //! | the transition says | the host |
 //! |---|---|
 //! | [`Next::Do`] an action that is [`Work::Wait`] | waits until that time, then tells `Input::Waited` |
-//! | [`Next::Do`] an action that is [`Work::Read`] | gives the action to a worker; may drop it for a control |
-//! | [`Next::Do`] an action that is [`Work::Change`] | saves the machine, then gives the action to a worker |
+//! | [`Next::Do`] an action that is [`Work::Read`] | gives the action to a worker; a control may drop it |
+//! | [`Next::Do`] an action that is [`Work::Change`] | saves the machine; gives the action to a worker |
 //! | [`Next::Keep`] | continues with the outstanding action |
 //! | [`Next::End`] | stops: the machine's `end` tells how the run ended |
 //!

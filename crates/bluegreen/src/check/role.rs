@@ -9,23 +9,24 @@ use super::CheckReport;
 
 /// Asks a service something once, and says whether the answer is what it should be.
 ///
-/// How often it is asked, how many good answers in a row are wanted and when the check gives up is
-/// set by the deployment's plan.
+/// The deployment's plan sets how often the check is asked, how many good answers in a row are wanted, and
+/// when the check gives up.
 #[async_trait]
 #[auto_impl(Arc, Box)]
 pub trait ServiceCheck: fmt::Debug + Send + Sync {
-    /// The check's name for people.
+    /// Returns the check's name for people.
     fn name(&self) -> &str;
 
     /// Makes one try. A service that cannot be reached fails the check; there is no other error.
     ///
     /// # Cancel safety
     ///
-    /// Dropping it ends the request; effects of the request on the service stay.
+    /// A dropped try ends the request; effects of the request on the service stay.
     async fn check(&self) -> CheckReport;
 }
 
-/// A check from a closure, for a service that is asked otherwise than over HTTP. The closure makes one try.
+/// Creates a check from a closure, for a service that is not asked over HTTP. Each call of the closure makes
+/// one try.
 ///
 /// # Examples
 ///
@@ -49,7 +50,7 @@ pub trait ServiceCheck: fmt::Debug + Send + Sync {
 ///
 /// # Cancel safety
 ///
-/// That of the closure's future.
+/// The same as of the closure's future.
 pub fn check_fn<F, R>(name: impl Into<String>, check: F) -> impl ServiceCheck
 where
     F: Fn() -> R + Send + Sync,

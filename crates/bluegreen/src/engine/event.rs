@@ -13,18 +13,18 @@ use crate::clock::elapsed;
 pub struct RunId(String);
 
 impl RunId {
-    /// A name that you choose, such as the id of a CI job.
+    /// Creates a name that you choose, such as the id of a CI job.
     pub fn new(id: impl Into<String>) -> Self {
         Self(id.into())
     }
 
-    /// A name made of the time at which the run starts.
+    /// Creates a name from the time at which the run starts.
     #[must_use]
     pub(crate) fn from_start(at: Timestamp) -> Self {
         Self(at.strftime("%Y%m%dT%H%M%S%.3fZ").to_string())
     }
 
-    /// The name as text.
+    /// Returns the name as text.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
@@ -39,8 +39,8 @@ impl fmt::Display for RunId {
 
 /// One thing that happened: a typed fact with its place in the total order of a run.
 ///
-/// As JSON an event is one flat object: the envelope's fields beside those of `kind`, whose
-/// variant is named by `event`.
+/// As JSON an event is one flat object: the fields of the envelope, the fields of `kind`, and `event` with
+/// the name of the kind's variant.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Event<K> {
     /// The run.
@@ -49,7 +49,7 @@ pub struct Event<K> {
     pub seq: u64,
     /// When it happened.
     pub at: Timestamp,
-    /// How long after the start of the run.
+    /// The time since the start of the run.
     #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
     pub elapsed: Duration,
     /// What happened.
@@ -104,7 +104,7 @@ impl<K> Event<K> {
     }
 }
 
-/// A word longer than this is a name that a line has no room for.
+/// The characters of the longest word that a line shows in full.
 const LONG: usize = 40;
 
 /// The last part of a long name, without its digest.

@@ -1,4 +1,4 @@
-//! The journal: where a run writes down its inputs, and each change before its call.
+//! The journal of a run: its inputs, and each change before its call.
 
 use std::{
     fmt,
@@ -36,14 +36,14 @@ pub struct Record {
     /// The content, which depends on the machine: see
     /// [`migration::Entry`](crate::migration::Entry).
     pub entry: JsonText,
-    /// Whether it is a snapshot: it holds what all records between the first one and this one amount to,
-    /// so that a resume may begin with it. Since version 4.
+    /// Whether it is a snapshot: the sum of all records between the first record and this record, so that
+    /// a resume may begin here. Since version 4.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub is_snapshot: bool,
 }
 
 impl Record {
-    /// A record of `entry`.
+    /// Creates a record of `entry`.
     #[must_use]
     pub fn new(seq: u64, at: Timestamp, entry: impl Into<JsonText>) -> Self {
         Self {
@@ -54,7 +54,7 @@ impl Record {
         }
     }
 
-    /// The run that this record opens, if it is the first record of a migration or a deployment.
+    /// Returns the run that this record opens, if it is the first record of a migration or a deployment.
     #[must_use]
     pub fn run(&self) -> Option<RunId> {
         #[derive(Deserialize)]
@@ -97,21 +97,20 @@ pub trait Journal: fmt::Debug + Send + Sync {
     ///
     /// # Cancel safety
     ///
-    /// The engine never drops it.
+    /// The engine never drops this call.
     async fn append(&self, record: Record) -> Result<()>;
 
-    /// Keeps the claim that goes with this journal alive, such as a lease, beside everything that the run
-    /// does. Returns only when the claim is lost, with the reason. Without a claim, the default, it
-    /// never returns.
+    /// Keeps the claim alive that goes with this journal, such as a lease, while the run works. Returns only
+    /// once the claim is lost, with the reason. The default has no claim and never returns.
     ///
     /// # Cancel safety
     ///
-    /// Cancel safe: the engine drops it and calls it again all the time.
+    /// Cancel safe: the engine drops this call and makes it again all the time.
     async fn heartbeat(&self) -> Error {
         pending().await
     }
 
-    /// The place for requests of other processes to the run. Default: none.
+    /// Returns the storage for the requests of other processes to the run. Default: none.
     fn requests(&self) -> Option<Arc<dyn RequestStorage>> {
         None
     }
@@ -132,8 +131,8 @@ pub trait Journal: fmt::Debug + Send + Sync {
 /// changing call of all adapters.
 #[auto_impl(Arc, Box)]
 pub trait Fence: fmt::Debug + Send + Sync {
-    /// Says whether a change may begin now. [`is_restoring`] says whether the change puts traffic back
-    /// on blue, which every controller may do that does not know of a successor.
+    /// Checks that a change may begin now. [`is_restoring`] says whether the change puts traffic back on
+    /// blue: a controller may do that unless it knows of a successor.
     ///
     /// # Errors
     ///
@@ -146,13 +145,13 @@ tokio::task_local! {
     static RESTORING: ();
 }
 
-/// Whether the change that a [`Fence`] is asked about restores what a run has changed.
+/// Whether the change that a [`Fence`] is asked about is a restore.
 #[must_use]
 pub fn is_restoring() -> bool {
     RESTORING.try_with(|()| ()).is_ok()
 }
 
-/// Carries out a change that restores.
+/// Carries out a restore.
 pub(crate) async fn restoring<T>(change: impl Future<Output = T>) -> T {
     RESTORING.scope((), change).await
 }
@@ -165,15 +164,15 @@ pub struct MemoryJournal {
 }
 
 impl MemoryJournal {
-    /// An empty journal.
+    /// Creates an empty journal.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// An empty journal that keeps what a resume needs and no more: the first record, and those from the
-    /// newest snapshot on. So it does not grow with the time that a migration takes, and only a part of the
-    /// run can be told again. What a [`Migration`](crate::Migration) is given if it is given no other.
+    /// Creates an empty journal that keeps only what a resume needs: the first record, and the records from
+    /// the newest snapshot on. So the journal does not grow with the time that a migration takes, and only a
+    /// part of the run can be told again. The default of a [`Migration`](crate::Migration).
     ///
     /// # Examples
     ///
@@ -202,7 +201,7 @@ impl MemoryJournal {
         }
     }
 
-    /// The records that it keeps: all so far, unless it is [for a resume](Self::for_resume).
+    /// Returns the records that the journal keeps: all so far, unless it is [for a resume](Self::for_resume).
     #[must_use]
     pub fn records(&self) -> Vec<Record> {
         let records = self.records.lock().unwrap_or_else(PoisonError::into_inner);

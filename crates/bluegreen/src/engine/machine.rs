@@ -22,7 +22,7 @@ pub(crate) trait Machine {
     /// Takes the input that came at `at`, and says what to do next.
     fn on(&mut self, at: Timestamp, input: Self::Input) -> Transition<Self::Event, Self::Action>;
 
-    /// What kind of work an action is.
+    /// Returns the kind of work that an action is.
     fn work(action: &Self::Action) -> Work;
 
     /// The end, once the machine has reached it.
@@ -36,7 +36,7 @@ pub(crate) trait Machine {
     fn waited(fault: bool) -> Self::Input;
     /// A journal that does not keep its records, as an input.
     fn journal_failed(failure: Failure) -> Self::Input;
-    /// A change that was not even begun, as the answer to it.
+    /// A change that was not begun, as an input.
     fn not_begun(action: &Self::Action, failure: Failure) -> Self::Input;
     /// An input as a journal entry.
     fn input_entry(input: &Self::Input) -> JsonText;
@@ -53,27 +53,27 @@ pub struct Transition<E, A> {
     pub next: Next<A>,
 }
 
-/// What the host of a machine does after a transition.
+/// The next step of a machine's host after a transition.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Next<A> {
     /// Continue the outstanding action.
     Keep,
-    /// Drop the outstanding action and do this one.
+    /// Drop the outstanding action and do this action.
     Do(A),
     /// The machine has reached its end.
     End,
 }
 
-/// What kind of work an action is.
+/// The kind of work that an action is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Work {
     /// Wait until this time.
     Wait(Timestamp),
     /// Read; may be dropped at any time.
     Read,
-    /// Change something. It is written down before its call and let to finish.
+    /// Change something. The change is written to the journal before its call, and may finish.
     Change {
-        /// Whether it restores: only then it goes ahead if it cannot be written down.
+        /// Whether the change restores: only a restore proceeds if its record cannot be written.
         restores: bool,
     },
 }

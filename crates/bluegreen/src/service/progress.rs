@@ -1,5 +1,5 @@
-//! What an observation of a service says of a deployment, and what an update makes of it: the rules that a
-//! deployer of one's own shares with ECS's.
+//! The rules that a deployer of your own shares with the ECS deployer: the progress of a deployment, and the
+//! effect of an update on a service.
 
 use super::{
     DeploymentEnd, DeploymentId, DeploymentProgress, RollbackOwner, Rollout, ServiceObservation,
@@ -8,9 +8,9 @@ use super::{
 use crate::error::{Error, ErrorKind, Result};
 
 impl ServiceObservation {
-    /// What this shows of a deployment: completed if the service is [steady](Self::is_steady) at it,
-    /// superseded if the service is at another one, failed if its rollout is and the service does not go
-    /// back by itself; else under way.
+    /// Returns the progress of `deployment` in this observation: superseded if the service is at another
+    /// deployment, completed if the service is [steady](Self::is_steady), failed if the rollout failed and
+    /// the service does not go back by itself; otherwise under way.
     ///
     /// # Examples
     ///
@@ -44,9 +44,9 @@ impl ServiceObservation {
         progress
     }
 
-    /// Makes this the service right after an update was taken: at a new deployment, with no copy of it up
-    /// yet. `copies` is how many there are to be if it is to run anything. For a deployer whose service is
-    /// in memory, such as one for tests.
+    /// Changes this observation to the service right after an update was accepted: at the new deployment,
+    /// with no copy of it running yet. `copies` is the number of copies to run, unless the update's target is
+    /// [`Target::Nothing`]. For a deployer whose service is in memory, as in a test.
     pub fn begin(&mut self, update: &Update, deployment: DeploymentId, copies: u32) {
         match &update.to {
             Target::Revision(revision) => {
@@ -63,7 +63,7 @@ impl ServiceObservation {
 }
 
 impl Update {
-    /// Whether the service is still as it was when this was decided.
+    /// Checks that the service is still as it was when this update was decided.
     ///
     /// # Errors
     ///
@@ -157,7 +157,7 @@ mod tests {
         service.running = 3;
         assert_eq!(service.progress_of(&id).end, Some(DeploymentEnd::Completed));
 
-        // A way back keeps the point; one to nothing runs nothing.
+        // A rollback keeps the rollback point; a rollback to nothing runs no copy.
         let back = update(Some(service.clone()), Target::Nothing);
         service.begin(&back, DeploymentId::new("3"), 3);
         assert_eq!(

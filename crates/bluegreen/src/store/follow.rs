@@ -1,4 +1,4 @@
-//! Following a run that another process writes, each record read once.
+//! Follows a run that another process writes, and reads each record once.
 
 use futures_util::TryStreamExt as _;
 
@@ -9,7 +9,7 @@ use crate::{engine::Record, error::Result};
 #[derive(Debug)]
 pub struct Follower {
     log: JournalLog,
-    /// The number of the record that opens the run that is read.
+    /// The number of the first record of the followed run.
     run: Option<u64>,
     /// The number of the next record to read.
     next: u64,
@@ -17,15 +17,15 @@ pub struct Follower {
     newest: Option<Record>,
 }
 
-/// What a log holds that was not there at the read before.
+/// The part of a log that is new since the last read.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct Followed {
-    /// Whether `records` begin with the first one of a run.
+    /// Whether `records` begin with the first record of a run.
     pub begins: bool,
     /// Records of one run, in order. Empty if there is none yet.
     pub records: Vec<Record>,
-    /// Who has the log; `None` for a log without any record.
+    /// The state of the log's lease; `None` for a log without any record.
     pub lease: Option<LeaseState>,
 }
 
@@ -43,10 +43,10 @@ impl JournalLog {
 }
 
 impl Follower {
-    /// What was written since the last call; at the first call, the newest run as far as it is there.
+    /// Returns the records since the last call; at the first call, all records of the newest run so far.
     ///
-    /// If another run has begun since, this call returns the rest of the one before, and the next call begins
-    /// with the newest.
+    /// If another run has begun since, this call returns the rest of the earlier run, and the next call
+    /// begins the newest run.
     ///
     /// # Errors
     ///
@@ -54,7 +54,7 @@ impl Follower {
     ///
     /// # Cancel safety
     ///
-    /// Only reads. A call that is dropped has taken nothing.
+    /// Only reads. After a dropped call the next call returns the same records.
     pub async fn more(&mut self) -> Result<Followed> {
         let tail = self.log.tail().await?;
         let lease = self.log.lease_state_of(&tail).await?;
@@ -66,10 +66,10 @@ impl Follower {
                 lease,
             });
         };
-        // One record is read again, since the one behind it names its checksum.
+        // The newest known record is read again, since the next record holds its checksum.
         let (begins, from, to) = match self.run {
             Some(run) if run == newest_run => (false, self.next - 1, tail.next),
-            // What was written to the old run before the newest began.
+            // The rest of the old run, up to the begin of the newest.
             Some(_) if self.next < newest_run => (false, self.next - 1, newest_run),
             _ => (true, newest_run, tail.next),
         };
@@ -80,7 +80,7 @@ impl Follower {
             self.newest = Some(newest.clone());
             self.run = if begins { Some(newest_run) } else { self.run };
         }
-        // Without a run there is nothing behind which to read.
+        // Without a run no record is known, so the next call begins anew.
         self.next = if self.run.is_some() {
             to.max(self.next)
         } else {

@@ -66,12 +66,13 @@ impl Shift {
         }
     }
 
-    /// Whether the split must be written, by what was read right before the write: `false` if a rise finds
-    /// it there already. A restore is always written. It is all that a splitter of your own has to decide.
+    /// Whether the split must be written over `found`, which was read right before the write: `false` if a
+    /// rise finds its split there already; a restore is always written. A splitter of your own decides
+    /// nothing else.
     ///
     /// # Errors
     ///
-    /// `Conflict` with what differs, if `found` [may not be replaced](Self::may_replace): write nothing.
+    /// `Conflict`, with the differences, if `found` [may not be replaced](Self::may_replace): write nothing.
     ///
     /// # Examples
     ///
@@ -81,7 +82,7 @@ impl Shift {
     /// let read = |weights| TrafficObservation::new(weights, Sides::default(), "v1:rule");
     /// let rise = Shift::rise(&read(Sides::new(90, 10)), TrafficSplit::ALL_GREEN);
     /// assert!(rise.is_to_write(&read(Sides::new(90, 10)))?);
-    /// // A third party was there in between.
+    /// // A third party changed the weights in between.
     /// let conflict = rise.is_to_write(&read(Sides::new(70, 30))).unwrap_err();
     /// assert_eq!(conflict.kind(), ErrorKind::Conflict);
     /// # Ok::<(), bluegreen::Error>(())

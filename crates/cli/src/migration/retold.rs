@@ -1,4 +1,4 @@
-//! What the journal says of the newest run of a rule: how it ended, and how traffic is put back by hand.
+//! The newest run of a rule, from its journal: how the run ended, and how to put traffic back by hand.
 
 use std::time::Duration;
 
@@ -15,7 +15,7 @@ use serde::Serialize;
 use super::sides::side_of;
 use crate::common::say::say_line;
 
-/// How long a journal is asked for last words.
+/// The most time that the journal's answer for a last message may take.
 const JOURNAL_WAITS: Duration = Duration::from_secs(5);
 
 /// How a run ended.
@@ -24,11 +24,11 @@ pub(crate) struct End {
     pub(crate) run: String,
     pub(crate) at: Timestamp,
     pub(crate) exit_code: u8,
-    /// How, without the split: its sides may have changed their roles since.
+    /// How the run ended, without the split: the sides may have changed roles since.
     pub(crate) how: String,
 }
 
-/// How the newest run ended; `None` if it has not, or its journal cannot be retold.
+/// Returns how the newest run ended; `None` if it has not ended, or its journal cannot be retold.
 pub(crate) async fn end(log: &JournalLog) -> Option<End> {
     let (_, events) = newest_events(log).await?;
     let ended = |event: &Event<MigrationEvent>| {
@@ -59,8 +59,9 @@ fn how(outcome: &MigrationOutcome) -> String {
     }
 }
 
-/// Says the command that puts everything back without this program, as the newest run knew it: for a rollback
-/// that AWS does not answer. If it is to go to another side than that run's, the command is not for it.
+/// Prints the command that puts everything back without this program, as the newest run knew the rule: for a
+/// rollback that AWS does not answer. If `to` is another side than that run's blue, the command does not fit,
+/// and a general hint is printed.
 pub(crate) async fn say_by_hand(
     store: Option<JournalStore>,
     rule: Option<&str>,
@@ -98,7 +99,7 @@ pub(crate) async fn say_by_hand(
     }
 }
 
-/// The log of the migration of that name.
+/// Returns the log of the migration with this name.
 async fn log_of(store: &JournalStore, name: &Name) -> Option<JournalLog> {
     for own in store.logs().await.ok()? {
         let log = store.named(&own);
@@ -111,7 +112,7 @@ async fn log_of(store: &JournalStore, name: &Name) -> Option<JournalLog> {
     None
 }
 
-/// The first record of the newest run, and what was told since its newest snapshot, or since its start.
+/// Returns the first record of the newest run, and the events since its newest snapshot or its start.
 async fn newest_events(log: &JournalLog) -> Option<(Record, Vec<Event<MigrationEvent>>)> {
     let mut records = log.newest_run_to_resume().await.ok()?.into_iter();
     let first = records.next()?;

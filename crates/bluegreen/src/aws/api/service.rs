@@ -1,11 +1,11 @@
-//! A service as a table of the calls in use.
+//! An AWS service as a table of the calls that this crate makes.
 
-/// Makes of a table the trait of a service, the real service below it, and what [counts](super::Counting)
-/// its calls and asks the fence. A line is a call: its effect, its method, its name at AWS, and the SDK's input
-/// builder and output.
+/// Generates from a table the trait of an AWS service, its implementation through the SDK, and a wrapper that
+/// [counts](super::Counting) the calls and asks the fence. Each line is a call: its effect, its method, its
+/// name at AWS, and the SDK's input builder and output.
 ///
-/// Reads go through a client that repeats them, mutations through one that does not. `$interceptor` sees the
-/// calls of both before anything else does.
+/// Reads go through a client with retries, mutations through a client without: a mutation whose answer was
+/// lost may have happened. `$interceptor` sees the calls of both clients first.
 macro_rules! service {
     (
         $(#[$about:meta])*
