@@ -133,7 +133,7 @@ fn borrowed(gates: &common::Gates) -> Vec<(GateId, &dyn HealthGate)> {
     gates.map(|(id, gate)| (id.clone(), &**gate)).collect()
 }
 
-/// What is retold from the newest snapshot on is the end of what is retold of all.
+/// The events retold from the newest snapshot on are the last events of the whole run.
 #[tokio::test(start_paused = true)]
 async fn a_run_is_retold_from_its_newest_snapshot_as_it_ended() {
     let plan = short_plan().build().expect("valid");

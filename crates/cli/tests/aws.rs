@@ -571,7 +571,7 @@ fn a_rollback_that_aws_does_not_answer_names_the_way_by_hand() {
             format!("aws elbv2 modify-rule --region us-east-1 --rule-arn {rule} --actions");
         assert!(said.contains(&by_hand), "{words:?}: {said}");
     }
-    // Without a journal that knows it, or for the other side, where to look.
+    // Without a journal of the rule, or for the other side, the commands to look with.
     for (to, journal) in [("flask", "none"), ("fastapi", "journal")] {
         let words = [
             "rollback",

@@ -147,11 +147,11 @@ impl fmt::Debug for File {
 pub(super) struct Told {
     pub(super) field: String,
     pub(super) message: String,
-    /// What to write instead; `None` for what is merely unwise.
+    /// The text to write instead; `None` for a value that is merely unwise.
     pub(super) hint: Option<String>,
 }
 
-/// The findings of rules, a line each; what is merely unwise is a note.
+/// The findings of rules, a line each; a finding on a merely unwise value is a note.
 #[cfg(test)]
 pub(super) fn told(told: &[Told]) -> Vec<String> {
     let tell = |one: &Told| match one.hint {

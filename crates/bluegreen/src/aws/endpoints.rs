@@ -53,7 +53,7 @@ impl Service {
     }
 }
 
-/// What a message says of an endpoint that is not a URL.
+/// The message about an endpoint that is not a URL.
 pub(crate) const NO_URL: &str = "not a URL such as https://HOST:PORT (it is not shown, since it may hold a \
     password)";
 

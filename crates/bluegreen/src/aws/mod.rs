@@ -215,7 +215,7 @@ impl Aws {
         }
     }
 
-    /// From parts: those of the real AWS, of the simulation or of unit tests.
+    /// Creates a handle from parts: of the real AWS, of the simulation or of unit tests.
     pub(crate) fn from_parts(parts: Parts, region: Option<String>) -> Self {
         Self::assemble(parts, region, Counter::default(), None)
     }

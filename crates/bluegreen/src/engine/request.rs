@@ -16,8 +16,8 @@ use crate::{
 
 /// The version of requests and answers. A newer version is refused, with both numbers.
 pub const REQUEST_VERSION: u32 = 1;
-/// How long a request is valid after it was made. A run that takes a request later is in another state than
-/// the one it was made for.
+/// How long a request is valid after it was made. After that time the run may be in another state than the
+/// request was made for.
 pub const REQUEST_LIFE: Duration = Duration::from_secs(5 * 60);
 /// The most bytes of a request or an answer.
 pub const LARGEST_REQUEST: u64 = 64 << 10;
@@ -109,7 +109,7 @@ pub struct Request {
     /// The control that is asked for.
     #[serde(flatten)]
     pub verb: Verb,
-    /// Who asks. The holder cannot prove the name; SECURITY.md says what does.
+    /// The operator who asks. The holder cannot prove the name; SECURITY.md says what does.
     pub who: String,
     /// Why.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -52,7 +52,7 @@ use crate::{
 ///
 /// # Errors
 ///
-/// Those of the source. After a failed read the gate asks nothing for 15 s, then 30 s, 60 s and 120 s,
+/// The errors of the source. After a failed read the gate asks nothing for 15 s, then 30 s, 60 s and 120 s,
 /// until a read works; a look in that time fails with the last failure's kind and says until when no read
 /// is tried. No bucket is lost: the next read begins at the end of the last one.
 ///
@@ -93,7 +93,7 @@ struct Cache {
     last: Option<(Observation, Last)>,
 }
 
-/// What a gate goes on from.
+/// The end of the last observation, from which a gate continues.
 #[derive(Debug, Clone, Copy)]
 struct Last {
     end: Option<Timestamp>,
@@ -207,7 +207,7 @@ impl<S: MetricSource> MetricsGate<S> {
         Ok(asked)
     }
 
-    /// What to go on from: decoded once, since the same observation is the last one for many looks.
+    /// Returns the state to continue from: decoded once, since one observation is the last for many looks.
     fn last(&self, seen: &Observation) -> Result<Last> {
         if let Some((known, last)) = &self.cache().last
             && known.is(seen)
@@ -315,8 +315,8 @@ impl<S: MetricSource> HealthGate for MetricsGate<S> {
     }
 }
 
-/// All judges of a gate. Makes sure that every verdict tells the traffic and expires, whatever the judges
-/// do themselves, and that the judges work in the source's time.
+/// All judges of a gate. Makes sure that every verdict tells the traffic and expires, even if the judges
+/// do not, and that the judges work in the source's time.
 #[derive(Debug)]
 struct MetricsJudge {
     all: AllOf,

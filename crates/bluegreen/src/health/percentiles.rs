@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 /// The spread of the latencies of one bucket, in milliseconds: half of the requests took at most
 /// [`p50_ms`](Self::p50_ms), and so on. For people to read: the percentiles of two buckets do not give
-/// those of both together, so no verdict uses them.
+/// the percentiles of both together, so no verdict uses them.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Percentiles {

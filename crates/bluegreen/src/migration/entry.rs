@@ -23,7 +23,7 @@ pub enum Entry {
         gates: Vec<OpenedGate>,
         /// How long after a write a read may show an older state, as the splitter says.
         propagation: Duration,
-        /// What the embedder stored for a resume.
+        /// A value of the embedder, to be read when the run is resumed.
         #[serde(skip_serializing_if = "serde_json::Value::is_null")]
         origin: serde_json::Value,
     },
@@ -61,7 +61,7 @@ impl Entry {
     }
 }
 
-/// What a run writes at each step, as [`Entry`] holds it.
+/// The entry that a run writes at each step: as [`Entry`], with borrowed content.
 #[derive(Debug, Serialize)]
 #[serde(tag = "entry", rename_all = "snake_case")]
 pub(super) enum Written<'a> {

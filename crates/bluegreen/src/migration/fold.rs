@@ -22,7 +22,7 @@ pub(super) struct Fold {
     fed: Fed,
 }
 
-/// What is kept for a restore beside the judge's snapshot.
+/// The data that is kept for a restore beside the judge's snapshot.
 #[derive(Debug)]
 enum Fed {
     /// Nothing: the judge makes snapshots.

@@ -64,7 +64,7 @@ struct GateSeat {
     caller: Caller,
 }
 
-/// What is needed to call a gate.
+/// A gate and its calls.
 #[derive(Debug, Clone)]
 struct Caller {
     gate: Arc<dyn HealthGate>,
@@ -216,12 +216,12 @@ impl MigrationHost {
         self.keeper = Some(keeper);
     }
 
-    /// What the judges have learnt; `None` if that is too much, or no plain data.
+    /// Returns what the judges have learnt; `None` if a judge makes no snapshot and has taken too much.
     pub(super) fn folds(&self) -> Option<Vec<FoldSnapshot>> {
         self.gates.iter().map(|seat| seat.fold.snapshot()).collect()
     }
 
-    /// Makes fresh folds continue from what others had learnt; `false` if they are of other gates.
+    /// Makes fresh folds continue from saved folds; `false` if these are of other gates or settings.
     pub(super) fn restore(&mut self, saved: &[FoldSnapshot]) -> Result<bool> {
         if saved.len() != self.gates.len() {
             return Ok(false);

@@ -4,7 +4,7 @@ use super::{Action, Entry, Input, StandingCapacity, snapshot::Snapshot};
 use crate::{engine::Record, traffic::Kept};
 
 /// Returns blue's minimum, if the run of these records has raised it, or may have, and did not put it
-/// back. The records are those of a whole run, or those that a [resume
+/// back. The records are a whole run's, or only the records that a [resume
 /// needs](crate::store::JournalLog::newest_run_to_resume).
 ///
 /// A [resume](super::Migration::resume) finds that out by itself. A [restore](super::Migration::restore) is a

@@ -331,7 +331,7 @@ fn entry(record: &Record) -> Result<Entry, ReplayError> {
     read.map_err(|error| unreadable(record.seq, error))
 }
 
-/// What says of which kind and version an entry is, even if the rest of it cannot be read.
+/// The fields that tell an entry's kind and version, even if the rest of the entry cannot be read.
 #[derive(Deserialize)]
 struct Head {
     entry: String,

@@ -73,7 +73,7 @@ const SUM_LENGTH: usize = 64;
 impl Envelope {
     /// Returns the record as bytes, with a checksum over everything behind the checksum.
     pub(super) fn encode(&self) -> Result<(Vec<u8>, Sum), serde_json::Error> {
-        // The body stands where it stays; the sum is filled in in front of it, over its bracket.
+        // The body is written to its final place; then the front with the sum overwrites its first bracket.
         const FRONT: usize = OPEN.len() + SUM_LENGTH + 1;
         let mut line = vec![b' '; FRONT];
         serde_json::to_writer(&mut line, self)?;

@@ -14,7 +14,7 @@ pub struct Holder {
     pub host: String,
     /// The number of the process on the machine.
     pub process: u32,
-    /// What distinguishes this process from all others, if the system says it.
+    /// The identity that distinguishes this process from all others, if the system tells it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) identity: Option<Identity>,
 }

@@ -128,7 +128,7 @@ mod tests {
 
     use super::*;
 
-    /// So many names of a folder are there, and so many are on a page.
+    /// The number of names in the folder, and the number on a page.
     const THERE: usize = 7;
     const PAGE: usize = 3;
 

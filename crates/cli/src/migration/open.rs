@@ -56,7 +56,7 @@ pub(crate) struct Given<'a> {
 }
 
 impl<'a> Given<'a> {
-    /// What is named, and nothing more.
+    /// Only the given names, and no further options.
     pub(crate) fn of(which: &'a Which, journal: &'a JournalPlace) -> Self {
         Self {
             which,

@@ -57,8 +57,8 @@ impl SimClock {
     }
 
     /// Returns how far tokio's clock must advance for the world to get older by `step`, less the lead
-    /// that the world has already. If each process added its step to those of the others, time would
-    /// pass faster with each of them.
+    /// that the world has already. If the steps of all processes were added, time would pass faster with
+    /// each process.
     pub(super) fn catch_up(&self, step: Duration) -> Duration {
         let ahead = self.ahead.swap(0, Ordering::SeqCst);
         step.max(Duration::from_nanos(ahead))

@@ -187,8 +187,8 @@ impl DeploymentMachine {
         self.reads.older.iter().chain(own).cloned().collect()
     }
 
-    /// What another process of this run must take for old: deployments, and whether a read without any
-    /// service is old.
+    /// Returns the reads that another process of this run must take for old: the deployments, and whether a
+    /// read without a service is old too.
     pub(super) fn outdated(&self) -> (Vec<DeploymentId>, bool) {
         (self.reads.older.clone(), self.reads.was_absent)
     }

@@ -184,7 +184,7 @@ pub trait JudgeExt: Judge + Sized + 'static {
 
     /// Unhealthy only after this many unhealthy verdicts in a row, and healthy only after this many healthy
     /// ones; inconclusive before that. A verdict of another kind ends a row, and so does a new step for
-    /// healthy ones: a step is never passed on the merits of the one before.
+    /// healthy ones: a step never passes by the verdicts of the step before.
     fn sustained(self, unhealthy: u32, healthy: u32) -> impl Judge {
         Sustained::new(self, unhealthy, healthy)
     }

@@ -468,8 +468,8 @@ mod tests {
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(2_000))]
 
-        /// Whatever is missing: a green that is called healthy was seen, in the newest minute, with
-        /// requests, errors and latency known.
+        /// A green is called healthy only if its requests, errors and latency are known in the newest
+        /// minute.
         #[test]
         fn p01_no_path_from_missing_metrics_to_healthy(
             minutes in proptest::collection::vec((any_counts(), any_counts()), 1..8),

@@ -346,7 +346,7 @@ impl SettledBuckets {
         observation.read(Self::SCHEMA)
     }
 
-    /// As [`observe`](Self::observe), and those that ask for them [shared](Self::shared) get these.
+    /// As [`observe`](Self::observe); callers of [`shared`](Self::shared) get these buckets without a decode.
     pub(in crate::health) fn observed(self) -> Result<Observation> {
         Observation::typed(Self::SCHEMA, self)
     }
@@ -423,7 +423,7 @@ mod tests {
     }
 
     proptest! {
-        /// Judges get the buckets that were observed, and a replay those that it reads.
+        /// Judges get the observed buckets; a replay gets the buckets that it reads from the journal.
         #[test]
         fn p09_what_is_observed_is_what_is_read(
             blue in counts(),

@@ -124,7 +124,7 @@ impl Settler {
         is_useful.then_some(window)
     }
 
-    /// Takes the buckets of a read of `window` at `now`, and hands out those that this read settles.
+    /// Takes the buckets of a read of `window` at `now`, and returns the buckets that this read settles.
     ///
     /// # Errors
     ///

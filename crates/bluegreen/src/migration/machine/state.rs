@@ -101,7 +101,7 @@ pub(crate) struct ArmingSwitch {
     pub(crate) controls: Vec<Control>,
 }
 
-/// What follows once the switch is armed.
+/// The next action once the switch is armed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum ThenWatch {
@@ -356,7 +356,7 @@ pub(crate) struct Restore {
     pub(crate) polls: u32,
     /// The last failure, of a write or of an observation after it.
     pub(crate) failure: Option<Failure>,
-    /// What the outcome says of a blue that had shrunk.
+    /// For the outcome: the course of the restore, if blue had too few targets.
     #[serde(default)]
     pub(crate) short_blue: Option<ShortBlue>,
     pub(crate) outstanding: RestoreStep,
@@ -406,7 +406,7 @@ pub(crate) struct Confirm {
     pub(crate) until: Timestamp,
     /// How long clients may stay pinned to green.
     pub(crate) stickiness: Option<Duration>,
-    /// What the outcome says of a blue that had shrunk.
+    /// For the outcome: the course of the restore, if blue had too few targets.
     #[serde(default)]
     pub(crate) short_blue: Option<ShortBlue>,
     /// Whether a look is outstanding, not a wait.

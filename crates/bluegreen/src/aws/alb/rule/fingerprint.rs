@@ -91,7 +91,7 @@ fn flatten(path: &str, value: &Value, fields: &mut BTreeMap<String, String>) {
     }
 }
 
-/// Joins the members of a list by `, `, those of a list in a list, which is a pair, by `=`.
+/// Joins the members of a list by `, `. A list in a list is a pair: its members are joined by `=`.
 fn shown(value: &Value) -> String {
     let joined = |members: &[Value], by: &str| -> String {
         let members: Vec<String> = members.iter().map(shown).collect();

@@ -51,7 +51,7 @@ pub(in crate::aws::sim) struct Shape {
     pub(in crate::aws::sim) is_detached: bool,
     /// Tests reach green by a route of their own.
     pub(in crate::aws::sim) has_test_route: bool,
-    /// That route has the tag of a route that was made for the main rule.
+    /// The test route has the tag of a route that was made for the main rule.
     pub(in crate::aws::sim) test_route_is_marked: bool,
     /// Another rule sends green every request with a certain header.
     pub(in crate::aws::sim) is_behind_header: bool,
