@@ -43,7 +43,7 @@ impl ServiceDeployer for Supervisor {
         Ok(Some(service.clone()))
     }
 
-    /// Names the release of an image. The supervisor keeps no revisions, so there is nothing to register.
+    /// Returns the release that an image is; there is nothing to register.
     async fn register(&self, image: &ImageRef) -> Result<Registration> {
         let image = image.to_string();
         let digest = image.rsplit(':').next().unwrap_or_default();

@@ -7,7 +7,7 @@
 //! The first controller is killed after its second write has taken effect and before the answer has come. The
 //! second controller has only the journal: it takes over once the first controller's lease has expired, reads
 //! the specification from the first record, finds out whether the write took effect, and finishes the run.
-//! All in memory and in virtual time; with `aws.journals(…)` in place of the store it may be another machine.
+//! All in memory and in virtual time here; with `aws.journals(…)` as the store it works across machines.
 //! Prints the steps of both, and at the end the split. The exit code is 0 if green is promoted.
 
 #![expect(clippy::print_stdout, reason = "an example prints")]

@@ -126,7 +126,7 @@ async fn a_file_is_deployed_undone_and_taken_back_if_a_check_fails() {
     deploys(&world, 0, &["--image", &image('b')]);
     let second = runs().await;
     assert_ne!(first, second);
-    // The same image again changes nothing.
+    // The same image again keeps the revision.
     deploys(&world, 0, &["--image", &image('b')]);
     assert_eq!(runs().await, second);
     let told = deploys(&world, 0, &["--undo"]);

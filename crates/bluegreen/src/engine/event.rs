@@ -104,7 +104,7 @@ impl<K> Event<K> {
     }
 }
 
-/// The characters of the longest word that a line shows in full.
+/// The most characters of a name that a line shows in full.
 const LONG: usize = 40;
 
 /// The last part of a long name, without its digest.

@@ -145,13 +145,13 @@ tokio::task_local! {
     static RESTORING: ();
 }
 
-/// Whether the change that a [`Fence`] is asked about is a restore.
+/// Whether the change that a [`Fence`] is asked about restores traffic or a service.
 #[must_use]
 pub fn is_restoring() -> bool {
     RESTORING.try_with(|()| ()).is_ok()
 }
 
-/// Carries out a restore.
+/// Carries out a change that restores traffic or a service.
 pub(crate) async fn restoring<T>(change: impl Future<Output = T>) -> T {
     RESTORING.scope((), change).await
 }

@@ -71,7 +71,7 @@ pub enum Work {
     Wait(Timestamp),
     /// Read; may be dropped at any time.
     Read,
-    /// Change something. The change is written to the journal before its call, and may finish.
+    /// Change something. The change is written to the journal before its call, and is left to finish.
     Change {
         /// Whether the change restores: only a restore proceeds if its record cannot be written.
         restores: bool,

@@ -93,7 +93,7 @@ struct Cache {
     last: Option<(Observation, Last)>,
 }
 
-/// The end of the last observation, from which a gate continues.
+/// The state after the last observation, from which a gate continues.
 #[derive(Debug, Clone, Copy)]
 struct Last {
     end: Option<Timestamp>,

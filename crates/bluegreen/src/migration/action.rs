@@ -171,8 +171,8 @@ pub struct RestoreOrder {
 }
 
 impl RestoreOrder {
-    /// How late a change may still take effect that another controller sent before its lease was taken, or
-    /// before that controller died: 15 s. A change is sent within 3 s of the read that it is based on, and
+    /// How long after another controller lost its lease or died a change of that controller may still take
+    /// effect: 15 s. A change is sent within 3 s of the read that it is based on, and
     /// takes at most 10 s. Reads may be 2 s late; a later read shows that the rule has changed, and the
     /// change is not sent.
     pub const LATE_CALL: Duration = Duration::from_secs(15);

@@ -216,7 +216,8 @@ impl MigrationHost {
         self.keeper = Some(keeper);
     }
 
-    /// Returns what the judges have learnt; `None` if a judge makes no snapshot and has taken too much.
+    /// Returns what the judges have learnt; `None` if a judge makes no snapshot and has taken too many
+    /// observations.
     pub(super) fn folds(&self) -> Option<Vec<FoldSnapshot>> {
         self.gates.iter().map(|seat| seat.fold.snapshot()).collect()
     }

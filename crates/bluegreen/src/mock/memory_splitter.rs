@@ -18,7 +18,7 @@ use crate::{
 /// A router in memory: reads show what was written, and each side has four healthy targets. The router
 /// remembers every write, so that a test can check what a run did.
 ///
-/// Cheap to clone: all clones are the same router. It passes the whole suite of
+/// Cheap to clone: all clones are the same router. The router passes the whole suite of
 /// [`conformance`](crate::traffic::conformance).
 ///
 /// # Examples

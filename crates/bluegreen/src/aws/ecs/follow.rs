@@ -134,8 +134,8 @@ fn is_first(service: &Service, deployment: &Deployment) -> bool {
     service.deployments.len() == 1 && previous_of(service, Some(deployment)) == Some(NOTHING)
 }
 
-/// Returns the revision that ran before this deployment, by the tags of the service; `None` if the tags
-/// are missing or of another deployment.
+/// Returns the tag that names what ran before this deployment; `None` if the service's tags are missing or
+/// of another deployment.
 fn previous_of<'a>(service: &'a Service, deployment: Option<&Deployment>) -> Option<&'a str> {
     let deployed = service.tag(DEPLOYED_TAG)?;
     let is_of_it = deployment.is_none_or(|one| one.task_definition == deployed);
