@@ -184,9 +184,9 @@ impl MemoryJournal {
     /// # async fn main() -> bluegreen::Result<()> {
     /// let journal = MemoryJournal::for_resume();
     /// for seq in 0..400 {
-    ///     let record = Record::new(seq, jiff::Timestamp::now(), json!({ "entry": "an example" }));
-    ///     let is_snapshot = seq > 0 && seq % 160 == 0;
-    ///     journal.append(if is_snapshot { record.as_snapshot() } else { record }).await?;
+    ///     let mut record = Record::new(seq, jiff::Timestamp::now(), json!({ "entry": "an example" }));
+    ///     record.is_snapshot = seq > 0 && seq % 160 == 0;
+    ///     journal.append(record).await?;
     /// }
     /// let kept: Vec<u64> = journal.records().iter().map(|record| record.seq).collect();
     /// assert_eq!((kept[0], kept[1], kept.len()), (0, 320, 81));
