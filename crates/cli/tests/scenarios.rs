@@ -80,8 +80,9 @@ fn by_example(program: &Path, scenario: Scenario) -> End {
     let code = u8::try_from(output.status.code().unwrap()).unwrap();
     let text = String::from_utf8(output.stdout).unwrap();
     let time = |line: &str| -> Option<u64> {
-        let (minutes, seconds) = line.split_whitespace().next()?.split_once(':')?;
-        Some(60 * minutes.parse::<u64>().ok()? + seconds.parse::<u64>().ok()?)
+        let since = line.split_whitespace().next()?.strip_prefix('+')?;
+        let since: jiff::SignedDuration = since.parse().ok()?;
+        u64::try_from(since.as_secs()).ok()
     };
     let timed: Vec<&str> = text.lines().filter(|line| time(line).is_some()).collect();
     // How it ended is as long as it is.
