@@ -372,5 +372,5 @@ async fn an_error_of_ecs_names_its_code_and_its_request() {
     let cause = std::error::Error::source(&error).unwrap().to_string();
     let wanted = format!("DescribeServices answered AccessDeniedException: no (request {REQUEST})");
     assert_eq!(cause, wanted);
-    assert!(error.hint().unwrap().contains("`DescribeServices`"));
+    assert!(error.hint().unwrap().contains("ecs:DescribeServices"));
 }

@@ -152,6 +152,7 @@ fn action_of(operation: &str) -> String {
         "Rule",
         "Listener",
         "LoadBalancer",
+        "Tags",
     ]) {
         "elasticloadbalancing"
     } else if has(&["Metric", "Alarm"]) {
@@ -476,6 +477,9 @@ mod tests {
             "ecr:PutImage",
             "ecs:RegisterTaskDefinition",
             "ecs:UpdateService",
+            "ecs:TagResource",
+            "elasticloadbalancing:AddTags",
+            "elasticloadbalancing:DescribeTags",
             "elasticloadbalancing:DescribeTargetHealth",
             "elasticloadbalancing:ModifyListener",
             "iam:SimulatePrincipalPolicy",
