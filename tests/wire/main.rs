@@ -272,7 +272,12 @@ async fn what_is_denied_names_the_action_to_allow() {
     let denied = Answer::error(403, "AccessDenied", "no");
     let connection = Connection::failing("ModifyRule", denied);
     let error = shift(&connection).await.unwrap_err();
-    assert!(error.hint().unwrap().contains("elasticloadbalancing:ModifyRule"));
+    assert!(
+        error
+            .hint()
+            .unwrap()
+            .contains("elasticloadbalancing:ModifyRule")
+    );
 }
 
 fn splitter(connection: &Connection) -> AlbTrafficSplitter {
