@@ -22,9 +22,8 @@ from pathlib import Path
 from circles import blanked, line_of, test_items
 
 README_WORDS = 900
-# Per 1,000 words. The text is not there yet: True makes a higher figure fail.
+# Per 1,000 words.
 WHERE, PERSONS_MOST = 1.0, 0.3
-LANGUAGE_FAILS = True
 
 PROSE = ["README.md", "CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md", "examples/README.md", "crates/bluegreen/docs/*.md"]
 
@@ -233,16 +232,16 @@ def main():
 
     readme = len(Path("README.md").read_text().split())
     held = [
-        ("words of README", readme, README_WORDS, True),
-        ("where, of rustdoc", all_docs.rate(all_docs.where), WHERE, LANGUAGE_FAILS),
-        ("persons, of rustdoc", all_docs.rate(all_docs.persons), PERSONS_MOST, LANGUAGE_FAILS),
-        ("where, of prose", prose.rate(prose.where), WHERE, LANGUAGE_FAILS),
-        ("persons, of prose", prose.rate(prose.persons), PERSONS_MOST, LANGUAGE_FAILS),
+        ("words of README", readme, README_WORDS),
+        ("where, of rustdoc", all_docs.rate(all_docs.where), WHERE),
+        ("persons, of rustdoc", all_docs.rate(all_docs.persons), PERSONS_MOST),
+        ("where, of prose", prose.rate(prose.where), WHERE),
+        ("persons, of prose", prose.rate(prose.persons), PERSONS_MOST),
     ]
     failed = 0
-    for name, figure, most, fails in held:
-        word = "ok  " if figure <= most else "FAIL" if fails else "over"
-        failed += word == "FAIL"
+    for name, figure, most in held:
+        word = "ok  " if figure <= most else "FAIL"
+        failed += figure > most
         print(f"{word} {name}: {figure:.4g}, at most {most:g}")
     return 1 if failed else 0
 

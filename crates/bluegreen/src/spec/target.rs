@@ -1,6 +1,6 @@
 //! [`Target`]: the sides of a specification as the rule has them now.
 
-use super::{Group, MigrationSpec, Name, Service, SideSpec, SpecError};
+use super::{Account, Group, MigrationSpec, Name, Service, SideSpec, SpecError};
 use crate::{
     aws::{
         Aws,
@@ -172,22 +172,7 @@ impl MigrationSpec {
     ///
     /// Only reads.
     pub async fn of_another_account(&self, aws: &Aws) -> Result<Option<Problem>> {
-        let Some(wanted) = self.account.as_ref().filter(|_| !aws.is_simulated()) else {
-            return Ok(None);
-        };
-        let caller = aws.caller().await.map_err(|error| {
-            let failure = Failure::from(&error);
-            let message = format!("check that this is account {wanted}: {}", failure.message);
-            let hint = "make sure that STS can be reached, or leave `account` out of the file";
-            Error::new(error.kind(), message).with_hint(hint)
-        })?;
-        let found = caller.split(':').nth(4).unwrap_or_default();
-        if found == wanted.as_str() {
-            return Ok(None);
-        }
-        let message = format!("is {wanted}, and the credentials are of account {found}: {caller}");
-        let hint = "use credentials of that account: AWS_PROFILE, or a role in it";
-        Ok(Some(Problem::new("account", message, hint)))
+        of_another_account(self.account.as_ref(), aws).await
     }
 
     pub(super) async fn weights(&self, rule: &AlbRule, aws: &Aws) -> Result<RuleWeights> {
@@ -322,4 +307,27 @@ pub(super) fn in_region(wanted: Option<&str>, aws: &Aws) -> Vec<Problem> {
         }
         _ => Vec::new(),
     }
+}
+
+/// Returns a problem if the credentials are of another account than `wanted`; an error if STS does not say it.
+pub(super) async fn of_another_account(
+    wanted: Option<&Account>,
+    aws: &Aws,
+) -> Result<Option<Problem>> {
+    let Some(wanted) = wanted.filter(|_| !aws.is_simulated()) else {
+        return Ok(None);
+    };
+    let caller = aws.caller().await.map_err(|error| {
+        let why = Failure::from(&error).message;
+        let message = format!("check that this is account {wanted}: {why}");
+        let hint = "make sure that STS can be reached, or leave `account` out of the file";
+        Error::new(error.kind(), message).with_hint(hint)
+    })?;
+    let found = caller.split(':').nth(4).unwrap_or_default();
+    if found == wanted.as_str() {
+        return Ok(None);
+    }
+    let message = format!("is {wanted}, and the credentials are of account {found}: {caller}");
+    let hint = "use credentials of that account: AWS_PROFILE, or a role in it";
+    Ok(Some(Problem::new("account", message, hint)))
 }

@@ -8,7 +8,7 @@ use crate::{
         Aws,
         alb::{AlbRule, TargetGroupArn},
     },
-    error::{Error, ErrorKind, Failure, Result},
+    error::{Error, ErrorKind, Result},
     problem::Problem,
     spec::{Account, FilePath, Group, MigrationSpec, Name, Service, SpecError, StartError, target},
 };
@@ -96,19 +96,8 @@ impl ServiceDeployment {
             return Ok(());
         }
         let mut found = target::in_region(self.region.as_ref().map(Name::as_str), aws);
-        if let (Some(wanted), true) = (&self.account, found.is_empty()) {
-            let caller = aws.caller().await.map_err(|error| {
-                let why = Failure::from(&error).message;
-                let message = format!("check that this is account {wanted}: {why}");
-                let hint = "make sure that STS can be reached, or leave `account` out of the file";
-                Error::new(error.kind(), message).with_hint(hint)
-            })?;
-            let own = caller.split(':').nth(4).unwrap_or_default();
-            if own != wanted.as_str() {
-                let message = format!("is {wanted}, and the credentials are those of {caller}");
-                let hint = "use credentials of that account: AWS_PROFILE, or a role in it";
-                found.push(Problem::new("account", message, hint));
-            }
+        if found.is_empty() {
+            found.extend(target::of_another_account(self.account.as_ref(), aws).await?);
         }
         match found.is_empty() {
             true => Ok(()),
