@@ -228,6 +228,15 @@ impl Control {
             Self::Cancel { .. } | Self::Stop { .. } => None,
         }
     }
+
+    /// Returns whether the control ends the run, though not at once.
+    #[must_use]
+    pub(crate) fn is_ending(&self) -> bool {
+        matches!(
+            self,
+            Self::Leave { .. } | Self::Abort { .. } | Self::Cancel { .. }
+        )
+    }
 }
 
 impl fmt::Display for Control {

@@ -17,6 +17,7 @@ pub(crate) mod limit;
 mod listener;
 pub(crate) mod machine;
 mod request;
+pub(crate) mod retry;
 mod run;
 
 #[cfg(test)]

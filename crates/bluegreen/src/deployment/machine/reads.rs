@@ -11,12 +11,9 @@ use jiff::Timestamp;
 use super::{DeploymentMachine, state::Reads};
 use crate::{
     clock::{between, later},
+    engine::retry::APART,
     service::{DeploymentId, Rollout, ServiceObservation, Target, Update},
 };
-
-/// How far apart two reads must be to count as two: two reads at the same time may come from one
-/// stale copy.
-pub(super) const APART: Duration = Duration::from_secs(3);
 
 /// The meaning of one read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

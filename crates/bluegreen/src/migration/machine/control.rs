@@ -7,7 +7,6 @@ use jiff::Timestamp;
 use super::{
     Action, Cause, Control, Failure, HoldReason, MigrationEvent, MigrationMachine, Next, Stage,
     State, Unchanged, Watch,
-    rise::is_ending,
     state::{
         ArmingSwitch, DisarmStep, DriftStep, KeepStep, Pause, ReleaseStep, RestoreStep, ReturnStep,
         RiseStep,
@@ -39,7 +38,7 @@ impl MigrationMachine {
         }
         match state {
             State::New | State::Preflight(_) => self.control_unmoved(at, state, control),
-            State::Watching(watch) if watch.stage == Stage::Arming && is_ending(&control) => {
+            State::Watching(watch) if watch.stage == Stage::Arming && control.is_ending() => {
                 self.applied(&control);
                 self.unchanged(at, Unchanged::Cancelled { control })
             }
@@ -61,15 +60,15 @@ impl MigrationMachine {
                 self.state = State::Resuming(resuming);
                 Next::Keep
             }
-            State::Restoring(_) if self.expected.is_none() && is_ending(&control) => {
+            State::Restoring(_) if self.expected.is_none() && control.is_ending() => {
                 self.applied(&control);
                 self.unchanged(at, Unchanged::Cancelled { control })
             }
-            State::Restoring(restore) if restore.is_told && is_ending(&control) => {
+            State::Restoring(restore) if restore.is_told && control.is_ending() => {
                 self.applied(&control);
                 self.end_stay(at, restore)
             }
-            State::Confirming(confirm) if is_ending(&control) => {
+            State::Confirming(confirm) if control.is_ending() => {
                 self.applied(&control);
                 let next = self.finish_restored(at, confirm, None);
                 self.end_wait_for_blue(at, &control, next)
@@ -87,7 +86,7 @@ impl MigrationMachine {
     }
 
     fn control_unmoved(&mut self, at: Timestamp, state: State, control: Control) -> Next<Action> {
-        if is_ending(&control) {
+        if control.is_ending() {
             self.applied(&control);
             return self.unchanged(at, Unchanged::Cancelled { control });
         }

@@ -7,12 +7,13 @@ use jiff::Timestamp;
 use super::{
     Action, Cause, Control, HoldReason, Intent, MigrationEvent, MigrationMachine, MigrationOutcome,
     Next, Override, Stage, State, Unchanged, Watch,
-    reads::{APART, Read},
+    reads::Read,
     restore::unchanged_by,
     state::{Confirm, ThenWatch},
 };
 use crate::{
     clock::{between, later},
+    engine::retry::APART,
     health::{Phase, Progress},
     migration::{LookReport, OnInconclusive},
     traffic::TrafficSplit,
