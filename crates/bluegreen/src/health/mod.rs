@@ -7,6 +7,7 @@
 
 mod adapt;
 mod backoff;
+pub(crate) mod calls;
 mod gate;
 mod judges;
 mod metrics;
@@ -14,6 +15,7 @@ mod metrics_gate;
 mod observation;
 mod percentiles;
 pub(crate) mod registry;
+pub(crate) mod session;
 mod snapshot;
 mod targets;
 #[cfg(test)]

@@ -7,7 +7,6 @@ mod difference;
 mod entry;
 mod error;
 mod event;
-mod fold;
 mod host;
 mod left;
 mod machine;
@@ -35,9 +34,7 @@ pub use self::{
         Cause, HoldReason, MigrationOutcome, Override, Report, Restored, ShortBlue,
         StandingCapacity, StandingSwitch, Unchanged, Unresolved,
     },
-    plan::{
-        GateId, GatePolicy, MigrationPlan, MigrationPlanBuilder, OnInconclusive, OnResume, Step,
-    },
+    plan::{GatePolicy, MigrationPlan, MigrationPlanBuilder, OnInconclusive, OnResume, Step},
     preview::{Preview, PreviewStage},
     rejudge::{Parting, Rejudged, rejudge},
     reopened::Reopened,
@@ -47,3 +44,4 @@ pub use self::{
     watch::MigrationState,
     worker::{MigrationAnswer, MigrationWorker},
 };
+pub use crate::health::session::GateId;

@@ -2,7 +2,6 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    fmt,
     time::Duration,
 };
 
@@ -12,35 +11,11 @@ use super::difference::differences;
 use crate::{
     clock::span,
     engine::OnCancel,
+    health::session::GateId,
     preflight::Acceptance,
     problem::{PlanError, Problem},
     traffic::Percent,
 };
-
-/// The name of a gate, the same in plan, events and journal.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct GateId(String);
-
-impl GateId {
-    /// Returns the name as text.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl<T: Into<String>> From<T> for GateId {
-    fn from(name: T) -> Self {
-        Self(name.into())
-    }
-}
-
-impl fmt::Display for GateId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
 
 /// What a gate's verdict does.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -816,6 +791,11 @@ impl MigrationPlan {
     #[must_use]
     pub(crate) fn gates(&self) -> &BTreeMap<GateId, GatePolicy> {
         &self.fields.gates
+    }
+
+    /// Returns what a gate's verdict does.
+    pub(crate) fn policy(&self, gate: &GateId) -> GatePolicy {
+        self.fields.gates.get(gate).copied().unwrap_or_default()
     }
 
     /// Returns how many healthy targets green needs for `share`, if `blue` targets served everything at

@@ -9,14 +9,13 @@ use super::{
     Action, Entry, GateId, GatePolicy, Input, LookReport, MigrationEvent, MigrationMachine,
     MigrationOutcome, MigrationPlan, OpenedGate, Reopened, Unresolved,
     difference::differences,
-    fold::Fold,
     salvage::{Salvage, Taken},
     snapshot::Snapshot,
 };
 use crate::{
     clock::between,
     engine::{Event, JOURNAL_VERSION, Machine as _, Next, Record, RunId, Work},
-    health::{HealthGate, Progress, Verdict},
+    health::{HealthGate, Progress, Verdict, session::GateSession},
     json::JsonText,
 };
 
@@ -489,16 +488,17 @@ fn snapshot(record: &Record) -> Result<Snapshot, ReplayError> {
 /// Why a replay cannot begin with such a record.
 const OLD_SNAPSHOT: &str = "it is no snapshot of this version: read the whole journal";
 
-fn seated(gates: &[OpenedGate]) -> impl Iterator<Item = (GateId, GatePolicy)> {
+/// Returns the gates as a machine knows them.
+pub(super) fn seated(gates: &[OpenedGate]) -> impl Iterator<Item = (GateId, GatePolicy)> {
     gates.iter().map(|gate| (gate.gate.clone(), gate.policy))
 }
 
-/// Creates a fresh fold of a gate that the journal names, which must be supplied with these settings.
+/// Creates a session of a gate that the journal names, which must be supplied with these settings.
 fn fresh(
     id: &GateId,
     settings: &serde_json::Value,
     gates: &[(GateId, &dyn HealthGate)],
-) -> Result<Fold, ReplayError> {
+) -> Result<GateSession, ReplayError> {
     let differs = |why: String| ReplayError::Gate {
         gate: id.clone(),
         why,
@@ -507,7 +507,7 @@ fn fresh(
     let (_, supplied) = supplied.ok_or_else(|| differs("it was not supplied".to_owned()))?;
     let diff = differences(settings, &supplied.settings());
     if diff.is_empty() {
-        return Ok(Fold::new(id.clone(), *supplied));
+        return Ok(GateSession::new(id.clone(), *supplied));
     }
     let diff = diff.join("; ");
     Err(differs(format!(
@@ -515,11 +515,11 @@ fn fresh(
     )))
 }
 
-/// Creates fresh folds of the gates, which must be those of the journal.
-fn fresh_folds(
+/// Creates sessions of the gates, which must be those of the journal.
+fn sessions(
     opened: &[OpenedGate],
     gates: &[(GateId, &dyn HealthGate)],
-) -> Result<Vec<Fold>, ReplayError> {
+) -> Result<Vec<GateSession>, ReplayError> {
     let gate = |gate: &OpenedGate| fresh(&gate.gate, &gate.settings, gates);
     opened.iter().map(gate).collect()
 }
@@ -572,7 +572,7 @@ impl<'a> Replayer<'a> {
             return Ok(Vec::new());
         }
         if is_first {
-            self.player.folds = fresh_folds(&self.opened, self.gates)?;
+            self.player.sessions = sessions(&self.opened, self.gates)?;
         }
         if record.seq != before + 1 {
             let why = format!("it comes after record {before}; is a record missing?");
@@ -588,7 +588,7 @@ impl<'a> Replayer<'a> {
                 taken.events
             }
             Read::Reopened(opened) => {
-                player.folds = fresh_folds(&opened, self.gates)?;
+                player.sessions = sessions(&opened, self.gates)?;
                 Vec::new()
             }
             Read::Input(machine, input) => player.input(record, machine, input)?,
@@ -623,8 +623,8 @@ impl<'a> Replayer<'a> {
 /// The state that a run continues with.
 pub(super) struct Continued {
     pub(super) machine: MigrationMachine,
-    /// The folds of the judges, if this version wrote the journal.
-    pub(super) folds: Vec<Fold>,
+    /// The gates as the journal leaves them, if this version wrote it.
+    pub(super) sessions: Vec<GateSession>,
     /// How many events the run has told.
     pub(super) events: u64,
     /// The next record for the journal, if an earlier version wrote it.
@@ -661,7 +661,7 @@ pub(super) fn continued(
         let machine = reader.machine(at);
         return Ok(machine.started().map(|_| Continued {
             machine,
-            folds: player.folds,
+            sessions: player.sessions,
             events: player.events,
             reopened: None,
         }));
@@ -689,7 +689,7 @@ pub(super) fn continued(
     }
     Ok(Some(Continued {
         machine: MigrationMachine::reopened(opened.plan, reopened.clone()),
-        folds: Vec::new(),
+        sessions: Vec::new(),
         events,
         reopened: Some(reopened),
     }))
@@ -697,7 +697,7 @@ pub(super) fn continued(
 
 #[derive(Debug, Default)]
 struct Player {
-    folds: Vec<Fold>,
+    sessions: Vec<GateSession>,
     outstanding: Option<Action>,
     /// The change that the machine wants and that the next record must announce.
     wanted: Option<Action>,
@@ -714,15 +714,15 @@ impl Player {
         snapshot: &Snapshot,
         gates: &[(GateId, &dyn HealthGate)],
     ) -> Result<Self, ReplayError> {
-        let mut folds = Vec::new();
-        for saved in &snapshot.folds {
-            let mut fold = fresh(&saved.gate, saved.settings.value(), gates)?;
-            let restored = fold.restore(saved);
+        let mut sessions = Vec::new();
+        for saved in &snapshot.judges {
+            let mut session = fresh(&saved.gate, saved.settings.value(), gates)?;
+            let restored = session.restore(saved);
             restored.map_err(|error| unreadable(record.seq, error))?;
-            folds.push(fold);
+            sessions.push(session);
         }
         Ok(Self {
-            folds,
+            sessions,
             outstanding: Some(snapshot.outstanding.clone()),
             events: snapshot.events,
             ..Self::default()
@@ -736,14 +736,15 @@ impl Player {
         machine: &MigrationMachine,
         snapshot: &Snapshot,
     ) -> Result<(), ReplayError> {
-        let folds: Option<Vec<_>> = self.folds.iter().map(Fold::snapshot).collect();
+        let sessions = self.sessions.iter();
+        let judges: Option<Vec<_>> = sessions.map(GateSession::saved).collect();
         let what = if snapshot.machine != *machine {
             "the machine's state"
         } else if self.outstanding.as_ref() != Some(&snapshot.outstanding) {
             "the outstanding action"
         } else if snapshot.events != self.events {
             "the count of events"
-        } else if folds.as_ref() != Some(&snapshot.folds) {
+        } else if judges.as_ref() != Some(&snapshot.judges) {
             "the state of the judges"
         } else {
             return Ok(());
@@ -812,13 +813,11 @@ impl Player {
         progress: &Progress,
     ) -> Result<(), ReplayError> {
         for report in &look.gates {
-            let Some(fold) = self.folds.iter_mut().find(|fold| fold.gate == report.gate) else {
+            let mut sessions = self.sessions.iter_mut();
+            let Some(session) = sessions.find(|session| *session.gate() == report.gate) else {
                 continue;
             };
-            let judged = match &report.seen {
-                Ok(Some(observation)) => Some(fold.take(observation, progress)),
-                _ => None,
-            };
+            let judged = session.judge(&report.seen, progress);
             if judged != report.verdict {
                 return Err(ReplayError::Verdict {
                     seq: record.seq,

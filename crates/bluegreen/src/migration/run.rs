@@ -13,7 +13,7 @@ use super::{
     credentials::cancelled_before,
     host::{MigrationHost, Roles},
     outcome::End,
-    replay::{continued, opened},
+    replay::{continued, opened, seated},
 };
 use crate::{
     clock::{Clock, SystemClock},
@@ -251,8 +251,8 @@ impl Migration {
     /// Not cancel safe: dropping the future leaves traffic where it is, at worst in the middle of a
     /// change. End a run with [`cancel_on`](Self::cancel_on) or the [`handle`](Self::handle).
     pub async fn run(self) -> Result<MigrationOutcome, MigrationError> {
-        let gates = self.seats()?;
-        self.drive(Intent::Migrate, gates).await
+        self.check()?;
+        self.drive(Intent::Migrate).await
     }
 
     /// Moves green to the plan's last step at once, from any split: an operator's
@@ -270,8 +270,8 @@ impl Migration {
         self,
         by: impl Into<Operator>,
     ) -> Result<MigrationOutcome, MigrationError> {
-        let gates = self.seats()?;
-        self.drive(Intent::Complete { by: by.into() }, gates).await
+        self.check()?;
+        self.drive(Intent::Complete { by: by.into() }).await
     }
 
     /// Puts everything back on blue, from any split, as persistently as a rollback does. A
@@ -291,11 +291,7 @@ impl Migration {
         if let Some(problem) = self.switch_problem() {
             return Err(PlanError::new(vec![problem]).into());
         }
-        let seat = |(id, gate): &(GateId, Arc<dyn HealthGate>)| {
-            (id.clone(), GatePolicy::Advisory, Arc::clone(gate))
-        };
-        let gates = self.gates.iter().map(seat).collect();
-        self.drive(Intent::Restore(order), gates).await
+        self.drive(Intent::Restore(order)).await
     }
 
     /// Continues a run whose process ended, from its journal's records: replays the records, reads the
@@ -350,11 +346,14 @@ impl Migration {
         let Some(first) = records.first() else {
             return Err(ResumeError::Nothing.into());
         };
-        let opened = opened(first).map_err(ResumeError::from)?;
-        let diff = opened.plan.differences(&self.plan);
-        if !diff.is_empty() {
-            return Err(ResumeError::PlanChanged { diff }.into());
-        }
+        let run = {
+            let opened = opened(first).map_err(ResumeError::from)?;
+            let diff = opened.plan.differences(&self.plan);
+            if !diff.is_empty() {
+                return Err(ResumeError::PlanChanged { diff }.into());
+            }
+            opened.run
+        };
         let gates: Vec<_> = self
             .gates
             .iter()
@@ -393,17 +392,16 @@ impl Migration {
                 Opening::Reopened(resumption, entry.text())
             }
         };
-        let supplied = self.gates.into_iter();
         let look_limit = self.plan.look_limit();
         let roles = Roles {
             splitter: self.splitter,
             switch: self.switch,
             keeper: self.keeper,
         };
-        let mut host = MigrationHost::new(roles, supplied, look_limit);
-        host.resume(continued.folds);
+        let mut host = MigrationHost::new(roles, self.gates, look_limit);
+        host.resume(continued.sessions);
         let (clock, handle) = (Arc::clone(&self.clock), self.handle);
-        let mut runner = Runner::new(opened.run, self.clock, self.journal, self.controls);
+        let mut runner = Runner::new(run, self.clock, self.journal, self.controls);
         runner.sinks = self.sinks;
         runner.snapshot_records = self.snapshot_records;
         runner.cancel = self.cancel;
@@ -417,48 +415,44 @@ impl Migration {
     }
 
     #[tracing::instrument(name = "migration", skip_all)]
-    async fn drive(
-        self,
-        intent: Intent,
-        gates: Vec<Seat>,
-    ) -> Result<MigrationOutcome, MigrationError> {
+    async fn drive(self, intent: Intent) -> Result<MigrationOutcome, MigrationError> {
         let run = self
             .run
             .unwrap_or_else(|| RunId::from_start(self.clock.now()));
-        let settings = |(id, policy, gate): &Seat| OpenedGate {
+        // A restore is right whatever the gates say, and even if the credentials end soon.
+        let is_restore = matches!(intent, Intent::Restore { .. });
+        let opened = |(id, gate): &(GateId, Arc<dyn HealthGate>)| OpenedGate {
             gate: id.clone(),
-            policy: *policy,
+            policy: match is_restore {
+                true => GatePolicy::Advisory,
+                false => self.plan.policy(id),
+            },
             settings: gate.settings(),
         };
-        let opening = Entry::Opened {
-            version: JOURNAL_VERSION,
-            run: run.clone(),
-            plan: self.plan.clone(),
-            gates: gates.iter().map(settings).collect(),
-            propagation: self.splitter.propagation(),
-            origin: self.origin,
-        };
-        let look_limit = self.plan.look_limit();
-        // A restore is right even if the credentials end soon.
-        let is_restore = matches!(intent, Intent::Restore { .. });
+        let gates: Vec<OpenedGate> = self.gates.iter().map(opened).collect();
+        let propagation = self.splitter.propagation();
+        let machine =
+            MigrationMachine::new(self.plan.clone(), seated(&gates)).with_propagation(propagation);
         let credentials_end = self.credentials_end.filter(|_| !is_restore);
         let too_long =
             credentials_end.and_then(|end| self.plan.outlives_credentials(self.clock.now(), end));
-        let machine = MigrationMachine::new(
-            self.plan,
-            gates.iter().map(|(id, policy, _)| (id.clone(), *policy)),
-        )
-        .with_propagation(self.splitter.propagation());
+        let look_limit = self.plan.look_limit();
+        // Text, since the run keeps it to its end.
+        let opening = Entry::Opened {
+            version: JOURNAL_VERSION,
+            run: run.clone(),
+            plan: self.plan,
+            gates,
+            propagation,
+            origin: self.origin,
+        }
+        .text();
         let roles = Roles {
             splitter: self.splitter,
             switch: self.switch,
             keeper: self.keeper,
         };
-        let mut host = MigrationHost::new(
-            roles,
-            gates.into_iter().map(|(id, _, gate)| (id, gate)),
-            look_limit,
-        );
+        let mut host = MigrationHost::new(roles, self.gates, look_limit);
         let findings = self.findings.into_iter().filter(|_| !is_restore);
         host.finds(findings.chain(too_long));
         let (clock, handle) = (Arc::clone(&self.clock), self.handle);
@@ -466,7 +460,7 @@ impl Migration {
         runner.sinks = self.sinks;
         runner.snapshot_records = self.snapshot_records;
         runner.cancel = self.cancel;
-        let opening = Opening::New(opening.text());
+        let opening = Opening::New(opening);
         let (pace, first) = (paced(&mut runner), Input::Start(intent));
         let listener = runner.listener(&handle, &clock, &pace);
         let run = heard(listener, runner.drive(machine, host, opening, first));
@@ -491,14 +485,14 @@ impl Migration {
         }
     }
 
-    /// Returns each gate with its policy, or every conflict of plan and gates at once.
-    fn seats(&self) -> Result<Vec<Seat>, PlanError> {
+    /// Returns every conflict of plan and gates at once.
+    fn check(&self) -> Result<(), PlanError> {
         let mut problems = Vec::new();
-        let mut seats: BTreeMap<&GateId, usize> = BTreeMap::new();
+        let mut supplied: BTreeMap<&GateId, usize> = BTreeMap::new();
         for (id, _) in &self.gates {
-            *seats.entry(id).or_default() += 1;
+            *supplied.entry(id).or_default() += 1;
         }
-        for (id, count) in &seats {
+        for (id, count) in &supplied {
             if *count > 1 {
                 let message = format!("`{id}` was supplied {count} times");
                 problems.push(Problem::new(
@@ -509,7 +503,7 @@ impl Migration {
             }
         }
         for id in self.plan.gates().keys() {
-            if !seats.contains_key(id) {
+            if !supplied.contains_key(id) {
                 let message = format!("the plan names `{id}`, but that gate was not supplied");
                 problems.push(Problem::new(
                     "gates",
@@ -518,8 +512,10 @@ impl Migration {
                 ));
             }
         }
-        let policy = |id: &GateId| self.plan.gates().get(id).copied().unwrap_or_default();
-        if !seats.keys().any(|id| policy(id) == GatePolicy::Required) {
+        if !supplied
+            .keys()
+            .any(|id| self.plan.policy(id) == GatePolicy::Required)
+        {
             problems.push(Problem::new(
                 "gates",
                 "no gate is required, so nothing could decide that green's share may rise",
@@ -527,12 +523,10 @@ impl Migration {
             ));
         }
         problems.extend(self.switch_problem());
-        if !problems.is_empty() {
-            return Err(PlanError::new(problems));
+        match problems.is_empty() {
+            true => Ok(()),
+            false => Err(PlanError::new(problems)),
         }
-        let seat =
-            |(id, gate): &(GateId, Arc<dyn HealthGate>)| (id.clone(), policy(id), Arc::clone(gate));
-        Ok(self.gates.iter().map(seat).collect())
     }
 }
 
@@ -568,8 +562,6 @@ fn ended(end: End) -> Result<MigrationOutcome, MigrationError> {
         End::Unresolved(unresolved) => Err(MigrationError::Unresolved(Box::new(unresolved))),
     }
 }
-
-type Seat = (GateId, GatePolicy, Arc<dyn HealthGate>);
 
 impl fmt::Debug for Migration {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

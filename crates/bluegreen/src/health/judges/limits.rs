@@ -13,6 +13,7 @@ use crate::{
         metrics::timeline::{Timeline, not_judged},
         snapshot::{restored, saved},
     },
+    json::JsonText,
     traffic::{Percent, Side},
 };
 
@@ -176,11 +177,11 @@ impl Judge for LimitsJudge {
         self.timeline.dress(verdict, progress)
     }
 
-    fn snapshot(&self) -> Option<serde_json::Value> {
+    fn snapshot(&self) -> Option<JsonText> {
         saved(&(&self.timeline, self.errors.fold()))
     }
 
-    fn restore(&mut self, snapshot: &serde_json::Value) -> Result<()> {
+    fn restore(&mut self, snapshot: &JsonText) -> Result<()> {
         let (timeline, fold) = restored(snapshot)?;
         self.timeline = timeline;
         self.errors.go_on(fold);
