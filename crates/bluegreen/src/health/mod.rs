@@ -20,7 +20,7 @@ mod snapshot;
 mod targets;
 #[cfg(test)]
 mod testing;
-mod verdict;
+pub(crate) mod verdict;
 
 #[cfg(feature = "aws")]
 pub(crate) use self::backoff::Backoff;

@@ -1,6 +1,6 @@
 //! The events of a migration.
 
-use std::fmt;
+use std::{fmt, sync::Arc};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -283,7 +283,8 @@ pub struct GateStanding {
     /// What the gate's verdict does.
     pub policy: GatePolicy,
     /// The verdict, with failures of looks and expiry taken into account.
-    pub verdict: Verdict,
+    #[serde(with = "crate::health::verdict::shared")]
+    pub verdict: Arc<Verdict>,
     /// Whether the gate saw something new at this look.
     pub is_new: bool,
 }

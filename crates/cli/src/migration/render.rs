@@ -185,7 +185,7 @@ impl Progress {
             let _ = write!(text, "  {UNSURE}paused{UNSURE:#}");
         }
         for standing in gates {
-            let (style, sign) = match &standing.verdict {
+            let (style, sign) = match &*standing.verdict {
                 Verdict::Healthy(_) => (GOOD, "✓"),
                 Verdict::Unhealthy(_) => (BAD, "✗"),
                 Verdict::Inconclusive(_) => (UNSURE, "…"),
