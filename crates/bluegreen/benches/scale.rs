@@ -361,7 +361,7 @@ fn replay() {
         let hours = std::env::var("HOURS")
             .ok()
             .and_then(|hours| hours.parse().ok());
-        let ended = tokio::time::timeout(HOUR * hours.unwrap_or(41), Box::pin(run)).await;
+        let ended = tokio::time::timeout(HOUR * hours.unwrap_or(44), Box::pin(run)).await;
         assert!(ended.is_err(), "it bakes still");
     });
     let size = file.metadata().expect("a file").len();
