@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     check::CheckReport,
     clock::{between, span},
-    engine::{Control, Operator},
+    engine::{CLOCK_FAULT, Control, Operator},
     error::Failure,
     image::ImageRef,
     preflight::{Acceptance, Finding, write_accepted, write_refusals},
@@ -269,9 +269,6 @@ pub enum Cause {
         by: Operator,
     },
 }
-
-const CLOCK_FAULT: &str =
-    "waits took no real time, so tokio's clock is paused while the AWS is real";
 
 impl fmt::Display for Cause {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

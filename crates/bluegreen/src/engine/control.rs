@@ -283,6 +283,17 @@ pub enum ControlEffect {
     Ignored(String),
 }
 
+impl ControlEffect {
+    /// Writes for people what `control` does.
+    pub(crate) fn write(&self, control: &Control, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Applied => write!(f, "{control}"),
+            Self::AfterChange => write!(f, "{control}, once the change under way has finished"),
+            Self::Ignored(why) => write!(f, "{control} does nothing: {why}"),
+        }
+    }
+}
+
 /// Controls a run from anywhere: another task, a signal handler's thread, a web server.
 ///
 /// Sending never blocks and never fails. Each call returns an [`Answer`] that may be waited for or

@@ -26,7 +26,7 @@ pub(crate) use self::{
     control::Controls,
     listener::{Listener, Pace},
     machine::{BoxFuture, Host, Machine, Next, Transition, Work},
-    run::{CancelFuture, Opening, Resumption, Runner, SNAPSHOT_RECORDS, Sink},
+    run::{CLOCK_FAULT, CancelFuture, Opening, Resumption, Runner, SNAPSHOT_RECORDS, Sink},
 };
 pub use self::{
     control::{Answer, Control, ControlEffect, ControlHandle, OnCancel, Operator},

@@ -153,7 +153,7 @@ pub enum MigrationEvent {
         /// What happens then.
         then: OnCancel,
     },
-    /// Records can no longer be written to the journal.
+    /// The journal does not keep its records any more.
     JournalFailed {
         /// Why.
         failure: Failure,
@@ -437,13 +437,7 @@ impl fmt::Display for MigrationEvent {
             Self::Baking { until } => {
                 write!(f, "all steps passed; blue is kept warm until {until:.0}")
             }
-            Self::Controlled { control, effect } => match effect {
-                ControlEffect::Applied => write!(f, "{control}"),
-                ControlEffect::AfterChange => {
-                    write!(f, "{control}, once the change under way has finished")
-                }
-                ControlEffect::Ignored(why) => write!(f, "{control} does nothing: {why}"),
-            },
+            Self::Controlled { control, effect } => effect.write(control, f),
             Self::Paused { until } => write!(f, "paused until {until:.0} at the latest"),
             Self::PauseEnds { until, then } => {
                 let then = match then {

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::GateId;
 use crate::{
     clock::{between, span},
-    engine::{Control, Operator},
+    engine::{CLOCK_FAULT, Control, Operator},
     error::Failure,
     preflight::{Acceptance, Finding, write_accepted},
     traffic::{Kept, TrafficObservation, TrafficSplit},
@@ -286,7 +286,7 @@ pub enum Cause {
         /// The split that was accepted.
         to: TrafficSplit,
     },
-    /// Records could not be written to the journal.
+    /// The journal does not keep its records.
     JournalFailed {
         /// The failure.
         failure: Failure,
@@ -324,9 +324,7 @@ impl fmt::Display for Cause {
                 write!(f, "the write of {to} was accepted and never became visible")
             }
             Self::JournalFailed { failure } => write!(f, "the journal failed: {failure}"),
-            Self::ClockFault => f.write_str(
-                "waits took no real time, so tokio's clock is paused while the AWS is real",
-            ),
+            Self::ClockFault => f.write_str(CLOCK_FAULT),
             Self::Cancelled { control } => write!(f, "{control}"),
             Self::SwitchFailed { failure } => {
                 write!(f, "the dead-man switch could not be renewed: {failure}")
@@ -497,7 +495,7 @@ pub enum Unchanged {
         /// The last failure.
         failure: Failure,
     },
-    /// Records could not be written to the journal.
+    /// The journal does not keep its records.
     JournalFailed {
         /// The failure.
         failure: Failure,
@@ -524,9 +522,7 @@ impl fmt::Display for Unchanged {
             }
             Self::WriteFailed { failure } => write!(f, "the first shift failed: {failure}"),
             Self::JournalFailed { failure } => write!(f, "the journal failed: {failure}"),
-            Self::ClockFault => f.write_str(
-                "waits take no real time, so tokio's clock is paused while the AWS is real",
-            ),
+            Self::ClockFault => f.write_str(CLOCK_FAULT),
             Self::Cancelled { control } => write!(f, "{control}"),
         }
     }
