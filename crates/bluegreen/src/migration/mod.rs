@@ -18,6 +18,7 @@ mod rejudge;
 mod reopened;
 mod replay;
 mod resume;
+mod retelling;
 mod run;
 mod salvage;
 mod snapshot;
@@ -41,8 +42,9 @@ pub use self::{
     preview::{Preview, PreviewStage},
     rejudge::{Parting, Rejudged, rejudge},
     reopened::Reopened,
-    replay::{Replay, ReplayError, Replayer, Retelling, events_of, origin_of, replay},
+    replay::{Replay, ReplayError, Replayer, origin_of, replay},
     resume::ResumeError,
+    retelling::{Retelling, events_of},
     run::Migration,
     watch::MigrationState,
     worker::{MigrationAnswer, MigrationWorker},
