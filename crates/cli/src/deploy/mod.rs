@@ -36,7 +36,10 @@ use crate::{
         runtime::block_on,
         say::{answer, say_line},
     },
-    migration::{file::File, world::World},
+    migration::{
+        file::File,
+        world::{Speed, World},
+    },
 };
 
 pub(crate) fn main(cli: &Cli) -> ExitCode {
@@ -81,16 +84,9 @@ async fn simulated(cli: &Cli, name: &str) -> u8 {
         Ok(world) => world,
         Err(problem) => return bad_arguments(&[problem]),
     };
-    let speed = match cli.speed.as_deref().unwrap_or("60") {
-        "max" => None,
-        text => match text.parse::<f64>() {
-            Ok(speed) if (0.1..=100_000.0).contains(&speed) => Some(speed),
-            _ => {
-                let message = format!("`{text}` is not a number from 0.1 to 100000");
-                let hint = "60 runs a simulated minute in a second; `max` does not wait at all";
-                return bad_arguments(&[Problem::new("--speed", message, hint)]);
-            }
-        },
+    let speed = match Speed::of(cli.speed.as_deref().unwrap_or("60")) {
+        Ok(speed) => speed.times(),
+        Err(problem) => return bad_arguments(&[problem]),
     };
     // The usual file describes the real AWS, so a simulation reads a file only if it is named.
     let file = match cli.file.as_deref().map(File::read).transpose() {

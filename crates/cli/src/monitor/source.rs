@@ -31,7 +31,7 @@ use bluegreen_monitor::{
 use super::{UNCHANGED, args::Cli, lines::Lines, pause, screen};
 use crate::{
     common::{journal, say::say_line, signals},
-    migration::open::open,
+    migration::{open::open, world::Speed},
 };
 use futures_util::StreamExt as _;
 
@@ -52,20 +52,6 @@ pub(crate) fn show(cli: &Cli, shared: &Shared) -> Result<u8, Vec<Problem>> {
 pub(crate) fn span(text: &str) -> Option<Duration> {
     let span: jiff::SignedDuration = text.parse().ok()?;
     Duration::try_from(span).ok()
-}
-
-fn speed(cli: &Cli) -> Result<Option<f64>, Problem> {
-    if cli.speed == "max" {
-        return Ok(None);
-    }
-    let hint = "120 shows two minutes of the run in a second; `max` does not wait at all";
-    match cli.speed.parse::<f64>() {
-        Ok(speed) if (0.1..=100_000.0).contains(&speed) => Ok(Some(speed)),
-        _ => {
-            let message = format!("`{}` is not a number from 0.1 to 100000", cli.speed);
-            Err(Problem::new("--speed", message, hint))
-        }
-    }
 }
 
 fn runtime() -> Result<tokio::runtime::Runtime, Problem> {
@@ -107,7 +93,7 @@ fn simulated(cli: &Cli, shared: &Shared, scenario: &str) -> Result<u8, Problem> 
         let hint = "`bluegreen migrate --sim list` explains all of them";
         Problem::new("--sim", format!("{error}"), hint)
     })?;
-    let speed = speed(cli)?;
+    let speed = Speed::of(&cli.speed)?.times();
     runtime()?.block_on(async {
         let simulation = scenario.simulation(cli.seed);
         simulation.start_paused();
@@ -279,7 +265,7 @@ fn left(cli: &Cli, place: &str) -> Result<Left, Problem> {
 }
 
 fn replayed(cli: &Cli, shared: &Shared, place: &str) -> Result<u8, Problem> {
-    let speed = speed(cli)?;
+    let speed = Speed::of(&cli.speed)?.times();
     let left = left(cli, place)?;
     let hint = "check that it is the journal of a migration, and of this program's version";
     let wrong = |error: LeftError| Problem::new("--replay", format!("{place}: {error}"), hint);

@@ -87,6 +87,7 @@ async fn run(cli: &Status) -> Result<u8, u8> {
         Err(error) => Err(error),
     };
     let run = run_of(&opened, &splitter).await;
+    let now = opened.aws().clock().now();
     let status = render::Status {
         traffic: &traffic,
         sides: &target.sides,
@@ -94,10 +95,11 @@ async fn run(cli: &Status) -> Result<u8, u8> {
         holder: run.holder.as_ref(),
         requests: &run.requests,
         accepted: run.spec.as_ref(),
-        paused: run.paused.as_ref(),
+        // A controller that died leaves a pause that no process ends.
+        paused: run.paused.as_ref().filter(|pause| pause.until > now),
         ended: run.ended.as_ref(),
         is_known,
-        now: opened.aws().clock().now(),
+        now,
     };
     match status.show(cli.json) {
         Ok(()) => Ok(0),

@@ -21,7 +21,7 @@ pub(crate) struct ApiError {
     /// AWS's own code: `RuleNotFound`.
     pub(crate) code: Option<String>,
     pub(crate) message: String,
-    pub(crate) request_id: Option<String>,
+    pub(crate) request_id: Option<Box<str>>,
     /// What a person can do, if nothing was sent at all.
     pub(crate) advice: Option<&'static str>,
 }
@@ -110,7 +110,7 @@ impl ApiError {
         let request_id = meta
             .extra("aws_request_id")
             .or_else(|| response?.headers().get("x-amzn-requestid"))
-            .map(str::to_owned);
+            .map(Box::from);
         let message = match (meta.message(), response) {
             (Some(message), _) => message.to_owned(),
             (None, Some(response)) => {
