@@ -47,6 +47,68 @@
 //! # fn main() {}
 //! ```
 //!
+//! # The recommended defaults
+//!
+//! On AWS a migration is one file, or one value, of which only the first part here is needed. The rest is what
+//! the library, the command and the monitor take if it is left out:
+//!
+//! ```
+//! # #[cfg(feature = "spec")]
+//! # fn main() -> Result<(), bluegreen::spec::SpecError> {
+//! use bluegreen::spec::MigrationSpec;
+//!
+//! let needed = r#"
+//!     name = "chatbot"
+//!     [traffic]
+//!     rules = ["arn:aws:elasticloadbalancing:us-east-1:123456789012:listener/app/chatbot/50dc6c495c0c9188/f2f7dc8efc522ab2"]
+//!     [side.flask]
+//!     target_group = "chatbot-flask-tg"
+//!     [side.fastapi]
+//!     target_group = "chatbot-fastapi-tg"
+//! "#;
+//! let default = r#"
+//!     [plan]
+//!     steps = ["10%", "50%", "100%"]
+//!     hold_back = "10%"                # stays on blue in one more step, as a live control
+//!     bake = "3m"                      # the least time of a step
+//!     step_deadline = "65m"            # the most
+//!     deadline = "2h"                  # of the whole run
+//!     look_interval = "15s"
+//!     warm_up = "1m"                   # does not count after a rise
+//!     final_bake = "0s"
+//!     gradual_restore = "15m"          # if blue has shrunk and green is healthy
+//!     capacity_ratio = 1.0
+//!     on_inconclusive = "roll-back"    # at a deadline
+//!     on_cancel = "roll-back"
+//!     on_resume = "go-on"
+//!     [judge]
+//!     by = "sequential"
+//!     max_error_rate = "5%"
+//!     max_latency = "3s"
+//!     metrics = "alb"
+//!     period = "1m"
+//! "#;
+//! let mut written = MigrationSpec::from_toml(&format!("{needed}{default}"))?;
+//! // The plan writes it down only if it was said; unsaid, it is 15 minutes too.
+//! written.plan.gradual_restore = None;
+//! let left_out = MigrationSpec::from_toml(needed)?;
+//! assert_eq!(written.plan()?, left_out.plan()?);
+//! assert_eq!(written.judge, left_out.judge);
+//! # Ok(())
+//! # }
+//! # #[cfg(not(feature = "spec"))]
+//! # fn main() {}
+//! ```
+//!
+//! Each default stands with its reason in one place, the docs of its field:
+//!
+//! | default | in a file | in a program without a file |
+//! |---|---|---|
+//! | steps, times, ends | [`PlanSpec`](spec::PlanSpec) | [`MigrationPlanBuilder`](migration::MigrationPlanBuilder) |
+//! | limits and comparison | [`JudgeSpec`](spec::JudgeSpec) | [`Limits`](health::Limits), [`Sequential`](health::sequential::Sequential) |
+//! | dead-man switch, accepted risks: none | [`SafetySpec`](spec::SafetySpec), [`DeadManSpec`](spec::DeadManSpec) | [`DeadManSwitch`](traffic::DeadManSwitch) |
+//! | a side's deployment | [`DeploymentSpec`](spec::DeploymentSpec) | [`DeploymentPlan`] |
+//!
 //! # What it promises
 //!
 //! - Green's share rises only after a healthy verdict, or by a named operator's override. No data

@@ -2,57 +2,20 @@
 
 #![expect(clippy::unwrap_used, reason = "all of it is test code")]
 
-use std::{
-    fs,
-    path::Path,
-    process::{Command, Output, Stdio},
-};
+mod common;
+
+use std::{fs, path::Path, process::Stdio};
+
+use crate::common::{VERBS, bluegreen, ended};
 
 const RULE: &str = "arn:aws:elasticloadbalancing:us-east-1:123456789012:listener-rule/app/chatbot/50dc6c495c0c9188/f2f7dc8efc522ab2/9683b2d02a6cabee";
 
-fn bluegreen(words: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_bluegreen"))
-        .args(words)
-        .stdin(Stdio::null())
-        .env("NO_COLOR", "1")
-        .env_remove("AWS_PROFILE")
-        .env_remove("COLUMNS")
-        .output()
-        .unwrap()
-}
-
 /// Runs the command and returns what it printed on stdout and on stderr.
 fn ends_with(code: i32, words: &[&str]) -> (String, String) {
-    let output = bluegreen(words);
-    let text = |bytes| String::from_utf8(bytes).unwrap();
-    let (out, err) = (text(output.stdout), text(output.stderr));
-    assert_eq!(output.status.code(), Some(code), "{words:?}\n{out}\n{err}");
-    (out, err)
+    let run = ended(&mut bluegreen(words));
+    assert_eq!(run.code, Some(code), "{words:?}\n{}", run.said());
+    (run.out, run.err)
 }
-
-/// Every verb, in the order of the help.
-const VERBS: [&str; 20] = [
-    "init",
-    "lint",
-    "plan",
-    "diff",
-    "prepare",
-    "deploy",
-    "migrate",
-    "status",
-    "pause",
-    "continue",
-    "promote",
-    "abort",
-    "leave",
-    "rollback",
-    "resume",
-    "check",
-    "monitor",
-    "journal",
-    "schema",
-    "completions",
-];
 
 /// Two screens of 80 by 24.
 const LINES: usize = 48;
@@ -330,17 +293,9 @@ fn advice_judges_the_split_as_it_is_and_writes_nothing() {
 fn verbs_one_after_the_other_see_the_same_simulated_world() {
     let folder = tempfile::tempdir().unwrap();
     let run = |code: i32, words: &[&str]| {
-        let output = Command::new(env!("CARGO_BIN_EXE_bluegreen"))
-            .args(words)
-            .current_dir(folder.path())
-            .stdin(Stdio::null())
-            .env("NO_COLOR", "1")
-            .env_remove("BLUEGREEN_JOURNAL")
-            .output()
-            .unwrap();
-        let text = [output.stdout, output.stderr].concat();
-        let text = String::from_utf8(text).unwrap();
-        assert_eq!(output.status.code(), Some(code), "{words:?}\n{text}");
+        let run = ended(bluegreen(words).current_dir(folder.path()));
+        let text = run.said();
+        assert_eq!(run.code, Some(code), "{words:?}\n{text}");
         text
     };
     let fast = ["--speed", "400"];
@@ -401,16 +356,9 @@ fn a_rollback_that_is_to_be_confirmed_waits_for_it() {
 fn a_divided_rule_without_a_journal_is_shown_without_a_way_back() {
     let folder = tempfile::tempdir().unwrap();
     let run = |words: &[&str]| {
-        let output = Command::new(env!("CARGO_BIN_EXE_bluegreen"))
-            .args(words)
-            .current_dir(folder.path())
-            .stdin(Stdio::null())
-            .env("NO_COLOR", "1")
-            .env_remove("BLUEGREEN_JOURNAL")
-            .output()
-            .unwrap();
-        assert_eq!(output.status.code(), Some(0), "{words:?}");
-        String::from_utf8(output.stdout).unwrap()
+        let run = ended(bluegreen(words).current_dir(folder.path()));
+        assert_eq!(run.code, Some(0), "{words:?}");
+        run.out
     };
     run(&["init", "--sim", "divided"]);
     let said = run(&["status"]);
@@ -607,21 +555,19 @@ fn a_run_is_paused_continued_and_aborted_from_another_terminal() {
     let journal = folder.path().join("journal");
     let journal = journal.to_str().unwrap();
     let out = folder.path().join("run.json");
-    let mut run = Command::new(env!("CARGO_BIN_EXE_bluegreen"))
-        .args([
-            "migrate",
-            "--sim",
-            "--journal",
-            journal,
-            "--json",
-            "--speed",
-            "20",
-        ])
-        .stdin(Stdio::null())
-        .stdout(fs::File::create(&out).unwrap())
-        .stderr(Stdio::null())
-        .spawn()
-        .unwrap();
+    let mut run = bluegreen(&[
+        "migrate",
+        "--sim",
+        "--journal",
+        journal,
+        "--json",
+        "--speed",
+        "20",
+    ])
+    .stdout(fs::File::create(&out).unwrap())
+    .stderr(Stdio::null())
+    .spawn()
+    .unwrap();
     let has_moved = || events(&out).iter().any(|event| event["event"] == "shifted");
     while !has_moved() {
         assert!(
@@ -651,6 +597,45 @@ fn a_run_is_paused_continued_and_aborted_from_another_terminal() {
         said.contains("no controller holds it") && said.contains("`rollback`"),
         "{said}"
     );
+}
+
+/// Each process sees the kept world: one runs, one pauses the run, and a third asks for its state.
+#[test]
+fn status_says_who_has_paused_the_run_and_until_when() {
+    let folder = tempfile::tempdir().unwrap();
+    let verb = |words: &[&str]| {
+        let run = ended(bluegreen(words).current_dir(folder.path()));
+        assert_eq!(run.code, Some(0), "{words:?}\n{}", run.said());
+        run.out
+    };
+    verb(&["init", "--sim"]);
+    let out = folder.path().join("run.json");
+    let mut run = bluegreen(&["migrate", "--json", "--speed", "20"]);
+    run.current_dir(folder.path()).stderr(Stdio::null());
+    let run = run.stdout(fs::File::create(&out).unwrap()).spawn();
+    let mut run = run.unwrap();
+    let has_moved = || events(&out).iter().any(|event| event["event"] == "shifted");
+    while !has_moved() {
+        assert!(run.try_wait().unwrap().is_none(), "it ended early");
+        a_moment();
+    }
+    assert!(!verb(&["status"]).contains("paused"));
+    verb(&["pause", "--for", "1h", "--reason", "lunch"]);
+    let said = verb(&["status"]);
+    let paused = said.lines().find(|line| line.contains("paused by ann"));
+    let paused = paused.unwrap_or_else(|| panic!("{said}"));
+    assert!(paused.contains("(lunch) until 20"), "{paused}");
+    assert!(paused.contains("`bluegreen continue`"), "{paused}");
+    let told: serde_json::Value = serde_json::from_str(&verb(&["status", "--json"])).unwrap();
+    let until = events(&out)
+        .into_iter()
+        .find(|event| event["event"] == "paused");
+    assert_eq!(told["paused"]["until"], until.unwrap()["until"], "{told}");
+    assert_eq!(told["paused"]["by"]["reason"], "lunch", "{told}");
+    verb(&["continue"]);
+    assert!(!verb(&["status"]).contains("paused"));
+    verb(&["abort"]);
+    assert_eq!(run.wait().unwrap().code(), Some(11));
 }
 
 #[test]
@@ -703,9 +688,7 @@ fn a_dry_run_says_who_holds_the_journal() {
     };
     assert!(!dry().contains("held by"));
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
-    let mut holder = Command::new(env!("CARGO_BIN_EXE_bluegreen"))
-        .args(["deploy", "--sim", "--speed", "1", "--journal", place])
-        .stdin(Stdio::null())
+    let mut holder = bluegreen(&["deploy", "--sim", "--speed", "1", "--journal", place])
         .stdout(Stdio::null())
         .stderr(Stdio::null())
         .spawn()

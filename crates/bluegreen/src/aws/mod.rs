@@ -10,6 +10,7 @@ use aws_config::{
     BehaviorVersion, ConfigLoader, SdkConfig, retry::RetryConfig, timeout::TimeoutConfig,
 };
 use jiff::{SignedDuration, Timestamp};
+use tokio::sync::OnceCell;
 
 pub(crate) use self::server_time::{DateReader, ServerDates, SigningTime};
 pub use self::{api::CallCounts, credentials::CredentialLife, server_time::ServerTime};
@@ -79,6 +80,8 @@ pub struct Aws {
     /// The configuration that it was made from, if any, by which S3 is reached.
     config: Option<SdkConfig>,
     endpoints: Endpoints,
+    /// The identity behind the credentials, once STS has said it.
+    caller: Arc<OnceCell<String>>,
     /// The programs and the network of the machine, if they are simulated too.
     #[cfg(feature = "spec")]
     machine: Option<(Arc<dyn CommandRunner>, Arc<dyn HttpClient>)>,
@@ -251,6 +254,7 @@ impl Aws {
             counter,
             config: None,
             endpoints: Endpoints::default(),
+            caller: Arc::default(),
             #[cfg(feature = "spec")]
             machine: None,
         }
@@ -297,6 +301,7 @@ impl Aws {
         Self {
             config: self.config.clone(),
             endpoints: self.endpoints.clone(),
+            caller: Arc::clone(&self.caller),
             #[cfg(feature = "spec")]
             machine: self.machine.clone(),
             ..Self::assemble(parts, self.region.clone(), counter, Some(fence))

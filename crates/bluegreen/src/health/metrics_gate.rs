@@ -196,8 +196,8 @@ impl<S: MetricSource> MetricsGate<S> {
         needed.unwrap_or_default().max(Self::HISTORY)
     }
 
-    /// Returns the latency above which a request is slow: that of the last observation, or else asked for
-    /// now, once.
+    /// Returns the latency above which a request is slow: as in the last observation. If there is none, the
+    /// source is asked, once.
     async fn slow_above(&self, look: &Look, now: Timestamp) -> Result<Option<Duration>> {
         if !self.judges.iter().any(|(_, factory)| factory.needs().slow) {
             return Ok(None);

@@ -353,7 +353,7 @@ impl fmt::Display for MigrationEvent {
             Self::Resumed { by, expected } => {
                 write!(f, "resumed by {by}")?;
                 match expected {
-                    Some(traffic) => write!(f, "; last known: {traffic}"),
+                    Some(traffic) => write!(f, "; the split was last seen at {traffic}"),
                     None => Ok(()),
                 }
             }

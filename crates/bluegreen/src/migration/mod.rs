@@ -17,6 +17,7 @@ mod rejudge;
 mod reopened;
 mod replay;
 mod resume;
+mod retelling;
 mod run;
 mod salvage;
 mod snapshot;
@@ -38,8 +39,9 @@ pub use self::{
     preview::{Preview, PreviewStage},
     rejudge::{Parting, Rejudged, rejudge},
     reopened::Reopened,
-    replay::{Replay, ReplayError, Replayer, Retelling, events_of, origin_of, replay},
+    replay::{Replay, ReplayError, Replayer, origin_of, replay},
     resume::ResumeError,
+    retelling::{Retelling, events_of},
     run::Migration,
     watch::MigrationState,
     worker::{MigrationAnswer, MigrationWorker},

@@ -844,6 +844,7 @@ mod tests {
         let shares: Vec<String> = plan.steps().iter().map(|s| s.green.to_string()).collect();
         assert_eq!(shares, ["10%", "50%", "100%"]);
         assert_eq!(plan.deadline(), Duration::from_secs(2 * 3600));
+        assert_eq!(plan.gradual_restore(), Duration::from_secs(15 * 60));
     }
 
     /// Journals from before there was a default hold `null`, and are judged as they were.

@@ -14,7 +14,8 @@ use super::{
 };
 use crate::{
     clock::between,
-    engine::{Event, JOURNAL_VERSION, Machine as _, Next, Record, RunId, Work},
+    engine::{JOURNAL_VERSION, Machine as _, Next, Record, RunId, Work},
+    error::{Error, ErrorKind},
     health::{HealthGate, Progress, Verdict, session::GateSession},
     json::JsonText,
 };
@@ -159,6 +160,12 @@ impl fmt::Display for ReplayError {
 
 impl std::error::Error for ReplayError {}
 
+impl From<ReplayError> for Error {
+    fn from(error: ReplayError) -> Self {
+        Self::new(ErrorKind::Invalid, "retell the journal").with_source(error)
+    }
+}
+
 /// Replays a journal: feeds the machine every recorded input, judges every observation anew, and compares
 /// each verdict, each change and each snapshot with the record of it.
 ///
@@ -189,84 +196,7 @@ pub fn replay(
     })
 }
 
-/// Returns the events of a journal, each with its time, as the run told them. Nothing is judged again, so
-/// no gate is needed. For a large journal use [`Retelling`], which takes one record at a time.
-///
-/// # Errors
-///
-/// [`ReplayError`] if a record does not belong to a migration's journal.
-pub fn events_of(records: &[Record]) -> Result<Vec<Event<MigrationEvent>>, ReplayError> {
-    let (first, rest) = first_of(records)?;
-    let mut retelling = Retelling::open(first)?;
-    let mut events = Vec::new();
-    for record in rest {
-        events.extend(retelling.take(record)?);
-    }
-    Ok(events)
-}
-
-/// Retells the events of a run, record by record: [`events_of`] for a journal that is read as a stream. The
-/// record behind the first one may be any snapshot of the run; then what happened since is retold.
-#[derive(Debug)]
-pub struct Retelling {
-    run: RunId,
-    reader: Reader,
-    started: Option<Timestamp>,
-    events: u64,
-}
-
-impl Retelling {
-    /// Begins with the first record of a journal.
-    ///
-    /// # Errors
-    ///
-    /// [`ReplayError`] if the record does not open a migration's journal.
-    pub fn open(first: &Record) -> Result<Self, ReplayError> {
-        let opened = opened(first)?;
-        Ok(Self {
-            reader: Reader::new(&opened),
-            run: opened.run,
-            started: None,
-            events: 0,
-        })
-    }
-
-    /// Takes the next record and returns the events that the run told at it.
-    ///
-    /// # Errors
-    ///
-    /// [`ReplayError`] if the record does not belong to a migration's journal.
-    pub fn take(&mut self, record: &Record) -> Result<Vec<Event<MigrationEvent>>, ReplayError> {
-        if self.started.is_none() && record.is_snapshot {
-            let Snapshot {
-                machine, events, ..
-            } = snapshot(record)?;
-            (self.started, self.events) = (machine.started(), events);
-            self.reader.rules = Rules::Now(Box::new(machine));
-            return Ok(Vec::new());
-        }
-        let told = match self.reader.read(record)? {
-            Read::Old(taken) => taken.events,
-            Read::Input(machine, input) => machine.on(record.at, input).events,
-            Read::Reopened(_) | Read::Change(_) | Read::Snapshot(..) => Vec::new(),
-        };
-        let event = |kind| {
-            let started = *self.started.get_or_insert(record.at);
-            let seq = self.events;
-            self.events += 1;
-            Event {
-                run: self.run.clone(),
-                seq,
-                at: record.at,
-                elapsed: between(started, record.at),
-                kind,
-            }
-        };
-        Ok(told.into_iter().map(event).collect())
-    }
-}
-
-fn first_of(records: &[Record]) -> Result<(&Record, &[Record]), ReplayError> {
+pub(super) fn first_of(records: &[Record]) -> Result<(&Record, &[Record]), ReplayError> {
     let split = records.split_first();
     split.ok_or_else(|| unreadable(0, "the journal is empty"))
 }
@@ -378,7 +308,7 @@ fn answers(action: &Action, input: &Input) -> bool {
 
 /// Reads records of any version, each under the rules that wrote it.
 #[derive(Debug)]
-struct Reader {
+pub(super) struct Reader {
     plan: MigrationPlan,
     rules: Rules,
 }
@@ -392,7 +322,7 @@ enum Rules {
     Now(Box<MigrationMachine>),
 }
 
-enum Read<'a> {
+pub(super) enum Read<'a> {
     Old(Taken),
     /// With the gates that hold from this record on.
     Reopened(Vec<OpenedGate>),
@@ -403,7 +333,7 @@ enum Read<'a> {
 }
 
 impl Reader {
-    fn new(opened: &Opened) -> Self {
+    pub(super) fn new(opened: &Opened) -> Self {
         let plan = opened.plan.clone();
         let rules = if opened.version < JOURNAL_VERSION {
             let salvage = Salvage::new(opened.version, plan.clone(), opened.gates.clone());
@@ -416,6 +346,19 @@ impl Reader {
         Self { plan, rules }
     }
 
+    /// Continues with the machine of a snapshot.
+    pub(super) fn stand_at(&mut self, machine: MigrationMachine) {
+        self.rules = Rules::Now(Box::new(machine));
+    }
+
+    /// The machine as of the newest record; `None` while an earlier version's rules hold.
+    pub(super) fn now(&self) -> Option<&MigrationMachine> {
+        match &self.rules {
+            Rules::Now(machine) => Some(machine),
+            Rules::Old(_) => None,
+        }
+    }
+
     /// Returns the machine as the records leave it; the machine of an earlier version continues at `at`.
     fn machine(self, at: Timestamp) -> MigrationMachine {
         match self.rules {
@@ -424,7 +367,7 @@ impl Reader {
         }
     }
 
-    fn read(&mut self, record: &Record) -> Result<Read<'_>, ReplayError> {
+    pub(super) fn read(&mut self, record: &Record) -> Result<Read<'_>, ReplayError> {
         // What today's rules wrote is read once; what it is stands in it.
         let read = match self.rules {
             Rules::Old(_) => None,
@@ -468,7 +411,7 @@ fn reopened(record: &Record) -> Result<Option<Reopened>, ReplayError> {
 }
 
 /// Returns the snapshot of a record, so that a replay can begin in the middle of a journal.
-fn snapshot(record: &Record) -> Result<Snapshot, ReplayError> {
+pub(super) fn snapshot(record: &Record) -> Result<Snapshot, ReplayError> {
     #[derive(Deserialize)]
     struct Of {
         version: u32,
@@ -567,7 +510,7 @@ impl<'a> Replayer<'a> {
         if is_first && record.is_snapshot && record.seq > 1 {
             let snapshot = snapshot(record)?;
             self.player = Player::from_snapshot(record, &snapshot, self.gates)?;
-            self.reader.rules = Rules::Now(Box::new(snapshot.machine));
+            self.reader.stand_at(snapshot.machine);
             self.newest = (record.seq, record.at);
             return Ok(Vec::new());
         }

@@ -296,7 +296,8 @@ pub struct TimedStep {
 #[serde(default, deny_unknown_fields)]
 #[non_exhaustive]
 pub struct JudgeSpec {
-    /// The judge of the metrics beside the limits. Default: the comparison with the old side.
+    /// The judge of the metrics, in addition to the limits, which always hold. Default: the comparison with
+    /// the old side.
     pub by: JudgedBy,
     /// The highest error rate that the new side may have. Default: 5 %, as in the guide.
     pub max_error_rate: Share,
@@ -334,7 +335,7 @@ impl Default for JudgeSpec {
     }
 }
 
-/// The judge of the metrics beside the limits.
+/// The judge of the metrics, in addition to the limits, which always hold.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]

@@ -246,7 +246,7 @@ impl Run {
         self
     }
 
-    /// A handle to pause, promote or abort the run, and so on.
+    /// A handle to control the run, for example to pause, promote or abort it.
     #[must_use]
     pub fn handle(&self) -> ControlHandle {
         self.migration.handle()

@@ -153,7 +153,7 @@ impl FromStr for Name {
         match is_name && text.chars().count() <= 255 {
             true => Ok(Self(text.to_owned())),
             false => Err(ValueError::new(
-                "is not a name",
+                "is empty, too long, or more than a line",
                 "give one line of text of at most 255 characters",
             )),
         }
@@ -718,7 +718,7 @@ fn image(text: &str) -> Result<ImageRef, ValueError> {
 
 fn connect_to(text: &str) -> Result<ConnectTo, ValueError> {
     let read = text.parse::<ConnectTo>();
-    let hint = "a name or an address, and a port if it is not the URL's";
+    let hint = "HOST, or HOST:PORT if the port is not that of the URL";
     read.map_err(|error| ValueError::new(error.to_string(), hint))
 }
 

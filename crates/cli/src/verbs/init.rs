@@ -22,7 +22,7 @@ use crate::{
         runtime::block_on,
         say::say_line,
     },
-    migration::{open::USUAL_FILE, sides},
+    migration::{file::USUAL_FILE, sides},
 };
 
 /// Write ./bluegreen.toml from an existing rule.

@@ -17,7 +17,7 @@ use crate::{
         say::say_line,
     },
     migration::{
-        args::{Groups, Sim, Told, Which},
+        args::{Named, OPTIONS, Sim, Told},
         controller::{Controller, Order},
         finished,
         open::{Given, Opened, Way, open},
@@ -30,14 +30,10 @@ use crate::{
 #[command(after_help = AFTER)]
 pub(crate) struct Rollback {
     #[command(flatten)]
-    which: Which,
-    #[command(flatten)]
-    groups: Groups,
-    #[command(flatten)]
-    journal: ReadJournal,
+    named: Named<ReadJournal>,
     #[command(flatten)]
     sim: Sim,
-    #[command(flatten)]
+    #[command(flatten, next_help_heading = OPTIONS)]
     told: Told,
     /// The side or group to restore [default: by the journal].
     #[arg(long, value_name = "SIDE|GROUP")]
@@ -71,17 +67,15 @@ pub(crate) fn main(cli: &Rollback) -> ExitCode {
 }
 
 async fn run(cli: &Rollback) -> Result<u8, u8> {
-    let place = cli.journal.place();
     let given = Given {
         sim: Some(&cli.sim),
-        groups: Some(&cli.groups),
         way: Way::Back(cli.to.as_deref()),
-        ..Given::of(&cli.which, &place)
+        ..cli.named.given()
     };
     let mut opened = match open(&given).await {
-        Err(UNCHANGED) if cli.which.rule.rule_arn.is_some() => {
-            let store = journal::open_at(&place).await;
-            let rule = cli.which.rule.rule_arn.as_deref();
+        Err(UNCHANGED) if cli.named.which.rule.rule_arn.is_some() => {
+            let store = journal::open_at(&cli.named.place()).await;
+            let rule = cli.named.which.rule.rule_arn.as_deref();
             retold::say_by_hand(store, rule, None, cli.to.as_deref()).await;
             return Err(UNCHANGED);
         }

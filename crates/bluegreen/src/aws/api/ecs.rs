@@ -133,6 +133,7 @@ impl EcsApi for RealEcs {
                 Effect::Read => ErrorKind::Unavailable,
                 Effect::Mutation => ErrorKind::OutcomeUnknown,
             },
+            service: None,
             operation,
             code: None,
             message: "the answer is not JSON".to_owned(),

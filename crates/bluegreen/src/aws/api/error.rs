@@ -13,12 +13,15 @@ use crate::error::{Error, ErrorKind};
 #[derive(Debug)]
 pub(crate) struct ApiError {
     pub(crate) kind: ErrorKind,
+    /// The prefix of the service's IAM actions: `elasticloadbalancing`. The [table](super::service) of the
+    /// service's calls knows it.
+    pub(crate) service: Option<&'static str>,
     /// The operation: `ModifyRule`.
     pub(crate) operation: &'static str,
     /// AWS's own code: `RuleNotFound`.
     pub(crate) code: Option<String>,
     pub(crate) message: String,
-    pub(crate) request_id: Option<String>,
+    pub(crate) request_id: Option<Box<str>>,
     /// What a person can do, if nothing was sent at all.
     pub(crate) advice: Option<&'static str>,
 }
@@ -41,6 +44,7 @@ impl ApiError {
     ) -> Self {
         Self {
             kind,
+            service: None,
             operation,
             code: Some(code.to_owned()),
             message: message.into(),
@@ -49,10 +53,19 @@ impl ApiError {
         }
     }
 
+    /// Says which service was called.
+    pub(crate) fn of(self, service: &'static str) -> Self {
+        Self {
+            service: Some(service),
+            ..self
+        }
+    }
+
     /// A change that the fence has stopped.
     pub(crate) fn not_sent(operation: &'static str, why: &Error) -> Self {
         Self {
             kind: why.kind(),
+            service: None,
             operation,
             code: None,
             message: why.message().to_owned(),
@@ -97,7 +110,7 @@ impl ApiError {
         let request_id = meta
             .extra("aws_request_id")
             .or_else(|| response?.headers().get("x-amzn-requestid"))
-            .map(str::to_owned);
+            .map(Box::from);
         let message = match (meta.message(), response) {
             (Some(message), _) => message.to_owned(),
             (None, Some(response)) => {
@@ -107,6 +120,7 @@ impl ApiError {
         };
         Self {
             kind,
+            service: None,
             operation,
             code,
             message,
@@ -127,7 +141,7 @@ impl ApiError {
             }
             ErrorKind::Denied => Some(format!(
                 "allow {} in the IAM policy of the credentials in use",
-                action_of(self.operation)
+                self.action()
             )),
             ErrorKind::NotFound => {
                 Some("check the name or ARN, the region and the account".to_owned())
@@ -140,35 +154,15 @@ impl ApiError {
             None => error,
         }
     }
-}
 
-/// The IAM action of a call: its own name, behind that of its service
-/// ([actions](https://docs.aws.amazon.com/service-authorization/latest/reference/reference_policies_actions-resources-contextkeys.html)).
-fn action_of(operation: &str) -> String {
-    let has = |words: &[&str]| words.iter().any(|word| operation.contains(word));
-    let service = if has(&[
-        "TargetGroup",
-        "TargetHealth",
-        "Rule",
-        "Listener",
-        "LoadBalancer",
-        "Tags",
-    ]) {
-        "elasticloadbalancing"
-    } else if has(&["Metric", "Alarm"]) {
-        "cloudwatch"
-    } else if has(&["Scal"]) {
-        "application-autoscaling"
-    } else if has(&["Schedule"]) {
-        "scheduler"
-    } else if has(&["Role", "Principal"]) {
-        "iam"
-    } else if has(&["Image", "Repositor", "Layer", "AuthorizationToken"]) {
-        "ecr"
-    } else {
-        "ecs"
-    };
-    format!("{service}:{operation}")
+    /// The IAM action of the call: its own name, behind the prefix of its service
+    /// ([actions](https://docs.aws.amazon.com/service-authorization/latest/reference/reference_policies_actions-resources-contextkeys.html)).
+    fn action(&self) -> String {
+        match self.service {
+            Some(service) => format!("{service}:{}", self.operation),
+            None => self.operation.to_owned(),
+        }
+    }
 }
 
 /// The first cause of this type.
@@ -462,32 +456,13 @@ mod tests {
     #[test]
     fn denied_names_the_action_that_is_missing() {
         let error = ApiError::from_sdk("ModifyRule", Effect::Mutation, answered("AccessDenied"));
+        let error = error.of("elasticloadbalancing");
         let error = error.into_error("change rule `r`");
         let hint = error.hint().expect("a hint");
         assert!(
             hint.starts_with("allow elasticloadbalancing:ModifyRule in"),
             "{hint}"
         );
-        for action in [
-            "application-autoscaling:RegisterScalableTarget",
-            "cloudwatch:DescribeAlarms",
-            "cloudwatch:GetMetricData",
-            "ecr:CreateRepository",
-            "ecr:GetAuthorizationToken",
-            "ecr:PutImage",
-            "ecs:RegisterTaskDefinition",
-            "ecs:UpdateService",
-            "ecs:TagResource",
-            "elasticloadbalancing:AddTags",
-            "elasticloadbalancing:DescribeTags",
-            "elasticloadbalancing:DescribeTargetHealth",
-            "elasticloadbalancing:ModifyListener",
-            "iam:SimulatePrincipalPolicy",
-            "scheduler:CreateSchedule",
-        ] {
-            let (_, call) = action.split_once(':').expect("a service");
-            assert_eq!(action_of(call), action);
-        }
     }
 
     /// The hint behind a request that was not sent.

@@ -427,6 +427,7 @@ pub(super) fn lost(call: Call, message: &str) -> ApiError {
     };
     ApiError {
         kind,
+        service: None,
         operation: call.operation(),
         code: None,
         message: message.to_owned(),

@@ -90,14 +90,15 @@ impl Simulation {
     }
 
     /// Lets virtual time pass `speed` times as fast as real time while the pacer lives, so that an
-    /// operator can watch and press Ctrl-C. The pacer blocks the runtime's thread in short strokes.
+    /// operator can watch and press Ctrl-C. The pacer blocks the runtime's thread in short strokes. The pace
+    /// does not change what happens, and when in virtual time.
     ///
     /// # Panics
     ///
     /// If called outside of a tokio runtime.
     pub fn pace(&self, speed: f64) -> Pacer {
         let shared = Arc::clone(&self.shared);
-        Pacer::new(speed, move |step, silent| shared.stroke(step, silent))
+        Pacer::new(speed, move |silent| shared.stroke(silent))
     }
 
     /// [Pauses](Self::start_paused) the clock and [paces](Self::pace) it, for a program that people watch.

@@ -83,13 +83,13 @@ impl<'t> Reader<'t> {
             self.keep("base_url", &span, base_url(&text), hint)
         });
         let host = self.text_at(&mut top, "host").and_then(|(text, span)| {
-            let hint = "a name, and a port if it is not the scheme's";
+            let hint = "HOST, or HOST:PORT if the port is not that of the scheme";
             self.keep("host", &span, check_host(&text).map(|()| text), hint)
         });
         let connect_to = self
             .text_at(&mut top, "connect_to")
             .and_then(|(text, span)| {
-                let hint = "a name or an address, and a port if it is not the URL's";
+                let hint = "HOST, or HOST:PORT if the port is not that of the URL";
                 self.keep("connect_to", &span, text.parse::<ConnectTo>(), hint)
             });
         let headers = self.headers(&mut top);
@@ -183,7 +183,7 @@ impl<'t> Reader<'t> {
                 let read = if is_name {
                     Ok(name)
                 } else {
-                    Err("is not a name")
+                    Err("is empty, or more than a line")
                 };
                 self.keep(&section.name("name"), &span, read, "such as `chat`")
             });

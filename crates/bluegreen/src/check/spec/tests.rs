@@ -178,7 +178,7 @@ body_contains = 1
             "11 health.json[0].path: `response` is not a JSON path",
             "11 health.json[1].path: is missing",
             "11 health.json[2].at_most: is not a number",
-            "13 smoke[0].name: is not a name",
+            "13 smoke[0].name: is empty, or more than a line",
             "14 smoke[0].method: is not a method",
             "15 smoke[0].path: has a fragment, a space or a control character",
             "16 smoke[0].headers.Host: `Host` is given in `host`",

@@ -90,7 +90,7 @@ impl DeploymentMachine {
         self.reads.ended = at;
     }
 
-    /// Notes that the change was refused, or did not happen: the deployment before stands.
+    /// Notes that the change was refused, or did not happen: the earlier deployment is the newest again.
     pub(super) fn not_sent(&mut self) {
         if let Some(before) = self.reads.before.take() {
             self.reads = *before;

@@ -465,7 +465,7 @@ impl MigrationMachine {
             self.state = State::ReleasingCapacity(releasing);
             return self.end_wait_for_blue(at, &control, Next::Keep);
         }
-        self.ignored(control, "the run has come to its end");
+        self.ignored(control, "the run ends: only its last clean-up is under way");
         self.state = State::ReleasingCapacity(releasing);
         Next::Keep
     }
@@ -478,7 +478,10 @@ impl MigrationMachine {
         controls: Vec<Control>,
     ) -> Next<Action> {
         for control in controls {
-            self.ignored(control, "the run had come to its end already");
+            self.ignored(
+                control,
+                "the run was ending already: only its last clean-up was left",
+            );
         }
         let releasing = Releasing {
             since: at,

@@ -75,7 +75,9 @@ impl MigrationMachine {
             }
             state => {
                 let why = match &state {
-                    State::DisarmingSwitch(_) => "the run has come to its end",
+                    State::DisarmingSwitch(_) => {
+                        "the run ends: only its last clean-up is under way"
+                    }
                     _ => "blue is being restored",
                 };
                 self.effect(control, ControlEffect::Ignored(why.to_owned()));
@@ -167,6 +169,19 @@ impl MigrationMachine {
             since: at,
             until: later(at, length),
             warned: false,
+        }
+    }
+
+    /// The current pause, also while a call that takes seconds is outstanding.
+    pub(crate) fn paused(&self) -> Option<&Pause> {
+        let mut state = &self.state;
+        while let State::Resuming(resuming) = state {
+            state = &resuming.was;
+        }
+        match state {
+            State::Watching(watch) => watch.paused.as_ref(),
+            State::ArmingSwitch(arming) => arming.watch.paused.as_ref(),
+            _ => None,
         }
     }
 

@@ -429,7 +429,10 @@ impl MigrationMachine {
         controls: Vec<Control>,
     ) -> Next<Action> {
         for control in controls {
-            self.ignored(control, "the run had come to its end already");
+            self.ignored(
+                control,
+                "the run was ending already: only its last clean-up was left",
+            );
         }
         if self.has_fired(at, &traffic) {
             return self.on_fired(at, traffic);

@@ -78,7 +78,7 @@ json = [{ path = "$.a", equals = { b = [1, "c"] }, atleast = 1 }]
             "line 14, column 7: ~tag: `a b` is not a tag: up to 128 letters, digits, `_`, `.` and `-`, the first neither `.` nor `-` (a commit is best)",
             "line 15, column 12: ~also_tag: `-x` is not a tag: up to 128 letters, digits, `_`, `.` and `-`, the first neither `.` nor `-` (a commit is best)",
             "line 16, column 9: ~image: `chatbot:latest` names no digest; a tag can move to another image (REPOSITORY@sha256:…, as a push prints it)",
-            "line 17, column 14: ~connect_to: `https://x` is neither HOST nor HOST:PORT (a name or an address, and a port if it is not the URL's)",
+            "line 17, column 14: ~connect_to: `https://x` is neither HOST nor HOST:PORT (HOST, or HOST:PORT if the port is not that of the URL)",
             "line 18, column 14: ~poll_every: is a number, not a text (such as \"10m\")",
             "line 19, column 20: ~rollout_deadline: `soon` is not a span of time (write it like `10m`, `90s` or `1h 30m`)",
             "line 20, column 13: ~on_cancel: `rollback` is not known (did you mean `roll-back`? It must be one of roll-back, hold)",

@@ -5,9 +5,10 @@ use std::time::Duration;
 use bluegreen::{
     MigrationOutcome,
     engine::Event,
-    migration::{MigrationEvent, ReplayError, Retelling},
-    store::{EXPIRY, Followed, LeaseState},
+    migration::{MigrationEvent, Retelling},
+    store::{EXPIRY, LeaseState},
 };
+use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 
 use crate::{
     common::{
@@ -34,7 +35,8 @@ pub(super) async fn run(opened: &Opened, json: bool) -> Result<u8, u8> {
     let mut log = store.log(rule.as_str()).follow();
     let clock = opened.aws().clock();
     let mut progress = render::Progress::of(&opened.plan);
-    let mut told: Option<Retelling> = None;
+    let mut told = Retelling::new();
+    let mut has_begun = false;
     let mut heard: Option<(LeaseState, Duration)> = None;
     let mut unread: Option<Duration> = None;
     loop {
@@ -54,12 +56,14 @@ pub(super) async fn run(opened: &Opened, json: bool) -> Result<u8, u8> {
             }
         };
         unread = None;
-        let events = retold(&mut told, &followed);
-        let events = events.map_err(|error| {
-            say_line!("error: the journal could not be read: {error}");
-            UNCHANGED
-        })?;
-        if told.is_none() {
+        let is_new = !followed.records.is_empty();
+        let events = told.retell(stream::iter(followed.records).map(Ok));
+        let events: Vec<_> = events
+            .try_collect()
+            .await
+            .map_err(|error| failed(&error, UNCHANGED))?;
+        has_begun |= is_new;
+        if !has_begun {
             say_line!("error: no run has begun in {store}");
             return Err(UNCHANGED);
         }
@@ -90,7 +94,9 @@ pub(super) async fn run(opened: &Opened, json: bool) -> Result<u8, u8> {
             (_, Some(standing)) => heard = Some((standing, now)),
             (_, None) => {}
         }
-        tokio::time::sleep(EVERY).await;
+        if !is_new {
+            tokio::time::sleep(EVERY).await;
+        }
     }
 }
 
@@ -111,23 +117,4 @@ fn ended(event: &Event<MigrationEvent>) -> Option<(u8, String)> {
         MigrationEvent::Unresolved { unresolved, .. } => Some((NOT_KNOWN, unresolved.to_string())),
         _ => None,
     }
-}
-
-/// The events of what was read.
-fn retold(
-    told: &mut Option<Retelling>,
-    followed: &Followed,
-) -> Result<Vec<Event<MigrationEvent>>, ReplayError> {
-    let mut records = followed.records.as_slice();
-    if let (true, Some((first, rest))) = (followed.begins, records.split_first()) {
-        *told = Some(Retelling::open(first)?);
-        records = rest;
-    }
-    let mut events = Vec::new();
-    if let Some(told) = told {
-        for record in records {
-            events.extend(told.take(record)?);
-        }
-    }
-    Ok(events)
 }
