@@ -97,7 +97,7 @@ struct Green {
 #[command(next_help_heading = "Instead of a file")]
 #[command(mut_arg("blue_target_group", |arg| arg.help("Blue's target group, which has the traffic now")))]
 #[command(mut_arg("green_target_group", |arg| {
-    arg.value_name("ARN|NAME").help("Green's, by ARN or name; made as blue's, if it is new")
+    arg.value_name("ARN|NAME").help("Green's, by ARN or name; if missing, created as blue's")
 }))]
 struct RuleOptions {
     #[command(flatten)]
