@@ -2,12 +2,14 @@
 
 mod action;
 mod asked;
+#[cfg(feature = "run")]
 mod credentials;
 mod difference;
 mod entry;
 mod error;
 mod event;
 mod fold;
+#[cfg(feature = "run")]
 mod host;
 mod left;
 mod machine;
@@ -18,10 +20,13 @@ mod rejudge;
 mod reopened;
 mod replay;
 mod resume;
+#[cfg(feature = "run")]
 mod run;
 mod salvage;
 mod snapshot;
+#[cfg(feature = "run")]
 mod watch;
+#[cfg(feature = "run")]
 mod worker;
 
 pub use self::{
@@ -43,6 +48,9 @@ pub use self::{
     reopened::Reopened,
     replay::{Replay, ReplayError, Replayer, Retelling, events_of, origin_of, replay},
     resume::ResumeError,
+};
+#[cfg(feature = "run")]
+pub use self::{
     run::Migration,
     watch::MigrationState,
     worker::{MigrationAnswer, MigrationWorker},
