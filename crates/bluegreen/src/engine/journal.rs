@@ -33,8 +33,8 @@ pub struct Record {
     pub seq: u64,
     /// When it was written.
     pub at: Timestamp,
-    /// The content, which depends on the machine: see
-    /// [`migration::Entry`](crate::migration::Entry).
+    /// The content: an object. Its field `entry` is `opened`, `reopened`, `input`, `change` or `snapshot`; the
+    /// other fields depend on the machine.
     pub entry: JsonText,
     /// Whether it is a snapshot: the sum of all records between the first record and this record, so that
     /// a resume may begin here. Since version 4.

@@ -14,18 +14,19 @@ mod source;
 #[cfg(test)]
 mod testing;
 
+#[cfg(feature = "docker")]
+pub(crate) use self::command::{Command, CommandRunner, Finished, LineSink, Stream};
 #[cfg(feature = "aws")]
 pub(crate) use self::reference::same_repository;
 #[cfg(feature = "spec")]
 pub(crate) use self::source::git_tag;
 pub use self::{
     builder::{BuildRequest, ImageBuilder, Tagging},
-    reference::{ImageDigest, ImageError, ImageRef, ImageTag},
+    reference::{ImageDigest, ImageRef, ImageTag},
     registry::{ImageRegistry, RegistryCredentials},
 };
 #[cfg(feature = "docker")]
 pub use self::{
-    command::{Command, CommandRunner, Finished, LineSink, Stream},
     docker::{BuildSecret, DockerImageBuilder},
     process::SystemCommands,
 };

@@ -29,9 +29,9 @@ mod watch;
 #[cfg(feature = "run")]
 mod worker;
 
+pub(crate) use self::{action::OpenedGate, entry::Entry, reopened::Reopened};
 pub use self::{
-    action::{Action, GateReport, Input, Intent, LookReport, OpenedGate, RestoreOrder},
-    entry::Entry,
+    action::{Action, GateReport, Input, Intent, LookReport, RestoreOrder},
     error::MigrationError,
     event::{GateStanding, MigrationEvent},
     left::capacity_left,
@@ -45,7 +45,6 @@ pub use self::{
     },
     preview::{Preview, PreviewStage},
     rejudge::{Parting, Rejudged, rejudge},
-    reopened::Reopened,
     replay::{Replay, ReplayError, Replayer, Retelling, events_of, origin_of, replay},
     resume::ResumeError,
 };

@@ -11,11 +11,12 @@ use bluegreen::{
     Aws,
     aws::sim::Simulation,
     engine::OnCancel,
+    error::ParseError,
     preflight::Acceptance,
     problem::Problem,
     spec::{
         Account, DeploymentSpec, FilePath, MigrationSpec, Name, Service, ServiceDeployment,
-        SpecError, ValueError,
+        SpecError,
     },
 };
 
@@ -374,7 +375,7 @@ struct Options {
 
 impl Options {
     /// Sets a field to the value of its option.
-    fn set<T: FromStr<Err = ValueError>>(
+    fn set<T: FromStr<Err = ParseError>>(
         &mut self,
         field: &'static str,
         text: Option<&str>,
@@ -385,7 +386,7 @@ impl Options {
         match text.parse() {
             Ok(value) => *into = Some(value),
             Err(error) => {
-                let error: ValueError = error;
+                let error: ParseError = error;
                 let problem = Problem::new(option(field), error.to_string(), error.hint());
                 self.problems.push(problem);
             }
@@ -406,7 +407,7 @@ impl Options {
         }
     }
 
-    fn list<T: FromStr<Err = ValueError>>(
+    fn list<T: FromStr<Err = ParseError>>(
         &mut self,
         field: &'static str,
         texts: &[String],
