@@ -159,12 +159,26 @@
 //!
 //! | feature | default | adds |
 //! |---|---|---|
-//! | `aws` | yes | [`aws`]: load balancer, CloudWatch, ECS and ECR |
+//! | `run` | yes | the loop that runs a machine, on tokio: [`Migration`], [`Deployment`], [`engine::ControlHandle`], the workers of [`host`], [`clock::SystemClock`] |
+//! | `docker` | yes | images by the `docker` command: [`image::DockerImageBuilder`] |
 //! | `check` | yes | HTTP health checks and smoke tests in [`check`] |
-//! | `store` | yes | journals that outlive the process in [`store`]: memory, a folder, with `aws` S3 |
-//! | `spec` | yes | a migration as one file in [`spec`], with all roles on AWS wired |
-//! | `sim` | no | [`aws::sim`]: a simulated AWS behind the same adapters |
+//! | `store` | yes | journals that outlive the process in [`store`]: memory, a folder, with `aws` S3. Needs `run` |
+//! | `aws` | yes | [`aws`]: load balancer, CloudWatch, ECS and ECR. Needs `run` |
+//! | `spec` | yes | a migration as one file in [`spec`], with all roles on AWS wired. Needs all above |
+//! | `sim` | no | [`aws::sim`]: a simulated AWS behind the same adapters. Needs `aws` and `docker` |
 //! | `mock` | no | [`mock`]: `mockall` mocks of the role traits |
+//!
+//! A feature adds API and changes no behaviour. Without any feature the library has no tokio: it has the values,
+//! the roles, the plans, the machines with their events, the gates with their judges, and
+//! [`migration::replay`]. A host that runs the machines itself needs no more: see [`host`].
+
+// Without the loop, what only the loop calls has no caller, but stands in its place.
+#![cfg_attr(not(feature = "run"), allow(dead_code))]
+// The pages link to what every feature brings. With all features a link that leads nowhere is an error.
+#![cfg_attr(
+    not(all(feature = "mock", feature = "sim", feature = "spec")),
+    allow(rustdoc::broken_intra_doc_links)
+)]
 
 #[cfg(feature = "aws")]
 pub mod aws;
@@ -200,14 +214,17 @@ pub use self::aws::Aws;
 #[doc(inline)]
 pub use self::{
     check::ServiceCheck,
-    deployment::{Deployment, DeploymentError, DeploymentPlan},
+    deployment::{DeploymentError, DeploymentPlan},
     error::{Error, ErrorKind, Failure, Result},
     health::{HealthGate, Verdict, gate_fn},
     image::ImageBuilder,
-    migration::{Migration, MigrationError, MigrationOutcome, MigrationPlan},
+    migration::{MigrationError, MigrationOutcome, MigrationPlan},
     service::ServiceDeployer,
     traffic::{Percent, TrafficSplit, TrafficSplitter},
 };
+#[cfg(feature = "run")]
+#[doc(inline)]
+pub use self::{deployment::Deployment, migration::Migration};
 
 #[doc = include_str!("../docs/operating.md")]
 pub mod operating {}

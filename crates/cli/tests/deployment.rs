@@ -103,7 +103,7 @@ fn what_a_file_names_is_read_from_its_folder_and_told_under_its_field() {
         let (_, err) = ends(elsewhere.path(), 2, words);
         for wanted in [
             "side.fastapi.deployment.task_definition: cpu: a number stands there",
-            "checks.toml, line 2: health.pth: is not known",
+            "checks.toml, line 2, column 1: health.pth: is not known",
         ] {
             assert!(err.contains(wanted), "{words:?}: {wanted} in\n{err}");
         }

@@ -25,7 +25,7 @@ use self::{
 #[cfg(feature = "spec")]
 use crate::{
     check::{HttpClient, ReqwestClient},
-    image::{CommandRunner, SystemCommands},
+    image::SystemCommands,
 };
 use crate::{
     clock::{Clock, SystemClock},
@@ -84,7 +84,7 @@ pub struct Aws {
     caller: Arc<OnceCell<String>>,
     /// The programs and the network of the machine, if they are simulated too.
     #[cfg(feature = "spec")]
-    machine: Option<(Arc<dyn CommandRunner>, Arc<dyn HttpClient>)>,
+    machine: Option<(SystemCommands, Arc<dyn HttpClient>)>,
 }
 
 /// The parts of a handle: who answers each service's calls.
@@ -264,7 +264,7 @@ impl Aws {
     #[cfg(all(feature = "spec", feature = "sim"))]
     pub(crate) fn on_machine(
         mut self,
-        commands: Arc<dyn CommandRunner>,
+        commands: SystemCommands,
         http: Arc<dyn HttpClient>,
     ) -> Self {
         self.machine = Some((commands, http));
@@ -273,10 +273,10 @@ impl Aws {
 
     /// The runner of the programs of the machine.
     #[cfg(feature = "spec")]
-    pub(crate) fn commands(&self) -> Arc<dyn CommandRunner> {
+    pub(crate) fn commands(&self) -> SystemCommands {
         match &self.machine {
-            Some((commands, _)) => Arc::clone(commands),
-            None => Arc::new(SystemCommands::default()),
+            Some((commands, _)) => commands.clone(),
+            None => SystemCommands::default(),
         }
     }
 

@@ -24,7 +24,7 @@ mod role;
 mod spec;
 
 pub use self::{
-    connect_to::{ConnectTo, ParseConnectToError},
+    connect_to::ConnectTo,
     http::{HttpClient, HttpFailure, HttpRequest, HttpResponse},
     report::{Answer, CheckFailure, CheckReport},
     role::{ServiceCheck, check_fn},
@@ -38,5 +38,7 @@ pub(crate) use self::{
 pub use self::{
     http_check::HttpCheck,
     reqwest_client::ReqwestClient,
-    spec::{CheckSuite, HealthSpec, SmokeSpec, SpecError, SpecProblem},
+    spec::{CheckSuite, HealthSpec, SmokeSpec},
 };
+#[cfg(feature = "check")]
+pub use crate::problem::{SpecError, SpecProblem};

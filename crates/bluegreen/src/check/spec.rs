@@ -7,12 +7,21 @@ use reqwest::{
     header::{HeaderName, HeaderValue},
 };
 
-pub use self::problem::{SpecError, SpecProblem};
 use super::{ConnectTo, Expect, HttpCheck, HttpClient, HttpRequest, http::shown_url};
-use crate::error::{Error, ErrorKind, Result};
+use crate::{
+    error::{Error, ErrorKind, Result},
+    problem::{Problem, SpecError},
+};
 
-mod problem;
 mod read;
+
+/// What a [`SpecError`] of checks begins with.
+const WHOLE: &str = "the checks are not valid";
+
+/// A value that a program set and that is not valid.
+fn invalid(field: &str, message: impl Into<String>) -> SpecError {
+    SpecError::of(WHOLE, [(None, Problem::new(field, message, ""))])
+}
 
 /// A health check and smoke tests, read from TOML.
 ///
@@ -67,7 +76,7 @@ mod read;
 /// // Every problem is reported at once.
 /// let error = CheckSuite::from_toml("[health]\npath = 'health'\nevery = '10'\n").unwrap_err();
 /// assert_eq!(error.problems().len(), 2);
-/// assert_eq!(error.problems()[1].line, Some(3));
+/// assert_eq!(error.problems()[1].at.map(|at| at.line), Some(3));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone)]
@@ -88,7 +97,7 @@ impl CheckSuite {
     ///
     /// [`SpecError`] if it is not a base URL.
     pub fn with_base_url(mut self, url: &str) -> Result<Self, SpecError> {
-        let parsed = base_url(url).map_err(|message| SpecError::of("base_url", message))?;
+        let parsed = base_url(url).map_err(|message| invalid("base_url", message))?;
         self.base_url = Some(parsed);
         Ok(self)
     }
@@ -99,7 +108,7 @@ impl CheckSuite {
     ///
     /// [`SpecError`] if it is not a host.
     pub fn with_host(mut self, host: &str) -> Result<Self, SpecError> {
-        check_host(host).map_err(|message| SpecError::of("host", message))?;
+        check_host(host).map_err(|message| invalid("host", message))?;
         self.host = Some(host.to_owned());
         Ok(self)
     }
@@ -167,7 +176,7 @@ impl CheckSuite {
 
     fn with(mut self, name: &str, value: &str, is_secret: bool) -> Result<Self, SpecError> {
         let header = Header::new(name, value.to_owned(), is_secret)
-            .map_err(|message| SpecError::of("headers", message))?;
+            .map_err(|message| invalid("headers", message))?;
         self.headers
             .retain(|there| !there.name.eq_ignore_ascii_case(name));
         self.headers.push(header);

@@ -8,7 +8,6 @@ use std::{
 use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Map, Value, json};
-use tokio::time::Instant;
 
 use super::{
     AllOf, Bucket, HealthGate, Judge, JudgeFactory, Look, MetricSource, Observation, Progress,
@@ -18,7 +17,7 @@ use super::{
     snapshot::{restored, saved},
 };
 use crate::{
-    clock::{LEAST_OFFSET, later, moved, sooner},
+    clock::{LEAST_OFFSET, instant, later, moved, sooner},
     error::Result,
     json::JsonText,
 };
@@ -290,7 +289,7 @@ impl Last {
 #[async_trait]
 impl<S: MetricSource> HealthGate for MetricsGate<S> {
     async fn observe(&self, look: &Look) -> Result<Option<Observation>> {
-        let begun = Instant::now();
+        let begun = instant();
         let held = self.held(look)?;
         let ahead = self.ahead(held, look.progress.at);
         let seen = self.look(look, ahead).await;

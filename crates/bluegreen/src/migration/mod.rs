@@ -2,11 +2,13 @@
 
 mod action;
 mod asked;
+#[cfg(feature = "run")]
 mod credentials;
 mod difference;
 mod entry;
 mod error;
 mod event;
+#[cfg(feature = "run")]
 mod host;
 mod left;
 mod machine;
@@ -18,15 +20,18 @@ mod reopened;
 mod replay;
 mod resume;
 mod retelling;
+#[cfg(feature = "run")]
 mod run;
 mod salvage;
 mod snapshot;
+#[cfg(feature = "run")]
 mod watch;
+#[cfg(feature = "run")]
 mod worker;
 
+pub(crate) use self::{action::OpenedGate, entry::Entry, reopened::Reopened};
 pub use self::{
-    action::{Action, GateReport, Input, Intent, LookReport, OpenedGate, RestoreOrder},
-    entry::Entry,
+    action::{Action, GateReport, Input, Intent, LookReport, RestoreOrder},
     error::MigrationError,
     event::{GateStanding, MigrationEvent},
     left::capacity_left,
@@ -38,10 +43,12 @@ pub use self::{
     plan::{GatePolicy, MigrationPlan, MigrationPlanBuilder, OnInconclusive, OnResume, Step},
     preview::{Preview, PreviewStage},
     rejudge::{Parting, Rejudged, rejudge},
-    reopened::Reopened,
     replay::{Replay, ReplayError, Replayer, origin_of, replay},
     resume::ResumeError,
     retelling::{Retelling, events_of},
+};
+#[cfg(feature = "run")]
+pub use self::{
     run::Migration,
     watch::MigrationState,
     worker::{MigrationAnswer, MigrationWorker},

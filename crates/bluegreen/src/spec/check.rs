@@ -221,11 +221,7 @@ impl MigrationSpec {
         #[cfg(feature = "sim")]
         if let Err(error) = world.scenario.as_str().parse::<crate::aws::sim::Scenario>() {
             let message = format!("`{}` is no scenario", world.scenario);
-            say(
-                "scenario",
-                message,
-                format!("one of {}", error.known().join(", ")),
-            );
+            say("scenario", message, error.hint().to_owned());
         }
         if i64::try_from(world.seed).is_err() {
             let hint = format!("the largest whole number of a file is {}", i64::MAX);

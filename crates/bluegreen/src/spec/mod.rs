@@ -74,15 +74,15 @@ pub use self::{
         PlaceToMake, ServiceDeployment,
     },
     forecast::MigrationForecast,
-    read::{SpecError, SpecProblem, schema},
+    read::schema,
     start::{Origin, Run, StartError},
     target::{NamedSide, Target},
     values::{
         Account, AlsoTag, BuildArg, FilePath, Group, Name, Place as JournalPlace, Rule, Service,
-        Share, Span, ValueError,
+        Share, Span,
     },
 };
-pub use crate::document::Place;
+pub use crate::problem::{SpecError, SpecProblem};
 use crate::{
     aws::alb::{RoleArn, TopicArn},
     engine::OnCancel,

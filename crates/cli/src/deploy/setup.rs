@@ -6,11 +6,12 @@ use bluegreen::{
     Aws,
     aws::sim::Simulation,
     engine::OnCancel,
+    error::ParseError,
     preflight::Acceptance,
     problem::Problem,
     spec::{
         Account, DeploymentSpec, FilePath, MigrationSpec, Name, Service, ServiceDeployment,
-        SpecError, ValueError,
+        SpecError,
     },
 };
 
@@ -315,7 +316,7 @@ struct Options {
 
 impl Options {
     /// Sets a field to the value of its option.
-    fn set<T: FromStr<Err = ValueError>>(
+    fn set<T: FromStr<Err = ParseError>>(
         &mut self,
         field: &'static str,
         text: Option<&str>,
@@ -326,7 +327,7 @@ impl Options {
         match text.parse() {
             Ok(value) => *into = Some(value),
             Err(error) => {
-                let error: ValueError = error;
+                let error: ParseError = error;
                 let problem = Problem::new(option(field), error.to_string(), error.hint());
                 self.problems.push(problem);
             }
@@ -347,7 +348,7 @@ impl Options {
         }
     }
 
-    fn list<T: FromStr<Err = ValueError>>(
+    fn list<T: FromStr<Err = ParseError>>(
         &mut self,
         field: &'static str,
         texts: &[String],

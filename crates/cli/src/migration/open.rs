@@ -281,7 +281,7 @@ async fn of_rule(
     let service = match service.transpose() {
         Ok(service) => service,
         Err(error) => {
-            let error: bluegreen::spec::ValueError = error;
+            let error: bluegreen::error::ParseError = error;
             problems.push(Problem::new(
                 "--blue-service",
                 error.to_string(),

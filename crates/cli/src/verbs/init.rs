@@ -166,7 +166,7 @@ fn filled(cli: &Init, mut spec: MigrationSpec, problems: &mut Vec<Problem>) -> M
     match cli.journal.as_deref().map(str::parse) {
         Some(Ok(place)) => spec.journal = Some(place),
         Some(Err(error)) => {
-            let error: bluegreen::spec::ValueError = error;
+            let error: bluegreen::error::ParseError = error;
             say("--journal", error.to_string(), error.hint());
         }
         None => {}

@@ -15,8 +15,8 @@ mod testing;
 pub use self::{
     dead_man::AlbDeadManSwitch,
     dead_man_arn::{RoleArn, TopicArn},
-    place::{GreenGroup, GreenPlace, PlaceReport, PlaceStep, TestHeader, TestHeaderError},
-    rule::{AlbRule, ArnError, ListenerArn, LoadBalancerArn, RuleArn, RuleWeights, TargetGroupArn},
+    place::{GreenGroup, GreenPlace, PlaceReport, PlaceStep, TestHeader},
+    rule::{AlbRule, ListenerArn, LoadBalancerArn, RuleArn, RuleWeights, TargetGroupArn},
     spec::{ListenerRuleSpec, TargetGroupSpec},
     splitter::AlbTrafficSplitter,
 };

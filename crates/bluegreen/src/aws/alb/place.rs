@@ -19,11 +19,7 @@ use serde::Serialize;
 use tokio::time::Instant;
 
 use self::standing::Standing;
-pub use self::{
-    header::{TestHeader, TestHeaderError},
-    standing::GreenGroup,
-    step::PlaceStep,
-};
+pub use self::{header::TestHeader, standing::GreenGroup, step::PlaceStep};
 use super::{
     AlbRule, RuleArn, TargetGroupArn,
     rule::{edit, forward, locate},

@@ -31,7 +31,7 @@ impl CallCounts {
 
     /// All calls.
     #[must_use]
-    pub fn total(&self) -> u64 {
+    pub(crate) fn total(&self) -> u64 {
         self.0.values().sum()
     }
 }

@@ -262,7 +262,7 @@ impl SimulationBuilder {
     }
 
     /// A metric alarm of this name, and when it fires.
-    pub fn alarm(self, name: impl Into<String>, fires: When) -> Self {
+    pub(crate) fn alarm(self, name: impl Into<String>, fires: When) -> Self {
         self.alarm_of(AlarmKind::Metric, name, fires)
     }
 
@@ -341,7 +341,7 @@ impl SimulationBuilder {
     }
 
     /// The defect of the machine's programs. Default: none.
-    pub fn programs(mut self, programs: Programs) -> Self {
+    pub(super) fn programs(mut self, programs: Programs) -> Self {
         self.programs = programs;
         self
     }

@@ -38,7 +38,7 @@ use crate::{
     },
     check::HttpClient,
     clock::Clock,
-    image::CommandRunner,
+    image::SystemCommands,
     traffic::{Sides, TargetCounts},
 };
 
@@ -222,8 +222,8 @@ impl Simulation {
     /// The programs of the simulated machine, `docker` and `git`. A push lands in the simulated
     /// registry.
     #[must_use]
-    pub fn commands(&self) -> Arc<dyn CommandRunner> {
-        Arc::new(SimPrograms(Arc::clone(&self.shared)))
+    pub fn commands(&self) -> SystemCommands {
+        SystemCommands::of(SimPrograms(Arc::clone(&self.shared)))
     }
 
     /// The client whose requests are answered by the listener's rules. The main rule's host is

@@ -1,4 +1,4 @@
-//! Reads a [`CheckSuite`] from TOML; reports every problem at once, with its line.
+//! Reads a [`CheckSuite`] from TOML; reports every problem at once, with its place.
 
 use std::{collections::BTreeSet, ops::Range, str::FromStr, time::Duration};
 
@@ -8,11 +8,11 @@ use toml::{
     de::{DeTable, DeValue},
 };
 
-use super::{
-    CheckSuite, Header, HealthSpec, RequestSpec, SmokeSpec, SpecError, SpecProblem, base_url,
-    check_host,
+use super::{CheckSuite, Header, HealthSpec, RequestSpec, SmokeSpec, WHOLE, base_url, check_host};
+use crate::{
+    check::{ConnectTo, Expect, ExpectJson, JsonPath, StatusSet},
+    problem::{Place, Problem, SpecError},
 };
-use crate::check::{ConnectTo, Expect, ExpectJson, JsonPath, StatusSet};
 
 type Node<'t> = Spanned<DeValue<'t>>;
 
@@ -46,7 +46,7 @@ struct Reader<'t> {
     /// Where lines end.
     ends: Vec<usize>,
     variable: &'t dyn Fn(&str) -> Option<String>,
-    problems: Vec<SpecProblem>,
+    problems: Vec<(Option<Place>, Problem)>,
 }
 
 /// A table whose keys are taken out as they are read, so that the keys left in the end are unknown.
@@ -107,12 +107,8 @@ impl<'t> Reader<'t> {
         for test in &smoke {
             if !names.insert(test.name.as_str()) {
                 let message = format!("two smoke tests are called `{}`", test.name);
-                self.problems.push(SpecProblem {
-                    line: None,
-                    field: "smoke".into(),
-                    message,
-                    hint: "reports tell them apart by name".into(),
-                });
+                let problem = Problem::new("smoke", message, "reports tell them apart by name");
+                self.problems.push((None, problem));
             }
         }
         if health.is_none() && smoke.is_empty() && self.problems.is_empty() {
@@ -467,18 +463,24 @@ impl<'t> Reader<'t> {
         message: impl Into<String>,
         hint: impl Into<String>,
     ) {
-        let before = self.ends.partition_point(|end| *end < span.start);
-        self.problems.push(SpecProblem {
-            line: Some(before + 1),
-            field: at.to_owned(),
-            message: message.into(),
-            hint: hint.into(),
-        });
+        let problem = Problem::new(at, message, hint);
+        self.problems.push((Some(self.place(span.start)), problem));
+    }
+
+    /// Returns the place of a byte of the text.
+    fn place(&self, byte: usize) -> Place {
+        let before = self.ends.partition_point(|end| *end < byte);
+        let begin = before.checked_sub(1).map_or(0, |last| self.ends[last] + 1);
+        let left = self.text.get(begin..byte).unwrap_or_default();
+        Place {
+            line: before + 1,
+            column: left.chars().count() + 1,
+        }
     }
 
     fn into_error(mut self) -> SpecError {
-        self.problems.sort_by_key(|problem| problem.line);
-        SpecError::new(self.problems)
+        self.problems.sort_by_key(|(at, _)| *at);
+        SpecError::of(WHOLE, self.problems)
     }
 }
 

@@ -1,7 +1,10 @@
 use async_trait::async_trait;
 
 use super::*;
-use crate::check::{HttpFailure, HttpResponse, ServiceCheck};
+use crate::{
+    check::{HttpFailure, HttpResponse, ServiceCheck},
+    problem::SpecProblem,
+};
 
 #[derive(Debug)]
 struct Silent;
@@ -26,8 +29,11 @@ fn read(text: &str) -> Result<CheckSuite, SpecError> {
 fn problems(text: &str) -> Vec<String> {
     let error = read(text).expect_err("problems");
     let shown = |problem: &SpecProblem| {
-        let line = problem.line.unwrap_or_default();
-        format!("{line} {}: {}", problem.field, problem.message)
+        let line = problem.at.map(|at| at.line).unwrap_or_default();
+        format!(
+            "{line} {}: {}",
+            problem.problem.field, problem.problem.message
+        )
     };
     error.problems().iter().map(shown).collect()
 }
@@ -332,8 +338,8 @@ fn where_requests_are_sent_is_read_and_checked() {
     );
     let error = CheckSuite::from_toml(&text("https://alb-1")).unwrap_err();
     assert_eq!(
-        (error.problems()[0].field.as_str(), error.problems()[0].line),
-        ("connect_to", Some(2))
+        error.problems()[0].to_string().split(" (").next(),
+        Some("line 2, column 14: connect_to: `https://alb-1` is neither HOST nor HOST:PORT")
     );
 }
 
@@ -343,6 +349,7 @@ fn a_path_that_is_not_found_exactly_is_a_problem_of_the_file() {
     let error = CheckSuite::from_toml(text).unwrap_err();
     assert!(
         error.problems()[0]
+            .problem
             .message
             .contains("does not compare exactly"),
         "{error}"

@@ -55,7 +55,7 @@ use crate::{
 ///     .with_max_error_rate("2%".parse()?)
 ///     .with_max_mean_latency(Duration::from_millis(800));
 /// # let _ = limits;
-/// # Ok::<(), bluegreen::traffic::PercentError>(())
+/// # Ok::<(), bluegreen::error::ParseError>(())
 /// ```
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default)]

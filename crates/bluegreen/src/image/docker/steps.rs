@@ -257,7 +257,7 @@ impl DockerImageBuilder {
             }
             kept.push_back(line);
         });
-        let finished = self.commands.run(command, sink).await?;
+        let finished = self.commands.runner().run(command, sink).await?;
         let tail = std::mem::take(&mut *tail.lock().unwrap_or_else(PoisonError::into_inner));
         Ok(Ran {
             finished,

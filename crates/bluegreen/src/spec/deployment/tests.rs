@@ -213,7 +213,7 @@ fn every_problem_of_the_files_is_told_under_the_field_that_names_them() {
         "side.fastapi.deployment.service_definition:",
         "absent.json: No such file",
         "side.fastapi.deployment.checks:",
-        "checks.toml, line 3: health.evry: is not known",
+        "checks.toml, line 3, column 1: health.evry: is not known",
     ] {
         assert!(told.contains(wanted), "{wanted} in\n{told}");
     }

@@ -15,6 +15,6 @@ pub(super) mod test_route;
 pub(super) mod weights;
 
 pub use self::{
-    arn::{AlbRule, ArnError, ListenerArn, LoadBalancerArn, RuleArn, TargetGroupArn},
+    arn::{AlbRule, ListenerArn, LoadBalancerArn, RuleArn, TargetGroupArn},
     sides::RuleWeights,
 };

@@ -530,6 +530,7 @@ async fn a_deployment_and_a_push_are_kept() {
         .map(Into::into)
         .into();
     here.commands()
+        .runner()
         .run(command, std::sync::Arc::new(|_, _| {}))
         .await
         .unwrap();
