@@ -67,6 +67,10 @@ impl Drop for RealWork {
     }
 }
 
+/// The words for a wait that took no real time.
+pub(crate) const CLOCK_FAULT: &str =
+    "waits took no real time, so tokio's clock is paused while the AWS is real";
+
 /// The least difference of two clocks that counts.
 ///
 /// The `Date` of an answer is cut to whole seconds and has aged on its way, so a smaller difference

@@ -7,8 +7,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     check::CheckReport,
+    clock::CLOCK_FAULT,
     clock::{between, span},
-    engine::{CLOCK_FAULT, Control, Operator},
+    engine::{Control, Operator},
     error::Failure,
     image::ImageRef,
     preflight::{Acceptance, Finding, write_accepted, write_refusals},

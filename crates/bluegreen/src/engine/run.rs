@@ -349,10 +349,6 @@ pub(crate) const SNAPSHOT_RECORDS: u64 = 160;
 /// A snapshot is also written after this time: if looks are rare, most records of a store are heartbeats.
 const SNAPSHOT_TIME: Duration = Duration::from_secs(30 * 60);
 
-/// The words for a wait that took no real time.
-pub(crate) const CLOCK_FAULT: &str =
-    "waits took no real time, so tokio's clock is paused while the AWS is real";
-
 /// A wait is cut into parts of this length. While the computer is suspended, Tokio's timers stand still and
 /// the time of the run does not. So after a suspension the run is late by one part at most, however long
 /// the wait.

@@ -7,8 +7,9 @@ use serde::{Deserialize, Serialize};
 
 use super::GateId;
 use crate::{
+    clock::CLOCK_FAULT,
     clock::{between, span},
-    engine::{CLOCK_FAULT, Control, Operator},
+    engine::{Control, Operator},
     error::Failure,
     preflight::{Acceptance, Finding, write_accepted},
     traffic::{Kept, TrafficObservation, TrafficSplit},

@@ -13,7 +13,6 @@ use super::{
     snapshot::Snapshot,
 };
 use crate::{
-    clock::between,
     engine::{JOURNAL_VERSION, Machine as _, Next, Record, RunId, Work},
     error::{Error, ErrorKind},
     health::{HealthGate, Progress, Verdict, session::GateSession},
