@@ -9,6 +9,8 @@ use bluegreen::{
     store::{EXPIRY, Followed, LeaseState},
 };
 
+use jiff::Timestamp;
+
 use crate::{
     common::{
         errors::{UNCHANGED, bad_arguments, failed},
@@ -24,8 +26,12 @@ const ROLLED_BACK: u8 = 10;
 /// The exit code if the controller is silent, so the end of the run is not known.
 const NOT_KNOWN: u8 = 20;
 
-/// Waits for the end of the newest run, and returns its exit code.
-pub(super) async fn run(opened: &Opened, json: bool) -> Result<u8, u8> {
+/// How long a run may take to begin: a task of Fargate waits for its image for some minutes.
+const BEGINS: Duration = Duration::from_secs(10 * 60);
+
+/// Waits for the end of the newest run, and returns its exit code. With `since`, an earlier run is not waited
+/// for, but a run that begins at that time or later.
+pub(super) async fn run(opened: &Opened, since: Option<Timestamp>, json: bool) -> Result<u8, u8> {
     let store = opened
         .store()
         .map_err(|problem| bad_arguments(&[problem]))?;
@@ -37,10 +43,16 @@ pub(super) async fn run(opened: &Opened, json: bool) -> Result<u8, u8> {
     let mut told: Option<Retelling> = None;
     let mut heard: Option<(LeaseState, Duration)> = None;
     let mut unread: Option<Duration> = None;
+    let begun = clock.uptime();
     loop {
         let now = clock.uptime();
         let followed = match log.more().await {
-            Ok(followed) => followed,
+            Ok(mut followed) => {
+                if told.is_none() && is_earlier(&followed, since) {
+                    followed.records.clear();
+                }
+                followed
+            }
             Err(error) => {
                 let since = *unread.get_or_insert_with(|| {
                     say_line!("the journal cannot be read, and is tried again: {error}");
@@ -60,7 +72,14 @@ pub(super) async fn run(opened: &Opened, json: bool) -> Result<u8, u8> {
             UNCHANGED
         })?;
         if told.is_none() {
-            say_line!("error: no run has begun in {store}");
+            match since {
+                Some(_) if now.saturating_sub(begun) < BEGINS => {
+                    tokio::time::sleep(EVERY).await;
+                    continue;
+                }
+                Some(since) => say_line!("error: no run has begun since {since} in {store}"),
+                None => say_line!("error: no run has begun in {store}"),
+            }
             return Err(UNCHANGED);
         }
         for event in &events {
@@ -92,6 +111,12 @@ pub(super) async fn run(opened: &Opened, json: bool) -> Result<u8, u8> {
         }
         tokio::time::sleep(EVERY).await;
     }
+}
+
+/// Whether these are the first records of a run that began before that time.
+fn is_earlier(followed: &Followed, since: Option<Timestamp>) -> bool {
+    let first = followed.records.first().filter(|_| followed.begins);
+    first.is_some_and(|first| since.is_some_and(|since| first.at < since))
 }
 
 /// The exit code of an end.
