@@ -8,6 +8,7 @@ mod entry;
 mod error;
 mod event;
 mod fold;
+mod hook;
 mod host;
 mod left;
 mod machine;
@@ -24,11 +25,14 @@ mod snapshot;
 mod watch;
 mod worker;
 
+#[cfg(feature = "spec")]
+pub(crate) use self::hook::LIMITS as HOOK_LIMITS;
 pub use self::{
     action::{Action, GateReport, Input, Intent, LookReport, OpenedGate, RestoreOrder},
     entry::Entry,
     error::MigrationError,
     event::{GateStanding, MigrationEvent},
+    hook::Hook,
     left::capacity_left,
     machine::MigrationMachine,
     outcome::{

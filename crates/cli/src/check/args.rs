@@ -29,8 +29,7 @@ pub(crate) struct Cli {
     /// A header, with its value from an environment variable: `Authorization=CHAT_TOKEN`.
     #[arg(long, value_name = "NAME=VARIABLE")]
     pub(crate) header_env: Vec<String>,
-    /// How long to wait for a service that starts: no connection, or 502, 503 or 504 of the
-    /// balancer [default: the health check's deadline; 2m without a health check].
+    /// Most time for a service to start [default: the health check's, or 2m].
     #[arg(long, value_name = "TIME")]
     pub(crate) wait: Option<Span>,
     /// The number of rounds of the tests, one after the other.

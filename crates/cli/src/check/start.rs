@@ -129,8 +129,9 @@ mod tests {
     async fn reported(answers: &'static [u16], wait: Duration) -> (Option<u16>, Duration) {
         let began = Instant::now();
         let mut start = Start::new(SECOND, wait);
-        let report = start.report(&service(answers), &mut Progress::new(true));
-        let status = report.await.answer.map(|answer| answer.status);
+        let (service, mut progress) = (service(answers), Progress::new(true));
+        let report = start.report(&service, &mut progress).await;
+        let status = report.answer.map(|answer| answer.status);
         (status, began.elapsed())
     }
 
@@ -171,9 +172,9 @@ mod tests {
             (&[500], 10, false),
         ] {
             let mut start = Start::new(SECOND, wait * SECOND);
-            let mut progress = Progress::new(true);
-            let healthy = start.become_healthy(&service(answers), 2, &mut progress);
-            assert_eq!(healthy.await, wanted, "{answers:?}");
+            let (service, mut progress) = (service(answers), Progress::new(true));
+            let is_healthy = start.become_healthy(&service, 2, &mut progress).await;
+            assert_eq!(is_healthy, wanted, "{answers:?}");
         }
     }
 }

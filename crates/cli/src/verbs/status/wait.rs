@@ -72,11 +72,11 @@ pub(super) async fn run(opened: &Opened, since: Option<Timestamp>, json: bool) -
             UNCHANGED
         })?;
         if told.is_none() {
+            if since.is_some() && now.saturating_sub(begun) < BEGINS {
+                tokio::time::sleep(EVERY).await;
+                continue;
+            }
             match since {
-                Some(_) if now.saturating_sub(begun) < BEGINS => {
-                    tokio::time::sleep(EVERY).await;
-                    continue;
-                }
                 Some(since) => say_line!("error: no run has begun since {since} in {store}"),
                 None => say_line!("error: no run has begun in {store}"),
             }
@@ -94,22 +94,33 @@ pub(super) async fn run(opened: &Opened, since: Option<Timestamp>, json: bool) -
             }
             return Ok(code);
         }
-        match (&heard, followed.lease) {
-            (Some((before, since)), Some(standing)) if before.last == standing.last => {
-                if now.saturating_sub(*since) > EXPIRY {
-                    say_line!(
-                        "error: the run has not ended, and its controller is silent: {standing}"
-                    );
-                    say_line!(
-                        "  hint: `bluegreen resume` continues it, `bluegreen rollback` puts everything back"
-                    );
-                    return Ok(NOT_KNOWN);
-                }
-            }
-            (_, Some(standing)) => heard = Some((standing, now)),
-            (_, None) => {}
+        if let Some(standing) = silent(&mut heard, followed.lease, now) {
+            say_line!("error: the run has not ended, and its controller is silent: {standing}");
+            say_line!(
+                "  hint: `bluegreen resume` continues it, `bluegreen rollback` puts everything back"
+            );
+            return Ok(NOT_KNOWN);
         }
         tokio::time::sleep(EVERY).await;
+    }
+}
+
+/// Returns the lease if its holder has been silent for too long. `heard` keeps the newest state of the lease, and
+/// since when it stands.
+fn silent(
+    heard: &mut Option<(LeaseState, Duration)>,
+    lease: Option<LeaseState>,
+    now: Duration,
+) -> Option<LeaseState> {
+    let standing = lease?;
+    match heard {
+        Some((before, since)) if before.last == standing.last => {
+            (now.saturating_sub(*since) > EXPIRY).then_some(standing)
+        }
+        _ => {
+            *heard = Some((standing, now));
+            None
+        }
     }
 }
 
