@@ -202,8 +202,11 @@ impl Caller {
     pub(crate) async fn finish(&self) -> Vec<String> {
         if !self.waits.load(Ordering::Relaxed) {
             let (sender, receiver) = oneshot::channel();
-            self.queue
-                .after_all(Box::new(move || drop(sender.send(()))));
+            let done = move || {
+                // Without a receiver the wait is over.
+                let _ = sender.send(());
+            };
+            self.queue.after_all(Box::new(done));
             if tokio::time::timeout(self.limit * 2, receiver)
                 .await
                 .is_err()
