@@ -28,8 +28,8 @@ const REFUSES: i32 = 10;
 /// How long one look waits for the answer; a later answer counts at the next look.
 const WAITS: Duration = Duration::from_secs(5);
 
-/// Asks a hook when the bake of a step is over, or before the first step. Between two looks the hook goes on
-/// with its answer.
+/// Asks a hook when the bake of a step is over, and before the first step. The hook may take longer than a look
+/// for its answer.
 #[derive(Debug)]
 pub(crate) struct HookGate {
     caller: Arc<Caller>,

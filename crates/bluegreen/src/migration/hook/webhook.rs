@@ -16,7 +16,7 @@ const SHORTEST_SECRET: usize = 16;
 /// How long after a failure the message is sent again.
 const AGAIN: Duration = Duration::from_secs(1);
 
-/// A place that gets signed messages. Its URL is a secret too: chat services take messages from each who knows it.
+/// A place that gets signed messages. Its URL is a secret too: chat services take each message that comes to it.
 pub(crate) struct Webhook {
     url: String,
     secret: Vec<u8>,

@@ -24,7 +24,7 @@ pub(super) enum Target {
 impl fmt::Display for Target {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            // Arguments may hold what is nobody's business.
+            // Arguments may be private.
             Self::Program(command) => write!(f, "`{}`", command.program.to_string_lossy()),
             #[cfg(feature = "check")]
             Self::Webhook(_) => f.write_str("the webhook"),
