@@ -106,6 +106,7 @@ ends_with(2, "monitor", within="/")
 ends_with(2, "monitor", "--serve", "0.0.0.0:0")
 ends_with(2, "monitor", "--linger", "soon", "--serve")
 ends_with(0, "check", "--sim")
+ends_with(0, "check", "--sim", "starting")
 for scenario in ("broken-chat", "slow", "never-healthy"):
     ends_with(1, "check", "--sim", scenario)
 for example in sorted(pathlib.Path("examples").glob("*.rs")):

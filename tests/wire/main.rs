@@ -108,9 +108,15 @@ fn cases() -> Vec<Case> {
         ),
         case(
             Answer::Http(403, ""),
-            (Unavailable, 1),
+            (Denied, 1),
             OutcomeUnknown,
-            ": HTTP 403: ",
+            ": not allowed: HTTP 403, and no reason is given",
+        ),
+        case(
+            Answer::Http(403, "<html><body>Forbidden</body></html>"),
+            (Denied, 1),
+            OutcomeUnknown,
+            ": not allowed: HTTP 403, and no reason is given",
         ),
         case(
             Answer::Http(400, "<ErrorResponse><Error><Code>Throttl"),

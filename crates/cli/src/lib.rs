@@ -11,7 +11,7 @@ mod monitor;
 mod prepare;
 mod verbs;
 
-use std::{ffi::OsString, process::ExitCode};
+use std::{ffi::OsString, path::PathBuf, process::ExitCode};
 
 use clap::{ArgAction, CommandFactory as _, Parser, Subcommand};
 
@@ -30,6 +30,9 @@ struct Command {
     /// Print help.
     #[arg(short, long, action = ArgAction::HelpShort, global = true, help_heading = OPTIONS)]
     help: Option<bool>,
+    /// Append `exit_code` and `ended` to this file, such as $GITHUB_OUTPUT.
+    #[arg(long, value_name = "FILE", help_heading = OPTIONS)]
+    result: Option<PathBuf>,
     #[command(subcommand)]
     verb: Verb,
 }
@@ -85,7 +88,18 @@ enum Verb {
 /// ```
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let command = Command::parse_from(arguments);
-    match command.verb {
+    let Some(file) = command.result else {
+        return run_verb(command.verb);
+    };
+    // Before anything is done, so that no run ends without a place for its end.
+    match common::result::ResultFile::open(&file) {
+        Ok(result) => result.keep(run_verb(command.verb)),
+        Err(problem) => ExitCode::from(common::errors::bad_arguments(&[problem])),
+    }
+}
+
+fn run_verb(verb: Verb) -> ExitCode {
+    match verb {
         Verb::Init(cli) => init::main(&cli),
         Verb::Lint(cli) => lint::main(&cli),
         Verb::Plan(cli) => plan::main(&cli),

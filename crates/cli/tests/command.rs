@@ -699,3 +699,85 @@ fn a_dry_run_says_who_holds_the_journal() {
     holder.wait().unwrap();
     assert!(is_told);
 }
+
+#[test]
+fn a_hook_is_told_and_may_refuse_a_step_and_its_failures_are_said() {
+    let folder = tempfile::tempdir().unwrap();
+    let told = folder.path().join("told");
+    let script = format!(
+        "read -r line; printf '%s\\n' \"$line\" >>'{}'; case $line in *'\"to\":50.0'*) echo no; exit 10;; esac",
+        told.display()
+    );
+    let set = format!("hooks.command=[\"sh\", \"-c\", {script:?}]");
+    let words = ["migrate", "--sim", "--speed", "max", "--set", &set];
+    let refused = [&words[..], &["--set", "hooks.may_refuse=true"]].concat();
+    let (_, err) = ends_with(10, &refused);
+    assert!(err.contains("the hook refuses 50%: no"), "{err}");
+    let lines = fs::read_to_string(&told).unwrap();
+    let last = lines.lines().next_back().unwrap();
+    assert!(last.contains("\"moment\":\"end\""), "{last}");
+    // A hook that is only told cannot refuse, and its failure is said at the end.
+    let (_, err) = ends_with(0, &words);
+    let failure = "warning: hook before-step of `sh`: exit code 10: no";
+    assert!(err.contains(failure), "{err}");
+}
+
+#[test]
+fn a_webhook_whose_variables_are_not_set_refuses_a_run() {
+    let set = "hooks.webhook={url={env=\"NOT_SET\"},secret={env=\"NOT_SET\"}}";
+    let words = ["migrate", "--sim", "--speed", "max", "--set", set];
+    let (_, err) = ends_with(3, &words);
+    let said = "hooks.webhook: the variable `NOT_SET` is not set";
+    assert!(err.contains(said), "{err}");
+    assert!(
+        err.contains("hint: set it, or take the webhook out"),
+        "{err}"
+    );
+}
+
+#[test]
+fn a_manual_step_waits_for_promote_and_is_rolled_back_at_its_time_out() {
+    let set = "plan.steps=[{ green = 10, deadline = \"20m\", manual = true }, 100]";
+    let words = ["migrate", "--sim", "--speed", "max", "--set", set];
+    let (_, err) = ends_with(10, &words);
+    // Lines are wrapped for a terminal.
+    let err = err.split_whitespace().collect::<Vec<_>>().join(" ");
+    for said in [
+        "for an operator: bluegreen promote",
+        "no operator had promoted",
+    ] {
+        assert!(err.contains(said), "{said} in {err}");
+    }
+}
+
+#[test]
+fn the_result_goes_to_a_file_with_its_name() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("output");
+    let result = file.to_str().unwrap();
+    ends_with(
+        10,
+        &[
+            "--result",
+            result,
+            "migrate",
+            "--sim",
+            "green-errors",
+            "--speed",
+            "max",
+        ],
+    );
+    ends_with(1, &["--result", result, "check", "--sim", "broken-chat"]);
+    let text = fs::read_to_string(&file).unwrap();
+    let lines: Vec<&str> = text.lines().collect();
+    let wanted = [
+        "exit_code=10",
+        "ended=rolled-back",
+        "exit_code=1",
+        "ended=check-failed",
+    ];
+    assert_eq!(lines, wanted);
+    let (_, err) = ends_with(2, &["--result", "/absent/output", "migrate", "--sim"]);
+    assert!(err.contains("error: --result: /absent/output"), "{err}");
+    assert!(!err.contains("simulated AWS"), "nothing was done: {err}");
+}

@@ -1,11 +1,11 @@
 //! Images: the programs that run, by digest, and the role that builds them.
 
 mod builder;
-#[cfg(feature = "docker")]
+#[cfg(feature = "run")]
 mod command;
 #[cfg(feature = "docker")]
 mod docker;
-#[cfg(feature = "docker")]
+#[cfg(feature = "run")]
 mod process;
 mod reference;
 mod registry;
@@ -14,8 +14,12 @@ mod source;
 #[cfg(test)]
 mod testing;
 
-#[cfg(feature = "docker")]
+#[cfg(feature = "run")]
 pub(crate) use self::command::{Command, CommandRunner, Finished, LineSink, Stream};
+#[cfg(feature = "docker")]
+pub use self::docker::{BuildSecret, DockerImageBuilder};
+#[cfg(feature = "run")]
+pub use self::process::SystemCommands;
 #[cfg(feature = "aws")]
 pub(crate) use self::reference::same_repository;
 #[cfg(feature = "spec")]
@@ -24,9 +28,4 @@ pub use self::{
     builder::{BuildRequest, ImageBuilder, Tagging},
     reference::{ImageDigest, ImageRef, ImageTag},
     registry::{ImageRegistry, RegistryCredentials},
-};
-#[cfg(feature = "docker")]
-pub use self::{
-    docker::{BuildSecret, DockerImageBuilder},
-    process::SystemCommands,
 };

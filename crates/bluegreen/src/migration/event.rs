@@ -85,6 +85,13 @@ pub enum MigrationEvent {
         /// Green's targets.
         green: TargetCounts,
     },
+    /// A manual step would pass, and waits for an operator who promotes the run.
+    Awaiting {
+        /// The step, counted from 0.
+        step: usize,
+        /// The time-out.
+        until: Timestamp,
+    },
     /// A step has passed: its gates are healthy, or an operator overrode them.
     StepPassed {
         /// The step, counted from 0.
@@ -434,6 +441,11 @@ impl fmt::Display for MigrationEvent {
                 };
                 write!(f, "the change {what}: {traffic}")
             }
+            Self::Awaiting { step, until } => write!(
+                f,
+                "step {} waits until {until} for an operator: bluegreen promote",
+                step + 1
+            ),
             Self::Baking { until } => {
                 write!(f, "all steps passed; blue is kept warm until {until:.0}")
             }

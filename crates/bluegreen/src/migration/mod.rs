@@ -9,6 +9,8 @@ mod entry;
 mod error;
 mod event;
 #[cfg(feature = "run")]
+mod hook;
+#[cfg(feature = "run")]
 mod host;
 mod left;
 mod machine;
@@ -29,6 +31,8 @@ mod watch;
 #[cfg(feature = "run")]
 mod worker;
 
+#[cfg(feature = "spec")]
+pub(crate) use self::hook::LIMITS as HOOK_LIMITS;
 pub(crate) use self::{action::OpenedGate, entry::Entry, reopened::Reopened};
 pub use self::{
     action::{Action, GateReport, Input, Intent, LookReport, RestoreOrder},
@@ -49,6 +53,7 @@ pub use self::{
 };
 #[cfg(feature = "run")]
 pub use self::{
+    hook::Hook,
     run::Migration,
     watch::MigrationState,
     worker::{MigrationAnswer, MigrationWorker},

@@ -11,6 +11,7 @@ use super::{
     action::OpenedGate,
     asked::requests_taken,
     credentials::cancelled_before,
+    hook::{Caller, Hook, HookGate},
     host::{MigrationHost, Roles},
     outcome::End,
     replay::{continued, opened, seated},
@@ -68,6 +69,7 @@ pub struct Migration {
     clock: Arc<dyn Clock>,
     journal: Arc<dyn Journal>,
     sinks: Vec<Sink<MigrationEvent>>,
+    hooks: Hooks,
     cancel: Option<crate::engine::CancelFuture>,
     credentials_end: Option<Timestamp>,
     findings: Vec<Finding>,
@@ -92,6 +94,7 @@ impl Migration {
             clock: Arc::new(SystemClock),
             journal: Arc::new(MemoryJournal::for_resume()),
             sinks: Vec::new(),
+            hooks: Hooks::default(),
             cancel: None,
             credentials_end: None,
             findings: Vec::new(),
@@ -149,6 +152,54 @@ impl Migration {
     /// Calls `sink` with every event, in order. A slow sink delays the migration.
     pub fn on_event(mut self, sink: impl FnMut(&Event<MigrationEvent>) + Send + 'static) -> Self {
         self.sinks.push(Box::new(sink));
+        self
+    }
+
+    /// Calls `hook` around the run: see [`Hook`]. A hook that is asked before steps is a gate, with the name
+    /// `hook`; a second such hook is `hook-2`.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use bluegreen::{Migration, Verdict, gate_fn, migration::Hook, mock::MemorySplitter};
+    ///
+    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+    /// # async fn main() -> Result<(), bluegreen::MigrationError> {
+    /// let router = MemorySplitter::new();
+    /// let good = gate_fn("errors", |_look| async { Ok(Verdict::healthy("no error")) });
+    /// let refuses = Hook::command(["sh", "-c", "echo not on a Friday; exit 10"]);
+    /// let outcome = Migration::for_tests(router.clone())
+    ///     .gate("errors", good)
+    ///     .hook(refuses.asked_before_steps())
+    ///     .run()
+    ///     .await?;
+    /// assert_eq!(outcome.exit_code(), 3, "not begun: {outcome}");
+    /// assert!(outcome.to_string().contains("not on a Friday"));
+    /// assert_eq!(router.weights().green, 0);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn hook(mut self, hook: Hook) -> Self {
+        let caller = Arc::new(Caller::new(hook));
+        if caller.asks {
+            let id = GateId::from(match self.hooks.asked() {
+                0 => "hook".to_owned(),
+                before => format!("hook-{}", before + 1),
+            });
+            let gate = HookGate::new(Arc::clone(&caller), &self.plan);
+            self.plan = self.plan.with_gate(id.clone(), GatePolicy::BeforeEachStep);
+            self.gates.push((id, Arc::new(gate)));
+        }
+        let told = Arc::clone(&caller);
+        self.sinks.push(Box::new(move |event| told.tell(event)));
+        self.hooks.callers.push(caller);
+        self
+    }
+
+    /// Calls `told` at the end of the run for each call of a [hook](Self::hook) that failed, with a sentence
+    /// for people. A failure of a hook changes nothing else. Default: a warning through `tracing` alone.
+    pub fn on_hook_failure(mut self, told: impl FnMut(&str) + Send + 'static) -> Self {
+        self.hooks.told = Some(Box::new(told));
         self
     }
 
@@ -406,12 +457,15 @@ impl Migration {
         runner.snapshot_records = self.snapshot_records;
         runner.cancel = self.cancel;
         runner.requests = requests_taken(records);
+        let hooks = self.hooks.on(&*clock);
         let by = by.into();
         let (pace, first) = (paced(&mut runner), Input::Resumed { by });
         let listener = runner.listener(&handle, &clock, &pace);
         let run = runner.drive(continued.machine, host, opening, first);
         let run = heard(listener, run);
-        ended(cancelled_before(self.credentials_end, clock, handle, run).await)
+        let end = cancelled_before(self.credentials_end, clock, handle, run).await;
+        hooks.finish().await;
+        ended(end)
     }
 
     #[tracing::instrument(name = "migration", skip_all)]
@@ -463,8 +517,11 @@ impl Migration {
         let opening = Opening::New(opening);
         let (pace, first) = (paced(&mut runner), Input::Start(intent));
         let listener = runner.listener(&handle, &clock, &pace);
+        let hooks = self.hooks.on(&*clock);
         let run = heard(listener, runner.drive(machine, host, opening, first));
-        ended(cancelled_before(credentials_end, clock, handle, run).await)
+        let end = cancelled_before(credentials_end, clock, handle, run).await;
+        hooks.finish().await;
+        ended(end)
     }
 
     /// Returns the conflict of plan and switch: a plan that keeps a switch needs one, and a plan without one
@@ -512,6 +569,7 @@ impl Migration {
                 ));
             }
         }
+        // Leave to rise says nothing about green's health.
         if !supplied
             .keys()
             .any(|id| self.plan.policy(id) == GatePolicy::Required)
@@ -560,6 +618,37 @@ fn ended(end: End) -> Result<MigrationOutcome, MigrationError> {
     match end {
         End::Known(outcome) => Ok(outcome),
         End::Unresolved(unresolved) => Err(MigrationError::Unresolved(Box::new(unresolved))),
+    }
+}
+
+/// The hooks of a run, and who is told of their failures.
+#[derive(Default)]
+struct Hooks {
+    callers: Vec<Arc<Caller>>,
+    told: Option<Box<dyn FnMut(&str) + Send>>,
+}
+
+impl Hooks {
+    /// Returns how many hooks are asked before steps.
+    fn asked(&self) -> usize {
+        self.callers.iter().filter(|caller| caller.asks).count()
+    }
+
+    fn on(self, clock: &dyn Clock) -> Self {
+        for caller in &self.callers {
+            caller.is_virtual(clock.is_virtual());
+        }
+        self
+    }
+
+    async fn finish(mut self) {
+        for caller in &self.callers {
+            for failure in caller.finish().await {
+                if let Some(told) = &mut self.told {
+                    told(&failure);
+                }
+            }
+        }
     }
 }
 

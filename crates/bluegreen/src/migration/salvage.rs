@@ -403,7 +403,7 @@ impl Salvage {
         let standings = self.standings(at);
         let required = || {
             let all = standings.iter();
-            all.filter(|standing| standing.policy == GatePolicy::Required)
+            all.filter(|standing| standing.policy.is_required())
         };
         if let Some(bad) = required().find(|standing| standing.verdict.is_unhealthy()) {
             return Cause::Gate {
@@ -985,9 +985,8 @@ impl Salvage {
 
     fn unhealthy(&self, at: Timestamp) -> Option<(GateId, Arc<Verdict>)> {
         let mut standings = self.standings(at).into_iter();
-        let bad = standings.find(|standing| {
-            standing.policy == GatePolicy::Required && standing.verdict.is_unhealthy()
-        })?;
+        let bad = standings
+            .find(|standing| standing.policy.is_required() && standing.verdict.is_unhealthy())?;
         Some((bad.gate, bad.verdict))
     }
 
@@ -995,7 +994,7 @@ impl Salvage {
         let standings = self.standings(at);
         let mut required = standings
             .iter()
-            .filter(|standing| standing.policy == GatePolicy::Required)
+            .filter(|standing| standing.policy.is_required())
             .peekable();
         required.peek().is_some() && required.all(|standing| standing.verdict.is_healthy())
     }

@@ -44,11 +44,12 @@ impl MigrationSpec {
     /// All checks but the plan's, if each part of the file that they are about was read.
     fn problems_of(&self, is_read: impl Fn(&str) -> bool) -> Vec<Problem> {
         type Check = fn(&MigrationSpec, &mut Vec<Problem>);
-        let checks: [(&[&str], Check); 6] = [
+        let checks: [(&[&str], Check); 7] = [
             (&["traffic"], Self::of_traffic),
             (&["side"], Self::of_sides),
             (&["account", "region", "traffic", "side"], Self::of_place),
             (&["judge", "side"], Self::of_judge),
+            (&["hooks"], Self::of_hooks),
             (&["simulation"], Self::of_simulation),
             (&["side"], Self::of_deployments),
         ];

@@ -50,6 +50,7 @@ mod check;
 mod deployment;
 mod forecast;
 mod gates;
+mod hooks;
 mod plan;
 mod read;
 #[cfg(feature = "sim")]
@@ -74,6 +75,7 @@ pub use self::{
         PlaceToMake, ServiceDeployment,
     },
     forecast::MigrationForecast,
+    hooks::HooksSpec,
     read::schema,
     start::{Origin, Run, StartError},
     target::{NamedSide, Target},
@@ -153,6 +155,9 @@ pub struct MigrationSpec {
     /// Protection if the controller dies, and accepted risks.
     #[serde(default, skip_serializing_if = "is_default")]
     pub safety: SafetySpec,
+    /// What is called around a run.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub hooks: HooksSpec,
     /// The simulated world of this file. With it, the real AWS is never called. Default: none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub simulation: Option<SimulationSpec>,
@@ -197,8 +202,8 @@ pub struct SideSpec {
 #[serde(default, deny_unknown_fields)]
 #[non_exhaustive]
 pub struct PlanSpec {
-    /// The shares of the new side, ascending, the last 100 %: `"10%"`, `10`, or a table of `green`, `bake` and
-    /// `deadline`. Default: 10, 50, 100, the steps of the guide.
+    /// The shares of the new side, ascending, the last 100 %: `"10%"`, `10`, or a table of `green`, `bake`,
+    /// `deadline` and `manual`. Default: 10, 50, 100, the steps of the guide.
     pub steps: Vec<StepSpec>,
     /// The share that stays on the old side as a live control, in one more step before the last; `"0%"` for
     /// no such step. Default: 10 % with `judge.by = "sequential"`, which compares the sides in the same
@@ -289,6 +294,10 @@ pub struct TimedStep {
     /// `step_deadline`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub deadline: Option<Span>,
+    /// The run stays at this share until an operator promotes it; `deadline` is the time-out, at which
+    /// `on_inconclusive` says what happens. Default: no.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub manual: bool,
 }
 
 /// The health that the new side must show. Its targets must be healthy in any case.
@@ -443,6 +452,7 @@ impl MigrationSpec {
             plan: PlanSpec::default(),
             judge: JudgeSpec::default(),
             safety: SafetySpec::default(),
+            hooks: Default::default(),
             simulation: None,
         }
     }

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use bluegreen::check::ConnectTo;
+use bluegreen::{check::ConnectTo, spec::Span};
 use clap::{Parser, ValueEnum};
 
 /// Test a released service with requests as its users send them.
@@ -29,6 +29,9 @@ pub(crate) struct Cli {
     /// A header, with its value from an environment variable: `Authorization=CHAT_TOKEN`.
     #[arg(long, value_name = "NAME=VARIABLE")]
     pub(crate) header_env: Vec<String>,
+    /// Most time for a service to start [default: the health check's, or 2m].
+    #[arg(long, value_name = "TIME")]
+    pub(crate) wait: Option<Span>,
     /// The number of rounds of the tests, one after the other.
     #[arg(long, value_name = "N", default_value_t = 1,
           value_parser = clap::value_parser!(u32).range(1..=1000))]
@@ -59,6 +62,7 @@ Exit codes:
 
 Examples:
   bluegreen check --sim                            a healthy chatbot, simulated
+  bluegreen check --sim starting                   a chatbot that is not up yet
   bluegreen check --sim broken-chat                a chatbot that fails
   bluegreen check --url https://api.acme.com --header 'X-Bluegreen-Test: green'";
 
@@ -66,6 +70,8 @@ Examples:
 pub(crate) enum Scenario {
     /// Is not healthy at the first look, then answers every request well.
     Healthy,
+    /// Refuses three requests and is not ready for two, then answers every request well.
+    Starting,
     /// Is healthy, but answers every chat with an error.
     BrokenChat,
     /// Is healthy, but a chat takes four seconds.

@@ -122,6 +122,7 @@ impl<'a> Controller<'a> {
         if let Some(end) = self.credentials_end {
             migration = migration.credentials_end(end);
         }
+        migration = migration.on_hook_failure(|failure| say_line!("warning: {failure}"));
         migration = if self.told.json {
             migration.on_event(render::json)
         } else {

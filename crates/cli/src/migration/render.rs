@@ -131,6 +131,7 @@ impl Progress {
             MigrationEvent::Reopened { .. }
             | MigrationEvent::ReadFailed { .. }
             | MigrationEvent::WriteFailed { .. }
+            | MigrationEvent::Awaiting { .. }
             | MigrationEvent::CapacityShort { .. }
             | MigrationEvent::CapacityFailed { .. }
             | MigrationEvent::Returning { .. }

@@ -13,6 +13,7 @@ use bluegreen::{
     store::LeaseState,
 };
 use clap::Args;
+use jiff::Timestamp;
 
 use crate::{
     common::{
@@ -44,6 +45,9 @@ pub(crate) struct Status {
     /// Wait for the end of the run, and exit with its code.
     #[arg(long, conflicts_with = "all", help_heading = OPTIONS)]
     wait: bool,
+    /// With --wait: of the run that begins after this time.
+    #[arg(long, value_name = "TIME", requires = "wait", help_heading = OPTIONS)]
+    since: Option<Timestamp>,
     /// Show every rule of the journal that is divided or has a controller.
     #[arg(long, help_heading = OPTIONS,
           conflicts_with_all = ["name", "rule_arn", "listener_arn", "sim"])]
@@ -52,7 +56,8 @@ pub(crate) struct Status {
 
 const AFTER: &str = "\
 Exit codes: 0 shown; 2 bad arguments; 3 AWS could not be read;
-with --wait those of `bluegreen migrate`, and 20 if the controller is silent.";
+with --wait those of `bluegreen migrate`, and 20 if the controller is silent.
+--since 2026-01-31T14:00:00Z waits 10 minutes at most for a run to begin.";
 
 /// The longest wait for the journal.
 const JOURNAL_WAITS: Duration = Duration::from_secs(2);
@@ -75,7 +80,7 @@ async fn run(cli: &Status) -> Result<u8, u8> {
     };
     let opened = open(&given).await?;
     if cli.wait {
-        return wait::run(&opened, cli.json).await;
+        return wait::run(&opened, cli.since, cli.json).await;
     }
     let (target, is_known) = opened.target_if_known().await?;
     let splitter = opened.spec.splitter(opened.aws(), &target);

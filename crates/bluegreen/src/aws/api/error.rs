@@ -1,6 +1,6 @@
 //! [`ApiError`]: why an AWS call failed, by what can be done about it.
 
-use std::{any::Any, error::Error as StdError, fmt};
+use std::{any::Any, borrow::Cow, error::Error as StdError, fmt};
 
 use aws_credential_types::provider::error::CredentialsError;
 use aws_smithy_runtime_api::client::{orchestrator::HttpResponse, result::SdkError};
@@ -22,8 +22,8 @@ pub(crate) struct ApiError {
     pub(crate) code: Option<String>,
     pub(crate) message: String,
     pub(crate) request_id: Option<Box<str>>,
-    /// What a person can do, if nothing was sent at all.
-    pub(crate) advice: Option<&'static str>,
+    /// What a person can do, if nothing was sent at all, or the answer is a refusal without a code.
+    pub(crate) advice: Option<Cow<'static, str>>,
 }
 
 /// Whether a lost answer may hide an effect.
@@ -107,12 +107,20 @@ impl ApiError {
             .raw_response()
             .map(|raw| raw as &dyn Any)
             .and_then(|raw| raw.downcast_ref::<HttpResponse>());
+        // Of an endpoint's policy or a proxy. A change may have happened all the same, if what was refused is its
+        // answer; a read has not.
+        let is_refused = code.is_none() && response.is_some_and(|raw| raw.status().as_u16() == 403);
+        let kind = match effect {
+            Effect::Read if is_refused => ErrorKind::Denied,
+            _ => kind,
+        };
         let request_id = meta
             .extra("aws_request_id")
             .or_else(|| response?.headers().get("x-amzn-requestid"))
             .map(Box::from);
         let message = match (meta.message(), response) {
             (Some(message), _) => message.to_owned(),
+            (None, _) if is_refused => "not allowed: HTTP 403, and no reason is given".to_owned(),
             (None, Some(response)) => {
                 format!("HTTP {}: {}", response.status().as_u16(), chain(&error))
             }
@@ -125,7 +133,14 @@ impl ApiError {
             code,
             message,
             request_id,
-            advice: advice(&error),
+            advice: match is_refused {
+                true => Some(Cow::Owned(format!(
+                    "allow {} in the IAM policy of the credentials in use, in the policy of the \
+                     endpoint, and in a proxy between",
+                    action_of(operation)
+                ))),
+                false => advice(&error).map(Cow::Borrowed),
+            },
         }
     }
 
@@ -139,14 +154,14 @@ impl ApiError {
             ErrorKind::Denied if has_expired => {
                 Some("the credentials in use have expired: log in again".to_owned())
             }
-            ErrorKind::Denied => Some(format!(
+            ErrorKind::Denied if self.advice.is_none() => Some(format!(
                 "allow {} in the IAM policy of the credentials in use",
                 self.action()
             )),
             ErrorKind::NotFound => {
                 Some("check the name or ARN, the region and the account".to_owned())
             }
-            _ => self.advice.map(str::to_owned),
+            _ => self.advice.as_deref().map(str::to_owned),
         };
         let error = Error::new(self.kind, attempted).with_source(self);
         match hint {

@@ -127,6 +127,14 @@ impl Standings {
         required.peek().is_some() && required.all(|(_, verdict)| verdict.is_healthy())
     }
 
+    /// Returns why the gates that give leave to each step do not allow the first step, if there are any.
+    pub(crate) fn without_leave(&self, at: Timestamp) -> Option<String> {
+        let gives_leave = |standing: &&Standing| standing.policy == GatePolicy::BeforeEachStep;
+        let mut leaves = self.0.iter().filter(gives_leave);
+        let missing = leaves.find(|standing| !standing.at(at).is_healthy())?;
+        Some(format!("gate `{}` is {}", missing.gate, missing.at(at)))
+    }
+
     /// Returns why a required gate has given up, if one has: waiting will not change its verdict.
     pub(crate) fn given_up(&self, at: Timestamp) -> Option<String> {
         let mut required = self.required(at);
@@ -158,7 +166,7 @@ impl Standings {
     fn required(&self, at: Timestamp) -> impl Iterator<Item = (&GateId, Arc<Verdict>)> {
         self.0
             .iter()
-            .filter(|standing| standing.policy == GatePolicy::Required)
+            .filter(|standing| standing.policy.is_required())
             .map(move |standing| (&standing.gate, standing.at(at)))
     }
 }

@@ -14,7 +14,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub(super) use self::check::below;
-pub(crate) use self::checks::{Checks, HeaderValue};
+pub(crate) use self::checks::{Checks, HeaderValue, Variable};
 pub use self::{
     parts::DeploymentParts,
     run::{DeploymentAct, DeploymentOrigin, DeploymentRun},
