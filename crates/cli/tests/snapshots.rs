@@ -13,7 +13,7 @@ use std::{
 use expect_test::expect_file;
 use serde_json::Value;
 
-const VERBS: [&str; 20] = [
+const VERBS: [&str; 21] = [
     "init",
     "lint",
     "plan",
@@ -29,6 +29,7 @@ const VERBS: [&str; 20] = [
     "leave",
     "rollback",
     "resume",
+    "cleanup",
     "check",
     "monitor",
     "journal",

@@ -52,6 +52,7 @@ mod forecast;
 mod gates;
 mod plan;
 mod read;
+mod retire;
 #[cfg(feature = "sim")]
 mod simulated;
 mod start;
