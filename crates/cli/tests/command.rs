@@ -406,8 +406,8 @@ fn in_new_world() -> (tempfile::TempDir, impl Fn(i32, &[&str]) -> String) {
     run(0, &["init", "--sim"]);
     let file = folder.path().join("bluegreen.toml");
     let text = std::fs::read_to_string(&file).unwrap();
-    assert!(!text.contains("speed"), "{text}");
-    let text = text.replace("[simulation]\n", "[simulation]\nspeed = 600\n");
+    assert!(text.contains("speed = 120.0"), "{text}");
+    let text = text.replace("speed = 120.0", "speed = 600");
     std::fs::write(&file, text).unwrap();
     (folder, run)
 }

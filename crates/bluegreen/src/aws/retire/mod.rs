@@ -14,7 +14,6 @@ use std::{collections::BTreeSet, fmt, time::Duration};
 
 use jiff::Timestamp;
 use serde::Serialize;
-use tokio::time::Instant;
 
 pub use self::{retired::Retired, step::RetireStep};
 use self::{
@@ -146,12 +145,12 @@ pub struct RetireReport {
 /// The progress of one call.
 #[derive(Debug, Default)]
 struct Run {
-    /// The steps that AWS accepted, and when.
-    done: Vec<(RetireStep, Instant)>,
+    /// The steps that AWS accepted, and when, as the uptime of the machine.
+    done: Vec<(RetireStep, Duration)>,
     /// How often the next step failed, and since when.
-    failed: Option<(u32, Instant)>,
+    failed: Option<(u32, Duration)>,
     /// Since when tasks finish their requests, and what was told of that.
-    waits: Option<(Instant, String)>,
+    waits: Option<(Duration, String)>,
     /// What the steps have shown beside their success.
     notes: Vec<Finding>,
     /// The notes of the newest look.
@@ -160,13 +159,13 @@ struct Run {
 
 impl Run {
     /// Whether reads may still miss a change of this run.
-    fn is_recent(&self) -> bool {
+    fn is_recent(&self, now: Duration) -> bool {
         let last = self.done.last();
-        last.is_some_and(|(_, at)| at.elapsed() < PROPAGATION)
+        last.is_some_and(|(_, at)| now.saturating_sub(*at) < PROPAGATION)
     }
 
     /// Since when a read should show a step, if this run has taken it.
-    fn awaits(&self, step: &RetireStep) -> Option<Instant> {
+    fn awaits(&self, step: &RetireStep) -> Option<Duration> {
         let done = self.done.iter().rev().find(|(done, _)| done.is_again(step));
         done.map(|(_, at)| *at)
     }
@@ -301,15 +300,15 @@ impl Retirement {
             let Some((standing, step)) = again.filter(|(_, step)| step.is_again(&announced)) else {
                 continue;
             };
-            let began = Instant::now();
+            let began = self.uptime();
             match self.carry_out(&step, &standing, &mut run).await {
                 Ok(()) => {
                     run.failed = None;
-                    run.done.push((step, Instant::now()));
+                    run.done.push((step, self.uptime()));
                 }
                 Err(error) if is_worth_a_look(error.kind()) => {
                     let (tries, since) = run.failed.unwrap_or((0, began));
-                    if tries + 1 >= TRIES && since.elapsed() >= PROPAGATION {
+                    if tries + 1 >= TRIES && self.since(since) >= PROPAGATION {
                         return Err(error);
                     }
                     tracing::debug!(%step, %error, "looking again");
@@ -332,7 +331,7 @@ impl Retirement {
             let standing = self.whole_look().await?;
             match self.judged(&standing) {
                 // A refusal may come from a read that is older than this run's changes.
-                Err(_) if run.is_recent() => {
+                Err(_) if run.is_recent(self.uptime()) => {
                     tokio::time::sleep(APART).await;
                     continue;
                 }
@@ -346,7 +345,7 @@ impl Retirement {
                 return Ok(None);
             };
             if let Some(since) = run.awaits(&step) {
-                if since.elapsed() >= PROPAGATION {
+                if self.since(since) >= PROPAGATION {
                     return Err(not_seen(&step));
                 }
                 tokio::time::sleep(APART).await;
@@ -368,11 +367,9 @@ impl Retirement {
 
     /// Waits a moment for what `why` says, and tells that once.
     async fn wait(&self, run: &mut Run, why: String) -> Result<()> {
-        let since = run
-            .waits
-            .as_ref()
-            .map_or_else(Instant::now, |(since, _)| *since);
-        if since.elapsed() >= STOPS_WITHIN {
+        let waits = run.waits.as_ref();
+        let since = waits.map_or_else(|| self.uptime(), |(since, _)| *since);
+        if self.since(since) >= STOPS_WITHIN {
             let minutes = STOPS_WITHIN.as_secs() / 60;
             let message = format!("after {minutes} minutes {why}");
             let hint = "run it again later: it continues from here";
@@ -389,11 +386,11 @@ impl Retirement {
     /// Looks until all reads show the same world: for a while after a deletion one read still shows what
     /// another read does not find.
     async fn whole_look(&self) -> Result<Standing> {
-        let began = Instant::now();
+        let began = self.uptime();
         loop {
             match self.look().await {
                 Err(error)
-                    if error.kind() == ErrorKind::NotFound && began.elapsed() < PROPAGATION =>
+                    if error.kind() == ErrorKind::NotFound && self.since(began) < PROPAGATION =>
                 {
                     tokio::time::sleep(APART).await;
                 }
@@ -513,6 +510,14 @@ impl Retirement {
             done: run.done.into_iter().map(|(step, _)| step).collect(),
             notes,
         }
+    }
+
+    fn uptime(&self) -> Duration {
+        self.aws.clock().uptime()
+    }
+
+    fn since(&self, then: Duration) -> Duration {
+        self.uptime().saturating_sub(then)
     }
 
     fn metrics(&self) -> AlbMetrics {

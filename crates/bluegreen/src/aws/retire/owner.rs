@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-/// Prefixes that only a tool writes, and the tool. AWS lets nobody else write what begins with `aws:`
+/// Prefixes that only a tool writes, and the tool. Only AWS itself writes what begins with `aws:`
 /// ([CloudFormation](https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/aws-properties-resource-tags.html)).
 const PREFIXES: [(&str, &str); 9] = [
     ("aws:cloudformation:", "CloudFormation"),

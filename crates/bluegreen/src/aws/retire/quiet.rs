@@ -1,9 +1,8 @@
-//! The proof that nobody asks blue for anything: settled minutes without a request.
+//! The proof that blue gets no requests: settled minutes without one.
 
 use std::time::Duration;
 
 use jiff::Timestamp;
-use tokio::time::Instant;
 
 use crate::{
     aws::{Aws, cloudwatch::AlbMetrics},
@@ -95,7 +94,7 @@ pub(super) async fn prove(
     let from = first_minute(since, aws.time_there());
     let mut settler = Settler::new(from, MINUTE);
     let mut minutes: Vec<Bucket> = Vec::new();
-    let begun = Instant::now();
+    let begun = aws.clock().uptime();
     let mut last = None;
     loop {
         let at = aws.time_there();
@@ -109,7 +108,7 @@ pub(super) async fn prove(
             Seen::NotYet { counted } => counted,
         };
         let looked_far = later(since, WITHIN) <= at;
-        if looked_far || begun.elapsed() >= PATIENCE {
+        if looked_far || aws.clock().uptime().saturating_sub(begun) >= PATIENCE {
             return Err(unproven(counted));
         }
         if last != Some(counted) {

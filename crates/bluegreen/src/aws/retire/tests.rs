@@ -69,7 +69,8 @@ fn changes(simulation: &Simulation) -> u64 {
 /// What is left of blue: tasks, the groups, how many rules, whether the service is listed.
 fn left(simulation: &Simulation) -> (u32, Vec<String>, usize, bool) {
     let listing = json!({"cluster": simulation.cluster()});
-    let listed = simulation.aws().ecs.call(EcsCall::ListServices, listing);
+    let aws = simulation.aws();
+    let listed = aws.ecs.call(EcsCall::ListServices, listing);
     let listed = listed.now_or_never().unwrap().unwrap().to_string();
     let (_, service) = simulation.blue_service();
     (

@@ -6,7 +6,7 @@ use std::time::Duration;
 use bluegreen::{
     TrafficSplitter as _, aws::retire::Retired, spec::Target, traffic::TrafficObservation,
 };
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{sleep, timeout};
 
 use crate::{
     common::{
@@ -36,7 +36,8 @@ pub(super) async fn woken(opened: &Opened, target: &Target, force: bool) -> Resu
     say_line!("`cleanup` has scaled blue to zero: scaling service {name} up to {tasks} first");
     let splitter = opened.spec.splitter(opened.aws(), target);
     let splitter = splitter.map_err(|error| failed(&error, BAD_ARGUMENTS))?;
-    let end = Instant::now() + HEALTHY_WITHIN;
+    let clock = opened.aws().clock();
+    let end = clock.uptime() + HEALTHY_WITHIN;
     let mut is_asked = false;
     let mut told = None;
     loop {
@@ -59,7 +60,7 @@ pub(super) async fn woken(opened: &Opened, target: &Target, force: bool) -> Resu
         if traffic.is_ok_and(|seen| may_go(&seen, tasks)) {
             break;
         }
-        if Instant::now() >= end {
+        if clock.uptime() >= end {
             return late(healthy, tasks, &retired.command());
         }
         if told != Some(healthy) {
@@ -74,7 +75,7 @@ pub(super) async fn woken(opened: &Opened, target: &Target, force: bool) -> Resu
     Ok(())
 }
 
-/// Whether traffic may go back now: blue is whole, or green serves nobody and blue serves somewhat.
+/// Whether traffic may go back now: blue is whole, or green has no healthy target and blue has some.
 fn may_go(seen: &TrafficObservation, tasks: u32) -> bool {
     let healthy = seen.targets.blue.healthy;
     let is_green_dead = seen.targets.green.healthy == 0;
