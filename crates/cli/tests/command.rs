@@ -415,7 +415,10 @@ fn in_new_world() -> (tempfile::TempDir, impl Fn(i32, &[&str]) -> String) {
 #[test]
 fn a_release_is_prepared_deployed_moved_and_cleaned_up_and_a_rollback_scales_up_first() {
     let (_folder, run) = in_new_world();
-    for verb in ["prepare", "deploy", "migrate"] {
+    let said = run(0, &["prepare"]);
+    let tasks = "is to run 4 tasks and blue's 4: enough for 100 % of the traffic";
+    assert!(said.contains(tasks), "{said}");
+    for verb in ["deploy", "migrate"] {
         run(0, &[verb]);
     }
     let said = run(3, &["cleanup"]);
