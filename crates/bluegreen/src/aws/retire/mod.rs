@@ -151,7 +151,7 @@ struct Run {
     failed: Option<(u32, Duration)>,
     /// Since when tasks finish their requests, and what was told of that.
     waits: Option<(Duration, String)>,
-    /// What the steps have shown beside their success.
+    /// What the steps have shown beside their success, and accepted risks.
     notes: Vec<Finding>,
     /// The notes of the newest look.
     of_look: Vec<Finding>,
@@ -162,6 +162,18 @@ impl Run {
     fn is_recent(&self, now: Duration) -> bool {
         let last = self.done.last();
         last.is_some_and(|(_, at)| now.saturating_sub(*at) < PROPAGATION)
+    }
+
+    /// Keeps the notes of a look, and every risk that any look has accepted.
+    fn heard(&mut self, found: Vec<Finding>) {
+        let (accepted, notes): (Vec<_>, Vec<_>) =
+            found.into_iter().partition(|one| one.is_accepted);
+        self.of_look = notes;
+        for risk in accepted {
+            if !self.notes.contains(&risk) {
+                self.notes.push(risk);
+            }
+        }
     }
 
     /// Since when a read should show a step, if this run has taken it.
@@ -335,7 +347,7 @@ impl Retirement {
                     tokio::time::sleep(APART).await;
                     continue;
                 }
-                judged => run.of_look = judged?,
+                judged => run.heard(judged?),
             }
             let step = steps(&standing).into_iter().next();
             if let (Some(proven), true) = (proven, standing.group.is_some()) {

@@ -43,12 +43,20 @@ fn promoted() -> SimulationBuilder {
         .test_route()
 }
 
+/// The same world after enough time that one read shows all the minutes that are needed.
+async fn aged() -> Simulation {
+    let simulation = promoted().build();
+    assert_eq!(simulation.elapsed(), Duration::ZERO);
+    tokio::time::sleep(Duration::from_secs(40 * 60)).await;
+    simulation
+}
+
 /// The retirement of blue in a world whose migration ended at its start.
 fn of(simulation: &Simulation) -> Retirement {
     let aws = simulation.aws();
     let sides = Sides::new(simulation.blue(), simulation.green());
     let (cluster, service) = simulation.blue_service();
-    let ended = aws.clock().now();
+    let ended = simulation.changes()[0].at;
     Retirement::new(&aws, simulation.rule_arn(), sides, cluster, service, ended)
 }
 
@@ -332,7 +340,7 @@ async fn no_data_is_never_zero_and_one_request_on_blue_stops_it() {
 async fn p14_what_changes_between_plan_and_act_stops_each_step() {
     for step in 0..6 {
         for fact in FACTS {
-            let simulation = promoted().build();
+            let simulation = aged().await;
             let world = simulation.clone();
             let seen = std::sync::Mutex::new((0, 0, false));
             let seen = std::sync::Arc::new(seen);
@@ -369,13 +377,13 @@ async fn p14_what_changes_between_plan_and_act_stops_each_step() {
 #[tokio::test(start_paused = true)]
 async fn p14_no_order_of_changes_deletes_without_a_check() {
     let calls = {
-        let simulation = promoted().build();
+        let simulation = aged().await;
         of(&simulation).deleting().run().await.unwrap();
         simulation.calls_in_all()
     };
     let mut held = 0;
     for (number, fact) in (1..=calls).step_by(5).zip(FACTS.into_iter().cycle()) {
-        let simulation = promoted().build();
+        let simulation = aged().await;
         let mut stop = simulation.stop_at(Call::any().nth(number), Moment::BeforeEffect);
         let retirement = of(&simulation).deleting();
         let run = std::pin::pin!(retirement.run());
@@ -405,12 +413,12 @@ async fn p14_no_order_of_changes_deletes_without_a_check() {
 /// Killed at each call, before its effect and after it, and run again, it ends the same.
 #[tokio::test(start_paused = true)]
 async fn p05_killed_at_each_call_and_run_again_it_ends_the_same() {
-    let whole = promoted().build();
+    let whole = aged().await;
     of(&whole).deleting().run().await.unwrap();
     let calls = whole.calls_in_all();
     for moment in [Moment::BeforeEffect, Moment::AfterEffect] {
         for number in 1..=calls {
-            let simulation = promoted().build();
+            let simulation = aged().await;
             let mut stop = simulation.stop_at(Call::any().nth(number), moment);
             let retirement = of(&simulation).deleting();
             {
@@ -433,7 +441,7 @@ async fn p05_killed_at_each_call_and_run_again_it_ends_the_same() {
 /// The answer of each change is lost, or the change itself is, or it is throttled: it ends the same.
 #[tokio::test(start_paused = true)]
 async fn p10_a_change_whose_answer_is_lost_is_looked_at_and_taken_once() {
-    let whole = promoted().build();
+    let whole = aged().await;
     of(&whole).deleting().run().await.unwrap();
     let each = [
         Call::TagResource,
@@ -449,7 +457,7 @@ async fn p10_a_change_whose_answer_is_lost_is_looked_at_and_taken_once() {
             Fault::TimeoutBeforeEffect,
             Fault::Throttle,
         ] {
-            let simulation = promoted().build();
+            let simulation = aged().await;
             simulation.fail(call.nth(1), fault);
             of(&simulation).deleting().run().await.unwrap();
             assert_eq!(left(&simulation), left(&whole), "{call:?}, {fault:?}");
@@ -460,7 +468,7 @@ async fn p10_a_change_whose_answer_is_lost_is_looked_at_and_taken_once() {
             };
             assert_eq!(simulation.calls(call), expected, "{call:?}, {fault:?}");
         }
-        let simulation = promoted().build();
+        let simulation = aged().await;
         simulation.fail(call.every(), Fault::Denied);
         let error = of(&simulation).deleting().run().await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Denied, "{call:?}");

@@ -10,6 +10,8 @@ use aws_sdk_scheduler::operation::{
     update_schedule::{UpdateScheduleOutput, builders::UpdateScheduleInputBuilder},
 };
 
+use jiff::tz::TimeZone;
+
 use super::shared::Shared;
 use crate::aws::{
     api::{ApiError, SchedulerApi},
@@ -45,8 +47,10 @@ impl SchedulerApi for SimScheduler {
                 let name = input.get_name().clone().unwrap_or_default();
                 let there = world.schedules.get(&name);
                 let schedule = there.ok_or_else(|| not_there(call, &name))?;
+                let at = schedule.at.to_zoned(TimeZone::UTC);
                 Ok(GetScheduleOutput::builder()
                     .name(name)
+                    .schedule_expression(format!("at({})", at.strftime("%Y-%m-%dT%H:%M:%S")))
                     .target(schedule.target.clone())
                     .build())
             })
