@@ -31,7 +31,7 @@ fn ends_with(code: i32, words: &[&str]) -> (String, String) {
 }
 
 /// Every verb, in the order of the help.
-const VERBS: [&str; 20] = [
+const VERBS: [&str; 21] = [
     "init",
     "lint",
     "plan",
@@ -47,6 +47,7 @@ const VERBS: [&str; 20] = [
     "leave",
     "rollback",
     "resume",
+    "cleanup",
     "check",
     "monitor",
     "journal",
