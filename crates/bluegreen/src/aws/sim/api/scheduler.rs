@@ -9,7 +9,6 @@ use aws_sdk_scheduler::operation::{
     get_schedule::{GetScheduleOutput, builders::GetScheduleInputBuilder},
     update_schedule::{UpdateScheduleOutput, builders::UpdateScheduleInputBuilder},
 };
-
 use jiff::tz::TimeZone;
 
 use super::shared::Shared;
