@@ -66,6 +66,9 @@ with tempfile.TemporaryDirectory() as folder:
     ends_with(0, "init", "--sim", within=folder)
     for verb, code in (("lint", 0), ("plan", 0), ("migrate", 0), ("status", 0), ("rollback", 0), ("resume", 0)):
         ends_with(code, verb, *(("--speed", "400") if verb in ("migrate", "rollback") else ()), within=folder)
+    ends_with(3, "cleanup", "--keep", "0s", within=folder)
+    ends_with(0, "cleanup", "--print-iam-policy", within=folder)
+ends_with(2, "cleanup", within="/")
 every_scenario("deploy", 20)
 ends_with(0, "deploy", "--sim", "--dry-run", "--speed", "max")
 ends_with(0, "deploy", "--sim", "--only", "health", "--speed", "max")

@@ -150,11 +150,13 @@ pub enum Acceptance {
     /// The journal does not keep out controllers on other machines, since it is in a folder or in
     /// memory.
     SingleHost,
+    /// Infrastructure code owns what is to be deleted: its next apply makes it again, or fails.
+    InfrastructureCode,
 }
 
 impl Acceptance {
     /// All risks, for help texts.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::SharedTargets,
         Self::LongStickiness,
         Self::InPlace,
@@ -163,6 +165,7 @@ impl Acceptance {
         Self::BlueMayShrink,
         Self::NoDeadMan,
         Self::SingleHost,
+        Self::InfrastructureCode,
     ];
 
     /// Whether one of these risks is this risk or includes it.
@@ -184,6 +187,7 @@ impl Acceptance {
             Self::BlueMayShrink => "blue-may-shrink",
             Self::NoDeadMan => "no-dead-man",
             Self::SingleHost => "single-host",
+            Self::InfrastructureCode => "infrastructure-code",
         }
     }
 }

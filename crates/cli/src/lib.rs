@@ -17,8 +17,8 @@ use clap::{ArgAction, CommandFactory as _, Parser, Subcommand};
 
 use self::migration::args::OPTIONS;
 use self::verbs::{
-    abort, completions, continue_run, diff, init, leave, lint, migrate, pause, plan, promote,
-    resume, rollback, schema, status,
+    abort, cleanup, completions, continue_run, diff, init, leave, lint, migrate, pause, plan,
+    promote, resume, rollback, schema, status,
 };
 
 /// Moves live production traffic from one service (blue) to another (green) behind an AWS
@@ -48,7 +48,8 @@ Examples:
   bluegreen plan                        show how long each step takes
   bluegreen migrate                     run the migration of that file
   bluegreen status                      show where traffic is
-  bluegreen rollback                    put everything back at once";
+  bluegreen rollback                    put everything back at once
+  bluegreen cleanup                     scale the old side to zero, a day later";
 
 #[derive(Debug, Subcommand)]
 enum Verb {
@@ -67,6 +68,7 @@ enum Verb {
     Leave(Box<leave::Leave>),
     Rollback(Box<rollback::Rollback>),
     Resume(Box<resume::Resume>),
+    Cleanup(Box<cleanup::Cleanup>),
     Check(Box<check::Cli>),
     Monitor(Box<monitor::Cli>),
     Journal(Box<journal::Cli>),
@@ -115,6 +117,7 @@ fn run_verb(verb: Verb) -> ExitCode {
         Verb::Leave(cli) => leave::main(&cli),
         Verb::Rollback(cli) => rollback::main(&cli),
         Verb::Resume(cli) => resume::main(&cli),
+        Verb::Cleanup(cli) => cleanup::main(&cli),
         Verb::Check(cli) => check::main(&cli),
         Verb::Monitor(cli) => monitor::main(&cli),
         Verb::Journal(cli) => journal::main(&cli),

@@ -1,5 +1,7 @@
 //! `bluegreen prepare`: creates green's target group and test route, without traffic.
 
+mod tasks;
+
 use std::{path::PathBuf, process::ExitCode};
 
 use bluegreen::{
@@ -180,8 +182,13 @@ async fn run_all(cli: &Cli) -> u8 {
     let (aws, is_simulated) = (world.aws(), world.is_simulated());
     match file.spec.place_to_make(aws, side.as_ref()).await {
         Ok(place) => {
+            let blue = place.blue.clone();
             let named = (place.rule, place.blue, place.green);
-            carried_out(cli, aws, named, is_simulated).await
+            let code = carried_out(cli, aws, named, is_simulated).await;
+            if code == 0 && !cli.undo && !cli.json {
+                tasks::say(aws, &file.spec, &blue).await;
+            }
+            code
         }
         Err(error) => failed(
             &error,

@@ -340,6 +340,118 @@ fn verbs_one_after_the_other_see_the_same_simulated_world() {
     assert!(run(4, &["diff"]).contains("rule.fastapi: 0 -> 100"));
 }
 
+/// A folder with a fast simulated world of its own, and a function that runs a verb in it.
+fn in_new_world() -> (tempfile::TempDir, impl Fn(i32, &[&str]) -> String) {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().to_owned();
+    let run = move |code: i32, words: &[&str]| {
+        let output = Command::new(env!("CARGO_BIN_EXE_bluegreen"))
+            .args(words)
+            .current_dir(&path)
+            .stdin(Stdio::null())
+            .env("NO_COLOR", "1")
+            .env_remove("BLUEGREEN_JOURNAL")
+            .output()
+            .unwrap();
+        let text = [output.stdout, output.stderr].concat();
+        let text = String::from_utf8(text).unwrap();
+        assert_eq!(output.status.code(), Some(code), "{words:?}\n{text}");
+        text
+    };
+    run(0, &["init", "--sim"]);
+    let file = folder.path().join("bluegreen.toml");
+    let text = std::fs::read_to_string(&file).unwrap();
+    assert!(text.contains("speed = 120.0"), "{text}");
+    let text = text.replace("speed = 120.0", "speed = 600");
+    std::fs::write(&file, text).unwrap();
+    (folder, run)
+}
+
+#[test]
+fn a_release_is_prepared_deployed_moved_and_cleaned_up_and_a_rollback_scales_up_first() {
+    let (_folder, run) = in_new_world();
+    let said = run(0, &["prepare"]);
+    let tasks = "is to run 4 tasks and blue's 4: enough for 100 % of the traffic";
+    assert!(said.contains(tasks), "{said}");
+    for verb in ["deploy", "migrate"] {
+        run(0, &[verb]);
+    }
+    let said = run(3, &["cleanup"]);
+    assert!(said.contains("blue is kept for 24h"), "{said}");
+    let said = run(0, &["cleanup", "--keep", "0s", "--dry-run"]);
+    assert!(
+        said.contains("would scale service chatbot-flask to zero"),
+        "{said}"
+    );
+    assert!(said.contains("dry run: nothing was changed"), "{said}");
+    let said = run(0, &["cleanup", "--keep", "0s"]);
+    for words in [
+        "waiting: 0 of 15 settled minutes without a request on blue",
+        "scale service chatbot-flask to zero",
+        "note: not seen, and so not counted as requests: web sockets",
+        "side flask runs nothing now. `bluegreen rollback` scales it up first",
+    ] {
+        assert!(said.contains(words), "{words} in {said}");
+    }
+    let said = run(0, &["cleanup", "--keep", "0s", "--json"]);
+    let data = said.lines().find(|line| line.starts_with('{')).unwrap();
+    let data: serde_json::Value = serde_json::from_str(data).unwrap();
+    assert_eq!(data["side"], "flask");
+    assert_eq!(data["done"], serde_json::json!([]));
+
+    let said = run(0, &["rollback"]);
+    let at = |words: &str| {
+        said.find(words)
+            .unwrap_or_else(|| panic!("{words} in {said}"))
+    };
+    let scaled = at("scaling service chatbot-flask up to 4 first");
+    let waits = at("waiting: 0 of 4 targets of blue are healthy");
+    assert!(
+        scaled < waits && waits < at("putting everything on chatbot-flask-tg"),
+        "{said}"
+    );
+    let said = run(0, &["rollback"]);
+    assert!(!said.contains("scaling service"), "{said}");
+    let said = run(3, &["cleanup", "--keep", "0s"]);
+    assert!(said.contains("was rolled back"), "{said}");
+}
+
+#[test]
+fn a_deletion_needs_the_name_and_leaves_one_side() {
+    let (_folder, run) = in_new_world();
+    for verb in ["prepare", "deploy", "migrate"] {
+        run(0, &[verb]);
+    }
+    let said = run(2, &["cleanup", "--keep", "0s", "--delete", "fastapi"]);
+    assert!(
+        said.contains("`fastapi` is not blue, which is side flask"),
+        "{said}"
+    );
+    let said = run(2, &["cleanup", "--keep", "soon", "--accept", "much"]);
+    assert!(
+        said.contains("--keep") && said.contains("--accept"),
+        "{said}"
+    );
+    let said = run(0, &["cleanup", "--print-iam-policy", "--delete", "flask"]);
+    assert!(
+        said.contains("ecs:DeleteService") && !said.contains("API calls"),
+        "{said}"
+    );
+    let said = run(0, &["cleanup", "--keep", "0s", "--delete", "chatbot-flask"]);
+    for words in [
+        "delete the test route",
+        "take target group chatbot-flask-tg out of rule",
+        "delete service chatbot-flask",
+        "delete target group chatbot-flask-tg",
+        "side flask is deleted, and read back",
+    ] {
+        assert!(said.contains(words), "{words} in {said}");
+    }
+    let said = run(0, &["cleanup", "--keep", "0s", "--delete", "flask"]);
+    assert!(said.contains("nothing to do"), "{said}");
+    run(3, &["rollback"]);
+}
+
 #[test]
 fn a_rollback_that_is_to_be_confirmed_waits_for_it() {
     let words = [

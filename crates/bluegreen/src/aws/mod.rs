@@ -47,6 +47,7 @@ pub mod iam;
 #[cfg(feature = "store")]
 mod journals;
 mod model;
+pub mod retire;
 mod server_time;
 #[cfg(feature = "sim")]
 pub mod sim;

@@ -53,6 +53,7 @@ mod gates;
 mod hooks;
 mod plan;
 mod read;
+mod retire;
 #[cfg(feature = "sim")]
 mod simulated;
 mod start;

@@ -113,7 +113,15 @@ fn simulated(cli: &Init, scenario: &str) -> Result<MigrationSpec, u8> {
         let hint = "`bluegreen migrate --sim list` explains all of them";
         bad_arguments(&[Problem::new("--sim", error.to_string(), hint)])
     })?;
-    let mut spec = scenario.simulation(1).spec();
+    let simulation = scenario.simulation(1);
+    let mut spec = simulation.spec();
+    let (cluster, blue) = simulation.blue_service();
+    for (side, service) in [("flask", blue), ("fastapi", simulation.service())] {
+        let side = side.parse::<Name>().ok();
+        if let Some(side) = side.and_then(|side| spec.sides.get_mut(&side)) {
+            side.service = Some(Service::new(cluster, service));
+        }
+    }
     let mut world = SimulationSpec::default();
     world.scenario = scenario.name().parse().map_err(|_| UNCHANGED)?;
     // Each file has a world of its own, so another file name gets another folder.

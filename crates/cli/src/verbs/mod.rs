@@ -2,6 +2,7 @@
 
 pub(crate) mod abort;
 mod ask;
+pub(crate) mod cleanup;
 pub(crate) mod completions;
 pub(crate) mod continue_run;
 pub(crate) mod diff;

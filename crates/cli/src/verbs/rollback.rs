@@ -1,5 +1,7 @@
 //! `bluegreen rollback`: puts everything back, even if a run is under way.
 
+mod wake;
+
 use std::process::ExitCode;
 
 use bluegreen::{
@@ -48,7 +50,8 @@ pub(crate) struct Rollback {
 
 const AFTER: &str = "\
 If a controller works on the rule, it is asked to restore; if it does not, this
-command takes its lease. With --rule-arn and --to, no file or journal is needed.
+command takes its lease. A side that `cleanup` has scaled to zero is scaled up
+first, and gets traffic once its targets are healthy. With --rule-arn and --to, no file or journal is needed.
 
 Exit codes: 0 restored, read back; 2 bad arguments; 3 nothing was changed;
 12 another controller took over, or a third party changed the rule;
@@ -94,6 +97,7 @@ async fn run(cli: &Rollback) -> Result<u8, u8> {
         }
         target => target?,
     };
+    wake::woken(&opened, &target, cli.force).await?;
     say_line!("putting everything on {}", target.sides.blue.group.name());
     let controller = Controller::new(&opened, &target, &cli.told, true).await?;
     let order = Order::RollBack {

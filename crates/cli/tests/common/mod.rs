@@ -6,7 +6,7 @@
 use std::process::{Command, Stdio};
 
 /// Every verb, in the order of the help.
-pub(crate) const VERBS: [&str; 20] = [
+pub(crate) const VERBS: [&str; 21] = [
     "init",
     "lint",
     "plan",
@@ -22,6 +22,7 @@ pub(crate) const VERBS: [&str; 20] = [
     "leave",
     "rollback",
     "resume",
+    "cleanup",
     "check",
     "monitor",
     "journal",

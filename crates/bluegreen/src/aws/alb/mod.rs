@@ -5,6 +5,7 @@ mod dead_man_arn;
 mod dead_man_role;
 mod place;
 mod preflight;
+pub(crate) mod retire;
 pub(crate) mod rule;
 pub(super) mod spec;
 mod splitter;

@@ -13,6 +13,7 @@ pub(super) mod routing;
 mod sides;
 pub(super) mod test_route;
 pub(super) mod weights;
+pub(super) mod write;
 
 pub use self::{
     arn::{AlbRule, ListenerArn, LoadBalancerArn, RuleArn, TargetGroupArn},
