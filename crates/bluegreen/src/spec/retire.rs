@@ -199,15 +199,15 @@ fn promoted(records: &[Record]) -> Result<Promoted> {
         let message = format!("retire blue: {why}");
         Error::new(ErrorKind::Refused, message).with_hint(hint)
     };
-    let Some((first, rest)) = records.split_first() else {
+    let Some(first) = records.first() else {
         let message = "retire blue: the journal holds no run of this rule";
         return Err(Error::new(ErrorKind::NotFound, message).with_hint(hint));
     };
     let Origin { spec, from } = Origin::of(std::slice::from_ref(first))?;
     let unread = |error: crate::migration::ReplayError| refused(error.to_string());
-    let mut retelling = Retelling::open(first).map_err(unread)?;
+    let mut retelling = Retelling::new();
     let mut end = None;
-    for record in rest {
+    for record in records {
         for event in retelling.take(record).map_err(unread)? {
             end = match event.kind {
                 MigrationEvent::Ended { outcome, .. } => {

@@ -1,6 +1,6 @@
 //! [`ApiError`]: why an AWS call failed, by what can be done about it.
 
-use std::{any::Any, borrow::Cow, error::Error as StdError, fmt};
+use std::{any::Any, error::Error as StdError, fmt};
 
 use aws_credential_types::provider::error::CredentialsError;
 use aws_smithy_runtime_api::client::{orchestrator::HttpResponse, result::SdkError};
@@ -23,7 +23,16 @@ pub(crate) struct ApiError {
     pub(crate) message: String,
     pub(crate) request_id: Option<Box<str>>,
     /// What a person can do, if nothing was sent at all, or the answer is a refusal without a code.
-    pub(crate) advice: Option<Cow<'static, str>>,
+    pub(crate) advice: Option<Advice>,
+}
+
+/// What a person can do.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Advice {
+    /// Nothing was sent at all.
+    Do(&'static str),
+    /// The answer is a refusal without a code, so it may be of an endpoint's policy or a proxy.
+    AllowOnTheWay,
 }
 
 /// Whether a lost answer may hide an effect.
@@ -134,12 +143,8 @@ impl ApiError {
             message,
             request_id,
             advice: match is_refused {
-                true => Some(Cow::Owned(format!(
-                    "allow {} in the IAM policy of the credentials in use, in the policy of the \
-                     endpoint, and in a proxy between",
-                    action_of(operation)
-                ))),
-                false => advice(&error).map(Cow::Borrowed),
+                true => Some(Advice::AllowOnTheWay),
+                false => advice(&error).map(Advice::Do),
             },
         }
     }
@@ -154,14 +159,22 @@ impl ApiError {
             ErrorKind::Denied if has_expired => {
                 Some("the credentials in use have expired: log in again".to_owned())
             }
-            ErrorKind::Denied if self.advice.is_none() => Some(format!(
-                "allow {} in the IAM policy of the credentials in use",
-                self.action()
-            )),
             ErrorKind::NotFound => {
                 Some("check the name or ARN, the region and the account".to_owned())
             }
-            _ => self.advice.as_deref().map(str::to_owned),
+            kind => match self.advice {
+                Some(Advice::Do(what)) => Some(what.to_owned()),
+                Some(Advice::AllowOnTheWay) => Some(format!(
+                    "allow {} in the IAM policy of the credentials in use, in the policy of the \
+                     endpoint, and in a proxy between",
+                    self.action()
+                )),
+                None if kind == ErrorKind::Denied => Some(format!(
+                    "allow {} in the IAM policy of the credentials in use",
+                    self.action()
+                )),
+                None => None,
+            },
         };
         let error = Error::new(self.kind, attempted).with_source(self);
         match hint {

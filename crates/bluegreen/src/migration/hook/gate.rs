@@ -13,6 +13,7 @@ use crate::{
     clock::{later, span},
     error::Result,
     health::{Evidence, HealthGate, Judge, Look, Observation, Phase, Progress, Verdict},
+    json::JsonText,
     migration::MigrationPlan,
     traffic::Percent,
 };
@@ -200,11 +201,11 @@ impl Judge for HookJudge {
         }
     }
 
-    fn snapshot(&self) -> Option<Value> {
-        Some(Value::Null)
+    fn snapshot(&self) -> Option<JsonText> {
+        JsonText::of(&()).ok()
     }
 
-    fn restore(&mut self, _: &Value) -> Result<()> {
+    fn restore(&mut self, _: &JsonText) -> Result<()> {
         Ok(())
     }
 }
