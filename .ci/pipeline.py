@@ -1,10 +1,13 @@
-"""Runs the pipeline of `examples/ci` as GitHub would: its conditions, its shell blocks, its exit codes, its clock.
+"""Runs the pipeline of `examples/ci` as GitHub would: its conditions, its shell blocks, its exit codes, its clock; and
+the hook of `examples/hooks`.
 
 The command is the real one, on a simulated AWS that a folder keeps; `aws`, `docker`, `curl` and Python's tools are
 stubs that note how they were called. Exit codes that no simulation gives are those of a stub of the command.
 """
 
 import contextlib
+import hashlib
+import hmac
 import http.server
 import importlib.util
 import json
@@ -382,6 +385,46 @@ def task(waiting):
             holds(f"the job that waits for a task ({scenario}) ends with {code}", found == code, f"{run.ran} {run.said}")
 
 
+# --- hooks
+
+class Receiver(http.server.BaseHTTPRequestHandler):
+    """Takes messages, refuses the first one for the moment, and checks signatures with Python's own HMAC."""
+
+    secret, asked, taken = b"0123456789abcdef-canary", 0, []
+
+    def do_POST(self):
+        Receiver.asked += 1
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        time, signed = self.headers.get("X-Bluegreen-Timestamp", ""), self.headers.get("X-Bluegreen-Signature")
+        wanted = "v1=" + hmac.new(self.secret, time.encode() + b"." + body, hashlib.sha256).hexdigest()
+        if Receiver.asked > 1:
+            Receiver.taken.append((json.loads(body), signed == wanted))
+        self.send_response(204 if Receiver.asked > 1 else 503)
+        self.end_headers()
+
+    def log_message(self, *_):
+        pass
+
+
+def hooks():
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Receiver)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    url = f"http://127.0.0.1:{server.server_port}/canary"
+    whole = {**os.environ, "HOOK_URL": url, "HOOK_SECRET": Receiver.secret.decode(), "SLACK_WEBHOOK_URL": url}
+    webhook = 'hooks.webhook={ url = { env = "HOOK_URL" }, secret = { env = "HOOK_SECRET" } }'
+    slack = f'hooks.command=["{ROOT / "examples" / "hooks" / "slack.sh"}"]'
+    migrate = [COMMAND, "migrate", "--sim", "green-errors", "--speed", "max", "--set"]
+    run = subprocess.run([*migrate, webhook], env=whole, capture_output=True, text=True)
+    moments = [(body["moment"], is_signed) for body, is_signed in Receiver.taken]
+    wanted = [(moment, True) for moment in ("start", "before-step", "rollback", "end")]
+    holds("a webhook gets each moment, signed, and again after a 503", moments == wanted, moments)
+    holds("neither its URL nor its secret is shown", run.returncode == 10 and "canary" not in run.stdout + run.stderr)
+    Receiver.taken.clear()
+    run = subprocess.run([*migrate, slack], env=whole, capture_output=True, text=True)
+    texts = [body["text"] for body, _ in Receiver.taken]
+    holds("Slack is told", len(texts) == 4 and texts[2].startswith("*rollback*") and "warning" not in run.stderr, texts)
+
+
 def main():
     workflow = lint.read(CI / "github-actions.yml", python)
     waiting = lint.read(CI / "ecs-task" / "github-actions.yml", python)
@@ -391,6 +434,7 @@ def main():
     threading.Thread(target=server.serve_forever, daemon=True).start()
     pipeline(workflow, f"http://127.0.0.1:{server.server_port}")
     task(waiting)
+    hooks()
     if failed:
         sys.exit(f"error: {len(failed)} failed: {', '.join(failed)}")
 
