@@ -13,13 +13,14 @@ use std::{
 use expect_test::expect_file;
 use serde_json::Value;
 
-const VERBS: [&str; 20] = [
+const VERBS: [&str; 21] = [
     "init",
     "lint",
     "plan",
     "diff",
     "prepare",
     "deploy",
+    "test",
     "migrate",
     "status",
     "pause",

@@ -12,7 +12,7 @@ use super::{ConnectTo, Expect, HttpCheck, HttpClient, HttpRequest, http::shown_u
 use crate::error::{Error, ErrorKind, Result};
 
 mod problem;
-mod read;
+pub(super) mod read;
 
 /// A health check and smoke tests, read from TOML.
 ///
@@ -174,12 +174,32 @@ impl CheckSuite {
         Ok(self)
     }
 
-    fn check(
-        &self,
-        name: &str,
-        request: &RequestSpec,
-        client: Arc<dyn HttpClient>,
-    ) -> Result<HttpCheck> {
+    /// The requests of the smoke tests, ready to be sent, and the answers that are wanted.
+    pub(super) fn requests(&self) -> Result<Vec<Ready>> {
+        let ready = |smoke: &SmokeSpec| {
+            Ok(Ready {
+                name: smoke.name.clone(),
+                path: smoke.request.path.clone(),
+                request: self.ready(&smoke.name, &smoke.request)?,
+                expect: smoke.request.expect.clone(),
+            })
+        };
+        self.smoke.iter().map(ready).collect()
+    }
+
+    /// Whether the smoke test of this place may change something, by its method.
+    pub(super) fn writes(&self, place: usize) -> bool {
+        let test = self.smoke.get(place);
+        test.is_some_and(|test| !matches!(test.request.method.as_str(), "GET" | "HEAD"))
+    }
+
+    /// Adds tests.
+    pub(super) fn with_smoke(mut self, smoke: Vec<SmokeSpec>) -> Self {
+        self.smoke = smoke;
+        self
+    }
+
+    fn ready(&self, name: &str, request: &RequestSpec) -> Result<HttpRequest> {
         let Some(base) = &self.base_url else {
             let error = Error::new(ErrorKind::Invalid, format!("make the check `{name}`"));
             return Err(error.with_hint("name the service's URL in `base_url`"));
@@ -192,10 +212,20 @@ impl CheckSuite {
             ready = ready.with_header("Host", host);
         }
         ready.connect_to.clone_from(&self.connect_to);
-        let headers = || self.headers.iter().chain(&request.headers);
-        for header in headers() {
+        for header in self.headers.iter().chain(&request.headers) {
             ready = ready.with_header(&header.name, &header.value);
         }
+        Ok(ready)
+    }
+
+    fn check(
+        &self,
+        name: &str,
+        request: &RequestSpec,
+        client: Arc<dyn HttpClient>,
+    ) -> Result<HttpCheck> {
+        let ready = self.ready(name, request)?;
+        let headers = || self.headers.iter().chain(&request.headers);
         let check = HttpCheck::new(name, ready, request.expect.clone(), client);
         Ok(headers()
             .filter(|header| header.is_secret)
@@ -280,6 +310,16 @@ impl SmokeSpec {
     pub fn path(&self) -> String {
         shown_url(&self.request.path)
     }
+}
+
+/// A request that is ready to be sent, and the answer that is wanted.
+#[derive(Debug, Clone)]
+pub(super) struct Ready {
+    pub(super) name: String,
+    /// The path with its query.
+    pub(super) path: String,
+    pub(super) request: HttpRequest,
+    pub(super) expect: Expect,
 }
 
 #[derive(Clone)]

@@ -44,13 +44,14 @@ impl MigrationSpec {
     /// All checks but the plan's, if each part of the file that they are about was read.
     fn problems_of(&self, is_read: impl Fn(&str) -> bool) -> Vec<Problem> {
         type Check = fn(&MigrationSpec, &mut Vec<Problem>);
-        let checks: [(&[&str], Check); 6] = [
+        let checks: [(&[&str], Check); 7] = [
             (&["traffic"], Self::of_traffic),
             (&["side"], Self::of_sides),
             (&["account", "region", "traffic", "side"], Self::of_place),
             (&["judge", "side"], Self::of_judge),
             (&["simulation"], Self::of_simulation),
             (&["side"], Self::of_deployments),
+            (&["test"], Self::of_test),
         ];
         let mut found = Vec::new();
         for (parts, check) in checks {
@@ -112,6 +113,11 @@ impl MigrationSpec {
             }
             found.extend(below(&field, deployment.problems()));
         }
+    }
+
+    fn of_test(&self, found: &mut Vec<Problem>) {
+        let problems = self.test.settings().err().unwrap_or_default();
+        found.extend(below("test", problems));
     }
 
     /// Every ARN must be in the account and the region of the file, or else of the first rule.

@@ -56,6 +56,7 @@ mod read;
 mod simulated;
 mod start;
 mod target;
+mod test;
 #[cfg(test)]
 mod tests;
 mod values;
@@ -77,6 +78,7 @@ pub use self::{
     read::{SpecError, SpecProblem, schema},
     start::{Origin, Run, StartError},
     target::{NamedSide, Target},
+    test::{GreenTest, TestSpec, ToleranceSpec},
     values::{
         Account, AlsoTag, BuildArg, FilePath, Group, Name, Place as JournalPlace, Rule, Service,
         Share, Span, ValueError,
@@ -153,6 +155,9 @@ pub struct MigrationSpec {
     /// Protection if the controller dies, and accepted risks.
     #[serde(default, skip_serializing_if = "is_default")]
     pub safety: SafetySpec,
+    /// The test of the new side before it gets traffic.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub test: TestSpec,
     /// The simulated world of this file. With it, the real AWS is never called. Default: none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub simulation: Option<SimulationSpec>,
@@ -442,6 +447,7 @@ impl MigrationSpec {
             plan: PlanSpec::default(),
             judge: JudgeSpec::default(),
             safety: SafetySpec::default(),
+            test: Default::default(),
             simulation: None,
         }
     }

@@ -3,6 +3,7 @@
 
 mod args;
 mod chatbot;
+mod service;
 mod setup;
 
 use std::{process::ExitCode, sync::Arc};
@@ -10,7 +11,7 @@ use std::{process::ExitCode, sync::Arc};
 use bluegreen::check::{CheckReport, CheckSuite, HttpClient, ReqwestClient, ServiceCheck};
 use tokio::time::{Instant, sleep_until};
 
-pub(crate) use self::args::Cli;
+pub(crate) use self::{args::Cli, service::Service};
 use crate::common::{
     data::try_json_line,
     say::{answer, say_line},
@@ -38,7 +39,7 @@ pub(crate) fn main(cli: &Cli) -> ExitCode {
 
 async fn run(cli: &Cli) -> u8 {
     let simulated = match cli.sim {
-        None if cli.url.is_none() && cli.checks.is_none() && !cli.list => {
+        None if cli.service.url.is_none() && cli.checks.is_none() && !cli.list => {
             let problem = "no service is named";
             return bad_arguments(&[format!("{problem}: give --url, --checks, or --sim")]);
         }
