@@ -179,7 +179,7 @@ impl CheckSuite {
         let ready = |smoke: &SmokeSpec| {
             Ok(Ready {
                 name: smoke.name.clone(),
-                path: smoke.request.path.clone(),
+                path: without_query(&smoke.request.path).to_owned(),
                 request: self.ready(&smoke.name, &smoke.request)?,
                 expect: smoke.request.expect.clone(),
             })
@@ -316,7 +316,7 @@ impl SmokeSpec {
 #[derive(Debug, Clone)]
 pub(super) struct Ready {
     pub(super) name: String,
-    /// The path with its query.
+    /// The path without its query, which may hold a secret.
     pub(super) path: String,
     pub(super) request: HttpRequest,
     pub(super) expect: Expect,
@@ -380,6 +380,10 @@ impl fmt::Debug for Header {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.name)
     }
+}
+
+fn without_query(path: &str) -> &str {
+    path.split('?').next().unwrap_or_default()
 }
 
 /// Reads a base URL. Errors do not show the URL, which may hold a password.

@@ -1,12 +1,12 @@
 //! [`TestSettings`]: the rate, the bounds and the comparison of a test.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{collections::BTreeMap, fmt, time::Duration};
 
 use super::{compare::Rules, percentile::Percentile};
 use crate::traffic::Percent;
 
 /// How a test is made and judged. Every setting has a default.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Clone, Default, PartialEq)]
 #[must_use]
 pub struct TestSettings {
     pub(super) rate: Option<f64>,
@@ -20,6 +20,20 @@ pub struct TestSettings {
     pub(super) rules: Rules,
     pub(super) test_header: Option<String>,
     pub(super) blue_url: Option<String>,
+}
+
+/// Without `blue_url`, which may hold a password.
+impl fmt::Debug for TestSettings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TestSettings")
+            .field("rate", &self.rate)
+            .field("ramp", &self.ramp)
+            .field("duration", &self.duration)
+            .field("max_in_flight", &self.max_in_flight)
+            .field("compare", &self.compare)
+            .field("rules", &self.rules)
+            .finish_non_exhaustive()
+    }
 }
 
 /// A rate that a small service behind a balancer bears.

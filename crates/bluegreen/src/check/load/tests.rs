@@ -401,3 +401,15 @@ fn too_few_requests_for_the_bounds_are_refused_before_anything_is_sent() {
     settings.duration = None;
     assert_eq!(settings.duration().as_secs(), 597);
 }
+
+#[test]
+fn p12_no_plan_and_no_settings_show_a_secret() {
+    let text = "base_url = 'https://user:canary-1@h'\ntest.blue_url = 'https://user:canary-2@b'\n\
+                [[request]]\nname = 'a'\npath = '/x?token=canary-3'\n\
+                headers = { Authorization = 'canary-4' }\n";
+    let suite = TestSuite::from_toml(text).unwrap();
+    let plan = suite.plan().unwrap();
+    let shown = format!("{suite:?} {plan:?} {plan} {:?}", suite.settings());
+    assert!(!shown.contains("canary"), "{shown}");
+    assert!(shown.contains("https://h"), "{shown}");
+}
