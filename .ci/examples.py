@@ -108,6 +108,10 @@ with tempfile.TemporaryDirectory() as journal:
 ends_with(2, "monitor", within="/")
 ends_with(2, "monitor", "--serve", "0.0.0.0:0")
 ends_with(2, "monitor", "--linger", "soon", "--serve")
+ends_with(0, "test", "--sim")
+for scenario in ("erring", "slow", "differing", "dead", "blue-worse"):
+    ends_with(1, "test", "--sim", scenario)
+ends_with(2, "test", within="/")
 ends_with(0, "check", "--sim")
 ends_with(0, "check", "--sim", "starting")
 for scenario in ("broken-chat", "slow", "never-healthy"):

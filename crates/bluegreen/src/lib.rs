@@ -149,6 +149,7 @@
 //! | run migrations: file, verbs, rollback, rights, exit codes | [`operating`] |
 //! | know what happens if a controller dies, and what bluegreen cannot do | [`safety`] |
 //! | build, deploy and check green | [`deploying`] |
+//! | test green before it gets traffic | [`testing`] |
 //! | understand how green is judged, without statistics | [`gates`] |
 //! | see a run live, replay it, write a report | [`monitoring`] |
 //! | keep Terraform, CDK and CloudFormation out of the way | [`infrastructure`] |
@@ -234,6 +235,9 @@ pub mod safety {}
 
 #[doc = include_str!("../docs/deploying.md")]
 pub mod deploying {}
+
+#[doc = include_str!("../docs/testing.md")]
+pub mod testing {}
 
 #[doc = include_str!("../docs/gate.md")]
 pub mod gates {}

@@ -145,6 +145,8 @@ pub enum Acceptance {
     /// Blue may be scaled in while green gets its requests, so a rollback may send everything to
     /// fewer tasks than served it before.
     BlueMayShrink,
+    /// No test of green has passed that is as recent as the file asks for, or the test was of something else.
+    Untested,
     /// Nothing restores blue if the controller dies and its run is not resumed.
     NoDeadMan,
     /// The journal does not keep out controllers on other machines, since it is in a folder or in
@@ -163,6 +165,7 @@ impl Acceptance {
         Self::UnseenTraffic,
         Self::NoTestRoute,
         Self::BlueMayShrink,
+        Self::Untested,
         Self::NoDeadMan,
         Self::SingleHost,
         Self::InfrastructureCode,
@@ -185,6 +188,7 @@ impl Acceptance {
             Self::UnseenTraffic => "unseen-traffic",
             Self::NoTestRoute => "no-test-route",
             Self::BlueMayShrink => "blue-may-shrink",
+            Self::Untested => "untested",
             Self::NoDeadMan => "no-dead-man",
             Self::SingleHost => "single-host",
             Self::InfrastructureCode => "infrastructure-code",

@@ -18,7 +18,7 @@ use clap::{ArgAction, CommandFactory as _, Parser, Subcommand};
 use self::migration::args::OPTIONS;
 use self::verbs::{
     abort, cleanup, completions, continue_run, diff, init, leave, lint, migrate, pause, plan,
-    promote, resume, rollback, schema, status,
+    promote, resume, rollback, schema, status, test,
 };
 
 /// Moves live production traffic from one service (blue) to another (green) behind an AWS
@@ -46,6 +46,7 @@ Examples:
   bluegreen migrate --sim green-errors  a simulated rollback
   bluegreen init --rule-arn ARN         write ./bluegreen.toml from a rule
   bluegreen plan                        show how long each step takes
+  bluegreen test                        test green before it gets traffic
   bluegreen migrate                     run the migration of that file
   bluegreen status                      show where traffic is
   bluegreen rollback                    put everything back at once
@@ -59,6 +60,7 @@ enum Verb {
     Diff(Box<diff::Diff>),
     Prepare(Box<prepare::Cli>),
     Deploy(Box<deploy::Cli>),
+    Test(Box<test::Test>),
     Migrate(Box<migrate::Migrate>),
     Status(Box<status::Status>),
     Pause(Box<pause::Pause>),
@@ -108,6 +110,7 @@ fn run_verb(verb: Verb) -> ExitCode {
         Verb::Diff(cli) => diff::main(&cli),
         Verb::Prepare(cli) => prepare::main(&cli),
         Verb::Deploy(cli) => deploy::main(&cli),
+        Verb::Test(cli) => test::main(&cli),
         Verb::Migrate(cli) => migrate::main(&cli),
         Verb::Status(cli) => status::main(&cli),
         Verb::Pause(cli) => pause::main(&cli),

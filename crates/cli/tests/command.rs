@@ -452,6 +452,80 @@ fn a_deletion_needs_the_name_and_leaves_one_side() {
     run(3, &["rollback"]);
 }
 
+/// The verbs of a release in one kept world: a migration that requires a test begins only after it.
+#[test]
+fn a_migration_that_requires_a_test_begins_after_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let ends_with = |code: i32, words: &[&str]| {
+        let output = Command::new(env!("CARGO_BIN_EXE_bluegreen"))
+            .args(words)
+            .current_dir(folder.path())
+            .stdin(Stdio::null())
+            .output()
+            .unwrap();
+        let text = |bytes| String::from_utf8(bytes).unwrap();
+        let (out, err) = (text(output.stdout), text(output.stderr));
+        assert_eq!(output.status.code(), Some(code), "{words:?}\n{out}\n{err}");
+        (out, err)
+    };
+    ends_with(0, &["init", "--sim"]);
+    let file = folder.path().join("bluegreen.toml");
+    let text = fs::read_to_string(&file).unwrap();
+    fs::write(&file, text + "\n[test]\nrequire = \"24h\"\n").unwrap();
+    let (_, err) = ends_with(3, &["migrate", "--speed", "600"]);
+    assert!(err.contains("green was not tested"), "{err}");
+    assert!(err.contains("run `bluegreen test`"), "{err}");
+    let (_, err) = ends_with(3, &["test"]);
+    assert!(err.contains("no test route leads to"), "{err}");
+    ends_with(0, &["prepare"]);
+    let (out, err) = ends_with(0, &["test", "--rate", "20", "--duration", "1m"]);
+    assert!(
+        out.contains("test passed (99 % confidence)"),
+        "{out}\n{err}"
+    );
+    assert!(
+        err.contains("  hint: ") || err.contains("1200 requests to"),
+        "{err}"
+    );
+    ends_with(0, &["migrate", "--speed", "600"]);
+}
+
+#[test]
+fn a_test_of_simulated_chatbots_ends_as_its_scenario_says() {
+    for (scenario, code, wanted) in [
+        ("healthy", 0, "test passed"),
+        ("stalling", 0, "test passed"),
+        ("erring", 1, "green's error rate is above 5 %"),
+        ("slow", 1, "green's p99 is above 3000 ms"),
+        ("dead", 1, "green's error rate is above 5 %"),
+        ("blue-worse", 1, "stopped, since blue got worse"),
+    ] {
+        let (out, _) = ends_with(code, &["test", "--sim", scenario]);
+        assert!(out.contains(wanted), "{scenario}: {out}");
+    }
+    let (out, _) = ends_with(1, &["test", "--sim", "differing"]);
+    for wanted in [
+        "date-format       date of RFC 1123 -> date with T, with Z at $.at (chat)",
+        "error-body        {error: string} -> {detail: array} at body",
+        "null-absent       null -> absent at $.user (chat)",
+        "number-string     number -> string at $.qps (metrics)",
+        "validation-status 400 -> 422 at status (a chat without a message)",
+        "green's answers differ from blue's in 5 kinds",
+    ] {
+        assert!(out.contains(wanted), "{wanted}: {out}");
+    }
+    let (out, _) = ends_with(1, &["test", "--sim", "differing", "--json"]);
+    let report: serde_json::Value = serde_json::from_str(&out).unwrap();
+    assert_eq!(report["verdict"], "failed");
+    let (_, err) = ends_with(2, &["test", "--sim", "--rate", "0", "--max-in-flight", "0"]);
+    assert!(
+        err.contains("--rate: ") && err.contains("--max-in-flight: "),
+        "{err}"
+    );
+    let (_, err) = ends_with(0, &["test", "--sim", "--dry-run"]);
+    assert!(err.contains("dry run: nothing was sent"), "{err}");
+}
+
 #[test]
 fn a_rollback_that_is_to_be_confirmed_waits_for_it() {
     let words = [

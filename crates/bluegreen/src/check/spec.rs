@@ -13,7 +13,7 @@ use crate::{
     problem::{Problem, SpecError},
 };
 
-mod read;
+pub(super) mod read;
 
 /// What a [`SpecError`] of checks begins with.
 const WHOLE: &str = "the checks are not valid";
@@ -183,12 +183,32 @@ impl CheckSuite {
         Ok(self)
     }
 
-    fn check(
-        &self,
-        name: &str,
-        request: &RequestSpec,
-        client: Arc<dyn HttpClient>,
-    ) -> Result<HttpCheck> {
+    /// The requests of the smoke tests, ready to be sent, and the answers that are wanted.
+    pub(super) fn requests(&self) -> Result<Vec<Ready>> {
+        let ready = |smoke: &SmokeSpec| {
+            Ok(Ready {
+                name: smoke.name.clone(),
+                path: without_query(&smoke.request.path).to_owned(),
+                request: self.ready(&smoke.name, &smoke.request)?,
+                expect: smoke.request.expect.clone(),
+            })
+        };
+        self.smoke.iter().map(ready).collect()
+    }
+
+    /// Whether the smoke test of this place may change something, by its method.
+    pub(super) fn writes(&self, place: usize) -> bool {
+        let test = self.smoke.get(place);
+        test.is_some_and(|test| !matches!(test.request.method.as_str(), "GET" | "HEAD"))
+    }
+
+    /// Adds tests.
+    pub(super) fn with_smoke(mut self, smoke: Vec<SmokeSpec>) -> Self {
+        self.smoke = smoke;
+        self
+    }
+
+    fn ready(&self, name: &str, request: &RequestSpec) -> Result<HttpRequest> {
         let Some(base) = &self.base_url else {
             let error = Error::new(ErrorKind::Invalid, format!("make the check `{name}`"));
             return Err(error.with_hint("name the service's URL in `base_url`"));
@@ -201,10 +221,20 @@ impl CheckSuite {
             ready = ready.with_header("Host", host);
         }
         ready.connect_to.clone_from(&self.connect_to);
-        let headers = || self.headers.iter().chain(&request.headers);
-        for header in headers() {
+        for header in self.headers.iter().chain(&request.headers) {
             ready = ready.with_header(&header.name, &header.value);
         }
+        Ok(ready)
+    }
+
+    fn check(
+        &self,
+        name: &str,
+        request: &RequestSpec,
+        client: Arc<dyn HttpClient>,
+    ) -> Result<HttpCheck> {
+        let ready = self.ready(name, request)?;
+        let headers = || self.headers.iter().chain(&request.headers);
         let check = HttpCheck::new(name, ready, request.expect.clone(), client);
         Ok(headers()
             .filter(|header| header.is_secret)
@@ -291,6 +321,16 @@ impl SmokeSpec {
     }
 }
 
+/// A request that is ready to be sent, and the answer that is wanted.
+#[derive(Debug, Clone)]
+pub(super) struct Ready {
+    pub(super) name: String,
+    /// The path without its query, which may hold a secret.
+    pub(super) path: String,
+    pub(super) request: HttpRequest,
+    pub(super) expect: Expect,
+}
+
 #[derive(Clone)]
 struct RequestSpec {
     method: String,
@@ -349,6 +389,10 @@ impl fmt::Debug for Header {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.name)
     }
+}
+
+fn without_query(path: &str) -> &str {
+    path.split('?').next().unwrap_or_default()
 }
 
 /// Reads a base URL. Errors do not show the URL, which may hold a password.

@@ -24,6 +24,8 @@ pub(crate) mod verdict;
 
 #[cfg(feature = "aws")]
 pub(crate) use self::backoff::Backoff;
+#[cfg(feature = "check")]
+pub(crate) use self::judges::RateAbove;
 pub use self::{
     adapt::{GateExt, GateFn, gate_fn},
     gate::{HealthGate, Judge, Look, Phase, Progress},

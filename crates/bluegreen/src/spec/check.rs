@@ -52,6 +52,7 @@ impl MigrationSpec {
             (&["hooks"], Self::of_hooks),
             (&["simulation"], Self::of_simulation),
             (&["side"], Self::of_deployments),
+            (&["test"], Self::of_test),
         ];
         let mut found = Vec::new();
         for (parts, check) in checks {
@@ -113,6 +114,11 @@ impl MigrationSpec {
             }
             found.extend(below(&field, deployment.problems()));
         }
+    }
+
+    fn of_test(&self, found: &mut Vec<Problem>) {
+        let problems = self.test.settings().err().unwrap_or_default();
+        found.extend(below("test", problems));
     }
 
     /// Every ARN must be in the account and the region of the file, or else of the first rule.

@@ -58,6 +58,7 @@ mod retire;
 mod simulated;
 mod start;
 mod target;
+mod test;
 #[cfg(test)]
 mod tests;
 mod values;
@@ -80,6 +81,7 @@ pub use self::{
     read::schema,
     start::{Origin, Run, StartError},
     target::{NamedSide, Target},
+    test::{GreenTest, TestSpec, ToleranceSpec},
     values::{
         Account, AlsoTag, BuildArg, FilePath, Group, Name, Place as JournalPlace, Rule, Service,
         Share, Span,
@@ -159,6 +161,9 @@ pub struct MigrationSpec {
     /// What is called around a run.
     #[serde(default, skip_serializing_if = "is_default")]
     pub hooks: HooksSpec,
+    /// The test of the new side before it gets traffic.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub test: TestSpec,
     /// The simulated world of this file. With it, the real AWS is never called. Default: none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub simulation: Option<SimulationSpec>,
@@ -454,6 +459,7 @@ impl MigrationSpec {
             judge: JudgeSpec::default(),
             safety: SafetySpec::default(),
             hooks: Default::default(),
+            test: Default::default(),
             simulation: None,
         }
     }

@@ -172,6 +172,10 @@ impl MigrationSpec {
                 "the journal does not keep out a controller on another machine",
             )),
         };
+        let migration = match self.untested(aws, store, &target).await {
+            Some(finding) => migration.finds(finding),
+            None => migration,
+        };
         let migration = match aws.credential_life().await {
             Ok(CredentialLife::Until(end)) => migration.credentials_end(end),
             _ => migration,

@@ -136,6 +136,8 @@ mod end;
 mod envelope;
 mod follow;
 mod holder;
+#[cfg(feature = "spec")]
+mod kept;
 mod lease;
 mod log;
 mod prune;

@@ -3,6 +3,7 @@
 
 mod args;
 mod chatbot;
+mod service;
 mod setup;
 mod start;
 
@@ -10,8 +11,8 @@ use std::{process::ExitCode, sync::Arc};
 
 use bluegreen::check::{CheckReport, CheckSuite, HttpClient, ReqwestClient};
 
-pub(crate) use self::args::Cli;
 use self::start::{Start, USUAL_INTERVAL, USUAL_WAIT};
+pub(crate) use self::{args::Cli, service::Service};
 use crate::common::{
     data::try_json_line,
     say::{answer, say_line},
@@ -39,7 +40,7 @@ pub(crate) fn main(cli: &Cli) -> ExitCode {
 
 async fn run(cli: &Cli) -> u8 {
     let simulated = match cli.sim {
-        None if cli.url.is_none() && cli.checks.is_none() && !cli.list => {
+        None if cli.service.url.is_none() && cli.checks.is_none() && !cli.list => {
             let problem = "no service is named";
             return bad_arguments(&[format!("{problem}: give --url, --checks, or --sim")]);
         }

@@ -197,7 +197,17 @@ impl<'a> Controller<'a> {
                 };
                 migration.restore(order).await
             }
-            Order::Migrate => migration.run().await,
+            Order::Migrate => {
+                let untested = match self.opened.store() {
+                    Ok(store) => spec.untested(self.opened.aws(), &store, self.target).await,
+                    Err(_) => None,
+                };
+                let migration = match untested {
+                    Some(finding) => migration.finds(finding),
+                    None => migration,
+                };
+                migration.run().await
+            }
         })
     }
 

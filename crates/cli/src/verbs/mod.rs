@@ -17,3 +17,4 @@ pub(crate) mod resume;
 pub(crate) mod rollback;
 pub(crate) mod schema;
 pub(crate) mod status;
+pub(crate) mod test;

@@ -212,7 +212,7 @@ impl ChecksSpec {
 }
 
 /// Returns the problems of a check file as problems of a specification.
-pub(super) fn problems(error: SpecError) -> Vec<Problem> {
+pub(in crate::spec) fn problems(error: SpecError) -> Vec<Problem> {
     let problems = error.problems().iter();
     problems.map(|one| one.problem.clone()).collect()
 }
