@@ -158,7 +158,7 @@ pub enum Acceptance {
 
 impl Acceptance {
     /// All risks, for help texts.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::SharedTargets,
         Self::LongStickiness,
         Self::InPlace,

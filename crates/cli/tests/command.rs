@@ -345,18 +345,9 @@ fn in_new_world() -> (tempfile::TempDir, impl Fn(i32, &[&str]) -> String) {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().to_owned();
     let run = move |code: i32, words: &[&str]| {
-        let output = Command::new(env!("CARGO_BIN_EXE_bluegreen"))
-            .args(words)
-            .current_dir(&path)
-            .stdin(Stdio::null())
-            .env("NO_COLOR", "1")
-            .env_remove("BLUEGREEN_JOURNAL")
-            .output()
-            .unwrap();
-        let text = [output.stdout, output.stderr].concat();
-        let text = String::from_utf8(text).unwrap();
-        assert_eq!(output.status.code(), Some(code), "{words:?}\n{text}");
-        text
+        let run = ended(bluegreen(words).current_dir(&path));
+        assert_eq!(run.code, Some(code), "{words:?}\n{}", run.said());
+        run.said()
     };
     run(0, &["init", "--sim"]);
     let file = folder.path().join("bluegreen.toml");
@@ -457,16 +448,9 @@ fn a_deletion_needs_the_name_and_leaves_one_side() {
 fn a_migration_that_requires_a_test_begins_after_it() {
     let folder = tempfile::tempdir().unwrap();
     let ends_with = |code: i32, words: &[&str]| {
-        let output = Command::new(env!("CARGO_BIN_EXE_bluegreen"))
-            .args(words)
-            .current_dir(folder.path())
-            .stdin(Stdio::null())
-            .output()
-            .unwrap();
-        let text = |bytes| String::from_utf8(bytes).unwrap();
-        let (out, err) = (text(output.stdout), text(output.stderr));
-        assert_eq!(output.status.code(), Some(code), "{words:?}\n{out}\n{err}");
-        (out, err)
+        let run = ended(bluegreen(words).current_dir(folder.path()));
+        assert_eq!(run.code, Some(code), "{words:?}\n{}", run.said());
+        (run.out, run.err)
     };
     ends_with(0, &["init", "--sim"]);
     let file = folder.path().join("bluegreen.toml");

@@ -44,7 +44,7 @@ impl MigrationSpec {
     /// All checks but the plan's, if each part of the file that they are about was read.
     fn problems_of(&self, is_read: impl Fn(&str) -> bool) -> Vec<Problem> {
         type Check = fn(&MigrationSpec, &mut Vec<Problem>);
-        let checks: [(&[&str], Check); 7] = [
+        let checks: [(&[&str], Check); 8] = [
             (&["traffic"], Self::of_traffic),
             (&["side"], Self::of_sides),
             (&["account", "region", "traffic", "side"], Self::of_place),

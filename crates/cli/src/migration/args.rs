@@ -108,6 +108,15 @@ pub(crate) struct Groups {
 }
 
 impl Groups {
+    /// No side is named.
+    pub(crate) const NONE: &Self = &Self {
+        pair: GroupPair {
+            blue_target_group: None,
+            green_target_group: None,
+        },
+        blue_service: None,
+    };
+
     /// Returns the names of the options that were given.
     pub(crate) fn given(&self) -> Vec<&'static str> {
         let service = self.blue_service.as_ref().map(|_| "--blue-service");

@@ -53,19 +53,24 @@ pub(crate) struct Given<'a> {
 impl<J: Args + Clone + Into<JournalPlace>> Named<J> {
     /// The migration that is named, without further options.
     pub(crate) fn given(&self) -> Given<'_> {
-        Given {
-            which: &self.which,
+        Given::of(&self.which, &self.groups, self.place())
+    }
+}
+
+impl<'a> Given<'a> {
+    /// A migration and its journal, without further options.
+    pub(crate) fn of(which: &'a Which, groups: &'a Groups, journal: JournalPlace) -> Self {
+        Self {
+            which,
             sim: None,
-            groups: &self.groups,
+            groups,
             changes: None,
-            journal: self.place(),
+            journal,
             way: Way::Unsaid,
             is_asked: false,
         }
     }
-}
 
-impl Given<'_> {
     /// Whether it is about a run that is to begin: only such a plan can be changed.
     fn is_of_new_run(&self) -> bool {
         self.changes.is_some()

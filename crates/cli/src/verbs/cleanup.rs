@@ -102,7 +102,7 @@ async fn run(cli: &Cleanup) -> Result<u8, u8> {
     let wanted = wanted(cli)?;
     let given = Given {
         is_asked: cli.print_iam_policy,
-        ..Given::of(&cli.which, &cli.journal)
+        ..Given::of(&cli.which, Groups::NONE, cli.journal.clone())
     };
     let opened = open(&given).await?;
     if cli.print_iam_policy {

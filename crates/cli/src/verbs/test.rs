@@ -170,7 +170,6 @@ async fn of_migration(cli: &Test, requests: Option<PathBuf>, more: TestSettings)
         file: cli.file.clone(),
         ..Which::default()
     };
-    let place = cli.journal.place();
     // A pacer would let simulated time pass in strokes that are longer than an answer.
     let sim = Sim {
         speed: Some("max".to_owned()),
@@ -178,7 +177,7 @@ async fn of_migration(cli: &Test, requests: Option<PathBuf>, more: TestSettings)
     };
     let given = Given {
         sim: Some(&sim),
-        ..Given::of(&which, &place)
+        ..Given::of(&which, Groups::NONE, cli.journal.clone().into())
     };
     let opened = open(&given).await?;
     let suite = sources::suite_of(
@@ -344,7 +343,8 @@ impl Load {
             let problems = error.problems().iter();
             let option = |field: &str| format!("--{}", field.replace('_', "-"));
             let problems = problems.map(|one| {
-                bluegreen::problem::Problem::new(option(&one.field), &one.message, &one.hint)
+                let Problem { field, message, hint, .. } = &one.problem;
+                Problem::new(option(field), message, hint)
             });
             bad_arguments(&Vec::from_iter(problems))
         })

@@ -181,7 +181,7 @@ impl TestSuite {
             None => Ok(self.checks.clone()),
         };
         let told = |message: String| Problem::new("blue_url", message, "such as `https://h`");
-        let of_blue = of_blue.map_err(|error| told(error.problems()[0].message.clone()))?;
+        let of_blue = of_blue.map_err(|error| told(error.problems()[0].problem.message.clone()))?;
         // A base URL that is missing is reported once.
         Ok(of_blue.requests().unwrap_or_default())
     }

@@ -9,7 +9,7 @@ use std::{
 use super::{answer::Answer, message::Message};
 use crate::{
     error::Failure,
-    image::{Command, CommandRunner as _, Finished, SystemCommands},
+    image::{Command, Finished, SystemCommands},
     text::visible,
 };
 

@@ -16,7 +16,7 @@ use crate::{
         HttpClient,
         load::{LoadTest, TestPlan, TestReport, TestSettings, TestSuite},
     },
-    error::{Error, ErrorKind, Result},
+    error::{Error, ErrorKind, ParseError, Result},
     problem::Problem,
     store::JournalStore,
 };
@@ -154,7 +154,7 @@ impl MigrationSpec {
         };
         let header: TestHeader = header
             .parse()
-            .map_err(|error: crate::aws::alb::TestHeaderError| problem(error.to_string(), ""))?;
+            .map_err(|error: ParseError| problem(error.to_string(), ""))?;
         let (blue, green) = (&target.sides.blue.group, &target.sides.green.group);
         let group = GreenGroup::existing(green.clone());
         let place = GreenPlace::new(aws, target.rule.clone(), blue.clone(), group)?;

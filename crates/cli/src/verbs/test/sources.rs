@@ -8,7 +8,10 @@ use super::answerer::Scenario;
 use crate::{
     check::Service,
     common::errors::bad_arguments,
-    migration::open::{Opened, usual_path},
+    migration::{
+        file::{placed, usual_path},
+        open::Opened,
+    },
 };
 
 const BUILT_IN: &str = include_str!("../../../data/test/requests.toml");
@@ -93,18 +96,9 @@ fn read(path: &Path, service: &Service) -> Result<TestSuite, u8> {
 
 /// Reads the requests, and applies the options about the service.
 fn parsed(name: &str, text: &str, service: &Service) -> Result<TestSuite, u8> {
-    let suite = TestSuite::from_toml(text).map_err(|error| {
-        let problems = error.problems().iter();
-        let problems = problems.map(|one| {
-            let line = one.line.map_or_else(String::new, |line| format!(":{line}"));
-            let place = match one.field.as_str() {
-                "" => format!("{name}{line}"),
-                field => format!("{name}{line}: {field}"),
-            };
-            Problem::new(place, &one.message, &one.hint)
-        });
-        bad_arguments(&Vec::from_iter(problems))
-    })?;
+    let suite = TestSuite::from_toml(text)
+        .map_err(|error| bad_arguments(&placed(Path::new(name), &error)))?;
+
     let mut wrong = Vec::new();
     let suite = suite.with_service(|checks| Ok(service.applied(None, checks, &mut wrong)));
     match suite {
