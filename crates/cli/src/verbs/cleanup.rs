@@ -28,7 +28,7 @@ use crate::{
         say::{answer, say_line},
     },
     migration::{
-        args::{OPTIONS, Told, Which},
+        args::{Groups, OPTIONS, Told, Which},
         open::{Given, Opened, open},
     },
 };

@@ -11,6 +11,7 @@ use bluegreen::{
         load::{LoadTest, TestProgress, TestReport, TestSettings, TestSuite},
     },
     clock::SystemClock,
+    problem::Problem,
     spec::{Span, StartError, TestSpec},
     store::JournalStore,
 };
@@ -31,7 +32,7 @@ use crate::{
         signals,
     },
     migration::{
-        args::{OPTIONS, Sim, Which},
+        args::{Groups, OPTIONS, Sim, Which},
         open::{Given, Opened, open},
     },
 };

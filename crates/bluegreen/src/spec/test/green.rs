@@ -285,16 +285,12 @@ mod tests {
         let target = spec.target(&aws, None).await.unwrap();
         let finding = spec.untested(&aws, &store, &target).await.unwrap();
         assert_eq!(finding.message, "green was not tested");
-        let error = spec
-            .start(&aws, &store, "ann")
-            .await
-            .unwrap()
-            .run()
-            .await
-            .unwrap_err();
+        let refused = spec.start(&aws, &store, "ann").await.unwrap().run().await;
+        let refused = refused.unwrap();
+        assert_eq!(refused.exit_code(), 3, "{refused}");
         assert!(
-            error.to_string().contains("green was not tested"),
-            "{error}"
+            refused.to_string().contains("green was not tested"),
+            "{refused}"
         );
 
         let more = TestSettings::default;
@@ -336,7 +332,7 @@ mod tests {
         tokio::time::sleep(Duration::from_secs(25 * 3_600)).await;
         let finding = spec.untested(&aws, &store, &target).await.unwrap();
         assert!(
-            finding.message.contains("may be at most 1d old"),
+            finding.message.contains("may be at most 24h old"),
             "{finding}"
         );
         assert!(

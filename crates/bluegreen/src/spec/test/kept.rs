@@ -224,14 +224,14 @@ mod tests {
                 Some(kept("passed", "2029-12-31T23:59:59Z")),
                 &subject,
                 Some(
-                    "green's newest test ended at 2029-12-31T23:59:59Z, and may be at most 1d old",
+                    "green's newest test ended at 2029-12-31T23:59:59Z, and may be at most 24h old",
                 ),
             ),
             (
                 Some(kept("passed", "2030-01-02T01:00:00Z")),
                 &subject,
                 Some(
-                    "green's newest test ended at 2030-01-02T01:00:00Z, and may be at most 1d old",
+                    "green's newest test ended at 2030-01-02T01:00:00Z, and may be at most 24h old",
                 ),
             ),
             (
