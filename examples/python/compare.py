@@ -9,13 +9,14 @@
 of ours runs on the simulation, with all its looks, gates and read-backs; boto3's does the guide's five
 calls a step against moto with `wait_minutes=0`. So ours does more, and the figures say what that costs.
 
-Each figure is of a process of its own: the median of five, from the kernel's account of that process.
+Each figure is of a process of its own: the median of five, from the kernel's account of that process. Linux alone.
 """
 
 from __future__ import annotations
 
 import argparse
 import gc
+import logging
 import os
 import resource
 import statistics
@@ -23,8 +24,9 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Dict, Iterator, List, NamedTuple, Tuple
+from typing import NamedTuple
 
 RUNS = 5
 REGION = "us-east-1"
@@ -102,30 +104,48 @@ print(outcome)
 """
 
 
-def cost(program: str, environment: Dict[str, str]) -> Cost:
+def cost(program: str, environment: dict[str, str]) -> Cost:
     """Returns the median cost of a program, each part by itself."""
     taken = [_once(program, environment) for _ in range(RUNS)]
     return Cost(*(statistics.median(values) for values in zip(*taken)))
 
 
+# The peak of a process by its own account: what `wait4` tells includes the memory of the process that began it.
+PEAK = """
+import sys
+with open("/proc/self/status") as status:
+    print(*[line.split()[1] for line in status if line.startswith("VmHWM")], file=sys.stderr)
+"""
+
+
 def _once(program: str, environment: Dict[str, str]) -> Cost:
     began = time.perf_counter()
-    process = subprocess.Popen([sys.executable, "-c", program], env=environment, stdout=subprocess.DEVNULL)
+    process = subprocess.Popen(
+        [sys.executable, "-c", program + PEAK],
+        env=environment,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stderr is not None
+    said = process.stderr.read()
     _, status, used = os.wait4(process.pid, 0)
+    wall = time.perf_counter() - began
     process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode:
-        raise SystemExit(f"a program of the comparison ended with {process.returncode}")
-    return Cost(time.perf_counter() - began, used.ru_utime + used.ru_stime, used.ru_maxrss / 1024)
+        raise SystemExit(f"a program of the comparison ended with {process.returncode}\n{said}")
+    return Cost(wall, used.ru_utime + used.ru_stime, int(said.split()[-1]) / 1024)
 
 
 @contextmanager
-def moto() -> Iterator[Tuple[str, str]]:
+def moto() -> Iterator[tuple[str, str]]:
     """Starts moto with a rule as the guide has it, and yields its URL and the three ARNs."""
     try:
         import boto3
         from moto.server import ThreadedMotoServer
     except ImportError as error:
         raise SystemExit(f"error: {error}\n  hint: pip install boto3 'moto[server]'") from error
+    logging.getLogger("werkzeug").setLevel(logging.ERROR)
     server = ThreadedMotoServer("127.0.0.1", port=0, verbose=False)
     server.start()
     host, port = server.get_host_and_port()
@@ -135,13 +155,20 @@ def moto() -> Iterator[Tuple[str, str]]:
         elb, ec2 = boto3.client("elbv2", **keys), boto3.client("ec2", **keys)
         subnets = ec2.describe_subnets()["Subnets"]
         made = elb.create_load_balancer(Name="chatbot-alb", Subnets=[one["SubnetId"] for one in subnets[:2]])
-        groups: List[str] = []
+        groups: list[str] = []
         for name in ("flask", "fastapi"):
-            group = elb.create_target_group(Name=f"chatbot-{name}-tg", Protocol="HTTP", Port=80, VpcId=subnets[0]["VpcId"])
+            group = elb.create_target_group(
+                Name=f"chatbot-{name}-tg", Protocol="HTTP", Port=80, VpcId=subnets[0]["VpcId"]
+            )
             groups.append(group["TargetGroups"][0]["TargetGroupArn"])
         forward = {
             "Type": "forward",
-            "ForwardConfig": {"TargetGroups": [{"TargetGroupArn": groups[0], "Weight": 100}, {"TargetGroupArn": groups[1], "Weight": 0}]},
+            "ForwardConfig": {
+                "TargetGroups": [
+                    {"TargetGroupArn": groups[0], "Weight": 100},
+                    {"TargetGroupArn": groups[1], "Weight": 0},
+                ]
+            },
         }
         balancer = made["LoadBalancers"][0]["LoadBalancerArn"]
         listener = elb.create_listener(LoadBalancerArn=balancer, Protocol="HTTP", Port=80, DefaultActions=[forward])
@@ -220,7 +247,9 @@ def events(wanted: int) -> int:
         runs += 1
         print(f"{count:>9} events, {resident():6.1f} MiB")
     wall, cpu = time.perf_counter() - began, time.process_time() - cpu
-    print(f"{count} events of {runs} runs in {wall:.1f} s: {cpu / count * 1e6:.0f} us of CPU an event, simulation included")
+    print(
+        f"{count} events of {runs} runs in {wall:.1f} s: {cpu / count * 1e6:.0f} us of CPU an event, simulation included"
+    )
     return 0
 
 
@@ -234,7 +263,7 @@ def crowd(size: int) -> int:
         await asyncio.sleep(0)
         return bluegreen.Verdict.healthy("well")
 
-    async def main() -> List[bluegreen.Outcome]:
+    async def main() -> list[bluegreen.Outcome]:
         worlds = [bluegreen.Simulation("healthy", seed=seed) for seed in range(size)]
         runs = [bluegreen.Migration(world.spec, world, gates={"own": gate}).run_async() for world in worlds]
         return list(await asyncio.gather(*runs))
@@ -251,7 +280,9 @@ def crowd(size: int) -> int:
 def main() -> int:
     parser = argparse.ArgumentParser(description="Measures bluegreen beside a script over boto3, and by itself.")
     parser.add_argument("what", nargs="?", default="beside", choices=["beside", "leak", "events", "crowd"])
-    parser.add_argument("number", nargs="?", type=int, help="migrations (leak: 200, crowd: 1000), or events (1,000,000)")
+    parser.add_argument(
+        "number", nargs="?", type=int, help="migrations (leak: 200, crowd: 1000), or events (1,000,000)"
+    )
     options = parser.parse_args()
     if options.what == "beside":
         return side_by_side()

@@ -25,7 +25,7 @@ import sys
 from collections import deque
 from dataclasses import asdict, dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Deque, List, Optional, Tuple
+from typing import TYPE_CHECKING, Any
 
 import bluegreen
 from bluegreen.events import Looked, RollingBack, StepPassed, typed
@@ -43,14 +43,14 @@ class Look:
     """What one look showed. `None`: not known at that moment."""
 
     minute: float
-    green_share: Optional[float]
-    green_seen: Optional[float]
-    blue_healthy: Optional[int]
-    green_healthy: Optional[int]
-    blue_error_rate: Optional[float] = None
-    green_error_rate: Optional[float] = None
-    blue_latency_ms: Optional[float] = None
-    green_latency_ms: Optional[float] = None
+    green_share: float | None
+    green_seen: float | None
+    blue_healthy: int | None
+    green_healthy: int | None
+    blue_error_rate: float | None = None
+    green_error_rate: float | None = None
+    blue_latency_ms: float | None = None
+    green_latency_ms: float | None = None
 
 
 class MigrationMonitor:
@@ -61,13 +61,13 @@ class MigrationMonitor:
         of looks that are held; 20,000 are three and a half days."""
         self.region = region
         #: The looks, oldest first.
-        self.metrics_data: Deque[Look] = deque(maxlen=keep)
+        self.metrics_data: deque[Look] = deque(maxlen=keep)
         #: Each gate's verdicts: minute, gate, status.
-        self.verdicts: Deque[Tuple[float, str, str]] = deque(maxlen=4 * keep)
+        self.verdicts: deque[tuple[float, str, str]] = deque(maxlen=4 * keep)
         #: What else is marked in the charts: minute, words.
-        self.marks: List[Tuple[float, str]] = []
+        self.marks: list[tuple[float, str]] = []
         self.title = "no event yet"
-        self.started: Optional[datetime] = None
+        self.started: datetime | None = None
 
     def take(self, event: bluegreen.Event) -> None:
         """Takes the next event of a migration: the sink for `Migration.on_event`."""
@@ -111,7 +111,7 @@ class MigrationMonitor:
 
         return pandas.DataFrame([asdict(look) for look in self.metrics_data])
 
-    def draw(self, path: Optional[str] = None) -> Figure:
+    def draw(self, path: str | None = None) -> Figure:
         """Draws four charts: green's share, error rates, latencies, and verdicts with healthy targets. Writes
         them to `path`, if there is one; its ending says how, such as `.png` or `.svg`."""
         from matplotlib.figure import Figure
@@ -119,11 +119,20 @@ class MigrationMonitor:
         figure = Figure(figsize=(11, 10), layout="constrained")
         figure.suptitle(self.title)
         share, errors, latency, verdicts = figure.subplots(4, 1, sharex=True)
-        self._lines(share, "green's share, %", [("by the weights", "green_share", GREEN), ("seen in requests", "green_seen", GREY)], 100)
+        self._lines(
+            share,
+            "green's share, %",
+            [("by the weights", "green_share", GREEN), ("seen in requests", "green_seen", GREY)],
+            100,
+        )
         share.set_ylim(-3, 103)
-        self._lines(errors, "failed requests, %", [("blue", "blue_error_rate", BLUE), ("green", "green_error_rate", GREEN)], 100)
+        self._lines(
+            errors, "failed requests, %", [("blue", "blue_error_rate", BLUE), ("green", "green_error_rate", GREEN)], 100
+        )
         errors.set_ylim(bottom=0)
-        self._lines(latency, "mean latency, ms", [("blue", "blue_latency_ms", BLUE), ("green", "green_latency_ms", GREEN)], 1)
+        self._lines(
+            latency, "mean latency, ms", [("blue", "blue_latency_ms", BLUE), ("green", "green_latency_ms", GREEN)], 1
+        )
         latency.set_ylim(bottom=0)
         self._verdicts(verdicts)
         verdicts.set_xlabel(f"minutes since {self.started:%Y-%m-%d %H:%M:%S} UTC" if self.started else "minutes")
@@ -131,12 +140,14 @@ class MigrationMonitor:
             for minute, _ in self.marks:
                 axes.axvline(minute, color=GREY, linewidth=0.6, linestyle=":")
         for minute, words in self.marks:
-            share.annotate(words, (minute, 103), fontsize=7, color=GREY, ha="center", va="bottom", annotation_clip=False)
+            share.annotate(
+                words, (minute, 103), fontsize=7, color=GREY, ha="center", va="bottom", annotation_clip=False
+            )
         if path is not None:
             figure.savefig(path, dpi=110)
         return figure
 
-    def _lines(self, axes: Any, label: str, lines: List[Tuple[str, str, str]], factor: float) -> None:
+    def _lines(self, axes: Any, label: str, lines: list[tuple[str, str, str]], factor: float) -> None:
         minutes = [look.minute for look in self.metrics_data]
         for name, field, colour in lines:
             values = [getattr(look, field) for look in self.metrics_data]
@@ -215,7 +226,7 @@ def _main() -> int:
 def _show(monitor: MigrationMonitor) -> None:
     from io import BytesIO
 
-    import matplotlib.pyplot as pyplot
+    from matplotlib import pyplot
 
     picture = BytesIO()
     monitor.draw().savefig(picture, dpi=110)

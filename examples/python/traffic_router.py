@@ -32,7 +32,8 @@ from __future__ import annotations
 
 import argparse
 import sys
-from typing import Any, Dict, List, Optional, Union
+from collections.abc import Sequence
+from typing import Any
 
 import bluegreen
 
@@ -54,7 +55,7 @@ class TrafficRouter:
 
     #: Risks that a run takes on, since the guide's script has no dead-man switch and no journal in S3. Give
     #: `spec` a `[safety] dead_man` and a `journal = "s3://…"`, and take them out.
-    accept = ["no-dead-man", "single-host"]
+    accept: Sequence[str] = ("no-dead-man", "single-host")
     #: The folder of the journal, from which a killed run is resumed or put back.
     journal = "bluegreen-journal"
     #: The priority of the rule that divides the traffic.
@@ -64,18 +65,24 @@ class TrafficRouter:
         self,
         region: str = "us-east-1",
         *,
-        spec: Optional[bluegreen.Spec] = None,
-        aws: Union[bluegreen.Aws, bluegreen.Simulation, None] = None,
-        blue: Optional[str] = None,
+        spec: bluegreen.Spec | None = None,
+        aws: bluegreen.Aws | bluegreen.Simulation | None = None,
+        blue: str | None = None,
     ) -> None:
         """Takes the guide's one argument; `spec` instead of the three ARNs below, with the name of its side that
         is `blue`, and `aws` instead of the environment's credentials, such as a simulated one."""
         self.region = region
-        self.listener_arn = "arn:aws:elasticloadbalancing:us-east-1:ACCOUNT:listener/app/chatbot-alb/1234567890123456/1234567890123456"
-        self.blue_target_group = "arn:aws:elasticloadbalancing:us-east-1:ACCOUNT:targetgroup/chatbot-flask-tg/1234567890123456"
-        self.green_target_group = "arn:aws:elasticloadbalancing:us-east-1:ACCOUNT:targetgroup/chatbot-fastapi-tg/1234567890123456"
+        self.listener_arn = (
+            "arn:aws:elasticloadbalancing:us-east-1:ACCOUNT:listener/app/chatbot-alb/1234567890123456/1234567890123456"
+        )
+        self.blue_target_group = (
+            "arn:aws:elasticloadbalancing:us-east-1:ACCOUNT:targetgroup/chatbot-flask-tg/1234567890123456"
+        )
+        self.green_target_group = (
+            "arn:aws:elasticloadbalancing:us-east-1:ACCOUNT:targetgroup/chatbot-fastapi-tg/1234567890123456"
+        )
         #: How the last migration ended.
-        self.outcome: Optional[bluegreen.Outcome] = None
+        self.outcome: bluegreen.Outcome | None = None
         self._spec = spec
         self._aws = aws
         # With a spec, the side that serves is blue, and while traffic is divided the journal knows.
@@ -83,7 +90,7 @@ class TrafficRouter:
 
     # ---- the guide's methods -----------------------------------------------------------------------
 
-    def get_current_traffic_weights(self) -> Dict[str, float]:
+    def get_current_traffic_weights(self) -> dict[str, float]:
         """Returns the percent of the traffic that each side gets, as read now.
 
         Raises `bluegreen.CallError` if it could not be read: no split is made up.
@@ -110,7 +117,7 @@ class TrafficRouter:
         print(f"Traffic updated: {traffic}")
         return True
 
-    def gradual_migration(self, steps: List[float], wait_minutes: float = 10) -> bool:
+    def gradual_migration(self, steps: Sequence[float], wait_minutes: float = 10) -> bool:
         """Moves traffic to green by these percents, each watched for `wait_minutes` at least.
 
         Returns `True` if green has everything, and `False` if blue has everything; raises otherwise.
@@ -135,7 +142,7 @@ class TrafficRouter:
 
     # ---- what is below -----------------------------------------------------------------------------
 
-    def aws(self) -> Union[bluegreen.Aws, bluegreen.Simulation]:
+    def aws(self) -> bluegreen.Aws | bluegreen.Simulation:
         """Returns the AWS of this router: by default as the environment says, in its region."""
         if self._aws is None:
             self._aws = bluegreen.Aws.from_env(self.region)
@@ -188,7 +195,7 @@ def _span(minutes: float) -> int:
     return round(minutes * 60)
 
 
-def _whole(percent: float) -> Union[int, float]:
+def _whole(percent: float) -> int | float:
     return int(percent) if percent == int(percent) else percent
 
 
@@ -206,7 +213,7 @@ def _show(event: bluegreen.Event) -> None:
 
 
 # Migration execution script
-def execute_migration(router: Optional[TrafficRouter] = None, wait_minutes: float = 10) -> int:
+def execute_migration(router: TrafficRouter | None = None, wait_minutes: float = 10) -> int:
     """Execute the complete blue-green migration. Returns the exit code."""
     router = router or TrafficRouter()
 

@@ -14,11 +14,11 @@ import sys
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Iterator
+from typing import Any
 
 import pytest
-
 from conftest import ROOT
 
 REGION = "us-east-1"
@@ -27,7 +27,7 @@ READY = {"moto": "/moto-api/", "ministack": "/_ministack/health"}
 NUMBER = itertools.count()
 
 
-def start(name: str) -> tuple["subprocess.Popen[str]", str]:
+def start(name: str) -> tuple[subprocess.Popen[str], str]:
     process = subprocess.Popen(
         [sys.executable, str(SERVE), name],
         stdin=subprocess.PIPE,

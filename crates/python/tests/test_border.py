@@ -10,13 +10,26 @@ from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
+import bluegreen
 import pytest
+from bluegreen import (
+    Event,
+    Journal,
+    Look,
+    Migration,
+    Observation,
+    Outcome,
+    Plan,
+    Progress,
+    Shift,
+    Simulation,
+    Spec,
+    Traffic,
+    Verdict,
+)
+from conftest import ROOT
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-
-import bluegreen
-from bluegreen import Event, Journal, Look, Migration, Observation, Outcome, Plan, Progress, Shift, Simulation, Spec, Traffic, Verdict
-from conftest import ROOT
 
 JOURNALS = ROOT / "tests" / "stories" / "journals"
 
@@ -75,7 +88,9 @@ def test_what_json_cannot_hold_is_refused(number: Any) -> None:
     st.dictionaries(st.text(), st.text(), max_size=3),
     st.none() | st.text(),
 )
-def test_traffic_comes_back(weights: tuple[int, int], mark: str, stickiness: Any, rest: dict[str, str], command: Any) -> None:
+def test_traffic_comes_back(
+    weights: tuple[int, int], mark: str, stickiness: Any, rest: dict[str, str], command: Any
+) -> None:
     traffic = Traffic(*weights, mark, rest=rest, stickiness=stickiness, restore_command=command, blue_targets=4)
     assert (traffic.blue, traffic.green) == weights
     assert (traffic.fingerprint, traffic.rest, traffic.restore_command) == (mark, rest, command)

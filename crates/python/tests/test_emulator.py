@@ -9,17 +9,16 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-import pytest
-
 import bluegreen
 import emulators
+import pytest
 from bluegreen import Aws, Journal, Migration, Spec
 from conftest import EXAMPLES, told
 from emulators import REGION, Topology, topology
 
 sys.path.insert(0, str(EXAMPLES))
 
-from traffic_router import TrafficRouter  # noqa: E402
+from traffic_router import TrafficRouter
 
 
 @pytest.fixture(scope="module")

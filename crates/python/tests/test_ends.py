@@ -11,7 +11,6 @@ import subprocess
 from collections.abc import Callable
 
 import pytest
-
 from conftest import end_of
 
 Program = Callable[..., "subprocess.Popen[str]"]
@@ -68,7 +67,7 @@ def test_a_second_sigint_without_a_terminal_waits_for_the_rollback(program: Prog
     until(process, "SHIFTED")
     process.send_signal(signal.SIGINT)
     process.send_signal(signal.SIGINT)
-    code, out, err = end_of(process)
+    _, out, err = end_of(process)
     assert out.strip() == "OUTCOME rolled_back 11 100 0", err
 
 
@@ -210,7 +209,7 @@ def test_a_child_may_run_a_migration_of_its_own(program: Program) -> None:
         print(run())
         """
     )
-    code, out, err = end_of(process)
+    _, out, err = end_of(process)
     assert out.split() == ["promoted"] * 3, err
 
 
@@ -230,5 +229,5 @@ def test_multiprocessing_spawn_runs_migrations(program: Program) -> None:
             print(*[outcome.exit_code for outcome in outcomes], all(isinstance(one, Outcome) for one in outcomes))
         """
     )
-    code, out, err = end_of(process)
+    _, out, err = end_of(process)
     assert out.split() == ["10", "10", "True"], err

@@ -9,17 +9,16 @@ import runpy
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any, Callable
-
-import pytest
+from typing import Any
 
 import bluegreen
+import pytest
 from bluegreen import Simulation
 from conftest import EXAMPLES
 
 sys.path.insert(0, str(EXAMPLES))
 
-from traffic_router import TrafficDivided, TrafficRouter, execute_migration  # noqa: E402
+from traffic_router import TrafficDivided, TrafficRouter, execute_migration
 
 
 def router(world: Simulation) -> TrafficRouter:
@@ -224,7 +223,7 @@ def test_arns_that_are_set_make_the_specification() -> None:
     assert world.weights[0] == 0
 
 
-def run(*words: str, within: Path) -> "subprocess.CompletedProcess[str]":
+def run(*words: str, within: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run([sys.executable, *words], capture_output=True, text=True, cwd=within, timeout=300)
 
 

@@ -7,9 +7,8 @@ import gc
 import threading
 from datetime import timedelta
 
-import pytest
-
 import bluegreen
+import pytest
 from bluegreen import Journal, Migration, Outcome, Simulation, Verdict
 from bluegreen.testing import Fault, Scenario, ended
 from conftest import told

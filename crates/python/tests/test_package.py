@@ -9,9 +9,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pytest
-
 import bluegreen
+import pytest
 from bluegreen import Migration, Simulation, testing
 
 PACKAGE = Path(bluegreen.__file__).parent
@@ -34,7 +33,17 @@ def test_package_and_examples_pass_a_strict_type_check(tmp_path: Path) -> None:
 
     files = [str(EXAMPLES / "traffic_router.py"), str(EXAMPLES / "migration_monitor.py")]
     ended = subprocess.run(
-        [sys.executable, "-m", "mypy", "--strict", "--ignore-missing-imports", "-p", "bluegreen", "--cache-dir", str(tmp_path)],
+        [
+            sys.executable,
+            "-m",
+            "mypy",
+            "--strict",
+            "--ignore-missing-imports",
+            "-p",
+            "bluegreen",
+            "--cache-dir",
+            str(tmp_path),
+        ],
         capture_output=True,
         text=True,
         timeout=600,

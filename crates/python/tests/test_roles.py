@@ -6,11 +6,10 @@ import asyncio
 import itertools
 import logging
 from collections.abc import Callable
-from typing import Any, Optional
-
-import pytest
+from typing import Any
 
 import bluegreen
+import pytest
 from bluegreen import Event, Look, Migration, Observation, Plan, Progress, Shift, Simulation, Traffic, Verdict
 from bluegreen.testing import ended
 from conftest import told
@@ -91,7 +90,7 @@ async def async_raises(look: Look) -> Verdict:
 
 
 class ObserveRaises:
-    def observe(self, look: Look) -> Optional[Observation]:
+    def observe(self, look: Look) -> Observation | None:
         raise RuntimeError("the queue's host is gone")
 
     def judge(self) -> Callable[[Observation, Progress], Verdict]:
@@ -99,7 +98,7 @@ class ObserveRaises:
 
 
 class TakeRaises:
-    def observe(self, look: Look) -> Optional[Observation]:
+    def observe(self, look: Look) -> Observation | None:
         return Observation("acme.queue/1", {"waiting": 7})
 
     def judge(self) -> Callable[[Observation, Progress], Verdict]:
@@ -109,7 +108,11 @@ class TakeRaises:
         return take
 
 
-@pytest.mark.parametrize("gate", [sync_raises, async_raises, ObserveRaises(), TakeRaises()], ids=lambda gate: str(getattr(gate, "__name__", type(gate).__name__)))
+@pytest.mark.parametrize(
+    "gate",
+    [sync_raises, async_raises, ObserveRaises(), TakeRaises()],
+    ids=lambda gate: str(getattr(gate, "__name__", type(gate).__name__)),
+)
 def test_a_gate_that_raises_is_inconclusive_with_its_traceback(gate: Any) -> None:
     migration, world = run_with(gate)
     events, outcome = told(migration)
@@ -152,11 +155,11 @@ class Queue:
         self.limit = limit
         self.seen: list[int] = []
 
-    async def observe(self, look: Look) -> Optional[Observation]:
+    async def observe(self, look: Look) -> Observation | None:
         last = look.last.body["waiting"] if look.last else 2**63 - 1000
         return Observation("acme.queue/1", {"waiting": last + 1})
 
-    def judge(self) -> "Fold":
+    def judge(self) -> Fold:
         return Fold(self)
 
     def settings(self) -> dict[str, Any]:
@@ -267,7 +270,10 @@ def test_an_exception_of_a_write_is_a_write_whose_outcome_is_not_known() -> None
 def test_a_splitter_that_cannot_restore_ends_unresolved_with_the_command() -> None:
     splitter = Recorder(**{f"write_{n}": bluegreen.DeniedError("not yours") for n in range(2, 2000)})
     with pytest.raises(bluegreen.UnresolvedError) as raised:
-        moves(splitter, lambda look: Verdict.unhealthy("ugh") if look.traffic and look.traffic.green else Verdict.healthy("well")).run()
+        moves(
+            splitter,
+            lambda look: Verdict.unhealthy("ugh") if look.traffic and look.traffic.green else Verdict.healthy("well"),
+        ).run()
     error = raised.value
     assert error.exit_code == 20 and "router all-blue" in str(error)
     assert splitter.weights == (900, 100)

@@ -10,15 +10,14 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
-import pytest
-from hypothesis import given
-from hypothesis import strategies as st
-
 import bluegreen
+import pytest
 from bluegreen import Journal, Migration, Simulation, events, values
 from bluegreen._wire import read, span, tag_of, time, variants
 from bluegreen.events import typed
 from conftest import ROOT
+from hypothesis import given
+from hypothesis import strategies as st
 
 SOURCE = ROOT / "crates" / "bluegreen" / "src" / "migration" / "event.rs"
 
@@ -59,7 +58,9 @@ def moments(value: Any, name: str = "") -> Any:
     if isinstance(value, str):
         if re.fullmatch(r"\d{4}-\d\d-\d\dT[\d:.]+Z", value):
             return time(value)
-        if name not in ("message", "summary", "name", "by", "reason", "hint") and re.fullmatch(r"(\d+(h|m|s|ms|µs|ns) ?)+", value):
+        if name not in ("message", "summary", "name", "by", "reason", "hint") and re.fullmatch(
+            r"(\d+(h|m|s|ms|µs|ns) ?)+", value
+        ):
             return span(value)
     return value
 

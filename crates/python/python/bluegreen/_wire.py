@@ -12,7 +12,7 @@ import types
 import typing
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta, timezone
-from functools import lru_cache
+from functools import cache
 from typing import Any, TypeVar
 
 T = TypeVar("T")
@@ -65,7 +65,8 @@ def time(value: str | datetime) -> datetime:
 
 def read(kind: type[T], value: Any) -> T:
     """Returns the value of this type that the JSON describes."""
-    return typing.cast(T, _reader(kind)(value))
+    named: Any = kind
+    return typing.cast(T, _reader(named)(value))
 
 
 def tag_of(name: str) -> str:
@@ -75,10 +76,11 @@ def tag_of(name: str) -> str:
 
 def variants(base: type) -> dict[str, type]:
     """Returns the classes below `base` by their tags."""
-    return {tag_of(one.__name__): one for one in base.__subclasses__() if not one.__name__.startswith("Unknown")}
+    below: list[type] = base.__subclasses__()
+    return {tag_of(one.__name__): one for one in below if not one.__name__.startswith("Unknown")}
 
 
-@lru_cache(maxsize=None)
+@cache
 def _reader(kind: Any) -> Reader:
     if kind is Any:
         return _frozen
@@ -130,7 +132,8 @@ def _union(args: tuple[Any, ...]) -> Reader:
 
 def _tagged(base: type) -> Reader:
     tag, known = base._tag, variants(base)  # type: ignore[attr-defined]
-    unknown = next(one for one in base.__subclasses__() if one.__name__.startswith("Unknown"))
+    below: list[type] = base.__subclasses__()
+    unknown = next(one for one in below if one.__name__.startswith("Unknown"))
 
     def reader(value: Mapping[str, Any]) -> Any:
         variant = known.get(value[tag])

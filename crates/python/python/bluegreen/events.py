@@ -616,4 +616,6 @@ def typed(value: Event | Outcome | UnresolvedError) -> MigrationEvent | Migratio
         facts = value.unresolved
         return read(UnresolvedTraffic, json.loads(facts) if isinstance(facts, str) else facts)
     fields = json.loads(value.to_json())
-    return read(MigrationOutcome, fields) if "outcome" in fields and "seq" not in fields else read(MigrationEvent, fields)
+    return (
+        read(MigrationOutcome, fields) if "outcome" in fields and "seq" not in fields else read(MigrationEvent, fields)
+    )
