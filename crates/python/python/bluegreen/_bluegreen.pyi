@@ -256,7 +256,7 @@ class Verdict(_Wire):
     @staticmethod
     def healthy(summary: str, *, expires: datetime | None = None, figures: Sequence[Mapping[str, Any]] = ()) -> Verdict:
         """`expires`: until when the verdict stands; a callable's verdict stands for 60 s by default.
-        `figures`: numbers behind the verdict: `name`, `value`, `unit` (`"count"`, `"rate"`, `"seconds"` …), and
+        `figures`: numbers behind the verdict: `name`, `value`, `unit` (`"fraction"`, `"milliseconds"`, `"count"`), and
         optionally `side` and `limit`."""
     @staticmethod
     def unhealthy(summary: str, *, figures: Sequence[Mapping[str, Any]] = ()) -> Verdict: ...
@@ -335,9 +335,9 @@ class Spec(_Wire):
     def forecast(self, aws: Aws | Simulation) -> dict[str, Any] | None:
         """How long each step takes at the traffic of the hour before: `requests_a_minute`, `error_rate`,
         `steps`, `text`, and `refusal` if a step cannot be decided. `None` if the limits alone judge. Blocks."""
-    def observe(self, aws: Aws | Simulation) -> Traffic:
-        """Reads the split as it is. Blocks."""
-    def shift(self, aws: Aws | Simulation, green: Share) -> Traffic:
+    def observe(self, aws: Aws | Simulation, *, blue: str | None = None) -> Traffic:
+        """Reads the split as it is. `blue` names the side that serves or served, by its name in the file; needed while both sides get traffic. Blocks."""
+    def shift(self, aws: Aws | Simulation, green: Share, *, blue: str | None = None) -> Traffic:
         """Writes one split, by hand: one guarded write, read back; no gate, no journal, no rollback. Raises
         `ConflictError`, `OutcomeUnknownError` and so on. Blocks. Prefer a `Migration`."""
 
@@ -429,9 +429,8 @@ class Simulation:
         """How many requests each side has got."""
     @property
     def failed(self) -> tuple[int, int]: ...
-    @property
-    def calls(self) -> dict[str, int]:
-        """How many calls were made, by operation; calls that were not made are left out."""
+    def calls(self, call: str | None = None) -> int:
+        """How many calls were made: of one operation as AWS spells it, or of all."""
     @property
     def changes(self) -> list[dict[str, Any]]:
         """Every write of the rule: `at`, `by`, `blue`, `green`."""
@@ -556,8 +555,9 @@ class Handle:
 
 @final
 class Events:
-    """The events of a run, in order, from the first one; ends with the run. `for` and `async for` both work.
-    Events wait here until they are read. Each call of `events()` begins anew."""
+    """The events of a run, in order; ends with the run. `for` and `async for` both work. Each call of
+    `events()` has its own: all events from the first one, if it is made before the start. Events wait here,
+    in memory, until they are read."""
 
     def __iter__(self) -> Iterator[Any]: ...
     def __next__(self) -> Any: ...
@@ -595,10 +595,12 @@ class Migration(_Run):
     With a `spec`, all that it names is wired: splitter, gates, dead-man switch, lease and fence; `gates` and
     `plan` add to it (`plan` is then not allowed). With `plan` and `splitter`, each role by itself; `aws` then
     gives only the clock. `gates` are required unless the plan says `advisory`. `journal` is the spec's
-    journal by default, and memory without one.
+    journal by default, and memory without one; a splitter needs a `name` of what it divides with a journal.
 
     `act` is `"migrate"`, `"complete"` (to the last step at once: an override), `"restore"` (everything back
-    to blue, needs no journal), or `"resume"` (the run in the journal continues).
+    to blue, needs no journal), or `"resume"` (the run in the journal continues). `blue` names the side that
+    served before; needed only while traffic is divided and no journal tells it. `force` restores blue even
+    without a healthy target.
     """
 
     def __new__(
@@ -608,10 +610,12 @@ class Migration(_Run):
         *,
         plan: Plan | None = None,
         splitter: TrafficSplitter | None = None,
+        name: str | None = None,
         gates: Mapping[str, Gate] | None = None,
         journal: Journal | None = None,
         by: str | None = None,
         act: Literal["migrate", "complete", "restore", "resume"] = "migrate",
+        blue: str | None = None,
         force: bool = False,
     ) -> Migration: ...
     def on_event(self, callback: Callable[[Event], object]) -> Migration: ...
@@ -639,6 +643,7 @@ class Deployment(_Run):
         context: str | PathLike[str] | None = None,
         tag: str | None = None,
         plan: Mapping[str, Any] | None = None,
+        name: str | None = None,
         journal: Journal | None = None,
         by: str | None = None,
     ) -> Deployment: ...
