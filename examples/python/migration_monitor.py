@@ -77,7 +77,7 @@ class MigrationMonitor:
         if event.name in ("looked", "step_passed", "rolling_back"):
             self._take(minute, typed(event))
         elif event.name in ("ended", "unresolved"):
-            self.title = str(event).splitlines()[0]
+            self.title = str(event).splitlines()[0].partition(" ")[2]
 
     def _take(self, minute: float, fact: Any) -> None:
         if isinstance(fact, StepPassed):

@@ -33,6 +33,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
+from datetime import timedelta
 from typing import Any
 
 import bluegreen
@@ -123,12 +124,16 @@ class TrafficRouter:
         Returns `True` if green has everything, and `False` if blue has everything; raises otherwise.
         """
         if not steps or steps[-1] != 100:
-            print("Nothing was changed: the last step must be 100, so that the traffic is not left divided")
-            return False
+            hint = "let the last step be 100, so that the traffic is not left divided"
+            return self._refused(bluegreen.SpecError("the steps end below 100", hint=hint))
         print("Starting gradual traffic migration...")
-        # The deadlines grow with the wait: a step may take three times its wait, all of them two hours.
-        minutes = max(120.0, 4 * wait_minutes * (len(steps) + 1))
-        spec = self.spec().with_(plan={"steps": list(steps), "bake": _span(wait_minutes), "deadline": _span(minutes)})
+        wait = timedelta(minutes=wait_minutes)
+        # Time for each step to wait four times as long, and for one more that keeps a tenth on blue.
+        deadline = max(timedelta(hours=2), 4 * wait * (len(steps) + 1))
+        try:
+            spec = self.spec().with_(plan={"steps": list(steps), "bake": wait, "deadline": deadline})
+        except bluegreen.SpecError as error:
+            return self._refused(error)
         return self._run(spec, "migrate")
 
     def complete_migration(self) -> bool:
@@ -177,11 +182,7 @@ class TrafficRouter:
         try:
             self.outcome = self.migration(spec, act).on_event(_show).run()
         except (bluegreen.SpecError, bluegreen.RefusedError, bluegreen.HeldError) as refused:
-            # Not started, so nothing was changed. Where traffic is, is read and not assumed.
-            print(f"Nothing was changed: {_words(refused)}")
-            if self.spec().observe(self.aws(), blue=self._blue).is_all_blue:
-                return False
-            raise
+            return self._refused(refused)
         print(self.outcome)
         traffic = self.outcome.traffic
         if self.outcome.is_promoted:
@@ -190,9 +191,12 @@ class TrafficRouter:
             return False
         raise TrafficDivided(self.outcome)
 
-
-def _span(minutes: float) -> int:
-    return round(minutes * 60)
+    def _refused(self, error: bluegreen.BluegreenError) -> bool:
+        """Nothing was changed. `False` if blue has everything, which is read and not assumed; else it raises."""
+        print(f"Nothing was changed: {_words(error)}")
+        if self.spec().observe(self.aws(), blue=self._blue).is_all_blue:
+            return False
+        raise error
 
 
 def _whole(percent: float) -> int | float:

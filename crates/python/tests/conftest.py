@@ -25,7 +25,7 @@ def program(tmp_path: Path) -> Callable[..., subprocess.Popen[str]]:
         file = tmp_path / "program.py"
         file.write_text(textwrap.dedent(text))
         return subprocess.Popen(
-            [sys.executable, "-u", str(file)],
+            [sys.executable, str(file)],
             cwd=tmp_path,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

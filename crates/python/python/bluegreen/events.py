@@ -46,7 +46,7 @@ if TYPE_CHECKING:
 # ---- outcomes ------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Cause:
     """Why a migration rolls back.
 
@@ -63,7 +63,7 @@ class Cause:
     by: Operator | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class ShortBlue:
     """How everything went back to blue while blue had too few healthy targets to serve everything."""
 
@@ -73,7 +73,7 @@ class ShortBlue:
     at_once: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class RestoredBlue:
     """What the reads after a restore showed.
 
@@ -87,7 +87,7 @@ class RestoredBlue:
     short_blue: ShortBlue | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Reason:
     """Why a migration is held, or ended before it changed anything.
 
@@ -104,7 +104,7 @@ class Reason:
     findings: tuple[Finding, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Override:
     """A decision that an operator took against a gate."""
 
@@ -113,7 +113,7 @@ class Override:
     what: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class StandingSwitch:
     """A dead-man switch that a run left behind."""
 
@@ -121,7 +121,7 @@ class StandingSwitch:
     disarm_command: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Kept:
     """A minimum of blue that was raised from `before` to `minimum`."""
 
@@ -131,7 +131,7 @@ class Kept:
     command: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class StandingCapacity:
     """A minimum of blue that a run raised and did not put back."""
 
@@ -139,7 +139,7 @@ class StandingCapacity:
     why: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Report:
     """The facts that every end of a migration has.
 
@@ -163,21 +163,21 @@ class Report:
         return self.ended - self.started
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class MigrationOutcome:
     """How a migration ended, in a state that is known and was read back."""
 
     _tag: ClassVar[str] = "outcome"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Promoted(MigrationOutcome):
     """Green serves everything."""
 
     report: Report
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class RolledBack(MigrationOutcome):
     """Blue serves everything again."""
 
@@ -186,7 +186,7 @@ class RolledBack(MigrationOutcome):
     report: Report
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Held(MigrationOutcome):
     """Traffic stays divided as the report says; a person decides what is next."""
 
@@ -194,7 +194,7 @@ class Held(MigrationOutcome):
     report: Report
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Unchanged(MigrationOutcome):
     """The run ended before it changed anything."""
 
@@ -202,7 +202,7 @@ class Unchanged(MigrationOutcome):
     report: Report
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class UnknownOutcome(MigrationOutcome):
     """An outcome of a newer library."""
 
@@ -210,7 +210,7 @@ class UnknownOutcome(MigrationOutcome):
     fields: Mapping[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class UnresolvedTraffic:
     """Traffic that is not where it should be, or whose split is not known: a person must look now.
 
@@ -233,7 +233,7 @@ class UnresolvedTraffic:
 # ---- events --------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Intent:
     """The purpose of a run: `migrate`, `complete` or `restore`; the last two have an operator."""
 
@@ -244,7 +244,7 @@ class Intent:
     confirm: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Step:
     """A share of green in percent, and its times; `None` means the plan's."""
 
@@ -253,7 +253,7 @@ class Step:
     deadline: timedelta | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class MigrationPlan:
     """Everything that is decided before a migration starts."""
 
@@ -281,7 +281,7 @@ class MigrationPlan:
     dead_man: timedelta | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class GateStanding:
     """A gate's verdict at a moment. `policy` is `required` or `advisory`; `is_new`: it saw something new."""
 
@@ -291,7 +291,7 @@ class GateStanding:
     is_new: bool
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Armed:
     """A dead-man switch that is armed."""
 
@@ -299,14 +299,14 @@ class Armed:
     disarm_command: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class MigrationEvent:
     """One fact of a migration, with the numbers behind it."""
 
     _tag: ClassVar[str] = "event"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class UnknownEvent(MigrationEvent):
     """A fact of a newer library."""
 
@@ -314,7 +314,7 @@ class UnknownEvent(MigrationEvent):
     fields: Mapping[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Started(MigrationEvent):
     """The run begins. Nothing was called yet."""
 
@@ -323,7 +323,7 @@ class Started(MigrationEvent):
     gates: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Resumed(MigrationEvent):
     """The run continues from its journal. The split is read before anything else."""
 
@@ -331,7 +331,7 @@ class Resumed(MigrationEvent):
     expected: TrafficObservation | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Reopened(MigrationEvent):
     """The run was begun by an earlier version, and continues under the rules of this version."""
 
@@ -339,7 +339,7 @@ class Reopened(MigrationEvent):
     version: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class PreflightPassed(MigrationEvent):
     """The preflight is over and stops nothing."""
 
@@ -347,7 +347,7 @@ class PreflightPassed(MigrationEvent):
     traffic: TrafficObservation
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class ReadFailed(MigrationEvent):
     """A read failed, and is tried again."""
 
@@ -355,7 +355,7 @@ class ReadFailed(MigrationEvent):
     retry_at: datetime
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Looked(MigrationEvent):
     """The split and all gates were looked at. `traffic` is the split, or why it could not be read."""
 
@@ -368,7 +368,7 @@ class Looked(MigrationEvent):
     next_look: datetime
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class CapacityShort(MigrationEvent):
     """The gates are healthy, but green has too few healthy targets for the next rise."""
 
@@ -377,7 +377,7 @@ class CapacityShort(MigrationEvent):
     green: TargetCounts
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class StepPassed(MigrationEvent):
     """A step, counted from 0, has passed: its gates are healthy, or an operator overrode them."""
 
@@ -385,7 +385,7 @@ class StepPassed(MigrationEvent):
     overridden: Control | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Shifting(MigrationEvent):
     """A change of the split is about to be written. `attempt` counts from 1."""
 
@@ -394,14 +394,14 @@ class Shifting(MigrationEvent):
     attempt: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Shifted(MigrationEvent):
     """A change of the split was written and read back."""
 
     traffic: TrafficObservation
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Accepted(MigrationEvent):
     """A change was accepted, and no read has shown it yet."""
 
@@ -409,7 +409,7 @@ class Accepted(MigrationEvent):
     visible_by: datetime
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class WriteFailed(MigrationEvent):
     """A change failed, or its outcome is not known. The rule is observed before anything else."""
 
@@ -418,7 +418,7 @@ class WriteFailed(MigrationEvent):
     failure: Failure
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class WriteObserved(MigrationEvent):
     """What an observation after a failed write showed."""
 
@@ -426,14 +426,14 @@ class WriteObserved(MigrationEvent):
     happened: bool
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Baking(MigrationEvent):
     """All steps have passed; blue is kept warm until then."""
 
     until: datetime
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Controlled(MigrationEvent):
     """A control arrived."""
 
@@ -441,14 +441,14 @@ class Controlled(MigrationEvent):
     effect: ControlEffect
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Paused(MigrationEvent):
     """A pause has begun. It ends then, unless the run is continued before."""
 
     until: datetime
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class PauseEnds(MigrationEvent):
     """A pause ends soon, and the run was not continued."""
 
@@ -456,14 +456,14 @@ class PauseEnds(MigrationEvent):
     then: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class JournalFailed(MigrationEvent):
     """Records can no longer be written to the journal."""
 
     failure: Failure
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class RollingBack(MigrationEvent):
     """Everything goes back to blue."""
 
@@ -472,7 +472,7 @@ class RollingBack(MigrationEvent):
     blue_at_start: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Returning(MigrationEvent):
     """Blue has shrunk and green is healthy, so traffic goes back as blue's targets come."""
 
@@ -481,7 +481,7 @@ class Returning(MigrationEvent):
     until: datetime
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class AllAtOnce(MigrationEvent):
     """Blue has shrunk, and all that is left goes back at once."""
 
@@ -489,35 +489,35 @@ class AllAtOnce(MigrationEvent):
     blue: TargetCounts | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class WritingUnread(MigrationEvent):
     """Blue is written without a read, since reads of the rule keep failing."""
 
     since: datetime
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Restored(MigrationEvent):
     """A read shows that blue has everything."""
 
     traffic: TrafficObservation
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Staying(MigrationEvent):
     """A restore that was asked for keeps watching until then, since another controller's change may land."""
 
     until: datetime
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Confirmed(MigrationEvent):
     """A settled minute without a request on green."""
 
     seen: SeenTraffic
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class SwitchArmed(MigrationEvent):
     """The dead-man switch is armed, or renewed."""
 
@@ -525,7 +525,7 @@ class SwitchArmed(MigrationEvent):
     fires: datetime
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class SwitchFailed(MigrationEvent):
     """The dead-man switch could not be armed, renewed or disarmed."""
 
@@ -533,26 +533,26 @@ class SwitchFailed(MigrationEvent):
     fires: datetime | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class SwitchDisarmed(MigrationEvent):
     """The dead-man switch is disarmed, read back."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class SwitchFired(MigrationEvent):
     """The dead-man switch has put everything back on blue."""
 
     traffic: TrafficObservation
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class CapacityKept(MigrationEvent):
     """Blue's minimum is raised, so that the tasks that run now stay."""
 
     kept: Kept
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class CapacityFailed(MigrationEvent):
     """Blue's minimum could not be raised, or could not be put back."""
 
@@ -560,7 +560,7 @@ class CapacityFailed(MigrationEvent):
     kept: Kept
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class CapacityReleased(MigrationEvent):
     """Blue's old minimum was `put_back`, or a third party had `changed` it to `minimum`, and it was left."""
 
@@ -569,7 +569,7 @@ class CapacityReleased(MigrationEvent):
     minimum: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Drifted(MigrationEvent):
     """A third party changed the rule. `diff` has the differences, a line each."""
 
@@ -577,7 +577,7 @@ class Drifted(MigrationEvent):
     traffic: TrafficObservation
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class RestoreBlocked(MigrationEvent):
     """Green is unhealthy, and a third party's change of the rule stands against a restore."""
 
@@ -585,7 +585,7 @@ class RestoreBlocked(MigrationEvent):
     command: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Ended(MigrationEvent):
     """The run ended in a state that is known."""
 
@@ -593,7 +593,7 @@ class Ended(MigrationEvent):
     exit_code: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Unresolved(MigrationEvent):
     """The run ended, and a person must look now."""
 

@@ -34,7 +34,7 @@ __all__ = [
 T = TypeVar("T")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Sides(Generic[T]):
     """One value for each side."""
 
@@ -42,7 +42,7 @@ class Sides(Generic[T]):
     green: T
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class TargetCounts:
     """The number of a side's targets in each state, as the balancer sees them."""
 
@@ -58,7 +58,7 @@ class TargetCounts:
         return self.healthy + self.unhealthy + self.initial + self.draining + self.other
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class TrafficSplit:
     """How traffic is divided. Stores green's share in percent; blue gets the rest."""
 
@@ -73,7 +73,7 @@ class TrafficSplit:
         return f"blue {self.blue:g}% / green {self.green:g}%"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class TrafficObservation:
     """The split as it was read, with everything that a later decision may need.
 
@@ -104,7 +104,7 @@ class TrafficObservation:
         return f"blue {round(100 - green, 1):g}% / green {green:g}% (weights {self.weights.blue}:{self.weights.green})"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Failure:
     """A call that failed, as events and journals keep it. `kind` says what can be done about it."""
 
@@ -116,7 +116,7 @@ class Failure:
         return f"{self.message} ({self.kind.replace('_', ' ')})"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Finding:
     """One thing that a preflight found.
 
@@ -142,7 +142,7 @@ class Finding:
         return self.message
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Phase:
     """The phase of a migration at a look: `preflight`, `step`, `bake` or `confirm`; a step is counted from 0."""
 
@@ -157,7 +157,7 @@ class Phase:
         return self.name if self.step is None else f"step {self.step + 1}"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Figure:
     """One number behind a verdict. `unit` is `fraction`, `milliseconds`, `count` or `log_evidence`."""
 
@@ -168,7 +168,7 @@ class Figure:
     limit: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Percentiles:
     """The spread of the latencies of one minute, in milliseconds."""
 
@@ -177,7 +177,7 @@ class Percentiles:
     p99_ms: float
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class SeenSide:
     """The traffic of one side, and how it fared. `None` if that is not known."""
 
@@ -187,7 +187,7 @@ class SeenSide:
     percentiles: Percentiles | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class SeenTraffic:
     """The traffic that really reached each side in a span of settled minutes; `to` is exclusive."""
 
@@ -196,7 +196,7 @@ class SeenTraffic:
     sides: Sides[SeenSide]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Evidence:
     """The evidence of a verdict: a sentence for people, and the numbers behind it."""
 
@@ -208,7 +208,7 @@ class Evidence:
     parts: tuple[Part, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Verdict:
     """A gate's judgement of green. `status` is `healthy`, `unhealthy` or `inconclusive`.
 
@@ -232,7 +232,7 @@ class Verdict:
         return f"{self.status}: {self.evidence.summary}"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Part:
     """The verdict of one judge inside a combined one."""
 
@@ -240,7 +240,7 @@ class Part:
     verdict: Verdict
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Operator:
     """The person or job that gives a control, and why."""
 
@@ -256,7 +256,7 @@ class Operator:
         return self.name if self.reason is None else f"{self.name} ({self.reason})"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Control:
     """What a person, a signal or a deadline asks of a run.
 
@@ -270,7 +270,7 @@ class Control:
     reason: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class ControlEffect:
     """The effect of a control: `applied`, `after_change`, or `ignored` and `why`."""
 
