@@ -68,9 +68,12 @@ class Topology:
         return weights[self.blue], weights[self.green]
 
     def rest(self) -> list[dict[str, Any]]:
-        """Everything that a shift must leave as it is."""
+        """Everything that a shift must leave as it is. The emulator shows the secret of a log-in, which AWS never
+        does; a write says `UseExistingClientSecret` instead, and AWS keeps the secret."""
         actions = self.actions()
         for action in actions:
+            for name in ("ClientSecret", "UseExistingClientSecret"):
+                action.get("AuthenticateOidcConfig", {}).pop(name, None)
             for group in action.get("ForwardConfig", {}).get("TargetGroups", []):
                 group.pop("Weight")
         return actions
