@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import doctest
 import inspect
 import logging
@@ -70,16 +71,40 @@ def test_the_examples_of_the_docs_are_true() -> None:
         assert tried > 0 and failed == 0, module
 
 
-def test_every_public_name_is_documented() -> None:
+def test_the_manual_is_that_of_the_stubs() -> None:
+    """`help` and an editor, which reads the stubs, show the same words."""
+    stubs = ast.parse((PACKAGE / "_bluegreen.pyi").read_text())
+    classes = {node.name: node for node in stubs.body if isinstance(node, ast.ClassDef)}
+    compared = 0
     for name in bluegreen.__all__:
-        one = getattr(bluegreen, name)
-        if name == "__version__":
+        node, one = classes.get(name), getattr(bluegreen, name)
+        if node is None:
             continue
-        assert inspect.getdoc(one), name
-        if inspect.isclass(one):
-            for member, value in vars(one).items():
-                if not member.startswith("_") and (callable(value) or isinstance(value, property)):
-                    assert inspect.getdoc(getattr(one, member)) is not None, f"{name}.{member}"
+        assert ast.get_docstring(node), name
+        assert squeezed(inspect.getdoc(one)) == squeezed(ast.get_docstring(node)), name
+        for member in node.body:
+            if isinstance(member, ast.FunctionDef) and ast.get_docstring(member) and not member.name.startswith("_"):
+                found = inspect.getdoc(getattr(one, member.name))
+                assert squeezed(found) == squeezed(ast.get_docstring(member)), f"{name}.{member.name}"
+                compared += 1
+    assert compared > 40
+
+
+def squeezed(text: str | None) -> str:
+    return " ".join((text or "").split())
+
+
+def test_everything_that_is_written_in_python_is_documented() -> None:
+    from bluegreen import events, values
+
+    for module in (bluegreen, events, values, testing):
+        assert module.__doc__
+        for name, one in vars(module).items():
+            if inspect.isclass(one) and one.__module__ == module.__name__ and not name.startswith("_"):
+                assert one.__doc__, name
+    for one in vars(bluegreen).values():
+        if inspect.isclass(one) and issubclass(one, bluegreen.BluegreenError):
+            assert one.__doc__, one
 
 
 def test_the_names_are_all_there() -> None:

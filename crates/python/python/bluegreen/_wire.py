@@ -12,7 +12,6 @@ import types
 import typing
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta, timezone
-from functools import cache
 from typing import Any, TypeVar
 
 T = TypeVar("T")
@@ -65,8 +64,7 @@ def time(value: str | datetime) -> datetime:
 
 def read(kind: type[T], value: Any) -> T:
     """Returns the value of this type that the JSON describes."""
-    named: Any = kind
-    return typing.cast(T, _reader(named)(value))
+    return typing.cast(T, _reader(kind)(value))
 
 
 def tag_of(name: str) -> str:
@@ -80,8 +78,17 @@ def variants(base: type) -> dict[str, type]:
     return {tag_of(one.__name__): one for one in below if not one.__name__.startswith("Unknown")}
 
 
-@cache
+_READERS: dict[Any, Reader] = {}
+
+
 def _reader(kind: Any) -> Reader:
+    found = _READERS.get(kind)
+    if found is None:
+        found = _READERS[kind] = _made(kind)
+    return found
+
+
+def _made(kind: Any) -> Reader:
     if kind is Any:
         return _frozen
     if kind in (str, int, float, bool):
