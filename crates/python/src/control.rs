@@ -13,6 +13,7 @@ use pyo3::{
 use tokio::runtime;
 
 use crate::{
+    attach::attached,
     convert::{self, to_python},
     promise::Promise,
 };
@@ -117,7 +118,7 @@ impl Drop for Told {
 
 fn answered(promise: &Promise, effect: &ControlEffect) {
     // Without an interpreter there is no one to tell.
-    let _ = Python::try_attach(|py| promise.settle(py, to_python(py, effect)));
+    let _ = attached(|py| promise.settle(py, to_python(py, effect)));
 }
 
 #[pyclass(module = "bluegreen", frozen)]

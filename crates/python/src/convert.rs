@@ -10,23 +10,28 @@ use pyo3::{
     IntoPyObjectExt as _,
     exceptions::{PyTypeError, PyValueError},
     prelude::*,
-    types::{PyBool, PyDateTime, PyDelta, PyDict, PyFloat, PyInt, PyList, PyMapping, PyString, PyTuple},
+    types::{
+        PyBool, PyDateTime, PyDelta, PyDict, PyFloat, PyInt, PyList, PyMapping, PyString, PyTuple,
+    },
 };
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::{Map, Number, Value};
 
 /// The fields whose text is a time. A text in them that is no time, such as a span or a reason, stays a text.
-const TIMES: [&str; 17] = [
+const TIMES: [&str; 20] = [
     "at",
     "bake_until",
+    "confirmed",
     "deadline",
     "ended",
     "expires",
     "fires",
     "from",
     "next_look",
+    "pinned_until",
     "read_at",
     "retry_at",
+    "service_read_at",
     "since",
     "started",
     "to",

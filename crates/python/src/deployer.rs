@@ -16,6 +16,7 @@ use pyo3::{prelude::*, types::PyTuple};
 use serde_json::{Value, json};
 
 use crate::{
+    attach::attached,
     convert::{self, value_to_python},
     role::Role,
     splitter::propagation,
@@ -162,7 +163,7 @@ impl ServiceDeployer for PythonDeployer {
     }
 
     fn by_hand(&self) -> Option<ByHand> {
-        let told = Python::try_attach(|py| {
+        let told = attached(|py| {
             let told = self.role.bind(py).getattr_opt("by_hand").ok()??;
             let told = match told.is_callable() {
                 true => told.call0().ok()?,

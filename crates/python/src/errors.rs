@@ -216,7 +216,12 @@ fn of_migration(py: Python<'_>, error: &MigrationError) -> PyErr {
 
 /// Records that do not replay.
 pub(crate) fn of_replay(py: Python<'_>, error: &ReplayError) -> PyErr {
-    make(py, "ReplayError", &error.to_string(), None, [])
+    of_records(py, &error.to_string())
+}
+
+/// Records that are none of a run's journal.
+pub(crate) fn of_records(py: Python<'_>, why: &str) -> PyErr {
+    make(py, "ReplayError", why, None, [])
 }
 
 /// What a role in Python raised, as an error of the role: the kind by the class, the traceback as the cause.
@@ -252,7 +257,7 @@ pub(crate) fn traceback(py: Python<'_>, raised: &PyErr) -> String {
     let printed = (|| {
         let lines = py
             .import("traceback")?
-            .call_method1("format_exception", (raised.value(py),))?;
+            .call_method1("format_exception", (raised.clone_ref(py).into_value(py),))?;
         let lines: Vec<String> = lines.extract()?;
         PyResult::Ok(lines.concat())
     })();

@@ -13,6 +13,7 @@ use pyo3::{exceptions::PyTypeError, prelude::*, types::PyTuple};
 use serde_json::{Value, json};
 
 use crate::{
+    attach::attached,
     convert, errors,
     role::Role,
     values::{Look, Observation, Progress, Verdict},
@@ -94,7 +95,7 @@ impl HealthGate for ObjectGate {
     }
 
     fn judge(&self) -> Box<dyn Judge> {
-        let made = Python::try_attach(|py| {
+        let made = attached(|py| {
             let made = self.role.bind(py).call_method0("judge").and_then(|fold| {
                 let take = match fold.getattr_opt("take")? {
                     Some(take) => take,
@@ -139,7 +140,7 @@ impl Judge for ObjectJudge {
             Ok(fold) => fold,
             Err(why) => return self.inconclusive(why),
         };
-        let taken = Python::try_attach(|py| {
+        let taken = attached(|py| {
             let seen = Py::new(py, Observation::of(observation.clone()));
             let progress = Py::new(py, Progress::of(*progress));
             let answer = seen.and_then(|seen| take.bind(py).call1((seen, progress?)));
@@ -156,7 +157,7 @@ impl Judge for ObjectJudge {
 
     fn snapshot(&self) -> Option<Value> {
         let (fold, _) = self.fold.as_ref().ok()?;
-        let kept = Python::try_attach(|py| {
+        let kept = attached(|py| {
             let fold = fold.bind(py);
             match fold.hasattr("snapshot").unwrap_or(false) {
                 true => convert::to_value(&fold.call_method0("snapshot").ok()?).ok(),
@@ -174,7 +175,7 @@ impl Judge for ObjectJudge {
             )
         };
         let (fold, _) = self.fold.as_ref().map_err(|why| refused(why.clone()))?;
-        let restored = Python::try_attach(|py| {
+        let restored = attached(|py| {
             let kept = convert::plain_to_python(py, snapshot);
             let restored = kept.and_then(|kept| fold.bind(py).call_method1("restore", (kept,)));
             restored

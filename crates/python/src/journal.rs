@@ -197,7 +197,7 @@ pub(crate) fn replay(py: Python<'_>, records: Vec<String>) -> PyResult<Replay> {
         .map(|record| serde_json::from_str::<Record>(record));
     let read = read.collect::<serde_json::Result<Vec<_>>>();
     let read =
-        read.map_err(|error| PyValueError::new_err(format!("no record of a journal: {error}")))?;
+        read.map_err(|error| errors::of_records(py, &format!("no record of a journal: {error}")))?;
     let events = events_of(&read).map_err(|error| errors::of_replay(py, &error))?;
     let outcome = events.iter().rev().find_map(|event| match &event.kind {
         bluegreen::migration::MigrationEvent::Ended { outcome, .. } => Some(outcome.clone()),

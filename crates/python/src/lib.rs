@@ -3,6 +3,7 @@
 //! `python/bluegreen/_bluegreen.pyi` is its contract. A run lives in a thread with a runtime of its own; no
 //! thread waits while it holds the interpreter.
 
+mod attach;
 mod control;
 mod convert;
 mod deployer;
@@ -54,6 +55,7 @@ fn _bluegreen(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(run::shutdown, module)?)?;
     module.add_function(wrap_pyfunction!(spec::schema, module)?)?;
     module.add_function(wrap_pyfunction!(world::scenarios, module)?)?;
+    attach::is_new_process();
     log::install();
     py.import("atexit")?
         .call_method1("register", (module.getattr("_shutdown")?,))?;

@@ -6,6 +6,8 @@ use std::{
 };
 
 use pyo3::prelude::*;
+
+use crate::attach::attached;
 use tracing::{
     Event, Level, Metadata, Subscriber,
     field::{Field, Visit},
@@ -74,7 +76,7 @@ impl<S: Subscriber> Layer<S> for ToPython {
             metadata.target().replace("::", "."),
             number(metadata.level()),
         );
-        let _ = Python::try_attach(|py| {
+        let _ = attached(|py| {
             let logger = py.import("logging")?.call_method1("getLogger", (name,))?;
             logger.call_method1("log", (level, "%s", text.0)).map(drop)
         });

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use bluegreen::{Error, ErrorKind, Result, preflight::Finding};
 use pyo3::{prelude::*, types::PyTuple};
 
-use crate::{convert, errors};
+use crate::{attach::attached, convert, errors};
 
 /// An object of Python, with the loop for its coroutines.
 #[derive(Debug, Clone)]
@@ -47,7 +47,7 @@ struct GivenUp(Slot);
 impl Drop for GivenUp {
     fn drop(&mut self) {
         if let Some(future) = self.0.take() {
-            let _ = Python::try_attach(|py| future.call_method0(py, "cancel").map(drop));
+            let _ = attached(|py| future.call_method0(py, "cancel").map(drop));
         }
     }
 }
@@ -75,7 +75,7 @@ impl Role {
 
     /// Whether the object has a method or an attribute of this name.
     pub(crate) fn has(&self, name: &str) -> bool {
-        Python::try_attach(|py| self.bind(py).hasattr(name).unwrap_or(false)).unwrap_or(false)
+        attached(|py| self.bind(py).hasattr(name).unwrap_or(false)).unwrap_or(false)
     }
 
     /// Calls a method, or the object itself. An exception is an error of the role, with its traceback: after
@@ -96,7 +96,7 @@ impl Role {
         let slot = Slot::default();
         let given_up = GivenUp(slot.clone());
         let done = tokio::task::spawn_blocking(move || {
-            Python::try_attach(|py| {
+            attached(|py| {
                 let answered = role
                     .answer(py, method, args, slot)
                     .and_then(|answer| read(&answer));

@@ -21,6 +21,7 @@ use pyo3::{
 };
 
 use crate::{
+    attach::{self, attached},
     control::{Controls, Handle, elsewhere},
     engine::Engine,
     errors::Failed,
@@ -146,6 +147,7 @@ impl Core {
             return Ok(());
         };
         let run = py.import("bluegreen._run")?;
+        attach::is_new_process();
         crate::log::follow(py);
         lock(&ACTIVE).push(Arc::downgrade(self));
         run.call_method1("begun", (self.handle(py),))?;
@@ -174,7 +176,7 @@ impl Core {
         engine.spawn(async move {
             let ended = run.await;
             let ended = ended.unwrap_or_else(|error| Err(Failed::Panicked(error.to_string())));
-            let _ = Python::try_attach(|py| {
+            let _ = attached(|py| {
                 let done = match ended {
                     Ok(ended) => ended.to_python(py),
                     Err(failed) => Err(failed.to_python(py)),
@@ -192,7 +194,7 @@ impl Core {
             .import("bluegreen._run")
             .and_then(|run| run.call_method1("ended", (self.handle(py),)));
         drop(told);
-        lock(&ACTIVE).retain(|one| one.upgrade().is_some_and(|one| !Arc::ptr_eq(&one, self)));
+        lock(&ACTIVE).retain(|one| !std::ptr::eq(one.as_ptr(), Arc::as_ptr(self)));
         // Before the queues are closed: a queue that is added later sees that the run is done.
         self.promise.settle(py, done);
         let queues = std::mem::take(&mut *lock(&self.queues));
@@ -215,7 +217,7 @@ impl Core {
         if lock(&self.callbacks).is_empty() {
             return;
         }
-        let _ = Python::try_attach(|py| {
+        let _ = attached(|py| {
             let callbacks: Vec<_> = lock(&self.callbacks)
                 .iter()
                 .map(|one| one.clone_ref(py))
@@ -297,6 +299,10 @@ impl Core {
 #[pyfunction]
 #[pyo3(name = "_shutdown")]
 pub(crate) fn shutdown(py: Python<'_>) -> PyResult<()> {
+    if attach::is_new_process() {
+        // A fork without runs of its own: those of its parent go on there.
+        return Ok(());
+    }
     let active: Vec<Arc<Core>> = lock(&ACTIVE).iter().filter_map(Weak::upgrade).collect();
     let here = active
         .into_iter()
@@ -313,7 +319,15 @@ pub(crate) fn shutdown(py: Python<'_>) -> PyResult<()> {
             Ok(())
         })?;
     }
+    attach::close(py);
     Ok(())
+}
+
+impl Drop for Core {
+    /// A run that never began answers the controls that it was given.
+    fn drop(&mut self) {
+        self.controls.over();
+    }
 }
 
 /// The events that one reader has not read yet.
@@ -339,7 +353,7 @@ impl Queue {
         };
         self.ready.notify_all();
         if !waiters.is_empty() {
-            let _ = Python::try_attach(|py| wake(py, &waiters));
+            let _ = attached(|py| wake(py, &waiters));
         }
     }
 

@@ -204,14 +204,11 @@ pub(crate) fn fault(
             weights: Sides::new(blue, green),
         },
         _ => {
-            let hint = "`help(bluegreen.Simulation.fail)` lists the faults; late_effect needs `after`, \
-                third_party_write needs `weights`";
-            return Err(errors::argument(
-                py,
-                "fault",
-                &format!("`{name}` is no fault, or lacks an argument"),
-                hint,
-            ));
+            let hint = "throttle, denied, expired, missing, unavailable, timeout_before_effect, \
+                timeout_after_effect, hang_before_effect, hang_after_effect, late_effect with `after`, or \
+                third_party_write with `weights`";
+            let message = format!("`{name}` is no fault, or lacks an argument");
+            return Err(errors::argument(py, "fault", &message, hint));
         }
     })
 }

@@ -116,7 +116,9 @@ impl Spec {
 
     #[staticmethod]
     fn from_file(py: Python<'_>, path: std::path::PathBuf) -> PyResult<Self> {
-        let text = std::fs::read_to_string(&path)?;
+        // By Python, whose error names the file.
+        let file = py.import("pathlib")?.getattr("Path")?.call1((&path,))?;
+        let text: String = file.call_method1("read_text", ("utf-8",))?.extract()?;
         match path.extension().is_some_and(|end| end == "json") {
             true => Self::from_json(py, &text),
             false => Self::from_toml(py, &text),

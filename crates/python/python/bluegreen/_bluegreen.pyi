@@ -10,13 +10,43 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from os import PathLike
-from typing import Any, Literal, Protocol, TypeAlias, Union, final
+from typing import Any, Literal, Protocol, TypeAlias, Union, final, type_check_only
+
+__all__ = [
+    "__version__",
+    "Answer",
+    "Handle",
+    "Deployment",
+    "Journal",
+    "Replay",
+    "Migration",
+    "Events",
+    "Spec",
+    "DeploymentEvent",
+    "DeploymentOutcome",
+    "Event",
+    "Look",
+    "Observation",
+    "Outcome",
+    "Plan",
+    "Problem",
+    "Progress",
+    "Shift",
+    "Traffic",
+    "Verdict",
+    "Aws",
+    "Simulation",
+    "replay",
+    "_shutdown",
+    "schema",
+    "scenarios",
+]
 
 __version__: str
 
-Span: TypeAlias = Union[timedelta, float, int, str]
+_Span: TypeAlias = Union[timedelta, float, int, str]
 """A span of time: a `timedelta`, seconds, or text such as `"3m"`."""
-Share: TypeAlias = Union[float, int, str]
+_Share: TypeAlias = Union[float, int, str]
 """Percents, 0 to 100 in tenths: `10`, `0.5` or `"10%"`."""
 
 # --- values -------------------------------------------------------------------------------------------
@@ -25,6 +55,10 @@ Share: TypeAlias = Union[float, int, str]
 class Problem:
     """One mistake of a specification. `field` is empty for a mistake of syntax; `line` and `column` count
     from 1 and are `None` if no file was read."""
+
+    def __new__(
+        cls, field: str, message: str, hint: str, line: int | None = None, column: int | None = None
+    ) -> Problem: ...
 
     @property
     def field(self) -> str: ...
@@ -146,10 +180,10 @@ class Traffic(_Wire):
         green: int,
         fingerprint: str,
         *,
-        blue_targets: int | Mapping[str, int] = 0,
-        green_targets: int | Mapping[str, int] = 0,
+        blue_targets: int | Mapping[str, int] | None = None,
+        green_targets: int | Mapping[str, int] | None = None,
         rest: Mapping[str, str] | None = None,
-        stickiness: Span | None = None,
+        stickiness: _Span | None = None,
         restore_command: str | None = None,
     ) -> Traffic: ...
     @staticmethod
@@ -254,14 +288,14 @@ class Verdict(_Wire):
     """A gate's judgement of green. Only `healthy` lets green's share rise."""
 
     @staticmethod
-    def healthy(summary: str, *, expires: datetime | None = None, figures: Sequence[Mapping[str, Any]] = ()) -> Verdict:
+    def healthy(summary: str, *, expires: datetime | None = None, figures: Sequence[Mapping[str, Any]] | None = None) -> Verdict:
         """`expires`: until when the verdict stands; a callable's verdict stands for 60 s by default.
         `figures`: numbers behind the verdict: `name`, `value`, `unit` (`"fraction"`, `"milliseconds"`, `"count"`), and
         optionally `side` and `limit`."""
     @staticmethod
-    def unhealthy(summary: str, *, figures: Sequence[Mapping[str, Any]] = ()) -> Verdict: ...
+    def unhealthy(summary: str, *, figures: Sequence[Mapping[str, Any]] | None = None) -> Verdict: ...
     @staticmethod
-    def inconclusive(summary: str, *, figures: Sequence[Mapping[str, Any]] = ()) -> Verdict: ...
+    def inconclusive(summary: str, *, figures: Sequence[Mapping[str, Any]] | None = None) -> Verdict: ...
     @staticmethod
     def from_json(text: str) -> Verdict: ...
     @property
@@ -279,17 +313,17 @@ class Plan(_Wire):
     def __new__(
         cls,
         *,
-        steps: Sequence[Share | Mapping[str, Any]] = ...,
-        hold_back: Share = ...,
-        bake: Span = ...,
-        step_deadline: Span = ...,
-        deadline: Span = ...,
-        look_interval: Span = ...,
-        look_limit: Span = ...,
-        warm_up: Span = ...,
-        final_bake: Span = ...,
-        restore_within: Span = ...,
-        confirm_within: Span = ...,
+        steps: Sequence[_Share | Mapping[str, Any]] = ...,
+        hold_back: _Share = ...,
+        bake: _Span = ...,
+        step_deadline: _Span = ...,
+        deadline: _Span = ...,
+        look_interval: _Span = ...,
+        look_limit: _Span = ...,
+        warm_up: _Span = ...,
+        final_bake: _Span = ...,
+        restore_within: _Span = ...,
+        confirm_within: _Span = ...,
         capacity_ratio: float = ...,
         write_attempts: int = ...,
         on_inconclusive: Literal["roll-back", "hold"] = ...,
@@ -337,7 +371,7 @@ class Spec(_Wire):
         `steps`, `text`, and `refusal` if a step cannot be decided. `None` if the limits alone judge. Blocks."""
     def observe(self, aws: Aws | Simulation, *, blue: str | None = None) -> Traffic:
         """Reads the split as it is. `blue` names the side that serves or served, by its name in the file; needed while both sides get traffic. Blocks."""
-    def shift(self, aws: Aws | Simulation, green: Share, *, blue: str | None = None) -> Traffic:
+    def shift(self, aws: Aws | Simulation, green: _Share, *, blue: str | None = None) -> Traffic:
         """Writes one split, by hand: one guarded write, read back; no gate, no journal, no rollback. Raises
         `ConflictError`, `OutcomeUnknownError` and so on. Blocks. Prefer a `Migration`."""
 
@@ -378,13 +412,13 @@ class Simulation:
         *,
         seed: int = 1,
         speed: float | None = None,
-        traffic: float = 10.0,
-        history: Span = 3600,
+        traffic: float | None = None,
+        history: _Span | None = None,
         blue: Mapping[str, Any] | None = None,
         green: Mapping[str, Any] | None = None,
-        sticky: Span | None = None,
+        sticky: _Span | None = None,
         weights: tuple[int, int] | None = None,
-        alarms: Sequence[str] = (),
+        alarms: Sequence[str] | None = None,
     ) -> Simulation: ...
     def fail(
         self,
@@ -393,8 +427,8 @@ class Simulation:
         *,
         nth: int | None = None,
         from_nth: int | None = None,
-        between: tuple[Span, Span] | None = None,
-        after: Span | None = None,
+        between: tuple[_Span, _Span] | None = None,
+        after: _Span | None = None,
         weights: tuple[int, int] | None = None,
     ) -> None:
         """Lets calls fail: `fail("ModifyRule", "timeout_after_effect", nth=2)`.
@@ -404,9 +438,9 @@ class Simulation:
         `timeout_before_effect`, `timeout_after_effect`, `late_effect` (with `after`), `hang_before_effect`,
         `hang_after_effect`, `third_party_write` (with `weights`).
         """
-    def lag(self, call: str, by: Span) -> None:
+    def lag(self, call: str, by: _Span) -> None:
         """Lets reads of `call` show writes this much later."""
-    def third_party_write(self, blue: int, green: int, *, after: Span | None = None) -> None:
+    def third_party_write(self, blue: int, green: int, *, after: _Span | None = None) -> None:
         """A third party writes weights: now, or this long after the start."""
     @property
     def spec(self) -> Spec:
@@ -474,11 +508,13 @@ def replay(records: Sequence[str]) -> Replay:
 
 # --- roles --------------------------------------------------------------------------------------------
 
+@type_check_only
 class Judge(Protocol):
     """Folds a gate's observations. Pure: no I/O, no clock. Called with each observation once, in order."""
 
     def take(self, observation: Observation, progress: Progress) -> Verdict: ...
 
+@type_check_only
 class HealthGate(Protocol):
     """Judges whether green serves well. `observe` does the I/O of one look, sync or async, and must only
     read; `None` is nothing new. `judge` starts a fresh fold: an object with `take`, or a function of the same
@@ -489,16 +525,18 @@ class HealthGate(Protocol):
     def observe(self, look: Look) -> Observation | None | Awaitable[Observation | None]: ...
     def judge(self) -> Judge | Callable[[Observation, Progress], Verdict]: ...
 
+@type_check_only
 class TrafficSplitter(Protocol):
     """Divides traffic. `shift` reads the routing, asks `shift.is_to_write(found)`, writes, reads back, and
     returns what was seen; `(traffic, False)` if the write was accepted and not seen yet. `propagation` is how
     long after a write a read may still be old. `preflight`, if there is one, returns findings: a list of
     notes, or of `{"severity": "note" | "refuse", "message": …, "hint": …}`. Each method may be async."""
 
-    propagation: Span
+    propagation: _Span
     def observe(self) -> Traffic | Awaitable[Traffic]: ...
     def shift(self, shift: Shift) -> Traffic | tuple[Traffic, bool] | Awaitable[Traffic | tuple[Traffic, bool]]: ...
 
+@type_check_only
 class ImageBuilder(Protocol):
     """Makes images. References are `REPOSITORY@sha256:…`. `preflight` is optional."""
 
@@ -507,11 +545,12 @@ class ImageBuilder(Protocol):
     def tag(self, image: str, tag: str) -> Any:
         """`"moved"`, `"already_there"`, or `{"tagging": "refused", "reason": …}`."""
 
+@type_check_only
 class ServiceDeployer(Protocol):
     """Runs an image as a service. Values are dicts as in the journal. `preflight`, `follow`, `resolve` and
     `by_hand` are optional; `propagation` is an attribute."""
 
-    propagation: Span
+    propagation: _Span
     def observe(self) -> dict[str, Any] | None | Awaitable[dict[str, Any] | None]:
         """`service`, `revision`, `deployment`, `rollout` (`"in_progress"`, `"completed"`, `"failed"`),
         `desired`, `running`, `others`, `rollback_owner` (`"us"`, `"service"`), `rollback_point`."""
@@ -520,7 +559,7 @@ class ServiceDeployer(Protocol):
     def update(self, update: dict[str, Any]) -> str | Awaitable[str]:
         """Starts a deployment and returns its id. `update` has `from`, `to`, `rollback_point`, `older`."""
 
-Gate: TypeAlias = Union[HealthGate, Callable[[Look], Union[Verdict, Awaitable[Verdict]]]]
+_Gate: TypeAlias = Union[HealthGate, Callable[[Look], Union[Verdict, Awaitable[Verdict]]]]
 
 # --- runs ---------------------------------------------------------------------------------------------
 
@@ -538,7 +577,7 @@ class Handle:
     """Controls a run from anywhere. Sending never blocks; a control that is given before the run starts holds
     from its first step on, and one after its end is ignored."""
 
-    def pause(self, by: str, length: Span | None = None) -> Answer: ...
+    def pause(self, by: str, length: _Span | None = None) -> Answer: ...
     def continue_run(self, by: str) -> Answer: ...
     def skip_wait(self, by: str) -> Answer: ...
     def promote(self, by: str) -> Answer:
@@ -611,7 +650,7 @@ class Migration(_Run):
         plan: Plan | None = None,
         splitter: TrafficSplitter | None = None,
         name: str | None = None,
-        gates: Mapping[str, Gate] | None = None,
+        gates: Mapping[str, _Gate] | None = None,
         journal: Journal | None = None,
         by: str | None = None,
         act: Literal["migrate", "complete", "restore", "resume"] = "migrate",
