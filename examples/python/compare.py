@@ -264,7 +264,7 @@ def crowd(size: int) -> int:
         return bluegreen.Verdict.healthy("well")
 
     async def main() -> list[bluegreen.Outcome]:
-        worlds = [bluegreen.Simulation("healthy", seed=seed) for seed in range(size)]
+        worlds = [bluegreen.Simulation(seed=seed) for seed in range(size)]
         runs = [bluegreen.Migration(world.spec, world, gates={"own": gate}).run_async() for world in worlds]
         return list(await asyncio.gather(*runs))
 

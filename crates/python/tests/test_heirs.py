@@ -21,6 +21,12 @@ sys.path.insert(0, str(EXAMPLES))
 from traffic_router import TrafficDivided, TrafficRouter, execute_migration
 
 
+@pytest.fixture(autouse=True)
+def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The heir keeps its journal in the folder of the process."""
+    monkeypatch.chdir(tmp_path)
+
+
 def router(world: Simulation) -> TrafficRouter:
     return TrafficRouter(spec=world.spec, aws=world, blue="flask")
 
