@@ -121,12 +121,15 @@ fn answered(promise: &Promise, effect: &ControlEffect) {
     let _ = attached(|py| promise.settle(py, to_python(py, effect)));
 }
 
+/// The answer to a control: `result()`, or `await answer`. It comes as soon as the run has taken the
+/// control. `{"effect": "applied" | "after_change" | "ignored", "why": …}`.
 #[pyclass(module = "bluegreen", frozen)]
 #[derive(Debug)]
 pub(crate) struct Answer(Arc<Promise>);
 
 #[pymethods]
 impl Answer {
+    /// Blocks, without the GIL. `TimeoutError` if there is no answer in `timeout` seconds.
     #[pyo3(signature = (timeout=None))]
     fn result(&self, py: Python<'_>, timeout: Option<f64>) -> PyResult<Py<PyAny>> {
         let limit = timeout.map(|seconds| Duration::try_from_secs_f64(seconds).unwrap_or_default());
@@ -149,6 +152,8 @@ impl Answer {
     }
 }
 
+/// Controls a run from anywhere. Sending never blocks; a control that is given before the run starts holds
+/// from its first step on, and one after its end is ignored.
 #[pyclass(module = "bluegreen", frozen)]
 #[derive(Debug, Clone)]
 pub(crate) struct Handle(pub(crate) Arc<Controls>);
@@ -188,6 +193,7 @@ impl Handle {
         self.send(Control::SkipWait { by: by.into() })
     }
 
+    /// Override: rises to the next step without a healthy verdict.
     fn promote(&self, by: String) -> PyResult<Answer> {
         self.send(Control::Promote { by: by.into() })
     }
@@ -196,19 +202,23 @@ impl Handle {
         self.send(Control::PromoteFully { by: by.into() })
     }
 
+    /// Rolls back.
     fn abort(&self, by: String) -> PyResult<Answer> {
         self.send(Control::Abort { by: by.into() })
     }
 
+    /// Ends and leaves the split as it is.
     fn leave(&self, by: String, reason: String) -> PyResult<Answer> {
         let by = Operator::new(by).with_reason(reason);
         self.send(Control::Leave { by })
     }
 
+    /// Ends as the plan says for a cancellation, by default by a rollback.
     fn cancel(&self, reason: String) -> PyResult<Answer> {
         self.send(Control::Cancel { reason })
     }
 
+    /// Ends at once, even if a change is under way, and says where traffic was last seen.
     fn stop(&self, reason: String) -> PyResult<Answer> {
         self.send(Control::Stop { reason })
     }

@@ -217,7 +217,12 @@ fn source(
     }
 }
 
-run_class!(Deployment, {
+run_class!(
+    /// Builds, deploys and checks a service, and undoes the deployment if a check fails.
+    ///
+    /// With `spec` and `side`, what the file says of that side; or with `deployer` and `image`, or `builder` and
+    /// `context` and `tag`.
+    Deployment, {
     #[new]
     #[pyo3(signature = (spec=None, aws=None, *, side=None, deployer=None, builder=None, image=None, context=None,
                         tag=None, plan=None, name=None, journal=None, by=None))]

@@ -17,7 +17,7 @@ use crate::{
     world::World,
 };
 
-/// Where a run keeps its journal.
+/// Where a run keeps its journal: history, lock and fence in one.
 #[pyclass(module = "bluegreen", frozen)]
 #[derive(Debug, Clone)]
 pub(crate) struct Journal(Place);
@@ -84,22 +84,26 @@ impl fmt::Display for Journal {
 
 #[pymethods]
 impl Journal {
+    /// In this process: all runs that are given the same object share it.
     #[staticmethod]
     fn memory() -> Self {
         Self::in_memory()
     }
 
+    /// Keeps other controllers of this machine out, not those of other machines.
     #[staticmethod]
     fn folder(path: PathBuf) -> Self {
         Self::of_place(JournalPlace::Folder(path))
     }
 
+    /// Shared by all machines. `aws` of the run reaches the bucket.
     #[staticmethod]
     #[pyo3(signature = (bucket, prefix=""))]
     fn s3(bucket: &str, prefix: &str) -> PyResult<Self> {
         Self::parse(&format!("s3://{bucket}/{prefix}"))
     }
 
+    /// `s3://BUCKET/PREFIX`, or a folder.
     #[staticmethod]
     fn parse(place: &str) -> PyResult<Self> {
         let place = place.parse::<JournalPlace>();
@@ -108,6 +112,7 @@ impl Journal {
             .map_err(|error| PyValueError::new_err(format!("{error} (hint: {})", error.hint())))
     }
 
+    /// The names of the logs in it, one a rule or service. Blocks.
     #[pyo3(signature = (aws=None))]
     fn logs(&self, py: Python<'_>, aws: Option<&Bound<'_, PyAny>>) -> PyResult<Vec<String>> {
         let store = self.store(py, aws)?;
@@ -115,6 +120,7 @@ impl Journal {
         names.map_err(|error| errors::of_call(py, &error))
     }
 
+    /// The records of the newest run, each as JSON; of the only log if none is named. Blocks.
     #[pyo3(signature = (log=None, aws=None))]
     fn records(
         &self,
@@ -166,7 +172,7 @@ async fn only(store: &JournalStore, name: Option<String>) -> Result<JournalLog> 
     }
 }
 
-/// A journal told again.
+/// A journal told again. Nothing is called.
 #[pyclass(module = "bluegreen", frozen)]
 pub(crate) struct Replay {
     events: Vec<Py<Event>>,
@@ -183,13 +189,14 @@ impl Replay {
             .collect()
     }
 
+    /// How the run ended, if the journal has its end.
     #[getter]
     fn outcome(&self, py: Python<'_>) -> Option<Py<Outcome>> {
         self.outcome.as_ref().map(|outcome| outcome.clone_ref(py))
     }
 }
 
-/// Tells a journal again; nothing is judged, and nothing is called.
+/// Tells a journal of a migration again, from `Journal.records`. `ReplayError` if it is none.
 #[pyfunction]
 pub(crate) fn replay(py: Python<'_>, records: Vec<String>) -> PyResult<Replay> {
     let read = records

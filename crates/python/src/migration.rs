@@ -346,7 +346,19 @@ fn act(py: Python<'_>, act: &str, force: bool) -> PyResult<Act> {
     }
 }
 
-run_class!(Migration, {
+run_class!(
+    /// Moves traffic from blue to green.
+    ///
+    /// With a `spec`, all that it names is wired: splitter, gates, dead-man switch, lease and fence; `gates` and
+    /// `plan` add to it (`plan` is then not allowed). With `plan` and `splitter`, each role by itself; `aws` then
+    /// gives only the clock. `gates` are required unless the plan says `advisory`. `journal` is the spec's
+    /// journal by default, and memory without one; a splitter needs a `name` of what it divides with a journal.
+    ///
+    /// `act` is `"migrate"`, `"complete"` (to the last step at once: an override), `"restore"` (everything back
+    /// to blue, needs no journal), or `"resume"` (the run in the journal continues). `blue` names the side that
+    /// served before; needed only while traffic is divided and no journal tells it. `force` restores blue even
+    /// without a healthy target.
+    Migration, {
     #[new]
     #[pyo3(signature = (spec=None, aws=None, *, plan=None, splitter=None, name=None, gates=None, journal=None,
                         by=None, act="migrate", blue=None, force=false))]

@@ -295,7 +295,7 @@ impl Core {
     }
 }
 
-/// Cancels every run that is under way and waits for their ends: traffic is not left divided.
+/// Cancels every run that is under way and waits for their ends; `atexit` calls it.
 #[pyfunction]
 #[pyo3(name = "_shutdown")]
 pub(crate) fn shutdown(py: Python<'_>) -> PyResult<()> {
@@ -383,6 +383,9 @@ fn wake(py: Python<'_>, waiters: &[Waiter]) {
     }
 }
 
+/// The events of a run, in order; ends with the run. `for` and `async for` both work. Each call of
+/// `events()` has its own: all events from the first one, if it is made before the start. Events wait here,
+/// in memory, until they are read.
 #[pyclass(module = "bluegreen", frozen)]
 pub(crate) struct Events {
     queue: Arc<Queue>,
@@ -467,7 +470,8 @@ impl Events {
 
 /// The methods that every class of runs has, over its field `core`.
 macro_rules! run_class {
-    ($name:ident, { $($methods:tt)* }) => {
+    ($(#[$doc:meta])* $name:ident, { $($methods:tt)* }) => {
+        $(#[$doc])*
         #[pyclass(module = "bluegreen", frozen)]
         pub(crate) struct $name {
             core: Arc<Core>,
@@ -485,24 +489,36 @@ macro_rules! run_class {
                 self.core.is_done()
             }
 
+            /// Calls `callback` with each event, in order, in the run's thread: the run waits for it. An exception
+            /// of it is logged to `bluegreen`, and the run continues. Before the start only. Returns the run.
             fn on_event<'py>(slf: Bound<'py, Self>, callback: &Bound<'py, PyAny>) -> PyResult<Bound<'py, Self>> {
                 slf.get().core.add_callback(callback)?;
                 Ok(slf)
             }
 
+            /// Starts the run in its own thread and returns at once; a second call does nothing.
             fn start(slf: Bound<'_, Self>) -> PyResult<Bound<'_, Self>> {
                 slf.get().core.start_here(slf.py())?;
                 Ok(slf)
             }
 
+            /// Starts the run, if need be.
             fn events(&self, py: Python<'_>) -> PyResult<Events> {
                 self.core.events(py)
             }
 
+            /// Starts the run, if need be, waits for its end without the GIL, and returns the outcome; raises if it
+            /// could not start, or if a person must look now. Called again it gives the same.
+            ///
+            /// In the main thread Ctrl-C and SIGTERM cancel the run, which then ends as its plan says; the call
+            /// returns the outcome and never raises `KeyboardInterrupt`. A second Ctrl-C on a terminal stops the run
+            /// at once.
             fn run(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
                 self.core.run(py)
             }
 
+            /// The same on a running asyncio loop. Cancelling the task cancels the run, and the task then ends with
+            /// the outcome, not with `CancelledError`: a rollback takes its time. Async roles run on this loop.
             fn run_async<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
                 slf.py().import("bluegreen._run")?.call_method1("outcome_of", (slf,))
             }

@@ -17,7 +17,10 @@ use crate::{
     world::World,
 };
 
-/// A migration's specification.
+/// A migration as one file: traffic, sides, plan, judge, safety, journal. Same fields and defaults as
+/// `bluegreen.toml`. Every mistake is told at once, with field, place and hint: `SpecError.problems`.
+///
+/// `Spec({"name": …})`, `Spec(name=…, traffic=…, side=…)`, `Spec.from_toml(text)`, `Spec.from_file(path)`.
 #[pyclass(module = "bluegreen", frozen)]
 #[derive(Debug)]
 pub(crate) struct Spec {
@@ -114,6 +117,7 @@ impl Spec {
             .map_err(|error| errors::of_spec(py, &error))
     }
 
+    /// Reads TOML, or JSON if the name ends with `.json`.
     #[staticmethod]
     fn from_file(py: Python<'_>, path: std::path::PathBuf) -> PyResult<Self> {
         // By Python, whose error names the file.
@@ -154,6 +158,7 @@ impl Spec {
             .map_err(|error| errors::of_fields(py, &error))
     }
 
+    /// The least rights, as the JSON of an IAM policy.
     fn iam_policy(&self, py: Python<'_>) -> PyResult<String> {
         let policy = self.inner.iam_policy();
         policy
@@ -161,6 +166,7 @@ impl Spec {
             .map_err(|error| errors::of_fields(py, &error))
     }
 
+    /// A copy with these fields changed; tables are merged, everything else replaced.
     #[pyo3(signature = (fields=None, /, **more))]
     fn with_(
         &self,
@@ -178,6 +184,8 @@ impl Spec {
         Self::of_fields(py, all)
     }
 
+    /// How long each step takes at the traffic of the hour before: `requests_a_minute`, `error_rate`,
+    /// `steps`, `text`, and `refusal` if a step cannot be decided. `None` if the limits alone judge. Blocks.
     fn forecast(&self, py: Python<'_>, aws: &Bound<'_, PyAny>) -> PyResult<Py<PyAny>> {
         let spec = self.inner.clone();
         let forecast = World::of(Some(aws))?.ask(py, move |aws| async move {
@@ -204,6 +212,7 @@ impl Spec {
         value_to_python(py, &told)
     }
 
+    /// Reads the split as it is. `blue` names the side that serves or served, by its name in the file; needed while both sides get traffic. Blocks.
     #[pyo3(signature = (aws, *, blue=None))]
     fn observe(
         &self,
@@ -220,6 +229,8 @@ impl Spec {
             .map_err(|error| errors::of_call(py, &error))
     }
 
+    /// Writes one split, by hand: one guarded write, read back; no gate, no journal, no rollback. Raises
+    /// `ConflictError`, `OutcomeUnknownError` and so on. Blocks. Prefer a `Migration`.
     #[pyo3(signature = (aws, green, *, blue=None))]
     fn shift(
         &self,

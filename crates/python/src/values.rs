@@ -29,7 +29,8 @@ use crate::{
 
 /// A frozen class over a value of the library, with what all of them have. `text` is its words for people.
 macro_rules! wire {
-    ($name:ident, $inner:ty, $text:expr, { $($methods:tt)* }) => {
+    ($(#[$doc:meta])* $name:ident, $inner:ty, $text:expr, { $($methods:tt)* }) => {
+        $(#[$doc])*
         #[pyclass(module = "bluegreen", frozen)]
         #[derive(Debug)]
         pub(crate) struct $name {
@@ -57,10 +58,12 @@ macro_rules! wire {
                 read.map(Self::of).map_err(|error| PyValueError::new_err(error.to_string()))
             }
 
+            /// The exact JSON of the library: the contract of `--json` and of the journal.
             fn to_json(&self) -> PyResult<String> {
                 serde_json::to_string(&self.inner).map_err(|error| PyValueError::new_err(error.to_string()))
             }
 
+            /// The same fields as in JSON, with times as `datetime` and spans as `timedelta`.
             fn to_dict(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
                 value_to_python(py, self.value())
             }
@@ -94,7 +97,8 @@ macro_rules! wire {
     };
 }
 
-/// One mistake of a specification.
+/// One mistake of a specification. `field` is empty for a mistake of syntax; `line` and `column` count
+/// from 1 and are `None` if no file was read.
 #[pyclass(module = "bluegreen", frozen, get_all)]
 #[derive(Debug)]
 pub(crate) struct Problem {
@@ -206,6 +210,7 @@ fn text_of<'a>(value: &'a Value, field: &str) -> &'a str {
 }
 
 wire!(
+    /// One fact of a migration. `str(event)` is the text for people.
     Event,
     Envelope<MigrationEvent>,
     |event| event.inner.to_string(),
@@ -230,21 +235,25 @@ wire!(
             self.inner.elapsed
         }
 
+        /// `started`, `preflight_passed`, `looked`, `step_passed`, `shifting`, `shifted`, `ended`, …
         #[getter]
         fn name(&self) -> &str {
             text_of(self.value(), "event")
         }
 
+        /// The fields of this kind of event, as `to_dict` without the envelope.
         #[getter]
         fn data(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
             value_to_python(py, &kind_of(self.value()))
         }
 
+        /// The split that the event reports as read, if it reports one.
         #[getter]
         fn traffic(&self) -> Option<Traffic> {
             self.inner.kind.traffic().cloned().map(Traffic::of)
         }
 
+        /// One line for a terminal.
         #[pyo3(signature = (columns=80))]
         fn line(&self, columns: usize) -> String {
             self.inner.line(columns)
@@ -253,6 +262,7 @@ wire!(
 );
 
 wire!(
+    /// One fact of a deployment.
     DeploymentEvent,
     Envelope<LibraryDeploymentEvent>,
     |event| event.inner.to_string(),
@@ -295,6 +305,7 @@ wire!(
 );
 
 wire!(
+    /// How a migration ended, as it was read back. `str(outcome)` is the text for people.
     Outcome,
     MigrationOutcome,
     |outcome| outcome.inner.to_string(),
@@ -304,6 +315,7 @@ wire!(
             text_of(self.value(), "outcome")
         }
 
+        /// 0 promoted or restored on request, 3 nothing changed, 10 rolled back, 11 cancelled, 12 held.
         #[getter]
         fn exit_code(&self) -> u8 {
             self.inner.exit_code()
@@ -314,6 +326,7 @@ wire!(
             matches!(self.inner, MigrationOutcome::Promoted { .. })
         }
 
+        /// The cause of a rollback, or the reason of a hold or of no change.
         #[getter]
         fn why(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
             match &self.inner {
@@ -344,6 +357,7 @@ wire!(
             self.inner.report().took()
         }
 
+        /// The last split that was read.
         #[getter]
         fn traffic(&self) -> Option<Traffic> {
             self.inner.report().traffic.clone().map(Traffic::of)
@@ -352,6 +366,7 @@ wire!(
 );
 
 wire!(
+    /// How a deployment ended.
     DeploymentOutcome,
     LibraryDeploymentOutcome,
     |outcome| outcome.inner.to_string(),
@@ -369,6 +384,12 @@ wire!(
 );
 
 wire!(
+    /// The routing as a splitter read it.
+    ///
+    /// `fingerprint` is a versioned hash over everything else that routes this traffic (`"v1:…"`): two
+    /// observations with equal weights and fingerprints describe the same routing. `rest` is what the
+    /// fingerprint is taken over. `blue_targets` and `green_targets` are healthy targets, or a dict of `healthy`,
+    /// `unhealthy`, `initial`, `draining`, `other`.
     Traffic,
     TrafficObservation,
     |traffic| traffic.inner.to_string(),
@@ -411,6 +432,7 @@ wire!(
             self.inner.weights.green
         }
 
+        /// Green's share, 0 to 1; 0 if no side has weight.
         #[getter]
         fn green_share(&self) -> f64 {
             self.inner.green_share()
@@ -470,31 +492,38 @@ fn counts(given: Option<&Bound<'_, PyAny>>) -> PyResult<TargetCounts> {
 }
 
 wire!(
+    /// A change that a splitter is asked for.
     Shift,
     LibraryShift,
     |shift| format!("{} from {}", shift.inner.to, shift.inner.from),
     {
+        /// The routing that is changed, as it was read.
         #[getter]
         fn observed(&self) -> Traffic {
             Traffic::of(self.inner.from.clone())
         }
 
+        /// Green's share wanted, in percent.
         #[getter]
         fn green(&self) -> f64 {
             self.inner.to.green().into()
         }
 
+        /// The split wanted, as two weights whose sum is 1000: blue's, green's.
         #[getter]
         fn weights(&self) -> (u32, u32) {
             let weights = self.inner.to.weights();
             (weights.blue, weights.green)
         }
 
+        /// Whether it is a restore. A restore is always written, even if a read shows the split already.
         #[getter]
         fn restores(&self) -> bool {
             self.inner.restores()
         }
 
+        /// Whether the split must be written over `found`, which was read right before the write. Raises
+        /// `ConflictError` if it may not be replaced: then write nothing.
         fn is_to_write(&self, py: Python<'_>, found: &Traffic) -> PyResult<bool> {
             self.inner
                 .is_to_write(&found.inner)
@@ -504,6 +533,7 @@ wire!(
 );
 
 wire!(
+    /// The state of a migration at a look.
     Progress,
     LibraryProgress,
     |progress| format!("{} at {}", progress.inner.phase, progress.inner.green),
@@ -523,6 +553,7 @@ wire!(
             }
         }
 
+        /// The step, counted from 0, in the phase `step`.
         #[getter]
         fn step(&self) -> Option<usize> {
             match self.inner.phase {
@@ -531,6 +562,7 @@ wire!(
             }
         }
 
+        /// Green's share in percent that the migration last wrote.
         #[getter]
         fn green(&self) -> f64 {
             self.inner.green.into()
@@ -546,6 +578,7 @@ wire!(
             self.inner.warm_up
         }
 
+        /// From then on green's figures count for its health.
         #[getter]
         fn warm_since(&self) -> jiff::Timestamp {
             self.inner.warm_since()
@@ -554,6 +587,7 @@ wire!(
 );
 
 wire!(
+    /// What a gate saw: a schema such as `"acme.queue/1"` and a body of plain JSON.
     Observation,
     LibraryObservation,
     |seen| format!("{}: {}", seen.inner.schema(), seen.inner.body()),
@@ -578,6 +612,7 @@ wire!(
 );
 
 wire!(
+    /// What a gate is told when it must look.
     Look,
     LibraryLook,
     |look| format!(
@@ -590,11 +625,13 @@ wire!(
             Progress::of(self.inner.progress)
         }
 
+        /// This gate's newest observation.
         #[getter]
         fn last(&self) -> Option<Observation> {
             self.inner.last.clone().map(Observation::of)
         }
 
+        /// The split and the targets as read at this look; `None` if that read failed.
         #[getter]
         fn traffic(&self) -> Option<Traffic> {
             self.inner.traffic.clone().map(Traffic::of)
@@ -603,10 +640,14 @@ wire!(
 );
 
 wire!(
+    /// A gate's judgement of green. Only `healthy` lets green's share rise.
     Verdict,
     LibraryVerdict,
     |verdict| verdict.inner.to_string(),
     {
+        /// `expires`: until when the verdict stands; a callable's verdict stands for 60 s by default.
+        /// `figures`: numbers behind the verdict: `name`, `value`, `unit` (`"fraction"`, `"milliseconds"`, `"count"`), and
+        /// optionally `side` and `limit`.
         #[staticmethod]
         #[pyo3(signature = (summary, *, expires=None, figures=None))]
         fn healthy(
@@ -664,6 +705,8 @@ fn evidence(summary: String, figures: Option<&Bound<'_, PyAny>>) -> PyResult<Evi
 }
 
 wire!(
+    /// Everything that is decided before a migration starts. Every argument may be left out; the defaults are
+    /// the library's. `SpecError` tells every problem at once.
     Plan,
     MigrationPlan,
     |plan| plan.inner.preview().to_string(),
@@ -693,10 +736,12 @@ wire!(
                 .map_err(|error| errors::of_plan(py, &error))
         }
 
+        /// The course of the migration, as text.
         fn preview(&self) -> String {
             self.inner.preview().to_string()
         }
 
+        /// Green's share in percent at each step.
         #[getter]
         fn steps<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, pyo3::types::PyTuple>> {
             let shares: Vec<f64> = self

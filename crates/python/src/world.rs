@@ -167,7 +167,8 @@ fn no_thread(error: std::io::Error) -> PyErr {
     PyRuntimeError::new_err(format!("no thread for the run: {error}"))
 }
 
-/// The real AWS.
+/// The real AWS, by the environment and the profile, as other AWS tools are configured: `AWS_PROFILE`,
+/// `AWS_REGION`, `AWS_ENDPOINT_URL` and so on. Each run has its own clients in its own thread.
 #[pyclass(module = "bluegreen", frozen)]
 #[derive(Debug)]
 pub(crate) struct Aws {
@@ -178,6 +179,8 @@ pub(crate) struct Aws {
 
 #[pymethods]
 impl Aws {
+    /// Reads the configuration once, to tell a mistake early. Blocks; makes no call that changes
+    /// anything.
     #[staticmethod]
     #[pyo3(signature = (region=None))]
     fn from_env(py: Python<'_>, region: Option<String>) -> PyResult<Self> {
@@ -195,6 +198,7 @@ impl Aws {
         })
     }
 
+    /// The account of the credentials, by STS. Blocks.
     fn caller(&self, py: Python<'_>) -> PyResult<String> {
         let world = World::Real {
             region: self.asked.clone(),
@@ -212,7 +216,14 @@ impl Aws {
     }
 }
 
-/// A simulated AWS.
+/// A simulated AWS in virtual time, the same for the same seed.
+///
+/// `scenario` is a name of `scenarios()`, and `None` is a world in which nothing goes wrong, with an hour of
+/// history. `speed` is virtual seconds a second; `None` is as fast as possible. `blue` and `green` describe
+/// the services: `{"targets": 4, "error_rate": 0.001, "latency": 0.09, "capacity": None, "behaviours":
+/// [{"errors": 0.2, "when": "always"}]}`. A behaviour is one of `errors`, `leak`, `latency`, `dead`, `silent`;
+/// `when` is `"always"`, `{"from": s, "to": s}`, or `{"after_rise": n, "from": s, "to": s}`. A scenario has
+/// its own services, so the arguments after `speed` are for `scenario=None` only.
 #[pyclass(module = "bluegreen", frozen)]
 #[derive(Debug)]
 pub(crate) struct Simulation(pub(crate) Arc<Simulated>);
@@ -294,6 +305,12 @@ impl Simulation {
         })))
     }
 
+    /// Lets calls fail: `fail("ModifyRule", "timeout_after_effect", nth=2)`.
+    ///
+    /// `call` is an operation as AWS spells it, or `"any"`. Without `nth`, `from_nth` or `between` all such
+    /// calls fail. `fault` is one of `throttle`, `denied`, `expired`, `missing`, `unavailable`,
+    /// `timeout_before_effect`, `timeout_after_effect`, `late_effect` (with `after`), `hang_before_effect`,
+    /// `hang_after_effect`, `third_party_write` (with `weights`).
     #[pyo3(signature = (call, fault, *, nth=None, from_nth=None, between=None, after=None, weights=None))]
     #[expect(clippy::too_many_arguments, reason = "keywords in Python")]
     fn fail(
@@ -316,11 +333,13 @@ impl Simulation {
         self.look(py, |world| world.fail(calls, fault))
     }
 
+    /// Lets reads of `call` show writes this much later.
     fn lag(&self, py: Python<'_>, call: &str, by: &Bound<'_, PyAny>) -> PyResult<()> {
         let (call, by) = (simulated::call(py, call)?, convert::span(by)?);
         self.look(py, |world| world.lag(call, Lag::for_time(by)))
     }
 
+    /// A third party writes weights: now, or this long after the start.
     #[pyo3(signature = (blue, green, *, after=None))]
     fn third_party_write(
         &self,
@@ -339,21 +358,25 @@ impl Simulation {
         })
     }
 
+    /// The specification of a migration in this world, with all defaults.
     #[getter]
     fn spec(&self, py: Python<'_>) -> PyResult<Spec> {
         self.look(py, LibrarySimulation::spec).map(Spec::of)
     }
 
+    /// The truth: blue's weight and green's.
     #[getter]
     fn weights(&self, py: Python<'_>) -> PyResult<(u32, u32)> {
         self.look(py, LibrarySimulation::weights).map(pair)
     }
 
+    /// The ARN of the rule that divides the traffic.
     #[getter]
     fn rule(&self, py: Python<'_>) -> PyResult<String> {
         self.look(py, |world| world.rule_arn().as_str().to_owned())
     }
 
+    /// The ARN of blue's target group.
     #[getter]
     fn blue(&self, py: Python<'_>) -> PyResult<String> {
         self.look(py, |world| world.blue().as_str().to_owned())
@@ -369,6 +392,7 @@ impl Simulation {
         self.look(py, LibrarySimulation::elapsed)
     }
 
+    /// How many requests each side has got.
     #[getter]
     fn sent(&self, py: Python<'_>) -> PyResult<(u64, u64)> {
         self.look(py, LibrarySimulation::sent).map(pair)
@@ -379,6 +403,7 @@ impl Simulation {
         self.look(py, LibrarySimulation::failed).map(pair)
     }
 
+    /// How many calls were made: of one operation as AWS spells it, or of all.
     #[pyo3(signature = (call=None))]
     fn calls(&self, py: Python<'_>, call: Option<&str>) -> PyResult<u64> {
         let call: Option<Call> = call.map(|call| simulated::call(py, call)).transpose()?;
@@ -388,6 +413,7 @@ impl Simulation {
         })
     }
 
+    /// Every write of the rule: `at`, `by`, `blue`, `green`.
     #[getter]
     fn changes(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
         let changes = self.look(py, LibrarySimulation::changes)?;
@@ -414,7 +440,7 @@ impl Simulation {
     }
 }
 
-/// The scenarios of a migration.
+/// The scenarios of a migration: `name`, `exit_code`, `explanation`.
 #[pyfunction]
 pub(crate) fn scenarios(py: Python<'_>) -> PyResult<Py<PyAny>> {
     let all = Scenario::ALL.iter().map(|scenario| {
