@@ -44,7 +44,6 @@ PY
 say "tests, types and stubs"
 "$out/bare/bin/pip" install --quiet --disable-pip-version-check --requirement crates/python/tests/requirements.in
 "$out/bare/bin/python" -m pytest -q crates/python/tests
-(cd "$out" && "$out/bare/bin/python" -m mypy.stubtest bluegreen._bluegreen --ignore-missing-stub)
 
 say "the command's wheel"
 # The workspace's own target: what the other groups have compiled is used again.
