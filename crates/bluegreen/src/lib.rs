@@ -153,6 +153,7 @@
 //! | understand how green is judged, without statistics | [`gates`] |
 //! | see a run live, replay it, write a report | [`monitoring`] |
 //! | keep Terraform, CDK and CloudFormation out of the way | [`infrastructure`] |
+//! | run migrations from a Python program | [`python`] |
 //! | test what you build on the library | [unit tests](https://docs.rs/bluegreen/latest/bluegreen/unit_tests/) |
 //! | look a word up | [`glossary`] |
 //!
@@ -247,6 +248,9 @@ pub mod monitoring {}
 
 #[doc = include_str!("../docs/infrastructure.md")]
 pub mod infrastructure {}
+
+#[doc = include_str!("../docs/python.md")]
+pub mod python {}
 
 #[cfg(feature = "mock")]
 #[doc = include_str!("../docs/unit-tests.md")]

@@ -360,7 +360,7 @@ path = 'chat'
     let told: Vec<String> = error
         .problems()
         .iter()
-        .map(|one| format!("{:?} {}", one.line, one.field))
+        .map(|one| format!("{:?} {}", one.at.map(|at| at.line), one.problem.field))
         .collect();
     assert_eq!(
         told,
@@ -381,7 +381,7 @@ path = 'chat'
         ]
     );
     let error = TestSuite::from_toml("base_url = 'https://h'\n").unwrap_err();
-    assert_eq!(error.problems()[0].message, "there is no request");
+    assert_eq!(error.problems()[0].problem.message, "there is no request");
 }
 
 #[test]
