@@ -344,7 +344,12 @@ impl Load {
             let problems = error.problems().iter();
             let option = |field: &str| format!("--{}", field.replace('_', "-"));
             let problems = problems.map(|one| {
-                let Problem { field, message, hint, .. } = &one.problem;
+                let Problem {
+                    field,
+                    message,
+                    hint,
+                    ..
+                } = &one.problem;
                 Problem::new(option(field), message, hint)
             });
             bad_arguments(&Vec::from_iter(problems))

@@ -111,7 +111,11 @@ async fn call(target: &Target, limit: Duration, message: &Message) -> Answer {
 
 async fn run(command: &Command, message: &Message) -> Answer {
     let command = command.clone().with_input(message.json());
-    match SystemCommands::default().runner().run(command, Arc::new(|_, _| {})).await {
+    match SystemCommands::default()
+        .runner()
+        .run(command, Arc::new(|_, _| {}))
+        .await
+    {
         Ok(Finished { code, out, err }) => {
             let line = out.iter().chain(&err).find(|line| !line.trim().is_empty());
             let line = line.map(|line| shown(line)).unwrap_or_default();
