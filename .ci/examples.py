@@ -66,6 +66,9 @@ with tempfile.TemporaryDirectory() as folder:
     ends_with(0, "init", "--sim", within=folder)
     for verb, code in (("lint", 0), ("plan", 0), ("migrate", 0), ("status", 0), ("rollback", 0), ("resume", 0)):
         ends_with(code, verb, *(("--speed", "400") if verb in ("migrate", "rollback") else ()), within=folder)
+    ends_with(3, "cleanup", "--keep", "0s", within=folder)
+    ends_with(0, "cleanup", "--print-iam-policy", within=folder)
+ends_with(2, "cleanup", within="/")
 every_scenario("deploy", 20)
 ends_with(0, "deploy", "--sim", "--dry-run", "--speed", "max")
 ends_with(0, "deploy", "--sim", "--only", "health", "--speed", "max")
@@ -105,7 +108,12 @@ with tempfile.TemporaryDirectory() as journal:
 ends_with(2, "monitor", within="/")
 ends_with(2, "monitor", "--serve", "0.0.0.0:0")
 ends_with(2, "monitor", "--linger", "soon", "--serve")
+ends_with(0, "test", "--sim")
+for scenario in ("erring", "slow", "differing", "dead", "blue-worse"):
+    ends_with(1, "test", "--sim", scenario)
+ends_with(2, "test", within="/")
 ends_with(0, "check", "--sim")
+ends_with(0, "check", "--sim", "starting")
 for scenario in ("broken-chat", "slow", "never-healthy"):
     ends_with(1, "check", "--sim", scenario)
 for example in sorted(pathlib.Path("examples").glob("*.rs")):

@@ -13,9 +13,11 @@ import sys
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 REQUIREMENTS = ROOT / ".ci" / "workflows" / "requirements.txt"
 OWN = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
-EXAMPLES = sorted((ROOT / "examples" / "ci").glob("*.yml"))
+EXAMPLES = sorted(file for file in (ROOT / "examples" / "ci").rglob("*.yml") if file.name != "action.yml")
+ACTIONS = sorted((ROOT / "examples" / "ci").rglob("action.yml"))
 
-PINNED = re.compile(r"^\s*(?:- )?uses: [\w.-]+/[\w./-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+$")
+# An action of the repository itself has no version.
+PINNED = re.compile(r"^\s*(?:- )?uses: (?:\./\S+|[\w.-]+/[\w./-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+)$")
 EXPRESSION = re.compile(r"\$\{\{.*?\}\}", re.DOTALL)
 
 
@@ -75,6 +77,12 @@ def problems_of(text, workflow):
                 yield f"{name}: an output uses step `{used}`, which there is not"
 
 
+def read(file, python):
+    """The file as data. Only the environment has a reader of YAML; JSON is what both sides can read."""
+    load = "import json, sys, ruamel.yaml; json.dump(ruamel.yaml.YAML(typ='safe').load(open(sys.argv[1])), sys.stdout)"
+    return json.loads(subprocess.run([python, "-c", load, file], capture_output=True, text=True, check=True).stdout)
+
+
 def references(node, pattern):
     """All matches of the pattern in the expressions and conditions below the node."""
     if isinstance(node, dict):
@@ -92,22 +100,22 @@ def references(node, pattern):
 
 
 def main():
-    if not OWN or not EXAMPLES:
+    if not OWN or not EXAMPLES or not ACTIONS:
         sys.exit("error: there are no workflows to lint")
     python = environment()
     files = [*OWN, *EXAMPLES]
-    schema = [python, "-m", "check_jsonschema", "--builtin-schema", "vendor.github-workflows"]
-    failed = subprocess.run([*schema, *files]).returncode != 0
+    failed = False
+    for schema, several in (("github-workflows", files), ("github-actions", ACTIONS)):
+        check = [python, "-m", "check_jsonschema", "--builtin-schema", f"vendor.{schema}", *several]
+        failed |= subprocess.run(check).returncode != 0
     for file in files:
-        # Only the environment has a reader of YAML; JSON is what both sides can read.
-        load = "import json, sys, ruamel.yaml; json.dump(ruamel.yaml.YAML(typ='safe').load(open(sys.argv[1])), sys.stdout)"
-        read = subprocess.run([python, "-c", load, file], capture_output=True, text=True, check=True)
-        for problem in problems_of(file.read_text(), json.loads(read.stdout)):
+        for problem in problems_of(file.read_text(), read(file, python)):
             failed = True
             print(f"FAIL {file.relative_to(ROOT)}: {problem}")
     if failed:
         sys.exit(1)
-    print(f"ok   {len(files)} workflows")
+    print(f"ok   {len(files)} workflows, {len(ACTIONS)} actions")
 
 
-main()
+if __name__ == "__main__":
+    main()

@@ -22,6 +22,8 @@ from pathlib import Path
 from circles import blanked, line_of, test_items
 
 README_WORDS = 900
+# Names that the front page of the docs leads with.
+LEADING = 25
 # Per 1,000 words.
 WHERE, PERSONS_MOST = 1.0, 0.3
 
@@ -204,6 +206,13 @@ def row(name, files, language):
 HEAD = "crate|files|lines|p90|longest file|longest function|types|functions|public|doc|why|words|where|persons".split("|")
 
 
+def leads_with(text):
+    """How many names a crate's root re-exports."""
+    exports = re.findall(r"^pub use self::(.*?);", text, re.MULTILINE | re.DOTALL)
+    paths = [part for export in exports for part in re.split(r"[{},\s]+", export)]
+    return sum(1 for part in paths if part and not part.endswith("::"))
+
+
 def main():
     rows, every, all_docs = [HEAD], [], Language()
     for root in sorted(Path("crates").glob("*/src")):
@@ -230,9 +239,12 @@ def main():
                 for path, line, text in hits:
                     print(f"{name}: {path}:{line}: {text}")
 
+    front = Path("crates/bluegreen/src/lib.rs").read_text()
+    leading = leads_with(front)
     readme = len(Path("README.md").read_text().split())
     held = [
         ("words of README", readme, README_WORDS),
+        ("names that the front page leads with", leading, LEADING),
         ("where, of rustdoc", all_docs.rate(all_docs.where), WHERE),
         ("persons, of rustdoc", all_docs.rate(all_docs.persons), PERSONS_MOST),
         ("where, of prose", prose.rate(prose.where), WHERE),

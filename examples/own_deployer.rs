@@ -4,38 +4,30 @@
 //! cargo run --example own_deployer
 //! ```
 //!
-//! Two releases, in virtual time. The first release is deployed. The second release fails its smoke test and
-//! must be rolled back to the first: then the exit code is 0, otherwise 1. Prints each step, and at the end
-//! the release that runs.
+//! Two releases, in virtual time. The second fails its smoke test and must be rolled back to the first: then
+//! the exit code is 0, otherwise 1. Prints each step, and at the end the release that runs.
 
 #![expect(clippy::print_stdout, reason = "an example prints")]
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::{error::Error, future::ready, process::ExitCode, time::Duration};
 
 use async_trait::async_trait;
 use bluegreen::check::{CheckReport, check_fn};
 use bluegreen::deployment::ImageSource;
 use bluegreen::image::ImageRef;
-use bluegreen::service::{DeploymentId, Registration, RevisionId, Rollout};
-use bluegreen::service::{ServiceObservation, Update};
+use bluegreen::service::{DeploymentId, Registration, Rollout, ServiceObservation, Update};
 use bluegreen::{Deployment, Result, ServiceCheck, ServiceDeployer};
 
 /// A supervisor on one machine, with the state of its service.
 #[derive(Debug, Clone)]
 struct Supervisor(Arc<Mutex<ServiceObservation>>);
 
-impl Supervisor {
-    fn service(&self) -> MutexGuard<'_, ServiceObservation> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
 #[async_trait]
 impl ServiceDeployer for Supervisor {
     /// Reads the service; at each look one more copy runs.
     async fn observe(&self) -> Result<Option<ServiceObservation>> {
-        let mut service = self.service();
+        let mut service = self.0.lock().expect("no panic");
         service.running = (service.running + 1).min(service.desired);
         if service.running == service.desired {
             service.rollout = Rollout::Completed;
@@ -45,16 +37,13 @@ impl ServiceDeployer for Supervisor {
 
     /// Returns the release that an image is; there is nothing to register.
     async fn register(&self, image: &ImageRef) -> Result<Registration> {
-        let image = image.to_string();
-        let digest = image.rsplit(':').next().unwrap_or_default();
-        Ok(Registration::new(RevisionId::new(format!(
-            "chat-{digest:.4}"
-        ))))
+        let digest = image.digest().as_str().trim_start_matches("sha256:");
+        Ok(Registration::new(format!("chat-{digest:.4}")))
     }
 
     /// Starts three copies. Refuses if another deployment began in between.
     async fn update(&self, update: &Update) -> Result<DeploymentId> {
-        let mut service = self.service();
+        let mut service = self.0.lock().expect("no panic");
         update.check(Some(&service))?;
         let id = DeploymentId::new(format!("{}+1", service.deployment));
         service.begin(update, id.clone(), 3);
@@ -71,19 +60,17 @@ impl ServiceDeployer for Supervisor {
 fn smoke(supervisor: Supervisor) -> impl ServiceCheck {
     check_fn("chat", move || {
         let report = CheckReport::new("chat", "GET /chat", None);
-        let fails = supervisor.service().revision.as_str() == "chat-bbbb";
-        ready(if fails {
-            report.failing("status", "200", "500")
-        } else {
-            report
+        let service = supervisor.0.lock().expect("no panic");
+        ready(match service.revision.as_str() {
+            "chat-bbbb" => report.failing("status", "200", "500"),
+            _ => report,
         })
     })
 }
 
 #[tokio::main(flavor = "current_thread", start_paused = true)]
 async fn main() -> std::result::Result<ExitCode, Box<dyn Error>> {
-    let (revision, first) = (RevisionId::new("chat-0000"), DeploymentId::new("1"));
-    let service = ServiceObservation::steady("chat", revision, first, 3);
+    let service = ServiceObservation::steady("chat", "chat-0000", "1", 3);
     let supervisor = Supervisor(Arc::new(Mutex::new(service)));
     let mut codes = Vec::new();
     for release in ["a", "b"] {
@@ -96,6 +83,6 @@ async fn main() -> std::result::Result<ExitCode, Box<dyn Error>> {
             .await?;
         codes.push(outcome.exit_code());
     }
-    println!("now: {}", supervisor.service());
+    println!("now: {}", supervisor.0.lock().expect("no panic"));
     Ok(u8::from(codes != [0, 10]).into())
 }

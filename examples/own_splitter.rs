@@ -4,9 +4,8 @@
 //! cargo run --example own_splitter
 //! ```
 //!
-//! First the conformance suite tests all behaviour that a run relies on, then a migration uses the splitter,
-//! in virtual time. Prints the number of tests and each event, and at the end the split. Ends with 0 if the
-//! splitter conforms and green is promoted.
+//! The conformance suite tests all behaviour that a run relies on, then a migration uses the splitter, in
+//! virtual time. Prints each event. Ends with 0 if the splitter conforms and green is promoted.
 
 #![expect(clippy::print_stdout, reason = "an example prints")]
 
@@ -17,19 +16,19 @@ use bluegreen::traffic::conformance::{self, Behaviour, Fixture, Truth};
 use bluegreen::traffic::{Shift, Shifted, Sides, TargetCounts, TrafficObservation};
 use bluegreen::{Error, ErrorKind, Migration, Result, TrafficSplitter, Verdict, gate_fn};
 
-/// The file has both weights and the port, as JSON.
+/// The file has both weights and the rest of the configuration, as JSON.
 #[derive(Debug, Clone)]
 struct FileRouter(PathBuf);
 
 impl FileRouter {
-    fn read(&self) -> Result<(Sides<u32>, u16)> {
+    fn read(&self) -> Result<(Sides<u32>, String)> {
         let read = fs::read(&self.0).and_then(|text| Ok(serde_json::from_slice(&text)?));
         let failed = Error::new(ErrorKind::Unavailable, "read the weights");
         read.map_err(|error| failed.with_source(error))
     }
 
-    fn write(&self, weights: Sides<u32>, port: u16) -> Result<()> {
-        let text = serde_json::json!([weights, port]).to_string();
+    fn write(&self, weights: Sides<u32>, rest: &str) -> Result<()> {
+        let text = serde_json::json!([weights, rest]).to_string();
         // A write that failed may have happened: the run reads before it decides.
         let failed = Error::new(ErrorKind::OutcomeUnknown, "write the weights");
         fs::write(&self.0, text).map_err(|error| failed.with_source(error))
@@ -39,25 +38,21 @@ impl FileRouter {
 #[async_trait]
 impl TrafficSplitter for FileRouter {
     async fn observe(&self) -> Result<TrafficObservation> {
-        let (weights, port) = self.read()?;
+        let (weights, rest) = self.read()?;
         // A real router knows how many of its targets are healthy.
         let targets = Sides::both(TargetCounts::all_healthy(2));
-        // A fingerprint covers everything except for the weights.
-        let fingerprint = format!("v1:{port}");
-        Ok(TrafficObservation::new(weights, targets, fingerprint))
+        // A fingerprint covers everything except for the weights; a large rest is hashed.
+        Ok(TrafficObservation::new(weights, targets, rest))
     }
-
     async fn shift(&self, shift: &Shift) -> Result<Shifted> {
         // Refuses if a third party changed the file in between.
         if shift.is_to_write(&self.observe().await?)? {
-            self.write(shift.to.weights(), self.read()?.1)?;
+            self.write(shift.to.weights(), &self.read()?.1)?;
         }
         Ok(Shifted::Seen(self.observe().await?))
     }
-
-    /// A read shows a write at once.
     fn propagation(&self) -> Duration {
-        Duration::ZERO
+        Duration::ZERO // A read shows a write at once.
     }
 }
 
@@ -65,24 +60,19 @@ impl TrafficSplitter for FileRouter {
 #[async_trait]
 impl Fixture for FileRouter {
     async fn reset(&self) -> Result<()> {
-        self.write(Sides::new(1, 0), 80)
+        self.write(Sides::new(1, 0), "port 80")
     }
-
     async fn splitter(&self) -> Result<Box<dyn TrafficSplitter>> {
         Ok(Box::new(self.clone()))
     }
-
     async fn truth(&self) -> Result<Truth> {
-        let (weights, port) = self.read()?;
-        Ok(Truth::new(weights, port.to_string()))
+        self.read().map(|(weights, rest)| Truth::new(weights, rest))
     }
-
     async fn write_weights(&self, weights: Sides<u32>) -> Result<()> {
-        self.write(weights, self.read()?.1)
+        self.write(weights, &self.read()?.1)
     }
-
     async fn change_rest(&self) -> Result<()> {
-        self.write(self.read()?.0, 8080)
+        self.write(self.read()?.0, "port 8080")
     }
 }
 
@@ -92,7 +82,6 @@ async fn main() -> std::result::Result<ExitCode, Box<dyn std::error::Error>> {
     let router = FileRouter(folder.path().join("weights"));
     conformance::check(&router).await?;
     println!("conforms: {} behaviours were tried", Behaviour::ALL.len());
-
     router.reset().await?;
     let fine = gate_fn("fine", |_look| ready(Ok(Verdict::healthy("all is well"))));
     let migration = Migration::for_tests(router).gate("fine", fine);

@@ -1,6 +1,7 @@
 //! Stories: whole migrations on the simulated AWS, in virtual time.
 
 mod capacity;
+mod cleanup;
 mod clocks;
 #[path = "../common/mod.rs"]
 mod common;

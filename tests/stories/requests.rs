@@ -6,7 +6,7 @@ use bluegreen::{
     MigrationError, MigrationOutcome,
     aws::sim::{Behaviour, Scenario, Service, Simulation, When},
     engine::{Control, Operator, Reply, Request, RunId, Verb},
-    migration::MigrationEvent,
+    migration::{MigrationEvent, Retelling},
     store::{Ask, Take},
 };
 use jiff::Timestamp;
@@ -393,6 +393,14 @@ async fn p05_a_resumed_run_takes_no_request_a_second_time() {
                 || record.entry["input"]["with"]["control"] == "pause"
         });
         assert_eq!(has_it, wait == SECOND, "a snapshot lies between");
+        let mut retelling = Retelling::new();
+        for record in &records {
+            retelling.take(record).expect("a migration's");
+        }
+        let (by, until) = retelling.paused().expect("it holds");
+        assert_eq!(by.name(), "ann");
+        let is_told = |kind: &MigrationEvent| *kind == MigrationEvent::Paused { until };
+        assert!(seen(&durable, is_told), "{until}");
         let (migration, ..) = durable.controller(&lease, None);
         let resumed = tokio::spawn(async move { migration.resume(&records, "bob").await });
         let answer = ask.answer(MINUTE).await.expect("readable");

@@ -73,6 +73,29 @@ async fn the_same_seed_gives_the_same_run() {
     assert_eq!(first.exit_code(), second.exit_code());
 }
 
+/// A pacer lets half an hour pass in a stroke here, and no wait may end later for that.
+#[tokio::test(start_paused = true)]
+async fn the_pace_of_virtual_time_does_not_change_the_course_of_a_run() {
+    let course = async |speed: Option<f64>| -> Vec<(String, f64)> {
+        let simulation = Scenario::GreenErrors.simulation(9);
+        let _pacer = speed.map(|speed| simulation.pace(speed));
+        let run = migrate(&simulation, default_plan()).await;
+        let told = run.events.iter().map(|event| {
+            let kind = std::mem::discriminant(&event.kind);
+            (format!("{kind:?}"), event.elapsed.as_secs_f64())
+        });
+        told.collect()
+    };
+    let at_once = course(None).await;
+    let paced = course(Some(100_000.0)).await;
+    assert_eq!(at_once.len(), paced.len());
+    for ((kind, at), (paced_kind, paced_at)) in at_once.iter().zip(&paced) {
+        assert_eq!(kind, paced_kind, "at {at} s");
+        // Virtual time has a resolution of a millisecond.
+        assert!((at - paced_at).abs() < 0.01, "{at} s, {paced_at} s");
+    }
+}
+
 /// The event log of a failing run, without the looks that show nothing new.
 #[tokio::test(start_paused = true)]
 async fn tells_the_story_of_a_rollback() {

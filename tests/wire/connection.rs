@@ -184,6 +184,11 @@ pub(crate) fn usual(operation: &str) -> &'static str {
         "ModifyRule" => {
             r#"<ModifyRuleResponse xmlns="http://elasticloadbalancing.amazonaws.com/doc/2015-12-01/"><ModifyRuleResult><Rules/></ModifyRuleResult><ResponseMetadata><RequestId>usual-3</RequestId></ResponseMetadata></ModifyRuleResponse>"#
         }
+        "GetCallerIdentity" => {
+            r#"<GetCallerIdentityResponse xmlns="https://sts.amazonaws.com/doc/2011-06-15/"><GetCallerIdentityResult>
+  <Arn>arn:aws:iam::123456789012:user/ann</Arn><UserId>A</UserId><Account>123456789012</Account>
+</GetCallerIdentityResult><ResponseMetadata><RequestId>usual-4</RequestId></ResponseMetadata></GetCallerIdentityResponse>"#
+        }
         other => panic!("no test asks for {other}"),
     }
 }

@@ -16,6 +16,7 @@ use std::time::Duration;
 use bluegreen::{
     Error, ErrorKind, Percent, Result, TrafficSplit, TrafficSplitter as _,
     aws::alb::{AlbRule, AlbTrafficSplitter},
+    engine::Fence,
     traffic::{Shift, Shifted},
 };
 use tokio::time::Instant;
@@ -107,9 +108,15 @@ fn cases() -> Vec<Case> {
         ),
         case(
             Answer::Http(403, ""),
-            (Unavailable, 1),
+            (Denied, 1),
             OutcomeUnknown,
-            ": HTTP 403: ",
+            ": not allowed: HTTP 403, and no reason is given",
+        ),
+        case(
+            Answer::Http(403, "<html><body>Forbidden</body></html>"),
+            (Denied, 1),
+            OutcomeUnknown,
+            ": not allowed: HTTP 403, and no reason is given",
         ),
         case(
             Answer::Http(400, "<ErrorResponse><Error><Code>Throttl"),
@@ -278,6 +285,30 @@ async fn what_is_denied_names_the_action_to_allow() {
             .unwrap()
             .contains("elasticloadbalancing:ModifyRule")
     );
+}
+
+/// The command asks when it opens a file, the library when it starts the run.
+#[tokio::test(start_paused = true)]
+async fn who_calls_is_asked_once_and_after_a_failure_again() {
+    let denied = Answer::error(403, "AccessDenied", "no");
+    let connection = Connection::failing("GetCallerIdentity", denied).only(0..1);
+    let aws = connection.aws();
+    assert!(aws.caller().await.is_err());
+    for handle in [aws.clone(), aws.fenced(NoFence), aws] {
+        let caller = handle.caller().await.unwrap();
+        assert_eq!(caller, "arn:aws:iam::123456789012:user/ann");
+    }
+    assert_eq!(connection.sent("GetCallerIdentity"), 2);
+}
+
+/// Lets every change through.
+#[derive(Debug)]
+struct NoFence;
+
+impl Fence for NoFence {
+    fn check(&self) -> Result<()> {
+        Ok(())
+    }
 }
 
 fn splitter(connection: &Connection) -> AlbTrafficSplitter {

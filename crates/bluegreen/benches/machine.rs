@@ -16,9 +16,24 @@ use bluegreen::{
     },
     engine::{MemoryJournal, Record},
     health::{Limits, TargetHealthGate},
-    migration::{Entry, MigrationMachine},
+    migration::{GateId, GatePolicy, Input, MigrationMachine},
 };
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use serde::Deserialize;
+
+/// What this benchmark reads of a journal's entries.
+#[derive(Deserialize)]
+struct Entry {
+    plan: Option<MigrationPlan>,
+    gates: Option<Vec<Gate>>,
+    input: Option<Input>,
+}
+
+#[derive(Deserialize)]
+struct Gate {
+    gate: GateId,
+    policy: GatePolicy,
+}
 
 /// A whole healthy migration on the simulated AWS, and its journal.
 fn migrate() -> Vec<Record> {
@@ -54,14 +69,12 @@ fn machine(c: &mut Criterion) {
     let mut inputs = Vec::new();
     let mut new = None;
     for record in &records {
-        match record.entry.read().expect("an entry") {
-            Entry::Opened { plan, gates, .. } => {
-                let gates: Vec<_> = gates.into_iter().map(|g| (g.gate, g.policy)).collect();
-                new = Some(MigrationMachine::new(plan, gates));
-            }
-            Entry::Input { input } => inputs.push((record.at, input)),
-            Entry::Change { .. } | Entry::Reopened { .. } | Entry::Snapshot { .. } => {}
+        let entry: Entry = record.entry.read().expect("an entry");
+        if let (Some(plan), Some(gates)) = (entry.plan, entry.gates) {
+            let gates: Vec<_> = gates.into_iter().map(|g| (g.gate, g.policy)).collect();
+            new = Some(MigrationMachine::new(plan, gates));
         }
+        inputs.extend(entry.input.map(|input| (record.at, input)));
     }
     let new = new.expect("opened");
     let mut group = c.benchmark_group("healthy migration");

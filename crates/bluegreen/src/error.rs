@@ -1,4 +1,4 @@
-//! The one error of the role traits.
+//! The one error of the role traits, and the one error of reading a value.
 
 use std::fmt;
 
@@ -208,6 +208,53 @@ impl fmt::Display for Failure {
         write!(f, "{} ({})", self.message, self.kind)
     }
 }
+
+/// Why a text or a number is not a value of some type: a percentage, an ARN, an image, a span of time.
+///
+/// `Display` says what is wrong; [`hint`](Self::hint) says what to write instead.
+///
+/// # Examples
+///
+/// ```
+/// let error = "10.25".parse::<bluegreen::Percent>().unwrap_err();
+/// assert_eq!(error.to_string(), "`10.25` is finer than a tenth of a percent");
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ParseError {
+    message: String,
+    hint: String,
+}
+
+impl ParseError {
+    /// A mistake that needs no hint: its message says what would be right.
+    pub(crate) fn new(message: impl Into<String>) -> Self {
+        Self {
+            message: message.into(),
+            hint: String::new(),
+        }
+    }
+
+    /// Says what to write instead.
+    #[must_use]
+    pub(crate) fn with_hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = hint.into();
+        self
+    }
+
+    /// Returns what to write instead. Empty if the message says all.
+    #[must_use]
+    pub fn hint(&self) -> &str {
+        &self.hint
+    }
+}
+
+impl fmt::Display for ParseError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for ParseError {}
 
 #[cfg(test)]
 mod tests {

@@ -47,6 +47,68 @@
 //! # fn main() {}
 //! ```
 //!
+//! # The recommended defaults
+//!
+//! On AWS a migration is one file, or one value, of which only the first part here is needed. The rest is what
+//! the library, the command and the monitor take if it is left out:
+//!
+//! ```
+//! # #[cfg(feature = "spec")]
+//! # fn main() -> Result<(), bluegreen::spec::SpecError> {
+//! use bluegreen::spec::MigrationSpec;
+//!
+//! let needed = r#"
+//!     name = "chatbot"
+//!     [traffic]
+//!     rules = ["arn:aws:elasticloadbalancing:us-east-1:123456789012:listener/app/chatbot/50dc6c495c0c9188/f2f7dc8efc522ab2"]
+//!     [side.flask]
+//!     target_group = "chatbot-flask-tg"
+//!     [side.fastapi]
+//!     target_group = "chatbot-fastapi-tg"
+//! "#;
+//! let default = r#"
+//!     [plan]
+//!     steps = ["10%", "50%", "100%"]
+//!     hold_back = "10%"                # stays on blue in one more step, as a live control
+//!     bake = "3m"                      # the least time of a step
+//!     step_deadline = "65m"            # the most
+//!     deadline = "2h"                  # of the whole run
+//!     look_interval = "15s"
+//!     warm_up = "1m"                   # does not count after a rise
+//!     final_bake = "0s"
+//!     gradual_restore = "15m"          # if blue has shrunk and green is healthy
+//!     capacity_ratio = 1.0
+//!     on_inconclusive = "roll-back"    # at a deadline
+//!     on_cancel = "roll-back"
+//!     on_resume = "go-on"
+//!     [judge]
+//!     by = "sequential"
+//!     max_error_rate = "5%"
+//!     max_latency = "3s"
+//!     metrics = "alb"
+//!     period = "1m"
+//! "#;
+//! let mut written = MigrationSpec::from_toml(&format!("{needed}{default}"))?;
+//! // The plan writes it down only if it was said; unsaid, it is 15 minutes too.
+//! written.plan.gradual_restore = None;
+//! let left_out = MigrationSpec::from_toml(needed)?;
+//! assert_eq!(written.plan()?, left_out.plan()?);
+//! assert_eq!(written.judge, left_out.judge);
+//! # Ok(())
+//! # }
+//! # #[cfg(not(feature = "spec"))]
+//! # fn main() {}
+//! ```
+//!
+//! Each default stands with its reason in one place, the docs of its field:
+//!
+//! | default | in a file | in a program without a file |
+//! |---|---|---|
+//! | steps, times, ends | [`PlanSpec`](spec::PlanSpec) | [`MigrationPlanBuilder`](migration::MigrationPlanBuilder) |
+//! | limits and comparison | [`JudgeSpec`](spec::JudgeSpec) | [`Limits`](health::Limits), [`Sequential`](health::sequential::Sequential) |
+//! | dead-man switch, accepted risks: none | [`SafetySpec`](spec::SafetySpec), [`DeadManSpec`](spec::DeadManSpec) | [`DeadManSwitch`](traffic::DeadManSwitch) |
+//! | a side's deployment | [`DeploymentSpec`](spec::DeploymentSpec) | [`DeploymentPlan`] |
+//!
 //! # What it promises
 //!
 //! - Green's share rises only after a healthy verdict, or by a named operator's override. No data
@@ -87,6 +149,7 @@
 //! | run migrations: file, verbs, rollback, rights, exit codes | [`operating`] |
 //! | know what happens if a controller dies, and what bluegreen cannot do | [`safety`] |
 //! | build, deploy and check green | [`deploying`] |
+//! | test green before it gets traffic | [`testing`] |
 //! | understand how green is judged, without statistics | [`gates`] |
 //! | see a run live, replay it, write a report | [`monitoring`] |
 //! | keep Terraform, CDK and CloudFormation out of the way | [`infrastructure`] |
@@ -98,12 +161,26 @@
 //!
 //! | feature | default | adds |
 //! |---|---|---|
-//! | `aws` | yes | [`aws`]: load balancer, CloudWatch, ECS and ECR |
+//! | `run` | yes | the loop that runs a machine, on tokio: [`Migration`], [`Deployment`], [`engine::ControlHandle`], the workers of [`host`], [`clock::SystemClock`] |
+//! | `docker` | yes | images by the `docker` command: [`image::DockerImageBuilder`] |
 //! | `check` | yes | HTTP health checks and smoke tests in [`check`] |
-//! | `store` | yes | journals that outlive the process in [`store`]: memory, a folder, with `aws` S3 |
-//! | `spec` | yes | a migration as one file in [`spec`], with all roles on AWS wired |
-//! | `sim` | no | [`aws::sim`]: a simulated AWS behind the same adapters |
+//! | `store` | yes | journals that outlive the process in [`store`]: memory, a folder, with `aws` S3. Needs `run` |
+//! | `aws` | yes | [`aws`]: load balancer, CloudWatch, ECS and ECR. Needs `run` |
+//! | `spec` | yes | a migration as one file in [`spec`], with all roles on AWS wired. Needs all above |
+//! | `sim` | no | [`aws::sim`]: a simulated AWS behind the same adapters. Needs `aws` and `docker` |
 //! | `mock` | no | [`mock`]: `mockall` mocks of the role traits |
+//!
+//! A feature adds API and changes no behaviour. Without any feature the library has no tokio: it has the values,
+//! the roles, the plans, the machines with their events, the gates with their judges, and
+//! [`migration::replay`]. A host that runs the machines itself needs no more: see [`host`].
+
+// Without the loop, what only the loop calls has no caller, but stands in its place.
+#![cfg_attr(not(feature = "run"), allow(dead_code))]
+// The pages link to what every feature brings. With all features a link that leads nowhere is an error.
+#![cfg_attr(
+    not(all(feature = "mock", feature = "sim", feature = "spec")),
+    allow(rustdoc::broken_intra_doc_links)
+)]
 
 #[cfg(feature = "aws")]
 pub mod aws;
@@ -139,14 +216,17 @@ pub use self::aws::Aws;
 #[doc(inline)]
 pub use self::{
     check::ServiceCheck,
-    deployment::{Deployment, DeploymentError, DeploymentPlan},
+    deployment::{DeploymentError, DeploymentPlan},
     error::{Error, ErrorKind, Failure, Result},
     health::{HealthGate, Verdict, gate_fn},
     image::ImageBuilder,
-    migration::{Migration, MigrationError, MigrationOutcome, MigrationPlan},
+    migration::{MigrationError, MigrationOutcome, MigrationPlan},
     service::ServiceDeployer,
     traffic::{Percent, TrafficSplit, TrafficSplitter},
 };
+#[cfg(feature = "run")]
+#[doc(inline)]
+pub use self::{deployment::Deployment, migration::Migration};
 
 #[doc = include_str!("../docs/operating.md")]
 pub mod operating {}
@@ -156,6 +236,9 @@ pub mod safety {}
 
 #[doc = include_str!("../docs/deploying.md")]
 pub mod deploying {}
+
+#[doc = include_str!("../docs/testing.md")]
+pub mod testing {}
 
 #[doc = include_str!("../docs/gate.md")]
 pub mod gates {}

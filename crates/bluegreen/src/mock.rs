@@ -23,6 +23,7 @@
 #![allow(missing_docs, missing_debug_implementations)]
 
 mod memory_splitter;
+#[cfg(feature = "run")]
 mod test_clock;
 
 use std::time::Duration;
@@ -30,7 +31,9 @@ use std::time::Duration;
 use async_trait::async_trait;
 use jiff::Timestamp;
 
-pub use self::{memory_splitter::MemorySplitter, test_clock::TestClock};
+pub use self::memory_splitter::MemorySplitter;
+#[cfg(feature = "run")]
+pub use self::test_clock::TestClock;
 use crate::{
     check::{CheckReport, HttpClient, HttpFailure, HttpRequest, HttpResponse, ServiceCheck},
     error::Result,

@@ -14,7 +14,7 @@ use crate::{
     engine::{Fence, Journal, Record, RequestStorage},
     error::{Error, ErrorKind, Result},
     health::{HealthGate, Judge, JudgeFactory, MetricSource},
-    image::{CommandRunner, ImageBuilder, ImageRef, ImageRegistry},
+    image::{ImageBuilder, ImageRef, ImageRegistry},
     preflight::Finding,
     service::{
         ByHand, DeploymentId, DeploymentProgress, Registration, RevisionId, ServiceDeployer,
@@ -43,7 +43,6 @@ fn every_role_holds_in_an_arc_and_in_a_box() {
     let held = held![
         CapacityKeeper,
         Clock,
-        CommandRunner,
         DeadManSwitch,
         Fence,
         Fixture,
@@ -59,7 +58,7 @@ fn every_role_holds_in_an_arc_and_in_a_box() {
         ServiceDeployer,
         TrafficSplitter,
     ];
-    assert_eq!(held, 17);
+    assert_eq!(held, 16);
     #[cfg(feature = "store")]
     assert_eq!(held![crate::store::RecordStorage], 1);
     // A judge changes with each observation, so it is not shared.

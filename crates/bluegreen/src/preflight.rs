@@ -145,24 +145,30 @@ pub enum Acceptance {
     /// Blue may be scaled in while green gets its requests, so a rollback may send everything to
     /// fewer tasks than served it before.
     BlueMayShrink,
+    /// No test of green has passed that is as recent as the file asks for, or the test was of something else.
+    Untested,
     /// Nothing restores blue if the controller dies and its run is not resumed.
     NoDeadMan,
     /// The journal does not keep out controllers on other machines, since it is in a folder or in
     /// memory.
     SingleHost,
+    /// Infrastructure code owns what is to be deleted: its next apply makes it again, or fails.
+    InfrastructureCode,
 }
 
 impl Acceptance {
     /// All risks, for help texts.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 10] = [
         Self::SharedTargets,
         Self::LongStickiness,
         Self::InPlace,
         Self::UnseenTraffic,
         Self::NoTestRoute,
         Self::BlueMayShrink,
+        Self::Untested,
         Self::NoDeadMan,
         Self::SingleHost,
+        Self::InfrastructureCode,
     ];
 
     /// Whether one of these risks is this risk or includes it.
@@ -182,8 +188,10 @@ impl Acceptance {
             Self::UnseenTraffic => "unseen-traffic",
             Self::NoTestRoute => "no-test-route",
             Self::BlueMayShrink => "blue-may-shrink",
+            Self::Untested => "untested",
             Self::NoDeadMan => "no-dead-man",
             Self::SingleHost => "single-host",
+            Self::InfrastructureCode => "infrastructure-code",
         }
     }
 }

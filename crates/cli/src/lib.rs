@@ -11,14 +11,14 @@ mod monitor;
 mod prepare;
 mod verbs;
 
-use std::{ffi::OsString, process::ExitCode};
+use std::{ffi::OsString, path::PathBuf, process::ExitCode};
 
 use clap::{ArgAction, CommandFactory as _, Parser, Subcommand};
 
 use self::migration::args::OPTIONS;
 use self::verbs::{
-    abort, completions, continue_run, diff, init, leave, lint, migrate, pause, plan, promote,
-    resume, rollback, schema, status,
+    abort, cleanup, completions, continue_run, diff, init, leave, lint, migrate, pause, plan,
+    promote, resume, rollback, schema, status, test,
 };
 
 /// Moves live production traffic from one service (blue) to another (green) behind an AWS
@@ -30,6 +30,9 @@ struct Command {
     /// Print help.
     #[arg(short, long, action = ArgAction::HelpShort, global = true, help_heading = OPTIONS)]
     help: Option<bool>,
+    /// Append `exit_code` and `ended` to this file, such as $GITHUB_OUTPUT.
+    #[arg(long, value_name = "FILE", help_heading = OPTIONS)]
+    result: Option<PathBuf>,
     #[command(subcommand)]
     verb: Verb,
 }
@@ -43,9 +46,11 @@ Examples:
   bluegreen migrate --sim green-errors  a simulated rollback
   bluegreen init --rule-arn ARN         write ./bluegreen.toml from a rule
   bluegreen plan                        show how long each step takes
+  bluegreen test                        test green before it gets traffic
   bluegreen migrate                     run the migration of that file
   bluegreen status                      show where traffic is
-  bluegreen rollback                    put everything back at once";
+  bluegreen rollback                    put everything back at once
+  bluegreen cleanup                     scale the old side to zero, a day later";
 
 #[derive(Debug, Subcommand)]
 enum Verb {
@@ -55,6 +60,7 @@ enum Verb {
     Diff(Box<diff::Diff>),
     Prepare(Box<prepare::Cli>),
     Deploy(Box<deploy::Cli>),
+    Test(Box<test::Test>),
     Migrate(Box<migrate::Migrate>),
     Status(Box<status::Status>),
     Pause(Box<pause::Pause>),
@@ -64,6 +70,7 @@ enum Verb {
     Leave(Box<leave::Leave>),
     Rollback(Box<rollback::Rollback>),
     Resume(Box<resume::Resume>),
+    Cleanup(Box<cleanup::Cleanup>),
     Check(Box<check::Cli>),
     Monitor(Box<monitor::Cli>),
     Journal(Box<journal::Cli>),
@@ -85,13 +92,25 @@ enum Verb {
 /// ```
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let command = Command::parse_from(arguments);
-    match command.verb {
+    let Some(file) = command.result else {
+        return run_verb(command.verb);
+    };
+    // Before anything is done, so that no run ends without a place for its end.
+    match common::result::ResultFile::open(&file) {
+        Ok(result) => result.keep(run_verb(command.verb)),
+        Err(problem) => ExitCode::from(common::errors::bad_arguments(&[problem])),
+    }
+}
+
+fn run_verb(verb: Verb) -> ExitCode {
+    match verb {
         Verb::Init(cli) => init::main(&cli),
         Verb::Lint(cli) => lint::main(&cli),
         Verb::Plan(cli) => plan::main(&cli),
         Verb::Diff(cli) => diff::main(&cli),
         Verb::Prepare(cli) => prepare::main(&cli),
         Verb::Deploy(cli) => deploy::main(&cli),
+        Verb::Test(cli) => test::main(&cli),
         Verb::Migrate(cli) => migrate::main(&cli),
         Verb::Status(cli) => status::main(&cli),
         Verb::Pause(cli) => pause::main(&cli),
@@ -101,6 +120,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Verb::Leave(cli) => leave::main(&cli),
         Verb::Rollback(cli) => rollback::main(&cli),
         Verb::Resume(cli) => resume::main(&cli),
+        Verb::Cleanup(cli) => cleanup::main(&cli),
         Verb::Check(cli) => check::main(&cli),
         Verb::Monitor(cli) => monitor::main(&cli),
         Verb::Journal(cli) => journal::main(&cli),

@@ -1,5 +1,7 @@
 //! `bluegreen prepare`: creates green's target group and test route, without traffic.
 
+mod tasks;
+
 use std::{path::PathBuf, process::ExitCode};
 
 use bluegreen::{
@@ -27,10 +29,9 @@ use crate::{
     },
     deploy::{
         definitions::{refused, text_of},
-        setup::File,
         world,
     },
-    migration::world::World,
+    migration::{args::GroupPair, file::File, world::World},
 };
 
 /// Create green's target group and test route, without traffic.
@@ -96,31 +97,21 @@ struct Green {
 /// The options for the values that a file holds otherwise.
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Instead of a file")]
+#[command(mut_arg("blue_target_group", |arg| arg.help("Blue's target group, which has the traffic now")))]
+#[command(mut_arg("green_target_group", |arg| {
+    arg.value_name("ARN|NAME").help("Green's, by ARN or name; if missing, created as blue's")
+}))]
 struct RuleOptions {
     #[command(flatten)]
     rule: NamedRule,
-    /// Blue's target group, which has the traffic now, by ARN
-    #[arg(long, value_name = "ARN")]
-    blue_target_group: Option<String>,
-    /// Green's target group, by ARN or name; created as blue's if it does not exist
-    #[arg(long, value_name = "ARN|NAME")]
-    green_target_group: Option<String>,
+    #[command(flatten)]
+    groups: GroupPair,
 }
 
 impl RuleOptions {
     /// Returns the names of the options that were given.
     fn given(&self) -> Vec<&'static str> {
-        let blue = self.blue_target_group.as_ref();
-        let green = self.green_target_group.as_ref();
-        let groups = [
-            blue.map(|_| "--blue-target-group"),
-            green.map(|_| "--green-target-group"),
-        ];
-        self.rule
-            .given()
-            .into_iter()
-            .chain(groups.into_iter().flatten())
-            .collect()
+        [self.rule.given(), self.groups.given()].concat()
     }
 }
 
@@ -154,12 +145,12 @@ async fn run_all(cli: &Cli) -> u8 {
         return carried_out(cli, &simulation.aws(), named, true).await;
     }
     let file = match given.is_empty() || cli.file.is_some() {
-        true => File::read(cli.file.as_deref()),
+        true => File::usual(cli.file.as_deref()),
         false => Ok(None),
     };
     let file = match file {
         Ok(file) => file,
-        Err(problems) => return bad_arguments(&problems),
+        Err(code) => return code,
     };
     let Some(file) = file else {
         return match by_options(cli, &given) {
@@ -191,8 +182,13 @@ async fn run_all(cli: &Cli) -> u8 {
     let (aws, is_simulated) = (world.aws(), world.is_simulated());
     match file.spec.place_to_make(aws, side.as_ref()).await {
         Ok(place) => {
+            let blue = place.blue.clone();
             let named = (place.rule, place.blue, place.green);
-            carried_out(cli, aws, named, is_simulated).await
+            let code = carried_out(cli, aws, named, is_simulated).await;
+            if code == 0 && !cli.undo && !cli.json {
+                tasks::say(aws, &file.spec, &blue).await;
+            }
+            code
         }
         Err(error) => failed(
             &error,
@@ -237,7 +233,7 @@ fn by_options(cli: &Cli, given: &[&'static str]) -> Result<Named, Vec<Problem>> 
         problems.push(Problem::new("SIDE", "cannot be used without a file", hint));
     }
     let field = "--blue-target-group";
-    let text = cli.rule.blue_target_group.as_deref();
+    let text = cli.rule.groups.blue_target_group.as_deref();
     if text.is_none() {
         problems.push(needed(field));
     }
@@ -245,7 +241,7 @@ fn by_options(cli: &Cli, given: &[&'static str]) -> Result<Named, Vec<Problem>> 
     let rule = cli.rule.rule.rule(&mut problems);
     let field = "--green-target-group";
     let file = &cli.green.target_group_definition;
-    let green = match cli.rule.green_target_group.as_deref() {
+    let green = match cli.rule.groups.green_target_group.as_deref() {
         Some(text) if file.is_some() => {
             let hint = "leave one of them out";
             let message = "cannot be used with --target-group-definition";

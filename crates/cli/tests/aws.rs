@@ -3,14 +3,17 @@
 
 #![expect(clippy::unwrap_used, reason = "all of it is test code")]
 
+mod common;
+
 use std::{
     fs,
     io::{BufRead as _, BufReader, Read as _, Write as _},
     net::{TcpListener, TcpStream},
-    process::{Command, Output, Stdio},
     sync::{Arc, Mutex},
     thread,
 };
+
+use crate::common::{bluegreen, ended};
 
 const RULE: &str = "arn:aws:elasticloadbalancing:us-east-1:123456789012:listener-rule/app/chatbot/50dc6c495c0c9188/f2f7dc8efc522ab2/9683b2d02a6cabee";
 const BLUE: &str =
@@ -32,18 +35,14 @@ impl Surroundings<'_> {
         let folder = tempfile::tempdir().unwrap();
         let config = folder.path().join("config");
         fs::write(&config, self.profile).unwrap();
-        let mut command = Command::new(env!("CARGO_BIN_EXE_bluegreen"));
-        command.args(verb);
+        let mut command = bluegreen(verb);
         command.args(["--rule-arn", RULE, "--green-target-group", GREEN]);
         command.args(["--blue-target-group", blue]);
-        command.env_clear().env("NO_COLOR", "1");
         command.env("HOME", folder.path());
         command.env("AWS_CONFIG_FILE", &config);
-        command.env("AWS_EC2_METADATA_DISABLED", "true");
         command.envs(self.variables.iter().copied());
-        let output = command.stdin(Stdio::null()).output().unwrap();
-        let said = [output.stdout, output.stderr].concat();
-        (output.status.code(), String::from_utf8(said).unwrap())
+        let run = ended(&mut command);
+        (run.code, run.said())
     }
 }
 
@@ -390,18 +389,15 @@ fn a_file_names_its_region() {
     );
     fs::write(&file, text).unwrap();
     for region in [None, Some("eu-west-1")] {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_bluegreen"));
-        command.args(["status", "--file"]).arg(&file);
-        command.env_clear().env("NO_COLOR", "1");
-        command.env("HOME", folder.path());
-        command.env("AWS_EC2_METADATA_DISABLED", "true");
+        let mut command = bluegreen(&["status", "--file"]);
+        command.arg(&file);
         command.env("AWS_ENDPOINT_URL", "http://127.0.0.1:9");
         command.env("AWS_ACCESS_KEY_ID", "testing");
         command.env("AWS_SECRET_ACCESS_KEY", "testing");
         command.envs(region.map(|region| ("AWS_REGION", region)));
-        let Output { status, stderr, .. } = command.stdin(Stdio::null()).output().unwrap();
-        let said = String::from_utf8(stderr).unwrap();
-        assert_eq!(status.code(), Some(3), "{said}");
+        let run = ended(&mut command);
+        let said = run.err;
+        assert_eq!(run.code, Some(3), "{said}");
         assert!(!said.contains("no region is"), "{said}");
         assert!(said.contains("127.0.0.1:9"), "{said}");
     }
@@ -421,15 +417,12 @@ fn a_file_of_another_account_is_refused() {
          [side.flask]\ntarget_group = \"flask\"\n[side.fastapi]\ntarget_group = \"fastapi\"\n"
     );
     fs::write(&file, text).unwrap();
-    let mut command = Command::new(env!("CARGO_BIN_EXE_bluegreen"));
-    command.args(["migrate", "--file"]).arg(&file);
-    command.env_clear().env("NO_COLOR", "1");
-    command.env("HOME", folder.path());
-    command.env("AWS_EC2_METADATA_DISABLED", "true");
+    let mut command = bluegreen(&["migrate", "--file"]);
+    command.arg(&file);
     command.envs(with_keys(&[("AWS_ENDPOINT_URL", &*url)]));
-    let output = command.stdin(Stdio::null()).output().unwrap();
-    let said = String::from_utf8(output.stderr).unwrap();
-    assert_eq!(output.status.code(), Some(2), "{said}");
+    let run = ended(&mut command);
+    let said = run.err;
+    assert_eq!(run.code, Some(2), "{said}");
     assert_told(&said, "account 210987654321", "that account");
     let asked = requests.lock().unwrap().concat();
     assert!(!asked.contains("Describe"), "{asked}");
@@ -439,14 +432,11 @@ fn a_file_of_another_account_is_refused() {
 #[test]
 fn a_store_that_does_not_answer_is_told_in_a_sentence() {
     let endpoint = format!("http://127.0.0.1:{}", closed());
-    let mut command = Command::new(env!("CARGO_BIN_EXE_bluegreen"));
-    command.args(["journal", "list", "--journal", "s3://bucket/p"]);
-    command.env_clear().env("NO_COLOR", "1");
-    command.env("AWS_EC2_METADATA_DISABLED", "true");
+    let mut command = bluegreen(&["journal", "list", "--journal", "s3://bucket/p"]);
     command.envs(with_keys(&[("AWS_ENDPOINT_URL", &endpoint)]));
-    let output = command.stdin(Stdio::null()).output().unwrap();
-    let said = String::from_utf8(output.stderr).unwrap();
-    assert_eq!(output.status.code(), Some(3), "{said}");
+    let run = ended(&mut command);
+    let said = run.err;
+    assert_eq!(run.code, Some(3), "{said}");
     assert_told(&said, "no answer of S3: ", "AWS_ENDPOINT_URL_S3");
     assert!(
         !said.contains("retry_timeout") && !said.contains("list-type"),
@@ -491,19 +481,15 @@ fn an_sts_that_never_answers_is_told_and_begins_nothing() {
     let file = folder.path().join("bluegreen.toml");
     fs::write(&file, OF_ACCOUNT.replace("RULE", RULE)).unwrap();
     let run = |verb: &[&str]| {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_bluegreen"));
-        command.args(verb).arg("--file").arg(&file);
-        command.env_clear().env("NO_COLOR", "1");
-        command.env("HOME", folder.path());
-        command.env("AWS_EC2_METADATA_DISABLED", "true");
+        let mut command = bluegreen(verb);
+        command.arg("--file").arg(&file);
         let variables = [
             ("AWS_ENDPOINT_URL", &*balancer),
             ("AWS_ENDPOINT_URL_STS", &sts),
         ];
         command.envs(with_keys(&variables));
-        let output = command.stdin(Stdio::null()).output().unwrap();
-        let said = String::from_utf8(output.stderr).unwrap();
-        (output.status.code(), said)
+        let run = ended(&mut command);
+        (run.code, run.err)
     };
     let journal = folder.path().join("journal");
     let place = ["--journal", journal.to_str().unwrap(), "--single-host"];
@@ -538,15 +524,12 @@ fn a_rollback_that_aws_does_not_answer_names_the_way_by_hand() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("bluegreen.toml");
     let run = |words: &[&str]| {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_bluegreen"));
-        command.args(words).current_dir(folder.path());
-        command.env_clear().env("NO_COLOR", "1");
+        let mut command = bluegreen(words);
+        command.current_dir(folder.path());
         command.env("HOME", folder.path());
-        command.env("AWS_EC2_METADATA_DISABLED", "true");
         command.envs(with_keys(&[("AWS_ENDPOINT_URL", &endpoint)]));
-        let output = command.stdin(Stdio::null()).output().unwrap();
-        let said = String::from_utf8(output.stderr).unwrap();
-        (output.status.code(), said)
+        let run = ended(&mut command);
+        (run.code, run.err)
     };
     // A journal of that rule, which a simulated run has written.
     let rule = bluegreen::aws::sim::Scenario::Healthy

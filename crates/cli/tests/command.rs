@@ -2,57 +2,20 @@
 
 #![expect(clippy::unwrap_used, reason = "all of it is test code")]
 
-use std::{
-    fs,
-    path::Path,
-    process::{Command, Output, Stdio},
-};
+mod common;
+
+use std::{fs, path::Path, process::Stdio};
+
+use crate::common::{VERBS, bluegreen, ended};
 
 const RULE: &str = "arn:aws:elasticloadbalancing:us-east-1:123456789012:listener-rule/app/chatbot/50dc6c495c0c9188/f2f7dc8efc522ab2/9683b2d02a6cabee";
 
-fn bluegreen(words: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_bluegreen"))
-        .args(words)
-        .stdin(Stdio::null())
-        .env("NO_COLOR", "1")
-        .env_remove("AWS_PROFILE")
-        .env_remove("COLUMNS")
-        .output()
-        .unwrap()
-}
-
 /// Runs the command and returns what it printed on stdout and on stderr.
 fn ends_with(code: i32, words: &[&str]) -> (String, String) {
-    let output = bluegreen(words);
-    let text = |bytes| String::from_utf8(bytes).unwrap();
-    let (out, err) = (text(output.stdout), text(output.stderr));
-    assert_eq!(output.status.code(), Some(code), "{words:?}\n{out}\n{err}");
-    (out, err)
+    let run = ended(&mut bluegreen(words));
+    assert_eq!(run.code, Some(code), "{words:?}\n{}", run.said());
+    (run.out, run.err)
 }
-
-/// Every verb, in the order of the help.
-const VERBS: [&str; 20] = [
-    "init",
-    "lint",
-    "plan",
-    "diff",
-    "prepare",
-    "deploy",
-    "migrate",
-    "status",
-    "pause",
-    "continue",
-    "promote",
-    "abort",
-    "leave",
-    "rollback",
-    "resume",
-    "check",
-    "monitor",
-    "journal",
-    "schema",
-    "completions",
-];
 
 /// Two screens of 80 by 24.
 const LINES: usize = 48;
@@ -330,17 +293,9 @@ fn advice_judges_the_split_as_it_is_and_writes_nothing() {
 fn verbs_one_after_the_other_see_the_same_simulated_world() {
     let folder = tempfile::tempdir().unwrap();
     let run = |code: i32, words: &[&str]| {
-        let output = Command::new(env!("CARGO_BIN_EXE_bluegreen"))
-            .args(words)
-            .current_dir(folder.path())
-            .stdin(Stdio::null())
-            .env("NO_COLOR", "1")
-            .env_remove("BLUEGREEN_JOURNAL")
-            .output()
-            .unwrap();
-        let text = [output.stdout, output.stderr].concat();
-        let text = String::from_utf8(text).unwrap();
-        assert_eq!(output.status.code(), Some(code), "{words:?}\n{text}");
+        let run = ended(bluegreen(words).current_dir(folder.path()));
+        let text = run.said();
+        assert_eq!(run.code, Some(code), "{words:?}\n{text}");
         text
     };
     let fast = ["--speed", "400"];
@@ -385,6 +340,176 @@ fn verbs_one_after_the_other_see_the_same_simulated_world() {
     assert!(run(4, &["diff"]).contains("rule.fastapi: 0 -> 100"));
 }
 
+/// A folder with a fast simulated world of its own, and a function that runs a verb in it.
+fn in_new_world() -> (tempfile::TempDir, impl Fn(i32, &[&str]) -> String) {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().to_owned();
+    let run = move |code: i32, words: &[&str]| {
+        let run = ended(bluegreen(words).current_dir(&path));
+        assert_eq!(run.code, Some(code), "{words:?}\n{}", run.said());
+        run.said()
+    };
+    run(0, &["init", "--sim"]);
+    let file = folder.path().join("bluegreen.toml");
+    let text = std::fs::read_to_string(&file).unwrap();
+    assert!(text.contains("speed = 120.0"), "{text}");
+    let text = text.replace("speed = 120.0", "speed = 600");
+    std::fs::write(&file, text).unwrap();
+    (folder, run)
+}
+
+#[test]
+fn a_release_is_prepared_deployed_moved_and_cleaned_up_and_a_rollback_scales_up_first() {
+    let (_folder, run) = in_new_world();
+    let said = run(0, &["prepare"]);
+    let tasks = "is to run 4 tasks and blue's 4: enough for 100 % of the traffic";
+    assert!(said.contains(tasks), "{said}");
+    for verb in ["deploy", "migrate"] {
+        run(0, &[verb]);
+    }
+    let said = run(3, &["cleanup"]);
+    assert!(said.contains("blue is kept for 24h"), "{said}");
+    let said = run(0, &["cleanup", "--keep", "0s", "--dry-run"]);
+    assert!(
+        said.contains("would scale service chatbot-flask to zero"),
+        "{said}"
+    );
+    assert!(said.contains("dry run: nothing was changed"), "{said}");
+    let said = run(0, &["cleanup", "--keep", "0s"]);
+    for words in [
+        "waiting: 0 of 15 settled minutes without a request on blue",
+        "scale service chatbot-flask to zero",
+        "note: not seen, and so not counted as requests: web sockets",
+        "side flask runs nothing now. `bluegreen rollback` scales it up first",
+    ] {
+        assert!(said.contains(words), "{words} in {said}");
+    }
+    let said = run(0, &["cleanup", "--keep", "0s", "--json"]);
+    let data = said.lines().find(|line| line.starts_with('{')).unwrap();
+    let data: serde_json::Value = serde_json::from_str(data).unwrap();
+    assert_eq!(data["side"], "flask");
+    assert_eq!(data["done"], serde_json::json!([]));
+
+    let said = run(0, &["rollback"]);
+    let at = |words: &str| {
+        said.find(words)
+            .unwrap_or_else(|| panic!("{words} in {said}"))
+    };
+    let scaled = at("scaling service chatbot-flask up to 4 first");
+    let waits = at("waiting: 0 of 4 targets of blue are healthy");
+    assert!(
+        scaled < waits && waits < at("putting everything on chatbot-flask-tg"),
+        "{said}"
+    );
+    let said = run(0, &["rollback"]);
+    assert!(!said.contains("scaling service"), "{said}");
+    let said = run(3, &["cleanup", "--keep", "0s"]);
+    assert!(said.contains("was rolled back"), "{said}");
+}
+
+#[test]
+fn a_deletion_needs_the_name_and_leaves_one_side() {
+    let (_folder, run) = in_new_world();
+    for verb in ["prepare", "deploy", "migrate"] {
+        run(0, &[verb]);
+    }
+    let said = run(2, &["cleanup", "--keep", "0s", "--delete", "fastapi"]);
+    assert!(
+        said.contains("`fastapi` is not blue, which is side flask"),
+        "{said}"
+    );
+    let said = run(2, &["cleanup", "--keep", "soon", "--accept", "much"]);
+    assert!(
+        said.contains("--keep") && said.contains("--accept"),
+        "{said}"
+    );
+    let said = run(0, &["cleanup", "--print-iam-policy", "--delete", "flask"]);
+    assert!(
+        said.contains("ecs:DeleteService") && !said.contains("API calls"),
+        "{said}"
+    );
+    let said = run(0, &["cleanup", "--keep", "0s", "--delete", "chatbot-flask"]);
+    for words in [
+        "delete the test route",
+        "take target group chatbot-flask-tg out of rule",
+        "delete service chatbot-flask",
+        "delete target group chatbot-flask-tg",
+        "side flask is deleted, and read back",
+    ] {
+        assert!(said.contains(words), "{words} in {said}");
+    }
+    let said = run(0, &["cleanup", "--keep", "0s", "--delete", "flask"]);
+    assert!(said.contains("nothing to do"), "{said}");
+    run(3, &["rollback"]);
+}
+
+/// The verbs of a release in one kept world: a migration that requires a test begins only after it.
+#[test]
+fn a_migration_that_requires_a_test_begins_after_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let ends_with = |code: i32, words: &[&str]| {
+        let run = ended(bluegreen(words).current_dir(folder.path()));
+        assert_eq!(run.code, Some(code), "{words:?}\n{}", run.said());
+        (run.out, run.err)
+    };
+    ends_with(0, &["init", "--sim"]);
+    let file = folder.path().join("bluegreen.toml");
+    let text = fs::read_to_string(&file).unwrap();
+    fs::write(&file, text + "\n[test]\nrequire = \"24h\"\n").unwrap();
+    let (_, err) = ends_with(3, &["migrate", "--speed", "600"]);
+    assert!(err.contains("green was not tested"), "{err}");
+    assert!(err.contains("run `bluegreen test`"), "{err}");
+    let (_, err) = ends_with(3, &["test"]);
+    assert!(err.contains("no test route leads to"), "{err}");
+    ends_with(0, &["prepare"]);
+    let (out, err) = ends_with(0, &["test", "--rate", "20", "--duration", "1m"]);
+    assert!(
+        out.contains("test passed (99 % confidence)"),
+        "{out}\n{err}"
+    );
+    assert!(
+        err.contains("  hint: ") || err.contains("1200 requests to"),
+        "{err}"
+    );
+    ends_with(0, &["migrate", "--speed", "600"]);
+}
+
+#[test]
+fn a_test_of_simulated_chatbots_ends_as_its_scenario_says() {
+    for (scenario, code, wanted) in [
+        ("healthy", 0, "test passed"),
+        ("stalling", 0, "test passed"),
+        ("erring", 1, "green's error rate is above 5 %"),
+        ("slow", 1, "green's p99 is above 3000 ms"),
+        ("dead", 1, "green's error rate is above 5 %"),
+        ("blue-worse", 1, "stopped, since blue got worse"),
+    ] {
+        let (out, _) = ends_with(code, &["test", "--sim", scenario]);
+        assert!(out.contains(wanted), "{scenario}: {out}");
+    }
+    let (out, _) = ends_with(1, &["test", "--sim", "differing"]);
+    for wanted in [
+        "date-format       date of RFC 1123 -> date with T, with Z at $.at (chat)",
+        "error-body        {error: string} -> {detail: array} at body",
+        "null-absent       null -> absent at $.user (chat)",
+        "number-string     number -> string at $.qps (metrics)",
+        "validation-status 400 -> 422 at status (a chat without a message)",
+        "green's answers differ from blue's in 5 kinds",
+    ] {
+        assert!(out.contains(wanted), "{wanted}: {out}");
+    }
+    let (out, _) = ends_with(1, &["test", "--sim", "differing", "--json"]);
+    let report: serde_json::Value = serde_json::from_str(&out).unwrap();
+    assert_eq!(report["verdict"], "failed");
+    let (_, err) = ends_with(2, &["test", "--sim", "--rate", "0", "--max-in-flight", "0"]);
+    assert!(
+        err.contains("--rate: ") && err.contains("--max-in-flight: "),
+        "{err}"
+    );
+    let (_, err) = ends_with(0, &["test", "--sim", "--dry-run"]);
+    assert!(err.contains("dry run: nothing was sent"), "{err}");
+}
+
 #[test]
 fn a_rollback_that_is_to_be_confirmed_waits_for_it() {
     let words = [
@@ -401,16 +526,9 @@ fn a_rollback_that_is_to_be_confirmed_waits_for_it() {
 fn a_divided_rule_without_a_journal_is_shown_without_a_way_back() {
     let folder = tempfile::tempdir().unwrap();
     let run = |words: &[&str]| {
-        let output = Command::new(env!("CARGO_BIN_EXE_bluegreen"))
-            .args(words)
-            .current_dir(folder.path())
-            .stdin(Stdio::null())
-            .env("NO_COLOR", "1")
-            .env_remove("BLUEGREEN_JOURNAL")
-            .output()
-            .unwrap();
-        assert_eq!(output.status.code(), Some(0), "{words:?}");
-        String::from_utf8(output.stdout).unwrap()
+        let run = ended(bluegreen(words).current_dir(folder.path()));
+        assert_eq!(run.code, Some(0), "{words:?}");
+        run.out
     };
     run(&["init", "--sim", "divided"]);
     let said = run(&["status"]);
@@ -607,21 +725,19 @@ fn a_run_is_paused_continued_and_aborted_from_another_terminal() {
     let journal = folder.path().join("journal");
     let journal = journal.to_str().unwrap();
     let out = folder.path().join("run.json");
-    let mut run = Command::new(env!("CARGO_BIN_EXE_bluegreen"))
-        .args([
-            "migrate",
-            "--sim",
-            "--journal",
-            journal,
-            "--json",
-            "--speed",
-            "20",
-        ])
-        .stdin(Stdio::null())
-        .stdout(fs::File::create(&out).unwrap())
-        .stderr(Stdio::null())
-        .spawn()
-        .unwrap();
+    let mut run = bluegreen(&[
+        "migrate",
+        "--sim",
+        "--journal",
+        journal,
+        "--json",
+        "--speed",
+        "20",
+    ])
+    .stdout(fs::File::create(&out).unwrap())
+    .stderr(Stdio::null())
+    .spawn()
+    .unwrap();
     let has_moved = || events(&out).iter().any(|event| event["event"] == "shifted");
     while !has_moved() {
         assert!(
@@ -651,6 +767,45 @@ fn a_run_is_paused_continued_and_aborted_from_another_terminal() {
         said.contains("no controller holds it") && said.contains("`rollback`"),
         "{said}"
     );
+}
+
+/// Each process sees the kept world: one runs, one pauses the run, and a third asks for its state.
+#[test]
+fn status_says_who_has_paused_the_run_and_until_when() {
+    let folder = tempfile::tempdir().unwrap();
+    let verb = |words: &[&str]| {
+        let run = ended(bluegreen(words).current_dir(folder.path()));
+        assert_eq!(run.code, Some(0), "{words:?}\n{}", run.said());
+        run.out
+    };
+    verb(&["init", "--sim"]);
+    let out = folder.path().join("run.json");
+    let mut run = bluegreen(&["migrate", "--json", "--speed", "20"]);
+    run.current_dir(folder.path()).stderr(Stdio::null());
+    let run = run.stdout(fs::File::create(&out).unwrap()).spawn();
+    let mut run = run.unwrap();
+    let has_moved = || events(&out).iter().any(|event| event["event"] == "shifted");
+    while !has_moved() {
+        assert!(run.try_wait().unwrap().is_none(), "it ended early");
+        a_moment();
+    }
+    assert!(!verb(&["status"]).contains("paused"));
+    verb(&["pause", "--for", "1h", "--reason", "lunch"]);
+    let said = verb(&["status"]);
+    let paused = said.lines().find(|line| line.contains("paused by ann"));
+    let paused = paused.unwrap_or_else(|| panic!("{said}"));
+    assert!(paused.contains("(lunch) until 20"), "{paused}");
+    assert!(paused.contains("`bluegreen continue`"), "{paused}");
+    let told: serde_json::Value = serde_json::from_str(&verb(&["status", "--json"])).unwrap();
+    let until = events(&out)
+        .into_iter()
+        .find(|event| event["event"] == "paused");
+    assert_eq!(told["paused"]["until"], until.unwrap()["until"], "{told}");
+    assert_eq!(told["paused"]["by"]["reason"], "lunch", "{told}");
+    verb(&["continue"]);
+    assert!(!verb(&["status"]).contains("paused"));
+    verb(&["abort"]);
+    assert_eq!(run.wait().unwrap().code(), Some(11));
 }
 
 #[test]
@@ -703,9 +858,7 @@ fn a_dry_run_says_who_holds_the_journal() {
     };
     assert!(!dry().contains("held by"));
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
-    let mut holder = Command::new(env!("CARGO_BIN_EXE_bluegreen"))
-        .args(["deploy", "--sim", "--speed", "1", "--journal", place])
-        .stdin(Stdio::null())
+    let mut holder = bluegreen(&["deploy", "--sim", "--speed", "1", "--journal", place])
         .stdout(Stdio::null())
         .stderr(Stdio::null())
         .spawn()
@@ -715,4 +868,86 @@ fn a_dry_run_says_who_holds_the_journal() {
     holder.kill().unwrap();
     holder.wait().unwrap();
     assert!(is_told);
+}
+
+#[test]
+fn a_hook_is_told_and_may_refuse_a_step_and_its_failures_are_said() {
+    let folder = tempfile::tempdir().unwrap();
+    let told = folder.path().join("told");
+    let script = format!(
+        "read -r line; printf '%s\\n' \"$line\" >>'{}'; case $line in *'\"to\":50.0'*) echo no; exit 10;; esac",
+        told.display()
+    );
+    let set = format!("hooks.command=[\"sh\", \"-c\", {script:?}]");
+    let words = ["migrate", "--sim", "--speed", "max", "--set", &set];
+    let refused = [&words[..], &["--set", "hooks.may_refuse=true"]].concat();
+    let (_, err) = ends_with(10, &refused);
+    assert!(err.contains("the hook refuses 50%: no"), "{err}");
+    let lines = fs::read_to_string(&told).unwrap();
+    let last = lines.lines().next_back().unwrap();
+    assert!(last.contains("\"moment\":\"end\""), "{last}");
+    // A hook that is only told cannot refuse, and its failure is said at the end.
+    let (_, err) = ends_with(0, &words);
+    let failure = "warning: hook before-step of `sh`: exit code 10: no";
+    assert!(err.contains(failure), "{err}");
+}
+
+#[test]
+fn a_webhook_whose_variables_are_not_set_refuses_a_run() {
+    let set = "hooks.webhook={url={env=\"NOT_SET\"},secret={env=\"NOT_SET\"}}";
+    let words = ["migrate", "--sim", "--speed", "max", "--set", set];
+    let (_, err) = ends_with(3, &words);
+    let said = "hooks.webhook: the variable `NOT_SET` is not set";
+    assert!(err.contains(said), "{err}");
+    assert!(
+        err.contains("hint: set it, or take the webhook out"),
+        "{err}"
+    );
+}
+
+#[test]
+fn a_manual_step_waits_for_promote_and_is_rolled_back_at_its_time_out() {
+    let set = "plan.steps=[{ green = 10, deadline = \"20m\", manual = true }, 100]";
+    let words = ["migrate", "--sim", "--speed", "max", "--set", set];
+    let (_, err) = ends_with(10, &words);
+    // Lines are wrapped for a terminal.
+    let err = err.split_whitespace().collect::<Vec<_>>().join(" ");
+    for said in [
+        "for an operator: bluegreen promote",
+        "no operator had promoted",
+    ] {
+        assert!(err.contains(said), "{said} in {err}");
+    }
+}
+
+#[test]
+fn the_result_goes_to_a_file_with_its_name() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("output");
+    let result = file.to_str().unwrap();
+    ends_with(
+        10,
+        &[
+            "--result",
+            result,
+            "migrate",
+            "--sim",
+            "green-errors",
+            "--speed",
+            "max",
+        ],
+    );
+    ends_with(1, &["--result", result, "check", "--sim", "broken-chat"]);
+    let text = fs::read_to_string(&file).unwrap();
+    let lines: Vec<&str> = text.lines().collect();
+    let wanted = [
+        "exit_code=10",
+        "ended=rolled-back",
+        "exit_code=1",
+        "ended=check-failed",
+    ];
+    assert_eq!(lines, wanted);
+    let (_, err) = ends_with(2, &["--result", "/absent/output", "migrate", "--sim"]);
+    assert!(err.contains("error: --result: /absent/output"), "{err}");
+    assert!(!err.contains("simulated AWS"), "nothing was done: {err}");
 }

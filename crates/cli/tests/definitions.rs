@@ -2,10 +2,11 @@
 
 #![expect(clippy::unwrap_used, reason = "all of it is test code")]
 
-use std::{
-    fs,
-    process::{Command, Output, Stdio},
-};
+mod common;
+
+use std::fs;
+
+use crate::common::{bluegreen, ended};
 
 const SERVICE: &str = include_str!("../data/deploy/service.json");
 const TASK: &str = include_str!("../data/deploy/task-definition.json");
@@ -18,22 +19,15 @@ fn deploy(task: &str, service: &str, more: &[&str]) -> (Option<i32>, String) {
         fs::write(&path, text).unwrap();
         path
     };
-    let mut command = Command::new(env!("CARGO_BIN_EXE_bluegreen"));
-    command.args(["deploy", "--sim", "first-release", "--speed", "max"]);
+    let mut command = bluegreen(&["deploy", "--sim", "first-release", "--speed", "max"]);
     command
         .arg("--task-definition")
         .arg(file("task.json", task));
     command
         .arg("--service-definition")
         .arg(file("service.json", service));
-    command.args(more).env("NO_COLOR", "1").stdin(Stdio::null());
-    let Output {
-        status,
-        stdout,
-        stderr,
-    } = command.output().unwrap();
-    let said = String::from_utf8(stdout).unwrap() + &String::from_utf8(stderr).unwrap();
-    (status.code(), said)
+    let run = ended(command.args(more));
+    (run.code, run.said())
 }
 
 #[test]
@@ -72,13 +66,9 @@ fn a_target_group_of_prepare_is_judged_as_the_other_files_are() {
     let path = folder.path().join("group.json");
     let prepare = |group: &str, more: &[&str]| {
         fs::write(&path, group).unwrap();
-        let mut command = Command::new(env!("CARGO_BIN_EXE_bluegreen"));
-        command.args(["prepare", "--sim", "--target-group-definition"]);
-        command.arg(&path).args(more);
-        let output = command.env("NO_COLOR", "1").output().unwrap();
-        let said = String::from_utf8(output.stdout).unwrap();
-        let said = said + &String::from_utf8(output.stderr).unwrap();
-        (output.status.code(), said)
+        let mut command = bluegreen(&["prepare", "--sim", "--target-group-definition"]);
+        let run = ended(command.arg(&path).args(more));
+        (run.code, run.said())
     };
     let group = |kind: &str, port: &str| {
         format!(

@@ -2,11 +2,11 @@
 
 #![expect(clippy::unwrap_used, reason = "all of it is test code")]
 
-use std::{
-    fs,
-    path::Path,
-    process::{Command, Stdio},
-};
+mod common;
+
+use std::{fs, path::Path};
+
+use crate::common::{bluegreen, ended};
 
 const TASK: &str = include_str!("../data/deploy/task-definition.json");
 const CHECKS: &str = include_str!("../data/deploy/checks.toml");
@@ -25,26 +25,11 @@ task_definition = "task.json"
 checks = "checks.toml"
 "#;
 
-/// Runs the command in a folder, without any AWS: exit code, stdout, stderr.
-fn bluegreen(folder: &Path, words: &[&str]) -> (Option<i32>, String, String) {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_bluegreen"));
-    command.args(words).current_dir(folder).stdin(Stdio::null());
-    command.env_clear().env("NO_COLOR", "1").env("HOME", folder);
-    command.env("AWS_EC2_METADATA_DISABLED", "true");
-    let output = command.output().unwrap();
-    let text = |bytes| String::from_utf8(bytes).unwrap();
-    (
-        output.status.code(),
-        text(output.stdout),
-        text(output.stderr),
-    )
-}
-
 #[track_caller]
 fn ends(folder: &Path, code: i32, words: &[&str]) -> (String, String) {
-    let (ended, out, err) = bluegreen(folder, words);
-    assert_eq!(ended, Some(code), "{words:?}\n{out}\n{err}");
-    (out, err)
+    let run = ended(bluegreen(words).current_dir(folder));
+    assert_eq!(run.code, Some(code), "{words:?}\n{}", run.said());
+    (run.out, run.err)
 }
 
 /// A folder with the file and every file that it names.
@@ -74,7 +59,7 @@ fn without_a_file_options_and_a_world_each_way_to_go_on_is_named() {
     let (_, err) = ends(folder.path(), 2, &["deploy", "--dry-run", "--checks", "x"]);
     assert!(err.contains("--cluster C --service S"), "{err}");
     let (_, err) = ends(folder.path(), 2, &["deploy", "-f", "absent.toml"]);
-    assert!(err.contains("--file: absent.toml: No such file"), "{err}");
+    assert!(err.contains("error: absent.toml: No such file"), "{err}");
 }
 
 #[test]
@@ -118,7 +103,7 @@ fn what_a_file_names_is_read_from_its_folder_and_told_under_its_field() {
         let (_, err) = ends(elsewhere.path(), 2, words);
         for wanted in [
             "side.fastapi.deployment.task_definition: cpu: a number stands there",
-            "checks.toml, line 2: health.pth: is not known",
+            "checks.toml, line 2, column 1: health.pth: is not known",
         ] {
             assert!(err.contains(wanted), "{words:?}: {wanted} in\n{err}");
         }

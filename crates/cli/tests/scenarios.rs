@@ -3,6 +3,8 @@
 
 #![expect(clippy::unwrap_used, reason = "all of it is test code")]
 
+mod common;
+
 use std::{
     path::{Path, PathBuf},
     process::{Command, Stdio},
@@ -10,6 +12,8 @@ use std::{
 };
 
 use bluegreen::{aws::sim::Scenario, store::JournalStore};
+
+use crate::common::{bluegreen, ended};
 
 /// Exit code, and the seconds of virtual time at the last event.
 type End = (u8, Option<u64>);
@@ -39,20 +43,16 @@ async fn by_library(scenario: Scenario) -> End {
 }
 
 fn by_command(scenario: Scenario) -> End {
-    let output = Command::new(env!("CARGO_BIN_EXE_bluegreen"))
-        .args([
-            "migrate",
-            "--sim",
-            scenario.name(),
-            "--speed",
-            "max",
-            "--json",
-        ])
-        .stdin(Stdio::null())
-        .output()
-        .unwrap();
-    let code = u8::try_from(output.status.code().unwrap()).unwrap();
-    let text = String::from_utf8(output.stdout).unwrap();
+    let run = ended(&mut bluegreen(&[
+        "migrate",
+        "--sim",
+        scenario.name(),
+        "--speed",
+        "max",
+        "--json",
+    ]));
+    let code = u8::try_from(run.code.unwrap()).unwrap();
+    let text = run.out;
     let last = text.lines().last().map(|line| {
         let event: serde_json::Value = serde_json::from_str(line).unwrap();
         seconds(&event["elapsed"])

@@ -4,37 +4,14 @@
 
 #![expect(clippy::unwrap_used, reason = "all of it is test code")]
 
-use std::{
-    fs,
-    path::Path,
-    process::{Command, Stdio},
-};
+mod common;
+
+use std::{fs, path::Path};
 
 use expect_test::expect_file;
 use serde_json::Value;
 
-const VERBS: [&str; 20] = [
-    "init",
-    "lint",
-    "plan",
-    "diff",
-    "prepare",
-    "deploy",
-    "migrate",
-    "status",
-    "pause",
-    "continue",
-    "promote",
-    "abort",
-    "leave",
-    "rollback",
-    "resume",
-    "check",
-    "monitor",
-    "journal",
-    "schema",
-    "completions",
-];
+use crate::common::{VERBS, bluegreen, ended};
 
 /// A file with twenty mistakes of many kinds.
 const WRONG: &str = r#"name = ""
@@ -69,22 +46,9 @@ dead_man = { after = "ten" }
 
 /// The command's output in a folder of its own, without the differences between machines.
 fn said(folder: &Path, words: &[&str]) -> String {
-    let output = Command::new(env!("CARGO_BIN_EXE_bluegreen"))
-        .args(words)
-        .current_dir(folder)
-        .stdin(Stdio::null())
-        .env("NO_COLOR", "1")
-        .env("USER", "ann")
-        .env("AWS_EC2_METADATA_DISABLED", "true")
-        .env_remove("AWS_PROFILE")
-        .env_remove("COLUMNS")
-        .env_remove("BLUEGREEN_JOURNAL")
-        .output()
-        .unwrap();
-    let code = output.status.code().unwrap();
+    let run = ended(bluegreen(words).current_dir(folder));
     let mut said = format!("$ bluegreen {}\n", words.join(" "));
-    for (name, bytes) in [("stdout", output.stdout), ("stderr", output.stderr)] {
-        let text = String::from_utf8(bytes).unwrap();
+    for (name, text) in [("stdout", run.out), ("stderr", run.err)] {
         if !text.is_empty() {
             said.push_str(&format!("--- {name}\n{text}"));
             if !text.ends_with('\n') {
@@ -92,7 +56,7 @@ fn said(folder: &Path, words: &[&str]) -> String {
             }
         }
     }
-    said.push_str(&format!("--- exit code {code}\n"));
+    said.push_str(&format!("--- exit code {}\n", run.code.unwrap()));
     said
 }
 

@@ -65,10 +65,11 @@ impl Reading {
             None => {
                 let value: serde_json::Value = parse(index, line)?;
                 if value.get("entry").is_some() {
-                    let retelling = Box::new(Retelling::open(&record(index, line, 0)?)?);
+                    let mut retelling = Box::new(Retelling::new());
+                    let events = retelling.take(&record(index, line, 0)?)?;
                     let records = 1;
                     self.what = Some(What::Journal { records, retelling });
-                    return Ok(Vec::new());
+                    return Ok(events);
                 }
                 if value.get("event").is_some() {
                     self.what = Some(What::Events);

@@ -405,6 +405,7 @@ impl View {
             | MigrationEvent::ReadFailed { .. }
             | MigrationEvent::WriteFailed { .. }
             | MigrationEvent::SwitchFailed { .. }
+            | MigrationEvent::Awaiting { .. }
             | MigrationEvent::CapacityShort { .. }
             | MigrationEvent::CapacityFailed { .. }
             | MigrationEvent::Returning { .. }

@@ -53,7 +53,7 @@ struct Seat {
     gate: Arc<dyn HealthGate>,
     judge: Box<dyn Judge>,
     last: Option<Observation>,
-    standing: Verdict,
+    standing: Arc<Verdict>,
 }
 
 impl Watcher {
@@ -76,7 +76,7 @@ impl Watcher {
             judge: gate.judge(),
             gate: Arc::new(gate),
             last: None,
-            standing: Verdict::inconclusive("nothing seen yet"),
+            standing: Verdict::inconclusive("nothing seen yet").into(),
         });
         self
     }
@@ -104,7 +104,7 @@ impl Watcher {
             standings.push(GateStanding {
                 gate: seat.id.clone(),
                 policy: GatePolicy::Advisory,
-                verdict: seat.standing.clone(),
+                verdict: Arc::clone(&seat.standing),
                 is_new,
             });
         }
@@ -134,13 +134,13 @@ impl Seat {
         look.traffic = traffic.cloned();
         match self.gate.observe(&look).await {
             Ok(Some(observation)) => {
-                self.standing = self.judge.take(&observation, &progress);
+                self.standing = self.judge.take(&observation, &progress).into();
                 self.last = Some(observation);
                 true
             }
             Ok(None) => false,
             Err(error) => {
-                self.standing = Verdict::inconclusive(format!("could not look: {error}"));
+                self.standing = Verdict::inconclusive(format!("could not look: {error}")).into();
                 false
             }
         }

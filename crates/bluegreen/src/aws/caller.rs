@@ -20,6 +20,9 @@ impl Aws {
     /// `arn:aws:sts::123456789012:assumed-role/deployer/ann`. Needs no right
     /// ([API](https://docs.aws.amazon.com/STS/latest/APIReference/API_GetCallerIdentity.html)).
     ///
+    /// The first answer holds for the handle, for its clones, and for the handles that are
+    /// [fenced](Self::fenced) from it: STS is asked once.
+    ///
     /// # Errors
     ///
     /// `Invalid` for a simulation, which has no credentials. `Unavailable` if STS does not answer
@@ -29,6 +32,11 @@ impl Aws {
     ///
     /// Only reads: dropping it leaves nothing behind.
     pub async fn caller(&self) -> Result<String> {
+        let caller = self.caller.get_or_try_init(|| self.ask_for_caller());
+        caller.await.cloned()
+    }
+
+    async fn ask_for_caller(&self) -> Result<String> {
         let attempted = "ask STS whose credentials these are";
         let config = self.config.as_ref().ok_or_else(|| {
             Error::new(

@@ -149,8 +149,6 @@ impl IamPolicy {
     #[must_use]
     pub fn capacity(mut self, rule: &AlbRule, cluster: &str, service: &str) -> Self {
         let (partition, region, account) = place_of(rule);
-        let name = |text: &str| text.rsplit('/').next().unwrap_or(text).to_owned();
-        let (cluster, service) = (name(cluster), name(service));
         self = self.allow(
             "ReadScaling",
             &["application-autoscaling:DescribeScalableTargets"],
@@ -174,10 +172,117 @@ impl IamPolicy {
         self.allow(
             "ScaleBlue",
             &["ecs:DescribeServices", "ecs:UpdateService"],
-            vec![format!(
-                "arn:{partition}:ecs:{region}:{account}:service/{cluster}/{service}"
-            )],
+            vec![service_of(rule, cluster, service)],
         )
+    }
+
+    /// The rights by which a [retirement](super::retire::Retirement) looks at the rule, at its metrics and at its
+    /// dead-man switch. They change nothing.
+    #[must_use]
+    pub fn retirement(rule: &AlbRule) -> Self {
+        let (partition, region, account) = place_of(rule);
+        let schedules =
+            format!("arn:{partition}:scheduler:{region}:{account}:schedule/default/bluegreen-*");
+        Self {
+            version: "2012-10-17",
+            statement: Vec::new(),
+        }
+        .allow(
+            "ReadDeadManSwitch",
+            &["scheduler:GetSchedule"],
+            vec![schedules],
+        )
+        .allow(
+            "ReadLoadBalancer",
+            &[
+                "elasticloadbalancing:DescribeListeners",
+                "elasticloadbalancing:DescribeRules",
+                "elasticloadbalancing:DescribeTags",
+                "elasticloadbalancing:DescribeTargetGroups",
+                "elasticloadbalancing:DescribeTargetHealth",
+            ],
+            vec!["*".to_owned()],
+        )
+        .metrics()
+    }
+
+    /// Adds the rights to scale a service to zero, to record that in a tag, and to put its minimum back.
+    #[must_use]
+    pub fn scale_to_zero(self, rule: &AlbRule, cluster: &str, service: &str) -> Self {
+        let service_arn = service_of(rule, cluster, service);
+        self.capacity(rule, cluster, service).allow(
+            "RecordRetirement",
+            &["ecs:TagResource"],
+            vec![service_arn],
+        )
+    }
+
+    /// Adds the rights to delete a service, and to look which other services of its cluster use the same
+    /// target group.
+    #[must_use]
+    pub fn delete_service(mut self, rule: &AlbRule, cluster: &str, service: &str) -> Self {
+        let (partition, region, account) = place_of(rule);
+        let cluster_name = cluster.rsplit('/').next().unwrap_or(cluster);
+        let arn = |kind: &str, rest: &str| {
+            format!("arn:{partition}:ecs:{region}:{account}:{kind}/{cluster_name}{rest}")
+        };
+        let deleted = service_of(rule, cluster, service);
+        self = self.allow("DeleteService", &["ecs:DeleteService"], vec![deleted]);
+        self = self.allow(
+            "ReadServices",
+            &["ecs:DescribeServices"],
+            vec![arn("service", "/*")],
+        );
+        self = self.allow("ListServices", &["ecs:ListServices"], vec!["*".to_owned()]);
+        if let Some(list) = self.statement.last_mut() {
+            // Both sides may be of different clusters.
+            let mut clusters =
+                list.condition.take().unwrap_or_default()["ArnEquals"]["ecs:cluster"]
+                    .as_array()
+                    .cloned()
+                    .unwrap_or_default();
+            let cluster = serde_json::json!(arn("cluster", ""));
+            if !clusters.contains(&cluster) {
+                clusters.push(cluster);
+            }
+            list.condition = Some(serde_json::json!({ "ArnEquals": { "ecs:cluster": clusters } }));
+        }
+        self
+    }
+
+    /// Adds the rights to take a target group out of this rule, to delete test routes of its listener, and to
+    /// delete the group.
+    #[must_use]
+    pub fn delete_group(self, rule: &AlbRule, group: &str) -> Self {
+        let (partition, region, account) = place_of(rule);
+        let rules = rule
+            .listener()
+            .as_str()
+            .replacen(":listener/", ":listener-rule/", 1);
+        let groups = format!(
+            "arn:{partition}:elasticloadbalancing:{region}:{account}:targetgroup/{group}/*"
+        );
+        let mut moves = Self::migration(rule);
+        moves.statement.retain(|one| one.sid == "MoveTraffic");
+        let writes = moves.statement.pop();
+        let mut policy = self;
+        if let Some(Statement {
+            action, resource, ..
+        }) = writes
+        {
+            policy = policy.allow("WriteRule", &action, resource);
+        }
+        policy
+            .allow(
+                "DeleteTestRoutes",
+                &["elasticloadbalancing:DeleteRule"],
+                vec![format!("{rules}/*")],
+            )
+            .allow(
+                "DeleteTargetGroup",
+                &["elasticloadbalancing:DeleteTargetGroup"],
+                vec![groups],
+            )
     }
 
     /// The right of the role of a dead-man switch: to write this rule, and nothing else.
@@ -329,6 +434,14 @@ impl IamPolicy {
         });
         self
     }
+}
+
+/// The ARN of a service in the account and region of a rule.
+fn service_of(rule: &AlbRule, cluster: &str, service: &str) -> String {
+    let (partition, region, account) = place_of(rule);
+    let name = |text: &str| text.rsplit('/').next().unwrap_or(text).to_owned();
+    let (cluster, service) = (name(cluster), name(service));
+    format!("arn:{partition}:ecs:{region}:{account}:service/{cluster}/{service}")
 }
 
 /// Partition, region and account of a rule.

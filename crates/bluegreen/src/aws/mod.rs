@@ -10,6 +10,7 @@ use aws_config::{
     BehaviorVersion, ConfigLoader, SdkConfig, retry::RetryConfig, timeout::TimeoutConfig,
 };
 use jiff::{SignedDuration, Timestamp};
+use tokio::sync::OnceCell;
 
 pub(crate) use self::server_time::{DateReader, ServerDates, SigningTime};
 pub use self::{api::CallCounts, credentials::CredentialLife, server_time::ServerTime};
@@ -24,7 +25,7 @@ use self::{
 #[cfg(feature = "spec")]
 use crate::{
     check::{HttpClient, ReqwestClient},
-    image::{CommandRunner, SystemCommands},
+    image::SystemCommands,
 };
 use crate::{
     clock::{Clock, SystemClock},
@@ -46,6 +47,7 @@ pub mod iam;
 #[cfg(feature = "store")]
 mod journals;
 mod model;
+pub mod retire;
 mod server_time;
 #[cfg(feature = "sim")]
 pub mod sim;
@@ -79,9 +81,11 @@ pub struct Aws {
     /// The configuration that it was made from, if any, by which S3 is reached.
     config: Option<SdkConfig>,
     endpoints: Endpoints,
+    /// The identity behind the credentials, once STS has said it.
+    caller: Arc<OnceCell<String>>,
     /// The programs and the network of the machine, if they are simulated too.
     #[cfg(feature = "spec")]
-    machine: Option<(Arc<dyn CommandRunner>, Arc<dyn HttpClient>)>,
+    machine: Option<(SystemCommands, Arc<dyn HttpClient>)>,
 }
 
 /// The parts of a handle: who answers each service's calls.
@@ -251,6 +255,7 @@ impl Aws {
             counter,
             config: None,
             endpoints: Endpoints::default(),
+            caller: Arc::default(),
             #[cfg(feature = "spec")]
             machine: None,
         }
@@ -260,7 +265,7 @@ impl Aws {
     #[cfg(all(feature = "spec", feature = "sim"))]
     pub(crate) fn on_machine(
         mut self,
-        commands: Arc<dyn CommandRunner>,
+        commands: SystemCommands,
         http: Arc<dyn HttpClient>,
     ) -> Self {
         self.machine = Some((commands, http));
@@ -269,10 +274,10 @@ impl Aws {
 
     /// The runner of the programs of the machine.
     #[cfg(feature = "spec")]
-    pub(crate) fn commands(&self) -> Arc<dyn CommandRunner> {
+    pub(crate) fn commands(&self) -> SystemCommands {
         match &self.machine {
-            Some((commands, _)) => Arc::clone(commands),
-            None => Arc::new(SystemCommands::default()),
+            Some((commands, _)) => commands.clone(),
+            None => SystemCommands::default(),
         }
     }
 
@@ -297,6 +302,7 @@ impl Aws {
         Self {
             config: self.config.clone(),
             endpoints: self.endpoints.clone(),
+            caller: Arc::clone(&self.caller),
             #[cfg(feature = "spec")]
             machine: self.machine.clone(),
             ..Self::assemble(parts, self.region.clone(), counter, Some(fence))

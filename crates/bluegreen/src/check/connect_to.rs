@@ -2,6 +2,8 @@
 
 use std::{fmt, net::Ipv6Addr, str::FromStr};
 
+use crate::error::ParseError;
+
 /// The host that a request is sent to instead of the host of its URL: a name or an address, and a
 /// port if it is not the URL's. Shown and read as `HOST` or `HOST:PORT`, an IPv6 address in
 /// brackets.
@@ -18,7 +20,7 @@ use std::{fmt, net::Ipv6Addr, str::FromStr};
 /// let to: ConnectTo = "[::1]:8443".parse()?;
 /// assert_eq!((to.host(), to.port()), ("::1", Some(8443)));
 /// assert!("https://chatbot.company.com".parse::<ConnectTo>().is_err());
-/// # Ok::<(), bluegreen::check::ParseConnectToError>(())
+/// # Ok::<(), bluegreen::error::ParseError>(())
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct ConnectTo {
@@ -41,10 +43,10 @@ impl ConnectTo {
 }
 
 impl FromStr for ConnectTo {
-    type Err = ParseConnectToError;
+    type Err = ParseError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let refused = || ParseConnectToError(text.to_owned());
+        let refused = || ParseError::new(format!("`{text}` is neither HOST nor HOST:PORT"));
         let (host, port) = match text.strip_prefix('[') {
             Some(rest) => {
                 let (host, rest) = rest.split_once(']').ok_or_else(refused)?;
@@ -87,11 +89,6 @@ impl fmt::Display for ConnectTo {
         }
     }
 }
-
-/// A text that is no [`ConnectTo`].
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is neither HOST nor HOST:PORT")]
-pub struct ParseConnectToError(String);
 
 #[cfg(test)]
 mod tests {

@@ -2,7 +2,8 @@
 //!
 //! [`ServiceCheck`] is the role. `HttpCheck` implements it over [`HttpClient`], the seam of one
 //! request; `CheckSuite` reads health checks and smoke tests from a file. Both come with the
-//! feature `check`, as does `ReqwestClient`, which sends real requests.
+//! feature `check`, as do `ReqwestClient`, which sends real requests, and `load`, which tests a service
+//! under load and compares its answers.
 
 #[cfg(feature = "check")]
 mod body;
@@ -12,6 +13,8 @@ mod expect;
 mod http;
 #[cfg(feature = "check")]
 mod http_check;
+#[cfg(feature = "check")]
+pub mod load;
 #[cfg(feature = "check")]
 mod number;
 #[cfg(feature = "check")]
@@ -24,7 +27,7 @@ mod role;
 mod spec;
 
 pub use self::{
-    connect_to::{ConnectTo, ParseConnectToError},
+    connect_to::ConnectTo,
     http::{HttpClient, HttpFailure, HttpRequest, HttpResponse},
     report::{Answer, CheckFailure, CheckReport},
     role::{ServiceCheck, check_fn},
@@ -38,5 +41,7 @@ pub(crate) use self::{
 pub use self::{
     http_check::HttpCheck,
     reqwest_client::ReqwestClient,
-    spec::{CheckSuite, HealthSpec, SmokeSpec, SpecError, SpecProblem},
+    spec::{CheckSuite, HealthSpec, SmokeSpec},
 };
+#[cfg(feature = "check")]
+pub use crate::problem::{SpecError, SpecProblem};

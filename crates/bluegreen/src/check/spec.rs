@@ -7,12 +7,21 @@ use reqwest::{
     header::{HeaderName, HeaderValue},
 };
 
-pub use self::problem::{SpecError, SpecProblem};
 use super::{ConnectTo, Expect, HttpCheck, HttpClient, HttpRequest, http::shown_url};
-use crate::error::{Error, ErrorKind, Result};
+use crate::{
+    error::{Error, ErrorKind, Result},
+    problem::{Problem, SpecError},
+};
 
-mod problem;
-mod read;
+pub(super) mod read;
+
+/// What a [`SpecError`] of checks begins with.
+const WHOLE: &str = "the checks are not valid";
+
+/// A value that a program set and that is not valid.
+fn invalid(field: &str, message: impl Into<String>) -> SpecError {
+    SpecError::of(WHOLE, [(None, Problem::new(field, message, ""))])
+}
 
 /// A health check and smoke tests, read from TOML.
 ///
@@ -67,7 +76,7 @@ mod read;
 /// // Every problem is reported at once.
 /// let error = CheckSuite::from_toml("[health]\npath = 'health'\nevery = '10'\n").unwrap_err();
 /// assert_eq!(error.problems().len(), 2);
-/// assert_eq!(error.problems()[1].line, Some(3));
+/// assert_eq!(error.problems()[1].at.map(|at| at.line), Some(3));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone)]
@@ -88,7 +97,7 @@ impl CheckSuite {
     ///
     /// [`SpecError`] if it is not a base URL.
     pub fn with_base_url(mut self, url: &str) -> Result<Self, SpecError> {
-        let parsed = base_url(url).map_err(|message| SpecError::of("base_url", message))?;
+        let parsed = base_url(url).map_err(|message| invalid("base_url", message))?;
         self.base_url = Some(parsed);
         Ok(self)
     }
@@ -99,7 +108,7 @@ impl CheckSuite {
     ///
     /// [`SpecError`] if it is not a host.
     pub fn with_host(mut self, host: &str) -> Result<Self, SpecError> {
-        check_host(host).map_err(|message| SpecError::of("host", message))?;
+        check_host(host).map_err(|message| invalid("host", message))?;
         self.host = Some(host.to_owned());
         Ok(self)
     }
@@ -167,19 +176,39 @@ impl CheckSuite {
 
     fn with(mut self, name: &str, value: &str, is_secret: bool) -> Result<Self, SpecError> {
         let header = Header::new(name, value.to_owned(), is_secret)
-            .map_err(|message| SpecError::of("headers", message))?;
+            .map_err(|message| invalid("headers", message))?;
         self.headers
             .retain(|there| !there.name.eq_ignore_ascii_case(name));
         self.headers.push(header);
         Ok(self)
     }
 
-    fn check(
-        &self,
-        name: &str,
-        request: &RequestSpec,
-        client: Arc<dyn HttpClient>,
-    ) -> Result<HttpCheck> {
+    /// The requests of the smoke tests, ready to be sent, and the answers that are wanted.
+    pub(super) fn requests(&self) -> Result<Vec<Ready>> {
+        let ready = |smoke: &SmokeSpec| {
+            Ok(Ready {
+                name: smoke.name.clone(),
+                path: without_query(&smoke.request.path).to_owned(),
+                request: self.ready(&smoke.name, &smoke.request)?,
+                expect: smoke.request.expect.clone(),
+            })
+        };
+        self.smoke.iter().map(ready).collect()
+    }
+
+    /// Whether the smoke test of this place may change something, by its method.
+    pub(super) fn writes(&self, place: usize) -> bool {
+        let test = self.smoke.get(place);
+        test.is_some_and(|test| !matches!(test.request.method.as_str(), "GET" | "HEAD"))
+    }
+
+    /// Adds tests.
+    pub(super) fn with_smoke(mut self, smoke: Vec<SmokeSpec>) -> Self {
+        self.smoke = smoke;
+        self
+    }
+
+    fn ready(&self, name: &str, request: &RequestSpec) -> Result<HttpRequest> {
         let Some(base) = &self.base_url else {
             let error = Error::new(ErrorKind::Invalid, format!("make the check `{name}`"));
             return Err(error.with_hint("name the service's URL in `base_url`"));
@@ -192,10 +221,20 @@ impl CheckSuite {
             ready = ready.with_header("Host", host);
         }
         ready.connect_to.clone_from(&self.connect_to);
-        let headers = || self.headers.iter().chain(&request.headers);
-        for header in headers() {
+        for header in self.headers.iter().chain(&request.headers) {
             ready = ready.with_header(&header.name, &header.value);
         }
+        Ok(ready)
+    }
+
+    fn check(
+        &self,
+        name: &str,
+        request: &RequestSpec,
+        client: Arc<dyn HttpClient>,
+    ) -> Result<HttpCheck> {
+        let ready = self.ready(name, request)?;
+        let headers = || self.headers.iter().chain(&request.headers);
         let check = HttpCheck::new(name, ready, request.expect.clone(), client);
         Ok(headers()
             .filter(|header| header.is_secret)
@@ -282,6 +321,16 @@ impl SmokeSpec {
     }
 }
 
+/// A request that is ready to be sent, and the answer that is wanted.
+#[derive(Debug, Clone)]
+pub(super) struct Ready {
+    pub(super) name: String,
+    /// The path without its query, which may hold a secret.
+    pub(super) path: String,
+    pub(super) request: HttpRequest,
+    pub(super) expect: Expect,
+}
+
 #[derive(Clone)]
 struct RequestSpec {
     method: String,
@@ -340,6 +389,10 @@ impl fmt::Debug for Header {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.name)
     }
+}
+
+fn without_query(path: &str) -> &str {
+    path.split('?').next().unwrap_or_default()
 }
 
 /// Reads a base URL. Errors do not show the URL, which may hold a password.

@@ -320,13 +320,7 @@ impl fmt::Display for DeploymentEvent {
                 Ok(Tagging::Refused { reason }) => write!(f, "`{tag}` skipped: {reason}"),
                 Err(failure) => write!(f, "`{tag}` skipped: {failure}"),
             },
-            Self::Controlled { control, effect } => match effect {
-                ControlEffect::Applied => write!(f, "{control}"),
-                ControlEffect::AfterChange => {
-                    write!(f, "{control}: once the change under way has finished")
-                }
-                ControlEffect::Ignored(why) => write!(f, "{control}: ignored, {why}"),
-            },
+            Self::Controlled { control, effect } => effect.write(control, f),
             Self::JournalFailed { failure } => write!(f, "the journal failed: {failure}"),
             Self::Ended { outcome, .. } => write!(f, "{outcome}"),
             Self::Unresolved { unresolved, .. } => write!(f, "{unresolved}"),

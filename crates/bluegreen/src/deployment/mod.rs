@@ -35,14 +35,18 @@
 
 mod action;
 mod event;
+#[cfg(feature = "run")]
 mod host;
 mod machine;
 mod outcome;
 mod plan;
 mod replay;
+#[cfg(feature = "run")]
 mod run;
 mod salvage;
+#[cfg(feature = "run")]
 mod watch;
+#[cfg(feature = "run")]
 mod worker;
 
 pub(crate) use self::action::{Entry, Unfinished};
@@ -55,6 +59,9 @@ pub use self::{
     },
     plan::{DeploymentPlan, DeploymentPlanBuilder, HealthPolicy},
     replay::{Replay, ReplayError, origin_of, replay},
+};
+#[cfg(feature = "run")]
+pub use self::{
     run::Deployment,
     watch::{Copies, DeploymentState},
     worker::DeploymentWorker,

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     check::CheckReport,
+    clock::CLOCK_FAULT,
     clock::{between, span},
     engine::{Control, Operator},
     error::Failure,
@@ -269,9 +270,6 @@ pub enum Cause {
         by: Operator,
     },
 }
-
-const CLOCK_FAULT: &str =
-    "waits took no real time, so tokio's clock is paused while the AWS is real";
 
 impl fmt::Display for Cause {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

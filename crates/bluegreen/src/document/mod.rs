@@ -15,22 +15,7 @@ use std::fmt;
 use serde_json::{Map, Number, Value};
 
 pub(crate) use self::json::parse;
-
-/// A place in a file. Columns are characters.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-#[non_exhaustive]
-pub struct Place {
-    /// The line, counted from 1.
-    pub line: usize,
-    /// The column, counted from 1.
-    pub column: usize,
-}
-
-impl fmt::Display for Place {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "line {}, column {}", self.line, self.column)
-    }
-}
+pub(crate) use crate::problem::Place;
 
 /// Why a text is not a document.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -16,7 +16,7 @@ use tokio::{
     time::{Instant, sleep_until, timeout_at},
 };
 
-use super::{Journal, Record, RunId, machine::BoxFuture};
+use super::{Journal, Record, RunId, host::BoxFuture};
 use crate::{
     error::{Error, ErrorKind, Failure},
     json::JsonText,

@@ -33,8 +33,8 @@ pub struct Record {
     pub seq: u64,
     /// When it was written.
     pub at: Timestamp,
-    /// The content, which depends on the machine: see
-    /// [`migration::Entry`](crate::migration::Entry).
+    /// The content: an object. Its field `entry` is `opened`, `reopened`, `input`, `change` or `snapshot`; the
+    /// other fields depend on the machine.
     pub entry: JsonText,
     /// Whether it is a snapshot: the sum of all records between the first record and this record, so that
     /// a resume may begin here. Since version 4.
@@ -123,37 +123,6 @@ pub trait Journal: fmt::Debug + Send + Sync {
     async fn close(&self) -> Result<()> {
         Ok(())
     }
-}
-
-/// Whether a change may begin at this moment; asked right before the call that makes it.
-///
-/// A [`Lease`](crate::store::Lease) is a fence. [`Aws::fenced`](crate::Aws::fenced) asks it before every
-/// changing call of all adapters.
-#[auto_impl(Arc, Box)]
-pub trait Fence: fmt::Debug + Send + Sync {
-    /// Checks that a change may begin now. [`is_restoring`] says whether the change puts traffic back on
-    /// blue: a controller may do that unless it knows of a successor.
-    ///
-    /// # Errors
-    ///
-    /// If the change may not begin, with the reason. Nothing is sent then.
-    fn check(&self) -> Result<()>;
-}
-
-tokio::task_local! {
-    /// Set while an engine carries out a restore.
-    static RESTORING: ();
-}
-
-/// Whether the change that a [`Fence`] is asked about restores traffic or a service.
-#[must_use]
-pub fn is_restoring() -> bool {
-    RESTORING.try_with(|()| ()).is_ok()
-}
-
-/// Carries out a change that restores traffic or a service.
-pub(crate) async fn restoring<T>(change: impl Future<Output = T>) -> T {
-    RESTORING.scope((), change).await
 }
 
 /// A journal in memory: the default. It ends with the process.

@@ -21,7 +21,7 @@ use tokio::{
 use super::{
     Answer, ControlHandle, RunId,
     appender::Kept,
-    machine::BoxFuture,
+    host::BoxFuture,
     request::{REQUEST_VERSION, Reply, Request, RequestAnswer, RequestName, RequestStorage},
 };
 use crate::{

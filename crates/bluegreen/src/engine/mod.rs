@@ -9,31 +9,49 @@
 //! journal [names](Journal::requests). A listener beside the loop gives each request to the
 //! [`ControlHandle`] and writes the answer, so there is one path of control.
 
+#[cfg(feature = "run")]
 mod appender;
 mod control;
 mod event;
+#[cfg(feature = "run")]
+mod fence;
+#[cfg(feature = "run")]
+mod handle;
+#[cfg(feature = "run")]
+mod host;
 mod journal;
+#[cfg(feature = "run")]
 pub(crate) mod limit;
+#[cfg(feature = "run")]
 mod listener;
 pub(crate) mod machine;
 mod request;
+pub(crate) mod retry;
+#[cfg(feature = "run")]
 mod run;
 
 #[cfg(test)]
-pub(crate) use self::journal::restoring;
-pub(crate) use self::{
-    control::Controls,
-    listener::{Listener, Pace},
-    machine::{BoxFuture, Host, Machine, Next, Transition, Work},
-    run::{CancelFuture, Opening, Resumption, Runner, SNAPSHOT_RECORDS, Sink},
-};
+pub(crate) use self::fence::restoring;
+pub(crate) use self::machine::{Machine, Next, Transition, Work};
 pub use self::{
-    control::{Answer, Control, ControlEffect, ControlHandle, OnCancel, Operator},
+    control::{Control, ControlEffect, OnCancel, Operator},
     event::{Event, RunId},
-    journal::{Fence, JOURNAL_VERSION, Journal, MemoryJournal, Record, is_restoring},
+    journal::{JOURNAL_VERSION, Journal, MemoryJournal, Record},
     request::{
         LARGEST_REQUEST, REQUEST_LIFE, REQUEST_VERSION, Reply, Request, RequestAnswer, RequestName,
         RequestStorage, Verb,
     },
+};
+#[cfg(feature = "run")]
+pub use self::{
+    fence::{Fence, is_restoring},
+    handle::{Answer, ControlHandle},
+};
+#[cfg(feature = "run")]
+pub(crate) use self::{
+    handle::Controls,
+    host::{BoxFuture, Host},
+    listener::{Listener, Pace},
+    run::{CancelFuture, Opening, Resumption, Runner, SNAPSHOT_RECORDS, Sink},
 };
 pub use crate::json::JsonText;

@@ -249,7 +249,7 @@ pub enum Reply {
         /// Why.
         why: String,
     },
-    /// The journal says that the request was taken before the run was resumed, but not its effect.
+    /// The journal says that an earlier process of the run took the request. It does not say with what effect.
     TakenBefore,
 }
 

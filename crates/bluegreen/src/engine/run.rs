@@ -14,10 +14,12 @@ use tokio::sync::oneshot;
 use super::{
     ControlHandle, Event, Journal, RunId,
     appender::Appender,
-    control::{Control, ControlEffect, Controls},
-    journal::restoring,
+    control::{Control, ControlEffect},
+    fence::restoring,
+    handle::Controls,
+    host::{BoxFuture, Host},
     listener::{Listener, Pace, recent},
-    machine::{BoxFuture, Host, Machine, Next, Work},
+    machine::{Machine, Next, Work},
 };
 use crate::{
     clock::{Clock, RunClock, between},

@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use serde_json::{Value, json};
 
 use super::{HealthGate, Judge, JudgeExt, JudgeFactory, Look, Observation, Progress, Verdict};
-use crate::{clock::later, error::Result};
+use crate::{clock::later, error::Result, json::JsonText};
 
 /// Combinators as methods of every [`HealthGate`].
 ///
@@ -214,11 +214,11 @@ impl Judge for Repeat {
         }
     }
 
-    fn snapshot(&self) -> Option<Value> {
-        Some(Value::Null)
+    fn snapshot(&self) -> Option<JsonText> {
+        Some(Value::Null.into())
     }
 
-    fn restore(&mut self, _: &Value) -> Result<()> {
+    fn restore(&mut self, _: &JsonText) -> Result<()> {
         Ok(())
     }
 }

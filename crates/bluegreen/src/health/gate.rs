@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::{Observation, Verdict};
 use crate::{
     error::{Error, ErrorKind, Result},
+    json::JsonText,
     traffic::{Percent, TrafficObservation},
 };
 
@@ -78,11 +79,11 @@ pub trait Judge: fmt::Debug + Send {
     /// An observation that the judge cannot read is inconclusive, never healthy.
     fn take(&mut self, observation: &Observation, progress: &Progress) -> Verdict;
 
-    /// Returns all that the judge has learnt, as plain data without secrets. Another judge of the same
+    /// Returns all that the judge has learnt, as JSON without secrets. Another judge of the same
     /// gate, restored from it, continues as this one would. The journal keeps a snapshot every half hour,
     /// so that a resume need not read days of observations. `None`, the default: the journal keeps the
     /// observations instead, as long as they are few.
-    fn snapshot(&self) -> Option<serde_json::Value> {
+    fn snapshot(&self) -> Option<JsonText> {
         None
     }
 
@@ -91,7 +92,7 @@ pub trait Judge: fmt::Debug + Send {
     /// # Errors
     ///
     /// `Refused` if it is not such a snapshot.
-    fn restore(&mut self, snapshot: &serde_json::Value) -> Result<()> {
+    fn restore(&mut self, snapshot: &JsonText) -> Result<()> {
         let _ = snapshot;
         let message = "restore a judge that takes no snapshots";
         Err(Error::new(ErrorKind::Refused, message))

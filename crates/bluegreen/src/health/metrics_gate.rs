@@ -8,7 +8,6 @@ use std::{
 use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Map, Value, json};
-use tokio::time::Instant;
 
 use super::{
     AllOf, Bucket, HealthGate, Judge, JudgeFactory, Look, MetricSource, Observation, Progress,
@@ -18,8 +17,9 @@ use super::{
     snapshot::{restored, saved},
 };
 use crate::{
-    clock::{LEAST_OFFSET, later, moved, sooner},
+    clock::{LEAST_OFFSET, instant, later, moved, sooner},
     error::Result,
+    json::JsonText,
 };
 
 /// A gate over a [`MetricSource`]: it reads the buckets that are due, hands settled buckets to its
@@ -134,15 +134,20 @@ impl<S: MetricSource> MetricsGate<S> {
         self
     }
 
-    /// Returns how far the source's clock is ahead of the run's, `after` this look began. Small changes
-    /// are noise, and would only blur the times of the run.
-    fn ahead(&self, look: &Look, after: Duration) -> Result<SignedDuration> {
-        let told = self.source.ahead(later(look.progress.at, after));
+    /// Returns how far the source's clock was ahead of the run's, as far as that is known at the start of a
+    /// look.
+    fn held(&self, look: &Look) -> Result<Option<SignedDuration>> {
         let known = self.cache().ahead;
-        let held = match (known, &look.last) {
-            (None, Some(last)) => Some(self.last(last)?.ahead),
-            (held, _) => held,
-        };
+        match (known, &look.last) {
+            (None, Some(last)) => Ok(Some(self.last(last)?.ahead)),
+            (held, _) => Ok(held),
+        }
+    }
+
+    /// Returns how far the source's clock is ahead of the run's `at` this time. Small changes of the value
+    /// that is `held` are noise, and would only blur the times of the run.
+    fn ahead(&self, held: Option<SignedDuration>, at: Timestamp) -> SignedDuration {
+        let told = self.source.ahead(at);
         let is_noise = |told: &SignedDuration| {
             held.is_some_and(|held| told.saturating_sub(held).unsigned_abs() < LEAST_OFFSET)
         };
@@ -151,7 +156,7 @@ impl<S: MetricSource> MetricsGate<S> {
         if told.is_some() {
             self.cache().ahead = Some(ahead);
         }
-        Ok(ahead)
+        ahead
     }
 
     /// Returns the window to read at this look, if a read can bring news.
@@ -190,8 +195,8 @@ impl<S: MetricSource> MetricsGate<S> {
         needed.unwrap_or_default().max(Self::HISTORY)
     }
 
-    /// Returns the latency above which a request is slow: that of the last observation, or else asked for
-    /// now, once.
+    /// Returns the latency above which a request is slow: as in the last observation. If there is none, the
+    /// source is asked, once.
     async fn slow_above(&self, look: &Look, now: Timestamp) -> Result<Option<Duration>> {
         if !self.judges.iter().any(|(_, factory)| factory.needs().slow) {
             return Ok(None);
@@ -284,11 +289,13 @@ impl Last {
 #[async_trait]
 impl<S: MetricSource> HealthGate for MetricsGate<S> {
     async fn observe(&self, look: &Look) -> Result<Option<Observation>> {
-        let begun = Instant::now();
-        let ahead = self.ahead(look, Duration::ZERO)?;
+        let begun = instant();
+        let held = self.held(look)?;
+        let ahead = self.ahead(held, look.progress.at);
         let seen = self.look(look, ahead).await;
         // An answer may tell the source's time, and so show that another window was meant.
-        match self.ahead(look, begun.elapsed())? {
+        let held = self.cache().ahead.or(held);
+        match self.ahead(held, later(look.progress.at, begun.elapsed())) {
             told if told == ahead => seen,
             told => self.look(look, told).await,
         }
@@ -356,12 +363,12 @@ impl Judge for MetricsJudge {
         verdict.moved(ahead.checked_neg().unwrap_or(SignedDuration::MAX))
     }
 
-    fn snapshot(&self) -> Option<Value> {
+    fn snapshot(&self) -> Option<JsonText> {
         saved(&(self.all.snapshot()?, &self.timeline, self.since))
     }
 
-    fn restore(&mut self, snapshot: &Value) -> Result<()> {
-        let all: Value;
+    fn restore(&mut self, snapshot: &JsonText) -> Result<()> {
+        let all: JsonText;
         (all, self.timeline, self.since) = restored(snapshot)?;
         self.all.restore(&all)
     }

@@ -7,6 +7,7 @@
 
 mod adapt;
 mod backoff;
+pub(crate) mod calls;
 mod gate;
 mod judges;
 mod metrics;
@@ -14,14 +15,17 @@ mod metrics_gate;
 mod observation;
 mod percentiles;
 pub(crate) mod registry;
+pub(crate) mod session;
 mod snapshot;
 mod targets;
 #[cfg(test)]
 mod testing;
-mod verdict;
+pub(crate) mod verdict;
 
 #[cfg(feature = "aws")]
 pub(crate) use self::backoff::Backoff;
+#[cfg(feature = "check")]
+pub(crate) use self::judges::RateAbove;
 pub use self::{
     adapt::{GateExt, GateFn, gate_fn},
     gate::{HealthGate, Judge, Look, Phase, Progress},

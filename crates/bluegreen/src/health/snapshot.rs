@@ -1,22 +1,21 @@
 //! Snapshots of folds: plain data from which a judge continues.
 
 use serde::{Serialize, de::DeserializeOwned};
-use serde_json::Value;
 
 use crate::{
     error::{Error, ErrorKind, Result},
-    json::check_finite,
+    json::{JsonText, check_finite},
 };
 
 /// Returns a snapshot of `state`; `None` if it holds a number that JSON cannot write.
-pub(crate) fn saved<T: Serialize>(state: &T) -> Option<Value> {
+pub(crate) fn saved<T: Serialize>(state: &T) -> Option<JsonText> {
     check_finite(state).ok()?;
-    serde_json::to_value(state).ok()
+    JsonText::of(state).ok()
 }
 
 /// Returns the state of a snapshot.
-pub(crate) fn restored<T: DeserializeOwned>(snapshot: &Value) -> Result<T> {
-    T::deserialize(snapshot).map_err(|error| {
+pub(crate) fn restored<T: DeserializeOwned>(snapshot: &JsonText) -> Result<T> {
+    snapshot.read().map_err(|error| {
         Error::new(ErrorKind::Refused, "read the snapshot of a judge").with_source(error)
     })
 }

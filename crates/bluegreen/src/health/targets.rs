@@ -14,6 +14,7 @@ use super::{
 use crate::{
     clock::later,
     error::Result,
+    json::JsonText,
     traffic::{Percent, Side, Sides, TargetCounts},
 };
 
@@ -70,7 +71,7 @@ impl TargetHealthGate {
 const SCHEMA: &str = "bluegreen.targets/1";
 
 /// The targets and weights at a look; `None` if they could not be read.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Serialize, Deserialize)]
 struct SeenTargets {
     at: Timestamp,
     phase: Phase,
@@ -99,14 +100,15 @@ impl HealthGate for TargetHealthGate {
             }),
         };
         if let Some(last) = &look.last {
-            let last: SeenTargets = last.read(SCHEMA)?;
+            let last = last.shared::<SeenTargets>(SCHEMA)?;
             let is_recent = later(last.at, Self::REPEAT) > now.at && last.at <= now.at;
-            let is_same = SeenTargets { at: now.at, ..last } == now;
+            let is_same =
+                (last.phase, last.since) == (now.phase, now.since) && last.seen == now.seen;
             if is_recent && is_same {
                 return Ok(None);
             }
         }
-        Observation::new(SCHEMA, &now).map(Some)
+        Observation::typed(SCHEMA, now).map(Some)
     }
 
     fn judge(&self) -> Box<dyn Judge> {
@@ -132,14 +134,14 @@ struct TargetJudge {
 
 impl Judge for TargetJudge {
     fn take(&mut self, observation: &Observation, progress: &Progress) -> Verdict {
-        let observed: SeenTargets = match observation.read(SCHEMA) {
+        let observed = match observation.shared::<SeenTargets>(SCHEMA) {
             Ok(observed) => observed,
             Err(error) => return Verdict::inconclusive(error.to_string()),
         };
         if self.since.replace(progress.since) != Some(progress.since) {
             self.most = 0;
         }
-        let Some(routing) = observed.seen else {
+        let Some(routing) = &observed.seen else {
             return Verdict::inconclusive("the targets could not be read");
         };
         let green = routing.targets.green;
@@ -156,11 +158,11 @@ impl Judge for TargetJudge {
         })
     }
 
-    fn snapshot(&self) -> Option<serde_json::Value> {
+    fn snapshot(&self) -> Option<JsonText> {
         saved(&(self.since, self.most))
     }
 
-    fn restore(&mut self, snapshot: &serde_json::Value) -> Result<()> {
+    fn restore(&mut self, snapshot: &JsonText) -> Result<()> {
         (self.since, self.most) = restored(snapshot)?;
         Ok(())
     }

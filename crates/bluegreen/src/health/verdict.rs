@@ -126,6 +126,28 @@ impl fmt::Display for Verdict {
     }
 }
 
+/// Serde for a verdict that is shared, so that machine and events hold one value.
+pub(crate) mod shared {
+    use std::sync::Arc;
+
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    use super::Verdict;
+
+    pub(crate) fn serialize<S: Serializer>(
+        verdict: &Arc<Verdict>,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        (**verdict).serialize(serializer)
+    }
+
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Arc<Verdict>, D::Error> {
+        Verdict::deserialize(deserializer).map(Arc::new)
+    }
+}
+
 /// The evidence of a [`Verdict`].
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]

@@ -3,7 +3,6 @@
 use std::{ffi::OsString, fmt, path::PathBuf, sync::Arc};
 
 use async_trait::async_trait;
-use auto_impl::auto_impl;
 
 use crate::error::Result;
 
@@ -12,8 +11,7 @@ use crate::error::Result;
 /// The seam has this one method, so that a simulation or a test can replace all programs, and no
 /// child process is ever awaited under a paused clock.
 #[async_trait]
-#[auto_impl(Arc, Box)]
-pub trait CommandRunner: fmt::Debug + Send + Sync {
+pub(crate) trait CommandRunner: fmt::Debug + Send + Sync {
     /// Runs a command to its end, and passes each line of its output to `lines` at once.
     ///
     /// # Errors
@@ -29,11 +27,11 @@ pub trait CommandRunner: fmt::Debug + Send + Sync {
 }
 
 /// The receiver of lines of output.
-pub type LineSink = Arc<dyn Fn(Stream, &str) + Send + Sync>;
+pub(crate) type LineSink = Arc<dyn Fn(Stream, &str) + Send + Sync>;
 
 /// Which stream a line came on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Stream {
+pub(crate) enum Stream {
     /// Standard output.
     Out,
     /// Standard error.
@@ -45,26 +43,25 @@ pub enum Stream {
 /// `Debug` and `Display` show program and arguments, never standard input or the values of
 /// environment variables: secrets go there.
 #[derive(Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Command {
+pub(crate) struct Command {
     /// The program.
-    pub program: OsString,
+    pub(crate) program: OsString,
     /// Its arguments.
-    pub arguments: Vec<OsString>,
+    pub(crate) arguments: Vec<OsString>,
     /// Variables set beside those of this process.
-    pub environment: Vec<(OsString, OsString)>,
+    pub(crate) environment: Vec<(OsString, OsString)>,
     /// The program's standard input; `None` for no input.
-    pub input: Option<Vec<u8>>,
+    pub(crate) input: Option<Vec<u8>>,
     /// A folder that only this program needs. The folder's owner removes it; if the owner is killed
     /// first, the folder is removed when the program is killed.
-    pub scratch: Option<PathBuf>,
+    pub(crate) scratch: Option<PathBuf>,
     /// The folder in which it runs; that of this process if `None`.
-    pub folder: Option<PathBuf>,
+    pub(crate) folder: Option<PathBuf>,
 }
 
 impl Command {
     /// A program without arguments.
-    pub fn new(program: impl Into<OsString>) -> Self {
+    pub(crate) fn new(program: impl Into<OsString>) -> Self {
         Self {
             program: program.into(),
             arguments: Vec::new(),
@@ -77,21 +74,24 @@ impl Command {
 
     /// Adds an argument.
     #[must_use]
-    pub fn arg(mut self, argument: impl Into<OsString>) -> Self {
+    pub(crate) fn arg(mut self, argument: impl Into<OsString>) -> Self {
         self.arguments.push(argument.into());
         self
     }
 
     /// Adds arguments.
     #[must_use]
-    pub fn args<A: Into<OsString>>(mut self, arguments: impl IntoIterator<Item = A>) -> Self {
+    pub(crate) fn args<A: Into<OsString>>(
+        mut self,
+        arguments: impl IntoIterator<Item = A>,
+    ) -> Self {
         self.arguments.extend(arguments.into_iter().map(Into::into));
         self
     }
 
     /// Sets a variable.
     #[must_use]
-    pub fn env(mut self, name: impl Into<OsString>, value: impl Into<OsString>) -> Self {
+    pub(crate) fn env(mut self, name: impl Into<OsString>, value: impl Into<OsString>) -> Self {
         self.environment.push((name.into(), value.into()));
         self
     }
@@ -142,13 +142,13 @@ impl fmt::Debug for Command {
 
 /// A program that ran to its end.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Finished {
+pub(crate) struct Finished {
     /// Its exit code; `None` if a signal ended it.
-    pub code: Option<i32>,
+    pub(crate) code: Option<i32>,
     /// Its standard output, a line each.
-    pub out: Vec<String>,
+    pub(crate) out: Vec<String>,
     /// The end of its standard error, at most 200 lines.
-    pub err: Vec<String>,
+    pub(crate) err: Vec<String>,
 }
 
 impl Finished {

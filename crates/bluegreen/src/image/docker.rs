@@ -17,8 +17,8 @@ use std::{
 use async_trait::async_trait;
 
 use super::{
-    BuildRequest, Command, CommandRunner, ImageBuilder, ImageDigest, ImageRef, ImageRegistry,
-    ImageTag, Tagging,
+    BuildRequest, Command, ImageBuilder, ImageDigest, ImageRef, ImageRegistry, ImageTag,
+    SystemCommands, Tagging,
 };
 use crate::{
     error::{Error, ErrorKind, Result},
@@ -58,7 +58,7 @@ use crate::{
 #[derive(Clone)]
 pub struct DockerImageBuilder {
     registry: Arc<dyn ImageRegistry>,
-    commands: Arc<dyn CommandRunner>,
+    commands: SystemCommands,
     program: OsString,
     dockerfile: PathBuf,
     platform: Option<String>,
@@ -89,13 +89,10 @@ pub enum BuildSecret {
 impl DockerImageBuilder {
     /// Builds with `docker` from the `Dockerfile` in the context, for the engine's platform, and
     /// does not show output.
-    pub fn new(
-        registry: impl ImageRegistry + 'static,
-        commands: impl CommandRunner + 'static,
-    ) -> Self {
+    pub fn new(registry: impl ImageRegistry + 'static, commands: SystemCommands) -> Self {
         Self {
             registry: Arc::new(registry),
-            commands: Arc::new(commands),
+            commands,
             program: "docker".into(),
             dockerfile: "Dockerfile".into(),
             platform: None,

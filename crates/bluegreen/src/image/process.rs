@@ -5,6 +5,7 @@ use std::{
     fs::File,
     io::{self, ErrorKind as IoErrorKind, Seek as _, Write as _},
     process::Stdio,
+    sync::Arc,
 };
 
 use async_trait::async_trait;
@@ -24,7 +25,10 @@ const ERR_LINES: usize = 200;
 /// memory.
 const LINE_BYTES: usize = 64 * 1024;
 
-/// Runs programs as child processes, each in a process group of its own on Unix, so that an
+/// The programs of a machine (`docker`, `git`): of this machine by default, of a simulated machine with
+/// `Simulation::commands`.
+///
+/// Programs of this machine run as child processes, each in a process group of its own on Unix, so that an
 /// interrupt at the terminal reaches only this process, which then decides.
 ///
 /// On Unix a program ends with this process, even if this process is killed: a shell beside the
@@ -36,12 +40,33 @@ const LINE_BYTES: usize = 64 * 1024;
 ///
 /// A carriage return ends a line too (progress bars), bytes that are no UTF-8 are replaced, and
 /// the last 10,000 lines of standard output are kept.
-#[derive(Debug, Clone, Copy, Default)]
-#[non_exhaustive]
-pub struct SystemCommands;
+#[derive(Debug, Clone)]
+pub struct SystemCommands(Arc<dyn CommandRunner>);
+
+impl SystemCommands {
+    /// Other programs than those of this machine.
+    #[cfg(any(feature = "sim", test))]
+    pub(crate) fn of(runner: impl CommandRunner + 'static) -> Self {
+        Self(Arc::new(runner))
+    }
+
+    pub(crate) fn runner(&self) -> &dyn CommandRunner {
+        &*self.0
+    }
+}
+
+impl Default for SystemCommands {
+    fn default() -> Self {
+        Self(Arc::new(Processes))
+    }
+}
+
+/// Runs the programs of this machine.
+#[derive(Debug)]
+struct Processes;
 
 #[async_trait]
-impl CommandRunner for SystemCommands {
+impl CommandRunner for Processes {
     async fn run(&self, command: Command, lines: LineSink) -> Result<Finished> {
         let mut child = spawn(&command)?;
         let mut guard = Guard::of(&child, &command);
@@ -224,7 +249,7 @@ async fn read_lines(
 
 #[cfg(all(test, unix))]
 mod tests {
-    use std::sync::{Arc, Mutex};
+    use std::sync::Mutex;
 
     use super::*;
 
@@ -240,7 +265,7 @@ mod tests {
     async fn both_streams_come_line_by_line_with_the_exit_code() {
         let seen = Arc::new(Mutex::new(Vec::new()));
         let sink = seen.clone();
-        let finished = SystemCommands
+        let finished = Processes
             .run(
                 shell(r"printf 'a\r\nb\rc\n\nd'; printf 'e\377\n' >&2; exit 3"),
                 Arc::new(move |stream, line: &str| {
@@ -261,21 +286,15 @@ mod tests {
             .with_input("hello\n")
             .env("NAME", "value")
             .in_folder("/");
-        let finished = SystemCommands.run(command, ignore()).await.unwrap();
+        let finished = Processes.run(command, ignore()).await.unwrap();
         assert_eq!(finished.out, ["hello", "value", "/"]);
         let huge = shell("exit 0").with_input(vec![b'x'; 1 << 20]);
-        assert!(
-            SystemCommands
-                .run(huge, ignore())
-                .await
-                .unwrap()
-                .is_success()
-        );
+        assert!(Processes.run(huge, ignore()).await.unwrap().is_success());
     }
 
     #[tokio::test]
     async fn a_missing_program_is_not_found_with_a_hint() {
-        let error = SystemCommands
+        let error = Processes
             .run(Command::new("bluegreen-no-such-program"), ignore())
             .await
             .unwrap_err();
@@ -286,7 +305,7 @@ mod tests {
     #[tokio::test]
     async fn only_the_last_lines_are_kept() {
         let script = "i=0; while [ $i -lt 10100 ]; do echo $i; [ $i -lt 300 ] && echo $i >&2; i=$((i+1)); done; true";
-        let finished = SystemCommands.run(shell(script), ignore()).await.unwrap();
+        let finished = Processes.run(shell(script), ignore()).await.unwrap();
         assert_eq!(finished.out.len(), 10_000);
         assert_eq!(finished.out.last().unwrap(), "10099");
         assert_eq!((finished.err.len(), finished.err[0].as_str()), (200, "100"));
@@ -296,7 +315,7 @@ mod tests {
     async fn dropping_the_run_kills_the_children_too() {
         let (started, begin) = tokio::sync::oneshot::channel();
         let started = Mutex::new(Some(started));
-        let run = SystemCommands.run(
+        let run = Processes.run(
             shell("sleep 600 & echo $!; wait"),
             Arc::new(move |_, line: &str| {
                 if let Some(started) = started.lock().unwrap().take() {
@@ -314,7 +333,7 @@ mod tests {
              case $(ps -o stat= -p {child}) in ''|Z*) exit 0;; esac; sleep 0.1; done; exit 1"
         );
         assert!(
-            SystemCommands
+            Processes
                 .run(shell(&gone), ignore())
                 .await
                 .unwrap()

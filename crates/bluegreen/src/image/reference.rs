@@ -4,6 +4,8 @@ use std::{fmt, str::FromStr};
 
 use serde::{Deserialize, Serialize};
 
+use crate::error::ParseError;
+
 /// A tag: a letter, digit or `_`, then up to 127 letters, digits, `_`, `.` or `-`
 /// ([OCI distribution spec](https://github.com/opencontainers/distribution-spec/blob/main/spec.md#pulling-manifests)).
 ///
@@ -21,7 +23,7 @@ impl ImageTag {
 }
 
 impl FromStr for ImageTag {
-    type Err = ImageError;
+    type Err = ParseError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let is_word = |c: char| c.is_ascii_alphanumeric() || c == '_';
@@ -29,7 +31,9 @@ impl FromStr for ImageTag {
         if starts && text.len() <= 128 && text.chars().all(|c| is_word(c) || c == '.' || c == '-') {
             Ok(Self(text.to_owned()))
         } else {
-            Err(ImageError::Tag(text.to_owned()))
+            Err(ParseError::new(format!(
+                "`{text}` is not a tag: up to 128 letters, digits, `_`, `.` and `-`, the first neither `.` nor `-`"
+            )))
         }
     }
 }
@@ -47,7 +51,7 @@ impl From<ImageTag> for String {
 }
 
 impl TryFrom<String> for ImageTag {
-    type Error = ImageError;
+    type Error = ParseError;
 
     fn try_from(text: String) -> Result<Self, Self::Error> {
         text.parse()
@@ -71,7 +75,7 @@ impl ImageDigest {
 }
 
 impl FromStr for ImageDigest {
-    type Err = ImageError;
+    type Err = ParseError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let hex = text.strip_prefix("sha256:").unwrap_or_default();
@@ -79,7 +83,9 @@ impl FromStr for ImageDigest {
         if hex.len() == 64 && hex.bytes().all(is_hex) {
             Ok(Self(text.to_owned()))
         } else {
-            Err(ImageError::Digest(text.to_owned()))
+            Err(ParseError::new(format!(
+                "`{text}` is not `sha256:` and 64 lower-case hexadecimal digits"
+            )))
         }
     }
 }
@@ -95,7 +101,7 @@ impl FromStr for ImageDigest {
 /// let image: ImageRef = format!("127.0.0.1:5000/chatbot@{digest}").parse()?;
 /// assert_eq!(image.repository(), "127.0.0.1:5000/chatbot");
 /// assert!("127.0.0.1:5000/chatbot:latest".parse::<ImageRef>().is_err());
-/// # Ok::<(), bluegreen::image::ImageError>(())
+/// # Ok::<(), bluegreen::error::ParseError>(())
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
@@ -109,12 +115,14 @@ impl ImageRef {
     ///
     /// # Errors
     ///
-    /// [`ImageError`] if the repository is empty or holds a digest or white space.
-    pub fn new(repository: impl Into<String>, digest: ImageDigest) -> Result<Self, ImageError> {
+    /// [`ParseError`] if the repository is empty or holds a digest or white space.
+    pub fn new(repository: impl Into<String>, digest: ImageDigest) -> Result<Self, ParseError> {
         let repository = repository.into();
         let is_bad = |c: char| c == '@' || c.is_whitespace() || c.is_control();
         if repository.is_empty() || repository.contains(is_bad) {
-            return Err(ImageError::Repository(repository));
+            return Err(ParseError::new(format!(
+                "`{repository}` is not a repository"
+            )));
         }
         Ok(Self { repository, digest })
     }
@@ -133,12 +141,14 @@ impl ImageRef {
 }
 
 impl FromStr for ImageRef {
-    type Err = ImageError;
+    type Err = ParseError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let (repository, digest) = text
-            .split_once('@')
-            .ok_or_else(|| ImageError::NoDigest(text.to_owned()))?;
+        let Some((repository, digest)) = text.split_once('@') else {
+            return Err(ParseError::new(format!(
+                "`{text}` names no digest; a tag can move to another image"
+            )));
+        };
         Self::new(repository, digest.parse()?)
     }
 }
@@ -162,7 +172,7 @@ impl From<ImageDigest> for String {
 }
 
 impl TryFrom<String> for ImageDigest {
-    type Error = ImageError;
+    type Error = ParseError;
 
     fn try_from(text: String) -> Result<Self, Self::Error> {
         text.parse()
@@ -176,31 +186,11 @@ impl From<ImageRef> for String {
 }
 
 impl TryFrom<String> for ImageRef {
-    type Error = ImageError;
+    type Error = ParseError;
 
     fn try_from(text: String) -> Result<Self, Self::Error> {
         text.parse()
     }
-}
-
-/// Why a text is not a tag, a digest, or an image by digest.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum ImageError {
-    /// Not a tag.
-    #[error(
-        "`{0}` is not a tag: up to 128 letters, digits, `_`, `.` and `-`, the first neither `.` nor `-`"
-    )]
-    Tag(String),
-    /// Not a `sha256` digest.
-    #[error("`{0}` is not `sha256:` and 64 lower-case hexadecimal digits")]
-    Digest(String),
-    /// A tag, or nothing, in the place of a digest.
-    #[error("`{0}` names no digest; a tag can move to another image")]
-    NoDigest(String),
-    /// Not a repository.
-    #[error("`{0}` is not a repository")]
-    Repository(String),
 }
 
 /// Whether two images are of one repository: compares the names without registry, tag and digest.

@@ -293,7 +293,7 @@ pub struct GateReport {
 
 /// A gate as the caller supplied it at the start.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct OpenedGate {
+pub(crate) struct OpenedGate {
     /// Its name.
     pub gate: GateId,
     /// What its verdict does.

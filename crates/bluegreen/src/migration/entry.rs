@@ -10,7 +10,7 @@ use crate::{engine::RunId, json::JsonText};
 /// An entry of a migration's journal.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(tag = "entry", rename_all = "snake_case")]
-pub enum Entry {
+pub(crate) enum Entry {
     /// The first entry: what was decided before the start.
     Opened {
         /// [`JOURNAL_VERSION`](crate::engine::JOURNAL_VERSION) of the program that wrote the journal.

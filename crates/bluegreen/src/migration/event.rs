@@ -1,6 +1,6 @@
 //! The events of a migration.
 
-use std::fmt;
+use std::{fmt, sync::Arc};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -85,6 +85,13 @@ pub enum MigrationEvent {
         /// Green's targets.
         green: TargetCounts,
     },
+    /// A manual step would pass, and waits for an operator who promotes the run.
+    Awaiting {
+        /// The step, counted from 0.
+        step: usize,
+        /// The time-out.
+        until: Timestamp,
+    },
     /// A step has passed: its gates are healthy, or an operator overrode them.
     StepPassed {
         /// The step, counted from 0.
@@ -153,7 +160,7 @@ pub enum MigrationEvent {
         /// What happens then.
         then: OnCancel,
     },
-    /// Records can no longer be written to the journal.
+    /// The journal does not keep its records any more.
     JournalFailed {
         /// Why.
         failure: Failure,
@@ -283,7 +290,8 @@ pub struct GateStanding {
     /// What the gate's verdict does.
     pub policy: GatePolicy,
     /// The verdict, with failures of looks and expiry taken into account.
-    pub verdict: Verdict,
+    #[serde(with = "crate::health::verdict::shared")]
+    pub verdict: Arc<Verdict>,
     /// Whether the gate saw something new at this look.
     pub is_new: bool,
 }
@@ -352,7 +360,7 @@ impl fmt::Display for MigrationEvent {
             Self::Resumed { by, expected } => {
                 write!(f, "resumed by {by}")?;
                 match expected {
-                    Some(traffic) => write!(f, "; last known: {traffic}"),
+                    Some(traffic) => write!(f, "; the split was last seen at {traffic}"),
                     None => Ok(()),
                 }
             }
@@ -433,16 +441,15 @@ impl fmt::Display for MigrationEvent {
                 };
                 write!(f, "the change {what}: {traffic}")
             }
+            Self::Awaiting { step, until } => write!(
+                f,
+                "step {} waits until {until} for an operator: bluegreen promote",
+                step + 1
+            ),
             Self::Baking { until } => {
                 write!(f, "all steps passed; blue is kept warm until {until:.0}")
             }
-            Self::Controlled { control, effect } => match effect {
-                ControlEffect::Applied => write!(f, "{control}"),
-                ControlEffect::AfterChange => {
-                    write!(f, "{control}, once the change under way has finished")
-                }
-                ControlEffect::Ignored(why) => write!(f, "{control} does nothing: {why}"),
-            },
+            Self::Controlled { control, effect } => effect.write(control, f),
             Self::Paused { until } => write!(f, "paused until {until:.0} at the latest"),
             Self::PauseEnds { until, then } => {
                 let then = match then {

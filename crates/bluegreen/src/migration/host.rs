@@ -1,27 +1,24 @@
 //! Carries the machine's actions out through the roles.
 
-use std::{
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
-use tokio::{
-    task::JoinSet,
-    time::{Instant, timeout_at},
-};
+use tokio::time::{Instant, timeout_at};
 use tracing::Instrument as _;
 
 use super::{
     Action, Entry, GateId, GateReport, Input, LookReport, MigrationMachine, MigrationPlan,
-    fold::{Fold, FoldSnapshot},
     snapshot::Snapshot,
 };
 use crate::{
     engine::{BoxFuture, Host, JOURNAL_VERSION, limit},
     error::{ErrorKind, Failure, Result},
-    health::{HealthGate, Look, Observation, Progress},
+    health::{
+        HealthGate, Look, Progress,
+        calls::{Call, GateCalls},
+        session::{GateSession, SavedSession, Seen},
+    },
     json::JsonText,
     preflight::Finding,
     traffic::{
@@ -38,13 +35,13 @@ const CHANGE_LIMIT: Duration = Duration::from_secs(40);
 /// How long the read of blue's scaling may take: two calls of at most 30 seconds each.
 const CAPACITY_LIMIT: Duration = Duration::from_secs(60);
 
-/// The splitter, the gates, and the folds of their judges.
+/// The splitter, the gates, and their judges.
 #[derive(Debug)]
 pub(crate) struct MigrationHost {
     splitter: Arc<dyn TrafficSplitter>,
     switch: Option<Arc<dyn DeadManSwitch>>,
     keeper: Option<Arc<dyn CapacityKeeper>>,
-    gates: Vec<GateSeat>,
+    gates: Vec<(GateSession, GateCalls)>,
     look_limit: Duration,
     /// Findings of the caller, which are added to those of the survey.
     findings: Vec<Finding>,
@@ -56,85 +53,6 @@ pub(crate) struct Roles {
     pub(crate) splitter: Arc<dyn TrafficSplitter>,
     pub(crate) switch: Option<Arc<dyn DeadManSwitch>>,
     pub(crate) keeper: Option<Arc<dyn CapacityKeeper>>,
-}
-
-#[derive(Debug)]
-struct GateSeat {
-    fold: Fold,
-    caller: Caller,
-}
-
-/// A gate and its calls.
-#[derive(Debug, Clone)]
-struct Caller {
-    gate: Arc<dyn HealthGate>,
-    /// The call that missed a look and may still answer.
-    late: Arc<Mutex<Option<Call>>>,
-}
-
-type Seen = Result<Option<Observation>, Failure>;
-
-/// A gate's call that is under way; dropped, it ends.
-#[derive(Debug)]
-struct Call {
-    /// What the gate was told.
-    progress: Progress,
-    /// Whether a look has ended without its answer.
-    is_late: bool,
-    task: JoinSet<Seen>,
-}
-
-impl Caller {
-    /// Returns the late call, if it is about this stage, or else begins a new one.
-    fn call(
-        &self,
-        progress: Progress,
-        last: Option<Observation>,
-        traffic: Option<TrafficObservation>,
-    ) -> Call {
-        let is_same_stage = |call: &Call| {
-            let asked = call.progress;
-            (asked.phase, asked.green, asked.since)
-                == (progress.phase, progress.green, progress.since)
-        };
-        if let Some(late) = self.late().take().filter(is_same_stage) {
-            return late;
-        }
-        let look = Look {
-            progress,
-            last,
-            traffic,
-        };
-        let gate = Arc::clone(&self.gate);
-        let mut task = JoinSet::new();
-        // A task of its own: a gate that panics takes only its own look.
-        task.spawn(async move { gate.observe(&look).await.map_err(Failure::from) });
-        Call {
-            progress,
-            is_late: false,
-            task,
-        }
-    }
-
-    /// Returns the gate's answer, if it comes before `end`. A call that misses two looks is given up.
-    async fn answer(&self, mut call: Call, end: Instant) -> Seen {
-        let unavailable = |message| Err(Failure::new(ErrorKind::Unavailable, message));
-        match timeout_at(end, call.task.join_next()).await {
-            Ok(Some(Ok(seen))) => seen,
-            Ok(_) => unavailable("the gate panicked while it looked"),
-            Err(_) => {
-                if !call.is_late {
-                    call.is_late = true;
-                    *self.late() = Some(call);
-                }
-                unavailable("the gate did not answer, so the look ended without it")
-            }
-        }
-    }
-
-    fn late(&self) -> MutexGuard<'_, Option<Call>> {
-        self.late.lock().unwrap_or_else(PoisonError::into_inner)
-    }
 }
 
 /// The result of an action, before the judges have seen it.
@@ -161,7 +79,7 @@ pub(crate) struct Looked {
     progress: Progress,
     traffic: Result<TrafficObservation, Failure>,
     /// In the order of the gates.
-    seen: Vec<Result<Option<Observation>, Failure>>,
+    seen: Vec<Seen>,
 }
 
 impl MigrationHost {
@@ -191,21 +109,15 @@ impl MigrationHost {
 
     /// A machine under this plan, for the gates and the splitter here.
     pub(super) fn machine(&self, plan: MigrationPlan) -> MigrationMachine {
-        let policy = |id: &GateId| plan.gates().get(id).copied().unwrap_or_default();
-        let ids = self.gates.iter().map(|seat| seat.fold.gate.clone());
-        let gates: Vec<_> = ids.map(|id| (id.clone(), policy(&id))).collect();
+        let ids = self.gates.iter().map(|(session, _)| session.gate());
+        let gates: Vec<_> = ids.map(|id| (id.clone(), plan.policy(id))).collect();
         MigrationMachine::new(plan, gates).with_propagation(self.splitter.propagation())
     }
 
     /// Adds a gate.
     pub(super) fn seat(&mut self, id: GateId, gate: Arc<dyn HealthGate>) {
-        self.gates.push(GateSeat {
-            fold: Fold::new(id, &*gate),
-            caller: Caller {
-                gate,
-                late: Arc::default(),
-            },
-        });
+        let session = GateSession::new(id, &*gate);
+        self.gates.push((session, GateCalls::new(gate)));
     }
 
     pub(super) fn set_switch(&mut self, switch: Arc<dyn DeadManSwitch>) {
@@ -218,32 +130,31 @@ impl MigrationHost {
 
     /// Returns what the judges have learnt; `None` if a judge makes no snapshot and has taken too many
     /// observations.
-    pub(super) fn folds(&self) -> Option<Vec<FoldSnapshot>> {
-        self.gates.iter().map(|seat| seat.fold.snapshot()).collect()
+    pub(super) fn judges(&self) -> Option<Vec<SavedSession>> {
+        let sessions = self.gates.iter();
+        sessions.map(|(session, _)| session.saved()).collect()
     }
 
-    /// Makes fresh folds continue from saved folds; `false` if these are of other gates or settings.
-    pub(super) fn restore(&mut self, saved: &[FoldSnapshot]) -> Result<bool> {
+    /// Makes fresh judges continue from saved ones; `false` if these are of other gates or settings.
+    pub(super) fn restore(&mut self, saved: &[SavedSession]) -> Result<bool> {
         if saved.len() != self.gates.len() {
             return Ok(false);
         }
-        for (seat, saved) in self.gates.iter_mut().zip(saved) {
-            if saved.gate != seat.fold.gate
-                || *saved.settings.value() != seat.caller.gate.settings()
-            {
+        for ((session, _), saved) in self.gates.iter_mut().zip(saved) {
+            if !session.is_of(saved) {
                 return Ok(false);
             }
-            seat.fold.restore(saved)?;
+            session.restore(saved)?;
         }
         Ok(true)
     }
 
-    /// Continues with the folds that a journal kept.
-    pub(super) fn resume(&mut self, folds: impl IntoIterator<Item = Fold>) {
-        for fold in folds {
-            let mut seats = self.gates.iter_mut();
-            if let Some(seat) = seats.find(|seat| seat.fold.gate == fold.gate) {
-                seat.fold = fold;
+    /// Continues with the sessions that a journal led to.
+    pub(super) fn resume(&mut self, sessions: Vec<GateSession>) {
+        for session in sessions {
+            let mut gates = self.gates.iter_mut();
+            if let Some((own, _)) = gates.find(|(own, _)| own.gate() == session.gate()) {
+                *own = session;
             }
         }
     }
@@ -252,9 +163,9 @@ impl MigrationHost {
     /// after `limit`, with the gates that have answered.
     fn look(&self, progress: Progress, limit: Duration) -> BoxFuture<Looked> {
         let splitter = Arc::clone(&self.splitter);
-        let seats = self.gates.iter();
-        let asked = seats.map(|seat| (seat.caller.clone(), seat.fold.last.clone()));
-        let (callers, lasts): (Vec<Caller>, Vec<Option<Observation>>) = asked.unzip();
+        let gates = self.gates.iter();
+        let gates = gates.map(|(session, calls)| (calls.clone(), session.last().cloned()));
+        let gates: Vec<_> = gates.collect();
         Box::pin(async move {
             let begun = Instant::now();
             let end = begun + limit;
@@ -262,18 +173,23 @@ impl MigrationHost {
             // The gates look even if the rule cannot be read.
             let early = timeout_at(begun + limit / 3, &mut read).await;
             let known = early.as_ref().ok().and_then(|read| read.as_ref().ok());
-            let calls: Vec<Call> = callers
-                .iter()
-                .zip(lasts)
-                .map(|(caller, last)| caller.call(progress, last, known.cloned()))
-                .collect();
+            let begin = |(gate, last): (GateCalls, _)| {
+                let look = Look {
+                    progress,
+                    last,
+                    traffic: known.cloned(),
+                };
+                let call = gate.call(look);
+                (gate, call)
+            };
+            let calls: Vec<(GateCalls, Call)> = gates.into_iter().map(begin).collect();
             let traffic = match early {
                 Ok(read) => read.map_err(Failure::from),
                 Err(_) => read_by(end, read).await,
             };
             let mut seen = Vec::new();
-            for (caller, call) in callers.iter().zip(calls) {
-                seen.push(caller.answer(call, end).await);
+            for (gate, call) in calls {
+                seen.push(gate.answer(call, end).await);
             }
             Looked {
                 progress,
@@ -283,19 +199,13 @@ impl MigrationHost {
         })
     }
 
-    /// Feeds each judge the observation of its gate.
+    /// Gives each judge what its gate saw.
     fn judge(&mut self, looked: Looked) -> LookReport {
-        let seats = self.gates.iter_mut().zip(looked.seen);
-        let gates = seats.map(|(seat, seen)| {
-            let verdict = match &seen {
-                Ok(Some(observation)) => Some(seat.fold.take(observation, &looked.progress)),
-                _ => None,
-            };
-            GateReport {
-                gate: seat.fold.gate.clone(),
-                seen,
-                verdict,
-            }
+        let gates = self.gates.iter_mut().zip(looked.seen);
+        let gates = gates.map(|((session, _), seen)| GateReport {
+            gate: session.gate().clone(),
+            verdict: session.judge(&seen, &looked.progress),
+            seen,
         });
         LookReport {
             gates: gates.collect(),
@@ -442,7 +352,7 @@ impl Host for MigrationHost {
             version: JOURNAL_VERSION,
             machine: machine.clone(),
             outstanding: outstanding.clone(),
-            folds: self.folds()?,
+            judges: self.judges()?,
             events,
             requests: requests.to_vec(),
         };

@@ -2,12 +2,15 @@
 
 mod action;
 mod asked;
+#[cfg(feature = "run")]
 mod credentials;
 mod difference;
 mod entry;
 mod error;
 mod event;
-mod fold;
+#[cfg(feature = "run")]
+mod hook;
+#[cfg(feature = "run")]
 mod host;
 mod left;
 mod machine;
@@ -18,15 +21,21 @@ mod rejudge;
 mod reopened;
 mod replay;
 mod resume;
+mod retelling;
+#[cfg(feature = "run")]
 mod run;
 mod salvage;
 mod snapshot;
+#[cfg(feature = "run")]
 mod watch;
+#[cfg(feature = "run")]
 mod worker;
 
+#[cfg(feature = "spec")]
+pub(crate) use self::hook::LIMITS as HOOK_LIMITS;
+pub(crate) use self::{action::OpenedGate, entry::Entry, reopened::Reopened};
 pub use self::{
-    action::{Action, GateReport, Input, Intent, LookReport, OpenedGate, RestoreOrder},
-    entry::Entry,
+    action::{Action, GateReport, Input, Intent, LookReport, RestoreOrder},
     error::MigrationError,
     event::{GateStanding, MigrationEvent},
     left::capacity_left,
@@ -35,15 +44,18 @@ pub use self::{
         Cause, HoldReason, MigrationOutcome, Override, Report, Restored, ShortBlue,
         StandingCapacity, StandingSwitch, Unchanged, Unresolved,
     },
-    plan::{
-        GateId, GatePolicy, MigrationPlan, MigrationPlanBuilder, OnInconclusive, OnResume, Step,
-    },
+    plan::{GatePolicy, MigrationPlan, MigrationPlanBuilder, OnInconclusive, OnResume, Step},
     preview::{Preview, PreviewStage},
     rejudge::{Parting, Rejudged, rejudge},
-    reopened::Reopened,
-    replay::{Replay, ReplayError, Replayer, Retelling, events_of, origin_of, replay},
+    replay::{Replay, ReplayError, Replayer, origin_of, replay},
     resume::ResumeError,
+    retelling::{Retelling, events_of},
+};
+#[cfg(feature = "run")]
+pub use self::{
+    hook::Hook,
     run::Migration,
     watch::MigrationState,
     worker::{MigrationAnswer, MigrationWorker},
 };
+pub use crate::health::session::GateId;

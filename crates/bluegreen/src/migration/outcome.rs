@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::GateId;
 use crate::{
+    clock::CLOCK_FAULT,
     clock::{between, span},
     engine::{Control, Operator},
     error::Failure,
@@ -286,7 +287,7 @@ pub enum Cause {
         /// The split that was accepted.
         to: TrafficSplit,
     },
-    /// Records could not be written to the journal.
+    /// The journal does not keep its records.
     JournalFailed {
         /// The failure.
         failure: Failure,
@@ -324,9 +325,7 @@ impl fmt::Display for Cause {
                 write!(f, "the write of {to} was accepted and never became visible")
             }
             Self::JournalFailed { failure } => write!(f, "the journal failed: {failure}"),
-            Self::ClockFault => f.write_str(
-                "waits took no real time, so tokio's clock is paused while the AWS is real",
-            ),
+            Self::ClockFault => f.write_str(CLOCK_FAULT),
             Self::Cancelled { control } => write!(f, "{control}"),
             Self::SwitchFailed { failure } => {
                 write!(f, "the dead-man switch could not be renewed: {failure}")
@@ -497,7 +496,7 @@ pub enum Unchanged {
         /// The last failure.
         failure: Failure,
     },
-    /// Records could not be written to the journal.
+    /// The journal does not keep its records.
     JournalFailed {
         /// The failure.
         failure: Failure,
@@ -524,9 +523,7 @@ impl fmt::Display for Unchanged {
             }
             Self::WriteFailed { failure } => write!(f, "the first shift failed: {failure}"),
             Self::JournalFailed { failure } => write!(f, "the journal failed: {failure}"),
-            Self::ClockFault => f.write_str(
-                "waits take no real time, so tokio's clock is paused while the AWS is real",
-            ),
+            Self::ClockFault => f.write_str(CLOCK_FAULT),
             Self::Cancelled { control } => write!(f, "{control}"),
         }
     }

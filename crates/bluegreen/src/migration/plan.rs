@@ -2,7 +2,6 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    fmt,
     time::Duration,
 };
 
@@ -12,35 +11,11 @@ use super::difference::differences;
 use crate::{
     clock::span,
     engine::OnCancel,
+    health::session::GateId,
     preflight::Acceptance,
     problem::{PlanError, Problem},
     traffic::Percent,
 };
-
-/// The name of a gate, the same in plan, events and journal.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct GateId(String);
-
-impl GateId {
-    /// Returns the name as text.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl<T: Into<String>> From<T> for GateId {
-    fn from(name: T) -> Self {
-        Self(name.into())
-    }
-}
-
-impl fmt::Display for GateId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
 
 /// What a gate's verdict does.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -49,8 +24,18 @@ pub enum GatePolicy {
     /// Green's share rises only while the gate is healthy, and an unhealthy verdict rolls back.
     #[default]
     Required,
+    /// As [`Required`](Self::Required), and the first step waits for the gate, too: for a gate that gives
+    /// leave to each step, such as a [hook](super::Hook).
+    BeforeEachStep,
     /// The gate's verdicts are shown and kept in the journal, and decide nothing: for trying a gate out.
     Advisory,
+}
+
+impl GatePolicy {
+    /// Returns whether the gate's verdicts decide.
+    pub(crate) fn is_required(self) -> bool {
+        self != Self::Advisory
+    }
 }
 
 /// What happens when a deadline comes and the gates are not healthy.
@@ -95,6 +80,10 @@ pub struct Step {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::optional")]
     pub deadline: Option<Duration>,
+    /// Whether the run stays at this share until an operator promotes it. Green is judged meanwhile, and the
+    /// step's deadline is the time-out.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub manual: bool,
 }
 
 impl Step {
@@ -105,6 +94,7 @@ impl Step {
             green,
             bake: None,
             deadline: None,
+            manual: false,
         }
     }
 
@@ -112,6 +102,13 @@ impl Step {
     #[must_use]
     pub fn with_bake(mut self, bake: Duration) -> Self {
         self.bake = Some(bake);
+        self
+    }
+
+    /// Stays at this share until an operator promotes the run.
+    #[must_use]
+    pub fn until_promoted(mut self) -> Self {
+        self.manual = true;
         self
     }
 
@@ -446,7 +443,11 @@ impl MigrationPlanBuilder {
             && green > Percent::ZERO
             && before.last().is_none_or(|step| step.green < green)
         {
-            let held = Step { green, ..*last };
+            let held = Step {
+                green,
+                manual: false,
+                ..*last
+            };
             self.steps.insert(self.steps.len() - 1, held);
         }
     }
@@ -818,6 +819,18 @@ impl MigrationPlan {
         &self.fields.gates
     }
 
+    /// Returns what a gate's verdict does.
+    pub(crate) fn policy(&self, gate: &GateId) -> GatePolicy {
+        self.fields.gates.get(gate).copied().unwrap_or_default()
+    }
+
+    /// Sets the policy of a gate.
+    #[cfg(feature = "run")]
+    pub(crate) fn with_gate(mut self, gate: GateId, policy: GatePolicy) -> Self {
+        self.fields.gates.insert(gate, policy);
+        self
+    }
+
     /// Returns how many healthy targets green needs for `share`, if `blue` targets served everything at
     /// the start: the targets of blue that the share needs, divided by the capacity ratio; at least one.
     #[must_use]
@@ -864,6 +877,7 @@ mod tests {
         let shares: Vec<String> = plan.steps().iter().map(|s| s.green.to_string()).collect();
         assert_eq!(shares, ["10%", "50%", "100%"]);
         assert_eq!(plan.deadline(), Duration::from_secs(2 * 3600));
+        assert_eq!(plan.gradual_restore(), Duration::from_secs(15 * 60));
     }
 
     /// Journals from before there was a default hold `null`, and are judged as they were.

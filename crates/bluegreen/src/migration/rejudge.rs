@@ -7,14 +7,15 @@ use serde::{Serialize, de::DeserializeOwned};
 use serde_json::{Map, Value};
 
 use super::{
-    Action, Entry, GateId, GateReport, Input, LookReport, MigrationEvent, MigrationMachine,
-    MigrationPlan, ReplayError, events_of,
+    Action, Entry, Input, MigrationEvent, MigrationMachine, MigrationPlan, ReplayError, events_of,
+    replay::seated,
 };
 use crate::{
     engine::{Event, JOURNAL_VERSION, Next, Record},
     health::{
-        Judge, Progress, Verdict,
+        Verdict,
         registry::{BadSetting, changed_judge_of, merged},
+        session::GateSession,
     },
 };
 
@@ -76,13 +77,12 @@ pub fn rejudge(records: &[Record], other: &Value) -> Result<Rejudged, ReplayErro
     }
     let other = Other::new(other)?;
     let new_plan: MigrationPlan = changed("plan", &plan, other.plan)?;
-    let mut seats = Vec::new();
+    let mut sessions = Vec::new();
     for gate in &gates {
         let named = other.gates.get(gate.gate.as_str());
-        seats.push(Seat {
-            gate: gate.gate.clone(),
-            judge: changed_judge_of(&gate.settings, named, &format!("gates.{}", gate.gate))?,
-        });
+        let judge = changed_judge_of(&gate.settings, named, &format!("gates.{}", gate.gate))?;
+        let session = |judge| GateSession::of_judge(gate.gate.clone(), Value::Null.into(), judge);
+        sessions.extend(judge.map(session));
     }
     for name in other.gates.keys() {
         if !gates.iter().any(|gate| gate.gate.as_str() == name) {
@@ -90,9 +90,8 @@ pub fn rejudge(records: &[Record], other: &Value) -> Result<Rejudged, ReplayErro
             return Err(setting(&format!("gates.{name}"), why));
         }
     }
-    let seated = || gates.iter().map(|gate| (gate.gate.clone(), gate.policy));
-    let mut was = MigrationMachine::new(plan, seated()).with_propagation(propagation);
-    let mut now = MigrationMachine::new(new_plan, seated()).with_propagation(propagation);
+    let machine = |plan| MigrationMachine::new(plan, seated(&gates)).with_propagation(propagation);
+    let (mut was, mut now) = (machine(plan), machine(new_plan));
     let mut rejudged = Rejudged {
         events: Vec::new(),
         verdicts: 0,
@@ -109,7 +108,7 @@ pub fn rejudge(records: &[Record], other: &Value) -> Result<Rejudged, ReplayErro
         let elapsed = record.at.duration_since(started);
         let elapsed = Duration::try_from(elapsed).unwrap_or_default();
         let did = was.on(record.at, input.clone());
-        let input = rejudged.judge(input, outstanding.as_ref(), &mut seats);
+        let input = rejudged.judge(input, outstanding.as_ref(), &mut sessions);
         let would = now.on(record.at, input);
         let words: Vec<String> = would.events.iter().map(ToString::to_string).collect();
         for kind in would.events {
@@ -139,57 +138,33 @@ pub fn rejudge(records: &[Record], other: &Value) -> Result<Rejudged, ReplayErro
 }
 
 impl Rejudged {
-    /// Returns the input with the verdicts that the judges reach now.
-    fn judge(&mut self, input: Input, outstanding: Option<&Action>, seats: &mut [Seat]) -> Input {
+    /// Returns the input with the verdicts that the judges reach now. A gate without a session keeps the
+    /// verdicts of the journal.
+    fn judge(
+        &mut self,
+        mut input: Input,
+        outstanding: Option<&Action>,
+        sessions: &mut [GateSession],
+    ) -> Input {
         let progress = match outstanding {
             Some(Action::Preflight { progress } | Action::Look { progress, .. }) => *progress,
             _ => return input,
         };
-        match input {
-            Input::Looked(look) => Input::Looked(self.look(look, &progress, seats)),
-            Input::Preflighted {
-                findings,
-                look,
-                capacity,
-            } => Input::Preflighted {
-                findings,
-                look: self.look(look, &progress, seats),
-                capacity,
-            },
-            input => input,
-        }
-    }
-
-    fn look(
-        &mut self,
-        mut look: LookReport,
-        progress: &Progress,
-        seats: &mut [Seat],
-    ) -> LookReport {
+        let (Input::Looked(look) | Input::Preflighted { look, .. }) = &mut input else {
+            return input;
+        };
         for report in &mut look.gates {
-            let GateReport {
-                gate,
-                seen,
-                verdict,
-            } = report;
-            let seat = seats.iter_mut().find(|seat| seat.gate == *gate);
-            let judge = seat.and_then(|seat| seat.judge.as_mut());
-            if let (Some(judge), Ok(Some(observation))) = (judge, &seen) {
-                let reached = Some(judge.take(observation, progress));
+            let mut sessions = sessions.iter_mut();
+            let session = sessions.find(|session| *session.gate() == report.gate);
+            if let Some(now) = session.and_then(|session| session.judge(&report.seen, &progress)) {
+                let status = now.status();
+                let was = report.verdict.replace(now);
                 self.verdicts += 1;
-                let status = |verdict: &Option<Verdict>| verdict.as_ref().map(Verdict::status);
-                self.different += usize::from(status(&reached) != status(verdict));
-                *verdict = reached;
+                self.different += usize::from(was.as_ref().map(Verdict::status) != Some(status));
             }
         }
-        look
+        input
     }
-}
-
-struct Seat {
-    gate: GateId,
-    /// `None` if the verdicts of the journal are kept.
-    judge: Option<Box<dyn Judge>>,
 }
 
 struct Other<'a> {

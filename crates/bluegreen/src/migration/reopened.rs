@@ -14,7 +14,7 @@ use crate::{
 /// The state of a run of an earlier version, as its records show it. A resume writes it into the journal,
 /// so that a later resume or replay begins here.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Reopened {
+pub(crate) struct Reopened {
     /// The version that wrote the records before this one.
     pub(super) found: u32,
     /// When it was reopened, and bake, evidence and deadlines began anew.

@@ -9,14 +9,13 @@ use super::{
     Action, Entry, GateId, GatePolicy, Input, LookReport, MigrationEvent, MigrationMachine,
     MigrationOutcome, MigrationPlan, OpenedGate, Reopened, Unresolved,
     difference::differences,
-    fold::Fold,
     salvage::{Salvage, Taken},
     snapshot::Snapshot,
 };
 use crate::{
-    clock::between,
-    engine::{Event, JOURNAL_VERSION, Machine as _, Next, Record, RunId, Work},
-    health::{HealthGate, Progress, Verdict},
+    engine::{JOURNAL_VERSION, Machine as _, Next, Record, RunId, Work},
+    error::{Error, ErrorKind},
+    health::{HealthGate, Progress, Verdict, session::GateSession},
     json::JsonText,
 };
 
@@ -160,6 +159,12 @@ impl fmt::Display for ReplayError {
 
 impl std::error::Error for ReplayError {}
 
+impl From<ReplayError> for Error {
+    fn from(error: ReplayError) -> Self {
+        Self::new(ErrorKind::Invalid, "retell the journal").with_source(error)
+    }
+}
+
 /// Replays a journal: feeds the machine every recorded input, judges every observation anew, and compares
 /// each verdict, each change and each snapshot with the record of it.
 ///
@@ -190,84 +195,7 @@ pub fn replay(
     })
 }
 
-/// Returns the events of a journal, each with its time, as the run told them. Nothing is judged again, so
-/// no gate is needed. For a large journal use [`Retelling`], which takes one record at a time.
-///
-/// # Errors
-///
-/// [`ReplayError`] if a record does not belong to a migration's journal.
-pub fn events_of(records: &[Record]) -> Result<Vec<Event<MigrationEvent>>, ReplayError> {
-    let (first, rest) = first_of(records)?;
-    let mut retelling = Retelling::open(first)?;
-    let mut events = Vec::new();
-    for record in rest {
-        events.extend(retelling.take(record)?);
-    }
-    Ok(events)
-}
-
-/// Retells the events of a run, record by record: [`events_of`] for a journal that is read as a stream. The
-/// record behind the first one may be any snapshot of the run; then what happened since is retold.
-#[derive(Debug)]
-pub struct Retelling {
-    run: RunId,
-    reader: Reader,
-    started: Option<Timestamp>,
-    events: u64,
-}
-
-impl Retelling {
-    /// Begins with the first record of a journal.
-    ///
-    /// # Errors
-    ///
-    /// [`ReplayError`] if the record does not open a migration's journal.
-    pub fn open(first: &Record) -> Result<Self, ReplayError> {
-        let opened = opened(first)?;
-        Ok(Self {
-            reader: Reader::new(&opened),
-            run: opened.run,
-            started: None,
-            events: 0,
-        })
-    }
-
-    /// Takes the next record and returns the events that the run told at it.
-    ///
-    /// # Errors
-    ///
-    /// [`ReplayError`] if the record does not belong to a migration's journal.
-    pub fn take(&mut self, record: &Record) -> Result<Vec<Event<MigrationEvent>>, ReplayError> {
-        if self.started.is_none() && record.is_snapshot {
-            let Snapshot {
-                machine, events, ..
-            } = snapshot(record)?;
-            (self.started, self.events) = (machine.started(), events);
-            self.reader.rules = Rules::Now(Box::new(machine));
-            return Ok(Vec::new());
-        }
-        let told = match self.reader.read(record)? {
-            Read::Old(taken) => taken.events,
-            Read::Input(machine, input) => machine.on(record.at, input).events,
-            Read::Reopened(_) | Read::Change(_) | Read::Snapshot(..) => Vec::new(),
-        };
-        let event = |kind| {
-            let started = *self.started.get_or_insert(record.at);
-            let seq = self.events;
-            self.events += 1;
-            Event {
-                run: self.run.clone(),
-                seq,
-                at: record.at,
-                elapsed: between(started, record.at),
-                kind,
-            }
-        };
-        Ok(told.into_iter().map(event).collect())
-    }
-}
-
-fn first_of(records: &[Record]) -> Result<(&Record, &[Record]), ReplayError> {
+pub(super) fn first_of(records: &[Record]) -> Result<(&Record, &[Record]), ReplayError> {
     let split = records.split_first();
     split.ok_or_else(|| unreadable(0, "the journal is empty"))
 }
@@ -379,7 +307,7 @@ fn answers(action: &Action, input: &Input) -> bool {
 
 /// Reads records of any version, each under the rules that wrote it.
 #[derive(Debug)]
-struct Reader {
+pub(super) struct Reader {
     plan: MigrationPlan,
     rules: Rules,
 }
@@ -393,7 +321,7 @@ enum Rules {
     Now(Box<MigrationMachine>),
 }
 
-enum Read<'a> {
+pub(super) enum Read<'a> {
     Old(Taken),
     /// With the gates that hold from this record on.
     Reopened(Vec<OpenedGate>),
@@ -404,7 +332,7 @@ enum Read<'a> {
 }
 
 impl Reader {
-    fn new(opened: &Opened) -> Self {
+    pub(super) fn new(opened: &Opened) -> Self {
         let plan = opened.plan.clone();
         let rules = if opened.version < JOURNAL_VERSION {
             let salvage = Salvage::new(opened.version, plan.clone(), opened.gates.clone());
@@ -417,6 +345,19 @@ impl Reader {
         Self { plan, rules }
     }
 
+    /// Continues with the machine of a snapshot.
+    pub(super) fn stand_at(&mut self, machine: MigrationMachine) {
+        self.rules = Rules::Now(Box::new(machine));
+    }
+
+    /// The machine as of the newest record; `None` while an earlier version's rules hold.
+    pub(super) fn now(&self) -> Option<&MigrationMachine> {
+        match &self.rules {
+            Rules::Now(machine) => Some(machine),
+            Rules::Old(_) => None,
+        }
+    }
+
     /// Returns the machine as the records leave it; the machine of an earlier version continues at `at`.
     fn machine(self, at: Timestamp) -> MigrationMachine {
         match self.rules {
@@ -425,7 +366,7 @@ impl Reader {
         }
     }
 
-    fn read(&mut self, record: &Record) -> Result<Read<'_>, ReplayError> {
+    pub(super) fn read(&mut self, record: &Record) -> Result<Read<'_>, ReplayError> {
         // What today's rules wrote is read once; what it is stands in it.
         let read = match self.rules {
             Rules::Old(_) => None,
@@ -469,7 +410,7 @@ fn reopened(record: &Record) -> Result<Option<Reopened>, ReplayError> {
 }
 
 /// Returns the snapshot of a record, so that a replay can begin in the middle of a journal.
-fn snapshot(record: &Record) -> Result<Snapshot, ReplayError> {
+pub(super) fn snapshot(record: &Record) -> Result<Snapshot, ReplayError> {
     #[derive(Deserialize)]
     struct Of {
         version: u32,
@@ -489,16 +430,17 @@ fn snapshot(record: &Record) -> Result<Snapshot, ReplayError> {
 /// Why a replay cannot begin with such a record.
 const OLD_SNAPSHOT: &str = "it is no snapshot of this version: read the whole journal";
 
-fn seated(gates: &[OpenedGate]) -> impl Iterator<Item = (GateId, GatePolicy)> {
+/// Returns the gates as a machine knows them.
+pub(super) fn seated(gates: &[OpenedGate]) -> impl Iterator<Item = (GateId, GatePolicy)> {
     gates.iter().map(|gate| (gate.gate.clone(), gate.policy))
 }
 
-/// Creates a fresh fold of a gate that the journal names, which must be supplied with these settings.
+/// Creates a session of a gate that the journal names, which must be supplied with these settings.
 fn fresh(
     id: &GateId,
     settings: &serde_json::Value,
     gates: &[(GateId, &dyn HealthGate)],
-) -> Result<Fold, ReplayError> {
+) -> Result<GateSession, ReplayError> {
     let differs = |why: String| ReplayError::Gate {
         gate: id.clone(),
         why,
@@ -507,7 +449,7 @@ fn fresh(
     let (_, supplied) = supplied.ok_or_else(|| differs("it was not supplied".to_owned()))?;
     let diff = differences(settings, &supplied.settings());
     if diff.is_empty() {
-        return Ok(Fold::new(id.clone(), *supplied));
+        return Ok(GateSession::new(id.clone(), *supplied));
     }
     let diff = diff.join("; ");
     Err(differs(format!(
@@ -515,11 +457,11 @@ fn fresh(
     )))
 }
 
-/// Creates fresh folds of the gates, which must be those of the journal.
-fn fresh_folds(
+/// Creates sessions of the gates, which must be those of the journal.
+fn sessions(
     opened: &[OpenedGate],
     gates: &[(GateId, &dyn HealthGate)],
-) -> Result<Vec<Fold>, ReplayError> {
+) -> Result<Vec<GateSession>, ReplayError> {
     let gate = |gate: &OpenedGate| fresh(&gate.gate, &gate.settings, gates);
     opened.iter().map(gate).collect()
 }
@@ -567,12 +509,12 @@ impl<'a> Replayer<'a> {
         if is_first && record.is_snapshot && record.seq > 1 {
             let snapshot = snapshot(record)?;
             self.player = Player::from_snapshot(record, &snapshot, self.gates)?;
-            self.reader.rules = Rules::Now(Box::new(snapshot.machine));
+            self.reader.stand_at(snapshot.machine);
             self.newest = (record.seq, record.at);
             return Ok(Vec::new());
         }
         if is_first {
-            self.player.folds = fresh_folds(&self.opened, self.gates)?;
+            self.player.sessions = sessions(&self.opened, self.gates)?;
         }
         if record.seq != before + 1 {
             let why = format!("it comes after record {before}; is a record missing?");
@@ -588,7 +530,7 @@ impl<'a> Replayer<'a> {
                 taken.events
             }
             Read::Reopened(opened) => {
-                player.folds = fresh_folds(&opened, self.gates)?;
+                player.sessions = sessions(&opened, self.gates)?;
                 Vec::new()
             }
             Read::Input(machine, input) => player.input(record, machine, input)?,
@@ -623,8 +565,8 @@ impl<'a> Replayer<'a> {
 /// The state that a run continues with.
 pub(super) struct Continued {
     pub(super) machine: MigrationMachine,
-    /// The folds of the judges, if this version wrote the journal.
-    pub(super) folds: Vec<Fold>,
+    /// The gates as the journal leaves them, if this version wrote it.
+    pub(super) sessions: Vec<GateSession>,
     /// How many events the run has told.
     pub(super) events: u64,
     /// The next record for the journal, if an earlier version wrote it.
@@ -661,7 +603,7 @@ pub(super) fn continued(
         let machine = reader.machine(at);
         return Ok(machine.started().map(|_| Continued {
             machine,
-            folds: player.folds,
+            sessions: player.sessions,
             events: player.events,
             reopened: None,
         }));
@@ -689,7 +631,7 @@ pub(super) fn continued(
     }
     Ok(Some(Continued {
         machine: MigrationMachine::reopened(opened.plan, reopened.clone()),
-        folds: Vec::new(),
+        sessions: Vec::new(),
         events,
         reopened: Some(reopened),
     }))
@@ -697,7 +639,7 @@ pub(super) fn continued(
 
 #[derive(Debug, Default)]
 struct Player {
-    folds: Vec<Fold>,
+    sessions: Vec<GateSession>,
     outstanding: Option<Action>,
     /// The change that the machine wants and that the next record must announce.
     wanted: Option<Action>,
@@ -714,15 +656,15 @@ impl Player {
         snapshot: &Snapshot,
         gates: &[(GateId, &dyn HealthGate)],
     ) -> Result<Self, ReplayError> {
-        let mut folds = Vec::new();
-        for saved in &snapshot.folds {
-            let mut fold = fresh(&saved.gate, saved.settings.value(), gates)?;
-            let restored = fold.restore(saved);
+        let mut sessions = Vec::new();
+        for saved in &snapshot.judges {
+            let mut session = fresh(&saved.gate, saved.settings.value(), gates)?;
+            let restored = session.restore(saved);
             restored.map_err(|error| unreadable(record.seq, error))?;
-            folds.push(fold);
+            sessions.push(session);
         }
         Ok(Self {
-            folds,
+            sessions,
             outstanding: Some(snapshot.outstanding.clone()),
             events: snapshot.events,
             ..Self::default()
@@ -736,14 +678,15 @@ impl Player {
         machine: &MigrationMachine,
         snapshot: &Snapshot,
     ) -> Result<(), ReplayError> {
-        let folds: Option<Vec<_>> = self.folds.iter().map(Fold::snapshot).collect();
+        let sessions = self.sessions.iter();
+        let judges: Option<Vec<_>> = sessions.map(GateSession::saved).collect();
         let what = if snapshot.machine != *machine {
             "the machine's state"
         } else if self.outstanding.as_ref() != Some(&snapshot.outstanding) {
             "the outstanding action"
         } else if snapshot.events != self.events {
             "the count of events"
-        } else if folds.as_ref() != Some(&snapshot.folds) {
+        } else if judges.as_ref() != Some(&snapshot.judges) {
             "the state of the judges"
         } else {
             return Ok(());
@@ -812,13 +755,11 @@ impl Player {
         progress: &Progress,
     ) -> Result<(), ReplayError> {
         for report in &look.gates {
-            let Some(fold) = self.folds.iter_mut().find(|fold| fold.gate == report.gate) else {
+            let mut sessions = self.sessions.iter_mut();
+            let Some(session) = sessions.find(|session| *session.gate() == report.gate) else {
                 continue;
             };
-            let judged = match &report.seen {
-                Ok(Some(observation)) => Some(fold.take(observation, progress)),
-                _ => None,
-            };
+            let judged = session.judge(&report.seen, progress);
             if judged != report.verdict {
                 return Err(ReplayError::Verdict {
                     seq: record.seq,

@@ -11,9 +11,10 @@ use super::{
     action::OpenedGate,
     asked::requests_taken,
     credentials::cancelled_before,
+    hook::{Caller, Hook, HookGate},
     host::{MigrationHost, Roles},
     outcome::End,
-    replay::{continued, opened},
+    replay::{continued, opened, seated},
 };
 use crate::{
     clock::{Clock, SystemClock},
@@ -68,6 +69,7 @@ pub struct Migration {
     clock: Arc<dyn Clock>,
     journal: Arc<dyn Journal>,
     sinks: Vec<Sink<MigrationEvent>>,
+    hooks: Hooks,
     cancel: Option<crate::engine::CancelFuture>,
     credentials_end: Option<Timestamp>,
     findings: Vec<Finding>,
@@ -92,6 +94,7 @@ impl Migration {
             clock: Arc::new(SystemClock),
             journal: Arc::new(MemoryJournal::for_resume()),
             sinks: Vec::new(),
+            hooks: Hooks::default(),
             cancel: None,
             credentials_end: None,
             findings: Vec::new(),
@@ -149,6 +152,54 @@ impl Migration {
     /// Calls `sink` with every event, in order. A slow sink delays the migration.
     pub fn on_event(mut self, sink: impl FnMut(&Event<MigrationEvent>) + Send + 'static) -> Self {
         self.sinks.push(Box::new(sink));
+        self
+    }
+
+    /// Calls `hook` around the run: see [`Hook`]. A hook that is asked before steps is a gate, with the name
+    /// `hook`; a second such hook is `hook-2`.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use bluegreen::{Migration, Verdict, gate_fn, migration::Hook, mock::MemorySplitter};
+    ///
+    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+    /// # async fn main() -> Result<(), bluegreen::MigrationError> {
+    /// let router = MemorySplitter::new();
+    /// let good = gate_fn("errors", |_look| async { Ok(Verdict::healthy("no error")) });
+    /// let refuses = Hook::command(["sh", "-c", "echo not on a Friday; exit 10"]);
+    /// let outcome = Migration::for_tests(router.clone())
+    ///     .gate("errors", good)
+    ///     .hook(refuses.asked_before_steps())
+    ///     .run()
+    ///     .await?;
+    /// assert_eq!(outcome.exit_code(), 3, "not begun: {outcome}");
+    /// assert!(outcome.to_string().contains("not on a Friday"));
+    /// assert_eq!(router.weights().green, 0);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn hook(mut self, hook: Hook) -> Self {
+        let caller = Arc::new(Caller::new(hook));
+        if caller.asks {
+            let id = GateId::from(match self.hooks.asked() {
+                0 => "hook".to_owned(),
+                before => format!("hook-{}", before + 1),
+            });
+            let gate = HookGate::new(Arc::clone(&caller), &self.plan);
+            self.plan = self.plan.with_gate(id.clone(), GatePolicy::BeforeEachStep);
+            self.gates.push((id, Arc::new(gate)));
+        }
+        let told = Arc::clone(&caller);
+        self.sinks.push(Box::new(move |event| told.tell(event)));
+        self.hooks.callers.push(caller);
+        self
+    }
+
+    /// Calls `told` at the end of the run for each call of a [hook](Self::hook) that failed, with a sentence
+    /// for people. A failure of a hook changes nothing else. Default: a warning through `tracing` alone.
+    pub fn on_hook_failure(mut self, told: impl FnMut(&str) + Send + 'static) -> Self {
+        self.hooks.told = Some(Box::new(told));
         self
     }
 
@@ -251,8 +302,8 @@ impl Migration {
     /// Not cancel safe: dropping the future leaves traffic where it is, at worst in the middle of a
     /// change. End a run with [`cancel_on`](Self::cancel_on) or the [`handle`](Self::handle).
     pub async fn run(self) -> Result<MigrationOutcome, MigrationError> {
-        let gates = self.seats()?;
-        self.drive(Intent::Migrate, gates).await
+        self.check()?;
+        self.drive(Intent::Migrate).await
     }
 
     /// Moves green to the plan's last step at once, from any split: an operator's
@@ -270,8 +321,8 @@ impl Migration {
         self,
         by: impl Into<Operator>,
     ) -> Result<MigrationOutcome, MigrationError> {
-        let gates = self.seats()?;
-        self.drive(Intent::Complete { by: by.into() }, gates).await
+        self.check()?;
+        self.drive(Intent::Complete { by: by.into() }).await
     }
 
     /// Puts everything back on blue, from any split, as persistently as a rollback does. A
@@ -291,11 +342,7 @@ impl Migration {
         if let Some(problem) = self.switch_problem() {
             return Err(PlanError::new(vec![problem]).into());
         }
-        let seat = |(id, gate): &(GateId, Arc<dyn HealthGate>)| {
-            (id.clone(), GatePolicy::Advisory, Arc::clone(gate))
-        };
-        let gates = self.gates.iter().map(seat).collect();
-        self.drive(Intent::Restore(order), gates).await
+        self.drive(Intent::Restore(order)).await
     }
 
     /// Continues a run whose process ended, from its journal's records: replays the records, reads the
@@ -350,11 +397,14 @@ impl Migration {
         let Some(first) = records.first() else {
             return Err(ResumeError::Nothing.into());
         };
-        let opened = opened(first).map_err(ResumeError::from)?;
-        let diff = opened.plan.differences(&self.plan);
-        if !diff.is_empty() {
-            return Err(ResumeError::PlanChanged { diff }.into());
-        }
+        let run = {
+            let opened = opened(first).map_err(ResumeError::from)?;
+            let diff = opened.plan.differences(&self.plan);
+            if !diff.is_empty() {
+                return Err(ResumeError::PlanChanged { diff }.into());
+            }
+            opened.run
+        };
         let gates: Vec<_> = self
             .gates
             .iter()
@@ -393,72 +443,70 @@ impl Migration {
                 Opening::Reopened(resumption, entry.text())
             }
         };
-        let supplied = self.gates.into_iter();
         let look_limit = self.plan.look_limit();
         let roles = Roles {
             splitter: self.splitter,
             switch: self.switch,
             keeper: self.keeper,
         };
-        let mut host = MigrationHost::new(roles, supplied, look_limit);
-        host.resume(continued.folds);
+        let mut host = MigrationHost::new(roles, self.gates, look_limit);
+        host.resume(continued.sessions);
         let (clock, handle) = (Arc::clone(&self.clock), self.handle);
-        let mut runner = Runner::new(opened.run, self.clock, self.journal, self.controls);
+        let mut runner = Runner::new(run, self.clock, self.journal, self.controls);
         runner.sinks = self.sinks;
         runner.snapshot_records = self.snapshot_records;
         runner.cancel = self.cancel;
         runner.requests = requests_taken(records);
+        let hooks = self.hooks.on(&*clock);
         let by = by.into();
         let (pace, first) = (paced(&mut runner), Input::Resumed { by });
         let listener = runner.listener(&handle, &clock, &pace);
         let run = runner.drive(continued.machine, host, opening, first);
         let run = heard(listener, run);
-        ended(cancelled_before(self.credentials_end, clock, handle, run).await)
+        let end = cancelled_before(self.credentials_end, clock, handle, run).await;
+        hooks.finish().await;
+        ended(end)
     }
 
     #[tracing::instrument(name = "migration", skip_all)]
-    async fn drive(
-        self,
-        intent: Intent,
-        gates: Vec<Seat>,
-    ) -> Result<MigrationOutcome, MigrationError> {
+    async fn drive(self, intent: Intent) -> Result<MigrationOutcome, MigrationError> {
         let run = self
             .run
             .unwrap_or_else(|| RunId::from_start(self.clock.now()));
-        let settings = |(id, policy, gate): &Seat| OpenedGate {
+        // A restore is right whatever the gates say, and even if the credentials end soon.
+        let is_restore = matches!(intent, Intent::Restore { .. });
+        let opened = |(id, gate): &(GateId, Arc<dyn HealthGate>)| OpenedGate {
             gate: id.clone(),
-            policy: *policy,
+            policy: match is_restore {
+                true => GatePolicy::Advisory,
+                false => self.plan.policy(id),
+            },
             settings: gate.settings(),
         };
-        let opening = Entry::Opened {
-            version: JOURNAL_VERSION,
-            run: run.clone(),
-            plan: self.plan.clone(),
-            gates: gates.iter().map(settings).collect(),
-            propagation: self.splitter.propagation(),
-            origin: self.origin,
-        };
-        let look_limit = self.plan.look_limit();
-        // A restore is right even if the credentials end soon.
-        let is_restore = matches!(intent, Intent::Restore { .. });
+        let gates: Vec<OpenedGate> = self.gates.iter().map(opened).collect();
+        let propagation = self.splitter.propagation();
+        let machine =
+            MigrationMachine::new(self.plan.clone(), seated(&gates)).with_propagation(propagation);
         let credentials_end = self.credentials_end.filter(|_| !is_restore);
         let too_long =
             credentials_end.and_then(|end| self.plan.outlives_credentials(self.clock.now(), end));
-        let machine = MigrationMachine::new(
-            self.plan,
-            gates.iter().map(|(id, policy, _)| (id.clone(), *policy)),
-        )
-        .with_propagation(self.splitter.propagation());
+        let look_limit = self.plan.look_limit();
+        // Text, since the run keeps it to its end.
+        let opening = Entry::Opened {
+            version: JOURNAL_VERSION,
+            run: run.clone(),
+            plan: self.plan,
+            gates,
+            propagation,
+            origin: self.origin,
+        }
+        .text();
         let roles = Roles {
             splitter: self.splitter,
             switch: self.switch,
             keeper: self.keeper,
         };
-        let mut host = MigrationHost::new(
-            roles,
-            gates.into_iter().map(|(id, _, gate)| (id, gate)),
-            look_limit,
-        );
+        let mut host = MigrationHost::new(roles, self.gates, look_limit);
         let findings = self.findings.into_iter().filter(|_| !is_restore);
         host.finds(findings.chain(too_long));
         let (clock, handle) = (Arc::clone(&self.clock), self.handle);
@@ -466,11 +514,14 @@ impl Migration {
         runner.sinks = self.sinks;
         runner.snapshot_records = self.snapshot_records;
         runner.cancel = self.cancel;
-        let opening = Opening::New(opening.text());
+        let opening = Opening::New(opening);
         let (pace, first) = (paced(&mut runner), Input::Start(intent));
         let listener = runner.listener(&handle, &clock, &pace);
+        let hooks = self.hooks.on(&*clock);
         let run = heard(listener, runner.drive(machine, host, opening, first));
-        ended(cancelled_before(credentials_end, clock, handle, run).await)
+        let end = cancelled_before(credentials_end, clock, handle, run).await;
+        hooks.finish().await;
+        ended(end)
     }
 
     /// Returns the conflict of plan and switch: a plan that keeps a switch needs one, and a plan without one
@@ -491,14 +542,14 @@ impl Migration {
         }
     }
 
-    /// Returns each gate with its policy, or every conflict of plan and gates at once.
-    fn seats(&self) -> Result<Vec<Seat>, PlanError> {
+    /// Returns every conflict of plan and gates at once.
+    fn check(&self) -> Result<(), PlanError> {
         let mut problems = Vec::new();
-        let mut seats: BTreeMap<&GateId, usize> = BTreeMap::new();
+        let mut supplied: BTreeMap<&GateId, usize> = BTreeMap::new();
         for (id, _) in &self.gates {
-            *seats.entry(id).or_default() += 1;
+            *supplied.entry(id).or_default() += 1;
         }
-        for (id, count) in &seats {
+        for (id, count) in &supplied {
             if *count > 1 {
                 let message = format!("`{id}` was supplied {count} times");
                 problems.push(Problem::new(
@@ -509,7 +560,7 @@ impl Migration {
             }
         }
         for id in self.plan.gates().keys() {
-            if !seats.contains_key(id) {
+            if !supplied.contains_key(id) {
                 let message = format!("the plan names `{id}`, but that gate was not supplied");
                 problems.push(Problem::new(
                     "gates",
@@ -518,8 +569,11 @@ impl Migration {
                 ));
             }
         }
-        let policy = |id: &GateId| self.plan.gates().get(id).copied().unwrap_or_default();
-        if !seats.keys().any(|id| policy(id) == GatePolicy::Required) {
+        // Leave to rise says nothing about green's health.
+        if !supplied
+            .keys()
+            .any(|id| self.plan.policy(id) == GatePolicy::Required)
+        {
             problems.push(Problem::new(
                 "gates",
                 "no gate is required, so nothing could decide that green's share may rise",
@@ -527,12 +581,10 @@ impl Migration {
             ));
         }
         problems.extend(self.switch_problem());
-        if !problems.is_empty() {
-            return Err(PlanError::new(problems));
+        match problems.is_empty() {
+            true => Ok(()),
+            false => Err(PlanError::new(problems)),
         }
-        let seat =
-            |(id, gate): &(GateId, Arc<dyn HealthGate>)| (id.clone(), policy(id), Arc::clone(gate));
-        Ok(self.gates.iter().map(seat).collect())
     }
 }
 
@@ -569,7 +621,36 @@ fn ended(end: End) -> Result<MigrationOutcome, MigrationError> {
     }
 }
 
-type Seat = (GateId, GatePolicy, Arc<dyn HealthGate>);
+/// The hooks of a run, and who is told of their failures.
+#[derive(Default)]
+struct Hooks {
+    callers: Vec<Arc<Caller>>,
+    told: Option<Box<dyn FnMut(&str) + Send>>,
+}
+
+impl Hooks {
+    /// Returns how many hooks are asked before steps.
+    fn asked(&self) -> usize {
+        self.callers.iter().filter(|caller| caller.asks).count()
+    }
+
+    fn on(self, clock: &dyn Clock) -> Self {
+        for caller in &self.callers {
+            caller.is_virtual(clock.is_virtual());
+        }
+        self
+    }
+
+    async fn finish(mut self) {
+        for caller in &self.callers {
+            for failure in caller.finish().await {
+                if let Some(told) = &mut self.told {
+                    told(&failure);
+                }
+            }
+        }
+    }
+}
 
 impl fmt::Debug for Migration {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -5,7 +5,7 @@
 //! those facts and decides nothing. If the records leave a question open, it takes the answer after which
 //! a fresh observation comes before any change.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use jiff::Timestamp;
 use serde::de::DeserializeOwned;
@@ -403,7 +403,7 @@ impl Salvage {
         let standings = self.standings(at);
         let required = || {
             let all = standings.iter();
-            all.filter(|standing| standing.policy == GatePolicy::Required)
+            all.filter(|standing| standing.policy.is_required())
         };
         if let Some(bad) = required().find(|standing| standing.verdict.is_unhealthy()) {
             return Cause::Gate {
@@ -969,7 +969,7 @@ impl Salvage {
         let standing = |seen: &Seen| GateStanding {
             gate: seen.gate.clone(),
             policy: seen.policy,
-            verdict: match (&seen.failure, &seen.verdict) {
+            verdict: Arc::new(match (&seen.failure, &seen.verdict) {
                 (_, Some((verdict, _))) if verdict.is_unhealthy() => verdict.clone(),
                 (Some(failure), _) => Verdict::inconclusive(format!("could not look: {failure}")),
                 (None, None) => Verdict::inconclusive("nothing seen since the last shift"),
@@ -977,17 +977,16 @@ impl Salvage {
                     Verdict::inconclusive("nothing new since the healthy verdict")
                 }
                 (None, Some((verdict, _))) => verdict.clone(),
-            },
+            }),
             is_new: seen.is_new,
         };
         self.seen.iter().map(standing).collect()
     }
 
-    fn unhealthy(&self, at: Timestamp) -> Option<(GateId, Verdict)> {
+    fn unhealthy(&self, at: Timestamp) -> Option<(GateId, Arc<Verdict>)> {
         let mut standings = self.standings(at).into_iter();
-        let bad = standings.find(|standing| {
-            standing.policy == GatePolicy::Required && standing.verdict.is_unhealthy()
-        })?;
+        let bad = standings
+            .find(|standing| standing.policy.is_required() && standing.verdict.is_unhealthy())?;
         Some((bad.gate, bad.verdict))
     }
 
@@ -995,7 +994,7 @@ impl Salvage {
         let standings = self.standings(at);
         let mut required = standings
             .iter()
-            .filter(|standing| standing.policy == GatePolicy::Required)
+            .filter(|standing| standing.policy.is_required())
             .peekable();
         required.peek().is_some() && required.all(|standing| standing.verdict.is_healthy())
     }

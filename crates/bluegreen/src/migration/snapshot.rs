@@ -3,7 +3,8 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{Action, MigrationMachine, fold::FoldSnapshot};
+use super::{Action, MigrationMachine};
+use crate::health::session::SavedSession;
 
 /// A run at one moment: everything that a resume needs to continue from there.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -12,8 +13,8 @@ pub(super) struct Snapshot {
     pub(super) machine: MigrationMachine,
     /// The action that the machine waits for.
     pub(super) outstanding: Action,
-    /// The state of each gate's judge, in the order of the gates.
-    pub(super) folds: Vec<FoldSnapshot>,
+    /// What each gate's judge has learnt, in the order of the gates.
+    pub(super) judges: Vec<SavedSession>,
     /// How many events the run has told.
     pub(super) events: u64,
     /// The nonces of the latest requests from outside, and when each was taken.

@@ -3,7 +3,11 @@
 use jiff::Timestamp;
 
 use super::{Cause, GateStanding, MigrationEvent, MigrationOutcome, Unresolved};
-use crate::{engine::Event, health::Phase, traffic::TrafficObservation};
+use crate::{
+    engine::{Control, ControlEffect, Event},
+    health::Phase,
+    traffic::TrafficObservation,
+};
 
 /// What a run is doing now, and how it ended. [`Migration::watch`](super::Migration::watch) returns it.
 /// It is folded from events, so that kept events give it too.
@@ -74,11 +78,22 @@ impl MigrationState {
                 }
             }
             MigrationEvent::Paused { until } => self.paused_until = Some(*until),
-            MigrationEvent::RollingBack { cause, .. } => self.rolling_back = Some(cause.clone()),
-            MigrationEvent::Ended { outcome, .. } => self.end = Some(Ok(outcome.clone())),
+            MigrationEvent::RollingBack { cause, .. } => {
+                self.rolling_back = Some(cause.clone());
+                self.paused_until = None;
+            }
+            MigrationEvent::Ended { outcome, .. } => {
+                self.end = Some(Ok(outcome.clone()));
+                self.paused_until = None;
+            }
             MigrationEvent::Unresolved { unresolved, .. } => {
                 self.end = Some(Err(unresolved.clone()));
+                self.paused_until = None;
             }
+            MigrationEvent::Controlled {
+                control: Control::Continue { .. },
+                effect: ControlEffect::Applied,
+            } => self.paused_until = None,
             _ => {}
         }
     }

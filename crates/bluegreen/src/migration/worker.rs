@@ -7,13 +7,12 @@ use serde_json::Value;
 
 use super::{
     Action, GateId, Input, MigrationMachine, MigrationPlan,
-    fold::FoldSnapshot,
     host::{MigrationHost, Raw, Roles},
 };
 use crate::{
     engine::Host as _,
     error::{Error, ErrorKind, Result},
-    health::HealthGate,
+    health::{HealthGate, session::SavedSession},
     traffic::{CapacityKeeper, DeadManSwitch, TrafficSplitter},
 };
 
@@ -124,7 +123,7 @@ impl MigrationWorker {
     /// makes no [snapshots](crate::health::Judge::snapshot) and has taken more than 1,000 observations.
     #[must_use]
     pub fn judges(&self) -> Option<Value> {
-        serde_json::to_value(self.host.folds()?).ok()
+        serde_json::to_value(self.host.judges()?).ok()
     }
 
     /// Continues with what the judges of another worker had learnt.
@@ -135,7 +134,7 @@ impl MigrationWorker {
     pub fn with_judges(mut self, judges: &Value) -> Result<Self> {
         let attempted = "continue with what judges had learnt";
         let refused = || Error::new(ErrorKind::Refused, attempted);
-        let saved: Vec<FoldSnapshot> = serde_json::from_value(judges.clone())
+        let saved: Vec<SavedSession> = serde_json::from_value(judges.clone())
             .map_err(|error| refused().with_source(error.to_string()))?;
         match self.host.restore(&saved)? {
             true => Ok(self),

@@ -196,6 +196,12 @@ macro_rules! id {
             }
         }
 
+        impl<T: Into<String>> From<T> for $name {
+            fn from(id: T) -> Self {
+                Self(id.into())
+            }
+        }
+
         impl fmt::Display for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.write_str(&self.0)
@@ -232,9 +238,9 @@ pub struct Registration {
 impl Registration {
     /// A revision that was registered now, with no more to say of it.
     #[must_use]
-    pub fn new(revision: RevisionId) -> Self {
+    pub fn new(revision: impl Into<RevisionId>) -> Self {
         Self {
-            revision,
+            revision: revision.into(),
             is_new: true,
             diff: Vec::new(),
             notes: Vec::new(),
@@ -316,14 +322,14 @@ impl ServiceObservation {
     #[must_use]
     pub fn steady(
         service: impl Into<String>,
-        revision: RevisionId,
-        deployment: DeploymentId,
+        revision: impl Into<RevisionId>,
+        deployment: impl Into<DeploymentId>,
         copies: u32,
     ) -> Self {
         Self {
             service: service.into(),
-            revision,
-            deployment,
+            revision: revision.into(),
+            deployment: deployment.into(),
             rollout: Rollout::Completed,
             desired: copies,
             running: copies,

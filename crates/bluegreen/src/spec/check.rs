@@ -44,13 +44,15 @@ impl MigrationSpec {
     /// All checks but the plan's, if each part of the file that they are about was read.
     fn problems_of(&self, is_read: impl Fn(&str) -> bool) -> Vec<Problem> {
         type Check = fn(&MigrationSpec, &mut Vec<Problem>);
-        let checks: [(&[&str], Check); 6] = [
+        let checks: [(&[&str], Check); 8] = [
             (&["traffic"], Self::of_traffic),
             (&["side"], Self::of_sides),
             (&["account", "region", "traffic", "side"], Self::of_place),
             (&["judge", "side"], Self::of_judge),
+            (&["hooks"], Self::of_hooks),
             (&["simulation"], Self::of_simulation),
             (&["side"], Self::of_deployments),
+            (&["test"], Self::of_test),
         ];
         let mut found = Vec::new();
         for (parts, check) in checks {
@@ -112,6 +114,11 @@ impl MigrationSpec {
             }
             found.extend(below(&field, deployment.problems()));
         }
+    }
+
+    fn of_test(&self, found: &mut Vec<Problem>) {
+        let problems = self.test.settings().err().unwrap_or_default();
+        found.extend(below("test", problems));
     }
 
     /// Every ARN must be in the account and the region of the file, or else of the first rule.
@@ -221,11 +228,7 @@ impl MigrationSpec {
         #[cfg(feature = "sim")]
         if let Err(error) = world.scenario.as_str().parse::<crate::aws::sim::Scenario>() {
             let message = format!("`{}` is no scenario", world.scenario);
-            say(
-                "scenario",
-                message,
-                format!("one of {}", error.known().join(", ")),
-            );
+            say("scenario", message, error.hint().to_owned());
         }
         if i64::try_from(world.seed).is_err() {
             let hint = format!("the largest whole number of a file is {}", i64::MAX);

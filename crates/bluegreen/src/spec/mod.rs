@@ -50,12 +50,15 @@ mod check;
 mod deployment;
 mod forecast;
 mod gates;
+mod hooks;
 mod plan;
 mod read;
+mod retire;
 #[cfg(feature = "sim")]
 mod simulated;
 mod start;
 mod target;
+mod test;
 #[cfg(test)]
 mod tests;
 mod values;
@@ -74,15 +77,17 @@ pub use self::{
         PlaceToMake, ServiceDeployment,
     },
     forecast::MigrationForecast,
-    read::{SpecError, SpecProblem, schema},
+    hooks::HooksSpec,
+    read::schema,
     start::{Origin, Run, StartError},
     target::{NamedSide, Target},
+    test::{GreenTest, TestSpec, ToleranceSpec},
     values::{
         Account, AlsoTag, BuildArg, FilePath, Group, Name, Place as JournalPlace, Rule, Service,
-        Share, Span, ValueError,
+        Share, Span,
     },
 };
-pub use crate::document::Place;
+pub use crate::problem::{SpecError, SpecProblem};
 use crate::{
     aws::alb::{RoleArn, TopicArn},
     engine::OnCancel,
@@ -153,6 +158,12 @@ pub struct MigrationSpec {
     /// Protection if the controller dies, and accepted risks.
     #[serde(default, skip_serializing_if = "is_default")]
     pub safety: SafetySpec,
+    /// What is called around a run.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub hooks: HooksSpec,
+    /// The test of the new side before it gets traffic.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub test: TestSpec,
     /// The simulated world of this file. With it, the real AWS is never called. Default: none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub simulation: Option<SimulationSpec>,
@@ -197,8 +208,8 @@ pub struct SideSpec {
 #[serde(default, deny_unknown_fields)]
 #[non_exhaustive]
 pub struct PlanSpec {
-    /// The shares of the new side, ascending, the last 100 %: `"10%"`, `10`, or a table of `green`, `bake` and
-    /// `deadline`. Default: 10, 50, 100, the steps of the guide.
+    /// The shares of the new side, ascending, the last 100 %: `"10%"`, `10`, or a table of `green`, `bake`,
+    /// `deadline` and `manual`. Default: 10, 50, 100, the steps of the guide.
     pub steps: Vec<StepSpec>,
     /// The share that stays on the old side as a live control, in one more step before the last; `"0%"` for
     /// no such step. Default: 10 % with `judge.by = "sequential"`, which compares the sides in the same
@@ -289,6 +300,10 @@ pub struct TimedStep {
     /// `step_deadline`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub deadline: Option<Span>,
+    /// The run stays at this share until an operator promotes it; `deadline` is the time-out, at which
+    /// `on_inconclusive` says what happens. Default: no.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub manual: bool,
 }
 
 /// The health that the new side must show. Its targets must be healthy in any case.
@@ -296,7 +311,8 @@ pub struct TimedStep {
 #[serde(default, deny_unknown_fields)]
 #[non_exhaustive]
 pub struct JudgeSpec {
-    /// The judge of the metrics beside the limits. Default: the comparison with the old side.
+    /// The judge of the metrics, in addition to the limits, which always hold. Default: the comparison with
+    /// the old side.
     pub by: JudgedBy,
     /// The highest error rate that the new side may have. Default: 5 %, as in the guide.
     pub max_error_rate: Share,
@@ -334,7 +350,7 @@ impl Default for JudgeSpec {
     }
 }
 
-/// The judge of the metrics beside the limits.
+/// The judge of the metrics, in addition to the limits, which always hold.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
@@ -442,6 +458,8 @@ impl MigrationSpec {
             plan: PlanSpec::default(),
             judge: JudgeSpec::default(),
             safety: SafetySpec::default(),
+            hooks: Default::default(),
+            test: Default::default(),
             simulation: None,
         }
     }

@@ -110,6 +110,9 @@ impl StepSpec {
             Self::Timed(timed) => timed,
         };
         let mut step = Step::to(timed.green.0);
+        if timed.manual {
+            step = step.until_promoted();
+        }
         if let Some(bake) = timed.bake {
             step = step.with_bake(bake.0);
         }

@@ -1,101 +1,35 @@
 //! Reading a [`MigrationSpec`] from text, and writing it.
 
-use std::{collections::BTreeSet, fmt, sync::LazyLock};
+use std::{collections::BTreeSet, sync::LazyLock};
 
 use serde_json::{Value, json};
 
-use super::{MigrationSpec, Place, values};
+use super::{MigrationSpec, values};
 use crate::{
     document::{self, Broken, Node, schema::problems},
-    problem::Problem,
+    problem::{Place, Problem, SpecError},
 };
 
-/// All mistakes of a specification.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SpecError {
-    problems: Vec<SpecProblem>,
-}
-
-/// One mistake of a specification.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct SpecProblem {
-    /// The place in the file, if it was read from a file.
-    pub at: Option<Place>,
-    /// The field, such as `plan.steps[1]`, and its mistake; the field is empty for a mistake of syntax.
-    pub problem: Problem,
-}
+const WHOLE: &str = "the specification is not valid";
 
 impl SpecError {
     pub(super) fn new(problems: Vec<Problem>) -> Self {
-        let problems = problems.into_iter();
-        Self {
-            problems: problems
-                .map(|problem| SpecProblem { at: None, problem })
-                .collect(),
-        }
+        Self::of(WHOLE, problems.into_iter().map(|problem| (None, problem)))
     }
 
-    /// All problems, in the order of the file; at least one.
-    #[must_use]
-    pub fn problems(&self) -> &[SpecProblem] {
-        &self.problems
-    }
-
+    /// `found` has its places; the place of each of `more` is that of its field.
     fn in_file(root: &Node, mut found: Vec<(Place, Problem)>, more: Vec<Problem>) -> Self {
         let more = more.into_iter();
         found.extend(more.map(|problem| (root.place_of(&problem.field), problem)));
         found.sort_by_key(|(at, _)| *at);
-        let problems = found.into_iter().map(|(at, problem)| SpecProblem {
-            at: Some(at),
-            problem,
-        });
-        Self {
-            problems: problems.collect(),
-        }
+        let found = found.into_iter();
+        Self::of(WHOLE, found.map(|(at, problem)| (Some(at), problem)))
     }
 
     fn syntax(mistakes: Vec<Broken>) -> Self {
-        let problems = mistakes.into_iter().map(|broken| SpecProblem {
-            at: Some(broken.at),
-            problem: Problem::new("", broken.message, ""),
-        });
-        Self {
-            problems: problems.collect(),
-        }
-    }
-}
-
-impl fmt::Display for SpecError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the specification is not valid")?;
-        for problem in &self.problems {
-            write!(f, "\n  {problem}")?;
-        }
-        Ok(())
-    }
-}
-
-impl std::error::Error for SpecError {}
-
-impl fmt::Display for SpecProblem {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if let Some(at) = self.at {
-            write!(f, "{at}: ")?;
-        }
-        let Problem {
-            field,
-            message,
-            hint,
-        } = &self.problem;
-        if !field.is_empty() {
-            write!(f, "{field}: ")?;
-        }
-        f.write_str(message)?;
-        if !hint.is_empty() {
-            write!(f, " ({hint})")?;
-        }
-        Ok(())
+        let mistakes = mistakes.into_iter();
+        let problem = |broken: Broken| (Some(broken.at), Problem::new("", broken.message, ""));
+        Self::of(WHOLE, mistakes.map(problem))
     }
 }
 
@@ -149,8 +83,8 @@ impl MigrationSpec {
     }
 
     /// Returns the specification as a JSON value, as journals keep it.
-    #[must_use]
-    pub fn to_json(&self) -> Value {
+    #[cfg(test)]
+    pub(crate) fn to_json(&self) -> Value {
         serde_json::to_value(self).unwrap_or_default()
     }
 }

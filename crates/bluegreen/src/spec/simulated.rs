@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     aws::sim::{KeptSimulation, Scenario, Simulation},
-    error::{Error, ErrorKind, Result},
+    error::{Error, ErrorKind, ParseError, Result},
     store::JournalStore,
 };
 
@@ -24,11 +24,11 @@ impl MigrationSpec {
             return Ok(None);
         };
         self.check().map_err(invalid)?;
-        let scenario: Scenario = world.scenario.as_str().parse().map_err(
-            |error: crate::aws::sim::UnknownScenario| {
-                Error::new(ErrorKind::Invalid, error.to_string())
-            },
-        )?;
+        let scenario: Scenario = world
+            .scenario
+            .as_str()
+            .parse()
+            .map_err(|error: ParseError| Error::new(ErrorKind::Invalid, error.to_string()))?;
         Simulation::kept(&world.folder, scenario, world.seed).map(Some)
     }
 }

@@ -172,6 +172,10 @@ impl MigrationSpec {
                 "the journal does not keep out a controller on another machine",
             )),
         };
+        let migration = match self.untested(aws, store, &target).await {
+            Some(finding) => migration.finds(finding),
+            None => migration,
+        };
         let migration = match aws.credential_life().await {
             Ok(CredentialLife::Until(end)) => migration.credentials_end(end),
             _ => migration,
@@ -223,6 +227,7 @@ impl MigrationSpec {
         if let Some(keeper) = self.capacity_keeper(&aws, target) {
             migration = migration.capacity_keeper(keeper);
         }
+        migration = self.hooks.added_to(migration);
         if let Some(lease) = lease {
             migration = migration.journal(lease.clone());
         }
@@ -246,7 +251,7 @@ impl Run {
         self
     }
 
-    /// A handle to pause, promote or abort the run, and so on.
+    /// A handle to control the run, for example to pause, promote or abort it.
     #[must_use]
     pub fn handle(&self) -> ControlHandle {
         self.migration.handle()

@@ -117,7 +117,7 @@ accept = ["no-deadman"]
             "line 18, column 6: judge.by: `sequental` is not known (did you mean `sequential`? It must be one of sequential, limits)",
             "line 19, column 10: judge.alarms: is a text, not a list",
             "line 21, column 36: safety.dead_man.role: `blue-again` is not the ARN of a role (a role's ARN looks like arn:aws:iam::123456789012:role/NAME)",
-            "line 22, column 11: safety.accept[0]: `no-deadman` is not known (did you mean `no-dead-man`? It must be one of shared-targets, long-stickiness, in-place, unseen-traffic, no-test-route, blue-may-shrink, no-dead-man, single-host)",
+            "line 22, column 11: safety.accept[0]: `no-deadman` is not known (did you mean `no-dead-man`? It must be one of shared-targets, long-stickiness, in-place, unseen-traffic, no-test-route, blue-may-shrink, untested, no-dead-man, single-host, infrastructure-code)",
         ]
     );
 }
@@ -270,6 +270,7 @@ fn the_published_schema_is_the_readers() {
         ("plan", "PlanSpec"),
         ("judge", "JudgeSpec"),
         ("safety", "SafetySpec"),
+        ("hooks", "HooksSpec"),
         ("simulation", "SimulationSpec"),
     ] {
         let known = schema["$defs"][at]["properties"]
@@ -349,7 +350,7 @@ async fn a_real_run_without_a_switch_is_refused_unless_that_is_accepted() {
         .region(aws_config::Region::new("us-east-1"))
         .build();
     let aws = crate::Aws::from_config(&config);
-    let full = MigrationSpec::from_toml(FULL).expect("valid");
+    let mut full = MigrationSpec::from_toml(FULL).expect("valid");
     let refused = async |spec: &MigrationSpec| {
         let mut spec = spec.clone();
         for side in spec.sides.values_mut() {
@@ -366,6 +367,9 @@ async fn a_real_run_without_a_switch_is_refused_unless_that_is_accepted() {
         let mut findings = migration.findings().iter();
         findings.any(|finding| finding.stops(accepted))
     };
+    let unset = "the variables of its webhook are not set";
+    assert!(refused(&full).await, "{unset}");
+    full.hooks.webhook = None;
     assert!(!refused(&full).await, "it has a switch");
     let mut without = full.clone();
     without.safety.dead_man = None;
@@ -482,10 +486,11 @@ prop_compose! {
         green in share(),
         bake in prop::option::of(span()),
         deadline in prop::option::of(span()),
+        manual in any::<bool>(),
         is_timed in any::<bool>(),
     ) -> StepSpec {
         match is_timed {
-            true => StepSpec::Timed(TimedStep { green, bake, deadline }),
+            true => StepSpec::Timed(TimedStep { green, bake, deadline, manual }),
             false => StepSpec::To(green),
         }
     }

@@ -18,49 +18,14 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use crate::{
     aws::{
         Aws,
-        alb::{AlbRule, ArnError, ListenerArn, RoleArn, RuleArn, TargetGroupArn, TopicArn},
+        alb::{AlbRule, ListenerArn, RoleArn, RuleArn, TargetGroupArn, TopicArn},
     },
     check::ConnectTo,
-    error::{Error, Result as Done},
+    error::{Error, ParseError, Result as Done},
     image::{ImageRef, ImageTag},
     store::JournalStore,
     traffic::Percent,
 };
-
-/// Why a text is no value of a type.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{message}")]
-pub struct ValueError {
-    pub(super) message: String,
-    pub(super) hint: String,
-}
-
-impl ValueError {
-    fn new(message: impl Into<String>, hint: impl Into<String>) -> Self {
-        Self {
-            message: message.into(),
-            hint: hint.into(),
-        }
-    }
-
-    /// What to write instead.
-    #[must_use]
-    pub fn hint(&self) -> &str {
-        &self.hint
-    }
-}
-
-impl From<ArnError> for ValueError {
-    fn from(error: ArnError) -> Self {
-        Self::new(error.to_string(), format!("such as {}", error.example()))
-    }
-}
-
-impl From<Error> for ValueError {
-    fn from(error: Error) -> Self {
-        Self::new(error.message(), error.hint().unwrap_or_default())
-    }
-}
 
 /// Text form, serde and schema of a value that has `FromStr` and `Display`.
 macro_rules! as_text {
@@ -113,19 +78,24 @@ pub(super) fn check(format: &str, text: &str) -> Result<(), (String, String)> {
         "name" => text.parse::<Name>().map(drop),
         "path" => text.parse::<FilePath>().map(drop),
         "percent" => percent(text).map(drop),
-        "role" => text.parse::<RoleArn>().map(drop).map_err(ValueError::from),
+        "role" => text.parse::<RoleArn>().map(drop).map_err(told),
         "rule" => text.parse::<Rule>().map(drop),
-        "listener" => text
-            .parse::<ListenerArn>()
-            .map(drop)
-            .map_err(ValueError::from),
+        "listener" => text.parse::<ListenerArn>().map(drop),
         "service" => text.parse::<Service>().map(drop),
         "span" => text.parse::<Span>().map(drop),
         "tag" => tag(text).map(drop),
-        "topic" => text.parse::<TopicArn>().map(drop).map_err(ValueError::from),
+        "topic" => text.parse::<TopicArn>().map(drop).map_err(told),
         _ => Ok(()),
     };
-    checked.map_err(|error| (error.message, error.hint))
+    checked.map_err(|error| (error.to_string(), error.hint().to_owned()))
+}
+
+fn refused(message: impl Into<String>, hint: &str) -> ParseError {
+    ParseError::new(message).with_hint(hint)
+}
+
+fn told(error: Error) -> ParseError {
+    refused(error.message(), error.hint().unwrap_or_default())
 }
 
 /// A name: one line of text, not empty.
@@ -146,14 +116,14 @@ impl Name {
 }
 
 impl FromStr for Name {
-    type Err = ValueError;
+    type Err = ParseError;
 
-    fn from_str(text: &str) -> Result<Self, ValueError> {
+    fn from_str(text: &str) -> Result<Self, ParseError> {
         let is_name = !text.trim().is_empty() && !text.contains(char::is_control);
         match is_name && text.chars().count() <= 255 {
             true => Ok(Self(text.to_owned())),
-            false => Err(ValueError::new(
-                "is not a name",
+            false => Err(refused(
+                "is empty, too long, or more than a line",
                 "give one line of text of at most 255 characters",
             )),
         }
@@ -181,12 +151,12 @@ impl Account {
 }
 
 impl FromStr for Account {
-    type Err = ValueError;
+    type Err = ParseError;
 
-    fn from_str(text: &str) -> Result<Self, ValueError> {
+    fn from_str(text: &str) -> Result<Self, ParseError> {
         match text.len() == 12 && text.bytes().all(|byte| byte.is_ascii_digit()) {
             true => Ok(Self(text.to_owned())),
-            false => Err(ValueError::new(
+            false => Err(refused(
                 format!("`{text}` is not an account of AWS"),
                 "12 digits in quotes, such as \"123456789012\"",
             )),
@@ -219,13 +189,13 @@ impl From<Duration> for Span {
 }
 
 impl FromStr for Span {
-    type Err = ValueError;
+    type Err = ParseError;
 
-    fn from_str(text: &str) -> Result<Self, ValueError> {
+    fn from_str(text: &str) -> Result<Self, ParseError> {
         let span = text.parse::<SignedDuration>().ok();
         let span = span.and_then(|span| Duration::try_from(span).ok());
         span.map(Self).ok_or_else(|| {
-            ValueError::new(
+            refused(
                 format!("`{text}` is not a span of time"),
                 "write it like `10m`, `90s` or `1h 30m`",
             )
@@ -262,9 +232,9 @@ impl fmt::Display for Share {
     }
 }
 
-fn percent(text: &str) -> Result<Percent, ValueError> {
+fn percent(text: &str) -> Result<Percent, ParseError> {
     let read = text.parse::<Percent>();
-    read.map_err(|error| ValueError::new(error.to_string(), "such as \"10%\", 10 or 0.5"))
+    read.map_err(|error| refused(error.to_string(), "such as \"10%\", 10 or 0.5"))
 }
 
 impl Serialize for Share {
@@ -282,7 +252,7 @@ impl<'de> Deserialize<'de> for Share {
             Number(f64),
         }
         let read = match Written::deserialize(deserializer)? {
-            Written::Text(text) => percent(&text).map_err(|error| error.message),
+            Written::Text(text) => percent(&text).map_err(|error| error.to_string()),
             Written::Number(number) => Percent::try_from(number).map_err(|error| error.to_string()),
         };
         read.map(Self).map_err(de::Error::custom)
@@ -310,10 +280,10 @@ impl Rule {
 }
 
 impl FromStr for Rule {
-    type Err = ValueError;
+    type Err = ParseError;
 
     /// The ARN of a rule; or the ARN of a listener, if only one of its rules forwards to both sides.
-    fn from_str(text: &str) -> Result<Self, ValueError> {
+    fn from_str(text: &str) -> Result<Self, ParseError> {
         if text.contains(":listener/") {
             return Ok(Self(AlbRule::Only(text.parse::<ListenerArn>()?)));
         }
@@ -446,9 +416,9 @@ impl From<TargetGroupArn> for Group {
 }
 
 impl FromStr for Group {
-    type Err = ValueError;
+    type Err = ParseError;
 
-    fn from_str(text: &str) -> Result<Self, ValueError> {
+    fn from_str(text: &str) -> Result<Self, ParseError> {
         if text.starts_with("arn:") {
             return Ok(Self::Arn(text.parse()?));
         }
@@ -457,7 +427,7 @@ impl FromStr for Group {
         let is_name = (1..=32).contains(&text.len()) && text.bytes().all(is_part);
         match is_name {
             true => Ok(Self::Name(text.to_owned())),
-            false => Err(ValueError::new(
+            false => Err(refused(
                 format!("`{text}` is not a target group"),
                 "its ARN, or its name, such as `chatbot-flask-tg`",
             )),
@@ -497,10 +467,10 @@ impl Service {
 }
 
 impl FromStr for Service {
-    type Err = ValueError;
+    type Err = ParseError;
 
     /// `CLUSTER/SERVICE`, or the service's ARN.
-    fn from_str(text: &str) -> Result<Self, ValueError> {
+    fn from_str(text: &str) -> Result<Self, ParseError> {
         let names = match text.strip_prefix("arn:") {
             Some(arn) => arn.split_once(":service/").map_or("", |(_, names)| names),
             None => text,
@@ -513,7 +483,7 @@ impl FromStr for Service {
             Some((cluster, name)) if is_name(cluster) && is_name(name) => {
                 Ok(Self::new(cluster, name))
             }
-            _ => Err(ValueError::new(
+            _ => Err(refused(
                 format!("`{text}` is not a service of ECS"),
                 "such as `shop/web`: cluster, service",
             )),
@@ -545,11 +515,10 @@ pub enum Place {
 }
 
 impl FromStr for Place {
-    type Err = ValueError;
+    type Err = ParseError;
 
-    fn from_str(text: &str) -> Result<Self, ValueError> {
-        let wrong =
-            |message: &str| Err(ValueError::new(message, "s3://BUCKET/PREFIX, or a folder"));
+    fn from_str(text: &str) -> Result<Self, ParseError> {
+        let wrong = |message: &str| Err(refused(message, "s3://BUCKET/PREFIX, or a folder"));
         match text.split_once("://") {
             Some(("s3", place)) => {
                 let (bucket, prefix) = place.split_once('/').unwrap_or((place, ""));
@@ -614,15 +583,12 @@ impl FilePath {
 }
 
 impl FromStr for FilePath {
-    type Err = ValueError;
+    type Err = ParseError;
 
-    fn from_str(text: &str) -> Result<Self, ValueError> {
+    fn from_str(text: &str) -> Result<Self, ParseError> {
         match text.is_empty() || text.contains('\0') {
             false => Ok(Self(text.to_owned())),
-            true => Err(ValueError::new(
-                "is not a path",
-                "such as `task-definition.json`",
-            )),
+            true => Err(refused("is not a path", "such as `task-definition.json`")),
         }
     }
 }
@@ -640,9 +606,9 @@ as_text!(FilePath, "path", "task-definition.json");
 pub struct AlsoTag(pub Option<ImageTag>);
 
 impl FromStr for AlsoTag {
-    type Err = ValueError;
+    type Err = ParseError;
 
-    fn from_str(text: &str) -> Result<Self, ValueError> {
+    fn from_str(text: &str) -> Result<Self, ParseError> {
         match text {
             "" => Ok(Self(None)),
             text => tag(text).map(|tag| Self(Some(tag))),
@@ -672,9 +638,9 @@ pub struct BuildArg {
 }
 
 impl FromStr for BuildArg {
-    type Err = ValueError;
+    type Err = ParseError;
 
-    fn from_str(text: &str) -> Result<Self, ValueError> {
+    fn from_str(text: &str) -> Result<Self, ParseError> {
         let (name, value) = match text.split_once('=') {
             Some((name, value)) => (name, Some(value.to_owned())),
             None => (text, None),
@@ -685,7 +651,7 @@ impl FromStr for BuildArg {
                 name: name.to_owned(),
                 value,
             }),
-            false => Err(ValueError::new(
+            false => Err(refused(
                 "is not an argument of a build",
                 "NAME=VALUE, or NAME for the value of the environment variable",
             )),
@@ -705,21 +671,21 @@ impl fmt::Display for BuildArg {
 
 as_text!(BuildArg, "build-arg", "VERSION=1.2");
 
-fn tag(text: &str) -> Result<ImageTag, ValueError> {
+fn tag(text: &str) -> Result<ImageTag, ParseError> {
     let read = text.parse::<ImageTag>();
-    read.map_err(|error| ValueError::new(error.to_string(), "a commit is best"))
+    read.map_err(|error| refused(error.to_string(), "a commit is best"))
 }
 
-fn image(text: &str) -> Result<ImageRef, ValueError> {
+fn image(text: &str) -> Result<ImageRef, ParseError> {
     let read = text.parse::<ImageRef>();
     let hint = "REPOSITORY@sha256:…, as a push prints it";
-    read.map_err(|error| ValueError::new(error.to_string(), hint))
+    read.map_err(|error| refused(error.to_string(), hint))
 }
 
-fn connect_to(text: &str) -> Result<ConnectTo, ValueError> {
+fn connect_to(text: &str) -> Result<ConnectTo, ParseError> {
     let read = text.parse::<ConnectTo>();
-    let hint = "a name or an address, and a port if it is not the URL's";
-    read.map_err(|error| ValueError::new(error.to_string(), hint))
+    let hint = "HOST, or HOST:PORT if the port is not that of the URL";
+    read.map_err(|error| refused(error.to_string(), hint))
 }
 
 schema!(ImageTag, "tag", "0123456789ab", "string");

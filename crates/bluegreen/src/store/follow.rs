@@ -5,6 +5,9 @@ use futures_util::TryStreamExt as _;
 use super::log::{JournalLog, LeaseState};
 use crate::{engine::Record, error::Result};
 
+/// The most records that one call returns, so that a run of any length fits into the memory.
+const AT_MOST: u64 = 1_600;
+
 /// Reads the newest run of a log as it grows: [`JournalLog::follow`].
 #[derive(Debug)]
 pub struct Follower {
@@ -43,7 +46,9 @@ impl JournalLog {
 }
 
 impl Follower {
-    /// Returns the records since the last call; at the first call, all records of the newest run so far.
+    /// Returns the records since the last call, or since the begin of the newest run; at most 1,600 of them.
+    /// After a call that returned records, more may be there already: ask again at once. Wait before the
+    /// next call if there were none.
     ///
     /// If another run has begun since, this call returns the rest of the earlier run, and the next call
     /// begins the newest run.
@@ -73,6 +78,7 @@ impl Follower {
             Some(_) if self.next < newest_run => (false, self.next - 1, newest_run),
             _ => (true, newest_run, tail.next),
         };
+        let to = to.min(from + AT_MOST);
         let known = self.newest.clone().filter(|_| !begins);
         let records = self.log.entries_after(known, from, to);
         let records: Vec<Record> = records.try_collect().await?;

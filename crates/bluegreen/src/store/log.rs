@@ -13,7 +13,7 @@ use object_store::{ObjectStore, local::LocalFileSystem, memory::InMemory};
 use super::{
     Holder,
     envelope::{Envelope, Sum, Unreadable, What},
-    requests::{REQUESTS, RequestObjects},
+    requests::{REQUESTS, RequestObjects, TESTS},
     storage::{Objects, RecordStorage, create_private},
 };
 use crate::{
@@ -138,7 +138,7 @@ impl JournalStore {
         let mut names = Objects::new(Arc::clone(&self.objects), self.prefix.clone())
             .below()
             .await?;
-        names.retain(|name| name != REQUESTS);
+        names.retain(|name| name != REQUESTS && name != TESTS);
         Ok(names)
     }
 
@@ -146,6 +146,18 @@ impl JournalStore {
     #[must_use]
     pub fn named(&self, name: &str) -> JournalLog {
         self.at(name, name)
+    }
+
+    #[cfg(feature = "spec")]
+    pub(super) fn objects(&self) -> &dyn ObjectStore {
+        &*self.objects
+    }
+
+    /// The place of what stands below this name beside the logs: its prefix, and its folder if it has one.
+    #[cfg(feature = "spec")]
+    pub(super) fn place_of(&self, name: &str) -> (object_store::path::Path, Option<PathBuf>) {
+        let folder = self.folder.as_ref().map(|folder| folder.join(name));
+        (self.prefix.clone().join(name), folder)
     }
 
     fn at(&self, name: &str, subject: &str) -> JournalLog {

@@ -51,7 +51,7 @@
 //! A log does not become slow with its length. Its end is found by asking, in leaps, whether records lie
 //! behind a number, from the place that its holder last remembered. Every 16th record carries copies of the
 //! 15 before it, so one call reads 16. After 160 records, or half an hour, a migration writes a
-//! [snapshot](crate::migration::Entry::Snapshot). A resume reads the first record of its run and the records
+//! snapshot. A resume reads the first record of its run and the records
 //! from the newest snapshot on: less than 40 calls, after an hour or after a week. A
 //! [replay](crate::migration::Replayer) reads all records, as a stream, and compares each snapshot with
 //! its own result.
@@ -136,6 +136,8 @@ mod end;
 mod envelope;
 mod follow;
 mod holder;
+#[cfg(feature = "spec")]
+mod kept;
 mod lease;
 mod log;
 mod prune;

@@ -14,6 +14,8 @@ use crate::{
 
 /// The folder beside the logs that holds the requests. No log has such a name.
 pub(super) const REQUESTS: &str = "requests";
+/// The folder beside the logs that holds the results of tests. No log has such a name.
+pub(super) const TESTS: &str = "tests";
 
 /// A store that lists in no order is asked for this many times the names that are wanted.
 const UNSORTED: usize = 10;

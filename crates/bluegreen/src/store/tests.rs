@@ -497,10 +497,18 @@ async fn a_run_is_followed_record_by_record_and_then_the_next_one() {
     let more = follower.more().await.expect("readable");
     assert!(!more.begins);
     assert_eq!(more.records, [entry(1)]);
-    // One that comes late reads the newest run whole.
-    let late = log.follow().more().await.expect("readable");
-    assert!(late.begins);
-    assert_eq!(late.records, [entry(0), entry(1)]);
+    // A late follower reads the newest run whole; a large run in parts.
+    for seq in 2..2_000 {
+        lease.append(entry(seq)).await.expect("kept");
+    }
+    let mut late = log.follow();
+    let first = late.more().await.expect("readable");
+    assert!(first.begins);
+    let rest = late.more().await.expect("readable");
+    assert!(!rest.begins && !rest.records.is_empty());
+    let read = [first.records, rest.records].concat();
+    assert_eq!(read, (0..2_000).map(entry).collect::<Vec<_>>());
+    assert!(late.more().await.expect("readable").records.is_empty());
 }
 
 /// A record that was changed between two reads is refused, as it is by who reads the run at once.

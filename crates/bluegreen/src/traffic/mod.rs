@@ -12,7 +12,7 @@ pub use self::{
     capacity::{Capacity, CapacityKeeper, Kept, Released, ScalingRange},
     dead_man::{Armed, DeadManSwitch},
     observation::{Side, Sides, TargetCounts, TrafficObservation},
-    percent::{Percent, PercentError, TrafficSplit},
+    percent::{Percent, TrafficSplit},
     shift::{Over, Shift, Shifted},
     splitter::TrafficSplitter,
 };

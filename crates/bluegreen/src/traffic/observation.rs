@@ -276,7 +276,7 @@ impl TrafficObservation {
 
     /// The differences from `expected`, a line each; empty if the routing is the same.
     #[must_use]
-    pub fn drift_from(&self, expected: &Self) -> Vec<String> {
+    pub(crate) fn drift_from(&self, expected: &Self) -> Vec<String> {
         let mut lines = Vec::new();
         for side in [Side::Blue, Side::Green] {
             let (was, is) = (expected.weights.get(side), self.weights.get(side));

@@ -4,6 +4,8 @@ use std::{fmt, str::FromStr};
 
 use serde::{Deserialize, Serialize};
 
+use crate::error::ParseError;
+
 /// A share of traffic: 0 to 100 percent in steps of 0.1.
 ///
 /// A tenth of a percent is the finest share that two target groups of an Application Load
@@ -22,7 +24,7 @@ use serde::{Deserialize, Serialize};
 ///
 /// let error = "10.25".parse::<Percent>().unwrap_err();
 /// assert_eq!(error.to_string(), "`10.25` is finer than a tenth of a percent");
-/// # Ok::<(), bluegreen::traffic::PercentError>(())
+/// # Ok::<(), bluegreen::error::ParseError>(())
 /// ```
 #[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "f64", into = "f64")]
@@ -42,21 +44,20 @@ impl Percent {
     ///
     /// # Errors
     ///
-    /// [`PercentError`] above 100.
-    pub fn from_whole(percent: u8) -> Result<Self, PercentError> {
-        Self::from_tenths(u16::from(percent) * 10)
-            .map_err(|_| PercentError::OutOfRange(percent.to_string()))
+    /// [`ParseError`] above 100.
+    pub fn from_whole(percent: u8) -> Result<Self, ParseError> {
+        Self::from_tenths(u16::from(percent) * 10).map_err(|_| out_of_range(percent))
     }
 
     /// From tenths of a percent, 0 to 1,000.
     ///
     /// # Errors
     ///
-    /// [`PercentError`] above 1,000.
-    pub fn from_tenths(tenths: u16) -> Result<Self, PercentError> {
+    /// [`ParseError`] above 1,000.
+    pub fn from_tenths(tenths: u16) -> Result<Self, ParseError> {
         if tenths > 1000 {
             let percent = f64::from(tenths) / 10.0;
-            return Err(PercentError::OutOfRange(percent.to_string()));
+            return Err(out_of_range(percent));
         }
         Ok(Self(tenths))
     }
@@ -81,7 +82,7 @@ impl Percent {
 }
 
 impl FromStr for Percent {
-    type Err = PercentError;
+    type Err = ParseError;
 
     /// Reads `10`, `0.5` or `10%`.
     fn from_str(text: &str) -> Result<Self, Self::Err> {
@@ -90,13 +91,13 @@ impl FromStr for Percent {
         let (whole, fraction) = number.split_once('.').unwrap_or((number, "0"));
         let digits = |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit());
         if !digits(whole) || !digits(fraction) {
-            return Err(PercentError::NotANumber(text.to_owned()));
+            return Err(not_a_number(text));
         }
         let fraction = fraction.trim_end_matches('0');
         if fraction.len() > 1 {
-            return Err(PercentError::TooFine(text.to_owned()));
+            return Err(too_fine(text));
         }
-        let out_of_range = || PercentError::OutOfRange(text.to_owned());
+        let out_of_range = || out_of_range(text);
         let whole: u16 = whole.parse().map_err(|_| out_of_range())?;
         let tenth: u16 = if fraction.is_empty() {
             0
@@ -112,14 +113,14 @@ impl FromStr for Percent {
 }
 
 impl TryFrom<f64> for Percent {
-    type Error = PercentError;
+    type Error = ParseError;
 
     /// From percent, 0 to 100.
     fn try_from(percent: f64) -> Result<Self, Self::Error> {
         if percent.is_finite() && percent >= 0.0 {
             percent.to_string().parse()
         } else {
-            Err(PercentError::OutOfRange(percent.to_string()))
+            Err(out_of_range(percent))
         }
     }
 }
@@ -143,19 +144,18 @@ impl fmt::Debug for Percent {
     }
 }
 
-/// Why a text or number is no [`Percent`].
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum PercentError {
-    /// Not a decimal number.
-    #[error("`{0}` is not a percentage such as `10` or `0.5`")]
-    NotANumber(String),
-    /// Below 0 or above 100.
-    #[error("`{0}` is not between 0 and 100 percent")]
-    OutOfRange(String),
-    /// More than one decimal.
-    #[error("`{0}` is finer than a tenth of a percent")]
-    TooFine(String),
+fn not_a_number(text: &str) -> ParseError {
+    ParseError::new(format!(
+        "`{text}` is not a percentage such as `10` or `0.5`"
+    ))
+}
+
+fn out_of_range(percent: impl fmt::Display) -> ParseError {
+    ParseError::new(format!("`{percent}` is not between 0 and 100 percent"))
+}
+
+fn too_fine(text: &str) -> ParseError {
+    ParseError::new(format!("`{text}` is finer than a tenth of a percent"))
 }
 
 /// How traffic is divided between blue and green. Stores green's share; blue gets the rest.
@@ -168,7 +168,7 @@ pub enum PercentError {
 /// let split = TrafficSplit::to_green(Percent::from_whole(10)?);
 /// assert_eq!(split.blue(), Percent::from_whole(90)?);
 /// assert_eq!(split.to_string(), "blue 90% / green 10%");
-/// # Ok::<(), bluegreen::traffic::PercentError>(())
+/// # Ok::<(), bluegreen::error::ParseError>(())
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct TrafficSplit {
@@ -215,16 +215,10 @@ mod tests {
     #[test]
     fn refuses_what_is_no_percentage() {
         for text in ["", "ten", "-1", "+1", "1e1", ".5", "5.", "1,5", "NaN"] {
-            assert!(
-                matches!(text.parse::<Percent>(), Err(PercentError::NotANumber(_))),
-                "{text}"
-            );
+            assert_eq!(text.parse::<Percent>(), Err(not_a_number(text)));
         }
         for text in ["101", "100.1", "99999999999999999999"] {
-            assert!(
-                matches!(text.parse::<Percent>(), Err(PercentError::OutOfRange(_))),
-                "{text}"
-            );
+            assert_eq!(text.parse::<Percent>(), Err(out_of_range(text)));
         }
         assert!(Percent::try_from(f64::NAN).is_err());
         assert!(Percent::try_from(-0.1).is_err());

@@ -52,7 +52,7 @@ impl Shift {
 
     /// Whether `found`, which was read right before the write, may be written over.
     #[must_use]
-    pub fn may_replace(&self, found: &TrafficObservation) -> bool {
+    pub(crate) fn may_replace(&self, found: &TrafficObservation) -> bool {
         let is_same_rest = found.is_same_rest(&self.from);
         match &self.over {
             Over::Observed => found.is_same_routing(&self.from),
@@ -72,7 +72,7 @@ impl Shift {
     ///
     /// # Errors
     ///
-    /// `Conflict`, with the differences, if `found` [may not be replaced](Self::may_replace): write nothing.
+    /// `Conflict`, with the differences, if `found` is not the routing that the shift was decided for: write nothing.
     ///
     /// # Examples
     ///

@@ -70,8 +70,8 @@ pub trait TrafficSplitter: fmt::Debug + Send + Sync {
     /// Only reads: dropping it leaves nothing behind.
     async fn observe(&self) -> Result<TrafficObservation>;
 
-    /// Changes the split. Reads the routing first, edits what it just read, and writes only if the
-    /// shift [may replace](Shift::may_replace) that routing: [`Shift::is_to_write`] decides it.
+    /// Changes the split. Reads the routing first, edits what it just read, and writes only if
+    /// [`Shift::is_to_write`] says so of that routing.
     ///
     /// A rise to the split that is there already is answered as seen, without a write. A restore is
     /// always written. A restore over [`Held`](super::Over::Held) is written from the routing that this

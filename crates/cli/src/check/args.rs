@@ -2,8 +2,10 @@
 
 use std::path::PathBuf;
 
-use bluegreen::check::ConnectTo;
+use bluegreen::spec::Span;
 use clap::{Parser, ValueEnum};
+
+use super::service::Service;
 
 /// Test a released service with requests as its users send them.
 #[derive(Debug, Parser)]
@@ -12,23 +14,11 @@ pub(crate) struct Cli {
     /// The checks, a TOML file [default: the built-in checks of the chatbot].
     #[arg(long, value_name = "FILE")]
     pub(crate) checks: Option<PathBuf>,
-    /// The service's URL, instead of the file's `base_url`.
-    #[arg(long, value_name = "URL")]
-    pub(crate) url: Option<String>,
-    /// The `Host` header, instead of the file's.
-    #[arg(long, value_name = "NAME")]
-    pub(crate) host: Option<String>,
-    /// Send requests here instead of to the URL's host: to the load balancer's own name, if the
-    /// service's name still leads elsewhere. Certificates are checked against the URL's host.
-    #[arg(long, value_name = "HOST[:PORT]")]
-    pub(crate) connect_to: Option<ConnectTo>,
-    /// A header for every request, such as `X-Bluegreen-Test: green`. Give secrets to
-    /// --header-env: every user of the machine can read arguments.
-    #[arg(long, value_name = "NAME: VALUE")]
-    pub(crate) header: Vec<String>,
-    /// A header, with its value from an environment variable: `Authorization=CHAT_TOKEN`.
-    #[arg(long, value_name = "NAME=VARIABLE")]
-    pub(crate) header_env: Vec<String>,
+    #[command(flatten)]
+    pub(crate) service: Service,
+    /// Most time for a service to start [default: the health check's, or 2m].
+    #[arg(long, value_name = "TIME")]
+    pub(crate) wait: Option<Span>,
     /// The number of rounds of the tests, one after the other.
     #[arg(long, value_name = "N", default_value_t = 1,
           value_parser = clap::value_parser!(u32).range(1..=1000))]
@@ -59,6 +49,7 @@ Exit codes:
 
 Examples:
   bluegreen check --sim                            a healthy chatbot, simulated
+  bluegreen check --sim starting                   a chatbot that is not up yet
   bluegreen check --sim broken-chat                a chatbot that fails
   bluegreen check --url https://api.acme.com --header 'X-Bluegreen-Test: green'";
 
@@ -66,6 +57,8 @@ Examples:
 pub(crate) enum Scenario {
     /// Is not healthy at the first look, then answers every request well.
     Healthy,
+    /// Refuses three requests and is not ready for two, then answers every request well.
+    Starting,
     /// Is healthy, but answers every chat with an error.
     BrokenChat,
     /// Is healthy, but a chat takes four seconds.

@@ -60,6 +60,11 @@ async fn answer(
         .read_to_end(&mut body)
         .await?;
     let asked: Vec<&str> = first.split(' ').take(2).collect();
+    if scenario == Scenario::Starting && looks.load(Ordering::Relaxed) < 3 {
+        looks.fetch_add(1, Ordering::Relaxed);
+        // The connection closes without an answer.
+        return Ok(());
+    }
     let (status, said) = match asked[..] {
         ["GET", "/health"] => health(scenario, looks.fetch_add(1, Ordering::Relaxed)),
         ["GET", "/metrics/performance"] => ("200 OK", json!({"qps": 12.5})),
@@ -77,7 +82,12 @@ async fn answer(
 }
 
 fn health(scenario: Scenario, looks: u32) -> (&'static str, Value) {
-    if scenario == Scenario::NeverHealthy || looks == 0 {
+    let is_ready = match scenario {
+        Scenario::NeverHealthy => false,
+        Scenario::Starting => looks >= 5,
+        _ => looks >= 1,
+    };
+    if !is_ready {
         ("503 Service Unavailable", json!({"status": "starting"}))
     } else {
         ("200 OK", json!({"status": "healthy"}))

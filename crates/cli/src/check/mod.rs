@@ -3,14 +3,16 @@
 
 mod args;
 mod chatbot;
+mod service;
 mod setup;
+mod start;
 
 use std::{process::ExitCode, sync::Arc};
 
-use bluegreen::check::{CheckReport, CheckSuite, HttpClient, ReqwestClient, ServiceCheck};
-use tokio::time::{Instant, sleep_until};
+use bluegreen::check::{CheckReport, CheckSuite, HttpClient, ReqwestClient};
 
-pub(crate) use self::args::Cli;
+use self::start::{Start, USUAL_INTERVAL, USUAL_WAIT};
+pub(crate) use self::{args::Cli, service::Service};
 use crate::common::{
     data::try_json_line,
     say::{answer, say_line},
@@ -38,7 +40,7 @@ pub(crate) fn main(cli: &Cli) -> ExitCode {
 
 async fn run(cli: &Cli) -> u8 {
     let simulated = match cli.sim {
-        None if cli.url.is_none() && cli.checks.is_none() && !cli.list => {
+        None if cli.service.url.is_none() && cli.checks.is_none() && !cli.list => {
             let problem = "no service is named";
             return bad_arguments(&[format!("{problem}: give --url, --checks, or --sim")]);
         }
@@ -75,14 +77,21 @@ async fn run(cli: &Cli) -> u8 {
         say_line!("simulated chatbot at {url}");
     }
     let mut progress = Progress::new(cli.json);
-    match become_healthy(&suite, client, cli.sim.is_some(), &mut progress).await {
+    match become_healthy(&suite, client, cli, &mut progress).await {
         Ok(true) => {}
         Ok(false) => return FAILED,
         Err(error) => return bad_arguments(&[error.to_string()]),
     }
+    let wait = cli.wait.map_or(USUAL_WAIT, |wait| wait.0);
+    let mut start = Start::new(USUAL_INTERVAL / haste(cli), wait / haste(cli));
+    if suite.health().is_some() {
+        // The service has answered.
+        start.end();
+    }
     for _ in 0..cli.repeat {
         for check in &smoke {
-            progress.counts(&check.check().await);
+            let report = start.report(check, &mut progress).await;
+            progress.counts(&report);
         }
     }
     progress.end()
@@ -92,36 +101,28 @@ async fn run(cli: &Cli) -> u8 {
 async fn become_healthy(
     suite: &CheckSuite,
     client: Arc<dyn HttpClient>,
-    is_simulated: bool,
+    cli: &Cli,
     progress: &mut Progress,
 ) -> bluegreen::Result<bool> {
     let (Some(wanted), Some(check)) = (suite.health(), suite.health_check(client)?) else {
         return Ok(true);
     };
-    let haste = if is_simulated { HASTE } else { 1 };
-    let deadline = Instant::now() + wanted.deadline() / haste;
-    let mut in_a_row = 0;
-    loop {
-        let began = Instant::now();
-        let Ok(report) = tokio::time::timeout_at(deadline, check.check()).await else {
-            break;
-        };
-        in_a_row = if report.is_passed() { in_a_row + 1 } else { 0 };
-        progress.shows(&report);
-        if in_a_row >= wanted.successes() {
-            return Ok(true);
-        }
-        let next = began + wanted.every() / haste;
-        if next >= deadline {
-            break;
-        }
-        sleep_until(next).await;
+    let wait = cli.wait.map_or(wanted.deadline(), |wait| wait.0);
+    let haste = haste(cli);
+    let mut start = Start::new(wanted.every() / haste, wait / haste);
+    let is_healthy = start.become_healthy(&check, wanted.successes(), progress);
+    let is_healthy = is_healthy.await;
+    if !is_healthy {
+        progress.says(format_args!(
+            "FAIL not healthy in time: wanted {} good answers in a row; the tests were not run",
+            wanted.successes()
+        ));
     }
-    progress.says(format_args!(
-        "FAIL not healthy in time: wanted {} good answers in a row; the tests were not run",
-        wanted.successes()
-    ));
-    Ok(false)
+    Ok(is_healthy)
+}
+
+fn haste(cli: &Cli) -> u32 {
+    if cli.sim.is_some() { HASTE } else { 1 }
 }
 
 fn list(suite: &CheckSuite) -> u8 {
@@ -157,6 +158,7 @@ fn bad_arguments(problems: &[String]) -> u8 {
 }
 
 /// Shows reports and counts them.
+#[derive(Debug)]
 struct Progress {
     is_json: bool,
     is_written: bool,
@@ -183,10 +185,19 @@ impl Progress {
     }
 
     fn shows(&mut self, report: &CheckReport) {
+        let mark = if report.is_passed() { "ok  " } else { "FAIL" };
+        self.shows_as(mark, report);
+    }
+
+    /// Shows a try of a service that has not started.
+    fn not_yet(&mut self, report: &CheckReport) {
+        self.shows_as("not yet:", report);
+    }
+
+    fn shows_as(&mut self, mark: &str, report: &CheckReport) {
         if self.is_json {
             self.is_written &= try_json_line(report).is_ok();
         } else {
-            let mark = if report.is_passed() { "ok  " } else { "FAIL" };
             say_line!("{mark} {report}");
         }
     }

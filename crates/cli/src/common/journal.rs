@@ -14,10 +14,9 @@ use clap::Args;
 use super::{aws, say::say_line};
 
 /// The place of a run's journal. A simulation keeps its journal in memory.
-#[derive(Debug, Clone, PartialEq, Eq, Args)]
-#[command(next_help_heading = "Which migration")]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Args)]
 pub(crate) struct JournalPlace {
-    /// Its journal: s3://BUCKET/PREFIX, or a folder.
+    /// The journal: s3://BUCKET/PREFIX, or a folder.
     #[arg(
         long,
         global = true,
@@ -36,9 +35,8 @@ pub(crate) struct JournalPlace {
 
 /// The place of the journal, for a verb that takes no lease.
 #[derive(Debug, Clone, PartialEq, Eq, Args)]
-#[command(next_help_heading = "Which migration")]
 pub(crate) struct ReadJournal {
-    /// Its journal: s3://BUCKET/PREFIX, or a folder.
+    /// The journal: s3://BUCKET/PREFIX, or a folder.
     #[arg(long, env = "BLUEGREEN_JOURNAL", hide_env = true, value_name = "PLACE")]
     pub(crate) journal: Option<String>,
     /// Only this machine works on it: allow a folder.
@@ -46,12 +44,12 @@ pub(crate) struct ReadJournal {
     pub(crate) single_host: bool,
 }
 
-impl ReadJournal {
-    /// Returns the same place in the form of the verbs that take a lease.
-    pub(crate) fn place(&self) -> JournalPlace {
-        JournalPlace {
-            journal: self.journal.clone(),
-            single_host: self.single_host,
+/// The same place in the form of the verbs that take a lease.
+impl From<ReadJournal> for JournalPlace {
+    fn from(read: ReadJournal) -> Self {
+        Self {
+            journal: read.journal,
+            single_host: read.single_host,
             steal: false,
         }
     }
@@ -96,7 +94,7 @@ impl JournalPlace {
                 "is needed: a run whose process dies is resumed from it, and it keeps out a second \
                  controller"
                     .to_owned(),
-                "give s3://BUCKET/PREFIX, or --single-host if no other machine works on this rule",
+                "give s3://BUCKET/PREFIX, or --single-host if no other machine works on this rule or service",
             )),
         }
     }

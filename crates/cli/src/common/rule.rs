@@ -3,7 +3,8 @@
 use std::str::FromStr;
 
 use bluegreen::{
-    aws::alb::{AlbRule, ArnError, ListenerArn, RuleArn},
+    aws::alb::{AlbRule, ListenerArn, RuleArn},
+    error::ParseError,
     problem::Problem,
 };
 use clap::Args;
@@ -83,12 +84,12 @@ impl NamedRule {
 /// Returns an ARN of the command line, or adds a problem.
 pub(crate) fn arn<T>(field: &str, text: Option<&str>, problems: &mut Vec<Problem>) -> Option<T>
 where
-    T: FromStr<Err = ArnError>,
+    T: FromStr<Err = ParseError>,
 {
     match text?.parse::<T>() {
         Ok(arn) => Some(arn),
         Err(error) => {
-            let hint = format!("give an ARN such as {}", error.example());
+            let hint = format!("give an ARN {}", error.hint());
             problems.push(Problem::new(field, error.to_string(), hint));
             None
         }

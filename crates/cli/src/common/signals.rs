@@ -1,7 +1,7 @@
 //! Signals, on a thread and a runtime of their own: the simulation pauses the clock of its runtime,
 //! and the runtime that waits for a signal must not be paused.
 
-use std::{io::IsTerminal as _, thread, time::Duration};
+use std::{future::Future, io::IsTerminal as _, thread, time::Duration};
 
 use bluegreen::engine::ControlHandle;
 
@@ -31,6 +31,36 @@ pub(crate) fn control(handle: ControlHandle, grace: Option<Duration>) -> std::io
         .spawn(body)
         .map(drop)
 }
+
+/// Returns a future that ends at the first SIGINT, SIGTERM or SIGHUP. Later ones end the process.
+pub(crate) fn first() -> std::io::Result<impl Future<Output = ()> + Send + 'static> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_io()
+        .build()?;
+    let (told, heard) = tokio::sync::oneshot::channel();
+    let body = move || {
+        runtime.block_on(async {
+            let Ok(mut signals) = Signals::new() else {
+                say_line!("warning: signals cannot be handled, so Ctrl-C ends the process at once");
+                return;
+            };
+            signals.next().await;
+            let _ended = told.send(());
+            signals.next().await;
+            std::process::exit(i32::from(CANCELLED));
+        });
+    };
+    thread::Builder::new().name("signals".into()).spawn(body)?;
+    Ok(async move {
+        // Without signals nothing is ever told.
+        if heard.await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    })
+}
+
+/// The exit code of a run that was cancelled.
+const CANCELLED: u8 = 11;
 
 /// Ignores the answers of the handle: the events tell what each control did.
 async fn listen(handle: &ControlHandle, grace: Option<Duration>) -> std::io::Result<()> {

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use bluegreen::check::ConnectTo;
 use clap::{ArgAction, Parser, ValueEnum};
 
-use crate::common::journal::JournalPlace;
+use crate::{common::journal::JournalPlace, migration::args::Told};
 
 /// Build, deploy and check a service, and roll it back if that fails.
 #[derive(Debug, Parser)]
@@ -43,9 +43,8 @@ pub(crate) struct Cli {
     /// Continue a run whose process has ended
     #[arg(long)]
     pub(crate) resume: bool,
-    /// Events as JSON lines on stdout, instead of text
-    #[arg(long)]
-    pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) told: Told,
     /// Print help
     #[arg(short, long, action = ArgAction::HelpShort)]
     help: Option<bool>,
@@ -53,8 +52,8 @@ pub(crate) struct Cli {
     pub(crate) service: Service,
     #[command(flatten)]
     pub(crate) checks: Checks,
-    #[command(flatten)]
-    pub(crate) journal: Journal,
+    #[command(flatten, next_help_heading = CHECKS)]
+    pub(crate) journal: JournalPlace,
     #[command(flatten)]
     pub(crate) rare: Rare,
 }
@@ -108,9 +107,12 @@ pub(crate) struct Service {
     pub(crate) image: Option<String>,
 }
 
+/// The heading of what a run is held against.
+const CHECKS: &str = "Checks, risks and journal, instead of the file's";
+
 /// The checks that must pass, and the accepted risks.
 #[derive(Debug, clap::Args)]
-#[command(next_help_heading = "Checks, risks and journal, instead of the file's")]
+#[command(next_help_heading = CHECKS)]
 pub(crate) struct Checks {
     /// Health check and smoke tests, a TOML file
     #[arg(long, value_name = "FILE")]
@@ -127,42 +129,6 @@ pub(crate) struct Checks {
     /// Accept a risk, by its name in the refusal
     #[arg(long, value_name = "RISK")]
     pub(crate) accept: Vec<String>,
-}
-
-/// The place of the journal. A simulation keeps its journal in memory.
-#[derive(Debug, clap::Args)]
-#[command(next_help_heading = "Checks, risks and journal, instead of the file's")]
-pub(crate) struct Journal {
-    /// The journal: s3://BUCKET/PREFIX, or a folder
-    #[arg(long, env = "BLUEGREEN_JOURNAL", hide_env = true, value_name = "PLACE")]
-    pub(crate) journal: Option<String>,
-    /// Only this machine works on it: allow a folder
-    #[arg(long)]
-    pub(crate) single_host: bool,
-    /// Take the lease from a controller that lives
-    #[arg(long)]
-    pub(crate) steal: bool,
-    /// The operator's name [default: $USER]
-    #[arg(
-        long,
-        env = "USER",
-        hide_env = true,
-        value_name = "NAME",
-        default_value = "operator",
-        hide_default_value = true
-    )]
-    pub(crate) operator: String,
-}
-
-impl Journal {
-    /// Returns this place, or else the file's.
-    pub(crate) fn or(&self, of_file: Option<String>) -> JournalPlace {
-        JournalPlace {
-            journal: self.journal.clone().or(of_file),
-            single_host: self.single_host,
-            steal: self.steal,
-        }
-    }
 }
 
 /// Options for fields that the file usually holds. Journals of the previous version may hold each of them.

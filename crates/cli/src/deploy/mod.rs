@@ -17,8 +17,8 @@ use bluegreen::{
     problem::Problem,
     service::RevisionId,
     spec::{
-        DeploymentAct, DeploymentOrigin, DeploymentParts, DeploymentSpec, JournalPlace,
-        ServiceDeployment, StartError,
+        DeploymentAct, DeploymentOrigin, DeploymentParts, DeploymentSpec, ServiceDeployment,
+        StartError,
     },
     store::{JournalLog, Lease, Take},
 };
@@ -26,16 +26,20 @@ use bluegreen::{
 pub(crate) use self::args::Cli;
 use self::{
     args::{Only, Verb},
-    setup::{File, Refused, Setup, no_side},
+    setup::{Refused, Setup, no_side},
 };
 use crate::{
     common::{
         self,
         errors::{BAD_ARGUMENTS, UNCHANGED, bad_arguments, failed},
+        journal::JournalPlace,
         runtime::block_on,
         say::{answer, say_line},
     },
-    migration::world::World,
+    migration::{
+        file::File,
+        world::{Speed, World},
+    },
 };
 
 pub(crate) fn main(cli: &Cli) -> ExitCode {
@@ -80,22 +84,14 @@ async fn simulated(cli: &Cli, name: &str) -> u8 {
         Ok(world) => world,
         Err(problem) => return bad_arguments(&[problem]),
     };
-    let speed = match cli.speed.as_deref().unwrap_or("60") {
-        "max" => None,
-        text => match text.parse::<f64>() {
-            Ok(speed) if (0.1..=100_000.0).contains(&speed) => Some(speed),
-            _ => {
-                let message = format!("`{text}` is not a number from 0.1 to 100000");
-                let hint = "60 runs a simulated minute in a second; `max` does not wait at all";
-                return bad_arguments(&[Problem::new("--speed", message, hint)]);
-            }
-        },
+    let speed = match Speed::of(cli.speed.as_deref().unwrap_or("60")) {
+        Ok(speed) => speed.times(),
+        Err(problem) => return bad_arguments(&[problem]),
     };
     // The usual file describes the real AWS, so a simulation reads a file only if it is named.
-    let file = match cli.file.as_deref().map(|path| File::read(Some(path))) {
-        Some(Ok(file)) => file,
-        Some(Err(problems)) => return bad_arguments(&problems),
-        None => None,
+    let file = match cli.file.as_deref().map(File::read).transpose() {
+        Ok(file) => file,
+        Err(code) => return code,
     };
     let simulation = world.simulation(1);
     simulation.start_paused();
@@ -106,7 +102,8 @@ async fn simulated(cli: &Cli, name: &str) -> u8 {
     let pacer = speed.map(|speed| simulation.pace(speed));
     let (name, explanation) = (world.name(), world.explanation());
     say_line!("simulated AWS, {name}: {explanation}");
-    let code = go(cli, &setup, &simulation.aws(), Some(&simulation), None).await;
+    let place = &cli.journal;
+    let code = go(cli, &setup, &simulation.aws(), Some(&simulation), place).await;
     drop(pacer);
     code
 }
@@ -116,17 +113,17 @@ async fn real(cli: &Cli) -> u8 {
     let file = match cli.file.is_none() && is_named {
         // A service named by options needs no file, and the usual file may describe another service.
         true => Ok(None),
-        false => File::read(cli.file.as_deref()),
+        false => File::usual(cli.file.as_deref()),
     };
     let file = match file {
         Ok(file) => file,
-        Err(problems) => return bad_arguments(&problems),
+        Err(code) => return code,
     };
     let Some(file) = file else {
         return match by_options(cli, is_named) {
             Ok(setup) => {
                 let aws = common::aws::from_env().await;
-                go(cli, &setup, &aws, None, None).await
+                go(cli, &setup, &aws, None, &cli.journal).await
             }
             Err(problems) => bad_arguments(&problems),
         };
@@ -135,9 +132,9 @@ async fn real(cli: &Cli) -> u8 {
         return kept(cli, &file).await;
     }
     let aws = common::aws::from_env_in(file.spec.region_of_all()).await;
-    let journal = file.spec.journal.as_ref().map(JournalPlace::to_string);
+    let place = file.journal(&cli.journal);
     match Setup::of_file(cli, &file, &aws).await {
-        Ok(setup) => go(cli, &setup, &aws, None, journal).await,
+        Ok(setup) => go(cli, &setup, &aws, None, &place).await,
         Err(Refused::Bad(problems)) => bad_arguments(&problems),
         Err(Refused::Failed(error)) => failed(&error, UNCHANGED),
     }
@@ -161,10 +158,8 @@ async fn kept(cli: &Cli, file: &File) -> u8 {
         Ok(setup) => setup,
         Err(problems) => return bad_arguments(&problems),
     };
-    let own = file.spec.journal.as_ref().map(JournalPlace::to_string);
-    let beside = file.spec.simulation.as_ref();
-    let beside = beside.map(|world| world.journal().display().to_string());
-    go(cli, &setup, world.aws(), Some(simulation), own.or(beside)).await
+    let place = file.journal(&cli.journal);
+    go(cli, &setup, world.aws(), Some(simulation), &place).await
 }
 
 fn by_options(cli: &Cli, is_named: bool) -> Result<Setup, Vec<Problem>> {
@@ -199,7 +194,7 @@ async fn go(
     setup: &Setup,
     aws: &Aws,
     simulation: Option<&Simulation>,
-    journal: Option<String>,
+    place: &JournalPlace,
 ) -> u8 {
     let verb = cli.verb();
     let deployment = match &verb {
@@ -217,7 +212,7 @@ async fn go(
     if let Verb::Only(only) = verb {
         return asked(cli, &parts, aws, only).await;
     }
-    let store = cli.journal.or(journal).store(aws, simulation.is_some());
+    let store = place.store(aws, simulation.is_some());
     let is_undo = matches!(verb, Verb::Undo { .. });
     match deployment.held(aws).await {
         Ok(()) => {}
@@ -251,7 +246,7 @@ async fn go(
     } else {
         Take::IfExpired
     };
-    let operator = &cli.journal.operator;
+    let operator = &cli.told.operator;
     let taken = common::journal::take(&log, operator, aws.clock(), how).await;
     match (taken, verb) {
         (Ok(lease), Verb::Resume) => resumed(cli, setup, aws, lease).await,
@@ -272,7 +267,7 @@ async fn go(
 
 /// Shows the output of a build, unless the output is for a program.
 fn heard(cli: &Cli, parts: DeploymentParts) -> DeploymentParts {
-    match cli.json {
+    match cli.told.json {
         true => parts,
         false => parts.on_output(|line| say_line!("       │ {line}")),
     }
@@ -306,7 +301,7 @@ async fn started(
     lease: Lease,
     act: DeploymentAct,
 ) -> u8 {
-    let run = match parts.ready(aws, lease, act, &cli.journal.operator).await {
+    let run = match parts.ready(aws, lease, act, &cli.told.operator).await {
         Ok(run) => run.with(|deployment| shown(cli, deployment)),
         Err(error) => return not_started(setup, &error),
     };
@@ -330,7 +325,7 @@ async fn without_journal(cli: &Cli, parts: &DeploymentParts, aws: &Aws, to: Opti
     if let Err(code) = listening(&deployment, grace) {
         return code;
     }
-    let (by, to) = (cli.journal.operator.as_str(), to.map(RevisionId::new));
+    let (by, to) = (cli.told.operator.as_str(), to.map(RevisionId::new));
     ended(cli, aws, deployment.roll_back(by, to).await)
 }
 
@@ -406,7 +401,11 @@ async fn foreseen(cli: &Cli, log: &JournalLog) -> bool {
 }
 
 fn shown(cli: &Cli, deployment: Deployment) -> Deployment {
-    deployment.on_event(if cli.json { render::json } else { render::show })
+    deployment.on_event(if cli.told.json {
+        render::json
+    } else {
+        render::show
+    })
 }
 
 fn listening(deployment: &Deployment, grace: Option<Duration>) -> Result<(), u8> {
@@ -418,7 +417,7 @@ fn listening(deployment: &Deployment, grace: Option<Duration>) -> Result<(), u8>
 
 /// Prints the last lines, and returns the exit code.
 fn ended(cli: &Cli, aws: &Aws, ended: Result<DeploymentOutcome, DeploymentError>) -> u8 {
-    if !cli.json {
+    if !cli.told.json {
         say_line!("API calls: {}", aws.calls());
         render::ending(&ended);
     } else if let Err(error @ DeploymentError::Plan(_)) = &ended {

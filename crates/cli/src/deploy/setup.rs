@@ -1,26 +1,25 @@
 //! Makes a deployment's specification of the command line, and reports every problem at once.
 
-use std::{
-    collections::BTreeSet,
-    fs,
-    path::{Path, PathBuf},
-    str::FromStr,
-};
+use std::{collections::BTreeSet, fs, path::Path, str::FromStr};
 
 use bluegreen::{
     Aws,
     aws::sim::Simulation,
     engine::OnCancel,
+    error::ParseError,
     preflight::Acceptance,
     problem::Problem,
     spec::{
         Account, DeploymentSpec, FilePath, MigrationSpec, Name, Service, ServiceDeployment,
-        SpecError, ValueError,
+        SpecError,
     },
 };
 
 use super::args::{Cli, Policy};
-use crate::{common::accept::accepted, migration::open::usual_path};
+use crate::{
+    common::accept::accepted,
+    migration::file::{File, absolute, placed},
+};
 
 /// The files of the simulated worlds: the source to build, the definitions of a first release, the checks.
 const OWN: [(&str, &str); 4] = [
@@ -53,63 +52,6 @@ impl From<Vec<Problem>> for Refused {
 impl From<Problem> for Refused {
     fn from(problem: Problem) -> Self {
         Self::Bad(vec![problem])
-    }
-}
-
-/// A specification's file, with its path.
-pub(crate) struct File {
-    pub(crate) path: PathBuf,
-    pub(crate) spec: MigrationSpec,
-}
-
-impl File {
-    /// Reads the file that is named, or else the usual file if it exists.
-    pub(crate) fn read(named: Option<&Path>) -> Result<Option<Self>, Vec<Problem>> {
-        let Some(path) = usual_path(named) else {
-            return Ok(None);
-        };
-        let text = fs::read_to_string(&path).map_err(|error| {
-            let message = format!("{}: {error}", path.display());
-            vec![Problem::new(
-                "--file",
-                message,
-                "give a file that can be read",
-            )]
-        })?;
-        let spec = crate::verbs::lint::read(&path, &text);
-        let spec = spec.map_err(|error| placed(&path, &error))?;
-        Ok(Some(Self { path, spec }))
-    }
-
-    /// Returns the file's folder as an absolute path.
-    pub(crate) fn folder(&self) -> PathBuf {
-        let folder = self.path.parent().unwrap_or(Path::new(""));
-        absolute(folder)
-    }
-}
-
-/// Returns the problems of a file, each with its line and column.
-fn placed(path: &Path, error: &SpecError) -> Vec<Problem> {
-    let problems = error.problems().iter();
-    let problem = |one: &bluegreen::spec::SpecProblem| {
-        let at = one.at.map(|at| format!(":{}:{}", at.line, at.column));
-        let mut place = format!("{}{}", path.display(), at.unwrap_or_default());
-        if !one.problem.field.is_empty() {
-            place = format!("{place}: {}", one.problem.field);
-        }
-        Problem::new(
-            place,
-            one.problem.message.as_str(),
-            one.problem.hint.as_str(),
-        )
-    };
-    problems.map(problem).collect()
-}
-
-fn absolute(path: &Path) -> PathBuf {
-    match path.as_os_str().is_empty() {
-        true => std::env::current_dir().unwrap_or_default(),
-        false => std::path::absolute(path).unwrap_or_else(|_| path.to_owned()),
     }
 }
 
@@ -374,7 +316,7 @@ struct Options {
 
 impl Options {
     /// Sets a field to the value of its option.
-    fn set<T: FromStr<Err = ValueError>>(
+    fn set<T: FromStr<Err = ParseError>>(
         &mut self,
         field: &'static str,
         text: Option<&str>,
@@ -385,7 +327,7 @@ impl Options {
         match text.parse() {
             Ok(value) => *into = Some(value),
             Err(error) => {
-                let error: ValueError = error;
+                let error: ParseError = error;
                 let problem = Problem::new(option(field), error.to_string(), error.hint());
                 self.problems.push(problem);
             }
@@ -406,7 +348,7 @@ impl Options {
         }
     }
 
-    fn list<T: FromStr<Err = ValueError>>(
+    fn list<T: FromStr<Err = ParseError>>(
         &mut self,
         field: &'static str,
         texts: &[String],

@@ -22,7 +22,7 @@ use crate::{
         runtime::block_on,
         say::{answer, say_line},
     },
-    migration::open::{of_file, usual_file},
+    migration::file::File,
 };
 
 pub(crate) fn main(cli: &Cli) -> ExitCode {
@@ -65,15 +65,14 @@ async fn store(place: Option<&str>) -> Result<JournalStore, Ended> {
     let problem = |message: String| Ended::Problem(Problem::new("--journal", message, hint));
     let file = match place {
         Some(_) => None,
-        None => usual_file(None).map_err(Ended::Said)?,
+        None => File::usual(None).map_err(Ended::Said)?,
     };
     let mut named = JournalPlace {
         journal: place.map(str::to_owned),
-        single_host: false,
-        steal: false,
+        ..JournalPlace::default()
     };
-    if let Some(spec) = file {
-        of_file(&spec, &mut named);
+    if let Some(file) = file {
+        named = file.journal(&named);
     }
     let place = named.journal.as_deref().filter(|place| !place.is_empty());
     let place = place.ok_or_else(|| problem("is needed".to_owned()))?;

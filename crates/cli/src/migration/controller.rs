@@ -122,6 +122,7 @@ impl<'a> Controller<'a> {
         if let Some(end) = self.credentials_end {
             migration = migration.credentials_end(end);
         }
+        migration = migration.on_hook_failure(|failure| say_line!("warning: {failure}"));
         migration = if self.told.json {
             migration.on_event(render::json)
         } else {
@@ -196,7 +197,17 @@ impl<'a> Controller<'a> {
                 };
                 migration.restore(order).await
             }
-            Order::Migrate => migration.run().await,
+            Order::Migrate => {
+                let untested = match self.opened.store() {
+                    Ok(store) => spec.untested(self.opened.aws(), &store, self.target).await,
+                    Err(_) => None,
+                };
+                let migration = match untested {
+                    Some(finding) => migration.finds(finding),
+                    None => migration,
+                };
+                migration.run().await
+            }
         })
     }
 

@@ -4,6 +4,7 @@ pub(crate) mod args;
 mod before;
 pub(crate) mod changes;
 pub(crate) mod controller;
+pub(crate) mod file;
 pub(crate) mod foresee;
 pub(crate) mod open;
 pub(crate) mod render;

@@ -1,9 +1,6 @@
 //! Opens the migration that the command line names: its specification, its world, its journal.
 
-use std::{
-    path::{Path, PathBuf},
-    time::Duration,
-};
+use std::time::Duration;
 
 use bluegreen::{
     Aws, ErrorKind, MigrationPlan,
@@ -16,25 +13,23 @@ use bluegreen::{
     store::{JournalStore, LeaseState},
 };
 
+use clap::Args;
+
 use super::{
-    args::{Groups, Sim, Which},
+    args::{Groups, Named, Sim, Which},
     changes::{Changes, changed},
+    file::{File, USUAL_FILE, journal_of, usual_path},
     sides,
     world::{World, speed},
 };
-use crate::{
-    common::{
-        aws,
-        errors::{BAD_ARGUMENTS, UNCHANGED, bad_arguments, failed, invalid},
-        journal::JournalPlace,
-        rule::arn,
-        say::say_line,
-    },
-    verbs::lint,
+use crate::common::{
+    aws,
+    errors::{BAD_ARGUMENTS, UNCHANGED, bad_arguments, failed, invalid},
+    journal::JournalPlace,
+    rule::arn,
+    say::say_line,
 };
 
-/// The file that is read if no file is named.
-pub(crate) const USUAL_FILE: &str = "bluegreen.toml";
 /// The longest wait for the journal, to learn which controller works on the rule.
 const JOURNAL_WAITS: Duration = Duration::from_secs(2);
 /// The side that serves in a fresh simulated world.
@@ -43,25 +38,32 @@ const SIMULATED_BLUE: &str = "flask";
 const ANY_ROLE: &str = "arn:aws:iam::123456789012:role/blue-again";
 
 /// The options that a verb was given.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(crate) struct Given<'a> {
     pub(crate) which: &'a Which,
     pub(crate) sim: Option<&'a Sim>,
-    pub(crate) groups: Option<&'a Groups>,
+    pub(crate) groups: &'a Groups,
     pub(crate) changes: Option<&'a Changes>,
-    pub(crate) journal: &'a JournalPlace,
+    pub(crate) journal: JournalPlace,
     pub(crate) way: Way<'a>,
     /// Whether the verb only prints something, and calls nothing.
     pub(crate) is_asked: bool,
 }
 
+impl<J: Args + Clone + Into<JournalPlace>> Named<J> {
+    /// The migration that is named, without further options.
+    pub(crate) fn given(&self) -> Given<'_> {
+        Given::of(&self.which, &self.groups, self.place())
+    }
+}
+
 impl<'a> Given<'a> {
-    /// Only the given names, and no further options.
-    pub(crate) fn of(which: &'a Which, journal: &'a JournalPlace) -> Self {
+    /// A migration and its journal, without further options.
+    pub(crate) fn of(which: &'a Which, groups: &'a Groups, journal: JournalPlace) -> Self {
         Self {
             which,
             sim: None,
-            groups: None,
+            groups,
             changes: None,
             journal,
             way: Way::Unsaid,
@@ -84,6 +86,13 @@ pub(crate) enum Way<'a> {
     To(&'a str),
     /// A rollback puts everything back on this side, or else on the side that served before the last run.
     Back(Option<&'a str>),
+}
+
+impl<'a> Way<'a> {
+    /// To this side, if it is named.
+    pub(crate) fn to(side: Option<&'a str>) -> Self {
+        side.map_or(Self::Unsaid, Self::To)
+    }
 }
 
 /// A migration, ready for a verb.
@@ -133,7 +142,7 @@ pub(crate) async fn open(given: &Given<'_>) -> Result<Opened, u8> {
             (spec, world, SIMULATED_BLUE.parse().ok())
         }
         Source::Spec(spec) => {
-            of_file(&spec, &mut journal);
+            journal = journal_of(&spec, &journal);
             let world = World::of(&spec, given.is_asked, speed).await?;
             (spec, world, None)
         }
@@ -195,16 +204,11 @@ pub(crate) async fn open(given: &Given<'_>) -> Result<Opened, u8> {
 /// Returns the source that the command line names. `None` if it names no source, or has a problem.
 async fn source(given: &Given<'_>, problems: &mut Vec<Problem>) -> Result<Option<Source>, u8> {
     let which = given.which;
+    given.groups.pair.must_be_whole(problems);
     let of_rule = which.rule.given();
-    let groups = given.groups.cloned().unwrap_or_default();
-    let of_groups = [
-        ("--blue-target-group", &groups.blue_target_group),
-        ("--green-target-group", &groups.green_target_group),
-        ("--blue-service", &groups.blue_service),
-    ];
-    let of_groups = of_groups.into_iter().filter(|(_, given)| given.is_some());
+    let of_groups = given.groups.given();
     let named: Vec<&str> = of_groups
-        .map(|(field, _)| field)
+        .into_iter()
         .chain(of_rule.iter().copied())
         .collect();
     if let Some(scenario) = given.sim.and_then(|sim| sim.sim.as_deref()) {
@@ -217,7 +221,8 @@ async fn source(given: &Given<'_>, problems: &mut Vec<Problem>) -> Result<Option
             let hint = "`--sim list` explains all of them";
             problems.push(Problem::new("--sim", error.to_string(), hint));
         });
-        let file = which.file.as_deref().map(file).transpose()?;
+        let file = which.file.as_deref().map(File::read).transpose()?;
+        let file = file.map(|file| file.spec);
         return Ok(scenario
             .ok()
             .map(|scenario| Source::Simulation(scenario, file)));
@@ -230,7 +235,7 @@ async fn source(given: &Given<'_>, problems: &mut Vec<Problem>) -> Result<Option
             let message = "cannot be used with a NAME, whose run has its own";
             problems.push(Problem::new(field, message, "leave one of them out"));
         }
-        let run = sides::run(name, given.journal).await?;
+        let run = sides::run(name, &given.journal).await?;
         return Ok(Some(Source::Spec(run.spec)));
     }
     let is_by_rule = which.file.is_none() && !of_rule.is_empty();
@@ -240,7 +245,7 @@ async fn source(given: &Given<'_>, problems: &mut Vec<Problem>) -> Result<Option
             let hint = "leave it out, or change the file";
             problems.push(Problem::new(field, message, hint));
         }
-        return Ok(Some(Source::Spec(file(&path)?)));
+        return Ok(Some(Source::Spec(File::read(&path)?.spec)));
     }
     if of_rule.is_empty() {
         let message = format!("there is no {USUAL_FILE} here, and no other migration is named");
@@ -250,45 +255,6 @@ async fn source(given: &Given<'_>, problems: &mut Vec<Problem>) -> Result<Option
         return Ok(None);
     }
     Ok(which.rule.rule(problems).map(Source::Rule))
-}
-
-/// Returns the file that is named, or else the usual file if it exists.
-pub(crate) fn usual_path(named: Option<&Path>) -> Option<PathBuf> {
-    let usual = Path::new(USUAL_FILE);
-    let usual = usual.exists().then_some(usual);
-    named.or(usual).map(Path::to_owned)
-}
-
-/// Reads that file, if there is one.
-pub(crate) fn usual_file(named: Option<&Path>) -> Result<Option<MigrationSpec>, u8> {
-    usual_path(named).as_deref().map(file).transpose()
-}
-
-/// Reads a file, or prints its problems and returns the exit code.
-pub(crate) fn file(path: &Path) -> Result<MigrationSpec, u8> {
-    let text = std::fs::read_to_string(path).map_err(|error| {
-        let hint = "`bluegreen init` writes this file";
-        bad_arguments(&[Problem::new(
-            path.display().to_string(),
-            error.to_string(),
-            hint,
-        )])
-    })?;
-    lint::read(path, &text).map_err(|error| lint::told(path, &error, false))
-}
-
-/// Uses the file's journal if no journal is given. A simulated world keeps its journal in its own folder.
-pub(crate) fn of_file(spec: &MigrationSpec, journal: &mut JournalPlace) {
-    if let (None, None, Some(world)) = (&journal.journal, &spec.journal, &spec.simulation) {
-        journal.journal = Some(world.journal().display().to_string());
-    }
-    if let (None, Some(place)) = (&journal.journal, &spec.journal) {
-        journal.journal = Some(place.to_string());
-    }
-    journal.single_host |= spec
-        .safety
-        .accept
-        .contains(&bluegreen::preflight::Acceptance::SingleHost);
 }
 
 /// Returns the specification of a new simulated world, with plan and gates of the file, if there is one.
@@ -310,17 +276,17 @@ async fn of_rule(
     journal: &JournalPlace,
 ) -> Result<(MigrationSpec, Option<Name>), u8> {
     let mut problems = Vec::new();
-    let groups = given.groups.cloned().unwrap_or_default();
+    let groups = given.groups;
     let mut group = |field, text: &Option<String>| -> Option<TargetGroupArn> {
         arn(field, text.as_deref(), &mut problems)
     };
-    let blue = group("--blue-target-group", &groups.blue_target_group);
-    let green = group("--green-target-group", &groups.green_target_group);
+    let blue = group("--blue-target-group", &groups.pair.blue_target_group);
+    let green = group("--green-target-group", &groups.pair.green_target_group);
     let service = groups.blue_service.as_deref().map(str::parse);
     let service = match service.transpose() {
         Ok(service) => service,
         Err(error) => {
-            let error: bluegreen::spec::ValueError = error;
+            let error: bluegreen::error::ParseError = error;
             problems.push(Problem::new(
                 "--blue-service",
                 error.to_string(),
@@ -329,7 +295,7 @@ async fn of_rule(
             None
         }
     };
-    if given.is_asked && groups.blue_target_group.is_none() {
+    if given.is_asked && groups.pair.blue_target_group.is_none() {
         let hint = "`aws elbv2 describe-target-groups` lists target groups; or name a file";
         let message = "is needed, with --green-target-group, since nothing is called";
         problems.push(Problem::new("--blue-target-group", message, hint));
@@ -362,7 +328,7 @@ async fn of_rule(
         side.service = Some(service);
     }
     // Given groups name the serving side; otherwise only a rollback may trust the journal for it.
-    let is_said = groups.blue_target_group.is_some() || matches!(given.way, Way::Back(_));
+    let is_said = groups.pair.blue_target_group.is_some() || matches!(given.way, Way::Back(_));
     Ok((spec, before.filter(|_| is_said)))
 }
 

@@ -13,7 +13,7 @@ use bluegreen::{
 };
 use jiff::Timestamp;
 
-use super::retold::End;
+use super::retold::{End, Pause};
 use crate::common::{
     data::{json_line, try_json_line},
     say::{BAD, DIM, GOOD, Look, STRONG, UNSURE, answer, say_line, width},
@@ -131,6 +131,7 @@ impl Progress {
             MigrationEvent::Reopened { .. }
             | MigrationEvent::ReadFailed { .. }
             | MigrationEvent::WriteFailed { .. }
+            | MigrationEvent::Awaiting { .. }
             | MigrationEvent::CapacityShort { .. }
             | MigrationEvent::CapacityFailed { .. }
             | MigrationEvent::Returning { .. }
@@ -185,7 +186,7 @@ impl Progress {
             let _ = write!(text, "  {UNSURE}paused{UNSURE:#}");
         }
         for standing in gates {
-            let (style, sign) = match &standing.verdict {
+            let (style, sign) = match &*standing.verdict {
                 Verdict::Healthy(_) => (GOOD, "✓"),
                 Verdict::Unhealthy(_) => (BAD, "✗"),
                 Verdict::Inconclusive(_) => (UNSURE, "…"),
@@ -291,6 +292,8 @@ pub(crate) struct Status<'a> {
     pub(crate) requests: &'a [Request],
     /// The specification of the newest run, for the risks that it accepts.
     pub(crate) accepted: Option<&'a MigrationSpec>,
+    /// The pause of the run that is under way.
+    pub(crate) paused: Option<&'a Pause>,
     /// How the newest run ended, if none is under way.
     pub(crate) ended: Option<&'a End>,
     /// Whether it is known which side served before.
@@ -332,6 +335,9 @@ impl Status<'_> {
         }
         if let Some(holder) = self.holder {
             table.insert("journal".to_owned(), holder.to_string().into());
+        }
+        if let Some(paused) = self.paused {
+            table.insert("paused".to_owned(), serde_json::to_value(paused)?);
         }
         if let Some(ended) = self.ended {
             table.insert("last_run".to_owned(), serde_json::to_value(ended)?);
@@ -380,6 +386,9 @@ impl Status<'_> {
                 false => format!("  journal: {holder}"),
             });
         }
+        lines.extend(self.paused.map(|Pause { until, by }| {
+            format!("  paused by {by} until {until:.0} at the latest; `bluegreen continue` ends the pause")
+        }));
         lines.extend(self.ended.map(|ended| {
             let (run, at) = (&ended.run, ended.at);
             let (code, how) = (ended.exit_code, &ended.how);

@@ -1,14 +1,16 @@
-//! The newest run of a rule, from its journal: how the run ended, and how to put traffic back by hand.
+//! The newest run of a rule, from its journal: whether it is paused, how it ended, and how to put traffic
+//! back by hand.
 
 use std::time::Duration;
 
 use bluegreen::{
     MigrationOutcome,
-    engine::{Event, Record},
+    engine::{Event, Operator, Record},
     migration::{MigrationEvent, Retelling},
     spec::{Name, Origin},
     store::{JournalLog, JournalStore},
 };
+use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use jiff::Timestamp;
 use serde::Serialize;
 
@@ -28,26 +30,64 @@ pub(crate) struct End {
     pub(crate) how: String,
 }
 
-/// Returns how the newest run ended; `None` if it has not ended, or its journal cannot be retold.
-pub(crate) async fn end(log: &JournalLog) -> Option<End> {
-    let (_, events) = newest_events(log).await?;
-    let ended = |event: &Event<MigrationEvent>| {
-        let (exit_code, how) = match &event.kind {
-            MigrationEvent::Ended { outcome, exit_code } => (*exit_code, how(outcome)),
-            MigrationEvent::Unresolved {
-                unresolved,
-                exit_code,
-            } => (*exit_code, unresolved.summary.clone()),
-            _ => return None,
-        };
-        Some(End {
-            run: event.run.to_string(),
-            at: event.at,
+/// A pause of a run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub(crate) struct Pause {
+    /// When the pause ends, unless the run is continued before.
+    pub(crate) until: Timestamp,
+    pub(crate) by: Operator,
+}
+
+/// The newest run of a rule.
+#[derive(Debug)]
+pub(crate) struct Newest {
+    first: Record,
+    /// Its events since its newest snapshot, or since its start.
+    events: Vec<Event<MigrationEvent>>,
+    /// The pause that holds; `None` if there is none.
+    pub(crate) paused: Option<Pause>,
+}
+
+/// Returns the newest run; `None` if there is none, or if its journal cannot be retold.
+pub(crate) async fn newest(log: &JournalLog) -> Option<Newest> {
+    let records = log.newest_run_to_resume().await.ok()?;
+    let first = records.first()?.clone();
+    let mut retelling = Retelling::new();
+    let events = retelling.retell(stream::iter(records).map(Ok));
+    let events = events.try_collect().await.ok()?;
+    let paused = retelling.paused().map(|(by, until)| Pause {
+        until,
+        by: by.clone(),
+    });
+    Some(Newest {
+        first,
+        events,
+        paused,
+    })
+}
+
+impl Newest {
+    /// Returns how the run ended; `None` if it has not ended.
+    pub(crate) fn end(&self) -> Option<End> {
+        self.events.iter().rev().find_map(end_at)
+    }
+}
+
+fn end_at(event: &Event<MigrationEvent>) -> Option<End> {
+    let (exit_code, how) = match &event.kind {
+        MigrationEvent::Ended { outcome, exit_code } => (*exit_code, how(outcome)),
+        MigrationEvent::Unresolved {
+            unresolved,
             exit_code,
-            how,
-        })
+        } => (*exit_code, unresolved.summary.clone()),
+        _ => return None,
     };
-    events.iter().rev().find_map(ended)
+    Some(End {
+        run: event.run.to_string(),
+        at: event.at,
+        exit_code,
+        how,
+    })
 }
 
 fn how(outcome: &MigrationOutcome) -> String {
@@ -74,7 +114,7 @@ pub(crate) async fn say_by_hand(
             Some(rule) => store.log(rule),
             None => log_of(&store, name?).await?,
         };
-        let (first, events) = newest_events(&log).await?;
+        let Newest { first, events, .. } = newest(&log).await?;
         let Origin { spec, from, .. } = Origin::of(&[first]).ok()?;
         let is_meant = |to: &str| from.as_str() == to || side_of(&spec, to).as_ref() == Some(&from);
         if !to.is_none_or(is_meant) {
@@ -110,16 +150,4 @@ async fn log_of(store: &JournalStore, name: &Name) -> Option<JournalLog> {
         }
     }
     None
-}
-
-/// Returns the first record of the newest run, and the events since its newest snapshot or its start.
-async fn newest_events(log: &JournalLog) -> Option<(Record, Vec<Event<MigrationEvent>>)> {
-    let mut records = log.newest_run_to_resume().await.ok()?.into_iter();
-    let first = records.next()?;
-    let mut retelling = Retelling::open(&first).ok()?;
-    let mut events = Vec::new();
-    for record in records {
-        events.extend(retelling.take(&record).ok()?);
-    }
-    Some((first, events))
 }

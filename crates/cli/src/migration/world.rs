@@ -23,6 +23,31 @@ pub(crate) enum Speed {
     Max,
 }
 
+impl Speed {
+    /// Reads the value of `--speed`.
+    pub(crate) fn of(text: &str) -> Result<Self, Problem> {
+        if text == "max" {
+            return Ok(Self::Max);
+        }
+        match text.parse::<f64>() {
+            Ok(speed) if (0.1..=100_000.0).contains(&speed) => Ok(Self::Times(speed)),
+            _ => Err(Problem::new(
+                "--speed",
+                format!("`{text}` is not a number from 0.1 to 100000"),
+                "120 shows two minutes in a second; `max` does not wait at all",
+            )),
+        }
+    }
+
+    /// How many times as fast as real time; `None` if nothing waits.
+    pub(crate) fn times(self) -> Option<f64> {
+        match self {
+            Self::Times(times) => Some(times),
+            Self::Max => None,
+        }
+    }
+}
+
 /// The world that a verb works on.
 #[derive(Debug)]
 pub(crate) enum World {
@@ -50,10 +75,7 @@ impl World {
 
     fn simulated(simulation: Simulation, kept: Option<KeptSimulation>, speed: Speed) -> Self {
         simulation.start_paused();
-        let pacer = match speed {
-            Speed::Times(speed) => Some(simulation.pace(speed)),
-            Speed::Max => None,
-        };
+        let pacer = speed.times().map(|speed| simulation.pace(speed));
         Self::Simulated {
             aws: simulation.aws(),
             simulation,
@@ -126,23 +148,8 @@ const FASTEST: f64 = 600.0;
 
 /// Returns the speed that was given.
 pub(crate) fn speed(sim: Option<&Sim>, problems: &mut Vec<Problem>) -> Option<Speed> {
-    let text = sim?.speed.as_deref()?;
-    if text == "max" {
-        return Some(Speed::Max);
-    }
-    match text.parse::<f64>() {
-        Ok(speed) if speed.is_finite() && (0.1..=100_000.0).contains(&speed) => {
-            Some(Speed::Times(speed))
-        }
-        _ => {
-            problems.push(Problem::new(
-                "--speed",
-                format!("`{text}` is not a number from 0.1 to 100000"),
-                "120 runs two simulated minutes in a second; `max` does not wait at all",
-            ));
-            None
-        }
-    }
+    let speed = Speed::of(sim?.speed.as_deref()?);
+    speed.map_err(|problem| problems.push(problem)).ok()
 }
 
 /// Returns whether `--sim list` was given, and answers it.

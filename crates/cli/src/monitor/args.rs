@@ -6,7 +6,7 @@ use clap::Args;
 
 use crate::{
     common::journal::ReadJournal,
-    migration::args::{Groups, OPTIONS, Which},
+    migration::args::{Named, OPTIONS},
 };
 
 /// Show a migration, live or afterwards, and write its report.
@@ -14,11 +14,7 @@ use crate::{
 #[command(after_help = AFTER)]
 pub(crate) struct Cli {
     #[command(flatten)]
-    pub(crate) which: Which,
-    #[command(flatten)]
-    pub(crate) groups: Groups,
-    #[command(flatten)]
-    pub(crate) journal: ReadJournal,
+    pub(crate) named: Named<ReadJournal>,
     /// Run a migration on a simulated AWS; keys control it.
     #[arg(long, value_name = "SCENARIO", num_args = 0..=1, default_missing_value = "healthy",
           help_heading = OPTIONS, conflicts_with_all = ["replay", "name", "file", "rule_arn", "listener_arn"])]

@@ -31,7 +31,7 @@ use bluegreen_monitor::{
 use super::{UNCHANGED, args::Cli, lines::Lines, pause, screen};
 use crate::{
     common::{journal, say::say_line, signals},
-    migration::open::{Given, open},
+    migration::{open::open, world::Speed},
 };
 use futures_util::StreamExt as _;
 
@@ -52,20 +52,6 @@ pub(crate) fn show(cli: &Cli, shared: &Shared) -> Result<u8, Vec<Problem>> {
 pub(crate) fn span(text: &str) -> Option<Duration> {
     let span: jiff::SignedDuration = text.parse().ok()?;
     Duration::try_from(span).ok()
-}
-
-fn speed(cli: &Cli) -> Result<Option<f64>, Problem> {
-    if cli.speed == "max" {
-        return Ok(None);
-    }
-    let hint = "120 shows two minutes of the run in a second; `max` does not wait at all";
-    match cli.speed.parse::<f64>() {
-        Ok(speed) if (0.1..=100_000.0).contains(&speed) => Ok(Some(speed)),
-        _ => {
-            let message = format!("`{}` is not a number from 0.1 to 100000", cli.speed);
-            Err(Problem::new("--speed", message, hint))
-        }
-    }
 }
 
 fn runtime() -> Result<tokio::runtime::Runtime, Problem> {
@@ -107,7 +93,7 @@ fn simulated(cli: &Cli, shared: &Shared, scenario: &str) -> Result<u8, Problem> 
         let hint = "`bluegreen migrate --sim list` explains all of them";
         Problem::new("--sim", format!("{error}"), hint)
     })?;
-    let speed = speed(cli)?;
+    let speed = Speed::of(&cli.speed)?.times();
     runtime()?.block_on(async {
         let simulation = scenario.simulation(cli.seed);
         simulation.start_paused();
@@ -217,19 +203,17 @@ impl Left {
         let runtime = runtime().map_err(|problem| std::io::Error::other(problem.message))?;
         let records = runtime.block_on(log.newest_run_stream());
         let records = records.map_err(LeftError::of_store)?;
-        let mut records = std::pin::pin!(records);
-        let mut retelling: Option<Retelling> = None;
-        while let Some(record) = runtime.block_on(records.next()) {
-            let record = record.map_err(LeftError::of_store)?;
-            match &mut retelling {
-                None => retelling = Some(Retelling::open(&record).map_err(SourceError::from)?),
-                Some(retelling) => {
-                    let events = retelling.take(&record).map_err(SourceError::from)?;
-                    events.into_iter().for_each(&mut show);
-                }
-            }
+        let mut retelling = Retelling::new();
+        let mut events = std::pin::pin!(retelling.retell(records));
+        let mut has_begun = false;
+        while let Some(event) = runtime.block_on(events.next()) {
+            show(event.map_err(LeftError::of_store)?);
+            has_begun = true;
         }
-        retelling.map(drop).ok_or(LeftError::NoRun)
+        match has_begun {
+            true => Ok(()),
+            false => Err(LeftError::NoRun),
+        }
     }
 
     fn events_of_file(
@@ -273,7 +257,7 @@ fn left(cli: &Cli, place: &str) -> Result<Left, Problem> {
     runtime()?.block_on(async {
         let told = |error: bluegreen::Error| wrong(bluegreen::Failure::from(&error).to_string());
         let store = journal::open(place).await.map_err(told)?;
-        let rule = cli.which.rule.rule_arn.as_deref();
+        let rule = cli.named.which.rule.rule_arn.as_deref();
         journal::log_of(&store, cli.log.as_deref(), rule)
             .await
             .map(Left::Log)
@@ -281,7 +265,7 @@ fn left(cli: &Cli, place: &str) -> Result<Left, Problem> {
 }
 
 fn replayed(cli: &Cli, shared: &Shared, place: &str) -> Result<u8, Problem> {
-    let speed = speed(cli)?;
+    let speed = Speed::of(&cli.speed)?.times();
     let left = left(cli, place)?;
     let hint = "check that it is the journal of a migration, and of this program's version";
     let wrong = |error: LeftError| Problem::new("--replay", format!("{place}: {error}"), hint);
@@ -381,13 +365,8 @@ fn watched(
     until: Option<Duration>,
 ) -> Result<u8, Problem> {
     runtime()?.block_on(async {
-        let place = cli.journal.place();
-        let given = Given {
-            groups: Some(&cli.groups),
-            ..Given::of(&cli.which, &place)
-        };
         // The problems are printed already.
-        let opened = match open(&given).await {
+        let opened = match open(&cli.named.given()).await {
             Ok(opened) => opened,
             Err(code) => return Ok(code),
         };

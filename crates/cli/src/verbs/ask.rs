@@ -21,13 +21,13 @@ use crate::{
         aws,
         data::try_json_line,
         errors::{UNCHANGED, bad_arguments, said},
-        journal::{self, ReadJournal},
+        journal::{self, JournalPlace, ReadJournal},
         runtime::block_on,
         say::{answer, say_line},
     },
     migration::{
-        args::{Told, Which},
-        open::usual_file,
+        args::{OPTIONS, Told, WHICH, Which},
+        file::{File, journal_of},
         sides,
     },
 };
@@ -37,9 +37,9 @@ use crate::{
 pub(crate) struct Asking {
     #[command(flatten)]
     which: Which,
-    #[command(flatten)]
+    #[command(flatten, next_help_heading = WHICH)]
     journal: ReadJournal,
-    #[command(flatten)]
+    #[command(flatten, next_help_heading = OPTIONS)]
     told: Told,
     /// The reason, shown in the outcome.
     #[arg(long, value_name = "TEXT")]
@@ -119,7 +119,7 @@ struct Place {
 
 impl Place {
     async fn of(asking: &Asking) -> Result<Self, Ended> {
-        let mut place = asking.journal.place();
+        let mut place = JournalPlace::from(asking.journal.clone());
         let spec = match &asking.which {
             Which {
                 name: Some(name), ..
@@ -128,12 +128,13 @@ impl Place {
                 Some(run.map_err(Ended::Said)?.spec)
             }
             which if which.rule.given().is_empty() && asking.log.is_none() => {
-                usual_file(which.file.as_deref()).map_err(Ended::Said)?
+                let file = File::usual(which.file.as_deref());
+                file.map_err(Ended::Said)?.map(|file| file.spec)
             }
             _ => None,
         };
         if let Some(spec) = &spec {
-            crate::migration::open::of_file(spec, &mut place);
+            place = journal_of(spec, &place);
         }
         let Some(at) = place.journal.as_deref() else {
             let hint = "give s3://BUCKET/PREFIX, or the folder of the run's --journal";
@@ -235,15 +236,20 @@ async fn asked(verb: Verb, asking: &Asking) -> Result<u8, Ended> {
 
 /// Prints the least policy for this request.
 fn policy(verb: &Verb, asking: &Asking) -> Result<u8, Ended> {
-    let mut place = asking.journal.place();
+    let mut place = JournalPlace::from(asking.journal.clone());
     let rule = match asking.which.rule.given().is_empty() {
         true => {
-            let file = usual_file(asking.which.file.as_deref()).map_err(Ended::Said)?;
-            let Some(spec) = file else {
+            let file = File::usual(asking.which.file.as_deref()).map_err(Ended::Said)?;
+            let Some(file) = file else {
                 return rule(asking).map(|_| UNCHANGED);
             };
-            crate::migration::open::of_file(&spec, &mut place);
-            let rule = spec.traffic.rules.first().map(|rule| rule.as_alb().clone());
+            place = file.journal(&place);
+            let rule = file
+                .spec
+                .traffic
+                .rules
+                .first()
+                .map(|rule| rule.as_alb().clone());
             rule.ok_or_else(|| Problem::new("traffic.rules", "names no rule", ""))?
         }
         false => rule(asking)?,

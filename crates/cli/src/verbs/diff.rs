@@ -15,7 +15,7 @@ use crate::{
         say::{answer, say_line},
     },
     migration::{
-        args::{Groups, OPTIONS, Sim, Which},
+        args::{Named, OPTIONS, Sim},
         changes::Changes,
         open::{Given, Opened, Way, open},
         world,
@@ -27,11 +27,7 @@ use crate::{
 #[command(after_help = AFTER)]
 pub(crate) struct Diff {
     #[command(flatten)]
-    which: Which,
-    #[command(flatten)]
-    groups: Groups,
-    #[command(flatten)]
-    journal: ReadJournal,
+    named: Named<ReadJournal>,
     #[command(flatten)]
     sim: Sim,
     #[command(flatten)]
@@ -58,13 +54,11 @@ pub(crate) fn main(cli: &Diff) -> ExitCode {
 }
 
 async fn run(cli: &Diff) -> Result<u8, u8> {
-    let place = cli.journal.place();
     let given = Given {
         sim: Some(&cli.sim),
-        groups: Some(&cli.groups),
         changes: Some(&cli.changes),
-        way: cli.to.as_deref().map_or(Way::Unsaid, Way::To),
-        ..Given::of(&cli.which, &place)
+        way: Way::to(cli.to.as_deref()),
+        ..cli.named.given()
     };
     let opened = open(&given).await?;
     let target = opened.target_as_it_is().await?;

@@ -22,7 +22,7 @@ use crate::{
         runtime::block_on,
         say::say_line,
     },
-    migration::{open::USUAL_FILE, sides},
+    migration::{file::USUAL_FILE, sides},
 };
 
 /// Write ./bluegreen.toml from an existing rule.
@@ -113,7 +113,15 @@ fn simulated(cli: &Init, scenario: &str) -> Result<MigrationSpec, u8> {
         let hint = "`bluegreen migrate --sim list` explains all of them";
         bad_arguments(&[Problem::new("--sim", error.to_string(), hint)])
     })?;
-    let mut spec = scenario.simulation(1).spec();
+    let simulation = scenario.simulation(1);
+    let mut spec = simulation.spec();
+    let (cluster, blue) = simulation.blue_service();
+    for (side, service) in [("flask", blue), ("fastapi", simulation.service())] {
+        let side = side.parse::<Name>().ok();
+        if let Some(side) = side.and_then(|side| spec.sides.get_mut(&side)) {
+            side.service = Some(Service::new(cluster, service));
+        }
+    }
     let mut world = SimulationSpec::default();
     world.scenario = scenario.name().parse().map_err(|_| UNCHANGED)?;
     // Each file has a world of its own, so another file name gets another folder.
@@ -166,7 +174,7 @@ fn filled(cli: &Init, mut spec: MigrationSpec, problems: &mut Vec<Problem>) -> M
     match cli.journal.as_deref().map(str::parse) {
         Some(Ok(place)) => spec.journal = Some(place),
         Some(Err(error)) => {
-            let error: bluegreen::spec::ValueError = error;
+            let error: bluegreen::error::ParseError = error;
             say("--journal", error.to_string(), error.hint());
         }
         None => {}

@@ -16,7 +16,7 @@ use crate::{
         say::say_line,
     },
     deploy::definitions,
-    migration::open::USUAL_FILE,
+    migration::file::{self, USUAL_FILE},
 };
 
 /// List every mistake in files, each with its place.
@@ -87,10 +87,14 @@ fn is_valid(path: &Path, json: bool) -> bool {
             return false;
         }
     };
-    let spec = match read(path, &text) {
+    let spec = match file::parsed(path, &text) {
         Ok(spec) => spec,
+        Err(error) if json => {
+            told_json(path, &error);
+            return false;
+        }
         Err(error) => {
-            told(path, &error, json);
+            let _code = file::told(path, &error);
             return false;
         }
     };
@@ -137,51 +141,16 @@ fn are_definitions_valid(path: &Path, spec: &MigrationSpec, json: bool) -> bool 
     is_valid
 }
 
-/// Prints every problem of a file, and returns the exit code.
-pub(crate) fn told(path: &Path, error: &SpecError, json: bool) -> u8 {
-    let shown = path.display();
-    let problems = error.problems();
-    for SpecProblem { at, problem, .. } in problems {
-        if json {
-            json_line(&Told {
-                file: path,
-                line: at.map(|at| at.line),
-                column: at.map(|at| at.column),
-                field: &problem.field,
-                message: &problem.message,
-                hint: &problem.hint,
-            });
-            continue;
-        }
-        let place = match at {
-            Some(at) => format!(":{}:{}", at.line, at.column),
-            None => String::new(),
-        };
-        let field = match problem.field.as_str() {
-            "" => String::new(),
-            field => format!("{field}: "),
-        };
-        say_line!("error: {shown}{place}: {field}{}", problem.message);
-        if !problem.hint.is_empty() {
-            say_line!("  hint: {}", problem.hint);
-        }
+/// Prints every problem of a file as lines of JSON.
+fn told_json(path: &Path, error: &SpecError) {
+    for SpecProblem { at, problem, .. } in error.problems() {
+        json_line(&Told {
+            file: path,
+            line: at.map(|at| at.line),
+            column: at.map(|at| at.column),
+            field: &problem.field,
+            message: &problem.message,
+            hint: &problem.hint,
+        });
     }
-    if !json {
-        let s = if problems.len() == 1 { "" } else { "s" };
-        say_line!("{shown}: {} problem{s}, nothing was called", problems.len());
-        say_line!("checks that need a field with a problem follow once the field is mended");
-    }
-    BAD_ARGUMENTS
-}
-
-/// Reads a file by its ending: JSON, else TOML. The folder of its simulated world is relative to the file.
-pub(crate) fn read(path: &Path, text: &str) -> Result<MigrationSpec, SpecError> {
-    let mut spec = match path.extension().is_some_and(|ending| ending == "json") {
-        true => MigrationSpec::from_json(text),
-        false => MigrationSpec::from_toml(text),
-    }?;
-    if let (Some(world), Some(folder)) = (&mut spec.simulation, path.parent()) {
-        world.folder = folder.join(&world.folder);
-    }
-    Ok(spec)
 }

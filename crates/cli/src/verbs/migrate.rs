@@ -16,7 +16,7 @@ use crate::{
     },
     migration::{
         Print,
-        args::{Groups, OPTIONS, Sim, Told, Which},
+        args::{Named, OPTIONS, Sim, Told},
         changes::Changes,
         controller::{Controller, Order},
         finished, foresee,
@@ -30,16 +30,12 @@ use crate::{
 #[command(after_help = AFTER)]
 pub(crate) struct Migrate {
     #[command(flatten)]
-    which: Which,
-    #[command(flatten)]
-    groups: Groups,
-    #[command(flatten)]
-    journal: JournalPlace,
+    named: Named<JournalPlace>,
     #[command(flatten)]
     sim: Sim,
     #[command(flatten)]
     changes: Changes,
-    #[command(flatten)]
+    #[command(flatten, next_help_heading = OPTIONS)]
     told: Told,
     #[command(flatten)]
     print: Print,
@@ -81,11 +77,10 @@ async fn run(cli: &Migrate) -> Result<u8, u8> {
     let death = death(cli)?;
     let given = Given {
         sim: Some(&cli.sim),
-        groups: Some(&cli.groups),
         changes: Some(&cli.changes),
-        way: cli.to.as_deref().map_or(Way::Unsaid, Way::To),
+        way: Way::to(cli.to.as_deref()),
         is_asked: cli.print.is_asked(),
-        ..Given::of(&cli.which, &cli.journal)
+        ..cli.named.given()
     };
     let opened = open(&given).await?;
     if cli.print.is_asked() {

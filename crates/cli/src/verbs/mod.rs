@@ -2,6 +2,7 @@
 
 pub(crate) mod abort;
 mod ask;
+pub(crate) mod cleanup;
 pub(crate) mod completions;
 pub(crate) mod continue_run;
 pub(crate) mod diff;
@@ -16,3 +17,4 @@ pub(crate) mod resume;
 pub(crate) mod rollback;
 pub(crate) mod schema;
 pub(crate) mod status;
+pub(crate) mod test;

@@ -23,7 +23,7 @@ use crate::{
     },
     migration::{
         Print,
-        args::{Groups, Sim, Which},
+        args::{Named, Sim},
         changes::Changes,
         foresee::{self, Foreseen},
         open::{Given, Opened, Way, open},
@@ -37,11 +37,7 @@ use crate::{
 #[command(after_help = AFTER)]
 pub(crate) struct Plan {
     #[command(flatten)]
-    which: Which,
-    #[command(flatten)]
-    groups: Groups,
-    #[command(flatten)]
-    journal: ReadJournal,
+    named: Named<ReadJournal>,
     #[command(flatten)]
     sim: Sim,
     #[command(flatten)]
@@ -81,14 +77,12 @@ pub(crate) fn main(cli: &Plan) -> ExitCode {
 }
 
 async fn run(cli: &Plan) -> Result<u8, u8> {
-    let place = cli.journal.place();
     let given = Given {
         sim: Some(&cli.sim),
-        groups: Some(&cli.groups),
         changes: Some(&cli.changes),
-        way: cli.to.as_deref().map_or(Way::Unsaid, Way::To),
+        way: Way::to(cli.to.as_deref()),
         is_asked: cli.print.is_asked(),
-        ..Given::of(&cli.which, &place)
+        ..cli.named.given()
     };
     let opened = open(&given).await?;
     if cli.print.is_asked() {

@@ -8,10 +8,10 @@ use clap::Args;
 use crate::{
     common::{journal::JournalPlace, runtime::block_on},
     migration::{
-        args::{Groups, Told, Which},
+        args::{Named, OPTIONS, Told},
         controller::Controller,
         finished,
-        open::{Given, open},
+        open::open,
     },
 };
 
@@ -20,12 +20,8 @@ use crate::{
 #[command(after_help = AFTER)]
 pub(crate) struct Resume {
     #[command(flatten)]
-    which: Which,
-    #[command(flatten)]
-    groups: Groups,
-    #[command(flatten)]
-    journal: JournalPlace,
-    #[command(flatten)]
+    named: Named<JournalPlace>,
+    #[command(flatten, next_help_heading = OPTIONS)]
     told: Told,
 }
 
@@ -45,11 +41,7 @@ pub(crate) fn main(cli: &Resume) -> ExitCode {
 }
 
 async fn run(cli: &Resume) -> Result<u8, u8> {
-    let given = Given {
-        groups: Some(&cli.groups),
-        ..Given::of(&cli.which, &cli.journal)
-    };
-    let opened = open(&given).await?;
+    let opened = open(&cli.named.given()).await?;
     let target = opened.target_as_it_is().await?;
     let controller = Controller::new(&opened, &target, &cli.told, false).await?;
     let ended = controller.resume(Take::IfExpired).await;

@@ -1,5 +1,7 @@
 //! `bluegreen rollback`: puts everything back, even if a run is under way.
 
+mod wake;
+
 use std::process::ExitCode;
 
 use bluegreen::{
@@ -17,7 +19,7 @@ use crate::{
         say::say_line,
     },
     migration::{
-        args::{Groups, Sim, Told, Which},
+        args::{Named, OPTIONS, Sim, Told},
         controller::{Controller, Order},
         finished,
         open::{Given, Opened, Way, open},
@@ -30,14 +32,10 @@ use crate::{
 #[command(after_help = AFTER)]
 pub(crate) struct Rollback {
     #[command(flatten)]
-    which: Which,
-    #[command(flatten)]
-    groups: Groups,
-    #[command(flatten)]
-    journal: ReadJournal,
+    named: Named<ReadJournal>,
     #[command(flatten)]
     sim: Sim,
-    #[command(flatten)]
+    #[command(flatten, next_help_heading = OPTIONS)]
     told: Told,
     /// The side or group to restore [default: by the journal].
     #[arg(long, value_name = "SIDE|GROUP")]
@@ -52,7 +50,8 @@ pub(crate) struct Rollback {
 
 const AFTER: &str = "\
 If a controller works on the rule, it is asked to restore; if it does not, this
-command takes its lease. With --rule-arn and --to, no file or journal is needed.
+command takes its lease. A side that `cleanup` has scaled to zero is scaled up
+first, and gets traffic once its targets are healthy. With --rule-arn and --to, no file or journal is needed.
 
 Exit codes: 0 restored, read back; 2 bad arguments; 3 nothing was changed;
 12 another controller took over, or a third party changed the rule;
@@ -71,17 +70,15 @@ pub(crate) fn main(cli: &Rollback) -> ExitCode {
 }
 
 async fn run(cli: &Rollback) -> Result<u8, u8> {
-    let place = cli.journal.place();
     let given = Given {
         sim: Some(&cli.sim),
-        groups: Some(&cli.groups),
         way: Way::Back(cli.to.as_deref()),
-        ..Given::of(&cli.which, &place)
+        ..cli.named.given()
     };
     let mut opened = match open(&given).await {
-        Err(UNCHANGED) if cli.which.rule.rule_arn.is_some() => {
-            let store = journal::open_at(&place).await;
-            let rule = cli.which.rule.rule_arn.as_deref();
+        Err(UNCHANGED) if cli.named.which.rule.rule_arn.is_some() => {
+            let store = journal::open_at(&cli.named.place()).await;
+            let rule = cli.named.which.rule.rule_arn.as_deref();
             retold::say_by_hand(store, rule, None, cli.to.as_deref()).await;
             return Err(UNCHANGED);
         }
@@ -100,6 +97,7 @@ async fn run(cli: &Rollback) -> Result<u8, u8> {
         }
         target => target?,
     };
+    wake::woken(&opened, &target, cli.force).await?;
     say_line!("putting everything on {}", target.sides.blue.group.name());
     let controller = Controller::new(&opened, &target, &cli.told, true).await?;
     let order = Order::RollBack {

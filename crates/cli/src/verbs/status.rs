@@ -13,6 +13,7 @@ use bluegreen::{
     store::LeaseState,
 };
 use clap::Args;
+use jiff::Timestamp;
 
 use crate::{
     common::{
@@ -22,9 +23,11 @@ use crate::{
         say::say_line,
     },
     migration::{
-        args::{Groups, OPTIONS, Sim, Which},
+        args::{Named, OPTIONS, Sim},
         open::{Given, Opened, open},
-        render, retold, world,
+        render,
+        retold::{self, Newest},
+        world,
     },
 };
 
@@ -33,11 +36,7 @@ use crate::{
 #[command(after_help = AFTER)]
 pub(crate) struct Status {
     #[command(flatten)]
-    which: Which,
-    #[command(flatten)]
-    groups: Groups,
-    #[command(flatten)]
-    journal: ReadJournal,
+    named: Named<ReadJournal>,
     #[command(flatten)]
     sim: Sim,
     /// Print JSON on stdout, instead of text.
@@ -46,6 +45,9 @@ pub(crate) struct Status {
     /// Wait for the end of the run, and exit with its code.
     #[arg(long, conflicts_with = "all", help_heading = OPTIONS)]
     wait: bool,
+    /// With --wait: of the run that begins after this time.
+    #[arg(long, value_name = "TIME", requires = "wait", help_heading = OPTIONS)]
+    since: Option<Timestamp>,
     /// Show every rule of the journal that is divided or has a controller.
     #[arg(long, help_heading = OPTIONS,
           conflicts_with_all = ["name", "rule_arn", "listener_arn", "sim"])]
@@ -54,7 +56,8 @@ pub(crate) struct Status {
 
 const AFTER: &str = "\
 Exit codes: 0 shown; 2 bad arguments; 3 AWS could not be read;
-with --wait those of `bluegreen migrate`, and 20 if the controller is silent.";
+with --wait those of `bluegreen migrate`, and 20 if the controller is silent.
+--since 2026-01-31T14:00:00Z waits 10 minutes at most for a run to begin.";
 
 /// The longest wait for the journal.
 const JOURNAL_WAITS: Duration = Duration::from_secs(2);
@@ -67,18 +70,17 @@ pub(crate) fn main(cli: &Status) -> ExitCode {
 }
 
 async fn run(cli: &Status) -> Result<u8, u8> {
-    let place = cli.journal.place();
     if cli.all {
-        return all::run(cli.which.file.as_deref(), place, cli.json).await;
+        let place = cli.named.place();
+        return all::run(cli.named.which.file.as_deref(), place, cli.json).await;
     }
     let given = Given {
         sim: Some(&cli.sim),
-        groups: Some(&cli.groups),
-        ..Given::of(&cli.which, &place)
+        ..cli.named.given()
     };
     let opened = open(&given).await?;
     if cli.wait {
-        return wait::run(&opened, cli.json).await;
+        return wait::run(&opened, cli.since, cli.json).await;
     }
     let (target, is_known) = opened.target_if_known().await?;
     let splitter = opened.spec.splitter(opened.aws(), &target);
@@ -90,6 +92,7 @@ async fn run(cli: &Status) -> Result<u8, u8> {
         Err(error) => Err(error),
     };
     let run = run_of(&opened, &splitter).await;
+    let now = opened.aws().clock().now();
     let status = render::Status {
         traffic: &traffic,
         sides: &target.sides,
@@ -97,9 +100,11 @@ async fn run(cli: &Status) -> Result<u8, u8> {
         holder: run.holder.as_ref(),
         requests: &run.requests,
         accepted: run.spec.as_ref(),
+        // A controller that died leaves a pause that no process ends.
+        paused: run.paused.as_ref().filter(|pause| pause.until > now),
         ended: run.ended.as_ref(),
         is_known,
-        now: opened.aws().clock().now(),
+        now,
     };
     match status.show(cli.json) {
         Ok(()) => Ok(0),
@@ -117,6 +122,8 @@ struct RunOf {
     requests: Vec<Request>,
     /// The specification of the newest run.
     spec: Option<MigrationSpec>,
+    /// The pause of the run that is under way.
+    paused: Option<retold::Pause>,
     /// How the newest run ended, if none is under way.
     ended: Option<retold::End>,
 }
@@ -134,6 +141,7 @@ async fn run_of(opened: &Opened, splitter: &AlbTrafficSplitter) -> RunOf {
             holder: log.lease_state().await.ok()?,
             requests: log.open_requests().await.ok()?,
             spec: origin.map(|origin| origin.spec),
+            paused: None,
             ended: None,
         };
         Some((log, run))
@@ -142,13 +150,16 @@ async fn run_of(opened: &Opened, splitter: &AlbTrafficSplitter) -> RunOf {
     let Some((log, run)) = asked.ok().flatten() else {
         return RunOf::default();
     };
-    if run.holder.as_ref().is_none_or(|one| one.holder.is_some()) {
+    let Some(state) = &run.holder else {
         return run;
-    }
+    };
+    let is_held = state.holder.is_some();
     // A journal that is slow to read takes nothing from the rest.
-    let ended = tokio::time::timeout(JOURNAL_WAITS, retold::end(&log)).await;
+    let newest = tokio::time::timeout(JOURNAL_WAITS, retold::newest(&log)).await;
+    let newest = newest.ok().flatten();
     RunOf {
-        ended: ended.ok().flatten(),
+        ended: newest.as_ref().filter(|_| !is_held).and_then(Newest::end),
+        paused: newest.filter(|_| is_held).and_then(|newest| newest.paused),
         ..run
     }
 }

@@ -5,6 +5,7 @@ mod dead_man_arn;
 mod dead_man_role;
 mod place;
 mod preflight;
+pub(crate) mod retire;
 pub(crate) mod rule;
 pub(super) mod spec;
 mod splitter;
@@ -15,8 +16,8 @@ mod testing;
 pub use self::{
     dead_man::AlbDeadManSwitch,
     dead_man_arn::{RoleArn, TopicArn},
-    place::{GreenGroup, GreenPlace, PlaceReport, PlaceStep, TestHeader, TestHeaderError},
-    rule::{AlbRule, ArnError, ListenerArn, LoadBalancerArn, RuleArn, RuleWeights, TargetGroupArn},
+    place::{GreenGroup, GreenPlace, PlaceReport, PlaceStep, TestHeader},
+    rule::{AlbRule, ListenerArn, LoadBalancerArn, RuleArn, RuleWeights, TargetGroupArn},
     spec::{ListenerRuleSpec, TargetGroupSpec},
     splitter::AlbTrafficSplitter,
 };

@@ -10,23 +10,18 @@ use std::{collections::BTreeSet, fmt, sync::Arc, time::Duration};
 
 use aws_sdk_elasticloadbalancingv2::operation::{
     add_tags::AddTagsInput, delete_rule::DeleteRuleInput,
-    delete_target_group::DeleteTargetGroupInput, modify_listener::ModifyListenerInput,
-    modify_rule::ModifyRuleInput, modify_target_group_attributes::ModifyTargetGroupAttributesInput,
-    remove_tags::RemoveTagsInput,
+    delete_target_group::DeleteTargetGroupInput,
+    modify_target_group_attributes::ModifyTargetGroupAttributesInput, remove_tags::RemoveTagsInput,
 };
 use aws_sdk_elasticloadbalancingv2::types::{Action, TargetGroupAttribute};
 use serde::Serialize;
 use tokio::time::Instant;
 
 use self::standing::Standing;
-pub use self::{
-    header::{TestHeader, TestHeaderError},
-    standing::GreenGroup,
-    step::PlaceStep,
-};
+pub use self::{header::TestHeader, standing::GreenGroup, step::PlaceStep};
 use super::{
     AlbRule, RuleArn, TargetGroupArn,
-    rule::{edit, forward, locate},
+    rule::{edit, write},
     tags::{ATTACHED_TO, tag, tags_of},
 };
 use crate::{
@@ -459,6 +454,16 @@ impl GreenPlace {
         }
     }
 
+    async fn write(
+        &self,
+        step: &PlaceStep,
+        standing: &Standing,
+        actions: Vec<Action>,
+    ) -> Result<()> {
+        let (elb, what) = (&*self.aws.elb, step.to_string());
+        write::actions(elb, &what, &standing.arn, &standing.rule, actions).await
+    }
+
     /// Names the tags of blue's own group, which are not copied.
     async fn tags_of_blue(&self) -> Option<String> {
         let blue = self.blue.as_str();
@@ -471,34 +476,6 @@ impl GreenPlace {
         let of_others = |key: &&str| !key.starts_with("aws:") && !key.starts_with("bluegreen:");
         let keys = Vec::from_iter(keys.filter(of_others));
         (!keys.is_empty()).then(|| format!("its tags {}", keys.join(", ")))
-    }
-
-    /// Writes the actions of the rule that divides the traffic, if the rule is still as it was seen.
-    async fn write(
-        &self,
-        step: &PlaceStep,
-        standing: &Standing,
-        actions: Vec<Action>,
-    ) -> Result<()> {
-        let elb = &self.aws.elb;
-        let mut now = locate::rule_of(&**elb, &standing.arn).await?;
-        edit::without_secrets(now.actions.get_or_insert_default());
-        if now.actions() != standing.rule.actions() {
-            let message = format!("{step}: a third party changed the rule meanwhile");
-            return Err(Error::new(ErrorKind::Conflict, message));
-        }
-        let sent = if forward::is_default(&now) {
-            let input = ModifyListenerInput::builder()
-                .listener_arn(standing.arn.listener().as_str())
-                .set_default_actions(Some(actions));
-            elb.modify_listener(input).await.map(drop)
-        } else {
-            let input = ModifyRuleInput::builder()
-                .rule_arn(standing.arn.as_str())
-                .set_actions(Some(actions));
-            elb.modify_rule(input).await.map(drop)
-        };
-        sent.map_err(|error| error.into_error(step.to_string()))
     }
 }
 

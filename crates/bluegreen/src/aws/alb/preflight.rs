@@ -98,8 +98,8 @@ fn shared_by(listener: &Listener, rule: &Rule, groups: &Sides<TargetGroupArn>) -
                 Finding::note(message)
             } else {
                 Finding::refusal_unless(Acceptance::SharedTargets, message).with_hint(format!(
-                    "give that rule target groups of its own, or accept `{}`: shares, capacity \
-                     and metrics then include traffic that this migration does not steer",
+                    "give that rule target groups of its own; or accept `{}`, and shares, capacity and \
+                     metrics include traffic that this migration does not steer",
                     Acceptance::SharedTargets
                 ))
             });

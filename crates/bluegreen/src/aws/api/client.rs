@@ -85,7 +85,14 @@ mod tests {
         }
     }
 
-    const SERVICES: [&str; 5] = ["elb", "ecs", "ecr", "scheduler", "scaling"];
+    /// Each service with the prefix of its actions, as the service authorization reference has it.
+    const SERVICES: [(&str, &str); 5] = [
+        ("elb", "elasticloadbalancing"),
+        ("ecs", "ecs"),
+        ("ecr", "ecr"),
+        ("scheduler", "scheduler"),
+        ("scaling", "application-autoscaling"),
+    ];
 
     async fn change(aws: &Aws, service: &str) -> ApiError {
         let changed = match service {
@@ -121,7 +128,7 @@ mod tests {
             (1, ErrorKind::TakenOver, 0),
             (2, ErrorKind::OutcomeUnknown, 1),
         ] {
-            for service in SERVICES {
+            for (service, prefix) in SERVICES {
                 let wire = Wire::default();
                 let credentials = Credentials::new("testing", "testing", None, None, "tests");
                 let config = SdkConfig::builder()
@@ -134,6 +141,7 @@ mod tests {
                 let aws = Aws::from_config(&config).fenced(permit);
                 let error = change(&aws, service).await;
                 assert_eq!(error.kind, kind, "{service} {checks}: {error:?}");
+                assert_eq!(error.service, Some(prefix), "{error:?}");
                 assert_eq!(wire.0.load(Ordering::Relaxed), sent, "{service} {checks}");
             }
         }

@@ -2,7 +2,7 @@
 
 service! {
     /// The real service.
-    CloudWatchApi, RealCloudWatch, aws_sdk_cloudwatch;
+    CloudWatchApi, RealCloudWatch, aws_sdk_cloudwatch, "cloudwatch";
     Read get_metric_data GetMetricData(GetMetricDataInputBuilder) -> GetMetricDataOutput;
     Read describe_alarms DescribeAlarms(DescribeAlarmsInputBuilder) -> DescribeAlarmsOutput;
 }

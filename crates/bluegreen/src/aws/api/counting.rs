@@ -31,7 +31,7 @@ impl CallCounts {
 
     /// All calls.
     #[must_use]
-    pub fn total(&self) -> u64 {
+    pub(crate) fn total(&self) -> u64 {
         self.0.values().sum()
     }
 }
@@ -81,20 +81,22 @@ impl<A: ?Sized> Counting<A> {
         }
     }
 
-    /// Counts a call and passes it on.
+    /// Counts a call and passes it on. An error names `service`, the prefix of its IAM actions.
     pub(super) async fn pass<T>(
         &self,
+        service: &'static str,
         effect: Effect,
         operation: &'static str,
         call: impl Future<Output = Result<T, ApiError>>,
     ) -> Result<T, ApiError> {
-        match effect {
+        let answer = match effect {
             Effect::Read => {
                 self.counter.count(operation);
                 call.await
             }
             Effect::Mutation => self.change(operation, call).await,
-        }
+        };
+        answer.map_err(|error| error.of(service))
     }
 
     /// Makes a change if the fence lets it: nothing is awaited between the fence's answer and the
@@ -121,6 +123,7 @@ impl<A: ?Sized> Counting<A> {
 impl EcsApi for Counting<dyn EcsApi> {
     async fn call(&self, call: EcsCall, input: Value) -> Result<Value, ApiError> {
         let sent = self.inner.call(call, input);
-        self.pass(call.effect(), call.operation(), sent).await
+        self.pass("ecs", call.effect(), call.operation(), sent)
+            .await
     }
 }

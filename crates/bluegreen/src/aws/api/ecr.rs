@@ -2,7 +2,7 @@
 
 service! {
     /// The real service.
-    EcrApi, RealEcr, aws_sdk_ecr;
+    EcrApi, RealEcr, aws_sdk_ecr, "ecr";
     Read get_authorization_token GetAuthorizationToken(GetAuthorizationTokenInputBuilder) -> GetAuthorizationTokenOutput;
     Read describe_repositories DescribeRepositories(DescribeRepositoriesInputBuilder) -> DescribeRepositoriesOutput;
     Read describe_images DescribeImages(DescribeImagesInputBuilder) -> DescribeImagesOutput;

@@ -37,10 +37,12 @@ use crate::{aws::endpoints::Endpoint, error::ErrorKind};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) enum EcsCall {
     CreateService,
+    DeleteService,
     DescribeServiceRevisions,
     DescribeServices,
     DescribeTaskDefinition,
     DescribeTasks,
+    ListServices,
     ListTaskDefinitions,
     ListTasks,
     RegisterTaskDefinition,
@@ -53,10 +55,12 @@ impl EcsCall {
     pub(crate) fn operation(self) -> &'static str {
         match self {
             Self::CreateService => "CreateService",
+            Self::DeleteService => "DeleteService",
             Self::DescribeServiceRevisions => "DescribeServiceRevisions",
             Self::DescribeServices => "DescribeServices",
             Self::DescribeTaskDefinition => "DescribeTaskDefinition",
             Self::DescribeTasks => "DescribeTasks",
+            Self::ListServices => "ListServices",
             Self::ListTaskDefinitions => "ListTaskDefinitions",
             Self::ListTasks => "ListTasks",
             Self::RegisterTaskDefinition => "RegisterTaskDefinition",
@@ -68,6 +72,7 @@ impl EcsCall {
     pub(crate) fn effect(self) -> Effect {
         match self {
             Self::CreateService
+            | Self::DeleteService
             | Self::RegisterTaskDefinition
             | Self::TagResource
             | Self::UpdateService => Effect::Mutation,
@@ -118,10 +123,12 @@ impl EcsApi for RealEcs {
         }
         match call {
             EcsCall::CreateService => send!(create_service),
+            EcsCall::DeleteService => send!(delete_service),
             EcsCall::DescribeServiceRevisions => send!(describe_service_revisions),
             EcsCall::DescribeServices => send!(describe_services),
             EcsCall::DescribeTaskDefinition => send!(describe_task_definition),
             EcsCall::DescribeTasks => send!(describe_tasks),
+            EcsCall::ListServices => send!(list_services),
             EcsCall::ListTaskDefinitions => send!(list_task_definitions),
             EcsCall::ListTasks => send!(list_tasks),
             EcsCall::RegisterTaskDefinition => send!(register_task_definition),
@@ -133,6 +140,7 @@ impl EcsApi for RealEcs {
                 Effect::Read => ErrorKind::Unavailable,
                 Effect::Mutation => ErrorKind::OutcomeUnknown,
             },
+            service: None,
             operation,
             code: None,
             message: "the answer is not JSON".to_owned(),

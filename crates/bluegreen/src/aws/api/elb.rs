@@ -2,7 +2,7 @@
 
 service! {
     /// The real service.
-    ElbApi, RealElb, aws_sdk_elasticloadbalancingv2 [super::whole::WholeXml];
+    ElbApi, RealElb, aws_sdk_elasticloadbalancingv2, "elasticloadbalancing" [super::whole::WholeXml];
     Read describe_rules DescribeRules(DescribeRulesInputBuilder) -> DescribeRulesOutput;
     Read describe_listeners DescribeListeners(DescribeListenersInputBuilder) -> DescribeListenersOutput;
     Read describe_target_groups DescribeTargetGroups(DescribeTargetGroupsInputBuilder) -> DescribeTargetGroupsOutput;

@@ -13,14 +13,26 @@ use crate::error::{Error, ErrorKind};
 #[derive(Debug)]
 pub(crate) struct ApiError {
     pub(crate) kind: ErrorKind,
+    /// The prefix of the service's IAM actions: `elasticloadbalancing`. The [table](super::service) of the
+    /// service's calls knows it.
+    pub(crate) service: Option<&'static str>,
     /// The operation: `ModifyRule`.
     pub(crate) operation: &'static str,
     /// AWS's own code: `RuleNotFound`.
     pub(crate) code: Option<String>,
     pub(crate) message: String,
-    pub(crate) request_id: Option<String>,
-    /// What a person can do, if nothing was sent at all.
-    pub(crate) advice: Option<&'static str>,
+    pub(crate) request_id: Option<Box<str>>,
+    /// What a person can do, if nothing was sent at all, or the answer is a refusal without a code.
+    pub(crate) advice: Option<Advice>,
+}
+
+/// What a person can do.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Advice {
+    /// Nothing was sent at all.
+    Do(&'static str),
+    /// The answer is a refusal without a code, so it may be of an endpoint's policy or a proxy.
+    AllowOnTheWay,
 }
 
 /// Whether a lost answer may hide an effect.
@@ -41,6 +53,7 @@ impl ApiError {
     ) -> Self {
         Self {
             kind,
+            service: None,
             operation,
             code: Some(code.to_owned()),
             message: message.into(),
@@ -49,10 +62,19 @@ impl ApiError {
         }
     }
 
+    /// Says which service was called.
+    pub(crate) fn of(self, service: &'static str) -> Self {
+        Self {
+            service: Some(service),
+            ..self
+        }
+    }
+
     /// A change that the fence has stopped.
     pub(crate) fn not_sent(operation: &'static str, why: &Error) -> Self {
         Self {
             kind: why.kind(),
+            service: None,
             operation,
             code: None,
             message: why.message().to_owned(),
@@ -94,12 +116,20 @@ impl ApiError {
             .raw_response()
             .map(|raw| raw as &dyn Any)
             .and_then(|raw| raw.downcast_ref::<HttpResponse>());
+        // Of an endpoint's policy or a proxy. A change may have happened all the same, if what was refused is its
+        // answer; a read has not.
+        let is_refused = code.is_none() && response.is_some_and(|raw| raw.status().as_u16() == 403);
+        let kind = match effect {
+            Effect::Read if is_refused => ErrorKind::Denied,
+            _ => kind,
+        };
         let request_id = meta
             .extra("aws_request_id")
             .or_else(|| response?.headers().get("x-amzn-requestid"))
-            .map(str::to_owned);
+            .map(Box::from);
         let message = match (meta.message(), response) {
             (Some(message), _) => message.to_owned(),
+            (None, _) if is_refused => "not allowed: HTTP 403, and no reason is given".to_owned(),
             (None, Some(response)) => {
                 format!("HTTP {}: {}", response.status().as_u16(), chain(&error))
             }
@@ -107,11 +137,15 @@ impl ApiError {
         };
         Self {
             kind,
+            service: None,
             operation,
             code,
             message,
             request_id,
-            advice: advice(&error),
+            advice: match is_refused {
+                true => Some(Advice::AllowOnTheWay),
+                false => advice(&error).map(Advice::Do),
+            },
         }
     }
 
@@ -125,14 +159,22 @@ impl ApiError {
             ErrorKind::Denied if has_expired => {
                 Some("the credentials in use have expired: log in again".to_owned())
             }
-            ErrorKind::Denied => Some(format!(
-                "allow {} in the IAM policy of the credentials in use",
-                action_of(self.operation)
-            )),
             ErrorKind::NotFound => {
                 Some("check the name or ARN, the region and the account".to_owned())
             }
-            _ => self.advice.map(str::to_owned),
+            kind => match self.advice {
+                Some(Advice::Do(what)) => Some(what.to_owned()),
+                Some(Advice::AllowOnTheWay) => Some(format!(
+                    "allow {} in the IAM policy of the credentials in use, in the policy of the \
+                     endpoint, and in a proxy between",
+                    self.action()
+                )),
+                None if kind == ErrorKind::Denied => Some(format!(
+                    "allow {} in the IAM policy of the credentials in use",
+                    self.action()
+                )),
+                None => None,
+            },
         };
         let error = Error::new(self.kind, attempted).with_source(self);
         match hint {
@@ -140,35 +182,15 @@ impl ApiError {
             None => error,
         }
     }
-}
 
-/// The IAM action of a call: its own name, behind that of its service
-/// ([actions](https://docs.aws.amazon.com/service-authorization/latest/reference/reference_policies_actions-resources-contextkeys.html)).
-fn action_of(operation: &str) -> String {
-    let has = |words: &[&str]| words.iter().any(|word| operation.contains(word));
-    let service = if has(&[
-        "TargetGroup",
-        "TargetHealth",
-        "Rule",
-        "Listener",
-        "LoadBalancer",
-        "Tags",
-    ]) {
-        "elasticloadbalancing"
-    } else if has(&["Metric", "Alarm"]) {
-        "cloudwatch"
-    } else if has(&["Scal"]) {
-        "application-autoscaling"
-    } else if has(&["Schedule"]) {
-        "scheduler"
-    } else if has(&["Role", "Principal"]) {
-        "iam"
-    } else if has(&["Image", "Repositor", "Layer", "AuthorizationToken"]) {
-        "ecr"
-    } else {
-        "ecs"
-    };
-    format!("{service}:{operation}")
+    /// The IAM action of the call: its own name, behind the prefix of its service
+    /// ([actions](https://docs.aws.amazon.com/service-authorization/latest/reference/reference_policies_actions-resources-contextkeys.html)).
+    fn action(&self) -> String {
+        match self.service {
+            Some(service) => format!("{service}:{}", self.operation),
+            None => self.operation.to_owned(),
+        }
+    }
 }
 
 /// The first cause of this type.
@@ -462,32 +484,13 @@ mod tests {
     #[test]
     fn denied_names_the_action_that_is_missing() {
         let error = ApiError::from_sdk("ModifyRule", Effect::Mutation, answered("AccessDenied"));
+        let error = error.of("elasticloadbalancing");
         let error = error.into_error("change rule `r`");
         let hint = error.hint().expect("a hint");
         assert!(
             hint.starts_with("allow elasticloadbalancing:ModifyRule in"),
             "{hint}"
         );
-        for action in [
-            "application-autoscaling:RegisterScalableTarget",
-            "cloudwatch:DescribeAlarms",
-            "cloudwatch:GetMetricData",
-            "ecr:CreateRepository",
-            "ecr:GetAuthorizationToken",
-            "ecr:PutImage",
-            "ecs:RegisterTaskDefinition",
-            "ecs:UpdateService",
-            "ecs:TagResource",
-            "elasticloadbalancing:AddTags",
-            "elasticloadbalancing:DescribeTags",
-            "elasticloadbalancing:DescribeTargetHealth",
-            "elasticloadbalancing:ModifyListener",
-            "iam:SimulatePrincipalPolicy",
-            "scheduler:CreateSchedule",
-        ] {
-            let (_, call) = action.split_once(':').expect("a service");
-            assert_eq!(action_of(call), action);
-        }
     }
 
     /// The hint behind a request that was not sent.

@@ -1,7 +1,8 @@
 //! An AWS service as a table of the calls that this crate makes.
 
 /// Generates from a table the trait of an AWS service, its implementation through the SDK, and a wrapper that
-/// [counts](super::Counting) the calls and asks the fence. Each line is a call: its effect, its method, its
+/// [counts](super::Counting) the calls and asks the fence. `$prefix` is the prefix of the service's IAM
+/// actions. Each line is a call: its effect, its method, its
 /// name at AWS, and the SDK's input builder and output.
 ///
 /// Reads go through a client with retries, mutations through a client without: a mutation whose answer was
@@ -9,7 +10,7 @@
 macro_rules! service {
     (
         $(#[$about:meta])*
-        $api:ident, $real:ident, $sdk:ident $([$interceptor:expr])?;
+        $api:ident, $real:ident, $sdk:ident, $prefix:literal $([$interceptor:expr])?;
         $($effect:ident $call:ident $operation:ident($input:ident) -> $output:ident;)+
     ) => {
         #[cfg_attr(test, mockall::automock)]
@@ -73,7 +74,8 @@ macro_rules! service {
                     input: $sdk::operation::$call::builders::$input,
                 ) -> Result<$sdk::operation::$call::$output, super::ApiError> {
                     let effect = super::error::Effect::$effect;
-                    self.pass(effect, stringify!($operation), self.inner.$call(input)).await
+                    let sent = self.inner.$call(input);
+                    self.pass($prefix, effect, stringify!($operation), sent).await
                 }
             )+
         }

@@ -22,6 +22,7 @@ use crate::{
     aws::{Aws, api::ApiError},
     error::{Error, ErrorKind, Result},
     health::{Backoff, HealthGate, Judge, Look, Observation, Phase, Progress, Verdict},
+    json::JsonText,
 };
 
 /// Judges green by CloudWatch alarms: metric alarms, composite ones and log alarms.
@@ -360,11 +361,11 @@ impl Judge for AlarmJudge {
         verdict.map_evidence(|evidence| evidence.with_expiry(expires))
     }
 
-    fn snapshot(&self) -> Option<Value> {
-        Some(Value::Null)
+    fn snapshot(&self) -> Option<JsonText> {
+        Some(Value::Null.into())
     }
 
-    fn restore(&mut self, _: &Value) -> Result<()> {
+    fn restore(&mut self, _: &JsonText) -> Result<()> {
         Ok(())
     }
 }

@@ -9,6 +9,7 @@ mod observe;
 mod preflight;
 mod reach;
 mod register;
+pub(super) mod retire;
 mod role;
 mod service_rules;
 mod service_spec;

@@ -20,7 +20,7 @@ pub(super) fn service(document: &Value) -> Vec<Told> {
     let service = text(document, "serviceName");
     let is_name = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
     if service.len() > 255 || !service.chars().all(is_name) {
-        let message = format!("`{service}` is not a name");
+        let message = format!("`{service}` cannot be a service's name");
         let hint = "up to 255 letters, digits, `-` and `_`";
         told.push(wrong("serviceName", message, hint));
     }
@@ -375,7 +375,7 @@ mod tests {
             ),
             (
                 json!({"serviceName": "my service", "desiredCount": 2}),
-                "serviceName: `my service` is not a name",
+                "serviceName: `my service` cannot be a service's name",
             ),
             (
                 json!({"desiredCount": 2, "launchType": "EC2", "platformVersion": "1.4.0"}),

@@ -158,12 +158,12 @@ fn fargate(document: &Value) -> Vec<Told> {
     let added = "containerDefinitions[].linuxParameters.capabilities.add[]";
     for (path, capability) in each(document, added) {
         if capability != "SYS_PTRACE" {
-            let message = format!("Fargate adds SYS_PTRACE alone, not {capability}");
+            let message = format!("Fargate adds only SYS_PTRACE, not {capability}");
             told.push(wrong(&path, message, "leave it out"));
         }
     }
     if is_windows && text(&document["runtimePlatform"], "cpuArchitecture") == "ARM64" {
-        let message = "Windows runs on X86_64 alone";
+        let message = "Windows runs only on X86_64";
         let path = "runtimePlatform.cpuArchitecture";
         told.push(wrong(path, message, "write X86_64"));
     }
@@ -368,11 +368,11 @@ fn log_routers(document: &Value) -> Vec<Told> {
     let kinds = "containerDefinitions[].firelensConfiguration.options.config-file-type";
     for (path, kind) in each(document, kinds) {
         if is_fargate && kind == "s3" {
-            let message = "Fargate reads the router's settings from a file alone";
+            let message = "Fargate reads the log router's settings only from a file in the image";
             told.push(wrong(
                 &path,
                 message,
-                "write file, and put it into the image",
+                "write `file`, and put the settings into the image",
             ));
         }
     }
@@ -685,7 +685,7 @@ mod tests {
             (
                 json!({"linuxParameters": {"capabilities": {"add": ["SYS_PTRACE", "NET_ADMIN"]}}}),
                 none(),
-                format!("{path}.linuxParameters.capabilities.add[1]: Fargate adds SYS_PTRACE"),
+                format!("{path}.linuxParameters.capabilities.add[1]: Fargate adds only SYS_PTRACE"),
             ),
             (
                 json!({"resourceRequirements": [{"type": "GPU", "value": "1"}]}),

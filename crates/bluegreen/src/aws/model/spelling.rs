@@ -128,7 +128,7 @@ pub(super) fn form_of_whole(names: &[&str]) -> Option<(&'static str, &'static st
     if names.len() <= 2 && names.iter().any(|name| answers.contains(name)) {
         return Some((
             "this is what a describe prints",
-            "take the object inside, without the fields that AWS alone sets",
+            "take the object inside, without the fields that only AWS sets",
         ));
     }
     None

@@ -249,6 +249,20 @@ impl SimulationBuilder {
         self
     }
 
+    /// A setting of blue's service, as DescribeServices shows it.
+    #[cfg(test)]
+    pub(crate) fn blue_setting(mut self, name: &str, value: serde_json::Value) -> Self {
+        self.fleet.blue.settings.insert(name.to_owned(), value);
+        self
+    }
+
+    /// Another service of the cluster registers its tasks with blue's group.
+    #[cfg(test)]
+    pub(crate) fn shared_blue(mut self) -> Self {
+        self.fleet.blue.is_shared = true;
+        self
+    }
+
     /// The rule holds an action of an unknown type.
     pub fn unknown_action(mut self) -> Self {
         self.shape.unknown_action = true;
@@ -262,7 +276,7 @@ impl SimulationBuilder {
     }
 
     /// A metric alarm of this name, and when it fires.
-    pub fn alarm(self, name: impl Into<String>, fires: When) -> Self {
+    pub(crate) fn alarm(self, name: impl Into<String>, fires: When) -> Self {
         self.alarm_of(AlarmKind::Metric, name, fires)
     }
 
@@ -341,7 +355,7 @@ impl SimulationBuilder {
     }
 
     /// The defect of the machine's programs. Default: none.
-    pub fn programs(mut self, programs: Programs) -> Self {
+    pub(super) fn programs(mut self, programs: Programs) -> Self {
         self.programs = programs;
         self
     }

@@ -46,6 +46,8 @@ pub enum Call {
     DescribeAlarms,
     /// Creates a service.
     CreateService,
+    /// Deletes a service.
+    DeleteService,
     /// Reads revisions of a service.
     DescribeServiceRevisions,
     /// Reads services.
@@ -54,6 +56,8 @@ pub enum Call {
     DescribeTaskDefinition,
     /// Reads tasks.
     DescribeTasks,
+    /// Lists services.
+    ListServices,
     /// Lists revisions.
     ListTaskDefinitions,
     /// Lists tasks.
@@ -119,10 +123,12 @@ impl Call {
             Self::GetMetricData => "GetMetricData",
             Self::DescribeAlarms => "DescribeAlarms",
             Self::CreateService => "CreateService",
+            Self::DeleteService => "DeleteService",
             Self::DescribeServiceRevisions => "DescribeServiceRevisions",
             Self::DescribeServices => "DescribeServices",
             Self::DescribeTaskDefinition => "DescribeTaskDefinition",
             Self::DescribeTasks => "DescribeTasks",
+            Self::ListServices => "ListServices",
             Self::ListTaskDefinitions => "ListTaskDefinitions",
             Self::ListTasks => "ListTasks",
             Self::RegisterTaskDefinition => "RegisterTaskDefinition",
@@ -161,6 +167,7 @@ impl Call {
                 | Self::AddTags
                 | Self::RemoveTags
                 | Self::CreateService
+                | Self::DeleteService
                 | Self::RegisterTaskDefinition
                 | Self::TagResource
                 | Self::UpdateService
@@ -194,10 +201,12 @@ impl Call {
             | Self::GetMetricData
             | Self::DescribeAlarms => Area::Balancer,
             Self::CreateService
+            | Self::DeleteService
             | Self::DescribeServiceRevisions
             | Self::DescribeServices
             | Self::DescribeTaskDefinition
             | Self::DescribeTasks
+            | Self::ListServices
             | Self::ListTaskDefinitions
             | Self::ListTasks
             | Self::RegisterTaskDefinition
@@ -427,6 +436,7 @@ pub(super) fn lost(call: Call, message: &str) -> ApiError {
     };
     ApiError {
         kind,
+        service: None,
         operation: call.operation(),
         code: None,
         message: message.to_owned(),

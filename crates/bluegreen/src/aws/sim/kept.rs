@@ -13,7 +13,7 @@ use super::{
     Scenario, Simulation,
     log::file::{Lock, Log},
 };
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, ParseError, Result};
 
 /// A simulated world that is kept in a folder: processes that open it one after the other, or at the
 /// same time, see the same world.
@@ -218,7 +218,7 @@ fn this_world(
     let scenario: Scenario = world
         .scenario
         .parse()
-        .map_err(|error: super::UnknownScenario| unknown(error.to_string()))?;
+        .map_err(|error: ParseError| unknown(error.to_string()))?;
     let found = (scenario, world.seed);
     match wanted {
         Some(wanted) if wanted != found => {

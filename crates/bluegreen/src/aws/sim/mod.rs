@@ -54,18 +54,18 @@ mod state;
 mod stop;
 mod time;
 
+pub(crate) use self::state::programs::Programs;
 pub use self::{
     builder::SimulationBuilder,
     fault::{AnyCall, Call, Fault, Selector},
     kept::KeptSimulation,
     lag::Lag,
     release::ReleaseScenario,
-    scenario::{Scenario, UnknownScenario},
+    scenario::Scenario,
     simulation::Simulation,
     state::{
         change::{Change, Writer},
         fleet::Fate,
-        programs::Programs,
         roles::ScheduleRole,
         scaling::Scaling,
         service::{Behaviour, Service, When},

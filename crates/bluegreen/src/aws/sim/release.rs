@@ -2,8 +2,8 @@
 
 use std::{fmt, str::FromStr, time::Duration};
 
-use super::{Call, Fate, Fault, Programs, Simulation, SimulationBuilder, UnknownScenario};
-use crate::traffic::Sides;
+use super::{Call, Fate, Fault, Programs, Simulation, SimulationBuilder, scenario::unknown};
+use crate::{error::ParseError, traffic::Sides};
 
 /// A named world, and how a deployment of a new image must end in it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -258,11 +258,10 @@ impl fmt::Display for ReleaseScenario {
 }
 
 impl FromStr for ReleaseScenario {
-    type Err = UnknownScenario;
+    type Err = ParseError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let found = Self::ALL.into_iter().find(|one| one.name() == text);
-        let names = || Self::ALL.iter().map(|one| one.name()).collect();
-        found.ok_or_else(|| UnknownScenario::new(text, names()))
+        found.ok_or_else(|| unknown(text, Self::ALL.iter().map(|one| one.name())))
     }
 }

@@ -3,7 +3,7 @@
 use std::{fmt, str::FromStr, time::Duration};
 
 use super::{Behaviour, Call, Fault, Scaling, Service, Simulation, When};
-use crate::traffic::Sides;
+use crate::{error::ParseError, traffic::Sides};
 
 /// A named world, and how a migration by the default plan must end in it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -301,43 +301,18 @@ impl fmt::Display for Scenario {
 }
 
 impl FromStr for Scenario {
-    type Err = UnknownScenario;
+    type Err = ParseError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let found = Self::ALL
             .into_iter()
             .find(|scenario| scenario.name() == text);
-        let known = || Self::ALL.iter().map(|one| one.name()).collect();
-        found.ok_or_else(|| UnknownScenario::new(text, known()))
+        found.ok_or_else(|| unknown(text, Self::ALL.iter().map(|one| one.name())))
     }
 }
 
-/// A name that no scenario has.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct UnknownScenario {
-    name: String,
-    known: Vec<&'static str>,
+/// Says that no scenario has this name, and which names there are.
+pub(super) fn unknown(name: &str, known: impl Iterator<Item = &'static str>) -> ParseError {
+    let known = known.collect::<Vec<_>>().join(", ");
+    ParseError::new(format!("`{name}` is none of {known}")).with_hint(format!("one of {known}"))
 }
-
-impl UnknownScenario {
-    pub(super) fn new(name: &str, known: Vec<&'static str>) -> Self {
-        Self {
-            name: name.to_owned(),
-            known,
-        }
-    }
-
-    /// The names of all scenarios.
-    #[must_use]
-    pub(crate) fn known(&self) -> &[&'static str] {
-        &self.known
-    }
-}
-
-impl fmt::Display for UnknownScenario {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "`{}` is none of {}", self.name, self.known.join(", "))
-    }
-}
-
-impl std::error::Error for UnknownScenario {}

@@ -38,7 +38,7 @@ use crate::{
     },
     check::HttpClient,
     clock::Clock,
-    image::CommandRunner,
+    image::SystemCommands,
     traffic::{Sides, TargetCounts},
 };
 
@@ -90,14 +90,15 @@ impl Simulation {
     }
 
     /// Lets virtual time pass `speed` times as fast as real time while the pacer lives, so that an
-    /// operator can watch and press Ctrl-C. The pacer blocks the runtime's thread in short strokes.
+    /// operator can watch and press Ctrl-C. The pacer blocks the runtime's thread in short strokes. The pace
+    /// does not change what happens, and when in virtual time.
     ///
     /// # Panics
     ///
     /// If called outside of a tokio runtime.
     pub fn pace(&self, speed: f64) -> Pacer {
         let shared = Arc::clone(&self.shared);
-        Pacer::new(speed, move |step, silent| shared.stroke(step, silent))
+        Pacer::new(speed, move |silent| shared.stroke(silent))
     }
 
     /// [Pauses](Self::start_paused) the clock and [paces](Self::pace) it, for a program that people watch.
@@ -221,8 +222,8 @@ impl Simulation {
     /// The programs of the simulated machine, `docker` and `git`. A push lands in the simulated
     /// registry.
     #[must_use]
-    pub fn commands(&self) -> Arc<dyn CommandRunner> {
-        Arc::new(SimPrograms(Arc::clone(&self.shared)))
+    pub fn commands(&self) -> SystemCommands {
+        SystemCommands::of(SimPrograms(Arc::clone(&self.shared)))
     }
 
     /// The client whose requests are answered by the listener's rules. The main rule's host is

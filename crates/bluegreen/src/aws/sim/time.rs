@@ -56,12 +56,10 @@ impl SimClock {
         self.ahead.fetch_max(behind, Ordering::SeqCst);
     }
 
-    /// Returns how far tokio's clock must advance for the world to get older by `step`, less the lead
-    /// that the world has already. If the steps of all processes were added, time would pass faster with
-    /// each process.
-    pub(super) fn catch_up(&self, step: Duration) -> Duration {
-        let ahead = self.ahead.swap(0, Ordering::SeqCst);
-        step.max(Duration::from_nanos(ahead))
+    /// Returns the lead that the world had over tokio's clock, which must advance by it at once: the
+    /// lead is gone.
+    pub(super) fn catch_up(&self) -> Duration {
+        Duration::from_nanos(self.ahead.swap(0, Ordering::SeqCst))
     }
 
     /// Changes wall time by this much, this long after the start.
@@ -114,12 +112,9 @@ const STROKE: Duration = Duration::from_millis(20);
 const SILENT: Duration = Duration::from_millis(250);
 
 impl Pacer {
-    /// `stroke` gets the step of each stroke and the time after which to break the silence, and
-    /// returns how far tokio's clock must advance.
-    pub(super) fn new(
-        speed: f64,
-        stroke: impl Fn(Duration, Duration) -> Duration + Send + 'static,
-    ) -> Self {
+    /// `stroke` gets the time after which to break the silence, and returns the lead that the world
+    /// has over tokio's clock.
+    pub(super) fn new(speed: f64, stroke: impl Fn(Duration) -> Duration + Send + 'static) -> Self {
         let speed = speed.clamp(0.01, 1e6);
         let (step, silent) = (STROKE.mul_f64(speed), SILENT.mul_f64(speed));
         let task = tokio::spawn(async move {
@@ -132,7 +127,12 @@ impl Pacer {
                     tokio::task::yield_now().await;
                     continue;
                 }
-                tokio::time::advance(stroke(step, silent)).await;
+                let lead = stroke(silent);
+                tokio::time::advance(lead).await;
+                // If the steps of all processes were added, time would pass faster with each process.
+                // The paused clock goes from timer to timer, as it does without a pace. If it jumped by a
+                // whole step, every wait would end late, and the run would take another course.
+                tokio::time::sleep(step.saturating_sub(lead)).await;
             }
         });
         Self { task }

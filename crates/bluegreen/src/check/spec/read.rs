@@ -1,4 +1,4 @@
-//! Reads a [`CheckSuite`] from TOML; reports every problem at once, with its line.
+//! Reads a [`CheckSuite`] from TOML; reports every problem at once, with its place.
 
 use std::{collections::BTreeSet, ops::Range, str::FromStr, time::Duration};
 
@@ -8,13 +8,13 @@ use toml::{
     de::{DeTable, DeValue},
 };
 
-use super::{
-    CheckSuite, Header, HealthSpec, RequestSpec, SmokeSpec, SpecError, SpecProblem, base_url,
-    check_host,
+use super::{CheckSuite, Header, HealthSpec, RequestSpec, SmokeSpec, WHOLE, base_url, check_host};
+use crate::{
+    check::{ConnectTo, Expect, ExpectJson, JsonPath, StatusSet},
+    problem::{Place, Problem, SpecError},
 };
-use crate::check::{ConnectTo, Expect, ExpectJson, JsonPath, StatusSet};
 
-type Node<'t> = Spanned<DeValue<'t>>;
+pub(in crate::check) type Node<'t> = Spanned<DeValue<'t>>;
 
 impl CheckSuite {
     /// Reads a file's text; `{ env = … }` takes variables of this process.
@@ -41,24 +41,27 @@ impl CheckSuite {
 }
 
 /// Reads a text and collects its problems.
-struct Reader<'t> {
+pub(in crate::check) struct Reader<'t> {
     text: &'t str,
     /// Where lines end.
     ends: Vec<usize>,
     variable: &'t dyn Fn(&str) -> Option<String>,
-    problems: Vec<SpecProblem>,
+    problems: Vec<(Option<Place>, Problem)>,
 }
 
 /// A table whose keys are taken out as they are read, so that the keys left in the end are unknown.
-struct Section<'t> {
+pub(in crate::check) struct Section<'t> {
     at: String,
-    span: Range<usize>,
+    pub(in crate::check) span: Range<usize>,
     table: DeTable<'t>,
     asked: Vec<&'static str>,
 }
 
 impl<'t> Reader<'t> {
-    fn new(text: &'t str, variable: &'t dyn Fn(&str) -> Option<String>) -> Self {
+    pub(in crate::check) fn new(
+        text: &'t str,
+        variable: &'t dyn Fn(&str) -> Option<String>,
+    ) -> Self {
         Self {
             text,
             ends: text.match_indices('\n').map(|(at, _)| at).collect(),
@@ -67,32 +70,59 @@ impl<'t> Reader<'t> {
         }
     }
 
-    fn suite(mut self) -> Result<CheckSuite, SpecError> {
+    /// Returns the top of the file. `None` if its syntax is broken, which is a problem then.
+    pub(in crate::check) fn top(&mut self) -> Option<Section<'t>> {
         let (root, mistakes) = DeTable::parse_recoverable(self.text);
         for mistake in mistakes {
             // The parts that the parser could save of a broken text would only raise false alarms.
             let span = mistake.span().unwrap_or_default();
             self.found("", &span, mistake.message(), "");
         }
-        if !self.problems.is_empty() {
-            return Err(self.into_error());
-        }
-        let mut top = Section::new(String::new(), 0..0, root.into_inner());
-        let base_url = self.text_at(&mut top, "base_url").and_then(|(text, span)| {
+        let top = Section::new(String::new(), 0..0, root.into_inner());
+        self.problems.is_empty().then_some(top)
+    }
+
+    /// Reads the keys about the service that is asked: a suite without tests.
+    pub(in crate::check) fn service(&mut self, top: &mut Section<'t>) -> CheckSuite {
+        let base_url = self.text_at(top, "base_url").and_then(|(text, span)| {
             let hint = "such as `https://chatbot.company.com`";
             self.keep("base_url", &span, base_url(&text), hint)
         });
-        let host = self.text_at(&mut top, "host").and_then(|(text, span)| {
-            let hint = "a name, and a port if it is not the scheme's";
+        let host = self.text_at(top, "host").and_then(|(text, span)| {
+            let hint = "HOST, or HOST:PORT if the port is not that of the scheme";
             self.keep("host", &span, check_host(&text).map(|()| text), hint)
         });
-        let connect_to = self
-            .text_at(&mut top, "connect_to")
-            .and_then(|(text, span)| {
-                let hint = "a name or an address, and a port if it is not the URL's";
-                self.keep("connect_to", &span, text.parse::<ConnectTo>(), hint)
-            });
-        let headers = self.headers(&mut top);
+        let connect_to = self.text_at(top, "connect_to").and_then(|(text, span)| {
+            let hint = "HOST, or HOST:PORT if the port is not that of the URL";
+            self.keep("connect_to", &span, text.parse::<ConnectTo>(), hint)
+        });
+        CheckSuite {
+            base_url,
+            host,
+            connect_to,
+            headers: self.headers(top),
+            health: None,
+            smoke: Vec::new(),
+        }
+    }
+
+    /// Refuses tests of the same name.
+    pub(in crate::check) fn refuse_twins(&mut self, field: &str, what: &str, tests: &[SmokeSpec]) {
+        let mut names = BTreeSet::new();
+        for test in tests {
+            if !names.insert(test.name.as_str()) {
+                let message = format!("two {what} are called `{}`", test.name);
+                let problem = Problem::new(field, message, "reports tell them apart by name");
+                self.problems.push((None, problem));
+            }
+        }
+    }
+
+    fn suite(mut self) -> Result<CheckSuite, SpecError> {
+        let Some(mut top) = self.top() else {
+            return Err(self.into_error(WHOLE));
+        };
+        let service = self.service(&mut top);
         let health = top.take("health").and_then(|node| {
             let section = self.section("health".into(), node)?;
             self.health(section)
@@ -103,18 +133,7 @@ impl<'t> Reader<'t> {
                 smoke.extend(self.smoke(section));
             }
         }
-        let mut names = BTreeSet::new();
-        for test in &smoke {
-            if !names.insert(test.name.as_str()) {
-                let message = format!("two smoke tests are called `{}`", test.name);
-                self.problems.push(SpecProblem {
-                    line: None,
-                    field: "smoke".into(),
-                    message,
-                    hint: "reports tell them apart by name".into(),
-                });
-            }
-        }
+        self.refuse_twins("smoke", "smoke tests", &smoke);
         if health.is_none() && smoke.is_empty() && self.problems.is_empty() {
             let hint = "write a `[health]` or a `[[smoke]]`";
             self.found("", &(0..0), "there is no check", hint);
@@ -122,15 +141,12 @@ impl<'t> Reader<'t> {
         self.finish(top);
         if self.problems.is_empty() {
             Ok(CheckSuite {
-                base_url,
-                host,
-                connect_to,
-                headers,
                 health,
                 smoke,
+                ..service
             })
         } else {
-            Err(self.into_error())
+            Err(self.into_error(WHOLE))
         }
     }
 
@@ -175,7 +191,7 @@ impl<'t> Reader<'t> {
         })
     }
 
-    fn smoke(&mut self, mut section: Section<'t>) -> Option<SmokeSpec> {
+    pub(in crate::check) fn smoke(&mut self, mut section: Section<'t>) -> Option<SmokeSpec> {
         let name = self
             .needed(&mut section, "name", "the test's name for people")
             .and_then(|(name, span)| {
@@ -183,7 +199,7 @@ impl<'t> Reader<'t> {
                 let read = if is_name {
                     Ok(name)
                 } else {
-                    Err("is not a name")
+                    Err("is empty, or more than a line")
                 };
                 self.keep(&section.name("name"), &span, read, "such as `chat`")
             });
@@ -346,7 +362,7 @@ impl<'t> Reader<'t> {
         value
     }
 
-    fn section(&mut self, at: String, node: Node<'t>) -> Option<Section<'t>> {
+    pub(in crate::check) fn section(&mut self, at: String, node: Node<'t>) -> Option<Section<'t>> {
         let span = node.span();
         match node.into_inner() {
             DeValue::Table(table) => Some(Section::new(at, span, table)),
@@ -358,7 +374,7 @@ impl<'t> Reader<'t> {
     }
 
     /// The entries of a table of names: the path, name and value of each.
-    fn entries(
+    pub(in crate::check) fn entries(
         &mut self,
         section: &mut Section<'t>,
         key: &'static str,
@@ -376,7 +392,11 @@ impl<'t> Reader<'t> {
     }
 
     /// The items of a list, or a single item that stands alone: the path and value of each.
-    fn list(&mut self, section: &mut Section<'t>, key: &'static str) -> Vec<(String, Node<'t>)> {
+    pub(in crate::check) fn list(
+        &mut self,
+        section: &mut Section<'t>,
+        key: &'static str,
+    ) -> Vec<(String, Node<'t>)> {
         let at = section.name(key);
         let Some(node) = section.take(key) else {
             return Vec::new();
@@ -392,18 +412,28 @@ impl<'t> Reader<'t> {
         }
     }
 
-    fn duration(&mut self, section: &mut Section<'t>, key: &'static str) -> Option<Duration> {
-        let (text, span) = self.text_at(section, key)?;
+    pub(in crate::check) fn duration(
+        &mut self,
+        section: &mut Section<'t>,
+        key: &'static str,
+    ) -> Option<Duration> {
+        let node = section.take(key)?;
+        self.time(&section.name(key), node)
+    }
+
+    /// Reads a span of time.
+    pub(in crate::check) fn time(&mut self, at: &str, node: Node<'t>) -> Option<Duration> {
+        let (text, span) = self.text_of(at, node)?;
         let duration = jiff::SignedDuration::from_str(&text)
             .ok()
             .and_then(|span| Duration::try_from(span).ok())
             .filter(|span| !span.is_zero() && *span <= LONGEST);
         let read = duration.ok_or_else(|| format!("`{text}` is not a span of time up to a day"));
         let hint = "write it like `5s`, `500ms` or `1m 30s`";
-        self.keep(&section.name(key), &span, read, hint)
+        self.keep(at, &span, read, hint)
     }
 
-    fn needed(
+    pub(in crate::check) fn needed(
         &mut self,
         section: &mut Section<'t>,
         key: &'static str,
@@ -420,22 +450,30 @@ impl<'t> Reader<'t> {
         self.text_at(section, key)
     }
 
-    fn text_at(
+    pub(in crate::check) fn text_at(
         &mut self,
         section: &mut Section<'t>,
         key: &'static str,
     ) -> Option<(String, Range<usize>)> {
         let node = section.take(key)?;
+        self.text_of(&section.name(key), node)
+    }
+
+    fn text_of(&mut self, at: &str, node: Node<'t>) -> Option<(String, Range<usize>)> {
         let span = node.span();
         let read = match node.into_inner() {
             DeValue::String(text) => Ok((text.into_owned(), span.clone())),
             _ => Err("is not text"),
         };
-        self.keep(&section.name(key), &span, read, "quote it")
+        self.keep(at, &span, read, "quote it")
+    }
+
+    pub(in crate::check) fn has_problems(&self) -> bool {
+        !self.problems.is_empty()
     }
 
     /// Refuses the keys that were not read.
-    fn finish(&mut self, section: Section<'t>) {
+    pub(in crate::check) fn finish(&mut self, section: Section<'t>) {
         let known = section.asked.join(", ");
         for key in section.table.keys() {
             let at = section.name(key.get_ref());
@@ -444,7 +482,7 @@ impl<'t> Reader<'t> {
         }
     }
 
-    fn keep<T, E: ToString>(
+    pub(in crate::check) fn keep<T, E: ToString>(
         &mut self,
         at: &str,
         span: &Range<usize>,
@@ -460,25 +498,32 @@ impl<'t> Reader<'t> {
         }
     }
 
-    fn found(
+    pub(in crate::check) fn found(
         &mut self,
         at: &str,
         span: &Range<usize>,
         message: impl Into<String>,
         hint: impl Into<String>,
     ) {
-        let before = self.ends.partition_point(|end| *end < span.start);
-        self.problems.push(SpecProblem {
-            line: Some(before + 1),
-            field: at.to_owned(),
-            message: message.into(),
-            hint: hint.into(),
-        });
+        let problem = Problem::new(at, message, hint);
+        self.problems.push((Some(self.place(span.start)), problem));
     }
 
-    fn into_error(mut self) -> SpecError {
-        self.problems.sort_by_key(|problem| problem.line);
-        SpecError::new(self.problems)
+    /// Returns the place of a byte of the text.
+    fn place(&self, byte: usize) -> Place {
+        let before = self.ends.partition_point(|end| *end < byte);
+        let begin = before.checked_sub(1).map_or(0, |last| self.ends[last] + 1);
+        let left = self.text.get(begin..byte).unwrap_or_default();
+        Place {
+            line: before + 1,
+            column: left.chars().count() + 1,
+        }
+    }
+
+    /// Returns the error that has every problem of `whole`: `the checks are not valid`.
+    pub(in crate::check) fn into_error(mut self, whole: &'static str) -> SpecError {
+        self.problems.sort_by_key(|(at, _)| *at);
+        SpecError::of(whole, self.problems)
     }
 }
 
@@ -492,16 +537,20 @@ impl<'t> Section<'t> {
         }
     }
 
-    fn take(&mut self, key: &'static str) -> Option<Node<'t>> {
+    pub(in crate::check) fn take(&mut self, key: &'static str) -> Option<Node<'t>> {
         self.asked.push(key);
         self.table.remove(key)
     }
 
-    fn span_of(&self, key: &str) -> Range<usize> {
+    pub(in crate::check) fn has(&self, key: &str) -> bool {
+        self.table.contains_key(key)
+    }
+
+    pub(in crate::check) fn span_of(&self, key: &str) -> Range<usize> {
         self.table.get(key).map(Node::span).unwrap_or_default()
     }
 
-    fn name(&self, key: &str) -> String {
+    pub(in crate::check) fn name(&self, key: &str) -> String {
         if self.at.is_empty() {
             key.to_owned()
         } else {
@@ -540,12 +589,12 @@ fn status(value: &DeValue<'_>) -> Result<StatusSet, String> {
     StatusSet::from_str(&parts.join(",")).map_err(|error| error.to_string())
 }
 
-fn integer(value: &DeValue<'_>) -> Option<i64> {
+pub(in crate::check) fn integer(value: &DeValue<'_>) -> Option<i64> {
     let integer = value.as_integer()?;
     i64::from_str_radix(integer.as_str(), integer.radix()).ok()
 }
 
-fn number(value: &DeValue<'_>) -> Option<f64> {
+pub(in crate::check) fn number(value: &DeValue<'_>) -> Option<f64> {
     let number = match value {
         DeValue::Float(float) => float.as_str().parse().ok()?,
         other => integer(other)? as f64,

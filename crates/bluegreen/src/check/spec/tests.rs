@@ -1,7 +1,10 @@
 use async_trait::async_trait;
 
 use super::*;
-use crate::check::{HttpFailure, HttpResponse, ServiceCheck};
+use crate::{
+    check::{HttpFailure, HttpResponse, ServiceCheck},
+    problem::SpecProblem,
+};
 
 #[derive(Debug)]
 struct Silent;
@@ -26,8 +29,11 @@ fn read(text: &str) -> Result<CheckSuite, SpecError> {
 fn problems(text: &str) -> Vec<String> {
     let error = read(text).expect_err("problems");
     let shown = |problem: &SpecProblem| {
-        let line = problem.line.unwrap_or_default();
-        format!("{line} {}: {}", problem.field, problem.message)
+        let line = problem.at.map(|at| at.line).unwrap_or_default();
+        format!(
+            "{line} {}: {}",
+            problem.problem.field, problem.problem.message
+        )
     };
     error.problems().iter().map(shown).collect()
 }
@@ -178,15 +184,15 @@ body_contains = 1
             "11 health.json[0].path: `response` is not a JSON path",
             "11 health.json[1].path: is missing",
             "11 health.json[2].at_most: is not a number",
-            "13 smoke[0].name: is not a name",
+            "13 smoke[0].name: is empty, or more than a line",
             "14 smoke[0].method: is not a method",
             "15 smoke[0].path: has a fragment, a space or a control character",
-            "16 smoke[0].headers.Host: `Host` is given in `host`",
+            "16 smoke[0].headers.a b: `a b` is not the name of a header",
             "16 smoke[0].headers.X-A: is not a header's value",
             "16 smoke[0].headers.X-B.env: the variable `GONE` is not set",
             "16 smoke[0].headers.X-C.env: the variable `EMPTY` is not set",
             "16 smoke[0].headers.X-C.x: is not known",
-            "16 smoke[0].headers.a b: `a b` is not the name of a header",
+            "16 smoke[0].headers.Host: `Host` is given in `host`",
             "18 smoke[0].max_latency: is longer than the time-out, so it is never checked",
             "19 smoke[1].name: is missing",
             "21 smoke[1].body: does not go with GET",
@@ -332,8 +338,8 @@ fn where_requests_are_sent_is_read_and_checked() {
     );
     let error = CheckSuite::from_toml(&text("https://alb-1")).unwrap_err();
     assert_eq!(
-        (error.problems()[0].field.as_str(), error.problems()[0].line),
-        ("connect_to", Some(2))
+        error.problems()[0].to_string().split(" (").next(),
+        Some("line 2, column 14: connect_to: `https://alb-1` is neither HOST nor HOST:PORT")
     );
 }
 
@@ -343,6 +349,7 @@ fn a_path_that_is_not_found_exactly_is_a_problem_of_the_file() {
     let error = CheckSuite::from_toml(text).unwrap_err();
     assert!(
         error.problems()[0]
+            .problem
             .message
             .contains("does not compare exactly"),
         "{error}"

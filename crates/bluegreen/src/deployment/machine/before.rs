@@ -7,13 +7,15 @@ use jiff::Timestamp;
 use super::{
     Action, Cause, Control, DeploymentEvent, DeploymentMachine, Failure, ImageRef, Intent, Next,
     RevisionId, RollbackPoint, State, Target, Unchanged,
-    retry::{ATTEMPTS, back_off},
     state::{Follow, Probe, Registering, Retry, Smoke},
 };
 use crate::{
     clock::later,
     deployment::ImageSource,
-    engine::JOURNAL_VERSION,
+    engine::{
+        JOURNAL_VERSION,
+        retry::{ATTEMPTS, back_off},
+    },
     image::BuildRequest,
     preflight::{Acceptance, Finding},
     service::{Registration, Rollout, ServiceObservation},
@@ -308,7 +310,7 @@ impl DeploymentMachine {
                 };
             }
         };
-        if let Some(failure) = self.journal_failed.take() {
+        if let Some(failure) = self.journal_failure.take() {
             return self.unchanged(at, Unchanged::JournalFailed { failure });
         }
         let revision = registration.revision;

@@ -7,13 +7,14 @@ use jiff::Timestamp;
 use super::{
     Action, Cause, DeploymentEvent, DeploymentMachine, DeploymentOutcome, Failure, HoldReason,
     Intent, Next, State, Unchanged,
-    reads::{APART, Read},
+    reads::Read,
     state::{Probe, Smoke},
 };
 use crate::{
     check::CheckReport,
     clock::later,
     deployment::{CheckId, CheckKind},
+    engine::retry::APART,
     image::Tagging,
     service::ServiceObservation,
 };

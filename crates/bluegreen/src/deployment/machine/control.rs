@@ -31,7 +31,7 @@ impl DeploymentMachine {
                 self.unchanged(at, Unchanged::Cancelled { control })
             };
         }
-        if !is_ending(&control) {
+        if !control.is_ending() {
             let why = "a deployment knows only cancel, abort, leave and stop".to_owned();
             return self.ignore(state, control, why);
         }
@@ -125,7 +125,7 @@ impl DeploymentMachine {
         match state {
             // The change finishes first; `on_not_begun` is called if it was never begun.
             State::Updating(_) | State::Registering(_) | State::Verifying(..) => {
-                self.journal_failed = Some(failure);
+                self.journal_failure = Some(failure);
                 self.state = state;
                 Next::Keep
             }
@@ -166,7 +166,8 @@ impl DeploymentMachine {
             }
             State::Restoring(restore) => self.restore_read(restore),
             State::Holding(reason, retry) if retry.attempt > MOST_LOOKS => {
-                let summary = format!("{reason}; what runs is not known: waits take no time");
+                let summary =
+                    format!("{reason}; what runs is not known: waits take no time on this clock");
                 self.unresolved(at, summary, None)
             }
             State::Holding(reason, retry) => {
@@ -190,11 +191,4 @@ fn is_changing(state: &State) -> bool {
         State::Restoring(restore) => restore.stage == RestoreStage::Writing,
         _ => false,
     }
-}
-
-fn is_ending(control: &Control) -> bool {
-    matches!(
-        control,
-        Control::Cancel { .. } | Control::Abort { .. } | Control::Leave { .. }
-    )
 }

@@ -3,12 +3,12 @@
 use jiff::Timestamp;
 
 use super::{
-    Action, Cause, DeploymentEvent, DeploymentMachine, Failure, Next, State, Target,
-    reads::{APART, Read},
+    Action, Cause, DeploymentEvent, DeploymentMachine, Failure, Next, State, Target, reads::Read,
     state::Follow,
 };
 use crate::{
     clock::{later, span},
+    engine::retry::APART,
     service::{DeploymentEnd, DeploymentProgress},
 };
 

@@ -3,12 +3,13 @@
 use jiff::Timestamp;
 
 use super::{
-    Action, DeploymentMachine, DeploymentOutcome, Failure, HoldReason, Next, State,
-    reads::{APART, Read},
-    retry::back_off,
+    Action, DeploymentMachine, DeploymentOutcome, Failure, HoldReason, Next, State, reads::Read,
     state::Retry,
 };
-use crate::service::ServiceObservation;
+use crate::{
+    engine::retry::{APART, back_off},
+    service::ServiceObservation,
+};
 
 impl DeploymentMachine {
     /// Leaves the service as it is, once it has been read.

@@ -17,7 +17,6 @@ mod follow;
 mod hold;
 mod reads;
 mod restore;
-mod retry;
 mod state;
 mod write;
 
@@ -96,7 +95,7 @@ pub struct DeploymentMachine {
     #[serde(default)]
     awaits: Option<Control>,
     /// The journal has failed while a change was under way.
-    journal_failed: Option<Failure>,
+    journal_failure: Option<Failure>,
     /// The work that an earlier process of this run left undone.
     #[serde(default)]
     unfinished: Unfinished,
@@ -130,7 +129,7 @@ impl DeploymentMachine {
             unseen: false,
             reads: Reads::default(),
             awaits: None,
-            journal_failed: None,
+            journal_failure: None,
             unfinished: Unfinished::default(),
             taken_over: None,
             cause: None,

@@ -11,12 +11,9 @@ use jiff::Timestamp;
 use super::{DeploymentMachine, state::Reads};
 use crate::{
     clock::{between, later},
+    engine::retry::APART,
     service::{DeploymentId, Rollout, ServiceObservation, Target, Update},
 };
-
-/// How far apart two reads must be to count as two: two reads at the same time may come from one
-/// stale copy.
-pub(super) const APART: Duration = Duration::from_secs(3);
 
 /// The meaning of one read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -93,7 +90,7 @@ impl DeploymentMachine {
         self.reads.ended = at;
     }
 
-    /// Notes that the change was refused, or did not happen: the deployment before stands.
+    /// Notes that the change was refused, or did not happen: the earlier deployment is the newest again.
     pub(super) fn not_sent(&mut self) {
         if let Some(before) = self.reads.before.take() {
             self.reads = *before;

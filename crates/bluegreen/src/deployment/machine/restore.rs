@@ -5,12 +5,11 @@ use jiff::Timestamp;
 use super::{
     Action, Cause, DeploymentEvent, DeploymentId, DeploymentMachine, DeploymentOutcome, Failure,
     HoldReason, Intent, Next, RestoreStage, RevisionId, RollbackPoint, State, Target, Unchanged,
-    reads::APART,
-    retry::back_off,
     state::{Restore, Retry},
 };
 use crate::{
     clock::later,
+    engine::retry::{APART, back_off},
     error::ErrorKind,
     service::{Rollout, ServiceObservation, Update},
 };

@@ -16,28 +16,28 @@ use crate::{
 pub(super) enum State {
     /// Before [`Input::Start`](crate::deployment::Input::Start).
     New,
-    /// The surveys are under way, or wait to be tried again. Left for the image, or a rollback.
+    /// The surveys are under way, or wait to be tried again. Left to `Finding`, `Registering`, or `Restoring`.
     Preflight(Retry),
-    /// The registry is asked for the tag, or will be asked again. Left to build or register.
+    /// The registry is asked for the tag, or will be asked again. Left to `Building` or `Registering`.
     Finding(Retry, BuildRequest),
-    /// The image is being built and pushed. Left to register.
+    /// The image is being built and pushed. Left to `Registering`.
     Building,
-    /// A revision is being registered. Left to update, to follow, or to check.
+    /// A revision is being registered. Left to `Updating`, `Following`, or `Probing`.
     Registering(Registering),
-    /// A change of the service is under way. Left to follow it or to verify.
+    /// A change of the service is under way. Left to `Following` or `Verifying`.
     Updating(Write),
-    /// A change failed, or its outcome is unknown: the service is being read, or will be. Left to follow,
-    /// to try again, or to give up.
+    /// A change failed, or its outcome is unknown: the service is being read, or will be. Left to
+    /// `Following`, to `Updating` for another try, to `Holding`, or to `Ended`.
     Verifying(Write, Failure),
-    /// A rollout is followed. Left to check, or to roll back.
+    /// A rollout is followed. Left to `Probing` or `Restoring`.
     Following(Follow),
-    /// Health checks are asked. Left to the smoke tests, or to roll back.
+    /// Health checks are asked. Left to `Smoking` or `Restoring`.
     Probing(Probe),
-    /// Smoke tests are asked. Left to confirm, or to roll back.
+    /// Smoke tests are asked. Left to `Confirming` or `Restoring`.
     Smoking(Smoke),
-    /// The service is read once more, after its checks. Left to the further tag.
+    /// The service is read once more, after its checks. Left to `Tagging`.
     Confirming { until: Timestamp },
-    /// The image gets its further tag. Left to the end, even if that fails.
+    /// The image gets its further tag. Left to `Ended`, even if that fails.
     Tagging,
     /// The service is rolled back: read, changed, read again, until it is in its former state.
     Restoring(Restore),

@@ -5,13 +5,14 @@ use jiff::Timestamp;
 use super::{
     Action, Cause, Control, DeploymentEvent, DeploymentId, DeploymentMachine, Failure, HoldReason,
     Next, RollbackPoint, State, Target, Unchanged,
-    reads::APART,
-    retry::back_off,
     state::{Follow, Write},
 };
 use crate::{
     clock::later,
-    engine::OnCancel,
+    engine::{
+        OnCancel,
+        retry::{APART, back_off},
+    },
     error::ErrorKind,
     service::{ServiceObservation, Update},
 };
@@ -99,7 +100,7 @@ impl DeploymentMachine {
         if let Some(control) = write.then.clone() {
             return self.end_by(at, control);
         }
-        if let Some(failure) = self.journal_failed.take() {
+        if let Some(failure) = self.journal_failure.take() {
             return self.take_back(at, Cause::JournalFailed { failure });
         }
         self.start_following(at, deployment)
@@ -195,7 +196,8 @@ impl DeploymentMachine {
         if failure.kind == ErrorKind::OutcomeUnknown && self.may_be_old(at) {
             write.unmoved += 1;
             if write.unmoved > MOST_LOOKS {
-                let summary = "it is not known whether the update happened: waits take no time";
+                let summary =
+                    "it is not known whether the update happened: waits take no time on this clock";
                 return self.unresolved(at, summary, Some(failure));
             }
             // A read may not show yet what happened a moment ago.
@@ -207,7 +209,7 @@ impl DeploymentMachine {
         self.moved = false;
         self.not_sent();
         self.remember(at, found.clone());
-        if let Some(failure) = self.journal_failed.take() {
+        if let Some(failure) = self.journal_failure.take() {
             return self.unchanged(at, Unchanged::JournalFailed { failure });
         }
         if let Some(control) = write.then {

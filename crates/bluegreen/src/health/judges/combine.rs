@@ -3,7 +3,6 @@
 use std::{fmt, time::Duration};
 
 use auto_impl::auto_impl;
-use serde_json::Value;
 
 use crate::{
     error::{Error, ErrorKind, Result},
@@ -11,6 +10,7 @@ use crate::{
         Evidence, Judge, Observation, Part, Progress, Verdict,
         snapshot::{restored, saved},
     },
+    json::JsonText,
 };
 
 /// Unhealthy if any of its judges says so, healthy if all do, else inconclusive. Without judges it is
@@ -42,11 +42,11 @@ impl Judge for AllOf {
         all_of(ask(&mut self.judges, observation, progress))
     }
 
-    fn snapshot(&self) -> Option<Value> {
+    fn snapshot(&self) -> Option<JsonText> {
         snapshots(&self.judges)
     }
 
-    fn restore(&mut self, snapshot: &Value) -> Result<()> {
+    fn restore(&mut self, snapshot: &JsonText) -> Result<()> {
         restore(&mut self.judges, snapshot)
     }
 }
@@ -80,11 +80,11 @@ impl Judge for AnyOf {
         any_of(ask(&mut self.judges, observation, progress))
     }
 
-    fn snapshot(&self) -> Option<Value> {
+    fn snapshot(&self) -> Option<JsonText> {
         snapshots(&self.judges)
     }
 
-    fn restore(&mut self, snapshot: &Value) -> Result<()> {
+    fn restore(&mut self, snapshot: &JsonText) -> Result<()> {
         restore(&mut self.judges, snapshot)
     }
 }
@@ -147,13 +147,13 @@ impl<J: Judge> Judge for Sustained<J> {
         Verdict::Inconclusive(evidence)
     }
 
-    fn snapshot(&self) -> Option<Value> {
+    fn snapshot(&self) -> Option<JsonText> {
         let judge = self.judge.snapshot()?;
         saved(&(judge, self.unhealthy, self.healthy, self.since))
     }
 
-    fn restore(&mut self, snapshot: &Value) -> Result<()> {
-        let judge: Value;
+    fn restore(&mut self, snapshot: &JsonText) -> Result<()> {
+        let judge: JsonText;
         (judge, self.unhealthy, self.healthy, self.since) = restored(snapshot)?;
         self.judge.restore(&judge)
     }
@@ -281,12 +281,13 @@ impl<F: Fn() -> Box<dyn Judge> + Send + Sync> JudgeFactory for JudgeFn<F> {
 }
 
 /// Returns the snapshots of all judges, in order; `None` if a judge makes none.
-fn snapshots(judges: &[(String, Box<dyn Judge>)]) -> Option<Value> {
-    judges.iter().map(|(_, judge)| judge.snapshot()).collect()
+fn snapshots(judges: &[(String, Box<dyn Judge>)]) -> Option<JsonText> {
+    let all: Option<Vec<JsonText>> = judges.iter().map(|(_, judge)| judge.snapshot()).collect();
+    saved(&all?)
 }
 
-fn restore(judges: &mut [(String, Box<dyn Judge>)], snapshot: &Value) -> Result<()> {
-    let parts: Vec<Value> = restored(snapshot)?;
+fn restore(judges: &mut [(String, Box<dyn Judge>)], snapshot: &JsonText) -> Result<()> {
+    let parts: Vec<JsonText> = restored(snapshot)?;
     if parts.len() != judges.len() {
         let message = format!("restore {} judges from {}", judges.len(), parts.len());
         return Err(Error::new(ErrorKind::Refused, message));

@@ -13,6 +13,7 @@ use crate::{
         metrics::timeline::{Timeline, not_judged},
         snapshot::{restored, saved},
     },
+    json::JsonText,
     traffic::{Percent, Side},
 };
 
@@ -54,7 +55,7 @@ use crate::{
 ///     .with_max_error_rate("2%".parse()?)
 ///     .with_max_mean_latency(Duration::from_millis(800));
 /// # let _ = limits;
-/// # Ok::<(), bluegreen::traffic::PercentError>(())
+/// # Ok::<(), bluegreen::error::ParseError>(())
 /// ```
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
@@ -176,11 +177,11 @@ impl Judge for LimitsJudge {
         self.timeline.dress(verdict, progress)
     }
 
-    fn snapshot(&self) -> Option<serde_json::Value> {
+    fn snapshot(&self) -> Option<JsonText> {
         saved(&(&self.timeline, self.errors.fold()))
     }
 
-    fn restore(&mut self, snapshot: &serde_json::Value) -> Result<()> {
+    fn restore(&mut self, snapshot: &JsonText) -> Result<()> {
         let (timeline, fold) = restored(snapshot)?;
         self.timeline = timeline;
         self.errors.go_on(fold);

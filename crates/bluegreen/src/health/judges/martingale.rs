@@ -71,7 +71,7 @@ impl<const N: usize> StartTimeMixture<N> {
 /// Bets against "at most a fraction `p0` of the requests fails", for alternatives
 /// `q = p0 + (1 - p0) f` from a little above the limit to a total outage.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub(super) struct RateAbove {
+pub(crate) struct RateAbove {
     mixture: StartTimeMixture<7>,
 }
 
@@ -82,7 +82,7 @@ const ABOVE: [f64; 7] = [0.03, 0.07, 0.15, 0.30, 0.55, 0.90, 0.999];
 const LEAST_LIMIT: f64 = 1e-4;
 
 impl RateAbove {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self {
             mixture: StartTimeMixture::uniform(),
         }
@@ -91,7 +91,7 @@ impl RateAbove {
     /// Takes a minute with `failed` of `requests` under the limit `p0`, which may differ from minute to
     /// minute. `is_excused` says that the control fails as well: then the minute can only speak for
     /// green. The bound still holds, since that lowers every bet.
-    pub(super) fn push(&mut self, requests: u64, failed: u64, p0: f64, is_excused: bool) {
+    pub(crate) fn push(&mut self, requests: u64, failed: u64, p0: f64, is_excused: bool) {
         if requests == 0 {
             return;
         }
@@ -105,7 +105,7 @@ impl RateAbove {
     }
 
     /// Returns the logarithm of the evidence that the rate is above the limit.
-    pub(super) fn ln_value(&self) -> f64 {
+    pub(crate) fn ln_value(&self) -> f64 {
         self.mixture.ln_value()
     }
 }

@@ -8,6 +8,8 @@ pub mod sequential;
 mod tripwires;
 
 pub(crate) use self::combine::AllOf;
+#[cfg(feature = "check")]
+pub(crate) use self::martingale::RateAbove;
 pub use self::{
     combine::{JudgeExt, JudgeFactory, Needs, judge_fn},
     limits::Limits,

@@ -19,6 +19,7 @@ use crate::{
         },
         snapshot::{restored, saved},
     },
+    json::JsonText,
     traffic::{Percent, Side},
 };
 
@@ -138,11 +139,11 @@ impl Judge for RateJudge {
         self.timeline.dress(verdict, progress)
     }
 
-    fn snapshot(&self) -> Option<serde_json::Value> {
+    fn snapshot(&self) -> Option<JsonText> {
         saved(&(&self.timeline, self.test.fold()))
     }
 
-    fn restore(&mut self, snapshot: &serde_json::Value) -> Result<()> {
+    fn restore(&mut self, snapshot: &JsonText) -> Result<()> {
         let (timeline, fold) = restored(snapshot)?;
         self.timeline = timeline;
         self.test.go_on(fold);
@@ -250,11 +251,11 @@ impl Judge for ShortfallJudge {
         self.timeline.dress(verdict, progress)
     }
 
-    fn snapshot(&self) -> Option<serde_json::Value> {
+    fn snapshot(&self) -> Option<JsonText> {
         saved(&(&self.timeline, self.blue))
     }
 
-    fn restore(&mut self, snapshot: &serde_json::Value) -> Result<()> {
+    fn restore(&mut self, snapshot: &JsonText) -> Result<()> {
         (self.timeline, self.blue) = restored(snapshot)?;
         Ok(())
     }

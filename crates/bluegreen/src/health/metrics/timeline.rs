@@ -80,7 +80,13 @@ impl Timeline {
             let kept = self.window.max(newest.period.saturating_mul(2));
             let from = sooner(newest.end(), kept);
             // The first look brings hours of which minutes are kept.
-            self.recent.retain(|bucket| bucket.start >= from);
+            while self
+                .recent
+                .front()
+                .is_some_and(|bucket| bucket.start < from)
+            {
+                self.recent.pop_front();
+            }
             let kept = fresh.iter().filter(|(bucket, _)| bucket.start >= from);
             self.recent.extend(kept.map(|(bucket, _)| **bucket));
             self.recent.shrink_to(self.recent.len() + 1);

@@ -73,7 +73,7 @@ fn pushes(client: PathBuf) {
         digest: None,
         credentials: Some(RegistryCredentials::new("r:5000", "AWS", "pass")),
     };
-    let builder = DockerImageBuilder::new(registry, SystemCommands).with_program(client);
+    let builder = DockerImageBuilder::new(registry, SystemCommands::default()).with_program(client);
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()

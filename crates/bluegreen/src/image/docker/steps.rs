@@ -44,9 +44,10 @@ impl DockerImageBuilder {
             Ok(ran) if ran.finished.is_success() => Ok(None),
             Ok(ran) => {
                 let said = ran.tail.last().map_or("no output", String::as_str);
-                let message = format!("the engine behind `{program}` does not answer: {said}");
+                let message =
+                    format!("the container engine behind `{program}` does not answer: {said}");
                 Ok(Some(Finding::refusal(message).with_hint(
-                    "start the engine, or check DOCKER_HOST and the context in use",
+                    "start the engine, or check DOCKER_HOST and the Docker context in use",
                 )))
             }
             Err(error) if error.kind() == ErrorKind::NotFound => {
@@ -256,7 +257,7 @@ impl DockerImageBuilder {
             }
             kept.push_back(line);
         });
-        let finished = self.commands.run(command, sink).await?;
+        let finished = self.commands.runner().run(command, sink).await?;
         let tail = std::mem::take(&mut *tail.lock().unwrap_or_else(PoisonError::into_inner));
         Ok(Ran {
             finished,

@@ -6,7 +6,7 @@ use super::*;
 use crate::{
     error::Failure,
     image::{
-        Finished, ImageDigest, RegistryCredentials,
+        CommandRunner, Finished, ImageDigest, RegistryCredentials,
         testing::{Script, ended, missing},
     },
     preflight::Severity,
@@ -67,8 +67,9 @@ impl Bench {
             digest: Some(digest('a')),
             credentials: Some(RegistryCredentials::new("r:5000", "AWS", PASSWORD)),
         };
-        let mut builder = DockerImageBuilder::new(registry, Shared(script.clone()))
-            .on_output(move |line| sink.lock().unwrap().push(line.to_owned()));
+        let mut builder =
+            DockerImageBuilder::new(registry, SystemCommands::of(Shared(script.clone())))
+                .on_output(move |line| sink.lock().unwrap().push(line.to_owned()));
         builder.user_config = None;
         Self {
             script,

@@ -9,13 +9,15 @@ use super::{
     Action, Cause, Control, Failure, MigrationEvent, MigrationMachine, MigrationOutcome, Next,
     State, TrafficObservation, Unchanged,
     reads::Read,
-    retry::{ATTEMPTS, FEW_ATTEMPTS, back_off},
-    rise::is_ending,
     state::{KeepStep, Keeping, ReleaseStep, Releasing, Watch},
+    switch::FEW_ATTEMPTS,
 };
 use crate::{
     clock::later,
-    engine::ControlEffect,
+    engine::{
+        ControlEffect,
+        retry::{APART, ATTEMPTS, back_off},
+    },
     error::ErrorKind,
     migration::StandingCapacity,
     preflight::{Acceptance, Finding},
@@ -224,7 +226,7 @@ impl MigrationMachine {
         mut keeping: Keeping,
         control: Control,
     ) -> Next<Action> {
-        if is_ending(&control) && keeping.step != KeepStep::Call {
+        if control.is_ending() && keeping.step != KeepStep::Call {
             self.effect(control.clone(), ControlEffect::Applied);
             return self.unchanged(at, Unchanged::Cancelled { control });
         }
@@ -249,7 +251,7 @@ impl MigrationMachine {
     ) -> Next<Action> {
         keeping.step = KeepStep::Wait;
         keeping.attempt = 1;
-        if let Some(control) = controls.iter().find(|control| is_ending(control)).cloned() {
+        if let Some(control) = controls.iter().find(|control| control.is_ending()).cloned() {
             return self.control_keeping(at, keeping, control);
         }
         keeping.controls.extend(controls);
@@ -377,7 +379,7 @@ impl MigrationMachine {
             (Read::Gone, Err(failure)) => return self.gone(at, failure),
             // The next read shows whether a third party has moved traffic again.
             (Read::Suspect, _) if at < later(releasing.since, RELEASE_WITHIN) => {
-                return self.wait_releasing(releasing, later(at, super::reads::APART));
+                return self.wait_releasing(releasing, later(at, APART));
             }
             _ => {}
         }
@@ -458,12 +460,12 @@ impl MigrationMachine {
         releasing: Releasing,
         control: Control,
     ) -> Next<Action> {
-        if is_ending(&control) && releasing.step != ReleaseStep::Call {
+        if control.is_ending() && releasing.step != ReleaseStep::Call {
             self.effect(control.clone(), ControlEffect::Applied);
             self.state = State::ReleasingCapacity(releasing);
             return self.end_wait_for_blue(at, &control, Next::Keep);
         }
-        self.ignored(control, "the run has come to its end");
+        self.ignored(control, "the run ends: only its last clean-up is under way");
         self.state = State::ReleasingCapacity(releasing);
         Next::Keep
     }
@@ -476,7 +478,10 @@ impl MigrationMachine {
         controls: Vec<Control>,
     ) -> Next<Action> {
         for control in controls {
-            self.ignored(control, "the run had come to its end already");
+            self.ignored(
+                control,
+                "the run was ending already: only its last clean-up was left",
+            );
         }
         let releasing = Releasing {
             since: at,

@@ -7,7 +7,6 @@ use jiff::Timestamp;
 use super::{
     Action, Cause, Control, Failure, HoldReason, MigrationEvent, MigrationMachine, Next, Stage,
     State, Unchanged, Watch,
-    rise::is_ending,
     state::{
         ArmingSwitch, DisarmStep, DriftStep, KeepStep, Pause, ReleaseStep, RestoreStep, ReturnStep,
         RiseStep,
@@ -39,7 +38,7 @@ impl MigrationMachine {
         }
         match state {
             State::New | State::Preflight(_) => self.control_unmoved(at, state, control),
-            State::Watching(watch) if watch.stage == Stage::Arming && is_ending(&control) => {
+            State::Watching(watch) if watch.stage == Stage::Arming && control.is_ending() => {
                 self.applied(&control);
                 self.unchanged(at, Unchanged::Cancelled { control })
             }
@@ -61,22 +60,24 @@ impl MigrationMachine {
                 self.state = State::Resuming(resuming);
                 Next::Keep
             }
-            State::Restoring(_) if self.expected.is_none() && is_ending(&control) => {
+            State::Restoring(_) if self.expected.is_none() && control.is_ending() => {
                 self.applied(&control);
                 self.unchanged(at, Unchanged::Cancelled { control })
             }
-            State::Restoring(restore) if restore.is_told && is_ending(&control) => {
+            State::Restoring(restore) if restore.is_told && control.is_ending() => {
                 self.applied(&control);
                 self.end_stay(at, restore)
             }
-            State::Confirming(confirm) if is_ending(&control) => {
+            State::Confirming(confirm) if control.is_ending() => {
                 self.applied(&control);
                 let next = self.finish_restored(at, confirm, None);
                 self.end_wait_for_blue(at, &control, next)
             }
             state => {
                 let why = match &state {
-                    State::DisarmingSwitch(_) => "the run has come to its end",
+                    State::DisarmingSwitch(_) => {
+                        "the run ends: only its last clean-up is under way"
+                    }
                     _ => "blue is being restored",
                 };
                 self.effect(control, ControlEffect::Ignored(why.to_owned()));
@@ -87,7 +88,7 @@ impl MigrationMachine {
     }
 
     fn control_unmoved(&mut self, at: Timestamp, state: State, control: Control) -> Next<Action> {
-        if is_ending(&control) {
+        if control.is_ending() {
             self.applied(&control);
             return self.unchanged(at, Unchanged::Cancelled { control });
         }
@@ -168,6 +169,19 @@ impl MigrationMachine {
             since: at,
             until: later(at, length),
             warned: false,
+        }
+    }
+
+    /// The current pause, also while a call that takes seconds is outstanding.
+    pub(crate) fn paused(&self) -> Option<&Pause> {
+        let mut state = &self.state;
+        while let State::Resuming(resuming) = state {
+            state = &resuming.was;
+        }
+        match state {
+            State::Watching(watch) => watch.paused.as_ref(),
+            State::ArmingSwitch(arming) => arming.watch.paused.as_ref(),
+            _ => None,
         }
     }
 

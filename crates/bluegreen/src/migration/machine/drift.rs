@@ -210,7 +210,7 @@ impl MigrationMachine {
         mut drifted: Drifted,
         control: Control,
     ) -> Next<Action> {
-        if super::rise::is_ending(&control) {
+        if control.is_ending() {
             if drifted.outstanding == DriftStep::Disarm {
                 self.effect(control, crate::engine::ControlEffect::AfterChange);
                 drifted.until = at;

@@ -38,7 +38,6 @@ mod reads;
 mod reopened;
 mod restore;
 mod resume;
-mod retry;
 mod rise;
 mod standing;
 mod state;

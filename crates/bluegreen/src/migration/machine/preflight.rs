@@ -7,11 +7,11 @@ use jiff::Timestamp;
 use super::{
     Action, Cause, Control, Failure, Intent, MigrationEvent, MigrationMachine, Next, Stage, State,
     TrafficObservation, TrafficSplit, Unchanged,
-    retry::{ATTEMPTS, back_off},
     state::{Preflight, Restore},
 };
 use crate::{
     clock::{later, span},
+    engine::retry::{ATTEMPTS, back_off},
     health::{Phase, Progress},
     migration::LookReport,
     preflight::{Acceptance, Finding, Severity},

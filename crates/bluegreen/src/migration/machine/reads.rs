@@ -13,12 +13,11 @@ use super::{
 };
 use crate::{
     clock::{between, later},
+    engine::retry::APART,
     error::ErrorKind,
     traffic::{Sides, TrafficObservation, TrafficSplit},
 };
 
-/// How far apart two reads must be to count as two: two reads at the same moment may show one stale copy.
-pub(super) const APART: Duration = Duration::from_secs(3);
 /// How long reads may contradict each other before that counts as drift.
 const FLAPPING: Duration = Duration::from_secs(60);
 /// How long reads must have failed before a restore is written without one.

@@ -8,17 +8,21 @@ use super::{
     Action, Cause, Control, Failure, HoldReason, Intent, MigrationEvent, MigrationMachine,
     MigrationOutcome, Next, State, TrafficObservation, TrafficSplit, Unchanged,
     preflight::refusal_of,
-    reads::{APART, Read},
-    retry::{ATTEMPTS, MOST_TRIES_WITHOUT_TIME, back_off},
+    reads::Read,
     state::{Confirm, Restore, RestoreStep},
 };
 use crate::{
     clock::{between, later},
+    engine::retry::{APART, ATTEMPTS, back_off},
     error::ErrorKind,
     migration::Restored,
     preflight::Finding,
     traffic::{Over, Shift, Shifted},
 };
+
+/// How often the run tries to restore blue if waits take no time: without pauses between them, more tries
+/// would only hammer a service that asks for fewer.
+const MOST_TRIES_WITHOUT_TIME: u32 = 10;
 
 impl Restore {
     pub(super) fn new(at: Timestamp, cause: Cause) -> Self {

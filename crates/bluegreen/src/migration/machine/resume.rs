@@ -8,15 +8,20 @@ use jiff::Timestamp;
 use super::{
     Action, Cause, Control, Failure, MigrationEvent, MigrationMachine, MigrationOutcome, Next,
     State, TrafficObservation, TrafficSplit, Unchanged,
-    reads::{APART, Read},
-    retry::back_off,
-    rise::is_ending,
+    reads::Read,
     state::{
         ArmingSwitch, Confirm, Contact, Keeping, Restore, RestoreStep, Resuming, ReturnStep,
         Returning, Rise, RiseStep, Watch,
     },
 };
-use crate::{clock::later, engine::Operator, migration::OnResume};
+use crate::{
+    clock::later,
+    engine::{
+        Operator,
+        retry::{APART, back_off},
+    },
+    migration::OnResume,
+};
 
 impl MigrationMachine {
     pub(super) fn on_resumed(&mut self, at: Timestamp, state: State, by: Operator) -> Next<Action> {
@@ -197,7 +202,7 @@ impl MigrationMachine {
             }
             State::Confirming(confirm) => self.resume_confirming(at, confirm, &controls),
             // Nothing was decided yet: the survey is repeated.
-            _ => match controls.iter().find(|control| is_ending(control)).cloned() {
+            _ => match controls.iter().find(|control| control.is_ending()).cloned() {
                 Some(control) => self.on_control(at, State::New, control),
                 None => self.preflight(at, 1),
             },
@@ -210,7 +215,7 @@ impl MigrationMachine {
         watch: Watch,
         controls: Vec<Control>,
     ) -> Next<Action> {
-        if let Some(control) = controls.iter().find(|control| is_ending(control)).cloned() {
+        if let Some(control) = controls.iter().find(|control| control.is_ending()).cloned() {
             return self.on_control(at, State::Watching(watch), control);
         }
         let watch = Watch {

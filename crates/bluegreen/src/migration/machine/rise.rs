@@ -7,12 +7,12 @@ use jiff::Timestamp;
 use super::{
     Action, Cause, Control, Failure, MigrationEvent, MigrationMachine, Next, Stage, State,
     TrafficObservation, TrafficSplit, Watch,
-    reads::{APART, Read},
+    reads::Read,
     state::{Rise, RiseStep, ThenWatch},
 };
 use crate::{
     clock::later,
-    engine::{ControlEffect, OnCancel},
+    engine::{ControlEffect, OnCancel, retry::APART},
     error::ErrorKind,
     migration::LookReport,
     traffic::{Over, Shift, Shifted},
@@ -225,7 +225,7 @@ impl MigrationMachine {
         let this = self.plan.steps()[rise.step];
         let (bake, deadline) = (self.plan.bake_of(&this), self.plan.deadline_of(&this));
         let watch = self.watch(at, Stage::Step(rise.step), bake, deadline);
-        if let Some(control) = rise.controls.iter().find(|c| is_ending(c)).cloned() {
+        if let Some(control) = rise.controls.iter().find(|c| c.is_ending()).cloned() {
             // The switch is not armed for a run that ends now.
             return self.on_control(at, State::Watching(watch), control);
         }
@@ -252,7 +252,7 @@ impl MigrationMachine {
         if let Some(end) = self.give_way(at) {
             return end;
         }
-        if let Some(control) = rise.controls.iter().find(|c| is_ending(c)).cloned() {
+        if let Some(control) = rise.controls.iter().find(|c| c.is_ending()).cloned() {
             return self.on_control(at, State::Watching(back), control);
         }
         // A conflict that left no trace may be tried again, like a failure that passes by itself.
@@ -299,14 +299,6 @@ impl MigrationMachine {
         }
         next
     }
-}
-
-/// Returns whether a control ends the run.
-pub(super) fn is_ending(control: &Control) -> bool {
-    matches!(
-        control,
-        Control::Leave { .. } | Control::Abort { .. } | Control::Cancel { .. }
-    )
 }
 
 fn unanswered() -> Failure {

@@ -1,6 +1,6 @@
 //! Each gate's verdict at a moment.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -20,8 +20,8 @@ pub(crate) struct Standings(Vec<Standing>);
 struct Standing {
     gate: GateId,
     policy: GatePolicy,
-    /// The newest verdict since the last shift, and until when it stands.
-    verdict: Option<(Verdict, Timestamp)>,
+    /// The newest verdict since the last shift.
+    verdict: Option<TimedVerdict>,
     /// Why the newest look failed, if it did.
     failure: Option<Failure>,
     is_new: bool,
@@ -29,6 +29,13 @@ struct Standing {
     #[serde(default)]
     counts: bool,
 }
+
+/// A verdict, and until when it stands.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+struct TimedVerdict(
+    #[serde(with = "crate::health::verdict::shared")] Arc<Verdict>,
+    Timestamp,
+);
 
 impl Standings {
     pub(crate) fn new(gates: impl IntoIterator<Item = (GateId, GatePolicy)>) -> Self {
@@ -87,7 +94,7 @@ impl Standings {
                         standing.counts |= verdict.evidence().traffic.is_some();
                         let expires = verdict.evidence().expires;
                         let expires = expires.unwrap_or_else(|| later(at, standing_time));
-                        standing.verdict = Some((verdict, expires));
+                        standing.verdict = Some(TimedVerdict(Arc::new(verdict), expires));
                         standing.is_new = true;
                     }
                 }
@@ -108,15 +115,24 @@ impl Standings {
     }
 
     /// Returns the first required gate that is unhealthy at `at`.
-    pub(crate) fn unhealthy(&self, at: Timestamp) -> Option<(GateId, Verdict)> {
-        self.required(at)
-            .find(|(_, verdict)| verdict.is_unhealthy())
+    pub(crate) fn unhealthy(&self, at: Timestamp) -> Option<(GateId, Arc<Verdict>)> {
+        let mut required = self.required(at);
+        let (gate, verdict) = required.find(|(_, verdict)| verdict.is_unhealthy())?;
+        Some((gate.clone(), verdict))
     }
 
     /// Returns whether every required gate is healthy at `at`; `false` without a required gate.
     pub(crate) fn are_healthy(&self, at: Timestamp) -> bool {
         let mut required = self.required(at).peekable();
         required.peek().is_some() && required.all(|(_, verdict)| verdict.is_healthy())
+    }
+
+    /// Returns why the gates that give leave to each step do not allow the first step, if there are any.
+    pub(crate) fn without_leave(&self, at: Timestamp) -> Option<String> {
+        let gives_leave = |standing: &&Standing| standing.policy == GatePolicy::BeforeEachStep;
+        let mut leaves = self.0.iter().filter(gives_leave);
+        let missing = leaves.find(|standing| !standing.at(at).is_healthy())?;
+        Some(format!("gate `{}` is {}", missing.gate, missing.at(at)))
     }
 
     /// Returns why a required gate has given up, if one has: waiting will not change its verdict.
@@ -147,27 +163,30 @@ impl Standings {
         })
     }
 
-    fn required(&self, at: Timestamp) -> impl Iterator<Item = (GateId, Verdict)> {
+    fn required(&self, at: Timestamp) -> impl Iterator<Item = (&GateId, Arc<Verdict>)> {
         self.0
             .iter()
-            .filter(|standing| standing.policy == GatePolicy::Required)
-            .map(move |standing| (standing.gate.clone(), standing.at(at)))
+            .filter(|standing| standing.policy.is_required())
+            .map(move |standing| (&standing.gate, standing.at(at)))
     }
 }
 
 impl Standing {
-    fn at(&self, at: Timestamp) -> Verdict {
-        match (&self.failure, &self.verdict) {
+    fn at(&self, at: Timestamp) -> Arc<Verdict> {
+        let summary = match (&self.failure, &self.verdict) {
             // A harm that was seen still counts, even if a later look failed.
-            (_, Some((verdict, _))) if verdict.is_unhealthy() => verdict.clone(),
-            (Some(failure), _) => Verdict::inconclusive(format!("could not look: {failure}")),
-            (None, None) => Verdict::inconclusive("nothing seen since the last shift"),
-            (None, Some((verdict, expires))) if verdict.is_healthy() && *expires < at => {
-                Verdict::inconclusive(format!(
-                    "nothing new since the healthy verdict, which expired at {expires:.0}"
-                ))
+            (_, Some(TimedVerdict(verdict, _))) if verdict.is_unhealthy() => {
+                return Arc::clone(verdict);
             }
-            (None, Some((verdict, _))) => verdict.clone(),
-        }
+            (Some(failure), _) => format!("could not look: {failure}"),
+            (None, None) => "nothing seen since the last shift".to_owned(),
+            (None, Some(TimedVerdict(verdict, expires)))
+                if verdict.is_healthy() && *expires < at =>
+            {
+                format!("nothing new since the healthy verdict, which expired at {expires:.0}")
+            }
+            (None, Some(TimedVerdict(verdict, _))) => return Arc::clone(verdict),
+        };
+        Arc::new(Verdict::inconclusive(summary))
     }
 }

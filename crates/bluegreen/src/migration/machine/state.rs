@@ -237,6 +237,9 @@ pub(crate) struct Watch {
     pub(crate) failed_rises: u32,
     /// Whether a look is outstanding, not a wait.
     pub(crate) looking: bool,
+    /// Whether the run has told that it waits for an operator here.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) awaits: bool,
 }
 
 /// A pause.

@@ -8,13 +8,15 @@ use super::{
     Action, Cause, End, Failure, MigrationEvent, MigrationMachine, MigrationOutcome, Next, Stage,
     State, TrafficObservation, Unchanged, Watch,
     preflight::refusal_of,
-    reads::{APART, Read},
-    retry::{FEW_ATTEMPTS, back_off},
+    reads::Read,
     state::{ArmingSwitch, DisarmStep, DisarmingSwitch, Restore, Switch, ThenWatch},
 };
 use crate::{
     clock::{between, later, sooner},
-    engine::Control,
+    engine::{
+        Control,
+        retry::{APART, back_off},
+    },
     error::ErrorKind,
     migration::StandingSwitch,
     traffic::Armed,
@@ -29,6 +31,10 @@ const CLOCK_SLACK: Duration = Duration::from_secs(60);
 const LATE: Duration = Duration::from_secs(120);
 /// How long before the switch fires everything must be on its way back to blue.
 pub(super) const MARGIN: Duration = Duration::from_secs(120);
+/// How often the run tries to disarm the dead-man switch, if the switch can do no harm any more, or if
+/// further tries are unlikely to help.
+pub(super) const FEW_ATTEMPTS: u32 = 3;
+
 impl MigrationMachine {
     /// Returns whether the switch must be armed, or renewed, before anything else.
     pub(super) fn is_switch_due(&self, at: Timestamp) -> bool {
@@ -423,7 +429,10 @@ impl MigrationMachine {
         controls: Vec<Control>,
     ) -> Next<Action> {
         for control in controls {
-            self.ignored(control, "the run had come to its end already");
+            self.ignored(
+                control,
+                "the run was ending already: only its last clean-up was left",
+            );
         }
         if self.has_fired(at, &traffic) {
             return self.on_fired(at, traffic);

@@ -18,6 +18,7 @@ use crate::{
 
 mod capacity;
 mod gradual;
+mod manual;
 
 fn start() -> Timestamp {
     "2026-01-05T09:00:00Z".parse().expect("a timestamp")

@@ -7,12 +7,13 @@ use jiff::Timestamp;
 use super::{
     Action, Cause, Control, HoldReason, Intent, MigrationEvent, MigrationMachine, MigrationOutcome,
     Next, Override, Stage, State, Unchanged, Watch,
-    reads::{APART, Read},
+    reads::Read,
     restore::unchanged_by,
     state::{Confirm, ThenWatch},
 };
 use crate::{
     clock::{between, later},
+    engine::retry::APART,
     health::{Phase, Progress},
     migration::{LookReport, OnInconclusive},
     traffic::TrafficSplit,
@@ -41,6 +42,7 @@ impl MigrationMachine {
             ready: None,
             failed_rises: 0,
             looking: false,
+            awaits: false,
         }
     }
 
@@ -190,9 +192,12 @@ impl MigrationMachine {
         if let Some(end) = self.on_paused(at, &mut watch) {
             return end;
         }
-        let ready = watch.paused.is_none()
-            && at >= watch.bake_until
-            && (watch.stage == Stage::Arming || self.standings.are_healthy(at));
+        let may_rise = match watch.stage {
+            Stage::Arming => self.standings.without_leave(at).is_none(),
+            Stage::Step(_) | Stage::Bake => self.standings.are_healthy(at),
+        };
+        let ready = watch.paused.is_none() && at >= watch.bake_until && may_rise;
+        let ready = ready && !self.awaits(&mut watch);
         let (mut short, mut second_read) = (None, None);
         if ready || watch.promote.is_some() {
             match self.next_step(&watch) {
@@ -233,6 +238,20 @@ impl MigrationMachine {
             }),
             (next, _) => next,
         }
+    }
+
+    /// Returns whether only an operator lets this stage pass, now that the gates would. Tells so once.
+    fn awaits(&mut self, watch: &mut Watch) -> bool {
+        let Stage::Step(step) = watch.stage else {
+            return false;
+        };
+        let is_manual = self.plan.steps()[step].manual && watch.promote.is_none();
+        if is_manual && !watch.awaits {
+            watch.awaits = true;
+            let until = watch.deadline.min(self.deadline);
+            self.tell(MigrationEvent::Awaiting { step, until });
+        }
+        is_manual
     }
 
     /// Returns the step after this stage; `None` if nothing is left to shift.
@@ -319,11 +338,16 @@ impl MigrationMachine {
             (stage, false) => stage.phase().to_string(),
         };
         let mut why: Vec<String> = short.into_iter().collect();
-        if watch.stage != Stage::Arming {
+        if watch.stage == Stage::Arming {
+            why.extend(self.standings.without_leave(at));
+        } else {
             let missing = self.standings.missing(at);
             if !missing.is_empty() {
                 why.push(missing);
             }
+        }
+        if watch.awaits && why.is_empty() {
+            why.push("no operator had promoted the run".to_owned());
         }
         if why.is_empty() {
             why.push("the bake was not over".to_owned());

@@ -146,7 +146,7 @@ impl DeploymentSpec {
         }
         if let Some(host) = &self.host {
             let changed = suite.clone().with_host(host.as_str());
-            let hint = "a name, and a port if it is not the scheme's";
+            let hint = "HOST, or HOST:PORT if the port is not that of the scheme";
             suite = take("host".to_owned(), hint, changed).unwrap_or(suite);
         }
         if let Some(to) = &self.connect_to {

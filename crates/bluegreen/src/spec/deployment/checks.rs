@@ -212,10 +212,7 @@ impl ChecksSpec {
 }
 
 /// Returns the problems of a check file as problems of a specification.
-pub(super) fn problems(error: SpecError) -> Vec<Problem> {
+pub(in crate::spec) fn problems(error: SpecError) -> Vec<Problem> {
     let problems = error.problems().iter();
-    let problem = |one: &crate::check::SpecProblem| {
-        Problem::new(one.field.as_str(), one.message.as_str(), one.hint.as_str())
-    };
-    problems.map(problem).collect()
+    problems.map(|one| one.problem.clone()).collect()
 }

@@ -13,8 +13,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-pub(super) use self::check::below;
-pub(crate) use self::checks::{Checks, HeaderValue};
+pub(crate) use self::checks::{Checks, HeaderValue, Variable};
+pub(super) use self::{check::below, checks::problems as problems_of_file};
 pub use self::{
     parts::DeploymentParts,
     run::{DeploymentAct, DeploymentOrigin, DeploymentRun},

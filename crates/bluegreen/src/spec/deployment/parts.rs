@@ -19,7 +19,7 @@ use crate::{
     image::{BuildRequest, DockerImageBuilder, ImageRef, git_tag},
     preflight::{Finding, Severity},
     problem::Problem,
-    spec::SpecError,
+    spec::{SpecError, SpecProblem},
 };
 
 type Output = Arc<dyn Fn(&str) + Send + Sync>;
@@ -151,15 +151,19 @@ impl ServiceDeployment {
             (_, Some((path, text))) => {
                 CheckSuite::from_toml_with_env(&text, variable).map_err(|error| {
                     let problems = error.problems().iter();
-                    let problem = |one: &crate::check::SpecProblem| {
-                        let line = one.line.map(|line| format!(", line {line}"));
-                        let field = match one.field.as_str() {
+                    let problem = |one: &SpecProblem| {
+                        let place = one.at.map(|at| format!(", {at}")).unwrap_or_default();
+                        let Problem {
+                            field,
+                            message,
+                            hint,
+                        } = &one.problem;
+                        let field = match field.as_str() {
                             "" => String::new(),
                             field => format!("{field}: "),
                         };
-                        let (line, path) = (line.unwrap_or_default(), path.display());
-                        let message = format!("{path}{line}: {field}{}", one.message);
-                        Problem::new("checks", message, one.hint.as_str())
+                        let message = format!("{}{place}: {field}{message}", path.display());
+                        Problem::new("checks", message, hint.as_str())
                     };
                     problems.map(problem).collect()
                 })
@@ -318,7 +322,7 @@ impl DeploymentParts {
         let context = self.of.context();
         let tag = match &spec.tag {
             Some(tag) => tag.clone(),
-            None => git_tag(&*aws.commands(), &context).await?,
+            None => git_tag(aws.commands().runner(), &context).await?,
         };
         // Two builds of a dirty tree have the same tag and may differ, so such an image is not reused.
         let reuse = !spec.rebuild && !tag.as_str().ends_with("-dirty");

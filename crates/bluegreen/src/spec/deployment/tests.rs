@@ -78,11 +78,11 @@ json = [{ path = "$.a", equals = { b = [1, "c"] }, atleast = 1 }]
             "line 14, column 7: ~tag: `a b` is not a tag: up to 128 letters, digits, `_`, `.` and `-`, the first neither `.` nor `-` (a commit is best)",
             "line 15, column 12: ~also_tag: `-x` is not a tag: up to 128 letters, digits, `_`, `.` and `-`, the first neither `.` nor `-` (a commit is best)",
             "line 16, column 9: ~image: `chatbot:latest` names no digest; a tag can move to another image (REPOSITORY@sha256:…, as a push prints it)",
-            "line 17, column 14: ~connect_to: `https://x` is neither HOST nor HOST:PORT (a name or an address, and a port if it is not the URL's)",
+            "line 17, column 14: ~connect_to: `https://x` is neither HOST nor HOST:PORT (HOST, or HOST:PORT if the port is not that of the URL)",
             "line 18, column 14: ~poll_every: is a number, not a text (such as \"10m\")",
             "line 19, column 20: ~rollout_deadline: `soon` is not a span of time (write it like `10m`, `90s` or `1h 30m`)",
             "line 20, column 13: ~on_cancel: `rollback` is not known (did you mean `roll-back`? It must be one of roll-back, hold)",
-            "line 21, column 11: ~accept[0]: `in_place` is not known (did you mean `in-place`? It must be one of shared-targets, long-stickiness, in-place, unseen-traffic, no-test-route, blue-may-shrink, no-dead-man, single-host)",
+            "line 21, column 11: ~accept[0]: `in_place` is not known (did you mean `in-place`? It must be one of shared-targets, long-stickiness, in-place, unseen-traffic, no-test-route, blue-may-shrink, untested, no-dead-man, single-host, infrastructure-code)",
             "line 22, column 19: ~headers.X-A: is a number, not a text or a table",
             "line 24, column 1: ~checks.base_ulr: is not known (did you mean `base_url`?)",
             "line 25, column 1: ~checks.health.path: is missing (The path, with its query, such as `/health`)",
@@ -213,7 +213,7 @@ fn every_problem_of_the_files_is_told_under_the_field_that_names_them() {
         "side.fastapi.deployment.service_definition:",
         "absent.json: No such file",
         "side.fastapi.deployment.checks:",
-        "checks.toml, line 3: health.evry: is not known",
+        "checks.toml, line 3, column 1: health.evry: is not known",
     ] {
         assert!(told.contains(wanted), "{wanted} in\n{told}");
     }

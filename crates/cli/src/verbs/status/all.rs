@@ -16,10 +16,7 @@ use crate::{
         journal::{self, JournalPlace},
         say::{answer, say_line},
     },
-    migration::{
-        open::{of_file, usual_file},
-        world::World,
-    },
+    migration::{file::File, world::World},
 };
 
 /// The longest wait for a rule.
@@ -32,9 +29,9 @@ pub(super) async fn run(
     json: bool,
 ) -> Result<u8, u8> {
     if place.journal.is_none()
-        && let Some(spec) = usual_file(file)?
+        && let Some(file) = File::usual(file)?
     {
-        of_file(&spec, &mut place);
+        place = file.journal(&place);
     }
     let Some(at) = place.journal.as_deref() else {
         let hint = "give s3://BUCKET/PREFIX or a folder, or a file that names the journal";
@@ -133,7 +130,9 @@ pub(super) async fn run(
         }
     }
     if !json {
-        say_line!("{seen} of {rules} rules in {store} need attention");
+        say_line!(
+            "{seen} of {rules} rules with a journal in {store} are divided or held by a controller"
+        );
     }
     Ok(if is_known { 0 } else { UNCHANGED })
 }

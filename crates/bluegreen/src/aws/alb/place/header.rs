@@ -4,6 +4,8 @@ use std::{fmt, str::FromStr};
 
 use serde::{Deserialize, Serialize};
 
+use crate::error::ParseError;
+
 /// The header by which tests reach green alone. Displayed and parsed as `NAME: VALUE`.
 ///
 /// Its name has up to 40 characters, its value up to 128, without the wildcards `*` and `?`
@@ -16,21 +18,13 @@ use serde::{Deserialize, Serialize};
 /// let header: TestHeader = "X-Preview: fastapi".parse()?;
 /// assert_eq!((header.name(), header.value()), ("X-Preview", "fastapi"));
 /// assert!("Host: green".parse::<TestHeader>().is_err());
-/// # Ok::<(), bluegreen::aws::alb::TestHeaderError>(())
+/// # Ok::<(), bluegreen::error::ParseError>(())
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct TestHeader {
     name: String,
     value: String,
-}
-
-/// Why a text is not a header for a test route.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{text}` is not a header for a test route: {reason}")]
-pub struct TestHeaderError {
-    text: String,
-    reason: &'static str,
 }
 
 impl TestHeader {
@@ -57,14 +51,13 @@ impl Default for TestHeader {
 }
 
 impl FromStr for TestHeader {
-    type Err = TestHeaderError;
+    type Err = ParseError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let refuse = |reason| {
-            Err(TestHeaderError {
-                text: text.to_owned(),
-                reason,
-            })
+        let refuse = |reason: &str| {
+            Err(ParseError::new(format!(
+                "`{text}` is not a header for a test route: {reason}"
+            )))
         };
         let Some((name, value)) = text.split_once(':') else {
             return refuse("write it as `NAME: VALUE`");
@@ -94,7 +87,7 @@ impl FromStr for TestHeader {
 }
 
 impl TryFrom<String> for TestHeader {
-    type Error = TestHeaderError;
+    type Error = ParseError;
 
     fn try_from(text: String) -> Result<Self, Self::Error> {
         text.parse()

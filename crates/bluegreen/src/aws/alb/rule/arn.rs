@@ -4,22 +4,7 @@ use std::{fmt, str::FromStr};
 
 use serde::{Deserialize, Serialize};
 
-/// Why a text is not the expected ARN.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{text}` is not the ARN of a {expected}")]
-pub struct ArnError {
-    text: String,
-    expected: &'static str,
-    example: &'static str,
-}
-
-impl ArnError {
-    /// Returns an example of such an ARN.
-    #[must_use]
-    pub fn example(&self) -> &'static str {
-        self.example
-    }
-}
+use crate::error::ParseError;
 
 /// Splits `arn:PARTITION:elasticloadbalancing:REGION:ACCOUNT:KIND/PATH…` and returns the path's
 /// segments, if there are exactly `segments` and none is empty.
@@ -47,6 +32,11 @@ fn path<'a>(text: &'a str, kind: &str, segments: usize) -> Option<Vec<&'a str>> 
         .then_some(rest)
 }
 
+/// Returns the part that names the resource itself, after the last colon.
+fn resource(arn: &str) -> &str {
+    arn.rsplit(':').next().unwrap_or(arn)
+}
+
 macro_rules! arn {
     ($(#[$doc:meta])* $name:ident, $expected:literal, $kind:literal, $segments:literal, $example:literal) => {
         $(#[$doc])*
@@ -61,12 +51,6 @@ macro_rules! arn {
                 &self.0
             }
 
-            /// The part that names the resource itself, after the last colon.
-            #[must_use]
-            pub fn resource(&self) -> &str {
-                self.0.rsplit(':').next().unwrap_or(&self.0)
-            }
-
             /// The region.
             #[must_use]
             pub fn region(&self) -> &str {
@@ -75,22 +59,22 @@ macro_rules! arn {
         }
 
         impl FromStr for $name {
-            type Err = ArnError;
+            type Err = ParseError;
 
             fn from_str(text: &str) -> Result<Self, Self::Err> {
                 match path(text, $kind, $segments) {
                     Some(_) => Ok(Self(text.to_owned())),
-                    None => Err(ArnError {
-                        text: text.to_owned(),
-                        expected: $expected,
-                        example: $example,
-                    }),
+                    None => Err(ParseError::new(format!(
+                        "`{text}` is not the ARN of a {}",
+                        $expected
+                    ))
+                    .with_hint(concat!("such as ", $example))),
                 }
             }
         }
 
         impl TryFrom<String> for $name {
-            type Error = ArnError;
+            type Error = ParseError;
 
             fn try_from(text: String) -> Result<Self, Self::Error> {
                 text.parse()
@@ -118,8 +102,7 @@ macro_rules! arn {
 }
 
 arn!(
-    /// The ARN of a target group. Its [`resource`](Self::resource) is CloudWatch's `TargetGroup`
-    /// dimension.
+    /// The ARN of a target group.
     TargetGroupArn,
     "target group",
     "targetgroup",
@@ -132,6 +115,11 @@ impl TargetGroupArn {
     #[must_use]
     pub fn name(&self) -> &str {
         self.resource().split('/').nth(1).unwrap_or_default()
+    }
+
+    /// Returns CloudWatch's `TargetGroup` dimension: `targetgroup/NAME/ID`.
+    pub(crate) fn resource(&self) -> &str {
+        resource(&self.0)
     }
 }
 
@@ -148,7 +136,7 @@ impl LoadBalancerArn {
     /// CloudWatch's `LoadBalancer` dimension: `app/NAME/ID`.
     #[must_use]
     pub fn dimension(&self) -> &str {
-        let resource = self.resource();
+        let resource = resource(&self.0);
         resource.strip_prefix("loadbalancer/").unwrap_or(resource)
     }
 }
@@ -268,7 +256,8 @@ mod tests {
             "chatbot-tg",
         ] {
             let error = text.parse::<TargetGroupArn>().expect_err(text);
-            assert!(error.example().parse::<TargetGroupArn>().is_ok());
+            let example = error.hint().strip_prefix("such as ").expect("an example");
+            assert!(example.parse::<TargetGroupArn>().is_ok());
         }
     }
 }

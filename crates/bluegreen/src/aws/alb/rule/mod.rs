@@ -13,8 +13,9 @@ pub(super) mod routing;
 mod sides;
 pub(super) mod test_route;
 pub(super) mod weights;
+pub(super) mod write;
 
 pub use self::{
-    arn::{AlbRule, ArnError, ListenerArn, LoadBalancerArn, RuleArn, TargetGroupArn},
+    arn::{AlbRule, ListenerArn, LoadBalancerArn, RuleArn, TargetGroupArn},
     sides::RuleWeights,
 };

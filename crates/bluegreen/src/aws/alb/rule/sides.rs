@@ -57,6 +57,26 @@ impl AlbRule {
         self.weights_among(aws, |_| true).await
     }
 
+    /// Returns the ARN of the rule, even if it forwards to one of the meant groups only.
+    pub(crate) async fn locate_among(
+        &self,
+        aws: &Aws,
+        is_meant: impl Fn(&str) -> bool + Send + Sync,
+    ) -> Result<RuleArn> {
+        let Self::Only(listener) = self else {
+            return locate::named(&*aws.elb, self).await;
+        };
+        let rules = locate::rules_of(&*aws.elb, listener).await?;
+        let any = |rule: &&Rule| {
+            let groups = forward::groups_of_rule(rule);
+            groups.iter().any(|group| is_meant(group.arn))
+        };
+        if let [only] = rules.iter().filter(any).collect::<Vec<_>>()[..] {
+            return locate::arn_of(only, self);
+        }
+        locate::arn_of(&only_divided(self, rules, is_meant)?, self)
+    }
+
     /// As [`weights`](Self::weights), but [`AlbRule::Only`] is the one rule that forwards to several
     /// of these groups.
     pub(crate) async fn weights_among(

@@ -147,7 +147,9 @@ fn conditions(document: &Value, told: &mut Vec<Told>) {
         }
         let has_short = is_said(&one["Values"]);
         if is_short && has_short && !["host-header", "path-pattern"].contains(&field) {
-            let message = format!("`Values` alone is for hosts and paths; this needs {config}");
+            let message = format!(
+                "`Values` outside of a config is only for hosts and paths; this needs {config}"
+            );
             let hint = "see `aws elbv2 create-rule help`";
             told.push(wrong(&at("Values"), message, hint));
         } else if !is_short && has_short {

@@ -286,7 +286,7 @@ mod tests {
             "Priority: 0 is not from 1 to 50000",
             "ListenerArn: `listener` is not a listener's ARN",
             "Conditions[0].Field: there is no condition `header`",
-            "Conditions[1].Values: `Values` alone is for hosts and paths",
+            "Conditions[1].Values: `Values` outside of a config is only for hosts and paths",
             "Conditions[2].HttpHeaderConfig.HttpHeaderName: the header has no name",
             "Conditions[3].Values: it stands beside PathPatternConfig",
             "Conditions[4]: it has no values",

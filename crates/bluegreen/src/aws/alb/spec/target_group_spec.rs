@@ -186,7 +186,11 @@ fn rules(document: &Value) -> Vec<Told> {
     let name = text(document, "Name");
     if !is_name(name) {
         let hint = "up to 32 letters, digits and hyphens, no hyphen at either end";
-        told.push(wrong("Name", format!("`{name}` is not a name"), hint));
+        told.push(wrong(
+            "Name",
+            format!("`{name}` cannot be a target group's name"),
+            hint,
+        ));
     }
     let kind = text(document, "TargetType");
     let is_there = |field: &str| document.get(field).is_some_and(is_said);
@@ -387,7 +391,7 @@ mod tests {
         for wanted in [
             "LoadBalancer: there is no such field",
             "port: there is no such field here (it is spelt Port;",
-            "Name: `-chat_bot` is not a name",
+            "Name: `-chat_bot` cannot be a target group's name",
             "Protocol: an Application Load Balancer has no `TCP`",
             "ProtocolVersion: there is no `HTTP3`",
             "TargetType: there is no `pod`",

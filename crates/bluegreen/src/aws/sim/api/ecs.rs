@@ -3,15 +3,17 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use serde_json::{Value, json};
+use serde_json::Value;
 
-use super::{scaling, shared::Shared};
+use super::shared::Shared;
 use crate::aws::{
     api::{ApiError, EcsApi, EcsCall},
     sim::{
         fault::Call,
-        mutation::ecs::{EcsMutation, serve},
-        state::fleet::{BLUE_SERVICE, CLUSTER},
+        mutation::{
+            blue,
+            ecs::{EcsMutation, describe, serve},
+        },
     },
 };
 
@@ -23,10 +25,12 @@ impl EcsApi for SimEcs {
     async fn call(&self, call: EcsCall, input: Value) -> Result<Value, ApiError> {
         let call = match call {
             EcsCall::CreateService => Call::CreateService,
+            EcsCall::DeleteService => Call::DeleteService,
             EcsCall::DescribeServiceRevisions => Call::DescribeServiceRevisions,
             EcsCall::DescribeServices => Call::DescribeServices,
             EcsCall::DescribeTaskDefinition => Call::DescribeTaskDefinition,
             EcsCall::DescribeTasks => Call::DescribeTasks,
+            EcsCall::ListServices => Call::ListServices,
             EcsCall::ListTaskDefinitions => Call::ListTaskDefinitions,
             EcsCall::ListTasks => Call::ListTasks,
             EcsCall::RegisterTaskDefinition => Call::RegisterTaskDefinition,
@@ -37,16 +41,10 @@ impl EcsApi for SimEcs {
             return self.0.change(EcsMutation { call, input }).await;
         }
         self.0
-            .serve(call, move |world, now| {
-                let asked = input.pointer("/services/0").and_then(Value::as_str);
-                let cluster = input.get("cluster").and_then(Value::as_str);
-                if call == Call::DescribeServices
-                    && (cluster, asked) == (Some(CLUSTER), Some(BLUE_SERVICE))
-                {
-                    let blue = scaling::blue_service(world, now);
-                    return Ok(json!({"services": [blue], "failures": []}));
-                }
-                serve(&mut world.fleet, now, call, &input)
+            .serve(call, move |world, now| match call {
+                Call::DescribeServices => describe(world, now, &input),
+                Call::ListServices => Ok(blue::listed(world)),
+                _ => serve(&mut world.fleet, now, call, &input),
             })
             .await
     }

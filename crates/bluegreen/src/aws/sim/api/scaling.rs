@@ -1,7 +1,7 @@
 //! Application Auto Scaling as the simulation answers it: blue's service has a scalable target if it
 //! scales, green's has none.
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use aws_sdk_applicationautoscaling::{
@@ -16,7 +16,6 @@ use aws_sdk_applicationautoscaling::{
     primitives::DateTime,
     types::{ScalableDimension, ScalableTarget, ServiceNamespace},
 };
-use serde_json::{Value, json};
 
 use super::shared::Shared;
 use crate::aws::{
@@ -24,11 +23,7 @@ use crate::aws::{
     sim::{
         fault::Call,
         mutation::scaling::{invalid, resource},
-        state::{
-            fleet::{BLUE_SERVICE, CLUSTER},
-            scaling::Scaled,
-            world::World,
-        },
+        state::scaling::Scaled,
         time::SimClock,
     },
 };
@@ -76,20 +71,4 @@ fn target(call: Call, scaled: &Scaled) -> Result<ScalableTarget, ApiError> {
         .creation_time(DateTime::from_secs(SimClock::epoch().as_second()))
         .build()
         .map_err(|error| invalid(call, &error.to_string()))
-}
-
-/// Blue's service as ECS describes it: the service exists, and is never deployed.
-pub(super) fn blue_service(world: &World, now: Duration) -> Value {
-    let targets = world.blue_targets(now);
-    let arn = "arn:aws:ecs:us-east-1:123456789012";
-    json!({
-        "serviceArn": format!("{arn}:service/{CLUSTER}/{BLUE_SERVICE}"),
-        "clusterArn": format!("{arn}:cluster/{CLUSTER}"),
-        "serviceName": BLUE_SERVICE,
-        "status": "ACTIVE",
-        "desiredCount": targets.registered(),
-        "runningCount": targets.registered() - targets.initial,
-        "pendingCount": targets.initial,
-        "deployments": [], "events": [], "tags": [],
-    })
 }

@@ -9,6 +9,7 @@ use aws_sdk_scheduler::operation::{
     get_schedule::{GetScheduleOutput, builders::GetScheduleInputBuilder},
     update_schedule::{UpdateScheduleOutput, builders::UpdateScheduleInputBuilder},
 };
+use jiff::tz::TimeZone;
 
 use super::shared::Shared;
 use crate::aws::{
@@ -45,8 +46,10 @@ impl SchedulerApi for SimScheduler {
                 let name = input.get_name().clone().unwrap_or_default();
                 let there = world.schedules.get(&name);
                 let schedule = there.ok_or_else(|| not_there(call, &name))?;
+                let at = schedule.at.to_zoned(TimeZone::UTC);
                 Ok(GetScheduleOutput::builder()
                     .name(name)
+                    .schedule_expression(format!("at({})", at.strftime("%Y-%m-%dT%H:%M:%S")))
                     .target(schedule.target.clone())
                     .build())
             })

@@ -152,11 +152,11 @@ impl Shared {
         inner.log.is_some()
     }
 
-    /// A stroke of a pacer, which is about to let `step` pass: tells other processes the time if
-    /// nothing was written down for `silent`. Returns how far tokio's clock must advance.
-    pub(in crate::aws::sim) fn stroke(&self, step: Duration, silent: Duration) -> Duration {
+    /// A stroke of a pacer: tells other processes the time if nothing was written down for `silent`.
+    /// Returns the lead that other processes gave the world over tokio's clock.
+    pub(in crate::aws::sim) fn stroke(&self, silent: Duration) -> Duration {
         if !self.is_kept() {
-            return step;
+            return Duration::ZERO;
         }
         let (mut world, now) = self.now();
         if now.saturating_sub(world.noted()) >= silent {
@@ -164,7 +164,7 @@ impl Shared {
             let _ = world.note(Event::Passed);
         }
         drop(world);
-        self.clock.catch_up(step)
+        self.clock.catch_up()
     }
 
     pub(super) fn programs(&self) -> Programs {

@@ -14,7 +14,7 @@ use super::event::{Event, nanos};
 /// A line of the file.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(in crate::aws::sim) struct Entry {
-    /// The time, in nanoseconds since the start. Never before that of the line above.
+    /// The time, in nanoseconds since the start. Never earlier than the time of the line above.
     nanos: u64,
     #[serde(flatten)]
     pub(in crate::aws::sim) event: Event,

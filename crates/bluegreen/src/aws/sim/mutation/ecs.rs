@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 
-use super::Mutation;
+use super::{Mutation, blue};
 use crate::{
     aws::{
         api::ApiError,
@@ -47,6 +47,9 @@ impl Mutation for EcsMutation {
     }
 
     fn happen(&self, world: &mut World, now: Duration) -> Result<Value, ApiError> {
+        if blue::is_about(&self.input) {
+            return blue::change(world, now, self.call, &self.input);
+        }
         serve(&mut world.fleet, now, self.call, &self.input)
     }
 }
@@ -70,24 +73,9 @@ pub(in crate::aws::sim) fn serve(
             | Call::TagResource
     ) && field("cluster") != CLUSTER
     {
-        return Err(answer(
-            call,
-            ErrorKind::NotFound,
-            "ClusterNotFoundException",
-            "Cluster not found.",
-        ));
+        return Err(no_cluster(call));
     }
     match call {
-        Call::DescribeServices => {
-            let asked = input.pointer("/services/0").and_then(Value::as_str);
-            let found = fleet.service.as_ref().filter(|_| asked == Some(SERVICE));
-            Ok(match found {
-                Some(service) => {
-                    json!({"services": [described(fleet, service, now)], "failures": []})
-                }
-                None => json!({"services": [], "failures": [{"arn": asked, "reason": "MISSING"}]}),
-            })
-        }
         Call::DescribeServiceRevisions => {
             let asked = input["serviceRevisionArns"].as_array();
             let service = fleet.service.as_ref().ok_or_else(|| no_service(call))?;
@@ -143,6 +131,23 @@ pub(in crate::aws::sim) fn serve(
                 }
             }
             Ok(answered(fleet, now))
+        }
+        Call::DeleteService => {
+            let Some(service) = fleet
+                .service
+                .as_ref()
+                .filter(|_| field("service") == SERVICE)
+            else {
+                return Err(no_service(call));
+            };
+            if service.desired > 0 && input.get("force") != Some(&json!(true)) {
+                let message = "The service cannot be stopped while it is scaled above 0.";
+                let (kind, code) = (ErrorKind::Invalid, "InvalidParameterException");
+                return Err(answer(call, kind, code, message));
+            }
+            let answer = answered(fleet, now);
+            fleet.service = None;
+            Ok(answer)
         }
         Call::TagResource => {
             let Some(service) = fleet.service.as_mut() else {
@@ -349,6 +354,37 @@ fn described(fleet: &Fleet, service: &Service, now: Duration) -> Value {
     described.insert("deployments".to_owned(), Value::Array(deployments));
     described.insert("events".to_owned(), Value::Array(events));
     Value::Object(described)
+}
+
+/// The answer of DescribeServices, which may ask for several.
+pub(in crate::aws::sim) fn describe(
+    world: &World,
+    now: Duration,
+    input: &Value,
+) -> Result<Value, ApiError> {
+    let call = Call::DescribeServices;
+    let field = |name: &str| input.get(name).and_then(Value::as_str);
+    if field("cluster") != Some(CLUSTER) {
+        return Err(no_cluster(call));
+    }
+    let fleet = &world.fleet;
+    let (mut services, mut failures) = (Vec::new(), Vec::new());
+    let asked = input.get("services").and_then(Value::as_array);
+    for asked in asked.into_iter().flatten().filter_map(Value::as_str) {
+        let name = asked.rsplit('/').next().unwrap_or(asked);
+        let own = fleet.service.as_ref().filter(|_| name == SERVICE);
+        let own = own.map(|service| described(fleet, service, now));
+        match own.or_else(|| blue::find(world, now, asked)) {
+            Some(service) => services.push(service),
+            None => failures.push(json!({"arn": asked, "reason": "MISSING"})),
+        }
+    }
+    Ok(json!({"services": services, "failures": failures}))
+}
+
+fn no_cluster(call: Call) -> ApiError {
+    let (code, message) = ("ClusterNotFoundException", "Cluster not found.");
+    answer(call, ErrorKind::NotFound, code, message)
 }
 
 fn invalid(call: Call, message: &str) -> ApiError {

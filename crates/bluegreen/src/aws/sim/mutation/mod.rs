@@ -1,5 +1,6 @@
 //! Changes of the world: requests that a file can keep, and their effects.
 
+pub(super) mod blue;
 pub(super) mod ecr;
 pub(super) mod ecs;
 pub(super) mod elb;

@@ -46,6 +46,7 @@ pub(in crate::aws::sim) fn repeat(world: &mut World, now: Duration, call: Call, 
         Call::CreateRepository => again::<CreateRepositoryInputBuilder>,
         Call::PutImage => again::<PutImageInputBuilder>,
         Call::CreateService
+        | Call::DeleteService
         | Call::RegisterTaskDefinition
         | Call::TagResource
         | Call::UpdateService => again::<EcsMutation>,

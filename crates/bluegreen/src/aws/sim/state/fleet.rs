@@ -5,12 +5,13 @@ use std::time::Duration;
 use serde_json::{Map, Value, json};
 
 use super::{
+    blue::BlueService,
     change::Writer,
     registry::{HOST, REPOSITORY},
 };
 
 pub(in crate::aws::sim) const CLUSTER: &str = "chatbot-cluster";
-/// Blue's service: it runs, and is never deployed.
+/// Blue's service: it is scaled and deleted, but never deployed.
 pub(in crate::aws::sim) const BLUE_SERVICE: &str = "chatbot-flask";
 pub(in crate::aws::sim) const SERVICE: &str = "chatbot-fastapi";
 pub(super) const FAMILY: &str = "chatbot-fastapi";
@@ -53,6 +54,7 @@ pub(in crate::aws::sim) struct Fleet {
     /// How newly registered revisions behave.
     pub(in crate::aws::sim) next_fate: Fate,
     pub(in crate::aws::sim) service: Option<Service>,
+    pub(in crate::aws::sim) blue: BlueService,
     pub(super) deployments_made: u64,
     /// How long after the start a third party deploys, if it does.
     pub(in crate::aws::sim) stranger: Option<Duration>,
@@ -95,6 +97,7 @@ impl Default for Fleet {
             revisions: Vec::new(),
             next_fate: Fate::Works,
             service: None,
+            blue: BlueService::default(),
             deployments_made: 0,
             stranger: None,
         };

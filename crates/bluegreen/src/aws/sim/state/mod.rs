@@ -1,5 +1,6 @@
 //! The state of the simulated world and its progress. It knows nothing of its callers.
 
+pub(super) mod blue;
 pub(super) mod calls;
 pub(super) mod change;
 pub(super) mod fleet;

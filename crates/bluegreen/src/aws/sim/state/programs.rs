@@ -2,8 +2,7 @@
 
 /// The defect of the simulated machine's programs.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum Programs {
+pub(crate) enum Programs {
     /// None.
     #[default]
     Work,

@@ -101,6 +101,12 @@ impl Scaled {
         &self.ready
     }
 
+    /// A caller sets the count itself, which the limits do not hold: these targets serve from these times on.
+    pub(in crate::aws::sim) fn set(&mut self, ready: Vec<Duration>) {
+        self.asked.clear();
+        self.ready = ready;
+    }
+
     pub(in crate::aws::sim) fn desired(&self) -> u32 {
         u32::try_from(self.ready.len()).unwrap_or(u32::MAX)
     }

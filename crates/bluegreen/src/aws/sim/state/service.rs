@@ -62,7 +62,7 @@ pub(super) struct Conditions {
 pub(super) const UNHEALTHY_AFTER: Duration = Duration::from_secs(90);
 
 impl Service {
-    /// A service of this many targets that serves well: one error in a thousand requests, 120 ms.
+    /// A service of this many targets that serves well: one error in a thousand requests, a latency of 120 ms.
     #[must_use]
     pub fn new(targets: u32) -> Self {
         Self {

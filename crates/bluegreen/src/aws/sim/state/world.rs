@@ -318,9 +318,21 @@ impl World {
     /// A side's targets as health checks would see them.
     fn registered(&self, side: Side, now: Duration) -> TargetCounts {
         let (service, rises) = (self.services.get(side), self.rises.get(side));
-        match (&self.scaling, side) {
-            (Some(scaled), Side::Blue) => service.health(scaled.ready(), now, rises),
-            _ => service.health(&service.ready(), now, rises),
+        match side {
+            Side::Blue => TargetCounts {
+                draining: self.fleet.blue.stopping(now),
+                ..service.health(&self.blue_ready(), now, rises)
+            },
+            Side::Green => service.health(&service.ready(), now, rises),
+        }
+    }
+
+    /// The time from which each task of blue's service serves.
+    pub(in crate::aws::sim) fn blue_ready(&self) -> Vec<Duration> {
+        match (&self.scaling, self.fleet.blue.ready()) {
+            (Some(scaled), _) => scaled.ready().to_vec(),
+            (None, Some(ready)) => ready.to_vec(),
+            (None, None) => self.services.blue.ready(),
         }
     }
 
@@ -370,7 +382,7 @@ impl World {
             let service = self.services.get(side);
             let rises = self.rises.get(side);
             let conditions = Conditions {
-                limit: service.limit(|| self.registered(side, second).healthy),
+                limit: self.limit(side, second),
                 ..service.conditions(second, rises)
             };
             Second {
@@ -382,6 +394,16 @@ impl World {
             blue: of(Side::Blue, requests - green),
             green: of(Side::Green, green),
         }
+    }
+
+    /// How many requests a side's targets can serve in a second, if that is limited. A service that a
+    /// caller has scaled to zero serves none.
+    fn limit(&self, side: Side, second: Duration) -> Option<u32> {
+        let healthy = || self.registered(side, second).healthy;
+        if side == Side::Blue && self.fleet.blue.is_set() && healthy() == 0 {
+            return Some(0);
+        }
+        self.services.get(side).limit(healthy)
     }
 
     /// Green's share by weight.

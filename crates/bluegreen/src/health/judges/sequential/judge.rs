@@ -21,6 +21,7 @@ use crate::{
         },
         snapshot::{restored, saved},
     },
+    json::JsonText,
     traffic::{Side, Sides},
 };
 
@@ -183,11 +184,11 @@ impl Judge for SequentialJudge {
         self.timeline.dress(verdict, progress)
     }
 
-    fn snapshot(&self) -> Option<Value> {
+    fn snapshot(&self) -> Option<JsonText> {
         saved(self)
     }
 
-    fn restore(&mut self, snapshot: &Value) -> Result<()> {
+    fn restore(&mut self, snapshot: &JsonText) -> Result<()> {
         *self = restored(snapshot)?;
         Ok(())
     }

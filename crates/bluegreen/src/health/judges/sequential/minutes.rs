@@ -1,6 +1,6 @@
 //! [`MinuteSide`]: the counts of one side in one minute; [`Minutes`]: hours of such minutes, packed.
 
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde::{Deserialize, Serialize};
 
 use crate::health::{Counts, Tally};
 
@@ -45,11 +45,12 @@ impl MinuteSide {
 
 /// Minutes of one side. Each migration keeps hours of minutes, so they are packed to less than half their
 /// size: a count above four billion in a minute is kept as four billion.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
 pub(super) struct Minutes(Vec<Packed>);
 
 /// Requests, the two bounds of the errors, and the two bounds of the slow requests: [`UNKNOWN`] twice if
-/// these are not known.
+/// these are not known. A snapshot holds minutes in the same form.
 type Packed = [u32; 5];
 
 const UNKNOWN: u32 = u32::MAX;
@@ -110,19 +111,6 @@ impl FromIterator<MinuteSide> for Minutes {
     }
 }
 
-impl Serialize for Minutes {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_seq(self.iter())
-    }
-}
-
-impl<'de> Deserialize<'de> for Minutes {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let sides: Vec<MinuteSide> = Vec::deserialize(deserializer)?;
-        Ok(sides.into_iter().collect())
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -137,9 +125,9 @@ mod tests {
         let minutes: Minutes = sides.into_iter().collect();
         assert!(minutes.iter().eq(sides));
         assert!(minutes.reversed().iter().rev().eq(sides));
-        let json = serde_json::to_value(&minutes).expect("plain data");
-        assert_eq!(json, serde_json::to_value(sides).expect("plain data"));
-        let read: Minutes = serde_json::from_value(json).expect("as it was written");
+        let json = serde_json::to_string(&minutes).expect("plain data");
+        assert!(json.contains("[700,3,9,50,50]"), "{json}");
+        let read: Minutes = serde_json::from_str(&json).expect("as it was written");
         assert_eq!(read, minutes);
         assert!(
             minutes

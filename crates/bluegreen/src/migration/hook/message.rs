@@ -1,0 +1,111 @@
+//! What a hook is told, and at which events.
+
+use std::fmt;
+
+use jiff::Timestamp;
+use serde::Serialize;
+
+use crate::{
+    engine::Event,
+    migration::{MigrationEvent, MigrationOutcome},
+    traffic::Percent,
+};
+
+/// When a hook is called.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Moment {
+    Start,
+    BeforeStep,
+    Rollback,
+    Person,
+    End,
+}
+
+impl fmt::Display for Moment {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Start => "start",
+            Self::BeforeStep => "before-step",
+            Self::Rollback => "rollback",
+            Self::Person => "person",
+            Self::End => "end",
+        })
+    }
+}
+
+/// The moments of an event, in order. A hook that is asked before steps is not told of them too.
+pub(crate) fn moments(event: &MigrationEvent, asks: bool) -> Vec<Moment> {
+    match event {
+        MigrationEvent::Started { .. } | MigrationEvent::Resumed { .. } => vec![Moment::Start],
+        MigrationEvent::Shifting {
+            from,
+            to,
+            attempt: 1,
+        } if !asks && to.green().as_fraction() > from.green_share() => vec![Moment::BeforeStep],
+        MigrationEvent::Restored { .. } => vec![Moment::Rollback],
+        MigrationEvent::Awaiting { .. }
+        | MigrationEvent::PauseEnds { .. }
+        | MigrationEvent::Drifted { .. }
+        | MigrationEvent::RestoreBlocked { .. } => vec![Moment::Person],
+        MigrationEvent::Ended { outcome, .. } => match outcome {
+            MigrationOutcome::Held { .. } => vec![Moment::Person, Moment::End],
+            _ => vec![Moment::End],
+        },
+        MigrationEvent::Unresolved { .. } => vec![Moment::Person, Moment::End],
+        _ => Vec::new(),
+    }
+}
+
+/// What a hook is told.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub(crate) struct Message {
+    schema: &'static str,
+    pub(super) moment: Moment,
+    pub(super) run: String,
+    pub(super) at: Timestamp,
+    text: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    to: Option<Percent>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    event: Option<Box<Event<MigrationEvent>>>,
+}
+
+const SCHEMA: &str = "bluegreen.hook/1";
+
+impl Message {
+    /// The message of an event.
+    pub(super) fn of(moment: Moment, event: &Event<MigrationEvent>) -> Self {
+        let to = match &event.kind {
+            MigrationEvent::Shifting { to, .. } => Some(to.green()),
+            _ => None,
+        };
+        Self {
+            schema: SCHEMA,
+            moment,
+            run: event.run.to_string(),
+            at: event.at,
+            text: event.kind.to_string(),
+            to,
+            event: Some(Box::new(event.clone())),
+        }
+    }
+
+    /// The question before a step.
+    pub(super) fn question(at: Timestamp, to: Percent) -> Self {
+        Self {
+            schema: SCHEMA,
+            moment: Moment::BeforeStep,
+            run: String::new(),
+            at,
+            text: format!("may green get {to}?"),
+            to: Some(to),
+            event: None,
+        }
+    }
+
+    pub(super) fn json(&self) -> Vec<u8> {
+        // Everything in it is plain data.
+        serde_json::to_vec(self).unwrap_or_default()
+    }
+}
