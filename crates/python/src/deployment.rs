@@ -185,7 +185,7 @@ fn source(
     context: Option<PathBuf>,
     tag: Option<&str>,
 ) -> PyResult<ImageSource> {
-    let wrong = |field: &str, error: bluegreen::image::ImageError| {
+    let wrong = |field: &str, error: bluegreen::error::ParseError| {
         errors::argument(
             py,
             field,
