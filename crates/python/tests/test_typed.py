@@ -138,7 +138,9 @@ def test_a_manual_step_waits_for_a_promotion() -> None:
     assert migration.run().is_promoted
     with pytest.raises(bluegreen.SpecError):
         bluegreen.Plan(steps=[{"green": 10, "by_hand": True}, 100])
-    steps = bluegreen.Plan(steps=[{"green": 10, "manual": True, "deadline": "2h"}, 100], deadline="9h").to_dict()["steps"]
+    steps = bluegreen.Plan(steps=[{"green": 10, "manual": True, "deadline": "2h"}, 100], deadline="9h").to_dict()[
+        "steps"
+    ]
     assert steps[0] == {"green": 10, "manual": True, "deadline": timedelta(hours=2)}
 
 
