@@ -12,7 +12,8 @@ maturin_version=1.16.0
 rm -rf "$out/wheels"
 mkdir -p "$out"
 
-say() { printf '\n-- %s\n' "$1"; }
+# Says what begins, and after how many seconds.
+say() { printf '\n-- %s (%s s)\n' "$1" "$SECONDS"; }
 venv() {
     rm -rf "$out/$1"
     "${2:-python3}" -m venv "$out/$1"
@@ -41,9 +42,13 @@ assert outcome.exit_code == 0 and world.weights[0] == 0, (outcome, world.weights
 PY
 )
 
+say "clippy"
+CARGO_TARGET_DIR=$out/build cargo clippy --locked --quiet --manifest-path crates/python/Cargo.toml -- -D warnings
+
 say "tests, types and stubs"
 "$out/bare/bin/pip" install --quiet --disable-pip-version-check --requirement crates/python/tests/requirements.in
-"$out/bare/bin/python" -m pytest -q crates/python/tests
+"$out/bare/bin/pip" install --quiet --disable-pip-version-check --require-hashes --requirement tests/emulator/requirements.txt
+"$out/bare/bin/python" -m pytest -q --durations=5 --hypothesis-profile=ci crates/python/tests
 
 say "the command's wheel"
 # The workspace's own target: what the other groups have compiled is used again.
@@ -67,3 +72,4 @@ PY
 venv command
 "$out/command/bin/pip" install --quiet --disable-pip-version-check --no-index "$wheel"
 (cd "$out" && "$out/command/bin/bluegreen" --version && "$out/command/bin/bluegreen" migrate --sim --speed max | tail -n 3)
+say "all of it"
