@@ -73,5 +73,5 @@ assert tagged and max(tagged) >= needed, "the tag promises an older glibc than t
 PY
 venv command
 "$out/command/bin/pip" install --quiet --disable-pip-version-check --no-index "$wheel"
-(cd "$out" && "$out/command/bin/bluegreen" --version && "$out/command/bin/bluegreen" migrate --sim --speed max | tail -n 3)
+(cd "$out" && "$out/command/bin/bluegreen" --version && "$out/command/bin/bluegreen" migrate --sim --speed max 2>&1 | tail -n 3)
 say "all of it"
