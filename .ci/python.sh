@@ -12,11 +12,15 @@ maturin_version=1.16.0
 rm -rf "$out/wheels"
 mkdir -p "$out"
 
-say() { printf '\n-- %s\n' "$1"; }
+# Says what begins, and after how many seconds.
+say() { printf '\n-- %s (%s s)\n' "$1" "$SECONDS"; }
 venv() {
     rm -rf "$out/$1"
     "${2:-python3}" -m venv "$out/$1"
 }
+
+cargo fmt --version >/dev/null 2>&1 || rustup component add rustfmt
+cargo clippy --version >/dev/null 2>&1 || rustup component add clippy
 
 say "format"
 cargo fmt --manifest-path crates/python/Cargo.toml --check
@@ -25,8 +29,10 @@ venv tools
 "$out/tools/bin/pip" install --quiet --disable-pip-version-check "maturin==$maturin_version"
 export PATH=$out/tools/bin:$PATH
 
-say "the module's wheel"
-CARGO_TARGET_DIR=$out/build maturin build --locked --quiet --profile dev --manifest-path crates/python/Cargo.toml --out "$out/wheels"
+say "the module's wheel, and its clippy"
+# Clippy's driver is the compiler: a check of its own would compile the SDK once more.
+CARGO_TARGET_DIR=$out/build RUSTC_WORKSPACE_WRAPPER=clippy-driver maturin build --locked --quiet --profile dev \
+    --manifest-path crates/python/Cargo.toml --out "$out/wheels" -- -D warnings
 
 say "installed in a bare environment: a whole simulated migration"
 venv bare
@@ -43,7 +49,8 @@ PY
 
 say "tests, types and stubs"
 "$out/bare/bin/pip" install --quiet --disable-pip-version-check --requirement crates/python/tests/requirements.in
-"$out/bare/bin/python" -m pytest -q crates/python/tests
+"$out/bare/bin/pip" install --quiet --disable-pip-version-check --require-hashes --requirement tests/emulator/requirements.txt
+"$out/bare/bin/python" -m pytest -q --durations=5 --hypothesis-profile=ci crates/python/tests
 
 say "the command's wheel"
 # The workspace's own target: what the other groups have compiled is used again.
@@ -66,4 +73,5 @@ assert tagged and max(tagged) >= needed, "the tag promises an older glibc than t
 PY
 venv command
 "$out/command/bin/pip" install --quiet --disable-pip-version-check --no-index "$wheel"
-(cd "$out" && "$out/command/bin/bluegreen" --version && "$out/command/bin/bluegreen" migrate --sim --speed max | tail -n 3)
+(cd "$out" && "$out/command/bin/bluegreen" --version && "$out/command/bin/bluegreen" migrate --sim --speed max 2>&1 | tail -n 3)
+say "all of it"

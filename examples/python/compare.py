@@ -241,9 +241,13 @@ def events(wanted: int) -> int:
     began, cpu = time.perf_counter(), time.process_time()
     while count < wanted:
         world = bluegreen.Simulation("healthy", seed=runs)
-        # A long bake in virtual time: 5,760 looks a day.
-        spec = world.spec.with_(plan={"final_bake": "20d", "deadline": "21d"})
-        bluegreen.Migration(spec, world).on_event(take).run()
+        # A long bake in virtual time: 960 looks.
+        spec = world.spec.with_(plan={"final_bake": "4h", "deadline": "6h"})
+        outcome = bluegreen.Migration(spec, world).on_event(take).run()
+        if not outcome.is_promoted:
+            # Such as after Ctrl-C.
+            print(outcome)
+            return outcome.exit_code
         runs += 1
         print(f"{count:>9} events, {resident():6.1f} MiB")
     wall, cpu = time.perf_counter() - began, time.process_time() - cpu

@@ -193,7 +193,8 @@ impl Handle {
         self.send(Control::SkipWait { by: by.into() })
     }
 
-    /// Override: rises to the next step without a healthy verdict.
+    /// Rises to the next step: the leave for which a manual step waits, and before a healthy verdict an
+    /// override.
     fn promote(&self, by: String) -> PyResult<Answer> {
         self.send(Control::Promote { by: by.into() })
     }

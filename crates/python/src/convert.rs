@@ -42,26 +42,33 @@ const TIMES: [&str; 20] = [
 ];
 
 /// The fields whose text is a span of time.
-const SPANS: [&str; 21] = [
+const SPANS: [&str; 28] = [
     "after",
     "bake",
     "confirm_within",
     "dead_man",
     "deadline",
+    "duration",
     "elapsed",
     "every",
     "final_bake",
     "grace",
     "gradual_restore",
     "length",
+    "limit",
     "look_interval",
     "look_limit",
+    "max_latency",
     "period",
     "poll_every",
+    "ramp",
+    "require",
     "restore_within",
     "rollback_deadline",
     "rollout_deadline",
     "step_deadline",
+    "timeout",
+    "took",
     "warm_up",
     "write_within",
 ];
@@ -122,12 +129,14 @@ fn field(py: Python<'_>, name: Option<&str>, value: &Value) -> PyResult<Py<PyAny
             }
             list.into_py_any(py)
         }
-        (_, Value::Object(fields)) => match std_span(fields) {
+        (name, Value::Object(fields)) => match std_span(fields) {
             Some(span) => span.into_py_any(py),
             None => {
                 let dict = PyDict::new(py);
+                // The latencies of `max_latency = { p50 = "300ms" }` are spans, whatever their names.
+                let all = name.filter(|name| SPANS.contains(name));
                 for (name, value) in fields {
-                    dict.set_item(name, field(py, Some(name), value)?)?;
+                    dict.set_item(name, field(py, Some(all.unwrap_or(name)), value)?)?;
                 }
                 dict.into_py_any(py)
             }
@@ -283,5 +292,5 @@ pub(crate) fn share(data: &Bound<'_, PyAny>) -> PyResult<bluegreen::Percent> {
         false => data.extract::<f64>()?.to_string(),
     };
     text.parse()
-        .map_err(|error: bluegreen::traffic::PercentError| PyValueError::new_err(error.to_string()))
+        .map_err(|error: bluegreen::error::ParseError| PyValueError::new_err(error.to_string()))
 }

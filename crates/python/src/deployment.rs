@@ -29,7 +29,7 @@ use crate::{
 enum Subject {
     Side(Box<MigrationSpec>, Name),
     Parts {
-        plan: DeploymentPlan,
+        plan: Box<DeploymentPlan>,
         deployer: Py<PyAny>,
         builder: Option<Py<PyAny>>,
         source: ImageSource,
@@ -79,7 +79,7 @@ impl Work for Job {
             } => {
                 let deployer =
                     PythonDeployer::new(Role::new(deployer.bind(py), home, "the deployer"))?;
-                let mut deployment = LibraryDeployment::new(plan, deployer);
+                let mut deployment = LibraryDeployment::new(*plan, deployer);
                 if let Some(builder) = builder {
                     deployment = deployment.builder(PythonBuilder(Role::new(
                         builder.bind(py),
@@ -185,7 +185,7 @@ fn source(
     context: Option<PathBuf>,
     tag: Option<&str>,
 ) -> PyResult<ImageSource> {
-    let wrong = |field: &str, error: bluegreen::image::ImageError| {
+    let wrong = |field: &str, error: bluegreen::error::ParseError| {
         errors::argument(
             py,
             field,
@@ -257,7 +257,7 @@ run_class!(
                     ));
                 }
                 Subject::Parts {
-                    plan: values::deployment_plan(py, plan)?,
+                    plan: Box::new(values::deployment_plan(py, plan)?),
                     deployer,
                     builder,
                     source: source(py, image, context, tag)?,

@@ -3,8 +3,8 @@
 use bluegreen::{
     DeploymentError, Error, ErrorKind, Failure, MigrationError,
     migration::{ReplayError, ResumeError},
-    problem::PlanError,
-    spec::{SpecError, StartError},
+    problem::{PlanError, SpecError},
+    spec::StartError,
 };
 use pyo3::{prelude::*, types::PyDict};
 

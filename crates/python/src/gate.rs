@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use bluegreen::{
-    Error, ErrorKind, HealthGate, Result, Verdict as LibraryVerdict, gate_fn,
+    Error, ErrorKind, HealthGate, Result, Verdict as LibraryVerdict,
+    engine::JsonText,
+    gate_fn,
     health::{
         Judge, Look as LibraryLook, Observation as LibraryObservation, Progress as LibraryProgress,
     },
@@ -155,19 +157,21 @@ impl Judge for ObjectJudge {
         }
     }
 
-    fn snapshot(&self) -> Option<Value> {
+    fn snapshot(&self) -> Option<JsonText> {
         let (fold, _) = self.fold.as_ref().ok()?;
         let kept = attached(|py| {
             let fold = fold.bind(py);
             match fold.hasattr("snapshot").unwrap_or(false) {
-                true => convert::to_value(&fold.call_method0("snapshot").ok()?).ok(),
+                true => convert::to_value(&fold.call_method0("snapshot").ok()?)
+                    .ok()
+                    .map(JsonText::from),
                 false => None,
             }
         });
         kept.flatten()
     }
 
-    fn restore(&mut self, snapshot: &Value) -> Result<()> {
+    fn restore(&mut self, snapshot: &JsonText) -> Result<()> {
         let refused = |why: String| {
             Error::new(
                 ErrorKind::Refused,
@@ -176,7 +180,7 @@ impl Judge for ObjectJudge {
         };
         let (fold, _) = self.fold.as_ref().map_err(|why| refused(why.clone()))?;
         let restored = attached(|py| {
-            let kept = convert::plain_to_python(py, snapshot);
+            let kept = convert::plain_to_python(py, snapshot.value());
             let restored = kept.and_then(|kept| fold.bind(py).call_method1("restore", (kept,)));
             restored
                 .map(drop)

@@ -40,7 +40,7 @@ enum Act {
 enum Subject {
     Spec(Box<MigrationSpec>, Option<Name>),
     Parts {
-        plan: MigrationPlan,
+        plan: Box<MigrationPlan>,
         splitter: Py<PyAny>,
         name: String,
     },
@@ -101,7 +101,7 @@ impl Work for Job {
                 let splitter = PythonSplitter::new(role(&splitter, "the splitter".to_owned()))?;
                 core.launch(&engine, async move {
                     let _paced = world.paced();
-                    let migration = LibraryMigration::new(plan, splitter);
+                    let migration = LibraryMigration::new(*plan, splitter);
                     match world.is_simulated() || course.needs_aws() {
                         true => {
                             let aws = world.aws().await;
@@ -413,7 +413,7 @@ run_class!(
                     ));
                 }
                 Subject::Parts {
-                    plan,
+                    plan: Box::new(plan),
                     splitter,
                     name: name.unwrap_or_default(),
                 }

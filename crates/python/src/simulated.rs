@@ -18,7 +18,6 @@ pub(crate) struct Own<'a, 'py> {
     pub(crate) green: Option<&'a Bound<'py, PyAny>>,
     pub(crate) sticky: Option<&'a Bound<'py, PyAny>>,
     pub(crate) weights: Option<(u32, u32)>,
-    pub(crate) alarms: Option<Vec<String>>,
 }
 
 impl Own<'_, '_> {
@@ -31,7 +30,6 @@ impl Own<'_, '_> {
             ("green", self.green.is_some()),
             ("sticky", self.sticky.is_some()),
             ("weights", self.weights.is_some()),
-            ("alarms", self.alarms.is_some()),
         ];
         given
             .into_iter()
@@ -58,9 +56,6 @@ impl Own<'_, '_> {
         }
         if let Some((blue, green)) = self.weights {
             world = world.weights(Sides::new(blue, green));
-        }
-        for alarm in self.alarms.unwrap_or_default() {
-            world = world.alarm(alarm, When::Between(Duration::MAX, Duration::MAX));
         }
         Ok(world.build())
     }

@@ -17,7 +17,7 @@ use crate::{
     world::World,
 };
 
-/// A migration as one file: traffic, sides, plan, judge, safety, journal. Same fields and defaults as
+/// A migration as one file: traffic, sides, plan, judge, safety, hooks, test, journal. Same fields and defaults as
 /// `bluegreen.toml`. Every mistake is told at once, with field, place and hint: `SpecError.problems`.
 ///
 /// `Spec({"name": …})`, `Spec(name=…, traffic=…, side=…)`, `Spec.from_toml(text)`, `Spec.from_file(path)`.
@@ -30,6 +30,10 @@ pub(crate) struct Spec {
 impl Spec {
     pub(crate) fn of(inner: MigrationSpec) -> Self {
         Self { inner }
+    }
+
+    fn value(&self) -> Value {
+        serde_json::to_value(&self.inner).unwrap_or_default()
     }
 
     /// Reads fields, whose places in a file would mean nothing.
@@ -134,11 +138,11 @@ impl Spec {
     }
 
     fn to_json(&self) -> String {
-        self.inner.to_json().to_string()
+        self.value().to_string()
     }
 
     fn to_dict(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
-        value_to_python(py, &self.inner.to_json())
+        value_to_python(py, &self.value())
     }
 
     #[getter]
@@ -174,12 +178,7 @@ impl Spec {
         fields: Option<&Bound<'_, PyAny>>,
         more: Option<&Bound<'_, PyDict>>,
     ) -> PyResult<Self> {
-        let mut all = self
-            .inner
-            .to_json()
-            .as_object()
-            .cloned()
-            .unwrap_or_default();
+        let mut all = self.value().as_object().cloned().unwrap_or_default();
         merge(&mut all, self::fields(fields, more)?);
         Self::of_fields(py, all)
     }

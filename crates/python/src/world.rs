@@ -251,7 +251,7 @@ fn pair<T>(sides: Sides<T>) -> (T, T) {
 impl Simulation {
     #[new]
     #[pyo3(signature = (scenario=None, *, seed=1, speed=None, traffic=None, history=None, blue=None, green=None,
-                        sticky=None, weights=None, alarms=None))]
+                        sticky=None, weights=None))]
     #[expect(clippy::too_many_arguments, reason = "keywords in Python")]
     fn new(
         py: Python<'_>,
@@ -264,7 +264,6 @@ impl Simulation {
         green: Option<&Bound<'_, PyAny>>,
         sticky: Option<&Bound<'_, PyAny>>,
         weights: Option<(u32, u32)>,
-        alarms: Option<Vec<String>>,
     ) -> PyResult<Self> {
         let own = simulated::Own {
             traffic,
@@ -273,7 +272,6 @@ impl Simulation {
             green,
             sticky,
             weights,
-            alarms,
         };
         let simulation = match scenario {
             Some(name) => {
@@ -283,7 +281,7 @@ impl Simulation {
                 }
                 let scenario: Scenario =
                     name.parse()
-                        .map_err(|error: bluegreen::aws::sim::UnknownScenario| {
+                        .map_err(|error: bluegreen::error::ParseError| {
                             errors::argument(
                                 py,
                                 "scenario",

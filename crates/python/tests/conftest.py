@@ -16,6 +16,9 @@ EXAMPLES = ROOT / "examples" / "python"
 
 pytest_plugins = ["pytester"]
 
+# A job in the background ignores SIGINT, and its children inherit that.
+HEARS = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+
 
 @pytest.fixture
 def program(tmp_path: Path) -> Callable[..., subprocess.Popen[str]]:
@@ -23,7 +26,7 @@ def program(tmp_path: Path) -> Callable[..., subprocess.Popen[str]]:
 
     def start(text: str) -> subprocess.Popen[str]:
         file = tmp_path / "program.py"
-        file.write_text(textwrap.dedent(text))
+        file.write_text(HEARS + textwrap.dedent(text))
         return subprocess.Popen(
             [sys.executable, str(file)],
             cwd=tmp_path,

@@ -170,16 +170,17 @@ def test_every_event_and_outcome_of_every_scenario_comes_back(bluegreen_scenario
         assert isinstance(json.loads(record)["seq"], int)
 
 
-def times(value: Any) -> None:
-    """No time is left as text."""
+def times(value: Any, name: str = "") -> None:
+    """No time and no span is left as text."""
     if isinstance(value, dict):
-        for one in value.values():
-            times(one)
+        for key, one in value.items():
+            times(one, key)
     elif isinstance(value, list):
         for one in value:
-            times(one)
-    elif isinstance(value, str):
-        assert not re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z", value), value
+            times(one, name)
+    elif isinstance(value, str) and name not in ("hint", "message", "reason", "summary"):
+        assert not re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z", value), (name, value)
+        assert not re.fullmatch(r"(\d+(h|m|s|ms|µs|us|ns) ?)+", value), (name, value)
 
 
 @pytest.mark.parametrize("file", sorted(JOURNALS.glob("migration-v*.jsonl")), ids=lambda file: file.stem)
@@ -224,6 +225,48 @@ def test_a_spec_comes_back_by_all_its_ways() -> None:
     assert Spec.from_toml(spec.to_toml()) == spec
     assert Spec(json.loads(spec.to_json())) == spec
     assert Spec(**json.loads(spec.to_json())) == spec
+
+
+def test_hooks_and_tests_of_a_file_have_times_and_come_back() -> None:
+    world = Simulation("healthy").spec.to_dict()
+    hooks = {"command": ["./tell"], "limit": timedelta(minutes=2)}
+    hooks["webhook"] = {"url": {"env": "HOOK_URL"}, "secret": {"env": "HOOK_SECRET"}}
+    test = {
+        "file": "requests.toml",
+        "require": timedelta(hours=1),
+        "ramp": timedelta(seconds=30),
+        "duration": timedelta(minutes=5),
+        "max_latency": {"p50": timedelta(milliseconds=300), "p99": timedelta(seconds=2)},
+    }
+    spec = Spec(world, hooks=hooks, test=test, safety={"accept": ["untested", "infrastructure-code"]})
+    told = spec.to_dict()
+    assert told["hooks"] == hooks and told["test"] == test
+    times(told)
+    comes_back(spec)
+    assert Spec.from_toml(spec.to_toml()) == spec
+
+
+def spans(schema: Any, name: str = "") -> set[str]:
+    """The fields of a JSON Schema that are spans of time."""
+    if isinstance(schema, list):
+        return set().union(*(spans(one, name) for one in schema))
+    if not isinstance(schema, dict):
+        return set()
+    found = {name} if schema.get("format") == "span" else set()
+    for key, part in schema.items():
+        if key in ("properties", "$defs"):
+            found = found.union(*(spans(one, inner) for inner, one in part.items()))
+        elif key not in ("default", "examples"):
+            found |= spans(part, name)
+    return found
+
+
+def test_every_span_of_the_schema_is_a_timedelta() -> None:
+    wanted = spans(bluegreen.schema())
+    assert {"bake", "limit", "max_latency", "require"} <= wanted
+    source = (ROOT / "crates" / "python" / "src" / "convert.rs").read_text()
+    known = re.findall(r'"(\w+)"', source.split("const SPANS")[1].split("];")[0])
+    assert wanted <= set(known), wanted - set(known)
 
 
 def test_the_full_example_comes_back() -> None:

@@ -15,6 +15,7 @@ from pathlib import Path
 import bluegreen
 import pytest
 from bluegreen import Journal, Migration, Outcome, Simulation, Verdict
+from bluegreen.events import Unchanged, typed
 from bluegreen.testing import Fault, Scenario, ended
 from conftest import told
 
@@ -295,3 +296,31 @@ def test_verdicts_have_a_text_and_their_status() -> None:
     verdict = Verdict.inconclusive("no message was counted")
     assert (verdict.status, verdict.summary) == ("inconclusive", "no message was counted")
     assert "no message was counted" in str(verdict)
+
+
+def test_hooks_of_the_file_are_called_and_asked(tmp_path: Path) -> None:
+    told, tell = tmp_path / "told", tmp_path / "tell"
+    tell.write_text(f"#!/bin/sh\ncat >> '{told}'; echo >> '{told}'\n")
+    tell.chmod(0o755)
+    world = Simulation("healthy")
+    assert Migration(world.spec.with_(hooks={"command": [str(tell)]}), world).run().is_promoted
+    moments = [json.loads(line)["moment"] for line in told.read_text().split("\n") if line]
+    assert moments[0] == "start" and moments[-1] == "end" and moments.count("before-step") == 4
+
+    tell.write_text("#!/bin/sh\nexit 10\n")
+    world = Simulation("healthy")
+    outcome = Migration(world.spec.with_(hooks={"command": [str(tell)], "may_refuse": True}), world).run()
+    assert outcome.exit_code == 3 and world.weights == (100, 0)
+    assert "the hook refuses" in str(outcome)
+
+
+def test_a_file_may_ask_for_a_test_of_green_first() -> None:
+    world = Simulation("healthy")
+    spec = world.spec.with_(test={"require": "1h"})
+    outcome = Migration(spec, world).run()
+    assert outcome.exit_code == 3 and "green was not tested" in str(outcome)
+    unchanged = typed(outcome)
+    assert isinstance(unchanged, Unchanged)
+    assert [one.risk for one in unchanged.reason.findings if one.severity == "refuse_unless"] == ["untested"]
+    accepted = spec.with_(safety={"accept": ["untested"]})
+    assert Migration(accepted, world).run().is_promoted

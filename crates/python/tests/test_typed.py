@@ -110,6 +110,40 @@ def test_there_is_a_class_for_each_variant_of_the_library() -> None:
     assert rust == set(variants(events.MigrationOutcome))
 
 
+@pytest.mark.parametrize(("name", "kind"), [("Step", events.Step), ("MigrationPlanBuilder", events.MigrationPlan)])
+def test_plans_have_every_field_of_the_library(name: str, kind: type) -> None:
+    body = (SOURCE.parent / "plan.rs").read_text().split(f"pub struct {name} {{")[1].split("\n}\n")[0]
+    rust = set(re.findall(r"^    (?:pub )?(\w+): ", body, re.MULTILINE))
+    assert rust == {field.name for field in dataclasses.fields(kind)}
+
+
+def test_a_manual_step_waits_for_a_promotion() -> None:
+    world = Simulation("healthy")
+    plan = world.spec.with_(plan={"steps": [{"green": "10%", "manual": True}, "100%"], "hold_back": "0%"})
+    migration = Migration(plan, world)
+    # The run waits for this callback, so the promotion comes before the step's deadline.
+    migration.on_event(lambda event: migration.handle.promote("ann") if event.name == "awaiting" else None)
+    told = list(migration.events())
+    for event in told:
+        same(event)
+    facts = [typed(event) for event in told]
+    [awaiting] = [event for event in told if event.name == "awaiting"]
+    fact = typed(awaiting)
+    assert isinstance(fact, events.Awaiting) and "bluegreen promote" in str(awaiting)
+    assert awaiting.data == {"step": 0, "until": fact.until}
+    [begun] = [fact for fact in facts if isinstance(fact, events.Started)]
+    assert [(step.green, step.manual) for step in begun.plan.steps] == [(10, True), (100, False)]
+    [passed] = [fact for fact in facts if isinstance(fact, events.StepPassed) and fact.step == 0]
+    assert passed.overridden is not None and str(passed.overridden.by) == "ann"
+    assert migration.run().is_promoted
+    with pytest.raises(bluegreen.SpecError):
+        bluegreen.Plan(steps=[{"green": 10, "by_hand": True}, 100])
+    steps = bluegreen.Plan(steps=[{"green": 10, "manual": True, "deadline": "2h"}, 100], deadline="9h").to_dict()[
+        "steps"
+    ]
+    assert steps[0] == {"green": 10, "manual": True, "deadline": timedelta(hours=2)}
+
+
 def test_a_fact_of_a_newer_library_keeps_its_fields() -> None:
     fact = read(events.MigrationEvent, {"event": "levitated", "height": {"metres": 3}})
     assert isinstance(fact, events.UnknownEvent)

@@ -10,7 +10,9 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from os import PathLike
-from typing import Any, Literal, Protocol, TypeAlias, Union, final, type_check_only
+from typing import Any, Literal, Protocol, TypeAlias, TypedDict, Union, final, type_check_only
+
+from typing_extensions import Required
 
 __all__ = [
     "__version__",
@@ -48,6 +50,16 @@ _Span: TypeAlias = Union[timedelta, float, int, str]
 """A span of time: a `timedelta`, seconds, or text such as `"3m"`."""
 _Share: TypeAlias = Union[float, int, str]
 """Percents, 0 to 100 in tenths: `10`, `0.5` or `"10%"`."""
+
+@type_check_only
+class _Step(TypedDict, total=False):
+    """A step with times of its own. A `manual` one waits until an operator promotes the run: `Handle.promote`, or
+    the command `bluegreen promote`; `deadline` is the time-out."""
+
+    green: Required[_Share]
+    bake: _Span
+    deadline: _Span
+    manual: bool
 
 # --- values -------------------------------------------------------------------------------------------
 
@@ -95,7 +107,7 @@ class Event(_Wire):
     def elapsed(self) -> timedelta: ...
     @property
     def name(self) -> str:
-        """`started`, `preflight_passed`, `looked`, `step_passed`, `shifting`, `shifted`, `ended`, …"""
+        """`started`, `preflight_passed`, `looked`, `awaiting`, `step_passed`, `shifting`, `shifted`, `ended`, …"""
     @property
     def data(self) -> dict[str, Any]:
         """The fields of this kind of event, as `to_dict` without the envelope."""
@@ -313,7 +325,7 @@ class Plan(_Wire):
     def __new__(
         cls,
         *,
-        steps: Sequence[_Share | Mapping[str, Any]] = ...,
+        steps: Sequence[_Share | _Step] = ...,
         hold_back: _Share = ...,
         bake: _Span = ...,
         step_deadline: _Span = ...,
@@ -323,14 +335,17 @@ class Plan(_Wire):
         warm_up: _Span = ...,
         final_bake: _Span = ...,
         restore_within: _Span = ...,
+        gradual_restore: _Span = ...,
+        grace: _Span = ...,
         confirm_within: _Span = ...,
+        blind_restore: bool = ...,
         capacity_ratio: float = ...,
         write_attempts: int = ...,
         on_inconclusive: Literal["roll-back", "hold"] = ...,
         on_cancel: Literal["roll-back", "hold"] = ...,
         on_resume: Literal["go-on", "roll-back"] = ...,
         accept: Sequence[str] = ...,
-        gates: Mapping[str, Literal["required", "advisory"]] = ...,
+        gates: Mapping[str, Literal["required", "before_each_step", "advisory"]] = ...,
     ) -> Plan: ...
     @staticmethod
     def from_json(text: str) -> Plan: ...
@@ -342,7 +357,7 @@ class Plan(_Wire):
 
 @final
 class Spec(_Wire):
-    """A migration as one file: traffic, sides, plan, judge, safety, journal. Same fields and defaults as
+    """A migration as one file: traffic, sides, plan, judge, safety, hooks, test, journal. Same fields and defaults as
     `bluegreen.toml`. Every mistake is told at once, with field, place and hint: `SpecError.problems`.
 
     `Spec({"name": …})`, `Spec(name=…, traffic=…, side=…)`, `Spec.from_toml(text)`, `Spec.from_file(path)`.
@@ -418,7 +433,6 @@ class Simulation:
         green: Mapping[str, Any] | None = None,
         sticky: _Span | None = None,
         weights: tuple[int, int] | None = None,
-        alarms: Sequence[str] | None = None,
     ) -> Simulation: ...
     def fail(
         self,
@@ -581,7 +595,8 @@ class Handle:
     def continue_run(self, by: str) -> Answer: ...
     def skip_wait(self, by: str) -> Answer: ...
     def promote(self, by: str) -> Answer:
-        """Override: rises to the next step without a healthy verdict."""
+        """Rises to the next step: the leave for which a manual step waits, and before a healthy verdict an
+        override."""
     def promote_fully(self, by: str) -> Answer: ...
     def abort(self, by: str) -> Answer:
         """Rolls back."""

@@ -246,11 +246,15 @@ class Intent:
 
 @dataclass(frozen=True)
 class Step:
-    """A share of green in percent, and its times; `None` means the plan's."""
+    """A share of green in percent, and its times; `None` means the plan's.
+
+    At a `manual` step the run waits until an operator promotes it; `deadline` is the time-out.
+    """
 
     green: float
     bake: timedelta | None = None
     deadline: timedelta | None = None
+    manual: bool = False
 
 
 @dataclass(frozen=True)
@@ -283,7 +287,10 @@ class MigrationPlan:
 
 @dataclass(frozen=True)
 class GateStanding:
-    """A gate's verdict at a moment. `policy` is `required` or `advisory`; `is_new`: it saw something new."""
+    """A gate's verdict at a moment. `is_new`: the gate saw something new.
+
+    `policy` is `required`, `before_each_step` or `advisory`.
+    """
 
     gate: str
     policy: str
@@ -375,6 +382,14 @@ class CapacityShort(MigrationEvent):
     to: TrafficSplit
     needed: int
     green: TargetCounts
+
+
+@dataclass(frozen=True)
+class Awaiting(MigrationEvent):
+    """A manual step, counted from 0, would pass, and waits until then for an operator who promotes the run."""
+
+    step: int
+    until: datetime
 
 
 @dataclass(frozen=True)
