@@ -309,7 +309,7 @@ def world(folder, scenario, speed=600):
     command(folder, "init", "--sim", scenario)
     file = folder / "bluegreen.toml"
     text = re.sub(r"(?m)^speed = .*$", f"speed = {speed}.0", file.read_text())
-    deployment = '[side.fastapi.deployment]\nrepository = "chatbot-fastapi"\n\n[side.fastapi]\nservice = "chatbot-cluster/chatbot-fastapi"'
+    deployment = '[side.fastapi.deployment]\nrepository = "chatbot-fastapi"\n\n[side.fastapi]'
     file.write_text(text.replace("[side.fastapi]", deployment))
     (folder / "Dockerfile").write_text("FROM scratch\n")
     (folder / "deploy").mkdir()
