@@ -25,12 +25,15 @@ use self::verbs::{
 /// Application Load Balancer, step by step, and puts everything back on blue if green does harm.
 #[derive(Debug, Parser)]
 #[command(name = "bluegreen", version, max_term_width = 80, after_help = AFTER)]
-#[command(disable_help_flag = true)]
+#[command(disable_help_flag = true, disable_version_flag = true)]
 struct Command {
     /// Print help.
     #[arg(short, long, action = ArgAction::HelpShort, global = true, help_heading = OPTIONS)]
     help: Option<bool>,
-    /// Append `exit_code` and `ended` to this file, such as $GITHUB_OUTPUT.
+    /// Print version.
+    #[arg(short = 'V', long, action = ArgAction::Version, help_heading = OPTIONS)]
+    version: Option<bool>,
+    /// Append the end to this file, such as $GITHUB_OUTPUT.
     #[arg(long, value_name = "FILE", help_heading = OPTIONS)]
     result: Option<PathBuf>,
     #[command(subcommand)]
@@ -38,8 +41,7 @@ struct Command {
 }
 
 const AFTER: &str = "\
-A file describes a migration: ./bluegreen.toml. With --sim a verb works on a
-simulated AWS.
+./bluegreen.toml describes a migration. With --sim a verb needs no AWS.
 
 Examples:
   bluegreen migrate --sim               a healthy migration, simulated

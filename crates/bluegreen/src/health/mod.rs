@@ -7,6 +7,7 @@
 
 mod adapt;
 mod backoff;
+#[cfg(feature = "run")]
 pub(crate) mod calls;
 mod gate;
 mod judges;

@@ -41,7 +41,7 @@ pub(crate) type Seen = Result<Option<Observation>, Failure>;
 /// A gate in one run, without I/O: its judge, its newest observation, and what restores both.
 ///
 /// A run, a replay, and a run that is judged again with other settings hold one session for each gate.
-/// Two things stand elsewhere. The calls of a gate are [`GateCalls`](super::calls::GateCalls), since a
+/// Two things stand elsewhere. The calls of a gate are `GateCalls`, since a
 /// replay calls no gate. The verdict that stands, and what it does, are the machine's: its state must be
 /// plain data, and a journal of an older version has its verdicts without a judge.
 #[derive(Debug)]

@@ -621,11 +621,14 @@ fn ended(end: End) -> Result<MigrationOutcome, MigrationError> {
     }
 }
 
+/// Is told of a failure.
+type Told = Box<dyn FnMut(&str) + Send>;
+
 /// The hooks of a run, and who is told of their failures.
 #[derive(Default)]
 struct Hooks {
     callers: Vec<Arc<Caller>>,
-    told: Option<Box<dyn FnMut(&str) + Send>>,
+    told: Option<Told>,
 }
 
 impl Hooks {

@@ -138,7 +138,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_service_that_starts_is_waited_for_until_it_answers() {
         let long = 60 * SECOND;
-        assert_eq!(reported(&[200], long).await, (Some(200), 0 * SECOND));
+        assert_eq!(reported(&[200], long).await, (Some(200), Duration::ZERO));
         let starts = &[0, 0, 503, 502, 504, 200];
         assert_eq!(reported(starts, long).await, (Some(200), 5 * SECOND));
         // A wrong answer is the service's own, and counts at once.
@@ -150,7 +150,10 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn the_wait_has_a_bound_and_can_be_left_out() {
         assert_eq!(reported(&[0], 10 * SECOND).await, (None, 9 * SECOND));
-        assert_eq!(reported(&[503], 0 * SECOND).await, (Some(503), 0 * SECOND));
+        assert_eq!(
+            reported(&[503], Duration::ZERO).await,
+            (Some(503), Duration::ZERO)
+        );
     }
 
     #[tokio::test(start_paused = true)]

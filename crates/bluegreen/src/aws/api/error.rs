@@ -19,7 +19,7 @@ pub(crate) struct ApiError {
     /// The operation: `ModifyRule`.
     pub(crate) operation: &'static str,
     /// AWS's own code: `RuleNotFound`.
-    pub(crate) code: Option<String>,
+    pub(crate) code: Option<Box<str>>,
     pub(crate) message: String,
     pub(crate) request_id: Option<Box<str>>,
     /// What a person can do, if nothing was sent at all, or the answer is a refusal without a code.
@@ -55,7 +55,7 @@ impl ApiError {
             kind,
             service: None,
             operation,
-            code: Some(code.to_owned()),
+            code: Some(code.into()),
             message: message.into(),
             request_id: None,
             advice: None,
@@ -110,7 +110,7 @@ impl ApiError {
             _ => lost,
         };
         let meta = error.meta();
-        let code = meta.code().map(str::to_owned);
+        let code = meta.code().map(Box::from);
         // An answer that the SDK could not read (a proxy's page, an empty one) has no metadata.
         let response = error
             .raw_response()

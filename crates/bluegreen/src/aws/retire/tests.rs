@@ -79,7 +79,11 @@ fn left(simulation: &Simulation) -> (u32, Vec<String>, usize, bool) {
     let listing = json!({"cluster": simulation.cluster()});
     let aws = simulation.aws();
     let listed = aws.ecs.call(EcsCall::ListServices, listing);
-    let listed = listed.now_or_never().unwrap().unwrap().to_string();
+    let listed = listed
+        .now_or_never()
+        .expect("ready")
+        .expect("listed")
+        .to_string();
     let (_, service) = simulation.blue_service();
     (
         simulation.targets().blue.registered(),
@@ -215,7 +219,9 @@ async fn arm(simulation: &Simulation, aws: &Aws) -> crate::Result<()> {
     let (rule, blue, green) = (simulation.rule(), simulation.blue(), simulation.green());
     let splitter = AlbTrafficSplitter::new(aws, rule, blue, green)?;
     let traffic = splitter.observe().await?;
-    let role = "arn:aws:iam::123456789012:role/blue-again".parse().unwrap();
+    let role = "arn:aws:iam::123456789012:role/blue-again"
+        .parse()
+        .expect("a role");
     let fires = later(aws.clock().now(), Duration::from_secs(7200));
     let switch = AlbDeadManSwitch::new(aws, splitter.into(), role);
     switch.arm(&traffic, fires).await.map(drop)

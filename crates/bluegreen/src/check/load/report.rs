@@ -214,33 +214,77 @@ fn verdict(
             "green's answers differ from blue's in {left} kind{s}"
         ));
     }
+    let mut open = Vec::new();
+    if *end == End::Completed {
+        let of_errors = errors_shown(errors, limits.confidence);
+        for (standing, told) in of_errors.into_iter().chain(latencies_shown(tally)) {
+            match standing {
+                Standing::Above => failed.push(told),
+                Standing::Open => open.push(told),
+            }
+        }
+    }
     if !failed.is_empty() {
         return (TestVerdict::Failed, failed);
-    }
-    let mut open = Vec::new();
-    if errors.at_most > errors.limit {
-        open.push(format!(
-            "errors within {} are not shown: {} of {} failed, so the rate may be {}",
-            percent(errors.limit),
-            errors.failed,
-            errors.of,
-            percent(errors.at_most)
-        ));
-    }
-    for ((percentile, limit), slow) in limits.max_latency.iter().zip(&tally.slow) {
-        let may_be = bound::upper(*slow, tally.ended, limits.confidence);
-        if may_be > 1.0 - percentile.share() {
-            open.push(format!(
-                "{percentile} within {:.0} ms is not shown: {slow} of {} took longer",
-                ms(*limit),
-                tally.ended
-            ));
-        }
     }
     match open.is_empty() {
         true => (TestVerdict::Passed, open),
         false => (TestVerdict::Inconclusive, open),
     }
+}
+
+/// What the requests show about a limit that is not kept for sure.
+enum Standing {
+    /// Green is above it.
+    Above,
+    /// Green may be within it, and may be above it.
+    Open,
+}
+
+/// Returns what `failed` of `all` show about a limit of their share; `None` if the limit is kept.
+fn shown(failed: u64, all: u64, limit: f64, confidence: f64) -> Option<Standing> {
+    let at_least = 1.0 - bound::upper(all.saturating_sub(failed), all, confidence);
+    match bound::upper(failed, all, confidence) > limit {
+        true if at_least > limit => Some(Standing::Above),
+        true => Some(Standing::Open),
+        false => None,
+    }
+}
+
+fn errors_shown(errors: &ErrorFigure, confidence: f64) -> Option<(Standing, String)> {
+    let standing = shown(errors.failed, errors.of, errors.limit, confidence)?;
+    let (limit, failed, of) = (percent(errors.limit), errors.failed, errors.of);
+    let told = match standing {
+        Standing::Above => {
+            format!("green's error rate is above {limit}: {failed} of {of} failed")
+        }
+        Standing::Open => format!(
+            "errors within {limit} are not shown: {failed} of {of} failed, so the rate may be {}",
+            percent(errors.at_most)
+        ),
+    };
+    Some((standing, told))
+}
+
+fn latencies_shown(tally: &Tally) -> impl Iterator<Item = (Standing, String)> {
+    let limits = tally.limits();
+    let each = limits.max_latency.iter().zip(&tally.slow);
+    each.filter_map(|((percentile, limit), slow)| {
+        let share = 1.0 - percentile.share();
+        let standing = shown(*slow, tally.ended, share, limits.confidence)?;
+        let (limit, of) = (ms(*limit), tally.ended);
+        let told = match standing {
+            Standing::Above => {
+                format!("green's {percentile} is above {limit:.0} ms: {slow} of {of} took longer")
+            }
+            Standing::Open => {
+                format!(
+                    "{percentile} within {limit:.0} ms is not shown: {slow} of {of} took longer"
+                )
+            }
+        };
+        Some((standing, told))
+    })
 }
 
 fn latencies(tally: &Tally) -> Vec<LatencyFigure> {

@@ -56,7 +56,7 @@ use crate::{
 /// // A request that may write must be allowed.
 /// let text = "[[request]]\nname = 'chat'\npath = '/chat'\nmethod = 'POST'\n";
 /// let error = TestSuite::from_toml(text).unwrap_err();
-/// assert_eq!(error.problems()[0].field, "request[0].method");
+/// assert_eq!(error.problems()[0].problem.field, "request[0].method");
 /// # Ok::<(), bluegreen::check::SpecError>(())
 /// ```
 #[derive(Debug, Clone)]

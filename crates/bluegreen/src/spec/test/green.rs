@@ -272,7 +272,7 @@ mod tests {
                             request = [{ name = 'health', path = '/health' }]\n";
 
     fn suite() -> TestSuite {
-        TestSuite::from_toml(REQUESTS).unwrap()
+        TestSuite::from_toml(REQUESTS).expect("valid")
     }
 
     /// From no test route to a test that lets a migration begin, until the test expires.

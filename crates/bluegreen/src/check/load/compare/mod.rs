@@ -86,7 +86,7 @@ impl Comparison {
 
     /// Returns the differences, one for each kind and pair of types, the most frequent first.
     pub(crate) fn differences(&self) -> Vec<Difference> {
-        let mut kinds: BTreeMap<(Kind, &str, &str), Vec<(&str, &str, u64)>> = BTreeMap::new();
+        let mut kinds = BTreeMap::<(Kind, &str, &str), Vec<_>>::new();
         for ((request, found), count) in &self.found {
             let place = (request.clone(), found.kind, found.place.clone());
             if !self.varying.contains(&place) {
