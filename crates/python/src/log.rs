@@ -78,7 +78,9 @@ impl<S: Subscriber> Layer<S> for ToPython {
         );
         let _ = attached(|py| {
             let logger = py.import("logging")?.call_method1("getLogger", (name,))?;
-            logger.call_method1("log", (level, "%s", text.0.trim_start())).map(drop)
+            logger
+                .call_method1("log", (level, "%s", text.0.trim_start()))
+                .map(drop)
         });
     }
 }
