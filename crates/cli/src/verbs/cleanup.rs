@@ -38,11 +38,11 @@ use crate::{
 #[command(after_help = AFTER)]
 pub(crate) struct Cleanup {
     #[command(flatten)]
-    told: Told,
-    #[command(flatten)]
     which: Which,
     #[command(flatten)]
     journal: JournalPlace,
+    #[command(flatten, next_help_heading = OPTIONS)]
+    told: Told,
     /// How long blue is kept after the migration.
     #[arg(long, value_name = "TIME", default_value = "24h", help_heading = OPTIONS)]
     keep: String,
