@@ -1,6 +1,6 @@
 //! [`LoadTest`]: sends the requests of a plan at their times.
 
-use std::{fmt, future::Future, pin::Pin, sync::Arc, time::Duration};
+use std::{collections::BTreeSet, fmt, future::Future, pin::Pin, sync::Arc, time::Duration};
 
 use tokio::{
     task::JoinSet,
@@ -183,6 +183,7 @@ impl fmt::Debug for LoadTest {
 /// What a task brings back.
 enum Done {
     Load {
+        number: u64,
         due: Duration,
         kind: usize,
         /// The time from when the request was due until it was sent.
@@ -209,7 +210,8 @@ struct Run<'p> {
     comparison: Comparison,
     /// The number of the next request, which is how many were sent.
     next: u64,
-    in_flight: usize,
+    /// The numbers of the requests in flight.
+    in_flight: BTreeSet<u64>,
     is_full: bool,
     late: u64,
     unsent: u64,
@@ -244,7 +246,7 @@ impl<'p> Run<'p> {
             tally: Tally::new(plan.limits(), plan.schedule),
             comparison: Comparison::new(&plan.settings.rules),
             next: 0,
-            in_flight: 0,
+            in_flight: BTreeSet::new(),
             is_full: false,
             late: 0,
             unsent: 0,
@@ -270,7 +272,7 @@ impl<'p> Run<'p> {
                 self.is_full = false;
                 break;
             }
-            if self.in_flight >= self.plan.settings.max_in_flight() {
+            if self.in_flight.len() >= self.plan.settings.max_in_flight() {
                 self.is_full = true;
                 break;
             }
@@ -301,7 +303,8 @@ impl<'p> Run<'p> {
         let kind = self.choice.next();
         let request = self.plan.kinds[kind].green.request.clone();
         let (client, start) = (Arc::clone(&self.client), self.start);
-        self.in_flight += 1;
+        let number = self.next;
+        self.in_flight.insert(number);
         self.tasks.spawn(async move {
             let sent = Instant::now();
             let reply = client.send(&request).await;
@@ -311,6 +314,7 @@ impl<'p> Run<'p> {
             };
             let waited = (sent - start).saturating_sub(due);
             Done::Load {
+                number,
                 due,
                 kind,
                 waited,
@@ -352,13 +356,14 @@ impl<'p> Run<'p> {
     fn take(&mut self, done: Done) {
         match done {
             Done::Load {
+                number,
                 due,
                 kind,
                 waited,
                 took,
                 reply,
             } => {
-                self.in_flight -= 1;
+                self.in_flight.remove(&number);
                 let asked = &self.plan.kinds[kind].green;
                 let (failure, took) = match reply {
                     Ok(answer) => (failure(&asked.name, &asked.expect, &answer), took),
@@ -436,6 +441,14 @@ impl<'p> Run<'p> {
     fn give_up(&mut self, now: Duration) {
         let most = self.plan.settings.max_in_flight();
         let failure = format!("not sent: {most} requests waited for their answers all the time");
+        for number in std::mem::take(&mut self.in_flight) {
+            let due = self.plan.schedule.due(number);
+            self.tally.push(Sample {
+                due,
+                latency: now - due,
+                failure: Some("no whole answer until the end of the test".to_owned()),
+            });
+        }
         for number in self.next..self.plan.schedule.len() {
             let due = self.plan.schedule.due(number);
             let (latency, failure) = (now - due, Some(failure.clone()));
