@@ -7,8 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     check::CheckReport,
-    clock::CLOCK_FAULT,
-    clock::{between, span},
+    clock::{CLOCK_FAULT, between, span},
     engine::{Control, Operator},
     error::Failure,
     image::ImageRef,

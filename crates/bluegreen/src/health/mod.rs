@@ -27,6 +27,8 @@ pub(crate) mod verdict;
 pub(crate) use self::backoff::Backoff;
 #[cfg(feature = "check")]
 pub(crate) use self::judges::RateAbove;
+#[cfg(feature = "check")]
+pub(crate) use self::metrics::as_f64;
 pub use self::{
     adapt::{GateExt, GateFn, gate_fn},
     gate::{HealthGate, Judge, Look, Phase, Progress},

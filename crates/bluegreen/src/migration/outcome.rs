@@ -7,8 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::GateId;
 use crate::{
-    clock::CLOCK_FAULT,
-    clock::{between, span},
+    clock::{CLOCK_FAULT, between, span},
     engine::{Control, Operator},
     error::Failure,
     preflight::{Acceptance, Finding, write_accepted},

@@ -4,6 +4,8 @@
 //! the bound of the share of samples above a latency. One-sided: at a confidence of 99 %, a bound is too low
 //! in at most one of a hundred tests.
 
+use crate::health::as_f64;
+
 /// Returns the highest share of failures that `failed` of `all` leave possible at this confidence, 0 to 1.
 pub(crate) fn upper(failed: u64, all: u64, confidence: f64) -> f64 {
     if failed >= all {
@@ -95,11 +97,6 @@ fn ln_factorial(number: u64) -> f64 {
     let x = as_f64(number) + 1.0;
     let series = 1.0 / (12.0 * x) - 1.0 / (360.0 * x.powi(3)) + 1.0 / (1260.0 * x.powi(5));
     (x - 0.5) * x.ln() - x + 0.5 * (2.0 * std::f64::consts::PI).ln() + series
-}
-
-#[expect(clippy::cast_precision_loss, reason = "far below 2^53")]
-fn as_f64(count: u64) -> f64 {
-    count as f64
 }
 
 #[cfg(test)]

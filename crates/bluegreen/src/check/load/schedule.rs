@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::health::as_f64;
+
 /// When requests are due: at a constant rate, after a linear ramp from zero.
 ///
 /// The times are fixed before the first request, so a slow service gets as many requests as a fast service.
@@ -63,11 +65,6 @@ impl Schedule {
 )]
 fn whole(count: f64) -> u64 {
     count.max(0.0) as u64
-}
-
-#[expect(clippy::cast_precision_loss, reason = "far below 2^53")]
-fn as_f64(count: u64) -> f64 {
-    count as f64
 }
 
 /// Chooses requests by their weights, evenly: of weights 3 and 1, every fourth request is of the second kind.

@@ -367,7 +367,7 @@ impl SettledBuckets {
     clippy::cast_precision_loss,
     reason = "counts stay far below 2^53, where every integer is exact"
 )]
-pub(in crate::health) fn as_f64(count: u64) -> f64 {
+pub(crate) fn as_f64(count: u64) -> f64 {
     count as f64
 }
 
