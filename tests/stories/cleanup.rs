@@ -157,8 +157,9 @@ async fn the_policy_of_a_cleanup_allows_each_call_that_it_makes_and_no_other() {
 #[tokio::test(start_paused = true)]
 async fn a_file_with_names_is_enough_after_blue_has_left_the_rule() {
     let mut story = Story::new(Simulation::builder().test_route());
-    story.spec.traffic.rules =
-        vec![bluegreen::aws::alb::AlbRule::Only(story.simulation.listener()).into()];
+    story.spec.traffic.rules = vec![bluegreen::aws::alb::AlbRule::Only(
+        story.simulation.listener(),
+    )];
     for (side, group) in [
         ("flask", story.simulation.blue()),
         ("fastapi", story.simulation.green()),

@@ -283,7 +283,7 @@ async fn p11_an_offset_is_noted_after_three_answers_and_what_is_not_awss_tells_n
         .await
         .unwrap_err();
     assert_eq!(
-        aws.server_time(),
+        aws.clock_offset(),
         None,
         "a failed server's, maybe a proxy's"
     );
@@ -298,7 +298,7 @@ async fn p11_an_offset_is_noted_after_three_answers_and_what_is_not_awss_tells_n
         .observe(&look(SystemClock.now()))
         .await
         .unwrap();
-    assert_eq!(aws.server_time(), None, "a cache's");
+    assert_eq!(aws.clock_offset(), None, "a cache's");
 
     // A refusal comes from AWS, so its date counts.
     let server = Server::new(move |_| (403, vec![dated()], Vec::new()));
@@ -312,7 +312,7 @@ async fn p11_an_offset_is_noted_after_three_answers_and_what_is_not_awss_tells_n
     }
     let note = aws.clock_note().unwrap().message;
     assert!(note.contains("ahead of AWS's"), "{note}");
-    let offset = aws.server_time().unwrap().offset() - off;
+    let offset = aws.clock_offset().unwrap() - off;
     assert!(
         offset.unsigned_abs() < Duration::from_secs(60),
         "{offset:#}"

@@ -48,7 +48,7 @@ impl ErrorKind {
 
     /// The kind as a word for people.
     #[must_use]
-    pub fn as_str(self) -> &'static str {
+    pub(crate) fn as_str(self) -> &'static str {
         match self {
             Self::NotFound => "not found",
             Self::Denied => "denied",
@@ -171,7 +171,7 @@ pub struct Failure {
 
 impl Failure {
     /// A failure of `kind` without a cause chain.
-    pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
+    pub(crate) fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
         Self {
             kind,
             message: message.into(),

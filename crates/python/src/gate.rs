@@ -42,7 +42,7 @@ pub(crate) fn gate(role: Role) -> PyResult<Arc<dyn HealthGate>> {
         return Err(PyTypeError::new_err(message));
     }
     let name = role.name().to_owned();
-    Ok(Arc::new(gate_fn(name, move |look: LibraryLook| {
+    Ok(Arc::new(gate_fn(&name, move |look: LibraryLook| {
         let role = role.clone();
         async move {
             role.call(None, false, move |py| arguments(py, look), verdict)

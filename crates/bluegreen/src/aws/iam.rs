@@ -296,7 +296,7 @@ impl IamPolicy {
     /// Adds to [that policy](Self::dead_man_role) the right that the
     /// [notice](super::alb::AlbDeadManSwitch::with_notice) of the switch needs.
     #[must_use]
-    pub fn notice(self, topic: &TopicArn) -> Self {
+    pub(crate) fn notice(self, topic: &TopicArn) -> Self {
         self.allow(
             "TellPeople",
             &["sns:Publish"],
@@ -308,7 +308,7 @@ impl IamPolicy {
     /// account
     /// ([confused deputy](https://docs.aws.amazon.com/scheduler/latest/UserGuide/cross-service-confused-deputy-prevention.html)).
     #[must_use]
-    pub fn dead_man_trust(rule: &AlbRule) -> serde_json::Value {
+    pub(crate) fn dead_man_trust(rule: &AlbRule) -> serde_json::Value {
         let listener = rule.listener();
         let account = listener.as_str().split(':').nth(4).unwrap_or_default();
         serde_json::json!({

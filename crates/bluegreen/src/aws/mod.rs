@@ -12,8 +12,8 @@ use aws_config::{
 use jiff::{SignedDuration, Timestamp};
 use tokio::sync::OnceCell;
 
-pub(crate) use self::server_time::{DateReader, ServerDates, SigningTime};
-pub use self::{api::CallCounts, credentials::CredentialLife, server_time::ServerTime};
+pub(crate) use self::server_time::{DateReader, ServerDates, ServerTime, SigningTime};
+pub use self::{api::CallCounts, credentials::CredentialLife};
 use self::{
     api::{
         Clients, CloudWatchApi, Counter, Counting, EcrApi, EcsApi, ElbApi, Guard, IamApi,
@@ -64,7 +64,7 @@ pub mod sim;
 ///
 /// # Time
 ///
-/// The `Date` of every answer tells AWS's time; [`ServerTime`] says what it corrects, and which
+/// The `Date` of every answer tells AWS's time; [`clock_offset`](Self::clock_offset) says what it corrects, and which
 /// offset AWS refuses.
 #[derive(Clone)]
 pub struct Aws {
@@ -321,10 +321,61 @@ impl Aws {
         Arc::clone(&self.parts.clock)
     }
 
-    /// AWS's clock as its newest answer to this handle and its clones showed it; `None` before the
-    /// first answer. An answer with the status of a failed server, or from a cache, shows nothing.
+    /// How far AWS's clock is ahead of the clock here, as the `Date` of the newest answer to this handle and its
+    /// clones showed it; negative if it is behind, and `None` before the first answer. A time here plus the offset
+    /// is AWS's time, give or take a second and the time that the answer took. An answer with the status of a
+    /// failed server, or from a cache, shows nothing.
+    ///
+    /// # What it corrects
+    ///
+    /// A run keeps its own time, which may be wrong, and AWS keeps another. Everything that AWS dates
+    /// is therefore asked for in AWS's time: the windows of CloudWatch metrics, and the time of a
+    /// dead-man switch's schedule. AWS's time is the newest of the last three dates plus the
+    /// [`uptime`](Clock::uptime) since, so a wall clock that is set does not touch it. A difference of
+    /// less than 5 s is not corrected: a date is cut to whole seconds and has aged on its way, and
+    /// these requests have more slack than that.
+    ///
+    /// # Which offset AWS refuses
+    ///
+    /// AWS refuses a request that is signed more than five minutes before or after its time
+    /// ([Signature Version 4](https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-troubleshooting.html)).
+    /// Reads correct such an offset themselves: the SDK (`aws-runtime` 1.10) takes the offset from the
+    /// refusal's own `Date`, repeats the request signed with it if the offset is more than four
+    /// minutes, and signs later requests with it. The SDK does so client by client, and only if it may
+    /// repeat a request, which it may not for a change. So changes are signed by the time that the
+    /// answers to reads have shown. The journal's store in S3 has a client of its own that corrects
+    /// nothing: with an offset of more than 15 minutes, S3 refuses its requests
+    /// (`RequestTimeTooSkewed`), and no run starts.
+    /// An offset of 5 s or more in three answers in a row is reported once to `tracing`, as a warning,
+    /// and as a note of each preflight: [`clock_note`](Self::clock_note).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use bluegreen::{TrafficSplitter, aws::{alb::AlbTrafficSplitter, sim::Simulation}};
+    /// use jiff::SignedDuration;
+    ///
+    /// let ten_minutes = SignedDuration::from_mins(10);
+    /// let simulation = Simulation::builder().clock_off_by(ten_minutes).build();
+    /// simulation.start_paused();
+    /// let aws = simulation.aws();
+    /// assert!(aws.clock_offset().is_none(), "AWS has answered nothing yet");
+    ///
+    /// let (rule, blue, green) = (simulation.rule(), simulation.blue(), simulation.green());
+    /// AlbTrafficSplitter::new(&aws, rule, blue, green)?.observe().await?;
+    /// assert_eq!(aws.clock_offset(), Some(-ten_minutes), "AWS is behind the clock here");
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
-    pub fn server_time(&self) -> Option<ServerTime> {
+    pub fn clock_offset(&self) -> Option<SignedDuration> {
+        self.server_time().map(|time| time.offset())
+    }
+
+    /// AWS's clock as its newest answer showed it.
+    pub(crate) fn server_time(&self) -> Option<ServerTime> {
         self.parts.dates.newest()
     }
 

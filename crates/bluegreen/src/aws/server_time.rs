@@ -25,69 +25,22 @@ use crate::{
     preflight::Finding,
 };
 
-/// AWS's clock, as the `Date` of an answer shows it. Given by
-/// [`Aws::server_time`](super::Aws::server_time).
-///
-/// # What it corrects
-///
-/// A run keeps its own time, which may be wrong, and AWS keeps another. Everything that AWS dates
-/// is therefore asked for in AWS's time: the windows of CloudWatch metrics, and the time of a
-/// dead-man switch's schedule. AWS's time is the newest of the last three dates plus the
-/// [`uptime`](Clock::uptime) since, so a wall clock that is set does not touch it. A difference of
-/// less than 5 s is not corrected: a date is cut to whole seconds and has aged on its way, and
-/// these requests have more slack than that.
-///
-/// # Which offset AWS refuses
-///
-/// AWS refuses a request that is signed more than five minutes before or after its time
-/// ([Signature Version 4](https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-troubleshooting.html)).
-/// Reads correct such an offset themselves: the SDK (`aws-runtime` 1.10) takes the offset from the
-/// refusal's own `Date`, repeats the request signed with it if the offset is more than four
-/// minutes, and signs later requests with it. The SDK does so client by client, and only if it may
-/// repeat a request, which it may not for a change. So changes are signed by the time that the
-/// answers to reads have shown. The journal's store in S3 has a client of its own that corrects
-/// nothing: with an offset of more than 15 minutes, S3 refuses its requests
-/// (`RequestTimeTooSkewed`), and no run starts.
-/// An offset of 5 s or more in three answers in a row is reported once to `tracing`, as a warning,
-/// and as a note of each preflight: [`Aws::clock_note`](super::Aws::clock_note).
-///
-/// # Examples
-///
-/// ```
-/// # #[tokio::main(flavor = "current_thread")]
-/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// use bluegreen::{TrafficSplitter, aws::{alb::AlbTrafficSplitter, sim::Simulation}};
-/// use jiff::SignedDuration;
-///
-/// let ten_minutes = SignedDuration::from_mins(10);
-/// let simulation = Simulation::builder().clock_off_by(ten_minutes).build();
-/// simulation.start_paused();
-/// let aws = simulation.aws();
-/// assert!(aws.server_time().is_none(), "AWS has answered nothing yet");
-///
-/// let (rule, blue, green) = (simulation.rule(), simulation.blue(), simulation.green());
-/// AlbTrafficSplitter::new(&aws, rule, blue, green)?.observe().await?;
-/// let server = aws.server_time().ok_or("no answer had a date")?;
-/// assert_eq!(server.offset(), -ten_minutes, "AWS is behind the clock here");
-/// # Ok(())
-/// # }
-/// ```
+/// AWS's clock, as the `Date` of an answer shows it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct ServerTime {
+pub(crate) struct ServerTime {
     /// The answer's date: whole seconds, cut off, as HTTP has it.
-    pub date: Timestamp,
-    /// The time by [`Aws::clock`](super::Aws::clock) when the answer came.
-    pub received: Timestamp,
+    pub(crate) date: Timestamp,
+    /// The time by the handle's clock when the answer came.
+    pub(crate) received: Timestamp,
     /// The [`uptime`](Clock::uptime) of that clock when the answer came.
-    pub uptime: Duration,
+    pub(crate) uptime: Duration,
 }
 
 impl ServerTime {
     /// How far AWS's clock is ahead of the clock here; negative if it is behind. A time here plus
     /// the offset is AWS's time, give or take a second and the time that the answer took.
     #[must_use]
-    pub fn offset(&self) -> SignedDuration {
+    pub(crate) fn offset(&self) -> SignedDuration {
         self.date.duration_since(self.received)
     }
 }

@@ -93,21 +93,22 @@ impl HttpRequest {
 
     /// Sets the body.
     #[must_use]
-    pub fn with_body(mut self, body: impl Into<Vec<u8>>) -> Self {
+    pub(crate) fn with_body(mut self, body: impl Into<Vec<u8>>) -> Self {
         self.body = body.into();
         self
     }
 
     /// Sets another time limit.
     #[must_use]
-    pub fn with_timeout(mut self, timeout: Duration) -> Self {
+    pub(crate) fn with_timeout(mut self, timeout: Duration) -> Self {
         self.timeout = timeout;
         self
     }
 
     /// Sends it to another host than the URL's.
+    #[cfg(test)]
     #[must_use]
-    pub fn with_connect_to(mut self, to: ConnectTo) -> Self {
+    pub(crate) fn with_connect_to(mut self, to: ConnectTo) -> Self {
         self.connect_to = Some(to);
         self
     }

@@ -1,8 +1,7 @@
 //! Checks: ask a service, and compare the answer with what it should be.
 //!
-//! [`ServiceCheck`] is the role. `HttpCheck` implements it over [`HttpClient`], the seam of one
-//! request; `CheckSuite` reads health checks and smoke tests from a file. Both come with the
-//! feature `check`, as do `ReqwestClient`, which sends real requests, and `load`, which tests a service
+//! [`ServiceCheck`] is the role. `CheckSuite` reads health checks and smoke tests from a file, and makes
+//! them over [`HttpClient`], the seam of one request. `CheckSuite` comes with the feature `check`, as do `ReqwestClient`, which sends real requests, and `load`, which tests a service
 //! under load and compares its answers.
 
 #[cfg(feature = "check")]

@@ -17,7 +17,7 @@ use crate::{
         ControlHandle, Event, JOURNAL_VERSION, Journal, MemoryJournal, Opening, Operator, Pace,
         Record, RunId, Runner, Sink,
     },
-    image::{BuildRequest, ImageBuilder, ImageRef},
+    image::{BuildRequest, ImageBuilder},
     problem::{PlanError, Problem},
     service::{RevisionId, ServiceDeployer},
 };
@@ -77,7 +77,6 @@ use crate::{
 pub struct Deployment {
     plan: DeploymentPlan,
     host: DeploymentHost,
-    run: Option<RunId>,
     origin: serde_json::Value,
     unfinished: Unfinished,
     /// When the process before wrote last: this run's time begins then at the earliest.
@@ -102,7 +101,6 @@ impl Deployment {
                 health: Vec::new(),
                 smoke: Vec::new(),
             },
-            run: None,
             origin: serde_json::Value::Null,
             unfinished: Unfinished::default(),
             newest: Timestamp::MIN,
@@ -184,12 +182,6 @@ impl Deployment {
     /// Uses another journal. Default: in memory.
     pub fn journal(mut self, journal: impl Journal + 'static) -> Self {
         self.journal = Arc::new(journal);
-        self
-    }
-
-    /// Names the run. Default: the time at which it starts.
-    pub fn run_id(mut self, run: RunId) -> Self {
-        self.run = Some(run);
         self
     }
 
@@ -277,19 +269,6 @@ impl Deployment {
         self.drive(Intent::Deploy { image }).await
     }
 
-    /// Deploys an image that is in a registry.
-    ///
-    /// # Errors
-    ///
-    /// As [`run`](Self::run).
-    ///
-    /// # Cancel safety
-    ///
-    /// As [`run`](Self::run).
-    pub async fn run_given(self, image: ImageRef) -> Result<DeploymentOutcome, DeploymentError> {
-        self.run_image(ImageSource::Given { image }).await
-    }
-
     /// Rolls the service back to the state before the last recorded deployment, or to a revision
     /// that you name.
     ///
@@ -346,9 +325,7 @@ impl Deployment {
             },
             (intent, _) => intent,
         };
-        let run = self
-            .run
-            .unwrap_or_else(|| RunId::from_start(self.clock.now()));
+        let run = RunId::from_start(self.clock.now());
         let names = |checks: &[Arc<dyn ServiceCheck>]| {
             checks.iter().map(|check| check.name().to_owned()).collect()
         };

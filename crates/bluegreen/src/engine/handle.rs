@@ -4,7 +4,6 @@ use std::{
     future::Future,
     pin::Pin,
     task::{Context, Poll},
-    time::Duration,
 };
 
 use tokio::sync::{mpsc, oneshot};
@@ -96,14 +95,6 @@ impl ControlHandle {
         self.send(Control::Pause {
             by: by.into(),
             length: None,
-        })
-    }
-
-    /// Sends [`Control::Pause`] with a length of its own.
-    pub fn pause_for(&self, by: impl Into<Operator>, length: Duration) -> Answer {
-        self.send(Control::Pause {
-            by: by.into(),
-            length: Some(length),
         })
     }
 

@@ -214,7 +214,7 @@ impl Request {
     /// # Errors
     ///
     /// `Refused` if `bytes` are no request, or of a newer version.
-    pub fn from_json(bytes: &[u8]) -> Result<Self> {
+    pub(crate) fn from_json(bytes: &[u8]) -> Result<Self> {
         versioned(bytes, "a request")
     }
 }
@@ -329,7 +329,7 @@ const ANSWER: &str = ".answer.json";
 impl RequestName {
     /// The folder of a run's requests.
     #[must_use]
-    pub fn folder_of(run: &RunId) -> String {
+    pub(crate) fn folder_of(run: &RunId) -> String {
         file_name_of(run.as_str())
     }
 
@@ -345,7 +345,7 @@ impl RequestName {
 
     /// Reads the name of a request, or of its answer, which comes with `true`. `None` if it is neither.
     #[must_use]
-    pub fn parsed(text: &str) -> Option<(Self, bool)> {
+    pub(crate) fn parsed(text: &str) -> Option<(Self, bool)> {
         let mut parts = text.split('/');
         let (run, kind, file) = (parts.next()?, parts.next()?, parts.next()?);
         if parts.next().is_some() || run.is_empty() {

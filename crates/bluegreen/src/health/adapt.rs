@@ -5,7 +5,7 @@ use std::{fmt, future::Future, time::Duration};
 use async_trait::async_trait;
 use serde_json::{Value, json};
 
-use super::{HealthGate, Judge, JudgeExt, JudgeFactory, Look, Observation, Progress, Verdict};
+use super::{HealthGate, Judge, JudgeExt, Look, Observation, Progress, Verdict};
 use crate::{clock::later, error::Result, json::JsonText};
 
 /// Combinators as methods of every [`HealthGate`].
@@ -22,97 +22,46 @@ use crate::{clock::later, error::Result, json::JsonText};
 /// # let _ = patient;
 /// ```
 pub trait GateExt: HealthGate + Sized {
-    /// Judges this gate's observations by another judge, which must read their schema.
-    fn judged_by<F: JudgeFactory>(self, judge: F) -> impl HealthGate {
-        JudgedBy { gate: self, judge }
-    }
-
-    /// Returns this gate with its judge changed by `map`. `label` stands for the change in the settings
-    /// that the journal keeps, so it must name everything that changes a verdict: `sustained 2/1`.
-    fn map_judge<F>(self, label: impl Into<String>, map: F) -> impl HealthGate
-    where
-        F: Fn(Box<dyn Judge>) -> Box<dyn Judge> + Send + Sync,
-    {
-        MapJudge {
-            gate: self,
-            label: label.into(),
-            map,
-        }
-    }
-
     /// Returns this gate with its judge [sustained](super::JudgeExt::sustained).
     fn sustained(self, unhealthy: u32, healthy: u32) -> impl HealthGate {
-        self.map_judge(format!("sustained {unhealthy}/{healthy}"), move |judge| {
-            Box::new(judge.sustained(unhealthy, healthy)) as Box<dyn Judge>
-        })
+        SustainedGate {
+            gate: self,
+            unhealthy,
+            healthy,
+        }
     }
 }
 
 impl<G: HealthGate> GateExt for G {}
 
-/// The gate of [`GateExt::judged_by`].
+/// The gate of [`GateExt::sustained`].
 #[derive(Debug, Clone)]
-struct JudgedBy<G, F> {
+struct SustainedGate<G> {
     gate: G,
-    judge: F,
+    unhealthy: u32,
+    healthy: u32,
 }
 
 #[async_trait]
-impl<G: HealthGate, F: JudgeFactory> HealthGate for JudgedBy<G, F> {
+impl<G: HealthGate> HealthGate for SustainedGate<G> {
     async fn observe(&self, look: &Look) -> Result<Option<Observation>> {
         self.gate.observe(look).await
     }
 
     fn judge(&self) -> Box<dyn Judge> {
-        self.judge.judge()
+        Box::new(self.gate.judge().sustained(self.unhealthy, self.healthy))
     }
 
     fn settings(&self) -> Value {
-        json!({ "gate": self.gate.settings(), "judged_by": self.judge.settings() })
-    }
-}
-
-/// The gate of [`GateExt::map_judge`].
-#[derive(Clone)]
-struct MapJudge<G, F> {
-    gate: G,
-    label: String,
-    map: F,
-}
-
-impl<G: fmt::Debug, F> fmt::Debug for MapJudge<G, F> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("MapJudge")
-            .field("gate", &self.gate)
-            .field("label", &self.label)
-            .finish_non_exhaustive()
-    }
-}
-
-#[async_trait]
-impl<G, F> HealthGate for MapJudge<G, F>
-where
-    G: HealthGate,
-    F: Fn(Box<dyn Judge>) -> Box<dyn Judge> + Send + Sync,
-{
-    async fn observe(&self, look: &Look) -> Result<Option<Observation>> {
-        self.gate.observe(look).await
-    }
-
-    fn judge(&self) -> Box<dyn Judge> {
-        (self.map)(self.gate.judge())
-    }
-
-    fn settings(&self) -> Value {
-        json!({ "gate": self.gate.settings(), "judge": self.label })
+        let label = format!("sustained {}/{}", self.unhealthy, self.healthy);
+        json!({ "gate": self.gate.settings(), "judge": label })
     }
 }
 
 /// Makes a gate of an async closure that returns a verdict at each look.
 ///
 /// The observation is the verdict itself, under schema `bluegreen.verdict/1`. A healthy verdict without
-/// an expiry of its own gets one: [`GateFn::with_validity`], 60 s by default. `name` stands for the
-/// closure in the settings that the journal keeps.
+/// an expiry of its own gets one: 60 s after its look. `name` stands for the closure in the settings that the journal keeps.
 ///
 /// # Errors
 ///
@@ -137,42 +86,31 @@ where
 /// });
 /// # let _: &dyn HealthGate = &gate;
 /// ```
-pub fn gate_fn<F, Fut>(name: impl Into<String>, probe: F) -> GateFn<F>
+pub fn gate_fn<F, Fut>(name: &str, probe: F) -> impl HealthGate + use<F, Fut>
 where
     F: Fn(Look) -> Fut + Send + Sync,
     Fut: Future<Output = Result<Verdict>> + Send,
 {
     GateFn {
-        name: name.into(),
-        validity: Duration::from_secs(60),
+        name: name.to_owned(),
         probe,
     }
 }
 
 /// The gate of [`gate_fn`].
-#[derive(Clone)]
-#[must_use]
-pub struct GateFn<F> {
+struct GateFn<F> {
     name: String,
-    validity: Duration,
     probe: F,
 }
 
 const SCHEMA: &str = "bluegreen.verdict/1";
-
-impl<F> GateFn<F> {
-    /// Sets how long a healthy verdict stands after its look.
-    pub fn with_validity(mut self, validity: Duration) -> Self {
-        self.validity = validity;
-        self
-    }
-}
+/// How long a healthy verdict stands after its look, unless it says so itself.
+const VALIDITY: Duration = Duration::from_secs(60);
 
 impl<F> fmt::Debug for GateFn<F> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("GateFn")
             .field("name", &self.name)
-            .field("validity", &self.validity)
             .finish_non_exhaustive()
     }
 }
@@ -185,7 +123,7 @@ where
 {
     async fn observe(&self, look: &Look) -> Result<Option<Observation>> {
         let verdict = (self.probe)(look.clone()).await?;
-        let expires = later(look.progress.at, self.validity);
+        let expires = later(look.progress.at, VALIDITY);
         let verdict = verdict.map_evidence(|mut evidence| {
             evidence.expires.get_or_insert(expires);
             evidence
@@ -198,7 +136,7 @@ where
     }
 
     fn settings(&self) -> Value {
-        json!({ "gate_fn": self.name, "validity_s": self.validity.as_secs_f64() })
+        json!({ "gate_fn": self.name, "validity_s": VALIDITY.as_secs_f64() })
     }
 }
 
@@ -230,7 +168,7 @@ mod tests {
     use super::*;
     use crate::{
         error::{Error, ErrorKind},
-        health::{Phase, judge_fn},
+        health::Phase,
         traffic::Percent,
     };
 
@@ -272,18 +210,5 @@ mod tests {
         assert!(judge.take(&seen, &look.progress).is_healthy());
         assert_eq!(patient.settings()["judge"], "sustained 2/2");
         assert_eq!(patient.settings()["gate"], fine().settings());
-
-        #[derive(Debug)]
-        struct Never;
-        impl Judge for Never {
-            fn take(&mut self, _: &Observation, _: &Progress) -> Verdict {
-                Verdict::unhealthy("never")
-            }
-        }
-        let never = judge_fn(json!("never"), || Box::new(Never) as Box<dyn Judge>);
-        let strict = fine().judged_by(never);
-        let seen = strict.observe(&look).await.expect("looks").expect("new");
-        assert!(strict.judge().take(&seen, &look.progress).is_unhealthy());
-        assert_eq!(strict.settings()["judged_by"], "never");
     }
 }

@@ -125,15 +125,17 @@ impl Look {
     }
 
     /// Adds this gate's newest observation.
+    #[cfg(test)]
     #[must_use]
-    pub fn with_last(mut self, last: Observation) -> Self {
+    pub(crate) fn with_last(mut self, last: Observation) -> Self {
         self.last = Some(last);
         self
     }
 
     /// Adds the split and the targets of this look.
+    #[cfg(test)]
     #[must_use]
-    pub fn with_traffic(mut self, traffic: TrafficObservation) -> Self {
+    pub(crate) fn with_traffic(mut self, traffic: TrafficObservation) -> Self {
         self.traffic = Some(traffic);
         self
     }
@@ -178,7 +180,7 @@ impl Progress {
 
     /// Adds a warm-up after `since`.
     #[must_use]
-    pub fn with_warm_up(mut self, warm_up: Duration) -> Self {
+    pub(crate) fn with_warm_up(mut self, warm_up: Duration) -> Self {
         self.warm_up = warm_up;
         self
     }

@@ -30,7 +30,7 @@ pub(crate) use self::judges::RateAbove;
 #[cfg(feature = "check")]
 pub(crate) use self::metrics::as_f64;
 pub use self::{
-    adapt::{GateExt, GateFn, gate_fn},
+    adapt::{GateExt, gate_fn},
     gate::{HealthGate, Judge, Look, Phase, Progress},
     judges::{
         ConnectionErrors, JudgeExt, JudgeFactory, Limits, Needs, Shortfall, UnhealthyRouting,

@@ -190,11 +190,10 @@ impl GateSession {
 #[cfg(test)]
 mod tests {
     use jiff::Timestamp;
-    use serde_json::json;
 
     use super::*;
     use crate::{
-        health::{GateExt as _, Phase, gate_fn, judge_fn},
+        health::{HealthGate, Look, Phase},
         traffic::Percent,
     };
 
@@ -209,11 +208,27 @@ mod tests {
         }
     }
 
+    /// A gate whose judge is [`Counting`].
+    #[derive(Debug)]
+    struct Counted;
+
+    #[async_trait::async_trait]
+    impl HealthGate for Counted {
+        async fn observe(&self, _: &Look) -> Result<Option<Observation>> {
+            Ok(None)
+        }
+
+        fn judge(&self) -> Box<dyn Judge> {
+            Box::new(Counting::default())
+        }
+
+        fn settings(&self) -> serde_json::Value {
+            "counting".into()
+        }
+    }
+
     fn session() -> GateSession {
-        let gate = gate_fn("fine", |_| async { Ok(Verdict::healthy("fine")) });
-        let counting = || Box::new(Counting::default()) as Box<dyn Judge>;
-        let gate = gate.judged_by(judge_fn(json!("counting"), counting));
-        GateSession::new("fine".into(), &gate)
+        GateSession::new("fine".into(), &Counted)
     }
 
     fn take(session: &mut GateSession) -> String {

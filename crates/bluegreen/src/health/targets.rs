@@ -24,7 +24,7 @@ use crate::{
 /// While green carries weight:
 ///
 /// - *unhealthy* if no target of green is healthy, if fewer are healthy than [the least
-///   share](Self::with_least_share) of the most healthy targets in this step, or if more than half of the
+///   share](Self::least_share) of the most healthy targets in this step, or if more than half of the
 ///   targets that have been checked or wait for it are unhealthy;
 /// - *inconclusive* if the targets could not be read, or if all of them still wait for their first checks
 ///   and none has been healthy in this step;
@@ -36,8 +36,11 @@ use crate::{
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 #[must_use]
+#[non_exhaustive]
 pub struct TargetHealthGate {
-    least_share: Percent,
+    /// The share of a step's most healthy targets that must stay healthy. Default: half; 0 % asks for only
+    /// one healthy target.
+    pub least_share: Percent,
 }
 
 impl Default for TargetHealthGate {
@@ -58,13 +61,6 @@ impl TargetHealthGate {
     /// Creates a gate with the defaults.
     pub fn new() -> Self {
         Self::default()
-    }
-
-    /// Sets the share of a step's most healthy targets that must stay healthy. Default: half; 0 % asks
-    /// for only one healthy target.
-    pub fn with_least_share(mut self, share: Percent) -> Self {
-        self.least_share = share;
-        self
     }
 }
 

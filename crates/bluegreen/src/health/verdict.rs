@@ -99,13 +99,13 @@ impl Verdict {
 
     /// Returns whether the verdict is `Unhealthy`.
     #[must_use]
-    pub fn is_unhealthy(&self) -> bool {
+    pub(crate) fn is_unhealthy(&self) -> bool {
         matches!(self, Self::Unhealthy(_))
     }
 
     /// Returns whether the verdict is `Inconclusive`.
     #[must_use]
-    pub fn is_inconclusive(&self) -> bool {
+    pub(crate) fn is_inconclusive(&self) -> bool {
         matches!(self, Self::Inconclusive(_))
     }
 
@@ -190,8 +190,9 @@ impl Evidence {
     }
 
     /// Adds the traffic that really reached each side.
+    #[cfg(test)]
     #[must_use]
-    pub fn with_traffic(mut self, traffic: SeenTraffic) -> Self {
+    pub(crate) fn with_traffic(mut self, traffic: SeenTraffic) -> Self {
         self.traffic = Some(traffic);
         self
     }
@@ -321,7 +322,7 @@ pub struct SeenTraffic {
 impl SeenTraffic {
     /// Creates the traffic of each side from `from` to `to`, exclusive.
     #[must_use]
-    pub fn new(from: Timestamp, to: Timestamp, sides: Sides<SeenSide>) -> Self {
+    pub(crate) fn new(from: Timestamp, to: Timestamp, sides: Sides<SeenSide>) -> Self {
         Self { from, to, sides }
     }
 
@@ -355,7 +356,7 @@ pub struct SeenSide {
 impl SeenSide {
     /// Creates a number of requests, of which nothing else is known.
     #[must_use]
-    pub fn of_requests(requests: u64) -> Self {
+    pub(crate) fn of_requests(requests: u64) -> Self {
         Self {
             requests,
             ..Self::default()

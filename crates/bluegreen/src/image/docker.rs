@@ -134,7 +134,7 @@ impl DockerImageBuilder {
     /// Sets the platform that a built image must have; no other image is pushed. Default: the
     /// platform of [`with_platform`](Self::with_platform), if there is one.
     #[must_use]
-    pub fn requiring_platform(mut self, platform: impl Into<String>) -> Self {
+    pub(crate) fn requiring_platform(mut self, platform: impl Into<String>) -> Self {
         self.required = Some(platform.into());
         self
     }

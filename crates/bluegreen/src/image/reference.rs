@@ -116,7 +116,10 @@ impl ImageRef {
     /// # Errors
     ///
     /// [`ParseError`] if the repository is empty or holds a digest or white space.
-    pub fn new(repository: impl Into<String>, digest: ImageDigest) -> Result<Self, ParseError> {
+    pub(crate) fn new(
+        repository: impl Into<String>,
+        digest: ImageDigest,
+    ) -> Result<Self, ParseError> {
         let repository = repository.into();
         let is_bad = |c: char| c == '@' || c.is_whitespace() || c.is_control();
         if repository.is_empty() || repository.contains(is_bad) {

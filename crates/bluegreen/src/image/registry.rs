@@ -110,7 +110,7 @@ impl RegistryCredentials {
 
     /// The password, for the login.
     #[must_use]
-    pub fn password(&self) -> &str {
+    pub(crate) fn password(&self) -> &str {
         &self.password
     }
 }

@@ -698,7 +698,7 @@ impl MigrationPlan {
 
     /// Returns how long blue is kept warm after the last step has passed.
     #[must_use]
-    pub fn final_bake(&self) -> Duration {
+    pub(crate) fn final_bake(&self) -> Duration {
         self.fields.final_bake
     }
 

@@ -556,7 +556,7 @@ impl<'a> Replayer<'a> {
     }
 
     /// Returns the machine as the records leave it.
-    pub fn machine(self) -> MigrationMachine {
+    pub(crate) fn machine(self) -> MigrationMachine {
         let (_, at) = self.newest;
         self.reader.machine(at)
     }

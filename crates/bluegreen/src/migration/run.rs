@@ -64,7 +64,6 @@ pub struct Migration {
     switch: Option<Arc<dyn DeadManSwitch>>,
     keeper: Option<Arc<dyn CapacityKeeper>>,
     gates: Vec<(GateId, Arc<dyn HealthGate>)>,
-    run: Option<RunId>,
     origin: serde_json::Value,
     clock: Arc<dyn Clock>,
     journal: Arc<dyn Journal>,
@@ -89,7 +88,6 @@ impl Migration {
             switch: None,
             keeper: None,
             gates: Vec::new(),
-            run: None,
             origin: serde_json::Value::Null,
             clock: Arc::new(SystemClock),
             journal: Arc::new(MemoryJournal::for_resume()),
@@ -253,12 +251,6 @@ impl Migration {
     /// looks together.
     pub fn snapshot_after(mut self, records: u64) -> Self {
         self.snapshot_records = records.max(1);
-        self
-    }
-
-    /// Names the run. Default: the time at which it starts.
-    pub fn run_id(mut self, run: RunId) -> Self {
-        self.run = Some(run);
         self
     }
 
@@ -470,9 +462,7 @@ impl Migration {
 
     #[tracing::instrument(name = "migration", skip_all)]
     async fn drive(self, intent: Intent) -> Result<MigrationOutcome, MigrationError> {
-        let run = self
-            .run
-            .unwrap_or_else(|| RunId::from_start(self.clock.now()));
+        let run = RunId::from_start(self.clock.now());
         // A restore is right whatever the gates say, and even if the credentials end soon.
         let is_restore = matches!(intent, Intent::Restore { .. });
         let opened = |(id, gate): &(GateId, Arc<dyn HealthGate>)| OpenedGate {

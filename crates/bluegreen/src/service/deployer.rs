@@ -466,7 +466,7 @@ impl DeploymentProgress {
 
     /// Sets how many copies have failed to start.
     #[must_use]
-    pub fn with_failed(self, failed: u32) -> Self {
+    pub(crate) fn with_failed(self, failed: u32) -> Self {
         Self { failed, ..self }
     }
 

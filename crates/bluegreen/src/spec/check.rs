@@ -125,7 +125,7 @@ impl MigrationSpec {
     fn of_place(&self, found: &mut Vec<Problem>) {
         let mut arns: Vec<(String, String)> = Vec::new();
         for (index, rule) in self.traffic.rules.iter().enumerate() {
-            let listener = rule.as_alb().listener();
+            let listener = rule.listener();
             arns.push((format!("traffic.rules[{index}]"), listener.to_string()));
         }
         for (name, side) in &self.sides {
@@ -156,7 +156,7 @@ impl MigrationSpec {
         let mut say = |field: &str, message: String, hint: &str| {
             found.push(Problem::new(format!("judge.{field}"), message, hint));
         };
-        let rate = judge.max_error_rate.0;
+        let rate = judge.max_error_rate;
         let stops = match rate {
             Percent::ZERO => Some("every new side"),
             Percent::HUNDRED => Some("no new side"),

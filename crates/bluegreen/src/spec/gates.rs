@@ -78,7 +78,7 @@ impl MigrationSpec {
     /// Returns the limits of the new side.
     pub(crate) fn limits(&self) -> Limits {
         Limits::default()
-            .with_max_error_rate(self.judge.max_error_rate.0)
+            .with_max_error_rate(self.judge.max_error_rate)
             .with_max_mean_latency(self.judge.max_latency.0)
     }
 
@@ -88,7 +88,7 @@ impl MigrationSpec {
         if self.judge.by != JudgedBy::Sequential {
             return None;
         }
-        let limit = self.judge.max_error_rate.0.as_fraction();
+        let limit = self.judge.max_error_rate.as_fraction();
         let settings = Settings::default().with_limit(limit);
         Some(match self.judge.history_ratio {
             Some(ratio) => settings.with_history_ratio(ratio),

@@ -57,11 +57,13 @@ mod retire;
 #[cfg(feature = "sim")]
 mod simulated;
 mod start;
+mod steps;
 mod target;
 mod test;
 #[cfg(test)]
 mod tests;
 mod values;
+mod written;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -81,17 +83,21 @@ pub use self::{
     read::schema,
     start::{Origin, Run, StartError},
     target::{NamedSide, Target},
-    test::{GreenTest, TestSpec, ToleranceSpec},
+    test::{GreenTest, TestSpec},
     values::{
-        Account, AlsoTag, BuildArg, FilePath, Group, Name, Place as JournalPlace, Rule, Service,
-        Share, Span,
+        Account, AlsoTag, BuildArg, FilePath, Group, Name, Place as JournalPlace, Service, Span,
     },
+};
+use self::{
+    steps::StepSpec,
+    values::{Rule, Share},
+    written::As,
 };
 pub use crate::problem::{SpecError, SpecProblem};
 use crate::{
-    aws::alb::{RoleArn, TopicArn},
+    aws::alb::{AlbRule, RoleArn, TopicArn},
     engine::OnCancel,
-    migration::{OnInconclusive, OnResume},
+    migration::{OnInconclusive, OnResume, Step},
     preflight::Acceptance,
     traffic::Percent,
 };
@@ -177,7 +183,9 @@ pub struct TrafficSpec {
     /// The listener rules that divide the traffic: one rule, until several can be moved as one. The ARN of
     /// the rule; or the ARN of its listener, if only one of its rules forwards to both sides; or a table
     /// of `listener` and `priority`.
-    pub rules: Vec<Rule>,
+    #[serde(with = "As::<Vec<Rule>>")]
+    #[schemars(with = "Vec<Rule>")]
+    pub rules: Vec<AlbRule>,
 }
 
 /// One of the two sides.
@@ -210,12 +218,15 @@ pub struct SideSpec {
 pub struct PlanSpec {
     /// The shares of the new side, ascending, the last 100 %: `"10%"`, `10`, or a table of `green`, `bake`,
     /// `deadline` and `manual`. Default: 10, 50, 100, the steps of the guide.
-    pub steps: Vec<StepSpec>,
+    #[serde(with = "As::<Vec<StepSpec>>")]
+    #[schemars(with = "Vec<StepSpec>")]
+    pub steps: Vec<Step>,
     /// The share that stays on the old side as a live control, in one more step before the last; `"0%"` for
     /// no such step. Default: 10 % with `judge.by = "sequential"`, which compares the sides in the same
     /// minutes, else 0 %.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub hold_back: Option<Share>,
+    #[serde(with = "As::<Option<Share>>", skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<Share>")]
+    pub hold_back: Option<Percent>,
     /// How long the new side is watched at each step at least. Default: 3 minutes with
     /// `judge.by = "sequential"`, which waits until it has proof, else 10 minutes.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -258,7 +269,7 @@ impl Default for PlanSpec {
     fn default() -> Self {
         Self {
             steps: [Percent::TEN, Percent::FIFTY, Percent::HUNDRED]
-                .map(|share| StepSpec::To(share.into()))
+                .map(Step::to)
                 .to_vec(),
             hold_back: None,
             bake: None,
@@ -277,35 +288,6 @@ impl Default for PlanSpec {
     }
 }
 
-/// One step.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(untagged)]
-pub enum StepSpec {
-    /// A share.
-    To(Share),
-    /// A share with times of its own.
-    Timed(TimedStep),
-}
-
-/// A step with times of its own.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct TimedStep {
-    /// The new side's share.
-    pub green: Share,
-    /// How long the new side is watched at this share at least. Default: the plan's `bake`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub bake: Option<Span>,
-    /// How long after the shift the gates must be healthy at the latest. Default: the plan's
-    /// `step_deadline`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub deadline: Option<Span>,
-    /// The run stays at this share until an operator promotes it; `deadline` is the time-out, at which
-    /// `on_inconclusive` says what happens. Default: no.
-    #[serde(default, skip_serializing_if = "is_default")]
-    pub manual: bool,
-}
-
 /// The health that the new side must show. Its targets must be healthy in any case.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
@@ -315,7 +297,9 @@ pub struct JudgeSpec {
     /// the old side.
     pub by: JudgedBy,
     /// The highest error rate that the new side may have. Default: 5 %, as in the guide.
-    pub max_error_rate: Share,
+    #[serde(with = "As::<Share>")]
+    #[schemars(with = "Share")]
+    pub max_error_rate: Percent,
     /// The highest mean latency that the new side may have. Default: 3 seconds, as in the guide.
     pub max_latency: Span,
     /// The source of requests, errors and latencies. Default: the load balancer.
@@ -339,7 +323,7 @@ impl Default for JudgeSpec {
     fn default() -> Self {
         Self {
             by: JudgedBy::default(),
-            max_error_rate: Share(Percent::from_tenths(50).unwrap_or(Percent::TEN)),
+            max_error_rate: Percent::from_tenths(50).unwrap_or(Percent::TEN),
             max_latency: Span::from(std::time::Duration::from_secs(3)),
             metrics: MetricsFrom::default(),
             period: Span::minutes(1),
@@ -443,7 +427,7 @@ impl MigrationSpec {
     /// A migration with all defaults, of a rule that divides the traffic between two sides.
     pub fn new(
         name: Name,
-        rule: impl Into<Rule>,
+        rule: AlbRule,
         sides: impl IntoIterator<Item = (Name, SideSpec)>,
     ) -> Self {
         Self {
@@ -451,9 +435,7 @@ impl MigrationSpec {
             account: None,
             region: None,
             journal: None,
-            traffic: TrafficSpec {
-                rules: vec![rule.into()],
-            },
+            traffic: TrafficSpec { rules: vec![rule] },
             sides: sides.into_iter().collect(),
             plan: PlanSpec::default(),
             judge: JudgeSpec::default(),

@@ -2,12 +2,8 @@
 
 use std::time::Duration;
 
-use super::{JudgedBy, MigrationSpec, SpecError, StepSpec};
-use crate::{
-    migration::{MigrationPlan, Step},
-    problem::Problem,
-    traffic::Percent,
-};
+use super::{JudgedBy, MigrationSpec, SpecError};
+use crate::{migration::MigrationPlan, problem::Problem, traffic::Percent};
 
 /// How long after its end a data point has settled at the latest.
 const SETTLING: Duration = Duration::from_secs(150);
@@ -32,7 +28,7 @@ impl MigrationSpec {
             false => (minutes(10), Percent::ZERO),
         };
         let bake = given.bake.map_or(usual_bake, |span| span.0);
-        let held = given.hold_back.map_or(usual_hold_back, |share| share.0);
+        let held = given.hold_back.unwrap_or(usual_hold_back);
         let usual = match compares {
             true => minutes(65).max(bake.saturating_mul(2)),
             false => bake.saturating_mul(3),
@@ -57,7 +53,7 @@ impl MigrationSpec {
             builder = builder.grace(grace.0);
         }
         for step in &given.steps {
-            builder = builder.step(step.as_step());
+            builder = builder.step(*step);
         }
         if let Some(switch) = &self.safety.dead_man {
             builder = builder.dead_man(switch.after.0);
@@ -100,25 +96,5 @@ impl MigrationSpec {
         );
         let hint = "give a longer bake, a longer step_deadline or a shorter judge.period";
         Err(Problem::new("plan.step_deadline", message, hint))
-    }
-}
-
-impl StepSpec {
-    fn as_step(&self) -> Step {
-        let timed = match self {
-            Self::To(share) => return Step::to(share.0),
-            Self::Timed(timed) => timed,
-        };
-        let mut step = Step::to(timed.green.0);
-        if timed.manual {
-            step = step.until_promoted();
-        }
-        if let Some(bake) = timed.bake {
-            step = step.with_bake(bake.0);
-        }
-        if let Some(deadline) = timed.deadline {
-            step = step.with_deadline(deadline.0);
-        }
-        step
     }
 }

@@ -104,7 +104,7 @@ impl MigrationSpec {
     #[must_use]
     pub fn region_of_all(&self) -> Option<String> {
         let rule = self.traffic.rules.first();
-        let of_rule = || Some(rule?.as_alb().listener().region().to_owned());
+        let of_rule = || Some(rule?.listener().region().to_owned());
         self.region.as_ref().map(Name::to_string).or_else(of_rule)
     }
 
@@ -189,7 +189,7 @@ impl MigrationSpec {
         let rule = self.traffic.rules.first();
         let missing = || Problem::new("traffic.rules", "names no rule", "");
         let rule = rule.ok_or_else(|| SpecError::new(vec![missing()]))?;
-        Ok(rule.as_alb())
+        Ok(rule)
     }
 
     fn sides_from(&self, from: &Name) -> Result<Pair<'_>> {

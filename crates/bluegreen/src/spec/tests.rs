@@ -3,8 +3,7 @@ use std::time::Duration;
 use proptest::prelude::*;
 use serde_json::json;
 
-use super::*;
-use crate::aws::alb::AlbRule;
+use super::{written::Written as _, *};
 
 /// Every field that there is.
 const FULL: &str = include_str!("../../docs/migration.toml");
@@ -308,8 +307,8 @@ fn a_rule_is_named_in_any_of_four_ways() {
         ),
     ] {
         let read: Rule = serde_json::from_value(written.clone()).expect("a rule");
-        assert_eq!(read.as_alb(), &wanted);
         assert_eq!(serde_json::to_value(&read).expect("JSON"), written);
+        assert_eq!(read.plain(), wanted);
     }
 }
 
@@ -404,7 +403,7 @@ async fn a_file_of_a_simulated_world_never_calls_the_real_aws() {
     }
     };
     let target = Target {
-        rule: real.traffic.rules[0].as_alb().clone(),
+        rule: real.traffic.rules[0].clone(),
         sides: crate::traffic::Sides {
             blue: named(from),
             green: named(&Name::known("other")),
@@ -477,8 +476,8 @@ fn span() -> impl Strategy<Value = Span> {
     (0..=200_000_000_u64).prop_map(|millis| Duration::from_millis(millis).into())
 }
 
-fn share() -> impl Strategy<Value = Share> {
-    (0..=1000_u16).prop_map(|tenths| Share(Percent::from_tenths(tenths).expect("in range")))
+fn share() -> impl Strategy<Value = Percent> {
+    (0..=1000_u16).prop_map(|tenths| Percent::from_tenths(tenths).expect("in range"))
 }
 
 prop_compose! {
@@ -487,11 +486,12 @@ prop_compose! {
         bake in prop::option::of(span()),
         deadline in prop::option::of(span()),
         manual in any::<bool>(),
-        is_timed in any::<bool>(),
-    ) -> StepSpec {
-        match is_timed {
-            true => StepSpec::Timed(TimedStep { green, bake, deadline, manual }),
-            false => StepSpec::To(green),
+    ) -> Step {
+        Step {
+            bake: bake.map(|span| span.0),
+            deadline: deadline.map(|span| span.0),
+            manual,
+            ..Step::to(green)
         }
     }
 }

@@ -15,10 +15,11 @@ use jiff::{
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
+use super::written::Written;
 use crate::{
     aws::{
         Aws,
-        alb::{AlbRule, ListenerArn, RoleArn, RuleArn, TargetGroupArn, TopicArn},
+        alb::{AlbRule, ListenerArn, RoleArn, TargetGroupArn, TopicArn},
     },
     check::ConnectTo,
     error::{Error, ParseError, Result as Done},
@@ -218,11 +219,17 @@ as_text!(Span, "span", "10m");
 
 /// A share in percent, in steps of a tenth: `"10%"`, `"0.5"`, `10`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Share(pub Percent);
+pub(super) struct Share(pub(super) Percent);
 
-impl From<Percent> for Share {
-    fn from(percent: Percent) -> Self {
-        Self(percent)
+impl Written for Share {
+    type Plain = Percent;
+
+    fn of(percent: &Percent) -> Self {
+        Self(*percent)
+    }
+
+    fn plain(self) -> Percent {
+        self.0
     }
 }
 
@@ -261,21 +268,18 @@ impl<'de> Deserialize<'de> for Share {
 
 schema!(Share, "percent", "10%", (["string", "number"]));
 
-/// The listener rule that divides the traffic.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct Rule(AlbRule);
+/// The listener rule that divides the traffic, as the file has it.
+pub(super) struct Rule(AlbRule);
 
-impl From<AlbRule> for Rule {
-    fn from(rule: AlbRule) -> Self {
-        Self(rule)
+impl Written for Rule {
+    type Plain = AlbRule;
+
+    fn of(rule: &AlbRule) -> Self {
+        Self(rule.clone())
     }
-}
 
-impl Rule {
-    /// The rule as the adapters take it.
-    #[must_use]
-    pub fn as_alb(&self) -> &AlbRule {
-        &self.0
+    fn plain(self) -> AlbRule {
+        self.0
     }
 }
 
@@ -285,9 +289,9 @@ impl FromStr for Rule {
     /// The ARN of a rule; or the ARN of a listener, if only one of its rules forwards to both sides.
     fn from_str(text: &str) -> Result<Self, ParseError> {
         if text.contains(":listener/") {
-            return Ok(Self(AlbRule::Only(text.parse::<ListenerArn>()?)));
+            return Ok(Self(AlbRule::Only(text.parse()?)));
         }
-        Ok(Self(AlbRule::Arn(text.parse::<RuleArn>()?)))
+        Ok(Self(AlbRule::Arn(text.parse()?)))
     }
 }
 

@@ -162,7 +162,7 @@ impl Capacity {
 
     /// Adds the command by which a person sets the minimum, without the number at its end.
     #[must_use]
-    pub fn with_command(mut self, command: impl Into<String>) -> Self {
+    pub(crate) fn with_command(mut self, command: impl Into<String>) -> Self {
         self.command = Some(command.into());
         self
     }

@@ -305,7 +305,7 @@ impl Behaviour {
 
     /// The expected behaviour, as the end of a sentence: "a splitter …".
     #[must_use]
-    pub fn as_str(self) -> &'static str {
+    pub(crate) fn as_str(self) -> &'static str {
         match self {
             Self::StartsAllBlue => "sees all traffic on blue if blue has it all",
             Self::ReadsWeights => "reads the weights each time",

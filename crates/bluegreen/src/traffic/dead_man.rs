@@ -94,7 +94,7 @@ impl Armed {
 
     /// Adds the command by which a person disarms it.
     #[must_use]
-    pub fn with_disarm_command(mut self, command: impl Into<String>) -> Self {
+    pub(crate) fn with_disarm_command(mut self, command: impl Into<String>) -> Self {
         self.disarm_command = Some(command.into());
         self
     }

@@ -74,7 +74,7 @@ impl<T> Sides<T> {
     }
 
     /// The value of one side, to change it.
-    pub fn get_mut(&mut self, side: Side) -> &mut T {
+    pub(crate) fn get_mut(&mut self, side: Side) -> &mut T {
         match side {
             Side::Blue => &mut self.blue,
             Side::Green => &mut self.green,

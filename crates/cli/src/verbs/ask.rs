@@ -244,12 +244,7 @@ fn policy(verb: &Verb, asking: &Asking) -> Result<u8, Ended> {
                 return rule(asking).map(|_| UNCHANGED);
             };
             place = file.journal(&place);
-            let rule = file
-                .spec
-                .traffic
-                .rules
-                .first()
-                .map(|rule| rule.as_alb().clone());
+            let rule = file.spec.traffic.rules.first().cloned();
             rule.ok_or_else(|| Problem::new("traffic.rules", "names no rule", ""))?
         }
         false => rule(asking)?,

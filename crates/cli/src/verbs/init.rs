@@ -82,7 +82,7 @@ async fn run(cli: &Init) -> Result<(), u8> {
         spec.traffic
             .rules
             .first()
-            .map(|rule| rule.as_alb().to_string())
+            .map(ToString::to_string)
             .unwrap_or_default()
     );
     say_line!(

@@ -4,11 +4,7 @@ mod wake;
 
 use std::process::ExitCode;
 
-use bluegreen::{
-    ErrorKind,
-    aws::alb::AlbRule,
-    spec::{Rule, Target},
-};
+use bluegreen::{ErrorKind, aws::alb::AlbRule, spec::Target};
 use clap::Args;
 
 use crate::{
@@ -86,7 +82,7 @@ async fn run(cli: &Rollback) -> Result<u8, u8> {
     };
     let target = match target(&mut opened).await {
         Err(UNCHANGED) => {
-            let rule = opened.spec.traffic.rules.first().map(Rule::as_alb);
+            let rule = opened.spec.traffic.rules.first();
             let rule = match rule {
                 Some(AlbRule::Arn(rule)) => Some(rule.as_str()),
                 _ => None,

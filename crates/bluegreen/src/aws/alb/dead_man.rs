@@ -51,7 +51,7 @@ use crate::{
 /// message to operators at the same time: the controller that could tell them is dead.
 ///
 /// Scheduler uses AWS's clock, so times of the run are converted to it: the run's clock may be wrong
-/// ([`ServerTime`](crate::aws::ServerTime)).
+/// ([`Aws::clock_offset`]).
 ///
 /// # After the death of a controller
 ///
@@ -62,9 +62,8 @@ use crate::{
 /// # Role
 ///
 /// Scheduler writes the rule with a role of yours.
-/// [`IamPolicy::dead_man_role`](crate::aws::iam::IamPolicy::dead_man_role) gives the role's
-/// permissions, and [`IamPolicy::dead_man_trust`](crate::aws::iam::IamPolicy::dead_man_trust) its
-/// trust policy. [`preflight`](DeadManSwitch::preflight) asks IAM's policy simulation whether the
+/// [`MigrationSpec::dead_man_role`](crate::spec::MigrationSpec::dead_man_role) returns the role's
+/// permissions and its trust policy. [`preflight`](DeadManSwitch::preflight) asks IAM's policy simulation whether the
 /// role may write the rule and publish to the topic, and reads whether Scheduler may assume the role.
 /// A missing permission is a refusal with the statement to add; a check that the caller may not make
 /// is only a note. Not seen: conditions of service control policies, resource control policies, the
@@ -149,7 +148,7 @@ impl AlbDeadManSwitch {
     }
 
     /// Sends a message to this topic when the switch fires, by a second schedule. The role needs
-    /// `sns:Publish` on the topic: [`IamPolicy::notice`](crate::aws::iam::IamPolicy::notice). If the
+    /// `sns:Publish` on the topic. If the
     /// second schedule cannot be made at the first arming, the switch is not armed. A later failure
     /// is only logged: the notice may then come too early or not at all, but the switch still
     /// protects the traffic.

@@ -40,7 +40,7 @@ use crate::{
 ///
 /// Asks
 /// [DescribeAlarms](https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_DescribeAlarms.html)
-/// at most every 30 s by default, by name. Composite alarms need that permission on all alarms
+/// at most every 30 s, by name. Composite alarms need that permission on all alarms
 /// (resource `*`); without it they are missing in the answer. An endpoint that knows no log alarms
 /// refuses the request for them, and is then asked for the others only.
 ///
@@ -55,7 +55,6 @@ pub struct AlarmGate {
     names: BTreeSet<String>,
     ignored: BTreeSet<String>,
     insufficient_data: InsufficientData,
-    every: Duration,
     backoff: Mutex<Backoff>,
     /// Whether the endpoint has refused to be asked for log alarms.
     is_without_logs: AtomicBool,
@@ -69,6 +68,8 @@ enum InsufficientData {
     Accepted,
 }
 
+/// The least time between two reads, since alarms evaluate once a minute.
+const EVERY: Duration = Duration::from_secs(30);
 /// The most names that one call takes.
 const NAMES_A_CALL: usize = 100;
 /// The most pages that are read: far more than these names fill.
@@ -94,7 +95,6 @@ impl AlarmGate {
             names,
             ignored: BTreeSet::new(),
             insufficient_data: InsufficientData::Inconclusive,
-            every: Duration::from_secs(30),
             backoff: Mutex::default(),
             is_without_logs: AtomicBool::new(false),
         })
@@ -111,12 +111,6 @@ impl AlarmGate {
     /// something is wrong.
     pub fn accepting_insufficient_data(mut self) -> Self {
         self.insufficient_data = InsufficientData::Accepted;
-        self
-    }
-
-    /// Sets the least time between two reads. Default: 30 s, since alarms evaluate once a minute.
-    pub fn with_interval(mut self, every: Duration) -> Self {
-        self.every = every;
         self
     }
 
@@ -304,7 +298,7 @@ impl HealthGate for AlarmGate {
         let now = look.progress.at;
         if let Some(last) = &look.last {
             let last: SeenAlarms = last.read(SCHEMA)?;
-            if last.at <= now && after(last.at, self.every) > now {
+            if last.at <= now && after(last.at, EVERY) > now {
                 return Ok(None);
             }
         }
@@ -326,7 +320,7 @@ impl HealthGate for AlarmGate {
         Box::new(AlarmJudge {
             ignored: self.ignored.clone(),
             insufficient_data: self.insufficient_data,
-            valid: self.every.max(Duration::from_secs(30)).saturating_mul(3),
+            valid: EVERY.saturating_mul(3),
         })
     }
 
@@ -335,7 +329,7 @@ impl HealthGate for AlarmGate {
             "alarms": self.names,
             "ignored": self.ignored,
             "insufficient_data": self.insufficient_data,
-            "every_s": self.every.as_secs_f64(),
+            "every_s": EVERY.as_secs_f64(),
         })
     }
 }

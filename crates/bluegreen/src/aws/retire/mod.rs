@@ -31,7 +31,7 @@ use super::{
 };
 use crate::{
     error::{Error, ErrorKind, Result},
-    preflight::{Acceptance, Finding, Severity},
+    preflight::{Acceptance, Finding},
     traffic::{CapacityKeeper as _, Kept, Released, Sides},
 };
 
@@ -220,7 +220,7 @@ impl Retirement {
 
     /// Puts this minimum back, which the migration has raised.
     #[must_use]
-    pub fn with_kept(mut self, kept: Option<Kept>) -> Self {
+    pub(crate) fn with_kept(mut self, kept: Option<Kept>) -> Self {
         self.kept = kept;
         self
     }
@@ -536,14 +536,6 @@ impl Retirement {
         let balancer = self.rule.listener().load_balancer();
         let Sides { blue, green } = self.sides.clone();
         AlbMetrics::new(&self.aws, balancer, blue, green)
-    }
-}
-
-impl RetireReport {
-    /// The risks that were accepted, as the operator must see them.
-    pub fn accepted(&self) -> impl Iterator<Item = &Finding> {
-        let notes = self.notes.iter();
-        notes.filter(|note| note.severity != Severity::Note)
     }
 }
 

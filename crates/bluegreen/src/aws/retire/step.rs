@@ -81,7 +81,7 @@ impl fmt::Display for RetireStep {
 impl RetireStep {
     /// Whether the step cannot be undone by a rollback.
     #[must_use]
-    pub fn is_final(&self) -> bool {
+    pub(crate) fn is_final(&self) -> bool {
         !matches!(
             self,
             Self::Record { .. } | Self::ReleaseMinimum { .. } | Self::ScaleToZero { .. }

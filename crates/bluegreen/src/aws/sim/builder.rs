@@ -362,7 +362,7 @@ impl SimulationBuilder {
 
     /// How far this machine's wall clock is ahead of AWS's, or behind if negative. It is the clock of
     /// [`Aws::clock`](crate::Aws::clock), by which a controller dates its actions. Metrics,
-    /// schedules, [`Simulation::changes`] and [`Aws::server_time`](crate::Aws::server_time) are dated
+    /// schedules, [`Simulation::changes`] and [`Aws::clock_offset`](crate::Aws::clock_offset) are dated
     /// by AWS's clock. Default: 0.
     pub fn clock_off_by(mut self, by: SignedDuration) -> Self {
         self.clock_off_by = by;

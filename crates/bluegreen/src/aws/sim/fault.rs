@@ -103,7 +103,7 @@ pub enum Call {
 impl Call {
     /// The operation as AWS spells it.
     #[must_use]
-    pub fn operation(self) -> &'static str {
+    pub(crate) fn operation(self) -> &'static str {
         match self {
             Self::DescribeRules => "DescribeRules",
             Self::DescribeListeners => "DescribeListeners",
@@ -265,10 +265,10 @@ impl Call {
         }
     }
 
-    /// Any call at all.
+    /// Any call at all, for a loop that breaks a run at each of its calls.
     #[must_use]
-    pub fn any() -> AnyCall {
-        AnyCall
+    pub fn any() -> Selector {
+        Selector::of(None, 1, u64::MAX)
     }
 }
 
@@ -284,24 +284,6 @@ pub(super) enum Area {
     Schedules,
     /// How far services may be scaled.
     Scaling,
-}
-
-/// Any call at all, for a loop that breaks a run at each of its calls.
-#[derive(Debug, Clone, Copy)]
-pub struct AnyCall;
-
-impl AnyCall {
-    /// The `n`th call of the simulation, counted from 1.
-    #[must_use]
-    pub fn nth(self, n: u64) -> Selector {
-        Selector::of(None, n, 1)
-    }
-
-    /// The `n`th call of the simulation, counted from 1, and all later ones.
-    #[must_use]
-    pub fn from_nth(self, n: u64) -> Selector {
-        Selector::of(None, n, u64::MAX)
-    }
 }
 
 /// Which calls a fault hits.
@@ -323,6 +305,22 @@ impl Selector {
             stride: 1,
             window: None,
         }
+    }
+
+    /// The `n`th call of these, counted from 1.
+    #[must_use]
+    pub fn nth(self, n: u64) -> Self {
+        Self {
+            first: n,
+            count: 1,
+            ..self
+        }
+    }
+
+    /// The `n`th call of these, counted from 1, and all later ones.
+    #[must_use]
+    pub fn from_nth(self, n: u64) -> Self {
+        Self { first: n, ..self }
     }
 
     /// Whether it hits a call that is the `of_call`th of its kind and the `of_all`th of all.

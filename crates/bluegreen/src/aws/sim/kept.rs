@@ -165,7 +165,7 @@ impl KeptSimulation {
 
     /// The seed of the world's randomness.
     #[must_use]
-    pub fn seed(&self) -> u64 {
+    pub(crate) fn seed(&self) -> u64 {
         self.seed
     }
 }

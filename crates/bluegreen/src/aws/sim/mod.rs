@@ -57,7 +57,7 @@ mod time;
 pub(crate) use self::state::programs::Programs;
 pub use self::{
     builder::SimulationBuilder,
-    fault::{AnyCall, Call, Fault, Selector},
+    fault::{Call, Fault, Selector},
     kept::KeptSimulation,
     lag::Lag,
     release::ReleaseScenario,

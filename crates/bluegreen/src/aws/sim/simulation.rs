@@ -309,8 +309,9 @@ impl Simulation {
     }
 
     /// Every rule of the listener, as text: equal texts are equal rules, weights included.
+    #[cfg(test)]
     #[must_use]
-    pub fn rules(&self) -> Vec<String> {
+    pub(crate) fn rules(&self) -> Vec<String> {
         let (world, _) = self.now();
         let all = world.rules.all.iter();
         all.map(|rule| format!("{rule:#?}")).collect()

@@ -33,12 +33,6 @@ impl Stop {
         }
     }
 
-    /// Whether the call has stopped, or had before it continued.
-    #[must_use]
-    pub fn is_reached(&self) -> bool {
-        *self.reached.borrow()
-    }
-
     /// Lets the call continue.
     pub fn go_on(&self) {
         self.go_on.send_replace(true);

@@ -38,8 +38,7 @@ mod tests;
 #[cfg(feature = "spec")]
 pub(crate) use self::blue::{BlueLook, BlueWatch};
 pub use self::{
-    compare::{Difference, Kind},
-    report::{ErrorFigure, LatencyFigure, TestReport, TestVerdict},
+    report::{ErrorFigure, LatencyFigure, TestReport},
     run::{LoadTest, TestProgress},
     settings::TestSettings,
     suite::{TestPlan, TestSuite},

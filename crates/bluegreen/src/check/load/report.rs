@@ -14,12 +14,13 @@ use super::{
     tally::{Excess, Tally},
 };
 
-/// The result of a test, with its evidence. It holds no value of an answer.
+/// The result of a test, with its evidence. It holds no value of an answer. Its JSON has the verdict and
+/// the differences too.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct TestReport {
     /// The verdict.
-    pub verdict: TestVerdict,
+    pub(crate) verdict: TestVerdict,
     /// Why the verdict is not `passed`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub reasons: Vec<String>,
@@ -54,7 +55,7 @@ pub struct TestReport {
     pub varying: usize,
     /// The differences between blue and green.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub differences: Vec<Difference>,
+    pub(crate) differences: Vec<Difference>,
     /// What was seen of blue's metrics.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub blue: Option<String>,
@@ -64,7 +65,7 @@ pub struct TestReport {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
-pub enum TestVerdict {
+pub(crate) enum TestVerdict {
     /// Every limit is shown at the stated confidence, and no difference is left.
     Passed,
     /// A limit is exceeded, or green's answers differ from blue's.

@@ -49,52 +49,20 @@ const TEST_HEADER: &str = "X-Bluegreen-Test: green";
 impl TestSettings {
     /// Sets the requests a second. Default: 5. A migration's file has the share of the next step as its
     /// default.
-    pub fn with_rate(mut self, requests_a_second: f64) -> Self {
+    pub(crate) fn with_rate(mut self, requests_a_second: f64) -> Self {
         self.rate = Some(requests_a_second);
-        self
-    }
-
-    /// Sets the time in which the rate rises from zero. Default: none, so the rate is constant.
-    pub fn with_ramp(mut self, ramp: Duration) -> Self {
-        self.ramp = Some(ramp);
-        self
-    }
-
-    /// Sets the time in which requests are sent. Default: 2 minutes, or as long as the bounds need at this
-    /// rate, up to half an hour.
-    pub fn with_duration(mut self, duration: Duration) -> Self {
-        self.duration = Some(duration);
-        self
-    }
-
-    /// Sets how many requests may wait for their answers at once. Default: 256.
-    pub fn with_max_in_flight(mut self, requests: u32) -> Self {
-        self.max_in_flight = Some(requests);
-        self
-    }
-
-    /// Sets how often each request is compared with blue's answer; 0 for no comparison. Default: 5.
-    pub fn with_compare(mut self, rounds: u32) -> Self {
-        self.compare = Some(rounds);
-        self
-    }
-
-    /// Sets the header that leads to green, as `NAME: VALUE`; empty for none. Default:
-    /// `X-Bluegreen-Test: green`.
-    pub fn with_test_header(mut self, header: impl Into<String>) -> Self {
-        self.test_header = Some(header.into());
         self
     }
 
     /// Whether a rate was set.
     #[must_use]
-    pub fn has_rate(&self) -> bool {
+    pub(crate) fn has_rate(&self) -> bool {
         self.rate.is_some()
     }
 
     /// Returns these settings, with the other's instead of each that the other sets. Places and kinds of
     /// differences add up.
-    pub fn overridden(mut self, other: Self) -> Self {
+    pub(crate) fn overridden(mut self, other: Self) -> Self {
         fn set<T>(own: &mut Option<T>, other: Option<T>) {
             if other.is_some() {
                 *own = other;

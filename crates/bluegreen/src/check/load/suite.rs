@@ -96,7 +96,7 @@ impl TestSuite {
 
     /// The base URL without user name and password, if there is one.
     #[must_use]
-    pub fn base_url(&self) -> Option<String> {
+    pub(crate) fn base_url(&self) -> Option<String> {
         self.checks.base_url()
     }
 

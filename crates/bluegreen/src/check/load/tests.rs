@@ -171,7 +171,11 @@ async fn a_good_service_passes_with_its_evidence() {
         |_, _| Ok(good()),
     )
     .await;
-    assert_eq!(report.verdict, TestVerdict::Passed, "{report}");
+    assert_eq!(
+        report.verdict,
+        super::report::TestVerdict::Passed,
+        "{report}"
+    );
     assert_eq!(
         (report.exit_code(), report.sent, report.compared),
         (0, 1_100, 5)
@@ -200,7 +204,11 @@ async fn a_green_that_fails_hard_is_stopped_early() {
         })
     })
     .await;
-    assert_eq!(report.verdict, TestVerdict::Failed, "{report}");
+    assert_eq!(
+        report.verdict,
+        super::report::TestVerdict::Failed,
+        "{report}"
+    );
     assert!(report.sent < 100, "{report}");
     assert_eq!(
         report.reasons[0],
@@ -223,7 +231,11 @@ async fn a_slow_green_is_stopped_early() {
         },
     )
     .await;
-    assert_eq!(report.verdict, TestVerdict::Failed, "{report}");
+    assert_eq!(
+        report.verdict,
+        super::report::TestVerdict::Failed,
+        "{report}"
+    );
     assert!(report.seconds < 10.0, "{report}");
     assert_eq!(report.reasons[0], "stopped: green's p90 is above 1000 ms");
 }
@@ -238,7 +250,11 @@ async fn what_is_not_shown_does_not_pass() {
         })
     })
     .await;
-    assert_eq!(report.verdict, TestVerdict::Inconclusive, "{report}");
+    assert_eq!(
+        report.verdict,
+        super::report::TestVerdict::Inconclusive,
+        "{report}"
+    );
     assert_eq!((report.exit_code(), report.errors.failed), (1, 24));
     assert!(
         report.reasons[0].starts_with("errors within 5 % are not shown"),
@@ -256,7 +272,11 @@ async fn a_dead_green_counts_what_it_never_got() {
     .await;
     assert_eq!((report.planned, report.sent), (600, 10), "{report}");
     assert!(report.unsent > 500 && report.late > 0, "{report}");
-    assert_eq!(report.verdict, TestVerdict::Failed, "{report}");
+    assert_eq!(
+        report.verdict,
+        super::report::TestVerdict::Failed,
+        "{report}"
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -271,7 +291,11 @@ async fn the_test_stops_when_blue_gets_worse() {
         },
     )
     .await;
-    assert_eq!(report.verdict, TestVerdict::BlueWorse, "{report}");
+    assert_eq!(
+        report.verdict,
+        super::report::TestVerdict::BlueWorse,
+        "{report}"
+    );
     assert!(report.seconds < 60.0, "{report}");
     assert_eq!(report.exit_code(), 1);
 }
@@ -285,14 +309,22 @@ async fn a_difference_fails_the_test_unless_it_is_accepted() {
         })
     };
     let report = run("rate = 20", answer).await;
-    assert_eq!(report.verdict, TestVerdict::Failed, "{report}");
+    assert_eq!(
+        report.verdict,
+        super::report::TestVerdict::Failed,
+        "{report}"
+    );
     let told = report.to_string();
     assert!(
         told.contains("    5 number-string     number -> string at $.a (chat)"),
         "{told}"
     );
     let report = run("rate = 20\naccept = ['number-string']", answer).await;
-    assert_eq!(report.verdict, TestVerdict::Passed, "{report}");
+    assert_eq!(
+        report.verdict,
+        super::report::TestVerdict::Passed,
+        "{report}"
+    );
     assert!(report.to_string().contains("(chat), accepted"), "{report}");
 }
 
@@ -305,7 +337,7 @@ async fn a_cancelled_test_ends_at_once_and_says_so() {
         .await;
     assert_eq!(
         (report.verdict, report.exit_code()),
-        (TestVerdict::Cancelled, 11)
+        (super::report::TestVerdict::Cancelled, 11)
     );
     assert!((report.seconds - 7.0).abs() < 0.1, "{report}");
 }

@@ -32,7 +32,7 @@ impl CheckSuite {
     /// # Errors
     ///
     /// As for [`from_toml`](Self::from_toml).
-    pub fn from_toml_with_env(
+    pub(crate) fn from_toml_with_env(
         text: &str,
         variable: impl Fn(&str) -> Option<String>,
     ) -> Result<Self, SpecError> {

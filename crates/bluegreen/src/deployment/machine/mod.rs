@@ -317,12 +317,13 @@ impl DeploymentMachine {
 
     /// The service as it was last read.
     #[must_use]
-    pub fn service(&self) -> Option<&ServiceObservation> {
+    pub(crate) fn service(&self) -> Option<&ServiceObservation> {
         self.last.as_ref()?.1.as_ref()
     }
 
     /// The plan that it follows.
-    pub fn plan(&self) -> &DeploymentPlan {
+    #[cfg(test)]
+    pub(crate) fn plan(&self) -> &DeploymentPlan {
         &self.plan
     }
 

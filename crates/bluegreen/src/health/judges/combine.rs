@@ -221,7 +221,7 @@ pub struct Needs {
 impl Needs {
     /// Needs this much of blue's past.
     #[must_use]
-    pub fn history(history: Duration) -> Self {
+    pub(crate) fn history(history: Duration) -> Self {
         Self {
             history,
             slow: false,
@@ -230,7 +230,7 @@ impl Needs {
 
     /// Needs the number of slow requests as well.
     #[must_use]
-    pub fn and_slow(mut self) -> Self {
+    pub(crate) fn and_slow(mut self) -> Self {
         self.slow = true;
         self
     }

@@ -22,7 +22,7 @@ use crate::{
 /// # Errors of the service
 ///
 /// *Unhealthy* if the evidence that green's error rate is above the limit reaches
-/// 1/[alpha](Self::with_alpha). The evidence is an e-process over all settled minutes since the first
+/// 1/[alpha](Self::alpha). The evidence is an e-process over all settled minutes since the first
 /// shift, so the probability that a green within the limit is ever called unhealthy is at most alpha,
 /// over all looks and steps, as long as requests fail independently of each other within a minute. One
 /// error of six requests is no verdict; a total outage is one within the first minute that has a few
@@ -30,8 +30,8 @@ use crate::{
 /// blue's own error rate is above half the limit can only speak for green: a fault that hurts both is not
 /// green's. Only errors that are certain count.
 ///
-/// *Healthy* if the minutes of this step after its warm-up, at most the last [window](Self::with_window)
-/// of them, have [enough](Self::with_min_requests) requests on green, no more of these can have failed
+/// *Healthy* if the minutes of this step after its warm-up, at most the last [window](Self::window)
+/// of them, have [enough](Self::min_requests) requests on green, no more of these can have failed
 /// than the limit allows, and green had traffic in the newest minute. Minutes of which nothing is known
 /// do not count.
 ///
@@ -60,12 +60,22 @@ use crate::{
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 #[must_use]
+#[non_exhaustive]
 pub struct Limits {
-    max_error_rate: Percent,
-    alpha: Percent,
-    max_mean_latency: Option<Duration>,
-    min_requests: u64,
-    window: Duration,
+    /// The most of green's requests that may fail. Default: 5 %. 0 % counts as 0.01 %, since against zero a
+    /// single failure would be proof; 100 % never gives unhealthy.
+    pub max_error_rate: Percent,
+    /// The highest probability at which a green within the error limit may be called unhealthy, over a whole
+    /// migration. Default: 1 %.
+    pub alpha: Percent,
+    /// How long green's requests may take on average; `None` leaves latency out, for sources that do not
+    /// report it. Default: 3 s.
+    pub max_mean_latency: Option<Duration>,
+    /// How many requests green needs in the window to be called healthy. Default: 20; with fewer, a rate of
+    /// 5 % is less than one error.
+    pub min_requests: u64,
+    /// How many of the newest minutes of a step a healthy rate covers. Default: 5 minutes, at least one.
+    pub window: Duration,
 }
 
 impl Default for Limits {
@@ -83,21 +93,13 @@ impl Default for Limits {
 }
 
 impl Limits {
-    /// Sets the most of green's requests that may fail. Default: 5 %. 0 % counts as 0.01 %, since against
-    /// zero a single failure would be proof; 100 % never gives unhealthy.
+    /// Sets [`max_error_rate`](Self::max_error_rate).
     pub fn with_max_error_rate(mut self, limit: Percent) -> Self {
         self.max_error_rate = limit;
         self
     }
 
-    /// Sets the highest probability at which a green within the error limit may be called unhealthy, over
-    /// a whole migration. Default: 1 %.
-    pub fn with_alpha(mut self, alpha: Percent) -> Self {
-        self.alpha = alpha;
-        self
-    }
-
-    /// Sets how long green's requests may take on average. Default: 3 s.
+    /// Sets [`max_mean_latency`](Self::max_mean_latency).
     pub fn with_max_mean_latency(mut self, limit: Duration) -> Self {
         self.max_mean_latency = Some(limit);
         self
@@ -106,20 +108,6 @@ impl Limits {
     /// Leaves latency out, for sources that do not report it.
     pub fn without_latency(mut self) -> Self {
         self.max_mean_latency = None;
-        self
-    }
-
-    /// Sets how many requests green needs in the window to be called healthy. Default: 20; with fewer, a
-    /// rate of 5 % is less than one error.
-    pub fn with_min_requests(mut self, requests: u64) -> Self {
-        self.min_requests = requests;
-        self
-    }
-
-    /// Sets how many of the newest minutes of a step a healthy rate covers. Default: 5 minutes, at least
-    /// one.
-    pub fn with_window(mut self, window: Duration) -> Self {
-        self.window = window;
         self
     }
 
@@ -461,7 +449,10 @@ mod tests {
 
     #[test]
     fn settings_round_trip() {
-        let limits = Limits::default().without_latency().with_min_requests(7);
+        let limits = Limits {
+            min_requests: 7,
+            ..Limits::default().without_latency()
+        };
         let back: Limits = serde_json::from_value(limits.settings()).expect("decodes");
         assert_eq!(back, limits);
     }

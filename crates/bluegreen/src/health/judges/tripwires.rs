@@ -29,10 +29,15 @@ macro_rules! rate_tripwire {
         #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
         #[serde(default)]
         #[must_use]
+        #[non_exhaustive]
         pub struct $name {
-            max_rate: Percent,
-            alpha: Percent,
-            window: Duration,
+            /// The most of green's requests that may have the fault. Default: 1 %.
+            pub max_rate: Percent,
+            /// The highest probability at which a green within the limit may be called unhealthy, over a
+            /// whole migration. Default: 0.1 %.
+            pub alpha: Percent,
+            /// How many of the newest minutes of a step a healthy rate covers. Default: 5 minutes.
+            pub window: Duration,
         }
 
         impl Default for $name {
@@ -49,25 +54,6 @@ macro_rules! rate_tripwire {
         }
 
         impl $name {
-            /// Sets the most of green's requests that may have the fault. Default: 1 %.
-            pub fn with_max_rate(mut self, limit: Percent) -> Self {
-                self.max_rate = limit;
-                self
-            }
-
-            /// Sets the highest probability at which a green within the limit may be called unhealthy,
-            /// over a whole migration. Default: 0.1 %.
-            pub fn with_alpha(mut self, alpha: Percent) -> Self {
-                self.alpha = alpha;
-                self
-            }
-
-            /// Sets how many of the newest minutes of a step a healthy rate covers. Default: 5 minutes.
-            pub fn with_window(mut self, window: Duration) -> Self {
-                self.window = window;
-                self
-            }
-
             /// Starts a fresh judge.
             pub(crate) fn start(&self) -> RateJudge {
                 let pick = |counts: &Counts| {
@@ -160,17 +146,22 @@ impl Judge for RateJudge {
 ///
 /// *Unhealthy* if in each of the last two buckets of this step, after its warm-up, green's shortfall
 /// (requests less responses, over requests) exceeds blue's by more than [the
-/// limit](Self::with_max_excess), and green has [enough](Self::with_min_requests) requests in
+/// limit](Self::max_excess), and green has [enough](Self::min_requests) requests in
 /// both together. *Healthy* if it does not in the newest bucket, with as many requests in the window.
 /// *Inconclusive* otherwise, and if requests or responses are unknown. If blue has no requests in a
 /// bucket, its latest known shortfall counts instead; without one, green is not blamed.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 #[must_use]
+#[non_exhaustive]
 pub struct Shortfall {
-    max_excess: Percent,
-    min_requests: u64,
-    window: Duration,
+    /// By how many percentage points green's shortfall may exceed blue's. Default: 5.
+    pub max_excess: Percent,
+    /// How many requests on green a verdict needs. Default: 20; with fewer, one request in flight is more
+    /// than the limit.
+    pub min_requests: u64,
+    /// In how many of the newest minutes of a step those requests are counted. Default: 5.
+    pub window: Duration,
 }
 
 impl Default for Shortfall {
@@ -185,25 +176,6 @@ impl Default for Shortfall {
 }
 
 impl Shortfall {
-    /// Sets by how many percentage points green's shortfall may exceed blue's. Default: 5.
-    pub fn with_max_excess(mut self, limit: Percent) -> Self {
-        self.max_excess = limit;
-        self
-    }
-
-    /// Sets how many requests on green a verdict needs. Default: 20; with fewer, one request in flight is
-    /// more than the limit.
-    pub fn with_min_requests(mut self, requests: u64) -> Self {
-        self.min_requests = requests;
-        self
-    }
-
-    /// Sets in how many of the newest minutes of a step those requests are counted. Default: 5.
-    pub fn with_window(mut self, window: Duration) -> Self {
-        self.window = window;
-        self
-    }
-
     /// Starts a fresh judge.
     pub(crate) fn start(&self) -> ShortfallJudge {
         ShortfallJudge {

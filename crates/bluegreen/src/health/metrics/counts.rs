@@ -173,7 +173,7 @@ impl Counts {
 
     /// Creates a count of requests, of which nothing else is known.
     #[must_use]
-    pub fn of_requests(requests: u64) -> Self {
+    pub(crate) fn of_requests(requests: u64) -> Self {
         Self {
             requests: Some(requests),
             ..Self::default()
@@ -182,7 +182,7 @@ impl Counts {
 
     /// Adds the errors.
     #[must_use]
-    pub fn with_errors(mut self, errors: Tally) -> Self {
+    pub(crate) fn with_errors(mut self, errors: Tally) -> Self {
         self.errors = Some(errors);
         self
     }
@@ -224,13 +224,13 @@ impl Counts {
 
     /// Returns whether nothing at all is known.
     #[must_use]
-    pub fn is_unknown(&self) -> bool {
+    pub(crate) fn is_unknown(&self) -> bool {
         *self == Self::default()
     }
 
     /// Returns whether it is known that requests came.
     #[must_use]
-    pub fn has_traffic(&self) -> bool {
+    pub(crate) fn has_traffic(&self) -> bool {
         self.requests.is_some_and(|requests| requests > 0)
     }
 

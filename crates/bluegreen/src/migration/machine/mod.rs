@@ -300,18 +300,13 @@ impl MigrationMachine {
 
     /// Returns the split as it was last read.
     #[must_use]
-    pub fn traffic(&self) -> Option<&TrafficObservation> {
+    pub(crate) fn traffic(&self) -> Option<&TrafficObservation> {
         self.last.as_ref().map(|(_, traffic)| traffic)
     }
 
     /// Returns when the run began; `None` if it has not begun.
     pub(crate) fn started(&self) -> Option<Timestamp> {
         (self.state != State::New).then_some(self.started)
-    }
-
-    /// Returns the plan that the machine follows.
-    pub fn plan(&self) -> &MigrationPlan {
-        &self.plan
     }
 
     fn tell(&mut self, event: MigrationEvent) {

@@ -146,11 +146,7 @@ impl MigrationSpec {
             let hint = format!("write a table [{field}], which says how its service is deployed");
             return Err(one(Problem::new(field, "is missing", hint)));
         };
-        let arn = self
-            .traffic
-            .rules
-            .first()
-            .map(|rule| rule.as_alb().listener());
+        let arn = self.traffic.rules.first().map(|rule| rule.listener());
         let part = |at| {
             let arn = arn.as_ref()?;
             arn.as_str().split(':').nth(at).map(str::to_owned)

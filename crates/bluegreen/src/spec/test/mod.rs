@@ -10,10 +10,11 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use self::green::GreenTest;
-use super::{FilePath, Name, Share, Span, deployment::problems_of_file};
+use super::{FilePath, Name, Span, deployment::problems_of_file, values::Share, written::As};
 use crate::{
     check::{ConnectTo, load::TestSettings},
     problem::Problem,
+    traffic::Percent,
 };
 
 /// How the new side is tested before it gets traffic. What stands here goes before the table `[test]` in the
@@ -52,14 +53,16 @@ pub struct TestSpec {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_in_flight: Option<u32>,
     /// The highest error rate. Default: 5 %.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub max_error_rate: Option<Share>,
+    #[serde(with = "As::<Option<Share>>", skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<Share>")]
+    pub max_error_rate: Option<Percent>,
     /// The highest latencies, by percentile: `{ p50 = "300ms", p99 = "2s" }`. Default: 3 seconds for p99.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_latency: Option<BTreeMap<String, Span>>,
     /// The confidence of each bound. Default: 99 %.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub confidence: Option<Share>,
+    #[serde(with = "As::<Option<Share>>", skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<Share>")]
+    pub confidence: Option<Percent>,
     /// The header that leads to the new side. Default: `X-Bluegreen-Test: green`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub test_header: Option<String>,
@@ -74,7 +77,7 @@ pub struct TestSpec {
     pub ignore_headers: Vec<String>,
     /// How far numbers may differ, beside the tolerances of the file. Default: not at all.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub tolerances: Vec<ToleranceSpec>,
+    pub(crate) tolerances: Vec<ToleranceSpec>,
     /// Kinds of differences that do not fail the test, such as `error-body`. Default: none.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub accept: Vec<String>,
@@ -83,8 +86,7 @@ pub struct TestSpec {
 /// How far numbers at a place may differ.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-#[non_exhaustive]
-pub struct ToleranceSpec {
+pub(crate) struct ToleranceSpec {
     /// The place, by RFC 9535, such as `$.score`.
     pub path: String,
     /// The difference that does not count.

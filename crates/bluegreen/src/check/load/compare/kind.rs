@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
-pub enum Kind {
+pub(crate) enum Kind {
     /// One side gave no answer.
     NoAnswer,
     /// The statuses differ.
@@ -47,7 +47,7 @@ pub enum Kind {
 
 impl Kind {
     /// All kinds.
-    pub const ALL: [Self; 17] = [
+    pub(crate) const ALL: [Self; 17] = [
         Self::NoAnswer,
         Self::Status,
         Self::ValidationStatus,
@@ -69,7 +69,7 @@ impl Kind {
 
     /// The name as settings write it, such as `null-absent`.
     #[must_use]
-    pub fn as_str(self) -> &'static str {
+    pub(crate) fn as_str(self) -> &'static str {
         match self {
             Self::NoAnswer => "no-answer",
             Self::Status => "status",

@@ -13,7 +13,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-pub use self::kind::Kind;
+pub(crate) use self::kind::Kind;
 use self::{answers::Answers, kind::Found};
 pub(crate) use self::{
     reply::{Replies, Reply},
@@ -23,7 +23,7 @@ pub(crate) use self::{
 /// One kind of difference between the answers of blue and green.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
-pub struct Difference {
+pub(crate) struct Difference {
     /// The kind.
     pub kind: Kind,
     /// What blue answers: a status, a type, the form of a date. Never a value of a body.

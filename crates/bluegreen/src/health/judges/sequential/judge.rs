@@ -40,7 +40,7 @@ use crate::{
 /// passes although green is beyond its certificate is at most beta.
 ///
 /// *Inconclusive* until then; for good if no request reaches green although some should, if nothing was
-/// known of both sides for [some minutes](Self::with_most_blind), or if the step's time is over.
+/// known of both sides for [some minutes](Self::most_blind), or if the step's time is over.
 ///
 /// At 100 %, after a step above 85 % that kept a part of the traffic on blue as a control, green is
 /// healthy after two minutes without evidence against it: the step before gave the proof. Without such a
@@ -58,9 +58,11 @@ use crate::{
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 #[must_use]
+#[non_exhaustive]
 pub struct Sequential {
     settings: Settings,
-    most_blind: u32,
+    /// After how many minutes of which nothing is known the judge gives up. Default: 5.
+    pub most_blind: u32,
 }
 
 impl Default for Sequential {
@@ -82,12 +84,6 @@ impl Sequential {
             settings,
             ..Self::default()
         }
-    }
-
-    /// Sets after how many minutes of which nothing is known the judge gives up. Default: 5.
-    pub fn with_most_blind(mut self, minutes: u32) -> Self {
-        self.most_blind = minutes;
-        self
     }
 
     /// Starts a fresh judge.

@@ -64,25 +64,11 @@ impl Settings {
         self
     }
 
-    /// Sets the highest probability at which a step may pass although green is beyond the certificate, 0
-    /// to 1. Default: 5 %.
-    pub fn with_beta(mut self, beta: f64) -> Self {
-        self.beta = beta.clamp(1e-12, 0.5);
-        self
-    }
-
     /// Sets the error rate that green must not have, whatever blue's is, 0 to 1. Default: 5 %; in a
     /// warm-up it is 25 %, or this limit if that is higher.
     pub fn with_limit(mut self, limit: f64) -> Self {
         self.limit = limit.clamp(0.0, 1.0);
         self.limit_in_warm_up = limit.clamp(0.25, 1.0);
-        self
-    }
-
-    /// Sets by how much a healthy green's error rate may be above blue's: a multiple, and an amount that
-    /// is added. Default: 1.1 and 0.03 %.
-    pub fn with_error_allowance(mut self, ratio: f64, excess: f64) -> Self {
-        self.errors = allow(ratio.max(1.0), excess.max(0.0));
         self
     }
 
@@ -104,7 +90,7 @@ impl Settings {
     }
 
     /// Does not expect a share of the requests by weight: with stickiness clients do not follow the weights.
-    pub fn without_weights(mut self) -> Self {
+    pub(crate) fn without_weights(mut self) -> Self {
         self.weights_hold = false;
         self
     }

@@ -318,7 +318,8 @@ fn short_buckets_are_added_up_to_minutes() {
 
 #[test]
 fn its_settings_survive_the_journal() {
-    let sequential = Sequential::new(Settings::default().with_alpha(0.02)).with_most_blind(9);
+    let mut sequential = Sequential::new(Settings::default().with_alpha(0.02));
+    sequential.most_blind = 9;
     let text = JudgeFactory::settings(&sequential).to_string();
     let back: Sequential = serde_json::from_str(&text).unwrap();
     assert_eq!(back, sequential);
