@@ -334,6 +334,7 @@ impl MigrationMachine {
             switch: None,
             capacity: None,
             unseen: self.unseen(),
+            blue_kept_until: None,
         }
     }
 
