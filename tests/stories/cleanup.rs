@@ -9,7 +9,7 @@ use bluegreen::{
         retire::Retirement,
         sim::{Behaviour, Scaling, Service, Simulation, SimulationBuilder, When},
     },
-    spec::{MigrationSpec, Service as NamedService},
+    spec::{MigrationSpec, Service as NamedService, Use},
     store::JournalStore,
 };
 
@@ -146,7 +146,11 @@ async fn the_policy_of_a_cleanup_allows_each_call_that_it_makes_and_no_other() {
         let report = retirement.run().await.expect("retired");
         assert_eq!(story.simulation.blue_minimum(), Some(1), "put back");
         assert_eq!(report.done.len(), if deletes { 7 } else { 3 }, "{report:?}");
-        let policy = story.spec.retirement_policy(deletes).expect("valid");
+        let of = match deletes {
+            true => Use::Delete,
+            false => Use::ScaleToZero,
+        };
+        let policy = story.spec.iam_policy(of).expect("valid");
         let made: BTreeSet<String> = aws.calls().operations().map(str::to_owned).collect();
         assert_eq!(made, last_words(&policy.actions()));
     }

@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use bluegreen::{
     ErrorKind,
     aws::alb::AlbRule,
-    spec::{Rule, Target},
+    spec::{Rule, Target, Use},
 };
 use clap::Args;
 
@@ -23,7 +23,9 @@ use crate::{
         controller::{Controller, Order},
         finished,
         open::{Given, Opened, Way, open},
-        retold, sides, world,
+        retold,
+        rights::{self, PrintPolicy},
+        sides, world,
     },
 };
 
@@ -46,6 +48,8 @@ pub(crate) struct Rollback {
     /// Wait for a minute without requests on the other side.
     #[arg(long)]
     confirm: bool,
+    #[command(flatten)]
+    policy: PrintPolicy,
 }
 
 const AFTER: &str = "\
@@ -73,6 +77,7 @@ async fn run(cli: &Rollback) -> Result<u8, u8> {
     let given = Given {
         sim: Some(&cli.sim),
         way: Way::Back(cli.to.as_deref()),
+        is_asked: cli.policy.print_iam_policy,
         ..cli.named.given()
     };
     let mut opened = match open(&given).await {
@@ -84,6 +89,9 @@ async fn run(cli: &Rollback) -> Result<u8, u8> {
         }
         opened => opened?,
     };
+    if given.is_asked {
+        return rights::print(&opened, Use::RollBack);
+    }
     let target = match target(&mut opened).await {
         Err(UNCHANGED) => {
             let rule = opened.spec.traffic.rules.first().map(Rule::as_alb);
