@@ -14,6 +14,7 @@ mod asked;
 mod canary;
 mod cancelled;
 mod capacity;
+#[expect(deprecated, reason = "the new names are in a crate that no user names")]
 mod cleanup;
 mod cloudwatch;
 mod conformance;

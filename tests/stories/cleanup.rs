@@ -61,9 +61,22 @@ async fn blue_is_kept_for_its_time_and_retired_then() {
     let error = story.retirement(&aws, DAY).await.expect_err("no run yet");
     assert_eq!(error.kind(), ErrorKind::NotFound, "{error}");
 
-    assert_eq!(story.migrated().await.exit_code(), 0);
+    let outcome = story.migrated().await;
+    assert_eq!(outcome.exit_code(), 0);
+    let until = outcome.report().blue_kept_until.expect("promoted");
+    assert!(
+        outcome
+            .to_string()
+            .contains(&format!("blue may be retired from {until:.0}")),
+        "{outcome}"
+    );
     let error = story.retirement(&aws, DAY).await.expect_err("too early");
     assert_eq!(error.kind(), ErrorKind::Refused);
+    // The same moment, from the same source.
+    assert!(
+        error.message().contains(&format!("until {until:.0}")),
+        "{error}"
+    );
     assert!(error.message().contains("blue is kept for 24h"), "{error}");
     assert!(
         error.hint().is_some_and(|hint| hint.contains("--keep")),
@@ -78,6 +91,21 @@ async fn blue_is_kept_for_its_time_and_retired_then() {
     assert!(story.simulation.elapsed() - began < Duration::from_secs(60));
     tokio::time::sleep(Duration::from_secs(120)).await;
     assert_eq!(story.simulation.targets().blue.registered(), 0);
+}
+
+/// The way back is refused: no test of blue has passed. That run changed nothing.
+#[tokio::test(start_paused = true)]
+async fn a_later_run_that_changed_nothing_hides_no_promotion() {
+    let mut story = Story::new(Simulation::builder());
+    assert_eq!(story.migrated().await.exit_code(), 0);
+    story.spec.test.require = Some("24h".parse().expect("a time"));
+    for _ in 0..2 {
+        assert_eq!(story.migrated().await.exit_code(), 3, "untested");
+    }
+    let aws = story.simulation.aws();
+    let retirement = story.retirement(&aws, Duration::ZERO).await;
+    let done = retirement.expect("promoted").run().await.expect("retired");
+    assert_eq!(done.done.len(), 2, "{done:?}");
 }
 
 #[tokio::test(start_paused = true)]

@@ -3,7 +3,7 @@
 use bluegreen::{aws::iam::IamPolicy, spec::Use};
 use clap::Args;
 
-use super::{args::OPTIONS, open::Opened};
+use super::open::Opened;
 use crate::common::{
     errors::{UNCHANGED, invalid},
     say::{answer, say_line},
@@ -13,7 +13,7 @@ use crate::common::{
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Args)]
 pub(crate) struct PrintPolicy {
     /// Print the least IAM policy, and call nothing.
-    #[arg(long, help_heading = OPTIONS)]
+    #[arg(long)]
     pub(crate) print_iam_policy: bool,
 }
 

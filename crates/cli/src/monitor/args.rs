@@ -59,7 +59,7 @@ pub(crate) struct Cli {
     #[arg(long, env = "USER", hide_env = true, value_name = "NAME", default_value = "operator",
           hide_default_value = true, help_heading = OPTIONS)]
     pub(crate) operator: String,
-    #[command(flatten)]
+    #[command(flatten, next_help_heading = OPTIONS)]
     pub(crate) policy: PrintPolicy,
 }
 

@@ -56,7 +56,7 @@ pub(crate) struct Cleanup {
     /// Show what would be done, and do nothing.
     #[arg(long, help_heading = OPTIONS)]
     dry_run: bool,
-    #[command(flatten)]
+    #[command(flatten, next_help_heading = OPTIONS)]
     policy: PrintPolicy,
 }
 

@@ -42,7 +42,7 @@ pub(crate) struct Diff {
     /// Print a line of JSON.
     #[arg(long, help_heading = OPTIONS)]
     json: bool,
-    #[command(flatten)]
+    #[command(flatten, next_help_heading = OPTIONS)]
     policy: PrintPolicy,
 }
 

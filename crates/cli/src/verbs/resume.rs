@@ -24,7 +24,7 @@ pub(crate) struct Resume {
     named: Named<JournalPlace>,
     #[command(flatten, next_help_heading = OPTIONS)]
     told: Told,
-    #[command(flatten)]
+    #[command(flatten, next_help_heading = OPTIONS)]
     policy: PrintPolicy,
 }
 

@@ -48,7 +48,7 @@ pub(crate) struct Rollback {
     /// Wait for a minute without requests on the other side.
     #[arg(long)]
     confirm: bool,
-    #[command(flatten)]
+    #[command(flatten, next_help_heading = OPTIONS)]
     policy: PrintPolicy,
 }
 

@@ -53,7 +53,7 @@ pub(crate) struct Status {
     #[arg(long, help_heading = OPTIONS,
           conflicts_with_all = ["name", "rule_arn", "listener_arn", "sim"])]
     all: bool,
-    #[command(flatten)]
+    #[command(flatten, next_help_heading = OPTIONS)]
     policy: PrintPolicy,
 }
 

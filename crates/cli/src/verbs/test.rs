@@ -76,7 +76,7 @@ pub(crate) struct Test {
     #[arg(long, env = "USER", hide_env = true, value_name = "NAME", default_value = "operator",
           hide_default_value = true, help_heading = OPTIONS)]
     operator: String,
-    #[command(flatten)]
+    #[command(flatten, next_help_heading = OPTIONS)]
     policy: PrintPolicy,
 }
 
