@@ -448,10 +448,11 @@ async fn watch(
     loop {
         let looked = watcher.look(shared).await;
         if let Err(error) = &looked {
-            say_line!(
-                "warning: could not read: {}",
-                bluegreen::Failure::from(error)
-            );
+            let failure = bluegreen::Failure::from(error);
+            say_line!("warning: could not read: {failure}");
+            if let Some(hint) = &failure.hint {
+                say_line!("  hint: {hint}");
+            }
             if !has_read {
                 return UNCHANGED;
             }
