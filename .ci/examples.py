@@ -50,7 +50,10 @@ for verb in ("status", "rollback", "plan", "diff"):
 ends_with(0, "migrate", "--full", *fast)
 ends_with(0, "migrate", "--kill-at", "8m", *fast)
 ends_with(11, "migrate", "--kill-at", "8m", "--set", "plan.on_resume=roll-back", *fast)
-ends_with(0, "plan", "--print-iam-policy", "--journal", "s3://moves/production", "--sim")
+for verb in ("plan", "diff", "status", "migrate", "rollback"):
+    ends_with(0, verb, "--print-iam-policy", "--journal", "s3://moves/production", "--sim")
+for verb in ("prepare", "deploy"):
+    ends_with(0, verb, "--print-iam-policy", "--sim")
 ends_with(0, "migrate", "--judge", "limits", *fast)
 ends_with(10, "migrate", "--judge", "limits", "--sim", "green-errors", "--speed", "max")
 ends_with(0, "migrate", "--metrics", "app", *fast)
@@ -67,7 +70,8 @@ with tempfile.TemporaryDirectory() as folder:
     for verb, code in (("lint", 0), ("plan", 0), ("migrate", 0), ("status", 0), ("rollback", 0), ("resume", 0)):
         ends_with(code, verb, *(("--speed", "400") if verb in ("migrate", "rollback") else ()), within=folder)
     ends_with(3, "cleanup", "--keep", "0s", within=folder)
-    ends_with(0, "cleanup", "--print-iam-policy", within=folder)
+    for verb in ("cleanup", "test", "monitor", "resume", "prepare"):
+        ends_with(0, verb, "--print-iam-policy", within=folder)
 ends_with(2, "cleanup", within="/")
 every_scenario("deploy", 20)
 ends_with(0, "deploy", "--sim", "--dry-run", "--speed", "max")

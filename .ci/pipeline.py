@@ -361,13 +361,25 @@ def pipeline(workflow, url):
         holds("then nothing is called", run.end().startswith("nothing"), run.end())
 
 
+def policy_of(*words):
+    run = subprocess.run([COMMAND, *words, "-f", CI / "bluegreen.toml", "--print-iam-policy"], capture_output=True, text=True)
+    return json.loads(run.stdout or "{}")
+
+
+def actions(policy):
+    return {action for one in policy.get("Statement", []) for action in one["Action"]}
+
+
 def task(waiting):
     """The task's command in one process, the waiting job in another, on one world."""
     lint_of = [COMMAND, "lint", "--task-definition", CI / "ecs-task" / "task-definition.json"]
     holds("the task definition is valid", subprocess.run(lint_of, capture_output=True).returncode == 0)
-    policy = subprocess.run([COMMAND, "plan", "-f", CI / "bluegreen.toml", "--print-iam-policy"], capture_output=True, text=True)
     role = json.loads((CI / "ecs-task" / "task-role.json").read_text())
-    holds("the task's role is what `plan --print-iam-policy` prints", json.loads(policy.stdout or "{}") == role, policy.stdout)
+    holds("the task's role is what `migrate --print-iam-policy` prints", policy_of("migrate") == role)
+    wanted = actions(policy_of("status", "--wait")) | actions(policy_of("abort"))
+    of_task = {"ecs:RunTask", "ecs:DescribeTasks", "iam:PassRole"}
+    role = json.loads((CI / "ecs-task" / "waiting-role.json").read_text())
+    holds("the waiting job's role has the rights that `status --wait` and `abort` print", actions(role) == wanted | of_task)
     words = json.loads((CI / "ecs-task" / "task-definition.json").read_text())["containerDefinitions"][0]["command"]
     for scenario, code in (("healthy", "0"), ("green-errors", "10")):
         start = f'case "$*" in *run-task*) (exec {COMMAND} {" ".join(words)} >"$FOLDER/log" 2>&1 </dev/null) >/dev/null 2>&1 & echo arn:task ;; *) echo STOPPED ;; esac'

@@ -14,6 +14,8 @@ mod asked;
 mod canary;
 mod cancelled;
 mod capacity;
+#[expect(deprecated, reason = "the new names are in a crate that no user names")]
+mod cleanup;
 mod cloudwatch;
 mod conformance;
 mod dead_man;
@@ -30,6 +32,7 @@ mod patience;
 mod place;
 mod program;
 mod proxy;
+mod rights;
 mod rollback;
 mod seized;
 mod shift;

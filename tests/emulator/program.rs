@@ -16,7 +16,7 @@ use crate::{
 };
 
 /// The command, as an example of this package: cargo builds examples with the tests.
-fn program() -> PathBuf {
+pub(crate) fn program() -> PathBuf {
     let own = std::env::current_exe().unwrap();
     let folder = own.ancestors().nth(2).unwrap().join("examples");
     let program = folder.join("command");

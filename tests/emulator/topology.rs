@@ -36,8 +36,12 @@ impl Topology {
     /// Two targets in blue, three in green, none in the third group; a listener whose default
     /// answer is fixed. `None` if there is no emulator, see [`harness::start`].
     pub(crate) async fn new() -> Option<Self> {
+        Some(Self::on(harness::start(Emulator::Moto)?).await)
+    }
+
+    /// The same on this server.
+    pub(crate) async fn on(endpoint: Endpoint) -> Self {
         static MADE: AtomicUsize = AtomicUsize::new(0);
-        let endpoint = harness::start(Emulator::Moto)?;
         let name = format!("alb-{}", MADE.fetch_add(1, Ordering::Relaxed));
         let raw = Client::new(&endpoint.config);
         let subnets = endpoint
@@ -64,7 +68,7 @@ impl Topology {
         let vpc = element(&subnets, "vpcId");
         let [blue, green, third] = [("blue", 2), ("green", 3), ("third", 0)]
             .map(|(side, targets)| group(&raw, format!("{name}-{side}"), vpc, targets));
-        Some(Self {
+        Self {
             aws: Aws::from_config(&endpoint.config),
             listener: listener.parse().unwrap(),
             blue: blue.await,
@@ -72,7 +76,7 @@ impl Topology {
             third: third.await,
             raw,
             endpoint,
-        })
+        }
     }
 
     /// Adds a rule for one path.

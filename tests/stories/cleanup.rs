@@ -9,7 +9,7 @@ use bluegreen::{
         retire::Retirement,
         sim::{Behaviour, Scaling, Service, Simulation, SimulationBuilder, When},
     },
-    spec::{MigrationSpec, Service as NamedService},
+    spec::{MigrationSpec, Service as NamedService, Use},
     store::JournalStore,
 };
 
@@ -61,9 +61,22 @@ async fn blue_is_kept_for_its_time_and_retired_then() {
     let error = story.retirement(&aws, DAY).await.expect_err("no run yet");
     assert_eq!(error.kind(), ErrorKind::NotFound, "{error}");
 
-    assert_eq!(story.migrated().await.exit_code(), 0);
+    let outcome = story.migrated().await;
+    assert_eq!(outcome.exit_code(), 0);
+    let until = outcome.report().blue_kept_until.expect("promoted");
+    assert!(
+        outcome
+            .to_string()
+            .contains(&format!("blue may be retired from {until:.0}")),
+        "{outcome}"
+    );
     let error = story.retirement(&aws, DAY).await.expect_err("too early");
     assert_eq!(error.kind(), ErrorKind::Refused);
+    // The same moment, from the same source.
+    assert!(
+        error.message().contains(&format!("until {until:.0}")),
+        "{error}"
+    );
     assert!(error.message().contains("blue is kept for 24h"), "{error}");
     assert!(
         error.hint().is_some_and(|hint| hint.contains("--keep")),
@@ -78,6 +91,21 @@ async fn blue_is_kept_for_its_time_and_retired_then() {
     assert!(story.simulation.elapsed() - began < Duration::from_secs(60));
     tokio::time::sleep(Duration::from_secs(120)).await;
     assert_eq!(story.simulation.targets().blue.registered(), 0);
+}
+
+/// The way back is refused: no test of blue has passed. That run changed nothing.
+#[tokio::test(start_paused = true)]
+async fn a_later_run_that_changed_nothing_hides_no_promotion() {
+    let mut story = Story::new(Simulation::builder());
+    assert_eq!(story.migrated().await.exit_code(), 0);
+    story.spec.test.require = Some("24h".parse().expect("a time"));
+    for _ in 0..2 {
+        assert_eq!(story.migrated().await.exit_code(), 3, "untested");
+    }
+    let aws = story.simulation.aws();
+    let retirement = story.retirement(&aws, Duration::ZERO).await;
+    let done = retirement.expect("promoted").run().await.expect("retired");
+    assert_eq!(done.done.len(), 2, "{done:?}");
 }
 
 #[tokio::test(start_paused = true)]
@@ -146,7 +174,11 @@ async fn the_policy_of_a_cleanup_allows_each_call_that_it_makes_and_no_other() {
         let report = retirement.run().await.expect("retired");
         assert_eq!(story.simulation.blue_minimum(), Some(1), "put back");
         assert_eq!(report.done.len(), if deletes { 7 } else { 3 }, "{report:?}");
-        let policy = story.spec.retirement_policy(deletes).expect("valid");
+        let of = match deletes {
+            true => Use::Delete,
+            false => Use::ScaleToZero,
+        };
+        let policy = story.spec.iam_policy(of).expect("valid");
         let made: BTreeSet<String> = aws.calls().operations().map(str::to_owned).collect();
         assert_eq!(made, last_words(&policy.actions()));
     }

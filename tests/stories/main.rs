@@ -21,4 +21,7 @@ mod sequential;
 mod shrunk;
 mod spec;
 mod store;
+mod tested;
 mod thrift;
+mod topic;
+mod uses;

@@ -1,5 +1,7 @@
 //! `bluegreen prepare`: creates green's target group and test route, without traffic.
 
+mod held;
+mod rights;
 mod tasks;
 
 use std::{path::PathBuf, process::ExitCode};
@@ -15,6 +17,7 @@ use bluegreen::{
     },
     problem::Problem,
     spec::{Group, Name},
+    store::JournalStore,
 };
 use clap::{ArgAction, Parser};
 
@@ -23,6 +26,7 @@ use crate::{
         self,
         data::json_line,
         errors::{BAD_ARGUMENTS, UNCHANGED, bad_arguments, failed},
+        journal::{JournalPlace, ReadJournal},
         rule::{NamedRule, arn},
         runtime::block_on,
         say::say_line,
@@ -31,7 +35,12 @@ use crate::{
         definitions::{refused, text_of},
         world,
     },
-    migration::{args::GroupPair, file::File, world::World},
+    migration::{
+        args::{GroupPair, Told},
+        file::File,
+        rights::PrintPolicy,
+        world::World,
+    },
 };
 
 /// Create green's target group and test route, without traffic.
@@ -53,9 +62,12 @@ pub(crate) struct Cli {
     /// Remove what was created; green must have no traffic
     #[arg(long)]
     undo: bool,
-    /// Print what was done as JSON on stdout
-    #[arg(long)]
-    json: bool,
+    #[command(flatten)]
+    told: Told,
+    #[command(flatten)]
+    journal: ReadJournal,
+    #[command(flatten)]
+    policy: PrintPolicy,
     /// Print help
     #[arg(short, long, action = ArgAction::HelpShort)]
     help: Option<bool>,
@@ -66,8 +78,8 @@ pub(crate) struct Cli {
 }
 
 const AFTER: &str = "\
-A second run is harmless: it finds what exists already. With --sim, --undo
-prepares the place first.
+A second run is harmless: it finds what exists already, and by the journal what
+a killed run may have made. With --sim, --undo prepares the place first.
 Exit codes: 0 done; 2 bad arguments or files, nothing was called; 3 not done.";
 
 /// The options for green's target group and its test route.
@@ -126,6 +138,9 @@ pub(crate) fn main(cli: &Cli) -> ExitCode {
 type Named = (AlbRule, TargetGroupArn, Group);
 
 async fn run_all(cli: &Cli) -> u8 {
+    if cli.policy.print_iam_policy {
+        return rights::print(cli);
+    }
     let given = cli.rule.given();
     let simulated = match cli.sim.as_deref().map(world) {
         Some(Ok(world)) => {
@@ -142,7 +157,8 @@ async fn run_all(cli: &Cli) -> u8 {
             return bad_arguments(&problems);
         }
         let named = (simulation.rule(), simulation.blue(), own_group(&simulation));
-        return carried_out(cli, &simulation.aws(), named, true).await;
+        let store = JournalStore::memory();
+        return carried_out(cli, &simulation.aws(), named, Some(store), true).await;
     }
     let file = match given.is_empty() || cli.file.is_some() {
         true => File::usual(cli.file.as_deref()),
@@ -154,7 +170,14 @@ async fn run_all(cli: &Cli) -> u8 {
     };
     let Some(file) = file else {
         return match by_options(cli, &given) {
-            Ok(named) => carried_out(cli, &common::aws::from_env().await, named, false).await,
+            Ok(named) => {
+                let aws = common::aws::from_env().await;
+                let place = JournalPlace::from(cli.journal.clone());
+                match store_at(&place, |place| place.store(&aws, false)) {
+                    Ok(store) => carried_out(cli, &aws, named, store, false).await,
+                    Err(code) => code,
+                }
+            }
             Err(problems) => bad_arguments(&problems),
         };
     };
@@ -180,12 +203,17 @@ async fn run_all(cli: &Cli) -> u8 {
         Err(code) => return code,
     };
     let (aws, is_simulated) = (world.aws(), world.is_simulated());
+    let place = file.journal(&JournalPlace::from(cli.journal.clone()));
+    let store = match store_at(&place, |place| world.store(place)) {
+        Ok(store) => store,
+        Err(code) => return code,
+    };
     match file.spec.place_to_make(aws, side.as_ref()).await {
         Ok(place) => {
             let blue = place.blue.clone();
             let named = (place.rule, place.blue, place.green);
-            let code = carried_out(cli, aws, named, is_simulated).await;
-            if code == 0 && !cli.undo && !cli.json {
+            let code = carried_out(cli, aws, named, store, is_simulated).await;
+            if code == 0 && !cli.undo && !cli.told.json {
                 tasks::say(aws, &file.spec, &blue).await;
             }
             code
@@ -198,6 +226,19 @@ async fn run_all(cli: &Cli) -> u8 {
             },
         ),
     }
+}
+
+/// Returns the journals, if a place for them is named.
+fn store_at(
+    place: &JournalPlace,
+    open: impl FnOnce(&JournalPlace) -> Result<JournalStore, Problem>,
+) -> Result<Option<JournalStore>, u8> {
+    if place.journal.is_none() && !place.single_host {
+        return Ok(None);
+    }
+    open(place)
+        .map(Some)
+        .map_err(|problem| bad_arguments(&[problem]))
 }
 
 fn own_group(simulation: &Simulation) -> Group {
@@ -340,20 +381,42 @@ fn group_of(
     Ok((group, header))
 }
 
-async fn carried_out(cli: &Cli, aws: &Aws, named: Named, is_simulated: bool) -> u8 {
+async fn carried_out(
+    cli: &Cli,
+    aws: &Aws,
+    named: Named,
+    store: Option<JournalStore>,
+    is_simulated: bool,
+) -> u8 {
     let (rule, blue, green) = named;
     let (group, header) = match group_of(cli, Some(green)) {
         Ok((Some(group), header)) => (group, header),
         Ok((None, _)) => return bad_arguments(&[needed("--green-target-group")]),
         Err(problems) => return bad_arguments(&problems),
     };
-    let place = match GreenPlace::new(aws, rule, blue, group) {
-        Ok(place) if cli.green.no_test_route => place.without_test_route(),
-        Ok(place) => place.with_test_header(header),
+    let place = |aws: &Aws| {
+        let place = GreenPlace::new(aws, rule.clone(), blue.clone(), group.clone())?;
+        Ok(match cli.green.no_test_route {
+            true => place.without_test_route(),
+            false => place.with_test_header(header.clone()),
+        })
+    };
+    let whole = match place(aws) {
+        Ok(whole) => whole,
         Err(error) => return failed(&error, BAD_ARGUMENTS),
     };
-    let ended = run(cli, place, is_simulated).await;
-    if !cli.json {
+    let ended = match store.filter(|_| !cli.dry_run) {
+        Some(store) => held::run(cli, aws, &store, place, is_simulated).await,
+        None => {
+            if !cli.dry_run {
+                say_line!(
+                    "note: no journal is named, so the next run does not know what this one made, if it is killed"
+                );
+            }
+            run(cli, whole, is_simulated).await
+        }
+    };
+    if !cli.told.json {
         say_line!("API calls: {}", aws.calls());
     }
     match ended {
@@ -364,7 +427,7 @@ async fn carried_out(cli: &Cli, aws: &Aws, named: Named, is_simulated: bool) -> 
 
 /// Prepares the place, or removes it, and prints the result.
 async fn run(asked: &Cli, place: GreenPlace, is_simulated: bool) -> bluegreen::Result<()> {
-    let json = asked.json;
+    let json = asked.told.json;
     if asked.undo && is_simulated {
         place.prepare().await?;
         if !json {
@@ -377,18 +440,7 @@ async fn run(asked: &Cli, place: GreenPlace, is_simulated: bool) -> bluegreen::R
         } else {
             place.preview().await?
         };
-        if json {
-            let steps: Vec<String> = steps.iter().map(ToString::to_string).collect();
-            json_line(&serde_json::json!({ "would": steps }));
-            return Ok(());
-        }
-        for step in &steps {
-            say_line!("would {step}");
-        }
-        if steps.is_empty() {
-            say_line!("there is nothing to do");
-        }
-        say_line!("dry run: nothing was changed");
+        shown(json, &steps);
         return Ok(());
     }
     let place = place.on_step(move |step: &PlaceStep| {
@@ -407,6 +459,22 @@ async fn run(asked: &Cli, place: GreenPlace, is_simulated: bool) -> bluegreen::R
         tell(asked, &report);
     }
     Ok(())
+}
+
+/// Prints what would be done.
+fn shown(json: bool, steps: &[PlaceStep]) {
+    if json {
+        let steps: Vec<String> = steps.iter().map(ToString::to_string).collect();
+        json_line(&serde_json::json!({ "would": steps }));
+        return;
+    }
+    for step in steps {
+        say_line!("would {step}");
+    }
+    if steps.is_empty() {
+        say_line!("there is nothing to do");
+    }
+    say_line!("dry run: nothing was changed");
 }
 
 fn tell(asked: &Cli, report: &PlaceReport) {

@@ -153,7 +153,7 @@ fn a_file_is_made_checked_and_tried() {
         "an option overrides the file: {err}"
     );
     // The rights are known without a call, and the file names the real AWS.
-    let (policy, _) = ends_with(0, &["plan", "--file", path, "--print-iam-policy"]);
+    let (policy, _) = ends_with(0, &["migrate", "--file", path, "--print-iam-policy"]);
     for right in ["iam:PassRole", "elasticloadbalancing:ModifyRule"] {
         assert!(policy.contains(right), "{policy}");
     }
@@ -571,7 +571,10 @@ fn a_blue_that_scales_keeps_its_capacity() {
     let (said, _) = ends_with(0, &[&["plan"], &world[..]].concat());
     let said = said.split_whitespace().collect::<Vec<_>>().join(" ");
     assert!(said.contains("may be scaled in to 1"), "{said}");
-    let (policy, _) = ends_with(0, &[&["plan", "--print-iam-policy"], &world[..]].concat());
+    let (policy, _) = ends_with(
+        0,
+        &[&["migrate", "--print-iam-policy"], &world[..]].concat(),
+    );
     for words in [
         "application-autoscaling:RegisterScalableTarget",
         "service/chatbot-cluster/chatbot-flask",

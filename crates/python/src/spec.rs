@@ -164,7 +164,7 @@ impl Spec {
 
     /// The least rights, as the JSON of an IAM policy.
     fn iam_policy(&self, py: Python<'_>) -> PyResult<String> {
-        let policy = self.inner.iam_policy();
+        let policy = self.inner.iam_policy(bluegreen::spec::Use::Migrate);
         policy
             .map(|policy| policy.to_string())
             .map_err(|error| errors::of_fields(py, &error))

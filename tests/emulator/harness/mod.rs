@@ -19,22 +19,36 @@ pub(crate) const REGION: &str = "us-east-1";
 ///
 /// Nothing is taken from the environment, so the machine's own AWS settings never matter.
 pub(crate) fn start(emulator: Emulator) -> Option<Endpoint> {
-    let venv = match venv() {
-        Ok(venv) => venv,
+    Some(Endpoint::of(shared(emulator, found()?)))
+}
+
+/// As [`start`], but a server that no other test shares.
+pub(crate) fn own(emulator: Emulator) -> Option<Endpoint> {
+    // It lives as long as the process.
+    let server = Box::leak(Box::new(Server::start(emulator, found()?)));
+    Some(Endpoint::of(server))
+}
+
+/// The virtual environment, or `None` with the reason printed.
+fn found() -> Option<&'static Venv> {
+    match venv() {
+        Ok(venv) => Some(venv),
         Err(reason) => {
             skip(reason);
-            return None;
+            None
         }
-    };
-    let server = shared(emulator, venv);
+    }
+}
+
+/// Settings for this server.
+fn config(server: &Server) -> SdkConfig {
     let credentials = Credentials::new("testing", "testing", None, None, "tests");
-    let config = SdkConfig::builder()
+    SdkConfig::builder()
         .behavior_version(BehaviorVersion::latest())
         .region(Region::new(REGION))
         .endpoint_url(server.url())
         .credentials_provider(SharedCredentialsProvider::new(credentials))
-        .build();
-    Some(Endpoint { config, server })
+        .build()
 }
 
 /// An emulator to send calls to.
@@ -45,6 +59,16 @@ pub(crate) struct Endpoint {
 }
 
 impl Endpoint {
+    fn of(server: &'static Server) -> Self {
+        let config = config(server);
+        Self { config, server }
+    }
+
+    /// Sets how many calls moto serves before it asks IAM whether a call is allowed.
+    pub(crate) fn ask_iam_after(&self, calls: u32) {
+        self.server.ask_iam_after(calls);
+    }
+
     /// Posts a form without the SDK; see [`Server::post`].
     pub(crate) fn post(&self, service: &str, form: &str) -> Result<String, String> {
         self.server.post(service, form)

@@ -113,6 +113,18 @@ impl Server {
         assert!(is_ok(&answer), "{answer}");
     }
 
+    /// Sets how many calls moto serves before it asks IAM. The body must be no form.
+    pub(super) fn ask_iam_after(&self, calls: u32) {
+        let body = calls.to_string();
+        let head = format!(
+            "POST /moto-api/reset-auth HTTP/1.0\r\nHost: 127.0.0.1\r\n\
+             Content-Type: text/plain\r\nContent-Length: {}\r\n\r\n",
+            body.len()
+        );
+        let answer = self.exchange(&format!("{head}{body}")).expect("it answers");
+        assert!(is_ok(&answer), "{answer}");
+    }
+
     fn is_ready(&self, path: &str) -> bool {
         self.exchange(&format!("GET {path} HTTP/1.0\r\nHost: 127.0.0.1\r\n\r\n"))
             .is_ok_and(|answer| is_ok(&answer))

@@ -20,11 +20,12 @@ pub(crate) enum Service {
     ApplicationAutoScaling,
     Sts,
     Iam,
+    Sns,
     S3,
 }
 
 impl Service {
-    const ALL: [Self; 9] = [
+    const ALL: [Self; 10] = [
         Self::ElasticLoadBalancing,
         Self::CloudWatch,
         Self::Ecs,
@@ -33,6 +34,7 @@ impl Service {
         Self::ApplicationAutoScaling,
         Self::Sts,
         Self::Iam,
+        Self::Sns,
         Self::S3,
     ];
 
@@ -48,6 +50,7 @@ impl Service {
             Self::ApplicationAutoScaling => "Application Auto Scaling",
             Self::Sts => "STS",
             Self::Iam => "IAM",
+            Self::Sns => "SNS",
             Self::S3 => "S3",
         }
     }
@@ -413,7 +416,7 @@ mod tests {
         assert_eq!(
             said,
             [
-                "Elastic Load Balancing v2, CloudWatch, ECS, Scheduler, Application Auto Scaling, STS, IAM \
+                "Elastic Load Balancing v2, CloudWatch, ECS, Scheduler, Application Auto Scaling, STS, IAM, SNS \
                  are asked at http://127.0.0.1:1, which is not an endpoint of AWS",
                 "ECR is asked at https://amazonaws.com.example.org, which is not an endpoint of AWS",
             ]

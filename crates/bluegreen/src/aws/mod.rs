@@ -17,8 +17,8 @@ pub use self::{api::CallCounts, credentials::CredentialLife};
 use self::{
     api::{
         Clients, CloudWatchApi, Counter, Counting, EcrApi, EcsApi, ElbApi, Guard, IamApi,
-        RealCloudWatch, RealEcr, RealEcs, RealElb, RealIam, RealScaling, RealScheduler, ScalingApi,
-        SchedulerApi,
+        RealCloudWatch, RealEcr, RealEcs, RealElb, RealIam, RealScaling, RealScheduler, RealSns,
+        ScalingApi, SchedulerApi, SnsApi,
     },
     endpoints::{Endpoints, Service},
 };
@@ -51,6 +51,7 @@ pub mod retire;
 mod server_time;
 #[cfg(feature = "sim")]
 pub mod sim;
+mod sns;
 
 /// A handle to AWS: cheap to clone and opaque. The only type of the SDK on its surface is the
 /// configuration that it may be made from.
@@ -75,6 +76,7 @@ pub struct Aws {
     pub(crate) scheduler: Arc<dyn SchedulerApi>,
     pub(crate) scaling: Arc<dyn ScalingApi>,
     pub(crate) iam: Arc<dyn IamApi>,
+    pub(crate) sns: Arc<dyn SnsApi>,
     parts: Parts,
     region: Option<String>,
     counter: Counter,
@@ -98,6 +100,7 @@ pub(crate) struct Parts {
     pub(crate) scheduler: Arc<dyn SchedulerApi>,
     pub(crate) scaling: Arc<dyn ScalingApi>,
     pub(crate) iam: Arc<dyn IamApi>,
+    pub(crate) sns: Arc<dyn SnsApi>,
     pub(crate) clock: Arc<dyn Clock>,
     /// The dates of the answers.
     pub(crate) dates: ServerDates,
@@ -115,6 +118,7 @@ impl Parts {
             scheduler: Arc::new(api::MockSchedulerApi::new()),
             scaling: Arc::new(api::MockScalingApi::new()),
             iam: Arc::new(api::MockIamApi::new()),
+            sns: Arc::new(api::MockSnsApi::new()),
             clock: Arc::new(SystemClock),
             dates: ServerDates::default(),
         }
@@ -208,6 +212,7 @@ impl Aws {
             scheduler: Arc::new(RealScheduler::new(to, at(Service::Scheduler))),
             scaling: Arc::new(RealScaling::new(to, at(Service::ApplicationAutoScaling))),
             iam: Arc::new(RealIam::new(to, at(Service::Iam))),
+            sns: Arc::new(RealSns::new(to, at(Service::Sns))),
             clock,
             dates,
         };
@@ -240,6 +245,7 @@ impl Aws {
             scheduler,
             scaling,
             iam,
+            sns,
             ..
         } = parts.clone();
         Self {
@@ -250,6 +256,7 @@ impl Aws {
             scheduler: Arc::new(Counting::new(counter.clone(), guard.clone(), scheduler)),
             scaling: Arc::new(Counting::new(counter.clone(), guard, scaling)),
             iam: Arc::new(Counting::new(counter.clone(), None, iam)),
+            sns: Arc::new(Counting::new(counter.clone(), None, sns)),
             parts,
             region,
             counter,

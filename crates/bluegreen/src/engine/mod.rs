@@ -41,6 +41,7 @@ pub use self::{
         LARGEST_REQUEST, REQUEST_LIFE, REQUEST_VERSION, Reply, Request, RequestAnswer, RequestName,
         RequestStorage, Verb,
     },
+    retry::APART,
 };
 #[cfg(feature = "run")]
 pub use self::{

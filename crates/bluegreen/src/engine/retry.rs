@@ -6,7 +6,7 @@ use std::time::Duration;
 pub(crate) const ATTEMPTS: u32 = 5;
 
 /// How far apart two reads must be to count as two: two reads at the same moment may show one stale copy.
-pub(crate) const APART: Duration = Duration::from_secs(3);
+pub const APART: Duration = Duration::from_secs(3);
 
 /// Returns how long to wait after the `attempt`th failure in a row: 2, 4, 8, 16 and then 30 seconds.
 pub(crate) fn back_off(attempt: u32) -> Duration {

@@ -16,6 +16,15 @@ use crate::{
 pub struct GateId(String);
 
 impl GateId {
+    /// The name of the gate of a hook that is asked before steps; a second hook has a number behind it.
+    pub(crate) const HOOK: &str = "hook";
+
+    /// Whether it is the gate of a hook.
+    pub(crate) fn is_of_hook(&self) -> bool {
+        let rest = self.0.strip_prefix(Self::HOOK);
+        rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('-'))
+    }
+
     /// Returns the name as text.
     #[must_use]
     pub fn as_str(&self) -> &str {

@@ -2,6 +2,7 @@
 
 mod action;
 mod asked;
+mod blue;
 #[cfg(feature = "run")]
 mod credentials;
 mod difference;
@@ -31,8 +32,14 @@ mod watch;
 #[cfg(feature = "run")]
 mod worker;
 
+#[cfg(feature = "aws")]
+pub(crate) use self::blue::QUIET_MINUTES;
+#[cfg(feature = "spec")]
+pub(crate) use self::blue::{KEEP, free_from};
 #[cfg(feature = "spec")]
 pub(crate) use self::hook::LIMITS as HOOK_LIMITS;
+#[cfg(feature = "aws")]
+pub(crate) use self::hook::{Deliver, Letter};
 pub(crate) use self::{action::OpenedGate, entry::Entry, reopened::Reopened};
 pub use self::{
     action::{Action, GateReport, Input, Intent, LookReport, RestoreOrder},

@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, fmt};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::GateId;
+use super::{GateId, blue};
 use crate::{
     clock::{CLOCK_FAULT, between, span},
     engine::{Control, Operator},
@@ -130,6 +130,9 @@ impl fmt::Display for MigrationOutcome {
         if let Some(capacity) = &report.capacity {
             write!(f, "{capacity}")?;
         }
+        if let Some(advice) = report.retirement_advice() {
+            write!(f, "\n  {advice}")?;
+        }
         Ok(())
     }
 }
@@ -160,6 +163,10 @@ pub struct Report {
     /// The split of a change that was sent and that no read has shown. It may be live by now.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unseen: Option<TrafficSplit>,
+    /// From when blue may be retired, if everything moved to green: a day after the end. Besides, 15 settled
+    /// minutes without a request on blue are needed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub blue_kept_until: Option<Timestamp>,
 }
 
 /// A dead-man switch that a run left behind.
@@ -233,6 +240,23 @@ impl Report {
     fn how_old(&self) -> String {
         let age = |at| format!(", {} before the end", span(between(at, self.ended)));
         self.traffic_read_at.map(age).unwrap_or_default()
+    }
+
+    /// The same facts of a migration that moved everything to green.
+    pub(super) fn promoted(mut self) -> Self {
+        self.blue_kept_until = Some(blue::free_from(self.ended, blue::KEEP));
+        self
+    }
+
+    /// Returns from when blue may be retired, and what else that needs; `None` if green does not serve
+    /// everything.
+    #[must_use]
+    pub fn retirement_advice(&self) -> Option<String> {
+        let until = self.blue_kept_until?;
+        Some(format!(
+            "blue may be retired from {until:.0}, after {} minutes without a request: `bluegreen cleanup`",
+            blue::QUIET_MINUTES
+        ))
     }
 
     /// Returns how long the run took.

@@ -181,8 +181,8 @@ impl Migration {
         let caller = Arc::new(Caller::new(hook));
         if caller.asks {
             let id = GateId::from(match self.hooks.asked() {
-                0 => "hook".to_owned(),
-                before => format!("hook-{}", before + 1),
+                0 => GateId::HOOK.to_owned(),
+                before => format!("{}-{}", GateId::HOOK, before + 1),
             });
             let gate = HookGate::new(Arc::clone(&caller), &self.plan);
             self.plan = self.plan.with_gate(id.clone(), GatePolicy::BeforeEachStep);

@@ -290,6 +290,7 @@ impl Salvage {
             overrides: self.overrides.clone(),
             switch: None,
             capacity: None,
+            blue_kept_until: None,
         }
     }
 
@@ -620,7 +621,7 @@ impl Salvage {
                     return self.tell(MigrationEvent::Baking { until });
                 }
             }
-            let report = self.report(at);
+            let report = self.report(at).promoted();
             return self.ends(MigrationOutcome::Promoted { report });
         }
         let holds = self.plan.on_inconclusive() == super::OnInconclusive::Hold;

@@ -4,9 +4,7 @@ use std::sync::Arc;
 
 use serde_json::json;
 
-use super::{
-    JournalPlace, JudgedBy, MetricsFrom, MigrationSpec, Name, NamedSide, SpecError, Target,
-};
+use super::{JudgedBy, MetricsFrom, MigrationSpec, Name, NamedSide, SpecError, Target};
 use crate::{
     aws::{
         Aws,
@@ -165,29 +163,6 @@ impl MigrationSpec {
         let service = target.sides.blue.service.as_ref();
         let service = service.filter(|_| self.is_of(aws))?;
         Some(EcsCapacityKeeper::new(aws, &service.cluster, &service.name))
-    }
-
-    /// Returns the least rights that a migration needs, for either side that may serve. Calls nothing.
-    ///
-    /// # Errors
-    ///
-    /// [`SpecError`] if the specification is not valid.
-    pub fn iam_policy(&self) -> Result<IamPolicy, SpecError> {
-        let rule = self.rule()?;
-        let mut policy = IamPolicy::migration(rule).metrics();
-        if !self.judge.alarms.is_empty() {
-            policy = policy.alarms();
-        }
-        if let Some(switch) = &self.safety.dead_man {
-            policy = policy.dead_man(rule, &switch.role);
-        }
-        for service in self.sides.values().filter_map(|side| side.service.as_ref()) {
-            policy = policy.capacity(rule, &service.cluster, &service.name);
-        }
-        Ok(match &self.journal {
-            Some(JournalPlace::S3 { bucket, prefix }) => policy.journal(bucket, prefix),
-            _ => policy,
-        })
     }
 
     /// Returns the policies of the dead-man switch's role: who may assume it (`TrustPolicy`), and its rights

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{MigrationSpec, Name, Span, deployment::Variable, is_default};
 use crate::{
+    aws::{Aws, alb::TopicArn},
     error::{Error, ErrorKind, Failure, Result},
     migration::{HOOK_LIMITS, Hook, Migration},
     preflight::Finding,
@@ -33,6 +34,9 @@ pub struct HooksSpec {
     /// A webhook that gets the same JSON, signed. Default: none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) webhook: Option<WebhookSpec>,
+    /// A topic of SNS that gets the same JSON, in the region of everything in this file. Default: none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub topic: Option<TopicArn>,
 }
 
 /// A webhook. Its URL and its secret come from the environment, so that neither is in a file or a journal.
@@ -54,7 +58,7 @@ impl HooksSpec {
     }
 
     /// Adds the hooks to a migration. A webhook that cannot be made refuses a new run, and stops no restore.
-    pub(super) fn added_to(&self, mut migration: Migration) -> Migration {
+    pub(super) fn added_to(&self, mut migration: Migration, aws: &Aws) -> Migration {
         if !self.command.is_empty() {
             let hook = Hook::command(self.command.iter().map(Name::as_str));
             let hook = self.limited(hook);
@@ -62,6 +66,9 @@ impl HooksSpec {
                 true => hook.asked_before_steps(),
                 false => hook,
             });
+        }
+        if let Some(topic) = &self.topic {
+            migration = migration.hook(self.limited(Hook::topic(aws, topic.clone())));
         }
         let webhook = self.webhook.as_ref().map(WebhookSpec::hook);
         match webhook {
@@ -100,6 +107,15 @@ impl MigrationSpec {
                 "there is no program that could refuse",
                 "name it: hooks.command = [\"./ask\"]",
             ));
+        }
+        let region = self.region_of_all();
+        let of_topic = hooks.topic.as_ref().map(TopicArn::region);
+        if let (Some(region), Some(own)) = (&region, of_topic)
+            && region != own
+        {
+            let message = format!("is in {own}, and everything here in {region}");
+            let hint = "name a topic of that region: it may tell a topic elsewhere";
+            found.push(Problem::new("hooks.topic", message, hint));
         }
         let (least, most): (Duration, Duration) = HOOK_LIMITS;
         if let Some(limit) = hooks.limit

@@ -54,6 +54,7 @@ mod hooks;
 mod plan;
 mod read;
 mod retire;
+mod rights;
 #[cfg(feature = "sim")]
 mod simulated;
 mod start;
@@ -81,6 +82,7 @@ pub use self::{
     forecast::MigrationForecast,
     hooks::HooksSpec,
     read::schema,
+    rights::Use,
     start::{Origin, Run, StartError},
     target::{NamedSide, Target},
     test::{GreenTest, TestSpec},

@@ -4,18 +4,19 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::{Group, JournalPlace, MigrationSpec, Name, Origin, SpecError, target};
+use super::{Group, MigrationSpec, Name, Origin, target};
 use crate::{
     aws::{
         Aws,
         alb::{RuleArn, TargetGroupArn, retire::group_of_name},
-        iam::IamPolicy,
         retire::Retirement,
     },
-    clock::{between, later, span},
+    clock::{between, span},
     engine::Record,
     error::{Error, ErrorKind, Result},
-    migration::{MigrationEvent, MigrationOutcome, Retelling, capacity_left},
+    migration::{
+        KEEP, MigrationEvent, MigrationOutcome, ReplayError, Retelling, capacity_left, free_from,
+    },
     store::JournalLog,
     traffic::Sides,
 };
@@ -32,7 +33,7 @@ struct Promoted {
 impl MigrationSpec {
     /// How long blue is kept after a migration: a day, since most harm that a release does shows within one
     /// cycle of a day's traffic.
-    pub const KEEP: Duration = Duration::from_secs(24 * 60 * 60);
+    pub const KEEP: Duration = KEEP;
 
     /// Finds the rule for a [retirement](Self::retirement), even if blue has left the rule already. One or two
     /// reads of the load balancer.
@@ -56,12 +57,13 @@ impl MigrationSpec {
     }
 
     /// Returns the retirement of the side that served before the newest run of `rule`, as its journal `log`
-    /// tells: the run must have ended with everything on the other side, `keep` or longer ago. The side's
+    /// tells: the run must have ended with everything on the other side, `keep` or longer ago. A run that ended
+    /// without a change counts as if it had not begun. The side's
     /// service is that of this specification, or else that of the run's own.
     ///
     /// # Errors
     ///
-    /// `Refused` if the newest run is under way, ended otherwise, or ended too recently, or if no service is
+    /// `Refused` if that run is under way, ended otherwise, or ended too recently, or if no service is
     /// named; `NotFound` if there is no run. Other kinds if the journal or a target
     /// group could not be read.
     ///
@@ -76,9 +78,9 @@ impl MigrationSpec {
         keep: Duration,
     ) -> Result<(Name, Retirement)> {
         self.refuse_other(aws)?;
-        let records = log.newest_run_to_resume().await?;
+        let records = log.newest_run_but(RUNS, changed_nothing).await?;
         let promoted = promoted(&records)?;
-        let free = later(promoted.at, keep);
+        let free = free_from(promoted.at, keep);
         let now = aws.clock().now();
         if now < free {
             let message = format!(
@@ -148,32 +150,6 @@ impl MigrationSpec {
             )),
         }
     }
-
-    /// Returns the least rights that a retirement needs, for either side that may be blue. Calls nothing.
-    ///
-    /// # Errors
-    ///
-    /// [`SpecError`] if the specification is not valid.
-    pub fn retirement_policy(&self, deletes: bool) -> std::result::Result<IamPolicy, SpecError> {
-        let rule = self.rule()?;
-        let mut policy = IamPolicy::retirement(rule);
-        for side in self.sides.values() {
-            if let Some(service) = &side.service {
-                let (cluster, name) = (&service.cluster, &service.name);
-                policy = policy.scale_to_zero(rule, cluster, name);
-                if deletes {
-                    policy = policy.delete_service(rule, cluster, name);
-                }
-            }
-            if deletes {
-                policy = policy.delete_group(rule, side.target_group.name());
-            }
-        }
-        Ok(match &self.journal {
-            Some(JournalPlace::S3 { bucket, prefix }) => policy.journal(bucket, prefix),
-            _ => policy,
-        })
-    }
 }
 
 /// Returns an ARN that no target group has, for a group that was deleted already: a name stands once in an
@@ -204,26 +180,10 @@ fn promoted(records: &[Record]) -> Result<Promoted> {
         return Err(Error::new(ErrorKind::NotFound, message).with_hint(hint));
     };
     let Origin { spec, from } = Origin::of(std::slice::from_ref(first))?;
-    let unread = |error: crate::migration::ReplayError| refused(error.to_string());
-    let mut retelling = Retelling::new();
-    let mut end = None;
-    for record in records {
-        for event in retelling.take(record).map_err(unread)? {
-            end = match event.kind {
-                MigrationEvent::Ended { outcome, .. } => {
-                    Some((event.at, Some(outcome), String::new()))
-                }
-                MigrationEvent::Unresolved { unresolved, .. } => {
-                    Some((event.at, None, unresolved.summary.clone()))
-                }
-                // A later event belongs to a run that was resumed.
-                _ => end,
-            };
-        }
-    }
+    let end = end_of(records).map_err(|error| refused(error.to_string()))?;
     match end {
-        Some((at, Some(MigrationOutcome::Promoted { .. }), _)) => Ok(Promoted {
-            at,
+        Some((_, Some(MigrationOutcome::Promoted { report }), _)) => Ok(Promoted {
+            at: report.ended,
             from,
             origin: spec,
         }),
@@ -240,4 +200,35 @@ fn promoted(records: &[Record]) -> Result<Promoted> {
         ))),
         None => Err(refused("the newest run has not ended".to_owned())),
     }
+}
+
+/// The most runs that are looked at: each that changed nothing was refused, and a person saw that.
+const RUNS: usize = 50;
+
+fn changed_nothing(records: &[Record]) -> bool {
+    let end = end_of(records).ok().flatten();
+    matches!(end, Some((_, Some(MigrationOutcome::Unchanged { .. }), _)))
+}
+
+/// When and how a run ended, or the summary of an end that a person must look at; `None` if it has not ended.
+type End = (Timestamp, Option<MigrationOutcome>, String);
+
+fn end_of(records: &[Record]) -> std::result::Result<Option<End>, ReplayError> {
+    let mut retelling = Retelling::new();
+    let mut end = None;
+    for record in records {
+        for event in retelling.take(record)? {
+            end = match event.kind {
+                MigrationEvent::Ended { outcome, .. } => {
+                    Some((event.at, Some(outcome), String::new()))
+                }
+                MigrationEvent::Unresolved { unresolved, .. } => {
+                    Some((event.at, None, unresolved.summary.clone()))
+                }
+                // A later event belongs to a run that was resumed.
+                _ => end,
+            };
+        }
+    }
+    Ok(end)
 }

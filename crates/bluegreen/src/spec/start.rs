@@ -227,7 +227,7 @@ impl MigrationSpec {
         if let Some(keeper) = self.capacity_keeper(&aws, target) {
             migration = migration.capacity_keeper(keeper);
         }
-        migration = self.hooks.added_to(migration);
+        migration = self.hooks.added_to(migration, &aws);
         if let Some(lease) = lease {
             migration = migration.journal(lease.clone());
         }

@@ -316,11 +316,11 @@ fn a_rule_is_named_in_any_of_four_ways() {
 fn the_rights_are_those_of_what_is_used() {
     let full = MigrationSpec::from_toml(FULL)
         .expect("valid")
-        .iam_policy()
+        .iam_policy(Use::Migrate)
         .expect("valid");
     let least = MigrationSpec::from_toml(LEAST)
         .expect("valid")
-        .iam_policy()
+        .iam_policy(Use::Migrate)
         .expect("valid");
     for right in [
         "s3:PutObject",

@@ -132,6 +132,8 @@
 use std::time::Duration;
 
 mod ask;
+#[cfg(feature = "spec")]
+mod earlier;
 mod end;
 mod envelope;
 mod follow;

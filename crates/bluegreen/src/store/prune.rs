@@ -154,7 +154,7 @@ impl JournalLog {
     }
 
     /// Returns the newest whole record of `from..=to`; goes back until a record is missing.
-    async fn newest_whole(&self, from: u64, to: u64) -> Result<Option<Envelope>> {
+    pub(super) async fn newest_whole(&self, from: u64, to: u64) -> Result<Option<Envelope>> {
         for seq in (from..=to).rev() {
             let bytes = match self.storage().read(seq).await {
                 Ok(bytes) => bytes,

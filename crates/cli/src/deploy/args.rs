@@ -5,7 +5,10 @@ use std::path::PathBuf;
 use bluegreen::check::ConnectTo;
 use clap::{ArgAction, Parser, ValueEnum};
 
-use crate::{common::journal::JournalPlace, migration::args::Told};
+use crate::{
+    common::journal::JournalPlace,
+    migration::{args::Told, rights::PrintPolicy},
+};
 
 /// Build, deploy and check a service, and roll it back if that fails.
 #[derive(Debug, Parser)]
@@ -45,6 +48,8 @@ pub(crate) struct Cli {
     pub(crate) resume: bool,
     #[command(flatten)]
     pub(crate) told: Told,
+    #[command(flatten)]
+    pub(crate) policy: PrintPolicy,
     /// Print help
     #[arg(short, long, action = ArgAction::HelpShort)]
     help: Option<bool>,

@@ -6,6 +6,7 @@ pub(crate) mod definitions;
 mod dry_run;
 mod misplaced;
 mod render;
+mod rights;
 pub(crate) mod setup;
 
 use std::{process::ExitCode, time::Duration};
@@ -72,6 +73,9 @@ async fn run(cli: &Cli) -> u8 {
     let problems = misplaced::problems(cli);
     if !problems.is_empty() {
         return bad_arguments(&problems);
+    }
+    if cli.policy.print_iam_policy {
+        return rights::print(cli).await;
     }
     match &cli.sim {
         Some(name) => simulated(cli, name).await,

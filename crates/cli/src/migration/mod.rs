@@ -9,15 +9,19 @@ pub(crate) mod foresee;
 pub(crate) mod open;
 pub(crate) mod render;
 pub(crate) mod retold;
+pub(crate) mod rights;
 pub(crate) mod sides;
 pub(crate) mod world;
 
-use bluegreen::{MigrationError, MigrationOutcome, spec::MigrationSpec};
+use bluegreen::{
+    MigrationError, MigrationOutcome,
+    spec::{MigrationSpec, Use},
+};
 use clap::Args;
 
-use self::{args::Told, controller::Ended, open::Opened};
+use self::{args::Told, controller::Ended, open::Opened, rights::PrintPolicy};
 use crate::common::{
-    errors::{BAD_ARGUMENTS, UNCHANGED, bad_arguments},
+    errors::{UNCHANGED, bad_arguments, invalid},
     say::{answer, say_line},
 };
 
@@ -25,9 +29,8 @@ use crate::common::{
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Args)]
 #[command(next_help_heading = args::OPTIONS)]
 pub(crate) struct Print {
-    /// Print the least IAM policy, and call nothing.
-    #[arg(long)]
-    pub(crate) print_iam_policy: bool,
+    #[command(flatten)]
+    pub(crate) policy: PrintPolicy,
     /// Print the dead-man switch's role, and call nothing.
     #[arg(long, conflicts_with = "print_iam_policy")]
     pub(crate) print_dead_man_role: bool,
@@ -35,31 +38,24 @@ pub(crate) struct Print {
 
 impl Print {
     pub(crate) fn is_asked(self) -> bool {
-        self.print_iam_policy || self.print_dead_man_role
+        self.policy.print_iam_policy || self.print_dead_man_role
     }
 
-    /// Prints the policy, and returns the exit code.
-    pub(crate) fn answer(self, opened: &Opened) -> u8 {
-        let mut spec = opened.spec.clone();
-        let place = opened.journal.journal.as_deref();
-        spec.journal = place.and_then(|place| place.parse().ok());
-        let printed = match self.print_iam_policy {
-            true => spec.iam_policy().map(|policy| policy.to_string()),
-            false => spec
-                .dead_man_role()
-                .map(|role| serde_json::to_string_pretty(&role).unwrap_or_default()),
-        };
-        match printed.map(|printed| answer(&printed)) {
-            Ok(Ok(())) => 0,
-            Ok(Err(error)) => {
+    /// Prints the policy of this use or of the role, and returns the exit code.
+    pub(crate) fn answer(self, opened: &Opened, of: Use) -> Result<u8, u8> {
+        if self.policy.print_iam_policy {
+            return rights::print(opened, of);
+        }
+        let role = opened.spec.dead_man_role();
+        let role = role.map_err(|error| invalid(&error))?;
+        let role = serde_json::to_string_pretty(&role).unwrap_or_default();
+        Ok(match answer(&role) {
+            Ok(()) => 0,
+            Err(error) => {
                 say_line!("error: the answer could not be written: {error}");
                 UNCHANGED
             }
-            Err(error) => {
-                say_line!("error: {error}");
-                BAD_ARGUMENTS
-            }
-        }
+        })
     }
 }
 

@@ -10,7 +10,7 @@ use bluegreen::{
     },
     problem::Problem,
     spec::{MigrationSpec, Name, Target},
-    store::{JournalStore, LeaseState},
+    store::{EXPIRY, JournalStore, LeaseState},
 };
 
 use clap::Args;
@@ -348,12 +348,20 @@ impl Opened {
             Ok(target) => return Ok(target),
             Err(error) => error,
         };
-        if let Some((_, holder)) = self.held().await {
-            say_line!("note: the journal is {holder}");
-            say_line!(
-                "  hint: if that run is alive, use `status`, `pause`, `promote`, `abort` or `rollback`"
-            );
+        let Some((rule, standing)) = self.held().await else {
+            return Err(failed(&error, code_of(&error)));
+        };
+        // That run divides the traffic, so the split is no mistake of this command.
+        let silent = self.aws().clock().now().duration_since(standing.last);
+        let is_alive = Duration::try_from(silent).map_or(true, |silent| silent < EXPIRY);
+        if error.kind() == ErrorKind::Refused && is_alive {
+            let message = format!("take the journal of `{rule}`: it is {standing}");
+            let hint = "use `status`, `pause`, `promote`, `abort` or `rollback` with that run; if its holder \
+                        is silent for a minute, `resume` takes the run over";
+            let held = bluegreen::Error::new(ErrorKind::Held, message).with_hint(hint);
+            return Err(failed(&held, UNCHANGED));
         }
+        say_line!("note: the journal is {standing}");
         Err(failed(&error, code_of(&error)))
     }
 

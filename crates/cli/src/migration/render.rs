@@ -75,7 +75,8 @@ impl Progress {
         let mut time = format!("{:>7}", event.time());
         for part in text.lines() {
             let line = format!("{time:<7}  {part}");
-            for (index, line) in wrapped(&line, COLUMNS, INDENT).iter().enumerate() {
+            let indent = INDENT + part.len() - part.trim_start().len();
+            for (index, line) in wrapped(&line, COLUMNS, indent).iter().enumerate() {
                 match index == 0 && !time.is_empty() {
                     true => say_line!("{DIM}{time}{DIM:#}{}", &line[time.len()..]),
                     false => say_line!("{line}"),
@@ -394,6 +395,8 @@ impl Status<'_> {
             let (code, how) = (ended.exit_code, &ended.how);
             format!("  the last run, {run}, ended at {at:.0} with {code}: {how}")
         }));
+        let advice = self.ended.and_then(|ended| ended.advice.as_deref());
+        lines.extend(advice.map(|advice| format!("  {advice}")));
         let accepted = self.accepted.and_then(super::accepted);
         lines.extend(accepted.map(|accepted| format!("  {accepted}")));
         lines.push(match self.switch {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use bluegreen::{
     MigrationOutcome,
     engine::{Event, Operator, Record},
-    migration::{MigrationEvent, Retelling},
+    migration::{MigrationEvent, Report, Retelling},
     spec::{Name, Origin},
     store::{JournalLog, JournalStore},
 };
@@ -28,6 +28,12 @@ pub(crate) struct End {
     pub(crate) exit_code: u8,
     /// How the run ended, without the split: the sides may have changed roles since.
     pub(crate) how: String,
+    /// From when the side that served before may be retired, if everything moved to green.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) blue_kept_until: Option<Timestamp>,
+    /// The same in words.
+    #[serde(skip)]
+    pub(crate) advice: Option<String>,
 }
 
 /// A pause of a run.
@@ -74,8 +80,12 @@ impl Newest {
 }
 
 fn end_at(event: &Event<MigrationEvent>) -> Option<End> {
+    let mut report = None;
     let (exit_code, how) = match &event.kind {
-        MigrationEvent::Ended { outcome, exit_code } => (*exit_code, how(outcome)),
+        MigrationEvent::Ended { outcome, exit_code } => {
+            report = Some(outcome.report());
+            (*exit_code, how(outcome))
+        }
         MigrationEvent::Unresolved {
             unresolved,
             exit_code,
@@ -87,6 +97,8 @@ fn end_at(event: &Event<MigrationEvent>) -> Option<End> {
         at: event.at,
         exit_code,
         how,
+        blue_kept_until: report.and_then(|report| report.blue_kept_until),
+        advice: report.and_then(Report::retirement_advice),
     })
 }
 

@@ -6,7 +6,10 @@ use clap::Args;
 
 use crate::{
     common::journal::ReadJournal,
-    migration::args::{Named, OPTIONS},
+    migration::{
+        args::{Named, OPTIONS},
+        rights::PrintPolicy,
+    },
 };
 
 /// Show a migration, live or afterwards, and write its report.
@@ -56,6 +59,8 @@ pub(crate) struct Cli {
     #[arg(long, env = "USER", hide_env = true, value_name = "NAME", default_value = "operator",
           hide_default_value = true, help_heading = OPTIONS)]
     pub(crate) operator: String,
+    #[command(flatten, next_help_heading = OPTIONS)]
+    pub(crate) policy: PrintPolicy,
 }
 
 const AFTER: &str = "\

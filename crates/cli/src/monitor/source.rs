@@ -20,6 +20,7 @@ use bluegreen::{
     health::{Limits, TargetHealthGate, sequential::Sequential},
     migration::{GateId, MigrationEvent, Retelling, rejudge},
     problem::Problem,
+    spec::Use,
     store::JournalLog,
 };
 use bluegreen_monitor::{
@@ -31,13 +32,20 @@ use bluegreen_monitor::{
 use super::{UNCHANGED, args::Cli, lines::Lines, pause, screen};
 use crate::{
     common::{journal, say::say_line, signals},
-    migration::{open::open, world::Speed},
+    migration::{
+        open::{Given, open},
+        rights,
+        world::Speed,
+    },
 };
 use futures_util::StreamExt as _;
 
 /// Shows the migration that the command line names to its end, and returns the exit code.
 pub(crate) fn show(cli: &Cli, shared: &Shared) -> Result<u8, Vec<Problem>> {
     let one = |problem| vec![problem];
+    if cli.policy.print_iam_policy {
+        return watched(cli, shared, Duration::ZERO, None).map_err(one);
+    }
     match (&cli.replay, &cli.sim) {
         (Some(place), _) => replayed(cli, shared, place).map_err(one),
         (None, Some(scenario)) => simulated(cli, shared, scenario).map_err(one),
@@ -365,11 +373,19 @@ fn watched(
     until: Option<Duration>,
 ) -> Result<u8, Problem> {
     runtime()?.block_on(async {
+        let given = Given {
+            is_asked: cli.policy.print_iam_policy,
+            ..cli.named.given()
+        };
         // The problems are printed already.
-        let opened = match open(&cli.named.given()).await {
+        let opened = match open(&given).await {
             Ok(opened) => opened,
             Err(code) => return Ok(code),
         };
+        if given.is_asked {
+            let (Ok(code) | Err(code)) = rights::print(&opened, Use::Monitor);
+            return Ok(code);
+        }
         let target = match opened.target_as_it_is().await {
             Ok(target) => target,
             Err(code) => return Ok(code),
@@ -432,10 +448,11 @@ async fn watch(
     loop {
         let looked = watcher.look(shared).await;
         if let Err(error) = &looked {
-            say_line!(
-                "warning: could not read: {}",
-                bluegreen::Failure::from(error)
-            );
+            let failure = bluegreen::Failure::from(error);
+            say_line!("warning: could not read: {failure}");
+            if let Some(hint) = &failure.hint {
+                say_line!("  hint: {hint}");
+            }
             if !has_read {
                 return UNCHANGED;
             }

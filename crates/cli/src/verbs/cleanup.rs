@@ -3,7 +3,7 @@
 use std::{pin::pin, process::ExitCode};
 
 use bluegreen::{
-    Aws, Error,
+    Aws, Error, ErrorKind,
     aws::{
         alb::RuleArn,
         retire::{RetireReport, Retirement},
@@ -11,7 +11,7 @@ use bluegreen::{
     engine::Journal as _,
     preflight::Acceptance,
     problem::Problem,
-    spec::{MigrationSpec, Name, Span},
+    spec::{MigrationSpec, Name, Span, Use},
     store::{JournalLog, Lease, Take},
 };
 use clap::Args;
@@ -22,14 +22,15 @@ use crate::{
     common::{
         accept::accepted,
         data::try_json_line,
-        errors::{UNCHANGED, bad_arguments, failed, invalid},
+        errors::{UNCHANGED, bad_arguments, failed},
         journal::{JournalPlace, take},
         runtime::block_on,
-        say::{answer, say_line},
+        say::say_line,
     },
     migration::{
         args::{Groups, OPTIONS, Told, Which},
         open::{Given, Opened, open},
+        rights::{self, PrintPolicy},
     },
 };
 
@@ -55,9 +56,8 @@ pub(crate) struct Cleanup {
     /// Show what would be done, and do nothing.
     #[arg(long, help_heading = OPTIONS)]
     dry_run: bool,
-    /// Print the least IAM policy, and call nothing.
-    #[arg(long, help_heading = OPTIONS)]
-    print_iam_policy: bool,
+    #[command(flatten, next_help_heading = OPTIONS)]
+    policy: PrintPolicy,
 }
 
 const AFTER: &str = "\
@@ -101,12 +101,18 @@ fn wanted(cli: &Cleanup) -> Result<Wanted, u8> {
 async fn run(cli: &Cleanup) -> Result<u8, u8> {
     let wanted = wanted(cli)?;
     let given = Given {
-        is_asked: cli.print_iam_policy,
+        is_asked: cli.policy.print_iam_policy,
         ..Given::of(&cli.which, Groups::NONE, cli.journal.clone())
     };
     let opened = open(&given).await?;
-    if cli.print_iam_policy {
-        return policy(cli, &opened);
+    if given.is_asked {
+        return rights::print(
+            &opened,
+            match cli.delete {
+                Some(_) => Use::Delete,
+                None => Use::ScaleToZero,
+            },
+        );
     }
     let store = opened
         .store()
@@ -122,20 +128,6 @@ async fn run(cli: &Cleanup) -> Result<u8, u8> {
         say_line!("API calls: {}", opened.aws().calls());
     }
     ended.map(|()| 0)
-}
-
-/// Prints the least policy for this verb.
-fn policy(cli: &Cleanup, opened: &Opened) -> Result<u8, u8> {
-    let mut spec: MigrationSpec = opened.spec.clone();
-    let place = opened.journal.journal.as_deref();
-    spec.journal = place.and_then(|place| place.parse().ok());
-    let policy = spec.retirement_policy(cli.delete.is_some());
-    let policy = policy.map_err(|error| invalid(&error))?;
-    answer(&policy.to_string()).map_err(|error| {
-        say_line!("error: the policy could not be written: {error}");
-        UNCHANGED
-    })?;
-    Ok(0)
 }
 
 /// Returns the name of the side to retire, and its retirement as the options want it.
@@ -200,10 +192,11 @@ async fn held(
 ) -> Result<(), u8> {
     let how = match cli.journal.steal {
         true => Take::Force,
-        false => Take::IfFree,
+        // A cleanup that was killed leaves a lease that expires.
+        false => Take::IfExpired,
     };
     let lease = take(log, &cli.told.operator, opened.aws().clock(), how).await;
-    let lease = lease.map_err(|error| failed(&error, UNCHANGED))?;
+    let lease = lease.map_err(|error| failed(&held_by(error), UNCHANGED))?;
     let ended = {
         let work = pin!(retired(cli, wanted, opened, log, rule, &lease));
         let lost = pin!(lease.heartbeat());
@@ -216,6 +209,16 @@ async fn held(
         say_line!("warning: the journal's lease was not released: {error}");
     }
     ended
+}
+
+/// Says what helps beside another run: there is nothing here that `resume` could continue.
+fn held_by(error: Error) -> Error {
+    match error.kind() {
+        ErrorKind::Held => error.with_hint(
+            "wait until that run has ended: `bluegreen status`; `--steal` takes the journal by force",
+        ),
+        _ => error,
+    }
 }
 
 fn stopped(error: Error) -> Error {

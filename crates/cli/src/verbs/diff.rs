@@ -2,7 +2,10 @@
 
 use std::process::ExitCode;
 
-use bluegreen::{TrafficSplitter as _, spec::Origin};
+use bluegreen::{
+    TrafficSplitter as _,
+    spec::{Origin, Use},
+};
 use clap::Args;
 use serde_json::{Value, json};
 
@@ -18,6 +21,7 @@ use crate::{
         args::{Named, OPTIONS, Sim},
         changes::Changes,
         open::{Given, Opened, Way, open},
+        rights::{self, PrintPolicy},
         world,
     },
 };
@@ -38,6 +42,8 @@ pub(crate) struct Diff {
     /// Print a line of JSON.
     #[arg(long, help_heading = OPTIONS)]
     json: bool,
+    #[command(flatten, next_help_heading = OPTIONS)]
+    policy: PrintPolicy,
 }
 
 const AFTER: &str = "\
@@ -58,9 +64,13 @@ async fn run(cli: &Diff) -> Result<u8, u8> {
         sim: Some(&cli.sim),
         changes: Some(&cli.changes),
         way: Way::to(cli.to.as_deref()),
+        is_asked: cli.policy.print_iam_policy,
         ..cli.named.given()
     };
     let opened = open(&given).await?;
+    if given.is_asked {
+        return rights::print(&opened, Use::Diff);
+    }
     let target = opened.target_as_it_is().await?;
     let splitter = opened.spec.splitter(opened.aws(), &target);
     let splitter = splitter.map_err(|error| failed(&error, BAD_ARGUMENTS))?;

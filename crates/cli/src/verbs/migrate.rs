@@ -4,7 +4,12 @@ mod advise;
 
 use std::{process::ExitCode, time::Duration};
 
-use bluegreen::{TrafficSplitter as _, problem::Problem, spec::Span, store::Take};
+use bluegreen::{
+    TrafficSplitter as _,
+    problem::Problem,
+    spec::{Span, Use},
+    store::Take,
+};
 use clap::Args;
 
 use crate::{
@@ -84,7 +89,7 @@ async fn run(cli: &Migrate) -> Result<u8, u8> {
     };
     let opened = open(&given).await?;
     if cli.print.is_asked() {
-        return Ok(cli.print.answer(&opened));
+        return cli.print.answer(&opened, Use::Migrate);
     }
     if death.is_some() && !opened.world.is_simulated() {
         let hint = "end the process itself: `bluegreen resume` continues its run";

@@ -7,7 +7,7 @@ use bluegreen::{
     health::sequential::{Calibration, calibrate},
     preflight::Finding,
     problem::Problem,
-    spec::Target,
+    spec::{Target, Use},
     traffic::{Sides, TrafficObservation},
 };
 use clap::Args;
@@ -86,7 +86,7 @@ async fn run(cli: &Plan) -> Result<u8, u8> {
     };
     let opened = open(&given).await?;
     if cli.print.is_asked() {
-        return Ok(cli.print.answer(&opened));
+        return cli.print.answer(&opened, Use::Plan);
     }
     foresee::outlived(&opened).await?;
     let target = opened.target().await?;

@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use bluegreen::store::Take;
+use bluegreen::{spec::Use, store::Take};
 use clap::Args;
 
 use crate::{
@@ -11,7 +11,8 @@ use crate::{
         args::{Named, OPTIONS, Told},
         controller::Controller,
         finished,
-        open::open,
+        open::{Given, open},
+        rights::{self, PrintPolicy},
     },
 };
 
@@ -23,6 +24,8 @@ pub(crate) struct Resume {
     named: Named<JournalPlace>,
     #[command(flatten, next_help_heading = OPTIONS)]
     told: Told,
+    #[command(flatten, next_help_heading = OPTIONS)]
+    policy: PrintPolicy,
 }
 
 const AFTER: &str = "\
@@ -41,7 +44,14 @@ pub(crate) fn main(cli: &Resume) -> ExitCode {
 }
 
 async fn run(cli: &Resume) -> Result<u8, u8> {
-    let opened = open(&cli.named.given()).await?;
+    let given = Given {
+        is_asked: cli.policy.print_iam_policy,
+        ..cli.named.given()
+    };
+    let opened = open(&given).await?;
+    if given.is_asked {
+        return rights::print(&opened, Use::Migrate);
+    }
     let target = opened.target_as_it_is().await?;
     let controller = Controller::new(&opened, &target, &cli.told, false).await?;
     let ended = controller.resume(Take::IfExpired).await;

@@ -4,7 +4,11 @@ mod wake;
 
 use std::process::ExitCode;
 
-use bluegreen::{ErrorKind, aws::alb::AlbRule, spec::Target};
+use bluegreen::{
+    ErrorKind,
+    aws::alb::AlbRule,
+    spec::{Target, Use},
+};
 use clap::Args;
 
 use crate::{
@@ -19,7 +23,9 @@ use crate::{
         controller::{Controller, Order},
         finished,
         open::{Given, Opened, Way, open},
-        retold, sides, world,
+        retold,
+        rights::{self, PrintPolicy},
+        sides, world,
     },
 };
 
@@ -42,6 +48,8 @@ pub(crate) struct Rollback {
     /// Wait for a minute without requests on the other side.
     #[arg(long)]
     confirm: bool,
+    #[command(flatten, next_help_heading = OPTIONS)]
+    policy: PrintPolicy,
 }
 
 const AFTER: &str = "\
@@ -69,6 +77,7 @@ async fn run(cli: &Rollback) -> Result<u8, u8> {
     let given = Given {
         sim: Some(&cli.sim),
         way: Way::Back(cli.to.as_deref()),
+        is_asked: cli.policy.print_iam_policy,
         ..cli.named.given()
     };
     let mut opened = match open(&given).await {
@@ -80,6 +89,9 @@ async fn run(cli: &Rollback) -> Result<u8, u8> {
         }
         opened => opened?,
     };
+    if given.is_asked {
+        return rights::print(&opened, Use::RollBack);
+    }
     let target = match target(&mut opened).await {
         Err(UNCHANGED) => {
             let rule = opened.spec.traffic.rules.first();

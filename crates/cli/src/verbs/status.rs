@@ -9,7 +9,7 @@ use bluegreen::{
     TrafficSplitter as _,
     aws::alb::{AlbDeadManSwitch, AlbTrafficSplitter},
     engine::Request,
-    spec::{MigrationSpec, Origin},
+    spec::{MigrationSpec, Origin, Use},
     store::LeaseState,
 };
 use clap::Args;
@@ -27,6 +27,7 @@ use crate::{
         open::{Given, Opened, open},
         render,
         retold::{self, Newest},
+        rights::{self, PrintPolicy},
         world,
     },
 };
@@ -52,6 +53,8 @@ pub(crate) struct Status {
     #[arg(long, help_heading = OPTIONS,
           conflicts_with_all = ["name", "rule_arn", "listener_arn", "sim"])]
     all: bool,
+    #[command(flatten, next_help_heading = OPTIONS)]
+    policy: PrintPolicy,
 }
 
 const AFTER: &str = "\
@@ -70,15 +73,25 @@ pub(crate) fn main(cli: &Status) -> ExitCode {
 }
 
 async fn run(cli: &Status) -> Result<u8, u8> {
-    if cli.all {
+    if cli.all && !cli.policy.print_iam_policy {
         let place = cli.named.place();
         return all::run(cli.named.which.file.as_deref(), place, cli.json).await;
     }
     let given = Given {
         sim: Some(&cli.sim),
+        is_asked: cli.policy.print_iam_policy,
         ..cli.named.given()
     };
     let opened = open(&given).await?;
+    if given.is_asked {
+        return rights::print(
+            &opened,
+            match cli.wait {
+                true => Use::Wait,
+                false => Use::Status,
+            },
+        );
+    }
     if cli.wait {
         return wait::run(&opened, cli.since, cli.json).await;
     }

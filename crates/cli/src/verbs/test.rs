@@ -12,7 +12,7 @@ use bluegreen::{
     },
     clock::SystemClock,
     problem::Problem,
-    spec::{Span, StartError, TestSpec},
+    spec::{Span, StartError, TestSpec, Use},
     store::JournalStore,
 };
 use clap::Args;
@@ -34,6 +34,7 @@ use crate::{
     migration::{
         args::{Groups, OPTIONS, Sim, Which},
         open::{Given, Opened, open},
+        rights::{self, PrintPolicy},
     },
 };
 
@@ -75,6 +76,8 @@ pub(crate) struct Test {
     #[arg(long, env = "USER", hide_env = true, value_name = "NAME", default_value = "operator",
           hide_default_value = true, help_heading = OPTIONS)]
     operator: String,
+    #[command(flatten, next_help_heading = OPTIONS)]
+    policy: PrintPolicy,
 }
 
 /// The load, instead of the file's.
@@ -116,6 +119,9 @@ pub(crate) fn main(cli: &Test) -> ExitCode {
 }
 
 async fn run(cli: &Test) -> Result<u8, u8> {
+    if cli.policy.print_iam_policy {
+        return policy(cli).await;
+    }
     let more = cli.load.settings()?;
     let source = Source::of(
         cli.file.as_deref(),
@@ -141,6 +147,19 @@ async fn run(cli: &Test) -> Result<u8, u8> {
         }
         Source::Migration(requests) => of_migration(cli, requests, more).await,
     }
+}
+
+/// Prints the least policy of a test of a migration's new side. A test without a migration calls no AWS.
+async fn policy(cli: &Test) -> Result<u8, u8> {
+    let which = Which {
+        file: cli.file.clone(),
+        ..Which::default()
+    };
+    let given = Given {
+        is_asked: true,
+        ..Given::of(&which, Groups::NONE, cli.journal.clone().into())
+    };
+    rights::print(&open(&given).await?, Use::Test)
 }
 
 fn client() -> Result<Arc<dyn HttpClient>, u8> {

@@ -78,6 +78,11 @@ fn is_of_role(byte: u8) -> bool {
 pub struct TopicArn(String);
 
 impl TopicArn {
+    /// The region of the topic.
+    pub(crate) fn region(&self) -> &str {
+        self.0.split(':').nth(3).unwrap_or_default()
+    }
+
     /// The ARN as AWS writes it.
     #[must_use]
     pub(crate) fn as_str(&self) -> &str {

@@ -1,6 +1,7 @@
 //! [`GreenPlace`]: green's target group and test route, before any traffic is divided.
 
 mod header;
+mod journal;
 mod look;
 mod route;
 mod standing;
@@ -17,11 +18,14 @@ use aws_sdk_elasticloadbalancingv2::types::{Action, TargetGroupAttribute};
 use serde::Serialize;
 use tokio::time::Instant;
 
-use self::standing::Standing;
 pub use self::{header::TestHeader, standing::GreenGroup, step::PlaceStep};
+use self::{
+    journal::{CutOff, Finished, PROPAGATION},
+    standing::Standing,
+};
 use super::{
     AlbRule, RuleArn, TargetGroupArn,
-    rule::{edit, write},
+    rule::{edit, locate, write},
     tags::{ATTACHED_TO, tag, tags_of},
 };
 use crate::{
@@ -36,8 +40,6 @@ use crate::{
 const TRIES: u32 = 5;
 /// The time from such a step to the next look: AWS shows some changes a moment late.
 const LOOK_AGAIN: Duration = Duration::from_secs(2);
-/// How long reads may show the state before a change, as for the splitter.
-const PROPAGATION: Duration = Duration::from_secs(30);
 
 /// Prepares green's place: a target group, at weight 0 in the rule that divides the traffic, and a
 /// route by which tests reach green alone. Nothing of this moves traffic.
@@ -57,7 +59,9 @@ const PROPAGATION: Duration = Duration::from_secs(30);
 /// A resource that was made carries the tag `bluegreen:made-for`, from its creation on; a resource
 /// that was attached, `bluegreen:attached-to`; the value of both is the rule's ARN.
 /// [`undo`](Self::undo) deletes what the first tag marks, and detaches what the second marks. So
-/// `prepare` and `undo` know their work after any crash, on any machine.
+/// `prepare` and `undo` know their work after any crash, on any machine. A read may be older than the last
+/// call of a run that was killed: with a [journal](Self::journal) in a store and [`after`](Self::after), the next
+/// run waits until a read must show that call.
 ///
 /// # Calls
 ///
@@ -111,6 +115,7 @@ pub struct GreenPlace {
     group: GreenGroup,
     header: Option<TestHeader>,
     journal: Arc<dyn Journal>,
+    cut_off: Option<CutOff>,
     on_step: Told,
 }
 
@@ -162,6 +167,7 @@ impl GreenPlace {
             group,
             header: Some(TestHeader::default()),
             journal: Arc::new(MemoryJournal::new()),
+            cut_off: None,
             on_step: Told(Box::new(|_| {})),
         })
     }
@@ -185,6 +191,48 @@ impl GreenPlace {
     pub fn journal(mut self, journal: impl Journal + 'static) -> Self {
         self.journal = Arc::new(journal);
         self
+    }
+
+    /// Continues after the run that wrote these records: the newest run of the place's
+    /// [log](Self::log_name). If that run was cut off, its last step may have been taken although no read shows
+    /// it yet: this run waits for 40 s after the record of that step, and looks then. So nothing is made twice, and
+    /// an undo finds everything.
+    #[must_use]
+    pub fn after(mut self, records: &[Record]) -> Self {
+        self.cut_off = CutOff::of(records);
+        self
+    }
+
+    /// Returns the step at which the run before was cut off, if it was.
+    #[must_use]
+    pub fn cut_off_at(&self) -> Option<&PlaceStep> {
+        self.cut_off.as_ref().map(|cut| &cut.step)
+    }
+
+    /// Returns the name of the log, in a store of journals, of the places beside this rule.
+    #[must_use]
+    pub fn log_name(rule: &RuleArn) -> String {
+        format!("place {rule}")
+    }
+
+    /// Returns whether the log that begins with this record is of a place, and not of a migration or a
+    /// deployment.
+    #[must_use]
+    pub fn began(record: &Record) -> bool {
+        journal::begins(record)
+    }
+
+    /// Finds the rule by its ARN, even if green is not in it yet. One read, or none.
+    ///
+    /// # Errors
+    ///
+    /// `NotFound` if there is no such rule, `Refused` if several rules forward to blue, or as AWS answers.
+    ///
+    /// # Cancel safety
+    ///
+    /// Only reads.
+    pub async fn locate(&self) -> Result<RuleArn> {
+        locate::with_blue(&*self.aws.elb, &self.rule, &self.blue).await
     }
 
     /// Calls `told` with each step before the step is taken.
@@ -254,13 +302,20 @@ impl GreenPlace {
     }
 
     async fn settle(&self, wanted: Wanted) -> Result<PlaceReport> {
+        if let Some(cut) = &self.cut_off {
+            tokio::time::sleep(cut.wait(self.aws.clock().now())).await;
+        }
         let mut run = Run::default();
         for seq in 0.. {
             let (standing, step) = self.next(wanted, &mut run).await?;
             let Some(step) = step else {
+                if seq > 0 {
+                    self.write_down(seq, &Finished::RECORD).await?;
+                }
                 return Ok(report(standing, run));
             };
-            self.announce(seq, &step).await?;
+            self.write_down(seq, &step).await?;
+            (self.on_step.0)(&step);
             let began = Instant::now();
             match self.carry_out(&step, &standing, &mut run).await {
                 Ok(()) => {
@@ -340,16 +395,14 @@ impl GreenPlace {
         }
     }
 
-    /// Writes a step to the journal and announces it, before the step is taken.
-    async fn announce(&self, seq: u64, step: &PlaceStep) -> Result<()> {
-        let entry = serde_json::to_value(step).map_err(|error| {
-            Error::new(ErrorKind::Invalid, format!("write to the journal: {step}"))
-                .with_source(error)
+    /// Writes an entry to the journal.
+    async fn write_down(&self, seq: u64, entry: &(impl Serialize + fmt::Debug)) -> Result<()> {
+        let entry = serde_json::to_value(entry).map_err(|error| {
+            let message = format!("write to the journal: {entry:?}");
+            Error::new(ErrorKind::Invalid, message).with_source(error)
         })?;
         let record = Record::new(seq, self.aws.clock().now(), entry);
-        self.journal.append(record).await?;
-        (self.on_step.0)(step);
-        Ok(())
+        self.journal.append(record).await
     }
 
     async fn carry_out(&self, step: &PlaceStep, standing: &Standing, run: &mut Run) -> Result<()> {

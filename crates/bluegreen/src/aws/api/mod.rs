@@ -23,13 +23,15 @@ mod last_check;
 mod scaling;
 #[cfg_attr(test, expect(dead_code, reason = "a mock has more than the tests use"))]
 mod scheduler;
+#[cfg_attr(test, expect(dead_code, reason = "a mock has more than the tests use"))]
+mod sns;
 mod whole;
 
 pub use self::counting::CallCounts;
 #[cfg(test)]
 pub(crate) use self::{
     cloudwatch::MockCloudWatchApi, ecr::MockEcrApi, ecs::MockEcsApi, elb::MockElbApi,
-    iam::MockIamApi, scaling::MockScalingApi, scheduler::MockSchedulerApi,
+    iam::MockIamApi, scaling::MockScalingApi, scheduler::MockSchedulerApi, sns::MockSnsApi,
 };
 pub(crate) use self::{
     cloudwatch::{CloudWatchApi, RealCloudWatch},
@@ -42,6 +44,7 @@ pub(crate) use self::{
     last_check::{Guard, after_read},
     scaling::{RealScaling, ScalingApi},
     scheduler::{RealScheduler, SchedulerApi},
+    sns::{RealSns, SnsApi},
 };
 
 use aws_config::SdkConfig;

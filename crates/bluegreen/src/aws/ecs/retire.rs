@@ -169,7 +169,11 @@ impl OneService {
                 .deployer
                 .call(EcsCall::ListServices, input, &what)
                 .await?;
-            let listed = page["serviceArns"].as_array().into_iter().flatten();
+            let Some(listed) = page["serviceArns"].as_array() else {
+                let message = format!("{what}: the answer lists no services");
+                return Err(Error::new(ErrorKind::Unavailable, message));
+            };
+            let listed = listed.iter();
             arns.extend(listed.filter_map(|arn| arn.as_str().map(str::to_owned)));
             let next = page["nextToken"].clone();
             if !next.is_null() && next == token {
@@ -189,7 +193,16 @@ impl OneService {
                 .deployer
                 .call(EcsCall::DescribeServices, input, &what)
                 .await?;
-            for service in answer["services"].as_array().into_iter().flatten() {
+            let services = answer["services"].as_array();
+            let services = services.map(Vec::as_slice).unwrap_or_default();
+            // A service that was deleted meanwhile is missing; any other silence may hide one that serves.
+            let failures = answer["failures"].as_array().into_iter().flatten();
+            let missing = failures.filter(|one| one["reason"] == "MISSING").count();
+            if services.len() + missing < some.len() {
+                let message = format!("{what}: the answer does not mention all of them");
+                return Err(Error::new(ErrorKind::Unavailable, message));
+            }
+            for service in services {
                 let balanced: Vec<Balanced> = match service.get("loadBalancers") {
                     Some(listed) if !listed.is_null() => wire::read(listed.clone(), &what)?,
                     _ => Vec::new(),

@@ -30,13 +30,13 @@ use super::{
     ecs::{EcsCapacityKeeper, retire::OneService},
 };
 use crate::{
+    engine::APART,
     error::{Error, ErrorKind, Result},
+    migration::QUIET_MINUTES,
     preflight::{Acceptance, Finding},
     traffic::{CapacityKeeper as _, Kept, Released, Sides},
 };
 
-/// The time between the two looks that a step needs: reads may be older than a third party's change.
-const APART: Duration = Duration::from_secs(3);
 /// How long reads may show the state before a change, as for the splitter.
 const PROPAGATION: Duration = Duration::from_secs(30);
 /// The interval of looks while tasks finish their requests.
@@ -271,7 +271,7 @@ impl Retirement {
             let counted = quiet::glance(&self.aws, &self.metrics(), self.ended).await?;
             notes.push(Finding::note(format!(
                 "{counted} of {} settled minutes without a request on blue",
-                quiet::MINUTES
+                QUIET_MINUTES
             )));
         }
         let rule = self.rule.clone();

@@ -9,12 +9,9 @@ use crate::{
     clock::{later, sooner},
     error::{Error, ErrorKind, Result},
     health::{Bucket, MetricSource as _, Settler, Window},
+    migration::QUIET_MINUTES as MINUTES,
 };
 
-/// How many settled minutes without a request on blue are enough. A quarter of an hour shows every client
-/// that asks at least that often: health checks of others, reports of every five or ten minutes, connections
-/// that are reused. A rarer client is not seen by any short wait; the keep time is for those.
-pub(super) const MINUTES: usize = 15;
 /// How far back minutes are looked for, if green has few requests.
 const WITHIN: Duration = Duration::from_secs(3 * 60 * 60);
 const MINUTE: Duration = Duration::from_secs(60);

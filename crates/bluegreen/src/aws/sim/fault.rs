@@ -98,6 +98,8 @@ pub enum Call {
     GetRole,
     /// Asks which actions the policies of a role allow.
     SimulatePrincipalPolicy,
+    /// Publishes a message to a topic.
+    Publish,
 }
 
 impl Call {
@@ -149,6 +151,7 @@ impl Call {
             Self::RegisterScalableTarget => "RegisterScalableTarget",
             Self::GetRole => "GetRole",
             Self::SimulatePrincipalPolicy => "SimulatePrincipalPolicy",
+            Self::Publish => "Publish",
         }
     }
 
@@ -224,7 +227,8 @@ impl Call {
             | Self::GetSchedule
             | Self::DeleteSchedule
             | Self::GetRole
-            | Self::SimulatePrincipalPolicy => Area::Schedules,
+            | Self::SimulatePrincipalPolicy
+            | Self::Publish => Area::Schedules,
             Self::DescribeScalableTargets | Self::RegisterScalableTarget => Area::Scaling,
         }
     }

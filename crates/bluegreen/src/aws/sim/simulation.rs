@@ -16,6 +16,7 @@ use super::{
         scaling::SimScaling,
         scheduler::SimScheduler,
         shared::{Look, Shared},
+        sns::SimSns,
     },
     fault::{Call, Fault, Selector},
     lag::Lag,
@@ -138,6 +139,7 @@ impl Simulation {
             scheduler: Arc::new(SimScheduler(Arc::clone(&self.shared))),
             scaling: Arc::new(SimScaling(Arc::clone(&self.shared))),
             iam: Arc::new(SimIam(Arc::clone(&self.shared))),
+            sns: Arc::new(SimSns(Arc::clone(&self.shared))),
             clock: Arc::clone(self.shared.clock()) as Arc<dyn Clock>,
             dates: self.shared.dates().clone(),
         };
@@ -342,6 +344,12 @@ impl Simulation {
     #[must_use]
     pub fn notices(&self) -> Vec<String> {
         self.now().0.notices.clone()
+    }
+
+    /// The messages that hooks of this process have published to topics.
+    #[must_use]
+    pub fn published(&self) -> Vec<String> {
+        self.shared.published()
     }
 
     /// The targets as health checks see them now.

@@ -104,6 +104,15 @@ impl Message {
         }
     }
 
+    /// The message for a service that carries messages.
+    #[cfg(feature = "aws")]
+    pub(super) fn letter(&self) -> super::deliver::Letter {
+        super::deliver::Letter {
+            title: format!("bluegreen {}: {}", self.moment, self.text),
+            json: String::from_utf8_lossy(&self.json()).into_owned(),
+        }
+    }
+
     pub(super) fn json(&self) -> Vec<u8> {
         // Everything in it is plain data.
         serde_json::to_vec(self).unwrap_or_default()

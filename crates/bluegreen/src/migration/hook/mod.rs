@@ -1,6 +1,8 @@
 //! [`Hook`]: what is called around a run.
 
 mod answer;
+#[cfg(feature = "aws")]
+mod deliver;
 mod gate;
 mod message;
 #[cfg(feature = "check")]
@@ -18,6 +20,8 @@ use std::{
 
 use tokio::sync::oneshot;
 
+#[cfg(feature = "aws")]
+pub(crate) use self::deliver::{Deliver, Letter};
 pub(crate) use self::gate::HookGate;
 use self::{
     answer::Answer,
@@ -27,10 +31,11 @@ use self::{
 use super::MigrationEvent;
 use crate::{engine::Event, image::Command};
 
-/// A program, or a webhook, that is called around a run: when the run starts, before each step, when blue has
+/// A program, a webhook, or a topic of SNS, that is called around a run: when the run starts, before each step, when blue has
 /// been restored, when a person is needed, and at the end.
 ///
-/// A call gets one JSON object: a program on its standard input, a webhook as the body of a POST.
+/// A call gets one JSON object: a program on its standard input, a webhook as the body of a POST, a topic as its
+/// message.
 ///
 /// | field | what it is |
 /// |---|---|
@@ -105,6 +110,12 @@ impl Hook {
         Ok(Self::of(Target::Webhook(Box::new(webhook))))
     }
 
+    /// Hands the messages over to a service.
+    #[cfg(feature = "aws")]
+    pub(crate) fn delivered(service: impl Deliver + 'static) -> Self {
+        Self::of(Target::Service(Box::new(service)))
+    }
+
     fn of(target: Target) -> Self {
         Self {
             target,
@@ -120,7 +131,7 @@ impl Hook {
         self
     }
 
-    /// Asks the program before each step. A webhook is told, and never asked.
+    /// Asks the program before each step. A webhook or a topic is told, and never asked.
     pub fn asked_before_steps(mut self) -> Self {
         self.asks = matches!(self.target, Target::Program(_));
         self

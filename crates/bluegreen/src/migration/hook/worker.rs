@@ -19,6 +19,8 @@ pub(super) enum Target {
     Program(Command),
     #[cfg(feature = "check")]
     Webhook(Box<super::webhook::Webhook>),
+    #[cfg(feature = "aws")]
+    Service(Box<dyn super::deliver::Deliver>),
 }
 
 impl fmt::Display for Target {
@@ -28,6 +30,8 @@ impl fmt::Display for Target {
             Self::Program(command) => write!(f, "`{}`", command.program.to_string_lossy()),
             #[cfg(feature = "check")]
             Self::Webhook(_) => f.write_str("the webhook"),
+            #[cfg(feature = "aws")]
+            Self::Service(service) => write!(f, "{service}"),
         }
     }
 }
@@ -101,12 +105,29 @@ async fn call(target: &Target, limit: Duration, message: &Message) -> Answer {
             Target::Program(command) => run(command, message).await,
             #[cfg(feature = "check")]
             Target::Webhook(webhook) => webhook.send(message, limit).await,
+            #[cfg(feature = "aws")]
+            Target::Service(service) => delivered(service.deliver(message.letter()).await),
         }
     };
     let late = |_| Answer::None(format!("no answer within {} s", limit.as_secs()));
     tokio::time::timeout(limit, called)
         .await
         .unwrap_or_else(late)
+}
+
+#[cfg(feature = "aws")]
+fn delivered(ended: crate::error::Result<()>) -> Answer {
+    let Err(error) = ended else {
+        return Answer::Ended {
+            code: 0,
+            line: String::new(),
+        };
+    };
+    let failure = Failure::from(&error);
+    Answer::None(match &failure.hint {
+        Some(hint) => format!("{failure}; {hint}"),
+        None => failure.to_string(),
+    })
 }
 
 async fn run(command: &Command, message: &Message) -> Answer {

@@ -329,6 +329,7 @@ impl MigrationMachine {
             switch: None,
             capacity: None,
             unseen: self.unseen(),
+            blue_kept_until: None,
         }
     }
 

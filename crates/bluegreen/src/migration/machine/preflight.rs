@@ -160,7 +160,12 @@ impl MigrationMachine {
         let mut refusals = Vec::new();
         if let Some((gate, verdict)) = self.standings.unhealthy(at) {
             let message = format!("gate `{gate}` is {verdict} before anything has moved");
-            let hint = "correct that first, or make the gate advisory";
+            let hint = match gate.is_of_hook() {
+                true => {
+                    "the hook's program decides by its exit code; correct that first, or let it only be told"
+                }
+                false => "correct that first, or make the gate advisory",
+            };
             refusals.push(Finding::refusal(message).with_hint(hint));
         }
         for (gate, failure) in self.standings.lasting_failures() {

@@ -323,7 +323,7 @@ impl MigrationMachine {
                 return self.wait(at, watch);
             }
         }
-        let report = self.report(at);
+        let report = self.report(at).promoted();
         self.end_known(at, MigrationOutcome::Promoted { report })
     }
 

@@ -4,6 +4,8 @@ use std::{path::Path, time::Duration};
 
 use bluegreen::{
     Failure,
+    aws::alb::GreenPlace,
+    engine::Record,
     spec::{DeploymentOrigin, Origin},
 };
 use serde_json::json;
@@ -50,11 +52,10 @@ pub(super) async fn run(
         let opening = log.newest_opening().await;
         let opening = opening.map_err(|error| failed(&error, UNCHANGED))?;
         let opening = opening.map(|opening| [opening]);
-        if opening
-            .as_ref()
-            .is_some_and(|opening| DeploymentOrigin::of(opening).is_ok())
-        {
-            // A deployment moves no traffic.
+        let moves_nothing = |opening: &[Record; 1]| {
+            DeploymentOrigin::of(opening).is_ok() || GreenPlace::began(&opening[0])
+        };
+        if opening.as_ref().is_some_and(moves_nothing) {
             continue;
         }
         rules += 1;

@@ -88,7 +88,9 @@ impl GreenGroup {
         matches!(self.choice, Choice::Named(_))
     }
 
-    pub(super) fn name(&self) -> &str {
+    /// The name of the group; empty if its definition has none.
+    #[must_use]
+    pub fn name(&self) -> &str {
         match &self.choice {
             Choice::Existing(arn) => arn.name(),
             Choice::Named(name) => name,

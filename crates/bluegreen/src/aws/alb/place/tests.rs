@@ -20,7 +20,7 @@ use crate::{
     ErrorKind,
     aws::{
         alb::{AlbRule, TargetGroupSpec, testing::*},
-        sim::{Call, Fault, Lag, Simulation, SimulationBuilder},
+        sim::{Call, Fault, Lag, Moment, Simulation, SimulationBuilder},
     },
     engine::{Journal, MemoryJournal, Record},
     error::{Error, Result},
@@ -552,13 +552,16 @@ async fn p09_a_step_is_written_down_before_it_is_taken() {
         .on_step(move |step| sink.lock().unwrap().push(step.clone()));
     let made = place.prepare().await.unwrap();
     let records = journal.records();
-    let written: Vec<PlaceStep> = records
+    let (end, steps) = records.split_last().expect("some records");
+    assert_eq!(*end.entry.value(), serde_json::json!({ "finished": true }));
+    let written: Vec<PlaceStep> = steps
         .iter()
         .map(|record| record.entry.read().unwrap())
         .collect();
     assert_eq!(written, made.done);
+    assert!(GreenPlace::began(&records[0]) && !GreenPlace::began(end));
     assert_eq!(*told.lock().unwrap(), made.done);
-    assert!(records.iter().map(|record| record.seq).eq(0..3));
+    assert!(records.iter().map(|record| record.seq).eq(0..4));
 }
 
 /// A third party's edit between look and write is not overwritten unseen.
@@ -896,4 +899,80 @@ async fn a_group_that_is_not_as_its_file_says_is_refused_with_each_difference() 
     ] {
         assert!(error.message().contains(said), "{said}: {error}");
     }
+}
+
+/// A run is killed at any of its calls, before or after the effect, while reads are up to 25 s old. By its journal
+/// the next run, which begins at once, makes nothing twice; or an undo leaves nothing behind.
+#[tokio::test(start_paused = true)]
+async fn p05_killed_at_any_call_the_next_run_knows_by_its_journal_what_was_made() {
+    let world = || {
+        let simulation = Simulation::builder()
+            .no_green_group()
+            .blue_group_attribute("slow_start.duration_seconds", "60")
+            .build();
+        for read in LAGGING {
+            simulation.lag(read, Lag::for_time(std::time::Duration::from_secs(25)));
+        }
+        simulation
+    };
+    let model = world();
+    place_in(&model).prepare().await.unwrap();
+    let changes = [
+        Call::CreateTargetGroup,
+        Call::ModifyTargetGroupAttributes,
+        Call::ModifyRule,
+        Call::CreateRule,
+    ];
+    for change in changes {
+        assert_eq!(model.calls(change), 1, "{change:?}");
+        for moment in [Moment::BeforeEffect, Moment::AfterEffect] {
+            for undoes in [false, true] {
+                let case = format!("{change:?}, {moment:?}, undone: {undoes}");
+                let (simulation, journal) = (world(), MemoryJournal::new());
+                let rules = simulation.rules().len();
+                let mut stop = simulation.stop_at(change.nth(1), moment);
+                let place = place_in(&simulation).journal(journal.clone());
+                tokio::select! {
+                    biased;
+                    () = stop.reached() => {}
+                    ended = place.prepare() => panic!("{case}: {ended:?}"),
+                }
+                drop(place);
+                let next = place_in(&simulation).after(&journal.records());
+                assert!(next.cut_off_at().is_some(), "{case}");
+                match undoes {
+                    false => {
+                        next.prepare().await.expect(&case);
+                        assert_eq!(simulation.rules().len(), rules + 1, "{case}");
+                        assert_eq!(simulation.target_groups().len(), 2, "{case}");
+                        // The call that was stopped before its effect is counted, too.
+                        let calls = match moment {
+                            Moment::BeforeEffect => 2,
+                            Moment::AfterEffect => 1,
+                        };
+                        assert_eq!(simulation.calls(change), calls, "{case}");
+                    }
+                    true => {
+                        next.undo().await.expect(&case);
+                        assert_eq!(simulation.rules().len(), rules, "{case}");
+                        assert_eq!(simulation.target_groups().len(), 1, "{case}");
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// A run that ended leaves nothing to wait for.
+#[tokio::test(start_paused = true)]
+async fn after_a_whole_run_nothing_is_waited_for() {
+    let simulation = world(Simulation::builder().no_green_group());
+    let journal = MemoryJournal::new();
+    let place = place_in(&simulation).journal(journal.clone());
+    place.prepare().await.unwrap();
+    let again = place_in(&simulation).after(&journal.records());
+    assert_eq!(again.cut_off_at(), None);
+    let began = simulation.elapsed();
+    again.prepare().await.unwrap();
+    assert!(simulation.elapsed() - began < std::time::Duration::from_secs(5));
 }

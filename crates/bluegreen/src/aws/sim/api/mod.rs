@@ -10,3 +10,4 @@ pub(super) mod programs;
 pub(super) mod scaling;
 pub(super) mod scheduler;
 pub(super) mod shared;
+pub(super) mod sns;

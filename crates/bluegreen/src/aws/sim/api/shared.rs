@@ -39,6 +39,8 @@ pub(in crate::aws::sim) struct Shared {
 
 struct Inner {
     world: World,
+    /// The messages that hooks have published. They belong to the process, and not to a kept world.
+    published: Vec<String>,
     /// The file of a kept world.
     log: Option<Log>,
 }
@@ -110,7 +112,11 @@ impl fmt::Debug for Shared {
 impl Shared {
     pub(in crate::aws::sim) fn new(world: World, clock: SimClock) -> Self {
         Self {
-            inner: Mutex::new(Inner { world, log: None }),
+            inner: Mutex::new(Inner {
+                world,
+                published: Vec::new(),
+                log: None,
+            }),
             clock: Arc::new(clock),
             dates: ServerDates::default(),
         }
@@ -165,6 +171,36 @@ impl Shared {
         }
         drop(world);
         self.clock.catch_up()
+    }
+
+    /// Counts a call that takes no time and needs none, and returns its fault.
+    pub(super) fn fault_of(&self, call: Call) -> Option<Fault> {
+        let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
+        let world = &mut inner.world;
+        let of_all = world.calls.values().sum::<u64>() + 1;
+        let of_call = world.calls.entry(call).or_default();
+        *of_call += 1;
+        let numbered = Numbered {
+            call,
+            of_call: *of_call,
+            of_all,
+            made: Duration::ZERO,
+        };
+        let fault = world.faults.iter().find(|(calls, _)| numbered.is_of(calls));
+        fault.map(|(_, fault)| *fault)
+    }
+
+    /// Keeps a message, and returns its number.
+    pub(super) fn publish(&self, message: String) -> usize {
+        let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
+        inner.published.push(message);
+        inner.published.len()
+    }
+
+    /// The messages that were published.
+    pub(in crate::aws::sim) fn published(&self) -> Vec<String> {
+        let inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
+        inner.published.clone()
     }
 
     pub(super) fn programs(&self) -> Programs {

@@ -1,4 +1,8 @@
-//! The rights that a migration needs, and no others.
+//! The rights that each use of AWS needs, and no others.
+
+mod look;
+mod release;
+mod retire;
 
 use std::{collections::BTreeSet, fmt};
 
@@ -42,6 +46,17 @@ use crate::engine::Verb;
 pub struct IamPolicy {
     version: &'static str,
     statement: Vec<Statement>,
+    /// Such as `aws` or `aws-cn`.
+    #[serde(skip)]
+    partition: String,
+}
+
+/// The part of AWS that holds all resources of a policy. A part that is not known is `*`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Area {
+    partition: String,
+    region: String,
+    account: String,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -59,6 +74,18 @@ impl IamPolicy {
     /// The rights by which a migration reads and writes this rule at the load balancer.
     #[must_use]
     pub fn migration(rule: &AlbRule) -> Self {
+        let area = Area::of(rule);
+        Self::none(&area).writes(rule).reads_balancer(&[
+            "elasticloadbalancing:DescribeListeners",
+            "elasticloadbalancing:DescribeRules",
+            "elasticloadbalancing:DescribeTags",
+            "elasticloadbalancing:DescribeTargetGroups",
+            "elasticloadbalancing:DescribeTargetHealth",
+        ])
+    }
+
+    /// Adds the right to write this rule.
+    pub(crate) fn writes(self, rule: &AlbRule) -> Self {
         let listener = rule.listener();
         let (write, resource) = match rule {
             AlbRule::Arn(rule) => ("elasticloadbalancing:ModifyRule", rule.to_string()),
@@ -72,21 +99,16 @@ impl IamPolicy {
                 ("elasticloadbalancing:ModifyRule", format!("{rules}/*"))
             }
         };
+        self.allow("MoveTraffic", &[write], vec![resource])
+    }
+
+    /// No right at all.
+    pub(crate) fn none(area: &Area) -> Self {
         Self {
             version: "2012-10-17",
             statement: Vec::new(),
+            partition: area.partition.clone(),
         }
-        .allow("MoveTraffic", &[write], vec![resource])
-        .allow(
-            "ReadLoadBalancer",
-            &[
-                "elasticloadbalancing:DescribeListeners",
-                "elasticloadbalancing:DescribeRules",
-                "elasticloadbalancing:DescribeTargetGroups",
-                "elasticloadbalancing:DescribeTargetHealth",
-            ],
-            vec!["*".to_owned()],
-        )
     }
 
     /// Adds the right that gates over metrics need.
@@ -110,9 +132,7 @@ impl IamPolicy {
     /// ([Scheduler](https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazoneventbridgescheduler.html)).
     #[must_use]
     pub fn dead_man(mut self, rule: &AlbRule, role: &RoleArn) -> Self {
-        let (partition, region, account) = place_of(rule);
-        let schedules =
-            format!("arn:{partition}:scheduler:{region}:{account}:schedule/default/bluegreen-*");
+        let schedules = Area::of(rule).arn("scheduler", "schedule/default/bluegreen-*");
         self = self.allow(
             "ArmDeadManSwitch",
             &[
@@ -133,11 +153,7 @@ impl IamPolicy {
                 "StringEquals": { "iam:PassedToService": "scheduler.amazonaws.com" }
             }));
         }
-        self.allow(
-            "CheckDeadManRole",
-            &["iam:GetRole", "iam:SimulatePrincipalPolicy"],
-            vec![role.as_str().to_owned()],
-        )
+        self.checks_role(role)
     }
 
     /// Adds the rights that a [keeper of blue's capacity](super::ecs::EcsCapacityKeeper) needs.
@@ -148,18 +164,12 @@ impl IamPolicy {
     /// caller may.
     #[must_use]
     pub fn capacity(mut self, rule: &AlbRule, cluster: &str, service: &str) -> Self {
-        let (partition, region, account) = place_of(rule);
-        self = self.allow(
-            "ReadScaling",
-            &["application-autoscaling:DescribeScalableTargets"],
-            vec!["*".to_owned()],
-        );
+        let targets = Area::of(rule).arn("application-autoscaling", "scalable-target/*");
+        self = self.reads_scaling();
         self = self.allow(
             "KeepCapacity",
             &["application-autoscaling:RegisterScalableTarget"],
-            vec![format!(
-                "arn:{partition}:application-autoscaling:{region}:{account}:scalable-target/*"
-            )],
+            vec![targets],
         );
         if let Some(keep) = self.statement.last_mut() {
             keep.condition = Some(serde_json::json!({
@@ -176,121 +186,10 @@ impl IamPolicy {
         )
     }
 
-    /// The rights by which a [retirement](super::retire::Retirement) looks at the rule, at its metrics and at its
-    /// dead-man switch. They change nothing.
-    #[must_use]
-    pub fn retirement(rule: &AlbRule) -> Self {
-        let (partition, region, account) = place_of(rule);
-        let schedules =
-            format!("arn:{partition}:scheduler:{region}:{account}:schedule/default/bluegreen-*");
-        Self {
-            version: "2012-10-17",
-            statement: Vec::new(),
-        }
-        .allow(
-            "ReadDeadManSwitch",
-            &["scheduler:GetSchedule"],
-            vec![schedules],
-        )
-        .allow(
-            "ReadLoadBalancer",
-            &[
-                "elasticloadbalancing:DescribeListeners",
-                "elasticloadbalancing:DescribeRules",
-                "elasticloadbalancing:DescribeTags",
-                "elasticloadbalancing:DescribeTargetGroups",
-                "elasticloadbalancing:DescribeTargetHealth",
-            ],
-            vec!["*".to_owned()],
-        )
-        .metrics()
-    }
-
-    /// Adds the rights to scale a service to zero, to record that in a tag, and to put its minimum back.
-    #[must_use]
-    pub fn scale_to_zero(self, rule: &AlbRule, cluster: &str, service: &str) -> Self {
-        let service_arn = service_of(rule, cluster, service);
-        self.capacity(rule, cluster, service).allow(
-            "RecordRetirement",
-            &["ecs:TagResource"],
-            vec![service_arn],
-        )
-    }
-
-    /// Adds the rights to delete a service, and to look which other services of its cluster use the same
-    /// target group.
-    #[must_use]
-    pub fn delete_service(mut self, rule: &AlbRule, cluster: &str, service: &str) -> Self {
-        let (partition, region, account) = place_of(rule);
-        let cluster_name = cluster.rsplit('/').next().unwrap_or(cluster);
-        let arn = |kind: &str, rest: &str| {
-            format!("arn:{partition}:ecs:{region}:{account}:{kind}/{cluster_name}{rest}")
-        };
-        let deleted = service_of(rule, cluster, service);
-        self = self.allow("DeleteService", &["ecs:DeleteService"], vec![deleted]);
-        self = self.allow(
-            "ReadServices",
-            &["ecs:DescribeServices"],
-            vec![arn("service", "/*")],
-        );
-        self = self.allow("ListServices", &["ecs:ListServices"], vec!["*".to_owned()]);
-        if let Some(list) = self.statement.last_mut() {
-            // Both sides may be of different clusters.
-            let mut clusters =
-                list.condition.take().unwrap_or_default()["ArnEquals"]["ecs:cluster"]
-                    .as_array()
-                    .cloned()
-                    .unwrap_or_default();
-            let cluster = serde_json::json!(arn("cluster", ""));
-            if !clusters.contains(&cluster) {
-                clusters.push(cluster);
-            }
-            list.condition = Some(serde_json::json!({ "ArnEquals": { "ecs:cluster": clusters } }));
-        }
-        self
-    }
-
-    /// Adds the rights to take a target group out of this rule, to delete test routes of its listener, and to
-    /// delete the group.
-    #[must_use]
-    pub fn delete_group(self, rule: &AlbRule, group: &str) -> Self {
-        let (partition, region, account) = place_of(rule);
-        let rules = rule
-            .listener()
-            .as_str()
-            .replacen(":listener/", ":listener-rule/", 1);
-        let groups = format!(
-            "arn:{partition}:elasticloadbalancing:{region}:{account}:targetgroup/{group}/*"
-        );
-        let mut moves = Self::migration(rule);
-        moves.statement.retain(|one| one.sid == "MoveTraffic");
-        let writes = moves.statement.pop();
-        let mut policy = self;
-        if let Some(Statement {
-            action, resource, ..
-        }) = writes
-        {
-            policy = policy.allow("WriteRule", &action, resource);
-        }
-        policy
-            .allow(
-                "DeleteTestRoutes",
-                &["elasticloadbalancing:DeleteRule"],
-                vec![format!("{rules}/*")],
-            )
-            .allow(
-                "DeleteTargetGroup",
-                &["elasticloadbalancing:DeleteTargetGroup"],
-                vec![groups],
-            )
-    }
-
     /// The right of the role of a dead-man switch: to write this rule, and nothing else.
     #[must_use]
     pub fn dead_man_role(rule: &AlbRule) -> Self {
-        let mut policy = Self::migration(rule);
-        policy.statement.retain(|one| one.sid == "MoveTraffic");
-        policy
+        Self::none(&Area::of(rule)).writes(rule)
     }
 
     /// Adds to [that policy](Self::dead_man_role) the right that the
@@ -309,8 +208,7 @@ impl IamPolicy {
     /// ([confused deputy](https://docs.aws.amazon.com/scheduler/latest/UserGuide/cross-service-confused-deputy-prevention.html)).
     #[must_use]
     pub(crate) fn dead_man_trust(rule: &AlbRule) -> serde_json::Value {
-        let listener = rule.listener();
-        let account = listener.as_str().split(':').nth(4).unwrap_or_default();
+        let account = Area::of(rule).account;
         serde_json::json!({
             "Version": "2012-10-17",
             "Statement": [{
@@ -332,8 +230,7 @@ impl IamPolicy {
         } else {
             format!("{prefix}/*")
         };
-        let partition = self.partition();
-        let bucket = format!("arn:{partition}:s3:::{bucket}");
+        let bucket = self.bucket(bucket);
         let objects = format!("{bucket}/{below}");
         let listed = serde_json::json!({ "StringLike": { "s3:prefix": below } });
         self = self.allow(
@@ -374,28 +271,15 @@ impl IamPolicy {
             "" => String::new(),
             prefix => format!("{prefix}/"),
         };
-        let (partition, ..) = place_of(rule);
-        let bucket = format!("arn:{partition}:s3:::{bucket}");
+        let policy = Self::none(&Area::of(rule));
+        let bucket = policy.bucket(bucket);
         let kinds: BTreeSet<_> = verbs.iter().map(Verb::kind).collect();
         let requests = kinds
             .iter()
             .map(|kind| format!("{bucket}/{below}requests/*/{kind}/*"));
-        let mut policy = Self {
-            version: "2012-10-17",
-            statement: Vec::new(),
-        }
-        .allow("Ask", &["s3:PutObject"], requests.collect())
-        .allow(
-            "ReadJournal",
-            &["s3:GetObject"],
-            vec![format!("{bucket}/{below}*")],
-        )
-        .allow("FindJournal", &["s3:ListBucket"], vec![bucket]);
-        if let Some(list) = policy.statement.last_mut() {
-            let listed = serde_json::json!({ "StringLike": { "s3:prefix": format!("{below}*") } });
-            list.condition = Some(listed);
-        }
         policy
+            .allow("Ask", &["s3:PutObject"], requests.collect())
+            .reads_objects(&bucket, &below)
     }
 
     /// Every right in it, such as `elasticloadbalancing:ModifyRule`.
@@ -405,11 +289,17 @@ impl IamPolicy {
         actions.copied().collect()
     }
 
-    /// The partition of the resources that are written: `aws`, `aws-cn` and so on.
-    fn partition(&self) -> &str {
-        let written = self.statement.first().and_then(|one| one.resource.first());
-        let partition = written.and_then(|arn| arn.split(':').nth(1));
-        partition.unwrap_or("aws")
+    /// The ARN of a bucket.
+    fn bucket(&self, name: &str) -> String {
+        format!("arn:{}:s3:::{name}", self.partition)
+    }
+
+    /// Puts a condition on the statement that was added last.
+    fn only_if(mut self, condition: serde_json::Value) -> Self {
+        if let Some(last) = self.statement.last_mut() {
+            last.condition = Some(condition);
+        }
+        self
     }
 
     /// Adds these resources to the statement of this name, if it is there already: each name stands
@@ -438,21 +328,64 @@ impl IamPolicy {
 
 /// The ARN of a service in the account and region of a rule.
 fn service_of(rule: &AlbRule, cluster: &str, service: &str) -> String {
-    let (partition, region, account) = place_of(rule);
-    let name = |text: &str| text.rsplit('/').next().unwrap_or(text).to_owned();
-    let (cluster, service) = (name(cluster), name(service));
-    format!("arn:{partition}:ecs:{region}:{account}:service/{cluster}/{service}")
+    Area::of(rule).service(cluster, service)
 }
 
-/// Partition, region and account of a rule.
-fn place_of(rule: &AlbRule) -> (String, String, String) {
-    let listener = rule.listener();
-    let fields: Vec<&str> = listener.as_str().split(':').collect();
-    let (partition, region, account) = match fields[..] {
-        [_, partition, _, region, account, ..] => (partition, region, account),
-        _ => ("aws", "*", "*"),
-    };
-    (partition.to_owned(), region.to_owned(), account.to_owned())
+impl Area {
+    /// The area of a rule.
+    pub(crate) fn of(rule: &AlbRule) -> Self {
+        let listener = rule.listener();
+        let fields: Vec<&str> = listener.as_str().split(':').collect();
+        match fields[..] {
+            [_, partition, _, region, account, ..] => Self::new(partition, region, account),
+            _ => Self::new("aws", "*", "*"),
+        }
+    }
+
+    /// The area of a region and an account, if they are known.
+    pub(crate) fn named(region: Option<&str>, account: Option<&str>) -> Self {
+        let region = region.unwrap_or("*");
+        let partition = match region {
+            china if china.starts_with("cn-") => "aws-cn",
+            gov if gov.starts_with("us-gov-") => "aws-us-gov",
+            _ => "aws",
+        };
+        Self::new(partition, region, account.unwrap_or("*"))
+    }
+
+    fn new(partition: &str, region: &str, account: &str) -> Self {
+        Self {
+            partition: partition.to_owned(),
+            region: region.to_owned(),
+            account: account.to_owned(),
+        }
+    }
+
+    /// The ARN of a resource of `service`.
+    fn arn(&self, service: &str, resource: &str) -> String {
+        let Self {
+            partition,
+            region,
+            account,
+        } = self;
+        format!("arn:{partition}:{service}:{region}:{account}:{resource}")
+    }
+
+    /// The ARN of an ECS service. Both may be named by their ARNs.
+    fn service(&self, cluster: &str, service: &str) -> String {
+        let service = format!("service/{}/{}", last(cluster), last(service));
+        self.arn("ecs", &service)
+    }
+
+    /// The ARN of an ECS cluster.
+    fn cluster(&self, cluster: &str) -> String {
+        self.arn("ecs", &format!("cluster/{}", last(cluster)))
+    }
+}
+
+/// The last part of a name or an ARN.
+fn last(name: &str) -> &str {
+    name.rsplit('/').next().unwrap_or(name)
 }
 
 impl fmt::Display for IamPolicy {
