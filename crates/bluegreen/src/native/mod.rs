@@ -1,5 +1,4 @@
-//! The judge of a deployment that its platform moves: the platform shifts the traffic and pauses, and the
-//! gates answer each pause.
+#![doc = include_str!("../../docs/native.md")]
 
 mod action;
 mod entry;

@@ -363,3 +363,119 @@ impl fmt::Debug for NativeJudge {
             .finish_non_exhaustive()
     }
 }
+
+#[cfg(all(test, feature = "mock"))]
+mod tests {
+    use std::{
+        sync::atomic::{AtomicBool, Ordering},
+        time::Duration,
+    };
+
+    use super::*;
+    use crate::{
+        health::{Verdict, gate_fn},
+        mock::{MockPausedDeployment, TestClock},
+        native::{
+            NativeObservation, NativeStatus, NativeStrategy, NativeSurvey, Pause, RevisionShare,
+            RollBackBy,
+        },
+        traffic::Percent,
+    };
+
+    /// A deployment that reads as `before`, and as `after` once it was answered or stopped.
+    fn mock(
+        before: NativeObservation,
+        after: NativeObservation,
+    ) -> (MockPausedDeployment, Arc<AtomicBool>) {
+        let done = Arc::new(AtomicBool::new(false));
+        let mut mock = MockPausedDeployment::new();
+        mock.expect_name().returning(|| "deployment/1".to_owned());
+        mock.expect_propagation().returning(|| Duration::ZERO);
+        mock.expect_by_hand().returning(|| None);
+        let strategy = NativeStrategy::BlueGreen;
+        mock.expect_preflight()
+            .times(1)
+            .returning(move || Ok(NativeSurvey::new("chat", strategy)));
+        let seen = Arc::clone(&done);
+        mock.expect_observe().returning(move || {
+            let is_done = seen.load(Ordering::SeqCst);
+            Ok(if is_done {
+                after.clone()
+            } else {
+                before.clone()
+            })
+        });
+        (mock, done)
+    }
+
+    fn at_share(green: Percent, status: NativeStatus) -> NativeObservation {
+        let mut seen = NativeObservation::new(status);
+        seen.target = Some(RevisionShare::new("revision/2", green).with_copies(4, 4));
+        seen
+    }
+
+    fn judge(mock: MockPausedDeployment, verdict: Verdict) -> NativeJudge {
+        let plan = NativePlan::builder().build().expect("valid");
+        let gate = gate_fn("queue", move |_look| {
+            let verdict = verdict.clone();
+            async move { Ok(verdict) }
+        });
+        NativeJudge::new(plan, mock)
+            .clock(TestClock::default())
+            .gate("queue", gate)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_pause_is_answered_once_and_by_its_name() {
+        let mut before = at_share(Percent::ZERO, NativeStatus::InProgress);
+        before.pauses = vec![Pause::awaiting("hook-1", "PRE_PRODUCTION_TRAFFIC_SHIFT")];
+        let after = at_share(Percent::HUNDRED, NativeStatus::Successful);
+        let (mut mock, done) = mock(before, after);
+        mock.expect_proceed()
+            .withf(|pause| pause.as_str() == "hook-1")
+            .times(1)
+            .returning(move |_| {
+                done.store(true, Ordering::SeqCst);
+                Ok(())
+            });
+        let outcome = judge(mock, Verdict::healthy("no message waits"))
+            .run()
+            .await;
+        let outcome = outcome.expect("promoted");
+        assert_eq!(outcome.exit_code(), 0, "{outcome}");
+        assert_eq!(outcome.report().answers, 1);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn harm_between_pauses_stops_the_deployment_once() {
+        let before = at_share(Percent::TEN, NativeStatus::InProgress);
+        let after = at_share(Percent::ZERO, NativeStatus::RolledBack);
+        let (mut mock, done) = mock(before, after);
+        mock.expect_roll_back()
+            .withf(|how| *how == RollBackBy::Stop)
+            .times(1)
+            .returning(move |_| {
+                done.store(true, Ordering::SeqCst);
+                Ok(())
+            });
+        let outcome = judge(mock, Verdict::unhealthy("900 wait")).run().await;
+        let outcome = outcome.expect("rolled back");
+        assert_eq!(outcome.exit_code(), 10, "{outcome}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_run_without_a_required_gate_calls_nothing() {
+        let plan = NativePlan::builder()
+            .gate("queue", GatePolicy::Advisory)
+            .gate("latency", GatePolicy::Required);
+        let mut judge = judge(MockPausedDeployment::new(), Verdict::healthy("fine"));
+        judge.plan = plan.build().expect("valid");
+        let error = judge.run().await.expect_err("no gate decides");
+        assert_eq!(error.exit_code(), 2);
+        let text = error.to_string();
+        assert!(
+            text.contains("latency") && text.contains("no gate is required"),
+            "{text}"
+        );
+    }
+}

@@ -194,7 +194,7 @@ impl Sent {
     pub(super) fn is_unknown_to(&self, observed: &NativeObservation) -> bool {
         self.green == observed.green()
             && !observed.status.is_over()
-            && !observed.pauses.iter().any(|one| one.is_same(&self.pause))
+            && !observed.pauses.iter().any(|one| one.id == self.pause.id)
     }
 }
 
