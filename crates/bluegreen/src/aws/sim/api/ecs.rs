@@ -24,16 +24,20 @@ pub(in crate::aws::sim) struct SimEcs(pub(in crate::aws::sim) Arc<Shared>);
 impl EcsApi for SimEcs {
     async fn call(&self, call: EcsCall, input: Value) -> Result<Value, ApiError> {
         let call = match call {
+            EcsCall::ContinueServiceDeployment => Call::ContinueServiceDeployment,
             EcsCall::CreateService => Call::CreateService,
             EcsCall::DeleteService => Call::DeleteService,
+            EcsCall::DescribeServiceDeployments => Call::DescribeServiceDeployments,
             EcsCall::DescribeServiceRevisions => Call::DescribeServiceRevisions,
             EcsCall::DescribeServices => Call::DescribeServices,
             EcsCall::DescribeTaskDefinition => Call::DescribeTaskDefinition,
             EcsCall::DescribeTasks => Call::DescribeTasks,
+            EcsCall::ListServiceDeployments => Call::ListServiceDeployments,
             EcsCall::ListServices => Call::ListServices,
             EcsCall::ListTaskDefinitions => Call::ListTaskDefinitions,
             EcsCall::ListTasks => Call::ListTasks,
             EcsCall::RegisterTaskDefinition => Call::RegisterTaskDefinition,
+            EcsCall::StopServiceDeployment => Call::StopServiceDeployment,
             EcsCall::TagResource => Call::TagResource,
             EcsCall::UpdateService => Call::UpdateService,
         };

@@ -66,10 +66,13 @@ pub(in crate::aws::sim) fn serve(
     let field = |name: &str| input.get(name).and_then(Value::as_str).unwrap_or_default();
     if !matches!(
         call,
-        Call::DescribeServiceRevisions
+        Call::ContinueServiceDeployment
+            | Call::DescribeServiceDeployments
+            | Call::DescribeServiceRevisions
             | Call::DescribeTaskDefinition
             | Call::ListTaskDefinitions
             | Call::RegisterTaskDefinition
+            | Call::StopServiceDeployment
             | Call::TagResource
     ) && field("cluster") != CLUSTER
     {
