@@ -202,6 +202,7 @@ mod json;
 pub mod migration;
 #[cfg(feature = "mock")]
 pub mod mock;
+pub mod native;
 #[cfg(test)]
 mod pointers;
 pub mod preflight;
