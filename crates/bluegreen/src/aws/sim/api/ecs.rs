@@ -5,7 +5,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use serde_json::Value;
 
-use super::shared::Shared;
+use super::{native, shared::Shared};
 use crate::aws::{
     api::{ApiError, EcsApi, EcsCall},
     sim::{
@@ -47,8 +47,13 @@ impl EcsApi for SimEcs {
         self.0
             .serve(call, move |world, now| match call {
                 Call::DescribeServices => describe(world, now, &input),
+                Call::DescribeServiceDeployments => native::describe(world, now, &input),
+                Call::DescribeServiceRevisions if world.fleet.native.is_some() => {
+                    native::describe_revisions(world, &input)
+                }
+                Call::ListServiceDeployments => native::list(world, &input),
                 Call::ListServices => Ok(blue::listed(world)),
-                _ => serve(&mut world.fleet, now, call, &input),
+                _ => serve(world, now, call, &input),
             })
             .await
     }
