@@ -33,7 +33,9 @@ mod worker;
 
 #[cfg(feature = "spec")]
 pub(crate) use self::hook::LIMITS as HOOK_LIMITS;
-pub(crate) use self::{action::OpenedGate, entry::Entry, reopened::Reopened};
+pub(crate) use self::{
+    action::OpenedGate, entry::Entry, machine::standing::Standings, reopened::Reopened,
+};
 pub use self::{
     action::{Action, GateReport, Input, Intent, LookReport, RestoreOrder},
     error::MigrationError,

@@ -1,15 +1,35 @@
 //! The judge of a deployment that its platform moves: the platform shifts the traffic and pauses, and the
 //! gates answer each pause.
 
+mod action;
+mod entry;
+mod event;
+#[cfg(feature = "run")]
+mod host;
+mod machine;
 mod observation;
+mod outcome;
+mod plan;
+mod replay;
 mod role;
+mod rules;
+#[cfg(feature = "run")]
+mod run;
 mod survey;
 
+#[cfg(feature = "run")]
+pub use self::run::NativeJudge;
 pub use self::{
+    action::{Action, Input, LookReport},
+    event::NativeEvent,
+    machine::NativeMachine,
     observation::{
         NativeObservation, NativeStatus, OnTimeout, Pause, PauseId, PauseStatus, RevisionShare,
         RollBackBy,
     },
+    outcome::{Cause, HoldReason, NativeError, NativeOutcome, Report, Unchanged, Unresolved},
+    plan::{NativePlan, NativePlanBuilder},
+    replay::{Replay, ReplayError, origin_of, replay},
     role::PausedDeployment,
     survey::{ConfiguredHook, HookTarget, NativeStrategy, NativeSurvey, RevisionGroup},
 };
