@@ -47,6 +47,7 @@ mod kept;
 mod lag;
 mod log;
 mod mutation;
+mod native;
 mod release;
 mod scenario;
 mod simulation;
@@ -60,6 +61,7 @@ pub use self::{
     fault::{AnyCall, Call, Fault, Selector},
     kept::KeptSimulation,
     lag::Lag,
+    native::NativeScenario,
     release::ReleaseScenario,
     scenario::Scenario,
     simulation::Simulation,

@@ -7,6 +7,7 @@ use serde_json::{Map, Value, json};
 use super::{
     blue::BlueService,
     change::Writer,
+    native::{Native, Passed, configuration::Configuration, deployment::Facts},
     registry::{HOST, REPOSITORY},
 };
 
@@ -56,8 +57,10 @@ pub(in crate::aws::sim) struct Fleet {
     pub(in crate::aws::sim) service: Option<Service>,
     pub(in crate::aws::sim) blue: BlueService,
     pub(super) deployments_made: u64,
-    /// How long after the start a third party deploys, if it does.
-    pub(in crate::aws::sim) stranger: Option<Duration>,
+    /// How long after the start third parties deploy.
+    pub(in crate::aws::sim) strangers: Vec<Duration>,
+    /// The deployments whose traffic ECS moves itself, if the service is deployed like that.
+    pub(in crate::aws::sim) native: Option<Native>,
 }
 
 #[derive(Debug, Clone)]
@@ -99,7 +102,8 @@ impl Default for Fleet {
             service: None,
             blue: BlueService::default(),
             deployments_made: 0,
-            stranger: None,
+            strangers: Vec::new(),
+            native: None,
         };
         let arn = fleet.register(first_definition());
         let settings = settings(false);
@@ -367,20 +371,111 @@ impl Fleet {
         }
     }
 
+    /// When a third party deploys next.
+    pub(super) fn next_stranger(&self) -> Option<Duration> {
+        self.strangers.iter().min().copied()
+    }
+
+    /// Lets the third party deploy whose turn it is.
+    pub(super) fn deploy_of_stranger(&mut self, due: Duration) {
+        let turn = self.strangers.iter().position(|one| *one == due);
+        turn.map(|turn| self.strangers.remove(turn));
+        while self.settle(due) {}
+        let fate = std::mem::replace(&mut self.next_fate, Fate::Works);
+        let mut definition = first_definition();
+        definition.insert("cpu".to_owned(), json!("512"));
+        let arn = self.register(definition);
+        self.next_fate = fate;
+        if self.native.is_none() {
+            self.deploy(due, &arn, Writer::Stranger);
+        } else if let Err(why) = self.begin(due, &arn, Writer::Stranger) {
+            // The service would not exist with such a configuration.
+            tracing::warn!(why, "no deployment");
+        }
+    }
+
     /// Lets the service's own events up to `now` happen, in order: otherwise the result would depend
     /// on how often the world is looked at.
     pub(in crate::aws::sim) fn advance(&mut self, now: Duration) {
-        if let Some(due) = self.stranger.filter(|due| *due <= now) {
-            self.stranger = None;
-            while self.settle(due) {}
-            let fate = std::mem::replace(&mut self.next_fate, Fate::Works);
-            let mut definition = first_definition();
-            definition.insert("cpu".to_owned(), json!("512"));
-            let arn = self.register(definition);
-            self.next_fate = fate;
-            self.deploy(due, &arn, Writer::Stranger);
-        }
         while self.settle(now) {}
+    }
+
+    /// Makes the service one of two groups between which ECS moves the traffic: blue's group has its tasks.
+    pub(in crate::aws::sim) fn move_natively(&mut self, configuration: Value) {
+        self.blue.is_deleted = true;
+        let Some(service) = self.service.as_mut() else {
+            return;
+        };
+        let settings = &mut service.settings;
+        settings.insert("deploymentConfiguration".to_owned(), configuration);
+        let running = service.completed.clone().unwrap_or_default();
+        let path = format!("{CLUSTER}/{SERVICE}");
+        self.native = Some(Native::new(ACCOUNT, path, running));
+    }
+
+    /// Names the rules of the service whose traffic ECS moves.
+    pub(in crate::aws::sim) fn name_rules(&mut self, production: &str, test: &str) {
+        let Some(service) = self.service.as_mut().filter(|_| self.native.is_some()) else {
+            return;
+        };
+        let balanced = &mut service.settings["loadBalancers"][0];
+        balanced["targetGroupArn"] = json!(super::rules::blue().as_str());
+        balanced["advancedConfiguration"] = json!({
+            "alternateTargetGroupArn": super::rules::green().as_str(),
+            "productionListenerRule": production,
+            "testListenerRule": test,
+            "roleArn": "arn:aws:iam::123456789012:role/ecsInfrastructureRole",
+        });
+    }
+
+    /// How the service is deployed.
+    pub(in crate::aws::sim) fn configuration(&self) -> Result<Configuration, String> {
+        let service = self.service.as_ref();
+        let written = service.and_then(|one| one.settings.get("deploymentConfiguration"));
+        Configuration::read(written.unwrap_or(&Value::Null))
+    }
+
+    /// Begins a deployment whose traffic ECS moves itself.
+    pub(in crate::aws::sim) fn begin(
+        &mut self,
+        now: Duration,
+        revision: &str,
+        by: Writer,
+    ) -> Result<(), String> {
+        let configuration = self.configuration()?;
+        let (Some(native), Some(service)) = (self.native.as_mut(), self.service.as_mut()) else {
+            return Ok(());
+        };
+        let advanced = &service.settings["loadBalancers"][0]["advancedConfiguration"];
+        let has_test = advanced["testListenerRule"].is_string();
+        let arn = native.begin(now, revision.to_owned(), configuration, has_test);
+        service.history.push((revision.to_owned(), by));
+        let message = format!("(service {SERVICE}) has started a service deployment {arn}.");
+        service.events.push((now, message));
+        Ok(())
+    }
+
+    /// Lets happen to a deployment of that kind what is due at this time.
+    pub(super) fn pass(&mut self, place: usize, at: Duration, facts: &Facts) -> Passed {
+        let Some(native) = self.native.as_mut() else {
+            return Passed::default();
+        };
+        let passed = native.pass(place, at, facts);
+        if passed.has_won
+            && let Some(service) = self.service.as_mut()
+        {
+            let live = native.live().task_definition.clone();
+            service.deployments.truncate(1);
+            if let Some(first) = service.deployments.first_mut() {
+                first.revision.clone_from(&live);
+                first.begun = at.saturating_sub(STARTS * 2);
+                first.reason = format!("ECS deployment {} completed.", first.id);
+            }
+            service.completed = Some(live);
+            let message = format!("(service {SERVICE}) has reached a steady state.");
+            service.events.push((at, message));
+        }
+        passed
     }
 
     /// Ends the newest deployment, if it has ended by `now`. Returns whether something changed.
