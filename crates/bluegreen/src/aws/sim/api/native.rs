@@ -12,11 +12,7 @@ use crate::{
             mutation::{ecs::attachments, native::date},
             state::{
                 fleet::{CLUSTER, SERVICE},
-                native::{
-                    Native,
-                    deployment::{Deployment, Hook},
-                    stage::Status,
-                },
+                native::{Native, deployment::Deployment, hook::Hook, stage::Status},
                 rules,
                 world::World,
             },

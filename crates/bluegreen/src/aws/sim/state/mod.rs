@@ -7,6 +7,7 @@ pub(super) mod fleet;
 pub(super) mod groups;
 pub(super) mod metrics;
 pub(super) mod native;
+mod native_service;
 pub(super) mod past;
 pub(super) mod programs;
 pub(super) mod registry;

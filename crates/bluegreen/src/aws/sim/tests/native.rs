@@ -508,3 +508,30 @@ async fn what_ecs_would_refuse_is_refused() {
         "no second group"
     );
 }
+
+#[tokio::test(start_paused = true)]
+async fn the_course_does_not_depend_on_how_often_the_world_is_looked_at() {
+    for scenario in [
+        NativeScenario::TimeoutContinues,
+        NativeScenario::TimeoutRollsBack,
+        NativeScenario::SecondDeployment,
+    ] {
+        let mut courses = Vec::new();
+        for interval in [7, 3_600 * 2] {
+            let simulation = scenario.simulation(1);
+            assert_eq!(simulation.elapsed(), Duration::ZERO);
+            while simulation.elapsed() < MINUTE * 120 {
+                let rest = MINUTE * 120 - simulation.elapsed();
+                sleep(rest.min(Duration::from_secs(interval))).await;
+                assert!(!simulation.service_deployments().is_empty());
+            }
+            courses.push((
+                simulation.service_deployments(),
+                simulation.changes(),
+                simulation.sent(),
+                simulation.failed(),
+            ));
+        }
+        assert_eq!(courses[0], courses[1], "{scenario}");
+    }
+}

@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use super::{
-    configuration::{Action, Configuration, HookSetting},
-    stage::{CLEANS, FUNCTION, HookStatus, PACE, STARTS, Stage, Status},
+    configuration::{Action, Configuration},
+    hook::Hook,
+    stage::{CLEANS, HookStatus, PACE, STARTS, Stage, Status},
 };
 use crate::traffic::Side;
 
@@ -50,15 +51,6 @@ pub(in crate::aws::sim) struct Rollback {
     has_shifted: bool,
 }
 
-/// A hook that is asked, or was.
-#[derive(Debug, Clone)]
-pub(in crate::aws::sim) struct Hook {
-    pub(in crate::aws::sim) id: String,
-    setting: HookSetting,
-    status: HookStatus,
-    begun: Duration,
-}
-
 /// How a new deployment begins.
 #[derive(Debug)]
 pub(super) struct Begin {
@@ -98,45 +90,6 @@ pub(in crate::aws::sim) enum Effect {
     Stop(Side),
     /// The new revision is the live one.
     Won,
-}
-
-impl Hook {
-    fn new(id: String, setting: &HookSetting, begun: Duration) -> Self {
-        let status = match setting.function {
-            Some(_) => HookStatus::InProgress,
-            None => HookStatus::Awaiting,
-        };
-        Self {
-            id,
-            setting: setting.clone(),
-            status,
-            begun,
-        }
-    }
-
-    pub(in crate::aws::sim) fn function(&self) -> Option<&str> {
-        self.setting.function.as_deref()
-    }
-
-    pub(in crate::aws::sim) fn status(&self) -> &'static str {
-        self.status.as_str()
-    }
-
-    pub(in crate::aws::sim) fn expires(&self) -> Duration {
-        self.begun + self.setting.waits
-    }
-
-    pub(in crate::aws::sim) fn on_timeout(&self) -> Action {
-        self.setting.on_timeout
-    }
-
-    /// When it ends by itself.
-    fn due(&self) -> Duration {
-        match self.setting.function {
-            Some(_) => (self.begun + FUNCTION).min(self.expires()),
-            None => self.expires(),
-        }
-    }
 }
 
 impl Deployment {

@@ -2,6 +2,7 @@
 
 pub(in crate::aws::sim) mod configuration;
 pub(in crate::aws::sim) mod deployment;
+pub(in crate::aws::sim) mod hook;
 pub(in crate::aws::sim) mod stage;
 
 use std::time::Duration;
