@@ -343,9 +343,11 @@ impl SimulationBuilder {
     /// [`Simulation::service_deployments`].
     ///
     /// The stages, their order and the pauses are those of AWS's documentation. The rest is an assumption:
-    /// ECS takes 5 s from stage to stage, 30 s to start a task and 30 s to clean up; before a shift it shows
-    /// the stage that it comes from; a newer deployment first puts everything back on the revision that was
-    /// live; a hook that waits stays so if the deployment goes back for another reason.
+    /// ECS takes 5 s from stage to stage, 30 s to start a task and 30 s to clean up, and waits for tasks without
+    /// a limit; a function of a hook agrees after 10 s; before a shift ECS shows the stage that it comes from;
+    /// a newer deployment first puts everything back on the revision that was live; a hook that waits stays so
+    /// if the deployment goes back for another reason; an alarm counts if it goes off after the deployment
+    /// began.
     ///
     /// # Examples
     ///

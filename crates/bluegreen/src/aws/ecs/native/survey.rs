@@ -37,19 +37,8 @@ pub(super) async fn survey(one: &EcsNativeDeployment) -> Result<NativeSurvey> {
     let successor = read::successor(one, &deployment).await?;
     let configuration = deployment.deployment_configuration.clone();
     let configuration = configuration.unwrap_or_default();
-    let mut findings = one.aws.endpoint_notes();
-    let strategy = match configuration.strategy() {
-        Ok(strategy) => strategy,
-        Err(unknown) => {
-            let message = format!(
-                "service {} deploys by `{unknown}`, which this version does not know",
-                one.service
-            );
-            findings.push(Finding::refusal(message).with_hint("use a newer version"));
-            NativeStrategy::Rolling
-        }
-    };
-    let is_known = findings.iter().all(|one| !one.stops(&Default::default()));
+    let known = configuration.strategy();
+    let strategy = *known.as_ref().unwrap_or(&NativeStrategy::Rolling);
     let mut survey = NativeSurvey::new(&one.service, strategy);
     survey.bake = configuration.bake();
     survey.hooks = configuration.hooks();
@@ -68,14 +57,23 @@ pub(super) async fn survey(one: &EcsNativeDeployment) -> Result<NativeSurvey> {
         Err(error) => return Err(error),
     };
     seen.successor = successor;
+    let mut findings = one.aws.endpoint_notes();
     findings.extend(not_ours(one, &service, &seen));
-    if is_known && strategy == NativeStrategy::Rolling {
-        findings.push(rolling(one));
-    } else if is_known {
-        findings.extend(pauses(&survey));
-        findings.extend(alarms(&survey));
-        findings.extend(control(&survey));
-        findings.extend(metrics(one, &survey));
+    match known {
+        Err(unknown) => {
+            let message = format!(
+                "service {} deploys by `{unknown}`, which this version does not know",
+                one.service
+            );
+            findings.push(Finding::refusal(message).with_hint("use a newer version"));
+        }
+        Ok(NativeStrategy::Rolling) => findings.push(rolling(one)),
+        Ok(_) => {
+            findings.extend(pauses(&survey));
+            findings.extend(alarms(&survey));
+            findings.extend(control(&survey));
+            findings.extend(metrics(one, &survey));
+        }
     }
     survey.observation = Some(seen);
     survey.findings = findings;

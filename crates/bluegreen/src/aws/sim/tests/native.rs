@@ -535,3 +535,42 @@ async fn the_course_does_not_depend_on_how_often_the_world_is_looked_at() {
         assert_eq!(courses[0], courses[1], "{scenario}");
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_newer_deployment_during_the_clean_up_begins_from_the_new_revision() {
+    let simulation = NativeScenario::HealthyCanary.simulation(1);
+    for second in [60, 700] {
+        until(&simulation, second).await;
+        answer(&simulation, "CONTINUE").await.unwrap();
+    }
+    until(&simulation, 1_020).await;
+    let first = newest(&simulation);
+    assert_eq!(
+        read(&simulation, &first).await["lifecycleStage"],
+        "CLEAN_UP"
+    );
+    let again = json!({
+        "cluster": simulation.cluster(), "service": simulation.service(), "forceNewDeployment": true
+    });
+    ask(&simulation, EcsCall::UpdateService, again)
+        .await
+        .unwrap();
+    assert_eq!(read(&simulation, &first).await["status"], "SUCCESSFUL");
+    until(&simulation, 1_030).await;
+    let second = read(&simulation, &newest(&simulation)).await;
+    assert_eq!(
+        second["sourceServiceRevisions"].as_array().unwrap().len(),
+        1
+    );
+    assert_eq!(
+        simulation.weights().green,
+        100,
+        "users stay where tasks run"
+    );
+    until(&simulation, 1_080).await;
+    assert_eq!(
+        simulation.targets().blue.healthy,
+        4,
+        "the next revision comes into blue's group"
+    );
+}

@@ -341,6 +341,17 @@ impl Deployment {
         self.all_back()
     }
 
+    /// Whether all is done but the removal of the old tasks.
+    pub(super) fn is_cleaning_up(&self) -> bool {
+        self.status == Status::InProgress && self.stage == Some(Stage::CleanUp)
+    }
+
+    /// The rest of the removal happens by itself.
+    pub(super) fn finish(&mut self, now: Duration) {
+        self.updated = now;
+        self.end(Status::Successful, now);
+    }
+
     /// A newer deployment takes its place.
     pub(super) fn supersede(&mut self, now: Duration) {
         self.status = Status::StopRequested;

@@ -159,8 +159,14 @@ impl Native {
         if let Some(older) = self.deployments.last_mut()
             && !older.status.is_over()
         {
-            sources.push(older.target);
-            older.supersede(now);
+            if older.is_cleaning_up() {
+                older.finish(now);
+                self.live = older.target;
+                sources = vec![self.live];
+            } else {
+                sources.push(older.target);
+                older.supersede(now);
+            }
         }
         let side = if configuration.is_rolling() {
             self.live().side
