@@ -25,6 +25,9 @@ pub(crate) const BLUE: &str =
 pub(crate) const GREEN: &str =
     "arn:aws:elasticloadbalancing:us-east-1:123456789012:targetgroup/fastapi/6d0ecf831eec9f09";
 
+pub(crate) const DEPLOYMENT: &str =
+    "arn:aws:ecs:us-east-1:123456789012:service-deployment/c/chatbot/1";
+
 /// The bodies of the answers.
 #[derive(Debug, Clone)]
 pub(crate) struct Bodies {
@@ -33,6 +36,9 @@ pub(crate) struct Bodies {
     pub(crate) metrics: Vec<u8>,
     pub(crate) services: Vec<u8>,
     pub(crate) definition: Vec<u8>,
+    pub(crate) deployment: Vec<u8>,
+    pub(crate) deployments: Vec<u8>,
+    pub(crate) revisions: Vec<u8>,
 }
 
 /// The start of the minute of the metrics.
@@ -53,7 +59,38 @@ impl Bodies {
         let definition = r#"{"taskDefinition": {"taskDefinitionArn": "arn:of:it", "revision": 1,
             "status": "ACTIVE", "family": "chatbot", "containerDefinitions": [{"name": "app",
             "image": "old", "environment": [{"name": "A", "value": "b"}]}]}, "tags": []}"#;
+        let source = r#"{"arn": "arn:source", "requestedTaskCount": 1, "runningTaskCount": 1,
+            "requestedProductionTrafficWeight": 90.0}"#;
+        let target = r#"{"arn": "arn:target", "requestedTaskCount": 1, "runningTaskCount": 1,
+            "requestedTestTrafficWeight": 100.0, "requestedProductionTrafficWeight": 10.0}"#;
+        let configuration = r#"{"strategy": "LINEAR", "bakeTimeInMinutes": 5,
+            "linearConfiguration": {"stepPercent": 10.0, "stepBakeTimeInMinutes": 6},
+            "alarms": {"alarmNames": ["a"], "enable": true, "rollback": true},
+            "lifecycleHooks": [{"targetType": "PAUSE", "lifecycleStages": ["PRE_PRODUCTION_TRAFFIC_SHIFT"],
+            "timeoutConfiguration": {"timeoutInMinutes": 60, "action": "ROLLBACK"}}]}"#;
+        let deployment = format!(
+            r#"{{"serviceDeployments": [{{"serviceDeploymentArn": "{DEPLOYMENT}", "createdAt": 1767603600.5,
+            "updatedAt": 1767603700.5, "status": "IN_PROGRESS", "lifecycleStage": "PRODUCTION_TRAFFIC_SHIFT",
+            "sourceServiceRevisions": [{source}], "targetServiceRevision": {target},
+            "lifecycleHookDetails": [{{"hookId": "h", "targetType": "PAUSE", "status": "AWAITING_ACTION",
+            "expiresAt": 1767607200.5, "timeoutAction": "ROLLBACK"}}],
+            "deploymentConfiguration": {configuration}}}], "failures": []}}"#
+        );
+        let deployments = format!(
+            r#"{{"serviceDeployments": [{{"serviceDeploymentArn": "{DEPLOYMENT}", "createdAt": 1767603600.5,
+            "status": "IN_PROGRESS"}}, {{"serviceDeploymentArn": "arn:newer", "createdAt": 1767603900.5,
+            "status": "PENDING"}}]}}"#
+        );
+        let revisions = format!(
+            r#"{{"serviceRevisions": [{{"serviceRevisionArn": "arn:source", "resolvedConfiguration":
+            {{"loadBalancers": [{{"targetGroupArn": "{BLUE}", "productionListenerRule": "{RULE}"}}]}}}},
+            {{"serviceRevisionArn": "arn:target", "resolvedConfiguration":
+            {{"loadBalancers": [{{"targetGroupArn": "{GREEN}", "productionListenerRule": "{RULE}"}}]}}}}]}}"#
+        );
         Self {
+            deployment: deployment.into_bytes(),
+            deployments: deployments.into_bytes(),
+            revisions: revisions.into_bytes(),
             rules: rules.into_bytes(),
             health: health.into(),
             metrics: metrics(),
@@ -69,6 +106,9 @@ impl Bodies {
             "GetMetricData" => &self.metrics,
             "DescribeServices" => &self.services,
             "DescribeTaskDefinition" => &self.definition,
+            "DescribeServiceDeployments" => &self.deployment,
+            "ListServiceDeployments" => &self.deployments,
+            "DescribeServiceRevisions" => &self.revisions,
             _ => return None,
         })
     }

@@ -24,7 +24,7 @@ use bluegreen::{
     aws::{
         alb::{AlbRule, AlbTrafficSplitter, ListenerArn, ListenerRuleSpec, TargetGroupSpec},
         cloudwatch::{AlbMetrics, CloudWatchGate},
-        ecs::{EcsServiceDeployer, ServiceSpec, TaskDefinition},
+        ecs::{EcsNativeDeployment, EcsServiceDeployer, ServiceSpec, TaskDefinition},
         sim::Scenario,
     },
     check::CheckSuite,
@@ -32,12 +32,13 @@ use bluegreen::{
     engine::{Journal as _, Record},
     health::{Limits, Look, Phase, Progress, TargetHealthGate},
     migration::{self, GateId},
+    native::PausedDeployment as _,
     store::{Created, Holder, JournalLog, Numbers, RecordStorage, Take},
 };
 use peak_alloc::PeakAlloc;
 
 use crate::{
-    answers::{Answers, BLUE, Bodies, GREEN, LISTENER, MINUTE, RULE},
+    answers::{Answers, BLUE, Bodies, DEPLOYMENT, GREEN, LISTENER, MINUTE, RULE},
     mutation::Mutation,
 };
 
@@ -357,6 +358,55 @@ fn answers_of_aws() {
                         let _ = deployer.preflight().await;
                     }
                 }
+            });
+        });
+    check_memory();
+}
+
+/// ECS's answers about a deployment whose traffic ECS moves: an answer that was cut off counts as no answer.
+#[test]
+fn answers_about_deployments() {
+    let runtime = runtime();
+    let answers = Answers::new();
+    let judged = || EcsNativeDeployment::new(&answers.aws(), DEPLOYMENT).expect("an ARN");
+    runtime.block_on(async {
+        let seen = judged().observe().await.expect("valid");
+        assert_eq!(seen.green(), Percent::TEN);
+        assert_eq!(seen.awaiting().count(), 1);
+        assert_eq!(seen.successor.as_deref(), Some("arn:newer"));
+        assert!(seen.target.expect("known").targets.is_some());
+        let survey = judged().preflight().await.expect("valid");
+        assert_eq!(survey.green.expect("known").target_group, GREEN);
+    });
+    let world = AssertUnwindSafe((runtime, answers.clone(), judged));
+    bolero::check!()
+        .with_iterations(ITERATIONS)
+        .with_type::<(Mutation, Option<u16>)>()
+        .for_each(|(mutation, cut)| {
+            let (runtime, answers, judged) = &*world;
+            let mut bodies = Bodies::valid();
+            let which = mutation.pick(3);
+            let body = match which {
+                0 => &mut bodies.deployment,
+                1 => &mut bodies.deployments,
+                _ => &mut bodies.revisions,
+            };
+            match cut {
+                Some(at) => body.truncate(usize::from(*at) % body.len()),
+                None => *body = mutation.of(body),
+            }
+            answers.set(bodies);
+            runtime.block_on(async {
+                let seen = judged().observe().await;
+                let is_read = which < 2;
+                assert!(
+                    !(cut.is_some() && is_read && seen.is_ok()),
+                    "half an answer: {seen:?}"
+                );
+                if let Ok(seen) = seen {
+                    assert!(!seen.to_string().is_empty());
+                }
+                let _ = judged().preflight().await;
             });
         });
     check_memory();

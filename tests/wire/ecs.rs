@@ -19,7 +19,7 @@ use serde_json::{Value, json};
 
 use crate::{
     connection::{Answer, REQUEST},
-    over,
+    native, over,
 };
 
 use ErrorKind::{Conflict, Denied, Invalid, NotFound, OutcomeUnknown, Throttled, Unavailable};
@@ -45,25 +45,25 @@ const REGISTERED: &str =
     r#"{"taskDefinition": {"taskDefinitionArn": "arn:of:it:2", "newField": 1}}"#;
 
 #[derive(Debug)]
-struct Sent {
-    operation: String,
+pub(crate) struct Sent {
+    pub(crate) operation: String,
     content_type: String,
     content_length: String,
-    is_signed: bool,
-    body: Vec<u8>,
+    pub(crate) is_signed: bool,
+    pub(crate) body: Vec<u8>,
 }
 
 /// A connection on which one operation may fail, a number of times from the first on.
 #[derive(Debug, Clone)]
-struct Connection {
+pub(crate) struct Connection {
     failing: &'static str,
     answer: Answer,
     times: usize,
-    sent: Arc<Mutex<Vec<Sent>>>,
+    pub(crate) sent: Arc<Mutex<Vec<Sent>>>,
 }
 
 impl Connection {
-    fn failing(failing: &'static str, answer: Answer, times: usize) -> Self {
+    pub(crate) fn failing(failing: &'static str, answer: Answer, times: usize) -> Self {
         Self {
             failing,
             answer,
@@ -72,7 +72,7 @@ impl Connection {
         }
     }
 
-    fn healthy() -> Self {
+    pub(crate) fn healthy() -> Self {
         Self::failing("none", Answer::Never, 0)
     }
 
@@ -80,7 +80,7 @@ impl Connection {
         EcsServiceDeployer::new(&over::aws_over(self.clone()), "c", "chatbot")
     }
 
-    fn sent(&self, operation: &str) -> usize {
+    pub(crate) fn sent(&self, operation: &str) -> usize {
         let sent = self.sent.lock().unwrap();
         let of_it = sent.iter().filter(|one| one.operation == operation);
         of_it.count()
@@ -99,7 +99,10 @@ impl HttpConnector for Connection {
             "DescribeTaskDefinition" => Answer::Http(200, DEFINITION),
             "ListTaskDefinitions" => Answer::Http(200, r#"{"taskDefinitionArns": []}"#),
             "RegisterTaskDefinition" => Answer::Http(200, REGISTERED),
-            other => panic!("no test asks for {other}"),
+            other => match native::answer(other) {
+                Some(body) => Answer::Http(200, body),
+                None => panic!("no test asks for {other}"),
+            },
         };
         self.sent.lock().unwrap().push(Sent {
             operation,
@@ -253,14 +256,14 @@ async fn p03_the_body_on_the_wire_is_the_file_with_the_image_set() {
     }
 }
 
-struct Case {
-    answer: Answer,
+pub(crate) struct Case {
+    pub(crate) answer: Answer,
     /// The kind of a read's error, and how many times the read is sent.
-    read: (ErrorKind, usize),
-    mutation: ErrorKind,
+    pub(crate) read: (ErrorKind, usize),
+    pub(crate) mutation: ErrorKind,
 }
 
-fn cases() -> Vec<Case> {
+pub(crate) fn cases() -> Vec<Case> {
     let case = |answer, read, mutation| Case {
         answer,
         read,

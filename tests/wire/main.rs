@@ -8,6 +8,7 @@
 mod clocks;
 mod connection;
 mod ecs;
+mod native;
 #[path = "../common/over.rs"]
 mod over;
 

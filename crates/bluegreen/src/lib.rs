@@ -149,6 +149,7 @@
 //! | run migrations: file, verbs, rollback, rights, exit codes | [`operating`] |
 //! | know what happens if a controller dies, and what bluegreen cannot do | [`safety`] |
 //! | build, deploy and check green | [`deploying`] |
+//! | let the gates answer a deployment that ECS moves itself | [`native`] |
 //! | test green before it gets traffic | [`testing`] |
 //! | understand how green is judged, without statistics | [`gates`] |
 //! | see a run live, replay it, write a report | [`monitoring`] |
@@ -202,6 +203,7 @@ mod json;
 pub mod migration;
 #[cfg(feature = "mock")]
 pub mod mock;
+pub mod native;
 #[cfg(test)]
 mod pointers;
 pub mod preflight;

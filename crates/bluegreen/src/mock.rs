@@ -39,6 +39,7 @@ use crate::{
     error::Result,
     health::{HealthGate, Judge, Look, Observation},
     image::{BuildRequest, ImageBuilder, ImageRef, ImageTag, Tagging},
+    native::{NativeObservation, NativeSurvey, PauseId, PausedDeployment, RollBackBy},
     preflight::Finding,
     service::{
         DeploymentId, DeploymentProgress, Registration, ServiceDeployer, ServiceObservation, Update,
@@ -123,6 +124,22 @@ mockall::mock! {
         async fn update(&self, update: &Update) -> Result<DeploymentId>;
         async fn follow(&self, deployment: &DeploymentId) -> Result<DeploymentProgress>;
         fn propagation(&self) -> Duration;
+    }
+}
+
+mockall::mock! {
+    #[derive(Debug)]
+    pub PausedDeployment {}
+
+    #[async_trait]
+    impl PausedDeployment for PausedDeployment {
+        fn name(&self) -> String;
+        async fn preflight(&self) -> Result<NativeSurvey>;
+        async fn observe(&self) -> Result<NativeObservation>;
+        async fn proceed(&self, pause: &PauseId) -> Result<()>;
+        async fn roll_back(&self, how: &RollBackBy) -> Result<()>;
+        fn propagation(&self) -> Duration;
+        fn by_hand(&self) -> Option<String>;
     }
 }
 

@@ -154,11 +154,14 @@ pub enum Acceptance {
     SingleHost,
     /// Infrastructure code owns what is to be deleted: its next apply makes it again, or fails.
     InfrastructureCode,
+    /// A pause of the platform's deployment that is not answered in time continues, so traffic moves on
+    /// without a verdict.
+    PauseContinues,
 }
 
 impl Acceptance {
     /// All risks, for help texts.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::SharedTargets,
         Self::LongStickiness,
         Self::InPlace,
@@ -169,6 +172,7 @@ impl Acceptance {
         Self::NoDeadMan,
         Self::SingleHost,
         Self::InfrastructureCode,
+        Self::PauseContinues,
     ];
 
     /// Whether one of these risks is this risk or includes it.
@@ -192,6 +196,7 @@ impl Acceptance {
             Self::NoDeadMan => "no-dead-man",
             Self::SingleHost => "single-host",
             Self::InfrastructureCode => "infrastructure-code",
+            Self::PauseContinues => "pause-continues",
         }
     }
 }

@@ -40,7 +40,9 @@ pub(crate) use self::blue::{KEEP, free_from};
 pub(crate) use self::hook::LIMITS as HOOK_LIMITS;
 #[cfg(feature = "aws")]
 pub(crate) use self::hook::{Deliver, Letter};
-pub(crate) use self::{action::OpenedGate, entry::Entry, reopened::Reopened};
+pub(crate) use self::{
+    action::OpenedGate, entry::Entry, machine::standing::Standings, reopened::Reopened,
+};
 pub use self::{
     action::{Action, GateReport, Input, Intent, LookReport, RestoreOrder},
     error::MigrationError,

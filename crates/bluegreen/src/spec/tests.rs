@@ -116,7 +116,7 @@ accept = ["no-deadman"]
             "line 18, column 6: judge.by: `sequental` is not known (did you mean `sequential`? It must be one of sequential, limits)",
             "line 19, column 10: judge.alarms: is a text, not a list",
             "line 21, column 36: safety.dead_man.role: `blue-again` is not the ARN of a role (a role's ARN looks like arn:aws:iam::123456789012:role/NAME)",
-            "line 22, column 11: safety.accept[0]: `no-deadman` is not known (did you mean `no-dead-man`? It must be one of shared-targets, long-stickiness, in-place, unseen-traffic, no-test-route, blue-may-shrink, untested, no-dead-man, single-host, infrastructure-code)",
+            "line 22, column 11: safety.accept[0]: `no-deadman` is not known (did you mean `no-dead-man`? It must be one of shared-targets, long-stickiness, in-place, unseen-traffic, no-test-route, blue-may-shrink, untested, no-dead-man, single-host, infrastructure-code, pause-continues)",
         ]
     );
 }

@@ -10,6 +10,7 @@ pub(crate) mod rule;
 pub(super) mod spec;
 mod splitter;
 mod tags;
+pub(super) mod targets;
 #[cfg(test)]
 mod testing;
 

@@ -6,12 +6,8 @@ use std::{
 };
 
 use async_trait::async_trait;
-use aws_sdk_elasticloadbalancingv2::{
-    operation::{
-        describe_target_health::DescribeTargetHealthInput, modify_listener::ModifyListenerInput,
-        modify_rule::ModifyRuleInput,
-    },
-    types::{TargetHealthDescription, TargetHealthStateEnum},
+use aws_sdk_elasticloadbalancingv2::operation::{
+    modify_listener::ModifyListenerInput, modify_rule::ModifyRuleInput,
 };
 use tokio::sync::OnceCell;
 
@@ -22,6 +18,7 @@ use super::{
         routing::Routing,
         weights::{AlbWeight, weights_of},
     },
+    targets::targets_of,
 };
 use crate::{
     aws::{
@@ -222,25 +219,13 @@ impl AlbTrafficSplitter {
 
     async fn targets(&self) -> Result<Sides<TargetCounts>> {
         let (blue, green) = tokio::join!(
-            self.targets_of(&self.groups.blue),
-            self.targets_of(&self.groups.green)
+            targets_of(&*self.elb, &self.groups.blue),
+            targets_of(&*self.elb, &self.groups.green)
         );
         Ok(Sides {
             blue: blue?,
             green: green?,
         })
-    }
-
-    async fn targets_of(&self, group: &TargetGroupArn) -> Result<TargetCounts> {
-        let input = DescribeTargetHealthInput::builder().target_group_arn(group.as_str());
-        let output = self
-            .elb
-            .describe_target_health(input)
-            .await
-            .map_err(|error| {
-                error.into_error(format!("describe the health of target group {group}"))
-            })?;
-        Ok(count(output.target_health_descriptions()))
     }
 
     /// Makes all reads of an observation at the same time.
@@ -395,26 +380,6 @@ fn place(arn: &str) -> String {
         [_, partition, _, region, account, ..] => format!("{partition}/{region}/{account}"),
         _ => String::new(),
     }
-}
-
-/// Counts targets by state
-/// ([ELB API](https://docs.aws.amazon.com/elasticloadbalancing/latest/APIReference/API_TargetHealth.html)).
-fn count(targets: &[TargetHealthDescription]) -> TargetCounts {
-    let mut counts = TargetCounts::default();
-    for target in targets {
-        let state = target.target_health().and_then(|health| health.state());
-        let counter = match state {
-            Some(TargetHealthStateEnum::Healthy) => &mut counts.healthy,
-            Some(TargetHealthStateEnum::Unhealthy) => &mut counts.unhealthy,
-            Some(TargetHealthStateEnum::Initial) => &mut counts.initial,
-            Some(TargetHealthStateEnum::Draining | TargetHealthStateEnum::UnhealthyDraining) => {
-                &mut counts.draining
-            }
-            _ => &mut counts.other,
-        };
-        *counter += 1;
-    }
-    counts
 }
 
 #[cfg(test)]

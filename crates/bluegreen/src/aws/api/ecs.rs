@@ -36,16 +36,20 @@ use crate::{aws::endpoints::Endpoint, error::ErrorKind};
 /// An operation of ECS that is in use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) enum EcsCall {
+    ContinueServiceDeployment,
     CreateService,
     DeleteService,
+    DescribeServiceDeployments,
     DescribeServiceRevisions,
     DescribeServices,
     DescribeTaskDefinition,
     DescribeTasks,
+    ListServiceDeployments,
     ListServices,
     ListTaskDefinitions,
     ListTasks,
     RegisterTaskDefinition,
+    StopServiceDeployment,
     TagResource,
     UpdateService,
 }
@@ -54,16 +58,20 @@ impl EcsCall {
     /// The operation as AWS spells it.
     pub(crate) fn operation(self) -> &'static str {
         match self {
+            Self::ContinueServiceDeployment => "ContinueServiceDeployment",
             Self::CreateService => "CreateService",
             Self::DeleteService => "DeleteService",
+            Self::DescribeServiceDeployments => "DescribeServiceDeployments",
             Self::DescribeServiceRevisions => "DescribeServiceRevisions",
             Self::DescribeServices => "DescribeServices",
             Self::DescribeTaskDefinition => "DescribeTaskDefinition",
             Self::DescribeTasks => "DescribeTasks",
+            Self::ListServiceDeployments => "ListServiceDeployments",
             Self::ListServices => "ListServices",
             Self::ListTaskDefinitions => "ListTaskDefinitions",
             Self::ListTasks => "ListTasks",
             Self::RegisterTaskDefinition => "RegisterTaskDefinition",
+            Self::StopServiceDeployment => "StopServiceDeployment",
             Self::TagResource => "TagResource",
             Self::UpdateService => "UpdateService",
         }
@@ -71,9 +79,11 @@ impl EcsCall {
 
     pub(crate) fn effect(self) -> Effect {
         match self {
-            Self::CreateService
+            Self::ContinueServiceDeployment
+            | Self::CreateService
             | Self::DeleteService
             | Self::RegisterTaskDefinition
+            | Self::StopServiceDeployment
             | Self::TagResource
             | Self::UpdateService => Effect::Mutation,
             _ => Effect::Read,
@@ -122,16 +132,20 @@ impl EcsApi for RealEcs {
             }};
         }
         match call {
+            EcsCall::ContinueServiceDeployment => send!(continue_service_deployment),
             EcsCall::CreateService => send!(create_service),
             EcsCall::DeleteService => send!(delete_service),
+            EcsCall::DescribeServiceDeployments => send!(describe_service_deployments),
             EcsCall::DescribeServiceRevisions => send!(describe_service_revisions),
             EcsCall::DescribeServices => send!(describe_services),
             EcsCall::DescribeTaskDefinition => send!(describe_task_definition),
             EcsCall::DescribeTasks => send!(describe_tasks),
+            EcsCall::ListServiceDeployments => send!(list_service_deployments),
             EcsCall::ListServices => send!(list_services),
             EcsCall::ListTaskDefinitions => send!(list_task_definitions),
             EcsCall::ListTasks => send!(list_tasks),
             EcsCall::RegisterTaskDefinition => send!(register_task_definition),
+            EcsCall::StopServiceDeployment => send!(stop_service_deployment),
             EcsCall::TagResource => send!(tag_resource),
             EcsCall::UpdateService => send!(update_service),
         }

@@ -290,6 +290,7 @@ fn kind_of_code(code: &str, lost: ErrorKind) -> ErrorKind {
         | "PriorityInUse"
         | "ResourceInUse"
         | "ConcurrentUpdateException"
+        | "ConflictException"
         | "UpdateInProgressException" => ErrorKind::Conflict,
         "ClientException"
         | "ServiceNotActiveException"
@@ -387,7 +388,7 @@ mod tests {
 
     #[test]
     fn codes_are_sorted_by_what_can_be_done() {
-        use ErrorKind::{Denied, Invalid, NotFound, Throttled};
+        use ErrorKind::{Conflict, Denied, Invalid, NotFound, Throttled};
         let table = [
             ("Throttling", Throttled),
             ("ThrottlingException", Throttled),
@@ -415,6 +416,9 @@ mod tests {
             ("TooManyActions", Invalid),
             ("TooManyTargets", Invalid),
             ("UnsupportedProtocol", Invalid),
+            ("ServiceDeploymentNotFoundException", NotFound),
+            ("UnsupportedFeatureException", Invalid),
+            ("ConflictException", Conflict),
         ];
         for (code, kind) in table {
             for (effect, _) in EFFECTS {

@@ -5,6 +5,7 @@ pub(super) mod conversions;
 mod deployer;
 mod fits;
 mod follow;
+mod native;
 mod observe;
 mod preflight;
 mod reach;
@@ -20,8 +21,8 @@ mod update;
 mod wire;
 
 pub use self::{
-    capacity::EcsCapacityKeeper, deployer::EcsServiceDeployer, service_spec::ServiceSpec,
-    task_definition::TaskDefinition,
+    capacity::EcsCapacityKeeper, deployer::EcsServiceDeployer, native::EcsNativeDeployment,
+    service_spec::ServiceSpec, task_definition::TaskDefinition,
 };
 
 #[cfg(test)]

@@ -102,12 +102,16 @@ impl Ecs {
     }
 
     pub(super) fn deployer_with(self, elb: MockElbApi) -> EcsServiceDeployer {
+        EcsServiceDeployer::new(&self.aws_with(elb), "c", "chatbot")
+    }
+
+    pub(super) fn aws_with(self, elb: MockElbApi) -> Aws {
         let parts = Parts {
             ecs: Arc::new(self.mock),
             elb: Arc::new(elb),
             ..Parts::untouched()
         };
-        EcsServiceDeployer::new(&Aws::from_parts(parts, None), "c", "chatbot")
+        Aws::from_parts(parts, None)
     }
 }
 

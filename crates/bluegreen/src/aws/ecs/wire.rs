@@ -100,6 +100,8 @@ pub(super) struct Balanced {
 #[serde(rename_all = "camelCase", default)]
 pub(super) struct Advanced {
     pub(super) alternate_target_group_arn: Option<String>,
+    pub(super) production_listener_rule: Option<String>,
+    pub(super) test_listener_rule: Option<String>,
 }
 
 #[derive(Debug, Default, Clone, Deserialize)]
@@ -207,7 +209,9 @@ impl Deployment {
 }
 
 /// Seconds since the epoch, as ECS sends them, or a text, as some emulators do.
-fn time<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Timestamp>, D::Error> {
+pub(super) fn time<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<Timestamp>, D::Error> {
     #[expect(
         clippy::cast_possible_truncation,
         reason = "milliseconds of any year that AWS will see fit"

@@ -186,6 +186,65 @@ impl IamPolicy {
         )
     }
 
+    /// The rights to judge deployments of one ECS service whose traffic ECS moves itself: to read them, their
+    /// revisions and the health of their targets, to answer their pauses, and to roll them back. `arn` is the
+    /// ARN of the service, or of one of its deployments; an ARN without a cluster's name allows each cluster.
+    /// A judge writes no rule of the load balancer: ECS does, as the role of the service. Metrics and alarms
+    /// need [`metrics`](Self::metrics) and [`alarms`](Self::alarms) too
+    /// ([ECS](https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazonelasticcontainerservice.html)).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use bluegreen::aws::iam::IamPolicy;
+    ///
+    /// let policy = IamPolicy::judge("arn:aws:ecs:us-east-1:123456789012:service/shop/web").metrics();
+    /// let rights = policy.actions();
+    /// assert!(rights.contains("ecs:ContinueServiceDeployment"));
+    /// assert!(!rights.contains("elasticloadbalancing:ModifyRule"));
+    /// ```
+    #[must_use]
+    pub fn judge(arn: &str) -> Self {
+        let (place, path) = arn.rsplit_once(':').unwrap_or(("arn:aws:ecs:*:*", arn));
+        let names: Vec<&str> = path.split('/').skip(1).collect();
+        let (cluster, service) = match names[..] {
+            [cluster, service, ..] => (cluster, service),
+            // The old form of a service's ARN does not name the cluster.
+            [service] => ("*", service),
+            [] => ("*", "*"),
+        };
+        let of = |kind: &str, rest: &str| vec![format!("{place}:{kind}/{cluster}/{service}{rest}")];
+        Self {
+            version: "2012-10-17",
+            statement: Vec::new(),
+        }
+        .allow(
+            "AnswerDeployment",
+            &["ecs:ContinueServiceDeployment", "ecs:StopServiceDeployment"],
+            of("service-deployment", "/*"),
+        )
+        .allow(
+            "ReadDeployment",
+            &["ecs:DescribeServiceDeployments"],
+            of("service-deployment", "/*"),
+        )
+        .allow(
+            "ReadRevisions",
+            &["ecs:DescribeServiceRevisions"],
+            of("service-revision", "/*"),
+        )
+        .allow(
+            "ReadService",
+            &["ecs:DescribeServices", "ecs:ListServiceDeployments"],
+            of("service", ""),
+        )
+        .allow(
+            "ReadTargets",
+            &["elasticloadbalancing:DescribeTargetHealth"],
+            vec!["*".to_owned()],
+        )
+    }
+
     /// The right of the role of a dead-man switch: to write this rule, and nothing else.
     #[must_use]
     pub fn dead_man_role(rule: &AlbRule) -> Self {
@@ -437,6 +496,30 @@ mod tests {
         );
         let same = IamPolicy::migration(&rule).capacity(&rule, cluster, arn);
         assert_eq!(policy, same);
+    }
+
+    #[test]
+    fn a_judge_is_bound_to_the_deployments_of_one_service() {
+        let place = "arn:aws-cn:ecs:cn-north-1:123456789012";
+        let policy = IamPolicy::judge(&format!("{place}:service-deployment/shop/web/Ab-1_z"));
+        assert_eq!(
+            policy,
+            IamPolicy::judge(&format!("{place}:service/shop/web"))
+        );
+        let of = |sid: &str| resources(&policy, sid);
+        let deployments = [format!("{place}:service-deployment/shop/web/*")];
+        assert_eq!(of("AnswerDeployment"), deployments);
+        assert_eq!(of("ReadDeployment"), deployments);
+        assert_eq!(
+            of("ReadRevisions"),
+            [format!("{place}:service-revision/shop/web/*")]
+        );
+        assert_eq!(of("ReadService"), [format!("{place}:service/shop/web")]);
+        let old = IamPolicy::judge(&format!("{place}:service/web"));
+        assert_eq!(
+            resources(&old, "AnswerDeployment"),
+            [format!("{place}:service-deployment/*/web/*")]
+        );
     }
 
     #[test]

@@ -13,6 +13,7 @@ use super::{
         fleet::Fleet,
         groups::Groups,
         metrics::{Publication, Seconds},
+        native::configuration::Configuration,
         past::Past,
         registry::Registry,
         rules::{self, Rules, Shape, TEST_ROUTE},
@@ -21,7 +22,7 @@ use super::{
     },
     time::SimClock,
 };
-use crate::traffic::Sides;
+use crate::traffic::{Side, Sides};
 
 /// Describes a simulated world; see its methods for each setting and its default.
 #[derive(Debug, Clone)]
@@ -275,8 +276,8 @@ impl SimulationBuilder {
         self
     }
 
-    /// A metric alarm of this name, and when it fires.
-    pub(crate) fn alarm(self, name: impl Into<String>, fires: When) -> Self {
+    /// A metric alarm of this name, and when it fires; rises are those of green's share.
+    pub fn alarm(self, name: impl Into<String>, fires: When) -> Self {
         self.alarm_of(AlarmKind::Metric, name, fires)
     }
 
@@ -328,9 +329,67 @@ impl SimulationBuilder {
         self
     }
 
-    /// A third party deploys a revision, this long after the start.
+    /// A third party deploys a revision, this long after the start. Several may be set.
     pub fn third_party_deploy_at(mut self, after: Duration) -> Self {
-        self.fleet.stranger = Some(after);
+        self.fleet.strangers.push(after);
+        self
+    }
+
+    /// ECS itself moves the traffic of this world's one service, by this `deploymentConfiguration`, as
+    /// CreateService takes it: strategy, steps, bake, hooks and alarms. The revision that runs is in blue's
+    /// group and gets all traffic; the next one comes into green's group, and a test route leads to it. So
+    /// [`blue`](Self::blue) and [`green`](Self::green) say how the tasks in each group behave. `UpdateService`
+    /// or a [third party](Self::third_party_deploy_at) begins a deployment; see
+    /// [`Simulation::service_deployments`].
+    ///
+    /// The stages, their order and the pauses are those of AWS's documentation. The rest is an assumption:
+    /// ECS takes 5 s from stage to stage, 30 s to start a task and 30 s to clean up, and waits for tasks without
+    /// a limit; a function of a hook agrees after 10 s; before a shift ECS shows the stage that it comes from;
+    /// a newer deployment first puts everything back on the revision that was live; a hook that waits stays so
+    /// if the deployment goes back for another reason; an alarm counts if it goes off after the deployment
+    /// began.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() {
+    /// use std::time::Duration;
+    /// use bluegreen::aws::sim::Simulation;
+    ///
+    /// let simulation = Simulation::builder()
+    ///     .native(serde_json::json!({
+    ///         "strategy": "CANARY",
+    ///         "canaryConfiguration": {"canaryPercent": 10.0, "canaryBakeTimeInMinutes": 5},
+    ///         "bakeTimeInMinutes": 5
+    ///     }))
+    ///     .third_party_deploy_at(Duration::ZERO)
+    ///     .build();
+    /// simulation.start_paused();
+    /// tokio::time::sleep(Duration::from_secs(120)).await;
+    /// assert_eq!(simulation.weights().green, 10);
+    /// tokio::time::sleep(Duration::from_secs(300)).await;
+    /// assert_eq!(simulation.weights().green, 100);
+    /// # }
+    /// ```
+    ///
+    /// # Panics
+    ///
+    /// If ECS would refuse the configuration.
+    pub fn native(mut self, configuration: serde_json::Value) -> Self {
+        if let Err(why) = Configuration::read(&configuration) {
+            panic!("ECS refuses this deploymentConfiguration: {why}");
+        }
+        self.fleet.move_natively(configuration);
+        self.shape.has_test_route = true;
+        self
+    }
+
+    /// Rollbacks of deployments whose traffic ECS moves itself fail: the traffic stays as it was.
+    pub fn native_rollback_fails(mut self) -> Self {
+        if let Some(native) = self.fleet.native.as_mut() {
+            native.rollback_fails = true;
+        }
         self
     }
 
@@ -424,6 +483,11 @@ impl SimulationBuilder {
                 .value(world.rules.main_arn().as_str())
                 .build();
             world.groups.tag(TEST_ROUTE, &[tag]);
+        }
+        if world.fleet.native.is_some() {
+            let main = world.rules.main_arn();
+            world.fleet.name_rules(main.as_str(), TEST_ROUTE);
+            world.rules.write_test_route(Side::Blue);
         }
         world.pinned = world.weighted_share();
         world.changed(Duration::ZERO, Writer::Start);

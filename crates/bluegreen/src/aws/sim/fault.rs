@@ -44,10 +44,14 @@ pub enum Call {
     GetMetricData,
     /// Reads alarms.
     DescribeAlarms,
+    /// Continues a service deployment that is paused, or rolls it back.
+    ContinueServiceDeployment,
     /// Creates a service.
     CreateService,
     /// Deletes a service.
     DeleteService,
+    /// Reads service deployments.
+    DescribeServiceDeployments,
     /// Reads revisions of a service.
     DescribeServiceRevisions,
     /// Reads services.
@@ -56,6 +60,8 @@ pub enum Call {
     DescribeTaskDefinition,
     /// Reads tasks.
     DescribeTasks,
+    /// Lists service deployments.
+    ListServiceDeployments,
     /// Lists services.
     ListServices,
     /// Lists revisions.
@@ -64,6 +70,8 @@ pub enum Call {
     ListTasks,
     /// Registers a revision.
     RegisterTaskDefinition,
+    /// Stops a service deployment.
+    StopServiceDeployment,
     /// Tags a service.
     TagResource,
     /// Changes a service.
@@ -124,16 +132,20 @@ impl Call {
             Self::RemoveTags => "RemoveTags",
             Self::GetMetricData => "GetMetricData",
             Self::DescribeAlarms => "DescribeAlarms",
+            Self::ContinueServiceDeployment => "ContinueServiceDeployment",
             Self::CreateService => "CreateService",
             Self::DeleteService => "DeleteService",
+            Self::DescribeServiceDeployments => "DescribeServiceDeployments",
             Self::DescribeServiceRevisions => "DescribeServiceRevisions",
             Self::DescribeServices => "DescribeServices",
             Self::DescribeTaskDefinition => "DescribeTaskDefinition",
             Self::DescribeTasks => "DescribeTasks",
+            Self::ListServiceDeployments => "ListServiceDeployments",
             Self::ListServices => "ListServices",
             Self::ListTaskDefinitions => "ListTaskDefinitions",
             Self::ListTasks => "ListTasks",
             Self::RegisterTaskDefinition => "RegisterTaskDefinition",
+            Self::StopServiceDeployment => "StopServiceDeployment",
             Self::TagResource => "TagResource",
             Self::UpdateService => "UpdateService",
             Self::GetAuthorizationToken => "GetAuthorizationToken",
@@ -169,9 +181,11 @@ impl Call {
                 | Self::DeleteRule
                 | Self::AddTags
                 | Self::RemoveTags
+                | Self::ContinueServiceDeployment
                 | Self::CreateService
                 | Self::DeleteService
                 | Self::RegisterTaskDefinition
+                | Self::StopServiceDeployment
                 | Self::TagResource
                 | Self::UpdateService
                 | Self::CreateRepository
@@ -203,16 +217,20 @@ impl Call {
             | Self::RemoveTags
             | Self::GetMetricData
             | Self::DescribeAlarms => Area::Balancer,
-            Self::CreateService
+            Self::ContinueServiceDeployment
+            | Self::CreateService
             | Self::DeleteService
+            | Self::DescribeServiceDeployments
             | Self::DescribeServiceRevisions
             | Self::DescribeServices
             | Self::DescribeTaskDefinition
             | Self::DescribeTasks
+            | Self::ListServiceDeployments
             | Self::ListServices
             | Self::ListTaskDefinitions
             | Self::ListTasks
             | Self::RegisterTaskDefinition
+            | Self::StopServiceDeployment
             | Self::TagResource
             | Self::UpdateService => Area::Service,
             Self::GetAuthorizationToken

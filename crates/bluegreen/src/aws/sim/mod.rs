@@ -4,8 +4,8 @@
 //! a CloudWatch publishes metrics as the real one does: late, in parts, and without a data point if
 //! there is nothing to count; any call can fail in any way, before or after its effect; reads can
 //! [lag](Lag) behind writes, blue can be [scaled](Scaling) by its requests, and this machine's clock
-//! can differ from AWS's. Time is virtual, and everything is the same for the same seed, however
-//! often you look.
+//! can differ from AWS's. ECS itself may [move the traffic](SimulationBuilder::native). Time is
+//! virtual, and everything is the same for the same seed, however often you look.
 //!
 //! A world lives as long as its handle, or in a folder for several processes: see [`KeptSimulation`].
 //!
@@ -47,6 +47,7 @@ mod kept;
 mod lag;
 mod log;
 mod mutation;
+mod native;
 mod release;
 mod scenario;
 mod simulation;
@@ -60,6 +61,7 @@ pub use self::{
     fault::{Call, Fault, Selector},
     kept::KeptSimulation,
     lag::Lag,
+    native::NativeScenario,
     release::ReleaseScenario,
     scenario::Scenario,
     simulation::Simulation,

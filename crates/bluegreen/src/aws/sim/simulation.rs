@@ -243,6 +243,15 @@ impl Simulation {
     pub fn runs(&self) -> Option<(String, u32)> {
         let (world, now) = self.now();
         let service = world.fleet.service.as_ref()?;
+        if let Some(native) = &world.fleet.native {
+            let wanted = native.wanted();
+            let place = native
+                .revisions
+                .iter()
+                .position(|one| one.arn == wanted.arn)?;
+            let [_, running, _] = world.task_counts(place, now);
+            return Some((wanted.task_definition.clone(), running));
+        }
         let primary = service.deployments.first()?;
         Some((
             primary.revision.clone(),
@@ -258,6 +267,17 @@ impl Simulation {
         service
             .map(|service| service.history.clone())
             .unwrap_or_default()
+    }
+
+    /// Every deployment whose traffic ECS moves itself, oldest first: its ARN and its status, such as
+    /// `IN_PROGRESS`. See [`SimulationBuilder::native`](super::SimulationBuilder::native).
+    #[must_use]
+    pub fn service_deployments(&self) -> Vec<(String, &'static str)> {
+        let (world, _) = self.now();
+        let native = world.fleet.native.iter();
+        let all = native.flat_map(|native| &native.deployments);
+        all.map(|one| (one.arn.clone(), one.status.as_str()))
+            .collect()
     }
 
     /// How many revisions were ever registered.

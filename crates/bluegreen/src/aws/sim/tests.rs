@@ -33,6 +33,7 @@ mod clock;
 mod kept;
 mod lag;
 mod late;
+mod native;
 
 const MINUTE: Duration = Duration::from_secs(60);
 

@@ -15,11 +15,10 @@ use super::{
     restore::unchanged_by,
     state::{Restore, ReturnStep, Returning, Watch},
     switch::MARGIN,
-    watch::next_beat,
 };
 use crate::{
     clock::{between, later, sooner, span},
-    engine::{ControlEffect, OnCancel},
+    engine::{ControlEffect, OnCancel, retry::next_beat},
     error::ErrorKind,
     migration::{LookReport, ShortBlue},
     traffic::{Over, Percent, Shift, Shifted},

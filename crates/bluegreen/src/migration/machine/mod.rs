@@ -39,7 +39,7 @@ mod reopened;
 mod restore;
 mod resume;
 mod rise;
-mod standing;
+pub(crate) mod standing;
 mod state;
 mod switch;
 mod watch;

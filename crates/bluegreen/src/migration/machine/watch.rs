@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     clock::{between, later},
-    engine::retry::APART,
+    engine::retry::{APART, next_beat},
     health::{Phase, Progress},
     migration::{LookReport, OnInconclusive},
     traffic::TrafficSplit,
@@ -452,13 +452,6 @@ impl MigrationMachine {
         }
         self.wait_confirming(at, confirm)
     }
-}
-
-/// Returns the first beat after `at` of a rhythm that began at `since`.
-pub(super) fn next_beat(since: Timestamp, every: Duration, at: Timestamp) -> Timestamp {
-    let beats = between(since, at).as_nanos() / every.as_nanos() + 1;
-    let beats = u32::try_from(beats).unwrap_or(u32::MAX);
-    later(since, every.saturating_mul(beats))
 }
 
 /// The targets that green lacks to carry a share.

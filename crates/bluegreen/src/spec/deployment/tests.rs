@@ -82,7 +82,7 @@ json = [{ path = "$.a", equals = { b = [1, "c"] }, atleast = 1 }]
             "line 18, column 14: ~poll_every: is a number, not a text (such as \"10m\")",
             "line 19, column 20: ~rollout_deadline: `soon` is not a span of time (write it like `10m`, `90s` or `1h 30m`)",
             "line 20, column 13: ~on_cancel: `rollback` is not known (did you mean `roll-back`? It must be one of roll-back, hold)",
-            "line 21, column 11: ~accept[0]: `in_place` is not known (did you mean `in-place`? It must be one of shared-targets, long-stickiness, in-place, unseen-traffic, no-test-route, blue-may-shrink, untested, no-dead-man, single-host, infrastructure-code)",
+            "line 21, column 11: ~accept[0]: `in_place` is not known (did you mean `in-place`? It must be one of shared-targets, long-stickiness, in-place, unseen-traffic, no-test-route, blue-may-shrink, untested, no-dead-man, single-host, infrastructure-code, pause-continues)",
             "line 22, column 19: ~headers.X-A: is a number, not a text or a table",
             "line 24, column 1: ~checks.base_ulr: is not known (did you mean `base_url`?)",
             "line 25, column 1: ~checks.health.path: is missing (The path, with its query, such as `/health`)",

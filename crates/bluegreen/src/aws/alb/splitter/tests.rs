@@ -189,7 +189,7 @@ mod observing {
 
     #[tokio::test]
     async fn p02_targets_are_counted_by_state() {
-        use TargetHealthStateEnum as State;
+        use aws_sdk_elasticloadbalancingv2::types::TargetHealthStateEnum as State;
         let (mut elb, mut sequence) = (MockElbApi::new(), Sequence::new());
         expect_rule(&mut elb, &mut sequence, Ok(split(1, 0)));
         let states = [

@@ -8,7 +8,6 @@ use super::shared::Shared;
 use crate::{
     aws::sim::state::fleet::Fate,
     check::{HttpClient, HttpFailure, HttpRequest, HttpResponse},
-    traffic::Side,
 };
 
 /// Answers as the balancer and the services behind it would, by the listener's rules.
@@ -46,8 +45,7 @@ impl HttpClient for SimHttp {
         let (fate, server) = match side {
             // Only the default rule matches, which answers by itself.
             None => return Ok(HttpResponse::new(404, "").with_took(took)),
-            Some(Side::Blue) => (Some(Fate::Works), "flask"),
-            Some(Side::Green) => (self.0.serving(), "fastapi"),
+            Some(side) => self.0.serving(side),
         };
         Ok(match (fate, path) {
             (None, _) => HttpResponse::new(503, "").with_took(took),

@@ -6,6 +6,7 @@ pub(super) mod ecs;
 pub(super) mod elb;
 pub(super) mod http;
 pub(super) mod iam;
+mod native;
 pub(super) mod programs;
 pub(super) mod scaling;
 pub(super) mod scheduler;

@@ -242,10 +242,16 @@ impl Shared {
         sides.find_map(|(arn, side)| (arn.as_str() == group).then_some(side))
     }
 
-    /// How green's service answers now.
-    pub(super) fn serving(&self) -> Option<Fate> {
+    /// How the tasks of a side answer now, if any does, and what they call themselves.
+    pub(super) fn serving(&self, side: Side) -> (Option<Fate>, &'static str) {
         let (world, now) = self.now();
-        world.fleet.serving(now)
+        if let Some(serving) = world.native_serving(side, now) {
+            return (serving, "fastapi");
+        }
+        match side {
+            Side::Blue => (Some(Fate::Works), "flask"),
+            Side::Green => (world.fleet.serving(now), "fastapi"),
+        }
     }
 
     /// Serves a read, or lets it fail.

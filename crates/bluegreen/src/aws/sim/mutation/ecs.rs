@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 
-use super::{Mutation, blue};
+use super::{Mutation, blue, native};
 use crate::{
     aws::{
         api::ApiError,
@@ -16,10 +16,8 @@ use crate::{
                 fleet::{CLUSTER, Fate, Fleet, SERVICE, Service},
                 world::World,
             },
-            time::SimClock,
         },
     },
-    clock::later,
     error::ErrorKind,
 };
 
@@ -50,7 +48,7 @@ impl Mutation for EcsMutation {
         if blue::is_about(&self.input) {
             return blue::change(world, now, self.call, &self.input);
         }
-        serve(&mut world.fleet, now, self.call, &self.input)
+        serve(world, now, self.call, &self.input)
     }
 }
 
@@ -58,18 +56,22 @@ const ARN: &str = "arn:aws:ecs:us-east-1:123456789012";
 
 /// Lets a request have its effect, and returns ECS's answer.
 pub(in crate::aws::sim) fn serve(
-    fleet: &mut Fleet,
+    world: &mut World,
     now: Duration,
     call: Call,
     input: &Value,
 ) -> Result<Value, ApiError> {
+    let fleet = &mut world.fleet;
     let field = |name: &str| input.get(name).and_then(Value::as_str).unwrap_or_default();
     if !matches!(
         call,
-        Call::DescribeServiceRevisions
+        Call::ContinueServiceDeployment
+            | Call::DescribeServiceDeployments
+            | Call::DescribeServiceRevisions
             | Call::DescribeTaskDefinition
             | Call::ListTaskDefinitions
             | Call::RegisterTaskDefinition
+            | Call::StopServiceDeployment
             | Call::TagResource
     ) && field("cluster") != CLUSTER
     {
@@ -104,33 +106,17 @@ pub(in crate::aws::sim) fn serve(
             write_tags(&mut service, input);
             fleet.service = Some(service);
             fleet.deploy(now, &revision, Writer::Caller);
-            Ok(answered(fleet, now))
+            Ok(answered(world, now))
         }
         Call::UpdateService => {
             if fleet.service.is_none() || field("service") != SERVICE {
                 return Err(no_service(call));
             }
-            let desired = input.get("desiredCount").and_then(Value::as_u64);
-            let forced = input.get("forceNewDeployment") == Some(&json!(true));
-            if let Some(service) = fleet.service.as_mut()
-                && let Some(desired) = desired.and_then(|count| u32::try_from(count).ok())
-            {
-                service.desired = desired;
-                for deployment in &mut service.deployments {
-                    deployment.desired = desired;
-                }
-            }
-            if !field("taskDefinition").is_empty() {
-                let revision = revision(fleet, call, field("taskDefinition"))?;
-                let primary = fleet
-                    .service
-                    .as_ref()
-                    .and_then(|one| one.deployments.first());
-                if forced || primary.is_none_or(|one| one.revision != revision) {
-                    fleet.deploy(now, &revision, Writer::Caller);
-                }
-            }
-            Ok(answered(fleet, now))
+            update(fleet, now, call, input)?;
+            Ok(answered(world, now))
+        }
+        Call::ContinueServiceDeployment | Call::StopServiceDeployment => {
+            native::change(fleet, now, call, input)
         }
         Call::DeleteService => {
             let Some(service) = fleet
@@ -145,8 +131,8 @@ pub(in crate::aws::sim) fn serve(
                 let (kind, code) = (ErrorKind::Invalid, "InvalidParameterException");
                 return Err(answer(call, kind, code, message));
             }
-            let answer = answered(fleet, now);
-            fleet.service = None;
+            let answer = answered(world, now);
+            world.fleet.service = None;
             Ok(answer)
         }
         Call::TagResource => {
@@ -190,6 +176,34 @@ pub(in crate::aws::sim) fn serve(
     }
 }
 
+/// Changes the service: its count, how it is deployed, and its task definition, which begins a deployment.
+fn update(fleet: &mut Fleet, now: Duration, call: Call, input: &Value) -> Result<(), ApiError> {
+    let wanted = input.get("taskDefinition").and_then(Value::as_str);
+    let wanted = wanted.map(|name| revision(fleet, call, name)).transpose()?;
+    native::configure(fleet, call, input)?;
+    let desired = input.get("desiredCount").and_then(Value::as_u64);
+    let forced = input.get("forceNewDeployment") == Some(&json!(true));
+    if let Some(service) = fleet.service.as_mut()
+        && let Some(desired) = desired.and_then(|count| u32::try_from(count).ok())
+    {
+        service.desired = desired;
+        for deployment in &mut service.deployments {
+            deployment.desired = desired;
+        }
+    }
+    if fleet.native.is_some() {
+        return native::begin(fleet, now, call, wanted, forced);
+    }
+    if let Some(revision) = wanted {
+        let service = fleet.service.as_ref();
+        let primary = service.and_then(|one| one.deployments.first());
+        if forced || primary.is_none_or(|one| one.revision != revision) {
+            fleet.deploy(now, &revision, Writer::Caller);
+        }
+    }
+    Ok(())
+}
+
 /// The fields that AWS shows with a deployment, and not with the service itself.
 const OF_DEPLOYMENTS: [&str; 3] = [
     "serviceConnectConfiguration",
@@ -200,7 +214,7 @@ const OF_DEPLOYMENTS: [&str; 3] = [
 const OF_REVISIONS: [&str; 2] = ["ecsManagedResources", "gatewayConnectors"];
 
 /// The ways by which clients reach the service, as a revision of it shows them.
-fn attachments(service: &Service) -> Map<String, Value> {
+pub(in crate::aws::sim) fn attachments(service: &Service) -> Map<String, Value> {
     let all = ["loadBalancers", "serviceRegistries"]
         .into_iter()
         .chain(OF_DEPLOYMENTS)
@@ -276,19 +290,14 @@ fn task_definition(arn: &str, definition: &Map<String, Value>) -> Value {
     json!({"taskDefinition": described, "tags": tags})
 }
 
-fn answered(fleet: &Fleet, now: Duration) -> Value {
-    let service = fleet
-        .service
-        .as_ref()
-        .map(|service| described(fleet, service, now));
+fn answered(world: &World, now: Duration) -> Value {
+    let service = world.fleet.service.as_ref();
+    let service = service.map(|service| described(world, service, now));
     json!({"service": service})
 }
 
-fn described(fleet: &Fleet, service: &Service, now: Duration) -> Value {
-    let date = |at: Duration| {
-        let at = later(SimClock::epoch(), at);
-        Value::from(at.as_duration().as_secs_f64())
-    };
+fn described(world: &World, service: &Service, now: Duration) -> Value {
+    let fleet = &world.fleet;
     let mut running_in_all = 0;
     let deployments: Vec<Value> = service
         .deployments
@@ -302,7 +311,7 @@ fn described(fleet: &Fleet, service: &Service, now: Duration) -> Value {
                 "taskDefinition": one.revision, "desiredCount": one.desired,
                 "runningCount": progress.running, "pendingCount": progress.pending,
                 "failedTasks": progress.failed, "rolloutState": progress.state,
-                "rolloutStateReason": one.reason, "createdAt": date(one.begun),
+                "rolloutStateReason": one.reason, "createdAt": native::date(one.begun),
             });
             for field in OF_DEPLOYMENTS {
                 if let Some(setting) = service.settings.get(field) {
@@ -318,7 +327,7 @@ fn described(fleet: &Fleet, service: &Service, now: Duration) -> Value {
         .enumerate()
         .rev()
         .map(|(number, (at, message))| {
-            json!({"id": format!("event-{number}"), "createdAt": date(*at), "message": message})
+            json!({"id": format!("event-{number}"), "createdAt": native::date(*at), "message": message})
         })
         .collect();
     let tags = service
@@ -353,6 +362,9 @@ fn described(fleet: &Fleet, service: &Service, now: Duration) -> Value {
     }
     described.insert("deployments".to_owned(), Value::Array(deployments));
     described.insert("events".to_owned(), Value::Array(events));
+    if let Some(deployed) = &fleet.native {
+        described.extend(native::shown(world, deployed, now));
+    }
     Value::Object(described)
 }
 
@@ -373,7 +385,7 @@ pub(in crate::aws::sim) fn describe(
     for asked in asked.into_iter().flatten().filter_map(Value::as_str) {
         let name = asked.rsplit('/').next().unwrap_or(asked);
         let own = fleet.service.as_ref().filter(|_| name == SERVICE);
-        let own = own.map(|service| described(fleet, service, now));
+        let own = own.map(|service| described(world, service, now));
         match own.or_else(|| blue::find(world, now, asked)) {
             Some(service) => services.push(service),
             None => failures.push(json!({"arn": asked, "reason": "MISSING"})),

@@ -5,6 +5,7 @@ pub(super) mod ecr;
 pub(super) mod ecs;
 pub(super) mod elb;
 pub(super) mod groups;
+pub(super) mod native;
 pub(super) mod repeat;
 pub(super) mod scaling;
 pub(super) mod scheduler;

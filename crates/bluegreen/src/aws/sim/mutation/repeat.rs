@@ -45,9 +45,11 @@ pub(in crate::aws::sim) fn repeat(world: &mut World, now: Duration, call: Call, 
         Call::RegisterScalableTarget => again::<RegisterScalableTargetInputBuilder>,
         Call::CreateRepository => again::<CreateRepositoryInputBuilder>,
         Call::PutImage => again::<PutImageInputBuilder>,
-        Call::CreateService
+        Call::ContinueServiceDeployment
+        | Call::CreateService
         | Call::DeleteService
         | Call::RegisterTaskDefinition
+        | Call::StopServiceDeployment
         | Call::TagResource
         | Call::UpdateService => again::<EcsMutation>,
         // Reads change nothing.

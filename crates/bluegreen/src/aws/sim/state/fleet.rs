@@ -7,6 +7,7 @@ use serde_json::{Map, Value, json};
 use super::{
     blue::BlueService,
     change::Writer,
+    native::Native,
     registry::{HOST, REPOSITORY},
 };
 
@@ -15,7 +16,7 @@ pub(in crate::aws::sim) const CLUSTER: &str = "chatbot-cluster";
 pub(in crate::aws::sim) const BLUE_SERVICE: &str = "chatbot-flask";
 pub(in crate::aws::sim) const SERVICE: &str = "chatbot-fastapi";
 pub(super) const FAMILY: &str = "chatbot-fastapi";
-const ACCOUNT: &str = "arn:aws:ecs:us-east-1:123456789012";
+pub(super) const ACCOUNT: &str = "arn:aws:ecs:us-east-1:123456789012";
 
 /// How a revision behaves when it is run.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
@@ -56,8 +57,10 @@ pub(in crate::aws::sim) struct Fleet {
     pub(in crate::aws::sim) service: Option<Service>,
     pub(in crate::aws::sim) blue: BlueService,
     pub(super) deployments_made: u64,
-    /// How long after the start a third party deploys, if it does.
-    pub(in crate::aws::sim) stranger: Option<Duration>,
+    /// How long after the start third parties deploy.
+    pub(in crate::aws::sim) strangers: Vec<Duration>,
+    /// The deployments whose traffic ECS moves itself, if the service is deployed like that.
+    pub(in crate::aws::sim) native: Option<Native>,
 }
 
 #[derive(Debug, Clone)]
@@ -75,7 +78,7 @@ pub(in crate::aws::sim) struct Service {
 }
 
 /// The first copy runs after this long, the rollout is complete after twice that.
-const STARTS: Duration = Duration::from_secs(30);
+pub(super) const STARTS: Duration = Duration::from_secs(30);
 /// A copy that dies does so this long after its start, and the next copy is started.
 const DIES: Duration = Duration::from_secs(20);
 /// The failures that trip the circuit breaker: the least that AWS accepts.
@@ -99,7 +102,8 @@ impl Default for Fleet {
             service: None,
             blue: BlueService::default(),
             deployments_made: 0,
-            stranger: None,
+            strangers: Vec::new(),
+            native: None,
         };
         let arn = fleet.register(first_definition());
         let settings = settings(false);
@@ -367,19 +371,32 @@ impl Fleet {
         }
     }
 
+    /// When a third party deploys next.
+    pub(super) fn next_stranger(&self) -> Option<Duration> {
+        self.strangers.iter().min().copied()
+    }
+
+    /// Lets the third party deploy whose turn it is.
+    pub(super) fn deploy_of_stranger(&mut self, due: Duration) {
+        let turn = self.strangers.iter().position(|one| *one == due);
+        turn.map(|turn| self.strangers.remove(turn));
+        while self.settle(due) {}
+        let fate = std::mem::replace(&mut self.next_fate, Fate::Works);
+        let mut definition = first_definition();
+        definition.insert("cpu".to_owned(), json!("512"));
+        let arn = self.register(definition);
+        self.next_fate = fate;
+        if self.native.is_none() {
+            self.deploy(due, &arn, Writer::Stranger);
+        } else if let Err(why) = self.begin(due, &arn, Writer::Stranger) {
+            // The service would not exist with such a configuration.
+            tracing::warn!(why, "no deployment");
+        }
+    }
+
     /// Lets the service's own events up to `now` happen, in order: otherwise the result would depend
     /// on how often the world is looked at.
     pub(in crate::aws::sim) fn advance(&mut self, now: Duration) {
-        if let Some(due) = self.stranger.filter(|due| *due <= now) {
-            self.stranger = None;
-            while self.settle(due) {}
-            let fate = std::mem::replace(&mut self.next_fate, Fate::Works);
-            let mut definition = first_definition();
-            definition.insert("cpu".to_owned(), json!("512"));
-            let arn = self.register(definition);
-            self.next_fate = fate;
-            self.deploy(due, &arn, Writer::Stranger);
-        }
         while self.settle(now) {}
     }
 

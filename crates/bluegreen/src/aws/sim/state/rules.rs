@@ -366,6 +366,17 @@ impl Rules {
         }
     }
 
+    /// ECS sends the test traffic to this side.
+    pub(in crate::aws::sim) fn write_test_route(&mut self, side: Side) {
+        let group = match side {
+            Side::Blue => BLUE,
+            Side::Green => GREEN,
+        };
+        if let Some(index) = self.find(TEST_ROUTE) {
+            self.all[index].actions = Some(vec![forward_to(group)]);
+        }
+    }
+
     /// The main rule without the two weights: no migration may change this text.
     pub(in crate::aws::sim) fn text_without_weights(&self) -> String {
         let mut rules = self.clone();

@@ -196,11 +196,17 @@ impl When {
 
     /// Since when the behaviour shows, if it shows now.
     fn began(self, now: Duration, rises: &[Duration]) -> Option<Duration> {
+        let (from, to) = self.span(rises)?;
+        (now >= from && now < to).then_some(from)
+    }
+
+    /// The time for which the behaviour shows, as far as the rises tell.
+    pub(super) fn span(self, rises: &[Duration]) -> Option<(Duration, Duration)> {
         let after = |rise: Duration, from: Duration, to: Duration| {
-            (now >= rise + from && now < rise.saturating_add(to)).then_some(rise + from)
+            Some((rise + from, rise.saturating_add(to)))
         };
         match self {
-            Self::Always => Some(Duration::ZERO),
+            Self::Always => Some((Duration::ZERO, Duration::MAX)),
             Self::Between(from, to) => after(Duration::ZERO, from, to),
             Self::AfterRise(from, to) => after(*rises.last()?, from, to),
             Self::AfterNthRise(nth, from, to) => {

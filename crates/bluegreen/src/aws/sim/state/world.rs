@@ -152,8 +152,9 @@ impl World {
             self.seconds.push(happened);
         }
         self.write_due(now);
-        if let Some(due) = self.fleet.stranger.filter(|due| *due <= now) {
+        while let Some(due) = self.fleet.next_stranger().filter(|due| *due <= now) {
             self.keep(Area::Service, due, None);
+            self.fleet.deploy_of_stranger(due);
         }
         self.fleet.advance(now);
     }
@@ -164,8 +165,8 @@ impl World {
         loop {
             let theirs = self.scheduled.first_key_value().map(|(at, _)| *at);
             let late = self.late.first_key_value().map(|(at, _)| *at);
-            let fires = self.next_fires();
-            let due = [theirs, late, fires].into_iter().flatten().min();
+            let (fires, shifts) = (self.next_fires(), self.next_shift());
+            let due = [theirs, late, fires, shifts].into_iter().flatten().min();
             let Some(at) = due.filter(|at| *at <= now) else {
                 return;
             };
@@ -176,6 +177,7 @@ impl World {
                 effect(self, at);
             }
             self.fire_schedules(at);
+            self.pass_shifts(at);
         }
     }
 
@@ -318,6 +320,9 @@ impl World {
     /// A side's targets as health checks would see them.
     fn registered(&self, side: Side, now: Duration) -> TargetCounts {
         let (service, rises) = (self.services.get(side), self.rises.get(side));
+        if let Some(ready) = self.native_ready(side) {
+            return service.health(&ready, now, rises);
+        }
         match side {
             Side::Blue => TargetCounts {
                 draining: self.fleet.blue.stopping(now),

@@ -1,0 +1,253 @@
+//! Carries the machine's actions out through the roles.
+
+use std::{sync::Arc, time::Duration};
+
+use jiff::Timestamp;
+use tokio::time::{Instant, timeout, timeout_at};
+
+use super::{
+    Action, Input, LookReport, NativeMachine, NativeObservation, PausedDeployment,
+    entry::{Entry, Snapshot, text},
+};
+use crate::{
+    check::{CheckReport, ServiceCheck},
+    engine::{BoxFuture, Host, JOURNAL_VERSION, limit},
+    error::{ErrorKind, Failure, Result},
+    health::{
+        HealthGate, Look, Progress,
+        calls::{Call, GateCalls},
+        session::{GateId, GateSession, Seen},
+    },
+    json::JsonText,
+    migration::GateReport,
+    preflight::Finding,
+    traffic::{Percent, Sides, TrafficObservation, TrafficSplit},
+};
+
+/// How long the survey before the start may take: it reads the service, its revisions and its listener rules.
+const SURVEY_LIMIT: Duration = Duration::from_secs(120);
+/// How long a read may take: its calls, each with its retries.
+const READ_LIMIT: Duration = Duration::from_secs(60);
+/// How long a change may take: one call. After that its outcome is unknown, and the deployment is observed.
+const CHANGE_LIMIT: Duration = Duration::from_secs(40);
+/// How long one check may take; the built-in checks have shorter limits of their own.
+const CHECK_LIMIT: Duration = Duration::from_secs(120);
+
+/// The deployment, the checks, the gates, and their judges.
+#[derive(Debug)]
+pub(super) struct NativeHost {
+    pub(super) deployment: Arc<dyn PausedDeployment>,
+    pub(super) checks: Vec<Arc<dyn ServiceCheck>>,
+    gates: Vec<(GateSession, GateCalls)>,
+    /// Findings of the caller, which are added to those of the survey.
+    findings: Vec<Finding>,
+}
+
+/// The result of an action, before the judges have seen it.
+#[derive(Debug)]
+pub(super) enum Raw {
+    Input(Box<Input>),
+    Looked {
+        progress: Progress,
+        observed: Result<NativeObservation, Failure>,
+        /// In the order of the gates.
+        seen: Vec<Seen>,
+    },
+}
+
+impl NativeHost {
+    pub(super) fn new(
+        deployment: Arc<dyn PausedDeployment>,
+        checks: Vec<Arc<dyn ServiceCheck>>,
+        gates: impl IntoIterator<Item = (GateId, Arc<dyn HealthGate>)>,
+        findings: Vec<Finding>,
+    ) -> Self {
+        let gates = gates.into_iter().map(|(id, gate)| {
+            let session = GateSession::new(id, &*gate);
+            (session, GateCalls::new(gate))
+        });
+        Self {
+            deployment,
+            checks,
+            gates: gates.collect(),
+            findings,
+        }
+    }
+
+    /// Continues with the sessions that a journal led to.
+    pub(super) fn resume(&mut self, sessions: Vec<GateSession>) {
+        for session in sessions {
+            let mut gates = self.gates.iter_mut();
+            if let Some((own, _)) = gates.find(|(own, _)| own.gate() == session.gate()) {
+                *own = session;
+            }
+        }
+    }
+
+    /// Reads the deployment first, since gates are told of it, then lets all gates look at once. The look ends
+    /// after `limit`, with the gates that have answered.
+    fn look(&self, progress: Progress, limit: Duration) -> BoxFuture<Raw> {
+        let deployment = Arc::clone(&self.deployment);
+        let gates = self.gates.iter();
+        let gates = gates.map(|(session, calls)| (calls.clone(), session.last().cloned()));
+        let gates: Vec<_> = gates.collect();
+        Box::pin(async move {
+            let begun = Instant::now();
+            let end = begun + limit;
+            let mut read = deployment.observe();
+            // The gates look even if the deployment cannot be read.
+            let early = timeout_at(begun + limit / 3, &mut read).await;
+            let known = early.as_ref().ok().and_then(|read| read.as_ref().ok());
+            let traffic = known.and_then(traffic);
+            let begin = |(gate, last): (GateCalls, _)| {
+                let look = Look {
+                    progress,
+                    last,
+                    traffic: traffic.clone(),
+                };
+                let call = gate.call(look);
+                (gate, call)
+            };
+            let calls: Vec<(GateCalls, Call)> = gates.into_iter().map(begin).collect();
+            let observed = match early {
+                Ok(read) => read.map_err(Failure::from),
+                Err(_) => match timeout_at(end, read).await {
+                    Ok(read) => read.map_err(Failure::from),
+                    Err(_) => {
+                        let message = "the deployment was not read before the look ended";
+                        Err(Failure::new(ErrorKind::Unavailable, message))
+                    }
+                },
+            };
+            let mut seen = Vec::new();
+            for (gate, call) in calls {
+                seen.push(gate.answer(call, end).await);
+            }
+            Raw::Looked {
+                progress,
+                observed,
+                seen,
+            }
+        })
+    }
+
+    fn check(&self, index: usize) -> BoxFuture<Input> {
+        let check = self.checks.get(index).cloned();
+        Box::pin(async move {
+            let failing = |what: &str, wanted: &str, got: &str| {
+                CheckReport::new("check", what, None).failing("answer", wanted, got)
+            };
+            Input::Checked(match check {
+                Some(check) => match timeout(CHECK_LIMIT, check.check()).await {
+                    Ok(report) => report,
+                    Err(_) => failing("a check that did not answer", "in time", "none"),
+                },
+                None => failing("a check that was not supplied", "one", "none"),
+            })
+        })
+    }
+}
+
+/// Returns what gates are told of a deployment; `None` if its targets were not read.
+fn traffic(observed: &NativeObservation) -> Option<TrafficObservation> {
+    let green = observed.target.as_ref()?.targets?;
+    let mut blue = crate::traffic::TargetCounts::default();
+    for source in &observed.sources {
+        let targets = source.targets?;
+        blue.healthy += targets.healthy;
+        blue.unhealthy += targets.unhealthy;
+        blue.initial += targets.initial;
+        blue.draining += targets.draining;
+        blue.other += targets.other;
+    }
+    let split = TrafficSplit::to_green(observed.green());
+    let weights = match observed.blue() {
+        Percent::ZERO => Sides::new(0, split.weights().green),
+        _ => split.weights(),
+    };
+    Some(TrafficObservation::new(
+        weights,
+        Sides::new(blue, green),
+        "native",
+    ))
+}
+
+impl Host for NativeHost {
+    type Machine = NativeMachine;
+    type Raw = Raw;
+
+    fn begin(&self, action: &Action) -> BoxFuture<Raw> {
+        let deployment = Arc::clone(&self.deployment);
+        let begun: BoxFuture<Input> = match action.clone() {
+            Action::Look { progress, within } => return self.look(progress, within),
+            Action::Preflight => {
+                let known = self.findings.clone();
+                Box::pin(async move {
+                    let what = "the survey before the start";
+                    let found = limit::read(what, SURVEY_LIMIT, deployment.preflight()).await;
+                    Input::Preflighted(found.map(|mut survey| {
+                        survey.findings.extend(known);
+                        survey
+                    }))
+                })
+            }
+            Action::Check { index } => self.check(index),
+            Action::Proceed { pause, .. } => Box::pin(async move {
+                let proceeded = deployment.proceed(&pause.id);
+                Input::Proceeded(limit::change("the answer", CHANGE_LIMIT, proceeded).await)
+            }),
+            Action::RollBack { how } => Box::pin(async move {
+                let sent = deployment.roll_back(&how);
+                Input::RollBackSent(limit::change("the rollback", CHANGE_LIMIT, sent).await)
+            }),
+            // The loop itself carries out waits, so `Wait` never comes here.
+            Action::Observe | Action::Wait { .. } => Box::pin(async move {
+                let observed = deployment.observe();
+                Input::Observed(limit::read("the deployment", READ_LIMIT, observed).await)
+            }),
+        };
+        Box::pin(async move { Raw::Input(Box::new(begun.await)) })
+    }
+
+    fn complete(&mut self, raw: Raw) -> Input {
+        let (progress, observed, seen) = match raw {
+            Raw::Input(input) => return *input,
+            Raw::Looked {
+                progress,
+                observed,
+                seen,
+            } => (progress, observed, seen),
+        };
+        let gates = self.gates.iter_mut().zip(seen);
+        let gates = gates.map(|((session, _), seen)| GateReport {
+            gate: session.gate().clone(),
+            verdict: session.judge(&seen, &progress),
+            seen,
+        });
+        Input::Looked(LookReport {
+            gates: gates.collect(),
+            observed,
+        })
+    }
+
+    fn snapshot(
+        &self,
+        machine: &NativeMachine,
+        outstanding: &Action,
+        events: u64,
+        requests: &[(Timestamp, String)],
+    ) -> Option<JsonText> {
+        let judges = self.gates.iter();
+        let judges: Option<Vec<_>> = judges.map(|(session, _)| session.saved()).collect();
+        let snapshot = Snapshot {
+            version: JOURNAL_VERSION,
+            machine: machine.clone(),
+            outstanding: outstanding.clone(),
+            judges: judges?,
+            events,
+            requests: requests.to_vec(),
+        };
+        let snapshot = JsonText::of(&snapshot).ok()?;
+        Some(text(&Entry::Snapshot { snapshot }))
+    }
+}

@@ -1,0 +1,34 @@
+#![doc = include_str!("../../docs/native.md")]
+
+mod action;
+mod entry;
+mod event;
+#[cfg(feature = "run")]
+mod host;
+mod machine;
+mod observation;
+mod outcome;
+mod plan;
+mod replay;
+mod role;
+mod rules;
+#[cfg(feature = "run")]
+mod run;
+mod survey;
+
+#[cfg(feature = "run")]
+pub use self::run::NativeJudge;
+pub use self::{
+    action::{Action, Input, LookReport},
+    event::NativeEvent,
+    machine::NativeMachine,
+    observation::{
+        NativeObservation, NativeStatus, OnTimeout, Pause, PauseId, PauseStatus, RevisionShare,
+        RollBackBy,
+    },
+    outcome::{Cause, HoldReason, NativeError, NativeOutcome, Report, Unchanged, Unresolved},
+    plan::{NativePlan, NativePlanBuilder},
+    replay::{Replay, ReplayError, origin_of, replay},
+    role::PausedDeployment,
+    survey::{ConfiguredHook, HookTarget, NativeStrategy, NativeSurvey, RevisionGroup},
+};
