@@ -12,6 +12,7 @@ mod journals;
 mod kept;
 mod lag;
 mod limits;
+mod native;
 mod release;
 mod release_lag;
 mod requests;

@@ -4,6 +4,8 @@
 mod run;
 #[cfg(feature = "run")]
 mod system;
+#[cfg(all(feature = "mock", feature = "run"))]
+pub(crate) mod test_clock;
 
 #[cfg(any(feature = "store", feature = "sim"))]
 use std::sync::atomic;

@@ -23,8 +23,6 @@
 #![allow(missing_docs, missing_debug_implementations)]
 
 mod memory_splitter;
-#[cfg(feature = "run")]
-mod test_clock;
 
 use std::time::Duration;
 
@@ -33,7 +31,7 @@ use jiff::Timestamp;
 
 pub use self::memory_splitter::MemorySplitter;
 #[cfg(feature = "run")]
-pub use self::test_clock::TestClock;
+pub use crate::clock::test_clock::TestClock;
 use crate::{
     check::{CheckReport, HttpClient, HttpFailure, HttpRequest, HttpResponse, ServiceCheck},
     error::Result,

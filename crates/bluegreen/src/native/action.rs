@@ -115,7 +115,7 @@ pub enum Input {
     /// The run begins.
     Start,
     /// The answer to [`Action::Preflight`].
-    Preflighted(Result<NativeSurvey, Failure>),
+    Preflighted(Result<Box<NativeSurvey>, Failure>),
     /// The answer to [`Action::Look`].
     Looked(LookReport),
     /// The answer to [`Action::Check`].

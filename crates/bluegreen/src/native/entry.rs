@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Deserializer, Serialize, de::Error};
 
-use super::{Action, Input, NativeMachine, NativePlan};
-use crate::{engine::RunId, health::session::SavedSession, json::JsonText, migration::OpenedGate};
+use super::{Action, Input, NativePlan};
+use crate::{engine::RunId, json::JsonText, migration::OpenedGate};
 
 /// An entry of a judge's journal.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -57,22 +57,6 @@ pub(crate) enum Entry {
 pub(super) enum Written<'a> {
     Input { input: &'a Input },
     Change { action: &'a Action },
-}
-
-/// A run at one moment: everything that a resume needs to continue from there.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub(super) struct Snapshot {
-    pub(super) version: u32,
-    pub(super) machine: NativeMachine,
-    /// The action that the machine waits for.
-    pub(super) outstanding: Action,
-    /// What each gate's judge has learnt, in the order of the gates.
-    pub(super) judges: Vec<SavedSession>,
-    /// How many events the run has told.
-    pub(super) events: u64,
-    /// The nonces of the latest requests from outside, and when each was taken.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub(super) requests: Vec<(jiff::Timestamp, String)>,
 }
 
 /// Returns an entry as a record keeps it.

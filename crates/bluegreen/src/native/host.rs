@@ -7,7 +7,8 @@ use tokio::time::{Instant, timeout, timeout_at};
 
 use super::{
     Action, Input, LookReport, NativeMachine, NativeObservation, PausedDeployment,
-    entry::{Entry, Snapshot, text},
+    entry::{Entry, text},
+    snapshot::Snapshot,
 };
 use crate::{
     check::{CheckReport, ServiceCheck},
@@ -47,12 +48,15 @@ pub(super) struct NativeHost {
 #[derive(Debug)]
 pub(super) enum Raw {
     Input(Box<Input>),
-    Looked {
-        progress: Progress,
-        observed: Result<NativeObservation, Failure>,
-        /// In the order of the gates.
-        seen: Vec<Seen>,
-    },
+    Looked(Box<Looked>),
+}
+
+#[derive(Debug)]
+pub(super) struct Looked {
+    progress: Progress,
+    observed: Result<NativeObservation, Failure>,
+    /// In the order of the gates.
+    seen: Vec<Seen>,
 }
 
 impl NativeHost {
@@ -123,11 +127,11 @@ impl NativeHost {
             for (gate, call) in calls {
                 seen.push(gate.answer(call, end).await);
             }
-            Raw::Looked {
+            Raw::Looked(Box::new(Looked {
                 progress,
                 observed,
                 seen,
-            }
+            }))
         })
     }
 
@@ -187,7 +191,7 @@ impl Host for NativeHost {
                     let found = limit::read(what, SURVEY_LIMIT, deployment.preflight()).await;
                     Input::Preflighted(found.map(|mut survey| {
                         survey.findings.extend(known);
-                        survey
+                        Box::new(survey)
                     }))
                 })
             }
@@ -210,13 +214,13 @@ impl Host for NativeHost {
     }
 
     fn complete(&mut self, raw: Raw) -> Input {
-        let (progress, observed, seen) = match raw {
+        let Looked {
+            progress,
+            observed,
+            seen,
+        } = match raw {
             Raw::Input(input) => return *input,
-            Raw::Looked {
-                progress,
-                observed,
-                seen,
-            } => (progress, observed, seen),
+            Raw::Looked(looked) => *looked,
         };
         let gates = self.gates.iter_mut().zip(seen);
         let gates = gates.map(|((session, _), seen)| GateReport {

@@ -2,6 +2,7 @@
 
 mod action;
 mod entry;
+mod error;
 mod event;
 #[cfg(feature = "run")]
 mod host;
@@ -14,19 +15,21 @@ mod role;
 mod rules;
 #[cfg(feature = "run")]
 mod run;
+mod snapshot;
 mod survey;
 
 #[cfg(feature = "run")]
 pub use self::run::NativeJudge;
 pub use self::{
     action::{Action, Input, LookReport},
+    error::NativeError,
     event::NativeEvent,
     machine::NativeMachine,
     observation::{
         NativeObservation, NativeStatus, OnTimeout, Pause, PauseId, PauseStatus, RevisionShare,
         RollBackBy,
     },
-    outcome::{Cause, HoldReason, NativeError, NativeOutcome, Report, Unchanged, Unresolved},
+    outcome::{Cause, HoldReason, NativeOutcome, Report, Unchanged, Unresolved},
     plan::{NativePlan, NativePlanBuilder},
     replay::{Replay, ReplayError, origin_of, replay},
     role::PausedDeployment,

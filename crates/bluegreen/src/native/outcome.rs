@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, fmt};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{NativeObservation, ReplayError};
+use super::NativeObservation;
 use crate::{
     check::CheckReport,
     clock::{CLOCK_FAULT, between, span},
@@ -14,7 +14,6 @@ use crate::{
     health::session::GateId,
     migration::Override,
     preflight::{Acceptance, Finding, write_accepted, write_refusals},
-    problem::PlanError,
 };
 
 /// A run that ended with the deployment in a state that is known and was read.
@@ -378,32 +377,6 @@ fn write_failure(f: &mut fmt::Formatter<'_>, what: &str, failure: &Failure) -> f
     match &failure.hint {
         Some(hint) => write!(f, "\n  hint: {hint}"),
         None => Ok(()),
-    }
-}
-
-/// A run that could not begin or continue, or whose deployment is neither complete nor put back.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum NativeError {
-    /// Plan and gates do not fit together. Nothing was called.
-    #[error(transparent)]
-    Plan(#[from] PlanError),
-    /// The run cannot continue from its journal. Nothing was called.
-    #[error("the run cannot continue: {0}")]
-    Resume(#[from] ReplayError),
-    /// The deployment could not be put back, or its state is not known. A person must look now.
-    #[error("{0}")]
-    Unresolved(Box<Unresolved>),
-}
-
-impl NativeError {
-    /// Returns the exit code for scripts: 2 if the run cannot begin or continue, 20 if a person must look now.
-    #[must_use]
-    pub fn exit_code(&self) -> u8 {
-        match self {
-            Self::Plan(_) | Self::Resume(_) => 2,
-            Self::Unresolved(_) => 20,
-        }
     }
 }
 

@@ -3,8 +3,7 @@
 use std::fmt;
 
 use super::{
-    Action, Input, NativeEvent, NativeMachine, NativePlan,
-    entry::{Entry, Snapshot},
+    Action, Input, NativeEvent, NativeMachine, NativePlan, entry::Entry, snapshot::Snapshot,
 };
 use crate::{
     engine::{JOURNAL_VERSION, Machine as _, Next, Record, RunId, Work},

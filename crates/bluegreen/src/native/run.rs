@@ -7,10 +7,11 @@ use jiff::Timestamp;
 use super::{
     Input, NativeError, NativeEvent, NativeMachine, NativeOutcome, NativePlan, PausedDeployment,
     ReplayError,
-    entry::{Entry, Snapshot, text},
+    entry::{Entry, text},
     host::NativeHost,
     outcome::End,
     replay::{continued, opened},
+    snapshot::Snapshot,
 };
 use crate::{
     check::ServiceCheck,

@@ -295,10 +295,10 @@ impl NativeMachine {
         &mut self,
         at: Timestamp,
         retry: Retry,
-        survey: Result<NativeSurvey, Failure>,
+        survey: Result<Box<NativeSurvey>, Failure>,
     ) -> Next<Action> {
         let mut survey = match survey {
-            Ok(survey) => survey,
+            Ok(survey) => *survey,
             Err(failure) if retry.attempt < ATTEMPTS && failure.kind.is_transient() => {
                 let retry_at = later(at, back_off(retry.attempt));
                 self.tell(NativeEvent::ReadFailed { failure, retry_at });

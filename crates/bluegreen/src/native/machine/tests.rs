@@ -92,14 +92,14 @@ fn waits(observed: NativeObservation) -> Input {
     look(observed, Verdict::inconclusive("too few requests"))
 }
 
-fn survey() -> NativeSurvey {
-    NativeSurvey::new(
+fn survey() -> Box<NativeSurvey> {
+    Box::new(NativeSurvey::new(
         "chat",
         NativeStrategy::Canary {
             share: Percent::TEN,
             bake: minutes(10),
         },
-    )
+    ))
 }
 
 /// A machine with a clock that jumps to the end of each wait.
