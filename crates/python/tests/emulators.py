@@ -6,16 +6,21 @@ installed, the tests say so and are skipped, and with BLUEGREEN_REQUIRE_EMULATOR
 
 from __future__ import annotations
 
+import http.server
 import importlib.util
 import itertools
 import os
 import subprocess
 import sys
+import threading
 import time
 import urllib.error
+import urllib.parse
 import urllib.request
+from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
@@ -127,6 +132,75 @@ def topology(url: str, *, log_in: bool = False) -> Topology:
         Actions=[oidc, forward] if log_in else [forward],
     )["Rules"][0]["RuleArn"]
     return Topology(elb, listener, groups[0], groups[1], rule)
+
+
+@dataclass
+class Faults:
+    """A server before an emulator, which lets calls of the query protocol fail. `calls` counts those that came.
+
+    `fail(action, fault)`: the next call of this action, or the next few, are `throttled` or `denied` without an
+    effect, or have their effect and `lost` their answer.
+    """
+
+    url: str = ""
+    calls: Counter[str] = field(default_factory=Counter)
+    planned: dict[str, list[str]] = field(default_factory=dict)
+
+    def fail(self, action: str, *faults: str) -> None:
+        self.planned.setdefault(action, []).extend(faults)
+
+
+REFUSALS = {"throttled": (400, "Throttling", "Rate exceeded"), "denied": (403, "AccessDenied", "not authorized")}
+
+
+@contextmanager
+def faults_before(upstream: str) -> Iterator[Faults]:
+    """Starts such a server on a port of its own."""
+    faults = Faults()
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+            action = urllib.parse.parse_qs(body.decode("latin-1")).get("Action", [""])[0]
+            faults.calls[action] += 1
+            fault = faults.planned[action].pop(0) if faults.planned.get(action) else None
+            if fault in REFUSALS:
+                status, code, words = REFUSALS[fault]
+                error = f"<ErrorResponse><Error><Code>{code}</Code><Message>{words}</Message></Error></ErrorResponse>"
+                self.answer(status, error.encode(), "text/xml")
+                return
+            headers = {name: value for name, value in self.headers.items() if name.lower() != "host"}
+            request = urllib.request.Request(upstream + self.path, body, headers, method="POST")
+            try:
+                with urllib.request.urlopen(request, timeout=60) as answer:
+                    status, kind, body = answer.status, answer.headers.get("Content-Type", ""), answer.read()
+            except urllib.error.HTTPError as error:
+                status, kind, body = error.code, error.headers.get("Content-Type", ""), error.read()
+            if fault == "lost":
+                self.close_connection = True
+                return
+            self.answer(status, body, kind)
+
+        def answer(self, status: int, body: bytes, kind: str) -> None:
+            self.send_response(status)
+            self.send_header("Content-Type", kind)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server.daemon_threads = True
+    faults.url = f"http://127.0.0.1:{server.server_address[1]}"
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        yield faults
+    finally:
+        server.shutdown()
 
 
 def endpoints() -> Iterator[dict[str, str]]:

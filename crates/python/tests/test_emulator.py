@@ -141,27 +141,6 @@ run.on_event(lambda event: print(event.name, flush=True)).run()
     assert outcome.exit_code == 0 and world.weights()[1] == 0, str(outcome)
 
 
-def test_a_journal_in_s3(urls: dict[str, str]) -> None:
-    import boto3
-
-    world = topology(urls["moto"])
-    boto3.client("s3", endpoint_url=urls["moto"], region_name=REGION).create_bucket(Bucket="py-journals")
-    journal, aws = Journal.s3("py-journals", "prod"), Aws.from_env()
-    migration = Migration(spec_of(world), aws, act="complete", by="ann", journal=journal)
-    for event in migration.events():
-        if event.name == "shifted":
-            second = Migration(spec_of(world), aws, act="complete", by="bob", journal=journal, blue="flask")
-            with pytest.raises(bluegreen.HeldError, match="ann"):
-                second.run()
-            migration.handle.abort("ann")
-            break
-    assert migration.run().exit_code == 11
-    [log] = journal.logs(aws)
-    assert world.rule.rsplit("/", 1)[1] in log
-    again = bluegreen.replay(journal.records(aws=aws))
-    assert again.outcome is not None and again.outcome.exit_code == 11
-
-
 def test_no_secret_is_shown(urls: dict[str, str], caplog: pytest.LogCaptureFixture) -> None:
     world = topology(urls["moto"], log_in=True)
     aws, journal = Aws.from_env(), Journal.memory()

@@ -95,9 +95,9 @@ def squeezed(text: str | None) -> str:
 
 
 def test_everything_that_is_written_in_python_is_documented() -> None:
-    from bluegreen import events, values
+    from bluegreen import deployments, events, values
 
-    for module in (events, values, testing):
+    for module in (deployments, events, values, testing):
         assert module.__doc__
         for name, one in vars(module).items():
             if inspect.isclass(one) and one.__module__ == module.__name__ and not name.startswith("_"):

@@ -12,7 +12,7 @@ from typing import Any
 
 import bluegreen
 import pytest
-from bluegreen import Journal, Migration, Simulation, events, values
+from bluegreen import Journal, Migration, Simulation, deployments, events, values
 from bluegreen._wire import read, span, tag_of, time, variants
 from bluegreen.events import typed
 from conftest import ROOT
@@ -193,7 +193,7 @@ def test_times_of_all_precisions() -> None:
 
 
 def test_the_annotations_of_all_classes_are_readable() -> None:
-    for module in (events, values):
+    for module in (deployments, events, values):
         for one in vars(module).values():
             if dataclasses.is_dataclass(one) and isinstance(one, type):
                 assert typing.get_type_hints(one) is not None

@@ -47,7 +47,8 @@ never promotes:
 
 # Modules
 
-`bluegreen.events` has events and outcomes as frozen dataclasses, for `match` and for a type checker.
+`bluegreen.events` and `bluegreen.deployments` have events and outcomes as frozen dataclasses, for `match` and for
+a type checker.
 `bluegreen.testing` is a pytest plugin: a simulated AWS with faults for tests of your own pipeline.
 The log of the library goes to `logging.getLogger("bluegreen")`.
 """

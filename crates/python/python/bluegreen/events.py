@@ -10,8 +10,9 @@
                 page(cause.cause)
 
 `typed` gives one of the classes below `MigrationEvent` for an `Event`, one of those below `MigrationOutcome` for
-an `Outcome`, and an `UnresolvedTraffic` for an `UnresolvedError`. What this module does not know, since the
-library is newer, is an `UnknownEvent` or an `UnknownOutcome` with all its fields.
+an `Outcome`, and an `UnresolvedTraffic` for the `UnresolvedError` of a migration. What this module does not know,
+since the library is newer, is an `UnknownEvent` or an `UnknownOutcome` with all its fields. Of a deployment it
+gives the classes of `bluegreen.deployments`.
 
 Times and spans have microseconds; `to_json` of the event or the outcome has the library's nanoseconds.
 """
@@ -22,10 +23,12 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any, ClassVar, overload
+from typing import Any, ClassVar, overload
 
+from ._bluegreen import DeploymentEvent, DeploymentOutcome, Event, Outcome
 from ._errors import UnresolvedError
 from ._wire import read
+from .deployments import DeploymentEnd, DeploymentFact, UnresolvedService
 from .values import (
     Control,
     ControlEffect,
@@ -39,9 +42,6 @@ from .values import (
     TrafficSplit,
     Verdict,
 )
-
-if TYPE_CHECKING:
-    from ._bluegreen import Event, Outcome
 
 # ---- outcomes ------------------------------------------------------------------------------------
 
@@ -618,19 +618,34 @@ class Unresolved(MigrationEvent):
 
 # ---- from the library ----------------------------------------------------------------------------
 
+_KINDS: dict[type, type] = {
+    Event: MigrationEvent,
+    Outcome: MigrationOutcome,
+    DeploymentEvent: DeploymentFact,
+    DeploymentOutcome: DeploymentEnd,
+}
+
 
 @overload
 def typed(value: Event) -> MigrationEvent: ...
 @overload
 def typed(value: Outcome) -> MigrationOutcome: ...
 @overload
-def typed(value: UnresolvedError) -> UnresolvedTraffic: ...
-def typed(value: Event | Outcome | UnresolvedError) -> MigrationEvent | MigrationOutcome | UnresolvedTraffic:
-    """Returns an event, an outcome or an unresolved end as a frozen dataclass."""
-    if isinstance(value, UnresolvedError):
-        facts = value.unresolved
-        return read(UnresolvedTraffic, json.loads(facts) if isinstance(facts, str) else facts)
-    fields = json.loads(value.to_json())
-    return (
-        read(MigrationOutcome, fields) if "outcome" in fields and "seq" not in fields else read(MigrationEvent, fields)
-    )
+def typed(value: DeploymentEvent) -> DeploymentFact: ...
+@overload
+def typed(value: DeploymentOutcome) -> DeploymentEnd: ...
+@overload
+def typed(value: UnresolvedError) -> UnresolvedTraffic | UnresolvedService: ...
+def typed(value: Event | Outcome | DeploymentEvent | DeploymentOutcome | UnresolvedError) -> object:
+    """Returns an event, an outcome or an unresolved end, of a migration or of a deployment, as a frozen dataclass.
+
+    An `UnresolvedError` without facts is a `ValueError`: that run broke off, and only its message is known.
+    """
+    if not isinstance(value, UnresolvedError):
+        return read(_KINDS[type(value)], json.loads(value.to_json()))
+    facts = value.unresolved
+    if facts is None:
+        raise ValueError(f"the run told no facts but its message: {value}")
+    fields = json.loads(facts) if isinstance(facts, str) else facts
+    # Only a deployment's has a target of its rollback.
+    return read(UnresolvedService if "wanted" in fields else UnresolvedTraffic, fields)
