@@ -6,11 +6,13 @@
 //! ```
 
 mod charts;
+mod engine;
 mod goals;
 mod rules;
 mod scenario;
 mod study;
 mod tables;
+mod targets;
 mod world;
 
 use std::{
@@ -37,6 +39,9 @@ struct Cli {
     /// Print only the tables.
     #[arg(long, conflicts_with = "quick")]
     tables: bool,
+    /// Print only what the engine reaches beside its targets.
+    #[arg(long, conflicts_with_all = ["quick", "tables"])]
+    targets: bool,
     /// Write the pages of the docs, tables and charts, into this folder.
     #[arg(long, value_name = "FOLDER", conflicts_with_all = ["quick", "tables"])]
     docs: Option<PathBuf>,
@@ -83,6 +88,18 @@ fn main() -> ExitCode {
                 progress(&format!("error: {}: {error}", folder.display()));
                 ExitCode::from(2)
             }
+        };
+    }
+    if cli.targets {
+        let effort = targets::Effort {
+            healthy: cli.runs,
+            bad: (cli.runs / 4).max(1),
+            seed: cli.seed,
+        };
+        let targets = targets::all(effort, &mut |target| say(&target.to_string()));
+        return match targets.iter().all(|target| target.is_met != Some(false)) {
+            true => ExitCode::SUCCESS,
+            false => ExitCode::FAILURE,
         };
     }
     let mut is_met = true;

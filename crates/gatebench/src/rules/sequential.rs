@@ -5,8 +5,11 @@ use bluegreen::health::{
     sequential::{Minute as GateMinute, MinuteSide, Ruling, SequentialTest, Settings, StepMargins},
 };
 
-use super::{End, Named, Rule, Seen};
-use crate::world::{Needs, Side};
+use super::{Begin, End, Named, Rule, Seen};
+use crate::{
+    engine::Setup,
+    world::{Needs, Side},
+};
 
 /// The steps of the rule.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,10 +30,35 @@ impl Steps {
             Self::Probe => &[0.01, 0.1, 0.5, 0.9],
         }
     }
+
+    /// Returns the steps of the engine in per cent, which end at 100 %.
+    pub(crate) fn engine(self) -> &'static [u8] {
+        match self {
+            Self::Plain => &[10, 50, 100],
+            Self::HoldBack => &[10, 50, 90, 100],
+            Self::Probe => &[1, 10, 50, 90, 100],
+        }
+    }
 }
 
 pub(crate) fn sequential(name: &'static str, steps: Steps) -> Named {
     with_settings(name, steps, Settings::default())
+}
+
+/// Returns the engine: this rule behind the real gate, settler and machine, up to its end at 100 %.
+pub(crate) fn engine(name: &'static str, steps: Steps) -> Named {
+    Named {
+        name,
+        source: "this project, the whole engine in virtual time: settling, warm-up, and 100 % too",
+        needs: Needs {
+            latency: false,
+            past: true,
+        },
+        begin: Begin::Engine(Setup {
+            steps,
+            settings: Settings::default(),
+        }),
+    }
 }
 
 pub(crate) fn with_settings(name: &'static str, steps: Steps, settings: Settings) -> Named {
@@ -41,7 +69,9 @@ pub(crate) fn with_settings(name: &'static str, steps: Steps, settings: Settings
             latency: false,
             past: true,
         },
-        begin: Box::new(move || Box::new(Sequential::new(steps, settings.clone()))),
+        begin: Begin::Rule(Box::new(move || {
+            Box::new(Sequential::new(steps, settings.clone()))
+        })),
     }
 }
 
