@@ -48,7 +48,36 @@ const PART_AFTER: i64 = 15;
 pub(crate) struct Setup {
     pub(crate) steps: Steps,
     pub(crate) settings: Settings,
+    /// Whether the gate excuses and warms as the second rule has it.
+    pub(crate) is_second_rule: bool,
+    /// How long green is judged at 100 % after its last step.
+    pub(crate) final_bake: Duration,
 }
+
+impl Setup {
+    /// Returns the engine as a file without `judge.rule` sets it up.
+    pub(crate) fn first(steps: Steps) -> Self {
+        Self {
+            steps,
+            settings: Settings::default(),
+            is_second_rule: false,
+            final_bake: Duration::ZERO,
+        }
+    }
+
+    /// Returns the engine as `judge.rule = 2` sets it up.
+    pub(crate) fn second(steps: Steps) -> Self {
+        Self {
+            steps,
+            settings: Settings::default().by_second_rule(),
+            is_second_rule: true,
+            final_bake: FINAL_BAKE,
+        }
+    }
+}
+
+/// The final bake of the second rule.
+const FINAL_BAKE: Duration = Duration::from_secs(10 * 60);
 
 /// Runs one migration. `number` decides how late its metrics are.
 pub(crate) fn migrate(scenario: &Scenario, setup: &Setup, seed: u64, number: usize) -> Run {
@@ -86,13 +115,19 @@ async fn play(scenario: &Scenario, setup: &Setup, seed: u64, number: usize) -> R
         .step_deadline(Duration::from_secs(65 * 60))
         .deadline(Duration::from_secs(6 * 3_600))
         .confirm_within(Duration::ZERO)
+        .final_bake(setup.final_bake)
         .warm_up(warm_up);
     for share in setup.steps.engine() {
         let share = Percent::from_whole(*share).unwrap_or(Percent::HUNDRED);
         plan = plan.step(Step::to(share));
     }
-    let gate = MetricsGate::new(road.clone())
-        .with_judge("limits", Limits::default().without_latency())
+    let mut limits = Limits::default().without_latency();
+    let mut gate = MetricsGate::new(road.clone());
+    if setup.is_second_rule {
+        (limits, gate) = (limits.excusing_lag(), gate.warming_once());
+    }
+    let gate = gate
+        .with_judge("limits", limits)
         .with_judge("sequential", Sequential::new(setup.settings.clone()));
     let Ok(plan) = plan.build() else {
         return Run::default();
@@ -331,10 +366,7 @@ mod tests {
     use super::*;
 
     fn run(name: &str, rate: f64, base: f64, seed: u64) -> Run {
-        let setup = Setup {
-            steps: Steps::HoldBack,
-            settings: Settings::default(),
-        };
+        let setup = Setup::second(Steps::HoldBack);
         let scenario = Scenario::public(name, rate, base);
         migrate(&scenario, &setup, seed, 0)
     }

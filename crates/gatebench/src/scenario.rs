@@ -41,6 +41,8 @@ pub(crate) struct Scenario {
     /// The coefficient of variation of the noise that each side has alone, from minute to minute: it
     /// breaks the assumption of the theorem.
     pub(crate) own_cv: f64,
+    /// Whether blue's past had none of that noise.
+    pub(crate) quiet_past: bool,
     /// The fraction of requests that green fails in addition, at the whole traffic.
     pub(crate) extra: f64,
     /// The power of green's share by which `extra` grows: 0 is the same at every share.
@@ -108,6 +110,7 @@ impl Default for Scenario {
             common_cv: 0.0,
             common_rho: 0.0,
             own_cv: 0.0,
+            quiet_past: false,
             extra: 0.0,
             share_power: 0.0,
             from_share: 0.0,
@@ -397,6 +400,24 @@ impl Scenario {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_example_file_is_read_and_its_fields_are_checked() {
+        let example = read(include_str!("../scenarios.toml")).unwrap();
+        assert_eq!(example.len(), 4);
+        assert_eq!(example[0].onset, Some([0.0, 18.0]));
+        for wrong in [
+            "onset = [5.0, 1.0]",
+            "from_share = 2.0",
+            "lag = -1.0",
+            "traffic = [[1.0, 1.0], [0.0, 2.0]]",
+            "bursts = { rate = 0.1, minutes = 2.0, gap = 0.0 }",
+            "warm_up = { latency = 0.5, errors = 0.0, minutes = 1.0 }",
+            "declared_warm_up = 90.0",
+        ] {
+            assert!(read(&format!("[[scenario]]\n{wrong}")).is_err(), "{wrong}");
+        }
+    }
 
     #[test]
     fn a_file_is_read_and_what_is_wrong_is_said() {

@@ -1,6 +1,9 @@
 //! What the whole engine reaches, beside the targets that it is held to.
 
+use std::time::Duration;
+
 use crate::{
+    engine::Setup,
     goals::Goal,
     rules::{self, Named, Steps, engine},
     scenario::Scenario,
@@ -15,20 +18,39 @@ pub(crate) struct Effort {
     /// Migrations in a cell of a bad scenario.
     pub(crate) bad: usize,
     pub(crate) seed: u64,
+    /// The version of the rule.
+    pub(crate) rule: u32,
+    /// Minutes of another final bake than the rule's own.
+    pub(crate) final_bake: Option<u64>,
 }
 
 impl Effort {
+    fn engine(self, steps: Steps) -> Named {
+        let mut setup = match self.rule {
+            1 => Setup::first(steps),
+            _ => Setup::second(steps),
+        };
+        if let Some(minutes) = self.final_bake {
+            setup.final_bake = Duration::from_secs(60 * minutes);
+        }
+        engine("engine", setup)
+    }
+
     fn bad(self, scenario: &Scenario, rule: &Named) -> Summary {
         study(scenario, rule, self.bad, self.seed)
     }
 
     fn healthy(self, scenario: &Scenario) -> Summary {
-        let rule = engine("engine", Steps::HoldBack);
-        study(scenario, &rule, self.healthy, self.seed)
+        study(
+            scenario,
+            &self.engine(Steps::HoldBack),
+            self.healthy,
+            self.seed,
+        )
     }
 
     fn stopped(self, scenario: &Scenario) -> Summary {
-        self.bad(scenario, &engine("engine", Steps::HoldBack))
+        self.bad(scenario, &self.engine(Steps::HoldBack))
     }
 
     fn peer(self, scenario: &Scenario, name: &str) -> Summary {
@@ -209,7 +231,7 @@ fn early(effort: Effort, add: &mut dyn FnMut(Goal)) {
     let outage = Scenario::public("outage", 6_000.0, 0.01);
     let (plain, probed) = (
         effort.stopped(&outage).harmed,
-        effort.bad(&outage, &engine("engine", Steps::Probe)).harmed,
+        effort.bad(&outage, &effort.engine(Steps::Probe)).harmed,
     );
     add(Goal {
         name: "E10",

@@ -111,7 +111,10 @@ impl World {
         };
         // Oldest first, so that the shared noise continues into the run.
         for minute in (1..=past).rev() {
-            let [shock, own, _] = world.noise();
+            let [shock, own, _] = match world.scenario.quiet_past {
+                true => [1.0; 3],
+                false => world.noise(),
+            };
             let rate = world.blue_rate(-real_of(minute), shock);
             let requests = poisson(&mut world.random, world.scenario.rate);
             world.past.push(Side {

@@ -73,6 +73,16 @@ pub(crate) enum Begin {
     Engine(Setup),
 }
 
+impl Named {
+    /// Returns how many of these runs are made: a run of the engine costs as much as a hundred others.
+    pub(crate) fn runs(&self, wanted: usize) -> usize {
+        match self.begin {
+            Begin::Rule(_) => wanted,
+            Begin::Engine(_) => (wanted / 10).max(1),
+        }
+    }
+}
+
 impl std::fmt::Debug for Named {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Named")
@@ -141,7 +151,8 @@ pub(crate) fn all(base: f64, rate: f64) -> Vec<Named> {
             "a one-sided two-proportion z-test at 1 %, looked at every minute: what people write first",
             Box::new(|| Box::new(looks::PeekingZ::new())),
         ),
-        engine("engine 10/50/90/100", Steps::HoldBack),
+        engine("engine, rule 1", Setup::first(Steps::HoldBack)),
+        engine("engine, rule 2", Setup::second(Steps::HoldBack)),
         sequential("sequential 10/50/100", Steps::Plain),
         sequential("sequential 10/50/90", Steps::HoldBack),
         with_settings(

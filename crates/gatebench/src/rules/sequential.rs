@@ -2,7 +2,7 @@
 
 use bluegreen::health::{
     Tally,
-    sequential::{Minute as GateMinute, MinuteSide, Ruling, SequentialTest, Settings, StepMargins},
+    sequential::{Minute as GateMinute, MinuteSide, Ruling, SequentialTest, Settings},
 };
 
 use super::{Begin, End, Named, Rule, Seen};
@@ -46,7 +46,7 @@ pub(crate) fn sequential(name: &'static str, steps: Steps) -> Named {
 }
 
 /// Returns the engine: this rule behind the real gate, settler and machine, up to its end at 100 %.
-pub(crate) fn engine(name: &'static str, steps: Steps) -> Named {
+pub(crate) fn engine(name: &'static str, setup: Setup) -> Named {
     Named {
         name,
         source: "this project, the whole engine in virtual time: settling, warm-up, and 100 % too",
@@ -54,10 +54,7 @@ pub(crate) fn engine(name: &'static str, steps: Steps) -> Named {
             latency: false,
             past: true,
         },
-        begin: Begin::Engine(Setup {
-            steps,
-            settings: Settings::default(),
-        }),
+        begin: Begin::Engine(setup),
     }
 }
 
@@ -109,7 +106,7 @@ impl Rule for Sequential {
         let test = self.test.get_or_insert_with(|| {
             let past = seen.past.iter().map(side).collect();
             let mut test = SequentialTest::new(settings.clone(), past);
-            test.enter(StepMargins::of_share(first));
+            test.begin(first);
             test
         });
         let mut judged = GateMinute::new(side(&minute.green), side(&minute.blue), minute.share)
@@ -124,7 +121,7 @@ impl Rule for Sequential {
             Ruling::GoOn => {
                 self.step += 1;
                 self.since = seen.now;
-                test.enter(StepMargins::of_share(self.shares[self.step]));
+                test.begin(self.shares[self.step]);
                 None
             }
             _ => None,

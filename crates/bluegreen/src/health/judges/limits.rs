@@ -66,6 +66,10 @@ pub struct Limits {
     max_mean_latency: Option<Duration>,
     min_requests: u64,
     window: Duration,
+    /// Whether blue's neighbouring minutes and its past excuse green. A journal without it was judged
+    /// without.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    excuses_lag: bool,
 }
 
 impl Default for Limits {
@@ -78,6 +82,7 @@ impl Default for Limits {
             max_mean_latency: Some(Duration::from_secs(3)),
             min_requests: 20,
             window: Duration::from_secs(300),
+            excuses_lag: false,
         }
     }
 }
@@ -116,6 +121,14 @@ impl Limits {
         self
     }
 
+    /// Lets blue excuse green for longer: for two minutes after a minute in which blue fails, since a fault of
+    /// both may reach green later; and at 100 %, where blue shows nothing, up to blue's worst minute before
+    /// the migration. Default: blue excuses green in the same minute only.
+    pub fn excusing_lag(mut self) -> Self {
+        self.excuses_lag = true;
+        self
+    }
+
     /// Sets how many of the newest minutes of a step a healthy rate covers. Default: 5 minutes, at least
     /// one.
     pub fn with_window(mut self, window: Duration) -> Self {
@@ -133,7 +146,8 @@ impl Limits {
                 self.alpha,
                 self.min_requests,
                 |counts: &Counts| counts.errors,
-            ),
+            )
+            .excusing_lag(self.excuses_lag),
             max_latency_ms: self.max_mean_latency.map(|max| max.as_secs_f64() * 1e3),
             min_requests: self.min_requests.max(1),
         }
