@@ -260,11 +260,10 @@ impl Course {
                 .world
                 .pass(self.share.as_fraction(), seconds(to - self.at));
             let [part, all] = self.minutes.entry(minute).or_default();
-            for sum in [Some(all), Some(part).filter(|_| second < PART_UNTIL)] {
-                if let Some(sum) = sum {
-                    sum.green += green;
-                    sum.blue += blue;
-                }
+            let sums = [Some(all), Some(part).filter(|_| second < PART_UNTIL)];
+            for sum in sums.into_iter().flatten() {
+                sum.green += green;
+                sum.blue += blue;
             }
             self.at = to;
         }

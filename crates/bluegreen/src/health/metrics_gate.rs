@@ -130,7 +130,7 @@ impl<S: MetricSource> MetricsGate<S> {
     }
 
     /// Takes over what the settings of a journal say of warm-ups.
-    pub(super) fn as_in(mut self, settings: &Value) -> Self {
+    pub(super) fn recorded(mut self, settings: &Value) -> Self {
         self.warms_once = settings
             .get(WARM_UP.0)
             .is_some_and(|when| when == WARM_UP.1);
