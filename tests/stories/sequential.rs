@@ -5,11 +5,11 @@ use std::time::Duration;
 use bluegreen::{
     MigrationPlan, Percent,
     aws::{
-        cloudwatch::AlbMetrics,
+        cloudwatch::{AlbMetrics, CloudWatchGate},
         sim::{Behaviour, Service, Simulation, SimulationBuilder, When},
     },
     health::{
-        MetricsGate, SettledBuckets,
+        Limits, MetricsGate, SettledBuckets,
         sequential::{
             Minute, MinuteSide, Ruling, Sequential, SequentialTest, Settings, StepMargins,
         },
@@ -252,4 +252,38 @@ async fn a_plain_last_step_is_held_against_blues_past() {
     // Green breaks once it serves alone.
     let third = When::AfterNthRise(3, Duration::from_secs(60), Duration::MAX);
     assert_eq!(plan(good().with(third, Behaviour::Errors(0.02))).await, 10);
+}
+
+/// The whole gate by the second rule, and its final bake.
+#[tokio::test(start_paused = true)]
+async fn by_the_second_rule_harm_at_100_percent_is_rolled_back_and_a_good_green_stays() {
+    let gates = |aws: &bluegreen::Aws, simulation: &Simulation| -> Gates {
+        let balancer = simulation.listener().load_balancer();
+        let source = AlbMetrics::new(aws, balancer, simulation.blue(), simulation.green());
+        let settings = Settings::default().by_second_rule();
+        let mut limits = Limits::default();
+        limits.excuses_lag = true;
+        let gate = CloudWatchGate::alb(source, limits)
+            .with_judge("sequential", Sequential::new(settings))
+            .warming_once();
+        vec![("metrics".into(), std::sync::Arc::new(gate))]
+    };
+    let ten_minutes = Duration::from_secs(600);
+    let run = |green: Service, bake: Duration| async move {
+        let simulation = world(green, 100.0).build();
+        let plan = comparing_plan().to_builder().final_bake(bake);
+        let plan = plan.build().expect("valid");
+        let run = run_under(&simulation, plan, Intent::Migrate, None, gates).await;
+        run.check_promises(false);
+        run
+    };
+    let good_run = run(good(), ten_minutes).await;
+    assert_eq!(good_run.exit_code(), 0, "{}", good_run.last_words());
+    // The fourth rise is the one to 100 %; the harm begins five minutes after it, in the bake.
+    let late = When::AfterNthRise(4, Duration::from_secs(300), Duration::MAX);
+    let bad = good().with(late, Behaviour::Errors(0.04));
+    let bad_run = run(bad, ten_minutes).await;
+    assert_eq!(bad_run.exit_code(), 10, "{}", bad_run.last_words());
+    let said = bad_run.last_words();
+    assert!(said.contains("than 1.5 × blue's rate before"), "{said}");
 }

@@ -58,7 +58,8 @@ fn table(name: &str, cells: &[Scenario], runs: usize, seed: u64) -> String {
         let name = rules_of[0][place].name;
         let _ = write!(text, "| {name} |");
         for (cell, rules) in cells.iter().zip(&rules_of) {
-            let summary = study(cell, &rules[place], runs, seed);
+            let rule = &rules[place];
+            let summary = study(cell, rule, rule.runs(runs), seed);
             let shown = if is_bad {
                 bad(&summary)
             } else {

@@ -77,8 +77,13 @@ use crate::{
 pub struct MetricsGate<S> {
     source: S,
     judges: Vec<(String, Box<dyn JudgeFactory>)>,
+    /// Whether a warm-up follows the first shift alone.
+    warms_once: bool,
     cache: Mutex<Cache>,
 }
+
+/// The name and the value of the setting that says when green is warm.
+const WARM_UP: (&str, &str) = ("warm_up", "first_shift");
 
 /// Knowledge that a restart may lose.
 #[derive(Debug, Default)]
@@ -119,8 +124,27 @@ impl<S: MetricSource> MetricsGate<S> {
         Self {
             source,
             judges: Vec::new(),
+            warms_once: false,
             cache: Mutex::default(),
         }
+    }
+
+    /// Takes over what the settings of a journal say of warm-ups.
+    pub(super) fn recorded(mut self, settings: &Value) -> Self {
+        self.warms_once = settings
+            .get(WARM_UP.0)
+            .is_some_and(|when| when == WARM_UP.1);
+        self
+    }
+
+    /// Takes the plan's warm-up after the first shift alone. Default: after each shift.
+    ///
+    /// At the first shift each target of green begins to get requests. Later shifts send more to targets
+    /// that are warm, so that their first whole minute can count. Keep the default if green gets new
+    /// targets from step to step.
+    pub fn warming_once(mut self) -> Self {
+        self.warms_once = true;
+        self
     }
 
     /// Adds a judge under a name: [`Limits`](crate::health::Limits), a tripwire, or a judge of your own
@@ -310,6 +334,7 @@ impl<S: MetricSource> HealthGate for MetricsGate<S> {
             all,
             timeline: Timeline::new(Duration::ZERO),
             since: None,
+            warms_once: self.warms_once,
         })
     }
 
@@ -318,7 +343,11 @@ impl<S: MetricSource> HealthGate for MetricsGate<S> {
         let judges: Map<String, Value> = judges
             .map(|(name, factory)| (name.clone(), factory.settings()))
             .collect();
-        json!({ "source": self.source.settings(), "judges": judges })
+        let mut settings = json!({ "source": self.source.settings(), "judges": judges });
+        if self.warms_once {
+            settings[WARM_UP.0] = WARM_UP.1.into();
+        }
+        settings
     }
 }
 
@@ -330,6 +359,7 @@ struct MetricsJudge {
     timeline: Timeline,
     /// When the split became as it is: in the run's time, and in the source's.
     since: Option<(Timestamp, Timestamp)>,
+    warms_once: bool,
 }
 
 impl MetricsJudge {
@@ -341,9 +371,15 @@ impl MetricsJudge {
             _ => moved(progress.since, ahead),
         };
         self.since = Some((progress.since, since));
+        // Targets that served in the step before are warm.
+        let is_warm = self.timeline.began().is_some_and(|began| began < since);
         Progress {
             at: moved(progress.at, ahead),
             since,
+            warm_up: match is_warm && self.warms_once {
+                true => Duration::ZERO,
+                false => progress.warm_up,
+            },
             ..*progress
         }
     }
@@ -634,6 +670,36 @@ mod tests {
             }
         }
         assert_eq!(fake.reads.lock().unwrap()[0].0, at(end));
+    }
+
+    /// A journal that says nothing of warm-ups had one after each shift.
+    #[test]
+    fn p09_a_journal_says_whether_a_warm_up_follows_each_shift() {
+        let minute = |start| {
+            let sides = Sides::both(Counts::of(100, 0));
+            let buckets = vec![Bucket::new(at(start), MINUTE, sides)];
+            SettledBuckets::new(buckets).observe().expect("plain data")
+        };
+        let verdicts = |settings: Value| {
+            let judge = crate::health::judge_of(&settings).expect("known judges");
+            let mut judge = judge.expect("a judge");
+            let mut see = |start, step, since| {
+                let share = Percent::from_whole(10).expect("a percent");
+                let progress = Progress::new(at(start + 150), Phase::Step(step), share, at(since));
+                let verdict = judge.take(&minute(start), &progress.with_warm_up(MINUTE));
+                verdict.is_healthy()
+            };
+            [see(0, 0, 0), see(60, 0, 0), see(180, 1, 180)]
+        };
+        let judges = json!({"limits": {"max_mean_latency": null}});
+        let each = json!({"source": null, "judges": judges});
+        assert_eq!(verdicts(each), [false, true, false]);
+        let once = json!({"source": null, "judges": judges, "warm_up": "first_shift"});
+        assert_eq!(verdicts(once), [false, true, true]);
+        let settings = |gate: MetricsGate<Fake>| gate.settings()["warm_up"].clone();
+        assert_eq!(settings(MetricsGate::new(Fake::default())), Value::Null);
+        let once = MetricsGate::new(Fake::default()).warming_once();
+        assert_eq!(settings(once), "first_shift");
     }
 
     #[tokio::test]

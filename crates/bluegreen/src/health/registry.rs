@@ -102,7 +102,7 @@ pub(crate) fn changed_judge_of(
             judges.insert(judge.clone(), settings);
         }
     }
-    let mut gate = MetricsGate::new(NoSource);
+    let mut gate = MetricsGate::new(NoSource).recorded(settings);
     // The order of `CloudWatchGate`: a verdict lists its reasons in the order of the judges.
     let place = |name: &str| ORDER.iter().position(|known| *known == name);
     let mut judges: Vec<_> = judges.iter().collect();

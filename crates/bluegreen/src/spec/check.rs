@@ -193,6 +193,10 @@ impl MigrationSpec {
                 "`calibrate` finds a ratio that fits",
             );
         }
+        if !(1..=2).contains(&judge.rule) {
+            let message = format!("`{}` is neither 1 nor 2", judge.rule);
+            say("rule", message, "leave `rule` out, or try 2");
+        }
         for (index, alarm) in judge.ignore_alarms.iter().enumerate() {
             if !judge.alarms.contains(alarm) {
                 let message = format!("`{alarm}` is not in `alarms`");

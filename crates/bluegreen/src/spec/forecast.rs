@@ -32,6 +32,8 @@ pub struct MigrationForecast {
     pub error_rate: f64,
     /// Each step that is decided by proof. Empty if there was no request.
     pub steps: Vec<Forecast>,
+    /// How long green is judged at 100 % after these steps.
+    pub(crate) at_all: Duration,
 }
 
 impl MigrationForecast {
@@ -77,9 +79,19 @@ impl fmt::Display for MigrationForecast {
             write!(f, "\n  {step}")?;
         }
         let minutes: Option<u32> = self.steps.iter().map(|step| step.minutes).sum();
-        match minutes {
-            Some(minutes) => write!(f, "\n  at this traffic about {minutes} min in all"),
-            None => Ok(()),
+        let Some(minutes) = minutes else {
+            return Ok(());
+        };
+        match self.at_all.as_secs().div_ceil(60) {
+            0 => write!(f, "\n  at this traffic about {minutes} min in all"),
+            more => {
+                let all = u64::from(minutes) + more;
+                write!(
+                    f,
+                    "\n  100.0%  judged for {more} min more\
+                     \n  at this traffic about {all} min in all"
+                )
+            }
         }
     }
 }
@@ -108,6 +120,7 @@ impl MigrationSpec {
                 requests_a_minute: 0.0,
                 error_rate: 0.0,
                 steps: Vec::new(),
+                at_all: Duration::ZERO,
             }));
         }
         #[expect(clippy::cast_precision_loss, reason = "figures for people")]
@@ -120,7 +133,10 @@ impl MigrationSpec {
         let held = plan.steps().iter().rev().nth(1);
         let is_held = held.is_some_and(|step| step.green.as_fraction() > 0.85);
         let shares: Vec<f64> = steps.filter(|share| *share < 1.0 || !is_held).collect();
+        let last = plan.steps().last().filter(|_| is_held);
+        let last = last.map_or(Duration::ZERO, |step| plan.bake_of(step));
         Ok(Some(MigrationForecast {
+            at_all: last.saturating_add(plan.final_bake()),
             requests_a_minute,
             error_rate,
             steps: forecast(requests_a_minute, error_rate, &shares, &settings),

@@ -60,6 +60,9 @@ impl MigrationSpec {
         };
         if let Some(settings) = self.comparison() {
             metrics = metrics.with_judge("sequential", Sequential::new(settings));
+            if self.judge.rule >= 2 {
+                metrics = metrics.warming_once();
+            }
         }
         gates.push(("metrics".into(), Box::new(metrics)));
         if !self.judge.alarms.is_empty() {
@@ -75,9 +78,12 @@ impl MigrationSpec {
 
     /// Returns the limits of the new side.
     pub(crate) fn limits(&self) -> Limits {
-        Limits::default()
-            .with_max_error_rate(self.judge.max_error_rate)
-            .with_max_mean_latency(self.judge.max_latency.0)
+        Limits {
+            excuses_lag: self.judge.rule > 1,
+            ..Limits::default()
+        }
+        .with_max_error_rate(self.judge.max_error_rate)
+        .with_max_mean_latency(self.judge.max_latency.0)
     }
 
     /// Returns the settings of the comparison with the old side; `None` if the limits alone judge.
@@ -87,7 +93,11 @@ impl MigrationSpec {
             return None;
         }
         let limit = self.judge.max_error_rate.as_fraction();
-        let settings = Settings::default().with_limit(limit);
+        let settings = match self.judge.rule {
+            1 => Settings::default(),
+            _ => Settings::default().by_second_rule(),
+        };
+        let settings = settings.with_limit(limit);
         Some(match self.judge.history_ratio {
             Some(ratio) => settings.with_history_ratio(ratio),
             None => settings,

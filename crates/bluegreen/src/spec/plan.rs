@@ -23,9 +23,10 @@ impl MigrationSpec {
         let given = &self.plan;
         let compares = self.judge.by == JudgedBy::Sequential;
         let minutes = |minutes: u64| Duration::from_secs(60 * minutes);
-        let (usual_bake, usual_hold_back) = match compares {
-            true => (minutes(3), Percent::TEN),
-            false => (minutes(10), Percent::ZERO),
+        let (usual_bake, usual_hold_back, usual_final_bake) = match compares {
+            true if self.judge.rule >= 2 => (minutes(3), Percent::TEN, minutes(10)),
+            true => (minutes(3), Percent::TEN, Duration::ZERO),
+            false => (minutes(10), Percent::ZERO, Duration::ZERO),
         };
         let bake = given.bake.map_or(usual_bake, |span| span.0);
         let held = given.hold_back.unwrap_or(usual_hold_back);
@@ -40,7 +41,7 @@ impl MigrationSpec {
             .deadline(given.deadline.0)
             .look_interval(given.look_interval.0)
             .warm_up(given.warm_up.0)
-            .final_bake(given.final_bake.0)
+            .final_bake(given.final_bake.map_or(usual_final_bake, |span| span.0))
             .capacity_ratio(given.capacity_ratio)
             .on_inconclusive(given.on_inconclusive)
             .on_cancel(given.on_cancel)

@@ -6,11 +6,14 @@ mod kayenta;
 mod looks;
 mod sequential;
 
-use crate::world::{Minute, Needs, Side, real};
+use crate::{
+    engine::Setup,
+    world::{Minute, Needs, Side, real},
+};
 
 use bluegreen::health::sequential::Settings;
 
-pub(crate) use self::sequential::{Steps, sequential, with_settings};
+pub(crate) use self::sequential::{Steps, engine, sequential, with_settings};
 
 /// How a migration ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -61,7 +64,23 @@ pub(crate) struct Named {
     /// The source of the rule.
     pub(crate) source: &'static str,
     pub(crate) needs: Needs,
-    pub(crate) begin: Box<dyn Fn() -> Box<dyn Rule> + Send + Sync>,
+    pub(crate) begin: Begin,
+}
+
+/// A rule by itself, looked at once a minute, or the engine.
+pub(crate) enum Begin {
+    Rule(Box<dyn Fn() -> Box<dyn Rule> + Send + Sync>),
+    Engine(Setup),
+}
+
+impl Named {
+    /// Returns how many of these runs are made: a run of the engine costs as much as a hundred others.
+    pub(crate) fn runs(&self, wanted: usize) -> usize {
+        match self.begin {
+            Begin::Rule(_) => wanted,
+            Begin::Engine(_) => (wanted / 10).max(1),
+        }
+    }
 }
 
 impl std::fmt::Debug for Named {
@@ -84,7 +103,7 @@ pub(crate) fn all(base: f64, rate: f64) -> Vec<Named> {
         name,
         source,
         needs: latency,
-        begin,
+        begin: Begin::Rule(begin),
     };
     vec![
         rule(
@@ -132,6 +151,8 @@ pub(crate) fn all(base: f64, rate: f64) -> Vec<Named> {
             "a one-sided two-proportion z-test at 1 %, looked at every minute: what people write first",
             Box::new(|| Box::new(looks::PeekingZ::new())),
         ),
+        engine("engine, rule 1", Setup::first(Steps::HoldBack)),
+        engine("engine, rule 2", Setup::second(Steps::HoldBack)),
         sequential("sequential 10/50/100", Steps::Plain),
         sequential("sequential 10/50/90", Steps::HoldBack),
         with_settings(

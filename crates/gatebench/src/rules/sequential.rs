@@ -2,11 +2,14 @@
 
 use bluegreen::health::{
     Tally,
-    sequential::{Minute as GateMinute, MinuteSide, Ruling, SequentialTest, Settings, StepMargins},
+    sequential::{Minute as GateMinute, MinuteSide, Ruling, SequentialTest, Settings},
 };
 
-use super::{End, Named, Rule, Seen};
-use crate::world::{Needs, Side};
+use super::{Begin, End, Named, Rule, Seen};
+use crate::{
+    engine::Setup,
+    world::{Needs, Side},
+};
 
 /// The steps of the rule.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,10 +30,32 @@ impl Steps {
             Self::Probe => &[0.01, 0.1, 0.5, 0.9],
         }
     }
+
+    /// Returns the steps of the engine in per cent, which end at 100 %.
+    pub(crate) fn engine(self) -> &'static [u8] {
+        match self {
+            Self::Plain => &[10, 50, 100],
+            Self::HoldBack => &[10, 50, 90, 100],
+            Self::Probe => &[1, 10, 50, 90, 100],
+        }
+    }
 }
 
 pub(crate) fn sequential(name: &'static str, steps: Steps) -> Named {
     with_settings(name, steps, Settings::default())
+}
+
+/// Returns the engine: this rule behind the real gate, settler and machine, up to its end at 100 %.
+pub(crate) fn engine(name: &'static str, setup: Setup) -> Named {
+    Named {
+        name,
+        source: "this project, the whole engine in virtual time: settling, warm-up, and 100 % too",
+        needs: Needs {
+            latency: false,
+            past: true,
+        },
+        begin: Begin::Engine(setup),
+    }
 }
 
 pub(crate) fn with_settings(name: &'static str, steps: Steps, settings: Settings) -> Named {
@@ -41,7 +66,9 @@ pub(crate) fn with_settings(name: &'static str, steps: Steps, settings: Settings
             latency: false,
             past: true,
         },
-        begin: Box::new(move || Box::new(Sequential::new(steps, settings.clone()))),
+        begin: Begin::Rule(Box::new(move || {
+            Box::new(Sequential::new(steps, settings.clone()))
+        })),
     }
 }
 
@@ -79,7 +106,7 @@ impl Rule for Sequential {
         let test = self.test.get_or_insert_with(|| {
             let past = seen.past.iter().map(side).collect();
             let mut test = SequentialTest::new(settings.clone(), past);
-            test.enter(StepMargins::of_share(first));
+            test.begin(first);
             test
         });
         let mut judged = GateMinute::new(side(&minute.green), side(&minute.blue), minute.share)
@@ -94,7 +121,7 @@ impl Rule for Sequential {
             Ruling::GoOn => {
                 self.step += 1;
                 self.since = seen.now;
-                test.enter(StepMargins::of_share(self.shares[self.step]));
+                test.begin(self.shares[self.step]);
                 None
             }
             _ => None,

@@ -55,6 +55,12 @@ impl CloudWatchGate {
         self
     }
 
+    /// Takes the plan's warm-up after the first shift alone: see [`MetricsGate::warming_once`].
+    pub fn warming_once(mut self) -> Self {
+        self.gate = self.gate.warming_once();
+        self
+    }
+
     fn over(source: impl MetricSource + 'static) -> Self {
         Self {
             gate: MetricsGate::new(Box::new(source)),

@@ -217,6 +217,7 @@ impl IamPolicy {
         Self {
             version: "2012-10-17",
             statement: Vec::new(),
+            partition: place.split(':').nth(1).unwrap_or("aws").to_owned(),
         }
         .allow(
             "AnswerDeployment",

@@ -113,7 +113,7 @@ pub enum Call {
 impl Call {
     /// The operation as AWS spells it.
     #[must_use]
-    pub(crate) fn operation(self) -> &'static str {
+    pub fn operation(self) -> &'static str {
         match self {
             Self::DescribeRules => "DescribeRules",
             Self::DescribeListeners => "DescribeListeners",

@@ -76,6 +76,12 @@ pub struct Limits {
     pub min_requests: u64,
     /// How many of the newest minutes of a step a healthy rate covers. Default: 5 minutes, at least one.
     pub window: Duration,
+    /// Whether blue excuses green for longer: for two minutes after a minute in which blue fails, since a fault
+    /// of both may reach green later; and at 100 %, where blue shows nothing, up to blue's worst minute before
+    /// the migration. Default: no, blue excuses green in the same minute only. A journal without the field was
+    /// judged without.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub excuses_lag: bool,
 }
 
 impl Default for Limits {
@@ -88,6 +94,7 @@ impl Default for Limits {
             max_mean_latency: Some(Duration::from_secs(3)),
             min_requests: 20,
             window: Duration::from_secs(300),
+            excuses_lag: false,
         }
     }
 }
@@ -121,7 +128,8 @@ impl Limits {
                 self.alpha,
                 self.min_requests,
                 |counts: &Counts| counts.errors,
-            ),
+            )
+            .excusing_lag(self.excuses_lag),
             max_latency_ms: self.max_mean_latency.map(|max| max.as_secs_f64() * 1e3),
             min_requests: self.min_requests.max(1),
         }

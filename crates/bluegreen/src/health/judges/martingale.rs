@@ -73,6 +73,22 @@ impl<const N: usize> StartTimeMixture<N> {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct RateAbove {
     mixture: StartTimeMixture<7>,
+    /// For how many minutes more the control's failure excuses.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    excused: usize,
+    /// The highest rate of a minute of the control's past.
+    #[serde(default, skip_serializing_if = "is_nothing")]
+    worst: f64,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands a reference")]
+fn is_zero(count: &usize) -> bool {
+    *count == 0
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands a reference")]
+fn is_nothing(rate: &f64) -> bool {
+    *rate == 0.0
 }
 
 /// How far above the limit each bet's alternative lies, as a fraction of the distance to 1.
@@ -85,7 +101,42 @@ impl RateAbove {
     pub(crate) fn new() -> Self {
         Self {
             mixture: StartTimeMixture::uniform(),
+            excused: 0,
+            worst: 0.0,
         }
+    }
+
+    /// Takes a minute of the control's past. Fewer than ten failures say nothing.
+    pub(crate) fn note(&mut self, requests: u64, failed: u64) {
+        if failed >= 10 && requests > 0 {
+            let counts = crate::health::metrics::counts::as_f64;
+            self.worst = self
+                .worst
+                .max(counts(failed.min(requests)) / counts(requests));
+        }
+    }
+
+    /// Returns the highest rate of a minute of the control's past; 0 if there was none.
+    pub(crate) fn worst(&self) -> f64 {
+        self.worst
+    }
+
+    /// Takes a minute as [`push`](Self::push) does. If the control fails, the minute and the next `lag`
+    /// minutes are excused: a fault that both sides share may reach one of them later.
+    pub(crate) fn push_near(
+        &mut self,
+        requests: u64,
+        failed: u64,
+        p0: f64,
+        control_fails: bool,
+        lag: usize,
+    ) {
+        let is_excused = control_fails || self.excused > 0;
+        self.excused = match control_fails {
+            true => lag.max(self.excused.saturating_sub(1)),
+            false => self.excused.saturating_sub(1),
+        };
+        self.push(requests, failed, p0, is_excused);
     }
 
     /// Takes a minute with `failed` of `requests` under the limit `p0`, which may differ from minute to
@@ -121,7 +172,7 @@ fn ln_likelihood_ratio(n: f64, k: f64, p0: f64, above: f64) -> f64 {
 }
 
 /// Returns `ln(e^a + e^b)` without overflow.
-fn ln_add_exp(a: f64, b: f64) -> f64 {
+pub(super) fn ln_add_exp(a: f64, b: f64) -> f64 {
     let (high, low) = if a >= b { (a, b) } else { (b, a) };
     if high == f64::NEG_INFINITY {
         return high;
@@ -187,6 +238,22 @@ mod tests {
         assert_eq!(evidence.ln_value(), 0.0);
         evidence.push(100, 100, 0.05, true);
         assert!(evidence.ln_value() <= 1e-12);
+    }
+
+    #[test]
+    fn a_control_that_fails_excuses_the_next_minutes_too() {
+        let mut evidence = RateAbove::new();
+        evidence.push_near(100, 0, 0.05, true, 2);
+        let excused = evidence.ln_value();
+        for _ in 0..2 {
+            evidence.push_near(100, 100, 0.05, false, 2);
+            assert!(evidence.ln_value() <= excused + 1e-12);
+        }
+        evidence.push_near(100, 100, 0.05, false, 2);
+        assert!(
+            evidence.ln_value() > 100_f64.ln(),
+            "the third minute counts"
+        );
     }
 
     fn binomial(n: u64, p: f64) -> Vec<f64> {

@@ -1,5 +1,7 @@
 //! [`RateTest`]: whether a fraction of green's requests is above a limit, by evidence.
 
+use std::time::Duration;
+
 use super::martingale::RateAbove;
 use crate::{
     health::{
@@ -9,8 +11,18 @@ use crate::{
             timeline::{Standing, Timeline},
         },
     },
-    traffic::{Percent, Side},
+    traffic::{Percent, Side, Sides},
 };
+
+/// Returns how many buckets of this length fill a time.
+fn periods(time: Duration, period: Duration) -> usize {
+    usize::try_from(time.as_secs().div_ceil(period.as_secs().max(1))).unwrap_or(0)
+}
+
+/// For how long a fault that hurts both sides may reach green later than blue.
+const LAG: Duration = Duration::from_secs(120);
+/// The failures of blue in a bucket from which on the next ones are excused: fewer may be chance.
+const LEAST_LAGGED: u64 = 3;
 
 /// The part that may fail in a warm-up: a cold cache is forgiven, a total outage is not.
 const WARM_UP_LIMIT: f64 = 0.25;
@@ -29,6 +41,8 @@ pub(super) struct RateTest {
     pub(super) peak: f64,
     /// Whether failures count if requests are not known.
     counts_alone: bool,
+    /// Whether blue's neighbouring minutes and its past excuse green.
+    excuses_lag: bool,
 }
 
 impl RateTest {
@@ -48,7 +62,15 @@ impl RateTest {
             evidence: RateAbove::new(),
             peak: 0.0,
             counts_alone: false,
+            excuses_lag: false,
         }
+    }
+
+    /// Lets blue's neighbouring minutes excuse green: a fault that both share may reach green later. At
+    /// 100 %, where blue shows nothing, green may fail as much as blue's worst minute did before.
+    pub(super) fn excusing_lag(mut self, excuses: bool) -> Self {
+        self.excuses_lag = excuses;
+        self
     }
 
     /// Counts failures as failed requests if requests are not known: a connection that was refused may
@@ -73,16 +95,29 @@ impl RateTest {
     pub(super) fn take(&mut self, fresh: &[(&Bucket, Standing)]) {
         let mut peak = f64::NEG_INFINITY;
         for (bucket, standing) in fresh {
-            let limit = match standing {
-                Standing::Before => continue,
+            let Sides { blue, green } = &bucket.sides;
+            let mut limit = match standing {
+                Standing::Before => {
+                    if self.excuses_lag {
+                        self.note(blue);
+                    }
+                    continue;
+                }
                 Standing::WarmUp => self.limit.max(WARM_UP_LIMIT),
                 Standing::Full => self.limit,
             };
-            let green = &bucket.sides.green;
+            if self.excuses_lag && blue.requests.unwrap_or(0) == 0 {
+                limit = limit.max(self.evidence.worst());
+            }
             if let (Some(requests), Some(failed)) = (self.requests(green), (self.pick)(green)) {
-                let is_excused = self.fails(&bucket.sides.blue);
+                let blue_failed = (self.pick)(blue).map_or(0, Tally::low);
+                let lag = match self.excuses_lag && blue_failed >= LEAST_LAGGED {
+                    true => periods(LAG, bucket.period),
+                    false => 0,
+                };
+                let fails = self.fails(blue);
                 self.evidence
-                    .push(requests, failed.low(), limit, is_excused);
+                    .push_near(requests, failed.low(), limit, fails, lag);
             }
             peak = peak.max(self.evidence.ln_value());
         }
@@ -91,6 +126,13 @@ impl RateTest {
         } else {
             self.evidence.ln_value()
         };
+    }
+
+    /// Notes the worst of blue's past.
+    fn note(&mut self, blue: &Counts) {
+        if let (Some(requests), Some(failed)) = (blue.requests, (self.pick)(blue)) {
+            self.evidence.note(requests, failed.high());
+        }
     }
 
     /// Returns green's requests, or its failures if those count alone.

@@ -94,6 +94,11 @@ impl Timeline {
         fresh
     }
 
+    /// Returns when the first step began.
+    pub(in crate::health) fn began(&self) -> Option<Timestamp> {
+        self.began
+    }
+
     /// Returns the end of the newest bucket.
     pub(in crate::health) fn end(&self) -> Option<Timestamp> {
         self.recent.back().map(Bucket::end)

@@ -1,6 +1,6 @@
 //! [`calibrate`]: how far a service's own past can be trusted as a control.
 
-use super::{Minute, MinuteSide, Reason, Ruling, SequentialTest, Settings, StepMargins};
+use super::{Minute, MinuteSide, Reason, Ruling, SequentialTest, Settings};
 use crate::health::Tally;
 
 /// The ratios that are tried, the tightest first.
@@ -69,7 +69,7 @@ pub fn calibrate(minutes: &[MinuteSide], settings: &Settings) -> Calibration {
 /// Returns whether blue, taken for a green at 100 %, would have been stopped because of its past.
 fn alarms(settings: &Settings, past: Vec<MinuteSide>, step: &[MinuteSide]) -> bool {
     let mut test = SequentialTest::new(settings.clone(), past);
-    test.enter(StepMargins::of_share(1.0));
+    test.begin(1.0);
     let none = MinuteSide::new(0, Tally::exact(0), None);
     step.iter().any(|side| {
         let minute = Minute::new(*side, none, 1.0);

@@ -5,6 +5,7 @@ use std::fmt;
 use super::{
     Settings, StepMargins,
     accept::NoWorse,
+    brakes::Brakes,
     reject::{Sample, Worse},
 };
 
@@ -118,9 +119,17 @@ impl Service {
         )
     }
 
+    fn margins(&self, share: f64, settings: &Settings) -> StepMargins {
+        if self.requests > 0.0 && !settings.is_first_rule() {
+            StepMargins::of_service(share, (self.requests, self.errors), settings)
+        } else {
+            StepMargins::of_share(share)
+        }
+    }
+
     /// Returns the minutes until a green that fails at this rate passes.
     fn minutes(&self, share: f64, green: f64, settings: &Settings) -> Option<u32> {
-        let margins = StepMargins::of_share(share);
+        let margins = self.margins(share, settings);
         // Each control: its share of the requests, and the multiple that is proved against it.
         let controls: &[(f64, f64)] = if share > ALL {
             &[(PAST, settings.accept_last)]
@@ -141,7 +150,10 @@ impl Service {
                     slow.push(own, other, settings.accept_slow);
                 }
             }
-            let (margin, slow_margin) = margins.at(minute);
+            let (margin, slow_margin) = match settings.is_first_rule() {
+                true => margins.at(minute),
+                false => margins.beside(minute, self.errors),
+            };
             let best = |value: &dyn Fn(&(NoWorse, NoWorse)) -> f64| {
                 proofs.iter().map(value).fold(f64::NEG_INFINITY, f64::max)
             };
@@ -173,7 +185,7 @@ impl Service {
     }
 
     fn is_stopped(&self, share: f64, rate: f64, settings: &Settings) -> bool {
-        let margins = StepMargins::of_share(share);
+        let margins = self.margins(share, settings);
         let passes = self
             .minutes(share, rate, settings)
             .unwrap_or(margins.most_minutes);
@@ -190,7 +202,7 @@ impl Service {
             let so_far = f64::from(minute - 1) * own.bad;
             let unlucky = (so_far - LUCK * so_far.sqrt()).max(0.0) / so_far.max(1e-12);
             own.bad *= unlucky;
-            worse.push(own, other, allowed, 1.0);
+            worse.push(own, &[other], allowed, (1.0, Brakes::default().cap));
             if worse.ln_value() >= needed {
                 return true;
             }

@@ -7,8 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{
-    Minute, MinuteSide, Reason, Ruling, SequentialTest, Settings, StepMargins, forecast,
-    minutes::Minutes,
+    Minute, MinuteSide, Reason, Ruling, SequentialTest, Settings, forecast, minutes::Minutes,
 };
 use crate::{
     error::Result,
@@ -254,7 +253,7 @@ impl SequentialJudge {
         let share = progress.green.as_fraction();
         if self.steps.last() != Some(&(progress.since, share)) {
             self.steps.push((progress.since, share));
-            test.enter(StepMargins::of_share(share));
+            test.begin(share);
         }
     }
 
@@ -374,8 +373,8 @@ impl SequentialJudge {
         let allowed = match reason {
             Reason::Errors => self.settings.errors,
             Reason::Slow => self.settings.slow,
-            Reason::ErrorsThanBefore => self.settings.beside.0,
-            Reason::SlowThanBefore => self.settings.beside.1,
+            Reason::ErrorsThanBefore => self.settings.before(test.is_alone()).0,
+            Reason::SlowThanBefore => self.settings.before(test.is_alone()).1,
             Reason::Limit => {
                 return format!(
                     "green's error rate is above {:.2}%: {}",

@@ -2,6 +2,20 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::{Settings, accept::NoWorse, reject::Sample};
+
+/// The minutes in which a green that is as good as blue should be able to prove the tight margin.
+const PROOF: f64 = 6.0;
+/// The tightest margin: green is healthy within 0.03 points.
+const TIGHTEST: f64 = 0.0003;
+/// The fraction of slow requests, by the definition of slow.
+const SLOW: f64 = 0.1;
+/// The share above which a step is a last one, and the share above which blue gets nothing.
+const LAST: f64 = 0.85;
+const ALL: f64 = 0.999;
+/// The least minutes of a last step that is followed by a judged bake at 100 %.
+const LEAST_IN_LAST: u32 = 5;
+
 /// The proof that a step needs before it passes, by green's share.
 ///
 /// A margin begins tight and doubles as time passes, up to its widest. The certificate with which a step
@@ -55,6 +69,59 @@ impl StepMargins {
             least_minutes,
             most_minutes,
         }
+    }
+
+    /// Returns the margins of a step to this share of a service with so many requests a minute, of which
+    /// this fraction fails: those of [the share](Self::of_share), except that the tight margin is what
+    /// green could prove in [`PROOF`] minutes if it were as good as blue.
+    ///
+    /// Busy services so prove more in the same time, and quiet ones do not wait for a proof that cannot
+    /// come. The margin of slow requests is never tighter than that of the share: green may be slow a
+    /// little more often than blue.
+    #[must_use]
+    pub(super) fn of_service(
+        share: f64,
+        (requests, rate): (f64, f64),
+        settings: &Settings,
+    ) -> Self {
+        let mut margins = Self::of_share(share);
+        if share > LAST {
+            (margins.patience, margins.doubling, margins.least_minutes) = (6, 5, LEAST_IN_LAST);
+        }
+        if share > ALL {
+            margins.least_minutes = 10;
+            return margins;
+        }
+        let provable = |bad: f64, ratio: f64| {
+            let side = |requests: f64| Sample {
+                requests: PROOF * requests,
+                bad: PROOF * requests * bad,
+            };
+            let mut proof = NoWorse::default();
+            proof.push(
+                side(share * requests),
+                side((1.0 - share) * requests),
+                ratio,
+            );
+            proof.certificate(settings.ln_go_on()).unwrap_or(1.0)
+        };
+        let (tightest, widest) = (TIGHTEST, margins.errors.1);
+        margins.errors.0 = provable(rate, settings.accept).clamp(tightest, widest);
+        let (usual, widest) = margins.slow;
+        margins.slow.0 = provable(SLOW, settings.accept_slow).clamp(usual, widest);
+        margins
+    }
+
+    /// Returns the margins after this many minutes: errors and slow requests. `rate` is blue's error rate
+    /// in this step: a margin need not be tighter than that rate.
+    #[must_use]
+    pub(super) fn beside(&self, minutes: u32, rate: f64) -> (f64, f64) {
+        let (tight, widest) = self.errors;
+        let widened = Self {
+            errors: (tight, widest.max(rate)),
+            ..*self
+        };
+        widened.at(minutes)
     }
 
     /// Returns the margins after this many minutes: errors and slow requests.

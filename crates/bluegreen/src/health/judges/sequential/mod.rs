@@ -20,6 +20,7 @@
 //! ```
 
 mod accept;
+mod brakes;
 mod calibrate;
 mod forecast;
 mod judge;
@@ -33,6 +34,7 @@ mod temper;
 mod testing;
 #[cfg(test)]
 mod tests;
+mod whole;
 
 pub use self::{
     calibrate::{Calibration, calibrate},

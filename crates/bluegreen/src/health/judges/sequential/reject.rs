@@ -8,8 +8,6 @@ use crate::health::judges::martingale::StartTimeMixture;
 const TIMES: [f64; 9] = [1.25, 1.6, 2.2, 3.2, 5.0, 10.0, 25.0, 100.0, 1000.0];
 /// Each bet's share of the prior, before it is scaled to a sum of 1.
 const SHARES: [f64; 9] = [1.0, 1.5, 1.5, 1.5, 1.2, 1.0, 0.7, 0.5, 0.3];
-/// The most that a bet may win in one minute, in nats: no single minute can decide.
-const CAP: f64 = 2.5;
 
 /// How much worse than its control green may be: at most `ratio` times its rate and `excess` more.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -23,6 +21,13 @@ pub(super) struct Allowance {
 pub(super) struct Sample {
     pub(super) requests: f64,
     pub(super) bad: f64,
+}
+
+/// A value for each metric.
+#[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]
+pub(super) struct Metrics<T> {
+    pub(super) errors: T,
+    pub(super) slow: T,
 }
 
 /// An e-process against "green's rate is within the allowance, whatever the control's rate is and
@@ -39,13 +44,30 @@ impl Worse {
         }
     }
 
-    /// Takes a minute in which both sides had requests; `temper` is a power of 0 to 1, chosen
-    /// before the minute, to which its likelihood ratios are raised.
-    pub(super) fn push(&mut self, green: Sample, control: Sample, allowed: Allowance, temper: f64) {
-        if green.requests > 0.0 && control.requests > 0.0 {
-            let wins = ln_ratios(green, control, allowed);
-            self.mixture.push(wins.map(|win| (temper * win).min(CAP)));
+    /// Takes a minute in which green and the first control had requests. `temper` is a power of 0 to 1,
+    /// and `cap` the most that a bet may win; both are chosen before the minute.
+    ///
+    /// With more than one control each bet wins what it wins against the control that speaks best for
+    /// green. That is at most what it wins against the first, so its expectation stays at most 1.
+    pub(super) fn push(
+        &mut self,
+        green: Sample,
+        controls: &[Sample],
+        allowed: Allowance,
+        (temper, cap): (f64, f64),
+    ) {
+        let mut known = controls.iter().filter(|control| control.requests > 0.0);
+        let Some(first) = known.next().filter(|_| green.requests > 0.0) else {
+            return;
+        };
+        let mut wins = ln_ratios(green, *first, allowed);
+        for control in known {
+            let others = ln_ratios(green, *control, allowed);
+            for (win, other) in wins.iter_mut().zip(others) {
+                *win = win.min(other);
+            }
         }
+        self.mixture.push(wins.map(|win| (temper * win).min(cap)));
     }
 
     pub(super) fn ln_value(&self) -> f64 {
@@ -69,6 +91,31 @@ pub(super) fn ln_ratios(green: Sample, control: Sample, allowed: Allowance) -> [
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Whatever the other controls were, and however they were chosen before the minute.
+    #[test]
+    fn p08_more_controls_keep_the_expectation_at_most_one_by_exact_enumeration() {
+        let mut random = super::super::testing::Random::new(3);
+        for _ in 0..400 {
+            let (n_g, n_b) = (random.whole(1, 16), random.whole(1, 16));
+            let (ratio, p_b) = (1.0 + random.unit(), 0.4 * random.unit());
+            let allowed = Allowance { ratio, excess: 0.0 };
+            let other = Sample {
+                requests: 20.0,
+                bad: (20.0 * random.unit()).floor(),
+            };
+            let p_g = ratio * p_b;
+            let expected = super::super::testing::expectation(n_g, p_g, n_b, p_b, |green, blue| {
+                let both = [
+                    ln_ratios(green, blue, allowed),
+                    ln_ratios(green, other, allowed),
+                ];
+                std::array::from_fn::<f64, 9, _>(|bet| both[0][bet].min(both[1][bet]))
+            });
+            let worst = expected.into_iter().fold(0.0, f64::max);
+            assert!(worst <= 1.0 + 1e-12, "{worst}");
+        }
+    }
 
     #[test]
     fn p08_expectation_is_at_most_one_for_every_bet_by_exact_enumeration() {

@@ -4,13 +4,19 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     accept::NoWorse,
+    brakes::Brakes,
     margins::StepMargins,
     minutes::{MinuteSide, Minutes},
-    reject::{Allowance, Sample, Worse},
+    reject::{Metrics, Sample, Worse},
     settings::Settings,
     temper::Flicker,
+    whole::{RESERVE, SLICE, Whole, highest_minute, sum, worst_slice},
 };
-use crate::health::{Tally, judges::martingale::RateAbove, metrics::counts::as_f64};
+use crate::health::{
+    Tally,
+    judges::martingale::{RateAbove, ln_add_exp},
+    metrics::counts::as_f64,
+};
 
 /// One settled minute.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -121,13 +127,13 @@ impl Reason {
 const LAST: f64 = 0.85;
 /// The share from which on blue gets too little for a comparison.
 const ALL: f64 = 0.999;
-/// How many minutes of blue's past stand beside one of green.
-const SLICE: usize = 4;
+/// For how many minutes a fault that hurts both sides may reach green later than blue.
+const LAG: usize = 2;
 
 /// The rule by itself: two one-sided tests by betting, looked at after each minute.
 ///
 /// Feed the test settled minutes in order, each once, and call [`enter`](Self::enter) at each new step.
-/// Its rulings depend on these alone. It allocates nothing after [`new`](Self::new).
+/// Its rulings depend on these alone. After [`new`](Self::new) it allocates only to keep blue's live minutes.
 ///
 /// # Examples
 ///
@@ -162,15 +168,20 @@ pub struct SequentialTest {
     seen: (f64, f64),
     evidence: [f64; 5],
     total: f64,
+    /// How much one minute may win, by blue's past.
+    #[serde(default)]
+    brakes: Metrics<Brakes>,
+    /// Blue in the minutes before, newest first: a fault of both may reach green later.
+    #[serde(default)]
+    recent: [Option<MinuteSide>; LAG],
+    /// The worst of blue's past: a slice if it is bursty, and the highest rate of a minute.
+    #[serde(default)]
+    worst: (Option<MinuteSide>, f64),
+    /// The controls at 100 %.
+    #[serde(default)]
+    whole: Whole,
     /// The reason of the first stop: later minutes do not revoke a stop.
     stopped: Option<Reason>,
-}
-
-/// A value for each metric.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub(super) struct Metrics<T> {
-    pub(super) errors: T,
-    pub(super) slow: T,
 }
 
 /// The state that begins anew with each step.
@@ -184,6 +195,9 @@ struct Step {
     accepted_by_history: Metrics<NoWorse>,
     newest_has_traffic: bool,
     slow_is_known: bool,
+    /// Blue's requests and errors in this step.
+    #[serde(default)]
+    blue: (u64, u64),
 }
 
 impl Step {
@@ -201,6 +215,7 @@ impl Step {
             accepted_by_history: fresh(),
             newest_has_traffic: false,
             slow_is_known: false,
+            blue: (0, 0),
         }
     }
 }
@@ -229,6 +244,36 @@ impl Pair {
     }
 }
 
+/// The counts of one metric.
+#[derive(Debug, Clone, Copy)]
+enum Of {
+    Errors,
+    Slow,
+}
+
+impl Of {
+    fn tally(self, side: &MinuteSide) -> Option<(u64, Tally)> {
+        match self {
+            Self::Errors => Some((side.requests, side.errors)),
+            Self::Slow => Some((side.requests, side.slow?)),
+        }
+    }
+
+    /// Returns green and its control, for blame.
+    fn pair(self, green: &MinuteSide, control: &MinuteSide) -> Option<Pair> {
+        Some(Pair::of(self.tally(green)?, self.tally(control)?, true))
+    }
+}
+
+/// Whether the control failed clearly more in an earlier minute than now: three standard deviations.
+fn has_fallen(before: Sample, now: Sample) -> bool {
+    let (a, b) = (before.requests.max(1.0), now.requests.max(1.0));
+    let pooled = (before.bad + now.bad) / (a + b);
+    let variance = pooled * (1.0 - pooled) * (1.0 / a + 1.0 / b);
+    let difference = before.bad / a - now.bad / b;
+    before.bad >= 5.0 && difference > 0.0 && difference.powi(2) >= 9.0 * variance
+}
+
 impl SequentialTest {
     /// Creates a test that has seen nothing. `history` is blue minute by minute before the migration,
     /// newest first; each minute is used at most once, at the last step.
@@ -242,9 +287,38 @@ impl SequentialTest {
             errors: Worse::new(),
             slow: Worse::new(),
         };
+        let is_first = settings.is_first_rule();
+        let brakes = if is_first {
+            Metrics::default()
+        } else {
+            let of = |of: Of| {
+                let tallies = history.iter().filter_map(|side| of.tally(&side));
+                Brakes::of_past(tallies.map(|(requests, bad)| Sample {
+                    requests: as_f64(requests),
+                    bad: as_f64(bad.high().min(requests)),
+                }))
+            };
+            Metrics {
+                errors: of(Of::Errors),
+                slow: of(Of::Slow),
+            }
+        };
+        let is_bursty = !is_first && !brakes.errors.are_fast();
+        let worst = (
+            worst_slice(&history).filter(|_| is_bursty),
+            if is_first {
+                0.0
+            } else {
+                highest_minute(&history)
+            },
+        );
         Self {
+            used: if is_first { 0 } else { RESERVE },
             history,
-            used: 0,
+            brakes,
+            recent: [None; LAG],
+            worst,
+            whole: Whole::default(),
             worse: worse(),
             worse_than_before: worse(),
             flicker: Metrics {
@@ -260,6 +334,23 @@ impl SequentialTest {
             stopped: None,
             settings,
         }
+    }
+
+    /// Begins a step to this share, 0 to 1, with the margins that the past of the service allows.
+    pub fn begin(&mut self, share: f64) {
+        let margins = match self.usual().filter(|_| !self.settings.is_first_rule()) {
+            Some(service) => StepMargins::of_service(share, service, &self.settings),
+            None => StepMargins::of_share(share),
+        };
+        self.enter(margins);
+    }
+
+    /// Returns blue's requests a minute before the migration, and the fraction that failed.
+    fn usual(&self) -> Option<(f64, f64)> {
+        let all = sum(self.history.iter())?;
+        let minutes = as_f64(u64::try_from(self.history.len()).unwrap_or(u64::MAX));
+        let requests = as_f64(all.requests);
+        Some((requests / minutes, as_f64(all.errors.high()) / requests))
     }
 
     /// Begins a step: the evidence for green starts anew, the evidence against green continues.
@@ -336,7 +427,16 @@ impl SequentialTest {
     /// Returns the margins that must be proved now: errors and slow requests, as fractions.
     #[must_use]
     pub(crate) fn margins_now(&self) -> (f64, f64) {
-        self.step.margins.at(self.step.minutes)
+        let Step {
+            margins,
+            minutes,
+            blue: (requests, errors),
+            ..
+        } = &self.step;
+        if self.settings.is_first_rule() {
+            return margins.at(*minutes);
+        }
+        margins.beside(*minutes, as_f64(*errors) / as_f64((*requests).max(1)))
     }
 
     /// Returns the bound on green's error rate that is proved with a confidence of `1 - beta`; `None` if
@@ -362,6 +462,11 @@ impl SequentialTest {
         &self.step.margins
     }
 
+    /// Returns whether green has everything in this step.
+    pub(super) fn is_alone(&self) -> bool {
+        self.step.margins.share > ALL
+    }
+
     pub(super) fn missing(&self) -> f64 {
         self.missing
     }
@@ -381,15 +486,12 @@ impl SequentialTest {
         if minute.share <= LAST {
             return None;
         }
-        let slice = self.history.part(self.used, SLICE)?;
-        let none = MinuteSide::new(0, Tally::exact(0), Some(Tally::exact(0)));
-        let sum = slice.fold(none, |sum, side| MinuteSide {
-            requests: sum.requests + side.requests,
-            errors: sum.errors + side.errors,
-            slow: sum.slow.zip(side.slow).map(|(a, b)| a + b),
-        });
+        if Self::is_plain(minute) && !self.settings.is_first_rule() {
+            return self.whole.slice(&self.history, &mut self.used);
+        }
+        let sum = sum(self.history.part(self.used, SLICE)?);
         self.used += SLICE;
-        (sum.requests > 0).then_some(sum)
+        sum
     }
 
     /// Returns whether blue gets nothing in this minute by plan, so that its past is the only control.
@@ -398,64 +500,178 @@ impl SequentialTest {
     }
 
     fn reject(&mut self, minute: &Minute, before: Option<&MinuteSide>) {
-        let (green, blue) = (&minute.green, &minute.blue);
-        let settings = &self.settings;
         // Before the flicker takes this minute: a bet that depends on its own minute breaks the bound.
-        let tempers = (self.flicker.errors.temper(), self.flicker.slow.temper());
-        let pairs = |control: &MinuteSide| {
-            let errors = Pair::of(
-                (green.requests, green.errors),
-                (control.requests, control.errors),
-                true,
-            );
-            let slow = green.slow.zip(control.slow).map(|(own, other)| {
-                Pair::of((green.requests, own), (control.requests, other), true)
-            });
-            (errors, slow.filter(|_| settings.judges_latency))
+        let (flicker, brakes) = (&self.flicker, &self.brakes);
+        let powers = Metrics {
+            errors: (
+                flicker.errors.temper(brakes.errors.chance),
+                brakes.errors.cap,
+            ),
+            slow: (flicker.slow.temper(brakes.slow.chance), brakes.slow.cap),
         };
-        let (errors, slow) = pairs(blue);
-        if !minute.is_warm_up && errors.is_informative() {
-            let push = |worse: &mut Worse, pair: Pair, allowed: Allowance, temper: f64| {
-                worse.push(pair.green, pair.control, allowed, temper);
+        self.compare(minute, powers);
+        if Self::is_plain(minute) && !self.settings.is_first_rule() {
+            self.compare_whole(&minute.green, before, powers);
+        } else if let Some(before) = before {
+            self.compare_before(minute, before, powers);
+        }
+        self.push_limit(minute);
+        let blue = Some(minute.blue).filter(|blue| blue.requests > 0);
+        self.recent = std::array::from_fn(|place| match place {
+            0 => blue,
+            earlier => self.recent[earlier - 1],
+        });
+        if !Self::is_plain(minute) {
+            self.whole.beside(&minute.blue);
+        }
+        self.weigh();
+    }
+
+    /// Compares green with blue in the same minute.
+    fn compare(&mut self, minute: &Minute, powers: Metrics<(f64, f64)>) {
+        if minute.is_warm_up || minute.blue.requests == 0 {
+            return;
+        }
+        let settings = &self.settings;
+        let Metrics { errors, slow } = &mut self.worse;
+        let flicker = &mut self.flicker;
+        for (of, worse, flicker, allowed, power) in [
+            (
+                Of::Errors,
+                errors,
+                &mut flicker.errors,
+                settings.errors,
+                powers.errors,
+            ),
+            (
+                Of::Slow,
+                slow,
+                &mut flicker.slow,
+                settings.slow,
+                powers.slow,
+            ),
+        ] {
+            let judged = matches!(of, Of::Errors) || settings.judges_latency;
+            let pair = of.pair(&minute.green, &minute.blue).filter(|_| judged);
+            let Some(pair) = pair.filter(Pair::is_informative) else {
+                continue;
             };
-            push(&mut self.worse.errors, errors, settings.errors, tempers.0);
-            self.flicker.errors.push(errors.green, errors.control);
-            if let Some(slow) = slow {
-                push(&mut self.worse.slow, slow, settings.slow, tempers.1);
-                self.flicker.slow.push(slow.green, slow.control);
+            let mut controls = [pair.control; LAG + 1];
+            if !settings.is_first_rule() {
+                for (control, recent) in controls[1..].iter_mut().zip(&self.recent) {
+                    let recent = recent.and_then(|blue| of.pair(&minute.green, &blue));
+                    if let Some(recent) = recent.filter(|one| has_fallen(one.control, pair.control))
+                    {
+                        *control = recent.control;
+                    }
+                }
+            }
+            worse.push(pair.green, &controls, allowed, power);
+            flicker.push(pair.green, pair.control);
+        }
+    }
+
+    /// Compares green with blue's past: beside a live blue the past only has to be roughly right; alone it
+    /// is the control of the main test, which then continues.
+    fn compare_before(
+        &mut self,
+        minute: &Minute,
+        before: &MinuteSide,
+        powers: Metrics<(f64, f64)>,
+    ) {
+        let settings = &self.settings;
+        let (to, margins) = if Self::is_plain(minute) {
+            (&mut self.worse, settings.alone)
+        } else {
+            (&mut self.worse_than_before, settings.beside)
+        };
+        let worst = self.worst.0.unwrap_or(*before);
+        let both = |of: Of| {
+            let pair = of.pair(&minute.green, before)?;
+            let worst = of.pair(&minute.green, &worst).map(|pair| pair.control);
+            Some((pair.green, [pair.control, worst.unwrap_or(pair.control)]))
+        };
+        if let Some((green, controls)) = both(Of::Errors) {
+            to.errors.push(green, &controls, margins.0, powers.errors);
+        }
+        if let Some((green, controls)) = both(Of::Slow).filter(|_| settings.judges_latency) {
+            to.slow.push(green, &controls, margins.1, powers.slow);
+        }
+    }
+
+    /// Compares a green that has everything with blue's past, its live minutes, and the worst of its past.
+    fn compare_whole(
+        &mut self,
+        green: &MinuteSide,
+        before: Option<&MinuteSide>,
+        powers: Metrics<(f64, f64)>,
+    ) {
+        let lagged = self.whole.lagged();
+        let rise = self.whole.rise();
+        let worst = self
+            .worst
+            .0
+            .filter(|_| before.is_some() || lagged.is_some());
+        let controls = [before.copied(), lagged, worst];
+        let fresh = || Metrics {
+            errors: Worse::new(),
+            slow: Worse::new(),
+        };
+        let worse = self.whole.worse.get_or_insert_with(fresh);
+        let (settings, mut alone) = (&self.settings, self.settings.alone);
+        alone.0.ratio *= rise;
+        for (of, to, allowed, power) in [
+            (Of::Errors, &mut worse.errors, alone.0, powers.errors),
+            (Of::Slow, &mut worse.slow, alone.1, powers.slow),
+        ] {
+            let judged = matches!(of, Of::Errors) || settings.judges_latency;
+            let none = Sample::default();
+            let pairs = controls.map(|control| of.pair(green, &control?).filter(|_| judged));
+            if let Some(first) = pairs.iter().flatten().next() {
+                let controls = pairs.map(|pair| pair.map_or(none, |pair| pair.control));
+                to.push(first.green, &controls, allowed, power);
             }
         }
-        if let Some(before) = before {
-            let (errors, slow) = pairs(before);
-            // With blue beside it the past only has to be roughly right; alone it is the control of the
-            // main test, which then continues.
-            let (to_errors, to_slow, margins) = if Self::is_plain(minute) {
-                let Metrics { errors, slow } = &mut self.worse;
-                (errors, slow, settings.alone)
-            } else {
-                let Metrics { errors, slow } = &mut self.worse_than_before;
-                (errors, slow, settings.beside)
-            };
-            to_errors.push(errors.green, errors.control, margins.0, tempers.0);
-            if let Some(slow) = slow {
-                to_slow.push(slow.green, slow.control, margins.1, tempers.1);
-            }
-        }
-        let limit = if minute.is_warm_up {
+    }
+
+    fn push_limit(&mut self, minute: &Minute) {
+        let (green, blue, settings) = (&minute.green, &minute.blue, &self.settings);
+        let mut limit = if minute.is_warm_up {
             settings.limit_in_warm_up
         } else {
             settings.limit
         };
+        if Self::is_plain(minute) {
+            limit = limit.max(self.worst.1);
+        }
         let blue_fails = blue.requests > 0
             && as_f64(blue.errors.high()) > 0.5 * settings.limit * as_f64(blue.requests);
+        let lag = match settings.is_first_rule() || blue.errors.low() < 3 {
+            true => 0,
+            false => LAG,
+        };
         self.limit
-            .push(green.requests, green.errors.low(), limit, blue_fails);
+            .push_near(green.requests, green.errors.low(), limit, blue_fails, lag);
+    }
+
+    /// Adds the evidence of all tests up.
+    fn weigh(&mut self) {
+        let before = &self.worse_than_before;
+        let is_first = self.settings.is_first_rule();
+        let with_whole = |beside: f64, whole: fn(&Metrics<Worse>) -> f64| {
+            if is_first {
+                return beside;
+            }
+            // Half of the budget each from the start on: the average of two fair bets is fair.
+            let whole = self.whole.worse.as_ref().map_or(0.0, whole);
+            ln_add_exp(beside, whole) - std::f64::consts::LN_2
+        };
         let values = [
             self.worse.errors.ln_value(),
             self.worse.slow.ln_value(),
             self.limit.ln_value(),
-            self.worse_than_before.errors.ln_value(),
-            self.worse_than_before.slow.ln_value(),
+            with_whole(before.errors.ln_value(), |worse| worse.errors.ln_value()),
+            with_whole(before.slow.ln_value(), |worse| worse.slow.ln_value()),
         ];
         for ((evidence, value), weight) in self.evidence.iter_mut().zip(values).zip(Reason::WEIGHTS)
         {
@@ -510,6 +726,8 @@ impl SequentialTest {
         };
         if !minute.is_warm_up {
             step.slow_is_known |= has_traffic && green.slow.is_some();
+            step.blue.0 += minute.blue.requests;
+            step.blue.1 += minute.blue.errors.low();
             push(&mut step.accepted, &minute.blue, ratio);
         }
         if let Some(before) = before {

@@ -10,6 +10,9 @@ use super::reject::Allowance;
 #[serde(default)]
 #[must_use]
 pub struct Settings {
+    /// The version of the rule. A journal without it was judged by the first.
+    #[serde(default = "first", skip_serializing_if = "is_first")]
+    pub(super) rule: u32,
     pub(super) alpha: f64,
     pub(super) beta: f64,
     pub(super) suspicion: f64,
@@ -30,6 +33,15 @@ pub struct Settings {
     pub(super) judges_latency: bool,
 }
 
+fn first() -> u32 {
+    1
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands a reference")]
+fn is_first(rule: &u32) -> bool {
+    *rule == first()
+}
+
 const fn allow(ratio: f64, excess: f64) -> Allowance {
     Allowance { ratio, excess }
 }
@@ -37,6 +49,7 @@ const fn allow(ratio: f64, excess: f64) -> Allowance {
 impl Default for Settings {
     fn default() -> Self {
         Self {
+            rule: first(),
             alpha: 0.01,
             beta: 0.05,
             suspicion: 10.0,
@@ -83,6 +96,19 @@ impl Settings {
         self
     }
 
+    /// Judges by the second rule. Default: the first.
+    ///
+    /// The second rule judges green at 100 % against blue's past and against blue's live minutes before;
+    /// takes brakes and margins from the past of the service; excuses green for faults of both that
+    /// reach it up to two minutes after blue; and lets a margin be as wide as blue's present error rate.
+    /// Use it with [`MetricsGate::warming_once`](crate::health::MetricsGate::warming_once),
+    /// [`Limits::excuses_lag`](crate::health::Limits::excuses_lag) and a
+    /// [final bake](crate::migration::MigrationPlanBuilder::final_bake) of 10 minutes.
+    pub fn by_second_rule(mut self) -> Self {
+        self.rule = 2;
+        self
+    }
+
     /// Judges errors only, for sources that do not report how many requests are slow.
     pub fn without_latency(mut self) -> Self {
         self.judges_latency = false;
@@ -93,6 +119,16 @@ impl Settings {
     pub(crate) fn without_weights(mut self) -> Self {
         self.weights_hold = false;
         self
+    }
+
+    /// Returns the allowances against blue's past, beside a live blue or alone.
+    pub(super) fn before(&self, is_alone: bool) -> (Allowance, Allowance) {
+        if is_alone { self.alone } else { self.beside }
+    }
+
+    /// Returns whether a journal of an earlier version is judged, by the rule of that version.
+    pub(super) fn is_first_rule(&self) -> bool {
+        self.rule < 2
     }
 
     pub(super) fn ln_stop(&self) -> f64 {

@@ -8,8 +8,6 @@ use super::reject::Sample;
 const LEAST_BAD: f64 = 5.0;
 /// The most that one step from minute to minute counts.
 const MOST: f64 = 6.0;
-/// Minutes of pure chance that count as seen before the first.
-const PRIOR: f64 = 2.0;
 
 /// Measures how far green's share of the bad requests jumps from minute to minute, compared with
 /// independent requests. Differences of neighbours show flicker and do not show a steady shift, which is
@@ -27,8 +25,10 @@ pub(super) struct Flicker {
 
 impl Flicker {
     /// Returns the power for the next minute, in 0 to 1.
-    pub(super) fn temper(&self) -> f64 {
-        1.0 / ((PRIOR + self.sum) / (PRIOR + self.steps)).max(1.0)
+    ///
+    /// `chance` is how many minutes of pure chance count as seen before the first.
+    pub(super) fn temper(&self, chance: f64) -> f64 {
+        1.0 / ((chance + self.sum) / (chance + self.steps)).max(1.0)
     }
 
     /// Takes a minute after it was judged.

@@ -122,12 +122,12 @@ fn p08_the_reject_side_reproduces_the_reference_values() {
     let (mut capped, mut tempered, mut flicker) = (Worse::new(), Worse::new(), Flicker::default());
     let mut tempers = Vec::new();
     for (place, (green, blue)) in samples().enumerate() {
-        capped.push(green, blue, allowed(), 1.0);
+        capped.push(green, &[blue], allowed(), (1.0, 2.5));
         if green.requests > 0.0 && blue.requests > 0.0 {
             uncapped.push(ln_ratios(green, blue, allowed()));
-            let temper = flicker.temper();
+            let temper = flicker.temper(2.0);
             tempers.push(temper);
-            tempered.push(green, blue, allowed(), temper);
+            tempered.push(green, &[blue], allowed(), (temper, 2.5));
             flicker.push(green, blue);
         }
         assert_close(uncapped.ln_value(), UNCAPPED[place]);
@@ -272,6 +272,98 @@ fn p01_a_plain_last_step_needs_blues_past() {
     );
 }
 
+/// Blue's past by the minute, `errors` of 1,500 each, and a test whose last step kept a tenth on blue.
+fn held_back(errors: impl Fn(u64) -> u64) -> SequentialTest {
+    let past = (0..240).map(|minute| side(1_500, errors(minute))).collect();
+    let mut test = SequentialTest::new(Settings::default().by_second_rule(), past);
+    for (share, green, blue) in [
+        (0.5, side(750, 2), side(750, 2)),
+        (0.9, side(1_350, 4), side(150, 0)),
+    ] {
+        test.begin(share);
+        for _ in 0..8 {
+            test.take(&Minute::new(green, blue, share));
+        }
+    }
+    assert!(test.ln_worse() < 1.0);
+    test.begin(1.0);
+    test
+}
+
+/// Four points more than blue ever had, at 100 % alone: 64 of 1,500.
+#[test]
+fn harm_that_shows_only_at_100_percent_is_stopped_in_its_first_minute() {
+    let mut test = held_back(|minute| 4 + minute % 2);
+    let harm = Minute::new(side(1_500, 64), side(0, 0), 1.0);
+    let ruling = rulings(&mut test, harm, 10);
+    assert_eq!(ruling, (1, Ruling::Stop(Reason::ErrorsThanBefore)));
+}
+
+/// Blue had bursts of 4 % in its past, so a green that has one at 100 % is not blamed for it.
+#[test]
+fn a_burst_that_blue_had_too_is_not_blamed_on_a_green_that_has_everything() {
+    let mut test = held_back(|minute| if minute % 40 < 4 { 64 } else { 4 });
+    let burst = Minute::new(side(1_500, 64), side(0, 0), 1.0);
+    assert_eq!(rulings(&mut test, burst, 10).1, Ruling::Wait);
+    // Above the limit and above all that blue ever had it is.
+    let outage = Minute::new(side(1_500, 300), side(0, 0), 1.0);
+    let ruling = rulings(&mut test, outage, 3);
+    assert_eq!(ruling, (1, Ruling::Stop(Reason::Limit)));
+}
+
+/// Blue fails for a minute, green in the next one.
+#[test]
+fn a_shared_burst_that_reaches_green_a_minute_later_is_not_blamed() {
+    let past = (0..240)
+        .map(|minute| side(6_000, 59 + minute % 3))
+        .collect();
+    let mut test = SequentialTest::new(Settings::default().by_second_rule(), past);
+    test.begin(0.1);
+    let usual = Minute::new(side(600, 6), side(5_400, 54), 0.1);
+    for _ in 0..3 {
+        test.take(&usual);
+    }
+    test.take(&Minute::new(side(600, 6), side(5_400, 540), 0.1));
+    let late = Minute::new(side(600, 60), side(5_400, 54), 0.1);
+    let ruling = test.take(&late);
+    assert!(
+        !matches!(ruling, Ruling::Stop(_)) && test.ln_worse() < 2.0,
+        "{}",
+        test.ln_worse()
+    );
+    // Without blue's burst before it the same two minutes stop green.
+    test.take(&usual);
+    test.take(&usual);
+    test.take(&late);
+    assert!(matches!(test.take(&late), Ruling::Stop(_)));
+}
+
+/// A journal of an earlier version is judged by the rule of that version: its settings name none.
+#[test]
+fn p09_settings_without_a_version_are_judged_by_the_first_rule() {
+    let second = Settings::default().by_second_rule();
+    let mut settings = serde_json::to_value(&second).unwrap();
+    assert_eq!(
+        serde_json::from_value::<Settings>(settings.clone()).unwrap(),
+        second
+    );
+    settings.as_object_mut().unwrap().remove("rule");
+    let first: Settings = serde_json::from_value(settings).unwrap();
+    assert_eq!(first, Settings::default());
+    // Under the first rule no minute wins more than 2.5 nats, so harm of five times takes three minutes.
+    let minutes = |settings: Settings| {
+        let mut test = SequentialTest::new(settings, vec![side(6_000, 60); 240]);
+        test.begin(0.1);
+        rulings(
+            &mut test,
+            Minute::new(side(600, 30), side(5_400, 54), 0.1),
+            20,
+        )
+        .0
+    };
+    assert_eq!((minutes(first), minutes(second)), (3, 1));
+}
+
 /// Low bounds blame and high bounds trust: an unknown in between does neither.
 #[test]
 fn p01_what_is_known_within_bounds_neither_blames_nor_passes() {
@@ -321,9 +413,13 @@ proptest! {
             1..60,
         ),
     ) {
-        let history = vec![side(10_000_000, 3); 40];
-        let mut test = SequentialTest::new(Settings::default(), history);
-        test.enter(StepMargins::of_share(0.9));
+        let history = vec![side(10_000_000, 3); 140];
+        let settings = match minutes.len() % 2 {
+            0 => Settings::default(),
+            _ => Settings::default().by_second_rule(),
+        };
+        let mut test = SequentialTest::new(settings, history);
+        test.begin(0.9);
         for (n_g, k_g, n_b, k_b, share, warm) in minutes {
             let side = |n, k| MinuteSide::new(n, Tally::exact(k), Some(Tally::between(k / 2, k)));
             test.take(&Minute::new(side(n_g, k_g), side(n_b, k_b), share).warming(warm));
