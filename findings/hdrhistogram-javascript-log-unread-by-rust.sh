@@ -4,8 +4,8 @@
 # changes large counts of the crate.
 #
 # 1. The package writes the integer 1 into two header fields that it does not use itself: the normalising
-#    offset, where others write 0, and the ratio between integers and doubles, where others write the
-#    floating-point number 1.0. The crate refuses both as `UnsupportedFeature`, whatever the histogram holds.
+#    offset, where the other ports here write 0, and the ratio between integers and doubles, where they write
+#    the floating-point number 1.0. The crate refuses both as `UnsupportedFeature`, whatever the histogram holds.
 #    The Python port (PyPI, hdrhistogram 0.10.8) does not look at them, and reads the same text.
 # 2. The interval log of the package has an empty line after its start time. The crate's reader stops there
 #    with `ParseError`, before the first interval.
@@ -44,7 +44,8 @@ console.log("JavaScript reads Rust:", hdr.decodeFromCompressedBase64(text).total
 console.log("JavaScript reads Rust, 64 bits:", hdr.decodeFromCompressedBase64(text, 64).totalCount);
 const narrow = hdr.build({ bitBucketSize: 16 });
 narrow.recordValueWithCount(7, 65546);
-console.log("JavaScript, 16 bits:", narrow.totalCount, "values, median", narrow.getValueAtPercentile(50));
+const median = narrow.getValueAtPercentile(50);
+console.log("JavaScript, 16 bits:", narrow.totalCount, "values, median", median);
 JS
 cat > "$work/read.py" <<'PY'
 from hdrh.histogram import HdrHistogram
@@ -71,7 +72,10 @@ use std::fs;
 use base64::{Engine, engine::general_purpose::STANDARD};
 use hdrhistogram::{
     Histogram,
-    serialization::{Deserializer, Serializer, V2DeflateSerializer, interval_log::{IntervalLogIterator, LogIteratorError}},
+    serialization::{
+        Deserializer, Serializer, V2DeflateSerializer,
+        interval_log::{IntervalLogIterator, LogIteratorError},
+    },
 };
 
 fn read(writer: &str) {

@@ -3,7 +3,7 @@
 # same bytes, and for the same slow request, the ports report different percentiles.
 #
 # 1. The Python port rounds the rank of a percentile to the nearest whole number, the other two round it up. So
-#    with one slow request in 51 to 99, its 99th percentile is a fast request: 99 % of 60 is 59.4, and 59 is
+#    with one slow request among 51 to 99, its 99th percentile is a fast request: 99 % of 60 is 59.4, and 59 is
 #    taken. The documentation of the other two wants a value that the given percentage of the recorded values
 #    does not exceed, and 59 of 60 are only 98.3 %.
 # 2. The correction for coordinated omission adds 950, 850, … 150 for a request of 1,050 ms at an expected
