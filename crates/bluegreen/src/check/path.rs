@@ -291,7 +291,7 @@ mod tests {
             "$[?@[-1] == 1]",
             "$[?@.a[ -2 ].b != 'x']",
             "$[?1 < $.l[-1]]",
-            "$.a[?(@.b[-1]) > @.c]",
+            "$.a[?@.b[-1] > @.c]",
         ] {
             let error = path.parse::<JsonPath>().expect_err(path).to_string();
             assert!(error.contains("index from the end"), "{error}");
