@@ -25,7 +25,7 @@ const EXACT: f64 = 9_007_199_254_740_992.0;
 /// The suite does not ask what serde_json_path 0.7.2 gets wrong: a filter that compares a value by
 /// an index from the end (`$[?@[-1] == 1]`) never finds it, so such a path is refused; arrays and
 /// objects with `1` and `1.0` are unequal, so both are compared as `1`; and `<=` or `>=` of two
-/// absent values is false, where the standard says true.
+/// absent values is false, but the standard says true.
 #[derive(Clone)]
 pub(crate) struct JsonPath {
     text: String,

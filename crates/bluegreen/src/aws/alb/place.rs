@@ -309,7 +309,8 @@ impl GreenPlace {
         for seq in 0.. {
             let (standing, step) = self.next(wanted, &mut run).await?;
             let Some(step) = step else {
-                if seq > 0 {
+                // Nothing to do after a run that was cut off is an end too: the next run need not wait again.
+                if seq > 0 || self.cut_off.is_some() {
                     self.write_down(seq, &Finished::RECORD).await?;
                 }
                 return Ok(report(standing, run));

@@ -16,7 +16,7 @@ pub(super) const PROPAGATION: Duration = Duration::from_secs(30);
 /// How long a call may be under way after its record was written: the limit of a change.
 const UNDER_WAY: Duration = Duration::from_secs(10);
 
-/// The record of the end of a run that took steps.
+/// The record of the end of a run that took steps, or that came after a run that was cut off.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Finished {
@@ -56,5 +56,7 @@ impl CutOff {
 
 /// Whether a log that begins with this record is of a place.
 pub(super) fn begins(record: &Record) -> bool {
-    record.seq == 0 && record.entry.read::<PlaceStep>().is_ok()
+    let is_ours =
+        || record.entry.read::<PlaceStep>().is_ok() || record.entry.read::<Finished>().is_ok();
+    record.seq == 0 && is_ours()
 }

@@ -938,7 +938,10 @@ async fn p05_killed_at_any_call_the_next_run_knows_by_its_journal_what_was_made(
                     ended = place.prepare() => panic!("{case}: {ended:?}"),
                 }
                 drop(place);
-                let next = place_in(&simulation).after(&journal.records());
+                let written = MemoryJournal::new();
+                let next = place_in(&simulation)
+                    .after(&journal.records())
+                    .journal(written.clone());
                 assert!(next.cut_off_at().is_some(), "{case}");
                 match undoes {
                     false => {
@@ -958,6 +961,9 @@ async fn p05_killed_at_any_call_the_next_run_knows_by_its_journal_what_was_made(
                         assert_eq!(simulation.target_groups().len(), 1, "{case}");
                     }
                 }
+                // An end is written even if nothing was left to do.
+                let third = place_in(&simulation).after(&written.records());
+                assert_eq!(third.cut_off_at(), None, "{case}");
             }
         }
     }
