@@ -407,6 +407,31 @@ fn a_release_is_prepared_deployed_moved_and_cleaned_up_and_a_rollback_scales_up_
     assert!(said.contains("was rolled back"), "{said}");
 }
 
+/// A run that is refused, or changes nothing, does not change where a rollback goes.
+#[test]
+fn a_rollback_goes_back_before_the_newest_run_that_moved_something() {
+    let (folder, run) = in_new_world();
+    for verb in ["prepare", "deploy", "migrate"] {
+        run(0, &[verb]);
+    }
+    let file = folder.path().join("bluegreen.toml");
+    let written = std::fs::read_to_string(&file).unwrap();
+    let refusing = "\n[hooks]\ncommand = [\"sh\", \"-c\", \"exit 10\"]\nmay_refuse = true\n";
+    std::fs::write(&file, format!("{written}{refusing}")).unwrap();
+    for _ in 0..2 {
+        let said = run(3, &["migrate"]);
+        assert!(said.contains("nothing was changed"), "{said}");
+    }
+    std::fs::write(&file, written).unwrap();
+    let said = run(0, &["rollback"]);
+    assert!(
+        said.contains("putting everything on chatbot-flask-tg"),
+        "{said}"
+    );
+    let said = run(0, &["status"]);
+    assert!(said.contains("flask 100% / fastapi 0%"), "{said}");
+}
+
 #[test]
 fn a_deletion_needs_the_name_and_leaves_one_side() {
     let (_folder, run) = in_new_world();

@@ -51,6 +51,7 @@ mod deployment;
 mod forecast;
 mod gates;
 mod hooks;
+mod newest;
 mod plan;
 mod read;
 mod retire;

@@ -4,7 +4,11 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::{Group, MigrationSpec, Name, Origin, target};
+use super::{
+    Group, MigrationSpec, Name, Origin,
+    newest::{end_of, that_moved},
+    target,
+};
 use crate::{
     aws::{
         Aws,
@@ -14,9 +18,7 @@ use crate::{
     clock::{between, span},
     engine::Record,
     error::{Error, ErrorKind, Result},
-    migration::{
-        KEEP, MigrationEvent, MigrationOutcome, ReplayError, Retelling, capacity_left, free_from,
-    },
+    migration::{KEEP, MigrationOutcome, capacity_left, free_from},
     store::JournalLog,
     traffic::Sides,
 };
@@ -78,7 +80,7 @@ impl MigrationSpec {
         keep: Duration,
     ) -> Result<(Name, Retirement)> {
         self.refuse_other(aws)?;
-        let records = log.newest_run_but(RUNS, changed_nothing).await?;
+        let records = that_moved(log).await?;
         let promoted = promoted(&records)?;
         let free = free_from(promoted.at, keep);
         let now = aws.clock().now();
@@ -200,35 +202,4 @@ fn promoted(records: &[Record]) -> Result<Promoted> {
         ))),
         None => Err(refused("the newest run has not ended".to_owned())),
     }
-}
-
-/// The most runs that are looked at: each that changed nothing was refused, and a person saw that.
-const RUNS: usize = 50;
-
-fn changed_nothing(records: &[Record]) -> bool {
-    let end = end_of(records).ok().flatten();
-    matches!(end, Some((_, Some(MigrationOutcome::Unchanged { .. }), _)))
-}
-
-/// When and how a run ended, or the summary of an end that a person must look at; `None` if it has not ended.
-type End = (Timestamp, Option<MigrationOutcome>, String);
-
-fn end_of(records: &[Record]) -> std::result::Result<Option<End>, ReplayError> {
-    let mut retelling = Retelling::new();
-    let mut end = None;
-    for record in records {
-        for event in retelling.take(record)? {
-            end = match event.kind {
-                MigrationEvent::Ended { outcome, .. } => {
-                    Some((event.at, Some(outcome), String::new()))
-                }
-                MigrationEvent::Unresolved { unresolved, .. } => {
-                    Some((event.at, None, unresolved.summary.clone()))
-                }
-                // A later event belongs to a run that was resumed.
-                _ => end,
-            };
-        }
-    }
-    Ok(end)
 }

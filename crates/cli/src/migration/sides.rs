@@ -18,7 +18,7 @@ use crate::common::{
 };
 
 /// The longest wait for the journal.
-const JOURNAL_WAITS: Duration = Duration::from_secs(2);
+const JOURNAL_WAITS: Duration = Duration::from_secs(5);
 /// The names of two sides for which no file gives names.
 const BLUE: &str = "blue";
 const GREEN: &str = "green";
@@ -106,10 +106,11 @@ pub(crate) fn side_of(spec: &MigrationSpec, group: &str) -> Option<Name> {
     found.map(|(name, _)| name.clone())
 }
 
-/// Returns the target group that served before the rule's newest run, if the journal answers in time.
+/// Returns the target group that served before the rule's newest run that moved something, if the journal answers in
+/// time.
 pub(crate) async fn served(store: Option<JournalStore>, rule: &str) -> Option<String> {
     let log = store?.log(rule);
-    let opening = tokio::time::timeout(JOURNAL_WAITS, log.newest_opening()).await;
+    let opening = tokio::time::timeout(JOURNAL_WAITS, Origin::newest_that_moved(&log)).await;
     let opening = [opening.ok()?.ok()??];
     if let Ok(origin) = Origin::of(&opening) {
         let side = origin.spec.sides.get(&origin.from)?;
