@@ -285,5 +285,7 @@ async fn by_the_second_rule_harm_at_100_percent_is_rolled_back_and_a_good_green_
     let bad_run = run(bad, ten_minutes).await;
     assert_eq!(bad_run.exit_code(), 10, "{}", bad_run.last_words());
     let said = bad_run.last_words();
-    assert!(said.contains("than 1.5 × blue's rate before"), "{said}");
+    // The ratio is 1.5 times the rise of blue's live minutes, which is chance here; the excess of 0.05% is
+    // that of a green with all requests.
+    assert!(said.contains("× blue's rate before + 0.05%"), "{said}");
 }

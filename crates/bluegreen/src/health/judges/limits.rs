@@ -77,9 +77,10 @@ pub struct Limits {
     /// How many of the newest minutes of a step a healthy rate covers. Default: 5 minutes, at least one.
     pub window: Duration,
     /// Whether blue excuses green for longer: for two minutes after a minute in which blue fails, since a fault
-    /// of both may reach green later; and at 100 %, where blue shows nothing, up to blue's worst minute before
-    /// the migration. Default: no, blue excuses green in the same minute only. A journal without the field was
-    /// judged without.
+    /// of both may reach green later; and in a minute at 100 % in which blue has no requests, up to blue's worst
+    /// minute before the migration. Below 100 % a blue without requests, or with an unknown number of requests,
+    /// excuses nothing. Default: no, blue excuses green in the same minute only. A journal without the field
+    /// was judged without.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub excuses_lag: bool,
 }
@@ -162,7 +163,7 @@ impl Judge for LimitsJudge {
             Err(error) => return Verdict::inconclusive(error.to_string()),
         };
         let fresh = self.timeline.take(&seen, progress);
-        self.errors.take(&fresh);
+        self.errors.take(&fresh, progress);
         let verdict = match not_judged(progress) {
             Some(verdict) => match self.errors.blue_rate(&self.timeline) {
                 Some(blue) => verdict.map_evidence(|evidence| evidence.with_figure(blue)),
@@ -379,6 +380,39 @@ mod tests {
         let bad = Counts::of(900, 300);
         let verdict = play(&mut judge(), &[(bad, Counts::of(100, 40)); 5]);
         assert!(verdict.is_inconclusive(), "{verdict}");
+    }
+
+    /// Blue failed 20 % in a minute before the migration, and green fails 15 % in the first minute.
+    #[test]
+    fn blues_past_excuses_green_only_at_100_percent_without_requests_on_blue() {
+        let (unknown, none) = (Counts::default(), Counts::of(0, 0));
+        let status = |excuses_lag: bool, share: Percent, since: i64, blue: Counts| {
+            let limits = Limits {
+                excuses_lag,
+                ..Limits::default().without_latency()
+            };
+            let mut judge = limits.start();
+            let past = bucket(-1, Counts::of(1_000, 200), Counts::default());
+            let preflight = Progress::new(at(2), Phase::Preflight, Percent::ZERO, at(0));
+            take(&mut judge, &[past], &preflight);
+            let first = Progress::new(at(1), Phase::Step(0), share, at(0));
+            take(&mut judge, &[], &first);
+            let minute = bucket(0, blue, Counts::of(1_000, 150));
+            let step = Progress::new(at(3), Phase::Step(1), Percent::HUNDRED, at(since));
+            let look = if since > 0 { step } else { first };
+            take(&mut judge, &[minute], &look).status()
+        };
+        for blue in [unknown, none] {
+            assert_eq!(status(true, Percent::HUNDRED, 0, blue), "inconclusive");
+            assert_eq!(status(false, Percent::HUNDRED, 0, blue), "unhealthy");
+            assert_eq!(status(true, tenths(900), 0, blue), "unhealthy");
+            assert_eq!(status(true, tenths(999), 0, blue), "unhealthy");
+            // The minute lies before the shift to 100 % and becomes known after it.
+            assert_eq!(status(true, tenths(900), 1, blue), "unhealthy");
+        }
+        // Blue still has requests, and none of them fails.
+        let some = Counts::of(500, 0);
+        assert_eq!(status(true, Percent::HUNDRED, 0, some), "unhealthy");
     }
 
     #[test]

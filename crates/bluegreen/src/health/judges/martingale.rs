@@ -14,7 +14,7 @@ use crate::health::snapshot::logarithms;
 ///
 /// Half of the prior bets from the first minute on; each later minute starts with a share of 1/40 of the
 /// rest: `pi_1 = 1/2`, `pi_t = 1/2 h (1-h)^(t-2)`, with `1/2 (1-h)^(t-1)` in reserve after `t` minutes.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(super) struct StartTimeMixture<const N: usize> {
     /// The logarithm of the worth of each bet.
     #[serde(with = "logarithms")]

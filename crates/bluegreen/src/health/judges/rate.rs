@@ -8,7 +8,7 @@ use crate::{
         Bucket, Counts, Figure, Progress, Tally, Unit, Verdict,
         metrics::{
             counts::as_f64,
-            timeline::{Standing, Timeline},
+            timeline::{Standing, Timeline, begins},
         },
     },
     traffic::{Percent, Side, Sides},
@@ -17,6 +17,13 @@ use crate::{
 /// Returns how many buckets of this length fill a time.
 fn periods(time: Duration, period: Duration) -> usize {
     usize::try_from(time.as_secs().div_ceil(period.as_secs().max(1))).unwrap_or(0)
+}
+
+/// Returns whether green gets all requests in this bucket: by plan, and as far as blue's counts tell. A
+/// balancer may report nothing for a side without requests.
+fn has_everything(bucket: &Bucket, progress: &Progress) -> bool {
+    let by_plan = progress.green == Percent::HUNDRED && begins(bucket) >= progress.since;
+    by_plan && bucket.sides.blue.requests.unwrap_or(0) == 0
 }
 
 /// For how long a fault that hurts both sides may reach green later than blue.
@@ -66,8 +73,8 @@ impl RateTest {
         }
     }
 
-    /// Lets blue's neighbouring minutes excuse green: a fault that both share may reach green later. At
-    /// 100 %, where blue shows nothing, green may fail as much as blue's worst minute did before.
+    /// Lets blue's neighbouring minutes excuse green: a fault that both share may reach green later. In a
+    /// minute at 100 % in which blue has no requests, green may fail as much as blue's worst minute before.
     pub(super) fn excusing_lag(mut self, excuses: bool) -> Self {
         self.excuses_lag = excuses;
         self
@@ -92,7 +99,7 @@ impl RateTest {
 
     /// Takes the buckets of one observation. If the evidence was sufficient after any of them, the
     /// verdict is unhealthy, so that the verdict does not depend on how buckets are batched.
-    pub(super) fn take(&mut self, fresh: &[(&Bucket, Standing)]) {
+    pub(super) fn take(&mut self, fresh: &[(&Bucket, Standing)], progress: &Progress) {
         let mut peak = f64::NEG_INFINITY;
         for (bucket, standing) in fresh {
             let Sides { blue, green } = &bucket.sides;
@@ -106,7 +113,7 @@ impl RateTest {
                 Standing::WarmUp => self.limit.max(WARM_UP_LIMIT),
                 Standing::Full => self.limit,
             };
-            if self.excuses_lag && blue.requests.unwrap_or(0) == 0 {
+            if self.excuses_lag && has_everything(bucket, progress) {
                 limit = limit.max(self.evidence.worst());
             }
             if let (Some(requests), Some(failed)) = (self.requests(green), (self.pick)(green)) {

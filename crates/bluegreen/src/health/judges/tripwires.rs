@@ -119,7 +119,7 @@ impl Judge for RateJudge {
             Err(error) => return Verdict::inconclusive(error.to_string()),
         };
         let fresh = self.timeline.take(&seen, progress);
-        self.test.take(&fresh);
+        self.test.take(&fresh, progress);
         let verdict =
             not_judged(progress).unwrap_or_else(|| self.test.verdict(&self.timeline, progress));
         self.timeline.dress(verdict, progress)

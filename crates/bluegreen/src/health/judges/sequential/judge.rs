@@ -370,18 +370,12 @@ impl SequentialJudge {
 
     /// Returns the reason with the strongest evidence, in words, with the counts.
     fn against(&self, test: &SequentialTest, reason: Reason) -> String {
-        let allowed = match reason {
-            Reason::Errors => self.settings.errors,
-            Reason::Slow => self.settings.slow,
-            Reason::ErrorsThanBefore => self.settings.before(test.is_alone()).0,
-            Reason::SlowThanBefore => self.settings.before(test.is_alone()).1,
-            Reason::Limit => {
-                return format!(
-                    "green's error rate is above {:.2}%: {}",
-                    100.0 * self.settings.limit,
-                    self.rates()
-                );
-            }
+        let Some(allowed) = test.allowed(reason) else {
+            return format!(
+                "green's error rate is above {:.2}%: {}",
+                100.0 * self.settings.limit,
+                self.rates()
+            );
         };
         let (what, whose) = match reason {
             Reason::Errors => ("fails", "blue's rate"),

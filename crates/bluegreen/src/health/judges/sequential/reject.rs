@@ -24,7 +24,7 @@ pub(super) struct Sample {
 }
 
 /// A value for each metric.
-#[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 pub(super) struct Metrics<T> {
     pub(super) errors: T,
     pub(super) slow: T,
@@ -32,7 +32,7 @@ pub(super) struct Metrics<T> {
 
 /// An e-process against "green's rate is within the allowance, whatever the control's rate is and
 /// however it moves".
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(super) struct Worse {
     mixture: StartTimeMixture<9>,
 }

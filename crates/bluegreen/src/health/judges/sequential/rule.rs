@@ -7,7 +7,7 @@ use super::{
     brakes::Brakes,
     margins::StepMargins,
     minutes::{MinuteSide, Minutes},
-    reject::{Metrics, Sample, Worse},
+    reject::{Allowance, Metrics, Sample, Worse},
     settings::Settings,
     temper::Flicker,
     whole::{RESERVE, SLICE, Whole, highest_minute, sum, worst_slice},
@@ -168,17 +168,19 @@ pub struct SequentialTest {
     seen: (f64, f64),
     evidence: [f64; 5],
     total: f64,
+    // The first rule never changes the next four. So its snapshots leave them out, as snapshots did before
+    // the second rule, and journals of that time replay.
     /// How much one minute may win, by blue's past.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "is_default")]
     brakes: Metrics<Brakes>,
     /// Blue in the minutes before, newest first: a fault of both may reach green later.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "is_default")]
     recent: [Option<MinuteSide>; LAG],
     /// The worst of blue's past: a slice if it is bursty, and the highest rate of a minute.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "is_default")]
     worst: (Option<MinuteSide>, f64),
     /// The controls at 100 %.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "is_default")]
     whole: Whole,
     /// The reason of the first stop: later minutes do not revoke a stop.
     stopped: Option<Reason>,
@@ -195,9 +197,13 @@ struct Step {
     accepted_by_history: Metrics<NoWorse>,
     newest_has_traffic: bool,
     slow_is_known: bool,
-    /// Blue's requests and errors in this step.
-    #[serde(default)]
+    /// Blue's requests and errors in this step; the first rule does not count them.
+    #[serde(default, skip_serializing_if = "is_default")]
     blue: (u64, u64),
+}
+
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
 }
 
 impl Step {
@@ -462,9 +468,34 @@ impl SequentialTest {
         &self.step.margins
     }
 
-    /// Returns whether green has everything in this step.
-    pub(super) fn is_alone(&self) -> bool {
-        self.step.margins.share > ALL
+    /// Returns what green may have more than its control by the test of a reason; `None` for the limit.
+    pub(super) fn allowed(&self, reason: Reason) -> Option<Allowance> {
+        let (settings, before) = (&self.settings, &self.worse_than_before);
+        let whole = self.whole.worse.as_ref();
+        let (errors, slow) = settings.alone_after(self.whole.risen());
+        // Of the two tests against the past, the one with the stronger evidence.
+        let stronger =
+            |beside: &Worse, whole: Option<&Worse>, allowed: (Allowance, Allowance)| match whole
+                .is_some_and(|whole| whole.ln_value() > beside.ln_value())
+            {
+                true => allowed.1,
+                false => allowed.0,
+            };
+        Some(match reason {
+            Reason::Errors => settings.errors,
+            Reason::Slow => settings.slow,
+            Reason::ErrorsThanBefore => stronger(
+                &before.errors,
+                whole.map(|whole| &whole.errors),
+                (settings.beside.0, errors),
+            ),
+            Reason::SlowThanBefore => stronger(
+                &before.slow,
+                whole.map(|whole| &whole.slow),
+                (settings.beside.1, slow),
+            ),
+            Reason::Limit => return None,
+        })
     }
 
     pub(super) fn missing(&self) -> f64 {
@@ -516,6 +547,14 @@ impl SequentialTest {
             self.compare_before(minute, before, powers);
         }
         self.push_limit(minute);
+        if !self.settings.is_first_rule() {
+            self.keep_blue(minute);
+        }
+        self.weigh();
+    }
+
+    /// Keeps blue's minute as a control of later ones.
+    fn keep_blue(&mut self, minute: &Minute) {
         let blue = Some(minute.blue).filter(|blue| blue.requests > 0);
         self.recent = std::array::from_fn(|place| match place {
             0 => blue,
@@ -524,7 +563,6 @@ impl SequentialTest {
         if !Self::is_plain(minute) {
             self.whole.beside(&minute.blue);
         }
-        self.weigh();
     }
 
     /// Compares green with blue in the same minute.
@@ -618,8 +656,8 @@ impl SequentialTest {
             slow: Worse::new(),
         };
         let worse = self.whole.worse.get_or_insert_with(fresh);
-        let (settings, mut alone) = (&self.settings, self.settings.alone);
-        alone.0.ratio *= rise;
+        let settings = &self.settings;
+        let alone = settings.alone_after(rise);
         for (of, to, allowed, power) in [
             (Of::Errors, &mut worse.errors, alone.0, powers.errors),
             (Of::Slow, &mut worse.slow, alone.1, powers.slow),
@@ -726,8 +764,10 @@ impl SequentialTest {
         };
         if !minute.is_warm_up {
             step.slow_is_known |= has_traffic && green.slow.is_some();
-            step.blue.0 += minute.blue.requests;
-            step.blue.1 += minute.blue.errors.low();
+            if !self.settings.is_first_rule() {
+                step.blue.0 += minute.blue.requests;
+                step.blue.1 += minute.blue.errors.low();
+            }
             push(&mut step.accepted, &minute.blue, ratio);
         }
         if let Some(before) = before {

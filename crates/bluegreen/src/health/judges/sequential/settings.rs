@@ -121,9 +121,12 @@ impl Settings {
         self
     }
 
-    /// Returns the allowances against blue's past, beside a live blue or alone.
-    pub(super) fn before(&self, is_alone: bool) -> (Allowance, Allowance) {
-        if is_alone { self.alone } else { self.beside }
+    /// Returns the allowances against blue's past at 100 %: errors and slow requests. Blue's errors rose by
+    /// the factor `rise` before.
+    pub(super) fn alone_after(&self, rise: f64) -> (Allowance, Allowance) {
+        let (mut errors, slow) = self.alone;
+        errors.ratio *= rise;
+        (errors, slow)
     }
 
     /// Returns whether a journal of an earlier version is judged, by the rule of that version.

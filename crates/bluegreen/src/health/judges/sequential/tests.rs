@@ -364,6 +364,104 @@ fn p09_settings_without_a_version_are_judged_by_the_first_rule() {
     assert_eq!((minutes(first), minutes(second)), (3, 1));
 }
 
+/// A judge of the first rule after nine minutes, as the version before the second rule saved it: the
+/// output of that version's code for [`nine_minutes`].
+const SAVED_BEFORE_THE_SECOND_RULE: &str =
+    include_str!("../../../../testdata/sequential/rule-1.json");
+
+/// Three steps: a burst that both sides share and that reaches green a minute later, a hold-back, and
+/// 100 % with harm in its last minute.
+fn nine_minutes(settings: Settings) -> SequentialTest {
+    let past = (0..24).map(|minute| side(6_000, 5 + minute % 3)).collect();
+    let mut test = SequentialTest::new(settings, past);
+    for (share, minutes) in [
+        (
+            0.1,
+            [
+                (600, 1, 5_400, 5),
+                (590, 2, 5_410, 540),
+                (610, 60, 5_390, 6),
+            ],
+        ),
+        (
+            0.9,
+            [(5_400, 9, 600, 1), (5_400, 7, 600, 0), (5_400, 30, 600, 2)],
+        ),
+        (
+            1.0,
+            [(6_000, 8, 0, 0), (6_000, 9, 3, 0), (6_000, 200, 0, 0)],
+        ),
+    ] {
+        test.begin(share);
+        for (place, (green, failed, blue, bad)) in minutes.into_iter().enumerate() {
+            let minute = Minute::new(side(green, failed), side(blue, bad), share);
+            test.take(&minute.warming(place == 0));
+        }
+    }
+    test
+}
+
+/// Returns the text without its numbers, and the numbers.
+fn taken_apart(json: &str) -> (String, Vec<f64>) {
+    let parts = json.split_inclusive(['[', ']', '{', '}', ',', ':']);
+    let mut numbers = Vec::new();
+    let mut text = String::new();
+    for part in parts {
+        let (value, sign) = part.split_at(part.len().saturating_sub(1));
+        match value.parse::<f64>() {
+            Ok(number) => numbers.push(number),
+            Err(_) => text.push_str(value),
+        }
+        text.push_str(sign);
+    }
+    (text, numbers)
+}
+
+/// A journal from before the second rule holds snapshots of this form, and replay compares them.
+#[test]
+fn p09_a_snapshot_of_the_first_rule_is_as_before_the_second() {
+    let saved = SAVED_BEFORE_THE_SECOND_RULE.trim_end();
+    let restored: SequentialTest = serde_json::from_str(saved).unwrap();
+    assert_eq!(serde_json::to_string(&restored).unwrap(), saved);
+
+    let now = serde_json::to_string(&nine_minutes(Settings::default())).unwrap();
+    let ((text, numbers), (wanted, before)) = (taken_apart(&now), taken_apart(saved));
+    assert_eq!(text, wanted);
+    assert!(numbers.len() == before.len() && numbers.len() > 200);
+    for (got, wanted) in numbers.into_iter().zip(before) {
+        // The last digit of a logarithm differs between platforms.
+        assert!(
+            (got - wanted).abs() <= 1e-9 * wanted.abs().max(1.0),
+            "{got} is not {wanted}"
+        );
+    }
+
+    let second = nine_minutes(Settings::default().by_second_rule());
+    let second = serde_json::to_string(&second).unwrap();
+    for field in ["\"recent\"", "\"worst\"", "\"whole\"", "\"blue\":["] {
+        assert!(second.contains(field), "{field} in {second}");
+    }
+}
+
+/// At 100 % the first rule names the ratio beside a live blue, as before the second rule: its evidence
+/// against blue's past is from the step before.
+#[test]
+fn the_allowance_that_is_named_is_the_one_of_the_test() {
+    let settings = Settings::default();
+    let first = nine_minutes(settings.clone());
+    let of = Reason::ErrorsThanBefore;
+    assert_eq!(first.allowed(of), Some(settings.beside.0));
+    assert_eq!(
+        first.allowed(Reason::SlowThanBefore),
+        Some(settings.beside.1)
+    );
+    assert_eq!(first.allowed(Reason::Limit), None);
+    let mut second = held_back(|minute| 4 + minute % 2);
+    assert_eq!(second.allowed(of), Some(settings.beside.0));
+    second.take(&Minute::new(side(1_500, 64), side(0, 0), 1.0));
+    assert_eq!(second.allowed(of), Some(settings.alone.0));
+}
+
 /// Low bounds blame and high bounds trust: an unknown in between does neither.
 #[test]
 fn p01_what_is_known_within_bounds_neither_blames_nor_passes() {

@@ -18,7 +18,7 @@ const PORTIONS: usize = 10;
 /// At 100 % there is no live blue. Its two pictures are its past, and its own minutes in the steps before.
 /// Each minute of either is used at most once. Green is blamed only for what both pictures, and the worst
 /// minutes of a bursty past, do not explain.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub(super) struct Whole {
     /// Blue in the steps before, and how many minutes green has been alone.
     live: Minutes,
@@ -62,6 +62,11 @@ impl Whole {
                 None => 1.0,
             }
         })
+    }
+
+    /// Returns [`rise`](Self::rise) if it is known yet, and 1 before.
+    pub(super) fn risen(&self) -> f64 {
+        self.rise.unwrap_or(1.0)
     }
 
     /// Returns a tenth of blue's live minutes, of each step alike; `None` after ten minutes.

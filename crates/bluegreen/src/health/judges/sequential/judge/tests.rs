@@ -149,6 +149,26 @@ fn at_100_percent_the_past_is_the_control() {
     );
 }
 
+/// Blue fails 1 in 1,000 for 20 minutes and 3 in 1,000 for 10, which is 5 in 3,000 over all. So the newest
+/// minutes are 1.8 times as bad as all of them, and the ratio of 1.5 becomes 2.7.
+#[test]
+fn a_stop_at_100_percent_names_the_ratio_that_was_allowed() {
+    let mut play = Play::of(Sequential::new(Settings::default().by_second_rule()), 240);
+    play.shift(50, 0);
+    for minute in 0..30 {
+        let rate = if minute < 20 { 1 } else { 3 };
+        play.minute(minute, 6_000, rate, rate);
+    }
+    play.shift(100, 30);
+    let (_, verdict) = play.until_decided(30, 40);
+    assert!(verdict.is_unhealthy(), "{verdict}");
+    let said = &verdict.evidence().summary;
+    assert!(
+        said.starts_with("green fails more than 2.7 × blue's rate before + 0.05% of its requests"),
+        "{said}"
+    );
+}
+
 #[test]
 fn p01_silence_gives_up_and_never_passes() {
     let unknown = |minute| bucket(minute, Counts::default(), Counts::default());
