@@ -18,9 +18,10 @@ use serde::{Serialize, de::DeserializeOwned};
 use serde_json::{Map, Number, Value};
 
 /// The fields whose text is a time. A text in them that is no time, such as a span or a reason, stays a text.
-const TIMES: [&str; 20] = [
+const TIMES: [&str; 21] = [
     "at",
     "bake_until",
+    "blue_kept_until",
     "confirmed",
     "deadline",
     "ended",

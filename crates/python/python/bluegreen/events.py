@@ -144,7 +144,8 @@ class Report:
     """The facts that every end of a migration has.
 
     `traffic` is the last split that was read; `None` if it was never read. `unseen` is the split of a change
-    that was sent and that no read has shown: it may be live by now.
+    that was sent and that no read has shown: it may be live by now. `blue_kept_until` is the time from which blue may
+    be retired, if everything is on green.
     """
 
     started: datetime
@@ -156,6 +157,7 @@ class Report:
     switch: StandingSwitch | None = None
     capacity: StandingCapacity | None = None
     unseen: TrafficSplit | None = None
+    blue_kept_until: datetime | None = None
 
     @property
     def took(self) -> timedelta:
