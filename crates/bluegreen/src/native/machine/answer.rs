@@ -80,7 +80,7 @@ impl NativeMachine {
             return self.wait(at, watch);
         };
         let (pause, green) = (waiting.pause, watch.green);
-        if watch.noted != watch.promote {
+        if watch.promote.is_some() && watch.noted != watch.promote {
             self.note_override(at, &watch);
             watch.noted.clone_from(&watch.promote);
         }
