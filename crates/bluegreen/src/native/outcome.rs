@@ -109,11 +109,15 @@ impl fmt::Display for NativeOutcome {
                         report.what_was_read(),
                         report.how_old()
                     )?,
-                    _ => write!(
-                        f,
-                        "held: the deployment is left as it is: {}\n  why: {reason}",
-                        report.what_was_read()
-                    )?,
+                    _ => {
+                        f.write_str("held: the deployment is left as it is")?;
+                        let read = report.what_was_read();
+                        match report.is_old() {
+                            true => write!(f, "\n  last read: {read}{}", report.how_old())?,
+                            false => write!(f, ": {read}")?,
+                        }
+                        write!(f, "\n  why: {reason}")?;
+                    }
                 }
                 // A third party's deployment is not ours to roll back, so it gets no command.
                 if matches!(
@@ -177,6 +181,11 @@ impl Report {
             Some(command) => write!(f, "\n  to put everything back by hand:\n    {command}"),
             None => Ok(()),
         }
+    }
+
+    /// Returns whether the deployment was last read before the end, so that it may be another by then.
+    fn is_old(&self) -> bool {
+        self.read_at.is_some_and(|at| at < self.ended)
     }
 
     /// Returns how long before the end the deployment was read: `, 12s before the end`.

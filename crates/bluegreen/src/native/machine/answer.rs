@@ -72,7 +72,7 @@ impl NativeMachine {
     }
 
     /// Answers the pause that waits: the platform is to continue.
-    pub(super) fn answer(&mut self, at: Timestamp, watch: Watch) -> Next<Action> {
+    pub(super) fn answer(&mut self, at: Timestamp, mut watch: Watch) -> Next<Action> {
         if self.taken_over.is_some() {
             return self.wait(at, watch);
         }
@@ -80,8 +80,9 @@ impl NativeMachine {
             return self.wait(at, watch);
         };
         let (pause, green) = (waiting.pause, watch.green);
-        if watch.failed == 0 {
+        if watch.promote.is_some() && watch.noted != watch.promote {
             self.note_override(at, &watch);
+            watch.noted.clone_from(&watch.promote);
         }
         self.tell(NativeEvent::Answering {
             pause: pause.clone(),
@@ -134,13 +135,7 @@ impl NativeMachine {
                 self.sent = Some(sent);
                 self.answers += 1;
                 self.tell(NativeEvent::Answered { pause, visible_by });
-                watch.pause = None;
-                watch.failed = 0;
-                watch.failure = None;
-                watch.told = None;
-                if !matches!(watch.promote, Some(Control::PromoteFully { .. })) {
-                    watch.promote = None;
-                }
+                watch.on_answered();
                 false
             }
             Err(failure) => {

@@ -143,6 +143,9 @@ impl NativeMachine {
                 let why = match &control {
                     Control::Pause { .. } => "the run is paused already",
                     Control::Continue { .. } => "the run is not paused",
+                    Control::SkipWait { .. } if !watch.has_traffic() => {
+                        "green has no traffic yet, so no bake has begun"
+                    }
                     Control::SkipWait { .. } => "the minimum bake is over already",
                     _ => {
                         "green has no traffic yet: the first answer waits for green's copies and \
@@ -160,19 +163,16 @@ impl NativeMachine {
         Next::Keep
     }
 
-    /// Applies a control that was given before the watch began, and whose effect was told then.
-    pub(super) fn apply_early(&mut self, at: Timestamp, watch: &mut Watch, control: Control) {
-        match control {
-            Control::Pause { by, length } if watch.paused.is_none() => {
-                let paused = self.pause(at, by, length);
-                self.tell(NativeEvent::Paused {
-                    until: paused.until,
-                });
-                watch.paused = Some(paused);
+    /// Carries out the controls that were given before the watch began, after `next`.
+    pub(super) fn take_early(&mut self, at: Timestamp, mut next: Next<Action>) -> Next<Action> {
+        for control in std::mem::take(&mut self.early) {
+            let state = std::mem::replace(&mut self.state, State::New);
+            match self.on_control(at, state, control) {
+                Next::Keep => {}
+                other => next = other,
             }
-            Control::Continue { .. } => watch.paused = None,
-            _ => {}
         }
+        next
     }
 
     fn pause(&self, at: Timestamp, by: Operator, length: Option<Duration>) -> OperatorPause {
@@ -230,7 +230,10 @@ impl NativeMachine {
             State::New | State::Preflight(_) => {
                 return self.unchanged(at, Unchanged::Cancelled { control });
             }
-            State::Watching(watch) if !watch.has_traffic() && self.answers == 0 => {
+            // An answer without an outcome may have moved traffic already.
+            State::Watching(watch)
+                if !watch.has_traffic() && self.answers == 0 && self.sent.is_none() =>
+            {
                 return self.unchanged(at, Unchanged::Cancelled { control });
             }
             State::Restoring(restore) => (Some(restore.cause), restore.failure),

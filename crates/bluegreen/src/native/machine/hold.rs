@@ -19,7 +19,7 @@ impl NativeMachine {
     pub(super) fn hold(&mut self, at: Timestamp, reason: HoldReason) -> Next<Action> {
         let is_fresh = self.last.as_ref().is_some_and(|(read, _)| *read == at);
         let is_gone = matches!(reason, HoldReason::Gone);
-        if is_gone || (is_fresh && !self.is_unseen()) {
+        if (is_gone || is_fresh) && !self.is_unseen() {
             return self.held(at, reason);
         }
         self.state = State::Holding(Holding {
@@ -34,8 +34,11 @@ impl NativeMachine {
 
     /// Another controller has taken over: this process reads once more and ends.
     pub(super) fn give_way(&mut self, at: Timestamp, failure: Failure) -> Next<Action> {
+        let has_acted = self.sent.is_some() || self.ordered.is_some();
         match self.started {
-            Some(_) if self.last.is_some() => self.hold(at, HoldReason::TakenOver { failure }),
+            Some(_) if self.last.is_some() || has_acted => {
+                self.hold(at, HoldReason::TakenOver { failure })
+            }
             _ => self.unchanged(at, Unchanged::JournalFailed { failure }),
         }
     }
@@ -59,7 +62,10 @@ impl NativeMachine {
                 let summary = format!("{reason}; the answer to {pause} never became visible");
                 self.unresolved(at, summary, None, None)
             }
-            Read::Failed | Read::Suspect if observed.is_err() && attempt < ATTEMPTS => {
+            Read::Gone if !self.is_unseen() => self.held(at, holding.reason),
+            Read::Failed | Read::Suspect | Read::Gone
+                if observed.is_err() && attempt < ATTEMPTS =>
+            {
                 let until = later(at, back_off(attempt));
                 if let Err(failure) = observed {
                     self.tell(NativeEvent::ReadFailed {
@@ -69,13 +75,23 @@ impl NativeMachine {
                 }
                 self.hold_later(holding, until)
             }
-            Read::Failed | Read::Old if self.is_unseen() => {
-                let reason = holding.reason;
-                let summary = format!("{reason}; the deployment cannot be read");
-                self.unresolved(at, summary, None, observed.err())
+            // What was read before the change does not say what stands.
+            Read::Old if self.is_unseen() => self.hold_unread(at, holding.reason, None),
+            _ if observed.is_err() && self.is_unseen() => {
+                self.hold_unread(at, holding.reason, observed.err())
             }
             _ => self.held(at, holding.reason),
         }
+    }
+
+    fn hold_unread(
+        &mut self,
+        at: Timestamp,
+        reason: HoldReason,
+        failure: Option<Failure>,
+    ) -> Next<Action> {
+        let summary = format!("{reason}; the deployment cannot be read");
+        self.unresolved(at, summary, None, failure)
     }
 
     fn hold_later(&mut self, mut holding: Holding, until: Timestamp) -> Next<Action> {

@@ -328,12 +328,8 @@ impl NativeMachine {
             return self.unchanged(at, Unchanged::Over { summary });
         }
         self.tell(NativeEvent::PreflightPassed { survey });
-        let mut watch = Watch::new(at);
-        for control in std::mem::take(&mut self.early) {
-            // Their effect was told when they were given.
-            self.apply_early(at, &mut watch, control);
-        }
-        self.look(at, watch)
+        let next = self.look(at, Watch::new(at));
+        self.take_early(at, next)
     }
 
     fn tell(&mut self, event: NativeEvent) {

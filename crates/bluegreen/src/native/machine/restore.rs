@@ -1,5 +1,7 @@
 //! Has the platform put everything back, and reads until it says that it has.
 
+use std::time::Duration;
+
 use jiff::Timestamp;
 
 use super::{
@@ -8,7 +10,7 @@ use super::{
     state::{Fate, Restore},
 };
 use crate::{
-    clock::later,
+    clock::{between, later},
     engine::retry::{APART, back_off},
     error::ErrorKind,
     native::{NativeStatus, RollBackBy},
@@ -16,6 +18,8 @@ use crate::{
 
 /// On a clock whose waits take no time, the deployment is read this often.
 const MOST_READS: u32 = 60;
+/// How long after an order that was not accepted the next order is sent without a read, as in a migration.
+const UNREAD: Duration = Duration::from_secs(20);
 
 impl NativeMachine {
     /// Has the platform put everything back. Nothing is read first: the order is right at any moment.
@@ -45,6 +49,7 @@ impl NativeMachine {
             cause,
             step: RestoreStep::Reading,
             how: None,
+            ordered_at: None,
             attempt: 0,
             reads: 0,
             deadline: later(at, self.plan.rollback_within()),
@@ -58,6 +63,7 @@ impl NativeMachine {
         restore.step = RestoreStep::Calling;
         let how = self.way_back(restore.attempt);
         restore.how = Some(how.clone());
+        restore.ordered_at = Some(at);
         self.tell(NativeEvent::RollingBack {
             cause: restore.cause.clone(),
             how: Some(how.clone()),
@@ -184,15 +190,27 @@ impl NativeMachine {
                 self.on_way_back(at, restore, &observed)
             }
             Err(failure) => {
+                restore.failure = Some(failure.clone());
+                if self.is_order_due(at, &restore) {
+                    return self.order(at, restore);
+                }
                 let retry_at = later(at, back_off(restore.reads + 1));
-                self.tell(NativeEvent::ReadFailed {
-                    failure: failure.clone(),
-                    retry_at,
-                });
-                restore.failure = Some(failure);
+                self.tell(NativeEvent::ReadFailed { failure, retry_at });
                 self.wait_restore(at, restore, retry_at)
             }
         }
+    }
+
+    /// Returns whether the order is sent again although the deployment cannot be read: the order is right at
+    /// any moment, and the platform has not accepted one.
+    fn is_order_due(&self, at: Timestamp, restore: &Restore) -> bool {
+        let is_accepted = self.ordered.is_some_and(|ordered| ordered.is_accepted);
+        restore.how.is_some()
+            && !is_accepted
+            && at < restore.deadline
+            && restore
+                .ordered_at
+                .is_none_or(|ordered| between(ordered, at) >= UNREAD)
     }
 
     fn on_way_back(

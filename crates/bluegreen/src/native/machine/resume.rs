@@ -37,6 +37,8 @@ impl NativeMachine {
                 }
                 self.read_restore(Restore {
                     step: RestoreStep::Reading,
+                    // If this read fails too, the order is sent again at once.
+                    ordered_at: None,
                     reads: 0,
                     deadline: later(at, self.plan.rollback_within()),
                     ..restore

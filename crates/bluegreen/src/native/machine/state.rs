@@ -60,6 +60,9 @@ pub(super) struct Watch {
     pub(super) paused: Option<OperatorPause>,
     /// The override of an operator that holds.
     pub(super) promote: Option<Control>,
+    /// The override that the outcome names for the pause that waits.
+    #[serde(default)]
+    pub(super) noted: Option<Control>,
     /// Whether an operator has cut the bake short.
     pub(super) skips_bake: bool,
     pub(super) looking: bool,
@@ -79,11 +82,29 @@ impl Watch {
             pause: None,
             paused: None,
             promote: None,
+            noted: None,
             skips_bake: false,
             looking: false,
             failed: 0,
             failure: None,
             told: None,
+        }
+    }
+
+    /// Forgets the tries of a pause that does not wait any more.
+    pub(super) fn forget_tries(&mut self) {
+        self.failed = 0;
+        self.failure = None;
+        self.noted = None;
+    }
+
+    /// The platform has taken the answer to the pause: an override for one answer is used up.
+    pub(super) fn on_answered(&mut self) {
+        self.pause = None;
+        self.told = None;
+        self.forget_tries();
+        if !matches!(self.promote, Some(Control::PromoteFully { .. })) {
+            self.promote = None;
         }
     }
 
@@ -148,6 +169,9 @@ pub(super) struct Restore {
     pub(super) step: RestoreStep,
     /// The call of the newest order; `None` if the platform rolls back by itself.
     pub(super) how: Option<RollBackBy>,
+    /// When this process sent it.
+    #[serde(default)]
+    pub(super) ordered_at: Option<Timestamp>,
     /// How often an order was sent.
     pub(super) attempt: u32,
     /// How often the deployment was read without an end.

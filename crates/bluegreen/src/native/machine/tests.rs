@@ -16,6 +16,8 @@ use crate::{
     traffic::{Percent, TargetCounts},
 };
 
+mod controls;
+mod ends;
 mod played;
 
 const BEFORE_RISE: &str = "PRE_PRODUCTION_TRAFFIC_SHIFT";

@@ -1,6 +1,6 @@
 //! Watches the deployment: looks, and decides after each look.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use jiff::Timestamp;
 
@@ -17,11 +17,14 @@ use crate::{
         Control, OnCancel,
         retry::{APART, back_off, next_beat},
     },
-    health::Progress,
+    health::{Progress, Verdict, session::GateId},
     migration::OnInconclusive,
     native::{LookReport, NativeStatus, OnTimeout, Pause},
     traffic::Percent,
 };
+
+/// A required gate that is unhealthy, and its verdict.
+type Harm = (GateId, Arc<Verdict>);
 
 impl NativeMachine {
     /// Looks now.
@@ -77,8 +80,15 @@ impl NativeMachine {
         let is_first = self.last.is_none();
         let phase = watch.phase();
         let place = self.events.len();
+        let was_unknown = self.has_sent(Fate::Unknown);
         let read = self.read(at, &look.observed);
+        if was_unknown && self.has_sent(Fate::Arrived) {
+            watch.on_answered();
+        }
         let before = watch.green;
+        // Asked before a new share makes the verdicts about the old share void: if the platform has ended, no
+        // look comes after this one.
+        let harm = self.standings.unhealthy(at);
         let gates = self.standings.at(at);
         if read == Read::Current {
             self.follow(at, &mut watch);
@@ -109,11 +119,15 @@ impl NativeMachine {
         // The verdicts of this look are about the share before.
         let is_judged = read == Read::Current && before == watch.green;
         if read == Read::Current
-            && let Some(end) = self.on_status(at)
+            && let Some(end) = self.on_status(at, harm)
         {
             return end;
         }
         self.decide(at, watch, is_judged)
+    }
+
+    fn has_sent(&self, fate: Fate) -> bool {
+        self.sent.as_ref().is_some_and(|sent| sent.fate == fate)
     }
 
     /// Follows green's share and the pauses, as the newest read shows them.
@@ -144,16 +158,14 @@ impl NativeMachine {
             sent.is_some_and(|sent| sent.green == green && sent.pause.is_same(pause))
         };
         let Some(pause) = seen.awaiting().find(|pause| !answered(pause)) else {
-            watch.failed = 0;
-            watch.failure = None;
+            watch.forget_tries();
             return;
         };
         if let Some(known) = known.filter(|known| known.pause.is_same(pause)) {
             watch.pause = Some(known);
             return;
         }
-        watch.failed = 0;
-        watch.failure = None;
+        watch.forget_tries();
         let due = self.due(at, pause);
         self.tell(NativeEvent::PauseSeen {
             pause: pause.clone(),
@@ -178,14 +190,21 @@ impl NativeMachine {
     }
 
     /// Ends the run, or begins to follow the way back, if the newest read says so.
-    fn on_status(&mut self, at: Timestamp) -> Option<Next<Action>> {
+    fn on_status(&mut self, at: Timestamp, harm: Option<Harm>) -> Option<Next<Action>> {
         let seen = self.seen()?.clone();
         let reason = || seen.reason.clone().unwrap_or("no reason given".to_owned());
         Some(match &seen.status {
-            NativeStatus::Successful => {
-                let report = self.report(at);
-                self.end_known(NativeOutcome::Promoted { report })
-            }
+            NativeStatus::Successful => match harm {
+                Some((gate, verdict)) => {
+                    let summary = verdict.evidence().summary.clone();
+                    let said = "NOT PUT BACK: the deployment was complete when the harm was seen";
+                    self.unresolved(at, said, Some(Cause::Gate { gate, summary }), None)
+                }
+                None => {
+                    let report = self.report(at);
+                    self.end_known(NativeOutcome::Promoted { report })
+                }
+            },
             NativeStatus::RolledBack
             | NativeStatus::RollbackRequested
             | NativeStatus::RollbackInProgress

@@ -5,6 +5,7 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
+use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use crate::{
@@ -70,8 +71,9 @@ pub struct EcsNativeDeployment {
 pub(super) struct Seen {
     /// The group of each revision that has one.
     pub(super) groups: BTreeMap<String, RevisionGroup>,
-    /// The stage of each pause, by the first read that showed the pause waiting.
-    pub(super) stages: BTreeMap<String, String>,
+    /// The stage of each pause, by the first read that showed the pause waiting. One hook may pause before
+    /// several stages: each of its pauses has another end.
+    pub(super) stages: BTreeMap<(String, Option<Timestamp>), String>,
 }
 
 impl EcsNativeDeployment {

@@ -114,12 +114,13 @@ fn pauses(one: &EcsNativeDeployment, deployment: &Deployment) -> Vec<Pause> {
     let details = deployment.lifecycle_hook_details.iter();
     let pauses = details.filter(|hook| hook.is_pause()).map(|hook| {
         let status = hook.status();
-        let known = seen.stages.get(&hook.hook_id).cloned();
+        let key = (hook.hook_id.clone(), hook.expires_at);
+        let known = seen.stages.get(&key).cloned();
         let stage = known.unwrap_or_else(|| {
             let stage = stage_of_pause(shown, &hooks);
             if status == PauseStatus::Awaiting {
                 // Later reads show the stage that the deployment came to after the answer.
-                seen.stages.insert(hook.hook_id.clone(), stage.clone());
+                seen.stages.insert(key, stage.clone());
             }
             stage
         });

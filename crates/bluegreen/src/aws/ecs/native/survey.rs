@@ -23,13 +23,9 @@ use crate::{
     traffic::Percent,
 };
 
-/// The stages that come before the only shift of a deployment that moves everything at once.
-const BEFORE_ALL: [&str; 4] = [
-    "PRE_SCALE_UP",
-    "POST_SCALE_UP",
-    "POST_TEST_TRAFFIC_SHIFT",
-    BEFORE_SHIFT,
-];
+/// The stages right before the only shift of a deployment that moves everything at once. At an earlier stage
+/// green's copies cannot be judged: they do not run yet, or get no request of the test listener.
+const BEFORE_ALL: [&str; 2] = ["POST_TEST_TRAFFIC_SHIFT", BEFORE_SHIFT];
 
 pub(super) async fn survey(one: &EcsNativeDeployment) -> Result<NativeSurvey> {
     let deployment = read::described(one).await?;
@@ -213,8 +209,9 @@ fn pauses(survey: &NativeSurvey) -> Vec<Finding> {
         _ => has(&[BEFORE_SHIFT]),
     };
     if !is_paused {
-        let message =
-            format!("service {name} has no pause before a shift: ECS moves traffic without asking");
+        let message = format!(
+            "service {name} has no pause right before a shift: ECS moves traffic without asking"
+        );
         findings.push(Finding::refusal(message).with_hint(hint));
     }
     for hook in survey.pauses() {

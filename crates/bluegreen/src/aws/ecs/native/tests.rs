@@ -208,6 +208,39 @@ async fn the_groups_of_revisions_are_read_once_and_a_pause_keeps_its_stage() {
 }
 
 #[tokio::test]
+async fn p01_a_hook_that_pauses_again_at_another_stage_is_read_as_another_pause() {
+    let both = ["POST_TEST_TRAFFIC_SHIFT", "POST_PRODUCTION_TRAFFIC_SHIFT"];
+    let read = |stage: &str, status: &str, expires: f64| {
+        let mut read = with(deployment(), "/lifecycleStage", json!(stage));
+        read["deploymentConfiguration"]["lifecycleHooks"][0]["lifecycleStages"] = json!(both);
+        read["lifecycleHookDetails"][0]["status"] = json!(status);
+        read["lifecycleHookDetails"][0]["expiresAt"] = json!(expires);
+        json!({"serviceDeployments": [read]})
+    };
+    let course = [
+        (both[0], "AWAITING_ACTION", 4_200.0, both[0]),
+        // ECS still shows the answered pause when it has come to another stage.
+        ("PRODUCTION_TRAFFIC_SHIFT", "SUCCEEDED", 4_200.0, both[0]),
+        (both[1], "AWAITING_ACTION", 7_800.0, both[1]),
+    ];
+    let mut ecs = Ecs::new();
+    for (place, (stage, status, expires, _)) in course.into_iter().enumerate() {
+        let answer = read(stage, status, CREATED + expires);
+        ecs = ecs
+            .answers(EcsCall::DescribeServiceDeployments, asked(), answer)
+            .answers(EcsCall::ListServiceDeployments, listed(None), no_others());
+        if place == 0 {
+            ecs = of_revisions(ecs);
+        }
+    }
+    let one = of(ecs);
+    for (.., expected) in course {
+        let seen = one.observe().await.unwrap();
+        assert_eq!(seen.pauses[0].stage, expected);
+    }
+}
+
+#[tokio::test]
 async fn a_newer_deployment_is_found_on_a_second_page() {
     let brief = |arn: &str, created: f64| json!({"serviceDeploymentArn": arn, "status": "PENDING", "createdAt": created});
     // This one, an older one, and one of the same moment are not newer.
@@ -499,11 +532,11 @@ async fn what_would_make_the_judge_useless_or_unsafe_is_refused() {
     let accepted = Some(Acceptance::PauseContinues);
     for (path, to, said, risk) in [
         (hooks, json!([continuing]), "continues after 24h", accepted),
-        (hooks, json!([]), "no pause before a shift", None),
+        (hooks, json!([]), "no pause right before a shift", None),
         (
             hooks,
             json!([pause_at("POST_TEST_TRAFFIC_SHIFT")]),
-            "no pause before a shift",
+            "no pause right before a shift",
             None,
         ),
         (strategy, json!("ROLLING"), "deploys by ROLLING", None),
@@ -522,16 +555,41 @@ async fn what_would_make_the_judge_useless_or_unsafe_is_refused() {
         assert!(found[0].0.contains(said), "{to}: {found:?}");
         assert_eq!(found[0].1, risk, "{to}");
     }
-    // All at once needs one pause before, at any stage.
-    let mut sudden = with(deployment(), strategy, json!("BLUE_GREEN"));
-    sudden["deploymentConfiguration"]["lifecycleHooks"] = json!([pause_at("POST_SCALE_UP")]);
-    let survey = survey_of(sudden, service(), revisions()).await;
-    assert!(refusals(&survey).is_empty(), "{survey:?}");
-    let said = survey
-        .findings
-        .iter()
-        .any(|one| one.message.contains("everything at once"));
-    assert!(said, "{survey:?}");
+}
+
+#[tokio::test]
+async fn p01_a_shift_of_everything_at_once_needs_a_pause_at_which_green_can_be_judged() {
+    let strategy = "/deploymentConfiguration/strategy";
+    for (stages, is_refused) in [
+        (&["PRE_SCALE_UP"] as &[&str], true),
+        (&["PRE_SCALE_UP", "POST_SCALE_UP"], true),
+        (&["TEST_TRAFFIC_SHIFT"], true),
+        (&["POST_PRODUCTION_TRAFFIC_SHIFT"], true),
+        (&["POST_TEST_TRAFFIC_SHIFT"], false),
+        (&["PRE_PRODUCTION_TRAFFIC_SHIFT"], false),
+        // Earlier pauses may exist besides.
+        (&["PRE_SCALE_UP", "POST_TEST_TRAFFIC_SHIFT"], false),
+    ] {
+        let mut sudden = with(deployment(), strategy, json!("BLUE_GREEN"));
+        let hooks: Vec<Value> = stages.iter().map(|stage| pause_at(stage)).collect();
+        sudden["deploymentConfiguration"]["lifecycleHooks"] = json!(hooks);
+        let survey = survey_of(sudden, service(), revisions()).await;
+        let found = refusals(&survey);
+        assert_eq!(
+            found.len(),
+            usize::from(is_refused),
+            "{stages:?}: {found:?}"
+        );
+        let is_about_pauses = |(said, risk): &(String, Option<Acceptance>)| {
+            said.contains("no pause right before a shift") && risk.is_none()
+        };
+        assert!(found.iter().all(is_about_pauses), "{found:?}");
+        let said = survey
+            .findings
+            .iter()
+            .any(|one| one.message.contains("everything at once"));
+        assert!(said, "{survey:?}");
+    }
 }
 
 #[tokio::test]
