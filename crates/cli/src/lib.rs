@@ -82,8 +82,8 @@ enum Verb {
 
 /// Runs the command line `arguments`, the program's name first, and returns its exit code.
 ///
-/// Prints to stdout and stderr, and handles signals. An error in the command line itself
-/// ends the process with code 2; `--help` and `--version` end it with code 0.
+/// Prints to stdout and stderr, and handles signals. The code of an error in the command line itself is 2, that of
+/// `--help` and `--version` is 0.
 ///
 /// # Examples
 ///
@@ -93,14 +93,37 @@ enum Verb {
 /// let code = bluegreen_cli::run(words.map(Into::into));
 /// ```
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
-    let command = Command::parse_from(arguments);
-    let Some(file) = command.result else {
-        return run_verb(command.verb);
+    let words: Vec<OsString> = arguments.into_iter().collect();
+    let (file, run): (_, Box<dyn FnOnce() -> ExitCode>) = match Command::try_parse_from(&words) {
+        Ok(command) => (command.result, Box::new(|| run_verb(command.verb))),
+        Err(error) => {
+            // Help and version go to stdout, and are no end of a command.
+            let file = error.use_stderr().then(|| result_of(&words)).flatten();
+            (file, Box::new(move || said(&error)))
+        }
+    };
+    let Some(file) = file else {
+        return run();
     };
     // Before anything is done, so that no run ends without a place for its end.
     match common::result::ResultFile::open(&file) {
-        Ok(result) => result.keep(run_verb(command.verb)),
+        Ok(result) => result.keep(run()),
         Err(problem) => ExitCode::from(common::errors::bad_arguments(&[problem])),
+    }
+}
+
+/// Returns the file of `--result` in a command line that is wrong elsewhere.
+fn result_of(words: &[OsString]) -> Option<PathBuf> {
+    let lenient = Command::command().ignore_errors(true);
+    let found = lenient.try_get_matches_from(words).ok()?;
+    found.get_one::<PathBuf>("result").cloned()
+}
+
+/// Prints what is wrong with the command line, or the help that was asked for.
+fn said(error: &clap::Error) -> ExitCode {
+    match error.print() {
+        Ok(()) if !error.use_stderr() => ExitCode::SUCCESS,
+        _ => ExitCode::from(common::errors::BAD_ARGUMENTS),
     }
 }
 

@@ -966,14 +966,28 @@ fn the_result_goes_to_a_file_with_its_name() {
         ],
     );
     ends_with(1, &["--result", result, "check", "--sim", "broken-chat"]);
+    // Words that mean nothing are an end too; help is none.
+    let given = format!("--result={result}");
+    for words in [
+        ["--result", result, "migrate", "--stepz"],
+        ["--result", result, "plan", "--bake"],
+        ["--result", result, "nope", "--sim"],
+    ] {
+        ends_with(2, &words);
+    }
+    ends_with(2, &[&given]);
+    ends_with(0, &["--result", result, "plan", "--help"]);
     let text = fs::read_to_string(&file).unwrap();
     let lines: Vec<&str> = text.lines().collect();
-    let wanted = [
+    let mut wanted = vec![
         "exit_code=10",
         "ended=rolled-back",
         "exit_code=1",
         "ended=check-failed",
     ];
+    for _ in 0..4 {
+        wanted.extend(["exit_code=2", "ended=bad-arguments"]);
+    }
     assert_eq!(lines, wanted);
     let (_, err) = ends_with(2, &["--result", "/absent/output", "migrate", "--sim"]);
     assert!(err.contains("error: --result: /absent/output"), "{err}");
