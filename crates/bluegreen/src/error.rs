@@ -169,6 +169,19 @@ pub struct Failure {
     pub hint: Option<String>,
 }
 
+/// Writes what failed, why, and the hint on a line of its own.
+pub(crate) fn write_failure(
+    f: &mut fmt::Formatter<'_>,
+    what: &str,
+    failure: &Failure,
+) -> fmt::Result {
+    write!(f, "{what}: {failure}")?;
+    match &failure.hint {
+        Some(hint) => write!(f, "\n  hint: {hint}"),
+        None => Ok(()),
+    }
+}
+
 impl Failure {
     /// A failure of `kind` without a cause chain.
     pub(crate) fn new(kind: ErrorKind, message: impl Into<String>) -> Self {

@@ -9,7 +9,7 @@ use crate::{
     check::CheckReport,
     clock::{CLOCK_FAULT, between, span},
     engine::{Control, Operator},
-    error::Failure,
+    error::{Failure, write_failure},
     image::ImageRef,
     preflight::{Acceptance, Finding, write_accepted, write_refusals},
     problem::PlanError,
@@ -450,14 +450,6 @@ impl fmt::Display for Unchanged {
             Self::ClockFault => f.write_str(CLOCK_FAULT),
             Self::Cancelled { control } => write!(f, "{control}"),
         }
-    }
-}
-
-fn write_failure(f: &mut fmt::Formatter<'_>, what: &str, failure: &Failure) -> fmt::Result {
-    write!(f, "{what}: {failure}")?;
-    match &failure.hint {
-        Some(hint) => write!(f, "\n  hint: {hint}"),
-        None => Ok(()),
     }
 }
 

@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
-use tokio::time::{Instant, timeout_at};
+use tokio::time::Instant;
 use tracing::Instrument as _;
 
 use super::{
@@ -15,8 +15,8 @@ use crate::{
     engine::{BoxFuture, Host, JOURNAL_VERSION, limit},
     error::{ErrorKind, Failure, Result},
     health::{
-        HealthGate, Look, Progress,
-        calls::{Call, GateCalls},
+        HealthGate, Progress,
+        calls::{self, GateCalls, Gates},
         session::{GateSession, SavedSession, Seen},
     },
     json::JsonText,
@@ -35,13 +35,16 @@ const CHANGE_LIMIT: Duration = Duration::from_secs(40);
 /// How long the read of blue's scaling may take: two calls of at most 30 seconds each.
 const CAPACITY_LIMIT: Duration = Duration::from_secs(60);
 
+/// Why there is no split.
+const UNREAD: &str = "the read of the split was not answered in time";
+
 /// The splitter, the gates, and their judges.
 #[derive(Debug)]
 pub(crate) struct MigrationHost {
     splitter: Arc<dyn TrafficSplitter>,
     switch: Option<Arc<dyn DeadManSwitch>>,
     keeper: Option<Arc<dyn CapacityKeeper>>,
-    gates: Vec<(GateSession, GateCalls)>,
+    gates: Gates,
     look_limit: Duration,
     /// Findings of the caller, which are added to those of the survey.
     findings: Vec<Finding>,
@@ -151,46 +154,16 @@ impl MigrationHost {
 
     /// Continues with the sessions that a journal led to.
     pub(super) fn resume(&mut self, sessions: Vec<GateSession>) {
-        for session in sessions {
-            let mut gates = self.gates.iter_mut();
-            if let Some((own, _)) = gates.find(|(own, _)| own.gate() == session.gate()) {
-                *own = session;
-            }
-        }
+        calls::resume(&mut self.gates, sessions);
     }
 
-    /// Reads the split first, since gates are told of it, then lets all gates look at once. The look ends
-    /// after `limit`, with the gates that have answered.
     fn look(&self, progress: Progress, limit: Duration) -> BoxFuture<Looked> {
         let splitter = Arc::clone(&self.splitter);
-        let gates = self.gates.iter();
-        let gates = gates.map(|(session, calls)| (calls.clone(), session.last().cloned()));
-        let gates: Vec<_> = gates.collect();
+        let gates = calls::callers(&self.gates);
         Box::pin(async move {
-            let begun = Instant::now();
-            let end = begun + limit;
-            let mut read = splitter.observe();
-            // The gates look even if the rule cannot be read.
-            let early = timeout_at(begun + limit / 3, &mut read).await;
-            let known = early.as_ref().ok().and_then(|read| read.as_ref().ok());
-            let begin = |(gate, last): (GateCalls, _)| {
-                let look = Look {
-                    progress,
-                    last,
-                    traffic: known.cloned(),
-                };
-                let call = gate.call(look);
-                (gate, call)
-            };
-            let calls: Vec<(GateCalls, Call)> = gates.into_iter().map(begin).collect();
-            let traffic = match early {
-                Ok(read) => read.map_err(Failure::from),
-                Err(_) => read_by(end, read).await,
-            };
-            let mut seen = Vec::new();
-            for (gate, call) in calls {
-                seen.push(gate.answer(call, end).await);
-            }
+            let read = splitter.observe();
+            let told = |traffic: &TrafficObservation| Some(traffic.clone());
+            let (traffic, seen) = calls::look(gates, progress, limit, read, UNREAD, told).await;
             Looked {
                 progress,
                 traffic,
@@ -313,7 +286,9 @@ impl Host for MigrationHost {
             // Waits are the loop's own.
             Action::Observe | Action::Wait { .. } => {
                 let end = Instant::now() + self.look_limit;
-                Box::pin(async move { Raw::Observed(read_by(end, splitter.observe()).await) })
+                Box::pin(async move {
+                    Raw::Observed(calls::read_by(end, splitter.observe(), UNREAD).await)
+                })
             }
         };
         Box::pin(begun.instrument(span))
@@ -413,18 +388,4 @@ async fn observe_capacity(keeper: &dyn CapacityKeeper) -> Result<Capacity, Failu
         keeper.observe(),
     )
     .await
-}
-
-/// Returns the answer of a read, if it comes before `end`.
-async fn read_by(
-    end: Instant,
-    read: impl Future<Output = Result<TrafficObservation>>,
-) -> Result<TrafficObservation, Failure> {
-    match timeout_at(end, read).await {
-        Ok(read) => read.map_err(Failure::from),
-        Err(_) => Err(Failure::new(
-            ErrorKind::Unavailable,
-            "the read of the split was not answered in time",
-        )),
-    }
 }

@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use jiff::Timestamp;
-use tokio::time::{Instant, timeout, timeout_at};
+use tokio::time::timeout;
 
 use super::{
     Action, Input, LookReport, NativeMachine, NativeObservation, PausedDeployment,
@@ -13,10 +13,10 @@ use super::{
 use crate::{
     check::{CheckReport, ServiceCheck},
     engine::{BoxFuture, Host, JOURNAL_VERSION, limit},
-    error::{ErrorKind, Failure, Result},
+    error::{Failure, Result},
     health::{
-        HealthGate, Look, Progress,
-        calls::{Call, GateCalls},
+        HealthGate, Progress,
+        calls::{self, GateCalls, Gates},
         session::{GateId, GateSession, Seen},
     },
     json::JsonText,
@@ -39,7 +39,7 @@ const CHECK_LIMIT: Duration = Duration::from_secs(120);
 pub(super) struct NativeHost {
     pub(super) deployment: Arc<dyn PausedDeployment>,
     pub(super) checks: Vec<Arc<dyn ServiceCheck>>,
-    gates: Vec<(GateSession, GateCalls)>,
+    gates: Gates,
     /// Findings of the caller, which are added to those of the survey.
     findings: Vec<Finding>,
 }
@@ -80,53 +80,16 @@ impl NativeHost {
 
     /// Continues with the sessions that a journal led to.
     pub(super) fn resume(&mut self, sessions: Vec<GateSession>) {
-        for session in sessions {
-            let mut gates = self.gates.iter_mut();
-            if let Some((own, _)) = gates.find(|(own, _)| own.gate() == session.gate()) {
-                *own = session;
-            }
-        }
+        calls::resume(&mut self.gates, sessions);
     }
 
-    /// Reads the deployment first, since gates are told of it, then lets all gates look at once. The look ends
-    /// after `limit`, with the gates that have answered.
     fn look(&self, progress: Progress, limit: Duration) -> BoxFuture<Raw> {
         let deployment = Arc::clone(&self.deployment);
-        let gates = self.gates.iter();
-        let gates = gates.map(|(session, calls)| (calls.clone(), session.last().cloned()));
-        let gates: Vec<_> = gates.collect();
+        let gates = calls::callers(&self.gates);
         Box::pin(async move {
-            let begun = Instant::now();
-            let end = begun + limit;
-            let mut read = deployment.observe();
-            // The gates look even if the deployment cannot be read.
-            let early = timeout_at(begun + limit / 3, &mut read).await;
-            let known = early.as_ref().ok().and_then(|read| read.as_ref().ok());
-            let traffic = known.and_then(traffic);
-            let begin = |(gate, last): (GateCalls, _)| {
-                let look = Look {
-                    progress,
-                    last,
-                    traffic: traffic.clone(),
-                };
-                let call = gate.call(look);
-                (gate, call)
-            };
-            let calls: Vec<(GateCalls, Call)> = gates.into_iter().map(begin).collect();
-            let observed = match early {
-                Ok(read) => read.map_err(Failure::from),
-                Err(_) => match timeout_at(end, read).await {
-                    Ok(read) => read.map_err(Failure::from),
-                    Err(_) => {
-                        let message = "the deployment was not read before the look ended";
-                        Err(Failure::new(ErrorKind::Unavailable, message))
-                    }
-                },
-            };
-            let mut seen = Vec::new();
-            for (gate, call) in calls {
-                seen.push(gate.answer(call, end).await);
-            }
+            let read = deployment.observe();
+            let unread = "the deployment was not read before the look ended";
+            let (observed, seen) = calls::look(gates, progress, limit, read, unread, traffic).await;
             Raw::Looked(Box::new(Looked {
                 progress,
                 observed,

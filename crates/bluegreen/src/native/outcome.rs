@@ -10,7 +10,7 @@ use crate::{
     check::CheckReport,
     clock::{CLOCK_FAULT, between, span},
     engine::Control,
-    error::Failure,
+    error::{Failure, write_failure},
     health::session::GateId,
     migration::Override,
     preflight::{Acceptance, Finding, write_accepted, write_refusals},
@@ -378,14 +378,6 @@ impl fmt::Display for Unchanged {
             Self::ClockFault => f.write_str(CLOCK_FAULT),
             Self::Cancelled { control } => write!(f, "{control}"),
         }
-    }
-}
-
-fn write_failure(f: &mut fmt::Formatter<'_>, what: &str, failure: &Failure) -> fmt::Result {
-    write!(f, "{what}: {failure}")?;
-    match &failure.hint {
-        Some(hint) => write!(f, "\n  hint: {hint}"),
-        None => Ok(()),
     }
 }
 
