@@ -23,6 +23,8 @@ if [ ! -e "$venv/$want" ]; then
     touch "$venv/$want"
 fi
 
-# Of the whole workspace: alone the command has other features, and the SDK would be compiled anew.
-cargo build --locked --quiet --workspace --bin bluegreen
-exec "$venv/bin/python" tests/real/run.py "$@"
+# As the tests build the command: alone it has other features, and the SDK would be compiled anew.
+cargo test --locked --quiet --workspace --no-run --test command
+# A copy: what is built beside this run replaces the command.
+cp -f target/debug/bluegreen target/real/bluegreen
+exec "$venv/bin/python" tests/real/run.py --command target/real/bluegreen "$@"
