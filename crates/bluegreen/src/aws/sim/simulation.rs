@@ -305,7 +305,7 @@ impl Simulation {
 
     /// Makes calls fail. Several faults may be set; the first that hits a call is taken.
     pub fn fail(&self, calls: Selector, fault: Fault) {
-        self.now().0.faults.push((calls, fault));
+        self.plan().faults.push((calls, fault));
     }
 
     /// Makes a read lag behind writes, from the next write on. Several lags may be set, for one
@@ -314,13 +314,13 @@ impl Simulation {
     ///
     /// See [`Lag`] for an example.
     pub fn lag(&self, read: Call, lag: Lag) {
-        self.now().0.past.lag(read, lag);
+        self.plan().past.lag(read, lag);
     }
 
     /// Stops a call, so that a test can kill or suspend the run that makes the call.
     pub fn stop_at(&self, calls: Selector, moment: Moment) -> Stop {
         let (point, stop) = StopPoint::new(calls, moment);
-        self.now().0.stops.push(point);
+        self.plan().stops.push(point);
         stop
     }
 
@@ -417,7 +417,7 @@ impl Simulation {
     /// A third party will write these weights, this long after the start.
     pub fn third_party_write_at(&self, after: Duration, weights: Sides<u32>) {
         let at = nanos(after);
-        self.now().0.happen(&Event::Planned { at, weights });
+        self.plan().happen(&Event::Planned { at, weights });
     }
 
     /// A third party will write these weights, this long after each of these calls has had its
@@ -447,7 +447,7 @@ impl Simulation {
     /// # }
     /// ```
     pub fn third_party_write_after(&self, calls: Selector, after: Duration, weights: Sides<u32>) {
-        self.now().0.followers.push((calls, after, weights));
+        self.plan().followers.push((calls, after, weights));
     }
 
     /// Changes this machine's wall clock now, by this much: forward, or back if negative. It is the
@@ -492,6 +492,10 @@ impl Simulation {
 
     fn now(&self) -> (Look<'_>, Duration) {
         self.shared.now()
+    }
+
+    fn plan(&self) -> Look<'_> {
+        self.shared.plan()
     }
 }
 

@@ -41,6 +41,11 @@ impl SimClock {
         Duration::from_nanos(own.max(shown))
     }
 
+    /// Whether there was a first look, from which on time passes.
+    pub(super) fn has_begun(&self) -> bool {
+        self.origin.get().is_some()
+    }
+
     /// The time that has passed on tokio's clock, in nanoseconds.
     fn own(&self) -> u64 {
         let now = Instant::now();

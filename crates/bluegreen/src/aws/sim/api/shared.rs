@@ -153,6 +153,17 @@ impl Shared {
         (Look { inner: guard, now }, now)
     }
 
+    /// Returns the world, to set what will happen in it. That begins no time: a world that is prepared before
+    /// its clock is paused would be older each time, by the real time that this took.
+    pub(in crate::aws::sim) fn plan(&self) -> Look<'_> {
+        if self.clock.has_begun() || self.is_kept() {
+            return self.now().0;
+        }
+        let inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
+        let now = Duration::ZERO;
+        Look { inner, now }
+    }
+
     fn is_kept(&self) -> bool {
         let inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
         inner.log.is_some()

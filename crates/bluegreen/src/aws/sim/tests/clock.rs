@@ -7,11 +7,35 @@ use tokio::time::sleep;
 
 use super::{MINUTE, simulation, write};
 use crate::{
-    aws::sim::{Call, Fault, Simulation, time::SimClock},
+    aws::sim::{
+        Call, Fault, Lag, NativeScenario, ReleaseScenario, Scenario, Simulation, time::SimClock,
+    },
     clock::later,
+    traffic::Sides,
 };
 
 const HOUR: SignedDuration = SignedDuration::from_hours(1);
+
+/// Real time passes while a world is prepared, and none of it may count: the same seed is the same world.
+#[tokio::test]
+async fn the_time_of_a_world_begins_once_its_clock_stands() {
+    let scenarios = Scenario::ALL.map(|one| one.simulation(1));
+    let releases = ReleaseScenario::ALL.map(|one| one.simulation(1));
+    let natives = NativeScenario::ALL.map(|one| one.simulation(1));
+    let own = Simulation::builder().build();
+    own.fail(Call::ModifyRule.nth(1), Fault::Throttle);
+    own.lag(Call::DescribeRules, Lag::for_time(MINUTE));
+    own.third_party_write_at(MINUTE, Sides::new(50, 50));
+    own.start_paused();
+    // Its time begins here, and that of each other world with the first look at it.
+    let all = [own].into_iter().chain(scenarios);
+    for world in all.chain(releases).chain(natives) {
+        assert_eq!(world.elapsed(), Duration::ZERO);
+        sleep(MINUTE).await;
+        // Tokio's timers are good to 1 ms.
+        assert!(world.elapsed() - MINUTE < Duration::from_millis(2));
+    }
+}
 
 #[tokio::test(start_paused = true)]
 async fn p11_a_clock_is_set_forward_and_back_and_its_uptime_goes_on() {
