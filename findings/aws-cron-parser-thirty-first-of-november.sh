@@ -7,8 +7,8 @@
 # day, and JavaScript turns the 31st of November into 1 December. The runs at the real ends of months are right, so
 # a look at one of them does not show it. `prev` leaves the added days out, so the two do not agree.
 #
-# aws-croniter 2.1.1 (PyPI) leaves such months out. pyawscron 1.0.7 (PyPI), which is a port, raises
-# an error in place of the next run. All three accept the expression.
+# aws-croniter 2.1.1 (PyPI) leaves such months out. pyawscron 1.0.7 (PyPI), a port of the package, raises an error
+# in place of the next run. All three accept the expression.
 #
 # Seen: the lines under SEEN. Not found in the tracker; the port's error is in
 # https://github.com/pitchblack408/pyawscron/pull/58.

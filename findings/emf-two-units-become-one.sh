@@ -5,16 +5,17 @@
 # or raises. Powertools for TypeScript (npm, @aws-lambda-powertools/metrics 2.36.0) raises an error.
 #
 # The format has one unit for all values of a metric in a document. So 20 ms, 30 ms and 0.04 s are reported as 20,
-# 30 and 0.04 ms, an average that is less than half of the true one, or as 20, 30 and 0.04 s: the values that
-# were written long before change their unit. In powertools a document also ends at 100 values, so which values
-# change depends on how many there were.
+# 30 and 0.04 ms, with an average of 17 ms in place of 30, or as 20, 30 and 0.04 s: values that were written
+# before change their unit. In powertools a document also ends at 100 values, so which values change depends on how
+# many there were.
 #
 # Seen: the lines under SEEN. Not found in the three trackers.
 set -euo pipefail
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 python3 -m venv "$work/venv"
-"$work/venv/bin/pip" install --quiet --disable-pip-version-check aws-embedded-metrics==3.5.0 aws-lambda-powertools==3.37.0
+"$work/venv/bin/pip" install --quiet --disable-pip-version-check \
+    aws-embedded-metrics==3.5.0 aws-lambda-powertools==3.37.0
 npm install --silent --no-audit --no-fund --prefix "$work" @aws-lambda-powertools/metrics@2.36.0 > "$work/npm"
 cat > "$work/probe.py" <<'PY'
 import contextlib

@@ -5,14 +5,14 @@
 # It opens if the errors of the last ten seconds are more than a share of the calls (`errorThresholdPercentage`).
 # Closing forgets nothing, so the errors that opened the breaker still count: one more suffices, although
 # `volumeThreshold` asks for 20 calls. And calls that the open breaker refused count as calls without an error.
-# So if clients went on to call a service while the breaker was open, and the service fails again, the breaker lets
+# So if clients still called the service while the breaker was open, and the service fails again, the breaker lets
 # about as many calls fail as it refused. A client that retries at once is protected the least.
 # Both need `resetTimeout` below `rollingCountTimeout`; the defaults, 30 s and 10 s, hide them.
 #
 # cockatiel 3.2.1 (npm) starts anew as it closes, and counts only calls that it let through.
 #
-# Seen: the lines under SEEN, for a share of 50 % and 20 calls at least. Not found in the tracker, in which
-# https://github.com/nodeshift/opossum/issues/481 assumes that counting begins anew.
+# Seen: the lines under SEEN, for a share of 50 % and 20 calls at least. Not found in the tracker, in which a user
+# of https://github.com/nodeshift/opossum/issues/481 assumes that counting begins anew.
 set -euo pipefail
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT

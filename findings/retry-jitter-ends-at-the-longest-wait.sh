@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
-# Retry libraries with jitter: once the delay has grown to its maximum, four popular libraries wait exactly
-# that long, every client alike, and two of Rust wait up to half or all of it longer than the maximum.
+# Retry libraries with jitter: once the delay has grown to its maximum, four popular libraries wait exactly that
+# long, each client alike, and two of Rust wait up to 50 % or 100 % longer than the maximum.
 #
 # Jitter is there so that clients that failed together do not come back together, and an outage that lasts puts
 # all of them at the longest wait. tenacity's `wait_exponential_jitter`, urllib3's `backoff_jitter`, npm's retry
-# (`randomize`) and cockatiel's default, decorrelated jitter, add the random part
-# first and cut the sum at the maximum. So of 1,000 clients, all or nearly all retry in the same millisecond, in each
-# round. `backon` and `backoff` cut first and add then: a maximum of 60 s is no maximum.
+# (`randomize`) and cockatiel's default, decorrelated jitter, apply the random part first and cut the result at the
+# maximum. So of 1,000 clients, all or nearly all retry in the same millisecond, in each round. The crates backon
+# 1.6.0 and backoff 0.4.0 cut first and apply it then: a maximum of 60 s is no maximum.
 #
 # tenacity's `wait_random_exponential`, backoff's (PyPI) `full_jitter` and cockatiel's `fullJitterGenerator` keep
 # both promises.

@@ -3,8 +3,8 @@
 # as the `cron_schedule` of a workflow, and as a cron expression of a Schedule, which is its successor.
 #
 # `0 0 1 * MON` means "the 1st, and each Monday" to the first, as it does to Unix, and "the 1st if it is a Monday" to
-# the second. So who moves a workflow from one to the other keeps the text, gets no warning, and has two runs a
-# year in place of sixty. Besides, Sunday is 0 or 7 to Schedules, and only 0 to `cron_schedule`; `?` is known to
+# the second. So a workflow that is moved from one to the other, with the same text, has two runs a year in place of
+# sixty, and there is no warning. Besides, Sunday is 0 or 7 to Schedules, and only 0 to `cron_schedule`; `?` is known to
 # `cron_schedule` alone; and a day that never comes is refused by `cron_schedule`, and accepted by Schedules, which
 # then never run.
 #
@@ -80,7 +80,8 @@ async def main():
 asyncio.run(main())
 os._exit(0)  # Threads of the client may still run, and the interpreter must not end before them.
 PY
-HOME=$work "$work/venv/bin/temporal" server start-dev --ip 127.0.0.1 --port "$port" --headless --log-level never > "$work/log" 2>&1 &
+options=(--ip 127.0.0.1 --port "$port" --headless --log-level never)
+HOME=$work "$work/venv/bin/temporal" server start-dev "${options[@]}" > "$work/log" 2>&1 &
 server=$!
 "$work/venv/bin/python" "$work/probe.py" "$port" > "$work/seen"
 cat "$work/seen"

@@ -3,7 +3,7 @@
 # an operator and a workflow in Python, although the workflow has type hints.
 #
 # 1. A parameter `list[str]` that is given one string gets the letters of the string: `--input '"blue"'` becomes
-#    ["b", "l", "u", "e"]. An object becomes the list of its keys. Both pass for sets, tuples and sequences too.
+#    ["b", "l", "u", "e"]. An object becomes the list of its keys. Sets, tuples and sequences take a string alike.
 # 2. A parameter `int` that is given 0.5 gets 0, and 99.9 gets 99. `true` gets 1. A number for `str`, and a
 #    string for `float`, are refused with an error, as one expects of all of them.
 # 3. A workflow that returns NaN, such as the percentile of no requests, ends well, and a Python client reads the
@@ -67,7 +67,8 @@ asyncio.run(main())
 os._exit(0)  # Threads of the client may still run, and the interpreter must not end before them.
 PY
 temporal() { "$work/venv/bin/temporal" "$@"; }
-HOME=$work "$work/venv/bin/temporal" server start-dev --ip 127.0.0.1 --port "$port" --headless --log-level never > "$work/log" 2>&1 &
+options=(--ip 127.0.0.1 --port "$port" --headless --log-level never)
+HOME=$work "$work/venv/bin/temporal" server start-dev "${options[@]}" > "$work/log" 2>&1 &
 server=$!
 export TEMPORAL_ADDRESS=127.0.0.1:$port
 for _ in $(seq 150); do temporal operator cluster health > "$work/health" 2>&1 && break; sleep 0.2; done
