@@ -25,4 +25,5 @@ mod store;
 mod tested;
 mod thrift;
 mod topic;
+mod twice;
 mod uses;

@@ -28,7 +28,7 @@ impl Finding {
     }
 
     /// Stops the run before it changes anything.
-    pub(crate) fn refusal(message: impl Into<String>) -> Self {
+    pub fn refusal(message: impl Into<String>) -> Self {
         Self::new(Severity::Refuse, message)
     }
 

@@ -1,5 +1,6 @@
 //! `bluegreen prepare`: creates green's target group and test route, without traffic.
 
+mod beside;
 mod held;
 mod rights;
 mod tasks;
@@ -21,6 +22,7 @@ use bluegreen::{
 };
 use clap::{ArgAction, Parser};
 
+use self::beside::Beside;
 use crate::{
     common::{
         self,
@@ -79,7 +81,8 @@ pub(crate) struct Cli {
 
 const AFTER: &str = "\
 A second run is harmless: it finds what exists already, and by the journal what
-a killed run may have made. With --sim, --undo prepares the place first.
+a killed run may have made. A test route of the release before is turned round
+to green. With --sim, --undo prepares the place first.
 Exit codes: 0 done; 2 bad arguments or files, nothing was called; 3 not done.";
 
 /// The options for green's target group and its test route.
@@ -208,6 +211,16 @@ async fn run_all(cli: &Cli) -> u8 {
         Ok(store) => store,
         Err(code) => return code,
     };
+    // A run that is under way divides the traffic, so its holder is said before the sides are read.
+    if let (Some(store), false) = (&store, cli.dry_run) {
+        let free = match file.spec.locate_after(aws).await {
+            Ok(rule) => Beside::of(store, &rule, aws).no_run().await,
+            Err(error) => Err(error),
+        };
+        if let Err(error) = free {
+            return failed(&error, UNCHANGED);
+        }
+    }
     match file.spec.place_to_make(aws, side.as_ref()).await {
         Ok(place) => {
             let blue = place.blue.clone();

@@ -47,6 +47,7 @@
 //! A file with a table `[simulation]` is of a simulated world, for trials, and never of the real AWS.
 
 mod check;
+mod cleanup;
 mod deployment;
 mod forecast;
 mod gates;
@@ -76,6 +77,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use self::{
+    cleanup::Cleanup,
     deployment::{
         DeploymentAct, DeploymentOrigin, DeploymentParts, DeploymentRun, DeploymentSpec,
         PlaceToMake, ServiceDeployment,

@@ -47,6 +47,20 @@ pub(super) async fn that_moved(log: &JournalLog) -> Result<Vec<Record>> {
 }
 
 impl Origin {
+    /// Returns what a resume would need of the newest run that may have changed something; nothing if none of the
+    /// newest 50 runs has.
+    ///
+    /// # Errors
+    ///
+    /// If the journal could not be read.
+    ///
+    /// # Cancel safety
+    ///
+    /// Only reads.
+    pub async fn records_that_moved(log: &JournalLog) -> Result<Vec<Record>> {
+        that_moved(log).await
+    }
+
     /// Returns the first record of the newest run that may have changed something: the side that served before
     /// that run is the side of a rollback. A later run that was refused, or ended without a change, does not
     /// count. If no run counts, this is the first record of the newest run; `None` if there was no run.

@@ -250,10 +250,17 @@ fn found<'w>(
     found.ok_or_else(|| {
         let rule = &weights.rule;
         let message = format!("rule {rule} does not forward to `{group}`, the group of side {name}");
-        let hint = format!(
+        let mut hint = format!(
             "the rule forwards to {weights}; a new side must be in the rule with weight 0, so that its \
              targets are checked: `prepare` adds it"
         );
+        if let Group::Arn(_) = group {
+            let name = group.name();
+            hint.push_str(&format!(
+                ". If that group is deleted, write a name in place of its ARN, such as `{name}`: `prepare` \
+                 makes the group then"
+            ));
+        }
         Error::new(ErrorKind::Refused, message).with_hint(hint)
     })
 }

@@ -148,6 +148,8 @@ mod requests;
 mod storage;
 mod take;
 
+#[cfg(feature = "spec")]
+pub(crate) use self::kept::Kept;
 pub use self::{
     ask::{Ask, Asked},
     follow::{Followed, Follower},

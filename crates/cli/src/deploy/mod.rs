@@ -153,14 +153,10 @@ async fn kept(cli: &Cli, file: &File) -> u8 {
     let Some(simulation) = world.simulation() else {
         return UNCHANGED;
     };
-    let has_own = file
-        .spec
-        .sides
-        .values()
-        .any(|side| side.deployment.is_some());
-    let setup = match Setup::simulated(cli, has_own.then_some(file), simulation) {
+    let setup = match Setup::kept(cli, file, simulation).await {
         Ok(setup) => setup,
-        Err(problems) => return bad_arguments(&problems),
+        Err(Refused::Bad(problems)) => return bad_arguments(&problems),
+        Err(Refused::Failed(error)) => return failed(&error, UNCHANGED),
     };
     let place = file.journal(&cli.journal);
     go(cli, &setup, world.aws(), Some(simulation), &place).await

@@ -11,7 +11,7 @@ use bluegreen::{
     problem::Problem,
     spec::{
         Account, DeploymentSpec, FilePath, MigrationSpec, Name, Service, ServiceDeployment,
-        SpecError,
+        SideSpec, SpecError,
     },
 };
 
@@ -121,6 +121,48 @@ impl Setup {
         file: Option<&File>,
         simulation: &Simulation,
     ) -> Result<Self, Vec<Problem>> {
+        if file.is_none() {
+            no_side(cli)?;
+        }
+        Self::in_world(cli, file, simulation, simulation.deployment())
+    }
+
+    /// Returns the deployment of the file's side in the world that the file keeps: of a side without a table, by
+    /// the world's own files.
+    pub(crate) async fn kept(
+        cli: &Cli,
+        file: &File,
+        simulation: &Simulation,
+    ) -> Result<Self, Refused> {
+        let side = match side_of(cli, &file.spec)? {
+            Some(side) => side,
+            None => {
+                let idle = file.spec.idle_side(&simulation.aws()).await;
+                idle.map_err(Refused::Failed)?
+            }
+        };
+        let found = file.spec.sides.get(&side);
+        let service = found.and_then(|side| side.service.clone());
+        let is_any = |side: &SideSpec| side.deployment.is_some();
+        let mut deployment = simulation.deployment();
+        match (file.spec.sides.values().any(is_any), service) {
+            (false, Some(service)) => deployment.service = service,
+            _ => {
+                let of_file = file.spec.deployment(&side);
+                deployment.service = of_file.map_err(|error| placed(&file.path, &error))?.service;
+            }
+        }
+        deployment.side = Some(side);
+        let file = Some(file).filter(|file| file.spec.sides.values().any(is_any));
+        Ok(Self::in_world(cli, file, simulation, deployment)?)
+    }
+
+    fn in_world(
+        cli: &Cli,
+        file: Option<&File>,
+        simulation: &Simulation,
+        mut deployment: ServiceDeployment,
+    ) -> Result<Self, Vec<Problem>> {
         let own = tempfile::tempdir().and_then(|folder| {
             for (name, text) in OWN {
                 fs::write(folder.path().join(name), text)?;
@@ -136,7 +178,6 @@ impl Setup {
             )]
         })?;
         let in_own = |name: &str| path_of("--sim", &folder.path().join(name));
-        let mut deployment = simulation.deployment();
         deployment.folder = Some(path_of("--sim", folder.path())?);
         if let Some(file) = file {
             let side = match side_of(cli, &file.spec)? {
@@ -151,7 +192,6 @@ impl Setup {
             deployment.spec.repository = repository;
             deployment.folder = Some(path_of("--file", &file.folder())?);
         } else {
-            no_side(cli)?;
             deployment.side = None;
         }
         let spec = &mut deployment.spec;

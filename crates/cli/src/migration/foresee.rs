@@ -6,10 +6,10 @@ use bluegreen::{
     Failure,
     preflight::{Acceptance, Finding},
     spec::{MigrationForecast, Target},
-    traffic::{CapacityKeeper as _, DeadManSwitch as _},
+    traffic::{CapacityKeeper as _, DeadManSwitch as _, TrafficObservation},
 };
 
-use super::open::Opened;
+use super::{holding::Holding, open::Opened};
 use crate::common::{
     credentials,
     errors::{UNCHANGED, failed},
@@ -80,11 +80,51 @@ pub(crate) async fn outlived(opened: &Opened) -> Result<(), u8> {
 }
 
 /// Returns everything that can be known. Reads only.
-pub(crate) async fn all(opened: &Opened, target: &Target) -> Result<Foreseen, u8> {
+pub(crate) async fn all(
+    opened: &Opened,
+    target: &Target,
+    traffic: &TrafficObservation,
+    holding: Option<&Holding>,
+) -> Result<Foreseen, u8> {
     let mut foreseen = forecast(opened, target).await?;
+    foreseen.findings.extend(holding.map(of_holder));
+    foreseen.findings.extend(of_green(target, traffic));
+    if let Ok(store) = opened.store() {
+        let untested = opened.spec.untested(opened.aws(), &store, target).await;
+        foreseen.findings.extend(untested);
+    }
     foreseen.findings.extend(of_capacity(opened, target).await);
     foreseen.findings.extend(of_switch(opened, target).await);
     Ok(foreseen)
+}
+
+/// The finding on a verb that holds the journal: a migration takes no lease from it.
+fn of_holder(holding: &Holding) -> Finding {
+    let error = holding.error();
+    let finding = Finding::refusal(error.message());
+    match error.hint() {
+        Some(hint) => finding.with_hint(hint),
+        None => finding,
+    }
+}
+
+/// The finding on a green that has no target, or none that is healthy: a migration waits for targets, up to its
+/// deadline.
+fn of_green(target: &Target, traffic: &TrafficObservation) -> Option<Finding> {
+    let (green, counts) = (&target.sides.green.name, &traffic.targets.green);
+    match (counts.registered() - counts.draining, counts.healthy) {
+        (0, _) => {
+            let message = format!(
+                "green, {green}, runs nothing: a migration would wait for targets, in vain"
+            );
+            let hint = format!("start its service first: `bluegreen deploy {green}`");
+            Some(Finding::refusal(message).with_hint(hint))
+        }
+        (_, 0) => Some(Finding::note(format!(
+            "green, {green}, has no healthy target yet: a migration waits for it"
+        ))),
+        _ => None,
+    }
 }
 
 /// Returns the finding on blue's capacity.

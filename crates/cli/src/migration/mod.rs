@@ -2,12 +2,15 @@
 
 pub(crate) mod args;
 mod before;
+pub(crate) mod blue;
 pub(crate) mod changes;
 pub(crate) mod controller;
 pub(crate) mod file;
 pub(crate) mod foresee;
+pub(crate) mod holding;
 pub(crate) mod open;
 pub(crate) mod render;
+pub(crate) mod retirement;
 pub(crate) mod retold;
 pub(crate) mod rights;
 pub(crate) mod sides;

@@ -1,16 +1,14 @@
 //! Opens the migration that the command line names: its specification, its world, its journal.
 
-use std::time::Duration;
-
 use bluegreen::{
-    Aws, ErrorKind, MigrationPlan,
+    Aws, MigrationPlan,
     aws::{
-        alb::{AlbRule, RuleArn, TargetGroupArn},
+        alb::{AlbRule, TargetGroupArn},
         sim::{Scenario, Simulation},
     },
     problem::Problem,
-    spec::{MigrationSpec, Name, Target},
-    store::{EXPIRY, JournalStore, LeaseState},
+    spec::{MigrationSpec, Name},
+    store::JournalStore,
 };
 
 use clap::Args;
@@ -24,14 +22,12 @@ use super::{
 };
 use crate::common::{
     aws,
-    errors::{BAD_ARGUMENTS, UNCHANGED, bad_arguments, failed, invalid},
+    errors::{UNCHANGED, bad_arguments, failed, invalid},
     journal::JournalPlace,
     rule::arn,
     say::say_line,
 };
 
-/// The longest wait for the journal, to learn which controller works on the rule.
-const JOURNAL_WAITS: Duration = Duration::from_secs(2);
 /// The side that serves in a fresh simulated world.
 const SIMULATED_BLUE: &str = "flask";
 /// A placeholder role for a dead-man switch, for a simulation or for output that only shows the switch.
@@ -310,6 +306,8 @@ async fn of_rule(
             let weights = weights.map_err(|error| failed(&error, UNCHANGED))?;
             let served = match given.way {
                 Way::Back(Some(to)) => Some(to.to_owned()),
+                // Sides that are named after an earlier run's colours would have other colours in the next.
+                _ if given.is_of_new_run() => None,
                 _ => {
                     let store = journal.store(aws, false).ok();
                     sides::served(store, weights.rule.as_str()).await
@@ -340,89 +338,5 @@ impl Opened {
     /// Opens the journals at the place that was named.
     pub(crate) fn store(&self) -> Result<JournalStore, Problem> {
         self.world.store(&self.journal)
-    }
-
-    /// Returns the sides for a new run: by the rule, exactly one of them serves.
-    pub(crate) async fn target(&self) -> Result<Target, u8> {
-        let error = match self.spec.target(self.aws(), self.from.as_ref()).await {
-            Ok(target) => return Ok(target),
-            Err(error) => error,
-        };
-        let Some((rule, standing)) = self.held().await else {
-            return Err(failed(&error, code_of(&error)));
-        };
-        // That run divides the traffic, so the split is no mistake of this command.
-        let silent = self.aws().clock().now().duration_since(standing.last);
-        let is_alive = Duration::try_from(silent).map_or(true, |silent| silent < EXPIRY);
-        if error.kind() == ErrorKind::Refused && is_alive {
-            let message = format!("take the journal of `{rule}`: it is {standing}");
-            let hint = "use `status`, `pause`, `promote`, `abort` or `rollback` with that run; if its holder \
-                        is silent for a minute, `resume` takes the run over";
-            let held = bluegreen::Error::new(ErrorKind::Held, message).with_hint(hint);
-            return Err(failed(&held, UNCHANGED));
-        }
-        say_line!("note: the journal is {standing}");
-        Err(failed(&error, code_of(&error)))
-    }
-
-    /// Returns the rule and the holder of its journal, if a run holds it and the journal answers in time.
-    async fn held(&self) -> Option<(RuleArn, LeaseState)> {
-        let asked = async {
-            let rule = self.spec.locate(self.aws()).await.ok()?;
-            let log = self.store().ok()?.log(rule.as_str());
-            let standing = log.lease_state().await.ok()??;
-            Some((rule, standing))
-        };
-        let held = tokio::time::timeout(JOURNAL_WAITS, asked).await.ok()?;
-        held.filter(|(_, standing)| standing.holder.is_some())
-    }
-
-    /// Returns the side that served before the run that holds the journal, if a run holds it.
-    async fn served_before_its_run(&self) -> Option<Name> {
-        let (rule, _) = self.held().await?;
-        let served = sides::served(self.store().ok(), rule.as_str()).await?;
-        sides::side_of(&self.spec, &served)
-    }
-
-    /// Returns the sides for a verb that takes the split as it is: if both sides get traffic, the journal
-    /// tells which side served.
-    pub(crate) async fn target_as_it_is(&self) -> Result<Target, u8> {
-        self.target_if_known().await.map(|(target, _)| target)
-    }
-
-    /// As [`Self::target_as_it_is`], and whether it is known which side served: if not, the file's first side
-    /// stands in.
-    pub(crate) async fn target_if_known(&self) -> Result<(Target, bool), u8> {
-        // While a run holds the journal, blue is the side that served before that run.
-        if self.from.is_none()
-            && let Some(from) = self.served_before_its_run().await
-        {
-            let target = self.spec.target(self.aws(), Some(&from)).await;
-            let target = target.map_err(|error| failed(&error, code_of(&error)))?;
-            return Ok((target, true));
-        }
-        let error = match self.spec.target(self.aws(), self.from.as_ref()).await {
-            Ok(target) => return Ok((target, true)),
-            Err(error) => error,
-        };
-        if self.from.is_some() || error.kind() != ErrorKind::Refused {
-            return Err(failed(&error, code_of(&error)));
-        }
-        let rule = self.spec.locate(self.aws()).await;
-        let rule = rule.map_err(|error| failed(&error, UNCHANGED))?;
-        let served = sides::served(self.store().ok(), rule.as_str()).await;
-        let served = served.and_then(|group| sides::side_of(&self.spec, &group));
-        let is_known = served.is_some();
-        let from = served.or_else(|| self.spec.sides.keys().next().cloned());
-        let target = self.spec.target(self.aws(), from.as_ref()).await;
-        let target = target.map_err(|error| failed(&error, code_of(&error)))?;
-        Ok((target, is_known))
-    }
-}
-
-fn code_of(error: &bluegreen::Error) -> u8 {
-    match error.kind() {
-        ErrorKind::Invalid => BAD_ARGUMENTS,
-        _ => UNCHANGED,
     }
 }

@@ -13,7 +13,11 @@ use bluegreen::{
 };
 use jiff::Timestamp;
 
-use super::retold::{End, Pause};
+use super::{
+    blue::Why,
+    retirement::Retirement,
+    retold::{End, Pause},
+};
 use crate::common::{
     data::{json_line, try_json_line},
     say::{BAD, DIM, GOOD, Look, STRONG, UNSURE, answer, say_line, width},
@@ -297,8 +301,10 @@ pub(crate) struct Status<'a> {
     pub(crate) paused: Option<&'a Pause>,
     /// How the newest run ended, if none is under way.
     pub(crate) ended: Option<&'a End>,
-    /// Whether it is known which side served before.
-    pub(crate) is_known: bool,
+    /// How it is known which side is blue.
+    pub(crate) why: Why,
+    /// How far blue is retired, if everything moved to green.
+    pub(crate) retirement: Option<&'a Retirement>,
     /// The present time, by the clock that reads the journal.
     pub(crate) now: Timestamp,
 }
@@ -326,10 +332,15 @@ impl Status<'_> {
             green: &self.sides.green.name,
         };
         table.insert("sides".to_owned(), serde_json::to_value(sides)?);
-        table.insert("is_known_which_served".to_owned(), self.is_known.into());
-        if !self.is_known {
-            // A restore command needs the side that served before.
+        table.insert("is_known_which_served".to_owned(), self.is_known().into());
+        table.insert("blue_by".to_owned(), serde_json::to_value(self.why)?);
+        if let Some(why) = self.no_restore() {
             table.insert("restore_command".to_owned(), serde_json::Value::Null);
+            table.insert("no_restore_because".to_owned(), why.into());
+        }
+        if let Some(retirement) = self.retirement {
+            let retirement = serde_json::to_value(retirement)?;
+            table.insert("cleanup".to_owned(), retirement);
         }
         if let Ok(fires) = self.switch {
             table.insert("dead_man_fires".to_owned(), serde_json::to_value(fires)?);
@@ -353,6 +364,26 @@ impl Status<'_> {
         Ok(status)
     }
 
+    fn is_known(self) -> bool {
+        self.why != Why::File
+    }
+
+    /// Returns why no command puts traffic back.
+    fn no_restore(self) -> Option<String> {
+        let blue = &self.sides.blue.name;
+        if !self.is_known() {
+            return Some("it is not known which side served before".to_owned());
+        }
+        if self.traffic.is_all_blue() {
+            return Some(format!("{blue} has all of the traffic"));
+        }
+        let is_away = self.retirement.is_some_and(Retirement::is_away);
+        let runs = self.traffic.targets.blue.healthy > 0;
+        (is_away && !runs).then(|| {
+            format!("{blue} runs nothing: `bluegreen rollback` scales it up before traffic moves")
+        })
+    }
+
     fn as_text(self) -> String {
         let Self { traffic, sides, .. } = self;
         let green = 100.0 * traffic.green_share();
@@ -366,7 +397,7 @@ impl Status<'_> {
             weights.green
         )];
         let counts = &traffic.targets;
-        let colours = match self.is_known {
+        let colours = match self.is_known() {
             true => ["blue   ", "green  "],
             false => ["", ""],
         };
@@ -375,6 +406,10 @@ impl Status<'_> {
             (colours[1], &sides.green, &counts.green),
         ] {
             lines.push(format!("  {colour}{}: {targets}", side.name));
+        }
+        if self.why == Why::NewestRun {
+            let blue = &sides.blue.name;
+            lines.push(format!("  blue is {blue}: it served before the newest run"));
         }
         if let Some(stickiness) = traffic.stickiness {
             let seconds = stickiness.as_secs();
@@ -395,8 +430,9 @@ impl Status<'_> {
             let (code, how) = (ended.exit_code, &ended.how);
             format!("  the last run, {run}, ended at {at:.0} with {code}: {how}")
         }));
-        let advice = self.ended.and_then(|ended| ended.advice.as_deref());
-        lines.extend(advice.map(|advice| format!("  {advice}")));
+        let retirement = self.retirement.map(Retirement::lines);
+        let retirement = retirement.into_iter().flatten();
+        lines.extend(retirement.map(|line| format!("  {line}")));
         let accepted = self.accepted.and_then(super::accepted);
         lines.extend(accepted.map(|accepted| format!("  {accepted}")));
         lines.push(match self.switch {
@@ -409,16 +445,15 @@ impl Status<'_> {
         for request in self.requests {
             lines.push(format!("  request without an answer: {request}"));
         }
-        let is_divided = green > 0.0 && green < 100.0;
-        match (self.is_known, is_divided) {
-            (true, true) => {
-                lines.push("  to put everything back: `bluegreen rollback`".to_owned());
-                lines.extend(traffic.restore_advice().map(|advice| format!("  {advice}")));
-            }
-            (true, false) => {}
+        match (self.is_known(), self.no_restore()) {
             (false, _) => lines.push(format!(
                 "  it is not known which side served before: `bluegreen rollback --to {one}`, or --to {other}"
             )),
+            (true, Some(why)) => lines.push(format!("  nothing to put back by hand: {why}")),
+            (true, None) => {
+                lines.push("  to put everything back: `bluegreen rollback`".to_owned());
+                lines.extend(traffic.restore_advice().map(|advice| format!("  {advice}")));
+            }
         }
         lines.join("\n")
     }

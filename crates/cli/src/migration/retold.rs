@@ -6,7 +6,7 @@ use std::time::Duration;
 use bluegreen::{
     MigrationOutcome,
     engine::{Event, Operator, Record},
-    migration::{MigrationEvent, Report, Retelling},
+    migration::{MigrationEvent, Retelling},
     spec::{Name, Origin},
     store::{JournalLog, JournalStore},
 };
@@ -31,9 +31,6 @@ pub(crate) struct End {
     /// From when the side that served before may be retired, if everything moved to green.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) blue_kept_until: Option<Timestamp>,
-    /// The same in words.
-    #[serde(skip)]
-    pub(crate) advice: Option<String>,
 }
 
 /// A pause of a run.
@@ -56,7 +53,15 @@ pub(crate) struct Newest {
 
 /// Returns the newest run; `None` if there is none, or if its journal cannot be retold.
 pub(crate) async fn newest(log: &JournalLog) -> Option<Newest> {
-    let records = log.newest_run_to_resume().await.ok()?;
+    told(log.newest_run_to_resume().await.ok()?).await
+}
+
+/// Returns the newest run that moved something; `None` as for [`newest`].
+pub(crate) async fn that_moved(log: &JournalLog) -> Option<Newest> {
+    told(Origin::records_that_moved(log).await.ok()?).await
+}
+
+async fn told(records: Vec<Record>) -> Option<Newest> {
     let first = records.first()?.clone();
     let mut retelling = Retelling::new();
     let events = retelling.retell(stream::iter(records).map(Ok));
@@ -98,7 +103,6 @@ fn end_at(event: &Event<MigrationEvent>) -> Option<End> {
         exit_code,
         how,
         blue_kept_until: report.and_then(|report| report.blue_kept_until),
-        advice: report.and_then(Report::retirement_advice),
     })
 }
 

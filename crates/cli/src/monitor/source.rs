@@ -33,6 +33,7 @@ use super::{UNCHANGED, args::Cli, lines::Lines, pause, screen};
 use crate::{
     common::{journal, say::say_line, signals},
     migration::{
+        blue::Of,
         open::{Given, open},
         rights,
         world::Speed,
@@ -386,8 +387,8 @@ fn watched(
             let (Ok(code) | Err(code)) = rights::print(&opened, Use::Monitor);
             return Ok(code);
         }
-        let target = match opened.target_as_it_is().await {
-            Ok(target) => target,
+        let target = match opened.sides(Of::Newest).await {
+            Ok(known) => known.target,
             Err(code) => return Ok(code),
         };
         let bad = |error: bluegreen::Error| {

@@ -6,11 +6,11 @@ use bluegreen::{
     Aws, Error, ErrorKind,
     aws::alb::{GreenPlace, RuleArn},
     engine::Journal as _,
-    store::{EXPIRY, JournalStore, Lease, Take},
+    store::{JournalStore, Lease, Take},
 };
 use futures_util::future::{Either, select};
 
-use super::Cli;
+use super::{Cli, beside::Beside};
 use crate::common::{journal::take, say::say_line};
 
 /// Prepares the place that `make` returns for a handle to AWS, or removes it.
@@ -22,11 +22,12 @@ pub(super) async fn run(
     is_simulated: bool,
 ) -> bluegreen::Result<()> {
     let rule = make(aws)?.locate().await?;
-    no_run(aws, store, &rule).await?;
+    Beside::of(store, &rule, aws).no_run().await?;
     let log = store.log(&GreenPlace::log_name(&rule));
-    let lease = take(&log, &cli.told.operator, aws.clock(), Take::IfExpired).await?;
+    let lease = take(&log, &cli.told.operator, aws.clock(), Take::IfExpired).await;
+    let lease = lease.map_err(held_by)?;
     let ended = {
-        let work = pin!(under(cli, aws, &lease, make, is_simulated));
+        let work = pin!(under(cli, aws, store, &rule, &lease, make, is_simulated));
         let lost = pin!(lease.heartbeat());
         match select(work, lost).await {
             Either::Left((ended, _)) => ended,
@@ -39,34 +40,32 @@ pub(super) async fn run(
     ended
 }
 
+/// There is nothing here that `resume` could continue.
+fn held_by(error: Error) -> Error {
+    match error.kind() {
+        ErrorKind::Held => {
+            error.with_hint("another `prepare` works on this place: wait until it has ended")
+        }
+        _ => error,
+    }
+}
+
 async fn under(
     cli: &Cli,
     aws: &Aws,
+    store: &JournalStore,
+    rule: &RuleArn,
     lease: &Lease,
     make: impl Fn(&Aws) -> bluegreen::Result<GreenPlace>,
     is_simulated: bool,
 ) -> bluegreen::Result<()> {
     let records = lease.newest_run().await?;
     let place = make(&aws.fenced(lease.clone()))?;
-    let place = place.journal(lease.clone()).after(&records);
+    let journal = Beside::of(store, rule, aws).journal(lease.clone());
+    let place = place.journal(journal).after(&records);
     if let Some(step) = place.cut_off_at() {
         say_line!("a run was cut off at this step: {step}");
         say_line!("waiting until reads show it, if it was taken: 40 s after it at most");
     }
     super::run(cli, place, is_simulated).await
-}
-
-/// Refuses to change the rule of a run that is under way: the run would take the change for a third party's.
-async fn no_run(aws: &Aws, store: &JournalStore, rule: &RuleArn) -> bluegreen::Result<()> {
-    let Some(standing) = store.log(rule.as_str()).lease_state().await? else {
-        return Ok(());
-    };
-    let silent = aws.clock().now().duration_since(standing.last);
-    let is_alive = std::time::Duration::try_from(silent).map_or(true, |silent| silent < EXPIRY);
-    if standing.holder.is_none() || !is_alive {
-        return Ok(());
-    }
-    let message = format!("change rule {rule}: its journal is {standing}");
-    let hint = "wait until that run has ended: `bluegreen status`";
-    Err(Error::new(ErrorKind::Held, message).with_hint(hint))
 }

@@ -11,8 +11,8 @@ use bluegreen::{
     engine::Journal as _,
     preflight::Acceptance,
     problem::Problem,
-    spec::{MigrationSpec, Name, Span, Use},
-    store::{JournalLog, Lease, Take},
+    spec::{Cleanup as Keeping, MigrationSpec, Name, Span, Use},
+    store::{JournalLog, JournalStore, Lease, Take},
 };
 use clap::Args;
 use futures_util::future::{Either, select};
@@ -122,7 +122,7 @@ async fn run(cli: &Cleanup) -> Result<u8, u8> {
     let log = store.log(rule.as_str());
     let ended = match cli.dry_run {
         true => shown(cli, &wanted, &opened, &log, rule).await,
-        false => held(cli, &wanted, &opened, &log, rule).await,
+        false => held(cli, &wanted, &opened, &store, rule).await,
     };
     if !cli.told.json {
         say_line!("API calls: {}", opened.aws().calls());
@@ -187,9 +187,10 @@ async fn held(
     cli: &Cleanup,
     wanted: &Wanted,
     opened: &Opened,
-    log: &JournalLog,
+    store: &JournalStore,
     rule: RuleArn,
 ) -> Result<(), u8> {
+    let log = &store.log(rule.as_str());
     let how = match cli.journal.steal {
         true => Take::Force,
         // A cleanup that was killed leaves a lease that expires.
@@ -198,7 +199,7 @@ async fn held(
     let lease = take(log, &cli.told.operator, opened.aws().clock(), how).await;
     let lease = lease.map_err(|error| failed(&held_by(error), UNCHANGED))?;
     let ended = {
-        let work = pin!(retired(cli, wanted, opened, log, rule, &lease));
+        let work = pin!(retired(cli, wanted, opened, store, rule, &lease));
         let lost = pin!(lease.heartbeat());
         match select(work, lost).await {
             Either::Left((ended, _)) => ended,
@@ -232,12 +233,14 @@ async fn retired(
     cli: &Cleanup,
     wanted: &Wanted,
     opened: &Opened,
-    log: &JournalLog,
+    store: &JournalStore,
     rule: RuleArn,
     lease: &Lease,
 ) -> Result<(), u8> {
     let aws = opened.aws().fenced(lease.clone());
-    let (side, retirement) = retirement(cli, wanted, &opened.spec, &aws, log, rule).await?;
+    let log = store.log(rule.as_str());
+    let (side, retirement) = retirement(cli, wanted, &opened.spec, &aws, &log, rule).await?;
+    let retirement = Keeping::keep(retirement, store, &side, &cli.told.operator);
     let json = cli.told.json;
     let retirement = retirement.on_wait(|why| say_line!("waiting: {why}"));
     let retirement = retirement.on_step(move |step| {
@@ -253,7 +256,12 @@ async fn retired(
     notes(&report);
     match (report.done.is_empty(), &cli.delete) {
         (true, _) => say_line!("nothing to do: side {side} is retired already"),
-        (false, Some(_)) => say_line!("side {side} is deleted, and read back"),
+        (false, Some(_)) => {
+            say_line!("side {side} is deleted, and read back");
+            if let Some(deleted) = opened.deleted().await {
+                say_line!("{}", deleted.next());
+            }
+        }
         (false, None) => say_line!(
             "side {side} runs nothing now. `bluegreen rollback` scales it up first; `bluegreen cleanup \
              --delete {side}` removes it for good"

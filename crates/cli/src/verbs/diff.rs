@@ -19,6 +19,7 @@ use crate::{
     },
     migration::{
         args::{Named, OPTIONS, Sim},
+        blue::Of,
         changes::Changes,
         open::{Given, Opened, Way, open},
         rights::{self, PrintPolicy},
@@ -71,7 +72,7 @@ async fn run(cli: &Diff) -> Result<u8, u8> {
     if given.is_asked {
         return rights::print(&opened, Use::Diff);
     }
-    let target = opened.target_as_it_is().await?;
+    let target = opened.sides(Of::Next).await?.target;
     let splitter = opened.spec.splitter(opened.aws(), &target);
     let splitter = splitter.map_err(|error| failed(&error, BAD_ARGUMENTS))?;
     let traffic = splitter.observe().await;

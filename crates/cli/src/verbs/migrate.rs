@@ -99,6 +99,9 @@ async fn run(cli: &Migrate) -> Result<u8, u8> {
     if cli.advise {
         return advise::run(&opened, &cli.told).await;
     }
+    if let (Some(holding), false) = (opened.holding().await, opened.journal.steal) {
+        return Err(failed(&holding.error(), UNCHANGED));
+    }
     let target = opened.target().await?;
     if cli.to.is_some() && has_all(&opened, &target).await? {
         say_line!(

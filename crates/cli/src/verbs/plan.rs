@@ -24,6 +24,7 @@ use crate::{
     migration::{
         Print,
         args::{Named, Sim},
+        blue::Of,
         changes::Changes,
         foresee::{self, Foreseen},
         open::{Given, Opened, Way, open},
@@ -89,21 +90,21 @@ async fn run(cli: &Plan) -> Result<u8, u8> {
         return cli.print.answer(&opened, Use::Plan);
     }
     foresee::outlived(&opened).await?;
-    let target = opened.target().await?;
+    let holding = opened.holding().await;
+    let target = match &holding {
+        // That run divides the traffic, and knows which side is blue.
+        Some(_) => opened.sides(Of::Next).await?.target,
+        None => opened.target().await?,
+    };
     if let Some(days) = cli.calibrate {
         return past(&opened, &target, days, cli.json).await;
     }
-    let mut weights = None;
+    let traffic = observed(&opened, &target).await?;
+    let weights = traffic.weights;
     let mut foreseen = Foreseen::default();
-    if cli.to.is_some() {
-        weights = Some(observed(&opened, &target).await?.weights);
-    }
-    let is_done = weights.is_some_and(|weights| weights.blue == 0 && weights.green > 0);
+    let is_done = holding.is_none() && weights.blue == 0 && weights.green > 0;
     if !is_done {
-        foreseen = foresee::all(&opened, &target).await?;
-        if foreseen.is_fit() {
-            weights = Some(observed(&opened, &target).await?.weights);
-        }
+        foreseen = foresee::all(&opened, &target, &traffic, holding.as_ref()).await?;
     }
     foreseen.findings.push(Finding::note(INFRASTRUCTURE_CODE));
     let written = match cli.json {
@@ -132,17 +133,16 @@ async fn observed(opened: &Opened, target: &Target) -> Result<TrafficObservation
 fn as_text(
     opened: &Opened,
     target: &Target,
-    weights: Option<Sides<u32>>,
+    now: Sides<u32>,
     foreseen: &Foreseen,
     is_done: bool,
 ) -> String {
     let sides = &target.sides;
     let (blue, green) = (&sides.blue.name, &sides.green.name);
-    let now = match weights {
-        Some(now) => format!("; now {blue} {}, {green} {}", now.blue, now.green),
-        None => String::new(),
-    };
-    let mut lines = vec![format!("{}: from {blue} to {green}{now}", opened.spec.name)];
+    let mut lines = vec![format!(
+        "{}: from {blue} (blue) to {green} (green); now {blue} {}, {green} {}",
+        opened.spec.name, now.blue, now.green
+    )];
     if is_done {
         lines.push(format!("{green} has all of the traffic: nothing to do"));
         return lines.join("\n");
@@ -156,7 +156,7 @@ fn as_text(
     lines.extend(findings);
     lines.push(match foreseen.is_fit() {
         true => "a migration may begin: `bluegreen migrate`".to_owned(),
-        false => "a migration would be refused".to_owned(),
+        false => "a migration would move nothing".to_owned(),
     });
     lines.join("\n")
 }
@@ -164,7 +164,7 @@ fn as_text(
 fn as_data(
     opened: &Opened,
     target: &Target,
-    weights: Option<Sides<u32>>,
+    weights: Sides<u32>,
     foreseen: &Foreseen,
     is_to_do: bool,
 ) -> Value {

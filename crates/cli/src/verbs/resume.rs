@@ -6,9 +6,14 @@ use bluegreen::{spec::Use, store::Take};
 use clap::Args;
 
 use crate::{
-    common::{journal::JournalPlace, runtime::block_on},
+    common::{
+        errors::{UNCHANGED, failed},
+        journal::JournalPlace,
+        runtime::block_on,
+    },
     migration::{
         args::{Named, OPTIONS, Told},
+        blue::Of,
         controller::Controller,
         finished,
         open::{Given, open},
@@ -52,7 +57,10 @@ async fn run(cli: &Resume) -> Result<u8, u8> {
     if given.is_asked {
         return rights::print(&opened, Use::Migrate);
     }
-    let target = opened.target_as_it_is().await?;
+    if let Some(holding) = opened.holding().await.filter(|one| one.cleanup.is_some()) {
+        return Err(failed(&holding.error(), UNCHANGED));
+    }
+    let target = opened.sides(Of::Newest).await?.target;
     let controller = Controller::new(&opened, &target, &cli.told, false).await?;
     let ended = controller.resume(Take::IfExpired).await;
     Ok(finished(&opened, &cli.told, ended))

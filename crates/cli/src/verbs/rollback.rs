@@ -20,6 +20,7 @@ use crate::{
     },
     migration::{
         args::{Named, OPTIONS, Sim, Told},
+        blue::Of,
         controller::{Controller, Order},
         finished,
         open::{Given, Opened, Way, open},
@@ -113,7 +114,13 @@ async fn run(cli: &Rollback) -> Result<u8, u8> {
         confirm: cli.confirm,
     };
     let ended = controller.start(order).await;
-    Ok(finished(&opened, &cli.told, ended))
+    let code = finished(&opened, &cli.told, ended);
+    if code == UNCHANGED
+        && let Some(deleted) = opened.deleted().await
+    {
+        failed(&deleted.error(), code);
+    }
+    Ok(code)
 }
 
 /// The sides, by what serves or served.
@@ -121,24 +128,21 @@ async fn target(opened: &mut Opened) -> Result<Target, u8> {
     if opened.from.is_none() {
         served_before(opened).await?;
     }
-    opened.target().await
+    Ok(opened.sides(Of::Newest).await?.target)
 }
 
 /// Finds the side that served before the newest run. Its target group may be missing in the file.
 async fn served_before(opened: &mut Opened) -> Result<(), u8> {
-    let rule = opened.spec.locate(opened.aws()).await;
+    let rule = opened.spec.locate_after(opened.aws()).await;
     let rule = rule.map_err(|error| match error.kind() {
         ErrorKind::Invalid => failed(&error, BAD_ARGUMENTS),
         _ => failed(&error, UNCHANGED),
     })?;
-    let served = sides::served(opened.store().ok(), rule.as_str()).await;
-    let side = served
-        .as_ref()
-        .and_then(|group| sides::side_of(&opened.spec, group));
-    if side.is_some() {
-        opened.from = side;
+    if let Some(side) = opened.served_before().await {
+        opened.from = Some(side);
         return Ok(());
     }
+    let served = sides::served(opened.store().ok(), rule.as_str()).await;
     let weights = bluegreen::aws::alb::AlbRule::Arn(rule)
         .weights(opened.aws())
         .await;

@@ -1,6 +1,7 @@
 //! `bluegreen status`: where traffic is.
 
 mod all;
+mod gone;
 mod wait;
 
 use std::{process::ExitCode, time::Duration};
@@ -9,7 +10,7 @@ use bluegreen::{
     TrafficSplitter as _,
     aws::alb::{AlbDeadManSwitch, AlbTrafficSplitter},
     engine::Request,
-    spec::{MigrationSpec, Origin, Use},
+    spec::{Cleanup, MigrationSpec, Origin, Use},
     store::LeaseState,
 };
 use clap::Args;
@@ -24,8 +25,10 @@ use crate::{
     },
     migration::{
         args::{Named, OPTIONS, Sim},
+        blue::Of,
+        holding::is_its_holder,
         open::{Given, Opened, open},
-        render,
+        render, retirement,
         retold::{self, Newest},
         rights::{self, PrintPolicy},
         world,
@@ -95,20 +98,33 @@ async fn run(cli: &Status) -> Result<u8, u8> {
     if cli.wait {
         return wait::run(&opened, cli.since, cli.json).await;
     }
-    let (target, is_known) = opened.target_if_known().await?;
-    let splitter = opened.spec.splitter(opened.aws(), &target);
+    let known = opened.sides(Of::Newest).await?;
+    let target = &known.target;
+    let splitter = opened.spec.splitter(opened.aws(), target);
     let splitter = splitter.map_err(|error| failed(&error, BAD_ARGUMENTS))?;
-    let traffic = splitter.observe().await;
-    let traffic = traffic.map_err(|error| failed(&error, UNCHANGED))?;
+    let traffic = match splitter.observe().await {
+        Ok(traffic) => traffic,
+        Err(error) => return gone::shown(&opened, error, cli.json).await,
+    };
     let switch = match splitter.locate().await {
         Ok(rule) => AlbDeadManSwitch::fires(opened.aws(), &rule).await,
         Err(error) => Err(error),
     };
     let run = run_of(&opened, &splitter).await;
     let now = opened.aws().clock().now();
+    let counts = &traffic.targets.blue;
+    let retirement = run.moved.as_ref().and_then(|ended| {
+        let (blue, runs) = (
+            &target.sides.blue.name,
+            counts.registered() > counts.draining,
+        );
+        let (kept, holder) = (run.cleanup.as_ref(), run.holder.as_ref());
+        retirement::of(blue, ended, kept, holder, runs, now)
+    });
     let status = render::Status {
         traffic: &traffic,
         sides: &target.sides,
+        why: known.why,
         switch: &switch,
         holder: run.holder.as_ref(),
         requests: &run.requests,
@@ -116,7 +132,7 @@ async fn run(cli: &Status) -> Result<u8, u8> {
         // A controller that died leaves a pause that no process ends.
         paused: run.paused.as_ref().filter(|pause| pause.until > now),
         ended: run.ended.as_ref(),
-        is_known,
+        retirement: retirement.as_ref(),
         now,
     };
     match status.show(cli.json) {
@@ -139,6 +155,10 @@ struct RunOf {
     paused: Option<retold::Pause>,
     /// How the newest run ended, if none is under way.
     ended: Option<retold::End>,
+    /// The same of the newest run that moved something.
+    moved: Option<retold::End>,
+    /// The newest `cleanup`.
+    cleanup: Option<Cleanup>,
 }
 
 async fn run_of(opened: &Opened, splitter: &AlbTrafficSplitter) -> RunOf {
@@ -147,32 +167,48 @@ async fn run_of(opened: &Opened, splitter: &AlbTrafficSplitter) -> RunOf {
     }
     let asked = async {
         let rule = splitter.locate().await.ok()?;
-        let log = opened.store().ok()?.log(rule.as_str());
+        let store = opened.store().ok()?;
+        let log = store.log(rule.as_str());
         let opening = log.newest_opening().await.ok()?;
         let origin = opening.and_then(|opening| Origin::of(&[opening]).ok());
         let run = RunOf {
             holder: log.lease_state().await.ok()?,
             requests: log.open_requests().await.ok()?,
             spec: origin.map(|origin| origin.spec),
-            paused: None,
-            ended: None,
+            ..RunOf::default()
         };
-        Some((log, run))
+        Some((rule, store, log, run))
     };
     let asked = tokio::time::timeout(JOURNAL_WAITS, asked).await;
-    let Some((log, run)) = asked.ok().flatten() else {
+    let Some((rule, store, log, run)) = asked.ok().flatten() else {
         return RunOf::default();
     };
-    let Some(state) = &run.holder else {
+    if run.holder.is_none() {
+        return run;
+    }
+    // A journal that is slow to read takes nothing from the rest.
+    let more = async {
+        let cleanup = Cleanup::newest(&store, &rule).await.ok().flatten();
+        (
+            retold::newest(&log).await,
+            retold::that_moved(&log).await,
+            cleanup,
+        )
+    };
+    let more = tokio::time::timeout(JOURNAL_WAITS, more).await;
+    let Ok((newest, moved, cleanup)) = more else {
         return run;
     };
-    let is_held = state.holder.is_some();
-    // A journal that is slow to read takes nothing from the rest.
-    let newest = tokio::time::timeout(JOURNAL_WAITS, retold::newest(&log)).await;
-    let newest = newest.ok().flatten();
+    // A cleanup holds the journal, too, and is no run.
+    let holder = run.holder.as_ref();
+    let cleans = holder.zip(cleanup.as_ref());
+    let cleans = cleans.is_some_and(|(standing, kept)| is_its_holder(kept, standing));
+    let is_run = holder.is_some_and(|standing| standing.holder.is_some()) && !cleans;
     RunOf {
-        ended: newest.as_ref().filter(|_| !is_held).and_then(Newest::end),
-        paused: newest.filter(|_| is_held).and_then(|newest| newest.paused),
+        ended: newest.as_ref().filter(|_| !is_run).and_then(Newest::end),
+        moved: moved.as_ref().filter(|_| !is_run).and_then(Newest::end),
+        paused: newest.filter(|_| is_run).and_then(|newest| newest.paused),
+        cleanup,
         ..run
     }
 }

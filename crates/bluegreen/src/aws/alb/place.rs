@@ -75,7 +75,8 @@ const LOOK_AGAIN: Duration = Duration::from_secs(2);
 /// answer has the same name or priority, so AWS refuses the second one.
 ///
 /// An existing test route is recognised by its header and its target group; it is tagged with
-/// `bluegreen:attached-to`, so that a deployment recognises it too.
+/// `bluegreen:attached-to`, so that a deployment recognises it too. A route that was made for this rule, and leads
+/// to blue since an earlier release, is turned round to green; `undo` deletes it then.
 ///
 /// # IAM
 ///
@@ -481,6 +482,12 @@ impl GreenPlace {
                 let made = made.rules.unwrap_or_default().into_iter();
                 run.made.extend(made.filter_map(|rule| rule.rule_arn));
                 Ok(())
+            }
+            PlaceStep::TurnRoute { rule: route, .. } => {
+                let seen = standing.to_turn.as_ref().filter(|(arn, _)| arn == route);
+                let (_, seen) = seen.ok_or_else(gone)?;
+                let actions = edit::with_only(seen.actions(), group()?);
+                write::actions(&**elb, &step.to_string(), route, seen, actions).await
             }
             PlaceStep::DeleteRoute { rule } => {
                 let input = DeleteRuleInput::builder().rule_arn(rule.as_str());

@@ -1,8 +1,11 @@
 //! What would make a deployment unsafe or impossible.
 
 use super::{
-    EcsServiceDeployer, ServiceSpec, TaskDefinition, fits, reach, register::is_active, traffic,
-    update::DEPLOYED_TAG, wire::Service,
+    EcsServiceDeployer, ServiceSpec, TaskDefinition, fits, reach,
+    register::is_active,
+    traffic,
+    update::{DEPLOYED_TAG, retired},
+    wire::Service,
 };
 use crate::{
     error::Result,
@@ -167,7 +170,14 @@ async fn image(deployer: &EcsServiceDeployer, definition: &TaskDefinition) -> Op
 /// A service that is scaled to zero runs nothing when it is deployed.
 fn empty(deployer: &EcsServiceDeployer, service: &Service) -> Option<Finding> {
     let wanted = deployer.spec.as_ref().and_then(ServiceSpec::desired_count);
-    (service.desired_count == 0 && wanted.unwrap_or_default() == 0).then(|| {
+    let is_empty = service.desired_count == 0 && wanted.unwrap_or_default() == 0;
+    if let (true, Some(before)) = (is_empty, retired(service)) {
+        return Some(Finding::note(format!(
+            "`cleanup` has scaled service {} to zero: the update scales the service up to {before} again",
+            service.service_name
+        )));
+    }
+    is_empty.then(|| {
         Finding::refusal(format!(
             "service {} is scaled to zero",
             service.service_name

@@ -17,7 +17,7 @@ use crate::{
 /// The tag of a service that was scaled to zero: how many tasks it ran before.
 pub(in crate::aws) const RETIRED_TAG: &str = "bluegreen:retired";
 /// The tag's value once the service was scaled up again.
-const BACK: &str = "no";
+pub(super) const BACK: &str = "no";
 /// The most services in one DescribeServices
 /// ([ECS API](https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_DescribeServices.html)).
 const DESCRIBED_AT_ONCE: usize = 10;

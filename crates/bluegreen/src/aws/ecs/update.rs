@@ -7,6 +7,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::{
     EcsServiceDeployer, ServiceSpec,
+    retire::{BACK, RETIRED_TAG},
     wire::{self, Service, is_same_revision},
 };
 use crate::{
@@ -56,7 +57,7 @@ pub(super) async fn update(deployer: &EcsServiceDeployer, update: &Update) -> Re
                 Target::Revision(revision) => {
                     input["taskDefinition"] = json!(revision.as_str());
                     if now.desired_count == 0 {
-                        input["desiredCount"] = json!(deployer.copies(&attempted)?);
+                        input["desiredCount"] = json!(deployer.copies(&now, &attempted)?);
                     }
                     // Without force, ECS sees nothing to do for the revision that it has; a
                     // rollback that is under way already needs nothing more.
@@ -71,7 +72,12 @@ pub(super) async fn update(deployer: &EcsServiceDeployer, update: &Update) -> Re
             }
             let sent = deployer.call(EcsCall::UpdateService, input, &attempted);
             match sent.await {
-                Ok(answer) => answer,
+                Ok(answer) => {
+                    if now.desired_count == 0 && retired(&now).is_some() {
+                        deployer.is_back(&now.service_arn).await;
+                    }
+                    answer
+                }
                 Err(error) => {
                     deployer.put_back(&now, update, &error).await;
                     return Err(error);
@@ -167,10 +173,22 @@ impl EcsServiceDeployer {
         token
     }
 
-    /// How many copies a service that is scaled to zero gets.
-    fn copies(&self, attempted: &str) -> Result<u32> {
+    /// Keeps in a tag that a service that was retired runs again.
+    async fn is_back(&self, arn: &str) {
+        let what = format!("record that service {} is back", self.service);
+        let input = json!({"resourceArn": arn, "tags": [{"key": RETIRED_TAG, "value": BACK}]});
+        // Without the tag a rollback only says more than it does.
+        if let Err(error) = self.call(EcsCall::TagResource, input, &what).await {
+            tracing::warn!(%error, "the tag of the retirement stays");
+        }
+    }
+
+    /// How many copies a service that is scaled to zero gets: as its definition says, or as it ran before it
+    /// was retired.
+    fn copies(&self, service: &Service, attempted: &str) -> Result<u32> {
         let wanted = self.spec.as_ref().and_then(ServiceSpec::desired_count);
-        wanted.filter(|count| *count > 0).ok_or_else(|| {
+        let wanted = wanted.filter(|count| *count > 0);
+        wanted.or_else(|| retired(service)).ok_or_else(|| {
             Error::new(
                 ErrorKind::Refused,
                 format!("{attempted}: it is scaled to zero"),
@@ -178,6 +196,12 @@ impl EcsServiceDeployer {
             .with_hint("scale it up first, or give its definition with a `desiredCount`")
         })
     }
+}
+
+/// How many copies a service ran before it was retired, if it was.
+pub(super) fn retired(service: &Service) -> Option<u32> {
+    let before = service.tag(RETIRED_TAG)?.parse().ok()?;
+    (before > 0).then_some(before)
 }
 
 /// The rollback point that an earlier deployment kept with the service.

@@ -10,7 +10,7 @@ mod step;
 #[cfg(all(test, feature = "sim", feature = "store"))]
 mod tests;
 
-use std::{collections::BTreeSet, fmt, time::Duration};
+use std::{collections::BTreeSet, fmt, pin::Pin, time::Duration};
 
 use jiff::Timestamp;
 use serde::Serialize;
@@ -122,6 +122,21 @@ pub struct Retirement {
 struct Told {
     step: Box<dyn Fn(&RetireStep) + Send + Sync>,
     wait: Box<dyn Fn(&str) + Send + Sync>,
+    stage: Box<dyn Fn(Stage) -> Written<'static> + Send + Sync>,
+}
+
+/// The result of keeping a stage.
+pub(crate) type Written<'a> = Pin<Box<dyn Future<Output = Result<()>> + Send + 'a>>;
+
+/// A stage of a call, for what keeps it.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Stage {
+    /// Some step is missing, and blue's quiet minutes are waited for.
+    Began,
+    /// This step is next.
+    Step(RetireStep),
+    /// Every step is done, or why not.
+    Ended(Option<String>),
 }
 
 impl fmt::Debug for Told {
@@ -208,6 +223,7 @@ impl Retirement {
             told: Told {
                 step: Box::new(|_| {}),
                 wait: Box::new(|_| {}),
+                stage: Box::new(|_| Box::pin(std::future::ready(Ok(())))),
             },
         }
     }
@@ -253,6 +269,33 @@ impl Retirement {
         self
     }
 
+    /// Keeps each stage by `keep`, before the step of that stage is taken.
+    #[must_use]
+    pub(crate) fn with_stages(
+        mut self,
+        keep: impl Fn(Stage) -> Written<'static> + Send + Sync + 'static,
+    ) -> Self {
+        self.told.stage = Box::new(keep);
+        self
+    }
+
+    /// The time from which minutes count.
+    pub(crate) fn ended(&self) -> Timestamp {
+        self.ended
+    }
+
+    pub(crate) fn deletes(&self) -> bool {
+        self.deletes
+    }
+
+    pub(crate) fn aws(&self) -> &Aws {
+        &self.aws
+    }
+
+    pub(crate) fn rule(&self) -> &RuleArn {
+        &self.rule
+    }
+
     /// Returns the steps that [`run`](Self::run) would take now, without waiting for settled minutes: a note
     /// says how many there are.
     ///
@@ -293,6 +336,22 @@ impl Retirement {
         let first = self.whole_look().await?;
         self.judged(&first)?;
         let planned = steps(&first);
+        if planned.is_empty() {
+            return self.carried_out(&first, planned).await;
+        }
+        (self.told.stage)(Stage::Began).await?;
+        let ended = self.carried_out(&first, planned).await;
+        let why = ended.as_ref().err().map(|error| error.message().to_owned());
+        let kept = (self.told.stage)(Stage::Ended(why)).await;
+        let report = ended?;
+        kept.map(|()| report)
+    }
+
+    async fn carried_out(
+        &self,
+        first: &Standing,
+        planned: Vec<RetireStep>,
+    ) -> Result<RetireReport> {
         let proven = match first.group.is_some() && !planned.is_empty() {
             true => {
                 let told = &*self.told.wait;
@@ -312,6 +371,7 @@ impl Retirement {
             let Some((standing, step)) = again.filter(|(_, step)| step.is_again(&announced)) else {
                 continue;
             };
+            (self.told.stage)(Stage::Step(step.clone())).await?;
             let began = self.uptime();
             match self.carry_out(&step, &standing, &mut run).await {
                 Ok(()) => {

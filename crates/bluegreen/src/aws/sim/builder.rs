@@ -253,7 +253,11 @@ impl SimulationBuilder {
     /// A setting of blue's service, as DescribeServices shows it.
     #[cfg(test)]
     pub(crate) fn blue_setting(mut self, name: &str, value: serde_json::Value) -> Self {
-        self.fleet.blue.settings.insert(name.to_owned(), value);
+        self.fleet
+            .blue
+            .service
+            .settings
+            .insert(name.to_owned(), value);
         self
     }
 

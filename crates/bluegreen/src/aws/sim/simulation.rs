@@ -255,7 +255,7 @@ impl Simulation {
         let primary = service.deployments.first()?;
         Some((
             primary.revision.clone(),
-            world.fleet.progress(primary, now).running,
+            world.fleet.progress(service, primary, now).running,
         ))
     }
 
@@ -280,10 +280,10 @@ impl Simulation {
             .collect()
     }
 
-    /// How many revisions were ever registered.
+    /// How many revisions were ever registered, without that which blue has run from the start.
     #[must_use]
     pub fn revisions(&self) -> usize {
-        self.now().0.fleet.revisions.len()
+        self.now().0.fleet.registered()
     }
 
     /// The digest that a tag of the repository names.

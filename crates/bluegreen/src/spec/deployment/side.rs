@@ -143,8 +143,16 @@ impl MigrationSpec {
         })?;
         let (Some(spec), Some(service)) = (&found.deployment, &found.service) else {
             let field = format!("side.{side}.deployment");
-            let hint = format!("write a table [{field}], which says how its service is deployed");
-            return Err(one(Problem::new(field, "is missing", hint)));
+            let service = match &found.service {
+                Some(_) => String::new(),
+                None => format!("give [side.{side}] its `service = \"CLUSTER/SERVICE\"`, and "),
+            };
+            let hint = format!(
+                "{service}add the table [{field}] with `repository = \"NAME\"` of its images in ECR, or with \
+                 `image`; `checks = \"checks.toml\"` lets it be checked"
+            );
+            let message = "is missing: the file does not say how that side is deployed";
+            return Err(one(Problem::new(field, message, hint)));
         };
         let arn = self.traffic.rules.first().map(|rule| rule.listener());
         let part = |at| {

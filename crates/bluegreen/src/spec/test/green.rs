@@ -159,10 +159,13 @@ impl MigrationSpec {
         let group = GreenGroup::existing(green.clone());
         let place = GreenPlace::new(aws, target.rule.clone(), blue.clone(), group)?;
         let missing = place.with_test_header(header.clone()).preview().await?;
-        let has_route = !missing
-            .iter()
-            .any(|step| matches!(step, PlaceStep::CreateRoute { .. }));
-        if has_route {
+        let is_absent = |step: &PlaceStep| {
+            matches!(
+                step,
+                PlaceStep::CreateRoute { .. } | PlaceStep::TurnRoute { .. }
+            )
+        };
+        if !missing.iter().any(is_absent) {
             return Ok(());
         }
         let message = format!(
@@ -171,7 +174,7 @@ impl MigrationSpec {
         );
         let error = Error::new(ErrorKind::Refused, message);
         Err(error
-            .with_hint("`bluegreen prepare` makes the route")
+            .with_hint("`bluegreen prepare` makes the route, or turns it round")
             .into())
     }
 }

@@ -12,7 +12,7 @@ use crate::{
     check::load::TestReport,
     error::{Error, ErrorKind, Failure, Result},
     preflight::{Acceptance, Finding},
-    store::JournalStore,
+    store::{JournalStore, Kept},
 };
 
 /// The version of what is kept.
@@ -87,7 +87,7 @@ pub(super) async fn keep(
     let bytes = serde_json::to_vec(&kept).map_err(|error| {
         Error::new(ErrorKind::Invalid, "write the result of the test").with_source(error)
     })?;
-    store.keep_test(rule, bytes).await
+    store.keep(Kept::Test, rule, bytes).await
 }
 
 impl MigrationSpec {
@@ -126,7 +126,7 @@ impl MigrationSpec {
         target: &Target,
     ) -> Result<(Option<KeptTest>, Subject)> {
         let rule = self.locate(aws).await?;
-        let kept = match store.kept_test(rule.as_str()).await? {
+        let kept = match store.kept(Kept::Test, rule.as_str()).await? {
             Some(bytes) => Some(serde_json::from_slice(&bytes).map_err(|error| {
                 Error::new(ErrorKind::Refused, "read the result of the test").with_source(error)
             })?),

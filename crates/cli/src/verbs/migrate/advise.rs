@@ -15,7 +15,7 @@ use crate::{
         errors::{BAD_ARGUMENTS, UNCHANGED, failed},
         say::{BAD, GOOD, UNSURE, say_line},
     },
-    migration::{args::Told, open::Opened},
+    migration::{args::Told, blue::Of, open::Opened},
 };
 
 /// The exit code for the advice to put everything back.
@@ -44,7 +44,7 @@ struct Advised<'a> {
 /// Looks until the advice is clear, or the deadline of the step is over.
 pub(super) async fn run(opened: &Opened, told: &Told) -> Result<u8, u8> {
     let aws = opened.aws();
-    let target = opened.target_as_it_is().await?;
+    let target = opened.sides(Of::Next).await?.target;
     let spec = &opened.spec;
     let splitter = spec.splitter(aws, &target);
     let splitter = splitter.map_err(|error| failed(&error, BAD_ARGUMENTS))?;

@@ -74,6 +74,7 @@ impl GreenPlace {
             header: self.header.clone(),
             routes: Vec::new(),
             harmless: BTreeSet::new(),
+            to_turn: None,
             to_copy: BTreeMap::new(),
             not_copied: BTreeSet::new(),
             elsewhere: Vec::new(),
@@ -153,11 +154,23 @@ impl GreenPlace {
                 is_adopted: marked(ATTACHED_TO),
             });
         }
+        let to_turn = claims.iter().filter(|(arn, rule)| {
+            let own = tags.get(*arn);
+            own.is_some_and(|own| route::is_to_turn(rule, own, &standing.arn, &standing.blue_arn))
+        });
+        let to_turn: Vec<_> = to_turn.collect();
         let harmless = claims.iter().filter(|(arn, rule)| {
             let own = tags.get(*arn);
             own.is_some_and(|own| route::is_harmless(rule, own, main, rules, &standing.name))
         });
+        let harmless = harmless.chain(to_turn.iter().copied());
         let harmless = harmless.map(|(arn, _)| (*arn).to_owned()).collect();
+        let first = to_turn.first().map(|(arn, rule)| {
+            let mut rule = (*rule).clone();
+            edit::without_secrets(rule.actions.get_or_insert_default());
+            (arn.parse().ok(), rule)
+        });
+        standing.to_turn = first.and_then(|(arn, rule)| Some((arn?, rule)));
         standing.routes = routes;
         standing.harmless = harmless;
         standing.group = found.map(|(arn, described)| {
@@ -228,9 +241,12 @@ fn half_shown(error: Error) -> Error {
 }
 
 fn no_group(arn: &TargetGroupArn) -> Error {
-    Error::new(ErrorKind::NotFound, format!("describe target group {arn}")).with_hint(
-        "check the ARN, its region and its account; a group that is given by its name is made",
-    )
+    let hint = format!(
+        "if the group is deleted, write a name in place of its ARN, such as `{}`: then the group is made. Else \
+         check the ARN, its region and its account",
+        arn.name()
+    );
+    Error::new(ErrorKind::NotFound, format!("describe target group {arn}")).with_hint(hint)
 }
 
 fn not_listed(rule: &RuleArn, listener: &ListenerArn) -> Error {

@@ -135,20 +135,7 @@ pub(super) fn place(
         reasons.push(Finding::refusal(message).with_hint("choose another header"));
     }
     let earlier = rules.iter().filter(|rule| turn(rule) < turn(main));
-    let is_harmless = |rule: &&Rule| {
-        let arn = rule.rule_arn.as_ref();
-        arn.is_some_and(|arn| harmless.contains(arn))
-    };
-    let claims = claims(main, rules, header).into_iter();
-    for other in claims.filter(|rule| !is_harmless(rule)) {
-        reasons.push(
-            Finding::refusal(format!(
-                "`{header}` leads elsewhere already, by {}",
-                forward::describe(other)
-            ))
-            .with_hint("choose another header"),
-        );
-    }
+    reasons.extend(in_the_way(main, rules, header, harmless));
     let taken: Vec<i32> = earlier.map(turn).collect();
     let free = (1..turn(main)).rev().find(|turn| !taken.contains(turn));
     match free {
@@ -163,6 +150,38 @@ pub(super) fn place(
             Err(reasons)
         }
     }
+}
+
+/// Returns why the header cannot lead to green: a rule of others takes its requests. The claims of the
+/// `harmless` rules do not count.
+pub(super) fn in_the_way(
+    main: &Rule,
+    rules: &[Rule],
+    header: &TestHeader,
+    harmless: &BTreeSet<String>,
+) -> Vec<Finding> {
+    let is_harmless = |rule: &&Rule| {
+        let arn = rule.rule_arn.as_ref();
+        arn.is_some_and(|arn| harmless.contains(arn))
+    };
+    let claims = claims(main, rules, header).into_iter();
+    let foreign = claims.filter(|rule| !is_harmless(rule));
+    let refused = foreign.map(|other| {
+        let rule = forward::describe(other);
+        let message = format!("`{header}` leads elsewhere already, by {rule}");
+        let hint = "`prepare` did not make that rule for this one: delete the rule if tests alone use it, \
+            or choose another header: --test-header";
+        Finding::refusal(message).with_hint(hint)
+    });
+    refused.collect()
+}
+
+/// Whether a claim is the test route that was made for the main rule, and leads to blue alone: blue was green
+/// in an earlier release.
+pub(super) fn is_to_turn(claim: &Rule, tags: &Tags, main: &RuleArn, blue: &TargetGroupArn) -> bool {
+    let groups = forward::groups_of_rule(claim);
+    let is_ours = tags.get(MADE_FOR).map(String::as_str) == Some(main.as_str());
+    is_ours && !groups.is_empty() && groups.iter().all(|one| one.arn == blue.as_str())
 }
 
 /// How many values a condition takes of the quota.

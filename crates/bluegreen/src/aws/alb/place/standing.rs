@@ -192,6 +192,8 @@ pub(super) struct Standing {
     pub(super) routes: Vec<Route>,
     /// Rules that also ask for the header, but take no requests from the test route.
     pub(super) harmless: BTreeSet<String>,
+    /// The test route of an earlier release, which leads to blue now.
+    pub(super) to_turn: Option<(RuleArn, Rule)>,
     /// Attributes of blue's group that green's does not have yet.
     pub(super) to_copy: BTreeMap<String, String>,
     /// Settings of blue's group that are not copied.

@@ -47,6 +47,13 @@ pub enum PlaceStep {
         /// The rule's priority.
         priority: i32,
     },
+    /// Turn the test route that an earlier run made, and that leads to blue, round to green.
+    TurnRoute {
+        /// The rule.
+        rule: RuleArn,
+        /// Green's target group.
+        to: String,
+    },
     /// Mark a rule that existed before as the test route.
     TagRoute {
         /// The rule.
@@ -98,6 +105,9 @@ impl fmt::Display for PlaceStep {
             }
             Self::CreateRoute { header, priority } => {
                 write!(f, "make the test route `{header}` at priority {priority}")
+            }
+            Self::TurnRoute { rule, to } => {
+                write!(f, "turn the test route {rule} round to target group {to}")
             }
             Self::TagRoute { rule } => write!(f, "mark {rule} as the test route"),
             Self::UntagRoute { rule } => write!(f, "take our mark off the test route {rule}"),
@@ -156,12 +166,20 @@ pub(super) fn to_prepare(standing: &Standing) -> Result<Vec<PlaceStep>> {
     if let Some(header) = &standing.header
         && wanted.count() == 0
     {
-        match route::place(&standing.rule, &standing.rules, header, &standing.harmless) {
-            Ok(priority) => steps.push(PlaceStep::CreateRoute {
-                header: header.clone(),
-                priority,
-            }),
-            Err(found) => reasons.extend(found),
+        let (main, rules, harmless) = (&standing.rule, &standing.rules, &standing.harmless);
+        match &standing.to_turn {
+            Some((rule, _)) => {
+                reasons.extend(route::in_the_way(main, rules, header, harmless));
+                let (rule, to) = (rule.clone(), standing.name.clone());
+                steps.push(PlaceStep::TurnRoute { rule, to });
+            }
+            None => match route::place(main, rules, header, harmless) {
+                Ok(priority) => steps.push(PlaceStep::CreateRoute {
+                    header: header.clone(),
+                    priority,
+                }),
+                Err(found) => reasons.extend(found),
+            },
         }
     }
     refuse_for("prepare a place for green", &reasons)?;

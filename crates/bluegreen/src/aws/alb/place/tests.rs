@@ -1,3 +1,5 @@
+mod turn;
+
 use std::{
     collections::BTreeSet,
     sync::{Arc, Mutex},

@@ -73,6 +73,18 @@ pub(in crate::aws::alb) fn without_group(
     actions
 }
 
+/// Returns the actions with `group` alone in the forward action; nothing else changes.
+pub(in crate::aws::alb) fn with_only(actions: &[Action], group: &TargetGroupArn) -> Vec<Action> {
+    let mut actions = writable(actions);
+    let forwards = actions.iter_mut().filter(|one| forward::is_forward(one));
+    for action in forwards {
+        action.target_group_arn = Some(group.to_string());
+        // One group needs neither weights nor stickiness among groups.
+        action.forward_config = None;
+    }
+    actions
+}
+
 /// Removes client secrets, in case the API ever gives one: from here on none can reach an
 /// observation, a log or a command.
 pub(in crate::aws::alb) fn without_secrets(actions: &mut [Action]) {

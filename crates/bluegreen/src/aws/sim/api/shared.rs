@@ -260,8 +260,8 @@ impl Shared {
             return (serving, "fastapi");
         }
         match side {
-            Side::Blue => (Some(Fate::Works), "flask"),
-            Side::Green => (world.fleet.serving(now), "fastapi"),
+            Side::Blue => (world.answering(side, now), "flask"),
+            Side::Green => (world.answering(side, now), "fastapi"),
         }
     }
 

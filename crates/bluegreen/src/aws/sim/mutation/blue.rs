@@ -4,18 +4,21 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
+use super::rollout::{deployments, events, revision};
 use crate::{
     aws::{
         api::ApiError,
         sim::{
             fault::{Call, answer},
             state::{
+                change::Writer,
                 fleet::{BLUE_SERVICE, CLUSTER, SERVICE},
                 world::World,
             },
         },
     },
     error::ErrorKind,
+    traffic::Side,
 };
 
 const ARN: &str = "arn:aws:ecs:us-east-1:123456789012";
@@ -54,18 +57,14 @@ pub(super) fn change(
         Call::UpdateService => {
             let desired = input.get("desiredCount").and_then(Value::as_u64);
             if let Some(wanted) = desired.and_then(|count| u32::try_from(count).ok()) {
-                let ready = world.blue_ready();
-                let ready = world.fleet.blue.scale(now, ready, wanted);
-                if let Some(scaled) = &mut world.scaling {
-                    // The count may be set below the minimum: only scaling itself holds the minimum.
-                    scaled.set(ready);
-                }
+                world.scale(Side::Blue, now, wanted);
             }
+            deploy(world, now, call, input)?;
             Ok(json!({"service": described(world, now)}))
         }
         Call::DeleteService => {
             let is_forced = input.get("force") == Some(&json!(true));
-            if !is_forced && !world.blue_ready().is_empty() {
+            if !is_forced && !world.ready(Side::Blue).is_empty() {
                 let message = "The service cannot be stopped while it is scaled above 0.";
                 let (kind, code) = (ErrorKind::Invalid, "InvalidParameterException");
                 return Err(answer(call, kind, code, message));
@@ -86,10 +85,25 @@ pub(super) fn change(
                 call,
                 kind,
                 code,
-                "this simulation never deploys blue's service",
+                "this simulation makes no second service of blue's",
             ))
         }
     }
+}
+
+/// Begins a deployment, if the request names another revision than the newest deployment, or forces one.
+fn deploy(world: &mut World, now: Duration, call: Call, input: &Value) -> Result<(), ApiError> {
+    let Some(name) = input.get("taskDefinition").and_then(Value::as_str) else {
+        return Ok(());
+    };
+    let fleet = &mut world.fleet;
+    let revision = revision(fleet, call, name)?;
+    let newest = fleet.blue.service.deployments.first();
+    let is_forced = input.get("forceNewDeployment") == Some(&json!(true));
+    if is_forced || newest.is_none_or(|one| one.revision != revision) {
+        fleet.deploy(Side::Blue, now, &revision, Writer::Caller);
+    }
+    Ok(())
 }
 
 /// A service by its name or ARN as DescribeServices shows it; `None` if the service is not one of these.
@@ -98,7 +112,7 @@ pub(in crate::aws::sim) fn find(world: &World, now: Duration, asked: &str) -> Op
     match name {
         BLUE_SERVICE => Some(described(world, now)),
         OTHER_SERVICE if world.fleet.blue.is_shared => {
-            let group = world.fleet.blue.settings.get("loadBalancers");
+            let group = world.fleet.blue.service.settings.get("loadBalancers");
             Some(json!({
                 "serviceArn": arn_of(OTHER_SERVICE), "serviceName": OTHER_SERVICE,
                 "status": "ACTIVE", "desiredCount": 0, "runningCount": 0, "pendingCount": 0,
@@ -125,7 +139,8 @@ pub(in crate::aws::sim) fn listed(world: &World) -> Value {
 fn described(world: &World, now: Duration) -> Value {
     let targets = world.blue_targets(now);
     let blue = &world.fleet.blue;
-    let stopping = blue.stopping(now);
+    let desired = world.ready(Side::Blue).len();
+    let stopping = world.fleet.counts.blue.stopping(now);
     let status = match (blue.is_deleted, stopping) {
         (false, _) => "ACTIVE",
         (true, 0) => "INACTIVE",
@@ -133,20 +148,23 @@ fn described(world: &World, now: Duration) -> Value {
     };
     let tags = blue.tags.iter();
     let tags = tags.map(|(key, value)| json!({"key": key, "value": value}));
-    let mut described = blue.settings.clone();
+    let own = blue.deployments(u32::try_from(desired).unwrap_or(u32::MAX));
+    let deployments = deployments(&world.fleet, &blue.service, &own, now);
+    let mut described = blue.service.settings.clone();
     for (field, value) in [
         ("serviceArn", json!(arn_of(BLUE_SERVICE))),
         ("clusterArn", json!(format!("{ARN}:cluster/{CLUSTER}"))),
         ("serviceName", json!(BLUE_SERVICE)),
         ("status", json!(status)),
-        ("desiredCount", json!(world.blue_ready().len())),
+        ("desiredCount", json!(desired)),
+        ("taskDefinition", deployments[0]["taskDefinition"].clone()),
         (
             "runningCount",
             json!(targets.registered() - targets.initial),
         ),
         ("pendingCount", json!(targets.initial)),
-        ("deployments", json!([])),
-        ("events", json!([])),
+        ("deployments", json!(deployments)),
+        ("events", events(&blue.service)),
         ("tags", tags.collect()),
     ] {
         described.insert(field.to_owned(), value);

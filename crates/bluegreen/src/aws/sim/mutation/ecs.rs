@@ -4,7 +4,10 @@ use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 
-use super::{Mutation, blue, native};
+use super::{
+    Mutation, blue, native,
+    rollout::{OF_DEPLOYMENTS, deployments, events, invalid, revision},
+};
 use crate::{
     aws::{
         api::ApiError,
@@ -19,6 +22,7 @@ use crate::{
         },
     },
     error::ErrorKind,
+    traffic::Side,
 };
 
 /// A change of services and revisions.
@@ -105,7 +109,7 @@ pub(in crate::aws::sim) fn serve(
             let mut service = Service::new(settings, u32::try_from(desired).unwrap_or(1));
             write_tags(&mut service, input);
             fleet.service = Some(service);
-            fleet.deploy(now, &revision, Writer::Caller);
+            fleet.deploy(Side::Green, now, &revision, Writer::Caller);
             Ok(answered(world, now))
         }
         Call::UpdateService => {
@@ -113,6 +117,9 @@ pub(in crate::aws::sim) fn serve(
                 return Err(no_service(call));
             }
             update(fleet, now, call, input)?;
+            if let (Some(wanted), None) = (desired_of(input), &world.fleet.native) {
+                world.scale(Side::Green, now, wanted);
+            }
             Ok(answered(world, now))
         }
         Call::ContinueServiceDeployment | Call::StopServiceDeployment => {
@@ -181,10 +188,9 @@ fn update(fleet: &mut Fleet, now: Duration, call: Call, input: &Value) -> Result
     let wanted = input.get("taskDefinition").and_then(Value::as_str);
     let wanted = wanted.map(|name| revision(fleet, call, name)).transpose()?;
     native::configure(fleet, call, input)?;
-    let desired = input.get("desiredCount").and_then(Value::as_u64);
     let forced = input.get("forceNewDeployment") == Some(&json!(true));
     if let Some(service) = fleet.service.as_mut()
-        && let Some(desired) = desired.and_then(|count| u32::try_from(count).ok())
+        && let Some(desired) = desired_of(input)
     {
         service.desired = desired;
         for deployment in &mut service.deployments {
@@ -198,18 +204,12 @@ fn update(fleet: &mut Fleet, now: Duration, call: Call, input: &Value) -> Result
         let service = fleet.service.as_ref();
         let primary = service.and_then(|one| one.deployments.first());
         if forced || primary.is_none_or(|one| one.revision != revision) {
-            fleet.deploy(now, &revision, Writer::Caller);
+            fleet.deploy(Side::Green, now, &revision, Writer::Caller);
         }
     }
     Ok(())
 }
 
-/// The fields that AWS shows with a deployment, and not with the service itself.
-const OF_DEPLOYMENTS: [&str; 3] = [
-    "serviceConnectConfiguration",
-    "volumeConfigurations",
-    "vpcLatticeConfigurations",
-];
 /// The fields that only a revision of the service shows.
 const OF_REVISIONS: [&str; 2] = ["ecsManagedResources", "gatewayConnectors"];
 
@@ -223,9 +223,10 @@ pub(in crate::aws::sim) fn attachments(service: &Service) -> Map<String, Value> 
         .collect()
 }
 
-fn revision(fleet: &Fleet, call: Call, name: &str) -> Result<String, ApiError> {
-    let found = fleet.find(name).map(|(arn, ..)| arn.clone());
-    found.ok_or_else(|| invalid(call, "TaskDefinition not found."))
+/// The count that a request sets, if it sets one.
+fn desired_of(input: &Value) -> Option<u32> {
+    let desired = input.get("desiredCount")?.as_u64()?;
+    u32::try_from(desired).ok()
 }
 
 fn write_tags(service: &mut Service, input: &Value) {
@@ -242,17 +243,15 @@ fn write_tags(service: &mut Service, input: &Value) {
 
 /// Copies that died, with the deployment that started each.
 fn dead(fleet: &Fleet, now: Duration) -> Vec<(String, String)> {
-    let deployments = fleet
-        .service
-        .iter()
-        .flat_map(|service| &service.deployments);
+    let services = fleet.service.iter();
+    let deployments = services.flat_map(|one| one.deployments.iter().map(move |own| (one, own)));
     let mut dead = Vec::new();
-    for deployment in deployments {
+    for (service, deployment) in deployments {
         if fleet.fate(&deployment.revision) != Fate::Dies {
             continue;
         }
         let number = deployment.id.rsplit('/').next().unwrap_or_default();
-        for nth in 0..fleet.progress(deployment, now).failed {
+        for nth in 0..fleet.progress(service, deployment, now).failed {
             dead.push((
                 format!("{ARN}:task/{CLUSTER}/{number}{nth:04}"),
                 deployment.id.clone(),
@@ -298,38 +297,11 @@ fn answered(world: &World, now: Duration) -> Value {
 
 fn described(world: &World, service: &Service, now: Duration) -> Value {
     let fleet = &world.fleet;
-    let mut running_in_all = 0;
-    let deployments: Vec<Value> = service
-        .deployments
+    let deployments = deployments(fleet, service, &service.deployments, now);
+    let running = deployments
         .iter()
-        .enumerate()
-        .map(|(place, one)| {
-            let progress = fleet.progress(one, now);
-            running_in_all += progress.running;
-            let mut shown = json!({
-                "id": one.id, "status": if place == 0 { "PRIMARY" } else { "ACTIVE" },
-                "taskDefinition": one.revision, "desiredCount": one.desired,
-                "runningCount": progress.running, "pendingCount": progress.pending,
-                "failedTasks": progress.failed, "rolloutState": progress.state,
-                "rolloutStateReason": one.reason, "createdAt": native::date(one.begun),
-            });
-            for field in OF_DEPLOYMENTS {
-                if let Some(setting) = service.settings.get(field) {
-                    shown[field] = setting.clone();
-                }
-            }
-            shown
-        })
-        .collect();
-    let events: Vec<Value> = service
-        .events
-        .iter()
-        .enumerate()
-        .rev()
-        .map(|(number, (at, message))| {
-            json!({"id": format!("event-{number}"), "createdAt": native::date(*at), "message": message})
-        })
-        .collect();
+        .filter_map(|one| one["runningCount"].as_u64());
+    let running_in_all: u64 = running.sum();
     let tags = service
         .tags
         .iter()
@@ -361,7 +333,7 @@ fn described(world: &World, service: &Service, now: Duration) -> Value {
         described.insert(field.to_owned(), value);
     }
     described.insert("deployments".to_owned(), Value::Array(deployments));
-    described.insert("events".to_owned(), Value::Array(events));
+    described.insert("events".to_owned(), events(service));
     if let Some(deployed) = &fleet.native {
         described.extend(native::shown(world, deployed, now));
     }
@@ -397,10 +369,6 @@ pub(in crate::aws::sim) fn describe(
 fn no_cluster(call: Call) -> ApiError {
     let (code, message) = ("ClusterNotFoundException", "Cluster not found.");
     answer(call, ErrorKind::NotFound, code, message)
-}
-
-fn invalid(call: Call, message: &str) -> ApiError {
-    answer(call, ErrorKind::Invalid, "ClientException", message)
 }
 
 fn no_service(call: Call) -> ApiError {

@@ -7,6 +7,7 @@ pub(super) mod elb;
 pub(super) mod groups;
 pub(super) mod native;
 pub(super) mod repeat;
+mod rollout;
 pub(super) mod scaling;
 pub(super) mod scheduler;
 pub(super) mod tags;

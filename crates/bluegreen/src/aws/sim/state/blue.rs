@@ -1,94 +1,90 @@
-//! Blue's service as the container service has it: how many tasks it runs, its tags, and its end.
+//! Blue's service as the container service has it: its settings, its tags, its deployments, and its end.
 
 use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 
-use super::rules;
+use super::{
+    change::Writer,
+    rollout::{BLUE_SERVICE, Deployment, Service},
+    rules,
+};
 
-/// Blue's service. It is never deployed, but its count can be set, and it can be deleted.
+/// Blue's service. [`Fleet`](super::fleet::Fleet) has its count.
 #[derive(Debug, Clone)]
 pub(in crate::aws::sim) struct BlueService {
-    /// The time from which each task serves, once a caller has set the count of a service that nothing
-    /// scales.
-    ready: Option<Vec<Duration>>,
-    /// How many tasks finish their requests, and until when.
-    stopping: (u32, Duration),
-    /// Whether a caller has set the count.
-    is_set: bool,
-    /// The settings that DescribeServices shows.
-    pub(in crate::aws::sim) settings: Map<String, Value>,
+    /// Its revisions and deployments. Its desired count is not kept there.
+    pub(in crate::aws::sim) service: Service,
     pub(in crate::aws::sim) tags: Vec<(String, String)>,
     pub(in crate::aws::sim) is_deleted: bool,
     /// Whether another service of the cluster registers its tasks with blue's group.
     pub(in crate::aws::sim) is_shared: bool,
 }
 
-/// How long a new task takes until it serves.
-const STARTS: Duration = Duration::from_secs(60);
-/// How long a task takes to finish its requests: the usual 300 s of a target group would only make
-/// simulations longer.
-const STOPS: Duration = Duration::from_secs(60);
-
-impl Default for BlueService {
-    fn default() -> Self {
+impl BlueService {
+    /// The service that runs this revision from the start.
+    pub(super) fn running(revision: &str) -> Self {
         let settings = json!({
             "launchType": "FARGATE",
             "schedulingStrategy": "REPLICA",
             "loadBalancers": [{
                 "targetGroupArn": rules::blue().as_str(),
-                "containerName": "chatbot-flask",
+                "containerName": BLUE_SERVICE,
                 "containerPort": 5000
             }],
         });
+        let settings = settings.as_object().cloned().unwrap_or_default();
+        let mut service = Service::new(settings, 0);
+        service.name = BLUE_SERVICE;
+        service.completed = Some(revision.to_owned());
+        service.deployments.push(Deployment {
+            id: "ecs-svc/3000000000000000001".to_owned(),
+            revision: revision.to_owned(),
+            begun: Duration::ZERO,
+            desired: 0,
+            by: Writer::Start,
+            failed: None,
+            reason: "ECS deployment completed.".to_owned(),
+        });
         Self {
-            ready: None,
-            stopping: (0, Duration::ZERO),
-            is_set: false,
-            settings: settings.as_object().cloned().unwrap_or_default(),
+            service,
             tags: Vec::new(),
             is_deleted: false,
             is_shared: false,
         }
     }
-}
 
-impl BlueService {
-    /// The time from which each task serves, if a caller has set the count.
-    pub(super) fn ready(&self) -> Option<&[Duration]> {
-        self.ready.as_deref()
-    }
-
-    /// Whether a caller has set the count: only then can it be zero.
-    pub(super) fn is_set(&self) -> bool {
-        self.is_set
-    }
-
-    /// How many tasks finish their requests.
-    pub(in crate::aws::sim) fn stopping(&self, now: Duration) -> u32 {
-        let (count, until) = self.stopping;
-        if now < until { count } else { 0 }
-    }
-
-    /// A caller sets the count of a service whose tasks serve from these times on. Returns the new times.
-    pub(in crate::aws::sim) fn scale(
-        &mut self,
-        now: Duration,
-        mut ready: Vec<Duration>,
-        wanted: u32,
-    ) -> Vec<Duration> {
-        let runs = u32::try_from(ready.len()).unwrap_or(u32::MAX);
-        if wanted < runs {
-            self.stopping = (runs - wanted + self.stopping(now), now + STOPS);
-        }
-        ready.resize(wanted as usize, now + STARTS);
-        self.is_set = true;
-        self.ready = Some(ready.clone());
-        ready
+    /// Its deployments, each with this desired count.
+    pub(in crate::aws::sim) fn deployments(&self, desired: u32) -> Vec<Deployment> {
+        let with = |one: &Deployment| Deployment {
+            desired,
+            ..one.clone()
+        };
+        self.service.deployments.iter().map(with).collect()
     }
 
     pub(in crate::aws::sim) fn tag(&mut self, key: &str, value: &str) {
         self.tags.retain(|(known, _)| known != key);
         self.tags.push((key.to_owned(), value.to_owned()));
     }
+}
+
+/// The definition that blue's tasks run from the start. This world has one repository, for both services.
+pub(super) fn definition(image: &str) -> Map<String, Value> {
+    let value = json!({
+        "family": BLUE_SERVICE,
+        "networkMode": "awsvpc",
+        "requiresCompatibilities": ["FARGATE"],
+        "cpu": "1024",
+        "memory": "2048",
+        "executionRoleArn": "arn:aws:iam::123456789012:role/ecsTaskExecutionRole",
+        "containerDefinitions": [{
+            "name": BLUE_SERVICE,
+            "image": image,
+            "essential": true,
+            "portMappings": [{"containerPort": 5000, "hostPort": 5000, "protocol": "tcp"}],
+        }],
+        "placementConstraints": []
+    });
+    value.as_object().cloned().unwrap_or_default()
 }

@@ -4,17 +4,16 @@ use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 
+pub(in crate::aws::sim) use super::rollout::{BLUE_SERVICE, CLUSTER, Deployment, SERVICE, Service};
 use super::{
-    blue::BlueService,
+    blue::{self, BlueService},
     change::Writer,
+    count::Count,
     native::Native,
     registry::{HOST, REPOSITORY},
 };
+use crate::traffic::{Side, Sides};
 
-pub(in crate::aws::sim) const CLUSTER: &str = "chatbot-cluster";
-/// Blue's service: it is scaled and deleted, but never deployed.
-pub(in crate::aws::sim) const BLUE_SERVICE: &str = "chatbot-flask";
-pub(in crate::aws::sim) const SERVICE: &str = "chatbot-fastapi";
 pub(super) const FAMILY: &str = "chatbot-fastapi";
 pub(super) const ACCOUNT: &str = "arn:aws:ecs:us-east-1:123456789012";
 
@@ -35,19 +34,6 @@ pub enum Fate {
     Broken,
 }
 
-/// One deployment of the service.
-#[derive(Debug, Clone)]
-pub(in crate::aws::sim) struct Deployment {
-    pub(in crate::aws::sim) id: String,
-    pub(in crate::aws::sim) revision: String,
-    pub(in crate::aws::sim) begun: Duration,
-    pub(in crate::aws::sim) desired: u32,
-    pub(in crate::aws::sim) by: Writer,
-    /// When it was given up, if it was.
-    pub(in crate::aws::sim) failed: Option<Duration>,
-    pub(in crate::aws::sim) reason: String,
-}
-
 #[derive(Debug, Clone)]
 pub(in crate::aws::sim) struct Fleet {
     /// Every registered revision, oldest first: its ARN, its definition and its behaviour.
@@ -56,25 +42,13 @@ pub(in crate::aws::sim) struct Fleet {
     pub(in crate::aws::sim) next_fate: Fate,
     pub(in crate::aws::sim) service: Option<Service>,
     pub(in crate::aws::sim) blue: BlueService,
+    /// The counts that callers have set.
+    pub(in crate::aws::sim) counts: Sides<Count>,
     pub(super) deployments_made: u64,
     /// How long after the start third parties deploy.
     pub(in crate::aws::sim) strangers: Vec<Duration>,
     /// The deployments whose traffic ECS moves itself, if the service is deployed like that.
     pub(in crate::aws::sim) native: Option<Native>,
-}
-
-#[derive(Debug, Clone)]
-pub(in crate::aws::sim) struct Service {
-    /// The settings with which the service was created.
-    pub(in crate::aws::sim) settings: Map<String, Value>,
-    pub(in crate::aws::sim) desired: u32,
-    pub(in crate::aws::sim) tags: Vec<(String, String)>,
-    /// The newest first.
-    pub(in crate::aws::sim) deployments: Vec<Deployment>,
-    pub(super) completed: Option<String>,
-    pub(in crate::aws::sim) events: Vec<(Duration, String)>,
-    /// Every deployment that ever began, for tests.
-    pub(in crate::aws::sim) history: Vec<(String, Writer)>,
 }
 
 /// The first copy runs after this long, the rollout is complete after twice that.
@@ -100,7 +74,8 @@ impl Default for Fleet {
             revisions: Vec::new(),
             next_fate: Fate::Works,
             service: None,
-            blue: BlueService::default(),
+            blue: BlueService::running(""),
+            counts: Sides::default(),
             deployments_made: 0,
             strangers: Vec::new(),
             native: None,
@@ -110,11 +85,14 @@ impl Default for Fleet {
         let mut service = Service::new(settings, 4);
         service.completed = Some(arn.clone());
         fleet.service = Some(service);
-        fleet.deploy(Duration::ZERO, &arn, Writer::Start);
+        fleet.deploy(Side::Green, Duration::ZERO, &arn, Writer::Start);
         if let Some(service) = fleet.service.as_mut() {
             // The service was there long before.
             service.events.clear();
         }
+        let image = format!("{HOST}/{REPOSITORY}@sha256:{}", "1".repeat(64));
+        let arn = fleet.register(blue::definition(&image));
+        fleet.blue = BlueService::running(&arn);
         fleet
     }
 }
@@ -165,31 +143,6 @@ fn first_definition() -> Map<String, Value> {
     value.as_object().cloned().unwrap_or_default()
 }
 
-impl Service {
-    pub(in crate::aws::sim) fn new(settings: Map<String, Value>, desired: u32) -> Self {
-        Self {
-            settings,
-            desired,
-            tags: Vec::new(),
-            deployments: Vec::new(),
-            completed: None,
-            events: Vec::new(),
-            history: Vec::new(),
-        }
-    }
-
-    fn breaker(&self, switch: &str) -> bool {
-        let path = format!("/deploymentConfiguration/deploymentCircuitBreaker/{switch}");
-        let settings = Value::Object(self.settings.clone());
-        settings.pointer(&path) == Some(&json!(true))
-    }
-
-    pub(in crate::aws::sim) fn tag(&mut self, key: &str, value: &str) {
-        self.tags.retain(|(known, _)| known != key);
-        self.tags.push((key.to_owned(), value.to_owned()));
-    }
-}
-
 impl Fleet {
     pub(in crate::aws::sim) fn register(&mut self, definition: Map<String, Value>) -> String {
         let family = definition
@@ -237,7 +190,9 @@ impl Fleet {
     /// Puts a proxy before the program of the service.
     pub(in crate::aws::sim) fn put_proxy(&mut self) {
         let proxy = json!({"name": "proxy", "image": "nginx:1.27", "essential": true});
-        for (_, definition, _) in &mut self.revisions {
+        let own = |arn: &str| !arn.contains(BLUE_SERVICE);
+        let revisions = self.revisions.iter_mut();
+        for (_, definition, _) in revisions.filter(|(arn, ..)| own(arn)) {
             let containers = definition.get_mut("containerDefinitions");
             if let Some(Value::Array(containers)) = containers {
                 containers.insert(0, proxy.clone());
@@ -248,8 +203,30 @@ impl Fleet {
         }
     }
 
+    /// One of the two services, if it exists. Blue's stays after its end.
+    pub(in crate::aws::sim) fn service_of(&self, side: Side) -> Option<&Service> {
+        match side {
+            Side::Blue => Some(&self.blue.service),
+            Side::Green => self.service.as_ref(),
+        }
+    }
+
+    fn service_of_mut(&mut self, side: Side) -> Option<&mut Service> {
+        match side {
+            Side::Blue => Some(&mut self.blue.service),
+            Side::Green => self.service.as_mut(),
+        }
+    }
+
+    /// How many revisions are registered, without that which blue has run from the start.
+    pub(in crate::aws::sim) fn registered(&self) -> usize {
+        self.revisions.len() - 1
+    }
+
+    /// Begins a deployment of a side's service.
     pub(in crate::aws::sim) fn deploy(
         &mut self,
+        side: Side,
         now: Duration,
         revision: &str,
         by: Writer,
@@ -259,7 +236,7 @@ impl Fleet {
             "ecs-svc/{:019}",
             4_000_000_000_000_000_000 + self.deployments_made
         );
-        let service = self.service.as_mut()?;
+        let service = self.service_of_mut(side)?;
         service.deployments.insert(
             0,
             Deployment {
@@ -273,20 +250,18 @@ impl Fleet {
             },
         );
         service.history.push((revision.to_owned(), by));
-        let message = format!("(service {SERVICE}) has started a deployment {id}.");
+        let message = format!("(service {}) has started a deployment {id}.", service.name);
         service.events.push((now, message));
         Some(id)
     }
 
-    pub(in crate::aws::sim) fn progress(&self, deployment: &Deployment, now: Duration) -> Progress {
-        let Some(service) = &self.service else {
-            return Progress {
-                running: 0,
-                pending: 0,
-                failed: 0,
-                state: "FAILED",
-            };
-        };
+    /// The progress of a deployment of a service.
+    pub(in crate::aws::sim) fn progress(
+        &self,
+        service: &Service,
+        deployment: &Deployment,
+        now: Duration,
+    ) -> Progress {
         let is_primary = service
             .deployments
             .first()
@@ -380,14 +355,14 @@ impl Fleet {
     pub(super) fn deploy_of_stranger(&mut self, due: Duration) {
         let turn = self.strangers.iter().position(|one| *one == due);
         turn.map(|turn| self.strangers.remove(turn));
-        while self.settle(due) {}
+        while self.settle(Side::Green, due) {}
         let fate = std::mem::replace(&mut self.next_fate, Fate::Works);
         let mut definition = first_definition();
         definition.insert("cpu".to_owned(), json!("512"));
         let arn = self.register(definition);
         self.next_fate = fate;
         if self.native.is_none() {
-            self.deploy(due, &arn, Writer::Stranger);
+            self.deploy(Side::Green, due, &arn, Writer::Stranger);
         } else if let Err(why) = self.begin(due, &arn, Writer::Stranger) {
             // The service would not exist with such a configuration.
             tracing::warn!(why, "no deployment");
@@ -397,23 +372,22 @@ impl Fleet {
     /// Lets the service's own events up to `now` happen, in order: otherwise the result would depend
     /// on how often the world is looked at.
     pub(in crate::aws::sim) fn advance(&mut self, now: Duration) {
-        while self.settle(now) {}
+        for side in [Side::Blue, Side::Green] {
+            while self.settle(side, now) {}
+        }
     }
 
     /// Ends the newest deployment, if it has ended by `now`. Returns whether something changed.
-    fn settle(&mut self, now: Duration) -> bool {
-        let Some(primary) = self
-            .service
-            .as_ref()
-            .and_then(|one| one.deployments.first())
-            .cloned()
-        else {
+    fn settle(&mut self, side: Side, now: Duration) -> bool {
+        let service = self.service_of(side);
+        let newest = service.and_then(|one| Some((one, one.deployments.first()?.clone())));
+        let Some((service, primary)) = newest else {
             return false;
         };
-        let progress = self.progress(&primary, now);
+        let progress = self.progress(service, &primary, now);
         if progress.state == "COMPLETED" {
             let done = primary.begun + STARTS * 2;
-            let Some(service) = self.service.as_mut() else {
+            let Some(service) = self.service_of_mut(side) else {
                 return false;
             };
             let is_new = service.deployments.len() > 1
@@ -424,13 +398,13 @@ impl Fleet {
                 if let Some(first) = service.deployments.first_mut() {
                     first.reason = format!("ECS deployment {} completed.", primary.id);
                 }
-                let message = format!("(service {SERVICE}) has reached a steady state.");
+                let message = format!("(service {}) has reached a steady state.", service.name);
                 service.events.push((done, message));
             }
             return is_new;
         }
         let trips = primary.failed.is_none() && progress.failed >= TRIPS;
-        let Some(service) = self.service.as_mut() else {
+        let Some(service) = self.service_of_mut(side) else {
             return false;
         };
         if !trips || !service.breaker("enable") {
@@ -442,33 +416,25 @@ impl Fleet {
             first.reason = "ECS deployment circuit breaker: tasks failed to start.".to_owned();
         }
         let message = format!(
-            "(service {SERVICE}) (deployment {}) deployment failed: tasks failed to start.",
-            primary.id
+            "(service {}) (deployment {}) deployment failed: tasks failed to start.",
+            service.name, primary.id
         );
         service.events.push((tripped, message));
         if service.breaker("rollback")
             && let Some(completed) = service.completed.clone()
-            && let Some(id) = self.deploy(tripped, &completed, Writer::Service)
-            && let Some(service) = self.service.as_mut()
+            && let Some(id) = self.deploy(side, tripped, &completed, Writer::Service)
+            && let Some(service) = self.service_of_mut(side)
         {
             if let Some(first) = service.deployments.first_mut() {
                 first.reason =
                     format!("ECS deployment circuit breaker: rolling back to deploymentId {id}.");
             }
-            let message = format!("(service {SERVICE}) rolling back to deployment {id}.");
+            let message = format!(
+                "(service {}) rolling back to deployment {id}.",
+                service.name
+            );
             service.events.push((tripped, message));
         }
         true
-    }
-
-    /// How the service answers requests now; `None` if nothing runs.
-    pub(in crate::aws::sim) fn serving(&self, now: Duration) -> Option<Fate> {
-        let service = self.service.as_ref()?;
-        for deployment in &service.deployments {
-            if self.progress(deployment, now).running > 0 {
-                return Some(self.fate(&deployment.revision));
-            }
-        }
-        None
     }
 }

@@ -3,6 +3,7 @@
 pub(super) mod blue;
 pub(super) mod calls;
 pub(super) mod change;
+pub(super) mod count;
 pub(super) mod fleet;
 pub(super) mod groups;
 pub(super) mod metrics;
@@ -12,6 +13,7 @@ pub(super) mod past;
 pub(super) mod programs;
 pub(super) mod registry;
 pub(super) mod roles;
+pub(super) mod rollout;
 pub(super) mod rules;
 pub(super) mod scaling;
 pub(super) mod schedules;

@@ -10,7 +10,7 @@ use rand_distr::{Binomial, Distribution, LogNormal, Poisson};
 
 use super::{
     change::{Change, Writer},
-    fleet::Fleet,
+    fleet::{Deployment, Fate, Fleet},
     groups::Groups,
     metrics::{Publication, Second, Seconds},
     past::{Numbered, Past},
@@ -323,22 +323,46 @@ impl World {
         if let Some(ready) = self.native_ready(side) {
             return service.health(&ready, now, rises);
         }
-        match side {
-            Side::Blue => TargetCounts {
-                draining: self.fleet.blue.stopping(now),
-                ..service.health(&self.blue_ready(), now, rises)
-            },
-            Side::Green => service.health(&service.ready(), now, rises),
+        TargetCounts {
+            draining: self.fleet.counts.get(side).stopping(now),
+            ..service.health(&self.ready(side), now, rises)
         }
     }
 
-    /// The time from which each task of blue's service serves.
-    pub(in crate::aws::sim) fn blue_ready(&self) -> Vec<Duration> {
-        match (&self.scaling, self.fleet.blue.ready()) {
+    /// The time from which each task of a side's service serves.
+    pub(in crate::aws::sim) fn ready(&self, side: Side) -> Vec<Duration> {
+        let scaling = self.scaling.as_ref().filter(|_| side == Side::Blue);
+        match (scaling, self.fleet.counts.get(side).ready()) {
             (Some(scaled), _) => scaled.ready().to_vec(),
             (None, Some(ready)) => ready.to_vec(),
-            (None, None) => self.services.blue.ready(),
+            (None, None) => self.services.get(side).ready(),
         }
+    }
+
+    /// A caller sets how many tasks a side's service runs.
+    pub(in crate::aws::sim) fn scale(&mut self, side: Side, now: Duration, wanted: u32) {
+        let ready = self.ready(side);
+        let ready = self.fleet.counts.get_mut(side).set(now, ready, wanted);
+        if let (Some(scaled), Side::Blue) = (&mut self.scaling, side) {
+            // The count may be set below the minimum: only scaling itself holds the minimum.
+            scaled.set(ready);
+        }
+    }
+
+    /// How the tasks of a side's service answer requests now; `None` if nothing runs.
+    pub(in crate::aws::sim) fn answering(&self, side: Side, now: Duration) -> Option<Fate> {
+        let service = self.fleet.service_of(side)?;
+        let deployments = match side {
+            Side::Blue => {
+                let desired = self.ready(side).len();
+                let blue = &self.fleet.blue;
+                blue.deployments(u32::try_from(desired).unwrap_or(u32::MAX))
+            }
+            Side::Green => service.deployments.clone(),
+        };
+        let runs = |one: &&Deployment| self.fleet.progress(service, one, now).running > 0;
+        let running = deployments.iter().find(runs)?;
+        Some(self.fleet.fate(&running.revision))
     }
 
     /// Lets blue have served alone, in its usual way, for this many seconds before the start, as far
@@ -405,7 +429,7 @@ impl World {
     /// caller has scaled to zero serves none.
     fn limit(&self, side: Side, second: Duration) -> Option<u32> {
         let healthy = || self.registered(side, second).healthy;
-        if side == Side::Blue && self.fleet.blue.is_set() && healthy() == 0 {
+        if self.fleet.counts.get(side).ready().is_some() && healthy() == 0 {
             return Some(0);
         }
         self.services.get(side).limit(healthy)
