@@ -40,6 +40,8 @@ pub(crate) use self::blue::{KEEP, free_from};
 pub(crate) use self::hook::LIMITS as HOOK_LIMITS;
 #[cfg(feature = "aws")]
 pub(crate) use self::hook::{Deliver, Letter};
+#[cfg(feature = "run")]
+pub(crate) use self::hook::{Caller, Hooks, Moment, Notable};
 pub(crate) use self::{
     action::OpenedGate, entry::Entry, machine::standing::Standings, reopened::Reopened,
 };

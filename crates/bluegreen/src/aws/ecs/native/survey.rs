@@ -6,7 +6,7 @@ use serde_json::json;
 
 use super::{
     EcsNativeDeployment, read,
-    wire::{BEFORE_SHIFT, Deployment},
+    wire::Deployment,
 };
 use crate::{
     aws::{
@@ -16,16 +16,11 @@ use crate::{
     clock::span,
     error::{Error, ErrorKind, Result},
     native::{
-        HookTarget, NativeObservation, NativeStatus, NativeStrategy, NativeSurvey, OnTimeout,
-        RevisionGroup,
+        NativeObservation, NativeStatus, NativeStrategy, NativeSurvey, RevisionGroup,
     },
-    preflight::{Acceptance, Finding},
+    preflight::Finding,
     traffic::Percent,
 };
-
-/// The stages right before the only shift of a deployment that moves everything at once. At an earlier stage
-/// green's copies cannot be judged: they do not run yet, or get no request of the test listener.
-const BEFORE_ALL: [&str; 2] = ["POST_TEST_TRAFFIC_SHIFT", BEFORE_SHIFT];
 
 pub(super) async fn survey(one: &EcsNativeDeployment) -> Result<NativeSurvey> {
     let deployment = read::described(one).await?;
@@ -65,7 +60,6 @@ pub(super) async fn survey(one: &EcsNativeDeployment) -> Result<NativeSurvey> {
         }
         Ok(NativeStrategy::Rolling) => findings.push(rolling(one)),
         Ok(_) => {
-            findings.extend(pauses(&survey));
             findings.extend(alarms(&survey));
             findings.extend(control(&survey));
             findings.extend(metrics(one, &survey));
@@ -191,54 +185,6 @@ fn rolling(one: &EcsNativeDeployment) -> Finding {
     Finding::refusal(message).with_hint(
         "deploy the service with `bluegreen deploy`, or set its strategy to BLUE_GREEN, LINEAR or CANARY",
     )
-}
-
-/// Whether each shift waits for an answer, and what happens without one.
-fn pauses(survey: &NativeSurvey) -> Vec<Finding> {
-    let mut findings = Vec::new();
-    let has = |stages: &[&str]| {
-        let mut all = survey.pauses().flat_map(|hook| &hook.stages);
-        all.any(|stage| stages.contains(&stage.as_str()))
-    };
-    let name = &survey.service;
-    let hint = format!(
-        "add a lifecycle hook with `targetType` PAUSE at {BEFORE_SHIFT} to the service's deploymentConfiguration"
-    );
-    let is_paused = match survey.strategy {
-        NativeStrategy::BlueGreen => has(&BEFORE_ALL),
-        _ => has(&[BEFORE_SHIFT]),
-    };
-    if !is_paused {
-        let message = format!(
-            "service {name} has no pause right before a shift: ECS moves traffic without asking"
-        );
-        findings.push(Finding::refusal(message).with_hint(hint));
-    }
-    for hook in survey.pauses() {
-        if hook.on_timeout != OnTimeout::Continue {
-            continue;
-        }
-        let stages = hook.stages.join(", ");
-        let waits = hook.timeout.map(span).unwrap_or_default();
-        let accepted = Acceptance::PauseContinues;
-        let message = format!(
-            "the pause at {stages} continues after {waits}: traffic moves on if the judge is not there"
-        );
-        findings.push(
-            Finding::refusal_unless(accepted, message).with_hint(format!(
-                "set the hook's timeoutConfiguration to the action ROLLBACK; or accept `{accepted}`"
-            )),
-        );
-    }
-    for hook in &survey.hooks {
-        if let HookTarget::Function(name) = &hook.target {
-            let stages = hook.stages.join(", ");
-            findings.push(Finding::note(format!(
-                "ECS also asks the function {name} at {stages}: both must agree"
-            )));
-        }
-    }
-    findings
 }
 
 /// Alarms that act beside the judge.
