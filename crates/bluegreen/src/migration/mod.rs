@@ -38,10 +38,10 @@ pub(crate) use self::blue::QUIET_MINUTES;
 pub(crate) use self::blue::{KEEP, free_from};
 #[cfg(feature = "spec")]
 pub(crate) use self::hook::LIMITS as HOOK_LIMITS;
-#[cfg(feature = "aws")]
-pub(crate) use self::hook::{Deliver, Letter};
 #[cfg(feature = "run")]
 pub(crate) use self::hook::{Caller, Hooks, Moment, Notable};
+#[cfg(feature = "aws")]
+pub(crate) use self::hook::{Deliver, Letter};
 pub(crate) use self::{
     action::OpenedGate, entry::Entry, machine::standing::Standings, reopened::Reopened,
 };

@@ -34,7 +34,7 @@ pub use self::{
     },
     outcome::{Cause, HoldReason, NativeOutcome, Report, Unchanged, Unresolved},
     plan::{NativePlan, NativePlanBuilder},
-    replay::{Replay, ReplayError, origin_of, replay},
+    replay::{Replay, ReplayError, is_of_judge, origin_of, replay},
     retelling::Retelling,
     role::PausedDeployment,
     survey::{ConfiguredHook, HookTarget, NativeStrategy, NativeSurvey, RevisionGroup},

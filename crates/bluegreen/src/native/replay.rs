@@ -177,6 +177,13 @@ pub fn replay(
     })
 }
 
+/// Returns whether these records are of a judge's run: a service's journal also holds its deployments.
+#[must_use]
+pub fn is_of_judge(records: &[Record]) -> bool {
+    let first = records.first();
+    first.is_some_and(|first| first.entry.value().get("judged").is_some())
+}
+
 /// Returns the value that [`NativeJudge::origin`](super::NativeJudge::origin) left in a journal; null if there
 /// is none, or if the records are not a judge's.
 #[must_use]

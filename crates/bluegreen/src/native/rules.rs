@@ -18,9 +18,30 @@ pub(super) fn is_before_traffic(stage: &str) -> bool {
     BEFORE_TRAFFIC.contains(&stage)
 }
 
+impl NativeSurvey {
+    /// Returns what in strategy and hooks would make a judge useless or unsafe: no pause right before a shift,
+    /// a pause that continues by itself. Each run adds these findings to those of its survey; a program can
+    /// ask before a deployment begins.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use bluegreen::native::{ConfiguredHook, HookTarget, NativeStrategy, NativeSurvey};
+    ///
+    /// let mut survey = NativeSurvey::new("chat", NativeStrategy::BlueGreen);
+    /// assert_eq!(survey.unfit().len(), 1, "traffic would move without a pause");
+    /// survey.hooks.push(ConfiguredHook::new(HookTarget::Pause, ["PRE_PRODUCTION_TRAFFIC_SHIFT"]));
+    /// assert!(survey.unfit().is_empty());
+    /// ```
+    #[must_use]
+    pub fn unfit(&self) -> Vec<Finding> {
+        unfit(self)
+    }
+}
+
 /// Finds what would make a judge useless or unsafe: traffic that moves without a pause, a pause that continues by
 /// itself, a function that is asked too.
-pub(super) fn unfit(survey: &NativeSurvey) -> Vec<Finding> {
+fn unfit(survey: &NativeSurvey) -> Vec<Finding> {
     let name = &survey.service;
     let mut findings = Vec::new();
     let [_, before_shift] = BEFORE_TRAFFIC;
@@ -106,7 +127,11 @@ mod tests {
             let once = usize::from(strategy != NativeStrategy::BlueGreen);
             assert_eq!(refusals(strategy, &["POST_TEST_TRAFFIC_SHIFT"]), once);
         }
-        assert_eq!(refusals(NativeStrategy::Rolling, &[]), 0, "refused for its strategy");
+        assert_eq!(
+            refusals(NativeStrategy::Rolling, &[]),
+            0,
+            "refused for its strategy"
+        );
     }
 
     #[test]
@@ -123,7 +148,11 @@ mod tests {
         let accepted = [Acceptance::PauseContinues].into();
         assert_eq!(found.len(), 2, "{found:?}");
         assert!(found[0].stops(&Default::default()) && !found[0].stops(&accepted));
-        assert!(found[0].message.contains("continues after 2h"), "{}", found[0]);
+        assert!(
+            found[0].message.contains("continues after 2h"),
+            "{}",
+            found[0]
+        );
         assert_eq!(found[1].severity, Severity::Note);
     }
 

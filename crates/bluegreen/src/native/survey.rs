@@ -4,7 +4,7 @@ use std::{fmt, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
-use super::{NativeObservation, OnTimeout, rules};
+use super::{NativeObservation, OnTimeout};
 use crate::{clock::span, preflight::Finding, traffic::Percent};
 
 /// How the platform was told to move a deployment's traffic, and what speaks against a judge.
@@ -62,25 +62,6 @@ impl NativeSurvey {
     pub fn pauses(&self) -> impl Iterator<Item = &ConfiguredHook> {
         let hooks = self.hooks.iter();
         hooks.filter(|hook| hook.target == HookTarget::Pause)
-    }
-
-    /// Returns what in strategy and hooks would make a judge useless or unsafe: no pause right before a shift,
-    /// a pause that continues by itself. Each run adds these findings to those of its survey; a program can
-    /// ask before a deployment begins.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use bluegreen::native::{ConfiguredHook, HookTarget, NativeStrategy, NativeSurvey};
-    ///
-    /// let mut survey = NativeSurvey::new("chat", NativeStrategy::BlueGreen);
-    /// assert_eq!(survey.unfit().len(), 1, "traffic would move without a pause");
-    /// survey.hooks.push(ConfiguredHook::new(HookTarget::Pause, ["PRE_PRODUCTION_TRAFFIC_SHIFT"]));
-    /// assert!(survey.unfit().is_empty());
-    /// ```
-    #[must_use]
-    pub fn unfit(&self) -> Vec<Finding> {
-        rules::unfit(self)
     }
 }
 

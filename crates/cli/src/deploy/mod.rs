@@ -4,6 +4,7 @@
 mod args;
 pub(crate) mod definitions;
 mod dry_run;
+mod judged;
 mod misplaced;
 mod render;
 mod rights;
@@ -41,6 +42,7 @@ use crate::{
         file::File,
         world::{Speed, World},
     },
+    native,
 };
 
 pub(crate) fn main(cli: &Cli) -> ExitCode {
@@ -153,11 +155,9 @@ async fn kept(cli: &Cli, file: &File) -> u8 {
     let Some(simulation) = world.simulation() else {
         return UNCHANGED;
     };
-    let has_own = file
-        .spec
-        .sides
-        .values()
-        .any(|side| side.deployment.is_some());
+    let of_sides = file.spec.sides.values();
+    let of_sides = of_sides.filter_map(|side| side.deployment.as_ref());
+    let has_own = file.spec.native.is_some() || of_sides.count() > 0;
     let setup = match Setup::simulated(cli, has_own.then_some(file), simulation) {
         Ok(setup) => setup,
         Err(problems) => return bad_arguments(&problems),
@@ -232,6 +232,22 @@ async fn go(
         Ok(store) => store,
         Err(problem) => return bad_arguments(&[problem]),
     };
+    // A failed read decides nothing: the preflight of the deployment reads the service, too, and refuses a
+    // service whose traffic ECS moves.
+    let moved = native::of_service(aws, &deployment.service).await;
+    let moved = moved.ok().flatten();
+    if let Some(moved) = &moved {
+        return judged::run(&judged::OfEcs {
+            cli,
+            setup,
+            parts: &parts,
+            aws,
+            simulation,
+            place,
+            moved,
+        })
+        .await;
+    }
     let log = store.log(&deployment.log_name(aws));
     if verb == Verb::DryRun {
         let is_refused = !foreseen(cli, &log).await;

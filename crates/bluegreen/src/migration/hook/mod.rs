@@ -45,7 +45,7 @@ use crate::{engine::Event, image::Command};
 /// | `moment` | `start`, `before-step`, `rollback`, `person` or `end` |
 /// | `run`, `at` | the run, and the time of the moment |
 /// | `text` | one line for people |
-/// | `event` | the [event](super::MigrationEvent) as JSON; not for a question |
+/// | `event` | the [event](super::MigrationEvent) as JSON, of a judge [its own](crate::native::NativeEvent); not for a question |
 /// | `to` | green's share after the step, for `before-step` |
 ///
 /// Calls are made one after the other, in the order of the moments, on a thread of their own. No call delays a

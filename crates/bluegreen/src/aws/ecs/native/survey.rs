@@ -4,10 +4,7 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use super::{
-    EcsNativeDeployment, read,
-    wire::Deployment,
-};
+use super::{EcsNativeDeployment, read, wire::Deployment};
 use crate::{
     aws::{
         api::EcsCall,
@@ -15,9 +12,7 @@ use crate::{
     },
     clock::span,
     error::{Error, ErrorKind, Result},
-    native::{
-        NativeObservation, NativeStatus, NativeStrategy, NativeSurvey, RevisionGroup,
-    },
+    native::{NativeObservation, NativeStatus, NativeStrategy, NativeSurvey, RevisionGroup},
     preflight::Finding,
     traffic::Percent,
 };
@@ -30,13 +25,7 @@ pub(super) async fn survey(one: &EcsNativeDeployment) -> Result<NativeSurvey> {
     let configuration = configuration.unwrap_or_default();
     let known = configuration.strategy();
     let strategy = *known.as_ref().unwrap_or(&NativeStrategy::Rolling);
-    let mut survey = NativeSurvey::new(&one.service, strategy);
-    survey.bake = configuration.bake();
-    survey.hooks = configuration.hooks();
-    if let Some(alarms) = configuration.alarms.as_ref().filter(|one| one.enable) {
-        survey.alarms.clone_from(&alarms.alarm_names);
-        survey.alarms_roll_back = alarms.rollback;
-    }
+    let mut survey = configuration.survey(&one.service, strategy);
     let groups = read::read_groups(one, &deployment).await?;
     (survey.blue, survey.green) = sides(&deployment, &service.load_balancers, &groups);
     let mut seen = match read::observed(one, &deployment) {
