@@ -8,6 +8,7 @@ mod deploy;
 mod journal;
 mod migration;
 mod monitor;
+mod native;
 mod prepare;
 mod verbs;
 
@@ -17,8 +18,8 @@ use clap::{ArgAction, CommandFactory as _, Parser, Subcommand};
 
 use self::migration::args::OPTIONS;
 use self::verbs::{
-    abort, cleanup, completions, continue_run, diff, init, leave, lint, migrate, pause, plan,
-    promote, resume, rollback, schema, status, test,
+    abort, cleanup, completions, continue_run, diff, init, judge, leave, lint, migrate, pause,
+    plan, promote, resume, rollback, schema, status, test,
 };
 
 /// Moves live production traffic from one service (blue) to another (green) behind an AWS
@@ -47,6 +48,7 @@ Examples:
   bluegreen migrate --sim               a healthy migration, simulated
   bluegreen migrate --sim green-errors  a simulated rollback
   bluegreen init --rule-arn ARN         write ./bluegreen.toml from a rule
+  bluegreen judge --sim                 judge a deployment that ECS moves
   bluegreen plan                        show how long each step takes
   bluegreen test                        test green before it gets traffic
   bluegreen migrate                     run the migration of that file
@@ -62,6 +64,7 @@ enum Verb {
     Diff(Box<diff::Diff>),
     Prepare(Box<prepare::Cli>),
     Deploy(Box<deploy::Cli>),
+    Judge(Box<judge::Judge>),
     Test(Box<test::Test>),
     Migrate(Box<migrate::Migrate>),
     Status(Box<status::Status>),
@@ -135,6 +138,7 @@ fn run_verb(verb: Verb) -> ExitCode {
         Verb::Diff(cli) => diff::main(&cli),
         Verb::Prepare(cli) => prepare::main(&cli),
         Verb::Deploy(cli) => deploy::main(&cli),
+        Verb::Judge(cli) => judge::main(&cli),
         Verb::Test(cli) => test::main(&cli),
         Verb::Migrate(cli) => migrate::main(&cli),
         Verb::Status(cli) => status::main(&cli),

@@ -108,6 +108,9 @@ fn errors() {
         &["check"],
         &["init", "--sim", "sunshine"],
         &["lint", "absent.toml"],
+        &["judge"],
+        &["judge", "--deployment", "arn:aws:ecs", "--accept", "luck"],
+        &["migrate", "--sim", "native", "--speed", "max"],
     ]);
     expect_file!["snapshots/errors.txt"].assert_eq(&text);
 }
@@ -142,6 +145,10 @@ fn verbs_for_people() {
         &["rollback", "--sim", "divided", "--speed", "max"],
         &["migrate", "--sim", "list"],
         &["init", "--sim", "--output", "new.toml"],
+        &["judge", "--sim", "list"],
+        &["judge", "--sim", "errors-at-step", "--speed", "max"],
+        &["init", "--sim", "native", "--output", "native.toml"],
+        &["plan", "-f", "native.toml"],
     ]);
     expect_file!["snapshots/people.txt"].assert_eq(&text);
 }

@@ -30,6 +30,12 @@ pub enum Intent {
         /// Where the image comes from.
         image: ImageSource,
     },
+    /// The same up to the accepted update, and no further: for a service whose traffic its platform moves. A
+    /// [judge](crate::native) follows the deployment then, and only the platform puts the service back.
+    Begin {
+        /// Where the image comes from.
+        image: ImageSource,
+    },
     /// Roll the service back to the revision that ran before the last deployment.
     RollBack {
         /// The operator who asks.

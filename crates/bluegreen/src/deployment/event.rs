@@ -331,7 +331,7 @@ impl fmt::Display for DeploymentEvent {
 impl fmt::Display for Intent {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Deploy { image } => match image {
+            Self::Deploy { image } | Self::Begin { image } => match image {
                 super::ImageSource::Build { request, .. } => {
                     write!(
                         f,

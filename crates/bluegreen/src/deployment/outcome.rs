@@ -28,6 +28,19 @@ pub enum DeploymentOutcome {
         /// The facts of every end.
         report: Report,
     },
+    /// The platform has accepted the deployment, and moves its traffic: a judge decides from here. Only of
+    /// [`Intent::Begin`](super::Intent::Begin).
+    Begun {
+        /// The deployment.
+        deployment: DeploymentId,
+        /// The revision.
+        revision: RevisionId,
+        /// The control that came meanwhile, for the judge.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        then: Option<Control>,
+        /// The facts of every end.
+        report: Report,
+    },
     /// The service is in its former state again, in full.
     RolledBack {
         /// Why.
@@ -70,7 +83,7 @@ impl DeploymentOutcome {
     ///
     /// | code | meaning |
     /// |---|---|
-    /// | 0 | deployed; checks passed; rolled back on request |
+    /// | 0 | deployed; begun, for a judge; checks passed; rolled back on request |
     /// | 1 | a check failed in a run of checks only |
     /// | 3 | stopped before the service was changed |
     /// | 10 | rolled back because a rollout or a check failed; read back |
@@ -79,7 +92,7 @@ impl DeploymentOutcome {
     #[must_use]
     pub fn exit_code(&self) -> u8 {
         match self {
-            Self::Deployed { .. } | Self::ChecksPassed { .. } => 0,
+            Self::Deployed { .. } | Self::Begun { .. } | Self::ChecksPassed { .. } => 0,
             Self::CheckFailed { .. } => 1,
             Self::Unchanged { .. } => 3,
             Self::RolledBack { cause, .. } => match cause {
@@ -96,6 +109,7 @@ impl DeploymentOutcome {
     pub fn report(&self) -> &Report {
         match self {
             Self::Deployed { report, .. }
+            | Self::Begun { report, .. }
             | Self::RolledBack { report, .. }
             | Self::Held { report, .. }
             | Self::Unchanged { report, .. }
@@ -115,6 +129,14 @@ impl fmt::Display for DeploymentOutcome {
                     "deployed: {revision} runs in full and every check passed"
                 )?;
             }
+            Self::Begun {
+                deployment,
+                revision,
+                ..
+            } => write!(
+                f,
+                "begun: deployment {deployment} of {revision}; its platform moves the traffic"
+            )?,
             Self::RolledBack { cause, to, .. } => {
                 write!(
                     f,

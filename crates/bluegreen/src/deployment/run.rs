@@ -257,6 +257,27 @@ impl Deployment {
     ///
     /// As [`run`](Self::run).
     pub async fn run_image(self, image: ImageSource) -> Result<DeploymentOutcome, DeploymentError> {
+        self.has_builder(&image)?;
+        self.drive(Intent::Deploy { image }).await
+    }
+
+    /// Begins a deployment of an image, and ends as soon as the platform has accepted the update: for a service
+    /// whose traffic its platform moves. [`NativeJudge`](crate::native::NativeJudge) follows it from there.
+    /// The checks are not asked: give them to the judge.
+    ///
+    /// # Errors
+    ///
+    /// As [`run`](Self::run).
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`run`](Self::run).
+    pub async fn begin(self, image: ImageSource) -> Result<DeploymentOutcome, DeploymentError> {
+        self.has_builder(&image)?;
+        self.drive(Intent::Begin { image }).await
+    }
+
+    fn has_builder(&self, image: &ImageSource) -> Result<(), PlanError> {
         let builds = matches!(image, ImageSource::Build { .. });
         if builds && self.host.builder.is_none() {
             let problem = Problem::new(
@@ -264,9 +285,9 @@ impl Deployment {
                 "an image is to be built, and there is no builder",
                 "supply a builder, or give the image by digest",
             );
-            return Err(PlanError::new(vec![problem]).into());
+            return Err(PlanError::new(vec![problem]));
         }
-        self.drive(Intent::Deploy { image }).await
+        Ok(())
     }
 
     /// Rolls the service back to the state before the last recorded deployment, or to a revision

@@ -38,6 +38,8 @@ pub(crate) use self::blue::QUIET_MINUTES;
 pub(crate) use self::blue::{KEEP, free_from};
 #[cfg(feature = "spec")]
 pub(crate) use self::hook::LIMITS as HOOK_LIMITS;
+#[cfg(feature = "run")]
+pub(crate) use self::hook::{Caller, Hooks, Moment, Notable};
 #[cfg(feature = "aws")]
 pub(crate) use self::hook::{Deliver, Letter};
 pub(crate) use self::{

@@ -11,7 +11,7 @@ use super::{
     action::OpenedGate,
     asked::requests_taken,
     credentials::cancelled_before,
-    hook::{Caller, Hook, HookGate},
+    hook::{Caller, Hook, HookGate, Hooks},
     host::{MigrationHost, Roles},
     outcome::End,
     replay::{continued, opened, seated},
@@ -608,40 +608,6 @@ fn ended(end: End) -> Result<MigrationOutcome, MigrationError> {
     match end {
         End::Known(outcome) => Ok(outcome),
         End::Unresolved(unresolved) => Err(MigrationError::Unresolved(Box::new(unresolved))),
-    }
-}
-
-/// Is told of a failure.
-type Told = Box<dyn FnMut(&str) + Send>;
-
-/// The hooks of a run, and who is told of their failures.
-#[derive(Default)]
-struct Hooks {
-    callers: Vec<Arc<Caller>>,
-    told: Option<Told>,
-}
-
-impl Hooks {
-    /// Returns how many hooks are asked before steps.
-    fn asked(&self) -> usize {
-        self.callers.iter().filter(|caller| caller.asks).count()
-    }
-
-    fn on(self, clock: &dyn Clock) -> Self {
-        for caller in &self.callers {
-            caller.is_virtual(clock.is_virtual());
-        }
-        self
-    }
-
-    async fn finish(mut self) {
-        for caller in &self.callers {
-            for failure in caller.finish().await {
-                if let Some(told) = &mut self.told {
-                    told(&failure);
-                }
-            }
-        }
     }
 }
 

@@ -7,10 +7,13 @@ mod event;
 #[cfg(feature = "run")]
 mod host;
 mod machine;
+#[cfg(feature = "run")]
+mod notice;
 mod observation;
 mod outcome;
 mod plan;
 mod replay;
+mod retelling;
 mod role;
 mod rules;
 #[cfg(feature = "run")]
@@ -31,7 +34,8 @@ pub use self::{
     },
     outcome::{Cause, HoldReason, NativeOutcome, Report, Unchanged, Unresolved},
     plan::{NativePlan, NativePlanBuilder},
-    replay::{Replay, ReplayError, origin_of, replay},
+    replay::{Replay, ReplayError, is_of_judge, origin_of, replay},
+    retelling::Retelling,
     role::PausedDeployment,
     survey::{ConfiguredHook, HookTarget, NativeStrategy, NativeSurvey, RevisionGroup},
 };

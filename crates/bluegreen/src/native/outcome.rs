@@ -176,7 +176,20 @@ impl Report {
         }
     }
 
+    /// Writes how a person puts everything back. A deployment that is over takes no order any more, so its
+    /// command would only fail.
     fn write_command(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let deployment = self.deployment.as_ref();
+        if let Some(over) = deployment.filter(|one| one.status.is_over()) {
+            f.write_str("\n  the deployment is over and cannot be stopped: ")?;
+            return match &over.sources[..] {
+                [] => f.write_str("deploy the revision that ran before"),
+                sources => {
+                    let ran: Vec<&str> = sources.iter().map(|one| one.revision.as_str()).collect();
+                    write!(f, "deploy again what ran before, {}", ran.join(" and "))
+                }
+            };
+        }
         match &self.restore_command {
             Some(command) => write!(f, "\n  to put everything back by hand:\n    {command}"),
             None => Ok(()),

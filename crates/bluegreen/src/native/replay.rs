@@ -136,6 +136,13 @@ pub(super) struct Opened {
     machine: NativeMachine,
 }
 
+impl Opened {
+    /// The machine before its first input.
+    pub(super) fn into_machine(self) -> NativeMachine {
+        self.machine
+    }
+}
+
 /// Everything that a resumed run continues with.
 #[derive(Debug)]
 pub(super) struct Continued {
@@ -168,6 +175,13 @@ pub fn replay(
         machine: player.machine,
         verdicts: player.verdicts,
     })
+}
+
+/// Returns whether these records are of a judge's run: a service's journal also holds its deployments.
+#[must_use]
+pub fn is_of_judge(records: &[Record]) -> bool {
+    let first = records.first();
+    first.is_some_and(|first| first.entry.value().get("judged").is_some())
 }
 
 /// Returns the value that [`NativeJudge::origin`](super::NativeJudge::origin) left in a journal; null if there
@@ -284,7 +298,8 @@ fn sessions(
 }
 
 /// Plays records one by one.
-struct Player {
+#[derive(Debug)]
+pub(super) struct Player {
     machine: NativeMachine,
     sessions: Vec<GateSession>,
     told: Vec<NativeEvent>,
@@ -298,7 +313,7 @@ struct Player {
 }
 
 impl Player {
-    fn new(machine: NativeMachine, sessions: Vec<GateSession>) -> Self {
+    pub(super) fn new(machine: NativeMachine, sessions: Vec<GateSession>) -> Self {
         Self {
             machine,
             sessions,
@@ -312,7 +327,7 @@ impl Player {
     }
 
     /// Continues with the machine and the judges of a snapshot.
-    fn stand_at(&mut self, record: &Record) -> Result<(), ReplayError> {
+    pub(super) fn stand_at(&mut self, record: &Record) -> Result<(), ReplayError> {
         let Entry::Snapshot { snapshot } = entry(record)? else {
             return Err(unreadable(record.seq, "it is marked as a snapshot"));
         };
@@ -340,6 +355,21 @@ impl Player {
         self.outstanding = Some(snapshot.outstanding);
         self.before = snapshot.events;
         Ok(())
+    }
+
+    pub(super) fn machine(&self) -> &NativeMachine {
+        &self.machine
+    }
+
+    /// Plays a record, and returns the number of its first event and its events.
+    pub(super) fn tells(
+        &mut self,
+        record: &Record,
+    ) -> Result<(u64, Vec<NativeEvent>), ReplayError> {
+        let first = self.before;
+        self.take(record)?;
+        self.before += self.told.len() as u64;
+        Ok((first, std::mem::take(&mut self.told)))
     }
 
     fn take(&mut self, record: &Record) -> Result<(), ReplayError> {

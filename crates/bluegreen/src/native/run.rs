@@ -21,7 +21,7 @@ use crate::{
         Record, Resumption, RunId, Runner, Sink,
     },
     health::{HealthGate, session::GateId},
-    migration::{GatePolicy, OpenedGate},
+    migration::{Caller, GatePolicy, Hook, Hooks, OpenedGate},
     preflight::Finding,
     problem::{PlanError, Problem},
 };
@@ -55,6 +55,7 @@ pub struct NativeJudge {
     clock: Arc<dyn Clock>,
     journal: Arc<dyn Journal>,
     sinks: Vec<Sink<NativeEvent>>,
+    hooks: Hooks,
     cancel: Option<crate::engine::CancelFuture>,
     handle: ControlHandle,
     controls: crate::engine::Controls,
@@ -76,6 +77,7 @@ impl NativeJudge {
             clock: Arc::new(SystemClock),
             journal: Arc::new(MemoryJournal::for_resume()),
             sinks: Vec::new(),
+            hooks: Hooks::default(),
             cancel: None,
             handle,
             controls,
@@ -105,6 +107,37 @@ impl NativeJudge {
     /// Calls `sink` with every event, in order. A slow sink delays the judge.
     pub fn on_event(mut self, sink: impl FnMut(&Event<NativeEvent>) + Send + 'static) -> Self {
         self.sinks.push(Box::new(sink));
+        self
+    }
+
+    /// Calls `hook` around the run: see [`Hook`]. The moment `before-step` comes before each answer that
+    /// continues a pause, and has no `to`: the platform knows how much it moves. `rollback` comes at the end,
+    /// when the platform has put everything back. A hook is told and never asked here: whether a pause is
+    /// answered is the gates' decision.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # fn told(judge: bluegreen::native::NativeJudge) -> bluegreen::native::NativeJudge {
+    /// use bluegreen::migration::Hook;
+    ///
+    /// judge
+    ///     .hook(Hook::command(["./tell-on-call"]))
+    ///     .on_hook_failure(|failure| eprintln!("warning: {failure}"))
+    /// # }
+    /// ```
+    pub fn hook(mut self, hook: Hook) -> Self {
+        let caller = Arc::new(Caller::new(hook));
+        let told = Arc::clone(&caller);
+        self.sinks.push(Box::new(move |event| told.tell(event)));
+        self.hooks.callers.push(caller);
+        self
+    }
+
+    /// Calls `told` at the end of the run for each call of a [hook](Self::hook) that failed, with a sentence
+    /// for people. A failure of a hook changes nothing else. Default: a warning through `tracing` alone.
+    pub fn on_hook_failure(mut self, told: impl FnMut(&str) + Send + 'static) -> Self {
+        self.hooks.told = Some(Box::new(told));
         self
     }
 
@@ -267,6 +300,7 @@ impl NativeJudge {
         let mut host = NativeHost::new(self.deployment, self.checks, self.gates, self.findings);
         host.resume(sessions);
         let clock = Arc::clone(&self.clock);
+        let hooks = self.hooks.on(&*clock);
         let mut runner = Runner::new(run, self.clock, self.journal, self.controls);
         runner.sinks = self.sinks;
         runner.cancel = self.cancel;
@@ -279,6 +313,7 @@ impl NativeJudge {
             Some(listener) => Box::pin(listener.during(run)).await,
             None => Box::pin(run).await,
         };
+        hooks.finish().await;
         match end {
             End::Known(outcome) => Ok(outcome),
             End::Unresolved(unresolved) => Err(NativeError::Unresolved(Box::new(unresolved))),

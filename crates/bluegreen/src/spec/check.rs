@@ -12,14 +12,26 @@ impl MigrationSpec {
     ///
     /// [`SpecError`] with every problem.
     pub fn check(&self) -> Result<(), SpecError> {
-        self.checked_plan().map(drop).map_err(SpecError::new)
+        let found = self.problems();
+        match found.is_empty() {
+            true => Ok(()),
+            false => Err(SpecError::new(found)),
+        }
     }
 
     pub(super) fn problems(&self) -> Vec<Problem> {
-        self.checked_plan().err().unwrap_or_default()
+        if self.native.is_none() {
+            return self.checked_plan().err().unwrap_or_default();
+        }
+        let mut found = self.problems_of(|_| true);
+        found.extend(self.native_plan_alone().err().unwrap_or_default());
+        found
     }
 
     pub(super) fn checked_plan(&self) -> Result<MigrationPlan, Vec<Problem>> {
+        if self.native.is_some() {
+            return Err(vec![Self::no_migration()]);
+        }
         let mut found = self.problems_of(|_| true);
         match self.plan_alone() {
             Ok(plan) if found.is_empty() => Ok(plan),
@@ -36,7 +48,10 @@ impl MigrationSpec {
     pub(super) fn problems_among(&self, is_read: impl Fn(&str) -> bool) -> Vec<Problem> {
         let mut found = self.problems_of(&is_read);
         if ["plan", "judge", "safety"].into_iter().all(is_read) {
-            found.extend(self.plan_alone().err().unwrap_or_default());
+            found.extend(match &self.native {
+                None => self.plan_alone().err().unwrap_or_default(),
+                Some(_) => self.native_plan_alone().err().unwrap_or_default(),
+            });
         }
         found
     }
@@ -44,7 +59,7 @@ impl MigrationSpec {
     /// All checks but the plan's, if each part of the file that they are about was read.
     fn problems_of(&self, is_read: impl Fn(&str) -> bool) -> Vec<Problem> {
         type Check = fn(&MigrationSpec, &mut Vec<Problem>);
-        let checks: [(&[&str], Check); 8] = [
+        let checks: [(&[&str], Check); 9] = [
             (&["traffic"], Self::of_traffic),
             (&["side"], Self::of_sides),
             (&["account", "region", "traffic", "side"], Self::of_place),
@@ -53,6 +68,12 @@ impl MigrationSpec {
             (&["simulation"], Self::of_simulation),
             (&["side"], Self::of_deployments),
             (&["test"], Self::of_test),
+            (
+                &[
+                    "native", "traffic", "side", "plan", "judge", "safety", "hooks", "test",
+                ],
+                Self::of_native_service,
+            ),
         ];
         let mut found = Vec::new();
         for (parts, check) in checks {
@@ -64,21 +85,30 @@ impl MigrationSpec {
     }
 
     fn of_traffic(&self, found: &mut Vec<Problem>) {
-        let (message, hint) = match self.traffic.rules.len() {
+        if self.native.is_some() {
+            return;
+        }
+        let (field, message, hint) = match self.traffic.rules.len() {
             1 => return,
             0 => (
-                "names no rule",
-                "give the ARN of the rule that divides the traffic",
+                "traffic",
+                "is missing",
+                "give the rule that divides the traffic: [traffic] rules = [\"ARN\"]; or, if ECS moves it, \
+                 [native] service = \"CLUSTER/SERVICE\"",
             ),
             _ => (
+                "traffic.rules",
                 "names several rules, which cannot be moved as one yet",
                 "give one rule; a rule of another listener needs a migration of its own",
             ),
         };
-        found.push(Problem::new("traffic.rules", message, hint));
+        found.push(Problem::new(field, message, hint));
     }
 
     fn of_sides(&self, found: &mut Vec<Problem>) {
+        if self.native.is_some() {
+            return;
+        }
         let mut sides = self.sides.iter();
         match (sides.next(), sides.next(), sides.next()) {
             (Some((_, one)), Some((name, other)), None) => {
@@ -92,7 +122,10 @@ impl MigrationSpec {
             }
             _ => found.push(Problem::new(
                 "side",
-                format!("there are {} sides", self.sides.len()),
+                match self.sides.len() {
+                    0 => "is missing".to_owned(),
+                    several => format!("there are {several} sides"),
+                },
                 "give two sides, such as [side.flask] and [side.fastapi]",
             )),
         }
@@ -207,7 +240,7 @@ impl MigrationSpec {
                 );
             }
         }
-        if judge.metrics == MetricsFrom::App {
+        if judge.metrics == MetricsFrom::App && self.native.is_none() {
             let has_namespace = |side: &&SideSpec| side.namespace.is_some();
             let known = self.sides.values().filter(has_namespace).count();
             let compares = judge.by == JudgedBy::Sequential;

@@ -51,13 +51,22 @@ impl MigrationSpec {
     /// simulated world and `aws` is the real AWS.
     pub fn gates(&self, aws: &Aws, target: &Target) -> Result<Vec<(GateId, Box<dyn HealthGate>)>> {
         self.refuse_other(aws)?;
-        let mut gates: Vec<(GateId, Box<dyn HealthGate>)> =
-            vec![("targets".into(), Box::new(TargetHealthGate::new()))];
         let limits = self.limits();
-        let mut metrics = match self.source(aws, target)? {
+        let metrics = match self.source(aws, target)? {
             MetricsSource::Alb(source) => CloudWatchGate::alb(source, limits),
             MetricsSource::App(source) => CloudWatchGate::app(source, limits),
         };
+        self.gates_over(aws, metrics)
+    }
+
+    /// Returns the gates by their names, with these metrics.
+    pub(super) fn gates_over(
+        &self,
+        aws: &Aws,
+        mut metrics: CloudWatchGate,
+    ) -> Result<Vec<(GateId, Box<dyn HealthGate>)>> {
+        let mut gates: Vec<(GateId, Box<dyn HealthGate>)> =
+            vec![("targets".into(), Box::new(TargetHealthGate::new()))];
         if let Some(settings) = self.comparison() {
             metrics = metrics.with_judge("sequential", Sequential::new(settings));
             if self.judge.rule >= 2 {

@@ -57,27 +57,44 @@ impl HooksSpec {
         }
     }
 
-    /// Adds the hooks to a migration. A webhook that cannot be made refuses a new run, and stops no restore.
+    /// Adds the hooks to a migration.
     pub(super) fn added_to(&self, mut migration: Migration, aws: &Aws) -> Migration {
+        let (hooks, unmade) = self.all(aws);
+        for hook in hooks {
+            migration = migration.hook(hook);
+        }
+        match unmade {
+            Some(finding) => migration.finds(finding),
+            None => migration,
+        }
+    }
+
+    /// All hooks, and the finding about a webhook that cannot be made: it refuses a new run, and stops no
+    /// restore.
+    pub(super) fn all(&self, aws: &Aws) -> (Vec<Hook>, Option<Finding>) {
+        let mut hooks = Vec::new();
         if !self.command.is_empty() {
             let hook = Hook::command(self.command.iter().map(Name::as_str));
             let hook = self.limited(hook);
-            migration = migration.hook(match self.may_refuse {
+            hooks.push(match self.may_refuse {
                 true => hook.asked_before_steps(),
                 false => hook,
             });
         }
         if let Some(topic) = &self.topic {
-            migration = migration.hook(self.limited(Hook::topic(aws, topic.clone())));
+            hooks.push(self.limited(Hook::topic(aws, topic.clone())));
         }
         let webhook = self.webhook.as_ref().map(WebhookSpec::hook);
         match webhook {
-            None => migration,
-            Some(Ok(hook)) => migration.hook(self.limited(hook)),
+            None => (hooks, None),
+            Some(Ok(hook)) => {
+                hooks.push(self.limited(hook));
+                (hooks, None)
+            }
             Some(Err(error)) => {
                 let message = format!("hooks.webhook: {}", Failure::from(&error));
                 let hint = error.hint().unwrap_or_default().to_owned();
-                migration.finds(Finding::refusal(message).with_hint(hint))
+                (hooks, Some(Finding::refusal(message).with_hint(hint)))
             }
         }
     }

@@ -39,6 +39,9 @@
 //! dead_man = { after = "10m", role = "arn:aws:iam::123456789012:role/blue-again" }
 //! ```
 //!
+//! A service whose traffic ECS moves itself has a file with a table `[native]` instead of `[traffic]` and the
+//! sides; see [`NativeSpec`].
+//!
 //! The table `[side.NAME.deployment]` says how a side's service is deployed; see [`DeploymentSpec`].
 //!
 //! The two sides have names. A run reads from the rule which side serves, so the file need not change
@@ -52,6 +55,7 @@ mod deployment;
 mod forecast;
 mod gates;
 mod hooks;
+mod native;
 mod newest;
 mod plan;
 mod read;
@@ -84,6 +88,7 @@ pub use self::{
     },
     forecast::MigrationForecast,
     hooks::HooksSpec,
+    native::{NativeSpec, ServiceJudge},
     read::schema,
     rights::Use,
     start::{Origin, Run, StartError},
@@ -155,11 +160,16 @@ pub struct MigrationSpec {
     /// is carried out, and the journal keeps a second controller out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub journal: Option<JournalPlace>,
-    /// The rule that divides the traffic.
+    /// The rule that divides the traffic. Needed, unless the file has a table `[native]`.
+    #[serde(default, skip_serializing_if = "is_default")]
     pub traffic: TrafficSpec,
-    /// The two sides, by their names. A run reads from the rule which side serves.
-    #[serde(rename = "side")]
+    /// The two sides, by their names. A run reads from the rule which side serves. Needed, unless the file has
+    /// a table `[native]`.
+    #[serde(rename = "side", default, skip_serializing_if = "BTreeMap::is_empty")]
     pub sides: BTreeMap<Name, SideSpec>,
+    /// A service whose traffic ECS moves itself, instead of a rule and sides. Default: none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub native: Option<NativeSpec>,
     /// The steps, their times, and what to do at deadlines.
     #[serde(default, skip_serializing_if = "is_default")]
     pub plan: PlanSpec,
@@ -181,7 +191,7 @@ pub struct MigrationSpec {
 }
 
 /// The rule that divides the traffic.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
 pub struct TrafficSpec {
@@ -457,6 +467,7 @@ impl MigrationSpec {
             journal: None,
             traffic: TrafficSpec { rules: vec![rule] },
             sides: sides.into_iter().collect(),
+            native: None,
             plan: PlanSpec::default(),
             judge: JudgeSpec::default(),
             safety: SafetySpec::default(),

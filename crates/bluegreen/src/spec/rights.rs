@@ -85,6 +85,10 @@ impl MigrationSpec {
     /// # fn main() {}
     /// ```
     pub fn iam_policy(&self, of: Use) -> Result<IamPolicy, SpecError> {
+        if let Some(policy) = self.native_policy(of) {
+            self.check()?;
+            return Ok(policy);
+        }
         let rule = self.rule()?;
         let none = || IamPolicy::none(&Area::of(rule));
         let policy = match of {
@@ -231,7 +235,12 @@ impl ServiceDeployment {
     }
 }
 
-fn deploys(policy: IamPolicy, area: &Area, service: &Service, spec: &DeploymentSpec) -> IamPolicy {
+pub(super) fn deploys(
+    policy: IamPolicy,
+    area: &Area,
+    service: &Service,
+    spec: &DeploymentSpec,
+) -> IamPolicy {
     let policy = policy.deployment(area, &service.cluster, &service.name);
     match &spec.repository {
         Some(repository) => policy.images(area, repository.as_str(), spec.create_repository),

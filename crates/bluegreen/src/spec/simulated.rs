@@ -59,12 +59,16 @@ impl KeptSimulation {
 }
 
 impl Simulation {
-    /// Returns the specification of a migration in this world, with all defaults. A
+    /// Returns the specification of a migration in this world, or of a judge if ECS moves the traffic, with all
+    /// defaults. A
     /// [start](MigrationSpec::start) makes its forecast from blue's requests in the hour before. So a world
     /// of your own needs an hour of [`history`](crate::aws::sim::SimulationBuilder::history); a
     /// [`Scenario`](crate::aws::sim::Scenario) has a week.
     #[must_use]
     pub fn spec(&self) -> MigrationSpec {
+        if self.is_native() {
+            return self.native_spec();
+        }
         let mut blue = SideSpec::new(self.blue());
         if self.blue_minimum().is_some() {
             let (cluster, service) = self.blue_service();

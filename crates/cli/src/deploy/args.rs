@@ -66,6 +66,7 @@ pub(crate) struct Cli {
 const AFTER: &str = "\
 The file has more fields, which `bluegreen schema` explains. A second deploy is
 harmless: it continues with what is already built, registered or under way.
+If ECS moves the service's traffic itself, `bluegreen judge` follows by itself.
 Exit codes: 0 done; 1 a check of --only failed; 2 bad arguments or files;
 3 stopped before a change; 10 rolled back; 11 cancelled, rolled back; 12 held,
 or a third party deployed; 20 not restored, or not known: look now.";

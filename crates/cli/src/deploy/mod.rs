@@ -4,6 +4,7 @@
 mod args;
 pub(crate) mod definitions;
 mod dry_run;
+mod judged;
 mod misplaced;
 mod render;
 mod rights;
@@ -41,6 +42,7 @@ use crate::{
         file::File,
         world::{Speed, World},
     },
+    native,
 };
 
 pub(crate) fn main(cli: &Cli) -> ExitCode {
@@ -228,6 +230,22 @@ async fn go(
         Ok(store) => store,
         Err(problem) => return bad_arguments(&[problem]),
     };
+    // A failed read decides nothing: the preflight of the deployment reads the service, too, and refuses a
+    // service whose traffic ECS moves.
+    let moved = native::of_service(aws, &deployment.service).await;
+    let moved = moved.ok().flatten();
+    if let Some(moved) = &moved {
+        return judged::run(&judged::OfEcs {
+            cli,
+            setup,
+            parts: &parts,
+            aws,
+            simulation,
+            place,
+            moved,
+        })
+        .await;
+    }
     let log = store.log(&deployment.log_name(aws));
     if verb == Verb::DryRun {
         let is_refused = !foreseen(cli, &log).await;

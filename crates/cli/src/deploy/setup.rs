@@ -59,6 +59,8 @@ impl From<Problem> for Refused {
 pub(crate) struct Setup {
     pub(crate) deployment: ServiceDeployment,
     given: BTreeSet<&'static str>,
+    /// The file's settings, which judge a deployment whose traffic ECS moves.
+    pub(crate) judged_by: Option<MigrationSpec>,
     /// The folder with the source that a simulated world builds.
     _folder: Option<tempfile::TempDir>,
 }
@@ -66,14 +68,26 @@ pub(crate) struct Setup {
 impl Setup {
     /// Returns the deployment of the file's side, changed by the options.
     pub(crate) async fn of_file(cli: &Cli, file: &File, aws: &Aws) -> Result<Self, Refused> {
-        let side = match side_of(cli, &file.spec)? {
-            Some(side) => side,
-            None => file.spec.idle_side(aws).await.map_err(Refused::Failed)?,
+        let deployment = match file.spec.native_deployment() {
+            Some(deployment) => {
+                no_side_of_service(cli)?;
+                deployment
+            }
+            None => {
+                let side = match side_of(cli, &file.spec)? {
+                    Some(side) => side,
+                    None => file.spec.idle_side(aws).await.map_err(Refused::Failed)?,
+                };
+                let deployment = file.spec.deployment(&side);
+                deployment.map_err(|error| placed(&file.path, &error))?
+            }
         };
-        let deployment = file.spec.deployment(&side);
-        let deployment = deployment.map_err(|error| placed(&file.path, &error))?;
         let folder = path_of("--file", &file.folder())?;
-        Ok(Self::over(cli, deployment.within(folder))?)
+        let setup = Self::over(cli, deployment.within(folder))?;
+        Ok(Self {
+            judged_by: Some(file.spec.clone()),
+            ..setup
+        })
     }
 
     /// Returns the deployment that the options alone describe.
@@ -134,6 +148,10 @@ impl Setup {
         file: &File,
         simulation: &Simulation,
     ) -> Result<Self, Refused> {
+        if file.spec.native.is_some() {
+            let deployment = simulation.deployment();
+            return Ok(Self::in_world(cli, Some(file), simulation, deployment)?);
+        }
         let side = match side_of(cli, &file.spec)? {
             Some(side) => side,
             None => {
@@ -179,7 +197,16 @@ impl Setup {
         })?;
         let in_own = |name: &str| path_of("--sim", &folder.path().join(name));
         deployment.folder = Some(path_of("--sim", folder.path())?);
-        if let Some(file) = file {
+        if let Some((file, of_file)) =
+            file.and_then(|file| Some((file, file.spec.native_deployment()?)))
+        {
+            no_side_of_service(cli)?;
+            let repository = deployment.spec.repository.take();
+            deployment.side = None;
+            deployment.spec = of_file.spec;
+            deployment.spec.repository = repository;
+            deployment.folder = Some(path_of("--file", &file.folder())?);
+        } else if let Some(file) = file {
             let side = match side_of(cli, &file.spec)? {
                 Some(side) => side,
                 None => deployment.side.clone().ok_or_else(Vec::new)?,
@@ -209,6 +236,7 @@ impl Setup {
         }
         let setup = Self::over(cli, deployment)?;
         Ok(Self {
+            judged_by: file.map(|file| file.spec.clone()),
             _folder: Some(folder),
             ..setup
         })
@@ -224,6 +252,7 @@ impl Setup {
             true => Ok(Self {
                 deployment,
                 given: options.given,
+                judged_by: None,
                 _folder: None,
             }),
             false => Err(options.problems),
@@ -275,6 +304,23 @@ pub(crate) fn no_side(cli: &Cli) -> Result<(), Vec<Problem>> {
                 format!("there is no file with a side `{side}`"),
                 hint,
             )])
+        }
+    }
+}
+
+/// Reports a side that was named although the file has none.
+fn no_side_of_service(cli: &Cli) -> Result<(), Vec<Problem>> {
+    match &cli.side {
+        None => Ok(()),
+        Some(side) => {
+            let hint = match moved(side) {
+                Some(hint) => hint,
+                None => {
+                    "the file is about one service, whose traffic ECS moves: leave the side out"
+                }
+            };
+            let message = format!("there is no side `{side}`");
+            Err(vec![Problem::new("SIDE", message, hint)])
         }
     }
 }

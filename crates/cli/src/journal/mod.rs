@@ -23,6 +23,7 @@ use crate::{
         say::{answer, say_line},
     },
     migration::file::File,
+    native,
 };
 
 pub(crate) fn main(cli: &Cli) -> ExitCode {
@@ -91,9 +92,13 @@ async fn list(store: &JournalStore) -> Result<(), Ended> {
     for name in names {
         let log = store.named(&name);
         let opening = log.newest_opening().await?;
-        let origin = opening.and_then(|opening| Origin::of(&[opening]).ok());
-        let run = origin.map(|origin| format!("  run {}", origin.spec.name));
-        let run = run.unwrap_or_default();
+        let run = opening.and_then(|opening| {
+            native::told_of(&opening).or_else(|| {
+                let origin = Origin::of(&[opening]).ok()?;
+                Some(format!("run {}", origin.spec.name))
+            })
+        });
+        let run = run.map(|run| format!("  {run}")).unwrap_or_default();
         let line = match log.lease_state().await? {
             Some(state) => format!("{name}{run}  {state}"),
             None => format!("{name}  empty"),

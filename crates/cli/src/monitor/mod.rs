@@ -18,12 +18,25 @@ use bluegreen_monitor::{Shared, page, report::Report};
 
 pub(crate) use self::args::Cli;
 use self::screen::Screen;
-use crate::common::{
-    errors::{BAD_ARGUMENTS, UNCHANGED, bad_arguments},
-    say::say_line,
+use crate::{
+    common::{
+        errors::{BAD_ARGUMENTS, UNCHANGED, bad_arguments},
+        runtime::block_on,
+        say::say_line,
+    },
+    native,
 };
 
 pub(crate) fn main(cli: &Cli) -> ExitCode {
+    let is_live = cli.sim.is_none() && cli.replay.is_none();
+    if let (true, Some(file)) = (is_live, native::file(&cli.named.which)) {
+        let (place, prints) = (cli.named.place(), cli.policy.print_iam_policy);
+        let followed = async {
+            let code = native::follow(&file, &place, prints).await;
+            code.unwrap_or_else(|code| code)
+        };
+        return block_on(followed);
+    }
     let linger = cli.linger.as_deref().map(source::span);
     if linger == Some(None) {
         let (message, hint) = ("is not a span of time", "write it like `30s` or `10m`");

@@ -105,6 +105,11 @@ fn simulated(cli: &Cli, shared: &Shared, scenario: &str) -> Result<u8, Problem> 
     let speed = Speed::of(&cli.speed)?.times();
     runtime()?.block_on(async {
         let simulation = scenario.simulation(cli.seed);
+        if simulation.is_native() {
+            let message = "is a world in which ECS moves the traffic: there is no migration";
+            let hint = "`bluegreen judge --sim` judges a deployment in such a world";
+            return Err(Problem::new("--sim", message, hint));
+        }
         simulation.start_paused();
         let pacer = speed.map(|speed| simulation.pace(speed));
         let code = migrate(cli, shared, &simulation).await;

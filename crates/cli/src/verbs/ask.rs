@@ -28,6 +28,7 @@ use crate::{
     migration::{
         args::{OPTIONS, Told, WHICH, Which},
         file::{File, journal_of},
+        rights::printed,
         sides,
     },
 };
@@ -162,7 +163,10 @@ impl Place {
     /// Returns the journal of the run by its name or its rule, or else the only journal.
     async fn log(&self, asking: &Asking) -> Result<JournalLog, Ended> {
         let rule = match (&self.spec, &self.aws) {
-            (Some(spec), Some(aws)) => Some(spec.locate(aws).await?.to_string()),
+            (Some(spec), Some(aws)) => Some(match &spec.native {
+                Some(native) => native.log_name(aws),
+                None => spec.locate(aws).await?.to_string(),
+            }),
             (None, Some(aws)) if !asking.which.rule.given().is_empty() => {
                 let rule = rule(asking)?;
                 match asking.which.rule.rule_arn.clone() {
@@ -244,6 +248,9 @@ fn policy(verb: &Verb, asking: &Asking) -> Result<u8, Ended> {
                 return rule(asking).map(|_| UNCHANGED);
             };
             place = file.journal(&place);
+            if file.spec.native.is_some() {
+                return policy_of_service(verb, &file.spec, &place);
+            }
             let rule = file.spec.traffic.rules.first().cloned();
             rule.ok_or_else(|| Problem::new("traffic.rules", "names no rule", ""))?
         }
@@ -261,6 +268,17 @@ fn policy(verb: &Verb, asking: &Asking) -> Result<u8, Ended> {
             UNCHANGED
         }
     })
+}
+
+/// Prints the least policy for a request to the judge of a service: only the journal is written.
+fn policy_of_service(verb: &Verb, spec: &MigrationSpec, place: &JournalPlace) -> Result<u8, Ended> {
+    let (bucket, prefix) = place.bucket().ok_or_else(|| {
+        let message = "is not in S3, and a policy is only for a journal in S3";
+        Problem::new("--journal", message, "give s3://BUCKET/PREFIX")
+    })?;
+    let region = spec.region_of_all().unwrap_or_default();
+    let policy = IamPolicy::asks_in(&region, bucket, prefix, std::slice::from_ref(verb));
+    Ok(printed(&policy))
 }
 
 /// Prints as JSON: the request, the answer if there is one, and whether the request is done.

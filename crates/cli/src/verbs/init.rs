@@ -74,6 +74,27 @@ async fn run(cli: &Init) -> Result<(), u8> {
         }
         UNCHANGED
     })?;
+    if let Some(native) = &spec.native {
+        say_line!(
+            "{}: written for service {}, whose traffic ECS moves",
+            cli.output.display(),
+            native.service
+        );
+        say_line!(
+            "next: `bluegreen plan -f {0}`, then `bluegreen {1} -f {0}`",
+            cli.output.display(),
+            match spec
+                .simulation
+                .as_ref()
+                .is_some_and(|world| world.scenario.as_str() != "native")
+            {
+                // A third party has begun a deployment.
+                true => "judge",
+                false => "deploy",
+            }
+        );
+        return Ok(());
+    }
     let names: Vec<&str> = spec.sides.keys().map(Name::as_str).collect();
     say_line!(
         "{}: written with the sides {}, from {}",

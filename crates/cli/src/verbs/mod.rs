@@ -7,6 +7,7 @@ pub(crate) mod completions;
 pub(crate) mod continue_run;
 pub(crate) mod diff;
 pub(crate) mod init;
+pub(crate) mod judge;
 pub(crate) mod leave;
 pub(crate) mod lint;
 pub(crate) mod migrate;

@@ -31,6 +31,7 @@ use crate::{
         render::{COLUMNS, wrapped},
         world,
     },
+    native,
 };
 
 /// Show how long each step takes, and what would stop the migration.
@@ -78,6 +79,12 @@ pub(crate) fn main(cli: &Plan) -> ExitCode {
 }
 
 async fn run(cli: &Plan) -> Result<u8, u8> {
+    if cli.sim.sim.is_none()
+        && let Some(file) = native::file(&cli.named.which)
+    {
+        let prints = cli.print.policy.print_iam_policy;
+        return native::plan(&file, &cli.named.place(), prints, cli.json).await;
+    }
     let given = Given {
         sim: Some(&cli.sim),
         changes: Some(&cli.changes),

@@ -7,7 +7,7 @@ use clap::Args;
 
 use crate::{
     common::{
-        errors::{UNCHANGED, failed},
+        errors::{UNCHANGED, failed, invalid},
         journal::JournalPlace,
         runtime::block_on,
     },
@@ -15,10 +15,13 @@ use crate::{
         args::{Named, OPTIONS, Told},
         blue::Of,
         controller::Controller,
+        file::File,
         finished,
         open::{Given, open},
         rights::{self, PrintPolicy},
+        world::World,
     },
+    native::{self, Judged},
 };
 
 /// Continue a run whose process has ended, from its journal.
@@ -49,6 +52,9 @@ pub(crate) fn main(cli: &Resume) -> ExitCode {
 }
 
 async fn run(cli: &Resume) -> Result<u8, u8> {
+    if let Some(file) = native::file(&cli.named.which) {
+        return resumed(cli, &file).await;
+    }
     let given = Given {
         is_asked: cli.policy.print_iam_policy,
         ..cli.named.given()
@@ -64,4 +70,30 @@ async fn run(cli: &Resume) -> Result<u8, u8> {
     let controller = Controller::new(&opened, &target, &cli.told, false).await?;
     let ended = controller.resume(Take::IfExpired).await;
     Ok(finished(&opened, &cli.told, ended))
+}
+
+/// Continues the judge of a service whose traffic ECS moves.
+async fn resumed(cli: &Resume, file: &File) -> Result<u8, u8> {
+    let place = file.journal(&cli.named.place());
+    if cli.policy.print_iam_policy {
+        let mut spec = file.spec.clone();
+        spec.journal = place
+            .journal
+            .as_deref()
+            .and_then(|place| place.parse().ok());
+        let policy = spec.iam_policy(Use::Migrate);
+        let policy = policy.map_err(|error| invalid(&error))?;
+        return Ok(rights::printed(&policy));
+    }
+    let world = World::of(&file.spec, false, None).await?;
+    let judged = Judged {
+        spec: &file.spec,
+        aws: world.aws(),
+        simulation: world.simulation(),
+        journal: &place,
+        told: &cli.told,
+        folder: native::folder_of(&file.path),
+        grace: file.spec.plan.grace.map(|span| span.0),
+    };
+    Ok(native::resume(&judged).await)
 }

@@ -33,6 +33,7 @@ use crate::{
         rights::{self, PrintPolicy},
         world,
     },
+    native,
 };
 
 /// Show where traffic is, and how to put it back. Reads only.
@@ -76,6 +77,16 @@ pub(crate) fn main(cli: &Status) -> ExitCode {
 }
 
 async fn run(cli: &Status) -> Result<u8, u8> {
+    if cli.sim.sim.is_none()
+        && !cli.all
+        && let Some(file) = native::file(&cli.named.which)
+    {
+        let (place, prints) = (cli.named.place(), cli.policy.print_iam_policy);
+        return match cli.wait {
+            true => native::wait(&file, &place, cli.since, prints, cli.json).await,
+            false => native::status(&file, &place, prints, cli.json).await,
+        };
+    }
     if cli.all && !cli.policy.print_iam_policy {
         let place = cli.named.place();
         return all::run(cli.named.which.file.as_deref(), place, cli.json).await;

@@ -6,13 +6,14 @@
 use std::process::{Command, Stdio};
 
 /// Every verb, in the order of the help.
-pub(crate) const VERBS: [&str; 22] = [
+pub(crate) const VERBS: [&str; 23] = [
     "init",
     "lint",
     "plan",
     "diff",
     "prepare",
     "deploy",
+    "judge",
     "test",
     "migrate",
     "status",

@@ -44,6 +44,8 @@ pub struct EcsServiceDeployer {
     pub(super) image_platform: Option<String>,
     pub(super) image: Option<ImageRef>,
     pub(super) client: Option<Arc<dyn HttpClient>>,
+    /// Whether a judge follows the deployments.
+    pub(super) is_judged: bool,
 }
 
 impl EcsServiceDeployer {
@@ -60,7 +62,18 @@ impl EcsServiceDeployer {
             image_platform: None,
             image: None,
             client: None,
+            is_judged: false,
         }
+    }
+
+    /// Lets the preflight accept a service whose traffic ECS moves itself, since a
+    /// [judge](crate::native::NativeJudge) follows its deployments. The preflight then asks for a pause before
+    /// each shift, and not whether users may reach the service: ECS keeps them away. Default: such a service is
+    /// refused, since its deployment would wait at its first pause.
+    #[must_use]
+    pub fn for_judge(mut self) -> Self {
+        self.is_judged = true;
+        self
     }
 
     /// Sets the container that gets the image. Default: the container that the load balancer sends

@@ -21,8 +21,11 @@ mod update;
 mod wire;
 
 pub use self::{
-    capacity::EcsCapacityKeeper, deployer::EcsServiceDeployer, native::EcsNativeDeployment,
-    service_spec::ServiceSpec, task_definition::TaskDefinition,
+    capacity::EcsCapacityKeeper,
+    deployer::EcsServiceDeployer,
+    native::{EcsNativeDeployment, EcsNativeService, NativeSetup},
+    service_spec::ServiceSpec,
+    task_definition::TaskDefinition,
 };
 
 #[cfg(test)]

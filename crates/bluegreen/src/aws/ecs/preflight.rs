@@ -1,7 +1,11 @@
 //! What would make a deployment unsafe or impossible.
 
+use serde_json::Value;
+
 use super::{
-    EcsServiceDeployer, ServiceSpec, TaskDefinition, fits, reach,
+    EcsServiceDeployer, ServiceSpec, TaskDefinition, fits,
+    native::setup_of,
+    reach,
     register::is_active,
     traffic,
     update::{DEPLOYED_TAG, retired},
@@ -23,7 +27,7 @@ pub(super) async fn findings(deployer: &EcsServiceDeployer) -> Result<Vec<Findin
         findings.extend(deployer.aws.clock_note());
         return Ok(findings);
     };
-    findings.extend(controller(&service));
+    findings.extend(controller(deployer, &service, &raw));
     findings.extend(empty(deployer, &service));
     findings.extend(under_way(deployer, &service));
     if service.takes_back() {
@@ -39,6 +43,10 @@ pub(super) async fn findings(deployer: &EcsServiceDeployer) -> Result<Vec<Findin
                 "not applied, a deployment changes the task definition only: {line}"
             ))
         }));
+    }
+    if deployer.is_judged {
+        findings.extend(deployer.aws.clock_note());
+        return Ok(findings);
     }
     let (name, copies) = (&service.service_name, service.desired_count);
     let account = service.service_arn.split(':').nth(4).unwrap_or_default();
@@ -187,32 +195,34 @@ fn empty(deployer: &EcsServiceDeployer, service: &Service) -> Option<Finding> {
 }
 
 /// A third party that deploys this service, or shifts its traffic.
-fn controller(service: &Service) -> Option<Finding> {
+fn controller(deployer: &EcsServiceDeployer, service: &Service, raw: &Value) -> Vec<Finding> {
     if service.status == "DRAINING" {
         let message = format!("service {} is being deleted", service.service_name);
-        return Some(Finding::refusal(message).with_hint("wait until it is gone"));
+        return vec![Finding::refusal(message).with_hint("wait until it is gone")];
     }
     let controller = service.deployment_controller.as_ref();
     let kind = controller.map_or("", |one| one.r#type.as_str());
     if !kind.is_empty() && kind != "ECS" {
         let message = format!("service {} is deployed by {kind}", service.service_name);
-        return Some(
+        return vec![
             Finding::refusal(message)
                 .with_hint("deploy it with that, or make a service with ECS's own rolling update"),
-        );
+        ];
     }
     let configuration = service.deployment_configuration.as_ref();
     let strategy = configuration.and_then(|one| one.strategy.as_deref());
     match strategy {
-        None | Some("" | "ROLLING") => None,
+        None | Some("" | "ROLLING") => Vec::new(),
+        Some(_) if deployer.is_judged => setup_of(raw, service).unfit(),
         Some(strategy) => {
             let message = format!(
                 "service {} deploys by {strategy}: ECS shifts its traffic itself",
                 service.service_name
             );
-            Some(Finding::refusal(message).with_hint(
-                "two writers on one rule undo each other: set the strategy to ROLLING, or leave the traffic to ECS",
-            ))
+            vec![Finding::refusal(message).with_hint(
+                "its deployments need a judge: `bluegreen deploy` begins and judges them; or set the strategy to \
+                 ROLLING",
+            )]
         }
     }
 }
@@ -228,6 +238,13 @@ fn under_way(deployer: &EcsServiceDeployer, service: &Service) -> Option<Finding
     );
     if service.tag(DEPLOYED_TAG) == Some(primary.task_definition.as_str()) {
         return Some(Finding::note(format!("{message}, begun by an earlier run")));
+    }
+    if deployer.is_judged {
+        let judge = match &service.current_service_deployment {
+            Some(arn) => format!("judge that one: bluegreen judge --deployment {arn}"),
+            None => "judge that one: bluegreen judge --deployment ARN".to_owned(),
+        };
+        return Some(Finding::refusal(message).with_hint(judge));
     }
     let hint = format!(
         "wait until it has ended: aws ecs wait services-stable --cluster {} --services {}",

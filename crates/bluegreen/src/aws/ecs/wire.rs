@@ -46,6 +46,8 @@ pub(super) struct Service {
     pub(super) deployments: Vec<Deployment>,
     pub(super) deployment_controller: Option<Controller>,
     pub(super) deployment_configuration: Option<Configuration>,
+    /// The newest deployment of a service whose traffic ECS moves itself.
+    pub(super) current_service_deployment: Option<String>,
     pub(super) load_balancers: Vec<Balanced>,
     pub(super) events: Vec<Event>,
     pub(super) tags: Vec<Tag>,
@@ -100,6 +102,7 @@ pub(super) struct Balanced {
 #[serde(rename_all = "camelCase", default)]
 pub(super) struct Advanced {
     pub(super) alternate_target_group_arn: Option<String>,
+    pub(super) role_arn: Option<String>,
     pub(super) production_listener_rule: Option<String>,
     pub(super) test_listener_rule: Option<String>,
 }

@@ -205,25 +205,25 @@ impl IamPolicy {
     /// ```
     #[must_use]
     pub fn judge(arn: &str) -> Self {
-        let (place, path) = arn.rsplit_once(':').unwrap_or(("arn:aws:ecs:*:*", arn));
-        let names: Vec<&str> = path.split('/').skip(1).collect();
-        let (cluster, service) = match names[..] {
-            [cluster, service, ..] => (cluster, service),
-            // The old form of a service's ARN does not name the cluster.
-            [service] => ("*", service),
-            [] => ("*", "*"),
-        };
+        let (place, cluster, service) = of_service(arn);
+        let policy = Self::reads_deployments(arn);
+        policy.allow(
+            "AnswerDeployment",
+            &["ecs:ContinueServiceDeployment", "ecs:StopServiceDeployment"],
+            vec![format!("{place}:service-deployment/{cluster}/{service}/*")],
+        )
+    }
+
+    /// The rights to see deployments of one ECS service whose traffic ECS moves itself; see
+    /// [`judge`](Self::judge).
+    pub(crate) fn reads_deployments(arn: &str) -> Self {
+        let (place, cluster, service) = of_service(arn);
         let of = |kind: &str, rest: &str| vec![format!("{place}:{kind}/{cluster}/{service}{rest}")];
         Self {
             version: "2012-10-17",
             statement: Vec::new(),
             partition: place.split(':').nth(1).unwrap_or("aws").to_owned(),
         }
-        .allow(
-            "AnswerDeployment",
-            &["ecs:ContinueServiceDeployment", "ecs:StopServiceDeployment"],
-            of("service-deployment", "/*"),
-        )
         .allow(
             "ReadDeployment",
             &["ecs:DescribeServiceDeployments"],
@@ -326,19 +326,27 @@ impl IamPolicy {
     /// ```
     #[must_use]
     pub fn asks(rule: &AlbRule, bucket: &str, prefix: &str, verbs: &[Verb]) -> Self {
+        Self::none(&Area::of(rule)).asking(bucket, prefix, verbs)
+    }
+
+    /// The same for the judge of a service in this region: only the journal is reached.
+    #[must_use]
+    pub fn asks_in(region: &str, bucket: &str, prefix: &str, verbs: &[Verb]) -> Self {
+        Self::none(&Area::named(Some(region), None)).asking(bucket, prefix, verbs)
+    }
+
+    fn asking(self, bucket: &str, prefix: &str, verbs: &[Verb]) -> Self {
         let prefix = prefix.trim_matches('/');
         let below = match prefix {
             "" => String::new(),
             prefix => format!("{prefix}/"),
         };
-        let policy = Self::none(&Area::of(rule));
-        let bucket = policy.bucket(bucket);
+        let bucket = self.bucket(bucket);
         let kinds: BTreeSet<_> = verbs.iter().map(Verb::kind).collect();
         let requests = kinds
             .iter()
             .map(|kind| format!("{bucket}/{below}requests/*/{kind}/*"));
-        policy
-            .allow("Ask", &["s3:PutObject"], requests.collect())
+        self.allow("Ask", &["s3:PutObject"], requests.collect())
             .reads_objects(&bucket, &below)
     }
 
@@ -432,7 +440,7 @@ impl Area {
     }
 
     /// The ARN of an ECS service. Both may be named by their ARNs.
-    fn service(&self, cluster: &str, service: &str) -> String {
+    pub(crate) fn service(&self, cluster: &str, service: &str) -> String {
         let service = format!("service/{}/{}", last(cluster), last(service));
         self.arn("ecs", &service)
     }
@@ -452,6 +460,18 @@ impl fmt::Display for IamPolicy {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let json = serde_json::to_string_pretty(self).map_err(|_| fmt::Error)?;
         f.write_str(&json)
+    }
+}
+
+/// The place, the cluster and the name in the ARN of a service or of one of its deployments.
+fn of_service(arn: &str) -> (&str, &str, &str) {
+    let (place, path) = arn.rsplit_once(':').unwrap_or(("arn:aws:ecs:*:*", arn));
+    let mut names = path.split('/').skip(1);
+    match (names.next(), names.next()) {
+        (Some(cluster), Some(service)) => (place, cluster, service),
+        // The old form of a service's ARN does not name the cluster.
+        (Some(service), None) => (place, "*", service),
+        (None, _) => (place, "*", "*"),
     }
 }
 

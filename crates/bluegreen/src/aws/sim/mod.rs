@@ -54,6 +54,7 @@ mod simulation;
 mod state;
 mod stop;
 mod time;
+mod unknown;
 
 pub(crate) use self::state::programs::Programs;
 pub use self::{

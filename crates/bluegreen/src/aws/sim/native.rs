@@ -5,7 +5,7 @@ use std::{fmt, str::FromStr, time::Duration};
 use serde_json::{Value, json};
 
 use super::{
-    Behaviour, Call, Fault, Service, Simulation, SimulationBuilder, When, scenario::unknown,
+    Behaviour, Call, Fault, Service, Simulation, SimulationBuilder, When, unknown::unknown,
 };
 use crate::error::ParseError;
 
@@ -66,6 +66,22 @@ impl NativeScenario {
     #[must_use]
     pub fn name(self) -> &'static str {
         self.facts().0
+    }
+
+    /// The name of a world that is kept: there are worlds of migrations beside it.
+    pub(super) fn kept_name(self) -> &'static str {
+        match self {
+            Self::HealthyLinear => "native-healthy-linear",
+            Self::HealthyCanary => "native-healthy-canary",
+            Self::ErrorsAtStep => "native-errors-at-step",
+            Self::DeadGreen => "native-dead-green",
+            Self::Silence => "native-silence",
+            Self::TimeoutRollsBack => "native-timeout-rolls-back",
+            Self::TimeoutContinues => "native-timeout-continues",
+            Self::AlarmAndGate => "native-alarm-and-gate",
+            Self::StopFails => "native-stop-fails",
+            Self::SecondDeployment => "native-second-deployment",
+        }
     }
 
     /// The exit code of a judge with the default plan.

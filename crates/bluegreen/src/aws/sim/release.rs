@@ -2,7 +2,7 @@
 
 use std::{fmt, str::FromStr, time::Duration};
 
-use super::{Call, Fate, Fault, Programs, Simulation, SimulationBuilder, scenario::unknown};
+use super::{Call, Fate, Fault, Programs, Simulation, SimulationBuilder, unknown::unknown};
 use crate::{error::ParseError, traffic::Sides};
 
 /// A named world, and how a deployment of a new image must end in it.

@@ -2,7 +2,9 @@
 
 use std::{fmt, str::FromStr, time::Duration};
 
-use super::{Behaviour, Call, Fault, Scaling, Service, Simulation, When};
+use super::{
+    Behaviour, Call, Fault, NativeScenario, Scaling, Service, Simulation, When, unknown::unknown,
+};
 use crate::{error::ParseError, traffic::Sides};
 
 /// A named world, and how a migration by the default plan must end in it.
@@ -49,6 +51,11 @@ pub enum Scenario {
     Sticky,
     /// Traffic is divided before the start.
     Divided,
+    /// ECS moves the traffic itself, and no deployment has begun. Not in [`ALL`](Self::ALL): there is no
+    /// migration.
+    NativeIdle,
+    /// ECS moves the traffic itself, and a third party begins a deployment. Not in [`ALL`](Self::ALL).
+    Native(NativeScenario),
 }
 
 const fn minutes(minutes: u64) -> Duration {
@@ -56,7 +63,7 @@ const fn minutes(minutes: u64) -> Duration {
 }
 
 impl Scenario {
-    /// All of them.
+    /// All worlds of a migration; [`NativeScenario::ALL`] has the others.
     pub const ALL: [Self; 20] = [
         Self::Healthy,
         Self::GreenErrors,
@@ -86,7 +93,7 @@ impl Scenario {
         self.facts().0
     }
 
-    /// The exit code of a migration by the default plan.
+    /// The exit code of a migration by the default plan; of a judge if ECS moves the traffic.
     #[must_use]
     pub fn expected_exit(self) -> u8 {
         self.facts().1
@@ -100,6 +107,16 @@ impl Scenario {
 
     fn facts(self) -> (&'static str, u8, &'static str) {
         match self {
+            Self::NativeIdle => (
+                "native",
+                0,
+                "ECS moves a service's traffic, a tenth, then the rest: a deployment is begun, judged, promoted",
+            ),
+            Self::Native(world) => (
+                world.kept_name(),
+                world.expected_exit(),
+                world.explanation(),
+            ),
             Self::Healthy => (
                 "healthy",
                 0,
@@ -213,6 +230,8 @@ impl Scenario {
         let week = minutes(7 * 24 * 60);
         let world = Simulation::builder().seed(seed).history(week);
         match self {
+            Self::NativeIdle => NativeScenario::HealthyCanary.idle(seed),
+            Self::Native(native) => native.simulation(seed),
             Self::Healthy => world.build(),
             Self::GreenErrors => world
                 .green(green.with(always, Behaviour::Errors(0.2)))
@@ -304,15 +323,12 @@ impl FromStr for Scenario {
     type Err = ParseError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let found = Self::ALL
+        let natives = NativeScenario::ALL.into_iter().map(Self::Native);
+        let mut all = Self::ALL
             .into_iter()
-            .find(|scenario| scenario.name() == text);
+            .chain([Self::NativeIdle])
+            .chain(natives);
+        let found = all.find(|scenario| scenario.name() == text);
         found.ok_or_else(|| unknown(text, Self::ALL.iter().map(|one| one.name())))
     }
-}
-
-/// Says that no scenario has this name, and which names there are.
-pub(super) fn unknown(name: &str, known: impl Iterator<Item = &'static str>) -> ParseError {
-    let known = known.collect::<Vec<_>>().join(", ");
-    ParseError::new(format!("`{name}` is none of {known}")).with_hint(format!("one of {known}"))
 }

@@ -269,6 +269,12 @@ impl Simulation {
             .unwrap_or_default()
     }
 
+    /// Whether ECS moves the traffic of this world's service itself.
+    #[must_use]
+    pub fn is_native(&self) -> bool {
+        self.now().0.fleet.native.is_some()
+    }
+
     /// Every deployment whose traffic ECS moves itself, oldest first: its ARN and its status, such as
     /// `IN_PROGRESS`. See [`SimulationBuilder::native`](super::SimulationBuilder::native).
     #[must_use]

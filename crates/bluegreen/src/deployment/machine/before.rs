@@ -40,7 +40,9 @@ impl DeploymentMachine {
             });
         }
         match intent {
-            Intent::Deploy { .. } | Intent::RollBack { .. } => self.survey(Retry { attempt: 1 }),
+            Intent::Deploy { .. } | Intent::Begin { .. } | Intent::RollBack { .. } => {
+                self.survey(Retry { attempt: 1 })
+            }
             Intent::CheckHealth => self.start_probing(at),
             Intent::Smoke => self.start_smoking(at),
         }
@@ -50,7 +52,7 @@ impl DeploymentMachine {
         self.state = State::Preflight(retry);
         // A rollback needs no survey: no finding would be a reason to leave the service as it is.
         match &self.intent {
-            Intent::Deploy { image } => Next::Do(Action::Preflight {
+            Intent::Deploy { image } | Intent::Begin { image } => Next::Do(Action::Preflight {
                 builds: matches!(image, ImageSource::Build { .. }),
             }),
             _ => Next::Do(Action::Observe),
@@ -112,7 +114,7 @@ impl DeploymentMachine {
         }
         self.tell(DeploymentEvent::PreflightPassed { findings, service });
         match self.intent.clone() {
-            Intent::Deploy { image } => match image {
+            Intent::Deploy { image } | Intent::Begin { image } => match image {
                 ImageSource::Given { image } => self.register(image),
                 ImageSource::Build {
                     request,

@@ -127,6 +127,13 @@ impl DeploymentMachine {
 
     /// Begins to roll the service back.
     pub(super) fn take_back(&mut self, at: Timestamp, cause: Cause) -> Next<Action> {
+        if self.only_begins() {
+            // An update to the former revision would be one more deployment that pauses.
+            let summary = "it is not known whether the deployment has begun; without an answer its pause \
+                           times out";
+            self.cause = Some(cause);
+            return self.unresolved(at, summary, None);
+        }
         self.cause = Some(cause.clone());
         let to = self.point.as_ref().map(|point| point.previous.clone());
         self.tell(DeploymentEvent::RollingBack {

@@ -10,6 +10,7 @@ use crate::{
     service::{DeploymentEnd, DeploymentProgress, Registration, RollbackOwner, Rollout},
 };
 
+mod begin;
 mod late;
 
 const PROPAGATION: Duration = Duration::from_secs(30);

@@ -3,8 +3,8 @@
 use jiff::Timestamp;
 
 use super::{
-    Action, Cause, Control, DeploymentEvent, DeploymentId, DeploymentMachine, Failure, HoldReason,
-    Next, RollbackPoint, State, Target, Unchanged,
+    Action, Cause, Control, DeploymentEvent, DeploymentId, DeploymentMachine, DeploymentOutcome,
+    Failure, HoldReason, Intent, Next, RollbackPoint, State, Target, Unchanged,
     state::{Follow, Write},
 };
 use crate::{
@@ -97,6 +97,9 @@ impl DeploymentMachine {
         self.tell(DeploymentEvent::Updated {
             deployment: deployment.clone(),
         });
+        if self.only_begins() {
+            return self.begun(at, deployment, write.then.clone());
+        }
         if let Some(control) = write.then.clone() {
             return self.end_by(at, control);
         }
@@ -108,6 +111,11 @@ impl DeploymentMachine {
 
     /// Carries out a control that ends the run after the service was changed.
     pub(super) fn end_by(&mut self, at: Timestamp, control: Control) -> Next<Action> {
+        let begun = self.service().filter(|_| self.only_begins());
+        if let Some(service) = begun {
+            let deployment = service.deployment.clone();
+            return self.begun(at, deployment, Some(control));
+        }
         let holds = match &control {
             Control::Leave { .. } => true,
             Control::Cancel { .. } => self.plan.on_cancel() == OnCancel::Hold,
@@ -120,11 +128,39 @@ impl DeploymentMachine {
         }
     }
 
+    /// Whether the run ends with the accepted update.
+    pub(super) fn only_begins(&self) -> bool {
+        matches!(self.intent, Intent::Begin { .. })
+    }
+
+    /// Ends the run with the accepted update; a judge carries out the control that came meanwhile.
+    fn begun(
+        &mut self,
+        at: Timestamp,
+        deployment: DeploymentId,
+        then: Option<Control>,
+    ) -> Next<Action> {
+        let Some(revision) = self.deployed.clone() else {
+            let summary = "a deployment has begun, and its revision is not known";
+            return self.unresolved(at, summary, None);
+        };
+        let report = self.report(at);
+        self.end_known(DeploymentOutcome::Begun {
+            deployment,
+            revision,
+            then,
+            report,
+        })
+    }
+
     pub(super) fn start_following(
         &mut self,
         at: Timestamp,
         deployment: DeploymentId,
     ) -> Next<Action> {
+        if self.only_begins() {
+            return self.begun(at, deployment, None);
+        }
         let deadline = later(at, self.plan.rollout_deadline());
         self.follow(Follow {
             deployment,

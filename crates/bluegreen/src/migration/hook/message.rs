@@ -7,9 +7,19 @@ use serde::Serialize;
 
 use crate::{
     engine::Event,
+    json::JsonText,
     migration::{MigrationEvent, MigrationOutcome},
     traffic::Percent,
 };
+
+/// An event of a run that hooks may be told of.
+pub(crate) trait Notable: fmt::Display + Serialize {
+    /// The moments of the event, in order. A hook that is asked before steps is not told of them too.
+    fn moments(&self, asks: bool) -> Vec<Moment>;
+
+    /// Green's share after the step that the event begins, if it is known.
+    fn rises_to(&self) -> Option<Percent>;
+}
 
 /// When a hook is called.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -34,26 +44,34 @@ impl fmt::Display for Moment {
     }
 }
 
-/// The moments of an event, in order. A hook that is asked before steps is not told of them too.
-pub(crate) fn moments(event: &MigrationEvent, asks: bool) -> Vec<Moment> {
-    match event {
-        MigrationEvent::Started { .. } | MigrationEvent::Resumed { .. } => vec![Moment::Start],
-        MigrationEvent::Shifting {
-            from,
-            to,
-            attempt: 1,
-        } if !asks && to.green().as_fraction() > from.green_share() => vec![Moment::BeforeStep],
-        MigrationEvent::Restored { .. } => vec![Moment::Rollback],
-        MigrationEvent::Awaiting { .. }
-        | MigrationEvent::PauseEnds { .. }
-        | MigrationEvent::Drifted { .. }
-        | MigrationEvent::RestoreBlocked { .. } => vec![Moment::Person],
-        MigrationEvent::Ended { outcome, .. } => match outcome {
-            MigrationOutcome::Held { .. } => vec![Moment::Person, Moment::End],
-            _ => vec![Moment::End],
-        },
-        MigrationEvent::Unresolved { .. } => vec![Moment::Person, Moment::End],
-        _ => Vec::new(),
+impl Notable for MigrationEvent {
+    fn moments(&self, asks: bool) -> Vec<Moment> {
+        match self {
+            Self::Started { .. } | Self::Resumed { .. } => vec![Moment::Start],
+            Self::Shifting {
+                from,
+                to,
+                attempt: 1,
+            } if !asks && to.green().as_fraction() > from.green_share() => vec![Moment::BeforeStep],
+            Self::Restored { .. } => vec![Moment::Rollback],
+            Self::Awaiting { .. }
+            | Self::PauseEnds { .. }
+            | Self::Drifted { .. }
+            | Self::RestoreBlocked { .. } => vec![Moment::Person],
+            Self::Ended { outcome, .. } => match outcome {
+                MigrationOutcome::Held { .. } => vec![Moment::Person, Moment::End],
+                _ => vec![Moment::End],
+            },
+            Self::Unresolved { .. } => vec![Moment::Person, Moment::End],
+            _ => Vec::new(),
+        }
+    }
+
+    fn rises_to(&self) -> Option<Percent> {
+        match self {
+            Self::Shifting { to, .. } => Some(to.green()),
+            _ => None,
+        }
     }
 }
 
@@ -68,26 +86,23 @@ pub(crate) struct Message {
     #[serde(skip_serializing_if = "Option::is_none")]
     to: Option<Percent>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    event: Option<Box<Event<MigrationEvent>>>,
+    event: Option<JsonText>,
 }
 
 const SCHEMA: &str = "bluegreen.hook/1";
 
 impl Message {
     /// The message of an event.
-    pub(super) fn of(moment: Moment, event: &Event<MigrationEvent>) -> Self {
-        let to = match &event.kind {
-            MigrationEvent::Shifting { to, .. } => Some(to.green()),
-            _ => None,
-        };
+    pub(super) fn of<E: Notable>(moment: Moment, event: &Event<E>) -> Self {
         Self {
             schema: SCHEMA,
             moment,
             run: event.run.to_string(),
             at: event.at,
             text: event.kind.to_string(),
-            to,
-            event: Some(Box::new(event.clone())),
+            to: event.kind.rises_to(),
+            // Each event is plain data.
+            event: JsonText::of(event).ok(),
         }
     }
 

@@ -5,6 +5,7 @@ mod answer;
 mod deliver;
 mod gate;
 mod message;
+mod set;
 #[cfg(feature = "check")]
 mod webhook;
 mod worker;
@@ -23,12 +24,13 @@ use tokio::sync::oneshot;
 #[cfg(feature = "aws")]
 pub(crate) use self::deliver::{Deliver, Letter};
 pub(crate) use self::gate::HookGate;
+pub(crate) use self::message::{Moment, Notable};
+pub(crate) use self::set::Hooks;
 use self::{
     answer::Answer,
-    message::{Message, moments},
+    message::Message,
     worker::{Queue, Target},
 };
-use super::MigrationEvent;
 use crate::{engine::Event, image::Command};
 
 /// A program, a webhook, or a topic of SNS, that is called around a run: when the run starts, before each step, when blue has
@@ -43,7 +45,7 @@ use crate::{engine::Event, image::Command};
 /// | `moment` | `start`, `before-step`, `rollback`, `person` or `end` |
 /// | `run`, `at` | the run, and the time of the moment |
 /// | `text` | one line for people |
-/// | `event` | the [event](MigrationEvent) as JSON; not for a question |
+/// | `event` | the [event](super::MigrationEvent) as JSON, of a judge [its own](crate::native::NativeEvent); not for a question |
 /// | `to` | green's share after the step, for `before-step` |
 ///
 /// Calls are made one after the other, in the order of the moments, on a thread of their own. No call delays a
@@ -177,9 +179,9 @@ impl Caller {
     }
 
     /// Calls the hook for each moment of an event.
-    pub(crate) fn tell(&self, event: &Event<MigrationEvent>) {
+    pub(crate) fn tell<E: Notable>(&self, event: &Event<E>) {
         event.run.to_string().clone_into(&mut locked(&self.run));
-        for moment in moments(&event.kind, self.asks) {
+        for moment in event.kind.moments(self.asks) {
             let message = Message::of(moment, event);
             let what = format!("{moment} of {}", self.name);
             let failures = Arc::clone(&self.failures);

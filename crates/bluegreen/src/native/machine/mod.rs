@@ -311,8 +311,9 @@ impl NativeMachine {
             Err(failure) => return self.unchanged(at, Unchanged::NotRead { failure }),
         };
         self.service = Some(survey.service.clone());
+        let unfit = survey.unfit();
         let found = rules::checks_without_pause(&survey, self.checks);
-        survey.findings.extend(found);
+        survey.findings.extend(unfit.into_iter().chain(found));
         let accepted = self.plan.accepted().clone();
         let findings = survey.findings.into_iter();
         let findings = findings.map(|one| one.marked(|risk| risk.is_accepted_by(&accepted)));

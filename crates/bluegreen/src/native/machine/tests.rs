@@ -356,7 +356,7 @@ fn a_refused_answer_is_followed_by_a_stop() {
 }
 
 #[test]
-fn what_is_not_put_back_ends_with_20_and_the_command() {
+fn what_is_not_put_back_ends_with_20_and_what_helps() {
     for (status, words) in [
         (NativeStatus::RollbackFailed, "rollback failed"),
         (NativeStatus::Successful, "complete before the order"),
@@ -369,7 +369,9 @@ fn what_is_not_put_back_ends_with_20_and_the_command() {
         rig.tell(Input::Observed(Ok(with_status(status))));
         let text = rig.unresolved().to_string();
         assert!(text.contains(words), "{text}");
-        assert!(text.contains("by hand:\n    stop"), "{text}");
+        // What is over takes no order any more.
+        assert!(text.contains("cannot be stopped: deploy"), "{text}");
+        assert!(!text.contains("by hand"), "{text}");
     }
     let mut rig = Rig::watching();
     rig.sees(waits(at_share(10)));

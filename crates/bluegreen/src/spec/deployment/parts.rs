@@ -34,6 +34,8 @@ pub struct DeploymentParts {
     task_definition: Option<TaskDefinition>,
     service_definition: Option<ServiceSpec>,
     output: Option<Output>,
+    /// Whether a judge follows the deployment.
+    is_judged: bool,
 }
 
 impl fmt::Debug for DeploymentParts {
@@ -123,6 +125,7 @@ impl ServiceDeployment {
                 task_definition,
                 service_definition,
                 output: None,
+                is_judged: false,
             }),
             Ok(_) => Err(self.told(found)),
             Err(problems) => {
@@ -231,6 +234,18 @@ impl DeploymentParts {
         self.checks.is_some()
     }
 
+    /// Only begins deployments: for a service whose traffic ECS moves, and a judge that follows. The checks are
+    /// the judge's, then.
+    pub fn for_judge(mut self) -> Self {
+        self.is_judged = true;
+        self
+    }
+
+    /// Whether a judge follows the deployment.
+    pub(super) fn is_judged(&self) -> bool {
+        self.is_judged
+    }
+
     /// Hands each line that a build or a push prints to `output`.
     pub fn on_output(mut self, output: impl Fn(&str) + Send + Sync + 'static) -> Self {
         self.output = Some(Arc::new(output));
@@ -267,7 +282,10 @@ impl DeploymentParts {
         if let (Some(platform), None) = (&spec.platform, given) {
             deployer = deployer.with_image_platform(platform.as_str());
         }
-        deployer
+        match self.is_judged {
+            true => deployer.for_judge(),
+            false => deployer,
+        }
     }
 
     /// Returns the builder, which builds and pushes the image, if there is a repository.
@@ -345,6 +363,25 @@ impl DeploymentParts {
         Err(self.of.told(vec![problem]))
     }
 
+    /// Returns every check, health checks first.
+    pub(in crate::spec) fn all_checks(
+        &self,
+        aws: &Aws,
+    ) -> Result<Vec<Box<dyn crate::check::ServiceCheck>>> {
+        let mut checks: Vec<Box<dyn crate::check::ServiceCheck>> = Vec::new();
+        let Some(suite) = &self.checks else {
+            return Ok(checks);
+        };
+        let client = aws.http()?;
+        if let Some(health) = suite.health_check(Arc::clone(&client))? {
+            checks.push(Box::new(health));
+        }
+        for smoke in suite.smoke_checks(client)? {
+            checks.push(Box::new(smoke));
+        }
+        Ok(checks)
+    }
+
     /// Returns the deployment with every role: deployer, builder and checks, and with the clock of `aws`.
     ///
     /// # Errors
@@ -356,7 +393,7 @@ impl DeploymentParts {
         if let Some(builder) = self.builder(aws) {
             deployment = deployment.builder(builder);
         }
-        let Some(suite) = &self.checks else {
+        let Some(suite) = self.checks.as_ref().filter(|_| !self.is_judged) else {
             return Ok(deployment);
         };
         let client = aws.http()?;

@@ -8,6 +8,7 @@ use crate::{
     deployment::{Deployment, DeploymentError, DeploymentOutcome, ImageSource, origin_of},
     engine::{ControlHandle, Operator, Record},
     error::{Error, ErrorKind, Failure, Result},
+    native::is_of_judge,
     preflight::{Acceptance, Finding},
     service::RevisionId,
     spec::StartError,
@@ -76,6 +77,7 @@ pub struct DeploymentRun {
 #[derive(Debug)]
 enum Work {
     Deploy(ImageSource),
+    Begin(ImageSource),
     Undo(Option<RevisionId>),
 }
 
@@ -243,12 +245,18 @@ impl DeploymentParts {
         let work = match act {
             DeploymentAct::Deploy => {
                 self.names_an_image()?;
-                Work::Deploy(self.source(aws).await?)
+                let source = self.source(aws).await?;
+                match self.is_judged() {
+                    true => Work::Begin(source),
+                    false => Work::Deploy(source),
+                }
             }
             DeploymentAct::Undo { to } => Work::Undo(to.clone()),
         };
         let mut kept = self.of.clone();
-        if let Work::Deploy(ImageSource::Build { request, .. }) = &work {
+        if let Work::Deploy(source) | Work::Begin(source) = &work
+            && let ImageSource::Build { request, .. } = source
+        {
             // The process that resumes the run may be at another commit.
             kept.spec.tag = Some(request.tag.clone());
         }
@@ -282,7 +290,8 @@ async fn going_on(
         }
         Err(error) => return Err(error),
     };
-    if records.is_empty() {
+    // A judge's run leaves nothing for a deployment.
+    if records.is_empty() || is_of_judge(&records) {
         return Ok((deployment, Vec::new()));
     }
     if let (true, Err(error)) = (is_undo, crate::deployment::replay(&records)) {
@@ -328,6 +337,7 @@ impl DeploymentRun {
     pub async fn run(self) -> std::result::Result<DeploymentOutcome, DeploymentError> {
         let ended = match self.work {
             Work::Deploy(source) => self.deployment.run_image(source).await,
+            Work::Begin(source) => self.deployment.begin(source).await,
             Work::Undo(to) => self.deployment.roll_back(self.by, to).await,
         };
         // A run that ended well has released the lease already. If this release fails, the next controller

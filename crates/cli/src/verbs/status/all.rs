@@ -6,6 +6,7 @@ use bluegreen::{
     Failure,
     aws::alb::GreenPlace,
     engine::Record,
+    native::is_of_judge,
     spec::{DeploymentOrigin, Origin},
 };
 use serde_json::json;
@@ -53,7 +54,9 @@ pub(super) async fn run(
         let opening = opening.map_err(|error| failed(&error, UNCHANGED))?;
         let opening = opening.map(|opening| [opening]);
         let moves_nothing = |opening: &[Record; 1]| {
-            DeploymentOrigin::of(opening).is_ok() || GreenPlace::began(&opening[0])
+            DeploymentOrigin::of(opening).is_ok()
+                || GreenPlace::began(&opening[0])
+                || is_of_judge(opening)
         };
         if opening.as_ref().is_some_and(moves_nothing) {
             continue;

@@ -3,10 +3,15 @@
 mod deployment;
 mod read;
 mod role;
+mod service;
 mod survey;
 mod wire;
 
-pub use self::deployment::EcsNativeDeployment;
+pub(super) use self::service::setup_of;
+pub use self::{
+    deployment::EcsNativeDeployment,
+    service::{EcsNativeService, NativeSetup},
+};
 
 #[cfg(test)]
 mod tests;

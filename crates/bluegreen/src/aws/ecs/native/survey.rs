@@ -4,10 +4,7 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use super::{
-    EcsNativeDeployment, read,
-    wire::{BEFORE_SHIFT, Deployment},
-};
+use super::{EcsNativeDeployment, read, wire::Deployment};
 use crate::{
     aws::{
         api::EcsCall,
@@ -15,17 +12,10 @@ use crate::{
     },
     clock::span,
     error::{Error, ErrorKind, Result},
-    native::{
-        HookTarget, NativeObservation, NativeStatus, NativeStrategy, NativeSurvey, OnTimeout,
-        RevisionGroup,
-    },
-    preflight::{Acceptance, Finding},
+    native::{NativeObservation, NativeStatus, NativeStrategy, NativeSurvey, RevisionGroup},
+    preflight::Finding,
     traffic::Percent,
 };
-
-/// The stages right before the only shift of a deployment that moves everything at once. At an earlier stage
-/// green's copies cannot be judged: they do not run yet, or get no request of the test listener.
-const BEFORE_ALL: [&str; 2] = ["POST_TEST_TRAFFIC_SHIFT", BEFORE_SHIFT];
 
 pub(super) async fn survey(one: &EcsNativeDeployment) -> Result<NativeSurvey> {
     let deployment = read::described(one).await?;
@@ -35,13 +25,7 @@ pub(super) async fn survey(one: &EcsNativeDeployment) -> Result<NativeSurvey> {
     let configuration = configuration.unwrap_or_default();
     let known = configuration.strategy();
     let strategy = *known.as_ref().unwrap_or(&NativeStrategy::Rolling);
-    let mut survey = NativeSurvey::new(&one.service, strategy);
-    survey.bake = configuration.bake();
-    survey.hooks = configuration.hooks();
-    if let Some(alarms) = configuration.alarms.as_ref().filter(|one| one.enable) {
-        survey.alarms.clone_from(&alarms.alarm_names);
-        survey.alarms_roll_back = alarms.rollback;
-    }
+    let mut survey = configuration.survey(&one.service, strategy);
     let groups = read::read_groups(one, &deployment).await?;
     (survey.blue, survey.green) = sides(&deployment, &service.load_balancers, &groups);
     let mut seen = match read::observed(one, &deployment) {
@@ -65,7 +49,6 @@ pub(super) async fn survey(one: &EcsNativeDeployment) -> Result<NativeSurvey> {
         }
         Ok(NativeStrategy::Rolling) => findings.push(rolling(one)),
         Ok(_) => {
-            findings.extend(pauses(&survey));
             findings.extend(alarms(&survey));
             findings.extend(control(&survey));
             findings.extend(metrics(one, &survey));
@@ -191,54 +174,6 @@ fn rolling(one: &EcsNativeDeployment) -> Finding {
     Finding::refusal(message).with_hint(
         "deploy the service with `bluegreen deploy`, or set its strategy to BLUE_GREEN, LINEAR or CANARY",
     )
-}
-
-/// Whether each shift waits for an answer, and what happens without one.
-fn pauses(survey: &NativeSurvey) -> Vec<Finding> {
-    let mut findings = Vec::new();
-    let has = |stages: &[&str]| {
-        let mut all = survey.pauses().flat_map(|hook| &hook.stages);
-        all.any(|stage| stages.contains(&stage.as_str()))
-    };
-    let name = &survey.service;
-    let hint = format!(
-        "add a lifecycle hook with `targetType` PAUSE at {BEFORE_SHIFT} to the service's deploymentConfiguration"
-    );
-    let is_paused = match survey.strategy {
-        NativeStrategy::BlueGreen => has(&BEFORE_ALL),
-        _ => has(&[BEFORE_SHIFT]),
-    };
-    if !is_paused {
-        let message = format!(
-            "service {name} has no pause right before a shift: ECS moves traffic without asking"
-        );
-        findings.push(Finding::refusal(message).with_hint(hint));
-    }
-    for hook in survey.pauses() {
-        if hook.on_timeout != OnTimeout::Continue {
-            continue;
-        }
-        let stages = hook.stages.join(", ");
-        let waits = hook.timeout.map(span).unwrap_or_default();
-        let accepted = Acceptance::PauseContinues;
-        let message = format!(
-            "the pause at {stages} continues after {waits}: traffic moves on if the judge is not there"
-        );
-        findings.push(
-            Finding::refusal_unless(accepted, message).with_hint(format!(
-                "set the hook's timeoutConfiguration to the action ROLLBACK; or accept `{accepted}`"
-            )),
-        );
-    }
-    for hook in &survey.hooks {
-        if let HookTarget::Function(name) = &hook.target {
-            let stages = hook.stages.join(", ");
-            findings.push(Finding::note(format!(
-                "ECS also asks the function {name} at {stages}: both must agree"
-            )));
-        }
-    }
-    findings
 }
 
 /// Alarms that act beside the judge.

@@ -515,10 +515,11 @@ async fn refused(path: &str, to: Value) -> Vec<(String, Option<Acceptance>)> {
 }
 
 fn refusals(survey: &NativeSurvey) -> Vec<(String, Option<Acceptance>)> {
-    let findings = survey.findings.iter().filter_map(|one| match one.severity {
+    let found = survey.findings.iter().cloned().chain(survey.unfit());
+    let findings = found.filter_map(|one| match one.severity {
         Severity::Note => None,
-        Severity::Refuse => Some((one.message.clone(), None)),
-        Severity::RefuseUnless(risk) => Some((one.message.clone(), Some(risk))),
+        Severity::Refuse => Some((one.message, None)),
+        Severity::RefuseUnless(risk) => Some((one.message, Some(risk))),
     });
     findings.collect()
 }

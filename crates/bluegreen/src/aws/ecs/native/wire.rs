@@ -8,7 +8,10 @@ use serde_json::Value;
 
 use crate::{
     aws::ecs::wire::{Balanced, Missing, time},
-    native::{ConfiguredHook, HookTarget, NativeStatus, NativeStrategy, OnTimeout, PauseStatus},
+    native::{
+        ConfiguredHook, HookTarget, NativeStatus, NativeStrategy, NativeSurvey, OnTimeout,
+        PauseStatus,
+    },
     traffic::Percent,
 };
 
@@ -122,6 +125,7 @@ pub(super) struct Revisions {
 #[serde(rename_all = "camelCase", default)]
 pub(super) struct DescribedRevision {
     pub(super) service_revision_arn: String,
+    pub(super) task_definition: String,
     pub(super) load_balancers: Vec<Balanced>,
     pub(super) resolved_configuration: Option<Resolved>,
 }
@@ -229,8 +233,16 @@ impl Configuration {
         }
     }
 
-    pub(super) fn bake(&self) -> Duration {
-        minutes(self.bake_time_in_minutes)
+    /// What was configured, as a survey without a deployment.
+    pub(super) fn survey(&self, service: &str, strategy: NativeStrategy) -> NativeSurvey {
+        let mut survey = NativeSurvey::new(service, strategy);
+        survey.bake = minutes(self.bake_time_in_minutes);
+        survey.hooks = self.hooks();
+        if let Some(alarms) = self.alarms.as_ref().filter(|one| one.enable) {
+            survey.alarms.clone_from(&alarms.alarm_names);
+            survey.alarms_roll_back = alarms.rollback;
+        }
+        survey
     }
 
     pub(super) fn hooks(&self) -> Vec<ConfiguredHook> {
