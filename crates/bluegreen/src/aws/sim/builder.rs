@@ -9,6 +9,7 @@ use super::{
     Fate, Programs, Scaling, ScheduleRole, Service, Simulation, When,
     simulation::Rule,
     state::{
+        alarm::{Alarm, AlarmKind},
         change::Writer,
         fleet::Fleet,
         groups::Groups,
@@ -18,7 +19,7 @@ use super::{
         registry::Registry,
         rules::{self, Rules, Shape, TEST_ROUTE},
         scaling::Scaled,
-        world::{Alarm, AlarmKind, World},
+        world::World,
     },
     time::SimClock,
 };
@@ -280,9 +281,62 @@ impl SimulationBuilder {
         self
     }
 
-    /// A metric alarm of this name, and when it fires; rises are those of green's share.
+    /// A metric alarm of this name, and when it fires; rises are those of green's share. An alarm that
+    /// watches metrics is made by [`metric_alarm`](Self::metric_alarm).
     pub fn alarm(self, name: impl Into<String>, fires: When) -> Self {
         self.alarm_of(AlarmKind::Metric, name, fires)
+    }
+
+    /// An alarm over the metrics of this world, as
+    /// [PutMetricAlarm](https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_PutMetricAlarm.html)
+    /// takes it. CloudWatch evaluates the alarm each minute over the data points that it shows then, by
+    /// `EvaluationPeriods`, `DatapointsToAlarm` and `TreatMissingData` as its guide has them
+    /// ([CloudWatch guide](https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/alarms-and-missing-data.html)).
+    ///
+    /// `Metrics` may hold one expression of numbers, names, `+ - * /`, parentheses and `FILL` with a number. A
+    /// period is a multiple of 60 seconds. Actions have no effect. The rest is an assumption, since AWS
+    /// documents none of it: an alarm reads two data points more than its evaluation periods, and is evaluated at
+    /// whole minutes; a few breaching data points that are young leave the alarm at `OK`.
+    ///
+    /// # Examples
+    ///
+    /// Errors of green, in percent. CloudWatch has no data point for a minute without errors, so `FILL`.
+    ///
+    /// ```
+    /// use bluegreen::aws::sim::Simulation;
+    /// use serde_json::json;
+    ///
+    /// let world = Simulation::builder().build();
+    /// let (balancer, green) = (world.listener().load_balancer(), world.green());
+    /// let metric = |id: &str, name: &str| json!({"Id": id, "ReturnData": false, "MetricStat": {
+    ///     "Period": 60, "Stat": "Sum", "Metric": {
+    ///         "Namespace": "AWS/ApplicationELB", "MetricName": name, "Dimensions": [
+    ///             {"Name": "LoadBalancer", "Value": balancer.dimension()},
+    ///             {"Name": "TargetGroup", "Value": green.resource()}
+    ///         ]}}});
+    /// let simulation = Simulation::builder()
+    ///     .metric_alarm(json!({
+    ///         "AlarmName": "green-errors", "Threshold": 1.0, "TreatMissingData": "notBreaching",
+    ///         "ComparisonOperator": "GreaterThanThreshold",
+    ///         "EvaluationPeriods": 3, "DatapointsToAlarm": 2,
+    ///         "Metrics": [
+    ///             metric("errors", "HTTPCode_Target_5XX_Count"), metric("requests", "RequestCount"),
+    ///             {"Id": "share", "Expression": "100 * FILL(errors, 0) / requests"}
+    ///         ]
+    ///     }))
+    ///     .build();
+    /// assert_eq!(simulation.alarms(), ["green-errors"]);
+    /// ```
+    ///
+    /// # Panics
+    ///
+    /// If CloudWatch would refuse the alarm, or this world cannot evaluate it.
+    pub fn metric_alarm(mut self, alarm: serde_json::Value) -> Self {
+        match Alarm::over_metrics(&alarm) {
+            Ok(alarm) => self.alarms.push(alarm),
+            Err(why) => panic!("this alarm cannot be: {why}"),
+        }
+        self
     }
 
     /// An alarm of any kind, and when it fires.
@@ -292,12 +346,7 @@ impl SimulationBuilder {
         name: impl Into<String>,
         fires: When,
     ) -> Self {
-        self.alarms.push(Alarm {
-            kind,
-            name: name.into(),
-            fires,
-            fails: None,
-        });
+        self.alarms.push(Alarm::scripted(kind, name.into(), fires));
         self
     }
 
@@ -306,7 +355,7 @@ impl SimulationBuilder {
     #[cfg(test)]
     pub(crate) fn alarm_fails(
         mut self,
-        evaluation: super::state::world::AlarmEvaluation,
+        evaluation: super::state::alarm::AlarmEvaluation,
         when: When,
     ) -> Self {
         if let Some(alarm) = self.alarms.last_mut() {
@@ -350,8 +399,11 @@ impl SimulationBuilder {
     /// ECS takes 5 s from stage to stage, 30 s to start a task and 30 s to clean up, and waits for tasks without
     /// a limit; a function of a hook agrees after 10 s; before a shift ECS shows the stage that it comes from;
     /// a newer deployment first puts everything back on the revision that was live; a hook that waits stays so
-    /// if the deployment goes back for another reason; an alarm counts if it goes off after the deployment
-    /// began.
+    /// if the deployment goes back for another reason; ECS sees an alarm 5 s after it went off.
+    ///
+    /// As documented, no alarm of a deployment is watched if one of them is in alarm when the deployment begins
+    /// ([ECS guide](https://docs.aws.amazon.com/AmazonECS/latest/developerguide/deployment-alarm-failure.html)).
+    /// Without `rollback` an alarm stops the deployment, and the traffic stays as it is.
     ///
     /// # Examples
     ///

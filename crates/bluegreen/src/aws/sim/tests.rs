@@ -24,11 +24,12 @@ use crate::{
     ErrorKind,
     aws::{
         api::ApiError,
-        sim::state::world::{AlarmEvaluation, AlarmKind},
+        sim::state::alarm::{AlarmEvaluation, AlarmKind},
     },
     traffic::{Sides, TargetCounts},
 };
 
+mod alarms;
 mod clock;
 mod kept;
 mod lag;

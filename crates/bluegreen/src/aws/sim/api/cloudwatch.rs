@@ -22,15 +22,15 @@ use crate::{
         sim::{
             fault::{Call, answer},
             state::{
+                alarm::{AlarmEvaluation, AlarmKind, AlarmState},
                 metrics::Metric,
-                rules,
-                world::{AlarmEvaluation, AlarmKind, World},
+                series::Series,
+                world::World,
             },
             time::SimClock,
         },
     },
     error::ErrorKind,
-    traffic::Side,
 };
 
 #[derive(Debug)]
@@ -184,11 +184,11 @@ fn points_of(
             "Period must be 1, 5, 10, 30 or a multiple of 60",
         ));
     }
-    let Some((metric, side)) = stat.metric.as_ref().and_then(series_of) else {
+    let Some(series) = stat.metric.as_ref().and_then(series_of) else {
         return Ok(Vec::new());
     };
     let is_app = matches!(
-        metric,
+        series.metric,
         Metric::AppErrors | Metric::AppSuccesses | Metric::AppLatency
     );
     if stat.unit.is_some() || (is_fine && !is_app) {
@@ -199,13 +199,8 @@ fn points_of(
     let mut points = Vec::new();
     let mut at = start - start.rem_euclid(period);
     while at < end {
-        let (from, to) = (at - epoch, at + period - epoch);
-        let shown = world.publication.visible(metric, from, to, now);
         let name = stat.stat.as_deref().unwrap_or_default();
-        let statistics = world.seconds.statistics(metric, side, from, shown);
-        let value = statistics
-            .and_then(|statistics| statistics.get(name))
-            .or_else(|| world.seconds.distribution(metric, side, from, shown, name));
+        let value = world.shown(series, name, (at - epoch, at + period - epoch), now);
         if let Some(value) = value {
             points.push((at, value));
         }
@@ -214,66 +209,13 @@ fn points_of(
     Ok(points)
 }
 
-/// Returns the metric and the side of exactly these dimensions. Another set of dimensions is another
-/// metric, which has no data.
-fn series_of(metric: &aws_sdk_cloudwatch::types::Metric) -> Option<(Metric, Side)> {
-    let name = metric.metric_name.as_deref()?;
-    let mut dimensions: Vec<(&str, &str)> = metric
-        .dimensions()
-        .iter()
-        .map(|d| {
-            (
-                d.name.as_deref().unwrap_or_default(),
-                d.value.as_deref().unwrap_or_default(),
-            )
-        })
-        .collect();
-    dimensions.sort_unstable();
-    let balancer = rules::listener().load_balancer();
-    let balancer = ("LoadBalancer", balancer.dimension());
-    let (blue, green) = (rules::blue(), rules::green());
-    match metric.namespace.as_deref()? {
-        "AWS/ApplicationELB" => {
-            if dimensions == [balancer] {
-                let made_here = name == "HTTPCode_ELB_5XX_Count";
-                return made_here.then_some((Metric::BalancerErrors, Side::Blue));
-            }
-            let side = if dimensions == [balancer, ("TargetGroup", blue.resource())] {
-                Side::Blue
-            } else if dimensions == [balancer, ("TargetGroup", green.resource())] {
-                Side::Green
-            } else {
-                return None;
-            };
-            let metric = match name {
-                "RequestCount" => Metric::Requests,
-                "HTTPCode_Target_2XX_Count" => Metric::Ok,
-                "HTTPCode_Target_4XX_Count" => Metric::ClientErrors,
-                "HTTPCode_Target_5XX_Count" => Metric::Errors,
-                "TargetConnectionErrorCount" => Metric::Refused,
-                "TargetResponseTime" => Metric::Latency,
-                _ => return None,
-            };
-            Some((metric, side))
-        }
-        namespace @ ("ChatBot/Flask" | "ChatBot/FastAPI") => {
-            if dimensions != [("Endpoint", "/api/v1/chat")] {
-                return None;
-            }
-            let side = match namespace {
-                "ChatBot/Flask" => Side::Blue,
-                _ => Side::Green,
-            };
-            let metric = match name {
-                "ErrorCount" => Metric::AppErrors,
-                "SuccessCount" => Metric::AppSuccesses,
-                "RequestLatency" => Metric::AppLatency,
-                _ => return None,
-            };
-            Some((metric, side))
-        }
-        _ => None,
-    }
+fn series_of(metric: &aws_sdk_cloudwatch::types::Metric) -> Option<Series> {
+    let dimensions = metric.dimensions().iter().map(|one| {
+        let (name, value) = (one.name.as_deref(), one.value.as_deref());
+        (name.unwrap_or_default(), value.unwrap_or_default())
+    });
+    let (namespace, name) = (metric.namespace.as_deref()?, metric.metric_name.as_deref()?);
+    Series::of(namespace, name, dimensions.collect())
 }
 
 /// Without types only metric alarms are listed, as AWS does. Names that do not exist are ignored.
@@ -298,10 +240,10 @@ fn describe_alarms(
     for alarm in alarms.filter(|alarm| {
         is_listed(alarm.kind) && (wanted.is_empty() || wanted.contains(&alarm.name))
     }) {
-        let (state, reason) = if alarm.fires.is_on(now, rises) {
-            (StateValue::Alarm, "Threshold Crossed")
-        } else {
-            (StateValue::Ok, "Threshold not crossed")
+        let (state, reason) = match alarm.state(now, rises) {
+            AlarmState::Alarm => (StateValue::Alarm, "Threshold Crossed"),
+            AlarmState::Ok => (StateValue::Ok, "Threshold not crossed"),
+            AlarmState::InsufficientData => (StateValue::InsufficientData, "Insufficient Data"),
         };
         let fails = alarm
             .fails

@@ -157,7 +157,9 @@ fn described(world: &World, native: &Native, one: &Deployment, now: Duration) ->
         });
     }
     let names = &one.configuration.alarms;
-    let monitors = match (names.is_empty(), one.triggered.is_empty()) {
+    // Alarms that are not watched are shown as if there were none.
+    let is_watched = !world.watched(one).is_empty();
+    let monitors = match (!is_watched, one.triggered.is_empty()) {
         (true, _) => "DISABLED",
         (false, false) => "TRIGGERED",
         (false, true) if one.status.is_over() => "MONITORING_COMPLETE",

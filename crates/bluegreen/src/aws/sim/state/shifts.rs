@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use super::{
+    alarm::{Alarm, AlarmState},
     change::Writer,
     fleet::Fate,
     native::{
@@ -95,13 +96,26 @@ impl World {
         }
     }
 
+    /// The alarms that ECS watches for a deployment: none if one of them was in alarm when it began
+    /// ([ECS guide](https://docs.aws.amazon.com/AmazonECS/latest/developerguide/deployment-alarm-failure.html)).
+    pub(in crate::aws::sim) fn watched(&self, one: &Deployment) -> Vec<&Alarm> {
+        let names = one.configuration.alarms.iter();
+        let known = names.filter_map(|name| self.alarms.iter().find(|alarm| alarm.name == *name));
+        let known: Vec<&Alarm> = known.collect();
+        let rises = &self.rises.green;
+        let is_off = |alarm: &&Alarm| alarm.state(one.created, rises) == AlarmState::Alarm;
+        match known.iter().any(is_off) {
+            true => Vec::new(),
+            false => known,
+        }
+    }
+
     /// The first alarm of a deployment that goes off after it has begun. ECS asks CloudWatch now and then.
     fn alarm_of(&self, one: &Deployment) -> Option<(Duration, String)> {
-        let names = one.configuration.alarms.iter();
-        let off = names.filter_map(|name| {
-            let alarm = self.alarms.iter().find(|alarm| alarm.name == *name)?;
-            let (from, to) = alarm.fires.span(&self.rises.green)?;
-            (from > one.created && to > from).then(|| (from + PACE, name.clone()))
+        let watched = self.watched(one).into_iter();
+        let off = watched.filter_map(|alarm| {
+            let at = alarm.goes_off(one.created, &self.rises.green)?;
+            Some((at + PACE, alarm.name.clone()))
         });
         off.min()
     }

@@ -9,6 +9,7 @@ use rand_chacha::ChaCha8Rng;
 use rand_distr::{Binomial, Distribution, LogNormal, Poisson};
 
 use super::{
+    alarm::Alarm,
     change::{Change, Writer},
     fleet::{Deployment, Fate, Fleet},
     groups::Groups,
@@ -20,7 +21,7 @@ use super::{
     rules::Rules,
     scaling::Scaled,
     schedules::Schedules,
-    service::{Conditions, Service, When},
+    service::{Conditions, Service},
 };
 use crate::{
     aws::sim::{
@@ -31,46 +32,6 @@ use crate::{
     clock::later,
     traffic::{Side, Sides, TargetCounts},
 };
-
-/// An alarm, when it fires and when its evaluation fails.
-#[derive(Debug, Clone)]
-pub(in crate::aws::sim) struct Alarm {
-    pub(in crate::aws::sim) kind: AlarmKind,
-    pub(in crate::aws::sim) name: String,
-    pub(in crate::aws::sim) fires: When,
-    pub(in crate::aws::sim) fails: Option<(AlarmEvaluation, When)>,
-}
-
-/// What an alarm watches, and so which list of `DescribeAlarms` it is in.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[cfg_attr(
-    not(test),
-    expect(dead_code, reason = "the rest is for the crate's own tests")
-)]
-pub(crate) enum AlarmKind {
-    /// A metric, or an expression over several.
-    Metric,
-    /// Other alarms. Its evaluation has no state of its own.
-    Composite,
-    /// The results of a query over logs.
-    Log,
-}
-
-/// Why an alarm could not be evaluated, as CloudWatch names it
-/// ([`EvaluationState`](https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_MetricAlarm.html)).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[expect(
-    dead_code,
-    reason = "all that CloudWatch has; the tests make one of them"
-)]
-pub(crate) enum AlarmEvaluation {
-    /// `PARTIAL_DATA`: a part of the data is missing.
-    PartialData,
-    /// `EVALUATION_FAILURE`: CloudWatch itself is in trouble for a while.
-    Failure,
-    /// `EVALUATION_ERROR`: the alarm is set up wrongly.
-    Error,
-}
 
 #[derive(Debug)]
 pub(in crate::aws::sim) struct World {
@@ -166,7 +127,9 @@ impl World {
             let theirs = self.scheduled.first_key_value().map(|(at, _)| *at);
             let late = self.late.first_key_value().map(|(at, _)| *at);
             let (fires, shifts) = (self.next_fires(), self.next_shift());
-            let due = [theirs, late, fires, shifts].into_iter().flatten().min();
+            let alarms = self.next_evaluation();
+            let due = [theirs, late, fires, alarms, shifts];
+            let due = due.into_iter().flatten().min();
             let Some(at) = due.filter(|at| *at <= now) else {
                 return;
             };
@@ -177,6 +140,7 @@ impl World {
                 effect(self, at);
             }
             self.fire_schedules(at);
+            self.evaluate_alarms(at);
             self.pass_shifts(at);
         }
     }
