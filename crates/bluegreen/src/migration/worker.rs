@@ -13,6 +13,7 @@ use crate::{
     engine::Host as _,
     error::{Error, ErrorKind, Result},
     health::{HealthGate, session::SavedSession},
+    preflight::Finding,
     traffic::{CapacityKeeper, DeadManSwitch, TrafficSplitter},
 };
 
@@ -97,20 +98,32 @@ impl MigrationWorker {
         self
     }
 
+    /// Adds what the caller found before the start, such as a forecast: it is part of the answer to
+    /// [`Action::Preflight`], and a refusal stops the run there.
+    pub fn finds(mut self, finding: Finding) -> Self {
+        self.host.finds([finding]);
+        self
+    }
+
     /// Creates a machine with this plan for the gates. The plan says what each gate's verdict does.
     pub fn machine(&self, plan: MigrationPlan) -> MigrationMachine {
         self.host.machine(plan)
     }
 
     /// Carries out an action, within the same time limits as the engine of this crate. Waits are the host's
-    /// work and are not carried out: see [`Action::work`].
+    /// work and are not carried out: see [`Action::work`]. The future holds no part of the worker, so it may
+    /// run on any thread.
     ///
     /// # Cancel safety
     ///
     /// A read may be dropped. A change that is dropped may have happened: tell the machine
     /// [`Action::failed`] with [`ErrorKind::OutcomeUnknown`].
-    pub async fn carry_out(&self, action: &Action) -> MigrationAnswer {
-        MigrationAnswer(self.host.begin(action).await)
+    pub fn carry_out(
+        &self,
+        action: &Action,
+    ) -> impl Future<Output = MigrationAnswer> + Send + use<> {
+        let begun = self.host.begin(action);
+        async move { MigrationAnswer(begun.await) }
     }
 
     /// Gives the observations to the judges, and returns the machine's next input. Fold each answer once.

@@ -4,12 +4,12 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::{MigrationSpec, Name, SpecError, Target, target};
+use super::{HooksSpec, MigrationSpec, Name, SpecError, Target, target};
 use crate::{
     aws::{Aws, CredentialLife},
     engine::ControlHandle,
     error::{Error, ErrorKind, Failure, Result},
-    migration::{Migration, MigrationError, MigrationOutcome, origin_of},
+    migration::{Migration, MigrationError, MigrationOutcome, MigrationWorker, origin_of},
     preflight::{Acceptance, Finding},
     problem::Problem,
     store::{Holder, JournalStore, Lease, Take},
@@ -165,17 +165,10 @@ impl MigrationSpec {
                 return Err(error.into());
             }
         };
-        let migration = match store.is_shared() || aws.is_simulated() {
-            true => migration,
-            false => migration.finds(Finding::refusal_unless(
-                Acceptance::SingleHost,
-                "the journal does not keep out a controller on another machine",
-            )),
-        };
-        let migration = match self.untested(aws, store, &target).await {
-            Some(finding) => migration.finds(finding),
-            None => migration,
-        };
+        let mut migration = migration;
+        for finding in self.of_journal(aws, store, &target).await {
+            migration = migration.finds(finding);
+        }
         let migration = match aws.credential_life().await {
             Ok(CredentialLife::Until(end)) => migration.credentials_end(end),
             _ => migration,
@@ -216,13 +209,7 @@ impl MigrationSpec {
         match self.dead_man_switch(&aws, &splitter) {
             Some(switch) => migration = migration.dead_man_switch(switch),
             None if aws.is_simulated() => {}
-            None => {
-                let message = "no dead-man switch: if the controller dies and its run is not resumed, \
-                    traffic stays as it is";
-                let hint = "give safety.dead_man a role that may write the rule";
-                let finding = Finding::refusal_unless(Acceptance::NoDeadMan, message);
-                migration = migration.finds(finding.with_hint(hint));
-            }
+            None => migration = migration.finds(no_dead_man()),
         }
         if let Some(keeper) = self.capacity_keeper(&aws, target) {
             migration = migration.capacity_keeper(keeper);
@@ -236,6 +223,105 @@ impl MigrationSpec {
         }
         Ok(migration)
     }
+
+    /// Returns a worker with every role of this specification: splitter, gates, dead-man switch and capacity
+    /// keeper, for a [host of your own](crate::host). For changes, `aws` is fenced by the run's lease. The
+    /// host itself holds the journal; what is found about the journal and the traffic before a start is
+    /// [`findings`](Self::findings). No host calls hooks: a specification with hooks is refused by the
+    /// preflight.
+    ///
+    /// # Errors
+    ///
+    /// `Invalid` if the specification is not valid, or is of a simulated world and `aws` is the real AWS.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # #[cfg(feature = "sim")]
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use bluegreen::{aws::sim::Scenario, host::Next, migration::{Input, Intent}};
+    ///
+    /// let simulation = Scenario::Healthy.simulation(7);
+    /// simulation.start_paused();
+    /// let (aws, spec) = (simulation.aws(), simulation.spec());
+    /// let target = spec.target(&aws, None).await?;
+    /// let worker = spec.worker(&aws, &target)?;
+    /// let mut machine = worker.machine(spec.plan()?);
+    /// let next = machine.on(aws.clock().now(), Input::Start(Intent::Migrate)).next;
+    /// assert!(matches!(next, Next::Do(_)));
+    /// # Ok(())
+    /// # }
+    /// # #[cfg(not(feature = "sim"))]
+    /// # fn main() {}
+    /// ```
+    pub fn worker(&self, aws: &Aws, target: &Target) -> Result<MigrationWorker> {
+        let plan = self.plan().map_err(target::invalid)?;
+        let splitter = Arc::new(self.splitter(aws, target)?);
+        let mut worker = MigrationWorker::new(&plan, Arc::clone(&splitter));
+        match self.dead_man_switch(aws, &splitter) {
+            Some(switch) => worker = worker.dead_man_switch(switch),
+            None if aws.is_simulated() => {}
+            None => worker = worker.finds(no_dead_man()),
+        }
+        if let Some(keeper) = self.capacity_keeper(aws, target) {
+            worker = worker.capacity_keeper(keeper);
+        }
+        if self.hooks != HooksSpec::default() {
+            let message = "the specification has hooks, and this host calls none";
+            let hint = "remove the table `hooks`; let the host tell who must know";
+            worker = worker.finds(Finding::refusal(message).with_hint(hint));
+        }
+        for (name, gate) in self.gates(aws, target)? {
+            worker = worker.gate(name, gate);
+        }
+        Ok(worker)
+    }
+
+    /// Returns what stands against a start, or is worth knowing before a start: a step that could not be decided
+    /// at this traffic, a journal that does not keep out other machines, and a test of green that is missing
+    /// or too old. [`start`](Self::start) does this itself.
+    ///
+    /// # Errors
+    ///
+    /// If a read failed.
+    ///
+    /// # Cancel safety
+    ///
+    /// Only reads.
+    pub async fn findings(
+        &self,
+        aws: &Aws,
+        store: &JournalStore,
+        target: &Target,
+    ) -> Result<Vec<Finding>> {
+        let forecast = self.forecast(aws, target).await?;
+        let mut found: Vec<_> = forecast
+            .and_then(|forecast| forecast.finding())
+            .into_iter()
+            .collect();
+        found.extend(self.of_journal(aws, store, target).await);
+        Ok(found)
+    }
+
+    /// What the place of the journal lacks, and the test of green that should be in the journal.
+    async fn of_journal(&self, aws: &Aws, store: &JournalStore, target: &Target) -> Vec<Finding> {
+        let alone = Finding::refusal_unless(
+            Acceptance::SingleHost,
+            "the journal does not keep out a controller on another machine",
+        );
+        let is_seen = store.is_shared() || aws.is_simulated();
+        let mut found: Vec<_> = (!is_seen).then_some(alone).into_iter().collect();
+        found.extend(self.untested(aws, store, target).await);
+        found
+    }
+}
+
+fn no_dead_man() -> Finding {
+    let message = "no dead-man switch: if the controller dies and its run is not resumed, \
+        traffic stays as it is";
+    let hint = "give safety.dead_man a role that may write the rule";
+    Finding::refusal_unless(Acceptance::NoDeadMan, message).with_hint(hint)
 }
 
 impl Run {

@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use tokio::time::{Instant, sleep, timeout_at};
 
-use super::{LeaseState, log::JournalLog};
+use super::{Holder, LeaseState, log::JournalLog};
 use crate::{
     engine::{
         LARGEST_REQUEST, Operator, Reply, Request, RequestAnswer, RequestName, RequestStorage,
@@ -170,6 +170,10 @@ impl JournalLog {
         if let Some(dead) = holder.holder.as_ref().filter(|one| one.has_ended()) {
             let why = format!("its holder is {dead}, and that process has ended");
             return Err(failed(ErrorKind::NotFound, &why));
+        }
+        if let Some(hint) = holder.holder.as_ref().and_then(Holder::hint) {
+            let why = "the run that holds it hears no requests beside its journal";
+            return Err(failed(ErrorKind::NotFound, why).with_hint(hint));
         }
         let newest = opening.and_then(|opening| opening.run());
         let run = ask.run.clone().or(newest);

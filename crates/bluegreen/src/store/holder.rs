@@ -17,6 +17,9 @@ pub struct Holder {
     /// The identity that distinguishes this process from all others, if the system tells it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) identity: Option<Identity>,
+    /// The program that gives controls to the run, if the run does not hear the requests beside its journal.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    reached_by: Option<String>,
 }
 
 /// A process of one boot of one machine. Its number alone is not enough: the system gives the number to
@@ -40,7 +43,44 @@ impl Holder {
             host: host_name(),
             process,
             identity: identity_of(process),
+            reached_by: None,
         }
+    }
+
+    /// A run that no single process drives, such as a workflow: its lease is
+    /// [carried](super::CarriedLease) from process to process. `host` is the engine that drives the run, and
+    /// `reached_by` the command that gives controls to the run. Refusals name that command.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use bluegreen::store::Holder;
+    ///
+    /// let holder = Holder::workflow("ann", "temporal", "bluegreen-temporal status");
+    /// assert_eq!(holder.to_string(), "ann (a workflow of temporal)");
+    /// ```
+    pub fn workflow(
+        name: impl Into<String>,
+        host: impl Into<String>,
+        reached_by: impl Into<String>,
+    ) -> Self {
+        Self {
+            name: name.into(),
+            host: host.into(),
+            process: 0,
+            identity: None,
+            reached_by: Some(reached_by.into()),
+        }
+    }
+
+    /// Returns what a person can do who was kept out by this holder, if no process of `bluegreen` holds.
+    pub(super) fn hint(&self) -> Option<String> {
+        let by = self.reached_by.as_ref()?;
+        Some(format!(
+            "a workflow of {} drives that run: `{by}` tells its state and gives it controls; `rollback` puts \
+             everything back at any time",
+            self.host
+        ))
     }
 
     /// Whether the process is known to have ended: a process of this boot of this machine that is not there
@@ -56,11 +96,11 @@ impl Holder {
 
 impl fmt::Display for Holder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "{} (process {} on {})",
-            self.name, self.process, self.host
-        )
+        let Self { name, host, .. } = self;
+        match &self.reached_by {
+            Some(_) => write!(f, "{name} (a workflow of {host})"),
+            None => write!(f, "{name} (process {} on {host})", self.process),
+        }
     }
 }
 

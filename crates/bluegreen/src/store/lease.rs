@@ -8,6 +8,7 @@ use std::{
 };
 
 use async_trait::async_trait;
+use serde::{Deserialize, Serialize};
 
 use super::{
     EXPIRY, HEARTBEAT, Holder, JournalLog, PERMIT,
@@ -45,6 +46,36 @@ struct Inner {
     /// Locked during an append, so that appends come one after the other.
     place: tokio::sync::Mutex<Place>,
     health: Mutex<Health>,
+}
+
+/// What shows that the lease still holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Proof {
+    /// A record of this lease with the same content, which may be an append whose answer was lost.
+    OwnRecord,
+    /// Only a record that is created now. A record of this lease that stands already may be of another
+    /// process, and of any age.
+    NewRecord,
+}
+
+/// A lease on its way to another process, as plain data: see [`JournalLog::carry_on`].
+///
+/// For a host that has no process of its own between two steps, such as a workflow engine. As long as the
+/// host appends at least each [`EXPIRY`](super::EXPIRY), other controllers are kept out.
+///
+/// At most one process may change anything under a carried lease at a time. If a process was given the lease
+/// for a change and has not answered, drop the lease and [take](JournalLog::take) the log anew with
+/// [`Take::IfExpired`](super::Take::IfExpired): the wait makes sure that no change of that process can still
+/// begin.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CarriedLease {
+    holder: Holder,
+    token: String,
+    claim: u64,
+    next: u64,
+    prev: Option<Sum>,
+    run: Option<u64>,
+    snapshot: Option<u64>,
 }
 
 /// Where the next record goes.
@@ -202,8 +233,67 @@ impl Lease {
         }
     }
 
+    /// Gives the lease up here without a record, for a process that [carries it
+    /// on](JournalLog::carry_on). No clone of this handle appends or changes anything after that.
+    ///
+    /// # Cancel safety
+    ///
+    /// A dropped call has given nothing up, or everything: the lease expires after [`EXPIRY`](super::EXPIRY).
+    pub async fn carry(self) -> CarriedLease {
+        let place = self.inner.place.lock().await;
+        self.health().is_released = true;
+        CarriedLease {
+            holder: self.inner.holder.clone(),
+            token: self.inner.token.clone(),
+            claim: self.inner.claim,
+            next: place.next,
+            prev: place.prev.clone(),
+            run: place.run,
+            snapshot: place.snapshot,
+        }
+    }
+
+    /// Continues a lease of another process; a record of its own shows that it still holds.
+    pub(super) async fn carried(
+        log: &JournalLog,
+        carried: &CarriedLease,
+        clock: &Arc<dyn Clock>,
+    ) -> Result<Self> {
+        let lease = Self {
+            inner: Arc::new(Inner {
+                log: log.clone(),
+                clock: Arc::clone(clock),
+                holder: carried.holder.clone(),
+                from: None,
+                token: carried.token.clone(),
+                claim: carried.claim,
+                place: tokio::sync::Mutex::new(Place {
+                    next: carried.next,
+                    prev: carried.prev.clone(),
+                    run: carried.run,
+                    snapshot: carried.snapshot,
+                    lines: VecDeque::new(),
+                    entry: None,
+                }),
+                health: Mutex::new(Health {
+                    kept: Duration::ZERO,
+                    newest: carried.next,
+                    remembered: carried.next.saturating_sub(REMEMBER),
+                    taken_over: None,
+                    is_released: false,
+                }),
+            }),
+        };
+        lease.put_as(What::Kept, Proof::NewRecord).await?;
+        Ok(lease)
+    }
+
     /// Appends a record, and returns its number.
     async fn put(&self, what: What) -> Result<u64> {
+        self.put_as(what, Proof::OwnRecord).await
+    }
+
+    async fn put_as(&self, what: What, proof: Proof) -> Result<u64> {
         let inner = &*self.inner;
         let mut place = inner.place.lock().await;
         self.may_append()?;
@@ -240,7 +330,7 @@ impl Lease {
             let created = inner.log.storage().create(seq, bytes).await;
             match created {
                 Ok(Created::New) => {
-                    self.still_last(seq, begun).await?;
+                    self.still_last(seq, begun, proof).await?;
                     place.follow(&envelope, sum, line);
                     self.kept(begun, seq);
                     return Ok(seq);
@@ -250,10 +340,12 @@ impl Lease {
                     match inner.log.decode(seq, &bytes)? {
                         // Our own append, whose answer never came or was not waited for.
                         Some((found, sum)) if found.by == inner.token => {
-                            self.still_last(seq, begun).await?;
+                            if proof == Proof::OwnRecord {
+                                self.still_last(seq, begun, proof).await?;
+                            }
                             let line = lines(&bytes).next().unwrap_or_default();
                             place.follow(&found, sum, line.to_vec());
-                            if found.what == what {
+                            if found.what == what && proof == Proof::OwnRecord {
                                 self.kept(begun, seq);
                                 return Ok(seq);
                             }
@@ -292,8 +384,9 @@ impl Lease {
     /// Checks that no record stands behind record `seq`. A holder that was silent for [`EXPIRY`] may have
     /// been taken over, and the records since may be pruned: then its number is free again, and its create
     /// proves nothing.
-    async fn still_last(&self, seq: u64, begun: Duration) -> Result<()> {
-        if begun.saturating_sub(self.health().kept) < EXPIRY {
+    async fn still_last(&self, seq: u64, begun: Duration, proof: Proof) -> Result<()> {
+        let is_fresh = begun.saturating_sub(self.health().kept) < EXPIRY;
+        if is_fresh && proof == Proof::OwnRecord {
             return Ok(());
         }
         let behind = self.inner.log.storage().numbers(seq + 1).await?;

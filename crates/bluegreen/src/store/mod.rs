@@ -154,7 +154,7 @@ pub use self::{
     ask::{Ask, Asked},
     follow::{Followed, Follower},
     holder::Holder,
-    lease::Lease,
+    lease::{CarriedLease, Lease},
     log::{JournalLog, JournalStore, LeaseState},
     prune::{Keep, Pruned},
     storage::{Created, Numbers, RecordStorage},

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Holder, Lease, LeaseState, log::JournalLog};
+use super::{CarriedLease, Holder, Lease, LeaseState, log::JournalLog};
 use crate::{
     clock::{Clock, span},
     error::{Error, ErrorKind, Result},
@@ -87,12 +87,55 @@ impl JournalLog {
         }
     }
 
+    /// Continues a lease that another process gave up with [`Lease::carry`]. A record is appended, which shows
+    /// that no other controller has taken the log.
+    ///
+    /// # Errors
+    ///
+    /// `TakenOver` if another controller has taken the log. Other kinds if the store did not take the record;
+    /// the lease may be tried again.
+    ///
+    /// # Cancel safety
+    ///
+    /// A dropped call may have appended a record of this lease. The same data can be carried on again.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use bluegreen::{clock::SystemClock, store::{CarriedLease, Holder, JournalStore, Take}};
+    ///
+    /// let log = JournalStore::memory().log("rule 7");
+    /// let holder = Holder::workflow("ann", "temporal", "bluegreen-temporal status");
+    /// let lease = log.take(holder, SystemClock, Take::IfFree).await?;
+    /// let text = serde_json::to_string(&lease.carry().await)?;
+    ///
+    /// // In another process:
+    /// let carried: CarriedLease = serde_json::from_str(&text)?;
+    /// let lease = log.carry_on(&carried, SystemClock).await?;
+    /// lease.release().await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub async fn carry_on(
+        &self,
+        carried: &CarriedLease,
+        clock: impl Clock + 'static,
+    ) -> Result<Lease> {
+        let clock: Arc<dyn Clock> = Arc::new(clock);
+        Lease::carried(self, carried, &clock).await
+    }
+
     fn held(&self, standing: &LeaseState) -> Error {
-        let hint = format!(
-            "wait until that run has ended; if its holder is silent for {}, `resume` takes the run over; \
-             `--steal` takes the journal by force",
-            span(super::EXPIRY)
-        );
+        let hint = standing.holder.as_ref().and_then(Holder::hint);
+        let hint = hint.unwrap_or_else(|| {
+            format!(
+                "wait until that run has ended; if its holder is silent for {}, `resume` takes the run over; \
+                 `--steal` takes the journal by force",
+                span(super::EXPIRY)
+            )
+        });
         let message = format!("take the journal of `{}`: it is {standing}", self.subject());
         Error::new(ErrorKind::Held, message).with_hint(hint)
     }

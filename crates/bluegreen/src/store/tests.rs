@@ -1056,3 +1056,118 @@ mod requests {
         assert_eq!(Request::from_json(&bytes).unwrap().who, "bob");
     }
 }
+
+fn workflow() -> Holder {
+    Holder::workflow("ann", "temporal", "bluegreen-temporal status")
+}
+
+#[tokio::test(start_paused = true)]
+async fn p06_a_lease_that_is_carried_on_in_time_keeps_others_out() {
+    let log = JournalStore::memory().log("rule");
+    let clock = TestClock::new();
+    let lease = log.take(workflow(), clock.clone(), Take::IfFree).await;
+    let mut carried = lease.expect("free").carry().await;
+    for _ in 0..5 {
+        let others = take(&log, "bob", Take::IfExpired);
+        let carries = async {
+            for _ in 0..4 {
+                tokio::time::sleep(Duration::from_secs(25)).await;
+                let text = serde_json::to_string(&carried).expect("plain data");
+                let read: CarriedLease = serde_json::from_str(&text).expect("the same");
+                let lease = log.carry_on(&read, TestClock::new()).await.expect("ours");
+                lease.check().expect("a new record");
+                carried = lease.carry().await;
+            }
+        };
+        let (taken, ()) = tokio::join!(others, carries);
+        let error = taken.expect_err("it is carried");
+        assert_eq!(error.kind(), ErrorKind::Held);
+        assert!(
+            error.message().contains("ann (a workflow of temporal)"),
+            "{error}"
+        );
+        let hint = error.hint().expect("what to do");
+        assert!(hint.contains("`bluegreen-temporal status`"), "{hint}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn p06_a_lease_that_is_not_carried_on_expires() {
+    let log = JournalStore::memory().log("rule");
+    let lease = log.take(workflow(), TestClock::new(), Take::IfFree).await;
+    let carried = lease.expect("free").carry().await;
+    let begun = Instant::now();
+    let bob = take(&log, "bob", Take::IfExpired).await.expect("silent");
+    assert!(begun.elapsed() >= EXPIRY);
+    let error = log.carry_on(&carried, TestClock::new()).await;
+    assert_eq!(error.expect_err("late").kind(), ErrorKind::TakenOver);
+    bob.append(entry(0)).await.expect("bob holds");
+}
+
+#[tokio::test(start_paused = true)]
+async fn p06_a_process_that_gave_its_lease_up_changes_nothing() {
+    let log = JournalStore::memory().log("rule");
+    let lease = log.take(workflow(), TestClock::new(), Take::IfFree).await;
+    let here = lease.expect("free");
+    let carried = here.clone().carry().await;
+    assert_eq!(
+        here.check().expect_err("given up").kind(),
+        ErrorKind::Refused
+    );
+    here.append(entry(0)).await.expect_err("given up");
+    let there = log.carry_on(&carried, TestClock::new()).await;
+    there.expect("ours").check().expect("it holds");
+}
+
+/// A process that stops in the middle of a change, and continues when the log is another's.
+#[tokio::test(start_paused = true)]
+async fn p06_of_two_processes_with_one_carried_lease_the_stopped_one_may_begin_nothing() {
+    let log = JournalStore::memory().log("rule");
+    let lease = log.take(workflow(), TestClock::new(), Take::IfFree).await;
+    let carried = lease.expect("free").carry().await;
+    let stopped = log
+        .carry_on(&carried, TestClock::new())
+        .await
+        .expect("ours");
+    stopped.check().expect("it just appended");
+    let anew = log
+        .take(workflow(), TestClock::new(), Take::IfExpired)
+        .await;
+    anew.expect("silent").check().expect("it holds");
+    let error = stopped.check().expect_err("its permit is over");
+    assert_eq!(error.kind(), ErrorKind::Unavailable);
+    let error = stopped.append(entry(0)).await.expect_err("taken over");
+    assert_eq!(error.kind(), ErrorKind::TakenOver);
+}
+
+/// The answer of a process was lost after its record, or two processes carry the same data on.
+#[tokio::test(start_paused = true)]
+async fn p06_old_data_of_a_lease_are_no_proof_but_a_new_record_is() {
+    let log = JournalStore::memory().log("rule");
+    let lease = log.take(workflow(), TestClock::new(), Take::IfFree).await;
+    let old = lease.expect("free").carry().await;
+    for _ in 0..3 {
+        let lease = log.carry_on(&old, TestClock::new()).await.expect("ours");
+        drop(lease.carry().await);
+    }
+    let numbers = log.storage().numbers(0).await.expect("readable");
+    assert_eq!(numbers.numbers.len(), 4, "each use is a record of its own");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_workflow_says_by_which_program_it_is_reached() {
+    let log = JournalStore::memory().log("rule");
+    let lease = log.take(workflow(), TestClock::new(), Take::IfFree).await;
+    drop(lease.expect("free").carry().await);
+    let ask = Ask::new(crate::engine::Verb::Abort, "bob");
+    let error = log
+        .ask(ask)
+        .await
+        .expect_err("no process lists the request");
+    assert!(
+        error
+            .hint()
+            .expect("what to do")
+            .contains("`bluegreen-temporal status`")
+    );
+}
