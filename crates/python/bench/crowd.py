@@ -65,11 +65,11 @@ async def crowd(size: int, with_routers: bool) -> int:
     worlds = [bluegreen.Simulation(seed=seed) for seed in range(size)]
     made = resident()
     print(f"{size} simulated worlds: {made:.0f} MiB, {threads()} threads", flush=True)
+    routers = [Router() if with_routers else None for _ in worlds]
+    runs = [migration(world, router).run_async() for world, router in zip(worlds, routers)]
     longest = [0.0, 0.0]
     watching = asyncio.create_task(watch(longest))
     began, cpu = time.perf_counter(), time.process_time()
-    routers = [Router() if with_routers else None for _ in worlds]
-    runs = [migration(world, router).run_async() for world, router in zip(worlds, routers)]
     try:
         outcomes = await asyncio.wait_for(asyncio.gather(*runs), PATIENCE)
     except asyncio.TimeoutError:

@@ -146,7 +146,7 @@ impl Answer {
     }
 
     fn __await__<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
-        let run = slf.py().import("bluegreen._run")?;
+        let run = slf.py().import("bluegreen._loop")?;
         run.call_method1("answer_of", (slf,))?
             .call_method0("__await__")
     }

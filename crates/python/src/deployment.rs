@@ -4,12 +4,11 @@ use std::{path::PathBuf, sync::Arc};
 
 use bluegreen::{
     Aws as LibraryAws, Deployment as LibraryDeployment, DeploymentPlan,
-    clock::{Clock, SystemClock},
     deployment::{DeploymentEvent, ImageSource},
     engine::Event as Envelope,
     image::{BuildRequest, ImageRef, ImageTag},
     spec::{MigrationSpec, Name},
-    store::{Holder, Take},
+    store::Take,
 };
 use pyo3::{prelude::*, types::PyDict};
 
@@ -17,7 +16,7 @@ use crate::{
     control::Handle,
     deployer::{PythonBuilder, PythonDeployer},
     errors::{self, Failed},
-    journal::Journal,
+    journal::{Journal, clock_of},
     migration::operator,
     role::Role,
     run::{Core, Ended, Events, Item, Work, run_class},
@@ -57,7 +56,7 @@ impl Work for Job {
             journal,
             by,
         } = *self;
-        let engine = world.engine()?;
+        let engine = world.engine(py)?;
         let course = Course {
             core: Arc::clone(core),
             runtime: engine.handle().clone(),
@@ -65,8 +64,7 @@ impl Work for Job {
             by,
         };
         match subject {
-            Subject::Side(spec, side) => core.launch(&engine, async move {
-                let _paced = world.paced();
+            Subject::Side(spec, side) => core.launch(&engine, world.clone(), async move {
                 let aws = world.aws().await;
                 course.of_side(&spec, &side, &aws).await
             }),
@@ -87,14 +85,8 @@ impl Work for Job {
                         "the builder",
                     )));
                 }
-                core.launch(&engine, async move {
-                    let _paced = world.paced();
-                    let aws = match world.is_simulated()
-                        || course.journal.as_ref().is_some_and(Journal::is_far)
-                    {
-                        true => Some(world.aws().await),
-                        false => None,
-                    };
+                core.launch(&engine, world.clone(), async move {
+                    let aws = world.aws_for(course.journal.as_ref()).await;
                     course
                         .of_parts(deployment, source, aws.as_ref(), &name)
                         .await
@@ -131,13 +123,7 @@ impl Course {
         side: &Name,
         aws: &LibraryAws,
     ) -> Result<Ended, Failed> {
-        let of_spec = || spec.journal.clone().map(Journal::of_place);
-        let journal = self
-            .journal
-            .clone()
-            .or_else(of_spec)
-            .unwrap_or_else(Journal::in_memory);
-        let store = journal.open(aws)?;
+        let store = Journal::of_run(self.journal.as_ref(), spec).open(aws)?;
         let run = spec.deployment(side)?.start(aws, &store, &self.by).await?;
         let run = run.with(|deployment| self.ready(deployment));
         Ok(Ended::Deployment(run.run().await?))
@@ -150,21 +136,9 @@ impl Course {
         aws: Option<&LibraryAws>,
         name: &str,
     ) -> Result<Ended, Failed> {
-        let clock: Arc<dyn Clock> =
-            aws.map_or_else(|| Arc::new(SystemClock) as _, LibraryAws::clock);
-        let mut deployment = deployment.clock(Arc::clone(&clock));
+        let mut deployment = deployment.clock(clock_of(aws));
         let lease = match &self.journal {
-            Some(journal) => {
-                let log = journal.open_near(aws)?.log(name);
-                Some(
-                    log.take(
-                        Holder::this_process(self.by.as_str()),
-                        clock,
-                        Take::IfExpired,
-                    )
-                    .await?,
-                )
-            }
+            Some(journal) => Some(journal.take(aws, name, &self.by, Take::IfExpired).await?),
             None => None,
         };
         if let Some(lease) = &lease {

@@ -2,11 +2,22 @@
 
 use std::{future::Future, io, sync::Mutex, thread};
 
+use pyo3::Python;
 use tokio::{
     runtime::{Builder, Handle},
     sync::oneshot,
     task::JoinHandle,
 };
+
+use crate::attach::{self, Turns};
+
+/// Whose time passes in a thread.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Time {
+    Real,
+    /// Virtual time, paused before anything else happens: time between the start and a pause would be real.
+    Virtual,
+}
 
 /// Ends with the last owner of it. Work that is under way then is dropped.
 #[derive(Debug)]
@@ -18,16 +29,23 @@ pub(crate) struct Engine {
 }
 
 impl Engine {
-    /// Starts the thread; `first` runs in its runtime before anything else.
-    pub(crate) fn start(first: impl FnOnce() + Send + 'static) -> io::Result<Self> {
-        let runtime = Builder::new_current_thread().enable_all().build()?;
+    /// Starts the thread.
+    pub(crate) fn start(py: Python<'_>, time: Time) -> io::Result<Self> {
+        let turns = Turns::of_process(py);
+        let of_run = {
+            let turns = turns.clone();
+            move || attach::is_of_run(&turns)
+        };
+        let runtime = Builder::new_current_thread()
+            .enable_all()
+            .start_paused(time == Time::Virtual)
+            .on_thread_start(of_run)
+            .build()?;
         let handle = runtime.handle().clone();
         let (stop, stopped) = oneshot::channel::<()>();
-        let (ready, is_ready) = std::sync::mpsc::channel();
         let body = move || {
+            attach::is_of_run(&turns);
             runtime.block_on(async {
-                first();
-                let _ = ready.send(());
                 let _ = stopped.await;
             });
             // A role of Python that never returns must not keep this thread.
@@ -36,7 +54,6 @@ impl Engine {
         thread::Builder::new()
             .name("bluegreen".into())
             .spawn(body)?;
-        is_ready.recv().map_err(io::Error::other)?;
         Ok(Self {
             handle,
             _stop: Mutex::new(stop),

@@ -1,13 +1,14 @@
 //! Journals: their places, their records, and a run told again.
 
-use std::{fmt, path::PathBuf};
+use std::{fmt, path::PathBuf, sync::Arc};
 
 use bluegreen::{
     Aws as LibraryAws, Error, ErrorKind, Result,
+    clock::{Clock, SystemClock},
     engine::Record,
     migration::events_of,
-    spec::JournalPlace,
-    store::{JournalLog, JournalStore},
+    spec::{JournalPlace, MigrationSpec},
+    store::{Holder, JournalLog, JournalStore, Lease, Take},
 };
 use pyo3::{exceptions::PyValueError, prelude::*};
 
@@ -33,8 +34,29 @@ impl Journal {
         Self(Place::Elsewhere(place))
     }
 
-    pub(crate) fn in_memory() -> Self {
+    fn in_memory() -> Self {
         Self(Place::Memory(JournalStore::memory()))
+    }
+
+    /// The journal of a run: as given, else as the file says, else in memory.
+    pub(crate) fn of_run(given: Option<&Self>, spec: &MigrationSpec) -> Self {
+        let of_spec = || spec.journal.clone().map(Self::of_place);
+        given
+            .cloned()
+            .or_else(of_spec)
+            .unwrap_or_else(Self::in_memory)
+    }
+
+    /// Takes the lease of the log `name`, for a run that may have no AWS.
+    pub(crate) async fn take(
+        &self,
+        aws: Option<&LibraryAws>,
+        name: &str,
+        by: &str,
+        how: Take,
+    ) -> Result<Lease> {
+        let log = self.open_near(aws)?.log(name);
+        log.take(Holder::this_process(by), clock_of(aws), how).await
     }
 
     pub(crate) fn open(&self, aws: &LibraryAws) -> Result<JournalStore> {
@@ -45,7 +67,7 @@ impl Journal {
     }
 
     /// Opens the journal for a run that may have no AWS.
-    pub(crate) fn open_near(&self, aws: Option<&LibraryAws>) -> Result<JournalStore> {
+    fn open_near(&self, aws: Option<&LibraryAws>) -> Result<JournalStore> {
         match (&self.0, aws) {
             (Place::Memory(store), _) => Ok(store.clone()),
             (Place::Elsewhere(place), Some(aws)) => place.open(aws),
@@ -148,6 +170,11 @@ impl Journal {
     fn __repr__(&self) -> String {
         format!("<Journal {self}>")
     }
+}
+
+/// The clock of a run that may have no AWS.
+pub(crate) fn clock_of(aws: Option<&LibraryAws>) -> Arc<dyn Clock> {
+    aws.map_or_else(|| Arc::new(SystemClock) as _, LibraryAws::clock)
 }
 
 /// The log of this name, or the only one.

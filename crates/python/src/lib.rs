@@ -11,6 +11,7 @@ mod deployment;
 mod engine;
 mod errors;
 mod gate;
+mod home;
 mod journal;
 mod log;
 mod migration;

@@ -19,7 +19,10 @@ use tracing_subscriber::{
 };
 
 /// The numeric level of the Python logger, as it was at the start of the newest run.
-static LEVEL: AtomicUsize = AtomicUsize::new(30);
+static LEVEL: AtomicUsize = AtomicUsize::new(USUAL);
+
+/// The level of a logger that was never set: warnings.
+const USUAL: usize = 30;
 
 /// Sends the library's diagnosis to `logging` from now on, unless the process has another subscriber.
 pub(crate) fn install() {
@@ -27,14 +30,16 @@ pub(crate) fn install() {
     let _ = tracing::subscriber::set_global_default(subscriber);
 }
 
-/// Takes the level of the Python logger: what it would drop is not sent.
+/// Takes the level of the Python logger: what it would drop is not sent. A program that has not imported `logging`
+/// has the usual level.
 pub(crate) fn follow(py: Python<'_>) {
-    let level = py
-        .import("logging")
-        .and_then(|logging| logging.call_method1("getLogger", ("bluegreen",)))
-        .and_then(|logger| logger.call_method0("getEffectiveLevel"))
-        .and_then(|level| level.extract::<usize>());
-    LEVEL.store(level.unwrap_or(30), Ordering::Relaxed);
+    let level = || -> PyResult<usize> {
+        let modules = py.import("sys")?.getattr("modules")?;
+        let logging = modules.get_item("logging")?;
+        let logger = logging.call_method1("getLogger", ("bluegreen",))?;
+        logger.call_method0("getEffectiveLevel")?.extract()
+    };
+    LEVEL.store(level().unwrap_or(USUAL), Ordering::Relaxed);
 }
 
 struct ToPython;

@@ -4,7 +4,6 @@ use std::{sync::Arc, time::Duration};
 
 use bluegreen::{
     Aws as LibraryAws, HealthGate, Migration as LibraryMigration, MigrationPlan,
-    clock::{Clock, SystemClock},
     engine::Event as Envelope,
     migration::{MigrationEvent, RestoreOrder, ResumeError},
     spec::{MigrationSpec, Name, Origin},
@@ -16,7 +15,7 @@ use crate::{
     control::Handle,
     errors::{self, Failed},
     gate::gate,
-    journal::Journal,
+    journal::{Journal, clock_of},
     role::Role,
     run::{Core, Ended, Events, Item, Work, run_class},
     spec::{self, Spec},
@@ -78,7 +77,7 @@ impl Work for Job {
             Ok((name, gate))
         });
         let gates = named.collect::<PyResult<Gates>>()?;
-        let engine = world.engine()?;
+        let engine = world.engine(py)?;
         let course = Course {
             core: Arc::clone(core),
             runtime: engine.handle().clone(),
@@ -88,8 +87,7 @@ impl Work for Job {
             act,
         };
         match subject {
-            Subject::Spec(spec, blue) => core.launch(&engine, async move {
-                let _paced = world.paced();
+            Subject::Spec(spec, blue) => core.launch(&engine, world.clone(), async move {
                 let aws = world.aws().await;
                 course.of_spec(&spec, blue.as_ref(), &aws).await
             }),
@@ -99,18 +97,10 @@ impl Work for Job {
                 name,
             } => {
                 let splitter = PythonSplitter::new(role(&splitter, "the splitter".to_owned()))?;
-                core.launch(&engine, async move {
-                    let _paced = world.paced();
-                    let migration = LibraryMigration::new(*plan, splitter);
-                    match world.is_simulated() || course.needs_aws() {
-                        true => {
-                            let aws = world.aws().await;
-                            course
-                                .of_parts(migration.clock(aws.clock()), Some(&aws), &name)
-                                .await
-                        }
-                        false => course.of_parts(migration, None, &name).await,
-                    }
+                let migration = LibraryMigration::new(*plan, splitter);
+                core.launch(&engine, world.clone(), async move {
+                    let aws = world.aws_for(course.journal.as_ref()).await;
+                    course.of_parts(migration, aws.as_ref(), &name).await
                 });
             }
         }
@@ -146,28 +136,13 @@ impl Course {
         })
     }
 
-    fn needs_aws(&self) -> bool {
-        self.journal.as_ref().is_some_and(Journal::is_far)
-    }
-
-    fn journal(&self, spec: Option<&MigrationSpec>) -> Journal {
-        let of_spec = || {
-            spec.and_then(|spec| spec.journal.clone())
-                .map(Journal::of_place)
-        };
-        self.journal
-            .clone()
-            .or_else(of_spec)
-            .unwrap_or_else(Journal::in_memory)
-    }
-
     async fn of_spec(
         self,
         spec: &MigrationSpec,
         blue: Option<&Name>,
         aws: &LibraryAws,
     ) -> Result<Ended, Failed> {
-        let store = self.journal(Some(spec)).open(aws);
+        let store = Journal::of_run(self.journal.as_ref(), spec).open(aws);
         if let Act::Restore { force } = self.act {
             return self.restore(spec, blue, aws, store.ok(), force).await;
         }
@@ -273,24 +248,16 @@ impl Course {
     ) -> Result<Ended, Failed> {
         let lease = match &self.journal {
             Some(journal) => {
-                let store = journal.open_near(aws)?;
                 let how = match self.act {
                     Act::Resume => Take::IfExpired,
                     Act::Restore { .. } => Take::ToRestore,
                     _ => Take::IfFree,
                 };
-                let clock: Arc<dyn Clock> =
-                    aws.map_or_else(|| Arc::new(SystemClock) as _, LibraryAws::clock);
-                Some(
-                    store
-                        .log(name)
-                        .take(Holder::this_process(self.by.as_str()), clock, how)
-                        .await?,
-                )
+                Some(journal.take(aws, name, &self.by, how).await?)
             }
             None => None,
         };
-        let mut migration = self.ready(migration);
+        let mut migration = self.ready(migration.clock(clock_of(aws)));
         if let Some(lease) = &lease {
             migration = migration.journal(lease.clone());
         }

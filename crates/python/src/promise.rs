@@ -48,7 +48,7 @@ impl Waiter {
             Err(error) => (py.None(), error.clone_ref(py).into_value(py).into_any()),
         };
         let told = (|| {
-            let settle = py.import("bluegreen._run")?.getattr("settle")?;
+            let settle = py.import("bluegreen._loop")?.getattr("settle")?;
             let future = self.future.clone_ref(py);
             self.home
                 .call_method1(py, "call_soon_threadsafe", (settle, future, value, error))

@@ -27,6 +27,7 @@ use crate::{
     errors::Failed,
     promise::{Done, Promise, Waiter},
     values::{DeploymentEvent, DeploymentOutcome, Event, Outcome},
+    world::World,
 };
 
 /// An event of either kind of run.
@@ -124,9 +125,8 @@ impl Core {
         if lock(&self.work).is_none() {
             return Err(PyRuntimeError::new_err("the run has begun; use `events()`"));
         }
-        let is_coroutine = py
-            .import("inspect")?
-            .call_method1("iscoroutinefunction", (callback,))?;
+        let run = py.import("bluegreen._run")?;
+        let is_coroutine = run.call_method1("is_coroutine_function", (callback,))?;
         if is_coroutine.is_truthy()? || !callback.is_callable() {
             let message =
                 "a callback of events is a plain function; use `async for event in run.events()`";
@@ -165,13 +165,16 @@ impl Core {
         self.start(py, Some(&home).filter(|home| !home.is_none()))
     }
 
-    /// Runs `run` on `engine` to its end.
-    pub(crate) fn launch<F>(self: &Arc<Self>, engine: &Arc<Engine>, run: F)
+    /// Runs `run` on `engine` to its end, paced as `world` is.
+    pub(crate) fn launch<F>(self: &Arc<Self>, engine: &Arc<Engine>, world: World, run: F)
     where
         F: Future<Output = Result<Ended, Failed>> + Send + 'static,
     {
         let (core, engine) = (Arc::clone(self), Arc::clone(engine));
-        let run = engine.spawn(run);
+        let run = engine.spawn(async move {
+            let _paced = world.paced();
+            run.await
+        });
         let owner = Arc::clone(&engine);
         engine.spawn(async move {
             let ended = run.await;
@@ -433,7 +436,7 @@ impl Events {
     fn __anext__<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
         slf.get().core.is_here()?;
         slf.py()
-            .import("bluegreen._run")?
+            .import("bluegreen._loop")?
             .call_method1("next_event", (slf,))
     }
 
@@ -520,7 +523,7 @@ macro_rules! run_class {
             /// The same on a running asyncio loop. Cancelling the task cancels the run, and the task then ends with
             /// the outcome, not with `CancelledError`: a rollback takes its time. Async roles run on this loop.
             fn run_async<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
-                slf.py().import("bluegreen._run")?.call_method1("outcome_of", (slf,))
+                slf.py().import("bluegreen._loop")?.call_method1("outcome_of", (slf,))
             }
 
             fn _future(&self, py: Python<'_>, home: &Bound<'_, PyAny>) -> PyResult<Py<PyAny>> {

@@ -137,10 +137,12 @@ impl Spec {
         self.inner.to_toml()
     }
 
+    /// The exact JSON of the library: the contract of `--json` and of the journal.
     fn to_json(&self) -> String {
         self.value().to_string()
     }
 
+    /// The same fields as in JSON, with times as `datetime` and spans as `timedelta`.
     fn to_dict(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
         value_to_python(py, &self.value())
     }

@@ -19,8 +19,10 @@ use serde_json::json;
 
 use crate::{
     convert::{self, plain_to_python, value_to_python},
-    engine::Engine,
-    errors, simulated,
+    engine::{Engine, Time},
+    errors,
+    journal::Journal,
+    simulated,
     spec::Spec,
 };
 
@@ -82,9 +84,9 @@ impl World {
     }
 
     /// The thread for a run here: the simulation's, or one of its own.
-    pub(crate) fn engine(&self) -> PyResult<Arc<Engine>> {
+    pub(crate) fn engine(&self, py: Python<'_>) -> PyResult<Arc<Engine>> {
         match self {
-            Self::Real { .. } => Ok(Arc::new(Engine::start(|| ()).map_err(no_thread)?)),
+            Self::Real { .. } => Ok(Arc::new(Engine::start(py, Time::Real).map_err(no_thread)?)),
             Self::Simulated(world) => match world.engine.is_here() {
                 true => Ok(Arc::clone(&world.engine)),
                 false => Err(crate::control::elsewhere()),
@@ -92,7 +94,7 @@ impl World {
         }
     }
 
-    pub(crate) fn is_simulated(&self) -> bool {
+    fn is_simulated(&self) -> bool {
         matches!(self, Self::Simulated(_))
     }
 
@@ -104,6 +106,14 @@ impl World {
                 region: Some(region),
             } => LibraryAws::from_env_in(region.clone()).await,
             Self::Real { region: None } => LibraryAws::from_env().await,
+        }
+    }
+
+    /// The clients of a run of parts: only a simulation, which has the clock, and a far journal need them.
+    pub(crate) async fn aws_for(&self, journal: Option<&Journal>) -> Option<LibraryAws> {
+        match self.is_simulated() || journal.is_some_and(Journal::is_far) {
+            true => Some(self.aws().await),
+            false => None,
         }
     }
 
@@ -139,7 +149,7 @@ impl World {
         T: Send + 'static,
         F: Future<Output = T> + Send + 'static,
     {
-        let engine = self.engine()?;
+        let engine = self.engine(py)?;
         let (sender, answer) = mpsc::channel();
         engine.spawn(async move {
             let _ = sender.send(work.await);
@@ -293,8 +303,9 @@ impl Simulation {
             }
             None => own.simulation(py, seed)?,
         };
-        let first = simulation.clone();
-        let engine = Engine::start(move || first.start_paused()).map_err(no_thread)?;
+        let engine = Engine::start(py, Time::Virtual).map_err(no_thread)?;
+        // The world begins now, by the clock that stands.
+        engine.within(|| simulation.elapsed());
         Ok(Self(Arc::new(Simulated {
             simulation,
             engine: Arc::new(engine),

@@ -82,7 +82,8 @@ def test_the_manual_is_that_of_the_stubs() -> None:
             continue
         assert ast.get_docstring(node), name
         assert squeezed(inspect.getdoc(one)) == squeezed(ast.get_docstring(node)), name
-        for member in node.body:
+        bases = [classes[base.id] for base in node.bases if isinstance(base, ast.Name) and base.id in classes]
+        for member in [member for one_class in (node, *bases) for member in one_class.body]:
             if isinstance(member, ast.FunctionDef) and ast.get_docstring(member) and not member.name.startswith("_"):
                 found = inspect.getdoc(getattr(one, member.name))
                 assert squeezed(found) == squeezed(ast.get_docstring(member)), f"{name}.{member.name}"

@@ -322,6 +322,55 @@ def test_base_exceptions_of_a_gate_do_not_lose_the_run() -> None:
             raise SystemExit(3)
         return Verdict.healthy("well")
 
-    for bad in (gate, first_well):
+    async def awaited(look: Look) -> Verdict:
+        await asyncio.sleep(0)
+        return first_well(look)
+
+    # The last one meets the loop of the package, which the one before must not have ended.
+    for bad in (gate, first_well, awaited, awaited):
         migration, world = run_with(bad)
         ended(migration.run(), world, 10)
+
+
+def test_a_loop_that_closes_under_a_run_does_not_hang_it() -> None:
+    begun = asyncio.Event()
+
+    async def gate(look: Look) -> Verdict:
+        if look.traffic and look.traffic.green:
+            begun.set()
+            await asyncio.sleep(3600)
+        return Verdict.healthy("well")
+
+    migration, world = run_with(gate)
+    loop = asyncio.new_event_loop()
+
+    async def until_it_waits() -> None:
+        migration.start()
+        await begun.wait()
+
+    loop.run_until_complete(until_it_waits())
+    loop.close()
+    outcome = migration.run()
+    ended(outcome, world, 10)
+    assert "loop of this run is closed" in str(outcome)
+
+
+def test_many_runs_share_a_loop() -> None:
+    """Gates and routers of both kinds, which wait for the interpreter and for the loop at once."""
+
+    async def awaited(look: Look) -> Verdict:
+        await asyncio.sleep(0)
+        return Verdict.healthy("well")
+
+    def plain(look: Look) -> Verdict:
+        return Verdict.healthy("well")
+
+    async def main() -> list[Any]:
+        worlds = [Simulation(seed=seed) for seed in range(60)]
+        runs = [Migration(world.spec, world, gates={"one": awaited, "two": plain}) for world in worlds[:30]]
+        for world, kind in zip(worlds[30:], itertools.cycle((Recorder, AsyncRecorder))):
+            runs.append(Migration(aws=world, plan=Plan(), splitter=kind(), gates={"one": awaited, "two": plain}))
+        return list(await asyncio.gather(*(run.run_async() for run in runs)))
+
+    outcomes = asyncio.run(main())
+    assert [outcome.kind for outcome in outcomes] == ["promoted"] * 60

@@ -91,12 +91,9 @@ class _Wire:
     def to_dict(self) -> dict[str, Any]:
         """The same fields as in JSON, with times as `datetime` and spans as `timedelta`."""
 
-@final
-class Event(_Wire):
-    """One fact of a migration. `str(event)` is the text for people."""
+class _Event(_Wire):
+    """What all events have."""
 
-    @staticmethod
-    def from_json(text: str) -> Event: ...
     @property
     def run(self) -> str: ...
     @property
@@ -107,35 +104,29 @@ class Event(_Wire):
     def elapsed(self) -> timedelta: ...
     @property
     def name(self) -> str:
-        """`started`, `preflight_passed`, `looked`, `awaiting`, `step_passed`, `shifting`, `shifted`, `ended`, …"""
+        """The kind of the fact, as `started` or `ended`: the names of the classes of facts, in small letters."""
     @property
     def data(self) -> dict[str, Any]:
         """The fields of this kind of event, as `to_dict` without the envelope."""
-    @property
-    def traffic(self) -> Traffic | None:
-        """The split that the event reports as read, if it reports one."""
     def line(self, columns: int = 80) -> str:
         """One line for a terminal."""
 
 @final
-class DeploymentEvent(_Wire):
-    """One fact of a deployment."""
+class Event(_Event):
+    """One fact of a migration. `str(event)` is the text for people."""
+
+    @staticmethod
+    def from_json(text: str) -> Event: ...
+    @property
+    def traffic(self) -> Traffic | None:
+        """The split that the event reports as read, if it reports one."""
+
+@final
+class DeploymentEvent(_Event):
+    """One fact of a deployment. `str(event)` is the text for people."""
 
     @staticmethod
     def from_json(text: str) -> DeploymentEvent: ...
-    @property
-    def run(self) -> str: ...
-    @property
-    def seq(self) -> int: ...
-    @property
-    def at(self) -> datetime: ...
-    @property
-    def elapsed(self) -> timedelta: ...
-    @property
-    def name(self) -> str: ...
-    @property
-    def data(self) -> dict[str, Any]: ...
-    def line(self, columns: int = 80) -> str: ...
 
 @final
 class Outcome(_Wire):

@@ -7,7 +7,10 @@ counts as `UnavailableError`, and in a change as `OutcomeUnknownError`, since th
 
 from __future__ import annotations
 
-from typing import Any, Optional, Sequence
+# A type checker takes this for true. `typing` itself is 1.7 MB, which a small program need not load.
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Optional, Sequence
 
 __all__ = [
     "BluegreenError",

@@ -1,123 +1,41 @@
-"""What the compiled part needs of asyncio and of signals. Private.
+"""What the compiled part needs of Python's own: the running loop, callbacks and signals. Private.
 
-A run lives in a thread of its own. Its results come to asyncio by `call_soon_threadsafe`, and coroutines of
-roles go there by `run_coroutine_threadsafe`. Nothing here decides anything about a run.
+Nothing here decides anything about a run. Large modules are imported where they are needed: most programs need none
+of them.
 """
 
 from __future__ import annotations
 
-import asyncio
-import concurrent.futures
 import functools
-import inspect
-import logging
-import os
 import signal
 import sys
 import threading
-from typing import Any, Optional
 
-_log = logging.getLogger("bluegreen")
-
-# --- coroutines of roles ------------------------------------------------------------------------------
-
-_background: Optional[asyncio.AbstractEventLoop] = None
-_background_pid = 0
-_lock = threading.Lock()
-
-
-def background_loop() -> asyncio.AbstractEventLoop:
-    """A loop in a thread of its own, for roles with coroutines while no loop of the caller runs."""
-    global _background, _background_pid
-    with _lock:
-        if _background is None or _background_pid != os.getpid():
-            _background = asyncio.new_event_loop()
-            _background_pid = os.getpid()
-            thread = threading.Thread(target=_background.run_forever, name="bluegreen-asyncio", daemon=True)
-            thread.start()
-        return _background
+# As in `_errors`.
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import asyncio
+    from typing import Any, Optional
 
 
 def running_loop() -> Optional[asyncio.AbstractEventLoop]:
-    try:
-        return asyncio.get_running_loop()
-    except RuntimeError:
-        return None
+    """Returns the loop of this thread. A program that has not imported asyncio has none."""
+    found = sys.modules.get("asyncio")
+    running = getattr(found, "_get_running_loop", None)
+    return running() if running is not None else None
 
 
-async def _awaited(awaitable: Any) -> Any:
-    return await awaitable
+def is_coroutine_function(callee: Any) -> bool:
+    """Whether a call of it only makes a coroutine, and so takes no time."""
+    import inspect
 
-
-def completed(answer: Any, loop: Optional[asyncio.AbstractEventLoop], slot: Any) -> Any:
-    """Returns what a role answered; an awaitable is run on `loop` first. Blocks, in a thread for that. `slot`
-    gets the future, so that a call that is given up can be cancelled."""
-    if not inspect.isawaitable(answer):
-        return answer
-    home = loop if loop is not None else background_loop()
-    if home.is_closed():
-        if inspect.iscoroutine(answer):
-            answer.close()
-        raise RuntimeError("the event loop of this run is closed")
-    future = asyncio.run_coroutine_threadsafe(_awaited(answer), home)
-    slot.put(future)
-    while True:
-        concurrent.futures.wait([future], timeout=0.5)
-        if future.done():
-            return future.result()
-        if home.is_closed():
-            raise RuntimeError("the event loop of this run was closed")
-
-
-# --- results ------------------------------------------------------------------------------------------
-
-
-def settle(future: "asyncio.Future[Any]", value: Any, error: Optional[BaseException]) -> None:
-    """Called on the loop of `future`."""
-    if future.done():
-        return
-    if error is None:
-        future.set_result(value)
-    else:
-        future.set_exception(error)
-
-
-async def outcome_of(run: Any) -> Any:
-    """Waits for the end of a run. A cancellation of the task cancels the run, and the outcome is returned all
-    the same."""
-    future = run._future(asyncio.get_running_loop())
-    while True:
-        try:
-            return await asyncio.shield(future)
-        except asyncio.CancelledError:
-            if future.cancelled():
-                raise
-            task = asyncio.current_task()
-            if task is not None and hasattr(task, "uncancel"):
-                task.uncancel()
-            run.handle.cancel("the asyncio task was cancelled")
-
-
-async def next_event(events: Any) -> Any:
-    loop = asyncio.get_running_loop()
-    while True:
-        found = events._pop()
-        if found is not None:
-            return found[0]
-        if events._is_over():
-            found = events._pop()
-            if found is not None:
-                return found[0]
-            raise StopAsyncIteration
-        await events._wake(loop)
-
-
-async def answer_of(answer: Any) -> Any:
-    return await answer._future(asyncio.get_running_loop())
+    return inspect.iscoroutinefunction(callee) or inspect.iscoroutinefunction(getattr(callee, "__call__", None))
 
 
 def callback_failed(callback: Any, error: BaseException) -> None:
-    _log.error(
+    import logging
+
+    logging.getLogger("bluegreen").error(
         "an event's callback %r failed; the run continues",
         callback,
         exc_info=(type(error), error, error.__traceback__),
