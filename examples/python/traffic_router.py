@@ -184,10 +184,11 @@ class TrafficRouter:
         except (bluegreen.SpecError, bluegreen.RefusedError, bluegreen.HeldError) as refused:
             return self._refused(refused)
         print(self.outcome)
-        traffic = self.outcome.traffic
         if self.outcome.is_promoted:
             return True
-        if traffic is not None and traffic.is_all_blue and self.outcome.kind != "held":
+        # A run that ended before its first read tells no split: read and not assumed.
+        traffic = self.outcome.traffic or self.spec().observe(self.aws(), blue=self._blue)
+        if traffic.is_all_blue and self.outcome.kind != "held":
             return False
         raise TrafficDivided(self.outcome)
 

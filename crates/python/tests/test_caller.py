@@ -7,14 +7,16 @@ line says how. The same faults on the simulation are in `test_heirs.py`.
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from conftest import EXAMPLES, end_of
-from emulators import Faults, Topology, faults_before, topology
+from emulators import Faults, Topology, faults_before, had_requests, topology
 from test_emulator import environment, urls
 
 __all__ = ["environment", "urls"]  # Fixtures.
@@ -47,6 +49,16 @@ def start(world: Topology, *words: str) -> subprocess.Popen[str]:
 
 def run(world: Topology, *words: str) -> tuple[int, str, str]:
     return end_of(start(world, *words))
+
+
+def until(process: subprocess.Popen[str], is_reached: Callable[[], bool]) -> None:
+    for _ in range(1200):
+        if is_reached():
+            return
+        assert process.poll() is None, process.communicate()
+        time.sleep(0.1)
+    process.kill()
+    pytest.fail(f"never reached\n{process.communicate()}")
 
 
 def test_there_and_back(urls: dict[str, str], faults: Faults) -> None:
@@ -103,3 +115,64 @@ def test_a_write_whose_answer_is_lost_is_not_called_a_failure(urls: dict[str, st
     code, out, err = run(world, "90/10")
     assert (code, world.weights()) == (1, (90, 10)), out + err
     assert "OutcomeUnknownError" in err and "says" not in out
+
+
+def test_a_green_without_targets(urls: dict[str, str], faults: Faults) -> None:
+    """The original gives everything to a group that serves nothing."""
+    world = topology(urls["moto"])
+    targets = [{"Id": f"172.31.0.{last}", "Port": 8080} for last in (1, 2, 3, 4)]
+    world.elb.deregister_targets(TargetGroupArn=world.green, Targets=targets)
+    process = start(world, "complete")
+    # A look and one more, each of which reads the targets of both sides; then the operator has seen enough.
+    until(process, lambda: faults.calls["DescribeTargetHealth"] >= 4)
+    process.send_signal(signal.SIGTERM)
+    _, out, err = end_of(process)
+    assert out.endswith("says blue has everything\n"), out + err
+    assert world.weights() == (100, 0) and faults.calls["ModifyRule"] == 0
+
+
+def test_no_data_promotes_nothing(urls: dict[str, str], faults: Faults) -> None:
+    """The original takes no data for health: it gives all traffic to a green that has never answered a request."""
+    world = topology(urls["moto"])
+    had_requests(urls["ministack"], world)
+    process = start(world, "migrate", "1")
+    until(process, lambda: world.weights()[1] == 10)
+    # Two more looks at the least, each with one read of the targets' health of each side.
+    before = faults.calls["DescribeTargetHealth"]
+    until(process, lambda: faults.calls["DescribeTargetHealth"] >= before + 4)
+    assert world.weights() == (90, 10)
+    process.send_signal(signal.SIGTERM)
+    _, out, err = end_of(process)
+    assert out.endswith("says blue has everything\n"), out + err
+    assert world.weights()[1] == 0
+
+
+def test_a_third_partys_split(urls: dict[str, str], faults: Faults) -> None:
+    """The original overwrites it at its next step, or says that blue has everything."""
+    world = topology(urls["moto"])
+    had_requests(urls["ministack"], world)
+    process = start(world, "migrate", "1")
+    until(process, lambda: world.weights()[1] == 10)
+    actions = world.actions()
+    for group in actions[0]["ForwardConfig"]["TargetGroups"]:
+        group["Weight"] = 70 if group["TargetGroupArn"] == world.blue else 30
+    world.elb.modify_rule(RuleArn=world.rule, Actions=actions)
+    before = faults.calls["DescribeRules"]
+    until(process, lambda: faults.calls["DescribeRules"] >= before + 4)
+    process.send_signal(signal.SIGTERM)
+    code, out, err = end_of(process)
+    assert code == 1 and "TrafficDivided" in err and "says" not in out, out + err
+    assert world.weights() == (70, 30)
+
+
+def test_a_killed_script_is_put_back_by_the_next(urls: dict[str, str], faults: Faults) -> None:
+    """The original leaves the split for ever, and knows nothing of it."""
+    world = topology(urls["moto"])
+    had_requests(urls["ministack"], world)
+    process = start(world, "migrate", "1")
+    until(process, lambda: world.weights()[1] == 10)
+    process.kill()
+    process.communicate()
+    code, out, err = run(world, "rollback")
+    assert code == 0 and "before 90 10" in out and out.endswith("says done\n"), out + err
+    assert world.weights()[1] == 0
