@@ -100,7 +100,11 @@ fn is_valid(path: &Path, json: bool) -> bool {
     };
     if !json {
         let sides: Vec<&str> = spec.sides.keys().map(Name::as_str).collect();
-        say_line!("{shown}: valid: {}, {}", spec.name, sides.join(" and "));
+        let about = match &spec.native {
+            Some(native) => format!("service {}, whose traffic ECS moves", native.service),
+            None => sides.join(" and "),
+        };
+        say_line!("{shown}: valid: {}, {about}", spec.name);
         if let Ok(plan) = spec.plan() {
             say_line!("{}", plan.preview());
         }
