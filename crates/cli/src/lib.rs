@@ -48,7 +48,6 @@ Examples:
   bluegreen migrate --sim               a healthy migration, simulated
   bluegreen migrate --sim green-errors  a simulated rollback
   bluegreen init --rule-arn ARN         write ./bluegreen.toml from a rule
-  bluegreen judge --sim                 judge a deployment that ECS moves
   bluegreen plan                        show how long each step takes
   bluegreen test                        test green before it gets traffic
   bluegreen migrate                     run the migration of that file

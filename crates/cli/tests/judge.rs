@@ -313,7 +313,7 @@ fn the_controls_of_a_run_reach_a_judge_through_its_journal() {
     for (verb, code, words) in [("abort", 11, "rolled back"), ("leave", 12, "held")] {
         let world = world("native-healthy-linear");
         let folder = world.path();
-        let judge = begun(folder, &["judge"], "judges arn:aws:ecs:");
+        let judge = begun(folder, &["judge"], "preflight: pending");
         ends_in(folder, 0, &["pause", "--for", "20m"]);
         let said = ends_in(folder, 0, &["status"]).said();
         assert!(said.contains("judge: the journal is"), "{said}");

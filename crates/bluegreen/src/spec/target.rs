@@ -187,9 +187,8 @@ impl MigrationSpec {
     pub(super) fn rule(&self) -> std::result::Result<&AlbRule, SpecError> {
         self.check()?;
         let rule = self.traffic.rules.first();
-        let missing = || Problem::new("traffic.rules", "names no rule", "");
-        let rule = rule.ok_or_else(|| SpecError::new(vec![missing()]))?;
-        Ok(rule)
+        // Only a file of a service is valid without a rule.
+        rule.ok_or_else(|| SpecError::new(vec![Self::no_migration()]))
     }
 
     fn sides_from(&self, from: &Name) -> Result<Pair<'_>> {

@@ -177,6 +177,19 @@ pub(crate) fn of_side(
     };
     let mut deployment = ServiceDeployment::new(service.clone(), spec.clone());
     deployment.side = Some(side.clone());
+    of_deployment(deployment, folder)
+}
+
+/// The same for a service whose traffic ECS moves.
+pub(crate) fn of_native(deployment: ServiceDeployment, folder: &Path) -> Vec<Problem> {
+    let mut problems = of_deployment(deployment, folder);
+    for problem in &mut problems {
+        problem.field = format!("native.deployment.{}", problem.field);
+    }
+    problems
+}
+
+fn of_deployment(mut deployment: ServiceDeployment, folder: &Path) -> Vec<Problem> {
     if let Some(folder) = folder.to_str().and_then(|text| text.parse().ok()) {
         deployment = deployment.within(folder);
     }

@@ -6,7 +6,7 @@ use bluegreen::{
     Aws,
     aws::ecs::{EcsNativeService, NativeSetup},
     deployment::DeploymentOutcome,
-    engine::Control,
+    engine::{Control, OnCancel},
     service::RevisionId,
     spec::{MigrationSpec, Service, ServiceDeployment},
 };
@@ -51,6 +51,9 @@ pub(crate) fn spec_of(
         native.deployment = Some(deployment.spec.clone());
     }
     spec.safety.accept.extend(&deployment.spec.accept);
+    if deployment.spec.on_cancel != OnCancel::default() {
+        spec.plan.on_cancel = deployment.spec.on_cancel;
+    }
     spec
 }
 
@@ -68,6 +71,7 @@ pub(crate) async fn after_begin(
         Err(code) => return Some(code),
     };
     if !judged.told.json {
+        say_line!("{begun}");
         say_line!("judging {arn}");
     }
     let then: Option<Control> = then.clone();

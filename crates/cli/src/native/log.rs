@@ -21,7 +21,6 @@ pub(super) struct End {
 /// The newest judge's run of a service.
 #[derive(Debug)]
 pub(super) struct Newest {
-    pub(super) judge: Option<ServiceJudge>,
     events: Vec<Event<NativeEvent>>,
 }
 
@@ -36,8 +35,7 @@ pub(super) async fn newest(log: &JournalLog) -> Option<Newest> {
     for record in &records {
         events.extend(retelling.take(record).ok()?);
     }
-    let judge = ServiceJudge::of_records(&records).ok();
-    Some(Newest { judge, events })
+    Some(Newest { events })
 }
 
 impl Newest {

@@ -144,8 +144,9 @@ fn as_text(
             _ => "leaves the deployment as it is",
         }
     ));
-    let (told, _) = render::findings(found, plan.accepted());
-    lines.extend(told.iter().flat_map(|line| wrapped(line, COLUMNS, 4)));
+    lines.extend(render::findings(found, plan.accepted()).0);
+    let lines = lines.iter().flat_map(|line| wrapped(line, COLUMNS, 4));
+    let mut lines: Vec<String> = lines.collect();
     lines.push(match stops {
         true => "a deployment would be refused".to_owned(),
         false => "a deployment may begin: `bluegreen deploy`".to_owned(),

@@ -268,10 +268,6 @@ fn finished(judged: &Judged<'_>, ended: Ended) -> u8 {
     };
     if !judged.told.json {
         say_line!("API calls: {}", judged.aws.calls());
-        if let Some(simulation) = judged.simulation {
-            let weights = simulation.weights();
-            say_line!("the simulated rule: {}:{}", weights.blue, weights.green);
-        }
     }
     // A run that did not begin has no event that reports the error.
     let is_told =

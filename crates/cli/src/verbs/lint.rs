@@ -100,7 +100,11 @@ fn is_valid(path: &Path, json: bool) -> bool {
     };
     if !json {
         let sides: Vec<&str> = spec.sides.keys().map(Name::as_str).collect();
-        say_line!("{shown}: valid: {}, {}", spec.name, sides.join(" and "));
+        let about = match &spec.native {
+            Some(native) => format!("service {}, whose traffic ECS moves", native.service),
+            None => sides.join(" and "),
+        };
+        say_line!("{shown}: valid: {}, {about}", spec.name);
         if let Ok(plan) = spec.plan() {
             say_line!("{}", plan.preview());
         }
@@ -118,8 +122,10 @@ fn are_definitions_valid(path: &Path, spec: &MigrationSpec, json: bool) -> bool 
         });
         problems.unwrap_or_default()
     });
+    let of_native = spec.native_deployment();
+    let of_native = of_native.map(|deployment| definitions::of_native(deployment, folder));
     let mut is_valid = true;
-    for problem in problems {
+    for problem in problems.chain(of_native.unwrap_or_default()) {
         is_valid = false;
         let (field, message, hint) = (&problem.field, &problem.message, &problem.hint);
         if json {

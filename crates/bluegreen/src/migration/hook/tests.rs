@@ -9,7 +9,7 @@ use super::*;
 use crate::{
     engine::{MemoryJournal, RunId},
     health::{HealthGate, Verdict, gate_fn},
-    migration::{GateId, Migration, MigrationOutcome, MigrationPlan, replay},
+    migration::{GateId, Migration, MigrationEvent, MigrationOutcome, MigrationPlan, replay},
     mock::MemorySplitter,
 };
 
