@@ -8,6 +8,7 @@ pub(crate) mod durable;
 pub(crate) mod lag;
 pub(crate) mod limit;
 pub(crate) mod moments;
+pub(crate) mod native;
 pub(crate) mod release;
 pub(crate) mod requests;
 

@@ -2,7 +2,7 @@
 
 use bluegreen::aws::sim::{Call, Moment, Simulation};
 
-const CHANGES: [Call; 11] = [
+const CHANGES: [Call; 13] = [
     Call::ModifyRule,
     Call::ModifyListener,
     Call::CreateService,
@@ -14,6 +14,8 @@ const CHANGES: [Call; 11] = [
     Call::UpdateSchedule,
     Call::DeleteSchedule,
     Call::RegisterScalableTarget,
+    Call::ContinueServiceDeployment,
+    Call::StopServiceDeployment,
 ];
 
 /// Kills at each call of a run, one after the other: before and after the effect of a change, and once at a

@@ -1,124 +1,25 @@
 //! Deployments that ECS moves itself, and that wait for the gates at each pause.
 
-use std::{
-    sync::{Arc, Mutex},
-    time::Duration,
-};
+use std::{collections::BTreeSet, time::Duration};
 
 use bluegreen::{
     aws::{
-        ecs::EcsNativeDeployment,
+        iam::IamPolicy,
         sim::{Call, Fault, Lag, Moment, NativeScenario, Simulation},
     },
-    engine::{Event, MemoryJournal},
-    native::{Cause, NativeError, NativeEvent, NativeJudge, NativeOutcome, NativePlan, replay},
+    native::{Cause, NativeError, NativeOutcome, NativePlan},
     preflight::Acceptance,
 };
 
-use crate::common::{Gates, cases::each, comparing, limit::within};
+use crate::common::{
+    cases::each,
+    comparing,
+    native::{Story, names},
+};
 
-type Ended = Result<NativeOutcome, NativeError>;
-
-/// A world, the journal of its run, and what was told.
-struct Story {
-    simulation: Simulation,
-    journal: MemoryJournal,
-    events: Arc<Mutex<Vec<Event<NativeEvent>>>>,
-    plan: NativePlan,
-    gates: Gates,
-    arn: String,
+fn story(simulation: Simulation, plan: NativePlan) -> Story {
+    Story::new(simulation, plan, comparing)
 }
-
-impl Story {
-    fn new(simulation: Simulation, plan: NativePlan) -> Self {
-        let aws = simulation.aws();
-        let gates = comparing(&aws, &simulation);
-        let (arn, _) = simulation.service_deployments().remove(0);
-        Self {
-            simulation,
-            journal: MemoryJournal::new(),
-            events: Arc::default(),
-            plan,
-            gates,
-            arn,
-        }
-    }
-
-    /// The judge as a fresh process makes it.
-    fn judge(&self) -> NativeJudge {
-        let aws = self.simulation.aws();
-        let deployment = EcsNativeDeployment::new(&aws, &self.arn).expect("an ARN");
-        let events = Arc::clone(&self.events);
-        let judge = NativeJudge::new(self.plan.clone(), deployment)
-            .clock(aws.clock())
-            .journal(self.journal.clone())
-            .on_event(move |event| events.lock().expect("no panic").push(event.clone()));
-        let gates = self.gates.iter();
-        gates.fold(judge, |judge, (id, gate)| {
-            judge.gate(id.as_str(), Arc::clone(gate))
-        })
-    }
-
-    async fn run(&self) -> Ended {
-        within("the judge", self.judge().run()).await
-    }
-
-    async fn resume(&self) -> Ended {
-        let records = self.journal.records();
-        within("the resumed judge", self.judge().resume(&records, "bob")).await
-    }
-
-    /// Holds the run against the promises, and returns its exit code.
-    fn check(&self, ended: &Ended) -> u8 {
-        let status = self.simulation.service_deployments().remove(0).1;
-        let code = match ended {
-            Ok(outcome) => outcome.exit_code(),
-            Err(error) => error.exit_code(),
-        };
-        let told = match ended {
-            Ok(outcome) => outcome.to_string(),
-            Err(error) => error.to_string(),
-        };
-        match code {
-            0 => assert_eq!(status, "SUCCESSFUL", "{told}"),
-            10 | 11 => assert_eq!(status, "ROLLBACK_SUCCESSFUL", "{told}"),
-            _ => {}
-        }
-        // P1: above zero each answer follows a look at which all required gates were healthy.
-        let events = self.events.lock().expect("no panic");
-        let mut healthy = false;
-        for event in &*events {
-            match &event.kind {
-                NativeEvent::Looked { gates, is_old, .. } => {
-                    let mut required = gates.iter().filter(|gate| gate.policy != ADVISORY);
-                    healthy = !is_old && required.all(|gate| gate.verdict.is_healthy());
-                }
-                NativeEvent::Answering { green, .. } => {
-                    assert!(healthy || green.as_tenths() == 0, "{told}");
-                }
-                _ => {}
-            }
-        }
-        // P9: the journal gives the same verdicts, changes and events again.
-        let gates = self.gates.iter();
-        let gates: Vec<_> = gates.map(|(id, gate)| (id.clone(), &**gate)).collect();
-        let replayed = replay(&self.journal.records(), &gates).unwrap_or_else(|error| {
-            panic!("{error}: {told}");
-        });
-        let kinds: Vec<&NativeEvent> = events.iter().map(|event| &event.kind).collect();
-        let replayed: Vec<&NativeEvent> = replayed.events.iter().collect();
-        assert_eq!(replayed, kinds, "{told}");
-        code
-    }
-
-    fn last_words(&self) -> String {
-        let events = self.events.lock().expect("no panic");
-        let lines = events.iter().rev().take(12).map(ToString::to_string);
-        lines.collect::<Vec<_>>().join("\n")
-    }
-}
-
-const ADVISORY: bluegreen::migration::GatePolicy = bluegreen::migration::GatePolicy::Advisory;
 
 fn plan() -> NativePlan {
     NativePlan::builder().build().expect("valid")
@@ -128,7 +29,7 @@ fn plan() -> NativePlan {
 fn every_native_scenario_ends_as_promised_and_keeps_the_promises() {
     each(NativeScenario::ALL, async |scenario| {
         for seed in [1, 2] {
-            let story = Story::new(scenario.simulation(seed), plan());
+            let story = story(scenario.simulation(seed), plan());
             let ended = story.run().await;
             let code = story.check(&ended);
             let words = story.last_words();
@@ -141,11 +42,40 @@ fn every_native_scenario_ends_as_promised_and_keeps_the_promises() {
     });
 }
 
+/// Each story holds its calls against the policy; together they make each call that the policy allows.
+#[test]
+fn the_policy_of_a_judge_allows_each_call_that_it_makes_and_no_other() {
+    let scenarios = [
+        NativeScenario::HealthyCanary,
+        NativeScenario::ErrorsAtStep,
+        NativeScenario::AlarmAndGate,
+    ];
+    let made = each(scenarios, async |scenario| {
+        let story = story(scenario.simulation(1), plan());
+        let ended = story.run().await;
+        assert_eq!(story.check(&ended), scenario.expected_exit());
+        let made: BTreeSet<String> = story.aws.calls().operations().map(str::to_owned).collect();
+        (scenario, story.arn, made)
+    });
+    let (_, arn, _) = &made[0];
+    let policy = IamPolicy::judge(arn).metrics();
+    let of = |alarms: bool| {
+        let of = made
+            .iter()
+            .filter(|(scenario, ..)| (*scenario == NativeScenario::AlarmAndGate) == alarms);
+        of.flat_map(|(_, _, made)| made.clone())
+            .collect::<BTreeSet<_>>()
+    };
+    assert_eq!(of(false), names(&policy));
+    assert!(of(true).is_subset(&names(&policy.alarms())));
+    assert!(of(true).contains("DescribeAlarms"));
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_time_out_that_continues_is_judged_in_time_if_it_is_accepted() {
     let plan = NativePlan::builder().accept(Acceptance::PauseContinues);
     let world = NativeScenario::TimeoutContinues.simulation(1);
-    let story = Story::new(world, plan.build().expect("valid"));
+    let story = story(world, plan.build().expect("valid"));
     let ended = story.run().await;
     assert_eq!(story.check(&ended), 0, "{}", story.last_words());
     let Ok(outcome) = ended else { panic!() };
@@ -154,7 +84,7 @@ async fn a_time_out_that_continues_is_judged_in_time_if_it_is_accepted() {
 
 #[tokio::test(start_paused = true)]
 async fn harm_is_answered_by_a_stop_between_two_pauses() {
-    let story = Story::new(NativeScenario::ErrorsAtStep.simulation(3), plan());
+    let story = story(NativeScenario::ErrorsAtStep.simulation(3), plan());
     let ended = story.run().await;
     assert_eq!(story.check(&ended), 10);
     let Ok(NativeOutcome::RolledBack { cause, .. }) = &ended else {
@@ -182,7 +112,7 @@ fn p10_whatever_becomes_of_an_answer_no_pause_is_answered_twice() {
     each(cases.collect::<Vec<_>>(), async |(nth, fault)| {
         let world = NativeScenario::HealthyLinear.simulation(1);
         world.fail(Call::ContinueServiceDeployment.nth(nth), fault);
-        let story = Story::new(world, plan());
+        let story = story(world, plan());
         let ended = story.run().await;
         let code = story.check(&ended);
         assert_eq!(code, 0, "{nth} {fault:?}: {}", story.last_words());
@@ -210,7 +140,7 @@ fn p04_a_stale_read_at_each_look_decides_nothing() {
         let world = scenario.simulation(1);
         let lag = Lag::for_time(Duration::from_secs(seconds));
         world.lag(Call::DescribeServiceDeployments, lag);
-        let story = Story::new(world, plan());
+        let story = story(world, plan());
         let ended = story.run().await;
         let code = story.check(&ended);
         let words = story.last_words();
@@ -242,7 +172,7 @@ fn p05_killed_at_a_call_and_resumed_the_run_ends_as_it_would_have() {
         }
     }
     let killed = each(cases, async |(scenario, call, moment)| {
-        let story = Story::new(scenario.simulation(1), plan());
+        let story = story(scenario.simulation(1), plan());
         let mut stop = story.simulation.stop_at(call, moment);
         let is_killed = tokio::select! {
             biased;

@@ -308,11 +308,12 @@ impl SimulationBuilder {
     ///
     /// let world = Simulation::builder().build();
     /// let (balancer, green) = (world.listener().load_balancer(), world.green());
+    /// let green = green.as_str().rsplit(':').next();
     /// let metric = |id: &str, name: &str| json!({"Id": id, "ReturnData": false, "MetricStat": {
     ///     "Period": 60, "Stat": "Sum", "Metric": {
     ///         "Namespace": "AWS/ApplicationELB", "MetricName": name, "Dimensions": [
     ///             {"Name": "LoadBalancer", "Value": balancer.dimension()},
-    ///             {"Name": "TargetGroup", "Value": green.resource()}
+    ///             {"Name": "TargetGroup", "Value": green}
     ///         ]}}});
     /// let simulation = Simulation::builder()
     ///     .metric_alarm(json!({
