@@ -10,7 +10,7 @@ use super::{
     host::{MigrationHost, Raw, Roles},
 };
 use crate::{
-    engine::Host as _,
+    engine::{Host as _, Work, restoring},
     error::{Error, ErrorKind, Result},
     health::{HealthGate, session::SavedSession},
     preflight::Finding,
@@ -111,7 +111,8 @@ impl MigrationWorker {
     }
 
     /// Carries out an action, within the same time limits as the engine of this crate. Waits are the host's
-    /// work and are not carried out: see [`Action::work`]. The future holds no part of the worker, so it may
+    /// work and are not carried out: see [`Action::work`]. To a [`Fence`](crate::engine::Fence) a change that
+    /// restores is shown as such: it begins without a lease too. The future holds no part of the worker, so it may
     /// run on any thread.
     ///
     /// # Cancel safety
@@ -123,7 +124,13 @@ impl MigrationWorker {
         action: &Action,
     ) -> impl Future<Output = MigrationAnswer> + Send + use<> {
         let begun = self.host.begin(action);
-        async move { MigrationAnswer(begun.await) }
+        let restores = action.work() == Work::Change { restores: true };
+        async move {
+            MigrationAnswer(match restores {
+                true => restoring(begun).await,
+                false => begun.await,
+            })
+        }
     }
 
     /// Gives the observations to the judges, and returns the machine's next input. Fold each answer once.
@@ -170,10 +177,11 @@ mod tests {
             sim::{Scenario, Simulation},
         },
         clock::between,
-        engine::{Next, Work},
+        engine::{Fence, Next, is_restoring},
         error::Failure,
         health::TargetHealthGate,
         migration::{Intent, Migration, MigrationOutcome},
+        traffic::{Over, Shift, TrafficSplit},
     };
 
     fn worker(simulation: &Simulation, plan: &MigrationPlan) -> MigrationWorker {
@@ -238,6 +246,39 @@ mod tests {
                 .expect("a known end");
             assert_eq!(hosted.exit_code(), own.exit_code(), "{hosted} {own}");
             assert_eq!(hosted.to_string(), own.to_string());
+        }
+    }
+
+    /// Lets nothing but a restore begin.
+    #[derive(Debug)]
+    struct Lost;
+
+    impl Fence for Lost {
+        fn check(&self) -> Result<()> {
+            match is_restoring() {
+                true => Ok(()),
+                false => Err(Error::new(ErrorKind::Unavailable, "the lease is lost")),
+            }
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn p06_a_worker_without_a_lease_restores_and_does_not_rise() {
+        let simulation = Scenario::Healthy.simulation(7);
+        let plan = MigrationPlan::builder().build().expect("sound");
+        let (rule, blue, green) = (simulation.rule(), simulation.blue(), simulation.green());
+        let fenced = simulation.aws().fenced(Lost);
+        let splitter = AlbTrafficSplitter::new(&fenced, rule, blue, green).expect("two groups");
+        let seen = splitter.observe().await.expect("readable");
+        let worker = MigrationWorker::new(&plan, splitter);
+        let rise = Shift::rise(&seen, TrafficSplit::ALL_GREEN);
+        let restore = Shift::new(seen, TrafficSplit::ALL_BLUE, Over::Anything);
+        for (shift, is_done) in [(rise, false), (restore, true)] {
+            let answer = worker.carry_out(&Action::Shift(shift)).await;
+            let MigrationAnswer(Raw::Shifted(shifted)) = answer else {
+                panic!("a shift is answered: {answer:?}");
+            };
+            assert_eq!(shifted.is_ok(), is_done, "{shifted:?}");
         }
     }
 
