@@ -13,6 +13,7 @@ mod kept;
 mod lag;
 mod limits;
 mod native;
+mod refused;
 mod release;
 mod release_lag;
 mod requests;
