@@ -19,14 +19,13 @@ pub(super) async fn run(
     aws: &Aws,
     store: &JournalStore,
     make: impl Fn(&Aws) -> bluegreen::Result<GreenPlace>,
-    is_simulated: bool,
 ) -> bluegreen::Result<()> {
     let rule = make(aws)?.locate().await?;
     no_run(aws, store, &rule).await?;
     let log = store.log(&GreenPlace::log_name(&rule));
     let lease = take(&log, &cli.told.operator, aws.clock(), Take::IfExpired).await?;
     let ended = {
-        let work = pin!(under(cli, aws, &lease, make, is_simulated));
+        let work = pin!(under(cli, aws, &lease, make));
         let lost = pin!(lease.heartbeat());
         match select(work, lost).await {
             Either::Left((ended, _)) => ended,
@@ -44,7 +43,6 @@ async fn under(
     aws: &Aws,
     lease: &Lease,
     make: impl Fn(&Aws) -> bluegreen::Result<GreenPlace>,
-    is_simulated: bool,
 ) -> bluegreen::Result<()> {
     let records = lease.newest_run().await?;
     let place = make(&aws.fenced(lease.clone()))?;
@@ -53,7 +51,7 @@ async fn under(
         say_line!("a run was cut off at this step: {step}");
         say_line!("waiting until reads show it, if it was taken: 40 s after it at most");
     }
-    super::run(cli, place, is_simulated).await
+    super::run(cli, place).await
 }
 
 /// Refuses to change the rule of a run that is under way: the run would take the change for a third party's.

@@ -16,7 +16,10 @@ use crate::{
         say::say_line,
     },
     deploy::definitions,
-    migration::file::{self, USUAL_FILE},
+    migration::{
+        file::{self, USUAL_FILE},
+        hooks, preview,
+    },
 };
 
 /// List every mistake in files, each with its place.
@@ -102,7 +105,7 @@ fn is_valid(path: &Path, json: bool) -> bool {
         let sides: Vec<&str> = spec.sides.keys().map(Name::as_str).collect();
         say_line!("{shown}: valid: {}, {}", spec.name, sides.join(" and "));
         if let Ok(plan) = spec.plan() {
-            say_line!("{}", plan.preview());
+            say_line!("{}", preview(&spec, &plan));
         }
     }
     are_definitions_valid(path, &spec, json)
@@ -119,7 +122,7 @@ fn are_definitions_valid(path: &Path, spec: &MigrationSpec, json: bool) -> bool 
         problems.unwrap_or_default()
     });
     let mut is_valid = true;
-    for problem in problems {
+    for problem in problems.chain(hooks::problem(spec)) {
         is_valid = false;
         let (field, message, hint) = (&problem.field, &problem.message, &problem.hint);
         if json {
